@@ -1,0 +1,97 @@
+import type { Graph, Value } from '../../tensor/index.js'
+
+export type Slot = 'attention' | 'ffn'
+
+/** JSON: what parameters and task parameters are made of. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
+export type JsonObject = { readonly [key: string]: Json }
+
+/** What a block type may know of the parent's layer. Sizes in elements. */
+export interface LayerFacts {
+  readonly layer: number
+  readonly layers: number
+  readonly hidden: number
+  readonly heads: number
+  readonly kvHeads: number
+  readonly headDim: number
+  readonly intermediate: number
+  readonly attentionBias: boolean
+  readonly mlpBias: boolean
+  readonly normEps: number
+}
+
+/** A weight in memory; matrices are stored [in, out]. */
+export interface Weight {
+  readonly shape: readonly number[]
+  readonly data: Float32Array
+}
+export type Weights = Readonly<Record<string, Weight>>
+
+/** What calibration measured of a layer, for initialisers. Absent entries were not captured. */
+export interface LayerStatistics {
+  /** Mean over tokens of |activation_i| * ||W_down[i, :]||, one per FFN channel, [intermediate] (Puzzle, appendix A). */
+  readonly channelContribution?: Float32Array
+}
+
+/** State a block carries from chunk to chunk while decoding. */
+export type StateShape =
+  /** Grows by a row a token: past [batch, heads, capacity, dim]; `forward` returns the new rows [batch, heads, length, dim]. */
+  | { readonly name: string; readonly kind: 'per-token'; readonly shape: readonly [heads: number, dim: number] }
+  /** Fixed size: past [batch, ...shape]; `forward` returns the whole new state. */
+  | { readonly name: string; readonly kind: 'per-sequence'; readonly shape: readonly number[] }
+
+/** Where a chunk of tokens stands. */
+export interface BlockContext {
+  readonly facts: LayerFacts
+  readonly batch: number
+  /** Tokens of each sequence in this chunk. */
+  readonly length: number
+  /** Rotary tables of this chunk's positions, [length, headDim], scaling done; absent where the layer has no rotary embedding. */
+  readonly rotary?: { readonly cos: Value; readonly sin: Value }
+  /** State before the chunk; absent at the start of a sequence. */
+  readonly past?: Readonly<Record<string, Value>>
+  /** Additive mask over the slots of per-token state, [capacity] float32: 0 valid, -1e9 not. Present with `past`. */
+  readonly mask?: Value
+  /** Whether the new state is wanted. */
+  readonly wantState: boolean
+}
+
+export interface BlockResult {
+  /** [batch * length, hidden], before the residual addition. */
+  readonly y: Value
+  readonly state?: Readonly<Record<string, Value>>
+}
+
+/**
+ * A kind of sub-block that can fill a slot of a layer. The model owns the norm before the slot (weight `norm`, part of
+ * the slot's weights) and the residual addition; the block type owns all between.
+ *
+ * @typeParam P  parameters of one variant, JSON
+ */
+export interface BlockType<P extends JsonObject = JsonObject> {
+  readonly name: string
+  readonly slot: Slot
+  /** Raised by hand when the same parameters give other numbers: it enters the keys of tasks. */
+  readonly version: number
+  /** JSON Schema of what a spec may write beside `block:`. */
+  readonly parameters: object
+  /** Variants that an entry of the spec's `space` stands for at this layer. Throws a `Failure` for a value the parent cannot have. */
+  variants(facts: LayerFacts, entry: JsonObject): readonly P[]
+  /** Short name of a variant, unique within the slot: `grouped-query-2`, `swiglu-256`, `linear`, `no-op`. */
+  id(params: P): string
+  /** Weights by name without `norm`; {} when there are none. */
+  shapes(facts: LayerFacts, params: P): Readonly<Record<string, readonly number[]>>
+  /** Training-free initial weights from the parent's (both without `norm`). */
+  initialise(parent: Weights, facts: LayerFacts, params: P, statistics: LayerStatistics): Weights
+  /** The maths. x: [batch * length, hidden], normalised. A chunk of any length, from the incoming state. */
+  forward(g: Graph, x: Value, weights: Readonly<Record<string, Value>>, params: P, context: BlockContext): BlockResult
+  state?(facts: LayerFacts, params: P): readonly StateShape[]
+  /** True when the sub-block contributes nothing: norm, forward and residual addition are left out. */
+  readonly empty?: boolean
+}
+
+/** A block type with its parameters, as configurations and plans write it. */
+export interface BlockChoice {
+  readonly block: string
+  readonly params: JsonObject
+}

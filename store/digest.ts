@@ -1,0 +1,28 @@
+import canonicalize from 'canonicalize'
+import { createHash } from 'node:crypto'
+
+/** A sha256 as 64 lower-case hexadecimal digits. Made here only. */
+export type Digest = string & { readonly __brand: 'Digest' }
+
+/** Canonical JSON (RFC 8785): the same text for the same data, whatever the order of keys. */
+export function canonicalJson(value: unknown): string {
+  const text = (canonicalize as unknown as (value: unknown) => string | undefined)(value)
+  if (text === undefined) throw new Error('Internal error: a value without a JSON form was to be digested')
+  return text
+}
+
+/** sha256 of bytes, or of a text's UTF-8 bytes. */
+export function digestBytes(data: Uint8Array | string): Digest {
+  return createHash('sha256').update(data).digest('hex') as Digest
+}
+
+/** sha256 of a value's canonical JSON. */
+export function digestJson(value: unknown): Digest {
+  return digestBytes(canonicalJson(value))
+}
+
+/** The same digest, checked: for digests read from files and command lines. */
+export function parseDigest(text: string): Digest {
+  if (!/^[0-9a-f]{64}$/.test(text)) throw new Error(`Internal error: ${JSON.stringify(text)} is no sha256 digest`)
+  return text as Digest
+}

@@ -1,0 +1,75 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
+
+/** Rooms a room may import from (docs/architecture.md, Rooms); type-only imports of plugins/api are allowed everywhere. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  store: ['plugins/api'],
+  tensor: [],
+  solver: ['plugins/api', 'schemas'],
+  'plugins/api': ['tensor', 'store'],
+  'plugins/blocks': ['plugins/api'],
+  model: ['tensor', 'plugins/api', 'store'],
+  spec: ['schemas', 'plugins/api', 'store'],
+  schemas: [],
+  'plugins/stages': ['plugins/api', 'tensor', 'model', 'solver', 'spec', 'report', 'schemas', 'store'],
+  report: ['plugins/api', 'schemas'],
+  plugins: ['plugins/api', 'plugins/blocks', 'plugins/stages', 'schemas', 'spec', 'store', 'tensor'],
+  server: ['plugins/api', 'schemas', 'store'],
+  workflows: ['plugins/api', 'store', 'spec', 'activities'],
+  activities: ['plugins/api', 'plugins', 'spec', 'store', 'tensor', 'schemas', 'workflows'],
+  cli: [
+    'spec',
+    'schemas',
+    'workflows',
+    'activities',
+    'plugins',
+    'plugins/api',
+    'tensor',
+    'model',
+    'solver',
+    'store',
+    'server',
+    'report',
+  ],
+}
+
+const roomOf = (path: string) =>
+  /^(plugins\/(?:api|blocks|stages))\//.exec(path)?.[1] ?? /^([^/]+)\//.exec(path)?.[1] ?? path
+
+function sources(folder: string): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`
+    return entry.isDirectory() ? sources(path) : path.endsWith('.ts') ? [path] : []
+  })
+}
+
+test('imports point downwards: a room imports only from the rooms that the architecture lists for it', () => {
+  const wrong: string[] = []
+  for (const folder of [
+    'cli',
+    'spec',
+    'schemas',
+    'workflows',
+    'activities',
+    'plugins',
+    'tensor',
+    'model',
+    'solver',
+    'store',
+    'server',
+    'report',
+  ]) {
+    for (const path of sources(folder)) {
+      const room = roomOf(path)
+      for (const match of readFileSync(join(root, path), 'utf8').matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)) {
+        const target = roomOf(relative(root, resolve(dirname(join(root, path)), match[1] ?? '')))
+        if (target !== room && !allowed[room]?.includes(target)) wrong.push(`${path} imports ${target}`)
+      }
+    }
+  }
+  expect(wrong).toEqual([])
+})

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    // onnxruntime must not be torn down inside a worker thread while it runs: one process a test file.
+    pool: 'forks',
+    maxWorkers: 2,
+  },
+})
