@@ -1,0 +1,16 @@
+// `npm start`: set-up, then the quickstart search, run or resumed. What is given after `--` goes on to the command.
+import { spawnSync } from 'node:child_process'
+import { build, install, root } from './setup.mjs'
+
+install()
+build()
+
+/** Runs a command of puzzleflow in this terminal and returns its exit code. */
+function puzzleflow(...args) {
+  const done = spawnSync(process.execPath, ['dist/cli/main.js', ...args], { cwd: root, stdio: 'inherit' })
+  return done.status ?? 130
+}
+
+const rest = process.argv.slice(2)
+const code = puzzleflow('run', 'examples/quickstart/search.yaml', '--run', 'quickstart', ...rest)
+process.exitCode = code === 0 && !rest.includes('--detach') ? puzzleflow('result', 'quickstart') : code
