@@ -1,0 +1,46 @@
+import type { Value } from './core.js'
+import type { Graph } from './graph.js'
+import { elements, show, ShapeError } from './types.js'
+
+/**
+ * Derivatives of a scalar, by reverse-mode differentiation of what the graph holds so far.
+ *
+ * @param loss  a value with one element, made in the scope that is being built
+ * @param wrt   inputs or intermediate values
+ * @returns     of each the gradient, in its shape; zeros where the loss does not depend on it
+ * @throws ShapeError when the loss has more than one element
+ */
+export function gradients(loss: Value, wrt: readonly Value[]): Value[] {
+  if (elements(loss.shape) !== 1) throw new ShapeError('gradients', `a loss of shape ${show(loss.shape)} is no scalar`)
+  const g = loss.graph
+  return backward(g, [[loss, g.expand(g.scalar(1, loss.dtype), loss.shape)]], wrt)
+}
+
+/** Vector-Jacobian product: from gradients of several values, those of `wrt`. */
+export function backward(g: Graph, seeds: readonly (readonly [Value, Value])[], wrt: readonly Value[]): Value[] {
+  const tape = [...g.tape]
+  const active = new Set(wrt.map((v) => v.name))
+  for (const entry of tape)
+    if (entry.inputs.some((v) => active.has(v.name))) for (const v of entry.outputs) active.add(v.name)
+
+  const sums = new Map<string, Value>()
+  const accumulate = (v: Value, dv: Value) => {
+    if (show(dv.shape) !== show(v.shape))
+      throw new Error(`Internal error: gradient ${show(dv.shape)} for a value ${show(v.shape)}`)
+    const sum = sums.get(v.name)
+    sums.set(v.name, sum ? g.add(sum, dv) : dv)
+  }
+  for (const [v, dv] of seeds) accumulate(v, dv)
+  for (const entry of tape.reverse()) {
+    const wanted = entry.inputs.map((v) => active.has(v.name))
+    if (!wanted.includes(true)) continue
+    const dy = entry.outputs.map((v) => sums.get(v.name))
+    if (dy.every((d) => d === undefined)) continue
+    const rules = entry.rule(dy, wanted)
+    for (const [i, v] of entry.inputs.entries()) {
+      const rule = rules[i]
+      if (wanted[i] && rule) accumulate(v, rule())
+    }
+  }
+  return wrt.map((v) => sums.get(v.name) ?? g.zeros(v.shape, v.dtype))
+}

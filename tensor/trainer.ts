@@ -1,0 +1,226 @@
+import { adamW, optimiserFeeds } from './adamw.js'
+import type { Value } from './core.js'
+import { gradients } from './gradients.js'
+import { Graph } from './graph.js'
+import type { AdamWOptions } from './schedule.js'
+import { Session } from './session.js'
+import { elements, show, ShapeError, type DType, type Shape, type Tensor } from './types.js'
+
+/** A loss or a gradient that is NaN or infinite. The trainer keeps its state from before the call. */
+export class NonFiniteError extends Error {
+  constructor(
+    /** Step, counted from 0 over the whole training. */
+    readonly step: number,
+    readonly what: 'loss' | 'gradient',
+    readonly value: number,
+  ) {
+    super(`The ${what} of step ${step} is ${value}`)
+    this.name = 'NonFiniteError'
+  }
+}
+
+/** What the loss is built from, values by name. */
+export interface LossValues {
+  readonly parameters: Readonly<Record<string, Value>>
+  readonly frozen: Readonly<Record<string, Value>>
+  /** Of one step. */
+  readonly batch: Readonly<Record<string, Value>>
+}
+/** A scalar, or that with further scalars to report of every step. */
+export type LossResult = Value | { readonly loss: Value; readonly metrics?: Readonly<Record<string, Value>> }
+
+export interface TrainerOptions {
+  readonly parameters: Readonly<Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>>
+  /** Tensors that are used and not trained. Not copied: they must not change. */
+  readonly frozen?: Readonly<Record<string, Tensor>>
+  /** What a step is fed. */
+  readonly batch: Readonly<Record<string, { readonly dtype: DType; readonly shape: Shape }>>
+  readonly loss: (g: Graph, values: LossValues) => LossResult
+  readonly optimiser: AdamWOptions
+  /** Steps in one native call, between which nothing is copied and nothing can interrupt. Default 8. */
+  readonly stepsPerCall?: number
+  /** Default 1. */
+  readonly threads?: number
+}
+
+/** All that the next steps depend on. */
+export interface TrainerState {
+  /** Steps done. */
+  readonly step: number
+  /** Parameters `p:NAME`, first moments `m:NAME`, second moments `v:NAME`. */
+  readonly tensors: Readonly<Record<string, Tensor>>
+}
+
+/** Losses and more of every step of a run. */
+export interface TrainingRecord {
+  readonly losses: Float32Array
+  /** Before clipping. */
+  readonly gradientNorms: Float32Array
+  readonly metrics: Readonly<Record<string, Float32Array>>
+}
+
+/**
+ * Trains parameters with AdamW. Several steps run in one native call, with parameters and moments carried from step to
+ * step in native memory. The numbers do not depend on how steps are divided into calls and runs.
+ */
+export class Trainer {
+  private constructor(
+    private readonly session: Session,
+    private readonly options: TrainerOptions,
+    private readonly metricNames: readonly string[],
+    private step: number,
+    private tensors: Readonly<Record<string, Tensor>>,
+  ) {}
+
+  /** Builds the graph of loss, gradients and optimiser. */
+  static async create(options: TrainerOptions): Promise<Trainer> {
+    const { bytes, metricNames } = buildTrainingGraph(options)
+    const session = await Session.create(bytes, { threads: options.threads ?? 1 })
+    return new Trainer(session, options, metricNames, 0, initialTensors(options))
+  }
+
+  /**
+   * Trains on batches.
+   * @param batches  of every input [steps, ...shape]
+   * @throws NonFiniteError naming the first step whose loss or gradient is NaN or infinite
+   */
+  async run(batches: Readonly<Record<string, Tensor>>): Promise<TrainingRecord> {
+    const steps = checkBatches(this.options.batch, batches)
+    const perCall = this.options.stepsPerCall ?? 8
+    const losses = new Float32Array(steps)
+    const gradientNorms = new Float32Array(steps)
+    const metrics = Object.fromEntries(this.metricNames.map((name) => [name, new Float32Array(steps)]))
+    for (let start = 0; start < steps; start += perCall) {
+      const count = Math.min(perCall, steps - start)
+      const results = await this.session.run({
+        ...this.tensors,
+        ...optimiserFeeds(this.options.optimiser, this.step, count),
+        ...prefixed('f:', this.options.frozen ?? {}),
+        ...prefixed('b:', slices(batches, start, count)),
+        count: { dtype: 'int64', dims: [], data: BigInt64Array.of(BigInt(count)) },
+      })
+      const column = (name: string) => results[name]!.data as Float32Array
+      this.refuseNonFinite(column('losses'), column('norms'))
+      losses.set(column('losses'), start)
+      gradientNorms.set(column('norms'), start)
+      for (const name of this.metricNames) metrics[name]!.set(column(`metric:${name}`), start)
+      this.tensors = Object.fromEntries(Object.keys(this.tensors).map((name) => [name, results[`new:${name}`]!]))
+      this.step += count
+    }
+    return { losses, gradientNorms, metrics }
+  }
+
+  private refuseNonFinite(losses: Float32Array, norms: Float32Array): void {
+    for (let i = 0; i < losses.length; i++) {
+      if (!Number.isFinite(losses[i])) throw new NonFiniteError(this.step + i, 'loss', losses[i]!)
+      if (!Number.isFinite(norms[i])) throw new NonFiniteError(this.step + i, 'gradient', norms[i]!)
+    }
+  }
+
+  /** Steps, parameters and moments. What it returns does not change with later steps. */
+  state(): TrainerState {
+    return { step: this.step, tensors: this.tensors }
+  }
+
+  /** Goes on from a state of a trainer with the same parameters. */
+  restore(state: TrainerState): void {
+    for (const [name, { dims }] of Object.entries(this.tensors)) {
+      const given = state.tensors[name]
+      if (!given || show(given.dims) !== show(dims))
+        throw new ShapeError(
+          'restore',
+          `the state has ${given ? show(given.dims) : 'nothing'} for ${name} ${show(dims)}`,
+        )
+    }
+    this.step = state.step
+    this.tensors = Object.fromEntries(Object.keys(this.tensors).map((name) => [name, state.tensors[name]!]))
+  }
+
+  /** The parameters as they are now. */
+  parameters(): Record<string, Float32Array> {
+    return Object.fromEntries(
+      Object.keys(this.options.parameters).map((name) => [name, this.tensors[`p:${name}`]!.data as Float32Array]),
+    )
+  }
+
+  /** Frees native memory. */
+  async release(): Promise<void> {
+    await this.session.release()
+  }
+}
+
+function buildTrainingGraph(options: TrainerOptions): { bytes: Uint8Array; metricNames: string[] } {
+  const g = new Graph()
+  const names = Object.keys(options.parameters)
+  const state = ['p:', 'm:', 'v:'].flatMap((kind) =>
+    names.map((name) => g.input(kind + name, 'float32', options.parameters[name]!.shape)),
+  )
+  const frozen = mapValues(options.frozen ?? {}, (t, name) => g.input(`f:${name}`, t.dtype, t.dims))
+  const batches = mapValues(options.batch, (b, name) => g.input(`b:${name}`, b.dtype, ['steps', ...b.shape]))
+  const rates = g.input('rates', 'float32', ['steps', 3])
+  const count = g.input('count', 'int64', [])
+  let metricNames: string[] = []
+  const { carried, outputs } = g.loop(count, state, (step, values) => {
+    const third = (k: number) => values.slice(k * names.length, (k + 1) * names.length)
+    const parameters = Object.fromEntries(third(0).map((v, i) => [names[i]!, v]))
+    const batch = mapValues(batches, (b) => g.gather(b, step, 0))
+    const result = options.loss(g, { parameters, frozen, batch })
+    const { loss, metrics = {} } = 'loss' in result ? result : { loss: result }
+    metricNames = Object.keys(metrics)
+    const update = adamW(g, {
+      parameters: third(0),
+      first: third(1),
+      second: third(2),
+      gradients: gradients(loss, third(0)),
+      rates: g.gather(rates, step, 0),
+      options: options.optimiser,
+    })
+    return {
+      carried: [...update.parameters, ...update.first, ...update.second],
+      outputs: [loss, update.norm, ...Object.values(metrics)].map((v) => g.reshape(v, [])),
+    }
+  })
+  for (const [i, v] of carried.entries()) g.output(`new:${state[i]!.name}`, v)
+  for (const [i, v] of outputs.entries()) g.output(['losses', 'norms'][i] ?? `metric:${metricNames[i - 2]}`, v)
+  return { bytes: g.bytes(), metricNames }
+}
+
+function initialTensors({ parameters }: TrainerOptions): Record<string, Tensor> {
+  const of = (kind: string, data: (name: string) => Float32Array) =>
+    Object.entries(parameters).map(([name, { shape }]): [string, Tensor] => [
+      kind + name,
+      { dtype: 'float32', dims: shape, data: data(name) },
+    ])
+  const zeros = (name: string) => new Float32Array(elements(parameters[name]!.shape))
+  return Object.fromEntries([...of('p:', (name) => parameters[name]!.data), ...of('m:', zeros), ...of('v:', zeros)])
+}
+
+/** Number of steps in the batches. */
+function checkBatches(expected: TrainerOptions['batch'], given: Readonly<Record<string, Tensor>>): number {
+  let steps: number | undefined
+  for (const [name, { dtype, shape }] of Object.entries(expected)) {
+    const tensor = given[name]
+    const fits = tensor?.dtype === dtype && show(tensor.dims.slice(1)) === show(shape)
+    if (!fits || (steps !== undefined && tensor.dims[0] !== steps))
+      throw new ShapeError(
+        'batch',
+        `"${name}" is ${tensor ? `${tensor.dtype} ${show(tensor.dims)}` : 'missing'}, not ${dtype} ${show([steps ?? 'steps', ...shape])}`,
+      )
+    steps = tensor.dims[0]
+  }
+  if (steps === undefined) throw new ShapeError('batch', 'a trainer needs at least one input')
+  return steps
+}
+
+function slices(batches: Readonly<Record<string, Tensor>>, start: number, count: number): Record<string, Tensor> {
+  return mapValues(batches, ({ dtype, dims, data }) => {
+    const size = elements(dims.slice(1))
+    return { dtype, dims: [count, ...dims.slice(1)], data: data.subarray(start * size, (start + count) * size) }
+  })
+}
+
+const mapValues = <T, U>(record: Readonly<Record<string, T>>, map: (value: T, name: string) => U): Record<string, U> =>
+  Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value, name)]))
+
+const prefixed = <T>(prefix: string, record: Readonly<Record<string, T>>): Record<string, T> =>
+  Object.fromEntries(Object.entries(record).map(([name, value]) => [prefix + name, value]))
