@@ -113,7 +113,7 @@ export class GraphCore {
     const typed = ArrayBuffer.isView(numbers)
     const type = typed ? dtypeOf(numbers, dtype) : (dtype ?? 'float32')
     if (dtype && type !== dtype) throw new ShapeError('constant', `data of type ${type} given as ${dtype}`)
-    const array = typed ? (numbers) : fromNumbers(numbers, type)
+    const array = typed ? numbers : fromNumbers(numbers, type)
     const name = this.fresh()
     this.initializers.push({ name, dtype: type, shape: wanted, data: array })
     this.constants.add(name)

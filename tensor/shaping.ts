@@ -165,6 +165,17 @@ export class ShapingGraph extends ElementwiseGraph {
       ],
     )
   }
+  /** The elements before `at` and the rest along an axis whose size is symbolic. For decoding: no gradient. */
+  cut(x: Value, axis: number, at: number, rest: Dim): [before: Value, after: Value] {
+    const position = axisOf('cut', x.shape, axis)
+    const part = (start: number, end: number, size: Dim) =>
+      this.one(
+        'Slice',
+        [x, this.ints([start]), this.ints([end]), this.ints([position])],
+        x.shape.map((d, i) => (i === position ? size : d)),
+      )
+    return [part(0, at, at), part(at, 2 ** 31 - 1, rest)]
+  }
   concat(xs: readonly Value[], axis: number): Value {
     const [first] = xs
     const position = axisOf('concat', first!.shape, axis)

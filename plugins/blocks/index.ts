@@ -1,0 +1,37 @@
+import { Failure, type Blocks, type BlockType } from '../api/index.js'
+import { groupedQuery } from './grouped-query.js'
+import { linearAttention, linearFfn } from './linear.js'
+import { noOpAttention, noOpFfn } from './no-op.js'
+import { swiglu } from './swiglu.js'
+
+/** The block types that come with puzzleflow. */
+export const builtInBlocks = [
+  groupedQuery,
+  linearAttention,
+  noOpAttention,
+  swiglu,
+  linearFfn,
+  noOpFfn,
+] as unknown as readonly BlockType[]
+
+/** A registry of block types. @throws Failure when two have the same slot and name */
+export function makeBlocks(types: readonly BlockType[] = builtInBlocks): Blocks {
+  const byKey = new Map<string, BlockType>()
+  for (const type of types) {
+    const key = `${type.slot}/${type.name}`
+    if (byKey.has(key)) throw new Failure('PluginBug', `There are two ${type.slot} block types named "${type.name}"`)
+    byKey.set(key, type)
+  }
+  return {
+    has: (slot, name) => byKey.has(`${slot}/${name}`),
+    list: () => [...byKey.values()],
+    get(slot, name) {
+      const type = byKey.get(`${slot}/${name}`)
+      if (!type)
+        throw new Failure('InvalidInput', `There is no ${slot} block type "${name}"`, {
+          remedy: 'Add the plugin that has it to `plugins:` in the spec.',
+        })
+      return type
+    },
+  }
+}

@@ -1,0 +1,76 @@
+import type { BlockType, LayerFacts, Slot, Weight, Weights } from '../api/index.js'
+
+type NoParams = Readonly<Record<string, never>>
+
+const multiply = (a: Weight, b: Weight): Weight => {
+  const [n, k] = a.shape as [number, number]
+  const m = b.shape[1]!
+  const data = new Float32Array(n * m)
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < k; j++) {
+      const x = a.data[i * k + j]!
+      for (let c = 0; c < m; c++) data[i * m + c]! += x * b.data[j * m + c]!
+    }
+  return { shape: [n, m], data }
+}
+
+/** A bias moved through a matrix, plus that matrix's own bias. */
+const moveBias = (bias: Weight | undefined, matrix: Weight, own: Weight | undefined): Weight => {
+  const [n, m] = matrix.shape as [number, number]
+  const moved = bias ? multiply({ shape: [1, n], data: bias.data }, matrix).data : new Float32Array(m)
+  own?.data.forEach((value, i) => (moved[i]! += value))
+  return { shape: [m], data: moved }
+}
+
+/** One head's columns for every query head that reads it: [rows, kvHeads * headDim] to [rows, heads * headDim]. */
+function repeatHeads({ shape, data }: Weight, { heads, kvHeads, headDim }: LayerFacts): Weight {
+  const rows = data.length / (kvHeads * headDim)
+  const out = new Float32Array(rows * heads * headDim)
+  for (let r = 0; r < rows; r++)
+    for (let h = 0; h < heads; h++) {
+      const from = (r * kvHeads + Math.floor((h * kvHeads) / heads)) * headDim
+      out.set(data.subarray(from, from + headDim), (r * heads + h) * headDim)
+    }
+  return { shape: [...shape.slice(0, -1), heads * headDim], data: out }
+}
+
+/** A slot replaced by one matrix. */
+const linear = (
+  slot: Slot,
+  product: (parent: Weights, facts: LayerFacts) => { weight: Weight; bias: Weight },
+): BlockType<NoParams> => {
+  const biased = (facts: LayerFacts) => (slot === 'attention' ? facts.attentionBias : facts.mlpBias)
+  return {
+    name: 'linear',
+    slot,
+    version: 1,
+    parameters: { type: 'object', additionalProperties: false, properties: { block: { const: 'linear' } } },
+    variants: () => [{}],
+    id: () => 'linear',
+    shapes: (facts) => ({
+      weight: [facts.hidden, facts.hidden],
+      ...(biased(facts) && { bias: [facts.hidden] }),
+    }),
+    initialise: (parent, facts) => {
+      const { weight, bias } = product(parent, facts)
+      return biased(facts) ? { weight, bias } : { weight }
+    },
+    forward(g, x, w) {
+      const y = g.gemm(x, w.weight!)
+      return { y: w.bias ? g.add(y, w.bias) : y }
+    },
+  }
+}
+
+/** Every token attends to itself alone: W_V W_O (Puzzle, section 3). */
+export const linearAttention = linear('attention', (parent, facts) => {
+  const v = repeatHeads(parent.v!, facts)
+  const bias = parent['v.bias'] && repeatHeads(parent['v.bias'], facts)
+  return { weight: multiply(v, parent.o!), bias: moveBias(bias, parent.o!, parent['o.bias']) }
+})
+
+/** The FFN without its gate: W_up W_down (Puzzle, section 3). */
+export const linearFfn = linear('ffn', (parent) => ({
+  weight: multiply(parent.up!, parent.down!),
+  bias: moveBias(parent['up.bias'], parent.down!, parent['down.bias']),
+}))

@@ -1,0 +1,105 @@
+import { Failure, type BlockType, type LayerFacts, type Weight } from '../api/index.js'
+
+export interface SwigluParams {
+  readonly [key: string]: number
+  readonly width: number
+}
+
+/** Gated feed-forward network (arXiv 2002.05202): W_down (silu(W_gate x) * W_up x). */
+export const swiglu: BlockType<SwigluParams> = {
+  name: 'swiglu',
+  slot: 'ffn',
+  version: 1,
+  parameters: {
+    type: 'object',
+    required: ['width'],
+    additionalProperties: false,
+    properties: {
+      block: { const: 'swiglu' },
+      width: {
+        description: 'Channels kept: numbers, or percentages of the parent width (rounded to multiples of 8).',
+        anyOf: [{ $ref: '#/$defs/width' }, { type: 'array', minItems: 1, items: { $ref: '#/$defs/width' } }],
+      },
+    },
+    $defs: {
+      width: {
+        anyOf: [
+          { type: 'integer', minimum: 1 },
+          { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)? ?%$' },
+        ],
+      },
+    },
+  },
+
+  variants(facts, entry) {
+    const widths = ([entry.width].flat() as (number | string)[]).map((w) => channels(w, facts))
+    return [...new Set(widths)].filter((width) => width !== facts.intermediate).map((width) => ({ width }))
+  },
+
+  id: ({ width }) => `swiglu-${width}`,
+
+  shapes({ hidden, mlpBias }, { width }) {
+    return {
+      gate: [hidden, width],
+      up: [hidden, width],
+      down: [width, hidden],
+      ...(mlpBias && { 'gate.bias': [width], 'up.bias': [width], 'down.bias': [hidden] }),
+    }
+  },
+
+  /** Keeps the channels with the largest contribution (Puzzle, appendix A); without statistics, by weight norms. */
+  initialise(parent, facts, { width }, statistics) {
+    const contribution = statistics.channelContribution ?? rowNorms(parent.down!)
+    const kept = Array.from(contribution.keys())
+      .sort((a, b) => contribution[b]! - contribution[a]! || a - b)
+      .slice(0, width)
+      .sort((a, b) => a - b)
+    const columns = ['gate', 'up', 'gate.bias', 'up.bias'].filter((name) => parent[name])
+    return {
+      ...parent,
+      ...Object.fromEntries(columns.map((name) => [name, pickColumns(parent[name]!, kept)])),
+      down: pickRows(parent.down!, kept),
+    }
+  },
+
+  forward(g, x, w) {
+    const linear = (input: typeof x, name: string) => {
+      const y = g.gemm(input, w[name]!)
+      const bias = w[`${name}.bias`]
+      return bias ? g.add(y, bias) : y
+    }
+    return { y: linear(g.mul(g.silu(linear(x, 'gate')), linear(x, 'up')), 'down') }
+  },
+}
+
+/** A width in channels. @throws Failure for a number that the parent cannot have */
+function channels(width: number | string, { intermediate }: LayerFacts): number {
+  if (typeof width === 'string') {
+    const share = Number.parseFloat(width) / 100
+    if (share > 0 && share <= 1)
+      return share === 1 ? intermediate : Math.max(8, Math.round((share * intermediate) / 8) * 8)
+  } else if (width <= intermediate) return width
+  throw new Failure('InvalidInput', `width ${width} is impossible: the parent's FFN has ${intermediate} channels`, {
+    remedy: `Use 1 to ${intermediate}, or a percentage above 0% and up to 100%.`,
+  })
+}
+
+const rowNorms = ({ shape, data }: Weight): Float32Array => {
+  const [rows, columns] = shape as [number, number]
+  return Float32Array.from({ length: rows }, (_, r) => Math.hypot(...data.subarray(r * columns, (r + 1) * columns)))
+}
+
+function pickColumns({ shape, data }: Weight, kept: readonly number[]): Weight {
+  const columns = shape.at(-1)!
+  const rows = data.length / columns
+  const picked = new Float32Array(rows * kept.length)
+  for (let r = 0; r < rows; r++) kept.forEach((c, i) => (picked[r * kept.length + i] = data[r * columns + c]!))
+  return { shape: [...shape.slice(0, -1), kept.length], data: picked }
+}
+
+function pickRows({ shape, data }: Weight, kept: readonly number[]): Weight {
+  const columns = shape[1]!
+  const picked = new Float32Array(kept.length * columns)
+  kept.forEach((r, i) => picked.set(data.subarray(r * columns, (r + 1) * columns), i * columns))
+  return { shape: [kept.length, columns], data: picked }
+}
