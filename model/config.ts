@@ -169,7 +169,7 @@ function ownBlocks(value: unknown, layers: number, refuse: (message: string) => 
   const choice = (slot: unknown, where: string): BlockChoice => {
     const { block, ...params } = (slot ?? {}) as { readonly block?: unknown } & JsonObject
     if (typeof block !== 'string') throw refuse(`"puzzleflow.layers" has no block type at ${where}`)
-    return { block, params: params as JsonObject }
+    return { block, params: params }
   }
   if (!Array.isArray(value) || value.length !== layers)
     throw refuse(`"puzzleflow.layers" must be a list of ${layers} layers`)
