@@ -1,0 +1,260 @@
+import {
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Alias,
+  type Document,
+  type Node,
+  type Pair,
+} from 'yaml'
+import type { Json, JsonObject } from '../plugins/api/block.js'
+import { sortDiagnostics, type Diagnostic } from './diagnostics.js'
+import { pointer, SourceMap, type Range } from './source-map.js'
+
+/** A parsed YAML text with the place of every key and value. */
+export interface SourceDocument {
+  readonly file: string
+  readonly text: string
+  /** The root map; {} when the text has none (then there are diagnostics). */
+  readonly data: JsonObject
+  readonly map: SourceMap
+  readonly diagnostics: readonly Diagnostic[]
+}
+
+/** Bytes of a text that is read at all. */
+export const maximumBytes = 1024 * 1024
+/** Aliases (`*name`) in a text, and the nodes that all of them together may stand for. */
+export const maxAliasCount = 100
+const maxAliasedNodes = 10_000
+const maxDepth = 64
+
+/**
+ * Reads YAML 1.2 with the core schema into plain data. Duplicate keys, tags of one's own, several documents, keys that
+ * are no texts, and aliases beyond the bound are diagnostics.
+ */
+export function readDocument(file: string, text: string): SourceDocument {
+  const empty = (diagnostic: Diagnostic): SourceDocument => ({
+    file,
+    text,
+    data: {},
+    map: new SourceMap(file),
+    diagnostics: [diagnostic],
+  })
+  const bytes = Buffer.byteLength(text)
+  if (bytes > maximumBytes)
+    return empty({
+      file,
+      line: 1,
+      column: 1,
+      code: 'too-large',
+      message: `The text has ${bytes} bytes; at most ${maximumBytes} (1 MiB) are read.`,
+    })
+
+  const lines = new LineCounter()
+  let document: Document.Parsed
+  try {
+    document = parseDocument(text, {
+      version: '1.2',
+      schema: 'core',
+      lineCounter: lines,
+      uniqueKeys: true,
+      strict: true,
+      prettyErrors: false,
+      logLevel: 'error',
+    })
+  } catch (error) {
+    // The parser is recursive: only hostile nesting gets here.
+    const message = error instanceof RangeError ? 'The text is nested too deeply.' : String(error)
+    return empty({ file, line: 1, column: 1, code: 'yaml-syntax', message })
+  }
+  return new Reader(file, text, document, lines).read()
+}
+
+const codes: Readonly<Record<string, string>> = {
+  DUPLICATE_KEY: 'duplicate-key',
+  TAG_RESOLVE_FAILED: 'unknown-tag',
+  MULTIPLE_DOCS: 'multiple-documents',
+}
+
+class Reader {
+  readonly #diagnostics: Diagnostic[] = []
+  readonly #map: SourceMap
+  readonly #targets = new Map<Alias, Node>()
+  /** Nodes being expanded: one that comes again contains itself. */
+  readonly #open = new Set<Node>()
+  /** The alias in the text that is being expanded, whatever aliases it leads to. */
+  #outermost: Offsets | undefined
+  #aliasedNodes = 0
+  #exhausted = false
+
+  constructor(
+    readonly file: string,
+    readonly text: string,
+    readonly document: Document.Parsed,
+    readonly lines: LineCounter,
+  ) {
+    this.#map = new SourceMap(file)
+  }
+
+  read(): SourceDocument {
+    for (const { code, message, pos } of [...this.document.errors, ...this.document.warnings])
+      this.#report({ start: pos[0], end: pos[1] }, codes[code] ?? 'yaml-syntax', this.#explain(code, message, pos[0]))
+    this.#resolveAliases()
+    const { contents } = this.document
+    let data: Json | undefined
+    if (contents && !this.#exhausted) data = this.#value(contents, [], 0, false)
+    if (this.#diagnostics.length === 0 && (!isNode(contents) || !isMap(contents)))
+      this.#report(
+        { start: 0, end: 0 },
+        'wrong-type',
+        'The text is empty or has no `key: value` lines at its top level.',
+      )
+    const root = typeof data === 'object' && data !== null && !Array.isArray(data) ? (data as JsonObject) : {}
+    const { file, text } = this
+    return { file, text, data: root, map: this.#map, diagnostics: sortDiagnostics(this.#diagnostics) }
+  }
+
+  #explain(code: string, message: string, offset: number): string {
+    if (code === 'DUPLICATE_KEY') {
+      const key = /^["']?([^"':\n]+)/.exec(this.text.slice(offset))?.[1]?.trim()
+      return `There are two keys "${key ?? ''}" in one map.`
+    }
+    if (code === 'MULTIPLE_DOCS') return 'There is more than one document in the file.'
+    return message.endsWith('.') ? message : `${message}.`
+  }
+
+  /** An alias means the last anchor of its name before it, so they are resolved in the order of the text. */
+  #resolveAliases(): void {
+    const anchors = new Map<string, Node>()
+    let count = 0
+    visit(this.document, {
+      Node: (_, node) => {
+        if (isAlias(node)) {
+          if (++count === maxAliasCount + 1) {
+            this.#report(this.#span(node), 'alias-limit', `There are more than ${maxAliasCount} aliases.`)
+            this.#exhausted = true
+          }
+          const target = anchors.get(node.source)
+          if (target) this.#targets.set(node, target)
+        } else if (node.anchor) anchors.set(node.anchor, node)
+      },
+    })
+  }
+
+  #value(node: unknown, path: readonly (string | number)[], depth: number, aliased: boolean): Json {
+    if (!isNode(node)) return null
+    const range = this.#span(node)
+    const at = pointer(path)
+    if (!this.#map.hasValue(at)) this.#map.setValue(at, this.#range(range))
+    if (this.#exhausted) return null
+    if (aliased && ++this.#aliasedNodes > maxAliasedNodes) {
+      this.#exhausted = true
+      this.#report(
+        this.#outermost ?? range,
+        'alias-limit',
+        `Aliases stand for more than ${maxAliasedNodes} values together.`,
+      )
+      return null
+    }
+    if (depth > maxDepth) {
+      this.#report(range, 'too-deep', `Values are nested more than ${maxDepth} deep.`)
+      this.#exhausted = true
+      return null
+    }
+    if (isAlias(node)) {
+      const target = this.#targets.get(node)
+      if (!target) {
+        this.#report(range, 'unknown-alias', `There is no anchor &${node.source} before this alias.`)
+        return null
+      }
+      if (this.#open.has(target)) {
+        this.#report(range, 'alias-limit', `The value of *${node.source} contains itself.`)
+        return null
+      }
+      this.#outermost = aliased ? this.#outermost : range
+      return this.#value(target, path, depth + 1, true)
+    }
+    this.#open.add(node)
+    try {
+      if (isSeq(node)) return node.items.map((item, i) => this.#value(item, [...path, i], depth + 1, aliased))
+      if (isMap(node)) return this.#object(node.items, path, depth, aliased)
+      if (isScalar(node)) return this.#scalar(node.value, range)
+      return null
+    } finally {
+      this.#open.delete(node)
+    }
+  }
+
+  #object(pairs: readonly Pair[], path: readonly (string | number)[], depth: number, aliased: boolean): JsonObject {
+    const object: Record<string, Json> = {}
+    for (const { key, value } of pairs) {
+      const range = isNode(key) ? this.#span(key) : { start: 0, end: 0 }
+      const scalar = isScalar(key) ? key.value : undefined
+      if (typeof scalar !== 'string' && typeof scalar !== 'number' && typeof scalar !== 'boolean') {
+        this.#report(range, 'wrong-type', 'A key must be a text.')
+        continue
+      }
+      const name = String(scalar)
+      if (name === '__proto__') {
+        this.#report(range, 'wrong-value', 'The key "__proto__" is not allowed.')
+        continue
+      }
+      // The parser tells 1 from "1"; as keys of plain data they are one.
+      if (Object.hasOwn(object, name)) this.#report(range, 'duplicate-key', `There are two keys "${name}" in one map.`)
+      const inner = [...path, name]
+      this.#map.setKey(pointer(inner), this.#range(range))
+      if (isNode(value)) object[name] = this.#value(value, inner, depth + 1, aliased)
+      else {
+        this.#map.setValue(pointer(inner), this.#range(range))
+        object[name] = null
+      }
+    }
+    return object
+  }
+
+  #scalar(value: unknown, range: Offsets): Json {
+    if (typeof value === 'number' && !Number.isFinite(value)) {
+      this.#report(range, 'wrong-value', 'A number must be finite.')
+      return null
+    }
+    if (value === null || typeof value === 'boolean' || typeof value === 'number' || typeof value === 'string')
+      return value
+    if (value === undefined) return null
+    this.#report(range, 'wrong-type', 'Only texts, numbers, true, false and null are values.')
+    return null
+  }
+
+  #span(node: Node): Offsets {
+    const [start, end] = node.range ?? [0, 0]
+    return { start, end }
+  }
+
+  #range({ start, end }: Offsets): Range {
+    const { line, col } = this.lines.linePos(start)
+    const text = this.text.slice(start, end)
+    const newline = text.indexOf('\n')
+    return { line, column: col, length: Math.max(1, newline < 0 ? text.length : newline) }
+  }
+
+  #report(at: Offsets, code: string, message: string): void {
+    const { line, column, length } = this.#range(at)
+    this.#diagnostics.push({
+      file: this.file,
+      line: Math.max(1, line),
+      column: Math.max(1, column),
+      code,
+      message,
+      length,
+    })
+  }
+}
+
+interface Offsets {
+  readonly start: number
+  readonly end: number
+}

@@ -1,0 +1,61 @@
+// Types only: workflows import this file.
+import type { JsonObject, Slot } from '../plugins/api/block.js'
+import type { Digest } from '../store/digest.js'
+
+/** How often and how long a stage's tasks are tried again after a crash. Seconds. */
+export interface RetryPolicy {
+  readonly initialInterval?: number
+  readonly maximumInterval?: number
+  readonly backoff?: number
+  readonly maximumAttempts?: number
+  /** From a task's first attempt to its last one. */
+  readonly within?: number
+}
+
+/** A stage of the pipeline, ready to run. */
+export interface PlannedStage {
+  readonly name: string
+  /** The stage type. */
+  readonly uses: string
+  readonly version: number
+  /** Names of the stages whose outputs it gets. */
+  readonly needs: readonly string[]
+  /** Checked, quantities as numbers, defaults filled in, paths absolute. Expressions are still texts (spec/expressions.ts). */
+  readonly params: JsonObject
+  /** Runs alone on its worker. */
+  readonly exclusive?: boolean
+  readonly retry?: RetryPolicy
+  /** Seconds that one attempt of a task may take. */
+  readonly timeout?: number
+}
+
+/** A plugin as the plan uses it. */
+export interface PlannedPlugin {
+  /** As the spec writes it. */
+  readonly name: string
+  readonly version: string
+  /** Of its code. */
+  readonly digest: Digest
+}
+
+/** A spec, checked and made independent of all other files: what a run runs. JSON. */
+export interface FrozenPlan {
+  readonly version: 1
+  readonly name: string
+  /** Absolute. */
+  readonly specFile: string
+  /** Name of a pipeline, or `custom`. */
+  readonly pipeline: string
+  readonly seed: number
+  /** The pipeline's inputs: quantities as numbers, `space` entries as `{ block, … }`, defaults filled in, paths absolute. */
+  readonly inputs: JsonObject
+  /** Digest of each file or folder that the spec names, by its path in the spec: `model`, `data.train.path`, `stages.x.file`. */
+  readonly inputDigests: Readonly<Record<string, Digest>>
+  /** In an order in which each stage comes after those it needs. */
+  readonly stages: readonly PlannedStage[]
+  /** Block types that `space` names. */
+  readonly blocks: readonly { readonly slot: Slot; readonly name: string; readonly version: number }[]
+  readonly plugins: readonly PlannedPlugin[]
+  /** Of all above but `specFile`, with paths as the spec writes them: the same wherever the folder lies. */
+  readonly digest: Digest
+}

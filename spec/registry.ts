@@ -1,0 +1,67 @@
+import type { JsonObject, Slot } from '../plugins/api/block.js'
+import type { PlannedPlugin } from './frozen-plan.js'
+
+/** What a spec needs to know of a stage type. */
+export interface StageInfo {
+  readonly name: string
+  readonly version: number
+  /** JSON Schema of its parameters. */
+  readonly parameters: object
+  /** Inputs of the pipeline that it reads. */
+  readonly reads: readonly string[]
+  readonly exclusive?: boolean
+}
+
+/** What a spec needs to know of a block type. */
+export interface BlockInfo {
+  readonly name: string
+  readonly version: number
+  /** JSON Schema of an entry of the spec's `space`, `block` included or not. */
+  readonly parameters: object
+}
+
+/** A mistake found in the inputs by something that knows what they mean. */
+export interface InputProblem {
+  /** Where in the inputs: `['space', 'ffn', 1, 'width']`. */
+  readonly path: readonly (string | number)[]
+  readonly code: string
+  readonly message: string
+  readonly hint?: string
+}
+
+/** Stage types, block types and pipelines that specs can name: built in and from plugins. */
+export interface Registry {
+  readonly stages: {
+    get(name: string): StageInfo | undefined
+    names(): readonly string[]
+  }
+  readonly blocks: {
+    get(slot: Slot, name: string): BlockInfo | undefined
+    names(slot: Slot): readonly string[]
+  }
+  /** Text of a pipeline, and the file it came from for diagnostics. */
+  pipeline(name: string): { readonly text: string; readonly file: string } | undefined
+  pipelines(): readonly string[]
+
+  /**
+   * This registry and what the plugins of a spec hold. Absent where plugins cannot be loaded.
+   * @param plugins  as the spec writes them: package names, or paths relative to `folder`
+   * @param folder  the spec's folder
+   */
+  withPlugins?(
+    plugins: readonly string[],
+    folder: string,
+  ): Promise<{
+    readonly registry: Registry
+    readonly plugins: readonly PlannedPlugin[]
+    /** Plugins that could not be loaded. */
+    readonly failures: readonly { readonly plugin: string; readonly message: string; readonly hint?: string }[]
+  }>
+
+  /**
+   * Looks for mistakes that only the model tells: widths it cannot have, a checkpoint that cannot be read. Called when
+   * the inputs hold no other mistake.
+   * @param inputs  as in the frozen plan
+   */
+  inspect?(inputs: JsonObject): Promise<readonly InputProblem[]>
+}

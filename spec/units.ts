@@ -1,0 +1,188 @@
+/** Kinds of quantity that a schema may ask for with its keyword `quantity`. */
+export const quantityKinds = [
+  'count',
+  'tokens',
+  'bytes',
+  'fraction',
+  'duration',
+  'throughput-limit',
+  'memory-limit',
+  'latency-limit',
+  'parameters-limit',
+  'quality-limit',
+] as const
+export type QuantityKind = (typeof quantityKinds)[number]
+
+/** A limit as plans hold it. */
+export type Limit = {
+  readonly bound: 'min' | 'max'
+  readonly value: number
+  /** `parent`: a multiple of the parent's value (0.7 for 70%). */
+  readonly unit: 'parent' | 'tokens/s' | 'bytes' | 'seconds' | 'parameters' | 'accuracy'
+}
+
+export type Quantity = number | Limit
+export type Parsed<T> = { readonly value: T } | { readonly error: string; readonly hint: string }
+
+const scales: Readonly<Record<string, number>> = { '': 1, k: 1e3, K: 1e3, M: 1e6, G: 1e9, B: 1e9, T: 1e12 }
+const bytes: Readonly<Record<string, number>> = {
+  B: 1,
+  kB: 1e3,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+}
+const seconds: Readonly<Record<string, number>> = {
+  ms: 1e-3,
+  s: 1,
+  seconds: 1,
+  min: 60,
+  minutes: 60,
+  h: 3600,
+  hours: 3600,
+  d: 86400,
+  days: 86400,
+}
+
+interface Units {
+  /** Factor by unit as written. */
+  readonly factors: Readonly<Record<string, number>>
+  /** A number without a unit. */
+  readonly plain: boolean
+  readonly integer?: boolean
+  readonly maximum?: number
+  /** What to write instead. */
+  readonly examples: string
+}
+
+const withWord = (word: string): Readonly<Record<string, number>> => ({
+  ...scales,
+  ...Object.fromEntries(Object.entries(scales).map(([scale, factor]) => [`${scale} ${word}`.trim(), factor])),
+})
+
+const simple = {
+  count: { factors: scales, plain: true, integer: true, examples: '50000, 50k, 1.5M' },
+  tokens: { factors: withWord('tokens'), plain: true, integer: true, examples: '50000, 50k, 1.5M' },
+  bytes: { factors: bytes, plain: false, integer: true, examples: '500 MiB, 80 GiB, 80 GB' },
+  fraction: { factors: { '%': 0.01, '': 1 }, plain: true, maximum: 1, examples: '20%, 0.2' },
+  duration: { factors: seconds, plain: false, examples: '500 ms, 90 s, 5 min, 2 h, 3 d' },
+} as const satisfies Partial<Record<QuantityKind, Units>>
+
+const relative = { '%': 0.01, x: 1 }
+const limits = {
+  'throughput-limit': {
+    bound: 'min',
+    unit: 'tokens/s',
+    factors: { 'tokens/s': 1, 'k tokens/s': 1e3 },
+    examples: '">= 1.7x", ">= 170%", "5500 tokens/s"',
+  },
+  'memory-limit': { bound: 'max', unit: 'bytes', factors: bytes, examples: '"<= 70%", "<= 0.7x", "80 GiB", "500 MB"' },
+  'latency-limit': {
+    bound: 'max',
+    unit: 'seconds',
+    factors: seconds,
+    examples: '"<= 60%", "<= 0.6x", "500 ms", "2 s"',
+  },
+  'parameters-limit': {
+    bound: 'max',
+    unit: 'parameters',
+    factors: withWord('parameters'),
+    examples: '"<= 70%", "<= 0.7x", "6B", "500M"',
+  },
+  'quality-limit': { bound: 'min', unit: 'accuracy', factors: {}, examples: '">= 97%", ">= 0.97x"' },
+} as const satisfies Partial<
+  Record<QuantityKind, Pick<Limit, 'bound' | 'unit'> & { factors: Readonly<Record<string, number>>; examples: string }>
+>
+
+const isLimit = (kind: QuantityKind): kind is keyof typeof limits => kind in limits
+
+/** Reads a quantity as a spec writes it: `50k`, `80 GiB`, `20%`, `>= 1.7x`. Bytes, seconds, fractions (0.2 for 20%). */
+export function parseQuantity(kind: QuantityKind, text: string | number): Parsed<Quantity> {
+  return isLimit(kind) ? parseLimit(kind, text) : parseSimple(kind, text)
+}
+
+/** What may be written for a quantity of this kind. */
+export function quantityExamples(kind: QuantityKind): string {
+  return isLimit(kind) ? limits[kind].examples : simple[kind].examples
+}
+
+function parseSimple(kind: keyof typeof simple, written: string | number): Parsed<number> {
+  const { factors, plain, integer, maximum, examples }: Units = simple[kind]
+  const hint = `allowed: ${examples}`
+  const parts = split(written)
+  const what = `${JSON.stringify(written)} is no ${names[kind]}`
+  if (!parts || parts.operator) return { error: `${what}.`, hint }
+  const factor = factors[parts.unit]
+  if (factor === undefined || (parts.unit === '' && !plain)) return unitError(what, parts.unit, hint)
+  const value = tidy(parts.number * factor)
+  if (integer && !Number.isSafeInteger(value)) return { error: `${what}: it is not a whole number.`, hint }
+  if (maximum !== undefined && value > maximum) return { error: `${what}: it is more than ${maximum}.`, hint }
+  return { value }
+}
+
+function parseLimit(kind: keyof typeof limits, written: string | number): Parsed<Limit> {
+  const { bound, unit, factors, examples } = limits[kind]
+  const hint = `allowed: ${examples}`
+  const parts = split(written)
+  const what = `${JSON.stringify(written)} is no ${names[kind]}`
+  if (!parts) return { error: `${what}.`, hint }
+  const wanted = bound === 'min' ? '>=' : '<='
+  if (parts.operator && parts.operator !== wanted)
+    return { error: `${what}: it must be ${bound === 'min' ? 'a lower' : 'an upper'} bound (${wanted}).`, hint }
+  if (!(parts.number > 0)) return { error: `${what}: it must be above 0.`, hint }
+  const own = (factors as Readonly<Record<string, number>>)[parts.unit]
+  if (parts.unit !== '' || kind === 'parameters-limit') {
+    if (own !== undefined) return { value: { bound, value: tidy(parts.number * own), unit } }
+    const factor = (relative as Readonly<Record<string, number>>)[parts.unit]
+    if (factor !== undefined) return { value: { bound, value: tidy(parts.number * factor), unit: 'parent' } }
+  }
+  return unitError(what, parts.unit, hint)
+}
+
+const names: Readonly<Record<QuantityKind, string>> = {
+  count: 'count',
+  tokens: 'number of tokens',
+  bytes: 'number of bytes',
+  fraction: 'fraction',
+  duration: 'duration',
+  'throughput-limit': 'limit on throughput',
+  'memory-limit': 'limit on memory',
+  'latency-limit': 'limit on latency',
+  'parameters-limit': 'limit on parameters',
+  'quality-limit': 'floor of quality',
+}
+
+function unitError(what: string, unit: string, hint: string): { error: string; hint: string } {
+  return { error: unit === '' ? `${what}: it has no unit.` : `${what}: it has the unit "${unit}".`, hint }
+}
+
+/** `>= 1.7 x` to its parts. */
+function split(written: string | number): { operator: string; number: number; unit: string } | undefined {
+  if (typeof written === 'number') return written >= 0 ? { operator: '', number: written, unit: '' } : undefined
+  const match = /^\s*([<>]=?|=)?\s*((?:\d[\d_]*)(?:\.\d+)?(?:e[+-]?\d+)?)\s*(\S.*?)?\s*$/.exec(written)
+  if (!match) return undefined
+  const operator = match[1] ?? ''
+  const number = Number(match[2]!.replaceAll('_', ''))
+  return Number.isFinite(number) ? { operator, number, unit: (match[3] ?? '').replace(/\s+/g, ' ') } : undefined
+}
+
+/** 0.7 rather than 0.7000000000000001. */
+const tidy = (value: number) => Number(value.toPrecision(15))
+
+const symbols = { min: '>=', max: '<=' }
+
+/** A limit as a person writes it: `>= 1.7x`, `<= 70%`, `<= 80 GiB`. */
+export function formatLimit({ bound, value, unit }: Limit): string {
+  const symbol = symbols[bound]
+  if (unit === 'parent') return bound === 'min' && value > 1 ? `${symbol} ${value}x` : `${symbol} ${tidy(value * 100)}%`
+  if (unit === 'bytes') {
+    const scale = (['TiB', 'GiB', 'MiB', 'KiB'] as const).find((name) => value >= bytes[name]!) ?? 'B'
+    return `${symbol} ${Number((value / bytes[scale]!).toFixed(2))} ${scale}`
+  }
+  return `${symbol} ${value} ${unit === 'seconds' ? 's' : unit}`
+}

@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest'
+import { formatLimit, parseQuantity, type Limit, type QuantityKind } from '../../spec/units.js'
+
+test.each<[QuantityKind, string | number, unknown]>([
+  ['tokens', '50k', 50_000],
+  ['tokens', '50k tokens', 50_000],
+  ['tokens', '1.5M', 1_500_000],
+  ['tokens', 128, 128],
+  ['count', '1_000', 1000],
+  ['bytes', '80 GiB', 80 * 2 ** 30],
+  ['bytes', '500MB', 5e8],
+  ['fraction', '20%', 0.2],
+  ['fraction', 0.2, 0.2],
+  ['fraction', '55%', 0.55],
+  ['duration', '500 ms', 0.5],
+  ['duration', '2 h', 7200],
+  ['memory-limit', '<= 70%', { bound: 'max', value: 0.7, unit: 'parent' }],
+  ['memory-limit', '80 GiB', { bound: 'max', value: 80 * 2 ** 30, unit: 'bytes' }],
+  ['throughput-limit', '>= 1.7x', { bound: 'min', value: 1.7, unit: 'parent' }],
+  ['throughput-limit', '5500 tokens/s', { bound: 'min', value: 5500, unit: 'tokens/s' }],
+  ['latency-limit', '<= 2 s', { bound: 'max', value: 2, unit: 'seconds' }],
+  ['parameters-limit', '6B', { bound: 'max', value: 6e9, unit: 'parameters' }],
+  ['quality-limit', '>= 97%', { bound: 'min', value: 0.97, unit: 'parent' }],
+])('%s %j is read', (kind, text, value) => {
+  expect(parseQuantity(kind, text)).toEqual({ value })
+})
+
+test.each<[QuantityKind, string | number, string, string]>([
+  ['tokens', '50 GiB', '"50 GiB" is no number of tokens: it has the unit "GiB".', 'allowed: 50000, 50k, 1.5M'],
+  ['tokens', '1.5', '"1.5" is no number of tokens: it is not a whole number.', 'allowed: 50000, 50k, 1.5M'],
+  ['bytes', 80, '80 is no number of bytes: it has no unit.', 'allowed: 500 MiB, 80 GiB, 80 GB'],
+  ['fraction', '120%', '"120%" is no fraction: it is more than 1.', 'allowed: 20%, 0.2'],
+  ['fraction', -1, '-1 is no fraction.', 'allowed: 20%, 0.2'],
+  [
+    'memory-limit',
+    '>= 70%',
+    '">= 70%" is no limit on memory: it must be an upper bound (<=).',
+    'allowed: "<= 70%", "<= 0.7x", "80 GiB", "500 MB"',
+  ],
+  [
+    'throughput-limit',
+    '80 GiB',
+    '"80 GiB" is no limit on throughput: it has the unit "GiB".',
+    'allowed: ">= 1.7x", ">= 170%", "5500 tokens/s"',
+  ],
+  [
+    'throughput-limit',
+    5500,
+    '5500 is no limit on throughput: it has no unit.',
+    'allowed: ">= 1.7x", ">= 170%", "5500 tokens/s"',
+  ],
+  ['quality-limit', 'good', '"good" is no floor of quality.', 'allowed: ">= 97%", ">= 0.97x"'],
+])('%s %j is refused', (kind, text, error, hint) => {
+  expect(parseQuantity(kind, text)).toEqual({ error, hint })
+})
+
+test.each<[Limit, string]>([
+  [{ bound: 'min', value: 1.7, unit: 'parent' }, '>= 1.7x'],
+  [{ bound: 'max', value: 0.7, unit: 'parent' }, '<= 70%'],
+  [{ bound: 'max', value: 80 * 2 ** 30, unit: 'bytes' }, '<= 80 GiB'],
+  [{ bound: 'min', value: 5500, unit: 'tokens/s' }, '>= 5500 tokens/s'],
+])('a limit is written as people do: %j', (limit, text) => {
+  expect(formatLimit(limit)).toBe(text)
+})
