@@ -17,3 +17,4 @@ export {
 } from './trainer.js'
 export { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from './float16.js'
 export { engineVersion, numericsVersion } from './version.js'
+export { readTensors, writeTensors } from './file.js'

@@ -1,0 +1,68 @@
+import { Tokenizer as Engine } from '@huggingface/tokenizers'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Failure } from '../plugins/api/index.js'
+
+/** Text to token ids and back, by a model folder's `tokenizer.json`. */
+export class Tokenizer {
+  private constructor(
+    private readonly engine: Engine,
+    /** Ids go from 0 to below this. */
+    readonly size: number,
+  ) {}
+
+  /** @param vocabulary  rows of the model's embedding: a tokenizer with a larger id is refused
+   *  @throws Failure InvalidInput */
+  static open(folder: string, vocabulary?: number): Tokenizer {
+    const read = (name: string): unknown => {
+      const file = join(folder, name)
+      try {
+        return JSON.parse(readFileSync(file, 'utf8'))
+      } catch (error) {
+        const remedy = `Put the model's own ${name} into ${folder}.`
+        throw new Failure('InvalidInput', `${file} cannot be read: ${(error as Error).message}`, { file, remedy })
+      }
+    }
+    const file = join(folder, 'tokenizer.json')
+    const json = read('tokenizer.json') as object
+    const config = existsSync(join(folder, 'tokenizer_config.json')) ? (read('tokenizer_config.json') as object) : {}
+    const size = largestId(json) + 1
+    if (vocabulary !== undefined && size > vocabulary)
+      throw new Failure(
+        'InvalidInput',
+        `${file} has token ids up to ${size - 1}, but the model knows ${vocabulary} tokens`,
+        {
+          file,
+          remedy: 'Use the tokenizer that belongs to the model.',
+        },
+      )
+    try {
+      return new Tokenizer(new Engine(json, config), size)
+    } catch (error) {
+      throw new Failure('InvalidInput', `${file} is not supported: ${(error as Error).message}`, { file, cause: error })
+    }
+  }
+
+  /** Token ids, with the special tokens that the tokenizer adds (a leading `<s>`, for instance) unless told otherwise. */
+  encode(text: string, { special = true } = {}): number[] {
+    return Array.from(this.engine.encode(text, { add_special_tokens: special }).ids, Number)
+  }
+
+  /** Text of ids, special tokens left out. */
+  decode(ids: readonly number[]): string {
+    return this.engine.decode([...ids], { skip_special_tokens: true })
+  }
+}
+
+function largestId(json: object): number {
+  const { model, added_tokens: added = [] } = json as {
+    model?: { vocab?: Record<string, number> | readonly unknown[] }
+    added_tokens?: readonly { id: number }[]
+  }
+  let largest = -1
+  const vocab = model?.vocab ?? {}
+  if (Array.isArray(vocab)) largest = vocab.length - 1
+  else for (const id of Object.values(vocab as Record<string, number>)) largest = Math.max(largest, id)
+  for (const { id } of added) largest = Math.max(largest, id)
+  return largest
+}

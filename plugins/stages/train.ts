@@ -1,0 +1,173 @@
+import { readFileSync } from 'node:fs'
+import { copyFile, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { buildModel, finalNorm, modelShapes } from '../../model/build.js'
+import { parseConfig, type ModelConfig } from '../../model/config.js'
+import { saveCheckpoint } from '../../model/save.js'
+import { Tokenizer } from '../../model/tokenizer.js'
+import { elements, Trainer, type AdamWOptions } from '../../tensor/index.js'
+import { Failure, type JsonObject, type Stage } from '../api/index.js'
+import { normal } from './random.js'
+import { trainWithCheckpoints } from './training.js'
+
+interface TrainParams {
+  /** Fields of a Hugging Face `config.json` (Llama). */
+  readonly config: JsonObject
+  readonly sequenceLength: number
+  readonly batch: number
+  readonly steps: number
+  readonly optimiser: Omit<AdamWOptions, 'totalSteps'>
+  /** Loss weight of tokens outside of the answers. */
+  readonly contextWeight: number
+}
+
+/** Trains a Llama model from scratch and writes it as a Hugging Face checkpoint in float16. Data: JSON lines
+ *  {"text", "answers": [[start, end] in characters]?}, one document a sequence, read in the file's order. */
+export const train: Stage<TrainParams> = {
+  name: 'train',
+  version: 1,
+  reads: ['corpus', 'tokenizer'],
+  parameters: {
+    type: 'object',
+    required: ['config', 'steps'],
+    additionalProperties: false,
+    properties: {
+      config: { type: 'object', description: 'Fields of config.json of a Llama model.' },
+      sequenceLength: { type: 'integer', minimum: 2, default: 128 },
+      batch: { type: 'integer', minimum: 1, default: 32 },
+      steps: { type: 'integer', minimum: 1 },
+      contextWeight: { type: 'number', minimum: 0, default: 1 },
+      optimiser: { type: 'object', required: ['learningRate'], default: { learningRate: 1e-3 } },
+    },
+  },
+
+  async run(context) {
+    const { params, spec, blocks, seed, scratch } = context
+    const { batch, sequenceLength: length, steps } = params
+    const configText = JSON.stringify(
+      { model_type: 'llama', architectures: ['LlamaForCausalLM'], ...params.config },
+      null,
+      2,
+    )
+    const config = parseConfig(configText, 'config')
+    const tokenizer = Tokenizer.open(spec.tokenizer as string, config.vocabulary)
+    const corpus = readCorpus(spec.corpus as string, tokenizer, length + 1, params.contextWeight)
+    context.log('corpus read', { documents: corpus.count })
+
+    const shapes = modelShapes(config, blocks)
+    const trainer = await Trainer.create({
+      parameters: initialWeights(config, shapes, seed),
+      batch: {
+        ids: { dtype: 'int64', shape: [batch * length] },
+        labels: { dtype: 'int64', shape: [batch * length] },
+        weights: { dtype: 'float32', shape: [batch * length] },
+      },
+      loss: (g, { parameters, batch: { ids, labels, weights } }) => {
+        const { hidden } = buildModel(g, config, blocks, ids!, parameters, { batch, length })
+        const head = config.tied ? parameters.embedding! : parameters.head!
+        const sum = g.crossEntropyHead(finalNorm(g, config, hidden, parameters.norm!), head, labels!, weights!)
+        return g.div(sum, g.sum(weights!))
+      },
+      optimiser: { ...params.optimiser, totalSteps: steps },
+      stepsPerCall: 8,
+      threads: context.threads,
+    })
+    const curve = await trainWithCheckpoints({
+      trainer,
+      steps,
+      what: 'train',
+      checkpoint: context.checkpoint,
+      signal: context.signal,
+      progress: (fraction, message) => context.progress(fraction, message),
+      batches: (start, count) => corpus.batches(start * batch, count, batch),
+    })
+
+    const files = ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json']
+    await writeFile(join(scratch, 'config.json'), `${configText}\n`)
+    await saveCheckpoint(join(scratch, 'model.safetensors'), config, blocks, trainer.parameters(), shapes, 'float16')
+    for (const name of files.slice(2)) await copyFile(join(spec.tokenizer as string, name), join(scratch, name))
+    await trainer.release()
+    const stored = []
+    for (const name of files) stored.push([name, await context.putFile(basename(name), join(scratch, name))] as const)
+    return {
+      values: {
+        steps,
+        loss: curve.at(-1)!.loss,
+        parameters: Object.values(shapes).reduce((n, s) => n + elements(s), 0),
+      },
+      files: { ...Object.fromEntries(stored), curve: await context.put('curve', curve) },
+    }
+  },
+}
+
+/** Normal with standard deviation 1/sqrt(fan-in), outputs into the residual stream smaller by sqrt(2 layers); norms 1, biases 0. */
+function initialWeights(config: ModelConfig, shapes: Readonly<Record<string, readonly number[]>>, seed: number) {
+  const random = normal(seed)
+  return Object.fromEntries(
+    Object.entries(shapes).map(([name, shape]) => {
+      const data = new Float32Array(elements(shape))
+      if (shape.length === 1) data.fill(name.endsWith('norm') ? 1 : 0)
+      else {
+        const fanIn = name === 'head' || name === 'embedding' ? shape[1]! : shape[0]!
+        const residual = /\.(o|down)$/.test(name) ? Math.sqrt(2 * config.layers) : 1
+        const scale = 1 / Math.sqrt(fanIn) / residual
+        for (let i = 0; i < data.length; i++) data[i] = random() * scale
+      }
+      return [name, { shape: [...shape], data }]
+    }),
+  )
+}
+
+/** Documents as token ids with the loss weight of each, cut and padded to `length`. */
+function readCorpus(path: string, tokenizer: Tokenizer, length: number, contextWeight: number) {
+  const lines = readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+  if (lines.length === 0) throw new Failure('InvalidInput', `${path} has no documents`, { file: path })
+  const ids = new Int32Array(lines.length * length)
+  const weights = new Float32Array(lines.length * length)
+  for (const [row, line] of lines.entries()) {
+    const { text, answers = [] } = JSON.parse(line) as {
+      text: string
+      answers?: readonly (readonly [number, number])[]
+    }
+    let at = row * length
+    const end = at + length
+    let from = 0
+    const add = (piece: string, weight: number) => {
+      for (const id of tokenizer.encode(piece, { special: at === row * length })) {
+        if (at === end) return
+        ids[at] = id
+        weights[at++] = weight
+      }
+    }
+    for (const [start, stop] of answers) {
+      add(text.slice(from, start), contextWeight)
+      add(text.slice(start, stop), 1)
+      from = stop
+    }
+    add(text.slice(from), contextWeight)
+  }
+  return {
+    count: lines.length,
+    /** `count` batches from document `first` on; after the last document the first follows. */
+    batches(first: number, count: number, batch: number) {
+      const step = batch * (length - 1)
+      const out = {
+        ids: { dtype: 'int64' as const, dims: [count, step], data: new BigInt64Array(count * step) },
+        labels: { dtype: 'int64' as const, dims: [count, step], data: new BigInt64Array(count * step) },
+        weights: { dtype: 'float32' as const, dims: [count, step], data: new Float32Array(count * step) },
+      }
+      for (let i = 0; i < count * batch; i++) {
+        const row = ((first + i) % lines.length) * length
+        for (let t = 0; t < length - 1; t++) {
+          const to = i * (length - 1) + t
+          out.ids.data[to] = BigInt(ids[row + t]!)
+          out.labels.data[to] = BigInt(ids[row + t + 1]!)
+          out.weights.data[to] = weights[row + t + 1]!
+        }
+      }
+      return out
+    },
+  }
+}

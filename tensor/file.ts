@@ -1,0 +1,84 @@
+import { open, readFile, rename } from 'node:fs/promises'
+import { bytesOf, elements, type DType, type Tensor, type TypedArray } from './types.js'
+
+const names: Readonly<Record<DType, string>> = {
+  float32: 'F32',
+  float16: 'F16',
+  float64: 'F64',
+  int64: 'I64',
+  int32: 'I32',
+  bool: 'BOOL',
+  uint8: 'U8',
+}
+const arrays = {
+  F32: ['float32', Float32Array],
+  F16: ['float16', Uint16Array],
+  F64: ['float64', Float64Array],
+  I64: ['int64', BigInt64Array],
+  I32: ['int32', Int32Array],
+  BOOL: ['bool', Uint8Array],
+  U8: ['uint8', Uint8Array],
+} as const
+
+/** Writes tensors as a safetensors file, through a temporary file and a rename. */
+export async function writeTensors(
+  path: string,
+  tensors: Readonly<Record<string, Tensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const header: Record<string, unknown> = Object.keys(metadata).length ? { __metadata__: metadata } : {}
+  let offset = 0
+  for (const [name, { dtype, dims }] of Object.entries(tensors)) {
+    const end = offset + elements(dims) * bytesOf[dtype]
+    header[name] = { dtype: names[dtype], shape: dims, data_offsets: [offset, end] }
+    offset = end
+  }
+  const json = Buffer.from(JSON.stringify(header))
+  // Padded so that the data is aligned for every type.
+  const head = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ')
+  head.writeBigUInt64LE(BigInt(head.length - 8))
+  json.copy(head, 8)
+  const temporary = `${path}.${process.pid}.tmp`
+  const file = await open(temporary, 'w')
+  try {
+    await file.writeFile(head)
+    for (const { data } of Object.values(tensors))
+      await file.writeFile(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(temporary, path)
+}
+
+/** Reads a safetensors file whole: for files this project wrote (checkpoints, captured activations, weights).
+ *  @throws Error when it is truncated or inconsistent */
+export async function readTensors(
+  path: string,
+): Promise<{ tensors: Record<string, Tensor>; metadata: Readonly<Record<string, string>> }> {
+  const file = await readFile(path)
+  const length = file.length < 8 ? NaN : Number(file.readBigUInt64LE())
+  if (!(length <= file.length - 8)) throw new Error(`${path} is truncated: its header is not whole`)
+  const header = JSON.parse(file.toString('utf8', 8, 8 + length)) as Record<string, unknown>
+  const { __metadata__: metadata = {}, ...entries } = header
+  const tensors: Record<string, Tensor> = {}
+  for (const [name, entry] of Object.entries(entries)) {
+    const { dtype, shape, data_offsets } = entry as {
+      dtype: keyof typeof arrays
+      shape: number[]
+      data_offsets: number[]
+    }
+    const known = arrays[dtype]
+    const [start, end] = [data_offsets[0]! + 8 + length, data_offsets[1]! + 8 + length]
+    if (!known || end > file.length || end - start !== elements(shape) * bytesOf[known[0]])
+      throw new Error(`${path}: tensor ${name} is truncated or inconsistent`)
+    const [type, Typed] = known
+    const whole = file.byteOffset + start
+    const data: TypedArray =
+      whole % Typed.BYTES_PER_ELEMENT === 0
+        ? new Typed(file.buffer as ArrayBuffer, whole, elements(shape))
+        : new Typed(file.buffer.slice(whole, whole + end - start) as ArrayBuffer)
+    tensors[name] = { dtype: type, dims: shape, data }
+  }
+  return { tensors, metadata: metadata as Record<string, string> }
+}
