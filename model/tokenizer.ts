@@ -1,7 +1,14 @@
-import { Tokenizer as Engine } from '@huggingface/tokenizers'
+import * as engines from '@huggingface/tokenizers'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '../plugins/api/index.js'
+
+/** What is used of the library's tokenizer (its own types do not resolve under Node's module rules). */
+interface Engine {
+  encode(text: string, options: { add_special_tokens: boolean }): { ids: ArrayLike<number> }
+  decode(ids: number[], options: { skip_special_tokens: boolean }): string
+}
+const { Tokenizer: EngineClass } = engines as unknown as { Tokenizer: new (json: object, config: object) => Engine }
 
 /** Text to token ids and back, by a model folder's `tokenizer.json`. */
 export class Tokenizer {
@@ -37,7 +44,7 @@ export class Tokenizer {
         },
       )
     try {
-      return new Tokenizer(new Engine(json, config), size)
+      return new Tokenizer(new EngineClass(json, config), size)
     } catch (error) {
       throw new Failure('InvalidInput', `${file} is not supported: ${(error as Error).message}`, { file, cause: error })
     }

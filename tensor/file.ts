@@ -76,8 +76,8 @@ export async function readTensors(
     const whole = file.byteOffset + start
     const data: TypedArray =
       whole % Typed.BYTES_PER_ELEMENT === 0
-        ? new Typed(file.buffer as ArrayBuffer, whole, elements(shape))
-        : new Typed(file.buffer.slice(whole, whole + end - start) as ArrayBuffer)
+        ? new Typed(file.buffer, whole, elements(shape))
+        : new Typed(file.buffer.slice(whole, whole + end - start))
     tensors[name] = { dtype: type, dims: shape, data }
   }
   return { tensors, metadata: metadata as Record<string, string> }
