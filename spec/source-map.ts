@@ -39,6 +39,10 @@ export class SourceMap {
     return this.#values.has(at)
   }
 
+  has(at: string): boolean {
+    return this.#keys.has(at) || this.#values.has(at)
+  }
+
   /** The value's place; without one (a default, something missing) the nearest key or value around it. */
   value(at: string): Range {
     return this.#values.get(at) ?? this.#around(at)

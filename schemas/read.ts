@@ -1,0 +1,25 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** The JSON Schemas in this folder. */
+export const schemaNames = ['spec', 'pipeline', 'problem', 'result', 'plugin'] as const
+export type SchemaName = (typeof schemaNames)[number]
+
+/** A schema, freshly parsed. */
+export function readSchema(name: SchemaName): Record<string, unknown> {
+  return JSON.parse(readFileSync(schemaPath(name), 'utf8')) as Record<string, unknown>
+}
+
+/** Absolute path of a schema's file. */
+export function schemaPath(name: SchemaName): string {
+  return join(packageRoot(), 'schemas', `${name}.schema.json`)
+}
+
+/** Found by walking up, since compiled code lies one folder deeper than its sources. */
+function packageRoot(): string {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json'))) return folder
+    if (folder === dirname(folder)) throw new Error('Internal error: there is no package.json above schemas/')
+  }
+}

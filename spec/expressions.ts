@@ -1,0 +1,76 @@
+// No imports of node or of other rooms' code: workflows resolve expressions.
+import type { Json, JsonObject } from '../plugins/api/block.js'
+
+/** `${{ stages.NAME.outputs.PATH }}`: a value (or with `files.` an artifact) that a stage left behind. */
+export interface Expression {
+  readonly stage: string
+  /** Below `outputs`; `['files', name]` is an artifact, all else is a path in `values`. */
+  readonly path: readonly string[]
+}
+
+const form = /^\$\{\{\s*stages\.([A-Za-z][A-Za-z0-9_-]*)\.outputs((?:\.[A-Za-z0-9_-]+)+)\s*\}\}$/
+
+/** Whether a value has the marks of an expression, well-formed or not. */
+export const looksLikeExpression = (value: unknown): value is string =>
+  typeof value === 'string' && value.includes('${{')
+
+/** Undefined when the text is no well-formed expression. An expression is the whole text. */
+export function parseExpression(text: string): Expression | undefined {
+  const match = form.exec(text.trim())
+  return match ? { stage: match[1]!, path: match[2]!.slice(1).split('.') } : undefined
+}
+
+/** What is wrong with a text that has the marks of an expression. */
+export function explainExpression(text: string): { message: string; hint: string } {
+  const hint = 'write ${{ stages.NAME.outputs.PATH }}'
+  const inner = /\$\{\{(.*?)\}\}/.exec(text)
+  if (!inner) return { message: 'The expression is not closed with }}.', hint }
+  if (inner[0].length !== text.trim().length)
+    return { message: 'An expression must be the whole value, with nothing before or after it.', hint }
+  return { message: `"${inner[1]!.trim()}" is no expression: there is only one form.`, hint }
+}
+
+/** Every expression in the parameters, with its path. */
+export function findExpressions(
+  value: Json,
+  path: readonly (string | number)[] = [],
+): readonly { readonly path: readonly (string | number)[]; readonly text: string }[] {
+  if (looksLikeExpression(value)) return [{ path, text: value }]
+  if (typeof value !== 'object' || value === null) return []
+  return Array.isArray(value)
+    ? value.flatMap((item: Json, i) => findExpressions(item, [...path, i]))
+    : Object.entries(value).flatMap(([key, item]) => findExpressions(item, [...path, key]))
+}
+
+/** What stages left behind, as `Outputs` of the plugin API. */
+export type StageOutputs = Readonly<
+  Record<string, { readonly values: JsonObject; readonly files: Readonly<Record<string, unknown>> }>
+>
+
+/**
+ * The parameters with every expression replaced by what it stands for.
+ * @param outputs  of all stages before this one, by stage name
+ * @throws Error naming the expression, when a stage left no such value
+ */
+export function resolveExpressions(params: JsonObject, outputs: StageOutputs): JsonObject {
+  const resolve = (value: Json): Json => {
+    if (looksLikeExpression(value)) return lookUp(value, outputs)
+    if (typeof value !== 'object' || value === null) return value
+    if (Array.isArray(value)) return value.map(resolve)
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolve(item)]))
+  }
+  return resolve(params) as JsonObject
+}
+
+function lookUp(text: string, outputs: StageOutputs): Json {
+  const expression = parseExpression(text)
+  if (!expression) throw new Error(`Internal error: ${text} was not checked`)
+  const stage = outputs[expression.stage]
+  const [first, ...rest] = expression.path
+  let value: unknown = first === 'files' ? stage?.files : stage?.values
+  for (const part of first === 'files' ? rest : expression.path)
+    value = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[part] : undefined
+  if (value === undefined)
+    throw new Error(`${text}: stage ${expression.stage} has no output "${expression.path.join('.')}"`)
+  return value as Json
+}

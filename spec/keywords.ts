@@ -1,0 +1,114 @@
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import type { DataValidationCxt } from 'ajv/dist/types/index.js'
+import type { Slot } from '../plugins/api/block.js'
+import { Failure } from '../plugins/api/failure.js'
+import { looksLikeExpression } from './expressions.js'
+import { parseQuantity, quantityKinds, type QuantityKind } from './units.js'
+
+/** What a validation finds beside mistakes. */
+export interface Collected {
+  /** Values under the keyword `path`. */
+  readonly paths: { readonly at: string; readonly kind: PathKind }[]
+  /** Values under the keyword `blocks`. */
+  readonly blocks: { readonly at: string; readonly slot: Slot }[]
+}
+
+export const pathKinds = ['file', 'folder', 'any'] as const
+export type PathKind = (typeof pathKinds)[number]
+
+/**
+ * ajv with puzzleflow's keywords:
+ * - `quantity`: a number with a unit (spec/units.ts), replaced by its value;
+ * - `path`: `file`, `folder` or `any`, that must exist;
+ * - `blocks`: a slot; the value is an entry of the spec's `space`.
+ */
+export function makeAjv(): Ajv2020 {
+  const ajv = new Ajv2020({
+    allErrors: true,
+    useDefaults: true,
+    verbose: true,
+    passContext: true,
+    strict: false,
+    logger: false,
+  })
+  ajv.addKeyword({
+    keyword: 'quantity',
+    modifying: true,
+    errors: true,
+    metaSchema: { enum: [...quantityKinds] },
+    validate: function quantity(
+      kind: QuantityKind,
+      data: unknown,
+      _schema: unknown,
+      context?: DataValidationCxt,
+    ): boolean {
+      // A limit that was read already, or an expression that is resolved when the stage runs.
+      if ((typeof data === 'object' && data !== null) || looksLikeExpression(data)) return true
+      const parsed = parseQuantity(kind, typeof data === 'number' ? data : String(data))
+      if ('error' in parsed) {
+        fail(quantity, 'quantity', parsed.error, parsed.hint)
+        return false
+      }
+      if (context) (context.parentData as Record<string, unknown>)[context.parentDataProperty] = parsed.value
+      return true
+    },
+  })
+  ajv.addKeyword({
+    keyword: 'path',
+    errors: true,
+    metaSchema: { enum: [...pathKinds] },
+    validate: function path(
+      this: Collected,
+      kind: PathKind,
+      data: unknown,
+      _schema: unknown,
+      context?: DataValidationCxt,
+    ): boolean {
+      if (typeof data !== 'string' || data === '') {
+        fail(path, 'path', 'must be a path.')
+        return false
+      }
+      if (!looksLikeExpression(data)) this.paths.push({ at: context?.instancePath ?? '', kind })
+      return true
+    },
+  })
+  ajv.addKeyword({
+    keyword: 'blocks',
+    metaSchema: { enum: ['attention', 'ffn'] },
+    validate: function (this: Collected, slot: Slot, _data: unknown, _schema: unknown, context?: DataValidationCxt) {
+      this.blocks.push({ at: context?.instancePath ?? '', slot })
+      return true
+    },
+  })
+  return ajv
+}
+
+/** ajv reads the errors of a keyword from its function. */
+function fail(keyword: object, name: string, message: string, hint?: string): void {
+  ;(keyword as { errors?: unknown }).errors = [{ keyword: name, message, params: { hint } }]
+}
+
+const ajv = makeAjv()
+const compiled = new WeakMap<object, ValidateFunction>()
+
+/**
+ * The validator of a schema, compiled once.
+ * @param name  of what the schema describes
+ * @throws Failure when it is no JSON Schema
+ */
+export function validatorOf(schema: object, name: string): ValidateFunction {
+  let validate = compiled.get(schema)
+  if (!validate) {
+    // A draft's name would make ajv look for its meta-schema; the differences between drafts do not matter here.
+    const copy: Record<string, unknown> = { ...schema }
+    delete copy.$schema
+    delete copy.$id
+    try {
+      validate = ajv.compile(copy)
+    } catch (cause) {
+      throw new Failure('PluginBug', `The schema of ${name} is no JSON Schema: ${(cause as Error).message}`, { cause })
+    }
+    compiled.set(schema, validate)
+  }
+  return validate
+}

@@ -1,0 +1,181 @@
+import type { JsonObject } from '../plugins/api/block.js'
+import { readSchema } from '../schemas/read.js'
+import { suggest, type Diagnostic } from './diagnostics.js'
+import { readDocument, type SourceDocument } from './document.js'
+import type { RetryPolicy } from './frozen-plan.js'
+import type { Registry } from './registry.js'
+import { mergedSite, siteOf, type Site } from './site.js'
+import { pointer } from './source-map.js'
+import { checkValue } from './validate.js'
+
+/** A need as written: `capture`, or `uptrain?` for one that may be left out. */
+export interface Need {
+  readonly stage: string
+  readonly optional: boolean
+}
+
+/** A stage as the pipeline and the spec describe it, before its parameters are checked. */
+export interface StageNode {
+  readonly name: string
+  readonly uses: string
+  readonly needs: readonly Need[]
+  readonly params: JsonObject
+  readonly exclusive?: boolean
+  readonly retry?: RetryPolicy
+  readonly timeout?: number
+  /** Of the stage's definition: `/uses`, `/needs/0`. */
+  readonly site: Site
+  /** Of the parameters. */
+  readonly paramsSite: Site
+}
+
+export interface Pipeline {
+  /** `custom` for a pipeline written in the spec. */
+  readonly name: string
+  /** Object schema of the keys it adds to a spec. */
+  readonly inputs: InputsSchema
+  readonly stages: readonly StageNode[]
+}
+
+export interface InputsSchema {
+  readonly type: 'object'
+  readonly required: readonly string[]
+  readonly properties: Readonly<Record<string, object>>
+  readonly $defs: Readonly<Record<string, object>>
+}
+
+const noInputs: InputsSchema = { type: 'object', required: [], properties: {}, $defs: {} }
+const pipelineSchema = readSchema('pipeline')
+const stageSchema = { ...(pipelineSchema.$defs as { stage: object }).stage, $defs: pipelineSchema.$defs }
+
+/** The pipeline that a spec names or holds. Undefined when there is none to go on with. */
+export function readPipeline(
+  spec: SourceDocument,
+  registry: Registry,
+  report: (found: Diagnostic) => void,
+): Pipeline | undefined {
+  const written = spec.data.pipeline ?? 'puzzle'
+  const site = siteOf(spec.map, '/pipeline')
+  if (typeof written === 'string') return namedPipeline(written, site, '', registry, report)
+  if (typeof written !== 'object' || Array.isArray(written)) return undefined // the envelope's schema says so
+  return compilePipeline('custom', written as JsonObject, site, registry, report)
+}
+
+/** A pipeline by name. */
+export function namedPipeline(
+  name: string,
+  site: Site,
+  at: string,
+  registry: Registry,
+  report: (found: Diagnostic) => void,
+): Pipeline | undefined {
+  const source = registry.pipeline(name)
+  if (!source) {
+    const message = `There is no pipeline "${name}".`
+    report(site.diagnose(at, 'value', { code: 'unknown-pipeline', message, hint: suggest(name, registry.pipelines()) }))
+    return undefined
+  }
+  const document = readDocument(source.file, source.text)
+  document.diagnostics.forEach(report)
+  if (document.diagnostics.length > 0) return undefined
+  return compilePipeline(name, document.data, siteOf(document.map), registry, report)
+}
+
+function compilePipeline(
+  name: string,
+  written: JsonObject,
+  site: Site,
+  registry: Registry,
+  report: (found: Diagnostic) => void,
+): Pipeline | undefined {
+  const { data, findings } = checkValue(pipelineSchema, written, name === 'custom' ? 'pipeline' : `pipeline ${name}`)
+  for (const finding of findings) report(site.diagnose(finding.at, finding.where, finding))
+  const stages = data.stages as Readonly<Record<string, unknown>> | undefined
+  if (!isMap(stages)) return undefined
+  const nodes = Object.entries(stages).flatMap(([stage, definition]) =>
+    isMap(definition) ? [makeNode(stage, definition, inner(site, pointer(['stages', stage])))] : [],
+  )
+  return { name, inputs: readInputs(data.inputs, site, registry, report), stages: nodes }
+}
+
+function readInputs(
+  inputs: unknown,
+  site: Site,
+  registry: Registry,
+  report: (found: Diagnostic) => void,
+): InputsSchema {
+  if (typeof inputs === 'string') return namedPipeline(inputs, site, '/inputs', registry, report)?.inputs ?? noInputs
+  return isMap(inputs) ? { ...noInputs, ...(inputs as Partial<InputsSchema>), type: 'object' } : noInputs
+}
+
+/** Lays the spec's `stages:` over the pipeline's: parameters, stages left out, stages added. */
+export function applySpecStages(
+  pipeline: Pipeline,
+  spec: SourceDocument,
+  report: (found: Diagnostic) => void,
+): { readonly stages: readonly StageNode[]; readonly leftOut: ReadonlyMap<string, Site> } {
+  const nodes = new Map(pipeline.stages.map((node) => [node.name, node]))
+  const leftOut = new Map<string, Site>()
+  const written = isMap(spec.data.stages) ? spec.data.stages : {}
+  for (const [name, value] of Object.entries(written)) {
+    const site = siteOf(spec.map, pointer(['stages', name]))
+    const node = nodes.get(name)
+    const definition = isMap(value) && 'uses' in value ? value : undefined
+    if (definition && (!node || definition.replace === true)) {
+      const { data, findings } = checkValue(stageSchema, definition, `stages.${name}`)
+      for (const finding of findings) report(site.diagnose(finding.at, finding.where, finding))
+      const added = makeNode(name, data, site)
+      nodes.set(name, node && data.needs === undefined ? { ...added, needs: node.needs, site: node.site } : added)
+    } else if (definition) {
+      const message = `There are two stages "${name}": one here, one in pipeline "${pipeline.name}".`
+      const hint = 'choose another name, or say `replace: true` to put this one in its place'
+      report(site.diagnose('', 'key', { code: 'duplicate-stage', message, hint }))
+    } else if (!node) {
+      const message = `There is no stage "${name}" in pipeline "${pipeline.name}".`
+      const hint = suggest(name, [...nodes.keys()]) ?? 'say which stage type it `uses:` to add one'
+      report(site.diagnose('', 'key', { code: 'unknown-stage', message, hint }))
+    } else if (value === false) {
+      leftOut.set(name, site)
+      nodes.delete(name)
+    } else if (isMap(value)) {
+      const params = merge(node.params, value)
+      nodes.set(name, { ...node, params, paramsSite: mergedSite(site, node.paramsSite) })
+    }
+  }
+  return { stages: [...nodes.values()], leftOut }
+}
+
+function makeNode(name: string, definition: Readonly<Record<string, unknown>>, site: Site): StageNode {
+  const { uses = name, needs = [], exclusive, retry, timeout } = definition
+  const texts = Array.isArray(needs) ? needs.filter((need): need is string => typeof need === 'string') : []
+  return {
+    name,
+    uses: typeof uses === 'string' ? uses : name,
+    needs: texts.map((text) => ({ stage: text.replace(/\?$/, ''), optional: text.endsWith('?') })),
+    params: isMap(definition.with) ? definition.with : {},
+    ...(typeof exclusive === 'boolean' && { exclusive }),
+    ...(isMap(retry) && { retry: retry }),
+    ...(typeof timeout === 'number' && { timeout }),
+    site,
+    paramsSite: inner(site, '/with'),
+  }
+}
+
+const inner = (site: Site, base: string): Site => ({
+  diagnose: (at, where, problem) => site.diagnose(base + at, where, problem),
+  folder: (at) => site.folder(base + at),
+  has: (at) => site.has(base + at),
+})
+
+/** Maps are merged key by key, all else is replaced. */
+function merge(below: JsonObject, above: JsonObject): JsonObject {
+  const merged = { ...below }
+  for (const [key, value] of Object.entries(above)) {
+    const old = merged[key]
+    merged[key] = isMap(old) && isMap(value) ? merge(old, value) : value
+  }
+  return merged
+}
+
+export const isMap = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
