@@ -2,3 +2,4 @@
 export * from './block.js'
 export * from './failure.js'
 export * from './stage.js'
+export type { ArtifactRef, Digest } from '../../store/store.js'

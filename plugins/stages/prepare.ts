@@ -40,7 +40,10 @@ export const prepare: Stage<PrepareParams> = {
     const data = spec.data as unknown as { train: DataSet; validate: DataSet; sequenceLength?: number }
     const length = data.sequenceLength ?? 128
     if (length > model.config.maxPositions)
-      throw new Failure('InvalidInput', `data.sequenceLength ${length} is more than the model's ${model.config.maxPositions} positions`)
+      throw new Failure(
+        'InvalidInput',
+        `data.sequenceLength ${length} is more than the model's ${model.config.maxPositions} positions`,
+      )
     const train = readSequences(data.train.path, tokenizer, length, model.config.vocabulary)
     const validate = readSequences(data.validate.path, tokenizer, length, model.config.vocabulary)
     const store = async (name: string, rows: readonly (readonly number[])[]) => {
@@ -141,7 +144,8 @@ async function readTasks(
     const lines = (await read(path)).split('\n').filter((line) => line.trim() !== '')
     const items = lines.slice(0, params.taskItems).map((line, i) => {
       const { prompt, answer } = JSON.parse(line) as { prompt?: unknown; answer?: unknown }
-      if (typeof prompt !== 'string' || typeof answer !== 'string') throw bad(`${path}:${i + 1}`, 'has no prompt and answer')
+      if (typeof prompt !== 'string' || typeof answer !== 'string')
+        throw bad(`${path}:${i + 1}`, 'has no prompt and answer')
       return { prompt: tokenizer.encode(prompt), answer: tokenizer.encode(answer, { special: false }) }
     })
     if (items.length === 0) throw bad(path, 'has no items')

@@ -1,0 +1,89 @@
+import type { Slot, Weights } from '../plugins/api/index.js'
+import { Graph, Session, type Tensor } from '../tensor/index.js'
+import { buildSlot, rotaryConstants, slotShapes } from './build.js'
+import type { Model } from './checkpoint.js'
+import { layerFacts } from './config.js'
+
+/** The model with weights of its slots kept in memory as long as they take no more than `budget` bytes together. */
+export function cacheWeights(model: Model, budget = 2 ** 30): Model {
+  const kept = new Map<string, Promise<Weights>>()
+  let used = 0
+  return {
+    ...model,
+    async weights(layer, slot) {
+      const key = `${layer}/${slot}`
+      let weights = kept.get(key)
+      if (!weights) {
+        weights = model.weights(layer, slot)
+        const bytes = Object.values(await weights).reduce((n, { data }) => n + data.byteLength, 0)
+        if (used + bytes <= budget) {
+          used += bytes
+          kept.set(key, weights)
+        }
+      }
+      return weights
+    },
+  }
+}
+
+/** Rows of the embedding for token ids, [ids, hidden]. */
+export function embed(embedding: Float32Array, hidden: number, ids: Int32Array): Float32Array {
+  const x = new Float32Array(ids.length * hidden)
+  ids.forEach((id, i) => x.set(embedding.subarray(id * hidden, (id + 1) * hidden), i * hidden))
+  return x
+}
+
+/**
+ * Runs slots of models one after the other, for chunks of batch x length tokens from the start of their sequences. There
+ * is one session per distinct block, whatever the layer and the model: weights are inputs.
+ */
+export class Forward {
+  private readonly sessions = new Map<string, Promise<Session>>()
+
+  constructor(
+    readonly batch: number,
+    readonly length: number,
+    private readonly threads = 1,
+  ) {}
+
+  /** x + block(norm(x)) of one slot, x: [batch * length, hidden]; x itself where the block is empty. */
+  async slot(model: Model, layer: number, slot: Slot, x: Float32Array): Promise<Float32Array> {
+    const choice = model.config.blocks[layer]![slot]
+    if (model.blocks.get(slot, choice.block).empty) return x
+    const key = JSON.stringify([slot, choice])
+    let session = this.sessions.get(key)
+    if (!session) this.sessions.set(key, (session = this.build(model, layer, slot)))
+    const weights = await model.weights(layer, slot)
+    const feeds: Record<string, Tensor> = {
+      x: { dtype: 'float32', dims: [this.batch * this.length, model.config.hidden], data: x },
+    }
+    for (const [name, { shape, data }] of Object.entries(weights))
+      feeds[`w.${name}`] = { dtype: 'float32', dims: shape, data }
+    return (await (await session).run(feeds)).y!.data as Float32Array
+  }
+
+  /** Layers from..to-1. */
+  async layers(model: Model, x: Float32Array, from: number, to: number): Promise<Float32Array> {
+    for (let layer = from; layer < to; layer++)
+      x = await this.slot(model, layer, 'ffn', await this.slot(model, layer, 'attention', x))
+    return x
+  }
+
+  private build(model: Model, layer: number, slot: Slot): Promise<Session> {
+    const { batch, length } = this
+    const { config, blocks } = model
+    const g = new Graph()
+    const x = g.input('x', 'float32', [batch * length, config.hidden])
+    const shapes = Object.entries(slotShapes(config, layer, slot, blocks))
+    const weights = Object.fromEntries(shapes.map(([name, shape]) => [name, g.input(`w.${name}`, 'float32', shape)]))
+    const rotary = rotaryConstants(g, config, length)
+    const context = { facts: layerFacts(config, layer), batch, length, rotary, wantState: false }
+    g.output('y', buildSlot(g, x, slot, blocks, config.blocks[layer]![slot], weights, context).x)
+    return Session.create(g, { threads: this.threads })
+  }
+
+  async release(): Promise<void> {
+    for (const session of this.sessions.values()) await (await session).release()
+    this.sessions.clear()
+  }
+}

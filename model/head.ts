@@ -1,0 +1,147 @@
+import { Graph, Session, type Tensor, type Value } from '../tensor/index.js'
+import type { Model } from './checkpoint.js'
+
+/** Sums of what differs between two models' predictions; divide by `tokens` (all positions) or `targets`. */
+export interface Comparison {
+  /** KL(parent || child) in nats. */
+  readonly kl: number
+  /** Cross-entropy of the child with the next token, in nats, over `targets`. */
+  readonly loss: number
+  /** The same of the parent. */
+  readonly parentLoss: number
+  /** Positions where both have the same most likely token. */
+  readonly top1: number
+  /** Squares of the difference of the hidden states before the last norm, and of the parent's. */
+  readonly error: number
+  readonly power: number
+  readonly tokens: number
+  /** Positions with a next token. */
+  readonly targets: number
+}
+
+/** Logits computed for a chunk of tokens at a time: memory is chunk x vocabulary (at most 16 MiB of logits), never all tokens. */
+export class Head {
+  private constructor(
+    private readonly hidden: number,
+    readonly chunk: number,
+    private readonly vocabulary: number,
+    private readonly weights: Record<string, Tensor>,
+    private readonly epsilon: number,
+    private readonly threads: number,
+  ) {}
+  private comparing: Promise<Session> | undefined
+  private projecting: Promise<Session> | undefined
+
+  static async create(model: Model, threads = 1): Promise<Head> {
+    const { hidden, vocabulary, normEps } = model.config
+    const chunk = Math.max(16, Math.min(1024, Math.floor(2 ** 22 / vocabulary)))
+    const weights: Record<string, Tensor> = {
+      head: { dtype: 'float32', dims: [vocabulary, hidden], data: await model.head() },
+      norm: { dtype: 'float32', dims: [hidden], data: await model.norm() },
+    }
+    return new Head(hidden, chunk, vocabulary, weights, normEps, threads)
+  }
+
+  private graph(build: (g: Graph, logits: (name: string) => Value) => void): Promise<Session> {
+    const g = new Graph()
+    const head = g.input('head', 'float32', [this.vocabulary, this.hidden])
+    const norm = g.input('norm', 'float32', [this.hidden])
+    build(g, (name) => {
+      const x = g.input(name, 'float32', [this.chunk, this.hidden])
+      return g.gemm(g.rmsNorm(x, norm, this.epsilon), head, { transB: true })
+    })
+    return Session.create(g, { threads: this.threads })
+  }
+
+  /** Rows start..start+chunk-1 of hidden states, filled up with zeros. */
+  private rows(x: Float32Array, start: number): Tensor {
+    const size = this.chunk * this.hidden
+    let data = x.subarray(start * this.hidden, start * this.hidden + size)
+    if (data.length < size) {
+      const full = new Float32Array(size)
+      full.set(data)
+      data = full
+    }
+    return { dtype: 'float32', dims: [this.chunk, this.hidden], data }
+  }
+
+  /** Logits by chunks of tokens: [chunk, vocabulary], of which the first `count` rows count. */
+  async *logits(
+    x: Float32Array,
+  ): AsyncGenerator<{ start: number; count: number; logits: Float32Array; best: BigInt64Array }> {
+    const tokens = x.length / this.hidden
+    this.projecting ??= this.graph((g, logits) => {
+      const y = logits('x')
+      g.output('logits', y)
+      g.output('best', g.argmax(y, 1))
+    })
+    const session = await this.projecting
+    for (let start = 0; start < tokens; start += this.chunk) {
+      const out = await session.run({ ...this.weights, x: this.rows(x, start) })
+      const count = Math.min(this.chunk, tokens - start)
+      yield { start, count, logits: out.logits!.data as Float32Array, best: out.best!.data as BigInt64Array }
+    }
+  }
+
+  /**
+   * Compares predictions at all positions.
+   * @param parent  hidden states before the last norm, [tokens, hidden]
+   * @param child   the same of the child
+   * @param ids     [tokens], sequences of `length`
+   * @param mask    1 for real tokens, 0 for padding
+   */
+  async compare(
+    parent: Float32Array,
+    child: Float32Array,
+    ids: Int32Array,
+    mask: Float32Array,
+    length: number,
+  ): Promise<Comparison> {
+    this.comparing ??= this.graph((g, logits) => {
+      const labels = g.unsqueeze(g.input('labels', 'int64', [this.chunk]), 1)
+      const [p, q] = [logits('parent'), logits('child')]
+      const [logp, logq] = [g.logSoftmax(p), g.logSoftmax(q)]
+      g.output('kl', g.sum(g.mul(g.exp(logp), g.sub(logp, logq)), [1]))
+      g.output('loss', g.neg(g.gatherElements(logq, labels, 1)))
+      g.output('parentLoss', g.neg(g.gatherElements(logp, labels, 1)))
+      g.output('same', g.cast(g.equal(g.argmax(p, 1), g.argmax(q, 1)), 'float32'))
+    })
+    const session = await this.comparing
+    const sum = { kl: 0, loss: 0, parentLoss: 0, top1: 0, error: 0, power: 0, tokens: 0, targets: 0 }
+    for (let start = 0; start < ids.length; start += this.chunk) {
+      const labels = new BigInt64Array(this.chunk)
+      const count = Math.min(this.chunk, ids.length - start)
+      const hasNext = (i: number) => (start + i + 1) % length !== 0 && mask[start + i + 1] === 1
+      for (let i = 0; i < count; i++) labels[i] = hasNext(i) ? BigInt(ids[start + i + 1]!) : 0n
+      const out = await session.run({
+        ...this.weights,
+        parent: this.rows(parent, start),
+        child: this.rows(child, start),
+        labels: { dtype: 'int64', dims: [this.chunk], data: labels },
+      })
+      const column = (name: string) => out[name]!.data as Float32Array
+      const [kl, loss, parentLoss, same] = ['kl', 'loss', 'parentLoss', 'same'].map(column)
+      for (let i = 0; i < count; i++) {
+        if (mask[start + i] !== 1) continue
+        sum.tokens++
+        sum.kl += kl![i]!
+        sum.top1 += same![i]!
+        if (hasNext(i)) {
+          sum.targets++
+          sum.loss += loss![i]!
+          sum.parentLoss += parentLoss![i]!
+        }
+        const row = (start + i) * this.hidden
+        for (let j = row; j < row + this.hidden; j++) {
+          sum.error += (child[j]! - parent[j]!) ** 2
+          sum.power += parent[j]! ** 2
+        }
+      }
+    }
+    return sum
+  }
+
+  async release(): Promise<void> {
+    for (const session of [this.comparing, this.projecting]) await (await session)?.release()
+  }
+}

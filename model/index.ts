@@ -1,0 +1,23 @@
+export {
+  buildLayer,
+  buildModel,
+  buildSlot,
+  finalNorm,
+  modelShapes,
+  rotaryConstants,
+  slotShapes,
+  weightName,
+} from './build.js'
+export { openModel, type Model } from './checkpoint.js'
+export { layerFacts, parentBlocks, parseConfig, type LayerBlocks, type ModelConfig } from './config.js'
+export { replaceBlocks, type Replacement } from './replace.js'
+export { rotaryTables } from './rotary.js'
+export { SafetensorsFile } from './safetensors.js'
+export { saveCheckpoint } from './save.js'
+export { Tokenizer } from './tokenizer.js'
+export { cacheWeights, embed, Forward } from './forward.js'
+export { Head, type Comparison } from './head.js'
+export { Decoder, stateShapes, type DecoderOptions, type Prediction } from './decoder.js'
+export { generate, type GenerateOptions } from './generate.js'
+export { interleaved, median, Timed, tokensPerSecond, type Scenario, type Timing } from './throughput.js'
+export { answerAccuracy, type TaskItem } from './tasks.js'

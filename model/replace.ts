@@ -1,0 +1,31 @@
+import type { BlockChoice, Slot, Weights } from '../plugins/api/index.js'
+import type { Model } from './checkpoint.js'
+
+/** Another sub-block for a slot. */
+export interface Replacement extends BlockChoice {
+  readonly layer: number
+  readonly slot: Slot
+  /** Its weights with `norm`; {} for an empty block. Read when they are asked for. */
+  readonly weights: Weights | (() => Promise<Weights>)
+}
+
+/** The model with sub-blocks replaced: a view, nothing is copied. */
+export function replaceBlocks(model: Model, replacements: readonly Replacement[]): Model {
+  const at = new Map(replacements.map((r) => [`${r.layer}/${r.slot}`, r]))
+  const blocks = model.config.blocks.map((own, layer) => {
+    const choice = (slot: Slot): BlockChoice => {
+      const { block, params } = at.get(`${layer}/${slot}`) ?? own[slot]
+      return { block, params }
+    }
+    return { attention: choice('attention'), ffn: choice('ffn') }
+  })
+  return {
+    ...model,
+    config: { ...model.config, blocks },
+    async weights(layer, slot) {
+      const replacement = at.get(`${layer}/${slot}`)
+      if (!replacement) return model.weights(layer, slot)
+      return typeof replacement.weights === 'function' ? replacement.weights() : replacement.weights
+    },
+  }
+}

@@ -1,0 +1,44 @@
+import type { Model } from './checkpoint.js'
+import type { Forward } from './forward.js';
+import { embed } from './forward.js'
+import type { Head } from './head.js'
+
+/** A question as token ids, and the answer that counts. */
+export interface TaskItem {
+  readonly prompt: readonly number[]
+  readonly answer: readonly number[]
+}
+
+/**
+ * Share of items whose greedy continuation is the answer, token for token. It is found without generating: each token of
+ * the answer must be the most likely one after the prompt and the tokens of the answer before it.
+ */
+export async function answerAccuracy(
+  model: Model,
+  head: Head,
+  forward: Forward,
+  items: readonly TaskItem[],
+): Promise<number> {
+  const { batch, length } = forward
+  const { hidden, layers } = model.config
+  const embedding = await model.embedding()
+  let correct = 0
+  for (let first = 0; first < items.length; first += batch) {
+    const chunk = items.slice(first, first + batch)
+    const ids = new Int32Array(batch * length)
+    for (const [row, { prompt, answer }] of chunk.entries()) {
+      if (prompt.length + answer.length > length)
+        throw new Error(`Internal error: an item of ${prompt.length + answer.length} tokens in sequences of ${length}`)
+      ids.set([...prompt, ...answer], row * length)
+    }
+    const x = await forward.layers(model, embed(embedding, hidden, ids), 0, layers)
+    const best = new Int32Array(batch * length)
+    for await (const { start, count, best: found } of head.logits(x))
+      for (let i = 0; i < count; i++) best[start + i] = Number(found[i])
+    for (const [row, { prompt, answer }] of chunk.entries()) {
+      const at = row * length + prompt.length - 1
+      if (answer.every((id, i) => best[at + i] === id)) correct++
+    }
+  }
+  return correct / items.length
+}

@@ -1,0 +1,73 @@
+import type { Model } from './checkpoint.js'
+import { Decoder } from './decoder.js'
+
+/** What a user serves: sequences side by side, prompt tokens, generated tokens. */
+export interface Scenario {
+  readonly batch: number
+  readonly prefill: number
+  readonly generate: number
+}
+
+/** Seconds of one pass through a scenario. */
+export interface Timing {
+  readonly prefillSeconds: number
+  /** From the first generated token to the last. */
+  readonly decodeSeconds: number
+}
+
+/** A model ready to be timed. */
+export class Timed {
+  private constructor(
+    private readonly decoder: Decoder,
+    private readonly scenario: Scenario,
+    private readonly prompt: Int32Array,
+  ) {}
+
+  static async create(model: Model, scenario: Scenario, threads = 1): Promise<Timed> {
+    const decoder = await Decoder.create(model, { batch: scenario.batch, threads })
+    const prompt = Int32Array.from(
+      { length: scenario.batch * scenario.prefill },
+      (_, i) => (i * 7919) % model.config.vocabulary,
+    )
+    return new Timed(decoder, scenario, prompt)
+  }
+
+  /** One pass: the prompt, then token by token. */
+  async pass(): Promise<Timing> {
+    const begin = performance.now()
+    let { best } = await this.decoder.prefill(this.prompt)
+    const middle = performance.now()
+    for (let n = 1; n < this.scenario.generate; n++) best = (await this.decoder.step(best)).best
+    const end = performance.now()
+    return { prefillSeconds: (middle - begin) / 1000, decodeSeconds: (end - middle) / 1000 }
+  }
+
+  async release(): Promise<void> {
+    await this.decoder.release()
+  }
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+/** Passes of several models in turn, so that what else the machine does meets all of them; the first pass of each only
+ *  warms up. @returns of each the medians */
+export async function interleaved(timed: readonly Timed[], repetitions: number): Promise<Timing[]> {
+  const passes: Timing[][] = timed.map(() => [])
+  for (let r = 0; r <= repetitions; r++)
+    for (const [i, one] of timed.entries()) {
+      const pass = await one.pass()
+      if (r > 0) passes[i]!.push(pass)
+    }
+  return passes.map((of) => ({
+    prefillSeconds: median(of.map((p) => p.prefillSeconds)),
+    decodeSeconds: median(of.map((p) => p.decodeSeconds)),
+  }))
+}
+
+/** Generated tokens per second of a whole pass. */
+export const tokensPerSecond = ({ batch, generate }: Scenario, { prefillSeconds, decodeSeconds }: Timing): number =>
+  (batch * generate) / (prefillSeconds + decodeSeconds)
