@@ -21,7 +21,7 @@ export function checkDag(
   const needs = new Map(stages.map((node) => [node.name, checkNeeds(node, names, leftOut, report)]))
   const circles = findCircles(names, needs)
   for (const circle of circles) {
-    const [first, second] = circle as [string, string]
+    const [first, second = first] = circle as [string, ...string[]]
     const node = stages.find(({ name }) => name === first)!
     const index = node.needs.findIndex(({ stage }) => stage === second)
     const message = `Stages need each other in a circle: ${[...circle, first].join(' -> ')}.`

@@ -24,6 +24,8 @@ export interface SourceDocument {
   readonly data: JsonObject
   readonly map: SourceMap
   readonly diagnostics: readonly Diagnostic[]
+  /** The data is not what the text says, so that checking it would find what is not wrong. */
+  readonly unreadable: boolean
 }
 
 /** Bytes of a text that is read at all. */
@@ -44,6 +46,7 @@ export function readDocument(file: string, text: string): SourceDocument {
     data: {},
     map: new SourceMap(file),
     diagnostics: [diagnostic],
+    unreadable: true,
   })
   const bytes = Buffer.byteLength(text)
   if (bytes > maximumBytes)
@@ -81,6 +84,9 @@ const codes: Readonly<Record<string, string>> = {
   MULTIPLE_DOCS: 'multiple-documents',
 }
 
+/** Mistakes that leave the rest of the text readable. */
+const harmless = ['duplicate-key', 'unknown-tag', 'wrong-value']
+
 class Reader {
   readonly #diagnostics: Diagnostic[] = []
   readonly #map: SourceMap
@@ -115,8 +121,9 @@ class Reader {
         'The text is empty or has no `key: value` lines at its top level.',
       )
     const root = typeof data === 'object' && data !== null && !Array.isArray(data) ? (data as JsonObject) : {}
+    const unreadable = this.#exhausted || this.#diagnostics.some(({ code }) => !harmless.includes(code))
     const { file, text } = this
-    return { file, text, data: root, map: this.#map, diagnostics: sortDiagnostics(this.#diagnostics) }
+    return { file, text, data: root, map: this.#map, diagnostics: sortDiagnostics(this.#diagnostics), unreadable }
   }
 
   #explain(code: string, message: string, offset: number): string {

@@ -127,13 +127,9 @@ function explain(error: ErrorObject, name: string): Finding {
 /** A text that begins like a number where a number is wanted: the unit is at fault. */
 function unitProblem(types: readonly string[], data: unknown): { error: string; hint: string } | undefined {
   if (typeof data !== 'string' || !/^\s*\d/.test(data)) return undefined
-  if (types.includes('integer')) {
-    const parsed = parseQuantity('count', data)
-    return 'error' in parsed ? parsed : undefined
-  }
-  if (!types.includes('number')) return undefined
-  const parsed = parseQuantity('fraction', data)
-  return 'error' in parsed ? { error: parsed.error.replace('no fraction', 'no number'), hint: parsed.hint } : undefined
+  const kind = types.includes('integer') ? 'count' : types.includes('number') ? 'number' : undefined
+  const parsed = kind && parseQuantity(kind, data)
+  return parsed && 'error' in parsed ? parsed : undefined
 }
 
 function nearestConstant(data: string, constants: readonly unknown[]): string | undefined {

@@ -1,5 +1,6 @@
-// No imports of node or of other rooms' code: workflows resolve expressions.
+// Workflows resolve expressions: nothing here may lead to an import of node.
 import type { Json, JsonObject } from '../plugins/api/block.js'
+import { Failure } from '../plugins/api/failure.js'
 
 /** `${{ stages.NAME.outputs.PATH }}`: a value (or with `files.` an artifact) that a stage left behind. */
 export interface Expression {
@@ -50,7 +51,7 @@ export type StageOutputs = Readonly<
 /**
  * The parameters with every expression replaced by what it stands for.
  * @param outputs  of all stages before this one, by stage name
- * @throws Error naming the expression, when a stage left no such value
+ * @throws Failure naming the expression, when a stage left no such value
  */
 export function resolveExpressions(params: JsonObject, outputs: StageOutputs): JsonObject {
   const resolve = (value: Json): Json => {
@@ -70,7 +71,12 @@ function lookUp(text: string, outputs: StageOutputs): Json {
   let value: unknown = first === 'files' ? stage?.files : stage?.values
   for (const part of first === 'files' ? rest : expression.path)
     value = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[part] : undefined
-  if (value === undefined)
-    throw new Error(`${text}: stage ${expression.stage} has no output "${expression.path.join('.')}"`)
-  return value as Json
+  if (value !== undefined) return value as Json
+  const message = `${text}: stage ${expression.stage} has no output "${expression.path.join('.')}"`
+  throw new Failure('InvalidInput', message, { remedy: remedy(stage) })
+}
+
+function remedy(stage: StageOutputs[string] | undefined): string {
+  const names = [...Object.keys(stage?.values ?? {}), ...Object.keys(stage?.files ?? {}).map((name) => `files.${name}`)]
+  return names.length > 0 ? `It has ${names.sort().join(', ')}.` : 'It has none.'
 }

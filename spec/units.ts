@@ -1,6 +1,7 @@
 /** Kinds of quantity that a schema may ask for with its keyword `quantity`. */
 export const quantityKinds = [
   'count',
+  'number',
   'tokens',
   'bytes',
   'fraction',
@@ -25,7 +26,9 @@ export type Quantity = number | Limit
 export type Parsed<T> = { readonly value: T } | { readonly error: string; readonly hint: string }
 
 const scales: Readonly<Record<string, number>> = { '': 1, k: 1e3, K: 1e3, M: 1e6, G: 1e9, B: 1e9, T: 1e12 }
+// A number alone is in the unit of plans, so that defaults and values that were read before pass unchanged.
 const bytes: Readonly<Record<string, number>> = {
+  '': 1,
   B: 1,
   kB: 1e3,
   KB: 1e3,
@@ -38,6 +41,7 @@ const bytes: Readonly<Record<string, number>> = {
   TiB: 2 ** 40,
 }
 const seconds: Readonly<Record<string, number>> = {
+  '': 1,
   ms: 1e-3,
   s: 1,
   seconds: 1,
@@ -50,10 +54,8 @@ const seconds: Readonly<Record<string, number>> = {
 }
 
 interface Units {
-  /** Factor by unit as written. */
+  /** Factor by unit as written; '' for none. */
   readonly factors: Readonly<Record<string, number>>
-  /** A number without a unit. */
-  readonly plain: boolean
   readonly integer?: boolean
   readonly maximum?: number
   /** What to write instead. */
@@ -66,11 +68,12 @@ const withWord = (word: string): Readonly<Record<string, number>> => ({
 })
 
 const simple = {
-  count: { factors: scales, plain: true, integer: true, examples: '50000, 50k, 1.5M' },
-  tokens: { factors: withWord('tokens'), plain: true, integer: true, examples: '50000, 50k, 1.5M' },
-  bytes: { factors: bytes, plain: false, integer: true, examples: '500 MiB, 80 GiB, 80 GB' },
-  fraction: { factors: { '%': 0.01, '': 1 }, plain: true, maximum: 1, examples: '20%, 0.2' },
-  duration: { factors: seconds, plain: false, examples: '500 ms, 90 s, 5 min, 2 h, 3 d' },
+  count: { factors: scales, integer: true, examples: '50000, 50k, 1.5M' },
+  number: { factors: { ...scales, '%': 0.01 }, examples: '0.2, 20%, 1.5k' },
+  tokens: { factors: withWord('tokens'), integer: true, examples: '50000, 50k, 1.5M' },
+  bytes: { factors: bytes, integer: true, examples: '500 MiB, 80 GiB, 80 GB' },
+  fraction: { factors: { '%': 0.01, '': 1 }, maximum: 1, examples: '20%, 0.2' },
+  duration: { factors: seconds, examples: '500 ms, 90 s, 5 min, 2 h, 3 d' },
 } as const satisfies Partial<Record<QuantityKind, Units>>
 
 const relative = { '%': 0.01, x: 1 }
@@ -112,13 +115,13 @@ export function quantityExamples(kind: QuantityKind): string {
 }
 
 function parseSimple(kind: keyof typeof simple, written: string | number): Parsed<number> {
-  const { factors, plain, integer, maximum, examples }: Units = simple[kind]
+  const { factors, integer, maximum, examples }: Units = simple[kind]
   const hint = `allowed: ${examples}`
   const parts = split(written)
   const what = `${JSON.stringify(written)} is no ${names[kind]}`
   if (!parts || parts.operator) return { error: `${what}.`, hint }
   const factor = factors[parts.unit]
-  if (factor === undefined || (parts.unit === '' && !plain)) return unitError(what, parts.unit, hint)
+  if (factor === undefined) return unitError(what, parts.unit, hint)
   const value = tidy(parts.number * factor)
   if (integer && !Number.isSafeInteger(value)) return { error: `${what}: it is not a whole number.`, hint }
   if (maximum !== undefined && value > maximum) return { error: `${what}: it is more than ${maximum}.`, hint }
@@ -146,6 +149,7 @@ function parseLimit(kind: keyof typeof limits, written: string | number): Parsed
 
 const names: Readonly<Record<QuantityKind, string>> = {
   count: 'count',
+  number: 'number',
   tokens: 'number of tokens',
   bytes: 'number of bytes',
   fraction: 'fraction',

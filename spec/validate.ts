@@ -16,11 +16,12 @@ export interface Checked extends Collected {
  * Checks data against a schema. Numbers may be written as quantities (`50k`, `20%`) wherever a schema wants a number
  * and takes no text; expressions stand for any value.
  * @param name  of the data in messages: `stages.distill`
+ * @param owner  whose schema it is
  */
-export function checkValue(schema: object, original: JsonObject, name = ''): Checked {
+export function checkValue(schema: object, original: JsonObject, name = '', owner = name): Checked {
   const data = structuredClone<JsonObject>(original)
   const expressions = findExpressions(data).map(({ path }) => pointer(path))
-  const validate = validatorOf(schema, name)
+  const validate = validatorOf(schema, owner)
   let collected: Collected
   let errors: ErrorObject[]
   do {
@@ -36,11 +37,9 @@ function readNumbers(data: JsonObject, errors: readonly ErrorObject[]): boolean 
   let changed = false
   for (const error of errors) {
     if (typeof error.data !== 'string' || !wantsNumber(error)) continue
-    const count = parseQuantity('count', error.data)
-    const fraction = parseQuantity('fraction', error.data)
     const integer = [error.schema].flat().includes('integer')
-    const value = 'value' in count ? count.value : !integer && 'value' in fraction ? fraction.value : undefined
-    if (value !== undefined && setValue(data, error.instancePath, value)) changed = true
+    const parsed = parseQuantity(integer ? 'count' : 'number', error.data)
+    if ('value' in parsed && setValue(data, error.instancePath, parsed.value)) changed = true
   }
   return changed
 }

@@ -12,6 +12,7 @@ test.each<[QuantityKind, string | number, unknown]>([
   ['fraction', '20%', 0.2],
   ['fraction', 0.2, 0.2],
   ['fraction', '55%', 0.55],
+  ['bytes', 1024, 1024],
   ['duration', '500 ms', 0.5],
   ['duration', '2 h', 7200],
   ['memory-limit', '<= 70%', { bound: 'max', value: 0.7, unit: 'parent' }],
@@ -28,7 +29,12 @@ test.each<[QuantityKind, string | number, unknown]>([
 test.each<[QuantityKind, string | number, string, string]>([
   ['tokens', '50 GiB', '"50 GiB" is no number of tokens: it has the unit "GiB".', 'allowed: 50000, 50k, 1.5M'],
   ['tokens', '1.5', '"1.5" is no number of tokens: it is not a whole number.', 'allowed: 50000, 50k, 1.5M'],
-  ['bytes', 80, '80 is no number of bytes: it has no unit.', 'allowed: 500 MiB, 80 GiB, 80 GB'],
+  [
+    'bytes',
+    '80 tokens',
+    '"80 tokens" is no number of bytes: it has the unit "tokens".',
+    'allowed: 500 MiB, 80 GiB, 80 GB',
+  ],
   ['fraction', '120%', '"120%" is no fraction: it is more than 1.', 'allowed: 20%, 0.2'],
   ['fraction', -1, '-1 is no fraction.', 'allowed: 20%, 0.2'],
   [
@@ -49,6 +55,7 @@ test.each<[QuantityKind, string | number, string, string]>([
     '5500 is no limit on throughput: it has no unit.',
     'allowed: ">= 1.7x", ">= 170%", "5500 tokens/s"',
   ],
+  ['memory-limit', 80, '80 is no limit on memory: it has no unit.', 'allowed: "<= 70%", "<= 0.7x", "80 GiB", "500 MB"'],
   ['quality-limit', 'good', '"good" is no floor of quality.', 'allowed: ">= 97%", ">= 0.97x"'],
 ])('%s %j is refused', (kind, text, error, hint) => {
   expect(parseQuantity(kind, text)).toEqual({ error, hint })

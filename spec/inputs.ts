@@ -1,0 +1,122 @@
+import { resolve } from 'node:path'
+import type { Json, JsonObject, Slot } from '../plugins/api/block.js'
+import { suggest, type Diagnostic } from './diagnostics.js'
+import type { SourceDocument } from './document.js'
+import type { Collected } from './keywords.js'
+import type { InputsSchema } from './pipeline.js'
+import type { Registry } from './registry.js'
+import { siteOf, type Site } from './site.js'
+import { checkValue, getValue, setValue } from './validate.js'
+
+/** A path that a spec names. */
+export interface PathUse {
+  /** Its place in the plan's JSON: `/inputs/data/train/path`, `/stages/2/params/file`. */
+  readonly at: string
+  /** Its name in `inputDigests`: `data.train.path`, `stages.distill.file`. */
+  readonly name: string
+  readonly written: string
+  readonly absolute: string
+  readonly kind: Collected['paths'][number]['kind']
+  /** Reports a problem at its place. */
+  readonly diagnose: (problem: Parameters<Site['diagnose']>[2]) => Diagnostic
+}
+
+export interface CheckedInputs {
+  readonly inputs: JsonObject
+  readonly paths: readonly PathUse[]
+  readonly blocks: readonly { readonly slot: Slot; readonly name: string; readonly version: number }[]
+}
+
+/** Checks a spec's inputs against what the pipeline declares, and each block against its type's own schema. */
+export function checkInputs(
+  spec: SourceDocument,
+  schema: InputsSchema,
+  registry: Registry,
+  report: (found: Diagnostic) => void,
+): CheckedInputs {
+  const site = siteOf(spec.map)
+  const given = Object.fromEntries(Object.entries(spec.data).filter(([key]) => key in schema.properties))
+  const { data, findings, paths, blocks } = checkValue(schema, given)
+  for (const finding of findings) report(site.diagnose(finding.at, finding.where, finding))
+  const used = new Map<string, CheckedInputs['blocks'][number]>()
+  for (const { at, slot } of blocks) {
+    const checked = checkBlock(data, at, slot, registry, site, report)
+    if (checked) used.set(`${slot}/${checked.name}`, checked)
+  }
+  return {
+    inputs: data,
+    paths: resolvePaths(data, paths, site, '/inputs', ''),
+    blocks: [...used.keys()].sort().map((key) => used.get(key)!),
+  }
+}
+
+/** Makes paths absolute in place. */
+export function resolvePaths(
+  data: JsonObject,
+  paths: Collected['paths'],
+  site: Site,
+  place: string,
+  name: string,
+): readonly PathUse[] {
+  const uses = new Map<string, PathUse>()
+  for (const { at, kind } of paths) {
+    const written = getValue(data, at)
+    if (typeof written !== 'string' || uses.has(at)) continue
+    const absolute = resolve(site.folder(at), written)
+    setValue(data, at, absolute)
+    uses.set(at, {
+      at: place + at,
+      name: [...(name === '' ? [] : [name]), ...at.split('/').slice(1)].join('.'),
+      written,
+      absolute,
+      kind,
+      diagnose: (problem) => site.diagnose(at, 'value', problem),
+    })
+  }
+  return [...uses.values()]
+}
+
+/** `no-op` and `{ block: no-op }` are the same entry. */
+function checkBlock(
+  data: JsonObject,
+  at: string,
+  slot: Slot,
+  registry: Registry,
+  site: Site,
+  report: (found: Diagnostic) => void,
+): CheckedInputs['blocks'][number] | undefined {
+  const written = getValue(data, at)
+  const entry: JsonObject | undefined =
+    typeof written === 'string' ? { block: written } : isEntry(written) ? written : undefined
+  if (!entry) return undefined // the pipeline's schema says so
+  setValue(data, at, entry)
+  const name = entry.block as string
+  const place = site.has(`${at}/block`) ? `${at}/block` : at
+  if (name === 'parent') {
+    const extra = Object.keys(entry).find((key) => key !== 'block')
+    if (extra === undefined) return undefined
+    const message = 'The block "parent" has no parameters.'
+    report(site.diagnose(`${at}/${extra}`, 'key', { code: 'unknown-key', message }))
+    return undefined
+  }
+  const type = registry.blocks.get(slot, name)
+  if (!type) {
+    const message = `There is no block type "${name}" for slot "${slot}".`
+    const hint = suggest(name, ['parent', ...registry.blocks.names(slot)])
+    report(site.diagnose(place, 'value', { code: 'unknown-block', message, hint }))
+    return undefined
+  }
+  const params = Object.fromEntries(Object.entries(entry).filter(([key]) => key !== 'block'))
+  const ownsBlock = Object.hasOwn((type.parameters as { properties?: object }).properties ?? {}, 'block')
+  const label = at.slice(1).replaceAll('/', '.')
+  const checked = checkValue(type.parameters, ownsBlock ? entry : params, label, `${slot} block type ${name}`)
+  for (const finding of checked.findings) report(site.diagnose(at + finding.at, finding.where, finding))
+  setValue(data, at, { block: name, ...checked.data })
+  return { slot, name, version: type.version }
+}
+
+const isEntry = (value: Json | undefined): value is JsonObject =>
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  typeof (value as JsonObject).block === 'string'

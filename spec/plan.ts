@@ -1,0 +1,203 @@
+import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { isAbsolute, normalize } from 'node:path/posix'
+import type { JsonObject } from '../plugins/api/block.js'
+import { readSchema } from '../schemas/read.js'
+import { digestJson, type Digest } from '../store/digest.js'
+import { checkDag } from './dag.js'
+import { sortDiagnostics, suggest, type Diagnostic } from './diagnostics.js'
+import { readDocument, type SourceDocument } from './document.js'
+import type { FrozenPlan, PlannedPlugin, PlannedStage } from './frozen-plan.js'
+import { checkPath, digestPath } from './input-files.js'
+import { checkInputs, resolvePaths, type PathUse } from './inputs.js'
+import { applySpecStages, readPipeline, type Pipeline, type StageNode } from './pipeline.js'
+import type { Registry, StageInfo } from './registry.js'
+import { pointer } from './source-map.js'
+import { checkValue, setValue } from './validate.js'
+
+export interface CompiledSpec {
+  /** All mistakes, in the order of the text. */
+  readonly diagnostics: readonly Diagnostic[]
+  /** Absent when there are mistakes. */
+  readonly plan?: FrozenPlan
+}
+
+const envelope = readSchema('spec')
+
+/**
+ * Reads a spec and everything that it names, and freezes it. Mistakes of the user are diagnostics, all of them at once.
+ * @param file  path of the spec; relative paths in it start from its folder
+ * @throws Failure when a plugin's schema is wrong
+ */
+export async function compileSpec(file: string, registry: Registry): Promise<CompiledSpec> {
+  let text
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const message = code === 'ENOENT' ? `There is no file "${file}".` : `The spec cannot be read: ${code}.`
+    return { diagnostics: [{ file, line: 1, column: 1, code: 'missing-file', message }] }
+  }
+  return compileText(file, text, registry)
+}
+
+/** The same for a text that is not, or not yet, in the file. */
+export async function compileText(file: string, text: string, registry: Registry): Promise<CompiledSpec> {
+  const spec = readDocument(file, text)
+  const diagnostics = [...spec.diagnostics]
+  const report = (found: Diagnostic) => void diagnostics.push(found)
+  const done = (): CompiledSpec => ({ diagnostics: sortDiagnostics(diagnostics) })
+  if (spec.unreadable || Object.keys(spec.data).length === 0) return done()
+
+  const head = checkEnvelope(spec, report)
+  const { registry: all, plugins } = await loadPlugins(head.data, spec, registry, report)
+  const pipeline = readPipeline(spec, all, report)
+  if (!pipeline) return done()
+  checkKeys(spec, pipeline, report)
+  const { inputs, blocks, paths } = checkInputs(spec, pipeline.inputs, all, report)
+  const { stages, leftOut } = applySpecStages(pipeline, spec, report)
+  const { order, needs } = checkDag(stages, leftOut, report)
+  const planned = order.map((node, i) => planStage(node, i, needs.get(node.name)!, pipeline, all, report))
+  const used = [...paths, ...planned.flatMap((stage) => stage.paths)]
+  for (const path of used) {
+    const problem = await checkPath(path.absolute, path.written, path.kind)
+    if (problem) report(path.diagnose(problem))
+  }
+  if (diagnostics.length === 0)
+    for (const { path, ...problem } of (await all.inspect?.(inputs)) ?? [])
+      report(spec.map.diagnose(pointer(path), 'value', problem))
+  if (diagnostics.length > 0) return done()
+
+  const inputDigests = await digestInputs(used, report)
+  if (diagnostics.length > 0) return done()
+  const body = {
+    version: 1 as const,
+    name: head.data.name as string,
+    pipeline: pipeline.name,
+    seed: head.data.seed as number,
+    inputs,
+    inputDigests,
+    stages: planned.map(({ stage }) => stage),
+    blocks,
+    plugins,
+  }
+  const digest = digestJson(asWritten(body, used))
+  return { diagnostics: [], plan: { ...body, specFile: resolve(file), digest } }
+}
+
+function checkEnvelope(spec: SourceDocument, report: (found: Diagnostic) => void) {
+  const checked = checkValue(envelope, spec.data)
+  for (const finding of checked.findings) report(spec.map.diagnose(finding.at, finding.where, finding))
+  return checked
+}
+
+/** Top-level keys are the envelope's and the pipeline's. */
+function checkKeys(spec: SourceDocument, { name, inputs }: Pipeline, report: (found: Diagnostic) => void): void {
+  const known = Object.keys(envelope.properties as object)
+  const declared = Object.keys(inputs.properties)
+  for (const key of Object.keys(spec.data)) {
+    if (known.includes(key) || declared.includes(key)) continue
+    const message = `Unknown key "${key}": neither a spec nor pipeline "${name}" has it.`
+    const hint = suggest(key, [...known, ...declared])
+    report(spec.map.diagnose(pointer([key]), 'key', { code: 'unknown-key', message, hint }))
+  }
+}
+
+async function loadPlugins(
+  { plugins: written }: JsonObject,
+  spec: SourceDocument,
+  registry: Registry,
+  report: (found: Diagnostic) => void,
+): Promise<{ readonly registry: Registry; readonly plugins: readonly PlannedPlugin[] }> {
+  const names = Array.isArray(written) ? written.filter((name): name is string => typeof name === 'string') : []
+  if (names.length === 0) return { registry, plugins: [] }
+  const place = (name: string) => pointer(['plugins', (written as readonly unknown[]).indexOf(name)])
+  if (!registry.withPlugins) {
+    const message = 'Plugins cannot be loaded here.'
+    report(spec.map.diagnose('/plugins', 'key', { code: 'unknown-plugin', message }))
+    return { registry, plugins: [] }
+  }
+  const loaded = await registry.withPlugins(names, dirname(resolve(spec.file)))
+  for (const { plugin, message, hint } of loaded.failures)
+    report(spec.map.diagnose(place(plugin), 'value', { code: 'unknown-plugin', message, hint }))
+  return loaded
+}
+
+function planStage(
+  node: StageNode,
+  index: number,
+  needs: readonly string[],
+  pipeline: Pipeline,
+  registry: Registry,
+  report: (found: Diagnostic) => void,
+): { readonly stage: PlannedStage; readonly paths: readonly PathUse[] } {
+  const { name, uses, retry, timeout, site, paramsSite } = node
+  const type = registry.stages.get(uses)
+  if (!type) {
+    const message = `There is no stage type "${uses}".`
+    const hint = suggest(uses, registry.stages.names())
+    const [at, where] = site.has('/uses') ? (['/uses', 'value'] as const) : (['', 'key'] as const)
+    report(site.diagnose(at, where, { code: 'unknown-stage-type', message, hint }))
+  } else checkReads(node, type, pipeline, report)
+  const checked = checkValue(type?.parameters ?? {}, node.params, `stages.${name}`, `stage type ${uses}`)
+  for (const finding of checked.findings) report(paramsSite.diagnose(finding.at, finding.where, finding))
+  const exclusive = node.exclusive ?? type?.exclusive
+  return {
+    stage: {
+      name,
+      uses,
+      version: type?.version ?? 0,
+      needs,
+      params: checked.data,
+      ...(exclusive !== undefined && { exclusive }),
+      ...(retry !== undefined && { retry }),
+      ...(timeout !== undefined && { timeout }),
+    },
+    paths: resolvePaths(checked.data, checked.paths, paramsSite, `/stages/${index}/params`, `stages.${name}`),
+  }
+}
+
+function checkReads(
+  { name, site }: StageNode,
+  { reads }: StageInfo,
+  pipeline: Pipeline,
+  report: (found: Diagnostic) => void,
+): void {
+  for (const input of new Set(reads.map((path) => path.split('.')[0]!))) {
+    if (input in pipeline.inputs.properties) continue
+    const message = `Stage "${name}" reads the input "${input}", which pipeline "${pipeline.name}" does not declare.`
+    const hint = 'declare it below `inputs:` of the pipeline, or say `inputs: puzzle`'
+    report(site.diagnose('', 'key', { code: 'undeclared-input', message, hint }))
+  }
+}
+
+async function digestInputs(
+  used: readonly PathUse[],
+  report: (found: Diagnostic) => void,
+): Promise<Readonly<Record<string, Digest>>> {
+  const digests: Record<string, Digest> = {}
+  const byPath = new Map<string, Digest>()
+  for (const { name, absolute, written, diagnose } of used) {
+    try {
+      const digest = byPath.get(absolute) ?? (await digestPath(absolute))
+      byPath.set(absolute, digest)
+      digests[name] = digest
+    } catch (error) {
+      const message = `"${written}" cannot be read: ${(error as Error).message}.`
+      report(diagnose({ code: 'unreadable-file', message }))
+    }
+  }
+  return digests
+}
+
+/** The plan with the paths of the spec's text, so that its digest does not tell where the folder lies. */
+function asWritten(body: object, used: readonly PathUse[]): JsonObject {
+  const copy = structuredClone(body) as JsonObject
+  for (const { at, written } of used)
+    setValue(
+      copy,
+      at,
+      isAbsolute(written) ? written : normalize(`./${written.replaceAll('\\', '/')}`).replace(/\/$/, ''),
+    )
+  return copy
+}

@@ -1,0 +1,58 @@
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { readSchema, schemaNames } from '../../schemas/read.js'
+import { specSchema } from '../../spec/schema.js'
+import { goodSpec } from './good-spec.js'
+import { registry } from './registry.js'
+
+/** As an editor does it: without puzzleflow's keywords. */
+const strictAjv = () => new Ajv2020({ allErrors: true, strict: true, strictTypes: false, strictRequired: false })
+
+test('the schema for editors has only standard keywords and takes the good spec', () => {
+  const validate = strictAjv().compile(specSchema(registry))
+  validate(parse(goodSpec))
+  expect(validate.errors).toBeNull()
+})
+
+test.each([
+  ['an unknown key', 'seed: 7', 'sed: 7'],
+  ['an unknown parameter of a stage', 'tokens: 50k', 'tokns: 50k'],
+  ['an unknown block', 'swiglu', 'swigul'],
+  ['an unknown parameter of a block', 'kvHeads: [2, 1]', 'kvHeads: [2, 1], x: 1'],
+  ['a wrong parameter of a block', '[75%, 50%]', '[75%, half]'],
+  ['a missing input', 'model: ./parent\n', ''],
+  ['a new stage without a type', 'distill: {', 'distil: {'],
+])('the schema for editors refuses %s', (_, from, to) => {
+  expect(goodSpec).toContain(from)
+  expect(strictAjv().compile(specSchema(registry))(parse(goodSpec.replace(from, to)))).toBe(false)
+})
+
+test('the schema for editors describes what may be written', () => {
+  const { properties } = specSchema(registry) as { properties: Record<string, { properties: Record<string, unknown> }> }
+  expect(properties.target!.properties.quality).toEqual({
+    type: 'string',
+    description:
+      'Floor of the child\'s mean task accuracy, measured; below it the verdict is: no acceptable child. For example ">= 97%", ">= 0.97x".',
+    examples: ['>= 97%', '>= 0.97x'],
+  })
+})
+
+test('a pipeline that does not exist is named', () => {
+  expect(() => specSchema(registry, 'nothing')).toThrow('There is no pipeline "nothing".')
+})
+
+test.each(schemaNames)('schema %s is a JSON Schema', (name) => {
+  const ajv = new Ajv2020({ strict: true, strictTypes: false, strictRequired: false })
+  ajv.addKeyword({ keyword: 'quantity' })
+  expect(() => ajv.compile(readSchema(name))).not.toThrow()
+})
+
+test('the schema of problems takes the example of the contract', () => {
+  const validate = new Ajv2020({ strict: false }).compile(readSchema('problem'))
+  const option = { id: 'a', score: 0.12, costs: { memory: 1437.1, runtime: 816.9 } }
+  const problem = { layers: [{ options: [option] }], limits: [{ cost: 'memory', max: 80000 }], solutions: 3, gap: 1e-4 }
+  expect(validate(problem)).toBe(true)
+  expect(validate({ ...problem, layers: [{ options: [] }] })).toBe(false)
+  expect(validate({ ...problem, limit: 3 })).toBe(false)
+})
