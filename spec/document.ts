@@ -65,7 +65,7 @@ export function readDocument(file: string, text: string): SourceDocument {
       version: '1.2',
       schema: 'core',
       lineCounter: lines,
-      uniqueKeys: true,
+      uniqueKeys: false,
       strict: true,
       prettyErrors: false,
       logLevel: 'error',
@@ -79,9 +79,13 @@ export function readDocument(file: string, text: string): SourceDocument {
 }
 
 const codes: Readonly<Record<string, string>> = {
-  DUPLICATE_KEY: 'duplicate-key',
   TAG_RESOLVE_FAILED: 'unknown-tag',
   MULTIPLE_DOCS: 'multiple-documents',
+}
+
+function explain(code: string, message: string): string {
+  if (code === 'MULTIPLE_DOCS') return 'There is more than one document in the file.'
+  return message.endsWith('.') ? message : `${message}.`
 }
 
 /** Mistakes that leave the rest of the text readable. */
@@ -109,7 +113,7 @@ class Reader {
 
   read(): SourceDocument {
     for (const { code, message, pos } of [...this.document.errors, ...this.document.warnings])
-      this.#report({ start: pos[0], end: pos[1] }, codes[code] ?? 'yaml-syntax', this.#explain(code, message, pos[0]))
+      this.#report({ start: pos[0], end: pos[1] }, codes[code] ?? 'yaml-syntax', explain(code, message))
     this.#resolveAliases()
     const { contents } = this.document
     let data: Json | undefined
@@ -124,15 +128,6 @@ class Reader {
     const unreadable = this.#exhausted || this.#diagnostics.some(({ code }) => !harmless.includes(code))
     const { file, text } = this
     return { file, text, data: root, map: this.#map, diagnostics: sortDiagnostics(this.#diagnostics), unreadable }
-  }
-
-  #explain(code: string, message: string, offset: number): string {
-    if (code === 'DUPLICATE_KEY') {
-      const key = /^["']?([^"':\n]+)/.exec(this.text.slice(offset))?.[1]?.trim()
-      return `There are two keys "${key ?? ''}" in one map.`
-    }
-    if (code === 'MULTIPLE_DOCS') return 'There is more than one document in the file.'
-    return message.endsWith('.') ? message : `${message}.`
   }
 
   /** An alias means the last anchor of its name before it, so they are resolved in the order of the text. */
@@ -211,7 +206,7 @@ class Reader {
         this.#report(range, 'wrong-value', 'The key "__proto__" is not allowed.')
         continue
       }
-      // The parser tells 1 from "1"; as keys of plain data they are one.
+      // The parser's own check tells 1 from "1" and misplaces some keys.
       if (Object.hasOwn(object, name)) this.#report(range, 'duplicate-key', `There are two keys "${name}" in one map.`)
       const inner = [...path, name]
       this.#map.setKey(pointer(inner), this.#range(range))

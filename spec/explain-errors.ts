@@ -108,8 +108,8 @@ function explain(error: ErrorObject, name: string): Finding {
     }
     case 'quantity':
       return value('wrong-unit', `${what}: ${message}`, (params as { hint?: string }).hint)
-    case 'path':
-      return value('wrong-type', `${what} ${message}`)
+    case 'format':
+      return value('wrong-value', `${what} ${message}`)
     case 'false schema':
       return value('unknown-key', `${what} is not allowed.`)
     case 'pattern':

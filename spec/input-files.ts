@@ -10,7 +10,7 @@ import type { Problem } from './site.js'
 
 /** What is wrong with a path that a spec names; undefined when it is there and of the right kind. */
 export async function checkPath(path: string, written: string, kind: PathKind): Promise<Problem | undefined> {
-  const what = kind === 'any' ? 'file or folder' : kind
+  const what = kind === 'path' ? 'file or folder' : kind
   let found
   try {
     found = await stat(path)

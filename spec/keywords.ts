@@ -7,19 +7,20 @@ import { parseQuantity, quantityKinds, type QuantityKind } from './units.js'
 
 /** What a validation finds beside mistakes. */
 export interface Collected {
-  /** Values under the keyword `path`. */
+  /** Values with the format `file`, `folder` or `path`. */
   readonly paths: { readonly at: string; readonly kind: PathKind }[]
   /** Values under the keyword `blocks`. */
   readonly blocks: { readonly at: string; readonly slot: Slot }[]
 }
 
-export const pathKinds = ['file', 'folder', 'any'] as const
+export const pathKinds = ['file', 'folder', 'path'] as const
 export type PathKind = (typeof pathKinds)[number]
+const isPathKind = (format: string): format is PathKind => (pathKinds as readonly string[]).includes(format)
 
 /**
- * ajv with puzzleflow's keywords:
+ * ajv with what puzzleflow adds to JSON Schema:
  * - `quantity`: a number with a unit (spec/units.ts), replaced by its value;
- * - `path`: `file`, `folder` or `any`, that must exist;
+ * - `format: file`, `folder` or `path` (either): a path that must exist, made absolute;
  * - `blocks`: a slot; the value is an entry of the spec's `space`.
  */
 export function makeAjv(): Ajv2020 {
@@ -53,19 +54,21 @@ export function makeAjv(): Ajv2020 {
       return true
     },
   })
+  ajv.removeKeyword('format')
   ajv.addKeyword({
-    keyword: 'path',
+    keyword: 'format',
+    type: 'string',
     errors: true,
-    metaSchema: { enum: [...pathKinds] },
-    validate: function path(
+    validate: function format(
       this: Collected,
-      kind: PathKind,
-      data: unknown,
+      kind: string,
+      data: string,
       _schema: unknown,
       context?: DataValidationCxt,
     ): boolean {
-      if (typeof data !== 'string' || data === '') {
-        fail(path, 'path', 'must be a path.')
+      if (!isPathKind(kind)) return true
+      if (data === '') {
+        fail(format, 'format', 'must not be empty.')
         return false
       }
       if (!looksLikeExpression(data)) this.paths.push({ at: context?.instancePath ?? '', kind })

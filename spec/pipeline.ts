@@ -105,7 +105,13 @@ function readInputs(
   report: (found: Diagnostic) => void,
 ): InputsSchema {
   if (typeof inputs === 'string') return namedPipeline(inputs, site, '/inputs', registry, report)?.inputs ?? noInputs
-  return isMap(inputs) ? { ...noInputs, ...(inputs as Partial<InputsSchema>), type: 'object' } : noInputs
+  if (!isMap(inputs)) return noInputs
+  const { $defs = {}, ...written } = inputs as Record<string, JsonObject>
+  const required = Object.keys(written).filter((name) => !written[name]!.optional && !('default' in written[name]!))
+  const properties = Object.fromEntries(
+    Object.entries(written).map(([name, { optional: _, ...schema }]) => [name, schema]),
+  )
+  return { type: 'object', required, properties, $defs: $defs as InputsSchema['$defs'] }
 }
 
 /** Lays the spec's `stages:` over the pipeline's: parameters, stages left out, stages added. */

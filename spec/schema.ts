@@ -63,9 +63,9 @@ function plain(schema: object, registry: Registry, owner: string, defs: Schema):
   const convert = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(convert)
     if (typeof value !== 'object' || value === null) return value
-    const { quantity, path, blocks, ...rest } = value as Schema
+    const { quantity, blocks, ...rest } = value as Schema
     // Below `properties` the keywords are names of properties.
-    if (isSchemaValue(quantity) || isSchemaValue(path) || isSchemaValue(blocks))
+    if (isSchemaValue(quantity) || isSchemaValue(blocks))
       return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, convert(item)]))
     const converted = Object.fromEntries(
       Object.entries(rest).map(([key, item]) =>
@@ -74,7 +74,7 @@ function plain(schema: object, registry: Registry, owner: string, defs: Schema):
     )
     if (typeof quantity === 'string')
       return { ...quantitySchema(quantity as QuantityKind), ...describe(rest, quantity) }
-    if (typeof path === 'string') return { type: 'string', minLength: 1, ...converted }
+    if (isPathFormat(rest)) return { minLength: 1, ...without(converted, 'format') }
     if (typeof blocks === 'string') return blockSchema(blocks as Slot, registry, defs)
     if (rest.type === 'integer' || rest.type === 'number') return { ...converted, ...numberSchema(rest) }
     return converted
@@ -86,6 +86,10 @@ function plain(schema: object, registry: Registry, owner: string, defs: Schema):
   }
   return converted
 }
+
+const isPathFormat = ({ format }: Schema) => format === 'file' || format === 'folder' || format === 'path'
+
+const without = (schema: Schema, key: string) => Object.fromEntries(Object.entries(schema).filter(([k]) => k !== key))
 
 const isSchemaValue = (value: unknown) => typeof value === 'object' && value !== null
 

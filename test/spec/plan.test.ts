@@ -150,8 +150,9 @@ name: words
 corpus: ./data/train.jsonl
 pipeline:
   inputs:
-    required: [corpus]
-    properties: { corpus: { path: file } }
+    corpus: { type: string, format: file }
+    notes: { type: string, optional: true }
+    rate: { type: number, default: 0.5 }
   stages:
     last: { uses: echo, needs: [first] }
     first: { uses: echo, with: { text: hello } }
@@ -163,11 +164,16 @@ test('a spec can hold a pipeline of its own, with inputs of its own', async () =
   const { folder, file } = await specFolder(ownPipeline)
   const plan = await planOf(file)
   expect(plan.pipeline).toBe('custom')
-  expect(plan.inputs).toEqual({ corpus: join(folder, 'data/train.jsonl') })
+  expect(plan.inputs).toEqual({ corpus: join(folder, 'data/train.jsonl'), rate: 0.5 })
   expect(plan.stages.map(({ name, params }) => [name, params])).toEqual([
     ['first', { text: 'hello', count: 3000 }],
     ['last', {}],
   ])
+})
+
+test('the digest of a plan stands still, so that runs of before are found', async () => {
+  const { digest } = await planOf((await specFolder(ownPipeline)).file)
+  expect(digest).toMatchInlineSnapshot(`"20c767dbe0abef95a6e1e61b77194c54aa3c64a8ede42c325f26f758923f0037"`)
 })
 
 test("a pipeline of one's own can take its inputs from a built-in one", async () => {

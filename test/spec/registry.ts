@@ -22,7 +22,7 @@ const stage = (name: string, schema: object = parameters({}), reads: readonly st
 
 const stages: readonly StageInfo[] = [
   stage('prepare', parameters({ shards: { type: 'integer', default: 1 } }), ['model', 'data', 'tasks']),
-  stage('profile', parameters({ costs: { path: 'file' } }), ['model', 'space', 'target']),
+  stage('profile', parameters({ costs: { type: 'string', format: 'file' } }), ['model', 'space', 'target']),
   stage('check-limits', parameters({}), ['target']),
   stage('capture', parameters({ budget: { quantity: 'bytes', default: 1e9 } }), ['model']),
   stage(
