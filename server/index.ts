@@ -1,0 +1,1 @@
+export { ensureServer, searchAttributes, serverStatus, stopServer, type ServerInfo } from './server.js'
