@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { Failure } from '../plugins/api/index.js'
-import { cacheFolder, packageRoot } from '../store/paths.js'
+import { cacheDirectory, packageRoot } from '../store/paths.js'
 
 const run = promisify(execFile)
 
@@ -26,7 +26,7 @@ type Log = (line: string) => void
 export async function findProgram(log: Log): Promise<ServerProgram> {
   const onPath = findOnPath('temporal')
   if (onPath) return { kind: 'cli', path: onPath, source: `temporal on PATH (${onPath})` }
-  const downloaded = join(cacheFolder(), 'temporal-cli', 'temporal')
+  const downloaded = join(cacheDirectory(), 'temporal-cli', 'temporal')
   if (existsSync(downloaded)) return { kind: 'cli', path: downloaded, source: 'the official server, downloaded before' }
   const built = builtProgram()
   if (existsSync(built)) return { kind: 'embedded', path: built, source: 'the embedded server, built before' }
@@ -44,7 +44,7 @@ function findOnPath(name: string): string | undefined {
 function builtProgram(): string {
   const hash = createHash('sha256')
   for (const name of ['main.go', 'go.mod', 'go.sum']) hash.update(readFileSync(join(sources(), name)))
-  return join(cacheFolder(), 'temporal-server', hash.digest('hex').slice(0, 16), 'temporal-server')
+  return join(cacheDirectory(), 'temporal-server', hash.digest('hex').slice(0, 16), 'temporal-server')
 }
 const sources = (): string => join(packageRoot(), 'server', 'temporal-server')
 
@@ -56,7 +56,7 @@ async function download(target: string, log: Log): Promise<boolean> {
     const downloadDir = process.argv[1]
     const env = await TestWorkflowEnvironment.createLocal({ server: { executable: { type: 'cached-download', downloadDir } } })
     await env.teardown()`
-  const folder = join(cacheFolder(), 'temporal-cli', 'download')
+  const folder = join(cacheDirectory(), 'temporal-cli', 'download')
   mkdirSync(folder, { recursive: true })
   try {
     const options = { timeout: 90_000, cwd: packageRoot() }

@@ -1,11 +1,12 @@
 import { Connection } from '@temporalio/client'
 import { temporal } from '@temporalio/proto'
+import Long from 'long'
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { lock } from 'proper-lockfile'
 import { Failure } from '../plugins/api/index.js'
-import { stateFolder } from '../store/paths.js'
+import { stateDirectory } from '../store/paths.js'
 import { freePort } from './ports.js'
 import { findProgram, type ServerProgram } from './programs.js'
 
@@ -28,7 +29,7 @@ export const searchAttributes = {
   PuzzleProgress: 'double',
 } as const
 
-const folder = () => join(stateFolder(), 'server')
+const folder = () => join(stateDirectory(), 'server')
 const stateFile = () => join(folder(), 'server.json')
 const tenYears = 10 * 365 * 86_400
 
@@ -152,7 +153,7 @@ async function setUp(address: string): Promise<void> {
       await connection.workflowService
         .updateNamespace({
           namespace,
-          config: { workflowExecutionRetentionTtl: { seconds: tenYears as unknown as Long } },
+          config: { workflowExecutionRetentionTtl: { seconds: Long.fromNumber(tenYears) } },
         })
         .catch(() => undefined)
     const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace })
@@ -172,7 +173,6 @@ async function setUp(address: string): Promise<void> {
     await connection.close()
   }
 }
-type Long = import('long').default
 
 function isAlive(pid: number | undefined): boolean {
   if (pid === undefined) return false

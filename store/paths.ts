@@ -3,12 +3,21 @@ import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** Folder of this user's state: stores, servers, profiles. */
-export const stateFolder = (): string =>
-  join(process.env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'puzzleflow')
+/** The user's state directory: `$XDG_STATE_HOME/puzzleflow`, by default `~/.local/state/puzzleflow`. */
+export function stateDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+  const base = environment.XDG_STATE_HOME
+  // The XDG specification says that relative paths are to be ignored.
+  return join(base?.startsWith('/') ? base : join(homedir(), '.local', 'state'), 'puzzleflow')
+}
+
+/** Where artifacts and records go unless `--store` says otherwise. */
+export const defaultStoreRoot = (): string => join(stateDirectory(), 'store')
+
+/** Where what is pinned by machine (profiles) is kept. */
+export const machineStateDirectory = (): string => join(stateDirectory(), 'machine')
 
 /** Folder of what can be made again: built programs. */
-export const cacheFolder = (): string => join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'puzzleflow')
+export const cacheDirectory = (): string => join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'puzzleflow')
 
 /** Folder of the package: where package.json lies, above the sources as above dist/. */
 export function packageRoot(): string {
