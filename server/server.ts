@@ -1,5 +1,4 @@
 import { Connection } from '@temporalio/client'
-import { temporal } from '@temporalio/proto'
 import Long from 'long'
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -28,6 +27,9 @@ export const searchAttributes = {
   PuzzleStage: 'keyword',
   PuzzleProgress: 'double',
 } as const
+
+/** Numbers of Temporal's IndexedValueType. */
+const indexedValueType = { keyword: 2, double: 4 } as const
 
 const folder = () => join(stateDirectory(), 'server')
 const stateFile = () => join(folder(), 'server.json')
@@ -157,17 +159,11 @@ async function setUp(address: string): Promise<void> {
         })
         .catch(() => undefined)
     const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace })
-    const types = temporal.api.enums.v1.IndexedValueType
     const missing = Object.entries(searchAttributes).filter(([name]) => !(name in (customAttributes ?? {})))
     if (missing.length > 0)
       await connection.operatorService.addSearchAttributes({
         namespace,
-        searchAttributes: Object.fromEntries(
-          missing.map(([name, type]) => [
-            name,
-            type === 'keyword' ? types.INDEXED_VALUE_TYPE_KEYWORD : types.INDEXED_VALUE_TYPE_DOUBLE,
-          ]),
-        ),
+        searchAttributes: Object.fromEntries(missing.map(([name, type]) => [name, indexedValueType[type]])),
       })
   } finally {
     await connection.close()
