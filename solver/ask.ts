@@ -1,0 +1,61 @@
+import { isFeasible, total, type Cut, type Instance, type Selection } from './instance.js'
+import { buildModel, toSelection, type Engine } from './model.js'
+import type { EngineName } from './result.js'
+
+/** What the engines said of one model, checked here. Bound in units of the score. */
+export interface Asked {
+  readonly status: 'proved' | 'feasible' | 'infeasible' | 'unknown'
+  readonly selection?: Selection
+  readonly engine: EngineName
+  readonly bound: number
+}
+
+export interface Question {
+  readonly instance: Instance
+  /** Mask of the options that enter the model. */
+  readonly kept: Uint8Array
+  readonly cuts: readonly Cut[]
+  /** A typical objective above the sum of the layers' minima. */
+  readonly size: number
+  /** Relative gap in the model's own objective. */
+  readonly gap: number
+  /** Selections that break a limit by a hair, which a solver's tolerance admits: each is cut off alone. Added to. */
+  readonly excluded: Cut[]
+}
+
+/** Asks the engines in order until one proves something. `left` gives the seconds that remain. */
+export function ask(question: Question, engines: readonly Engine[], left: () => number): Asked {
+  let best: Asked | undefined
+  for (const [index, engine] of engines.entries()) {
+    const seconds = index < engines.length - 1 ? left() / 3 : left()
+    if (seconds <= 0) break
+    const answer = askOne(question, engine, seconds)
+    if (answer.status === 'proved' || answer.status === 'infeasible') return answer
+    best = better(question.instance, best, answer)
+  }
+  return best ?? { status: 'unknown', engine: engines[0]!.name, bound: -Infinity }
+}
+
+function askOne(question: Question, engine: Engine, seconds: number): Asked {
+  const { instance, kept, cuts, size, gap, excluded } = question
+  const deadline = performance.now() + seconds * 1000
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const model = buildModel(instance, kept, [...cuts, ...excluded], size)
+    const left = (deadline - performance.now()) / 1000
+    if (attempt > 0 && left <= 0) break
+    const answer = engine.solve(model, gap, left)
+    const bound = model.base + answer.bound / model.scale
+    if (!answer.chosen) return { status: answer.status, engine: engine.name, bound }
+    const selection = toSelection(model, answer.chosen)
+    if (isFeasible(instance, selection, cuts)) return { status: answer.status, engine: engine.name, bound, selection }
+    excluded.push({ selection, maximumShared: instance.layers - 1 })
+  }
+  return { status: 'unknown', engine: engine.name, bound: -Infinity }
+}
+
+function better(instance: Instance, a: Asked | undefined, b: Asked): Asked {
+  if (!a) return b
+  const bound = Math.max(a.bound, b.bound)
+  if (!a.selection || !b.selection) return { ...(a.selection ? a : b), bound }
+  return { ...(total(instance.scores, a.selection) <= total(instance.scores, b.selection) ? a : b), bound }
+}

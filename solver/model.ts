@@ -1,0 +1,131 @@
+import { layerMinima, type Cut, type Instance, type Selection } from './instance.js'
+
+/** A mixed-integer program over some of the options: pick one column a layer, minimise, hold every row. */
+export interface Model {
+  /** Option index of each column. */
+  readonly columns: Int32Array
+  /** First column of each layer, [layers + 1]. */
+  readonly offsets: Int32Array
+  /** Scaled score of each column, >= 0. */
+  readonly objective: Float64Array
+  /** objective = (score - layer minimum) * scale; `base` is the sum of the layer minima. */
+  readonly scale: number
+  readonly base: number
+  readonly rows: readonly { readonly coefficients: Float64Array; readonly upper: number }[]
+}
+
+/** What a MIP engine found. */
+export interface MipAnswer {
+  /** `proved`: within the gap. `feasible`: stopped before. `infeasible`: proven. `unknown`: neither. */
+  readonly status: 'proved' | 'feasible' | 'infeasible' | 'unknown'
+  /** Chosen columns, one a layer. */
+  readonly chosen?: Int32Array
+  /** In the model's scale; -Infinity when nothing is proven. */
+  readonly bound: number
+}
+
+export interface LpAnswer {
+  readonly status: 'optimal' | 'infeasible' | 'unknown'
+  /** Multipliers of the rows, >= 0. */
+  readonly multipliers: Float64Array
+}
+
+/** A solver of models. Both engines block the thread. */
+export interface Engine {
+  readonly name: 'glpk' | 'highs'
+  relax(model: Model, seconds: number): LpAnswer
+  solve(model: Model, gap: number, seconds: number): MipAnswer
+}
+
+// Solvers prune and check rows within absolute tolerances of 1e-7 to 1e-6: right sides of 1e4 and objectives around 1e3
+// keep those far below the gaps that matter (a sum of KL of 1e-5 would give silently wrong optima).
+const rowScale = 1e4
+export const objectiveTarget = 1e3
+
+/**
+ * @param kept   mask [options] of the columns
+ * @param size   a typical objective above the sum of the layers' minima: it becomes about 1e3
+ */
+export function buildModel(instance: Instance, kept: Uint8Array, cuts: readonly Cut[], size: number): Model {
+  const columns: number[] = []
+  const offsets = new Int32Array(instance.layers + 1)
+  for (let i = 0; i < instance.layers; i++) {
+    for (let k = instance.offsets[i]!; k < instance.offsets[i + 1]!; k++) if (kept[k]) columns.push(k)
+    offsets[i + 1] = columns.length
+  }
+  const layerOf = new Int32Array(columns.length)
+  for (let i = 0; i < instance.layers; i++) layerOf.fill(i, offsets[i], offsets[i + 1])
+  // Of all options, not only the kept ones: the same base and scale whatever the core.
+  const minima = layerMinima(instance, instance.scores)
+  const scale = size > 0 ? objectiveTarget / size : 1
+  const rows: { coefficients: Float64Array; upper: number }[] = []
+  for (const row of instance.rows) {
+    const least = layerMinima(instance, row.use, kept)
+    const spare = row.max + row.tolerance - sum(least)
+    const above = Float64Array.from(columns, (k, c) => row.use[k]! - least[layerOf[c]!]!)
+    if (spare >= 0 && sum(layerMaxima(above, offsets)) <= spare) continue
+    const largest = above.reduce((a, b) => Math.max(a, b), 0)
+    const factor = rowScale / Math.max(Math.abs(spare), largest * 1e-6)
+    rows.push({ coefficients: above.map((value) => value * factor), upper: spare * factor })
+  }
+  for (const cut of cuts) {
+    const coefficients = Float64Array.from(columns, (k, c) => (cut.selection[layerOf[c]!] === k ? 1 : 0))
+    if (sum(coefficients) > cut.maximumShared) rows.push({ coefficients, upper: cut.maximumShared })
+  }
+  return {
+    columns: Int32Array.from(columns),
+    offsets,
+    objective: Float64Array.from(columns, (k, c) => (instance.scores[k]! - minima[layerOf[c]!]!) * scale),
+    scale,
+    base: sum(minima),
+    rows,
+  }
+}
+
+/** The selection that columns stand for. */
+export function toSelection(model: Model, chosen: Int32Array): Selection {
+  return chosen.map((column) => model.columns[column]!)
+}
+
+/** One column a layer from 0/1 values, or undefined when they are no choice: a solver's word is checked. */
+export function readChoice(model: Model, value: (column: number) => number): Int32Array | undefined {
+  const chosen = new Int32Array(model.offsets.length - 1).fill(-1)
+  for (let i = 0; i < chosen.length; i++)
+    for (let c = model.offsets[i]!; c < model.offsets[i + 1]!; c++)
+      if (value(c) > 0.5) {
+        if (chosen[i] !== -1) return undefined
+        chosen[i] = c
+      }
+  return chosen.includes(-1) ? undefined : chosen
+}
+
+/**
+ * Lagrangian bound of multipliers, valid whatever they are (>= 0), so noise of the solver that made them does no harm.
+ * @returns the bound in the model's scale, and each column's reduced cost above its layer's minimum
+ */
+export function lagrangian(model: Model, multipliers: Float64Array): { bound: number; reduced: Float64Array } {
+  const reduced = Float64Array.from(model.objective)
+  let bound = 0
+  for (const [r, row] of model.rows.entries()) {
+    const weight = multipliers[r]!
+    if (weight === 0) continue
+    bound -= weight * row.upper
+    for (let c = 0; c < reduced.length; c++) reduced[c]! += weight * row.coefficients[c]!
+  }
+  for (let i = 0; i + 1 < model.offsets.length; i++) {
+    let least = Infinity
+    for (let c = model.offsets[i]!; c < model.offsets[i + 1]!; c++) least = Math.min(least, reduced[c]!)
+    bound += least
+    for (let c = model.offsets[i]!; c < model.offsets[i + 1]!; c++) reduced[c]! -= least
+  }
+  return { bound, reduced }
+}
+
+const sum = (values: Float64Array) => values.reduce((a, b) => a + b, 0)
+
+function layerMaxima(values: Float64Array, offsets: Int32Array): Float64Array {
+  const maxima = new Float64Array(offsets.length - 1).fill(-Infinity)
+  for (let i = 0; i < maxima.length; i++)
+    for (let c = offsets[i]!; c < offsets[i + 1]!; c++) maxima[i] = Math.max(maxima[i]!, values[c]!)
+  return maxima
+}

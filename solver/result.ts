@@ -1,0 +1,90 @@
+/** The engine that had the last word on a solution; `bound` when the bound alone proved it. */
+export type EngineName = 'glpk' | 'highs' | 'bound'
+
+export interface PoolSolution {
+  /** `optimal`: proven to the gap asked for. `feasible`: the time limit came first; `gap` says what is proven. */
+  readonly status: 'optimal' | 'feasible'
+  readonly objective: number
+  /** No choice that differs enough from the solutions before it has a lower objective than this. */
+  readonly bound: number
+  /** (objective - bound) / |objective|; 0 when both are equal. */
+  readonly gap: number
+  /** Option id of each layer. */
+  readonly choice: readonly string[]
+  /** Sums over the layers, of every cost that all options have. */
+  readonly costs: Readonly<Record<string, number>>
+  readonly engine: EngineName
+  readonly seconds: number
+}
+
+/** What a simpler method gives on the same problem. */
+export type Baseline =
+  | {
+      readonly feasible: true
+      readonly objective: number
+      /** (objective - best objective) / |best objective|; absent when nothing better is known. */
+      readonly excess?: number
+      readonly choice: readonly string[]
+      readonly costs: Readonly<Record<string, number>>
+      /** Of `random`: feasible samples, and the range of their objectives; the reported one is their median. */
+      readonly samples?: { readonly count: number; readonly minimum: number; readonly maximum: number }
+    }
+  | { readonly feasible: false; readonly objective: null; readonly reason: string }
+
+export const baselineNames = ['greedy', 'marginal-greedy', 'random', 'homogeneous', 'no-op'] as const
+export type BaselineName = (typeof baselineNames)[number]
+
+/** A limit that cannot be met, and by how much not. */
+export interface UnmetLimit {
+  readonly cost: string
+  readonly max: number
+  /** The least that any choice uses while the limits in `holding` hold. */
+  readonly minimum: number
+  /** minimum - max. */
+  readonly excess: number
+  /** Costs of the limits that hold meanwhile; empty when this limit cannot be met even alone. */
+  readonly holding: readonly string[]
+}
+
+export interface Infeasibility {
+  readonly limits: readonly UnmetLimit[]
+  /** One sentence for people. */
+  readonly message: string
+}
+
+/** HiGHS asked the same question as glpk.js. */
+export type SecondOpinion =
+  | { readonly engine: EngineName; readonly verdict: 'agrees'; readonly objective: number; readonly bound: number }
+  | {
+      readonly engine: EngineName
+      readonly verdict: 'disagrees'
+      readonly objective: number
+      readonly bound: number
+      /** What was done about it. */
+      readonly note: string
+    }
+  | { readonly engine: EngineName; readonly verdict: 'agrees-infeasible' }
+  | { readonly verdict: 'none'; readonly note: string }
+
+export interface SolveResult {
+  /**
+   * `optimal`: the best solution is proven to the gap. `feasible`: there is one, its gap is larger. `infeasible`: proven
+   * that none exists. `time-limit`: none was found, and none was ruled out.
+   */
+  readonly status: 'optimal' | 'feasible' | 'infeasible' | 'time-limit'
+  /** In the order found; the first is the best one. */
+  readonly solutions: readonly PoolSolution[]
+  readonly pool: {
+    readonly requested: number
+    /** Layers in which any two solutions differ at least. */
+    readonly differentLayers: number
+    /** `exhausted`: proven that no further solution differs enough. */
+    readonly status: 'complete' | 'exhausted' | 'time-limit'
+  }
+  readonly baselines: Readonly<Partial<Record<BaselineName, Baseline>>>
+  readonly infeasible?: Infeasibility
+  readonly secondOpinion: SecondOpinion
+  /** Size of the question before and after reduction. */
+  readonly options: { readonly given: number; readonly undominated: number; readonly core: number }
+  readonly seconds: number
+}
