@@ -1,0 +1,75 @@
+import { cpus } from 'node:os'
+import { modelShapes, stateShapes, type Model, type Scenario } from '../../model/index.js'
+import { elements, engineVersion } from '../../tensor/index.js'
+import type { JsonObject, Slot } from '../api/index.js'
+
+/** What a block uses in the scenario. */
+export interface Cost {
+  /** Of the whole prompt, all sequences. */
+  readonly prefillSeconds: number
+  /** Of all generated tokens, all sequences. */
+  readonly decodeSeconds: number
+  /** Weights as float32, and state at full length for all sequences. */
+  readonly memoryBytes: number
+  readonly parameters: number
+}
+
+/** Costs of all distinct blocks on one machine, by slot and variant. */
+export interface CostTable {
+  readonly version: 1
+  readonly fingerprint: JsonObject
+  readonly scenario: Scenario
+  /** Embedding, last norm, head and what no block does. */
+  readonly floor: Cost
+  readonly attention: Readonly<Record<string, Cost>>
+  readonly ffn: Readonly<Record<string, Cost>>
+}
+
+/** What the times depend on beside the blocks. */
+export const fingerprint = (threads: number): JsonObject => ({
+  processor: cpus()[0]?.model ?? 'unknown',
+  cores: cpus().length,
+  threads,
+  platform: `${process.platform}-${process.arch}`,
+  engine: `onnxruntime ${engineVersion}`,
+})
+
+export const addCosts = (a: Cost, b: Cost): Cost => ({
+  prefillSeconds: a.prefillSeconds + b.prefillSeconds,
+  decodeSeconds: a.decodeSeconds + b.decodeSeconds,
+  memoryBytes: a.memoryBytes + b.memoryBytes,
+  parameters: a.parameters + b.parameters,
+})
+
+/** Costs of a model by its table: the floor and every slot's. */
+export function totalCost(
+  table: CostTable,
+  choice: readonly { readonly attention: string; readonly ffn: string }[],
+): Cost {
+  return choice.reduce((sum, own) => {
+    const cost = (slot: Slot) => {
+      const found = table[slot][own[slot]]
+      if (!found) throw new Error(`Internal error: no cost of ${slot} ${own[slot]}`)
+      return found
+    }
+    return addCosts(addCosts(sum, cost('attention')), cost('ffn'))
+  }, table.floor)
+}
+
+export const runtime = ({ prefillSeconds, decodeSeconds }: Cost): number => prefillSeconds + decodeSeconds
+
+/** Generated tokens per second. */
+export const throughputOf = ({ batch, generate }: Scenario, cost: Cost): number => (batch * generate) / runtime(cost)
+
+/** Weights as float32 and state at full length, from shapes alone. */
+export function sizes(
+  model: Model,
+  { batch, prefill, generate }: Scenario,
+): { parameters: number; memoryBytes: number } {
+  const parameters = Object.values(modelShapes(model.config, model.blocks)).reduce((n, shape) => n + elements(shape), 0)
+  const state = stateShapes(model).reduce((n, { shape }) => {
+    const rows = shape.kind === 'per-token' ? prefill + generate : 1
+    return n + elements(shape.shape) * rows * batch
+  }, 0)
+  return { parameters, memoryBytes: 4 * (parameters + state) }
+}

@@ -1,0 +1,79 @@
+import { existsSync } from 'node:fs'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { modelShapes, saveCheckpoint, weightName, type Model } from '../../model/index.js'
+import type { ArtifactRef, Stage } from '../api/index.js'
+import { readChild } from './child.js'
+import { assemble, readJson, readLibrary } from './library.js'
+import { openParent } from './sequences.js'
+import type { Solution } from './solving.js'
+
+interface ExportParams {
+  readonly dtype: 'float16' | 'float32'
+}
+
+/** The child as a Hugging Face folder: one artifact a file. */
+export const exportChild: Stage<ExportParams> = {
+  name: 'export',
+  version: 1,
+  reads: ['model'],
+  parameters: {
+    type: 'object',
+    additionalProperties: false,
+    properties: { dtype: { enum: ['float16', 'float32'], default: 'float16' } },
+  },
+
+  async run(context) {
+    const { params, stages, spec, scratch } = context
+    const folder = spec.model as string
+    const parent = await openParent(context)
+    const solution = await readJson<Solution>(context, stages.select!.files.selected!)
+    const assembled = assemble(parent, await readLibrary(context), solution.choice, context)
+    const child = stages.uptrain
+      ? await readChild(assembled, await context.open(stages.uptrain.files.child!))
+      : assembled
+    const names = ['config.json', 'model.safetensors']
+    await writeFile(
+      join(scratch, 'config.json'),
+      childConfig(await readFile(join(folder, 'config.json'), 'utf8'), child, params.dtype),
+    )
+    const shapes = modelShapes(child.config, child.blocks)
+    await saveCheckpoint(
+      join(scratch, 'model.safetensors'),
+      child.config,
+      child.blocks,
+      await allWeights(child),
+      shapes,
+      params.dtype,
+    )
+    for (const name of ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'generation_config.json'])
+      if (existsSync(join(folder, name))) {
+        await copyFile(join(folder, name), join(scratch, name))
+        names.push(name)
+      }
+    const files: Record<string, ArtifactRef> = {}
+    for (const name of names) files[name] = await context.putFile('checkpoint-file', join(scratch, name))
+    return { values: { files: names, dtype: params.dtype }, files }
+  },
+}
+
+/** The parent's config.json with the blocks of every layer, where they are not the parent's everywhere. */
+function childConfig(text: string, { config }: Model, dtype: string): string {
+  const fields = JSON.parse(text) as Record<string, unknown>
+  for (const name of ['torch_dtype', 'dtype']) if (name in fields) fields[name] = dtype
+  const own = config.blocks.map(({ attention, ffn }) => ({
+    attention: { block: attention.block, ...attention.params },
+    ffn: { block: ffn.block, ...ffn.params },
+  }))
+  return `${JSON.stringify({ ...fields, puzzleflow: { layers: own } }, null, 2)}\n`
+}
+
+async function allWeights(model: Model): Promise<Record<string, Float32Array>> {
+  const weights: Record<string, Float32Array> = { embedding: await model.embedding(), norm: await model.norm() }
+  if (!model.config.tied) weights.head = await model.head()
+  for (let layer = 0; layer < model.config.layers; layer++)
+    for (const slot of ['attention', 'ffn'] as const)
+      for (const [name, { data }] of Object.entries(await model.weights(layer, slot)))
+        weights[weightName(layer, slot, name)] = data
+  return weights
+}

@@ -1,0 +1,31 @@
+import type { Stage } from '../api/index.js'
+import { capture } from './capture.js'
+import { checkLimits } from './check-limits.js'
+import { distill } from './distill.js'
+import { evaluate } from './evaluate.js'
+import { exportChild } from './export.js'
+import { prepare } from './prepare.js'
+import { profile } from './profile.js'
+import { report } from './report.js'
+import { score } from './score.js'
+import { select } from './select.js'
+import { solve } from './solve.js'
+import { train } from './train.js'
+import { uptrain } from './uptrain.js'
+
+/** The stages that come with puzzleflow. */
+export const builtInStages = [
+  prepare,
+  profile,
+  checkLimits,
+  capture,
+  distill,
+  score,
+  solve,
+  evaluate,
+  select,
+  uptrain,
+  exportChild,
+  report,
+  train,
+] as unknown as readonly Stage[]

@@ -1,0 +1,72 @@
+import type { Scenario } from '../../model/index.js'
+import type { JsonObject } from '../api/index.js'
+import { runtime, throughputOf, type Cost } from './costs.js'
+
+/** A limit of the spec's target. */
+export interface Limit {
+  readonly name: 'throughput' | 'memory' | 'latency' | 'parameters'
+  readonly bound: 'min' | 'max'
+  readonly value: number
+  /** `parent`: a multiple of the parent's value. */
+  readonly unit: string
+}
+
+/** Sums of costs over the slots that must not be passed; `runtime` in seconds, `memory` in bytes. */
+export interface Bound {
+  readonly cost: 'runtime' | 'memory' | 'parameters'
+  readonly max: number
+  readonly limit: Limit
+}
+
+export const limitsOf = (spec: JsonObject): Limit[] =>
+  Object.entries((spec.target as { limits?: JsonObject }).limits ?? {}).map(([name, limit]) => ({
+    ...(limit as unknown as Omit<Limit, 'name'>),
+    name: name as Limit['name'],
+  }))
+
+/** A limit in absolute units: tokens/s, bytes, seconds, parameters. */
+export function absolute(limit: Limit, parent: Cost, scenario: Scenario): number {
+  if (limit.unit !== 'parent') return limit.value
+  const own = {
+    throughput: throughputOf(scenario, parent),
+    memory: parent.memoryBytes,
+    latency: runtime(parent),
+    parameters: parent.parameters,
+  }
+  return limit.value * own[limit.name]
+}
+
+/**
+ * Limits as bounds on what the slots together may use.
+ * @param parent  predicted costs of the parent, the floor included
+ * @param floor   costs that no slot has a part in
+ * @param correction  by limit: predicted value to aim at, as a multiple of the limit (to meet it as measured)
+ */
+export function bounds(
+  limits: readonly Limit[],
+  parent: Cost,
+  floor: Cost,
+  scenario: Scenario,
+  correction: Readonly<Partial<Record<Limit['name'], number>>> = {},
+): Bound[] {
+  return limits.map((limit) => {
+    const value = absolute(limit, parent, scenario) * (correction[limit.name] ?? 1)
+    switch (limit.name) {
+      case 'throughput':
+        return { limit, cost: 'runtime', max: (scenario.batch * scenario.generate) / value - runtime(floor) }
+      case 'latency':
+        return { limit, cost: 'runtime', max: value - runtime(floor) }
+      case 'memory':
+        return { limit, cost: 'memory', max: value - floor.memoryBytes }
+      case 'parameters':
+        return { limit, cost: 'parameters', max: value - floor.parameters }
+    }
+  })
+}
+
+/** A limit for people: `throughput >= 1.6x of the parent`. */
+export function describeLimit({ name, bound, value, unit }: Limit): string {
+  const what =
+    unit === 'parent' ? `${Number(value.toPrecision(4))}x of the parent` : `${Number(value.toPrecision(6))} ${unit}`
+  return `${name} ${bound === 'min' ? '>=' : '<='} ${what}`
+}

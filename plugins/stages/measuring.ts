@@ -1,0 +1,177 @@
+import {
+  answerAccuracy,
+  Forward,
+  Head,
+  interleaved,
+  Timed,
+  tokensPerSecond,
+  embed,
+  type Model,
+  type Scenario,
+  type TaskItem,
+} from '../../model/index.js'
+import type { JsonObject, StageContext } from '../api/index.js'
+import { sizes } from './costs.js'
+import { readJson } from './library.js'
+import type { TaskItems } from './prepare.js'
+import { openParent, readSequences, type Sequences } from './sequences.js'
+
+/** Quality of a model on held-out text and tasks. */
+export interface Quality {
+  /** KL(parent || model), nats per token; 0 for the parent. */
+  readonly kl: number
+  readonly perplexity: number
+  /** Mean over tasks; null without tasks. */
+  readonly accuracy: number | null
+  readonly tasks: Readonly<Record<string, number>>
+}
+
+/** A model as it was measured. */
+export interface Measured extends Quality {
+  readonly throughput: { readonly predicted: number | null; readonly measured: number }
+  readonly memoryBytes: number
+  readonly parameters: number
+}
+
+/** What models are measured with. */
+export interface Yardstick {
+  readonly parent: Model
+  readonly held: Sequences
+  /** Hidden states of the parent before its last norm. */
+  readonly final: Float32Array
+  readonly tasks: Readonly<Record<string, TaskItems>>
+  readonly scenario: Scenario
+  readonly threads: number
+}
+
+export async function openYardstick(
+  context: StageContext<unknown>,
+  options: { readonly items: number; readonly sequences: number; readonly threads: number },
+): Promise<Yardstick> {
+  const { stages, spec } = context
+  const parent = await openParent(context)
+  const held = await readSequences(context, stages.prepare!.files.validate!, options.sequences)
+  const all = await readJson<Record<string, TaskItems>>(context, stages.prepare!.files.tasks!)
+  const tasks = Object.fromEntries(
+    Object.entries(all).map(([name, { chance, items }]) => [name, { chance, items: items.slice(0, options.items) }]),
+  )
+  const final = await lastHidden(parent, held, options.threads)
+  const scenario = (spec.target as { scenario: JsonObject }).scenario as unknown as Scenario
+  return { parent, held, final, tasks, scenario, threads: options.threads }
+}
+
+const batchOf = ({ count }: Sequences) => Math.min(16, count)
+
+async function lastHidden(model: Model, held: Sequences, threads: number): Promise<Float32Array> {
+  const { hidden, layers } = model.config
+  const { count, length, ids } = held
+  const batch = batchOf(held)
+  const forward = new Forward(batch, length, threads)
+  const embedding = await model.embedding()
+  const out = new Float32Array(count * length * hidden)
+  for (let first = 0; first < count; first += batch) {
+    const start = Math.min(first, count - batch) * length
+    out.set(
+      await forward.layers(model, embed(embedding, hidden, ids.subarray(start, start + batch * length)), 0, layers),
+      start * hidden,
+    )
+  }
+  await forward.release()
+  return out
+}
+
+/** KL, perplexity and task accuracy. */
+export async function measureQuality(
+  model: Model,
+  { parent, held, final, tasks, threads }: Yardstick,
+  progress: (fraction: number, message: string) => void = () => {},
+): Promise<Quality> {
+  const head = await Head.create(model, threads)
+  const own = model === parent ? final : await lastHidden(model, held, threads)
+  const c = await head.compare(final, own, held.ids, held.mask, held.length)
+  const accuracy: Record<string, number> = {}
+  const names = Object.keys(tasks)
+  for (const [i, name] of names.entries()) {
+    progress(i / names.length, `task ${name}`)
+    accuracy[name] = await taskAccuracy(model, head, tasks[name]!.items, threads)
+  }
+  await head.release()
+  const values = Object.values(accuracy)
+  return {
+    kl: c.kl / c.tokens,
+    perplexity: Math.exp(c.loss / c.targets),
+    accuracy: values.length ? values.reduce((a, b) => a + b, 0) / values.length : null,
+    tasks: accuracy,
+  }
+}
+
+/** Items of similar length together, so that little is computed for padding. */
+async function taskAccuracy(model: Model, head: Head, items: readonly TaskItem[], threads: number): Promise<number> {
+  const groups = new Map<number, TaskItem[]>()
+  for (const item of items) {
+    const length = Math.ceil((item.prompt.length + item.answer.length) / 16) * 16
+    groups.set(length, [...(groups.get(length) ?? []), item])
+  }
+  let correct = 0
+  for (const [length, group] of groups) {
+    const forward = new Forward(Math.min(16, group.length), length, threads)
+    correct += (await answerAccuracy(model, head, forward, group)) * group.length
+    await forward.release()
+  }
+  return correct / items.length
+}
+
+/** Generated tokens per second of models, measured in turn; the scenario once to warm up, then `repetitions` times. */
+export async function measureThroughput(
+  models: readonly Model[],
+  { scenario, threads }: Pick<Yardstick, 'scenario' | 'threads'>,
+  repetitions: number,
+): Promise<number[]> {
+  const timed: Timed[] = []
+  for (const model of models) timed.push(await Timed.create(model, scenario, threads))
+  const timings = await interleaved(timed, repetitions)
+  for (const t of timed) await t.release()
+  return timings.map((timing) => tokensPerSecond(scenario, timing))
+}
+
+/** A child beside its parent. */
+export interface Evaluation {
+  readonly parent: Measured
+  readonly child: Measured
+  /** Child / parent; throughput as measured in one run. */
+  readonly ratios: {
+    readonly throughput: number
+    readonly accuracy: number | null
+    readonly memory: number
+    readonly parameters: number
+  }
+}
+
+export async function evaluatePair(
+  yardstick: Yardstick,
+  parentQuality: Quality,
+  child: Model,
+  predicted: { readonly parent: number | null; readonly child: number | null },
+  repetitions: number,
+  progress?: (fraction: number, message: string) => void,
+): Promise<Evaluation> {
+  const quality = await measureQuality(child, yardstick, progress)
+  const [parentSpeed, childSpeed] = await measureThroughput([yardstick.parent, child], yardstick, repetitions)
+  const measured = (model: Model, own: Quality, speed: number, guess: number | null): Measured => ({
+    ...own,
+    throughput: { predicted: guess, measured: speed },
+    ...sizes(model, yardstick.scenario),
+  })
+  const parent = measured(yardstick.parent, parentQuality, parentSpeed!, predicted.parent)
+  const own = measured(child, quality, childSpeed!, predicted.child)
+  return {
+    parent,
+    child: own,
+    ratios: {
+      throughput: childSpeed! / parentSpeed!,
+      accuracy: parent.accuracy && own.accuracy !== null ? own.accuracy / parent.accuracy : null,
+      memory: own.memoryBytes / parent.memoryBytes,
+      parameters: own.parameters / parent.parameters,
+    },
+  }
+}

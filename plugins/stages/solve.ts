@@ -1,0 +1,115 @@
+import type { Scenario } from '../../model/index.js'
+import { solve as solveProblem, type SolveResult } from '../../solver/index.js'
+import { Failure, type JsonObject, type Stage, type StageContext } from '../api/index.js'
+import type { CostTable } from './costs.js'
+import { readJson, readLibrary } from './library.js'
+import { limitsOf } from './limits.js'
+import type { ScoreRow } from './score.js'
+import { openParent } from './sequences.js'
+import { makeProblem, toSolution, type ProblemParts, type Solution } from './solving.js'
+
+interface SolveParams {
+  readonly solutions: number
+  readonly minimumDifference: number
+  readonly gap: number
+  readonly composition: 'measured' | 'sum' | 'rss'
+  readonly timeLimit: number
+}
+
+/** What `solve` leaves for later stages. */
+export interface SolveOutcome extends Omit<SolveResult, 'solutions'> {
+  readonly composition: 'sum' | 'rss'
+  readonly solutions: readonly Solution[]
+  readonly proofs: readonly {
+    readonly objective: number
+    readonly bound: number
+    readonly gap: number
+    readonly seconds: number
+  }[]
+}
+
+/** One variant per slot and layer with the least KL under the limits: a pool of different solutions, and baselines. */
+export const solve: Stage<SolveParams> = {
+  name: 'solve',
+  version: 1,
+  reads: ['model', 'target'],
+  parameters: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      solutions: { type: 'integer', minimum: 1, default: 3 },
+      minimumDifference: {
+        quantity: 'fraction',
+        default: 0.2,
+        description: 'Share of layers in which two solutions differ at least.',
+      },
+      gap: { type: 'number', minimum: 0, default: 0.0001 },
+      composition: {
+        enum: ['measured', 'sum', 'rss'],
+        default: 'measured',
+        description: 'How scores of the two slots of a layer add up; measured: as the pairs that were scored say.',
+      },
+      timeLimit: {
+        quantity: 'duration',
+        default: 60,
+        description: 'A safety net; what is not proven by then says so.',
+      },
+    },
+  },
+
+  async run(context) {
+    const parts = await problemParts(context, context.params.composition)
+    const { solutions, minimumDifference, gap, timeLimit } = context.params
+    const problem = {
+      ...makeProblem(parts, { solutions, minimumDifference, gap, seed: context.seed }),
+      timeLimitSeconds: timeLimit,
+    }
+    const result = await solveProblem(problem)
+    if (result.status === 'infeasible')
+      throw new Failure('Infeasible', result.infeasible?.message ?? 'The limits cannot be met together', {
+        remedy: 'Loosen the limits, or add cheaper block types to `space`.',
+      })
+    if (result.solutions.length === 0)
+      throw new Failure('TaskFailed', `The solver found no solution within ${timeLimit} s, and ruled none out`, {
+        remedy: 'Give it more time: stages.solve.timeLimit.',
+      })
+    const outcome: SolveOutcome = {
+      ...result,
+      composition: parts.composition,
+      solutions: result.solutions.map(({ choice, objective }) => toSolution(parts, choice, objective)),
+      proofs: result.solutions.map(({ objective, bound, gap, seconds }) => ({ objective, bound, gap, seconds })),
+    }
+    return {
+      values: {
+        status: result.status,
+        objective: result.solutions[0]!.objective,
+        bound: result.solutions[0]!.bound,
+        gap: result.solutions[0]!.gap,
+        solutions: result.solutions.length,
+        composition: parts.composition,
+      },
+      files: {
+        problem: await context.put('problem', problem as unknown as JsonObject),
+        solutions: await context.put('solutions', outcome as unknown as JsonObject),
+      },
+    }
+  },
+}
+
+/** Everything the selection problem is made of. */
+export async function problemParts(
+  context: StageContext<unknown>,
+  composition: SolveParams['composition'] = 'measured',
+): Promise<ProblemParts> {
+  const { stages, spec } = context
+  const model = await openParent(context)
+  return {
+    rows: await readJson<ScoreRow[]>(context, stages.score!.files.scores!),
+    composition: composition === 'measured' ? (stages.score!.values.composition as 'sum' | 'rss') : composition,
+    library: stages.distill ? await readLibrary(context) : new Map(),
+    table: await readJson<CostTable>(context, stages.profile!.files.costs!),
+    scenario: (spec.target as { scenario: JsonObject }).scenario as unknown as Scenario,
+    limits: limitsOf(spec),
+    layers: model.config.layers,
+  }
+}

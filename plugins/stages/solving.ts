@@ -1,0 +1,119 @@
+import type { Scenario } from '../../model/index.js'
+import type { Problem } from '../../solver/index.js'
+import type { Slot } from '../api/index.js'
+import { addCosts, runtime, throughputOf, totalCost, type Cost, type CostTable } from './costs.js'
+import type { Choice, LibraryEntry } from './library.js'
+import { bounds, type Limit } from './limits.js'
+import type { ScoreRow } from './score.js'
+
+/** A choice of the solver. */
+export interface Solution {
+  /** Library entries by layer. */
+  readonly choice: Choice
+  /** Predicted KL. */
+  readonly objective: number
+  readonly predicted: {
+    readonly throughput: number
+    readonly runtime: number
+    readonly memoryBytes: number
+    readonly parameters: number
+  }
+}
+
+export interface ProblemParts {
+  readonly rows: readonly ScoreRow[]
+  readonly composition: 'sum' | 'rss'
+  readonly library: ReadonlyMap<string, LibraryEntry>
+  readonly table: CostTable
+  readonly scenario: Scenario
+  readonly limits: readonly Limit[]
+  readonly layers: number
+}
+
+/** Options of every layer: pairs of entries, those trained for each other with their own score. */
+export function layerOptions({ rows, composition, table, layers }: ProblemParts) {
+  const scores = new Map<string, ScoreRow>()
+  for (const row of rows) scores.set(`${row.layer}/${row.slot}/${row.attention}/${row.ffn}`, row)
+  return Array.from({ length: layers }, (_, layer) => {
+    const ids = (slot: Slot) => Object.keys(table[slot])
+    return ids('attention').flatMap((attention) =>
+      ids('ffn').flatMap((ffn) => {
+        const found = option(scores, layer, attention, ffn, composition)
+        if (!found) return []
+        const cost = addCosts(table.attention[attention]!, table.ffn[ffn]!)
+        return [
+          {
+            id: `${attention}+${ffn}`,
+            ...found,
+            costs: { runtime: runtime(cost), memory: cost.memoryBytes, parameters: cost.parameters },
+          },
+        ]
+      }),
+    )
+  })
+}
+
+function option(
+  scores: ReadonlyMap<string, ScoreRow>,
+  layer: number,
+  attention: string,
+  ffn: string,
+  composition: 'sum' | 'rss',
+): { score: number; entries: { attention: string; ffn: string } } | undefined {
+  const name = `layer${String(layer).padStart(2, '0')}`
+  const exact = scores.get(`${layer}/block/${attention}/${ffn}`)
+  if (exact) return { score: exact.kl, entries: exact.entries }
+  const entries = { attention: `${name}/attention/${attention}`, ffn: `${name}/ffn/${ffn}` }
+  const a = attention === 'parent' ? 0 : scores.get(`${layer}/attention/${attention}/parent`)?.kl
+  const f = ffn === 'parent' ? 0 : scores.get(`${layer}/ffn/parent/${ffn}`)?.kl
+  if (a === undefined || f === undefined) return undefined
+  return { score: composition === 'sum' ? a + f : Math.hypot(a, f), entries }
+}
+
+/** The selection problem, with limits as bounds on the slots' sums. */
+export function makeProblem(
+  parts: ProblemParts,
+  options: {
+    readonly solutions: number
+    readonly minimumDifference: number
+    readonly gap: number
+    readonly seed: number
+  },
+  correction: Readonly<Partial<Record<Limit['name'], number>>> = {},
+): Problem {
+  const own = layerOptions(parts)
+  const limits = bounds(parts.limits, parentCost(parts), parts.table.floor, parts.scenario, correction)
+  return {
+    layers: own.map((layer) => ({ options: layer.map(({ id, score, costs }) => ({ id, score, costs })) })),
+    limits: limits.map(({ cost, max }) => ({ cost, max })),
+    ...options,
+  }
+}
+
+export const parentCost = ({ table, layers }: Pick<ProblemParts, 'table' | 'layers'>): Cost =>
+  totalCost(table, Array(layers).fill({ attention: 'parent', ffn: 'parent' }) as { attention: string; ffn: string }[])
+
+/** The solver's option ids as entries, with predicted costs of the whole model. */
+export function toSolution(parts: ProblemParts, ids: readonly string[], objective: number): Solution {
+  const own = layerOptions(parts)
+  const choice = ids.map((id, layer) => own[layer]!.find((o) => o.id === id)!.entries)
+  return { choice, objective, predicted: predict(parts, choice) }
+}
+
+/** Predicted costs of a choice of entries. */
+export function predict(
+  parts: Pick<ProblemParts, 'library' | 'table' | 'scenario'>,
+  choice: Choice,
+): Solution['predicted'] {
+  const variant = (id: string) => parts.library.get(id)!.variant
+  const cost = totalCost(
+    parts.table,
+    choice.map((own) => ({ attention: variant(own.attention), ffn: variant(own.ffn) })),
+  )
+  return {
+    throughput: throughputOf(parts.scenario, cost),
+    runtime: runtime(cost),
+    memoryBytes: cost.memoryBytes,
+    parameters: cost.parameters,
+  }
+}

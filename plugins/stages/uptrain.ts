@@ -1,0 +1,178 @@
+import { join } from 'node:path'
+import { buildModel, finalNorm, modelShapes, weightName, type Model } from '../../model/index.js'
+import { Trainer, writeTensors, type Graph, type Tensor, type Value } from '../../tensor/index.js'
+import type { JsonObject, Stage } from '../api/index.js'
+import { assemble, readJson, readLibrary } from './library.js'
+import { shuffled } from './random.js'
+import { openParent, readSequences } from './sequences.js'
+import type { Solution } from './solving.js'
+import { trainWithCheckpoints } from './training.js'
+
+interface UptrainParams {
+  readonly tokens: number
+  readonly batch: number
+  readonly learningRate: number
+  readonly weightDecay: number
+}
+
+/**
+ * Global knowledge distillation (GKD; Puzzle, section 5): all layers of the child learn from the parent by the cosine of
+ * hidden states after every layer and the KL of predictions. Embedding and head stay as they are.
+ */
+export const uptrain: Stage<UptrainParams> = {
+  name: 'uptrain',
+  version: 1,
+  reads: ['model'],
+  exclusive: true,
+  parameters: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      tokens: { quantity: 'tokens', default: 10000000 },
+      batch: { type: 'integer', minimum: 1, default: 32, description: 'Sequences of a step.' },
+      learningRate: { type: 'number', exclusiveMinimum: 0, default: 0.001 },
+      weightDecay: { type: 'number', minimum: 0, default: 0.01 },
+    },
+  },
+
+  async run(context) {
+    const { params, stages, seed } = context
+    const parent = await openParent(context)
+    const solution = await readJson<Solution>(context, stages.select!.files.selected!)
+    const child = assemble(parent, await readLibrary(context), solution.choice, context)
+    const train = await readSequences(context, stages.prepare!.files.train!)
+    const { length } = train
+    const batch = Math.min(params.batch, train.count)
+    const steps = Math.max(1, Math.round(params.tokens / (batch * length)))
+    const order = shuffled(train.count, seed + 17)
+
+    const trained = await layerWeights(child)
+    const norm: Tensor = { dtype: 'float32', dims: [parent.config.hidden], data: await parent.norm() }
+    const trainer = await Trainer.create({
+      parameters: { ...trained, norm: { shape: norm.dims, data: norm.data as Float32Array } },
+      frozen: { ...prefixed('parent.', await layerWeights(parent)), ...(await ends(parent)), parentNorm: norm },
+      batch: {
+        ids: { dtype: 'int32', shape: [batch * length] },
+        mask: { dtype: 'float32', shape: [batch * length] },
+      },
+      loss: (g, { parameters, frozen, batch: { ids, mask } }) =>
+        gkdLoss(g, parent, child, parameters, frozen, ids!, mask!, { batch, length }),
+      optimiser: {
+        learningRate: params.learningRate,
+        weightDecay: params.weightDecay,
+        totalSteps: steps,
+        warmupSteps: Math.min(20, Math.ceil(steps / 10)),
+        finalFraction: 0.05,
+      },
+      stepsPerCall: 4,
+      threads: context.threads,
+    })
+    const curve = await trainWithCheckpoints({
+      trainer,
+      steps,
+      stepsPerPoint: 8,
+      pointsPerCheckpoint: 2,
+      what: 'uptrain',
+      checkpoint: context.checkpoint,
+      signal: context.signal,
+      progress: (fraction, message) => context.progress(fraction, message),
+      batches(start, count) {
+        const tokens = batch * length
+        const ids = new Int32Array(count * tokens)
+        const mask = new Float32Array(count * tokens)
+        for (let i = 0; i < count * batch; i++) {
+          const from = order[(start * batch + i) % train.count]! * length
+          ids.set(train.ids.subarray(from, from + length), i * length)
+          mask.set(train.mask.subarray(from, from + length), i * length)
+        }
+        const dims = [count, tokens]
+        return { ids: { dtype: 'int32', dims, data: ids }, mask: { dtype: 'float32', dims, data: mask } }
+      },
+    })
+    const path = join(context.scratch, 'child')
+    const shapes = modelShapes(child.config, child.blocks)
+    const weights = Object.entries(trainer.parameters()).map(([name, data]): [string, Tensor] => [
+      name,
+      { dtype: 'float32', dims: [...shapes[name]!], data },
+    ])
+    await writeTensors(path, Object.fromEntries(weights))
+    await trainer.release()
+    const last = curve.at(-1)!
+    return {
+      values: { steps, tokens: steps * batch * length, loss: last.loss, kl: last.kl!, cosine: last.cosine! },
+      files: {
+        child: await context.putFile('weights', path),
+        curve: await context.put('curve', curve),
+      },
+    }
+  },
+}
+
+/** Weights of all slots by the names of `modelShapes`. */
+async function layerWeights(model: Model): Promise<Record<string, { shape: readonly number[]; data: Float32Array }>> {
+  const all: Record<string, { shape: readonly number[]; data: Float32Array }> = {}
+  for (let layer = 0; layer < model.config.layers; layer++)
+    for (const slot of ['attention', 'ffn'] as const)
+      for (const [name, weight] of Object.entries(await model.weights(layer, slot)))
+        all[weightName(layer, slot, name)] = weight
+  return all
+}
+
+const prefixed = (prefix: string, weights: Awaited<ReturnType<typeof layerWeights>>): Record<string, Tensor> =>
+  Object.fromEntries(
+    Object.entries(weights).map(([name, { shape, data }]) => [prefix + name, { dtype: 'float32', dims: shape, data }]),
+  )
+
+/** Embedding, and head where it is another matrix. */
+async function ends(model: Model): Promise<Record<string, Tensor>> {
+  const { vocabulary, hidden, tied } = model.config
+  const matrix = (data: Float32Array): Tensor => ({ dtype: 'float32', dims: [vocabulary, hidden], data })
+  return { embedding: matrix(await model.embedding()), ...(tied ? {} : { head: matrix(await model.head()) }) }
+}
+
+type Values = Readonly<Record<string, Value>>
+
+/**
+ * Mean over tokens of the sum over layers of 1 - cos(parent, child), plus the mean over tokens of KL(parent || child).
+ * The parent's part is computed in the same graph.
+ */
+function gkdLoss(
+  g: Graph,
+  parent: Model,
+  child: Model,
+  trained: Values,
+  frozen: Values,
+  ids: Value,
+  mask: Value,
+  size: { batch: number; length: number },
+): { loss: Value; metrics: Values } {
+  const own = Object.fromEntries(
+    Object.entries(frozen)
+      .filter(([name]) => name.startsWith('parent.'))
+      .map(([name, value]) => [name.slice('parent.'.length), value]),
+  )
+  const embedding = frozen.embedding!
+  const teacher = buildModel(g, parent.config, parent.blocks, ids, { ...own, embedding }, size)
+  const student = buildModel(g, child.config, child.blocks, ids, { ...trained, embedding }, size)
+  const tokens = g.sum(mask)
+  const dot = (a: Value, b: Value) => g.sum(g.mul(a, b), [1])
+  let cosine = g.scalar(0, 'float32')
+  for (const [layer, t] of teacher.layerOutputs.entries()) {
+    const s = student.layerOutputs[layer]!
+    const target = g.stopGradient(t)
+    const norms = g.sqrt(g.add(g.mul(dot(target, target), dot(s, s)), g.scalar(1e-12, 'float32')))
+    const term = g.sub(g.scalar(1, 'float32'), g.div(dot(target, s), norms))
+    cosine = g.add(cosine, g.div(g.sum(g.mul(term, mask)), tokens))
+  }
+  const head = frozen.head ?? embedding
+  const kl = g.div(
+    g.klHead(
+      g.stopGradient(finalNorm(g, parent.config, teacher.hidden, frozen.parentNorm!)),
+      finalNorm(g, child.config, student.hidden, trained.norm!),
+      head,
+      mask,
+    ),
+    tokens,
+  )
+  return { loss: g.add(cosine, kl), metrics: { kl, cosine } }
+}
