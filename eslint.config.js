@@ -17,17 +17,15 @@ export default tseslint.config(
   {
     files: ['workflows/**/*.ts'],
     rules: {
-      'no-restricted-imports': [
+      '@typescript-eslint/no-restricted-imports': [
         'error',
         {
           patterns: [
-            'node:*',
-            '@temporalio/worker',
-            '@temporalio/client',
-            '@temporalio/activity',
-            '../store/*',
-            '../tensor/*',
-            '../model/*',
+            {
+              group: ['node:*', '@temporalio/worker', '@temporalio/client', '@temporalio/activity', '../*'],
+              allowTypeImports: true,
+              message: 'Workflow code runs in a sandbox: types only.',
+            },
           ],
         },
       ],

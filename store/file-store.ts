@@ -113,6 +113,13 @@ export class FileStore implements Store {
     await rm(join(this.root, 'checkpoints', parseDigest(key)), { recursive: true, force: true })
   }
 
+  /** Folder for files that are being made: on the same file system, so that they can be moved into the store. */
+  async scratch(): Promise<string> {
+    const folder = join(this.root, 'scratch')
+    await guard(() => mkdir(folder, { recursive: true }))
+    return folder
+  }
+
   private documentPlace(name: string): string {
     if (!/^[\w-]+(\/[\w.-]+)*$/.test(name) || name.includes('..'))
       throw new Error(`Internal error: document name ${name}`)

@@ -1,6 +1,6 @@
 import { embed, Forward, type Model } from '../../model/index.js'
 import { Graph, Session } from '../../tensor/index.js'
-import { Failure, type ArtifactRef, type JsonObject, type Stage } from '../api/index.js'
+import { Failure, type ArtifactRef, type Stage } from '../api/index.js'
 import { layerName } from './library.js'
 import { HiddenStates, openParent, readSequences } from './sequences.js'
 

@@ -46,12 +46,13 @@ export const evaluate: Stage<EvaluateParams> = {
     },
   },
 
-  async plan({ params, stages, open }) {
+  async plan(context) {
+    const { params, stages } = context
     if (params.of === 'child')
       return [
         { id: 'child', label: 'the uptrained child', params: {}, inputs: { child: stages.uptrain!.files.child! } },
       ]
-    const { solutions } = await readJson<SolveOutcome>({ open }, stages.solve!.files.solutions!)
+    const { solutions } = await readJson<SolveOutcome>(context, stages.solve!.files.solutions!)
     return solutions.map((solution, i): TaskPlan => ({
       id: `solution-${i + 1}`,
       label: `solution ${i + 1} of ${solutions.length}`,

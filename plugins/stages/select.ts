@@ -5,7 +5,7 @@ import { assemble, readJson } from './library.js'
 import { describeLimit, limitsOf, type Limit } from './limits.js'
 import { evaluatePair, measureQuality, openYardstick, type Evaluation } from './measuring.js'
 import { problemParts, type SolveOutcome } from './solve.js'
-import { makeProblem, parentCost, toSolution, type ProblemParts, type Solution } from './solving.js'
+import { makeProblem, parentCost, toSolution, type ProblemParts } from './solving.js'
 
 interface SelectParams {
   readonly rounds: number

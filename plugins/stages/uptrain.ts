@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { buildModel, finalNorm, modelShapes, weightName, type Model } from '../../model/index.js'
 import { Trainer, writeTensors, type Graph, type Tensor, type Value } from '../../tensor/index.js'
-import type { JsonObject, Stage } from '../api/index.js'
+import type { Stage } from '../api/index.js'
 import { assemble, readJson, readLibrary } from './library.js'
 import { shuffled } from './random.js'
 import { openParent, readSequences } from './sequences.js'

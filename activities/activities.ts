@@ -1,0 +1,177 @@
+import { Context } from '@temporalio/activity'
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
+import { hostname } from 'node:os'
+import type { Outputs, TaskPlan } from '../plugins/api/index.js'
+import type { Loaded } from '../plugins/registry.js'
+import type { FrozenPlan } from '../spec/frozen-plan.js'
+import { MissingArtifact, type ArtifactRef, type Digest, type FileStore } from '../store/index.js'
+import type { Activities, StageRequest, TaskDone, TaskGroup } from '../workflows/types.js'
+import { ChildFailure, Crash, type Host } from './host.js'
+import type { Job } from './job.js'
+import { components, keyOf, plannedStage, stageParams, taskComponents } from './keys.js'
+import type { Slots } from './slots.js'
+
+export interface Services {
+  readonly store: FileStore
+  readonly host: Host
+  readonly slots: Slots
+  readonly loaded: Loaded
+}
+
+/** After as many attempts an error that is no crash is a defect of the stage, not of the circumstances. */
+const attemptsOfErrors = 3
+const attemptsOfCrashes = 10
+
+/** The activities of a worker. Each looks its key up in the store before it does any work. */
+export function makeActivities(services: Services): Activities {
+  const { store } = services
+  const open = async ({ plan: ref, stage: name, outputs }: StageRequest) => {
+    const plan = (await store.readJson(ref)) as FrozenPlan
+    const planned = plannedStage(plan, name)
+    const stage = services.loaded.stage(planned.uses)
+    const known: Record<string, Outputs> = {}
+    for (const [need, own] of Object.entries(outputs)) known[need] = (await store.readJson(own)) as Outputs
+    return { plan, planned, stage, base: components(plan, planned, stage, stageParams(planned, known), outputs) }
+  }
+  const job = (plan: FrozenPlan, { stage, outputs }: StageRequest, exclusive: boolean) => ({
+    plan,
+    stage,
+    outputs,
+    storeRoot: store.root,
+    threads: exclusive ? services.slots.size : 1,
+  })
+  const tasksOf = async (ref: ArtifactRef) => (await store.readJson(ref)) as TaskPlan[]
+
+  return {
+    planStage: guarded(async (request) => {
+      const { plan, base } = await open(request)
+      const { key, components: all } = keyOf(base, 'plan')
+      const { outputs } = await reuseOr(services, key, all, `${request.stage}: plan`, false, async (run) => {
+        const tasks = (await run({ ...job(plan, request, false), kind: 'plan' })) as TaskPlan[]
+        checkTasks(request.stage, tasks)
+        return { values: {}, files: { tasks: await store.putJson('tasks', tasks) } }
+      })
+      const ref = outputs.files.tasks!
+      const tasks = await tasksOf(ref)
+      const groups = new Map<string, TaskGroup & { tasks: TaskGroup['tasks'][number][] }>()
+      for (const [index, { id, label, group = id }] of tasks.entries()) {
+        if (!groups.has(group)) groups.set(group, { name: group, tasks: [] })
+        groups.get(group)!.tasks.push({ index, id, label })
+      }
+      return { tasks: ref, groups: [...groups.values()], total: tasks.length }
+    }),
+
+    executeTask: guarded(async (request) => {
+      const { plan, base, stage } = await open(request)
+      const task = (await tasksOf(request.tasks))[request.task.index]!
+      const { key, components: all } = keyOf(base, 'run', taskComponents(task))
+      const exclusive = stage.exclusive === true
+      const { done } = await reuseOr(services, key, all, task.id, exclusive, async (run) => {
+        const outputs = await run({ ...job(plan, request, exclusive), kind: 'run', task, key })
+        return outputs as Outputs
+      })
+      return done
+    }),
+
+    gatherStage: guarded(async (request) => {
+      const { plan, base } = await open(request)
+      const tasks = await tasksOf(request.tasks)
+      const keys = request.keys as readonly Digest[]
+      const { key, components: all } = keyOf(base, 'gather', { tasks: keys })
+      const { done, outputs } = await reuseOr(services, key, all, `${request.stage}: gather`, false, async (run) => {
+        return (await run({ ...job(plan, request, false), kind: 'gather', tasks, keys })) as Outputs
+      })
+      return { ...done, outputs: await store.putJson('outputs', { values: outputs.values, files: outputs.files }) }
+    }),
+  }
+}
+
+type Runner = (job: Job) => Promise<unknown>
+
+/** The record of a key, made by `work` when it is not there or its artifacts are lost. */
+async function reuseOr(
+  { store, host, slots }: Services,
+  key: Digest,
+  all: Readonly<Record<string, unknown>>,
+  what: string,
+  exclusive: boolean,
+  work: (run: Runner) => Promise<Outputs>,
+): Promise<{ done: TaskDone; outputs: Outputs }> {
+  const record = await store.getRecord(key)
+  if (record && (await everyArtifact(store, record.outputs.files)))
+    return { done: { key, reused: true, seconds: record.seconds }, outputs: record.outputs as Outputs }
+  const { cancellationSignal: signal } = Context.current()
+  // Without heartbeats the server takes the worker for dead; they also bring cancellation.
+  let last: unknown = { fraction: 0, text: 'waiting for a place' }
+  const heart = Context.current()
+  const pulse = setInterval(() => heart.heartbeat(last), 4000)
+  let release: (() => void) | undefined
+  try {
+    release = await slots.take(exclusive, signal)
+    const begin = performance.now()
+    const outputs = await work((job) =>
+      host.run(job, {
+        what,
+        signal,
+        onProgress: (fraction, text) => {
+          last = { fraction, text }
+          heart.heartbeat(last)
+        },
+      }),
+    )
+    const seconds = (performance.now() - begin) / 1000
+    const finishedAt = new Date().toISOString()
+    await store.putRecord({ version: 1, key, components: all, outputs, seconds, finishedAt, host: hostname() })
+    await store.removeCheckpoint(key)
+    return { done: { key, reused: false, seconds }, outputs }
+  } finally {
+    clearInterval(pulse)
+    release?.()
+  }
+}
+
+async function everyArtifact(store: FileStore, files: Readonly<Record<string, ArtifactRef>>): Promise<boolean> {
+  for (const ref of Object.values(files)) if (!(await store.has(ref))) return false
+  return true
+}
+
+function checkTasks(stage: string, tasks: readonly TaskPlan[]): void {
+  const ids = new Set<string>()
+  for (const { id } of tasks) {
+    if (ids.has(id))
+      throw new ChildFailure(
+        'PluginBug',
+        `The stage ${stage} planned two tasks "${id}"`,
+        undefined,
+        undefined,
+        undefined,
+      )
+    ids.add(id)
+  }
+}
+
+/** Turns errors into what Temporal knows: failures with a type, of which some are worth no other attempt. */
+function guarded<A, R>(activity: (argument: A) => Promise<R>): (argument: A) => Promise<R> {
+  return async (argument) => {
+    try {
+      return await activity(argument)
+    } catch (error) {
+      if (error instanceof CancelledFailure || error instanceof ApplicationFailure) throw error
+      const { attempt } = Context.current().info
+      const cause = error as Error
+      const type =
+        error instanceof ChildFailure
+          ? error.type
+          : error instanceof Crash || error instanceof MissingArtifact
+            ? cause.name
+            : ((error as { kind?: string }).kind ?? 'TaskError')
+      const details =
+        error instanceof ChildFailure
+          ? [{ remedy: error.remedy, file: error.file }]
+          : [{ remedy: (error as { remedy?: string }).remedy }]
+      const tooOften =
+        (type === 'TaskError' && attempt >= attemptsOfErrors) || (type === 'Crash' && attempt >= attemptsOfCrashes)
+      throw ApplicationFailure.create({ message: cause.message, type, details, nonRetryable: tooOften })
+    }
+  }
+}

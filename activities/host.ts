@@ -1,0 +1,118 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { appendFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { FailureKind } from '../plugins/api/index.js'
+import type { Job, Message } from './job.js'
+
+/** Time for a checkpoint between SIGTERM and SIGKILL: onnxruntime cannot be interrupted within a call. */
+const grace = 20_000
+
+/** A child process that ended while it worked. Worth another attempt. */
+export class Crash extends Error {
+  constructor(what: string, code: number | null, signal: string | null) {
+    super(`${what}: the process ${signal ? `was ended by ${signal}` : `ended with exit code ${code}`} while it worked`)
+    this.name = 'Crash'
+  }
+}
+
+/** What a stage threw, as the child told it. */
+export class ChildFailure extends Error {
+  constructor(
+    readonly type: FailureKind | 'TaskError' | 'MissingArtifact',
+    message: string,
+    readonly remedy: string | undefined,
+    readonly file: string | undefined,
+    stack: string | undefined,
+  ) {
+    super(message)
+    this.name = 'ChildFailure'
+    if (stack !== undefined) this.stack = stack
+  }
+}
+
+export interface RunOptions {
+  /** For messages: the task. */
+  readonly what: string
+  readonly signal: AbortSignal
+  readonly onProgress: (fraction: number, text: string) => void
+}
+
+/** Warm child processes that do jobs, one each at a time. onnxruntime blocks its thread: nothing else lives in them. */
+export class Host {
+  private readonly idle: ChildProcess[] = []
+  private readonly all = new Set<ChildProcess>()
+
+  constructor(private readonly options: { readonly logFile?: string; readonly registry?: string } = {}) {}
+
+  /** Does a job in a child process. An abort ends the child: politely first, so that it can checkpoint.
+   *  @throws Crash, ChildFailure, or the signal's reason */
+  run(job: Job, { what, signal, onProgress }: RunOptions): Promise<unknown> {
+    if (signal.aborted) return Promise.reject(signal.reason as Error)
+    const child = this.idle.pop() ?? this.start()
+    return new Promise((resolve, reject) => {
+      let kill: NodeJS.Timeout | undefined
+      const onAbort = () => {
+        child.kill('SIGTERM')
+        kill = setTimeout(() => child.kill('SIGKILL'), grace)
+      }
+      const finish = (end: () => void, reusable: boolean) => {
+        clearTimeout(kill)
+        signal.removeEventListener('abort', onAbort)
+        child.off('message', onMessage).off('exit', onExit)
+        if (reusable && !signal.aborted && child.connected) this.idle.push(child)
+        else child.kill('SIGKILL')
+        end()
+      }
+      signal.addEventListener('abort', onAbort)
+      const onExit = (code: number | null, by: string | null) =>
+        finish(() => reject(signal.aborted ? (signal.reason as Error) : new Crash(what, code, by)), false)
+      const onMessage = (message: Message) => {
+        if (message.kind === 'progress') onProgress(message.fraction, message.text)
+        else if (message.kind === 'log') this.log(`${what}: ${message.text} ${JSON.stringify(message.fields ?? {})}`)
+        else if (message.kind === 'done') finish(() => resolve(message.result), true)
+        else {
+          this.log(`${what}: ${message.stack ?? message.message}`)
+          const failure = new ChildFailure(
+            message.type as 'TaskError',
+            message.message,
+            message.remedy,
+            message.file,
+            message.stack,
+          )
+          finish(() => reject(signal.aborted ? (signal.reason as Error) : failure), true)
+        }
+      }
+      child.on('exit', onExit).on('message', onMessage)
+      child.send(job, (error) => {
+        if (error) finish(() => reject(error), false)
+      })
+    })
+  }
+
+  private start(): ChildProcess {
+    const program = fileURLToPath(new URL('./child.js', import.meta.url))
+    const { registry } = this.options
+    const child = fork(program, [], {
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      env: { ...process.env, ...(registry === undefined ? {} : { PUZZLEFLOW_TEST_REGISTRY: registry }) },
+    })
+    child.stderr?.on('data', (data: Buffer) => this.log(data.toString()))
+    this.all.add(child)
+    child.once('exit', () => {
+      this.all.delete(child)
+      const at = this.idle.indexOf(child)
+      if (at >= 0) this.idle.splice(at, 1)
+    })
+    return child
+  }
+
+  private log(text: string): void {
+    if (this.options.logFile !== undefined)
+      appendFileSync(this.options.logFile, `${new Date().toISOString()} ${text.trimEnd()}\n`)
+  }
+
+  /** Ends all children. */
+  close(): void {
+    for (const child of this.all) child.kill('SIGKILL')
+  }
+}

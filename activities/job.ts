@@ -1,0 +1,35 @@
+import type { TaskPlan } from '../plugins/api/index.js'
+import type { FrozenPlan } from '../spec/frozen-plan.js'
+import type { ArtifactRef, Digest } from '../store/index.js'
+
+interface JobBase {
+  readonly plan: FrozenPlan
+  /** Name in the pipeline. */
+  readonly stage: string
+  readonly outputs: Readonly<Record<string, ArtifactRef>>
+  readonly storeRoot: string
+  readonly threads: number
+}
+
+/** What a child process is asked to do. */
+export type Job =
+  | (JobBase & { readonly kind: 'plan' })
+  | (JobBase & { readonly kind: 'run'; readonly task: TaskPlan; readonly key: Digest })
+  | (JobBase & { readonly kind: 'gather'; readonly tasks: readonly TaskPlan[]; readonly keys: readonly Digest[] })
+
+/** A stage whose list of tasks is one: the stage itself. */
+export const onlyTask = (stage: string): TaskPlan => ({ id: stage, label: stage, params: {}, inputs: {} })
+
+/** From a child process to the worker. */
+export type Message =
+  | { readonly kind: 'progress'; readonly fraction: number; readonly text: string }
+  | { readonly kind: 'log'; readonly text: string; readonly fields?: unknown }
+  | { readonly kind: 'done'; readonly result: unknown }
+  | {
+      readonly kind: 'failed'
+      readonly type: string
+      readonly message: string
+      readonly remedy?: string | undefined
+      readonly file?: string | undefined
+      readonly stack?: string | undefined
+    }

@@ -1,0 +1,93 @@
+import { Client, Connection } from '@temporalio/client'
+import { bundleWorkflowCode, NativeConnection, Runtime, DefaultLogger, Worker } from '@temporalio/worker'
+import { cpus } from 'node:os'
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { loadPlugins, type Loaded } from '../plugins/registry.js'
+import type { FileStore } from '../store/index.js'
+import { makeActivities } from './activities.js'
+import { Host } from './host.js'
+import { Slots } from './slots.js'
+
+export interface WorkerOptions {
+  readonly address: string
+  readonly store: FileStore
+  readonly queue: string
+  /** Tasks side by side, one thread each. Default: the number of cores. */
+  readonly slots?: number
+  /** Ends when nothing has run for as many seconds. Default: never. */
+  readonly idleSeconds?: number
+  readonly log: (line: string) => void
+  /** For tests: module with `loadPlugins`. */
+  readonly registry?: { readonly loaded: Loaded; readonly module: string }
+}
+
+/** Task queue of a store: two checkouts may share a server. */
+export const queueOf = (store: FileStore): string => `puzzleflow-${store.id}`
+
+/** Serves a store's searches until it is told to end or is idle. */
+export async function runWorker(options: WorkerOptions): Promise<void> {
+  const { address, store, queue, log } = options
+  const slots = new Slots(options.slots ?? Math.max(1, cpus().length))
+  const logs = join(store.root, 'logs')
+  mkdirSync(logs, { recursive: true })
+  Runtime.install({ logger: new DefaultLogger('WARN', ({ level, message }) => log(`${level} ${message}`)) })
+  const { registry } = options
+  const host = new Host({ logFile: join(logs, 'tasks.log'), ...(registry && { registry: registry.module }) })
+  const connection = await NativeConnection.connect({ address })
+  const worker = await Worker.create({
+    connection,
+    taskQueue: queue,
+    workflowBundle: await bundle(),
+    activities: makeActivities({ store, host, slots, loaded: registry?.loaded ?? loadPlugins() }),
+    // More than there are places: cache hits need none, and those that wait for one heartbeat.
+    maxConcurrentActivityTaskExecutions: 4 * slots.size + 4,
+    shutdownGraceTime: '1 second',
+    shutdownForceTime: '40 seconds',
+  })
+  const stopWatching =
+    options.idleSeconds === undefined ? () => undefined : await endWhenIdle(worker, options, options.idleSeconds)
+  try {
+    log(`worker: serving ${queue} at ${address} with ${slots.size} places`)
+    await worker.run()
+  } finally {
+    await stopWatching()
+    host.close()
+    await connection.close()
+  }
+}
+
+async function bundle(): Promise<{ code: string }> {
+  const compiled = fileURLToPath(new URL('../workflows/index.js', import.meta.url))
+  const workflowsPath = existsSync(compiled) ? compiled : compiled.replace(/\.js$/, '.ts')
+  return bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') })
+}
+
+/** Shuts the worker down when no workflow of its queue has run for a while. */
+async function endWhenIdle(
+  worker: Worker,
+  { address, queue, log }: WorkerOptions,
+  seconds: number,
+): Promise<() => Promise<void>> {
+  const connection = await Connection.connect({ address })
+  const client = new Client({ connection })
+  let busy = Date.now()
+  const timer = setInterval(() => {
+    client.workflow
+      .count(`TaskQueue = '${queue}' AND ExecutionStatus = 'Running'`)
+      .then(({ count }) => {
+        if (count > 0) busy = Date.now()
+        else if (Date.now() - busy > seconds * 1000 && worker.getState() === 'RUNNING') {
+          log('worker: idle, ending')
+          worker.shutdown()
+        }
+      })
+      // A server that is away for a while is no reason to end.
+      .catch(() => (busy = Date.now()))
+  }, 3000)
+  return async () => {
+    clearInterval(timer)
+    await connection.close()
+  }
+}

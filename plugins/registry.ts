@@ -1,0 +1,81 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { openModel, layerFacts } from '../model/index.js'
+import { packageRoot } from '../store/paths.js'
+import { Failure, type Blocks, type JsonObject, type Stage } from './api/index.js'
+import { builtInBlocks, makeBlocks } from './blocks/index.js'
+import { builtInStages } from './stages/index.js'
+
+/** Stage and block types that a plan can use. */
+export interface Loaded {
+  stage(name: string): Stage
+  readonly stages: readonly Stage[]
+  readonly blocks: Blocks
+}
+
+/** Loads stage and block types: those that come with puzzleflow. */
+export function loadPlugins(): Loaded {
+  const byName = new Map(builtInStages.map((stage) => [stage.name, stage]))
+  return {
+    stages: builtInStages,
+    blocks: makeBlocks(builtInBlocks),
+    stage(name) {
+      const stage = byName.get(name)
+      if (!stage) throw new Failure('InvalidInput', `There is no stage type "${name}"`)
+      return stage
+    },
+  }
+}
+
+const folder = () => join(packageRoot(), 'plugins', 'pipelines')
+
+/** Text of a built-in pipeline. */
+export function builtInPipeline(name: string): { text: string; file: string } | undefined {
+  if (!builtInPipelines().includes(name)) return undefined
+  const file = join(folder(), `${name}.yaml`)
+  return { text: readFileSync(file, 'utf8'), file }
+}
+
+export const builtInPipelines = (): string[] =>
+  readdirSync(folder())
+    .filter((name) => name.endsWith('.yaml'))
+    .map((name) => name.slice(0, -5))
+
+/** A mistake in the inputs that only the model tells. */
+export interface InputProblem {
+  readonly path: readonly (string | number)[]
+  readonly code: string
+  readonly message: string
+  readonly hint?: string
+}
+
+/** Opens the parent (headers only) and asks every block type whether the parent can have what the space asks for. */
+export async function inspectInputs(inputs: JsonObject, blocks: Blocks): Promise<InputProblem[]> {
+  if (typeof inputs.model !== 'string' || inputs.space === undefined) return []
+  const problem = (path: readonly (string | number)[], code: string, error: Failure): InputProblem => ({
+    path,
+    code,
+    message: error.message,
+    ...(error.remedy === undefined ? {} : { hint: error.remedy }),
+  })
+  let model
+  try {
+    model = await openModel(inputs.model, blocks)
+  } catch (error) {
+    if (error instanceof Failure) return [problem(['model'], 'bad-model', error)]
+    throw error
+  }
+  const problems: InputProblem[] = []
+  for (const slot of ['attention', 'ffn'] as const)
+    for (const [i, entry] of ((inputs.space as JsonObject)[slot] as readonly (string | JsonObject)[]).entries()) {
+      const own = typeof entry === 'string' ? { block: entry } : entry
+      if (own.block === 'parent') continue
+      try {
+        blocks.get(slot, own.block as string).variants(layerFacts(model.config, 0), own)
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error
+        problems.push(problem(['space', slot, i], 'impossible-variant', error))
+      }
+    }
+  return problems
+}

@@ -1,0 +1,23 @@
+import type { ActivityOptions } from '@temporalio/workflow'
+import type { StageNode } from './types.js'
+
+/** Failures that another attempt would only repeat. */
+const hopeless = ['InvalidInput', 'Infeasible', 'PluginBug', 'NonFinite', 'TaskFailed', 'NoServer']
+const day = 86_400
+
+/** How tasks of a stage are tried: crashes, kills and full disks again with back-off, bounded by time. */
+export function taskOptions({ retry = {}, timeout }: Pick<StageNode, 'retry' | 'timeout'>): ActivityOptions {
+  return {
+    startToCloseTimeout: (timeout ?? 30 * day) * 1000,
+    scheduleToCloseTimeout: (retry.within ?? 60 * day) * 1000,
+    // A dead worker is noticed this soon.
+    heartbeatTimeout: '20 seconds',
+    retry: {
+      initialInterval: (retry.initialInterval ?? 1) * 1000,
+      backoffCoefficient: retry.backoff ?? 2,
+      maximumInterval: (retry.maximumInterval ?? 60) * 1000,
+      ...(retry.maximumAttempts === undefined ? {} : { maximumAttempts: retry.maximumAttempts }),
+      nonRetryableErrorTypes: hopeless,
+    },
+  }
+}
