@@ -1,0 +1,105 @@
+import type { Command } from 'commander'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { Failure } from '../../plugins/api/index.js'
+import type { CostTable } from '../../plugins/stages/costs.js'
+import { markdown } from '../../plugins/stages/report.js'
+import type { ScoreRow } from '../../plugins/stages/score.js'
+import { serverStatus } from '../../server/index.js'
+import { action, addressOf, common, openStore, print, printJson, type Common } from '../common.js'
+import { outputsOf, resultOf } from '../outcome.js'
+import { connect, progressOf, readRun, type RunDocument } from '../runs.js'
+
+/** What came out of runs, and where they stand. */
+export function resultCommands(program: Command): void {
+  common(program.command('status [run]').alias('list').description('where runs stand')).action(action(status))
+
+  common(program.command('result <run>').description('parent and child side by side')).action(
+    action(async (run: string, options: Common) => {
+      const store = openStore(options)
+      const result = await resultOf(store, await readRun(store, run))
+      if (options.json || !('parent' in result)) printJson(result)
+      else print(markdown(result as never))
+    }),
+  )
+
+  common(program.command('scores <run>').description('all variants with scores and costs'))
+    .option('--csv', 'as comma-separated values')
+    .action(
+      action(async (run: string, options: Common & { csv?: boolean }) => {
+        const store = openStore(options)
+        const outputs = await outputsOf(store, await readRun(store, run))
+        const scores = outputs.score?.files.scores
+        const costs = outputs.profile?.files.costs
+        if (!scores || !costs) throw new Failure('InvalidInput', `The run "${run}" has no scores`)
+        const table = (await store.readJson(costs)) as CostTable
+        const rows = ((await store.readJson(scores)) as ScoreRow[]).map(({ entries: _, ...row }) => ({
+          ...row,
+          costs: { attention: table.attention[row.attention], ffn: table.ffn[row.ffn] },
+        }))
+        if (options.json) return printJson(rows)
+        const names = [
+          'layer',
+          'slot',
+          'attention',
+          'ffn',
+          'kl',
+          'kl_before_distillation',
+          'lossDelta',
+          'top1',
+          'nmse',
+        ] as const
+        const separator = options.csv ? ',' : '\t'
+        print(names.join(separator))
+        for (const row of rows)
+          print(
+            names
+              .map((name) => (typeof row[name] === 'number' ? Number(row[name].toPrecision(5)) : (row[name] ?? '')))
+              .join(separator),
+          )
+      }),
+    )
+
+  common(program.command('profile <run>').description('the cost table of a run, for target.profile elsewhere'))
+    .requiredOption('-o, --output <file>')
+    .action(
+      action(async (run: string, options: Common & { output: string }) => {
+        const store = openStore(options)
+        const costs = (await outputsOf(store, await readRun(store, run))).profile?.files.costs
+        if (!costs) throw new Failure('InvalidInput', `The run "${run}" has no cost table`)
+        writeFileSync(options.output, readFileSync(await store.path(costs)))
+      }),
+    )
+}
+
+async function status(run: string | undefined, options: Common): Promise<void> {
+  const store = openStore(options)
+  const names = run === undefined ? (await store.listDocuments('runs')).map((name) => basename(name)) : [run]
+  const address = addressOf(options) ?? (await serverStatus())?.address
+  const client = address === undefined ? undefined : await connect(address)
+  const states = []
+  for (const name of names) {
+    const document: RunDocument = await readRun(store, name)
+    const found = await client?.workflow
+      .getHandle(document.workflowId)
+      .describe()
+      .catch(() => undefined)
+    const state = document.outputs ? 'COMPLETED' : (found?.status.name ?? 'UNKNOWN')
+    const progress = client && state === 'RUNNING' ? await progressOf(client, document.workflowId) : undefined
+    states.push({
+      run: name,
+      name: document.name,
+      state,
+      startedAt: document.startedAt,
+      specDigest: document.specDigest,
+      progress,
+    })
+  }
+  await client?.connection.close()
+  if (options.json) return printJson(run === undefined ? states : states[0])
+  for (const s of states) {
+    print(`${s.run}\t${s.state}${s.progress ? `\t${Math.round(s.progress.fraction * 100)} %` : ''}\t${s.startedAt}`)
+    for (const stage of s.progress?.stages ?? [])
+      print(`  ${stage.stage.padEnd(16)} ${stage.state.padEnd(8)} ${stage.done}/${stage.total}`)
+  }
+}

@@ -1,0 +1,62 @@
+import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import type { JsonObject, Outputs } from '../plugins/api/index.js'
+import { Failure } from '../plugins/api/index.js'
+import type { FileStore } from '../store/index.js'
+import type { RunDocument } from './runs.js'
+
+/** Outputs of a run's stages. */
+export async function outputsOf(store: FileStore, document: RunDocument): Promise<Record<string, Outputs>> {
+  if (!document.outputs)
+    throw new Failure('InvalidInput', `The run "${document.run}" has no result yet`, {
+      remedy: `See where it stands with \`puzzleflow status ${document.run}\`, or go on with \`puzzleflow run\`.`,
+    })
+  const entries = Object.entries(document.outputs).map(
+    async ([name, ref]) => [name, (await store.readJson(ref)) as Outputs] as const,
+  )
+  return Object.fromEntries(await Promise.all(entries))
+}
+
+/** The result of a run: what a stage left as file `result`, or the values of all stages. */
+export async function resultOf(store: FileStore, document: RunDocument): Promise<JsonObject> {
+  const outputs = await outputsOf(store, document)
+  const head = { run: document.run, specDigest: document.specDigest }
+  const result = Object.values(outputs).find(({ files }) => files.result)?.files.result
+  if (result) return { ...head, ...((await store.readJson(result)) as JsonObject) }
+  return { ...head, stages: Object.fromEntries(Object.entries(outputs).map(([name, { values }]) => [name, values])) }
+}
+
+/** Writes what a user keeps of a run to `runs/RUN`: result.json, the report, the exported child. */
+export async function writeOutcome(
+  store: FileStore,
+  document: RunDocument,
+): Promise<{ folder: string; report?: string; child?: string }> {
+  const folder = resolve('runs', document.run)
+  mkdirSync(folder, { recursive: true })
+  const write = (name: string, data: string) => {
+    writeFileSync(join(folder, `${name}.tmp`), data)
+    renameSync(join(folder, `${name}.tmp`), join(folder, name))
+  }
+  const outputs = await outputsOf(store, document)
+  write('result.json', `${JSON.stringify(await resultOf(store, document), null, 2)}\n`)
+  const reports = Object.values(outputs).flatMap(({ files }) =>
+    Object.entries(files).filter(([name]) => name.startsWith('report.')),
+  )
+  for (const [name, ref] of reports) cpSync(await store.path(ref), join(folder, name))
+  // A stage whose files are a checkpoint: the child.
+  const exported = Object.values(outputs).find(({ files }) => files['config.json'] && files['model.safetensors'])
+  if (exported) {
+    const child = join(folder, 'child')
+    rmSync(`${child}.tmp`, { recursive: true, force: true })
+    mkdirSync(`${child}.tmp`)
+    for (const [name, ref] of Object.entries(exported.files))
+      if (basename(name) === name) cpSync(await store.path(ref), join(`${child}.tmp`, name))
+    rmSync(child, { recursive: true, force: true })
+    renameSync(`${child}.tmp`, child)
+  }
+  return {
+    folder,
+    ...(reports[0] ? { report: join(folder, reports[0][0]) } : {}),
+    ...(exported ? { child: join(folder, 'child') } : {}),
+  }
+}
