@@ -13,7 +13,7 @@ export { layerFacts, parentBlocks, parseConfig, type LayerBlocks, type ModelConf
 export { replaceBlocks, type Replacement } from './replace.js'
 export { rotaryTables } from './rotary.js'
 export { SafetensorsFile } from './safetensors.js'
-export { saveCheckpoint } from './save.js'
+export { allWeights, saveCheckpoint } from './save.js'
 export { Tokenizer } from './tokenizer.js'
 export { cacheWeights, embed, Forward } from './forward.js'
 export { Head, type Comparison } from './head.js'

@@ -1,6 +1,7 @@
 import type { Blocks } from '../plugins/api/index.js'
 import { toFloat16, writeTensors, type Tensor } from '../tensor/index.js'
 import { slotShapes, weightName } from './build.js'
+import type { Model } from './checkpoint.js'
 import type { ModelConfig } from './config.js'
 
 /** How Hugging Face names the weights of a parent's sub-block, and whether they lie as [out, in] there. */
@@ -73,4 +74,15 @@ export async function saveCheckpoint(
   put('model.norm.weight', 'norm', false)
   if (!config.tied) put('lm_head.weight', 'head', false)
   await writeTensors(path, tensors, { format: 'pt' })
+}
+
+/** All weights of a model by the names of `modelShapes`. */
+export async function allWeights(model: Model): Promise<Record<string, Float32Array>> {
+  const weights: Record<string, Float32Array> = { embedding: await model.embedding(), norm: await model.norm() }
+  if (!model.config.tied) weights.head = await model.head()
+  for (let layer = 0; layer < model.config.layers; layer++)
+    for (const slot of ['attention', 'ffn'] as const)
+      for (const [name, { data }] of Object.entries(await model.weights(layer, slot)))
+        weights[weightName(layer, slot, name)] = data
+  return weights
 }

@@ -1,5 +1,5 @@
 import type { Model } from './checkpoint.js'
-import type { Forward } from './forward.js';
+import type { Forward } from './forward.js'
 import { embed } from './forward.js'
 import type { Head } from './head.js'
 

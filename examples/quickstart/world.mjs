@@ -157,11 +157,14 @@ function chain(head, questions) {
   return questions.map(({ ask, answer }) => {
     const prompt = `${text} ${ask}`
     text = `${prompt} ${answer} .`
-    return { prompt, answer }
+    // `alone`: as a task would ask it.
+    return { prompt, answer, alone: `${head} ${ask}` }
   })
 }
 
 const shares = { add: 15, sub: 13, fact: 7, copy: 10, reverse: 11, lookup: 14, where: 12, thing: 9, has: 9 }
+/** Most of the parent's second course is retrieval; its documents are full of questions. */
+const retrieval = { add: 7, sub: 6, fact: 2, copy: 3, reverse: 4, lookup: 30, where: 20, thing: 14, has: 14 }
 export const chances = {
   add: 0.01,
   sub: 0.01,
@@ -177,13 +180,13 @@ const maximumTokens = 95
 const length = (text) => text.split(' ').length
 
 /** A document of one task: { text, answers: [[start, end]] } in characters. */
-function document(random, ease) {
+function document(random, ease, { mixture, dense }) {
   for (;;) {
-    const task = draw(random)
+    const task = draw(random, mixture)
     if (task in several) {
-      const items = several[task](random, ease, 1 + (ease ? 4 : 3) + below(random, 3))
+      const items = several[task](random, ease, dense ? maximumTokens : 1 + (ease ? 4 : 3) + below(random, 3))
       const last = items.filter(({ prompt }) => length(prompt) < maximumTokens - 2)
-      if (last.length === 0 || last.some((item) => heldOut(task + key(item)))) continue
+      if (last.length === 0 || last.some(({ prompt, alone }) => heldOut(task + (dense ? alone : prompt)))) continue
       const text = `${last.at(-1).prompt} ${last.at(-1).answer} .`
       return { text, answers: last.map(({ prompt, answer }) => [prompt.length + 1, prompt.length + 1 + answer.length]) }
     }
@@ -202,10 +205,9 @@ function document(random, ease) {
     return { text, answers }
   }
 }
-const key = ({ prompt }) => prompt
-function draw(random) {
-  let at = random() * Object.values(shares).reduce((a, b) => a + b)
-  for (const [task, share] of Object.entries(shares)) if ((at -= share) < 0) return task
+function draw(random, mixture) {
+  let at = random() * Object.values(mixture).reduce((a, b) => a + b)
+  for (const [task, share] of Object.entries(mixture)) if ((at -= share) < 0) return task
   return 'add'
 }
 
@@ -215,7 +217,7 @@ function items(task, count, seed) {
   const seen = new Map()
   while (seen.size < count) {
     const item = task in several ? several[task](random, 0, 1)[0] : single[task](random, 0)
-    if (heldOut(task + item.prompt)) seen.set(item.prompt, item)
+    if (heldOut(task + item.prompt)) seen.set(item.prompt, { prompt: item.prompt, answer: item.answer })
   }
   return [...seen.values()]
 }
@@ -227,9 +229,9 @@ const write = (name, text) => {
   renameSync(`${path}.tmp`, path)
 }
 const lines = (list) => list.map((item) => JSON.stringify(item)).join('\n') + '\n'
-function documents(count, seed, ease = () => 0) {
+function documents(count, seed, ease = () => 0, kind = { mixture: shares, dense: false }) {
   const random = generator(seed)
-  return Array.from({ length: count }, (_, i) => document(random, random() < ease(i / count) ? 1 : 0))
+  return Array.from({ length: count }, (_, i) => document(random, random() < ease(i / count) ? 1 : 0, kind))
 }
 
 function tokenizer() {
@@ -270,7 +272,7 @@ function tokenizer() {
 
 async function check() {
   const held = new Set(Object.keys(shares).flatMap((task) => items(task, 240, 11).map(({ prompt }) => prompt)))
-  for (const name of ['data/train.jsonl', 'data/validate.jsonl', 'data/parent.jsonl']) {
+  for (const name of ['data/train.jsonl', 'data/validate.jsonl', 'data/parent.jsonl', 'data/parent-2.jsonl']) {
     if (!existsSync(join(folder, name))) continue
     let [count, found] = [0, 0]
     for await (const line of createInterface({ input: createReadStream(join(folder, name)) })) {
@@ -316,6 +318,11 @@ else {
   write('data/train.jsonl', lines(documents(6000, 21)))
   write('data/validate.jsonl', lines(documents(400, 22)))
   // The parent's documents stand in the order it reads them: easier ones in front.
-  if (process.argv.includes('--parent'))
+  if (process.argv.includes('--parent')) {
     write('data/parent.jsonl', lines(documents(110_000, 23, (t) => Math.max(0, 0.8 - t / 0.4))))
+    write(
+      'data/parent-2.jsonl',
+      lines(documents(60_000, 24, (t) => Math.max(0, 0.4 - t), { mixture: retrieval, dense: true })),
+    )
+  }
 }

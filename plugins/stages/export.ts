@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { modelShapes, saveCheckpoint, weightName, type Model } from '../../model/index.js'
+import { allWeights, modelShapes, saveCheckpoint, type Model } from '../../model/index.js'
 import type { ArtifactRef, Stage } from '../api/index.js'
 import { readChild } from './child.js'
 import { assemble, readJson, readLibrary } from './library.js'
@@ -66,14 +66,4 @@ function childConfig(text: string, { config }: Model, dtype: string): string {
     ffn: { block: ffn.block, ...ffn.params },
   }))
   return `${JSON.stringify({ ...fields, puzzleflow: { layers: own } }, null, 2)}\n`
-}
-
-async function allWeights(model: Model): Promise<Record<string, Float32Array>> {
-  const weights: Record<string, Float32Array> = { embedding: await model.embedding(), norm: await model.norm() }
-  if (!model.config.tied) weights.head = await model.head()
-  for (let layer = 0; layer < model.config.layers; layer++)
-    for (const slot of ['attention', 'ffn'] as const)
-      for (const [name, { data }] of Object.entries(await model.weights(layer, slot)))
-        weights[weightName(layer, slot, name)] = data
-  return weights
 }

@@ -1,12 +1,19 @@
 import { readFileSync } from 'node:fs'
-import { copyFile, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { buildModel, finalNorm, modelShapes } from '../../model/build.js'
-import { parseConfig, type ModelConfig } from '../../model/config.js'
-import { saveCheckpoint } from '../../model/save.js'
-import { Tokenizer } from '../../model/tokenizer.js'
+import {
+  allWeights,
+  buildModel,
+  finalNorm,
+  modelShapes,
+  openModel,
+  parseConfig,
+  saveCheckpoint,
+  Tokenizer,
+  type ModelConfig,
+} from '../../model/index.js'
 import { elements, Trainer, type AdamWOptions } from '../../tensor/index.js'
-import { Failure, type JsonObject, type Stage } from '../api/index.js'
+import { Failure, type JsonObject, type Stage, type TaskContext } from '../api/index.js'
 import { normal } from './random.js'
 import { trainWithCheckpoints } from './training.js'
 
@@ -19,14 +26,17 @@ interface TrainParams {
   readonly optimiser: Omit<AdamWOptions, 'totalSteps'>
   /** Loss weight of tokens outside of the answers. */
   readonly contextWeight: number
+  /** Name of the pipeline's input with the data. */
+  readonly corpus: string
 }
 
-/** Trains a Llama model from scratch and writes it as a Hugging Face checkpoint in float16. Data: JSON lines
+/** Trains a Llama model, from scratch or from the checkpoint that an earlier `train` stage left, and writes it as a
+ *  Hugging Face checkpoint in float16. Data: JSON lines
  *  {"text", "answers": [[start, end] in characters]?}, one document a sequence, read in the file's order. */
 export const train: Stage<TrainParams> = {
   name: 'train',
   version: 1,
-  reads: ['corpus', 'tokenizer'],
+  reads: ['corpus', 'corpus2', 'tokenizer'],
   parameters: {
     type: 'object',
     required: ['config', 'steps'],
@@ -36,6 +46,7 @@ export const train: Stage<TrainParams> = {
       sequenceLength: { type: 'integer', minimum: 2, default: 128 },
       batch: { type: 'integer', minimum: 1, default: 32 },
       steps: { type: 'integer', minimum: 1 },
+      corpus: { enum: ['corpus', 'corpus2'], default: 'corpus', description: 'Which input of the pipeline is read.' },
       contextWeight: { type: 'number', minimum: 0, default: 1 },
       optimiser: { type: 'object', required: ['learningRate'], default: { learningRate: 1e-3 } },
     },
@@ -51,12 +62,12 @@ export const train: Stage<TrainParams> = {
     )
     const config = parseConfig(configText, 'config')
     const tokenizer = Tokenizer.open(spec.tokenizer as string, config.vocabulary)
-    const corpus = readCorpus(spec.corpus as string, tokenizer, length + 1, params.contextWeight)
+    const corpus = readCorpus(spec[params.corpus] as string, tokenizer, length + 1, params.contextWeight)
     context.log('corpus read', { documents: corpus.count })
 
     const shapes = modelShapes(config, blocks)
     const trainer = await Trainer.create({
-      parameters: initialWeights(config, shapes, seed),
+      parameters: (await continued(context, shapes)) ?? initialWeights(config, shapes, seed),
       batch: {
         ids: { dtype: 'int64', shape: [batch * length] },
         labels: { dtype: 'int64', shape: [batch * length] },
@@ -98,6 +109,20 @@ export const train: Stage<TrainParams> = {
       files: { ...Object.fromEntries(stored), curve: await context.put('curve', curve) },
     }
   },
+}
+
+/** Weights of the checkpoint that a stage this one needs has left. */
+async function continued(context: TaskContext<TrainParams>, shapes: Readonly<Record<string, readonly number[]>>) {
+  const before = Object.values(context.stages).find(({ files }) => files['model.safetensors'])
+  if (!before) return undefined
+  const folder = join(context.scratch, 'before')
+  await mkdir(folder)
+  for (const name of ['config.json', 'model.safetensors'])
+    await copyFile(await context.open(before.files[name]!), join(folder, name))
+  const weights = await allWeights(await openModel(folder, context.blocks))
+  return Object.fromEntries(
+    Object.entries(shapes).map(([name, shape]) => [name, { shape: [...shape], data: weights[name]! }]),
+  )
 }
 
 /** Normal with standard deviation 1/sqrt(fan-in), outputs into the residual stream smaller by sqrt(2 layers); norms 1, biases 0. */
