@@ -92,7 +92,8 @@ function fail(keyword: object, name: string, message: string, hint?: string): vo
 }
 
 const ajv = makeAjv()
-const compiled = new WeakMap<object, ValidateFunction>()
+/** By the schema's text: a pipeline's schemas are parsed anew each time it is read. */
+const compiled = new Map<string, ValidateFunction>()
 
 /**
  * The validator of a schema, compiled once.
@@ -100,18 +101,16 @@ const compiled = new WeakMap<object, ValidateFunction>()
  * @throws Failure when it is no JSON Schema
  */
 export function validatorOf(schema: object, name: string): ValidateFunction {
-  let validate = compiled.get(schema)
+  // A draft's name would make ajv look for its meta-schema; the differences between drafts do not matter here.
+  const text = JSON.stringify({ ...schema, $schema: undefined, $id: undefined })
+  let validate = compiled.get(text)
   if (!validate) {
-    // A draft's name would make ajv look for its meta-schema; the differences between drafts do not matter here.
-    const copy: Record<string, unknown> = { ...schema }
-    delete copy.$schema
-    delete copy.$id
     try {
-      validate = ajv.compile(copy)
+      validate = ajv.compile(JSON.parse(text) as object)
     } catch (cause) {
       throw new Failure('PluginBug', `The schema of ${name} is no JSON Schema: ${(cause as Error).message}`, { cause })
     }
-    compiled.set(schema, validate)
+    compiled.set(text, validate)
   }
   return validate
 }

@@ -1,8 +1,9 @@
-import type { JsonObject } from '../plugins/api/block.js'
+import type { Json, JsonObject } from '../plugins/api/block.js'
 import { readSchema } from '../schemas/read.js'
 import { suggest, type Diagnostic } from './diagnostics.js'
 import { readDocument, type SourceDocument } from './document.js'
 import type { RetryPolicy } from './frozen-plan.js'
+import { validatorOf } from './keywords.js'
 import type { Registry } from './registry.js'
 import { mergedSite, siteOf, type Site } from './site.js'
 import { pointer } from './source-map.js'
@@ -48,6 +49,13 @@ const noInputs: InputsSchema = { type: 'object', required: [], properties: {}, $
 const pipelineSchema = readSchema('pipeline')
 const stageSchema = { ...(pipelineSchema.$defs as { stage: object }).stage, $defs: pipelineSchema.$defs }
 
+interface Reading {
+  readonly registry: Registry
+  readonly report: (found: Diagnostic) => void
+  /** Pipelines whose inputs led here. */
+  readonly trail: readonly string[]
+}
+
 /** The pipeline that a spec names or holds. Undefined when there is none to go on with. */
 export function readPipeline(
   spec: SourceDocument,
@@ -56,62 +64,74 @@ export function readPipeline(
 ): Pipeline | undefined {
   const written = spec.data.pipeline ?? 'puzzle'
   const site = siteOf(spec.map, '/pipeline')
-  if (typeof written === 'string') return namedPipeline(written, site, '', registry, report)
-  if (typeof written !== 'object' || Array.isArray(written)) return undefined // the envelope's schema says so
-  return compilePipeline('custom', written as JsonObject, site, registry, report)
+  if (typeof written === 'string') return namedPipeline(written, site, registry, report)
+  if (!isMap(written)) return undefined // the envelope's schema says so
+  return compilePipeline('custom', written, site, { registry, report, trail: [] })
 }
 
-/** A pipeline by name. */
+/**
+ * A pipeline of the registry.
+ * @param site  of the text that names it
+ */
 export function namedPipeline(
   name: string,
   site: Site,
-  at: string,
   registry: Registry,
   report: (found: Diagnostic) => void,
+  trail: readonly string[] = [],
 ): Pipeline | undefined {
   const source = registry.pipeline(name)
-  if (!source) {
-    const message = `There is no pipeline "${name}".`
-    report(site.diagnose(at, 'value', { code: 'unknown-pipeline', message, hint: suggest(name, registry.pipelines()) }))
+  if (!source || trail.includes(name)) {
+    const message = source ? `Pipeline "${name}" takes its inputs from itself.` : `There is no pipeline "${name}".`
+    const hint = source ? undefined : suggest(name, registry.pipelines())
+    report(site.diagnose('', 'value', { code: 'unknown-pipeline', message, hint }))
     return undefined
   }
   const document = readDocument(source.file, source.text)
   document.diagnostics.forEach(report)
   if (document.diagnostics.length > 0) return undefined
-  return compilePipeline(name, document.data, siteOf(document.map), registry, report)
+  return compilePipeline(name, document.data, siteOf(document.map), { registry, report, trail: [...trail, name] })
 }
 
-function compilePipeline(
-  name: string,
-  written: JsonObject,
-  site: Site,
-  registry: Registry,
-  report: (found: Diagnostic) => void,
-): Pipeline | undefined {
+function compilePipeline(name: string, written: JsonObject, site: Site, reading: Reading): Pipeline | undefined {
   const { data, findings } = checkValue(pipelineSchema, written, name === 'custom' ? 'pipeline' : `pipeline ${name}`)
-  for (const finding of findings) report(site.diagnose(finding.at, finding.where, finding))
-  const stages = data.stages as Readonly<Record<string, unknown>> | undefined
-  if (!isMap(stages)) return undefined
-  const nodes = Object.entries(stages).flatMap(([stage, definition]) =>
+  for (const finding of findings) reading.report(site.diagnose(finding.at, finding.where, finding))
+  if (!isMap(data.stages)) return undefined
+  const nodes = Object.entries(data.stages).flatMap(([stage, definition]) =>
     isMap(definition) ? [makeNode(stage, definition, inner(site, pointer(['stages', stage])))] : [],
   )
-  return { name, inputs: readInputs(data.inputs, site, registry, report), stages: nodes }
+  return { name, inputs: readInputs(data.inputs, inner(site, '/inputs'), reading), stages: nodes }
 }
 
-function readInputs(
-  inputs: unknown,
-  site: Site,
-  registry: Registry,
-  report: (found: Diagnostic) => void,
-): InputsSchema {
-  if (typeof inputs === 'string') return namedPipeline(inputs, site, '/inputs', registry, report)?.inputs ?? noInputs
+function readInputs(inputs: Json | undefined, site: Site, { registry, report, trail }: Reading): InputsSchema {
+  if (typeof inputs === 'string') return namedPipeline(inputs, site, registry, report, trail)?.inputs ?? noInputs
   if (!isMap(inputs)) return noInputs
-  const { $defs = {}, ...written } = inputs as Record<string, JsonObject>
-  const required = Object.keys(written).filter((name) => !written[name]!.optional && !('default' in written[name]!))
-  const properties = Object.fromEntries(
-    Object.entries(written).map(([name, { optional: _, ...schema }]) => [name, schema]),
-  )
-  return { type: 'object', required, properties, $defs: $defs as InputsSchema['$defs'] }
+  const { $defs: definitions = {}, ...rest } = inputs
+  const check = (name: string, schema: object): boolean => {
+    const message = schemaProblem(schema)
+    if (message !== undefined) report(site.diagnose(pointer([name]), 'value', { code: 'wrong-schema', message }))
+    return message === undefined
+  }
+  const $defs = check('$defs', { $defs: definitions }) ? (definitions as InputsSchema['$defs']) : {}
+  const required: string[] = []
+  const properties: Record<string, object> = {}
+  for (const [name, written] of Object.entries(rest)) {
+    if (!isMap(written)) continue // the schema of pipelines says so
+    const { optional, ...schema } = written
+    if (optional !== true && !('default' in schema)) required.push(name)
+    properties[name] = check(name, { ...schema, $defs }) ? schema : {}
+  }
+  return { type: 'object', required, properties, $defs }
+}
+
+/** Why a schema is none, if so. */
+function schemaProblem(schema: object): string | undefined {
+  try {
+    validatorOf(schema, 'this input')
+    return undefined
+  } catch (error) {
+    return `${(error as Error).message}.`
+  }
 }
 
 /** Lays the spec's `stages:` over the pipeline's: parameters, stages left out, stages added. */

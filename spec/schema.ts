@@ -17,7 +17,7 @@ type Schema = Record<string, unknown>
  */
 export function specSchema(registry: Registry, pipeline = 'puzzle'): Schema {
   const found: Diagnostic[] = []
-  const compiled = namedPipeline(pipeline, siteOf(new SourceMap('schema')), '', registry, (d) => void found.push(d))
+  const compiled = namedPipeline(pipeline, siteOf(new SourceMap('schema')), registry, (d) => void found.push(d))
   if (!compiled || found.length > 0) throw new Error(found[0]?.message ?? `There is no pipeline "${pipeline}".`)
   const envelope = readSchema('spec')
   const defs: Schema = {}

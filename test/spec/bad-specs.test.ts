@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { formatDiagnostic } from '../../spec/diagnostics.js'
-import { compileSpec } from '../../spec/plan.js'
+import { compileSpec, compileText } from '../../spec/plan.js'
 import type { Registry } from '../../spec/registry.js'
 import { goodSpec, specFolder } from './good-spec.js'
 import { registry } from './registry.js'
@@ -281,4 +282,46 @@ test('mistakes in a pipeline are reported in its own file', async () => {
     'broken.yaml:3:20 unknown-key pipeline broken.stages.a has no key "need". (did you mean "needs"?)',
     'broken.yaml:4:35 wrong-type stages.b.count must be a whole number, not "x".',
   ])
+})
+
+test('an input with a wrong schema is refused in the pipeline', async () => {
+  const spec =
+    'apiVersion: puzzleflow/v1\nname: x\ny: 1\npipeline:\n  inputs: { y: { type: nmber } }\n  stages: { echo: {} }\n'
+  const [line, ...more] = await problems(spec)
+  expect(line).toMatch(/^search\.yaml:5:16 wrong-schema The schema of this input is no JSON Schema: /)
+  expect(more).toEqual([])
+})
+
+test('a pipeline that takes its inputs from itself is refused', async () => {
+  const text = 'inputs: loop\nstages: { echo: {} }\n'
+  const loop: Registry = { ...registry, pipeline: () => ({ text, file: 'loop.yaml' }) }
+  expect(await problems('apiVersion: puzzleflow/v1\nname: x\npipeline: loop\n', loop)).toEqual([
+    'loop.yaml:1:9 unknown-pipeline Pipeline "loop" takes its inputs from itself.',
+  ])
+})
+
+test('a value of any wrong type anywhere is a diagnostic, never a crash', async () => {
+  const paths: string[][] = []
+  const walk = (value: unknown, path: string[]): void => {
+    if (path.length > 0) paths.push(path)
+    if (typeof value === 'object' && value !== null)
+      for (const [key, inner] of Object.entries(value)) walk(inner, [...path, key])
+  }
+  const good: unknown = parse(goodSpec)
+  const own = { inputs: { y: { type: 'number' }, $defs: {} }, stages: { a: { uses: 'echo', needs: ['b'], with: {} } } }
+  walk(
+    { ...(good as object), pipeline: own, stages: { ...(good as { stages: object }).stages, x: { uses: 'echo' } } },
+    [],
+  )
+  expect(paths.length).toBeGreaterThan(50)
+  for (const path of paths)
+    for (const wrong of [null, -0.5, '', [], [null], { uses: 3, needs: 4 }]) {
+      const changed = structuredClone(good) as Record<string, unknown>
+      if (path[0] === 'pipeline') changed.pipeline = structuredClone(own)
+      const parent = path.slice(0, -1).reduce((at, key) => (at[key] ??= {}) as Record<string, unknown>, changed)
+      parent[path.at(-1)!] = wrong
+      const { diagnostics, plan } = await compileText('nowhere/search.yaml', JSON.stringify(changed), registry)
+      expect(plan).toBeUndefined() // no file of the spec exists
+      expect(diagnostics.length).toBeGreaterThan(0)
+    }
 })
