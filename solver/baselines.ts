@@ -67,7 +67,7 @@ export function baselines(
     if (layers.some((layer) => layer.options.length === 0))
       return { feasible: false, objective: null, reason: 'a layer has no option made of parent and no-op alone' }
     const part = toInstance({ layers, limits: problem.limits })
-    const start = marginalGreedy(part)
+    const start = { selection: marginalGreedy(part), from: 'greedy' } as const
     const answer = solveCore({ instance: part, cuts: [], gap: 1e-3, deadline, engines, start })
     if (answer.kind !== 'solved')
       return {

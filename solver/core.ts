@@ -2,7 +2,10 @@ import { ask } from './ask.js'
 import { isFeasible, total, type Cut, type Instance, type Selection } from './instance.js'
 import { buildModel, lagrangian, type Engine } from './model.js'
 import { reduce } from './reduce.js'
-import type { EngineName } from './result.js'
+import type { EngineName, Finder } from './result.js'
+
+/** What the engines' absolute tolerances leave unproven, relative to the size of the objective above its least. */
+const accuracy = 1e-6
 
 export interface CoreRequest {
   readonly instance: Instance
@@ -14,7 +17,7 @@ export interface CoreRequest {
   /** In the order they are asked; a later one is asked only when those before it proved nothing. */
   readonly engines: readonly Engine[]
   /** A selection to start from, if one is known. */
-  readonly start?: Selection | undefined
+  readonly start?: { readonly selection: Selection; readonly from: Finder } | undefined
 }
 
 export type CoreAnswer =
@@ -24,18 +27,18 @@ export type CoreAnswer =
       readonly objective: number
       readonly bound: number
       readonly proved: boolean
-      readonly engine: EngineName
+      readonly engine: Finder
       /** Options after reduction, and in the last MIP. */
       readonly undominated: number
       readonly core: number
     }
-  | { readonly kind: 'infeasible'; readonly engine: EngineName }
+  | { readonly kind: 'infeasible'; readonly engine: EngineName | 'bound' }
   /** Out of time without a selection. */
   | { readonly kind: 'unknown'; readonly bound: number }
 
 /** Relative gap between an objective and a bound of it. */
 export function relativeGap(objective: number, bound: number): number {
-  return objective <= bound ? 0 : (objective - bound) / Math.max(Math.abs(objective), Number.MIN_VALUE)
+  return objective <= bound ? 0 : (objective - bound) / Math.max(Math.abs(objective), Math.abs(bound))
 }
 
 /**
@@ -50,7 +53,7 @@ export function solveCore(request: CoreRequest): CoreAnswer {
   const first = solveToGap(request, gap)
   // Where the sum of scores is near zero or negative, the model's gap is only an estimate of the objective's.
   if (first.kind !== 'solved' || first.proved || performance.now() >= request.deadline) return first
-  const second = solveToGap({ ...request, start: first.selection }, gap, 1e-9)
+  const second = solveToGap({ ...request, start: { selection: first.selection, from: first.engine } }, gap, 1e-9)
   return second.kind === 'solved' ? { ...second, bound: Math.max(first.bound, second.bound) } : first
 }
 
@@ -62,30 +65,33 @@ function solveToGap(request: CoreRequest, gap: number, forcedModelGap?: number):
   const cheapest = leastScores(instance, undominated)
   if (!cheapest) return { kind: 'infeasible', engine: 'bound' }
 
-  let incumbent: { selection: Selection; engine: EngineName; objective: number } | undefined
+  let incumbent: { selection: Selection; engine: Finder; objective: number } | undefined
   const known = () => incumbent
-  const offer = (selection: Selection | undefined, engine: EngineName) => {
+  const offer = (selection: Selection | undefined, engine: Finder) => {
     if (!selection || !isFeasible(instance, selection, cuts)) return
     const objective = total(instance.scores, selection)
     if (!incumbent || objective < incumbent.objective) incumbent = { selection, engine, objective }
   }
+  let size = 0
   const finish = (provenBound: number, core: number): CoreAnswer => {
     const best = known()
     if (!best) return { kind: 'unknown', bound: provenBound }
     const bound = Math.min(provenBound, best.objective)
-    const proved = relativeGap(best.objective, bound) <= gap
+    const proved = relativeGap(best.objective, bound) <= gap || best.objective - bound <= accuracy * size
     return { kind: 'solved', ...best, bound, proved, undominated: count, core }
   }
 
   offer(cheapest, 'bound')
   if (known()) return finish(total(instance.scores, cheapest), instance.layers)
-  offer(request.start, 'bound')
+  if (request.start) offer(request.start.selection, request.start.from)
 
-  const relaxed = relax(request, undominated, left)
-  if (relaxed === 'infeasible') return { kind: 'infeasible', engine: engines[0]!.name }
+  const relaxed = relax(request, undominated, known() !== undefined, left)
+  if (relaxed === undefined) return { kind: 'infeasible', engine: engines[0]!.name }
   const { lower, base, reduced } = relaxed
   const above = lower - base
-  const size = above > 0 ? above : Math.max((known()?.objective ?? base) - base, spread(instance, undominated))
+  const typical = spread(instance, undominated)
+  // A bound that is above the minima by noise alone says nothing of the size.
+  size = above > 1e-4 * typical ? above : Math.max((known()?.objective ?? base) - base, typical)
   const modelGap = forcedModelGap ?? Math.min(0.5, Math.max(1e-9, (0.99 * gap * Math.abs(lower)) / size))
   const excluded: Cut[] = []
 
@@ -100,7 +106,8 @@ function solveToGap(request: CoreRequest, gap: number, forcedModelGap?: number):
     const best = known()
     // Selections inside the core cost at least the engine's bound, all others at least the guess.
     const proven = Math.max(lower, all ? answer.bound : Math.min(answer.bound, guess))
-    if (all && answer.status === 'infeasible' && !best) return { kind: 'infeasible', engine: answer.engine }
+    if (all && answer.status === 'infeasible')
+      return best ? finish(lower, core) : { kind: 'infeasible', engine: answer.engine }
     const settled = all || (best !== undefined && best.objective <= guess)
     if (settled || left() <= 0 || answer.status === 'unknown' || answer.status === 'feasible')
       return finish(proven, core)
@@ -108,14 +115,20 @@ function solveToGap(request: CoreRequest, gap: number, forcedModelGap?: number):
   }
 }
 
-/** Lagrangian bound and reduced costs of all undominated options, in units of the score. */
-function relax(request: CoreRequest, undominated: Uint8Array, left: () => number) {
+/**
+ * Lagrangian bound and reduced costs of all undominated options, in units of the score; undefined when infeasible.
+ * @param feasible  a selection is known, so an engine that says otherwise is wrong
+ */
+function relax(request: CoreRequest, undominated: Uint8Array, feasible: boolean, left: () => number) {
   const { instance, cuts, engines } = request
   const model = buildModel(instance, undominated, cuts, spread(instance, undominated))
   let multipliers = new Float64Array(model.rows.length)
   for (const engine of engines) {
     const answer = engine.relax(model, Math.max(left(), 0.1))
-    if (answer.status === 'infeasible') return 'infeasible'
+    if (answer.status === 'infeasible') {
+      if (feasible) continue
+      return undefined
+    }
     multipliers = Float64Array.from(answer.multipliers)
     if (answer.status === 'optimal') break
   }

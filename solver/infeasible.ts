@@ -40,7 +40,14 @@ export function explainInfeasible(instance: Instance, engines: readonly Engine[]
 /** Whether some selection holds these rows. Unproven counts as yes: a limit is blamed only on proof. */
 function canHold(instance: Instance, rows: readonly Row[], engines: readonly Engine[], deadline: number): boolean {
   const part: Instance = { ...instance, scores: new Float64Array(instance.scores.length), rows }
-  const answer = solveCore({ instance: part, cuts: [], gap: 1, deadline, engines, start: marginalGreedy(part) })
+  const answer = solveCore({
+    instance: part,
+    cuts: [],
+    gap: 1,
+    deadline,
+    engines,
+    start: { selection: marginalGreedy(part), from: 'greedy' },
+  })
   return answer.kind !== 'infeasible'
 }
 
@@ -53,7 +60,14 @@ function least(
   deadline: number,
 ): number | undefined {
   const part: Instance = { ...instance, scores: row.use, rows: others }
-  const answer = solveCore({ instance: part, cuts: [], gap: 1e-6, deadline, engines, start: marginalGreedy(part) })
+  const answer = solveCore({
+    instance: part,
+    cuts: [],
+    gap: 1e-6,
+    deadline,
+    engines,
+    start: { selection: marginalGreedy(part), from: 'greedy' },
+  })
   return answer.kind === 'solved' ? (answer.proved ? answer.objective : answer.bound) : undefined
 }
 

@@ -40,7 +40,7 @@ export function toInstance(problem: Pick<CompiledProblem, 'layers' | 'limits'>):
       cost,
       use: Float64Array.from(options, (option) => option.costs[cost]!),
       max,
-      tolerance: 1e-9 * Math.abs(max),
+      tolerance: 1e-12 * Math.abs(max),
     })),
   }
 }

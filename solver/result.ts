@@ -1,19 +1,23 @@
-/** The engine that had the last word on a solution; `bound` when the bound alone proved it. */
-export type EngineName = 'glpk' | 'highs' | 'bound'
+/** A MIP engine. */
+export type EngineName = 'glpk' | 'highs'
+
+/** What found a solution: an engine, a simple method before it, or taking each layer's best option, where nothing binds. */
+export type Finder = EngineName | 'greedy' | 'random' | 'bound'
 
 export interface PoolSolution {
   /** `optimal`: proven to the gap asked for. `feasible`: the time limit came first; `gap` says what is proven. */
   readonly status: 'optimal' | 'feasible'
   readonly objective: number
-  /** No choice that differs enough from the solutions before it has a lower objective than this. */
+  /** No choice has a lower objective than this; of further solutions: none that differs enough from those found before. */
   readonly bound: number
-  /** (objective - bound) / |objective|; 0 when both are equal. */
+  /** (objective - bound) / |objective|, or / |bound| if that is larger (near zero); 0 when both are equal. */
   readonly gap: number
   /** Option id of each layer. */
   readonly choice: readonly string[]
   /** Sums over the layers, of every cost that all options have. */
   readonly costs: Readonly<Record<string, number>>
-  readonly engine: EngineName
+  /** What found it. */
+  readonly engine: Finder
   readonly seconds: number
 }
 
@@ -58,8 +62,9 @@ export type SecondOpinion =
   | {
       readonly engine: EngineName
       readonly verdict: 'disagrees'
-      readonly objective: number
-      readonly bound: number
+      /** Null when it calls the problem infeasible. */
+      readonly objective: number | null
+      readonly bound: number | null
       /** What was done about it. */
       readonly note: string
     }
@@ -68,11 +73,12 @@ export type SecondOpinion =
 
 export interface SolveResult {
   /**
-   * `optimal`: the best solution is proven to the gap. `feasible`: there is one, its gap is larger. `infeasible`: proven
+   * `optimal`: the best solution is proven to the gap, or to the engines' accuracy (1e-6 of the
+   * objective's size) where that is coarser. `feasible`: there is one, its gap is larger. `infeasible`: proven
    * that none exists. `time-limit`: none was found, and none was ruled out.
    */
   readonly status: 'optimal' | 'feasible' | 'infeasible' | 'time-limit'
-  /** In the order found; the first is the best one. */
+  /** Best first. */
   readonly solutions: readonly PoolSolution[]
   readonly pool: {
     readonly requested: number
@@ -86,5 +92,7 @@ export interface SolveResult {
   readonly secondOpinion: SecondOpinion
   /** Size of the question before and after reduction. */
   readonly options: { readonly given: number; readonly undominated: number; readonly core: number }
+  /** Engines that crashed, and how; the other one went on. Absent when none did. */
+  readonly engineFailures?: readonly string[]
   readonly seconds: number
 }

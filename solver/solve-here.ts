@@ -1,12 +1,12 @@
 import { baselines, readSelection } from './baselines.js'
-import { relativeGap, solveCore, type CoreAnswer } from './core.js'
-import { createGlpk } from './glpk.js'
-import { marginalGreedy } from './greedy.js'
-import { createHighs } from './highs.js'
+import { relativeGap, solveCore, type CoreAnswer, type CoreRequest } from './core.js'
+import { loadEngines } from './engines.js'
+import { budgetGreedy, marginalGreedy } from './greedy.js'
 import { explainInfeasible } from './infeasible.js'
-import { toInstance, withinLimits, type Cut, type Instance } from './instance.js'
+import { layerMinima, toInstance, total, withinLimits, type Cut, type Instance, type Selection } from './instance.js'
 import type { Engine } from './model.js'
 import { compileProblem, type CompiledProblem, type Problem } from './problem.js'
+import { randomSelections } from './random.js'
 import type { PoolSolution, SecondOpinion, SolveResult } from './result.js'
 
 type Solved = Extract<CoreAnswer, { kind: 'solved' }>
@@ -23,11 +23,11 @@ export async function solveHere(
   const compiled = compileProblem(problem)
   const begin = performance.now()
   const deadline = begin + compiled.timeLimitSeconds * 1000
-  const engines = [await createGlpk(), await createHighs()]
+  const { all: engines, failures } = await loadEngines()
   const instance = toInstance(compiled)
   const given = instance.scores.length
 
-  const start = marginalGreedy(instance)
+  const start = findStart(instance, compiled.seed)
   const cuts: Cut[] = []
   const solutions: PoolSolution[] = []
   let poolStatus: SolveResult['pool']['status'] = 'complete'
@@ -40,9 +40,17 @@ export async function solveHere(
     baselines: {},
     secondOpinion,
     options: { given, ...sizes },
+    ...(failures.length > 0 ? { engineFailures: [...failures] } : {}),
     seconds: (performance.now() - begin) / 1000,
     ...more,
   })
+
+  /** The result if the thread were stopped now, with one more solution. */
+  const report = (solution: PoolSolution) => {
+    const known = [...solutions, solution]
+    partial(result(known[0]!.status, { solutions: known, pool: { ...result('feasible').pool, status: 'time-limit' } }))
+  }
+  if (start) report(toSolution(compiled, unproven(instance, start), undefined, 0))
 
   for (let n = 0; n < compiled.solutions; n++) {
     const from = performance.now()
@@ -54,13 +62,20 @@ export async function solveHere(
       gap: n === 0 ? compiled.gap : compiled.poolGap,
       deadline: from + share,
       engines,
-      ...(n === 0 && withinLimits(instance, start) ? { start } : {}),
+      ...(n === 0 && start ? { start } : {}),
     }
     let answer = solveCore(request)
+    if (n === 0 && answer.kind === 'solved')
+      report(toSolution(compiled, answer, undefined, (performance.now() - from) / 1000))
     if (n === 0) ({ answer, secondOpinion } = crossCheck(answer, { ...request, deadline }, engines))
     if (answer.kind === 'infeasible') {
       if (n === 0) {
-        const infeasible = explainInfeasible(instance, engines, performance.now() + 1000 * compiled.timeLimitSeconds)
+        // Why it is infeasible is worth a little more than the time limit.
+        const infeasible = explainInfeasible(
+          instance,
+          engines,
+          Math.max(deadline, performance.now() + 250 * compiled.timeLimitSeconds),
+        )
         return result('infeasible', { infeasible, baselines: baselines(compiled, engines, deadline, undefined) })
       }
       poolStatus = 'exhausted'
@@ -71,15 +86,40 @@ export async function solveHere(
       break
     }
     if (n === 0) sizes = { undominated: answer.undominated, core: answer.core }
-    solutions.push(toSolution(compiled, answer, solutions[0], (performance.now() - from) / 1000))
+    const solution = toSolution(compiled, answer, solutions[0], (performance.now() - from) / 1000)
+    report(solution)
+    solutions.push(solution)
     cuts.push({ selection: answer.selection, maximumShared: instance.layers - compiled.differentLayers })
-    partial(result(solutions[0]!.status))
   }
-  const first = solutions[0]
+  const ordered = bestFirst(compiled, solutions)
+  const first = ordered[0]
   const status = first?.status ?? 'time-limit'
   // A baseline of its own question (no-op) must not lack time because the pool took it all.
   const extra = Math.max(deadline, performance.now() + 100 * compiled.timeLimitSeconds)
-  return result(status, { baselines: baselines(compiled, engines, extra, first?.objective) })
+  return result(status, { solutions: ordered, baselines: baselines(compiled, engines, extra, first?.objective) })
+}
+
+/** A selection from simple methods that holds every limit, if one of them finds any. */
+function findStart(instance: Instance, seed: number): CoreRequest['start'] {
+  const holding = (selections: readonly Selection[]) =>
+    selections
+      .filter((selection) => withinLimits(instance, selection))
+      .sort((a, b) => total(instance.scores, a) - total(instance.scores, b))[0]
+  const greedy = holding([marginalGreedy(instance), budgetGreedy(instance)])
+  if (greedy) return { selection: greedy, from: 'greedy' }
+  const random = holding(randomSelections(instance, 100, seed))
+  return random && { selection: random, from: 'random' }
+}
+
+/** Further solutions may beat the first within its gap: then the best inherits the bound of all selections. */
+function bestFirst(problem: CompiledProblem, solutions: readonly PoolSolution[]): readonly PoolSolution[] {
+  const [best, ...others] = [...solutions].sort((a, b) => a.objective - b.objective)
+  const first = solutions[0]
+  if (!best || !first || best === first) return best ? [best, ...others] : []
+  const bound = Math.min(best.objective, first.bound)
+  const gap = relativeGap(best.objective, bound)
+  const optimal = first.status === 'optimal' || gap <= problem.gap
+  return [{ ...best, bound, gap, status: optimal ? 'optimal' : 'feasible' }, ...others]
 }
 
 function toSolution(
@@ -103,10 +143,21 @@ function toSolution(
   }
 }
 
+/** The sum of the layers' least scores: a bound of every selection. */
+const leastScore = (instance: Instance) => layerMinima(instance, instance.scores).reduce((a, b) => a + b, 0)
+
+/** A start as an answer of which nothing is proven yet. */
+function unproven(instance: Instance, start: NonNullable<CoreRequest['start']>): Solved {
+  const objective = total(instance.scores, start.selection)
+  const bound = Math.min(objective, leastScore(instance))
+  const sizes = { undominated: instance.scores.length, core: instance.scores.length }
+  return { kind: 'solved', selection: start.selection, engine: start.from, objective, bound, proved: false, ...sizes }
+}
+
 /** Asks HiGHS alone what glpk.js answered. Of two answers that exclude each other, what can be checked here wins. */
 function crossCheck(
   answer: CoreAnswer,
-  request: Parameters<typeof solveCore>[0],
+  request: CoreRequest,
   engines: readonly Engine[],
 ): { answer: CoreAnswer; secondOpinion: SecondOpinion } {
   const highs = engines.filter((engine) => engine.name === 'highs')
@@ -126,8 +177,9 @@ function crossCheck(
     if (answer.kind === 'infeasible')
       return { answer, secondOpinion: { engine: 'highs', verdict: 'agrees-infeasible' } }
     const note = 'HiGHS calls it infeasible; the selection was checked and holds every limit'
-    const opinion = { engine: 'highs', verdict: 'disagrees', objective: NaN, bound: NaN, note } as const
-    return { answer: { ...answer, bound: -Infinity, proved: false }, secondOpinion: opinion }
+    const opinion = { engine: 'highs', verdict: 'disagrees', objective: null, bound: null, note } as const
+    const bound = leastScore(request.instance)
+    return { answer: { ...answer, bound, proved: false }, secondOpinion: opinion }
   }
   const opinion = { engine: 'highs', objective: other.objective, bound: other.bound } as const
   if (answer.kind === 'infeasible') {
@@ -143,17 +195,4 @@ function crossCheck(
     return { answer: { ...better, bound, proved }, secondOpinion: { ...opinion, verdict: 'disagrees', note } }
   }
   return { answer, secondOpinion: { ...opinion, verdict: 'agrees' } }
-}
-
-/** Whether every limit could hold, without solving: the cheapest of each layer per limit. */
-export function cheapestUse(instance: Instance): readonly number[] {
-  return instance.rows.map((row) => {
-    let sum = 0
-    for (let i = 0; i < instance.layers; i++) {
-      let least = Infinity
-      for (let k = instance.offsets[i]!; k < instance.offsets[i + 1]!; k++) least = Math.min(least, row.use[k]!)
-      sum += least
-    }
-    return sum
-  })
 }

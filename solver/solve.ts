@@ -1,46 +1,92 @@
-import { Worker } from 'node:worker_threads'
 import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import type { Problem } from './problem.js'
+import { Worker } from 'node:worker_threads'
+import { compileProblem, type Problem } from './problem.js'
+import { readProblem } from './read-problem.js'
 import type { SolveResult } from './result.js'
 import { solveHere } from './solve-here.js'
+import type { WorkerMessage } from './worker.js'
 
-/** A message from the worker: the result so far, the whole one, or why there is none. */
-export type WorkerMessage =
-  | { readonly kind: 'partial'; readonly result: SolveResult }
-  | { readonly kind: 'done'; readonly result: SolveResult }
-  | { readonly kind: 'failed'; readonly message: string }
+export interface SolveOptions {
+  /** Stops the solver and rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+  /** Called with the result so far: after a first selection is known, and after each solution. */
+  readonly onPartial?: (result: SolveResult) => void
+  /**
+   * Seconds after which the thread is stopped, and what it has found so far is the result. Default: half as much again
+   * as the time limit and 5 more, since engines look at the clock only now and then and baselines come last.
+   */
+  readonly stopAfterSeconds?: number
+}
 
 /**
- * Solves a selection problem in a worker thread, so that the time limit holds even where an engine does not look at it:
- * what is found by twice the limit is then the answer.
+ * Solves a selection problem in a thread of its own, so that the caller's stays free (heartbeats, cancellation).
+ *
+ * @throws Failure `InvalidInput` when the problem is none (see `readProblem`). Limits that cannot be met are a result:
+ *         status `infeasible`.
  */
-export function solve(problem: Problem): Promise<SolveResult> {
-  const program = fileURLToPath(new URL('./worker.js', import.meta.url))
-  // From sources (in tests) there is no compiled worker.
-  if (!existsSync(program)) return solveHere(problem)
+export async function solve(problem: Problem, options: SolveOptions = {}): Promise<SolveResult> {
+  const checked = readProblem(problem)
+  options.signal?.throwIfAborted()
+  const worker = workerFile()
+  // Only sources that were never compiled (tests of a fresh checkout) come here.
+  if (!worker) return solveHere(checked, options.onPartial)
+  return solveInThread(worker, checked, options)
+}
+
+/** The compiled worker, also when this file runs from its source. */
+function workerFile(): URL | undefined {
+  const compiled = !import.meta.url.endsWith('.ts')
+  const url = new URL(compiled ? './worker.js' : '../dist/solver/worker.js', import.meta.url)
+  return compiled || existsSync(url) ? url : undefined
+}
+
+function solveInThread(file: URL, problem: Problem, options: SolveOptions): Promise<SolveResult> {
+  const { signal, onPartial } = options
+  const compiled = compileProblem(problem)
+  const seconds = options.stopAfterSeconds ?? 1.5 * compiled.timeLimitSeconds + 5
+  const begin = performance.now()
   return new Promise((resolve, reject) => {
-    const worker = new Worker(program, { workerData: problem })
+    // Nothing of how this process was started (test runners, loaders) may reach the thread.
+    const worker = new Worker(file, { workerData: problem, execArgv: [] })
     let partial: SolveResult | undefined
-    const finish = (end: () => void) => {
+    const settle = (act: () => void) => {
       clearTimeout(timer)
-      void worker.terminate().then(end)
+      signal?.removeEventListener('abort', abort)
+      worker.removeAllListeners()
+      // An error while it is being stopped is of no interest, but must not be uncaught.
+      worker.on('error', () => {})
+      void worker.terminate()
+      act()
     }
-    const timer = setTimeout(
-      () =>
-        finish(() =>
-          partial ? resolve({ ...partial, status: 'feasible' }) : reject(new Error('The solver did not end in time')),
-        ),
-      2000 * (problem.timeLimitSeconds ?? 60) + 10_000,
-    )
-    worker.on('message', (message: WorkerMessage) => {
-      if (message.kind === 'partial') partial = message.result
-      else if (message.kind === 'done') finish(() => resolve(message.result))
-      else {
-        const { message: why } = message
-        finish(() => reject(new Error(why)))
-      }
+    const abort = () => settle(() => reject(signal?.reason as Error))
+    const stop = () => settle(() => resolve(stopped(problem, partial, (performance.now() - begin) / 1000)))
+    // setTimeout fires at once for more than 2^31 ms.
+    const timer = setTimeout(stop, Math.min(seconds * 1000, 2 ** 31 - 1))
+    signal?.addEventListener('abort', abort)
+    worker.on('message', ({ kind, result }: WorkerMessage) => {
+      if (kind === 'done') return settle(() => resolve(result))
+      partial = result
+      onPartial?.(result)
     })
-    worker.on('error', (error) => finish(() => reject(error)))
+    worker.on('error', (error) => settle(() => reject(error)))
+    worker.on('exit', (code) =>
+      settle(() => reject(new Error(`Internal error: the solver's thread ended with ${code} and no result`))),
+    )
   })
+}
+
+/** The result of a thread that had to be stopped. */
+function stopped(problem: Problem, partial: SolveResult | undefined, seconds: number): SolveResult {
+  if (partial) return { ...partial, seconds }
+  const { solutions, differentLayers, layers } = compileProblem(problem)
+  const given = layers.reduce((sum, layer) => sum + layer.options.length, 0)
+  return {
+    status: 'time-limit',
+    solutions: [],
+    pool: { requested: solutions, differentLayers, status: 'time-limit' },
+    baselines: {},
+    secondOpinion: { verdict: 'none', note: 'the solver was stopped at its time limit' },
+    options: { given, undominated: given, core: given },
+    seconds,
+  }
 }

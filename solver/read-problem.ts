@@ -1,0 +1,108 @@
+import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
+import { Failure } from '../plugins/api/failure.js'
+import { readSchema } from '../schemas/read.js'
+import type { Problem } from './problem.js'
+
+/** Mistakes named in one message; the rest are counted. */
+const shownMistakes = 5
+
+/** Sums of larger numbers could overflow. */
+const largest = 1e150
+
+let validator: ReturnType<Ajv2020['compile']> | undefined
+
+/**
+ * Checks that data is a problem that can be solved: of the right form (schemas/problem.schema.json), every number
+ * finite, ids unique within a layer, every limit on a cost that all options have.
+ *
+ * @param file  where the data came from, for messages
+ * @throws Failure `InvalidInput` that names the path, layer and option of each mistake
+ */
+export function readProblem(data: unknown, file?: string): Problem {
+  validator ??= new Ajv2020({ allErrors: true, strict: false, verbose: true }).compile(readSchema('problem'))
+  const mistakes = validator(data)
+    ? mistakesOf(data as Problem)
+    : (validator.errors ?? []).map((error) => describe(error, data))
+  if (mistakes.length === 0) return data as Problem
+  const more = mistakes.length > shownMistakes ? [`… and ${mistakes.length - shownMistakes} more.`] : []
+  throw new Failure(
+    'InvalidInput',
+    ['The problem is invalid.', ...mistakes.slice(0, shownMistakes), ...more].join('\n'),
+    {
+      remedy:
+        'Correct the problem; its form is described in schemas/problem.schema.json (`puzzleflow schema problem`).',
+      ...(file === undefined ? {} : { file }),
+    },
+  )
+}
+
+/** What a schema cannot say. */
+function mistakesOf(problem: Problem): string[] {
+  const mistakes: string[] = []
+  const size = (value: number, path: string) => {
+    if (Math.abs(value) > largest) mistakes.push(`${path}: ${value} is too large (at most ${largest}).`)
+  }
+  for (const [i, { options }] of problem.layers.entries()) {
+    const seen = new Map<string, number>()
+    for (const [j, option] of options.entries()) {
+      const path = `layers[${i}].options[${j}]`
+      const name = named(i, option.id)
+      const earlier = seen.get(option.id)
+      if (earlier !== undefined) mistakes.push(`${path}.id${name}: the id is that of option ${earlier} too.`)
+      seen.set(option.id, j)
+      size(option.score, `${path}.score${name}`)
+      for (const [cost, value] of Object.entries(option.costs)) size(value, `${path}.costs${member(cost)}${name}`)
+      for (const { cost } of problem.limits ?? [])
+        if (!Object.hasOwn(option.costs, cost))
+          mistakes.push(`${path}.costs${name}: the cost ${JSON.stringify(cost)} is missing, and a limit is set on it.`)
+    }
+  }
+  for (const [i, limit] of (problem.limits ?? []).entries()) size(limit.max, `limits[${i}].max`)
+  return mistakes
+}
+
+function describe(error: ErrorObject, data: unknown): string {
+  const parts = error.instancePath
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+  const path = parts.map((part, i) => (/^\d+$/.test(part) ? `[${part}]` : i === 0 ? part : member(part))).join('')
+  const where = `${path === '' ? 'The problem' : path}${optionAt(parts, data)}`
+  const params = error.params as Record<string, unknown>
+  switch (error.keyword) {
+    case 'type': {
+      if (typeof error.data === 'number' && !Number.isFinite(error.data))
+        return `${where}: must be a finite number, not ${error.data}.`
+      return `${where}: must be ${article(String(params['type']))}, not ${shown(error.data)}.`
+    }
+    case 'required':
+      return `${where}: "${String(params['missingProperty'])}" is missing.`
+    case 'additionalProperties':
+      return `${where}: there is no key "${String(params['additionalProperty'])}".`
+    case 'const':
+      return `${where}: must be ${JSON.stringify(params['allowedValue'])}, not ${shown(error.data)}.`
+    default:
+      return `${where}: ${error.message ?? 'is wrong'}, not ${shown(error.data)}.`
+  }
+}
+
+/** ` (layer 3, option "swiglu-256")` for a path inside an option that has an id. */
+function optionAt(parts: readonly string[], data: unknown): string {
+  if (parts[0] !== 'layers' || parts[2] !== 'options' || parts[3] === undefined) return ''
+  const option = parts.slice(0, 4).reduce<unknown>((value, part) => (value as Record<string, unknown>)[part], data)
+  const id = typeof option === 'object' && option !== null ? (option as { id?: unknown }).id : undefined
+  return typeof id === 'string' ? named(Number(parts[1]), id) : ''
+}
+
+const named = (layer: number, id: string) => ` (layer ${layer}, option ${JSON.stringify(id)})`
+const member = (key: string) => (/^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`)
+const article = (type: string) =>
+  type === 'number' ? 'a finite number' : `${/^[aeio]/.test(type) ? 'an' : 'a'} ${type}`
+
+function shown(value: unknown): string {
+  if (value === undefined) return 'undefined'
+  if (Array.isArray(value)) return `a list of ${value.length}`
+  if (typeof value === 'object' && value !== null) return 'an object'
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? typeof value)
+  return text.length > 60 ? `${text.slice(0, 57)}…"` : text
+}
