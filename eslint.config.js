@@ -1,7 +1,17 @@
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['dist', 'node_modules', 'runs', 'examples/**/data', 'examples/**/parent', 'test/fixtures'] },
+  {
+    ignores: [
+      'dist',
+      'node_modules',
+      'runs',
+      'vitest.config.ts',
+      'examples/**/data',
+      'examples/**/parent',
+      'test/fixtures',
+    ],
+  },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.recommendedTypeChecked],

@@ -76,13 +76,13 @@ async function logits(folder: string, options: Common & { tokens: string; output
     Array.isArray(row) && row.length > 0 && row.every((id) => Number.isInteger(id) && id >= 0 && id < vocabulary)
   if (!Array.isArray(rows) || rows.length === 0 || !rows.every(valid))
     throw bad('needs {"input_ids": [[…], …]} with ids of the vocabulary')
-  const length = (rows)[0]!.length
-  if ((rows).some((row) => row.length !== length)) throw bad('needs sequences of one length')
+  const length = rows[0]!.length
+  if (rows.some((row) => row.length !== length)) throw bad('needs sequences of one length')
   const forward = new Forward(1, length)
   const head = await Head.create(model)
   const embedding = await model.embedding()
   const out = new Float32Array(rows.length * length * vocabulary)
-  for (const [i, row] of (rows).entries()) {
+  for (const [i, row] of rows.entries()) {
     const x = await forward.layers(model, embed(embedding, hidden, Int32Array.from(row)), 0, layers)
     for await (const { start, count, logits } of head.logits(x))
       out.set(logits.subarray(0, count * vocabulary), (i * length + start) * vocabulary)

@@ -2,7 +2,7 @@ import type { JsonObject, Stage, TaskPlan } from '../api/index.js'
 import { throughputOf } from './costs.js'
 import { assemble, readJson } from './library.js'
 import { evaluatePair, measureQuality, openYardstick, type Quality } from './measuring.js'
-import { problemParts, type SolveOutcome } from './solve.js'
+import { costParts, type SolveOutcome } from './solve.js'
 import { parentCost, type Solution } from './solving.js'
 import { readChild } from './child.js'
 
@@ -63,7 +63,7 @@ export const evaluate: Stage<EvaluateParams> = {
 
   async run(context) {
     const { params, stages, task } = context
-    const parts = await problemParts(context)
+    const parts = await costParts(context)
     const yardstick = await openYardstick(context, params)
     const solution =
       params.of === 'child'

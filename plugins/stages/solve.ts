@@ -101,12 +101,20 @@ export async function problemParts(
   context: StageContext<unknown>,
   composition: SolveParams['composition'] = 'measured',
 ): Promise<ProblemParts> {
+  const { score } = context.stages
+  return {
+    ...(await costParts(context)),
+    rows: await readJson<ScoreRow[]>(context, score!.files.scores!),
+    composition: composition === 'measured' ? (score!.values.composition as 'sum' | 'rss') : composition,
+  }
+}
+
+/** What costs of models are predicted from. */
+export async function costParts(context: StageContext<unknown>): Promise<Omit<ProblemParts, 'rows' | 'composition'>> {
   const { stages, spec } = context
   const model = await openParent(context)
   return {
-    rows: await readJson<ScoreRow[]>(context, stages.score!.files.scores!),
-    composition: composition === 'measured' ? (stages.score!.values.composition as 'sum' | 'rss') : composition,
-    library: stages.distill ? await readLibrary(context) : new Map(),
+    library: await readLibrary(context),
     table: await readJson<CostTable>(context, stages.profile!.files.costs!),
     scenario: (spec.target as { scenario: JsonObject }).scenario as unknown as Scenario,
     limits: limitsOf(spec),
