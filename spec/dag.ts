@@ -28,8 +28,14 @@ export function checkDag(
     const hint = 'leave out one of these needs'
     report(node.site.diagnose(`/needs/${index}`, 'value', { code: 'cycle', message, hint }))
   }
-  for (const node of stages) checkExpressions(node, names, needs, report)
-  return { order: circles.length > 0 ? stages : sort(stages, needs), needs }
+  // A stage gets the outputs of its needs alone, so one that it names in an expression becomes one of them.
+  const all = new Map(
+    stages.map((node) => {
+      const own = needs.get(node.name)!
+      return [node.name, [...new Set([...own, ...checkExpressions(node, names, needs, report)])]]
+    }),
+  )
+  return { order: circles.length > 0 ? stages : sort(stages, needs), needs: all }
 }
 
 function checkNeeds(
@@ -95,14 +101,16 @@ function sort(stages: readonly StageNode[], needs: ReadonlyMap<string, readonly 
   return order
 }
 
+/** @returns the stages that expressions name */
 function checkExpressions(
   { name, params, paramsSite }: StageNode,
   names: readonly string[],
   needs: ReadonlyMap<string, readonly string[]>,
   report: (found: Diagnostic) => void,
-): void {
+): readonly string[] {
   const expressions = findExpressions(params)
-  if (expressions.length === 0) return
+  if (expressions.length === 0) return []
+  const named: string[] = []
   const before = transitiveNeeds(name, needs)
   for (const { path, text } of expressions) {
     const problem = (code: string, message: string, hint?: string) =>
@@ -116,8 +124,9 @@ function checkExpressions(
     } else if (!before.has(expression.stage)) {
       const message = `Stage "${name}" does not need stage "${expression.stage}", so it cannot use its outputs.`
       problem('bad-expression', message, `add "${expression.stage}" to the needs of "${name}"`)
-    }
+    } else named.push(expression.stage)
   }
+  return named
 }
 
 /** All stages that come before one. */

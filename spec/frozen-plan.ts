@@ -18,7 +18,7 @@ export interface PlannedStage {
   /** The stage type. */
   readonly uses: string
   readonly version: number
-  /** Names of the stages whose outputs it gets. */
+  /** Names of the stages whose outputs it gets: those it needs, and those that its expressions name. */
   readonly needs: readonly string[]
   /** Checked, quantities as numbers, defaults filled in, paths absolute. Expressions are still texts (spec/expressions.ts). */
   readonly params: JsonObject

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { specRegistry } from '../../cli/common.js'
 import { formatDiagnostic } from '../../spec/diagnostics.js'
 import { compileSpec } from '../../spec/plan.js'
 import { goodSpec, specFolder } from './good-spec.js'
@@ -120,6 +121,18 @@ test('a stage can be left out when nothing needs it', async () => {
   expect(plan.stages.find(({ name }) => name === 'capture')!.needs).toEqual(['prepare'])
 })
 
+test('the child is exported as selected when uptraining is left out', async () => {
+  const plan = await planOf((await specFolder(`${goodSpec}  uptrain: false\n  evaluate-child: false\n`)).file)
+  expect(plan.stages.find(({ name }) => name === 'export')!.needs).toEqual(['select', 'distill'])
+})
+
+test('pipeline puzzle fits the built-in stages', async () => {
+  const builtIn = { ...specRegistry(), inspect: async () => [] } // the folder's parent is no model
+  const { file } = await specFolder(goodSpec.replace(/^stages:[^]*$/m, ''))
+  const { diagnostics } = await compileSpec(file, builtIn)
+  expect(diagnostics.map(formatDiagnostic)).toEqual([])
+})
+
 test('a stage can be added, with values of stages before it', async () => {
   const added = '  note:\n    uses: echo\n    needs: [solve]\n    timeout: 5 min\n    retry: { within: 1 h }\n'
   const { file } = await specFolder(`${goodSpec}${added}    with: { count: "\${{ stages.score.outputs.count }}" }\n`)
@@ -128,7 +141,7 @@ test('a stage can be added, with values of stages before it', async () => {
     name: 'note',
     uses: 'echo',
     version: 1,
-    needs: ['solve'],
+    needs: ['solve', 'score'],
     params: { count: '${{ stages.score.outputs.count }}' },
     timeout: 300,
     retry: { within: 3600 },
