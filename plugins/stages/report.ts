@@ -1,7 +1,8 @@
 import type { Scenario } from '../../model/index.js'
 import type { ArtifactRef, Json, JsonObject, Stage } from '../api/index.js'
+import { format, markdown, type Result } from '../../report/markdown.js'
 import { readJson } from './library.js'
-import type { Evaluation, Measured } from './measuring.js'
+import type { Evaluation } from './measuring.js'
 import type { Judged } from './select.js'
 import type { SolveOutcome } from './solve.js'
 
@@ -96,69 +97,4 @@ function judgeAgain(limits: readonly Judged[], { ratios, child }: Evaluation): J
 function qualityHeld({ value, unit }: Quality, { ratios, child }: Evaluation) {
   const own = unit === 'parent' ? ratios.accuracy! : child.accuracy!
   return { held: own >= value, value: own, wanted: value }
-}
-
-interface Result {
-  readonly verdict: string
-  readonly reasons: readonly string[]
-  readonly parent: Measured
-  readonly child: Measured & { readonly layers: readonly { attention: string; ffn: string }[] }
-  readonly ratios: Evaluation['ratios']
-  readonly limits: readonly Judged[]
-  readonly solver: { readonly status: string; readonly objective: number; readonly bound: number; readonly gap: number }
-  readonly baselines: Readonly<Record<string, { readonly objective: number | null; readonly feasible: boolean }>>
-}
-
-const format = (value: number | null | undefined): string =>
-  value === null || value === undefined ? '–' : String(Number(value.toPrecision(4)))
-
-/** The result as a page of Markdown. */
-export function markdown({ verdict, reasons, parent, child, ratios, limits, solver, baselines }: Result): string {
-  const row = (name: string, a: number | null, b: number | null, ratio?: number | null) =>
-    `| ${name} | ${format(a)} | ${format(b)} | ${format(ratio)} |`
-  return [
-    `# ${verdict === 'accepted' ? 'A child was found' : 'No acceptable child'}`,
-    '',
-    ...reasons.map((reason) => `- ${reason}`),
-    ...(reasons.length > 0 ? [''] : []),
-    '| | parent | child | ratio |',
-    '|---|---:|---:|---:|',
-    row(
-      'throughput, tokens/s (measured in one run)',
-      parent.throughput.measured,
-      child.throughput.measured,
-      ratios.throughput,
-    ),
-    row('throughput, tokens/s (predicted)', parent.throughput.predicted, child.throughput.predicted),
-    row('mean task accuracy', parent.accuracy, child.accuracy, ratios.accuracy),
-    ...Object.keys(parent.tasks).map((name) =>
-      row(`task ${name}`, parent.tasks[name]!, child.tasks[name]!, child.tasks[name]! / parent.tasks[name]!),
-    ),
-    row('perplexity', parent.perplexity, child.perplexity, child.perplexity / parent.perplexity),
-    row('KL(parent, child), nats per token', 0, child.kl),
-    row('parameters', parent.parameters, child.parameters, ratios.parameters),
-    row('memory in the scenario, bytes', parent.memoryBytes, child.memoryBytes, ratios.memory),
-    '',
-    '## Limits',
-    '',
-    ...limits.map(({ limit, held, value }) => `- ${held ? 'held' : 'NOT held'}: ${limit} (${format(value)})`),
-    '',
-    '## Layers',
-    '',
-    '| layer | attention | ffn |',
-    '|---:|---|---|',
-    ...child.layers.map(({ attention, ffn }, i) => `| ${i} | ${attention} | ${ffn} |`),
-    '',
-    '## Search',
-    '',
-    `Solver: ${solver.status}, KL ${format(solver.objective)} (bound ${format(solver.bound)}, gap ${format(solver.gap)}).`,
-    '',
-    '| method | predicted KL |',
-    '|---|---:|',
-    `| mixed-integer search | ${format(solver.objective)} |`,
-    ...Object.entries(baselines).map(
-      ([name, { objective }]) => `| ${name} | ${objective === null ? 'none feasible' : format(objective)} |`,
-    ),
-    '',
-  ].join('\n')
 }
