@@ -133,7 +133,9 @@ export async function ensureWorker(store: FileStore, address: string): Promise<v
 
 export async function progressOf(client: Client, workflowId: string): Promise<SearchProgress | undefined> {
   try {
-    return await client.workflow.getHandle(workflowId).query<SearchProgress>('progress')
+    // Without a worker nobody answers: not for long.
+    const query = () => client.workflow.getHandle(workflowId).query<SearchProgress>('progress')
+    return await client.withDeadline(Date.now() + 3000, query)
   } catch {
     // No worker answers yet, or the workflow is just starting.
     return undefined
