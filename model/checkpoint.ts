@@ -4,11 +4,13 @@ import { basename, join } from 'node:path'
 import { Failure, type Blocks, type Slot, type Weights } from '../plugins/api/index.js'
 import { slotShapes } from './build.js'
 import { parseConfig, type ModelConfig } from './config.js'
-import { SafetensorsFile } from './safetensors.js'
-import { checkpointName, transposed } from './save.js'
+import { isFloating, SafetensorsFile } from './safetensors.js'
+import { checkpointName, transposed } from './names.js'
 
 /** A model whose weights are read when they are asked for. Matrices of slots lie as [in, out]. */
 export interface Model {
+  /** Where config.json and the tokenizer are. */
+  readonly folder: string
   readonly config: ModelConfig
   readonly blocks: Blocks
   /** Weights of a slot, its norm included as `norm`; {} for an empty block. */
@@ -21,9 +23,11 @@ export interface Model {
   head(): Promise<Float32Array>
 }
 
+const copyBoth = 'The checkpoint does not fit its config.json: copy both from the same source.'
+
 /**
- * Opens a Hugging Face Llama checkpoint, or a child that puzzleflow wrote. Names and shapes of all tensors are checked;
- * no weight is read.
+ * Opens a Hugging Face Llama checkpoint, or a child that puzzleflow wrote. Names, types and shapes of all tensors are
+ * checked; no weight is read.
  * @throws Failure InvalidInput naming file, tensor and remedy
  */
 export async function openModel(folder: string, blocks: Blocks): Promise<Model> {
@@ -34,42 +38,37 @@ export async function openModel(folder: string, blocks: Blocks): Promise<Model> 
       remedy: 'The model must be a folder with config.json, safetensors files and tokenizer.json.',
     })
   })
-  const config = parseConfig(text, configFile)
-  const files = await openFiles(folder)
-  const found = new Map(files.flatMap((file) => [...file.tensors.keys()].map((name) => [name, file] as const)))
-  const expected = expectedTensors(config, blocks)
+  const config = { ...parseConfig(text, configFile), ...(await generationEnds(folder)) }
+  const expected = expectedTensors(config, blocks, configFile)
+  const found = locate(await openFiles(folder))
 
   for (const [name, shape] of expected) {
     const file = found.get(name)
     if (!file)
-      throw new Failure('InvalidInput', `${folder}: tensor ${name} is missing`, {
-        file: folder,
-        remedy: 'The checkpoint does not fit its config.json: copy both from the same source.',
-      })
-    const own = file.tensors.get(name)!.shape
-    if (own.join() !== shape.join())
-      throw new Failure(
-        'InvalidInput',
-        `${file.path}: tensor ${name} is [${own.join(', ')}], not [${shape.join(', ')}]`,
-        {
-          file: file.path,
-          remedy: 'The checkpoint does not fit its config.json: copy both from the same source.',
-        },
-      )
+      throw new Failure('InvalidInput', `${folder}: tensor ${name} is missing`, { file: folder, remedy: copyBoth })
+    const entry = file.tensors.get(name)!
+    const bad = (message: string, remedy: string) =>
+      new Failure('InvalidInput', `${file.path}: tensor ${name} ${message}`, { file: file.path, remedy })
+    if (entry.shape.join() !== shape.join())
+      throw bad(`is [${entry.shape.join(', ')}], not [${shape.join(', ')}]`, copyBoth)
+    if (!isFloating(entry)) throw bad(`has the type ${entry.dtype}`, 'Use a checkpoint in F32, F16 or BF16.')
   }
   for (const [name, file] of found)
     if (!expected.has(name) && !name.endsWith('rotary_emb.inv_freq') && !(config.tied && name === 'lm_head.weight'))
-      throw new Failure('InvalidInput', `${file.path}: tensor ${name} is not part of a Llama model`, {
+      throw new Failure('InvalidInput', `${file.path}: tensor ${name} is not part of this model`, {
         file: file.path,
+        remedy: `${copyBoth} A layer with more weights than a Llama's is not supported.`,
       })
 
   const read = (name: string) => found.get(name)!.read(name)
+  const embedding = shared(() => read('model.embed_tokens.weight'))
   return {
+    folder,
     config,
     blocks,
-    embedding: () => read('model.embed_tokens.weight'),
+    embedding,
     norm: () => read('model.norm.weight'),
-    head: () => read(config.tied ? 'model.embed_tokens.weight' : 'lm_head.weight'),
+    head: config.tied ? embedding : shared(() => read('lm_head.weight')),
     async weights(layer, slot) {
       const entries = Object.entries(slotShapes(config, layer, slot, blocks)).map(async ([weight, shape]) => {
         const { name, transpose } = checkpointName(config, layer, slot, weight)
@@ -81,8 +80,55 @@ export async function openModel(folder: string, blocks: Blocks): Promise<Model> 
   }
 }
 
+/** A matrix that is held once, however many ask for it, and forgotten when nobody uses it any more. */
+function shared(read: () => Promise<Float32Array>): () => Promise<Float32Array> {
+  let reading: Promise<Float32Array> | undefined
+  let known: WeakRef<Float32Array> | undefined
+  return () => {
+    const data = known?.deref()
+    if (data) return Promise.resolve(data)
+    reading ??= read()
+      .then((values) => {
+        known = new WeakRef(values)
+        return values
+      })
+      .finally(() => (reading = undefined))
+    return reading
+  }
+}
+
+/** End tokens of generation_config.json, where it has some: chat models end with others than config.json says. */
+async function generationEnds(folder: string): Promise<{ eos?: readonly number[] }> {
+  const text = await readFile(join(folder, 'generation_config.json'), 'utf8').catch(() => '{}')
+  try {
+    const { eos_token_id: eos } = JSON.parse(text) as { eos_token_id?: unknown }
+    const ids = [eos].flat().filter((id): id is number => typeof id === 'number')
+    return ids.length > 0 ? { eos: ids } : {}
+  } catch (error) {
+    const file = join(folder, 'generation_config.json')
+    const remedy = 'Copy the file from the original checkpoint again, or remove it.'
+    throw new Failure('InvalidInput', `${file} is not JSON: ${(error as Error).message}`, { file, remedy })
+  }
+}
+
+/** Which file has which tensor. */
+function locate(files: readonly SafetensorsFile[]): Map<string, SafetensorsFile> {
+  const found = new Map<string, SafetensorsFile>()
+  for (const file of files)
+    for (const name of file.tensors.keys()) {
+      const other = found.get(name)
+      if (other)
+        throw new Failure('InvalidInput', `tensor ${name} is both in ${other.path} and in ${file.path}`, {
+          file: file.path,
+          remedy: 'Copy all shards of one checkpoint.',
+        })
+      found.set(name, file)
+    }
+  return found
+}
+
 /** Shapes of a checkpoint's tensors by their names there. */
-function expectedTensors(config: ModelConfig, blocks: Blocks): Map<string, readonly number[]> {
+function expectedTensors(config: ModelConfig, blocks: Blocks, file: string): Map<string, readonly number[]> {
   const { vocabulary, hidden } = config
   const expected = new Map<string, readonly number[]>([
     ['model.embed_tokens.weight', [vocabulary, hidden]],
@@ -92,6 +138,15 @@ function expectedTensors(config: ModelConfig, blocks: Blocks): Map<string, reado
   for (let layer = 0; layer < config.layers; layer++)
     for (const slot of ['attention', 'ffn'] as const)
       for (const [weight, shape] of Object.entries(slotShapes(config, layer, slot, blocks))) {
+        if (!shape.every((d) => Number.isSafeInteger(d) && d > 0))
+          throw new Failure(
+            'InvalidInput',
+            `${file}: layer ${layer}, ${slot}: ${weight} has the shape [${shape.join(', ')}]`,
+            {
+              file,
+              remedy: 'Correct the parameters of the block in "puzzleflow.layers".',
+            },
+          )
         const { name, transpose } = checkpointName(config, layer, slot, weight)
         expected.set(name, transpose ? [...shape].reverse() : shape)
       }
@@ -116,7 +171,8 @@ async function openFiles(folder: string): Promise<SafetensorsFile[]> {
   } catch {
     throw bad(index, 'is not JSON')
   }
-  const names = [...new Set(Object.values(map ?? {}))]
+  if (typeof map !== 'object' || map === null) throw bad(index, 'has no weight_map')
+  const names = [...new Set(Object.values(map))]
   for (const name of names)
     if (typeof name !== 'string' || basename(name) !== name || name.startsWith('.'))
       throw bad(index, `names the file ${JSON.stringify(name)}, which is not in the folder`)

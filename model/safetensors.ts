@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises'
+import { open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { Failure } from '../plugins/api/index.js'
-import { fromBfloat16, fromFloat16 } from '../tensor/index.js'
+import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from '../tensor/index.js'
 
 /** Where a tensor lies in a file. */
 export interface TensorEntry {
@@ -25,6 +25,11 @@ const sizes: Readonly<Record<string, number>> = {
   BOOL: 1,
 }
 const largestHeader = 100 * 2 ** 20
+const copyAgain = 'Copy the file from its source again.'
+
+/** Types of checkpoints, and what safetensors calls them. */
+const checkpointTypes = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' } as const
+export type CheckpointType = keyof typeof checkpointTypes
 
 /** A safetensors file read by ranges: only the header is held. */
 export class SafetensorsFile {
@@ -36,66 +41,166 @@ export class SafetensorsFile {
   /** Reads and checks the header. @throws Failure InvalidInput when the file is truncated or inconsistent */
   static async open(path: string): Promise<SafetensorsFile> {
     const bad = (message: string) =>
-      new Failure('InvalidInput', `${path}: ${message}`, { file: path, remedy: 'Copy the file from its source again.' })
+      new Failure('InvalidInput', `${path}: ${message}`, { file: path, remedy: copyAgain })
     const file = await open(path, 'r').catch((error: Error) => {
       throw bad(`cannot be opened: ${error.message}`)
     })
     try {
-      const { size } = await file.stat()
-      const head = Buffer.alloc(8)
-      if (size < 8 || (await file.read(head, 0, 8, 0)).bytesRead < 8) throw bad('is truncated: no header')
-      const length = head.readBigUInt64LE()
-      if (length > largestHeader || Number(length) > size - 8)
-        throw bad(`is truncated or no safetensors file: its header claims ${length} bytes, the file has ${size}`)
-      const text = Buffer.alloc(Number(length))
-      await file.read(text, 0, text.length, 8)
-      let header: Record<string, unknown>
-      try {
-        header = JSON.parse(text.toString('utf8')) as Record<string, unknown>
-      } catch {
-        throw bad('has a header that is not JSON')
-      }
-      const tensors = new Map<string, TensorEntry>()
-      for (const [name, value] of Object.entries(header)) {
-        if (name === '__metadata__') continue
-        tensors.set(name, checkEntry(name, value, 8 + text.length, size, bad))
-      }
-      const sorted = [...tensors.values()].sort((a, b) => a.start - b.start)
-      sorted.forEach((entry, i) => {
-        if (i > 0 && entry.start < sorted[i - 1]!.end)
-          throw bad(`tensors ${sorted[i - 1]!.name} and ${entry.name} overlap`)
-      })
-      return new SafetensorsFile(path, tensors)
+      const stat = await file.stat()
+      if (!stat.isFile()) throw bad('is no file')
+      const head = new Uint8Array(8)
+      if (!(await fill(file, head, 0))) throw bad(`is truncated: it has only ${stat.size} bytes`)
+      const length = new DataView(head.buffer).getBigUint64(0, true)
+      if (length > stat.size - 8)
+        throw bad(`is truncated or no safetensors file: its header claims ${length} bytes, the file has ${stat.size}`)
+      if (length > largestHeader) throw bad(`has a header of ${length} bytes; at most ${largestHeader} are read`)
+      const text = new Uint8Array(Number(length))
+      if (!(await fill(file, text, 8))) throw bad('is truncated within its header')
+      return new SafetensorsFile(path, checkHeader(parseHeader(text, bad), 8 + text.length, stat.size, bad))
     } finally {
       await file.close()
     }
   }
 
-  /** A floating-point tensor as float32. */
+  /** A floating-point tensor as float32.
+   *  @throws Failure InvalidInput when it is of another type, truncated, or holds NaN or infinity */
   async read(name: string): Promise<Float32Array> {
     const entry = this.tensors.get(name)!
+    const bad = (message: string, remedy: string) =>
+      new Failure('InvalidInput', `${this.path}: tensor ${name} ${message}`, { file: this.path, remedy })
+    if (!isFloating(entry)) throw bad(`has the type ${entry.dtype}`, supportedTypes)
+    // Memory of its own, so that it is aligned for every type.
+    const bytes = new Uint8Array(entry.end - entry.start)
     const file = await open(this.path, 'r')
     try {
-      // Memory of its own, so that it is aligned for every type.
-      const bytes = new Uint8Array(entry.end - entry.start)
-      let at = 0
-      while (at < bytes.length) {
-        const { bytesRead } = await file.read(bytes, at, Math.min(bytes.length - at, 2 ** 30), entry.start + at)
-        if (bytesRead === 0)
-          throw new Failure('InvalidInput', `${this.path}: is truncated within ${name}`, { file: this.path })
-        at += bytesRead
-      }
-      if (entry.dtype === 'F32') return new Float32Array(bytes.buffer)
-      if (entry.dtype === 'F16') return fromFloat16(new Uint16Array(bytes.buffer))
-      if (entry.dtype === 'BF16') return fromBfloat16(new Uint16Array(bytes.buffer))
+      if (!(await fill(file, bytes, entry.start))) throw bad('is truncated', copyAgain)
     } finally {
       await file.close()
     }
-    throw new Failure('InvalidInput', `${this.path}: tensor ${name} has the type ${entry.dtype}`, {
-      file: this.path,
-      remedy: 'Supported: F32, F16 and BF16.',
-    })
+    const values =
+      entry.dtype === 'F32'
+        ? new Float32Array(bytes.buffer)
+        : (entry.dtype === 'F16' ? fromFloat16 : fromBfloat16)(new Uint16Array(bytes.buffer))
+    if (!allFinite(values)) throw bad('holds NaN or infinity', 'The checkpoint is damaged: copy or train it again.')
+    return values
   }
+}
+
+const supportedTypes = 'Supported: F32, F16 and BF16. Convert the checkpoint to one of them.'
+
+/** Whether `read` can give the tensor. */
+export const isFloating = ({ dtype }: TensorEntry): boolean => dtype === 'F32' || dtype === 'F16' || dtype === 'BF16'
+
+/** A tensor to be written; its values are asked for when their turn comes. */
+export interface TensorSource {
+  readonly name: string
+  readonly shape: readonly number[]
+  readonly values: () => Float32Array | Promise<Float32Array>
+}
+
+/**
+ * Writes a safetensors file tensor by tensor, through a temporary file and a rename: no more than one tensor is held.
+ * @throws Failure NonFinite when a value does not fit the type
+ */
+export async function writeSafetensors(
+  path: string,
+  sources: readonly TensorSource[],
+  dtype: CheckpointType,
+): Promise<void> {
+  const type = checkpointTypes[dtype]
+  // `pt`: transformers refuses to open a file that does not say what framework it is for.
+  const header: Record<string, unknown> = { __metadata__: { format: 'pt' } }
+  let offset = 0
+  for (const { name, shape } of sources) {
+    const end = offset + shape.reduce((n, d) => n * d, sizes[type]!)
+    header[name] = { dtype: type, shape, data_offsets: [offset, end] }
+    offset = end
+  }
+  const json = Buffer.from(JSON.stringify(header))
+  // Padded so that the data is aligned for every type.
+  const head = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ')
+  head.writeBigUInt64LE(BigInt(head.length - 8))
+  json.copy(head, 8)
+  const temporary = `${path}.${process.pid}.tmp`
+  const file = await open(temporary, 'w')
+  try {
+    await file.writeFile(head)
+    for (const { name, shape, values } of sources) {
+      const data = await values()
+      if (data.length !== shape.reduce((n, d) => n * d, 1))
+        throw new Error(`Internal error: tensor ${name} has ${data.length} elements, not [${shape.join(', ')}]`)
+      const narrow = encode(data, dtype, name)
+      await file.writeFile(new Uint8Array(narrow.buffer, narrow.byteOffset, narrow.byteLength))
+    }
+    await file.sync()
+    await file.close()
+    await rename(temporary, path)
+  } catch (error) {
+    await file.close().catch(() => {})
+    await rm(temporary, { force: true })
+    throw error
+  }
+}
+
+function encode(data: Float32Array, dtype: CheckpointType, name: string): Float32Array | Uint16Array {
+  if (!allFinite(data)) throw new Failure('NonFinite', `tensor ${name} holds NaN or infinity`)
+  if (dtype === 'float32') return data
+  if (dtype === 'bfloat16') return toBfloat16(data)
+  const halves = toFloat16(data)
+  if (halves.some((half) => (half & 0x7fff) === 0x7c00))
+    throw new Failure('NonFinite', `tensor ${name} has values beyond 65,504, the largest of float16`, {
+      remedy: 'Write it as bfloat16 or float32.',
+    })
+  return halves
+}
+
+function allFinite(values: Float32Array): boolean {
+  // A sum of zeros unless there is a NaN or an infinity: much faster than a test of each.
+  let sum = 0
+  for (let i = 0; i < values.length; i++) sum += values[i]! * 0
+  return sum === 0
+}
+
+/** Reads as many bytes as `into` has. @returns false when the file ends before */
+async function fill(file: FileHandle, into: Uint8Array, position: number): Promise<boolean> {
+  for (let at = 0; at < into.length;) {
+    const { bytesRead } = await file.read(into, at, Math.min(into.length - at, 2 ** 30), position + at)
+    if (bytesRead === 0) return false
+    at += bytesRead
+  }
+  return true
+}
+
+function parseHeader(text: Uint8Array, bad: (message: string) => Failure): object {
+  let header: unknown
+  try {
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(text))
+  } catch {
+    throw bad('has a header that is not JSON')
+  }
+  if (typeof header !== 'object' || header === null || Array.isArray(header))
+    throw bad('has a header that is not a JSON object')
+  return header
+}
+
+/** Entries by name. The data must be theirs wholly: no two overlap, no byte is nobody's. */
+function checkHeader(
+  header: object,
+  base: number,
+  size: number,
+  bad: (message: string) => Failure,
+): Map<string, TensorEntry> {
+  const tensors = new Map<string, TensorEntry>()
+  for (const [name, value] of Object.entries(header))
+    if (name !== '__metadata__') tensors.set(name, checkEntry(name, value, base, size, bad))
+  let [end, before] = [base, 'the header']
+  for (const entry of [...tensors.values()].sort((a, b) => a.start - b.start || a.end - b.end)) {
+    if (entry.start < end) throw bad(`tensors ${before} and ${entry.name} overlap`)
+    if (entry.start > end) throw bad(`has ${entry.start - end} bytes of no tensor before tensor ${entry.name}`)
+    ;[end, before] = [entry.end, entry.name]
+  }
+  if (end !== size) throw bad(`has ${size - end} bytes of no tensor at its end`)
+  return tensors
 }
 
 function checkEntry(

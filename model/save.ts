@@ -1,79 +1,130 @@
-import type { Blocks } from '../plugins/api/index.js'
-import { toFloat16, writeTensors, type Tensor } from '../tensor/index.js'
+import { existsSync } from 'node:fs'
+import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { Failure, type Blocks, type Slot, type Weights } from '../plugins/api/index.js'
 import { slotShapes, weightName } from './build.js'
 import type { Model } from './checkpoint.js'
-import type { ModelConfig } from './config.js'
+import { parentBlocks, type LayerBlocks, type ModelConfig } from './config.js'
+import { checkpointName, transposed } from './names.js'
+import { writeSafetensors, type CheckpointType, type TensorSource } from './safetensors.js'
 
-/** How Hugging Face names the weights of a parent's sub-block, and whether they lie as [out, in] there. */
-export const huggingFaceNames = {
-  attention: {
-    norm: ['input_layernorm.weight', false],
-    q: ['self_attn.q_proj.weight', true],
-    k: ['self_attn.k_proj.weight', true],
-    v: ['self_attn.v_proj.weight', true],
-    o: ['self_attn.o_proj.weight', true],
-    'q.bias': ['self_attn.q_proj.bias', false],
-    'k.bias': ['self_attn.k_proj.bias', false],
-    'v.bias': ['self_attn.v_proj.bias', false],
-    'o.bias': ['self_attn.o_proj.bias', false],
-  },
-  ffn: {
-    norm: ['post_attention_layernorm.weight', false],
-    gate: ['mlp.gate_proj.weight', true],
-    up: ['mlp.up_proj.weight', true],
-    down: ['mlp.down_proj.weight', true],
-    'gate.bias': ['mlp.gate_proj.bias', false],
-    'up.bias': ['mlp.up_proj.bias', false],
-    'down.bias': ['mlp.down_proj.bias', false],
-  },
-} as const satisfies Record<string, Record<string, readonly [string, boolean]>>
-
-/** [rows, columns] to [columns, rows]. */
-export function transposed(data: Float32Array, rows: number, columns: number): Float32Array {
-  const out = new Float32Array(data.length)
-  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[c * rows + r] = data[r * columns + c]!
-  return out
-}
-
-/** Name and orientation of a weight in a checkpoint: Hugging Face's for the parent's block types, our own for others. */
-export function checkpointName(
-  config: ModelConfig,
-  layer: number,
-  slot: 'attention' | 'ffn',
-  weight: string,
-): { name: string; transpose: boolean } {
-  const own = config.blocks[layer]![slot].block === (slot === 'attention' ? 'grouped-query' : 'swiglu')
-  const known = (huggingFaceNames[slot] as Record<string, readonly [string, boolean]>)[weight]
-  if (known && (own || weight === 'norm')) return { name: `model.layers.${layer}.${known[0]}`, transpose: known[1] }
-  return { name: `model.layers.${layer}.${slot}.${weight}`, transpose: false }
-}
-
-/** Writes all weights of a model, by the names of `modelShapes`, as one safetensors file in Hugging Face's layout. */
+/** Writes weights of a model, by the names of `modelShapes`, as one safetensors file in Hugging Face's layout. */
 export async function saveCheckpoint(
   path: string,
   config: ModelConfig,
   blocks: Blocks,
   weights: Readonly<Record<string, Float32Array>>,
   shapes: Readonly<Record<string, readonly number[]>>,
-  dtype: 'float32' | 'float16',
+  dtype: CheckpointType,
 ): Promise<void> {
-  const tensors: Record<string, Tensor> = {}
-  const put = (name: string, from: string, transpose: boolean) => {
-    const shape = shapes[from]!
-    const data = transpose ? transposed(weights[from]!, shape[0]!, shape[1]!) : weights[from]!
-    const dims = transpose ? [shape[1]!, shape[0]!] : [...shape]
-    tensors[name] = { dtype, dims, data: dtype === 'float16' ? toFloat16(data) : data }
+  const slot = (layer: number, slot: Slot): Weights => {
+    const prefix = weightName(layer, slot, '')
+    const own = Object.entries(weights).filter(([name]) => name.startsWith(prefix))
+    return Object.fromEntries(
+      own.map(([name, data]) => [name.slice(prefix.length), { data, shape: shapes[name]! }] as const),
+    )
   }
-  put('model.embed_tokens.weight', 'embedding', false)
+  const source = {
+    config,
+    blocks,
+    embedding: async () => weights.embedding!,
+    norm: async () => weights.norm!,
+    head: async () => weights.head!,
+    weights: async (layer: number, of: Slot) => slot(layer, of),
+  }
+  await writeSafetensors(path, sources(source), dtype)
+}
+
+/**
+ * Writes a model as a Hugging Face folder that `openModel` reads again: config.json, model.safetensors, and the tokenizer
+ * and generation settings of the folder the model came from. One layer's weights are held at a time.
+ * @param folder  must not exist, or be empty; it appears whole or not at all
+ */
+export async function writeModel(
+  model: Model,
+  folder: string,
+  options: { readonly dtype: CheckpointType },
+): Promise<void> {
+  const target = resolve(folder)
+  const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`)
+  const configFile = join(model.folder, 'config.json')
+  try {
+    await rm(temporary, { recursive: true, force: true })
+    await mkdir(temporary, { recursive: true })
+    await writeFile(
+      join(temporary, 'config.json'),
+      checkpointConfig(await readFile(configFile, 'utf8'), model, options.dtype),
+    )
+    for (const name of companions)
+      if (existsSync(join(model.folder, name))) await copyFile(join(model.folder, name), join(temporary, name))
+    await writeSafetensors(join(temporary, 'model.safetensors'), sources(model), options.dtype)
+    await rename(temporary, target).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST' && error.code !== 'ENOTDIR') throw error
+      throw new Failure('InvalidInput', `${folder} exists already`, {
+        file: folder,
+        remedy: 'Remove it, or name another folder.',
+      })
+    })
+  } finally {
+    await rm(temporary, { recursive: true, force: true })
+  }
+}
+
+/** Files beside config.json and the weights that belong to a checkpoint. */
+export const companions: readonly string[] = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'tokenizer.model',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'chat_template.jinja',
+  'generation_config.json',
+]
+
+/** The config.json of a model that descends from the one with the config.json `text`. What the layers are is said only
+ *  where they are not the same as a Llama's everywhere. */
+export function checkpointConfig(text: string, { config }: Pick<Model, 'config'>, dtype: CheckpointType): string {
+  const fields = JSON.parse(text) as Record<string, unknown>
+  delete fields.puzzleflow
+  fields['torch_dtype' in fields ? 'torch_dtype' : 'dtype'] = dtype
+  const describe = ({ attention, ffn }: LayerBlocks) => ({
+    attention: { block: attention.block, ...attention.params },
+    ffn: { block: ffn.block, ...ffn.params },
+  })
+  const llama = JSON.stringify(describe(parentBlocks(config)))
+  const layers = config.blocks.map(describe)
+  const own = layers.some((layer) => JSON.stringify(layer) !== llama) ? { puzzleflow: { layers } } : {}
+  return `${JSON.stringify({ ...fields, ...own }, null, 2)}\n`
+}
+
+/** Tensors of a checkpoint in the order of a forward pass, read when their turn comes. */
+function sources(model: Omit<Model, 'folder'>): TensorSource[] {
+  const { config, blocks } = model
+  const { vocabulary, hidden } = config
+  const all: TensorSource[] = [
+    { name: 'model.embed_tokens.weight', shape: [vocabulary, hidden], values: () => model.embedding() },
+  ]
   for (let layer = 0; layer < config.layers; layer++)
-    for (const slot of ['attention', 'ffn'] as const)
-      for (const weight of Object.keys(slotShapes(config, layer, slot, blocks))) {
+    for (const slot of ['attention', 'ffn'] as const) {
+      let loaded: Promise<Weights> | undefined
+      const shapes = Object.entries(slotShapes(config, layer, slot, blocks))
+      for (const [i, [weight, shape]] of shapes.entries()) {
         const { name, transpose } = checkpointName(config, layer, slot, weight)
-        put(name, weightName(layer, slot, weight), transpose)
+        all.push({
+          name,
+          shape: transpose ? [shape[1]!, shape[0]!] : shape,
+          values: async () => {
+            const own = (await (loaded ??= model.weights(layer, slot)))[weight]
+            if (!own) throw new Error(`Internal error: layer ${layer}, ${slot}: no weight ${weight}`)
+            if (i === shapes.length - 1) loaded = undefined
+            return transpose ? transposed(own.data, shape[0]!, shape[1]!) : own.data
+          },
+        })
       }
-  put('model.norm.weight', 'norm', false)
-  if (!config.tied) put('lm_head.weight', 'head', false)
-  await writeTensors(path, tensors, { format: 'pt' })
+    }
+  all.push({ name: 'model.norm.weight', shape: [hidden], values: () => model.norm() })
+  if (!config.tied) all.push({ name: 'lm_head.weight', shape: [vocabulary, hidden], values: () => model.head() })
+  return all
 }
 
 /** All weights of a model by the names of `modelShapes`. */
