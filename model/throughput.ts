@@ -54,19 +54,22 @@ export function median(values: readonly number[]): number {
 }
 
 /** Passes of several models in turn, so that what else the machine does meets all of them; the first pass of each only
- *  warms up. @returns of each the medians */
-export async function interleaved(timed: readonly Timed[], repetitions: number): Promise<Timing[]> {
+ *  warms up. @returns of each model its passes, [models][repetitions] */
+export async function alternate(timed: readonly Timed[], repetitions: number): Promise<Timing[][]> {
   const passes: Timing[][] = timed.map(() => [])
   for (let r = 0; r <= repetitions; r++)
     for (const [i, one] of timed.entries()) {
       const pass = await one.pass()
       if (r > 0) passes[i]!.push(pass)
     }
-  return passes.map((of) => ({
-    prefillSeconds: median(of.map((p) => p.prefillSeconds)),
-    decodeSeconds: median(of.map((p) => p.decodeSeconds)),
-  }))
+  return passes
 }
+
+/** Medians of passes. */
+export const typical = (passes: readonly Timing[]): Timing => ({
+  prefillSeconds: median(passes.map((p) => p.prefillSeconds)),
+  decodeSeconds: median(passes.map((p) => p.decodeSeconds)),
+})
 
 /** Generated tokens per second of a whole pass. */
 export const tokensPerSecond = ({ batch, generate }: Scenario, { prefillSeconds, decodeSeconds }: Timing): number =>

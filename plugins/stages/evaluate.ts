@@ -17,7 +17,7 @@ interface EvaluateParams {
 /** Measures assembled children: KL, perplexity, task accuracy, and generation throughput beside the parent's in one run. */
 export const evaluate: Stage<EvaluateParams> = {
   name: 'evaluate',
-  version: 1,
+  version: 2,
   reads: ['model', 'target'],
   exclusive: true,
   parameters: {

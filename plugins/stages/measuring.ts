@@ -2,13 +2,16 @@ import {
   answerAccuracy,
   Forward,
   Head,
-  interleaved,
+  alternate,
+  median,
   Timed,
   tokensPerSecond,
+  typical,
   embed,
   type Model,
   type Scenario,
   type TaskItem,
+  type Timing,
 } from '../../model/index.js'
 import type { JsonObject, StageContext } from '../api/index.js'
 import { sizes } from './costs.js'
@@ -121,17 +124,23 @@ async function taskAccuracy(model: Model, head: Head, items: readonly TaskItem[]
   return correct / items.length
 }
 
-/** Generated tokens per second of models, measured in turn; the scenario once to warm up, then `repetitions` times. */
-export async function measureThroughput(
-  models: readonly Model[],
+/** Parent and child in turn: the scenario once to warm up, then `repetitions` times. */
+async function measureThroughput(
+  models: readonly [parent: Model, child: Model],
   { scenario, threads }: Pick<Yardstick, 'scenario' | 'threads'>,
   repetitions: number,
-): Promise<number[]> {
+): Promise<{ parent: number; child: number; ratio: number }> {
   const timed: Timed[] = []
   for (const model of models) timed.push(await Timed.create(model, scenario, threads))
-  const timings = await interleaved(timed, repetitions)
+  const [parent, child] = (await alternate(timed, repetitions)) as [Timing[], Timing[]]
   for (const t of timed) await t.release()
-  return timings.map((timing) => tokensPerSecond(scenario, timing))
+  const seconds = (pass: Timing) => pass.prefillSeconds + pass.decodeSeconds
+  return {
+    parent: tokensPerSecond(scenario, typical(parent)),
+    child: tokensPerSecond(scenario, typical(child)),
+    // Of passes side by side: what else the machine did then met both.
+    ratio: median(parent.map((pass, i) => seconds(pass) / seconds(child[i]!))),
+  }
 }
 
 /** A child beside its parent. */
@@ -156,19 +165,19 @@ export async function evaluatePair(
   progress?: (fraction: number, message: string) => void,
 ): Promise<Evaluation> {
   const quality = await measureQuality(child, yardstick, progress)
-  const [parentSpeed, childSpeed] = await measureThroughput([yardstick.parent, child], yardstick, repetitions)
-  const measured = (model: Model, own: Quality, speed: number, guess: number | null): Measured => ({
+  const speed = await measureThroughput([yardstick.parent, child], yardstick, repetitions)
+  const measured = (model: Model, own: Quality, tokens: number, guess: number | null): Measured => ({
     ...own,
-    throughput: { predicted: guess, measured: speed },
+    throughput: { predicted: guess, measured: tokens },
     ...sizes(model, yardstick.scenario),
   })
-  const parent = measured(yardstick.parent, parentQuality, parentSpeed!, predicted.parent)
-  const own = measured(child, quality, childSpeed!, predicted.child)
+  const parent = measured(yardstick.parent, parentQuality, speed.parent, predicted.parent)
+  const own = measured(child, quality, speed.child, predicted.child)
   return {
     parent,
     child: own,
     ratios: {
-      throughput: childSpeed! / parentSpeed!,
+      throughput: speed.ratio,
       accuracy: parent.accuracy && own.accuracy !== null ? own.accuracy / parent.accuracy : null,
       memory: own.memoryBytes / parent.memoryBytes,
       parameters: own.parameters / parent.parameters,

@@ -2,10 +2,11 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
-  interleaved,
+  alternate,
   layerFacts,
   slotShapes,
   Timed,
+  typical,
   type Model,
   type ModelConfig,
   type Scenario,
@@ -99,7 +100,7 @@ async function measure(
   const floorModel = stacked(model, undefined, 0)
   const floorTimed = await Timed.create(floorModel, scenario, threads)
   const floorSizes = sizes(floorModel, scenario)
-  const [floorTime] = (await interleaved([floorTimed], repetitions)) as [Timing]
+  const [floorTime] = (await alternate([floorTimed], repetitions)).map(typical) as [Timing]
   await floorTimed.release()
   const table = { attention: {} as Record<string, Cost>, ffn: {} as Record<string, Cost> }
   for (const [i, part] of parts.entries()) {
@@ -111,7 +112,7 @@ async function measure(
     }
     const models = [stacked(model, part, copies), stacked(model, part, 2 * copies)]
     const timed = await Promise.all(models.map((m) => Timed.create(m, scenario, threads)))
-    const [one, two] = (await interleaved(timed, repetitions)) as [Timing, Timing]
+    const [one, two] = (await alternate(timed, repetitions)).map(typical) as [Timing, Timing]
     for (const t of timed) await t.release()
     // Noise can make a tiny difference negative: a block takes no negative time.
     const difference = (kind: keyof Timing) => Math.max(0, two[kind] - one[kind]) / copies

@@ -30,7 +30,7 @@ export interface Judged {
  */
 export const select: Stage<SelectParams> = {
   name: 'select',
-  version: 1,
+  version: 2,
   reads: ['model', 'target'],
   exclusive: true,
   parameters: {

@@ -12,6 +12,7 @@ interface SolveParams {
   readonly solutions: number
   readonly minimumDifference: number
   readonly gap: number
+  readonly margin: number
   readonly composition: 'measured' | 'sum' | 'rss'
   readonly timeLimit: number
 }
@@ -31,7 +32,7 @@ export interface SolveOutcome extends Omit<SolveResult, 'solutions'> {
 /** One variant per slot and layer with the least KL under the limits: a pool of different solutions, and baselines. */
 export const solve: Stage<SolveParams> = {
   name: 'solve',
-  version: 1,
+  version: 2,
   reads: ['model', 'target'],
   parameters: {
     type: 'object',
@@ -44,6 +45,11 @@ export const solve: Stage<SolveParams> = {
         description: 'Share of layers in which two solutions differ at least.',
       },
       gap: { type: 'number', minimum: 0, default: 0.0001 },
+      margin: {
+        quantity: 'fraction',
+        default: 0.05,
+        description: 'By how much more limits of time are aimed at: predictions and measurements are noisy.',
+      },
       composition: {
         enum: ['measured', 'sum', 'rss'],
         default: 'measured',
@@ -59,12 +65,19 @@ export const solve: Stage<SolveParams> = {
 
   async run(context) {
     const parts = await problemParts(context, context.params.composition)
-    const { solutions, minimumDifference, gap, timeLimit } = context.params
-    const problem = {
-      ...makeProblem(parts, { solutions, minimumDifference, gap, seed: context.seed }),
+    const { solutions, minimumDifference, gap, timeLimit, margin } = context.params
+    const aim = { throughput: 1 + margin, latency: 1 / (1 + margin) }
+    const problemFor = (correction: Parameters<typeof makeProblem>[2]) => ({
+      ...makeProblem(parts, { solutions, minimumDifference, gap, seed: context.seed }, correction),
       timeLimitSeconds: timeLimit,
+    })
+    let problem = problemFor(aim)
+    let result = await solveProblem(problem)
+    if (result.status === 'infeasible') {
+      // The margin is a wish, the limits are not.
+      problem = problemFor({})
+      result = await solveProblem(problem)
     }
-    const result = await solveProblem(problem)
     if (result.status === 'infeasible')
       throw new Failure('Infeasible', result.infeasible?.message ?? 'The limits cannot be met together', {
         remedy: 'Loosen the limits, or add cheaper block types to `space`.',
