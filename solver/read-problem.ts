@@ -19,7 +19,10 @@ let validator: ReturnType<Ajv2020['compile']> | undefined
  * @throws Failure `InvalidInput` that names the path, layer and option of each mistake
  */
 export function readProblem(data: unknown, file?: string): Problem {
-  validator ??= new Ajv2020({ allErrors: true, strict: false, verbose: true }).compile(readSchema('problem'))
+  // Without strictNumbers (which `strict: false` turns off too) NaN and infinity count as numbers.
+  validator ??= new Ajv2020({ allErrors: true, strict: false, strictNumbers: true, verbose: true }).compile(
+    readSchema('problem'),
+  )
   const mistakes = validator(data)
     ? mistakesOf(data as Problem)
     : (validator.errors ?? []).map((error) => describe(error, data))

@@ -4,8 +4,7 @@ import { forecast } from '../../activities/forecast.js'
 import { Failure } from '../../plugins/api/index.js'
 import { loadPlugins } from '../../plugins/registry.js'
 import { readSchema } from '../../schemas/read.js'
-import { solve, type Problem } from '../../solver/index.js'
-import { checkProblem } from '../../solver/check.js'
+import { readProblem, solve, type Problem } from '../../solver/index.js'
 import { formatDiagnostic } from '../../spec/diagnostics.js'
 import { toDot, toMermaid } from '../../spec/graph.js'
 import { compileSpec } from '../../spec/plan.js'
@@ -68,7 +67,7 @@ export function specCommands(program: Command): void {
 
   common(program.command('solve <problem>').description('the solver alone, on a problem in JSON')).action(
     action(async (file: string) => {
-      const problem = readProblem(file)
+      const problem = openProblem(file)
       const result = await solve(problem)
       printJson(result)
       if (result.infeasible) log(result.infeasible.message)
@@ -77,12 +76,12 @@ export function specCommands(program: Command): void {
   )
 }
 
-function readProblem(file: string): Problem {
+function openProblem(file: string): Problem {
   let json: unknown
   try {
     json = JSON.parse(readFileSync(file, 'utf8'))
   } catch (error) {
     throw new Failure('InvalidInput', `${file} cannot be read: ${(error as Error).message}`, { file })
   }
-  return checkProblem(json, file)
+  return readProblem(json, file)
 }
