@@ -79,7 +79,7 @@ export function makeActivities(services: Services): Activities {
       const task = (await tasksOf(request.tasks))[request.task.index]!
       const { key, components: all } = keyOf(base, 'run', taskComponents(task))
       const exclusive = planned.exclusive === true
-      const { done } = await reuseOr(services, locks, key, all, task.id, exclusive, async (run) => {
+      const { done } = await reuseOr(services, locks, key, all, nameOf(request.stage, task), exclusive, async (run) => {
         const outputs = await run({ ...job(plan, request, exclusive), kind: 'run', task, key })
         return outputs as Outputs
       })
@@ -106,6 +106,9 @@ export function makeActivities(services: Services): Activities {
     }),
   }
 }
+
+/** `distill/layer00/ffn/linear`: a task for people. */
+const nameOf = (stage: string, { id }: TaskPlan) => (id === stage ? stage : `${stage}/${id}`)
 
 type Runner = (job: Job) => Promise<unknown>
 

@@ -45,6 +45,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     maxConcurrentActivityTaskExecutions: 4 * slots.size + 4,
     // Cancellation comes with the answer to a heartbeat.
     maxHeartbeatThrottleInterval: '2 seconds',
+    // So long workflows wait for a worker that is gone before another one may go on with them.
+    stickyQueueScheduleToStartTimeout: '3 seconds',
     shutdownGraceTime: '1 second',
     shutdownForceTime: '40 seconds',
   })
