@@ -9,7 +9,7 @@ import type { Activities, StageRequest, TaskDone, TaskGroup } from '../workflows
 import { ChildFailure, Crash, type Host } from './host.js'
 import type { Job } from './job.js'
 import { gatherKey, planKey, plannedStage, stageParams, taskKey, type Key, type KeyParts } from './keys.js'
-import type { Slots } from './slots.js'
+import { KeyLocks, type Slots } from './slots.js'
 
 export interface Services {
   readonly store: FileStore
@@ -18,13 +18,26 @@ export interface Services {
   readonly loaded: Loaded
 }
 
-/** After as many attempts an error that is no crash is a defect of the stage, not of the circumstances. */
-const attemptsOfErrors = 3
-const attemptsOfCrashes = 10
+/** Attempts by kind of failure; what is not here is retried as long as the stage's policy says (workflows/options.ts). */
+const mostAttempts: Readonly<Record<string, number>> = {
+  // After as many it is a defect of the stage, not of the circumstances.
+  TaskError: 3,
+  Crash: 10,
+  // With the back-off a quarter of an hour to make space.
+  OutOfDisk: 20,
+  OutOfMemory: 20,
+}
+
+const remedies: Readonly<Record<string, string>> = {
+  MissingArtifact: 'Run it again: what is missing is made anew, all else is reused.',
+  TaskError: 'See logs/tasks.log in the store for the stack.',
+  Crash: 'See logs/tasks.log in the store; a process that SIGKILL ended may have had too little memory.',
+}
 
 /** The activities of a worker. Each looks its key up in the store before it does any work. */
 export function makeActivities(services: Services): Activities {
   const { store } = services
+  const reuse = { ...services, locks: new KeyLocks() }
   const open = async ({ plan: ref, stage: name, outputs }: StageRequest): Promise<KeyParts> => {
     const plan = (await store.readJson(ref)) as FrozenPlan
     const planned = plannedStage(plan, name)
@@ -45,7 +58,7 @@ export function makeActivities(services: Services): Activities {
   return {
     planStage: guarded(async (request) => {
       const parts = await open(request)
-      const { outputs } = await reuseOr(services, planKey(parts), `${request.stage}: plan`, false, async (run) => {
+      const { outputs } = await reuseOr(reuse, planKey(parts), `${request.stage}: plan`, false, async (run) => {
         const tasks = (await run({ ...job(parts.plan, request, false), kind: 'plan' })) as TaskPlan[]
         checkTasks(request.stage, tasks)
         return { values: {}, files: { tasks: await store.putJson('tasks', tasks) } }
@@ -65,7 +78,7 @@ export function makeActivities(services: Services): Activities {
       const task = (await tasksOf(request.tasks))[request.task.index]!
       const own = taskKey(parts, task)
       const exclusive = parts.planned.exclusive === true
-      const { done } = await reuseOr(services, own, task.id, exclusive, async (run) => {
+      const { done } = await reuseOr(reuse, own, task.id, exclusive, async (run) => {
         const outputs = await run({ ...job(parts.plan, request, exclusive), kind: 'run', task, key: own.key })
         return outputs as Outputs
       })
@@ -77,7 +90,7 @@ export function makeActivities(services: Services): Activities {
       const tasks = await tasksOf(request.tasks)
       const keys = request.keys as readonly Digest[]
       const own = gatherKey(parts, keys)
-      const { done, outputs } = await reuseOr(services, own, `${request.stage}: gather`, false, async (run) => {
+      const { done, outputs } = await reuseOr(reuse, own, `${request.stage}: gather`, false, async (run) => {
         return (await run({ ...job(parts.plan, request, false), kind: 'gather', tasks, keys })) as Outputs
       })
       return { ...done, outputs: await store.putJson('outputs', { values: outputs.values, files: outputs.files }) }
@@ -89,23 +102,24 @@ type Runner = (job: Job) => Promise<unknown>
 
 /** The record of a key, made by `work` when it is not there or its artifacts are lost. */
 async function reuseOr(
-  { store, host, slots }: Services,
+  { store, host, slots, locks }: Services & { readonly locks: KeyLocks },
   { key, components }: Key,
   what: string,
   exclusive: boolean,
   work: (run: Runner) => Promise<Outputs>,
 ): Promise<{ done: TaskDone; outputs: Outputs }> {
-  const record = await store.getRecord(key)
-  if (record && (await everyArtifact(store, record.outputs.files)))
-    return { done: { key, reused: true, seconds: record.seconds }, outputs: record.outputs as Outputs }
-  const { cancellationSignal: signal } = Context.current()
+  const heart = Context.current()
+  const { cancellationSignal: signal } = heart
   // Without heartbeats the server takes the worker for dead; they also bring cancellation.
   let last: unknown = { fraction: 0, text: 'waiting for a place' }
-  const heart = Context.current()
-  const pulse = setInterval(() => heart.heartbeat(last), 4000)
-  let release: (() => void) | undefined
+  const pulse = setInterval(() => heart.heartbeat(last), Math.min(4000, (heart.info.heartbeatTimeoutMs ?? 20_000) / 5))
+  const releases: (() => void)[] = []
   try {
-    release = await slots.take(exclusive, signal)
+    releases.push(await locks.take(key, signal))
+    const record = await store.getRecord(key)
+    if (record && (await everyArtifact(store, record.outputs.files)))
+      return { done: { key, reused: true, seconds: record.seconds }, outputs: record.outputs as Outputs }
+    releases.push(await slots.take(exclusive, signal))
     const begin = performance.now()
     const outputs = await work((job) =>
       host.run(job, {
@@ -124,7 +138,7 @@ async function reuseOr(
     return { done: { key, reused: false, seconds }, outputs }
   } finally {
     clearInterval(pulse)
-    release?.()
+    releases.forEach((release) => release())
   }
 }
 
@@ -163,13 +177,10 @@ function guarded<A, R>(activity: (argument: A) => Promise<R>): (argument: A) => 
           : error instanceof Crash || error instanceof MissingArtifact
             ? cause.name
             : ((error as { kind?: string }).kind ?? 'TaskError')
-      const details =
-        error instanceof ChildFailure
-          ? [{ remedy: error.remedy, file: error.file }]
-          : [{ remedy: (error as { remedy?: string }).remedy }]
-      const tooOften =
-        (type === 'TaskError' && attempt >= attemptsOfErrors) || (type === 'Crash' && attempt >= attemptsOfCrashes)
-      throw ApplicationFailure.create({ message: cause.message, type, details, nonRetryable: tooOften })
+      const { remedy = remedies[type], file } = error as { remedy?: string; file?: string }
+      const details = [{ remedy, file }]
+      const nonRetryable = attempt >= (mostAttempts[type] ?? Infinity)
+      throw ApplicationFailure.create({ message: cause.message, type, details, nonRetryable })
     }
   }
 }
