@@ -8,7 +8,7 @@ import { MissingArtifact, type ArtifactRef, type Digest, type FileStore } from '
 import type { Activities, StageRequest, TaskDone, TaskGroup } from '../workflows/types.js'
 import { ChildFailure, Crash, type Host } from './host.js'
 import type { Job } from './job.js'
-import { components, keyOf, plannedStage, stageParams, taskComponents } from './keys.js'
+import { gatherKey, planKey, plannedStage, stageParams, taskKey, type Key, type KeyParts } from './keys.js'
 import { KeyLocks, type Slots } from './slots.js'
 
 export interface Services {
@@ -37,14 +37,14 @@ const remedies: Readonly<Record<string, string>> = {
 /** The activities of a worker. Each looks its key up in the store before it does any work. */
 export function makeActivities(services: Services): Activities {
   const { store } = services
-  const locks = new KeyLocks()
-  const open = async ({ plan: ref, stage: name, outputs }: StageRequest) => {
+  const reuse = { ...services, locks: new KeyLocks() }
+  const open = async ({ plan: ref, stage: name, outputs }: StageRequest): Promise<KeyParts> => {
     const plan = (await store.readJson(ref)) as FrozenPlan
     const planned = plannedStage(plan, name)
     const stage = services.loaded.stage(planned.uses)
     const known: Record<string, Outputs> = {}
     for (const [need, own] of Object.entries(outputs)) known[need] = (await store.readJson(own)) as Outputs
-    return { plan, planned, stage, base: components(plan, planned, stage, stageParams(planned, known), outputs) }
+    return { plan, planned, stage, params: stageParams(planned, known), outputs }
   }
   const job = (plan: FrozenPlan, { stage, outputs }: StageRequest, exclusive: boolean) => ({
     plan,
@@ -57,10 +57,9 @@ export function makeActivities(services: Services): Activities {
 
   return {
     planStage: guarded(async (request) => {
-      const { plan, base } = await open(request)
-      const { key, components: all } = keyOf(base, 'plan')
-      const { outputs } = await reuseOr(services, locks, key, all, `${request.stage}: plan`, false, async (run) => {
-        const tasks = (await run({ ...job(plan, request, false), kind: 'plan' })) as TaskPlan[]
+      const parts = await open(request)
+      const { outputs } = await reuseOr(reuse, planKey(parts), `${request.stage}: plan`, false, async (run) => {
+        const tasks = (await run({ ...job(parts.plan, request, false), kind: 'plan' })) as TaskPlan[]
         checkTasks(request.stage, tasks)
         return { values: {}, files: { tasks: await store.putJson('tasks', tasks) } }
       })
@@ -75,33 +74,25 @@ export function makeActivities(services: Services): Activities {
     }),
 
     executeTask: guarded(async (request) => {
-      const { plan, planned, base } = await open(request)
+      const parts = await open(request)
       const task = (await tasksOf(request.tasks))[request.task.index]!
-      const { key, components: all } = keyOf(base, 'run', taskComponents(task))
-      const exclusive = planned.exclusive === true
-      const { done } = await reuseOr(services, locks, key, all, nameOf(request.stage, task), exclusive, async (run) => {
-        const outputs = await run({ ...job(plan, request, exclusive), kind: 'run', task, key })
+      const own = taskKey(parts, task)
+      const exclusive = parts.planned.exclusive === true
+      const { done } = await reuseOr(reuse, own, nameOf(request.stage, task), exclusive, async (run) => {
+        const outputs = await run({ ...job(parts.plan, request, exclusive), kind: 'run', task, key: own.key })
         return outputs as Outputs
       })
       return done
     }),
 
     gatherStage: guarded(async (request) => {
-      const { plan, base } = await open(request)
+      const parts = await open(request)
       const tasks = await tasksOf(request.tasks)
       const keys = request.keys as readonly Digest[]
-      const { key, components: all } = keyOf(base, 'gather', { tasks: keys })
-      const { done, outputs } = await reuseOr(
-        services,
-        locks,
-        key,
-        all,
-        `${request.stage}: gather`,
-        false,
-        async (run) => {
-          return (await run({ ...job(plan, request, false), kind: 'gather', tasks, keys })) as Outputs
-        },
-      )
+      const own = gatherKey(parts, keys)
+      const { done, outputs } = await reuseOr(reuse, own, `${request.stage}: gather`, false, async (run) => {
+        return (await run({ ...job(parts.plan, request, false), kind: 'gather', tasks, keys })) as Outputs
+      })
       return { ...done, outputs: await store.putJson('outputs', { values: outputs.values, files: outputs.files }) }
     }),
   }
@@ -114,10 +105,8 @@ type Runner = (job: Job) => Promise<unknown>
 
 /** The record of a key, made by `work` when it is not there or its artifacts are lost. */
 async function reuseOr(
-  { store, host, slots }: Services,
-  locks: KeyLocks,
-  key: Digest,
-  all: Readonly<Record<string, unknown>>,
+  { store, host, slots, locks }: Services & { readonly locks: KeyLocks },
+  { key, components }: Key,
   what: string,
   exclusive: boolean,
   work: (run: Runner) => Promise<Outputs>,
@@ -147,7 +136,7 @@ async function reuseOr(
     )
     const seconds = (performance.now() - begin) / 1000
     const finishedAt = new Date().toISOString()
-    await store.putRecord({ version: 1, key, components: all, outputs, seconds, finishedAt, host: hostname() })
+    await store.putRecord({ version: 1, key, components, outputs, seconds, finishedAt, host: hostname() })
     await store.removeCheckpoint(key)
     return { done: { key, reused: false, seconds }, outputs }
   } finally {

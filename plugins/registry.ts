@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openModel, layerFacts } from '../model/index.js'
 import { packageRoot } from '../store/paths.js'
-import { Failure, type Blocks, type JsonObject, type Stage } from './api/index.js'
+import type { InputProblem, Inspection } from '../spec/registry.js'
+import { Failure, type BlockName, type Blocks, type JsonObject, type Stage } from './api/index.js'
 import { builtInBlocks, makeBlocks } from './blocks/index.js'
 import { builtInStages } from './stages/index.js'
 
@@ -41,17 +42,9 @@ export const builtInPipelines = (): string[] =>
     .filter((name) => name.endsWith('.yaml'))
     .map((name) => name.slice(0, -5))
 
-/** A mistake in the inputs that only the model tells. */
-export interface InputProblem {
-  readonly path: readonly (string | number)[]
-  readonly code: string
-  readonly message: string
-  readonly hint?: string
-}
-
 /** Opens the parent (headers only) and asks every block type whether the parent can have what the space asks for. */
-export async function inspectInputs(inputs: JsonObject, blocks: Blocks): Promise<InputProblem[]> {
-  if (typeof inputs.model !== 'string' || inputs.space === undefined) return []
+export async function inspectInputs(inputs: JsonObject, blocks: Blocks): Promise<Inspection> {
+  if (typeof inputs.model !== 'string' || inputs.space === undefined) return { problems: [], blocks: [] }
   const problem = (path: readonly (string | number)[], code: string, error: Failure): InputProblem => ({
     path,
     code,
@@ -62,7 +55,7 @@ export async function inspectInputs(inputs: JsonObject, blocks: Blocks): Promise
   try {
     model = await openModel(inputs.model, blocks)
   } catch (error) {
-    if (error instanceof Failure) return [problem(['model'], 'bad-model', error)]
+    if (error instanceof Failure) return { problems: [problem(['model'], 'bad-model', error)], blocks: [] }
     throw error
   }
   const problems: InputProblem[] = []
@@ -77,5 +70,9 @@ export async function inspectInputs(inputs: JsonObject, blocks: Blocks): Promise
         problems.push(problem(['space', slot, i], 'impossible-variant', error))
       }
     }
-  return problems
+  const own = model.config.blocks.flatMap(({ attention, ffn }): BlockName[] => [
+    { slot: 'attention', name: attention.block },
+    { slot: 'ffn', name: ffn.block },
+  ])
+  return { problems, blocks: own }
 }

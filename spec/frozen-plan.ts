@@ -18,6 +18,8 @@ export interface PlannedStage {
   /** The stage type. */
   readonly uses: string
   readonly version: number
+  /** Digest of the plugin that the stage type came from, for those that are not built in. */
+  readonly plugin?: Digest
   /** Names of the stages whose outputs it gets: those it needs, and those that its expressions name. */
   readonly needs: readonly string[]
   /** Checked, quantities as numbers, defaults filled in, paths absolute. Expressions are still texts (spec/expressions.ts). */
@@ -27,6 +29,15 @@ export interface PlannedStage {
   readonly retry?: RetryPolicy
   /** Seconds that one attempt of a task may take. */
   readonly timeout?: number
+}
+
+/** A block type as the plan uses it. */
+export interface PlannedBlock {
+  readonly slot: Slot
+  readonly name: string
+  readonly version: number
+  /** Digest of the plugin that it came from, for those that are not built in. */
+  readonly plugin?: Digest
 }
 
 /** A plugin as the plan uses it. */
@@ -53,8 +64,8 @@ export interface FrozenPlan {
   readonly inputDigests: Readonly<Record<string, Digest>>
   /** In an order in which each stage comes after those it needs. */
   readonly stages: readonly PlannedStage[]
-  /** Block types that `space` names. */
-  readonly blocks: readonly { readonly slot: Slot; readonly name: string; readonly version: number }[]
+  /** Block types that `space` names, and those of the model. */
+  readonly blocks: readonly PlannedBlock[]
   readonly plugins: readonly PlannedPlugin[]
   /** Of all above but `specFile`, with paths as the spec writes them: the same wherever the folder lies. */
   readonly digest: Digest

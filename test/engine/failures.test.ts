@@ -38,7 +38,7 @@ test('a task whose process is killed is tried again, from its checkpoint, and th
   writeFileSync(join(checkpoint, 'state'), 'half done')
   first.kill()
   const second = await rig.steps.nextCall()
-  expect(second.info).toMatchObject({ task: 'step', checkpoint, found: ['state'] })
+  expect(second.info).toMatchObject({ checkpoint, found: ['state'] })
   expect(second.info.pid).not.toBe(first.info.pid)
   const failure = await lastFailure(run.workflowId)
   expect(failure?.message).toBe('step: the process was ended by SIGKILL while it worked')

@@ -1,9 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Client, Connection } from '@temporalio/client'
 import { afterEach, expect, inject, test } from 'vitest'
 import { commandLine, ensureServer, stopServer } from '../../server/index.js'
+import { makeStateHome } from '../state-home.js'
 import { serverTimeout, testServer } from '../temporal.js'
 import { Rig } from './rig.js'
 
@@ -70,7 +70,7 @@ test(
 test(
   'a server that is killed is started again where it was, on its database, and the run goes on',
   async () => {
-    const home = mkdtempSync(join(tmpdir(), 'puzzleflow-server-'))
+    const home = await makeStateHome()
     process.env.XDG_STATE_HOME = home
     try {
       const log: string[] = []

@@ -3,7 +3,14 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { Failure, type FailureKind, type JsonObject, type Stage, type TaskContext } from '../../plugins/api/index.js'
+import {
+  Failure,
+  type FailureKind,
+  type FanOutStage,
+  type RunningTask,
+  type SingleStage,
+  type Stage,
+} from '../../plugins/api/index.js'
 import { makeBlocks } from '../../plugins/blocks/index.js'
 import type { Loaded } from '../../plugins/registry.js'
 import { socketVariable, type FromStage, type FromTest } from './step-protocol.js'
@@ -11,7 +18,7 @@ import { socketVariable, type FromStage, type FromTest } from './step-protocol.j
 const parameters = (properties: object = {}) => ({ type: 'object', additionalProperties: false, properties })
 
 /** Waits until the test says what comes out. An abort is told to the test, and leaves a file in the checkpoint. */
-function stepped({ task, threads, checkpoint, signal }: TaskContext<unknown>, stage: string): Promise<number> {
+function stepped({ threads, checkpoint, signal }: RunningTask, stage: string, task: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = createConnection(process.env[socketVariable]!)
     const send = (message: FromStage) => socket.write(`${JSON.stringify(message)}\n`)
@@ -22,7 +29,7 @@ function stepped({ task, threads, checkpoint, signal }: TaskContext<unknown>, st
       end(() => reject(signal.reason as Error))
     })
     const found = readdirSync(checkpoint)
-    send({ kind: 'called', stage, task: task.id, pid: process.pid, threads, checkpoint, found })
+    send({ kind: 'called', stage, task, pid: process.pid, threads, checkpoint, found })
     createInterface(socket).once('line', (line) => {
       const answer = JSON.parse(line) as FromTest
       if (answer.kind === 'finish') return end(() => resolve(answer.value))
@@ -35,7 +42,7 @@ function stepped({ task, threads, checkpoint, signal }: TaskContext<unknown>, st
 }
 
 /** The spec's items, as a value and as a file. */
-const source: Stage = {
+const source: SingleStage = {
   name: 'source',
   version: 1,
   reads: ['items'],
@@ -47,7 +54,7 @@ const source: Stage = {
 }
 
 /** A stepped task for each item, grouped by first letter. */
-const each: Stage<{ readonly factor: number }> = {
+const each: FanOutStage<{ readonly factor: number }> = {
   name: 'each',
   version: 1,
   reads: [],
@@ -64,7 +71,7 @@ const each: Stage<{ readonly factor: number }> = {
   },
   async run(context) {
     const { item, factor } = context.task.params as { item: string; factor: number }
-    const value = factor * (await stepped(context, 'each'))
+    const value = factor * (await stepped(context, 'each', item))
     return { values: { value }, files: { part: await context.put('part', { item, value }) } }
   },
   async gather({ tasks }) {
@@ -76,19 +83,19 @@ const each: Stage<{ readonly factor: number }> = {
   },
 }
 
-/** One stepped task. */
-const step: Stage = {
+/** One stepped task, which tells its note. */
+const step: SingleStage<{ readonly note: string }> = {
   name: 'step',
   version: 1,
   reads: [],
-  parameters: parameters({ note: { type: 'string' } }),
+  parameters: parameters({ note: { type: 'string', default: 'step' } }),
   async run(context) {
-    return { values: { value: await stepped(context, 'step') }, files: {} }
+    return { values: { value: await stepped(context, 'step', context.params.note) }, files: {} }
   },
 }
 
 /** What it is given. */
-const echo: Stage<JsonObject> = {
+const echo: SingleStage = {
   name: 'echo',
   version: 1,
   reads: [],
@@ -99,9 +106,14 @@ const echo: Stage<JsonObject> = {
 }
 
 /** Two tasks of one name: a mistake of its author. */
-const twice: Stage = {
-  ...step,
+const twice: FanOutStage = {
   name: 'twice',
+  version: 1,
+  reads: [],
+  parameters: parameters(),
+  async run() {
+    return { values: {}, files: {} }
+  },
   async plan() {
     const task = { id: 'same', label: 'same', params: {}, inputs: {} }
     return [task, task]

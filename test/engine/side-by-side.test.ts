@@ -43,11 +43,11 @@ test('an exclusive task waits for those that run, has all threads, and nothing r
   expect(rig.steps.waiting).toBe(0) // though one of the two places is free
   first.finish()
   const second = await rig.steps.nextCall()
-  expect(second.info).toMatchObject({ task: 'b', threads: 2 })
+  expect(second.info).toMatchObject({ task: 'alone-b', threads: 2 })
   expect(rig.steps.waiting).toBe(0)
   second.finish()
   const third = await rig.steps.nextCall()
-  expect(third.info).toMatchObject({ task: 'c', threads: 1 })
+  expect(third.info).toMatchObject({ task: 'after-c', threads: 1 })
   third.finish()
   await Promise.all([before.result(), alone.result(), after.result()])
 })

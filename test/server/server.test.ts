@@ -1,18 +1,18 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { commandLine, ensureServer, serverStatus, stopServer } from '../../server/index.js'
+import { makeStateHome } from '../state-home.js'
 import { serverTimeout, testServer } from '../temporal.js'
 
 // The first test here may have to build the server.
 beforeEach(async () => void (await testServer()).client.connection.close(), serverTimeout)
 
 let home: string
-beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), 'puzzleflow-server-'))
+beforeEach(async () => {
+  home = await makeStateHome()
   process.env.XDG_STATE_HOME = home
 })
 afterEach(async () => {
@@ -64,7 +64,6 @@ test('a process that only has the number of our server is left alone', async () 
   try {
     const { address } = await testServer()
     process.env.XDG_STATE_HOME = home
-    mkdirSync(join(home, 'puzzleflow/server'), { recursive: true })
     // After a restart of the machine: the number is another process's, and a server of somebody else answers there.
     writeFileSync(stateFile(), JSON.stringify({ address, pid: Number(sleeper) }))
     expect(await serverStatus()).toBeUndefined()
