@@ -38,13 +38,17 @@ const remedies: Readonly<Record<string, string>> = {
 export function makeActivities(services: Services): Activities {
   const { store } = services
   const reuse = { ...services, locks: new KeyLocks() }
-  const open = async ({ plan: ref, stage: name, outputs }: StageRequest): Promise<KeyParts> => {
+  const open = async ({
+    plan: ref,
+    stage: name,
+    outputs,
+  }: StageRequest): Promise<KeyParts & { known: Readonly<Record<string, Outputs>> }> => {
     const plan = (await store.readJson(ref)) as FrozenPlan
     const planned = plannedStage(plan, name)
     const stage = services.loaded.stage(planned.uses)
     const known: Record<string, Outputs> = {}
     for (const [need, own] of Object.entries(outputs)) known[need] = (await store.readJson(own)) as Outputs
-    return { plan, planned, stage, params: stageParams(planned, known), outputs }
+    return { plan, planned, stage, params: stageParams(planned, known), outputs, known }
   }
   const job = (plan: FrozenPlan, { stage, outputs }: StageRequest, exclusive: boolean) => ({
     plan,
@@ -85,13 +89,43 @@ export function makeActivities(services: Services): Activities {
       return done
     }),
 
+    approval: guarded(async ({ answer, ...request }) => {
+      const parts = await open(request)
+      const { stage, params } = parts
+      if (!stage.gate) throw new Error(`Internal error: ${request.stage} is no gate`)
+      const { key, components } = planKey(parts)
+      const now = new Date().toISOString()
+      const values = answer && {
+        approved: answer.approved,
+        by: answer.by ?? null,
+        comment: answer.comment ?? null,
+        at: now,
+      }
+      // A refusal ends the run, and is asked again by the next one.
+      if (values?.approved) {
+        const record = { version: 1 as const, key, components, outputs: { values, files: {} } }
+        await store.putRecord({ ...record, seconds: 0, finishedAt: now, host: hostname() })
+      }
+      const found = values ?? (await store.getRecord(key))?.outputs.values
+      if (!found) return { kind: 'open', question: stage.ask({ params, stages: parts.known }) }
+      if (found.approved !== true) return { kind: 'refused', ...(answer?.comment && { comment: answer.comment }) }
+      // Who approved it and when is evidence: nothing that comes after depends on that.
+      return { kind: 'approved', outputs: await store.putJson('outputs', { values: { approved: true }, files: {} }) }
+    }),
+
     gatherStage: guarded(async (request) => {
       const parts = await open(request)
       const tasks = await tasksOf(request.tasks)
-      const keys = request.keys as readonly Digest[]
-      const own = gatherKey(parts, keys)
+      const keys = request.keys as readonly (Digest | null)[]
+      const own = gatherKey(parts, keys, tasks)
       const { done, outputs } = await reuseOr(reuse, own, `${request.stage}: gather`, false, async (run) => {
-        return (await run({ ...job(parts.plan, request, false), kind: 'gather', tasks, keys })) as Outputs
+        return (await run({
+          ...job(parts.plan, request, false),
+          kind: 'gather',
+          tasks,
+          keys,
+          skipped: request.skipped,
+        })) as Outputs
       })
       return { ...done, outputs: await store.putJson('outputs', { values: outputs.values, files: outputs.files }) }
     }),

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import { controlCommands } from './commands/control.js'
+import { explainCommand } from './commands/explain.js'
 import { modelCommands } from './commands/models.js'
 import { resultCommands } from './commands/results.js'
 import { runCommands } from './commands/run.js'
@@ -21,6 +22,7 @@ const program = new Command('puzzleflow')
 specCommands(program)
 runCommands(program)
 resultCommands(program)
+explainCommand(program)
 modelCommands(program)
 controlCommands(program)
 await program.parseAsync()

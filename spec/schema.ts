@@ -1,7 +1,7 @@
 import { readSchema } from '../schemas/read.js'
 import type { Slot } from '../plugins/api/block.js'
 import type { Diagnostic } from './diagnostics.js'
-import { namedPipeline, type Pipeline } from './pipeline.js'
+import { executionSchema, namedPipeline, type Pipeline } from './pipeline.js'
 import type { Registry } from './registry.js'
 import { siteOf } from './site.js'
 import { SourceMap } from './source-map.js'
@@ -34,6 +34,12 @@ export function specSchema(registry: Registry, pipeline = 'puzzle'): Schema {
       ...(envelope.properties as Schema),
       ...(inputs.properties as Schema),
       stages: stagesSchema(compiled, registry, defs),
+      execution: {
+        type: 'object',
+        properties: Object.fromEntries(
+          compiled.stages.map(({ name }) => [name, plain(executionSchema(), registry, 'execution', defs)]),
+        ),
+      },
     },
     additionalProperties: false,
     $defs: defs,

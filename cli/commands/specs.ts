@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { readFileSync } from 'node:fs'
-import { forecast } from '../../activities/forecast.js'
+import { forecast, type StageForecast } from '../../activities/forecast.js'
 import { Failure } from '../../plugins/api/index.js'
 import { loadPlugins } from '../../plugins/registry.js'
 import { readSchema } from '../../schemas/read.js'
@@ -30,10 +30,7 @@ export function specCommands(program: Command): void {
       const stages = await forecast(plan, openStore(options), loadPlugins())
       if (options.json) return printJson({ digest: plan.digest, stages })
       print(`${plan.name}, digest ${plan.digest.slice(0, 12)}, pipeline ${plan.pipeline}`)
-      for (const s of stages) {
-        const saved = s.secondsSaved > 0 ? `, ${s.secondsSaved.toFixed(0)} s saved` : ''
-        print(`${s.stage.padEnd(16)} ${String(s.tasks).padStart(7)} tasks, ${s.reused} reused${saved}  ${s.reason}`)
-      }
+      for (const stage of stages) for (const line of describeForecast(stage)) print(line)
     }),
   )
 
@@ -74,6 +71,25 @@ export function specCommands(program: Command): void {
       if (result.status === 'infeasible') process.exitCode = 3
     }),
   )
+}
+
+/** What a run would do with a stage, and why. */
+function describeForecast({ stage, tasks, reused, secondsSaved, secondsLeft, reasons }: StageForecast): string[] {
+  const seconds = (n: number) =>
+    n < 90 ? `${n.toFixed(0)} s` : n < 5400 ? `${(n / 60).toFixed(0)} min` : `${(n / 3600).toFixed(1)} h`
+  const head =
+    tasks === 'unknown'
+      ? 'tasks unknown'
+      : `${tasks} ${tasks === 1 ? 'task' : 'tasks'}, ${reused} reused${secondsSaved >= 1 ? ` (${seconds(secondsSaved)} saved)` : ''}`
+  const left = secondsLeft !== null && secondsLeft >= 1 ? `, about ${seconds(secondsLeft)} of work left` : ''
+  return [
+    `${stage.padEnd(16)} ${head}${left}`,
+    ...reasons.map((own) =>
+      own.tasks > 1
+        ? `    ${own.tasks} tasks: ${own.reason} (${own.example}, …)`
+        : `    ${own.example === stage ? '' : `${own.example}: `}${own.reason}`,
+    ),
+  ]
 }
 
 function openProblem(file: string): Problem {
