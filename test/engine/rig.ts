@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { queueOf } from '../../activities/worker.js'
 import { specRegistry } from '../../cli/common.js'
 import { startRun, workflowIdOf } from '../../cli/runs.js'
 import type { Outputs } from '../../plugins/api/index.js'
@@ -27,7 +28,8 @@ export class TestWorker {
 
   static async start(address: string, store: FileStore, steps: Steps, slots: number): Promise<TestWorker> {
     const program = join(packageRoot(), 'dist/test/engine/worker.js')
-    const child = spawn(process.execPath, [program, address, store.root, String(slots)], {
+    // Its queue is named after the code that starts the run: here the sources, there what was compiled of them.
+    const child = spawn(process.execPath, [program, address, store.root, queueOf(store), String(slots)], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, [socketVariable]: steps.path },
     })
