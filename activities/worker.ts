@@ -1,14 +1,14 @@
 import { Client, Connection } from '@temporalio/client'
-import { bundleWorkflowCode, NativeConnection, Runtime, DefaultLogger, Worker } from '@temporalio/worker'
+import { NativeConnection, Runtime, DefaultLogger, Worker } from '@temporalio/worker'
 import { cpus } from 'node:os'
-import { existsSync, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { loadPlugins, type Loaded } from '../plugins/registry.js'
 import type { FileStore } from '../store/index.js'
 import { makeActivities } from './activities.js'
 import { Host } from './host.js'
 import { Slots } from './slots.js'
+import { workflowBundle } from './workflow-bundle.js'
 
 export interface WorkerOptions {
   readonly address: string
@@ -36,7 +36,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const worker = await Worker.create({
     connection,
     taskQueue: queue,
-    workflowBundle: await bundle(),
+    workflowBundle: await workflowBundle(),
     activities: makeActivities({ store, host, slots, loaded: registry?.loaded ?? loadPlugins() }),
     // More than there are places: cache hits need none, and those that wait for one heartbeat.
     maxConcurrentActivityTaskExecutions: 4 * slots.size + 4,
@@ -57,12 +57,6 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     host.close()
     await connection.close()
   }
-}
-
-async function bundle(): Promise<{ code: string }> {
-  const compiled = fileURLToPath(new URL('../workflows/index.js', import.meta.url))
-  const workflowsPath = existsSync(compiled) ? compiled : compiled.replace(/\.js$/, '.ts')
-  return bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') })
 }
 
 /** Shuts the worker down when no workflow of its queue has run for a while. */

@@ -38,7 +38,7 @@ export async function readRun(store: FileStore, run: string): Promise<RunDocumen
 /** @throws Failure NoServer */
 export async function connect(address: string): Promise<Client> {
   try {
-    return new Client({ connection: await Connection.connect({ address, connectTimeout: 5000 }) })
+    return new Client({ connection: await Connection.connect({ address, connectTimeout: 3000 }) })
   } catch (error) {
     throw new Failure('NoServer', `No Temporal server answers at ${address}`, {
       remedy: 'Start it, or leave the address out.',

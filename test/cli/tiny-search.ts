@@ -7,9 +7,10 @@ import { makeBlocks } from '../../plugins/blocks/index.js'
 import { noise } from '../model/tiny.js'
 
 /** Words of the tiny model; with its special tokens it knows 40. */
-const words = 'an ant bat bee cat cow cub dog elk emu ewe fox gnu hen hog jay kid owl pig pug ram rat sow yak is . ? = and'
-  .split(' ')
-  .concat(['in', 'on', 'at', 'by', 'to', 'of', 'no'])
+const words =
+  'an ant bat bee cat cow cub dog elk emu ewe fox gnu hen hog jay kid owl pig pug ram rat sow yak is . ? = and'
+    .split(' ')
+    .concat(['in', 'on', 'at', 'by', 'to', 'of', 'no'])
 const special = ['<pad>', '<s>', '</s>', '<unk>']
 const vocabulary = Object.fromEntries([...special, ...words].map((word, id) => [word, id]))
 
@@ -68,12 +69,12 @@ seed: 3
 stages:
   profile: { copies: 1, repetitions: 1 }
   capture: { sequences: 64, validateSequences: 16 }
-  distill: { tokens: 20k, batch: 4, besideNoOp: parent }
+  distill: { tokens: 60k, batch: 4, besideNoOp: parent }
   score: { sequences: 16, pairs: 1 }
   solve: { solutions: 2, minimumDifference: 50% }
   evaluate: { repetitions: 1, sequences: 16 }
   select: { rounds: 0, repetitions: 1, sequences: 16 }
-  uptrain: { tokens: 40k, batch: 8 }
+  uptrain: { tokens: 80k, batch: 8 }
   evaluate-child: { repetitions: 1, sequences: 16 }
 `
 
