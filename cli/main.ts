@@ -6,6 +6,7 @@ import { modelCommands } from './commands/models.js'
 import { resultCommands } from './commands/results.js'
 import { runCommands } from './commands/run.js'
 import { specCommands } from './commands/specs.js'
+import { statusCommands } from './commands/status.js'
 import { printJson } from './common.js'
 
 const program = new Command('puzzleflow')
@@ -21,6 +22,7 @@ const program = new Command('puzzleflow')
 
 specCommands(program)
 runCommands(program)
+statusCommands(program)
 resultCommands(program)
 explainCommand(program)
 modelCommands(program)
