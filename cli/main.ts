@@ -27,4 +27,6 @@ resultCommands(program)
 explainCommand(program)
 modelCommands(program)
 controlCommands(program)
+// Whoever reads may have had enough: `puzzleflow scores RUN | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
 await program.parseAsync()
