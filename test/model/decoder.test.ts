@@ -1,7 +1,9 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Decoder, type Model } from '../../model/index.js'
 import { difference, fullLogits, largest, openMixed } from './mixed.js'
-import { openTiny, someIds } from './tiny.js'
+import { openTiny, scratch, someIds } from './tiny.js'
 
 /** Sums of 40 products in another order: a few units of the last place of float32. */
 const tolerance = 2e-6
@@ -95,4 +97,26 @@ test('logits come out only when they are asked for', async () => {
   expect(await decoder.prefill(someIds(6))).toEqual({ best: expect.any(Int32Array) as Int32Array })
   expect((await decoder.step(someIds(2))).logits).toBeUndefined()
   await decoder.release()
+})
+
+test('weights that are too large to be constants of the session are inputs, with the same result', async () => {
+  const model = await openMixed()
+  const ids = someIds(12)
+  const rows: Float32Array[][] = []
+  for (const largestConstant of [0, 1e6]) {
+    const decoder = await Decoder.create(model, { batch: 1, logits: true, largestConstant })
+    rows.push(await decode(decoder, ids, 5))
+    await decoder.release()
+  }
+  for (const [i, row] of rows[0]!.entries()) expect(difference(row, rows[1]![i]!)).toBeLessThan(tolerance)
+})
+
+test('a profile of the steps and one of each length of prompt is written when it is asked for', async () => {
+  const folder = scratch()
+  const decoder = await Decoder.create(await openTiny(), { batch: 1, profile: join(folder, 'decoding') })
+  await decode(decoder, someIds(6), 4)
+  await decode(decoder, someIds(6), 5)
+  await decoder.release()
+  const names = readdirSync(folder).map((name) => name.replace(/_.*/, ''))
+  expect(names.sort()).toEqual(['decoding-prefill-4', 'decoding-prefill-5', 'decoding-step'])
 })
