@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity'
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
 import { hostname } from 'node:os'
 import type { Outputs, TaskPlan } from '../plugins/api/index.js'
+import { withDescriptions } from '../plugins/loading/load.js'
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import { MissingArtifact, type ArtifactRef, type Digest, type FileStore } from '../store/index.js'
@@ -15,6 +16,7 @@ export interface Services {
   readonly store: FileStore
   readonly host: Host
   readonly slots: Slots
+  /** What plans can use without plugins. */
   readonly loaded: Loaded
 }
 
@@ -28,7 +30,7 @@ export function makeActivities(services: Services): Activities {
   const open = async ({ plan: ref, stage: name, outputs }: StageRequest) => {
     const plan = (await store.readJson(ref)) as FrozenPlan
     const planned = plannedStage(plan, name)
-    const stage = services.loaded.stage(planned.uses)
+    const stage = (await withDescriptions(services.loaded, plan.plugins)).stage(planned.uses)
     const known: Record<string, Outputs> = {}
     for (const [need, own] of Object.entries(outputs)) known[need] = (await store.readJson(own)) as Outputs
     return { plan, planned, stage, base: components(plan, planned, stage, stageParams(planned, known), outputs) }

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure, type Outputs, type Stage, type StageContext } from '../plugins/api/index.js'
+import { withCode } from '../plugins/loading/load.js'
 import { loadPlugins, type Loaded } from '../plugins/registry.js'
 import { FileStore } from '../store/index.js'
 import { machineStateDirectory } from '../store/paths.js'
@@ -30,7 +31,7 @@ async function context(job: Job, store: FileStore, loaded: Loaded, stage: Stage)
 }
 
 async function work(job: Job): Promise<unknown> {
-  const loaded = await pluginsOf()
+  const loaded = await withCode(await builtIn(), job.plan.plugins)
   const stage = loaded.stage(plannedStage(job.plan, job.stage).uses)
   const store = new FileStore(job.storeRoot)
   const own = await context(job, store, loaded, stage)
@@ -66,8 +67,8 @@ async function work(job: Job): Promise<unknown> {
   }
 }
 
-/** The registry: another module in tests. */
-async function pluginsOf(): Promise<Loaded> {
+/** The registry that a plan's plugins add to: another module in tests. */
+async function builtIn(): Promise<Loaded> {
   const other = process.env.PUZZLEFLOW_TEST_REGISTRY
   if (other === undefined) return loadPlugins()
   return ((await import(other)) as { loadPlugins: () => Loaded }).loadPlugins()

@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { controlCommands } from './commands/control.js'
 import { modelCommands } from './commands/models.js'
+import { pluginCommands } from './commands/plugins.js'
 import { resultCommands } from './commands/results.js'
 import { runCommands } from './commands/run.js'
 import { specCommands } from './commands/specs.js'
@@ -20,4 +21,5 @@ runCommands(program)
 resultCommands(program)
 modelCommands(program)
 controlCommands(program)
+pluginCommands(program)
 await program.parseAsync()

@@ -18,6 +18,8 @@ export interface PlannedStage {
   /** The stage type. */
   readonly uses: string
   readonly version: number
+  /** Digest of the plugin that the stage type came from; absent when it came with puzzleflow. */
+  readonly plugin?: Digest
   /** Names of the stages whose outputs it gets: those it needs, and those that its expressions name. */
   readonly needs: readonly string[]
   /** Checked, quantities as numbers, defaults filled in, paths absolute. Expressions are still texts (spec/expressions.ts). */
@@ -29,12 +31,21 @@ export interface PlannedStage {
   readonly timeout?: number
 }
 
+/** A block type as the plan uses it. */
+export interface PlannedBlock {
+  readonly slot: Slot
+  readonly name: string
+  readonly version: number
+  /** Digest of the plugin that it came from; absent when it came with puzzleflow. */
+  readonly plugin?: Digest
+}
+
 /** A plugin as the plan uses it. */
 export interface PlannedPlugin {
-  /** As the spec writes it. */
+  /** Name and version of its package.json, wherever it lies. */
   readonly name: string
   readonly version: string
-  /** Of its code. */
+  /** Of its code, compiled; this machine's cache keeps it under this digest. */
   readonly digest: Digest
 }
 
@@ -54,7 +65,7 @@ export interface FrozenPlan {
   /** In an order in which each stage comes after those it needs. */
   readonly stages: readonly PlannedStage[]
   /** Block types that `space` names. */
-  readonly blocks: readonly { readonly slot: Slot; readonly name: string; readonly version: number }[]
+  readonly blocks: readonly PlannedBlock[]
   readonly plugins: readonly PlannedPlugin[]
   /** Of all above but `specFile`, with paths as the spec writes them: the same wherever the folder lies. */
   readonly digest: Digest

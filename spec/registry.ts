@@ -1,4 +1,5 @@
 import type { JsonObject, Slot } from '../plugins/api/block.js'
+import type { Digest } from '../store/digest.js'
 import type { PlannedPlugin } from './frozen-plan.js'
 
 /** What a spec needs to know of a stage type. */
@@ -10,6 +11,8 @@ export interface StageInfo {
   /** Inputs of the pipeline that it reads. */
   readonly reads: readonly string[]
   readonly exclusive?: boolean
+  /** Digest of the plugin that it came from. */
+  readonly plugin?: Digest
 }
 
 /** What a spec needs to know of a block type. */
@@ -18,6 +21,8 @@ export interface BlockInfo {
   readonly version: number
   /** JSON Schema of an entry of the spec's `space`, `block` included or not. */
   readonly parameters: object
+  /** Digest of the plugin that it came from. */
+  readonly plugin?: Digest
 }
 
 /** A mistake found in the inputs by something that knows what they mean. */
@@ -55,7 +60,12 @@ export interface Registry {
     readonly registry: Registry
     readonly plugins: readonly PlannedPlugin[]
     /** Plugins that could not be loaded. */
-    readonly failures: readonly { readonly plugin: string; readonly message: string; readonly hint?: string }[]
+    readonly failures: readonly {
+      readonly plugin: string
+      readonly code: string
+      readonly message: string
+      readonly hint?: string
+    }[]
   }>
 
   /**

@@ -4,11 +4,23 @@ import { queueOf, runWorker } from '../../activities/worker.js'
 import { Failure } from '../../plugins/api/index.js'
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
 import { ensureServer, serverStatus, stopServer } from '../../server/index.js'
-import { action, addressOf, common, log, openStore, planOf, print, printJson, type Common } from '../common.js'
+import {
+  action,
+  addressOf,
+  common,
+  log,
+  openStore,
+  planOf,
+  print,
+  printJson,
+  reading,
+  type Common,
+  type SpecOptions,
+} from '../common.js'
 import { resultOf, writeOutcome } from '../outcome.js'
 import { claimWorker, connect, ensureWorker, follow, startRun, workflowIdOf } from '../runs.js'
 
-interface RunOptions extends Common {
+interface RunOptions extends SpecOptions {
   readonly run?: string
   readonly detach?: boolean
   readonly until?: string
@@ -16,7 +28,7 @@ interface RunOptions extends Common {
 
 /** Running, and the processes for it. */
 export function runCommands(program: Command): void {
-  common(program.command('run <spec>').description('start or resume a run'))
+  reading(program.command('run <spec>').description('start or resume a run'))
     .option('--run <id>', 'name of the run (default: the spec’s name)')
     .option('--detach', 'do not wait for the result')
     .option('--until <stage>', 'only this stage and those it needs')
@@ -59,7 +71,7 @@ export function runCommands(program: Command): void {
 }
 
 async function run(file: string, options: RunOptions): Promise<void> {
-  const plan = until(await planOf(file), options.until)
+  const plan = until(await planOf(file, options), options.until)
   const name = options.run ?? plan.name
   if (!/^[\w.-]{1,100}$/.test(name))
     throw new Failure('InvalidInput', `"${name}" is no name of a run`, {
