@@ -1,9 +1,7 @@
 /** A child process that loads plugins, answers one question about them and ends. */
 import { Failure } from '../api/index.js'
-import { inspectInputs, loadPlugins } from '../registry.js'
 import type { Answer, Question } from './ask.js'
 import { importPlugin } from './import.js'
-import { withCode } from './load.js'
 import { blockAnatomy, describeType, stageAnatomy } from './type-fields.js'
 
 async function answer(question: Question): Promise<unknown> {
@@ -20,6 +18,11 @@ async function answer(question: Question): Promise<unknown> {
       }
     }
     case 'inspect': {
+      // Only here: the built-in types bring the engine with them, which takes a while to load.
+      const [{ inspectInputs, loadPlugins }, { withCode }] = await Promise.all([
+        import('../registry.js'),
+        import('./load.js'),
+      ])
       const { blocks } = await withCode(loadPlugins(), question.plugins)
       return inspectInputs(question.inputs, blocks)
     }

@@ -102,9 +102,9 @@ function claimNames({ found, description }: OpenedPlugin, taken: Map<string, str
   ]
   const own = new Set<string>()
   for (const name of names) {
-    const owner = own.has(name) ? 'it too, a second time' : taken.get(name)
-    if (owner !== undefined)
-      throw new BadPlugin('plugin-clash', `The plugin "${found.written}" brings the ${name}, which ${owner} has.`)
+    const clash = (what: string) => new BadPlugin('plugin-clash', `The plugin "${found.written}" brings the ${what}.`)
+    if (own.has(name)) throw clash(`${name} twice`)
+    if (taken.has(name)) throw clash(`${name}, which ${taken.get(name)} has`)
     own.add(name)
   }
   for (const name of own) taken.set(name, `plugin "${found.written}"`)
