@@ -2,7 +2,7 @@ import type { Outputs, TaskPlan } from '../plugins/api/index.js'
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { ArtifactRef, Digest, FileStore } from '../store/index.js'
-import { components, keyOf, stageParams, taskComponents } from './keys.js'
+import { gatherKey, planKey, stageParams, taskKey } from './keys.js'
 
 /** What a run of a plan would do with a stage, as far as the store tells. */
 export interface StageForecast {
@@ -32,17 +32,18 @@ export async function forecast(plan: FrozenPlan, store: FileStore, loaded: Loade
     }
     const refs = Object.fromEntries(needs.map((need) => [need, outputs.get(need)!.ref]))
     const values = Object.fromEntries(needs.map((need) => [need, outputs.get(need)!.value]))
-    const base = components(plan, planned, loaded.stage(planned.uses), stageParams(planned, values), refs)
-    const listed = await store.getRecord(keyOf(base, 'plan').key)
+    const stage = loaded.stage(planned.uses)
+    const parts = { plan, planned, stage, params: stageParams(planned, values), outputs: refs }
+    const listed = await store.getRecord(planKey(parts).key)
     if (!listed) {
       report({ reason: 'never planned with these inputs and parameters' })
       continue
     }
     const tasks = (await store.readJson(listed.outputs.files.tasks!)) as TaskPlan[]
-    const keys: Digest[] = tasks.map((task) => keyOf(base, 'run', taskComponents(task)).key)
+    const keys: Digest[] = tasks.map((task) => taskKey(parts, task).key)
     const records = await Promise.all(keys.map((key) => store.getRecord(key)))
     const reused = records.filter((record) => record !== undefined)
-    const gathered = await store.getRecord(keyOf(base, 'gather', { tasks: keys }).key)
+    const gathered = await store.getRecord(gatherKey(parts, keys).key)
     report({
       tasks: tasks.length,
       reused: reused.length,

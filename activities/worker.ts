@@ -43,6 +43,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     activities: makeActivities({ store, host, slots, loaded: registry?.loaded ?? loadPlugins() }),
     // More than there are places: cache hits need none, and those that wait for one heartbeat.
     maxConcurrentActivityTaskExecutions: 4 * slots.size + 4,
+    // Cancellation comes with the answer to a heartbeat.
+    maxHeartbeatThrottleInterval: '2 seconds',
     shutdownGraceTime: '1 second',
     shutdownForceTime: '40 seconds',
   })

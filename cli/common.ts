@@ -1,12 +1,11 @@
-import type { Command } from 'commander'
+import { InvalidArgumentError, type Command } from 'commander'
 import { resolve } from 'node:path'
-import pc from 'picocolors'
-import { exitCodes, Failure, type FailureKind } from '../plugins/api/index.js'
+import { Failure } from '../plugins/api/index.js'
 import { allowing, type Allowed } from '../plugins/loading/allowed.js'
 import { compileSpec } from '../spec/plan.js'
-import { formatDiagnostic, type Diagnostic } from '../spec/diagnostics.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import { FileStore } from '../store/index.js'
+import { BadSpec, explain } from './explain.js'
 import { readSettings } from './settings.js'
 import { specRegistry } from './spec-registry.js'
 
@@ -57,14 +56,6 @@ export function openStore({ store }: Common): FileStore {
 export const addressOf = ({ address }: Common): string | undefined =>
   address ?? process.env.TEMPORAL_ADDRESS ?? readSettings().address
 
-/** A spec with mistakes. */
-export class BadSpec extends Error {
-  constructor(readonly diagnostics: readonly Diagnostic[]) {
-    super(diagnostics.map(formatDiagnostic).join('\n'))
-    this.name = 'BadSpec'
-  }
-}
-
 /** The frozen plan of a spec. @throws BadSpec with all mistakes */
 export async function planOf(file: string, options: SpecOptions): Promise<FrozenPlan> {
   const { plan, diagnostics } = await compileSpec(file, specRegistry(allowedPlugins(options)))
@@ -78,38 +69,28 @@ export function action<A extends unknown[]>(work: (...args: A) => Promise<void>)
     try {
       await work(...args)
     } catch (error) {
-      process.exitCode = explain(error)
+      const { exitCode, text, json } = explain(error)
+      if ((args.at(-1) as Command).opts<Common>().json) printJson({ error: json })
+      log(text)
+      process.exitCode = exitCode
     }
   }
 }
 
-function explain(error: unknown): number {
-  if (error instanceof BadSpec) {
-    log(error.message)
-    return exitCodes.InvalidInput
+/** Reads an option that must be a whole number. */
+export const wholeNumber =
+  (least: number) =>
+  (text: string): number => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least)
+      throw new InvalidArgumentError(`It must be a whole number, ${least} or more.`)
+    return value
   }
-  const found = causeOf(error)
-  if (found) {
-    log(pc.red(found.message))
-    if (found.remedy) log(`Remedy: ${found.remedy}`)
-    return exitCodes[found.kind]
-  }
-  log(error instanceof Error ? (error.stack ?? error.message) : String(error))
-  log('This is a defect of puzzleflow.')
-  return 1
-}
 
-/** The failure behind an error, also behind those that Temporal wraps around it. */
-function causeOf(error: unknown): { kind: FailureKind; message: string; remedy?: string | undefined } | undefined {
-  if (error instanceof Failure) return error
-  let inner = error as
-    { type?: string; message?: string; cause?: unknown; details?: unknown[]; name?: string } | undefined
-  for (; inner; inner = inner.cause as typeof inner) {
-    const { type, message = '', details } = inner
-    if (type === undefined || inner.name !== 'ApplicationFailure') continue
-    const remedy = (details?.[0] as { remedy?: string } | undefined)?.remedy
-    if (type in exitCodes) return { kind: type as FailureKind, message, remedy }
-    return { kind: 'TaskFailed', message: `A task failed for good: ${message}`, remedy }
-  }
-  return undefined
+/** Reads an option that must be a number. */
+export const positiveNumber = (text: string): number => {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError('It must be a number, 0 or more.')
+  return value
 }

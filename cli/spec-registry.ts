@@ -6,7 +6,7 @@ import { withDescriptions } from '../plugins/loading/load.js'
 import { openPlugins, pipelineFile, type OpenedPlugin } from '../plugins/loading/open.js'
 import { builtInPipeline, builtInPipelines, inspectInputs, loadPlugins, type Loaded } from '../plugins/registry.js'
 import type { PlannedPlugin } from '../spec/frozen-plan.js'
-import type { InputProblem, Registry } from '../spec/registry.js'
+import type { Inspection, Registry } from '../spec/registry.js'
 
 /**
  * Stage and block types as specs see them.
@@ -66,9 +66,9 @@ async function extended(loaded: Loaded, opened: readonly OpenedPlugin[]): Promis
   }
 }
 
-async function askPlugins(plugins: readonly PlannedPlugin[], inputs: JsonObject): Promise<readonly InputProblem[]> {
+async function askPlugins(plugins: readonly PlannedPlugin[], inputs: JsonObject): Promise<Inspection> {
   try {
-    return (await ask({ kind: 'inspect', plugins, inputs })) as readonly InputProblem[]
+    return (await ask({ kind: 'inspect', plugins, inputs })) as Inspection
   } catch (cause) {
     if (!(cause instanceof Failure) || cause.kind !== 'PluginBug') throw cause
     const message = `A plugin failed when it was asked what the model can have: ${cause.message}`

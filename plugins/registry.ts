@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { openModel, layerFacts } from '../model/index.js'
 import { packageRoot } from '../store/paths.js'
 import type { PlannedPlugin } from '../spec/frozen-plan.js'
-import { Failure, type Blocks, type BlockType, type JsonObject, type Stage } from './api/index.js'
+import type { InputProblem, Inspection } from '../spec/registry.js'
+import { Failure, type BlockName, type Blocks, type BlockType, type JsonObject, type Stage } from './api/index.js'
 import { builtInBlocks, makeBlocks } from './blocks/index.js'
 import { builtInStages } from './stages/index.js'
 
@@ -56,17 +57,9 @@ export const builtInPipelines = (): string[] =>
     .filter((name) => name.endsWith('.yaml'))
     .map((name) => name.slice(0, -5))
 
-/** A mistake in the inputs that only the model tells. */
-export interface InputProblem {
-  readonly path: readonly (string | number)[]
-  readonly code: string
-  readonly message: string
-  readonly hint?: string
-}
-
 /** Opens the parent (headers only) and asks every block type whether the parent can have what the space asks for. */
-export async function inspectInputs(inputs: JsonObject, blocks: Blocks): Promise<InputProblem[]> {
-  if (typeof inputs.model !== 'string' || inputs.space === undefined) return []
+export async function inspectInputs(inputs: JsonObject, blocks: Blocks): Promise<Inspection> {
+  if (typeof inputs.model !== 'string' || inputs.space === undefined) return { problems: [], blocks: [] }
   const problem = (path: readonly (string | number)[], code: string, error: Failure): InputProblem => ({
     path,
     code,
@@ -77,7 +70,7 @@ export async function inspectInputs(inputs: JsonObject, blocks: Blocks): Promise
   try {
     model = await openModel(inputs.model, blocks)
   } catch (error) {
-    if (error instanceof Failure) return [problem(['model'], 'bad-model', error)]
+    if (error instanceof Failure) return { problems: [problem(['model'], 'bad-model', error)], blocks: [] }
     throw error
   }
   const problems: InputProblem[] = []
@@ -92,5 +85,9 @@ export async function inspectInputs(inputs: JsonObject, blocks: Blocks): Promise
         problems.push(problem(['space', slot, i], 'impossible-variant', error))
       }
     }
-  return problems
+  const own = model.config.blocks.flatMap(({ attention, ffn }): BlockName[] => [
+    { slot: 'attention', name: attention.block },
+    { slot: 'ffn', name: ffn.block },
+  ])
+  return { problems, blocks: own }
 }

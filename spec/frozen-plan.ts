@@ -18,7 +18,7 @@ export interface PlannedStage {
   /** The stage type. */
   readonly uses: string
   readonly version: number
-  /** Digest of the plugin that the stage type came from; absent when it came with puzzleflow. */
+  /** Digest of the plugin that the stage type came from, for those that are not built in. */
   readonly plugin?: Digest
   /** Names of the stages whose outputs it gets: those it needs, and those that its expressions name. */
   readonly needs: readonly string[]
@@ -36,7 +36,7 @@ export interface PlannedBlock {
   readonly slot: Slot
   readonly name: string
   readonly version: number
-  /** Digest of the plugin that it came from; absent when it came with puzzleflow. */
+  /** Digest of the plugin that it came from, for those that are not built in. */
   readonly plugin?: Digest
 }
 
@@ -64,7 +64,7 @@ export interface FrozenPlan {
   readonly inputDigests: Readonly<Record<string, Digest>>
   /** In an order in which each stage comes after those it needs. */
   readonly stages: readonly PlannedStage[]
-  /** Block types that `space` names. */
+  /** Block types that `space` names, and those of the model. */
   readonly blocks: readonly PlannedBlock[]
   readonly plugins: readonly PlannedPlugin[]
   /** Of all above but `specFile`, with paths as the spec writes them: the same wherever the folder lies. */

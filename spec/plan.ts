@@ -8,7 +8,7 @@ import { sortDiagnostics, suggest, type Diagnostic } from './diagnostics.js'
 import { readDocument, type SourceDocument } from './document.js'
 import type { FrozenPlan, PlannedStage } from './frozen-plan.js'
 import { checkPath, digestPath } from './input-files.js'
-import { checkInputs, resolvePaths, type PathUse } from './inputs.js'
+import { checkInputs, distinct, plannedBlock, resolvePaths, type PathUse } from './inputs.js'
 import { applySpecStages, readPipeline, type Pipeline, type StageNode } from './pipeline.js'
 import type { Registry, StageInfo } from './registry.js'
 import { specPlugins, withoutMissing } from './plugins.js'
@@ -58,9 +58,9 @@ export async function compileText(file: string, text: string, registry: Registry
     const problem = await checkPath(path.absolute, path.written, path.kind)
     if (problem) report(path.diagnose(problem))
   }
-  if (diagnostics.length === 0)
-    for (const { path, ...problem } of (await all.inspect?.(inputs)) ?? [])
-      report(spec.map.diagnose(pointer(path), 'value', problem))
+  const inspected = diagnostics.length === 0 ? await all.inspect?.(inputs) : undefined
+  for (const { path, ...problem } of inspected?.problems ?? [])
+    report(spec.map.diagnose(pointer(path), 'value', problem))
   if (diagnostics.length > 0) return done()
 
   const inputDigests = await digestInputs(used, report)
@@ -73,7 +73,10 @@ export async function compileText(file: string, text: string, registry: Registry
     inputs,
     inputDigests,
     stages: planned.map(({ stage }) => stage),
-    blocks,
+    blocks: distinct([
+      ...blocks,
+      ...(inspected?.blocks ?? []).map(({ slot, name }) => plannedBlock(slot, all.blocks.get(slot, name)!)),
+    ]),
     plugins,
   }
   const digest = digestJson(asWritten(body, used))
@@ -125,6 +128,7 @@ function planStage(
       ...(type?.plugin !== undefined && { plugin: type.plugin }),
       needs,
       params: checked.data,
+      ...(type?.plugin !== undefined && { plugin: type.plugin }),
       ...(exclusive !== undefined && { exclusive }),
       ...(retry !== undefined && { retry }),
       ...(timeout !== undefined && { timeout }),

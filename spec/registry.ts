@@ -1,4 +1,5 @@
 import type { JsonObject, Slot } from '../plugins/api/block.js'
+import type { BlockName } from '../plugins/api/stage.js'
 import type { Digest } from '../store/digest.js'
 import type { PlannedPlugin } from './frozen-plan.js'
 
@@ -11,7 +12,7 @@ export interface StageInfo {
   /** Inputs of the pipeline that it reads. */
   readonly reads: readonly string[]
   readonly exclusive?: boolean
-  /** Digest of the plugin that it came from. */
+  /** Digest of the plugin that it came from, unless it is built in. */
   readonly plugin?: Digest
 }
 
@@ -21,7 +22,7 @@ export interface BlockInfo {
   readonly version: number
   /** JSON Schema of an entry of the spec's `space`, `block` included or not. */
   readonly parameters: object
-  /** Digest of the plugin that it came from. */
+  /** Digest of the plugin that it came from, unless it is built in. */
   readonly plugin?: Digest
 }
 
@@ -32,6 +33,12 @@ export interface InputProblem {
   readonly code: string
   readonly message: string
   readonly hint?: string
+}
+
+export interface Inspection {
+  readonly problems: readonly InputProblem[]
+  /** Block types that the model is made of. */
+  readonly blocks: readonly BlockName[]
 }
 
 /** Stage types, block types and pipelines that specs can name: built in and from plugins. */
@@ -73,5 +80,5 @@ export interface Registry {
    * the inputs hold no other mistake.
    * @param inputs  as in the frozen plan
    */
-  inspect?(inputs: JsonObject): Promise<readonly InputProblem[]>
+  inspect?(inputs: JsonObject): Promise<Inspection>
 }

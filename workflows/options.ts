@@ -2,16 +2,16 @@ import type { ActivityOptions } from '@temporalio/workflow'
 import type { StageNode } from './types.js'
 
 /** Failures that another attempt would only repeat. */
-const hopeless = ['InvalidInput', 'Infeasible', 'PluginBug', 'NonFinite', 'TaskFailed', 'NoServer']
+const hopeless = ['InvalidInput', 'Infeasible', 'PluginBug', 'NonFinite', 'TaskFailed', 'NoServer', 'MissingArtifact']
 const day = 86_400
 
 /** How tasks of a stage are tried: crashes, kills and full disks again with back-off, bounded by time. */
-export function taskOptions({ retry = {}, timeout }: Pick<StageNode, 'retry' | 'timeout'>): ActivityOptions {
+export function taskOptions({ retry = {}, timeout, heartbeat = 20 }: StageNode): ActivityOptions {
   return {
     startToCloseTimeout: (timeout ?? 30 * day) * 1000,
     scheduleToCloseTimeout: (retry.within ?? 60 * day) * 1000,
     // A dead worker is noticed this soon.
-    heartbeatTimeout: '20 seconds',
+    heartbeatTimeout: heartbeat * 1000,
     retry: {
       initialInterval: (retry.initialInterval ?? 1) * 1000,
       backoffCoefficient: retry.backoff ?? 2,

@@ -9,6 +9,8 @@ export interface StageNode {
   readonly retry?: RetryPolicy
   /** Seconds of one attempt of a task. */
   readonly timeout?: number
+  /** Seconds without a sign of life after which an attempt is taken for lost. Default 20. */
+  readonly heartbeat?: number
 }
 
 /** Input of the workflow `search`. The plan itself stays in the store. */

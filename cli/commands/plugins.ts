@@ -8,7 +8,8 @@ import { readDocument } from '../../spec/document.js'
 import { pluginDiagnostic, pluginNames } from '../../spec/plugins.js'
 import { readSpecText } from '../../spec/spec-text.js'
 import { packageVersion } from '../../store/paths.js'
-import { action, allowedPlugins, BadSpec, print, printJson, reading, type SpecOptions } from '../common.js'
+import { BadSpec } from '../explain.js'
+import { action, allowedPlugins, print, printJson, reading, type SpecOptions } from '../common.js'
 
 /** A plugin as `plugins ls` tells of it (schema `plugin`, `$defs/description`). */
 interface Listed {

@@ -8,7 +8,8 @@ import type { ScoreRow } from '../../plugins/stages/score.js'
 import { serverStatus } from '../../server/index.js'
 import { action, addressOf, common, openStore, print, printJson, type Common } from '../common.js'
 import { outputsOf, resultOf } from '../outcome.js'
-import { connect, progressOf, readRun, type RunDocument } from '../runs.js'
+import { progressOf } from '../follow.js'
+import { connect, readRun, type RunDocument } from '../runs.js'
 
 /** What came out of runs, and where they stand. */
 export function resultCommands(program: Command): void {

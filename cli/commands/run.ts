@@ -4,6 +4,7 @@ import { queueOf, runWorker } from '../../activities/worker.js'
 import { Failure } from '../../plugins/api/index.js'
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
 import { ensureServer, serverStatus, stopServer } from '../../server/index.js'
+import { digestJson } from '../../store/digest.js'
 import {
   action,
   addressOf,
@@ -11,19 +12,24 @@ import {
   log,
   openStore,
   planOf,
+  positiveNumber,
   print,
   printJson,
   reading,
+  wholeNumber,
   type Common,
   type SpecOptions,
 } from '../common.js'
+import { follow } from '../follow.js'
 import { resultOf, writeOutcome } from '../outcome.js'
-import { claimWorker, connect, ensureWorker, follow, startRun, workflowIdOf } from '../runs.js'
+import { connect, startRun, workflowIdOf } from '../runs.js'
+import { claimWorker, ensureWorker } from '../workers.js'
 
 interface RunOptions extends SpecOptions {
   readonly run?: string
   readonly detach?: boolean
   readonly until?: string
+  readonly heartbeat?: number
 }
 
 /** Running, and the processes for it. */
@@ -32,6 +38,7 @@ export function runCommands(program: Command): void {
     .option('--run <id>', 'name of the run (default: the spec’s name)')
     .option('--detach', 'do not wait for the result')
     .option('--until <stage>', 'only this stage and those it needs')
+    .option('--heartbeat <seconds>', 'a worker silent for so long counts as dead (default: 20)', wholeNumber(1))
     .action(action(run))
 
   const server = program.command('server').description('the Temporal server')
@@ -65,8 +72,8 @@ export function runCommands(program: Command): void {
 
   common(program.command('worker').description('serve the searches of a store'))
     .option('--queue <name>', 'task queue (default: of the store)')
-    .option('--slots <n>', 'tasks side by side (default: the number of cores)', Number)
-    .option('--idle <seconds>', 'end when nothing has run for so long', Number)
+    .option('--slots <n>', 'tasks side by side (default: the number of cores)', wholeNumber(1))
+    .option('--idle <seconds>', 'end when nothing has run for so long', positiveNumber)
     .action(action(worker))
 }
 
@@ -78,16 +85,18 @@ async function run(file: string, options: RunOptions): Promise<void> {
       remedy: 'Use letters, digits, dots and dashes.',
     })
   const store = openStore(options)
-  const info = await ensureServer({ address: addressOf(options), log })
+  const findServer = () => ensureServer({ address: addressOf(options), log })
+  const info = await findServer()
   const client = await connect(info.address)
-  const started = await startRun(client, store, name, plan)
+  const started = await startRun(client, store, name, plan, options)
+  await client.connection.close()
   await ensureWorker(store, info.address)
   const link =
     info.uiAddress && `${info.uiAddress}/namespaces/default/workflows/${encodeURIComponent(workflowIdOf(store, name))}`
   log(`${started ? 'Started' : 'Going on with'} run ${pc.bold(name)}${link ? `: ${link}` : ''}`)
   if (options.detach) {
     if (options.json) printJson({ run: name, specDigest: plan.digest, started, ui: link })
-    return void (await client.connection.close())
+    return
   }
   process.once('SIGINT', () => {
     log(
@@ -95,16 +104,15 @@ async function run(file: string, options: RunOptions): Promise<void> {
     )
     process.exit(130)
   })
-  const document = await follow(client, store, name, info.address)
+  const document = await follow(store, name, info.address, async () => (await findServer()).address)
   const outcome = await writeOutcome(store, document)
   if (options.json) printJson(await resultOf(store, document))
   else log(`Done: ${outcome.folder}`)
   if (outcome.report) log(`Report: ${outcome.report}`)
   if (link) log(`Temporal UI: ${link}`)
-  await client.connection.close()
 }
 
-/** The plan cut down to a stage and those it needs. */
+/** The plan cut down to a stage and those it needs; another plan, so with a digest of its own. */
 function until(plan: FrozenPlan, stage: string | undefined): FrozenPlan {
   if (stage === undefined) return plan
   const byName = new Map(plan.stages.map((s) => [s.name, s]))
@@ -118,14 +126,16 @@ function until(plan: FrozenPlan, stage: string | undefined): FrozenPlan {
     byName.get(name)!.needs.forEach(keep)
   }
   keep(stage)
-  return { ...plan, stages: plan.stages.filter(({ name }) => kept.has(name)) }
+  const stages = plan.stages.filter(({ name }) => kept.has(name))
+  if (stages.length === plan.stages.length) return plan
+  return { ...plan, stages, digest: digestJson({ plan: plan.digest, until: stage }) }
 }
 
 async function worker(options: Common & { queue?: string; slots?: number; idle?: number }): Promise<void> {
   const store = openStore(options)
-  const release = await claimWorker(store)
-  if (!release) return log('Another worker serves this store.')
   const info = await ensureServer({ address: addressOf(options), log })
+  const release = await claimWorker(store, info.address)
+  if (!release) return log('Another worker serves this store.')
   try {
     await runWorker({
       address: info.address,

@@ -13,7 +13,6 @@ import { schemaOfSpec, specSchema } from '../../spec/schema.js'
 import {
   action,
   allowedPlugins,
-  BadSpec,
   common,
   log,
   openStore,
@@ -23,6 +22,7 @@ import {
   reading,
   type SpecOptions,
 } from '../common.js'
+import { BadSpec } from '../explain.js'
 import { specRegistry } from '../spec-registry.js'
 
 /** Commands that need no server. */

@@ -6,7 +6,7 @@ import { validatorOf } from '../../spec/keywords.js'
 import { checkValue } from '../../spec/validate.js'
 import type { Digest } from '../../store/digest.js'
 import { packageVersion } from '../../store/paths.js'
-import { Failure, type BlockType, type JsonObject, type Stage } from '../api/index.js'
+import { Failure, type BlockType, type FanOutStage, type JsonObject } from '../api/index.js'
 import { ask } from './ask.js'
 import { bundleFolder, verifiedBundle, writeBundleFile } from './bundle.js'
 import type { Described } from './type-fields.js'
@@ -16,7 +16,7 @@ export interface PluginDescription {
   readonly name: string
   readonly version: string
   readonly blocks: readonly Described<BlockType>[]
-  readonly stages: readonly Described<Stage>[]
+  readonly stages: readonly Described<FanOutStage>[]
   /** Files by name, relative to the plugin's folder. */
   readonly pipelines: Readonly<Record<string, string>>
 }

@@ -31,7 +31,7 @@ function checkPlugin(exported: unknown): Plugin {
     if (!Array.isArray(list)) throw bug(`its \`${kind}\` is no list`)
     for (const [i, type] of (list as unknown[]).entries()) {
       if (!isRecord(type)) throw bug(`${kind}[${i}] is no object`)
-      const problem = typeProblem(type as never, kind === 'blocks' ? blockAnatomy : (stageAnatomy as never))
+      const problem = typeProblem(type, kind === 'blocks' ? blockAnatomy : stageAnatomy)
       if (problem !== undefined) throw bug(`${kind}[${i}] ("${String(type.name)}") ${problem}`)
     }
   }

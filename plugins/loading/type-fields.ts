@@ -1,4 +1,4 @@
-import type { BlockType, Stage } from '../api/index.js'
+import type { BlockType, FanOutStage } from '../api/index.js'
 
 type Method = (...args: never[]) => unknown
 type MethodOf<T> = { [K in keyof T]-?: NonNullable<T[K]> extends Method ? K : never }[keyof T]
@@ -10,8 +10,16 @@ interface Anatomy<T> {
   readonly methods: Readonly<Record<MethodOf<T>, 'needed' | 'optional'>>
 }
 
-export const stageAnatomy: Anatomy<Stage> = {
-  fields: { name: 'needed', version: 'needed', parameters: 'needed', reads: 'needed', exclusive: 'optional' },
+/** Of a stage of many tasks, which has all that a stage can have; without `plan` it is one task. */
+export const stageAnatomy: Anatomy<FanOutStage> = {
+  fields: {
+    name: 'needed',
+    version: 'needed',
+    parameters: 'needed',
+    reads: 'needed',
+    taskReads: 'optional',
+    exclusive: 'optional',
+  },
   methods: { plan: 'optional', run: 'needed', gather: 'optional' },
 }
 
@@ -27,10 +35,10 @@ export const blockAnatomy: Anatomy<BlockType> = {
   },
 }
 
-/** A type's fields, and the names of its methods: JSON. */
+/** A type's fields, and the names of its methods: JSON, but for fields that are none. */
 export type Described<T> = Pick<T, FieldOf<T>> & { readonly methods: readonly string[] }
 
-export function describeType<T extends object>(type: T, { fields, methods }: Anatomy<T>): Described<T> {
+export function describeType<T>(type: object, { fields, methods }: Anatomy<T>): Described<T> {
   const own = type as Readonly<Record<string, unknown>>
   const values = Object.keys(fields).filter((key) => own[key] !== undefined)
   const present = Object.keys(methods).filter((key) => typeof own[key] === 'function')
@@ -38,7 +46,7 @@ export function describeType<T extends object>(type: T, { fields, methods }: Ana
 }
 
 /** What a type lacks or has wrong, as a sentence's end: `has no run()`. JSON Schema says the rest. */
-export function typeProblem<T extends object>(type: T, { methods }: Anatomy<T>): string | undefined {
+export function typeProblem(type: object, { methods }: Pick<Anatomy<never>, 'methods'>): string | undefined {
   const own = type as Readonly<Record<string, unknown>>
   for (const [key, need] of Object.entries(methods)) {
     if (own[key] === undefined && need === 'needed') return `has no ${key}()`
@@ -48,11 +56,10 @@ export function typeProblem<T extends object>(type: T, { methods }: Anatomy<T>):
 }
 
 /** A stand-in with a described type's fields, whose methods cannot be called: the code stays in child processes. */
-export function standIn<T extends { readonly name: string }>(description: Described<T>): T {
+export function standIn<T>(description: { readonly name: string; readonly methods: readonly string[] }): T {
   const { methods, ...fields } = description
-  const { name } = fields as unknown as T
   const refuse = () => {
-    throw new Error(`Internal error: the code of "${name}" runs in child processes only`)
+    throw new Error(`Internal error: the code of "${description.name}" runs in child processes only`)
   }
-  return { ...fields, ...Object.fromEntries(methods.map((name) => [name, refuse])) } as unknown as T
+  return { ...fields, ...Object.fromEntries(methods.map((name) => [name, refuse])) } as T
 }

@@ -1,8 +1,9 @@
 import { embed, Forward, type Model } from '../../model/index.js'
 import { Graph, Session } from '../../tensor/index.js'
-import { Failure, type ArtifactRef, type Stage } from '../api/index.js'
+import { Failure, type ArtifactRef, type SingleStage } from '../api/index.js'
+import { join } from 'node:path'
 import { layerName } from './library.js'
-import { HiddenStates, openParent, readSequences } from './sequences.js'
+import { HiddenStates, openParent, putSequences, readSequences } from './sequences.js'
 
 interface CaptureParams {
   readonly sequences: number
@@ -13,12 +14,12 @@ interface CaptureParams {
 
 /**
  * One pass of the parent over calibration text. Keeps, as 16-bit floats, what enters every layer (`hiddenNN`), stands
- * between its slots (`midNN`) and leaves the last one, of training text and (`validate-…`) of held-out text; and how much
- * each FFN channel contributes (Puzzle, appendix A).
+ * between its slots (`midNN`) and leaves the last one, of training text and (`validate-…`) of held-out text, with the
+ * tokens themselves (`tokens`); and how much each FFN channel contributes (Puzzle, appendix A).
  */
-export const capture: Stage<CaptureParams> = {
+export const capture: SingleStage<CaptureParams> = {
   name: 'capture',
-  version: 1,
+  version: 2,
   reads: ['model'],
   parameters: {
     type: 'object',
@@ -60,6 +61,7 @@ export const capture: Stage<CaptureParams> = {
     const sets = { '': train, 'validate-': validate }
     for (const [prefix, sequences] of Object.entries(sets)) {
       const { count, length, ids, mask } = sequences
+      files[`${prefix}tokens`] = await putSequences(context, join(context.scratch, 'tokens'), sequences)
       const batch = Math.min(params.batch, count)
       const forward = new Forward(batch, length, context.threads)
       const contributions =

@@ -1,14 +1,14 @@
 import type { Scenario } from '../../model/index.js'
-import { Failure, type JsonObject, type Stage } from '../api/index.js'
-import { addCosts, runtime, totalCost, type Cost, type CostTable } from './costs.js'
+import { Failure, type JsonObject, type SingleStage } from '../api/index.js'
+import { runtime, totalCost, type Cost, type CostTable } from './costs.js'
 import { readJson } from './library.js'
 import { absolute, bounds, describeLimit, limitsOf } from './limits.js'
 import { openParent } from './sequences.js'
 
 /** Refuses limits that no choice of variants can meet, before anything is trained. */
-export const checkLimits: Stage = {
+export const checkLimits: SingleStage = {
   name: 'check-limits',
-  version: 1,
+  version: 2,
   reads: ['model', 'target'],
   parameters: { type: 'object', additionalProperties: false, properties: {} },
 
@@ -45,10 +45,7 @@ export const checkLimits: Stage = {
         remedy: 'Loosen these limits, or add cheaper block types to `space` (no-op is the cheapest).',
       })
     }
-    const values = {
-      parent: addCosts(parent, { prefillSeconds: 0, decodeSeconds: 0, memoryBytes: 0, parameters: 0 }),
-      limits: limits.map(describeLimit),
-    }
-    return { values: values as unknown as JsonObject, files: {} }
+    // Nothing of the limits: what comes after the gate does not depend on them, and stays when they change.
+    return { values: {}, files: {} }
   },
 }

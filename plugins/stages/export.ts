@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs'
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { allWeights, modelShapes, saveCheckpoint, type Model } from '../../model/index.js'
-import type { ArtifactRef, Stage } from '../api/index.js'
+import type { ArtifactRef, SingleStage } from '../api/index.js'
 import { readChild } from './child.js'
-import { assemble, readJson, readLibrary } from './library.js'
+import { asTask, assemble, chosenEntries, readJson, readLibrary } from './library.js'
 import { openParent } from './sequences.js'
 import type { Solution } from './solving.js'
 
@@ -13,7 +13,7 @@ interface ExportParams {
 }
 
 /** The child as a Hugging Face folder: one artifact a file. */
-export const exportChild: Stage<ExportParams> = {
+export const exportChild: SingleStage<ExportParams> = {
   name: 'export',
   version: 1,
   reads: ['model'],
@@ -28,7 +28,8 @@ export const exportChild: Stage<ExportParams> = {
     const folder = spec.model as string
     const parent = await openParent(context)
     const solution = await readJson<Solution>(context, stages.select!.files.selected!)
-    const assembled = assemble(parent, await readLibrary(context), solution.choice, context)
+    const { fillings, inputs } = asTask(chosenEntries(await readLibrary(context), solution.choice))
+    const assembled = assemble(parent, fillings, inputs, context)
     const child = stages.uptrain
       ? await readChild(assembled, await context.open(stages.uptrain.files.child!))
       : assembled

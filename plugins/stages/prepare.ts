@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readFile } from 'node:fs/promises'
 import { openModel, Tokenizer } from '../../model/index.js'
-import { writeTensors } from '../../tensor/index.js'
-import { Failure, type ArtifactRef, type JsonObject, type Stage, type TaskContext } from '../api/index.js'
+import { Failure, type ArtifactRef, type JsonObject, type SingleStage } from '../api/index.js'
 import { shuffled } from './random.js'
+import { putSequences } from './sequences.js'
 
 interface PrepareParams {
   /** Most items read of each task. */
@@ -22,7 +22,7 @@ export interface TaskItems {
 }
 
 /** Turns the data into token sequences of one length (a document each; longer ones are divided), shuffled by the seed. */
-export const prepare: Stage<PrepareParams> = {
+export const prepare: SingleStage<PrepareParams> = {
   name: 'prepare',
   version: 1,
   reads: ['model', 'data', 'tasks'],
@@ -54,13 +54,7 @@ export const prepare: Stage<PrepareParams> = {
         ids.set(rows[row]!, i * length)
         mask.fill(1, i * length, i * length + rows[row]!.length)
       })
-      const path = join(context.scratch, name)
-      const dims = [rows.length, length]
-      await writeTensors(path, {
-        input_ids: { dtype: 'int32', dims, data: ids },
-        mask: { dtype: 'float32', dims, data: mask },
-      })
-      return context.putFile('tokens', path)
+      return putSequences(context, join(context.scratch, name), { count: rows.length, length, ids, mask })
     }
     const files: Record<string, ArtifactRef> = {
       train: await store('train', train),
@@ -121,7 +115,7 @@ function readSequences(path: string, tokenizer: Tokenizer, length: number, vocab
 async function readTasks(
   folder: string,
   tokenizer: Tokenizer,
-  { params }: TaskContext<PrepareParams>,
+  { params }: { readonly params: PrepareParams },
 ): Promise<Record<string, TaskItems>> {
   const file = join(folder, 'tasks.json')
   const bad = (path: string, message: string) =>

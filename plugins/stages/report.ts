@@ -1,5 +1,5 @@
 import type { Scenario } from '../../model/index.js'
-import type { ArtifactRef, Json, JsonObject, Stage } from '../api/index.js'
+import type { ArtifactRef, Json, JsonObject, SingleStage } from '../api/index.js'
 import { format, markdown, type Result } from '../../report/markdown.js'
 import { readJson } from './library.js'
 import type { Evaluation } from './measuring.js'
@@ -12,7 +12,7 @@ interface Quality {
 }
 
 /** What came out of a search, as JSON (`result.json`) and Markdown. */
-export const report: Stage = {
+export const report: SingleStage = {
   name: 'report',
   version: 1,
   reads: ['target'],

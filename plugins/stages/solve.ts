@@ -1,6 +1,6 @@
 import type { Scenario } from '../../model/index.js'
 import { solve as solveProblem, type SolveResult } from '../../solver/index.js'
-import { Failure, type JsonObject, type Stage, type StageContext } from '../api/index.js'
+import { Failure, type JsonObject, type SingleStage, type StageContext } from '../api/index.js'
 import type { CostTable } from './costs.js'
 import { readJson, readLibrary } from './library.js'
 import { limitsOf } from './limits.js'
@@ -30,7 +30,7 @@ export interface SolveOutcome extends Omit<SolveResult, 'solutions'> {
 }
 
 /** One variant per slot and layer with the least KL under the limits: a pool of different solutions, and baselines. */
-export const solve: Stage<SolveParams> = {
+export const solve: SingleStage<SolveParams> = {
   name: 'solve',
   version: 2,
   reads: ['model', 'target'],

@@ -13,7 +13,7 @@ import {
   type ModelConfig,
 } from '../../model/index.js'
 import { elements, Trainer, type AdamWOptions } from '../../tensor/index.js'
-import { Failure, type JsonObject, type Stage, type TaskContext } from '../api/index.js'
+import { Failure, type JsonObject, type SingleStage } from '../api/index.js'
 import { normal } from './random.js'
 import { trainWithCheckpoints } from './training.js'
 
@@ -33,7 +33,7 @@ interface TrainParams {
 /** Trains a Llama model, from scratch or from the checkpoint that an earlier `train` stage left, and writes it as a
  *  Hugging Face checkpoint in float16. Data: JSON lines
  *  {"text", "answers": [[start, end] in characters]?}, one document a sequence, read in the file's order. */
-export const train: Stage<TrainParams> = {
+export const train: SingleStage<TrainParams> = {
   name: 'train',
   version: 1,
   reads: ['corpus', 'corpus2', 'tokenizer'],
@@ -112,7 +112,10 @@ export const train: Stage<TrainParams> = {
 }
 
 /** Weights of the checkpoint that a stage this one needs has left. */
-async function continued(context: TaskContext<TrainParams>, shapes: Readonly<Record<string, readonly number[]>>) {
+async function continued(
+  context: Parameters<(typeof train)['run']>[0],
+  shapes: Readonly<Record<string, readonly number[]>>,
+) {
   const before = Object.values(context.stages).find(({ files }) => files['model.safetensors'])
   if (!before) return undefined
   const folder = join(context.scratch, 'before')

@@ -1,7 +1,7 @@
 import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { definePlugin, defineStage, type Stage } from '../../plugins/api/index.js'
+import { definePlugin, defineStage, type SingleStage } from '../../plugins/api/index.js'
 import { withDescriptions } from '../../plugins/loading/load.js'
 import { loadPlugins } from '../../plugins/registry.js'
 import { goodSpec, specFolder } from '../spec/good-spec.js'
@@ -122,7 +122,7 @@ test('a plugin brings block types, and the plan says which code they are', async
 })
 
 test('a plugin’s type is checked by the compiler', () => {
-  const stage: Stage<{ times: number }> = {
+  const stage: SingleStage<{ times: number }> = {
     name: 'echo',
     version: 1,
     reads: [],

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import type { Stage } from 'puzzleflow/plugin'
+import type { FanOutStage } from 'puzzleflow/plugin'
 import { add, count, wordsOf, type Counts } from './words.js'
 
 /** Counts the words of each chunk in a task of its own, then adds them up. */
-export const countWords: Stage<{ readonly letters: number }> = {
+export const countWords: FanOutStage<{ readonly letters: number }> = {
   name: 'count-words',
   version: 1,
   reads: [],

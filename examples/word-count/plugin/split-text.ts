@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
-import { Failure, type ArtifactRef, type Stage } from 'puzzleflow/plugin'
+import { Failure, type ArtifactRef, type SingleStage } from 'puzzleflow/plugin'
 
 /** Cuts the text into chunks of whole paragraphs. One task, for it has no `plan`. */
-export const splitText: Stage<{ readonly paragraphs: number }> = {
+export const splitText: SingleStage<{ readonly paragraphs: number }> = {
   name: 'split-text',
   version: 1,
   // Its digest enters the key of the task: another text, another key.

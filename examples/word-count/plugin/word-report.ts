@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import type { Stage } from 'puzzleflow/plugin'
+import type { SingleStage } from 'puzzleflow/plugin'
 import { ranked, type Counts } from './words.js'
 
 /** The most frequent words, as JSON and as a page: `result.json` and `report.md` of the run. */
-export const wordReport: Stage<{ readonly top: number }> = {
+export const wordReport: SingleStage<{ readonly top: number }> = {
   name: 'word-report',
   version: 1,
   reads: [],
