@@ -36,17 +36,22 @@ const remedies: Readonly<Record<string, string>> = {
   Crash: 'See logs/tasks.log in the store; a process that SIGKILL ended may have had too little memory.',
 }
 
+/** A stage of a plan, and the outputs of those that it needs. */
+interface OpenStage extends KeyParts {
+  readonly known: Readonly<Record<string, Outputs>>
+}
+
 /** The activities of a worker. Each looks its key up in the store before it does any work. */
 export function makeActivities(services: Services): Activities {
   const { store } = services
   const reuse = { ...services, locks: new KeyLocks() }
-  const open = async ({ plan: ref, stage: name, outputs }: StageRequest): Promise<KeyParts> => {
+  const open = async ({ plan: ref, stage: name, outputs }: StageRequest): Promise<OpenStage> => {
     const plan = (await store.readJson(ref)) as FrozenPlan
     const planned = plannedStage(plan, name)
     const stage = (await withDescriptions(services.loaded, plan.plugins)).stage(planned.uses)
     const known: Record<string, Outputs> = {}
     for (const [need, own] of Object.entries(outputs)) known[need] = (await store.readJson(own)) as Outputs
-    return { plan, planned, stage, params: stageParams(planned, known), outputs }
+    return { plan, planned, stage, params: stageParams(planned, known), outputs, known }
   }
   const job = (plan: FrozenPlan, { stage, outputs }: StageRequest, exclusive: boolean) => ({
     plan,
@@ -55,6 +60,12 @@ export function makeActivities(services: Services): Activities {
     storeRoot: store.root,
     threads: exclusive ? services.slots.size : 1,
   })
+  const questionOf = async (request: StageRequest, { plan, planned, stage, params, known }: OpenStage) => {
+    if (planned.plugin === undefined && stage.gate) return stage.ask({ params, stages: known })
+    // The code of a plugin runs in child processes only.
+    const options = { what: request.stage, signal: Context.current().cancellationSignal, onProgress: () => undefined }
+    return (await services.host.run({ ...job(plan, request, false), kind: 'ask' }, options)) as string
+  }
   const tasksOf = async (ref: ArtifactRef) => (await store.readJson(ref)) as TaskPlan[]
 
   return {
@@ -87,13 +98,42 @@ export function makeActivities(services: Services): Activities {
       return done
     }),
 
+    approval: guarded(async ({ answer, ...request }) => {
+      const parts = await open(request)
+      if (!parts.stage.gate) throw new Error(`Internal error: ${request.stage} is no gate`)
+      const { key, components } = planKey(parts)
+      const now = new Date().toISOString()
+      const values = answer && {
+        approved: answer.approved,
+        by: answer.by ?? null,
+        comment: answer.comment ?? null,
+        at: now,
+      }
+      // A refusal ends the run, and is asked again by the next one.
+      if (values?.approved) {
+        const record = { version: 1 as const, key, components, outputs: { values, files: {} } }
+        await store.putRecord({ ...record, seconds: 0, finishedAt: now, host: hostname() })
+      }
+      const found = values ?? (await store.getRecord(key))?.outputs.values
+      if (!found) return { kind: 'open', question: await questionOf(request, parts) }
+      if (found.approved !== true) return { kind: 'refused', ...(answer?.comment && { comment: answer.comment }) }
+      // Who approved it and when is evidence: nothing that comes after depends on that.
+      return { kind: 'approved', outputs: await store.putJson('outputs', { values: { approved: true }, files: {} }) }
+    }),
+
     gatherStage: guarded(async (request) => {
       const parts = await open(request)
       const tasks = await tasksOf(request.tasks)
-      const keys = request.keys as readonly Digest[]
-      const own = gatherKey(parts, keys)
+      const keys = request.keys as readonly (Digest | null)[]
+      const own = gatherKey(parts, keys, tasks)
       const { done, outputs } = await reuseOr(reuse, own, `${request.stage}: gather`, false, async (run) => {
-        return (await run({ ...job(parts.plan, request, false), kind: 'gather', tasks, keys })) as Outputs
+        return (await run({
+          ...job(parts.plan, request, false),
+          kind: 'gather',
+          tasks,
+          keys,
+          skipped: request.skipped,
+        })) as Outputs
       })
       return { ...done, outputs: await store.putJson('outputs', { values: outputs.values, files: outputs.files }) }
     }),

@@ -37,6 +37,8 @@ async function work(job: Job): Promise<unknown> {
     for (const [name, ref] of Object.entries(job.outputs)) stages[name] = (await store.readJson(ref)) as Outputs
     return { ...environment(job, store, loaded, stage.reads), params: stageParams(planned, stages), stages }
   }
+  if (stage.gate && job.kind === 'ask') return stage.ask(await whole())
+  if (stage.gate || job.kind === 'ask') throw new Error(`Internal error: ${job.stage} cannot ${job.kind}`)
   if (job.kind === 'plan') return stage.plan ? stage.plan(await whole()) : [onlyTask(job.stage)]
   const scratch = await mkdtemp(join(await store.scratch(), 'task-'))
   const progress = (fraction: number, text: string) => send({ kind: 'progress', fraction, text })
@@ -58,12 +60,15 @@ async function work(job: Job): Promise<unknown> {
     }
     const tasks = []
     for (const [i, plan] of job.tasks.entries()) {
-      const record = await store.getRecord(job.keys[i]!)
+      const key = job.keys[i]
+      if (!key) continue
+      const record = await store.getRecord(key)
       if (!record) throw new Error(`Internal error: no record of ${plan.id}`)
       tasks.push({ plan, outputs: record.outputs as Outputs })
     }
     if (!stage.plan) return tasks[0]!.outputs
-    if (stage.gather) return await stage.gather({ ...(await whole()), tasks, scratch, threads, progress })
+    if (stage.gather)
+      return await stage.gather({ ...(await whole()), tasks, skipped: job.skipped, scratch, threads, progress })
     return {
       values: { tasks: Object.fromEntries(tasks.map((t) => [t.plan.id, t.outputs.values])) },
       files: {},

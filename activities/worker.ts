@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadPlugins, type Loaded } from '../plugins/registry.js'
 import type { FileStore } from '../store/index.js'
+import { buildId } from './build-id.js'
 import { makeActivities } from './activities.js'
 import { Host } from './host.js'
 import { Slots } from './slots.js'
@@ -23,8 +24,8 @@ export interface WorkerOptions {
   readonly registry?: { readonly loaded: Loaded; readonly module: string }
 }
 
-/** Task queue of a store: two checkouts may share a server. */
-export const queueOf = (store: FileStore): string => `puzzleflow-${store.id}`
+/** Task queue of a store and a version of the code: checkouts may share a server. */
+export const queueOf = (store: FileStore): string => `puzzleflow-${store.id}-${buildId()}`
 
 /** Serves a store's searches until it is told to end or is idle. */
 export async function runWorker(options: WorkerOptions): Promise<void> {

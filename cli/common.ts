@@ -4,6 +4,7 @@ import { Failure } from '../plugins/api/index.js'
 import { allowing, type Allowed } from '../plugins/loading/allowed.js'
 import { compileSpec } from '../spec/plan.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
+import type { Registry } from '../spec/registry.js'
 import { FileStore } from '../store/index.js'
 import { BadSpec, explain } from './explain.js'
 import { readSettings } from './settings.js'
@@ -56,9 +57,12 @@ export function openStore({ store }: Common): FileStore {
 export const addressOf = ({ address }: Common): string | undefined =>
   address ?? process.env.TEMPORAL_ADDRESS ?? readSettings().address
 
+/** What specs can use: built-in types and those of allowed plugins. */
+export const registryFor = (options: SpecOptions): Registry => specRegistry(undefined, allowedPlugins(options))
+
 /** The frozen plan of a spec. @throws BadSpec with all mistakes */
 export async function planOf(file: string, options: SpecOptions): Promise<FrozenPlan> {
-  const { plan, diagnostics } = await compileSpec(file, specRegistry(allowedPlugins(options)))
+  const { plan, diagnostics } = await compileSpec(file, registryFor(options))
   if (!plan) throw new BadSpec(diagnostics)
   return plan
 }

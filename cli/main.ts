@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import { controlCommands } from './commands/control.js'
+import { explainCommand } from './commands/explain.js'
 import { modelCommands } from './commands/models.js'
 import { pluginCommands } from './commands/plugins.js'
 import { resultCommands } from './commands/results.js'
@@ -22,6 +23,7 @@ const program = new Command('puzzleflow')
 specCommands(program)
 runCommands(program)
 resultCommands(program)
+explainCommand(program)
 modelCommands(program)
 controlCommands(program)
 pluginCommands(program)

@@ -47,9 +47,23 @@ export async function connect(address: string): Promise<Client> {
   }
 }
 
+/** Whether a worker asked a queue for tasks within the last minute. */
+async function isServed({ connection, options: { namespace } }: Client, taskQueue: string): Promise<boolean> {
+  const { pollers } = await connection.workflowService.describeTaskQueue({
+    namespace,
+    taskQueue: { name: taskQueue },
+    taskQueueType: 1, // of workflows
+  })
+  return (pollers ?? []).some(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 > Date.now() - 60_000)
+}
+
 export interface StartOptions {
   /** Seconds without a sign of life after which a task's attempt is taken for lost. */
   readonly heartbeat?: number | undefined
+  /** Tasks of a stage in flight at once. */
+  readonly concurrency?: number | undefined
+  /** Outputs of stages that are needed but not in the plan. */
+  readonly given?: Readonly<Record<string, ArtifactRef>>
 }
 
 /** Starts a run, or finds it where it stands. @returns whether it was started now
@@ -59,7 +73,7 @@ export async function startRun(
   store: FileStore,
   run: string,
   plan: FrozenPlan,
-  { heartbeat }: StartOptions = {},
+  { heartbeat, concurrency, given = {} }: StartOptions = {},
 ): Promise<boolean> {
   const workflowId = workflowIdOf(store, run)
   const ref = await store.putJson('plan', plan)
@@ -70,14 +84,13 @@ export async function startRun(
     specDigest: plan.digest,
     model,
     plan: ref,
-    stages: plan.stages.map(({ name, needs, exclusive, retry, timeout }) => ({
-      name,
-      needs,
-      ...(exclusive === undefined ? {} : { exclusive }),
-      ...(retry === undefined ? {} : { retry }),
-      ...(timeout === undefined ? {} : { timeout }),
+    stages: plan.stages.map(({ uses: _, version: __, params: ___, plugin: ____, ...node }) => ({
+      ...node,
+      run,
       ...(heartbeat === undefined ? {} : { heartbeat }),
     })),
+    given,
+    ...(concurrency === undefined ? {} : { concurrency }),
   }
   const document: RunDocument = {
     run,
@@ -89,8 +102,8 @@ export async function startRun(
     startedAt: new Date().toISOString(),
   }
   let started = true
-  try {
-    await client.workflow.start('search', {
+  const begin = () =>
+    client.workflow.start('search', {
       workflowId,
       taskQueue: queueOf(store),
       args: [input],
@@ -103,14 +116,22 @@ export async function startRun(
         { key: specKey, value: plan.digest },
       ],
     })
+  try {
+    await begin()
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
-    const running = await client.workflow.getHandle(workflowId).describe()
+    const handle = client.workflow.getHandle(workflowId)
+    const running = await handle.describe()
     if (running.typedSearchAttributes.get(specKey) !== plan.digest)
       throw new Failure('InvalidInput', `The run "${run}" still runs another spec`, {
         remedy: `Wait for it, cancel it (puzzleflow cancel ${run}), or give this run another name: --run ID.`,
       })
-    started = false
+    started = running.taskQueue !== queueOf(store) && !(await isServed(client, running.taskQueue))
+    if (started) {
+      // Another version began it and none of its workers is left: what they finished is in the store.
+      await handle.terminate('goes on with another version of puzzleflow')
+      await begin()
+    }
   }
   // The command that started it may have been killed before it could note so.
   const noted = (await store.getDocument(`runs/${run}`)) as RunDocument | undefined

@@ -10,9 +10,10 @@ import type { Inspection, Registry } from '../spec/registry.js'
 
 /**
  * Stage and block types as specs see them.
+ * @param loaded  those that are there without plugins
  * @param allowed  plugins whose code may run. Default: none
  */
-export function specRegistry(allowed: Allowed = allowing([]), loaded: Loaded = loadPlugins()): Registry {
+export function specRegistry(loaded: Loaded = loadPlugins(), allowed: Allowed = allowing([])): Registry {
   return {
     ...types(loaded),
     pipeline: builtInPipeline,

@@ -4,6 +4,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { check, lock } from 'proper-lockfile'
+import { buildId } from '../activities/build-id.js'
 import { Failure } from '../plugins/api/index.js'
 import { answers, commandLine, endProcess } from '../server/index.js'
 import type { FileStore } from '../store/index.js'
@@ -17,8 +18,9 @@ interface WorkerState {
   readonly address: string
 }
 
-const lockFile = (store: FileStore) => join(store.root, 'worker.lock')
-const stateFile = (store: FileStore) => join(store.root, 'worker.json')
+// Workers of different versions serve different searches.
+const lockFile = (store: FileStore) => join(store.root, `worker-${buildId()}.lock`)
+const stateFile = (store: FileStore) => join(store.root, `worker-${buildId()}.json`)
 const lockOptions = (store: FileStore) => ({ realpath: false, lockfilePath: lockFile(store), stale: 10_000 })
 
 /** Holds the place of the store's worker. @returns undefined when another process does */

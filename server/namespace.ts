@@ -8,6 +8,7 @@ export const searchAttributes = {
   PuzzleSpec: 'keyword',
   PuzzleStage: 'keyword',
   PuzzleProgress: 'double',
+  PuzzleStatus: 'keyword',
 } as const
 
 /** Numbers of Temporal's IndexedValueType. */

@@ -43,7 +43,11 @@ export async function ensureServer(options: {
     return { address: options.address, source: 'the address you gave' }
   }
   const running = await serverStatus()
-  if (running) return running
+  if (running) {
+    // It may be an older version's.
+    await setUp(running.address)
+    return running
+  }
   mkdirSync(folder(), { recursive: true })
   const release = await lock(folder(), { stale: 15_000, retries: { retries: 1200, factor: 1, minTimeout: 500 } })
   try {
@@ -160,5 +164,6 @@ function serverArguments({ kind }: ServerProgram, port: number, uiPort: number):
     return ['--db', file, '--port', `${port}`, '--ui-port', `${uiPort}`, '--attributes', pairs.join(',')]
   const attributes = pairs.flatMap((pair) => ['--search-attribute', pair.replace(/=./, (c) => c.toUpperCase())])
   const ports = ['--ip', '127.0.0.1', '--port', `${port}`, '--ui-port', `${uiPort}`]
-  return ['server', 'start-dev', '--db-filename', file, '--log-level', 'warn', ...ports, ...attributes]
+  const fair = ['--dynamic-config-value', 'matching.enableFairness=true']
+  return ['server', 'start-dev', '--db-filename', file, '--log-level', 'warn', ...ports, ...fair, ...attributes]
 }

@@ -109,7 +109,7 @@ function planStage(
   registry: Registry,
   report: (found: Diagnostic) => void,
 ): { readonly stage: PlannedStage; readonly paths: readonly PathUse[] } {
-  const { name, uses, retry, timeout, site, paramsSite } = node
+  const { name, uses, execution, site, paramsSite } = node
   const type = registry.stages.get(uses)
   if (!type) {
     const message = `There is no stage type "${uses}".`
@@ -119,7 +119,13 @@ function planStage(
   } else checkReads(node, type, pipeline, report)
   const checked = checkValue(type?.parameters ?? {}, node.params, `stages.${name}`, `stage type ${uses}`)
   for (const finding of checked.findings) report(paramsSite.diagnose(finding.at, finding.where, finding))
-  const exclusive = node.exclusive ?? type?.exclusive
+  const exclusive = execution.exclusive ?? type?.exclusive
+  if (execution.onFailure === 'continue' && type && !type.partial) {
+    const message = `Stage "${name}" cannot do without any of its tasks, so failed ones cannot be left out.`
+    report(
+      site.diagnose('', 'key', { code: 'needs-all-tasks', message, hint: 'use `onFailure: wait` or `finish-running`' }),
+    )
+  }
   return {
     stage: {
       name,
@@ -129,9 +135,10 @@ function planStage(
       needs,
       params: checked.data,
       ...(type?.plugin !== undefined && { plugin: type.plugin }),
+      ...execution,
       ...(exclusive !== undefined && { exclusive }),
-      ...(retry !== undefined && { retry }),
-      ...(timeout !== undefined && { timeout }),
+      ...(type?.partial !== undefined && { partial: type.partial }),
+      ...(type?.gate !== undefined && { gate: type.gate }),
     },
     paths: resolvePaths(checked.data, checked.paths, paramsSite, `/stages/${index}/params`, `stages.${name}`),
   }

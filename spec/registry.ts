@@ -12,6 +12,10 @@ export interface StageInfo {
   /** Inputs of the pipeline that it reads. */
   readonly reads: readonly string[]
   readonly exclusive?: boolean
+  /** Can do without some of its tasks. */
+  readonly partial?: boolean
+  /** Waits for a person instead of doing work. */
+  readonly gate?: boolean
   /** Digest of the plugin that it came from, unless it is built in. */
   readonly plugin?: Digest
 }

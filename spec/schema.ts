@@ -2,7 +2,7 @@ import { readSchema } from '../schemas/read.js'
 import type { Slot } from '../plugins/api/block.js'
 import { sortDiagnostics, type Diagnostic } from './diagnostics.js'
 import { readDocument } from './document.js'
-import { namedPipeline, readPipeline, type Pipeline } from './pipeline.js'
+import { executionSchema, namedPipeline, readPipeline, type Pipeline } from './pipeline.js'
 import { specPlugins } from './plugins.js'
 import type { Registry } from './registry.js'
 import { siteOf } from './site.js'
@@ -66,6 +66,12 @@ function schemaOf(pipeline: Pipeline, registry: Registry): Schema {
       ...(inputs.properties as Schema),
       pipeline: pipelineSchema(properties.pipeline as Schema, registry, defs),
       stages: stagesSchema(pipeline, registry, defs),
+      execution: {
+        type: 'object',
+        properties: Object.fromEntries(
+          pipeline.stages.map(({ name }) => [name, plain(executionSchema(), registry, 'execution', defs)]),
+        ),
+      },
     },
     additionalProperties: false,
     $defs: defs,

@@ -110,6 +110,15 @@ export class FileStore implements Store {
     await writeWhole(this.recordPlace(record.key), JSON.stringify(record, null, 1))
   }
 
+  async *listRecords(): AsyncGenerator<TaskRecord> {
+    const root = join(this.root, 'records')
+    for (const folder of await readdir(root).catch(() => []))
+      for (const name of await readdir(join(root, folder))) {
+        const record = name.endsWith('.json') ? ((await readDocument(join(root, folder, name))) as TaskRecord) : undefined
+        if (record?.version === 1) yield record
+      }
+  }
+
   async checkpoint(key: Digest): Promise<string> {
     const folder = join(this.root, 'checkpoints', parseDigest(key))
     await guard(() => mkdir(folder, { recursive: true }))

@@ -44,8 +44,8 @@ const builtIn = (loaded: Loaded): Listed => ({
   name: 'puzzleflow',
   version: packageVersion(),
   origin: 'built in',
-  blocks: loaded.blocks.list().map((type) => describeType(type, blockAnatomy)),
-  stages: loaded.stages.map((stage) => describeType(stage, stageAnatomy)),
+  blocks: loaded.blocks.list().map((type) => describeType(type, blockAnatomy(type))),
+  stages: loaded.stages.map((stage) => describeType(stage, stageAnatomy(stage))),
   pipelines: builtInPipelines(),
 })
 

@@ -2,9 +2,8 @@ import type { Command } from 'commander'
 import pc from 'picocolors'
 import { queueOf, runWorker } from '../../activities/worker.js'
 import { Failure } from '../../plugins/api/index.js'
-import type { FrozenPlan } from '../../spec/frozen-plan.js'
+import { describedTypes } from '../../plugins/loading/load.js'
 import { ensureServer, serverStatus, stopServer } from '../../server/index.js'
-import { digestJson } from '../../store/digest.js'
 import {
   action,
   addressOf,
@@ -23,13 +22,14 @@ import {
 import { follow } from '../follow.js'
 import { resultOf, writeOutcome } from '../outcome.js'
 import { connect, startRun, workflowIdOf } from '../runs.js'
+import { selectStages, type Selection } from '../selection.js'
 import { claimWorker, ensureWorker } from '../workers.js'
 
-interface RunOptions extends SpecOptions {
+interface RunOptions extends SpecOptions, Selection {
   readonly run?: string
   readonly detach?: boolean
-  readonly until?: string
   readonly heartbeat?: number
+  readonly concurrency?: number
 }
 
 /** Running, and the processes for it. */
@@ -38,6 +38,9 @@ export function runCommands(program: Command): void {
     .option('--run <id>', 'name of the run (default: the spec’s name)')
     .option('--detach', 'do not wait for the result')
     .option('--until <stage>', 'only this stage and those it needs')
+    .option('--from <stage>', 'only this stage and those after it: what it needs must be in the store')
+    .option('--only <stage>', 'only this stage: what it needs must be in the store')
+    .option('--concurrency <n>', 'tasks of a stage in flight at once (default: 32)', wholeNumber(1))
     .option('--heartbeat <seconds>', 'a worker silent for so long counts as dead (default: 20)', wholeNumber(1))
     .action(action(run))
 
@@ -78,17 +81,20 @@ export function runCommands(program: Command): void {
 }
 
 async function run(file: string, options: RunOptions): Promise<void> {
-  const plan = until(await planOf(file, options), options.until)
-  const name = options.run ?? plan.name
+  const whole = await planOf(file, options)
+  const name = options.run ?? whole.name
   if (!/^[\w.-]{1,100}$/.test(name))
     throw new Failure('InvalidInput', `"${name}" is no name of a run`, {
       remedy: 'Use letters, digits, dots and dashes.',
     })
   const store = openStore(options)
+  const { from, until, only } = options
+  const selection = { ...(from && { from }), ...(until && { until }), ...(only && { only }) }
+  const { plan, given } = await selectStages(whole, selection, store, await describedTypes(whole))
   const findServer = () => ensureServer({ address: addressOf(options), log })
   const info = await findServer()
   const client = await connect(info.address)
-  const started = await startRun(client, store, name, plan, options)
+  const started = await startRun(client, store, name, plan, { ...options, given })
   await client.connection.close()
   await ensureWorker(store, info.address)
   const link =
@@ -110,25 +116,6 @@ async function run(file: string, options: RunOptions): Promise<void> {
   else log(`Done: ${outcome.folder}`)
   if (outcome.report) log(`Report: ${outcome.report}`)
   if (link) log(`Temporal UI: ${link}`)
-}
-
-/** The plan cut down to a stage and those it needs; another plan, so with a digest of its own. */
-function until(plan: FrozenPlan, stage: string | undefined): FrozenPlan {
-  if (stage === undefined) return plan
-  const byName = new Map(plan.stages.map((s) => [s.name, s]))
-  if (!byName.has(stage))
-    throw new Failure('InvalidInput', `There is no stage "${stage}"`, {
-      remedy: `Stages: ${[...byName.keys()].join(', ')}.`,
-    })
-  const kept = new Set<string>()
-  const keep = (name: string) => {
-    kept.add(name)
-    byName.get(name)!.needs.forEach(keep)
-  }
-  keep(stage)
-  const stages = plan.stages.filter(({ name }) => kept.has(name))
-  if (stages.length === plan.stages.length) return plan
-  return { ...plan, stages, digest: digestJson({ plan: plan.digest, until: stage }) }
 }
 
 async function worker(options: Common & { queue?: string; slots?: number; idle?: number }): Promise<void> {

@@ -1,9 +1,8 @@
 import type { Command } from 'commander'
 import { readFileSync } from 'node:fs'
-import { forecast } from '../../activities/forecast.js'
+import { forecast, type StageForecast } from '../../activities/forecast.js'
 import { Failure } from '../../plugins/api/index.js'
-import { withDescriptions } from '../../plugins/loading/load.js'
-import { loadPlugins } from '../../plugins/registry.js'
+import { describedTypes } from '../../plugins/loading/load.js'
 import { readSchema, schemaNames } from '../../schemas/read.js'
 import { readProblem, solve, type Problem } from '../../solver/index.js'
 import { formatDiagnostic } from '../../spec/diagnostics.js'
@@ -12,7 +11,6 @@ import { compileSpec } from '../../spec/plan.js'
 import { schemaOfSpec, specSchema } from '../../spec/schema.js'
 import {
   action,
-  allowedPlugins,
   common,
   log,
   openStore,
@@ -20,6 +18,7 @@ import {
   print,
   printJson,
   reading,
+  registryFor,
   type SpecOptions,
 } from '../common.js'
 import { BadSpec } from '../explain.js'
@@ -29,7 +28,7 @@ import { specRegistry } from '../spec-registry.js'
 export function specCommands(program: Command): void {
   reading(program.command('validate <spec>').description('all mistakes of a spec')).action(
     action(async (file: string, options: SpecOptions) => {
-      const { plan, diagnostics } = await compileSpec(file, specRegistry(allowedPlugins(options)))
+      const { plan, diagnostics } = await compileSpec(file, registryFor(options))
       if (options.json) printJson({ valid: plan !== undefined, digest: plan?.digest, diagnostics })
       else for (const diagnostic of diagnostics) print(formatDiagnostic(diagnostic))
       if (plan && !options.json)
@@ -41,13 +40,10 @@ export function specCommands(program: Command): void {
   reading(program.command('plan <spec>').description('stages and tasks, and what the store has of them')).action(
     action(async (file: string, options: SpecOptions) => {
       const plan = await planOf(file, options)
-      const stages = await forecast(plan, openStore(options), await withDescriptions(loadPlugins(), plan.plugins))
+      const stages = await forecast(plan, openStore(options), await describedTypes(plan))
       if (options.json) return printJson({ digest: plan.digest, stages })
       print(`${plan.name}, digest ${plan.digest.slice(0, 12)}, pipeline ${plan.pipeline}`)
-      for (const s of stages) {
-        const saved = s.secondsSaved > 0 ? `, ${s.secondsSaved.toFixed(0)} s saved` : ''
-        print(`${s.stage.padEnd(16)} ${String(s.tasks).padStart(7)} tasks, ${s.reused} reused${saved}  ${s.reason}`)
-      }
+      for (const stage of stages) for (const line of describeForecast(stage)) print(line)
     }),
   )
 
@@ -71,7 +67,7 @@ export function specCommands(program: Command): void {
         if (options.spec !== undefined) {
           if (name !== undefined && name !== 'spec')
             throw new Failure('InvalidInput', `The schema "${name}" depends on no spec`, { remedy: 'Leave one out.' })
-          const { schema, diagnostics } = await schemaOfSpec(options.spec, specRegistry(allowedPlugins(options)))
+          const { schema, diagnostics } = await schemaOfSpec(options.spec, registryFor(options))
           if (!schema) throw new BadSpec(diagnostics)
           return printJson(schema)
         }
@@ -94,6 +90,25 @@ export function specCommands(program: Command): void {
       if (result.status === 'infeasible') process.exitCode = 3
     }),
   )
+}
+
+/** What a run would do with a stage, and why. */
+function describeForecast({ stage, tasks, reused, secondsSaved, secondsLeft, reasons }: StageForecast): string[] {
+  const seconds = (n: number) =>
+    n < 90 ? `${n.toFixed(0)} s` : n < 5400 ? `${(n / 60).toFixed(0)} min` : `${(n / 3600).toFixed(1)} h`
+  const head =
+    tasks === 'unknown'
+      ? 'tasks unknown'
+      : `${tasks} ${tasks === 1 ? 'task' : 'tasks'}, ${reused} reused${secondsSaved >= 1 ? ` (${seconds(secondsSaved)} saved)` : ''}`
+  const left = secondsLeft !== null && secondsLeft >= 1 ? `, about ${seconds(secondsLeft)} of work left` : ''
+  return [
+    `${stage.padEnd(16)} ${head}${left}`,
+    ...reasons.map((own) =>
+      own.tasks > 1
+        ? `    ${own.tasks} tasks: ${own.reason} (${own.example}, …)`
+        : `    ${own.example === stage ? '' : `${own.example}: `}${own.reason}`,
+    ),
+  ]
 }
 
 function openProblem(file: string): Problem {

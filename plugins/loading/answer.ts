@@ -12,8 +12,8 @@ async function answer(question: Question): Promise<unknown> {
       return {
         name: plugin.name,
         version: plugin.version,
-        blocks: blocks.map((type) => describeType(type, blockAnatomy)),
-        stages: stages.map((stage) => describeType(stage, stageAnatomy)),
+        blocks: blocks.map((type) => describeType(type, blockAnatomy(type))),
+        stages: stages.map((stage) => describeType(stage, stageAnatomy(stage))),
         pipelines,
       }
     }

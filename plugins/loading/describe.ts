@@ -3,20 +3,21 @@ import { join } from 'node:path'
 import { readSchema } from '../../schemas/read.js'
 import type { PlannedPlugin } from '../../spec/frozen-plan.js'
 import { validatorOf } from '../../spec/keywords.js'
+import type { BlockInfo, StageInfo } from '../../spec/registry.js'
 import { checkValue } from '../../spec/validate.js'
 import type { Digest } from '../../store/digest.js'
 import { packageVersion } from '../../store/paths.js'
-import { Failure, type BlockType, type FanOutStage, type JsonObject } from '../api/index.js'
+import { Failure, type JsonObject, type Slot } from '../api/index.js'
 import { ask } from './ask.js'
 import { bundleFolder, verifiedBundle, writeBundleFile } from './bundle.js'
-import type { Described } from './type-fields.js'
 
 /** What a plugin holds, without its code: JSON, told by a child process and kept beside the bundle. */
 export interface PluginDescription {
   readonly name: string
   readonly version: string
-  readonly blocks: readonly Described<BlockType>[]
-  readonly stages: readonly Described<FanOutStage>[]
+  /** `methods`: names of the functions that a type has. */
+  readonly blocks: readonly (BlockInfo & { readonly slot: Slot; readonly methods: readonly string[] })[]
+  readonly stages: readonly (StageInfo & { readonly methods: readonly string[] })[]
   /** Files by name, relative to the plugin's folder. */
   readonly pipelines: Readonly<Record<string, string>>
 }

@@ -31,7 +31,7 @@ function checkPlugin(exported: unknown): Plugin {
     if (!Array.isArray(list)) throw bug(`its \`${kind}\` is no list`)
     for (const [i, type] of (list as unknown[]).entries()) {
       if (!isRecord(type)) throw bug(`${kind}[${i}] is no object`)
-      const problem = typeProblem(type, kind === 'blocks' ? blockAnatomy : stageAnatomy)
+      const problem = typeProblem(type, kind === 'blocks' ? blockAnatomy(type) : stageAnatomy(type))
       if (problem !== undefined) throw bug(`${kind}[${i}] ("${String(type.name)}") ${problem}`)
     }
   }

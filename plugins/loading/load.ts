@@ -1,6 +1,6 @@
-import type { PlannedPlugin } from '../../spec/frozen-plan.js'
+import type { FrozenPlan, PlannedPlugin } from '../../spec/frozen-plan.js'
 import { Failure, type BlockType, type Stage } from '../api/index.js'
-import { makeLoaded, type Loaded } from '../registry.js'
+import { loadPlugins, makeLoaded, type Loaded } from '../registry.js'
 import { describePlugin } from './describe.js'
 import { importPlugin } from './import.js'
 import { standIn } from './type-fields.js'
@@ -42,6 +42,9 @@ export const withDescriptions = (loaded: Loaded, plugins: readonly PlannedPlugin
       blocks: blocks.map((block) => standIn<BlockType>(block)),
     }
   })
+
+/** Stage and block types that a plan uses, without the code of its plugins. */
+export const describedTypes = ({ plugins }: FrozenPlan): Promise<Loaded> => withDescriptions(loadPlugins(), plugins)
 
 async function extended(
   loaded: Loaded,

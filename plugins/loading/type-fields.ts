@@ -1,30 +1,41 @@
-import type { BlockType, FanOutStage } from '../api/index.js'
+import type { BlockType, FanOutStage, GateStage, SingleStage } from '../api/index.js'
 
 type Method = (...args: never[]) => unknown
-type MethodOf<T> = { [K in keyof T]-?: NonNullable<T[K]> extends Method ? K : never }[keyof T]
-type FieldOf<T> = Exclude<keyof T, MethodOf<T>>
+type KeyOf<T> = T extends unknown ? keyof T : never
+type MethodOf<T> = T extends unknown
+  ? { [K in keyof T]-?: NonNullable<T[K]> extends Method ? K : never }[keyof T]
+  : never
+type FieldOf<T> = Exclude<KeyOf<T>, MethodOf<T>>
 
-/** What a type of plugin consists of. The records hold every key: the compiler misses one that the interface gains. */
-interface Anatomy<T> {
-  readonly fields: Readonly<Record<FieldOf<T>, 'needed' | 'optional'>>
+/** What a type of a plugin consists of. The records hold every key: the compiler misses one that the interface gains. */
+export interface Anatomy<T> {
+  readonly fields: Readonly<Record<FieldOf<T>, true>>
   readonly methods: Readonly<Record<MethodOf<T>, 'needed' | 'optional'>>
 }
 
-/** Of a stage of many tasks, which has all that a stage can have; without `plan` it is one task. */
-export const stageAnatomy: Anatomy<FanOutStage> = {
+const work: Anatomy<SingleStage | FanOutStage> = {
   fields: {
-    name: 'needed',
-    version: 'needed',
-    parameters: 'needed',
-    reads: 'needed',
-    taskReads: 'optional',
-    exclusive: 'optional',
+    name: true,
+    version: true,
+    parameters: true,
+    reads: true,
+    taskReads: true,
+    exclusive: true,
+    partial: true,
+    gate: true,
   },
   methods: { plan: 'optional', run: 'needed', gather: 'optional' },
 }
 
-export const blockAnatomy: Anatomy<BlockType> = {
-  fields: { name: 'needed', slot: 'needed', version: 'needed', parameters: 'needed', empty: 'optional' },
+const gate: Anatomy<GateStage> = {
+  fields: { name: true, version: true, parameters: true, reads: true, exclusive: true, gate: true },
+  methods: { ask: 'needed', plan: 'optional', run: 'optional' },
+}
+
+export const stageAnatomy = (stage: object): Anatomy<never> => ('gate' in stage && stage.gate === true ? gate : work)
+
+const block: Anatomy<BlockType> = {
+  fields: { name: true, slot: true, version: true, parameters: true, empty: true },
   methods: {
     variants: 'needed',
     id: 'needed',
@@ -35,18 +46,21 @@ export const blockAnatomy: Anatomy<BlockType> = {
   },
 }
 
-/** A type's fields, and the names of its methods: JSON, but for fields that are none. */
-export type Described<T> = Pick<T, FieldOf<T>> & { readonly methods: readonly string[] }
+export const blockAnatomy = (_: object): Anatomy<never> => block
 
-export function describeType<T>(type: object, { fields, methods }: Anatomy<T>): Described<T> {
+/** A type's fields, and the names of its methods. `Info` is what those who read it need to know. */
+export function describeType<Info>(
+  type: object,
+  { fields, methods }: Anatomy<never>,
+): Info & { readonly methods: readonly string[] } {
   const own = type as Readonly<Record<string, unknown>>
   const values = Object.keys(fields).filter((key) => own[key] !== undefined)
   const present = Object.keys(methods).filter((key) => typeof own[key] === 'function')
-  return { ...Object.fromEntries(values.map((key) => [key, own[key]])), methods: present } as unknown as Described<T>
+  return { ...(Object.fromEntries(values.map((key) => [key, own[key]])) as Info), methods: present }
 }
 
 /** What a type lacks or has wrong, as a sentence's end: `has no run()`. JSON Schema says the rest. */
-export function typeProblem(type: object, { methods }: Pick<Anatomy<never>, 'methods'>): string | undefined {
+export function typeProblem(type: object, { methods }: Anatomy<never>): string | undefined {
   const own = type as Readonly<Record<string, unknown>>
   for (const [key, need] of Object.entries(methods)) {
     if (own[key] === undefined && need === 'needed') return `has no ${key}()`

@@ -56,7 +56,7 @@ export const echoSpec = (plugin: string, more = ''): string =>
 /** Compiles `spec.yaml` of a folder; allow entries start from there. Messages name files from there. */
 export async function compile(folder: string, allow: readonly string[]) {
   const file = join(folder, 'spec.yaml')
-  const registry = specRegistry(allowing(allow.map((text) => ({ text, folder }))))
+  const registry = specRegistry(undefined, allowing(allow.map((text) => ({ text, folder }))))
   const { plan, diagnostics } = await compileSpec(file, registry)
   return { plan, diagnostics: diagnostics.map((d) => formatDiagnostic(d).replace(`${folder}/`, '')) }
 }

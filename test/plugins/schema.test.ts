@@ -19,7 +19,7 @@ const plugin = {
 
 const schemaOf = (text: string, allow = ['./mine']) => {
   const folder = folderWith({ 'spec.yaml': text, ...plugin })
-  const registry = specRegistry(allowing(allow.map((text) => ({ text, folder }))))
+  const registry = specRegistry(undefined, allowing(allow.map((text) => ({ text, folder }))))
   return schemaOfSpec(join(folder, 'spec.yaml'), registry)
 }
 
