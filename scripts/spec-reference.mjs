@@ -26,7 +26,13 @@ function type(node) {
   if (either) return [...new Set(either.map(type))].join(' or ')
   if (own.type === 'array') return `list of ${own.items ? type(own.items) : 'anything'}`
   if (own.type === 'object') return 'map'
-  return Array.isArray(own.type) ? own.type.join(' or ') : own.type === 'string' ? 'text' : own.type === 'integer' ? 'whole number' : (own.type ?? 'anything')
+  return Array.isArray(own.type)
+    ? own.type.join(' or ')
+    : own.type === 'string'
+      ? 'text'
+      : own.type === 'integer'
+        ? 'whole number'
+        : (own.type ?? 'anything')
 }
 
 function row(name, node, required) {
@@ -50,11 +56,7 @@ function rows(node, prefix = '') {
     const path = `${prefix}${name}`
     const nested = inner.properties && inner.type === 'object' ? rows(inner, `${path}.`) : []
     const item = inner.type === 'array' && inner.items && definition(inner.items).properties
-    return [
-      row(path, value, own.required?.includes(name)),
-      ...nested,
-      ...(item ? rows(inner.items, `${path}[].`) : []),
-    ]
+    return [row(path, value, own.required?.includes(name)), ...nested, ...(item ? rows(inner.items, `${path}[].`) : [])]
   })
 }
 const table = (lines) =>
@@ -71,8 +73,15 @@ const lines = [
   ...table([
     ...rows({ properties: top, required: [...schema.required, ...schema.then.required] }),
     row('space', space, true),
-    row('stages', { ...stages, description: 'By stage: its parameters (below); `false` leaves it out; `{ uses: …, needs: […], with: {…} }` adds one.' }),
-    row('execution', { ...execution, description: 'By stage: how its tasks are run (below). Results do not depend on it.' }),
+    row('stages', {
+      ...stages,
+      description:
+        'By stage: its parameters (below); `false` leaves it out; `{ uses: …, needs: […], with: {…} }` adds one.',
+    }),
+    row('execution', {
+      ...execution,
+      description: 'By stage: how its tasks are run (below). Results do not depend on it.',
+    }),
   ]),
   '## Block types: entries of `space.attention` and `space.ffn`',
   '',

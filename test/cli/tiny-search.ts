@@ -7,9 +7,10 @@ import { makeBlocks } from '../../plugins/blocks/index.js'
 import { noise } from '../model/tiny.js'
 
 /** Words of the tiny model; with its special tokens it knows 40. */
-const words = 'an ant bat bee cat cow cub dog elk emu ewe fox gnu hen hog jay kid owl pig pug ram rat sow yak is . ? = and'
-  .split(' ')
-  .concat(['in', 'on', 'at', 'by', 'to', 'of', 'no'])
+const words =
+  'an ant bat bee cat cow cub dog elk emu ewe fox gnu hen hog jay kid owl pig pug ram rat sow yak is . ? = and'
+    .split(' ')
+    .concat(['in', 'on', 'at', 'by', 'to', 'of', 'no'])
 const special = ['<pad>', '<s>', '</s>', '<unk>']
 const vocabulary = Object.fromEntries([...special, ...words].map((word, id) => [word, id]))
 
