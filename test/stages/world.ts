@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
-import { Decoder, openModel } from '../../model/index.js'
+import { allWeights, Decoder, modelShapes, openModel, saveCheckpoint } from '../../model/index.js'
 import type { JsonObject } from '../../plugins/api/index.js'
 import { blocks, noise, writeTiny } from '../model/tiny.js'
 
@@ -72,6 +72,16 @@ async function items(parent: string, count: number, seed: number): Promise<strin
     return JSON.stringify({ prompt, answer: answer.map((id) => words[id]).join(' ') })
   })
   return `${lines.join('\n')}\n`
+}
+
+/** Changes weights of a model's folder, by the names of `modelShapes`. */
+export async function changeWeights(folder: string, change: (weights: Record<string, Float32Array>) => void) {
+  const model = await openModel(folder, blocks)
+  const { config } = model
+  const weights = await allWeights(model)
+  change(weights)
+  const shapes = modelShapes(config, blocks)
+  await saveCheckpoint(join(folder, 'model.safetensors'), config, blocks, weights, shapes, 'float32')
 }
 
 /** What a tiny search reads: a parent with its tokenizer, texts and tasks. */
