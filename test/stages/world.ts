@@ -98,7 +98,7 @@ export async function tinyWorld(fields: JsonObject = {}, { tokenizer = true } = 
   await writeTiny(fields, 1, parent)
   if (tokenizer) writeTokenizer(parent)
   writeFileSync(join(folder, 'data/train.jsonl'), documents(30, 11))
-  writeFileSync(join(folder, 'data/validate.jsonl'), documents(9, 12))
+  writeFileSync(join(folder, 'data/validate.jsonl'), documents(20, 12))
   writeFileSync(join(folder, 'tasks/tasks.json'), JSON.stringify({ one: { chance: 0.02 }, two: {} }))
   for (const [i, name] of ['one', 'two'].entries())
     writeFileSync(join(folder, `tasks/${name}.jsonl`), await items(parent, 6, 20 + i))
