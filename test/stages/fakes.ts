@@ -1,9 +1,7 @@
 import type { ArtifactRef, JsonObject, Outputs } from '../../plugins/api/index.js'
-import type { DistillParams } from '../../plugins/stages/distill-plan.js'
-import { lessons } from '../../plugins/stages/distill-plan.js'
-import { entryId, type LibraryEntry } from '../../plugins/stages/library.js'
-import { allVariants } from '../../plugins/stages/distill-plan.js'
 import type { Model } from '../../model/index.js'
+import { allVariants, lessons, type DistillParams } from '../../plugins/stages/distill-plan.js'
+import { entryId, type LibraryEntry } from '../../plugins/stages/library.js'
 import { digestBytes } from '../../store/digest.js'
 
 /** A reference to an artifact that nobody reads. */
