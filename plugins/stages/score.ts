@@ -51,7 +51,7 @@ export interface ScoreRow {
  */
 export const score: FanOutStage<ScoreParams> = {
   name: 'score',
-  version: 2,
+  version: 3,
   reads: ['model', 'space'],
   taskReads: ['model'],
   parameters: {
@@ -81,7 +81,7 @@ export const score: FanOutStage<ScoreParams> = {
           const { fillings, inputs } = asTask([attention, ffn])
           const before = slot !== 'block' && { attention, ffn }[slot].weights !== null
           return {
-            id: `${layerName(layer)}/${attention.variant}+${ffn.variant}`,
+            id: `${layerName(layer)}/${slot}/${attention.variant}+${ffn.variant}`,
             label: `layer ${layer}: ${attention.variant} and ${ffn.variant}`,
             group: layerName(layer),
             params: {

@@ -54,7 +54,7 @@ test('tasks have keys of their own', () => {
       'profile: floor',
       'profile: ffn/swiglu-16',
       'distill: layer02/ffn/swiglu-16+no-op',
-      'score: layer01/parent+swiglu-16',
+      'score: layer01/ffn/parent+swiglu-16',
       'evaluate: solution-1',
       'uptrain: child',
     ]),

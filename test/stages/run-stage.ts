@@ -81,7 +81,11 @@ export class Search {
   /** The tasks that a stage plans. */
   async tasks(name: string): Promise<readonly TaskPlan[]> {
     const { stage } = await this.parts(name)
-    return stage.plan ? plain(await stage.plan(await this.whole(name))) : [onlyTask(name)]
+    if (!stage.plan) return [onlyTask(name)]
+    const tasks = plain(await stage.plan(await this.whole(name)))
+    const twice = tasks.find(({ id }, i) => tasks.findIndex((other) => other.id === id) !== i)
+    if (twice) throw new Error(`The stage ${name} planned two tasks "${twice.id}"`)
+    return tasks
   }
 
   async key(name: string, task: TaskPlan): Promise<Digest> {
