@@ -73,7 +73,11 @@ export class Search {
     const tasks = await this.tasks(name)
     const done: { plan: TaskPlan; outputs: Outputs }[] = []
     for (const plan of tasks) done.push({ plan, outputs: await this.run(name, plan) })
-    const outputs = await this.gathered(name, done)
+    const keys = await Promise.all(tasks.map((task) => this.key(name, task)))
+    const parts = await this.parts(name)
+    const outputs = parts.stage.plan
+      ? await this.reused(gatherKey(parts, keys), `${name}: gather`, () => this.gather(name, done))
+      : done[0]!.outputs
     this.known.set(name, outputs)
     return outputs
   }
@@ -138,16 +142,17 @@ export class Search {
     }
   }
 
-  private async gathered(name: string, tasks: readonly { plan: TaskPlan; outputs: Outputs }[]): Promise<Outputs> {
-    const parts = await this.parts(name)
-    const { stage } = parts
+  /** What a stage makes of its tasks' outputs, which may be made up. */
+  async gather(
+    name: string,
+    tasks: readonly { readonly plan: TaskPlan; readonly outputs: Outputs }[],
+  ): Promise<Outputs> {
+    const { stage } = await this.parts(name)
     if (!stage.plan) return tasks[0]!.outputs
-    const keys = await Promise.all(tasks.map(({ plan }) => this.key(name, plan)))
-    return this.reused(gatherKey(parts, keys), `${name}: gather`, async (scratch) => {
-      if (stage.gather)
-        return stage.gather({ ...(await this.whole(name)), tasks, scratch, threads: 1, progress: () => undefined })
+    if (!stage.gather)
       return { values: { tasks: Object.fromEntries(tasks.map((t) => [t.plan.id, t.outputs.values])) }, files: {} }
-    })
+    const progress = () => undefined
+    return plain(await stage.gather({ ...(await this.whole(name)), tasks, scratch: lasting(), threads: 1, progress }))
   }
 
   private async parts(name: string): Promise<KeyParts> {
