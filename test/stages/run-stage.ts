@@ -46,6 +46,8 @@ interface SearchOptions {
 export class Search {
   /** Tasks that ran, `STAGE: ID`; those whose results were in the store are not among them. */
   readonly ran: string[] = []
+  /** What stages told the log. */
+  readonly logged: string[] = []
   private readonly known = new Map<string, Outputs>()
 
   private constructor(
@@ -138,7 +140,7 @@ export class Search {
       open: (ref) => store.path(ref),
       put: (kind, data) => (data instanceof Uint8Array ? store.putBytes(kind, data) : store.putJson(kind, data)),
       putFile: (kind, path) => store.putFile(kind, path),
-      log: () => undefined,
+      log: (message) => void this.logged.push(message),
     }
   }
 
