@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity'
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
 import { hostname } from 'node:os'
 import type { Outputs, TaskPlan } from '../plugins/api/index.js'
+import { withDescriptions } from '../plugins/loading/load.js'
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import { MissingArtifact, type ArtifactRef, type Digest, type FileStore } from '../store/index.js'
@@ -15,6 +16,7 @@ export interface Services {
   readonly store: FileStore
   readonly host: Host
   readonly slots: Slots
+  /** What plans can use without plugins. */
   readonly loaded: Loaded
 }
 
@@ -34,18 +36,19 @@ const remedies: Readonly<Record<string, string>> = {
   Crash: 'See logs/tasks.log in the store; a process that SIGKILL ended may have had too little memory.',
 }
 
+/** A stage of a plan, and the outputs of those that it needs. */
+interface OpenStage extends KeyParts {
+  readonly known: Readonly<Record<string, Outputs>>
+}
+
 /** The activities of a worker. Each looks its key up in the store before it does any work. */
 export function makeActivities(services: Services): Activities {
   const { store } = services
   const reuse = { ...services, locks: new KeyLocks() }
-  const open = async ({
-    plan: ref,
-    stage: name,
-    outputs,
-  }: StageRequest): Promise<KeyParts & { known: Readonly<Record<string, Outputs>> }> => {
+  const open = async ({ plan: ref, stage: name, outputs }: StageRequest): Promise<OpenStage> => {
     const plan = (await store.readJson(ref)) as FrozenPlan
     const planned = plannedStage(plan, name)
-    const stage = services.loaded.stage(planned.uses)
+    const stage = (await withDescriptions(services.loaded, plan.plugins)).stage(planned.uses)
     const known: Record<string, Outputs> = {}
     for (const [need, own] of Object.entries(outputs)) known[need] = (await store.readJson(own)) as Outputs
     return { plan, planned, stage, params: stageParams(planned, known), outputs, known }
@@ -57,6 +60,12 @@ export function makeActivities(services: Services): Activities {
     storeRoot: store.root,
     threads: exclusive ? services.slots.size : 1,
   })
+  const questionOf = async (request: StageRequest, { plan, planned, stage, params, known }: OpenStage) => {
+    if (planned.plugin === undefined && stage.gate) return stage.ask({ params, stages: known })
+    // The code of a plugin runs in child processes only.
+    const options = { what: request.stage, signal: Context.current().cancellationSignal, onProgress: () => undefined }
+    return (await services.host.run({ ...job(plan, request, false), kind: 'ask' }, options)) as string
+  }
   const tasksOf = async (ref: ArtifactRef) => (await store.readJson(ref)) as TaskPlan[]
 
   return {
@@ -91,8 +100,7 @@ export function makeActivities(services: Services): Activities {
 
     approval: guarded(async ({ answer, ...request }) => {
       const parts = await open(request)
-      const { stage, params } = parts
-      if (!stage.gate) throw new Error(`Internal error: ${request.stage} is no gate`)
+      if (!parts.stage.gate) throw new Error(`Internal error: ${request.stage} is no gate`)
       const { key, components } = planKey(parts)
       const now = new Date().toISOString()
       const values = answer && {
@@ -107,7 +115,7 @@ export function makeActivities(services: Services): Activities {
         await store.putRecord({ ...record, seconds: 0, finishedAt: now, host: hostname() })
       }
       const found = values ?? (await store.getRecord(key))?.outputs.values
-      if (!found) return { kind: 'open', question: stage.ask({ params, stages: parts.known }) }
+      if (!found) return { kind: 'open', question: await questionOf(request, parts) }
       if (found.approved !== true) return { kind: 'refused', ...(answer?.comment && { comment: answer.comment }) }
       // Who approved it and when is evidence: nothing that comes after depends on that.
       return { kind: 'approved', outputs: await store.putJson('outputs', { values: { approved: true }, files: {} }) }

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure, type Environment, type Outputs, type RunningTask, type StageContext } from '../plugins/api/index.js'
+import { withCode } from '../plugins/loading/load.js'
 import { loadPlugins, type Loaded } from '../plugins/registry.js'
 import { FileStore } from '../store/index.js'
 import { machineStateDirectory } from '../store/paths.js'
@@ -27,7 +28,7 @@ function environment({ plan }: Job, store: FileStore, loaded: Loaded, reads: rea
 }
 
 async function work(job: Job): Promise<unknown> {
-  const loaded = await pluginsOf()
+  const loaded = await withCode(await builtIn(), job.plan.plugins)
   const planned = plannedStage(job.plan, job.stage)
   const stage = loaded.stage(planned.uses)
   const store = new FileStore(job.storeRoot)
@@ -36,7 +37,8 @@ async function work(job: Job): Promise<unknown> {
     for (const [name, ref] of Object.entries(job.outputs)) stages[name] = (await store.readJson(ref)) as Outputs
     return { ...environment(job, store, loaded, stage.reads), params: stageParams(planned, stages), stages }
   }
-  if (stage.gate) throw new Error(`Internal error: ${job.stage} waits for a person, it does not run`)
+  if (stage.gate && job.kind === 'ask') return stage.ask(await whole())
+  if (stage.gate || job.kind === 'ask') throw new Error(`Internal error: ${job.stage} cannot ${job.kind}`)
   if (job.kind === 'plan') return stage.plan ? stage.plan(await whole()) : [onlyTask(job.stage)]
   const scratch = await mkdtemp(join(await store.scratch(), 'task-'))
   const progress = (fraction: number, text: string) => send({ kind: 'progress', fraction, text })
@@ -76,8 +78,8 @@ async function work(job: Job): Promise<unknown> {
   }
 }
 
-/** The registry: another module in tests. */
-async function pluginsOf(): Promise<Loaded> {
+/** The registry that a plan's plugins add to: another module in tests. */
+async function builtIn(): Promise<Loaded> {
   const other = process.env.PUZZLEFLOW_TEST_REGISTRY
   if (other === undefined) return loadPlugins()
   return ((await import(other)) as { loadPlugins: () => Loaded }).loadPlugins()

@@ -14,6 +14,8 @@ interface JobBase {
 /** What a child process is asked to do. */
 export type Job =
   | (JobBase & { readonly kind: 'plan' })
+  /** The question of a stage that waits for a person. */
+  | (JobBase & { readonly kind: 'ask' })
   | (JobBase & { readonly kind: 'run'; readonly task: TaskPlan; readonly key: Digest })
   | (JobBase & {
       readonly kind: 'gather'

@@ -1,13 +1,15 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { existsSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { Failure, type JsonObject } from '../plugins/api/index.js'
-import { builtInPipeline, builtInPipelines, inspectInputs, loadPlugins, type Loaded } from '../plugins/registry.js'
+import { Failure } from '../plugins/api/index.js'
+import { allowing, type Allowed } from '../plugins/loading/allowed.js'
 import { compileSpec } from '../spec/plan.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { Registry } from '../spec/registry.js'
 import { FileStore } from '../store/index.js'
 import { BadSpec, explain } from './explain.js'
+import { readSettings } from './settings.js'
+import { specRegistry } from './spec-registry.js'
 
 /** Options that every command takes. */
 export interface Common {
@@ -22,13 +24,32 @@ export const common = (command: Command): Command =>
     .option('--store <dir>', 'where artifacts and records are kept (PUZZLEFLOW_STORE)')
     .option('--address <host:port>', 'of a Temporal server (TEMPORAL_ADDRESS)')
 
+/** Options of commands that read a spec. */
+export interface SpecOptions extends Common {
+  readonly allowPlugin?: readonly string[]
+}
+
+export const reading = (command: Command): Command =>
+  common(command).option(
+    '--allow-plugin <name>',
+    'a package or folder whose code may run; again for more (puzzleflow.config.yaml: allowPlugins)',
+    (name: string, before: readonly string[]) => [...before, name],
+    [],
+  )
+
+/** Plugins that the user allows, here or in settings files. */
+export function allowedPlugins({ allowPlugin = [] }: SpecOptions): Allowed {
+  const flags = allowPlugin.map((text) => ({ text, folder: process.cwd() }))
+  return allowing([...flags, ...readSettings().allowPlugins])
+}
+
 /** Progress and logs: never on stdout. */
 export const log = (line: string): void => void process.stderr.write(`${line}\n`)
 export const print = (text: string): void => void process.stdout.write(`${text}\n`)
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2))
 
 export function openStore({ store }: Common): FileStore {
-  const location = store ?? process.env.PUZZLEFLOW_STORE
+  const location = store ?? process.env.PUZZLEFLOW_STORE ?? readSettings().store
   if (location?.startsWith('s3://'))
     throw new Failure('NoServer', 'Stores in S3 are not supported yet', { remedy: 'Give a folder: --store DIR.' })
   const opened = location === undefined ? new FileStore() : new FileStore(resolve(location))
@@ -42,30 +63,15 @@ export function openStore({ store }: Common): FileStore {
   return opened
 }
 
-export const addressOf = ({ address }: Common): string | undefined => address ?? process.env.TEMPORAL_ADDRESS
+export const addressOf = ({ address }: Common): string | undefined =>
+  address ?? process.env.TEMPORAL_ADDRESS ?? readSettings().address
 
-/** Stage and block types as specs see them. */
-export function specRegistry(loaded: Loaded = loadPlugins()): Registry {
-  const stages = new Map(loaded.stages.map((stage) => [stage.name, stage]))
-  return {
-    stages: { get: (name) => stages.get(name), names: () => [...stages.keys()] },
-    blocks: {
-      get: (slot, name) => (loaded.blocks.has(slot, name) ? loaded.blocks.get(slot, name) : undefined),
-      names: (slot) =>
-        loaded.blocks
-          .list()
-          .filter((type) => type.slot === slot)
-          .map(({ name }) => name),
-    },
-    pipeline: builtInPipeline,
-    pipelines: builtInPipelines,
-    inspect: (inputs: JsonObject) => inspectInputs(inputs, loaded.blocks),
-  }
-}
+/** What specs can use: built-in types and those of allowed plugins. */
+export const registryFor = (options: SpecOptions): Registry => specRegistry(undefined, allowedPlugins(options))
 
 /** The frozen plan of a spec. @throws BadSpec with all mistakes */
-export async function planOf(file: string): Promise<FrozenPlan> {
-  const { plan, diagnostics } = await compileSpec(file, specRegistry())
+export async function planOf(file: string, options: SpecOptions): Promise<FrozenPlan> {
+  const { plan, diagnostics } = await compileSpec(file, registryFor(options))
   if (!plan) throw new BadSpec(diagnostics)
   return plan
 }

@@ -3,9 +3,11 @@ import { Command } from 'commander'
 import { controlCommands } from './commands/control.js'
 import { explainCommand } from './commands/explain.js'
 import { modelCommands } from './commands/models.js'
+import { pluginCommands } from './commands/plugins.js'
 import { resultCommands } from './commands/results.js'
 import { runCommands } from './commands/run.js'
 import { specCommands } from './commands/specs.js'
+import { statusCommands } from './commands/status.js'
 import { printJson } from './common.js'
 
 const program = new Command('puzzleflow')
@@ -21,8 +23,12 @@ const program = new Command('puzzleflow')
 
 specCommands(program)
 runCommands(program)
+statusCommands(program)
 resultCommands(program)
 explainCommand(program)
 modelCommands(program)
 controlCommands(program)
+pluginCommands(program)
+// Whoever reads may have had enough: `puzzleflow scores RUN | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
 await program.parseAsync()

@@ -57,10 +57,10 @@ export interface PlannedBlock {
 
 /** A plugin as the plan uses it. */
 export interface PlannedPlugin {
-  /** As the spec writes it. */
+  /** Name and version of its package.json, wherever it lies. */
   readonly name: string
   readonly version: string
-  /** Of its code. */
+  /** Of its code, compiled; this machine's cache keeps it under this digest. */
   readonly digest: Digest
 }
 

@@ -71,7 +71,12 @@ export interface Registry {
     readonly registry: Registry
     readonly plugins: readonly PlannedPlugin[]
     /** Plugins that could not be loaded. */
-    readonly failures: readonly { readonly plugin: string; readonly message: string; readonly hint?: string }[]
+    readonly failures: readonly {
+      readonly plugin: string
+      readonly code: string
+      readonly message: string
+      readonly hint?: string
+    }[]
   }>
 
   /**

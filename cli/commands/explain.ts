@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { inWords, nearest } from '../../activities/differences.js'
 import { walk, type KnownTask } from '../../activities/walk.js'
 import { Failure } from '../../plugins/api/index.js'
-import { loadPlugins } from '../../plugins/registry.js'
+import { describedTypes } from '../../plugins/loading/load.js'
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
 import type { FileStore, TaskRecord } from '../../store/index.js'
 import { action, common, openStore, print, printJson, type Common } from '../common.js'
@@ -61,7 +61,7 @@ async function findTask(store: FileStore, plan: FrozenPlan, name: string): Promi
   const [stage, ...rest] = name.split('/')
   const id = rest.join('/')
   const remedy = 'Names are STAGE/TASK, as the Temporal UI shows them; STAGE alone for a stage of one task.'
-  for await (const known of walk(plan, store, loadPlugins())) {
+  for await (const known of walk(plan, store, await describedTypes(plan))) {
     if (known.planned.name !== stage) continue
     if (known.kind !== 'planned')
       throw new Failure('InvalidInput', `The tasks of stage ${stage} are not known yet`, { remedy })

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import pc from 'picocolors'
 import { queueOf } from '../../activities/queue.js'
 import { Failure } from '../../plugins/api/index.js'
-import { loadPlugins } from '../../plugins/registry.js'
+import { describedTypes } from '../../plugins/loading/load.js'
 import { ensureServer, serverStatus, stopServer } from '../../server/index.js'
 import {
   action,
@@ -14,8 +14,10 @@ import {
   positiveNumber,
   print,
   printJson,
+  reading,
   wholeNumber,
   type Common,
+  type SpecOptions,
 } from '../common.js'
 import { follow } from '../follow.js'
 import { resultOf, writeOutcome } from '../outcome.js'
@@ -24,7 +26,7 @@ import { checkReadiness } from '../readiness.js'
 import { selectStages, type Selection } from '../selection.js'
 import { claimWorker, ensureWorker } from '../workers.js'
 
-interface RunOptions extends Common, Selection {
+interface RunOptions extends SpecOptions, Selection {
   readonly run?: string
   readonly detach?: boolean
   readonly heartbeat?: number
@@ -33,7 +35,7 @@ interface RunOptions extends Common, Selection {
 
 /** Running, and the processes for it. */
 export function runCommands(program: Command): void {
-  common(program.command('run <spec>').description('start or resume a run'))
+  reading(program.command('run <spec>').description('start or resume a run'))
     .option('--run <id>', 'name of the run (default: the spec’s name)')
     .option('--detach', 'do not wait for the result')
     .option('--until <stage>', 'only this stage and those it needs')
@@ -80,7 +82,7 @@ export function runCommands(program: Command): void {
 }
 
 async function run(file: string, options: RunOptions): Promise<void> {
-  const whole = await planOf(file)
+  const whole = await planOf(file, options)
   const name = options.run ?? whole.name
   if (!/^[\w.-]{1,100}$/.test(name))
     throw new Failure('InvalidInput', `"${name}" is no name of a run`, {
@@ -89,7 +91,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
   const store = openStore(options)
   const { from, until, only } = options
   const selection = { ...(from && { from }), ...(until && { until }), ...(only && { only }) }
-  const loaded = loadPlugins()
+  const loaded = await describedTypes(whole)
   const { plan, given } = await selectStages(whole, selection, store, loaded)
   await checkReadiness(plan, store, loaded)
   const findServer = () => ensureServer({ address: addressOf(options), log })

@@ -11,8 +11,7 @@ import {
   type SingleStage,
   type Stage,
 } from '../../plugins/api/index.js'
-import { makeBlocks } from '../../plugins/blocks/index.js'
-import type { Loaded } from '../../plugins/registry.js'
+import { makeLoaded, type Loaded } from '../../plugins/registry.js'
 import { socketVariable, type FromStage, type FromTest } from './step-protocol.js'
 
 const parameters = (properties: object = {}) => ({ type: 'object', additionalProperties: false, properties })
@@ -122,14 +121,4 @@ const twice: FanOutStage = {
 
 const stages = [source, each, step, echo, twice] as unknown as readonly Stage[]
 
-export function loadPlugins(): Loaded {
-  return {
-    stages,
-    blocks: makeBlocks([]),
-    stage(name) {
-      const found = stages.find((stage) => stage.name === name)
-      if (!found) throw new Error(`There is no test stage ${name}`)
-      return found
-    },
-  }
-}
+export const loadPlugins = (): Loaded => makeLoaded(stages, [])
