@@ -91,7 +91,7 @@ export function makeActivities(services: Services): Activities {
       const task = (await tasksOf(request.tasks))[request.task.index]!
       const own = taskKey(parts, task)
       const exclusive = parts.planned.exclusive === true
-      const { done } = await reuseOr(reuse, own, task.id, exclusive, async (run) => {
+      const { done } = await reuseOr(reuse, own, nameOf(request.stage, task), exclusive, async (run) => {
         const outputs = await run({ ...job(parts.plan, request, exclusive), kind: 'run', task, key: own.key })
         return outputs as Outputs
       })
@@ -139,6 +139,9 @@ export function makeActivities(services: Services): Activities {
     }),
   }
 }
+
+/** `distill/layer00/ffn/linear`: a task for people. */
+const nameOf = (stage: string, { id }: TaskPlan) => (id === stage ? stage : `${stage}/${id}`)
 
 type Runner = (job: Job) => Promise<unknown>
 

@@ -138,8 +138,12 @@ export class Host {
   }
 
   private log(text: string): void {
-    if (this.options.logFile !== undefined)
+    if (this.options.logFile === undefined) return
+    try {
       appendFileSync(this.options.logFile, `${new Date().toISOString()} ${text.trimEnd()}\n`)
+    } catch {
+      // A disk that is full must not end the worker: the tasks tell of it themselves.
+    }
   }
 
   /** Ends all children. */

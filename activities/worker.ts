@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadPlugins, type Loaded } from '../plugins/registry.js'
 import type { FileStore } from '../store/index.js'
-import { buildId } from './build-id.js'
 import { makeActivities } from './activities.js'
 import { Host } from './host.js'
 import { Slots } from './slots.js'
@@ -23,9 +22,6 @@ export interface WorkerOptions {
   /** For tests: module with `loadPlugins`. */
   readonly registry?: { readonly loaded: Loaded; readonly module: string }
 }
-
-/** Task queue of a store and a version of the code: checkouts may share a server. */
-export const queueOf = (store: FileStore): string => `puzzleflow-${store.id}-${buildId()}`
 
 /** Serves a store's searches until it is told to end or is idle. */
 export async function runWorker(options: WorkerOptions): Promise<void> {
@@ -46,6 +42,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     maxConcurrentActivityTaskExecutions: 4 * slots.size + 4,
     // Cancellation comes with the answer to a heartbeat.
     maxHeartbeatThrottleInterval: '2 seconds',
+    // So long workflows wait for a worker that is gone before another one may go on with them.
+    stickyQueueScheduleToStartTimeout: '3 seconds',
     shutdownGraceTime: '1 second',
     shutdownForceTime: '40 seconds',
   })

@@ -34,6 +34,8 @@ export function explain(error: unknown): { exitCode: number; text: string; json:
   return { exitCode, text: text.join('\n'), json: report }
 }
 
+const full = ['ENOSPC', 'EDQUOT']
+
 function reportOf(error: unknown): ErrorReport {
   const as = (kind: FailureKind, message: string, remedy?: string): ErrorReport => ({
     kind,
@@ -43,6 +45,8 @@ function reportOf(error: unknown): ErrorReport {
   })
   if (error instanceof BadSpec) return { ...as('InvalidInput', error.message), diagnostics: error.diagnostics }
   if (error instanceof Failure) return as(error.kind, error.message, error.remedy)
+  if (full.includes((error as NodeJS.ErrnoException).code ?? ''))
+    return as('OutOfDisk', `The disk is full: ${(error as Error).message}`, 'Free some space.')
   const [last, ...around] = [...chain(error)].reverse()
   switch (last?.name) {
     case 'ApplicationFailure': {

@@ -7,6 +7,7 @@ import { pluginCommands } from './commands/plugins.js'
 import { resultCommands } from './commands/results.js'
 import { runCommands } from './commands/run.js'
 import { specCommands } from './commands/specs.js'
+import { statusCommands } from './commands/status.js'
 import { printJson } from './common.js'
 
 const program = new Command('puzzleflow')
@@ -22,9 +23,12 @@ const program = new Command('puzzleflow')
 
 specCommands(program)
 runCommands(program)
+statusCommands(program)
 resultCommands(program)
 explainCommand(program)
 modelCommands(program)
 controlCommands(program)
 pluginCommands(program)
+// Whoever reads may have had enough: `puzzleflow scores RUN | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
 await program.parseAsync()

@@ -1,7 +1,7 @@
 import { Client, Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client'
 import { defineSearchAttributeKey } from '@temporalio/common'
 import { basename } from 'node:path'
-import { queueOf } from '../activities/worker.js'
+import { queueOf } from '../activities/queue.js'
 import { Failure } from '../plugins/api/index.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { ArtifactRef, FileStore } from '../store/index.js'

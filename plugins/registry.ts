@@ -6,6 +6,7 @@ import type { PlannedPlugin } from '../spec/frozen-plan.js'
 import type { InputProblem, Inspection } from '../spec/registry.js'
 import { Failure, type BlockName, type Blocks, type BlockType, type JsonObject, type Stage } from './api/index.js'
 import { builtInBlocks, makeBlocks } from './blocks/index.js'
+import { inspectData } from './inspect-data.js'
 import { builtInStages } from './stages/index.js'
 
 /** Stage and block types that a plan can use. */
@@ -85,6 +86,7 @@ export async function inspectInputs(inputs: JsonObject, blocks: Blocks): Promise
         problems.push(problem(['space', slot, i], 'impossible-variant', error))
       }
     }
+  problems.push(...(await inspectData(inputs, model.config)))
   const own = model.config.blocks.flatMap(({ attention, ffn }): BlockName[] => [
     { slot: 'attention', name: attention.block },
     { slot: 'ffn', name: ffn.block },

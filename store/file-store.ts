@@ -114,7 +114,9 @@ export class FileStore implements Store {
     const root = join(this.root, 'records')
     for (const folder of await readdir(root).catch(() => []))
       for (const name of await readdir(join(root, folder))) {
-        const record = name.endsWith('.json') ? ((await readDocument(join(root, folder, name))) as TaskRecord) : undefined
+        const record = name.endsWith('.json')
+          ? ((await readDocument(join(root, folder, name))) as TaskRecord)
+          : undefined
         if (record?.version === 1) yield record
       }
   }

@@ -3,7 +3,7 @@ import { workflowInfo } from '@temporalio/workflow'
 import type { StageNode } from './types.js'
 
 /** Failures that another attempt would only repeat. */
-const hopeless = ['InvalidInput', 'Infeasible', 'PluginBug', 'NonFinite', 'TaskFailed', 'NoServer']
+const hopeless = ['InvalidInput', 'Infeasible', 'PluginBug', 'NonFinite', 'TaskFailed', 'NoServer', 'MissingArtifact']
 const day = 86_400
 
 /** How tasks of a stage are tried: crashes, kills and full disks again with back-off, bounded by time. */

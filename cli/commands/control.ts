@@ -21,9 +21,9 @@ export function controlCommands(program: Command): void {
   command('cancel <run>', 'end a run; what is finished is kept').action(
     action(async (run: string, options: Common) => update(run, options, 'cancel')),
   )
-  command('concurrency <run> <n>', 'tasks of a stage in flight at once').action(
-    action(async (run: string, n: string, options: Common) => update(run, options, 'concurrency', wholeNumber(1)(n))),
-  )
+  command('concurrency <run>', 'tasks of a stage in flight at once')
+    .argument('<n>', 'a whole number', wholeNumber(1))
+    .action(action(async (run: string, n: number, options: Common) => update(run, options, 'concurrency', n)))
   command('retry <run> <task>', 'try a task again now: STAGE/TASK').action(
     action(async (run: string, task: string, options: Common) =>
       update(run, options, 'retry', { task } satisfies TaskName),

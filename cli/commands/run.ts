@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
-import { queueOf, runWorker } from '../../activities/worker.js'
+import { queueOf } from '../../activities/queue.js'
 import { Failure } from '../../plugins/api/index.js'
 import { describedTypes } from '../../plugins/loading/load.js'
 import { ensureServer, serverStatus, stopServer } from '../../server/index.js'
@@ -22,6 +22,7 @@ import {
 import { follow } from '../follow.js'
 import { resultOf, writeOutcome } from '../outcome.js'
 import { connect, startRun, workflowIdOf } from '../runs.js'
+import { checkReadiness } from '../readiness.js'
 import { selectStages, type Selection } from '../selection.js'
 import { claimWorker, ensureWorker } from '../workers.js'
 
@@ -90,7 +91,9 @@ async function run(file: string, options: RunOptions): Promise<void> {
   const store = openStore(options)
   const { from, until, only } = options
   const selection = { ...(from && { from }), ...(until && { until }), ...(only && { only }) }
-  const { plan, given } = await selectStages(whole, selection, store, await describedTypes(whole))
+  const loaded = await describedTypes(whole)
+  const { plan, given } = await selectStages(whole, selection, store, loaded)
+  await checkReadiness(plan, store, loaded)
   const findServer = () => ensureServer({ address: addressOf(options), log })
   const info = await findServer()
   const client = await connect(info.address)
@@ -123,6 +126,8 @@ async function worker(options: Common & { queue?: string; slots?: number; idle?:
   const info = await ensureServer({ address: addressOf(options), log })
   const release = await claimWorker(store, info.address)
   if (!release) return log('Another worker serves this store.')
+  // Only here: other commands need not wait until its native code is loaded.
+  const { runWorker } = await import('../../activities/worker.js')
   try {
     await runWorker({
       address: info.address,

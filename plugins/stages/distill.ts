@@ -17,7 +17,7 @@ import { trainWithCheckpoints } from './training.js'
  */
 export const distill: FanOutStage<DistillParams> = {
   name: 'distill',
-  version: 2,
+  version: 3,
   reads: ['model', 'space'],
   taskReads: ['model'],
   partial: true,

@@ -50,6 +50,8 @@ type Find = (slot: Slot, variant: string, beside: string) => LibraryEntry | unde
 
 /** Entries that were trained for each other, if any; with a removed slot, the best there is beside it. */
 function trainedTogether(a: Variant, f: Variant, entry: Find): Omit<Pair, 'slot'> | undefined {
+  // The layer as it is in the parent: its score is 0 without measuring.
+  if (a.id === 'parent' && f.id === 'parent') return undefined
   if (a.empty || f.empty) {
     const best = (slot: Slot, own: Variant, other: Variant) =>
       (other.empty && !own.empty ? entry(slot, own.id, other.id) : undefined) ?? entry(slot, own.id, 'parent')
