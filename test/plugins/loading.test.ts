@@ -103,9 +103,14 @@ async function searchWith(entry: string) {
     .replace('model: ./parent', `plugins: [./mine]\nmodel: ${await writeTiny()}`)
     .replace('{ block: swiglu, width: [75%, 50%] }', entry)
     .replace(/^stages:[^]*$/m, '')
+    .replace('tasks: ./tasks\n', '')
   const { folder } = await specFolder(spec)
+  // Token ids: the tiny model has no tokenizer.
+  const data = `${JSON.stringify({ input_ids: Array.from({ length: 256 }, (_, i) => i % 50) })}\n`
   addFiles(folder, {
     'spec.yaml': spec,
+    'data/train.jsonl': data,
+    'data/validate.jsonl': data,
     'mine/package.json': manifest('blocks'),
     'mine/index.js': `import { Failure } from 'puzzleflow/plugin'\nexport default { blocks: [${blockSource}] }`,
   })

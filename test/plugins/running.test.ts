@@ -1,5 +1,5 @@
-import { execFile, spawnSync } from 'node:child_process'
-import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -8,7 +8,7 @@ import { packageRoot } from '../../store/paths.js'
 
 // The server's program is where it was built; all else is the test's own (folders.js moves the cache).
 const programs = process.env.XDG_CACHE_HOME
-const { folderWith } = await import('./folders.js')
+const { folderWith, manifest, addFiles, echoSpec } = await import('./folders.js')
 const cache = process.env.XDG_CACHE_HOME
 
 const folder = folderWith()
@@ -25,6 +25,9 @@ beforeAll(async () => {
 }, 900_000)
 
 afterAll(async () => {
+  const store = join(state, 'puzzleflow/store')
+  for (const name of readdirSync(store).filter((name) => /^worker-.*\.json$/.test(name)))
+    process.kill((JSON.parse(readFileSync(join(store, name), 'utf8')) as { pid: number }).pid)
   await stopServer()
 })
 
@@ -68,6 +71,42 @@ test('a pipeline of a plugin’s stages runs, its result is shown, and another r
   const text = join(example, 'text.txt')
   writeFileSync(text, readFileSync(text, 'utf8').replace('bells', 'bells and bells'))
   expect(await puzzleflow('run', ...spec)).toMatchObject({ ...counts, words: 359 })
-  const records = spawnSync('grep', ['-rlE', '"task": "chunk-', join(state, 'puzzleflow/store/records')])
-  expect(records.stdout.toString().trim().split('\n')).toHaveLength(5)
+  expect(tasks()).toHaveLength(4 + 1)
+
+  // Other code of the plugin: nothing of it is taken for the same.
+  const code = join(example, 'plugin/words.ts')
+  writeFileSync(code, readFileSync(code, 'utf8').replace('toLowerCase', 'toUpperCase'))
+  expect(await forecast()).toMatchObject({ split: '0 of unknown' })
+}, 180_000)
+
+/** Keys of chunks that were ever counted. */
+const tasks = () => records().filter((record) => typeof record.task === 'string' && record.task.startsWith('chunk-'))
+
+function records(): readonly Record<string, unknown>[] {
+  const folder = join(state, 'puzzleflow/store/records')
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.json'))
+    .map(
+      (name) =>
+        (JSON.parse(readFileSync(join(folder, name), 'utf8')) as { components: Record<string, unknown> }).components,
+    )
+}
+
+test('a plugin’s stage that waits for a person asks its question, and goes on with the answer', async () => {
+  addFiles(folder, {
+    'asking/spec.yaml': echoSpec('./mine').replace('name: test', 'name: asking'),
+    'asking/mine/package.json': manifest('asking'),
+    'asking/mine/index.js': `export default { stages: [{ name: 'echo', version: 1, gate: true, reads: [], parameters: {},
+      ask: () => 'Is ' + process.argv[1].split('/').at(-1) + ' asking?' }] }`,
+  })
+  await puzzleflow('run', 'asking/spec.yaml', '--allow-plugin', 'asking/mine', '--detach')
+  const question = async () => {
+    const status = (await puzzleflow('status', 'asking')) as { progress?: { stages: { question?: string }[] } }
+    return status.progress?.stages[0]?.question
+  }
+  await expect.poll(question, { timeout: 60_000 }).toBe('Is child.js asking?')
+  await puzzleflow('approve', 'asking', 'echo')
+  expect(await puzzleflow('run', 'asking/spec.yaml', '--allow-plugin', 'asking/mine')).toMatchObject({
+    stages: { echo: { approved: true } },
+  })
 }, 180_000)
