@@ -15,6 +15,11 @@ afterEach(() => place.close())
 const write = (name: string, text: string) => writeFileSync(join(folder, name), text)
 const change = (name: string, edit: (text: string) => string) =>
   write(name, edit(readFileSync(join(folder, name), 'utf8')))
+/** One text for another that must be there. */
+const swap = (from: string, to: string) => (text: string) => {
+  expect(text).toContain(from)
+  return text.replace(from, to)
+}
 const config = (fields: object) =>
   change('parent/config.json', (text) => JSON.stringify({ ...(JSON.parse(text) as object), ...fields }))
 
@@ -27,31 +32,33 @@ async function refused(): Promise<string> {
 }
 
 test('all mistakes of a spec are said at once, each with its place and what to do', async () => {
-  write(
-    'search.yaml',
-    tinySpec
-      .replace('sequenceLength: 16', 'sequenceLenght: 16')
-      .replace('./data/validate.jsonl', './data/valid.jsonl')
-      .replace("parameters: '<= 80%'", "memory: '<= 80 tokens/s'")
-      .replace('tokens: 20k', 'tokens: 20 km')
-      .replace(
-        'seed: 3',
-        'seed: 3\npipeline:\n  inputs: puzzle\n  stages:\n    one: { uses: prepare, needs: [two] }\n    two: { uses: prepare, needs: [one] }\n    distill: { needs: [tree] }\n    distill: {}',
-      )
-      .replace(/ {2}(profile|capture|score|solve|evaluate|select|uptrain|evaluate-child): .*\n/g, ''),
-  )
+  const stages = `pipeline:
+  inputs: puzzle
+  stages:
+    one: { uses: prepare, needs: [two] }
+    two: { uses: prepare, needs: [one] }
+    prepare: { needs: [one] }
+    prepare: {}
+    distill: { needs: [prepare] }
+stages:
+  distill: { tokens: 20 km }
+`
+  write('search.yaml', tinySpec.replace(/stages:\n[^]*$/, stages))
+  change('search.yaml', swap('sequenceLength: 16', 'sequenceLenght: 16'))
+  change('search.yaml', swap('./data/validate.jsonl', './data/valid.jsonl'))
+  change('search.yaml', swap("parameters: '<= 80%'", "memory: '<= 80 tokens/s'"))
   expect(await refused())
     .toBe(`search.yaml:6:21 missing-file There is no file "./data/valid.jsonl". (did you mean "validate.jsonl"?)
 search.yaml:7:3 unknown-key data has no key "sequenceLenght". (did you mean "sequenceLength"?)
 search.yaml:15:13 wrong-unit target.limits.memory: "<= 80 tokens/s" is no limit on memory: it has the unit "tokens/s". (allowed: "<= 70%", "<= 0.7x", "80 GiB", "500 MB")
 search.yaml:20:35 cycle Stages need each other in a circle: one -> two -> one. (leave out one of these needs)
-search.yaml:23:5 duplicate-key There are two keys "distill" in one map.
-search.yaml:25:22 wrong-unit stages.distill.tokens: "20 km" is no number of tokens: it has the unit "km". (allowed: 50000, 50k, 1.5M)
+search.yaml:23:5 duplicate-key There are two keys "prepare" in one map.
+search.yaml:26:22 wrong-unit stages.distill.tokens: "20 km" is no number of tokens: it has the unit "km". (allowed: 50000, 50k, 1.5M)
 `)
 })
 
 test('validate --json lists the mistakes with their places, as one document', async () => {
-  change('search.yaml', (text) => text.replace('seed:', 'sede:'))
+  change('search.yaml', swap('seed:', 'sede:'))
   const { code, stdout, stderr } = await place.run('validate', 'search.yaml', '--json')
   expect({ code, stderr, json: JSON.parse(stdout) as unknown }).toEqual({
     code: 2,
@@ -74,7 +81,7 @@ test('validate --json lists the mistakes with their places, as one document', as
 })
 
 test('run --json says the same as an error with its kind and exit code', async () => {
-  change('search.yaml', (text) => text.replace('seed:', 'sede:'))
+  change('search.yaml', swap('seed:', 'sede:'))
   const { code, stdout, stderr } = await place.run('run', 'search.yaml', '--json')
   const message =
     'search.yaml:16:1 unknown-key Unknown key "sede": neither a spec nor pipeline "puzzle" has it. (did you mean "seed"?)'
@@ -91,7 +98,7 @@ test('a spec without mistakes is valid', async () => {
 })
 
 test('a width that the parent cannot have is refused at its place', async () => {
-  change('search.yaml', (text) => text.replace('width: [50%]', 'width: [80]'))
+  change('search.yaml', swap('width: [50%]', 'width: [80]'))
   expect(await refused())
     .toBe(`search.yaml:11:17 impossible-variant width 80 is impossible: the parent's FFN has 64 channels (Use 1 to 64, or a percentage above 0% and up to 100%.)
 `)
@@ -120,9 +127,9 @@ test('an architecture that is not supported is refused by name', async () => {
 })
 
 test('a tokenizer with more tokens than the model knows is refused', async () => {
-  change('parent/tokenizer.json', (text) => text.replace('"no":39', '"no":39,"more":40'))
+  change('parent/tokenizer.json', swap('"no":39', '"no":39,"more":40'))
   expect(await refused())
-    .toBe(`search.yaml:3:8 bad-tokenizer parent/tokenizer.json has token ids up to 40, but the model knows 40 tokens (Use the tokenizer that belongs to the model.)
+    .toBe(`search.yaml:3:8 bad-tokenizer parent/tokenizer.json has token ids up to 40, but the model knows 40 tokens. (Use the tokenizer that belongs to the model.)
 `)
 })
 
@@ -131,21 +138,20 @@ test('data that is empty, too short or no data, and sequences that are too long,
   write('data/validate.jsonl', '{"text":"an ant is"}\n')
   write('data/test.jsonl', '{"text":"an ant is"}\n{"input_ids":[1,2,40]}\n')
   write('tasks/next.jsonl', '{"prompt":"an ant"}\n')
-  change('search.yaml', (text) =>
-    text.replace('sequenceLength: 16', 'test: { path: data/test.jsonl }\n  sequenceLength: 128'),
-  )
-  expect(await refused()).toBe(`search.yaml:5:18 empty-data data/train.jsonl holds no text. (give a file with documents)
-search.yaml:6:21 too-little-data data/validate.jsonl holds 3 tokens: fewer than two sequences of 128. (give more text, or a smaller data.sequenceLength)
-search.yaml:7:17 bad-data data/test.jsonl:2 is neither {"text": "…"} nor {"input_ids": […]} with ids below 40. (each line of a .jsonl file is one of them)
-search.yaml:8:19 too-long data.sequenceLength 128 is more than the model's 64 positions.
-search.yaml:9:8 bad-tasks tasks/next.jsonl:1 has no prompt and answer. (tasks.json is {"NAME": {"chance": 0.1}}, and NAME.jsonl has lines {"prompt": "…", "answer": "…"})
+  change('search.yaml', swap('sequenceLength: 16', 'test: { path: data/test.jsonl }\n  sequenceLength: 128'))
+  expect(await refused())
+    .toBe(`search.yaml:5:18 bad-data data/train.jsonl holds 0 tokens: fewer than two sequences of 128. (Give more text, or a smaller data.sequenceLength.)
+search.yaml:6:21 bad-data data/validate.jsonl holds 3 tokens: fewer than two sequences of 128. (Give more text, or a smaller data.sequenceLength.)
+search.yaml:7:17 bad-data data/test.jsonl:2: has neither a "text" nor "input_ids" within the vocabulary. (Each line of a .jsonl file is {"text": "…"} or {"input_ids": […]}.)
+search.yaml:8:19 too-long data.sequenceLength 128 is more than the model's 64 positions. (Give 64 or less.)
+search.yaml:9:8 bad-tasks tasks/next.jsonl:1: has no prompt and answer. (tasks.json is {"NAME": {"chance": 0.1}}, and NAME.jsonl has lines {"prompt": "…", "answer": "…"}.)
 `)
 })
 
 test('a plain text that is too short is refused', async () => {
   write('data/train.txt', 'an ant is in a bat')
-  change('search.yaml', (text) => text.replace('train.jsonl', 'train.txt'))
+  change('search.yaml', swap('train.jsonl', 'train.txt'))
   expect(await refused())
-    .toBe(`search.yaml:5:18 too-little-data data/train.txt holds 6 tokens: fewer than two sequences of 16. (give more text, or a smaller data.sequenceLength)
+    .toBe(`search.yaml:5:18 bad-data data/train.txt holds 6 tokens: fewer than two sequences of 16. (Give more text, or a smaller data.sequenceLength.)
 `)
 })
