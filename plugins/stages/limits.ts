@@ -64,6 +64,33 @@ export function bounds(
   })
 }
 
+/** What limits are judged with: predicted costs of the parent, and what no slot has a part in. */
+export interface Yard {
+  readonly parent: Cost
+  readonly floor: Cost
+  readonly scenario: Scenario
+}
+
+export const useOf = (cost: Bound['cost'], of: Cost): number =>
+  ({ runtime: runtime(of), memory: of.memoryBytes, parameters: of.parameters })[cost]
+
+/** That a bound cannot be held, and by how much, in the words of its limit.
+ *  @param minimum  the least that the slots together can use
+ *  @param held  names of limits that are held meanwhile */
+export function describeUnmet(
+  { cost, max, limit }: Bound,
+  minimum: number,
+  { parent, floor, scenario }: Yard,
+  held: readonly string[] = [],
+): string {
+  const rest = useOf(cost, floor)
+  const best = limit.name === 'throughput' ? (scenario.batch * scenario.generate) / (minimum + rest) : minimum + rest
+  const round = (n: number, digits: number) => Number(n.toPrecision(digits))
+  const lack = round((100 * (minimum - max)) / (max + rest), 3)
+  const given = held.length === 0 ? '' : ` while ${held.join(' and ')} ${held.length > 1 ? 'are' : 'is'} held`
+  return `${describeLimit(limit)} cannot be met${given}: the best any choice reaches is ${round(best, 4)}, the limit is ${round(absolute(limit, parent, scenario), 4)} (it lacks ${lack} % of ${cost})`
+}
+
 /** A limit for people: `throughput >= 1.6x of the parent`. */
 export function describeLimit({ name, bound, value, unit }: Limit): string {
   const number = Number(value.toPrecision(unit === 'parent' ? 4 : 6))

@@ -9,7 +9,7 @@ import { lasting, tinySpec, tinyWorld } from './world.js'
 const world = await tinyWorld()
 const store = new FileStore(lasting())
 const open = async (limits: JsonObject, table = costTable) => {
-  const target = { scenario: costTable.scenario, limits }
+  const target = { scenario: { ...costTable.scenario }, limits }
   const search = await Search.open(world.folder, tinySpec({ target }), { store })
   search.give('profile', { files: { costs: await store.putJson('costs', table) } })
   return search
