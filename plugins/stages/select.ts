@@ -38,7 +38,7 @@ export interface Judged {
  */
 export const select: SingleStage<SelectParams> = {
   name: 'select',
-  version: 3,
+  version: 4,
   reads: ['model', 'target'],
   exclusive: true,
   parameters: {
