@@ -120,7 +120,8 @@ test('rows name variants and entries', async () => {
 test('a score that is not a number is an error that names what was scored', async () => {
   const broken = await tinyWorld()
   await changeWeights(broken.parent, (weights) => weights.norm!.fill(3e38))
-  const own = await Search.open(broken.folder, spec)
+  const own = await Search.open(broken.folder, spec, { store: search.store })
+  own.give('distill', await search.outputs('distill'))
   const [task] = await own.tasks('score')
   await expect(own.run('score', task!)).rejects.toMatchObject({
     kind: 'NonFinite',
