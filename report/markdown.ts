@@ -25,9 +25,9 @@ export interface Result {
   readonly baselines: Readonly<Record<string, { readonly objective: number | null; readonly feasible: boolean }>>
 }
 
-/** A number for people: four digits. */
+/** A number for people: four digits; a dash for what is none, the share of nothing for instance. */
 export const format = (value: number | null | undefined): string =>
-  value === null || value === undefined ? '–' : String(Number(value.toPrecision(4)))
+  Number.isFinite(value) ? String(Number(value!.toPrecision(4))) : '–'
 
 /** The result as a page of Markdown. */
 export function markdown({ verdict, reasons, parent, child, ratios, limits, solver, baselines }: Result): string {
@@ -59,6 +59,7 @@ export function markdown({ verdict, reasons, parent, child, ratios, limits, solv
     '## Limits',
     '',
     ...limits.map(({ limit, held, value }) => `- ${held ? 'held' : 'NOT held'}: ${limit} (${format(value)})`),
+    ...(limits.length === 0 ? ['None.'] : []),
     '',
     '## Layers',
     '',
