@@ -1,18 +1,15 @@
-import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
-import { layerFacts } from '../../model/index.js'
-import type { ArtifactRef, JsonObject, TaskPlan } from '../../plugins/api/index.js'
-import { assemble, type Filling } from '../../plugins/stages/library.js'
+import type { JsonObject, TaskPlan } from '../../plugins/api/index.js'
 import type { Evaluation, Measured } from '../../plugins/stages/measuring.js'
 import { openParent, readSequences } from '../../plugins/stages/sequences.js'
 import type { Solution } from '../../plugins/stages/solving.js'
 import type { TaskItems } from '../../plugins/stages/task-items.js'
-import { writeTensors, type Tensor } from '../../tensor/index.js'
-import { blocks } from '../model/tiny.js'
+import type { Tensor } from '../../tensor/index.js'
+import { asTensors, putTensors, untrainedChild } from './children.js'
 import { fakeRef, fakeSpace, giveScores } from './fakes.js'
-import { compare, surprise, forward } from './reference.js'
+import { compare, forward, surprise } from './reference.js'
 import { Search } from './run-stage.js'
-import { changeWeights, greedy, lasting, tinySpec, tinyWorld } from './world.js'
+import { changeWeights, greedy, textsOf, tinySpec, tinyWorld } from './world.js'
 
 const world = await tinyWorld()
 const scenario = { batch: 2, prefill: 4, generate: 4 }
@@ -24,24 +21,8 @@ await giveScores(search, parent)
 search.give('prepare', prepared)
 search.give('solve', {})
 
-/** A matrix in the place of the first attention, as it is before it has learned. */
-async function linear(): Promise<ArtifactRef> {
-  const { norm, ...own } = await parent.weights(0, 'attention')
-  const weights = blocks.get('attention', 'linear').initialise(own, layerFacts(parent.config, 0), {}, {})
-  const tensors = Object.entries({ ...weights, norm: norm! }).map(([name, { shape, data }]): [string, Tensor] => [
-    name,
-    { dtype: 'float32', dims: shape, data },
-  ])
-  const path = join(lasting(), 'weights')
-  await writeTensors(path, Object.fromEntries(tensors))
-  return search.store.putFile('weights', path)
-}
-const fillings: Filling[] = [
-  { id: 'linear', layer: 0, slot: 'attention', variant: 'linear', block: 'linear', params: {} },
-  { id: 'none', layer: 1, slot: 'ffn', variant: 'no-op', block: 'no-op', params: {} },
-]
-const inputs = { linear: await linear(), validate: prepared.files.validate!, tasks: prepared.files.tasks! }
-const child = assemble(parent, fillings, inputs, search.environment([]))
+const { fillings, model: child, ...own } = await untrainedChild(search, parent)
+const inputs = { ...own.inputs, validate: prepared.files.validate!, tasks: prepared.files.tasks! }
 const task = (params: JsonObject = {}, own: TaskPlan['inputs'] = inputs): TaskPlan => ({
   id: 'solution-1',
   label: '',
@@ -55,10 +36,7 @@ let evaluation: Evaluation<Measured>
 let texts: number[][]
 beforeAll(async () => {
   evaluation = await measured(task())
-  const { count, length, ids, mask } = await readSequences(search.environment([]), prepared.files.validate!, 18)
-  texts = Array.from({ length: count }, (_, row) =>
-    Array.from(ids.subarray(row * length, (row + 1) * length).filter((_, t) => mask[row * length + t] === 1)),
-  )
+  texts = textsOf(await readSequences(search.environment([]), prepared.files.validate!, 18))
 })
 
 test('the KL of a child is the mean over all tokens of whole forwards', async () => {
@@ -136,14 +114,11 @@ test('of a parent that answers nothing there is no share to keep', async () => {
 
 test('trained weights take the place of those in the library', async () => {
   const norm = await child.norm()
-  const path = join(lasting(), 'child')
-  const tensors: Record<string, Tensor> = { norm: { dtype: 'float32', dims: [24], data: norm.map((v) => 2 * v) } }
+  let tensors: Record<string, Tensor> = { norm: { dtype: 'float32', dims: [24], data: norm.map((v) => 2 * v) } }
   for (let layer = 0; layer < 3; layer++)
     for (const slot of ['attention', 'ffn'] as const)
-      for (const [name, { shape, data }] of Object.entries(await child.weights(layer, slot)))
-        tensors[`layers.${layer}.${slot}.${name}`] = { dtype: 'float32', dims: shape, data }
-  await writeTensors(path, tensors)
-  const trained = await search.store.putFile('weights', path)
+      tensors = { ...tensors, ...asTensors(await child.weights(layer, slot), `layers.${layer}.${slot}.`) }
+  const trained = await putTensors(search, tensors)
   const found = await measured(task({ sequences: 3 }, { ...inputs, child: trained }))
   const doubled = { ...child, norm: async () => norm.map((v) => 2 * v) }
   // The parent keeps its own norm before the head.

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll } from 'vitest'
 import { allWeights, Decoder, modelShapes, openModel, saveCheckpoint, type Model } from '../../model/index.js'
 import type { JsonObject } from '../../plugins/api/index.js'
+import type { Sequences } from '../../plugins/stages/sequences.js'
 import { blocks, noise, writeTiny } from '../model/tiny.js'
 
 const folders: string[] = []
@@ -98,6 +99,13 @@ export async function changeWeights(folder: string, change: (weights: Record<str
   const shapes = modelShapes(config, blocks)
   await saveCheckpoint(join(folder, 'model.safetensors'), config, blocks, weights, shapes, 'float32')
 }
+
+/** The real tokens of every sequence. */
+export const textsOf = ({ count, length, ids, mask }: Sequences): number[][] =>
+  Array.from({ length: count }, (_, row) => {
+    const own = ids.subarray(row * length, (row + 1) * length)
+    return Array.from(own.filter((_, t) => mask[row * length + t] === 1))
+  })
 
 /** What a tiny search reads: a parent with its tokenizer, texts and tasks. */
 export interface World {
