@@ -1,22 +1,15 @@
 import { Client, Connection, type ConnectionOptions } from '@temporalio/client'
 import type { DataConverter } from '@temporalio/common'
-import {
-  bundleWorkflowCode,
-  DefaultLogger,
-  NativeConnection,
-  Runtime,
-  Worker,
-  type NativeConnectionOptions,
-} from '@temporalio/worker'
+import { DefaultLogger, NativeConnection, Runtime, Worker, type NativeConnectionOptions } from '@temporalio/worker'
 import { cpus } from 'node:os'
-import { existsSync, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { loadPlugins, type Loaded } from '../plugins/registry.js'
 import type { FileStore } from '../store/index.js'
 import { makeActivities } from './activities.js'
 import { Host } from './host.js'
 import { Slots } from './slots.js'
+import { workflowBundle } from './workflow-bundle.js'
 
 export interface WorkerOptions {
   /** How to reach the server (server/access.ts). */
@@ -53,7 +46,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     namespace,
     ...(dataConverter && { dataConverter }),
     taskQueue: queue,
-    workflowBundle: await bundle(dataConverter),
+    workflowBundle: await workflowBundle(dataConverter?.failureConverterPath),
     activities: makeActivities({ store, host, slots, loaded: registry?.loaded ?? loadPlugins() }),
     // More than there are places: cache hits need none, and those that wait for one heartbeat.
     maxConcurrentActivityTaskExecutions: 4 * slots.size + 4,
@@ -74,16 +67,6 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     host.close()
     await connection.close()
   }
-}
-
-async function bundle(dataConverter: DataConverter | undefined): Promise<{ code: string }> {
-  const compiled = fileURLToPath(new URL('../workflows/index.js', import.meta.url))
-  const workflowsPath = existsSync(compiled) ? compiled : compiled.replace(/\.js$/, '.ts')
-  return bundleWorkflowCode({
-    workflowsPath,
-    logger: new DefaultLogger('WARN'),
-    ...(dataConverter?.failureConverterPath && { failureConverterPath: dataConverter.failureConverterPath }),
-  })
 }
 
 /** Shuts the worker down when no workflow of its queue has run for a while. */

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander'
-import { resolve } from 'node:path'
+import { existsSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { Failure } from '../plugins/api/index.js'
 import { allowing, type Allowed } from '../plugins/loading/allowed.js'
 import { compileSpec } from '../spec/plan.js'
@@ -52,7 +53,15 @@ export function openStore({ store }: Common): FileStore {
   const location = store ?? process.env.PUZZLEFLOW_STORE ?? readSettings().store
   if (location?.startsWith('s3://'))
     throw new Failure('NoServer', 'Stores in S3 are not supported yet', { remedy: 'Give a folder: --store DIR.' })
-  return location === undefined ? new FileStore() : new FileStore(resolve(location))
+  const opened = location === undefined ? new FileStore() : new FileStore(resolve(location))
+  // A store that is not there yet is an empty one, unless it could never be there.
+  let existing = opened.root
+  while (!existsSync(existing)) existing = dirname(existing)
+  if (!statSync(existing).isDirectory())
+    throw new Failure('NoServer', `There can be no store at ${opened.root}: ${existing} is no folder`, {
+      remedy: 'Choose another folder: --store DIR.',
+    })
+  return opened
 }
 
 export const addressOf = ({ address }: Common): string | undefined =>

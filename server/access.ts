@@ -55,7 +55,7 @@ export const openConnection = (address: string, connectTimeout = 10_000): Promis
 export async function connect(address: string): Promise<Client> {
   const { namespace, dataConverter } = accessTo(address)
   try {
-    const connection = await openConnection(address, 5000)
+    const connection = await openConnection(address, 3000)
     return new Client({ connection, namespace, ...(dataConverter && { dataConverter }) })
   } catch (error) {
     throw new Failure('NoServer', `No Temporal server answers at ${address}`, {
