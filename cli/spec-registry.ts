@@ -4,7 +4,15 @@ import { allowing, type Allowed } from '../plugins/loading/allowed.js'
 import { ask } from '../plugins/loading/ask.js'
 import { withDescriptions } from '../plugins/loading/load.js'
 import { openPlugins, pipelineFile, type OpenedPlugin } from '../plugins/loading/open.js'
-import { builtInPipeline, builtInPipelines, inspectInputs, loadPlugins, type Loaded } from '../plugins/registry.js'
+import {
+  builtInPipeline,
+  builtInPipelines,
+  inspectInputs,
+  inspectTexts,
+  loadPlugins,
+  type Loaded,
+  type ModelInspection,
+} from '../plugins/registry.js'
 import type { PlannedPlugin } from '../spec/frozen-plan.js'
 import type { Inspection, Registry } from '../spec/registry.js'
 
@@ -69,7 +77,8 @@ async function extended(loaded: Loaded, opened: readonly OpenedPlugin[]): Promis
 
 async function askPlugins(plugins: readonly PlannedPlugin[], inputs: JsonObject): Promise<Inspection> {
   try {
-    return (await ask({ kind: 'inspect', plugins, inputs })) as Inspection
+    // Only what is for the plugins to say: data may be large, and their time is limited.
+    return await inspectTexts(inputs, (await ask({ kind: 'inspect', plugins, inputs })) as ModelInspection)
   } catch (cause) {
     if (!(cause instanceof Failure) || cause.kind !== 'PluginBug') throw cause
     const message = `A plugin failed when it was asked what the model can have: ${cause.message}`

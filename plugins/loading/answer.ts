@@ -19,12 +19,12 @@ async function answer(question: Question): Promise<unknown> {
     }
     case 'inspect': {
       // Only here: the built-in types bring the engine with them, which takes a while to load.
-      const [{ inspectInputs, loadPlugins }, { withCode }] = await Promise.all([
+      const [{ inspectModel, loadPlugins }, { withCode }] = await Promise.all([
         import('../registry.js'),
         import('./load.js'),
       ])
       const { blocks } = await withCode(loadPlugins(), question.plugins)
-      return inspectInputs(question.inputs, blocks)
+      return inspectModel(question.inputs, blocks)
     }
   }
 }
