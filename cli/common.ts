@@ -6,6 +6,7 @@ import { allowing, type Allowed } from '../plugins/loading/allowed.js'
 import { compileSpec } from '../spec/plan.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { Registry } from '../spec/registry.js'
+import { configuredAddress } from '../server/index.js'
 import { FileStore } from '../store/index.js'
 import { BadSpec, explain } from './explain.js'
 import { readSettings } from './settings.js'
@@ -64,7 +65,7 @@ export function openStore({ store }: Common): FileStore {
 }
 
 export const addressOf = ({ address }: Common): string | undefined =>
-  address ?? process.env.TEMPORAL_ADDRESS ?? readSettings().address
+  address ?? configuredAddress() ?? readSettings().address
 
 /** What specs can use: built-in types and those of allowed plugins. */
 export const registryFor = (options: SpecOptions): Registry => specRegistry(undefined, allowedPlugins(options))
