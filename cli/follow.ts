@@ -1,4 +1,5 @@
 import { type Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client'
+import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js'
 import { Failure } from '../plugins/api/index.js'
 import { connect, pause } from '../server/index.js'
 import type { FileStore } from '../store/index.js'
@@ -90,11 +91,12 @@ export async function progressOf(client: Client, workflowId: string): Promise<Se
 async function troubles(client: Client, workflowId: string): Promise<string[]> {
   try {
     const { raw } = await client.workflow.getHandle(workflowId).describe()
-    const own = (raw.pendingActivities ?? []).flatMap(({ activityId, attempt, lastFailure }) =>
-      lastFailure ? [`${activityId} failed, attempt ${attempt} follows: ${lastFailure.message}`] : [],
-    )
+    const own = (raw.pendingActivities ?? []).map(async ({ activityId, attempt, lastFailure }) => {
+      const failure = await decodeOptionalFailureToOptionalError(client.options.loadedDataConverter, lastFailure)
+      return failure ? [`${activityId} failed, attempt ${attempt} follows: ${failure.message}`] : []
+    })
     const children = (raw.pendingChildren ?? []).map((child) => troubles(client, child.workflowId ?? ''))
-    return [...own, ...(await Promise.all(children)).flat()]
+    return (await Promise.all([...own, ...children])).flat()
   } catch {
     return []
   }
