@@ -1,26 +1,24 @@
 /** A child process: does one job at a time, as the worker asks. It ends with the worker. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Failure, type Outputs, type Stage, type StageContext } from '../plugins/api/index.js'
+import { Failure, type Environment, type Outputs, type RunningTask, type StageContext } from '../plugins/api/index.js'
+import { withCode } from '../plugins/loading/load.js'
 import { loadPlugins, type Loaded } from '../plugins/registry.js'
 import { FileStore } from '../store/index.js'
 import { machineStateDirectory } from '../store/paths.js'
+import { digestsOf, pick } from './inputs.js'
 import { onlyTask, type Job, type Message } from './job.js'
 import { plannedStage, stageParams } from './keys.js'
 
 const abort = new AbortController()
 const send = (message: Message) => process.send?.(message)
 
-async function context(job: Job, store: FileStore, loaded: Loaded, stage: Stage): Promise<StageContext> {
-  const planned = plannedStage(job.plan, job.stage)
-  const stages: Record<string, Outputs> = {}
-  for (const [name, ref] of Object.entries(job.outputs)) stages[name] = (await store.readJson(ref)) as Outputs
+/** What a stage can use whatever it does: the inputs that it reads, and no others. */
+function environment({ plan }: Job, store: FileStore, loaded: Loaded, reads: readonly string[]): Environment {
   return {
-    params: stageParams(planned, stages),
-    spec: Object.fromEntries(stage.reads.filter((n) => n in job.plan.inputs).map((n) => [n, job.plan.inputs[n]!])),
-    inputDigests: job.plan.inputDigests,
-    seed: job.plan.seed,
-    stages,
+    spec: pick(plan.inputs, reads),
+    inputDigests: digestsOf(plan, reads),
+    seed: plan.seed,
     blocks: loaded.blocks,
     open: (ref) => store.path(ref),
     put: (kind, data) => (data instanceof Uint8Array ? store.putBytes(kind, data) : store.putJson(kind, data)),
@@ -30,33 +28,47 @@ async function context(job: Job, store: FileStore, loaded: Loaded, stage: Stage)
 }
 
 async function work(job: Job): Promise<unknown> {
-  const loaded = await pluginsOf()
-  const stage = loaded.stage(plannedStage(job.plan, job.stage).uses)
+  const loaded = await withCode(await builtIn(), job.plan.plugins)
+  const planned = plannedStage(job.plan, job.stage)
+  const stage = loaded.stage(planned.uses)
   const store = new FileStore(job.storeRoot)
-  const own = await context(job, store, loaded, stage)
-  if (job.kind === 'plan') return stage.plan ? stage.plan(own) : [onlyTask(job.stage)]
+  const whole = async (): Promise<StageContext> => {
+    const stages: Record<string, Outputs> = {}
+    for (const [name, ref] of Object.entries(job.outputs)) stages[name] = (await store.readJson(ref)) as Outputs
+    return { ...environment(job, store, loaded, stage.reads), params: stageParams(planned, stages), stages }
+  }
+  if (stage.gate && job.kind === 'ask') return stage.ask(await whole())
+  if (stage.gate || job.kind === 'ask') throw new Error(`Internal error: ${job.stage} cannot ${job.kind}`)
+  if (job.kind === 'plan') return stage.plan ? stage.plan(await whole()) : [onlyTask(job.stage)]
   const scratch = await mkdtemp(join(await store.scratch(), 'task-'))
   const progress = (fraction: number, text: string) => send({ kind: 'progress', fraction, text })
+  const { threads } = job
   try {
-    if (job.kind === 'run')
-      return await stage.run({
-        ...own,
-        task: job.task,
-        checkpoint: await store.checkpoint(job.key),
+    if (job.kind === 'run') {
+      const checkpoint = await store.checkpoint(job.key)
+      const { signal } = abort
+      const running: RunningTask = {
         scratch,
-        machineState: machineStateDirectory(),
-        threads: job.threads,
-        signal: abort.signal,
+        threads,
         progress,
-      })
+        checkpoint,
+        signal,
+        machineState: machineStateDirectory(),
+      }
+      if (!stage.plan) return await stage.run({ ...(await whole()), ...running })
+      return await stage.run({ ...environment(job, store, loaded, stage.taskReads ?? []), ...running, task: job.task })
+    }
     const tasks = []
     for (const [i, plan] of job.tasks.entries()) {
-      const record = await store.getRecord(job.keys[i]!)
+      const key = job.keys[i]
+      if (!key) continue
+      const record = await store.getRecord(key)
       if (!record) throw new Error(`Internal error: no record of ${plan.id}`)
       tasks.push({ plan, outputs: record.outputs as Outputs })
     }
-    if (stage.gather) return await stage.gather({ ...own, tasks, scratch, threads: job.threads, progress })
     if (!stage.plan) return tasks[0]!.outputs
+    if (stage.gather)
+      return await stage.gather({ ...(await whole()), tasks, skipped: job.skipped, scratch, threads, progress })
     return {
       values: { tasks: Object.fromEntries(tasks.map((t) => [t.plan.id, t.outputs.values])) },
       files: {},
@@ -66,8 +78,8 @@ async function work(job: Job): Promise<unknown> {
   }
 }
 
-/** The registry: another module in tests. */
-async function pluginsOf(): Promise<Loaded> {
+/** The registry that a plan's plugins add to: another module in tests. */
+async function builtIn(): Promise<Loaded> {
   const other = process.env.PUZZLEFLOW_TEST_REGISTRY
   if (other === undefined) return loadPlugins()
   return ((await import(other)) as { loadPlugins: () => Loaded }).loadPlugins()

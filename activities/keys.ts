@@ -4,9 +4,16 @@ import type { FrozenPlan, PlannedStage } from '../spec/frozen-plan.js'
 import { digestJson } from '../store/digest.js'
 import type { ArtifactRef, Digest } from '../store/index.js'
 import { engineVersion, numericsVersion } from '../tensor/version.js'
+import { digestsOf, pick, withDigests } from './inputs.js'
 
-/** All that can change the result of a task, by name. */
+/** All that can change the result of a task, by name: what `explain` compares. */
 export type Components = Readonly<Record<string, unknown>>
+
+/** A key, and what it is the digest of. */
+export interface Key {
+  readonly key: Digest
+  readonly components: Components
+}
 
 export const plannedStage = (plan: FrozenPlan, name: string): PlannedStage => {
   const found = plan.stages.find((stage) => stage.name === name)
@@ -22,60 +29,79 @@ export const stageParams = (
   >,
 ): JsonObject => resolveExpressions(planned.params, outputs)
 
-/**
- * Components of a task's key: versions, parameters, the inputs that the stage reads (paths replaced by the digests of what
- * lies there), the outputs of the stages it needs, and the seed.
- */
-export function components(
-  plan: FrozenPlan,
-  planned: PlannedStage,
-  stage: Stage,
-  params: JsonObject,
-  outputs: Readonly<Record<string, ArtifactRef>>,
-): Components {
-  const inputs = Object.fromEntries(
-    stage.reads.filter((name) => name in plan.inputs).map((name) => [name, withoutPaths(plan, name)]),
-  )
-  return {
-    stage: stage.name,
-    version: stage.version,
-    params: withDigests(params, `stages.${planned.name}`, plan.inputDigests),
-    inputs,
-    needs: Object.fromEntries(Object.entries(outputs).map(([name, { digest }]) => [name, digest])),
-    seed: plan.seed,
-    blocks: plan.blocks,
-    plugins: plan.plugins.map(({ name, digest }) => ({ name, digest })),
-    numerics: numericsVersion,
-    engine: engineVersion,
-  }
+/** A stage of a plan, with all that its keys are made of. */
+export interface KeyParts {
+  readonly plan: FrozenPlan
+  readonly planned: PlannedStage
+  readonly stage: Stage
+  /** Expressions resolved. */
+  readonly params: JsonObject
+  /** An artifact with the outputs of each stage that this one needs. */
+  readonly outputs: Readonly<Record<string, ArtifactRef>>
 }
 
-/** The key of a plan, task or gather. */
-export function keyOf(
-  base: Components,
-  kind: 'plan' | 'run' | 'gather',
-  more: Components = {},
-): { key: Digest; components: Components } {
-  const all = { ...base, kind, ...more }
-  return { key: digestJson(all), components: all }
+/** Key of the list of a stage's tasks. */
+export const planKey = (parts: KeyParts): Key => keyOf({ kind: 'plan', ...whole(parts) })
+
+/** Key of a stage that is one task, or of a planned task: then of what the task says of itself, and nothing else. */
+export function taskKey(parts: KeyParts, task: TaskPlan): Key {
+  const { plan, stage } = parts
+  if (!stage.plan) return keyOf({ kind: 'run', ...whole(parts) })
+  return keyOf({
+    kind: 'run',
+    ...numbers(parts),
+    // Names what a task is when its parameters alone do not.
+    task: task.id,
+    taskParams: task.params,
+    taskInputs: Object.fromEntries(Object.entries(task.inputs).map(([name, { digest }]) => [name, digest])),
+    inputs: inputs(plan, stage.taskReads ?? []),
+    blocks: blocks(plan, task.blocks),
+  })
 }
 
-/** What of a task enters its key: not what is for people. */
-export const taskComponents = ({ id, params, inputs }: TaskPlan): Components => ({
-  task: id,
-  taskParams: params,
-  taskInputs: Object.fromEntries(Object.entries(inputs).map(([name, { digest }]) => [name, digest])),
+/** Key of what becomes of all tasks of a stage. */
+export const gatherKey = (parts: KeyParts, keys: readonly (Digest | null)[], tasks: readonly TaskPlan[]): Key =>
+  keyOf({
+    kind: 'gather',
+    ...whole(parts),
+    tasks: keys,
+    // Left out; the reason is for people.
+    skipped: tasks.filter((_, i) => keys[i] === null).map(({ id }) => id),
+  })
+
+const keyOf = (components: Components): Key => ({ key: digestJson(components), components })
+
+/** What changes numbers whatever the task. */
+const numbers = ({ plan, planned, stage }: KeyParts): Components => ({
+  stage: stage.name,
+  // Raised by hand when the stage does something else.
+  version: stage.version,
+  // An out-of-tree stage is another one when its code changes.
+  ...(planned.plugin === undefined ? {} : { plugin: planned.plugin }),
+  seed: plan.seed,
+  // Graphs and kernels decide the last bits.
+  numerics: numericsVersion,
+  engine: engineVersion,
 })
 
-const withoutPaths = (plan: FrozenPlan, name: string): unknown =>
-  withDigests(plan.inputs[name], name, plan.inputDigests)
+const whole = (parts: KeyParts): Components => ({
+  ...numbers(parts),
+  params: withDigests(parts.params, `stages.${parts.planned.name}`, parts.plan.inputDigests),
+  inputs: inputs(parts.plan, parts.stage.reads),
+  needs: Object.fromEntries(Object.entries(parts.outputs).map(([name, { digest }]) => [name, digest])),
+  blocks: blocks(parts.plan, undefined),
+})
 
-/** A value with every path that has a digest replaced by it. */
-function withDigests(value: unknown, at: string, digests: FrozenPlan['inputDigests']): unknown {
-  if (at in digests) return digests[at]
-  if (Array.isArray(value)) return value.map((item, i) => withDigests(item, `${at}.${i}`, digests))
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, withDigests(item, `${at}.${key}`, digests)]),
+/** What of the spec's inputs is read, paths replaced by the digests of what lies there. */
+const inputs = (plan: FrozenPlan, reads: readonly string[]): JsonObject =>
+  pick(withDigests(plan.inputs, '', digestsOf(plan, reads)) as JsonObject, reads)
+
+/** Versions of block types, and digests of the plugins that they came from. */
+function blocks(plan: FrozenPlan, used: TaskPlan['blocks']): readonly Components[] {
+  const known = plan.blocks.filter(
+    ({ slot, name }) => used === undefined || used.some((own) => own.slot === slot && own.name === name),
   )
+  const missing = used?.find((own) => !known.some(({ slot, name }) => own.slot === slot && own.name === name))
+  if (missing) throw new Error(`Internal error: the plan does not list the ${missing.slot} block type ${missing.name}`)
+  return known.map((own) => ({ ...own }))
 }

@@ -12,29 +12,55 @@ export interface RetryPolicy {
   readonly within?: number
 }
 
+/**
+ * What a task that fails for good does to its stage: `fail-fast` ends it at once; `finish-running` lets running tasks
+ * finish; `continue` leaves the task out, if the stage can do without; `wait` waits for somebody's `retry` or `skip`.
+ */
+export type FailurePolicy = 'fail-fast' | 'finish-running' | 'continue' | 'wait'
+
 /** A stage of the pipeline, ready to run. */
 export interface PlannedStage {
   readonly name: string
   /** The stage type. */
   readonly uses: string
   readonly version: number
+  /** Digest of the plugin that the stage type came from, for those that are not built in. */
+  readonly plugin?: Digest
   /** Names of the stages whose outputs it gets: those it needs, and those that its expressions name. */
   readonly needs: readonly string[]
   /** Checked, quantities as numbers, defaults filled in, paths absolute. Expressions are still texts (spec/expressions.ts). */
   readonly params: JsonObject
   /** Runs alone on its worker. */
   readonly exclusive?: boolean
+  /** Waits for a person instead of doing work. */
+  readonly gate?: boolean
+  /** Can do without some of its tasks. */
+  readonly partial?: boolean
+  /** Workers that do its tasks: those of `worker --queue`. */
+  readonly queue?: string
+  readonly onFailure?: FailurePolicy
+  /** Share of tasks that must succeed where failed ones are left out, 0..1. */
+  readonly minimumSuccess?: number
   readonly retry?: RetryPolicy
   /** Seconds that one attempt of a task may take. */
   readonly timeout?: number
 }
 
+/** A block type as the plan uses it. */
+export interface PlannedBlock {
+  readonly slot: Slot
+  readonly name: string
+  readonly version: number
+  /** Digest of the plugin that it came from, for those that are not built in. */
+  readonly plugin?: Digest
+}
+
 /** A plugin as the plan uses it. */
 export interface PlannedPlugin {
-  /** As the spec writes it. */
+  /** Name and version of its package.json, wherever it lies. */
   readonly name: string
   readonly version: string
-  /** Of its code. */
+  /** Of its code, compiled; this machine's cache keeps it under this digest. */
   readonly digest: Digest
 }
 
@@ -53,8 +79,8 @@ export interface FrozenPlan {
   readonly inputDigests: Readonly<Record<string, Digest>>
   /** In an order in which each stage comes after those it needs. */
   readonly stages: readonly PlannedStage[]
-  /** Block types that `space` names. */
-  readonly blocks: readonly { readonly slot: Slot; readonly name: string; readonly version: number }[]
+  /** Block types that `space` names, and those of the model. */
+  readonly blocks: readonly PlannedBlock[]
   readonly plugins: readonly PlannedPlugin[]
   /** Of all above but `specFile`, with paths as the spec writes them: the same wherever the folder lies. */
   readonly digest: Digest

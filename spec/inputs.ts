@@ -2,9 +2,10 @@ import { resolve } from 'node:path'
 import type { Json, JsonObject, Slot } from '../plugins/api/block.js'
 import { suggest, type Diagnostic } from './diagnostics.js'
 import type { SourceDocument } from './document.js'
+import type { PlannedBlock } from './frozen-plan.js'
 import type { Collected } from './keywords.js'
 import type { InputsSchema } from './pipeline.js'
-import type { Registry } from './registry.js'
+import type { BlockInfo, Registry } from './registry.js'
 import { siteOf, type Site } from './site.js'
 import { checkValue, getValue, setValue } from './validate.js'
 
@@ -24,7 +25,7 @@ export interface PathUse {
 export interface CheckedInputs {
   readonly inputs: JsonObject
   readonly paths: readonly PathUse[]
-  readonly blocks: readonly { readonly slot: Slot; readonly name: string; readonly version: number }[]
+  readonly blocks: readonly PlannedBlock[]
 }
 
 /** Checks a spec's inputs against what the pipeline declares, and each block against its type's own schema. */
@@ -38,16 +39,18 @@ export function checkInputs(
   const given = Object.fromEntries(Object.entries(spec.data).filter(([key]) => key in schema.properties))
   const { data, findings, paths, blocks } = checkValue(schema, given)
   for (const finding of findings) report(site.diagnose(finding.at, finding.where, finding))
-  const used = new Map<string, CheckedInputs['blocks'][number]>()
-  for (const { at, slot } of blocks) {
-    const checked = checkBlock(data, at, slot, registry, site, report)
-    if (checked) used.set(`${slot}/${checked.name}`, checked)
-  }
+  const used = blocks.flatMap(({ at, slot }) => checkBlock(data, at, slot, registry, site, report) ?? [])
   return {
     inputs: data,
     paths: resolvePaths(data, paths, site, '/inputs', ''),
-    blocks: [...used.keys()].sort().map((key) => used.get(key)!),
+    blocks: distinct(used),
   }
+}
+
+/** Each once, in an order that depends on names alone. */
+export function distinct(blocks: readonly PlannedBlock[]): readonly PlannedBlock[] {
+  const byKey = new Map(blocks.map((block) => [`${block.slot}/${block.name}`, block]))
+  return [...byKey.keys()].sort().map((key) => byKey.get(key)!)
 }
 
 /** Makes paths absolute in place. */
@@ -84,7 +87,7 @@ function checkBlock(
   registry: Registry,
   site: Site,
   report: (found: Diagnostic) => void,
-): CheckedInputs['blocks'][number] | undefined {
+): PlannedBlock | undefined {
   const written = getValue(data, at)
   const entry: JsonObject | undefined =
     typeof written === 'string' ? { block: written } : isEntry(written) ? written : undefined
@@ -112,8 +115,15 @@ function checkBlock(
   const checked = checkValue(type.parameters, ownsBlock ? entry : params, label, `${slot} block type ${name}`)
   for (const finding of checked.findings) report(site.diagnose(at + finding.at, finding.where, finding))
   setValue(data, at, { block: name, ...checked.data })
-  return { slot, name, version: type.version }
+  return plannedBlock(slot, type)
 }
+
+export const plannedBlock = (slot: Slot, { name, version, plugin }: BlockInfo): PlannedBlock => ({
+  slot,
+  name,
+  version,
+  ...(plugin !== undefined && { plugin }),
+})
 
 const isEntry = (value: Json | undefined): value is JsonObject =>
   typeof value === 'object' &&

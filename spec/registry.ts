@@ -1,4 +1,6 @@
 import type { JsonObject, Slot } from '../plugins/api/block.js'
+import type { BlockName } from '../plugins/api/stage.js'
+import type { Digest } from '../store/digest.js'
 import type { PlannedPlugin } from './frozen-plan.js'
 
 /** What a spec needs to know of a stage type. */
@@ -10,6 +12,12 @@ export interface StageInfo {
   /** Inputs of the pipeline that it reads. */
   readonly reads: readonly string[]
   readonly exclusive?: boolean
+  /** Can do without some of its tasks. */
+  readonly partial?: boolean
+  /** Waits for a person instead of doing work. */
+  readonly gate?: boolean
+  /** Digest of the plugin that it came from, unless it is built in. */
+  readonly plugin?: Digest
 }
 
 /** What a spec needs to know of a block type. */
@@ -18,6 +26,8 @@ export interface BlockInfo {
   readonly version: number
   /** JSON Schema of an entry of the spec's `space`, `block` included or not. */
   readonly parameters: object
+  /** Digest of the plugin that it came from, unless it is built in. */
+  readonly plugin?: Digest
 }
 
 /** A mistake found in the inputs by something that knows what they mean. */
@@ -27,6 +37,12 @@ export interface InputProblem {
   readonly code: string
   readonly message: string
   readonly hint?: string
+}
+
+export interface Inspection {
+  readonly problems: readonly InputProblem[]
+  /** Block types that the model is made of. */
+  readonly blocks: readonly BlockName[]
 }
 
 /** Stage types, block types and pipelines that specs can name: built in and from plugins. */
@@ -55,7 +71,12 @@ export interface Registry {
     readonly registry: Registry
     readonly plugins: readonly PlannedPlugin[]
     /** Plugins that could not be loaded. */
-    readonly failures: readonly { readonly plugin: string; readonly message: string; readonly hint?: string }[]
+    readonly failures: readonly {
+      readonly plugin: string
+      readonly code: string
+      readonly message: string
+      readonly hint?: string
+    }[]
   }>
 
   /**
@@ -63,5 +84,5 @@ export interface Registry {
    * the inputs hold no other mistake.
    * @param inputs  as in the frozen plan
    */
-  inspect?(inputs: JsonObject): Promise<readonly InputProblem[]>
+  inspect?(inputs: JsonObject): Promise<Inspection>
 }

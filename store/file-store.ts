@@ -12,8 +12,8 @@ import type { ArtifactRef, Store, TaskRecord } from './store.js'
 /** A store in a folder of the file system. What is written is first written beside its place, then renamed. */
 export class FileStore implements Store {
   readonly id: string
-  /** Artifacts whose digest this process has verified. */
-  private readonly verified = new Set<Digest>()
+  /** Artifacts whose digest this process has verified, and the state of the file then. */
+  private readonly verified = new Map<Digest, string>()
 
   /** Default folder: of this user. It is made when something is written. */
   constructor(readonly root = defaultStoreRoot()) {
@@ -27,8 +27,10 @@ export class FileStore implements Store {
   async putBytes(kind: string, data: Uint8Array): Promise<ArtifactRef> {
     const digest = digestBytes(data)
     const ref = { digest, bytes: data.byteLength, kind }
-    if (!(await this.has(ref))) await writeWhole(this.place(digest), data)
-    this.verified.add(digest)
+    if (!(await this.has(ref))) {
+      await writeWhole(this.place(digest), data)
+      this.verified.set(digest, await stamp(this.place(digest)))
+    }
     return ref
   }
 
@@ -55,26 +57,31 @@ export class FileStore implements Store {
       }
       await sync(dirname(target))
     })
-    this.verified.add(digest)
+    this.verified.set(digest, await stamp(target))
     return { digest, bytes: size, kind }
   }
 
   async path(ref: ArtifactRef): Promise<string> {
     const digest = parseDigest(ref.digest)
     const place = this.place(digest)
-    if (this.verified.has(digest)) return place
     let found: Digest
+    let state: string
     try {
+      state = await stamp(place)
+      if (this.verified.get(digest) === state) return place
       found = await digestFile(place)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
       throw new MissingArtifact(ref, 'absent')
     }
     if (found !== digest) {
-      await rename(place, `${place}.corrupt`)
+      // Another process may have been faster.
+      await rename(place, `${place}.corrupt`).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error
+      })
       throw new MissingArtifact(ref, 'corrupt')
     }
-    this.verified.add(digest)
+    this.verified.set(digest, state)
     return place
   }
 
@@ -101,6 +108,17 @@ export class FileStore implements Store {
 
   async putRecord(record: TaskRecord): Promise<void> {
     await writeWhole(this.recordPlace(record.key), JSON.stringify(record, null, 1))
+  }
+
+  async *listRecords(): AsyncGenerator<TaskRecord> {
+    const root = join(this.root, 'records')
+    for (const folder of await readdir(root).catch(() => []))
+      for (const name of await readdir(join(root, folder))) {
+        const record = name.endsWith('.json')
+          ? ((await readDocument(join(root, folder, name))) as TaskRecord)
+          : undefined
+        if (record?.version === 1) yield record
+      }
   }
 
   async checkpoint(key: Digest): Promise<string> {
@@ -142,6 +160,12 @@ export class FileStore implements Store {
 }
 
 const unique = () => `${process.pid}.${randomBytes(6).toString('hex')}`
+
+/** Changes whenever a file does. */
+async function stamp(path: string): Promise<string> {
+  const { size, mtimeNs, ino } = await stat(path, { bigint: true })
+  return `${size} ${mtimeNs} ${ino}`
+}
 
 /** Turns a full disk into a failure that says so. */
 async function guard<T>(work: () => Promise<T>): Promise<T> {

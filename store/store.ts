@@ -44,6 +44,8 @@ export interface Store {
   has(ref: ArtifactRef): Promise<boolean>
   getRecord(key: Digest): Promise<TaskRecord | undefined>
   putRecord(record: TaskRecord): Promise<void>
+  /** All records, in no order. */
+  listRecords(): AsyncIterable<TaskRecord>
   /** Folder for a task's checkpoints; created. */
   checkpoint(key: Digest): Promise<string>
   removeCheckpoint(key: Digest): Promise<void>

@@ -7,16 +7,27 @@ export interface Outputs {
   readonly files: Readonly<Record<string, ArtifactRef>>
 }
 
-/** One retryable unit of a stage. Everything here but `label` and `group` enters the task's key. */
+/** A block type by slot and name. */
+export interface BlockName {
+  readonly slot: Slot
+  readonly name: string
+}
+
+/**
+ * One retryable unit of a stage. It says all that its result depends on, and sees nothing else: whatever changes
+ * elsewhere in the spec, a task whose plan is the same is not done again.
+ */
 export interface TaskPlan {
-  /** Unique in the stage: `layer03/ffn/swiglu-256`. */
+  /** Unique in the stage, and part of the key: `layer03/ffn/swiglu-256`. */
   readonly id: string
-  /** For people: shown in the Temporal UI. */
+  /** For people: shown in the Temporal UI. Not part of the key. */
   readonly label: string
-  /** Tasks of one group run in one child workflow: `layer03`. Default: `all`. */
+  /** Tasks of one group run in one child workflow: `layer03`. Default: the task's id. Not part of the key. */
   readonly group?: string
   readonly params: JsonObject
   readonly inputs: Readonly<Record<string, ArtifactRef>>
+  /** Block types whose code it runs: their versions are part of the key. Default: all of the spec and its model. */
+  readonly blocks?: readonly BlockName[]
 }
 
 /** Block types by slot and name, built in and from plugins. */
@@ -26,17 +37,13 @@ export interface Blocks {
   list(): readonly BlockType[]
 }
 
-/** What a stage sees of the run. Inputs are resolved: artifacts for files and folders, JSON for the rest. */
-export interface StageContext<P = JsonObject> {
-  /** The stage's parameters from pipeline and spec, expressions resolved. */
-  readonly params: P
-  /** The pipeline's inputs (`model`, `data`, `space`, `target` …) as the frozen plan holds them; paths are absolute. */
+/** What every part of a stage can use. */
+export interface Environment {
+  /** Those of the pipeline's inputs (`model`, `space`, `target.scenario` …) that the stage reads; paths are absolute. */
   readonly spec: JsonObject
-  /** Digest of each file or folder that the spec names, by its path in the spec (`model`, `data.train.path`). */
+  /** Digest of each file or folder among them, by its path in the spec (`model`, `data.train.path`). */
   readonly inputDigests: Readonly<Record<string, Digest>>
   readonly seed: number
-  /** Outputs of stages this one needs, by stage name. */
-  readonly stages: Readonly<Record<string, Outputs>>
   readonly blocks: Blocks
   /** Local path of an artifact's file (fetched and verified when it is not there). Read only. */
   open(ref: ArtifactRef): Promise<string>
@@ -47,46 +54,89 @@ export interface StageContext<P = JsonObject> {
   log(message: string, fields?: JsonObject): void
 }
 
-export type PlanContext<P = JsonObject> = StageContext<P>
+/** What a stage sees of the run. */
+export interface StageContext<P = JsonObject> extends Environment {
+  /** The stage's parameters from pipeline and spec, expressions resolved. */
+  readonly params: P
+  /** Outputs of the stages that this one needs, by stage name. */
+  readonly stages: Readonly<Record<string, Outputs>>
+}
 
-export interface TaskContext<P = JsonObject> extends StageContext<P> {
-  readonly task: TaskPlan
-  /** A folder of this task's key that survives crashes and retries; removed when the task is done. */
-  readonly checkpoint: string
+/** What work in progress can use. */
+export interface Running {
   /** A scratch folder, removed at the end of the attempt. */
   readonly scratch: string
+  readonly threads: number
+  /** fraction 0..1 of the work, and a short text (shown in the UI). */
+  progress(fraction: number, message: string): void
+}
+
+/** What a task can use beside that. */
+export interface RunningTask extends Running {
+  /** A folder of this task's key that survives crashes and retries; removed when the task is done. */
+  readonly checkpoint: string
   /** Folder in the user's state directory for what is pinned by machine (profiles). */
   readonly machineState: string
-  readonly threads: number
   /** Aborted when the task is cancelled: stop at the next step, the checkpoint kept. */
   readonly signal: AbortSignal
-  /** fraction 0..1 of the task, a short text, and what a resume needs to know (shown in the UI). */
-  progress(fraction: number, message: string): void
 }
 
-export interface GatherContext<P = JsonObject> extends StageContext<P> {
+/** A planned task at work: `spec` holds what the stage's `taskReads` names, and nothing is there of other stages. */
+export interface TaskContext extends Environment, RunningTask {
+  readonly task: TaskPlan
+}
+
+export interface GatherContext<P = JsonObject> extends StageContext<P>, Running {
+  /** Tasks that were done. */
   readonly tasks: readonly { readonly plan: TaskPlan; readonly outputs: Outputs }[]
-  readonly scratch: string
-  readonly threads: number
-  progress(fraction: number, message: string): void
+  /** Tasks that were left out: they failed, or somebody said so. Always empty unless the stage is `partial`. */
+  readonly skipped: readonly { readonly task: string; readonly reason: string }[]
 }
 
-/**
- * A step of a pipeline. `plan`, `run` and `gather` are all executed in a child process; what they return is stored and
- * reused by key. A stage without `plan` is one task.
- */
-export interface Stage<P = JsonObject> {
+interface StageBase {
   readonly name: string
   /** Raised by hand when the same inputs give other outputs: it enters the keys. */
   readonly version: number
   /** JSON Schema of the parameters, defaults included. */
   readonly parameters: object
-  /** Which of the spec's inputs it reads: their values enter its keys. Others are hidden from it. */
+  /** Which of the spec's inputs it reads, `target` or `target.scenario`: they enter its keys, others are hidden from it. */
   readonly reads: readonly string[]
   /** Runs alone on its worker: for measurements. */
   readonly exclusive?: boolean
-  plan?(context: PlanContext<P>): Promise<readonly TaskPlan[]>
-  run(context: TaskContext<P>): Promise<Outputs>
+}
+
+/** A stage that is one task. */
+export interface SingleStage<P = JsonObject> extends StageBase {
+  readonly gate?: false
+  readonly plan?: never
+  run(context: StageContext<P> & RunningTask): Promise<Outputs>
+}
+
+/** A stage of many tasks, listed when the stages it needs are done. */
+export interface FanOutStage<P = JsonObject> extends StageBase {
+  readonly gate?: false
+  /** Can do without some of its tasks: `gather` then lacks those that failed or were skipped. */
+  readonly partial?: boolean
+  /** Which of the spec's inputs its tasks read. Default: none. */
+  readonly taskReads?: readonly string[]
+  plan(context: StageContext<P>): Promise<readonly TaskPlan[]>
+  run(context: TaskContext): Promise<Outputs>
   /** Many tasks -> one output. Default: values {tasks: {id: values}} and no files. */
   gather?(context: GatherContext<P>): Promise<Outputs>
 }
+
+/** A stage that waits for a person. What it asks follows from its parameters; the answer holds as long as they, and what
+ *  the stage gets from others, stay the same. */
+export interface GateStage<P = JsonObject> extends StageBase {
+  readonly gate: true
+  readonly plan?: never
+  readonly run?: never
+  /** The question, as Markdown. */
+  ask(context: Pick<StageContext<P>, 'params' | 'stages'>): string
+}
+
+/**
+ * A step of a pipeline. `plan`, `run` and `gather` are all executed in a child process; what they return is stored and
+ * reused by key.
+ */
+export type Stage<P = JsonObject> = SingleStage<P> | FanOutStage<P> | GateStage<P>

@@ -1,46 +1,26 @@
 import { join } from 'node:path'
-import {
-  buildSlot,
-  Forward,
-  layerFacts,
-  replaceBlocks,
-  rotaryConstants,
-  slotShapes,
-  type Model,
-} from '../../model/index.js'
-import { elements, Trainer, writeTensors, type Tensor } from '../../tensor/index.js'
-import type { ArtifactRef, JsonObject, Slot, Stage, StageContext, TaskPlan, Weights } from '../api/index.js'
-import { entryId, layerName, readJson, variants, type LibraryEntry, type Variant } from './library.js'
+import { slotShapes } from '../../model/index.js'
+import { elements, writeTensors, type Tensor } from '../../tensor/index.js'
+import type { ArtifactRef, FanOutStage, JsonObject, Weights } from '../api/index.js'
+import { heldOutError, learner, type Lesson } from './bld.js'
+import { allVariants, coupledParameter, lessons, type DistillParams } from './distill-plan.js'
+import { initialWeights } from './initial.js'
+import { entryId, layerName, type LibraryEntry } from './library.js'
 import { shuffled } from './random.js'
-import { HiddenStates, openParent, readSequences, SquaredError } from './sequences.js'
+import { blocksOf, HiddenStates, openParent, readSequences } from './sequences.js'
 import { trainWithCheckpoints } from './training.js'
 
-interface DistillParams {
-  readonly tokens: number
-  readonly batch: number
-  readonly learningRate: number
-  readonly weightDecay: number
-  readonly besideNoOp: 'all' | 'parent' | 'none'
-}
-interface EntryParams extends JsonObject {
-  readonly layer: number
-  readonly slot: Slot
-  readonly variant: string
-  readonly block: string
-  readonly params: JsonObject
-  readonly beside: 'parent' | 'no-op'
-  readonly tokens: number
-}
-
 /**
- * Block-wise local distillation (BLD; Puzzle, section 3): each variant alone learns to make its layer's output the
- * parent's, the other slot being frozen. Variants are trained a second time beside an empty other slot, for the layers
- * that lose a slot.
+ * Block-wise local distillation (BLD; Puzzle, section 3): variants learn to make their layer's output the parent's.
+ * Decoupled: one slot at a time, the other being the parent's and frozen. Variants are trained a second time beside an
+ * empty other slot, for the layers that lose a slot; and pairs that are asked for, both slots together.
  */
-export const distill: Stage<DistillParams> = {
+export const distill: FanOutStage<DistillParams> = {
   name: 'distill',
-  version: 1,
+  version: 3,
   reads: ['model', 'space'],
+  taskReads: ['model'],
+  partial: true,
   parameters: {
     type: 'object',
     additionalProperties: false,
@@ -49,7 +29,12 @@ export const distill: Stage<DistillParams> = {
       batch: { type: 'integer', minimum: 1, default: 8, description: 'Sequences of a step.' },
       learningRate: { type: 'number', exclusiveMinimum: 0, default: 0.002 },
       weightDecay: { type: 'number', minimum: 0, default: 0.01 },
-      mode: { enum: ['decoupled'], default: 'decoupled', description: 'Each variant alone.' },
+      mode: {
+        enum: ['decoupled', 'coupled'],
+        default: 'decoupled',
+        description: 'Each variant alone; or every pair of variants of a layer together as well.',
+      },
+      coupled: coupledParameter,
       besideNoOp: {
         enum: ['all', 'parent', 'none'],
         default: 'all',
@@ -59,50 +44,59 @@ export const distill: Stage<DistillParams> = {
   },
 
   async plan(context) {
-    const { params, stages, spec, blocks } = context
+    const { params, stages, spec } = context
     const model = await openParent(context)
-    const files = stages.capture!.files
-    const tasks: TaskPlan[] = []
-    for (let layer = 0; layer < model.config.layers; layer++)
-      for (const slot of ['attention', 'ffn'] as const) {
-        const other = slot === 'attention' ? 'ffn' : 'attention'
-        const own = variants(spec.space as JsonObject, slot, layerFacts(model.config, layer), blocks)
-        const canBeAlone = variants(spec.space as JsonObject, other, layerFacts(model.config, layer), blocks).some(
-          (v) => v.empty,
-        )
-        for (const variant of own.filter((v) => !v.empty))
-          for (const beside of ['parent', 'no-op'] as const) {
-            const wanted = params.besideNoOp === 'all' || (params.besideNoOp === 'parent' && variant.id === 'parent')
-            if (beside === 'parent' ? variant.id === 'parent' : !canBeAlone || !wanted) continue
-            tasks.push(plan(layer, slot, variant, beside, params, files, stages.prepare!.files))
-          }
+    const { files, values } = stages.capture!
+    const { length, sequences } = values as { length: number; sequences: number }
+    const batch = Math.min(params.batch, sequences)
+    const steps = Math.max(1, Math.round(params.tokens / (batch * length)))
+    const { learningRate, weightDecay } = params
+    return lessons(model, spec.space as JsonObject, params).map((lesson) => {
+      const { layer, train, beside } = lesson
+      const number = (n: number) => layerName(n).slice(5)
+      // Beside the parent's attention an FFN sees what that makes of the layer's input, else the layer's input itself.
+      const alone = train.length === 1 && train[0]!.slot === 'ffn' && beside === 'parent'
+      const [input, target] = [`${alone ? 'mid' : 'hidden'}${number(layer)}`, `hidden${number(layer + 1)}`]
+      const names = train.map(({ variant }) => variant).join(' + ')
+      return {
+        id: train.map(({ entry }) => entry).join(' + '),
+        label: `layer ${layer}, ${train.map(({ slot }) => slot).join(' and ')}: ${names}${beside === 'no-op' ? ' (other slot removed)' : ''}`,
+        group: layerName(layer),
+        params: { ...lesson, batch, steps, learningRate, weightDecay } as unknown as JsonObject,
+        inputs: {
+          input: files[input]!,
+          target: files[target]!,
+          tokens: files.tokens!,
+          validateInput: files[`validate-${input}`]!,
+          validateTarget: files[`validate-${target}`]!,
+          validateTokens: files['validate-tokens']!,
+          statistics: files.statistics!,
+        },
+        blocks: [...blocksOf(model), ...train.map(({ slot, block }) => ({ slot, name: block }))],
       }
-    return tasks
+    })
   },
 
   async run(context) {
-    const { params, task, stages, blocks, spec, seed } = context
-    const own = task.params as unknown as EntryParams
-    const { layer, slot, beside } = own
+    const { task, seed, scratch } = context
+    const lesson = task.params as unknown as Lesson
+    const { layer, train, beside, batch, steps } = lesson
     const model = await openParent(context)
-    const facts = layerFacts(model.config, layer)
-    const variant = variants(spec.space as JsonObject, slot, facts, blocks).find(({ id }) => id === own.variant)!
-    const initial = await initialWeights(context, model, layer, slot, variant)
-    const { length, sequences: count } = stages.capture!.values as unknown as { length: number; sequences: number }
+    const initial: Record<string, Weights> = {}
+    for (const { slot, block, params, variant } of train)
+      initial[slot] = await initialWeights(
+        context,
+        model,
+        layer,
+        slot,
+        { block, params, parent: variant === 'parent' },
+        task.inputs.statistics!,
+      )
     const [inputs, targets] = await Promise.all(
       ['input', 'target'].map(async (name) => HiddenStates.read(await context.open(task.inputs[name]!))),
     )
-    const { mask } = await readSequences(context, stages.prepare!.files.train!, count)
-
-    const batch = Math.min(params.batch, count)
-    const steps = Math.max(1, Math.round(params.tokens / (batch * length)))
-    const trainer = await entryTrainer(model, own, variant, initial, {
-      batch,
-      length,
-      steps,
-      params,
-      threads: context.threads,
-    })
+    const { count, length, mask } = await readSequences(context, task.inputs.tokens!)
+    const trainer = await learner(model, lesson, initial, length, context.threads)
     const order = orders(count, seed)
     const curve = await trainWithCheckpoints({
       trainer,
@@ -133,126 +127,65 @@ export const distill: Stage<DistillParams> = {
         }
       },
     })
-    const trained: Weights = Object.fromEntries(
-      Object.entries(trainer.parameters()).map(([name, data]) => [name, { shape: initial[name]!.shape, data }]),
-    )
+    const trained = bySlot(trainer.parameters(), initial)
     await trainer.release()
-    const error = await heldOutError(context, model, own)
-    const path = join(context.scratch, 'weights')
-    await writeTensors(path, tensors(trained))
-    const entry: Omit<LibraryEntry, 'weights'> = {
-      id: task.id,
-      layer,
-      slot,
-      variant: variant.id,
-      block: variant.block,
-      params: variant.params,
-      beside,
-      parameters: Object.values(trained).reduce((n, { data }) => n + data.length, 0),
-      nmseBefore: await error(initial),
-      nmseAfter: await error(trained),
+    const error = await heldOutError(context, model, lesson)
+    const [nmseBefore, nmseAfter] = [await error(initial), await error(trained)]
+    const entries: Omit<LibraryEntry, 'weights'>[] = []
+    const files: Record<string, ArtifactRef> = { curve: await context.put('curve', curve) }
+    for (const { entry: id, slot, variant, block, params } of train) {
+      const weights = trained[slot]!
+      const path = join(scratch, slot)
+      await writeTensors(path, tensors(weights))
+      files[id] = await context.putFile('weights', path)
+      const parameters = Object.values(weights).reduce((n, { data }) => n + data.length, 0)
+      const other = train.find((own) => own.slot !== slot)?.variant ?? beside
+      entries.push({ id, layer, slot, variant, block, params, beside: other, parameters, nmseBefore, nmseAfter })
     }
-    return {
-      values: entry as unknown as JsonObject,
-      files: { weights: await context.putFile('weights', path), curve: await context.put('curve', curve) },
-    }
+    return { values: { entries: entries }, files }
   },
 
   /** The library: trained entries, and those that need no training. */
   async gather(context) {
     const model = await openParent(context)
-    const entries: LibraryEntry[] = context.tasks.map(({ outputs }) => ({
-      ...(outputs.values as unknown as LibraryEntry),
-      weights: outputs.files.weights!,
-    }))
-    for (let layer = 0; layer < model.config.layers; layer++)
-      for (const slot of ['attention', 'ffn'] as const)
-        for (const v of variants(
-          context.spec.space as JsonObject,
-          slot,
-          layerFacts(model.config, layer),
-          context.blocks,
-        )) {
-          if (v.id !== 'parent' && !v.empty) continue
-          const shapes = v.empty ? {} : slotShapes(model.config, layer, slot, context.blocks)
-          const parameters = Object.values(shapes).reduce((n, shape) => n + elements(shape), 0)
-          const { id: variant, block, params } = v
-          const id = entryId(layer, slot, variant, 'parent')
-          entries.push({
-            id,
-            layer,
-            slot,
-            variant,
-            block,
-            params,
-            beside: 'parent',
-            weights: null,
-            parameters,
-            nmseBefore: 0,
-            nmseAfter: 0,
-          })
-        }
+    const entries: LibraryEntry[] = context.tasks.flatMap(({ outputs }) =>
+      (outputs.values.entries as unknown as LibraryEntry[]).map((own) => ({ ...own, weights: outputs.files[own.id]! })),
+    )
+    for (const { layer, slot, variant: v } of allVariants(model, context.spec.space as JsonObject)) {
+      if (v.id !== 'parent' && !v.empty) continue
+      const shapes = v.empty ? {} : slotShapes(model.config, layer, slot, context.blocks)
+      const parameters = Object.values(shapes).reduce((n, shape) => n + elements(shape), 0)
+      const own = { layer, slot, variant: v.id, block: v.block, params: v.params, beside: 'parent' }
+      const id = entryId(layer, slot, v.id, 'parent')
+      entries.push({ id, ...own, weights: null, parameters, nmseBefore: 0, nmseAfter: 0 })
+    }
     entries.sort((a, b) => (a.id < b.id ? -1 : 1))
     return {
-      values: { entries: entries.length, trained: context.tasks.length },
+      values: { entries: entries.length, trained: context.tasks.length, leftOut: context.skipped },
       files: { library: await context.put('library', entries as unknown as JsonObject[]) },
     }
   },
-}
-
-/** What enters and should leave, as artifacts of `capture`. Beside a removed attention the FFN sees the layer's input. */
-function plan(
-  layer: number,
-  slot: Slot,
-  variant: Variant,
-  beside: 'parent' | 'no-op',
-  { tokens }: DistillParams,
-  files: Readonly<Record<string, ArtifactRef>>,
-  prepared: Readonly<Record<string, ArtifactRef>>,
-): TaskPlan {
-  const number = (n: number) => layerName(n).slice(5)
-  const input = slot === 'ffn' && beside === 'parent' ? `mid${number(layer)}` : `hidden${number(layer)}`
-  const target = `hidden${number(layer + 1)}`
-  const { id, block, params } = variant
-  return {
-    id: entryId(layer, slot, id, beside),
-    label: `layer ${layer}, ${slot}: ${id}${beside === 'no-op' ? ' (other slot removed)' : ''}`,
-    group: layerName(layer),
-    params: { layer, slot, variant: id, block, params, beside, tokens },
-    inputs: {
-      input: files[input]!,
-      target: files[target]!,
-      validateInput: files[`validate-${input}`]!,
-      validateTarget: files[`validate-${target}`]!,
-      statistics: files.statistics!,
-      train: prepared.train!,
-      validate: prepared.validate!,
-    },
-  }
-}
-
-/** Training-free weights of a variant, `norm` included. */
-export async function initialWeights(
-  context: StageContext<unknown>,
-  model: Model,
-  layer: number,
-  slot: Slot,
-  variant: Variant,
-): Promise<Weights> {
-  const parent = await model.weights(layer, slot)
-  if (variant.empty || variant.id === 'parent') return variant.empty ? {} : parent
-  const statistics = await readJson<Record<string, number[]>>(context, context.stages.capture!.files.statistics!)
-  const contribution = statistics[layerName(layer)]
-  const { norm, ...own } = parent
-  const known = contribution?.length ? { channelContribution: Float32Array.from(contribution) } : {}
-  const type = model.blocks.get(slot, variant.block)
-  return { norm: norm!, ...type.initialise(own, layerFacts(model.config, layer), variant.params, known) }
 }
 
 const tensors = (weights: Weights): Record<string, Tensor> =>
   Object.fromEntries(
     Object.entries(weights).map(([name, { shape, data }]) => [name, { dtype: 'float32', dims: shape, data }]),
   )
+
+/** Parameters of the trainer as weights of slots, with the shapes of those it began with. */
+function bySlot(
+  parameters: Readonly<Record<string, Float32Array>>,
+  initial: Readonly<Record<string, Weights>>,
+): Record<string, Weights> {
+  return Object.fromEntries(
+    Object.entries(initial).map(([slot, weights]) => [
+      slot,
+      Object.fromEntries(
+        Object.entries(weights).map(([name, { shape }]) => [name, { shape, data: parameters[`${slot}.${name}`]! }]),
+      ),
+    ]),
+  )
+}
 
 /** The n-th sequence to train on: every epoch in an order of its own. */
 function orders(count: number, seed: number): (n: number) => number {
@@ -264,81 +197,5 @@ function orders(count: number, seed: number): (n: number) => number {
       order = shuffled(count, seed * 1000003 + epoch)
     }
     return order[n % count]!
-  }
-}
-
-async function entryTrainer(
-  model: Model,
-  { layer, slot, beside }: EntryParams,
-  variant: Variant,
-  initial: Weights,
-  o: { batch: number; length: number; steps: number; params: DistillParams; threads: number },
-): Promise<Trainer> {
-  const { config, blocks } = model
-  const { batch, length } = o
-  const tokens = [batch * length, config.hidden]
-  // An attention beside the parent's FFN is judged behind it.
-  const frozen = slot === 'attention' && beside === 'parent' ? tensors(await model.weights(layer, 'ffn')) : {}
-  return Trainer.create({
-    parameters: Object.fromEntries(Object.entries(initial).map(([name, { shape, data }]) => [name, { shape, data }])),
-    frozen,
-    batch: {
-      x: { dtype: 'float32', shape: tokens },
-      target: { dtype: 'float32', shape: tokens },
-      mask: { dtype: 'float32', shape: [batch * length] },
-    },
-    loss: (g, { parameters, frozen, batch: { x, target, mask } }) => {
-      const context = {
-        facts: layerFacts(config, layer),
-        batch,
-        length,
-        rotary: rotaryConstants(g, config, length),
-        wantState: false,
-      }
-      let y = buildSlot(g, x!, slot, blocks, variant, parameters, context).x
-      if (frozen.norm) y = buildSlot(g, y, 'ffn', blocks, config.blocks[layer]!.ffn, frozen, context).x
-      const weight = g.unsqueeze(mask!, 1)
-      const power = (v: typeof y) => g.sum(g.mul(g.square(v), weight))
-      return g.div(power(g.sub(y, target!)), power(target!))
-    },
-    optimiser: {
-      learningRate: o.params.learningRate,
-      weightDecay: o.params.weightDecay,
-      totalSteps: o.steps,
-      warmupSteps: Math.min(20, Math.ceil(o.steps / 10)),
-      finalFraction: 0.05,
-    },
-    stepsPerCall: 8,
-    threads: o.threads,
-  })
-}
-
-/** Measures weights of the entry on held-out text. */
-async function heldOutError(
-  context: Parameters<Stage<DistillParams>['run']>[0],
-  model: Model,
-  { layer, slot, block, params, beside }: EntryParams,
-): Promise<(weights: Weights) => Promise<number>> {
-  const { task, stages } = context
-  const inputs = await HiddenStates.read(await context.open(task.inputs.validateInput!))
-  const targets = await HiddenStates.read(await context.open(task.inputs.validateTarget!))
-  const { validateSequences: count, length } = stages.capture!.values as unknown as {
-    validateSequences: number
-    length: number
-  }
-  const { mask } = await readSequences(context, stages.prepare!.files.validate!, count)
-  const batch = Math.min(16, count)
-  return async (weights) => {
-    const forward = new Forward(batch, length, context.threads)
-    const view = replaceBlocks(model, [{ layer, slot, block, params, weights }])
-    const error = new SquaredError()
-    for (let first = 0; first + batch <= count; first += batch) {
-      const [start, rows] = [first * length, batch * length]
-      let y = await forward.slot(view, layer, slot, inputs.rows(start, rows))
-      if (slot === 'attention' && beside === 'parent') y = await forward.slot(view, layer, 'ffn', y)
-      error.add(y, targets.rows(start, rows), mask.subarray(start, start + rows))
-    }
-    await forward.release()
-    return error.value
   }
 }

@@ -1,24 +1,33 @@
-import type { JsonObject, Stage, TaskPlan } from '../api/index.js'
+import type { Scenario } from '../../model/index.js'
+import type { FanOutStage, JsonObject, TaskPlan } from '../api/index.js'
+import { readChild } from './child.js'
 import { throughputOf } from './costs.js'
-import { assemble, readJson } from './library.js'
-import { evaluatePair, measureQuality, openYardstick, type Quality } from './measuring.js'
+import { asTask, assemble, chosenEntries, readJson, readLibrary, type Filling } from './library.js'
+import {
+  evaluatePair,
+  measureQuality,
+  openYardstick,
+  thoroughness,
+  withPredictions,
+  type Evaluation,
+  type Measured,
+  type Thoroughness,
+} from './measuring.js'
+import { openParent } from './sequences.js'
 import { costParts, type SolveOutcome } from './solve.js'
 import { parentCost, type Solution } from './solving.js'
-import { readChild } from './child.js'
 
-interface EvaluateParams {
+interface EvaluateParams extends Thoroughness {
   readonly of: 'solutions' | 'child'
   readonly repetitions: number
-  readonly items: number
-  readonly sequences: number
-  readonly threads: number
 }
 
 /** Measures assembled children: KL, perplexity, task accuracy, and generation throughput beside the parent's in one run. */
-export const evaluate: Stage<EvaluateParams> = {
+export const evaluate: FanOutStage<EvaluateParams> = {
   name: 'evaluate',
-  version: 2,
-  reads: ['model', 'target'],
+  version: 4,
+  reads: ['model', 'target.scenario'],
+  taskReads: ['model', 'target.scenario'],
   exclusive: true,
   parameters: {
     type: 'object',
@@ -35,54 +44,64 @@ export const evaluate: Stage<EvaluateParams> = {
         default: 5,
         description: 'Timed passes of parent and child in turn; the median counts.',
       },
-      items: { type: 'integer', minimum: 1, default: 1000000, description: 'Most items of each task.' },
-      sequences: {
-        type: 'integer',
-        minimum: 1,
-        default: 128,
-        description: 'Held-out sequences for KL and perplexity.',
-      },
-      threads: { type: 'integer', minimum: 1, default: 1 },
+      ...thoroughness,
     },
   },
 
   async plan(context) {
     const { params, stages } = context
-    if (params.of === 'child')
-      return [
-        { id: 'child', label: 'the uptrained child', params: {}, inputs: { child: stages.uptrain!.files.child! } },
-      ]
-    const { solutions } = await readJson<SolveOutcome>(context, stages.solve!.files.solutions!)
-    return solutions.map((solution, i): TaskPlan => ({
-      id: `solution-${i + 1}`,
-      label: `solution ${i + 1} of ${solutions.length}`,
-      params: { solution: solution as unknown as JsonObject },
-      inputs: {},
-    }))
+    const library = await readLibrary(context)
+    const { repetitions, items, sequences, threads } = params
+    const { validate, tasks } = stages.prepare!.files as Required<TaskPlan['inputs']>
+    const solutions = await measuredSolutions(context)
+    return solutions.map((solution, i): TaskPlan => {
+      const { fillings, inputs } = asTask(chosenEntries(library, solution.choice))
+      const child = params.of === 'child' ? { child: stages.uptrain!.files.child! } : {}
+      return {
+        id: params.of === 'child' ? 'child' : `solution-${i + 1}`,
+        label: params.of === 'child' ? 'the uptrained child' : `solution ${i + 1} of ${solutions.length}`,
+        group: 'solutions',
+        params: { fillings, repetitions, items, sequences, threads },
+        inputs: { ...inputs, ...child, validate: validate!, tasks: tasks! },
+      }
+    })
   },
 
   async run(context) {
-    const { params, stages, task } = context
-    const parts = await costParts(context)
-    const yardstick = await openYardstick(context, params)
-    const solution =
-      params.of === 'child'
-        ? await readJson<Solution>(context, stages.select!.files.selected!)
-        : (task.params.solution as unknown as Solution)
-    const assembled = assemble(yardstick.parent, parts.library, solution.choice, context)
-    const child = params.of === 'child' ? await readChild(assembled, await context.open(task.inputs.child!)) : assembled
+    const { task, spec } = context
+    const own = task.params as unknown as Omit<EvaluateParams, 'of'> & { readonly fillings: readonly Filling[] }
+    const scenario = (spec.target as { scenario: JsonObject }).scenario as unknown as Scenario
+    const model = await openParent(context)
+    const yardstick = await openYardstick(context, model, task.inputs, scenario, own)
+    const assembled = assemble(model, own.fillings, task.inputs, context)
+    const trained = task.inputs.child
+    const child = trained ? await readChild(assembled, await context.open(trained)) : assembled
     context.progress(0, 'the parent')
-    const parent: Quality = await measureQuality(yardstick.parent, yardstick, (f, m) =>
-      context.progress(f * 0.45, `parent, ${m}`),
-    )
-    const predicted = { parent: throughputOf(parts.scenario, parentCost(parts)), child: solution.predicted.throughput }
-    const evaluation = await evaluatePair(yardstick, parent, child, predicted, params.repetitions, (f, m) =>
+    const parent = await measureQuality(model, yardstick, (f, m) => context.progress(f * 0.45, `parent, ${m}`))
+    const evaluation = await evaluatePair(yardstick, parent, child, own.repetitions, (f, m) =>
       context.progress(0.5 + f * 0.4, `child, ${m}`),
     )
     return { values: evaluation as unknown as JsonObject, files: {} }
   },
 
-  async gather({ tasks }) {
-    return { values: { evaluations: tasks.map(({ outputs }) => outputs.values) }, files: {} }
+  /** Measured beside predicted: a new prediction is no reason to measure again. */
+  async gather(context) {
+    const solutions = await measuredSolutions(context)
+    const parts = await costParts(context)
+    const parent = throughputOf(parts.scenario, parentCost(parts))
+    const evaluations = context.tasks.map(({ outputs }, i) =>
+      withPredictions(outputs.values as unknown as Evaluation<Measured>, {
+        parent,
+        child: solutions[i]!.predicted.throughput,
+      }),
+    )
+    return { values: { evaluations: evaluations as unknown as JsonObject[] }, files: {} }
   },
+}
+
+/** The pool, or the one that was selected. */
+async function measuredSolutions(context: Parameters<typeof evaluate.plan>[0]): Promise<readonly Solution[]> {
+  const { params, stages } = context
+  if (params.of === 'child') return [await readJson<Solution>(context, stages.select!.files.selected!)]
+  return (await readJson<SolveOutcome>(context, stages.solve!.files.solutions!)).solutions
 }

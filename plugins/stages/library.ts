@@ -5,6 +5,7 @@ import type {
   ArtifactRef,
   BlockChoice,
   Blocks,
+  Environment,
   JsonObject,
   LayerFacts,
   Slot,
@@ -19,16 +20,21 @@ export interface Variant extends BlockChoice {
   readonly empty: boolean
 }
 
-/** A trained variant. What fills the layer's other slot while it is trained is part of what it is. */
-export interface LibraryEntry {
-  /** `layer03/ffn/swiglu-256`, with `+no-op` where the other slot was empty. */
+/** A sub-block that fills a slot: what an entry of the library is without its evidence. */
+export type Filling = {
+  /** Of the entry: `layer03/ffn/swiglu-256`, with `+no-op` where the other slot was empty. */
   readonly id: string
   readonly layer: number
   readonly slot: Slot
   readonly variant: string
   readonly block: string
   readonly params: JsonObject
-  readonly beside: 'parent' | 'no-op'
+}
+
+/** A trained variant. What fills the layer's other slot while it is trained is part of what it is. */
+export interface LibraryEntry extends Filling {
+  /** The variant in the other slot: `parent`, `no-op`, or the one that it was trained together with. */
+  readonly beside: string
   /** Weights with `norm`; null where they are the parent's own, or there are none. */
   readonly weights: ArtifactRef | null
   readonly parameters: number
@@ -37,12 +43,12 @@ export interface LibraryEntry {
   readonly nmseAfter: number
 }
 
-/** One entry per slot of every layer. */
+/** One entry per slot of every layer, by id. */
 export type Choice = readonly { readonly attention: string; readonly ffn: string }[]
 
 export const layerName = (layer: number): string => `layer${String(layer).padStart(2, '0')}`
-export const entryId = (layer: number, slot: Slot, variant: string, beside: LibraryEntry['beside']): string =>
-  `${layerName(layer)}/${slot}/${variant}${beside === 'no-op' ? '+no-op' : ''}`
+export const entryId = (layer: number, slot: Slot, variant: string, beside: string): string =>
+  `${layerName(layer)}/${slot}/${variant}${beside === 'parent' ? '' : `+${beside}`}`
 
 /** All variants of a slot that the spec's space asks for; the parent's own comes first, whether asked for or not. */
 export function variants(space: JsonObject, slot: Slot, facts: LayerFacts, blocks: Blocks): Variant[] {
@@ -60,39 +66,65 @@ export function variants(space: JsonObject, slot: Slot, facts: LayerFacts, block
   return [...found.values()]
 }
 
-/** Weights of an entry; the parent's own where it has none of its own. */
-export async function entryWeights(
-  entry: LibraryEntry,
-  model: Model,
-  context: Pick<StageContext<unknown>, 'open'>,
-): Promise<Weights> {
-  if (entry.weights) return readWeights(await context.open(entry.weights))
-  return model.blocks.get(entry.slot, entry.block).empty ? {} : model.weights(entry.layer, entry.slot)
+/** The part of entries that says what they compute, as parameters of a task, and their weights as its inputs by entry id. */
+export function asTask(entries: readonly LibraryEntry[]): {
+  readonly fillings: Filling[]
+  readonly inputs: Record<string, ArtifactRef>
+} {
+  const fillings = entries.map(({ id, layer, slot, variant, block, params }): Filling => ({
+    id,
+    layer,
+    slot,
+    variant,
+    block,
+    params,
+  }))
+  const trained = entries.flatMap(({ id, weights }) => (weights ? [[id, weights] as const] : []))
+  return { fillings, inputs: Object.fromEntries(trained) }
 }
 
-export async function readWeights(path: string): Promise<Weights> {
+/** Weights of a filling; the parent's own where it has none of its own. */
+export async function fillingWeights(
+  { id, layer, slot, block }: Filling,
+  inputs: Readonly<Record<string, ArtifactRef>>,
+  model: Model,
+  context: Pick<Environment, 'open'>,
+): Promise<Weights> {
+  const own = inputs[id]
+  if (own) return readWeights(await context.open(own))
+  return model.blocks.get(slot, block).empty ? {} : model.weights(layer, slot)
+}
+
+async function readWeights(path: string): Promise<Weights> {
   const { tensors } = await readTensors(path)
   return Object.fromEntries(
     Object.entries(tensors).map(([name, { dims, data }]) => [name, { shape: dims, data: data as Float32Array }]),
   )
 }
 
-/** The parent with one entry per slot: a view, weights read when they are asked for. */
+/** The model with fillings in its slots: a view, weights are read when they are asked for. */
 export function assemble(
   model: Model,
-  library: ReadonlyMap<string, LibraryEntry>,
-  choice: Choice,
-  context: Pick<StageContext<unknown>, 'open'>,
+  fillings: readonly Filling[],
+  inputs: Readonly<Record<string, ArtifactRef>>,
+  context: Pick<Environment, 'open'>,
 ): Model {
-  const replacements: Replacement[] = choice.flatMap((own, layer) =>
-    (['attention', 'ffn'] as const).map((slot): Replacement => {
-      const entry = library.get(own[slot])
-      if (!entry) throw new Error(`Internal error: no library entry ${own[slot]}`)
-      const { block, params } = entry
-      return { layer, slot, block, params, weights: () => entryWeights(entry, model, context) }
-    }),
-  )
+  const replacements = fillings.map((own): Replacement => {
+    const { layer, slot, block, params } = own
+    return { layer, slot, block, params, weights: () => fillingWeights(own, inputs, model, context) }
+  })
   return replaceBlocks(model, replacements)
+}
+
+/** The entries of a choice, attention and FFN of every layer in turn. */
+export function chosenEntries(library: ReadonlyMap<string, LibraryEntry>, choice: Choice): LibraryEntry[] {
+  return choice
+    .flatMap((own) => [own.attention, own.ffn])
+    .map((id) => {
+      const entry = library.get(id)
+      if (!entry) throw new Error(`Internal error: no library entry ${id}`)
+      return entry
+    })
 }
 
 export async function readLibrary(context: StageContext<unknown>): Promise<Map<string, LibraryEntry>> {
@@ -100,6 +132,6 @@ export async function readLibrary(context: StageContext<unknown>): Promise<Map<s
   return new Map(entries.map((entry) => [entry.id, entry]))
 }
 
-export async function readJson<T>(context: Pick<StageContext<unknown>, 'open'>, ref: ArtifactRef): Promise<T> {
+export async function readJson<T>(context: Pick<Environment, 'open'>, ref: ArtifactRef): Promise<T> {
   return JSON.parse(await readFile(await context.open(ref), 'utf8')) as T
 }

@@ -13,11 +13,11 @@ import {
   type TaskItem,
   type Timing,
 } from '../../model/index.js'
-import type { JsonObject, StageContext } from '../api/index.js'
+import { Failure, type ArtifactRef, type Environment } from '../api/index.js'
 import { sizes } from './costs.js'
 import { readJson } from './library.js'
-import type { TaskItems } from './prepare.js'
-import { openParent, readSequences, type Sequences } from './sequences.js'
+import type { TaskItems } from './task-items.js'
+import { readSequences, type Sequences } from './sequences.js'
 
 /** Quality of a model on held-out text and tasks. */
 export interface Quality {
@@ -31,9 +31,14 @@ export interface Quality {
 
 /** A model as it was measured. */
 export interface Measured extends Quality {
-  readonly throughput: { readonly predicted: number | null; readonly measured: number }
+  readonly throughput: { readonly measured: number }
   readonly memoryBytes: number
   readonly parameters: number
+}
+
+/** Beside what was predicted of it. */
+export type Predicted<T extends Measured = Measured> = T & {
+  readonly throughput: { readonly predicted: number; readonly measured: number }
 }
 
 /** What models are measured with. */
@@ -47,20 +52,29 @@ export interface Yardstick {
   readonly threads: number
 }
 
+/** How much is measured. */
+export interface Thoroughness {
+  /** Most items of each task. */
+  readonly items: number
+  /** Held-out sequences for KL and perplexity. */
+  readonly sequences: number
+  readonly threads: number
+}
+
+/** @param prepared  artifacts of `prepare`: `validate` and `tasks` */
 export async function openYardstick(
-  context: StageContext<unknown>,
-  options: { readonly items: number; readonly sequences: number; readonly threads: number },
+  context: Pick<Environment, 'open'>,
+  parent: Model,
+  prepared: Readonly<Record<string, ArtifactRef>>,
+  scenario: Scenario,
+  { items, sequences, threads }: Thoroughness,
 ): Promise<Yardstick> {
-  const { stages, spec } = context
-  const parent = await openParent(context)
-  const held = await readSequences(context, stages.prepare!.files.validate!, options.sequences)
-  const all = await readJson<Record<string, TaskItems>>(context, stages.prepare!.files.tasks!)
+  const held = await readSequences(context, prepared.validate!, sequences)
+  const all = await readJson<Record<string, TaskItems>>(context, prepared.tasks!)
   const tasks = Object.fromEntries(
-    Object.entries(all).map(([name, { chance, items }]) => [name, { chance, items: items.slice(0, options.items) }]),
+    Object.entries(all).map(([name, own]) => [name, { chance: own.chance, items: own.items.slice(0, items) }]),
   )
-  const final = await lastHidden(parent, held, options.threads)
-  const scenario = (spec.target as { scenario: JsonObject }).scenario as unknown as Scenario
-  return { parent, held, final, tasks, scenario, threads: options.threads }
+  return { parent, held, final: await lastHidden(parent, held, threads), tasks, scenario, threads }
 }
 
 const batchOf = ({ count }: Sequences) => Math.min(16, count)
@@ -89,7 +103,7 @@ export async function measureQuality(
   { parent, held, final, tasks, threads }: Yardstick,
   progress: (fraction: number, message: string) => void = () => {},
 ): Promise<Quality> {
-  const head = await Head.create(model, threads)
+  const head = await Head.create(model, threads, parent)
   const own = model === parent ? final : await lastHidden(model, held, threads)
   const c = await head.compare(final, own, held.ids, held.mask, held.length)
   const accuracy: Record<string, number> = {}
@@ -100,9 +114,14 @@ export async function measureQuality(
   }
   await head.release()
   const values = Object.values(accuracy)
+  const measures = { kl: c.kl / c.tokens, perplexity: Math.exp(c.loss / c.targets) }
+  for (const [name, value] of Object.entries(measures))
+    if (!Number.isFinite(value))
+      throw new Failure('NonFinite', `${model === parent ? 'the parent' : 'the child'}: ${name} is ${value}`, {
+        remedy: 'Look for extreme values in the weights, or leave the block types that bring them out of `space`.',
+      })
   return {
-    kl: c.kl / c.tokens,
-    perplexity: Math.exp(c.loss / c.targets),
+    ...measures,
     accuracy: values.length ? values.reduce((a, b) => a + b, 0) / values.length : null,
     tasks: accuracy,
   }
@@ -144,9 +163,9 @@ async function measureThroughput(
 }
 
 /** A child beside its parent. */
-export interface Evaluation {
-  readonly parent: Measured
-  readonly child: Measured
+export interface Evaluation<M extends Measured = Predicted> {
+  readonly parent: M
+  readonly child: M
   /** Child / parent; throughput as measured in one run. */
   readonly ratios: {
     readonly throughput: number
@@ -160,19 +179,18 @@ export async function evaluatePair(
   yardstick: Yardstick,
   parentQuality: Quality,
   child: Model,
-  predicted: { readonly parent: number | null; readonly child: number | null },
   repetitions: number,
   progress?: (fraction: number, message: string) => void,
-): Promise<Evaluation> {
+): Promise<Evaluation<Measured>> {
   const quality = await measureQuality(child, yardstick, progress)
   const speed = await measureThroughput([yardstick.parent, child], yardstick, repetitions)
-  const measured = (model: Model, own: Quality, tokens: number, guess: number | null): Measured => ({
+  const measured = (model: Model, own: Quality, tokens: number): Measured => ({
     ...own,
-    throughput: { predicted: guess, measured: tokens },
+    throughput: { measured: tokens },
     ...sizes(model, yardstick.scenario),
   })
-  const parent = measured(yardstick.parent, parentQuality, speed.parent, predicted.parent)
-  const own = measured(child, quality, speed.child, predicted.child)
+  const parent = measured(yardstick.parent, parentQuality, speed.parent)
+  const own = measured(child, quality, speed.child)
   return {
     parent,
     child: own,
@@ -183,4 +201,25 @@ export async function evaluatePair(
       parameters: own.parameters / parent.parameters,
     },
   }
+}
+
+/** The evaluation with predicted throughputs, tokens/s. */
+export function withPredictions(
+  { parent, child, ratios }: Evaluation<Measured>,
+  predicted: { readonly parent: number; readonly child: number },
+): Evaluation {
+  const add = (own: Measured, guess: number) => ({ ...own, throughput: { predicted: guess, ...own.throughput } })
+  return { parent: add(parent, predicted.parent), child: add(child, predicted.child), ratios }
+}
+
+/** Parameters of stages that measure. */
+export const thoroughness = {
+  items: { type: 'integer', minimum: 1, default: 1000000, description: 'Most items of each task.' },
+  sequences: {
+    type: 'integer',
+    minimum: 1,
+    default: 128,
+    description: 'Held-out sequences for KL and perplexity.',
+  },
+  threads: { type: 'integer', minimum: 1, default: 1 },
 }

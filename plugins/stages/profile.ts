@@ -1,28 +1,20 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  alternate,
-  layerFacts,
-  slotShapes,
-  Timed,
-  typical,
-  type Model,
-  type ModelConfig,
-  type Scenario,
-  type Timing,
-} from '../../model/index.js'
-import { elements, numericsVersion } from '../../tensor/index.js'
-import { digestJson, Failure, type JsonObject, type Slot, type Stage, type Weights } from '../api/index.js'
-import { fingerprint, sizes, type Cost, type CostTable } from './costs.js'
-import { variants, type Variant } from './library.js'
-import { normal } from './random.js'
+import type { Scenario } from '../../model/index.js'
+import { numericsVersion } from '../../tensor/index.js'
+import { digestJson, type FanOutStage, type JsonObject, type Slot, type TaskPlan } from '../api/index.js'
+import { fingerprint, type Cost, type CostTable } from './costs.js'
+import { readCostTable } from './imported-costs.js'
+import type { Variant } from './library.js'
+import { distinctVariants, measure, type Repetition } from './profiling.js'
 import { openParent } from './sequences.js'
 
-interface ProfileParams {
-  readonly copies: number
-  readonly repetitions: number
-  readonly threads: number
+/** What is measured: a block, or what no block does. */
+interface ProfileTask extends Repetition {
+  readonly slot: Slot | 'floor'
+  readonly block?: string
+  readonly params?: JsonObject
 }
 
 /**
@@ -30,10 +22,11 @@ interface ProfileParams {
  * turn, and the difference is N blocks. A model without blocks is the floor. Times do not depend on the weights' values.
  * What was measured is kept in the user's state directory by hardware fingerprint, so that a rerun takes the same costs.
  */
-export const profile: Stage<ProfileParams> = {
+export const profile: FanOutStage<Repetition> = {
   name: 'profile',
-  version: 1,
-  reads: ['model', 'space', 'target'],
+  version: 2,
+  reads: ['model', 'space', 'target.scenario', 'target.profile'],
+  taskReads: ['model', 'target.scenario'],
   exclusive: true,
   parameters: {
     type: 'object',
@@ -45,131 +38,85 @@ export const profile: Stage<ProfileParams> = {
     },
   },
 
-  async run(context) {
+  async plan(context) {
     const { params, spec } = context
-    const target = spec.target as { scenario: JsonObject; profile?: string }
-    const scenario = target.scenario as unknown as Scenario
+    const { profile: elsewhere, scenario } = spec.target as unknown as Target
     const model = await openParent(context)
     const parts = distinctVariants(model, spec.space as JsonObject)
-    if (target.profile !== undefined) {
-      const table = await readProfile(target.profile, scenario, parts)
-      return {
-        values: { measured: 'elsewhere' },
-        files: { costs: await context.put('costs', table as unknown as JsonObject) },
-      }
+    if (elsewhere !== undefined) {
+      await readCostTable(elsewhere, model, scenario, parts)
+      return []
     }
-    const print = fingerprint(params.threads)
-    const blocks = parts.map(({ slot, variant }) => ({
-      slot,
-      block: variant.block,
-      params: variant.params,
-      version: model.blocks.get(slot, variant.block).version,
-    }))
-    const key = digestJson({ print, scenario, blocks, params, numericsVersion, shape: { ...model.config, blocks: 0 } })
+    const task = (slot: ProfileTask['slot'], variant?: Variant): TaskPlan => ({
+      id: variant ? `${slot}/${variant.id}` : slot,
+      label: variant ? `${slot}: ${variant.id}` : 'embedding, last norm and head',
+      // One after the other: each runs alone.
+      group: 'blocks',
+      params: { ...params, slot, ...(variant && { block: variant.block, params: variant.params }) },
+      inputs: {},
+      blocks: variant && slot !== 'floor' ? [{ slot, name: variant.block }] : [],
+    })
+    return [task('floor'), ...parts.map(({ slot, variant }) => task(slot, variant))]
+  },
+
+  async run(context) {
+    const own = context.task.params as unknown as ProfileTask
+    const { scenario } = context.spec.target as unknown as Target
+    const model = await openParent(context)
+    const { slot, block, params = {} } = own
+    const part = slot === 'floor' || block === undefined ? undefined : { slot, choice: { block, params } }
+    const version = part ? model.blocks.get(part.slot, part.choice.block).version : 0
+    const print = fingerprint(own.threads)
+    const key = digestJson({ print, scenario, own, version, numericsVersion, shape: { ...model.config, blocks: 0 } })
     const kept = join(context.machineState, 'profiles', `${key}.json`)
-    if (!existsSync(kept)) {
-      const table = await measure(model, parts, scenario, params, print, context)
-      await mkdir(join(context.machineState, 'profiles'), { recursive: true })
-      await writeFile(`${kept}.${process.pid}.tmp`, JSON.stringify(table, null, 1))
-      await rename(`${kept}.${process.pid}.tmp`, kept)
-    } else context.log('times of these blocks on this machine are known')
-    const table = JSON.parse(await readFile(kept, 'utf8')) as JsonObject
-    return { values: { measured: 'here', fingerprint: print }, files: { costs: await context.put('costs', table) } }
+    const known = await readKept(kept)
+    if (known) {
+      context.log('times of this block on this machine are known')
+      return { values: known, files: {} }
+    }
+    const values = { fingerprint: print, cost: { ...(await measure(model, part, scenario, own, context)) } }
+    await mkdir(join(context.machineState, 'profiles'), { recursive: true })
+    await writeFile(`${kept}.${process.pid}.tmp`, JSON.stringify(values))
+    await rename(`${kept}.${process.pid}.tmp`, kept)
+    return { values, files: {} }
+  },
+
+  /** The cost table: measured here, or elsewhere. */
+  async gather(context) {
+    const { spec, tasks } = context
+    const { profile: elsewhere, scenario } = spec.target as unknown as Target
+    const put = async (table: CostTable) => ({ costs: await context.put('costs', table as unknown as JsonObject) })
+    if (elsewhere !== undefined) {
+      const model = await openParent(context)
+      const parts = distinctVariants(model, spec.space as JsonObject)
+      const table = await readCostTable(elsewhere, model, scenario, parts)
+      return { values: { measured: 'elsewhere' }, files: await put(table) }
+    }
+    const table = { attention: {} as Record<string, Cost>, ffn: {} as Record<string, Cost> }
+    const cost = (at: number) => tasks[at]!.outputs.values.cost as unknown as Cost
+    for (const [i, { plan }] of tasks.entries()) {
+      const [slot, variant] = plan.id.split('/') as [Slot, string]
+      if (i > 0) table[slot][variant] = cost(i)
+    }
+    const print = tasks[0]!.outputs.values.fingerprint as JsonObject
+    return {
+      values: { measured: 'here', fingerprint: print },
+      files: await put({ version: 1, fingerprint: print, scenario, floor: cost(0), ...table }),
+    }
   },
 }
 
-type Part = { readonly slot: Slot; readonly variant: Variant }
-
-function distinctVariants(model: Model, space: JsonObject): Part[] {
-  const found = new Map<string, Part>()
-  for (let layer = 0; layer < model.config.layers; layer++)
-    for (const slot of ['attention', 'ffn'] as const)
-      for (const variant of variants(space, slot, layerFacts(model.config, layer), model.blocks))
-        found.set(`${slot}/${variant.id}`, { slot, variant })
-  return [...found.values()]
+interface Target {
+  readonly scenario: Scenario
+  readonly profile?: string
 }
 
-async function measure(
-  model: Model,
-  parts: readonly Part[],
-  scenario: Scenario,
-  { copies, repetitions, threads }: ProfileParams,
-  print: JsonObject,
-  context: { progress(fraction: number, message: string): void },
-): Promise<CostTable> {
-  const floorModel = stacked(model, undefined, 0)
-  const floorTimed = await Timed.create(floorModel, scenario, threads)
-  const floorSizes = sizes(floorModel, scenario)
-  const [floorTime] = (await alternate([floorTimed], repetitions)).map(typical) as [Timing]
-  await floorTimed.release()
-  const table = { attention: {} as Record<string, Cost>, ffn: {} as Record<string, Cost> }
-  for (const [i, part] of parts.entries()) {
-    const { slot, variant } = part
-    context.progress(i / parts.length, `${slot} ${variant.id}`)
-    if (variant.empty) {
-      table[slot][variant.id] = { prefillSeconds: 0, decodeSeconds: 0, memoryBytes: 0, parameters: 0 }
-      continue
-    }
-    const models = [stacked(model, part, copies), stacked(model, part, 2 * copies)]
-    const timed = await Promise.all(models.map((m) => Timed.create(m, scenario, threads)))
-    const [one, two] = (await alternate(timed, repetitions)).map(typical) as [Timing, Timing]
-    for (const t of timed) await t.release()
-    // Noise can make a tiny difference negative: a block takes no negative time.
-    const difference = (kind: keyof Timing) => Math.max(0, two[kind] - one[kind]) / copies
-    const single = sizes(stacked(model, part, 1), scenario)
-    table[slot][variant.id] = {
-      prefillSeconds: difference('prefillSeconds'),
-      decodeSeconds: difference('decodeSeconds'),
-      memoryBytes: single.memoryBytes - floorSizes.memoryBytes,
-      parameters: single.parameters - floorSizes.parameters,
-    }
-  }
-  return { version: 1, fingerprint: print, scenario, floor: { ...floorTime, ...floorSizes }, ...table }
-}
-
-/** A model of N copies of a block, with made-up weights. */
-function stacked(model: Model, part: Part | undefined, copies: number): Model {
-  const empty = { block: 'no-op', params: {} }
-  const own = part && { block: part.variant.block, params: part.variant.params }
-  const layer = { attention: part?.slot === 'attention' ? own! : empty, ffn: part?.slot === 'ffn' ? own! : empty }
-  const config: ModelConfig = {
-    ...model.config,
-    layers: copies,
-    blocks: Array(copies).fill(layer) as ModelConfig['blocks'],
-  }
-  return {
-    ...model,
-    config,
-    async weights(at, slot): Promise<Weights> {
-      const random = normal(at + 1)
-      return Object.fromEntries(
-        Object.entries(slotShapes(config, at, slot, model.blocks)).map(([name, shape]) => [
-          name,
-          { shape, data: Float32Array.from({ length: elements(shape) }, () => random() * 0.02) },
-        ]),
-      )
-    },
-  }
-}
-
-/** A cost table measured elsewhere. */
-async function readProfile(path: string, scenario: Scenario, parts: readonly Part[]): Promise<CostTable> {
-  const bad = (message: string) =>
-    new Failure('InvalidInput', `${path}: ${message}`, {
-      file: path,
-      remedy: 'Export it with `puzzleflow profile RUN -o FILE` from a run with the same space and scenario.',
-    })
-  let table: CostTable
+/** An earlier measurement; one that cannot be read is made again. */
+async function readKept(path: string): Promise<JsonObject | undefined> {
+  if (!existsSync(path)) return undefined
   try {
-    table = JSON.parse(await readFile(path, 'utf8')) as CostTable
-  } catch (error) {
-    throw bad((error as Error).message)
+    return JSON.parse(await readFile(path, 'utf8')) as JsonObject
+  } catch {
+    return undefined
   }
-  if (table?.version !== 1 || !table.floor || !table.attention || !table.ffn) throw bad('is no cost table')
-  for (const key of ['batch', 'prefill', 'generate'] as const)
-    if (table.scenario?.[key] !== scenario[key])
-      throw bad(`was measured with ${key} ${table.scenario?.[key]}, not ${scenario[key]}`)
-  for (const { slot, variant } of parts)
-    if (!table[slot][variant.id]) throw bad(`has no costs of ${slot} ${variant.id}`)
-  return table
 }

@@ -1,18 +1,27 @@
+import type { Scenario } from '../../model/index.js'
 import { solve as solveProblem } from '../../solver/index.js'
-import { digestJson, type JsonObject, type Stage } from '../api/index.js'
+import { digestJson, type JsonObject, type SingleStage } from '../api/index.js'
 import { throughputOf } from './costs.js'
-import { assemble, readJson } from './library.js'
+import { asTask, assemble, chosenEntries, readJson } from './library.js'
 import { describeLimit, limitsOf, type Limit } from './limits.js'
-import { evaluatePair, measureQuality, openYardstick, type Evaluation } from './measuring.js'
+import {
+  evaluatePair,
+  measureQuality,
+  openYardstick,
+  thoroughness,
+  withPredictions,
+  type Evaluation,
+  type Quality,
+  type Thoroughness,
+  type Yardstick,
+} from './measuring.js'
+import { openParent } from './sequences.js'
 import { problemParts, type SolveOutcome } from './solve.js'
-import { makeProblem, parentCost, toSolution, type ProblemParts } from './solving.js'
+import { makeProblem, parentCost, toSolution } from './solving.js'
 
-interface SelectParams {
+interface SelectParams extends Thoroughness {
   readonly rounds: number
   readonly repetitions: number
-  readonly items: number
-  readonly sequences: number
-  readonly threads: number
 }
 
 /** How a limit was held. */
@@ -28,9 +37,9 @@ export interface Judged {
  * The best solution among those that hold their limits as measured: the one with the least KL. If none does, limits are
  * corrected by predicted / measured and solved again.
  */
-export const select: Stage<SelectParams> = {
+export const select: SingleStage<SelectParams> = {
   name: 'select',
-  version: 2,
+  version: 4,
   reads: ['model', 'target'],
   exclusive: true,
   parameters: {
@@ -39,22 +48,22 @@ export const select: Stage<SelectParams> = {
     properties: {
       rounds: { type: 'integer', minimum: 0, default: 3, description: 'Most corrected solves.' },
       repetitions: { type: 'integer', minimum: 1, default: 5 },
-      items: { type: 'integer', minimum: 1, default: 1000000 },
-      sequences: { type: 'integer', minimum: 1, default: 128 },
-      threads: { type: 'integer', minimum: 1, default: 1 },
+      ...thoroughness,
     },
   },
 
   async run(context) {
     const { params, stages, spec, seed } = context
-    const parts = await problemParts(context)
     const limits = limitsOf(spec)
     const outcome = await readJson<SolveOutcome>(context, stages.solve!.files.solutions!)
+    const parts = await problemParts(context, outcome.composition)
     const measured = stages.evaluate!.values.evaluations as unknown as Evaluation[]
     const candidates = outcome.solutions.map((solution, i) => ({ solution, evaluation: measured[i]!, round: 0 }))
-    const judge = (c: (typeof candidates)[number]) => judgeLimits(limits, parts, c.evaluation)
+    const judge = (c: (typeof candidates)[number]) => judgeLimits(limits, parts.scenario, c.evaluation)
     const holds = (c: (typeof candidates)[number]) => judge(c).every(({ held }) => held)
 
+    let yardstick: Yardstick | undefined
+    let parent: Quality | undefined
     let correction: Partial<Record<Limit['name'], number>> = {}
     for (let round = 1; round <= params.rounds && !candidates.some(holds); round++) {
       const last = candidates.at(-1)!
@@ -70,16 +79,17 @@ export const select: Stage<SelectParams> = {
       const best = result.solutions[0]
       if (!best) break
       const solution = toSolution(parts, best.choice, best.objective)
-      const yardstick = await openYardstick(context, params)
-      const parent = await measureQuality(yardstick.parent, yardstick)
-      const child = assemble(yardstick.parent, parts.library, solution.choice, context)
-      const predicted = {
-        parent: throughputOf(parts.scenario, parentCost(parts)),
-        child: solution.predicted.throughput,
-      }
+      const model = await openParent(context)
+      yardstick ??= await openYardstick(context, model, stages.prepare!.files, parts.scenario, params)
+      parent ??= await measureQuality(model, yardstick)
+      const { fillings, inputs } = asTask(chosenEntries(parts.library, solution.choice))
+      const child = assemble(model, fillings, inputs, context)
       candidates.push({
         solution,
-        evaluation: await evaluatePair(yardstick, parent, child, predicted, params.repetitions),
+        evaluation: withPredictions(await evaluatePair(yardstick, parent, child, params.repetitions), {
+          parent: throughputOf(parts.scenario, parentCost(parts)),
+          child: solution.predicted.throughput,
+        }),
         round,
       })
     }
@@ -118,11 +128,10 @@ export const select: Stage<SelectParams> = {
 /** Limits against what was measured; relative ones against the parent measured in the same run. */
 export function judgeLimits(
   limits: readonly Limit[],
-  parts: ProblemParts,
+  { batch, generate }: Scenario,
   { child, parent, ratios }: Evaluation,
 ): Judged[] {
   return limits.map((limit) => {
-    const { batch, generate } = parts.scenario
     const seconds = (speed: number) => (batch * generate) / speed
     const own = {
       throughput: child.throughput.measured,
@@ -155,11 +164,9 @@ function corrected(
   const next = { ...before }
   for (const limit of limits) {
     const { predicted, measured } = child.throughput
-    if ((limit.name !== 'throughput' && limit.name !== 'latency') || predicted === null) continue
-    const relative = limit.unit === 'parent' && parent.throughput.predicted !== null
-    const kindness = relative
-      ? predicted / parent.throughput.predicted / (measured / parent.throughput.measured)
-      : predicted / measured
+    if (limit.name !== 'throughput' && limit.name !== 'latency') continue
+    const own = predicted / measured
+    const kindness = limit.unit === 'parent' ? own / (parent.throughput.predicted / parent.throughput.measured) : own
     const factor = Math.max(1.005, kindness * 1.01)
     next[limit.name] = limit.name === 'throughput' ? factor : 1 / factor
   }

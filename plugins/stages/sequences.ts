@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { cacheWeights, openModel, type Model } from '../../model/index.js'
 import { fromFloat16, readTensors, toFloat16, writeTensors } from '../../tensor/index.js'
-import { Failure, type ArtifactRef, type StageContext } from '../api/index.js'
+import { Failure, type ArtifactRef, type BlockName, type Blocks, type Environment } from '../api/index.js'
+import { Warm } from './warm.js'
 
 /** Token sequences of one length. */
 export interface Sequences {
@@ -13,12 +14,28 @@ export interface Sequences {
   readonly mask: Float32Array
 }
 
-export const openParent = async (context: StageContext<unknown>): Promise<Model> =>
-  cacheWeights(await openModel(context.spec.model as string, context.blocks))
+const parents = new WeakMap<Blocks, Warm<Model>>()
+
+/** The spec's model, with some of its weights in memory. Tasks of one process share it. */
+export async function openParent({ spec, inputDigests, blocks }: Environment): Promise<Model> {
+  const folder = spec.model as string
+  let warm = parents.get(blocks)
+  if (!warm) parents.set(blocks, (warm = new Warm(1)))
+  return warm.get(`${inputDigests.model} ${folder}`, async () => cacheWeights(await openModel(folder, blocks)))
+}
+
+/** Block types that a model is made of. */
+export function blocksOf({ config }: Model): BlockName[] {
+  const names = config.blocks.flatMap(({ attention, ffn }) => [`attention/${attention.block}`, `ffn/${ffn.block}`])
+  return [...new Set(names)].map((name): BlockName => {
+    const [slot, block] = name.split('/') as [BlockName['slot'], string]
+    return { slot, name: block }
+  })
+}
 
 /** The first sequences of an artifact of `prepare`. */
 export async function readSequences(
-  context: StageContext<unknown>,
+  context: Pick<Environment, 'open'>,
   ref: ArtifactRef,
   count = Infinity,
 ): Promise<Sequences> {
@@ -31,6 +48,27 @@ export async function readSequences(
     ids: (tensors.input_ids!.data as Int32Array).subarray(0, n * length),
     mask: (tensors.mask!.data as Float32Array).subarray(0, n * length),
   }
+}
+
+/** Sequences to compute together: always `batch` of them from `first` on, the first `again` of which were in the chunk before. */
+export const chunksOf = (count: number, batch: number): { readonly first: number; readonly again: number }[] =>
+  Array.from({ length: Math.ceil(count / batch) }, (_, i) => {
+    const first = Math.min(i * batch, count - batch)
+    return { first, again: i * batch - first }
+  })
+
+/** Stores token sequences as an artifact. */
+export async function putSequences(
+  context: Pick<Environment, 'putFile'>,
+  path: string,
+  { count, length, ids, mask }: Sequences,
+): Promise<ArtifactRef> {
+  const dims = [count, length]
+  await writeTensors(path, {
+    input_ids: { dtype: 'int32', dims, data: ids },
+    mask: { dtype: 'float32', dims, data: mask },
+  })
+  return context.putFile('tokens', path)
 }
 
 /** Hidden states of tokens, as 16-bit floats with a scale per token: residuals of some models pass 65,504. */
@@ -52,7 +90,7 @@ export class HiddenStates {
   }
 
   /** Stores as an artifact. */
-  async put(context: StageContext<unknown>, scratch: string, name: string): Promise<ArtifactRef> {
+  async put(context: Pick<Environment, 'putFile'>, scratch: string, name: string): Promise<ArtifactRef> {
     const path = join(scratch, name)
     await writeTensors(path, {
       x: { dtype: 'float16', dims: [this.tokens, this.size], data: this.values },
@@ -68,7 +106,10 @@ export class HiddenStates {
     for (let t = 0; t < rows.length / size; t++) {
       let largest = 0
       for (let i = t * size; i < (t + 1) * size; i++) largest = Math.max(largest, Math.abs(rows[i]!))
-      if (!Number.isFinite(largest)) throw new Failure('NonFinite', `${what} of the parent are not finite`)
+      if (!Number.isFinite(largest))
+        throw new Failure('NonFinite', `${what} of the parent are not finite`, {
+          remedy: 'Look for damaged or extreme weights in the parent: it does not work on this text.',
+        })
       const scale = largest || 1
       this.scales[start + t] = scale
       for (let i = t * size; i < (t + 1) * size; i++) scaled[i] = rows[i]! / scale

@@ -1,12 +1,12 @@
 import type { Scenario } from '../../model/index.js'
 import { solve as solveProblem, type SolveResult } from '../../solver/index.js'
-import { Failure, type JsonObject, type Stage, type StageContext } from '../api/index.js'
+import { Failure, type JsonObject, type SingleStage, type StageContext } from '../api/index.js'
 import type { CostTable } from './costs.js'
 import { readJson, readLibrary } from './library.js'
-import { limitsOf } from './limits.js'
+import { bounds, describeInfeasible, limitsOf } from './limits.js'
 import type { ScoreRow } from './score.js'
 import { openParent } from './sequences.js'
-import { makeProblem, toSolution, type ProblemParts, type Solution } from './solving.js'
+import { makeProblem, parentCost, toSolution, type ProblemParts, type Solution } from './solving.js'
 
 interface SolveParams {
   readonly solutions: number
@@ -30,7 +30,7 @@ export interface SolveOutcome extends Omit<SolveResult, 'solutions'> {
 }
 
 /** One variant per slot and layer with the least KL under the limits: a pool of different solutions, and baselines. */
-export const solve: Stage<SolveParams> = {
+export const solve: SingleStage<SolveParams> = {
   name: 'solve',
   version: 2,
   reads: ['model', 'target'],
@@ -79,7 +79,7 @@ export const solve: Stage<SolveParams> = {
       result = await solveProblem(problem)
     }
     if (result.status === 'infeasible')
-      throw new Failure('Infeasible', result.infeasible?.message ?? 'The limits cannot be met together', {
+      throw new Failure('Infeasible', whyInfeasible(parts, result), {
         remedy: 'Loosen the limits, or add cheaper block types to `space`.',
       })
     if (result.solutions.length === 0)
@@ -107,6 +107,11 @@ export const solve: Stage<SolveParams> = {
       },
     }
   },
+}
+
+function whyInfeasible(parts: ProblemParts, { infeasible }: SolveResult): string {
+  const yard = { parent: parentCost(parts), floor: parts.table.floor, scenario: parts.scenario }
+  return describeInfeasible(bounds(parts.limits, yard.parent, yard.floor, yard.scenario), yard, infeasible)
 }
 
 /** Everything the selection problem is made of. */

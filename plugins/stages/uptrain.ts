@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { buildModel, finalNorm, modelShapes, weightName, type Model } from '../../model/index.js'
 import { Trainer, writeTensors, type Graph, type Tensor, type Value } from '../../tensor/index.js'
-import type { Stage } from '../api/index.js'
-import { assemble, readJson, readLibrary } from './library.js'
+import type { FanOutStage } from '../api/index.js'
+import { asTask, assemble, chosenEntries, readJson, readLibrary, type Filling } from './library.js'
 import { shuffled } from './random.js'
 import { openParent, readSequences } from './sequences.js'
 import type { Solution } from './solving.js'
@@ -19,10 +19,11 @@ interface UptrainParams {
  * Global knowledge distillation (GKD; Puzzle, section 5): all layers of the child learn from the parent by the cosine of
  * hidden states after every layer and the KL of predictions. Embedding and head stay as they are.
  */
-export const uptrain: Stage<UptrainParams> = {
+export const uptrain: FanOutStage<UptrainParams> = {
   name: 'uptrain',
-  version: 1,
-  reads: ['model'],
+  version: 2,
+  reads: [],
+  taskReads: ['model'],
   exclusive: true,
   parameters: {
     type: 'object',
@@ -35,12 +36,27 @@ export const uptrain: Stage<UptrainParams> = {
     },
   },
 
-  async run(context) {
-    const { params, stages, seed } = context
-    const parent = await openParent(context)
+  /** One task that depends on the blocks chosen alone, not on all that were there to choose from. */
+  async plan(context) {
+    const { params, stages } = context
     const solution = await readJson<Solution>(context, stages.select!.files.selected!)
-    const child = assemble(parent, await readLibrary(context), solution.choice, context)
-    const train = await readSequences(context, stages.prepare!.files.train!)
+    const { fillings, inputs } = asTask(chosenEntries(await readLibrary(context), solution.choice))
+    return [
+      {
+        id: 'child',
+        label: 'the selected child',
+        params: { ...params, fillings },
+        inputs: { ...inputs, train: stages.prepare!.files.train! },
+      },
+    ]
+  },
+
+  async run(context) {
+    const { task, seed } = context
+    const params = task.params as unknown as UptrainParams & { readonly fillings: readonly Filling[] }
+    const parent = await openParent(context)
+    const child = assemble(parent, params.fillings, task.inputs, context)
+    const train = await readSequences(context, task.inputs.train!)
     const { length } = train
     const batch = Math.min(params.batch, train.count)
     const steps = Math.max(1, Math.round(params.tokens / (batch * length)))
@@ -106,6 +122,8 @@ export const uptrain: Stage<UptrainParams> = {
       },
     }
   },
+
+  gather: async ({ tasks }) => tasks[0]!.outputs,
 }
 
 /** Weights of all slots by the names of `modelShapes`. */

@@ -261,14 +261,17 @@ test('a spec that is not there is a diagnostic', async () => {
 })
 
 test('what only the model tells is reported at its place in the spec', async () => {
-  const inspect: Registry['inspect'] = async () => [
-    {
-      path: ['space', 'ffn', 1, 'width', 0],
-      code: 'impossible-block',
-      message: 'width 99 is impossible.',
-      hint: 'use 8',
-    },
-  ]
+  const inspect = async () => ({
+    problems: [
+      {
+        path: ['space', 'ffn', 1, 'width', 0],
+        code: 'impossible-block',
+        message: 'width 99 is impossible.',
+        hint: 'use 8',
+      },
+    ],
+    blocks: [],
+  })
   expect(await problems(goodSpec, { ...registry, inspect })).toEqual([
     'search.yaml:11:32 impossible-block width 99 is impossible. (use 8)',
   ])

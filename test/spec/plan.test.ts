@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { specRegistry } from '../../cli/common.js'
+import { specRegistry } from '../../cli/spec-registry.js'
 import { formatDiagnostic } from '../../spec/diagnostics.js'
 import { compileSpec } from '../../spec/plan.js'
 import { goodSpec, specFolder } from './good-spec.js'
@@ -127,7 +127,7 @@ test('the child is exported as selected when uptraining is left out', async () =
 })
 
 test('pipeline puzzle fits the built-in stages', async () => {
-  const builtIn = { ...specRegistry(), inspect: async () => [] } // the folder's parent is no model
+  const builtIn = { ...specRegistry(), inspect: async () => ({ problems: [], blocks: [] }) } // the folder's parent is no model
   const { file } = await specFolder(goodSpec.replace(/^stages:[^]*$/m, ''))
   const { diagnostics } = await compileSpec(file, builtIn)
   expect(diagnostics.map(formatDiagnostic)).toEqual([])

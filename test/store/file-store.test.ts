@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
@@ -38,6 +38,14 @@ test('a corrupt artifact is set aside and counts as missing', async () => {
   expect(await other.has(ref)).toBe(false)
   await other.putBytes('text', Buffer.from('whole'))
   expect(await other.has(ref)).toBe(true)
+})
+
+test('an artifact that changes or goes after it was read is noticed by the process that read it', async () => {
+  const one = await store.putBytes('text', Buffer.from('whole'))
+  const two = await store.putBytes('text', Buffer.from('other'))
+  writeFileSync(await store.path(one), 'broke')
+  rmSync(await store.path(two))
+  expect([await store.has(one), await store.has(two)]).toEqual([false, false])
 })
 
 test('records are found by key; half a record counts as none', async () => {

@@ -1,0 +1,87 @@
+import type { Outputs, TaskPlan } from '../plugins/api/index.js'
+import type { Loaded } from '../plugins/registry.js'
+import type { FrozenPlan, PlannedStage } from '../spec/frozen-plan.js'
+import type { ArtifactRef, FileStore, TaskRecord } from '../store/index.js'
+import { onlyTask } from './job.js'
+import { gatherKey, planKey, stageParams, taskKey, type Key, type KeyParts } from './keys.js'
+
+/** A task as the store knows it. */
+export interface KnownTask {
+  readonly task: TaskPlan
+  readonly key: Key
+  /** Absent when it is still to be done. */
+  readonly record: TaskRecord | undefined
+}
+
+/** A stage of a plan, as far as the store tells. */
+export type KnownStage = { readonly planned: PlannedStage } & (
+  | { readonly kind: 'unknown'; readonly until: readonly string[] }
+  | { readonly kind: 'unplanned'; readonly key: Key }
+  | {
+      readonly kind: 'planned'
+      readonly tasks: readonly KnownTask[]
+      /** Present when the stage is done. */
+      readonly outputs: ArtifactRef | undefined
+    }
+)
+
+/** Looks up every key of a plan that can be known now, in the order of its stages. */
+export async function* walk(plan: FrozenPlan, store: FileStore, loaded: Loaded): AsyncGenerator<KnownStage> {
+  const done = new Map<string, { readonly ref: ArtifactRef; readonly value: Outputs }>()
+  for (const planned of plan.stages) {
+    const until = planned.needs.filter((need) => !done.has(need))
+    if (until.length > 0) {
+      yield { planned, kind: 'unknown', until }
+      continue
+    }
+    const found = await look(plan, planned, done, store, loaded)
+    if (found.kind === 'planned' && found.outputs)
+      done.set(planned.name, { ref: found.outputs, value: (await store.readJson(found.outputs)) as Outputs })
+    yield found
+  }
+}
+
+async function look(
+  plan: FrozenPlan,
+  planned: PlannedStage,
+  done: ReadonlyMap<string, { readonly ref: ArtifactRef; readonly value: Outputs }>,
+  store: FileStore,
+  loaded: Loaded,
+): Promise<KnownStage> {
+  const of = <T>(pick: (own: { readonly ref: ArtifactRef; readonly value: Outputs }) => T) =>
+    Object.fromEntries(planned.needs.map((need) => [need, pick(done.get(need)!)]))
+  const parts: KeyParts = {
+    plan,
+    planned,
+    stage: loaded.stage(planned.uses),
+    params: stageParams(
+      planned,
+      of(({ value }) => value),
+    ),
+    outputs: of(({ ref }) => ref),
+  }
+  const key = planKey(parts)
+  const own = await store.getRecord(key.key)
+  const put = async ({ values, files }: TaskRecord['outputs']) => store.putJson('outputs', { values, files })
+  if (parts.stage.gate) {
+    const task = { task: onlyTask(planned.name), key, record: own }
+    const outputs = own && (await put({ values: { approved: true }, files: {} }))
+    return { planned, kind: 'planned', tasks: [task], outputs }
+  }
+  const list = own?.outputs.files.tasks
+  if (!list || !(await store.has(list))) return { planned, kind: 'unplanned', key }
+  const tasks: KnownTask[] = []
+  for (const task of (await store.readJson(list)) as TaskPlan[]) {
+    const key = taskKey(parts, task)
+    tasks.push({ task, key, record: await store.getRecord(key.key) })
+  }
+  const all = tasks.map((task) => task.task)
+  const gathered = await store.getRecord(
+    gatherKey(
+      parts,
+      tasks.map(({ key }) => key.key),
+      all,
+    ).key,
+  )
+  return { planned, kind: 'planned', tasks, outputs: gathered && (await put(gathered.outputs)) }
+}
