@@ -6,13 +6,20 @@
 // which is all that a node takes that does nothing. The kernels' events cannot simply be summed up: writing them down
 // takes longer than most kernels, and is within them. Times are the fastest of several passes at each position, since
 // other work of the machine only ever adds.
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { childEnvironment } from '../dist/activities/child-environment.js'
 import { Decoder, openModel } from '../dist/model/index.js'
 import { makeBlocks } from '../dist/plugins/blocks/index.js'
 import { Graph, Session } from '../dist/tensor/index.js'
+
+// As the processes run that execute tasks.
+const environment = childEnvironment(process.env)
+if (environment.GLIBC_TUNABLES !== process.env.GLIBC_TUNABLES)
+  process.exit(spawnSync(process.execPath, process.argv.slice(1), { stdio: 'inherit', env: environment }).status ?? 1)
 
 const passes = 6
 const scenarios = [
