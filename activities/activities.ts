@@ -4,15 +4,17 @@ import { hostname } from 'node:os'
 import type { Outputs, TaskPlan } from '../plugins/api/index.js'
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
-import { MissingArtifact, type ArtifactRef, type Digest, type FileStore } from '../store/index.js'
+import { MissingArtifact, type ArtifactRef, type Digest, type Store } from '../store/index.js'
 import type { Activities, StageRequest, TaskDone, TaskGroup } from '../workflows/types.js'
+import { inWindow } from '../workflows/window.js'
+import { CheckpointKeeper } from './checkpoint-keeper.js'
 import { ChildFailure, Crash, type Host } from './host.js'
 import type { Job } from './job.js'
 import { gatherKey, planKey, plannedStage, stageParams, taskKey, type Key, type KeyParts } from './keys.js'
 import type { Slots } from './slots.js'
 
 export interface Services {
-  readonly store: FileStore
+  readonly store: Store
   readonly host: Host
   readonly slots: Slots
   readonly loaded: Loaded
@@ -21,6 +23,10 @@ export interface Services {
 /** After as many attempts an error that is no crash is a defect of the stage, not of the circumstances. */
 const attemptsOfErrors = 3
 const attemptsOfCrashes = 10
+/** With the back-off a quarter of an hour for a store to come back. */
+const attemptsOfOutages = 20
+/** Artifacts looked up at once: one by one from the disk would be as fast, from elsewhere not. */
+const artifactsAtOnce = 8
 
 /** The activities of a worker. Each looks its key up in the store before it does any work. */
 export function makeActivities(services: Services): Activities {
@@ -37,7 +43,7 @@ export function makeActivities(services: Services): Activities {
     plan,
     stage,
     outputs,
-    storeRoot: store.root,
+    store: store.location,
     threads: exclusive ? services.slots.size : 1,
   })
   const tasksOf = async (ref: ArtifactRef) => (await store.readJson(ref)) as TaskPlan[]
@@ -95,7 +101,7 @@ async function reuseOr(
   exclusive: boolean,
   work: (run: Runner) => Promise<Outputs>,
 ): Promise<{ done: TaskDone; outputs: Outputs }> {
-  const record = await store.getRecord(key)
+  const record = await store.useRecord(key)
   if (record && (await everyArtifact(store, record.outputs.files)))
     return { done: { key, reused: true, seconds: record.seconds }, outputs: record.outputs as Outputs }
   const { cancellationSignal: signal } = Context.current()
@@ -107,30 +113,37 @@ async function reuseOr(
   try {
     release = await slots.take(exclusive, signal)
     const begin = performance.now()
-    const outputs = await work((job) =>
-      host.run(job, {
-        what,
-        signal,
-        onProgress: (fraction, text) => {
-          last = { fraction, text }
-          heart.heartbeat(last)
-        },
-      }),
-    )
+    const outputs = await work(async (job) => {
+      const keeper = await CheckpointKeeper.start(store, key, (text) => host.log(`${what}: ${text}`))
+      const onProgress = (fraction: number, text: string) => {
+        last = { fraction, text }
+        heart.heartbeat(last)
+        keeper.offer()
+      }
+      try {
+        return await host.run(job, { what, signal, onProgress })
+      } catch (error) {
+        await keeper.saveLast()
+        throw error
+      } finally {
+        await keeper.end()
+      }
+    })
     const seconds = (performance.now() - begin) / 1000
     const finishedAt = new Date().toISOString()
-    await store.putRecord({ version: 1, key, components, outputs, seconds, finishedAt, host: hostname() })
+    const made = { version: 1, key, components, outputs, seconds, finishedAt, host: hostname() } as const
+    const kept = await store.putRecord(made, record)
     await store.removeCheckpoint(key)
-    return { done: { key, reused: false, seconds }, outputs }
+    return { done: { key, reused: false, seconds }, outputs: kept.outputs as Outputs }
   } finally {
     clearInterval(pulse)
     release?.()
   }
 }
 
-async function everyArtifact(store: FileStore, files: Readonly<Record<string, ArtifactRef>>): Promise<boolean> {
-  for (const ref of Object.values(files)) if (!(await store.has(ref))) return false
-  return true
+async function everyArtifact(store: Store, files: Readonly<Record<string, ArtifactRef>>): Promise<boolean> {
+  const there = await inWindow(Object.values(files), artifactsAtOnce, (ref) => store.has(ref))
+  return there.every((isThere) => isThere)
 }
 
 function checkTasks(stage: string, tasks: readonly TaskPlan[]): void {
@@ -168,7 +181,9 @@ function guarded<A, R>(activity: (argument: A) => Promise<R>): (argument: A) => 
           ? [{ remedy: error.remedy, file: error.file }]
           : [{ remedy: (error as { remedy?: string }).remedy }]
       const tooOften =
-        (type === 'TaskError' && attempt >= attemptsOfErrors) || (type === 'Crash' && attempt >= attemptsOfCrashes)
+        (type === 'TaskError' && attempt >= attemptsOfErrors) ||
+        (type === 'Crash' && attempt >= attemptsOfCrashes) ||
+        (type === 'NoServer' && attempt >= attemptsOfOutages)
       throw ApplicationFailure.create({ message: cause.message, type, details, nonRetryable: tooOften })
     }
   }

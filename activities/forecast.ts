@@ -1,7 +1,7 @@
 import type { Outputs, TaskPlan } from '../plugins/api/index.js'
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
-import type { ArtifactRef, Digest, FileStore } from '../store/index.js'
+import type { ArtifactRef, Digest, Store } from '../store/index.js'
 import { gatherKey, planKey, stageParams, taskKey } from './keys.js'
 
 /** What a run of a plan would do with a stage, as far as the store tells. */
@@ -18,7 +18,7 @@ export interface StageForecast {
 }
 
 /** Looks up every key that can be known now. */
-export async function forecast(plan: FrozenPlan, store: FileStore, loaded: Loaded): Promise<StageForecast[]> {
+export async function forecast(plan: FrozenPlan, store: Store, loaded: Loaded): Promise<StageForecast[]> {
   const outputs = new Map<string, { ref: ArtifactRef; value: Outputs }>()
   const result: StageForecast[] = []
   for (const planned of plan.stages) {

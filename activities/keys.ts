@@ -63,6 +63,11 @@ export function taskKey(parts: KeyParts, task: TaskPlan): Key {
 export const gatherKey = (parts: KeyParts, tasks: readonly Digest[]): Key =>
   keyOf({ kind: 'gather', ...whole(parts), tasks })
 
+/** Key of the list of tasks behind a gathering that is recorded. */
+export function planKeyBehind({ tasks: _, ...components }: Components): Digest {
+  return digestJson({ ...components, kind: 'plan' })
+}
+
 const keyOf = (components: Components): Key => ({ key: digestJson(components), components })
 
 /** What changes numbers whatever the task. */

@@ -5,14 +5,14 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadPlugins, type Loaded } from '../plugins/registry.js'
-import type { FileStore } from '../store/index.js'
+import type { Store } from '../store/index.js'
 import { makeActivities } from './activities.js'
 import { Host } from './host.js'
 import { Slots } from './slots.js'
 
 export interface WorkerOptions {
   readonly address: string
-  readonly store: FileStore
+  readonly store: Store
   readonly queue: string
   /** Tasks side by side, one thread each. Default: the number of cores. */
   readonly slots?: number
@@ -24,7 +24,7 @@ export interface WorkerOptions {
 }
 
 /** Task queue of a store: two checkouts may share a server. */
-export const queueOf = (store: FileStore): string => `puzzleflow-${store.id}`
+export const queueOf = (store: Store): string => `puzzleflow-${store.id}`
 
 /** Serves a store's searches until it is told to end or is idle. */
 export async function runWorker(options: WorkerOptions): Promise<void> {

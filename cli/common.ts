@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { resolve } from 'node:path'
 import pc from 'picocolors'
 import { exitCodes, Failure, type FailureKind, type JsonObject } from '../plugins/api/index.js'
 import { builtInPipeline, builtInPipelines, inspectInputs, loadPlugins, type Loaded } from '../plugins/registry.js'
@@ -7,7 +6,7 @@ import { compileSpec } from '../spec/plan.js'
 import { formatDiagnostic, type Diagnostic } from '../spec/diagnostics.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { Registry } from '../spec/registry.js'
-import { FileStore } from '../store/index.js'
+import { openStore as openStoreAt, type Store } from '../store/index.js'
 
 /** Options that every command takes. */
 export interface Common {
@@ -19,7 +18,10 @@ export interface Common {
 export const common = (command: Command): Command =>
   command
     .option('--json', 'one JSON document on stdout, and nothing else there')
-    .option('--store <dir>', 'where artifacts and records are kept (PUZZLEFLOW_STORE)')
+    .option(
+      '--store <place>',
+      'where artifacts and records are kept: a folder or s3://bucket/prefix (PUZZLEFLOW_STORE)',
+    )
     .option('--address <host:port>', 'of a Temporal server (TEMPORAL_ADDRESS)')
 
 /** Progress and logs: never on stdout. */
@@ -27,12 +29,8 @@ export const log = (line: string): void => void process.stderr.write(`${line}\n`
 export const print = (text: string): void => void process.stdout.write(`${text}\n`)
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2))
 
-export function openStore({ store }: Common): FileStore {
-  const location = store ?? process.env.PUZZLEFLOW_STORE
-  if (location?.startsWith('s3://'))
-    throw new Failure('NoServer', 'Stores in S3 are not supported yet', { remedy: 'Give a folder: --store DIR.' })
-  return location === undefined ? new FileStore() : new FileStore(resolve(location))
-}
+/** The store that the user names, or the one in the user's state directory. */
+export const openStore = ({ store }: Common): Promise<Store> => openStoreAt(store ?? process.env.PUZZLEFLOW_STORE)
 
 export const addressOf = ({ address }: Common): string | undefined => address ?? process.env.TEMPORAL_ADDRESS
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
+import { artifactCommands } from './commands/artifacts.js'
 import { controlCommands } from './commands/control.js'
 import { modelCommands } from './commands/models.js'
 import { resultCommands } from './commands/results.js'
@@ -20,4 +21,5 @@ runCommands(program)
 resultCommands(program)
 modelCommands(program)
 controlCommands(program)
+artifactCommands(program)
 await program.parseAsync()

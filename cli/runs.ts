@@ -8,7 +8,7 @@ import { check, lock } from 'proper-lockfile'
 import { queueOf } from '../activities/worker.js'
 import { Failure } from '../plugins/api/index.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
-import type { ArtifactRef, FileStore } from '../store/index.js'
+import type { ArtifactRef, Store } from '../store/index.js'
 import type { SearchInput, SearchProgress, SearchResult } from '../workflows/types.js'
 import { log } from './common.js'
 
@@ -25,14 +25,14 @@ export interface RunDocument {
   readonly outputs?: Readonly<Record<string, ArtifactRef>>
 }
 
-export const workflowIdOf = (store: FileStore, run: string): string => `puzzleflow-${store.id}/${run}`
+export const workflowIdOf = (store: Store, run: string): string => `puzzleflow-${store.id}/${run}`
 
-export async function readRun(store: FileStore, run: string): Promise<RunDocument> {
+export async function readRun(store: Store, run: string): Promise<RunDocument> {
   if (!/^[\w.-]+$/.test(run)) throw new Failure('InvalidInput', `"${run}" is no name of a run`)
   const found = (await store.getDocument(`runs/${run}`)) as RunDocument | undefined
   if (found) return found
   const known = (await store.listDocuments('runs')).map((name) => basename(name))
-  throw new Failure('InvalidInput', `There is no run "${run}" in the store ${store.root}`, {
+  throw new Failure('InvalidInput', `There is no run "${run}" in the store ${store.location}`, {
     remedy: known.length > 0 ? `Known: ${known.join(', ')}.` : 'Start one with `puzzleflow run SPEC`.',
   })
 }
@@ -42,7 +42,7 @@ export async function connect(address: string): Promise<Client> {
 }
 
 /** Starts a run, or finds it where it stands. @returns whether it was started now */
-export async function startRun(client: Client, store: FileStore, run: string, plan: FrozenPlan): Promise<boolean> {
+export async function startRun(client: Client, store: Store, run: string, plan: FrozenPlan): Promise<boolean> {
   const workflowId = workflowIdOf(store, run)
   const before = (await store.getDocument(`runs/${run}`)) as RunDocument | undefined
   const ref = await store.putJson('plan', plan)
@@ -96,14 +96,14 @@ export async function startRun(client: Client, store: FileStore, run: string, pl
   return true
 }
 
-const workerLock = (store: FileStore) => ({
+const workerLock = (store: Store) => ({
   realpath: false,
   lockfilePath: join(store.root, 'worker.lock'),
   stale: 10_000,
 })
 
 /** Holds the place of the store's worker. @returns undefined when another process does */
-export async function claimWorker(store: FileStore): Promise<(() => Promise<void>) | undefined> {
+export async function claimWorker(store: Store): Promise<(() => Promise<void>) | undefined> {
   mkdirSync(store.root, { recursive: true })
   try {
     return await lock(store.root, { ...workerLock(store), update: 2000 })
@@ -114,7 +114,7 @@ export async function claimWorker(store: FileStore): Promise<(() => Promise<void
 }
 
 /** Starts a detached worker unless one serves the store. */
-export async function ensureWorker(store: FileStore, address: string): Promise<void> {
+export async function ensureWorker(store: Store, address: string): Promise<void> {
   if (await check(store.root, workerLock(store)).catch(() => false)) return
   const logs = join(store.root, 'logs')
   mkdirSync(logs, { recursive: true })
@@ -122,7 +122,7 @@ export async function ensureWorker(store: FileStore, address: string): Promise<v
   const program = fileURLToPath(new URL('./main.js', import.meta.url))
   const child = spawn(
     process.execPath,
-    [program, 'worker', '--store', store.root, '--address', address, '--idle', '60'],
+    [program, 'worker', '--store', store.location, '--address', address, '--idle', '60'],
     {
       detached: true,
       stdio: ['ignore', output, output],
@@ -143,7 +143,7 @@ export async function progressOf(client: Client, workflowId: string): Promise<Se
 }
 
 /** Follows a run to its end, with a worker as long as it lasts. @throws what made it fail */
-export async function follow(client: Client, store: FileStore, run: string, address: string): Promise<RunDocument> {
+export async function follow(client: Client, store: Store, run: string, address: string): Promise<RunDocument> {
   const document = await readRun(store, run)
   const handle = client.workflow.getHandle(document.workflowId)
   let over = false

@@ -7,7 +7,7 @@ import { connect, readRun } from '../runs.js'
 export function controlCommands(program: Command): void {
   common(program.command('cancel <run>').description('end a run; what is finished is kept')).action(
     action(async (run: string, options: Common) => {
-      const document = await readRun(openStore(options), run)
+      const document = await readRun(await openStore(options), run)
       const { address } = await ensureServer({ address: addressOf(options), log })
       const client = await connect(address)
       await client.workflow.getHandle(document.workflowId).cancel()

@@ -65,7 +65,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
     throw new Failure('InvalidInput', `"${name}" is no name of a run`, {
       remedy: 'Use letters, digits, dots and dashes.',
     })
-  const store = openStore(options)
+  const store = await openStore(options)
   const info = await ensureServer({ address: addressOf(options), log })
   const client = await connect(info.address)
   const started = await startRun(client, store, name, plan)
@@ -110,7 +110,7 @@ function until(plan: FrozenPlan, stage: string | undefined): FrozenPlan {
 }
 
 async function worker(options: Common & { queue?: string; slots?: number; idle?: number }): Promise<void> {
-  const store = openStore(options)
+  const store = await openStore(options)
   const release = await claimWorker(store)
   if (!release) return log('Another worker serves this store.')
   const info = await ensureServer({ address: addressOf(options), log })

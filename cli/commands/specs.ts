@@ -27,7 +27,7 @@ export function specCommands(program: Command): void {
   common(program.command('plan <spec>').description('stages and tasks, and what the store has of them')).action(
     action(async (file: string, options: Common) => {
       const plan = await planOf(file)
-      const stages = await forecast(plan, openStore(options), loadPlugins())
+      const stages = await forecast(plan, await openStore(options), loadPlugins())
       if (options.json) return printJson({ digest: plan.digest, stages })
       print(`${plan.name}, digest ${plan.digest.slice(0, 12)}, pipeline ${plan.pipeline}`)
       for (const s of stages) {
