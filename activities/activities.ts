@@ -15,7 +15,7 @@ import type { Slots } from './slots.js'
 
 export interface Services {
   readonly store: Store
-  readonly host: Host
+  readonly host: Pick<Host, 'run' | 'log'>
   readonly slots: Slots
   readonly loaded: Loaded
 }
