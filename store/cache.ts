@@ -1,9 +1,19 @@
 import { rmSync } from 'node:fs'
-import { link, mkdir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { link, rename, rm, stat, utimes } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Digest } from './digest.js'
-import { digestFile, fileFailure, isAbsent, moveDurably, namesIn, orAbsent, stampOf, unique } from './files.js'
+import {
+  digestFile,
+  fileFailure,
+  isAbsent,
+  makeFolder,
+  moveDurably,
+  namesIn,
+  orAbsent,
+  stampOf,
+  unique,
+} from './files.js'
 
 /** Folders of paths that this process has handed out, for when it ends. */
 const handedOut = new Set<string>()
@@ -37,7 +47,7 @@ export class Cache {
 
   async scratch(): Promise<string> {
     const folder = join(this.root, 'scratch')
-    await this.guard(() => mkdir(folder, { recursive: true }))
+    await this.guard(() => makeFolder(folder))
     return folder
   }
 
@@ -99,7 +109,7 @@ export class Cache {
 
   private async fill(digest: Digest, bytes: number, fetch: (path: string) => Promise<void>): Promise<string> {
     const temporary = this.temporary()
-    await mkdir(dirname(temporary), { recursive: true })
+    await makeFolder(dirname(temporary))
     await this.makeRoom(bytes)
     try {
       await fetch(temporary).catch(async (error: NodeJS.ErrnoException) => {
@@ -109,7 +119,7 @@ export class Cache {
         await this.makeRoom(Infinity)
         await fetch(temporary)
       })
-      await mkdir(dirname(this.place(digest)), { recursive: true })
+      await makeFolder(dirname(this.place(digest)))
       await rename(temporary, this.place(digest))
     } finally {
       await rm(temporary, { force: true })
@@ -122,7 +132,7 @@ export class Cache {
   private async handOut(digest: Digest): Promise<string> {
     const path = join(this.own, digest)
     handedOut.add(this.own)
-    await mkdir(this.own, { recursive: true })
+    await makeFolder(this.own)
     try {
       await link(this.place(digest), path)
     } catch (error) {

@@ -1,7 +1,7 @@
-import { mkdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
+import { readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { canonicalJson, digestBytes, parseDigest, type Digest } from './digest.js'
-import { digestFile, extent, fileFailure, isAbsent, moveDurably, namesIn, orAbsent, readText } from './files.js'
+import { digestFile, fileFailure, isAbsent, makeFolder, moveDurably, namesIn, orAbsent, readText } from './files.js'
 import { stampOf, unique, writeNew, writeWhole } from './files.js'
 import { identityOf } from './identity.js'
 import {
@@ -15,8 +15,9 @@ import {
 } from './layout.js'
 import { MissingArtifact } from './missing-artifact.js'
 import { defaultStoreRoot } from './paths.js'
+import { guarded, listDigests, listLeftovers, removeUnused } from './folder-contents.js'
 import { readJsonText, readRecord, recordText, sameRecord } from './record.js'
-import type { ArtifactRef, Leftover, Store, Stored, TaskRecord } from './store.js'
+import type { ArtifactRef, Leftover, Store, TaskRecord } from './store.js'
 
 /**
  * A store in a folder of the file system, also of a shared one. What is written is first written to `scratch/`, then
@@ -109,7 +110,7 @@ export class FileStore implements Store {
         return 'sound'
       }
       const aside = this.place(setAsideName(digest))
-      await mkdir(dirname(aside), { recursive: true })
+      await makeFolder(dirname(aside))
       await rename(place, aside)
       return 'corrupt'
     } catch (error) {
@@ -182,7 +183,7 @@ export class FileStore implements Store {
 
   private async folder(name: string): Promise<string> {
     const folder = this.place(name)
-    await this.guard(() => mkdir(folder, { recursive: true }))
+    await this.guard(() => makeFolder(folder))
     return folder
   }
 
@@ -206,24 +207,8 @@ export class FileStore implements Store {
   artifacts = () => this.list('artifacts')
   records = () => this.list('records')
 
-  private async *list(room: string): AsyncIterable<Stored> {
-    for (const part of await this.guard(() => namesIn(this.place(room))))
-      for (const name of await this.guard(() => namesIn(this.place(`${room}/${part}`)))) {
-        const digest = digestInName(name)
-        const found = digest && (await this.guard(() => orAbsent(stat(this.place(`${room}/${part}/${name}`)))))
-        if (digest && found) yield { digest, bytes: found.size, modified: found.mtimeMs }
-      }
-  }
-
-  async *leftovers(): AsyncIterable<Leftover> {
-    const rooms = { scratch: 'temporary', corrupt: 'set-aside', checkpoints: 'checkpoint' } as const
-    for (const [room, kind] of Object.entries(rooms))
-      for (const own of await this.guard(() => namesIn(this.place(room)))) {
-        const name = `${room}/${own}`
-        const key = kind === 'checkpoint' ? digestInName(name) : undefined
-        yield { kind, name, ...(key && { key }), ...(await this.guard(() => extent(this.place(name)))) }
-      }
-  }
+  private list = (room: string) => guarded(listDigests(this.root, room), this.root)
+  leftovers = () => guarded(listLeftovers(this.root), this.root)
 
   async removeLeftover({ name }: Leftover): Promise<void> {
     await this.guard(() => rm(this.place(name), { recursive: true, force: true }))
@@ -232,26 +217,8 @@ export class FileStore implements Store {
   removeArtifact = (digest: Digest, unusedSince: number) => this.remove(artifactName(digest), unusedSince)
   removeRecord = (key: Digest, unusedSince: number) => this.remove(recordName(key), unusedSince)
 
-  /** Takes a file away and looks at its time then: whoever noted its use before has it back, whoever comes later finds nothing. */
-  private remove(name: string, unusedSince: number): Promise<boolean> {
-    return this.guard(async () => {
-      const taken = this.temporary()
-      await this.scratch()
-      try {
-        if ((await stat(this.place(name))).mtimeMs >= unusedSince) return false
-        await rename(this.place(name), taken)
-      } catch (error) {
-        if (isAbsent(error)) return false
-        throw error
-      }
-      if ((await stat(taken)).mtimeMs >= unusedSince) {
-        await rename(taken, this.place(name))
-        return false
-      }
-      await rm(taken)
-      return true
-    })
-  }
+  private remove = (name: string, unusedSince: number) =>
+    this.guard(() => removeUnused(this.place(name), this.temporary(), unusedSince))
 }
 
 /** Sets an old file's time anew. @returns whether there is such a file */

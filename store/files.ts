@@ -41,6 +41,20 @@ export function fileFailure(error: unknown, root: string): unknown {
   return error
 }
 
+/** Makes a folder and those above it. */
+export async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true })
+  } catch (error) {
+    // So Node says when the file system may not be written: asked for one folder alone it tells why.
+    if (!isAbsent(error) || dirname(folder) === folder) throw error
+    if (!(await exists(dirname(folder)))) await makeFolder(dirname(folder))
+    await mkdir(folder).catch((own: SystemError) => {
+      if (own.code !== 'EEXIST') throw own
+    })
+  }
+}
+
 /** A file or folder made durable. */
 export async function sync(path: string): Promise<void> {
   const handle = await open(path, 'r')
@@ -58,8 +72,8 @@ async function writeDurably(path: string, data: Uint8Array | string): Promise<vo
 
 /** Writes a file beside its place and renames it, so that nobody ever sees half of it. */
 export async function writeWhole(temporary: string, path: string, data: Uint8Array | string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
-  await mkdir(dirname(temporary), { recursive: true })
+  await makeFolder(dirname(path))
+  await makeFolder(dirname(temporary))
   try {
     await writeDurably(temporary, data)
     await rename(temporary, path)
@@ -70,8 +84,8 @@ export async function writeWhole(temporary: string, path: string, data: Uint8Arr
 
 /** The same unless there is a file already. @returns whether it was written */
 export async function writeNew(temporary: string, path: string, data: Uint8Array | string): Promise<boolean> {
-  await mkdir(dirname(path), { recursive: true })
-  await mkdir(dirname(temporary), { recursive: true })
+  await makeFolder(dirname(path))
+  await makeFolder(dirname(temporary))
   try {
     await writeDurably(temporary, data)
     await link(temporary, path)
@@ -91,13 +105,13 @@ export async function writeNew(temporary: string, path: string, data: Uint8Array
 
 /** Moves a finished file to its place, durably, over what may be there; from another file system through a temporary file. */
 export async function moveDurably(path: string, temporary: string, target: string): Promise<void> {
-  await mkdir(dirname(target), { recursive: true })
+  await makeFolder(dirname(target))
   await sync(path)
   try {
     await rename(path, target)
   } catch (error) {
     if ((error as SystemError).code !== 'EXDEV') throw error
-    await mkdir(dirname(temporary), { recursive: true })
+    await makeFolder(dirname(temporary))
     try {
       await copyFile(path, temporary)
       await sync(temporary)

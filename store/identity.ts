@@ -46,7 +46,8 @@ export function identityOf(root: string): string {
     else if (!isSame(root, found.place.path)) return copied(root, found)
     return found.id
   } catch (error) {
-    if (!isForbidden(error)) throw fileFailure(error, root)
+    // ENOENT: what Node says when a folder cannot be made on a disk that may only be read.
+    if (!isForbidden(error) && !isAbsent(error)) throw fileFailure(error, root)
     // A store that may only be read, and was never opened for writing: its id is of no consequence.
     return digestJson(root).slice(0, 12)
   }

@@ -1,7 +1,7 @@
-import { link, mkdir, rename, rm, stat } from 'node:fs/promises'
+import { link, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { digestBytes, type Digest } from './digest.js'
-import { digestFile, isAbsent, namesIn, orAbsent, readText, unique, writeWhole } from './files.js'
+import { digestFile, isAbsent, makeFolder, namesIn, orAbsent, readText, unique, writeWhole } from './files.js'
 import { checkpointName } from './layout.js'
 import { readJsonText } from './record.js'
 import type { Bucket } from './s3-bucket.js'
@@ -29,7 +29,7 @@ export class S3Checkpoints {
   private fileName = (key: Digest, digest: Digest) => `${checkpointName(key)}/${digest}`
 
   async open(key: Digest): Promise<string> {
-    await mkdir(this.folder(key), { recursive: true })
+    await makeFolder(this.folder(key))
     return this.folder(key)
   }
 
@@ -41,10 +41,10 @@ export class S3Checkpoints {
     if (!manifest) return
     const fresh = join(this.root, `${key}.${unique()}`)
     try {
-      await mkdir(fresh, { recursive: true })
+      await makeFolder(fresh)
       for (const [name, digest] of Object.entries(manifest.files)) {
         const path = join(fresh, name)
-        await mkdir(dirname(path), { recursive: true })
+        await makeFolder(dirname(path))
         // Half a checkpoint is none: the task starts with what this machine has, or anew.
         if ((await this.bucket.download(this.fileName(key, digest), path)) !== digest) return
       }
@@ -62,7 +62,7 @@ export class S3Checkpoints {
     const held = join(this.root, `${key}.${unique()}`)
     try {
       const files: Record<string, Digest> = {}
-      await mkdir(held, { recursive: true })
+      await makeFolder(held)
       for (const [i, name] of (await filesBelow(this.folder(key))).entries()) {
         // A second link keeps what the stage may replace by rename at any time.
         const path = join(held, String(i))

@@ -1,9 +1,9 @@
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
 import { Failure } from '../plugins/api/failure.js'
 import { Cache } from './cache.js'
 import { canonicalJson, digestBytes, parseDigest, type Digest } from './digest.js'
-import { digestFile, extent, fileFailure, namesIn } from './files.js'
+import { digestFile, extent, fileFailure, makeFolder, namesIn } from './files.js'
 import { newId, parseIdentity } from './identity.js'
 import { artifactName, digestInName, documentName, freshFor, identityName, recordName, setAsideName } from './layout.js'
 import { MissingArtifact } from './missing-artifact.js'
@@ -56,7 +56,7 @@ export class S3Store implements Store {
     const digest = digestBytes(data)
     const path = this.cache.temporary()
     await this.local(async () => {
-      await mkdir(dirname(path), { recursive: true })
+      await makeFolder(dirname(path))
       await writeFile(path, data)
     })
     return this.store({ digest, bytes: data.byteLength, kind }, path)

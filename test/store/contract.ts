@@ -239,7 +239,9 @@ export function storeContract(make: () => StoreUnderTest): void {
     for (const written of [1, 3, 6]) {
       const child = spawn(process.execPath, [writer, own.location, `killed ${written}`, '0', '3000000'])
       let lines = 0
-      for await (const _ of createInterface(child.stdout)) if (++lines === written) child.kill('SIGKILL')
+      createInterface(child.stdout).on('line', () => {
+        if (++lines === written) child.kill('SIGKILL')
+      })
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
       expect(child.signalCode).toBe('SIGKILL')
     }

@@ -62,7 +62,7 @@ test('what a finished run needs is known without the code that it was made with'
   age()
   const garbage = await collectGarbage(
     store,
-    { ...loadPlugins(), stage: (name) => expect.fail(`asked for the stage ${name}`) as never },
+    { ...loadPlugins(), stage: (name) => expect.fail(`asked for the stage ${name}`) },
     { kept: [await runOf('squares')], running: [], unusedSince: Date.now() - hour, apply: true },
   )
   expect(garbage.removed).toEqual([])

@@ -40,10 +40,10 @@ export function hostHere(store: Store, crash?: string): Services['host'] {
           onProgress(fraction, text)
           if (job.task.id === crash && fraction === 0.5) throw new Crash(crash, null, 'SIGKILL')
         }
-        return stage.run({ ...context, ...running, checkpoint, progress, task: job.task } as TaskContext & StageContext)
+        return stage.run({ ...context, ...running, checkpoint, progress, task: job.task })
       }
       const tasks = await Promise.all(job.keys.map((key, i) => taskOf(store, job, key, i)))
-      return stage.plan ? stage.gather!({ ...context, ...running, tasks } as GatherContext) : tasks[0]!.outputs
+      return stage.plan ? stage.gather!({ ...context, ...running, tasks }) : tasks[0]!.outputs
     },
   }
 }

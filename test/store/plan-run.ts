@@ -29,8 +29,8 @@ export async function doRun(store: Store, host: Services['host'], options: RunOp
   const { run = 'squares', seed = 1, until, numbers = [2, 3] } = options
   const activities = makeActivities({ store, host, slots: new Slots(2), loaded: loadPlugins() })
   const worker = new MockActivityEnvironment({ attempt: 1 }, { logger: new DefaultLogger('ERROR') })
-  const perform = <A, R>(activity: (argument: A) => Promise<R>, argument: A) =>
-    worker.run(activity, argument) as Promise<R>
+  /** As a worker calls an activity. */
+  const perform = <R>(activity: () => Promise<R>) => worker.run<[], R, () => Promise<R>>(activity)
 
   const frozen = planOf(numbers, seed)
   const plan = await store.putJson('plan', frozen)
@@ -45,15 +45,15 @@ export async function doRun(store: Store, host: Services['host'], options: RunOp
   try {
     for (const { name, needs } of frozen.stages) {
       const request = { plan, stage: name, outputs: Object.fromEntries(needs.map((need) => [need, outputs[need]!])) }
-      const planned = await perform(activities.planStage, request)
+      const planned = await perform(() => activities.planStage(request))
       const tasks = planned.groups.flatMap((group) => group.tasks)
       const found = await inWindow(tasks, 2, async (task) => {
-        const own = await perform(activities.executeTask, { ...request, tasks: planned.tasks, task })
+        const own = await perform(() => activities.executeTask({ ...request, tasks: planned.tasks, task }))
         if (!own.reused) done.push(task.id)
         return own
       })
       const keys = found.map(({ key }) => key)
-      const gathered = await perform(activities.gatherStage, { ...request, tasks: planned.tasks, keys })
+      const gathered = await perform(() => activities.gatherStage({ ...request, tasks: planned.tasks, keys }))
       outputs[name] = gathered.outputs
       values[name] = ((await store.readJson(gathered.outputs)) as { values: unknown }).values
       if (name === until) return result()

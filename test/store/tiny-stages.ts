@@ -25,27 +25,28 @@ const square: FanOutStage = {
   version: 1,
   reads: [],
   parameters,
-  async plan({ stages, open, params }) {
-    const list: ArtifactRef = stages.numbers!.files.list!
-    const own = JSON.parse(readFileSync(await open(list), 'utf8')) as number[]
-    return own.map((n) => ({ id: `square-${n}`, label: `${n} squared`, params: { n, ...params }, inputs: { list } }))
+  async plan(context) {
+    const list: ArtifactRef = context.stages.numbers!.files.list!
+    const own = JSON.parse(readFileSync(await context.open(list), 'utf8')) as number[]
+    return own.map((n) => ({ id: `square-${n}`, label: `${n} squared`, params: { n }, inputs: { list } }))
   },
-  async run({ task, checkpoint, progress, put }) {
+  async run(context) {
+    const { task, checkpoint } = context
     const { n } = task.params as { n: number }
     const file = join(checkpoint, 'state')
     const found = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0
     for (let step = found + 1; step <= 4; step++) {
       writeFileSync(`${file}.tmp`, String(step))
       renameSync(`${file}.tmp`, file)
-      progress(step / 4, `step ${step}`)
+      context.progress(step / 4, `step ${step}`)
       if (step === 2 && found === 0 && process.env.TEST_CRASH === task.id) process.kill(process.pid, 'SIGKILL')
     }
     const weights = Buffer.alloc(100_000, `${n} squared is ${n * n}. `)
-    return { values: { square: n * n, foundStep: found }, files: { weights: await put('weights', weights) } }
+    return { values: { square: n * n, foundStep: found }, files: { weights: await context.put('weights', weights) } }
   },
-  async gather({ tasks, put }) {
-    const sum = tasks.reduce((total, { outputs }) => total + Number(outputs.values.square), 0)
-    return { values: { sum }, files: { sum: await put('sum', { sum }) } }
+  async gather(context) {
+    const sum = context.tasks.reduce((total, { outputs }) => total + Number(outputs.values.square), 0)
+    return { values: { sum }, files: { sum: await context.put('sum', { sum }) } }
   },
 }
 
