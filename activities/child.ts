@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure, type Environment, type Outputs, type RunningTask, type StageContext } from '../plugins/api/index.js'
+import { withCode } from '../plugins/loading/load.js'
 import { loadPlugins, type Loaded } from '../plugins/registry.js'
 import { openStore, type Store } from '../store/index.js'
 import { machineStateDirectory } from '../store/paths.js'
@@ -44,7 +45,7 @@ async function work(job: Job): Promise<unknown> {
 }
 
 async function workWith(store: Store, job: Job): Promise<unknown> {
-  const loaded = await pluginsOf()
+  const loaded = await withCode(await builtIn(), job.plan.plugins)
   const planned = plannedStage(job.plan, job.stage)
   const stage = loaded.stage(planned.uses)
   const whole = async (): Promise<StageContext> => {
@@ -52,6 +53,8 @@ async function workWith(store: Store, job: Job): Promise<unknown> {
     for (const [name, ref] of Object.entries(job.outputs)) stages[name] = (await store.readJson(ref)) as Outputs
     return { ...environment(job, store, loaded, stage.reads), params: stageParams(planned, stages), stages }
   }
+  if (stage.gate && job.kind === 'ask') return stage.ask(await whole())
+  if (stage.gate || job.kind === 'ask') throw new Error(`Internal error: ${job.stage} cannot ${job.kind}`)
   if (job.kind === 'plan') return stage.plan ? stage.plan(await whole()) : [onlyTask(job.stage)]
   const scratch = await mkdtemp(join(await store.scratch(), 'task-'))
   const progress = (fraction: number, text: string) => send({ kind: 'progress', fraction, text })
@@ -71,13 +74,15 @@ async function workWith(store: Store, job: Job): Promise<unknown> {
       if (!stage.plan) return await stage.run({ ...(await whole()), ...running })
       return await stage.run({ ...environment(job, store, loaded, stage.taskReads ?? []), ...running, task: job.task })
     }
-    const tasks = await inWindow([...job.tasks.entries()], recordsAtOnce, async ([i, plan]) => {
-      const record = await store.getRecord(job.keys[i]!)
+    const done = job.tasks.flatMap((plan, i) => (job.keys[i] ? [{ plan, key: job.keys[i] }] : []))
+    const tasks = await inWindow(done, recordsAtOnce, async ({ plan, key }) => {
+      const record = await store.getRecord(key)
       if (!record) throw new Error(`Internal error: no record of ${plan.id}`)
       return { plan, outputs: record.outputs as Outputs }
     })
     if (!stage.plan) return tasks[0]!.outputs
-    if (stage.gather) return await stage.gather({ ...(await whole()), tasks, scratch, threads, progress })
+    if (stage.gather)
+      return await stage.gather({ ...(await whole()), tasks, skipped: job.skipped, scratch, threads, progress })
     return {
       values: { tasks: Object.fromEntries(tasks.map((t) => [t.plan.id, t.outputs.values])) },
       files: {},
@@ -87,8 +92,8 @@ async function workWith(store: Store, job: Job): Promise<unknown> {
   }
 }
 
-/** The registry: another module in tests. */
-async function pluginsOf(): Promise<Loaded> {
+/** The registry that a plan's plugins add to: another module in tests. */
+async function builtIn(): Promise<Loaded> {
   const other = process.env.PUZZLEFLOW_TEST_REGISTRY
   if (other === undefined) return loadPlugins()
   return ((await import(other)) as { loadPlugins: () => Loaded }).loadPlugins()

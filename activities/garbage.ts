@@ -1,8 +1,7 @@
-import type { Loaded } from '../plugins/registry.js'
 import type { Digest, Leftover, Store, Stored } from '../store/index.js'
 import { freshFor } from '../store/layout.js'
 import { outputsOf, originsOf, readRecords, type KnownRun, type Records } from './inventory.js'
-import { needsOf } from './needs.js'
+import { needsOf, type TypesOf } from './needs.js'
 
 export interface GarbageOptions {
   /** Runs whose needs stay. */
@@ -34,7 +33,7 @@ export interface Garbage {
  * to, then what killed work has left. While a run goes on, whatever was written or used since it began stays, for its
  * tasks commit artifacts before the record that refers to them.
  */
-export async function collectGarbage(store: Store, loaded: Loaded, options: GarbageOptions): Promise<Garbage> {
+export async function collectGarbage(store: Store, typesOf: TypesOf, options: GarbageOptions): Promise<Garbage> {
   const { kept: runs, running, apply } = options
   const starts = running.map(({ startedAt }) => Date.parse(startedAt) - 2 * freshFor)
   const unusedSince = Math.min(options.unusedSince, ...starts)
@@ -44,7 +43,7 @@ export async function collectGarbage(store: Store, loaded: Loaded, options: Garb
   const keys = new Set<Digest>()
   const artifacts = new Set<Digest>()
   for (const run of runs) {
-    const needs = await needsOf(store, records, run, loaded)
+    const needs = await needsOf(store, records, run, typesOf)
     needs.keys.forEach((key) => keys.add(key))
     needs.artifacts.forEach((digest) => artifacts.add(digest))
   }

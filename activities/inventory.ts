@@ -7,6 +7,8 @@ export interface KnownRun {
   readonly run: string
   readonly plan: ArtifactRef
   readonly startedAt: string
+  /** Outputs of stages that it needs and does not run. */
+  readonly given?: Readonly<Record<string, ArtifactRef>>
   /** Of all stages, when it is done. */
   readonly outputs?: Readonly<Record<string, ArtifactRef>>
 }

@@ -1,9 +1,11 @@
-import { Failure, type Outputs, type TaskPlan } from '../plugins/api/index.js'
+import { Failure, type Outputs } from '../plugins/api/index.js'
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
+import { digestJson } from '../store/digest.js'
 import { MissingArtifact, type ArtifactRef, type Digest, type Store } from '../store/index.js'
 import { outputsOf, type KnownRun, type Records } from './inventory.js'
-import { gatherKey, planKey, planKeyBehind, stageParams, taskKey } from './keys.js'
+import { planKeyBehind } from './keys.js'
+import { walk, type Lookup } from './walk.js'
 
 /** What a run needs of a store. */
 export interface Needs {
@@ -14,19 +16,25 @@ export interface Needs {
   readonly outputs: Map<string, Outputs>
 }
 
-/** What a run needs: of a finished one all that led to its outputs, of another all that its tasks would find.
- *  @throws Failure InvalidInput when its stage types are not known here */
-export async function needsOf(store: Store, records: Records, run: KnownRun, loaded: Loaded): Promise<Needs> {
+/** The stage and block types that a plan uses. */
+export type TypesOf = (plan: FrozenPlan) => Promise<Loaded>
+
+/** What a run needs: all that led to its outputs, and all that its tasks would find.
+ *  @throws Failure InvalidInput when a run that is not finished has stage types that are not known here */
+export async function needsOf(store: Store, records: Records, run: KnownRun, typesOf: TypesOf): Promise<Needs> {
+  const given = Object.values(run.given ?? {})
   const needs: Needs = { keys: new Set(), artifacts: new Set([run.plan.digest]), outputs: new Map() }
+  backwards(records, [...Object.values(run.outputs ?? {}), ...given], needs)
   try {
-    if (run.outputs) backwards(records, Object.values(run.outputs), needs)
-    else await forwards(store, records, run, loaded, needs)
+    await forwards(store, records, run, typesOf, needs)
   } catch (error) {
     if (!(error instanceof Failure)) throw error
-    throw new Failure(error.kind, `What the run "${run.run}" needs cannot be told: ${error.message}`, {
-      remedy: error.remedy ?? 'Finish the run, or give those that are to be kept with --keep.',
-      cause: error,
-    })
+    // Of a finished run the way back from its outputs tells all but the answers at gates.
+    if (!run.outputs)
+      throw new Failure(error.kind, `What the run "${run.run}" needs cannot be told: ${error.message}`, {
+        remedy: error.remedy ?? 'Finish the run, or give those that are to be kept with --keep.',
+        cause: error,
+      })
   }
   for (const key of needs.keys)
     for (const ref of Object.values(records.get(key)?.record.outputs.files ?? {})) needs.artifacts.add(ref.digest)
@@ -46,45 +54,38 @@ function backwards(records: Records, outputs: readonly ArtifactRef[], needs: Nee
       if (needs.keys.has(key)) continue
       const { components } = records.get(key)!.record
       const before = (components.needs ?? {}) as Readonly<Record<string, Digest>>
-      for (const own of [key, planKeyBehind(components), ...((components.tasks ?? []) as Digest[])]) needs.keys.add(own)
+      for (const own of [key, planKeyBehind(components), ...tasksOf(components)]) needs.keys.add(own)
       open.push(...Object.values(before))
     }
   }
 }
 
-/** From the plan to every key that can be known now, as the run's tasks come to them. */
-async function forwards(store: Store, records: Records, run: KnownRun, loaded: Loaded, needs: Needs): Promise<void> {
-  const plan = (await readIfThere(store, run.plan)) as FrozenPlan | undefined
-  const refs = new Map<string, ArtifactRef>()
-  for (const planned of plan?.stages ?? []) {
-    if (!planned.needs.every((name) => refs.has(name))) continue
-    const before = Object.fromEntries(planned.needs.map((name) => [name, refs.get(name)!]))
-    const values = Object.fromEntries(planned.needs.map((name) => [name, needs.outputs.get(name)!]))
-    const stage = loaded.stage(planned.uses)
-    const parts = { plan: plan!, planned, stage, params: stageParams(planned, values), outputs: before }
-    const listed = planKey(parts).key
-    needs.keys.add(listed)
-    const list = records.get(listed)?.record.outputs.files.tasks
-    const tasks = list && ((await readIfThere(store, list)) as TaskPlan[] | undefined)
-    if (!tasks) continue
-    const keys = tasks.map((task) => taskKey(parts, task).key)
-    const last = gatherKey(parts, keys).key
-    for (const key of [...keys, last]) needs.keys.add(key)
-    const gathered = records.get(last)?.record
-    if (!gathered) continue
-    const ref = { digest: outputsOf(gathered), bytes: 0, kind: 'outputs' }
-    needs.artifacts.add(ref.digest)
-    refs.set(planned.name, ref)
-    needs.outputs.set(planned.name, gathered.outputs as Outputs)
-  }
-}
+/** Keys of the tasks that were gathered; null where one was left out. */
+const tasksOf = ({ tasks = [] }: { readonly tasks?: readonly (Digest | null)[] }): Digest[] =>
+  tasks.filter((key) => key !== null)
 
-/** A run whose plan or list of tasks is lost needs nothing of what it led to: it is planned anew. */
-async function readIfThere(store: Store, ref: ArtifactRef): Promise<unknown> {
+/** From the plan to every key that can be known now, as the run's tasks come to them. */
+async function forwards(store: Store, records: Records, run: KnownRun, typesOf: TypesOf, needs: Needs): Promise<void> {
+  const lookup: Lookup = {
+    getRecord: async (key) => records.get(key)?.record,
+    // Nothing is written by looking.
+    putJson: async (kind, data) => ({ digest: digestJson(data), bytes: 0, kind }),
+    has: (ref) => store.has(ref),
+    readJson: (ref) => store.readJson(ref),
+  }
   try {
-    return await store.readJson(ref)
+    const plan = (await store.readJson(run.plan)) as FrozenPlan
+    for await (const known of walk(plan, lookup, await typesOf(plan), run.given)) {
+      if (known.kind === 'unplanned') needs.keys.add(known.key.key)
+      if (known.kind !== 'planned') continue
+      for (const key of [known.key, ...known.tasks.map((task) => task.key)]) needs.keys.add(key.key)
+      needs.keys.add(known.last.key)
+      if (!known.outputs) continue
+      needs.artifacts.add(known.outputs.digest)
+      needs.outputs.set(known.planned.name, (await store.readJson(known.outputs)) as Outputs)
+    }
   } catch (error) {
-    if (error instanceof MissingArtifact) return undefined
-    throw error
+    // A run whose plan or outputs are lost needs nothing of what comes after them: it is done anew.
+    if (!(error instanceof MissingArtifact)) throw error
   }
 }

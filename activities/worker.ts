@@ -23,9 +23,6 @@ export interface WorkerOptions {
   readonly registry?: { readonly loaded: Loaded; readonly module: string }
 }
 
-/** Task queue of a store: two checkouts may share a server. */
-export const queueOf = (store: Store): string => `puzzleflow-${store.id}`
-
 /** Serves a store's searches until it is told to end or is idle. */
 export async function runWorker(options: WorkerOptions): Promise<void> {
   const { address, store, queue, log } = options
@@ -43,6 +40,10 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     activities: makeActivities({ store, host, slots, loaded: registry?.loaded ?? loadPlugins() }),
     // More than there are places: cache hits need none, and those that wait for one heartbeat.
     maxConcurrentActivityTaskExecutions: 4 * slots.size + 4,
+    // Cancellation comes with the answer to a heartbeat.
+    maxHeartbeatThrottleInterval: '2 seconds',
+    // So long workflows wait for a worker that is gone before another one may go on with them.
+    stickyQueueScheduleToStartTimeout: '3 seconds',
     shutdownGraceTime: '1 second',
     shutdownForceTime: '40 seconds',
   })

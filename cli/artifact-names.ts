@@ -1,7 +1,7 @@
 import { originsOf, readRecords } from '../activities/inventory.js'
 import { needsOf } from '../activities/needs.js'
 import { Failure, type Outputs } from '../plugins/api/index.js'
-import { loadPlugins } from '../plugins/registry.js'
+import { describedTypes } from '../plugins/loading/load.js'
 import type { ArtifactRef, Store } from '../store/index.js'
 import { readRun, type RunDocument } from './runs.js'
 
@@ -57,5 +57,5 @@ async function outputsByStage(store: Store, run: RunDocument): Promise<Record<st
     return Object.fromEntries(await Promise.all(Object.entries(run.outputs).map(read)))
   }
   const records = await readRecords(store)
-  return Object.fromEntries((await needsOf(store, records, run, loadPlugins())).outputs)
+  return Object.fromEntries((await needsOf(store, records, run, describedTypes)).outputs)
 }

@@ -2,9 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openModel, layerFacts } from '../model/index.js'
 import { packageRoot } from '../store/paths.js'
+import type { PlannedPlugin } from '../spec/frozen-plan.js'
 import type { InputProblem, Inspection } from '../spec/registry.js'
-import { Failure, type BlockName, type Blocks, type JsonObject, type Stage } from './api/index.js'
+import { Failure, type BlockName, type Blocks, type BlockType, type JsonObject, type Stage } from './api/index.js'
 import { builtInBlocks, makeBlocks } from './blocks/index.js'
+import { inspectData } from './inspect-data.js'
 import { builtInStages } from './stages/index.js'
 
 /** Stage and block types that a plan can use. */
@@ -12,14 +14,28 @@ export interface Loaded {
   stage(name: string): Stage
   readonly stages: readonly Stage[]
   readonly blocks: Blocks
+  /** The plugin that one of these stage or block types came from; undefined when it came with puzzleflow. */
+  originOf(type: Stage | BlockType): PlannedPlugin | undefined
 }
 
 /** Loads stage and block types: those that come with puzzleflow. */
-export function loadPlugins(): Loaded {
-  const byName = new Map(builtInStages.map((stage) => [stage.name, stage]))
+export const loadPlugins = (): Loaded => makeLoaded(builtInStages, builtInBlocks)
+
+/** @throws Failure PluginBug when two types have the same name */
+export function makeLoaded(
+  stages: readonly Stage[],
+  blocks: readonly BlockType[],
+  originOf: Loaded['originOf'] = () => undefined,
+): Loaded {
+  const byName = new Map<string, Stage>()
+  for (const stage of stages) {
+    if (byName.has(stage.name)) throw new Failure('PluginBug', `There are two stage types named "${stage.name}"`)
+    byName.set(stage.name, stage)
+  }
   return {
-    stages: builtInStages,
-    blocks: makeBlocks(builtInBlocks),
+    stages,
+    blocks: makeBlocks(blocks),
+    originOf,
     stage(name) {
       const stage = byName.get(name)
       if (!stage) throw new Failure('InvalidInput', `There is no stage type "${name}"`)
@@ -70,6 +86,7 @@ export async function inspectInputs(inputs: JsonObject, blocks: Blocks): Promise
         problems.push(problem(['space', slot, i], 'impossible-variant', error))
       }
     }
+  problems.push(...(await inspectData(inputs, model.config)))
   const own = model.config.blocks.flatMap(({ attention, ffn }): BlockName[] => [
     { slot: 'attention', name: attention.block },
     { slot: 'ffn', name: ffn.block },

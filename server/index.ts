@@ -1,1 +1,3 @@
-export { ensureServer, searchAttributes, serverStatus, stopServer, type ServerInfo } from './server.js'
+export { answers, searchAttributes } from './namespace.js'
+export { commandLine, endProcess, pause } from './processes.js'
+export { ensureServer, serverStatus, stopServer, type ServerInfo } from './server.js'

@@ -1,18 +1,10 @@
-import { readFile, rename, rm, stat, utimes } from 'node:fs/promises'
+import { readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { canonicalJson, digestBytes, parseDigest, type Digest } from './digest.js'
-import { digestFile, fileFailure, isAbsent, makeFolder, moveDurably, namesIn, orAbsent, readText } from './files.js'
-import { stampOf, unique, writeNew, writeWhole } from './files.js'
+import { digestFile, fileFailure, isAbsent, makeFolder, moveDurably, namesIn, readText } from './files.js'
+import { setTimeAnew, stampOf, unique, writeNew, writeWhole } from './files.js'
 import { identityOf } from './identity.js'
-import {
-  artifactName,
-  checkpointName,
-  digestInName,
-  documentName,
-  freshFor,
-  recordName,
-  setAsideName,
-} from './layout.js'
+import { artifactName, checkpointName, documentName, freshFor, recordName, setAsideName } from './layout.js'
 import { MissingArtifact } from './missing-artifact.js'
 import { defaultStoreRoot } from './paths.js'
 import { guarded, listDigests, listLeftovers, removeUnused } from './folder-contents.js'
@@ -87,7 +79,7 @@ export class FileStore implements Store {
   private async refresh(ref: ArtifactRef): Promise<boolean> {
     if (!(await this.has(ref))) return false
     const place = this.place(artifactName(ref.digest))
-    if (!(await touch(place))) return false
+    if (!(await setTimeAnew(place, this.temporary(), freshFor))) return false
     this.verified.set(ref.digest, await stampOf(place))
     return true
   }
@@ -142,11 +134,7 @@ export class FileStore implements Store {
   }
 
   async useRecord(key: Digest): Promise<TaskRecord | undefined> {
-    const found = await this.guard(async () => touch(this.place(recordName(key)))).catch((error: unknown) => {
-      // A store that may only be read still has what it has.
-      if ((error as { kind?: string }).kind === 'NoServer') return true
-      throw error
-    })
+    const found = await this.guard(() => setTimeAnew(this.place(recordName(key)), this.temporary(), freshFor))
     return found ? this.getRecord(key) : undefined
   }
 
@@ -219,13 +207,4 @@ export class FileStore implements Store {
 
   private remove = (name: string, unusedSince: number) =>
     this.guard(() => removeUnused(this.place(name), this.temporary(), unusedSince))
-}
-
-/** Sets an old file's time anew. @returns whether there is such a file */
-async function touch(path: string): Promise<boolean> {
-  const found = await orAbsent(stat(path))
-  if (!found) return false
-  if (Date.now() - found.mtimeMs < freshFor) return true
-  const now = new Date()
-  return (await orAbsent(utimes(path, now, now).then(() => true))) ?? false
 }

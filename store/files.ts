@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { Failure } from '../plugins/api/failure.js'
@@ -10,6 +10,10 @@ type SystemError = NodeJS.ErrnoException
 
 /** A name that no other process and no other call makes. */
 export const unique = (): string => `${process.pid}.${randomBytes(6).toString('hex')}`
+
+/** The file system, or this user's rights, do not let it be written. */
+export const isForbidden = (error: unknown): boolean =>
+  ['EROFS', 'EACCES', 'EPERM'].includes((error as SystemError).code ?? '')
 
 export const isAbsent = (error: unknown): boolean => (error as SystemError).code === 'ENOENT'
 
@@ -155,6 +159,30 @@ export async function extent(path: string): Promise<{ bytes: number; modified: n
     modified = Math.max(modified, inner.modified)
   }
   return { bytes, modified }
+}
+
+/**
+ * Sets a file's time to now if it is older than so many milliseconds. Another user's file, whose time may not be set, is
+ * replaced by a copy; what may not be written at all stays as it is.
+ * @returns whether there is such a file
+ */
+export async function setTimeAnew(path: string, temporary: string, olderThan: number): Promise<boolean> {
+  const now = new Date()
+  try {
+    if (now.getTime() - (await stat(path)).mtimeMs < olderThan) return true
+    await utimes(path, now, now).catch(async (error: unknown) => {
+      if (!isForbidden(error)) throw error
+      await makeFolder(dirname(temporary))
+      await copyFile(path, temporary)
+      await sync(temporary)
+      await rename(temporary, path)
+    })
+    return true
+  } catch (error) {
+    if (isForbidden(error)) return true
+    if (isAbsent(error)) return false
+    throw error
+  }
 }
 
 /** Changes whenever a file's content does. */

@@ -4,7 +4,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Failure } from '../plugins/api/failure.js'
 import { digestJson } from './digest.js'
-import { fileFailure, isAbsent, unique } from './files.js'
+import { fileFailure, isAbsent, isForbidden, unique } from './files.js'
 import { identityName } from './layout.js'
 
 /** What `store.json` holds. */
@@ -52,9 +52,6 @@ export function identityOf(root: string): string {
     return digestJson(root).slice(0, 12)
   }
 }
-
-const isForbidden = (error: unknown) =>
-  ['EROFS', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')
 
 const placeOf = (root: string) => ({ host: hostname(), path: realpathSync(root) })
 

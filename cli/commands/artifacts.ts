@@ -6,7 +6,7 @@ import { originsOf, readRecords, type KnownRun } from '../../activities/inventor
 import { needsOf } from '../../activities/needs.js'
 import { verifyStore, type Damage } from '../../activities/verify.js'
 import { exitCodes, Failure } from '../../plugins/api/index.js'
-import { loadPlugins } from '../../plugins/registry.js'
+import { describedTypes } from '../../plugins/loading/load.js'
 import { parseQuantity } from '../../spec/units.js'
 import type { ArtifactRef, Store } from '../../store/index.js'
 import { findArtifact } from '../artifact-names.js'
@@ -50,7 +50,7 @@ async function list(run: string | undefined, options: Common): Promise<void> {
   const runs = run === undefined ? await runsOf(store) : [await readRun(store, run)]
   const records = await readRecords(store)
   const origins = originsOf(records, runs)
-  const wanted = run === undefined ? undefined : (await needsOf(store, records, runs[0]!, loadPlugins())).artifacts
+  const wanted = run === undefined ? undefined : (await needsOf(store, records, runs[0]!, describedTypes)).artifacts
   const rows = []
   for await (const { digest, bytes } of store.artifacts()) {
     if (wanted && !wanted.has(digest)) continue
@@ -103,7 +103,7 @@ async function gc({ keep, olderThan, apply = false, ...options }: GcOptions): Pr
   const isKept = ({ run }: KnownRun) => !wanted || [...wanted, ...running].some((own) => own.run === run)
   const [kept, forgotten] = [all.filter(isKept), all.filter((run) => !isKept(run))]
   const unusedSince = Date.now() - Number(age.value) * 1000
-  const garbage = await collectGarbage(store, loadPlugins(), { kept, running, unusedSince, apply })
+  const garbage = await collectGarbage(store, describedTypes, { kept, running, unusedSince, apply })
   if (apply) for (const { run } of forgotten) await store.removeDocument(`runs/${run}`)
   const names = (runs: readonly KnownRun[]) => runs.map(({ run }) => run)
   if (options.json)

@@ -1,19 +1,15 @@
 import type { Command } from 'commander'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { basename } from 'node:path'
 import { Failure } from '../../plugins/api/index.js'
 import type { CostTable } from '../../plugins/stages/costs.js'
 import { markdown } from '../../report/markdown.js'
 import type { ScoreRow } from '../../plugins/stages/score.js'
-import { serverStatus } from '../../server/index.js'
-import { action, addressOf, common, openStore, print, printJson, type Common } from '../common.js'
+import { action, common, openStore, print, printJson, type Common } from '../common.js'
 import { outputsOf, resultOf } from '../outcome.js'
-import { connect, progressOf, readRun, type RunDocument } from '../runs.js'
+import { readRun } from '../runs.js'
 
-/** What came out of runs, and where they stand. */
+/** What came out of runs. */
 export function resultCommands(program: Command): void {
-  common(program.command('status [run]').alias('list').description('where runs stand')).action(action(status))
-
   common(program.command('result <run>').description('parent and child side by side')).action(
     action(async (run: string, options: Common) => {
       const store = await openStore(options)
@@ -70,36 +66,4 @@ export function resultCommands(program: Command): void {
         writeFileSync(options.output, readFileSync(await store.path(costs)))
       }),
     )
-}
-
-async function status(run: string | undefined, options: Common): Promise<void> {
-  const store = await openStore(options)
-  const names = run === undefined ? (await store.listDocuments('runs')).map((name) => basename(name)) : [run]
-  const address = addressOf(options) ?? (await serverStatus())?.address
-  const client = address === undefined ? undefined : await connect(address)
-  const states = []
-  for (const name of names) {
-    const document: RunDocument = await readRun(store, name)
-    const found = await client?.workflow
-      .getHandle(document.workflowId)
-      .describe()
-      .catch(() => undefined)
-    const state = document.outputs ? 'COMPLETED' : (found?.status.name ?? 'UNKNOWN')
-    const progress = client && state === 'RUNNING' ? await progressOf(client, document.workflowId) : undefined
-    states.push({
-      run: name,
-      name: document.name,
-      state,
-      startedAt: document.startedAt,
-      specDigest: document.specDigest,
-      progress,
-    })
-  }
-  await client?.connection.close()
-  if (options.json) return printJson(run === undefined ? states : states[0])
-  for (const s of states) {
-    print(`${s.run}\t${s.state}${s.progress ? `\t${Math.round(s.progress.fraction * 100)} %` : ''}\t${s.startedAt}`)
-    for (const stage of s.progress?.stages ?? [])
-      print(`  ${stage.stage.padEnd(16)} ${stage.state.padEnd(8)} ${stage.done}/${stage.total}`)
-  }
 }

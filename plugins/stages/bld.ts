@@ -1,7 +1,7 @@
 import { buildSlot, Forward, layerFacts, replaceBlocks, rotaryConstants, type Model } from '../../model/index.js'
 import { Trainer, type Tensor, type Value } from '../../tensor/index.js'
 import type { BlockChoice, JsonObject, Slot, TaskContext, Weights } from '../api/index.js'
-import { HiddenStates, readSequences, SquaredError } from './sequences.js'
+import { chunksOf, HiddenStates, readSequences, SquaredError } from './sequences.js'
 
 /** A variant that learns. */
 export interface Pupil extends BlockChoice {
@@ -124,11 +124,11 @@ export async function heldOutError(
       train.map(({ slot, block, params }) => ({ layer, slot, block, params, weights: weights[slot]! })),
     )
     const error = new SquaredError()
-    for (let first = 0; first + batch <= count; first += batch) {
+    for (const { first, again } of chunksOf(count, batch)) {
       const [start, rows] = [first * length, batch * length]
       let y = states.rows(start, rows)
       for (const { slot } of path(model, lesson)) y = await forward.slot(view, layer, slot, y)
-      error.add(y, targets.rows(start, rows), mask.subarray(start, start + rows))
+      error.add(y, targets.rows(start, rows), mask.slice(start, start + rows).fill(0, 0, again * length))
     }
     await forward.release()
     return error.value

@@ -88,22 +88,23 @@ function coupledPairs(all: ReturnType<typeof allVariants>, { mode, coupled }: Di
   if (mode === 'coupled') return pairs
   const chosen = new Set<(typeof pairs)[number]>()
   for (const wanted of coupled) {
-    const found = pairs.filter(
-      ({ layer, attention, ffn }) =>
-        attention.id === wanted.attention &&
-        ffn.id === wanted.ffn &&
-        (wanted.layers === undefined || wanted.layers.includes(layer)),
-    )
-    if (found.length === 0) throw noSuchPair(wanted, learnable)
-    for (const pair of found) chosen.add(pair)
+    const named = pairs.filter(({ attention, ffn }) => attention.id === wanted.attention && ffn.id === wanted.ffn)
+    const missing = wanted.layers?.filter((layer) => !named.some((pair) => pair.layer === layer)) ?? []
+    if (named.length === 0 || missing.length > 0) throw noSuchPair(wanted, missing, all)
+    for (const pair of named) if (wanted.layers?.includes(pair.layer) ?? true) chosen.add(pair)
   }
   return pairs.filter((pair) => chosen.has(pair))
 }
 
-function noSuchPair({ attention, ffn, layers }: CoupledPair, learnable: ReturnType<typeof allVariants>): Failure {
+function noSuchPair(
+  { attention, ffn }: CoupledPair,
+  missing: readonly number[],
+  all: ReturnType<typeof allVariants>,
+): Failure {
+  const learnable = all.filter(({ variant }) => !variant.empty && variant.id !== 'parent')
   const names = (slot: Slot) => [...new Set(learnable.filter((v) => v.slot === slot).map((v) => v.variant.id))]
-  const where = layers === undefined ? 'in any layer' : `in layers ${layers.join(', ')}`
-  return new Failure('InvalidInput', `distill.coupled: there is no pair ${attention} and ${ffn} to train ${where}`, {
-    remedy: `Attention: ${names('attention').join(', ')}. FFN: ${names('ffn').join(', ')}.`,
+  const where = missing.length === 0 ? 'any layer' : `layer${missing.length > 1 ? 's' : ''} ${missing.join(', ')}`
+  return new Failure('InvalidInput', `distill.coupled: there is no pair ${attention} and ${ffn} to train in ${where}`, {
+    remedy: `Attention: ${names('attention').join(', ')}. FFN: ${names('ffn').join(', ')}. Layers: 0 to ${all.at(-1)!.layer}.`,
   })
 }

@@ -17,9 +17,10 @@ import { trainWithCheckpoints } from './training.js'
  */
 export const distill: FanOutStage<DistillParams> = {
   name: 'distill',
-  version: 2,
+  version: 3,
   reads: ['model', 'space'],
   taskReads: ['model'],
+  partial: true,
   parameters: {
     type: 'object',
     additionalProperties: false,
@@ -160,7 +161,7 @@ export const distill: FanOutStage<DistillParams> = {
     }
     entries.sort((a, b) => (a.id < b.id ? -1 : 1))
     return {
-      values: { entries: entries.length, trained: context.tasks.length },
+      values: { entries: entries.length, trained: context.tasks.length, leftOut: context.skipped },
       files: { library: await context.put('library', entries as unknown as JsonObject[]) },
     }
   },

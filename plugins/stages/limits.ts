@@ -66,7 +66,7 @@ export function bounds(
 
 /** A limit for people: `throughput >= 1.6x of the parent`. */
 export function describeLimit({ name, bound, value, unit }: Limit): string {
-  const what =
-    unit === 'parent' ? `${Number(value.toPrecision(4))}x of the parent` : `${Number(value.toPrecision(6))} ${unit}`
+  const number = Number(value.toPrecision(unit === 'parent' ? 4 : 6))
+  const what = unit === 'parent' ? `${number}x of the parent` : unit === name ? number : `${number} ${unit}`
   return `${name} ${bound === 'min' ? '>=' : '<='} ${what}`
 }

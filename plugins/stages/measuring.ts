@@ -16,7 +16,7 @@ import {
 import type { ArtifactRef, Environment } from '../api/index.js'
 import { sizes } from './costs.js'
 import { readJson } from './library.js'
-import type { TaskItems } from './prepare.js'
+import type { TaskItems } from './task-items.js'
 import { readSequences, type Sequences } from './sequences.js'
 
 /** Quality of a model on held-out text and tasks. */

@@ -13,7 +13,8 @@ type Library = ReadonlyMap<string, LibraryEntry>
 
 /**
  * What is scored at a layer: every variant beside the parent's other slot; every pair that was trained for each other,
- * removed slots included; and pairs of others: `wanted` of them, to see how scores of slots add up, or all.
+ * removed slots included; and pairs of others: `wanted` of them, to see how scores of slots add up, or all. Variants that
+ * were left out of the library are left out here.
  */
 export function pairsOf(
   model: Model,
@@ -31,9 +32,10 @@ export function pairsOf(
   const entry = (slot: Slot, variant: string, beside: string) => library.get(entryId(layer, slot, variant, beside))
   const parent = { attention: entry('attention', 'parent', 'parent')!, ffn: entry('ffn', 'parent', 'parent')! }
   const singles = (['attention', 'ffn'] as const).flatMap((slot) =>
-    own[slot]
-      .filter(({ id }) => id !== 'parent')
-      .map(({ id }): Pair => ({ slot, ...parent, [slot]: entry(slot, id, 'parent')! })),
+    own[slot].flatMap(({ id }): Pair[] => {
+      const changed = id === 'parent' ? undefined : entry(slot, id, 'parent')
+      return changed ? [{ slot, ...parent, [slot]: changed }] : []
+    }),
   )
   const blocks = own.attention.flatMap((a) =>
     own.ffn.flatMap((f) => {
@@ -48,6 +50,8 @@ type Find = (slot: Slot, variant: string, beside: string) => LibraryEntry | unde
 
 /** Entries that were trained for each other, if any; with a removed slot, the best there is beside it. */
 function trainedTogether(a: Variant, f: Variant, entry: Find): Omit<Pair, 'slot'> | undefined {
+  // The layer as it is in the parent: its score is 0 without measuring.
+  if (a.id === 'parent' && f.id === 'parent') return undefined
   if (a.empty || f.empty) {
     const best = (slot: Slot, own: Variant, other: Variant) =>
       (other.empty && !own.empty ? entry(slot, own.id, other.id) : undefined) ?? entry(slot, own.id, 'parent')
@@ -56,6 +60,7 @@ function trainedTogether(a: Variant, f: Variant, entry: Find): Omit<Pair, 'slot'
     const alone = [pair.attention, pair.ffn].some((own) => own?.variant === 'parent' && own.beside === 'parent')
     return pair.attention && pair.ffn && !alone ? { attention: pair.attention, ffn: pair.ffn } : undefined
   }
+  if (a.id === 'parent' || f.id === 'parent') return undefined
   const [attention, ffn] = [entry('attention', a.id, f.id), entry('ffn', f.id, a.id)]
   return attention && ffn ? { attention, ffn } : undefined
 }
@@ -77,9 +82,8 @@ function sampled(
     .filter(([a, f]) => !scored.some(is(a, f)))
     .map(([a, f]) => ({ a, f, rank: digestJson([seed, layer, a, f]) }))
     .sort((x, y) => (x.rank < y.rank ? -1 : 1))
-  return all.slice(0, wanted === 'all' ? all.length : wanted).map(({ a, f }) => ({
-    slot: 'block',
-    attention: entry('attention', a, 'parent')!,
-    ffn: entry('ffn', f, 'parent')!,
-  }))
+  return all.slice(0, wanted === 'all' ? all.length : wanted).flatMap(({ a, f }): Pair[] => {
+    const [attention, ffn] = [entry('attention', a, 'parent'), entry('ffn', f, 'parent')]
+    return attention && ffn ? [{ slot: 'block', attention, ffn }] : []
+  })
 }

@@ -1,5 +1,5 @@
 import type { Comparison } from '../../model/index.js'
-import type { FanOutStage, JsonObject, Slot, TaskPlan } from '../api/index.js'
+import { Failure, type FanOutStage, type JsonObject, type Slot, type TaskPlan } from '../api/index.js'
 import { initialWeights } from './initial.js'
 import { asTask, fillingWeights, layerName, readLibrary, type Filling } from './library.js'
 import { pairsOf } from './score-plan.js'
@@ -51,9 +51,10 @@ export interface ScoreRow {
  */
 export const score: FanOutStage<ScoreParams> = {
   name: 'score',
-  version: 2,
+  version: 3,
   reads: ['model', 'space'],
   taskReads: ['model'],
+  partial: true,
   parameters: {
     type: 'object',
     additionalProperties: false,
@@ -81,7 +82,7 @@ export const score: FanOutStage<ScoreParams> = {
           const { fillings, inputs } = asTask([attention, ffn])
           const before = slot !== 'block' && { attention, ffn }[slot].weights !== null
           return {
-            id: `${layerName(layer)}/${attention.variant}+${ffn.variant}`,
+            id: `${layerName(layer)}/${slot}/${attention.variant}+${ffn.variant}`,
             label: `layer ${layer}: ${attention.variant} and ${ffn.variant}`,
             group: layerName(layer),
             params: {
@@ -134,7 +135,15 @@ export const score: FanOutStage<ScoreParams> = {
       )
       before = await scorer.measure(own, { ...weights, [slot]: initial })
     }
-    return { values: toRow(own, after, before) as unknown as JsonObject, files: {} }
+    const row = toRow(own, after, before)
+    for (const measure of ['kl', 'kl_before_distillation', 'lossDelta', 'nmse'] as const)
+      if (row[measure] !== null && !Number.isFinite(row[measure]))
+        throw new Failure(
+          'NonFinite',
+          `layer ${layer}, ${row.attention} and ${row.ffn}: the score is not finite (${measure} ${row[measure]})`,
+          { remedy: 'Leave the variant out of `space`, or look for extreme values in the weights.' },
+        )
+    return { values: row as unknown as JsonObject, files: {} }
   },
 
   /** The table of all rows, and how scores of two slots of a layer add up, judged by the pairs measured. */
@@ -149,14 +158,20 @@ export const score: FanOutStage<ScoreParams> = {
       // Entries that were trained for each other say nothing of those that were not.
       if (row.slot !== 'block' || row.entries.attention.includes('+') || row.entries.ffn.includes('+')) continue
       const [a, f] = [single(row, 'attention'), single(row, 'ffn')]
-      if (a === undefined || f === undefined || row.kl <= 0) continue
+      // Rounding may leave a KL of nothing a little below 0.
+      if (a === undefined || f === undefined || row.kl <= 0 || a + f <= 0) continue
       errors.sum.push(Math.abs(Math.log((a + f) / row.kl)))
       errors.rss.push(Math.abs(Math.log(Math.sqrt(a * a + f * f) / row.kl)))
     }
     const mean = (values: number[]) => (values.length ? values.reduce((x, y) => x + y, 0) / values.length : 0)
     const evidence = { pairs: errors.sum.length, sum: mean(errors.sum), rss: mean(errors.rss) }
     return {
-      values: { rows: rows.length, composition: evidence.rss < evidence.sum ? 'rss' : 'sum', evidence },
+      values: {
+        rows: rows.length,
+        composition: evidence.rss < evidence.sum ? 'rss' : 'sum',
+        evidence,
+        leftOut: context.skipped,
+      },
       files: { scores: await context.put('scores', rows as unknown as JsonObject[]) },
     }
   },

@@ -50,6 +50,13 @@ export async function readSequences(
   }
 }
 
+/** Sequences to compute together: always `batch` of them from `first` on, the first `again` of which were in the chunk before. */
+export const chunksOf = (count: number, batch: number): { readonly first: number; readonly again: number }[] =>
+  Array.from({ length: Math.ceil(count / batch) }, (_, i) => {
+    const first = Math.min(i * batch, count - batch)
+    return { first, again: i * batch - first }
+  })
+
 /** Stores token sequences as an artifact. */
 export async function putSequences(
   context: Pick<Environment, 'putFile'>,
@@ -99,7 +106,10 @@ export class HiddenStates {
     for (let t = 0; t < rows.length / size; t++) {
       let largest = 0
       for (let i = t * size; i < (t + 1) * size; i++) largest = Math.max(largest, Math.abs(rows[i]!))
-      if (!Number.isFinite(largest)) throw new Failure('NonFinite', `${what} of the parent are not finite`)
+      if (!Number.isFinite(largest))
+        throw new Failure('NonFinite', `${what} of the parent are not finite`, {
+          remedy: 'Look for damaged or extreme weights in the parent: it does not work on this text.',
+        })
       const scale = largest || 1
       this.scales[start + t] = scale
       for (let i = t * size; i < (t + 1) * size; i++) scaled[i] = rows[i]! / scale

@@ -1,5 +1,5 @@
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { NonFiniteError, readTensors, writeTensors, type Tensor, type Trainer } from '../../tensor/index.js'
 import { Failure } from '../api/index.js'
@@ -37,20 +37,8 @@ export interface TrainingRun {
 export async function trainWithCheckpoints(run: TrainingRun): Promise<CurvePoint[]> {
   const { trainer, steps, stepsPerPoint = 16, pointsPerCheckpoint = 4 } = run
   const file = join(run.checkpoint, 'trainer.safetensors')
-  let curve: CurvePoint[] = []
-  let step = 0
-  if (existsSync(file)) {
-    try {
-      const { tensors, metadata } = await readTensors(file)
-      trainer.restore({ step: Number(metadata.step), tensors })
-      step = Number(metadata.step)
-      curve = JSON.parse(metadata.curve!) as CurvePoint[]
-    } catch {
-      // A checkpoint that cannot be read is none: the training starts again.
-      await rm(file, { force: true })
-    }
-  }
-  const save = () => writeTensors(file, trainer.state().tensors, { step: String(step), curve: JSON.stringify(curve) })
+  const curve = await resumed(file, trainer, steps)
+  let step = curve.at(-1)?.step ?? 0
   for (let point = curve.length; step < steps; point++) {
     const count = Math.min(stepsPerPoint, steps - step)
     try {
@@ -60,22 +48,61 @@ export async function trainWithCheckpoints(run: TrainingRun): Promise<CurvePoint
       const means = Object.fromEntries(Object.entries(metrics).map(([name, values]) => [name, mean(values)]))
       curve.push({ step, loss: mean(losses), ...means })
     } catch (error) {
-      if (error instanceof NonFiniteError)
-        throw new Failure('NonFinite', `${run.what}: ${error.message}`, {
-          remedy: 'Lower the learning rate, or look for extreme values in the data and weights.',
-          cause: error,
-        })
+      if (error instanceof NonFiniteError) throw notFinite(`${run.what}: ${error.message}`, error)
       throw error
     }
     const { loss } = curve.at(-1)!
     run.progress(step / steps, `step ${step} of ${steps}, loss ${loss.toPrecision(4)}`)
-    if ((point + 1) % pointsPerCheckpoint === 0 && step < steps) await save()
+    if ((point + 1) % pointsPerCheckpoint === 0 && step < steps) await save(file, trainer, curve)
     // Lets messages in, and the abort take effect.
     await new Promise((resolve) => setImmediate(resolve))
     if (run.signal.aborted) {
-      await save()
+      await save(file, trainer, curve)
       throw run.signal.reason
     }
   }
+  // No loss has seen what the last step made of the weights.
+  for (const [name, data] of Object.entries(trainer.parameters()))
+    if (!data.every(Number.isFinite))
+      throw notFinite(`${run.what}: The weights ${name} are not finite after step ${step}`)
   return curve
+}
+
+const notFinite = (message: string, cause?: unknown) =>
+  new Failure('NonFinite', message, {
+    remedy: 'Lower the learning rate, or look for extreme values in the data and weights.',
+    cause,
+  })
+
+/** @param curve  of all steps done: its last point tells how many */
+async function save(file: string, trainer: Trainer, curve: readonly CurvePoint[]): Promise<void> {
+  const { tensors } = trainer.state()
+  const text = JSON.stringify(curve)
+  await writeTensors(file, tensors, { curve: text, digest: digestOf(tensors, text) })
+}
+
+/** Puts the trainer where its checkpoint was saved. A checkpoint that is not whole, or of another training, is none.
+ *  @returns the curve up to there */
+async function resumed(file: string, trainer: Trainer, steps: number): Promise<CurvePoint[]> {
+  if (!existsSync(file)) return []
+  try {
+    const { tensors, metadata } = await readTensors(file)
+    const { curve: text = '[]', digest } = metadata
+    if (digest !== digestOf(tensors, text)) return []
+    const curve = JSON.parse(text) as CurvePoint[]
+    const step = curve.at(-1)?.step ?? 0
+    if (step > steps) return []
+    trainer.restore({ step, tensors })
+    return curve
+  } catch {
+    return []
+  }
+}
+
+/** Tells whether a file still holds what was saved: its tensors would not show that one of their bits has changed. */
+function digestOf(tensors: Readonly<Record<string, Tensor>>, curve: string): string {
+  const hash = createHash('sha256').update(curve)
+  for (const [name, { data }] of Object.entries(tensors).sort(([a], [b]) => (a < b ? -1 : 1)))
+    hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+  return hash.digest('hex')
 }

@@ -48,9 +48,8 @@ export function noise(seed: number): () => number {
   return () => uniform() + uniform() + uniform() - 1.5
 }
 
-/** Writes a Llama with random weights. @returns its folder */
-export async function writeTiny(fields: JsonObject = {}, seed = 1): Promise<string> {
-  const folder = scratch()
+/** Writes a Llama with random weights, by default into a folder that is removed after the test. @returns its folder */
+export async function writeTiny(fields: JsonObject = {}, seed = 1, folder = scratch()): Promise<string> {
   const text = JSON.stringify({ ...tinyConfig, ...fields })
   await writeFile(join(folder, 'config.json'), text)
   const config = parseConfig(text, 'config.json')

@@ -17,6 +17,14 @@ beforeEach(() => {
 })
 
 const run = (options: RunOptions = {}) => doRun(store, hostHere(store), options)
+const typesOf = async () => loadPlugins()
+/** As where a plugin is not installed any more. */
+const unknownTypes = async () => ({
+  ...loadPlugins(),
+  stage: () => {
+    throw new Failure('InvalidInput', 'There is no stage type "numbers"')
+  },
+})
 const runOf = async (name: string) => (await store.getDocument(`runs/${name}`)) as KnownRun
 
 /** Makes all in the store as old as a day. */
@@ -27,7 +35,7 @@ function age(): void {
 }
 
 const collect = (options: Partial<GarbageOptions> = {}): Promise<Garbage> =>
-  collectGarbage(store, loadPlugins(), {
+  collectGarbage(store, typesOf, {
     kept: [],
     running: [],
     unusedSince: Date.now() - hour,
@@ -60,11 +68,8 @@ test('what a finished run needs stays, and what only another needed goes', async
 test('what a finished run needs is known without the code that it was made with', async () => {
   await run()
   age()
-  const garbage = await collectGarbage(
-    store,
-    { ...loadPlugins(), stage: (name) => expect.fail(`asked for the stage ${name}`) },
-    { kept: [await runOf('squares')], running: [], unusedSince: Date.now() - hour, apply: true },
-  )
+  const options = { kept: [await runOf('squares')], running: [], unusedSince: Date.now() - hour, apply: true }
+  const garbage = await collectGarbage(store, unknownTypes, options)
   expect(garbage.removed).toEqual([])
 })
 
@@ -118,13 +123,9 @@ test('what killed processes have left goes', async () => {
 test('a run in progress whose stages are not known here is no reason to remove its results', async () => {
   await run({ until: 'numbers' })
   age()
-  const unknown = {
-    ...loadPlugins(),
-    stage: () => {
-      throw new Failure('InvalidInput', 'There is no stage type "numbers"')
-    },
-  }
   const options = { kept: [await runOf('squares')], running: [], unusedSince: Date.now(), apply: true }
-  await expect(collectGarbage(store, unknown, options)).rejects.toThrow('What the run "squares" needs cannot be told')
+  await expect(collectGarbage(store, unknownTypes, options)).rejects.toThrow(
+    'What the run "squares" needs cannot be told',
+  )
   expect((await run()).done).toEqual(['square-2', 'square-3'])
 })

@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Services } from '../../activities/activities.js'
 import { Crash } from '../../activities/host.js'
-import type { Job } from '../../activities/job.js'
 import { makeBlocks } from '../../plugins/blocks/index.js'
-import type { GatherContext, Outputs, StageContext, TaskContext } from '../../plugins/api/index.js'
+import type { Outputs, StageContext } from '../../plugins/api/index.js'
 import type { Store } from '../../store/index.js'
 import { loadPlugins } from './tiny-stages.js'
 
@@ -15,6 +14,7 @@ export function hostHere(store: Store, crash?: string): Services['host'] {
     log: () => undefined,
     run: async (job, { signal, onProgress }) => {
       const stage = loadPlugins().stage(job.stage)
+      if (stage.gate || job.kind === 'ask') throw new Error('no stage here asks')
       const stages: Record<string, Outputs> = {}
       for (const [name, ref] of Object.entries(job.outputs)) stages[name] = (await store.readJson(ref)) as Outputs
       const context: StageContext = {
@@ -42,12 +42,13 @@ export function hostHere(store: Store, crash?: string): Services['host'] {
         }
         return stage.run({ ...context, ...running, checkpoint, progress, task: job.task })
       }
-      const tasks = await Promise.all(job.keys.map((key, i) => taskOf(store, job, key, i)))
-      return stage.plan ? stage.gather!({ ...context, ...running, tasks }) : tasks[0]!.outputs
+      const tasks = await Promise.all(
+        job.tasks.map(async (plan, i) => ({
+          plan,
+          outputs: (await store.getRecord(job.keys[i]!))!.outputs as Outputs,
+        })),
+      )
+      return stage.plan ? stage.gather!({ ...context, ...running, tasks, skipped: [] }) : tasks[0]!.outputs
     },
   }
-}
-
-async function taskOf(store: Store, job: Job & { kind: 'gather' }, key: (typeof job.keys)[number], i: number) {
-  return { plan: job.tasks[i]!, outputs: (await store.getRecord(key))!.outputs as Outputs }
 }

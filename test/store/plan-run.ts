@@ -53,7 +53,9 @@ export async function doRun(store: Store, host: Services['host'], options: RunOp
         return own
       })
       const keys = found.map(({ key }) => key)
-      const gathered = await perform(() => activities.gatherStage({ ...request, tasks: planned.tasks, keys }))
+      const gathered = await perform(() =>
+        activities.gatherStage({ ...request, tasks: planned.tasks, keys, skipped: [] }),
+      )
       outputs[name] = gathered.outputs
       values[name] = ((await store.readJson(gathered.outputs)) as { values: unknown }).values
       if (name === until) return result()

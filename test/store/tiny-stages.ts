@@ -56,6 +56,7 @@ export function loadPlugins(): Loaded {
   return {
     stages,
     blocks: makeBlocks([]),
+    originOf: () => undefined,
     stage: (name) => {
       const found = stages.find((stage) => stage.name === name)
       if (!found) throw new Error(`no stage ${name}`)

@@ -1,0 +1,69 @@
+import type { Model } from '../../model/index.js'
+import { Graph, Session } from '../../tensor/index.js'
+
+/** How much each FFN channel of the parent contributes (Puzzle, appendix A), one layer after the other. */
+export class Contributions {
+  private sums: Float64Array | undefined
+  private tokens = 0
+
+  private constructor(
+    private readonly model: Model,
+    private readonly session: Session | undefined,
+    private readonly rows: number,
+  ) {}
+
+  static async create(model: Model, rows: number, threads: number): Promise<Contributions> {
+    const { hidden, intermediate, normEps, mlpBias } = model.config
+    if (model.config.blocks.some(({ ffn }) => ffn.block !== 'swiglu')) return new Contributions(model, undefined, rows)
+    const g = new Graph()
+    const x = g.input('x', 'float32', [rows, hidden])
+    const mask = g.input('mask', 'float32', [rows])
+    const n = g.rmsNorm(x, g.input('norm', 'float32', [hidden]), normEps)
+    const linear = (name: string) => {
+      const y = g.gemm(n, g.input(name, 'float32', [hidden, intermediate]))
+      return mlpBias ? g.add(y, g.input(`${name}.bias`, 'float32', [intermediate])) : y
+    }
+    const activation = g.mul(g.silu(linear('gate')), linear('up'))
+    g.output('sum', g.sum(g.mul(g.abs(activation), g.unsqueeze(mask, 1)), [0]))
+    return new Contributions(model, await Session.create(g, { threads }), rows)
+  }
+
+  /** @param x     what enters the FFN's norm, [rows, hidden]
+   *  @param mask  1 for tokens that count, 0 for others */
+  async add(layer: number, x: Float32Array, mask: Float32Array): Promise<void> {
+    if (!this.session) return
+    const weights = await this.model.weights(layer, 'ffn')
+    const names = ['norm', 'gate', 'up', 'gate.bias', 'up.bias'].filter((name) => weights[name])
+    const feeds = names.map((name) => [
+      name,
+      { dtype: 'float32' as const, dims: weights[name]!.shape, data: weights[name]!.data },
+    ])
+    const out = await this.session.run({
+      ...(Object.fromEntries(feeds) as Record<string, never>),
+      x: { dtype: 'float32', dims: [this.rows, this.model.config.hidden], data: x },
+      mask: { dtype: 'float32', dims: [this.rows], data: mask },
+    })
+    const sum = out.sum!.data as Float32Array
+    this.sums ??= new Float64Array(sum.length)
+    sum.forEach((value, i) => (this.sums![i]! += value))
+    this.tokens += mask.reduce((a, b) => a + b, 0)
+  }
+
+  /** Mean |activation| times the norm of the channel's row of W_down; starts anew. */
+  async result(layer: number): Promise<Float32Array> {
+    if (!this.sums) return new Float32Array(0)
+    const { data, shape } = (await this.model.weights(layer, 'ffn')).down!
+    const columns = shape[1]!
+    const out = Float32Array.from(this.sums, (sum, i) => {
+      const row = data.subarray(i * columns, (i + 1) * columns)
+      return (sum / this.tokens) * Math.sqrt(row.reduce((n, w) => n + w * w, 0))
+    })
+    this.sums = undefined
+    this.tokens = 0
+    return out
+  }
+
+  async release(): Promise<void> {
+    await this.session?.release()
+  }
+}

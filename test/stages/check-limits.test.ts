@@ -1,0 +1,82 @@
+import { expect, test } from 'vitest'
+import type { JsonObject } from '../../plugins/api/index.js'
+import type { CostTable } from '../../plugins/stages/costs.js'
+import { FileStore } from '../../store/index.js'
+import { costTable } from './fakes.js'
+import { Search } from './run-stage.js'
+import { lasting, tinySpec, tinyWorld } from './world.js'
+
+const world = await tinyWorld()
+const store = new FileStore(lasting())
+const open = async (limits: JsonObject, table = costTable) => {
+  const target = { scenario: { ...costTable.scenario }, limits }
+  const search = await Search.open(world.folder, tinySpec({ target }), { store })
+  search.give('profile', { files: { costs: await store.putJson('costs', table) } })
+  return search
+}
+/** The cheapest variants cost something. */
+const { attention, ffn } = costTable
+const withoutNoOps: CostTable = {
+  ...costTable,
+  attention: { parent: attention.parent!, linear: attention.linear! },
+  ffn: { parent: ffn.parent!, 'swiglu-16': ffn['swiglu-16']! },
+}
+
+test('the gate comes before anything is captured or trained', async () => {
+  const { plan } = await open({})
+  const order = plan.stages.map(({ name }) => name)
+  expect(order.indexOf('check-limits')).toBeGreaterThan(order.indexOf('profile'))
+  for (const later of ['capture', 'distill', 'score', 'solve'])
+    expect(order.indexOf('check-limits')).toBeLessThan(order.indexOf(later))
+  expect(plan.stages.find(({ name }) => name === 'capture')!.needs).toContain('check-limits')
+})
+
+// The least is 1 + 3 x (1 + 1) = 7 seconds, 100 + 3 x (10 + 8) = 154 bytes, 10 + 3 x (50 + 80) = 400 parameters.
+test.each<[JsonObject, string]>([
+  [
+    { throughput: '>= 1.6 tokens/s' },
+    'throughput >= 1.6 tokens/s cannot be met: the best any choice reaches is 1.143, the limit is 1.6 (it lacks 40 % of runtime)',
+  ],
+  [
+    { throughput: '>= 3.2x' },
+    'throughput >= 3.2x of the parent cannot be met: the best any choice reaches is 1.143, the limit is 1.6 (it lacks 40 % of runtime)',
+  ],
+  [
+    { latency: '<= 5s' },
+    'latency <= 5 seconds cannot be met: the best any choice reaches is 7, the limit is 5 (it lacks 40 % of runtime)',
+  ],
+  [
+    { memory: '<= 60%' },
+    'memory <= 0.6x of the parent cannot be met: the best any choice reaches is 154, the limit is 150 (it lacks 2.67 % of memory)',
+  ],
+  [
+    { parameters: '<= 300' },
+    'parameters <= 300 cannot be met: the best any choice reaches is 400, the limit is 300 (it lacks 33.3 % of parameters)',
+  ],
+])('a limit that no choice meets is infeasible, by name and by how much: %j', async (limits, message) => {
+  const search = await open(limits, withoutNoOps)
+  await expect(search.outputs('check-limits')).rejects.toMatchObject({
+    kind: 'Infeasible',
+    message,
+    remedy: 'Loosen these limits, or add cheaper block types to `space` (no-op is the cheapest).',
+  })
+})
+
+test('all limits that cannot be met are named at once', async () => {
+  const search = await open({ memory: '<= 60%', parameters: '<= 20%', latency: '<= 1 h' }, withoutNoOps)
+  const error: unknown = await search.outputs('check-limits').catch((e: unknown) => e)
+  expect((error as Error).message.split('; ').map((line) => line.split(' ')[0])).toEqual(['memory', 'parameters'])
+})
+
+test('limits that are met to the last byte pass', async () => {
+  for (const limits of [{ latency: '<= 7s' }, { memory: '<= 154 B' }, { parameters: '<= 400' }])
+    expect(await (await open(limits, withoutNoOps)).outputs('check-limits')).toEqual({ values: {}, files: {} })
+})
+
+test('what comes after the gate does not depend on the limits', async () => {
+  const keys = async (limits: JsonObject) => {
+    const search = await open(limits)
+    return search.key('capture', (await search.tasks('capture'))[0]!)
+  }
+  expect(await keys({ memory: '<= 60%' })).toBe(await keys({ throughput: '>= 1.1x' }))
+})

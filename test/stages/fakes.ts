@@ -1,0 +1,55 @@
+import type { ArtifactRef, JsonObject, Outputs } from '../../plugins/api/index.js'
+import type { Model } from '../../model/index.js'
+import type { Cost, CostTable } from '../../plugins/stages/costs.js'
+import { allVariants, lessons, type DistillParams } from '../../plugins/stages/distill-plan.js'
+import { entryId, type LibraryEntry } from '../../plugins/stages/library.js'
+import { digestBytes } from '../../store/digest.js'
+
+/** A reference to an artifact that nobody reads. */
+export const fakeRef = (name: string): ArtifactRef => ({ digest: digestBytes(name), bytes: name.length, kind: 'fake' })
+
+/** What `capture` leaves of a model with 3 layers, without having captured anything. */
+export function fakeCapture(length = 12, sequences = 30): Outputs {
+  const states = ['hidden00', 'mid00', 'hidden01', 'mid01', 'hidden02', 'mid02', 'hidden03', 'tokens']
+  const names = [...states, ...states.map((name) => `validate-${name}`), 'statistics']
+  return { values: { length, sequences }, files: Object.fromEntries(names.map((name) => [name, fakeRef(name)])) }
+}
+
+/** A cost with whole numbers: seconds of the scenario, bytes and parameters. */
+export const cost = (seconds: number, memoryBytes = 0, parameters = 0): Cost => ({
+  prefillSeconds: seconds / 4,
+  decodeSeconds: (3 * seconds) / 4,
+  memoryBytes,
+  parameters,
+})
+
+/**
+ * Costs of a scenario of 2 x 4 generated tokens. A parent of 3 layers takes 1 + 3 x (3 + 2) = 16 seconds, that is half a
+ * token a second; 100 + 3 x (30 + 20) = 250 bytes; 10 + 3 x (300 + 200) = 1510 parameters.
+ */
+export const costTable: CostTable = {
+  version: 1,
+  fingerprint: { processor: 'none' },
+  scenario: { batch: 2, prefill: 4, generate: 4 },
+  floor: cost(1, 100, 10),
+  attention: { parent: cost(3, 30, 300), linear: cost(1, 10, 50), 'no-op': cost(0) },
+  ffn: { parent: cost(2, 20, 200), 'swiglu-16': cost(1, 8, 80), 'no-op': cost(0) },
+}
+
+/** The library that `distill` would make, without weights. */
+export function fakeLibrary(model: Model, space: JsonObject, params: Partial<DistillParams> = {}): LibraryEntry[] {
+  const whole = { mode: 'decoupled', coupled: [], besideNoOp: 'all', ...params } as DistillParams
+  const common = { parameters: 1, nmseBefore: 1, nmseAfter: 0.5 }
+  const trained = lessons(model, space, whole).flatMap(({ layer, train, beside }) =>
+    train.map(({ entry: id, ...own }): LibraryEntry => {
+      const other = train.find(({ slot }) => slot !== own.slot)?.variant ?? beside
+      return { ...own, ...common, id, layer, beside: other, weights: fakeRef(id) }
+    }),
+  )
+  const untrained = allVariants(model, space).flatMap(({ layer, slot, variant: { id, empty, block, params } }) => {
+    if (id !== 'parent' && !empty) return []
+    const own = { id: entryId(layer, slot, id, 'parent'), layer, slot, variant: id, block, params }
+    return [{ ...own, ...common, beside: 'parent', weights: null }]
+  })
+  return [...trained, ...untrained]
+}

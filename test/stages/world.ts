@@ -1,0 +1,126 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll } from 'vitest'
+import { allWeights, Decoder, modelShapes, openModel, saveCheckpoint } from '../../model/index.js'
+import type { JsonObject } from '../../plugins/api/index.js'
+import { blocks, noise, writeTiny } from '../model/tiny.js'
+
+const folders: string[] = []
+afterAll(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
+})
+
+/** An empty folder that is removed after the tests of the file. */
+export function lasting(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'puzzleflow-stages-'))
+  folders.push(folder)
+  return folder
+}
+
+const special = ['<pad>', '<s>', '</s>', '<unk>']
+/** Words of the tiny models' language, by id. */
+export const words: readonly string[] = [...special, ...Array.from({ length: 46 }, (_, i) => `w${i}`)]
+
+/** Writes the tokenizer of a language of 50 words: one id a word, `<s>` in front. */
+export function writeTokenizer(folder: string): void {
+  const template = [{ SpecialToken: { id: '<s>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }]
+  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }
+  const json = {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: special.map((content, id) => ({ id, content, ...flags })),
+    normalizer: null,
+    pre_tokenizer: { type: 'WhitespaceSplit' },
+    post_processor: {
+      type: 'TemplateProcessing',
+      single: template,
+      pair: [...template, { Sequence: { id: 'B', type_id: 1 } }],
+      special_tokens: { '<s>': { id: '<s>', ids: [1], tokens: ['<s>'] } },
+    },
+    decoder: null,
+    model: { type: 'WordLevel', vocab: Object.fromEntries(words.map((word, id) => [word, id])), unk_token: '<unk>' },
+  }
+  writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(json))
+  const config = { tokenizer_class: 'PreTrainedTokenizerFast', bos_token: '<s>', unk_token: '<unk>' }
+  writeFileSync(join(folder, 'tokenizer_config.json'), JSON.stringify(config))
+}
+
+/** A text of random words. */
+const sentence = (random: () => number, length: number) =>
+  Array.from({ length }, () => words[4 + (Math.abs(Math.floor(random() * 1e6)) % 46)]).join(' ')
+
+/** Lines {"text"} of documents of 2 to 20 words. */
+export function documents(count: number, seed: number): string {
+  const random = noise(seed)
+  const lines = Array.from({ length: count }, (_, i) => JSON.stringify({ text: sentence(random, 2 + ((i * 7) % 19)) }))
+  return `${lines.join('\n')}\n`
+}
+
+/** Items of a task: to half of them the parent's greedy continuation is the answer, to the others it is not. */
+async function items(parent: string, count: number, seed: number): Promise<string> {
+  const random = noise(seed)
+  const prompts = Array.from({ length: count }, () => sentence(random, 5))
+  const ids = prompts.flatMap((text) => [1, ...text.split(' ').map((word) => words.indexOf(word))])
+  const decoder = await Decoder.create(await openModel(parent, blocks), { batch: count })
+  const first = (await decoder.prefill(Int32Array.from(ids))).best
+  const second = (await decoder.step(first)).best
+  await decoder.release()
+  const lines = prompts.map((prompt, i) => {
+    const answer = [first[i]!, i % 2 === 0 ? second[i]! : (second[i]! + 1) % 50]
+    return JSON.stringify({ prompt, answer: answer.map((id) => words[id]).join(' ') })
+  })
+  return `${lines.join('\n')}\n`
+}
+
+/** Changes weights of a model's folder, by the names of `modelShapes`. */
+export async function changeWeights(folder: string, change: (weights: Record<string, Float32Array>) => void) {
+  const model = await openModel(folder, blocks)
+  const { config } = model
+  const weights = await allWeights(model)
+  change(weights)
+  const shapes = modelShapes(config, blocks)
+  await saveCheckpoint(join(folder, 'model.safetensors'), config, blocks, weights, shapes, 'float32')
+}
+
+/** What a tiny search reads: a parent with its tokenizer, texts and tasks. */
+export interface World {
+  readonly folder: string
+  readonly parent: string
+}
+
+/** Writes the files of a tiny search. The parent is random: what it says is arbitrary, but it is a language model. */
+export async function tinyWorld(fields: JsonObject = {}, { tokenizer = true } = {}): Promise<World> {
+  const folder = lasting()
+  const parent = join(folder, 'parent')
+  for (const name of ['parent', 'data', 'tasks']) mkdirSync(join(folder, name))
+  await writeTiny(fields, 1, parent)
+  if (tokenizer) writeTokenizer(parent)
+  writeFileSync(join(folder, 'data/train.jsonl'), documents(30, 11))
+  writeFileSync(join(folder, 'data/validate.jsonl'), documents(20, 12))
+  writeFileSync(join(folder, 'tasks/tasks.json'), JSON.stringify({ one: { chance: 0.02 }, two: {} }))
+  for (const [i, name] of ['one', 'two'].entries())
+    writeFileSync(join(folder, `tasks/${name}.jsonl`), await items(parent, 6, 20 + i))
+  return { folder, parent }
+}
+
+/** Fields of a spec for a world, with `changes`: a field that is null there is left out. */
+export function tinySpec(changes: JsonObject = {}): JsonObject {
+  const fields = { ...wholeSpec, ...changes }
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null))
+}
+
+const wholeSpec: JsonObject = {
+  apiVersion: 'puzzleflow/v1',
+  name: 'tiny',
+  model: './parent',
+  data: { train: { path: './data/train.jsonl' }, validate: { path: './data/validate.jsonl' }, sequenceLength: 12 },
+  tasks: './tasks',
+  space: {
+    attention: ['parent', { block: 'grouped-query', kvHeads: [1] }, { block: 'linear' }, 'no-op'],
+    ffn: ['parent', { block: 'swiglu', width: [16] }, 'no-op'],
+  },
+  target: { scenario: { batch: 2, prefill: 4, generate: 4 }, limits: { parameters: '<= 70%' } },
+  seed: 5,
+}
