@@ -141,7 +141,8 @@ export class Host {
     return child
   }
 
-  private log(text: string): void {
+  /** Writes to the log of tasks. */
+  log(text: string): void {
     if (this.options.logFile === undefined) return
     try {
       appendFileSync(this.options.logFile, `${new Date().toISOString()} ${text.trimEnd()}\n`)

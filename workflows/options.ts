@@ -2,8 +2,8 @@ import type { ActivityOptions } from '@temporalio/workflow'
 import { workflowInfo } from '@temporalio/workflow'
 import type { StageNode } from './types.js'
 
-/** Failures that another attempt would only repeat. */
-const hopeless = ['InvalidInput', 'Infeasible', 'PluginBug', 'NonFinite', 'TaskFailed', 'NoServer', 'MissingArtifact']
+/** Failures that another attempt would only repeat. A store that does not answer may be back soon: it is none of them. */
+const hopeless = ['InvalidInput', 'Infeasible', 'PluginBug', 'NonFinite', 'TaskFailed', 'MissingArtifact']
 const day = 86_400
 
 /** How tasks of a stage are tried: crashes, kills and full disks again with back-off, bounded by time. */
