@@ -1,4 +1,4 @@
-import { Context } from '@temporalio/activity'
+import { Context, getClient } from '@temporalio/activity'
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
 import { hostname } from 'node:os'
 import type { Outputs, TaskPlan } from '../plugins/api/index.js'
@@ -144,6 +144,11 @@ export function makeActivities(services: Services): Activities {
       })
       return { ...done, outputs: await store.putJson('outputs', { values: outputs.values, files: outputs.files }) }
     }),
+
+    async cancelRun() {
+      const { workflowId, runId } = Context.current().info.workflowExecution!
+      await getClient().workflow.getHandle(workflowId, runId).cancel()
+    },
   }
 }
 
