@@ -1,15 +1,17 @@
 import type { Scenario } from '../../model/index.js'
 import { Failure, type JsonObject, type SingleStage } from '../api/index.js'
-import { totalCost, type Cost, type CostTable } from './costs.js'
+import type { CostTable } from './costs.js'
+import { allVariants } from './distill-plan.js'
 import { readJson } from './library.js'
 import { bounds, describeUnmet, limitsOf, useOf } from './limits.js'
 import { openParent } from './sequences.js'
+import { parentCost, parentLayers } from './solving.js'
 
 /** Refuses limits that no choice of variants can meet, before anything is trained. */
 export const checkLimits: SingleStage = {
   name: 'check-limits',
-  version: 2,
-  reads: ['model', 'target'],
+  version: 3,
+  reads: ['model', 'space', 'target'],
   parameters: { type: 'object', additionalProperties: false, properties: {} },
 
   async run(context) {
@@ -17,15 +19,15 @@ export const checkLimits: SingleStage = {
     const table = await readJson<CostTable>(context, stages.profile!.files.costs!)
     const scenario = (spec.target as { scenario: JsonObject }).scenario as unknown as Scenario
     const model = await openParent(context)
-    const { layers } = model.config
-    const parent = totalCost(
-      table,
-      Array(layers).fill({ attention: 'parent', ffn: 'parent' }) as { attention: string; ffn: string }[],
-    )
+    const parent = parentCost({ table, parent: parentLayers(model) })
+    const all = allVariants(model, spec.space as JsonObject)
     const unmet = bounds(limitsOf(spec), parent, table.floor, scenario).flatMap((bound) => {
-      const least = (own: Readonly<Record<string, Cost>>) =>
-        Math.min(...Object.values(own).map((cost) => useOf(bound.cost, cost)))
-      const minimum = layers * (least(table.attention) + least(table.ffn))
+      const least = new Map<string, number>()
+      for (const { layer, slot, variant } of all) {
+        const use = useOf(bound.cost, table[slot][variant.id]!)
+        least.set(`${layer}/${slot}`, Math.min(use, least.get(`${layer}/${slot}`) ?? Infinity))
+      }
+      const minimum = [...least.values()].reduce((a, b) => a + b, 0)
       return minimum > bound.max ? [describeUnmet(bound, minimum, { parent, floor: table.floor, scenario })] : []
     })
     if (unmet.length > 0)
