@@ -1,51 +1,84 @@
-import { Context } from '@temporalio/activity'
+import { Context, getClient } from '@temporalio/activity'
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
 import { hostname } from 'node:os'
 import type { Outputs, TaskPlan } from '../plugins/api/index.js'
+import { withDescriptions } from '../plugins/loading/load.js'
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
-import { MissingArtifact, type ArtifactRef, type Digest, type FileStore } from '../store/index.js'
+import { MissingArtifact, type ArtifactRef, type Digest, type Store } from '../store/index.js'
 import type { Activities, StageRequest, TaskDone, TaskGroup } from '../workflows/types.js'
+import { inWindow } from '../workflows/window.js'
+import { CheckpointKeeper } from './checkpoint-keeper.js'
 import { ChildFailure, Crash, type Host } from './host.js'
 import type { Job } from './job.js'
 import { gatherKey, planKey, plannedStage, stageParams, taskKey, type Key, type KeyParts } from './keys.js'
-import type { Slots } from './slots.js'
+import { KeyLocks, type Slots } from './slots.js'
 
 export interface Services {
-  readonly store: FileStore
-  readonly host: Host
+  readonly store: Store
+  readonly host: Pick<Host, 'run' | 'log'>
   readonly slots: Slots
+  /** What plans can use without plugins. */
   readonly loaded: Loaded
 }
 
-/** After as many attempts an error that is no crash is a defect of the stage, not of the circumstances. */
-const attemptsOfErrors = 3
-const attemptsOfCrashes = 10
+/** Attempts by kind of failure; what is not here is retried as long as the stage's policy says (workflows/options.ts). */
+const mostAttempts: Readonly<Record<string, number>> = {
+  // After as many it is a defect of the stage, not of the circumstances.
+  TaskError: 3,
+  Crash: 10,
+  // With the back-off a quarter of an hour to make space.
+  OutOfDisk: 20,
+  OutOfMemory: 20,
+  // As long for a store to come back.
+  NoServer: 20,
+}
+
+/** Artifacts looked up at once: one by one from the disk would be as fast, from elsewhere not. */
+const artifactsAtOnce = 8
+
+const remedies: Readonly<Record<string, string>> = {
+  MissingArtifact: 'Run it again: what is missing is made anew, all else is reused.',
+  TaskError: 'See logs/tasks.log in the store for the stack.',
+  Crash: 'See logs/tasks.log in the store; a process that SIGKILL ended may have had too little memory.',
+}
+
+/** A stage of a plan, and the outputs of those that it needs. */
+interface OpenStage extends KeyParts {
+  readonly known: Readonly<Record<string, Outputs>>
+}
 
 /** The activities of a worker. Each looks its key up in the store before it does any work. */
 export function makeActivities(services: Services): Activities {
   const { store } = services
-  const open = async ({ plan: ref, stage: name, outputs }: StageRequest): Promise<KeyParts> => {
+  const reuse = { ...services, locks: new KeyLocks() }
+  const open = async ({ plan: ref, stage: name, outputs }: StageRequest): Promise<OpenStage> => {
     const plan = (await store.readJson(ref)) as FrozenPlan
     const planned = plannedStage(plan, name)
-    const stage = services.loaded.stage(planned.uses)
+    const stage = (await withDescriptions(services.loaded, plan.plugins)).stage(planned.uses)
     const known: Record<string, Outputs> = {}
     for (const [need, own] of Object.entries(outputs)) known[need] = (await store.readJson(own)) as Outputs
-    return { plan, planned, stage, params: stageParams(planned, known), outputs }
+    return { plan, planned, stage, params: stageParams(planned, known), outputs, known }
   }
   const job = (plan: FrozenPlan, { stage, outputs }: StageRequest, exclusive: boolean) => ({
     plan,
     stage,
     outputs,
-    storeRoot: store.root,
+    store: store.location,
     threads: exclusive ? services.slots.size : 1,
   })
+  const questionOf = async (request: StageRequest, { plan, planned, stage, params, known }: OpenStage) => {
+    if (planned.plugin === undefined && stage.gate) return stage.ask({ params, stages: known })
+    // The code of a plugin runs in child processes only.
+    const options = { what: request.stage, signal: Context.current().cancellationSignal, onProgress: () => undefined }
+    return (await services.host.run({ ...job(plan, request, false), kind: 'ask' }, options)) as string
+  }
   const tasksOf = async (ref: ArtifactRef) => (await store.readJson(ref)) as TaskPlan[]
 
   return {
     planStage: guarded(async (request) => {
       const parts = await open(request)
-      const { outputs } = await reuseOr(services, planKey(parts), `${request.stage}: plan`, false, async (run) => {
+      const { outputs } = await reuseOr(reuse, planKey(parts), `${request.stage}: plan`, false, async (run) => {
         const tasks = (await run({ ...job(parts.plan, request, false), kind: 'plan' })) as TaskPlan[]
         checkTasks(request.stage, tasks)
         return { values: {}, files: { tasks: await store.putJson('tasks', tasks) } }
@@ -65,72 +98,117 @@ export function makeActivities(services: Services): Activities {
       const task = (await tasksOf(request.tasks))[request.task.index]!
       const own = taskKey(parts, task)
       const exclusive = parts.planned.exclusive === true
-      const { done } = await reuseOr(services, own, task.id, exclusive, async (run) => {
+      const { done } = await reuseOr(reuse, own, nameOf(request.stage, task), exclusive, async (run) => {
         const outputs = await run({ ...job(parts.plan, request, exclusive), kind: 'run', task, key: own.key })
         return outputs as Outputs
       })
       return done
     }),
 
+    approval: guarded(async ({ answer, ...request }) => {
+      const parts = await open(request)
+      if (!parts.stage.gate) throw new Error(`Internal error: ${request.stage} is no gate`)
+      const { key, components } = planKey(parts)
+      const now = new Date().toISOString()
+      const values = answer && {
+        approved: answer.approved,
+        by: answer.by ?? null,
+        comment: answer.comment ?? null,
+        at: now,
+      }
+      // A refusal ends the run, and is asked again by the next one.
+      if (values?.approved) {
+        const record = { version: 1 as const, key, components, outputs: { values, files: {} } }
+        await store.putRecord({ ...record, seconds: 0, finishedAt: now, host: hostname() })
+      }
+      const found = values ?? (await store.useRecord(key))?.outputs.values
+      if (!found) return { kind: 'open', question: await questionOf(request, parts) }
+      if (found.approved !== true) return { kind: 'refused', ...(answer?.comment && { comment: answer.comment }) }
+      // Who approved it and when is evidence: nothing that comes after depends on that.
+      return { kind: 'approved', outputs: await store.putJson('outputs', { values: { approved: true }, files: {} }) }
+    }),
+
     gatherStage: guarded(async (request) => {
       const parts = await open(request)
       const tasks = await tasksOf(request.tasks)
-      const keys = request.keys as readonly Digest[]
-      const own = gatherKey(parts, keys)
-      const { done, outputs } = await reuseOr(services, own, `${request.stage}: gather`, false, async (run) => {
-        return (await run({ ...job(parts.plan, request, false), kind: 'gather', tasks, keys })) as Outputs
+      const keys = request.keys as readonly (Digest | null)[]
+      const own = gatherKey(parts, keys, tasks)
+      const { done, outputs } = await reuseOr(reuse, own, `${request.stage}: gather`, false, async (run) => {
+        return (await run({
+          ...job(parts.plan, request, false),
+          kind: 'gather',
+          tasks,
+          keys,
+          skipped: request.skipped,
+        })) as Outputs
       })
       return { ...done, outputs: await store.putJson('outputs', { values: outputs.values, files: outputs.files }) }
     }),
+
+    async cancelRun() {
+      const { workflowId, runId } = Context.current().info.workflowExecution!
+      await getClient().workflow.getHandle(workflowId, runId).cancel()
+    },
   }
 }
+
+/** `distill/layer00/ffn/linear`: a task for people. */
+const nameOf = (stage: string, { id }: TaskPlan) => (id === stage ? stage : `${stage}/${id}`)
 
 type Runner = (job: Job) => Promise<unknown>
 
 /** The record of a key, made by `work` when it is not there or its artifacts are lost. */
 async function reuseOr(
-  { store, host, slots }: Services,
+  { store, host, slots, locks }: Services & { readonly locks: KeyLocks },
   { key, components }: Key,
   what: string,
   exclusive: boolean,
   work: (run: Runner) => Promise<Outputs>,
 ): Promise<{ done: TaskDone; outputs: Outputs }> {
-  const record = await store.getRecord(key)
-  if (record && (await everyArtifact(store, record.outputs.files)))
-    return { done: { key, reused: true, seconds: record.seconds }, outputs: record.outputs as Outputs }
-  const { cancellationSignal: signal } = Context.current()
+  const heart = Context.current()
+  const { cancellationSignal: signal } = heart
   // Without heartbeats the server takes the worker for dead; they also bring cancellation.
   let last: unknown = { fraction: 0, text: 'waiting for a place' }
-  const heart = Context.current()
-  const pulse = setInterval(() => heart.heartbeat(last), 4000)
-  let release: (() => void) | undefined
+  const pulse = setInterval(() => heart.heartbeat(last), Math.min(4000, (heart.info.heartbeatTimeoutMs ?? 20_000) / 5))
+  const releases: (() => void)[] = []
   try {
-    release = await slots.take(exclusive, signal)
+    releases.push(await locks.take(key, signal))
+    const record = await store.useRecord(key)
+    if (record && (await everyArtifact(store, record.outputs.files)))
+      return { done: { key, reused: true, seconds: record.seconds }, outputs: record.outputs as Outputs }
+    releases.push(await slots.take(exclusive, signal))
     const begin = performance.now()
-    const outputs = await work((job) =>
-      host.run(job, {
-        what,
-        signal,
-        onProgress: (fraction, text) => {
-          last = { fraction, text }
-          heart.heartbeat(last)
-        },
-      }),
-    )
+    const outputs = await work(async (job) => {
+      const keeper = await CheckpointKeeper.start(store, key, (text) => host.log(`${what}: ${text}`))
+      const onProgress = (fraction: number, text: string) => {
+        last = { fraction, text }
+        heart.heartbeat(last)
+        keeper.offer()
+      }
+      try {
+        return await host.run(job, { what, signal, onProgress })
+      } catch (error) {
+        await keeper.saveLast()
+        throw error
+      } finally {
+        await keeper.end()
+      }
+    })
     const seconds = (performance.now() - begin) / 1000
     const finishedAt = new Date().toISOString()
-    await store.putRecord({ version: 1, key, components, outputs, seconds, finishedAt, host: hostname() })
+    const made = { version: 1, key, components, outputs, seconds, finishedAt, host: hostname() } as const
+    const kept = await store.putRecord(made, record)
     await store.removeCheckpoint(key)
-    return { done: { key, reused: false, seconds }, outputs }
+    return { done: { key, reused: false, seconds }, outputs: kept.outputs as Outputs }
   } finally {
     clearInterval(pulse)
-    release?.()
+    releases.forEach((release) => release())
   }
 }
 
-async function everyArtifact(store: FileStore, files: Readonly<Record<string, ArtifactRef>>): Promise<boolean> {
-  for (const ref of Object.values(files)) if (!(await store.has(ref))) return false
-  return true
+async function everyArtifact(store: Store, files: Readonly<Record<string, ArtifactRef>>): Promise<boolean> {
+  const there = await inWindow(Object.values(files), artifactsAtOnce, (ref) => store.has(ref))
+  return there.every((isThere) => isThere)
 }
 
 function checkTasks(stage: string, tasks: readonly TaskPlan[]): void {
@@ -163,13 +241,10 @@ function guarded<A, R>(activity: (argument: A) => Promise<R>): (argument: A) => 
           : error instanceof Crash || error instanceof MissingArtifact
             ? cause.name
             : ((error as { kind?: string }).kind ?? 'TaskError')
-      const details =
-        error instanceof ChildFailure
-          ? [{ remedy: error.remedy, file: error.file }]
-          : [{ remedy: (error as { remedy?: string }).remedy }]
-      const tooOften =
-        (type === 'TaskError' && attempt >= attemptsOfErrors) || (type === 'Crash' && attempt >= attemptsOfCrashes)
-      throw ApplicationFailure.create({ message: cause.message, type, details, nonRetryable: tooOften })
+      const { remedy = remedies[type], file } = error as { remedy?: string; file?: string }
+      const details = [{ remedy, file }]
+      const nonRetryable = attempt >= (mostAttempts[type] ?? Infinity)
+      throw ApplicationFailure.create({ message: cause.message, type, details, nonRetryable })
     }
   }
 }

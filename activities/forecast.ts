@@ -1,8 +1,9 @@
-import type { Outputs, TaskPlan } from '../plugins/api/index.js'
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
-import type { ArtifactRef, Digest, FileStore } from '../store/index.js'
-import { gatherKey, planKey, stageParams, taskKey } from './keys.js'
+import type { Store, TaskRecord } from '../store/index.js'
+import { inWords, nearest } from './differences.js'
+import { readRecords } from './inventory.js'
+import { walk, type KnownStage } from './walk.js'
 
 /** What a run of a plan would do with a stage, as far as the store tells. */
 export interface StageForecast {
@@ -13,47 +14,56 @@ export interface StageForecast {
   readonly reused: number
   /** Seconds that the reused tasks took. */
   readonly secondsSaved: number
-  /** Why tasks will run. */
-  readonly reason: string
+  /** Seconds that the others will take, as the same stage's tasks in the store did on average; null: no tasks to tell. */
+  readonly secondsLeft: number | null
+  /** Why tasks will run, most frequent reason first. */
+  readonly reasons: readonly { readonly tasks: number; readonly reason: string; readonly example: string }[]
 }
 
-/** Looks up every key that can be known now. */
-export async function forecast(plan: FrozenPlan, store: FileStore, loaded: Loaded): Promise<StageForecast[]> {
-  const outputs = new Map<string, { ref: ArtifactRef; value: Outputs }>()
-  const result: StageForecast[] = []
-  for (const planned of plan.stages) {
-    const { name, needs } = planned
-    const unknown = needs.filter((need) => !outputs.has(need))
-    const report = (more: Partial<StageForecast>) =>
-      result.push({ stage: name, needs, tasks: 'unknown', reused: 0, secondsSaved: 0, reason: '', ...more })
-    if (unknown.length > 0) {
-      report({ reason: `unknown until ${unknown.join(' and ')} has run` })
-      continue
-    }
-    const refs = Object.fromEntries(needs.map((need) => [need, outputs.get(need)!.ref]))
-    const values = Object.fromEntries(needs.map((need) => [need, outputs.get(need)!.value]))
-    const stage = loaded.stage(planned.uses)
-    const parts = { plan, planned, stage, params: stageParams(planned, values), outputs: refs }
-    const listed = await store.getRecord(planKey(parts).key)
-    if (!listed) {
-      report({ reason: 'never planned with these inputs and parameters' })
-      continue
-    }
-    const tasks = (await store.readJson(listed.outputs.files.tasks!)) as TaskPlan[]
-    const keys: Digest[] = tasks.map((task) => taskKey(parts, task).key)
-    const records = await Promise.all(keys.map((key) => store.getRecord(key)))
-    const reused = records.filter((record) => record !== undefined)
-    const gathered = await store.getRecord(gatherKey(parts, keys).key)
-    report({
-      tasks: tasks.length,
-      reused: reused.length,
-      secondsSaved: reused.reduce((n, record) => n + record.seconds, 0),
-      reason: reused.length === tasks.length ? 'all in the store' : `${tasks.length - reused.length} not in the store`,
-    })
-    if (gathered) {
-      const value = { values: gathered.outputs.values, files: gathered.outputs.files } as Outputs
-      outputs.set(name, { ref: await store.putJson('outputs', value), value })
+/** Looks up every key that can be known now, and says of what is not there how it differs from what is. */
+export async function forecast(plan: FrozenPlan, store: Store, loaded: Loaded): Promise<StageForecast[]> {
+  const records = [...(await readRecords(store)).values()].map(({ record }) => record)
+  const stages: StageForecast[] = []
+  for await (const known of walk(plan, store, loaded)) stages.push(describe(known, records))
+  return stages
+}
+
+function describe(known: KnownStage, records: readonly TaskRecord[]): StageForecast {
+  const { name, needs, uses } = known.planned
+  const base = { stage: name, needs, reused: 0, secondsSaved: 0, secondsLeft: null }
+  const because = (reason: string) => [{ tasks: 1, reason, example: name }]
+  switch (known.kind) {
+    case 'unknown':
+      return { ...base, tasks: 'unknown', reasons: because(`unknown until ${known.until.join(' and ')} has run`) }
+    case 'unplanned':
+      return { ...base, tasks: 'unknown', reasons: because(why(known.key.components, records)) }
+    case 'planned': {
+      const there = known.tasks.flatMap(({ record }) => record ?? [])
+      const missing = known.tasks.filter(({ record }) => !record)
+      const reasons = new Map<string, { tasks: number; reason: string; example: string }>()
+      for (const { key, task } of missing) {
+        const reason = why(key.components, records)
+        const found = reasons.get(reason) ?? { tasks: 0, reason, example: task.id }
+        reasons.set(reason, { ...found, tasks: found.tasks + 1 })
+      }
+      const alike = records.filter(({ components }) => components.stage === uses && components.kind === 'run')
+      const seconds = (list: readonly TaskRecord[]) => list.reduce((n, record) => n + record.seconds, 0)
+      return {
+        ...base,
+        tasks: known.tasks.length,
+        reused: there.length,
+        secondsSaved: seconds(there),
+        secondsLeft: alike.length > 0 ? (seconds(alike) / alike.length) * missing.length : null,
+        reasons: [...reasons.values()].sort((a, b) => b.tasks - a.tasks),
+      }
     }
   }
-  return result
+}
+
+/** Why there is no record of a key. */
+function why(components: Readonly<Record<string, unknown>>, records: readonly TaskRecord[]): string {
+  const found = nearest(components, records)
+  if (!found) return 'never done before'
+  const words = found.differences.map(inWords)
+  return words.length > 4 ? `${words.slice(0, 4).join(', ')} and ${words.length - 4} more` : words.join(', ')
 }

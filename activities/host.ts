@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { appendFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { FailureKind } from '../plugins/api/index.js'
+import { childEnvironment } from './child-environment.js'
 import type { Job, Message } from './job.js'
 
 /** Time for a checkpoint between SIGTERM and SIGKILL: onnxruntime cannot be interrupted within a call. */
@@ -30,6 +31,17 @@ export class ChildFailure extends Error {
   }
 }
 
+/** What V8 and C++ say when memory runs out. */
+const outOfMemory = /out of memory|std::bad_alloc/i
+const tooLarge = (what: string) =>
+  new ChildFailure(
+    'OutOfMemory',
+    `${what}: the process ran out of memory`,
+    'Close other programs, or run fewer tasks side by side: `puzzleflow worker --slots N`.',
+    undefined,
+    undefined,
+  )
+
 export interface RunOptions {
   /** For messages: the task. */
   readonly what: string
@@ -41,6 +53,8 @@ export interface RunOptions {
 export class Host {
   private readonly idle: ChildProcess[] = []
   private readonly all = new Set<ChildProcess>()
+  /** What a child last wrote to stderr. */
+  private readonly lastWords = new WeakMap<ChildProcess, string>()
 
   constructor(private readonly options: { readonly logFile?: string; readonly registry?: string } = {}) {}
 
@@ -64,8 +78,18 @@ export class Host {
         end()
       }
       signal.addEventListener('abort', onAbort)
-      const onExit = (code: number | null, by: string | null) =>
-        finish(() => reject(signal.aborted ? (signal.reason as Error) : new Crash(what, code, by)), false)
+      const onExit = (code: number | null, by: string | null) => {
+        const tell = () => {
+          const error = outOfMemory.test(this.lastWords.get(child) ?? '') ? tooLarge(what) : new Crash(what, code, by)
+          finish(() => reject(signal.aborted ? (signal.reason as Error) : error), false)
+        }
+        // Its last words may still be on their way; a process of its own may keep the pipe open.
+        const late = setTimeout(tell, 500)
+        child.once('close', () => {
+          clearTimeout(late)
+          tell()
+        })
+      }
       const onMessage = (message: Message) => {
         if (message.kind === 'progress') onProgress(message.fraction, message.text)
         else if (message.kind === 'log') this.log(`${what}: ${message.text} ${JSON.stringify(message.fields ?? {})}`)
@@ -84,7 +108,10 @@ export class Host {
       }
       child.on('exit', onExit).on('message', onMessage)
       child.send(job, (error) => {
-        if (error) finish(() => reject(error), false)
+        if (!error) return
+        // It ended while it was idle, which `exit` will tell, or it never started, which nothing will.
+        if (child.pid === undefined) finish(() => reject(error), false)
+        else child.kill('SIGKILL')
       })
     })
   }
@@ -94,9 +121,17 @@ export class Host {
     const { registry } = this.options
     const child = fork(program, [], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      env: { ...process.env, ...(registry === undefined ? {} : { PUZZLEFLOW_TEST_REGISTRY: registry }) },
+      env: {
+        ...childEnvironment(process.env),
+        ...(registry === undefined ? {} : { PUZZLEFLOW_TEST_REGISTRY: registry }),
+      },
     })
-    child.stderr?.on('data', (data: Buffer) => this.log(data.toString()))
+    child.stderr?.on('data', (data: Buffer) => {
+      const text = data.toString()
+      this.lastWords.set(child, ((this.lastWords.get(child) ?? '') + text).slice(-4000))
+      this.log(text)
+    })
+    child.on('error', (error) => this.log(`child process: ${error.message}`))
     this.all.add(child)
     child.once('exit', () => {
       this.all.delete(child)
@@ -106,9 +141,14 @@ export class Host {
     return child
   }
 
-  private log(text: string): void {
-    if (this.options.logFile !== undefined)
+  /** Writes to the log of tasks. */
+  log(text: string): void {
+    if (this.options.logFile === undefined) return
+    try {
       appendFileSync(this.options.logFile, `${new Date().toISOString()} ${text.trimEnd()}\n`)
+    } catch {
+      // A disk that is full must not end the worker: the tasks tell of it themselves.
+    }
   }
 
   /** Ends all children. */

@@ -7,15 +7,24 @@ interface JobBase {
   /** Name in the pipeline. */
   readonly stage: string
   readonly outputs: Readonly<Record<string, ArtifactRef>>
-  readonly storeRoot: string
+  /** Location of the store. */
+  readonly store: string
   readonly threads: number
 }
 
 /** What a child process is asked to do. */
 export type Job =
   | (JobBase & { readonly kind: 'plan' })
+  /** The question of a stage that waits for a person. */
+  | (JobBase & { readonly kind: 'ask' })
   | (JobBase & { readonly kind: 'run'; readonly task: TaskPlan; readonly key: Digest })
-  | (JobBase & { readonly kind: 'gather'; readonly tasks: readonly TaskPlan[]; readonly keys: readonly Digest[] })
+  | (JobBase & {
+      readonly kind: 'gather'
+      readonly tasks: readonly TaskPlan[]
+      /** Null where a task was left out. */
+      readonly keys: readonly (Digest | null)[]
+      readonly skipped: readonly { readonly task: string; readonly reason: string }[]
+    })
 
 /** A stage whose list of tasks is one: the stage itself. */
 export const onlyTask = (stage: string): TaskPlan => ({ id: stage, label: stage, params: {}, inputs: {} })

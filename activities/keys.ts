@@ -60,8 +60,19 @@ export function taskKey(parts: KeyParts, task: TaskPlan): Key {
 }
 
 /** Key of what becomes of all tasks of a stage. */
-export const gatherKey = (parts: KeyParts, tasks: readonly Digest[]): Key =>
-  keyOf({ kind: 'gather', ...whole(parts), tasks })
+export const gatherKey = (parts: KeyParts, keys: readonly (Digest | null)[], tasks: readonly TaskPlan[]): Key =>
+  keyOf({
+    kind: 'gather',
+    ...whole(parts),
+    tasks: keys,
+    // Left out; the reason is for people.
+    skipped: tasks.filter((_, i) => keys[i] === null).map(({ id }) => id),
+  })
+
+/** Key of the list of tasks behind a gathering that is recorded. */
+export function planKeyBehind({ tasks: _, skipped: __, ...components }: Components): Digest {
+  return digestJson({ ...components, kind: 'plan' })
+}
 
 const keyOf = (components: Components): Key => ({ key: digestJson(components), components })
 

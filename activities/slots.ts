@@ -5,19 +5,30 @@ export class Slots {
 
   constructor(readonly size: number) {}
 
-  /** Waits for a place, or for all of them. @returns a function that gives it back */
+  /** Whether nobody has a place or waits for one. */
+  get free(): boolean {
+    return this.used === 0 && this.waiting.length === 0
+  }
+
+  /** Waits for a place, or for all of them. @returns a function that gives it back
+   *  @throws the signal's reason when it is aborted before there is a place */
   async take(exclusive: boolean, signal: AbortSignal): Promise<() => void> {
+    signal.throwIfAborted()
     const weight = exclusive ? this.size : 1
     await new Promise<void>((resolve, reject) => {
-      const entry = { weight, enter: resolve }
-      this.waiting.push(entry)
-      signal.addEventListener('abort', () => {
-        const at = this.waiting.indexOf(entry)
-        if (at < 0) return
-        this.waiting.splice(at, 1)
+      const enter = () => {
+        signal.removeEventListener('abort', leave)
+        resolve()
+      }
+      const entry = { weight, enter }
+      const leave = () => {
+        this.waiting.splice(this.waiting.indexOf(entry), 1)
         reject(signal.reason as Error)
+        // Those behind it may fit where it did not.
         this.next()
-      })
+      }
+      signal.addEventListener('abort', leave, { once: true })
+      this.waiting.push(entry)
       this.next()
     })
     return () => {
@@ -31,6 +42,21 @@ export class Slots {
       const { weight, enter } = this.waiting.shift()!
       this.used += weight
       enter()
+    }
+  }
+}
+
+/** One at a time by key: of two runs, or two attempts of which one is thought lost, the later finds what the other did. */
+export class KeyLocks {
+  private readonly byKey = new Map<string, Slots>()
+
+  async take(key: string, signal: AbortSignal): Promise<() => void> {
+    const own = this.byKey.get(key) ?? new Slots(1)
+    this.byKey.set(key, own)
+    const release = await own.take(true, signal)
+    return () => {
+      release()
+      if (own.free) this.byKey.delete(key)
     }
   }
 }

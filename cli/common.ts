@@ -1,13 +1,16 @@
-import type { Command } from 'commander'
-import { resolve } from 'node:path'
-import pc from 'picocolors'
-import { exitCodes, Failure, type FailureKind, type JsonObject } from '../plugins/api/index.js'
-import { builtInPipeline, builtInPipelines, inspectInputs, loadPlugins, type Loaded } from '../plugins/registry.js'
+import { InvalidArgumentError, type Command } from 'commander'
+import { existsSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { Failure } from '../plugins/api/index.js'
+import { allowing, type Allowed } from '../plugins/loading/allowed.js'
 import { compileSpec } from '../spec/plan.js'
-import { formatDiagnostic, type Diagnostic } from '../spec/diagnostics.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { Registry } from '../spec/registry.js'
-import { FileStore } from '../store/index.js'
+import { configuredAddress } from '../server/index.js'
+import { openStore as openStoreAt, type Store } from '../store/index.js'
+import { BadSpec, explain } from './explain.js'
+import { readSettings } from './settings.js'
+import { specRegistry } from './spec-registry.js'
 
 /** Options that every command takes. */
 export interface Common {
@@ -19,53 +22,65 @@ export interface Common {
 export const common = (command: Command): Command =>
   command
     .option('--json', 'one JSON document on stdout, and nothing else there')
-    .option('--store <dir>', 'where artifacts and records are kept (PUZZLEFLOW_STORE)')
+    .option(
+      '--store <place>',
+      'where artifacts and records are kept: a folder or s3://bucket/prefix (PUZZLEFLOW_STORE)',
+    )
     .option('--address <host:port>', 'of a Temporal server (TEMPORAL_ADDRESS)')
+
+/** Options of commands that read a spec. */
+export interface SpecOptions extends Common {
+  readonly allowPlugin?: readonly string[]
+}
+
+export const reading = (command: Command): Command =>
+  common(command).option(
+    '--allow-plugin <name>',
+    'a package or folder whose code may run; again for more (puzzleflow.config.yaml: allowPlugins)',
+    (name: string, before: readonly string[]) => [...before, name],
+    [],
+  )
+
+/** Plugins that the user allows, here or in settings files. */
+export function allowedPlugins({ allowPlugin = [] }: SpecOptions): Allowed {
+  const flags = allowPlugin.map((text) => ({ text, folder: process.cwd() }))
+  return allowing([...flags, ...readSettings().allowPlugins])
+}
 
 /** Progress and logs: never on stdout. */
 export const log = (line: string): void => void process.stderr.write(`${line}\n`)
 export const print = (text: string): void => void process.stdout.write(`${text}\n`)
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2))
 
-export function openStore({ store }: Common): FileStore {
-  const location = store ?? process.env.PUZZLEFLOW_STORE
-  if (location?.startsWith('s3://'))
-    throw new Failure('NoServer', 'Stores in S3 are not supported yet', { remedy: 'Give a folder: --store DIR.' })
-  return location === undefined ? new FileStore() : new FileStore(resolve(location))
+/** The store that the user names, here or in settings files, or the one in the user's state directory. */
+export async function openStore({ store }: Common): Promise<Store> {
+  const settings = readSettings()
+  // By way of the environment it reaches the worker and its child processes too.
+  if (settings.cacheBytes !== undefined) process.env.PUZZLEFLOW_CACHE_BYTES ??= String(settings.cacheBytes)
+  const location = store ?? process.env.PUZZLEFLOW_STORE ?? settings.store
+  if (location !== undefined && !location.startsWith('s3://')) checkFolder(resolve(location))
+  return openStoreAt(location)
 }
 
-export const addressOf = ({ address }: Common): string | undefined => address ?? process.env.TEMPORAL_ADDRESS
-
-/** Stage and block types as specs see them. */
-export function specRegistry(loaded: Loaded = loadPlugins()): Registry {
-  const stages = new Map(loaded.stages.map((stage) => [stage.name, stage]))
-  return {
-    stages: { get: (name) => stages.get(name), names: () => [...stages.keys()] },
-    blocks: {
-      get: (slot, name) => (loaded.blocks.has(slot, name) ? loaded.blocks.get(slot, name) : undefined),
-      names: (slot) =>
-        loaded.blocks
-          .list()
-          .filter((type) => type.slot === slot)
-          .map(({ name }) => name),
-    },
-    pipeline: builtInPipeline,
-    pipelines: builtInPipelines,
-    inspect: (inputs: JsonObject) => inspectInputs(inputs, loaded.blocks),
-  }
+/** A store that is not there yet is an empty one, unless it could never be there. @throws Failure NoServer */
+function checkFolder(root: string): void {
+  let existing = root
+  while (!existsSync(existing)) existing = dirname(existing)
+  if (!statSync(existing).isDirectory())
+    throw new Failure('NoServer', `There can be no store at ${root}: ${existing} is no folder`, {
+      remedy: 'Choose another folder: --store DIR.',
+    })
 }
 
-/** A spec with mistakes. */
-export class BadSpec extends Error {
-  constructor(readonly diagnostics: readonly Diagnostic[]) {
-    super(diagnostics.map(formatDiagnostic).join('\n'))
-    this.name = 'BadSpec'
-  }
-}
+export const addressOf = ({ address }: Common): string | undefined =>
+  address ?? configuredAddress() ?? readSettings().address
+
+/** What specs can use: built-in types and those of allowed plugins. */
+export const registryFor = (options: SpecOptions): Registry => specRegistry(undefined, allowedPlugins(options))
 
 /** The frozen plan of a spec. @throws BadSpec with all mistakes */
-export async function planOf(file: string): Promise<FrozenPlan> {
-  const { plan, diagnostics } = await compileSpec(file, specRegistry())
+export async function planOf(file: string, options: SpecOptions): Promise<FrozenPlan> {
+  const { plan, diagnostics } = await compileSpec(file, registryFor(options))
   if (!plan) throw new BadSpec(diagnostics)
   return plan
 }
@@ -76,38 +91,28 @@ export function action<A extends unknown[]>(work: (...args: A) => Promise<void>)
     try {
       await work(...args)
     } catch (error) {
-      process.exitCode = explain(error)
+      const { exitCode, text, json } = explain(error)
+      if ((args.at(-1) as Command).opts<Common>().json) printJson({ error: json })
+      log(text)
+      process.exitCode = exitCode
     }
   }
 }
 
-function explain(error: unknown): number {
-  if (error instanceof BadSpec) {
-    log(error.message)
-    return exitCodes.InvalidInput
+/** Reads an option that must be a whole number. */
+export const wholeNumber =
+  (least: number) =>
+  (text: string): number => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least)
+      throw new InvalidArgumentError(`It must be a whole number, ${least} or more.`)
+    return value
   }
-  const found = causeOf(error)
-  if (found) {
-    log(pc.red(found.message))
-    if (found.remedy) log(`Remedy: ${found.remedy}`)
-    return exitCodes[found.kind]
-  }
-  log(error instanceof Error ? (error.stack ?? error.message) : String(error))
-  log('This is a defect of puzzleflow.')
-  return 1
-}
 
-/** The failure behind an error, also behind those that Temporal wraps around it. */
-function causeOf(error: unknown): { kind: FailureKind; message: string; remedy?: string | undefined } | undefined {
-  if (error instanceof Failure) return error
-  let inner = error as
-    { type?: string; message?: string; cause?: unknown; details?: unknown[]; name?: string } | undefined
-  for (; inner; inner = inner.cause as typeof inner) {
-    const { type, message = '', details } = inner
-    if (type === undefined || inner.name !== 'ApplicationFailure') continue
-    const remedy = (details?.[0] as { remedy?: string } | undefined)?.remedy
-    if (type in exitCodes) return { kind: type as FailureKind, message, remedy }
-    return { kind: 'TaskFailed', message: `A task failed for good: ${message}`, remedy }
-  }
-  return undefined
+/** Reads an option that must be a number. */
+export const positiveNumber = (text: string): number => {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError('It must be a number, 0 or more.')
+  return value
 }

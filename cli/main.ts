@@ -1,23 +1,38 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
+import { artifactCommands } from './commands/artifacts.js'
+import { codecCommand } from './commands/codec.js'
 import { controlCommands } from './commands/control.js'
+import { explainCommand } from './commands/explain.js'
 import { modelCommands } from './commands/models.js'
+import { pluginCommands } from './commands/plugins.js'
 import { resultCommands } from './commands/results.js'
 import { runCommands } from './commands/run.js'
 import { specCommands } from './commands/specs.js'
+import { statusCommands } from './commands/status.js'
+import { printJson } from './common.js'
 
 const program = new Command('puzzleflow')
   .description('Find a faster child of a language model for the hardware that will serve it')
   .showSuggestionAfterError()
   .configureOutput({ writeOut: (text) => process.stdout.write(text), writeErr: (text) => process.stderr.write(text) })
-  .exitOverride((error) => {
-    // Bad arguments are invalid input.
-    process.exit(error.exitCode === 0 ? 0 : 2)
+  .exitOverride(({ exitCode, message }) => {
+    if (exitCode === 0) process.exit(0)
+    // Bad arguments are invalid input; commander has said so on stderr.
+    if (process.argv.includes('--json')) printJson({ error: { kind: 'InvalidInput', exitCode: 2, message } })
+    process.exit(2)
   })
 
 specCommands(program)
 runCommands(program)
+statusCommands(program)
 resultCommands(program)
+explainCommand(program)
 modelCommands(program)
 controlCommands(program)
+pluginCommands(program)
+codecCommand(program)
+artifactCommands(program)
+// Whoever reads may have had enough: `puzzleflow scores RUN | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
 await program.parseAsync()

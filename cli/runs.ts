@@ -1,16 +1,12 @@
-import { Client, Connection, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client'
+import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client'
 import { defineSearchAttributeKey } from '@temporalio/common'
-import { spawn } from 'node:child_process'
-import { mkdirSync, openSync } from 'node:fs'
-import { basename, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { check, lock } from 'proper-lockfile'
-import { queueOf } from '../activities/worker.js'
+import { basename } from 'node:path'
+import { queueOf } from '../activities/queue.js'
 import { Failure } from '../plugins/api/index.js'
+import { sealed } from '../server/index.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
-import type { ArtifactRef, FileStore } from '../store/index.js'
-import type { SearchInput, SearchProgress, SearchResult } from '../workflows/types.js'
-import { log } from './common.js'
+import type { ArtifactRef, Store } from '../store/index.js'
+import type { SearchInput } from '../workflows/types.js'
 
 /** What the store keeps of a run. */
 export interface RunDocument {
@@ -21,30 +17,56 @@ export interface RunDocument {
   readonly plan: ArtifactRef
   readonly workflowId: string
   readonly startedAt: string
+  /** Outputs of stages that are needed but not in the plan. */
+  readonly given?: Readonly<Record<string, ArtifactRef>>
   /** Outputs of all stages, when it is done. */
   readonly outputs?: Readonly<Record<string, ArtifactRef>>
 }
 
-export const workflowIdOf = (store: FileStore, run: string): string => `puzzleflow-${store.id}/${run}`
+const modelKey = defineSearchAttributeKey('PuzzleModel', 'KEYWORD')
+const specKey = defineSearchAttributeKey('PuzzleSpec', 'KEYWORD')
 
-export async function readRun(store: FileStore, run: string): Promise<RunDocument> {
+export const workflowIdOf = (store: Store, run: string): string => `puzzleflow-${store.id}/${run}`
+
+export async function readRun(store: Store, run: string): Promise<RunDocument> {
   if (!/^[\w.-]+$/.test(run)) throw new Failure('InvalidInput', `"${run}" is no name of a run`)
   const found = (await store.getDocument(`runs/${run}`)) as RunDocument | undefined
   if (found) return found
   const known = (await store.listDocuments('runs')).map((name) => basename(name))
-  throw new Failure('InvalidInput', `There is no run "${run}" in the store ${store.root}`, {
+  throw new Failure('InvalidInput', `There is no run "${run}" in the store ${store.location}`, {
     remedy: known.length > 0 ? `Known: ${known.join(', ')}.` : 'Start one with `puzzleflow run SPEC`.',
   })
 }
 
-export async function connect(address: string): Promise<Client> {
-  return new Client({ connection: await Connection.connect({ address }) })
+/** Whether a worker asked a queue for tasks within the last minute. */
+async function isServed({ connection, options: { namespace } }: Client, taskQueue: string): Promise<boolean> {
+  const { pollers } = await connection.workflowService.describeTaskQueue({
+    namespace,
+    taskQueue: { name: taskQueue },
+    taskQueueType: 1, // of workflows
+  })
+  return (pollers ?? []).some(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 > Date.now() - 60_000)
 }
 
-/** Starts a run, or finds it where it stands. @returns whether it was started now */
-export async function startRun(client: Client, store: FileStore, run: string, plan: FrozenPlan): Promise<boolean> {
+export interface StartOptions {
+  /** Seconds without a sign of life after which a task's attempt is taken for lost. */
+  readonly heartbeat?: number | undefined
+  /** Tasks of a stage in flight at once. */
+  readonly concurrency?: number | undefined
+  /** Outputs of stages that are needed but not in the plan. */
+  readonly given?: Readonly<Record<string, ArtifactRef>>
+}
+
+/** Starts a run, or finds it where it stands. @returns whether it was started now
+ *  @throws Failure InvalidInput when the run runs another plan */
+export async function startRun(
+  client: Client,
+  store: Store,
+  run: string,
+  plan: FrozenPlan,
+  { heartbeat, concurrency, given = {} }: StartOptions = {},
+): Promise<boolean> {
   const workflowId = workflowIdOf(store, run)
-  const before = (await store.getDocument(`runs/${run}`)) as RunDocument | undefined
   const ref = await store.putJson('plan', plan)
   const model = typeof plan.inputs.model === 'string' ? basename(plan.inputs.model) : plan.name
   const input: SearchInput = {
@@ -53,35 +75,13 @@ export async function startRun(client: Client, store: FileStore, run: string, pl
     specDigest: plan.digest,
     model,
     plan: ref,
-    stages: plan.stages.map(({ name, needs, exclusive, retry, timeout }) => ({
-      name,
-      needs,
-      ...(exclusive === undefined ? {} : { exclusive }),
-      ...(retry === undefined ? {} : { retry }),
-      ...(timeout === undefined ? {} : { timeout }),
+    stages: plan.stages.map(({ uses: _, version: __, params: ___, plugin: ____, ...node }) => ({
+      ...node,
+      run,
+      ...(heartbeat === undefined ? {} : { heartbeat }),
     })),
-  }
-  const keyword = (name: string) => defineSearchAttributeKey(name, 'KEYWORD')
-  try {
-    await client.workflow.start('search', {
-      workflowId,
-      taskQueue: queueOf(store),
-      args: [input],
-      workflowIdConflictPolicy: 'FAIL',
-      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-      staticSummary: `${plan.name}: ${model}`,
-      staticDetails: `Run \`${run}\` of \`${basename(plan.specFile)}\`, digest \`${plan.digest.slice(0, 12)}\`. Stages: ${input.stages.map((s) => s.name).join(', ')}.`,
-      typedSearchAttributes: [
-        { key: keyword('PuzzleModel'), value: model },
-        { key: keyword('PuzzleSpec'), value: plan.digest },
-      ],
-    })
-  } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
-    if (before?.specDigest === plan.digest) return false
-    throw new Failure('InvalidInput', `The run "${run}" still runs another spec`, {
-      remedy: `Wait for it, cancel it (puzzleflow cancel ${run}), or give this run another name: --run ID.`,
-    })
+    given,
+    ...(concurrency === undefined ? {} : { concurrency }),
   }
   const document: RunDocument = {
     run,
@@ -91,95 +91,42 @@ export async function startRun(client: Client, store: FileStore, run: string, pl
     plan: ref,
     workflowId,
     startedAt: new Date().toISOString(),
+    ...(Object.keys(given).length === 0 ? {} : { given }),
   }
-  await store.putDocument(`runs/${run}`, document)
-  return true
-}
-
-const workerLock = (store: FileStore) => ({
-  realpath: false,
-  lockfilePath: join(store.root, 'worker.lock'),
-  stale: 10_000,
-})
-
-/** Holds the place of the store's worker. @returns undefined when another process does */
-export async function claimWorker(store: FileStore): Promise<(() => Promise<void>) | undefined> {
-  mkdirSync(store.root, { recursive: true })
+  let started = true
+  const begin = () =>
+    client.workflow.start('search', {
+      workflowId,
+      taskQueue: queueOf(store),
+      args: [input],
+      workflowIdConflictPolicy: 'FAIL',
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      staticSummary: `${plan.name}: ${model}`,
+      staticDetails: `Run \`${run}\` of \`${basename(plan.specFile)}\`, digest \`${plan.digest.slice(0, 12)}\`. Stages: ${input.stages.map((s) => s.name).join(', ')}.`,
+      typedSearchAttributes: [
+        { key: modelKey, value: sealed(model) },
+        { key: specKey, value: sealed(plan.digest) },
+      ],
+    })
   try {
-    return await lock(store.root, { ...workerLock(store), update: 2000 })
+    await begin()
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ELOCKED') return undefined
-    throw error
-  }
-}
-
-/** Starts a detached worker unless one serves the store. */
-export async function ensureWorker(store: FileStore, address: string): Promise<void> {
-  if (await check(store.root, workerLock(store)).catch(() => false)) return
-  const logs = join(store.root, 'logs')
-  mkdirSync(logs, { recursive: true })
-  const output = openSync(join(logs, 'worker.log'), 'a')
-  const program = fileURLToPath(new URL('./main.js', import.meta.url))
-  const child = spawn(
-    process.execPath,
-    [program, 'worker', '--store', store.root, '--address', address, '--idle', '60'],
-    {
-      detached: true,
-      stdio: ['ignore', output, output],
-    },
-  )
-  child.unref()
-}
-
-export async function progressOf(client: Client, workflowId: string): Promise<SearchProgress | undefined> {
-  try {
-    // Without a worker nobody answers: not for long.
-    const query = () => client.workflow.getHandle(workflowId).query<SearchProgress>('progress')
-    return await client.withDeadline(Date.now() + 3000, query)
-  } catch {
-    // No worker answers yet, or the workflow is just starting.
-    return undefined
-  }
-}
-
-/** Follows a run to its end, with a worker as long as it lasts. @throws what made it fail */
-export async function follow(client: Client, store: FileStore, run: string, address: string): Promise<RunDocument> {
-  const document = await readRun(store, run)
-  const handle = client.workflow.getHandle(document.workflowId)
-  let over = false
-  const watch = async () => {
-    let shown = ''
-    for (let beat = 0; !over; beat++) {
-      if (beat % 5 === 0) await ensureWorker(store, address)
-      const progress = await progressOf(client, document.workflowId)
-      const text = progress ? describe(progress) : ''
-      if (text !== '' && text !== shown && !over) log(text)
-      if (text !== '') shown = text
-      await new Promise((resolve) => setTimeout(resolve, 1000))
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
+    const handle = client.workflow.getHandle(workflowId)
+    const running = await handle.describe()
+    if (running.typedSearchAttributes.get(specKey) !== sealed(plan.digest))
+      throw new Failure('InvalidInput', `The run "${run}" still runs another spec`, {
+        remedy: `Wait for it, cancel it (puzzleflow cancel ${run}), or give this run another name: --run ID.`,
+      })
+    started = running.taskQueue !== queueOf(store) && !(await isServed(client, running.taskQueue))
+    if (started) {
+      // Another version began it and none of its workers is left: what they finished is in the store.
+      await handle.terminate('goes on with another version of puzzleflow')
+      await begin()
     }
   }
-  const watching = watch()
-  try {
-    const { outputs } = (await handle.result()) as SearchResult
-    const finished = { ...document, outputs }
-    await store.putDocument(`runs/${run}`, finished)
-    return finished
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError)
-      throw new Failure('NoServer', `The server at ${address} does not know the run "${run}"`, {
-        remedy: 'Start it again with `puzzleflow run`: what is finished is reused.',
-      })
-    throw error
-  } finally {
-    over = true
-    await watching
-  }
-}
-
-const describe = ({ stages, fraction }: SearchProgress): string => {
-  const running = stages
-    .filter(({ state }) => state === 'running')
-    .map((s) => (s.total > 1 ? `${s.stage} ${s.done}/${s.total}` : s.stage))
-  const done = stages.filter(({ state }) => state === 'done').length
-  return `[${String(Math.round(fraction * 100)).padStart(3)} %] ${done} of ${stages.length} stages done${running.length ? `; running: ${running.join(', ')}` : ''}`
+  // The command that started it may have been killed before it could note so.
+  const noted = (await store.getDocument(`runs/${run}`)) as RunDocument | undefined
+  if (started || noted?.specDigest !== plan.digest) await store.putDocument(`runs/${run}`, document)
+  return started
 }

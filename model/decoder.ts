@@ -1,14 +1,12 @@
-import type { Slot, StateShape } from '../plugins/api/index.js'
-import { Graph, Session, type Tensor, type Value } from '../tensor/index.js'
-import { buildLayer, slotShapes } from './build.js'
+import { Session, type Tensor } from '../tensor/index.js'
+import { slotShapes } from './build.js'
 import type { Model } from './checkpoint.js'
-import { layerFacts } from './config.js'
+import { buildDecoding } from './decoding-graph.js'
 import { rotaryTables } from './rotary.js'
+import { DecodingState } from './state.js'
 
 /** Below this, weights are constants of the session (rearranged for speed, held twice while it is made); above, inputs. */
 const largestConstant = 256 * 2 ** 20
-/** Slots by which the buffers of per-token state grow. */
-const growth = 32
 
 export interface DecoderOptions {
   /** Sequences decoded side by side. */
@@ -16,6 +14,10 @@ export interface DecoderOptions {
   readonly threads?: number
   /** Whether logits come out beside the most likely token. Default false: they stay in native memory. */
   readonly logits?: boolean
+  /** Bytes of weights up to which they are constants of the session. Default 256 MiB. */
+  readonly largestConstant?: number
+  /** Writes profiles of the operators beside this path; `release` ends them. */
+  readonly profile?: string
 }
 
 /** Predictions for the token after the chunk. */
@@ -26,23 +28,13 @@ export interface Prediction {
   readonly logits?: Float32Array
 }
 
-/** State of one slot in JavaScript's memory. */
-interface Buffer {
-  readonly name: string
-  readonly shape: StateShape
-  data: Float32Array
-}
-
-/**
- * Generates token by token with state. All sequences of a batch stand at the same position. State that grows with tokens
- * lies in buffers [batch, heads, capacity, dim] that go into the graph whole and uncopied; only new rows come out.
- */
+/** Generates token by token with state. All sequences of a batch stand at the same position. */
 export class Decoder {
-  private position = 0
-  private capacity = 0
-  private readonly buffers: Buffer[]
+  private readonly state: DecodingState
   private stepping: Promise<Session> | undefined
   private readonly prefills = new Map<number, Promise<Session>>()
+  /** Rotary tables of positions 0 to below `rows`. */
+  private tables: { readonly cos: Float32Array; readonly sin: Float32Array; readonly rows: number }
 
   private constructor(
     private readonly model: Model,
@@ -50,19 +42,19 @@ export class Decoder {
     private readonly weights: Readonly<Record<string, Tensor>>,
     private readonly constant: boolean,
   ) {
-    this.buffers = stateShapes(model).map(({ name, shape }) => ({ name, shape, data: new Float32Array(0) }))
+    this.state = new DecodingState(model, options.batch)
+    this.tables = { cos: new Float32Array(0), sin: new Float32Array(0), rows: 0 }
   }
 
   static async create(model: Model, options: DecoderOptions): Promise<Decoder> {
-    const weights = await allWeights(model)
+    const weights = await decodingWeights(model)
     const bytes = Object.values(weights).reduce((n, { data }) => n + data.byteLength, 0)
-    return new Decoder(model, options, weights, bytes <= largestConstant)
+    return new Decoder(model, options, weights, bytes <= (options.largestConstant ?? largestConstant))
   }
 
   /** Forgets all tokens. */
   reset(): void {
-    this.position = 0
-    this.capacity = 0
+    this.state.reset()
   }
 
   /** Reads the first tokens, [batch * length]. */
@@ -71,138 +63,67 @@ export class Decoder {
     const length = ids.length / this.options.batch
     let session = this.prefills.get(length)
     if (!session) this.prefills.set(length, (session = this.build(length, false)))
-    const feeds = this.feeds(ids, length)
-    return this.finish(await (await session).run(feeds), length)
+    const out = await (await session).run(this.feeds(ids, length))
+    this.state.append(out, length)
+    return prediction(out)
   }
 
   /** Reads the next token of each sequence, [batch]. */
   async step(ids: Int32Array): Promise<Prediction> {
     this.stepping ??= this.build(1, true)
     const session = await this.stepping
-    const { batch } = this.options
-    const feeds = this.feeds(ids, 1)
-    const mask = new Float32Array(this.capacity).fill(-1e9, this.position)
-    feeds.mask = { dtype: 'float32', dims: [this.capacity], data: mask }
-    for (const { name, shape, data } of this.buffers) {
-      const dims =
-        shape.kind === 'per-token' ? [batch, shape.shape[0], this.capacity, shape.shape[1]] : [batch, ...shape.shape]
-      feeds[`past.${name}`] = { dtype: 'float32', dims, data }
-    }
-    return this.finish(await session.run(feeds), 1)
+    const out = await session.run({ ...this.feeds(ids, 1), ...this.state.feeds() })
+    this.state.append((out.state?.data ?? new Float32Array(0)) as Float32Array, 1)
+    return prediction(out)
   }
 
   private feeds(ids: Int32Array, length: number): Record<string, Tensor> {
-    const { rotary, headDim } = this.model.config
-    const { cos, sin } = rotaryTables(rotary, headDim, this.position, length)
-    const dims = [length, headDim]
+    const { headDim, rotary } = this.model.config
+    const start = this.state.position
+    const end = start + length
+    if (end > this.tables.rows) {
+      // Far enough that a step rarely makes tables.
+      const rows = Math.max(end, this.state.capacity)
+      this.tables = { ...rotaryTables(rotary, headDim, 0, rows), rows }
+    }
+    const rows = (table: Float32Array): Tensor => ({
+      dtype: 'float32',
+      dims: [length, headDim],
+      data: table.subarray(start * headDim, end * headDim),
+    })
     return {
       ...(this.constant ? {} : this.weights),
       ids: { dtype: 'int32', dims: [ids.length], data: ids },
-      cos: { dtype: 'float32', dims, data: cos },
-      sin: { dtype: 'float32', dims, data: sin },
-    }
-  }
-
-  /** Takes over new state. */
-  private finish(out: Record<string, Tensor>, length: number): Prediction {
-    const { batch } = this.options
-    if (this.position + length > this.capacity) this.grow(this.position + length)
-    for (const buffer of this.buffers) {
-      const rows = out[`state.${buffer.name}`]!.data as Float32Array
-      if (buffer.shape.kind === 'per-sequence') {
-        buffer.data = rows
-        continue
-      }
-      const [heads, dim] = buffer.shape.shape
-      const size = length * dim
-      for (let i = 0; i < batch * heads; i++)
-        buffer.data.set(rows.subarray(i * size, (i + 1) * size), (i * this.capacity + this.position) * dim)
-    }
-    this.position += length
-    return {
-      best: out.best!.data as Int32Array,
-      ...(out.logits ? { logits: out.logits.data as Float32Array } : {}),
-    }
-  }
-
-  private grow(tokens: number): void {
-    const before = this.capacity
-    this.capacity = Math.ceil((tokens + 1) / growth) * growth
-    for (const buffer of this.buffers) {
-      if (buffer.shape.kind !== 'per-token') continue
-      const [heads, dim] = buffer.shape.shape
-      const rows = this.options.batch * heads
-      const data = new Float32Array(rows * this.capacity * dim)
-      for (let i = 0; i < rows; i++)
-        if (before > 0)
-          data.set(buffer.data.subarray(i * before * dim, (i + 1) * before * dim), i * this.capacity * dim)
-      buffer.data = data
+      cos: rows(this.tables.cos),
+      sin: rows(this.tables.sin),
     }
   }
 
   private build(length: number, hasPast: boolean): Promise<Session> {
-    const { config, blocks } = this.model
-    const { batch } = this.options
-    const g = new Graph()
-    const weights: Record<string, Value> = {}
-    for (const [name, { dims, data, dtype }] of Object.entries(this.weights))
-      weights[name] = this.constant ? g.constant(data, dims) : g.input(name, dtype, dims)
-    const ids = g.input('ids', 'int32', [batch * length])
-    const rotary = {
-      cos: g.input('cos', 'float32', [length, config.headDim]),
-      sin: g.input('sin', 'float32', [length, config.headDim]),
-    }
-    const mask = hasPast ? g.input('mask', 'float32', ['capacity']) : undefined
-    const past = new Map<string, Value>()
-    if (hasPast)
-      for (const { name, shape } of this.buffers) {
-        const dims =
-          shape.kind === 'per-token' ? [batch, shape.shape[0], 'capacity', shape.shape[1]] : [batch, ...shape.shape]
-        past.set(name, g.input(`past.${name}`, 'float32', dims))
-      }
-    const of = (prefix: string, values: Iterable<[string, Value]>) =>
-      Object.fromEntries(
-        [...values].filter(([name]) => name.startsWith(prefix)).map(([name, v]) => [name.slice(prefix.length), v]),
-      )
-
-    let x = g.gather(weights.embedding!, ids, 0)
-    for (let layer = 0; layer < config.layers; layer++) {
-      const slotOf = (values: Iterable<[string, Value]>, kind: string) => ({
-        attention: of(`${kind}${layer}.attention.`, values),
-        ffn: of(`${kind}${layer}.ffn.`, values),
-      })
-      const result = buildLayer(g, x, config, layer, blocks, slotOf(Object.entries(weights), 'w.'), {
-        batch,
-        length,
-        rotary,
-        wantState: true,
-        ...(hasPast && mask ? { past: slotOf(past, ''), mask } : {}),
-      })
-      x = result.x
-      for (const slot of ['attention', 'ffn'] as const)
-        for (const [name, value] of Object.entries(result.state[slot]))
-          g.output(`state.${layer}.${slot}.${name}`, value)
-    }
-    // Only the last position of each sequence is asked for its next token.
-    const last = g.reshape(g.slice(g.reshape(x, [batch, length, config.hidden]), 1, length - 1, length), [
-      batch,
-      config.hidden,
-    ])
-    const logits = g.gemm(g.rmsNorm(last, weights.norm!, config.normEps), weights.head ?? weights.embedding!, {
-      transB: true,
+    const { batch, threads = 1, logits = false, profile } = this.options
+    const g = buildDecoding(this.model, this.weights, { batch, length, hasPast, constant: this.constant, logits })
+    return Session.create(g, {
+      threads,
+      prepacking: this.constant,
+      ...(profile !== undefined && { profile: `${profile}-${hasPast ? 'step' : `prefill-${length}`}` }),
     })
-    g.output('best', g.cast(g.argmax(logits, 1), 'int32'))
-    if (this.options.logits) g.output('logits', logits)
-    return Session.create(g, { threads: this.options.threads ?? 1, prepacking: this.constant })
   }
 
   async release(): Promise<void> {
-    for (const session of [this.stepping, ...this.prefills.values()]) await (await session)?.release()
+    for (const session of [this.stepping, ...this.prefills.values()]) {
+      if (this.options.profile !== undefined) (await session)?.endProfiling()
+      await (await session)?.release()
+    }
   }
 }
 
+const prediction = (out: Readonly<Record<string, Tensor>>): Prediction => ({
+  best: out.best!.data as Int32Array,
+  ...(out.logits && { logits: out.logits.data as Float32Array }),
+})
+
 /** Weights by graph names: `embedding`, `norm`, `head` (unless tied), `w.3.ffn.up`. */
-async function allWeights(model: Model): Promise<Record<string, Tensor>> {
+async function decodingWeights(model: Model): Promise<Record<string, Tensor>> {
   const { config, blocks } = model
   const matrix = (data: Float32Array): Tensor => ({ dtype: 'float32', dims: [config.vocabulary, config.hidden], data })
   const weights: Record<string, Tensor> = {
@@ -217,18 +138,4 @@ async function allWeights(model: Model): Promise<Record<string, Tensor>> {
         weights[`w.${layer}.${slot}.${name}`] = { dtype: 'float32', dims: own[name]!.shape, data: own[name]!.data }
     }
   return weights
-}
-
-/** States of all slots, named `3.attention.k`. */
-export function stateShapes({
-  config,
-  blocks,
-}: Model): { name: string; layer: number; slot: Slot; shape: StateShape }[] {
-  return config.blocks.flatMap((own, layer) =>
-    (['attention', 'ffn'] as const).flatMap((slot) => {
-      const { block, params } = own[slot]
-      const shapes = blocks.get(slot, block).state?.(layerFacts(config, layer), params) ?? []
-      return shapes.map((shape) => ({ name: `${layer}.${slot}.${shape.name}`, layer, slot, shape }))
-    }),
-  )
 }

@@ -46,7 +46,11 @@ export class Tokenizer {
     try {
       return new Tokenizer(new EngineClass(json, config), size)
     } catch (error) {
-      throw new Failure('InvalidInput', `${file} is not supported: ${(error as Error).message}`, { file, cause: error })
+      throw new Failure('InvalidInput', `${file} is not supported: ${(error as Error).message}`, {
+        file,
+        cause: error,
+        remedy: 'Use a tokenizer.json as the library `tokenizers` writes it.',
+      })
     }
   }
 
@@ -55,9 +59,10 @@ export class Tokenizer {
     return Array.from(this.engine.encode(text, { add_special_tokens: special }).ids, Number)
   }
 
-  /** Text of ids, special tokens left out. */
-  decode(ids: readonly number[]): string {
-    return this.engine.decode([...ids], { skip_special_tokens: true })
+  /** Text of ids, special tokens left out unless told otherwise. */
+  decode(ids: readonly number[], { special = false } = {}): string {
+    // The engine refuses an empty list.
+    return ids.length === 0 ? '' : this.engine.decode([...ids], { skip_special_tokens: !special })
   }
 }
 

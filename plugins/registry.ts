@@ -1,10 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { openModel, layerFacts } from '../model/index.js'
+import { layerFacts, openModel, type ModelConfig } from '../model/index.js'
 import { packageRoot } from '../store/paths.js'
+import type { PlannedPlugin } from '../spec/frozen-plan.js'
 import type { InputProblem, Inspection } from '../spec/registry.js'
-import { Failure, type BlockName, type Blocks, type JsonObject, type Stage } from './api/index.js'
+import { Failure, type BlockName, type Blocks, type BlockType, type JsonObject, type Stage } from './api/index.js'
 import { builtInBlocks, makeBlocks } from './blocks/index.js'
+import { inspectData } from './inspect-data.js'
 import { builtInStages } from './stages/index.js'
 
 /** Stage and block types that a plan can use. */
@@ -12,14 +14,28 @@ export interface Loaded {
   stage(name: string): Stage
   readonly stages: readonly Stage[]
   readonly blocks: Blocks
+  /** The plugin that one of these stage or block types came from; undefined when it came with puzzleflow. */
+  originOf(type: Stage | BlockType): PlannedPlugin | undefined
 }
 
 /** Loads stage and block types: those that come with puzzleflow. */
-export function loadPlugins(): Loaded {
-  const byName = new Map(builtInStages.map((stage) => [stage.name, stage]))
+export const loadPlugins = (): Loaded => makeLoaded(builtInStages, builtInBlocks)
+
+/** @throws Failure PluginBug when two types have the same name */
+export function makeLoaded(
+  stages: readonly Stage[],
+  blocks: readonly BlockType[],
+  originOf: Loaded['originOf'] = () => undefined,
+): Loaded {
+  const byName = new Map<string, Stage>()
+  for (const stage of stages) {
+    if (byName.has(stage.name)) throw new Failure('PluginBug', `There are two stage types named "${stage.name}"`)
+    byName.set(stage.name, stage)
+  }
   return {
-    stages: builtInStages,
-    blocks: makeBlocks(builtInBlocks),
+    stages,
+    blocks: makeBlocks(blocks),
+    originOf,
     stage(name) {
       const stage = byName.get(name)
       if (!stage) throw new Failure('InvalidInput', `There is no stage type "${name}"`)
@@ -42,8 +58,24 @@ export const builtInPipelines = (): string[] =>
     .filter((name) => name.endsWith('.yaml'))
     .map((name) => name.slice(0, -5))
 
+/** Mistakes in the inputs that only their contents tell. */
+export const inspectInputs = async (inputs: JsonObject, blocks: Blocks): Promise<Inspection> =>
+  inspectTexts(inputs, await inspectModel(inputs, blocks))
+
+/** What the model and the block types say. */
+export interface ModelInspection extends Inspection {
+  /** Absent when there is no model, or it cannot be read. */
+  readonly config?: ModelConfig
+}
+
+/** Adds mistakes in data and tasks. */
+export async function inspectTexts(inputs: JsonObject, found: ModelInspection): Promise<Inspection> {
+  const { config, problems, blocks } = found
+  return { problems: config ? [...problems, ...(await inspectData(inputs, config))] : problems, blocks }
+}
+
 /** Opens the parent (headers only) and asks every block type whether the parent can have what the space asks for. */
-export async function inspectInputs(inputs: JsonObject, blocks: Blocks): Promise<Inspection> {
+export async function inspectModel(inputs: JsonObject, blocks: Blocks): Promise<ModelInspection> {
   if (typeof inputs.model !== 'string' || inputs.space === undefined) return { problems: [], blocks: [] }
   const problem = (path: readonly (string | number)[], code: string, error: Failure): InputProblem => ({
     path,
@@ -74,5 +106,5 @@ export async function inspectInputs(inputs: JsonObject, blocks: Blocks): Promise
     { slot: 'attention', name: attention.block },
     { slot: 'ffn', name: ffn.block },
   ])
-  return { problems, blocks: own }
+  return { problems, blocks: own, config: model.config }
 }

@@ -22,6 +22,8 @@ export interface Result {
   }
   readonly limits: readonly { readonly limit: string; readonly held: boolean; readonly value: number }[]
   readonly solver: { readonly status: string; readonly objective: number; readonly bound: number; readonly gap: number }
+  /** Tasks that failed or were skipped: the search had to do without them. */
+  readonly leftOut?: readonly { readonly task: string; readonly reason: string }[]
   readonly baselines: Readonly<Record<string, { readonly objective: number | null; readonly feasible: boolean }>>
 }
 
@@ -30,7 +32,8 @@ export const format = (value: number | null | undefined): string =>
   Number.isFinite(value) ? String(Number(value!.toPrecision(4))) : '–'
 
 /** The result as a page of Markdown. */
-export function markdown({ verdict, reasons, parent, child, ratios, limits, solver, baselines }: Result): string {
+export function markdown(result: Result): string {
+  const { verdict, reasons, parent, child, ratios, limits, solver, baselines, leftOut = [] } = result
   const row = (name: string, a: number | null, b: number | null, ratio?: number | null) =>
     `| ${name} | ${format(a)} | ${format(b)} | ${format(ratio)} |`
   return [
@@ -61,6 +64,9 @@ export function markdown({ verdict, reasons, parent, child, ratios, limits, solv
     ...limits.map(({ limit, held, value }) => `- ${held ? 'held' : 'NOT held'}: ${limit} (${format(value)})`),
     ...(limits.length === 0 ? ['None.'] : []),
     '',
+    ...(leftOut.length > 0
+      ? ['## Left out of the search', '', ...leftOut.map(({ task, reason }) => `- ${task}: ${reason}`), '']
+      : []),
     '## Layers',
     '',
     '| layer | attention | ffn |',

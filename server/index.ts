@@ -1,1 +1,5 @@
-export { ensureServer, searchAttributes, serverStatus, stopServer, type ServerInfo } from './server.js'
+export { answers, searchAttributes } from './namespace.js'
+export { commandLine, endProcess, pause } from './processes.js'
+export { ensureServer, serverStatus, stopServer, type ServerInfo } from './server.js'
+export { accessTo, configuredAddress, connect, type Access } from './access.js'
+export { EncryptingCodec, keyFileVariable, payloadCodec, sealed } from './codec.js'

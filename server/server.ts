@@ -1,12 +1,12 @@
-import { Connection } from '@temporalio/client'
-import Long from 'long'
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { lock } from 'proper-lockfile'
 import { Failure } from '../plugins/api/index.js'
 import { stateDirectory } from '../store/paths.js'
+import { answers, searchAttributes, setUp } from './namespace.js'
 import { freePort } from './ports.js'
+import { commandLine, endProcess, findProcess, pause } from './processes.js'
 import { findProgram, type ServerProgram } from './programs.js'
 
 /** A server that can be used. */
@@ -20,20 +20,11 @@ export interface ServerInfo {
   readonly pid?: number
 }
 
-/** Search attributes of every search, beside those of Temporal. */
-export const searchAttributes = {
-  PuzzleModel: 'keyword',
-  PuzzleSpec: 'keyword',
-  PuzzleStage: 'keyword',
-  PuzzleProgress: 'double',
-} as const
-
-/** Numbers of Temporal's IndexedValueType. */
-const indexedValueType = { keyword: 2, double: 4 } as const
-
 const folder = () => join(stateDirectory(), 'server')
 const stateFile = () => join(folder(), 'server.json')
-const tenYears = 10 * 365 * 86_400
+const logFile = () => join(folder(), 'server.log')
+/** Milliseconds that a server may take to answer. */
+const patience = 60_000
 
 /**
  * A Temporal server: the one at the address given, ours that runs already, or one started now, detached, on loopback.
@@ -52,11 +43,18 @@ export async function ensureServer(options: {
     return { address: options.address, source: 'the address you gave' }
   }
   const running = await serverStatus()
-  if (running) return running
+  if (running) {
+    // It may be an older version's.
+    await setUp(running.address)
+    return running
+  }
   mkdirSync(folder(), { recursive: true })
-  const release = await lock(folder(), { stale: 60_000, retries: { retries: 600, factor: 1, minTimeout: 1000 } })
+  const release = await lock(folder(), { stale: 15_000, retries: { retries: 1200, factor: 1, minTimeout: 500 } })
   try {
-    return (await serverStatus()) ?? (await start(options.log))
+    const found = await serverStatus()
+    if (found) return found
+    await endLostServer(options.log)
+    return await start(options.log)
   } finally {
     await release()
   }
@@ -64,61 +62,113 @@ export async function ensureServer(options: {
 
 /** Our server, if it runs and answers. */
 export async function serverStatus(): Promise<ServerInfo | undefined> {
-  if (!existsSync(stateFile())) return undefined
-  let info: ServerInfo
-  try {
-    info = JSON.parse(readFileSync(stateFile(), 'utf8')) as ServerInfo
-  } catch {
-    return undefined
-  }
-  return isAlive(info.pid) && (await answers(info.address)) ? { ...info, source: 'already running' } : undefined
+  const info = ourServer()
+  return info && (await answers(info.address)) ? info : undefined
 }
 
 /** Ends our server. @returns whether one ran */
 export async function stopServer(): Promise<boolean> {
-  const info = await serverStatus()
-  if (info?.pid === undefined) return false
-  process.kill(info.pid, 'SIGTERM')
-  for (let i = 0; i < 100 && isAlive(info.pid); i++) await sleep(100)
-  if (isAlive(info.pid)) process.kill(info.pid, 'SIGKILL')
-  rmSync(stateFile(), { force: true })
+  const pid = ourServer()?.pid
+  if (pid === undefined) return false
+  await endProcess(pid)
   return true
 }
 
+/** Our server's process, whether it answers or not: the one that serves our database. A number in a file proves nothing. */
+function ourServer(): ServerInfo | undefined {
+  const known = lastServer()
+  const ours = (command: string) => isOurs(command) && existsSync(databaseOf(command))
+  if (known?.pid !== undefined && ours(commandLine(known.pid))) return { ...known, source: 'already running' }
+  // Whoever started it may have been killed before it could write the file.
+  const found = findProcess(ours)
+  const [, port, uiPort] = ports.exec(found?.command ?? '') ?? []
+  if (!found || port === undefined) return undefined
+  const [address, uiAddress] = [`127.0.0.1:${port}`, `http://127.0.0.1:${uiPort}`]
+  return { address, uiAddress, source: 'already running', pid: found.pid }
+}
+
+const isOurs = (command: string) => command.includes(`${folder()}/`) && ports.test(command)
+const databaseOf = (command: string) => / --db(?:-filename)? (.*?\.sqlite)/.exec(command)?.[1] ?? ''
+
+/** Ends a server whose database is gone: somebody removed the state directory, and it can write nothing any more. */
+async function endLostServer(log: (line: string) => void): Promise<void> {
+  const lost = findProcess((command) => isOurs(command) && !existsSync(databaseOf(command)))
+  if (!lost) return
+  log(`Temporal: the database of the running server (process ${lost.pid}) was removed: starting anew.`)
+  await endProcess(lost.pid)
+}
+
+/** Of the command line that `serverArguments` makes. */
+const ports = / --port (\d+) --ui-port (\d+)/
+
+/** The server that was started last, as its state file tells; none when the file is absent or damaged. */
+function lastServer(): ServerInfo | undefined {
+  try {
+    const info = JSON.parse(readFileSync(stateFile(), 'utf8')) as Partial<ServerInfo> | null
+    return typeof info?.address === 'string' ? (info as ServerInfo) : undefined
+  } catch {
+    return undefined
+  }
+}
+
 async function start(log: (line: string) => void): Promise<ServerInfo> {
+  const silent = ourServer()
+  if (silent) {
+    // It is starting, or very busy. One that hangs would hold the database.
+    for (const end = Date.now() + patience; Date.now() < end; await pause(200))
+      if (await answers(silent.address)) return silent
+    await endProcess(silent.pid!)
+  }
+  const before = silent ?? lastServer()
   const program = await findProgram(log)
-  const [port, uiPort] = [await freePort(7233), await freePort(8233)]
-  const logFile = join(folder(), 'server.log')
-  const output = openSync(logFile, 'a')
+  // Where it was before, workers and browsers find it again.
+  const wanted = { port: portOf(before?.address) ?? 7233, ui: portOf(before?.uiAddress) ?? 8233 }
+  for (let attempt = 1; ; attempt++) {
+    const port = await freePort(wanted.port)
+    const uiPort = await freePort(wanted.ui)
+    const started = await launch(program, port, uiPort)
+    // Somebody may have taken a port since it was free.
+    if (started === 'ended' && attempt < 3) continue
+    if (typeof started === 'string')
+      throw new Failure('NoServer', `The Temporal server (${program.source}) did not start: see ${logFile()}`, {
+        remedy: 'Give the address of another server: --address HOST:PORT.',
+      })
+    const address = `127.0.0.1:${port}`
+    await setUp(address)
+    const info: ServerInfo = { address, uiAddress: `http://127.0.0.1:${uiPort}`, source: program.source, pid: started }
+    writeFileSync(`${stateFile()}.tmp`, JSON.stringify(info))
+    renameSync(`${stateFile()}.tmp`, stateFile())
+    const usual = port === wanted.port && uiPort === wanted.ui
+    log(
+      `Temporal: ${program.source}, at ${address}, UI at ${info.uiAddress}${usual ? '' : ' (the usual ports are taken)'}`,
+    )
+    return info
+  }
+}
+
+const portOf = (address: string | undefined): number | undefined =>
+  Number(/:(\d+)$/.exec(address ?? '')?.[1]) || undefined
+
+/** Starts a program, detached. @returns its process id when it answers */
+async function launch(program: ServerProgram, port: number, uiPort: number): Promise<number | 'ended' | 'silent'> {
+  const output = openSync(logFile(), 'a')
   const child = spawn(program.path, serverArguments(program, port, uiPort), {
     detached: true,
     stdio: ['ignore', output, output],
   })
-  let failed: Error | undefined
-  child.on('error', (error) => (failed = error))
+  closeSync(output)
+  let over = false
+  child.on('error', () => (over = true)).on('exit', () => (over = true))
   child.unref()
-  const address = `127.0.0.1:${port}`
-  for (let i = 0; ; i++) {
-    if (await answers(address)) break
-    if (failed || child.exitCode !== null || i > 150)
-      throw new Failure('NoServer', `The Temporal server (${program.source}) did not start: see ${logFile}`, {
-        remedy: 'Give the address of another server: --address HOST:PORT.',
-        cause: failed,
-      })
-    await sleep(200)
-  }
-  await setUp(address)
-  const info: ServerInfo = {
-    address,
-    uiAddress: `http://127.0.0.1:${uiPort}`,
-    source: program.source,
-    ...(child.pid === undefined ? {} : { pid: child.pid }),
-  }
-  writeFileSync(`${stateFile()}.tmp`, JSON.stringify(info))
-  renameSync(`${stateFile()}.tmp`, stateFile())
-  const other = port === 7233 && uiPort === 8233 ? '' : ' (the usual ports are taken)'
-  log(`Temporal: ${program.source}, at ${address}, UI at ${info.uiAddress}${other}`)
-  return info
+  for (const end = Date.now() + patience; !over && Date.now() < end; await pause(100))
+    if (await answers(`127.0.0.1:${port}`)) {
+      // Another server may answer there, and ours be about to give up.
+      await pause(100)
+      if (!over && child.pid !== undefined) return child.pid
+    }
+  if (over || child.pid === undefined) return 'ended'
+  await endProcess(child.pid)
+  return 'silent'
 }
 
 function serverArguments({ kind }: ServerProgram, port: number, uiPort: number): string[] {
@@ -128,56 +178,6 @@ function serverArguments({ kind }: ServerProgram, port: number, uiPort: number):
     return ['--db', file, '--port', `${port}`, '--ui-port', `${uiPort}`, '--attributes', pairs.join(',')]
   const attributes = pairs.flatMap((pair) => ['--search-attribute', pair.replace(/=./, (c) => c.toUpperCase())])
   const ports = ['--ip', '127.0.0.1', '--port', `${port}`, '--ui-port', `${uiPort}`]
-  return ['server', 'start-dev', '--db-filename', file, '--log-level', 'warn', ...ports, ...attributes]
+  const fair = ['--dynamic-config-value', 'matching.enableFairness=true']
+  return ['server', 'start-dev', '--db-filename', file, '--log-level', 'warn', ...ports, ...fair, ...attributes]
 }
-
-/** Whether a server answers, and knows its default namespace. */
-async function answers(address: string): Promise<boolean> {
-  let connection: Connection | undefined
-  try {
-    connection = await Connection.connect({ address, connectTimeout: 1500 })
-    await connection.workflowService.describeNamespace({ namespace: 'default' })
-    return true
-  } catch {
-    return false
-  } finally {
-    await connection?.close()
-  }
-}
-
-/** Long retention and our search attributes, where they are missing and may be set. */
-async function setUp(address: string): Promise<void> {
-  const connection = await Connection.connect({ address })
-  try {
-    const namespace = 'default'
-    const { config } = await connection.workflowService.describeNamespace({ namespace })
-    if (Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) < 30 * 86_400)
-      await connection.workflowService
-        .updateNamespace({
-          namespace,
-          config: { workflowExecutionRetentionTtl: { seconds: Long.fromNumber(tenYears) } },
-        })
-        .catch(() => undefined)
-    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace })
-    const missing = Object.entries(searchAttributes).filter(([name]) => !(name in (customAttributes ?? {})))
-    if (missing.length > 0)
-      await connection.operatorService.addSearchAttributes({
-        namespace,
-        searchAttributes: Object.fromEntries(missing.map(([name, type]) => [name, indexedValueType[type]])),
-      })
-  } finally {
-    await connection.close()
-  }
-}
-
-function isAlive(pid: number | undefined): boolean {
-  if (pid === undefined) return false
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
-
-const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))

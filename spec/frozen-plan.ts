@@ -12,6 +12,12 @@ export interface RetryPolicy {
   readonly within?: number
 }
 
+/**
+ * What a task that fails for good does to its stage: `fail-fast` ends it at once; `finish-running` lets running tasks
+ * finish; `continue` leaves the task out, if the stage can do without; `wait` waits for somebody's `retry` or `skip`.
+ */
+export type FailurePolicy = 'fail-fast' | 'finish-running' | 'continue' | 'wait'
+
 /** A stage of the pipeline, ready to run. */
 export interface PlannedStage {
   readonly name: string
@@ -26,6 +32,15 @@ export interface PlannedStage {
   readonly params: JsonObject
   /** Runs alone on its worker. */
   readonly exclusive?: boolean
+  /** Waits for a person instead of doing work. */
+  readonly gate?: boolean
+  /** Can do without some of its tasks. */
+  readonly partial?: boolean
+  /** Workers that do its tasks: those of `worker --queue`. */
+  readonly queue?: string
+  readonly onFailure?: FailurePolicy
+  /** Share of tasks that must succeed where failed ones are left out, 0..1. */
+  readonly minimumSuccess?: number
   readonly retry?: RetryPolicy
   /** Seconds that one attempt of a task may take. */
   readonly timeout?: number
@@ -42,10 +57,10 @@ export interface PlannedBlock {
 
 /** A plugin as the plan uses it. */
 export interface PlannedPlugin {
-  /** As the spec writes it. */
+  /** Name and version of its package.json, wherever it lies. */
   readonly name: string
   readonly version: string
-  /** Of its code. */
+  /** Of its code, compiled; this machine's cache keeps it under this digest. */
   readonly digest: Digest
 }
 

@@ -2,7 +2,7 @@ import type { Json, JsonObject } from '../plugins/api/block.js'
 import { readSchema } from '../schemas/read.js'
 import { suggest, type Diagnostic } from './diagnostics.js'
 import { readDocument, type SourceDocument } from './document.js'
-import type { RetryPolicy } from './frozen-plan.js'
+import type { PlannedStage } from './frozen-plan.js'
 import { validatorOf } from './keywords.js'
 import type { Registry } from './registry.js'
 import { mergedSite, siteOf, type Site } from './site.js'
@@ -21,14 +21,16 @@ export interface StageNode {
   readonly uses: string
   readonly needs: readonly Need[]
   readonly params: JsonObject
-  readonly exclusive?: boolean
-  readonly retry?: RetryPolicy
-  readonly timeout?: number
+  readonly execution: Execution
   /** Of the stage's definition: `/uses`, `/needs/0`. */
   readonly site: Site
   /** Of the parameters. */
   readonly paramsSite: Site
 }
+
+/** How a stage's tasks are run: nothing that their results depend on. */
+export type Execution = Pick<PlannedStage, 'exclusive' | 'retry' | 'timeout' | 'queue' | 'onFailure' | 'minimumSuccess'>
+const executionKeys = ['exclusive', 'retry', 'timeout', 'queue', 'onFailure', 'minimumSuccess'] as const
 
 export interface Pipeline {
   /** `custom` for a pipeline written in the spec. */
@@ -168,20 +170,49 @@ export function applySpecStages(
       nodes.set(name, { ...node, params, paramsSite: mergedSite(site, node.paramsSite) })
     }
   }
+  applyExecution(nodes, spec, report)
   return { stages: [...nodes.values()], leftOut }
 }
 
+/** Schema of what `execution:` says of a stage. */
+export const executionSchema = (): JsonObject => {
+  const { properties } = stageSchema as unknown as { properties: JsonObject }
+  const own = executionKeys.map((key) => [key, properties[key]!])
+  return { type: 'object', additionalProperties: false, properties: Object.fromEntries(own) as JsonObject }
+}
+
+function applyExecution(
+  nodes: Map<string, StageNode>,
+  spec: SourceDocument,
+  report: (found: Diagnostic) => void,
+): void {
+  const written = isMap(spec.data.execution) ? spec.data.execution : {}
+  for (const [name, value] of Object.entries(written)) {
+    const site = siteOf(spec.map, pointer(['execution', name]))
+    const node = nodes.get(name)
+    if (!node) {
+      const message = `There is no stage "${name}" to say how it is executed.`
+      report(site.diagnose('', 'key', { code: 'unknown-stage', message, hint: suggest(name, [...nodes.keys()]) }))
+      continue
+    }
+    if (!isMap(value)) continue // the envelope's schema says so
+    const { data, findings } = checkValue(executionSchema(), value, `execution.${name}`)
+    for (const finding of findings) report(site.diagnose(finding.at, finding.where, finding))
+    nodes.set(name, { ...node, execution: { ...node.execution, ...(data as Execution) } })
+  }
+}
+
 function makeNode(name: string, definition: Readonly<Record<string, unknown>>, site: Site): StageNode {
-  const { uses = name, needs = [], exclusive, retry, timeout } = definition
+  const { uses = name, needs = [] } = definition
   const texts = Array.isArray(needs) ? needs.filter((need): need is string => typeof need === 'string') : []
   return {
     name,
     uses: typeof uses === 'string' ? uses : name,
     needs: texts.map((text) => ({ stage: text.replace(/\?$/, ''), optional: text.endsWith('?') })),
     params: isMap(definition.with) ? definition.with : {},
-    ...(typeof exclusive === 'boolean' && { exclusive }),
-    ...(isMap(retry) && { retry: retry }),
-    ...(typeof timeout === 'number' && { timeout }),
+    execution: Object.fromEntries(
+      executionKeys.filter((key) => definition[key] !== undefined).map((key) => [key, definition[key]]),
+    ),
     site,
     paramsSite: inner(site, '/with'),
   }

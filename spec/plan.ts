@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { isAbsolute, normalize } from 'node:path/posix'
 import type { JsonObject } from '../plugins/api/block.js'
 import { readSchema } from '../schemas/read.js'
@@ -7,12 +6,14 @@ import { digestJson, type Digest } from '../store/digest.js'
 import { checkDag } from './dag.js'
 import { sortDiagnostics, suggest, type Diagnostic } from './diagnostics.js'
 import { readDocument, type SourceDocument } from './document.js'
-import type { FrozenPlan, PlannedPlugin, PlannedStage } from './frozen-plan.js'
+import type { FrozenPlan, PlannedStage } from './frozen-plan.js'
 import { checkPath, digestPath } from './input-files.js'
 import { checkInputs, distinct, plannedBlock, resolvePaths, type PathUse } from './inputs.js'
 import { applySpecStages, readPipeline, type Pipeline, type StageNode } from './pipeline.js'
 import type { Registry, StageInfo } from './registry.js'
+import { specPlugins, withoutMissing } from './plugins.js'
 import { pointer } from './source-map.js'
+import { readSpecText } from './spec-text.js'
 import { checkValue, setValue } from './validate.js'
 
 export interface CompiledSpec {
@@ -30,27 +31,21 @@ const envelope = readSchema('spec')
  * @throws Failure when a plugin's schema is wrong
  */
 export async function compileSpec(file: string, registry: Registry): Promise<CompiledSpec> {
-  let text
-  try {
-    text = await readFile(file, 'utf8')
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    const message = code === 'ENOENT' ? `There is no file "${file}".` : `The spec cannot be read: ${code}.`
-    return { diagnostics: [{ file, line: 1, column: 1, code: 'missing-file', message }] }
-  }
-  return compileText(file, text, registry)
+  const read = await readSpecText(file)
+  return 'text' in read ? compileText(file, read.text, registry) : { diagnostics: [read.problem] }
 }
 
 /** The same for a text that is not, or not yet, in the file. */
 export async function compileText(file: string, text: string, registry: Registry): Promise<CompiledSpec> {
   const spec = readDocument(file, text)
   const diagnostics = [...spec.diagnostics]
-  const report = (found: Diagnostic) => void diagnostics.push(found)
+  let report = (found: Diagnostic): void => void diagnostics.push(found)
   const done = (): CompiledSpec => ({ diagnostics: sortDiagnostics(diagnostics) })
   if (spec.unreadable || Object.keys(spec.data).length === 0) return done()
 
   const head = checkEnvelope(spec, report)
-  const { registry: all, plugins } = await loadPlugins(head.data, spec, registry, report)
+  const { registry: all, plugins, complete } = await specPlugins(spec, registry, report)
+  if (!complete) report = withoutMissing(report)
   const pipeline = readPipeline(spec, all, report)
   if (!pipeline) return done()
   checkKeys(spec, pipeline, report)
@@ -106,26 +101,6 @@ function checkKeys(spec: SourceDocument, { name, inputs }: Pipeline, report: (fo
   }
 }
 
-async function loadPlugins(
-  { plugins: written }: JsonObject,
-  spec: SourceDocument,
-  registry: Registry,
-  report: (found: Diagnostic) => void,
-): Promise<{ readonly registry: Registry; readonly plugins: readonly PlannedPlugin[] }> {
-  const names = Array.isArray(written) ? written.filter((name): name is string => typeof name === 'string') : []
-  if (names.length === 0) return { registry, plugins: [] }
-  const place = (name: string) => pointer(['plugins', (written as readonly unknown[]).indexOf(name)])
-  if (!registry.withPlugins) {
-    const message = 'Plugins cannot be loaded here.'
-    report(spec.map.diagnose('/plugins', 'key', { code: 'unknown-plugin', message }))
-    return { registry, plugins: [] }
-  }
-  const loaded = await registry.withPlugins(names, dirname(resolve(spec.file)))
-  for (const { plugin, message, hint } of loaded.failures)
-    report(spec.map.diagnose(place(plugin), 'value', { code: 'unknown-plugin', message, hint }))
-  return loaded
-}
-
 function planStage(
   node: StageNode,
   index: number,
@@ -134,7 +109,7 @@ function planStage(
   registry: Registry,
   report: (found: Diagnostic) => void,
 ): { readonly stage: PlannedStage; readonly paths: readonly PathUse[] } {
-  const { name, uses, retry, timeout, site, paramsSite } = node
+  const { name, uses, execution, site, paramsSite } = node
   const type = registry.stages.get(uses)
   if (!type) {
     const message = `There is no stage type "${uses}".`
@@ -144,18 +119,26 @@ function planStage(
   } else checkReads(node, type, pipeline, report)
   const checked = checkValue(type?.parameters ?? {}, node.params, `stages.${name}`, `stage type ${uses}`)
   for (const finding of checked.findings) report(paramsSite.diagnose(finding.at, finding.where, finding))
-  const exclusive = node.exclusive ?? type?.exclusive
+  const exclusive = execution.exclusive ?? type?.exclusive
+  if (execution.onFailure === 'continue' && type && !type.partial) {
+    const message = `Stage "${name}" cannot do without any of its tasks, so failed ones cannot be left out.`
+    report(
+      site.diagnose('', 'key', { code: 'needs-all-tasks', message, hint: 'use `onFailure: wait` or `finish-running`' }),
+    )
+  }
   return {
     stage: {
       name,
       uses,
       version: type?.version ?? 0,
+      ...(type?.plugin !== undefined && { plugin: type.plugin }),
       needs,
       params: checked.data,
       ...(type?.plugin !== undefined && { plugin: type.plugin }),
+      ...execution,
       ...(exclusive !== undefined && { exclusive }),
-      ...(retry !== undefined && { retry }),
-      ...(timeout !== undefined && { timeout }),
+      ...(type?.partial !== undefined && { partial: type.partial }),
+      ...(type?.gate !== undefined && { gate: type.gate }),
     },
     paths: resolvePaths(checked.data, checked.paths, paramsSite, `/stages/${index}/params`, `stages.${name}`),
   }

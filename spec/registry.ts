@@ -12,6 +12,10 @@ export interface StageInfo {
   /** Inputs of the pipeline that it reads. */
   readonly reads: readonly string[]
   readonly exclusive?: boolean
+  /** Can do without some of its tasks. */
+  readonly partial?: boolean
+  /** Waits for a person instead of doing work. */
+  readonly gate?: boolean
   /** Digest of the plugin that it came from, unless it is built in. */
   readonly plugin?: Digest
 }
@@ -67,7 +71,12 @@ export interface Registry {
     readonly registry: Registry
     readonly plugins: readonly PlannedPlugin[]
     /** Plugins that could not be loaded. */
-    readonly failures: readonly { readonly plugin: string; readonly message: string; readonly hint?: string }[]
+    readonly failures: readonly {
+      readonly plugin: string
+      readonly code: string
+      readonly message: string
+      readonly hint?: string
+    }[]
   }>
 
   /**

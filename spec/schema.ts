@@ -1,10 +1,13 @@
 import { readSchema } from '../schemas/read.js'
 import type { Slot } from '../plugins/api/block.js'
-import type { Diagnostic } from './diagnostics.js'
-import { namedPipeline, type Pipeline } from './pipeline.js'
+import { sortDiagnostics, type Diagnostic } from './diagnostics.js'
+import { readDocument } from './document.js'
+import { executionSchema, namedPipeline, readPipeline, type Pipeline } from './pipeline.js'
+import { specPlugins } from './plugins.js'
 import type { Registry } from './registry.js'
 import { siteOf } from './site.js'
 import { SourceMap } from './source-map.js'
+import { readSpecText } from './spec-text.js'
 import { quantityExamples, type QuantityKind } from './units.js'
 
 type Schema = Record<string, unknown>
@@ -19,41 +22,103 @@ export function specSchema(registry: Registry, pipeline = 'puzzle'): Schema {
   const found: Diagnostic[] = []
   const compiled = namedPipeline(pipeline, siteOf(new SourceMap('schema')), registry, (d) => void found.push(d))
   if (!compiled || found.length > 0) throw new Error(found[0]?.message ?? `There is no pipeline "${pipeline}".`)
-  const envelope = readSchema('spec')
+  return schemaOf(compiled, registry)
+}
+
+/**
+ * The same for one spec: of its own pipeline, with what its plugins hold. Mistakes elsewhere in the spec do not matter.
+ * @param file  path of the spec
+ */
+export async function schemaOfSpec(
+  file: string,
+  registry: Registry,
+): Promise<{ readonly schema?: Schema; readonly diagnostics: readonly Diagnostic[] }> {
+  const read = await readSpecText(file)
+  if ('problem' in read) return { diagnostics: [read.problem] }
+  const spec = readDocument(file, read.text)
+  if (spec.unreadable) return { diagnostics: spec.diagnostics }
+  const found: Diagnostic[] = []
+  const report = (diagnostic: Diagnostic) => void found.push(diagnostic)
+  const { registry: all, complete } = await specPlugins(spec, registry, report)
+  const pipeline = complete ? readPipeline(spec, all, report) : undefined
+  if (!pipeline || found.length > 0) return { diagnostics: sortDiagnostics(found) }
+  return { schema: schemaOf(pipeline, all), diagnostics: [] }
+}
+
+function schemaOf(pipeline: Pipeline, registry: Registry): Schema {
+  const { required, ...envelope } = readSchema('spec')
+  const own = pipeline.name === 'custom'
   const defs: Schema = {}
-  const inputs = plain({ ...compiled.inputs }, registry, 'inputs', defs)
+  const inputs = plain({ ...pipeline.inputs }, registry, 'inputs', defs)
   Object.assign(defs, inputs.$defs)
+  const properties = envelope.properties as Schema
   return {
     ...envelope,
-    title: `puzzleflow spec of pipeline ${pipeline}`,
+    title: own ? 'puzzleflow spec with a pipeline of its own' : `puzzleflow spec of pipeline ${pipeline.name}`,
     description: 'Made by `puzzleflow schema spec`.',
-    // A spec may bring a pipeline of its own, whose inputs are others.
-    if: { properties: { pipeline: { const: pipeline } } },
-    then: { required: compiled.inputs.required },
+    required: own ? [...(required as string[]), 'pipeline', ...pipeline.inputs.required] : required,
+    // A spec may bring another pipeline, whose inputs are others.
+    ...(own
+      ? {}
+      : { if: { properties: { pipeline: { const: pipeline.name } } }, then: { required: pipeline.inputs.required } }),
     properties: {
-      ...(envelope.properties as Schema),
+      ...properties,
       ...(inputs.properties as Schema),
-      stages: stagesSchema(compiled, registry, defs),
+      pipeline: pipelineSchema(properties.pipeline as Schema, registry, defs),
+      stages: stagesSchema(pipeline, registry, defs),
+      execution: {
+        type: 'object',
+        properties: Object.fromEntries(
+          pipeline.stages.map(({ name }) => [name, plain(executionSchema(), registry, 'execution', defs)]),
+        ),
+      },
     },
     additionalProperties: false,
     $defs: defs,
   }
 }
 
-function stagesSchema(pipeline: Pipeline, registry: Registry, defs: Schema): Schema {
-  const added = readSchema('pipeline').$defs as { stage: object }
-  defs['added-stage'] = { ...plain(added.stage, registry, 'added-stage', defs), required: ['uses'] }
-  const properties: Schema = {}
-  for (const { name, uses } of pipeline.stages) {
-    const type = registry.stages.get(uses)
-    const parameters: Schema = type ? { ...plain(type.parameters, registry, `stage-${uses}`, defs) } : {}
-    // The pipeline's own `with` may hold what is required.
-    delete parameters.required
-    delete parameters.$schema
-    delete parameters.$defs
-    properties[name] = { anyOf: [parameters, { const: false }, { type: 'null' }] }
+/** A pipeline's name, or one written in the spec. */
+function pipelineSchema(envelope: Schema, registry: Registry, defs: Schema): Schema {
+  const { $defs, ...written } = without(readSchema('pipeline'), '$schema')
+  const stage = plain(($defs as { stage: object }).stage, registry, 'stage', defs)
+  const withParameters = (type: string) => ({ properties: { with: parametersOf(type, registry, defs) } })
+  const allOf = registry.stages.names().map((type) => ({
+    if: { properties: { uses: { const: type } }, required: ['uses'] },
+    then: withParameters(type),
+  }))
+  defs.stage = { ...stage, allOf }
+  // A stage that does not say what it uses is of the type of its own name.
+  const named = registry.stages
+    .names()
+    .map((type) => [type, { $ref: '#/$defs/stage', if: { not: { required: ['uses'] } }, then: withParameters(type) }])
+  const { properties } = written as { properties: Schema }
+  const stages = {
+    ...(properties.stages as Schema),
+    properties: Object.fromEntries(named) as Schema,
+    additionalProperties: { $ref: '#/$defs/stage' },
   }
+  return {
+    ...without(envelope, 'type'),
+    anyOf: [{ type: 'string' }, { ...written, properties: { ...properties, stages } }],
+  }
+}
+
+function stagesSchema(pipeline: Pipeline, registry: Registry, defs: Schema): Schema {
+  defs['added-stage'] = { $ref: '#/$defs/stage', required: ['uses'] }
+  const properties: Schema = {}
+  for (const { name, uses } of pipeline.stages)
+    properties[name] = { anyOf: [parametersOf(uses, registry, defs), { const: false }, { type: 'null' }] }
   return { type: 'object', properties, additionalProperties: { $ref: '#/$defs/added-stage' } }
+}
+
+/** Parameters of a stage type, none of them required: what a pipeline and a spec say is laid one over the other. */
+function parametersOf(type: string, registry: Registry, defs: Schema): Schema {
+  const owner = `stage-${type}`
+  const info = registry.stages.get(type)
+  if (!info) return { type: 'object' }
+  defs[owner] ??= without(without(plain(info.parameters, registry, owner, defs), 'required'), '$schema')
+  return { $ref: `#/$defs/${owner}` }
 }
 
 /** A schema whose keywords any editor knows. Definitions move to `defs`, under names that start with `owner`. */

@@ -1,25 +1,60 @@
-import { proxyActivities, setCurrentDetails } from '@temporalio/workflow'
+import {
+  getExternalWorkflowHandle,
+  proxyActivities,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow'
+import { paceSignal, retrySignal, skipSignal, troubleSignal } from './messages.js'
 import { taskOptions } from './options.js'
-import type { Activities, GroupInput, TaskDone } from './types.js'
-import { inWindow } from './window.js'
+import { Tasks } from './tasks.js'
+import type { Activities, GroupInput, TaskResult } from './types.js'
 
-/** Tasks in flight at once. */
-const window = 16
-
-/** The tasks of one group (a layer's), some at a time. */
-export async function group({ group: own, node, ...request }: GroupInput): Promise<TaskDone[]> {
-  let done = 0
-  const show = () => setCurrentDetails(`${node.name}, ${own.name}: ${done} of ${own.tasks.length} tasks done`)
-  show()
-  return inWindow(own.tasks, window, async (task) => {
-    const { executeTask } = proxyActivities<Activities>({
-      ...taskOptions(node),
-      activityId: `${node.name}/${task.id}`,
-      summary: `${node.name}: ${task.label}`,
-    })
-    const result = await executeTask({ ...request, task })
-    done++
-    show()
-    return result
+/** The tasks of one group (a layer's), at the pace that its search tells. */
+export async function group({ group: own, node, pace, skipped, ...request }: GroupInput): Promise<TaskResult[]> {
+  const { parent } = workflowInfo()
+  let [done, paused] = [0, pace.paused]
+  const show = () =>
+    setCurrentDetails(
+      `${node.name}, ${own.name}: ${done} of ${own.tasks.length} tasks done${paused ? ', **paused**' : ''}`,
+    )
+  const tasks = new Tasks({
+    node,
+    pace,
+    execute: (task) => executeTask(node, task, request),
+    onTrouble: (task, failure) => {
+      if (parent)
+        void getExternalWorkflowHandle(parent.workflowId, parent.runId)
+          .signal(troubleSignal, { task: `${node.name}/${task.id}`, ...failure })
+          .catch(() => undefined)
+    },
+    onResult: () => {
+      done++
+      show()
+    },
   })
+  setHandler(paceSignal, (next) => {
+    paused = next.paused
+    tasks.setPace(next)
+    show()
+  })
+  setHandler(retrySignal, (id) => tasks.retry(id))
+  setHandler(skipSignal, ({ id, reason }) => tasks.skip(id, reason))
+  for (const { id, reason } of skipped) tasks.skip(id, reason)
+  show()
+  return tasks.run(own.tasks)
+}
+
+/** One activity for a task, named for it. */
+export function executeTask(
+  node: GroupInput['node'],
+  task: GroupInput['group']['tasks'][number],
+  request: Pick<GroupInput, 'plan' | 'stage' | 'outputs' | 'tasks'>,
+) {
+  const { executeTask } = proxyActivities<Activities>({
+    ...taskOptions(node),
+    activityId: `${node.name}/${task.id}`,
+    summary: `${node.name}: ${task.label}`,
+  })
+  return executeTask({ ...request, task })
 }

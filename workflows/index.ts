@@ -1,3 +1,3 @@
 /** What the worker's workflow bundle holds. */
 export { group } from './group.js'
-export { progressQuery, search } from './search.js'
+export { search } from './search.js'

@@ -1,14 +1,28 @@
-import type { RetryPolicy } from '../spec/frozen-plan.js'
+import type { FailurePolicy, RetryPolicy } from '../spec/frozen-plan.js'
 import type { ArtifactRef } from '../store/store.js'
+import type { Approval, Pace } from './messages.js'
 
 /** A stage as the workflow sees it. */
 export interface StageNode {
   readonly name: string
+  /** Name of the run: tasks of different runs get their turns. */
+  readonly run: string
   readonly needs: readonly string[]
   readonly exclusive?: boolean
+  /** Waits for a person instead of doing work. */
+  readonly gate?: boolean
+  /** Can do without some of its tasks. */
+  readonly partial?: boolean
+  /** Workers that do its tasks: those of `worker --queue`. Default: those of the run. */
+  readonly queue?: string
+  readonly onFailure?: FailurePolicy
+  /** Share of tasks that must succeed where failed ones are left out, 0..1. */
+  readonly minimumSuccess?: number
   readonly retry?: RetryPolicy
   /** Seconds of one attempt of a task. */
   readonly timeout?: number
+  /** Seconds without a sign of life after which an attempt is taken for lost. Default 20. */
+  readonly heartbeat?: number
 }
 
 /** Input of the workflow `search`. The plan itself stays in the store. */
@@ -19,6 +33,10 @@ export interface SearchInput {
   readonly model: string
   readonly plan: ArtifactRef
   readonly stages: readonly StageNode[]
+  /** Outputs of stages that are needed but not run. */
+  readonly given: StageOutputs
+  /** Tasks in flight at once, of each stage. */
+  readonly concurrency?: number
 }
 
 /** What a stage needs of those before it: an artifact with the outputs of each. */
@@ -50,6 +68,17 @@ export interface TaskDone {
   readonly seconds: number
 }
 
+/** A task that is done, or left out: it failed, or somebody said so. */
+export type TaskResult =
+  | ({ readonly kind: 'done' } & TaskDone)
+  | { readonly kind: 'skipped'; readonly reason: string; readonly failed?: boolean }
+
+/** A task that is left out. */
+export interface Skipped {
+  readonly task: string
+  readonly reason: string
+}
+
 export interface StageRequest {
   readonly plan: ArtifactRef
   readonly stage: string
@@ -61,30 +90,56 @@ export interface TaskRequest extends StageRequest {
 }
 export interface GatherRequest extends StageRequest {
   readonly tasks: ArtifactRef
-  readonly keys: readonly string[]
+  /** In the order of the tasks; null where a task is left out. */
+  readonly keys: readonly (string | null)[]
+  readonly skipped: readonly Skipped[]
 }
+export interface ApprovalRequest extends StageRequest {
+  /** Absent to see whether the question was answered before. */
+  readonly answer?: Approval
+}
+export type ApprovalResult =
+  | { readonly kind: 'open'; readonly question: string }
+  | { readonly kind: 'refused'; readonly comment?: string }
+  | { readonly kind: 'approved'; readonly outputs: ArtifactRef }
 
 /** The activities that the worker offers. */
 export interface Activities {
   planStage(request: StageRequest): Promise<PlannedTasks>
   executeTask(request: TaskRequest): Promise<TaskDone>
+  approval(request: ApprovalRequest): Promise<ApprovalResult>
   gatherStage(request: GatherRequest): Promise<TaskDone & { readonly outputs: ArtifactRef }>
+  /** Asks the server to cancel the workflow that calls it. */
+  cancelRun(): Promise<void>
 }
 
 export interface GroupInput extends StageRequest {
   readonly tasks: ArtifactRef
   readonly group: TaskGroup
   readonly node: StageNode
+  readonly pace: Pace
+  /** Tasks that were left out before it began. */
+  readonly skipped: readonly { readonly id: string; readonly reason: string }[]
 }
 
 /** Where a stage stands. */
 export interface StageProgress {
   readonly stage: string
-  state: 'waiting' | 'running' | 'done' | 'failed'
+  /** `asking`: it waits for a person's approval. */
+  state: 'waiting' | 'running' | 'asking' | 'done' | 'failed' | 'cancelled'
+  /** Tasks, those that are left out included. */
   done: number
   total: number
   reused: number
+  /** Of work, in all tasks. */
   seconds: number
+  skipped: readonly Skipped[]
+  /** Tasks that failed and wait for `retry` or `skip`. */
+  waiting: readonly string[]
+  /** What failed last. */
+  trouble?: { readonly message: string; readonly remedy?: string }
+  /** What a person is to approve. */
+  question?: string
 }
 
 /** Answer of the query `progress`. */
@@ -92,6 +147,8 @@ export interface SearchProgress {
   readonly stages: readonly StageProgress[]
   /** 0..1 */
   readonly fraction: number
+  readonly paused: boolean
+  readonly concurrency: number
 }
 
 export interface SearchResult {

@@ -4,14 +4,14 @@ import { embed, Forward, generate, Head, openModel, Tokenizer } from '../../mode
 import { Failure } from '../../plugins/api/index.js'
 import { loadPlugins } from '../../plugins/registry.js'
 import { writeTensors } from '../../tensor/index.js'
-import { action, common, print, printJson, type Common } from '../common.js'
+import { action, common, positiveNumber, print, printJson, wholeNumber, type Common } from '../common.js'
 
 interface GenerateOptions extends Common {
   readonly prompt?: string
   readonly tokens?: string
-  readonly number: string
-  readonly temperature: string
-  readonly seed: string
+  readonly number: number
+  readonly temperature: number
+  readonly seed: number
   readonly ignoreEos?: boolean
 }
 
@@ -20,9 +20,9 @@ export function modelCommands(program: Command): void {
   common(program.command('generate <model>').description('continue a prompt'))
     .option('--prompt <text>')
     .option('--tokens <ids>', 'token ids, separated by commas, instead of a text')
-    .option('-n, --number <n>', 'most tokens', '32')
-    .option('--temperature <t>', '0: always the most likely token', '0')
-    .option('--seed <n>', 'of sampling', '1')
+    .option('-n, --number <n>', 'most tokens', wholeNumber(1), 32)
+    .option('--temperature <t>', '0: always the most likely token', positiveNumber, 0)
+    .option('--seed <n>', 'of sampling', wholeNumber(0), 1)
     .option('--ignore-eos', 'go on after an end token')
     .action(action(generateText))
 
@@ -43,9 +43,9 @@ async function generateText(folder: string, options: GenerateOptions): Promise<v
   const found: number[] = []
   let shown = ''
   const stream = generate(model, prompt, {
-    maxTokens: Number(options.number),
-    temperature: Number(options.temperature),
-    seed: Number(options.seed),
+    maxTokens: options.number,
+    temperature: options.temperature,
+    seed: options.seed,
     ignoreEos: options.ignoreEos === true,
   })
   for await (const token of stream) {

@@ -1,22 +1,18 @@
 import type { Command } from 'commander'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { basename } from 'node:path'
 import { Failure } from '../../plugins/api/index.js'
 import type { CostTable } from '../../plugins/stages/costs.js'
 import { markdown } from '../../report/markdown.js'
 import type { ScoreRow } from '../../plugins/stages/score.js'
-import { serverStatus } from '../../server/index.js'
-import { action, addressOf, common, openStore, print, printJson, type Common } from '../common.js'
+import { action, common, openStore, print, printJson, type Common } from '../common.js'
 import { outputsOf, resultOf } from '../outcome.js'
-import { connect, progressOf, readRun, type RunDocument } from '../runs.js'
+import { readRun } from '../runs.js'
 
-/** What came out of runs, and where they stand. */
+/** What came out of runs. */
 export function resultCommands(program: Command): void {
-  common(program.command('status [run]').alias('list').description('where runs stand')).action(action(status))
-
   common(program.command('result <run>').description('parent and child side by side')).action(
     action(async (run: string, options: Common) => {
-      const store = openStore(options)
+      const store = await openStore(options)
       const result = await resultOf(store, await readRun(store, run))
       if (options.json || !('parent' in result)) printJson(result)
       else print(markdown(result as never))
@@ -27,7 +23,7 @@ export function resultCommands(program: Command): void {
     .option('--csv', 'as comma-separated values')
     .action(
       action(async (run: string, options: Common & { csv?: boolean }) => {
-        const store = openStore(options)
+        const store = await openStore(options)
         const outputs = await outputsOf(store, await readRun(store, run))
         const scores = outputs.score?.files.scores
         const costs = outputs.profile?.files.costs
@@ -64,42 +60,10 @@ export function resultCommands(program: Command): void {
     .requiredOption('-o, --output <file>')
     .action(
       action(async (run: string, options: Common & { output: string }) => {
-        const store = openStore(options)
+        const store = await openStore(options)
         const costs = (await outputsOf(store, await readRun(store, run))).profile?.files.costs
         if (!costs) throw new Failure('InvalidInput', `The run "${run}" has no cost table`)
         writeFileSync(options.output, readFileSync(await store.path(costs)))
       }),
     )
-}
-
-async function status(run: string | undefined, options: Common): Promise<void> {
-  const store = openStore(options)
-  const names = run === undefined ? (await store.listDocuments('runs')).map((name) => basename(name)) : [run]
-  const address = addressOf(options) ?? (await serverStatus())?.address
-  const client = address === undefined ? undefined : await connect(address)
-  const states = []
-  for (const name of names) {
-    const document: RunDocument = await readRun(store, name)
-    const found = await client?.workflow
-      .getHandle(document.workflowId)
-      .describe()
-      .catch(() => undefined)
-    const state = document.outputs ? 'COMPLETED' : (found?.status.name ?? 'UNKNOWN')
-    const progress = client && state === 'RUNNING' ? await progressOf(client, document.workflowId) : undefined
-    states.push({
-      run: name,
-      name: document.name,
-      state,
-      startedAt: document.startedAt,
-      specDigest: document.specDigest,
-      progress,
-    })
-  }
-  await client?.connection.close()
-  if (options.json) return printJson(run === undefined ? states : states[0])
-  for (const s of states) {
-    print(`${s.run}\t${s.state}${s.progress ? `\t${Math.round(s.progress.fraction * 100)} %` : ''}\t${s.startedAt}`)
-    for (const stage of s.progress?.stages ?? [])
-      print(`  ${stage.stage.padEnd(16)} ${stage.state.padEnd(8)} ${stage.done}/${stage.total}`)
-  }
 }

@@ -1,25 +1,48 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
-import { queueOf, runWorker } from '../../activities/worker.js'
+import { queueOf } from '../../activities/queue.js'
 import { Failure } from '../../plugins/api/index.js'
-import type { FrozenPlan } from '../../spec/frozen-plan.js'
-import { ensureServer, serverStatus, stopServer } from '../../server/index.js'
-import { action, addressOf, common, log, openStore, planOf, print, printJson, type Common } from '../common.js'
+import { describedTypes } from '../../plugins/loading/load.js'
+import { accessTo, connect, ensureServer, serverStatus, stopServer } from '../../server/index.js'
+import {
+  action,
+  addressOf,
+  common,
+  log,
+  openStore,
+  planOf,
+  positiveNumber,
+  print,
+  printJson,
+  reading,
+  wholeNumber,
+  type Common,
+  type SpecOptions,
+} from '../common.js'
+import { follow } from '../follow.js'
 import { resultOf, writeOutcome } from '../outcome.js'
-import { claimWorker, connect, ensureWorker, follow, startRun, workflowIdOf } from '../runs.js'
+import { startRun, workflowIdOf } from '../runs.js'
+import { checkReadiness } from '../readiness.js'
+import { selectStages, type Selection } from '../selection.js'
+import { claimWorker, ensureWorker } from '../workers.js'
 
-interface RunOptions extends Common {
+interface RunOptions extends SpecOptions, Selection {
   readonly run?: string
   readonly detach?: boolean
-  readonly until?: string
+  readonly heartbeat?: number
+  readonly concurrency?: number
 }
 
 /** Running, and the processes for it. */
 export function runCommands(program: Command): void {
-  common(program.command('run <spec>').description('start or resume a run'))
+  reading(program.command('run <spec>').description('start or resume a run'))
     .option('--run <id>', 'name of the run (default: the spec’s name)')
     .option('--detach', 'do not wait for the result')
     .option('--until <stage>', 'only this stage and those it needs')
+    .option('--from <stage>', 'only this stage and those after it: what it needs must be in the store')
+    .option('--only <stage>', 'only this stage: what it needs must be in the store')
+    .option('--concurrency <n>', 'tasks of a stage in flight at once (default: 32)', wholeNumber(1))
+    .option('--heartbeat <seconds>', 'a worker silent for so long counts as dead (default: 20)', wholeNumber(1))
     .action(action(run))
 
   const server = program.command('server').description('the Temporal server')
@@ -53,29 +76,36 @@ export function runCommands(program: Command): void {
 
   common(program.command('worker').description('serve the searches of a store'))
     .option('--queue <name>', 'task queue (default: of the store)')
-    .option('--slots <n>', 'tasks side by side (default: the number of cores)', Number)
-    .option('--idle <seconds>', 'end when nothing has run for so long', Number)
+    .option('--slots <n>', 'tasks side by side (default: the number of cores)', wholeNumber(1))
+    .option('--idle <seconds>', 'end when nothing has run for so long', positiveNumber)
     .action(action(worker))
 }
 
 async function run(file: string, options: RunOptions): Promise<void> {
-  const plan = until(await planOf(file), options.until)
-  const name = options.run ?? plan.name
+  const whole = await planOf(file, options)
+  const name = options.run ?? whole.name
   if (!/^[\w.-]{1,100}$/.test(name))
     throw new Failure('InvalidInput', `"${name}" is no name of a run`, {
       remedy: 'Use letters, digits, dots and dashes.',
     })
-  const store = openStore(options)
-  const info = await ensureServer({ address: addressOf(options), log })
+  const store = await openStore(options)
+  const { from, until, only } = options
+  const selection = { ...(from && { from }), ...(until && { until }), ...(only && { only }) }
+  const loaded = await describedTypes(whole)
+  const { plan, given } = await selectStages(whole, selection, store, loaded)
+  await checkReadiness(plan, store, loaded)
+  const findServer = () => ensureServer({ address: addressOf(options), log })
+  const info = await findServer()
   const client = await connect(info.address)
-  const started = await startRun(client, store, name, plan)
+  const started = await startRun(client, store, name, plan, { ...options, given })
+  await client.connection.close()
   await ensureWorker(store, info.address)
   const link =
     info.uiAddress && `${info.uiAddress}/namespaces/default/workflows/${encodeURIComponent(workflowIdOf(store, name))}`
   log(`${started ? 'Started' : 'Going on with'} run ${pc.bold(name)}${link ? `: ${link}` : ''}`)
   if (options.detach) {
     if (options.json) printJson({ run: name, specDigest: plan.digest, started, ui: link })
-    return void (await client.connection.close())
+    return
   }
   process.once('SIGINT', () => {
     log(
@@ -83,40 +113,24 @@ async function run(file: string, options: RunOptions): Promise<void> {
     )
     process.exit(130)
   })
-  const document = await follow(client, store, name, info.address)
+  const document = await follow(store, name, info.address, async () => (await findServer()).address)
   const outcome = await writeOutcome(store, document)
   if (options.json) printJson(await resultOf(store, document))
   else log(`Done: ${outcome.folder}`)
   if (outcome.report) log(`Report: ${outcome.report}`)
   if (link) log(`Temporal UI: ${link}`)
-  await client.connection.close()
-}
-
-/** The plan cut down to a stage and those it needs. */
-function until(plan: FrozenPlan, stage: string | undefined): FrozenPlan {
-  if (stage === undefined) return plan
-  const byName = new Map(plan.stages.map((s) => [s.name, s]))
-  if (!byName.has(stage))
-    throw new Failure('InvalidInput', `There is no stage "${stage}"`, {
-      remedy: `Stages: ${[...byName.keys()].join(', ')}.`,
-    })
-  const kept = new Set<string>()
-  const keep = (name: string) => {
-    kept.add(name)
-    byName.get(name)!.needs.forEach(keep)
-  }
-  keep(stage)
-  return { ...plan, stages: plan.stages.filter(({ name }) => kept.has(name)) }
 }
 
 async function worker(options: Common & { queue?: string; slots?: number; idle?: number }): Promise<void> {
-  const store = openStore(options)
-  const release = await claimWorker(store)
-  if (!release) return log('Another worker serves this store.')
+  const store = await openStore(options)
   const info = await ensureServer({ address: addressOf(options), log })
+  const release = await claimWorker(store, info.address)
+  if (!release) return log('Another worker serves this store.')
+  // Only here: other commands need not wait until its native code is loaded.
+  const { runWorker } = await import('../../activities/worker.js')
   try {
     await runWorker({
-      address: info.address,
+      access: accessTo(info.address),
       store,
       queue: options.queue ?? queueOf(store),
       log,

@@ -1,21 +1,34 @@
 import type { Command } from 'commander'
 import { readFileSync } from 'node:fs'
-import { forecast } from '../../activities/forecast.js'
+import { forecast, type StageForecast } from '../../activities/forecast.js'
 import { Failure } from '../../plugins/api/index.js'
-import { loadPlugins } from '../../plugins/registry.js'
-import { readSchema } from '../../schemas/read.js'
+import { describedTypes } from '../../plugins/loading/load.js'
+import { readSchema, schemaNames } from '../../schemas/read.js'
 import { readProblem, solve, type Problem } from '../../solver/index.js'
 import { formatDiagnostic } from '../../spec/diagnostics.js'
 import { toDot, toMermaid } from '../../spec/graph.js'
 import { compileSpec } from '../../spec/plan.js'
-import { specSchema } from '../../spec/schema.js'
-import { action, common, log, openStore, planOf, print, printJson, specRegistry, type Common } from '../common.js'
+import { schemaOfSpec, specSchema } from '../../spec/schema.js'
+import {
+  action,
+  common,
+  log,
+  openStore,
+  planOf,
+  print,
+  printJson,
+  reading,
+  registryFor,
+  type SpecOptions,
+} from '../common.js'
+import { BadSpec } from '../explain.js'
+import { specRegistry } from '../spec-registry.js'
 
 /** Commands that need no server. */
 export function specCommands(program: Command): void {
-  common(program.command('validate <spec>').description('all mistakes of a spec')).action(
-    action(async (file: string, options: Common) => {
-      const { plan, diagnostics } = await compileSpec(file, specRegistry())
+  reading(program.command('validate <spec>').description('all mistakes of a spec')).action(
+    action(async (file: string, options: SpecOptions) => {
+      const { plan, diagnostics } = await compileSpec(file, registryFor(options))
       if (options.json) printJson({ valid: plan !== undefined, digest: plan?.digest, diagnostics })
       else for (const diagnostic of diagnostics) print(formatDiagnostic(diagnostic))
       if (plan && !options.json)
@@ -24,24 +37,21 @@ export function specCommands(program: Command): void {
     }),
   )
 
-  common(program.command('plan <spec>').description('stages and tasks, and what the store has of them')).action(
-    action(async (file: string, options: Common) => {
-      const plan = await planOf(file)
-      const stages = await forecast(plan, openStore(options), loadPlugins())
+  reading(program.command('plan <spec>').description('stages and tasks, and what the store has of them')).action(
+    action(async (file: string, options: SpecOptions) => {
+      const plan = await planOf(file, options)
+      const stages = await forecast(plan, await openStore(options), await describedTypes(plan))
       if (options.json) return printJson({ digest: plan.digest, stages })
       print(`${plan.name}, digest ${plan.digest.slice(0, 12)}, pipeline ${plan.pipeline}`)
-      for (const s of stages) {
-        const saved = s.secondsSaved > 0 ? `, ${s.secondsSaved.toFixed(0)} s saved` : ''
-        print(`${s.stage.padEnd(16)} ${String(s.tasks).padStart(7)} tasks, ${s.reused} reused${saved}  ${s.reason}`)
-      }
+      for (const stage of stages) for (const line of describeForecast(stage)) print(line)
     }),
   )
 
-  common(program.command('graph <spec>').description('the pipeline as a graph'))
+  reading(program.command('graph <spec>').description('the pipeline as a graph'))
     .option('--format <format>', 'mermaid or dot', 'mermaid')
     .action(
-      action(async (file: string, options: Common & { format: string }) => {
-        const plan = await planOf(file)
+      action(async (file: string, options: SpecOptions & { format: string }) => {
+        const plan = await planOf(file, options)
         if (options.format !== 'mermaid' && options.format !== 'dot')
           throw new Failure('InvalidInput', `There is no format "${options.format}"`, { remedy: 'Use mermaid or dot.' })
         const text = options.format === 'dot' ? toDot(plan) : toMermaid(plan)
@@ -50,20 +60,26 @@ export function specCommands(program: Command): void {
       }),
     )
 
-  common(
-    program.command('schema [name]').description('a JSON Schema: spec (default), problem, result, pipeline, plugin'),
-  ).action(
-    action(async (name: string | undefined) => {
-      if (name === undefined || name === 'spec') return printJson(specSchema(specRegistry()))
-      try {
-        printJson(readSchema(name as 'problem'))
-      } catch {
-        throw new Failure('InvalidInput', `There is no schema "${name}"`, {
-          remedy: 'Known: spec, problem, result, pipeline, plugin.',
-        })
-      }
-    }),
-  )
+  reading(program.command('schema [name]').description(`a JSON Schema: ${schemaNames.join(', ')} (default: spec)`))
+    .option('--spec <spec>', 'the schema for editors of this spec: of its pipeline, with its plugins')
+    .action(
+      action(async (name: string | undefined, options: SpecOptions & { spec?: string }) => {
+        if (options.spec !== undefined) {
+          if (name !== undefined && name !== 'spec')
+            throw new Failure('InvalidInput', `The schema "${name}" depends on no spec`, { remedy: 'Leave one out.' })
+          const { schema, diagnostics } = await schemaOfSpec(options.spec, registryFor(options))
+          if (!schema) throw new BadSpec(diagnostics)
+          return printJson(schema)
+        }
+        if (name === undefined || name === 'spec') return printJson(specSchema(specRegistry()))
+        const known = schemaNames.find((own) => own === name)
+        if (known === undefined)
+          throw new Failure('InvalidInput', `There is no schema "${name}"`, {
+            remedy: `Known: ${schemaNames.join(', ')}.`,
+          })
+        printJson(readSchema(known))
+      }),
+    )
 
   common(program.command('solve <problem>').description('the solver alone, on a problem in JSON')).action(
     action(async (file: string) => {
@@ -74,6 +90,25 @@ export function specCommands(program: Command): void {
       if (result.status === 'infeasible') process.exitCode = 3
     }),
   )
+}
+
+/** What a run would do with a stage, and why. */
+function describeForecast({ stage, tasks, reused, secondsSaved, secondsLeft, reasons }: StageForecast): string[] {
+  const seconds = (n: number) =>
+    n < 90 ? `${n.toFixed(0)} s` : n < 5400 ? `${(n / 60).toFixed(0)} min` : `${(n / 3600).toFixed(1)} h`
+  const head =
+    tasks === 'unknown'
+      ? 'tasks unknown'
+      : `${tasks} ${tasks === 1 ? 'task' : 'tasks'}, ${reused} reused${secondsSaved >= 1 ? ` (${seconds(secondsSaved)} saved)` : ''}`
+  const left = secondsLeft !== null && secondsLeft >= 1 ? `, about ${seconds(secondsLeft)} of work left` : ''
+  return [
+    `${stage.padEnd(16)} ${head}${left}`,
+    ...reasons.map((own) =>
+      own.tasks > 1
+        ? `    ${own.tasks} tasks: ${own.reason} (${own.example}, …)`
+        : `    ${own.example === stage ? '' : `${own.example}: `}${own.reason}`,
+    ),
+  ]
 }
 
 function openProblem(file: string): Problem {

@@ -87,7 +87,10 @@ export interface TaskContext extends Environment, RunningTask {
 }
 
 export interface GatherContext<P = JsonObject> extends StageContext<P>, Running {
+  /** Tasks that were done. */
   readonly tasks: readonly { readonly plan: TaskPlan; readonly outputs: Outputs }[]
+  /** Tasks that were left out: they failed, or somebody said so. Always empty unless the stage is `partial`. */
+  readonly skipped: readonly { readonly task: string; readonly reason: string }[]
 }
 
 interface StageBase {
@@ -104,12 +107,16 @@ interface StageBase {
 
 /** A stage that is one task. */
 export interface SingleStage<P = JsonObject> extends StageBase {
+  readonly gate?: false
   readonly plan?: never
   run(context: StageContext<P> & RunningTask): Promise<Outputs>
 }
 
 /** A stage of many tasks, listed when the stages it needs are done. */
 export interface FanOutStage<P = JsonObject> extends StageBase {
+  readonly gate?: false
+  /** Can do without some of its tasks: `gather` then lacks those that failed or were skipped. */
+  readonly partial?: boolean
   /** Which of the spec's inputs its tasks read. Default: none. */
   readonly taskReads?: readonly string[]
   plan(context: StageContext<P>): Promise<readonly TaskPlan[]>
@@ -118,8 +125,18 @@ export interface FanOutStage<P = JsonObject> extends StageBase {
   gather?(context: GatherContext<P>): Promise<Outputs>
 }
 
+/** A stage that waits for a person. What it asks follows from its parameters; the answer holds as long as they, and what
+ *  the stage gets from others, stay the same. */
+export interface GateStage<P = JsonObject> extends StageBase {
+  readonly gate: true
+  readonly plan?: never
+  readonly run?: never
+  /** The question, as Markdown. */
+  ask(context: Pick<StageContext<P>, 'params' | 'stages'>): string
+}
+
 /**
  * A step of a pipeline. `plan`, `run` and `gather` are all executed in a child process; what they return is stored and
  * reused by key.
  */
-export type Stage<P = JsonObject> = SingleStage<P> | FanOutStage<P>
+export type Stage<P = JsonObject> = SingleStage<P> | FanOutStage<P> | GateStage<P>

@@ -29,7 +29,7 @@ export const groupedQuery: BlockType<GroupedQueryParams> = {
   variants(facts, entry) {
     const wanted = [entry.kvHeads].flat() as number[]
     for (const n of wanted)
-      if (facts.kvHeads % n !== 0)
+      if (!divisors(facts.kvHeads).includes(n))
         throw new Failure(
           'InvalidInput',
           `kvHeads ${n} does not divide the parent's ${facts.kvHeads} key/value heads`,

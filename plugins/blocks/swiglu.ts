@@ -76,9 +76,12 @@ export const swiglu: BlockType<SwigluParams> = {
 function channels(width: number | string, { intermediate }: LayerFacts): number {
   if (typeof width === 'string') {
     const share = Number.parseFloat(width) / 100
-    if (share > 0 && share <= 1)
-      return share === 1 ? intermediate : Math.max(8, Math.round((share * intermediate) / 8) * 8)
-  } else if (width <= intermediate) return width
+    if (share > 0 && share <= 1) {
+      const rounded = share === 1 ? intermediate : Math.max(8, Math.round((share * intermediate) / 8) * 8)
+      // A parent's width need not be a multiple of 8.
+      return Math.min(rounded, intermediate)
+    }
+  } else if (Number.isInteger(width) && width >= 1 && width <= intermediate) return width
   throw new Failure('InvalidInput', `width ${width} is impossible: the parent's FFN has ${intermediate} channels`, {
     remedy: `Use 1 to ${intermediate}, or a percentage above 0% and up to 100%.`,
   })

@@ -1,16 +1,16 @@
 import type { Scenario } from '../../model/index.js'
-import { Failure, type JsonObject, type SingleStage } from '../api/index.js'
-import type { CostTable } from './costs.js'
-import { allVariants } from './distill-plan.js'
-import { readJson } from './library.js'
-import { bounds, describeUnmet, limitsOf, useOf } from './limits.js'
+import { solve } from '../../solver/index.js'
+import { Failure, type JsonObject, type SingleStage, type Slot } from '../api/index.js'
+import { addCosts, type CostTable } from './costs.js'
+import { readJson, variants } from './library.js'
+import { bounds, describeInfeasible, limitsOf, useOf } from './limits.js'
 import { openParent } from './sequences.js'
 import { parentCost, parentLayers } from './solving.js'
 
-/** Refuses limits that no choice of variants can meet, before anything is trained. */
+/** Refuses limits that no choice of variants can meet, alone or together, before anything is trained. */
 export const checkLimits: SingleStage = {
   name: 'check-limits',
-  version: 3,
+  version: 4,
   reads: ['model', 'space', 'target'],
   parameters: { type: 'object', additionalProperties: false, properties: {} },
 
@@ -20,20 +20,29 @@ export const checkLimits: SingleStage = {
     const scenario = (spec.target as { scenario: JsonObject }).scenario as unknown as Scenario
     const model = await openParent(context)
     const parent = parentCost({ table, parent: parentLayers(model) })
-    const all = allVariants(model, spec.space as JsonObject)
-    const unmet = bounds(limitsOf(spec), parent, table.floor, scenario).flatMap((bound) => {
-      const least = new Map<string, number>()
-      for (const { layer, slot, variant } of all) {
-        const use = useOf(bound.cost, table[slot][variant.id]!)
-        least.set(`${layer}/${slot}`, Math.min(use, least.get(`${layer}/${slot}`) ?? Infinity))
-      }
-      const minimum = [...least.values()].reduce((a, b) => a + b, 0)
-      return minimum > bound.max ? [describeUnmet(bound, minimum, { parent, floor: table.floor, scenario })] : []
+    const limits = bounds(limitsOf(spec), parent, table.floor, scenario)
+    const of = (slot: Slot, layer: number) => variants(spec.space as JsonObject, slot, model, layer)
+    // Scores aside: every choice is as good as any other, if there is one.
+    const layers = model.config.blocks.map((_, layer) => ({
+      options: of('attention', layer).flatMap((attention) =>
+        of('ffn', layer).map((ffn) => {
+          const use = addCosts(table.attention[attention.id]!, table.ffn[ffn.id]!)
+          const costs = Object.fromEntries(limits.map(({ cost }) => [cost, useOf(cost, use)]))
+          return { id: `${attention.id}+${ffn.id}`, score: 0, costs }
+        }),
+      ),
+    }))
+    const result = await solve({
+      layers,
+      limits: limits.map(({ cost, max }) => ({ cost, max })),
+      solutions: 1,
     })
-    if (unmet.length > 0)
-      throw new Failure('Infeasible', unmet.join('; '), {
-        remedy: 'Loosen these limits, or add cheaper block types to `space` (no-op is the cheapest).',
-      })
+    if (result.status === 'infeasible')
+      throw new Failure(
+        'Infeasible',
+        describeInfeasible(limits, { parent, floor: table.floor, scenario }, result.infeasible),
+        { remedy: 'Loosen these limits, or add cheaper block types to `space` (no-op is the cheapest).' },
+      )
     // Nothing of the limits: what comes after the gate does not depend on them, and stays when they change.
     return { values: {}, files: {} }
   },

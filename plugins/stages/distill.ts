@@ -20,6 +20,7 @@ export const distill: FanOutStage<DistillParams> = {
   version: 3,
   reads: ['model', 'space'],
   taskReads: ['model'],
+  partial: true,
   parameters: {
     type: 'object',
     additionalProperties: false,
@@ -160,7 +161,7 @@ export const distill: FanOutStage<DistillParams> = {
     }
     entries.sort((a, b) => (a.id < b.id ? -1 : 1))
     return {
-      values: { entries: entries.length, trained: context.tasks.length },
+      values: { entries: entries.length, trained: context.tasks.length, leftOut: context.skipped },
       files: { library: await context.put('library', entries as unknown as JsonObject[]) },
     }
   },

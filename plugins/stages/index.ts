@@ -1,4 +1,5 @@
 import type { Stage } from '../api/index.js'
+import { approve } from './approve.js'
 import { capture } from './capture.js'
 import { checkLimits } from './check-limits.js'
 import { distill } from './distill.js'
@@ -28,4 +29,5 @@ export const builtInStages = [
   exportChild,
   report,
   train,
+  approve,
 ] as unknown as readonly Stage[]

@@ -1,4 +1,5 @@
 import type { Scenario } from '../../model/index.js'
+import type { Infeasibility } from '../../solver/index.js'
 import type { JsonObject } from '../api/index.js'
 import { runtime, throughputOf, type Cost } from './costs.js'
 
@@ -77,7 +78,7 @@ export const useOf = (cost: Bound['cost'], of: Cost): number =>
 /** That a bound cannot be held, and by how much, in the words of its limit.
  *  @param minimum  the least that the slots together can use
  *  @param held  names of limits that are held meanwhile */
-export function describeUnmet(
+function describeUnmet(
   { cost, max, limit }: Bound,
   minimum: number,
   { parent, floor, scenario }: Yard,
@@ -89,6 +90,16 @@ export function describeUnmet(
   const lack = round((100 * (minimum - max)) / (max + rest), 3)
   const given = held.length === 0 ? '' : ` while ${held.join(' and ')} ${held.length > 1 ? 'are' : 'is'} held`
   return `${describeLimit(limit)} cannot be met${given}: the best any choice reaches is ${round(best, 4)}, the limit is ${round(absolute(limit, parent, scenario), 4)} (it lacks ${lack} % of ${cost})`
+}
+
+/** The solver's reason in the words of the spec's limits; it knows only what is left of them for the slots. */
+export function describeInfeasible(all: readonly Bound[], yard: Yard, infeasible: Infeasibility | undefined): string {
+  const lines = (infeasible?.limits ?? []).flatMap(({ cost, max, minimum, holding }) => {
+    const bound = all.find((own) => own.cost === cost && own.max === max)
+    const held = all.filter((own) => holding.includes(own.cost)).map(({ limit }) => limit.name)
+    return bound ? [describeUnmet(bound, minimum, yard, held)] : []
+  })
+  return lines.length > 0 ? lines.join('; ') : (infeasible?.message ?? 'The limits cannot be met together')
 }
 
 /** A limit for people: `throughput >= 1.6x of the parent`. */

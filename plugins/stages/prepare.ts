@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openModel, Tokenizer } from '../../model/index.js'
-import { Failure, type ArtifactRef, type JsonObject, type SingleStage } from '../api/index.js'
-import { readJsonLines } from './json-lines.js'
+import type { ArtifactRef, JsonObject, SingleStage } from '../api/index.js'
+import { cut, readDocuments, requireEnough, requirePositions, tokensOf } from './documents.js'
 import { shuffled } from './random.js'
 import { putSequences } from './sequences.js'
 import { readTasks } from './task-items.js'
@@ -36,12 +35,7 @@ export const prepare: SingleStage<PrepareParams> = {
     const tokenizer = () => (opened ??= Tokenizer.open(folder, vocabulary))
     const data = spec.data as unknown as { train: DataSet; validate: DataSet; sequenceLength?: number }
     const length = data.sequenceLength ?? 128
-    if (length > maxPositions)
-      throw new Failure(
-        'InvalidInput',
-        `data.sequenceLength ${length} is more than the model's ${maxPositions} positions`,
-        { remedy: `Give ${maxPositions} or less.` },
-      )
+    requirePositions(length, maxPositions)
     const train = readSequences(data.train.path, tokenizer, length, vocabulary)
     const validate = readSequences(data.validate.path, tokenizer, length, vocabulary)
     const store = async (name: string, rows: readonly (readonly number[])[]) => {
@@ -72,35 +66,12 @@ export const prepare: SingleStage<PrepareParams> = {
   },
 }
 
-/** Documents of a .jsonl ({"text"} or {"input_ids"}) or .txt file as sequences of at most `length` tokens. */
-function readSequences(path: string, tokenizer: () => Tokenizer, length: number, vocabulary: number): number[][] {
-  const documents = path.endsWith('.jsonl')
-    ? readDocuments(path, tokenizer, vocabulary)
-    : [tokenizer().encode(readFileSync(path, 'utf8'))]
-  const sequences = documents.flatMap((ids) =>
-    Array.from({ length: Math.ceil(ids.length / length) }, (_, i) => ids.slice(i * length, (i + 1) * length)),
-  )
-  const usable = sequences.filter((ids) => ids.length > 1)
-  const tokens = usable.reduce((n, ids) => n + ids.length, 0)
-  if (tokens < 2 * length)
-    throw new Failure('InvalidInput', `${path} holds ${tokens} tokens: fewer than two sequences of ${length}`, {
-      file: path,
-      remedy: 'Give more text, or a smaller data.sequenceLength.',
-    })
-  return usable
-}
-
-function readDocuments(path: string, tokenizer: () => Tokenizer, vocabulary: number): number[][] {
-  const documents: number[][] = []
-  for (const { fields, bad } of readJsonLines(
-    path,
-    'Each line of a .jsonl file is {"text": "…"} or {"input_ids": […]}.',
-  )) {
-    const { text, input_ids: ids } = fields
-    if (typeof text === 'string') documents.push(tokenizer().encode(text))
-    else if (Array.isArray(ids) && ids.every((id) => Number.isInteger(id) && id >= 0 && id < vocabulary))
-      documents.push(ids as number[])
-    else throw bad('has neither a "text" nor "input_ids" within the vocabulary')
-  }
-  return documents
+/** Documents of a file as sequences of at most `length` tokens. */
+function readSequences(path: string, tokenizer: () => Tokenizer, length: number, vocabulary: number) {
+  const sequences = Array.from(readDocuments(path, vocabulary), (document) =>
+    cut(tokensOf(document, tokenizer), length),
+  ).flat()
+  const tokens = sequences.reduce((n, ids) => n + ids.length, 0)
+  requireEnough(path, tokens, length)
+  return sequences
 }

@@ -64,6 +64,10 @@ export const report: SingleStage = {
         measured: (stages.evaluate!.values.evaluations as unknown as Evaluation[])[i]?.child,
         ratios: (stages.evaluate!.values.evaluations as unknown as Evaluation[])[i]?.ratios,
       })),
+      // Never silently: what the search had to do without.
+      leftOut: ['distill', 'score'].flatMap(
+        (name) => (stages[name]?.values.leftOut ?? []) as unknown as { task: string; reason: string }[],
+      ),
       baselines: outcome.baselines,
       exports: exportsOf(stages.export?.files),
     }

@@ -13,7 +13,8 @@ type Library = ReadonlyMap<string, LibraryEntry>
 
 /**
  * What is scored at a layer: every variant beside the parent's other slot; every pair that was trained for each other,
- * removed slots included; and pairs of others: `wanted` of them, to see how scores of slots add up, or all.
+ * removed slots included; and pairs of others: `wanted` of them, to see how scores of slots add up, or all. Variants that
+ * were left out of the library are left out here.
  */
 export function pairsOf(
   model: Model,
@@ -31,9 +32,10 @@ export function pairsOf(
   const parents = (slot: Slot) => entry(slot, ownVariant(model, layer, slot), 'parent')!
   const parent = { attention: parents('attention'), ffn: parents('ffn') }
   const singles = (['attention', 'ffn'] as const).flatMap((slot) =>
-    own[slot]
-      .filter((variant) => !variant.own)
-      .map(({ id }): Pair => ({ slot, ...parent, [slot]: entry(slot, id, 'parent')! })),
+    own[slot].flatMap(({ id, own }): Pair[] => {
+      const changed = own ? undefined : entry(slot, id, 'parent')
+      return changed ? [{ slot, ...parent, [slot]: changed }] : []
+    }),
   )
   const blocks = own.attention.flatMap((a) =>
     own.ffn.flatMap((f) => {
@@ -80,9 +82,8 @@ function sampled(
     .filter(([a, f]) => !scored.some(is(a, f)))
     .map(([a, f]) => ({ a, f, rank: digestJson([seed, layer, a, f]) }))
     .sort((x, y) => (x.rank < y.rank ? -1 : 1))
-  return all.slice(0, wanted === 'all' ? all.length : wanted).map(({ a, f }) => ({
-    slot: 'block',
-    attention: entry('attention', a, 'parent')!,
-    ffn: entry('ffn', f, 'parent')!,
-  }))
+  return all.slice(0, wanted === 'all' ? all.length : wanted).flatMap(({ a, f }): Pair[] => {
+    const [attention, ffn] = [entry('attention', a, 'parent'), entry('ffn', f, 'parent')]
+    return attention && ffn ? [{ slot: 'block', attention, ffn }] : []
+  })
 }

@@ -54,6 +54,7 @@ export const score: FanOutStage<ScoreParams> = {
   version: 3,
   reads: ['model', 'space'],
   taskReads: ['model'],
+  partial: true,
   parameters: {
     type: 'object',
     additionalProperties: false,
@@ -166,7 +167,12 @@ export const score: FanOutStage<ScoreParams> = {
     const mean = (values: number[]) => (values.length ? values.reduce((x, y) => x + y, 0) / values.length : 0)
     const evidence = { pairs: errors.sum.length, sum: mean(errors.sum), rss: mean(errors.rss) }
     return {
-      values: { rows: rows.length, composition: evidence.rss < evidence.sum ? 'rss' : 'sum', evidence },
+      values: {
+        rows: rows.length,
+        composition: evidence.rss < evidence.sum ? 'rss' : 'sum',
+        evidence,
+        leftOut: context.skipped,
+      },
       files: { scores: await context.put('scores', rows as unknown as JsonObject[]) },
     }
   },

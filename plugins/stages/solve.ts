@@ -3,7 +3,7 @@ import { solve as solveProblem, type SolveResult } from '../../solver/index.js'
 import { Failure, type JsonObject, type SingleStage, type StageContext } from '../api/index.js'
 import type { CostTable } from './costs.js'
 import { readJson, readLibrary } from './library.js'
-import { bounds, describeUnmet, limitsOf } from './limits.js'
+import { bounds, describeInfeasible, limitsOf } from './limits.js'
 import type { ScoreRow } from './score.js'
 import { openParent } from './sequences.js'
 import { makeProblem, parentCost, parentLayers, toSolution, type ProblemParts, type Solution } from './solving.js'
@@ -109,17 +109,9 @@ export const solve: SingleStage<SolveParams> = {
   },
 }
 
-/** The solver's reason in the words of the spec's limits; it knows only what is left of them for the slots. */
 function whyInfeasible(parts: ProblemParts, { infeasible }: SolveResult): string {
   const yard = { parent: parentCost(parts), floor: parts.table.floor, scenario: parts.scenario }
-  const all = bounds(parts.limits, yard.parent, yard.floor, yard.scenario)
-  const lines = (infeasible?.limits ?? []).map(({ cost, max, minimum, holding }) => {
-    const bound = all.find((own) => own.cost === cost && own.max === max)
-    const held = all.filter((own) => holding.includes(own.cost)).map(({ limit }) => limit.name)
-    return bound && describeUnmet(bound, minimum, yard, held)
-  })
-  const known = lines.filter((line) => line !== undefined)
-  return known.length > 0 ? known.join('; ') : (infeasible?.message ?? 'The limits cannot be met together')
+  return describeInfeasible(bounds(parts.limits, yard.parent, yard.floor, yard.scenario), yard, infeasible)
 }
 
 /** Everything the selection problem is made of. */

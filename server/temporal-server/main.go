@@ -154,6 +154,8 @@ func run(file string, port, uiPort int, namespace, attributes string) error {
 		temporal.WithDynamicConfigClient(dynamicconfig.StaticClient{
 			// A new search attribute can be used at once.
 			dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(): true,
+			// A search with thousands of tasks does not starve one with ten.
+			dynamicconfig.MatchingEnableFairness.Key(): true,
 		}),
 	)
 	if err != nil {

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { specRegistry } from '../../cli/common.js'
+import { specRegistry } from '../../cli/spec-registry.js'
 import { formatDiagnostic } from '../../spec/diagnostics.js'
 import { compileSpec } from '../../spec/plan.js'
 import { goodSpec, specFolder } from './good-spec.js'

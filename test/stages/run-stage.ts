@@ -24,7 +24,13 @@ const registry: Registry = {
   },
   pipeline: builtInPipeline,
   pipelines: builtInPipelines,
-  inspect: (inputs) => inspectInputs(inputs, loaded.blocks),
+  // What stages themselves say of bad data is to be seen: not what validation says before.
+  async inspect(inputs) {
+    const { problems, blocks } = await inspectInputs(inputs, loaded.blocks)
+    const ofData = ({ path, code }: (typeof problems)[number]) =>
+      path[0] === 'data' || path[0] === 'tasks' || code === 'bad-tokenizer'
+    return { problems: problems.filter((problem) => !ofData(problem)), blocks }
+  },
 }
 
 /** How a task is run: by default to its end. */
@@ -78,7 +84,7 @@ export class Search {
     const keys = await Promise.all(tasks.map((task) => this.key(name, task)))
     const parts = await this.parts(name)
     const outputs = parts.stage.plan
-      ? await this.reused(gatherKey(parts, keys), `${name}: gather`, () => this.gather(name, done))
+      ? await this.reused(gatherKey(parts, keys, tasks), `${name}: gather`, () => this.gather(name, done))
       : done[0]!.outputs
     this.known.set(name, outputs)
     return outputs
@@ -110,6 +116,7 @@ export class Search {
         signal: attempt.signal ?? new AbortController().signal,
         machineState: this.machineState,
       }
+      if (stage.gate) throw new Error(`The stage ${name} waits for a person`)
       if (!stage.plan) return stage.run({ ...(await this.whole(name)), ...running })
       return stage.run({ ...this.environment(stage.taskReads ?? []), ...running, task })
     })
@@ -154,7 +161,8 @@ export class Search {
     if (!stage.gather)
       return { values: { tasks: Object.fromEntries(tasks.map((t) => [t.plan.id, t.outputs.values])) }, files: {} }
     const progress = () => undefined
-    return plain(await stage.gather({ ...(await this.whole(name)), tasks, scratch: lasting(), threads: 1, progress }))
+    const whole = await this.whole(name)
+    return plain(await stage.gather({ ...whole, tasks, skipped: [], scratch: lasting(), threads: 1, progress }))
   }
 
   private async parts(name: string): Promise<KeyParts> {

@@ -1,0 +1,78 @@
+import type { TaskRecord } from '../store/index.js'
+import type { Components } from './keys.js'
+
+/** A component of a key, and how it differs from an earlier record's. */
+export interface Difference {
+  /** `taskParams.learningRate` */
+  readonly path: string
+  readonly before: unknown
+  readonly after: unknown
+}
+
+/** Every leaf in which two keys differ, in the order of the paths. */
+export function differences(before: unknown, after: unknown, path = ''): Difference[] {
+  if (JSON.stringify(before) === JSON.stringify(after)) return []
+  if (!isMap(before) || !isMap(after)) return [{ path, before, after }]
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()
+  return names.flatMap((name) => differences(before[name], after[name], path === '' ? name : `${path}.${name}`))
+}
+
+const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null
+
+/**
+ * The earlier record that is most like a key, and how they differ: of the same stage and kind; of the same task, if any.
+ */
+export function nearest(
+  components: Components,
+  records: readonly TaskRecord[],
+): { readonly record: TaskRecord; readonly differences: readonly Difference[] } | undefined {
+  const { stage, kind, task } = components
+  let best: { record: TaskRecord; differences: Difference[] } | undefined
+  for (const record of records) {
+    const own = record.components
+    if (own.stage !== stage || own.kind !== kind || own.task !== task) continue
+    const found = differences(own, components)
+    if (found.length === 0) continue
+    const closer =
+      !best ||
+      found.length < best.differences.length ||
+      (found.length === best.differences.length && record.finishedAt > best.record.finishedAt)
+    if (closer) best = { record, differences: found }
+  }
+  return best
+}
+
+/** A difference in words: `learningRate 0.001 -> 0.002`, `input tokens is another file`. */
+export function inWords({ path, before, after }: Difference): string {
+  const [group, ...rest] = path.split('.')
+  const name = rest.join('.')
+  const value = (v: unknown) => (v === undefined ? 'absent' : isDigest(v) ? v.slice(0, 12) : JSON.stringify(v))
+  const change = `${value(before)} -> ${value(after)}`
+  switch (group) {
+    case 'version':
+      return `version of the stage ${change}`
+    case 'plugin':
+      return `code of the stage's plugin ${change}`
+    case 'numerics':
+      return `version of the arithmetic ${change}`
+    case 'engine':
+      return `onnxruntime ${change}`
+    case 'taskInputs':
+      return `input ${name} ${change}`
+    case 'needs':
+      return `outputs of stage ${name} ${change}`
+    case 'tasks':
+      return `task ${Number(name) + 1} ${change}`
+    case 'blocks':
+      return `block types ${change}`
+    case 'inputs':
+    case 'params':
+    case 'taskParams':
+      return `${name || group} ${change}`
+    default:
+      return `${path} ${change}`
+  }
+}
+
+const isDigest = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)

@@ -1,0 +1,106 @@
+import type { Client } from '@temporalio/client'
+import type { Command } from 'commander'
+import { basename } from 'node:path'
+import { connect, ensureServer, serverStatus } from '../../server/index.js'
+import type { Store } from '../../store/index.js'
+import type { SearchProgress, StageProgress } from '../../workflows/types.js'
+import { action, addressOf, common, log, openStore, print, printJson, type Common } from '../common.js'
+import { explain } from '../explain.js'
+import { follow, progressOf } from '../follow.js'
+import { readRun } from '../runs.js'
+
+/** Where a run stands. */
+interface RunState {
+  readonly run: string
+  readonly name: string
+  /** Temporal's word; UNKNOWN without a server, or where it has forgotten the run. */
+  readonly state: string
+  readonly startedAt: string
+  readonly specDigest: string
+  readonly progress?: SearchProgress | undefined
+  /** Why it failed, and what to do. */
+  readonly failure?: string | undefined
+}
+
+/** What runs and ran. */
+export function statusCommands(program: Command): void {
+  common(program.command('list').description('all runs of the store')).action(
+    action(async (options: Common) => {
+      const states = await statesOf(undefined, options)
+      if (options.json) printJson(states)
+      else for (const state of states) print(head(state))
+    }),
+  )
+  common(program.command('status [run]').description('where a run stands, or all')).action(
+    action(async (run: string | undefined, options: Common) => {
+      const states = await statesOf(run, options)
+      if (options.json) printJson(run === undefined ? states : states[0])
+      else for (const state of states) for (const line of describe(state)) print(line)
+    }),
+  )
+  common(program.command('watch <run>').description('follow a run to its end; Ctrl-C only ends the watching')).action(
+    action(async (run: string, options: Common) => {
+      const store = await openStore(options)
+      await readRun(store, run)
+      const findServer = async () => (await ensureServer({ address: addressOf(options), log })).address
+      process.once('SIGINT', () => process.exit(130))
+      await follow(store, run, await findServer(), findServer)
+      const [state] = await statesOf(run, options)
+      if (options.json) printJson(state)
+      else for (const line of describe(state!)) print(line)
+    }),
+  )
+}
+
+async function statesOf(run: string | undefined, options: Common): Promise<RunState[]> {
+  const store = await openStore(options)
+  const names = run === undefined ? (await store.listDocuments('runs')).map((name) => basename(name)).sort() : [run]
+  const address = addressOf(options) ?? (await serverStatus())?.address
+  const client = address === undefined ? undefined : await connect(address)
+  try {
+    return await Promise.all(names.map((name) => stateOf(store, client, name)))
+  } finally {
+    await client?.connection.close()
+  }
+}
+
+async function stateOf(store: Store, client: Client | undefined, run: string): Promise<RunState> {
+  const { name, workflowId, startedAt, specDigest, outputs } = await readRun(store, run)
+  const handle = client?.workflow.getHandle(workflowId)
+  const found = outputs ? undefined : await handle?.describe().catch(() => undefined)
+  const state = outputs ? 'COMPLETED' : (found?.status.name ?? 'UNKNOWN')
+  const progress = client && state === 'RUNNING' ? await progressOf(client, workflowId) : undefined
+  const failed = state === 'FAILED' || state === 'TERMINATED' || state === 'TIMED_OUT'
+  const failure = failed
+    ? await handle!.result().then(
+        () => undefined,
+        (error: unknown) => explain(error).text,
+      )
+    : undefined
+  return { run, name, state, startedAt, specDigest, progress, failure }
+}
+
+const head = ({ run, state, progress, startedAt }: RunState): string => {
+  const words = [run, progress?.paused ? 'PAUSED' : state, startedAt]
+  if (progress) words.splice(2, 0, `${Math.round(progress.fraction * 100)} %`)
+  return words.join('\t')
+}
+
+function describe(state: RunState): string[] {
+  const { progress, failure, run } = state
+  const lines = [head(state)]
+  if (failure !== undefined) lines.push(...failure.split('\n').map((line) => `  ${line}`))
+  for (const stage of progress?.stages ?? []) lines.push(...describeStage(run, stage))
+  return lines
+}
+
+function describeStage(run: string, stage: StageProgress): string[] {
+  const { state, done, total, reused, skipped, waiting, trouble, question } = stage
+  const left = skipped.length > 0 ? `, ${skipped.length} left out` : ''
+  const counts = total > 0 ? `${done}/${total}${reused > 0 ? ` (${reused} reused${left})` : left}` : ''
+  const lines = [`  ${stage.stage.padEnd(16)} ${state.padEnd(8)} ${counts}`.trimEnd()]
+  if (question !== undefined) lines.push(`    ${question} Answer: puzzleflow approve ${run} ${stage.stage}`)
+  if (trouble) lines.push(`    ${trouble.message}${trouble.remedy ? ` Remedy: ${trouble.remedy}` : ''}`)
+  for (const id of waiting) lines.push(`    waits for: puzzleflow retry|skip ${run} ${stage.stage}/${id}`)
+  return lines
+}

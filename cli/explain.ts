@@ -1,0 +1,84 @@
+import pc from 'picocolors'
+import { exitCodes, Failure, type FailureKind } from '../plugins/api/index.js'
+import { formatDiagnostic, type Diagnostic } from '../spec/diagnostics.js'
+
+/** A spec with mistakes. */
+export class BadSpec extends Error {
+  constructor(readonly diagnostics: readonly Diagnostic[]) {
+    super(diagnostics.map(formatDiagnostic).join('\n'))
+    this.name = 'BadSpec'
+  }
+}
+
+/** What ended a command, as `--json` prints it. */
+export interface ErrorReport {
+  /** `Cancelled`: the user did it; `Defect`: puzzleflow is at fault. */
+  readonly kind: FailureKind | 'Cancelled' | 'Defect'
+  readonly exitCode: number
+  readonly message: string
+  /** What to do about it. */
+  readonly remedy?: string | undefined
+  /** All mistakes of a spec. */
+  readonly diagnostics?: readonly Diagnostic[]
+}
+
+/** An error as text for people, as JSON, and its exit code (contract). */
+export function explain(error: unknown): { exitCode: number; text: string; json: ErrorReport } {
+  const report = reportOf(error)
+  const { exitCode, message, remedy, kind } = report
+  const text = [
+    error instanceof BadSpec ? message : pc.red(message),
+    ...(remedy === undefined ? [] : [`Remedy: ${remedy}`]),
+    ...(kind === 'Defect' ? ['This is a defect of puzzleflow.'] : []),
+  ]
+  return { exitCode, text: text.join('\n'), json: report }
+}
+
+const full = ['ENOSPC', 'EDQUOT']
+
+function reportOf(error: unknown): ErrorReport {
+  const as = (kind: FailureKind, message: string, remedy?: string): ErrorReport => ({
+    kind,
+    exitCode: exitCodes[kind],
+    message,
+    ...(remedy === undefined ? {} : { remedy }),
+  })
+  if (error instanceof BadSpec) return { ...as('InvalidInput', error.message), diagnostics: error.diagnostics }
+  if (error instanceof Failure) return as(error.kind, error.message, error.remedy)
+  if (full.includes((error as NodeJS.ErrnoException).code ?? ''))
+    return as('OutOfDisk', `The disk is full: ${(error as Error).message}`, 'Free some space.')
+  const [last, ...around] = [...chain(error)].reverse()
+  switch (last?.name) {
+    case 'ApplicationFailure': {
+      const { type = '', message, details } = last as Wrapped
+      const remedy = details?.[0]?.remedy
+      if (type in exitCodes) return as(type as FailureKind, message, remedy)
+      return as('TaskFailed', `A task failed for good: ${message}`, remedy)
+    }
+    case 'TimeoutFailure': {
+      const { activityId } = (around.find(({ name }) => name === 'ActivityFailure') ?? {}) as { activityId?: string }
+      const remedy = 'Give the stage more time: `timeout` or `retry` in the pipeline.'
+      return as('TaskFailed', `${activityId ?? 'The run'} took longer than it may: ${last.message}`, remedy)
+    }
+    case 'CancelledFailure':
+      return { kind: 'Cancelled', exitCode: 130, message: 'The run was cancelled.' }
+    case 'TerminatedFailure':
+      return as('TaskFailed', `The run was terminated: ${last.message}`, 'The same command starts it again.')
+    default:
+      return {
+        kind: 'Defect',
+        exitCode: 1,
+        message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      }
+  }
+}
+
+interface Wrapped extends Error {
+  readonly type?: string
+  readonly details?: readonly { readonly remedy?: string }[]
+}
+
+/** An error and those behind it: Temporal wraps what happened in failures of activities and workflows. */
+function* chain(error: unknown): Iterable<Error> {
+  for (let inner = error; inner instanceof Error; inner = inner.cause) yield inner
+}

@@ -1,0 +1,109 @@
+import { type Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client'
+import { Failure } from '../plugins/api/index.js'
+import { connect, pause } from '../server/index.js'
+import type { Store } from '../store/index.js'
+import type { SearchProgress, SearchResult } from '../workflows/types.js'
+import { log } from './common.js'
+import { readRun, type RunDocument } from './runs.js'
+import { ensureWorker } from './workers.js'
+
+/**
+ * Follows a run to its end, with a worker as long as it lasts. A server that went away is looked for again.
+ * @param findServer  its address, started if need be
+ * @throws what made the run fail
+ */
+export async function follow(
+  store: Store,
+  run: string,
+  address: string,
+  findServer: () => Promise<string>,
+): Promise<RunDocument> {
+  for (let at = address; ;) {
+    const client = await connect(at)
+    try {
+      return await followAt(client, store, run, at)
+    } catch (error) {
+      if (!isAway(error)) throw error
+      log('The server does not answer any more: looking for it.')
+      at = await findServer()
+    } finally {
+      await client.connection.close()
+    }
+  }
+}
+
+/** Numbers of gRPC: CANCELLED (of a connection that was lost), DEADLINE_EXCEEDED, UNAVAILABLE. */
+const away = [1, 4, 14]
+const isAway = (error: unknown): boolean =>
+  error instanceof Error && ((isGrpcServiceError(error) && away.includes(error.code)) || isAway(error.cause))
+
+async function followAt(client: Client, store: Store, run: string, address: string): Promise<RunDocument> {
+  const document = await readRun(store, run)
+  const handle = client.workflow.getHandle(document.workflowId)
+  let over = false
+  const watch = async () => {
+    const told = new Set<string>()
+    for (let beat = 0; !over; beat++) {
+      if (beat % 5 === 0) await ensureWorker(store, address)
+      const progress = await progressOf(client, document.workflowId)
+      const lines = progress ? [describe(progress)] : []
+      if (beat % 5 === 4) lines.push(...(await troubles(client, document.workflowId)))
+      for (const line of lines) if (!told.has(line) && !over) log(line)
+      lines.forEach((line) => told.add(line))
+      await pause(1000)
+    }
+  }
+  const watching = watch()
+  try {
+    // A worker that cannot be had ends the waiting too.
+    const { outputs } = (await Promise.race([handle.result(), watching.then(() => never)])) as SearchResult
+    const finished = { ...document, outputs }
+    await store.putDocument(`runs/${run}`, finished)
+    return finished
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError)
+      throw new Failure('NoServer', `The server at ${address} does not know the run "${run}"`, {
+        remedy: 'Start it again with `puzzleflow run`: what is finished is reused.',
+      })
+    throw error
+  } finally {
+    over = true
+    await watching.catch(() => undefined)
+  }
+}
+
+const never = new Promise<never>(() => undefined)
+
+/** Where a run stands; undefined when no worker answers. */
+export async function progressOf(client: Client, workflowId: string): Promise<SearchProgress | undefined> {
+  try {
+    // Without a worker nobody answers: not for long.
+    const query = () => client.workflow.getHandle(workflowId).query<SearchProgress>('progress')
+    return await client.withDeadline(Date.now() + 3000, query)
+  } catch {
+    // No worker answers yet, or the workflow is just starting.
+    return undefined
+  }
+}
+
+/** Tasks that failed and will be tried again, a line each. */
+async function troubles(client: Client, workflowId: string): Promise<string[]> {
+  try {
+    const { raw } = await client.workflow.getHandle(workflowId).describe()
+    const own = (raw.pendingActivities ?? []).flatMap(({ activityId, attempt, lastFailure }) =>
+      lastFailure ? [`${activityId} failed, attempt ${attempt} follows: ${lastFailure.message}`] : [],
+    )
+    const children = (raw.pendingChildren ?? []).map((child) => troubles(client, child.workflowId ?? ''))
+    return [...own, ...(await Promise.all(children)).flat()]
+  } catch {
+    return []
+  }
+}
+
+const describe = ({ stages, fraction }: SearchProgress): string => {
+  const running = stages
+    .filter(({ state }) => state === 'running')
+    .map((s) => (s.total > 1 ? `${s.stage} ${s.done}/${s.total}` : s.stage))
+  const done = stages.filter(({ state }) => state === 'done').length
+  return `[${String(Math.round(fraction * 100)).padStart(3)} %] ${done} of ${stages.length} stages done${running.length ? `; running: ${running.join(', ')}` : ''}`
+}

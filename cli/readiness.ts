@@ -1,0 +1,40 @@
+import { accessSync, constants, mkdirSync } from 'node:fs'
+import { walk } from '../activities/walk.js'
+import { Failure } from '../plugins/api/index.js'
+import { needsWithPlugins } from '../plugins/loading/ask.js'
+import type { Loaded } from '../plugins/registry.js'
+import { checkResources, needsOf } from '../plugins/resources.js'
+import type { FrozenPlan } from '../spec/frozen-plan.js'
+import type { Store } from '../store/index.js'
+
+/**
+ * What must be so before a run begins: the store can be written, and disk and memory hold what its stages need that are
+ * not done yet.
+ * @throws Failure NoServer, OutOfDisk or OutOfMemory
+ */
+export async function checkReadiness(plan: FrozenPlan, store: Store, loaded: Loaded): Promise<void> {
+  const isElsewhere = store.location !== store.root
+  const left = new Map<string, number>()
+  for await (const known of walk(plan, store, loaded))
+    if (known.kind === 'planned') {
+      const { tasks, planned } = known
+      left.set(planned.name, tasks.filter(({ record }) => !record).length / Math.max(1, tasks.length))
+    }
+  const fromPlugins = plan.blocks.some(({ plugin }) => plugin !== undefined)
+  const all = fromPlugins ? await needsWithPlugins(plan) : await needsOf(plan, loaded.blocks)
+  const needs = all.flatMap(({ stage, disk, memory }) => {
+    const share = left.get(stage) ?? 1
+    // What goes to a store elsewhere passes this machine's disk, within the bound of the cache.
+    return share > 0 ? [{ stage, disk: isElsewhere ? 0 : disk * share, memory }] : []
+  })
+  checkResources(store.root, needs)
+  try {
+    mkdirSync(store.root, { recursive: true })
+    accessSync(store.root, constants.W_OK)
+  } catch (error) {
+    throw new Failure('NoServer', `The store ${store.root} cannot be written: ${(error as Error).message}`, {
+      remedy: 'Choose another folder: --store DIR.',
+      cause: error,
+    })
+  }
+}

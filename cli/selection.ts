@@ -1,0 +1,83 @@
+import { walk } from '../activities/walk.js'
+import { Failure } from '../plugins/api/index.js'
+import type { Loaded } from '../plugins/registry.js'
+import type { FrozenPlan } from '../spec/frozen-plan.js'
+import { digestJson } from '../store/digest.js'
+import type { ArtifactRef, Store } from '../store/index.js'
+
+/** Stages that a user asks for; all by default. */
+export interface Selection {
+  /** This one and those that come after it. */
+  readonly from?: string
+  /** This one and those that it needs. */
+  readonly until?: string
+  /** This one alone. */
+  readonly only?: string
+}
+
+export interface SelectedPlan {
+  /** The plan cut down to the stages that are to run; another plan, so with a digest of its own. */
+  readonly plan: FrozenPlan
+  /** Outputs of stages that are not run but needed. */
+  readonly given: Readonly<Record<string, ArtifactRef>>
+}
+
+/** Cuts a plan down. What is left out but needed must be in the store.
+ *  @throws Failure InvalidInput naming what is not there */
+export async function selectStages(
+  plan: FrozenPlan,
+  selection: Selection,
+  store: Store,
+  loaded: Loaded,
+): Promise<SelectedPlan> {
+  const { from, until, only } = selection
+  for (const name of [from, until, only]) if (name !== undefined) checkName(plan, name)
+  if (only !== undefined && (from !== undefined || until !== undefined))
+    throw new Failure('InvalidInput', '--only goes without --from and --until', { remedy: 'Give one or the other.' })
+  const after = from === undefined ? undefined : downstream(plan, from)
+  const before = until === undefined ? undefined : upstream(plan, until)
+  const chosen = plan.stages.filter(
+    ({ name }) => (only === undefined || name === only) && (after?.has(name) ?? true) && (before?.has(name) ?? true),
+  )
+  if (chosen.length === 0)
+    throw new Failure('InvalidInput', `No stage comes after ${from} and before ${until}`, {
+      remedy: `The order is ${plan.stages.map(({ name }) => name).join(', ')}.`,
+    })
+  if (chosen.length === plan.stages.length) return { plan, given: {} }
+  const names = new Set(chosen.map(({ name }) => name))
+  const wanted = new Set(chosen.flatMap(({ needs }) => needs).filter((need) => !names.has(need)))
+  const given: Record<string, ArtifactRef> = {}
+  if (wanted.size > 0)
+    for await (const known of walk(plan, store, loaded))
+      if (wanted.has(known.planned.name) && known.kind === 'planned' && known.outputs)
+        given[known.planned.name] = known.outputs
+  const missing = [...wanted].filter((name) => !(name in given))
+  if (missing.length > 0)
+    throw new Failure('InvalidInput', `What ${missing.join(' and ')} would leave behind is not in the store`, {
+      remedy: `Run ${missing.length > 1 ? 'them' : 'it'} first: puzzleflow run SPEC --until ${missing.at(-1)}.`,
+    })
+  return { plan: { ...plan, stages: chosen, digest: digestJson({ plan: plan.digest, ...selection }) }, given }
+}
+
+function checkName({ stages }: FrozenPlan, name: string): void {
+  const names = stages.map((stage) => stage.name)
+  if (!names.includes(name))
+    throw new Failure('InvalidInput', `There is no stage "${name}"`, { remedy: `Stages: ${names.join(', ')}.` })
+}
+
+function upstream({ stages }: FrozenPlan, name: string): ReadonlySet<string> {
+  const found = new Set<string>()
+  const add = (own: string) => {
+    found.add(own)
+    stages.find((stage) => stage.name === own)!.needs.forEach(add)
+  }
+  add(name)
+  return found
+}
+
+function downstream({ stages }: FrozenPlan, name: string): ReadonlySet<string> {
+  const found = new Set([name])
+  // In the order of the plan those that a stage needs come before it.
+  for (const stage of stages) if (stage.needs.some((need) => found.has(need))) found.add(stage.name)
+  return found
+}

@@ -1,0 +1,76 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { Failure } from '../plugins/api/index.js'
+import type { AllowEntry } from '../plugins/loading/allowed.js'
+import { readSchema } from '../schemas/read.js'
+import { formatDiagnostic } from '../spec/diagnostics.js'
+import { readDocument } from '../spec/document.js'
+import { checkValue } from '../spec/validate.js'
+
+/** What the settings files say. */
+export interface Settings {
+  /** A folder, absolute, or `s3://…`. */
+  readonly store?: string
+  readonly address?: string
+  /** Bound of the local cache in front of a store in S3. */
+  readonly cacheBytes?: number
+  /** Of both files. */
+  readonly allowPlugins: readonly AllowEntry[]
+}
+
+export const settingsFile = 'puzzleflow.config.yaml'
+
+/** Places of settings files: of two that set the same, the first counts. */
+export function settingsPlaces(folder = process.cwd(), environment = process.env): readonly string[] {
+  const base = environment.XDG_CONFIG_HOME
+  const user = join(base?.startsWith('/') ? base : join(homedir(), '.config'), 'puzzleflow')
+  return [join(folder, settingsFile), join(user, settingsFile)]
+}
+
+/**
+ * Reads the settings files that are there.
+ * @throws Failure with all mistakes in them
+ */
+export function readSettings(places = settingsPlaces()): Settings {
+  const files = places.filter((file) => existsSync(file)).map(readFile)
+  const store = files.find((file) => file.store !== undefined)?.store
+  const address = files.find((file) => file.address !== undefined)?.address
+  const cacheBytes = files.find((file) => file.cacheBytes !== undefined)?.cacheBytes
+  return {
+    ...(store === undefined ? {} : { store }),
+    ...(address === undefined ? {} : { address }),
+    ...(cacheBytes === undefined ? {} : { cacheBytes }),
+    allowPlugins: files.flatMap(({ allowPlugins }) => allowPlugins),
+  }
+}
+
+function readFile(file: string): Settings {
+  const document = readDocument(file, readFileSync(file, 'utf8'))
+  // An empty file, or one of comments only, sets nothing.
+  if (document.text.replace(/^\s*#.*$/gm, '').trim() === '') return { allowPlugins: [] }
+  const { data, findings } = checkValue(readSchema('config'), document.data)
+  const mistakes = [
+    ...document.diagnostics,
+    ...(document.unreadable ? [] : findings.map((found) => document.map.diagnose(found.at, found.where, found))),
+  ]
+  if (mistakes.length > 0) throw new Failure('InvalidInput', mistakes.map(formatDiagnostic).join('\n'), { file })
+  const {
+    store,
+    address,
+    cache,
+    allowPlugins = [],
+  } = data as {
+    store?: string
+    address?: string
+    cache?: number
+    allowPlugins?: readonly string[]
+  }
+  const folder = dirname(file)
+  return {
+    ...(store === undefined ? {} : { store: store.startsWith('s3://') ? store : resolve(folder, store) }),
+    ...(address === undefined ? {} : { address }),
+    ...(cache === undefined ? {} : { cacheBytes: cache }),
+    allowPlugins: allowPlugins.map((text) => ({ text, folder })),
+  }
+}

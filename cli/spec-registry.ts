@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs'
+import { allowing, type Allowed } from '../plugins/loading/allowed.js'
+import { inspectWithPlugins } from '../plugins/loading/ask.js'
+import { withDescriptions } from '../plugins/loading/load.js'
+import { openPlugins, pipelineFile, type OpenedPlugin } from '../plugins/loading/open.js'
+import {
+  builtInPipeline,
+  builtInPipelines,
+  inspectInputs,
+  inspectTexts,
+  loadPlugins,
+  type Loaded,
+} from '../plugins/registry.js'
+import type { Registry } from '../spec/registry.js'
+
+/**
+ * Stage and block types as specs see them.
+ * @param loaded  those that are there without plugins
+ * @param allowed  plugins whose code may run. Default: none
+ */
+export function specRegistry(loaded: Loaded = loadPlugins(), allowed: Allowed = allowing([])): Registry {
+  return {
+    ...types(loaded),
+    pipeline: builtInPipeline,
+    pipelines: builtInPipelines,
+    inspect: (inputs) => inspectInputs(inputs, loaded.blocks),
+    async withPlugins(names, folder) {
+      const { opened, failures } = await openPlugins(names, folder, { allowed, loaded })
+      return { registry: await extended(loaded, opened), plugins: opened.map(({ planned }) => planned), failures }
+    },
+  }
+}
+
+function types(loaded: Loaded): Pick<Registry, 'stages' | 'blocks'> {
+  const withOrigin = <T extends Parameters<Loaded['originOf']>[0]>(type: T) => {
+    const origin = loaded.originOf(type)
+    return origin ? { ...type, plugin: origin.digest } : type
+  }
+  const stages = new Map(loaded.stages.map((stage) => [stage.name, withOrigin(stage)]))
+  return {
+    stages: { get: (name) => stages.get(name), names: () => [...stages.keys()] },
+    blocks: {
+      get: (slot, name) => (loaded.blocks.has(slot, name) ? withOrigin(loaded.blocks.get(slot, name)) : undefined),
+      names: (slot) =>
+        loaded.blocks
+          .list()
+          .filter((type) => type.slot === slot)
+          .map(({ name }) => name),
+    },
+  }
+}
+
+/** The registry of puzzleflow and of plugins, which are known by their descriptions only. */
+async function extended(loaded: Loaded, opened: readonly OpenedPlugin[]): Promise<Registry> {
+  const plugins = opened.map(({ planned }) => planned)
+  const files = new Map(
+    opened.flatMap(({ found, description }) =>
+      Object.entries(description.pipelines).map(([name, path]) => [name, pipelineFile(found, name, path)] as const),
+    ),
+  )
+  const all = await withDescriptions(loaded, plugins)
+  // What a block type says of the parent is its code's answer.
+  const asks = opened.some(({ description }) => description.blocks.length > 0)
+  return {
+    ...types(all),
+    pipeline(name) {
+      const file = files.get(name)
+      return file === undefined ? builtInPipeline(name) : { file, text: readFileSync(file, 'utf8') }
+    },
+    pipelines: () => [...builtInPipelines(), ...files.keys()],
+    inspect: async (inputs) =>
+      // Only what is for the plugins to say: data may be large, and their time is limited.
+      asks ? inspectTexts(inputs, await inspectWithPlugins(plugins, inputs)) : inspectInputs(inputs, loaded.blocks),
+  }
+}

@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { check, lock } from 'proper-lockfile'
+import { buildId } from '../activities/build-id.js'
+import { Failure } from '../plugins/api/index.js'
+import { answers, commandLine, endProcess } from '../server/index.js'
+import type { Store } from '../store/index.js'
+import { log } from './common.js'
+
+/** The worker of a store, as it describes itself in the store. */
+interface WorkerState {
+  readonly pid: number
+  readonly host: string
+  /** Of the server whose searches it does. */
+  readonly address: string
+}
+
+// Workers of different versions serve different searches.
+const lockFile = (store: Store) => join(store.root, `worker-${buildId()}.lock`)
+const stateFile = (store: Store) => join(store.root, `worker-${buildId()}.json`)
+const lockOptions = (store: Store) => ({ realpath: false, lockfilePath: lockFile(store), stale: 10_000 })
+
+/** Holds the place of the store's worker. @returns undefined when another process does */
+export async function claimWorker(store: Store, address: string): Promise<(() => Promise<void>) | undefined> {
+  mkdirSync(store.root, { recursive: true })
+  await workerOf(store) // gives up the place of a dead one
+  let release
+  try {
+    release = await lock(store.root, { ...lockOptions(store), update: 2000 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ELOCKED') return undefined
+    throw error
+  }
+  const state: WorkerState = { pid: process.pid, host: hostname(), address }
+  writeFileSync(`${stateFile(store)}.tmp`, JSON.stringify(state))
+  renameSync(`${stateFile(store)}.tmp`, stateFile(store))
+  return release
+}
+
+/** The process that holds the place of the store's worker; the place of one that was killed here is given up at once. */
+async function workerOf(store: Store): Promise<WorkerState | 'unknown' | undefined> {
+  if (!(await check(store.root, lockOptions(store)).catch(() => false))) return undefined
+  let state: WorkerState
+  try {
+    state = JSON.parse(readFileSync(stateFile(store), 'utf8')) as WorkerState
+    // It has taken the place and not yet written who it is: the file is its predecessor's.
+    if (statSync(lockFile(store)).birthtimeMs > statSync(stateFile(store)).mtimeMs) return 'unknown'
+  } catch {
+    return 'unknown'
+  }
+  if (state.host !== hostname() || commandLine(state.pid) !== '') return state
+  rmSync(lockFile(store), { recursive: true, force: true })
+  return undefined
+}
+
+/** Starts a detached worker unless one serves the store. @throws Failure NoServer when it serves the store for another server */
+export async function ensureWorker(store: Store, address: string): Promise<void> {
+  const found = await workerOf(store)
+  if (found === 'unknown' || found?.address === address) return
+  if (found) {
+    if (found.host !== hostname() || (await answers(found.address)))
+      throw new Failure(
+        'NoServer',
+        `The store ${store.location} is served for the server at ${found.address} (worker: process ${found.pid} on ${found.host})`,
+        { remedy: `Give --address ${found.address}, end that worker, or choose another store with --store.` },
+      )
+    log(`The worker ${found.pid} waits for a server that is gone: it is replaced.`)
+    await endProcess(found.pid, 30_000)
+  }
+  const logs = join(store.root, 'logs')
+  mkdirSync(logs, { recursive: true })
+  const output = openSync(join(logs, 'worker.log'), 'a')
+  const program = fileURLToPath(new URL('./main.js', import.meta.url))
+  const child = spawn(
+    process.execPath,
+    [program, 'worker', '--store', store.location, '--address', address, '--idle', '60'],
+    { detached: true, stdio: ['ignore', output, output] },
+  )
+  closeSync(output)
+  child.on('error', (error) => log(`The worker cannot be started: ${error.message}`))
+  child.unref()
+}

@@ -1,0 +1,96 @@
+import { Graph, type Tensor, type Value } from '../tensor/index.js'
+import { buildLayer } from './build.js'
+import type { Model } from './checkpoint.js'
+import { stateShapes } from './state.js'
+
+export interface DecodingGraphOptions {
+  readonly batch: number
+  /** Tokens of each sequence in a chunk. */
+  readonly length: number
+  /** Whether there is state before the chunk. */
+  readonly hasPast: boolean
+  /** Weights as constants of the graph; otherwise they are inputs. */
+  readonly constant: boolean
+  /** Whether logits come out beside the most likely token. */
+  readonly logits: boolean
+}
+
+/**
+ * The graph that reads a chunk of tokens and predicts the next. Inputs: `ids` int32 [batch * length], rotary tables `cos`
+ * and `sin` [length, headDim], and with a past `mask` and `past.NAME`. Outputs: `best` int32 [batch], `logits` when asked
+ * for, and the new state: of a first chunk as `state.NAME`, later all packed in one `state`, since an output costs a few
+ * microseconds however small it is.
+ *
+ * @param weights  by names: `embedding`, `norm`, `head` (unless tied), `w.3.ffn.up`
+ */
+export function buildDecoding(
+  model: Model,
+  weights: Readonly<Record<string, Tensor>>,
+  { batch, length, hasPast, constant, logits: wantLogits }: DecodingGraphOptions,
+): Graph {
+  const { config, blocks } = model
+  const g = new Graph()
+  const values: Record<string, Value> = {}
+  for (const [name, { dims, data, dtype }] of Object.entries(weights))
+    values[name] = constant ? g.constant(data, dims) : g.input(name, dtype, dims)
+  const ids = g.input('ids', 'int32', [batch * length])
+  const table = (name: string) => g.input(name, 'float32', [length, config.headDim])
+  const rotary = { cos: table('cos'), sin: table('sin') }
+  const mask = hasPast ? g.input('mask', 'float32', ['capacity']) : undefined
+  const states = stateShapes(model)
+  const past: Record<string, Value> = {}
+  if (hasPast)
+    for (const { name, shape } of states) {
+      const dims =
+        shape.kind === 'per-token' ? [batch, shape.shape[0], 'capacity', shape.shape[1]] : [batch, ...shape.shape]
+      past[name] = g.input(`past.${name}`, 'float32', dims)
+    }
+
+  let x = g.gather(values.embedding!, ids, 0)
+  const after: Record<string, Value> = {}
+  for (let layer = 0; layer < config.layers; layer++) {
+    const slots = (all: Readonly<Record<string, Value>>, prefix: string) => ({
+      attention: under(all, `${prefix}${layer}.attention.`),
+      ffn: under(all, `${prefix}${layer}.ffn.`),
+    })
+    const result = buildLayer(g, x, config, layer, blocks, slots(values, 'w.'), {
+      batch,
+      length,
+      rotary,
+      wantState: true,
+      ...(mask && { past: slots(past, ''), mask }),
+    })
+    x = result.x
+    for (const slot of ['attention', 'ffn'] as const)
+      for (const [name, value] of Object.entries(result.state[slot])) after[`${layer}.${slot}.${name}`] = value
+  }
+  outputStates(
+    g,
+    states.map(({ name }) => [name, after[name]!]),
+    hasPast,
+  )
+
+  // Only the last position of each sequence is asked for its next token.
+  const last = g.slice(g.reshape(x, [batch, length, config.hidden]), 1, length - 1, length)
+  const normed = g.rmsNorm(g.reshape(last, [batch, config.hidden]), values.norm!, config.normEps)
+  const logits = g.gemm(normed, values.head ?? values.embedding!, { transB: true })
+  g.output('best', g.cast(g.argmax(logits, 1), 'int32'))
+  if (wantLogits) g.output('logits', logits)
+  return g
+}
+
+/** The entries whose names begin with a prefix, without it. */
+const under = (values: Readonly<Record<string, Value>>, prefix: string): Record<string, Value> =>
+  Object.fromEntries(
+    Object.entries(values)
+      .filter(([name]) => name.startsWith(prefix))
+      .map(([name, value]) => [name.slice(prefix.length), value]),
+  )
+
+function outputStates(g: Graph, states: readonly (readonly [string, Value])[], packed: boolean): void {
+  if (!packed) for (const [name, value] of states) g.output(`state.${name}`, value)
+  else if (states.length > 0) {
+    const flat = states.map(([, v]) => g.reshape(v, [v.shape.reduce<number>((n, d) => n * Number(d), 1)]))
+    g.output('state', g.concat(flat, 0))
+  }
+}

@@ -1,0 +1,88 @@
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { dirname, join, relative, resolve, sep } from 'node:path'
+import { readSchema } from '../../schemas/read.js'
+import { checkValue } from '../../spec/validate.js'
+import type { JsonObject } from '../api/index.js'
+import { BadPlugin } from './bad-plugin.js'
+
+/** A plugin where it lies. Nothing of it has been executed. */
+export interface FoundPlugin {
+  /** As the spec writes it. */
+  readonly written: string
+  readonly kind: 'folder' | 'package'
+  /** Of its package.json, as are `name`, `version` and `entry`. A real path, links followed. */
+  readonly root: string
+  readonly name: string
+  readonly version: string
+  /** Module with the default export, a real path within `root`. */
+  readonly entry: string
+}
+
+const packageName = /^(@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/
+
+/** Whether a text names an npm package; otherwise it is a path. */
+export const isPackageName = (text: string): boolean => packageName.test(text)
+
+/**
+ * Finds a plugin and reads its package.json.
+ * @param written  a package's name, or a path relative to `folder`
+ * @throws BadPlugin
+ */
+export function findPlugin(written: string, folder: string): FoundPlugin {
+  const kind = isPackageName(written) ? 'package' : 'folder'
+  const place = kind === 'folder' ? resolve(folder, written) : installed(written, folder)
+  if (!existsSync(join(place, 'package.json'))) {
+    const there = existsSync(place)
+    throw new BadPlugin(
+      there ? 'broken-plugin' : 'unknown-plugin',
+      there ? `The plugin "${written}" has no package.json.` : `There is no folder "${written}".`,
+      there ? undefined : 'a path starts from the spec’s folder; a name without slashes is an npm package',
+    )
+  }
+  const root = realpathSync(place)
+  const { name, version = '0.0.0', puzzleflow } = readManifest(join(root, 'package.json'), written)
+  const broken = (message: string) => new BadPlugin('broken-plugin', `The package.json of "${written}" ${message}`)
+  if (typeof name !== 'string' || !isPackageName(name)) throw broken('has no proper `name`.')
+  if (kind === 'package' && name !== written) throw broken(`says that its name is "${name}".`)
+  if (typeof version !== 'string' || !/^[\w.+-]+$/.test(version)) throw broken('has no proper `version`.')
+  const entry = resolve(root, entryOf(puzzleflow, broken))
+  if (!existsSync(entry) || !statSync(entry).isFile())
+    throw broken(`names the module ./${relative(root, entry).replaceAll(sep, '/')}, which is not there.`)
+  const real = realpathSync(entry)
+  if (!real.startsWith(root + sep)) throw broken('names a module outside its folder.')
+  return { written, kind, root, name, version, entry: real }
+}
+
+/** The folder of an installed package, as Node finds it. */
+function installed(name: string, folder: string): string {
+  for (let at = resolve(folder); ; at = dirname(at)) {
+    const place = join(at, 'node_modules', name)
+    if (existsSync(join(place, 'package.json'))) return place
+    if (at === dirname(at)) break
+  }
+  const message = `The package "${name}" is not installed where the spec finds it.`
+  throw new BadPlugin('unknown-plugin', message, `npm install ${name}; a folder is written ./${name}`)
+}
+
+function readManifest(file: string, written: string): Record<string, unknown> {
+  try {
+    const json: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    if (typeof json === 'object' && json !== null) return json as Record<string, unknown>
+    throw new Error('it is no object')
+  } catch (cause) {
+    const message = `The package.json of "${written}" cannot be read: ${(cause as Error).message}.`
+    throw new BadPlugin('broken-plugin', message, undefined, { cause })
+  }
+}
+
+function entryOf(manifest: unknown, broken: (message: string) => BadPlugin): string {
+  if (typeof manifest !== 'object' || manifest === null || Array.isArray(manifest))
+    throw new BadPlugin(
+      'broken-plugin',
+      broken('does not say which module the plugin is.').message,
+      'add "puzzleflow": { "plugin": "./index.js" }',
+    )
+  const { findings } = checkValue(readSchema('plugin'), manifest as JsonObject, 'puzzleflow')
+  if (findings[0]) throw new BadPlugin('broken-plugin', broken(`is wrong: ${findings[0].message}`).message)
+  return (manifest as { plugin: string }).plugin
+}

@@ -1,0 +1,42 @@
+import { register } from 'node:module'
+import { pathToFileURL } from 'node:url'
+import type { PlannedPlugin } from '../../spec/frozen-plan.js'
+import { Failure, type Plugin } from '../api/index.js'
+import { verifiedBundle } from './bundle.js'
+import { blockAnatomy, stageAnatomy, typeProblem } from './type-fields.js'
+
+let hooked = false
+
+/**
+ * Loads the code of a compiled plugin. For child processes only: the code may do anything.
+ * @throws Failure when it is not on this machine, or is no plugin
+ */
+export async function importPlugin(planned: PlannedPlugin): Promise<Plugin> {
+  const file = await verifiedBundle(planned)
+  if (!hooked) register(new URL('./host-hooks.js', import.meta.url))
+  hooked = true
+  const module = (await import(pathToFileURL(file).href)) as { default?: unknown }
+  return checkPlugin(module.default)
+}
+
+function checkPlugin(exported: unknown): Plugin {
+  const bug = (message: string) => new Failure('PluginBug', message)
+  if (exported === undefined) throw bug('it has no default export')
+  if (!isRecord(exported)) throw bug('its default export is no { blocks, stages, pipelines }')
+  for (const key of Object.keys(exported))
+    if (!['blocks', 'stages', 'pipelines'].includes(key))
+      throw bug(`its default export has "${key}", which is none of blocks, stages, pipelines`)
+  const { blocks = [], stages = [], pipelines = {} } = exported
+  for (const [kind, list] of Object.entries({ blocks, stages })) {
+    if (!Array.isArray(list)) throw bug(`its \`${kind}\` is no list`)
+    for (const [i, type] of (list as unknown[]).entries()) {
+      if (!isRecord(type)) throw bug(`${kind}[${i}] is no object`)
+      const problem = typeProblem(type, kind === 'blocks' ? blockAnatomy(type) : stageAnatomy(type))
+      if (problem !== undefined) throw bug(`${kind}[${i}] ("${String(type.name)}") ${problem}`)
+    }
+  }
+  return { blocks, stages, pipelines } as Plugin
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,0 +1,30 @@
+import type { GateStage } from '../api/index.js'
+
+interface ApproveParams {
+  readonly question: string
+  /** Values of earlier stages that the person should see, as expressions. */
+  readonly show: Readonly<Record<string, unknown>>
+}
+
+/** Waits for a person's approval, days if need be: `puzzleflow approve RUN STAGE`, or the update `approve` in the Temporal UI. */
+export const approve: GateStage<ApproveParams> = {
+  name: 'approve',
+  version: 1,
+  gate: true,
+  reads: [],
+  parameters: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      question: { type: 'string', default: 'May the search go on?', description: 'What is asked, as Markdown.' },
+      show: {
+        type: 'object',
+        default: {},
+        description: 'What to look at, by name: ${{ stages.solve.outputs.objective }}.',
+      },
+    },
+  },
+
+  ask: ({ params: { question, show } }) =>
+    [question, ...Object.entries(show).map(([name, value]) => `${name}: ${JSON.stringify(value)}.`)].join(' '),
+}

@@ -1,0 +1,51 @@
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** Command line of a process; empty when none runs under this id, or it has ended and nobody has taken note of it. */
+export function commandLine(pid: number): string {
+  if (process.platform === 'linux')
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
+    } catch {
+      return ''
+    }
+  const { status, stdout } = spawnSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' })
+  return status === 0 && !/<defunct>/.test(stdout) ? stdout.trim() : ''
+}
+
+/** The first process whose command line is wanted. */
+export function findProcess(wanted: (command: string) => boolean): { pid: number; command: string } | undefined {
+  for (const [pid, command] of processes()) if (wanted(command)) return { pid, command }
+  return undefined
+}
+
+function* processes(): Iterable<readonly [pid: number, command: string]> {
+  if (process.platform === 'linux') {
+    for (const name of readdirSync('/proc')) if (/^\d+$/.test(name)) yield [Number(name), commandLine(Number(name))]
+    return
+  }
+  const { stdout = '' } = spawnSync('ps', ['-A', '-o', 'pid=,command='], { encoding: 'utf8' })
+  for (const line of stdout.split('\n')) {
+    const match = /^\s*(\d+)\s+(.*)$/.exec(line)
+    if (match) yield [Number(match[1]), match[2]!]
+  }
+}
+
+/** Ends a process and waits until it has: politely first. */
+export async function endProcess(pid: number, graceMilliseconds = 10_000): Promise<void> {
+  const signal = (name: NodeJS.Signals) => {
+    try {
+      process.kill(pid, name)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    }
+  }
+  signal('SIGTERM')
+  for (const end = Date.now() + graceMilliseconds; commandLine(pid) !== '' && Date.now() < end;) await pause(50)
+  if (commandLine(pid) === '') return
+  signal('SIGKILL')
+  while (commandLine(pid) !== '') await pause(20)
+}
+
+export const pause = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds))

@@ -1,0 +1,92 @@
+import type { BlockType, JsonObject, LayerFacts } from '../../plugins/api/index.js'
+import { groupedQuery } from '../../plugins/blocks/grouped-query.js'
+import { linearAttention, linearFfn } from '../../plugins/blocks/linear.js'
+import { swiglu } from '../../plugins/blocks/swiglu.js'
+import { attention, gatedFfn, matrix, type Matrices, type Matrix } from './reference.js'
+
+/** A layer with all dimensions different. */
+export const facts: LayerFacts = {
+  layer: 1,
+  layers: 3,
+  hidden: 10,
+  heads: 4,
+  kvHeads: 4,
+  headDim: 6,
+  intermediate: 24,
+  attentionBias: false,
+  mlpBias: false,
+  normEps: 1e-5,
+}
+
+/** A block type with parameters, and the arithmetic that it must agree with for one sequence. */
+export interface Case {
+  readonly type: BlockType
+  readonly facts: LayerFacts
+  readonly params: JsonObject
+  readonly rotary: boolean
+  readonly reference: (x: Matrix, w: Matrices) => number[][]
+}
+
+function make(type: unknown, params: JsonObject, bias: boolean, reference: Case['reference'], rotary = false): Case {
+  const own = { ...facts, attentionBias: bias, mlpBias: bias }
+  return { type: type as BlockType, facts: own, params, rotary, reference }
+}
+
+const groupedQueryCase = (kvHeads: number, bias: boolean, rotary = true): Case =>
+  make(groupedQuery, { kvHeads }, bias, (x, w) => attention(x, w, kvHeads, facts, rotary), rotary)
+
+/** Every built-in block type that computes something. */
+export const cases: Readonly<Record<string, Case>> = {
+  'grouped-query with a KV head per query head': groupedQueryCase(4, false),
+  'grouped-query with 2 KV heads': groupedQueryCase(2, false),
+  'grouped-query with 2 KV heads and biases': groupedQueryCase(2, true),
+  'grouped-query with 1 KV head': groupedQueryCase(1, false),
+  'grouped-query with 1 KV head and biases': groupedQueryCase(1, true),
+  'grouped-query without rotary embedding': groupedQueryCase(2, false, false),
+  'linear attention': make(linearAttention, {}, false, matrix),
+  'linear attention with a bias': make(linearAttention, {}, true, matrix),
+  swiglu: make(swiglu, { width: 24 }, false, gatedFfn),
+  'swiglu with biases': make(swiglu, { width: 24 }, true, gatedFfn),
+  'narrow swiglu with biases': make(swiglu, { width: 8 }, true, gatedFfn),
+  'linear FFN': make(linearFfn, {}, false, matrix),
+  'linear FFN with a bias': make(linearFfn, {}, true, matrix),
+}
+
+/** Repeatable numbers in (-1, 1). */
+export function numbers(count: number, seed: number): Float64Array {
+  return Float64Array.from({ length: count }, (_, i) => {
+    const x = Math.sin(12.9898 * (i + 1) + 78.233 * seed) * 43758.5453
+    return 2 * (x - Math.floor(x)) - 1
+  })
+}
+
+/** Random weights of a case in the size that keeps activations near 1. */
+export function weightsOf({ type, facts, params }: Case): Record<string, { shape: number[]; data: Float64Array }> {
+  const shapes = Object.entries(type.shapes(facts, params))
+  return Object.fromEntries(
+    shapes.map(([name, shape], i) => {
+      const data = numbers(
+        shape.reduce((n, d) => n * d, 1),
+        i + 10,
+      )
+      const scale = shape.length > 1 ? 2 / Math.sqrt(shape[0]!) : 0.5
+      return [name, { shape: [...shape], data: data.map((value) => value * scale) }]
+    }),
+  )
+}
+
+/** Rows of numbers in row-major order. */
+export const rows = (data: Float64Array, columns: number): number[][] =>
+  Array.from({ length: data.length / columns }, (_, r) => Array.from(data.subarray(r * columns, (r + 1) * columns)))
+
+/** Weights as the reference takes them. */
+export const matrices = (weights: ReturnType<typeof weightsOf>): Matrices =>
+  Object.fromEntries(Object.entries(weights).map(([name, { shape, data }]) => [name, rows(data, shape.at(-1)!)]))
+
+/** The reference of a whole batch. */
+export function referenceOf(c: Case, x: Float64Array, batch: number, weights: Matrices): number[] {
+  const size = x.length / batch
+  return Array.from({ length: batch }, (_, b) =>
+    c.reference(rows(x.subarray(b * size, (b + 1) * size), c.facts.hidden), weights),
+  ).flat(2)
+}

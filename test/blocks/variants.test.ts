@@ -1,0 +1,108 @@
+import { expect, test } from 'vitest'
+import { Failure, type JsonObject } from '../../plugins/api/index.js'
+import { groupedQuery } from '../../plugins/blocks/grouped-query.js'
+import { builtInBlocks, makeBlocks } from '../../plugins/blocks/index.js'
+import { swiglu } from '../../plugins/blocks/swiglu.js'
+import { facts as small } from './cases.js'
+
+const facts = { ...small, heads: 12, kvHeads: 12, intermediate: 512 }
+
+const kvHeads = (entry: JsonObject['kvHeads']) =>
+  groupedQuery.variants(facts, { block: 'grouped-query', kvHeads: entry! }).map((p) => p.kvHeads)
+const widths = (entry: JsonObject['width'], intermediate = facts.intermediate) =>
+  swiglu.variants({ ...facts, intermediate }, { block: 'swiglu', width: entry! }).map((p) => p.width)
+
+test('numbers of KV heads stay in the order of the spec; one or many may be written', () => {
+  expect(kvHeads([6, 1, 4])).toEqual([6, 1, 4])
+  expect(kvHeads(3)).toEqual([3])
+})
+
+test("the parent's own size is the variant `parent` and no other", () => {
+  expect(kvHeads([12, 4])).toEqual([4])
+  expect(widths([512, '100%', 256])).toEqual([256])
+})
+
+test('percentages become multiples of 8 channels, and at least 8', () => {
+  expect(widths(['75%', '50 %', '33.3%', '10%', '0.1%'])).toEqual([384, 256, 168, 48, 8])
+})
+
+test('only what comes to the same number is dropped', () => {
+  expect(widths(['50%', '50.2%', 256, '51%', '10%', '9%'])).toEqual([256, 264, 48])
+  expect(kvHeads([2, 2, 1])).toEqual([2, 1])
+  expect(widths([255, 256, 257, 1])).toEqual([255, 256, 257, 1])
+})
+
+test.each([4, 6, 12, 46, 63])('no percentage of %i channels is more than the parent has', (intermediate) => {
+  const percentages = Array.from({ length: 100 }, (_, i) => `${i + 1}%`)
+  for (const width of widths([...percentages, '99.9%'], intermediate)) {
+    expect(width).toBeGreaterThanOrEqual(1)
+    expect(width).toBeLessThan(intermediate)
+  }
+})
+
+/** What is thrown, as message and remedy. */
+function refusal(run: () => unknown): [message: string, remedy: string | undefined] {
+  try {
+    run()
+  } catch (error) {
+    expect(error).toBeInstanceOf(Failure)
+    expect((error as Failure).kind).toBe('InvalidInput')
+    return [(error as Failure).message, (error as Failure).remedy]
+  }
+  throw new Error('nothing was refused')
+}
+
+test.each([5, 24, 0, -2, 0.5])('%d KV heads are refused, naming what the parent can have', (n) => {
+  expect(refusal(() => kvHeads([4, n]))).toEqual([
+    `kvHeads ${n} does not divide the parent's 12 key/value heads`,
+    'Use 1, 2, 3, 4, 6, 12.',
+  ])
+})
+
+test.each([513, 0, -8, 1.5, '0%', '100.1%', '250%'])(
+  'a width of %s is refused, naming what the parent can have',
+  (n) => {
+    expect(refusal(() => widths(['50%', n]))).toEqual([
+      `width ${n} is impossible: the parent's FFN has 512 channels`,
+      'Use 1 to 512, or a percentage above 0% and up to 100%.',
+    ])
+  },
+)
+
+test('ids are different for different variants of a slot', () => {
+  const blocks = makeBlocks()
+  for (const slot of ['attention', 'ffn'] as const) {
+    const ids = blocks
+      .list()
+      .filter((type) => type.slot === slot)
+      .flatMap((type) => {
+        const entry = { kvHeads: [6, 4, 3, 2, 1], width: Array.from({ length: 511 }, (_, i) => i + 1) }
+        return type.variants(facts, { block: type.name, ...entry }).map((params) => type.id(params))
+      })
+    expect(new Set(ids).size).toBe(ids.length)
+    expect(ids.length).toBe(slot === 'attention' ? 7 : 513)
+  }
+})
+
+test('ids are those that results and file names have', () => {
+  const ids = builtInBlocks.map((type) => type.id({ kvHeads: 2, width: 256 }))
+  expect(ids).toEqual(['grouped-query-2', 'linear', 'no-op', 'swiglu-256', 'linear', 'no-op'])
+})
+
+test('linear and no-op have one variant', () => {
+  for (const type of builtInBlocks.filter(({ name }) => name === 'linear' || name === 'no-op'))
+    expect(type.variants(facts, { block: type.name })).toEqual([{}])
+})
+
+test('two block types of one slot and name are a mistake of a plugin', () => {
+  expect(() => makeBlocks([...builtInBlocks, builtInBlocks[0]!])).toThrow(
+    'There are two attention block types named "grouped-query"',
+  )
+})
+
+test('a block type that is not there is named, with where it could come from', () => {
+  expect(refusal(() => makeBlocks().get('ffn', 'swigul'))).toEqual([
+    'There is no ffn block type "swigul"',
+    'Add the plugin that has it to `plugins:` in the spec.',
+  ])
+})

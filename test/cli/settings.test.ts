@@ -1,0 +1,87 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { addressOf, allowedPlugins, openStore } from '../../cli/common.js'
+import { readSettings, settingsPlaces } from '../../cli/settings.js'
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'puzzleflow-settings-'))
+  mkdirSync(join(folder, 'work'))
+  mkdirSync(join(folder, 'config/puzzleflow'), { recursive: true })
+})
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true })
+  vi.unstubAllEnvs()
+  vi.restoreAllMocks()
+})
+
+const here = (text: string) => writeFileSync(join(folder, 'work/puzzleflow.config.yaml'), text)
+const user = (text: string) => writeFileSync(join(folder, 'config/puzzleflow/puzzleflow.config.yaml'), text)
+const read = () => readSettings(settingsPlaces(join(folder, 'work'), { XDG_CONFIG_HOME: join(folder, 'config') }))
+
+test('without settings files nothing is set', () => {
+  expect(read()).toEqual({ allowPlugins: [] })
+})
+
+test('what the current folder sets goes before what the user sets; allowed plugins add up', () => {
+  here('store: ./store\nallowPlugins: [./mine]\n')
+  user('store: /other\naddress: temporal:7233\nallowPlugins: [packed]\n')
+  expect(read()).toEqual({
+    store: join(folder, 'work/store'),
+    address: 'temporal:7233',
+    allowPlugins: [
+      { text: './mine', folder: join(folder, 'work') },
+      { text: 'packed', folder: join(folder, 'config/puzzleflow') },
+    ],
+  })
+})
+
+test('a file of comments sets nothing', () => {
+  here('# allowPlugins: []\n\n')
+  expect(read()).toEqual({ allowPlugins: [] })
+})
+
+test.each([
+  ['stor: x', '1:1 unknown-key Unknown key "stor". (did you mean "store"?)'],
+  ['allowPlugins: mine', '1:15 wrong-type allowPlugins must be a list, not "mine".'],
+  ['address: temporal', '1:10 wrong-value address has the wrong form: "temporal". (HOST:PORT of a Temporal server.)'],
+  ['store: [', '1:9 yaml-syntax '],
+])('%s is refused at its place', (text, expected) => {
+  here(text)
+  expect(read).toThrow(expect.objectContaining({ kind: 'InvalidInput' }))
+  expect(read).toThrow(`${join(folder, 'work/puzzleflow.config.yaml')}:${expected}`)
+})
+
+test('flags go before the environment, and the environment before files', async () => {
+  here('store: ./filed\naddress: filed:1\n')
+  vi.spyOn(process, 'cwd').mockReturnValue(join(folder, 'work'))
+  vi.stubEnv('PUZZLEFLOW_STORE', undefined)
+  vi.stubEnv('TEMPORAL_ADDRESS', undefined)
+  expect([(await openStore({})).root, addressOf({})]).toEqual([join(folder, 'work/filed'), 'filed:1'])
+  vi.stubEnv('PUZZLEFLOW_STORE', '/environment')
+  vi.stubEnv('TEMPORAL_ADDRESS', 'environment:1')
+  expect([(await openStore({})).root, addressOf({})]).toEqual(['/environment', 'environment:1'])
+  expect([(await openStore({ store: '/flag' })).root, addressOf({ address: 'flag:1' })]).toEqual(['/flag', 'flag:1'])
+})
+
+test('the bound of the cache reaches other processes, unless the environment sets another', async () => {
+  here('cache: 50 GiB\n')
+  vi.spyOn(process, 'cwd').mockReturnValue(join(folder, 'work'))
+  vi.stubEnv('PUZZLEFLOW_CACHE_BYTES', undefined)
+  await openStore({})
+  expect(process.env.PUZZLEFLOW_CACHE_BYTES).toBe('53687091200')
+  vi.stubEnv('PUZZLEFLOW_CACHE_BYTES', '1000')
+  await openStore({})
+  expect(process.env.PUZZLEFLOW_CACHE_BYTES).toBe('1000')
+})
+
+test('plugins are allowed by flags and by files', () => {
+  here('allowPlugins: [packed]\n')
+  vi.spyOn(process, 'cwd').mockReturnValue(join(folder, 'work'))
+  vi.stubEnv('XDG_CONFIG_HOME', join(folder, 'config'))
+  const { packages, folders } = allowedPlugins({ allowPlugin: ['flagged', './mine'] })
+  expect([...packages]).toEqual(['flagged', 'packed'])
+  expect([...folders]).toEqual([join(folder, 'work/mine')])
+})

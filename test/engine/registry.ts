@@ -1,0 +1,124 @@
+/** Stages for tests of the engine, loaded by the worker and its child processes instead of the built-in ones. */
+import { readdirSync, writeFileSync } from 'node:fs'
+import { createConnection } from 'node:net'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import {
+  Failure,
+  type FailureKind,
+  type FanOutStage,
+  type RunningTask,
+  type SingleStage,
+  type Stage,
+} from '../../plugins/api/index.js'
+import { makeLoaded, type Loaded } from '../../plugins/registry.js'
+import { socketVariable, type FromStage, type FromTest } from './step-protocol.js'
+
+const parameters = (properties: object = {}) => ({ type: 'object', additionalProperties: false, properties })
+
+/** Waits until the test says what comes out. An abort is told to the test, and leaves a file in the checkpoint. */
+function stepped({ threads, checkpoint, signal }: RunningTask, stage: string, task: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection(process.env[socketVariable]!)
+    const send = (message: FromStage) => socket.write(`${JSON.stringify(message)}\n`)
+    const end = (finish: () => void) => socket.end(finish)
+    signal.addEventListener('abort', () => {
+      writeFileSync(join(checkpoint, 'saved'), 'state')
+      send({ kind: 'aborted' })
+      end(() => reject(signal.reason as Error))
+    })
+    const found = readdirSync(checkpoint)
+    send({ kind: 'called', stage, task, pid: process.pid, threads, checkpoint, found })
+    createInterface(socket).once('line', (line) => {
+      const answer = JSON.parse(line) as FromTest
+      if (answer.kind === 'finish') return end(() => resolve(answer.value))
+      const { type, message, remedy } = answer
+      const options = remedy === undefined ? {} : { remedy }
+      end(() => reject(type === undefined ? new Error(message) : new Failure(type as FailureKind, message, options)))
+    })
+    socket.on('error', reject)
+  })
+}
+
+/** The spec's items, as a value and as a file. */
+const source: SingleStage = {
+  name: 'source',
+  version: 1,
+  reads: ['items'],
+  parameters: parameters(),
+  async run(context) {
+    const items = context.spec.items as string[]
+    return { values: { items }, files: { list: await context.put('list', items) } }
+  },
+}
+
+/** A stepped task for each item, grouped by first letter. */
+const each: FanOutStage<{ readonly factor: number }> = {
+  name: 'each',
+  version: 1,
+  reads: [],
+  parameters: parameters({ factor: { type: 'number', default: 1 } }),
+  async plan({ stages, params }) {
+    const { values, files } = stages.source!
+    return (values.items as string[]).map((item) => ({
+      id: item,
+      label: `item ${item}`,
+      group: item.slice(0, 1),
+      params: { item, factor: params.factor },
+      inputs: { list: files.list! },
+    }))
+  },
+  async run(context) {
+    const { item, factor } = context.task.params as { item: string; factor: number }
+    const value = factor * (await stepped(context, 'each', item))
+    return { values: { value }, files: { part: await context.put('part', { item, value }) } }
+  },
+  async gather({ tasks }) {
+    const total = tasks.reduce((sum, { outputs }) => sum + (outputs.values.value as number), 0)
+    return {
+      values: { total, items: tasks.map(({ plan }) => plan.id) },
+      files: Object.fromEntries(tasks.map(({ plan, outputs }) => [plan.id, outputs.files.part!])),
+    }
+  },
+}
+
+/** One stepped task, which tells its note. */
+const step: SingleStage<{ readonly note: string }> = {
+  name: 'step',
+  version: 1,
+  reads: [],
+  parameters: parameters({ note: { type: 'string', default: 'step' } }),
+  async run(context) {
+    return { values: { value: await stepped(context, 'step', context.params.note) }, files: {} }
+  },
+}
+
+/** What it is given. */
+const echo: SingleStage = {
+  name: 'echo',
+  version: 1,
+  reads: [],
+  parameters: { type: 'object' },
+  async run({ params, stages }) {
+    return { values: { params, needs: Object.keys(stages) }, files: {} }
+  },
+}
+
+/** Two tasks of one name: a mistake of its author. */
+const twice: FanOutStage = {
+  name: 'twice',
+  version: 1,
+  reads: [],
+  parameters: parameters(),
+  async run() {
+    return { values: {}, files: {} }
+  },
+  async plan() {
+    const task = { id: 'same', label: 'same', params: {}, inputs: {} }
+    return [task, task]
+  },
+}
+
+const stages = [source, each, step, echo, twice] as unknown as readonly Stage[]
+
+export const loadPlugins = (): Loaded => makeLoaded(stages, [])

@@ -1,0 +1,123 @@
+import type { Client, WorkflowHandle } from '@temporalio/client'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { queueOf } from '../../activities/queue.js'
+import { startRun, workflowIdOf } from '../../cli/runs.js'
+import { specRegistry } from '../../cli/spec-registry.js'
+import type { Outputs } from '../../plugins/api/index.js'
+import { compileText } from '../../spec/plan.js'
+import type { FrozenPlan } from '../../spec/frozen-plan.js'
+import { packageRoot } from '../../store/paths.js'
+import { FileStore } from '../../store/index.js'
+import type { SearchProgress, SearchResult } from '../../workflows/types.js'
+import { loadPlugins } from './registry.js'
+import { socketVariable } from './step-protocol.js'
+import { Steps } from './steps.js'
+
+type Handle = WorkflowHandle<() => Promise<SearchResult>>
+
+/** A worker process. */
+export class TestWorker {
+  private constructor(
+    readonly process: ChildProcess,
+    readonly gone: Promise<void>,
+  ) {}
+
+  static async start(address: string, store: FileStore, steps: Steps, slots: number): Promise<TestWorker> {
+    const program = join(packageRoot(), 'dist/test/engine/worker.js')
+    // Its queue is named after the code that starts the run: here the sources, there what was compiled of them.
+    const child = spawn(process.execPath, [program, address, store.root, queueOf(store), String(slots)], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, [socketVariable]: steps.path },
+    })
+    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+    const said: string[] = []
+    await new Promise<void>((resolve, reject) => {
+      createInterface(child.stderr).on('line', (line) => {
+        said.push(line)
+        if (line.startsWith('worker: serving')) resolve()
+      })
+      child.once('exit', () => reject(new Error(`The worker did not start:\n${said.join('\n')}`)))
+    })
+    return new TestWorker(child, gone)
+  }
+
+  /** As a crash or the kernel does it. */
+  async kill(): Promise<void> {
+    this.process.kill('SIGKILL')
+    await this.gone
+  }
+  async stop(): Promise<void> {
+    this.process.kill('SIGTERM')
+    await this.gone
+  }
+}
+
+/** A store, stages to step, and workers for them. */
+export class Rig {
+  private readonly workers: TestWorker[] = []
+
+  private constructor(
+    readonly address: string,
+    readonly client: Client,
+    readonly store: FileStore,
+    readonly steps: Steps,
+    private readonly folder: string,
+  ) {}
+
+  static async create({ address, client }: { address: string; client: Client }): Promise<Rig> {
+    const folder = mkdtempSync(join(tmpdir(), 'puzzleflow-engine-'))
+    return new Rig(address, client, new FileStore(join(folder, 'store')), await Steps.listen(folder), folder)
+  }
+
+  async startWorker(slots = 2): Promise<TestWorker> {
+    const worker = await TestWorker.start(this.address, this.store, this.steps, slots)
+    this.workers.push(worker)
+    return worker
+  }
+
+  /** Starts a run of a spec with the stages of test/engine/registry.ts. */
+  async run(name: string, spec: string): Promise<Handle> {
+    await startRun(this.client, this.store, name, await compile(spec), { heartbeat: 3 })
+    return this.client.workflow.getHandle(workflowIdOf(this.store, name))
+  }
+
+  /** The same to its end. @returns outputs of all stages */
+  async outputs(handle: Handle): Promise<Record<string, Outputs>> {
+    const { outputs } = await handle.result()
+    const entries = Object.entries(outputs).map(async ([name, ref]) => [name, await this.store.readJson(ref)] as const)
+    return Object.fromEntries(await Promise.all(entries)) as Record<string, Outputs>
+  }
+
+  /** Returns when a task of a run has said that it waits for a place. */
+  async waitsForPlace(handle: Handle): Promise<void> {
+    for (;;) {
+      const { raw } = await handle.describe()
+      const details = raw.pendingActivities?.[0]?.heartbeatDetails?.payloads?.[0]?.data
+      if (details && Buffer.from(details).includes('waiting for a place')) return
+    }
+  }
+
+  /** Tasks done and reused of every stage. */
+  async progress(handle: Handle): Promise<Record<string, string>> {
+    const { stages } = await handle.query<SearchProgress>('progress')
+    return Object.fromEntries(stages.map((s) => [s.stage, `${s.done} done, ${s.reused} reused`]))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.workers.map((worker) => worker.kill()))
+    this.steps.close()
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+/** A plan of a spec; what stands before its stages is always the same. */
+export async function compile(spec: string): Promise<FrozenPlan> {
+  const text = `apiVersion: puzzleflow/v1\nname: test\n${spec}`
+  const { plan, diagnostics } = await compileText('/nowhere/test.yaml', text, specRegistry(loadPlugins()))
+  if (!plan) throw new Error(diagnostics.map(({ message }) => message).join('\n'))
+  return plan
+}

@@ -1,0 +1,17 @@
+/** A worker with the stages of tests. Arguments: server, store, task queue, slots. */
+import { fileURLToPath } from 'node:url'
+import { runWorker } from '../../activities/worker.js'
+import { accessTo } from '../../server/index.js'
+import { FileStore } from '../../store/index.js'
+import { loadPlugins } from './registry.js'
+
+const [address, root, queue, slots] = process.argv.slice(2)
+await runWorker({
+  access: accessTo(address!),
+  store: new FileStore(root),
+  queue: queue!,
+  slots: Number(slots),
+  log: (line) => process.stderr.write(`${line}\n`),
+  registry: { loaded: loadPlugins(), module: fileURLToPath(new URL('./registry.js', import.meta.url)) },
+})
+process.exit(0)

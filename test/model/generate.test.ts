@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest'
+import { generate, type GenerateOptions, type Model } from '../../model/index.js'
+import { largest, fullLogits, openMixed } from './mixed.js'
+import { someIds } from './tiny.js'
+
+const prompt = Array.from(someIds(5))
+
+async function tokens(model: Model, options: GenerateOptions): Promise<number[]> {
+  const found: number[] = []
+  for await (const token of generate(model, prompt, options)) found.push(token)
+  return found
+}
+
+test('sampling with one seed gives the same tokens again, and others with another seed', async () => {
+  const model = await openMixed()
+  const sample = (seed: number) => tokens(model, { maxTokens: 24, temperature: 1, seed, ignoreEos: true })
+  const first = await sample(7)
+  expect(first.length).toBe(24)
+  expect(await sample(7)).toEqual(first)
+  expect(await sample(8)).not.toEqual(first)
+})
+
+test('at temperature 0 the most likely token is taken, and nearly always at a temperature near it', async () => {
+  const model = await openMixed()
+  const greedy = await tokens(model, { maxTokens: 8, ignoreEos: true })
+  expect(await tokens(model, { maxTokens: 8, temperature: 1e-4, ignoreEos: true })).toEqual(greedy)
+  const whole = await fullLogits(model, Int32Array.from([...prompt, ...greedy]))
+  expect(greedy).toEqual(greedy.map((_, i) => largest(whole[prompt.length - 1 + i]!)))
+})
+
+test('a high temperature makes all tokens equally likely', async () => {
+  const model = await openMixed()
+  const found = await tokens(model, { maxTokens: 200, temperature: 1e6, seed: 3, ignoreEos: true })
+  // 200 draws of 50 tokens: about 49 of them occur; of skewed logits at temperature 1 far fewer.
+  expect(new Set(found).size).toBeGreaterThan(43)
+})
+
+test('generation ends with the first end token, unless told otherwise', async () => {
+  const model = await openMixed()
+  const all = await tokens(model, { maxTokens: 12, ignoreEos: true })
+  const eos = all[3]!
+  const ending = { ...model, config: { ...model.config, eos: [eos] } }
+  expect(await tokens(ending, { maxTokens: 12 })).toEqual(all.slice(0, all.indexOf(eos) + 1))
+  expect(await tokens(ending, { maxTokens: 12, ignoreEos: true })).toEqual(all)
+})
+
+test('no more tokens come than were asked for', async () => {
+  const model = await openMixed()
+  expect((await tokens(model, { maxTokens: 1, ignoreEos: true })).length).toBe(1)
+  expect(await tokens(model, { maxTokens: 0, ignoreEos: true })).toEqual([])
+})

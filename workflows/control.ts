@@ -1,0 +1,140 @@
+import { CancellationScope, proxyActivities, setHandler } from '@temporalio/workflow'
+import {
+  approveUpdate,
+  cancelUpdate,
+  concurrencyUpdate,
+  pauseUpdate,
+  resumeUpdate,
+  retryUpdate,
+  skipUpdate,
+  troubleSignal,
+  type Approval,
+  type TaskName,
+} from './messages.js'
+import { mostConcurrency, type SearchPace } from './groups.js'
+import type { StageRun } from './stage.js'
+import type { Activities, StageNode } from './types.js'
+
+/** What messages act on. */
+export interface Controlled {
+  readonly nodes: readonly StageNode[]
+  /** Stages that have begun. */
+  readonly runs: ReadonlyMap<string, StageRun>
+  readonly pace: () => SearchPace
+  readonly setPace: (next: Partial<SearchPace>) => void
+}
+
+/** Handles the updates of a search. A validator refuses what makes no sense before it is in the history. */
+export function handleMessages({ nodes, runs, pace, setPace }: Controlled): void {
+  const find = (name: TaskName) => taskOf(nodes, runs, name)
+  const refuse = (message: string): never => {
+    throw new Error(message)
+  }
+
+  const { cancelRun } = proxyActivities<Activities>({ startToCloseTimeout: 60_000, summary: 'cancel' })
+
+  setHandler(
+    pauseUpdate,
+    () => {
+      setPace({ paused: true })
+      return 'Paused: running tasks save a checkpoint and stop.'
+    },
+    {
+      description: 'Begin no task any more; those that run save a checkpoint and stop',
+      validator: () => void (pace().paused && refuse('It is paused already.')),
+    },
+  )
+  setHandler(
+    resumeUpdate,
+    () => {
+      setPace({ paused: false })
+      return 'Going on.'
+    },
+    { description: 'Go on after a pause', validator: () => void (pace().paused || refuse('It is not paused.')) },
+  )
+  setHandler(
+    cancelUpdate,
+    async () => {
+      // By the server, so that the run ends as cancelled; this must not be cancelled itself.
+      await CancellationScope.nonCancellable(() => cancelRun())
+      return 'Cancelling: what is finished is kept.'
+    },
+    { description: 'End the search; what is finished is kept' },
+  )
+  setHandler(
+    concurrencyUpdate,
+    (concurrency) => {
+      setPace({ concurrency })
+      return `At most ${concurrency} tasks in flight.`
+    },
+    {
+      description: 'Tasks in flight at once',
+      validator: (n: number) =>
+        void (
+          (Number.isInteger(n) && n >= 1 && n <= mostConcurrency) ||
+          refuse(`It must be a whole number from 1 to ${mostConcurrency}.`)
+        ),
+    },
+  )
+  setHandler(
+    retryUpdate,
+    (name) => {
+      const { run, id } = find(name)
+      run.retry(id)
+      return `${name.task} is tried again, unless it is done.`
+    },
+    { description: 'Try a task again now', validator: (name: TaskName) => void find(name) },
+  )
+  setHandler(
+    skipUpdate,
+    ({ task, reason }) => {
+      const { run, id } = find({ task })
+      run.skip(id, reason ?? 'left out by hand')
+      return `${task} is left out, unless it is done.`
+    },
+    {
+      description: 'Leave a task out of a stage that can do without',
+      validator: (name: TaskName) => {
+        const { node } = find(name)
+        if (!node.partial) refuse(`Stage ${node.name} cannot do without any of its tasks.`)
+      },
+    },
+  )
+  setHandler(
+    approveUpdate,
+    (answer) => {
+      runs.get(answer.stage)!.approve(answer)
+      return answer.approved ? `${answer.stage} is approved.` : `${answer.stage} is refused.`
+    },
+    {
+      description: 'Answer a stage that waits for a person',
+      validator: (answer: Partial<Approval> | undefined) => {
+        const { stage = '', approved } = answer ?? {}
+        if (typeof approved !== 'boolean') refuse('"approved" must be true or false.')
+        if (!runs.get(stage)?.asks) refuse(`Stage ${stage} does not wait for approval.`)
+      },
+    },
+  )
+  setHandler(troubleSignal, ({ task, message, remedy }) => {
+    const found = split(nodes, task)
+    const failure = message === undefined ? undefined : { message, ...(remedy === undefined ? {} : { remedy }) }
+    if (found) runs.get(found.node.name)?.trouble(found.id, failure)
+  })
+}
+
+/** `distill/layer03/ffn/linear` is task `layer03/ffn/linear` of stage `distill`. */
+function split(nodes: readonly StageNode[], task: string): { node: StageNode; id: string } | undefined {
+  const [stage, ...rest] = String(task).split('/')
+  const node = nodes.find(({ name }) => name === stage)
+  return node && { node, id: rest.length > 0 ? rest.join('/') : node.name }
+}
+
+function taskOf(nodes: readonly StageNode[], runs: ReadonlyMap<string, StageRun>, name: Partial<TaskName> | undefined) {
+  // From the UI anything may come.
+  const { task = '' } = name ?? {}
+  const found = split(nodes, task)
+  if (!found) throw new Error(`There is no stage of the task "${task}": names are like ${nodes[0]?.name}/TASK.`)
+  const run = runs.get(found.node.name)
+  if (!run?.has(found.id)) throw new Error(`Stage ${found.node.name} has no unfinished task "${found.id}".`)
+  return { ...found, run }
+}

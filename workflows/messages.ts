@@ -1,0 +1,60 @@
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow'
+import type { SearchProgress } from './types.js'
+
+/** A task by name: `distill/layer03/ffn/swiglu-256`. */
+export interface TaskName {
+  readonly task: string
+}
+
+/** Where every stage of a search stands. */
+export const progressQuery = defineQuery<SearchProgress>('progress')
+
+// Updates of `search`: validated before they are accepted, and in the history for ever. Each answers with a sentence.
+
+/** Begins no task any more; those that run save a checkpoint and stop. */
+export const pauseUpdate = defineUpdate<string>('pause')
+/** Goes on after a pause. */
+export const resumeUpdate = defineUpdate<string>('resume')
+/** Ends the search; what is finished is kept. */
+export const cancelUpdate = defineUpdate<string>('cancel')
+/** Tasks in flight at once. */
+export const concurrencyUpdate = defineUpdate<string, [number]>('concurrency')
+/** Tries a task again now: one that failed and is waited for, or one that runs or waits between attempts. */
+export const retryUpdate = defineUpdate<string, [TaskName]>('retry')
+/** Leaves a task out of a stage that can do without. */
+export const skipUpdate = defineUpdate<string, [TaskName & { readonly reason?: string }]>('skip')
+/** Answers a stage that waits for a person. */
+export const approveUpdate = defineUpdate<string, [Approval]>('approve')
+
+export interface Approval {
+  readonly stage: string
+  readonly approved: boolean
+  readonly by?: string
+  readonly comment?: string
+}
+
+// From a search to the groups of its tasks.
+
+/** How a group is to work from now on. */
+export interface Pace {
+  readonly paused: boolean
+  /** Tasks in flight at once. */
+  readonly window: number
+  /** The stage has failed: what runs may finish, nothing begins. */
+  readonly ending?: boolean
+}
+export const paceSignal = defineSignal<[Pace]>('pace')
+/** Tasks of the group by id. */
+export const retrySignal = defineSignal<[string]>('retry')
+export const skipSignal = defineSignal<[{ readonly id: string; readonly reason: string }]>('skip')
+
+// From a group to its search: what became of a task that ran on.
+
+/** A task has failed for good and waits for `retry` or `skip`; or it does not any more. */
+export const troubleSignal = defineSignal<[Trouble]>('trouble')
+export interface Trouble {
+  readonly task: string
+  /** Absent when the trouble is over. */
+  readonly message?: string
+  readonly remedy?: string
+}

@@ -1,0 +1,165 @@
+import { ApplicationFailure, condition, proxyActivities } from '@temporalio/workflow'
+import type { ArtifactRef } from '../store/store.js'
+import { describeFailure, isCancelled, type FailureText } from './failures.js'
+import { Groups, type SearchPace } from './groups.js'
+import type { Approval } from './messages.js'
+import { taskOptions } from './options.js'
+import type { Activities, StageNode, StageProgress, StageRequest, TaskRef, TaskResult } from './types.js'
+
+/** What a search gives to each of its stages. */
+export interface StageOptions {
+  readonly node: StageNode
+  readonly request: StageRequest
+  readonly progress: StageProgress
+  readonly pace: SearchPace
+  readonly show: () => void
+  /** Called as soon as the stage fails, if all that runs is to end then. */
+  readonly giveUp: () => void
+}
+
+/** Runs one stage of a search: its list of tasks, the tasks, and what becomes of them. */
+export class StageRun {
+  private pace: SearchPace
+  private groups: Groups | undefined
+  private readonly results = new Map<number, TaskResult>()
+  private readonly troubles = new Map<string, FailureText>()
+  private answer: Approval | undefined
+
+  constructor(private readonly options: StageOptions) {
+    this.pace = options.pace
+  }
+
+  /** @returns the artifact with the stage's outputs  @throws its first failure, when nothing of it runs any more */
+  async run(): Promise<ArtifactRef> {
+    const { node, progress, show, giveUp } = this.options
+    progress.state = 'running'
+    show()
+    try {
+      await this.unpaused()
+      const outputs = node.gate ? await this.ask() : await this.work()
+      progress.state = 'done'
+      show()
+      return outputs
+    } catch (error) {
+      if (node.onFailure !== 'finish-running') giveUp()
+      progress.state = isCancelled(error) ? 'cancelled' : 'failed'
+      if (progress.state === 'failed') progress.trouble = describeFailure(error)
+      show()
+      throw error
+    }
+  }
+
+  setPace(pace: SearchPace): void {
+    this.pace = pace
+    this.groups?.setPace(pace)
+  }
+
+  /** Whether it has a task of this name that is not done, as far as is known: a group tells when all of it is. */
+  has(id: string): boolean {
+    const task = this.groups?.find(id)
+    return task !== undefined && !this.results.has(task.index)
+  }
+  retry(id: string): void {
+    this.groups?.retry(id)
+  }
+  skip(id: string, reason: string): void {
+    this.groups?.skip(id, reason)
+  }
+
+  /** Whether it waits for a person's answer. */
+  get asks(): boolean {
+    return this.options.progress.state === 'asking'
+  }
+  approve(answer: Approval): void {
+    this.answer = answer
+  }
+
+  /** A task waits for a decision, or does not any more. */
+  trouble(id: string, failure: FailureText | undefined): void {
+    const { troubles } = this
+    const { progress, show } = this.options
+    troubles.delete(id)
+    if (failure) troubles.set(id, failure)
+    progress.waiting = [...troubles.keys()]
+    delete progress.trouble
+    const last = [...troubles].at(-1)
+    if (last) progress.trouble = { ...last[1], message: `${last[0]}: ${last[1].message}` }
+    show()
+  }
+
+  private unpaused(): Promise<void> {
+    return condition(() => !this.pace.paused)
+  }
+
+  private activities(activity: string, summary: string) {
+    const { node } = this.options
+    return proxyActivities<Activities>({ ...taskOptions(node), activityId: `${node.name}/${activity}`, summary })
+  }
+
+  private async work(): Promise<ArtifactRef> {
+    const { node, request, progress, show, giveUp } = this.options
+    const planned = await this.activities('plan', `${node.name}: plan`).planStage(request)
+    progress.total = planned.total
+    show()
+    this.groups = new Groups(planned.groups, {
+      node,
+      request: { ...request, tasks: planned.tasks },
+      pace: this.pace,
+      onTrouble: (id, failure) => this.trouble(id, failure),
+      onResult: (task, result) => this.note(task, result),
+      giveUp,
+    })
+    await this.groups.run()
+    await this.unpaused()
+    const keys = Array.from({ length: planned.total }, (_, i) => this.results.get(i)!).map((result) =>
+      result.kind === 'done' ? result.key : null,
+    )
+    const gather = this.activities('gather', `${node.name}: gather`)
+    const gathered = await gather.gatherStage({ ...request, tasks: planned.tasks, keys, skipped: progress.skipped })
+    return gathered.outputs
+  }
+
+  private note(task: TaskRef, result: TaskResult): void {
+    const { node, progress, show } = this.options
+    this.results.set(task.index, result)
+    progress.done++
+    if (result.kind === 'done') {
+      progress.reused += result.reused ? 1 : 0
+      progress.seconds += result.reused ? 0 : result.seconds
+    } else {
+      progress.skipped = [...progress.skipped, { task: task.id, reason: result.reason }]
+      // 0.07 * 100 is a little more than 7.
+      const least = Math.ceil((node.minimumSuccess ?? 0) * progress.total - 1e-9)
+      if (progress.total - progress.skipped.length < least)
+        throw ApplicationFailure.nonRetryable(
+          `Stage ${node.name}: ${progress.skipped.length} of ${progress.total} tasks are left out, and ${least} must succeed. ${task.id}: ${result.reason}`,
+          'TaskFailed',
+        )
+    }
+    show()
+  }
+
+  /** Waits for a person, as long as it takes; an answer that was given to the same question before still counts. */
+  private async ask(): Promise<ArtifactRef> {
+    const { node, request, progress, show } = this.options
+    const recorder = this.activities('approval', `${node.name}: approval`)
+    let found = await recorder.approval(request)
+    if (found.kind === 'open') {
+      progress.state = 'asking'
+      progress.question = found.question
+      show()
+      await condition(() => this.answer !== undefined)
+      progress.state = 'running'
+      delete progress.question
+      found = await this.activities('answer', `${node.name}: answer`).approval({ ...request, answer: this.answer! })
+    }
+    if (found.kind !== 'approved')
+      throw ApplicationFailure.nonRetryable(
+        `Stage ${node.name} was not approved${found.kind === 'refused' && found.comment ? `: ${found.comment}` : ''}`,
+        'TaskFailed',
+        { remedy: 'Change the spec, or answer anew: the same command asks again.' },
+      )
+    progress.done = progress.total = 1
+    return found.outputs
+  }
+}
