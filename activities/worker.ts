@@ -1,17 +1,24 @@
-import { Client, Connection } from '@temporalio/client'
-import { bundleWorkflowCode, NativeConnection, Runtime, DefaultLogger, Worker } from '@temporalio/worker'
+import { Client, Connection, type ConnectionOptions } from '@temporalio/client'
+import type { DataConverter } from '@temporalio/common'
+import { DefaultLogger, NativeConnection, Runtime, Worker, type NativeConnectionOptions } from '@temporalio/worker'
 import { cpus } from 'node:os'
-import { existsSync, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { loadPlugins, type Loaded } from '../plugins/registry.js'
 import type { Store } from '../store/index.js'
 import { makeActivities } from './activities.js'
 import { Host } from './host.js'
 import { Slots } from './slots.js'
+import { workflowBundle } from './workflow-bundle.js'
 
 export interface WorkerOptions {
-  readonly address: string
+  /** How to reach the server (server/access.ts). */
+  readonly access: {
+    readonly address: string
+    readonly namespace: string
+    readonly connection: Pick<ConnectionOptions, 'address' | 'tls' | 'apiKey' | 'metadata'>
+    readonly dataConverter?: DataConverter
+  }
   readonly store: Store
   readonly queue: string
   /** Tasks side by side, one thread each. Default: the number of cores. */
@@ -25,18 +32,21 @@ export interface WorkerOptions {
 
 /** Serves a store's searches until it is told to end or is idle. */
 export async function runWorker(options: WorkerOptions): Promise<void> {
-  const { address, store, queue, log } = options
+  const { access, store, queue, log } = options
+  const { namespace, dataConverter } = access
   const slots = new Slots(options.slots ?? Math.max(1, cpus().length))
   const logs = join(store.root, 'logs')
   mkdirSync(logs, { recursive: true })
   Runtime.install({ logger: new DefaultLogger('WARN', ({ level, message }) => log(`${level} ${message}`)) })
   const { registry } = options
   const host = new Host({ logFile: join(logs, 'tasks.log'), ...(registry && { registry: registry.module }) })
-  const connection = await NativeConnection.connect({ address })
+  const connection = await NativeConnection.connect(access.connection as NativeConnectionOptions)
   const worker = await Worker.create({
     connection,
+    namespace,
+    ...(dataConverter && { dataConverter }),
     taskQueue: queue,
-    workflowBundle: await bundle(),
+    workflowBundle: await workflowBundle(dataConverter?.failureConverterPath),
     activities: makeActivities({ store, host, slots, loaded: registry?.loaded ?? loadPlugins() }),
     // More than there are places: cache hits need none, and those that wait for one heartbeat.
     maxConcurrentActivityTaskExecutions: 4 * slots.size + 4,
@@ -50,7 +60,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const stopWatching =
     options.idleSeconds === undefined ? () => undefined : await endWhenIdle(worker, options, options.idleSeconds)
   try {
-    log(`worker: serving ${queue} at ${address} with ${slots.size} places`)
+    log(`worker: serving ${queue} at ${access.address} with ${slots.size} places`)
     await worker.run()
   } finally {
     await stopWatching()
@@ -59,20 +69,14 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   }
 }
 
-async function bundle(): Promise<{ code: string }> {
-  const compiled = fileURLToPath(new URL('../workflows/index.js', import.meta.url))
-  const workflowsPath = existsSync(compiled) ? compiled : compiled.replace(/\.js$/, '.ts')
-  return bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') })
-}
-
 /** Shuts the worker down when no workflow of its queue has run for a while. */
 async function endWhenIdle(
   worker: Worker,
-  { address, queue, log }: WorkerOptions,
+  { access: { connection: settings, namespace }, queue, log }: WorkerOptions,
   seconds: number,
 ): Promise<() => Promise<void>> {
-  const connection = await Connection.connect({ address })
-  const client = new Client({ connection })
+  const connection = await Connection.connect(settings)
+  const client = new Client({ connection, namespace })
   let busy = Date.now()
   const timer = setInterval(() => {
     client.workflow

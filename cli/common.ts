@@ -1,8 +1,12 @@
 import { InvalidArgumentError, type Command } from 'commander'
+import { existsSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { Failure } from '../plugins/api/index.js'
 import { allowing, type Allowed } from '../plugins/loading/allowed.js'
 import { compileSpec } from '../spec/plan.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { Registry } from '../spec/registry.js'
+import { configuredAddress } from '../server/index.js'
 import { openStore as openStoreAt, type Store } from '../store/index.js'
 import { BadSpec, explain } from './explain.js'
 import { readSettings } from './settings.js'
@@ -53,11 +57,19 @@ export async function openStore({ store }: Common): Promise<Store> {
   const settings = readSettings()
   // By way of the environment it reaches the worker and its child processes too.
   if (settings.cacheBytes !== undefined) process.env.PUZZLEFLOW_CACHE_BYTES ??= String(settings.cacheBytes)
-  return openStoreAt(store ?? process.env.PUZZLEFLOW_STORE ?? settings.store)
+  const opened = await openStoreAt(store ?? process.env.PUZZLEFLOW_STORE ?? settings.store)
+  // A store that is not there yet is an empty one, unless it could never be there.
+  let existing = opened.root
+  while (!existsSync(existing)) existing = dirname(existing)
+  if (!statSync(existing).isDirectory())
+    throw new Failure('NoServer', `There can be no store at ${opened.root}: ${existing} is no folder`, {
+      remedy: 'Choose another folder: --store DIR.',
+    })
+  return opened
 }
 
 export const addressOf = ({ address }: Common): string | undefined =>
-  address ?? process.env.TEMPORAL_ADDRESS ?? readSettings().address
+  address ?? configuredAddress() ?? readSettings().address
 
 /** What specs can use: built-in types and those of allowed plugins. */
 export const registryFor = (options: SpecOptions): Registry => specRegistry(undefined, allowedPlugins(options))

@@ -1,10 +1,10 @@
 import { type Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client'
 import { Failure } from '../plugins/api/index.js'
-import { pause } from '../server/index.js'
+import { connect, pause } from '../server/index.js'
 import type { Store } from '../store/index.js'
 import type { SearchProgress, SearchResult } from '../workflows/types.js'
 import { log } from './common.js'
-import { connect, readRun, type RunDocument } from './runs.js'
+import { readRun, type RunDocument } from './runs.js'
 import { ensureWorker } from './workers.js'
 
 /**

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import { artifactCommands } from './commands/artifacts.js'
+import { codecCommand } from './commands/codec.js'
 import { controlCommands } from './commands/control.js'
 import { explainCommand } from './commands/explain.js'
 import { modelCommands } from './commands/models.js'
@@ -31,6 +32,7 @@ modelCommands(program)
 controlCommands(program)
 pluginCommands(program)
 artifactCommands(program)
+codecCommand(program)
 // Whoever reads may have had enough: `puzzleflow scores RUN | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
 await program.parseAsync()

@@ -1,6 +1,7 @@
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { walk } from '../activities/walk.js'
 import { Failure } from '../plugins/api/index.js'
+import { needsWithPlugins } from '../plugins/loading/ask.js'
 import type { Loaded } from '../plugins/registry.js'
 import { checkResources, needsOf } from '../plugins/resources.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
@@ -19,7 +20,9 @@ export async function checkReadiness(plan: FrozenPlan, store: Store, loaded: Loa
       const { tasks, planned } = known
       left.set(planned.name, tasks.filter(({ record }) => !record).length / Math.max(1, tasks.length))
     }
-  const needs = (await needsOf(plan, loaded.blocks)).flatMap(({ stage, disk, memory }) => {
+  const fromPlugins = plan.blocks.some(({ plugin }) => plugin !== undefined)
+  const all = fromPlugins ? await needsWithPlugins(plan) : await needsOf(plan, loaded.blocks)
+  const needs = all.flatMap(({ stage, disk, memory }) => {
     const share = left.get(stage) ?? 1
     // What goes to a store elsewhere passes this machine's disk, within the bound of the cache.
     return share > 0 ? [{ stage, disk: isElsewhere ? 0 : disk * share, memory }] : []

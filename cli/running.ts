@@ -1,7 +1,7 @@
 import { WorkflowNotFoundError } from '@temporalio/client'
-import { serverStatus } from '../server/index.js'
+import { connect, serverStatus } from '../server/index.js'
 import { addressOf, log, type Common } from './common.js'
-import { connect, type RunDocument } from './runs.js'
+import type { RunDocument } from './runs.js'
 
 /** Those of the runs that may be going on: not finished, and not known to have ended. Without a server nothing is known. */
 export async function runningAmong(runs: readonly RunDocument[], options: Common): Promise<RunDocument[]> {

@@ -1,8 +1,9 @@
-import { Client, Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client'
+import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client'
 import { defineSearchAttributeKey } from '@temporalio/common'
 import { basename } from 'node:path'
 import { queueOf } from '../activities/queue.js'
 import { Failure } from '../plugins/api/index.js'
+import { sealed } from '../server/index.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { ArtifactRef, Store } from '../store/index.js'
 import type { SearchInput } from '../workflows/types.js'
@@ -35,18 +36,6 @@ export async function readRun(store: Store, run: string): Promise<RunDocument> {
   throw new Failure('InvalidInput', `There is no run "${run}" in the store ${store.location}`, {
     remedy: known.length > 0 ? `Known: ${known.join(', ')}.` : 'Start one with `puzzleflow run SPEC`.',
   })
-}
-
-/** @throws Failure NoServer */
-export async function connect(address: string): Promise<Client> {
-  try {
-    return new Client({ connection: await Connection.connect({ address, connectTimeout: 5000 }) })
-  } catch (error) {
-    throw new Failure('NoServer', `No Temporal server answers at ${address}`, {
-      remedy: 'Start it, or leave the address out.',
-      cause: error,
-    })
-  }
 }
 
 /** Whether a worker asked a queue for tasks within the last minute. */
@@ -115,8 +104,8 @@ export async function startRun(
       staticSummary: `${plan.name}: ${model}`,
       staticDetails: `Run \`${run}\` of \`${basename(plan.specFile)}\`, digest \`${plan.digest.slice(0, 12)}\`. Stages: ${input.stages.map((s) => s.name).join(', ')}.`,
       typedSearchAttributes: [
-        { key: modelKey, value: model },
-        { key: specKey, value: plan.digest },
+        { key: modelKey, value: sealed(model) },
+        { key: specKey, value: sealed(plan.digest) },
       ],
     })
   try {
@@ -125,7 +114,7 @@ export async function startRun(
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
     const handle = client.workflow.getHandle(workflowId)
     const running = await handle.describe()
-    if (running.typedSearchAttributes.get(specKey) !== plan.digest)
+    if (running.typedSearchAttributes.get(specKey) !== sealed(plan.digest))
       throw new Failure('InvalidInput', `The run "${run}" still runs another spec`, {
         remedy: `Wait for it, cancel it (puzzleflow cancel ${run}), or give this run another name: --run ID.`,
       })

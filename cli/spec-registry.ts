@@ -1,12 +1,17 @@
 import { readFileSync } from 'node:fs'
-import { Failure, type JsonObject } from '../plugins/api/index.js'
 import { allowing, type Allowed } from '../plugins/loading/allowed.js'
-import { ask } from '../plugins/loading/ask.js'
+import { inspectWithPlugins } from '../plugins/loading/ask.js'
 import { withDescriptions } from '../plugins/loading/load.js'
 import { openPlugins, pipelineFile, type OpenedPlugin } from '../plugins/loading/open.js'
-import { builtInPipeline, builtInPipelines, inspectInputs, loadPlugins, type Loaded } from '../plugins/registry.js'
-import type { PlannedPlugin } from '../spec/frozen-plan.js'
-import type { Inspection, Registry } from '../spec/registry.js'
+import {
+  builtInPipeline,
+  builtInPipelines,
+  inspectInputs,
+  inspectTexts,
+  loadPlugins,
+  type Loaded,
+} from '../plugins/registry.js'
+import type { Registry } from '../spec/registry.js'
 
 /**
  * Stage and block types as specs see them.
@@ -63,16 +68,8 @@ async function extended(loaded: Loaded, opened: readonly OpenedPlugin[]): Promis
       return file === undefined ? builtInPipeline(name) : { file, text: readFileSync(file, 'utf8') }
     },
     pipelines: () => [...builtInPipelines(), ...files.keys()],
-    inspect: (inputs) => (asks ? askPlugins(plugins, inputs) : inspectInputs(inputs, loaded.blocks)),
-  }
-}
-
-async function askPlugins(plugins: readonly PlannedPlugin[], inputs: JsonObject): Promise<Inspection> {
-  try {
-    return (await ask({ kind: 'inspect', plugins, inputs })) as Inspection
-  } catch (cause) {
-    if (!(cause instanceof Failure) || cause.kind !== 'PluginBug') throw cause
-    const message = `A plugin failed when it was asked what the model can have: ${cause.message}`
-    throw new Failure('PluginBug', message, { cause })
+    inspect: async (inputs) =>
+      // Only what is for the plugins to say: data may be large, and their time is limited.
+      asks ? inspectTexts(inputs, await inspectWithPlugins(plugins, inputs)) : inspectInputs(inputs, loaded.blocks),
   }
 }

@@ -19,37 +19,50 @@ export interface Comparison {
   readonly targets: number
 }
 
+/** What comes after the last layer. */
+type Ends = { readonly head: Tensor; readonly norm: Tensor }
+
+async function ends(model: Model): Promise<Ends> {
+  const { hidden, vocabulary } = model.config
+  return {
+    head: { dtype: 'float32', dims: [vocabulary, hidden], data: await model.head() },
+    norm: { dtype: 'float32', dims: [hidden], data: await model.norm() },
+  }
+}
+
 /** Logits computed for a chunk of tokens at a time: memory is chunk x vocabulary (at most 16 MiB of logits), never all tokens. */
 export class Head {
   private constructor(
     private readonly hidden: number,
     readonly chunk: number,
     private readonly vocabulary: number,
-    private readonly weights: Record<string, Tensor>,
+    private readonly own: Ends,
+    private readonly parent: Ends,
     private readonly epsilon: number,
     private readonly threads: number,
   ) {}
   private comparing: Promise<Session> | undefined
   private projecting: Promise<Session> | undefined
 
-  static async create(model: Model, threads = 1): Promise<Head> {
+  /** @param parent  the model that `compare` compares with: its last norm and head may be others. Default: the model */
+  static async create(model: Model, threads = 1, parent = model): Promise<Head> {
     const { hidden, vocabulary, normEps } = model.config
     const chunk = Math.max(16, Math.min(1024, Math.floor(2 ** 22 / vocabulary)))
-    const weights: Record<string, Tensor> = {
-      head: { dtype: 'float32', dims: [vocabulary, hidden], data: await model.head() },
-      norm: { dtype: 'float32', dims: [hidden], data: await model.norm() },
-    }
-    return new Head(hidden, chunk, vocabulary, weights, normEps, threads)
+    const own = await ends(model)
+    return new Head(hidden, chunk, vocabulary, own, parent === model ? own : await ends(parent), normEps, threads)
   }
 
-  private graph(build: (g: Graph, logits: (name: string) => Value) => void): Promise<Session> {
+  /** Logits of input `name`, by the weights `prefix` + `head` and `norm`. */
+  private logitsOf(g: Graph, name: string, prefix = ''): Value {
+    const head = g.input(`${prefix}head`, 'float32', [this.vocabulary, this.hidden])
+    const norm = g.input(`${prefix}norm`, 'float32', [this.hidden])
+    const x = g.input(name, 'float32', [this.chunk, this.hidden])
+    return g.gemm(g.rmsNorm(x, norm, this.epsilon), head, { transB: true })
+  }
+
+  private session(build: (g: Graph) => void): Promise<Session> {
     const g = new Graph()
-    const head = g.input('head', 'float32', [this.vocabulary, this.hidden])
-    const norm = g.input('norm', 'float32', [this.hidden])
-    build(g, (name) => {
-      const x = g.input(name, 'float32', [this.chunk, this.hidden])
-      return g.gemm(g.rmsNorm(x, norm, this.epsilon), head, { transB: true })
-    })
+    build(g)
     return Session.create(g, { threads: this.threads })
   }
 
@@ -70,14 +83,14 @@ export class Head {
     x: Float32Array,
   ): AsyncGenerator<{ start: number; count: number; logits: Float32Array; best: BigInt64Array }> {
     const tokens = x.length / this.hidden
-    this.projecting ??= this.graph((g, logits) => {
-      const y = logits('x')
+    this.projecting ??= this.session((g) => {
+      const y = this.logitsOf(g, 'x')
       g.output('logits', y)
       g.output('best', g.argmax(y, 1))
     })
     const session = await this.projecting
     for (let start = 0; start < tokens; start += this.chunk) {
-      const out = await session.run({ ...this.weights, x: this.rows(x, start) })
+      const out = await session.run({ ...this.own, x: this.rows(x, start) })
       const count = Math.min(this.chunk, tokens - start)
       yield { start, count, logits: out.logits!.data as Float32Array, best: out.best!.data as BigInt64Array }
     }
@@ -97,9 +110,9 @@ export class Head {
     mask: Float32Array,
     length: number,
   ): Promise<Comparison> {
-    this.comparing ??= this.graph((g, logits) => {
+    this.comparing ??= this.session((g) => {
       const labels = g.unsqueeze(g.input('labels', 'int64', [this.chunk]), 1)
-      const [p, q] = [logits('parent'), logits('child')]
+      const [p, q] = [this.logitsOf(g, 'parent', 'parent.'), this.logitsOf(g, 'child')]
       const [logp, logq] = [g.logSoftmax(p), g.logSoftmax(q)]
       g.output('kl', g.sum(g.mul(g.exp(logp), g.sub(logp, logq)), [1]))
       g.output('loss', g.neg(g.gatherElements(logq, labels, 1)))
@@ -114,7 +127,9 @@ export class Head {
       const hasNext = (i: number) => (start + i + 1) % length !== 0 && mask[start + i + 1] === 1
       for (let i = 0; i < count; i++) labels[i] = hasNext(i) ? BigInt(ids[start + i + 1]!) : 0n
       const out = await session.run({
-        ...this.weights,
+        ...this.own,
+        'parent.head': this.parent.head,
+        'parent.norm': this.parent.norm,
         parent: this.rows(parent, start),
         child: this.rows(child, start),
         labels: { dtype: 'int64', dims: [this.chunk], data: labels },

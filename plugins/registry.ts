@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { openModel, layerFacts } from '../model/index.js'
+import { layerFacts, openModel, type ModelConfig } from '../model/index.js'
 import { packageRoot } from '../store/paths.js'
 import type { PlannedPlugin } from '../spec/frozen-plan.js'
 import type { InputProblem, Inspection } from '../spec/registry.js'
@@ -58,8 +58,24 @@ export const builtInPipelines = (): string[] =>
     .filter((name) => name.endsWith('.yaml'))
     .map((name) => name.slice(0, -5))
 
+/** Mistakes in the inputs that only their contents tell. */
+export const inspectInputs = async (inputs: JsonObject, blocks: Blocks): Promise<Inspection> =>
+  inspectTexts(inputs, await inspectModel(inputs, blocks))
+
+/** What the model and the block types say. */
+export interface ModelInspection extends Inspection {
+  /** Absent when there is no model, or it cannot be read. */
+  readonly config?: ModelConfig
+}
+
+/** Adds mistakes in data and tasks. */
+export async function inspectTexts(inputs: JsonObject, found: ModelInspection): Promise<Inspection> {
+  const { config, problems, blocks } = found
+  return { problems: config ? [...problems, ...(await inspectData(inputs, config))] : problems, blocks }
+}
+
 /** Opens the parent (headers only) and asks every block type whether the parent can have what the space asks for. */
-export async function inspectInputs(inputs: JsonObject, blocks: Blocks): Promise<Inspection> {
+export async function inspectModel(inputs: JsonObject, blocks: Blocks): Promise<ModelInspection> {
   if (typeof inputs.model !== 'string' || inputs.space === undefined) return { problems: [], blocks: [] }
   const problem = (path: readonly (string | number)[], code: string, error: Failure): InputProblem => ({
     path,
@@ -86,10 +102,9 @@ export async function inspectInputs(inputs: JsonObject, blocks: Blocks): Promise
         problems.push(problem(['space', slot, i], 'impossible-variant', error))
       }
     }
-  problems.push(...(await inspectData(inputs, model.config)))
   const own = model.config.blocks.flatMap(({ attention, ffn }): BlockName[] => [
     { slot: 'attention', name: attention.block },
     { slot: 'ffn', name: ffn.block },
   ])
-  return { problems, blocks: own }
+  return { problems, blocks: own, config: model.config }
 }

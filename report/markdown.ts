@@ -27,9 +27,9 @@ export interface Result {
   readonly baselines: Readonly<Record<string, { readonly objective: number | null; readonly feasible: boolean }>>
 }
 
-/** A number for people: four digits. */
+/** A number for people: four digits; a dash for what is none, the share of nothing for instance. */
 export const format = (value: number | null | undefined): string =>
-  value === null || value === undefined ? '–' : String(Number(value.toPrecision(4)))
+  Number.isFinite(value) ? String(Number(value!.toPrecision(4))) : '–'
 
 /** The result as a page of Markdown. */
 export function markdown(result: Result): string {
@@ -62,6 +62,7 @@ export function markdown(result: Result): string {
     '## Limits',
     '',
     ...limits.map(({ limit, held, value }) => `- ${held ? 'held' : 'NOT held'}: ${limit} (${format(value)})`),
+    ...(limits.length === 0 ? ['None.'] : []),
     '',
     ...(leftOut.length > 0
       ? ['## Left out of the search', '', ...leftOut.map(({ task, reason }) => `- ${task}: ${reason}`), '']

@@ -1,3 +1,5 @@
 export { answers, searchAttributes } from './namespace.js'
 export { commandLine, endProcess, pause } from './processes.js'
 export { ensureServer, serverStatus, stopServer, type ServerInfo } from './server.js'
+export { accessTo, configuredAddress, connect, type Access } from './access.js'
+export { EncryptingCodec, keyFileVariable, payloadCodec, sealed } from './codec.js'

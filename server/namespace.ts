@@ -1,6 +1,7 @@
-import { Connection } from '@temporalio/client'
+import type { Connection } from '@temporalio/client'
 import Long from 'long'
 import { Failure } from '../plugins/api/index.js'
+import { accessTo, openConnection } from './access.js'
 
 /** Search attributes of every search, beside those of Temporal. */
 export const searchAttributes = {
@@ -16,12 +17,12 @@ const indexedValueType = { keyword: 2, double: 4 } as const
 
 const tenYears = 10 * 365 * 86_400
 
-/** Whether a server answers, and knows its default namespace. */
+/** Whether a server answers, and knows our namespace. */
 export async function answers(address: string): Promise<boolean> {
   let connection: Connection | undefined
   try {
-    connection = await Connection.connect({ address, connectTimeout: 1500 })
-    await connection.workflowService.describeNamespace({ namespace: 'default' })
+    connection = await openConnection(address, 1500)
+    await connection.workflowService.describeNamespace({ namespace: accessTo(address).namespace })
     return true
   } catch {
     return false
@@ -32,9 +33,9 @@ export async function answers(address: string): Promise<boolean> {
 
 /** Long retention, where it may be set, and our search attributes. @throws Failure NoServer when they cannot be had */
 export async function setUp(address: string): Promise<void> {
-  const connection = await Connection.connect({ address })
+  const connection = await openConnection(address)
+  const { namespace } = accessTo(address)
   try {
-    const namespace = 'default'
     const { config } = await connection.workflowService.describeNamespace({ namespace })
     if (Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) < 30 * 86_400)
       await connection.workflowService
@@ -53,7 +54,7 @@ export async function setUp(address: string): Promise<void> {
   } catch (error) {
     const wanted = Object.entries(searchAttributes).map(([name, type]) => `${name} (${type})`)
     throw new Failure('NoServer', `The server at ${address} lacks our search attributes: ${(error as Error).message}`, {
-      remedy: `Add them to the namespace "default": ${wanted.join(', ')}.`,
+      remedy: `Add them to the namespace "${namespace}": ${wanted.join(', ')}.`,
       cause: error,
     })
   } finally {

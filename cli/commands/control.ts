@@ -2,10 +2,10 @@ import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/cl
 import type { Command } from 'commander'
 import { userInfo } from 'node:os'
 import { Failure } from '../../plugins/api/index.js'
-import { ensureServer } from '../../server/index.js'
+import { connect, ensureServer } from '../../server/index.js'
 import type { Approval, TaskName } from '../../workflows/messages.js'
 import { action, addressOf, common, log, openStore, print, printJson, wholeNumber, type Common } from '../common.js'
-import { connect, readRun } from '../runs.js'
+import { readRun } from '../runs.js'
 import { ensureWorker } from '../workers.js'
 
 /** Telling running searches what to do. Each is an update: the workflow checks it before it takes it. */

@@ -3,7 +3,7 @@ import pc from 'picocolors'
 import { queueOf } from '../../activities/queue.js'
 import { Failure } from '../../plugins/api/index.js'
 import { describedTypes } from '../../plugins/loading/load.js'
-import { ensureServer, serverStatus, stopServer } from '../../server/index.js'
+import { accessTo, connect, ensureServer, serverStatus, stopServer } from '../../server/index.js'
 import {
   action,
   addressOf,
@@ -21,7 +21,7 @@ import {
 } from '../common.js'
 import { follow } from '../follow.js'
 import { resultOf, writeOutcome } from '../outcome.js'
-import { connect, startRun, workflowIdOf } from '../runs.js'
+import { startRun, workflowIdOf } from '../runs.js'
 import { checkReadiness } from '../readiness.js'
 import { selectStages, type Selection } from '../selection.js'
 import { claimWorker, ensureWorker } from '../workers.js'
@@ -130,7 +130,7 @@ async function worker(options: Common & { queue?: string; slots?: number; idle?:
   const { runWorker } = await import('../../activities/worker.js')
   try {
     await runWorker({
-      address: info.address,
+      access: accessTo(info.address),
       store,
       queue: options.queue ?? queueOf(store),
       log,

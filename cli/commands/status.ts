@@ -1,13 +1,13 @@
 import type { Client } from '@temporalio/client'
 import type { Command } from 'commander'
 import { basename } from 'node:path'
-import { ensureServer, serverStatus } from '../../server/index.js'
+import { connect, ensureServer, serverStatus } from '../../server/index.js'
 import type { Store } from '../../store/index.js'
 import type { SearchProgress, StageProgress } from '../../workflows/types.js'
 import { action, addressOf, common, log, openStore, print, printJson, type Common } from '../common.js'
 import { explain } from '../explain.js'
 import { follow, progressOf } from '../follow.js'
-import { connect, readRun } from '../runs.js'
+import { readRun } from '../runs.js'
 
 /** Where a run stands. */
 interface RunState {

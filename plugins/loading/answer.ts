@@ -17,14 +17,23 @@ async function answer(question: Question): Promise<unknown> {
         pipelines,
       }
     }
+    case 'needs': {
+      const [{ needsOf }, { loadPlugins }, { withCode }] = await Promise.all([
+        import('../resources.js'),
+        import('../registry.js'),
+        import('./load.js'),
+      ])
+      const { plan } = question
+      return needsOf(plan, (await withCode(loadPlugins(), plan.plugins)).blocks)
+    }
     case 'inspect': {
       // Only here: the built-in types bring the engine with them, which takes a while to load.
-      const [{ inspectInputs, loadPlugins }, { withCode }] = await Promise.all([
+      const [{ inspectModel, loadPlugins }, { withCode }] = await Promise.all([
         import('../registry.js'),
         import('./load.js'),
       ])
       const { blocks } = await withCode(loadPlugins(), question.plugins)
-      return inspectInputs(question.inputs, blocks)
+      return inspectModel(question.inputs, blocks)
     }
   }
 }

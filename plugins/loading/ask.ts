@@ -2,14 +2,17 @@ import { fork } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { PlannedPlugin } from '../../spec/frozen-plan.js'
+import type { FrozenPlan, PlannedPlugin } from '../../spec/frozen-plan.js'
 import { packageRoot } from '../../store/paths.js'
 import { Failure, type FailureKind, type JsonObject } from '../api/index.js'
+import type { ModelInspection } from '../registry.js'
+import type { StageNeeds } from '../resources.js'
 
 /** What a short-lived child process that loads plugins is asked. */
 export type Question =
   | { readonly kind: 'describe'; readonly plugin: PlannedPlugin }
   | { readonly kind: 'inspect'; readonly plugins: readonly PlannedPlugin[]; readonly inputs: JsonObject }
+  | { readonly kind: 'needs'; readonly plan: FrozenPlan }
 
 /** Its answer. */
 export type Answer =
@@ -46,6 +49,29 @@ export function ask(question: Question, milliseconds = patience): Promise<unknow
       if (error && child.connected) reject(error)
     })
   }).finally(() => child.kill('SIGKILL'))
+}
+
+/** What plugins say of the parent with its inputs: their block types know what it can have. */
+export async function inspectWithPlugins(
+  plugins: readonly PlannedPlugin[],
+  inputs: JsonObject,
+): Promise<ModelInspection> {
+  return (await blamed(ask({ kind: 'inspect', plugins, inputs }), 'what the model can have')) as ModelInspection
+}
+
+/** What the stages of a plan with block types of plugins need. */
+export async function needsWithPlugins(plan: FrozenPlan): Promise<readonly StageNeeds[]> {
+  return (await blamed(ask({ kind: 'needs', plan }), 'how large its blocks are')) as readonly StageNeeds[]
+}
+
+/** Says what a plugin was asked when it failed. */
+async function blamed(answer: Promise<unknown>, asked: string): Promise<unknown> {
+  try {
+    return await answer
+  } catch (cause) {
+    if (!(cause instanceof Failure) || cause.kind !== 'PluginBug') throw cause
+    throw new Failure('PluginBug', `A plugin failed when it was asked ${asked}: ${cause.message}`, { cause })
+  }
 }
 
 /** Compiled, also where the sources themselves are run. */

@@ -58,10 +58,6 @@ export function totalCost(
 
 export const runtime = ({ prefillSeconds, decodeSeconds }: Cost): number => prefillSeconds + decodeSeconds
 
-/** What limits are on, as a number: seconds, bytes or weights. */
-export const costOf = (cost: Cost, of: 'runtime' | 'memory' | 'parameters'): number =>
-  ({ runtime: runtime(cost), memory: cost.memoryBytes, parameters: cost.parameters })[of]
-
 /** Generated tokens per second. */
 export const throughputOf = ({ batch, generate }: Scenario, cost: Cost): number => (batch * generate) / runtime(cost)
 

@@ -25,7 +25,7 @@ interface EvaluateParams extends Thoroughness {
 /** Measures assembled children: KL, perplexity, task accuracy, and generation throughput beside the parent's in one run. */
 export const evaluate: FanOutStage<EvaluateParams> = {
   name: 'evaluate',
-  version: 3,
+  version: 4,
   reads: ['model', 'target.scenario'],
   taskReads: ['model', 'target.scenario'],
   exclusive: true,

@@ -1,4 +1,5 @@
 import type { Scenario } from '../../model/index.js'
+import type { Infeasibility } from '../../solver/index.js'
 import type { JsonObject } from '../api/index.js'
 import { runtime, throughputOf, type Cost } from './costs.js'
 
@@ -62,6 +63,43 @@ export function bounds(
         return { limit, cost: 'parameters', max: value - floor.parameters }
     }
   })
+}
+
+/** What limits are judged with: predicted costs of the parent, and what no slot has a part in. */
+export interface Yard {
+  readonly parent: Cost
+  readonly floor: Cost
+  readonly scenario: Scenario
+}
+
+export const useOf = (cost: Bound['cost'], of: Cost): number =>
+  ({ runtime: runtime(of), memory: of.memoryBytes, parameters: of.parameters })[cost]
+
+/** That a bound cannot be held, and by how much, in the words of its limit.
+ *  @param minimum  the least that the slots together can use
+ *  @param held  names of limits that are held meanwhile */
+function describeUnmet(
+  { cost, max, limit }: Bound,
+  minimum: number,
+  { parent, floor, scenario }: Yard,
+  held: readonly string[] = [],
+): string {
+  const rest = useOf(cost, floor)
+  const best = limit.name === 'throughput' ? (scenario.batch * scenario.generate) / (minimum + rest) : minimum + rest
+  const round = (n: number, digits: number) => Number(n.toPrecision(digits))
+  const lack = round((100 * (minimum - max)) / (max + rest), 3)
+  const given = held.length === 0 ? '' : ` while ${held.join(' and ')} ${held.length > 1 ? 'are' : 'is'} held`
+  return `${describeLimit(limit)} cannot be met${given}: the best any choice reaches is ${round(best, 4)}, the limit is ${round(absolute(limit, parent, scenario), 4)} (it lacks ${lack} % of ${cost})`
+}
+
+/** The solver's reason in the words of the spec's limits; it knows only what is left of them for the slots. */
+export function describeInfeasible(all: readonly Bound[], yard: Yard, infeasible: Infeasibility | undefined): string {
+  const lines = (infeasible?.limits ?? []).flatMap(({ cost, max, minimum, holding }) => {
+    const bound = all.find((own) => own.cost === cost && own.max === max)
+    const held = all.filter((own) => holding.includes(own.cost)).map(({ limit }) => limit.name)
+    return bound ? [describeUnmet(bound, minimum, yard, held)] : []
+  })
+  return lines.length > 0 ? lines.join('; ') : (infeasible?.message ?? 'The limits cannot be met together')
 }
 
 /** A limit for people: `throughput >= 1.6x of the parent`. */

@@ -13,7 +13,7 @@ import {
   type TaskItem,
   type Timing,
 } from '../../model/index.js'
-import type { ArtifactRef, Environment } from '../api/index.js'
+import { Failure, type ArtifactRef, type Environment } from '../api/index.js'
 import { sizes } from './costs.js'
 import { readJson } from './library.js'
 import type { TaskItems } from './task-items.js'
@@ -103,7 +103,7 @@ export async function measureQuality(
   { parent, held, final, tasks, threads }: Yardstick,
   progress: (fraction: number, message: string) => void = () => {},
 ): Promise<Quality> {
-  const head = await Head.create(model, threads)
+  const head = await Head.create(model, threads, parent)
   const own = model === parent ? final : await lastHidden(model, held, threads)
   const c = await head.compare(final, own, held.ids, held.mask, held.length)
   const accuracy: Record<string, number> = {}
@@ -114,9 +114,14 @@ export async function measureQuality(
   }
   await head.release()
   const values = Object.values(accuracy)
+  const measures = { kl: c.kl / c.tokens, perplexity: Math.exp(c.loss / c.targets) }
+  for (const [name, value] of Object.entries(measures))
+    if (!Number.isFinite(value))
+      throw new Failure('NonFinite', `${model === parent ? 'the parent' : 'the child'}: ${name} is ${value}`, {
+        remedy: 'Look for extreme values in the weights, or leave the block types that bring them out of `space`.',
+      })
   return {
-    kl: c.kl / c.tokens,
-    perplexity: Math.exp(c.loss / c.targets),
+    ...measures,
     accuracy: values.length ? values.reduce((a, b) => a + b, 0) / values.length : null,
     tasks: accuracy,
   }

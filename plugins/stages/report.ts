@@ -2,28 +2,28 @@ import type { Scenario } from '../../model/index.js'
 import type { ArtifactRef, Json, JsonObject, SingleStage } from '../api/index.js'
 import { format, markdown, type Result } from '../../report/markdown.js'
 import { readJson } from './library.js'
+import { limitsOf } from './limits.js'
 import type { Evaluation } from './measuring.js'
-import type { Judged } from './select.js'
+import { judgeLimits } from './select.js'
 import type { SolveOutcome } from './solve.js'
 
-interface Quality {
+/** Of the parent's accuracy. */
+interface QualityFloor {
   readonly value: number
-  readonly unit: string
 }
 
 /** What came out of a search, as JSON (`result.json`) and Markdown. */
 export const report: SingleStage = {
   name: 'report',
-  version: 1,
+  version: 2,
   reads: ['target'],
   parameters: { type: 'object', additionalProperties: false, properties: {} },
 
   async run(context) {
     const { stages, spec } = context
-    const { scenario, quality } = spec.target as unknown as { scenario: Scenario; quality?: Quality }
+    const { scenario, quality } = spec.target as unknown as { scenario: Scenario; quality?: QualityFloor }
     const chosen = stages.select!.values as unknown as {
       solutionDigest: string
-      limits: Judged[]
       evaluation: Evaluation
       layers: { attention: string; ffn: string }[]
       objective: number
@@ -31,16 +31,14 @@ export const report: SingleStage = {
     const after = (stages['evaluate-child']?.values.evaluations as unknown as Evaluation[] | undefined)?.[0]
     const final = after ?? chosen.evaluation
     const outcome = await readJson<SolveOutcome>(context, stages.solve!.files.solutions!)
-    const limits = judgeAgain(chosen.limits, final)
-    const accuracy = final.ratios.accuracy
-    const floor = quality && accuracy !== null ? qualityHeld(quality, final) : undefined
-    const accepted = limits.every(({ held }) => held) && floor?.held !== false
+    const limits = judgeLimits(limitsOf(spec), scenario, final)
+    const floor = quality && judgeQuality(quality, final)
     const reasons = [
       ...limits.filter(({ held }) => !held).map(({ limit, value }) => `${limit}: ${format(value)} as measured`),
-      ...(floor && !floor.held ? [`quality ${format(floor.value)} is below ${format(floor.wanted)}`] : []),
+      ...(floor && !floor.held ? [whyNot(floor)] : []),
     ]
     const result = {
-      verdict: accepted ? 'accepted' : 'no acceptable child',
+      verdict: reasons.length === 0 ? 'accepted' : 'no acceptable child',
       reasons,
       solutionDigest: chosen.solutionDigest,
       scenario,
@@ -89,16 +87,12 @@ const exportsOf = (files: Readonly<Record<string, ArtifactRef>> | undefined): Js
     ? { hf: Object.fromEntries(Object.entries(files).map(([name, { digest, bytes }]) => [name, { digest, bytes }])) }
     : {}
 
-/** Limits of the selected solution, against the final measurement. */
-function judgeAgain(limits: readonly Judged[], { ratios, child }: Evaluation): Judged[] {
-  return limits.map((judged) => {
-    if (!judged.limit.startsWith('throughput')) return judged
-    const value = judged.limit.endsWith('of the parent') ? ratios.throughput : child.throughput.measured
-    return { ...judged, value, held: value >= judged.wanted }
-  })
+/** The floor of quality against the share of the parent's accuracy that the child keeps. */
+function judgeQuality({ value: wanted }: QualityFloor, { ratios: { accuracy } }: Evaluation) {
+  return { held: accuracy !== null && accuracy >= wanted, value: accuracy, wanted }
 }
 
-function qualityHeld({ value, unit }: Quality, { ratios, child }: Evaluation) {
-  const own = unit === 'parent' ? ratios.accuracy! : child.accuracy!
-  return { held: own >= value, value: own, wanted: value }
-}
+const whyNot = ({ value, wanted }: ReturnType<typeof judgeQuality>): string =>
+  value === null
+    ? `quality >= ${format(wanted)} of the parent cannot be judged: there are no tasks, or the parent solves none`
+    : `quality ${format(value)} is below ${format(wanted)}`

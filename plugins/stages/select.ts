@@ -1,3 +1,4 @@
+import type { Scenario } from '../../model/index.js'
 import { solve as solveProblem } from '../../solver/index.js'
 import { digestJson, type JsonObject, type SingleStage } from '../api/index.js'
 import { throughputOf } from './costs.js'
@@ -16,7 +17,7 @@ import {
 } from './measuring.js'
 import { openParent } from './sequences.js'
 import { problemParts, type SolveOutcome } from './solve.js'
-import { makeProblem, parentCost, toSolution, type ProblemParts } from './solving.js'
+import { makeProblem, parentCost, toSolution } from './solving.js'
 
 interface SelectParams extends Thoroughness {
   readonly rounds: number
@@ -38,7 +39,7 @@ export interface Judged {
  */
 export const select: SingleStage<SelectParams> = {
   name: 'select',
-  version: 3,
+  version: 4,
   reads: ['model', 'target'],
   exclusive: true,
   parameters: {
@@ -53,12 +54,12 @@ export const select: SingleStage<SelectParams> = {
 
   async run(context) {
     const { params, stages, spec, seed } = context
-    const parts = await problemParts(context)
     const limits = limitsOf(spec)
     const outcome = await readJson<SolveOutcome>(context, stages.solve!.files.solutions!)
+    const parts = await problemParts(context, outcome.composition)
     const measured = stages.evaluate!.values.evaluations as unknown as Evaluation[]
     const candidates = outcome.solutions.map((solution, i) => ({ solution, evaluation: measured[i]!, round: 0 }))
-    const judge = (c: (typeof candidates)[number]) => judgeLimits(limits, parts, c.evaluation)
+    const judge = (c: (typeof candidates)[number]) => judgeLimits(limits, parts.scenario, c.evaluation)
     const holds = (c: (typeof candidates)[number]) => judge(c).every(({ held }) => held)
 
     let yardstick: Yardstick | undefined
@@ -127,11 +128,10 @@ export const select: SingleStage<SelectParams> = {
 /** Limits against what was measured; relative ones against the parent measured in the same run. */
 export function judgeLimits(
   limits: readonly Limit[],
-  parts: ProblemParts,
+  { batch, generate }: Scenario,
   { child, parent, ratios }: Evaluation,
 ): Judged[] {
   return limits.map((limit) => {
-    const { batch, generate } = parts.scenario
     const seconds = (speed: number) => (batch * generate) / speed
     const own = {
       throughput: child.throughput.measured,

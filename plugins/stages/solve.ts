@@ -3,10 +3,10 @@ import { solve as solveProblem, type SolveResult } from '../../solver/index.js'
 import { Failure, type JsonObject, type SingleStage, type StageContext } from '../api/index.js'
 import type { CostTable } from './costs.js'
 import { readJson, readLibrary } from './library.js'
-import { limitsOf } from './limits.js'
+import { bounds, describeInfeasible, limitsOf } from './limits.js'
 import type { ScoreRow } from './score.js'
 import { openParent } from './sequences.js'
-import { makeProblem, toSolution, type ProblemParts, type Solution } from './solving.js'
+import { makeProblem, parentCost, toSolution, type ProblemParts, type Solution } from './solving.js'
 
 interface SolveParams {
   readonly solutions: number
@@ -79,7 +79,7 @@ export const solve: SingleStage<SolveParams> = {
       result = await solveProblem(problem)
     }
     if (result.status === 'infeasible')
-      throw new Failure('Infeasible', result.infeasible?.message ?? 'The limits cannot be met together', {
+      throw new Failure('Infeasible', whyInfeasible(parts, result), {
         remedy: 'Loosen the limits, or add cheaper block types to `space`.',
       })
     if (result.solutions.length === 0)
@@ -107,6 +107,11 @@ export const solve: SingleStage<SolveParams> = {
       },
     }
   },
+}
+
+function whyInfeasible(parts: ProblemParts, { infeasible }: SolveResult): string {
+  const yard = { parent: parentCost(parts), floor: parts.table.floor, scenario: parts.scenario }
+  return describeInfeasible(bounds(parts.limits, yard.parent, yard.floor, yard.scenario), yard, infeasible)
 }
 
 /** Everything the selection problem is made of. */

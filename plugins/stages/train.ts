@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import {
@@ -14,6 +13,7 @@ import {
 } from '../../model/index.js'
 import { elements, Trainer, type AdamWOptions } from '../../tensor/index.js'
 import { Failure, type JsonObject, type SingleStage } from '../api/index.js'
+import { readCorpus } from './corpus.js'
 import { normal } from './random.js'
 import { trainWithCheckpoints } from './training.js'
 
@@ -61,6 +61,12 @@ export const train: SingleStage<TrainParams> = {
       2,
     )
     const config = parseConfig(configText, 'config')
+    if (length > config.maxPositions)
+      throw new Failure(
+        'InvalidInput',
+        `sequenceLength ${length} is more than the model's ${config.maxPositions} positions`,
+        { remedy: `Give ${config.maxPositions} or less, or more max_position_embeddings.` },
+      )
     const tokenizer = Tokenizer.open(spec.tokenizer as string, config.vocabulary)
     const corpus = readCorpus(spec[params.corpus] as string, tokenizer, length + 1, params.contextWeight)
     context.log('corpus read', { documents: corpus.count })
@@ -123,9 +129,15 @@ async function continued(
   for (const name of ['config.json', 'model.safetensors'])
     await copyFile(await context.open(before.files[name]!), join(folder, name))
   const weights = await allWeights(await openModel(folder, context.blocks))
-  return Object.fromEntries(
-    Object.entries(shapes).map(([name, shape]) => [name, { shape: [...shape], data: weights[name]! }]),
-  )
+  const entries = Object.entries(shapes).map(([name, shape]) => {
+    const data = weights[name]
+    if (data?.length !== elements(shape))
+      throw new Failure('InvalidInput', `config does not fit the checkpoint of the course before: ${name} is another`, {
+        remedy: 'Give both courses the same config.',
+      })
+    return [name, { shape: [...shape], data }] as const
+  })
+  return Object.fromEntries(entries)
 }
 
 /** Normal with standard deviation 1/sqrt(fan-in), outputs into the residual stream smaller by sqrt(2 layers); norms 1, biases 0. */
@@ -144,58 +156,4 @@ function initialWeights(config: ModelConfig, shapes: Readonly<Record<string, rea
       return [name, { shape: [...shape], data }]
     }),
   )
-}
-
-/** Documents as token ids with the loss weight of each, cut and padded to `length`. */
-function readCorpus(path: string, tokenizer: Tokenizer, length: number, contextWeight: number) {
-  const lines = readFileSync(path, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '')
-  if (lines.length === 0) throw new Failure('InvalidInput', `${path} has no documents`, { file: path })
-  const ids = new Int32Array(lines.length * length)
-  const weights = new Float32Array(lines.length * length)
-  for (const [row, line] of lines.entries()) {
-    const { text, answers = [] } = JSON.parse(line) as {
-      text: string
-      answers?: readonly (readonly [number, number])[]
-    }
-    let at = row * length
-    const end = at + length
-    let from = 0
-    const add = (piece: string, weight: number) => {
-      for (const id of tokenizer.encode(piece, { special: at === row * length })) {
-        if (at === end) return
-        ids[at] = id
-        weights[at++] = weight
-      }
-    }
-    for (const [start, stop] of answers) {
-      add(text.slice(from, start), contextWeight)
-      add(text.slice(start, stop), 1)
-      from = stop
-    }
-    add(text.slice(from), contextWeight)
-  }
-  return {
-    count: lines.length,
-    /** `count` batches from document `first` on; after the last document the first follows. */
-    batches(first: number, count: number, batch: number) {
-      const step = batch * (length - 1)
-      const out = {
-        ids: { dtype: 'int64' as const, dims: [count, step], data: new BigInt64Array(count * step) },
-        labels: { dtype: 'int64' as const, dims: [count, step], data: new BigInt64Array(count * step) },
-        weights: { dtype: 'float32' as const, dims: [count, step], data: new Float32Array(count * step) },
-      }
-      for (let i = 0; i < count * batch; i++) {
-        const row = ((first + i) % lines.length) * length
-        for (let t = 0; t < length - 1; t++) {
-          const to = i * (length - 1) + t
-          out.ids.data[to] = BigInt(ids[row + t]!)
-          out.labels.data[to] = BigInt(ids[row + t + 1]!)
-          out.weights.data[to] = weights[row + t + 1]!
-        }
-      }
-      return out
-    },
-  }
 }

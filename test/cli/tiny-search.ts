@@ -69,12 +69,12 @@ seed: 3
 stages:
   profile: { copies: 1, repetitions: 1 }
   capture: { sequences: 64, validateSequences: 16 }
-  distill: { tokens: 20k, batch: 4, besideNoOp: parent }
+  distill: { tokens: 60k, batch: 4, besideNoOp: parent }
   score: { sequences: 16, pairs: 1 }
   solve: { solutions: 2, minimumDifference: 50% }
   evaluate: { repetitions: 1, sequences: 16 }
   select: { rounds: 0, repetitions: 1, sequences: 16 }
-  uptrain: { tokens: 40k, batch: 8 }
+  uptrain: { tokens: 80k, batch: 8 }
   evaluate-child: { repetitions: 1, sequences: 16 }
 `
 

@@ -1,12 +1,13 @@
 /** A worker with the stages of tests. Arguments: server, store, task queue, slots. */
 import { fileURLToPath } from 'node:url'
 import { runWorker } from '../../activities/worker.js'
+import { accessTo } from '../../server/index.js'
 import { FileStore } from '../../store/index.js'
 import { loadPlugins } from './registry.js'
 
 const [address, root, queue, slots] = process.argv.slice(2)
 await runWorker({
-  address: address!,
+  access: accessTo(address!),
   store: new FileStore(root),
   queue: queue!,
   slots: Number(slots),

@@ -1,11 +1,10 @@
-import { symlinkSync } from 'node:fs'
+import { rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { definePlugin, defineStage, type SingleStage } from '../../plugins/api/index.js'
 import { withDescriptions } from '../../plugins/loading/load.js'
 import { loadPlugins } from '../../plugins/registry.js'
-import { goodSpec, specFolder } from '../spec/good-spec.js'
-import { writeTiny } from '../model/tiny.js'
+import { tinySpec, writeTinySearch } from '../cli/tiny-search.js'
 import { addFiles, compile, echoPlugin, echoSpec, folderWith, inside, manifest, stageSource } from './folders.js'
 
 const digest = /^[0-9a-f]{64}$/
@@ -99,22 +98,16 @@ const blockSource = `{
 }`
 
 async function searchWith(entry: string) {
-  const spec = goodSpec
-    .replace('model: ./parent', `plugins: [./mine]\nmodel: ${await writeTiny()}`)
-    .replace('{ block: swiglu, width: [75%, 50%] }', entry)
-    .replace(/^stages:[^]*$/m, '')
-    .replace('tasks: ./tasks\n', '')
-  const { folder } = await specFolder(spec)
-  // Token ids: the tiny model has no tokenizer.
-  const data = `${JSON.stringify({ input_ids: Array.from({ length: 256 }, (_, i) => i % 50) })}\n`
+  const spec = `plugins: [./mine]\n${tinySpec.replace('{ block: swiglu, width: [50%] }', entry)}`
+  const folder = await writeTinySearch()
   addFiles(folder, {
     'spec.yaml': spec,
-    'data/train.jsonl': data,
-    'data/validate.jsonl': data,
     'mine/package.json': manifest('blocks'),
     'mine/index.js': `import { Failure } from 'puzzleflow/plugin'\nexport default { blocks: [${blockSource}] }`,
   })
-  return compile(folder, ['./mine'])
+  const compiled = await compile(folder, ['./mine'])
+  rmSync(folder, { recursive: true })
+  return compiled
 }
 
 test('a plugin brings block types, and the plan says which code they are', async () => {
@@ -126,24 +119,9 @@ test('a plugin brings block types, and the plan says which code they are', async
   expect(plan!.blocks).toContainEqual({ slot: 'ffn', name: 'halved', version: 3, plugin: plan!.plugins[0]!.digest })
 })
 
-test('a plugin’s type is checked by the compiler', () => {
-  const stage: SingleStage<{ times: number }> = {
-    name: 'echo',
-    version: 1,
-    reads: [],
-    parameters: {},
-    run: async ({ params }) => ({ values: { times: params.times }, files: {} }),
-  }
-  expect(definePlugin({ stages: [defineStage(stage)] })).toEqual({ stages: [stage] })
-  // @ts-expect-error it cannot run
-  defineStage({ name: 'lame', version: 1, reads: [], parameters: {} })
-  // @ts-expect-error stages are a list
-  definePlugin({ stages: defineStage(stage) })
-})
-
 test('a plugin’s block type says what the model cannot have', async () => {
   const { diagnostics } = await searchWith('{ block: halved, by: 3 }')
-  expect(diagnostics).toEqual(['spec.yaml:12:7 impossible-variant 40 cannot be divided by 3 (take 2)'])
+  expect(diagnostics).toEqual(['spec.yaml:12:17 impossible-variant 64 cannot be divided by 3 (take 2)'])
 })
 
 test('types from plugins tell their origin; those of puzzleflow have none', async () => {
@@ -161,4 +139,19 @@ test('the process that compiles specs gets no code of a plugin', async () => {
   const loaded = await withDescriptions(loadPlugins(), plan!.plugins)
   const stage = loaded.stage('echo') as unknown as { run(): void }
   expect(() => stage.run()).toThrow('the code of "echo" runs in child processes only')
+})
+
+test('a plugin’s type is checked by the compiler', () => {
+  const stage: SingleStage<{ times: number }> = {
+    name: 'echo',
+    version: 1,
+    reads: [],
+    parameters: {},
+    run: async ({ params }) => ({ values: { times: params.times }, files: {} }),
+  }
+  expect(definePlugin({ stages: [defineStage(stage)] })).toEqual({ stages: [stage] })
+  // @ts-expect-error it cannot run
+  defineStage({ name: 'lame', version: 1, reads: [], parameters: {} })
+  // @ts-expect-error stages are a list
+  definePlugin({ stages: defineStage(stage) })
 })

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process'
-import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { ensureServer, stopServer } from '../../server/index.js'
 import { packageRoot } from '../../store/paths.js'
+import { tinySpec, writeTinySearch } from '../cli/tiny-search.js'
+import { serverTimeout, testServer } from '../temporal.js'
 
 // The server's program is where it was built; all else is the test's own (folders.js moves the cache).
 const programs = process.env.XDG_CACHE_HOME
@@ -18,17 +19,18 @@ let address: string
 
 beforeAll(async () => {
   cpSync(join(packageRoot(), 'examples/word-count'), example, { recursive: true })
-  process.env.XDG_STATE_HOME = state
   if (programs === undefined) delete process.env.XDG_CACHE_HOME
   else process.env.XDG_CACHE_HOME = programs
-  ;({ address } = await ensureServer({ log: () => undefined }))
-}, 900_000)
+  const server = await testServer()
+  address = server.address
+  await server.client.connection.close()
+}, serverTimeout)
 
-afterAll(async () => {
+afterAll(() => {
+  // Without it the worker waits for more to do.
   const store = join(state, 'puzzleflow/store')
   for (const name of readdirSync(store).filter((name) => /^worker-.*\.json$/.test(name)))
     process.kill((JSON.parse(readFileSync(join(store, name), 'utf8')) as { pid: number }).pid)
-  await stopServer()
 })
 
 const environment = { ...process.env, XDG_CACHE_HOME: cache, XDG_STATE_HOME: state, XDG_CONFIG_HOME: join(folder, 'x') }
@@ -109,4 +111,31 @@ test('a plugin’s stage that waits for a person asks its question, and goes on 
   expect(await puzzleflow('run', 'asking/spec.yaml', '--allow-plugin', 'asking/mine')).toMatchObject({
     stages: { echo: { approved: true } },
   })
+}, 180_000)
+
+test('a search goes through with a plugin’s block type, which is trained and scored like a built-in one', async () => {
+  const search = await writeTinySearch()
+  addFiles(search, {
+    'search.yaml': `plugins: [./mine]\n${tinySpec}`.replace('{ block: swiglu, width: [50%] }', 'bare'),
+    'mine/package.json': manifest('bare', './bare.ts'),
+    'mine/bare.ts': `import { defineBlockType, definePlugin } from 'puzzleflow/plugin'
+      export default definePlugin({ blocks: [defineBlockType({
+        name: 'bare', slot: 'ffn', version: 1, parameters: { type: 'object', additionalProperties: false },
+        variants: () => [{}],
+        id: () => 'bare',
+        shapes: ({ hidden }) => ({ matrix: [hidden, hidden] }),
+        initialise: (_, { hidden }) => ({ matrix: { shape: [hidden, hidden], data: new Float32Array(hidden * hidden) } }),
+        forward: (g, x, w) => ({ y: g.gemm(x, w.matrix!) }),
+      })] })`,
+  })
+  const allowed = ['--allow-plugin', join(search, 'mine')]
+  await puzzleflow('run', join(search, 'search.yaml'), ...allowed)
+  const rows = (await puzzleflow('scores', 'tiny')) as { ffn: string; kl: number; costs: { ffn: object } }[]
+  const bare = rows.filter(({ ffn }) => ffn === 'bare')
+  expect(bare.length).toBeGreaterThanOrEqual(2)
+  for (const { kl, costs } of bare) {
+    expect(kl).toBeGreaterThan(0)
+    expect(costs.ffn).toMatchObject({ parameters: 32 * 32 + 32 })
+  }
+  rmSync(search, { recursive: true })
 }, 180_000)

@@ -3,23 +3,16 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openModel } from '../../model/index.js'
 import type { JsonObject, Outputs } from '../../plugins/api/index.js'
-import { HiddenStates, readSequences, type Sequences } from '../../plugins/stages/sequences.js'
+import { HiddenStates, readSequences } from '../../plugins/stages/sequences.js'
 import { blocks } from '../model/tiny.js'
 import { activations, forward, normalised } from './reference.js'
 import { Search } from './run-stage.js'
-import { changeWeights, lasting, tinySpec, tinyWorld } from './world.js'
+import { changeWeights, lasting, textsOf, tinySpec, tinyWorld } from './world.js'
 
 const world = await tinyWorld()
 const parent = await openModel(world.parent, blocks)
 const capture = (params: JsonObject, folder = world.folder) =>
   Search.open(folder, tinySpec({ stages: { capture: params, 'check-limits': false } }))
-
-/** The real tokens of every sequence. */
-const texts = ({ count, length, ids, mask }: Sequences) =>
-  Array.from({ length: count }, (_, row) => {
-    const own = ids.subarray(row * length, (row + 1) * length)
-    return Array.from(own.filter((_, t) => mask[row * length + t] === 1))
-  })
 
 /** Largest error of captured states of real tokens, as a share of the largest number of the token's state. */
 async function largestError(search: Search, model: typeof parent, prefix: string): Promise<number> {
@@ -30,7 +23,7 @@ async function largestError(search: Search, model: typeof parent, prefix: string
     names.map(async (name) => HiddenStates.read(await search.store.path(files[prefix + name]!))),
   )
   let worst = 0
-  for (const [row, ids] of texts(sequences).entries()) {
+  for (const [row, ids] of textsOf(sequences).entries()) {
     const { states } = await forward(model, ids)
     for (const [i, expected] of states.entries())
       for (const [t, state] of expected.entries()) {
@@ -121,7 +114,7 @@ test('a channel contributes its mean size over real tokens times the norm of its
   const search = await capture({ sequences: 7, validateSequences: 2, batch: 3 })
   const { files } = await search.outputs('capture')
   const statistics = await search.json<Record<string, number[]>>(files.statistics)
-  const rows = texts(await readSequences(search.environment([]), files.tokens!))
+  const rows = textsOf(await readSequences(search.environment([]), files.tokens!))
   for (let layer = 0; layer < 3; layer++) {
     const w = await parent.weights(layer, 'ffn')
     const sums = Array<number>(40).fill(0)

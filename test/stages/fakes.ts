@@ -3,7 +3,9 @@ import type { Model } from '../../model/index.js'
 import type { Cost, CostTable } from '../../plugins/stages/costs.js'
 import { allVariants, lessons, type DistillParams } from '../../plugins/stages/distill-plan.js'
 import { entryId, type LibraryEntry } from '../../plugins/stages/library.js'
+import type { ScoreRow } from '../../plugins/stages/score.js'
 import { digestBytes } from '../../store/digest.js'
+import type { Search } from './run-stage.js'
 
 /** A reference to an artifact that nobody reads. */
 export const fakeRef = (name: string): ArtifactRef => ({ digest: digestBytes(name), bytes: name.length, kind: 'fake' })
@@ -34,6 +36,63 @@ export const costTable: CostTable = {
   floor: cost(1, 100, 10),
   attention: { parent: cost(3, 30, 300), linear: cost(1, 10, 50), 'no-op': cost(0) },
   ffn: { parent: cost(2, 20, 200), 'swiglu-16': cost(1, 8, 80), 'no-op': cost(0) },
+}
+
+/** Scores of a layer: a row for each `slot attention ffn`, with the entries of each where they are not the plain ones. */
+export const scoreRow = (
+  layer: number,
+  slot: ScoreRow['slot'],
+  attention: string,
+  ffn: string,
+  kl: number,
+  beside: { readonly attention?: string; readonly ffn?: string } = {},
+): ScoreRow => ({
+  layer,
+  slot,
+  attention,
+  ffn,
+  entries: {
+    attention: entryId(layer, 'attention', attention, beside.attention ?? 'parent'),
+    ffn: entryId(layer, 'ffn', ffn, beside.ffn ?? 'parent'),
+  },
+  kl,
+  kl_before_distillation: null,
+  lossDelta: 0,
+  top1: 1,
+  nmse: 0,
+})
+
+/** Scores of 3 layers of the variants of `costTable`; the later the layer, the less it matters. */
+export const scoreRows: readonly ScoreRow[] = [0, 1, 2].flatMap((layer) => {
+  const weight = 3 - layer
+  return [
+    scoreRow(layer, 'attention', 'linear', 'parent', 0.04 * weight),
+    scoreRow(layer, 'attention', 'no-op', 'parent', 0.1 * weight),
+    scoreRow(layer, 'ffn', 'parent', 'swiglu-16', 0.03 * weight),
+    scoreRow(layer, 'ffn', 'parent', 'no-op', 0.07 * weight),
+    scoreRow(layer, 'block', 'linear', 'no-op', 0.06 * weight, { attention: 'no-op' }),
+    scoreRow(layer, 'block', 'no-op', 'swiglu-16', 0.09 * weight, { ffn: 'no-op' }),
+    scoreRow(layer, 'block', 'no-op', 'no-op', 0.3 * weight),
+  ]
+})
+
+/** The space of `costTable`. */
+export const fakeSpace: JsonObject = {
+  attention: ['parent', { block: 'linear' }, 'no-op'],
+  ffn: ['parent', { block: 'swiglu', width: [16] }, 'no-op'],
+}
+
+/** Gives a search made-up outputs of the stages up to `score`: costs, scores, and a library without weights. */
+export async function giveScores(search: Search, model: Model, rows = scoreRows, table = costTable): Promise<void> {
+  const { store } = search
+  const library = fakeLibrary(model, fakeSpace)
+  search.give('prepare', { files: { train: fakeRef('train'), validate: fakeRef('validate'), tasks: fakeRef('tasks') } })
+  search.give('profile', { files: { costs: await store.putJson('costs', table) } })
+  search.give('distill', { files: { library: await store.putJson('library', library) } })
+  search.give('score', {
+    values: { composition: 'sum', evidence: { pairs: 0, sum: 0, rss: 0 } },
+    files: { scores: await store.putJson('scores', rows) },
+  })
 }
 
 /** The library that `distill` would make, without weights. */

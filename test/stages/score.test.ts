@@ -8,7 +8,7 @@ import { openParent, readSequences } from '../../plugins/stages/sequences.js'
 import { replaceBlocks, type Model } from '../../model/index.js'
 import { compare } from './reference.js'
 import { Search } from './run-stage.js'
-import { changeWeights, tinySpec, tinyWorld } from './world.js'
+import { changeWeights, textsOf, tinySpec, tinyWorld } from './world.js'
 
 const world = await tinyWorld()
 const spec: JsonObject = tinySpec({
@@ -29,10 +29,7 @@ const tasks = await search.tasks('score')
 const parent = await openParent(search.environment(['model']))
 const { files } = await search.outputs('capture')
 const held = await readSequences(search.environment([]), files['validate-tokens']!, 7)
-const texts = Array.from({ length: held.count }, (_, row) => {
-  const own = held.ids.subarray(row * held.length, (row + 1) * held.length)
-  return Array.from(own.filter((_, t) => held.mask[row * held.length + t] === 1))
-})
+const texts = textsOf(held)
 
 const rowOf = async (task: TaskPlan) => (await search.run('score', task)).values as unknown as ScoreRow
 const taskOf = (id: string) => tasks.find((task) => task.id === id)!
@@ -120,7 +117,8 @@ test('rows name variants and entries', async () => {
 test('a score that is not a number is an error that names what was scored', async () => {
   const broken = await tinyWorld()
   await changeWeights(broken.parent, (weights) => weights.norm!.fill(3e38))
-  const own = await Search.open(broken.folder, spec)
+  const own = await Search.open(broken.folder, spec, { store: search.store })
+  own.give('distill', await search.outputs('distill'))
   const [task] = await own.tasks('score')
   await expect(own.run('score', task!)).rejects.toMatchObject({
     kind: 'NonFinite',

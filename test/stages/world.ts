@@ -2,8 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
-import { allWeights, Decoder, modelShapes, openModel, saveCheckpoint } from '../../model/index.js'
+import { allWeights, Decoder, modelShapes, openModel, saveCheckpoint, type Model } from '../../model/index.js'
 import type { JsonObject } from '../../plugins/api/index.js'
+import type { Sequences } from '../../plugins/stages/sequences.js'
 import { blocks, noise, writeTiny } from '../model/tiny.js'
 
 const folders: string[] = []
@@ -58,17 +59,32 @@ export function documents(count: number, seed: number): string {
   return `${lines.join('\n')}\n`
 }
 
+/** What a model says next to prompts of one length, always its most likely token. */
+export async function greedy(
+  model: Model,
+  prompts: readonly (readonly number[])[],
+  tokens: number,
+): Promise<number[][]> {
+  const decoder = await Decoder.create(model, { batch: prompts.length })
+  let { best } = await decoder.prefill(Int32Array.from(prompts.flat()))
+  const said = Array.from(best, (id) => [id])
+  for (let n = 1; n < tokens; n++) {
+    best = (await decoder.step(best)).best
+    best.forEach((id, i) => said[i]!.push(id))
+  }
+  await decoder.release()
+  return said
+}
+
 /** Items of a task: to half of them the parent's greedy continuation is the answer, to the others it is not. */
 async function items(parent: string, count: number, seed: number): Promise<string> {
   const random = noise(seed)
   const prompts = Array.from({ length: count }, () => sentence(random, 5))
-  const ids = prompts.flatMap((text) => [1, ...text.split(' ').map((word) => words.indexOf(word))])
-  const decoder = await Decoder.create(await openModel(parent, blocks), { batch: count })
-  const first = (await decoder.prefill(Int32Array.from(ids))).best
-  const second = (await decoder.step(first)).best
-  await decoder.release()
+  const ids = prompts.map((text) => [1, ...text.split(' ').map((word) => words.indexOf(word))])
+  const said = await greedy(await openModel(parent, blocks), ids, 2)
   const lines = prompts.map((prompt, i) => {
-    const answer = [first[i]!, i % 2 === 0 ? second[i]! : (second[i]! + 1) % 50]
+    const [first, second] = said[i] as [number, number]
+    const answer = [first, i % 2 === 0 ? second : (second + 1) % 50]
     return JSON.stringify({ prompt, answer: answer.map((id) => words[id]).join(' ') })
   })
   return `${lines.join('\n')}\n`
@@ -83,6 +99,13 @@ export async function changeWeights(folder: string, change: (weights: Record<str
   const shapes = modelShapes(config, blocks)
   await saveCheckpoint(join(folder, 'model.safetensors'), config, blocks, weights, shapes, 'float32')
 }
+
+/** The real tokens of every sequence. */
+export const textsOf = ({ count, length, ids, mask }: Sequences): number[][] =>
+  Array.from({ length: count }, (_, row) => {
+    const own = ids.subarray(row * length, (row + 1) * length)
+    return Array.from(own.filter((_, t) => mask[row * length + t] === 1))
+  })
 
 /** What a tiny search reads: a parent with its tokenizer, texts and tasks. */
 export interface World {

@@ -1,0 +1,85 @@
+import type { Command } from 'commander'
+import { createServer, type IncomingMessage } from 'node:http'
+import { Failure } from '../../plugins/api/index.js'
+import { keyFileVariable, payloadCodec, type EncryptingCodec } from '../../server/index.js'
+import { action, common, log, printJson, wholeNumber, type Common } from '../common.js'
+
+/** Payloads as the Temporal UI sends them: bytes as base64. */
+interface JsonPayload {
+  readonly metadata?: Readonly<Record<string, string>>
+  readonly data?: string
+}
+
+/** Bytes of a request at most. */
+const mostBytes = 16 * 2 ** 20
+
+/** Lets the Temporal UI show what is encrypted. */
+export function codecCommand(program: Command): void {
+  common(program.command('codec').description('decrypt payloads for the Temporal UI, on loopback'))
+    .option('--port <n>', 'where it listens', wholeNumber(1), 8888)
+    .option('--origin <url>', 'of the UI that may ask', 'http://127.0.0.1:8233')
+    .action(
+      action(async ({ port, origin, json }: Common & { port: number; origin: string }) => {
+        const codec = payloadCodec()
+        if (!codec)
+          throw new Failure('InvalidInput', 'There is no key to decrypt with', {
+            remedy: `Let ${keyFileVariable} name the file with the key.`,
+          })
+        await serve(codec, port, origin)
+        if (json) printJson({ endpoint: `http://127.0.0.1:${port}`, origin })
+        log(`Codec at http://127.0.0.1:${port}: set it as the codec server in the UI at ${origin}. Ctrl-C ends it.`)
+      }),
+    )
+}
+
+function serve(codec: EncryptingCodec, port: number, origin: string): Promise<void> {
+  const server = createServer((request, response) => {
+    const answer = (status: number, body = '') => {
+      response.writeHead(status, {
+        'access-control-allow-origin': origin,
+        'access-control-allow-methods': 'POST',
+        'access-control-allow-headers': 'content-type, x-namespace',
+        'access-control-allow-credentials': 'true',
+        'content-type': 'application/json',
+      })
+      response.end(body)
+    }
+    if (request.method === 'OPTIONS') return answer(204)
+    // A page of another origin must not read what it makes a browser send.
+    if (request.headers.origin !== undefined && request.headers.origin !== origin) return answer(403)
+    if (request.method !== 'POST' || request.url !== '/decode') return answer(404)
+    decode(request, codec).then(
+      (payloads) => answer(200, JSON.stringify({ payloads })),
+      (error: Error) => answer(400, JSON.stringify({ message: error.message })),
+    )
+  })
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) =>
+      reject(
+        new Failure('NoServer', `Port ${port} cannot be used: ${error.message}`, { remedy: 'Give another: --port N.' }),
+      ),
+    )
+    server.listen(port, '127.0.0.1', resolve)
+  })
+}
+
+async function decode(request: IncomingMessage, codec: EncryptingCodec): Promise<JsonPayload[]> {
+  let text = ''
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    text += chunk.toString()
+    if (text.length > mostBytes) throw new Error('The request is too large')
+  }
+  const { payloads = [] } = JSON.parse(text) as { payloads?: readonly JsonPayload[] }
+  const bytes = (base64: string) => Buffer.from(base64, 'base64')
+  const decoded = await codec.decode(
+    payloads.map(({ metadata = {}, data = '' }) => ({
+      metadata: Object.fromEntries(Object.entries(metadata).map(([name, value]) => [name, bytes(value)])),
+      data: bytes(data),
+    })),
+  )
+  const base64 = (value: Uint8Array) => Buffer.from(value).toString('base64')
+  return decoded.map(({ metadata, data }) => ({
+    metadata: Object.fromEntries(Object.entries(metadata ?? {}).map(([name, value]) => [name, base64(value)])),
+    data: base64(data ?? new Uint8Array()),
+  }))
+}

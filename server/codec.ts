@@ -1,0 +1,92 @@
+import type { DataConverter, Payload, PayloadCodec } from '@temporalio/common'
+import proto from '@temporalio/proto'
+import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { Failure } from '../plugins/api/index.js'
+
+const encoding = 'binary/encrypted'
+/** Names the file with the key; the key itself is never in a setting. */
+export const keyFileVariable = 'PUZZLEFLOW_PAYLOAD_KEY_FILE'
+
+const text = (value: string) => new TextEncoder().encode(value)
+const PayloadMessage = proto.temporal.api.common.v1.Payload
+
+/**
+ * Encrypts what the server keeps of a search (arguments, results, heartbeats, updates, summaries) with AES-256-GCM. What
+ * it needs to work with stays readable: names of workflows, queues and tasks, search attributes.
+ */
+export class EncryptingCodec implements PayloadCodec {
+  /** Names the key, so that another one is told from damage. */
+  readonly keyId: string
+
+  /** @param key  32 bytes */
+  constructor(private readonly key: Buffer) {
+    this.keyId = createHash('sha256').update(key).digest('hex').slice(0, 12)
+  }
+
+  async encode(payloads: Payload[]): Promise<Payload[]> {
+    return payloads.map((payload) => {
+      const iv = randomBytes(12)
+      const cipher = createCipheriv('aes-256-gcm', this.key, iv)
+      const plain = PayloadMessage.encode(payload).finish()
+      const data = Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()])
+      return { metadata: { encoding: text(encoding), key: text(this.keyId) }, data }
+    })
+  }
+
+  async decode(payloads: Payload[]): Promise<Payload[]> {
+    return payloads.map((payload) => {
+      const { metadata, data } = payload
+      if (!metadata?.encoding || Buffer.from(metadata.encoding).toString() !== encoding || !data) return payload
+      const key = Buffer.from(metadata.key ?? []).toString()
+      if (key !== this.keyId)
+        throw new Failure('InvalidInput', `A payload was encrypted with the key ${key}, not with ${this.keyId}`, {
+          remedy: `Let ${keyFileVariable} name the file with the key of this search.`,
+        })
+      const [iv, body, tag] = [data.subarray(0, 12), data.subarray(12, -16), data.subarray(-16)]
+      const decipher = createDecipheriv('aes-256-gcm', this.key, iv)
+      decipher.setAuthTag(tag)
+      return PayloadMessage.decode(Buffer.concat([decipher.update(body), decipher.final()]))
+    })
+  }
+}
+
+/** The codec of the key file that the environment names; undefined without one.
+ *  @throws Failure InvalidInput when the file holds no key */
+export function payloadCodec(): EncryptingCodec | undefined {
+  const file = process.env[keyFileVariable]
+  if (file === undefined || file === '') return undefined
+  return new EncryptingCodec(readKey(file))
+}
+
+/** A keyed digest of what must not be readable, but must be comparable, in a search attribute. */
+export function sealed(value: string): string {
+  const file = process.env[keyFileVariable]
+  return file ? createHmac('sha256', readKey(file)).update(value).digest('hex') : value
+}
+
+function readKey(file: string): Buffer {
+  const bad = (message: string, cause?: unknown) =>
+    new Failure('InvalidInput', `${file} ${message}`, {
+      file,
+      remedy: 'It must hold 32 random bytes as 64 hexadecimal digits: openssl rand -hex 32 > FILE.',
+      cause,
+    })
+  let content: string
+  try {
+    content = readFileSync(file, 'utf8').trim()
+  } catch (error) {
+    throw bad(`cannot be read: ${(error as Error).message}`, error)
+  }
+  if (!/^[0-9a-f]{64}$/i.test(content)) throw bad('holds no key')
+  return Buffer.from(content, 'hex')
+}
+
+/** For clients and workers: failures' texts are encrypted too. Undefined without a key. */
+export function payloadConverter(): DataConverter | undefined {
+  const codec = payloadCodec()
+  if (!codec) return undefined
+  const failureConverterPath = fileURLToPath(new URL('../workflows/failure-converter.js', import.meta.url))
+  return { payloadCodecs: [codec], failureConverterPath }
+}

@@ -1,0 +1,157 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Place } from './puzzleflow.js'
+import { tinySpec, writeTinySearch } from './tiny-search.js'
+
+let place: Place
+let folder: string
+beforeEach(async () => {
+  folder = await writeTinySearch()
+  place = new Place(folder)
+})
+afterEach(() => place.close())
+
+const write = (name: string, text: string) => writeFileSync(join(folder, name), text)
+const change = (name: string, edit: (text: string) => string) =>
+  write(name, edit(readFileSync(join(folder, name), 'utf8')))
+/** One text for another that must be there. */
+const swap = (from: string, to: string) => (text: string) => {
+  expect(text).toContain(from)
+  return text.replace(from, to)
+}
+const config = (fields: object) =>
+  change('parent/config.json', (text) => JSON.stringify({ ...(JSON.parse(text) as object), ...fields }))
+
+/** What `run` says of the spec in the folder, with the folder left out. It must not have begun anything. */
+async function refused(): Promise<string> {
+  const { code, stdout, stderr } = await place.run('run', 'search.yaml')
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+  expect([place.store, join(folder, 'state'), join(folder, 'runs')].filter(existsSync)).toEqual([])
+  return stderr.replaceAll(`${folder}/`, '').replaceAll(folder, 'FOLDER')
+}
+
+test('all mistakes of a spec are said at once, each with its place and what to do', async () => {
+  const stages = `pipeline:
+  inputs: puzzle
+  stages:
+    one: { uses: prepare, needs: [two] }
+    two: { uses: prepare, needs: [one] }
+    prepare: { needs: [one] }
+    prepare: {}
+    distill: { needs: [prepare] }
+stages:
+  distill: { tokens: 20 km }
+`
+  write('search.yaml', tinySpec.replace(/stages:\n[^]*$/, stages))
+  change('search.yaml', swap('sequenceLength: 16', 'sequenceLenght: 16'))
+  change('search.yaml', swap('./data/validate.jsonl', './data/valid.jsonl'))
+  change('search.yaml', swap("parameters: '<= 80%'", "memory: '<= 80 tokens/s'"))
+  expect(await refused())
+    .toBe(`search.yaml:6:21 missing-file There is no file "./data/valid.jsonl". (did you mean "validate.jsonl"?)
+search.yaml:7:3 unknown-key data has no key "sequenceLenght". (did you mean "sequenceLength"?)
+search.yaml:15:13 wrong-unit target.limits.memory: "<= 80 tokens/s" is no limit on memory: it has the unit "tokens/s". (allowed: "<= 70%", "<= 0.7x", "80 GiB", "500 MB")
+search.yaml:20:35 cycle Stages need each other in a circle: one -> two -> one. (leave out one of these needs)
+search.yaml:23:5 duplicate-key There are two keys "prepare" in one map.
+search.yaml:26:22 wrong-unit stages.distill.tokens: "20 km" is no number of tokens: it has the unit "km". (allowed: 50000, 50k, 1.5M)
+`)
+})
+
+test('validate --json lists the mistakes with their places, as one document', async () => {
+  change('search.yaml', swap('seed:', 'sede:'))
+  const { code, stdout, stderr } = await place.run('validate', 'search.yaml', '--json')
+  expect({ code, stderr, json: JSON.parse(stdout) as unknown }).toEqual({
+    code: 2,
+    stderr: '',
+    json: {
+      valid: false,
+      diagnostics: [
+        {
+          file: 'search.yaml',
+          line: 16,
+          column: 1,
+          length: 4,
+          code: 'unknown-key',
+          message: 'Unknown key "sede": neither a spec nor pipeline "puzzle" has it.',
+          hint: 'did you mean "seed"?',
+        },
+      ],
+    },
+  })
+})
+
+test('run --json says the same as an error with its kind and exit code', async () => {
+  change('search.yaml', swap('seed:', 'sede:'))
+  const { code, stdout, stderr } = await place.run('run', 'search.yaml', '--json')
+  const message =
+    'search.yaml:16:1 unknown-key Unknown key "sede": neither a spec nor pipeline "puzzle" has it. (did you mean "seed"?)'
+  expect({ code, stderr }).toEqual({ code: 2, stderr: `${message}\n` })
+  expect(JSON.parse(stdout)).toMatchObject({
+    error: { kind: 'InvalidInput', exitCode: 2, message, diagnostics: [{ code: 'unknown-key' }] },
+  })
+})
+
+test('a spec without mistakes is valid', async () => {
+  const { code, stdout, stderr } = await place.run('validate', 'search.yaml')
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(stdout).toMatch(/^search\.yaml is valid: 13 stages, digest [0-9a-f]{12}\n$/)
+})
+
+test('a width that the parent cannot have is refused at its place', async () => {
+  change('search.yaml', swap('width: [50%]', 'width: [80]'))
+  expect(await refused())
+    .toBe(`search.yaml:11:17 impossible-variant width 80 is impossible: the parent's FFN has 64 channels (Use 1 to 64, or a percentage above 0% and up to 100%.)
+`)
+})
+
+test('a checkpoint that ends too early is refused', async () => {
+  const file = join(folder, 'parent/model.safetensors')
+  writeFileSync(file, readFileSync(file).subarray(0, -100))
+  expect(await refused())
+    .toBe(`search.yaml:3:8 bad-model parent/model.safetensors: is truncated: tensor lm_head.weight ends at byte 86704 of 86604 (Copy the file from its source again.)
+`)
+})
+
+test('a checkpoint whose shapes are not those of its config is refused', async () => {
+  config({ hidden_size: 64 })
+  expect(await refused())
+    .toBe(`search.yaml:3:8 bad-model parent/model.safetensors: tensor model.embed_tokens.weight is [40, 32], not [40, 64] (The checkpoint does not fit its config.json: copy both from the same source.)
+`)
+})
+
+test('an architecture that is not supported is refused by name', async () => {
+  config({ architectures: ['BertForMaskedLM'], model_type: 'bert' })
+  expect(await refused())
+    .toBe(`search.yaml:3:8 bad-model parent/config.json: the architecture "BertForMaskedLM" (model_type "bert") is not supported (Supported: LlamaForCausalLM (model_type "llama").)
+`)
+})
+
+test('a tokenizer with more tokens than the model knows is refused', async () => {
+  change('parent/tokenizer.json', swap('"no":39', '"no":39,"more":40'))
+  expect(await refused())
+    .toBe(`search.yaml:3:8 bad-tokenizer parent/tokenizer.json has token ids up to 40, but the model knows 40 tokens. (Use the tokenizer that belongs to the model.)
+`)
+})
+
+test('data that is empty, too short or no data, and sequences that are too long, are said at once', async () => {
+  write('data/train.jsonl', '\n')
+  write('data/validate.jsonl', '{"text":"an ant is"}\n')
+  write('data/test.jsonl', '{"text":"an ant is"}\n{"input_ids":[1,2,40]}\n')
+  write('tasks/next.jsonl', '{"prompt":"an ant"}\n')
+  change('search.yaml', swap('sequenceLength: 16', 'test: { path: data/test.jsonl }\n  sequenceLength: 128'))
+  expect(await refused())
+    .toBe(`search.yaml:5:18 bad-data data/train.jsonl holds 0 tokens: fewer than two sequences of 128. (Give more text, or a smaller data.sequenceLength.)
+search.yaml:6:21 bad-data data/validate.jsonl holds 3 tokens: fewer than two sequences of 128. (Give more text, or a smaller data.sequenceLength.)
+search.yaml:7:17 bad-data data/test.jsonl:2: has neither a "text" nor "input_ids" within the vocabulary. (Each line of a .jsonl file is {"text": "…"} or {"input_ids": […]}.)
+search.yaml:8:19 too-long data.sequenceLength 128 is more than the model's 64 positions. (Give 64 or less.)
+search.yaml:9:8 bad-tasks tasks/next.jsonl:1: has no prompt and answer. (tasks.json is {"NAME": {"chance": 0.1}}, and NAME.jsonl has lines {"prompt": "…", "answer": "…"}.)
+`)
+})
+
+test('a plain text that is too short is refused', async () => {
+  write('data/train.txt', 'an ant is in a bat')
+  change('search.yaml', swap('train.jsonl', 'train.txt'))
+  expect(await refused())
+    .toBe(`search.yaml:5:18 bad-data data/train.txt holds 6 tokens: fewer than two sequences of 16. (Give more text, or a smaller data.sequenceLength.)
+`)
+})

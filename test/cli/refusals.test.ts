@@ -1,0 +1,141 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Place } from './puzzleflow.js'
+import { writeTinySearch } from './tiny-search.js'
+
+let place: Place
+beforeEach(async () => void (place = new Place(await writeTinySearch())))
+afterEach(() => place.close())
+
+/** What a command says, with the folder left out. */
+async function says(...args: readonly string[]) {
+  const { stderr, ...rest } = await place.run(...args)
+  return { ...rest, stderr: stderr.replaceAll(place.folder, 'FOLDER') }
+}
+const nothingBegan = () => expect([place.store, join(place.folder, 'runs')].filter(existsSync)).toEqual([])
+
+/** A port of loopback where nobody listens. */
+async function closedPort(): Promise<number> {
+  const server = createServer()
+  const port = await new Promise<number>((resolve) =>
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port)),
+  )
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+test('an address where no server answers has its own exit code', async () => {
+  const address = `127.0.0.1:${await closedPort()}`
+  expect(await says('run', 'search.yaml', '--address', address)).toEqual({
+    code: 5,
+    stdout: '',
+    stderr: `No Temporal server answers at ${address}
+Remedy: Start it, or leave the address out: puzzleflow then starts a server of its own.
+`,
+  })
+  expect(existsSync(join(place.folder, 'runs'))).toBe(false)
+  const status = await place.run('status', '--address', address, '--json')
+  expect({ code: status.code, json: JSON.parse(status.stdout) as unknown }).toEqual({
+    code: 5,
+    json: {
+      error: {
+        kind: 'NoServer',
+        exitCode: 5,
+        message: `No Temporal server answers at ${address}`,
+        remedy: 'Start it, or leave the address out.',
+      },
+    },
+  })
+})
+
+test.each(['run', 'plan'])('%s refuses a store that cannot be, with the same exit code', async (command) => {
+  writeFileSync(join(place.folder, 'file'), '')
+  expect(await says(command, 'search.yaml', '--store', 'file/store')).toEqual({
+    code: 5,
+    stdout: '',
+    stderr: `There can be no store at FOLDER/file/store: FOLDER/file is no folder
+Remedy: Choose another folder: --store DIR.
+`,
+  })
+  nothingBegan()
+})
+
+test('a disk that is too small is refused before anything begins', async (context) => {
+  const disk = join(place.folder, 'disk')
+  mkdirSync(disk)
+  const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk], { encoding: 'utf8' })
+  if (mount.status !== 0) context.skip(`a small disk cannot be mounted here: ${mount.error?.message ?? mount.stderr}`)
+  try {
+    expect(await says('run', 'search.yaml', '--store', 'disk/store')).toEqual({
+      code: 6,
+      stdout: '',
+      stderr: `FOLDER/disk/store has 64 KiB free, and this needs about 728 KiB (capture 425 KiB, distill 117 KiB, uptrain 165 KiB, export 20.7 KiB)
+Remedy: Free some space, choose another store with --store, or lower capture.maxBytes and capture.sequences.
+`,
+    })
+    expect(existsSync(join(disk, 'store'))).toBe(false)
+  } finally {
+    spawnSync('umount', [disk])
+  }
+})
+
+test.each<[string, readonly string[], string]>([
+  ['an unknown command', ['rnu', 'search.yaml'], "error: unknown command 'rnu'\n(Did you mean run?)\n"],
+  [
+    'an unknown option',
+    ['run', 'search.yaml', '--detatch'],
+    "error: unknown option '--detatch'\n(Did you mean --detach?)\n",
+  ],
+  ['a missing argument', ['run'], "error: missing required argument 'spec'\n"],
+  [
+    'a number that is none',
+    ['worker', '--slots', 'two'],
+    "error: option '--slots <n>' argument 'two' is invalid. It must be a whole number, 1 or more.\n",
+  ],
+  [
+    'a run of no name',
+    ['run', 'search.yaml', '--run', 'a/b'],
+    '"a/b" is no name of a run\nRemedy: Use letters, digits, dots and dashes.\n',
+  ],
+  [
+    'a run that is not there',
+    ['result', 'nowhere'],
+    'There is no run "nowhere" in the store FOLDER/store\nRemedy: Start one with `puzzleflow run SPEC`.\n',
+  ],
+  [
+    'a stage that is not there',
+    ['run', 'search.yaml', '--until', 'distil'],
+    'There is no stage "distil"\nRemedy: Stages: prepare, profile, check-limits, capture, distill, score, solve, evaluate, select, uptrain, evaluate-child, export, report.\n',
+  ],
+  [
+    'a spec that is not there',
+    ['plan', 'serach.yaml'],
+    'serach.yaml:1:1 missing-file There is no file "serach.yaml".\n',
+  ],
+  [
+    'a model that is none',
+    ['generate', 'data', '--prompt', 'an ant'],
+    "data/config.json cannot be read: ENOENT: no such file or directory, open 'data/config.json'\nRemedy: The model must be a folder with config.json, safetensors files and tokenizer.json.\n",
+  ],
+  [
+    'tokens that the model does not know',
+    ['generate', 'parent', '--tokens', '1,40'],
+    'The prompt has no tokens, or some that the model does not know\nRemedy: Give --prompt TEXT, or --tokens with ids from 0 to 39.\n',
+  ],
+  [
+    'a format that is not there',
+    ['graph', 'search.yaml', '--format', 'svg'],
+    'There is no format "svg"\nRemedy: Use mermaid or dot.\n',
+  ],
+  [
+    'a schema that is not there',
+    ['schema', 'plan'],
+    'There is no schema "plan"\nRemedy: Known: spec, pipeline, problem, result, plugin, config.\n',
+  ],
+])('%s is invalid input', async (_, args, stderr) => {
+  expect(await says(...args)).toEqual({ code: 2, stdout: '', stderr })
+  nothingBegan()
+})

@@ -1,0 +1,212 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { readSchema } from '../../schemas/read.js'
+import { commandLine, pause } from '../../server/index.js'
+import { serverTimeout, testServer } from '../temporal.js'
+import { Place } from './puzzleflow.js'
+import { tinySpec, writeTinySearch } from './tiny-search.js'
+
+/** A search that is let alone, and the same search again where everything is killed on the way. */
+let undisturbed: Place
+let disturbed: Place
+beforeAll(async () => {
+  await testServer()
+  // One state directory: what was measured by the first counts for the second.
+  undisturbed = new Place(await writeTinySearch(), inject('stateHome'))
+  disturbed = new Place(await writeTinySearch(), inject('stateHome'))
+}, serverTimeout)
+afterAll(() => Promise.all([undisturbed.close(), disturbed.close()]))
+
+interface Result {
+  readonly solutionDigest: string
+  readonly verdict: string
+  readonly exports: { readonly hf: Readonly<Record<string, { readonly digest: string }>> }
+  readonly ratios: Readonly<Record<string, number>>
+}
+const resultOf = ({ folder }: Place) =>
+  JSON.parse(readFileSync(join(folder, 'runs/tiny/result.json'), 'utf8')) as Result
+
+interface TaskRecord {
+  readonly finishedAt: string
+  readonly components: { readonly stage: string; readonly kind: string }
+}
+/** Finished tasks by key. */
+function records({ store }: Place): Readonly<Record<string, TaskRecord>> {
+  const folder = join(store, 'records')
+  if (!existsSync(folder)) return {}
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.json'))
+  const read = (name: string) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as TaskRecord
+  return Object.fromEntries(names.map((name) => [name.slice(-69, -5), read(name)]))
+}
+
+/** Keys of tasks that train now and have saved a checkpoint. */
+function training({ store }: Place): string[] {
+  const folder = join(store, 'checkpoints')
+  if (!existsSync(folder)) return []
+  return readdirSync(folder).filter((key) => existsSync(join(folder, key, 'trainer.safetensors')))
+}
+
+/** Child processes of a process. */
+function childrenOf(parent: number): number[] {
+  const pids = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+  return pids.filter((pid) => {
+    try {
+      return Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))![1]) === parent
+    } catch {
+      return false
+    }
+  })
+}
+
+/** Whole searches run here, beside other tests. */
+const patience = 300_000
+
+const command = ['run', 'search.yaml', '--heartbeat', '5'] as const
+
+test(
+  'a search runs to its end, and leaves a valid result, a report and a child that answers',
+  async () => {
+    const { code, stdout, stderr } = await undisturbed.run(...command)
+    expect({ code, stdout }, stderr).toEqual({ code: 0, stdout: '' })
+    const result = resultOf(undisturbed)
+    const validate = new Ajv2020({ strict: false }).compile(readSchema('result'))
+    expect(validate(result), JSON.stringify(validate.errors)).toBe(true)
+    expect(result.ratios.parameters).toBeLessThanOrEqual(0.8)
+    expect(stderr).toContain(
+      `Done: ${undisturbed.folder}/runs/tiny\nReport: ${undisturbed.folder}/runs/tiny/report.md\n`,
+    )
+    const { code: answered, stdout: text } = await undisturbed.run(
+      'generate',
+      'runs/tiny/child',
+      '--prompt',
+      'an ant',
+      '--json',
+    )
+    expect(answered).toBe(0)
+    expect(JSON.parse(text)).toMatchObject({ prompt: [4, 5] })
+  },
+  patience,
+)
+
+test(
+  'whatever is killed on the way, the same command goes on, does nothing twice and finds the same child',
+  async () => {
+    const killed: string[] = []
+    let before: Readonly<Record<string, TaskRecord>> = {}
+    /** Starts the command, and kills all its processes when a task of the stage has saved a checkpoint. */
+    const killIn = async (stage: string) => {
+      const run = disturbed.start(...command)
+      await run.says(new RegExp(`running: .*${stage}`))
+      const done = records(disturbed)
+      while (!training(disturbed).some((key) => !(key in done))) await pause(5)
+      const worker = disturbed.worker!
+      const pids = [run.process.pid!, worker, ...childrenOf(worker)]
+      expect(pids.length).toBeGreaterThan(2)
+      for (const pid of pids) process.kill(pid, 'SIGKILL')
+      await run.ended
+      while (pids.some((pid) => commandLine(pid) !== '')) await pause(5)
+      before = records(disturbed)
+      const [interrupted] = training(disturbed).filter((key) => !(key in before))
+      expect(interrupted, `a task of ${stage} was to be interrupted`).toBeDefined()
+      killed.push(interrupted!)
+    }
+    await killIn('distill')
+    const afterFirst = before
+    await killIn('uptrain')
+    expect(before).toMatchObject(afterFirst)
+
+    const { code, stdout } = await disturbed.run(...command, '--json')
+    expect(code).toBe(0)
+    const after = records(disturbed)
+    expect(after).toMatchObject(before)
+    expect(killed.map((key) => after[key]?.components.stage)).toEqual(['distill', 'uptrain'])
+    const [expected, result] = [resultOf(undisturbed), resultOf(disturbed)]
+    expect(JSON.parse(stdout)).toEqual(result)
+    expect(result.solutionDigest).toBe(expected.solutionDigest)
+    expect(result.exports.hf['model.safetensors']).toEqual(expected.exports.hf['model.safetensors'])
+  },
+  patience,
+)
+
+test(
+  'a finished search that is run again does nothing, and says the same',
+  async () => {
+    const before = records(undisturbed)
+    const result = resultOf(undisturbed)
+    const { code, stdout } = await undisturbed.run(...command, '--json')
+    expect({ code, result: JSON.parse(stdout) as unknown }).toEqual({ code: 0, result })
+    expect(records(undisturbed)).toEqual(before)
+  },
+  patience,
+)
+
+test(
+  'limits that nobody can meet end the run before anything is trained, with their own exit code',
+  async () => {
+    const spec = tinySpec
+      .replace("parameters: '<= 80%'", "throughput: '>= 10x'\n  profile: ./costs.json")
+      .replace('name: tiny', 'name: greedy')
+    writeFileSync(join(undisturbed.folder, 'greedy.yaml'), spec)
+    const { code, stdout, stderr } = await undisturbed.run('run', 'greedy.yaml', '--json')
+    const message =
+      'throughput >= 10x of the parent cannot be met: the best any choice reaches is 4000, the limit is 4444 (it lacks 11.1 % of runtime)'
+    const remedy = 'Loosen these limits, or add cheaper block types to `space` (no-op is the cheapest).'
+    expect(JSON.parse(stdout)).toEqual({ error: { kind: 'Infeasible', exitCode: 3, message, remedy } })
+    expect(code).toBe(3)
+    expect(stderr.endsWith(`${message}\nRemedy: ${remedy}\n`)).toBe(true)
+    expect(existsSync(join(undisturbed.folder, 'runs/greedy'))).toBe(false)
+  },
+  patience,
+)
+
+test(
+  'a cost table of another scenario is refused',
+  async () => {
+    const spec = tinySpec
+      .replace('  limits:', '  profile: ./costs.json\n  limits:')
+      .replace('batch: 2', 'batch: 3')
+      .replace('name: tiny', 'name: other')
+    writeFileSync(join(undisturbed.folder, 'other.yaml'), spec)
+    const { code, stderr } = await undisturbed.run('run', 'other.yaml')
+    expect(code).toBe(2)
+    expect(stderr).toContain(
+      'costs.json: was measured with batch 2, not 3\nRemedy: Export it with `puzzleflow profile RUN -o FILE`',
+    )
+  },
+  patience,
+)
+
+test(
+  'a name whose run still runs another spec is refused; cancelled, it is free',
+  async () => {
+    const place = new Place(undisturbed.folder, inject('stateHome'), 'empty')
+    try {
+      writeFileSync(join(place.folder, 'changed.yaml'), tinySpec.replace('seed: 3', 'seed: 4'))
+      const started = await place.run('run', 'search.yaml', '--detach', '--json')
+      expect(JSON.parse(started.stdout)).toMatchObject({ run: 'tiny', started: true })
+      expect(await place.run('run', 'changed.yaml')).toEqual({
+        code: 2,
+        stdout: '',
+        stderr: `The run "tiny" still runs another spec
+Remedy: Wait for it, cancel it (puzzleflow cancel tiny), or give this run another name: --run ID.
+`,
+      })
+      const following = place.start('run', 'search.yaml')
+      expect(await following.says(/run tiny/)).toMatch(/^Going on with run tiny/)
+      expect((await place.run('cancel', 'tiny')).code).toBe(0)
+      const { code, stderr } = await following.ended
+      expect(code).toBe(130)
+      expect(stderr).toContain('The run was cancelled.\n')
+      const changed = await place.run('run', 'changed.yaml', '--detach', '--json')
+      expect(JSON.parse(changed.stdout)).toMatchObject({ run: 'tiny', started: true })
+      expect((await place.run('cancel', 'tiny')).code).toBe(0)
+    } finally {
+      await place.endWorker()
+    }
+  },
+  patience,
+)

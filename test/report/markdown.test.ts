@@ -1,0 +1,104 @@
+import { expect, test } from 'vitest'
+import { markdown, type Result } from '../../report/markdown.js'
+
+const result: Result = {
+  verdict: 'accepted',
+  reasons: [],
+  parent: {
+    throughput: { predicted: 110, measured: 100 },
+    accuracy: 0.8,
+    tasks: { add: 0.8, copy: 0 },
+    perplexity: 3,
+    kl: 0,
+    parameters: 400,
+    memoryBytes: 1000,
+  },
+  child: {
+    throughput: { predicted: 190, measured: 201.23456 },
+    accuracy: 0.79,
+    tasks: { add: 0.76, copy: 0.5 },
+    perplexity: 3.06,
+    kl: 0.0123456,
+    parameters: 200,
+    memoryBytes: 500,
+    layers: [
+      { attention: 'parent', ffn: 'swiglu-16' },
+      { attention: 'no-op', ffn: 'parent' },
+    ],
+  },
+  ratios: { throughput: 2.0123456, accuracy: 0.9875, memory: 0.5, parameters: 0.5 },
+  limits: [
+    { limit: 'throughput >= 1.7x of the parent', held: true, value: 2.0123456 },
+    { limit: 'memory <= 0.4x of the parent', held: false, value: 0.5 },
+  ],
+  solver: { status: 'optimal', objective: 0.01, bound: 0.00999, gap: 0.001 },
+  baselines: { greedy: { objective: 0.02, feasible: true }, homogeneous: { objective: null, feasible: false } },
+}
+
+test('a result is a page with the verdict, the comparison, limits, layers and the search', () => {
+  expect(markdown(result)).toBe(`# A child was found
+
+| | parent | child | ratio |
+|---|---:|---:|---:|
+| throughput, tokens/s (measured in one run) | 100 | 201.2 | 2.012 |
+| throughput, tokens/s (predicted) | 110 | 190 | – |
+| mean task accuracy | 0.8 | 0.79 | 0.9875 |
+| task add | 0.8 | 0.76 | 0.95 |
+| task copy | 0 | 0.5 | – |
+| perplexity | 3 | 3.06 | 1.02 |
+| KL(parent, child), nats per token | 0 | 0.01235 | – |
+| parameters | 400 | 200 | 0.5 |
+| memory in the scenario, bytes | 1000 | 500 | 0.5 |
+
+## Limits
+
+- held: throughput >= 1.7x of the parent (2.012)
+- NOT held: memory <= 0.4x of the parent (0.5)
+
+## Layers
+
+| layer | attention | ffn |
+|---:|---|---|
+| 0 | parent | swiglu-16 |
+| 1 | no-op | parent |
+
+## Search
+
+Solver: optimal, KL 0.01 (bound 0.00999, gap 0.001).
+
+| method | predicted KL |
+|---|---:|
+| mixed-integer search | 0.01 |
+| greedy | 0.02 |
+| homogeneous | none feasible |
+`)
+})
+
+test('a child that is not acceptable says why', () => {
+  const page = markdown({
+    ...result,
+    verdict: 'no acceptable child',
+    reasons: ['quality 0.9 is below 0.97', 'too slow'],
+  })
+  expect(page.split('\n').slice(0, 6)).toEqual([
+    '# No acceptable child',
+    '',
+    '- quality 0.9 is below 0.97',
+    '- too slow',
+    '',
+    '| | parent | child | ratio |',
+  ])
+})
+
+test('without limits and tasks there are no lines for them', () => {
+  const none = { accuracy: null, tasks: {} }
+  const page = markdown({
+    ...result,
+    parent: { ...result.parent, ...none },
+    child: { ...result.child, ...none },
+    ratios: { ...result.ratios, accuracy: null },
+    limits: [],
+  })
+  expect(page).toContain('| mean task accuracy | – | – | – |\n| perplexity |')
+  expect(page).toContain('\n## Limits\n\nNone.\n\n## Layers\n')
+})

@@ -1,0 +1,157 @@
+import { beforeAll, expect, test } from 'vitest'
+import type { JsonObject, TaskPlan } from '../../plugins/api/index.js'
+import type { Evaluation, Measured } from '../../plugins/stages/measuring.js'
+import { openParent, readSequences } from '../../plugins/stages/sequences.js'
+import type { Solution } from '../../plugins/stages/solving.js'
+import type { TaskItems } from '../../plugins/stages/task-items.js'
+import type { Tensor } from '../../tensor/index.js'
+import { asTensors, putTensors, untrainedChild } from './children.js'
+import { fakeRef, fakeSpace, giveScores } from './fakes.js'
+import { compare, forward, surprise } from './reference.js'
+import { Search } from './run-stage.js'
+import { changeWeights, greedy, textsOf, tinySpec, tinyWorld } from './world.js'
+
+const world = await tinyWorld()
+const scenario = { batch: 2, prefill: 4, generate: 4 }
+const spec = tinySpec({ space: fakeSpace, target: { scenario } })
+const search = await Search.open(world.folder, spec)
+const parent = await openParent(search.environment(['model']))
+const prepared = await search.outputs('prepare')
+await giveScores(search, parent)
+search.give('prepare', prepared)
+search.give('solve', {})
+
+const { fillings, model: child, ...own } = await untrainedChild(search, parent)
+const inputs = { ...own.inputs, validate: prepared.files.validate!, tasks: prepared.files.tasks! }
+const task = (params: JsonObject = {}, own: TaskPlan['inputs'] = inputs): TaskPlan => ({
+  id: 'solution-1',
+  label: '',
+  params: { fillings, repetitions: 1, items: 5, sequences: 18, threads: 1, ...params },
+  inputs: own,
+})
+const measured = async (plan: TaskPlan) =>
+  (await search.run('evaluate', plan)).values as unknown as Evaluation<Measured>
+
+let evaluation: Evaluation<Measured>
+let texts: number[][]
+beforeAll(async () => {
+  evaluation = await measured(task())
+  texts = textsOf(await readSequences(search.environment([]), prepared.files.validate!, 18))
+})
+
+test('the KL of a child is the mean over all tokens of whole forwards', async () => {
+  const expected = await compare(parent, child, texts)
+  expect(evaluation.child.kl / expected.kl).toBeCloseTo(1, 4)
+  expect(evaluation.parent.kl).toBe(0)
+})
+
+test('perplexity is exp of the mean loss for the next token', async () => {
+  let [sum, tokens] = [0, 0]
+  for (const ids of texts)
+    for (const [t, logits] of (await forward(parent, ids)).logits.slice(0, -1).entries()) {
+      sum += surprise(logits, ids[t + 1]!)
+      tokens++
+    }
+  expect(evaluation.parent.perplexity / Math.exp(sum / tokens)).toBeCloseTo(1, 5)
+  expect(evaluation.child.perplexity / (await compare(parent, child, texts)).perplexity).toBeCloseTo(1, 5)
+})
+
+test('the accuracy of a task is the share of answers that greedy generation gives, of as many items as asked for', async () => {
+  const tasks = await search.json<Record<string, TaskItems>>(prepared.files.tasks)
+  const models = [
+    [parent, evaluation.parent],
+    [child, evaluation.child],
+  ] as const
+  for (const [model, { tasks: found }] of models)
+    for (const name of ['one', 'two']) {
+      const items = tasks[name]!.items.slice(0, 5)
+      const said = await greedy(
+        model,
+        items.map(({ prompt }) => prompt),
+        2,
+      )
+      const right = items.filter(({ answer }, i) => answer.join() === said[i]!.join())
+      expect(found[name]).toBe(right.length / 5)
+    }
+  // By how the items are made: every second answer of the parent's is a wrong one.
+  expect(evaluation.parent.tasks).toEqual({ one: 0.6, two: 0.6 })
+})
+
+test('accuracy is the mean over tasks, and ratios are of child and parent', () => {
+  const { parent: p, child: c, ratios } = evaluation
+  expect(p.accuracy).toBeCloseTo((p.tasks.one! + p.tasks.two!) / 2, 12)
+  expect(c.accuracy).toBeCloseTo((c.tasks.one! + c.tasks.two!) / 2, 12)
+  expect(ratios.accuracy).toBeCloseTo(c.accuracy! / p.accuracy!, 12)
+  expect(ratios.memory).toBe(c.memoryBytes / p.memoryBytes)
+  expect(ratios.parameters).toBe(c.parameters / p.parameters)
+  expect(ratios.throughput).toBeGreaterThan(0)
+  expect([p, c].every(({ throughput }) => throughput.measured > 0)).toBe(true)
+})
+
+test('parameters and memory are counted from the shapes', () => {
+  const [attention, ffn, norm] = [2 * 24 * 32 + 2 * 24 * 16 + 24, 3 * 24 * 40 + 24, 24]
+  const whole = 2 * 50 * 24 + norm + 3 * (attention + ffn)
+  // Keys and values of 2 heads of 8, 8 tokens, 2 sequences, in each layer with attention.
+  const cache = 2 * 2 * 8 * 8 * 2
+  expect(evaluation.parent).toMatchObject({ parameters: whole, memoryBytes: 4 * (whole + 3 * cache) })
+  const less = whole - attention + (24 * 24 + 24) - ffn
+  expect(evaluation.child).toMatchObject({ parameters: less, memoryBytes: 4 * (less + 2 * cache) })
+})
+
+test('without tasks there is no accuracy', async () => {
+  const none = await search.store.putJson('tasks', {})
+  const { parent: p, child: c, ratios } = await measured(task({ sequences: 2 }, { ...inputs, tasks: none }))
+  expect([p.accuracy, c.accuracy, ratios.accuracy]).toEqual([null, null, null])
+  expect(p.tasks).toEqual({})
+})
+
+test('of a parent that answers nothing there is no share to keep', async () => {
+  const items = [{ prompt: [1, 5], answer: [2, 2, 2, 2, 2] }]
+  const tasks = await search.store.putJson('tasks', { hard: { chance: 0, items } })
+  const { parent: p, ratios } = await measured(task({ sequences: 2 }, { ...inputs, tasks }))
+  expect([p.accuracy, ratios.accuracy]).toEqual([0, null])
+})
+
+test('trained weights take the place of those in the library', async () => {
+  const norm = await child.norm()
+  let tensors: Record<string, Tensor> = { norm: { dtype: 'float32', dims: [24], data: norm.map((v) => 2 * v) } }
+  for (let layer = 0; layer < 3; layer++)
+    for (const slot of ['attention', 'ffn'] as const)
+      tensors = { ...tensors, ...asTensors(await child.weights(layer, slot), `layers.${layer}.${slot}.`) }
+  const trained = await putTensors(search, tensors)
+  const found = await measured(task({ sequences: 3 }, { ...inputs, child: trained }))
+  const doubled = { ...child, norm: async () => norm.map((v) => 2 * v) }
+  // The parent keeps its own norm before the head.
+  const expected = await compare(parent, doubled, texts.slice(0, 3))
+  expect(found.child.kl / expected.kl).toBeCloseTo(1, 4)
+})
+
+test('a child that is not finite is an error by name', async () => {
+  const broken = await tinyWorld()
+  const own = await Search.open(broken.folder, spec)
+  const { files } = await own.outputs('prepare')
+  await giveScores(own, parent)
+  own.give('solve', {})
+  await changeWeights(broken.parent, (weights) => weights['layers.2.ffn.down']!.fill(3e38))
+  const plan = task({ fillings: [], sequences: 2 }, { validate: files.validate!, tasks: files.tasks! })
+  await expect(own.run('evaluate', plan)).rejects.toMatchObject({
+    kind: 'NonFinite',
+    message: expect.stringMatching(/^the parent: (kl|perplexity) is NaN$/) as string,
+  })
+})
+
+test('predictions stand beside measurements, whatever was measured', async () => {
+  const own = await Search.open(world.folder, spec)
+  await giveScores(own, parent)
+  const predicted = { throughput: 0.9, runtime: 9, memoryBytes: 1, parameters: 1 }
+  const solution: Solution = { choice: [], objective: 0.1, predicted }
+  own.give('solve', { files: { solutions: await own.store.putJson('solutions', { solutions: [solution] }) } })
+  const plan: TaskPlan = { id: 'solution-1', label: '', params: {}, inputs: { x: fakeRef('x') } }
+  const outputs = { values: evaluation as unknown as JsonObject, files: {} }
+  const { values } = await own.gather('evaluate', [{ plan, outputs }])
+  const [found] = values.evaluations as unknown as Evaluation[]
+  expect(found!.child.throughput).toEqual({ predicted: 0.9, measured: evaluation.child.throughput.measured })
+  // 2 x 4 tokens in the 16 seconds of the made-up parent.
+  expect(found!.parent.throughput).toEqual({ predicted: 0.5, measured: evaluation.parent.throughput.measured })
+  expect(found!.ratios).toEqual(evaluation.ratios)
+})

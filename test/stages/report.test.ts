@@ -1,0 +1,187 @@
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { readFile } from 'node:fs/promises'
+import { expect, test } from 'vitest'
+import type { JsonObject } from '../../plugins/api/index.js'
+import type { Evaluation, Predicted } from '../../plugins/stages/measuring.js'
+import { markdown, type Result } from '../../report/markdown.js'
+import { readSchema } from '../../schemas/read.js'
+import { digestBytes } from '../../store/digest.js'
+import { FileStore } from '../../store/index.js'
+import { costTable, fakeRef } from './fakes.js'
+import { Search } from './run-stage.js'
+import { lasting, tinySpec, tinyWorld } from './world.js'
+
+const world = await tinyWorld()
+const store = new FileStore(lasting())
+
+interface Child {
+  readonly throughput?: number
+  readonly accuracy?: number | null
+  /** Share of the parent's memory and parameters. */
+  readonly size?: number
+}
+/** An evaluation of a parent with 100 tokens/s and accuracy 0.8. */
+function evaluation({ throughput = 200, accuracy = 0.79, size = 0.5 }: Child = {}): Evaluation {
+  const of = (measured: number, accuracy: number | null, share: number, kl: number): Predicted => ({
+    throughput: { predicted: measured * 1.1, measured },
+    accuracy,
+    tasks: accuracy === null ? {} : { one: accuracy },
+    perplexity: 3 + kl,
+    kl,
+    memoryBytes: 1000 * share,
+    parameters: 400 * share,
+  })
+  const noTasks = accuracy === null
+  return {
+    parent: of(100, noTasks ? null : 0.8, 1, 0),
+    child: of(throughput, accuracy, size, 0.05),
+    ratios: { throughput: throughput / 100, accuracy: noTasks ? null : accuracy / 0.8, memory: size, parameters: size },
+  }
+}
+
+interface Setup {
+  readonly limits?: JsonObject
+  readonly quality?: string
+  /** The selected child. */
+  readonly selected?: Child
+  /** The uptrained one, if it was uptrained. */
+  readonly uptrained?: Child
+  readonly leftOut?: readonly string[]
+}
+
+async function report({ limits = {}, quality, selected, uptrained, leftOut = [] }: Setup) {
+  const target = { scenario: { ...costTable.scenario }, limits, ...(quality === undefined ? {} : { quality }) }
+  const gone = uptrained ? leftOut : [...leftOut, 'uptrain', 'evaluate-child']
+  const stages = Object.fromEntries(gone.map((name) => [name, false]))
+  const search = await Search.open(world.folder, tinySpec({ target, stages }), { store })
+  const evaluations = (child: Child | undefined) => ({ evaluations: [evaluation(child)] as unknown as JsonObject[] })
+  const proof = { objective: 0.04, bound: 0.04, gap: 0, seconds: 0.5 }
+  const solution = {
+    choice: [],
+    objective: 0.04,
+    predicted: { throughput: 1, runtime: 1, memoryBytes: 1, parameters: 1 },
+  }
+  const outcome = {
+    status: 'optimal',
+    composition: 'sum',
+    solutions: [solution],
+    proofs: [proof],
+    secondOpinion: { verdict: 'none', note: '' },
+    baselines: { greedy: { objective: 0.09, feasible: true }, homogeneous: { objective: null, feasible: false } },
+  }
+  for (const name of ['prepare', 'profile', 'distill']) search.give(name, {})
+  search.give('score', { values: { evidence: { pairs: 2, sum: 0.1, rss: 0.3 } } })
+  search.give('solve', { files: { solutions: await store.putJson('solutions', outcome) } })
+  search.give('evaluate', { values: evaluations(selected) })
+  search.give('select', {
+    values: {
+      solutionDigest: digestBytes('solution'),
+      objective: 0.04,
+      evaluation: evaluation(selected) as unknown as JsonObject,
+      layers: [
+        { attention: 'parent', ffn: 'swiglu-16' },
+        { attention: 'no-op', ffn: 'parent' },
+      ],
+    },
+  })
+  if (uptrained) {
+    search.give('uptrain', {})
+    search.give('evaluate-child', { values: evaluations(uptrained) })
+  }
+  if (!leftOut.includes('export')) search.give('export', { files: { 'config.json': fakeRef('config') } })
+  const { values, files } = await search.outputs('report')
+  const result = await search.json<Result & JsonObject>(files.result)
+  return { values, result, text: await readFile(await store.path(files['report.md']!), 'utf8') }
+}
+
+test('the result is what its schema says', async () => {
+  const validate = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true, strictTypes: false }).compile(
+    readSchema('result'),
+  )
+  const setups: Setup[] = [
+    { limits: { throughput: '>= 1.7x' }, quality: '>= 97%', uptrained: {} },
+    { selected: { accuracy: null }, leftOut: ['export'] },
+  ]
+  for (const setup of setups) {
+    const { result } = await report(setup)
+    // The command adds what it alone knows.
+    validate({ run: 'tiny', specDigest: digestBytes('spec'), ...result })
+    expect(validate.errors).toBeNull()
+    expect(validate(result)).toBe(false)
+  }
+})
+
+test('a child that holds its limits and the quality floor is accepted', async () => {
+  const limits = { throughput: '>= 1.7x', memory: '<= 60%', parameters: '<= 200', latency: '<= 50%' }
+  const { values, result } = await report({ limits, quality: '>= 97%', uptrained: {} })
+  expect(values).toMatchObject({ verdict: 'accepted', reasons: [], solutionDigest: digestBytes('solution') })
+  expect(result).toMatchObject({
+    verdict: 'accepted',
+    quality: { held: true, value: 0.79 / 0.8, wanted: 0.97 },
+    limits: [{ held: true }, { held: true }, { held: true }, { held: true }],
+  })
+})
+
+test('a limit that is not held makes the child unacceptable, by as much as was measured', async () => {
+  const limits = { throughput: '>= 1.7x', latency: '<= 50%', memory: '<= 40%' }
+  const { values } = await report({ limits, uptrained: { throughput: 160 } })
+  expect(values).toMatchObject({
+    verdict: 'no acceptable child',
+    reasons: [
+      'throughput >= 1.7x of the parent: 1.6 as measured',
+      'latency <= 0.5x of the parent: 0.625 as measured',
+      'memory <= 0.4x of the parent: 0.5 as measured',
+    ],
+  })
+})
+
+test('limits are judged by the last measurement, not by that of the child before uptraining', async () => {
+  const limits = { throughput: '>= 150 tokens/s', latency: '<= 1s' }
+  const good = await report({ limits, selected: { throughput: 100 }, uptrained: { throughput: 200 } })
+  expect(good.values.verdict).toBe('accepted')
+  const bad = await report({
+    limits: { latency: '<= 0.05s' },
+    selected: { throughput: 200 },
+    uptrained: { throughput: 100 },
+  })
+  expect(bad.values.reasons).toEqual(['latency <= 0.05 seconds: 0.08 as measured'])
+  const without = await report({ limits, selected: { throughput: 200 } })
+  expect(without.values.verdict).toBe('accepted')
+})
+
+test('a child below the quality floor is not acceptable', async () => {
+  const { values, result } = await report({ quality: '>= 97%', uptrained: { accuracy: 0.7 } })
+  expect(values).toMatchObject({ verdict: 'no acceptable child', reasons: ['quality 0.875 is below 0.97'] })
+  expect(result.quality).toEqual({ held: false, value: 0.7 / 0.8, wanted: 0.97 })
+})
+
+test('a quality floor that nothing was measured for is not held', async () => {
+  const { values, result } = await report({ quality: '>= 97%', uptrained: { accuracy: null } })
+  expect(values).toMatchObject({
+    verdict: 'no acceptable child',
+    reasons: ['quality >= 0.97 of the parent cannot be judged: there are no tasks, or the parent solves none'],
+  })
+  expect(result.quality).toEqual({ held: false, value: null, wanted: 0.97 })
+})
+
+test('the result has parent and child as measured last, and the child before uptraining', async () => {
+  const { result } = await report({ selected: { accuracy: 0.7 }, uptrained: { accuracy: 0.79 } })
+  expect(result.child).toEqual({
+    ...evaluation({}).child,
+    layers: [
+      { attention: 'parent', ffn: 'swiglu-16' },
+      { attention: 'no-op', ffn: 'parent' },
+    ],
+  })
+  expect(result.parent).toEqual(evaluation({}).parent)
+  expect(result.ratios).toEqual(evaluation({}).ratios)
+  expect(result.beforeUptraining).toMatchObject({ accuracy: 0.7 })
+  expect((await report({ selected: {} })).result.beforeUptraining).toBeUndefined()
+  expect(result.exports).toEqual({ hf: { 'config.json': { digest: digestBytes('config'), bytes: 6 } } })
+  expect((await report({ leftOut: ['export'] })).result.exports).toEqual({})
+})
+
+test('the page of Markdown is of the same result', async () => {
+  const { result, text } = await report({ limits: { memory: '<= 40%' }, uptrained: {} })
+  expect(text).toBe(markdown(result))
+})
