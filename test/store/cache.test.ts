@@ -1,15 +1,16 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
-import { hostname, tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { Cache } from '../../store/cache.js'
 import { digestBytes, type Digest } from '../../store/digest.js'
+import { temporaryFolder } from './temporary.js'
 
 let root: string
 let fetched: string[]
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'puzzleflow-cache-'))
+  root = temporaryFolder('cache')
   fetched = []
 })
 
