@@ -18,12 +18,13 @@ interface WorkerState {
   readonly address: string
 }
 
-// Workers of different versions serve different searches.
-const lockFile = (store: Store) => join(store.root, `worker-${buildId()}.lock`)
-const stateFile = (store: Store) => join(store.root, `worker-${buildId()}.json`)
+// Workers of different versions serve different searches; on a shared folder each machine has one of its own.
+const place = (store: Store) => join(store.root, `worker-${buildId()}-${hostname()}`)
+const lockFile = (store: Store) => `${place(store)}.lock`
+const stateFile = (store: Store) => `${place(store)}.json`
 const lockOptions = (store: Store) => ({ realpath: false, lockfilePath: lockFile(store), stale: 10_000 })
 
-/** Holds the place of the store's worker. @returns undefined when another process does */
+/** Holds the place of the store's worker on this machine. @returns undefined when another process does */
 export async function claimWorker(store: Store, address: string): Promise<(() => Promise<void>) | undefined> {
   mkdirSync(store.root, { recursive: true })
   await workerOf(store) // gives up the place of a dead one

@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { FileStore, type Digest } from '../../store/index.js'
@@ -7,6 +6,7 @@ import { artifactName } from '../../store/layout.js'
 import { hostHere } from './host-here.js'
 import { Machine } from './machine.js'
 import { doRun, type RunOptions } from './plan-run.js'
+import { temporaryFolder } from './temporary.js'
 
 interface Row {
   readonly kind: string
@@ -16,7 +16,7 @@ interface Row {
 }
 
 const machine = new Machine()
-const store = join(mkdtempSync(join(tmpdir(), 'puzzleflow-artifacts-')), 'store')
+const store = join(temporaryFolder('artifacts'), 'store')
 const artifacts = (...args: string[]) => machine.puzzleflow('artifacts', ...args, '--store', store)
 const rows = async (...args: string[]) => JSON.parse((await artifacts('ls', ...args, '--json')).stdout) as Row[]
 

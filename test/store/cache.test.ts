@@ -1,15 +1,16 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
-import { hostname, tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { Cache } from '../../store/cache.js'
 import { digestBytes, type Digest } from '../../store/digest.js'
+import { temporaryFolder } from './temporary.js'
 
 let root: string
 let fetched: string[]
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'puzzleflow-cache-'))
+  root = temporaryFolder('cache')
   fetched = []
 })
 
@@ -59,6 +60,7 @@ test('when there is no room, what was used least recently goes', async () => {
 test('what is in use stays, though the bound is exceeded, until it is released', async () => {
   const [cache, other] = [new Cache(root, 20), new Cache(root, 20)]
   const path = await open(cache, 'a')
+  utimesSync(path, new Date(0), new Date(0))
   for (const [i, name] of ['b', 'c', 'd'].entries()) await use(other, name, i)
   expect(readFileSync(path, 'utf8')).toBe(content('a'))
   expect(cached('a', 'b', 'c', 'd')).toEqual(['a', 'd'])

@@ -1,7 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +9,7 @@ import { beforeEach, expect, test } from 'vitest'
 import { digestBytes, digestJson } from '../../store/digest.js'
 import { MissingArtifact, type Digest, type Leftover, type Store, type TaskRecord } from '../../store/index.js'
 import { artifactName, recordName } from '../../store/layout.js'
+import { temporaryFolder } from './temporary.js'
 
 /** A new, empty store, and what a test does behind its back. */
 export interface StoreUnderTest {
@@ -71,7 +71,7 @@ export function storeContract(make: () => StoreUnderTest): void {
   })
 
   test('a file from another folder of the machine is moved too', async () => {
-    const path = join(mkdtempSync(join(tmpdir(), 'puzzleflow-elsewhere-')), 'result')
+    const path = join(temporaryFolder('elsewhere'), 'result')
     writeFileSync(path, 'from elsewhere')
     const ref = await store.putFile('text', path)
     expect([existsSync(path), await store.has(ref)]).toEqual([false, true])

@@ -7,6 +7,7 @@ import { Failure } from '../../plugins/api/index.js'
 import { digestJson } from '../../store/digest.js'
 import { FileStore, type TaskRecord } from '../../store/index.js'
 import { Machine } from './machine.js'
+import { temporaryFolder } from './temporary.js'
 
 const mebibyte = 2 ** 20
 let folder: string
@@ -79,7 +80,7 @@ describe.skipIf(!mounts)(`on a disk of its own${why}`, () => {
   test('a file that does not fit is still where it was', async () => {
     mount('-o', 'size=1m')
     isMounted = true
-    const path = join(mkdtempSync(join(tmpdir(), 'puzzleflow-elsewhere-')), 'large')
+    const path = join(temporaryFolder('elsewhere'), 'large')
     writeFileSync(path, Buffer.alloc(2 * mebibyte))
     expect((await failureOf(new FileStore(folder).putFile('bytes', path))).kind).toBe('OutOfDisk')
     expect(existsSync(path)).toBe(true)

@@ -1,13 +1,13 @@
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { FileStore } from '../../store/index.js'
 import { storeContract } from './contract.js'
+import { temporaryFolder } from './temporary.js'
 
 describe('a store in a folder', () => {
   storeContract(() => {
-    const root = join(mkdtempSync(join(tmpdir(), 'puzzleflow-store-')), 'store')
+    const root = join(temporaryFolder('store'), 'store')
     const dayAgo = new Date(Date.now() - 24 * 60 * 60_000)
     return {
       location: root,
@@ -19,7 +19,7 @@ describe('a store in a folder', () => {
 })
 
 test('an artifact that changes or goes after it was read is noticed by the process that read it', async () => {
-  const store = new FileStore(mkdtempSync(join(tmpdir(), 'puzzleflow-store-')))
+  const store = new FileStore(temporaryFolder('store'))
   const one = await store.putBytes('text', Buffer.from('whole'))
   const two = await store.putBytes('text', Buffer.from('other'))
   writeFileSync(await store.path(one), 'broke')

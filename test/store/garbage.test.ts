@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { collectGarbage, type Garbage, type GarbageOptions } from '../../activities/garbage.js'
@@ -9,11 +8,12 @@ import { FileStore } from '../../store/index.js'
 import { hostHere } from './host-here.js'
 import { doRun, type RunOptions } from './plan-run.js'
 import { loadPlugins } from './tiny-stages.js'
+import { temporaryFolder } from './temporary.js'
 
 const hour = 60 * 60_000
 let store: FileStore
 beforeEach(() => {
-  store = new FileStore(join(mkdtempSync(join(tmpdir(), 'puzzleflow-garbage-')), 'store'))
+  store = new FileStore(join(temporaryFolder('garbage'), 'store'))
 })
 
 const run = (options: RunOptions = {}) => doRun(store, hostHere(store), options)

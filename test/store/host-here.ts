@@ -1,12 +1,10 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Services } from '../../activities/activities.js'
 import { Crash } from '../../activities/host.js'
 import { makeBlocks } from '../../plugins/blocks/index.js'
 import type { Outputs, StageContext } from '../../plugins/api/index.js'
 import type { Store } from '../../store/index.js'
 import { loadPlugins } from './tiny-stages.js'
+import { temporaryFolder } from './temporary.js'
 
 /** Does jobs in this process, for tests that are not about processes. @param crash  the task that breaks off */
 export function hostHere(store: Store, crash?: string): Services['host'] {
@@ -29,7 +27,7 @@ export function hostHere(store: Store, crash?: string): Services['host'] {
         params: {},
         stages,
       }
-      const scratch = mkdtempSync(join(tmpdir(), 'puzzleflow-scratch-'))
+      const scratch = temporaryFolder('scratch')
       const running = { scratch, threads: 1, progress: onProgress, machineState: scratch, signal }
       if (job.kind === 'plan')
         return stage.plan?.(context) ?? [{ id: job.stage, label: job.stage, params: {}, inputs: {} }]

@@ -1,13 +1,13 @@
-import { cpSync, linkSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { FileStore } from '../../store/index.js'
+import { temporaryFolder } from './temporary.js'
 
 let base: string
 let store: string
 beforeEach(() => {
-  base = mkdtempSync(join(tmpdir(), 'puzzleflow-identity-'))
+  base = temporaryFolder('identity')
   store = join(base, 'store')
 })
 const idOf = (root: string) => new FileStore(root).id

@@ -1,17 +1,16 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Done, RunOptions } from './plan-run.js'
+import { temporaryFolder } from './temporary.js'
 
 const run = promisify(execFile)
 const compiled = (path: string) => fileURLToPath(new URL(`../../dist/${path}`, import.meta.url))
 
 /** A machine with folders of its own, sharing only the store with others. */
 export class Machine {
-  readonly home = mkdtempSync(join(tmpdir(), 'puzzleflow-machine-'))
+  readonly home = temporaryFolder('machine')
   readonly environment: NodeJS.ProcessEnv
 
   constructor(extra: Readonly<Record<string, string>> = {}) {

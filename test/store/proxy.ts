@@ -7,6 +7,8 @@ export interface Fate {
   readonly lost?: boolean
   /** The connection breaks after so many bytes of the answer's body. */
   readonly cutAfter?: number
+  /** The answer, in place of the server's: a status, and the code of an error of S3. */
+  readonly refused?: readonly [status: number, code: string]
   /** Each piece of the body and of the answer waits for it. */
   readonly pace?: () => Promise<void>
 }
@@ -24,8 +26,12 @@ export class Proxy {
     const server = createServer((incoming, outgoing) => {
       requests.push(incoming)
       void (async () => {
-        const { lost, cutAfter = Infinity, pace } = await fateOf(incoming)
+        const { lost, refused, cutAfter = Infinity, pace } = await fateOf(incoming)
         if (lost) return incoming.socket.destroy()
+        if (refused) {
+          outgoing.writeHead(refused[0], { 'content-type': 'application/xml' })
+          return outgoing.end(`<?xml version="1.0"?><Error><Code>${refused[1]}</Code></Error>`)
+        }
         const { method, url, headers } = incoming
         const onward = request({ host: '127.0.0.1', port, method, path: url, headers })
         onward.on('error', () => incoming.socket.destroy())

@@ -1,13 +1,13 @@
-import { cpSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { FileStore, openStore } from '../../store/index.js'
 import { artifactName } from '../../store/layout.js'
 import { Machine } from './machine.js'
 import { S3Server, s3Program } from './s3-server.js'
+import { temporaryFolder } from './temporary.js'
 
-const folder = () => join(mkdtempSync(join(tmpdir(), 'puzzleflow-runs-')), 'store')
+const folder = () => join(temporaryFolder('runs'), 'store')
 
 test('a store that is moved to another folder and machine has all it had', async () => {
   const root = folder()

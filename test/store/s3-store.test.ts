@@ -1,10 +1,10 @@
-import { mkdtempSync, utimesSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { openStore } from '../../store/index.js'
 import { storeContract } from './contract.js'
 import { S3Server, s3Program } from './s3-server.js'
+import { temporaryFolder } from './temporary.js'
 
 const program = await s3Program()
 const why = 'missing' in program ? ` (skipped: ${program.missing})` : ''
@@ -24,7 +24,7 @@ describe.skipIf('missing' in program)(`a store in S3${why}`, () => {
     const dayAgo = new Date(Date.now() - 24 * 60 * 60_000)
     const file = (name: string) => server.file(`${prefix}/${name}`)
     const elsewhere = () => {
-      const home = mkdtempSync(join(tmpdir(), 'puzzleflow-machine-'))
+      const home = temporaryFolder('machine')
       Object.assign(process.env, { XDG_CACHE_HOME: join(home, 'cache'), XDG_STATE_HOME: join(home, 'state') })
     }
     return {
