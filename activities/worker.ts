@@ -5,7 +5,7 @@ import { cpus } from 'node:os'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadPlugins, type Loaded } from '../plugins/registry.js'
-import type { FileStore } from '../store/index.js'
+import type { Store } from '../store/index.js'
 import { makeActivities } from './activities.js'
 import { Host } from './host.js'
 import { Slots } from './slots.js'
@@ -19,7 +19,7 @@ export interface WorkerOptions {
     readonly connection: Pick<ConnectionOptions, 'address' | 'tls' | 'apiKey' | 'metadata'>
     readonly dataConverter?: DataConverter
   }
-  readonly store: FileStore
+  readonly store: Store
   readonly queue: string
   /** Tasks side by side, one thread each. Default: the number of cores. */
   readonly slots?: number

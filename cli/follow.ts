@@ -2,7 +2,7 @@ import { type Client, isGrpcServiceError, WorkflowNotFoundError } from '@tempora
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js'
 import { Failure } from '../plugins/api/index.js'
 import { connect, pause } from '../server/index.js'
-import type { FileStore } from '../store/index.js'
+import type { Store } from '../store/index.js'
 import type { SearchProgress, SearchResult } from '../workflows/types.js'
 import { log } from './common.js'
 import { readRun, type RunDocument } from './runs.js'
@@ -14,7 +14,7 @@ import { ensureWorker } from './workers.js'
  * @throws what made the run fail
  */
 export async function follow(
-  store: FileStore,
+  store: Store,
   run: string,
   address: string,
   findServer: () => Promise<string>,
@@ -38,7 +38,7 @@ const away = [1, 4, 14]
 const isAway = (error: unknown): boolean =>
   error instanceof Error && ((isGrpcServiceError(error) && away.includes(error.code)) || isAway(error.cause))
 
-async function followAt(client: Client, store: FileStore, run: string, address: string): Promise<RunDocument> {
+async function followAt(client: Client, store: Store, run: string, address: string): Promise<RunDocument> {
   const document = await readRun(store, run)
   const handle = client.workflow.getHandle(document.workflowId)
   let over = false

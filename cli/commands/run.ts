@@ -88,7 +88,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
     throw new Failure('InvalidInput', `"${name}" is no name of a run`, {
       remedy: 'Use letters, digits, dots and dashes.',
     })
-  const store = openStore(options)
+  const store = await openStore(options)
   const { from, until, only } = options
   const selection = { ...(from && { from }), ...(until && { until }), ...(only && { only }) }
   const loaded = await describedTypes(whole)
@@ -122,7 +122,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
 }
 
 async function worker(options: Common & { queue?: string; slots?: number; idle?: number }): Promise<void> {
-  const store = openStore(options)
+  const store = await openStore(options)
   const info = await ensureServer({ address: addressOf(options), log })
   const release = await claimWorker(store, info.address)
   if (!release) return log('Another worker serves this store.')
