@@ -76,7 +76,7 @@ export async function ensureWorker(store: FileStore, address: string): Promise<v
   const program = fileURLToPath(new URL('./main.js', import.meta.url))
   const child = spawn(
     process.execPath,
-    [program, 'worker', '--store', store.root, '--address', address, '--idle', '60'],
+    [program, 'worker', '--store', store.root, '--address', address, '--idle', '60', '--unless-served'],
     { detached: true, stdio: ['ignore', output, output] },
   )
   closeSync(output)
