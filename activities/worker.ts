@@ -8,6 +8,7 @@ import { loadPlugins, type Loaded } from '../plugins/registry.js'
 import type { Store } from '../store/index.js'
 import { makeActivities } from './activities.js'
 import { Host } from './host.js'
+import { queueOf } from './queue.js'
 import { Slots } from './slots.js'
 import { workflowBundle } from './workflow-bundle.js'
 
@@ -69,10 +70,10 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   }
 }
 
-/** Shuts the worker down when no workflow of its queue has run for a while. */
+/** Shuts the worker down when no search of its store has run for a while, whichever tasks it does itself. */
 async function endWhenIdle(
   worker: Worker,
-  { access: { connection: settings, namespace }, queue, log }: WorkerOptions,
+  { access: { connection: settings, namespace }, store, log }: WorkerOptions,
   seconds: number,
 ): Promise<() => Promise<void>> {
   const connection = await Connection.connect(settings)
@@ -80,7 +81,7 @@ async function endWhenIdle(
   let busy = Date.now()
   const timer = setInterval(() => {
     client.workflow
-      .count(`TaskQueue = '${queue}' AND ExecutionStatus = 'Running'`)
+      .count(`TaskQueue = '${queueOf(store)}' AND ExecutionStatus = 'Running'`)
       .then(({ count }) => {
         if (count > 0) busy = Date.now()
         else if (Date.now() - busy > seconds * 1000 && worker.getState() === 'RUNNING') {

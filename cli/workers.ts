@@ -77,7 +77,7 @@ export async function ensureWorker(store: Store, address: string): Promise<void>
   const program = fileURLToPath(new URL('./main.js', import.meta.url))
   const child = spawn(
     process.execPath,
-    [program, 'worker', '--store', store.location, '--address', address, '--idle', '60'],
+    [program, 'worker', '--store', store.location, '--address', address, '--idle', '60', '--unless-served'],
     { detached: true, stdio: ['ignore', output, output] },
   )
   closeSync(output)

@@ -3,6 +3,7 @@ import {
   approveUpdate,
   cancelUpdate,
   concurrencyUpdate,
+  endingSignal,
   pauseUpdate,
   resumeUpdate,
   retryUpdate,
@@ -115,6 +116,7 @@ export function handleMessages({ nodes, runs, pace, setPace }: Controlled): void
       },
     },
   )
+  setHandler(endingSignal, (stage) => runs.get(stage)?.end())
   setHandler(troubleSignal, ({ task, message, remedy }) => {
     const found = split(nodes, task)
     const failure = message === undefined ? undefined : { message, ...(remedy === undefined ? {} : { remedy }) }

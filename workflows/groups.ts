@@ -38,14 +38,26 @@ export interface GroupsOptions {
   readonly giveUp: () => void
 }
 
-/** A group of tasks, and who does them while they are being done: this workflow, or one of their own. */
+/** Tasks that are done together, and by whom: a group by a workflow of its own, those without a group by this one. */
 interface Member {
-  readonly group: TaskGroup
+  readonly tasks: readonly TaskRef[]
+  /** Name of the group. */
+  readonly name: string | undefined
   readonly skipped: { readonly id: string; readonly reason: string }[]
-  tasks?: Tasks
+  here?: Tasks
   child?: ChildWorkflowHandle<typeof groupWorkflow>
   /** What it was told last. */
   pace?: Pace
+}
+
+function membersOf(groups: readonly TaskGroup[]): Member[] {
+  const single = groups.filter(({ tasks }) => tasks.length === 1)
+  return groups.flatMap(({ name, tasks }): Member[] => {
+    if (tasks.length > 1) return [{ name, tasks, skipped: [] }]
+    // All of them, in the place of the first one.
+    if (name !== single[0]!.name) return []
+    return [{ name: undefined, tasks: single.flatMap((own) => own.tasks), skipped: [] }]
+  })
 }
 
 /** The tasks of a stage by groups, so many in flight as the search says. */
@@ -53,38 +65,37 @@ export class Groups {
   private readonly members: readonly Member[]
   private readonly byTask = new Map<string, { readonly member: Member; readonly task: TaskRef }>()
   private readonly lanes: Lanes<Member>
-  private readonly mostLanes: number
   private pace: SearchPace
   /** The first failure: nothing begins after it. */
   private failed: Error | undefined
+  private ending = false
 
   constructor(
     groups: readonly TaskGroup[],
     private readonly options: GroupsOptions,
   ) {
     this.pace = options.pace
-    this.members = groups.map((group) => ({ group, skipped: [] }))
-    for (const member of this.members) for (const task of member.group.tasks) this.byTask.set(task.id, { member, task })
-    const single = groups.every(({ tasks }) => tasks.length === 1)
-    this.mostLanes = Math.min(single ? mostConcurrency : groupsAtOnce, groups.length)
-    this.lanes = new Lanes(this.mostLanes, this.pace.concurrency)
+    this.members = membersOf(groups)
+    for (const member of this.members) for (const task of member.tasks) this.byTask.set(task.id, { member, task })
+    this.lanes = new Lanes(Math.min(groupsAtOnce, this.members.length), this.pace.concurrency)
   }
 
   /** Does all tasks. @throws the first failure, when nothing runs any more */
   async run(): Promise<void> {
     const waiting = [...this.members]
-    const over = () => waiting.length === 0 || this.failed !== undefined
+    const over = () => waiting.length === 0 || this.ending || this.failed !== undefined
+    const mayGoOn = () => over() || (!this.pace.paused && this.lanes.free)
     const inTurn = async () => {
       for (;;) {
-        await condition(() => over() || (!this.pace.paused && this.lanes.free))
+        // Asked again after the waiting: those that waited too may have taken the lane just now.
+        while (!mayGoOn()) await condition(mayGoOn)
         if (over()) return
         const member = waiting.shift()!
         this.lanes.enter(member)
         try {
-          const results = await this.group(member)
-          if (!this.failed) member.group.tasks.forEach((task, i) => this.options.onResult(task, results[i]!))
+          await this.doTasks(member)
         } finally {
-          delete member.tasks
+          delete member.here
           delete member.child
           this.lanes.leave(member)
           this.tellPace()
@@ -92,7 +103,7 @@ export class Groups {
       }
     }
     // All are waited for: what still runs would be in the way of the next run.
-    const turns = Array.from({ length: this.mostLanes }, () => inTurn().catch((error: unknown) => this.fail(error)))
+    const turns = Array.from({ length: groupsAtOnce }, () => inTurn().catch((error: unknown) => this.fail(error)))
     await Promise.all(turns)
     if (this.failed) throw this.failed
   }
@@ -109,69 +120,87 @@ export class Groups {
 
   retry(id: string): void {
     const { member } = this.byTask.get(id)!
-    if (member.tasks) member.tasks.retry(id)
+    if (member.here) member.here.retry(id)
     else send(member, retrySignal, id)
   }
 
   skip(id: string, reason: string): void {
     const { member } = this.byTask.get(id)!
     member.skipped.push({ id, reason })
-    if (member.tasks) member.tasks.skip(id, reason)
+    if (member.here) member.here.skip(id, reason)
     else send(member, skipSignal, { id, reason })
+  }
+
+  /** A task of a stage that lets running ones finish has failed: nothing begins any more. */
+  end(): void {
+    this.ending = true
+    this.tellPace()
   }
 
   private fail(error: unknown): void {
     if (this.failed) return
     this.failed = error as Error
-    if (this.options.node.onFailure === 'finish-running') this.tellPace()
+    if (this.options.node.onFailure === 'finish-running') this.end()
     else this.options.giveUp()
   }
 
-  /** A group of one is done here, others in a workflow of their own. */
-  private async group(member: Member): Promise<TaskResult[]> {
+  private note(task: TaskRef, result: TaskResult): void {
+    if (this.failed) return
+    try {
+      this.options.onResult(task, result)
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  private async doTasks(member: Member): Promise<void> {
     const { node, request, onTrouble } = this.options
-    const { group, skipped } = member
+    const { name, tasks, skipped } = member
     const pace = this.paceOf(member)
     member.pace = pace
-    if (group.tasks.length === 1) {
-      member.tasks = new Tasks({
+    if (name === undefined) {
+      member.here = new Tasks({
         node,
         pace,
         execute: (task) => executeTask(node, task, request),
         onTrouble: (task, failure) => onTrouble(task.id, failure),
+        onResult: (task, result) => this.note(task, result),
+        onEnding: () => this.end(),
       })
-      for (const { id, reason } of skipped) member.tasks.skip(id, reason)
-      return member.tasks.run(group.tasks)
+      for (const { id, reason } of skipped) member.here.skip(id, reason)
+      await member.here.run(tasks)
+      return
     }
     const known = [...skipped]
     member.child = await startChild<typeof groupWorkflow>('group', {
-      args: [{ ...request, group, node, pace, skipped: known }],
-      workflowId: `${workflowInfo().workflowId}/${node.name}/${group.name}`,
+      args: [{ ...request, group: { name, tasks }, node, pace, skipped: known }],
+      workflowId: `${workflowInfo().workflowId}/${node.name}/${name}`,
       // One that a lost run left behind.
       workflowIdReusePolicy: WorkflowIdReusePolicy.TERMINATE_IF_RUNNING,
       parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-      staticSummary: `${node.name}: ${group.name}, ${group.tasks.length} tasks`,
+      staticSummary: `${node.name}: ${name}, ${tasks.length} tasks`,
     })
     // What was said while it was starting.
     this.tellPace()
     for (const skip of skipped.slice(known.length)) send(member, skipSignal, skip)
-    return member.child.result()
+    const results = await member.child.result()
+    tasks.forEach((task, i) => this.note(task, results[i]!))
   }
 
   private paceOf(member: Member): Pace {
-    const ending = this.failed === undefined ? {} : { ending: true }
+    const ending = this.ending ? { ending: true } : {}
     return { paused: this.pace.paused, window: this.lanes.window(member), ...ending }
   }
 
   /** Tells the groups that run how to go on, if they do not know yet. */
   private tellPace(): void {
     for (const member of this.members) {
-      if (!member.tasks && !member.child) continue
+      if (!member.here && !member.child) continue
       const pace = this.paceOf(member)
       const { paused, window, ending } = member.pace!
       if (pace.paused === paused && pace.window === window && pace.ending === ending) continue
       member.pace = pace
-      if (member.tasks) member.tasks.setPace(pace)
+      if (member.here) member.here.setPace(pace)
       else send(member, paceSignal, pace)
     }
   }

@@ -58,3 +58,6 @@ export interface Trouble {
   readonly message?: string
   readonly remedy?: string
 }
+
+/** A task of a stage, named here, has failed for good: what runs may finish, nothing begins. */
+export const endingSignal = defineSignal<[string]>('ending')

@@ -65,6 +65,10 @@ export class StageRun {
   skip(id: string, reason: string): void {
     this.groups?.skip(id, reason)
   }
+  /** A task has failed in a group: what runs may finish. */
+  end(): void {
+    this.groups?.end()
+  }
 
   /** Whether it waits for a person's answer. */
   get asks(): boolean {

@@ -11,6 +11,8 @@ export interface TasksOptions {
   /** Told of a task that waits for somebody's decision, and when it does not any more. */
   readonly onTrouble?: (task: TaskRef, failure: { message: string; remedy?: string } | undefined) => void
   readonly onResult?: (task: TaskRef, result: TaskResult) => void
+  /** Told when a failure lets only those finish that run. */
+  readonly onEnding?: () => void
 }
 
 /** How an attempt ended that is no result. */
@@ -25,6 +27,8 @@ export class Tasks {
   private readonly scopes = new Map<string, CancellationScope>()
   private readonly skipped = new Map<string, string>()
   private readonly again = new Set<string>()
+  /** Those that could begin if there were a place, or if it were not paused. */
+  private readonly waiting = new Map<string, TaskRef>()
 
   constructor(private readonly options: TasksOptions) {
     this.pace = options.pace
@@ -67,7 +71,10 @@ export class Tasks {
 
   private async one(task: TaskRef): Promise<TaskResult | undefined> {
     for (;;) {
-      await condition(() => this.mayBegin(task.id))
+      // Asked again after the waiting: those that waited with it may have taken the place just now.
+      this.waiting.set(task.id, task)
+      while (!this.mayBegin(task.id)) await condition(() => this.mayBegin(task.id))
+      this.waiting.delete(task.id)
       const reason = this.skipped.get(task.id)
       if (reason !== undefined) return { kind: 'skipped', reason }
       if (this.ending) return undefined
@@ -82,6 +89,7 @@ export class Tasks {
           return undefined
         case 'finish-running':
           this.failed ??= outcome.error
+          this.options.onEnding?.()
           return undefined
         case 'continue':
           return { kind: 'skipped', reason: failure.message, failed: true }
@@ -118,6 +126,12 @@ export class Tasks {
 
   private mayBegin(id: string): boolean {
     if (this.skipped.has(id) || this.ending) return true
-    return !this.pace.paused && this.running < this.pace.window
+    return !this.pace.paused && this.running < this.pace.window && this.next === id
+  }
+
+  /** Those that somebody wants tried again come first, then those that come first in the list: they may have a checkpoint. */
+  private get next(): string | undefined {
+    const waiting = [...this.waiting.values()].sort((a, b) => a.index - b.index)
+    return (waiting.find(({ id }) => this.again.has(id)) ?? waiting[0])?.id
   }
 }
