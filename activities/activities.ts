@@ -1,4 +1,4 @@
-import { Context } from '@temporalio/activity'
+import { Context, getClient } from '@temporalio/activity'
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
 import { hostname } from 'node:os'
 import type { Outputs, TaskPlan } from '../plugins/api/index.js'
@@ -7,7 +7,7 @@ import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import { MissingArtifact, type ArtifactRef, type Digest, type Store } from '../store/index.js'
 import type { Activities, StageRequest, TaskDone, TaskGroup } from '../workflows/types.js'
-import { inWindow } from '../workflows/window.js'
+import { inWindow } from './in-window.js'
 import { CheckpointKeeper } from './checkpoint-keeper.js'
 import { ChildFailure, Crash, type Host } from './host.js'
 import type { Job } from './job.js'
@@ -144,6 +144,11 @@ export function makeActivities(services: Services): Activities {
       })
       return { ...done, outputs: await store.putJson('outputs', { values: outputs.values, files: outputs.files }) }
     }),
+
+    async cancelRun() {
+      const { workflowId, runId } = Context.current().info.workflowExecution!
+      await getClient().workflow.getHandle(workflowId, runId).cancel()
+    },
   }
 }
 

@@ -1,6 +1,6 @@
 import { digestJson } from '../store/digest.js'
 import type { ArtifactRef, Digest, Store, TaskRecord } from '../store/index.js'
-import { inWindow } from '../workflows/window.js'
+import { inWindow } from './in-window.js'
 
 /** What the store keeps of a run, as far as it matters for what the run needs. */
 export interface KnownRun {

@@ -1,5 +1,5 @@
 import type { Digest, Store } from '../store/index.js'
-import { inWindow } from '../workflows/window.js'
+import { inWindow } from './in-window.js'
 import { originsOf, readRecords, type KnownRun, type Origin } from './inventory.js'
 
 /** An artifact that is not as it was stored, with what it was. */

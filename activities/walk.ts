@@ -2,7 +2,7 @@ import type { Outputs, TaskPlan } from '../plugins/api/index.js'
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan, PlannedStage } from '../spec/frozen-plan.js'
 import type { ArtifactRef, Store, TaskRecord } from '../store/index.js'
-import { inWindow } from '../workflows/window.js'
+import { inWindow } from './in-window.js'
 import { onlyTask } from './job.js'
 import { gatherKey, planKey, stageParams, taskKey, type Key, type KeyParts } from './keys.js'
 

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { existsSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { Failure } from '../plugins/api/index.js'
 import { allowing, type Allowed } from '../plugins/loading/allowed.js'
 import { compileSpec } from '../spec/plan.js'
@@ -57,15 +57,19 @@ export async function openStore({ store }: Common): Promise<Store> {
   const settings = readSettings()
   // By way of the environment it reaches the worker and its child processes too.
   if (settings.cacheBytes !== undefined) process.env.PUZZLEFLOW_CACHE_BYTES ??= String(settings.cacheBytes)
-  const opened = await openStoreAt(store ?? process.env.PUZZLEFLOW_STORE ?? settings.store)
-  // A store that is not there yet is an empty one, unless it could never be there.
-  let existing = opened.root
+  const location = store ?? process.env.PUZZLEFLOW_STORE ?? settings.store
+  if (location !== undefined && !location.startsWith('s3://')) checkFolder(resolve(location))
+  return openStoreAt(location)
+}
+
+/** A store that is not there yet is an empty one, unless it could never be there. @throws Failure NoServer */
+function checkFolder(root: string): void {
+  let existing = root
   while (!existsSync(existing)) existing = dirname(existing)
   if (!statSync(existing).isDirectory())
-    throw new Failure('NoServer', `There can be no store at ${opened.root}: ${existing} is no folder`, {
+    throw new Failure('NoServer', `There can be no store at ${root}: ${existing} is no folder`, {
       remedy: 'Choose another folder: --store DIR.',
     })
-  return opened
 }
 
 export const addressOf = ({ address }: Common): string | undefined =>

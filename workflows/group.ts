@@ -11,7 +11,7 @@ import { Tasks } from './tasks.js'
 import type { Activities, GroupInput, TaskResult } from './types.js'
 
 /** The tasks of one group (a layer's), at the pace that its search tells. */
-export async function group({ group: own, node, pace, ...request }: GroupInput): Promise<TaskResult[]> {
+export async function group({ group: own, node, pace, skipped, ...request }: GroupInput): Promise<TaskResult[]> {
   const { parent } = workflowInfo()
   let [done, paused] = [0, pace.paused]
   const show = () =>
@@ -40,6 +40,7 @@ export async function group({ group: own, node, pace, ...request }: GroupInput):
   })
   setHandler(retrySignal, (id) => tasks.retry(id))
   setHandler(skipSignal, ({ id, reason }) => tasks.skip(id, reason))
+  for (const { id, reason } of skipped) tasks.skip(id, reason)
   show()
   return tasks.run(own.tasks)
 }

@@ -40,6 +40,8 @@ export interface Pace {
   readonly paused: boolean
   /** Tasks in flight at once. */
   readonly window: number
+  /** The stage has failed: what runs may finish, nothing begins. */
+  readonly ending?: boolean
 }
 export const paceSignal = defineSignal<[Pace]>('pace')
 /** Tasks of the group by id. */

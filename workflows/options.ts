@@ -10,8 +10,8 @@ const day = 86_400
 export function taskOptions({ run, retry = {}, timeout, heartbeat, queue }: StageNode): ActivityOptions {
   return {
     ...(queue === undefined ? {} : { taskQueue: `${workflowInfo().taskQueue}/${queue}` }),
-    // A search with thousands of tasks does not starve one with ten.
-    priority: { fairnessKey: run },
+    // A search with thousands of tasks does not starve one with ten. The server takes 64 characters.
+    priority: { fairnessKey: run.slice(0, 64) },
     startToCloseTimeout: (timeout ?? 30 * day) * 1000,
     scheduleToCloseTimeout: (retry.within ?? 60 * day) * 1000,
     // A dead worker is noticed this soon.

@@ -4,7 +4,7 @@ import { makeActivities, type Services } from '../../activities/activities.js'
 import type { KnownRun } from '../../activities/inventory.js'
 import { Slots } from '../../activities/slots.js'
 import type { ArtifactRef, Store } from '../../store/index.js'
-import { inWindow } from '../../workflows/window.js'
+import { inWindow } from '../../activities/in-window.js'
 import { loadPlugins, planOf } from './tiny-stages.js'
 
 export interface RunOptions {
