@@ -53,6 +53,7 @@ test.for<[string, string, readonly string[]]>([
     [
       'search.yaml:25:25 wrong-value execution.distill.onFailure must be one of "fail-fast", "finish-running", "continue", "wait", not "continu". (did you mean "continue"?)',
     ],
+  ],
   [
     'an unknown key',
     '  distill: { onFailur: wait }\n',
