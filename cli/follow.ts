@@ -81,7 +81,9 @@ export async function progressOf(client: Client, workflowId: string): Promise<Se
     // Without a worker nobody answers: not for long.
     const query = () => client.workflow.getHandle(workflowId).query<SearchProgress>('progress')
     return await client.withDeadline(Date.now() + 3000, query)
-  } catch {
+  } catch (error) {
+    // The answer is there, and cannot be decrypted.
+    if (error instanceof Failure) throw error
     // No worker answers yet, or the workflow is just starting.
     return undefined
   }

@@ -1,5 +1,4 @@
-import type { ActivityOptions } from '@temporalio/workflow'
-import { workflowInfo } from '@temporalio/workflow'
+import { ActivityCancellationType, workflowInfo, type ActivityOptions } from '@temporalio/workflow'
 import type { StageNode } from './types.js'
 
 /** Failures that another attempt would only repeat. A store that does not answer may be back soon: it is none of them. */
@@ -14,6 +13,8 @@ export function taskOptions({ run, retry = {}, timeout, heartbeat, queue }: Stag
     priority: { fairnessKey: run.slice(0, 64) },
     startToCloseTimeout: (timeout ?? 30 * day) * 1000,
     scheduleToCloseTimeout: (retry.within ?? 60 * day) * 1000,
+    // A task that is stopped has stopped before it begins again.
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     // A dead worker is noticed this soon.
     heartbeatTimeout: (heartbeat ?? 20) * 1000,
     retry: {

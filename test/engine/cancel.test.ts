@@ -1,7 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { explain } from '../../cli/explain.js'
 import { serverTimeout, testServer } from '../temporal.js'
 import { rejection, Rig, type Handle } from './rig.js'
+
+// Stopping a task takes a heartbeat or two, and machines that test may have much else to do.
+vi.setConfig({ testTimeout: 240_000 })
 
 let rig: Rig
 beforeAll(async () => {

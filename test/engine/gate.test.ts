@@ -1,13 +1,16 @@
 /** A stage that waits for a person. */
 import { rmSync } from 'node:fs'
 import { Client, Connection } from '@temporalio/client'
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
 import { explain } from '../../cli/explain.js'
 import { commandLine, ensureServer, stopServer } from '../../server/index.js'
 import { Place } from '../cli/puzzleflow.js'
 import { makeStateHome } from '../state-home.js'
 import { serverTimeout, testServer } from '../temporal.js'
 import { rejection, Rig, type Handle } from './rig.js'
+
+// Stopping a task takes a heartbeat or two, and machines that test may have much else to do.
+vi.setConfig({ testTimeout: 240_000 })
 
 let rig: Rig
 beforeAll(async () => {

@@ -2,9 +2,12 @@ import { readRecords } from '../../activities/inventory.js'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { serverTimeout, testServer } from '../temporal.js'
 import { Rig, type TestWorker } from './rig.js'
+
+// Stopping a task takes a heartbeat or two, and machines that test may have much else to do.
+vi.setConfig({ testTimeout: 240_000 })
 
 let rig: Rig | undefined
 const homes: string[] = []

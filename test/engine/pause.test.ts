@@ -1,7 +1,10 @@
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
 import { Place } from '../cli/puzzleflow.js'
 import { serverTimeout, testServer } from '../temporal.js'
 import { refusal, Rig, type TestWorker } from './rig.js'
+
+// Stopping a task takes a heartbeat or two, and machines that test may have much else to do.
+vi.setConfig({ testTimeout: 240_000 })
 
 let rig: Rig
 let worker: TestWorker
@@ -78,8 +81,15 @@ test('a pause outlasts its worker, even one that is killed before its tasks have
   while (rig.steps.waiting > 0) await (await rig.steps.nextCall()).ended
   expect(await rig.status(run)).toBe('paused')
   await run.executeUpdate('resume')
-  expect(await rig.steps.finish(3)).toEqual(['each/a1', 'each/b1', 'each/c1'])
+  const done = await rig.steps.finish(3)
   const going = await nextCalls(2)
+  expect([...done, ...going.map(({ name }) => name)].sort()).toEqual([
+    'each/a1',
+    'each/a2',
+    'each/b1',
+    'each/b2',
+    'each/c1',
+  ])
   await worker.kill()
   await Promise.all(going.map(({ ended }) => ended))
   worker = await rig.startWorker(3)

@@ -1,10 +1,13 @@
 /** What a task that has failed for good does to its stage. */
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
 import { explain } from '../../cli/explain.js'
 import { Place } from '../cli/puzzleflow.js'
 import { serverTimeout, testServer } from '../temporal.js'
 import { rejection, Rig, type Handle } from './rig.js'
 import type { Call } from './steps.js'
+
+// Stopping a task takes a heartbeat or two, and machines that test may have much else to do.
+vi.setConfig({ testTimeout: 240_000 })
 
 let rig: Rig
 beforeAll(async () => {

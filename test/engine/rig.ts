@@ -93,7 +93,12 @@ export class Rig {
 
   /** Starts a run of a spec with the stages of test/engine/registry.ts. */
   async run(name: string, spec: string, options: StartOptions = {}): Promise<Handle> {
-    await startRun(this.client, this.store, name, await compile(spec), { heartbeat: 3, ...options })
+    return this.start(name, await compile(spec), options)
+  }
+
+  /** The same with a plan. */
+  async start(name: string, plan: FrozenPlan, options: StartOptions = {}): Promise<Handle> {
+    await startRun(this.client, this.store, name, plan, { heartbeat: 3, ...options })
     return this.client.workflow.getHandle(workflowIdOf(this.store, name))
   }
 
