@@ -53,7 +53,10 @@ export async function trainWithCheckpoints(run: TrainingRun): Promise<CurvePoint
     }
     const { loss } = curve.at(-1)!
     run.progress(step / steps, `step ${step} of ${steps}, loss ${loss.toPrecision(4)}`)
-    if ((point + 1) % pointsPerCheckpoint === 0 && step < steps) await save(file, trainer, curve)
+    if ((point + 1) % pointsPerCheckpoint === 0 && step < steps) {
+      await save(file, trainer, curve)
+      run.progress(step / steps, `step ${step} of ${steps}, checkpoint saved`)
+    }
     // Lets messages in, and the abort take effect.
     await new Promise((resolve) => setImmediate(resolve))
     if (run.signal.aborted) {
