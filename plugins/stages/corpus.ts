@@ -69,7 +69,7 @@ function pieces({ fields: { text, answers = [] }, bad }: JsonLine, contextWeight
   const found: Piece[] = []
   let from = 0
   for (const range of answers as readonly unknown[]) {
-    const [start, end] = (Array.isArray(range) ? range : []) as readonly [number?, number?]
+    const [start, end] = Array.isArray(range) ? (range as readonly number[]) : []
     if (!Number.isInteger(start) || !Number.isInteger(end)) throw wrong()
     if (!(from <= start! && start! < end! && end! <= text.length)) throw wrong()
     found.push({ text: text.slice(from, start), weight: contextWeight })
