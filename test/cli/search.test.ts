@@ -4,6 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { readSchema } from '../../schemas/read.js'
 import { commandLine, pause } from '../../server/index.js'
+import { childrenOf } from '../processes.js'
 import { serverTimeout, testServer } from '../temporal.js'
 import { Place } from './puzzleflow.js'
 import { tinySpec, writeTinySearch } from './tiny-search.js'
@@ -46,20 +47,6 @@ function training({ store }: Place): string[] {
   const folder = join(store, 'checkpoints')
   if (!existsSync(folder)) return []
   return readdirSync(folder).filter((key) => existsSync(join(folder, key, 'trainer.safetensors')))
-}
-
-/** Child processes of a process. */
-function childrenOf(parent: number): number[] {
-  const pids = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-  return pids.filter((pid) => {
-    try {
-      return Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))![1]) === parent
-    } catch {
-      return false
-    }
-  })
 }
 
 /** Whole searches run here, beside other tests. */
