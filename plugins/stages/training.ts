@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { NonFiniteError, readTensors, writeTensors, type Tensor, type Trainer } from '../../tensor/index.js'
 import { Failure } from '../api/index.js'
 
@@ -80,6 +81,8 @@ const notFinite = (message: string, cause?: unknown) =>
 /** @param curve  of all steps done: its last point tells how many */
 async function save(file: string, trainer: Trainer, curve: readonly CurvePoint[]): Promise<void> {
   const { tensors } = trainer.state()
+  // Another attempt, thought lost, may have ended the task and removed the folder.
+  await mkdir(dirname(file), { recursive: true })
   const text = JSON.stringify(curve)
   await writeTensors(file, tensors, { curve: text, digest: digestOf(tensors, text) })
 }

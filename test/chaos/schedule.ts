@@ -11,6 +11,8 @@ export interface PlannedKill {
   readonly stage: string
   /** After so many milliseconds in which it does. */
   readonly delay: number
+  /** Then when a task of the stage computes next; else whatever goes on. */
+  readonly atWork: boolean
 }
 
 /**
@@ -48,6 +50,7 @@ export function schedule(
       kind: draw(),
       stage: name,
       delay: Math.round((random() * milliseconds) / (count + 1)),
+      atWork: random() < 2 / 3,
     }))
   })
 }

@@ -1,5 +1,5 @@
 import type { Place } from '../cli/puzzleflow.js'
-import { pause } from '../../server/index.js'
+import { commandLine, pause } from '../../server/index.js'
 import { childrenOf, kill, serverOf } from '../processes.js'
 import type { Attempt, Attempts } from './attempts.js'
 import type { Keeper } from './keeper.js'
@@ -37,19 +37,23 @@ export class Storm {
   ) {}
 
   /** Waits for the moment of a kill, and does it. */
-  async strike({ kind, stage, delay }: PlannedKill): Promise<Kill | Missed> {
+  async strike({ kind, stage, delay, atWork }: PlannedKill): Promise<Kill | Missed> {
     let missed = await this.until(() => this.at(stage))
     if (missed) return missed
     const end = performance.now() + delay
     // Where the stage is over before, now is the moment for those after it.
-    missed = await this.until(() => performance.now() > end || this.over(stage))
+    missed = await this.until(
+      () => (performance.now() > end && (!atWork || this.runs((own) => own.stage === stage))) || this.over(stage),
+    )
     if (missed) return missed
     let pids: readonly number[] = []
     missed = await this.until(() => (pids = this.victims(kind)).length > 0)
     if (missed) return missed
     const hit = this.attempts.running().map(({ stage, task }) => `${stage}/${task}`)
+    const at = (performance.now() - this.begin) / 1000
     pids.forEach(kill)
-    return { kind, pids, stage, hit, at: (performance.now() - this.begin) / 1000 }
+    while (pids.some((pid) => commandLine(pid) !== '')) await pause(5)
+    return { kind, pids, stage, hit, at }
   }
 
   /** Waits for the end of the search. */

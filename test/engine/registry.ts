@@ -3,6 +3,7 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setFlagsFromString } from 'node:v8'
 import {
   Failure,
   type FailureKind,
@@ -119,6 +120,19 @@ const twice: FanOutStage = {
   },
 }
 
-const stages = [source, each, step, echo, twice] as unknown as readonly Stage[]
+/** Takes more memory than its process may have. */
+const hungry: SingleStage = {
+  name: 'hungry',
+  version: 1,
+  reads: [],
+  parameters: parameters(),
+  async run() {
+    setFlagsFromString('--max-old-space-size=50')
+    const held: number[][] = []
+    for (;;) held.push(Array.from({ length: 10_000 }, (_, i) => held.length + i / 2))
+  },
+}
+
+const stages = [source, each, step, echo, twice, hungry] as unknown as readonly Stage[]
 
 export const loadPlugins = (): Loaded => makeLoaded(stages, [])

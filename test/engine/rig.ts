@@ -26,12 +26,18 @@ export class TestWorker {
     readonly gone: Promise<void>,
   ) {}
 
-  static async start(address: string, store: FileStore, steps: Steps, slots: number): Promise<TestWorker> {
+  static async start(
+    address: string,
+    store: FileStore,
+    steps: Steps,
+    slots: number,
+    environment: NodeJS.ProcessEnv = {},
+  ): Promise<TestWorker> {
     const program = join(packageRoot(), 'dist/test/engine/worker.js')
     // Its queue is named after the code that starts the run: here the sources, there what was compiled of them.
     const child = spawn(process.execPath, [program, address, store.root, queueOf(store), String(slots)], {
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, [socketVariable]: steps.path },
+      env: { ...process.env, ...environment, [socketVariable]: steps.path },
     })
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     const said: string[] = []
@@ -45,6 +51,13 @@ export class TestWorker {
     return new TestWorker(child, gone)
   }
 
+  /** It does nothing any more, as on a machine that sleeps, until `thaw`; its child processes go on. */
+  freeze(): void {
+    this.process.kill('SIGSTOP')
+  }
+  thaw(): void {
+    this.process.kill('SIGCONT')
+  }
   /** As a crash or the kernel does it. */
   async kill(): Promise<void> {
     this.process.kill('SIGKILL')
@@ -73,8 +86,8 @@ export class Rig {
     return new Rig(address, client, new FileStore(join(folder, 'store')), await Steps.listen(folder), folder)
   }
 
-  async startWorker(slots = 2): Promise<TestWorker> {
-    const worker = await TestWorker.start(this.address, this.store, this.steps, slots)
+  async startWorker(slots = 2, environment?: NodeJS.ProcessEnv): Promise<TestWorker> {
+    const worker = await TestWorker.start(this.address, this.store, this.steps, slots, environment)
     this.workers.push(worker)
     return worker
   }
