@@ -164,21 +164,29 @@ async function reuseOr(
   const releases: (() => void)[] = []
   try {
     releases.push(await locks.take(key, signal))
-    const record = await store.getRecord(key)
-    if (record && (await everyArtifact(store, record.outputs.files)))
-      return { done: { key, reused: true, seconds: record.seconds }, outputs: record.outputs as Outputs }
+    const before = await finished(store, key)
+    if (before) return before
     releases.push(await slots.take(exclusive, signal))
     const begin = performance.now()
-    const outputs = await work((job) =>
-      host.run(job, {
-        what,
-        signal,
-        onProgress: (fraction, text) => {
-          last = { fraction, text }
-          heart.heartbeat(last)
-        },
-      }),
-    )
+    let outputs: Outputs
+    try {
+      outputs = await work((job) =>
+        host.run(job, {
+          what,
+          signal,
+          onProgress: (fraction, text) => {
+            last = { fraction, text }
+            heart.heartbeat(last)
+          },
+        }),
+      )
+    } catch (error) {
+      // An attempt on a worker that was thought lost may have been faster, and have taken the checkpoint away.
+      const meanwhile = await finished(store, key)
+      if (!meanwhile) throw error
+      await store.removeCheckpoint(key)
+      return meanwhile
+    }
     const seconds = (performance.now() - begin) / 1000
     const finishedAt = new Date().toISOString()
     await store.putRecord({ version: 1, key, components, outputs, seconds, finishedAt, host: hostname() })
@@ -188,6 +196,13 @@ async function reuseOr(
     clearInterval(pulse)
     releases.forEach((release) => release())
   }
+}
+
+/** What a key's record tells, if all its artifacts are there. */
+async function finished(store: FileStore, key: Digest): Promise<{ done: TaskDone; outputs: Outputs } | undefined> {
+  const record = await store.getRecord(key)
+  if (!record || !(await everyArtifact(store, record.outputs.files))) return undefined
+  return { done: { key, reused: true, seconds: record.seconds }, outputs: record.outputs as Outputs }
 }
 
 async function everyArtifact(store: FileStore, files: Readonly<Record<string, ArtifactRef>>): Promise<boolean> {

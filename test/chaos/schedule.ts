@@ -46,11 +46,12 @@ export function schedule(
   }
   return stages.flatMap(({ name, milliseconds }) => {
     const count = counts.get(name)!
-    return Array.from({ length: count }, () => ({
+    return Array.from({ length: count }, (_, i) => ({
       kind: draw(),
       stage: name,
-      delay: Math.round((random() * milliseconds) / (count + 1)),
-      atWork: random() < 2 / 3,
+      // The first one hits short stages, too, while they compute; the others come at any time.
+      delay: i === 0 ? 0 : Math.round((random() * milliseconds) / (count + 1)),
+      atWork: i === 0 || random() < 2 / 3,
     }))
   })
 }

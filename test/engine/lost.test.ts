@@ -65,6 +65,21 @@ test(
     const third = await rig.steps.nextCall()
     third.finish(6)
     expect((await rig.outputs(next)).step!.values).toEqual({ value: 6 })
+    while (existsSync(first.info.checkpoint)) await pause(20)
+  },
+  serverTimeout,
+)
+
+test(
+  'an attempt that fails after another one has finished the task has its result',
+  async () => {
+    const { rig, frozen, run, first, second } = await doubled()
+    first.finish(5)
+    frozen.thaw()
+    while (!(await recordOf(first))) await pause(20)
+    second.fail('The checkpoint is gone')
+    expect((await rig.outputs(run)).step!.values).toEqual({ value: 5 })
+    expect(rig.steps.seen).toHaveLength(2)
   },
   serverTimeout,
 )

@@ -1,5 +1,5 @@
 /** Stages for tests of the engine, loaded by the worker and its child processes instead of the built-in ones. */
-import { readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -24,6 +24,7 @@ function stepped({ threads, checkpoint, signal }: RunningTask, stage: string, ta
     const send = (message: FromStage) => socket.write(`${JSON.stringify(message)}\n`)
     const end = (finish: () => void) => socket.end(finish)
     signal.addEventListener('abort', () => {
+      mkdirSync(checkpoint, { recursive: true })
       writeFileSync(join(checkpoint, 'saved'), 'state')
       send({ kind: 'aborted' })
       end(() => reject(signal.reason as Error))
