@@ -3,7 +3,6 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { setFlagsFromString } from 'node:v8'
 import {
   Failure,
   type FailureKind,
@@ -128,9 +127,8 @@ const hungry: SingleStage = {
   reads: [],
   parameters: parameters(),
   async run() {
-    setFlagsFromString('--max-old-space-size=50')
     const held: number[][] = []
-    for (;;) held.push(Array.from({ length: 10_000 }, (_, i) => held.length + i / 2))
+    for (;;) held.push(new Array<number>(1_000_000).fill(held.length + 0.5))
   },
 }
 
