@@ -5,10 +5,11 @@ import type { Outputs, TaskPlan } from '../plugins/api/index.js'
 import { withDescriptions } from '../plugins/loading/load.js'
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
-import { MissingArtifact, type ArtifactRef, type Digest, type Store } from '../store/index.js'
+import { MissingArtifact, type ArtifactRef, type Digest, type Store, type TaskRecord } from '../store/index.js'
 import type { Activities, StageRequest, TaskDone, TaskGroup } from '../workflows/types.js'
 import { inWindow } from './in-window.js'
 import { CheckpointKeeper } from './checkpoint-keeper.js'
+import { FailureCount } from './failure-count.js'
 import { ChildFailure, Crash, type Host } from './host.js'
 import type { Job } from './job.js'
 import { gatherKey, planKey, plannedStage, stageParams, taskKey, type Key, type KeyParts } from './keys.js'
@@ -22,8 +23,9 @@ export interface Services {
   readonly loaded: Loaded
 }
 
-/** Attempts by kind of failure; what is not here is retried as long as the stage's policy says (workflows/options.ts). */
-const mostAttempts: Readonly<Record<string, number>> = {
+/** Failures by kind; what is not here is retried as long as the stage's policy says (workflows/options.ts). Attempts that
+ *  were lost with a worker or a server do not count: in a long task there may be any number of them. */
+const mostFailures: Readonly<Record<string, number>> = {
   // After as many it is a defect of the stage, not of the circumstances.
   TaskError: 3,
   Crash: 10,
@@ -52,6 +54,7 @@ interface OpenStage extends KeyParts {
 export function makeActivities(services: Services): Activities {
   const { store } = services
   const reuse = { ...services, locks: new KeyLocks() }
+  const failures = new FailureCount()
   const open = async ({ plan: ref, stage: name, outputs }: StageRequest): Promise<OpenStage> => {
     const plan = (await store.readJson(ref)) as FrozenPlan
     const planned = plannedStage(plan, name)
@@ -76,7 +79,7 @@ export function makeActivities(services: Services): Activities {
   const tasksOf = async (ref: ArtifactRef) => (await store.readJson(ref)) as TaskPlan[]
 
   return {
-    planStage: guarded(async (request) => {
+    planStage: guarded(failures, async (request) => {
       const parts = await open(request)
       const { outputs } = await reuseOr(reuse, planKey(parts), `${request.stage}: plan`, false, async (run) => {
         const tasks = (await run({ ...job(parts.plan, request, false), kind: 'plan' })) as TaskPlan[]
@@ -93,7 +96,7 @@ export function makeActivities(services: Services): Activities {
       return { tasks: ref, groups: [...groups.values()], total: tasks.length }
     }),
 
-    executeTask: guarded(async (request) => {
+    executeTask: guarded(failures, async (request) => {
       const parts = await open(request)
       const task = (await tasksOf(request.tasks))[request.task.index]!
       const own = taskKey(parts, task)
@@ -105,7 +108,7 @@ export function makeActivities(services: Services): Activities {
       return done
     }),
 
-    approval: guarded(async ({ answer, ...request }) => {
+    approval: guarded(failures, async ({ answer, ...request }) => {
       const parts = await open(request)
       if (!parts.stage.gate) throw new Error(`Internal error: ${request.stage} is no gate`)
       const { key, components } = planKey(parts)
@@ -128,7 +131,7 @@ export function makeActivities(services: Services): Activities {
       return { kind: 'approved', outputs: await store.putJson('outputs', { values: { approved: true }, files: {} }) }
     }),
 
-    gatherStage: guarded(async (request) => {
+    gatherStage: guarded(failures, async (request) => {
       const parts = await open(request)
       const tasks = await tasksOf(request.tasks)
       const keys = request.keys as readonly (Digest | null)[]
@@ -173,36 +176,57 @@ async function reuseOr(
   const releases: (() => void)[] = []
   try {
     releases.push(await locks.take(key, signal))
-    const record = await store.useRecord(key)
-    if (record && (await everyArtifact(store, record.outputs.files)))
-      return { done: { key, reused: true, seconds: record.seconds }, outputs: record.outputs as Outputs }
+    const before = await finished(store, key)
+    if (before.result) return before.result
     releases.push(await slots.take(exclusive, signal))
     const begin = performance.now()
-    const outputs = await work(async (job) => {
-      const keeper = await CheckpointKeeper.start(store, key, (text) => host.log(`${what}: ${text}`))
-      const onProgress = (fraction: number, text: string) => {
-        last = { fraction, text }
-        heart.heartbeat(last)
-        keeper.offer()
-      }
-      try {
-        return await host.run(job, { what, signal, onProgress })
-      } catch (error) {
-        await keeper.saveLast()
-        throw error
-      } finally {
-        await keeper.end()
-      }
-    })
+    let outputs: Outputs
+    try {
+      outputs = await work(async (job) => {
+        const keeper = await CheckpointKeeper.start(store, key, (text) => host.log(`${what}: ${text}`))
+        const onProgress = (fraction: number, text: string) => {
+          last = { fraction, text }
+          heart.heartbeat(last)
+          keeper.offer()
+        }
+        try {
+          return await host.run(job, { what, signal, onProgress })
+        } catch (error) {
+          await keeper.saveLast()
+          throw error
+        } finally {
+          await keeper.end()
+        }
+      })
+    } catch (error) {
+      // An attempt on a worker that was thought lost may have been faster, and have taken the checkpoint away.
+      const { result } = await finished(store, key)
+      if (!result) throw error
+      await store.removeCheckpoint(key)
+      return result
+    }
     const seconds = (performance.now() - begin) / 1000
     const finishedAt = new Date().toISOString()
     const made = { version: 1, key, components, outputs, seconds, finishedAt, host: hostname() } as const
-    const kept = await store.putRecord(made, record)
+    const kept = await store.putRecord(made, before.record)
     await store.removeCheckpoint(key)
     return { done: { key, reused: false, seconds }, outputs: kept.outputs as Outputs }
   } finally {
     clearInterval(pulse)
     releases.forEach((release) => release())
+  }
+}
+
+/** What a key's record tells, if all its artifacts are there. */
+async function finished(
+  store: Store,
+  key: Digest,
+): Promise<{ readonly record: TaskRecord | undefined; readonly result?: { done: TaskDone; outputs: Outputs } }> {
+  const record = await store.useRecord(key)
+  if (!record || !(await everyArtifact(store, record.outputs.files))) return { record }
+  return {
+    record,
+    result: { done: { key, reused: true, seconds: record.seconds }, outputs: record.outputs as Outputs },
   }
 }
 
@@ -227,13 +251,17 @@ function checkTasks(stage: string, tasks: readonly TaskPlan[]): void {
 }
 
 /** Turns errors into what Temporal knows: failures with a type, of which some are worth no other attempt. */
-function guarded<A, R>(activity: (argument: A) => Promise<R>): (argument: A) => Promise<R> {
+function guarded<A, R>(failures: FailureCount, activity: (argument: A) => Promise<R>): (argument: A) => Promise<R> {
   return async (argument) => {
+    const { attempt, activityId, workflowExecution } = Context.current().info
+    const id = `${workflowExecution?.runId}/${activityId}`
+    if (attempt === 1) failures.forget(id)
     try {
-      return await activity(argument)
+      const result = await activity(argument)
+      failures.forget(id)
+      return result
     } catch (error) {
       if (error instanceof CancelledFailure || error instanceof ApplicationFailure) throw error
-      const { attempt } = Context.current().info
       const cause = error as Error
       const type =
         error instanceof ChildFailure
@@ -243,7 +271,8 @@ function guarded<A, R>(activity: (argument: A) => Promise<R>): (argument: A) => 
             : ((error as { kind?: string }).kind ?? 'TaskError')
       const { remedy = remedies[type], file } = error as { remedy?: string; file?: string }
       const details = [{ remedy, file }]
-      const nonRetryable = attempt >= (mostAttempts[type] ?? Infinity)
+      const nonRetryable = failures.add(id, type) >= (mostFailures[type] ?? Infinity)
+      if (nonRetryable) failures.forget(id)
       throw ApplicationFailure.create({ message: cause.message, type, details, nonRetryable })
     }
   }

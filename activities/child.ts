@@ -7,6 +7,7 @@ import { loadPlugins, type Loaded } from '../plugins/registry.js'
 import { openStore, type Store } from '../store/index.js'
 import { machineStateDirectory } from '../store/paths.js'
 import { inWindow } from './in-window.js'
+import { attemptLog } from './attempt-log.js'
 import { digestsOf, pick } from './inputs.js'
 import { onlyTask, type Job, type Message } from './job.js'
 import { plannedStage, stageParams } from './keys.js'
@@ -34,17 +35,17 @@ function environment({ plan }: Job, store: Store, loaded: Loaded, reads: readonl
 /** Stores that were opened: what a warm process has verified once it need not verify again. */
 const stores = new Map<string, Store>()
 
-async function work(job: Job): Promise<unknown> {
+async function work(job: Job, note: ReturnType<typeof attemptLog>): Promise<unknown> {
   const store = stores.get(job.store) ?? (await openStore(job.store))
   stores.set(job.store, store)
   try {
-    return await workWith(store, job)
+    return await workWith(store, job, note)
   } finally {
     await store.release()
   }
 }
 
-async function workWith(store: Store, job: Job): Promise<unknown> {
+async function workWith(store: Store, job: Job, note: ReturnType<typeof attemptLog>): Promise<unknown> {
   const loaded = await withCode(await builtIn(), job.plan.plugins)
   const planned = plannedStage(job.plan, job.stage)
   const stage = loaded.stage(planned.uses)
@@ -57,7 +58,10 @@ async function workWith(store: Store, job: Job): Promise<unknown> {
   if (stage.gate || job.kind === 'ask') throw new Error(`Internal error: ${job.stage} cannot ${job.kind}`)
   if (job.kind === 'plan') return stage.plan ? stage.plan(await whole()) : [onlyTask(job.stage)]
   const scratch = await mkdtemp(join(await store.scratch(), 'task-'))
-  const progress = (fraction: number, text: string) => send({ kind: 'progress', fraction, text })
+  const progress = (fraction: number, text: string) => {
+    note('progress', text)
+    send({ kind: 'progress', fraction, text })
+  }
   const { threads } = job
   try {
     if (job.kind === 'run') {
@@ -100,9 +104,15 @@ async function builtIn(): Promise<Loaded> {
 }
 
 process.on('message', (job: Job) => {
-  work(job).then(
-    (result) => send({ kind: 'done', result }),
+  const note = attemptLog(job)
+  note('begin')
+  work(job, note).then(
+    (result) => {
+      note('end')
+      send({ kind: 'done', result })
+    },
     (error: unknown) => {
+      note('end')
       const failure = error instanceof Failure ? error : undefined
       const other = error instanceof Error ? error : new Error(String(error))
       const full = (error as NodeJS.ErrnoException).code === 'ENOSPC'

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { NonFiniteError, readTensors, writeTensors, type Tensor, type Trainer } from '../../tensor/index.js'
 import { Failure } from '../api/index.js'
 
@@ -53,7 +54,10 @@ export async function trainWithCheckpoints(run: TrainingRun): Promise<CurvePoint
     }
     const { loss } = curve.at(-1)!
     run.progress(step / steps, `step ${step} of ${steps}, loss ${loss.toPrecision(4)}`)
-    if ((point + 1) % pointsPerCheckpoint === 0 && step < steps) await save(file, trainer, curve)
+    if ((point + 1) % pointsPerCheckpoint === 0 && step < steps) {
+      await save(file, trainer, curve)
+      run.progress(step / steps, `step ${step} of ${steps}, checkpoint saved`)
+    }
     // Lets messages in, and the abort take effect.
     await new Promise((resolve) => setImmediate(resolve))
     if (run.signal.aborted) {
@@ -77,6 +81,8 @@ const notFinite = (message: string, cause?: unknown) =>
 /** @param curve  of all steps done: its last point tells how many */
 async function save(file: string, trainer: Trainer, curve: readonly CurvePoint[]): Promise<void> {
   const { tensors } = trainer.state()
+  // Another attempt, thought lost, may have ended the task and removed the folder.
+  await mkdir(dirname(file), { recursive: true })
   const text = JSON.stringify(curve)
   await writeTensors(file, tensors, { curve: text, digest: digestOf(tensors, text) })
 }

@@ -4,6 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { readSchema } from '../../schemas/read.js'
 import { commandLine, pause } from '../../server/index.js'
+import { childrenOf } from '../processes.js'
 import { makeStateHome } from '../state-home.js'
 import { serverTimeout, testServer } from '../temporal.js'
 import { Place } from './puzzleflow.js'
@@ -53,20 +54,6 @@ function training({ store }: Place): string[] {
   const folder = join(store, 'checkpoints')
   if (!existsSync(folder)) return []
   return readdirSync(folder).filter((key) => existsSync(join(folder, key, 'trainer.safetensors')))
-}
-
-/** Child processes of a process. */
-function childrenOf(parent: number): number[] {
-  const pids = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-  return pids.filter((pid) => {
-    try {
-      return Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))![1]) === parent
-    } catch {
-      return false
-    }
-  })
 }
 
 /** Ends processes as the kernel does it, and waits until they are gone. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { modelShapes, parseConfig, saveCheckpoint } from '../../model/index.js'
 import type { JsonObject } from '../../plugins/api/index.js'
 import { makeBlocks } from '../../plugins/blocks/index.js'
-import { noise } from '../model/tiny.js'
+import { noise } from '../noise.js'
 
 /** Words of the tiny model; with its special tokens it knows 40. */
 const words =
@@ -97,11 +97,11 @@ export function tinyCosts(): JsonObject {
 }
 
 /** Writes the search to a new folder: model, tokenizer, data, tasks, costs and spec. @returns the folder */
-export async function writeTinySearch(spec = tinySpec): Promise<string> {
+export async function writeTinySearch(spec = tinySpec, layers = 2): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'puzzleflow-tiny-'))
   const write = (name: string, text: string) => writeFileSync(join(folder, name), text)
   for (const name of ['parent', 'data', 'tasks']) mkdirSync(join(folder, name))
-  await writeModel(join(folder, 'parent'))
+  await writeModel(join(folder, 'parent'), layers)
   const sentence = (seed: number) => {
     const random = noise(seed)
     return Array.from({ length: 15 }, () => words[Math.floor(Math.abs(random() * 1000)) % words.length]!).join(' ')
@@ -118,8 +118,8 @@ export async function writeTinySearch(spec = tinySpec): Promise<string> {
   return folder
 }
 
-async function writeModel(folder: string): Promise<void> {
-  const text = JSON.stringify(config)
+async function writeModel(folder: string, layers: number): Promise<void> {
+  const text = JSON.stringify({ ...config, num_hidden_layers: layers })
   writeFileSync(join(folder, 'config.json'), text)
   writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(tokenizer))
   const parsed = parseConfig(text, 'config.json')

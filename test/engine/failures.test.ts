@@ -1,6 +1,6 @@
 import { ApplicationFailure, type ActivityFailure, type ChildWorkflowFailure } from '@temporalio/common'
 import type { WorkflowFailedError } from '@temporalio/client'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { explain } from '../../cli/explain.js'
@@ -93,6 +93,31 @@ test('a disk that stays full ends the run after the attempts that the pipeline a
     remedy: 'Free some space.',
   })
 })
+
+test(
+  'a task whose process runs out of memory is tried again, and then the run ends with its own exit code, and what to do about memory',
+  async () => {
+    const small = await Rig.create(await testServer())
+    try {
+      await small.startWorker(1, { env: { NODE_OPTIONS: '--max-old-space-size=256' } })
+      const run = await small.run(
+        'hungry',
+        'pipeline: { stages: { hungry: { retry: { initialInterval: 10 ms, maximumAttempts: 2 } } } }',
+      )
+      expect(explain(await failureOf(run)).json).toEqual({
+        kind: 'OutOfMemory',
+        exitCode: 6,
+        message: 'hungry: the process ran out of memory',
+        remedy: 'Close other programs, or run fewer tasks side by side: `puzzleflow worker --slots N`.',
+      })
+      const log = readFileSync(join(small.store.root, 'logs/tasks.log'), 'utf8')
+      expect(log.match(/JavaScript heap out of memory/g)).toHaveLength(2)
+    } finally {
+      await small.close()
+    }
+  },
+  serverTimeout,
+)
 
 test('a task that takes longer than its stage allows has failed for good when no attempt is left', async () => {
   const run = await rig.run('slow', oneStep().replace('10 ms }', '10 ms, maximumAttempts: 1 }, timeout: 1 s'))

@@ -1,5 +1,5 @@
 /** Stages for tests of the engine, loaded by the worker and its child processes instead of the built-in ones. */
-import { readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -24,6 +24,7 @@ function stepped({ threads, checkpoint, signal }: RunningTask, stage: string, ta
     const send = (message: FromStage) => socket.write(`${JSON.stringify(message)}\n`)
     const end = (finish: () => void) => socket.end(finish)
     signal.addEventListener('abort', () => {
+      mkdirSync(checkpoint, { recursive: true })
       writeFileSync(join(checkpoint, 'saved'), 'state')
       send({ kind: 'aborted' })
       end(() => reject(signal.reason as Error))
@@ -133,6 +134,18 @@ const twice: FanOutStage = {
   },
 }
 
-const stages = [source, each, some, step, echo, twice, approve] as unknown as readonly Stage[]
+/** Takes more memory than its process may have. */
+const hungry: SingleStage = {
+  name: 'hungry',
+  version: 1,
+  reads: [],
+  parameters: parameters(),
+  async run() {
+    const held: number[][] = []
+    for (;;) held.push(new Array<number>(1_000_000).fill(held.length + 0.5))
+  },
+}
+
+const stages = [source, each, some, step, echo, twice, hungry, approve] as unknown as readonly Stage[]
 
 export const loadPlugins = (): Loaded => makeLoaded(stages, [])

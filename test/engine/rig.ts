@@ -56,6 +56,13 @@ export class TestWorker {
     return new TestWorker(child, gone)
   }
 
+  /** It does nothing any more, as on a machine that sleeps, until `thaw`; its child processes go on. */
+  freeze(): void {
+    this.process.kill('SIGSTOP')
+  }
+  thaw(): void {
+    this.process.kill('SIGCONT')
+  }
   /** As a crash or the kernel does it. */
   async kill(): Promise<void> {
     this.process.kill('SIGKILL')

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { Head, type Model } from '../../model/index.js'
-import { noise, openTiny } from './tiny.js'
+import { openTiny } from './tiny.js'
+import { noise } from '../noise.js'
 
 /** A model that is nothing but its head: hidden size 4. */
 async function headOnly(vocabulary: number): Promise<Model> {

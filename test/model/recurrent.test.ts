@@ -3,7 +3,8 @@ import { Decoder, replaceBlocks, stateShapes, type Model } from '../../model/ind
 import type { BlockType } from '../../plugins/api/index.js'
 import { builtInBlocks, makeBlocks } from '../../plugins/blocks/index.js'
 import { difference, fullLogits } from './mixed.js'
-import { noise, openTiny, someIds } from './tiny.js'
+import { openTiny, someIds } from './tiny.js'
+import { noise } from '../noise.js'
 
 /** A block type as a plugin may add it: a sum over the tokens so far that fades, with state of a fixed size. */
 const fading: BlockType = {

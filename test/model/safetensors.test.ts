@@ -3,7 +3,8 @@ import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { SafetensorsFile, writeSafetensors } from '../../model/index.js'
-import { noise, scratch } from './tiny.js'
+import { scratch } from './tiny.js'
+import { noise } from '../noise.js'
 
 /** A file with a header of any kind and some bytes of data. */
 async function file(header: unknown, data: Uint8Array = new Uint8Array(0), claimed?: bigint): Promise<string> {

@@ -6,6 +6,7 @@ import { afterEach } from 'vitest'
 import { modelShapes, openModel, parseConfig, saveCheckpoint, type Model } from '../../model/index.js'
 import type { JsonObject } from '../../plugins/api/index.js'
 import { makeBlocks } from '../../plugins/blocks/index.js'
+import { noise } from '../noise.js'
 
 const folders: string[] = []
 afterEach(() => {
@@ -39,13 +40,6 @@ export const tinyConfig: JsonObject = {
   bos_token_id: 1,
   eos_token_id: 2,
   dtype: 'float32',
-}
-
-/** Repeatable numbers, normal enough for weights. */
-export function noise(seed: number): () => number {
-  let state = seed >>> 0
-  const uniform = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32
-  return () => uniform() + uniform() + uniform() - 1.5
 }
 
 /** Writes a Llama with random weights, by default into a folder that is removed after the test. @returns its folder */

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { trainWithCheckpoints, type CurvePoint } from '../../plugins/stages/training.js'
@@ -82,6 +82,13 @@ test('a training that is killed goes on from the last regular checkpoint', async
   const { starts, weights } = await train(folder)
   expect(starts).toEqual([8, 12, 16])
   expect(weights).toEqual(undisturbed.weights)
+})
+
+test('a checkpoint folder that another attempt has removed is made again', async () => {
+  const folder = scratch()
+  rmSync(folder, { recursive: true })
+  expect((await train(folder)).curve).toEqual(undisturbed.curve)
+  expect(existsSync(file(folder))).toBe(true)
 })
 
 const damages: [string, (path: string) => void | Promise<void>][] = [

@@ -5,7 +5,8 @@ import { afterAll } from 'vitest'
 import { allWeights, Decoder, modelShapes, openModel, saveCheckpoint, type Model } from '../../model/index.js'
 import type { JsonObject } from '../../plugins/api/index.js'
 import type { Sequences } from '../../plugins/stages/sequences.js'
-import { blocks, noise, writeTiny } from '../model/tiny.js'
+import { blocks, writeTiny } from '../model/tiny.js'
+import { noise } from '../noise.js'
 
 const folders: string[] = []
 afterAll(() => {

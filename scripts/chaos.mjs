@@ -1,0 +1,6 @@
+// `npm run chaos -- [--kills 50] [--seed 1]`: kills the processes of a small search, and compares its result with that of an undisturbed one.
+import { build, install, run } from './setup.mjs'
+
+install()
+build()
+run(process.execPath, ['dist/test/chaos/main.js', ...process.argv.slice(2)])

@@ -1,0 +1,46 @@
+import type { Attempts } from './attempts.js'
+import { kinds } from './schedule.js'
+import type { Kill } from './storm.js'
+import { wasteOf } from './waste.js'
+
+/** `#12  34.5 s  worker 4711 killed in distill: distill/layer00/ffn/swiglu-32`. */
+export function describeKill(number: number, { kind, pids, stage, hit, at }: Kill): string {
+  const what = hit.length > 0 ? hit.join(', ') : 'nothing runs'
+  return `#${number}  ${at.toFixed(1)} s  meant for ${stage}, running: ${what}  -> killed ${kind} ${pids.join(' ')}`
+}
+
+/** What is told at the end. */
+export function summary(outcome: {
+  readonly done: readonly Kill[]
+  readonly survived: number
+  /** Lines of differences from the search undisturbed. */
+  readonly differ: number
+  readonly rounds: readonly Attempts[]
+  readonly reference: Attempts
+  readonly order: readonly string[]
+}): { readonly lines: readonly string[]; readonly stepsKept: boolean } {
+  const { done, survived, rounds, reference, order } = outcome
+  const wastes = rounds.map(({ all }) => wasteOf(all, reference.all))
+  const alone = wasteOf(reference.all, reference.all)
+  const total = (value: (waste: (typeof wastes)[number]) => number) => wastes.reduce((sum, own) => sum + value(own), 0)
+  const intervals = Object.entries(alone.intervals).map(([stage, steps]) => `${steps} in ${stage}`)
+  const tooEarly = wastes.flatMap((own) => own.tooEarly)
+  const useful = rounds.length * alone.seconds
+  const percent = (seconds: number) => `${((100 * seconds) / useful).toFixed(1)} %`
+  const hitStages = order.filter((stage) => done.some(({ hit }) => hit.some((task) => task.startsWith(`${stage}/`))))
+  const missed = order.filter((stage) => !hitStages.includes(stage))
+  const lines = [
+    '',
+    ...kinds.map((kind) => `${kind.padEnd(8)} ${done.filter((own) => own.kind === kind).length} kills`),
+    `stages hit        ${hitStages.length} of ${order.length}${missed.length > 0 ? ` (not: ${missed.join(', ')})` : ''}`,
+    `searches          ${rounds.length}`,
+    `survived          ${survived} of ${done.length}`,
+    `equal to the undisturbed search: ${outcome.differ === 0 ? 'yes, measured times apart' : `no, ${outcome.differ} differences`}`,
+    `interrupted tasks ${total((own) => own.interrupted)}`,
+    `repeated steps    ${total((own) => own.repeated)}, at most ${Math.max(...wastes.map((own) => own.mostRepeated))} after a kill (checkpoints: every ${intervals.join(', ')})`,
+    `wasted compute    ${percent(total((own) => own.lost))} of the undisturbed search's ${alone.seconds.toFixed(1)} processor seconds, all since the last checkpoint; starting processes again: ${(total((own) => own.starting) - rounds.length * alone.starting).toFixed(1)} s`,
+    `all compute       ${total((own) => own.seconds).toFixed(1)} s in ${rounds.length} searches`,
+    ...tooEarly,
+  ]
+  return { lines, stepsKept: tooEarly.length === 0 }
+}

@@ -1,0 +1,152 @@
+import { existsSync, rmSync } from 'node:fs'
+import { basename } from 'node:path'
+import { Client, Connection } from '@temporalio/client'
+import { afterEach, expect, inject, test } from 'vitest'
+import { explain } from '../../cli/explain.js'
+import { ensureServer, pause, stopServer } from '../../server/index.js'
+import { parseDigest } from '../../store/digest.js'
+import { makeStateHome } from '../state-home.js'
+import { serverTimeout, testServer } from '../temporal.js'
+import { Rig } from './rig.js'
+import type { Call } from './steps.js'
+
+/** Processes that are not dead, but out of touch: frozen, or with a wrong clock. */
+let rig: Rig | undefined
+afterEach(() => rig?.close())
+
+const spec = 'pipeline: { stages: { step: { retry: { initialInterval: 10 ms, maximumInterval: 10 ms } } } }'
+
+/** What the store knows of a call's task; its checkpoint is named after its key. */
+const recordOf = ({ info }: Call) => rig!.store.getRecord(parseDigest(basename(info.checkpoint)))
+
+/** A task that a worker has taken, and that another one has been given when the first was silent for too long. */
+async function doubled() {
+  rig = await Rig.create(await testServer())
+  const frozen = await rig.startWorker()
+  const run = await rig.run('frozen', spec)
+  const first = await rig.steps.nextCall()
+  frozen.freeze()
+  await rig.startWorker()
+  const second = await rig.steps.nextCall()
+  expect(second.info).toMatchObject({ checkpoint: first.info.checkpoint })
+  expect(second.info.pid).not.toBe(first.info.pid)
+  return { rig, frozen, run, first, second }
+}
+
+test(
+  'a worker that was frozen and ends its task before its replacement does leaves a result that both agree on',
+  async () => {
+    const { rig, frozen, run, first, second } = await doubled()
+    first.finish(5)
+    frozen.thaw()
+    while (!(await recordOf(first))) await pause(20)
+    second.finish(5)
+    expect((await rig.outputs(run)).step!.values).toEqual({ value: 5 })
+    const again = await rig.run('again', spec)
+    expect((await rig.outputs(again)).step!.values).toEqual({ value: 5 })
+    expect(rig.steps.seen).toHaveLength(2)
+    expect(existsSync(first.info.checkpoint)).toBe(false)
+  },
+  serverTimeout,
+)
+
+test(
+  'a worker that was frozen until its replacement has finished stops its own attempt, and goes on to serve',
+  async () => {
+    const { rig, frozen, run, first, second } = await doubled()
+    second.finish(5)
+    expect((await rig.outputs(run)).step!.values).toEqual({ value: 5 })
+    const before = await recordOf(first)
+    frozen.thaw()
+    // The server tells it with its next heartbeat.
+    expect(await first.ended).toBe('aborted')
+    expect(await recordOf(first)).toEqual(before)
+    const next = await rig.run('next', spec.replace('step: {', 'step: { with: { note: next },'))
+    const third = await rig.steps.nextCall()
+    third.finish(6)
+    expect((await rig.outputs(next)).step!.values).toEqual({ value: 6 })
+    while (existsSync(first.info.checkpoint)) await pause(20)
+  },
+  serverTimeout,
+)
+
+test(
+  'an attempt that fails after another one has finished the task has its result',
+  async () => {
+    const { rig, frozen, run, first, second } = await doubled()
+    first.finish(5)
+    frozen.thaw()
+    while (!(await recordOf(first))) await pause(20)
+    second.fail('The checkpoint is gone')
+    expect((await rig.outputs(run)).step!.values).toEqual({ value: 5 })
+    expect(rig.steps.seen).toHaveLength(2)
+  },
+  serverTimeout,
+)
+
+test(
+  'workers that are lost do not count as failures: an error after many of them is tried again',
+  async () => {
+    rig = await Rig.create(await testServer())
+    const run = await rig.run('lost', spec)
+    for (let lost = 0; lost < 2; lost++) {
+      const worker = await rig.startWorker()
+      await rig.steps.nextCall()
+      await worker.kill()
+    }
+    await rig.startWorker()
+    for (let error = 1; error <= 3; error++) (await rig.steps.nextCall()).fail(`error ${error}`)
+    const failed: unknown = await run.result().catch((error: unknown) => error)
+    expect(explain(failed).json).toMatchObject({ kind: 'TaskFailed', message: 'A task failed for good: error 3' })
+  },
+  serverTimeout,
+)
+
+test(
+  'a server that is silent for longer than the heartbeats may be is no reason to do a finished task again',
+  async () => {
+    const home = await makeStateHome()
+    process.env.XDG_STATE_HOME = home
+    try {
+      const { address, pid } = await ensureServer({ log: () => undefined })
+      const client = new Client({ connection: await Connection.connect({ address }) })
+      rig = await Rig.create({ address, client })
+      await rig.startWorker()
+      const run = await rig.run('silent', spec)
+      const call = await rig.steps.nextCall()
+      process.kill(pid!, 'SIGSTOP')
+      call.finish(7)
+      // Three seconds are a heartbeat's; nothing tells of a process that does nothing.
+      await pause(4000)
+      process.kill(pid!, 'SIGCONT')
+      expect((await rig.outputs(run)).step!.values).toEqual({ value: 7 })
+      expect(rig.steps.seen).toEqual(['step/step'])
+    } finally {
+      await stopServer()
+      process.env.XDG_STATE_HOME = inject('stateHome')
+      rmSync(home, { recursive: true, force: true })
+    }
+  },
+  serverTimeout,
+)
+
+const clock = ['x86_64', 'aarch64']
+  .map((name) => `/usr/lib/${name}-linux-gnu/faketime/libfaketime.so.1`)
+  .find(existsSync)
+test.skipIf(clock === undefined)(
+  'a worker whose clock is three days ahead does its task, and its heartbeats count (needs libfaketime)',
+  async () => {
+    rig = await Rig.create(await testServer())
+    await rig.startWorker(2, { env: { LD_PRELOAD: clock, FAKETIME: '+3d', FAKETIME_DONT_FAKE_MONOTONIC: '1' } })
+    const run = await rig.run('clock', spec)
+    const call = await rig.steps.nextCall()
+    // Longer than a heartbeat may be.
+    await pause(4000)
+    call.finish(8)
+    expect((await rig.outputs(run)).step!.values).toEqual({ value: 8 })
+    expect(rig.steps.seen).toEqual(['step/step'])
+    const { finishedAt } = (await recordOf(call))!
+    expect(Date.parse(finishedAt) - Date.now()).toBeGreaterThan(2 * 86_400_000)
+  },
+  serverTimeout,
+)
