@@ -4,7 +4,6 @@ import { makeActivities, type Services } from '../../activities/activities.js'
 import type { KnownRun } from '../../activities/inventory.js'
 import { Slots } from '../../activities/slots.js'
 import type { ArtifactRef, Store } from '../../store/index.js'
-import { inWindow } from '../../activities/in-window.js'
 import { loadPlugins, planOf } from './tiny-stages.js'
 
 export interface RunOptions {
@@ -47,12 +46,12 @@ export async function doRun(store: Store, host: Services['host'], options: RunOp
       const request = { plan, stage: name, outputs: Object.fromEntries(needs.map((need) => [need, outputs[need]!])) }
       const planned = await perform(() => activities.planStage(request))
       const tasks = planned.groups.flatMap((group) => group.tasks)
-      const found = await inWindow(tasks, 2, async (task) => {
+      const keys: string[] = []
+      for (const task of tasks) {
         const own = await perform(() => activities.executeTask({ ...request, tasks: planned.tasks, task }))
         if (!own.reused) done.push(task.id)
-        return own
-      })
-      const keys = found.map(({ key }) => key)
+        keys.push(own.key)
+      }
       const gathered = await perform(() =>
         activities.gatherStage({ ...request, tasks: planned.tasks, keys, skipped: [] }),
       )
