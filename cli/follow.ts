@@ -1,4 +1,5 @@
 import { type Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client'
+import type proto from '@temporalio/proto'
 import { Failure } from '../plugins/api/index.js'
 import { connect, pause } from '../server/index.js'
 import type { FileStore } from '../store/index.js'
@@ -88,15 +89,25 @@ export async function progressOf(client: Client, workflowId: string): Promise<Se
   }
 }
 
+type LastFailure = Pick<proto.temporal.api.failure.v1.IFailure, 'message' | 'encodedAttributes'>
+
+/** What a failure says; with a key it is encrypted. */
+async function messageOf({ options }: Client, { message, encodedAttributes }: LastFailure): Promise<string> {
+  if (!encodedAttributes) return message ?? ''
+  let payloads = [encodedAttributes]
+  for (const codec of options.loadedDataConverter.payloadCodecs) payloads = await codec.decode(payloads)
+  return (JSON.parse(Buffer.from(payloads[0]?.data ?? []).toString()) as { message: string }).message
+}
+
 /** Tasks that failed and will be tried again, a line each. */
-async function troubles(client: Client, workflowId: string): Promise<string[]> {
+export async function troubles(client: Client, workflowId: string): Promise<string[]> {
   try {
     const { raw } = await client.workflow.getHandle(workflowId).describe()
-    const own = (raw.pendingActivities ?? []).flatMap(({ activityId, attempt, lastFailure }) =>
-      lastFailure ? [`${activityId} failed, attempt ${attempt} follows: ${lastFailure.message}`] : [],
+    const own = (raw.pendingActivities ?? []).map(async ({ activityId, attempt, lastFailure }) =>
+      lastFailure ? [`${activityId} failed, attempt ${attempt} follows: ${await messageOf(client, lastFailure)}`] : [],
     )
     const children = (raw.pendingChildren ?? []).map((child) => troubles(client, child.workflowId ?? ''))
-    return [...own, ...(await Promise.all(children)).flat()]
+    return (await Promise.all([...own, ...children])).flat()
   } catch {
     return []
   }
