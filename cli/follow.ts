@@ -90,7 +90,7 @@ export async function progressOf(client: Client, workflowId: string): Promise<Se
 }
 
 /** Tasks that failed and will be tried again, a line each. */
-async function troubles(client: Client, workflowId: string): Promise<string[]> {
+export async function troubles(client: Client, workflowId: string): Promise<string[]> {
   try {
     const { raw } = await client.workflow.getHandle(workflowId).describe()
     const own = (raw.pendingActivities ?? []).map(async ({ activityId, attempt, lastFailure }) => {

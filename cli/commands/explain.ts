@@ -69,7 +69,10 @@ async function findTask(store: Store, plan: FrozenPlan, name: string, given: Run
     const found = known.tasks.find(({ task }) => task.id === (id || stage))
     if (found) return found
     const like = known.tasks.slice(0, 5).map(({ task }) => task.id)
-    throw new Failure('InvalidInput', `Stage ${stage} has no task "${id}"`, { remedy: `It has ${like.join(', ')}, …` })
+    const more = known.tasks.length > like.length ? ', …' : '.'
+    throw new Failure('InvalidInput', `Stage ${stage} has no task "${id}"`, {
+      remedy: `It has ${like.join(', ')}${more}`,
+    })
   }
   const stages = plan.stages.map((own) => own.name)
   throw new Failure('InvalidInput', `There is no stage "${stage}"`, { remedy: `Stages: ${stages.join(', ')}.` })

@@ -51,27 +51,118 @@ const story = async (...args: readonly string[]) => (await prints('explain', ...
 const task = 'distill/layer00/ffn/swiglu-32'
 
 test('a task that was never done before', async () => {
-  expect(await prints('explain', 'first', task)).toMatchInlineSnapshot()
+  expect(await prints('explain', 'first', task)).toMatchInlineSnapshot(`
+    "distill/layer00/ffn/swiglu-32: layer 0, ffn: swiglu-32
+    key DIGEST
+    It ran: SECONDS of work, done DATE on HOST.
+    Nothing like it was done before.
+    The key is made of:
+      kind: "run"
+      stage: "distill"
+      version: 3
+      seed: 3
+      numerics: 1
+      engine: "1.30.0"
+      task: "layer00/ffn/swiglu-32"
+      taskParams: {"batch":4,"beside":"parent","layer":0,"learningRate":0.001,"steps":16,"train":[{"block":"swiglu","entry":"layer00/ffn/swiglu-32","params":{"width":32},"slot":"ffn","variant":"swiglu-32"}],"weightDecay":0.01}
+      taskInputs: {"input":DIGEST,"statistics":DIGEST,"target":DIGEST,"tokens":DIGEST,"validateInput":DIGEST,"validateTarget":DIGEST,"validateTokens":DIGEST}
+      inputs: {"model":DIGEST}
+      blocks: [{"name":"grouped-query","slot":"attention","version":1},{"name":"swiglu","slot":"ffn","version":1}]
+    "
+  `)
 })
 
 test('a task that is reused', async () => {
   await runs('search.yaml', 'second')
-  expect(await story('second', task)).toMatchInlineSnapshot()
+  expect(await story('second', task)).toMatchInlineSnapshot(`
+    "distill/layer00/ffn/swiglu-32: layer 0, ffn: swiglu-32
+    key DIGEST
+    It was reused: SECONDS of work, done DATE on HOST, before this run began.
+    Nothing like it was done before.
+    "
+  `)
 })
 
 test('what a changed parameter makes run anew, before and after', async () => {
   const file = variant('rate.yaml', 'learningRate: 0.001', 'learningRate: 0.002')
-  expect(await prints('plan', file)).toMatchInlineSnapshot()
+  expect(await prints('plan', file)).toMatchInlineSnapshot(`
+    "tiny, digest DIGEST, pipeline puzzle
+    prepare          1 task, 1 reused
+    profile          0 tasks, 0 reused
+    check-limits     1 task, 1 reused
+    capture          1 task, 1 reused
+    distill          tasks unknown
+        learningRate 0.001 -> 0.002
+    score            tasks unknown
+        unknown until distill has run
+    solve            tasks unknown
+        unknown until score and distill has run
+    evaluate         tasks unknown
+        unknown until solve and distill has run
+    select           tasks unknown
+        unknown until evaluate and solve and score and distill has run
+    uptrain          tasks unknown
+        unknown until select and distill has run
+    evaluate-child   tasks unknown
+        unknown until uptrain and select and distill has run
+    export           tasks unknown
+        unknown until uptrain and select and distill has run
+    report           tasks unknown
+        unknown until distill and score and solve and evaluate and select and uptrain and evaluate-child and export has run
+    "
+  `)
   await runs(file, 'rate')
-  expect(await story('rate', task)).toMatchInlineSnapshot()
+  expect(await story('rate', task)).toMatchInlineSnapshot(`
+    "distill/layer00/ffn/swiglu-32: layer 0, ffn: swiglu-32
+    key DIGEST
+    It ran: SECONDS of work, done DATE on HOST.
+    The most similar earlier task (DIGEST, DATE) differs in:
+      learningRate 0.001 -> 0.002
+    "
+  `)
 })
 
 test('what a changed input makes run anew', async () => {
   cpSync(join(place.folder, 'data/validate.jsonl'), join(place.folder, 'data/train.jsonl'))
   try {
     await runs('search.yaml', 'input', 'prepare')
-    expect(await story('input', 'prepare')).toMatchInlineSnapshot()
-    expect(await prints('plan', 'search.yaml')).toMatchInlineSnapshot()
+    expect(await story('input', 'prepare')).toMatchInlineSnapshot(`
+      "prepare: prepare
+      key DIGEST
+      It ran: SECONDS of work, done DATE on HOST.
+      The most similar earlier task (DIGEST, DATE) differs in:
+        data.train.path DIGEST -> DIGEST
+      "
+    `)
+    expect(await prints('plan', 'search.yaml')).toMatchInlineSnapshot(`
+      "tiny, digest DIGEST, pipeline puzzle
+      prepare          1 task, 1 reused
+      profile          tasks unknown
+          outputs of stage prepare DIGEST -> DIGEST
+      check-limits     tasks unknown
+          unknown until profile has run
+      capture          tasks unknown
+          unknown until check-limits has run
+      distill          tasks unknown
+          unknown until capture has run
+      score            tasks unknown
+          unknown until distill and capture has run
+      solve            tasks unknown
+          unknown until score and profile and distill has run
+      evaluate         tasks unknown
+          unknown until solve and distill and profile has run
+      select           tasks unknown
+          unknown until evaluate and solve and score and distill and profile has run
+      uptrain          tasks unknown
+          unknown until select and distill has run
+      evaluate-child   tasks unknown
+          unknown until uptrain and select and distill and profile has run
+      export           tasks unknown
+          unknown until uptrain and select and distill has run
+      report           tasks unknown
+          unknown until profile and distill and score and solve and evaluate and select and uptrain and evaluate-child and export has run
+      "
+    `)
   } finally {
     // As it was: for the tests that follow.
     await restore()
@@ -89,7 +180,7 @@ test('a task of another name than any is refused, with names like it', async () 
   expect({ code, stderr }).toEqual({
     code: 2,
     stderr: `Stage distill has no task "layer09"
-Remedy: It has layer00/ffn/swiglu-32, layer01/ffn/swiglu-32, …
+Remedy: It has layer00/attention/parent+no-op, layer00/ffn/swiglu-32, layer01/attention/parent+no-op, layer01/ffn/swiglu-32.
 `,
   })
 })

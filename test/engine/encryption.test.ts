@@ -8,6 +8,7 @@ import proto from '@temporalio/proto'
 import { freePort } from '../../server/ports.js'
 import { connect, keyFileVariable } from '../../server/index.js'
 import { explain } from '../../cli/explain.js'
+import { troubles } from '../../cli/follow.js'
 import { Place } from '../cli/puzzleflow.js'
 import { serverTimeout, testServer } from '../temporal.js'
 import { rejection, Rig, type Handle } from './rig.js'
@@ -93,6 +94,21 @@ test('no history holds a digest of an artifact, a parameter, or a failure’s te
       expect(history.includes(text)).toBe(false)
     expect(history.includes('binary/encrypted')).toBe(true)
   }
+})
+
+test('who follows a run with its key can read why a task is tried again', async () => {
+  const run = await rig.run(
+    'readable',
+    `pipeline: { stages: { step: { with: { note: readable }, retry: { initialInterval: 1 h, maximumInterval: 1 h } } } }`,
+  )
+  ;(await rig.steps.nextCall()).fail(secrets.failure)
+  for (;;) {
+    const lines = await troubles(rig.client, run.workflowId)
+    if (lines.length === 0) continue
+    expect(lines).toEqual([`step/step failed, attempt 2 follows: ${secrets.failure}`])
+    break
+  }
+  await run.cancel()
 })
 
 test('with another key, or none, a run cannot be followed, and it says why', async () => {

@@ -1,8 +1,9 @@
 import { readRecords } from '../../activities/inventory.js'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
+import { cacheDirectory } from '../../store/paths.js'
 import { serverTimeout, testServer } from '../temporal.js'
 import { Rig, type TestWorker } from './rig.js'
 
@@ -23,7 +24,8 @@ const parentOf = (pid: number) => Number(/\) \S (\d+)/.exec(readFileSync(`/proc/
 function elsewhere(on: Rig, slots: number): Promise<TestWorker> {
   const home = mkdtempSync(join(tmpdir(), 'puzzleflow-home-'))
   homes.push(home)
-  const env = { HOME: home, XDG_STATE_HOME: join(home, 'state'), XDG_CACHE_HOME: join(home, 'cache') }
+  // But for the cache: bundling the workflows anew each time takes seconds, and is not what is tested.
+  const env = { HOME: home, XDG_STATE_HOME: join(home, 'state'), XDG_CACHE_HOME: dirname(cacheDirectory()) }
   return on.startWorker(slots, { env })
 }
 
@@ -45,13 +47,12 @@ test(
     const run = await rig.run('killed', spec(items))
     const value = (task: string) => items.indexOf(task) + 1
     for (const worker of workers) {
-      const calls = [await rig.steps.nextCall(), await rig.steps.nextCall(), await rig.steps.nextCall()]
-      // A task of each worker: of one worker it is lost, the others finish.
+      // A task that runs somewhere: when its worker is the one that is killed, it is lost.
+      const call = await rig.steps.nextCall()
       await worker.kill()
-      for (const call of calls) call.finish(value(call.info.task))
+      call.finish(value(call.info.task))
       await elsewhere(rig, 1)
     }
-    const finished = async () => (await rig!.progress(run)).each === '9 done, 0 reused'
     const answer = async () => {
       for (;;) {
         const call = await rig!.steps.nextCall()
@@ -60,7 +61,6 @@ test(
     }
     void answer()
     const { each } = await rig.outputs(run)
-    expect(await finished()).toBe(true)
     expect(each!.values).toEqual({ total: 90, items })
     let records = 0
     const tasks = new Set<unknown>()
