@@ -1,12 +1,14 @@
-import { Context } from '@temporalio/activity'
+import { Context, getClient } from '@temporalio/activity'
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
 import { hostname } from 'node:os'
 import type { Outputs, TaskPlan } from '../plugins/api/index.js'
 import { withDescriptions } from '../plugins/loading/load.js'
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
-import { MissingArtifact, type ArtifactRef, type Digest, type FileStore } from '../store/index.js'
+import { MissingArtifact, type ArtifactRef, type Digest, type Store, type TaskRecord } from '../store/index.js'
 import type { Activities, StageRequest, TaskDone, TaskGroup } from '../workflows/types.js'
+import { inWindow } from './in-window.js'
+import { CheckpointKeeper } from './checkpoint-keeper.js'
 import { FailureCount } from './failure-count.js'
 import { ChildFailure, Crash, type Host } from './host.js'
 import type { Job } from './job.js'
@@ -14,8 +16,8 @@ import { gatherKey, planKey, plannedStage, stageParams, taskKey, type Key, type 
 import { KeyLocks, type Slots } from './slots.js'
 
 export interface Services {
-  readonly store: FileStore
-  readonly host: Host
+  readonly store: Store
+  readonly host: Pick<Host, 'run' | 'log'>
   readonly slots: Slots
   /** What plans can use without plugins. */
   readonly loaded: Loaded
@@ -30,7 +32,12 @@ const mostFailures: Readonly<Record<string, number>> = {
   // With the back-off a quarter of an hour to make space.
   OutOfDisk: 20,
   OutOfMemory: 20,
+  // As long for a store to come back.
+  NoServer: 20,
 }
+
+/** Artifacts looked up at once: one by one from the disk would be as fast, from elsewhere not. */
+const artifactsAtOnce = 8
 
 const remedies: Readonly<Record<string, string>> = {
   MissingArtifact: 'Run it again: what is missing is made anew, all else is reused.',
@@ -60,7 +67,7 @@ export function makeActivities(services: Services): Activities {
     plan,
     stage,
     outputs,
-    storeRoot: store.root,
+    store: store.location,
     threads: exclusive ? services.slots.size : 1,
   })
   const questionOf = async (request: StageRequest, { plan, planned, stage, params, known }: OpenStage) => {
@@ -117,7 +124,7 @@ export function makeActivities(services: Services): Activities {
         const record = { version: 1 as const, key, components, outputs: { values, files: {} } }
         await store.putRecord({ ...record, seconds: 0, finishedAt: now, host: hostname() })
       }
-      const found = values ?? (await store.getRecord(key))?.outputs.values
+      const found = values ?? (await store.useRecord(key))?.outputs.values
       if (!found) return { kind: 'open', question: await questionOf(request, parts) }
       if (found.approved !== true) return { kind: 'refused', ...(answer?.comment && { comment: answer.comment }) }
       // Who approved it and when is evidence: nothing that comes after depends on that.
@@ -140,6 +147,11 @@ export function makeActivities(services: Services): Activities {
       })
       return { ...done, outputs: await store.putJson('outputs', { values: outputs.values, files: outputs.files }) }
     }),
+
+    async cancelRun() {
+      const { workflowId, runId } = Context.current().info.workflowExecution!
+      await getClient().workflow.getHandle(workflowId, runId).cancel()
+    },
   }
 }
 
@@ -165,33 +177,40 @@ async function reuseOr(
   try {
     releases.push(await locks.take(key, signal))
     const before = await finished(store, key)
-    if (before) return before
+    if (before.result) return before.result
     releases.push(await slots.take(exclusive, signal))
     const begin = performance.now()
     let outputs: Outputs
     try {
-      outputs = await work((job) =>
-        host.run(job, {
-          what,
-          signal,
-          onProgress: (fraction, text) => {
-            last = { fraction, text }
-            heart.heartbeat(last)
-          },
-        }),
-      )
+      outputs = await work(async (job) => {
+        const keeper = await CheckpointKeeper.start(store, key, (text) => host.log(`${what}: ${text}`))
+        const onProgress = (fraction: number, text: string) => {
+          last = { fraction, text }
+          heart.heartbeat(last)
+          keeper.offer()
+        }
+        try {
+          return await host.run(job, { what, signal, onProgress })
+        } catch (error) {
+          await keeper.saveLast()
+          throw error
+        } finally {
+          await keeper.end()
+        }
+      })
     } catch (error) {
       // An attempt on a worker that was thought lost may have been faster, and have taken the checkpoint away.
-      const meanwhile = await finished(store, key)
-      if (!meanwhile) throw error
+      const { result } = await finished(store, key)
+      if (!result) throw error
       await store.removeCheckpoint(key)
-      return meanwhile
+      return result
     }
     const seconds = (performance.now() - begin) / 1000
     const finishedAt = new Date().toISOString()
-    await store.putRecord({ version: 1, key, components, outputs, seconds, finishedAt, host: hostname() })
+    const made = { version: 1, key, components, outputs, seconds, finishedAt, host: hostname() } as const
+    const kept = await store.putRecord(made, before.record)
     await store.removeCheckpoint(key)
-    return { done: { key, reused: false, seconds }, outputs }
+    return { done: { key, reused: false, seconds }, outputs: kept.outputs as Outputs }
   } finally {
     clearInterval(pulse)
     releases.forEach((release) => release())
@@ -199,15 +218,21 @@ async function reuseOr(
 }
 
 /** What a key's record tells, if all its artifacts are there. */
-async function finished(store: FileStore, key: Digest): Promise<{ done: TaskDone; outputs: Outputs } | undefined> {
-  const record = await store.getRecord(key)
-  if (!record || !(await everyArtifact(store, record.outputs.files))) return undefined
-  return { done: { key, reused: true, seconds: record.seconds }, outputs: record.outputs as Outputs }
+async function finished(
+  store: Store,
+  key: Digest,
+): Promise<{ readonly record: TaskRecord | undefined; readonly result?: { done: TaskDone; outputs: Outputs } }> {
+  const record = await store.useRecord(key)
+  if (!record || !(await everyArtifact(store, record.outputs.files))) return { record }
+  return {
+    record,
+    result: { done: { key, reused: true, seconds: record.seconds }, outputs: record.outputs as Outputs },
+  }
 }
 
-async function everyArtifact(store: FileStore, files: Readonly<Record<string, ArtifactRef>>): Promise<boolean> {
-  for (const ref of Object.values(files)) if (!(await store.has(ref))) return false
-  return true
+async function everyArtifact(store: Store, files: Readonly<Record<string, ArtifactRef>>): Promise<boolean> {
+  const there = await inWindow(Object.values(files), artifactsAtOnce, (ref) => store.has(ref))
+  return there.every((isThere) => isThere)
 }
 
 function checkTasks(stage: string, tasks: readonly TaskPlan[]): void {

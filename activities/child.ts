@@ -4,18 +4,22 @@ import { join } from 'node:path'
 import { Failure, type Environment, type Outputs, type RunningTask, type StageContext } from '../plugins/api/index.js'
 import { withCode } from '../plugins/loading/load.js'
 import { loadPlugins, type Loaded } from '../plugins/registry.js'
-import { FileStore } from '../store/index.js'
+import { openStore, type Store } from '../store/index.js'
 import { machineStateDirectory } from '../store/paths.js'
+import { inWindow } from './in-window.js'
 import { attemptLog } from './attempt-log.js'
 import { digestsOf, pick } from './inputs.js'
 import { onlyTask, type Job, type Message } from './job.js'
 import { plannedStage, stageParams } from './keys.js'
 
+/** A store elsewhere answers each request late, but many at once. */
+const recordsAtOnce = 16
+
 const abort = new AbortController()
 const send = (message: Message) => process.send?.(message)
 
 /** What a stage can use whatever it does: the inputs that it reads, and no others. */
-function environment({ plan }: Job, store: FileStore, loaded: Loaded, reads: readonly string[]): Environment {
+function environment({ plan }: Job, store: Store, loaded: Loaded, reads: readonly string[]): Environment {
   return {
     spec: pick(plan.inputs, reads),
     inputDigests: digestsOf(plan, reads),
@@ -28,11 +32,23 @@ function environment({ plan }: Job, store: FileStore, loaded: Loaded, reads: rea
   }
 }
 
+/** Stores that were opened: what a warm process has verified once it need not verify again. */
+const stores = new Map<string, Store>()
+
 async function work(job: Job, note: ReturnType<typeof attemptLog>): Promise<unknown> {
+  const store = stores.get(job.store) ?? (await openStore(job.store))
+  stores.set(job.store, store)
+  try {
+    return await workWith(store, job, note)
+  } finally {
+    await store.release()
+  }
+}
+
+async function workWith(store: Store, job: Job, note: ReturnType<typeof attemptLog>): Promise<unknown> {
   const loaded = await withCode(await builtIn(), job.plan.plugins)
   const planned = plannedStage(job.plan, job.stage)
   const stage = loaded.stage(planned.uses)
-  const store = new FileStore(job.storeRoot)
   const whole = async (): Promise<StageContext> => {
     const stages: Record<string, Outputs> = {}
     for (const [name, ref] of Object.entries(job.outputs)) stages[name] = (await store.readJson(ref)) as Outputs
@@ -62,14 +78,12 @@ async function work(job: Job, note: ReturnType<typeof attemptLog>): Promise<unkn
       if (!stage.plan) return await stage.run({ ...(await whole()), ...running })
       return await stage.run({ ...environment(job, store, loaded, stage.taskReads ?? []), ...running, task: job.task })
     }
-    const tasks = []
-    for (const [i, plan] of job.tasks.entries()) {
-      const key = job.keys[i]
-      if (!key) continue
+    const done = job.tasks.flatMap((plan, i) => (job.keys[i] ? [{ plan, key: job.keys[i] }] : []))
+    const tasks = await inWindow(done, recordsAtOnce, async ({ plan, key }) => {
       const record = await store.getRecord(key)
       if (!record) throw new Error(`Internal error: no record of ${plan.id}`)
-      tasks.push({ plan, outputs: record.outputs as Outputs })
-    }
+      return { plan, outputs: record.outputs as Outputs }
+    })
     if (!stage.plan) return tasks[0]!.outputs
     if (stage.gather)
       return await stage.gather({ ...(await whole()), tasks, skipped: job.skipped, scratch, threads, progress })

@@ -1,7 +1,8 @@
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
-import type { FileStore, TaskRecord } from '../store/index.js'
+import type { Store, TaskRecord } from '../store/index.js'
 import { inWords, nearest } from './differences.js'
+import { readRecords } from './inventory.js'
 import { walk, type KnownStage } from './walk.js'
 
 /** What a run of a plan would do with a stage, as far as the store tells. */
@@ -20,9 +21,8 @@ export interface StageForecast {
 }
 
 /** Looks up every key that can be known now, and says of what is not there how it differs from what is. */
-export async function forecast(plan: FrozenPlan, store: FileStore, loaded: Loaded): Promise<StageForecast[]> {
-  const records: TaskRecord[] = []
-  for await (const record of store.listRecords()) records.push(record)
+export async function forecast(plan: FrozenPlan, store: Store, loaded: Loaded): Promise<StageForecast[]> {
+  const records = [...(await readRecords(store)).values()].map(({ record }) => record)
   const stages: StageForecast[] = []
   for await (const known of walk(plan, store, loaded)) stages.push(describe(known, records))
   return stages

@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { appendFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { FailureKind } from '../plugins/api/index.js'
+import { childEnvironment } from './child-environment.js'
 import type { Job, Message } from './job.js'
 
 /** Time for a checkpoint between SIGTERM and SIGKILL: onnxruntime cannot be interrupted within a call. */
@@ -120,7 +121,10 @@ export class Host {
     const { registry } = this.options
     const child = fork(program, [], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      env: { ...process.env, ...(registry === undefined ? {} : { PUZZLEFLOW_TEST_REGISTRY: registry }) },
+      env: {
+        ...childEnvironment(process.env),
+        ...(registry === undefined ? {} : { PUZZLEFLOW_TEST_REGISTRY: registry }),
+      },
     })
     child.stderr?.on('data', (data: Buffer) => {
       const text = data.toString()
@@ -137,7 +141,8 @@ export class Host {
     return child
   }
 
-  private log(text: string): void {
+  /** Writes to the log of tasks. */
+  log(text: string): void {
     if (this.options.logFile === undefined) return
     try {
       appendFileSync(this.options.logFile, `${new Date().toISOString()} ${text.trimEnd()}\n`)

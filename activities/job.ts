@@ -7,7 +7,8 @@ interface JobBase {
   /** Name in the pipeline. */
   readonly stage: string
   readonly outputs: Readonly<Record<string, ArtifactRef>>
-  readonly storeRoot: string
+  /** Location of the store. */
+  readonly store: string
   readonly threads: number
 }
 

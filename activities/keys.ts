@@ -69,6 +69,11 @@ export const gatherKey = (parts: KeyParts, keys: readonly (Digest | null)[], tas
     skipped: tasks.filter((_, i) => keys[i] === null).map(({ id }) => id),
   })
 
+/** Key of the list of tasks behind a gathering that is recorded. */
+export function planKeyBehind({ tasks: _, skipped: __, ...components }: Components): Digest {
+  return digestJson({ ...components, kind: 'plan' })
+}
+
 const keyOf = (components: Components): Key => ({ key: digestJson(components), components })
 
 /** What changes numbers whatever the task. */

@@ -1,5 +1,9 @@
-import type { FileStore } from '../store/index.js'
+import type { Store } from '../store/index.js'
 import { buildId } from './build-id.js'
 
-/** Task queue of a store and a version of the code: checkouts may share a server. */
-export const queueOf = (store: FileStore): string => `puzzleflow-${store.id}-${buildId()}`
+/**
+ * Task queue of a store and a version of the code: checkouts may share a server.
+ * @param name  of stages with a `queue` of their own; default: of all else
+ */
+export const queueOf = (store: Store, name?: string): string =>
+  `puzzleflow-${store.id}-${buildId()}${name === undefined ? '' : `/${name}`}`

@@ -1,9 +1,16 @@
 import type { Outputs, TaskPlan } from '../plugins/api/index.js'
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan, PlannedStage } from '../spec/frozen-plan.js'
-import type { ArtifactRef, FileStore, TaskRecord } from '../store/index.js'
+import type { ArtifactRef, Store, TaskRecord } from '../store/index.js'
+import { inWindow } from './in-window.js'
 import { onlyTask } from './job.js'
 import { gatherKey, planKey, stageParams, taskKey, type Key, type KeyParts } from './keys.js'
+
+/** What is looked up of a store. */
+export type Lookup = Pick<Store, 'getRecord' | 'has' | 'putJson' | 'readJson'>
+
+/** A store elsewhere answers each request late, but many at once. */
+const recordsAtOnce = 16
 
 /** A task as the store knows it. */
 export interface KnownTask {
@@ -19,15 +26,26 @@ export type KnownStage = { readonly planned: PlannedStage } & (
   | { readonly kind: 'unplanned'; readonly key: Key }
   | {
       readonly kind: 'planned'
+      /** Of the list of its tasks, and of what becomes of them all. */
+      readonly key: Key
+      readonly last: Key
       readonly tasks: readonly KnownTask[]
       /** Present when the stage is done. */
       readonly outputs: ArtifactRef | undefined
     }
 )
 
-/** Looks up every key of a plan that can be known now, in the order of its stages. */
-export async function* walk(plan: FrozenPlan, store: FileStore, loaded: Loaded): AsyncGenerator<KnownStage> {
+/** Looks up every key of a plan that can be known now, in the order of its stages.
+ *  @param given  outputs of stages that are needed but not in the plan */
+export async function* walk(
+  plan: FrozenPlan,
+  store: Lookup,
+  loaded: Loaded,
+  given: Readonly<Record<string, ArtifactRef>> = {},
+): AsyncGenerator<KnownStage> {
   const done = new Map<string, { readonly ref: ArtifactRef; readonly value: Outputs }>()
+  for (const [name, ref] of Object.entries(given))
+    done.set(name, { ref, value: (await store.readJson(ref)) as Outputs })
   for (const planned of plan.stages) {
     const until = planned.needs.filter((need) => !done.has(need))
     if (until.length > 0) {
@@ -45,7 +63,7 @@ async function look(
   plan: FrozenPlan,
   planned: PlannedStage,
   done: ReadonlyMap<string, { readonly ref: ArtifactRef; readonly value: Outputs }>,
-  store: FileStore,
+  store: Lookup,
   loaded: Loaded,
 ): Promise<KnownStage> {
   const of = <T>(pick: (own: { readonly ref: ArtifactRef; readonly value: Outputs }) => T) =>
@@ -66,22 +84,20 @@ async function look(
   if (parts.stage.gate) {
     const task = { task: onlyTask(planned.name), key, record: own }
     const outputs = own && (await put({ values: { approved: true }, files: {} }))
-    return { planned, kind: 'planned', tasks: [task], outputs }
+    return { planned, kind: 'planned', key, last: key, tasks: [task], outputs }
   }
   const list = own?.outputs.files.tasks
   if (!list || !(await store.has(list))) return { planned, kind: 'unplanned', key }
-  const tasks: KnownTask[] = []
-  for (const task of (await store.readJson(list)) as TaskPlan[]) {
+  const tasks = await inWindow((await store.readJson(list)) as TaskPlan[], recordsAtOnce, async (task) => {
     const key = taskKey(parts, task)
-    tasks.push({ task, key, record: await store.getRecord(key.key) })
-  }
+    return { task, key, record: await store.getRecord(key.key) } satisfies KnownTask
+  })
   const all = tasks.map((task) => task.task)
-  const gathered = await store.getRecord(
-    gatherKey(
-      parts,
-      tasks.map(({ key }) => key.key),
-      all,
-    ).key,
+  const last = gatherKey(
+    parts,
+    tasks.map((own) => own.key.key),
+    all,
   )
-  return { planned, kind: 'planned', tasks, outputs: gathered && (await put(gathered.outputs)) }
+  const gathered = await store.getRecord(last.key)
+  return { planned, kind: 'planned', key, last, tasks, outputs: gathered && (await put(gathered.outputs)) }
 }

@@ -5,9 +5,10 @@ import { cpus } from 'node:os'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadPlugins, type Loaded } from '../plugins/registry.js'
-import type { FileStore } from '../store/index.js'
+import type { Store } from '../store/index.js'
 import { makeActivities } from './activities.js'
 import { Host } from './host.js'
+import { queueOf } from './queue.js'
 import { Slots } from './slots.js'
 import { workflowBundle } from './workflow-bundle.js'
 
@@ -19,7 +20,7 @@ export interface WorkerOptions {
     readonly connection: Pick<ConnectionOptions, 'address' | 'tls' | 'apiKey' | 'metadata'>
     readonly dataConverter?: DataConverter
   }
-  readonly store: FileStore
+  readonly store: Store
   readonly queue: string
   /** Tasks side by side, one thread each. Default: the number of cores. */
   readonly slots?: number
@@ -69,10 +70,10 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   }
 }
 
-/** Shuts the worker down when no workflow of its queue has run for a while. */
+/** Shuts the worker down when no search of its store has run for a while, whichever tasks it does itself. */
 async function endWhenIdle(
   worker: Worker,
-  { access: { connection: settings, namespace }, queue, log }: WorkerOptions,
+  { access: { connection: settings, namespace }, store, log }: WorkerOptions,
   seconds: number,
 ): Promise<() => Promise<void>> {
   const connection = await Connection.connect(settings)
@@ -80,7 +81,7 @@ async function endWhenIdle(
   let busy = Date.now()
   const timer = setInterval(() => {
     client.workflow
-      .count(`TaskQueue = '${queue}' AND ExecutionStatus = 'Running'`)
+      .count(`TaskQueue = '${queueOf(store)}' AND ExecutionStatus = 'Running'`)
       .then(({ count }) => {
         if (count > 0) busy = Date.now()
         else if (Date.now() - busy > seconds * 1000 && worker.getState() === 'RUNNING') {

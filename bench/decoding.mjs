@@ -1,20 +1,27 @@
-// What share of decoding is spent outside of onnxruntime's kernels: in JavaScript, in copying between it and native memory,
-// and between one kernel and the next.
+// What share of decoding is spent outside of onnxruntime's kernels.
 //   npm run build && node bench/decoding.mjs [MODEL]
-// Two decoders of one model (default: the quickstart's parent) go through each scenario in turn, one of them with
-// onnxruntime's profile. The share is 1 - (kernels of a step by the profile) / (time of a step without it), both of the
-// fastest of several passes at each position, since other work of the machine only ever adds. An event of the profile
-// lasts longer than its kernel, as shapes are written down within it: of each event is subtracted what the event of a
-// kernel lasts that does nothing. All of that counts as outside, so the share is an upper bound.
+// Three things take steps in turn, so that what else the machine does meets all of them: a decoder as it is; one with
+// onnxruntime's profile; and a graph of nodes that do nothing. Of a step is outside: what lies before the first and after
+// the last kernel in the profile (JavaScript, and copying between it and native memory), and going from node to node,
+// which is all that a node takes that does nothing. The kernels' events cannot simply be summed up: writing them down
+// takes longer than most kernels, and is within them. Times are the fastest of several passes at each position, since
+// other work of the machine only ever adds.
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { childEnvironment } from '../dist/activities/child-environment.js'
 import { Decoder, openModel } from '../dist/model/index.js'
 import { makeBlocks } from '../dist/plugins/blocks/index.js'
 import { Graph, Session } from '../dist/tensor/index.js'
 
-const passes = 8
+// As the processes run that execute tasks.
+const environment = childEnvironment(process.env)
+if (environment.GLIBC_TUNABLES !== process.env.GLIBC_TUNABLES)
+  process.exit(spawnSync(process.execPath, process.argv.slice(1), { stdio: 'inherit', env: environment }).status ?? 1)
+
+const passes = 6
 const scenarios = [
   { batch: 16, prefill: 32, generate: 64 },
   { batch: 16, prefill: 64, generate: 128 },
@@ -23,98 +30,88 @@ const folder = process.argv[2] ?? join(dirname(dirname(fileURLToPath(import.meta
 const model = await openModel(folder, makeBlocks())
 const scratch = mkdtempSync(join(tmpdir(), 'puzzleflow-decoding-'))
 
-const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length
-
 /** Mean over positions of the least that was seen at each; the first pass warms up. */
 function fastest(values, positions) {
   const least = Array(positions).fill(Infinity)
   values.slice(positions).forEach((value, i) => (least[i % positions] = Math.min(least[i % positions], value)))
-  return mean(least)
+  return least.reduce((a, b) => a + b, 0) / positions
 }
 
-/** Of every run in a profile: milliseconds in kernels, and their number. */
-function kernelsOfRuns(part) {
-  const file = join(
-    scratch,
-    readdirSync(scratch).find((name) => name.startsWith(part)),
-  )
-  const events = JSON.parse(readFileSync(file, 'utf8')).sort((a, b) => a.ts - b.ts)
-  rmSync(file)
-  const runs = events
-    .filter(({ name }) => name === 'model_run')
-    .map(({ ts, dur }) => ({ end: ts + dur, ms: 0, count: 0 }))
+/** Of every step in the profile, in milliseconds: from the first kernel to the last, and the sum of the kernels' events. */
+function profiledSteps() {
+  const name = readdirSync(scratch).find((file) => file.startsWith('decoding-step'))
+  const events = JSON.parse(readFileSync(join(scratch, name), 'utf8')).sort((a, b) => a.ts - b.ts)
+  const ends = events.filter((event) => event.name === 'model_run').map(({ ts, dur }) => ts + dur)
+  const steps = ends.map(() => ({ first: Infinity, last: 0, sum: 0, nodes: 0 }))
   let at = 0
   for (const { cat, name, ts, dur } of events) {
     if (cat !== 'Node' || !name.endsWith('_kernel_time')) continue
-    while (ts > runs[at].end) at++
-    runs[at].ms += dur / 1000
-    runs[at].count++
+    while (ts > ends[at]) at++
+    const step = steps[at]
+    step.first = Math.min(step.first, ts)
+    step.last = Math.max(step.last, ts + dur)
+    step.sum += dur / 1000
+    step.nodes++
   }
-  return runs
+  return steps.map(({ first, last, sum, nodes }) => ({ inside: (last - first) / 1000, sum, nodes }))
 }
 
-/** Milliseconds of the profile's event of a kernel that does nothing: another shape for the same elements. */
-async function emptyEvent() {
-  const [a, b] = [
-    [16, 6, 1, 32],
-    [16, 1, 6, 32],
-  ]
+/** A graph of nodes that do nothing at all: each passes its input on, uncopied. */
+async function idleNodes(count) {
   const g = new Graph()
-  let x = g.input('x', 'float32', a)
-  for (let i = 0; i < 400; i++) x = g.reshape(x, i % 2 === 1 ? a : b)
+  let x = g.input('x', 'float32', [16, 192])
+  for (let i = 0; i < count; i++) x = g.stopGradient(x)
   g.output('y', x)
-  const session = await Session.create(g, { optimisation: 'disabled', profile: join(scratch, 'empty') })
-  const feeds = { x: { dtype: 'float32', dims: a, data: new Float32Array(16 * 6 * 32) } }
-  for (let i = 0; i < 60; i++) await session.run(feeds)
-  session.endProfiling()
-  await session.release()
-  const runs = kernelsOfRuns('empty').slice(10)
-  return Math.min(...runs.map(({ ms, count }) => ms / count))
+  const session = await Session.create(g, { optimisation: 'disabled' })
+  const feeds = { x: { dtype: 'float32', dims: [16, 192], data: new Float32Array(16 * 192) } }
+  return { run: () => session.run(feeds), release: () => session.release() }
 }
 
-/** Time of every step of a pass. */
-async function timeSteps(decoder, { batch, prefill, generate }, times) {
+/** Runs, and notes the milliseconds. */
+async function timed(times, run) {
+  const begin = performance.now()
+  const result = await run()
+  times.push(performance.now() - begin)
+  return result
+}
+
+async function measure({ batch, prefill, generate }) {
+  const plain = await Decoder.create(model, { batch })
+  const profiled = await Decoder.create(model, { batch, profile: join(scratch, 'decoding') })
+  const [few, many] = [await idleNodes(100), await idleNodes(600)]
+  const times = { plain: [], profiled: [], few: [], many: [] }
   const prompt = Int32Array.from({ length: batch * prefill }, (_, i) => (i * 7919) % model.config.vocabulary)
-  let { best } = await decoder.prefill(prompt)
-  for (let n = 1; n < generate; n++) {
-    const begin = performance.now()
-    best = (await decoder.step(best)).best
-    times.push(performance.now() - begin)
-  }
-}
-
-async function measure(scenario) {
-  const event = await emptyEvent()
-  const plain = await Decoder.create(model, { batch: scenario.batch })
-  const profiled = await Decoder.create(model, { batch: scenario.batch, profile: join(scratch, 'decoding') })
-  const times = []
   for (let pass = 0; pass <= passes; pass++) {
-    await timeSteps(plain, scenario, times)
-    await timeSteps(profiled, scenario, [])
+    let { best } = await plain.prefill(prompt)
+    await profiled.prefill(prompt)
+    for (let n = 1; n < generate; n++) {
+      await timed(times.profiled, () => profiled.step(best))
+      await timed(times.few, few.run)
+      await timed(times.many, many.run)
+      best = (await timed(times.plain, () => plain.step(best))).best
+    }
   }
-  await plain.release()
-  await profiled.release()
-  const runs = kernelsOfRuns('decoding-step')
-  const positions = scenario.generate - 1
-  const step = fastest(times, positions)
-  const events = fastest(
-    runs.map(({ ms }) => ms),
-    positions,
-  )
-  const kernels = events - runs[0].count * event
-  return { step, nodes: runs[0].count, event, events, kernels, share: 1 - kernels / step }
+  for (const one of [plain, profiled, few, many]) await one.release()
+  const steps = profiledSteps()
+  for (const file of readdirSync(scratch)) rmSync(join(scratch, file))
+
+  const of = (values) => fastest(values, generate - 1)
+  const { nodes } = steps[0]
+  const step = of(times.plain)
+  const around = of(steps.map(({ inside }, i) => times.profiled[i] - inside))
+  const between = (nodes * (of(times.many) - of(times.few))) / 500
+  return { step, around, between, nodes, events: of(steps.map(({ sum }) => sum)), share: (around + between) / step }
 }
 
-const columns = ['batch', 'prefill', 'generate', 'step, ms', 'kernels', 'their events, ms', 'of an empty one, µs']
-const rows = []
+const columns = ['batch', 'prefill', 'generate', 'step, ms', 'around kernels, ms', 'nodes', 'between kernels, ms']
+console.log(`| ${[...columns, 'events of kernels, ms', 'share outside'].join(' | ')} |`)
+console.log(`|${' ---: |'.repeat(columns.length + 2)}`)
 try {
-  for (const scenario of scenarios) rows.push({ ...scenario, ...(await measure(scenario)) })
+  for (const scenario of scenarios) {
+    const { step, around, between, nodes, events, share } = await measure(scenario)
+    const numbers = [step.toFixed(2), around.toFixed(2), nodes, between.toFixed(2), events.toFixed(2)]
+    console.log(`| ${[...Object.values(scenario), ...numbers, `${(share * 100).toFixed(1)} %`].join(' | ')} |`)
+  }
 } finally {
   rmSync(scratch, { recursive: true })
-}
-console.log(`| ${[...columns, 'in kernels, ms', 'share outside'].join(' | ')} |`)
-console.log(`|${' ---: |'.repeat(columns.length + 2)}`)
-for (const { batch, prefill, generate, step, nodes, event, events, kernels, share } of rows) {
-  const numbers = [step.toFixed(2), nodes, events.toFixed(2), (event * 1000).toFixed(2), kernels.toFixed(2)]
-  console.log(`| ${[batch, prefill, generate, ...numbers, `${(share * 100).toFixed(1)} %`].join(' | ')} |`)
 }

@@ -1,13 +1,13 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { existsSync, statSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname } from 'node:path'
 import { Failure } from '../plugins/api/index.js'
 import { allowing, type Allowed } from '../plugins/loading/allowed.js'
 import { compileSpec } from '../spec/plan.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { Registry } from '../spec/registry.js'
 import { configuredAddress } from '../server/index.js'
-import { FileStore } from '../store/index.js'
+import { openStore as openStoreAt, type Store } from '../store/index.js'
 import { BadSpec, explain } from './explain.js'
 import { readSettings } from './settings.js'
 import { specRegistry } from './spec-registry.js'
@@ -22,7 +22,10 @@ export interface Common {
 export const common = (command: Command): Command =>
   command
     .option('--json', 'one JSON document on stdout, and nothing else there')
-    .option('--store <dir>', 'where artifacts and records are kept (PUZZLEFLOW_STORE)')
+    .option(
+      '--store <place>',
+      'where artifacts and records are kept: a folder or s3://bucket/prefix (PUZZLEFLOW_STORE)',
+    )
     .option('--address <host:port>', 'of a Temporal server (TEMPORAL_ADDRESS)')
 
 /** Options of commands that read a spec. */
@@ -49,11 +52,12 @@ export const log = (line: string): void => void process.stderr.write(`${line}\n`
 export const print = (text: string): void => void process.stdout.write(`${text}\n`)
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2))
 
-export function openStore({ store }: Common): FileStore {
-  const location = store ?? process.env.PUZZLEFLOW_STORE ?? readSettings().store
-  if (location?.startsWith('s3://'))
-    throw new Failure('NoServer', 'Stores in S3 are not supported yet', { remedy: 'Give a folder: --store DIR.' })
-  const opened = location === undefined ? new FileStore() : new FileStore(resolve(location))
+/** The store that the user names, here or in settings files, or the one in the user's state directory. */
+export async function openStore({ store }: Common): Promise<Store> {
+  const settings = readSettings()
+  // By way of the environment it reaches the worker and its child processes too.
+  if (settings.cacheBytes !== undefined) process.env.PUZZLEFLOW_CACHE_BYTES ??= String(settings.cacheBytes)
+  const opened = await openStoreAt(store ?? process.env.PUZZLEFLOW_STORE ?? settings.store)
   // A store that is not there yet is an empty one, unless it could never be there.
   let existing = opened.root
   while (!existsSync(existing)) existing = dirname(existing)

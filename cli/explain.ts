@@ -51,6 +51,7 @@ function reportOf(error: unknown): ErrorReport {
   switch (last?.name) {
     case 'ApplicationFailure': {
       const { type = '', message, details } = last as Wrapped
+      if (type === 'Cancelled') return cancelled
       const remedy = details?.[0]?.remedy
       if (type in exitCodes) return as(type as FailureKind, message, remedy)
       return as('TaskFailed', `A task failed for good: ${message}`, remedy)
@@ -61,7 +62,7 @@ function reportOf(error: unknown): ErrorReport {
       return as('TaskFailed', `${activityId ?? 'The run'} took longer than it may: ${last.message}`, remedy)
     }
     case 'CancelledFailure':
-      return { kind: 'Cancelled', exitCode: 130, message: 'The run was cancelled.' }
+      return cancelled
     case 'TerminatedFailure':
       return as('TaskFailed', `The run was terminated: ${last.message}`, 'The same command starts it again.')
     default:
@@ -72,6 +73,8 @@ function reportOf(error: unknown): ErrorReport {
       }
   }
 }
+
+const cancelled: ErrorReport = { kind: 'Cancelled', exitCode: 130, message: 'The run was cancelled.' }
 
 interface Wrapped extends Error {
   readonly type?: string

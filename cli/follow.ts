@@ -1,7 +1,8 @@
 import { type Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client'
+import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js'
 import { Failure } from '../plugins/api/index.js'
 import { connect, pause } from '../server/index.js'
-import type { FileStore } from '../store/index.js'
+import type { Store } from '../store/index.js'
 import type { SearchProgress, SearchResult } from '../workflows/types.js'
 import { log } from './common.js'
 import { readRun, type RunDocument } from './runs.js'
@@ -13,7 +14,7 @@ import { ensureWorker } from './workers.js'
  * @throws what made the run fail
  */
 export async function follow(
-  store: FileStore,
+  store: Store,
   run: string,
   address: string,
   findServer: () => Promise<string>,
@@ -37,7 +38,7 @@ const away = [1, 4, 14]
 const isAway = (error: unknown): boolean =>
   error instanceof Error && ((isGrpcServiceError(error) && away.includes(error.code)) || isAway(error.cause))
 
-async function followAt(client: Client, store: FileStore, run: string, address: string): Promise<RunDocument> {
+async function followAt(client: Client, store: Store, run: string, address: string): Promise<RunDocument> {
   const document = await readRun(store, run)
   const handle = client.workflow.getHandle(document.workflowId)
   let over = false
@@ -80,7 +81,9 @@ export async function progressOf(client: Client, workflowId: string): Promise<Se
     // Without a worker nobody answers: not for long.
     const query = () => client.workflow.getHandle(workflowId).query<SearchProgress>('progress')
     return await client.withDeadline(Date.now() + 3000, query)
-  } catch {
+  } catch (error) {
+    // The answer is there, and cannot be decrypted.
+    if (error instanceof Failure) throw error
     // No worker answers yet, or the workflow is just starting.
     return undefined
   }
@@ -90,11 +93,12 @@ export async function progressOf(client: Client, workflowId: string): Promise<Se
 async function troubles(client: Client, workflowId: string): Promise<string[]> {
   try {
     const { raw } = await client.workflow.getHandle(workflowId).describe()
-    const own = (raw.pendingActivities ?? []).flatMap(({ activityId, attempt, lastFailure }) =>
-      lastFailure ? [`${activityId} failed, attempt ${attempt} follows: ${lastFailure.message}`] : [],
-    )
+    const own = (raw.pendingActivities ?? []).map(async ({ activityId, attempt, lastFailure }) => {
+      const failure = await decodeOptionalFailureToOptionalError(client.options.loadedDataConverter, lastFailure)
+      return failure ? [`${activityId} failed, attempt ${attempt} follows: ${failure.message}`] : []
+    })
     const children = (raw.pendingChildren ?? []).map((child) => troubles(client, child.workflowId ?? ''))
-    return [...own, ...(await Promise.all(children)).flat()]
+    return (await Promise.all([...own, ...children])).flat()
   } catch {
     return []
   }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
+import { artifactCommands } from './commands/artifacts.js'
 import { codecCommand } from './commands/codec.js'
 import { controlCommands } from './commands/control.js'
 import { explainCommand } from './commands/explain.js'
@@ -30,6 +31,7 @@ explainCommand(program)
 modelCommands(program)
 controlCommands(program)
 pluginCommands(program)
+artifactCommands(program)
 codecCommand(program)
 // Whoever reads may have had enough: `puzzleflow scores RUN | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))

@@ -2,11 +2,11 @@ import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import type { JsonObject, Outputs } from '../plugins/api/index.js'
 import { Failure } from '../plugins/api/index.js'
-import type { FileStore } from '../store/index.js'
+import type { Store } from '../store/index.js'
 import type { RunDocument } from './runs.js'
 
 /** Outputs of a run's stages. */
-export async function outputsOf(store: FileStore, document: RunDocument): Promise<Record<string, Outputs>> {
+export async function outputsOf(store: Store, document: RunDocument): Promise<Record<string, Outputs>> {
   if (!document.outputs)
     throw new Failure('InvalidInput', `The run "${document.run}" has no result yet`, {
       remedy: `See where it stands with \`puzzleflow status ${document.run}\`, or go on with \`puzzleflow run\`.`,
@@ -18,7 +18,7 @@ export async function outputsOf(store: FileStore, document: RunDocument): Promis
 }
 
 /** The result of a run: what a stage left as file `result`, or the values of all stages. */
-export async function resultOf(store: FileStore, document: RunDocument): Promise<JsonObject> {
+export async function resultOf(store: Store, document: RunDocument): Promise<JsonObject> {
   const outputs = await outputsOf(store, document)
   const head = { run: document.run, specDigest: document.specDigest }
   const result = Object.values(outputs).find(({ files }) => files.result)?.files.result
@@ -28,7 +28,7 @@ export async function resultOf(store: FileStore, document: RunDocument): Promise
 
 /** Writes what a user keeps of a run to `runs/RUN`: result.json, the report, the exported child. */
 export async function writeOutcome(
-  store: FileStore,
+  store: Store,
   document: RunDocument,
 ): Promise<{ folder: string; report?: string; child?: string }> {
   const folder = resolve('runs', document.run)

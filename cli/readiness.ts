@@ -5,14 +5,15 @@ import { needsWithPlugins } from '../plugins/loading/ask.js'
 import type { Loaded } from '../plugins/registry.js'
 import { checkResources, needsOf } from '../plugins/resources.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
-import type { FileStore } from '../store/index.js'
+import type { Store } from '../store/index.js'
 
 /**
  * What must be so before a run begins: the store can be written, and disk and memory hold what its stages need that are
  * not done yet.
  * @throws Failure NoServer, OutOfDisk or OutOfMemory
  */
-export async function checkReadiness(plan: FrozenPlan, store: FileStore, loaded: Loaded): Promise<void> {
+export async function checkReadiness(plan: FrozenPlan, store: Store, loaded: Loaded): Promise<void> {
+  const isElsewhere = store.location !== store.root
   const left = new Map<string, number>()
   for await (const known of walk(plan, store, loaded))
     if (known.kind === 'planned') {
@@ -23,7 +24,8 @@ export async function checkReadiness(plan: FrozenPlan, store: FileStore, loaded:
   const all = fromPlugins ? await needsWithPlugins(plan) : await needsOf(plan, loaded.blocks)
   const needs = all.flatMap(({ stage, disk, memory }) => {
     const share = left.get(stage) ?? 1
-    return share > 0 ? [{ stage, disk: disk * share, memory }] : []
+    // What goes to a store elsewhere passes this machine's disk, within the bound of the cache.
+    return share > 0 ? [{ stage, disk: isElsewhere ? 0 : disk * share, memory }] : []
   })
   checkResources(store.root, needs)
   try {

@@ -5,7 +5,7 @@ import { queueOf } from '../activities/queue.js'
 import { Failure } from '../plugins/api/index.js'
 import { sealed } from '../server/index.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
-import type { ArtifactRef, FileStore } from '../store/index.js'
+import type { ArtifactRef, Store } from '../store/index.js'
 import type { SearchInput } from '../workflows/types.js'
 
 /** What the store keeps of a run. */
@@ -17,6 +17,8 @@ export interface RunDocument {
   readonly plan: ArtifactRef
   readonly workflowId: string
   readonly startedAt: string
+  /** Outputs of stages that are needed but not in the plan. */
+  readonly given?: Readonly<Record<string, ArtifactRef>>
   /** Outputs of all stages, when it is done. */
   readonly outputs?: Readonly<Record<string, ArtifactRef>>
 }
@@ -24,14 +26,14 @@ export interface RunDocument {
 const modelKey = defineSearchAttributeKey('PuzzleModel', 'KEYWORD')
 const specKey = defineSearchAttributeKey('PuzzleSpec', 'KEYWORD')
 
-export const workflowIdOf = (store: FileStore, run: string): string => `puzzleflow-${store.id}/${run}`
+export const workflowIdOf = (store: Store, run: string): string => `puzzleflow-${store.id}/${run}`
 
-export async function readRun(store: FileStore, run: string): Promise<RunDocument> {
+export async function readRun(store: Store, run: string): Promise<RunDocument> {
   if (!/^[\w.-]+$/.test(run)) throw new Failure('InvalidInput', `"${run}" is no name of a run`)
   const found = (await store.getDocument(`runs/${run}`)) as RunDocument | undefined
   if (found) return found
   const known = (await store.listDocuments('runs')).map((name) => basename(name))
-  throw new Failure('InvalidInput', `There is no run "${run}" in the store ${store.root}`, {
+  throw new Failure('InvalidInput', `There is no run "${run}" in the store ${store.location}`, {
     remedy: known.length > 0 ? `Known: ${known.join(', ')}.` : 'Start one with `puzzleflow run SPEC`.',
   })
 }
@@ -59,7 +61,7 @@ export interface StartOptions {
  *  @throws Failure InvalidInput when the run runs another plan */
 export async function startRun(
   client: Client,
-  store: FileStore,
+  store: Store,
   run: string,
   plan: FrozenPlan,
   { heartbeat, concurrency, given = {} }: StartOptions = {},
@@ -89,6 +91,7 @@ export async function startRun(
     plan: ref,
     workflowId,
     startedAt: new Date().toISOString(),
+    ...(Object.keys(given).length === 0 ? {} : { given }),
   }
   let started = true
   const begin = () =>

@@ -3,7 +3,7 @@ import { Failure } from '../plugins/api/index.js'
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import { digestJson } from '../store/digest.js'
-import type { ArtifactRef, FileStore } from '../store/index.js'
+import type { ArtifactRef, Store } from '../store/index.js'
 
 /** Stages that a user asks for; all by default. */
 export interface Selection {
@@ -27,7 +27,7 @@ export interface SelectedPlan {
 export async function selectStages(
   plan: FrozenPlan,
   selection: Selection,
-  store: FileStore,
+  store: Store,
   loaded: Loaded,
 ): Promise<SelectedPlan> {
   const { from, until, only } = selection

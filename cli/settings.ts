@@ -13,6 +13,8 @@ export interface Settings {
   /** A folder, absolute, or `s3://…`. */
   readonly store?: string
   readonly address?: string
+  /** Bound of the local cache in front of a store in S3. */
+  readonly cacheBytes?: number
   /** Of both files. */
   readonly allowPlugins: readonly AllowEntry[]
 }
@@ -34,9 +36,11 @@ export function readSettings(places = settingsPlaces()): Settings {
   const files = places.filter((file) => existsSync(file)).map(readFile)
   const store = files.find((file) => file.store !== undefined)?.store
   const address = files.find((file) => file.address !== undefined)?.address
+  const cacheBytes = files.find((file) => file.cacheBytes !== undefined)?.cacheBytes
   return {
     ...(store === undefined ? {} : { store }),
     ...(address === undefined ? {} : { address }),
+    ...(cacheBytes === undefined ? {} : { cacheBytes }),
     allowPlugins: files.flatMap(({ allowPlugins }) => allowPlugins),
   }
 }
@@ -54,16 +58,19 @@ function readFile(file: string): Settings {
   const {
     store,
     address,
+    cache,
     allowPlugins = [],
   } = data as {
     store?: string
     address?: string
+    cache?: number
     allowPlugins?: readonly string[]
   }
   const folder = dirname(file)
   return {
     ...(store === undefined ? {} : { store: store.startsWith('s3://') ? store : resolve(folder, store) }),
     ...(address === undefined ? {} : { address }),
+    ...(cache === undefined ? {} : { cacheBytes: cache }),
     allowPlugins: allowPlugins.map((text) => ({ text, folder })),
   }
 }

@@ -7,7 +7,7 @@ import { check, lock } from 'proper-lockfile'
 import { buildId } from '../activities/build-id.js'
 import { Failure } from '../plugins/api/index.js'
 import { answers, commandLine, endProcess } from '../server/index.js'
-import type { FileStore } from '../store/index.js'
+import type { Store } from '../store/index.js'
 import { log } from './common.js'
 
 /** The worker of a store, as it describes itself in the store. */
@@ -18,13 +18,14 @@ interface WorkerState {
   readonly address: string
 }
 
-// Workers of different versions serve different searches.
-const lockFile = (store: FileStore) => join(store.root, `worker-${buildId()}.lock`)
-const stateFile = (store: FileStore) => join(store.root, `worker-${buildId()}.json`)
-const lockOptions = (store: FileStore) => ({ realpath: false, lockfilePath: lockFile(store), stale: 10_000 })
+// Workers of different versions serve different searches; on a shared folder each machine has one of its own.
+const place = (store: Store) => join(store.root, `worker-${buildId()}-${hostname()}`)
+const lockFile = (store: Store) => `${place(store)}.lock`
+const stateFile = (store: Store) => `${place(store)}.json`
+const lockOptions = (store: Store) => ({ realpath: false, lockfilePath: lockFile(store), stale: 10_000 })
 
-/** Holds the place of the store's worker. @returns undefined when another process does */
-export async function claimWorker(store: FileStore, address: string): Promise<(() => Promise<void>) | undefined> {
+/** Holds the place of the store's worker on this machine. @returns undefined when another process does */
+export async function claimWorker(store: Store, address: string): Promise<(() => Promise<void>) | undefined> {
   mkdirSync(store.root, { recursive: true })
   await workerOf(store) // gives up the place of a dead one
   let release
@@ -41,7 +42,7 @@ export async function claimWorker(store: FileStore, address: string): Promise<((
 }
 
 /** The process that holds the place of the store's worker; the place of one that was killed here is given up at once. */
-async function workerOf(store: FileStore): Promise<WorkerState | 'unknown' | undefined> {
+async function workerOf(store: Store): Promise<WorkerState | 'unknown' | undefined> {
   if (!(await check(store.root, lockOptions(store)).catch(() => false))) return undefined
   let state: WorkerState
   try {
@@ -57,14 +58,14 @@ async function workerOf(store: FileStore): Promise<WorkerState | 'unknown' | und
 }
 
 /** Starts a detached worker unless one serves the store. @throws Failure NoServer when it serves the store for another server */
-export async function ensureWorker(store: FileStore, address: string): Promise<void> {
+export async function ensureWorker(store: Store, address: string): Promise<void> {
   const found = await workerOf(store)
   if (found === 'unknown' || found?.address === address) return
   if (found) {
     if (found.host !== hostname() || (await answers(found.address)))
       throw new Failure(
         'NoServer',
-        `The store ${store.root} is served for the server at ${found.address} (worker: process ${found.pid} on ${found.host})`,
+        `The store ${store.location} is served for the server at ${found.address} (worker: process ${found.pid} on ${found.host})`,
         { remedy: `Give --address ${found.address}, end that worker, or choose another store with --store.` },
       )
     log(`The worker ${found.pid} waits for a server that is gone: it is replaced.`)
@@ -76,7 +77,7 @@ export async function ensureWorker(store: FileStore, address: string): Promise<v
   const program = fileURLToPath(new URL('./main.js', import.meta.url))
   const child = spawn(
     process.execPath,
-    [program, 'worker', '--store', store.root, '--address', address, '--idle', '60'],
+    [program, 'worker', '--store', store.location, '--address', address, '--idle', '60', '--unless-served'],
     { detached: true, stdio: ['ignore', output, output] },
   )
   closeSync(output)

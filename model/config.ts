@@ -43,9 +43,13 @@ export interface ModelConfig {
   readonly blocks: readonly LayerBlocks[]
 }
 
-/** What block types may know of a layer. */
+/** What block types may know of a layer. In a child the layer's blocks have sizes of their own. */
 export function layerFacts(config: ModelConfig, layer: number): LayerFacts {
-  const { layers, hidden, heads, kvHeads, headDim, intermediate, attentionBias, mlpBias, normEps } = config
+  const { layers, hidden, heads, headDim, attentionBias, mlpBias, normEps } = config
+  const { attention, ffn } = config.blocks[layer]!
+  const usual = parentBlocks(config)
+  const kvHeads = attention.block === usual.attention.block ? Number(attention.params.kvHeads) : config.kvHeads
+  const intermediate = ffn.block === usual.ffn.block ? Number(ffn.params.width) : config.intermediate
   return { layer, layers, hidden, heads, kvHeads, headDim, intermediate, attentionBias, mlpBias, normEps }
 }
 

@@ -6,12 +6,21 @@ import { layerFacts } from './config.js'
 /** Slots by which the buffers of per-token state grow. */
 const growth = 32
 
-/** State of one slot in JavaScript's memory. */
-interface Buffer {
+/** State that grows by a row a token, as it lies in the memory of all such state. */
+interface Rows {
+  /** Rows of a token: batch * heads. */
+  readonly count: number
+  readonly dim: number
+  /** Where [count, capacity, dim] begins. */
+  start: number
+}
+
+interface State {
   readonly name: string
   readonly shape: StateShape
-  /** Of per-token state: what is used of it is [batch, heads, capacity, dim], from its beginning. */
-  memory: Float32Array
+  /** Elements of one token, or of the whole state. */
+  readonly size: number
+  readonly rows: Rows | undefined
 }
 
 /**
@@ -23,15 +32,20 @@ export class DecodingState {
   position = 0
   /** Slots of the buffers; more than there are tokens. */
   capacity = 0
+  private readonly inputs: Record<string, Tensor> = {}
+  private readonly states: readonly State[]
   private mask = new Float32Array(0)
-  private inputs: Record<string, Tensor> = {}
-  private readonly buffers: readonly Buffer[]
+  private memory = new Float32Array(0)
 
   constructor(
     model: Model,
     private readonly batch: number,
   ) {
-    this.buffers = stateShapes(model).map(({ name, shape }) => ({ name, shape, memory: new Float32Array(0) }))
+    this.states = stateShapes(model).map(({ name, shape }) => {
+      const rows =
+        shape.kind === 'per-token' ? { count: batch * shape.shape[0], dim: shape.shape[1], start: 0 } : undefined
+      return { name, shape, size: batch * shape.shape.reduce((n, d) => n * d, 1), rows }
+    })
   }
 
   /** Forgets all tokens. */
@@ -52,34 +66,30 @@ export class DecodingState {
    */
   append(outputs: Float32Array | Readonly<Record<string, Tensor>>, length: number): void {
     if (this.position + length > this.capacity) this.grow(this.position + length)
-    let start = 0
-    for (const { name, shape, memory } of this.buffers) {
-      const size = this.batch * shape.shape.reduce((n, d) => n * d, shape.kind === 'per-token' ? length : 1)
-      const rows =
+    let begin = 0
+    for (const { name, shape, size, rows } of this.states) {
+      const end = begin + (rows ? size * length : size)
+      const data =
         outputs instanceof Float32Array
-          ? outputs.subarray(start, start + size)
+          ? outputs.subarray(begin, end)
           : (outputs[`state.${name}`]!.data as Float32Array)
-      start += size
-      if (shape.kind === 'per-token') this.write(memory, rows, length, shape.shape)
-      else this.inputs[`past.${name}`] = { dtype: 'float32', dims: [this.batch, ...shape.shape], data: rows }
+      begin = end
+      if (rows) this.write(data, rows, length)
+      else this.inputs[`past.${name}`] = { dtype: 'float32', dims: [this.batch, ...shape.shape], data }
     }
     this.mask.fill(0, this.position, this.position + length)
     this.position += length
   }
 
   /** New rows [batch, heads, length, dim] behind those that are there. */
-  private write(
-    to: Float32Array,
-    rows: Float32Array,
-    length: number,
-    [heads, dim]: readonly [heads: number, dim: number],
-  ): void {
+  private write(data: Float32Array, { count, dim, start }: Rows, length: number): void {
+    const { memory, capacity, position } = this
     let from = 0
-    for (let head = 0; head < this.batch * heads; head++) {
-      const start = (head * this.capacity + this.position) * dim
-      const end = start + length * dim
+    for (let row = 0; row < count; row++) {
+      const first = start + (row * capacity + position) * dim
+      const end = first + length * dim
       // Rows of one token are too short for a call of `set` each: this takes half the time.
-      for (let i = start; i < end; i++, from++) to[i] = rows[from]!
+      for (let i = first; i < end; i++, from++) memory[i] = data[from]!
     }
   }
 
@@ -89,24 +99,29 @@ export class DecodingState {
     this.capacity = Math.ceil((tokens + 1) / growth) * growth
     this.mask = new Float32Array(this.capacity).fill(-1e9, this.position)
     this.inputs.mask = { dtype: 'float32', dims: [this.capacity], data: this.mask }
-    for (const buffer of this.buffers) {
-      if (buffer.shape.kind !== 'per-token') continue
-      const [heads, dim] = buffer.shape.shape
-      const rows = this.batch * heads
-      const size = rows * this.capacity * dim
-      const from = buffer.memory
-      const to = from.length < size ? new Float32Array(size) : from
-      // From the last row to the first: each moves to a higher place, maybe of the same memory.
-      for (let row = rows - 1; row >= 0; row--) {
-        const [source, target] = [row * before * dim, row * this.capacity * dim]
-        const held = from.subarray(source, source + this.position * dim)
-        to.set(held, target)
+    const growing = this.states.flatMap(({ name, shape, rows }) => (rows ? [{ name, shape, rows }] : []))
+    const size = growing.reduce((n, { rows }) => n + rows.count * rows.dim, 0) * this.capacity
+    const from = this.memory
+    // One memory for all: the system can give it large pages, which writing a row here and there gains from.
+    if (from.length < size) this.memory = new Float32Array(size)
+    const to = this.memory
+    let next = size
+    // From the last row to the first: each moves to a higher place, maybe of the same memory.
+    for (const { name, shape, rows } of growing.reverse()) {
+      const { count, dim, start } = rows
+      next -= count * dim * this.capacity
+      rows.start = next
+      for (let row = count - 1; row >= 0; row--) {
+        const [source, target] = [start + row * before * dim, next + row * this.capacity * dim]
+        to.set(from.subarray(source, source + this.position * dim), target)
         // A slot that is masked out counts 0 times what is in it, which must be finite.
         to.fill(0, target + tokens * dim, target + this.capacity * dim)
       }
-      buffer.memory = to
-      const dims = [this.batch, heads, this.capacity, dim]
-      this.inputs[`past.${buffer.name}`] = { dtype: 'float32', dims, data: to.subarray(0, size) }
+      this.inputs[`past.${name}`] = {
+        dtype: 'float32',
+        dims: [this.batch, shape.shape[0], this.capacity, dim],
+        data: to.subarray(next, next + count * dim * this.capacity),
+      }
     }
   }
 }

@@ -11,7 +11,7 @@ export interface Access {
   /** Address, TLS, API key: of Temporal's own environment variables and profile file. */
   readonly connection: Pick<ConnectionOptions, 'address' | 'tls' | 'apiKey' | 'metadata'>
   /** Encrypts payloads, where the user gave a key. */
-  readonly dataConverter?: DataConverter
+  readonly dataConverter: DataConverter
 }
 
 /** The address that the environment or Temporal's profile file names, if any. */
@@ -22,9 +22,8 @@ const isPlain = (address: string) => /^(127\.|localhost:|\[::1\])/.test(address)
 
 /** @param address  of a server; our own is reached plainly, others as environment and profile file say */
 export function accessTo(address: string): Access {
-  const converter = payloadConverter()
-  const encrypted = converter === undefined ? {} : { dataConverter: converter }
-  if (isPlain(address)) return { address, namespace: 'default', connection: { address }, ...encrypted }
+  const dataConverter = payloadConverter()
+  if (isPlain(address)) return { address, namespace: 'default', connection: { address }, dataConverter }
   const { namespace = 'default', connectionOptions } = toClientOptions(profile())
   const { tls, apiKey, metadata } = connectionOptions
   const connection = {
@@ -33,7 +32,7 @@ export function accessTo(address: string): Access {
     ...(apiKey === undefined ? {} : { apiKey }),
     ...(metadata === undefined ? {} : { metadata: metadata as Record<string, string> }),
   }
-  return { address, namespace, connection, ...encrypted }
+  return { address, namespace, connection, dataConverter }
 }
 
 function profile(): ReturnType<typeof loadClientConfigProfile> {
@@ -54,13 +53,14 @@ export const openConnection = (address: string, connectTimeout = 10_000): Promis
 /** A client of a server. @throws Failure NoServer */
 export async function connect(address: string): Promise<Client> {
   const { namespace, dataConverter } = accessTo(address)
+  let connection: Connection
   try {
-    const connection = await openConnection(address, 3000)
-    return new Client({ connection, namespace, ...(dataConverter && { dataConverter }) })
+    connection = await openConnection(address, 3000)
   } catch (error) {
     throw new Failure('NoServer', `No Temporal server answers at ${address}`, {
       remedy: 'Start it, or leave the address out.',
       cause: error,
     })
   }
+  return new Client({ connection, namespace, dataConverter })
 }

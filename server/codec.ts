@@ -2,8 +2,9 @@ import type { DataConverter, Payload, PayloadCodec } from '@temporalio/common'
 import proto from '@temporalio/proto'
 import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { Failure } from '../plugins/api/index.js'
+import { packageRoot } from '../store/paths.js'
 
 const encoding = 'binary/encrypted'
 /** Names the file with the key; the key itself is never in a setting. */
@@ -37,9 +38,9 @@ export class EncryptingCodec implements PayloadCodec {
 
   async decode(payloads: Payload[]): Promise<Payload[]> {
     return payloads.map((payload) => {
-      const { metadata, data } = payload
-      if (!metadata?.encoding || Buffer.from(metadata.encoding).toString() !== encoding || !data) return payload
-      const key = Buffer.from(metadata.key ?? []).toString()
+      const key = keyOf(payload)
+      const { data } = payload
+      if (key === undefined || !data) return payload
       if (key !== this.keyId)
         throw new Failure('InvalidInput', `A payload was encrypted with the key ${key}, not with ${this.keyId}`, {
           remedy: `Let ${keyFileVariable} name the file with the key of this search.`,
@@ -50,6 +51,24 @@ export class EncryptingCodec implements PayloadCodec {
       return PayloadMessage.decode(Buffer.concat([decipher.update(body), decipher.final()]))
     })
   }
+}
+
+/** Name of the key that a payload is encrypted with; undefined when it is readable. */
+function keyOf({ metadata }: Payload): string | undefined {
+  const of = (name: string) => Buffer.from(metadata?.[name] ?? []).toString()
+  return of('encoding') === encoding ? of('key') : undefined
+}
+
+/** Without a key: says what is missing where a payload is encrypted. */
+const keyless: PayloadCodec = {
+  encode: (payloads) => Promise.resolve(payloads),
+  async decode(payloads) {
+    const key = payloads.map(keyOf).find((own) => own !== undefined)
+    if (key === undefined) return payloads
+    throw new Failure('InvalidInput', `A payload is encrypted, with the key ${key}`, {
+      remedy: `Let ${keyFileVariable} name the file with that key.`,
+    })
+  },
 }
 
 /** The codec of the key file that the environment names; undefined without one.
@@ -83,10 +102,11 @@ function readKey(file: string): Buffer {
   return Buffer.from(content, 'hex')
 }
 
-/** For clients and workers: failures' texts are encrypted too. Undefined without a key. */
-export function payloadConverter(): DataConverter | undefined {
+/** For clients and workers: with a key failures' texts are encrypted too. */
+export function payloadConverter(): DataConverter {
   const codec = payloadCodec()
-  if (!codec) return undefined
-  const failureConverterPath = fileURLToPath(new URL('../workflows/failure-converter.js', import.meta.url))
+  if (!codec) return { payloadCodecs: [keyless] }
+  // Compiled: workers and clients load it themselves.
+  const failureConverterPath = join(packageRoot(), 'dist/workflows/failure-converter.js')
   return { payloadCodecs: [codec], failureConverterPath }
 }

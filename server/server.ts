@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { lock } from 'proper-lockfile'
 import { Failure } from '../plugins/api/index.js'
@@ -51,7 +51,10 @@ export async function ensureServer(options: {
   mkdirSync(folder(), { recursive: true })
   const release = await lock(folder(), { stale: 15_000, retries: { retries: 1200, factor: 1, minTimeout: 500 } })
   try {
-    return (await serverStatus()) ?? (await start(options.log))
+    const found = await serverStatus()
+    if (found) return found
+    await endLostServer(options.log)
+    return await start(options.log)
   } finally {
     await release()
   }
@@ -74,7 +77,7 @@ export async function stopServer(): Promise<boolean> {
 /** Our server's process, whether it answers or not: the one that serves our database. A number in a file proves nothing. */
 function ourServer(): ServerInfo | undefined {
   const known = lastServer()
-  const ours = (command: string) => command.includes(`${folder()}/`) && ports.test(command)
+  const ours = (command: string) => isOurs(command) && existsSync(databaseOf(command))
   if (known?.pid !== undefined && ours(commandLine(known.pid))) return { ...known, source: 'already running' }
   // Whoever started it may have been killed before it could write the file.
   const found = findProcess(ours)
@@ -82,6 +85,17 @@ function ourServer(): ServerInfo | undefined {
   if (!found || port === undefined) return undefined
   const [address, uiAddress] = [`127.0.0.1:${port}`, `http://127.0.0.1:${uiPort}`]
   return { address, uiAddress, source: 'already running', pid: found.pid }
+}
+
+const isOurs = (command: string) => command.includes(`${folder()}/`) && ports.test(command)
+const databaseOf = (command: string) => / --db(?:-filename)? (.*?\.sqlite)/.exec(command)?.[1] ?? ''
+
+/** Ends a server whose database is gone: somebody removed the state directory, and it can write nothing any more. */
+async function endLostServer(log: (line: string) => void): Promise<void> {
+  const lost = findProcess((command) => isOurs(command) && !existsSync(databaseOf(command)))
+  if (!lost) return
+  log(`Temporal: the database of the running server (process ${lost.pid}) was removed: starting anew.`)
+  await endProcess(lost.pid)
 }
 
 /** Of the command line that `serverArguments` makes. */

@@ -22,6 +22,8 @@ export interface StageNode {
   readonly needs: readonly Need[]
   readonly params: JsonObject
   readonly execution: Execution
+  /** Where `execution:` of the spec speaks of it. */
+  readonly executionSite?: Site
   /** Of the stage's definition: `/uses`, `/needs/0`. */
   readonly site: Site
   /** Of the parameters. */
@@ -198,7 +200,7 @@ function applyExecution(
     if (!isMap(value)) continue // the envelope's schema says so
     const { data, findings } = checkValue(executionSchema(), value, `execution.${name}`)
     for (const finding of findings) report(site.diagnose(finding.at, finding.where, finding))
-    nodes.set(name, { ...node, execution: { ...node.execution, ...(data as Execution) } })
+    nodes.set(name, { ...node, execution: { ...node.execution, ...(data as Execution) }, executionSite: site })
   }
 }
 

@@ -109,7 +109,7 @@ function planStage(
   registry: Registry,
   report: (found: Diagnostic) => void,
 ): { readonly stage: PlannedStage; readonly paths: readonly PathUse[] } {
-  const { name, uses, execution, site, paramsSite } = node
+  const { name, uses, execution, executionSite, site, paramsSite } = node
   const type = registry.stages.get(uses)
   if (!type) {
     const message = `There is no stage type "${uses}".`
@@ -122,9 +122,8 @@ function planStage(
   const exclusive = execution.exclusive ?? type?.exclusive
   if (execution.onFailure === 'continue' && type && !type.partial) {
     const message = `Stage "${name}" cannot do without any of its tasks, so failed ones cannot be left out.`
-    report(
-      site.diagnose('', 'key', { code: 'needs-all-tasks', message, hint: 'use `onFailure: wait` or `finish-running`' }),
-    )
+    const hint = 'use `onFailure: wait` or `finish-running`'
+    report((executionSite ?? site).diagnose('', 'key', { code: 'needs-all-tasks', message, hint }))
   }
   return {
     stage: {

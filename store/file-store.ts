@@ -1,36 +1,57 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { copyFile, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
-import { Failure } from '../plugins/api/failure.js'
-import { canonicalJson, digestBytes, digestJson, parseDigest, type Digest } from './digest.js'
+import { canonicalJson, digestBytes, parseDigest, type Digest } from './digest.js'
+import { digestFile, fileFailure, isAbsent, makeFolder, moveDurably, namesIn, readText } from './files.js'
+import { setTimeAnew, stampOf, unique, writeNew, writeWhole } from './files.js'
+import { identityOf } from './identity.js'
+import { artifactName, checkpointName, documentName, freshFor, recordName, setAsideName } from './layout.js'
 import { MissingArtifact } from './missing-artifact.js'
 import { defaultStoreRoot } from './paths.js'
-import type { ArtifactRef, Store, TaskRecord } from './store.js'
+import { guarded, listDigests, listLeftovers, removeUnused } from './folder-contents.js'
+import { readJsonText, readRecord, recordText, sameRecord } from './record.js'
+import type { ArtifactRef, Leftover, Store, TaskRecord } from './store.js'
 
-/** A store in a folder of the file system. What is written is first written beside its place, then renamed. */
+/**
+ * A store in a folder of the file system, also of a shared one. What is written is first written to `scratch/`, then
+ * renamed; every process has its own names there.
+ */
 export class FileStore implements Store {
-  readonly id: string
   /** Artifacts whose digest this process has verified, and the state of the file then. */
   private readonly verified = new Map<Digest, string>()
+  private identity: string | undefined
 
   /** Default folder: of this user. It is made when something is written. */
-  constructor(readonly root = defaultStoreRoot()) {
-    this.id = digestJson(root).slice(0, 12)
+  constructor(readonly root = defaultStoreRoot()) {}
+
+  get id(): string {
+    return (this.identity ??= identityOf(this.root))
   }
 
-  private place(digest: Digest): string {
-    return join(this.root, 'artifacts', digest.slice(0, 2), digest)
+  get location(): string {
+    return this.root
+  }
+
+  private place = (name: string) => join(this.root, name)
+  private temporary = () => this.place(`scratch/${unique()}.tmp`)
+
+  /** Turns errors of the file system into what a user can act on. */
+  private async guard<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw fileFailure(error, this.root)
+    }
   }
 
   async putBytes(kind: string, data: Uint8Array): Promise<ArtifactRef> {
     const digest = digestBytes(data)
     const ref = { digest, bytes: data.byteLength, kind }
-    if (!(await this.has(ref))) {
-      await writeWhole(this.place(digest), data)
-      this.verified.set(digest, await stamp(this.place(digest)))
-    }
+    await this.guard(async () => {
+      if (await this.refresh(ref)) return
+      const target = this.place(artifactName(digest))
+      await writeWhole(this.temporary(), target, data)
+      this.verified.set(digest, await stampOf(target))
+    })
     return ref
   }
 
@@ -39,50 +60,61 @@ export class FileStore implements Store {
   }
 
   async putFile(kind: string, path: string): Promise<ArtifactRef> {
-    const digest = await digestFile(path)
-    const { size } = await stat(path)
-    const target = this.place(digest)
-    await guard(async () => {
-      await mkdir(dirname(target), { recursive: true })
-      await sync(path)
-      try {
-        await rename(path, target)
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error
-        const temporary = `${target}.${unique()}.tmp`
-        await copyFile(path, temporary)
-        await sync(temporary)
-        await rename(temporary, target)
-        await rm(path)
+    return this.guard(async () => {
+      const digest = await digestFile(path)
+      const { size } = await stat(path)
+      const ref = { digest, bytes: size, kind }
+      // One that is there is left in peace: on a shared mount a reader elsewhere would lose it.
+      if (await this.refresh(ref)) await rm(path)
+      else {
+        const target = this.place(artifactName(digest))
+        await moveDurably(path, this.temporary(), target)
+        this.verified.set(digest, await stampOf(target))
       }
-      await sync(dirname(target))
+      return ref
     })
-    this.verified.set(digest, await stamp(target))
-    return { digest, bytes: size, kind }
   }
 
-  async path(ref: ArtifactRef): Promise<string> {
-    const digest = parseDigest(ref.digest)
-    const place = this.place(digest)
-    let found: Digest
-    let state: string
+  /** Whether it is there whole; then its time is set anew if it is old, so that `gc` does not take it for unused. */
+  private async refresh(ref: ArtifactRef): Promise<boolean> {
+    if (!(await this.has(ref))) return false
+    const place = this.place(artifactName(ref.digest))
+    if (!(await setTimeAnew(place, this.temporary(), freshFor))) return false
+    this.verified.set(ref.digest, await stampOf(place))
+    return true
+  }
+
+  path(ref: ArtifactRef): Promise<string> {
+    return this.guard(async () => {
+      const state = await this.check(parseDigest(ref.digest))
+      if (state !== 'sound') throw new MissingArtifact(ref, state)
+      return this.place(artifactName(ref.digest))
+    })
+  }
+
+  private async check(digest: Digest): Promise<'sound' | 'corrupt' | 'absent'> {
+    const place = this.place(artifactName(digest))
     try {
-      state = await stamp(place)
-      if (this.verified.get(digest) === state) return place
-      found = await digestFile(place)
+      const state = await stampOf(place)
+      if (this.verified.get(digest) === state) return 'sound'
+      if ((await digestFile(place)) === digest) {
+        this.verified.set(digest, state)
+        return 'sound'
+      }
+      const aside = this.place(setAsideName(digest))
+      await makeFolder(dirname(aside))
+      await rename(place, aside)
+      return 'corrupt'
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-      throw new MissingArtifact(ref, 'absent')
-    }
-    if (found !== digest) {
       // Another process may have been faster.
-      await rename(place, `${place}.corrupt`).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') throw error
-      })
-      throw new MissingArtifact(ref, 'corrupt')
+      if (isAbsent(error)) return 'absent'
+      throw error
     }
-    this.verified.set(digest, state)
-    return place
+  }
+
+  verify(digest: Digest): Promise<'sound' | 'corrupt' | 'absent'> {
+    this.verified.delete(digest)
+    return this.guard(() => this.check(digest))
   }
 
   async readJson(ref: ArtifactRef): Promise<unknown> {
@@ -90,135 +122,89 @@ export class FileStore implements Store {
   }
 
   async has(ref: ArtifactRef): Promise<boolean> {
-    try {
-      await this.path(ref)
-      return true
-    } catch (error) {
-      if (error instanceof MissingArtifact) return false
-      throw error
-    }
+    return (await this.guard(() => this.check(parseDigest(ref.digest)))) === 'sound'
   }
 
-  private recordPlace = (key: Digest) => join(this.root, 'records', key.slice(0, 2), `${key}.json`)
-
-  async getRecord(key: Digest): Promise<TaskRecord | undefined> {
-    const record = (await readDocument(this.recordPlace(parseDigest(key)))) as TaskRecord | undefined
-    return record?.version === 1 && record.key === key ? record : undefined
+  async release(): Promise<void> {
+    // Paths lead to the store itself.
   }
 
-  async putRecord(record: TaskRecord): Promise<void> {
-    await writeWhole(this.recordPlace(record.key), JSON.stringify(record, null, 1))
+  getRecord(key: Digest): Promise<TaskRecord | undefined> {
+    return this.guard(async () => readRecord(await readText(this.place(recordName(key))), key))
   }
 
-  async *listRecords(): AsyncGenerator<TaskRecord> {
-    const root = join(this.root, 'records')
-    for (const folder of await readdir(root).catch(() => []))
-      for (const name of await readdir(join(root, folder))) {
-        const record = name.endsWith('.json')
-          ? ((await readDocument(join(root, folder, name))) as TaskRecord)
-          : undefined
-        if (record?.version === 1) yield record
-      }
+  async useRecord(key: Digest): Promise<TaskRecord | undefined> {
+    const found = await this.guard(() => setTimeAnew(this.place(recordName(key)), this.temporary(), freshFor))
+    return found ? this.getRecord(key) : undefined
+  }
+
+  putRecord(record: TaskRecord, instead?: TaskRecord): Promise<TaskRecord> {
+    const place = this.place(recordName(record.key))
+    return this.guard(async () => {
+      if (await writeNew(this.temporary(), place, recordText(record))) return record
+      const kept = await this.getRecord(record.key)
+      if (kept && !(instead && sameRecord(kept, instead))) return kept
+      await writeWhole(this.temporary(), place, recordText(record))
+      return record
+    })
   }
 
   async checkpoint(key: Digest): Promise<string> {
-    const folder = join(this.root, 'checkpoints', parseDigest(key))
-    await guard(() => mkdir(folder, { recursive: true }))
-    return folder
+    return this.folder(checkpointName(key))
+  }
+
+  async fetchCheckpoint(): Promise<void> {
+    // Whoever has the folder has its checkpoints.
+  }
+
+  async saveCheckpoint(): Promise<void> {
+    // They are there.
   }
 
   async removeCheckpoint(key: Digest): Promise<void> {
-    await rm(join(this.root, 'checkpoints', parseDigest(key)), { recursive: true, force: true })
+    await this.guard(() => rm(this.place(checkpointName(key)), { recursive: true, force: true }))
   }
 
-  /** Folder for files that are being made: on the same file system, so that they can be moved into the store. */
   async scratch(): Promise<string> {
-    const folder = join(this.root, 'scratch')
-    await guard(() => mkdir(folder, { recursive: true }))
+    return this.folder('scratch')
+  }
+
+  private async folder(name: string): Promise<string> {
+    const folder = this.place(name)
+    await this.guard(() => makeFolder(folder))
     return folder
   }
 
-  private documentPlace(name: string): string {
-    if (!/^[\w-]+(\/[\w.-]+)*$/.test(name) || name.includes('..'))
-      throw new Error(`Internal error: document name ${name}`)
-    return join(this.root, 'documents', `${name}.json`)
-  }
-
   getDocument(name: string): Promise<unknown> {
-    return readDocument(this.documentPlace(name))
+    return this.guard(async () => readJsonText(await readText(this.place(documentName(name)))))
   }
 
   async putDocument(name: string, value: unknown): Promise<void> {
-    await writeWhole(this.documentPlace(name), JSON.stringify(value, null, 1))
+    await this.guard(() => writeWhole(this.temporary(), this.place(documentName(name)), JSON.stringify(value, null, 1)))
   }
 
   async listDocuments(prefix: string): Promise<readonly string[]> {
-    const folder = dirname(this.documentPlace(`${prefix}/x`))
-    const names = await readdir(folder).catch(() => [])
+    const names = await this.guard(() => namesIn(dirname(this.place(documentName(`${prefix}/x`)))))
     return names.filter((name) => name.endsWith('.json')).map((name) => `${prefix}/${name.slice(0, -5)}`)
   }
-}
 
-const unique = () => `${process.pid}.${randomBytes(6).toString('hex')}`
-
-/** Changes whenever a file does. */
-async function stamp(path: string): Promise<string> {
-  const { size, mtimeNs, ino } = await stat(path, { bigint: true })
-  return `${size} ${mtimeNs} ${ino}`
-}
-
-/** Turns a full disk into a failure that says so. */
-async function guard<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    const { code, path } = error as NodeJS.ErrnoException
-    if (code === 'ENOSPC' || code === 'EDQUOT')
-      throw new Failure('OutOfDisk', `The disk is full: ${path ?? 'a file'} cannot be written`, {
-        remedy: 'Free some space, or choose another store with --store. What is finished is kept.',
-        cause: error,
-      })
-    throw error
+  async removeDocument(name: string): Promise<void> {
+    await this.guard(() => rm(this.place(documentName(name)), { force: true }))
   }
-}
 
-/** A file or folder made durable. */
-async function sync(path: string): Promise<void> {
-  const handle = await open(path, 'r')
-  await handle.sync().finally(() => handle.close())
-}
+  artifacts = () => this.list('artifacts')
+  records = () => this.list('records')
 
-async function writeWhole(path: string, data: Uint8Array | string): Promise<void> {
-  const temporary = `${path}.${unique()}.tmp`
-  await guard(async () => {
-    await mkdir(dirname(path), { recursive: true })
-    try {
-      const file = await open(temporary, 'w')
-      await file
-        .writeFile(data)
-        .then(() => file.sync())
-        .finally(() => file.close())
-      await rename(temporary, path)
-    } catch (error) {
-      await rm(temporary, { force: true })
-      throw error
-    }
-  })
-}
+  private list = (room: string) => guarded(listDigests(this.root, room), this.root)
+  leftovers = () => guarded(listLeftovers(this.root), this.root)
 
-async function readDocument(path: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as unknown
-  } catch (error) {
-    // A document that is no JSON counts as absent: what it held is made again.
-    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
+  async removeLeftover({ name }: Leftover): Promise<void> {
+    await this.guard(() => rm(this.place(name), { recursive: true, force: true }))
   }
-}
 
-/** sha256 of a file, streamed. */
-export async function digestFile(path: string): Promise<Digest> {
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(path), hash)
-  return parseDigest(hash.digest('hex'))
+  removeArtifact = (digest: Digest, unusedSince: number) => this.remove(artifactName(digest), unusedSince)
+  removeRecord = (key: Digest, unusedSince: number) => this.remove(recordName(key), unusedSince)
+
+  private remove = (name: string, unusedSince: number) =>
+    this.guard(() => removeUnused(this.place(name), this.temporary(), unusedSince))
 }

@@ -5,13 +5,18 @@ import { ensureServer } from '../server/index.js'
 /** Time for the first test that needs the server: a fresh machine builds it. */
 export const serverTimeout = 900_000
 
+/** Takes out what a developer has set for servers of his own. */
+export function forgetSettings(environment: NodeJS.ProcessEnv): void {
+  for (const name of Object.keys(environment)) if (/^(TEMPORAL|PUZZLEFLOW)_/.test(name)) delete environment[name]
+}
+
 /**
  * The server of this run of tests: started by the first test that asks, stopped at the end of all. It is had as a user's
  * command has it, so a machine without any way to a server fails the tests.
  */
 export async function testServer(): Promise<{ readonly address: string; readonly client: Client }> {
   process.env.XDG_STATE_HOME = inject('stateHome')
-  delete process.env.TEMPORAL_ADDRESS
+  forgetSettings(process.env)
   const { address } = await ensureServer({ log: (line) => process.stderr.write(`${line}\n`) })
   return { address, client: new Client({ connection: await Connection.connect({ address }) }) }
 }

@@ -1,8 +1,9 @@
-import { setHandler } from '@temporalio/workflow'
+import { CancellationScope, proxyActivities, setHandler } from '@temporalio/workflow'
 import {
   approveUpdate,
   cancelUpdate,
   concurrencyUpdate,
+  endingSignal,
   pauseUpdate,
   resumeUpdate,
   retryUpdate,
@@ -11,8 +12,9 @@ import {
   type Approval,
   type TaskName,
 } from './messages.js'
-import type { SearchPace, StageRun } from './stage.js'
-import type { StageNode } from './types.js'
+import { mostConcurrency, type SearchPace } from './groups.js'
+import type { StageRun } from './stage.js'
+import type { Activities, StageNode } from './types.js'
 
 /** What messages act on. */
 export interface Controlled {
@@ -21,18 +23,16 @@ export interface Controlled {
   readonly runs: ReadonlyMap<string, StageRun>
   readonly pace: () => SearchPace
   readonly setPace: (next: Partial<SearchPace>) => void
-  readonly cancel: () => void
 }
 
-/** Largest number of tasks in flight that a search takes. */
-const most = 1000
-
 /** Handles the updates of a search. A validator refuses what makes no sense before it is in the history. */
-export function handleMessages({ nodes, runs, pace, setPace, cancel }: Controlled): void {
+export function handleMessages({ nodes, runs, pace, setPace }: Controlled): void {
   const find = (name: TaskName) => taskOf(nodes, runs, name)
   const refuse = (message: string): never => {
     throw new Error(message)
   }
+
+  const { cancelRun } = proxyActivities<Activities>({ startToCloseTimeout: 60_000, summary: 'cancel' })
 
   setHandler(
     pauseUpdate,
@@ -55,8 +55,9 @@ export function handleMessages({ nodes, runs, pace, setPace, cancel }: Controlle
   )
   setHandler(
     cancelUpdate,
-    () => {
-      cancel()
+    async () => {
+      // By the server, so that the run ends as cancelled; this must not be cancelled itself.
+      await CancellationScope.nonCancellable(() => cancelRun())
       return 'Cancelling: what is finished is kept.'
     },
     { description: 'End the search; what is finished is kept' },
@@ -70,7 +71,10 @@ export function handleMessages({ nodes, runs, pace, setPace, cancel }: Controlle
     {
       description: 'Tasks in flight at once',
       validator: (n: number) =>
-        void ((Number.isInteger(n) && n >= 1 && n <= most) || refuse(`It must be a whole number from 1 to ${most}.`)),
+        void (
+          (Number.isInteger(n) && n >= 1 && n <= mostConcurrency) ||
+          refuse(`It must be a whole number from 1 to ${mostConcurrency}.`)
+        ),
     },
   )
   setHandler(
@@ -78,7 +82,7 @@ export function handleMessages({ nodes, runs, pace, setPace, cancel }: Controlle
     (name) => {
       const { run, id } = find(name)
       run.retry(id)
-      return `${name.task} is tried again.`
+      return `${name.task} is tried again, unless it is done.`
     },
     { description: 'Try a task again now', validator: (name: TaskName) => void find(name) },
   )
@@ -87,12 +91,12 @@ export function handleMessages({ nodes, runs, pace, setPace, cancel }: Controlle
     ({ task, reason }) => {
       const { run, id } = find({ task })
       run.skip(id, reason ?? 'left out by hand')
-      return `${task} is left out.`
+      return `${task} is left out, unless it is done.`
     },
     {
       description: 'Leave a task out of a stage that can do without',
-      validator: ({ task }: TaskName) => {
-        const { node } = find({ task })
+      validator: (name: TaskName) => {
+        const { node } = find(name)
         if (!node.partial) refuse(`Stage ${node.name} cannot do without any of its tasks.`)
       },
     },
@@ -105,14 +109,17 @@ export function handleMessages({ nodes, runs, pace, setPace, cancel }: Controlle
     },
     {
       description: 'Answer a stage that waits for a person',
-      validator: ({ stage, approved }: Approval) => {
+      validator: (answer: Partial<Approval> | undefined) => {
+        const { stage = '', approved } = answer ?? {}
         if (typeof approved !== 'boolean') refuse('"approved" must be true or false.')
         if (!runs.get(stage)?.asks) refuse(`Stage ${stage} does not wait for approval.`)
       },
     },
   )
-  setHandler(troubleSignal, ({ task, ...failure }) => {
+  setHandler(endingSignal, (stage) => runs.get(stage)?.end())
+  setHandler(troubleSignal, ({ task, message, remedy }) => {
     const found = split(nodes, task)
+    const failure = message === undefined ? undefined : { message, ...(remedy === undefined ? {} : { remedy }) }
     if (found) runs.get(found.node.name)?.trouble(found.id, failure)
   })
 }
@@ -124,7 +131,9 @@ function split(nodes: readonly StageNode[], task: string): { node: StageNode; id
   return node && { node, id: rest.length > 0 ? rest.join('/') : node.name }
 }
 
-function taskOf(nodes: readonly StageNode[], runs: ReadonlyMap<string, StageRun>, { task }: TaskName) {
+function taskOf(nodes: readonly StageNode[], runs: ReadonlyMap<string, StageRun>, name: Partial<TaskName> | undefined) {
+  // From the UI anything may come.
+  const { task = '' } = name ?? {}
   const found = split(nodes, task)
   if (!found) throw new Error(`There is no stage of the task "${task}": names are like ${nodes[0]?.name}/TASK.`)
   const run = runs.get(found.node.name)

@@ -16,3 +16,7 @@ export function describeFailure(error: unknown): FailureText {
   }
   return { message: error instanceof Error ? error.message : String(error) }
 }
+
+/** Whether something ended only because it was cancelled. */
+export const isCancelled = (error: unknown): boolean =>
+  error instanceof Error && (error.name === 'CancelledFailure' || isCancelled(error.cause))

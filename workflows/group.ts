@@ -4,30 +4,32 @@ import {
   setCurrentDetails,
   setHandler,
   workflowInfo,
+  type SignalDefinition,
 } from '@temporalio/workflow'
-import { paceSignal, retrySignal, skipSignal, troubleSignal } from './messages.js'
+import { endingSignal, paceSignal, retrySignal, skipSignal, troubleSignal } from './messages.js'
 import { taskOptions } from './options.js'
 import { Tasks } from './tasks.js'
 import type { Activities, GroupInput, TaskResult } from './types.js'
 
 /** The tasks of one group (a layer's), at the pace that its search tells. */
-export async function group({ group: own, node, pace, ...request }: GroupInput): Promise<TaskResult[]> {
+export async function group({ group: own, node, pace, skipped, ...request }: GroupInput): Promise<TaskResult[]> {
   const { parent } = workflowInfo()
   let [done, paused] = [0, pace.paused]
   const show = () =>
     setCurrentDetails(
       `${node.name}, ${own.name}: ${done} of ${own.tasks.length} tasks done${paused ? ', **paused**' : ''}`,
     )
+  const tell = <A>(signal: SignalDefinition<[A]>, argument: A) => {
+    if (!parent) return
+    const search = getExternalWorkflowHandle(parent.workflowId, parent.runId)
+    void search.signal(signal, argument).catch(() => undefined)
+  }
   const tasks = new Tasks({
     node,
     pace,
     execute: (task) => executeTask(node, task, request),
-    onTrouble: (task, failure) => {
-      if (parent)
-        void getExternalWorkflowHandle(parent.workflowId, parent.runId)
-          .signal(troubleSignal, { task: `${node.name}/${task.id}`, ...failure })
-          .catch(() => undefined)
-    },
+    onTrouble: (task, failure) => tell(troubleSignal, { task: `${node.name}/${task.id}`, ...failure }),
+    onEnding: () => tell(endingSignal, node.name),
     onResult: () => {
       done++
       show()
@@ -40,6 +42,7 @@ export async function group({ group: own, node, pace, ...request }: GroupInput):
   })
   setHandler(retrySignal, (id) => tasks.retry(id))
   setHandler(skipSignal, ({ id, reason }) => tasks.skip(id, reason))
+  for (const { id, reason } of skipped) tasks.skip(id, reason)
   show()
   return tasks.run(own.tasks)
 }

@@ -40,6 +40,8 @@ export interface Pace {
   readonly paused: boolean
   /** Tasks in flight at once. */
   readonly window: number
+  /** The stage has failed: what runs may finish, nothing begins. */
+  readonly ending?: boolean
 }
 export const paceSignal = defineSignal<[Pace]>('pace')
 /** Tasks of the group by id. */
@@ -56,3 +58,6 @@ export interface Trouble {
   readonly message?: string
   readonly remedy?: string
 }
+
+/** A task of a stage, named here, has failed for good: what runs may finish, nothing begins. */
+export const endingSignal = defineSignal<[string]>('ending')

@@ -1,19 +1,20 @@
-import type { ActivityOptions } from '@temporalio/workflow'
-import { workflowInfo } from '@temporalio/workflow'
+import { ActivityCancellationType, workflowInfo, type ActivityOptions } from '@temporalio/workflow'
 import type { StageNode } from './types.js'
 
-/** Failures that another attempt would only repeat. */
-const hopeless = ['InvalidInput', 'Infeasible', 'PluginBug', 'NonFinite', 'TaskFailed', 'NoServer', 'MissingArtifact']
+/** Failures that another attempt would only repeat. A store that does not answer may be back soon: it is none of them. */
+const hopeless = ['InvalidInput', 'Infeasible', 'PluginBug', 'NonFinite', 'TaskFailed', 'MissingArtifact']
 const day = 86_400
 
 /** How tasks of a stage are tried: crashes, kills and full disks again with back-off, bounded by time. */
 export function taskOptions({ run, retry = {}, timeout, heartbeat, queue }: StageNode): ActivityOptions {
   return {
     ...(queue === undefined ? {} : { taskQueue: `${workflowInfo().taskQueue}/${queue}` }),
-    // A search with thousands of tasks does not starve one with ten.
-    priority: { fairnessKey: run },
+    // A search with thousands of tasks does not starve one with ten. The server takes 64 characters.
+    priority: { fairnessKey: run.slice(0, 64) },
     startToCloseTimeout: (timeout ?? 30 * day) * 1000,
     scheduleToCloseTimeout: (retry.within ?? 60 * day) * 1000,
+    // A task that is stopped has stopped before it begins again.
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     // A dead worker is noticed this soon.
     heartbeatTimeout: (heartbeat ?? 20) * 1000,
     retry: {

@@ -1,7 +1,6 @@
 import { defineSearchAttributeKey } from '@temporalio/common'
 import {
   allHandlersFinished,
-  ApplicationFailure,
   CancellationScope,
   condition,
   setCurrentDetails,
@@ -10,6 +9,7 @@ import {
 } from '@temporalio/workflow'
 import type { ArtifactRef } from '../store/store.js'
 import { handleMessages } from './control.js'
+import { isCancelled } from './failures.js'
 import { progressQuery } from './messages.js'
 import { progressTable } from './progress-table.js'
 import { StageRun } from './stage.js'
@@ -42,23 +42,23 @@ export async function search(input: SearchInput): Promise<SearchResult> {
   }
   setHandler(progressQuery, current, { description: 'Where every stage stands' })
   let shown = ''
-  const show = () => {
+  const show = (over = false) => {
     const now = current()
     setCurrentDetails(progressTable(now))
     const running = now.stages.filter((s) => s.state === 'running').map((s) => s.stage)
-    const text = `${running.join(' ') || 'none'} ${now.fraction.toFixed(2)} ${statusOf(now)}`
+    const status = statusOf(now, over)
+    const text = `${running.join(' ') || 'none'} ${now.fraction.toFixed(2)} ${status}`
     if (text === shown) return
     shown = text
     upsertSearchAttributes([
       { key: stageKey, value: running.join(', ') || 'none' },
       { key: progressKey, value: Number(now.fraction.toFixed(3)) },
-      { key: statusKey, value: statusOf(now) },
+      { key: statusKey, value: status },
     ])
   }
 
   const scope = new CancellationScope()
   const runs = new Map<string, StageRun>()
-  let cancelled = false
   handleMessages({
     nodes: input.stages,
     runs,
@@ -67,10 +67,6 @@ export async function search(input: SearchInput): Promise<SearchResult> {
       Object.assign(pace, next)
       for (const run of runs.values()) run.setPace({ ...pace })
       show()
-    },
-    cancel() {
-      cancelled = true
-      scope.cancel()
     },
   })
   show()
@@ -83,35 +79,29 @@ export async function search(input: SearchInput): Promise<SearchResult> {
       const stage = (async () => {
         const needs = await Promise.all(node.needs.map(async (name) => [name, await outputs.get(name)!] as const))
         const request = { plan: input.plan, stage: node.name, outputs: Object.fromEntries(needs) }
-        const run = new StageRun(node, request, stages[i]!, { ...pace }, show)
+        const giveUp = () => scope.cancel()
+        const run = new StageRun({ node, request, progress: stages[i]!, pace: { ...pace }, show, giveUp })
         runs.set(node.name, run)
         return run.run()
       })()
-      // A failed stage ends those that run beside it, unless they are to finish.
-      stage.catch(() => {
-        if ((node.onFailure ?? 'fail-fast') !== 'finish-running') scope.cancel()
-      })
       outputs.set(node.name, stage)
     }
     return Promise.allSettled(outputs.values())
   })
-  show()
+  show(true)
   await CancellationScope.nonCancellable(() => condition(allHandlersFinished))
   const failed = settled.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []))
   // What failed by itself, not what was cancelled because of it.
   if (failed.length > 0) throw failed.find((error) => !isCancelled(error)) ?? failed[0]!
-  if (cancelled) throw ApplicationFailure.nonRetryable('The search was cancelled', 'Cancelled')
   const entries = await Promise.all([...outputs].map(async ([name, ref]) => [name, await ref] as const))
   return { outputs: Object.fromEntries(entries) }
 }
 
 /** For lists of runs: what a person has to know first. */
-function statusOf({ stages, paused }: SearchProgress): string {
-  if (stages.some(({ state }) => state === 'failed')) return 'failing'
+function statusOf({ stages, paused }: SearchProgress, over: boolean): string {
+  if (stages.some(({ state }) => state === 'failed')) return over ? 'failed' : 'failing'
+  if (over) return stages.every(({ state }) => state === 'done') ? 'done' : 'cancelled'
   if (stages.some(({ waiting }) => waiting.length > 0)) return 'needs a decision'
   if (stages.some(({ state }) => state === 'asking')) return 'needs approval'
   return paused ? 'paused' : 'running'
 }
-
-const isCancelled = (error: Error): boolean =>
-  error.name === 'CancelledFailure' || (error.cause instanceof Error && isCancelled(error.cause))

@@ -109,6 +109,8 @@ export interface Activities {
   executeTask(request: TaskRequest): Promise<TaskDone>
   approval(request: ApprovalRequest): Promise<ApprovalResult>
   gatherStage(request: GatherRequest): Promise<TaskDone & { readonly outputs: ArtifactRef }>
+  /** Asks the server to cancel the workflow that calls it. */
+  cancelRun(): Promise<void>
 }
 
 export interface GroupInput extends StageRequest {
@@ -116,13 +118,15 @@ export interface GroupInput extends StageRequest {
   readonly group: TaskGroup
   readonly node: StageNode
   readonly pace: Pace
+  /** Tasks that were left out before it began. */
+  readonly skipped: readonly { readonly id: string; readonly reason: string }[]
 }
 
 /** Where a stage stands. */
 export interface StageProgress {
   readonly stage: string
   /** `asking`: it waits for a person's approval. */
-  state: 'waiting' | 'running' | 'asking' | 'done' | 'failed'
+  state: 'waiting' | 'running' | 'asking' | 'done' | 'failed' | 'cancelled'
   /** Tasks, those that are left out included. */
   done: number
   total: number

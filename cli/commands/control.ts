@@ -55,7 +55,7 @@ export function controlCommands(program: Command): void {
 }
 
 async function update(run: string, options: Common, name: string, ...args: unknown[]): Promise<void> {
-  const store = openStore(options)
+  const store = await openStore(options)
   const document = await readRun(store, run)
   const { address } = await ensureServer({ address: addressOf(options), log })
   const client = await connect(address)

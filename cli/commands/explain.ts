@@ -1,23 +1,24 @@
 import type { Command } from 'commander'
 import { inWords, nearest } from '../../activities/differences.js'
+import { readRecords } from '../../activities/inventory.js'
 import { walk, type KnownTask } from '../../activities/walk.js'
 import { Failure } from '../../plugins/api/index.js'
 import { describedTypes } from '../../plugins/loading/load.js'
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
-import type { FileStore, TaskRecord } from '../../store/index.js'
+import type { Store, TaskRecord } from '../../store/index.js'
 import { action, common, openStore, print, printJson, type Common } from '../common.js'
-import { readRun } from '../runs.js'
+import { readRun, type RunDocument } from '../runs.js'
 
 /** Why tasks ran or were reused. */
 export function explainCommand(program: Command): void {
   common(program.command('explain <run> <task>').description('why a task ran or was reused: STAGE/TASK')).action(
     action(async (run: string, name: string, options: Common) => {
-      const store = openStore(options)
+      const store = await openStore(options)
       const document = await readRun(store, run)
       const plan = (await store.readJson(document.plan)) as FrozenPlan
-      const { task, key, record } = await findTask(store, plan, name)
-      const records: TaskRecord[] = []
-      for await (const own of store.listRecords()) if (own.key !== key.key) records.push(own)
+      const { task, key, record } = await findTask(store, plan, name, document.given)
+      const all = [...(await readRecords(store)).values()].map((own) => own.record)
+      const records = all.filter((own) => own.key !== key.key)
       const before = record ? records.filter(({ finishedAt }) => finishedAt < record.finishedAt) : records
       const found = nearest(key.components, before)
       const words = found?.differences.map(inWords)
@@ -57,11 +58,11 @@ const short = (value: unknown): string => {
   return text.length > 300 ? `${text.slice(0, 297)}…` : text
 }
 
-async function findTask(store: FileStore, plan: FrozenPlan, name: string): Promise<KnownTask> {
+async function findTask(store: Store, plan: FrozenPlan, name: string, given: RunDocument['given']): Promise<KnownTask> {
   const [stage, ...rest] = name.split('/')
   const id = rest.join('/')
   const remedy = 'Names are STAGE/TASK, as the Temporal UI shows them; STAGE alone for a stage of one task.'
-  for await (const known of walk(plan, store, await describedTypes(plan))) {
+  for await (const known of walk(plan, store, await describedTypes(plan), given)) {
     if (known.planned.name !== stage) continue
     if (known.kind !== 'planned')
       throw new Failure('InvalidInput', `The tasks of stage ${stage} are not known yet`, { remedy })

@@ -12,7 +12,7 @@ import { readRun } from '../runs.js'
 export function resultCommands(program: Command): void {
   common(program.command('result <run>').description('parent and child side by side')).action(
     action(async (run: string, options: Common) => {
-      const store = openStore(options)
+      const store = await openStore(options)
       const result = await resultOf(store, await readRun(store, run))
       if (options.json || !('parent' in result)) printJson(result)
       else print(markdown(result as never))
@@ -23,7 +23,7 @@ export function resultCommands(program: Command): void {
     .option('--csv', 'as comma-separated values')
     .action(
       action(async (run: string, options: Common & { csv?: boolean }) => {
-        const store = openStore(options)
+        const store = await openStore(options)
         const outputs = await outputsOf(store, await readRun(store, run))
         const scores = outputs.score?.files.scores
         const costs = outputs.profile?.files.costs
@@ -60,7 +60,7 @@ export function resultCommands(program: Command): void {
     .requiredOption('-o, --output <file>')
     .action(
       action(async (run: string, options: Common & { output: string }) => {
-        const store = openStore(options)
+        const store = await openStore(options)
         const costs = (await outputsOf(store, await readRun(store, run))).profile?.files.costs
         if (!costs) throw new Failure('InvalidInput', `The run "${run}" has no cost table`)
         writeFileSync(options.output, readFileSync(await store.path(costs)))

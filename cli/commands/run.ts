@@ -75,9 +75,10 @@ export function runCommands(program: Command): void {
   )
 
   common(program.command('worker').description('serve the searches of a store'))
-    .option('--queue <name>', 'task queue (default: of the store)')
+    .option('--queue <name>', 'only tasks of stages whose `queue` this is')
     .option('--slots <n>', 'tasks side by side (default: the number of cores)', wholeNumber(1))
     .option('--idle <seconds>', 'end when nothing has run for so long', positiveNumber)
+    .option('--unless-served', 'end at once when another worker serves the store')
     .action(action(worker))
 }
 
@@ -88,7 +89,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
     throw new Failure('InvalidInput', `"${name}" is no name of a run`, {
       remedy: 'Use letters, digits, dots and dashes.',
     })
-  const store = openStore(options)
+  const store = await openStore(options)
   const { from, until, only } = options
   const selection = { ...(from && { from }), ...(until && { until }), ...(only && { only }) }
   const loaded = await describedTypes(whole)
@@ -121,24 +122,37 @@ async function run(file: string, options: RunOptions): Promise<void> {
   if (link) log(`Temporal UI: ${link}`)
 }
 
-async function worker(options: Common & { queue?: string; slots?: number; idle?: number }): Promise<void> {
-  const store = openStore(options)
+interface WorkerOptions extends Common {
+  readonly queue?: string
+  readonly slots?: number
+  readonly idle?: number
+  readonly unlessServed?: boolean
+}
+
+async function worker(options: WorkerOptions): Promise<void> {
+  const { queue, slots, idle } = options
+  if (queue !== undefined && !/^[A-Za-z0-9][\w.-]{0,62}$/.test(queue))
+    throw new Failure('InvalidInput', `"${queue}" is no name of a queue`, {
+      remedy: 'Use letters, digits, dots and dashes.',
+    })
+  const store = await openStore(options)
   const info = await ensureServer({ address: addressOf(options), log })
-  const release = await claimWorker(store, info.address)
-  if (!release) return log('Another worker serves this store.')
+  // Any number may serve a store; the one that has the place is enough for commands to start no other.
+  const release = queue === undefined ? await claimWorker(store, info.address) : undefined
+  if (!release && options.unlessServed) return log('Another worker serves this store.')
   // Only here: other commands need not wait until its native code is loaded.
   const { runWorker } = await import('../../activities/worker.js')
   try {
     await runWorker({
       access: accessTo(info.address),
       store,
-      queue: options.queue ?? queueOf(store),
+      queue: queueOf(store, queue),
       log,
-      ...(options.slots === undefined ? {} : { slots: options.slots }),
-      ...(options.idle === undefined ? {} : { idleSeconds: options.idle }),
+      ...(slots === undefined ? {} : { slots }),
+      ...(idle === undefined ? {} : { idleSeconds: idle }),
     })
   } finally {
-    await release()
+    await release?.()
   }
   process.exit(process.exitCode ?? 0)
 }

@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client'
 import type { Command } from 'commander'
 import { basename } from 'node:path'
 import { connect, ensureServer, serverStatus } from '../../server/index.js'
-import type { FileStore } from '../../store/index.js'
+import type { Store } from '../../store/index.js'
 import type { SearchProgress, StageProgress } from '../../workflows/types.js'
 import { action, addressOf, common, log, openStore, print, printJson, type Common } from '../common.js'
 import { explain } from '../explain.js'
@@ -40,7 +40,7 @@ export function statusCommands(program: Command): void {
   )
   common(program.command('watch <run>').description('follow a run to its end; Ctrl-C only ends the watching')).action(
     action(async (run: string, options: Common) => {
-      const store = openStore(options)
+      const store = await openStore(options)
       await readRun(store, run)
       const findServer = async () => (await ensureServer({ address: addressOf(options), log })).address
       process.once('SIGINT', () => process.exit(130))
@@ -53,7 +53,7 @@ export function statusCommands(program: Command): void {
 }
 
 async function statesOf(run: string | undefined, options: Common): Promise<RunState[]> {
-  const store = openStore(options)
+  const store = await openStore(options)
   const names = run === undefined ? (await store.listDocuments('runs')).map((name) => basename(name)).sort() : [run]
   const address = addressOf(options) ?? (await serverStatus())?.address
   const client = address === undefined ? undefined : await connect(address)
@@ -64,7 +64,7 @@ async function statesOf(run: string | undefined, options: Common): Promise<RunSt
   }
 }
 
-async function stateOf(store: FileStore, client: Client | undefined, run: string): Promise<RunState> {
+async function stateOf(store: Store, client: Client | undefined, run: string): Promise<RunState> {
   const { name, workflowId, startedAt, specDigest, outputs } = await readRun(store, run)
   const handle = client?.workflow.getHandle(workflowId)
   const found = outputs ? undefined : await handle?.describe().catch(() => undefined)

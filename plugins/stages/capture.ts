@@ -62,8 +62,7 @@ export const capture: SingleStage<CaptureParams> = {
       files[`${prefix}tokens`] = await putSequences(context, join(context.scratch, 'tokens'), sequences)
       const batch = Math.min(params.batch, count)
       const forward = new Forward(batch, length, context.threads)
-      const contributions =
-        prefix === '' ? await Contributions.create(model, batch * length, context.threads) : undefined
+      const contributions = prefix === '' ? new Contributions(model, batch * length, context.threads) : undefined
       // Layer by layer over all sequences: only two boundaries are in memory, whatever the depth.
       const embedding = await model.embedding()
       let inputs = HiddenStates.empty(count * length, hidden)

@@ -1,35 +1,39 @@
 import type { Scenario } from '../../model/index.js'
 import { solve } from '../../solver/index.js'
-import { Failure, type JsonObject, type SingleStage } from '../api/index.js'
-import { addCosts, totalCost, type CostTable } from './costs.js'
-import { readJson } from './library.js'
+import { Failure, type JsonObject, type SingleStage, type Slot } from '../api/index.js'
+import { addCosts, type CostTable } from './costs.js'
+import { readJson, variants } from './library.js'
 import { bounds, describeInfeasible, limitsOf, useOf } from './limits.js'
 import { openParent } from './sequences.js'
+import { parentCost, parentLayers } from './solving.js'
 
 /** Refuses limits that no choice of variants can meet, alone or together, before anything is trained. */
 export const checkLimits: SingleStage = {
   name: 'check-limits',
-  version: 3,
-  reads: ['model', 'target'],
+  version: 4,
+  reads: ['model', 'space', 'target'],
   parameters: { type: 'object', additionalProperties: false, properties: {} },
 
   async run(context) {
     const { spec, stages } = context
     const table = await readJson<CostTable>(context, stages.profile!.files.costs!)
     const scenario = (spec.target as { scenario: JsonObject }).scenario as unknown as Scenario
-    const { layers } = (await openParent(context)).config
-    const own = Array<{ attention: string; ffn: string }>(layers).fill({ attention: 'parent', ffn: 'parent' })
-    const parent = totalCost(table, own)
+    const model = await openParent(context)
+    const parent = parentCost({ table, parent: parentLayers(model) })
     const limits = bounds(limitsOf(spec), parent, table.floor, scenario)
+    const of = (slot: Slot, layer: number) => variants(spec.space as JsonObject, slot, model, layer)
     // Scores aside: every choice is as good as any other, if there is one.
-    const options = Object.entries(table.attention).flatMap(([attention, a]) =>
-      Object.entries(table.ffn).map(([ffn, f]) => {
-        const costs = Object.fromEntries(limits.map(({ cost }) => [cost, useOf(cost, addCosts(a, f))]))
-        return { id: `${attention}+${ffn}`, score: 0, costs }
-      }),
-    )
+    const layers = model.config.blocks.map((_, layer) => ({
+      options: of('attention', layer).flatMap((attention) =>
+        of('ffn', layer).map((ffn) => {
+          const use = addCosts(table.attention[attention.id]!, table.ffn[ffn.id]!)
+          const costs = Object.fromEntries(limits.map(({ cost }) => [cost, useOf(cost, use)]))
+          return { id: `${attention.id}+${ffn.id}`, score: 0, costs }
+        }),
+      ),
+    }))
     const result = await solve({
-      layers: Array.from({ length: layers }, () => ({ options })),
+      layers,
       limits: limits.map(({ cost, max }) => ({ cost, max })),
       solutions: 1,
     })

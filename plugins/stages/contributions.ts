@@ -6,39 +6,54 @@ export class Contributions {
   private sums: Float64Array | undefined
   private tokens = 0
 
-  private constructor(
+  private readonly sessions = new Map<number, Promise<Session>>()
+
+  constructor(
     private readonly model: Model,
-    private readonly session: Session | undefined,
     private readonly rows: number,
+    private readonly threads: number,
   ) {}
 
-  static async create(model: Model, rows: number, threads: number): Promise<Contributions> {
-    const { hidden, intermediate, normEps, mlpBias } = model.config
-    if (model.config.blocks.some(({ ffn }) => ffn.block !== 'swiglu')) return new Contributions(model, undefined, rows)
+  /** Channels of a layer's FFN; undefined where it has none. */
+  private width(layer: number): number | undefined {
+    const { block, params } = this.model.config.blocks[layer]!.ffn
+    return block === 'swiglu' ? (params.width as number) : undefined
+  }
+
+  private session(width: number): Promise<Session> {
+    let session = this.sessions.get(width)
+    if (!session) this.sessions.set(width, (session = this.build(width)))
+    return session
+  }
+
+  private build(width: number): Promise<Session> {
+    const { hidden, normEps, mlpBias } = this.model.config
     const g = new Graph()
-    const x = g.input('x', 'float32', [rows, hidden])
-    const mask = g.input('mask', 'float32', [rows])
+    const x = g.input('x', 'float32', [this.rows, hidden])
+    const mask = g.input('mask', 'float32', [this.rows])
     const n = g.rmsNorm(x, g.input('norm', 'float32', [hidden]), normEps)
     const linear = (name: string) => {
-      const y = g.gemm(n, g.input(name, 'float32', [hidden, intermediate]))
-      return mlpBias ? g.add(y, g.input(`${name}.bias`, 'float32', [intermediate])) : y
+      const y = g.gemm(n, g.input(name, 'float32', [hidden, width]))
+      return mlpBias ? g.add(y, g.input(`${name}.bias`, 'float32', [width])) : y
     }
     const activation = g.mul(g.silu(linear('gate')), linear('up'))
     g.output('sum', g.sum(g.mul(g.abs(activation), g.unsqueeze(mask, 1)), [0]))
-    return new Contributions(model, await Session.create(g, { threads }), rows)
+    return Session.create(g, { threads: this.threads })
   }
 
   /** @param x     what enters the FFN's norm, [rows, hidden]
    *  @param mask  1 for tokens that count, 0 for others */
   async add(layer: number, x: Float32Array, mask: Float32Array): Promise<void> {
-    if (!this.session) return
+    const width = this.width(layer)
+    if (width === undefined) return
     const weights = await this.model.weights(layer, 'ffn')
     const names = ['norm', 'gate', 'up', 'gate.bias', 'up.bias'].filter((name) => weights[name])
     const feeds = names.map((name) => [
       name,
       { dtype: 'float32' as const, dims: weights[name]!.shape, data: weights[name]!.data },
     ])
-    const out = await this.session.run({
+    const session = await this.session(width)
+    const out = await session.run({
       ...(Object.fromEntries(feeds) as Record<string, never>),
       x: { dtype: 'float32', dims: [this.rows, this.model.config.hidden], data: x },
       mask: { dtype: 'float32', dims: [this.rows], data: mask },
@@ -64,6 +79,6 @@ export class Contributions {
   }
 
   async release(): Promise<void> {
-    await this.session?.release()
+    for (const session of this.sessions.values()) await (await session).release()
   }
 }

@@ -1,4 +1,4 @@
-import { layerFacts, type Model } from '../../model/index.js'
+import type { Model } from '../../model/index.js'
 import { Failure, type JsonObject, type Slot } from '../api/index.js'
 import type { Lesson, Pupil } from './bld.js'
 import { entryId, variants, type Variant } from './library.js'
@@ -43,7 +43,7 @@ type Aim = Pick<Lesson, 'layer' | 'train' | 'beside'>
 export function allVariants(model: Model, space: JsonObject): { layer: number; slot: Slot; variant: Variant }[] {
   return Array.from({ length: model.config.layers }, (_, layer) =>
     (['attention', 'ffn'] as const).flatMap((slot) =>
-      variants(space, slot, layerFacts(model.config, layer), model.blocks).map((variant) => ({ layer, slot, variant })),
+      variants(space, slot, model, layer).map((variant) => ({ layer, slot, variant })),
     ),
   ).flat()
 }
@@ -61,10 +61,10 @@ export function lessons(model: Model, space: JsonObject, params: DistillParams):
   })
   for (const { layer, slot, variant } of all) {
     if (variant.empty) continue
-    const othersMayGo = all.some((o) => o.layer === layer && o.slot !== slot && o.variant.empty)
-    const wanted = params.besideNoOp === 'all' || (params.besideNoOp === 'parent' && variant.id === 'parent')
+    const othersMayGo = all.some((o) => o.layer === layer && o.slot !== slot && o.variant.empty && !o.variant.own)
+    const wanted = params.besideNoOp === 'all' || (params.besideNoOp === 'parent' && variant.own)
     // The parent's block beside the parent's other block has nothing to learn.
-    if (variant.id !== 'parent') aims.push({ layer, train: [pupil(layer, slot, variant, 'parent')], beside: 'parent' })
+    if (!variant.own) aims.push({ layer, train: [pupil(layer, slot, variant, 'parent')], beside: 'parent' })
     if (othersMayGo && wanted) aims.push({ layer, train: [pupil(layer, slot, variant, 'no-op')], beside: 'no-op' })
   }
   for (const { layer, attention, ffn } of coupledPairs(all, params))
@@ -77,7 +77,7 @@ export function lessons(model: Model, space: JsonObject, params: DistillParams):
 }
 
 function coupledPairs(all: ReturnType<typeof allVariants>, { mode, coupled }: DistillParams) {
-  const learnable = all.filter(({ variant }) => !variant.empty && variant.id !== 'parent')
+  const learnable = all.filter(({ variant }) => !variant.empty && !variant.own)
   const pairs = learnable
     .filter(({ slot }) => slot === 'attention')
     .flatMap(({ layer, variant: attention }) =>
@@ -101,7 +101,7 @@ function noSuchPair(
   missing: readonly number[],
   all: ReturnType<typeof allVariants>,
 ): Failure {
-  const learnable = all.filter(({ variant }) => !variant.empty && variant.id !== 'parent')
+  const learnable = all.filter(({ variant }) => !variant.empty && !variant.own)
   const names = (slot: Slot) => [...new Set(learnable.filter((v) => v.slot === slot).map((v) => v.variant.id))]
   const where = missing.length === 0 ? 'any layer' : `layer${missing.length > 1 ? 's' : ''} ${missing.join(', ')}`
   return new Failure('InvalidInput', `distill.coupled: there is no pair ${attention} and ${ffn} to train in ${where}`, {

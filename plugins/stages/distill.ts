@@ -5,7 +5,7 @@ import type { ArtifactRef, FanOutStage, JsonObject, Weights } from '../api/index
 import { heldOutError, learner, type Lesson } from './bld.js'
 import { allVariants, coupledParameter, lessons, type DistillParams } from './distill-plan.js'
 import { initialWeights } from './initial.js'
-import { entryId, layerName, type LibraryEntry } from './library.js'
+import { entryId, layerName, ownVariant, type LibraryEntry } from './library.js'
 import { shuffled } from './random.js'
 import { blocksOf, HiddenStates, openParent, readSequences } from './sequences.js'
 import { trainWithCheckpoints } from './training.js'
@@ -89,7 +89,7 @@ export const distill: FanOutStage<DistillParams> = {
         model,
         layer,
         slot,
-        { block, params, parent: variant === 'parent' },
+        { block, params, parent: variant === ownVariant(model, layer, slot) },
         task.inputs.statistics!,
       )
     const [inputs, targets] = await Promise.all(
@@ -152,7 +152,7 @@ export const distill: FanOutStage<DistillParams> = {
       (outputs.values.entries as unknown as LibraryEntry[]).map((own) => ({ ...own, weights: outputs.files[own.id]! })),
     )
     for (const { layer, slot, variant: v } of allVariants(model, context.spec.space as JsonObject)) {
-      if (v.id !== 'parent' && !v.empty) continue
+      if (!v.own && !v.empty) continue
       const shapes = v.empty ? {} : slotShapes(model.config, layer, slot, context.blocks)
       const parameters = Object.values(shapes).reduce((n, shape) => n + elements(shape), 0)
       const own = { layer, slot, variant: v.id, block: v.block, params: v.params, beside: 'parent' }

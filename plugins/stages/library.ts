@@ -1,23 +1,15 @@
 import { readFile } from 'node:fs/promises'
-import { parentBlocks, replaceBlocks, type Model, type Replacement } from '../../model/index.js'
+import { layerFacts, parentBlocks, replaceBlocks, type Model, type Replacement } from '../../model/index.js'
 import { readTensors } from '../../tensor/index.js'
-import type {
-  ArtifactRef,
-  BlockChoice,
-  Blocks,
-  Environment,
-  JsonObject,
-  LayerFacts,
-  Slot,
-  StageContext,
-  Weights,
-} from '../api/index.js'
+import type { ArtifactRef, BlockChoice, Environment, JsonObject, Slot, StageContext, Weights } from '../api/index.js'
 
 /** What may fill a slot of a layer. */
 export interface Variant extends BlockChoice {
   /** Unique within layer and slot: `parent`, `swiglu-256`, `no-op`. */
   readonly id: string
   readonly empty: boolean
+  /** What the parent has there. */
+  readonly own: boolean
 }
 
 /** A sub-block that fills a slot: what an entry of the library is without its evidence. */
@@ -50,18 +42,33 @@ export const layerName = (layer: number): string => `layer${String(layer).padSta
 export const entryId = (layer: number, slot: Slot, variant: string, beside: string): string =>
   `${layerName(layer)}/${slot}/${variant}${beside === 'parent' ? '' : `+${beside}`}`
 
+/** Id of what the parent has in a slot: `parent`; in a parent that is itself a child, the block's own name where it is
+ *  another than in the model it descends from. Blocks of one id are alike in all layers. */
+export function ownVariant({ config, blocks }: Model, layer: number, slot: Slot): string {
+  const own = config.blocks[layer]![slot]
+  const type = blocks.get(slot, own.block)
+  const usual = parentBlocks(config)[slot]
+  return own.block === usual.block && type.id(own.params) === type.id(usual.params) ? 'parent' : type.id(own.params)
+}
+
 /** All variants of a slot that the spec's space asks for; the parent's own comes first, whether asked for or not. */
-export function variants(space: JsonObject, slot: Slot, facts: LayerFacts, blocks: Blocks): Variant[] {
+export function variants(space: JsonObject, slot: Slot, model: Model, layer: number): Variant[] {
+  const { config, blocks } = model
+  const parent = config.blocks[layer]![slot]
   const found = new Map<string, Variant>()
-  found.set('parent', { id: 'parent', empty: false, ...parentBlocks(facts)[slot] })
+  const add = (id: string, { block, params }: BlockChoice, own: boolean) => {
+    if (!found.has(id)) found.set(id, { id, block, params, own, empty: blocks.get(slot, block).empty === true })
+  }
+  add(ownVariant(model, layer, slot), parent, true)
+  // Other blocks begin as parts of the parent's: nothing is made of one that has been replaced already.
+  const replaced = parent.block !== parentBlocks(config)[slot].block
   for (const entry of space[slot] as readonly (string | JsonObject)[]) {
-    const own: JsonObject = typeof entry === 'string' ? { block: entry } : entry
-    if (own.block === 'parent') continue
-    const type = blocks.get(slot, own.block as string)
-    for (const params of type.variants(facts, own)) {
-      const id = type.id(params)
-      found.set(id, { id, block: type.name, params, empty: type.empty === true })
-    }
+    const wanted: JsonObject = typeof entry === 'string' ? { block: entry } : entry
+    if (wanted.block === 'parent') continue
+    const type = blocks.get(slot, wanted.block as string)
+    if (replaced && type.empty !== true) continue
+    for (const params of type.variants(layerFacts(config, layer), wanted))
+      add(type.id(params), { block: type.name, params }, false)
   }
   return [...found.values()]
 }

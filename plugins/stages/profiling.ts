@@ -1,6 +1,5 @@
 import {
   alternate,
-  layerFacts,
   slotShapes,
   Timed,
   typical,
@@ -26,8 +25,7 @@ export function distinctVariants(model: Model, space: JsonObject): Part[] {
   const found = new Map<string, Part>()
   for (let layer = 0; layer < model.config.layers; layer++)
     for (const slot of ['attention', 'ffn'] as const)
-      for (const variant of variants(space, slot, layerFacts(model.config, layer), model.blocks))
-        found.set(`${slot}/${variant.id}`, { slot, variant })
+      for (const variant of variants(space, slot, model, layer)) found.set(`${slot}/${variant.id}`, { slot, variant })
   return [...found.values()]
 }
 

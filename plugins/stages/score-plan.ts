@@ -1,6 +1,6 @@
-import { layerFacts, type Model } from '../../model/index.js'
+import type { Model } from '../../model/index.js'
 import { digestJson, type JsonObject, type Slot } from '../api/index.js'
-import { entryId, variants, type LibraryEntry, type Variant } from './library.js'
+import { entryId, ownVariant, variants, type LibraryEntry, type Variant } from './library.js'
 
 /** Entries for both slots of a layer, to be scored together. */
 export interface Pair {
@@ -24,16 +24,16 @@ export function pairsOf(
   wanted: number | 'all',
   seed: number,
 ): Pair[] {
-  const facts = layerFacts(model.config, layer)
   const own = {
-    attention: variants(space, 'attention', facts, model.blocks),
-    ffn: variants(space, 'ffn', facts, model.blocks),
+    attention: variants(space, 'attention', model, layer),
+    ffn: variants(space, 'ffn', model, layer),
   }
   const entry = (slot: Slot, variant: string, beside: string) => library.get(entryId(layer, slot, variant, beside))
-  const parent = { attention: entry('attention', 'parent', 'parent')!, ffn: entry('ffn', 'parent', 'parent')! }
+  const parents = (slot: Slot) => entry(slot, ownVariant(model, layer, slot), 'parent')!
+  const parent = { attention: parents('attention'), ffn: parents('ffn') }
   const singles = (['attention', 'ffn'] as const).flatMap((slot) =>
-    own[slot].flatMap(({ id }): Pair[] => {
-      const changed = id === 'parent' ? undefined : entry(slot, id, 'parent')
+    own[slot].flatMap(({ id, own }): Pair[] => {
+      const changed = own ? undefined : entry(slot, id, 'parent')
       return changed ? [{ slot, ...parent, [slot]: changed }] : []
     }),
   )
@@ -51,16 +51,16 @@ type Find = (slot: Slot, variant: string, beside: string) => LibraryEntry | unde
 /** Entries that were trained for each other, if any; with a removed slot, the best there is beside it. */
 function trainedTogether(a: Variant, f: Variant, entry: Find): Omit<Pair, 'slot'> | undefined {
   // The layer as it is in the parent: its score is 0 without measuring.
-  if (a.id === 'parent' && f.id === 'parent') return undefined
+  if (a.own && f.own) return undefined
   if (a.empty || f.empty) {
     const best = (slot: Slot, own: Variant, other: Variant) =>
       (other.empty && !own.empty ? entry(slot, own.id, other.id) : undefined) ?? entry(slot, own.id, 'parent')
     const pair = { attention: best('attention', a, f), ffn: best('ffn', f, a) }
     // A removed slot beside the parent's untouched other one is what the variant alone is scored as.
-    const alone = [pair.attention, pair.ffn].some((own) => own?.variant === 'parent' && own.beside === 'parent')
+    const untouched = (own: Variant, made?: LibraryEntry) => own.own && made?.beside === 'parent'
+    const alone = untouched(a, pair.attention) || untouched(f, pair.ffn)
     return pair.attention && pair.ffn && !alone ? { attention: pair.attention, ffn: pair.ffn } : undefined
   }
-  if (a.id === 'parent' || f.id === 'parent') return undefined
   const [attention, ffn] = [entry('attention', a.id, f.id), entry('ffn', f.id, a.id)]
   return attention && ffn ? { attention, ffn } : undefined
 }
@@ -75,7 +75,7 @@ function sampled(
   wanted: number | 'all',
   seed: number,
 ): Pair[] {
-  const changed = (list: readonly Variant[]) => list.filter(({ id, empty }) => id !== 'parent' && !empty)
+  const changed = (list: readonly Variant[]) => list.filter(({ own, empty }) => !own && !empty)
   const is = (a: string, f: string) => (pair: Pair) => pair.attention.variant === a && pair.ffn.variant === f
   const all = changed(own.attention)
     .flatMap((a) => changed(own.ffn).map((f) => [a.id, f.id] as const))

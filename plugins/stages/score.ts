@@ -1,7 +1,7 @@
 import type { Comparison } from '../../model/index.js'
 import { Failure, type FanOutStage, type JsonObject, type Slot, type TaskPlan } from '../api/index.js'
 import { initialWeights } from './initial.js'
-import { asTask, fillingWeights, layerName, readLibrary, type Filling } from './library.js'
+import { asTask, fillingWeights, layerName, ownVariant, readLibrary, type Filling } from './library.js'
 import { pairsOf } from './score-plan.js'
 import { Scorer } from './scorer.js'
 import { blocksOf, openParent } from './sequences.js'
@@ -149,8 +149,9 @@ export const score: FanOutStage<ScoreParams> = {
   /** The table of all rows, and how scores of two slots of a layer add up, judged by the pairs measured. */
   async gather(context) {
     const rows = context.tasks.map(({ outputs }) => outputs.values as unknown as ScoreRow)
+    const model = await openParent(context)
     const single = (row: ScoreRow, slot: Slot) =>
-      row[slot] === 'parent'
+      row[slot] === ownVariant(model, row.layer, slot)
         ? 0
         : rows.find((r) => r.slot === slot && r.layer === row.layer && r[slot] === row[slot])?.kl
     const errors = { sum: [] as number[], rss: [] as number[] }

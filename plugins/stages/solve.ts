@@ -6,7 +6,7 @@ import { readJson, readLibrary } from './library.js'
 import { bounds, describeInfeasible, limitsOf } from './limits.js'
 import type { ScoreRow } from './score.js'
 import { openParent } from './sequences.js'
-import { makeProblem, parentCost, toSolution, type ProblemParts, type Solution } from './solving.js'
+import { makeProblem, parentCost, parentLayers, toSolution, type ProblemParts, type Solution } from './solving.js'
 
 interface SolveParams {
   readonly solutions: number
@@ -136,6 +136,6 @@ export async function costParts(context: StageContext<unknown>): Promise<Omit<Pr
     table: await readJson<CostTable>(context, stages.profile!.files.costs!),
     scenario: (spec.target as { scenario: JsonObject }).scenario as unknown as Scenario,
     limits: limitsOf(spec),
-    layers: model.config.layers,
+    parent: parentLayers(model),
   }
 }

@@ -1,8 +1,8 @@
-import type { Scenario } from '../../model/index.js'
+import type { Model, Scenario } from '../../model/index.js'
 import type { Problem } from '../../solver/index.js'
 import type { Slot } from '../api/index.js'
 import { addCosts, runtime, throughputOf, totalCost, type Cost, type CostTable } from './costs.js'
-import type { Choice, LibraryEntry } from './library.js'
+import { ownVariant, type Choice, type LibraryEntry } from './library.js'
 import { bounds, type Limit } from './limits.js'
 import type { ScoreRow } from './score.js'
 
@@ -27,18 +27,32 @@ export interface ProblemParts {
   readonly table: CostTable
   readonly scenario: Scenario
   readonly limits: readonly Limit[]
-  readonly layers: number
+  /** Variants that the parent has, by layer. */
+  readonly parent: readonly Layer[]
 }
 
+/** Variants of a layer. */
+interface Layer {
+  readonly attention: string
+  readonly ffn: string
+}
+
+/** Variants that a model has, by layer. */
+export const parentLayers = (model: Model): Layer[] =>
+  model.config.blocks.map((_, layer) => ({
+    attention: ownVariant(model, layer, 'attention'),
+    ffn: ownVariant(model, layer, 'ffn'),
+  }))
+
 /** Options of every layer: pairs of entries, those trained for each other with their own score. */
-export function layerOptions({ rows, composition, table, layers }: ProblemParts) {
+export function layerOptions({ rows, composition, table, parent }: ProblemParts) {
   const scores = new Map<string, ScoreRow>()
   for (const row of rows) scores.set(`${row.layer}/${row.slot}/${row.attention}/${row.ffn}`, row)
-  return Array.from({ length: layers }, (_, layer) => {
+  return parent.map((own, layer) => {
     const ids = (slot: Slot) => Object.keys(table[slot])
     return ids('attention').flatMap((attention) =>
       ids('ffn').flatMap((ffn) => {
-        const found = option(scores, layer, attention, ffn, composition)
+        const found = option(scores, layer, { attention, ffn }, own, composition)
         if (!found) return []
         const cost = addCosts(table.attention[attention]!, table.ffn[ffn]!)
         return [
@@ -56,16 +70,16 @@ export function layerOptions({ rows, composition, table, layers }: ProblemParts)
 function option(
   scores: ReadonlyMap<string, ScoreRow>,
   layer: number,
-  attention: string,
-  ffn: string,
+  { attention, ffn }: Layer,
+  parent: Layer,
   composition: 'sum' | 'rss',
 ): { score: number; entries: { attention: string; ffn: string } } | undefined {
   const name = `layer${String(layer).padStart(2, '0')}`
   const exact = scores.get(`${layer}/block/${attention}/${ffn}`)
   if (exact) return { score: exact.kl, entries: exact.entries }
   const entries = { attention: `${name}/attention/${attention}`, ffn: `${name}/ffn/${ffn}` }
-  const a = attention === 'parent' ? 0 : scores.get(`${layer}/attention/${attention}/parent`)?.kl
-  const f = ffn === 'parent' ? 0 : scores.get(`${layer}/ffn/parent/${ffn}`)?.kl
+  const a = attention === parent.attention ? 0 : scores.get(`${layer}/attention/${attention}/${parent.ffn}`)?.kl
+  const f = ffn === parent.ffn ? 0 : scores.get(`${layer}/ffn/${parent.attention}/${ffn}`)?.kl
   if (a === undefined || f === undefined) return undefined
   return { score: composition === 'sum' ? a + f : Math.hypot(a, f), entries }
 }
@@ -90,8 +104,7 @@ export function makeProblem(
   }
 }
 
-export const parentCost = ({ table, layers }: Pick<ProblemParts, 'table' | 'layers'>): Cost =>
-  totalCost(table, Array(layers).fill({ attention: 'parent', ffn: 'parent' }) as { attention: string; ffn: string }[])
+export const parentCost = ({ table, parent }: Pick<ProblemParts, 'table' | 'parent'>): Cost => totalCost(table, parent)
 
 /** The solver's option ids as entries, with predicted costs of the whole model. */
 export function toSolution(parts: ProblemParts, ids: readonly string[], objective: number): Solution {

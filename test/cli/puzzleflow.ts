@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { commandLine, endProcess } from '../../server/index.js'
 import { packageRoot } from '../../store/paths.js'
+import { forgetSettings } from '../temporal.js'
 
 /** What a command left. */
 export interface Ended {
@@ -56,8 +57,9 @@ export class Place {
     store = 'store',
   ) {
     this.store = join(folder, store)
-    this.environment = { ...process.env, XDG_STATE_HOME: stateHome, PUZZLEFLOW_STORE: this.store, NO_COLOR: '1' }
-    delete this.environment.TEMPORAL_ADDRESS
+    const environment = { ...process.env }
+    forgetSettings(environment)
+    this.environment = { ...environment, XDG_STATE_HOME: stateHome, PUZZLEFLOW_STORE: this.store, NO_COLOR: '1' }
   }
 
   /** Runs a command to its end. */

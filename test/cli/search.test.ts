@@ -1,10 +1,11 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { readSchema } from '../../schemas/read.js'
 import { commandLine, pause } from '../../server/index.js'
 import { childrenOf } from '../processes.js'
+import { makeStateHome } from '../state-home.js'
 import { serverTimeout, testServer } from '../temporal.js'
 import { Place } from './puzzleflow.js'
 import { tinySpec, writeTinySearch } from './tiny-search.js'
@@ -12,13 +13,19 @@ import { tinySpec, writeTinySearch } from './tiny-search.js'
 /** A search that is let alone, and the same search again where everything is killed on the way. */
 let undisturbed: Place
 let disturbed: Place
+/** State directory of the second, with a server of its own. */
+let home: string
 beforeAll(async () => {
   await testServer()
-  // One state directory: what was measured by the first counts for the second.
+  home = await makeStateHome()
   undisturbed = new Place(await writeTinySearch(), inject('stateHome'))
-  disturbed = new Place(await writeTinySearch(), inject('stateHome'))
+  disturbed = new Place(await writeTinySearch(), home)
 }, serverTimeout)
-afterAll(() => Promise.all([undisturbed.close(), disturbed.close()]))
+afterAll(async () => {
+  await disturbed.run('server', 'stop')
+  await Promise.all([undisturbed.close(), disturbed.close()])
+  rmSync(home, { recursive: true, force: true })
+})
 
 interface Result {
   readonly solutionDigest: string
@@ -48,6 +55,16 @@ function training({ store }: Place): string[] {
   if (!existsSync(folder)) return []
   return readdirSync(folder).filter((key) => existsSync(join(folder, key, 'trainer.safetensors')))
 }
+
+/** Ends processes as the kernel does it, and waits until they are gone. */
+async function kill(pids: readonly number[]): Promise<void> {
+  for (const pid of pids) process.kill(pid, 'SIGKILL')
+  while (pids.some((pid) => commandLine(pid) !== '')) await pause(5)
+}
+
+/** Process of the server of a state directory. */
+const serverOf = (home: string) =>
+  (JSON.parse(readFileSync(join(home, 'puzzleflow/server/server.json'), 'utf8')) as { pid: number }).pid
 
 /** Whole searches run here, beside other tests. */
 const patience = 300_000
@@ -82,35 +99,40 @@ test(
 test(
   'whatever is killed on the way, the same command goes on, does nothing twice and finds the same child',
   async () => {
-    const killed: string[] = []
-    let before: Readonly<Record<string, TaskRecord>> = {}
-    /** Starts the command, and kills all its processes when a task of the stage has saved a checkpoint. */
-    const killIn = async (stage: string) => {
+    // What the first search measured counts for the second: times are noise.
+    cpSync(join(inject('stateHome'), 'puzzleflow/machine'), join(home, 'puzzleflow/machine'), { recursive: true })
+    const interrupted: string[] = []
+    /** Runs the command until a task of the stage has saved a checkpoint, then kills its processes. */
+    const killIn = async (stage: string, also: () => number[] = () => []) => {
       const run = disturbed.start(...command)
       await run.says(new RegExp(`running: .*${stage}`))
       const done = records(disturbed)
       while (!training(disturbed).some((key) => !(key in done))) await pause(5)
       const worker = disturbed.worker!
-      const pids = [run.process.pid!, worker, ...childrenOf(worker)]
-      expect(pids.length).toBeGreaterThan(2)
-      for (const pid of pids) process.kill(pid, 'SIGKILL')
-      await run.ended
-      while (pids.some((pid) => commandLine(pid) !== '')) await pause(5)
-      before = records(disturbed)
-      const [interrupted] = training(disturbed).filter((key) => !(key in before))
-      expect(interrupted, `a task of ${stage} was to be interrupted`).toBeDefined()
-      killed.push(interrupted!)
+      const children = childrenOf(worker)
+      expect(children).not.toEqual([])
+      await kill([run.process.pid!, worker, ...children, ...also()])
+      const before = records(disturbed)
+      const [task] = training(disturbed).filter((key) => !(key in before))
+      expect(task, `a task of ${stage} was to be interrupted`).toBeDefined()
+      interrupted.push(task!)
+      return before
     }
-    await killIn('distill')
-    const afterFirst = before
-    await killIn('uptrain')
-    expect(before).toMatchObject(afterFirst)
+    const first = await killIn('distill')
+    const second = await killIn('uptrain', () => [serverOf(home)])
+    expect(second).toMatchObject(first)
 
-    const { code, stdout } = await disturbed.run(...command, '--json')
+    const run = disturbed.start(...command, '--json')
+    expect(await run.says(/run tiny/)).toMatch(/^Going on with run tiny/)
+    await run.says(/running: .*uptrain/)
+    // The command and its worker outlive the server.
+    await kill([serverOf(home)])
+    await run.says(/^The server does not answer any more: looking for it\.$/)
+    const { code, stdout } = await run.ended
     expect(code).toBe(0)
     const after = records(disturbed)
-    expect(after).toMatchObject(before)
-    expect(killed.map((key) => after[key]?.components.stage)).toEqual(['distill', 'uptrain'])
+    expect(after).toMatchObject(second)
+    expect(interrupted.map((key) => after[key]?.components.stage)).toEqual(['distill', 'uptrain'])
     const [expected, result] = [resultOf(undisturbed), resultOf(disturbed)]
     expect(JSON.parse(stdout)).toEqual(result)
     expect(result.solutionDigest).toBe(expected.solutionDigest)

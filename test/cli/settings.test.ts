@@ -54,16 +54,27 @@ test.each([
   expect(read).toThrow(`${join(folder, 'work/puzzleflow.config.yaml')}:${expected}`)
 })
 
-test('flags go before the environment, and the environment before files', () => {
+test('flags go before the environment, and the environment before files', async () => {
   here('store: ./filed\naddress: filed:1\n')
   vi.spyOn(process, 'cwd').mockReturnValue(join(folder, 'work'))
   vi.stubEnv('PUZZLEFLOW_STORE', undefined)
   vi.stubEnv('TEMPORAL_ADDRESS', undefined)
-  expect([openStore({}).root, addressOf({})]).toEqual([join(folder, 'work/filed'), 'filed:1'])
+  expect([(await openStore({})).root, addressOf({})]).toEqual([join(folder, 'work/filed'), 'filed:1'])
   vi.stubEnv('PUZZLEFLOW_STORE', '/environment')
   vi.stubEnv('TEMPORAL_ADDRESS', 'environment:1')
-  expect([openStore({}).root, addressOf({})]).toEqual(['/environment', 'environment:1'])
-  expect([openStore({ store: '/flag' }).root, addressOf({ address: 'flag:1' })]).toEqual(['/flag', 'flag:1'])
+  expect([(await openStore({})).root, addressOf({})]).toEqual(['/environment', 'environment:1'])
+  expect([(await openStore({ store: '/flag' })).root, addressOf({ address: 'flag:1' })]).toEqual(['/flag', 'flag:1'])
+})
+
+test('the bound of the cache reaches other processes, unless the environment sets another', async () => {
+  here('cache: 50 GiB\n')
+  vi.spyOn(process, 'cwd').mockReturnValue(join(folder, 'work'))
+  vi.stubEnv('PUZZLEFLOW_CACHE_BYTES', undefined)
+  await openStore({})
+  expect(process.env.PUZZLEFLOW_CACHE_BYTES).toBe('53687091200')
+  vi.stubEnv('PUZZLEFLOW_CACHE_BYTES', '1000')
+  await openStore({})
+  expect(process.env.PUZZLEFLOW_CACHE_BYTES).toBe('1000')
 })
 
 test('plugins are allowed by flags and by files', () => {

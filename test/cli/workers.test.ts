@@ -13,9 +13,10 @@ afterEach(() => rmSync(store.root, { recursive: true, force: true }))
 
 const address = '127.0.0.1:7233'
 /** The place of the store's worker as a process holds it that cannot tidy up any more. */
-function leftBy(pid: number, at = address): void {
-  mkdirSync(join(store.root, `worker-${buildId()}.lock`))
-  writeFileSync(join(store.root, `worker-${buildId()}.json`), JSON.stringify({ pid, host: hostname(), address: at }))
+function leftBy(pid: number, at = address, host = hostname()): void {
+  const place = join(store.root, `worker-${buildId()}-${host}`)
+  mkdirSync(`${place}.lock`)
+  writeFileSync(`${place}.json`, JSON.stringify({ pid, host, address: at }))
 }
 const started = () => existsSync(join(store.root, 'logs'))
 
@@ -28,6 +29,13 @@ test('a store has one worker at a time', async () => {
   const again = await claimWorker(store, address)
   expect(again).toBeDefined()
   await again!()
+})
+
+test('a worker of another machine that shares the folder does not keep one of this machine away', async () => {
+  leftBy(process.pid, '192.0.2.1:7233', 'another-machine')
+  const leave = await claimWorker(store, address)
+  expect(leave).toBeDefined()
+  await leave!()
 })
 
 test('the place of a worker that was killed is free at once', async () => {

@@ -99,7 +99,7 @@ test(
   async () => {
     const small = await Rig.create(await testServer())
     try {
-      await small.startWorker(1, { NODE_OPTIONS: '--max-old-space-size=256' })
+      await small.startWorker(1, { env: { NODE_OPTIONS: '--max-old-space-size=256' } })
       const run = await small.run(
         'hungry',
         'pipeline: { stages: { hungry: { retry: { initialInterval: 10 ms, maximumAttempts: 2 } } } }',

@@ -137,7 +137,7 @@ test.skipIf(clock === undefined)(
   'a worker whose clock is three days ahead does its task, and its heartbeats count (needs libfaketime)',
   async () => {
     rig = await Rig.create(await testServer())
-    await rig.startWorker(2, { LD_PRELOAD: clock, FAKETIME: '+3d', FAKETIME_DONT_FAKE_MONOTONIC: '1' })
+    await rig.startWorker(2, { env: { LD_PRELOAD: clock, FAKETIME: '+3d', FAKETIME_DONT_FAKE_MONOTONIC: '1' } })
     const run = await rig.run('clock', spec)
     const call = await rig.steps.nextCall()
     // Longer than a heartbeat may be.

@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { serverTimeout, testServer } from '../temporal.js'
 import { Rig } from './rig.js'
@@ -73,7 +74,7 @@ test('an artifact that was damaged between runs is set aside and made anew', asy
   expect(await rig.steps.finish(1, (task) => values[task]!)).toEqual(['each/a2'])
   expect((await rig.outputs(run)).each!.values.total).toBe(222)
   expect(readFileSync(path)).toEqual(whole)
-  expect(readFileSync(`${path}.corrupt`, 'utf8')).toBe('damaged')
+  expect(readFileSync(join(rig.store.root, 'corrupt', part.digest), 'utf8')).toBe('damaged')
   expect(await rig.progress(run)).toMatchObject({ each: '3 done, 2 reused', sum: '1 done, 1 reused' })
 })
 

@@ -19,6 +19,20 @@ pipeline:
     step: { needs: [source], with: { note: ${note} }, retry: { initialInterval: 1 s, backoff: 2, within: 1 h } }
     sum: { uses: echo, needs: [each, step] }
 `
+/** What people may say to a search: a group and a task alone, then a gate. */
+const controlledSpec = `
+items: [c1, c2, d1]
+pipeline:
+  inputs: { items: { type: array } }
+  stages:
+    source: {}
+    some: { needs: [source], onFailure: wait }
+    check: { uses: approve, needs: [some] }
+`
+/** Finishes all that comes. */
+async function answer({ steps }: Rig): Promise<never> {
+  for (;;) await steps.finish(1)
+}
 const folder = join(packageRoot(), 'test/engine/histories')
 const home = mkdtempSync(join(tmpdir(), 'puzzleflow-record-'))
 process.env.XDG_STATE_HOME = home
@@ -64,6 +78,39 @@ try {
   await call.ended
   await cancelled.result().catch(() => undefined)
   await save('search-cancelled', cancelled)
+
+  const controlled = await rig.run('controlled', controlledSpec)
+  const running = [await rig.steps.nextCall(), await rig.steps.nextCall()]
+  await controlled.executeUpdate('pause')
+  await Promise.all(running.map(({ ended }) => ended))
+  await controlled.executeUpdate('resume')
+  await controlled.executeUpdate('concurrency', { args: [4] })
+  for (const task of ['c1', 'c2']) {
+    const call = await rig.steps.nextCall()
+    call.fail('Not now.', 'NonFinite')
+    await rig.until(controlled, ({ stages }) => stages[1]!.waiting.includes(call.info.task))
+    const name = `some/${call.info.task}`
+    if (task === 'c1') await controlled.executeUpdate('retry', { args: [{ task: name }] })
+    else await controlled.executeUpdate('skip', { args: [{ task: name, reason: 'not needed' }] })
+    if (task === 'c1') await rig.steps.finish(1)
+  }
+  await rig.steps.finish(1)
+  await rig.until(controlled, ({ stages }) => stages[2]!.state === 'asking')
+  await controlled.executeUpdate('approve', { args: [{ stage: 'check', approved: true }] })
+  await controlled.result()
+  await save('search-controlled', controlled)
+  await save('group-controlled', rig.client.workflow.getHandle(`${controlled.workflowId}/some/c`))
+
+  const finishing = await rig.run(
+    'finishing',
+    spec('finishing').replace('with: { factor: 2 }', 'with: { factor: 3 }, onFailure: finish-running'),
+  )
+  const calls = [await rig.steps.nextCall(), await rig.steps.nextCall()]
+  calls[0]!.fail('Not this one.', 'NonFinite')
+  calls[1]!.finish()
+  void answer(rig)
+  await finishing.result().catch(() => undefined)
+  await save('search-finishing', finishing)
 } finally {
   await rig.close()
   await rig.client.connection.close()

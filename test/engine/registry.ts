@@ -11,6 +11,7 @@ import {
   type SingleStage,
   type Stage,
 } from '../../plugins/api/index.js'
+import { approve } from '../../plugins/stages/approve.js'
 import { makeLoaded, type Loaded } from '../../plugins/registry.js'
 import { socketVariable, type FromStage, type FromTest } from './step-protocol.js'
 
@@ -83,6 +84,19 @@ const each: FanOutStage<{ readonly factor: number }> = {
   },
 }
 
+/** The same, where some tasks may be missing. */
+const some: FanOutStage<{ readonly factor: number }> = {
+  ...each,
+  name: 'some',
+  partial: true,
+  async run(context) {
+    return { values: { value: await stepped(context, 'some', context.task.id) }, files: {} }
+  },
+  async gather({ tasks, skipped }) {
+    return { values: { done: tasks.map(({ plan }) => plan.id), skipped: [...skipped] }, files: {} }
+  },
+}
+
 /** One stepped task, which tells its note. */
 const step: SingleStage<{ readonly note: string }> = {
   name: 'step',
@@ -132,6 +146,6 @@ const hungry: SingleStage = {
   },
 }
 
-const stages = [source, each, step, echo, twice, hungry] as unknown as readonly Stage[]
+const stages = [source, each, some, step, echo, twice, hungry, approve] as unknown as readonly Stage[]
 
 export const loadPlugins = (): Loaded => makeLoaded(stages, [])

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { queueOf } from '../../activities/queue.js'
-import { startRun, workflowIdOf } from '../../cli/runs.js'
+import { startRun, workflowIdOf, type StartOptions } from '../../cli/runs.js'
 import { specRegistry } from '../../cli/spec-registry.js'
 import type { Outputs } from '../../plugins/api/index.js'
 import { compileText } from '../../spec/plan.js'
@@ -17,7 +17,14 @@ import { loadPlugins } from './registry.js'
 import { socketVariable } from './step-protocol.js'
 import { Steps } from './steps.js'
 
-type Handle = WorkflowHandle<() => Promise<SearchResult>>
+export type Handle = WorkflowHandle<() => Promise<SearchResult>>
+
+/** What a worker is started with. */
+export interface WorkerSettings {
+  /** Of `worker --queue`. */
+  readonly queue?: string
+  readonly env?: NodeJS.ProcessEnv
+}
 
 /** A worker process. */
 export class TestWorker {
@@ -27,17 +34,15 @@ export class TestWorker {
   ) {}
 
   static async start(
-    address: string,
-    store: FileStore,
-    steps: Steps,
+    { address, store, steps }: Rig,
     slots: number,
-    environment: NodeJS.ProcessEnv = {},
+    { queue, env = {} }: WorkerSettings,
   ): Promise<TestWorker> {
     const program = join(packageRoot(), 'dist/test/engine/worker.js')
     // Its queue is named after the code that starts the run: here the sources, there what was compiled of them.
-    const child = spawn(process.execPath, [program, address, store.root, queueOf(store), String(slots)], {
+    const child = spawn(process.execPath, [program, address, store.root, queueOf(store, queue), String(slots)], {
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, ...environment, [socketVariable]: steps.path },
+      env: { ...process.env, [socketVariable]: steps.path, ...env },
     })
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     const said: string[] = []
@@ -78,7 +83,8 @@ export class Rig {
     readonly client: Client,
     readonly store: FileStore,
     readonly steps: Steps,
-    private readonly folder: string,
+    /** Holds the store, as `store`. */
+    readonly folder: string,
   ) {}
 
   static async create({ address, client }: { address: string; client: Client }): Promise<Rig> {
@@ -86,15 +92,20 @@ export class Rig {
     return new Rig(address, client, new FileStore(join(folder, 'store')), await Steps.listen(folder), folder)
   }
 
-  async startWorker(slots = 2, environment?: NodeJS.ProcessEnv): Promise<TestWorker> {
-    const worker = await TestWorker.start(this.address, this.store, this.steps, slots, environment)
+  async startWorker(slots = 2, settings: WorkerSettings = {}): Promise<TestWorker> {
+    const worker = await TestWorker.start(this, slots, settings)
     this.workers.push(worker)
     return worker
   }
 
   /** Starts a run of a spec with the stages of test/engine/registry.ts. */
-  async run(name: string, spec: string): Promise<Handle> {
-    await startRun(this.client, this.store, name, await compile(spec), { heartbeat: 3 })
+  async run(name: string, spec: string, options: StartOptions = {}): Promise<Handle> {
+    return this.start(name, await compile(spec), options)
+  }
+
+  /** The same with a plan. */
+  async start(name: string, plan: FrozenPlan, options: StartOptions = {}): Promise<Handle> {
+    await startRun(this.client, this.store, name, plan, { heartbeat: 3, ...options })
     return this.client.workflow.getHandle(workflowIdOf(this.store, name))
   }
 
@@ -112,6 +123,33 @@ export class Rig {
       const details = raw.pendingActivities?.[0]?.heartbeatDetails?.payloads?.[0]?.data
       if (details && Buffer.from(details).includes('waiting for a place')) return
     }
+  }
+
+  /** Where a run stands, as soon as something holds there. */
+  async until(handle: Handle, holds: (progress: SearchProgress) => boolean): Promise<SearchProgress> {
+    for (;;) {
+      const progress = await handle.query<SearchProgress>('progress')
+      if (holds(progress)) return progress
+    }
+  }
+
+  /** What a run's search attribute `PuzzleStatus` says. */
+  async status(handle: Handle): Promise<unknown> {
+    const { typedSearchAttributes } = await handle.describe()
+    return typedSearchAttributes.getAll().find(({ key }) => key.name === 'PuzzleStatus')?.value
+  }
+
+  /** The table of a run's details in the Temporal UI. */
+  async details(handle: Handle): Promise<string> {
+    return (await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata')).currentDetails
+  }
+
+  /** Tasks of a run that are scheduled, waited for or at work: `each/a1`. */
+  async inFlight({ workflowId }: { readonly workflowId: string }): Promise<string[]> {
+    const { raw } = await this.client.workflow.getHandle(workflowId).describe()
+    const own = (raw.pendingActivities ?? []).map(({ activityId }) => activityId ?? '')
+    const groups = (raw.pendingChildren ?? []).map(({ workflowId }) => this.inFlight({ workflowId: workflowId ?? '' }))
+    return [...own, ...(await Promise.all(groups)).flat()].sort()
   }
 
   /** Tasks done and reused of every stage. */
@@ -133,4 +171,19 @@ export async function compile(spec: string): Promise<FrozenPlan> {
   const { plan, diagnostics } = await compileText('/nowhere/test.yaml', text, specRegistry(loadPlugins()))
   if (!plan) throw new Error(diagnostics.map(({ message }) => message).join('\n'))
   return plan
+}
+
+/** What a promise is rejected with; a test whose promise is not, fails. */
+export async function rejection(promise: Promise<unknown>): Promise<Error> {
+  const outcome = await promise.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error: error as Error }),
+  )
+  if ('error' in outcome) return outcome.error
+  throw new Error(`It was not rejected, but gave ${JSON.stringify(outcome.value)}`)
+}
+
+/** Why an update was refused. */
+export async function refusal(update: Promise<unknown>): Promise<string | undefined> {
+  return ((await rejection(update)).cause as Error | undefined)?.message
 }

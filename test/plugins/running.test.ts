@@ -113,6 +113,27 @@ test('a plugin’s stage that waits for a person asks its question, and goes on 
   })
 }, 180_000)
 
+test('the block type that docs/writing-a-block.md writes goes through a search', async () => {
+  const page = readFileSync(join(packageRoot(), 'docs/writing-a-block.md'), 'utf8')
+  const code = (language: string) => new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(page)![1]!
+  const search = await writeTinySearch()
+  addFiles(search, {
+    'search.yaml': `plugins: [./ungated]\n${tinySpec}`
+      .replace('name: tiny', 'name: ungated')
+      .replace('{ block: swiglu, width: [50%] }', '{ block: ungated, width: [16] }'),
+    'ungated/package.json': code('json'),
+    'ungated/index.ts': code('ts'),
+  })
+  await puzzleflow('run', join(search, 'search.yaml'), '--allow-plugin', join(search, 'ungated'))
+  type Row = { slot: string; ffn: string; kl: number; kl_before_distillation: number }
+  const rows = ((await puzzleflow('scores', 'ungated')) as Row[]).filter(
+    ({ slot, ffn }) => slot === 'ffn' && ffn === 'ungated-16',
+  )
+  expect(rows.length).toBeGreaterThan(0)
+  for (const { kl, kl_before_distillation: before } of rows) expect(kl).toBeLessThan(before)
+  rmSync(search, { recursive: true })
+}, 180_000)
+
 test('a search goes through with a plugin’s block type, which is trained and scored like a built-in one', async () => {
   const search = await writeTinySearch()
   addFiles(search, {

@@ -1,25 +1,20 @@
 import { expect, test } from 'vitest'
 import type { JsonObject } from '../../plugins/api/index.js'
-import type { CostTable } from '../../plugins/stages/costs.js'
 import { FileStore } from '../../store/index.js'
-import { costTable } from './fakes.js'
+import { costTable, fakeSpace } from './fakes.js'
 import { Search } from './run-stage.js'
 import { lasting, tinySpec, tinyWorld } from './world.js'
 
 const world = await tinyWorld()
 const store = new FileStore(lasting())
-const open = async (limits: JsonObject, table = costTable) => {
+/** A space whose cheapest variants cost something, though the table has cheaper ones. */
+const withoutNoOps: JsonObject = { attention: [{ block: 'linear' }], ffn: [{ block: 'swiglu', width: [16] }] }
+
+const open = async (limits: JsonObject, space = withoutNoOps) => {
   const target = { scenario: { ...costTable.scenario }, limits }
-  const search = await Search.open(world.folder, tinySpec({ target }), { store })
-  search.give('profile', { files: { costs: await store.putJson('costs', table) } })
+  const search = await Search.open(world.folder, tinySpec({ target, space }), { store })
+  search.give('profile', { files: { costs: await store.putJson('costs', costTable) } })
   return search
-}
-/** The cheapest variants cost something. */
-const { attention, ffn } = costTable
-const withoutNoOps: CostTable = {
-  ...costTable,
-  attention: { parent: attention.parent!, linear: attention.linear! },
-  ffn: { parent: ffn.parent!, 'swiglu-16': ffn['swiglu-16']! },
 }
 
 test('the gate comes before anything is captured or trained', async () => {
@@ -54,7 +49,7 @@ test.each<[JsonObject, string]>([
     'parameters <= 300 cannot be met: the best any choice reaches is 400, the limit is 300 (it lacks 33.3 % of parameters)',
   ],
 ])('a limit that no choice meets is infeasible, by name and by how much: %j', async (limits, message) => {
-  const search = await open(limits, withoutNoOps)
+  const search = await open(limits)
   await expect(search.outputs('check-limits')).rejects.toMatchObject({
     kind: 'Infeasible',
     message,
@@ -63,19 +58,19 @@ test.each<[JsonObject, string]>([
 })
 
 test('all limits that cannot be met are named at once', async () => {
-  const search = await open({ memory: '<= 60%', parameters: '<= 20%', latency: '<= 1 h' }, withoutNoOps)
+  const search = await open({ memory: '<= 60%', parameters: '<= 20%', latency: '<= 1 h' })
   const error: unknown = await search.outputs('check-limits').catch((e: unknown) => e)
   expect((error as Error).message.split('; ').map((line) => line.split(' ')[0])).toEqual(['memory', 'parameters'])
 })
 
 test('limits that are met to the last byte pass', async () => {
   for (const limits of [{ latency: '<= 7s' }, { memory: '<= 154 B' }, { parameters: '<= 400' }])
-    expect(await (await open(limits, withoutNoOps)).outputs('check-limits')).toEqual({ values: {}, files: {} })
+    expect(await (await open(limits)).outputs('check-limits')).toEqual({ values: {}, files: {} })
 })
 
 test('what comes after the gate does not depend on the limits', async () => {
   const keys = async (limits: JsonObject) => {
-    const search = await open(limits)
+    const search = await open(limits, fakeSpace)
     return search.key('capture', (await search.tasks('capture'))[0]!)
   }
   expect(await keys({ memory: '<= 60%' })).toBe(await keys({ throughput: '>= 1.1x' }))

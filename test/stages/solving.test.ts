@@ -12,7 +12,7 @@ const parts: ProblemParts = {
   table: costTable,
   scenario: costTable.scenario,
   limits: [],
-  layers: 3,
+  parent: Array(3).fill({ attention: 'parent', ffn: 'parent' }) as ProblemParts['parent'],
 }
 const options = (own: Partial<ProblemParts> = {}, layer = 2) =>
   new Map(layerOptions({ ...parts, ...own })[layer]!.map((option) => [option.id, option]))

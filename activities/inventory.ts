@@ -1,0 +1,74 @@
+import { digestJson } from '../store/digest.js'
+import type { ArtifactRef, Digest, Store, TaskRecord } from '../store/index.js'
+import { inWindow } from './in-window.js'
+
+/** What the store keeps of a run, as far as it matters for what the run needs. */
+export interface KnownRun {
+  readonly run: string
+  readonly plan: ArtifactRef
+  readonly startedAt: string
+  /** Outputs of stages that it needs and does not run. */
+  readonly given?: Readonly<Record<string, ArtifactRef>>
+  /** Of all stages, when it is done. */
+  readonly outputs?: Readonly<Record<string, ArtifactRef>>
+}
+
+/** A record with what the store says of its file. */
+export interface KnownRecord {
+  readonly record: TaskRecord
+  readonly bytes: number
+  readonly modified: number
+}
+
+/** What an artifact is, and which tasks have made it. */
+export interface Origin {
+  readonly kind: string
+  readonly bytes: number
+  readonly tasks: readonly string[]
+}
+
+/** All records of a store, by key. */
+export type Records = ReadonlyMap<Digest, KnownRecord>
+
+/** Requests at once: a store elsewhere answers each late. */
+const atOnce = 16
+
+/** Reads all records. Those that cannot be read count as none, as they do for tasks. */
+export async function readRecords(store: Store): Promise<Records> {
+  const listed = []
+  for await (const stored of store.records()) listed.push(stored)
+  const found = new Map<Digest, KnownRecord>()
+  await inWindow(listed, atOnce, async ({ digest, bytes, modified }) => {
+    const record = await store.getRecord(digest)
+    if (record) found.set(digest, { record, bytes, modified })
+  })
+  return found
+}
+
+/** A task as people know it: stage type and the task's id. */
+export function taskName({ components }: TaskRecord): string {
+  const { stage, task, kind } = components as { stage: string; task?: string; kind: string }
+  if (task !== undefined) return `${stage}/${task}`
+  return kind === 'run' ? stage : `${stage}: ${kind}`
+}
+
+/** The artifact that holds the outputs of a stage, of which its gathering is recorded. */
+export function outputsOf({ outputs: { values, files } }: TaskRecord): Digest {
+  return digestJson({ values, files })
+}
+
+/** What every artifact is that a record or a run tells of. */
+export function originsOf(records: Records, runs: readonly KnownRun[]): ReadonlyMap<Digest, Origin> {
+  const origins = new Map<Digest, Origin>()
+  const add = (digest: Digest, bytes: number, kind: string, task: string) => {
+    const { tasks = [] } = origins.get(digest) ?? {}
+    origins.set(digest, { kind, bytes, tasks: tasks.includes(task) ? tasks : [...tasks, task] })
+  }
+  for (const { record } of records.values()) {
+    for (const { digest, bytes, kind } of Object.values(record.outputs.files))
+      add(digest, bytes, kind, taskName(record))
+    if (record.components.kind === 'gather') add(outputsOf(record), 0, 'outputs', taskName(record))
+  }
+  for (const { run, plan } of runs) add(plan.digest, plan.bytes, 'plan', `run ${run}`)
+  return origins
+}

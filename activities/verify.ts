@@ -1,0 +1,48 @@
+import type { Digest, Store } from '../store/index.js'
+import { inWindow } from './in-window.js'
+import { originsOf, readRecords, type KnownRun, type Origin } from './inventory.js'
+
+/** An artifact that is not as it was stored, with what it was. */
+export interface Damage extends Partial<Origin> {
+  readonly digest: Digest
+}
+
+export interface Verification {
+  /** Artifacts and bytes that were read. */
+  readonly artifacts: number
+  readonly bytes: number
+  readonly records: number
+  /** Set aside; the tasks that made them are done again when a run needs them. */
+  readonly corrupt: readonly Damage[]
+  /** Artifacts that records refer to and that are not there. */
+  readonly missing: readonly Damage[]
+  /** Keys of records that are not as they were written; they count as none, and give way when the task is done again. */
+  readonly badRecords: readonly Digest[]
+}
+
+/** Artifacts that are hashed at once. */
+const atOnce = 4
+
+/** Hashes everything in a store. */
+export async function verifyStore(store: Store, runs: readonly KnownRun[]): Promise<Verification> {
+  const records = await readRecords(store)
+  const origins = originsOf(records, runs)
+  const describe = (digest: Digest): Damage => ({ digest, ...origins.get(digest) })
+  const badRecords: Digest[] = []
+  for await (const { digest } of store.records()) if (!records.has(digest)) badRecords.push(digest)
+  const listed = []
+  for await (const stored of store.artifacts()) listed.push(stored)
+  const states = await inWindow(listed, atOnce, ({ digest }) => store.verify(digest))
+  const there = new Set(listed.filter((_, i) => states[i] !== 'absent').map(({ digest }) => digest))
+  const wanted = new Set<Digest>()
+  for (const { record } of records.values())
+    for (const { digest } of Object.values(record.outputs.files)) wanted.add(digest)
+  return {
+    artifacts: listed.length,
+    bytes: listed.reduce((sum, { bytes }) => sum + bytes, 0),
+    records: records.size,
+    corrupt: listed.filter((_, i) => states[i] === 'corrupt').map(({ digest }) => describe(digest)),
+    missing: [...wanted].filter((digest) => !there.has(digest)).map(describe),
+    badRecords,
+  }
+}

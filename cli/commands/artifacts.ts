@@ -1,0 +1,133 @@
+import type { Command } from 'commander'
+import { copyFileSync, mkdirSync, renameSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
+import { collectGarbage, type Share } from '../../activities/garbage.js'
+import { originsOf, readRecords, type KnownRun } from '../../activities/inventory.js'
+import { needsOf } from '../../activities/needs.js'
+import { verifyStore, type Damage } from '../../activities/verify.js'
+import { exitCodes, Failure } from '../../plugins/api/index.js'
+import { describedTypes } from '../../plugins/loading/load.js'
+import { parseQuantity } from '../../spec/units.js'
+import type { ArtifactRef, Store } from '../../store/index.js'
+import { findArtifact } from '../artifact-names.js'
+import { action, common, log, openStore, print, printJson, type Common } from '../common.js'
+import { readRun, type RunDocument } from '../runs.js'
+import { runningAmong } from '../running.js'
+
+interface GcOptions extends Common {
+  readonly keep?: readonly string[]
+  readonly olderThan: string
+  readonly apply?: boolean
+}
+
+/** What lies in a store. */
+export function artifactCommands(program: Command): void {
+  const artifacts = program.command('artifacts').description('what lies in a store')
+
+  common(artifacts.command('ls [run]').description('artifacts, of a run or all: kind, bytes, digest, the task')).action(
+    action(list),
+  )
+  common(artifacts.command('get <what...>').description('copy an artifact: DIGEST, or RUN STAGE FILE'))
+    .requiredOption('-o, --output <file>')
+    .action(action(get))
+  common(artifacts.command('verify').description('hash everything anew; what is corrupt is set aside')).action(
+    action(verify),
+  )
+  common(artifacts.command('gc').description('remove what no kept run needs; without --apply only tell'))
+    .option('--keep <run...>', 'runs to keep, beside those that go on (default: all that the store knows)')
+    .option('--older-than <time>', 'leave what was written or used since: 90 min, 12 h, 3 d', '1 d')
+    .option('--apply', 'remove it')
+    .action(action(gc))
+}
+
+async function runsOf(store: Store): Promise<RunDocument[]> {
+  const names = await store.listDocuments('runs')
+  return Promise.all(names.map((name) => readRun(store, basename(name))))
+}
+
+async function list(run: string | undefined, options: Common): Promise<void> {
+  const store = await openStore(options)
+  const runs = run === undefined ? await runsOf(store) : [await readRun(store, run)]
+  const records = await readRecords(store)
+  const origins = originsOf(records, runs)
+  const wanted = run === undefined ? undefined : (await needsOf(store, records, runs[0]!, describedTypes)).artifacts
+  const rows = []
+  for await (const { digest, bytes } of store.artifacts()) {
+    if (wanted && !wanted.has(digest)) continue
+    const { kind = 'unknown', tasks = [] } = origins.get(digest) ?? {}
+    rows.push({ kind, bytes, digest, tasks })
+  }
+  rows.sort((a, b) => (a.tasks[0] ?? '').localeCompare(b.tasks[0] ?? '') || a.digest.localeCompare(b.digest))
+  if (options.json) return printJson(rows)
+  for (const { kind, bytes, digest, tasks } of rows) {
+    const more = tasks.length > 1 ? ` and ${tasks.length - 1} more` : ''
+    print(`${digest.slice(0, 12)}  ${size(bytes).padStart(9)}  ${kind.padEnd(12)}  ${tasks[0] ?? '-'}${more}`)
+  }
+  print(`${rows.length} artifacts, ${size(rows.reduce((sum, { bytes }) => sum + bytes, 0))}`)
+}
+
+async function get(what: readonly string[], options: Common & { output: string }): Promise<void> {
+  const store = await openStore(options)
+  const ref: ArtifactRef = await findArtifact(store, what)
+  mkdirSync(dirname(options.output), { recursive: true })
+  copyFileSync(await store.path(ref), `${options.output}.tmp`)
+  renameSync(`${options.output}.tmp`, options.output)
+  await store.release()
+  if (options.json) printJson({ ...ref, output: options.output })
+  else print(`${options.output}: ${ref.kind}, ${size(ref.bytes)}`)
+}
+
+async function verify(options: Common): Promise<void> {
+  const store = await openStore(options)
+  const found = await verifyStore(store, await runsOf(store))
+  const isSound = found.corrupt.length + found.badRecords.length === 0
+  if (!isSound) process.exitCode = exitCodes.TaskFailed
+  if (options.json) return printJson({ sound: isSound, ...found })
+  const tell = (state: string, { digest, kind = 'unknown', tasks = [] }: Damage) =>
+    print(`${state}  ${digest}  ${kind}  ${tasks.join(', ') || '-'}`)
+  found.corrupt.forEach((damage) => tell('corrupt', damage))
+  found.missing.forEach((damage) => tell('missing', damage))
+  found.badRecords.forEach((key) => print(`corrupt  ${key}  record`))
+  print(`${found.artifacts} artifacts, ${size(found.bytes)}, and ${found.records} records read`)
+  if (isSound && found.missing.length === 0) print('All are as they were stored.')
+  else log('Run the searches that need them again: what is missing is made anew, all else is reused.')
+}
+
+async function gc({ keep, olderThan, apply = false, ...options }: GcOptions): Promise<void> {
+  const age = parseQuantity('duration', olderThan)
+  if ('error' in age) throw new Failure('InvalidInput', `--older-than: ${age.error}`, { remedy: age.hint })
+  const store = await openStore(options)
+  const all = await runsOf(store)
+  const wanted = keep && (await Promise.all(keep.map((name) => readRun(store, name))))
+  const running = await runningAmong(all, options)
+  const isKept = ({ run }: KnownRun) => !wanted || [...wanted, ...running].some((own) => own.run === run)
+  const [kept, forgotten] = [all.filter(isKept), all.filter((run) => !isKept(run))]
+  const unusedSince = Date.now() - Number(age.value) * 1000
+  const garbage = await collectGarbage(store, describedTypes, { kept, running, unusedSince, apply })
+  if (apply) for (const { run } of forgotten) await store.removeDocument(`runs/${run}`)
+  const names = (runs: readonly KnownRun[]) => runs.map(({ run }) => run)
+  if (options.json)
+    return printJson({
+      applied: apply,
+      runs: { kept: names(kept), running: names(running), forgotten: names(forgotten) },
+      ...garbage,
+    })
+  const tell = (title: string, shares: readonly Share[]) => {
+    if (shares.length > 0) print(title)
+    for (const { kind, count, bytes } of shares)
+      print(`  ${kind.padEnd(16)} ${String(count).padStart(7)}  ${size(bytes).padStart(9)}`)
+  }
+  tell(apply ? 'removed' : 'would be removed', garbage.removed)
+  tell('kept', garbage.kept)
+  print(`runs kept: ${names(kept).join(', ') || 'none'}`)
+  if (running.length > 0) print(`of them going on, as far as is known: ${names(running).join(', ')}`)
+  if (forgotten.length > 0) print(`runs ${apply ? '' : 'that would be '}forgotten: ${names(forgotten).join(', ')}`)
+  print(`${size(garbage.bytes)} ${apply ? 'removed.' : 'would be removed: again with --apply.'}`)
+}
+
+/** 12345678 -> 12.3 MB. */
+function size(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)))
+  return `${power === 0 ? bytes : (bytes / 1000 ** power).toPrecision(3)} ${units[power]}`
+}

@@ -1,0 +1,187 @@
+import { rmSync } from 'node:fs'
+import { link, rename, rm, stat, utimes } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { Digest } from './digest.js'
+import {
+  digestFile,
+  fileFailure,
+  isAbsent,
+  makeFolder,
+  moveDurably,
+  namesIn,
+  orAbsent,
+  stampOf,
+  unique,
+} from './files.js'
+
+/** Folders of paths that this process has handed out, for when it ends. */
+const handedOut = new Set<string>()
+process.on('exit', () => {
+  for (const folder of handedOut) rmSync(folder, { recursive: true, force: true })
+})
+
+/**
+ * Artifacts of a store elsewhere, kept in a folder of this machine up to a number of bytes; the least recently used goes
+ * first. Processes share the folder. A path that is handed out is a second hard link to the file, in a folder of the
+ * process: a file with two links is in use by somebody and stays.
+ */
+export class Cache {
+  /** Verified by this process, and the state of the file then. */
+  private readonly verified = new Map<Digest, string>()
+  private readonly pending = new Map<Digest, Promise<string>>()
+  private readonly own: string
+  /** Bytes when last counted, and written by this process since. */
+  private counted: number | undefined
+  private written = 0
+
+  constructor(
+    readonly root: string,
+    readonly maxBytes: number,
+  ) {
+    this.own = join(root, 'open', `${hostname()},${unique()}`)
+  }
+
+  private place = (digest: Digest) => join(this.root, 'files', digest)
+  temporary = () => join(this.root, 'scratch', `${unique()}.tmp`)
+
+  async scratch(): Promise<string> {
+    const folder = join(this.root, 'scratch')
+    await this.guard(() => makeFolder(folder))
+    return folder
+  }
+
+  private async guard<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw fileFailure(error, this.root)
+    }
+  }
+
+  /** A path to an artifact: at once if it is here, else when `fetch` has written it to the path it is given. */
+  async open(digest: Digest, bytes: number, fetch: (path: string) => Promise<void>): Promise<string> {
+    const going = this.pending.get(digest)
+    if (going) return going
+    const work = this.guard(async () => (await this.find(digest)) ?? (await this.fill(digest, bytes, fetch)))
+    this.pending.set(digest, work)
+    try {
+      return await work
+    } finally {
+      this.pending.delete(digest)
+    }
+  }
+
+  /** Takes over a finished file, whose digest is known to be right. */
+  async adopt(digest: Digest, bytes: number, path: string): Promise<void> {
+    await this.guard(async () => {
+      await this.makeRoom(bytes)
+      await moveDurably(path, this.temporary(), this.place(digest))
+      this.written += bytes
+      this.verified.set(digest, await stampOf(this.place(digest)))
+    })
+  }
+
+  /** The paths handed out so far are of no use any more. */
+  async release(): Promise<void> {
+    handedOut.delete(this.own)
+    await this.guard(() => rm(this.own, { recursive: true, force: true }))
+  }
+
+  private async find(digest: Digest): Promise<string | undefined> {
+    const place = this.place(digest)
+    try {
+      const stamp = await stampOf(place)
+      if (this.verified.get(digest) !== stamp && (await digestFile(place)) !== digest) {
+        await rm(place, { force: true })
+        return undefined
+      }
+      this.verified.set(digest, stamp)
+      // The time of reading orders what goes first; the time of writing stays, for the stamp.
+      await utimes(place, new Date(), (await stat(place)).mtime)
+      return await this.handOut(digest)
+    } catch (error) {
+      // Another process may have taken it away to make room.
+      if (isAbsent(error)) return undefined
+      throw error
+    }
+  }
+
+  private async fill(digest: Digest, bytes: number, fetch: (path: string) => Promise<void>): Promise<string> {
+    const temporary = this.temporary()
+    await makeFolder(dirname(temporary))
+    await this.makeRoom(bytes)
+    try {
+      await fetch(temporary).catch(async (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') throw error
+        // The disk is smaller than the bound: all that nobody uses goes.
+        await rm(temporary, { force: true })
+        await this.makeRoom(Infinity)
+        await fetch(temporary)
+      })
+      await makeFolder(dirname(this.place(digest)))
+      await rename(temporary, this.place(digest))
+    } finally {
+      await rm(temporary, { force: true })
+    }
+    this.written += bytes
+    this.verified.set(digest, await stampOf(this.place(digest)))
+    return this.handOut(digest)
+  }
+
+  private async handOut(digest: Digest): Promise<string> {
+    const path = join(this.own, digest)
+    handedOut.add(this.own)
+    await makeFolder(this.own)
+    try {
+      await link(this.place(digest), path)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'EEXIST') return path
+      // A file system without hard links: the file itself, which others may take away to make room.
+      if (code === 'EPERM' || code === 'ENOTSUP' || code === 'ENOSYS') return this.place(digest)
+      throw error
+    }
+    return path
+  }
+
+  /** Removes what was used least recently until so many more bytes fit, as far as nobody uses it. */
+  private async makeRoom(bytes: number): Promise<void> {
+    const isKnown = this.counted !== undefined && this.written < this.maxBytes / 100
+    if (isKnown && this.counted! + this.written + bytes <= this.maxBytes) return
+    await this.forgetDead()
+    const files = []
+    for (const name of await namesIn(join(this.root, 'files'))) {
+      const path = join(this.root, 'files', name)
+      const found = await orAbsent(stat(path))
+      if (found) files.push({ path, bytes: found.size, used: found.atimeMs, isInUse: found.nlink > 1 })
+    }
+    let total = files.reduce((sum, file) => sum + file.bytes, 0)
+    for (const file of files.sort((a, b) => a.used - b.used)) {
+      if (total + bytes <= this.maxBytes) break
+      if (file.isInUse) continue
+      await rm(file.path, { force: true })
+      total -= file.bytes
+    }
+    this.counted = total
+    this.written = 0
+  }
+
+  /** Gives up what processes of this machine held that have been killed. */
+  private async forgetDead(): Promise<void> {
+    for (const name of await namesIn(join(this.root, 'open'))) {
+      const [host, rest = ''] = name.split(',')
+      if (host === hostname() && !isAlive(Number(rest.split('.')[0])))
+        await rm(join(this.root, 'open', name), { recursive: true, force: true })
+    }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}

@@ -1,0 +1,57 @@
+import { rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { extent, fileFailure, isAbsent, makeFolder, namesIn, orAbsent } from './files.js'
+import { digestInName } from './layout.js'
+import type { Leftover, Stored } from './store.js'
+
+/** Artifacts or records of a store in a folder. */
+export async function* listDigests(root: string, room: string): AsyncIterable<Stored> {
+  for (const part of await namesIn(join(root, room)))
+    for (const name of await namesIn(join(root, room, part))) {
+      const digest = digestInName(name)
+      const found = digest && (await orAbsent(stat(join(root, room, part, name))))
+      if (digest && found) yield { digest, bytes: found.size, modified: found.mtimeMs }
+    }
+}
+
+const rooms = { scratch: 'temporary', corrupt: 'set-aside', checkpoints: 'checkpoint' } as const
+
+/** What work has left in a store in a folder. */
+export async function* listLeftovers(root: string): AsyncIterable<Leftover> {
+  for (const [room, kind] of Object.entries(rooms))
+    for (const own of await namesIn(join(root, room))) {
+      const name = `${room}/${own}`
+      const key = kind === 'checkpoint' ? digestInName(name) : undefined
+      yield { kind, name, ...(key && { key }), ...(await extent(join(root, name))) }
+    }
+}
+
+/**
+ * Removes a file that has not been written or used since. It is taken away first and looked at then: who has noted its
+ * use before gets it back, who comes later finds nothing.
+ */
+export async function removeUnused(path: string, taken: string, unusedSince: number): Promise<boolean> {
+  await makeFolder(dirname(taken))
+  try {
+    if ((await stat(path)).mtimeMs >= unusedSince) return false
+    await rename(path, taken)
+  } catch (error) {
+    if (isAbsent(error)) return false
+    throw error
+  }
+  if ((await stat(taken)).mtimeMs >= unusedSince) {
+    await rename(taken, path)
+    return false
+  }
+  await rm(taken)
+  return true
+}
+
+/** The same items; errors of the file system as what a user can act on. */
+export async function* guarded<T>(items: AsyncIterable<T>, root: string): AsyncIterable<T> {
+  try {
+    yield* items
+  } catch (error) {
+    throw fileFailure(error, root)
+  }
+}

@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto'
+import { linkSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { Failure } from '../plugins/api/failure.js'
+import { digestJson } from './digest.js'
+import { fileFailure, isAbsent, isForbidden, unique } from './files.js'
+import { identityName } from './layout.js'
+
+/** What `store.json` holds. */
+export interface Identity {
+  readonly version: 1
+  readonly id: string
+  /** Where the store was when it got this id, or was last found to have been moved. Not there for stores in S3. */
+  readonly place?: { readonly host: string; readonly path: string }
+}
+
+export const newId = (): string => randomBytes(6).toString('hex')
+
+/** Reads `store.json`. @throws Failure NoServer when it is no such file */
+export function parseIdentity(text: string, place: string): Identity {
+  try {
+    const found = JSON.parse(text) as Identity
+    if (found.version === 1 && /^[0-9a-f]{12}$/.test(found.id)) return found
+  } catch {
+    // Told below.
+  }
+  throw new Failure('NoServer', `${place} does not say which store this is`, {
+    remedy:
+      'Bring it back from a copy of the store. Without it the store gets a new identity, and runs that go on are started anew.',
+  })
+}
+
+/**
+ * The id of the store in a folder, from its file `store.json`, which is written once: of several processes that open a
+ * new store at the same time all get the same. A store that is moved, or mounted elsewhere, keeps its id; a copy that
+ * is used beside its original on one machine gets one of its own, for workers of one must not take the other's tasks.
+ */
+export function identityOf(root: string): string {
+  try {
+    const found = read(root) ?? create(root)
+    const here = placeOf(root)
+    if (!found.place || found.place.host !== here.host || found.place.path === here.path) return found.id
+    const there = tryRead(found.place.path)
+    if (there?.id !== found.id) note(root, { ...found, place: here })
+    else if (!isSame(root, found.place.path)) return copied(root, found)
+    return found.id
+  } catch (error) {
+    // ENOENT: what Node says when a folder cannot be made on a disk that may only be read.
+    if (!isForbidden(error) && !isAbsent(error)) throw fileFailure(error, root)
+    // A store that may only be read, and was never opened for writing: its id is of no consequence.
+    return digestJson(root).slice(0, 12)
+  }
+}
+
+const placeOf = (root: string) => ({ host: hostname(), path: realpathSync(root) })
+
+function read(root: string): Identity | undefined {
+  const file = join(root, identityName)
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    if (isAbsent(error)) return undefined
+    throw error
+  }
+  return parseIdentity(text, file)
+}
+
+/** What lies at another place; nothing where nothing can be read. */
+function tryRead(root: string): Identity | undefined {
+  try {
+    return read(root)
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether two paths lead to one store, as through another mount. */
+function isSame(one: string, two: string): boolean {
+  const [a, b] = [one, two].map((root) => statSync(join(root, identityName), { bigint: true }))
+  return a!.ino === b!.ino && a!.dev === b!.dev
+}
+
+function create(root: string): Identity {
+  mkdirSync(root, { recursive: true })
+  const file = join(root, identityName)
+  const temporary = write(root, { version: 1, id: newId(), place: placeOf(root) })
+  try {
+    linkSync(temporary, file)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    // Without hard links the file is there whole all the same, but of two at the same moment the later wins.
+    if (code !== 'EEXIST' && tryRead(root) === undefined) renameSync(temporary, file)
+  } finally {
+    rmSync(temporary, { force: true })
+  }
+  return read(root)!
+}
+
+/** The identity of a copy: one that every process that finds the copy comes to. */
+function copied(root: string, original: Identity): string {
+  const place = placeOf(root)
+  const id = digestJson({ original: original.id, place, folder: String(statSync(root).ino) }).slice(0, 12)
+  note(root, { version: 1, id, place })
+  return id
+}
+
+function note(root: string, identity: Identity): void {
+  try {
+    renameSync(write(root, identity), join(root, identityName))
+  } catch (error) {
+    // A store that may only be read stays as it is.
+    if (!isForbidden(error)) throw error
+  }
+}
+
+function write(root: string, identity: Identity): string {
+  const temporary = join(root, `${identityName}.${unique()}.tmp`)
+  writeFileSync(temporary, JSON.stringify(identity, null, 1))
+  return temporary
+}

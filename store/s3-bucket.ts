@@ -1,0 +1,194 @@
+import {
+  AbortMultipartUploadCommand,
+  CopyObjectCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3'
+import { createHash } from 'node:crypto'
+import { MissingArtifact } from './missing-artifact.js'
+import { isMissing, isPrecondition, makeClient, parseS3Location, s3Failure } from './s3-client.js'
+import { download } from './s3-download.js'
+import { uploadFile } from './s3-upload.js'
+import type { Digest } from './store.js'
+
+/** An object without its bytes. */
+export interface ObjectHead {
+  readonly bytes: number
+  readonly modified: number
+  readonly etag: string
+}
+
+/** When an object may be written. */
+export interface Condition {
+  /** Only where there is none. */
+  readonly ifNew?: boolean
+  /** Only in place of the one with this tag. */
+  readonly ifTag?: string
+}
+
+/** Most requests at once of a listing or removal of many. */
+const atOnce = 16
+
+/** The objects below a store's prefix, by name. Errors are failures that say what can be done. */
+export class Bucket {
+  private readonly client: S3Client
+  private readonly bucket: string
+  private readonly prefix: string
+
+  /** @param maxAttempts  of each request */
+  constructor(
+    readonly location: string,
+    maxAttempts = 10,
+  ) {
+    const { bucket, prefix } = parseS3Location(location)
+    this.bucket = bucket
+    this.prefix = prefix
+    this.client = makeClient(maxAttempts)
+  }
+
+  private place = (name: string) => ({ Bucket: this.bucket, Key: this.prefix + name })
+
+  private async guard<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      if (error instanceof MissingArtifact) throw error
+      throw s3Failure(error, this.location)
+    }
+  }
+
+  private orMissing<T>(work: () => Promise<T>): Promise<T | undefined> {
+    return this.guard(async () => {
+      try {
+        return await work()
+      } catch (error) {
+        if (isMissing(error)) return undefined
+        throw error
+      }
+    })
+  }
+
+  head(name: string): Promise<ObjectHead | undefined> {
+    return this.orMissing(async () => {
+      const found = await this.client.send(new HeadObjectCommand(this.place(name)))
+      return {
+        bytes: found.ContentLength ?? 0,
+        modified: found.LastModified?.getTime() ?? 0,
+        etag: found.ETag ?? '',
+      }
+    })
+  }
+
+  /** A small object's text. */
+  text(name: string): Promise<(ObjectHead & { readonly text: string }) | undefined> {
+    return this.orMissing(async () => {
+      const found = await this.client.send(new GetObjectCommand(this.place(name)))
+      const text = (await found.Body?.transformToString()) ?? ''
+      const modified = found.LastModified?.getTime() ?? 0
+      return { text, bytes: found.ContentLength ?? 0, modified, etag: found.ETag ?? '' }
+    })
+  }
+
+  /** Writes a small object. The server checks its sha256. @returns false when the condition does not hold */
+  put(name: string, data: Uint8Array | string, { ifNew, ifTag }: Condition = {}): Promise<boolean> {
+    return this.guard(async () => {
+      const body = typeof data === 'string' ? Buffer.from(data) : data
+      try {
+        await this.client.send(
+          new PutObjectCommand({
+            ...this.place(name),
+            Body: body,
+            ChecksumSHA256: createHash('sha256').update(body).digest('base64'),
+            ...(ifNew ? { IfNoneMatch: '*' } : {}),
+            ...(ifTag === undefined ? {} : { IfMatch: ifTag }),
+          }),
+        )
+        return true
+      } catch (error) {
+        if ((ifNew || ifTag !== undefined) && isPrecondition(error)) return false
+        throw error
+      }
+    })
+  }
+
+  /** Writes a file as an object, in parts if it is large. */
+  async upload(name: string, path: string, digest: Digest): Promise<void> {
+    await this.guard(() => uploadFile(this.client, this.place(name), path, digest))
+  }
+
+  /** Reads an object into a file. @returns its sha256, or undefined when there is none */
+  download(name: string, path: string): Promise<Digest | undefined> {
+    return this.orMissing(() => download(this.client, this.place(name), path))
+  }
+
+  /** sha256 of an object, read for that alone. */
+  digest(name: string): Promise<Digest | undefined> {
+    return this.orMissing(() => download(this.client, this.place(name), undefined))
+  }
+
+  /** Copies within the bucket. @returns false when there is none, or it is too large for one request */
+  async copy(from: string, to: string): Promise<boolean> {
+    const source = `${this.bucket}/${this.prefix}${from}`.split('/').map(encodeURIComponent).join('/')
+    return this.guard(async () => {
+      try {
+        await this.client.send(new CopyObjectCommand({ ...this.place(to), CopySource: source }))
+        return true
+      } catch (error) {
+        if (isMissing(error) || (error as Error).name === 'InvalidRequest') return false
+        throw error
+      }
+    })
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.guard(() => this.client.send(new DeleteObjectCommand(this.place(name))))
+  }
+
+  async removeAll(names: readonly string[]): Promise<void> {
+    for (let i = 0; i < names.length; i += atOnce)
+      await Promise.all(names.slice(i, i + atOnce).map((name) => this.remove(name)))
+  }
+
+  async *list(prefix: string): AsyncIterable<ObjectHead & { readonly name: string }> {
+    let token: string | undefined
+    do {
+      const page = await this.guard(() =>
+        this.client.send(
+          new ListObjectsV2Command({ Bucket: this.bucket, Prefix: this.prefix + prefix, ContinuationToken: token }),
+        ),
+      )
+      for (const { Key, Size = 0, LastModified, ETag = '' } of page.Contents ?? [])
+        if (Key !== undefined)
+          yield {
+            name: Key.slice(this.prefix.length),
+            bytes: Size,
+            modified: LastModified?.getTime() ?? 0,
+            etag: ETag,
+          }
+      token = page.IsTruncated ? page.NextContinuationToken : undefined
+    } while (token !== undefined)
+  }
+
+  /** Uploads in parts that were begun and neither completed nor given up: of processes that were killed. */
+  async *uploads(): AsyncIterable<{ readonly name: string; readonly id: string; readonly modified: number }> {
+    let at: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } | undefined = {}
+    do {
+      const page = await this.guard(() =>
+        this.client.send(new ListMultipartUploadsCommand({ Bucket: this.bucket, Prefix: this.prefix, ...at })),
+      )
+      for (const { Key, UploadId, Initiated } of page.Uploads ?? [])
+        if (Key !== undefined && UploadId !== undefined)
+          yield { name: Key.slice(this.prefix.length), id: UploadId, modified: Initiated?.getTime() ?? 0 }
+      at = page.IsTruncated ? { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker } : undefined
+    } while (at)
+  }
+
+  async abortUpload(name: string, id: string): Promise<void> {
+    await this.orMissing(() => this.client.send(new AbortMultipartUploadCommand({ ...this.place(name), UploadId: id })))
+  }
+}

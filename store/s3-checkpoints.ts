@@ -1,0 +1,129 @@
+import { link, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { digestBytes, type Digest } from './digest.js'
+import { digestFile, isAbsent, makeFolder, namesIn, orAbsent, readText, unique, writeWhole } from './files.js'
+import { checkpointName } from './layout.js'
+import { readJsonText } from './record.js'
+import type { Bucket } from './s3-bucket.js'
+
+/** Files of a checkpoint as they were at one moment: path in the folder -> content. */
+interface Manifest {
+  readonly version: 1
+  readonly files: Readonly<Record<string, Digest>>
+}
+
+/**
+ * Checkpoints that survive the machine. A stage writes them to a folder of this machine; a copy of the folder is kept in
+ * the bucket, one object a file and a manifest, which is written last: a reader sees one whole state or another.
+ * Beside the folder lies the digest of the manifest that it was last equal to.
+ */
+export class S3Checkpoints {
+  constructor(
+    private readonly bucket: Bucket,
+    private readonly root: string,
+  ) {}
+
+  private folder = (key: Digest) => join(this.root, key)
+  private noteOf = (key: Digest) => join(this.root, `${key}.json`)
+  private manifestName = (key: Digest) => `${checkpointName(key)}/manifest.json`
+  private fileName = (key: Digest, digest: Digest) => `${checkpointName(key)}/${digest}`
+
+  async open(key: Digest): Promise<string> {
+    await makeFolder(this.folder(key))
+    return this.folder(key)
+  }
+
+  /** Brings the state that another machine has saved. This machine's own is as new, or newer, than what it saved itself. */
+  async fetch(key: Digest): Promise<void> {
+    const text = (await this.bucket.text(this.manifestName(key)))?.text
+    if (text === undefined || digestBytes(text) === (await this.noted(key))) return
+    const manifest = parseManifest(text)
+    if (!manifest) return
+    const fresh = join(this.root, `${key}.${unique()}`)
+    try {
+      await makeFolder(fresh)
+      for (const [name, digest] of Object.entries(manifest.files)) {
+        const path = join(fresh, name)
+        await makeFolder(dirname(path))
+        // Half a checkpoint is none: the task starts with what this machine has, or anew.
+        if ((await this.bucket.download(this.fileName(key, digest), path)) !== digest) return
+      }
+      await rm(this.folder(key), { recursive: true, force: true })
+      await rename(fresh, this.folder(key))
+      await this.note(key, digestBytes(text))
+    } finally {
+      await rm(fresh, { recursive: true, force: true })
+    }
+  }
+
+  /** Saves the folder's state unless it is what was saved last. */
+  async save(key: Digest): Promise<void> {
+    const before = parseManifest((await this.bucket.text(this.manifestName(key)))?.text)
+    const held = join(this.root, `${key}.${unique()}`)
+    try {
+      const files: Record<string, Digest> = {}
+      await makeFolder(held)
+      for (const [i, name] of (await filesBelow(this.folder(key))).entries()) {
+        // A second link keeps what the stage may replace by rename at any time.
+        const path = join(held, String(i))
+        if (!(await linked(join(this.folder(key), name), path))) continue
+        const digest = await digestFile(path)
+        files[name] = digest
+        if (!Object.values(before?.files ?? {}).includes(digest))
+          await this.bucket.upload(this.fileName(key, digest), path, digest)
+      }
+      if (Object.keys(files).length === 0) return
+      const text = JSON.stringify({ version: 1, files } satisfies Manifest)
+      await this.bucket.put(this.manifestName(key), text)
+      await this.note(key, digestBytes(text))
+      const kept = new Set(Object.values(files))
+      const old = Object.values(before?.files ?? {}).filter((digest) => !kept.has(digest))
+      await this.bucket.removeAll(old.map((digest) => this.fileName(key, digest)))
+    } finally {
+      await rm(held, { recursive: true, force: true })
+    }
+  }
+
+  async remove(key: Digest): Promise<void> {
+    const names = []
+    for await (const { name } of this.bucket.list(`${checkpointName(key)}/`)) names.push(name)
+    // The manifest first: without it the rest is nothing.
+    if (names.length > 0) await this.bucket.remove(this.manifestName(key))
+    await this.bucket.removeAll(names.filter((name) => name !== this.manifestName(key)))
+    await rm(this.folder(key), { recursive: true, force: true })
+    await rm(this.noteOf(key), { force: true })
+  }
+
+  private noted = async (key: Digest): Promise<unknown> => readJsonText(await readText(this.noteOf(key)))
+  private note = (key: Digest, manifest: Digest) =>
+    writeWhole(join(this.root, `${key}.${unique()}.tmp`), this.noteOf(key), JSON.stringify(manifest))
+}
+
+function parseManifest(text: string | undefined): Manifest | undefined {
+  const found = readJsonText(text) as Manifest | undefined
+  const isInside = (name: string) => !name.startsWith('/') && !name.split('/').includes('..')
+  return found?.version === 1 && Object.keys(found.files).every(isInside) ? found : undefined
+}
+
+/** Paths of the files in a folder, without those that are being written. */
+async function filesBelow(folder: string, below = ''): Promise<string[]> {
+  const found: string[] = []
+  for (const name of (await namesIn(join(folder, below))).sort()) {
+    const path = join(below, name)
+    const what = await orAbsent(stat(join(folder, path)))
+    if (what?.isDirectory()) found.push(...(await filesBelow(folder, path)))
+    else if (what && !name.endsWith('.tmp')) found.push(path)
+  }
+  return found
+}
+
+async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to)
+    return true
+  } catch (error) {
+    // Replaced in between, by a stage that removes before it writes.
+    if (isAbsent(error)) return false
+    throw error
+  }
+}

@@ -1,0 +1,244 @@
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, isAbsolute, join } from 'node:path'
+import { Failure } from '../plugins/api/failure.js'
+import { Cache } from './cache.js'
+import { canonicalJson, digestBytes, parseDigest, type Digest } from './digest.js'
+import { digestFile, extent, fileFailure, makeFolder, namesIn } from './files.js'
+import { newId, parseIdentity } from './identity.js'
+import { artifactName, digestInName, documentName, freshFor, identityName, recordName, setAsideName } from './layout.js'
+import { MissingArtifact } from './missing-artifact.js'
+import { cacheDirectory, stateDirectory } from './paths.js'
+import { readJsonText, readRecord, recordText, sameRecord } from './record.js'
+import { Bucket } from './s3-bucket.js'
+import { S3Checkpoints } from './s3-checkpoints.js'
+import type { ArtifactRef, Leftover, Store, Stored, TaskRecord } from './store.js'
+
+/** Of the local cache of artifacts, unless the user says otherwise: 20 GiB. */
+export const defaultCacheBytes = 20 * 2 ** 30
+
+export interface S3StoreOptions {
+  /** Bound of the local cache. Default: `PUZZLEFLOW_CACHE_BYTES`, or 20 GiB. */
+  readonly cacheBytes?: number
+}
+
+/**
+ * A store in a bucket of S3 or of a server that speaks its protocol. What is read is kept in a cache of this machine.
+ * Any number of machines may share it.
+ */
+export class S3Store implements Store {
+  readonly root: string
+  private readonly cache: Cache
+  private readonly checkpoints: S3Checkpoints
+
+  private constructor(
+    readonly id: string,
+    private readonly bucket: Bucket,
+    cacheBytes: number,
+  ) {
+    this.root = join(stateDirectory(), 'stores', id)
+    this.cache = new Cache(join(cacheDirectory(), 'stores', id), cacheBytes)
+    this.checkpoints = new S3Checkpoints(bucket, join(this.root, 'checkpoints'))
+  }
+
+  /** Opens the store; a new one gets its identity. @throws Failure NoServer, InvalidInput */
+  static async open(location: string, options: S3StoreOptions = {}): Promise<S3Store> {
+    const cacheBytes = options.cacheBytes ?? cacheBytesOf(process.env.PUZZLEFLOW_CACHE_BYTES)
+    // Few attempts: who has mistyped an address is not to wait for half a minute.
+    const id = await identityOf(new Bucket(location, 3))
+    return new S3Store(id, new Bucket(location), cacheBytes)
+  }
+
+  get location(): string {
+    return this.bucket.location
+  }
+
+  async putBytes(kind: string, data: Uint8Array): Promise<ArtifactRef> {
+    const digest = digestBytes(data)
+    const path = this.cache.temporary()
+    await this.local(async () => {
+      await makeFolder(dirname(path))
+      await writeFile(path, data)
+    })
+    return this.store({ digest, bytes: data.byteLength, kind }, path)
+  }
+
+  putJson(kind: string, data: unknown): Promise<ArtifactRef> {
+    return this.putBytes(kind, Buffer.from(canonicalJson(data)))
+  }
+
+  async putFile(kind: string, path: string): Promise<ArtifactRef> {
+    const digest = await this.local(() => digestFile(path))
+    const { size } = await this.local(() => stat(path))
+    return this.store({ digest, bytes: size, kind }, path)
+  }
+
+  private async store(ref: ArtifactRef, path: string): Promise<ArtifactRef> {
+    const name = artifactName(ref.digest)
+    const found = await this.bucket.head(name)
+    // An old one is written anew, so that `gc` does not take it for unused.
+    if (found?.bytes !== ref.bytes || !isFresh(found.modified)) await this.bucket.upload(name, path, ref.digest)
+    await this.cache.adopt(ref.digest, ref.bytes, path)
+    return ref
+  }
+
+  /** Errors of this machine's files as what a user can act on. */
+  private async local<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw fileFailure(error, this.cache.root)
+    }
+  }
+
+  path(ref: ArtifactRef): Promise<string> {
+    const digest = parseDigest(ref.digest)
+    return this.cache.open(digest, ref.bytes, async (path) => {
+      const found = await this.bucket.download(artifactName(digest), path)
+      if (found === digest) return
+      if (found !== undefined) await this.setAside(digest)
+      throw new MissingArtifact(ref, found === undefined ? 'absent' : 'corrupt')
+    })
+  }
+
+  async readJson(ref: ArtifactRef): Promise<unknown> {
+    return JSON.parse(await readFile(await this.path(ref), 'utf8')) as unknown
+  }
+
+  /** Whether it is there with its size; its digest is checked when it is read. */
+  async has(ref: ArtifactRef): Promise<boolean> {
+    return (await this.bucket.head(artifactName(parseDigest(ref.digest))))?.bytes === ref.bytes
+  }
+
+  release(): Promise<void> {
+    return this.cache.release()
+  }
+
+  async getRecord(key: Digest): Promise<TaskRecord | undefined> {
+    return readRecord((await this.bucket.text(recordName(key)))?.text, key)
+  }
+
+  async useRecord(key: Digest): Promise<TaskRecord | undefined> {
+    const found = await this.bucket.text(recordName(key))
+    const record = readRecord(found?.text, key)
+    if (!found || !record || isFresh(found.modified)) return record
+    const isThere = await this.bucket.put(recordName(key), found.text, { ifTag: found.etag })
+    return isThere ? record : this.getRecord(key)
+  }
+
+  async putRecord(record: TaskRecord, instead?: TaskRecord): Promise<TaskRecord> {
+    const name = recordName(record.key)
+    for (;;) {
+      if (await this.bucket.put(name, recordText(record), { ifNew: true })) return record
+      const found = await this.bucket.text(name)
+      if (!found) continue
+      const kept = readRecord(found.text, record.key)
+      if (kept && !(instead && sameRecord(kept, instead))) return kept
+      if (await this.bucket.put(name, recordText(record), { ifTag: found.etag })) return record
+    }
+  }
+
+  checkpoint = (key: Digest) => this.local(() => this.checkpoints.open(key))
+  fetchCheckpoint = (key: Digest) => this.local(() => this.checkpoints.fetch(key))
+  saveCheckpoint = (key: Digest) => this.local(() => this.checkpoints.save(key))
+  removeCheckpoint = (key: Digest) => this.local(() => this.checkpoints.remove(key))
+  scratch = () => this.cache.scratch()
+
+  async getDocument(name: string): Promise<unknown> {
+    return readJsonText((await this.bucket.text(documentName(name)))?.text)
+  }
+
+  async putDocument(name: string, value: unknown): Promise<void> {
+    await this.bucket.put(documentName(name), JSON.stringify(value, null, 1))
+  }
+
+  async listDocuments(prefix: string): Promise<readonly string[]> {
+    const folder = dirname(documentName(`${prefix}/x`))
+    const found = []
+    for await (const { name } of this.bucket.list(`${folder}/`)) found.push(name.slice('documents/'.length))
+    return found.filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -5))
+  }
+
+  removeDocument = (name: string) => this.bucket.remove(documentName(name))
+
+  artifacts = () => this.list('artifacts/')
+  records = () => this.list('records/')
+
+  private async *list(prefix: string): AsyncIterable<Stored> {
+    for await (const { name, bytes, modified } of this.bucket.list(prefix)) {
+      const digest = digestInName(name)
+      if (digest) yield { digest, bytes, modified }
+    }
+  }
+
+  async *leftovers(): AsyncIterable<Leftover> {
+    for await (const { name, bytes, modified } of this.bucket.list('corrupt/'))
+      yield { kind: 'set-aside', name, bytes, modified }
+    for await (const { name, bytes, modified } of this.bucket.list('checkpoints/')) {
+      const key = digestInName(name.split('/')[1] ?? '')
+      yield { kind: 'checkpoint', name, bytes, modified, ...(key && { key }) }
+    }
+    for await (const { name, id, modified } of this.bucket.uploads())
+      yield { kind: 'temporary', name: `${name}#${id}`, bytes: 0, modified }
+    // Of this machine.
+    const folders = { checkpoint: join(this.root, 'checkpoints'), temporary: await this.scratch() } as const
+    for (const [kind, folder] of Object.entries(folders) as [Leftover['kind'], string][])
+      for (const own of await this.local(() => namesIn(folder))) {
+        const key = kind === 'checkpoint' ? digestInName(own) : undefined
+        const name = join(folder, own)
+        yield { kind, name, ...(key && { key }), ...(await this.local(() => extent(name))) }
+      }
+  }
+
+  async removeLeftover({ kind, name }: Leftover): Promise<void> {
+    if (isAbsolute(name)) return this.local(() => rm(name, { recursive: true, force: true }))
+    if (kind !== 'temporary') return this.bucket.remove(name)
+    const at = name.indexOf('#')
+    await this.bucket.abortUpload(name.slice(0, at), name.slice(at + 1))
+  }
+
+  async verify(digest: Digest): Promise<'sound' | 'corrupt' | 'absent'> {
+    const found = await this.bucket.digest(artifactName(digest))
+    if (found === undefined) return 'absent'
+    if (found === digest) return 'sound'
+    await this.setAside(digest)
+    return 'corrupt'
+  }
+
+  private async setAside(digest: Digest): Promise<void> {
+    await this.bucket.copy(artifactName(digest), setAsideName(digest))
+    await this.bucket.remove(artifactName(digest))
+  }
+
+  removeArtifact = (digest: Digest, unusedSince: number) => this.remove(artifactName(digest), unusedSince)
+  removeRecord = (key: Digest, unusedSince: number) => this.remove(recordName(key), unusedSince)
+
+  /** Between look and removal lies a moment in which a use may go unnoticed: then a task finds it missing and is done again. */
+  private async remove(name: string, unusedSince: number): Promise<boolean> {
+    const found = await this.bucket.head(name)
+    if (!found || found.modified >= unusedSince) return false
+    await this.bucket.remove(name)
+    return true
+  }
+}
+
+const isFresh = (modified: number) => Date.now() - modified < freshFor
+
+async function identityOf(bucket: Bucket): Promise<string> {
+  const place = `${bucket.location.replace(/\/$/, '')}/${identityName}`
+  const found = await bucket.text(identityName)
+  if (found) return parseIdentity(found.text, place).id
+  const id = newId()
+  // Of several at once the first wins.
+  if (await bucket.put(identityName, JSON.stringify({ version: 1, id }, null, 1), { ifNew: true })) return id
+  return parseIdentity((await bucket.text(identityName))?.text ?? '', place).id
+}
+
+/** Reads PUZZLEFLOW_CACHE_BYTES. @throws Failure InvalidInput */
+function cacheBytesOf(text: string | undefined): number {
+  if (text === undefined || text === '') return defaultCacheBytes
+  const value = Number(text)
+  if (Number.isSafeInteger(value) && value >= 0) return value
+  throw new Failure('InvalidInput', `PUZZLEFLOW_CACHE_BYTES is "${text}", which is no number of bytes`, {
+    remedy: 'Write a whole number, as 21474836480 for 20 GiB.',
+  })
+}

@@ -1,0 +1,95 @@
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  UploadPartCommand,
+  type CompletedPart,
+  type S3Client,
+} from '@aws-sdk/client-s3'
+import { createHash } from 'node:crypto'
+import { open, readFile, type FileHandle } from 'node:fs/promises'
+import type { Digest } from './store.js'
+
+const mebibyte = 2 ** 20
+/** Larger files go in parts of this size, or larger where there would be more than S3 takes. */
+export const partBytes = 16 * mebibyte
+const mostParts = 10_000
+/** Parts in memory and on their way at once. */
+const partsAtOnce = 4
+
+interface Place {
+  readonly Bucket: string
+  readonly Key: string
+}
+
+/** Writes a file as an object. Each request carries its sha256, which the server checks, and can be sent again. */
+export async function uploadFile(client: S3Client, place: Place, path: string, digest: Digest): Promise<void> {
+  const file = await open(path)
+  try {
+    const { size } = await file.stat()
+    if (size > partBytes) return await uploadParts(client, place, file, size)
+    const checksum = Buffer.from(digest, 'hex').toString('base64')
+    const body = await readFile(path)
+    await client.send(new PutObjectCommand({ ...place, Body: body, ChecksumSHA256: checksum }))
+  } finally {
+    await file.close()
+  }
+}
+
+async function uploadParts(client: S3Client, place: Place, file: FileHandle, size: number): Promise<void> {
+  const { UploadId } = await client.send(new CreateMultipartUploadCommand({ ...place, ChecksumAlgorithm: 'SHA256' }))
+  const upload = { ...place, UploadId }
+  const each = Math.max(partBytes, Math.ceil(size / mostParts / mebibyte) * mebibyte)
+  const count = Math.ceil(size / each)
+  const parts = new Array<CompletedPart>(count)
+  let next = 0
+  const lane = async () => {
+    while (next < count) {
+      const at = next++
+      parts[at] = await uploadPart(client, upload, file, at, Math.min(each, size - at * each), at * each)
+    }
+  }
+  try {
+    await allOrFirstError(Array.from({ length: Math.min(partsAtOnce, count) }, lane))
+  } catch (error) {
+    // Its parts would be kept, and paid for, without end. One that cannot be given up now is found by gc.
+    await client.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined)
+    throw error
+  }
+  try {
+    await client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts: parts } }))
+  } catch (error) {
+    // It was completed, the answer was lost, and asked again the server knows nothing of it any more.
+    if ((error as Error).name !== 'NoSuchUpload') throw error
+    const found = await client.send(new HeadObjectCommand(place))
+    if (found.ContentLength !== size) throw error
+  }
+}
+
+/** Waits for all, so that nothing goes on behind the caller's back; then tells the first error. */
+async function allOrFirstError(work: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((result) => result.status === 'rejected')
+  if (failed) throw failed.reason
+}
+
+async function uploadPart(
+  client: S3Client,
+  upload: Place & { UploadId: string | undefined },
+  file: FileHandle,
+  at: number,
+  bytes: number,
+  start: number,
+): Promise<CompletedPart> {
+  const body = Buffer.alloc(bytes)
+  for (let read = 0; read < bytes;) {
+    const { bytesRead } = await file.read(body, read, bytes - read, start + read)
+    if (bytesRead === 0) throw new Error('Internal error: a file that was to be stored became shorter')
+    read += bytesRead
+  }
+  const checksum = createHash('sha256').update(body).digest('base64')
+  const part = { ...upload, PartNumber: at + 1, Body: body, ChecksumSHA256: checksum }
+  const { ETag } = await client.send(new UploadPartCommand(part))
+  return { PartNumber: at + 1, ETag, ChecksumSHA256: checksum }
+}

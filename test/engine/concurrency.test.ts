@@ -1,0 +1,72 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { Lanes } from '../../workflows/lanes.js'
+import { serverTimeout, testServer } from '../temporal.js'
+import { refusal, Rig } from './rig.js'
+
+// Stopping a task takes a heartbeat or two, and machines that test may have much else to do.
+vi.setConfig({ testTimeout: 240_000 })
+
+let rig: Rig
+beforeAll(async () => {
+  rig = await Rig.create(await testServer())
+  await rig.startWorker(8)
+}, serverTimeout)
+afterAll(() => rig.close())
+
+const spec = (items: readonly string[], factor: number) => `
+items: [${items.join(', ')}]
+pipeline:
+  inputs: { items: { type: array } }
+  stages:
+    source: {}
+    each: { needs: [source], with: { factor: ${factor} } }
+`
+const nextCalls = (count: number) => Promise.all(Array.from({ length: count }, () => rig.steps.nextCall()))
+
+test.for([
+  ['of a group', ['a1', 'a2', 'a3', 'a4', 'a5'], 2],
+  ['without groups', ['a1', 'b1', 'c1', 'd1', 'e1'], 3],
+  ['of two groups', ['a1', 'a2', 'a3', 'b1', 'b2'], 4],
+] as const)(
+  'as many tasks %s are in flight as it is told: more at once, fewer when those that run are done',
+  async ([_, items, factor]) => {
+    const run = await rig.run(`flight-${factor}`, spec(items, factor), { concurrency: 2 })
+    const two = await nextCalls(2)
+    expect(await rig.inFlight(run)).toHaveLength(2)
+    expect(await run.executeUpdate('concurrency', { args: [4] })).toBe('At most 4 tasks in flight.')
+    const four = [...two, ...(await nextCalls(2))]
+    expect(await rig.inFlight(run)).toHaveLength(4)
+    await run.executeUpdate('concurrency', { args: [1] })
+    // Three end; the fifth must wait until the fourth has.
+    for (const call of four.slice(0, 3)) call.finish()
+    while ((await rig.inFlight(run)).length > 1);
+    expect(await rig.inFlight(run)).toEqual([four[3]!.name])
+    four[3]!.finish()
+    await rig.steps.finish(1)
+    expect((await rig.outputs(run)).each!.values.total).toBe(5 * factor)
+    expect(await rig.until(run, () => true)).toMatchObject({ concurrency: 1 })
+  },
+)
+
+test.for([[0], [-1], [1.5], [1001], ['8'], [null], []])('a concurrency of %j is refused', async (args) => {
+  const run = await rig.run('bad', spec(['a1'], 5))
+  expect(await refusal(run.executeUpdate('concurrency', { args: args as [number] }))).toBe(
+    'It must be a whole number from 1 to 1000.',
+  )
+})
+
+test('lanes share what may be in flight, and follow when it changes', () => {
+  const lanes = new Lanes<string>(3, 8)
+  for (const group of ['a', 'b', 'c']) lanes.enter(group)
+  const windows = () => ['a', 'b', 'c'].map((group) => lanes.window(group))
+  expect(windows()).toEqual([3, 3, 2])
+  lanes.setConcurrency(2)
+  expect(windows()).toEqual([1, 1, 0])
+  expect(lanes.free).toBe(false)
+  lanes.leave('a')
+  // What stood still takes the place, before anything else begins.
+  expect(lanes.window('c')).toBe(1)
+  expect(lanes.free).toBe(false)
+  lanes.setConcurrency(3)
+  expect(lanes.free).toBe(true)
+})

@@ -1,0 +1,129 @@
+import { readRecords } from '../../activities/inventory.js'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test, vi } from 'vitest'
+import { serverTimeout, testServer } from '../temporal.js'
+import { Rig, type TestWorker } from './rig.js'
+
+// Stopping a task takes a heartbeat or two, and machines that test may have much else to do.
+vi.setConfig({ testTimeout: 240_000 })
+
+let rig: Rig | undefined
+const homes: string[] = []
+afterEach(async () => {
+  await rig?.close()
+  for (const home of homes.splice(0)) rmSync(home, { recursive: true, force: true })
+})
+
+/** Parent of a process. */
+const parentOf = (pid: number) => Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))![1])
+
+/** A worker as another user or machine would have it: with a home of its own. */
+function elsewhere(on: Rig, slots: number): Promise<TestWorker> {
+  const home = mkdtempSync(join(tmpdir(), 'puzzleflow-home-'))
+  homes.push(home)
+  const env = { HOME: home, XDG_STATE_HOME: join(home, 'state'), XDG_CACHE_HOME: join(home, 'cache') }
+  return on.startWorker(slots, { env })
+}
+
+const spec = (items: readonly string[], note = '') => `
+items: [${items.join(', ')}]
+pipeline:
+  inputs: { items: { type: array } }
+  stages:
+    source: {}
+    each: { needs: [source], with: { factor: 2 } }
+${note}`
+
+test(
+  'three workers on one store and server, killed in turn, do every task once as the records tell',
+  async () => {
+    rig = await Rig.create(await testServer())
+    const items = ['a', 'b', 'c'].flatMap((letter) => [1, 2, 3].map((i) => `${letter}${i}`))
+    const workers = [await elsewhere(rig, 1), await elsewhere(rig, 1), await elsewhere(rig, 1)]
+    const run = await rig.run('killed', spec(items))
+    const value = (task: string) => items.indexOf(task) + 1
+    for (const worker of workers) {
+      const calls = [await rig.steps.nextCall(), await rig.steps.nextCall(), await rig.steps.nextCall()]
+      // A task of each worker: of one worker it is lost, the others finish.
+      await worker.kill()
+      for (const call of calls) call.finish(value(call.info.task))
+      await elsewhere(rig, 1)
+    }
+    const finished = async () => (await rig!.progress(run)).each === '9 done, 0 reused'
+    const answer = async () => {
+      for (;;) {
+        const call = await rig!.steps.nextCall()
+        call.finish(value(call.info.task))
+      }
+    }
+    void answer()
+    const { each } = await rig.outputs(run)
+    expect(await finished()).toBe(true)
+    expect(each!.values).toEqual({ total: 90, items })
+    let records = 0
+    const tasks = new Set<unknown>()
+    for (const { record } of (await readRecords(rig.store)).values()) {
+      const { components } = record
+      if (components.stage === 'each' && components.kind === 'run') {
+        records++
+        tasks.add(components.task)
+      }
+    }
+    expect([records, tasks.size]).toEqual([9, 9])
+    // Nothing is left to do, and the outputs are the same.
+    const again = await rig.run('again', spec(items))
+    expect((await rig.outputs(again)).each).toEqual(each)
+    expect((await rig.progress(again)).each).toBe('9 done, 9 reused')
+  },
+  serverTimeout,
+)
+
+test(
+  'a stage with a queue is done by workers of that queue alone',
+  async () => {
+    rig = await Rig.create(await testServer())
+    await rig.startWorker(4)
+    const run = await rig.run(
+      'queue',
+      spec(['a1'], '    there: { uses: step, needs: [source], queue: target, with: { note: there } }'),
+    )
+    const here = await rig.steps.nextCall()
+    expect(here.name).toBe('each/a1')
+    expect(await rig.inFlight(run)).toContain('there/plan')
+    here.finish()
+    await rig.until(run, ({ stages }) => stages[1]!.state === 'done')
+    expect(rig.steps.waiting).toBe(0)
+    const target = await rig.startWorker(1, { queue: 'target' })
+    const there = await rig.steps.nextCall()
+    expect(there.name).toBe('step/there')
+    expect(parentOf(there.info.pid)).toBe(target.process.pid)
+    there.finish()
+    await run.result()
+  },
+  serverTimeout,
+)
+
+test(
+  'a small run gets its turns beside a large one: it ends when most of the large one is still to be done',
+  async () => {
+    rig = await Rig.create(await testServer())
+    await rig.startWorker(2)
+    const list = (letter: string, count: number) => Array.from({ length: count }, (_, i) => `${letter}${i}`)
+    const large = await rig.run('large', spec(list('l', 300)))
+    await rig.steps.finish(2)
+    const small = await rig.run('small', spec(list('s', 10)))
+    const done = { l: 2, s: 0 }
+    while (done.s < 10) {
+      const call = await rig.steps.nextCall()
+      call.finish()
+      done[call.info.task.startsWith('l') ? 'l' : 's']++
+    }
+    await large.cancel()
+    await small.result()
+    // Fair turns are one for one; what was handed out before the small run came, and two places, come on top.
+    expect(done.l).toBeLessThan(60)
+  },
+  serverTimeout,
+)

@@ -1,0 +1,212 @@
+import {
+  condition,
+  ParentClosePolicy,
+  startChild,
+  workflowInfo,
+  WorkflowIdReusePolicy,
+  type ChildWorkflowHandle,
+  type SignalDefinition,
+} from '@temporalio/workflow'
+import type { ArtifactRef } from '../store/store.js'
+import type { FailureText } from './failures.js'
+import { executeTask, type group as groupWorkflow } from './group.js'
+import { Lanes } from './lanes.js'
+import { paceSignal, retrySignal, skipSignal, type Pace } from './messages.js'
+import { Tasks } from './tasks.js'
+import type { StageNode, StageRequest, TaskGroup, TaskRef, TaskResult } from './types.js'
+
+/** Groups that are workflows of their own, of a stage at once. */
+const groupsAtOnce = 8
+/** Tasks in flight at once that a search may ask for. */
+export const mostConcurrency = 1000
+
+/** How a search is to work from now on. */
+export interface SearchPace {
+  readonly paused: boolean
+  /** Tasks in flight at once, of each stage that runs. */
+  readonly concurrency: number
+}
+
+export interface GroupsOptions {
+  readonly node: StageNode
+  readonly request: StageRequest & { readonly tasks: ArtifactRef }
+  readonly pace: SearchPace
+  readonly onTrouble: (id: string, failure: FailureText | undefined) => void
+  /** @throws what ends the stage */
+  readonly onResult: (task: TaskRef, result: TaskResult) => void
+  /** Ends all that runs, after a failure that calls for it. */
+  readonly giveUp: () => void
+}
+
+/** Tasks that are done together, and by whom: a group by a workflow of its own, those without a group by this one. */
+interface Member {
+  readonly tasks: readonly TaskRef[]
+  /** Name of the group. */
+  readonly name: string | undefined
+  readonly skipped: { readonly id: string; readonly reason: string }[]
+  here?: Tasks
+  child?: ChildWorkflowHandle<typeof groupWorkflow>
+  /** What it was told last. */
+  pace?: Pace
+}
+
+function membersOf(groups: readonly TaskGroup[]): Member[] {
+  const single = groups.filter(({ tasks }) => tasks.length === 1)
+  return groups.flatMap(({ name, tasks }): Member[] => {
+    if (tasks.length > 1) return [{ name, tasks, skipped: [] }]
+    // All of them, in the place of the first one.
+    if (name !== single[0]!.name) return []
+    return [{ name: undefined, tasks: single.flatMap((own) => own.tasks), skipped: [] }]
+  })
+}
+
+/** The tasks of a stage by groups, so many in flight as the search says. */
+export class Groups {
+  private readonly members: readonly Member[]
+  private readonly byTask = new Map<string, { readonly member: Member; readonly task: TaskRef }>()
+  private readonly lanes: Lanes<Member>
+  private pace: SearchPace
+  /** The first failure: nothing begins after it. */
+  private failed: Error | undefined
+  private ending = false
+
+  constructor(
+    groups: readonly TaskGroup[],
+    private readonly options: GroupsOptions,
+  ) {
+    this.pace = options.pace
+    this.members = membersOf(groups)
+    for (const member of this.members) for (const task of member.tasks) this.byTask.set(task.id, { member, task })
+    this.lanes = new Lanes(Math.min(groupsAtOnce, this.members.length), this.pace.concurrency)
+  }
+
+  /** Does all tasks. @throws the first failure, when nothing runs any more */
+  async run(): Promise<void> {
+    const waiting = [...this.members]
+    const over = () => waiting.length === 0 || this.ending || this.failed !== undefined
+    const mayGoOn = () => over() || (!this.pace.paused && this.lanes.free)
+    const inTurn = async () => {
+      for (;;) {
+        // Asked again after the waiting: those that waited too may have taken the lane just now.
+        while (!mayGoOn()) await condition(mayGoOn)
+        if (over()) return
+        const member = waiting.shift()!
+        this.lanes.enter(member)
+        try {
+          await this.doTasks(member)
+        } finally {
+          delete member.here
+          delete member.child
+          this.lanes.leave(member)
+          this.tellPace()
+        }
+      }
+    }
+    // All are waited for: what still runs would be in the way of the next run.
+    const turns = Array.from({ length: groupsAtOnce }, () => inTurn().catch((error: unknown) => this.fail(error)))
+    await Promise.all(turns)
+    if (this.failed) throw this.failed
+  }
+
+  setPace(pace: SearchPace): void {
+    this.pace = pace
+    this.lanes.setConcurrency(pace.concurrency)
+    this.tellPace()
+  }
+
+  find(id: string): TaskRef | undefined {
+    return this.byTask.get(id)?.task
+  }
+
+  retry(id: string): void {
+    const { member } = this.byTask.get(id)!
+    if (member.here) member.here.retry(id)
+    else send(member, retrySignal, id)
+  }
+
+  skip(id: string, reason: string): void {
+    const { member } = this.byTask.get(id)!
+    member.skipped.push({ id, reason })
+    if (member.here) member.here.skip(id, reason)
+    else send(member, skipSignal, { id, reason })
+  }
+
+  /** A task of a stage that lets running ones finish has failed: nothing begins any more. */
+  end(): void {
+    this.ending = true
+    this.tellPace()
+  }
+
+  private fail(error: unknown): void {
+    if (this.failed) return
+    this.failed = error as Error
+    if (this.options.node.onFailure === 'finish-running') this.end()
+    else this.options.giveUp()
+  }
+
+  private note(task: TaskRef, result: TaskResult): void {
+    if (this.failed) return
+    try {
+      this.options.onResult(task, result)
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  private async doTasks(member: Member): Promise<void> {
+    const { node, request, onTrouble } = this.options
+    const { name, tasks, skipped } = member
+    const pace = this.paceOf(member)
+    member.pace = pace
+    if (name === undefined) {
+      member.here = new Tasks({
+        node,
+        pace,
+        execute: (task) => executeTask(node, task, request),
+        onTrouble: (task, failure) => onTrouble(task.id, failure),
+        onResult: (task, result) => this.note(task, result),
+        onEnding: () => this.end(),
+      })
+      for (const { id, reason } of skipped) member.here.skip(id, reason)
+      await member.here.run(tasks)
+      return
+    }
+    const known = [...skipped]
+    member.child = await startChild<typeof groupWorkflow>('group', {
+      args: [{ ...request, group: { name, tasks }, node, pace, skipped: known }],
+      workflowId: `${workflowInfo().workflowId}/${node.name}/${name}`,
+      // One that a lost run left behind.
+      workflowIdReusePolicy: WorkflowIdReusePolicy.TERMINATE_IF_RUNNING,
+      parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+      staticSummary: `${node.name}: ${name}, ${tasks.length} tasks`,
+    })
+    // What was said while it was starting.
+    this.tellPace()
+    for (const skip of skipped.slice(known.length)) send(member, skipSignal, skip)
+    const results = await member.child.result()
+    tasks.forEach((task, i) => this.note(task, results[i]!))
+  }
+
+  private paceOf(member: Member): Pace {
+    const ending = this.ending ? { ending: true } : {}
+    return { paused: this.pace.paused, window: this.lanes.window(member), ...ending }
+  }
+
+  /** Tells the groups that run how to go on, if they do not know yet. */
+  private tellPace(): void {
+    for (const member of this.members) {
+      if (!member.here && !member.child) continue
+      const pace = this.paceOf(member)
+      const { paused, window, ending } = member.pace!
+      if (pace.paused === paused && pace.window === window && pace.ending === ending) continue
+      member.pace = pace
+      if (member.here) member.here.setPace(pace)
+      else send(member, paceSignal, pace)
+    }
+  }
+}
+
+/** To a group's workflow. One that is just starting, or ending, needs no message. */
+function send<A>({ child }: Member, signal: SignalDefinition<[A]>, argument: A): void {
+  if (child) void child.signal(signal, argument).catch(() => undefined)
+}
