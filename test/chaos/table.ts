@@ -38,8 +38,8 @@ export function summary(outcome: {
     `equal to the undisturbed search: ${outcome.differ === 0 ? 'yes, measured times apart' : `no, ${outcome.differ} differences`}`,
     `interrupted tasks ${total((own) => own.interrupted)}`,
     `repeated steps    ${total((own) => own.repeated)}, at most ${Math.max(...wastes.map((own) => own.mostRepeated))} after a kill (checkpoints: every ${intervals.join(', ')})`,
-    `wasted compute    ${percent(total((own) => own.lost))} of the undisturbed search's ${alone.seconds.toFixed(1)} processor seconds, all since the last checkpoint; starting processes again: ${(total((own) => own.starting) - rounds.length * alone.starting).toFixed(1)} s`,
-    `all compute       ${total((own) => own.seconds).toFixed(1)} s in ${rounds.length} searches`,
+    `wasted compute    ${percent(total((own) => own.lost))}: ${total((own) => own.lost).toFixed(1)} processor seconds since the last checkpoint, of ${useful.toFixed(1)} undisturbed`,
+    `new processes     ${(total((own) => own.starting) - rounds.length * alone.starting).toFixed(1)} processor seconds until they could work; all compute ${total((own) => own.seconds).toFixed(1)}`,
     ...tooEarly,
   ]
   return { lines, stepsKept: tooEarly.length === 0 }
