@@ -115,11 +115,15 @@ export class StageRun {
     })
     await this.groups.run()
     await this.unpaused()
-    const keys = Array.from({ length: planned.total }, (_, i) => this.results.get(i)!).map((result) =>
-      result.kind === 'done' ? result.key : null,
+    // In the order of the tasks, whichever was done first: what is gathered does not depend on it.
+    const tasks = planned.groups.flatMap((group) => group.tasks).sort((a, b) => a.index - b.index)
+    const results = tasks.map((task) => ({ task: task.id, result: this.results.get(task.index)! }))
+    const keys = results.map(({ result }) => (result.kind === 'done' ? result.key : null))
+    const skipped = results.flatMap(({ task, result }) =>
+      result.kind === 'skipped' ? [{ task, reason: result.reason }] : [],
     )
     const gather = this.activities('gather', `${node.name}: gather`)
-    const gathered = await gather.gatherStage({ ...request, tasks: planned.tasks, keys, skipped: progress.skipped })
+    const gathered = await gather.gatherStage({ ...request, tasks: planned.tasks, keys, skipped })
     return gathered.outputs
   }
 

@@ -134,6 +134,8 @@ test('with another key, or none, a run cannot be followed, and it says why', asy
 
 test('the codec command decodes for the page that it was told, and for no other', async () => {
   const run = await rig.run('decoded', spec.replace('7319', '7320'))
+  // The list of workflows is not up to date at once.
+  await expect.poll(async () => (await histories(run)).length).toBeGreaterThan(0)
   const [history] = await histories(run)
   const { events } = proto.temporal.api.history.v1.History.decode(history!)
   const payloads = events[0]!.workflowExecutionStartedEventAttributes!.input!.payloads!
@@ -144,13 +146,9 @@ test('the codec command decodes for the page that it was told, and for no other'
     })),
   })
   const port = await freePort(21_000 + Math.floor(Math.random() * 5000))
-  const codec = new Place(rig.folder, inject('stateHome')).start(
-    'codec',
-    '--port',
-    `${port}`,
-    '--origin',
-    'http://ui.example',
-  )
+  const place = new Place(rig.folder, inject('stateHome'))
+  place.environment[keyFileVariable] = keyFile('key')
+  const codec = place.start('codec', '--port', `${port}`, '--origin', 'http://ui.example')
   try {
     await codec.says(/^Codec at/)
     const ask = (origin: string, content = body) =>
