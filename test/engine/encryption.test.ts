@@ -57,7 +57,7 @@ async function histories({ workflowId }: Handle): Promise<Buffer[]> {
     namespace: options.namespace,
     query: `WorkflowId STARTS_WITH '${workflowId}'`,
   })
-  const found = executions!.map(async ({ execution }) => {
+  const found = executions.map(async ({ execution }) => {
     const answer = await connection.workflowService.getWorkflowExecutionHistory({
       namespace: options.namespace,
       execution: execution!,
