@@ -1,4 +1,4 @@
-import type { Client, WorkflowHandle } from '@temporalio/client'
+import { WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -146,7 +146,16 @@ export class Rig {
 
   /** Tasks of a run that are scheduled, waited for or at work: `each/a1`. */
   async inFlight({ workflowId }: { readonly workflowId: string }): Promise<string[]> {
-    const { raw } = await this.client.workflow.getHandle(workflowId).describe()
+    const description = await this.client.workflow
+      .getHandle(workflowId)
+      .describe()
+      .catch((error: unknown) => {
+        // A group that is just starting has none.
+        if (error instanceof WorkflowNotFoundError) return undefined
+        throw error
+      })
+    if (!description) return []
+    const { raw } = description
     const own = (raw.pendingActivities ?? []).map(({ activityId }) => activityId ?? '')
     const groups = (raw.pendingChildren ?? []).map(({ workflowId }) => this.inFlight({ workflowId: workflowId ?? '' }))
     return [...own, ...(await Promise.all(groups)).flat()].sort()

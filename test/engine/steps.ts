@@ -16,7 +16,11 @@ export class Call {
     lines: AsyncIterable<string>,
   ) {
     this.ended = (async () => {
-      for await (const line of lines) if ((JSON.parse(line) as FromStage).kind === 'aborted') return 'aborted'
+      try {
+        for await (const line of lines) if ((JSON.parse(line) as FromStage).kind === 'aborted') return 'aborted'
+      } catch {
+        // Killed before it read its answer.
+      }
       return 'gone'
     })()
   }

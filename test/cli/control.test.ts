@@ -1,0 +1,51 @@
+/** Control commands on a search that runs. */
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
+import { serverTimeout, testServer } from '../temporal.js'
+import { Place } from './puzzleflow.js'
+import { tinySpec, writeTinySearch } from './tiny-search.js'
+
+// A worker begins and loads the model, beside other tests.
+vi.setConfig({ testTimeout: 300_000 })
+
+let place: Place
+beforeAll(async () => {
+  await testServer()
+  place = new Place(await writeTinySearch(tinySpec.replace('tokens: 60k', 'tokens: 100M')), inject('stateHome'))
+}, serverTimeout)
+afterAll(() => place.close())
+
+const says = async (...args: readonly string[]) => {
+  const { code, stdout, stderr } = await place.run(...args)
+  return { code, text: (code === 0 ? stdout : stderr).trimEnd() }
+}
+
+test('a run is paused, shown as paused, and cancelled; what makes no sense is refused with exit code 2 and what to do', async () => {
+  await place.run('run', 'search.yaml', '--detach')
+  expect(await says('pause', 'tiny')).toEqual({ code: 0, text: 'Paused: running tasks save a checkpoint and stop.' })
+  const remedy = 'Remedy: See where it stands: puzzleflow status tiny.'
+  expect(await says('pause', 'tiny')).toEqual({ code: 2, text: `tiny: It is paused already.\n${remedy}` })
+  expect((await says('status', 'tiny')).text).toMatch(/^tiny\tPAUSED\t/)
+  expect(await says('concurrency', 'tiny', '2000')).toEqual({
+    code: 2,
+    text: `tiny: It must be a whole number from 1 to 1000.\n${remedy}`,
+  })
+  expect((await says('concurrency', 'tiny', '0')).code).toBe(2)
+  expect(await says('skip', 'tiny', 'nothing/at-all')).toEqual({
+    code: 2,
+    text: `tiny: There is no stage of the task "nothing/at-all": names are like prepare/TASK.\n${remedy}`,
+  })
+  expect(await says('approve', 'tiny', 'solve')).toEqual({
+    code: 2,
+    text: `tiny: Stage solve does not wait for approval.\n${remedy}`,
+  })
+  const { stdout } = await place.run('concurrency', 'tiny', '5', '--json')
+  expect(JSON.parse(stdout)).toEqual({ run: 'tiny', concurrency: 5, answer: 'At most 5 tasks in flight.' })
+  expect(await says('cancel', 'tiny')).toEqual({ code: 0, text: 'Cancelling: what is finished is kept.' })
+  const { code, stderr } = await place.run('watch', 'tiny')
+  expect({ code, stderr }, stderr).toMatchObject({ code: 130 })
+  expect(await says('resume', 'tiny')).toEqual({
+    code: 2,
+    text: `The run "tiny" is not running\nRemedy: Start it with \`puzzleflow run ${place.folder}/search.yaml --run tiny\`.`,
+  })
+  expect((await says('status', 'tiny')).text).toMatch(/^tiny\tCANCELLED\t/)
+})
