@@ -1,4 +1,5 @@
 import { createServer } from 'node:net'
+import { pause } from './processes.js'
 
 const free = (port: number): Promise<number | undefined> =>
   new Promise((resolve) => {
@@ -11,8 +12,10 @@ const free = (port: number): Promise<number | undefined> =>
     })
   })
 
-/** The port itself if nobody listens on it on loopback, else the next free one of the twenty after it, else any. */
-export async function freePort(wanted: number): Promise<number> {
+/** The port itself if nobody listens on it on loopback, else the next free one of the twenty after it, else any.
+ *  @param patience  milliseconds to wait for the port itself: the kernel closes those of a killed process last */
+export async function freePort(wanted: number, patience = 0): Promise<number> {
+  for (const end = Date.now() + patience; Date.now() < end && (await free(wanted)) === undefined;) await pause(50)
   for (let port = wanted; port <= wanted + 20; port++) {
     const found = await free(port)
     if (found !== undefined) return found

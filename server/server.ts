@@ -111,6 +111,9 @@ function lastServer(): ServerInfo | undefined {
   }
 }
 
+/** Milliseconds until ports of a server that was killed are free again, if they ever are. */
+const portPatience = 2000
+
 async function start(log: (line: string) => void): Promise<ServerInfo> {
   const silent = ourServer()
   if (silent) {
@@ -124,8 +127,8 @@ async function start(log: (line: string) => void): Promise<ServerInfo> {
   // Where it was before, workers and browsers find it again.
   const wanted = { port: portOf(before?.address) ?? 7233, ui: portOf(before?.uiAddress) ?? 8233 }
   for (let attempt = 1; ; attempt++) {
-    const port = await freePort(wanted.port)
-    const uiPort = await freePort(wanted.ui)
+    const port = await freePort(wanted.port, before ? portPatience : 0)
+    const uiPort = await freePort(wanted.ui, before ? portPatience : 0)
     const started = await launch(program, port, uiPort)
     // Somebody may have taken a port since it was free.
     if (started === 'ended' && attempt < 3) continue
