@@ -9,5 +9,9 @@ export default defineConfig({
     // onnxruntime must not be torn down inside a worker thread while it runs: one process a test file.
     pool: 'forks',
     maxWorkers: 2,
+    // Expected texts are plain; on CI colours would be on.
+    env: { NO_COLOR: '1' },
+    // Real processes, servers and kills: what fails twice has a cause; what fails once is told as flaky, to be looked at.
+    retry: process.env.CI ? 2 : 0,
   },
 })
