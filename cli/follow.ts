@@ -1,7 +1,7 @@
 import { type Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client'
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js'
 import { Failure } from '../plugins/api/index.js'
-import { connect, pause } from '../server/index.js'
+import { answers, connect, pause } from '../server/index.js'
 import type { Store } from '../store/index.js'
 import type { SearchProgress, SearchResult } from '../workflows/types.js'
 import { log } from './common.js'
@@ -26,17 +26,36 @@ export async function follow(
     } catch (error) {
       if (!isAway(error)) throw error
       log('The server does not answer any more: looking for it.')
-      at = await findServer()
+      at = await patiently(findServer)
     } finally {
       await client.connection.close()
     }
   }
 }
 
+/** Milliseconds that a server of the user's may be away. */
+const patience = 60_000
+
+/** A server that somebody else has to start again is waited for. */
+async function patiently(findServer: () => Promise<string>): Promise<string> {
+  for (const end = Date.now() + patience; ; await pause(2000))
+    try {
+      return await findServer()
+    } catch (error) {
+      if (!(error instanceof Failure && error.kind === 'NoServer') || Date.now() > end) throw error
+    }
+}
+
+/** A server that does not answer questions: calls that wait for it would be repeated for much longer. */
+class ServerAway extends Error {}
+/** Questions in turn without an answer after which it is away, and not just busy. */
+const mostSilences = 3
+
 /** Numbers of gRPC: CANCELLED (of a connection that was lost), DEADLINE_EXCEEDED, UNAVAILABLE. */
 const away = [1, 4, 14]
 const isAway = (error: unknown): boolean =>
-  error instanceof Error && ((isGrpcServiceError(error) && away.includes(error.code)) || isAway(error.cause))
+  error instanceof ServerAway ||
+  (error instanceof Error && ((isGrpcServiceError(error) && away.includes(error.code)) || isAway(error.cause)))
 
 async function followAt(client: Client, store: Store, run: string, address: string): Promise<RunDocument> {
   const document = await readRun(store, run)
@@ -44,9 +63,12 @@ async function followAt(client: Client, store: Store, run: string, address: stri
   let over = false
   const watch = async () => {
     const told = new Set<string>()
+    let silences = 0
     for (let beat = 0; !over; beat++) {
       if (beat % 5 === 0) await ensureWorker(store, address)
       const progress = await progressOf(client, document.workflowId)
+      silences = progress || (await answers(address)) ? 0 : silences + 1
+      if (silences >= mostSilences) throw new ServerAway()
       const lines = progress ? [describe(progress)] : []
       if (beat % 5 === 4) lines.push(...(await troubles(client, document.workflowId)))
       for (const line of lines) if (!told.has(line) && !over) log(line)
@@ -56,7 +78,7 @@ async function followAt(client: Client, store: Store, run: string, address: stri
   }
   const watching = watch()
   try {
-    // A worker that cannot be had ends the waiting too.
+    // A worker that cannot be had, or a server that is away, ends the waiting too.
     const { outputs } = (await Promise.race([handle.result(), watching.then(() => never)])) as SearchResult
     const finished = { ...document, outputs }
     await store.putDocument(`runs/${run}`, finished)
