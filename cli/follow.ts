@@ -27,8 +27,6 @@ export async function follow(
       if (!isAway(error)) throw error
       log('The server does not answer any more: looking for it.')
       at = await patiently(findServer)
-    } finally {
-      await client.connection.close()
     }
   }
 }
@@ -52,34 +50,51 @@ class ServerAway extends Error {}
 const mostSilences = 3
 
 /** Numbers of gRPC: CANCELLED (of a connection that was lost), DEADLINE_EXCEEDED, UNAVAILABLE. */
-const away = [1, 4, 14]
-const isAway = (error: unknown): boolean =>
-  error instanceof ServerAway ||
-  (error instanceof Error && ((isGrpcServiceError(error) && away.includes(error.code)) || isAway(error.cause)))
+const [cancelled, tooLate, unavailable] = [1, 4, 14]
+const isAway = (error: unknown): boolean => error instanceof ServerAway || is(error, cancelled, tooLate, unavailable)
+const is = (error: unknown, ...codes: readonly number[]): boolean =>
+  error instanceof Error && ((isGrpcServiceError(error) && codes.includes(error.code)) || is(error.cause, ...codes))
 
+/** Milliseconds of one question for the result. */
+const questionTime = 5000
+
+/** What a run ends with. Each question ends soon, so that none is left when the connection is closed: the SDK repeats it on
+ *  a timer of its own, and would find a channel that is shut. */
+async function resultOf({ client, workflowId, isOver }: { client: Client; workflowId: string; isOver: () => boolean }) {
+  for (;;)
+    try {
+      const ask = () => client.workflow.getHandle(workflowId).result() as Promise<SearchResult>
+      return await client.withDeadline(Date.now() + questionTime, ask)
+    } catch (error) {
+      if (!is(error, tooLate) || isOver()) throw error
+    }
+}
+
+/** Follows a run as long as its server answers. The connection is closed at the end. */
 async function followAt(client: Client, store: Store, run: string, address: string): Promise<RunDocument> {
   const document = await readRun(store, run)
-  const handle = client.workflow.getHandle(document.workflowId)
+  const { workflowId } = document
   let over = false
   const watch = async () => {
     const told = new Set<string>()
     let silences = 0
     for (let beat = 0; !over; beat++) {
       if (beat % 5 === 0) await ensureWorker(store, address)
-      const progress = await progressOf(client, document.workflowId)
+      const progress = await progressOf(client, workflowId)
       silences = progress || (await answers(address)) ? 0 : silences + 1
       if (silences >= mostSilences) throw new ServerAway()
       const lines = progress ? [describe(progress)] : []
-      if (beat % 5 === 4) lines.push(...(await troubles(client, document.workflowId)))
+      if (beat % 5 === 4) lines.push(...(await troubles(client, workflowId)))
       for (const line of lines) if (!told.has(line) && !over) log(line)
       lines.forEach((line) => told.add(line))
       await pause(1000)
     }
   }
   const watching = watch()
+  const result = resultOf({ client, workflowId, isOver: () => over })
   try {
     // A worker that cannot be had, or a server that is away, ends the waiting too.
-    const { outputs } = (await Promise.race([handle.result(), watching.then(() => never)])) as SearchResult
+    const { outputs } = await Promise.race([result, watching.then(() => never)])
     const finished = { ...document, outputs }
     await store.putDocument(`runs/${run}`, finished)
     return finished
@@ -92,6 +107,7 @@ async function followAt(client: Client, store: Store, run: string, address: stri
   } finally {
     over = true
     await watching.catch(() => undefined)
+    void result.catch(() => undefined).finally(() => client.connection.close())
   }
 }
 

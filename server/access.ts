@@ -46,21 +46,21 @@ function profile(): ReturnType<typeof loadClientConfigProfile> {
   }
 }
 
-/** A connection, as settings say. @throws what the connection throws */
-export const openConnection = (address: string, connectTimeout = 10_000): Promise<Connection> =>
-  Connection.connect({ ...accessTo(address).connection, connectTimeout })
-
-/** A client of a server. @throws Failure NoServer */
-export async function connect(address: string): Promise<Client> {
-  const { namespace, dataConverter } = accessTo(address)
-  let connection: Connection
+/** A connection, as settings say. @throws Failure NoServer */
+export async function openConnection(address: string, connectTimeout = 10_000): Promise<Connection> {
+  const { connection } = accessTo(address)
   try {
-    connection = await openConnection(address, 3000)
+    return await Connection.connect({ ...connection, connectTimeout })
   } catch (error) {
     throw new Failure('NoServer', `No Temporal server answers at ${address}`, {
       remedy: 'Start it, or leave the address out.',
       cause: error,
     })
   }
-  return new Client({ connection, namespace, dataConverter })
+}
+
+/** A client of a server. @throws Failure NoServer */
+export async function connect(address: string): Promise<Client> {
+  const { namespace, dataConverter } = accessTo(address)
+  return new Client({ connection: await openConnection(address, 3000), namespace, dataConverter })
 }

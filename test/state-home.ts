@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { stopServer } from '../server/index.js'
 import { freePort } from '../server/ports.js'
+import { findProgram } from '../server/programs.js'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -25,8 +26,14 @@ export async function makeStateHome(): Promise<string> {
   return home
 }
 
-/** Around all tests: a state directory of their own. The server in it is started by the first test that needs it. */
+/**
+ * Around all tests: a state directory of their own. The server in it is started by the first test that needs it; its program
+ * is made before, which takes minutes on a fresh machine.
+ */
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
+  const say = (line: string) => process.stderr.write(`${line}\n`)
+  // Most tests need none.
+  await findProgram(say).catch((error: unknown) => say(`No Temporal server: ${(error as Error).message}`))
   const stateHome = await makeStateHome()
   provide('stateHome', stateHome)
   return async () => {

@@ -2,8 +2,8 @@ import { Client, Connection } from '@temporalio/client'
 import { inject } from 'vitest'
 import { ensureServer } from '../server/index.js'
 
-/** Time for the first test that needs the server: a fresh machine builds it. */
-export const serverTimeout = 900_000
+/** Time for a test with real processes, beside others on a busy machine. */
+export const serverTimeout = 180_000
 
 /** Takes out what a developer has set for servers of his own. */
 export function forgetSettings(environment: NodeJS.ProcessEnv): void {

@@ -1,7 +1,7 @@
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest'
 import { readSchema } from '../../schemas/read.js'
 import { commandLine, pause } from '../../server/index.js'
 import { childrenOf } from '../processes.js'
@@ -10,22 +10,13 @@ import { serverTimeout, testServer } from '../temporal.js'
 import { Place } from './puzzleflow.js'
 import { tinySpec, writeTinySearch } from './tiny-search.js'
 
-/** A search that is let alone, and the same search again where everything is killed on the way. */
+/** A search that is let alone. */
 let undisturbed: Place
-let disturbed: Place
-/** State directory of the second, with a server of its own. */
-let home: string
 beforeAll(async () => {
   await testServer()
-  home = await makeStateHome()
   undisturbed = new Place(await writeTinySearch(), inject('stateHome'))
-  disturbed = new Place(await writeTinySearch(), home)
 }, serverTimeout)
-afterAll(async () => {
-  await disturbed.run('server', 'stop')
-  await Promise.all([undisturbed.close(), disturbed.close()])
-  rmSync(home, { recursive: true, force: true })
-})
+afterAll(() => undisturbed.close())
 
 interface Result {
   readonly solutionDigest: string
@@ -99,6 +90,14 @@ test(
 test(
   'whatever is killed on the way, the same command goes on, does nothing twice and finds the same child',
   async () => {
+    // The same search again, with a server of its own, where everything is killed on the way.
+    const home = await makeStateHome()
+    const disturbed = new Place(await writeTinySearch(), home)
+    onTestFinished(async () => {
+      await disturbed.run('server', 'stop')
+      await disturbed.close()
+      rmSync(home, { recursive: true, force: true })
+    })
     // What the first search measured counts for the second: times are noise.
     cpSync(join(inject('stateHome'), 'puzzleflow/machine'), join(home, 'puzzleflow/machine'), { recursive: true })
     const interrupted: string[] = []
@@ -128,8 +127,8 @@ test(
     // The command and its worker outlive the server.
     await kill([serverOf(home)])
     await run.says(/^The server does not answer any more: looking for it\.$/)
-    const { code, stdout } = await run.ended
-    expect(code).toBe(0)
+    const { code, stdout, stderr } = await run.ended
+    expect(code, stderr).toBe(0)
     const after = records(disturbed)
     expect(after).toMatchObject(second)
     expect(interrupted.map((key) => after[key]?.components.stage)).toEqual(['distill', 'uptrain'])
