@@ -21,6 +21,8 @@ export interface Result {
     readonly parameters: number
   }
   readonly limits: readonly { readonly limit: string; readonly held: boolean; readonly value: number }[]
+  /** Sessions in which the child was timed, where more than one was needed. */
+  readonly timingSessions?: number
   readonly solver: { readonly status: string; readonly objective: number; readonly bound: number; readonly gap: number }
   /** Tasks that failed or were skipped: the search had to do without them. */
   readonly leftOut?: readonly { readonly task: string; readonly reason: string }[]
@@ -33,7 +35,18 @@ export const format = (value: number | null | undefined): string =>
 
 /** The result as a page of Markdown. */
 export function markdown(result: Result): string {
-  const { verdict, reasons, parent, child, ratios, limits, solver, baselines, leftOut = [] } = result
+  const {
+    verdict,
+    reasons,
+    parent,
+    child,
+    ratios,
+    limits,
+    solver,
+    baselines,
+    leftOut = [],
+    timingSessions: sessions = 1,
+  } = result
   const row = (name: string, a: number | null, b: number | null, ratio?: number | null) =>
     `| ${name} | ${format(a)} | ${format(b)} | ${format(ratio)} |`
   return [
@@ -63,6 +76,9 @@ export function markdown(result: Result): string {
     '',
     ...limits.map(({ limit, held, value }) => `- ${held ? 'held' : 'NOT held'}: ${limit} (${format(value)})`),
     ...(limits.length === 0 ? ['None.'] : []),
+    ...(sessions > 1
+      ? ['', `A limit of time was narrowly missed at first: this is the best of ${sessions} sessions of timing.`]
+      : []),
     '',
     ...(leftOut.length > 0
       ? ['## Left out of the search', '', ...leftOut.map(({ task, reason }) => `- ${task}: ${reason}`), '']

@@ -2,7 +2,9 @@ import type { Scenario } from '../../model/index.js'
 import type { FanOutStage, JsonObject, TaskPlan } from '../api/index.js'
 import { readChild } from './child.js'
 import { throughputOf } from './costs.js'
+import { retime, retimed } from './judging.js'
 import { asTask, assemble, chosenEntries, readJson, readLibrary, type Filling } from './library.js'
+import { limitsOf, type Limit } from './limits.js'
 import {
   evaluatePair,
   measureQuality,
@@ -20,13 +22,20 @@ import { parentCost, type Solution } from './solving.js'
 interface EvaluateParams extends Thoroughness {
   readonly of: 'solutions' | 'child'
   readonly repetitions: number
+  readonly retime: number
+}
+
+interface TaskParams extends Omit<EvaluateParams, 'of' | 'retime'> {
+  readonly fillings: readonly Filling[]
+  readonly limits?: readonly Limit[]
+  readonly retime?: number
 }
 
 /** Measures assembled children: KL, perplexity, task accuracy, and generation throughput beside the parent's in one run. */
 export const evaluate: FanOutStage<EvaluateParams> = {
   name: 'evaluate',
-  version: 4,
-  reads: ['model', 'target.scenario'],
+  version: 5,
+  reads: ['model', 'target'],
   taskReads: ['model', 'target.scenario'],
   exclusive: true,
   parameters: {
@@ -44,12 +53,13 @@ export const evaluate: FanOutStage<EvaluateParams> = {
         default: 5,
         description: 'Timed passes of parent and child in turn; the median counts.',
       },
+      retime: { ...retime, description: `${retime.description} For \`of: child\`; of the pool, \`select\` does it.` },
       ...thoroughness,
     },
   },
 
   async plan(context) {
-    const { params, stages } = context
+    const { params, stages, spec } = context
     const library = await readLibrary(context)
     const { repetitions, items, sequences, threads } = params
     const { validate, tasks } = stages.prepare!.files as Required<TaskPlan['inputs']>
@@ -57,11 +67,14 @@ export const evaluate: FanOutStage<EvaluateParams> = {
     return solutions.map((solution, i): TaskPlan => {
       const { fillings, inputs } = asTask(chosenEntries(library, solution.choice))
       const child = params.of === 'child' ? { child: stages.uptrain!.files.child! } : {}
+      // Solutions are measured whatever the limits are: others only solve and select again.
+      const judged =
+        params.of === 'child' ? { limits: limitsOf(spec) as unknown as JsonObject[], retime: params.retime } : {}
       return {
         id: params.of === 'child' ? 'child' : `solution-${i + 1}`,
         label: params.of === 'child' ? 'the uptrained child' : `solution ${i + 1} of ${solutions.length}`,
         group: 'solutions',
-        params: { fillings, repetitions, items, sequences, threads },
+        params: { fillings, repetitions, items, sequences, threads, ...judged },
         inputs: { ...inputs, ...child, validate: validate!, tasks: tasks! },
       }
     })
@@ -69,7 +82,7 @@ export const evaluate: FanOutStage<EvaluateParams> = {
 
   async run(context) {
     const { task, spec } = context
-    const own = task.params as unknown as Omit<EvaluateParams, 'of'> & { readonly fillings: readonly Filling[] }
+    const own = task.params as unknown as TaskParams
     const scenario = (spec.target as { scenario: JsonObject }).scenario as unknown as Scenario
     const model = await openParent(context)
     const yardstick = await openYardstick(context, model, task.inputs, scenario, own)
@@ -81,7 +94,10 @@ export const evaluate: FanOutStage<EvaluateParams> = {
     const evaluation = await evaluatePair(yardstick, parent, child, own.repetitions, (f, m) =>
       context.progress(0.5 + f * 0.4, `child, ${m}`),
     )
-    return { values: evaluation as unknown as JsonObject, files: {} }
+    const { limits = [], retime: most = 0 } = own
+    const again = (session: number) => context.progress(0.9, `timing it again, session ${session}`)
+    const timed = await retimed(evaluation, () => [model, child], scenario, { ...own, limits, retime: most }, again)
+    return { values: timed as unknown as JsonObject, files: {} }
   },
 
   /** Measured beside predicted: a new prediction is no reason to measure again. */

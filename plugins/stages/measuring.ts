@@ -144,7 +144,7 @@ async function taskAccuracy(model: Model, head: Head, items: readonly TaskItem[]
 }
 
 /** Parent and child in turn: the scenario once to warm up, then `repetitions` times. */
-async function measureThroughput(
+export async function measureThroughput(
   models: readonly [parent: Model, child: Model],
   { scenario, threads }: Pick<Yardstick, 'scenario' | 'threads'>,
   repetitions: number,
@@ -173,6 +173,8 @@ export interface Evaluation<M extends Measured = Predicted> {
     readonly memory: number
     readonly parameters: number
   }
+  /** Sessions of timing, where more than one was needed; the last or the fastest counts. */
+  readonly sessions?: number
 }
 
 export async function evaluatePair(
@@ -205,11 +207,11 @@ export async function evaluatePair(
 
 /** The evaluation with predicted throughputs, tokens/s. */
 export function withPredictions(
-  { parent, child, ratios }: Evaluation<Measured>,
+  { parent, child, ...more }: Evaluation<Measured>,
   predicted: { readonly parent: number; readonly child: number },
 ): Evaluation {
   const add = (own: Measured, guess: number) => ({ ...own, throughput: { predicted: guess, ...own.throughput } })
-  return { parent: add(parent, predicted.parent), child: add(child, predicted.child), ratios }
+  return { parent: add(parent, predicted.parent), child: add(child, predicted.child), ...more }
 }
 
 /** Parameters of stages that measure. */

@@ -1,10 +1,10 @@
 import type { Scenario } from '../../model/index.js'
 import type { ArtifactRef, Json, JsonObject, SingleStage } from '../api/index.js'
 import { format, markdown, type Result } from '../../report/markdown.js'
+import { judgeLimits } from './judging.js'
 import { readJson } from './library.js'
 import { limitsOf } from './limits.js'
 import type { Evaluation } from './measuring.js'
-import { judgeLimits } from './select.js'
 import type { SolveOutcome } from './solve.js'
 
 /** Of the parent's accuracy. */
@@ -46,6 +46,7 @@ export const report: SingleStage = {
       child: { ...final.child, layers: chosen.layers },
       beforeUptraining: after ? chosen.evaluation.child : undefined,
       ratios: final.ratios,
+      timingSessions: final.sessions,
       limits,
       quality: floor,
       solver: {

@@ -122,7 +122,7 @@ test(
       done[call.info.task.startsWith('l') ? 'l' : 's']++
     }
     // The stages before its tasks take their turns too, one after the other: how many pass meanwhile says little.
-    while (done.s === 0 && (await rig.inFlight(small)).length < 10) await finishNext()
+    while ((await rig.inFlight(small)).length + done.s < 10) await finishNext()
     const before = done.l
     while (done.s < 10) await finishNext()
     await large.cancel()

@@ -102,3 +102,10 @@ test('without limits and tasks there are no lines for them', () => {
   expect(page).toContain('| mean task accuracy | – | – | – |\n| perplexity |')
   expect(page).toContain('\n## Limits\n\nNone.\n\n## Layers\n')
 })
+
+test('a child that was timed more than once says so', () => {
+  expect(markdown(result)).not.toContain('sessions')
+  expect(markdown({ ...result, timingSessions: 3 })).toContain(
+    '(0.5)\n\nA limit of time was narrowly missed at first: this is the best of 3 sessions of timing.\n',
+  )
+})

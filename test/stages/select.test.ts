@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import type { JsonObject } from '../../plugins/api/index.js'
 import type { CostTable } from '../../plugins/stages/costs.js'
+import { judgeLimits, type Judged } from '../../plugins/stages/judging.js'
 import { entryId, type LibraryEntry } from '../../plugins/stages/library.js'
 import type { Limit } from '../../plugins/stages/limits.js'
 import type { Evaluation, Predicted } from '../../plugins/stages/measuring.js'
 import type { ScoreRow } from '../../plugins/stages/score.js'
-import { judgeLimits, type Judged } from '../../plugins/stages/select.js'
 import type { Solution } from '../../plugins/stages/solving.js'
 import { digestJson } from '../../store/digest.js'
 import { FileStore } from '../../store/index.js'
@@ -85,7 +85,7 @@ interface Setup {
 
 async function searchOf({ limits = {}, pool = [], select = {}, composition = 'sum', library }: Setup): Promise<Search> {
   const target = { scenario: { ...costTable.scenario }, limits }
-  const stages = { select: { repetitions: 1, items: 1, sequences: 2, ...select } }
+  const stages = { select: { repetitions: 1, items: 1, sequences: 2, retime: 0, ...select } }
   const own = await Search.open(world.folder, tinySpec({ space, target, stages, tasks: null }), { store })
   const put = async (name: string, value: unknown) => ({ files: { [name]: await store.putJson(name, value) } })
   own.give('profile', await put('costs', table))
@@ -126,6 +126,38 @@ describe('among solutions that hold their limits as measured', () => {
   test('the first of equals is selected', async () => {
     const pool = [[removing('2f'), {}] as const, [removing('1a'), {}] as const]
     expect(removed((await selected({ pool })).layers)).toEqual(['2f'])
+  })
+})
+
+describe('a solution that narrowly misses a limit of time', () => {
+  // This machine generates far more tokens a second than the 0.6 that it is said to have measured.
+  const slow = [removing('0a'), { measured: 0.6, kl: 0.1 }] as const
+  const fast = [removing('1a'), { measured: 2, kl: 0.2 }] as const
+
+  test('is timed again: noise does not turn the selection', async () => {
+    const limits = { throughput: '>= 0.7 tokens/s' }
+    const values = await selected({ limits, pool: [slow, fast], select: { retime: 3 } })
+    expect(values).toMatchObject({ limitsHeld: true, round: 0, evaluation: { sessions: 2, child: { kl: 0.1 } } })
+    expect((values.evaluation as unknown as Evaluation).child.throughput.measured).toBeGreaterThan(0.7)
+    expect(removed(values.layers)).toEqual(['0a'])
+  })
+
+  test('is left out when it misses it every time, and the one that held it is not timed again', async () => {
+    // Nothing is timed as a million times as fast as it is.
+    const limits = { throughput: '>= 900000000 tokens/s' }
+    const pool = [
+      [slow[0], { measured: 8e8, kl: 0.1 }],
+      [fast[0], { measured: 1e9, kl: 0.2 }],
+    ] as const
+    const values = await selected({ limits, pool, select: { retime: 1 } })
+    expect(removed(values.layers)).toEqual(['1a'])
+    expect(values.evaluation).not.toHaveProperty('sessions')
+  })
+
+  test('is not timed again when it misses it by far', async () => {
+    const limits = { throughput: '>= 0.9 tokens/s' }
+    const values = await selected({ limits, pool: [slow, fast], select: { retime: 3 } })
+    expect(removed(values.layers)).toEqual(['1a'])
   })
 })
 
