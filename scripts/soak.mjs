@@ -1,0 +1,6 @@
+// `npm run soak -- [--minutes 120] [--seed 1]`: small searches one after the other, with kills; the memory of every process.
+import { build, install, run } from './setup.mjs'
+
+install()
+build()
+run(process.execPath, ['dist/test/soak/main.js', ...process.argv.slice(2)])
