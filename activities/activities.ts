@@ -1,48 +1,20 @@
 import { Context, getClient } from '@temporalio/activity'
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
 import { hostname } from 'node:os'
 import type { Outputs, TaskPlan } from '../plugins/api/index.js'
 import { withDescriptions } from '../plugins/loading/load.js'
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
-import { MissingArtifact, type ArtifactRef, type Digest, type Store, type TaskRecord } from '../store/index.js'
-import type { Activities, StageRequest, TaskDone, TaskGroup } from '../workflows/types.js'
-import { inWindow } from './in-window.js'
-import { CheckpointKeeper } from './checkpoint-keeper.js'
-import { FailureCount } from './failure-count.js'
-import { ChildFailure, Crash, type Host } from './host.js'
-import type { Job } from './job.js'
-import { gatherKey, planKey, plannedStage, stageParams, taskKey, type Key, type KeyParts } from './keys.js'
-import { KeyLocks, type Slots } from './slots.js'
+import type { ArtifactRef, Digest } from '../store/index.js'
+import type { Activities, StageRequest, TaskGroup } from '../workflows/types.js'
+import { guardWith } from './guard.js'
+import { ChildFailure } from './host.js'
+import { gatherKey, planKey, plannedStage, stageParams, taskKey, type KeyParts } from './keys.js'
+import { reuseOr, type ReuseServices } from './reuse.js'
+import { KeyLocks } from './slots.js'
 
-export interface Services {
-  readonly store: Store
-  readonly host: Pick<Host, 'run' | 'log'>
-  readonly slots: Slots
+export interface Services extends Omit<ReuseServices, 'locks'> {
   /** What plans can use without plugins. */
   readonly loaded: Loaded
-}
-
-/** Failures by kind; what is not here is retried as long as the stage's policy says (workflows/options.ts). Attempts that
- *  were lost with a worker or a server do not count: in a long task there may be any number of them. */
-const mostFailures: Readonly<Record<string, number>> = {
-  // After as many it is a defect of the stage, not of the circumstances.
-  TaskError: 3,
-  Crash: 10,
-  // With the back-off a quarter of an hour to make space.
-  OutOfDisk: 20,
-  OutOfMemory: 20,
-  // As long for a store to come back.
-  NoServer: 20,
-}
-
-/** Artifacts looked up at once: one by one from the disk would be as fast, from elsewhere not. */
-const artifactsAtOnce = 8
-
-const remedies: Readonly<Record<string, string>> = {
-  MissingArtifact: 'Run it again: what is missing is made anew, all else is reused.',
-  TaskError: 'See logs/tasks.log in the store for the stack.',
-  Crash: 'See logs/tasks.log in the store; a process that SIGKILL ended may have had too little memory.',
 }
 
 /** A stage of a plan, and the outputs of those that it needs. */
@@ -53,8 +25,8 @@ interface OpenStage extends KeyParts {
 /** The activities of a worker. Each looks its key up in the store before it does any work. */
 export function makeActivities(services: Services): Activities {
   const { store } = services
-  const reuse = { ...services, locks: new KeyLocks() }
-  const failures = new FailureCount()
+  const reuse: ReuseServices = { ...services, locks: new KeyLocks() }
+  const guarded = guardWith(services.watch)
   const open = async ({ plan: ref, stage: name, outputs }: StageRequest): Promise<OpenStage> => {
     const plan = (await store.readJson(ref)) as FrozenPlan
     const planned = plannedStage(plan, name)
@@ -73,13 +45,14 @@ export function makeActivities(services: Services): Activities {
   const questionOf = async (request: StageRequest, { plan, planned, stage, params, known }: OpenStage) => {
     if (planned.plugin === undefined && stage.gate) return stage.ask({ params, stages: known })
     // The code of a plugin runs in child processes only.
-    const options = { what: request.stage, signal: Context.current().cancellationSignal, onProgress: () => undefined }
+    const { cancellationSignal: signal } = Context.current()
+    const options = { what: request.stage, signal, onProgress: () => undefined, log: services.watch.log }
     return (await services.host.run({ ...job(plan, request, false), kind: 'ask' }, options)) as string
   }
   const tasksOf = async (ref: ArtifactRef) => (await store.readJson(ref)) as TaskPlan[]
 
   return {
-    planStage: guarded(failures, async (request) => {
+    planStage: guarded(async (request) => {
       const parts = await open(request)
       const { outputs } = await reuseOr(reuse, planKey(parts), `${request.stage}: plan`, false, async (run) => {
         const tasks = (await run({ ...job(parts.plan, request, false), kind: 'plan' })) as TaskPlan[]
@@ -96,7 +69,7 @@ export function makeActivities(services: Services): Activities {
       return { tasks: ref, groups: [...groups.values()], total: tasks.length }
     }),
 
-    executeTask: guarded(failures, async (request) => {
+    executeTask: guarded(async (request) => {
       const parts = await open(request)
       const task = (await tasksOf(request.tasks))[request.task.index]!
       const own = taskKey(parts, task)
@@ -108,7 +81,7 @@ export function makeActivities(services: Services): Activities {
       return done
     }),
 
-    approval: guarded(failures, async ({ answer, ...request }) => {
+    approval: guarded(async ({ answer, ...request }) => {
       const parts = await open(request)
       if (!parts.stage.gate) throw new Error(`Internal error: ${request.stage} is no gate`)
       const { key, components } = planKey(parts)
@@ -131,7 +104,7 @@ export function makeActivities(services: Services): Activities {
       return { kind: 'approved', outputs: await store.putJson('outputs', { values: { approved: true }, files: {} }) }
     }),
 
-    gatherStage: guarded(failures, async (request) => {
+    gatherStage: guarded(async (request) => {
       const parts = await open(request)
       const tasks = await tasksOf(request.tasks)
       const keys = request.keys as readonly (Digest | null)[]
@@ -158,83 +131,6 @@ export function makeActivities(services: Services): Activities {
 /** `distill/layer00/ffn/linear`: a task for people. */
 const nameOf = (stage: string, { id }: TaskPlan) => (id === stage ? stage : `${stage}/${id}`)
 
-type Runner = (job: Job) => Promise<unknown>
-
-/** The record of a key, made by `work` when it is not there or its artifacts are lost. */
-async function reuseOr(
-  { store, host, slots, locks }: Services & { readonly locks: KeyLocks },
-  { key, components }: Key,
-  what: string,
-  exclusive: boolean,
-  work: (run: Runner) => Promise<Outputs>,
-): Promise<{ done: TaskDone; outputs: Outputs }> {
-  const heart = Context.current()
-  const { cancellationSignal: signal } = heart
-  // Without heartbeats the server takes the worker for dead; they also bring cancellation.
-  let last: unknown = { fraction: 0, text: 'waiting for a place' }
-  const pulse = setInterval(() => heart.heartbeat(last), Math.min(4000, (heart.info.heartbeatTimeoutMs ?? 20_000) / 5))
-  const releases: (() => void)[] = []
-  try {
-    releases.push(await locks.take(key, signal))
-    const before = await finished(store, key)
-    if (before.result) return before.result
-    releases.push(await slots.take(exclusive, signal))
-    const begin = performance.now()
-    let outputs: Outputs
-    try {
-      outputs = await work(async (job) => {
-        const keeper = await CheckpointKeeper.start(store, key, (text) => host.log(`${what}: ${text}`))
-        const onProgress = (fraction: number, text: string) => {
-          last = { fraction, text }
-          heart.heartbeat(last)
-          keeper.offer()
-        }
-        try {
-          return await host.run(job, { what, signal, onProgress })
-        } catch (error) {
-          await keeper.saveLast()
-          throw error
-        } finally {
-          await keeper.end()
-        }
-      })
-    } catch (error) {
-      // An attempt on a worker that was thought lost may have been faster, and have taken the checkpoint away.
-      const { result } = await finished(store, key)
-      if (!result) throw error
-      await store.removeCheckpoint(key)
-      return result
-    }
-    const seconds = (performance.now() - begin) / 1000
-    const finishedAt = new Date().toISOString()
-    const made = { version: 1, key, components, outputs, seconds, finishedAt, host: hostname() } as const
-    const kept = await store.putRecord(made, before.record)
-    await store.removeCheckpoint(key)
-    return { done: { key, reused: false, seconds }, outputs: kept.outputs as Outputs }
-  } finally {
-    clearInterval(pulse)
-    releases.forEach((release) => release())
-  }
-}
-
-/** What a key's record tells, if all its artifacts are there. */
-async function finished(
-  store: Store,
-  key: Digest,
-): Promise<{ readonly record: TaskRecord | undefined; readonly result?: { done: TaskDone; outputs: Outputs } }> {
-  const record = await store.useRecord(key)
-  if (!record || !(await everyArtifact(store, record.outputs.files))) return { record }
-  return {
-    record,
-    result: { done: { key, reused: true, seconds: record.seconds }, outputs: record.outputs as Outputs },
-  }
-}
-
-async function everyArtifact(store: Store, files: Readonly<Record<string, ArtifactRef>>): Promise<boolean> {
-  const there = await inWindow(Object.values(files), artifactsAtOnce, (ref) => store.has(ref))
-  return there.every((isThere) => isThere)
-}
-
 function checkTasks(stage: string, tasks: readonly TaskPlan[]): void {
   const ids = new Set<string>()
   for (const { id } of tasks) {
@@ -247,33 +143,5 @@ function checkTasks(stage: string, tasks: readonly TaskPlan[]): void {
         undefined,
       )
     ids.add(id)
-  }
-}
-
-/** Turns errors into what Temporal knows: failures with a type, of which some are worth no other attempt. */
-function guarded<A, R>(failures: FailureCount, activity: (argument: A) => Promise<R>): (argument: A) => Promise<R> {
-  return async (argument) => {
-    const { attempt, activityId, workflowExecution } = Context.current().info
-    const id = `${workflowExecution?.runId}/${activityId}`
-    if (attempt === 1) failures.forget(id)
-    try {
-      const result = await activity(argument)
-      failures.forget(id)
-      return result
-    } catch (error) {
-      if (error instanceof CancelledFailure || error instanceof ApplicationFailure) throw error
-      const cause = error as Error
-      const type =
-        error instanceof ChildFailure
-          ? error.type
-          : error instanceof Crash || error instanceof MissingArtifact
-            ? cause.name
-            : ((error as { kind?: string }).kind ?? 'TaskError')
-      const { remedy = remedies[type], file } = error as { remedy?: string; file?: string }
-      const details = [{ remedy, file }]
-      const nonRetryable = failures.add(id, type) >= (mostFailures[type] ?? Infinity)
-      if (nonRetryable) failures.forget(id)
-      throw ApplicationFailure.create({ message: cause.message, type, details, nonRetryable })
-    }
   }
 }

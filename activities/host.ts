@@ -1,9 +1,9 @@
 import { fork, type ChildProcess } from 'node:child_process'
-import { appendFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { FailureKind } from '../plugins/api/index.js'
 import { childEnvironment } from './child-environment.js'
 import type { Job, Message } from './job.js'
+import type { Entry, Log } from './journal.js'
 
 /** Time for a checkpoint between SIGTERM and SIGKILL: onnxruntime cannot be interrupted within a call. */
 const grace = 20_000
@@ -47,6 +47,8 @@ export interface RunOptions {
   readonly what: string
   readonly signal: AbortSignal
   readonly onProgress: (fraction: number, text: string) => void
+  /** Told what the task says. */
+  readonly log: (entry: Pick<Entry, 'level' | 'event' | 'message'> & { readonly fields?: unknown }) => void
 }
 
 /** Warm child processes that do jobs, one each at a time. onnxruntime blocks its thread: nothing else lives in them. */
@@ -55,14 +57,18 @@ export class Host {
   private readonly all = new Set<ChildProcess>()
   /** What a child last wrote to stderr. */
   private readonly lastWords = new WeakMap<ChildProcess, string>()
+  /** What it writes to stderr belongs to the task that it does. */
+  private readonly logs = new WeakMap<ChildProcess, RunOptions['log']>()
 
-  constructor(private readonly options: { readonly logFile?: string; readonly registry?: string } = {}) {}
+  /** @param options  `log` is told what children say while they do nothing */
+  constructor(private readonly options: { readonly log: Log; readonly registry?: string }) {}
 
   /** Does a job in a child process. An abort ends the child: politely first, so that it can checkpoint.
    *  @throws Crash, ChildFailure, or the signal's reason */
-  run(job: Job, { what, signal, onProgress }: RunOptions): Promise<unknown> {
+  run(job: Job, { what, signal, onProgress, log }: RunOptions): Promise<unknown> {
     if (signal.aborted) return Promise.reject(signal.reason as Error)
     const child = this.idle.pop() ?? this.start()
+    this.logs.set(child, log)
     return new Promise((resolve, reject) => {
       let kill: NodeJS.Timeout | undefined
       const onAbort = () => {
@@ -92,10 +98,10 @@ export class Host {
       }
       const onMessage = (message: Message) => {
         if (message.kind === 'progress') onProgress(message.fraction, message.text)
-        else if (message.kind === 'log') this.log(`${what}: ${message.text} ${JSON.stringify(message.fields ?? {})}`)
+        else if (message.kind === 'log')
+          log({ level: 'info', event: 'task says', message: message.text, fields: message.fields })
         else if (message.kind === 'done') finish(() => resolve(message.result), true)
         else {
-          this.log(`${what}: ${message.stack ?? message.message}`)
           const failure = new ChildFailure(
             message.type as 'TaskError',
             message.message,
@@ -129,9 +135,10 @@ export class Host {
     child.stderr?.on('data', (data: Buffer) => {
       const text = data.toString()
       this.lastWords.set(child, ((this.lastWords.get(child) ?? '') + text).slice(-4000))
-      this.log(text)
+      const log = this.logs.get(child) ?? this.options.log
+      log({ level: 'warn', event: 'process says', message: text.trimEnd() })
     })
-    child.on('error', (error) => this.log(`child process: ${error.message}`))
+    child.on('error', ({ message }) => this.options.log({ level: 'error', event: 'no process', message }))
     this.all.add(child)
     child.once('exit', () => {
       this.all.delete(child)
@@ -139,16 +146,6 @@ export class Host {
       if (at >= 0) this.idle.splice(at, 1)
     })
     return child
-  }
-
-  /** Writes to the log of tasks. */
-  log(text: string): void {
-    if (this.options.logFile === undefined) return
-    try {
-      appendFileSync(this.options.logFile, `${new Date().toISOString()} ${text.trimEnd()}\n`)
-    } catch {
-      // A disk that is full must not end the worker: the tasks tell of it themselves.
-    }
   }
 
   /** Ends all children. */

@@ -1,6 +1,14 @@
 import { Client, Connection, type ConnectionOptions } from '@temporalio/client'
 import type { DataConverter } from '@temporalio/common'
-import { DefaultLogger, NativeConnection, Runtime, Worker, type NativeConnectionOptions } from '@temporalio/worker'
+import proto from '@temporalio/proto'
+import {
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type LogEntry,
+  type NativeConnectionOptions,
+} from '@temporalio/worker'
 import { cpus } from 'node:os'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,8 +16,11 @@ import { loadPlugins, type Loaded } from '../plugins/registry.js'
 import type { Store } from '../store/index.js'
 import { makeActivities } from './activities.js'
 import { Host } from './host.js'
+import { fileLog, type Entry, type Log } from './journal.js'
+import { Metrics } from './metrics.js'
 import { queueOf } from './queue.js'
 import { Slots } from './slots.js'
+import { Watch } from './watch.js'
 import { workflowBundle } from './workflow-bundle.js'
 
 export interface WorkerOptions {
@@ -26,21 +37,31 @@ export interface WorkerOptions {
   readonly slots?: number
   /** Ends when nothing has run for as many seconds. Default: never. */
   readonly idleSeconds?: number
-  readonly log: (line: string) => void
+  readonly log: Log
+  /** Where metrics are served for Prometheus; default: nowhere. */
+  readonly metrics?: { readonly host: string; readonly port: number }
   /** For tests: module with `loadPlugins`. */
   readonly registry?: { readonly loaded: Loaded; readonly module: string }
 }
 
 /** Serves a store's searches until it is told to end or is idle. */
 export async function runWorker(options: WorkerOptions): Promise<void> {
-  const { access, store, queue, log } = options
+  const { access, store, queue } = options
   const { namespace, dataConverter } = access
   const slots = new Slots(options.slots ?? Math.max(1, cpus().length))
   const logs = join(store.root, 'logs')
   mkdirSync(logs, { recursive: true })
-  Runtime.install({ logger: new DefaultLogger('WARN', ({ level, message }) => log(`${level} ${message}`)) })
+  const toFile = fileLog(join(logs, 'tasks.log'))
+  const log: Log = (entry) => {
+    options.log(entry)
+    toFile(entry)
+  }
+  Runtime.install({ logger: new DefaultLogger('WARN', (entry) => log(sdkEntry(entry))) })
   const { registry } = options
-  const host = new Host({ logFile: join(logs, 'tasks.log'), ...(registry && { registry: registry.module }) })
+  const host = new Host({ log, ...(registry && { registry: registry.module }) })
+  const backlog = () => queueDepth(connection, namespace, queue)
+  const metrics = new Metrics(slots.size, queue, backlog)
+  const served = options.metrics && (await metrics.serve(options.metrics.host, options.metrics.port))
   const connection = await NativeConnection.connect(access.connection as NativeConnectionOptions)
   const worker = await Worker.create({
     connection,
@@ -48,7 +69,13 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     ...(dataConverter && { dataConverter }),
     taskQueue: queue,
     workflowBundle: await workflowBundle(dataConverter?.failureConverterPath),
-    activities: makeActivities({ store, host, slots, loaded: registry?.loaded ?? loadPlugins() }),
+    activities: makeActivities({
+      store,
+      host,
+      slots,
+      watch: new Watch(log, metrics),
+      loaded: registry?.loaded ?? loadPlugins(),
+    }),
     // More than there are places: cache hits need none, and those that wait for one heartbeat.
     maxConcurrentActivityTaskExecutions: 4 * slots.size + 4,
     // Cancellation comes with the answer to a heartbeat.
@@ -61,12 +88,33 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const stopWatching =
     options.idleSeconds === undefined ? () => undefined : await endWhenIdle(worker, options, options.idleSeconds)
   try {
-    log(`worker: serving ${queue} at ${access.address} with ${slots.size} places`)
+    log({ level: 'info', event: 'worker serves', queue, address: access.address, places: slots.size })
     await worker.run()
   } finally {
     await stopWatching()
     host.close()
+    served?.close()
     await connection.close()
+  }
+}
+
+/** What the SDK says. */
+function sdkEntry({ level, message }: LogEntry): Entry {
+  return { level: level === 'ERROR' ? 'error' : 'warn', event: 'sdk', message }
+}
+
+/** Tasks of a queue that no worker has taken, as far as the server tells. */
+async function queueDepth(connection: NativeConnection, namespace: string, name: string): Promise<number | undefined> {
+  try {
+    const { stats } = await connection.workflowService.describeTaskQueue({
+      namespace,
+      taskQueue: { name },
+      taskQueueType: proto.temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+      reportStats: true,
+    })
+    return stats?.approximateBacklogCount ? Number(stats.approximateBacklogCount) : 0
+  } catch {
+    return undefined
   }
 }
 
@@ -85,7 +133,7 @@ async function endWhenIdle(
       .then(({ count }) => {
         if (count > 0) busy = Date.now()
         else if (Date.now() - busy > seconds * 1000 && worker.getState() === 'RUNNING') {
-          log('worker: idle, ending')
+          log({ level: 'info', event: 'worker ends', message: 'idle' })
           worker.shutdown()
         }
       })

@@ -106,6 +106,13 @@ export const wholeNumber =
   }
 
 /** Reads an option that must be a number. */
+/** `9464` or `0.0.0.0:9464`; on this machine only unless it says otherwise. */
+export function listenAddress(text: string): { host: string; port: number } {
+  const [, host = '127.0.0.1', port] = /^(?:(.+):)?(\d{1,5})$/.exec(text) ?? []
+  if (port === undefined || Number(port) > 65_535) throw new InvalidArgumentError('It must be PORT or HOST:PORT.')
+  return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }
+}
+
 export const positiveNumber = (text: string): number => {
   const value = Number(text)
   if (text.trim() === '' || !Number.isFinite(value) || value < 0)

@@ -3,6 +3,7 @@ import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/int
 import { Failure } from '../plugins/api/index.js'
 import { answers, connect, pause } from '../server/index.js'
 import type { Store } from '../store/index.js'
+import { describeLeft } from '../workflows/remaining.js'
 import type { SearchProgress, SearchResult } from '../workflows/types.js'
 import { log } from './common.js'
 import { readRun, type RunDocument } from './runs.js'
@@ -83,10 +84,13 @@ async function followAt(client: Client, store: Store, run: string, address: stri
       const progress = await progressOf(client, workflowId)
       silences = progress || (await answers(address)) ? 0 : silences + 1
       if (silences >= mostSilences) throw new ServerAway()
-      const lines = progress ? [describe(progress)] : []
-      if (beat % 5 === 4) lines.push(...(await troubles(client, workflowId)))
-      for (const line of lines) if (!told.has(line) && !over) log(line)
-      lines.forEach((line) => told.add(line))
+      // The time that is left changes without news.
+      const news = progress ? [{ key: describe(progress, false), line: describe(progress) }] : []
+      if (beat % 5 === 4) for (const line of await troubles(client, workflowId)) news.push({ key: line, line })
+      for (const { key, line } of news) {
+        if (!told.has(key) && !over) log(line)
+        told.add(key)
+      }
       await pause(1000)
     }
   }
@@ -142,10 +146,14 @@ export async function troubles(client: Client, workflowId: string): Promise<stri
   }
 }
 
-const describe = ({ stages, fraction }: SearchProgress): string => {
-  const running = stages
-    .filter(({ state }) => state === 'running')
-    .map((s) => (s.total > 1 ? `${s.stage} ${s.done}/${s.total}` : s.stage))
+function describe({ stages, fraction }: SearchProgress, withTimes = true): string {
+  const one = ({ stage, done, total, secondsLeft }: SearchProgress['stages'][number]) =>
+    [
+      stage,
+      ...(total > 1 ? [`${done}/${total}`] : []),
+      ...(withTimes && secondsLeft !== undefined && done < total ? [`(${describeLeft(secondsLeft)})`] : []),
+    ].join(' ')
+  const running = stages.filter(({ state }) => state === 'running').map(one)
   const done = stages.filter(({ state }) => state === 'done').length
   return `[${String(Math.round(fraction * 100)).padStart(3)} %] ${done} of ${stages.length} stages done${running.length ? `; running: ${running.join(', ')}` : ''}`
 }

@@ -1,8 +1,12 @@
+import { describeLeft } from './remaining.js'
 import type { SearchProgress, StageProgress } from './types.js'
 
 /** Where a search stands, as Markdown for the Temporal UI. */
 export function progressTable({ stages, fraction, paused, concurrency }: SearchProgress): string {
-  const head = ['| stage | state | tasks | reused | left out | seconds of work |', '|---|---|---:|---:|---:|---:|']
+  const head = [
+    '| stage | state | tasks | reused | left out | seconds of work | time |',
+    '|---|---|---:|---:|---:|---:|---|',
+  ]
   const lines = [
     `**${Math.round(fraction * 100)} %** of the stages' tasks are done${paused ? '. **Paused.**' : '.'} At most ${concurrency} tasks of a stage in flight.`,
     '',
@@ -21,4 +25,4 @@ export function progressTable({ stages, fraction, paused, concurrency }: SearchP
 }
 
 const row = (s: StageProgress): string =>
-  `| ${s.stage} | ${s.state} | ${s.total ? `${s.done} / ${s.total}` : ''} | ${s.reused || ''} | ${s.skipped.length || ''} | ${s.seconds ? s.seconds.toFixed(1) : ''} |`
+  `| ${s.stage} | ${s.state} | ${s.total ? `${s.done} / ${s.total}` : ''} | ${s.reused || ''} | ${s.skipped.length || ''} | ${s.seconds ? s.seconds.toFixed(1) : ''} | ${s.secondsLeft === undefined ? '' : describeLeft(s.secondsLeft)} |`

@@ -4,6 +4,7 @@ import { describeFailure, isCancelled, type FailureText } from './failures.js'
 import { Groups, type SearchPace } from './groups.js'
 import type { Approval } from './messages.js'
 import { taskOptions } from './options.js'
+import { Remaining } from './remaining.js'
 import type { Activities, StageNode, StageProgress, StageRequest, TaskRef, TaskResult } from './types.js'
 
 /** What a search gives to each of its stages. */
@@ -24,6 +25,7 @@ export class StageRun {
   private readonly results = new Map<number, TaskResult>()
   private readonly troubles = new Map<string, FailureText>()
   private answer: Approval | undefined
+  private remaining = new Remaining(Date.now())
 
   constructor(private readonly options: StageOptions) {
     this.pace = options.pace
@@ -43,6 +45,7 @@ export class StageRun {
     } catch (error) {
       if (node.onFailure !== 'finish-running') giveUp()
       progress.state = isCancelled(error) ? 'cancelled' : 'failed'
+      delete progress.secondsLeft
       if (progress.state === 'failed') progress.trouble = describeFailure(error)
       show()
       throw error
@@ -50,6 +53,8 @@ export class StageRun {
   }
 
   setPace(pace: SearchPace): void {
+    // How fast it was before says little.
+    if (this.pace.paused !== pace.paused || this.pace.concurrency !== pace.concurrency) this.forgetPace()
     this.pace = pace
     this.groups?.setPace(pace)
   }
@@ -91,6 +96,11 @@ export class StageRun {
     show()
   }
 
+  private forgetPace(): void {
+    this.remaining = new Remaining(Date.now())
+    delete this.options.progress.secondsLeft
+  }
+
   private unpaused(): Promise<void> {
     return condition(() => !this.pace.paused)
   }
@@ -104,6 +114,7 @@ export class StageRun {
     const { node, request, progress, show, giveUp } = this.options
     const planned = await this.activities('plan', `${node.name}: plan`).planStage(request)
     progress.total = planned.total
+    this.forgetPace()
     show()
     this.groups = new Groups(planned.groups, {
       node,
@@ -114,6 +125,7 @@ export class StageRun {
       giveUp,
     })
     await this.groups.run()
+    delete progress.secondsLeft
     await this.unpaused()
     // In the order of the tasks, whichever was done first: what is gathered does not depend on it.
     const tasks = planned.groups.flatMap((group) => group.tasks).sort((a, b) => a.index - b.index)
@@ -134,6 +146,7 @@ export class StageRun {
     if (result.kind === 'done') {
       progress.reused += result.reused ? 1 : 0
       progress.seconds += result.reused ? 0 : result.seconds
+      if (!result.reused) progress.secondsLeft = this.remaining.done(Date.now(), progress.total - progress.done)
     } else {
       progress.skipped = [...progress.skipped, { task: task.id, reason: result.reason }]
       // 0.07 * 100 is a little more than 7.

@@ -133,6 +133,8 @@ export interface StageProgress {
   reused: number
   /** Of work, in all tasks. */
   seconds: number
+  /** Until its tasks are done, if they go on as they did since it began or was resumed; absent while nothing is known. */
+  secondsLeft?: number
   skipped: readonly Skipped[]
   /** Tasks that failed and wait for `retry` or `skip`. */
   waiting: readonly string[]

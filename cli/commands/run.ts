@@ -1,5 +1,6 @@
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import pc from 'picocolors'
+import { asJson, asText } from '../../activities/journal.js'
 import { queueOf } from '../../activities/queue.js'
 import { Failure } from '../../plugins/api/index.js'
 import { describedTypes } from '../../plugins/loading/load.js'
@@ -8,6 +9,7 @@ import {
   action,
   addressOf,
   common,
+  listenAddress,
   log,
   openStore,
   planOf,
@@ -78,6 +80,11 @@ export function runCommands(program: Command): void {
     .option('--queue <name>', 'only tasks of stages whose `queue` this is')
     .option('--slots <n>', 'tasks side by side (default: the number of cores)', wholeNumber(1))
     .option('--idle <seconds>', 'end when nothing has run for so long', positiveNumber)
+    .addOption(
+      new Option('--metrics <[host:]port>', 'serve metrics for Prometheus at /metrics (host: 127.0.0.1)')
+        .env('PUZZLEFLOW_METRICS')
+        .argParser(listenAddress),
+    )
     .option('--unless-served', 'end at once when another worker serves the store')
     .action(action(worker))
 }
@@ -127,10 +134,11 @@ interface WorkerOptions extends Common {
   readonly slots?: number
   readonly idle?: number
   readonly unlessServed?: boolean
+  readonly metrics?: { readonly host: string; readonly port: number }
 }
 
 async function worker(options: WorkerOptions): Promise<void> {
-  const { queue, slots, idle } = options
+  const { queue, slots, idle, metrics } = options
   if (queue !== undefined && !/^[A-Za-z0-9][\w.-]{0,62}$/.test(queue))
     throw new Failure('InvalidInput', `"${queue}" is no name of a queue`, {
       remedy: 'Use letters, digits, dots and dashes.',
@@ -147,7 +155,8 @@ async function worker(options: WorkerOptions): Promise<void> {
       access: accessTo(info.address),
       store,
       queue: queueOf(store, queue),
-      log,
+      log: (entry) => log(process.stderr.isTTY ? asText(entry) : asJson(entry)),
+      ...(metrics && { metrics }),
       ...(slots === undefined ? {} : { slots }),
       ...(idle === undefined ? {} : { idleSeconds: idle }),
     })

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { basename } from 'node:path'
 import { connect, ensureServer, serverStatus } from '../../server/index.js'
 import type { Store } from '../../store/index.js'
+import { describeLeft } from '../../workflows/remaining.js'
 import type { SearchProgress, StageProgress } from '../../workflows/types.js'
 import { action, addressOf, common, log, openStore, print, printJson, type Common } from '../common.js'
 import { explain } from '../explain.js'
@@ -95,10 +96,11 @@ function describe(state: RunState): string[] {
 }
 
 function describeStage(run: string, stage: StageProgress): string[] {
-  const { state, done, total, reused, skipped, waiting, trouble, question } = stage
+  const { state, done, total, reused, skipped, waiting, trouble, question, secondsLeft } = stage
   const left = skipped.length > 0 ? `, ${skipped.length} left out` : ''
   const counts = total > 0 ? `${done}/${total}${reused > 0 ? ` (${reused} reused${left})` : left}` : ''
-  const lines = [`  ${stage.stage.padEnd(16)} ${state.padEnd(8)} ${counts}`.trimEnd()]
+  const time = secondsLeft === undefined || done === total ? '' : ` ${describeLeft(secondsLeft)}`
+  const lines = [`  ${stage.stage.padEnd(16)} ${state.padEnd(8)} ${counts}${time}`.trimEnd()]
   if (question !== undefined) lines.push(`    ${question} Answer: puzzleflow approve ${run} ${stage.stage}`)
   if (trouble) lines.push(`    ${trouble.message}${trouble.remedy ? ` Remedy: ${trouble.remedy}` : ''}`)
   for (const id of waiting) lines.push(`    waits for: puzzleflow retry|skip ${run} ${stage.stage}/${id}`)

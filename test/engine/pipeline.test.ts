@@ -100,11 +100,11 @@ test('the Temporal UI shows what is searched, where it stands, and what every ac
   const metadata = await run.query<{ currentDetails: string }>('__temporal_workflow_metadata')
   expect(metadata.currentDetails).toBe(`**100 %** of the stages' tasks are done. At most 32 tasks of a stage in flight.
 
-| stage | state | tasks | reused | left out | seconds of work |
-|---|---|---:|---:|---:|---:|
-| source | done | 1 / 1 | 1 |  |  |
-| each | done | 3 / 3 | 3 |  |  |
-| sum | done | 1 / 1 | 1 |  |  |`)
+| stage | state | tasks | reused | left out | seconds of work | time |
+|---|---|---:|---:|---:|---:|---|
+| source | done | 1 / 1 | 1 |  |  |  |
+| each | done | 3 / 3 | 3 |  |  |  |
+| sum | done | 1 / 1 | 1 |  |  |  |`)
   const summaries = async (id: string) => {
     const { events } = await rig.client.workflow.getHandle(id).fetchHistory()
     return (events ?? [])

@@ -49,7 +49,7 @@ export class TestWorker {
     await new Promise<void>((resolve, reject) => {
       createInterface(child.stderr).on('line', (line) => {
         said.push(line)
-        if (line.startsWith('worker: serving')) resolve()
+        if (line.includes('"event":"worker serves"')) resolve()
       })
       child.once('exit', () => reject(new Error(`The worker did not start:\n${said.join('\n')}`)))
     })

@@ -9,7 +9,6 @@ import { temporaryFolder } from './temporary.js'
 /** Does jobs in this process, for tests that are not about processes. @param crash  the task that breaks off */
 export function hostHere(store: Store, crash?: string): Services['host'] {
   return {
-    log: () => undefined,
     run: async (job, { signal, onProgress }) => {
       const stage = loadPlugins().stage(job.stage)
       if (stage.gate || job.kind === 'ask') throw new Error('no stage here asks')

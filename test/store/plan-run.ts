@@ -4,6 +4,7 @@ import { makeActivities, type Services } from '../../activities/activities.js'
 import type { KnownRun } from '../../activities/inventory.js'
 import { Slots } from '../../activities/slots.js'
 import type { ArtifactRef, Store } from '../../store/index.js'
+import { silentWatch } from '../silent.js'
 import { loadPlugins, planOf } from './tiny-stages.js'
 
 export interface RunOptions {
@@ -26,7 +27,7 @@ export interface Done {
 /** Does the tasks of the plan of tiny-stages.ts as a worker does, and keeps the run in the store as `puzzleflow run` does. */
 export async function doRun(store: Store, host: Services['host'], options: RunOptions = {}): Promise<Done> {
   const { run = 'squares', seed = 1, until, numbers = [2, 3] } = options
-  const activities = makeActivities({ store, host, slots: new Slots(2), loaded: loadPlugins() })
+  const activities = makeActivities({ store, host, slots: new Slots(2), watch: silentWatch(), loaded: loadPlugins() })
   const worker = new MockActivityEnvironment({ attempt: 1 }, { logger: new DefaultLogger('ERROR') })
   /** As a worker calls an activity. */
   const perform = <R>(activity: () => Promise<R>) => worker.run<[], R, () => Promise<R>>(activity)

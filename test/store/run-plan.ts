@@ -8,7 +8,7 @@ import { openStore } from '../../store/index.js'
 import { doRun, type RunOptions } from './plan-run.js'
 
 const [location, options = '{}'] = process.argv.slice(2)
-const host = new Host({ registry: fileURLToPath(new URL('./tiny-stages.js', import.meta.url)) })
+const host = new Host({ log: () => undefined, registry: fileURLToPath(new URL('./tiny-stages.js', import.meta.url)) })
 const done = await doRun(await openStore(location), host, JSON.parse(options) as RunOptions)
 process.stdout.write(JSON.stringify(done))
 host.close()

@@ -1,0 +1,55 @@
+import { Context } from '@temporalio/activity'
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
+import { MissingArtifact } from '../store/index.js'
+import { FailureCount } from './failure-count.js'
+import { ChildFailure, Crash } from './host.js'
+import { currentAttempt, type Watch } from './watch.js'
+
+/** Failures by kind; what is not here is retried as long as the stage's policy says (workflows/options.ts). Attempts that
+ *  were lost with a worker or a server do not count: in a long task there may be any number of them. */
+const mostFailures: Readonly<Record<string, number>> = {
+  // After as many it is a defect of the stage, not of the circumstances.
+  TaskError: 3,
+  Crash: 10,
+  // With the back-off a quarter of an hour to make space.
+  OutOfDisk: 20,
+  OutOfMemory: 20,
+  // As long for a store to come back.
+  NoServer: 20,
+}
+
+const remedies: Readonly<Record<string, string>> = {
+  MissingArtifact: 'Run it again: what is missing is made anew, all else is reused.',
+  TaskError: 'See logs/tasks.log in the store for the stack.',
+  Crash: 'See logs/tasks.log in the store; a process that SIGKILL ended may have had too little memory.',
+}
+
+/** Turns errors into what Temporal knows: failures with a type, of which some are worth no other attempt. */
+export function guardWith(watch: Watch): <A, R>(activity: (argument: A) => Promise<R>) => (argument: A) => Promise<R> {
+  const failures = new FailureCount()
+  return (activity) => async (argument) => {
+    const { attempt, activityId, workflowExecution } = Context.current().info
+    const id = `${workflowExecution?.runId}/${activityId}`
+    if (attempt === 1) failures.forget(id)
+    try {
+      const result = await activity(argument)
+      failures.forget(id)
+      return result
+    } catch (error) {
+      if (error instanceof CancelledFailure || error instanceof ApplicationFailure) throw error
+      const cause = error as Error
+      const type =
+        error instanceof ChildFailure
+          ? error.type
+          : error instanceof Crash || error instanceof MissingArtifact
+            ? cause.name
+            : ((error as { kind?: string }).kind ?? 'TaskError')
+      const { remedy = remedies[type], file } = error as { remedy?: string; file?: string }
+      const details = [{ remedy, file }]
+      const nonRetryable = failures.add(id, type) >= (mostFailures[type] ?? Infinity)
+      if (nonRetryable) failures.forget(id)
+      watch.failed(currentAttempt(), type, cause, { remedy, final: nonRetryable })
+      throw ApplicationFailure.create({ message: cause.message, type, details, nonRetryable })
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import { Context } from '@temporalio/activity'
+import { hostname } from 'node:os'
+import type { Outputs } from '../plugins/api/index.js'
+import type { ArtifactRef, Digest, Store, TaskRecord } from '../store/index.js'
+import type { TaskDone } from '../workflows/types.js'
+import { CheckpointKeeper } from './checkpoint-keeper.js'
+import type { Host } from './host.js'
+import { inWindow } from './in-window.js'
+import type { Job } from './job.js'
+import type { Key } from './keys.js'
+import type { KeyLocks, Slots } from './slots.js'
+import type { Watch } from './watch.js'
+
+/** Artifacts looked up at once: one by one from the disk would be as fast, from elsewhere not. */
+const artifactsAtOnce = 8
+
+/** What finished work is looked for with, and other work is done with. */
+export interface ReuseServices {
+  readonly store: Store
+  readonly host: Pick<Host, 'run'>
+  readonly slots: Slots
+  readonly locks: KeyLocks
+  readonly watch: Watch
+}
+
+export type Runner = (job: Job) => Promise<unknown>
+
+/** The record of a key, made by `work` when it is not there or its artifacts are lost. */
+export async function reuseOr(
+  { store, host, slots, locks, watch }: ReuseServices,
+  { key, components }: Key,
+  what: string,
+  exclusive: boolean,
+  work: (run: Runner) => Promise<Outputs>,
+): Promise<{ done: TaskDone; outputs: Outputs }> {
+  const heart = Context.current()
+  const { cancellationSignal: signal } = heart
+  // Without heartbeats the server takes the worker for dead; they also bring cancellation.
+  let last: unknown = { fraction: 0, text: 'waiting for a place' }
+  const pulse = setInterval(() => heart.heartbeat(last), Math.min(4000, (heart.info.heartbeatTimeoutMs ?? 20_000) / 5))
+  const releases: (() => void)[] = []
+  const watched = watch.begin()
+  try {
+    releases.push(await locks.take(key, signal))
+    const before = await finished(store, key)
+    if (before.result) {
+      watched.reused()
+      return before.result
+    }
+    releases.push(await slots.take(exclusive, signal))
+    watched.started()
+    const begin = performance.now()
+    let outputs: Outputs
+    try {
+      outputs = await work(async (job) => {
+        const warn = (message: string) => watched.log({ level: 'warn', event: 'checkpoint not saved', message })
+        const keeper = await CheckpointKeeper.start(store, key, warn)
+        const onProgress = (fraction: number, text: string) => {
+          last = { fraction, text }
+          heart.heartbeat(last)
+          watched.progressed()
+          keeper.offer()
+        }
+        try {
+          return await host.run(job, { what, signal, onProgress, log: watched.log })
+        } catch (error) {
+          await keeper.saveLast()
+          throw error
+        } finally {
+          await keeper.end()
+        }
+      })
+    } catch (error) {
+      // An attempt on a worker that was thought lost may have been faster, and have taken the checkpoint away.
+      const { result } = await finished(store, key)
+      if (!result) throw error
+      await store.removeCheckpoint(key)
+      watched.reused()
+      return result
+    }
+    const seconds = (performance.now() - begin) / 1000
+    const finishedAt = new Date().toISOString()
+    const made = { version: 1, key, components, outputs, seconds, finishedAt, host: hostname() } as const
+    const kept = await store.putRecord(made, before.record)
+    await store.removeCheckpoint(key)
+    watched.done(seconds)
+    return { done: { key, reused: false, seconds }, outputs: kept.outputs as Outputs }
+  } catch (error) {
+    if (signal.aborted) watched.cancelled()
+    throw error
+  } finally {
+    watched.end()
+    clearInterval(pulse)
+    releases.forEach((release) => release())
+  }
+}
+
+/** What a key's record tells, if all its artifacts are there. */
+async function finished(
+  store: Store,
+  key: Digest,
+): Promise<{ readonly record: TaskRecord | undefined; readonly result?: { done: TaskDone; outputs: Outputs } }> {
+  const record = await store.useRecord(key)
+  if (!record || !(await everyArtifact(store, record.outputs.files))) return { record }
+  return {
+    record,
+    result: { done: { key, reused: true, seconds: record.seconds }, outputs: record.outputs as Outputs },
+  }
+}
+
+async function everyArtifact(store: Store, files: Readonly<Record<string, ArtifactRef>>): Promise<boolean> {
+  const there = await inWindow(Object.values(files), artifactsAtOnce, (ref) => store.has(ref))
+  return there.every((isThere) => isThere)
+}

@@ -1,0 +1,25 @@
+/** Guesses when the tasks of a stage will be done, by how fast they were. */
+export class Remaining {
+  private worked = 0
+
+  /** @param now  milliseconds: the workflow's clock, when its tasks begin or go on */
+  constructor(private readonly begin: number) {}
+
+  /** A task is done that was not there already. @returns seconds until `left` more are */
+  done(now: number, left: number): number {
+    this.worked++
+    return ((now - this.begin) / 1000 / this.worked) * left
+  }
+}
+
+/** For people: `about 3 min left`. */
+export function describeLeft(seconds: number): string {
+  const [unit, size] = (
+    [
+      ['d', 86_400],
+      ['h', 3600],
+      ['min', 60],
+    ] as const
+  ).find(([, s]) => seconds >= 1.5 * s) ?? ['s', 1]
+  return `about ${Math.max(1, Math.round(seconds / size))} ${unit} left`
+}
