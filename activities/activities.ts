@@ -9,7 +9,7 @@ import type { Activities, StageRequest, TaskGroup } from '../workflows/types.js'
 import { guardWith } from './guard.js'
 import { ChildFailure } from './host.js'
 import { gatherKey, planKey, plannedStage, stageParams, taskKey, type KeyParts } from './keys.js'
-import { reuseOr, type ReuseServices } from './reuse.js'
+import { resultsOf, reuseOr, type ReuseServices } from './reuse.js'
 import { KeyLocks } from './slots.js'
 
 export interface Services extends Omit<ReuseServices, 'locks'> {
@@ -62,9 +62,11 @@ export function makeActivities(services: Services): Activities {
       const ref = outputs.files.tasks!
       const tasks = await tasksOf(ref)
       const groups = new Map<string, TaskGroup & { tasks: TaskGroup['tasks'][number][] }>()
+      const keys = tasks.map((task) => taskKey(parts, task).key)
+      const found = await resultsOf(store, keys)
       for (const [index, { id, label, group = id }] of tasks.entries()) {
         if (!groups.has(group)) groups.set(group, { name: group, tasks: [] })
-        groups.get(group)!.tasks.push({ index, id, label })
+        groups.get(group)!.tasks.push({ index, id, label, ...(found[index] && { found: keys[index]! }) })
       }
       return { tasks: ref, groups: [...groups.values()], total: tasks.length }
     }),

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import type { Outputs } from '../plugins/api/index.js'
 import type { ArtifactRef, Digest, Store, TaskRecord } from '../store/index.js'
 import type { TaskDone } from '../workflows/types.js'
+import type { Admission } from './admission.js'
 import { CheckpointKeeper } from './checkpoint-keeper.js'
 import type { Host } from './host.js'
 import { inWindow } from './in-window.js'
@@ -19,6 +20,7 @@ export interface ReuseServices {
   readonly store: Store
   readonly host: Pick<Host, 'run'>
   readonly slots: Slots
+  readonly admission: Pick<Admission, 'lend'>
   readonly locks: KeyLocks
   readonly watch: Watch
 }
@@ -27,7 +29,7 @@ export type Runner = (job: Job) => Promise<unknown>
 
 /** The record of a key, made by `work` when it is not there or its artifacts are lost. */
 export async function reuseOr(
-  { store, host, slots, locks, watch }: ReuseServices,
+  { store, host, slots, admission, locks, watch }: ReuseServices,
   { key, components }: Key,
   what: string,
   exclusive: boolean,
@@ -37,11 +39,16 @@ export async function reuseOr(
   const { cancellationSignal: signal } = heart
   // Without heartbeats the server takes the worker for dead; they also bring cancellation.
   let last: unknown = { fraction: 0, text: 'waiting for a place' }
-  const pulse = setInterval(() => heart.heartbeat(last), Math.min(4000, (heart.info.heartbeatTimeoutMs ?? 20_000) / 5))
+  const pulse = setInterval(() => heart.heartbeat(last), pulsePause(heart))
   const releases: (() => void)[] = []
   const watched = watch.begin()
   try {
-    releases.push(await locks.take(key, signal))
+    const back = locks.isTaken(key) ? admission.lend() : () => undefined
+    try {
+      releases.push(await locks.take(key, signal))
+    } finally {
+      back()
+    }
     const before = await finished(store, key)
     if (before.result) {
       watched.reused()
@@ -94,6 +101,26 @@ export async function reuseOr(
     releases.forEach((release) => release())
   }
 }
+
+/** Records looked up at once. */
+const recordsAtOnce = 8
+
+/** Of which keys the store has the result. Tells the server meanwhile that the worker lives. */
+export async function resultsOf(store: Store, keys: readonly Digest[]): Promise<boolean[]> {
+  const heart = Context.current()
+  const pulse = setInterval(() => heart.heartbeat({ fraction: 0, text: 'looking for results' }), pulsePause(heart))
+  try {
+    return await inWindow(keys, recordsAtOnce, async (key) => {
+      heart.cancellationSignal.throwIfAborted()
+      return (await finished(store, key)).result !== undefined
+    })
+  } finally {
+    clearInterval(pulse)
+  }
+}
+
+/** Milliseconds between two signs of life. */
+const pulsePause = ({ info }: Context) => Math.min(4000, (info.heartbeatTimeoutMs ?? 20_000) / 5)
 
 /** What a key's record tells, if all its artifacts are there. */
 async function finished(

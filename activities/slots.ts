@@ -50,6 +50,11 @@ export class Slots {
 export class KeyLocks {
   private readonly byKey = new Map<string, Slots>()
 
+  /** Whether who takes it now would have to wait. */
+  isTaken(key: string): boolean {
+    return this.byKey.has(key)
+  }
+
   async take(key: string, signal: AbortSignal): Promise<() => void> {
     const own = this.byKey.get(key) ?? new Slots(1)
     this.byKey.set(key, own)

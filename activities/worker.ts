@@ -16,6 +16,7 @@ import { loadPlugins, type Loaded } from '../plugins/registry.js'
 import type { Store } from '../store/index.js'
 import { makeActivities } from './activities.js'
 import { Host } from './host.js'
+import { Admission } from './admission.js'
 import { fileLog, type Entry, type Log } from './journal.js'
 import { Metrics } from './metrics.js'
 import { queueOf } from './queue.js'
@@ -49,6 +50,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const { access, store, queue } = options
   const { namespace, dataConverter } = access
   const slots = new Slots(options.slots ?? Math.max(1, cpus().length))
+  const admission = new Admission(slots.size)
   const logs = join(store.root, 'logs')
   mkdirSync(logs, { recursive: true })
   const toFile = fileLog(join(logs, 'tasks.log'))
@@ -73,11 +75,16 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
       store,
       host,
       slots,
+      admission,
       watch: new Watch(log, metrics),
       loaded: registry?.loaded ?? loadPlugins(),
     }),
-    // More than there are places: cache hits need none, and those that wait for one heartbeat.
-    maxConcurrentActivityTaskExecutions: 4 * slots.size + 4,
+    tuner: {
+      activityTaskSlotSupplier: admission,
+      workflowTaskSlotSupplier: { type: 'fixed-size', numSlots: 40 },
+      localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: 100 },
+      nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+    },
     // Cancellation comes with the answer to a heartbeat.
     maxHeartbeatThrottleInterval: '2 seconds',
     // So long workflows wait for a worker that is gone before another one may go on with them.

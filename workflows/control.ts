@@ -1,4 +1,4 @@
-import { CancellationScope, proxyActivities, setHandler } from '@temporalio/workflow'
+import { CancellationScope, setHandler } from '@temporalio/workflow'
 import {
   approveUpdate,
   cancelUpdate,
@@ -13,8 +13,9 @@ import {
   type TaskName,
 } from './messages.js'
 import { mostConcurrency, type SearchPace } from './groups.js'
+import { promptActivities } from './options.js'
 import type { StageRun } from './stage.js'
-import type { Activities, StageNode } from './types.js'
+import type { StageNode } from './types.js'
 
 /** What messages act on. */
 export interface Controlled {
@@ -31,8 +32,6 @@ export function handleMessages({ nodes, runs, pace, setPace }: Controlled): void
   const refuse = (message: string): never => {
     throw new Error(message)
   }
-
-  const { cancelRun } = proxyActivities<Activities>({ startToCloseTimeout: 60_000, summary: 'cancel' })
 
   setHandler(
     pauseUpdate,
@@ -57,6 +56,11 @@ export function handleMessages({ nodes, runs, pace, setPace }: Controlled): void
     cancelUpdate,
     async () => {
       // By the server, so that the run ends as cancelled; this must not be cancelled itself.
+      const { cancelRun } = promptActivities({
+        startToCloseTimeout: 60_000,
+        summary: 'cancel',
+        allowEagerDispatch: false,
+      })
       await CancellationScope.nonCancellable(() => cancelRun())
       return 'Cancelling: what is finished is kept.'
     },

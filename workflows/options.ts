@@ -1,5 +1,12 @@
-import { ActivityCancellationType, workflowInfo, type ActivityOptions } from '@temporalio/workflow'
-import type { StageNode } from './types.js'
+import {
+  ActivityCancellationType,
+  patched,
+  proxyActivities,
+  proxyLocalActivities,
+  workflowInfo,
+  type ActivityOptions,
+} from '@temporalio/workflow'
+import type { Activities, StageNode } from './types.js'
 
 /** Failures that another attempt would only repeat. A store that does not answer may be back soon: it is none of them. */
 const hopeless = ['InvalidInput', 'Infeasible', 'PluginBug', 'NonFinite', 'TaskFailed', 'MissingArtifact']
@@ -13,6 +20,8 @@ export function taskOptions({ run, retry = {}, timeout, heartbeat, queue }: Stag
     priority: { fairnessKey: run.slice(0, 64) },
     startToCloseTimeout: (timeout ?? 30 * day) * 1000,
     scheduleToCloseTimeout: (retry.within ?? 60 * day) * 1000,
+    // Tasks come by way of the queue, whose turns they take.
+    allowEagerDispatch: false,
     // A task that is stopped has stopped before it begins again.
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     // A dead worker is noticed this soon.
@@ -25,4 +34,14 @@ export function taskOptions({ run, retry = {}, timeout, heartbeat, queue }: Stag
       nonRetryableErrorTypes: hopeless,
     },
   }
+}
+
+/**
+ * Activities that answer a person: those of the worker that runs the workflow, for the others may be busy for hours.
+ * @param before  how they were done in runs that began before
+ */
+export function promptActivities(before: ActivityOptions): Activities {
+  if (!patched('prompt-activities')) return proxyActivities<Activities>(before)
+  const retry = { initialInterval: 1000, maximumInterval: 10_000, nonRetryableErrorTypes: hopeless }
+  return proxyLocalActivities<Activities>({ startToCloseTimeout: 60_000, retry })
 }

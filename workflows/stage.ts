@@ -1,11 +1,11 @@
-import { ApplicationFailure, condition, proxyActivities } from '@temporalio/workflow'
+import { ApplicationFailure, condition, proxyActivities, type ActivityOptions } from '@temporalio/workflow'
 import type { ArtifactRef } from '../store/store.js'
 import { describeFailure, isCancelled, type FailureText } from './failures.js'
 import { Groups, type SearchPace } from './groups.js'
 import type { Approval } from './messages.js'
-import { taskOptions } from './options.js'
+import { promptActivities, taskOptions } from './options.js'
 import { Remaining } from './remaining.js'
-import type { Activities, StageNode, StageProgress, StageRequest, TaskRef, TaskResult } from './types.js'
+import type { Activities, StageNode, StageProgress, StageRequest, TaskGroup, TaskRef, TaskResult } from './types.js'
 
 /** What a search gives to each of its stages. */
 export interface StageOptions {
@@ -105,18 +105,24 @@ export class StageRun {
     return condition(() => !this.pace.paused)
   }
 
-  private activities(activity: string, summary: string) {
+  private activities(activity: string) {
+    return proxyActivities<Activities>(this.activityOptions(activity))
+  }
+  private activityOptions(activity: string): ActivityOptions {
     const { node } = this.options
-    return proxyActivities<Activities>({ ...taskOptions(node), activityId: `${node.name}/${activity}`, summary })
+    const activityId = `${node.name}/${activity}`
+    return { ...taskOptions(node), activityId, summary: `${node.name}: ${activity}` }
   }
 
   private async work(): Promise<ArtifactRef> {
     const { node, request, progress, show, giveUp } = this.options
-    const planned = await this.activities('plan', `${node.name}: plan`).planStage(request)
+    const planned = await this.activities('plan').planStage(request)
+    const { found, unfinished } = sortOut(planned.groups)
     progress.total = planned.total
     this.forgetPace()
     show()
-    this.groups = new Groups(planned.groups, {
+    for (const { task, key } of found) this.note(task, { kind: 'done', key, reused: true, seconds: 0 })
+    this.groups = new Groups(unfinished, {
       node,
       request: { ...request, tasks: planned.tasks },
       pace: this.pace,
@@ -134,7 +140,7 @@ export class StageRun {
     const skipped = results.flatMap(({ task, result }) =>
       result.kind === 'skipped' ? [{ task, reason: result.reason }] : [],
     )
-    const gather = this.activities('gather', `${node.name}: gather`)
+    const gather = this.activities('gather')
     const gathered = await gather.gatherStage({ ...request, tasks: planned.tasks, keys, skipped })
     return gathered.outputs
   }
@@ -163,8 +169,7 @@ export class StageRun {
   /** Waits for a person, as long as it takes; an answer that was given to the same question before still counts. */
   private async ask(): Promise<ArtifactRef> {
     const { node, request, progress, show } = this.options
-    const recorder = this.activities('approval', `${node.name}: approval`)
-    let found = await recorder.approval(request)
+    let found = await promptActivities(this.activityOptions('approval')).approval(request)
     if (found.kind === 'open') {
       progress.state = 'asking'
       progress.question = found.question
@@ -172,7 +177,8 @@ export class StageRun {
       await condition(() => this.answer !== undefined)
       progress.state = 'running'
       delete progress.question
-      found = await this.activities('answer', `${node.name}: answer`).approval({ ...request, answer: this.answer! })
+      const recorder = promptActivities(this.activityOptions('answer'))
+      found = await recorder.approval({ ...request, answer: this.answer! })
     }
     if (found.kind !== 'approved')
       throw ApplicationFailure.nonRetryable(
@@ -183,4 +189,15 @@ export class StageRun {
     progress.done = progress.total = 1
     return found.outputs
   }
+}
+
+/** Tasks that the store had the result of when the stage was planned, and those to be done. */
+function sortOut(groups: readonly TaskGroup[]) {
+  const found = groups.flatMap(({ tasks }) =>
+    tasks.flatMap((task) => (task.found === undefined ? [] : [{ task, key: task.found }])),
+  )
+  const unfinished = groups
+    .map(({ name, tasks }) => ({ name, tasks: tasks.filter((task) => task.found === undefined) }))
+    .filter(({ tasks }) => tasks.length > 0)
+  return { found, unfinished }
 }

@@ -47,6 +47,8 @@ export interface TaskRef {
   readonly index: number
   readonly id: string
   readonly label: string
+  /** Key of its result, if the store had that when the stage was planned. */
+  readonly found?: string
 }
 export interface TaskGroup {
   readonly name: string

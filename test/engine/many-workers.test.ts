@@ -106,6 +106,26 @@ test(
 )
 
 test(
+  'a worker takes no task that it has no place for: another one that comes does it at once',
+  async () => {
+    rig = await Rig.create(await testServer())
+    await rig.startWorker(1)
+    const run = await rig.run('busy', spec(['a', 'b', 'c', 'd']))
+    const first = await rig.steps.nextCall()
+    while ((await rig.inFlight(run)).length < 4);
+    const other = await rig.startWorker(1)
+    for (let i = 0; i < 3; i++) {
+      const call = await rig.steps.nextCall()
+      expect(parentOf(call.info.pid)).toBe(other.process.pid)
+      call.finish()
+    }
+    first.finish()
+    await run.result()
+  },
+  serverTimeout,
+)
+
+test(
   'a small run gets its turns beside a large one: it ends when most of the large one is still to be done',
   async () => {
     rig = await Rig.create(await testServer())

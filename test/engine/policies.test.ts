@@ -75,7 +75,8 @@ async function toldIn(run: Handle, failed: Call): Promise<void> {
   const group = rig.client.workflow.getHandle(`${run.workflowId}/each/${other}`)
   for (;;) {
     const { events } = await group.fetchHistory()
-    if (events?.some((event) => event.workflowExecutionSignaledEventAttributes?.signalName === 'pace')) return
+    const told = events?.map((event) => event.workflowExecutionSignaledEventAttributes?.input?.payloads?.[0]?.data)
+    if (told?.some((data) => data && Buffer.from(data).includes('"ending":true'))) return
   }
 }
 

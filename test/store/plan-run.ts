@@ -1,6 +1,7 @@
 import { MockActivityEnvironment } from '@temporalio/testing'
 import { DefaultLogger } from '@temporalio/worker'
 import { makeActivities, type Services } from '../../activities/activities.js'
+import { Admission } from '../../activities/admission.js'
 import type { KnownRun } from '../../activities/inventory.js'
 import { Slots } from '../../activities/slots.js'
 import type { ArtifactRef, Store } from '../../store/index.js'
@@ -27,7 +28,14 @@ export interface Done {
 /** Does the tasks of the plan of tiny-stages.ts as a worker does, and keeps the run in the store as `puzzleflow run` does. */
 export async function doRun(store: Store, host: Services['host'], options: RunOptions = {}): Promise<Done> {
   const { run = 'squares', seed = 1, until, numbers = [2, 3] } = options
-  const activities = makeActivities({ store, host, slots: new Slots(2), watch: silentWatch(), loaded: loadPlugins() })
+  const activities = makeActivities({
+    store,
+    host,
+    slots: new Slots(2),
+    admission: new Admission(2),
+    watch: silentWatch(),
+    loaded: loadPlugins(),
+  })
   const worker = new MockActivityEnvironment({ attempt: 1 }, { logger: new DefaultLogger('ERROR') })
   /** As a worker calls an activity. */
   const perform = <R>(activity: () => Promise<R>) => worker.run<[], R, () => Promise<R>>(activity)
