@@ -156,6 +156,10 @@ func run(file string, port, uiPort int, namespace, attributes string) error {
 			dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(): true,
 			// A search with thousands of tasks does not starve one with ten.
 			dynamicconfig.MatchingEnableFairness.Key(): true,
+			// Runs that are over need no memory: the defaults keep the states of 128,000 for an hour.
+			dynamicconfig.HistoryCacheHostLevelMaxSize.Key(): 1000,
+			dynamicconfig.HistoryCacheTTL.Key():              10 * time.Minute,
+			dynamicconfig.EventsCacheTTL.Key():               10 * time.Minute,
 		}),
 	)
 	if err != nil {

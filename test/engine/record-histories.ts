@@ -1,7 +1,10 @@
-/** Writes histories of real runs to test/engine/histories (scripts/record-histories.mjs). */
+/**
+ * Writes histories of real runs to a new folder in test/engine/histories (scripts/record-histories.mjs): those of the shapes
+ * before stay, for runs that began with them.
+ */
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client'
 import proto from '@temporalio/proto'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ensureServer, stopServer } from '../../server/index.js'
@@ -33,7 +36,8 @@ pipeline:
 async function answer({ steps }: Rig): Promise<never> {
   for (;;) await steps.finish(1)
 }
-const folder = join(packageRoot(), 'test/engine/histories')
+const all = join(packageRoot(), 'test/engine/histories')
+const folder = join(all, String(1 + Math.max(0, ...readdirSync(all).map(Number))))
 const home = mkdtempSync(join(tmpdir(), 'puzzleflow-record-'))
 process.env.XDG_STATE_HOME = home
 
@@ -67,6 +71,12 @@ try {
   await save('search', done)
   await save('group', rig.client.workflow.getHandle(`${done.workflowId}/each/a`))
 
+  // Of what the store has, nothing is done again.
+  const again = await rig.run('again', spec('again'))
+  await rig.steps.finish(1)
+  await again.result()
+  await save('search-again', again)
+
   const failed = await rig.run('failed', spec('failed'))
   ;(await rig.steps.nextCall()).fail('Not this one.', 'NonFinite')
   await failed.result().catch(() => undefined)
@@ -78,6 +88,13 @@ try {
   await call.ended
   await cancelled.result().catch(() => undefined)
   await save('search-cancelled', cancelled)
+
+  const ended = await rig.run('ended', spec('ended'))
+  const last = await rig.steps.nextCall()
+  await ended.executeUpdate('cancel')
+  await last.ended
+  await ended.result().catch(() => undefined)
+  await save('search-ended', ended)
 
   const controlled = await rig.run('controlled', controlledSpec)
   const running = [await rig.steps.nextCall(), await rig.steps.nextCall()]
