@@ -1,6 +1,6 @@
 /**
  * Kills the processes of a search at random moments and compares what comes out with the same search undisturbed.
- * Arguments: `--kills N` (default 50), `--seed N` (default 1). Exit code 0 when every kill was survived and nothing differs.
+ * Arguments: `--kills N` (default 50), `--seed N` (default 1), `--size short|whole|large` (default: by the kills). Exit code 0 when every kill was survived and nothing differs.
  */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,12 +13,16 @@ import { Attempts } from './attempts.js'
 import { differences } from './compare.js'
 import { Keeper } from './keeper.js'
 import { schedule } from './schedule.js'
-import { writeChaosSearch } from './search.js'
+import { writeChaosSearch, type Size } from './search.js'
 import { Storm, type Kill } from './storm.js'
 import { describeKill, summary } from './table.js'
 
 const { values } = parseArgs({
-  options: { kills: { type: 'string', default: '50' }, seed: { type: 'string', default: '1' } },
+  options: {
+    kills: { type: 'string', default: '50' },
+    seed: { type: 'string', default: '1' },
+    size: { type: 'string' },
+  },
 })
 const [kills, seed] = [Number(values.kills), Number(values.seed)]
 if (!(Number.isInteger(kills) && kills > 0 && Number.isInteger(seed)))
@@ -26,7 +30,8 @@ if (!(Number.isInteger(kills) && kills > 0 && Number.isInteger(seed)))
 
 const command = ['run', 'search.yaml', '--heartbeat', '5'] as const
 const stateHome = await makeStateHome()
-const size = kills < 20 ? 'short' : 'whole'
+const size = (values.size ?? (kills < 20 ? 'short' : 'whole')) as Size
+if (!['short', 'whole', 'large'].includes(size)) throw new Error('--size is short, whole or large')
 const places: Place[] = []
 /** A search of its own. What the first one measured counts for all: they have the machine's state in common. */
 async function newPlace(): Promise<{ place: Place; attempts: Attempts }> {

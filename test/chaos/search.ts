@@ -15,9 +15,17 @@ const spec = (distill: string, uptrain: string) => `${tinySpec
 execution:
 ${execution.join('')}`
 
-/**
- * Writes the search to a new folder: 45 seconds of one core, which leaves work for many kills, or a third of that.
- * @returns the folder
- */
-export const writeChaosSearch = (size: 'whole' | 'short'): Promise<string> =>
-  size === 'whole' ? writeTinySearch(spec('200k', '240k'), 4) : writeTinySearch(spec('100k', '120k'))
+/** Processor seconds of one undisturbed: 15, 45, or 400, where what a new process costs weighs little. */
+export type Size = 'short' | 'whole' | 'large'
+
+/** Writes the search to a new folder. @returns the folder */
+export const writeChaosSearch = (size: Size): Promise<string> => {
+  const [distill, uptrain, layers] = (
+    {
+      short: ['100k', '120k', 2],
+      whole: ['200k', '240k', 4],
+      large: ['2M', '2400k', 4],
+    } as const
+  )[size]
+  return writeTinySearch(spec(distill, uptrain), layers)
+}

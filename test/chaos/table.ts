@@ -39,7 +39,7 @@ export function summary(outcome: {
     `interrupted tasks ${total((own) => own.interrupted)}`,
     `repeated steps    ${total((own) => own.repeated)}, at most ${Math.max(...wastes.map((own) => own.mostRepeated))} after a kill (checkpoints: every ${intervals.join(', ')})`,
     `wasted compute    ${percent(total((own) => own.lost))}: ${total((own) => own.lost).toFixed(1)} processor seconds since the last checkpoint, of ${useful.toFixed(1)} undisturbed`,
-    `new processes     ${(total((own) => own.starting) - rounds.length * alone.starting).toFixed(1)} processor seconds until they could work; all compute ${total((own) => own.seconds).toFixed(1)}`,
+    `new processes     ${(total((own) => own.starting) - rounds.length * alone.starting).toFixed(1)} processor seconds until they could work; all compute ${total((own) => own.seconds).toFixed(1)}, ${percent(total((own) => own.seconds) - useful)} more than undisturbed`,
     ...tooEarly,
   ]
   return { lines, stepsKept: tooEarly.length === 0 }
