@@ -11,8 +11,15 @@ import { taskOptions } from './options.js'
 import { Tasks } from './tasks.js'
 import type { Activities, GroupInput, TaskResult } from './types.js'
 
-/** The tasks of one group (a layer's), at the pace that its search tells. */
-export async function group({ group: own, node, pace, skipped, ...request }: GroupInput): Promise<TaskResult[]> {
+/** The tasks of one group (a layer's), at the pace that its search tells. @returns their results in their order; null where
+ *  the stage was ended before */
+export async function group({
+  group: own,
+  node,
+  pace,
+  skipped,
+  ...request
+}: GroupInput): Promise<(TaskResult | null)[]> {
   const { parent } = workflowInfo()
   let [done, paused] = [0, pace.paused]
   const show = () =>
@@ -44,7 +51,7 @@ export async function group({ group: own, node, pace, skipped, ...request }: Gro
   setHandler(skipSignal, ({ id, reason }) => tasks.skip(id, reason))
   for (const { id, reason } of skipped) tasks.skip(id, reason)
   show()
-  return tasks.run(own.tasks)
+  return (await tasks.run(own.tasks)).map((result) => result ?? null)
 }
 
 /** One activity for a task, named for it. */

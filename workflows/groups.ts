@@ -184,7 +184,7 @@ export class Groups {
     this.tellPace()
     for (const skip of skipped.slice(known.length)) send(member, skipSignal, skip)
     const results = await member.child.result()
-    tasks.forEach((task, i) => this.note(task, results[i]!))
+    for (const [i, task] of tasks.entries()) if (results[i]) this.note(task, results[i])
   }
 
   private paceOf(member: Member): Pace {

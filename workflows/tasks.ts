@@ -18,17 +18,28 @@ export interface TasksOptions {
 /** How an attempt ended that is no result. */
 type Unfinished = { readonly kind: 'stopped' } | { readonly kind: 'failed'; readonly error: Error }
 
-/** Runs tasks at a pace that can change, with the stage's policy for those that fail. */
+/** A task that is not over; its result is undefined when the stage ends before it. */
+interface Open {
+  readonly task: TaskRef
+  readonly settle: (result: TaskResult | undefined) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * Runs tasks at a pace that can change, with the stage's policy for those that fail. One loop begins them all: thousands that
+ * wait cost nothing while others work.
+ */
 export class Tasks {
   private pace: Pace
   private running = 0
+  /** Those that are neither over nor at work nor waiting for a decision, in their order. */
+  private waiting: Open[] = []
+  private over = false
   /** The first failure that ends the stage: no task begins after it. */
   private failed: Error | undefined
   private readonly scopes = new Map<string, CancellationScope>()
   private readonly skipped = new Map<string, string>()
   private readonly again = new Set<string>()
-  /** Those that could begin if there were a place, or if it were not paused. */
-  private readonly waiting = new Map<string, TaskRef>()
 
   constructor(private readonly options: TasksOptions) {
     this.pace = options.pace
@@ -52,52 +63,74 @@ export class Tasks {
     this.scopes.get(id)?.cancel()
   }
 
-  /** All tasks, results in their order; of a stage that is ending there may be fewer.
+  /** All tasks, results in their order; undefined for those that a stage which is ending leaves out.
    *  @throws the failure that ended the stage, when nothing runs any more */
-  async run(tasks: readonly TaskRef[]): Promise<TaskResult[]> {
-    const settled = await Promise.allSettled(
-      tasks.map(async (task) => {
-        const result = await this.one(task)
-        if (result) this.options.onResult?.(task, result)
-        return result
-      }),
-    )
+  async run(tasks: readonly TaskRef[]): Promise<(TaskResult | undefined)[]> {
+    const results = tasks.map(async (task) => {
+      const result = await new Promise<TaskResult | undefined>((settle, reject) => this.wait({ task, settle, reject }))
+      if (result) this.options.onResult?.(task, result)
+      return result
+    })
+    const beginning = this.beginAll()
+    const settled = await Promise.allSettled(results)
+    this.over = true
+    await beginning
     if (this.failed) throw this.failed
-    return settled.flatMap((own) => {
+    return settled.map((own) => {
       if (own.status === 'rejected') throw own.reason
-      return own.value ?? []
+      return own.value
     })
   }
 
-  private async one(task: TaskRef): Promise<TaskResult | undefined> {
-    for (;;) {
-      // Asked again after the waiting: those that waited with it may have taken the place just now.
-      this.waiting.set(task.id, task)
-      while (!this.mayBegin(task.id)) await condition(() => this.mayBegin(task.id))
-      this.waiting.delete(task.id)
-      const reason = this.skipped.get(task.id)
-      if (reason !== undefined) return { kind: 'skipped', reason }
-      if (this.ending) return undefined
-      const outcome = await this.attempt(task)
-      if (outcome.kind === 'done') return outcome
-      if (outcome.kind === 'stopped') continue
-      const failure = describeFailure(outcome.error)
-      switch (this.options.node.onFailure ?? 'fail-fast') {
-        case 'fail-fast':
-          this.failed ??= outcome.error
-          for (const other of this.scopes.values()) other.cancel()
-          return undefined
-        case 'finish-running':
-          this.failed ??= outcome.error
-          this.options.onEnding?.()
-          return undefined
-        case 'continue':
-          return { kind: 'skipped', reason: failure.message, failed: true }
-        case 'wait':
-          this.options.onTrouble?.(task, failure)
-          await condition(() => this.again.has(task.id) || this.skipped.has(task.id) || this.ending)
-          this.options.onTrouble?.(task, undefined)
+  private wait(open: Open): void {
+    const { waiting } = this
+    const after = waiting.findIndex(({ task }) => task.index > open.task.index)
+    waiting.splice(after < 0 ? waiting.length : after, 0, open)
+  }
+
+  /** Begins one task after the other as soon as it may, until all are over. */
+  private async beginAll(): Promise<void> {
+    const ready = () => this.over || this.next !== undefined
+    try {
+      for (;;) {
+        if (!ready()) await condition(ready)
+        if (this.over) return
+        const open = this.next!
+        this.waiting.splice(this.waiting.indexOf(open), 1)
+        void this.one(open).catch(open.reject)
       }
+    } catch (error) {
+      // The search is cancelled: so is all that waits.
+      for (const { reject } of this.waiting.splice(0)) reject(error)
+    }
+  }
+
+  /** One go at a task. */
+  private async one(open: Open): Promise<void> {
+    const { task, settle } = open
+    const reason = this.skipped.get(task.id)
+    if (reason !== undefined) return settle({ kind: 'skipped', reason })
+    if (this.ending) return settle(undefined)
+    const outcome = await this.attempt(task)
+    if (outcome.kind === 'done') return settle(outcome)
+    if (outcome.kind === 'stopped') return this.wait(open)
+    const failure = describeFailure(outcome.error)
+    switch (this.options.node.onFailure ?? 'fail-fast') {
+      case 'fail-fast':
+        this.failed ??= outcome.error
+        for (const other of this.scopes.values()) other.cancel()
+        return settle(undefined)
+      case 'finish-running':
+        this.failed ??= outcome.error
+        this.options.onEnding?.()
+        return settle(undefined)
+      case 'continue':
+        return settle({ kind: 'skipped', reason: failure.message, failed: true })
+      case 'wait':
+        this.options.onTrouble?.(task, failure)
+        await condition(() => this.again.has(task.id) || this.skipped.has(task.id) || this.ending)
+        this.options.onTrouble?.(task, undefined)
+        this.wait(open)
     }
   }
 
@@ -124,14 +157,13 @@ export class Tasks {
     return this.failed !== undefined || this.pace.ending === true
   }
 
-  private mayBegin(id: string): boolean {
-    if (this.skipped.has(id) || this.ending) return true
-    return !this.pace.paused && this.running < this.pace.window && this.next === id
-  }
-
-  /** Those that somebody wants tried again come first, then those that come first in the list: they may have a checkpoint. */
-  private get next(): string | undefined {
-    const waiting = [...this.waiting.values()].sort((a, b) => a.index - b.index)
-    return (waiting.find(({ id }) => this.again.has(id)) ?? waiting[0])?.id
+  /** What is to begin, or to be settled without beginning, if anything is. */
+  private get next(): Open | undefined {
+    const { waiting, skipped, again, pace } = this
+    if (this.ending) return waiting[0]
+    const left = skipped.size > 0 ? waiting.find(({ task }) => skipped.has(task.id)) : undefined
+    if (left || pace.paused || this.running >= pace.window) return left
+    // Those that somebody wants tried again come first, then those that come first in the list: they may have a checkpoint.
+    return (again.size > 0 ? waiting.find(({ task }) => again.has(task.id)) : undefined) ?? waiting[0]
   }
 }
