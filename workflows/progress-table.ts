@@ -1,8 +1,12 @@
 import { describeLeft } from './remaining.js'
+import { decisionsOn, describeTrouble } from './trouble.js'
 import type { SearchProgress, StageProgress } from './types.js'
 
+/** Tasks that are named of those that wait for a decision. */
+const mostNamed = 10
+
 /** Where a search stands, as Markdown for the Temporal UI. */
-export function progressTable({ stages, fraction, paused, concurrency }: SearchProgress): string {
+export function progressTable(run: string, { stages, fraction, paused, concurrency }: SearchProgress): string {
   const head = [
     '| stage | state | tasks | reused | left out | seconds of work | time |',
     '|---|---|---:|---:|---:|---:|---|',
@@ -15,14 +19,22 @@ export function progressTable({ stages, fraction, paused, concurrency }: SearchP
   ]
   const asking = stages.filter(({ state }) => state === 'asking')
   for (const { stage, question } of asking)
-    lines.push('', `**${stage} waits for approval**: ${question ?? ''} Answer: \`puzzleflow approve RUN ${stage}\`.`)
-  for (const { stage, trouble, waiting } of stages) {
+    lines.push('', `**${stage} waits for approval**: ${question ?? ''} Answer: \`puzzleflow approve ${run} ${stage}\`.`)
+  for (const stage of stages) {
+    const { trouble, waiting } = stage
     if (!trouble) continue
-    lines.push('', `**${stage}**: ${trouble.message}${trouble.remedy ? ` Remedy: ${trouble.remedy}` : ''}`)
-    if (waiting.length > 0) lines.push('', `Waiting for \`retry\` or \`skip\`: ${waiting.slice(0, 10).join(', ')}`)
+    lines.push('', `**${stage.stage}**: ${describeTrouble(trouble)}`)
+    if (waiting.length > 0) lines.push('', ...waitingLines(run, stage))
   }
   return lines.join('\n')
 }
 
+const waitingLines = (run: string, stage: StageProgress): string[] => {
+  const { waiting } = stage
+  const named = waiting.slice(0, mostNamed).map((task) => `- waits for \`${decisionsOn(run, stage, task)}\``)
+  const more = waiting.length - named.length
+  return more > 0 ? [...named, `- and ${more} more: \`puzzleflow status ${run}\``] : named
+}
+
 const row = (s: StageProgress): string =>
-  `| ${s.stage} | ${s.state} | ${s.total ? `${s.done} / ${s.total}` : ''} | ${s.reused || ''} | ${s.skipped.length || ''} | ${s.seconds ? s.seconds.toFixed(1) : ''} | ${s.secondsLeft === undefined ? '' : describeLeft(s.secondsLeft)} |`
+  `| ${s.stage} | ${s.state} | ${s.total ? `${s.done}/${s.total}` : ''} | ${s.reused || ''} | ${s.skipped.length || ''} | ${s.seconds ? s.seconds.toFixed(1) : ''} | ${s.secondsLeft === undefined ? '' : describeLeft(s.secondsLeft)} |`

@@ -24,8 +24,9 @@ const defaultConcurrency = 32
 
 /** A run of a plan: every stage when those it needs are done. */
 export async function search(input: SearchInput): Promise<SearchResult> {
-  const stages = input.stages.map(({ name }): StageProgress => ({
+  const stages = input.stages.map(({ name, partial }): StageProgress => ({
     stage: name,
+    ...(partial && { partial }),
     state: 'waiting',
     done: 0,
     total: 0,
@@ -44,7 +45,7 @@ export async function search(input: SearchInput): Promise<SearchResult> {
   let shown = ''
   const show = (over = false) => {
     const now = current()
-    setCurrentDetails(progressTable(now))
+    setCurrentDetails(progressTable(input.run, now))
     const running = now.stages.filter((s) => s.state === 'running').map((s) => s.stage)
     const status = statusOf(now, over)
     const text = `${running.join(' ') || 'none'} ${now.fraction.toFixed(2)} ${status}`

@@ -123,7 +123,7 @@ test.for([
     expect(await rig.status(run)).toBe('needs a decision')
     const details = await rig.details(run)
     expect(details).toContain(`**some**: ${first}: It diverged. Remedy: Lower the rate.`)
-    expect(details).toContain(`Waiting for \`retry\` or \`skip\`: ${first}`)
+    expect(details).toContain(`- waits for \`puzzleflow retry|skip ${id} some/${first}\``)
     const { stdout } = await new Place(rig.folder, inject('stateHome')).run('status', id)
     expect(stdout).toContain(`waits for: puzzleflow retry|skip ${id} some/${first}`)
     await fail()
