@@ -15,7 +15,7 @@ export function progressTable(run: string, { stages, fraction, paused, concurren
     `**${Math.round(fraction * 100)} %** of the stages' tasks are done${paused ? '. **Paused.**' : '.'} At most ${concurrency} tasks of a stage in flight.`,
     '',
     ...head,
-    ...stages.map(row),
+    ...stages.map((stage) => row(stage, paused)),
   ]
   const asking = stages.filter(({ state }) => state === 'asking')
   for (const { stage, question } of asking)
@@ -36,5 +36,17 @@ const waitingLines = (run: string, stage: StageProgress): string[] => {
   return more > 0 ? [...named, `- and ${more} more: \`puzzleflow status ${run}\``] : named
 }
 
-const row = (s: StageProgress): string =>
-  `| ${s.stage} | ${s.state} | ${s.total ? `${s.done}/${s.total}` : ''} | ${s.reused || ''} | ${s.skipped.length || ''} | ${s.seconds ? s.seconds.toFixed(1) : ''} | ${s.secondsLeft === undefined ? '' : describeLeft(s.secondsLeft)} |`
+// The Temporal UI would show 1/2 as a fraction, and break 1 / 2 in narrow columns.
+const noBreak = '\u00a0'
+function row(s: StageProgress, paused: boolean): string {
+  const cells = [
+    s.stage,
+    paused && s.state === 'running' ? 'paused' : s.state,
+    s.total ? `${s.done}${noBreak}/${noBreak}${s.total}` : '',
+    s.reused || '',
+    s.skipped.length || '',
+    s.seconds ? s.seconds.toFixed(1) : '',
+    s.secondsLeft === undefined ? '' : describeLeft(s.secondsLeft),
+  ]
+  return `| ${cells.join(' | ')} |`
+}

@@ -46,13 +46,15 @@ export async function search(input: SearchInput): Promise<SearchResult> {
   const show = (over = false) => {
     const now = current()
     setCurrentDetails(progressTable(input.run, now))
-    const running = now.stages.filter((s) => s.state === 'running').map((s) => s.stage)
+    // One that has failed, or asks, is what a person looks for.
+    const busy = now.stages.filter(({ state }) => state !== 'waiting' && state !== 'done' && state !== 'cancelled')
+    const names = busy.map(({ stage }) => stage)
     const status = statusOf(now, over)
-    const text = `${running.join(' ') || 'none'} ${now.fraction.toFixed(2)} ${status}`
+    const text = `${names.join(' ') || 'none'} ${now.fraction.toFixed(2)} ${status}`
     if (text === shown) return
     shown = text
     upsertSearchAttributes([
-      { key: stageKey, value: running.join(', ') || 'none' },
+      { key: stageKey, value: names.join(', ') || 'none' },
       { key: progressKey, value: Number(now.fraction.toFixed(3)) },
       { key: statusKey, value: status },
     ])

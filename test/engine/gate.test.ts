@@ -40,6 +40,7 @@ test('it waits, and shows its question with what it is about, until it is approv
   const { stages } = await asks(run)
   expect(stages.map(({ state }) => state)).toEqual(['done', 'asking', 'waiting'])
   expect(await rig.status(run)).toBe('needs approval')
+  expect(await rig.attribute(run, 'PuzzleStage')).toBe('check')
   expect(await rig.details(run)).toContain(
     '**check waits for approval**: Good enough? value: 7. Answer: `puzzleflow approve approved check`.',
   )

@@ -169,8 +169,10 @@ pipeline:
   calls.find(({ info }) => info.task === 'bad')!.fail('Not this one.', 'NonFinite')
   await rig.until(run, ({ stages }) => stages[0]!.state === 'failed')
   expect(await rig.status(run)).toBe('failing')
+  expect(await rig.attribute(run, 'PuzzleStage')).toBe('bad, good')
   calls.find(({ info }) => info.task === 'good')!.finish()
   expect(await messageOf(run)).toBe('Not this one.')
+  expect(await rig.attribute(run, 'PuzzleStage')).toBe('bad')
   expect(await rig.progress(run)).toEqual({
     bad: '0 done, 0 reused',
     good: '1 done, 0 reused',

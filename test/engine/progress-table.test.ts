@@ -20,6 +20,19 @@ const below = (own: Partial<StageProgress>): string[] => {
 }
 const trouble = { message: 'a: The loss of step 1 is NaN', remedy: 'Lower the learning rate.' }
 
+test('a row has the tasks that are done and all tasks, on one line', () => {
+  const progress = { stages: [stage({ done: 3, seconds: 4.25 })], fraction: 0.1, paused: false, concurrency: 32 }
+  expect(progressTable('mine', progress).split('\n').at(-1)).toBe(
+    '| distill | running | 3\u00a0/\u00a012 |  |  | 4.3 |  |',
+  )
+})
+
+test('of a search that is paused no stage runs', () => {
+  const stages = [stage({}), stage({ state: 'done' })]
+  const lines = progressTable('mine', { stages, fraction: 0.1, paused: true, concurrency: 32 }).split('\n')
+  expect(lines.slice(-2).map((line) => line.split(' | ')[1])).toEqual(['paused', 'done'])
+})
+
 test('a failure and its remedy are two sentences, with a command for each task that waits', () => {
   expect(below({ partial: true, trouble, waiting: ['a', 'b'] })).toEqual([
     '**distill**: a: The loss of step 1 is NaN. Remedy: Lower the learning rate.',
