@@ -194,7 +194,7 @@ async function takePictures(place, browser) {
   const { uiAddress } = await command(place, ['server', 'start'])
   const camera = new Camera(browser, uiAddress)
   const timeline = (page) => camera.timeline(page)
-  const top = (page) => camera.timeline(page, 350)
+  const top = (page) => camera.timeline(page, 358)
   const details = (page) => camera.details(page)
   const attributes = (page) => camera.attributes(page)
   /** Name of a run's workflow: the end of its page's address. */
@@ -233,13 +233,24 @@ renameSync(join(folder, 'parent'), join(folder, 'tiny-llama'))
 for (const [name, text] of Object.entries(specs)) writeFileSync(join(folder, `${name}.yaml`), text)
 const place = new Place(folder)
 let browser
+let cleaned
+const cleanUp = () =>
+  (cleaned ??= (async () => {
+    await browser?.close()
+    await place.endWorker()
+    await place.run('server', 'stop')
+    await place.close()
+  })())
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => cleanUp().then(() => process.exit(130)))
 try {
-  const args = ['--no-sandbox', '--disable-dev-shm-usage']
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args })
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-dev-shm-usage'],
+    // Ours end more than the browser.
+    handleSIGINT: false,
+    handleSIGTERM: false,
+  })
   await takePictures(place, browser)
 } finally {
-  await browser?.close()
-  await place.endWorker()
-  await place.run('server', 'stop')
-  await place.close()
+  await cleanUp()
 }
