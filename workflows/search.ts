@@ -24,8 +24,9 @@ const defaultConcurrency = 32
 
 /** A run of a plan: every stage when those it needs are done. */
 export async function search(input: SearchInput): Promise<SearchResult> {
-  const stages = input.stages.map(({ name }): StageProgress => ({
+  const stages = input.stages.map(({ name, partial }): StageProgress => ({
     stage: name,
+    ...(partial && { partial }),
     state: 'waiting',
     done: 0,
     total: 0,
@@ -44,14 +45,16 @@ export async function search(input: SearchInput): Promise<SearchResult> {
   let shown = ''
   const show = (over = false) => {
     const now = current()
-    setCurrentDetails(progressTable(now))
-    const running = now.stages.filter((s) => s.state === 'running').map((s) => s.stage)
+    setCurrentDetails(progressTable(input.run, now))
+    // One that has failed, or asks, is what a person looks for.
+    const busy = now.stages.filter(({ state }) => state !== 'waiting' && state !== 'done' && state !== 'cancelled')
+    const names = busy.map(({ stage }) => stage)
     const status = statusOf(now, over)
-    const text = `${running.join(' ') || 'none'} ${now.fraction.toFixed(2)} ${status}`
+    const text = `${names.join(' ') || 'none'} ${now.fraction.toFixed(2)} ${status}`
     if (text === shown) return
     shown = text
     upsertSearchAttributes([
-      { key: stageKey, value: running.join(', ') || 'none' },
+      { key: stageKey, value: names.join(', ') || 'none' },
       { key: progressKey, value: Number(now.fraction.toFixed(3)) },
       { key: statusKey, value: status },
     ])

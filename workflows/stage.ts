@@ -89,10 +89,15 @@ export class StageRun {
     const { progress, show } = this.options
     troubles.delete(id)
     if (failure) troubles.set(id, failure)
-    progress.waiting = [...troubles.keys()]
+    // However they came, in an order in which a person finds one.
+    progress.waiting = [...troubles.keys()].sort()
     delete progress.trouble
     const last = [...troubles].at(-1)
-    if (last) progress.trouble = { ...last[1], message: `${last[0]}: ${last[1].message}` }
+    if (last) {
+      const [task, { message }] = last
+      // Many failures begin with the name already.
+      progress.trouble = { ...last[1], message: message.startsWith(`${task}: `) ? message : `${task}: ${message}` }
+    }
     show()
   }
 

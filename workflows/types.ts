@@ -127,6 +127,8 @@ export interface GroupInput extends StageRequest {
 /** Where a stage stands. */
 export interface StageProgress {
   readonly stage: string
+  /** Can do without some of its tasks: they may be skipped. */
+  readonly partial?: boolean
   /** `asking`: it waits for a person's approval. */
   state: 'waiting' | 'running' | 'asking' | 'done' | 'failed' | 'cancelled'
   /** Tasks, those that are left out included. */

@@ -4,6 +4,7 @@ import { basename } from 'node:path'
 import { connect, ensureServer, serverStatus } from '../../server/index.js'
 import type { Store } from '../../store/index.js'
 import { describeLeft } from '../../workflows/remaining.js'
+import { decisionsOn, describeTrouble } from '../../workflows/trouble.js'
 import type { SearchProgress, StageProgress } from '../../workflows/types.js'
 import { action, addressOf, common, log, openStore, print, printJson, type Common } from '../common.js'
 import { explain } from '../explain.js'
@@ -102,7 +103,7 @@ function describeStage(run: string, stage: StageProgress): string[] {
   const time = secondsLeft === undefined || done === total ? '' : ` ${describeLeft(secondsLeft)}`
   const lines = [`  ${stage.stage.padEnd(16)} ${state.padEnd(8)} ${counts}${time}`.trimEnd()]
   if (question !== undefined) lines.push(`    ${question} Answer: puzzleflow approve ${run} ${stage.stage}`)
-  if (trouble) lines.push(`    ${trouble.message}${trouble.remedy ? ` Remedy: ${trouble.remedy}` : ''}`)
-  for (const id of waiting) lines.push(`    waits for: puzzleflow retry|skip ${run} ${stage.stage}/${id}`)
+  if (trouble) lines.push(`    ${describeTrouble(trouble)}`)
+  for (const id of waiting) lines.push(`    waits for: ${decisionsOn(run, stage, id)}`)
   return lines
 }

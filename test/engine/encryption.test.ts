@@ -73,7 +73,7 @@ test('no history holds a digest of an artifact, a parameter, or a failure’s te
   ;(await rig.steps.nextCall()).fail(secrets.failure, 'NonFinite', secrets.remedy)
   await rig.until(run, ({ stages }) => stages[2]!.waiting.length === 1)
   // Whoever has the key can read it.
-  expect(await rig.details(run)).toContain(`**step**: step: ${secrets.failure} Remedy: ${secrets.remedy}`)
+  expect(await rig.details(run)).toContain(`**step**: step: ${secrets.failure}. Remedy: ${secrets.remedy}`)
   await run.executeUpdate('retry', { args: [{ task: 'step/step' }] })
   await rig.steps.finish(1)
   ;(await rig.steps.nextCall()).fail(secrets.failure, 'NonFinite')

@@ -40,8 +40,9 @@ test('it waits, and shows its question with what it is about, until it is approv
   const { stages } = await asks(run)
   expect(stages.map(({ state }) => state)).toEqual(['done', 'asking', 'waiting'])
   expect(await rig.status(run)).toBe('needs approval')
+  expect(await rig.attribute(run, 'PuzzleStage')).toBe('check')
   expect(await rig.details(run)).toContain(
-    '**check waits for approval**: Good enough? value: 7. Answer: `puzzleflow approve RUN check`.',
+    '**check waits for approval**: Good enough? value: 7. Answer: `puzzleflow approve approved check`.',
   )
   const { stdout } = await new Place(rig.folder, inject('stateHome')).run('status', 'approved')
   expect(stdout).toContain('    Good enough? value: 7. Answer: puzzleflow approve approved check\n')

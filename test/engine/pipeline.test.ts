@@ -102,9 +102,9 @@ test('the Temporal UI shows what is searched, where it stands, and what every ac
 
 | stage | state | tasks | reused | left out | seconds of work | time |
 |---|---|---:|---:|---:|---:|---|
-| source | done | 1 / 1 | 1 |  |  |  |
-| each | done | 3 / 3 | 3 |  |  |  |
-| sum | done | 1 / 1 | 1 |  |  |  |`)
+| source | done | 1\u00a0/\u00a01 | 1 |  |  |  |
+| each | done | 3\u00a0/\u00a03 | 3 |  |  |  |
+| sum | done | 1\u00a0/\u00a01 | 1 |  |  |  |`)
   const summaries = async (id: string) => {
     const { events } = await rig.client.workflow.getHandle(id).fetchHistory()
     return (events ?? [])

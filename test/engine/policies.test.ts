@@ -124,7 +124,7 @@ test.for([
     expect(await rig.status(run)).toBe('needs a decision')
     const details = await rig.details(run)
     expect(details).toContain(`**some**: ${first}: It diverged. Remedy: Lower the rate.`)
-    expect(details).toContain(`Waiting for \`retry\` or \`skip\`: ${first}`)
+    expect(details).toContain(`- waits for \`puzzleflow retry|skip ${id} some/${first}\``)
     const { stdout } = await new Place(rig.folder, inject('stateHome')).run('status', id)
     expect(stdout).toContain(`waits for: puzzleflow retry|skip ${id} some/${first}`)
     await fail()
@@ -170,8 +170,10 @@ pipeline:
   calls.find(({ info }) => info.task === 'bad')!.fail('Not this one.', 'NonFinite')
   await rig.until(run, ({ stages }) => stages[0]!.state === 'failed')
   expect(await rig.status(run)).toBe('failing')
+  expect(await rig.attribute(run, 'PuzzleStage')).toBe('bad, good')
   calls.find(({ info }) => info.task === 'good')!.finish()
   expect(await messageOf(run)).toBe('Not this one.')
+  expect(await rig.attribute(run, 'PuzzleStage')).toBe('bad')
   expect(await rig.progress(run)).toEqual({
     bad: '0 done, 0 reused',
     good: '1 done, 0 reused',

@@ -134,9 +134,13 @@ export class Rig {
   }
 
   /** What a run's search attribute `PuzzleStatus` says. */
-  async status(handle: Handle): Promise<unknown> {
+  status(handle: Handle): Promise<unknown> {
+    return this.attribute(handle, 'PuzzleStatus')
+  }
+  /** A search attribute of a run. */
+  async attribute(handle: Handle, name: string): Promise<unknown> {
     const { typedSearchAttributes } = await handle.describe()
-    return typedSearchAttributes.getAll().find(({ key }) => key.name === 'PuzzleStatus')?.value
+    return typedSearchAttributes.getAll().find(({ key }) => key.name === name)?.value
   }
 
   /** The table of a run's details in the Temporal UI. */

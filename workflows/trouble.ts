@@ -1,0 +1,14 @@
+import type { StageProgress } from './types.js'
+
+/** What failed in a stage last and what can be done about it, in sentences. */
+export function describeTrouble({ message, remedy }: NonNullable<StageProgress['trouble']>): string {
+  if (remedy === undefined) return message
+  return `${/[.!?:]$/.test(message) ? message : `${message}.`} Remedy: ${remedy}`
+}
+
+/** The commands that decide about a task of a stage that failed and waits. */
+export function decisionsOn(run: string, { stage, partial }: StageProgress, task: string): string {
+  // A stage's only task has its name.
+  const name = task === stage ? stage : `${stage}/${task}`
+  return `puzzleflow ${partial ? 'retry|skip' : 'retry'} ${run} ${name}`
+}
