@@ -1,7 +1,8 @@
 import type { Connection } from '@temporalio/client'
 import Long from 'long'
 import { Failure } from '../plugins/api/index.js'
-import { accessTo, openConnection, unusable } from './access.js'
+import { accessTo, grpcErrorIn, openConnection, unusable } from './access.js'
+import { pause } from './processes.js'
 
 /** Search attributes of every search, beside those of Temporal. */
 export const searchAttributes = {
@@ -70,6 +71,7 @@ export async function setUp(address: string): Promise<void> {
       namespace,
       searchAttributes: Object.fromEntries(missing.map(([name, type]) => [name, indexedValueType[type]])),
     })
+    await untilKnown(connection, namespace)
   } catch (error) {
     if (error instanceof Failure) throw error
     throw new Failure('NoServer', `The server at ${address} lacks our search attributes: ${(error as Error).message}`, {
@@ -79,4 +81,22 @@ export async function setUp(address: string): Promise<void> {
   } finally {
     await connection.close()
   }
+}
+
+/** Milliseconds that a server may take to learn of search attributes. */
+const patience = 60_000
+/** Number of gRPC: INVALID_ARGUMENT. */
+const invalidArgument = 3
+
+/** Added search attributes reach the parts of a server within seconds; until then it refuses whatever has them. */
+async function untilKnown(connection: Connection, namespace: string): Promise<void> {
+  const conditions = attributes.map(([name, type]) => `${name} = ${type === 'double' ? 0 : "''"}`)
+  const query = conditions.join(' OR ')
+  for (const end = Date.now() + patience; ; await pause(200))
+    try {
+      await connection.workflowService.countWorkflowExecutions({ namespace, query })
+      return
+    } catch (error) {
+      if (grpcErrorIn(error)?.code !== invalidArgument || Date.now() > end) throw error
+    }
 }
