@@ -1,8 +1,9 @@
-import { Client, Connection, type ConnectionOptions } from '@temporalio/client'
+import { Client, Connection, isGrpcServiceError, type ConnectionOptions } from '@temporalio/client'
 import type { DataConverter } from '@temporalio/common'
 import { loadClientConfigProfile, toClientOptions } from '@temporalio/envconfig'
 import { Failure } from '../plugins/api/index.js'
 import { payloadConverter } from './codec.js'
+import { ourServer } from './own.js'
 
 /** How to reach a server: what a client and a worker are made with. */
 export interface Access {
@@ -17,14 +18,17 @@ export interface Access {
 /** The address that the environment or Temporal's profile file names, if any. */
 export const configuredAddress = (): string | undefined => profile().address
 
-/** On this machine and not what the settings name: our own server, say, which knows no TLS and one namespace. */
-const isPlain = (address: string) => /^(127\.|localhost:|\[::1\])/.test(address) && configuredAddress() !== address
+/** Our own server, which knows no TLS and one namespace: it is on this machine, and not what the settings name. */
+function isOwn(address: string): boolean {
+  const [, port] = /^(?:127\.[\d.]+|localhost|\[::1\]):(\d+)$/.exec(address) ?? []
+  return port !== undefined && configuredAddress() !== address && ourServer()?.address === `127.0.0.1:${port}`
+}
 
-/** @param address  of a server; our own is reached plainly, others as environment and profile file say */
+/** @param address  of a server; our own is reached plainly, all others as environment and profile file say */
 export function accessTo(address: string): Access {
   const dataConverter = payloadConverter()
-  if (isPlain(address)) return { address, namespace: 'default', connection: { address }, dataConverter }
-  const { namespace = 'default', connectionOptions } = toClientOptions(profile())
+  if (isOwn(address)) return { address, namespace: 'default', connection: { address }, dataConverter }
+  const { namespace = 'default', connectionOptions } = readable(() => toClientOptions(profile()))
   const { tls, apiKey, metadata } = connectionOptions
   const connection = {
     address,
@@ -35,12 +39,16 @@ export function accessTo(address: string): Access {
   return { address, namespace, connection, dataConverter }
 }
 
-function profile(): ReturnType<typeof loadClientConfigProfile> {
+const profile = () => readable(() => loadClientConfigProfile())
+
+/** What settings say. @throws Failure InvalidInput when they, or files that they name, cannot be read */
+function readable<T>(read: () => T): T {
   try {
-    return loadClientConfigProfile()
+    return read()
   } catch (error) {
     throw new Failure('InvalidInput', `Temporal's settings cannot be read: ${(error as Error).message}`, {
-      remedy: 'Mend the profile file, or the environment variables TEMPORAL_… that name it.',
+      remedy:
+        'Mend the profile file, or the environment variables TEMPORAL_… that name it, and the files that they name.',
       cause: error,
     })
   }
@@ -48,15 +56,46 @@ function profile(): ReturnType<typeof loadClientConfigProfile> {
 
 /** A connection, as settings say. @throws Failure NoServer */
 export async function openConnection(address: string, connectTimeout = 10_000): Promise<Connection> {
-  const { connection } = accessTo(address)
+  const access = accessTo(address)
   try {
-    return await Connection.connect({ ...connection, connectTimeout })
+    return await Connection.connect({ ...access.connection, connectTimeout })
   } catch (error) {
-    throw new Failure('NoServer', `No Temporal server answers at ${address}`, {
-      remedy: 'Start it, or leave the address out.',
-      cause: error,
-    })
+    throw unusable(access, error)
   }
+}
+
+/** Numbers of gRPC. */
+const [notFound, permissionDenied, unauthenticated] = [5, 7, 16]
+
+/** Why a server cannot be used. */
+export function unusable({ address, namespace, connection }: Access, error: unknown): Failure {
+  const refused = grpcErrorIn(error)
+  const failure = (message: string, remedy: string) => new Failure('NoServer', message, { remedy, cause: error })
+  if (refused?.code === permissionDenied || refused?.code === unauthenticated)
+    return failure(
+      `The Temporal server at ${address} refuses us: ${refused.details}`,
+      `Check the API key (TEMPORAL_API_KEY, or api_key in temporal.toml) and its rights in the namespace "${namespace}".`,
+    )
+  if (refused?.code === notFound)
+    return failure(
+      `The Temporal server at ${address} has no namespace "${namespace}"`,
+      'Create it, or name another: TEMPORAL_NAMESPACE, or namespace in temporal.toml.',
+    )
+  if (connection.tls !== undefined && connection.tls !== false)
+    return failure(
+      `No Temporal server answers with TLS at ${address}`,
+      'Check the address, and the certificates that TEMPORAL_TLS_… or temporal.toml name.',
+    )
+  return failure(
+    `No Temporal server answers at ${address}`,
+    'Start it, or leave the address out: puzzleflow then starts a server of its own.',
+  )
+}
+
+/** What a server answered, among the reasons of an error. */
+export function grpcErrorIn(error: unknown): { readonly code: number; readonly details: string } | undefined {
+  for (let inner = error; inner instanceof Error; inner = inner.cause) if (isGrpcServiceError(inner)) return inner
+  return undefined
 }
 
 /** A client of a server. @throws Failure NoServer */

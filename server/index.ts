@@ -1,5 +1,6 @@
 export { answers, searchAttributes } from './namespace.js'
 export { commandLine, endProcess, pause } from './processes.js'
-export { ensureServer, serverStatus, stopServer, type ServerInfo } from './server.js'
+export { ensureServer, serverStatus, stopServer } from './server.js'
+export type { ServerInfo } from './own.js'
 export { accessTo, configuredAddress, connect, type Access } from './access.js'
 export { EncryptingCodec, keyFileVariable, payloadCodec, sealed } from './codec.js'

@@ -1,7 +1,8 @@
 import type { Connection } from '@temporalio/client'
 import Long from 'long'
 import { Failure } from '../plugins/api/index.js'
-import { accessTo, openConnection } from './access.js'
+import { accessTo, grpcErrorIn, openConnection, unusable } from './access.js'
+import { pause } from './processes.js'
 
 /** Search attributes of every search, beside those of Temporal. */
 export const searchAttributes = {
@@ -12,29 +13,38 @@ export const searchAttributes = {
   PuzzleStatus: 'keyword',
 } as const
 
+const attributes = Object.entries(searchAttributes)
+
 /** Numbers of Temporal's IndexedValueType. */
 const indexedValueType = { keyword: 2, double: 4 } as const
 
 const tenYears = 10 * 365 * 86_400
 
-/** Whether a server answers, and knows our namespace. */
-export async function answers(address: string): Promise<boolean> {
-  let connection: Connection | undefined
+/** Sees that a server answers, and knows our namespace. @throws Failure NoServer that says what is amiss */
+export async function reach(address: string, patience = 1500): Promise<void> {
+  const connection = await openConnection(address, patience)
+  const access = accessTo(address)
   try {
-    connection = await openConnection(address, 1500)
-    await connection.workflowService.describeNamespace({ namespace: accessTo(address).namespace })
-    return true
-  } catch {
-    return false
+    await connection.workflowService.describeNamespace({ namespace: access.namespace })
+  } catch (error) {
+    throw unusable(access, error)
   } finally {
-    await connection?.close()
+    await connection.close()
   }
 }
+
+/** Whether a server answers, and knows our namespace. */
+export const answers = (address: string): Promise<boolean> =>
+  reach(address).then(
+    () => true,
+    () => false,
+  )
 
 /** Long retention, where it may be set, and our search attributes. @throws Failure NoServer when they cannot be had */
 export async function setUp(address: string): Promise<void> {
   const connection = await openConnection(address)
   const { namespace } = accessTo(address)
+  const wanted = attributes.map(([name, type]) => `${name} (${type})`).join(', ')
   try {
     const { config } = await connection.workflowService.describeNamespace({ namespace })
     if (Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) < 30 * 86_400)
@@ -45,19 +55,48 @@ export async function setUp(address: string): Promise<void> {
         })
         .catch(() => undefined)
     const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace })
-    const missing = Object.entries(searchAttributes).filter(([name]) => !(name in (customAttributes ?? {})))
-    if (missing.length > 0)
-      await connection.operatorService.addSearchAttributes({
-        namespace,
-        searchAttributes: Object.fromEntries(missing.map(([name, type]) => [name, indexedValueType[type]])),
-      })
+    const known = customAttributes ?? {}
+    const wrong = attributes.filter(
+      ([name, type]) => (known[name] ?? indexedValueType[type]) !== indexedValueType[type],
+    )
+    if (wrong.length > 0)
+      throw new Failure(
+        'NoServer',
+        `The server at ${address} has search attributes of other types than ours: ${wrong.map(([name]) => name).join(', ')}`,
+        { remedy: `Remove them from the namespace "${namespace}", and add: ${wanted}.` },
+      )
+    const missing = attributes.filter(([name]) => !(name in known))
+    if (missing.length === 0) return
+    await connection.operatorService.addSearchAttributes({
+      namespace,
+      searchAttributes: Object.fromEntries(missing.map(([name, type]) => [name, indexedValueType[type]])),
+    })
+    await untilKnown(connection, namespace)
   } catch (error) {
-    const wanted = Object.entries(searchAttributes).map(([name, type]) => `${name} (${type})`)
+    if (error instanceof Failure) throw error
     throw new Failure('NoServer', `The server at ${address} lacks our search attributes: ${(error as Error).message}`, {
-      remedy: `Add them to the namespace "${namespace}": ${wanted.join(', ')}.`,
+      remedy: `Add them to the namespace "${namespace}": ${wanted}.`,
       cause: error,
     })
   } finally {
     await connection.close()
   }
+}
+
+/** Milliseconds that a server may take to learn of search attributes. */
+const patience = 60_000
+/** Number of gRPC: INVALID_ARGUMENT. */
+const invalidArgument = 3
+
+/** Added search attributes reach the parts of a server within seconds; until then it refuses whatever has them. */
+async function untilKnown(connection: Connection, namespace: string): Promise<void> {
+  const conditions = attributes.map(([name, type]) => `${name} = ${type === 'double' ? 0 : "''"}`)
+  const query = conditions.join(' OR ')
+  for (const end = Date.now() + patience; ; await pause(200))
+    try {
+      await connection.workflowService.countWorkflowExecutions({ namespace, query })
+      return
+    } catch (error) {
+      if (grpcErrorIn(error)?.code !== invalidArgument || Date.now() > end) throw error
+    }
 }

@@ -1,27 +1,14 @@
 import { spawn } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { lock } from 'proper-lockfile'
 import { Failure } from '../plugins/api/index.js'
-import { stateDirectory } from '../store/paths.js'
-import { answers, searchAttributes, setUp } from './namespace.js'
+import { answers, reach, searchAttributes, setUp } from './namespace.js'
+import { databaseOf, folder, isOurs, lastServer, ourServer, stateFile, type ServerInfo } from './own.js'
 import { freePort } from './ports.js'
-import { commandLine, endProcess, findProcess, pause } from './processes.js'
+import { endProcess, findProcess, pause } from './processes.js'
 import { findProgram, type ServerProgram } from './programs.js'
 
-/** A server that can be used. */
-export interface ServerInfo {
-  readonly address: string
-  /** Of the web UI, where it is known. */
-  readonly uiAddress?: string
-  /** Where it came from, for people. */
-  readonly source: string
-  /** Of a server that puzzleflow started. */
-  readonly pid?: number
-}
-
-const folder = () => join(stateDirectory(), 'server')
-const stateFile = () => join(folder(), 'server.json')
 const logFile = () => join(folder(), 'server.log')
 /** Milliseconds that a server may take to answer. */
 const patience = 60_000
@@ -35,10 +22,7 @@ export async function ensureServer(options: {
   readonly log: (line: string) => void
 }): Promise<ServerInfo> {
   if (options.address !== undefined) {
-    if (!(await answers(options.address)))
-      throw new Failure('NoServer', `No Temporal server answers at ${options.address}`, {
-        remedy: 'Start it, or leave the address out: puzzleflow then starts a server of its own.',
-      })
+    await reach(options.address, 3000)
     await setUp(options.address)
     return { address: options.address, source: 'the address you gave' }
   }
@@ -74,41 +58,12 @@ export async function stopServer(): Promise<boolean> {
   return true
 }
 
-/** Our server's process, whether it answers or not: the one that serves our database. A number in a file proves nothing. */
-function ourServer(): ServerInfo | undefined {
-  const known = lastServer()
-  const ours = (command: string) => isOurs(command) && existsSync(databaseOf(command))
-  if (known?.pid !== undefined && ours(commandLine(known.pid))) return { ...known, source: 'already running' }
-  // Whoever started it may have been killed before it could write the file.
-  const found = findProcess(ours)
-  const [, port, uiPort] = ports.exec(found?.command ?? '') ?? []
-  if (!found || port === undefined) return undefined
-  const [address, uiAddress] = [`127.0.0.1:${port}`, `http://127.0.0.1:${uiPort}`]
-  return { address, uiAddress, source: 'already running', pid: found.pid }
-}
-
-const isOurs = (command: string) => command.includes(`${folder()}/`) && ports.test(command)
-const databaseOf = (command: string) => / --db(?:-filename)? (.*?\.sqlite)/.exec(command)?.[1] ?? ''
-
 /** Ends a server whose database is gone: somebody removed the state directory, and it can write nothing any more. */
 async function endLostServer(log: (line: string) => void): Promise<void> {
   const lost = findProcess((command) => isOurs(command) && !existsSync(databaseOf(command)))
   if (!lost) return
   log(`Temporal: the database of the running server (process ${lost.pid}) was removed: starting anew.`)
   await endProcess(lost.pid)
-}
-
-/** Of the command line that `serverArguments` makes. */
-const ports = / --port (\d+) --ui-port (\d+)/
-
-/** The server that was started last, as its state file tells; none when the file is absent or damaged. */
-function lastServer(): ServerInfo | undefined {
-  try {
-    const info = JSON.parse(readFileSync(stateFile(), 'utf8')) as Partial<ServerInfo> | null
-    return typeof info?.address === 'string' ? (info as ServerInfo) : undefined
-  } catch {
-    return undefined
-  }
 }
 
 /** Milliseconds until ports of a server that was killed are free again, if they ever are. */

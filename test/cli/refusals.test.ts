@@ -45,7 +45,7 @@ Remedy: Start it, or leave the address out: puzzleflow then starts a server of i
         kind: 'NoServer',
         exitCode: 5,
         message: `No Temporal server answers at ${address}`,
-        remedy: 'Start it, or leave the address out.',
+        remedy: 'Start it, or leave the address out: puzzleflow then starts a server of its own.',
       },
     },
   })

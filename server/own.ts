@@ -1,0 +1,51 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { stateDirectory } from '../store/paths.js'
+import { commandLine, findProcess } from './processes.js'
+
+/** A server that can be used. */
+export interface ServerInfo {
+  readonly address: string
+  /** Of the web UI, where it is known. */
+  readonly uiAddress?: string
+  /** Where it came from, for people. */
+  readonly source: string
+  /** Of a server that puzzleflow started. */
+  readonly pid?: number
+}
+
+/** Folder of the server that puzzleflow starts. */
+export const folder = (): string => join(stateDirectory(), 'server')
+/** Tells of the server that was started last. */
+export const stateFile = (): string => join(folder(), 'server.json')
+
+/** Our server's process, whether it answers or not: the one that serves our database. A number in a file proves nothing. */
+export function ourServer(): ServerInfo | undefined {
+  const known = lastServer()
+  const ours = (command: string) => isOurs(command) && existsSync(databaseOf(command))
+  if (known?.pid !== undefined && ours(commandLine(known.pid))) return { ...known, source: 'already running' }
+  // Whoever started it may have been killed before it could write the file.
+  const found = findProcess(ours)
+  const [, port, uiPort] = ports.exec(found?.command ?? '') ?? []
+  if (!found || port === undefined) return undefined
+  const [address, uiAddress] = [`127.0.0.1:${port}`, `http://127.0.0.1:${uiPort}`]
+  return { address, uiAddress, source: 'already running', pid: found.pid }
+}
+
+/** Whether a command line is that of our server. */
+export const isOurs = (command: string): boolean => command.includes(`${folder()}/`) && ports.test(command)
+/** The database that a command line names. */
+export const databaseOf = (command: string): string => / --db(?:-filename)? (.*?\.sqlite)/.exec(command)?.[1] ?? ''
+
+/** Of the command line that `serverArguments` (server.ts) makes. */
+const ports = / --port (\d+) --ui-port (\d+)/
+
+/** The server that was started last, as its state file tells; none when the file is absent or damaged. */
+export function lastServer(): ServerInfo | undefined {
+  try {
+    const info = JSON.parse(readFileSync(stateFile(), 'utf8')) as Partial<ServerInfo> | null
+    return typeof info?.address === 'string' ? (info as ServerInfo) : undefined
+  } catch {
+    return undefined
+  }
+}
