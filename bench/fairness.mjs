@@ -32,8 +32,7 @@ async function answer() {
 try {
   await rig.startWorker(2)
   const large = await rig.run('large', spec('l', tasks), { concurrency: 1000 })
-  for (let n; (n = (await rig.inFlight(large)).length) < Math.min(tasks, 1000); console.log(n, done)) await new Promise((r) => setTimeout(r, 3000))
-  //  while ((await rig.inFlight(large)).length < Math.min(tasks, 1000)) await new Promise((r) => setTimeout(r, 200))
+  while ((await rig.inFlight(large)).length < Math.min(tasks, 1000)) await new Promise((r) => setTimeout(r, 200))
   void answer()
   const before = done.l
   const begin = performance.now()

@@ -56,12 +56,12 @@ export function handleMessages({ nodes, runs, pace, setPace }: Controlled): void
     cancelUpdate,
     async () => {
       // By the server, so that the run ends as cancelled; this must not be cancelled itself.
-      const { cancelRun } = promptActivities({
+      const activities = promptActivities({
         startToCloseTimeout: 60_000,
         summary: 'cancel',
         allowEagerDispatch: false,
       })
-      await CancellationScope.nonCancellable(() => cancelRun())
+      await CancellationScope.nonCancellable(() => activities.cancelRun())
       return 'Cancelling: what is finished is kept.'
     },
     { description: 'End the search; what is finished is kept' },
