@@ -72,7 +72,7 @@ test('a task of a stage that can do without is left out, running or not, and the
     ],
   })
   expect(rig.steps.waiting).toBe(0)
-  expect(await rig.details(run)).toContain('| some | done | 3 / 3 |  | 2 |')
+  expect(await rig.details(run)).toContain('| some | done | 3\u00a0/\u00a03 |  | 2 |')
 })
 
 test('what was left out is done when the same search runs again', async () => {
