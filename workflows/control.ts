@@ -5,6 +5,7 @@ import {
   concurrencyUpdate,
   endingSignal,
   pauseUpdate,
+  resultsSignal,
   resumeUpdate,
   retryUpdate,
   skipUpdate,
@@ -120,6 +121,7 @@ export function handleMessages({ nodes, runs, pace, setPace }: Controlled): void
       },
     },
   )
+  setHandler(resultsSignal, ({ stage, results }) => runs.get(stage)?.hear(results))
   setHandler(endingSignal, (stage) => runs.get(stage)?.end())
   setHandler(troubleSignal, ({ task, message, remedy }) => {
     const found = split(nodes, task)

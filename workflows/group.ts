@@ -1,12 +1,21 @@
 import {
   getExternalWorkflowHandle,
+  patched,
   proxyActivities,
   setCurrentDetails,
   setHandler,
   workflowInfo,
   type SignalDefinition,
 } from '@temporalio/workflow'
-import { endingSignal, paceSignal, retrySignal, skipSignal, troubleSignal } from './messages.js'
+import {
+  endingSignal,
+  paceSignal,
+  resultsSignal,
+  retrySignal,
+  skipSignal,
+  troubleSignal,
+  type GroupResults,
+} from './messages.js'
 import { taskOptions } from './options.js'
 import { Tasks } from './tasks.js'
 import type { Activities, GroupInput, TaskResult } from './types.js'
@@ -31,15 +40,22 @@ export async function group({
     const search = getExternalWorkflowHandle(parent.workflowId, parent.runId)
     void search.signal(signal, argument).catch(() => undefined)
   }
+  // In ten parts at most: each is an event of the search.
+  const part = patched('results') ? Math.ceil(own.tasks.length / 10) : Infinity
+  let untold: GroupResults['results'][number][] = []
   const tasks = new Tasks({
     node,
     pace,
     execute: (task) => executeTask(node, task, request),
     onTrouble: (task, failure) => tell(troubleSignal, { task: `${node.name}/${task.id}`, ...failure }),
     onEnding: () => tell(endingSignal, node.name),
-    onResult: () => {
+    onResult: ({ id }, result) => {
       done++
       show()
+      untold.push({ task: id, result })
+      if (untold.length < part || done === own.tasks.length) return
+      tell(resultsSignal, { stage: node.name, results: untold })
+      untold = []
     },
   })
   setHandler(paceSignal, (next) => {

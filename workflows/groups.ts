@@ -11,7 +11,7 @@ import type { ArtifactRef } from '../store/store.js'
 import type { FailureText } from './failures.js'
 import { executeTask, type group as groupWorkflow } from './group.js'
 import { Lanes } from './lanes.js'
-import { paceSignal, retrySignal, skipSignal, type Pace } from './messages.js'
+import { paceSignal, retrySignal, skipSignal, type GroupResults, type Pace } from './messages.js'
 import { Tasks } from './tasks.js'
 import type { StageNode, StageRequest, TaskGroup, TaskRef, TaskResult } from './types.js'
 
@@ -69,6 +69,8 @@ export class Groups {
   /** The first failure: nothing begins after it. */
   private failed: Error | undefined
   private ending = false
+  /** Tasks whose results are known. */
+  private readonly noted = new Set<string>()
 
   constructor(
     groups: readonly TaskGroup[],
@@ -131,6 +133,14 @@ export class Groups {
     else send(member, skipSignal, { id, reason })
   }
 
+  /** A group tells of tasks that are over before all of it is. */
+  hear(results: GroupResults['results']): void {
+    for (const { task, result } of results) {
+      const found = this.find(task)
+      if (found) this.note(found, result)
+    }
+  }
+
   /** A task of a stage that lets running ones finish has failed: nothing begins any more. */
   end(): void {
     this.ending = true
@@ -145,7 +155,8 @@ export class Groups {
   }
 
   private note(task: TaskRef, result: TaskResult): void {
-    if (this.failed) return
+    if (this.failed || this.noted.has(task.id)) return
+    this.noted.add(task.id)
     try {
       this.options.onResult(task, result)
     } catch (error) {

@@ -1,5 +1,5 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow'
-import type { SearchProgress } from './types.js'
+import type { SearchProgress, TaskResult } from './types.js'
 
 /** A task by name: `distill/layer03/ffn/swiglu-256`. */
 export interface TaskName {
@@ -49,6 +49,13 @@ export const retrySignal = defineSignal<[string]>('retry')
 export const skipSignal = defineSignal<[{ readonly id: string; readonly reason: string }]>('skip')
 
 // From a group to its search: what became of a task that ran on.
+
+/** Tasks of a stage that are over, while others of their group go on. */
+export const resultsSignal = defineSignal<[GroupResults]>('results')
+export interface GroupResults {
+  readonly stage: string
+  readonly results: readonly { readonly task: string; readonly result: TaskResult }[]
+}
 
 /** A task has failed for good and waits for `retry` or `skip`; or it does not any more. */
 export const troubleSignal = defineSignal<[Trouble]>('trouble')

@@ -2,7 +2,7 @@ import { ApplicationFailure, condition, proxyActivities, type ActivityOptions } 
 import type { ArtifactRef } from '../store/store.js'
 import { describeFailure, isCancelled, type FailureText } from './failures.js'
 import { Groups, type SearchPace } from './groups.js'
-import type { Approval } from './messages.js'
+import type { Approval, GroupResults } from './messages.js'
 import { promptActivities, taskOptions } from './options.js'
 import { Remaining } from './remaining.js'
 import type { Activities, StageNode, StageProgress, StageRequest, TaskGroup, TaskRef, TaskResult } from './types.js'
@@ -59,7 +59,7 @@ export class StageRun {
     this.groups?.setPace(pace)
   }
 
-  /** Whether it has a task of this name that is not done, as far as is known: a group tells when all of it is. */
+  /** Whether it has a task of this name that is not done, as far as is known: a group tells of its tasks in parts. */
   has(id: string): boolean {
     const task = this.groups?.find(id)
     return task !== undefined && !this.results.has(task.index)
@@ -69,6 +69,10 @@ export class StageRun {
   }
   skip(id: string, reason: string): void {
     this.groups?.skip(id, reason)
+  }
+  /** Tasks of a group are over. */
+  hear(results: GroupResults['results']): void {
+    this.groups?.hear(results)
   }
   /** A task has failed in a group: what runs may finish. */
   end(): void {

@@ -65,6 +65,21 @@ test('two runs of one spec at the same time do each task once', async () => {
   expect(rig.steps.waiting).toBe(0)
 })
 
+test('a group tells of its tasks one by one: how many are done, and how long the others will take', async () => {
+  const run = await rig.run('parts', spec(5).replace('[a1, a2, b1]', '[p1, p2, p3, p4]'))
+  const each = async (done: number) =>
+    (await rig.until(run, ({ stages }) => stages[1]!.done === done && stages[1]!.total === 4)).stages[1]!
+  expect((await each(0)).secondsLeft).toBeUndefined()
+  for (const done of [1, 2, 3]) {
+    await rig.steps.finish(1)
+    expect((await each(done)).secondsLeft).toBeGreaterThan(0)
+  }
+  await rig.steps.finish(1)
+  await run.result()
+  expect(await rig.progress(run)).toMatchObject({ each: '4 done, 0 reused' })
+  expect((await each(4)).secondsLeft).toBeUndefined()
+})
+
 test('an artifact that was damaged between runs is set aside and made anew', async () => {
   const part = (await rig.outputs(first)).each!.files.a2!
   const path = await rig.store.path(part)
