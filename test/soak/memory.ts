@@ -13,7 +13,7 @@ export interface Sample {
 
 /** Processes of a kind as time goes by, each from its start to its end. */
 export class Memory {
-  private readonly lives = new Map<number, { readonly since: number; readonly samples: Sample[] }>()
+  private readonly lives = new Map<string, { readonly since: number; readonly samples: Sample[] }>()
 
   constructor(readonly kind: string) {}
 
@@ -22,9 +22,12 @@ export class Memory {
     for (const pid of pids) {
       const sample = usage(pid)
       if (!sample) continue
-      const life = this.lives.get(pid) ?? { since: now, samples: [] }
-      this.lives.set(pid, life)
-      life.samples.push({ age: now - life.since, ...sample })
+      const { start, ...memory } = sample
+      // Numbers of processes come again.
+      const id = `${pid}/${start}`
+      const life = this.lives.get(id) ?? { since: now, samples: [] }
+      this.lives.set(id, life)
+      life.samples.push({ age: now - life.since, ...memory })
     }
   }
 
@@ -56,11 +59,14 @@ function slopeOf(samples: readonly Sample[]): number {
   return sum((s) => (s.age - age) * (s.megabytes - megabytes)) / sum((s) => (s.age - age) ** 2)
 }
 
-function usage(pid: number): Omit<Sample, 'age'> | undefined {
+function usage(pid: number): (Omit<Sample, 'age'> & { readonly start: string }) | undefined {
   try {
+    const start = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ')[19]!
     const kilobytes = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
     if (commandLine(pid) === '' || !(kilobytes > 0)) return undefined
-    return { megabytes: (kilobytes * 1024) / 1e6, files: readdirSync(`/proc/${pid}/fd`).length }
+    return { start, megabytes: (kilobytes * 1024) / 1e6, files: readdirSync(`/proc/${pid}/fd`).length }
   } catch {
     return undefined
   }
