@@ -8,7 +8,8 @@ import type { ArtifactRef, Digest } from '../store/index.js'
 import type { Activities, StageRequest, TaskGroup } from '../workflows/types.js'
 import { guardWith } from './guard.js'
 import { ChildFailure } from './host.js'
-import { gatherKey, planKey, plannedStage, stageParams, taskKey, type KeyParts } from './keys.js'
+import { gatherKey, planKey, plannedStage, stageParams, taskKey, taskKeys, type KeyParts } from './keys.js'
+import { recentJson } from './recent.js'
 import { resultsOf, reuseOr, type ReuseServices } from './reuse.js'
 import { KeyLocks } from './slots.js'
 
@@ -27,12 +28,13 @@ export function makeActivities(services: Services): Activities {
   const { store } = services
   const reuse: ReuseServices = { ...services, locks: new KeyLocks() }
   const guarded = guardWith(services.watch)
+  const read = recentJson(store)
   const open = async ({ plan: ref, stage: name, outputs }: StageRequest): Promise<OpenStage> => {
-    const plan = (await store.readJson(ref)) as FrozenPlan
+    const plan = (await read(ref)) as FrozenPlan
     const planned = plannedStage(plan, name)
     const stage = (await withDescriptions(services.loaded, plan.plugins)).stage(planned.uses)
     const known: Record<string, Outputs> = {}
-    for (const [need, own] of Object.entries(outputs)) known[need] = (await store.readJson(own)) as Outputs
+    for (const [need, own] of Object.entries(outputs)) known[need] = (await read(own)) as Outputs
     return { plan, planned, stage, params: stageParams(planned, known), outputs, known }
   }
   const job = (plan: FrozenPlan, { stage, outputs }: StageRequest, exclusive: boolean) => ({
@@ -49,7 +51,7 @@ export function makeActivities(services: Services): Activities {
     const options = { what: request.stage, signal, onProgress: () => undefined, log: services.watch.log }
     return (await services.host.run({ ...job(plan, request, false), kind: 'ask' }, options)) as string
   }
-  const tasksOf = async (ref: ArtifactRef) => (await store.readJson(ref)) as TaskPlan[]
+  const tasksOf = async (ref: ArtifactRef) => (await read(ref)) as TaskPlan[]
 
   return {
     planStage: guarded(async (request) => {
@@ -62,7 +64,8 @@ export function makeActivities(services: Services): Activities {
       const ref = outputs.files.tasks!
       const tasks = await tasksOf(ref)
       const groups = new Map<string, TaskGroup & { tasks: TaskGroup['tasks'][number][] }>()
-      const keys = tasks.map((task) => taskKey(parts, task).key)
+      const keyOf = taskKeys(parts)
+      const keys = tasks.map((task) => keyOf(task).key)
       const found = await resultsOf(store, keys)
       for (const [index, { id, label, group = id }] of tasks.entries()) {
         if (!groups.has(group)) groups.set(group, { name: group, tasks: [] })

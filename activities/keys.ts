@@ -44,19 +44,27 @@ export interface KeyParts {
 export const planKey = (parts: KeyParts): Key => keyOf({ kind: 'plan', ...whole(parts) })
 
 /** Key of a stage that is one task, or of a planned task: then of what the task says of itself, and nothing else. */
-export function taskKey(parts: KeyParts, task: TaskPlan): Key {
+export const taskKey = (parts: KeyParts, task: TaskPlan): Key => taskKeys(parts)(task)
+
+/** The same for many tasks: what they have in common is looked at once, however large the spec is. */
+export function taskKeys(parts: KeyParts): (task: TaskPlan) => Key {
   const { plan, stage } = parts
-  if (!stage.plan) return keyOf({ kind: 'run', ...whole(parts) })
-  return keyOf({
-    kind: 'run',
-    ...numbers(parts),
-    // Names what a task is when its parameters alone do not.
-    task: task.id,
-    taskParams: task.params,
-    taskInputs: Object.fromEntries(Object.entries(task.inputs).map(([name, { digest }]) => [name, digest])),
-    inputs: inputs(plan, stage.taskReads ?? []),
-    blocks: blocks(plan, task.blocks),
-  })
+  if (!stage.plan) {
+    const key = keyOf({ kind: 'run', ...whole(parts) })
+    return () => key
+  }
+  const [common, read] = [numbers(parts), inputs(plan, stage.taskReads ?? [])]
+  return (task) =>
+    keyOf({
+      kind: 'run',
+      ...common,
+      // Names what a task is when its parameters alone do not.
+      task: task.id,
+      taskParams: task.params,
+      taskInputs: Object.fromEntries(Object.entries(task.inputs).map(([name, { digest }]) => [name, digest])),
+      inputs: read,
+      blocks: blocks(plan, task.blocks),
+    })
 }
 
 /** Key of what becomes of all tasks of a stage. */

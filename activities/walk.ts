@@ -4,7 +4,7 @@ import type { FrozenPlan, PlannedStage } from '../spec/frozen-plan.js'
 import type { ArtifactRef, Store, TaskRecord } from '../store/index.js'
 import { inWindow } from './in-window.js'
 import { onlyTask } from './job.js'
-import { gatherKey, planKey, stageParams, taskKey, type Key, type KeyParts } from './keys.js'
+import { gatherKey, planKey, stageParams, taskKeys, type Key, type KeyParts } from './keys.js'
 
 /** What is looked up of a store. */
 export type Lookup = Pick<Store, 'getRecord' | 'has' | 'putJson' | 'readJson'>
@@ -88,8 +88,9 @@ async function look(
   }
   const list = own?.outputs.files.tasks
   if (!list || !(await store.has(list))) return { planned, kind: 'unplanned', key }
+  const keyOf = taskKeys(parts)
   const tasks = await inWindow((await store.readJson(list)) as TaskPlan[], recordsAtOnce, async (task) => {
-    const key = taskKey(parts, task)
+    const key = keyOf(task)
     return { task, key, record: await store.getRecord(key.key) } satisfies KnownTask
   })
   const all = tasks.map((task) => task.task)
