@@ -193,8 +193,11 @@ test(
   async () => {
     const place = new Place(undisturbed.folder, inject('stateHome'), 'empty')
     try {
-      writeFileSync(join(place.folder, 'changed.yaml'), tinySpec.replace('seed: 3', 'seed: 4'))
-      const started = await place.run('run', 'search.yaml', '--detach', '--json')
+      // Longer than any machine takes to start three commands.
+      const long = tinySpec.replace('uptrain: { tokens: 80k', 'uptrain: { tokens: 80M')
+      writeFileSync(join(place.folder, 'long.yaml'), long)
+      writeFileSync(join(place.folder, 'changed.yaml'), long.replace('seed: 3', 'seed: 4'))
+      const started = await place.run('run', 'long.yaml', '--detach', '--json')
       expect(JSON.parse(started.stdout)).toMatchObject({ run: 'tiny', started: true })
       expect(await place.run('run', 'changed.yaml')).toEqual({
         code: 2,
@@ -203,7 +206,7 @@ test(
 Remedy: Wait for it, cancel it (puzzleflow cancel tiny), or give this run another name: --run ID.
 `,
       })
-      const following = place.start('run', 'search.yaml')
+      const following = place.start('run', 'long.yaml')
       expect(await following.says(/run tiny/)).toMatch(/^Going on with run tiny/)
       expect((await place.run('cancel', 'tiny')).code).toBe(0)
       const { code, stderr } = await following.ended
