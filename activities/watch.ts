@@ -72,7 +72,8 @@ export class Watched {
     this.log({ level: 'info', event: 'task reused' })
   }
   done(seconds: number): void {
-    Object.assign(this, { outcome: 'done', seconds })
+    this.outcome = 'done'
+    this.seconds = seconds
     this.log({ level: 'info', event: 'task finished', seconds: Number(seconds.toFixed(3)) })
   }
   cancelled(): void {

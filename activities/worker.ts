@@ -11,6 +11,7 @@ import {
 } from '@temporalio/worker'
 import { cpus } from 'node:os'
 import { mkdirSync } from 'node:fs'
+import type { Server } from 'node:http'
 import { join } from 'node:path'
 import { loadPlugins, type Loaded } from '../plugins/registry.js'
 import type { Store } from '../store/index.js'
@@ -61,10 +62,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   Runtime.install({ logger: new DefaultLogger('WARN', (entry) => log(sdkEntry(entry))) })
   const { registry } = options
   const host = new Host({ log, ...(registry && { registry: registry.module }) })
-  const backlog = () => queueDepth(connection, namespace, queue)
-  const metrics = new Metrics(slots.size, queue, backlog)
-  const served = options.metrics && (await metrics.serve(options.metrics.host, options.metrics.port))
   const connection = await NativeConnection.connect(access.connection as NativeConnectionOptions)
+  const metrics = new Metrics(slots.size, queue, () => queueDepth(connection, namespace, queue))
   const worker = await Worker.create({
     connection,
     namespace,
@@ -94,7 +93,9 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   })
   const stopWatching =
     options.idleSeconds === undefined ? () => undefined : await endWhenIdle(worker, options, options.idleSeconds)
+  let served: Server | undefined
   try {
+    served = options.metrics && (await metrics.serve(options.metrics.host, options.metrics.port))
     log({ level: 'info', event: 'worker serves', queue, address: access.address, places: slots.size })
     await worker.run()
   } finally {

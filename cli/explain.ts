@@ -1,6 +1,6 @@
-import { isGrpcServiceError } from '@temporalio/client'
 import pc from 'picocolors'
 import { exitCodes, Failure, type FailureKind } from '../plugins/api/index.js'
+import { refusalIn } from '../server/index.js'
 import { formatDiagnostic, type Diagnostic } from '../spec/diagnostics.js'
 
 /** A spec with mistakes. */
@@ -35,9 +35,6 @@ export function explain(error: unknown): { exitCode: number; text: string; json:
   return { exitCode, text: text.join('\n'), json: report }
 }
 
-/** Numbers of gRPC: PERMISSION_DENIED, UNAUTHENTICATED. */
-const refusals: readonly number[] = [7, 16]
-
 const full = ['ENOSPC', 'EDQUOT']
 
 function reportOf(error: unknown): ErrorReport {
@@ -51,11 +48,11 @@ function reportOf(error: unknown): ErrorReport {
   if (error instanceof Failure) return as(error.kind, error.message, error.remedy)
   if (full.includes((error as NodeJS.ErrnoException).code ?? ''))
     return as('OutOfDisk', `The disk is full: ${(error as Error).message}`, 'Free some space.')
-  const refused = [...chain(error)].find(isGrpcServiceError)
-  if (refused && refusals.includes(refused.code))
+  const refused = refusalIn(error)
+  if (refused !== undefined)
     return as(
       'NoServer',
-      `The Temporal server refuses us: ${refused.details}`,
+      `The Temporal server refuses us: ${refused}`,
       'Check the API key (TEMPORAL_API_KEY, or api_key in temporal.toml) and its rights in the namespace.',
     )
   const [last, ...around] = [...chain(error)].reverse()

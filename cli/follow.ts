@@ -1,7 +1,7 @@
-import { type Client, isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client'
+import { type Client, WorkflowNotFoundError } from '@temporalio/client'
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js'
 import { Failure } from '../plugins/api/index.js'
-import { answers, connect, pause } from '../server/index.js'
+import { answers, connect, grpcErrorIn, pause } from '../server/index.js'
 import type { Store } from '../store/index.js'
 import { describeLeft } from '../workflows/remaining.js'
 import type { SearchProgress, SearchResult } from '../workflows/types.js'
@@ -50,11 +50,12 @@ class ServerAway extends Error {}
 /** Questions in turn without an answer after which it is away, and not just busy. */
 const mostSilences = 3
 
-/** Numbers of gRPC: CANCELLED (of a connection that was lost), DEADLINE_EXCEEDED, UNAVAILABLE. */
-const [cancelled, tooLate, unavailable] = [1, 4, 14]
-const isAway = (error: unknown): boolean => error instanceof ServerAway || is(error, cancelled, tooLate, unavailable)
-const is = (error: unknown, ...codes: readonly number[]): boolean =>
-  error instanceof Error && ((isGrpcServiceError(error) && codes.includes(error.code)) || is(error.cause, ...codes))
+/** Number of gRPC: DEADLINE_EXCEEDED. */
+const tooLate = 4
+/** Numbers of gRPC: CANCELLED (of a connection that was lost), UNAVAILABLE, and too late. */
+const away = [1, 14, tooLate]
+const isAway = (error: unknown): boolean =>
+  error instanceof ServerAway || away.includes(grpcErrorIn(error)?.code ?? NaN)
 
 /** Milliseconds of one question for the result. */
 const questionTime = 5000
@@ -67,7 +68,7 @@ async function resultOf({ client, workflowId, isOver }: { client: Client; workfl
       const ask = () => client.workflow.getHandle(workflowId).result() as Promise<SearchResult>
       return await client.withDeadline(Date.now() + questionTime, ask)
     } catch (error) {
-      if (!is(error, tooLate) || isOver()) throw error
+      if (grpcErrorIn(error)?.code !== tooLate || isOver()) throw error
     }
 }
 

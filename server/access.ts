@@ -64,19 +64,27 @@ export async function openConnection(address: string, connectTimeout = 10_000): 
   }
 }
 
-/** Numbers of gRPC. */
-const [notFound, permissionDenied, unauthenticated] = [5, 7, 16]
+/** Number of gRPC. */
+const notFound = 5
+/** Numbers of gRPC: PERMISSION_DENIED, UNAUTHENTICATED. */
+const refusals: readonly number[] = [7, 16]
+
+/** In what words a server refused a request because of who asks; undefined when that is not what happened. */
+export function refusalIn(error: unknown): string | undefined {
+  const found = grpcErrorIn(error)
+  return found && refusals.includes(found.code) ? found.details : undefined
+}
 
 /** Why a server cannot be used. */
 export function unusable({ address, namespace, connection }: Access, error: unknown): Failure {
-  const refused = grpcErrorIn(error)
+  const refused = refusalIn(error)
   const failure = (message: string, remedy: string) => new Failure('NoServer', message, { remedy, cause: error })
-  if (refused?.code === permissionDenied || refused?.code === unauthenticated)
+  if (refused !== undefined)
     return failure(
-      `The Temporal server at ${address} refuses us: ${refused.details}`,
+      `The Temporal server at ${address} refuses us: ${refused}`,
       `Check the API key (TEMPORAL_API_KEY, or api_key in temporal.toml) and its rights in the namespace "${namespace}".`,
     )
-  if (refused?.code === notFound)
+  if (grpcErrorIn(error)?.code === notFound)
     return failure(
       `The Temporal server at ${address} has no namespace "${namespace}"`,
       'Create it, or name another: TEMPORAL_NAMESPACE, or namespace in temporal.toml.',

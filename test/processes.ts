@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findProcess } from '../server/processes.js'
@@ -21,6 +22,14 @@ export const serverOf = (stateHome: string): number | undefined =>
   findProcess(
     (command) => command.includes(`${join(stateHome, 'puzzleflow/server')}/`) && / --ui-port \d+/.test(command),
   )?.pid
+
+/** Ends a process that this one has started, and waits until it is gone. */
+export async function endChild(child: ChildProcess | undefined, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+  if (child?.exitCode !== null) return
+  const ended = new Promise((resolve) => child.once('exit', resolve))
+  child.kill(signal)
+  await ended
+}
 
 /** Ends a process as a crash does. One that is gone already is no matter. */
 export function kill(pid: number): void {

@@ -129,14 +129,17 @@ export class StageRun {
     const { found, unfinished } = sortOut(planned.groups)
     progress.total = planned.total
     this.forgetPace()
+    for (const { task, key } of found) this.count(task, { kind: 'done', key, reused: true, seconds: 0 })
     show()
-    for (const { task, key } of found) this.note(task, { kind: 'done', key, reused: true, seconds: 0 })
     this.groups = new Groups(unfinished, {
       node,
       request: { ...request, tasks: planned.tasks },
       pace: this.pace,
       onTrouble: (id, failure) => this.trouble(id, failure),
-      onResult: (task, result) => this.note(task, result),
+      onResult: (task, result) => {
+        this.count(task, result)
+        show()
+      },
       giveUp,
     })
     await this.groups.run()
@@ -154,8 +157,8 @@ export class StageRun {
     return gathered.outputs
   }
 
-  private note(task: TaskRef, result: TaskResult): void {
-    const { node, progress, show } = this.options
+  private count(task: TaskRef, result: TaskResult): void {
+    const { node, progress } = this.options
     this.results.set(task.index, result)
     progress.done++
     if (result.kind === 'done') {
@@ -172,7 +175,6 @@ export class StageRun {
           'TaskFailed',
         )
     }
-    show()
   }
 
   /** Waits for a person, as long as it takes; an answer that was given to the same question before still counts. */

@@ -84,8 +84,9 @@ export class Tasks {
 
   private wait(open: Open): void {
     const { waiting } = this
-    const after = waiting.findIndex(({ task }) => task.index > open.task.index)
-    waiting.splice(after < 0 ? waiting.length : after, 0, open)
+    // From the end, where all but those that were stopped belong.
+    const before = waiting.findLastIndex(({ task }) => task.index <= open.task.index)
+    waiting.splice(before + 1, 0, open)
   }
 
   /** Begins one task after the other as soon as it may, until all are over. */

@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { Connection } from '@temporalio/client'
 import Long from 'long'
 import { pause } from '../../server/processes.js'
+import { endChild } from '../processes.js'
 import { freePort } from '../../server/ports.js'
 import { ApiKeys, makeCertificates, type Certificates } from './certificates.js'
 import type { ServerPrograms } from './official-programs.js'
@@ -204,11 +205,7 @@ export class OfficialServer {
 
   /** Ends it as a power failure does. */
   async crash(): Promise<void> {
-    const { process } = this
-    if (process?.exitCode !== null) return
-    const ended = new Promise((resolve) => process.once('exit', resolve))
-    process.kill('SIGKILL')
-    await ended
+    await endChild(this.process)
   }
 
   async stop(): Promise<void> {

@@ -6,6 +6,7 @@ import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { freePort } from '../../server/ports.js'
 import { pause } from '../../server/processes.js'
+import { endChild } from '../processes.js'
 
 const run = promisify(execFile)
 const programs = ['initdb', 'postgres', 'psql', 'pg_dump'] as const
@@ -86,13 +87,8 @@ export class Postgres {
   }
 
   async stop(): Promise<void> {
-    const { process } = this
-    if (process?.exitCode === null) {
-      const ended = new Promise((resolve) => process.once('exit', resolve))
-      // At once, and without leaving shared memory behind.
-      process.kill('SIGQUIT')
-      await ended
-    }
+    // At once, and without leaving shared memory behind.
+    await endChild(this.process, 'SIGQUIT')
     rmSync(this.folder, { recursive: true, force: true })
   }
 }

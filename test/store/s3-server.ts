@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { lock } from 'proper-lockfile'
 import { freePort } from '../../server/ports.js'
 import { cacheDirectory } from '../../store/paths.js'
+import { endChild } from '../processes.js'
 
 const run = promisify(execFile)
 
@@ -114,11 +115,7 @@ export class S3Server {
 
   /** Ends it as a power failure does. */
   async crash(): Promise<void> {
-    const { process } = this
-    if (process?.exitCode !== null) return
-    const ended = new Promise((resolve) => process.once('exit', resolve))
-    process.kill('SIGKILL')
-    await ended
+    await endChild(this.process)
   }
 
   async stop(): Promise<void> {
