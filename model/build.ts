@@ -12,8 +12,9 @@ export interface LayerValues {
 }
 
 /** What a chunk of tokens needs beside the weights. */
-export type ChunkContext = Omit<BlockContext, 'facts' | 'past'> & {
+export type ChunkContext = Omit<BlockContext, 'facts' | 'past' | 'windowMasks'> & {
   readonly past?: { readonly attention?: Values; readonly ffn?: Values }
+  readonly windowMasks?: { readonly attention: Values; readonly ffn: Values }
 }
 
 /** A slot: x + block(norm(x)), or x itself where the block is empty. */
@@ -41,12 +42,17 @@ export function buildLayer(
   layer: number,
   blocks: Blocks,
   weights: LayerValues,
-  { past, ...context }: ChunkContext,
+  { past, windowMasks, ...context }: ChunkContext,
 ): { x: Value; state: { attention: Values; ffn: Values } } {
   const state: { attention: Values; ffn: Values } = { attention: {}, ffn: {} }
   for (const slot of ['attention', 'ffn'] as const) {
     const before = past?.[slot]
-    const slotContext = { facts: layerFacts(config, layer), ...context, ...(before ? { past: before } : {}) }
+    const slotContext = {
+      facts: layerFacts(config, layer),
+      ...context,
+      ...(before && { past: before }),
+      ...(windowMasks && { windowMasks: windowMasks[slot] }),
+    }
     const result = buildSlot(g, x, slot, blocks, config.blocks[layer]![slot], weights[slot], slotContext)
     x = result.x
     state[slot] = result.state

@@ -1,4 +1,5 @@
-import { Graph, type Tensor, type Value } from '../tensor/index.js'
+import type { StateShape } from '../plugins/api/index.js'
+import { Graph, type Dim, type Tensor, type Value } from '../tensor/index.js'
 import { buildLayer } from './build.js'
 import type { Model } from './checkpoint.js'
 import { stateShapes } from './state.js'
@@ -39,11 +40,15 @@ export function buildDecoding(
   const mask = hasPast ? g.input('mask', 'float32', ['capacity']) : undefined
   const states = stateShapes(model)
   const past: Record<string, Value> = {}
+  const inputs: Record<string, Value> = {}
+  const windowMasks: Record<string, Value> = {}
   if (hasPast)
     for (const { name, shape } of states) {
-      const dims =
-        shape.kind === 'per-token' ? [batch, shape.shape[0], 'capacity', shape.shape[1]] : [batch, ...shape.shape]
-      past[name] = g.input(`past.${name}`, 'float32', dims)
+      past[name] = g.input(`past.${name}`, 'float32', pastShape(batch, shape))
+      if (shape.kind !== 'window') continue
+      const input = `mask.window${shape.window}`
+      inputs[input] ??= g.input(input, 'float32', [length, `window${shape.window}`])
+      windowMasks[name] = inputs[input]
     }
 
   let x = g.gather(values.embedding!, ids, 0)
@@ -58,7 +63,7 @@ export function buildDecoding(
       length,
       rotary,
       wantState: true,
-      ...(mask && { past: slots(past, ''), mask }),
+      ...(mask && { past: slots(past, ''), windowMasks: slots(windowMasks, ''), mask }),
     })
     x = result.x
     for (const slot of ['attention', 'ffn'] as const)
@@ -77,6 +82,12 @@ export function buildDecoding(
   g.output('best', g.cast(g.argmax(logits, 1), 'int32'))
   if (wantLogits) g.output('logits', logits)
   return g
+}
+
+/** Shape of a state before a chunk; the slots of rows are known at run time only. */
+export function pastShape(batch: number, { kind, shape, ...rest }: StateShape): Dim[] {
+  if (kind === 'per-sequence') return [batch, ...shape]
+  return [batch, shape[0]!, 'window' in rest ? `window${rest.window}` : 'capacity', shape[1]!]
 }
 
 /** The entries whose names begin with a prefix, without it. */

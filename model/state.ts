@@ -6,11 +6,13 @@ import { layerFacts } from './config.js'
 /** Slots by which the buffers of per-token state grow. */
 const growth = 32
 
-/** State that grows by a row a token, as it lies in the memory of all such state. */
+/** State with rows of tokens, as it lies in the memory of all such state. */
 interface Rows {
   /** Rows of a token: batch * heads. */
   readonly count: number
   readonly dim: number
+  /** Tokens kept: the newest take the places of the oldest. Infinity: all. */
+  readonly window: number
   /** Where [count, capacity, dim] begins. */
   start: number
 }
@@ -34,6 +36,7 @@ export class DecodingState {
   capacity = 0
   private readonly inputs: Record<string, Tensor> = {}
   private readonly states: readonly State[]
+  private readonly windows: ReadonlySet<number>
   private mask = new Float32Array(0)
   private memory = new Float32Array(0)
 
@@ -42,10 +45,14 @@ export class DecodingState {
     private readonly batch: number,
   ) {
     this.states = stateShapes(model).map(({ name, shape }) => {
+      const window = shape.kind === 'window' ? shape.window : Infinity
       const rows =
-        shape.kind === 'per-token' ? { count: batch * shape.shape[0], dim: shape.shape[1], start: 0 } : undefined
+        shape.kind === 'per-sequence'
+          ? undefined
+          : { count: batch * shape.shape[0], dim: shape.shape[1], window, start: 0 }
       return { name, shape, size: batch * shape.shape.reduce((n, d) => n * d, 1), rows }
     })
+    this.windows = new Set(this.states.flatMap(({ rows }) => (rows && rows.window < Infinity ? [rows.window] : [])))
   }
 
   /** Forgets all tokens. */
@@ -54,7 +61,8 @@ export class DecodingState {
     this.capacity = 0
   }
 
-  /** The state as inputs `past.NAME`, and the additive mask over its slots as `mask`. */
+  /** The state as inputs `past.NAME`, and the additive masks over its slots for the next token: `mask`, and of windows
+   *  `mask.window63`. */
   feeds(): Readonly<Record<string, Tensor>> {
     return this.inputs
   }
@@ -79,17 +87,27 @@ export class DecodingState {
     }
     this.mask.fill(0, this.position, this.position + length)
     this.position += length
+    for (const window of this.windows)
+      this.inputs[`mask.window${window}`] = {
+        dtype: 'float32',
+        dims: [1, Math.min(window, this.capacity)],
+        data: windowMask(this.position, 1, window, this.capacity),
+      }
   }
 
   /** New rows [batch, heads, length, dim] behind those that are there. */
-  private write(data: Float32Array, { count, dim, start }: Rows, length: number): void {
+  private write(data: Float32Array, { count, dim, window, start }: Rows, length: number): void {
     const { memory, capacity, position } = this
-    let from = 0
+    const slots = Math.min(window, capacity)
     for (let row = 0; row < count; row++) {
-      const first = start + (row * capacity + position) * dim
-      const end = first + length * dim
-      // Rows of one token are too short for a call of `set` each: this takes half the time.
-      for (let i = first; i < end; i++, from++) memory[i] = data[from]!
+      // Of more tokens than there are slots the last stay.
+      for (let t = Math.max(0, length - slots); t < length; t++) {
+        const slot = window < Infinity ? (position + t) % window : position + t
+        const first = start + (row * slots + slot) * dim
+        let from = (row * length + t) * dim
+        // Rows of one token are too short for a call of `set` each: this takes half the time.
+        for (let i = first; i < first + dim; i++, from++) memory[i] = data[from]!
+      }
     }
   }
 
@@ -100,7 +118,7 @@ export class DecodingState {
     this.mask = new Float32Array(this.capacity).fill(-1e9, this.position)
     this.inputs.mask = { dtype: 'float32', dims: [this.capacity], data: this.mask }
     const growing = this.states.flatMap(({ name, shape, rows }) => (rows ? [{ name, shape, rows }] : []))
-    const size = growing.reduce((n, { rows }) => n + rows.count * rows.dim, 0) * this.capacity
+    const size = growing.reduce((n, { rows }) => n + rows.count * rows.dim * Math.min(rows.window, this.capacity), 0)
     const from = this.memory
     // One memory for all: the system can give it large pages, which writing a row here and there gains from.
     if (from.length < size) this.memory = new Float32Array(size)
@@ -108,22 +126,40 @@ export class DecodingState {
     let next = size
     // From the last row to the first: each moves to a higher place, maybe of the same memory.
     for (const { name, shape, rows } of growing.reverse()) {
-      const { count, dim, start } = rows
-      next -= count * dim * this.capacity
+      const { count, dim, window, start } = rows
+      const [old, slots] = [Math.min(window, before), Math.min(window, this.capacity)]
+      next -= count * dim * slots
       rows.start = next
+      const [used, coming] = [Math.min(this.position, old), Math.min(tokens, slots)]
       for (let row = count - 1; row >= 0; row--) {
-        const [source, target] = [start + row * before * dim, next + row * this.capacity * dim]
-        to.set(from.subarray(source, source + this.position * dim), target)
+        const [source, target] = [start + row * old * dim, next + row * slots * dim]
+        to.set(from.subarray(source, source + used * dim), target)
         // A slot that is masked out counts 0 times what is in it, which must be finite.
-        to.fill(0, target + tokens * dim, target + this.capacity * dim)
+        to.fill(0, target + coming * dim, target + slots * dim)
       }
       this.inputs[`past.${name}`] = {
         dtype: 'float32',
-        dims: [this.batch, shape.shape[0], this.capacity, dim],
-        data: to.subarray(next, next + count * dim * this.capacity),
+        dims: [this.batch, shape.shape[0]!, slots, dim],
+        data: to.subarray(next, next + count * dim * slots),
       }
     }
   }
+}
+
+/**
+ * Which slots of a window tokens position .. position+length-1 may look at: those with a token at most `window` before
+ * them. Token p lies in slot p % window.
+ * @returns additive mask [length, min(window, capacity)]
+ */
+export function windowMask(position: number, length: number, window: number, capacity: number): Float32Array {
+  const slots = Math.min(window, capacity)
+  const mask = new Float32Array(length * slots).fill(-1e9)
+  for (let slot = 0; slot < Math.min(slots, position); slot++) {
+    // The newest token before the chunk that lies there.
+    const token = position - 1 - ((position - 1 - slot) % window)
+    for (let i = 0; i < length && position + i - token <= window; i++) mask[i * slots + slot] = 0
+  }
+  return mask
 }
 
 /** States of all slots, named `3.attention.k`. */

@@ -3,17 +3,20 @@ import type { Graph } from './graph.js'
 import { adamWDefaults, learningRate, type AdamWOptions } from './schedule.js'
 import type { Tensor } from './types.js'
 
-/** Learning rates and bias corrections of `count` steps after `done`, [count, 3] float32. */
+/** Of `count` steps after `done`: learning rates, bias corrections, decay, and whether waiting parameters learn, [count, 4]
+ *  float32. */
 export function optimiserFeeds(options: AdamWOptions, done: number, count: number): { rates: Tensor } {
   const { beta1, beta2, epsilon, weightDecay } = { ...adamWDefaults, ...options }
-  const data = new Float32Array(count * 3)
+  const columns = 4
+  const data = new Float32Array(count * columns)
   for (let i = 0; i < count; i++) {
     const rate = learningRate(options, done + i)
     const first = 1 - beta1 ** (done + i + 1)
     const second = Math.sqrt(1 - beta2 ** (done + i + 1))
-    data.set([(rate * second) / first, epsilon * second, 1 - rate * weightDecay], i * 3)
+    const learns = done + i < (options.waiting?.steps ?? 0) ? 0 : 1
+    data.set([(rate * second) / first, epsilon * second, 1 - rate * weightDecay, learns], i * columns)
   }
-  return { rates: { dtype: 'float32', dims: [count, 3], data } }
+  return { rates: { dtype: 'float32', dims: [count, columns], data } }
 }
 
 /**
@@ -28,26 +31,33 @@ export function adamW(
     readonly first: readonly Value[]
     readonly second: readonly Value[]
     readonly gradients: readonly Value[]
-    /** A row of `optimiserFeeds`, [3]. */
+    /** Of every parameter: whether it waits. */
+    readonly waiting: readonly boolean[]
+    /** A row of `optimiserFeeds`, [4]. */
     readonly rates: Value
     readonly options: AdamWOptions
   },
 ): { parameters: Value[]; first: Value[]; second: Value[]; norm: Value } {
   const { beta1, beta2, clipNorm } = { ...adamWDefaults, ...state.options }
-  const [rate, epsilon, keep] = [0, 1, 2].map((i) => g.reshape(g.slice(state.rates, 0, i, i + 1), []))
+  const column = (i: number) => g.reshape(g.slice(state.rates, 0, i, i + 1), [])
+  const [rate, epsilon, keep] = [column(0), column(1), column(2)]
   const number = (n: number) => g.scalar(n, 'float32')
-  const squares = state.gradients.map((d) => g.sumOfSquares(d))
+  const anyWaits = state.waiting.includes(true)
+  const learns = anyWaits ? column(3) : undefined
+  const gradients = state.gradients.map((d, i) => (state.waiting[i] ? g.mul(d, learns!) : d))
+  // 1 while it waits.
+  const keepWaiting = learns && g.add(g.mul(keep, learns), g.sub(number(1), learns))
+  const squares = gradients.map((d) => g.sumOfSquares(d))
   const norm = g.sqrt(squares.reduce((a, b) => g.add(a, b)))
   const scale = g.div(number(clipNorm), g.maximum(norm, number(clipNorm)))
   const firstScale = g.mul(scale, number(1 - beta1))
   const secondScale = g.mul(g.mul(scale, scale), number(1 - beta2))
-  const first = state.first.map((m, i) => g.add(g.mul(m, number(beta1)), g.mul(state.gradients[i]!, firstScale)))
-  const second = state.second.map((v, i) =>
-    g.add(g.mul(v, number(beta2)), g.mul(g.square(state.gradients[i]!), secondScale)),
-  )
+  const first = state.first.map((m, i) => g.add(g.mul(m, number(beta1)), g.mul(gradients[i]!, firstScale)))
+  const second = state.second.map((v, i) => g.add(g.mul(v, number(beta2)), g.mul(g.square(gradients[i]!), secondScale)))
   const parameters = state.parameters.map((p, i) => {
-    const change = g.mul(g.div(first[i]!, g.add(g.sqrt(second[i]!), epsilon!)), rate!)
-    return g.sub(p.shape.length > 1 ? g.mul(p, keep!) : p, change)
+    const change = g.mul(g.div(first[i]!, g.add(g.sqrt(second[i]!), epsilon)), rate)
+    const kept = state.waiting[i] ? keepWaiting! : keep
+    return g.sub(p.shape.length > 1 ? g.mul(p, kept) : p, change)
   })
   return { parameters, first, second, norm }
 }

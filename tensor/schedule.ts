@@ -22,6 +22,8 @@ export interface AdamWOptions {
   readonly schedule?: 'cosine' | 'constant-linear'
   /** For 'constant-linear': the part of all steps before the decay begins. Default 0.5. */
   readonly constantFraction?: number
+  /** Parameters that stay as they are, without gradient and decay, for the first steps. */
+  readonly waiting?: { readonly parameters: readonly string[]; readonly steps: number }
 }
 
 export const adamWDefaults = {

@@ -157,7 +157,7 @@ function buildTrainingGraph(options: TrainerOptions): { bytes: Uint8Array; metri
   )
   const frozen = mapValues(options.frozen ?? {}, (t, name) => g.input(`f:${name}`, t.dtype, t.dims))
   const batches = mapValues(options.batch, (b, name) => g.input(`b:${name}`, b.dtype, ['steps', ...b.shape]))
-  const rates = g.input('rates', 'float32', ['steps', 3])
+  const rates = g.input('rates', 'float32', ['steps', 4])
   const count = g.input('count', 'int64', [])
   let metricNames: string[] = []
   const { carried, outputs } = g.loop(count, state, (step, values) => {
@@ -172,6 +172,7 @@ function buildTrainingGraph(options: TrainerOptions): { bytes: Uint8Array; metri
       first: third(1),
       second: third(2),
       gradients: gradients(loss, third(0)),
+      waiting: names.map((name) => options.optimiser.waiting?.parameters.includes(name) ?? false),
       rates: g.gather(rates, step, 0),
       options: options.optimiser,
     })

@@ -31,12 +31,34 @@ export type Weights = Readonly<Record<string, Weight>>
 export interface LayerStatistics {
   /** Mean over tokens of |activation_i| * ||W_down[i, :]||, one per FFN channel, [intermediate] (Puzzle, appendix A). */
   readonly channelContribution?: Float32Array
+  /** Present for block types that say `sampleTokens`. */
+  readonly sample?: Sample
+}
+
+/** Calibration text as it enters the block's place in the parent: whole sequences. */
+export interface Sample {
+  readonly sequences: number
+  readonly length: number
+  /** Normalised hidden states, [sequences * length, hidden]. */
+  readonly x: Float32Array
+  /** 1 for tokens, 0 for padding, [sequences * length]. */
+  readonly mask: Float32Array
+  /** Rotary tables of positions 0 .. length-1, [length, headDim]. */
+  readonly rotary: { readonly cos: Float32Array; readonly sin: Float32Array }
 }
 
 /** State a block carries from chunk to chunk while decoding. */
 export type StateShape =
   /** Grows by a row a token: past [batch, heads, capacity, dim]; `forward` returns the new rows [batch, heads, length, dim]. */
   | { readonly name: string; readonly kind: 'per-token'; readonly shape: readonly [heads: number, dim: number] }
+  /** The last `window` tokens, at most: past [batch, heads, slots, dim] in no order, which `windowMasks` tells about;
+   *  `forward` returns the new rows [batch, heads, length, dim]. */
+  | {
+      readonly name: string
+      readonly kind: 'window'
+      readonly shape: readonly [heads: number, dim: number]
+      readonly window: number
+    }
   /** Fixed size: past [batch, ...shape]; `forward` returns the whole new state. */
   | { readonly name: string; readonly kind: 'per-sequence'; readonly shape: readonly number[] }
 
@@ -52,6 +74,9 @@ export interface BlockContext {
   readonly past?: Readonly<Record<string, Value>>
   /** Additive mask over the slots of per-token state, [capacity] float32: 0 valid, -1e9 not. Present with `past`. */
   readonly mask?: Value
+  /** Of every state of kind `window` by its name: additive mask over its slots for each token of the chunk, [length, slots]
+   *  float32: 0 for a token at most `window` before it, -1e9 for others. Present with `past`. */
+  readonly windowMasks?: Readonly<Record<string, Value>>
   /** Whether the new state is wanted. */
   readonly wantState: boolean
 }
@@ -76,18 +101,37 @@ export interface BlockType<P extends JsonObject = JsonObject> {
   /** JSON Schema of what a spec may write beside `block:`. */
   readonly parameters: object
   /** Variants that an entry of the spec's `space` stands for at this layer. Throws a `Failure` for a value the parent cannot have. */
-  variants(facts: LayerFacts, entry: JsonObject): readonly P[]
+  variants(facts: LayerFacts, entry: JsonObject): Iterable<P>
   /** Short name of a variant, unique within the slot: `grouped-query-2`, `swiglu-256`, `linear`, `no-op`. */
   id(params: P): string
   /** Weights by name without `norm`; {} when there are none. */
   shapes(facts: LayerFacts, params: P): Readonly<Record<string, readonly number[]>>
   /** Training-free initial weights from the parent's (both without `norm`). */
-  initialise(parent: Weights, facts: LayerFacts, params: P, statistics: LayerStatistics): Weights
+  initialise(parent: Weights, facts: LayerFacts, params: P, statistics: LayerStatistics): Weights | Promise<Weights>
+  /** Tokens of calibration text that `initialise` wants to see as `statistics.sample`, rounded up to whole sequences.
+   *  Default: none. */
+  readonly sampleTokens?: number
+  /** Names of weights that learn alone in the first half of distillation; the others begin behind it. */
+  learnsFirst?(params: P): readonly string[]
   /** The maths. x: [batch * length, hidden], normalised. A chunk of any length, from the incoming state. */
   forward(g: Graph, x: Value, weights: Readonly<Record<string, Value>>, params: P, context: BlockContext): BlockResult
   state?(facts: LayerFacts, params: P): readonly StateShape[]
   /** True when the sub-block contributes nothing: norm, forward and residual addition are left out. */
   readonly empty?: boolean
+  /** For people: `plugins ls` and docs/blocks.md show it. */
+  readonly about?: About
+}
+
+/** What people should know of a block type, each a sentence or two. */
+export interface About {
+  /** What it computes. */
+  readonly summary: string
+  /** Where its weights come from. */
+  readonly initialisation?: string
+  /** Paper and equation. */
+  readonly source?: string
+  /** When it pays, and when it does not. */
+  readonly pays?: string
 }
 
 /** A block type with its parameters, as configurations and plans write it. */

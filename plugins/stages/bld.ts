@@ -1,5 +1,5 @@
 import { buildSlot, Forward, layerFacts, replaceBlocks, rotaryConstants, type Model } from '../../model/index.js'
-import { Trainer, type Tensor, type Value } from '../../tensor/index.js'
+import { Trainer, type AdamWOptions, type Tensor, type Value } from '../../tensor/index.js'
 import type { BlockChoice, JsonObject, Slot, TaskContext, Weights } from '../api/index.js'
 import { chunksOf, HiddenStates, readSequences, SquaredError } from './sequences.js'
 
@@ -89,6 +89,7 @@ export async function learner(
     optimiser: {
       learningRate,
       weightDecay,
+      ...waiting(model, lesson, initial),
       totalSteps: steps,
       warmupSteps: Math.min(20, Math.ceil(steps / 10)),
       finalFraction: 0.05,
@@ -96,6 +97,20 @@ export async function learner(
     stepsPerCall: 8,
     threads,
   })
+}
+
+/** Weights of a slot that wait until those that learn first have learned alone. */
+function waiting(
+  { blocks }: Model,
+  { train, steps }: Lesson,
+  initial: Readonly<Record<string, Weights>>,
+): Pick<AdamWOptions, 'waiting'> {
+  const parameters = train.flatMap(({ slot, block, params }) => {
+    const first = blocks.get(slot, block).learnsFirst?.(params) ?? []
+    const names = Object.keys(initial[slot]!)
+    return first.length === 0 ? [] : names.filter((name) => !first.includes(name)).map((name) => `${slot}.${name}`)
+  })
+  return parameters.length === 0 ? {} : { waiting: { parameters, steps: Math.floor(steps / 2) } }
 }
 
 const ofSlot = (slot: Slot, values: Readonly<Record<string, Value>>): Record<string, Value> =>

@@ -68,7 +68,12 @@ export function sizes(
 ): { parameters: number; memoryBytes: number } {
   const parameters = Object.values(modelShapes(model.config, model.blocks)).reduce((n, shape) => n + elements(shape), 0)
   const state = stateShapes(model).reduce((n, { shape }) => {
-    const rows = shape.kind === 'per-token' ? prefill + generate : 1
+    const tokens = prefill + generate
+    const rows = {
+      'per-token': tokens,
+      'per-sequence': 1,
+      window: Math.min('window' in shape ? shape.window : 0, tokens),
+    }[shape.kind]
     return n + elements(shape.shape) * rows * batch
   }, 0)
   return { parameters, memoryBytes: 4 * (parameters + state) }

@@ -4,7 +4,7 @@ import { elements, writeTensors, type Tensor } from '../../tensor/index.js'
 import type { ArtifactRef, FanOutStage, JsonObject, Weights } from '../api/index.js'
 import { heldOutError, learner, type Lesson } from './bld.js'
 import { allVariants, coupledParameter, lessons, type DistillParams } from './distill-plan.js'
-import { initialWeights } from './initial.js'
+import { initialWeights, sampleInputs, samplesFor } from './initial.js'
 import { entryId, layerName, ownVariant, type LibraryEntry } from './library.js'
 import { shuffled } from './random.js'
 import { blocksOf, HiddenStates, openParent, readSequences } from './sequences.js'
@@ -71,6 +71,7 @@ export const distill: FanOutStage<DistillParams> = {
           validateTarget: files[`validate-${target}`]!,
           validateTokens: files['validate-tokens']!,
           statistics: files.statistics!,
+          ...samplesFor(model, layer, train, files),
         },
         blocks: [...blocksOf(model), ...train.map(({ slot, block }) => ({ slot, name: block }))],
       }
@@ -90,7 +91,7 @@ export const distill: FanOutStage<DistillParams> = {
         layer,
         slot,
         { block, params, parent: variant === ownVariant(model, layer, slot) },
-        task.inputs.statistics!,
+        { statistics: task.inputs.statistics!, ...sampleInputs(task.inputs, slot, 'tokens') },
       )
     const [inputs, targets] = await Promise.all(
       ['input', 'target'].map(async (name) => HiddenStates.read(await context.open(task.inputs[name]!))),

@@ -1,6 +1,45 @@
-import { layerFacts, type Model } from '../../model/index.js'
-import type { ArtifactRef, Environment, Slot, Weights } from '../api/index.js'
+import { layerFacts, rotaryTables, type Model } from '../../model/index.js'
+import type { ArtifactRef, Environment, LayerStatistics, Sample, Slot, Weights } from '../api/index.js'
 import { layerName, readJson, type Variant } from './library.js'
+import { HiddenStates, readSequences } from './sequences.js'
+
+/** What `capture` left that initial weights are made from. */
+export interface InitialInputs {
+  readonly statistics: ArtifactRef
+  /** Calibration text as it enters each slot (before its norm), for block types with `sampleTokens`. */
+  readonly sample?: { readonly states: ArtifactRef; readonly tokens: ArtifactRef }
+}
+
+type Files = Readonly<Record<string, ArtifactRef>>
+
+/**
+ * Inputs of a task in which block types of slots are initialised that look at a sample: what entered each in the parent,
+ * as `sample-SLOT`, and the text, under a name of the caller's (none: the task has it already).
+ * @param files  of `capture`
+ */
+export function samplesFor(
+  model: Model,
+  layer: number,
+  wanted: readonly { readonly slot: Slot; readonly block: string }[],
+  files: Files,
+  text?: string,
+): Files {
+  const sampled = wanted.filter(({ slot, block }) => model.blocks.get(slot, block).sampleTokens)
+  if (sampled.length === 0) return {}
+  const states = { attention: 'hidden', ffn: 'mid' }
+  return {
+    ...Object.fromEntries(
+      sampled.map(({ slot }) => [`sample-${slot}`, files[`${states[slot]}${layerName(layer).slice(5)}`]!]),
+    ),
+    ...(text !== undefined && { [text]: files.tokens! }),
+  }
+}
+
+/** The sample of a slot among a task's inputs, as `samplesFor` put it there. */
+export function sampleInputs(inputs: Files, slot: Slot, text: string): Pick<InitialInputs, 'sample'> {
+  const states = inputs[`sample-${slot}`]
+  return states ? { sample: { states, tokens: inputs[text]! } } : {}
+}
 
 /** Training-free weights of a variant, `norm` included, from the parent's and the statistics that `capture` left. */
 export async function initialWeights(
@@ -9,14 +48,46 @@ export async function initialWeights(
   layer: number,
   slot: Slot,
   variant: Pick<Variant, 'block' | 'params'> & { readonly parent: boolean },
-  statistics: ArtifactRef,
+  inputs: InitialInputs,
 ): Promise<Weights> {
   const type = model.blocks.get(slot, variant.block)
   if (type.empty) return {}
   const parent = await model.weights(layer, slot)
   if (variant.parent) return parent
-  const contribution = (await readJson<Record<string, number[]>>(context, statistics))[layerName(layer)]
+  const contribution = (await readJson<Record<string, number[]>>(context, inputs.statistics))[layerName(layer)]
   const { norm, ...own } = parent
-  const known = contribution?.length ? { channelContribution: Float32Array.from(contribution) } : {}
-  return { norm: norm!, ...type.initialise(own, layerFacts(model.config, layer), variant.params, known) }
+  const statistics: LayerStatistics = {
+    ...(contribution?.length && { channelContribution: Float32Array.from(contribution) }),
+    ...(type.sampleTokens &&
+      inputs.sample && { sample: await readSample(context, model, norm!.data, type.sampleTokens, inputs.sample) }),
+  }
+  return { norm: norm!, ...(await type.initialise(own, layerFacts(model.config, layer), variant.params, statistics)) }
+}
+
+/** The first sequences, as many as hold the tokens asked for. */
+async function readSample(
+  context: Pick<Environment, 'open'>,
+  { config }: Model,
+  norm: Float32Array,
+  tokens: number,
+  { states, tokens: text }: NonNullable<InitialInputs['sample']>,
+): Promise<Sample> {
+  const all = await readSequences(context, text)
+  const { length } = all
+  const sequences = Math.min(all.count, Math.ceil(tokens / length))
+  const x = (await HiddenStates.read(await context.open(states))).rows(0, sequences * length)
+  normalise(x, norm, config.normEps)
+  const { cos, sin } = rotaryTables(config.rotary, config.headDim, 0, length)
+  return { sequences, length, x, mask: all.mask.slice(0, sequences * length), rotary: { cos, sin } }
+}
+
+/** RMSNorm of rows, in place. */
+function normalise(x: Float32Array, weight: Float32Array, eps: number): void {
+  const size = weight.length
+  for (let start = 0; start < x.length; start += size) {
+    let power = 0
+    for (let i = 0; i < size; i++) power += x[start + i]! ** 2
+    const scale = 1 / Math.sqrt(power / size + eps)
+    for (let i = 0; i < size; i++) x[start + i]! *= scale * weight[i]!
+  }
 }

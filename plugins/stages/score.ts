@@ -1,6 +1,6 @@
 import type { Comparison } from '../../model/index.js'
 import { Failure, type FanOutStage, type JsonObject, type Slot, type TaskPlan } from '../api/index.js'
-import { initialWeights } from './initial.js'
+import { initialWeights, sampleInputs, samplesFor } from './initial.js'
 import { asTask, fillingWeights, layerName, ownVariant, readLibrary, type Filling } from './library.js'
 import { pairsOf } from './score-plan.js'
 import { Scorer } from './scorer.js'
@@ -99,7 +99,10 @@ export const score: FanOutStage<ScoreParams> = {
               input: states(layer),
               final: states(layers),
               tokens: files['validate-tokens']!,
-              ...(before ? { statistics: files.statistics! } : {}),
+              ...(before && {
+                statistics: files.statistics!,
+                ...samplesFor(model, layer, [{ slot, block: { attention, ffn }[slot].block }], files, 'sampleText'),
+              }),
             },
             blocks: [
               ...blocksOf(model),
@@ -131,7 +134,7 @@ export const score: FanOutStage<ScoreParams> = {
         layer,
         slot,
         { ...own[slot], parent: false },
-        inputs.statistics!,
+        { statistics: inputs.statistics!, ...sampleInputs(inputs, slot, 'sampleText') },
       )
       before = await scorer.measure(own, { ...weights, [slot]: initial })
     }

@@ -31,22 +31,22 @@ const variants = [
 const parentAttention = (facts: LayerFacts) => weightsOf(groupedQuery.shapes(facts, { kvHeads: facts.kvHeads }))
 const parentFfn = (facts: LayerFacts) => weightsOf(swiglu.shapes(facts, { width: facts.intermediate }))
 
-test.each(variants)('weights have the names and shapes that the block type declares, $bias', ({ facts }) => {
+test.each(variants)('weights have the names and shapes that the block type declares, $bias', async ({ facts }) => {
   const parents = { attention: parentAttention(facts), ffn: parentFfn(facts) }
   const choices = { 'grouped-query': { kvHeads: 2 }, swiglu: { width: 9 } } as Record<string, Record<string, number>>
   for (const type of builtInBlocks) {
     const params = choices[type.name] ?? {}
-    const found = Object.entries(type.initialise(parents[type.slot], facts, params, {}))
+    const found = Object.entries(await type.initialise(parents[type.slot], facts, params, {}))
     expect(Object.fromEntries(found.map(([name, { shape }]) => [name, shape]))).toEqual(type.shapes(facts, params))
     for (const [, { shape, data }] of found) expect(data.length).toBe(shape.reduce((n, d) => n * d, 1))
   }
 })
 
-test.each([2, 1])('%i KV heads are the means of the parent heads that they replace', (kvHeads) => {
+test.each([2, 1])('%i KV heads are the means of the parent heads that they replace', async (kvHeads) => {
   const facts = { ...wide, attentionBias: true }
   const { headDim } = facts
   const parent = parentAttention(facts)
-  const child = groupedQuery.initialise(parent, facts, { kvHeads }, {})
+  const child = await groupedQuery.initialise(parent, facts, { kvHeads }, {})
   const group = facts.kvHeads / kvHeads
   for (const name of ['k', 'v', 'k.bias', 'v.bias']) {
     const before = rows(Float64Array.from(parent[name]!.data), facts.kvHeads * headDim)
@@ -61,54 +61,57 @@ test.each([2, 1])('%i KV heads are the means of the parent heads that they repla
   for (const name of ['q', 'o', 'q.bias', 'o.bias']) expect(child[name]).toEqual(parent[name])
 })
 
-test('heads that were equal already are not changed by pooling: neither is the output', () => {
+test('heads that were equal already are not changed by pooling: neither is the output', async () => {
   const single = weightsOf(groupedQuery.shapes(wide, { kvHeads: 1 }))
   const repeat = ({ data }: Weight): Weight => {
     const own = rows(Float64Array.from(data), wide.headDim).flatMap((row) => Array<number[]>(wide.kvHeads).fill(row))
     return { shape: [wide.hidden, wide.kvHeads * wide.headDim], data: Float32Array.from(own.flat()) }
   }
   const parent = { ...single, k: repeat(single.k!), v: repeat(single.v!) }
-  const child = groupedQuery.initialise(parent, wide, { kvHeads: 1 }, {})
+  const child = await groupedQuery.initialise(parent, wide, { kvHeads: 1 }, {})
   expect(child).toEqual(single)
   const x = rows(numbers(4 * wide.hidden, 3), wide.hidden)
   expect(attention(x, matrices(child), 1, wide, true)).toEqual(attention(x, matrices(parent), wide.kvHeads, wide, true))
 })
 
-test('a linear attention is W_V W_O', () => {
+test('a linear attention is W_V W_O', async () => {
   const facts = { ...wide, hidden: 2, heads: 2, kvHeads: 2, headDim: 2 }
   const parent = {
     v: { shape: [2, 4], data: Float32Array.of(1, 2, 0, 1, 3, 0, 1, 1) },
     o: { shape: [4, 2], data: Float32Array.of(1, 0, 0, 2, 1, 1, 5, 0) },
   }
-  expect(linearAttention.initialise(parent, facts, {}, {})).toEqual({
+  expect(await linearAttention.initialise(parent, facts, {}, {})).toEqual({
     weight: { shape: [2, 2], data: Float32Array.of(6, 4, 9, 1) },
   })
 })
 
-test('a linear FFN is W_up W_down', () => {
+test('a linear FFN is W_up W_down', async () => {
   const parent = {
     gate: { shape: [2, 3], data: new Float32Array(6).fill(9) },
     up: { shape: [2, 3], data: Float32Array.of(1, 2, 0, 0, 1, 3) },
     down: { shape: [3, 2], data: Float32Array.of(1, 1, 2, 0, 0, 4) },
   }
-  expect(linearFfn.initialise(parent, { ...wide, hidden: 2, intermediate: 3 }, {}, {})).toEqual({
+  expect(await linearFfn.initialise(parent, { ...wide, hidden: 2, intermediate: 3 }, {}, {})).toEqual({
     weight: { shape: [2, 2], data: Float32Array.of(5, 1, 2, 12) },
   })
 })
 
-test.each(variants)('a linear attention is what the parent does with a token on its own, $bias', ({ facts: own }) => {
-  for (const kvHeads of [4, 2, 1]) {
-    const facts = { ...own, kvHeads }
-    const parent = parentAttention(facts)
-    const child = linearAttention.initialise(parent, facts, {}, {})
-    const x = [Array.from(numbers(facts.hidden, 7), rounded)]
-    expect(matrix(x, matrices(child))).toEqual(attention(x, matrices(parent), kvHeads, facts, true))
-  }
-})
+test.each(variants)(
+  'a linear attention is what the parent does with a token on its own, $bias',
+  async ({ facts: own }) => {
+    for (const kvHeads of [4, 2, 1]) {
+      const facts = { ...own, kvHeads }
+      const parent = parentAttention(facts)
+      const child = await linearAttention.initialise(parent, facts, {}, {})
+      const x = [Array.from(numbers(facts.hidden, 7), rounded)]
+      expect(matrix(x, matrices(child))).toEqual(attention(x, matrices(parent), kvHeads, facts, true))
+    }
+  },
+)
 
-test.each(variants)('a linear FFN is what the parent does where its gate is open, $bias', ({ facts }) => {
+test.each(variants)('a linear FFN is what the parent does where its gate is open, $bias', async ({ facts }) => {
   const parent = parentFfn(facts)
-  const child = linearFfn.initialise(parent, facts, {}, {})
+  const child = await linearFfn.initialise(parent, facts, {}, {})
   const x = rows(numbers(3 * facts.hidden, 8).map(rounded), facts.hidden)
   const { up, down, 'up.bias': upBias, 'down.bias': downBias } = matrices(parent)
   const step = (input: number[][], weight: Matrices[string], bias: Matrices[string] | undefined) =>
@@ -116,11 +119,11 @@ test.each(variants)('a linear FFN is what the parent does where its gate is open
   expect(matrix(x, matrices(child))).toEqual(step(step(x, up!, upBias), down!, downBias))
 })
 
-test('a narrower swiglu keeps exactly the channels that contribute most, in their order', () => {
+test('a narrower swiglu keeps exactly the channels that contribute most, in their order', async () => {
   const facts = { ...wide, mlpBias: true }
   const parent = parentFfn(facts)
   const channelContribution = Float32Array.from(numbers(facts.intermediate, 4), Math.abs)
-  const child = swiglu.initialise(parent, facts, { width: 5 }, { channelContribution })
+  const child = await swiglu.initialise(parent, facts, { width: 5 }, { channelContribution })
   const largest = [...channelContribution].sort((a, b) => b - a).slice(0, 5)
   const kept = [...channelContribution.keys()].filter((i) => largest.includes(channelContribution[i]!))
   const [before, after] = [matrices(parent), matrices(child)]
@@ -130,27 +133,27 @@ test('a narrower swiglu keeps exactly the channels that contribute most, in thei
   expect(child['down.bias']).toEqual(parent['down.bias'])
 })
 
-test('of channels that contribute the same the first are kept', () => {
+test('of channels that contribute the same the first are kept', async () => {
   const parent = parentFfn(wide)
   const channelContribution = new Float32Array(wide.intermediate).fill(1)
-  const child = swiglu.initialise(parent, wide, { width: 3 }, { channelContribution })
+  const child = await swiglu.initialise(parent, wide, { width: 3 }, { channelContribution })
   expect(matrices(child).down).toEqual(matrices(parent).down!.slice(0, 3))
 })
 
-test('without statistics the channels with the largest rows of W_down are kept', () => {
+test('without statistics the channels with the largest rows of W_down are kept', async () => {
   const parent = {
     gate: whole([2, 3], 1),
     up: whole([2, 3], 2),
     down: { shape: [3, 2], data: Float32Array.of(3, 0, 1, 1, 0, -4) },
   }
-  const child = swiglu.initialise(parent, { ...wide, hidden: 2, intermediate: 3 }, { width: 2 }, {})
+  const child = await swiglu.initialise(parent, { ...wide, hidden: 2, intermediate: 3 }, { width: 2 }, {})
   expect(child.down).toEqual({ shape: [2, 2], data: Float32Array.of(3, 0, 0, -4) })
 })
 
-test.each(variants)('a swiglu as wide as the parent has its weights and output, $bias', ({ facts }) => {
+test.each(variants)('a swiglu as wide as the parent has its weights and output, $bias', async ({ facts }) => {
   const parent = parentFfn(facts)
   const channelContribution = Float32Array.from(numbers(facts.intermediate, 4))
-  const child = swiglu.initialise(parent, facts, { width: facts.intermediate }, { channelContribution })
+  const child = await swiglu.initialise(parent, facts, { width: facts.intermediate }, { channelContribution })
   expect(child).toEqual(parent)
   const x = rows(numbers(3 * facts.hidden, 8), facts.hidden)
   expect(gatedFfn(x, matrices(child))).toEqual(gatedFfn(x, matrices(parent)))

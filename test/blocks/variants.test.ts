@@ -8,9 +8,9 @@ import { facts as small } from './cases.js'
 const facts = { ...small, heads: 12, kvHeads: 12, intermediate: 512 }
 
 const kvHeads = (entry: JsonObject['kvHeads']) =>
-  groupedQuery.variants(facts, { block: 'grouped-query', kvHeads: entry! }).map((p) => p.kvHeads)
+  [...groupedQuery.variants(facts, { block: 'grouped-query', kvHeads: entry! })].map((p) => p.kvHeads)
 const widths = (entry: JsonObject['width'], intermediate = facts.intermediate) =>
-  swiglu.variants({ ...facts, intermediate }, { block: 'swiglu', width: entry! }).map((p) => p.width)
+  [...swiglu.variants({ ...facts, intermediate }, { block: 'swiglu', width: entry! })].map((p) => p.width)
 
 test('numbers of KV heads stay in the order of the spec; one or many may be written', () => {
   expect(kvHeads([6, 1, 4])).toEqual([6, 1, 4])
@@ -77,7 +77,7 @@ test('ids are different for different variants of a slot', () => {
       .filter((type) => type.slot === slot)
       .flatMap((type) => {
         const entry = { kvHeads: [6, 4, 3, 2, 1], width: Array.from({ length: 511 }, (_, i) => i + 1) }
-        return type.variants(facts, { block: type.name, ...entry }).map((params) => type.id(params))
+        return [...type.variants(facts, { block: type.name, ...entry })].map((params) => type.id(params))
       })
     expect(new Set(ids).size).toBe(ids.length)
     expect(ids.length).toBe(slot === 'attention' ? 7 : 513)

@@ -174,7 +174,7 @@ async function child(model: Model): Promise<Model> {
   ): Promise<Replacement> => {
     const { norm, ...parent } = await model.weights(layer, slot)
     const type = blocks.get(slot, block)
-    const own = type.initialise(parent, layerFacts(model.config, layer), params, {})
+    const own = await type.initialise(parent, layerFacts(model.config, layer), params, {})
     return { layer, slot, block, params, weights: type.empty ? {} : { norm: norm!, ...own } }
   }
   return replaceBlocks(model, [

@@ -12,7 +12,7 @@ async function variant(
 ): Promise<Replacement> {
   const { norm, ...parent } = await model.weights(layer, slot)
   const type = blocks.get(slot, block)
-  const own = type.initialise(parent, layerFacts(model.config, layer), params, {})
+  const own = await type.initialise(parent, layerFacts(model.config, layer), params, {})
   return { layer, slot, block, params, weights: type.empty ? {} : { norm: norm!, ...own } }
 }
 

@@ -34,7 +34,7 @@ export interface UntrainedChild {
 /** A matrix in the place of the first attention, no FFN in the layer behind, and the parent's last layer. */
 export async function untrainedChild(search: Search, parent: Model): Promise<UntrainedChild> {
   const { norm, ...own } = await parent.weights(0, 'attention')
-  const matrix = blocks.get('attention', 'linear').initialise(own, layerFacts(parent.config, 0), {}, {})
+  const matrix = await blocks.get('attention', 'linear').initialise(own, layerFacts(parent.config, 0), {}, {})
   const weights = await putTensors(search, asTensors({ ...matrix, norm: norm! }))
   const choice = [
     { attention: 'layer00/attention/linear', ffn: 'layer00/ffn/parent' },

@@ -48,7 +48,7 @@ async function initialOf(task: TaskPlan): Promise<Record<string, Weights>> {
     const own = { block, params, parent: variant === 'parent' }
     return [
       slot,
-      await initialWeights(search.environment([]), parent, layer, slot, own, task.inputs.statistics!),
+      await initialWeights(search.environment([]), parent, layer, slot, own, { statistics: task.inputs.statistics! }),
     ] as const
   })
   return Object.fromEntries(await Promise.all(entries))

@@ -94,7 +94,7 @@ test('a trained variant is scored with its training-free weights too', async () 
     1,
     'attention',
     { ...attention, parent: false },
-    files.statistics!,
+    { statistics: files.statistics! },
   )
   const before = replaceBlocks(parent, [{ ...attention, weights }])
   const expected = await compare(parent, before, texts)

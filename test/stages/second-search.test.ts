@@ -18,7 +18,7 @@ const first = await openModel(world.parent, blocks)
 const replaced = async (layer: number, slot: Slot, block: string, params = {}): Promise<Replacement> => {
   const { norm, ...parent } = await first.weights(layer, slot)
   const type = blocks.get(slot, block)
-  const own = type.initialise(parent, layerFacts(first.config, layer), params, {})
+  const own = await type.initialise(parent, layerFacts(first.config, layer), params, {})
   return { layer, slot, block, params, weights: type.empty ? {} : { norm: norm!, ...own } }
 }
 const child = replaceBlocks(first, [
