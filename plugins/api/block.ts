@@ -31,7 +31,7 @@ export type Weights = Readonly<Record<string, Weight>>
 export interface LayerStatistics {
   /** Mean over tokens of |activation_i| * ||W_down[i, :]||, one per FFN channel, [intermediate] (Puzzle, appendix A). */
   readonly channelContribution?: Float32Array
-  /** Present for block types that say `sampleTokens`. */
+  /** Present for variants with `sampleTokens`. */
   readonly sample?: Sample
 }
 
@@ -110,7 +110,7 @@ export interface BlockType<P extends JsonObject = JsonObject> {
   initialise(parent: Weights, facts: LayerFacts, params: P, statistics: LayerStatistics): Weights | Promise<Weights>
   /** Tokens of calibration text that `initialise` wants to see as `statistics.sample`, rounded up to whole sequences.
    *  Default: none. */
-  readonly sampleTokens?: number
+  sampleTokens?(params: P): number
   /** Names of weights that learn alone in the first half of distillation; the others begin behind it. */
   learnsFirst?(params: P): readonly string[]
   /** The maths. x: [batch * length, hidden], normalised. A chunk of any length, from the incoming state. */

@@ -35,7 +35,7 @@ const gate: Anatomy<GateStage> = {
 export const stageAnatomy = (stage: object): Anatomy<never> => ('gate' in stage && stage.gate === true ? gate : work)
 
 const block: Anatomy<BlockType> = {
-  fields: { name: true, slot: true, version: true, parameters: true, empty: true, sampleTokens: true, about: true },
+  fields: { name: true, slot: true, version: true, parameters: true, empty: true, about: true },
   methods: {
     variants: 'needed',
     id: 'needed',
@@ -43,6 +43,7 @@ const block: Anatomy<BlockType> = {
     initialise: 'needed',
     forward: 'needed',
     state: 'optional',
+    sampleTokens: 'optional',
     learnsFirst: 'optional',
   },
 }

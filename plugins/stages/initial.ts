@@ -1,5 +1,5 @@
 import { layerFacts, rotaryTables, type Model } from '../../model/index.js'
-import type { ArtifactRef, Environment, LayerStatistics, Sample, Slot, Weights } from '../api/index.js'
+import type { ArtifactRef, BlockChoice, Environment, LayerStatistics, Sample, Slot, Weights } from '../api/index.js'
 import { layerName, readJson, type Variant } from './library.js'
 import { HiddenStates, readSequences } from './sequences.js'
 
@@ -20,11 +20,11 @@ type Files = Readonly<Record<string, ArtifactRef>>
 export function samplesFor(
   model: Model,
   layer: number,
-  wanted: readonly { readonly slot: Slot; readonly block: string }[],
+  wanted: readonly (BlockChoice & { readonly slot: Slot })[],
   files: Files,
   text?: string,
 ): Files {
-  const sampled = wanted.filter(({ slot, block }) => model.blocks.get(slot, block).sampleTokens)
+  const sampled = wanted.filter(({ slot, block, params }) => model.blocks.get(slot, block).sampleTokens?.(params))
   if (sampled.length === 0) return {}
   const states = { attention: 'hidden', ffn: 'mid' }
   return {
@@ -56,10 +56,10 @@ export async function initialWeights(
   if (variant.parent) return parent
   const contribution = (await readJson<Record<string, number[]>>(context, inputs.statistics))[layerName(layer)]
   const { norm, ...own } = parent
+  const tokens = type.sampleTokens?.(variant.params) ?? 0
   const statistics: LayerStatistics = {
     ...(contribution?.length && { channelContribution: Float32Array.from(contribution) }),
-    ...(type.sampleTokens &&
-      inputs.sample && { sample: await readSample(context, model, norm!.data, type.sampleTokens, inputs.sample) }),
+    ...(tokens > 0 && inputs.sample && { sample: await readSample(context, model, norm!.data, tokens, inputs.sample) }),
   }
   return { norm: norm!, ...(await type.initialise(own, layerFacts(model.config, layer), variant.params, statistics)) }
 }

@@ -101,7 +101,7 @@ export const score: FanOutStage<ScoreParams> = {
               tokens: files['validate-tokens']!,
               ...(before && {
                 statistics: files.statistics!,
-                ...samplesFor(model, layer, [{ slot, block: { attention, ffn }[slot].block }], files, 'sampleText'),
+                ...samplesFor(model, layer, [{ ...{ attention, ffn }[slot], slot }], files, 'sampleText'),
               }),
             },
             blocks: [
