@@ -1,15 +1,39 @@
-import { Failure, type BlockType, type LayerFacts, type Weight } from '../api/index.js'
+import type { Value } from '../../tensor/index.js'
+import {
+  Failure,
+  grid,
+  type BlockContext,
+  type BlockResult,
+  type BlockType,
+  type LayerFacts,
+  type LayerStatistics,
+  type Weights,
+} from '../api/index.js'
+import { headContribution, largest, tokensForHeads } from './contribution.js'
+import { affine, byGroups, divisors, fromGroups, meanPool, pickHeads, rotate, toHeads } from './heads.js'
+import { attend } from './softmax-attention.js'
 
 export interface GroupedQueryParams {
-  readonly [key: string]: number
+  readonly [key: string]: number | string
   readonly kvHeads: number
 }
+
+/** How a group of KV heads becomes one, where it is not the mean. */
+const kept = 'kept'
 
 /** Attention whose query heads share key and value heads (GQA, arXiv 2305.13245), with rotary embedding. */
 export const groupedQuery: BlockType<GroupedQueryParams> = {
   name: 'grouped-query',
   slot: 'attention',
   version: 1,
+  about: {
+    summary: 'Softmax attention in which groups of query heads share a key and value head.',
+    initialisation:
+      'Key and value heads of a group are averaged; with `heads: kept` the one is kept whose query heads add most.',
+    source:
+      'Ainslie et al. 2023, arXiv 2305.13245, section 2.1; head contribution: Puzzle, arXiv 2411.19146, appendix A.',
+    pays: 'Where the KV cache is large: big batches, long contexts. Prefill and weights hardly change.',
+  },
   parameters: {
     type: 'object',
     required: ['kvHeads'],
@@ -23,95 +47,40 @@ export const groupedQuery: BlockType<GroupedQueryParams> = {
           { type: 'array', minItems: 1, items: { type: 'integer', minimum: 1 } },
         ],
       },
+      heads: {
+        description: 'How heads of a group become one: their mean, or the one that contributes most is kept.',
+        default: 'mean',
+        oneOf: [{ enum: ['mean', kept] }, { type: 'array', minItems: 1, items: { enum: ['mean', kept] } }],
+      },
     },
   },
 
   variants(facts, entry) {
     const wanted = [entry.kvHeads].flat() as number[]
-    for (const n of wanted)
-      if (!divisors(facts.kvHeads).includes(n))
-        throw new Failure(
-          'InvalidInput',
-          `kvHeads ${n} does not divide the parent's ${facts.kvHeads} key/value heads`,
-          {
-            remedy: `Use ${divisors(facts.kvHeads).join(', ')}.`,
-          },
-        )
+    wanted.forEach((n) => checkKvHeads(n, facts))
     // The parent's own number is the variant `parent`, which is always there.
-    return [...new Set(wanted)].filter((n) => n !== facts.kvHeads).map((kvHeads) => ({ kvHeads }))
+    const kvHeads = wanted.filter((n) => n !== facts.kvHeads)
+    const heads = [entry.heads ?? 'mean'].flat() as string[]
+    return [...grid({ kvHeads, heads })].map((p) => (p.heads === kept ? p : { kvHeads: p.kvHeads }))
   },
 
-  id: ({ kvHeads }) => `grouped-query-${kvHeads}`,
+  id: ({ kvHeads, heads }) => `grouped-query-${kvHeads}${heads === kept ? `-${kept}` : ''}`,
+  shapes: (facts, { kvHeads }) => attentionShapes(facts, facts.heads, kvHeads),
+  sampleTokens: ({ heads }) => (heads === kept ? tokensForHeads : 0),
 
-  shapes({ hidden, heads, headDim, attentionBias }, { kvHeads }) {
-    return {
-      q: [hidden, heads * headDim],
-      k: [hidden, kvHeads * headDim],
-      v: [hidden, kvHeads * headDim],
-      o: [heads * headDim, hidden],
-      ...(attentionBias && {
-        'q.bias': [heads * headDim],
-        'k.bias': [kvHeads * headDim],
-        'v.bias': [kvHeads * headDim],
-        'o.bias': [hidden],
-      }),
-    }
-  },
-
-  /** Key and value heads are means over the parent's heads of the group. */
-  initialise(parent, facts, { kvHeads }) {
-    const pooled = ['k', 'v', 'k.bias', 'v.bias'].filter((name) => parent[name])
-    return { ...parent, ...Object.fromEntries(pooled.map((name) => [name, meanPool(parent[name]!, facts, kvHeads)])) }
-  },
-
-  forward(g, x, w, { kvHeads }, { facts: { heads, headDim }, batch, length, rotary, past, mask, wantState }) {
-    const group = heads / kvHeads
-    const project = (name: string, count: number) => {
-      const y = g.gemm(x, w[name]!)
-      const bias = w[`${name}.bias`]
-      return g.reshape(bias ? g.add(y, bias) : y, [batch, length, count, headDim])
-    }
-    const rotate = (y: ReturnType<typeof project>) => {
-      if (!rotary) return y
-      const [cos, sin] = [rotary.cos, rotary.sin].map((table) => g.reshape(table, [length, 1, headDim]))
-      const [first, second] = g.split(y, 3, [headDim / 2, headDim / 2])
-      return g.add(g.mul(y, cos!), g.mul(g.concat([g.neg(second!), first!], 3), sin!))
-    }
-    // Query heads of a group lie one below the other: no copy of keys or values per query head.
-    const q = g.mul(rotate(project('q', heads)), g.scalar(1 / Math.sqrt(headDim), x.dtype))
-    const rows = group * length
-    const grouped = g.reshape(g.transpose(g.reshape(q, [batch, length, kvHeads, group, headDim]), [0, 2, 3, 1, 4]), [
-      batch,
-      kvHeads,
-      rows,
-      headDim,
+  async initialise(parent, facts, { kvHeads, heads }, statistics) {
+    const names = ['k', 'v', 'k.bias', 'v.bias'].filter((name) => parent[name])
+    const chosen = heads === kept ? await strongest(parent, facts, kvHeads, statistics) : undefined
+    const fewer = names.map((name) => [
+      name,
+      chosen
+        ? pickHeads(parent[name]!, chosen, facts.headDim)
+        : meanPool(parent[name]!, facts.kvHeads, kvHeads, facts.headDim),
     ])
-    const k = g.transpose(rotate(project('k', kvHeads)), [0, 2, 1, 3])
-    const v = g.transpose(project('v', kvHeads), [0, 2, 1, 3])
-
-    let scores = g.matmul(grouped, g.transpose(k, [0, 1, 3, 2]))
-    if (length > 1) {
-      const causal = g.constant(causalMask(length), [length, length])
-      const square = g.reshape(scores, [batch, kvHeads, group, length, length])
-      scores = g.reshape(g.add(square, g.cast(causal, x.dtype)), [batch, kvHeads, rows, length])
-    }
-    let mixed
-    if (past) {
-      const before = g.add(g.matmul(grouped, g.transpose(past.k!, [0, 1, 3, 2])), mask!)
-      // The new tokens come first: their number is known, the capacity of the state is not.
-      const all = g.softmax(g.concat([scores, before], 3), 3)
-      const [own, old] = g.cut(all, 3, length, past.k!.shape[2]!)
-      mixed = g.add(g.matmul(own, v), g.matmul(old, past.v!))
-    } else mixed = g.matmul(g.softmax(scores, 3), v)
-
-    const merged = g.reshape(g.transpose(g.reshape(mixed, [batch, kvHeads, group, length, headDim]), [0, 3, 1, 2, 4]), [
-      batch * length,
-      heads * headDim,
-    ])
-    const out = g.gemm(merged, w.o!)
-    const y = w['o.bias'] ? g.add(out, w['o.bias']) : out
-    return wantState ? { y, state: { k, v } } : { y }
+    return { ...parent, ...Object.fromEntries(fewer) }
   },
+
+  forward: (g, x, w, { kvHeads }, context) => softmaxAttention(g, x, w, context.facts.heads, kvHeads, context),
 
   state: ({ headDim }, { kvHeads }) => [
     { name: 'k', kind: 'per-token', shape: [kvHeads, headDim] },
@@ -119,25 +88,67 @@ export const groupedQuery: BlockType<GroupedQueryParams> = {
   ],
 }
 
-function divisors(n: number): number[] {
-  return Array.from({ length: n }, (_, i) => i + 1).filter((d) => n % d === 0)
+/** @throws Failure when the parent cannot be divided so */
+export function checkKvHeads(kvHeads: number, facts: LayerFacts): void {
+  const possible = divisors(facts.kvHeads)
+  if (possible.includes(kvHeads)) return
+  throw new Failure(
+    'InvalidInput',
+    `kvHeads ${kvHeads} does not divide the parent's ${facts.kvHeads} key/value heads`,
+    {
+      remedy: `Use ${possible.join(', ')}.`,
+    },
+  )
 }
 
-/** [rows, parent heads * headDim] to [rows, kvHeads * headDim]; a bias counts as one row. */
-function meanPool({ shape, data }: Weight, { kvHeads: from, headDim }: LayerFacts, to: number): Weight {
-  const group = from / to
-  const rows = data.length / (from * headDim)
-  const pooled = new Float32Array(rows * to * headDim)
-  for (let row = 0; row < rows; row++)
-    for (let head = 0; head < from; head++)
-      for (let i = 0; i < headDim; i++)
-        pooled[(row * to + Math.floor(head / group)) * headDim + i]! += data[(row * from + head) * headDim + i]! / group
-  return { shape: [...shape.slice(0, -1), to * headDim], data: pooled }
+/** Of every group of the parent's KV heads the one whose query heads contribute most. */
+async function strongest(parent: Weights, facts: LayerFacts, kvHeads: number, statistics: LayerStatistics) {
+  const byQuery = await headContribution(parent, facts, statistics)
+  const queries = facts.heads / facts.kvHeads
+  const sums = Array.from({ length: facts.kvHeads }, (_, kv) =>
+    byQuery.subarray(kv * queries, (kv + 1) * queries).reduce((a, b) => a + b, 0),
+  )
+  const group = facts.kvHeads / kvHeads
+  return Array.from({ length: kvHeads }, (_, n) => n * group + largest(sums.slice(n * group, (n + 1) * group), 1)[0]!)
 }
 
-/** 0 on and below the diagonal, -1e9 above, [length, length]. */
-function causalMask(length: number): Float32Array {
-  const mask = new Float32Array(length * length)
-  for (let i = 0; i < length; i++) mask.fill(-1e9, i * length + i + 1, (i + 1) * length)
-  return mask
+/** Shapes of softmax attention's weights. */
+export function attentionShapes({ hidden, headDim, attentionBias }: LayerFacts, heads: number, kvHeads: number) {
+  return {
+    q: [hidden, heads * headDim],
+    k: [hidden, kvHeads * headDim],
+    v: [hidden, kvHeads * headDim],
+    o: [heads * headDim, hidden],
+    ...(attentionBias && {
+      'q.bias': [heads * headDim],
+      'k.bias': [kvHeads * headDim],
+      'v.bias': [kvHeads * headDim],
+      'o.bias': [hidden],
+    }),
+  }
+}
+
+/** Softmax attention with weights q, k, v, o and state k, v.
+ *  @param window  tokens before it that a token sees. Default: all */
+export function softmaxAttention(
+  g: Value['graph'],
+  x: Value,
+  w: Readonly<Record<string, Value>>,
+  heads: number,
+  kvHeads: number,
+  context: BlockContext,
+  window = Infinity,
+): BlockResult {
+  const { facts, length, past, mask, windowMasks, wantState } = context
+  const q = g.mul(
+    rotate(g, toHeads(g, x, w, 'q', heads, context), context),
+    g.scalar(1 / Math.sqrt(facts.headDim), x.dtype),
+  )
+  const grouped = byGroups(g, q, kvHeads)
+  const k = g.transpose(rotate(g, toHeads(g, x, w, 'k', kvHeads, context), context), [0, 2, 1, 3])
+  const v = g.transpose(toHeads(g, x, w, 'v', kvHeads, context), [0, 2, 1, 3])
+  const before = past && { k: past.k!, v: past.v!, mask: (window < Infinity ? windowMasks?.k : mask)! }
+  const mixed = attend(grouped, k, v, context, before, window)
+  const y = affine(g, fromGroups(g, mixed, heads, length), w, 'o')
+  return wantState ? { y, state: { k, v } } : { y }
 }

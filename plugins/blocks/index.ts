@@ -1,16 +1,27 @@
 import { Failure, type Blocks, type BlockType } from '../api/index.js'
+import { fewerHeads } from './fewer-heads.js'
 import { groupedQuery } from './grouped-query.js'
-import { linearAttention, linearFfn } from './linear.js'
+import { latentAttention } from './latent-attention.js'
+import { gatedLinearAttention, linearAttention } from './linear-attention.js'
+import { attentionMatrix, ffnMatrix } from './linear.js'
+import { lowRank } from './low-rank.js'
 import { noOpAttention, noOpFfn } from './no-op.js'
+import { slidingWindow } from './sliding-window.js'
 import { swiglu } from './swiglu.js'
 
 /** The block types that come with puzzleflow. */
 export const builtInBlocks = [
   groupedQuery,
+  fewerHeads,
+  slidingWindow,
   linearAttention,
+  gatedLinearAttention,
+  latentAttention,
+  attentionMatrix,
   noOpAttention,
   swiglu,
-  linearFfn,
+  lowRank,
+  ffnMatrix,
   noOpFfn,
 ] as unknown as readonly BlockType[]
 

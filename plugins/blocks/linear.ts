@@ -1,4 +1,4 @@
-import type { BlockType, LayerFacts, Slot, Weight, Weights } from '../api/index.js'
+import type { About, BlockType, LayerFacts, Slot, Weight, Weights } from '../api/index.js'
 
 type NoParams = Readonly<Record<string, never>>
 
@@ -37,6 +37,7 @@ function repeatHeads({ shape, data }: Weight, { heads, kvHeads, headDim }: Layer
 /** A slot replaced by one matrix. */
 const linear = (
   slot: Slot,
+  about: About,
   product: (parent: Weights, facts: LayerFacts) => { weight: Weight; bias: Weight },
 ): BlockType<NoParams> => {
   const biased = (facts: LayerFacts) => (slot === 'attention' ? facts.attentionBias : facts.mlpBias)
@@ -44,6 +45,7 @@ const linear = (
     name: 'linear',
     slot,
     version: 1,
+    about,
     parameters: { type: 'object', additionalProperties: false, properties: { block: { const: 'linear' } } },
     variants: () => [{}],
     id: () => 'linear',
@@ -63,14 +65,32 @@ const linear = (
 }
 
 /** Every token attends to itself alone: W_V W_O (Puzzle, section 3). */
-export const linearAttention = linear('attention', (parent, facts) => {
-  const v = repeatHeads(parent.v!, facts)
-  const bias = parent['v.bias'] && repeatHeads(parent['v.bias'], facts)
-  return { weight: multiply(v, parent.o!), bias: moveBias(bias, parent.o!, parent['o.bias']) }
-})
+export const attentionMatrix = linear(
+  'attention',
+  {
+    summary: 'One matrix: a token sees nothing but itself.',
+    initialisation: 'W_V W_O, as if every token attended to itself alone.',
+    source: 'Puzzle, arXiv 2411.19146, section 2 and appendix A.',
+    pays: 'In layers whose attention looks little around: no cache, one product.',
+  },
+  (parent, facts) => {
+    const v = repeatHeads(parent.v!, facts)
+    const bias = parent['v.bias'] && repeatHeads(parent['v.bias'], facts)
+    return { weight: multiply(v, parent.o!), bias: moveBias(bias, parent.o!, parent['o.bias']) }
+  },
+)
 
 /** The FFN without its gate: W_up W_down (Puzzle, section 3). */
-export const linearFfn = linear('ffn', (parent) => ({
-  weight: multiply(parent.up!, parent.down!),
-  bias: moveBias(parent['up.bias'], parent.down!, parent['down.bias']),
-}))
+export const ffnMatrix = linear(
+  'ffn',
+  {
+    summary: 'One matrix.',
+    initialisation: 'W_up W_down, the gate ignored.',
+    source: 'Puzzle, arXiv 2411.19146, section 2 and appendix A.',
+    pays: 'Where the FFN is far wider than the model; seldom better than a narrow FFN of the same time.',
+  },
+  (parent) => ({
+    weight: multiply(parent.up!, parent.down!),
+    bias: moveBias(parent['up.bias'], parent.down!, parent['down.bias']),
+  }),
+)

@@ -5,6 +5,11 @@ const noOp = (slot: Slot): BlockType<Readonly<Record<string, never>>> => ({
   name: 'no-op',
   slot,
   version: 1,
+  about: {
+    summary: 'Nothing: the residual stream passes unchanged.',
+    source: 'Puzzle, arXiv 2411.19146, section 2.',
+    pays: 'In layers that contribute little, most of all in attention with a large cache. The other slot trained beside it makes up for much.',
+  },
   parameters: { type: 'object', additionalProperties: false, properties: { block: { const: 'no-op' } } },
   variants: () => [{}],
   id: () => 'no-op',

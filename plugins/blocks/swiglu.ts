@@ -1,15 +1,27 @@
-import { Failure, type BlockType, type LayerFacts, type Weight } from '../api/index.js'
+import { Failure, grid, type BlockType, type LayerFacts, type Weight } from '../api/index.js'
+import { channelsByElimination, tokensForChannels } from './channels.js'
+import { largest } from './contribution.js'
 
 export interface SwigluParams {
-  readonly [key: string]: number
+  readonly [key: string]: number | string
   readonly width: number
 }
+
+/** How channels are chosen, where it is not by their contribution beside all others. */
+const iterative = 'iterative'
 
 /** Gated feed-forward network (arXiv 2002.05202): W_down (silu(W_gate x) * W_up x). */
 export const swiglu: BlockType<SwigluParams> = {
   name: 'swiglu',
   slot: 'ffn',
   version: 1,
+  about: {
+    summary: 'The gated FFN with fewer channels.',
+    initialisation:
+      'The channels that contribute most on calibration text; with `channels: iterative` they are removed one by one, contributions counted anew each time.',
+    source: 'Shazeer 2020, arXiv 2002.05202, eq. 6; channel contribution: Puzzle, arXiv 2411.19146, appendix A.',
+    pays: 'Nearly everywhere: time and weights shrink with the width. `iterative` where channels do the same as others; it costs seconds and memory of width² numbers.',
+  },
   parameters: {
     type: 'object',
     required: ['width'],
@@ -20,8 +32,14 @@ export const swiglu: BlockType<SwigluParams> = {
         description: 'Channels kept: numbers, or percentages of the parent width (rounded to multiples of 8).',
         anyOf: [{ $ref: '#/$defs/width' }, { type: 'array', minItems: 1, items: { $ref: '#/$defs/width' } }],
       },
+      channels: {
+        description: 'How channels are chosen: by what each contributes, or by removing the least one after the other.',
+        default: 'contribution',
+        anyOf: [{ $ref: '#/$defs/channels' }, { type: 'array', minItems: 1, items: { $ref: '#/$defs/channels' } }],
+      },
     },
     $defs: {
+      channels: { enum: ['contribution', iterative] },
       width: {
         anyOf: [
           { type: 'integer', minimum: 1 },
@@ -32,11 +50,14 @@ export const swiglu: BlockType<SwigluParams> = {
   },
 
   variants(facts, entry) {
-    const widths = ([entry.width].flat() as (number | string)[]).map((w) => channels(w, facts))
-    return [...new Set(widths)].filter((width) => width !== facts.intermediate).map((width) => ({ width }))
+    const widths = ([entry.width].flat() as (number | string)[]).map((w) => asChannels(w, facts))
+    const width = [...new Set(widths)].filter((width) => width !== facts.intermediate)
+    const channels = [entry.channels ?? 'contribution'].flat() as string[]
+    return [...grid({ width, channels })].map((p) => (p.channels === iterative ? p : { width: p.width }))
   },
 
-  id: ({ width }) => `swiglu-${width}`,
+  id: ({ width, channels }) => `swiglu-${width}${channels === iterative ? `-${iterative}` : ''}`,
+  sampleTokens: ({ channels }) => (channels === iterative ? tokensForChannels : 0),
 
   shapes({ hidden, mlpBias }, { width }) {
     return {
@@ -48,12 +69,11 @@ export const swiglu: BlockType<SwigluParams> = {
   },
 
   /** Keeps the channels with the largest contribution (Puzzle, appendix A); without statistics, by weight norms. */
-  initialise(parent, facts, { width }, statistics) {
-    const contribution = statistics.channelContribution ?? rowNorms(parent.down!)
-    const kept = Array.from(contribution.keys())
-      .sort((a, b) => contribution[b]! - contribution[a]! || a - b)
-      .slice(0, width)
-      .sort((a, b) => a - b)
+  async initialise(parent, facts, { width, channels }, { channelContribution, sample }) {
+    const kept =
+      channels === iterative && sample
+        ? await channelsByElimination(parent, facts, width, sample)
+        : largest(channelContribution ?? rowNorms(parent.down!), width)
     const columns = ['gate', 'up', 'gate.bias', 'up.bias'].filter((name) => parent[name])
     return {
       ...parent,
@@ -73,7 +93,7 @@ export const swiglu: BlockType<SwigluParams> = {
 }
 
 /** A width in channels. @throws Failure for a number that the parent cannot have */
-function channels(width: number | string, { intermediate }: LayerFacts): number {
+function asChannels(width: number | string, { intermediate }: LayerFacts): number {
   if (typeof width === 'string') {
     const share = Number.parseFloat(width) / 100
     if (share > 0 && share <= 1) {

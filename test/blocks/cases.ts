@@ -1,8 +1,22 @@
 import type { BlockType, JsonObject, LayerFacts } from '../../plugins/api/index.js'
+import { fewerHeads } from '../../plugins/blocks/fewer-heads.js'
 import { groupedQuery } from '../../plugins/blocks/grouped-query.js'
-import { linearAttention, linearFfn } from '../../plugins/blocks/linear.js'
+import { latentAttention } from '../../plugins/blocks/latent-attention.js'
+import { gatedLinearAttention, linearAttention } from '../../plugins/blocks/linear-attention.js'
+import { attentionMatrix, ffnMatrix } from '../../plugins/blocks/linear.js'
+import { lowRank } from '../../plugins/blocks/low-rank.js'
+import { slidingWindow } from '../../plugins/blocks/sliding-window.js'
 import { swiglu } from '../../plugins/blocks/swiglu.js'
-import { attention, gatedFfn, matrix, type Matrices, type Matrix } from './reference.js'
+import {
+  attention,
+  gatedFfn,
+  latentAttention as latent,
+  linearAttention as recurrent,
+  lowRank as factored,
+  matrix,
+  type Matrices,
+  type Matrix,
+} from './reference.js'
 
 /** A layer with all dimensions different. */
 export const facts: LayerFacts = {
@@ -35,6 +49,9 @@ function make(type: unknown, params: JsonObject, bias: boolean, reference: Case[
 const groupedQueryCase = (kvHeads: number, bias: boolean, rotary = true): Case =>
   make(groupedQuery, { kvHeads }, bias, (x, w) => attention(x, w, kvHeads, facts, rotary), rotary)
 
+const recurrentCase = (type: unknown, bias: boolean): Case =>
+  make(type, { features: 4, kvHeads: 2 }, bias, (x, w) => recurrent(x, w, 2, facts), true)
+
 /** Every built-in block type that computes something. */
 export const cases: Readonly<Record<string, Case>> = {
   'grouped-query with a KV head per query head': groupedQueryCase(4, false),
@@ -43,13 +60,33 @@ export const cases: Readonly<Record<string, Case>> = {
   'grouped-query with 1 KV head': groupedQueryCase(1, false),
   'grouped-query with 1 KV head and biases': groupedQueryCase(1, true),
   'grouped-query without rotary embedding': groupedQueryCase(2, false, false),
-  'linear attention': make(linearAttention, {}, false, matrix),
-  'linear attention with a bias': make(linearAttention, {}, true, matrix),
+  'a matrix in place of attention': make(attentionMatrix, {}, false, matrix),
+  'a matrix in place of attention with a bias': make(attentionMatrix, {}, true, matrix),
+  'sliding window of 3': make(
+    slidingWindow,
+    { window: 3, kvHeads: 2 },
+    true,
+    (x, w) => attention(x, w, 2, facts, true, 3),
+    true,
+  ),
+  'fewer heads': make(
+    fewerHeads,
+    { heads: 2, kvHeads: 1 },
+    true,
+    (x, w) => attention(x, w, 1, { ...facts, heads: 2 }, true),
+    true,
+  ),
+  'linear attention by features': recurrentCase(linearAttention, false),
+  'linear attention by features with biases': recurrentCase(linearAttention, true),
+  'gated linear attention': recurrentCase(gatedLinearAttention, false),
+  'latent attention': make(latentAttention, { rank: 5, rotated: 4 }, true, (x, w) => latent(x, w, facts, 4), true),
+  'low-rank FFN': make(lowRank, { rank: 7 }, false, factored),
+  'low-rank FFN with biases': make(lowRank, { rank: 7 }, true, factored),
   swiglu: make(swiglu, { width: 24 }, false, gatedFfn),
   'swiglu with biases': make(swiglu, { width: 24 }, true, gatedFfn),
   'narrow swiglu with biases': make(swiglu, { width: 8 }, true, gatedFfn),
-  'linear FFN': make(linearFfn, {}, false, matrix),
-  'linear FFN with a bias': make(linearFfn, {}, true, matrix),
+  'linear FFN': make(ffnMatrix, {}, false, matrix),
+  'linear FFN with a bias': make(ffnMatrix, {}, true, matrix),
 }
 
 /** Repeatable numbers in (-1, 1). */

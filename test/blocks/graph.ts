@@ -38,7 +38,7 @@ export function buildBlock(
   const states = (withPast && type.state?.(facts, params)) || []
   const past = Object.fromEntries(
     states.map(({ name, kind, shape }) => {
-      if (kind !== 'per-token') throw new Error('no built-in block has state of a fixed size')
+      if (kind !== 'per-token') throw new Error('only state that grows is built here')
       return [name, g.input(`past.${name}`, 'float64', [batch, shape[0], 'capacity', shape[1]])]
     }),
   )

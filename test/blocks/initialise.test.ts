@@ -1,8 +1,9 @@
+import { entries } from './entries.js'
 import { expect, test } from 'vitest'
 import type { LayerFacts, Weight, Weights } from '../../plugins/api/index.js'
 import { groupedQuery } from '../../plugins/blocks/grouped-query.js'
 import { builtInBlocks } from '../../plugins/blocks/index.js'
-import { linearAttention, linearFfn } from '../../plugins/blocks/linear.js'
+import { attentionMatrix, ffnMatrix } from '../../plugins/blocks/linear.js'
 import { swiglu } from '../../plugins/blocks/swiglu.js'
 import { facts as wide, numbers, rows } from './cases.js'
 import { attention, gatedFfn, matrix, type Matrices } from './reference.js'
@@ -33,13 +34,12 @@ const parentFfn = (facts: LayerFacts) => weightsOf(swiglu.shapes(facts, { width:
 
 test.each(variants)('weights have the names and shapes that the block type declares, $bias', async ({ facts }) => {
   const parents = { attention: parentAttention(facts), ffn: parentFfn(facts) }
-  const choices = { 'grouped-query': { kvHeads: 2 }, swiglu: { width: 9 } } as Record<string, Record<string, number>>
-  for (const type of builtInBlocks) {
-    const params = choices[type.name] ?? {}
-    const found = Object.entries(await type.initialise(parents[type.slot], facts, params, {}))
-    expect(Object.fromEntries(found.map(([name, { shape }]) => [name, shape]))).toEqual(type.shapes(facts, params))
-    for (const [, { shape, data }] of found) expect(data.length).toBe(shape.reduce((n, d) => n * d, 1))
-  }
+  for (const type of builtInBlocks)
+    for (const params of type.variants(facts, entries[`${type.slot}/${type.name}`]!)) {
+      const found = Object.entries(await type.initialise(parents[type.slot], facts, params, {}))
+      expect(Object.fromEntries(found.map(([name, { shape }]) => [name, shape]))).toEqual(type.shapes(facts, params))
+      for (const [, { shape, data }] of found) expect(data.length).toBe(shape.reduce((n, d) => n * d, 1))
+    }
 })
 
 test.each([2, 1])('%i KV heads are the means of the parent heads that they replace', async (kvHeads) => {
@@ -80,7 +80,7 @@ test('a linear attention is W_V W_O', async () => {
     v: { shape: [2, 4], data: Float32Array.of(1, 2, 0, 1, 3, 0, 1, 1) },
     o: { shape: [4, 2], data: Float32Array.of(1, 0, 0, 2, 1, 1, 5, 0) },
   }
-  expect(await linearAttention.initialise(parent, facts, {}, {})).toEqual({
+  expect(await attentionMatrix.initialise(parent, facts, {}, {})).toEqual({
     weight: { shape: [2, 2], data: Float32Array.of(6, 4, 9, 1) },
   })
 })
@@ -91,7 +91,7 @@ test('a linear FFN is W_up W_down', async () => {
     up: { shape: [2, 3], data: Float32Array.of(1, 2, 0, 0, 1, 3) },
     down: { shape: [3, 2], data: Float32Array.of(1, 1, 2, 0, 0, 4) },
   }
-  expect(await linearFfn.initialise(parent, { ...wide, hidden: 2, intermediate: 3 }, {}, {})).toEqual({
+  expect(await ffnMatrix.initialise(parent, { ...wide, hidden: 2, intermediate: 3 }, {}, {})).toEqual({
     weight: { shape: [2, 2], data: Float32Array.of(5, 1, 2, 12) },
   })
 })
@@ -102,7 +102,7 @@ test.each(variants)(
     for (const kvHeads of [4, 2, 1]) {
       const facts = { ...own, kvHeads }
       const parent = parentAttention(facts)
-      const child = await linearAttention.initialise(parent, facts, {}, {})
+      const child = await attentionMatrix.initialise(parent, facts, {}, {})
       const x = [Array.from(numbers(facts.hidden, 7), rounded)]
       expect(matrix(x, matrices(child))).toEqual(attention(x, matrices(parent), kvHeads, facts, true))
     }
@@ -111,7 +111,7 @@ test.each(variants)(
 
 test.each(variants)('a linear FFN is what the parent does where its gate is open, $bias', async ({ facts }) => {
   const parent = parentFfn(facts)
-  const child = await linearFfn.initialise(parent, facts, {}, {})
+  const child = await ffnMatrix.initialise(parent, facts, {}, {})
   const x = rows(numbers(3 * facts.hidden, 8).map(rounded), facts.hidden)
   const { up, down, 'up.bias': upBias, 'down.bias': downBias } = matrices(parent)
   const step = (input: number[][], weight: Matrices[string], bias: Matrices[string] | undefined) =>

@@ -30,9 +30,15 @@ function turned(vector: readonly number[], position: number): number[] {
   return out
 }
 
-/** Attention of one sequence, token by token and head by head: a token sees itself and what is before it. */
-export function attention(x: Matrix, w: Matrices, kvHeads: number, facts: LayerFacts, rotary: boolean): number[][] {
-  const { heads, headDim } = facts
+/** Attention of one sequence, token by token and head by head: a token sees itself and what is before it, in a window. */
+export function attention(
+  x: Matrix,
+  w: Matrices,
+  kvHeads: number,
+  { heads, headDim }: Pick<LayerFacts, 'heads' | 'headDim'>,
+  rotary: boolean,
+  window = Infinity,
+): number[][] {
   const head = (row: readonly number[], h: number) => row.slice(h * headDim, (h + 1) * headDim)
   const placed = (row: readonly number[], h: number, t: number) => (rotary ? turned(head(row, h), t) : head(row, h))
   const [q, k, v] = ['q', 'k', 'v'].map((name) => affine(x, w, name)) as [number[][], number[][], number[][]]
@@ -41,6 +47,7 @@ export function attention(x: Matrix, w: Matrices, kvHeads: number, facts: LayerF
       const shared = Math.floor(h / (heads / kvHeads))
       const query = placed(q[t]!, h, t)
       const weights = Array.from({ length: t + 1 }, (_, s) => {
+        if (t - s >= window) return 0
         const key = placed(k[s]!, shared, s)
         return Math.exp(query.reduce((sum, value, i) => sum + value * key[i]!, 0) / Math.sqrt(headDim))
       })
@@ -63,3 +70,93 @@ export function gatedFfn(x: Matrix, w: Matrices): number[][] {
 /** x W + b of a block that is one matrix. */
 export const matrix = (x: Matrix, w: Matrices): number[][] =>
   affine(x, { it: w.weight!, ...(w.bias && { 'it.bias': w.bias }) }, 'it')
+
+/** Linear attention of one sequence as a recurrence over tokens, head by head. */
+export function linearAttention(
+  x: Matrix,
+  w: Matrices,
+  kvHeads: number,
+  { heads, headDim }: Pick<LayerFacts, 'heads' | 'headDim'>,
+): number[][] {
+  const [q, k, v] = ['q', 'k', 'v'].map((name) => affine(x, w, name)) as [number[][], number[][], number[][]]
+  const gate = w.decay ? affine(x, w, 'decay') : undefined
+  const soft = (row: readonly number[]) => {
+    const powers = row.map((value) => Math.exp(value))
+    const sum = powers.reduce((a, b) => a + b)
+    return powers.map((value) => value / sum)
+  }
+  const features = (row: readonly number[], h: number, t: number, map: Matrix) => {
+    const vector = turned(row.slice(h * headDim, (h + 1) * headDim), t)
+    const [z] = times([vector], map.slice(h * headDim, (h + 1) * headDim))
+    return [...soft(z!), ...soft(z!.map((value) => -value))]
+  }
+  const size = 2 * w['map.k']![0]!.length
+  const mixed = x.map(() => Array<number>(heads * headDim).fill(0))
+  for (let h = 0; h < heads; h++) {
+    const kv = Math.floor(h / (heads / kvHeads))
+    const sums = Array.from({ length: size }, () => Array<number>(headDim + 1).fill(0))
+    for (let t = 0; t < x.length; t++) {
+      const fade = gate ? (1 / (1 + Math.exp(-gate[t]![kv]!))) ** (1 / 16) : 1
+      const key = features(k[t]!, kv, t, w['map.k']!)
+      const value = [...v[t]!.slice(kv * headDim, (kv + 1) * headDim), 1]
+      key.forEach((f, i) => value.forEach((own, c) => (sums[i]![c] = sums[i]![c]! * fade + f * own)))
+      const query = features(q[t]!, h, t, w['map.q']!)
+      const out = value.map((_, c) => query.reduce((sum, f, i) => sum + f * sums[i]![c]!, 0))
+      for (let c = 0; c < headDim; c++) mixed[t]![h * headDim + c] = out[c]! / (out[headDim]! + 1e-6)
+    }
+  }
+  return affine(mixed, w, 'o')
+}
+
+/** Latent attention of one sequence with every head's keys and values made from the latents, nothing absorbed. */
+export function latentAttention(
+  x: Matrix,
+  w: Matrices,
+  { heads, headDim }: Pick<LayerFacts, 'heads' | 'headDim'>,
+  rotated: number,
+): number[][] {
+  const free = headDim - rotated
+  // The channels that rotate are the fastest: their angles are those of the whole head.
+  const turn = (vector: readonly number[], t: number) => {
+    const half = rotated / 2
+    return vector.map((value, i) => {
+      const by = angle(t, i % half, headDim)
+      const other = i < half ? -vector[i + half]! : vector[i - half]!
+      return value * Math.cos(by) + other * Math.sin(by)
+    })
+  }
+  const [qr, qf, kr, c] = ['q.rotated', 'q.free', 'k.rotated', 'latent'].map((name) => affine(x, w, name)) as [
+    number[][],
+    number[][],
+    number[][],
+    number[][],
+  ]
+  const rank = c[0]!.length
+  const mixed = x.map((_, t) =>
+    Array.from({ length: heads }, (_, h) => {
+      const upK = w['up.k']!.slice(h * free, (h + 1) * free)
+      const upV = w['up.v']!.slice(h * rank, (h + 1) * rank)
+      const query = [
+        ...turn(qr[t]!.slice(h * rotated, (h + 1) * rotated), t),
+        ...qf[t]!.slice(h * free, (h + 1) * free),
+      ]
+      const weights = c.slice(0, t + 1).map((latent, s) => {
+        const key = [...turn(kr[s]!, s), ...upK.map((row) => row.reduce((sum, u, r) => sum + u * latent[r]!, 0))]
+        return Math.exp(query.reduce((sum, value, i) => sum + value * key[i]!, 0) / Math.sqrt(headDim))
+      })
+      const total = weights.reduce((a, b) => a + b)
+      const values = times(c.slice(0, t + 1), upV)
+      return Array.from({ length: headDim }, (_, i) =>
+        weights.reduce((sum, weight, s) => sum + (weight / total) * values[s]![i]!, 0),
+      )
+    }).flat(),
+  )
+  return affine(mixed, w, 'o')
+}
+
+/** The gated FFN with every matrix as the product of its two factors. */
+export const lowRank = (x: Matrix, w: Matrices): number[][] =>
+  gatedFfn(x, {
+    ...w,
+    ...Object.fromEntries(['gate', 'up', 'down'].map((name) => [name, times(w[`${name}.a`]!, w[`${name}.b`]!)])),
+  })

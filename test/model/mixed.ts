@@ -16,6 +16,10 @@ async function variant(
   return { layer, slot, block, params, weights: type.empty ? {} : { norm: norm!, ...own } }
 }
 
+/** The model with a variant at one place. */
+export const withVariant = async (model: Model, layer: number, slot: Slot, block: string, params: JsonObject) =>
+  replaceBlocks(model, [await variant(model, layer, slot, block, params)])
+
 /** A model of four layers in which every built-in block type occurs, and one that is still the parent's. */
 export async function openMixed(fields: JsonObject = {}): Promise<Model> {
   const model = await openTiny({ num_hidden_layers: 4, ...fields })

@@ -1,0 +1,85 @@
+import type { Value } from '../../tensor/index.js'
+import type { BlockContext, Weight } from '../api/index.js'
+
+type G = Value['graph']
+type Values = Readonly<Record<string, Value>>
+
+/** x W + b, the bias where there is one. x: [rows, in]. */
+export function affine(g: G, x: Value, w: Values, name: string): Value {
+  const y = g.gemm(x, w[name]!)
+  const bias = w[`${name}.bias`]
+  return bias ? g.add(y, bias) : y
+}
+
+/** Projection to heads, [batch, length, count, dim]. */
+export const toHeads = (
+  g: G,
+  x: Value,
+  w: Values,
+  name: string,
+  count: number,
+  { batch, length }: Pick<BlockContext, 'batch' | 'length'>,
+): Value => {
+  const y = affine(g, x, w, name)
+  return g.reshape(y, [batch, length, count, Number(y.shape[1]) / count])
+}
+
+/** Rotary embedding of heads [batch, length, count, headDim]; as they are where the layer has none. */
+export function rotate(g: G, y: Value, { rotary, length, facts: { headDim } }: BlockContext): Value {
+  if (!rotary) return y
+  const [cos, sin] = [rotary.cos, rotary.sin].map((table) => g.reshape(table, [length, 1, headDim]))
+  const [first, second] = g.split(y, 3, [headDim / 2, headDim / 2])
+  return g.add(g.mul(y, cos!), g.mul(g.concat([g.neg(second!), first!], 3), sin!))
+}
+
+/** Query heads of a group one below the other, so that nothing is copied per query head:
+ *  [batch, length, heads, dim] to [batch, groups, heads / groups * length, dim]. */
+export function byGroups(g: G, q: Value, groups: number): Value {
+  const [batch, length, heads, dim] = q.shape as readonly number[] as [number, number, number, number]
+  const group = heads / groups
+  const split = g.transpose(g.reshape(q, [batch, length, groups, group, dim]), [0, 2, 3, 1, 4])
+  return g.reshape(split, [batch, groups, group * length, dim])
+}
+
+/** The way back, tokens as rows: [batch, groups, heads / groups * length, dim] to [batch * length, heads * dim]. */
+export function fromGroups(g: G, y: Value, heads: number, length: number): Value {
+  const [batch, groups, , dim] = y.shape as readonly number[] as [number, number, number, number]
+  const split = g.reshape(y, [batch, groups, heads / groups, length, dim])
+  return g.reshape(g.transpose(split, [0, 3, 1, 2, 4]), [batch * length, heads * dim])
+}
+
+/** Columns of heads that are kept: [rows, count * dim] to [rows, kept * dim]; a bias counts as one row. */
+export function pickHeads({ shape, data }: Weight, kept: readonly number[], dim: number): Weight {
+  const columns = shape.at(-1)!
+  const rows = data.length / columns
+  const picked = new Float32Array(rows * kept.length * dim)
+  for (let row = 0; row < rows; row++)
+    kept.forEach((head, i) => {
+      const from = row * columns + head * dim
+      picked.set(data.subarray(from, from + dim), (row * kept.length + i) * dim)
+    })
+  return { shape: [...shape.slice(0, -1), kept.length * dim], data: picked }
+}
+
+/** Rows of heads that are kept: [count * dim, columns] to [kept * dim, columns]. */
+export function pickHeadRows({ shape, data }: Weight, kept: readonly number[], dim: number): Weight {
+  const size = dim * shape[1]!
+  const picked = new Float32Array(kept.length * size)
+  kept.forEach((head, i) => picked.set(data.subarray(head * size, (head + 1) * size), i * size))
+  return { shape: [kept.length * dim, shape[1]!], data: picked }
+}
+
+/** [rows, from heads * dim] to [rows, to heads * dim] by means over the heads of a group; a bias counts as one row. */
+export function meanPool({ shape, data }: Weight, from: number, to: number, dim: number): Weight {
+  const group = from / to
+  const rows = data.length / (from * dim)
+  const pooled = new Float32Array(rows * to * dim)
+  for (let row = 0; row < rows; row++)
+    for (let head = 0; head < from; head++)
+      for (let i = 0; i < dim; i++)
+        pooled[(row * to + Math.floor(head / group)) * dim + i]! += data[(row * from + head) * dim + i]! / group
+  return { shape: [...shape.slice(0, -1), to * dim], data: pooled }
+}
+
+/** Numbers that divide n, in order. */
+export const divisors = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1).filter((d) => n % d === 0)

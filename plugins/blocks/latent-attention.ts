@@ -1,0 +1,209 @@
+import type { Value } from '../../tensor/index.js'
+import { Failure, grid, type BlockType, type LayerFacts, type Weight } from '../api/index.js'
+import { factorise, gramOf } from './factorise.js'
+import { affine, byGroups, fromGroups } from './heads.js'
+import { attend } from './softmax-attention.js'
+
+export interface LatentAttentionParams {
+  readonly [key: string]: number
+  /** Size of what a token leaves for all heads. */
+  readonly rank: number
+  /** Channels of a head that are rotated, the fastest first; one rotated key serves all heads. */
+  readonly rotated: number
+}
+
+const count = { type: 'integer', minimum: 1 }
+const counts = { oneOf: [count, { type: 'array', minItems: 1, items: count }] }
+
+/** Attention whose keys and values are made from one small vector a token (multi-head latent attention). */
+export const latentAttention: BlockType<LatentAttentionParams> = {
+  name: 'latent-attention',
+  slot: 'attention',
+  version: 1,
+  about: {
+    summary: 'A token leaves one latent vector and one rotated key for all heads; keys and values are made from it.',
+    initialisation:
+      'Unrotated keys and values by the best common factors on calibration text; the rotated key is the mean over KV heads of the channels that rotate fastest.',
+    source:
+      'DeepSeek-V2, arXiv 2405.04434, section 2.1, with its matrices absorbed; from a grouped-query parent as MHA2MLA, arXiv 2502.14837, sections 3.1 and 3.2.',
+    pays: 'Where the cache is what limits: rank + rotated numbers a token against 2 x kvHeads x headDim. Each head reads all of the latent, so arithmetic grows; parents with few KV heads gain little.',
+  },
+  parameters: {
+    type: 'object',
+    required: ['rank'],
+    additionalProperties: false,
+    properties: {
+      block: { const: 'latent-attention' },
+      rank: { description: 'Sizes of the latent vector.', ...counts },
+      rotated: { description: 'Rotated channels: even, less than the head’s size. Default: half of it.', ...counts },
+    },
+  },
+
+  *variants(facts, entry) {
+    const rank = [entry.rank].flat() as number[]
+    const rotated = [entry.rotated ?? 2 * Math.floor(facts.headDim / 4)].flat() as number[]
+    for (const n of rotated)
+      if (n % 2 !== 0 || n >= facts.headDim)
+        throw new Failure('InvalidInput', `a head of size ${facts.headDim} cannot have ${n} rotated channels`, {
+          remedy: `Use even numbers below ${facts.headDim}.`,
+        })
+    for (const r of rank)
+      for (const p of rotated) {
+        const most = Math.min(facts.hidden, facts.kvHeads * (2 * facts.headDim - p))
+        if (r > most)
+          throw new Failure('InvalidInput', `rank ${r} is more than the parent's keys and values have`, {
+            remedy: `Use 1 to ${most}.`,
+          })
+      }
+    yield* grid({ rank, rotated })
+  },
+
+  id: ({ rank, rotated }) => `latent-attention-${rank}-${rotated}`,
+
+  shapes({ hidden, heads, headDim, attentionBias }, { rank, rotated }) {
+    const free = headDim - rotated
+    return {
+      'q.rotated': [hidden, heads * rotated],
+      'q.free': [hidden, heads * free],
+      'k.rotated': [hidden, rotated],
+      latent: [hidden, rank],
+      'up.k': [heads, free, rank],
+      'up.v': [heads, rank, headDim],
+      o: [heads * headDim, hidden],
+      ...(attentionBias && {
+        'q.rotated.bias': [heads * rotated],
+        'q.free.bias': [heads * free],
+        'k.rotated.bias': [rotated],
+        'o.bias': [hidden],
+      }),
+    }
+  },
+
+  sampleTokens: () => 2048,
+
+  async initialise(parent, facts, { rank, rotated }, { sample }) {
+    const { heads, kvHeads, headDim, hidden } = facts
+    const [turned, free] = channels(headDim, rotated)
+    const gram = sample && (await gramOf({ shape: [sample.x.length / hidden, hidden], data: sample.x }, sample.mask))
+    const k = pick(parent.k!, kvHeads, headDim, free)
+    const { a, b } = await factorise(beside(k, parent.v!), rank, gram)
+    const group = heads / kvHeads
+    // Columns of b: unrotated keys of all KV heads, then values of all KV heads.
+    const column = (r: number, c: number) => b.data[r * b.shape[1]! + c]!
+    const upK = new Float32Array(heads * free.length * rank)
+    const upV = new Float32Array(heads * rank * headDim)
+    for (let h = 0; h < heads; h++) {
+      const kv = Math.floor(h / group)
+      for (let r = 0; r < rank; r++) {
+        for (let i = 0; i < free.length; i++) upK[(h * free.length + i) * rank + r] = column(r, kv * free.length + i)
+        for (let i = 0; i < headDim; i++)
+          upV[(h * rank + r) * headDim + i] = column(r, kvHeads * free.length + kv * headDim + i)
+      }
+    }
+    return {
+      'q.rotated': pick(parent.q!, heads, headDim, turned),
+      'q.free': pick(parent.q!, heads, headDim, free),
+      'k.rotated': meanHead(pick(parent.k!, kvHeads, headDim, turned), kvHeads),
+      latent: a,
+      'up.k': { shape: [heads, free.length, rank], data: upK },
+      'up.v': { shape: [heads, rank, headDim], data: upV },
+      o: parent.o!,
+      ...(facts.attentionBias && {
+        'q.rotated.bias': pick(parent['q.bias']!, heads, headDim, turned),
+        'q.free.bias': pick(parent['q.bias']!, heads, headDim, free),
+        // What is added to all unrotated keys alike changes no softmax.
+        'k.rotated.bias': meanHead(pick(parent['k.bias']!, kvHeads, headDim, turned), kvHeads),
+        'o.bias': throughValues(parent['v.bias']!, parent.o!, parent['o.bias']!, facts),
+      }),
+    }
+  },
+
+  forward(g, x, w, { rank, rotated }, context) {
+    const { facts, batch, length, past, mask, wantState } = context
+    const { heads, headDim } = facts
+    const toHeads = (name: string, count: number) => {
+      const y = affine(g, x, w, name)
+      return g.reshape(y, [batch, length, count, Number(y.shape[1]) / count])
+    }
+    const turn = rotation(g, rotated, context)
+    const free = g.matmul(g.transpose(toHeads('q.free', heads), [0, 2, 1, 3]), w['up.k']!)
+    const q = g.concat([turn(toHeads('q.rotated', heads)), g.transpose(free, [0, 2, 1, 3])], 3)
+    const scaled = g.mul(q, g.scalar(1 / Math.sqrt(headDim), x.dtype))
+    const latent = g.reshape(affine(g, x, w, 'latent'), [batch, length, 1, rank])
+    // [batch, 1, length, rotated + rank]
+    const left = g.transpose(g.concat([turn(toHeads('k.rotated', 1)), latent], 3), [0, 2, 1, 3])
+    const values = (all: Value) => g.slice(all, 3, rotated, rotated + rank)
+    const before = past && { k: past.latent!, v: values(past.latent!), mask: mask! }
+    const mixed = attend(byGroups(g, scaled, 1), left, values(left), context, before)
+    const byHead = g.matmul(g.reshape(mixed, [batch, heads, length, rank]), w['up.v']!)
+    const y = affine(g, fromGroups(g, byHead, heads, length), w, 'o')
+    return wantState ? { y, state: { latent: left } } : { y }
+  },
+
+  state: (_, { rank, rotated }) => [{ name: 'latent', kind: 'per-token', shape: [1, rank + rotated] }],
+}
+
+/** Channels of a head that stay rotated, those whose angle grows fastest, in pairs; and the others. */
+function channels(headDim: number, rotated: number): [turned: number[], free: number[]] {
+  const isTurned = (i: number) => i % (headDim / 2) < rotated / 2
+  const all = Array.from({ length: headDim }, (_, i) => i)
+  return [all.filter(isTurned), all.filter((i) => !isTurned(i))]
+}
+
+/** Rotary embedding of heads that hold the fastest channels only, [batch, length, heads, rotated]. */
+function rotation(
+  g: Value['graph'],
+  rotated: number,
+  { rotary, length, facts: { headDim } }: Parameters<typeof latentAttention.forward>[4],
+): (y: Value) => Value {
+  if (!rotary || rotated === 0) return (y) => y
+  const half = rotated / 2
+  const [cos, sin] = [rotary.cos, rotary.sin].map((table) => {
+    const parts = [0, headDim / 2].map((start) => g.slice(table, 1, start, start + half))
+    return g.reshape(g.concat(parts, 1), [length, 1, rotated])
+  })
+  return (y) => {
+    const [first, second] = g.split(y, 3, [half, half])
+    return g.add(g.mul(y, cos!), g.mul(g.concat([g.neg(second!), first!], 3), sin!))
+  }
+}
+
+/** Some channels of every head: [rows, heads * headDim] to [rows, heads * kept]; a bias counts as one row. */
+function pick({ shape, data }: Weight, heads: number, headDim: number, kept: readonly number[]): Weight {
+  const rows = data.length / (heads * headDim)
+  const out = new Float32Array(rows * heads * kept.length)
+  for (let r = 0; r < rows * heads; r++)
+    kept.forEach((channel, i) => (out[r * kept.length + i] = data[r * headDim + channel]!))
+  return { shape: [...shape.slice(0, -1), heads * kept.length], data: out }
+}
+
+/** [rows, heads * dim] to [rows, dim]: the mean. */
+function meanHead({ shape, data }: Weight, heads: number): Weight {
+  const dim = shape.at(-1)! / heads
+  const out = new Float32Array(data.length / heads)
+  data.forEach((value, i) => (out[Math.floor(i / (heads * dim)) * dim + (i % dim)]! += value / heads))
+  return { shape: [...shape.slice(0, -1), dim], data: out }
+}
+
+/** [rows, a] and [rows, b] to [rows, a + b]. */
+function beside(a: Weight, b: Weight): Weight {
+  const [rows, left] = a.shape as [number, number]
+  const right = b.shape[1]!
+  const data = new Float32Array(rows * (left + right))
+  for (let r = 0; r < rows; r++) {
+    data.set(a.data.subarray(r * left, (r + 1) * left), r * (left + right))
+    data.set(b.data.subarray(r * right, (r + 1) * right), r * (left + right) + left)
+  }
+  return { shape: [rows, left + right], data }
+}
+
+/** A bias of values, which softmax passes unchanged, moved behind the output matrix. */
+function throughValues(bias: Weight, o: Weight, own: Weight, { heads, kvHeads, headDim, hidden }: LayerFacts): Weight {
+  const data = Float32Array.from(own.data)
+  for (let i = 0; i < heads * headDim; i++) {
+    const kv = Math.floor(Math.floor(i / headDim) / (heads / kvHeads))
+    const value = bias.data[kv * headDim + (i % headDim)]!
+    for (let c = 0; c < hidden; c++) data[c]! += value * o.data[i * hidden + c]!
+  }
+  return { shape: [hidden], data }
+}

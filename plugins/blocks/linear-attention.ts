@@ -1,0 +1,162 @@
+import type { Value } from '../../tensor/index.js'
+import { Failure, grid, type About, type BlockType, type LayerFacts, type Weight } from '../api/index.js'
+import { attentionShapes, checkKvHeads } from './grouped-query.js'
+import { affine, fromGroups, meanPool, rotate, toHeads } from './heads.js'
+import { recurrence } from './recurrence.js'
+
+export interface LinearAttentionParams {
+  readonly [key: string]: number
+  /** Of each sign: the map has twice as many outputs. */
+  readonly features: number
+  readonly kvHeads: number
+}
+
+const count = { type: 'integer', minimum: 1 }
+const counts = { oneOf: [count, { type: 'array', minItems: 1, items: count }] }
+
+/** exp(x)^(1/16) of a gate: near 1 unless the gate is well below 0 (GLA, arXiv 2312.06635, section 4.4). */
+const temperature = 16
+
+/**
+ * Attention with features of queries and keys in place of the softmax of their products: its whole past is one matrix a
+ * head. Queries and keys are projected and rotated as the parent's.
+ */
+function linear(name: string, gated: boolean, about: About): BlockType<LinearAttentionParams> {
+  return {
+    name,
+    slot: 'attention',
+    version: 1,
+    about,
+    parameters: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        block: { const: name },
+        features: { description: 'Features of a head: even numbers. Default: its size.', ...counts },
+        kvHeads: { description: 'Numbers of key/value heads. Default: the parent’s.', ...counts },
+      },
+    },
+
+    *variants(facts, entry) {
+      const features = [entry.features ?? facts.headDim].flat() as number[]
+      const kvHeads = [entry.kvHeads ?? facts.kvHeads].flat() as number[]
+      kvHeads.forEach((n) => checkKvHeads(n, facts))
+      for (const n of features)
+        if (n % 2 !== 0 || n > facts.headDim)
+          throw new Failure('InvalidInput', `a head of size ${facts.headDim} cannot have ${n} features`, {
+            remedy: `Use even numbers up to ${facts.headDim}.`,
+          })
+      yield* grid({ features, kvHeads })
+    },
+
+    id: ({ features, kvHeads }) => `${name}-${features}-${kvHeads}`,
+
+    shapes(facts, { features, kvHeads }) {
+      const { hidden, heads, headDim } = facts
+      return {
+        ...attentionShapes(facts, heads, kvHeads),
+        'map.q': [heads, headDim, features],
+        'map.k': [kvHeads, headDim, features],
+        ...(gated && { decay: [hidden, kvHeads], 'decay.bias': [kvHeads] }),
+      }
+    },
+
+    initialise(parent, facts, { features, kvHeads }) {
+      const names = kvHeads === facts.kvHeads ? [] : ['k', 'v', 'k.bias', 'v.bias'].filter((name) => parent[name])
+      const pooled = names.map((name) => [name, meanPool(parent[name]!, facts.kvHeads, kvHeads, facts.headDim)])
+      return {
+        ...parent,
+        ...Object.fromEntries(pooled),
+        'map.q': identityMap(facts.heads, facts.headDim, features),
+        'map.k': identityMap(kvHeads, facts.headDim, features),
+        ...(gated && slowDecay(facts, kvHeads)),
+      }
+    },
+
+    // LoLCATs trains the maps alone, until the attention is the parent's as nearly as they can make it.
+    learnsFirst: () => ['map.q', 'map.k', ...(gated ? ['decay', 'decay.bias'] : [])],
+
+    forward(g, x, w, { kvHeads }, context) {
+      const { facts, batch, length, past, wantState } = context
+      const { heads, headDim } = facts
+      const byHead = (y: Value) => g.transpose(y, [0, 2, 1, 3])
+      /** softmax(x W) and softmax(-x W): positive, and of bounded size. */
+      const features = (y: Value, map: Value) => {
+        const z = g.matmul(byHead(rotate(g, y, context)), map)
+        return g.concat([g.softmax(z, 3), g.softmax(g.neg(z), 3)], 3)
+      }
+      const q = features(toHeads(g, x, w, 'q', heads, context), w['map.q']!)
+      const k = features(toHeads(g, x, w, 'k', kvHeads, context), w['map.k']!)
+      // A column of ones sums up the weights beside the weighted values.
+      const ones = g.expand(g.scalar(1, x.dtype), [batch, kvHeads, length, 1])
+      const v = g.concat([byHead(toHeads(g, x, w, 'v', kvHeads, context)), ones], 3)
+      const { y, state } = recurrence(
+        {
+          q: g.reshape(q, [batch, kvHeads, (heads / kvHeads) * length, Number(q.shape[3])]),
+          k,
+          v,
+          ...(gated && { logDecay: logDecay(g, affine(g, x, w, 'decay'), batch, length, kvHeads) }),
+        },
+        past?.sums,
+      )
+      const [sums, weights] = g.split(y, 3, [headDim, 1])
+      const mixed = g.div(sums!, g.add(weights!, g.scalar(1e-6, x.dtype)))
+      const out = affine(g, fromGroups(g, mixed, heads, length), w, 'o')
+      return wantState ? { y: out, state: { sums: state } } : { y: out }
+    },
+
+    state: ({ headDim }, { features, kvHeads }) => [
+      { name: 'sums', kind: 'per-sequence', shape: [kvHeads, 2 * features, headDim + 1] },
+    ],
+  }
+}
+
+export const linearAttention = linear('linear-attention', false, {
+  summary: 'Attention by learned features of queries and keys; all of the past is one matrix a head.',
+  initialisation:
+    'The parent’s weights; feature maps pass a head’s channels through. The maps learn alone in the first half of distillation, then all weights.',
+  source:
+    'Zhang et al. 2024, LoLCATs, arXiv 2410.10254, sections 3.1 and 3.2; feature map: Hedgehog, arXiv 2402.04347, eq. 6; recurrence: arXiv 2006.16236, eq. 18-20.',
+  pays: 'In long contexts: state and time per token do not grow. The state is 2 x features rows a head: below that many tokens a KV cache is smaller. Exact recall over long distances is lost first.',
+})
+
+export const gatedLinearAttention = linear('gated-linear-attention', true, {
+  summary: 'Linear attention whose past fades at each token by a learned, input-dependent factor a head.',
+  initialisation: 'As linear-attention; factors begin between 1 - 2^-5 and 1 - 2^-8, the same for all inputs.',
+  source:
+    'Yang et al. 2023, Gated linear attention, arXiv 2312.06635, section 4 (one factor a head as in Mamba-2, arXiv 2405.21060); first factors: RetNet, arXiv 2307.08621, eq. 8.',
+  pays: 'As linear-attention, where the near past matters more than the far: it forgets instead of blurring.',
+})
+
+/** Logarithm of sigmoid(gate)^(1/temperature), [batch, kvHeads, length]. gate: [batch * length, kvHeads]. */
+function logDecay(g: Value['graph'], gate: Value, batch: number, length: number, kvHeads: number): Value {
+  const log = g.mul(g.softplus(g.neg(gate)), g.scalar(-1 / temperature, gate.dtype))
+  return g.transpose(g.reshape(log, [batch, length, kvHeads]), [0, 2, 1])
+}
+
+/** [heads, headDim, features]: as many of a head's channels, those first whose rotation is slowest. */
+function identityMap(heads: number, headDim: number, features: number): Weight {
+  const data = new Float32Array(heads * headDim * features)
+  const half = headDim / 2
+  for (let h = 0; h < heads; h++)
+    for (let f = 0; f < features / 2; f++)
+      for (const [channel, feature] of [
+        [half - 1 - f, f],
+        [headDim - 1 - f, features / 2 + f],
+      ] as const)
+        data[(h * headDim + channel) * features + feature] = 1
+  return { shape: [heads, headDim, features], data }
+}
+
+/** Gates that do not look at their input yet. */
+function slowDecay({ hidden }: LayerFacts, kvHeads: number): Record<string, Weight> {
+  const bias = Float32Array.from({ length: kvHeads }, (_, h) => {
+    const power = 5 + (kvHeads > 1 ? (3 * h) / (kvHeads - 1) : 1.5)
+    const log = temperature * Math.log(1 - 2 ** -power)
+    return -Math.log(Math.exp(-log) - 1)
+  })
+  return {
+    decay: { shape: [hidden, kvHeads], data: new Float32Array(hidden * kvHeads) },
+    'decay.bias': { shape: [kvHeads], data: bias },
+  }
+}

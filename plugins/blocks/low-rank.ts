@@ -1,0 +1,130 @@
+import {
+  compute,
+  Failure,
+  type BlockType,
+  type LayerFacts,
+  type LayerStatistics,
+  type Weight,
+  type Weights,
+} from '../api/index.js'
+import { factorise, gramOf } from './factorise.js'
+
+export interface LowRankParams {
+  readonly [key: string]: number
+  readonly rank: number
+}
+
+const matrices = ['gate', 'up', 'down'] as const
+
+/** The parent's gated FFN with each of its matrices as a product of two thin ones. */
+export const lowRank: BlockType<LowRankParams> = {
+  name: 'low-rank',
+  slot: 'ffn',
+  version: 1,
+  about: {
+    summary: 'The gated FFN with each matrix as a product of two thin ones.',
+    initialisation:
+      'The best factors of the parent’s matrices on calibration text: those of gate and up for what enters the FFN, those of down for its activations.',
+    source: 'Wang et al. 2024, SVD-LLM, arXiv 2403.07378, section 3.1; idea: ASVD, arXiv 2312.05821.',
+    pays: 'Below rank hidden x width / (hidden + width), where it has fewer weights than the parent. At the same size narrower FFNs are often as good; six products cost more calls than three.',
+  },
+  parameters: {
+    type: 'object',
+    required: ['rank'],
+    additionalProperties: false,
+    properties: {
+      block: { const: 'low-rank' },
+      rank: {
+        description: 'Ranks: numbers, or percentages of the weights that the parent’s matrices have.',
+        anyOf: [{ $ref: '#/$defs/rank' }, { type: 'array', minItems: 1, items: { $ref: '#/$defs/rank' } }],
+      },
+    },
+    $defs: {
+      rank: {
+        anyOf: [
+          { type: 'integer', minimum: 1 },
+          { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)? ?%$' },
+        ],
+      },
+    },
+  },
+
+  variants(facts, entry) {
+    const ranks = ([entry.rank].flat() as (number | string)[]).map((rank) => checked(rank, facts))
+    return [...new Set(ranks)].map((rank) => ({ rank }))
+  },
+
+  id: ({ rank }) => `low-rank-${rank}`,
+
+  shapes({ hidden, intermediate, mlpBias }, { rank }) {
+    return {
+      'gate.a': [hidden, rank],
+      'gate.b': [rank, intermediate],
+      'up.a': [hidden, rank],
+      'up.b': [rank, intermediate],
+      'down.a': [intermediate, rank],
+      'down.b': [rank, hidden],
+      ...(mlpBias && { 'gate.bias': [intermediate], 'up.bias': [intermediate], 'down.bias': [hidden] }),
+    }
+  },
+
+  sampleTokens: ({ rank }) => Math.max(2048, 4 * rank),
+
+  async initialise(parent, facts, { rank }, statistics) {
+    const { inputs, activations } = await grams(parent, facts, statistics)
+    const factors: Record<string, Weight> = {}
+    for (const name of matrices) {
+      const { a, b } = await factorise(parent[name]!, rank, name === 'down' ? activations : inputs)
+      factors[`${name}.a`] = a
+      factors[`${name}.b`] = b
+    }
+    const biases = matrices.map((name) => `${name}.bias`).filter((name) => parent[name])
+    return { ...factors, ...Object.fromEntries(biases.map((name) => [name, parent[name]!])) }
+  },
+
+  forward(g, x, w) {
+    const linear = (input: typeof x, name: string) => {
+      const y = g.gemm(g.gemm(input, w[`${name}.a`]!), w[`${name}.b`]!)
+      const bias = w[`${name}.bias`]
+      return bias ? g.add(y, bias) : y
+    }
+    return { y: linear(g.mul(g.silu(linear(x, 'gate')), linear(x, 'up')), 'down') }
+  },
+}
+
+/** What enters the FFN, and its activations, as second moments of calibration text. */
+async function grams(parent: Weights, { hidden }: LayerFacts, { sample }: LayerStatistics) {
+  if (!sample) return {}
+  const x: Weight = { shape: [sample.x.length / hidden, hidden], data: sample.x }
+  const activations = await activationsOf(parent, x)
+  return { inputs: await gramOf(x, sample.mask), activations: await gramOf(activations, sample.mask) }
+}
+
+/** silu(gate x) * up x of the parent's FFN. x: [tokens, hidden]. @returns [tokens, intermediate] */
+export async function activationsOf(parent: Weights, x: Weight): Promise<Weight> {
+  const { y } = await compute(
+    (g, { x, ...w }) => {
+      const linear = (name: string) => {
+        const product = g.gemm(x!, w[name]!)
+        const bias = w[`${name}.bias`]
+        return bias ? g.add(product, bias) : product
+      }
+      return { y: g.mul(g.silu(linear('gate')), linear('up')) }
+    },
+    { ...parent, x },
+  )
+  return y!
+}
+
+/** A rank as a number. @throws Failure for one that the parent cannot have */
+function checked(rank: number | string, { hidden, intermediate }: LayerFacts): number {
+  const most = Math.min(hidden, intermediate)
+  if (typeof rank === 'string') {
+    const share = Number.parseFloat(rank) / 100
+    const number = Math.round((share * hidden * intermediate) / (hidden + intermediate))
+    if (share > 0 && number <= most) return Math.max(1, number)
+  } else if (rank <= most) return rank
+  throw new Failure('InvalidInput', `rank ${rank} is impossible: the parent's matrices have ${most} at most`, {
+    remedy: `Use 1 to ${most}, or a percentage of the parent's weights.`,
+  })
+}

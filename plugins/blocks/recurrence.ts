@@ -1,0 +1,117 @@
+import type { Value } from '../../tensor/index.js'
+
+/** Tokens that are computed together; longer chunks go through a scan of such parts. */
+const part = 64
+
+export interface RecurrenceInputs {
+  /** Features of queries, those of a group one below the other by tokens, [batch, groups, group * length, features]. */
+  readonly q: Value
+  /** [batch, groups, length, features] */
+  readonly k: Value
+  /** [batch, groups, length, dim] */
+  readonly v: Value
+  /** Logarithms of what the past is multiplied by at each token, <= 0, [batch, groups, length]. Default: 0. */
+  readonly logDecay?: Value
+}
+
+/**
+ * Linear attention as a recurrence, S_t = a_t S_t-1 + k_tᵀ v_t and y_t = q_t S_t, by parts of tokens within which it is a
+ * masked product.
+ *
+ * @param state  [batch, groups, features, dim]; absent at the start of a sequence
+ * @returns y: [batch, groups, group * length, dim], and the state after the chunk
+ * @source Katharopoulos et al. 2020, arXiv 2006.16236, eq. 16-20; parts: Yang et al. 2023, arXiv 2312.06635, section 4
+ */
+export function recurrence(inputs: RecurrenceInputs, state?: Value): { y: Value; state: Value } {
+  const { q, k, v, logDecay } = inputs
+  const g = q.graph
+  const [batch, groups, length, features] = k.shape as readonly number[] as [number, number, number, number]
+  const dim = Number(v.shape[3])
+  const group = Number(q.shape[2]) / length
+  const parts = Math.floor(length / part)
+  if (parts < 3) return together(inputs, state)
+
+  // By parts: axis 0 is the part.
+  const rest = length - parts * part
+  const queries = g.reshape(q, [batch, groups, group, length, features])
+  const cut = (x: Value, axis: number) => g.slice(x, axis, 0, parts * part)
+  const split = (x: Value, axis: number) => {
+    const shape = [...x.shape.slice(0, axis), parts, part, ...x.shape.slice(axis + 1)]
+    const order = [axis, ...shape.map((_, i) => i).filter((i) => i !== axis)]
+    return g.transpose(g.reshape(cut(x, axis), shape), order)
+  }
+  const { carried, outputs } = g.scan({
+    carried: [state ?? g.zeros([batch, groups, features, dim], q.dtype)],
+    sequences: [split(queries, 3), split(k, 2), split(v, 2), ...(logDecay ? [split(logDecay, 2)] : [])],
+    body: ([before], [ownQ, ownK, ownV, ownDecay]) => {
+      const own = together(
+        {
+          q: g.reshape(ownQ!, [batch, groups, group * part, features]),
+          k: ownK!,
+          v: ownV!,
+          ...(ownDecay && { logDecay: ownDecay }),
+        },
+        before,
+      )
+      return { carried: [own.state], outputs: [own.y] }
+    },
+  })
+  // [parts, batch, groups, group * part, dim] to tokens in order.
+  const byPart = g.reshape(outputs[0]!, [parts, batch, groups, group, part, dim])
+  const done = g.reshape(g.transpose(byPart, [1, 2, 3, 0, 4, 5]), [batch, groups, group, parts * part, dim])
+  const flat = (x: Value) => g.reshape(x, [batch, groups, group * length, dim])
+  if (rest === 0) return { y: flat(done), state: carried[0]! }
+  const tail = (x: Value, axis: number) => g.slice(x, axis, parts * part, length)
+  const last = together(
+    {
+      q: g.reshape(tail(queries, 3), [batch, groups, group * rest, features]),
+      k: tail(k, 2),
+      v: tail(v, 2),
+      ...(logDecay && { logDecay: tail(logDecay, 2) }),
+    },
+    carried[0],
+  )
+  const end = g.reshape(last.y, [batch, groups, group, rest, dim])
+  return { y: flat(g.concat([done, end], 3)), state: last.state }
+}
+
+/** All tokens of a chunk in one product. */
+function together({ q, k, v, logDecay }: RecurrenceInputs, state?: Value): { y: Value; state: Value } {
+  const g = q.graph
+  const [batch, groups, length] = k.shape as readonly number[] as [number, number, number]
+  const group = Number(q.shape[2]) / length
+  const rows = group * length
+  const forTokens = (x: Value) => g.reshape(x, [batch, groups, group, length, x.shape.at(-1)!])
+  const forRows = (x: Value) => g.reshape(x, [batch, groups, rows, x.shape.at(-1)!])
+  const perToken = (x: Value) => g.reshape(x, [batch, groups, 1, length, 1])
+  const decay = logDecay && g.cumsum(logDecay, 2)
+
+  let products = g.matmul(q, g.transpose(k, [0, 1, 3, 2]))
+  if (length > 1) {
+    const weights = decay
+      ? // exp(c_i - c_j) for j <= i; what is above the diagonal is masked before it can overflow.
+        g.exp(
+          g.add(
+            g.sub(perToken(decay), g.reshape(decay, [batch, groups, 1, 1, length])),
+            g.cast(g.constant(triangle(length, 0, -1e9), [length, length]), q.dtype),
+          ),
+        )
+      : g.cast(g.constant(triangle(length, 1, 0), [length, length]), q.dtype)
+    products = forRows(g.mul(forTokens(products), weights))
+  }
+  const own = g.matmul(products, v)
+  const last = decay && g.reshape(g.slice(decay, 2, length - 1, length), [batch, groups, 1, 1])
+  const toEnd = decay && last && g.exp(g.sub(last, g.unsqueeze(decay, 3)))
+  const added = g.matmul(g.transpose(toEnd ? g.mul(k, toEnd) : k, [0, 1, 3, 2]), v)
+  if (!state) return { y: own, state: added }
+  const earlier = g.matmul(q, state)
+  const faded = decay ? forRows(g.mul(forTokens(earlier), g.exp(perToken(decay)))) : earlier
+  return { y: g.add(own, faded), state: g.add(last ? g.mul(state, g.exp(last)) : state, added) }
+}
+
+/** `seen` on and below the diagonal, `hidden` above, [length, length]. */
+function triangle(length: number, seen: number, hidden: number): Float32Array {
+  const mask = new Float32Array(length * length).fill(seen)
+  for (let i = 0; i < length; i++) mask.fill(hidden, i * length + i + 1, (i + 1) * length)
+  return mask
+}

@@ -1,0 +1,66 @@
+import { Failure, grid, type BlockType } from '../api/index.js'
+import { attentionShapes, checkKvHeads, softmaxAttention } from './grouped-query.js'
+import { meanPool } from './heads.js'
+
+export interface SlidingWindowParams {
+  readonly [key: string]: number
+  /** Tokens that a token sees, itself included. */
+  readonly window: number
+  readonly kvHeads: number
+}
+
+const count = { type: 'integer', minimum: 1 }
+const counts = { oneOf: [count, { type: 'array', minItems: 1, items: count }] }
+
+/** Softmax attention to the last tokens only: the cache stops growing. */
+export const slidingWindow: BlockType<SlidingWindowParams> = {
+  name: 'sliding-window',
+  slot: 'attention',
+  version: 1,
+  about: {
+    summary: 'Softmax attention in which a token sees itself and the `window` - 1 tokens before it.',
+    initialisation: 'The parent’s weights as they are; fewer KV heads are means.',
+    source:
+      'Beltagy et al. 2020, Longformer, arXiv 2004.05150, section 3.1; Jiang et al. 2023, Mistral 7B, arXiv 2310.06825, section 2.',
+    pays: 'In contexts much longer than the window, where cache and time per token stay constant. Below the window it costs what the parent costs.',
+  },
+  parameters: {
+    type: 'object',
+    required: ['window'],
+    additionalProperties: false,
+    properties: {
+      block: { const: 'sliding-window' },
+      window: { description: 'Tokens that a token sees, itself included; at least 2.', ...counts },
+      kvHeads: { description: 'Numbers of key/value heads. Default: the parent’s.', ...counts },
+    },
+  },
+
+  *variants(facts, entry) {
+    const window = [entry.window].flat() as number[]
+    const kvHeads = [entry.kvHeads ?? facts.kvHeads].flat() as number[]
+    kvHeads.forEach((n) => checkKvHeads(n, facts))
+    for (const n of window)
+      if (n < 2)
+        throw new Failure('InvalidInput', `a window of ${n} is no window: a token would see itself alone`, {
+          remedy: 'Use 2 or more, or the block type `linear`.',
+        })
+    yield* grid({ window, kvHeads })
+  },
+
+  id: ({ window, kvHeads }) => `sliding-window-${window}-${kvHeads}`,
+  shapes: (facts, { kvHeads }) => attentionShapes(facts, facts.heads, kvHeads),
+
+  initialise(parent, facts, { kvHeads }) {
+    const names = kvHeads === facts.kvHeads ? [] : ['k', 'v', 'k.bias', 'v.bias'].filter((name) => parent[name])
+    const pooled = names.map((name) => [name, meanPool(parent[name]!, facts.kvHeads, kvHeads, facts.headDim)])
+    return { ...parent, ...Object.fromEntries(pooled) }
+  },
+
+  forward: (g, x, w, { window, kvHeads }, context) =>
+    softmaxAttention(g, x, w, context.facts.heads, kvHeads, context, window - 1),
+
+  state: ({ headDim }, { window, kvHeads }) => [
+    { name: 'k', kind: 'window', window: window - 1, shape: [kvHeads, headDim] },
+    { name: 'v', kind: 'window', window: window - 1, shape: [kvHeads, headDim] },
+  ],
+}

@@ -1,0 +1,58 @@
+import type { Value } from '../../tensor/index.js'
+import type { BlockContext } from '../api/index.js'
+
+/** What tokens look at beside each other. */
+export interface Before {
+  /** [batch, groups, slots, dim of keys] and [batch, groups, slots, dim of values]. */
+  readonly k: Value
+  readonly v: Value
+  /** Additive: [slots] for all tokens, or [length, slots]. */
+  readonly mask: Value
+}
+
+/**
+ * Causal softmax attention of a chunk.
+ * @param q       scaled queries, those of a group one below the other, [batch, groups, group * length, dim of keys]
+ * @param k       [batch, groups, length, dim of keys]
+ * @param v       [batch, groups, length, dim of values]
+ * @param before  keys and values of earlier tokens
+ * @param window  tokens before it that a token sees. Default: all
+ * @returns [batch, groups, group * length, dim of values]
+ */
+export function attend(
+  q: Value,
+  k: Value,
+  v: Value,
+  { length }: Pick<BlockContext, 'length'>,
+  before?: Before,
+  window = Infinity,
+): Value {
+  const g = q.graph
+  const [batch, groups, rows] = q.shape as readonly number[] as [number, number, number]
+  const group = rows / length
+  /** Adds a mask [length, slots] to scores of all query heads. */
+  const masked = (scores: Value, mask: Value) => {
+    const slots = scores.shape[3]!
+    const byHead = g.reshape(scores, [batch, groups, group, length, slots])
+    return g.reshape(g.add(byHead, mask), [batch, groups, rows, slots])
+  }
+  let scores = g.matmul(q, g.transpose(k, [0, 1, 3, 2]))
+  if (length > 1) {
+    const band = g.constant(bandMask(length, window), [length, length])
+    scores = masked(scores, g.cast(band, q.dtype))
+  }
+  if (!before) return g.matmul(g.softmax(scores, 3), v)
+  const products = g.matmul(q, g.transpose(before.k, [0, 1, 3, 2]))
+  const old = before.mask.shape.length === 1 ? g.add(products, before.mask) : masked(products, before.mask)
+  // The new tokens come first: their number is known, the capacity of the state is not.
+  const all = g.softmax(g.concat([scores, old], 3), 3)
+  const [own, earlier] = g.cut(all, 3, length, before.k.shape[2]!)
+  return g.add(g.matmul(own, v), g.matmul(earlier, before.v))
+}
+
+/** 0 where a token sees another: itself and at most `window` before it; -1e9 elsewhere. [length, length] */
+function bandMask(length: number, window: number): Float32Array {
+  const mask = new Float32Array(length * length).fill(-1e9)
+  for (let i = 0; i < length; i++) mask.fill(0, i * length + Math.max(0, i - window), i * length + i + 1)
+  return mask
+}
