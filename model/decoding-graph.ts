@@ -87,7 +87,7 @@ export function buildDecoding(
 /** Shape of a state before a chunk; the slots of rows are known at run time only. */
 export function pastShape(batch: number, { kind, shape, ...rest }: StateShape): Dim[] {
   if (kind === 'per-sequence') return [batch, ...shape]
-  return [batch, shape[0]!, 'window' in rest ? `window${rest.window}` : 'capacity', shape[1]!]
+  return [batch, shape[0], 'window' in rest ? `window${rest.window}` : 'capacity', shape[1]]
 }
 
 /** The entries whose names begin with a prefix, without it. */

@@ -139,7 +139,7 @@ export class DecodingState {
       }
       this.inputs[`past.${name}`] = {
         dtype: 'float32',
-        dims: [this.batch, shape.shape[0]!, slots, dim],
+        dims: [this.batch, shape.shape[0], slots, dim],
         data: to.subarray(next, next + count * dim * slots),
       }
     }
