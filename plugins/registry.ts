@@ -6,6 +6,7 @@ import type { PlannedPlugin } from '../spec/frozen-plan.js'
 import type { InputProblem, Inspection } from '../spec/registry.js'
 import { Failure, type BlockName, type Blocks, type BlockType, type JsonObject, type Stage } from './api/index.js'
 import { builtInBlocks, makeBlocks } from './blocks/index.js'
+import { runType } from './runs/index.js'
 import { inspectData } from './inspect-data.js'
 import { builtInStages } from './stages/index.js'
 
@@ -119,6 +120,14 @@ export async function inspectModel(inputs: JsonObject, blocks: Blocks): Promise<
       }
     }
   }
+  for (const [i, { run, ...entry }] of (((inputs.space as JsonObject).runs ?? []) as readonly JsonObject[]).entries())
+    try {
+      // Asked for what it refuses; what it makes of the rest is the stages' affair.
+      Array.from(runType(run as string).variants(model.config.layers, entry))
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      problems.push(problem(['space', 'runs', i], 'impossible-variant', error))
+    }
   const own = model.config.blocks.flatMap(({ attention, ffn }): BlockName[] => [
     { slot: 'attention', name: attention.block },
     { slot: 'ffn', name: ffn.block },

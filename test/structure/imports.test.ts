@@ -12,12 +12,23 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   solver: ['plugins/api', 'schemas'],
   'plugins/api': ['tensor', 'store'],
   'plugins/blocks': ['plugins/api'],
+  'plugins/runs': ['plugins/api'],
   model: ['tensor', 'plugins/api', 'store'],
   spec: ['schemas', 'plugins/api', 'store'],
   schemas: [],
-  'plugins/stages': ['plugins/api', 'tensor', 'model', 'solver', 'spec', 'report', 'schemas', 'store'],
+  'plugins/stages': ['plugins/api', 'plugins/runs', 'tensor', 'model', 'solver', 'spec', 'report', 'schemas', 'store'],
   report: ['plugins/api', 'schemas'],
-  plugins: ['plugins/api', 'plugins/blocks', 'plugins/stages', 'schemas', 'spec', 'store', 'tensor', 'model'],
+  plugins: [
+    'plugins/api',
+    'plugins/blocks',
+    'plugins/runs',
+    'plugins/stages',
+    'schemas',
+    'spec',
+    'store',
+    'tensor',
+    'model',
+  ],
   server: ['plugins/api', 'schemas', 'store'],
   workflows: ['plugins/api', 'store', 'spec', 'activities'],
   activities: ['plugins/api', 'plugins', 'spec', 'store', 'tensor', 'schemas', 'workflows'],
@@ -39,7 +50,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 }
 
 const roomOf = (path: string) =>
-  /^(plugins\/(?:api|blocks|stages))\//.exec(path)?.[1] ?? /^([^/]+)\//.exec(path)?.[1] ?? path
+  /^(plugins\/(?:api|blocks|runs|stages))\//.exec(path)?.[1] ?? /^([^/]+)\//.exec(path)?.[1] ?? path
 
 function sources(folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
