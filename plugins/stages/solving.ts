@@ -2,6 +2,7 @@ import type { Model, Scenario } from '../../model/index.js'
 import type { Problem } from '../../solver/index.js'
 import type { Slot } from '../api/index.js'
 import { addCosts, runtime, throughputOf, totalCost, type Cost, type CostTable } from './costs.js'
+import type { DepthStep } from './depth.js'
 import { ownVariant, type Choice, type LibraryEntry } from './library.js'
 import { bounds, type Limit } from './limits.js'
 import { emptyEntry } from './run-variants.js'
@@ -25,6 +26,8 @@ export interface ProblemParts {
   readonly rows: readonly ScoreRow[]
   readonly composition: 'sum' | 'rss'
   readonly library: ReadonlyMap<string, LibraryEntry>
+  /** Order in which whole layers may go, where any may. */
+  readonly depth?: readonly DepthStep[]
   readonly table: CostTable
   readonly scenario: Scenario
   readonly limits: readonly Limit[]
@@ -52,6 +55,7 @@ interface LayerOption {
   readonly entries: { readonly attention: string; readonly ffn: string }
   readonly costs: Readonly<Record<'runtime' | 'memory' | 'parameters', number>>
   readonly span?: number
+  readonly requires?: readonly { readonly layer: number; readonly option: string }[]
 }
 
 const asCosts = (cost: Cost) => ({ runtime: runtime(cost), memory: cost.memoryBytes, parameters: cost.parameters })
@@ -72,8 +76,36 @@ const runOptions = (rows: readonly ScoreRow[], layer: number, table: CostTable):
         ],
   )
 
+const dropped = 'drop-1'
+
+/**
+ * Removals of whole layers cost what each adds to those before it in the order, and need them: so sums of removals are what
+ * was measured. Others are left out, and so is the same removal by way of its two slots.
+ */
+function conditional(
+  options: readonly LayerOption[],
+  layer: number,
+  depth: readonly DepthStep[] | undefined,
+): LayerOption[] {
+  if (!depth) return [...options]
+  const k = depth.findIndex((step) => step.layer === layer)
+  const before = depth[k - 1]
+  return options.flatMap((option): LayerOption[] => {
+    if (option.id === 'no-op+no-op') return []
+    if (option.id !== dropped) return [option]
+    if (k < 0) return []
+    return [
+      {
+        ...option,
+        score: depth[k]!.cumulative - (before?.cumulative ?? 0),
+        ...(before && { requires: [{ layer: before.layer, option: dropped }] }),
+      },
+    ]
+  })
+}
+
 /** Options of every layer: pairs of entries, those trained for each other with their own score. */
-export function layerOptions({ rows, composition, table, parent }: ProblemParts): LayerOption[][] {
+export function layerOptions({ rows, composition, table, parent, depth }: ProblemParts): LayerOption[][] {
   const scores = new Map<string, ScoreRow>()
   for (const row of rows)
     if (row.run === undefined) scores.set(`${row.layer}/${row.slot}/${row.attention}/${row.ffn}`, row)
@@ -93,7 +125,7 @@ export function layerOptions({ rows, composition, table, parent }: ProblemParts)
         ]
       }),
     )
-    return [...pairs, ...runOptions(rows, layer, table)]
+    return conditional([...pairs, ...runOptions(rows, layer, table)], layer, depth)
   })
 }
 

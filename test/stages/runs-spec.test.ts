@@ -14,7 +14,7 @@ test.each<[string, JsonObject, RegExp]>([
   [
     'a run type that does not exist',
     { run: 'fuse-fnn' },
-    /^search\.yaml:1:\d+ \S+ space\.runs\.0\.run: .*did you mean "fuse-ffn"\?\)$/,
+    /^search\.yaml:1:\d+ wrong-value space\.runs\.0\.run must be one of .*did you mean "fuse-ffn"\?\)$/,
   ],
   [
     'a key that no run has',
