@@ -174,8 +174,8 @@ class Removal {
   }
 }
 
-const states = async ({ open, task }: TaskContext, boundary: number) =>
-  HiddenStates.read(await open(task.inputs[`hidden${layerName(boundary).slice(5)}`]!))
+const states = async (context: TaskContext, boundary: number) =>
+  HiddenStates.read(await context.open(context.task.inputs[`hidden${layerName(boundary).slice(5)}`]!))
 
 /** Rounds done, and what each layer's removal alone does. */
 interface Rounds {
