@@ -68,12 +68,20 @@ export async function checkDecoder(child: Model): Promise<{ decoder: Measure[]; 
     }, 0)
     const parameters = Object.values(modelShapes(child.config, child.blocks)).reduce((n, s) => n + elements(s), 0)
     const held = Object.values(await allWeights(child)).reduce((n, { length }) => n + length, 0)
-    const what = `a decoder's logits after ${prompt} + ${total - prompt} tokens are those of ${total} at once`
+    const what = `a decoder's logits after ${prompt} + ${total - prompt} tokens against ${total} at once`
     return {
       decoder: [{ what, figure: distance(found, expected), allowed: 1e-3 }],
       costs: [
-        { what: `a decoder holds ${bytes} bytes of state`, figure: Math.abs(bytes - state), allowed: 0 },
-        { what: `a model holds ${held} weights`, figure: Math.abs(held - parameters), allowed: 0 },
+        {
+          what: `a decoder holds the bytes of state that are declared (${state})`,
+          figure: Math.abs(bytes - state),
+          allowed: 0,
+        },
+        {
+          what: `a model holds the weights that are declared (${parameters})`,
+          figure: Math.abs(held - parameters),
+          allowed: 0,
+        },
       ],
     }
   })

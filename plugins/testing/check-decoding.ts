@@ -33,7 +33,11 @@ export async function checkDecoding(runner: Runner): Promise<Measure[]> {
       const x = noise(batch * total * runner.variant.facts.hidden, 5)
       const expected = await runner.outputs(x, batch)
       const figure = distance(await byChunks(runner, x, batch, lengths), expected)
-      measures.push({ what: `${total} tokens, ${how}, equal the whole`, figure, allowed: tolerance(runner.variant) })
+      measures.push({
+        what: `${total} tokens, ${how}, against all at once`,
+        figure,
+        allowed: tolerance(runner.variant),
+      })
     }
   return measures
 }

@@ -34,7 +34,7 @@ export async function checkBatch(runner: Runner): Promise<Measure[]> {
   const together = await runner.outputs(x, batch)
   const alone: number[] = []
   for (let b = 0; b < batch; b++) alone.push(...Array.from(await runner.outputs(x.slice(b * size, (b + 1) * size), 1)))
-  const what = `${batch} sequences together give what each gives alone`
+  const what = `${batch} sequences together against each alone`
   return [{ what, figure: distance(together, alone), allowed: tolerance(runner.variant) }]
 }
 
@@ -47,7 +47,11 @@ export async function checkLength(runner: Runner): Promise<Measure[]> {
   for (const short of [1, 7]) {
     const own = await runner.outputs(x.slice(0, short * hidden), 1)
     const figure = distance(own, first(long, short * hidden))
-    measures.push({ what: `the first ${short} of ${length} tokens alone`, figure, allowed: tolerance(runner.variant) })
+    measures.push({
+      what: `the first ${short} of ${length} tokens alone against among all`,
+      figure,
+      allowed: tolerance(runner.variant),
+    })
   }
   return measures
 }

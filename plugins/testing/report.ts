@@ -26,6 +26,8 @@ export const usualCauses = {
 
 export type CheckName = keyof typeof usualCauses
 
+const cause = ' Usual cause: '
+
 /** What one check found of one variant. */
 export interface Finding {
   readonly check: CheckName
@@ -55,11 +57,16 @@ export class BlockReport {
     return this.findings.filter(({ ok }) => !ok)
   }
 
-  /** @throws Failure PluginBug with a line for every check that failed */
+  /** @throws Failure PluginBug with a line for everything that failed; causes are told once */
   throwIfFailed(): void {
     const { failures, findings, type } = this
     if (failures.length === 0) return
-    const lines = failures.map(({ message }) => `  ${message}`)
+    const told = new Set<CheckName>()
+    const lines = failures.map(({ check, message }) => {
+      const text = told.has(check) ? message.slice(0, message.indexOf(cause)) : message
+      told.add(check)
+      return `  ${text}`
+    })
     throw new Failure(
       'PluginBug',
       [`${failures.length} of ${findings.length} checks of block type "${type}" failed:`, ...lines].join('\n'),
@@ -72,16 +79,14 @@ export function finding(check: CheckName, variant: string, { what, figure, allow
   // Not `figure > allowed`: what is no number is wrong.
   const ok = figure <= allowed
   const numbers = allowed === 0 ? `${show(figure)} wrong` : `${show(figure)}, at most ${show(allowed)} is allowed`
-  const message = ok
-    ? `${check}, ${variant}: ${what}`
-    : `${check}, ${variant}: ${what}: ${numbers}. Usual cause: ${usualCauses[check]}.`
-  return { check, variant, ok, figure, message }
+  const message = `${check}, ${variant}: ${what}${ok && allowed === 0 ? '' : `: ${numbers}`}.`
+  return { check, variant, ok, figure, message: ok ? message : `${message}${cause}${usualCauses[check]}.` }
 }
 
 /** A check that threw. */
 export function thrown(check: CheckName, variant: string, error: unknown): Finding {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-  const message = `${check}, ${variant}: it threw ${text}. Usual cause: ${usualCauses[check]}.`
+  const message = `${check}, ${variant}: it threw ${text}.${cause}${usualCauses[check]}.`
   return { check, variant, ok: false, figure: NaN, message }
 }
 
