@@ -202,6 +202,16 @@ test.each([
   },
 )
 
+test('in float32 the kit still finds a gradient that stops', async () => {
+  const report = await check(
+    outputs((y) => {
+      const scaled = y.graph.mul(y, y.graph.scalar(0.5, 'float32'))
+      return y.graph.emit('Identity', [scaled], [[y.dtype, y.shape]])[0]!
+    }),
+  )
+  expect(failed(report)).toEqual(['gradient'])
+})
+
 test('the kit finds a forward that is another from call to call', async () => {
   const report = await check(outputs((y) => y.graph.mul(y, y.graph.scalar(1 + ++calls / 1000, y.dtype))))
   expect(failed(report)).toEqual(expect.arrayContaining(['gradient', 'repeatable', 'checkpoint']))
