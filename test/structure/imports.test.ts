@@ -11,11 +11,13 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   tensor: [],
   solver: ['plugins/api', 'schemas'],
   'plugins/api': ['tensor', 'store'],
-  'plugins/blocks': ['plugins/api'],
+  'plugins/blocks': ['plugins/api', 'tensor'],
   model: ['tensor', 'plugins/api', 'store'],
   spec: ['schemas', 'plugins/api', 'store'],
   schemas: [],
   'plugins/stages': ['plugins/api', 'tensor', 'model', 'solver', 'spec', 'report', 'schemas', 'store'],
+  // A block type is checked in a model, whose other blocks are the parent's.
+  'plugins/testing': ['plugins/api', 'plugins/blocks', 'tensor', 'model'],
   report: ['plugins/api', 'schemas'],
   plugins: ['plugins/api', 'plugins/blocks', 'plugins/stages', 'schemas', 'spec', 'store', 'tensor', 'model'],
   server: ['plugins/api', 'schemas', 'store'],
@@ -39,7 +41,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 }
 
 const roomOf = (path: string) =>
-  /^(plugins\/(?:api|blocks|stages))\//.exec(path)?.[1] ?? /^([^/]+)\//.exec(path)?.[1] ?? path
+  /^(plugins\/(?:api|blocks|stages|testing))\//.exec(path)?.[1] ?? /^([^/]+)\//.exec(path)?.[1] ?? path
 
 function sources(folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
