@@ -12,6 +12,7 @@ interface Params {
 export const sensitivity: SingleStage<Params> = {
   name: 'sensitivity',
   version: 1,
+  about: { summary: 'Ranks the blocks of the parent by what replacing them does: which layers are sensitive.' },
   // Nothing of the spec: all comes from the stage before.
   reads: [],
   parameters: {
