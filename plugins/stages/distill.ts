@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { slotShapes } from '../../model/index.js'
 import { elements, writeTensors, type Tensor } from '../../tensor/index.js'
 import type { ArtifactRef, FanOutStage, JsonObject, Weights } from '../api/index.js'
-import { heldOutError, learner, type Lesson } from './bld.js'
+import { heldOutError, learned, learner, type Lesson } from './bld.js'
 import { allVariants, coupledParameter, lessons, type DistillParams } from './distill-plan.js'
 import { initialWeights, sampleInputs, samplesFor } from './initial.js'
 import { entryId, layerName, ownVariant, type LibraryEntry } from './library.js'
@@ -128,7 +128,7 @@ export const distill: FanOutStage<DistillParams> = {
         }
       },
     })
-    const trained = bySlot(trainer.parameters(), initial)
+    const trained = learned(model, lesson, bySlot(trainer.parameters(), initial))
     await trainer.release()
     const error = await heldOutError(context, model, lesson)
     const [nmseBefore, nmseAfter] = [await error(initial), await error(trained)]
