@@ -139,7 +139,7 @@ export class DecodingState {
       }
       this.inputs[`past.${name}`] = {
         dtype: 'float32',
-        dims: [this.batch, shape.shape[0]!, slots, dim],
+        dims: [this.batch, shape.shape[0], slots, dim],
         data: to.subarray(next, next + count * dim * slots),
       }
     }
@@ -165,7 +165,7 @@ export function windowMask(position: number, length: number, window: number, cap
 /** Shape of a state before a chunk; the slots of rows are known at run time only. */
 export function pastShape(batch: number, { kind, shape, ...rest }: StateShape): Dim[] {
   if (kind === 'per-sequence') return [batch, ...shape]
-  return [batch, shape[0]!, 'window' in rest ? `window${rest.window}` : 'capacity', shape[1]!]
+  return [batch, shape[0], 'window' in rest ? `window${rest.window}` : 'capacity', shape[1]]
 }
 
 /** States of all slots, named `3.attention.k`. */

@@ -74,6 +74,12 @@ export async function inspectTexts(inputs: JsonObject, found: ModelInspection): 
   return { problems: config ? [...problems, ...(await inspectData(inputs, config))] : problems, blocks }
 }
 
+/** Variants of a slot in a layer, unless the spec's `limits.maxVariants` says otherwise. */
+const defaultMaxVariants = 200
+
+const tooMany = (slot: string, most: number, remedy: string) =>
+  new Failure('InvalidInput', `with this entry a layer's ${slot} has more than ${most} variants`, { remedy })
+
 /** Opens the parent (headers only) and asks every block type whether the parent can have what the space asks for. */
 export async function inspectModel(inputs: JsonObject, blocks: Blocks): Promise<ModelInspection> {
   if (typeof inputs.model !== 'string' || inputs.space === undefined) return { problems: [], blocks: [] }
@@ -91,17 +97,28 @@ export async function inspectModel(inputs: JsonObject, blocks: Blocks): Promise<
     throw error
   }
   const problems: InputProblem[] = []
-  for (const slot of ['attention', 'ffn'] as const)
+  const most = (inputs.limits as { maxVariants?: number } | undefined)?.maxVariants ?? defaultMaxVariants
+  for (const slot of ['attention', 'ffn'] as const) {
+    let count = 0
     for (const [i, entry] of ((inputs.space as JsonObject)[slot] as readonly (string | JsonObject)[]).entries()) {
       const own = typeof entry === 'string' ? { block: entry } : entry
       if (own.block === 'parent') continue
       try {
-        blocks.get(slot, own.block as string).variants(layerFacts(model.config, 0), own)
+        // One by one, and no further than the limit: a grid of a few lists may stand for millions.
+        const variants = blocks.get(slot, own.block as string).variants(layerFacts(model.config, 0), own)
+        const each = variants[Symbol.iterator]()
+        while (count <= most && each.next().done !== true) count++
       } catch (error) {
         if (!(error instanceof Failure)) throw error
         problems.push(problem(['space', slot, i], 'impossible-variant', error))
       }
+      if (count > most) {
+        const remedy = 'Shorten its lists, or raise limits.maxVariants: each is trained and scored in every layer.'
+        problems.push(problem(['space', slot, i], 'too-many-variants', tooMany(slot, most, remedy)))
+        break
+      }
     }
+  }
   const own = model.config.blocks.flatMap(({ attention, ffn }): BlockName[] => [
     { slot: 'attention', name: attention.block },
     { slot: 'ffn', name: ffn.block },

@@ -26,6 +26,8 @@ export interface BlockInfo {
   readonly version: number
   /** JSON Schema of an entry of the spec's `space`, `block` included or not. */
   readonly parameters: object
+  /** Has no weights. */
+  readonly empty?: boolean
   /** Digest of the plugin that it came from, unless it is built in. */
   readonly plugin?: Digest
 }

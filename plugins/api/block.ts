@@ -101,7 +101,7 @@ export interface BlockType<P extends JsonObject = JsonObject> {
   /** JSON Schema of what a spec may write beside `block:`. */
   readonly parameters: object
   /** Variants that an entry of the spec's `space` stands for at this layer. Throws a `Failure` for a value the parent cannot have. */
-  variants(facts: LayerFacts, entry: JsonObject): Iterable<P>
+  variants(facts: LayerFacts, entry: JsonObject): Iterable<P, unknown>
   /** Short name of a variant, unique within the slot: `grouped-query-2`, `swiglu-256`, `linear`, `no-op`. */
   id(params: P): string
   /** Weights by name without `norm`; {} when there are none. */

@@ -7,7 +7,7 @@ import type { Json } from './block.js'
  */
 export function* grid<T extends Readonly<Record<string, readonly Json[]>>>(
   axes: T,
-): Generator<{ [K in keyof T]: T[K][number] }> {
+): Generator<{ [K in keyof T]: T[K][number] }, void> {
   const [[name, values] = [], ...rest] = Object.entries(axes)
   if (name === undefined || values === undefined) return void (yield {} as { [K in keyof T]: T[K][number] })
   for (const value of new Set(values))

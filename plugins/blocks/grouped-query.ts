@@ -48,8 +48,7 @@ export const groupedQuery: BlockType<GroupedQueryParams> = {
         ],
       },
       heads: {
-        description: 'How heads of a group become one: their mean, or the one that contributes most is kept.',
-        default: 'mean',
+        description: 'How heads of a group become one: their mean (default), or the one that contributes most is kept.',
         oneOf: [{ enum: ['mean', kept] }, { type: 'array', minItems: 1, items: { enum: ['mean', kept] } }],
       },
     },
@@ -71,12 +70,13 @@ export const groupedQuery: BlockType<GroupedQueryParams> = {
   async initialise(parent, facts, { kvHeads, heads }, statistics) {
     const names = ['k', 'v', 'k.bias', 'v.bias'].filter((name) => parent[name])
     const chosen = heads === kept ? await strongest(parent, facts, kvHeads, statistics) : undefined
-    const fewer = names.map((name) => [
-      name,
-      chosen
-        ? pickHeads(parent[name]!, chosen, facts.headDim)
-        : meanPool(parent[name]!, facts.kvHeads, kvHeads, facts.headDim),
-    ])
+    const fewer = names.map((name) => {
+      const weight = parent[name]!
+      const own = chosen
+        ? pickHeads(weight, chosen, facts.headDim)
+        : meanPool(weight, facts.kvHeads, kvHeads, facts.headDim)
+      return [name, own] as const
+    })
     return { ...parent, ...Object.fromEntries(fewer) }
   },
 

@@ -63,7 +63,9 @@ function linear(name: string, gated: boolean, about: About): BlockType<LinearAtt
 
     initialise(parent, facts, { features, kvHeads }) {
       const names = kvHeads === facts.kvHeads ? [] : ['k', 'v', 'k.bias', 'v.bias'].filter((name) => parent[name])
-      const pooled = names.map((name) => [name, meanPool(parent[name]!, facts.kvHeads, kvHeads, facts.headDim)])
+      const pooled = names.map(
+        (name) => [name, meanPool(parent[name]!, facts.kvHeads, kvHeads, facts.headDim)] as const,
+      )
       return {
         ...parent,
         ...Object.fromEntries(pooled),

@@ -52,7 +52,7 @@ export const slidingWindow: BlockType<SlidingWindowParams> = {
 
   initialise(parent, facts, { kvHeads }) {
     const names = kvHeads === facts.kvHeads ? [] : ['k', 'v', 'k.bias', 'v.bias'].filter((name) => parent[name])
-    const pooled = names.map((name) => [name, meanPool(parent[name]!, facts.kvHeads, kvHeads, facts.headDim)])
+    const pooled = names.map((name) => [name, meanPool(parent[name]!, facts.kvHeads, kvHeads, facts.headDim)] as const)
     return { ...parent, ...Object.fromEntries(pooled) }
   },
 

@@ -33,8 +33,8 @@ export const swiglu: BlockType<SwigluParams> = {
         anyOf: [{ $ref: '#/$defs/width' }, { type: 'array', minItems: 1, items: { $ref: '#/$defs/width' } }],
       },
       channels: {
-        description: 'How channels are chosen: by what each contributes, or by removing the least one after the other.',
-        default: 'contribution',
+        description:
+          'How channels are chosen: by what each contributes (default), or by removing the least one after the other.',
         anyOf: [{ $ref: '#/$defs/channels' }, { type: 'array', minItems: 1, items: { $ref: '#/$defs/channels' } }],
       },
     },

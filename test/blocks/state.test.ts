@@ -24,7 +24,7 @@ async function byChunks(c: Case, x: Float64Array, lengths: readonly number[], ca
   const shapes = c.type.state?.(c.facts, c.params) ?? []
   // What is in unused slots must not matter.
   const buffers = shapes.map(({ name, shape }) => {
-    const dims = [batch, shape[0]!, capacity, shape[1]!]
+    const dims = [batch, shape[0], capacity, shape[1]]
     const data = new Float64Array(dims.reduce((n, d) => n * d, 1)).fill(777)
     return { name, dims, data }
   })

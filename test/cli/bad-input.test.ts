@@ -104,6 +104,15 @@ test('a width that the parent cannot have is refused at its place', async () => 
 `)
 })
 
+test('a grid that stands for more variants than the limit is refused at its place, without making them all', async () => {
+  change('search.yaml', swap('width: [50%]', 'rank: [1, 2, 3, 4, 5, 6]'))
+  change('search.yaml', swap('block: swiglu', 'block: low-rank'))
+  change('search.yaml', (text) => `${text}limits: { maxVariants: 5 }\n`)
+  expect(await refused())
+    .toBe(`search.yaml:11:17 too-many-variants with this entry a layer's ffn has more than 5 variants (Shorten its lists, or raise limits.maxVariants: each is trained and scored in every layer.)
+`)
+})
+
 test('a checkpoint that ends too early is refused', async () => {
   const file = join(folder, 'parent/model.safetensors')
   writeFileSync(file, readFileSync(file).subarray(0, -100))

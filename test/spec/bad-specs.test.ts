@@ -178,7 +178,7 @@ test.each<[string, () => string, readonly string[]]>([
     'a block of the other slot',
     () => change('    - no-op', '    - grouped-query'),
     [
-      'search.yaml:12:7 unknown-block There is no block type "grouped-query" for slot "ffn". (allowed: linear, no-op, parent, swiglu)',
+      'search.yaml:12:7 unknown-block There is no block type "grouped-query" for slot "ffn". (allowed: linear, low-rank, no-op, parent, swiglu)',
     ],
   ],
   [
