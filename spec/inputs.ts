@@ -1,8 +1,9 @@
 import { resolve } from 'node:path'
 import type { Json, JsonObject, Slot } from '../plugins/api/block.js'
 import { weightsSchema } from '../plugins/api/weights.js'
-import { suggest, type Diagnostic } from './diagnostics.js'
+import { nearest, suggest, type Diagnostic } from './diagnostics.js'
 import type { SourceDocument } from './document.js'
+import type { Finding } from './explain-errors.js'
 import type { PlannedBlock } from './frozen-plan.js'
 import type { Collected } from './keywords.js'
 import type { InputsSchema } from './pipeline.js'
@@ -128,9 +129,16 @@ function checkBlock(
   const params = Object.fromEntries(Object.entries(own).filter(([key]) => key !== 'block'))
   const ownsBlock = Object.hasOwn((type.parameters as { properties?: object }).properties ?? {}, 'block')
   const checked = checkValue(type.parameters, ownsBlock ? own : params, label, `${slot} block type ${name}`)
-  for (const finding of checked.findings) report(site.diagnose(at + finding.at, finding.where, finding))
+  for (const { hint, ...finding } of checked.findings)
+    report(site.diagnose(at + finding.at, finding.where, { ...finding, hint: meantWeights(finding, type) ?? hint }))
   setValue(data, at, { block: name, ...checked.data, ...(type.empty ? {} : checkWeights()) })
   return plannedBlock(slot, type)
+}
+
+/** For a key that only the block type's own schema has looked at. */
+function meantWeights({ code, at }: Pick<Finding, 'code' | 'at'>, type: BlockInfo): string | undefined {
+  const key = at.split('/').at(-1)!
+  return code === 'unknown-key' && !type.empty && nearest(key, ['weights']) ? suggest(key, ['weights']) : undefined
 }
 
 export const plannedBlock = (slot: Slot, { name, version, plugin }: BlockInfo): PlannedBlock => ({
