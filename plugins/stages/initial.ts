@@ -75,7 +75,7 @@ export async function initialWeights(
 }
 
 /** Whether two blocks differ in what their weights are in memory at most. */
-function alike(a: BlockChoice, b: BlockChoice): boolean {
+export function alike(a: BlockChoice, b: BlockChoice): boolean {
   const plain = ({ block, params }: BlockChoice) => digestJson([block, withWeights(params, 'float32')])
   return plain(a) === plain(b)
 }
