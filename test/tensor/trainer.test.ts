@@ -7,6 +7,7 @@ import {
   toBfloat16,
   toFloat16,
   Trainer,
+  type AdamWOptions,
 } from '../../tensor/index.js'
 
 const weights = Float32Array.from({ length: 12 }, (_, i) => Math.sin(i + 1) * 0.5)
@@ -15,7 +16,7 @@ const inputs = Float32Array.from({ length: 4 * 5 * 4 }, (_, i) => Math.cos(3 * i
 /** Four steps on a batch of five rows: y = x w against sin(x). */
 const batches = { x: { dtype: 'float32' as const, dims: [2, 5, 4], data: inputs.slice(0, 40) } }
 
-const make = (stepsPerCall = 2) =>
+const make = (stepsPerCall = 2, optimiser: Partial<AdamWOptions> = {}) =>
   Trainer.create({
     parameters: { w: { shape: [4, 3], data: weights }, bias: { shape: [3], data: new Float32Array(3) } },
     frozen: { target: tensor([0.1, -0.2, 0.3], [3]) },
@@ -25,12 +26,12 @@ const make = (stepsPerCall = 2) =>
       const loss = g.mean(g.square(g.sub(y, frozen.target!)))
       return { loss, metrics: { twice: g.add(loss, loss) } }
     },
-    optimiser: { learningRate: 0.05, warmupSteps: 2, totalSteps: 100, finalFraction: 0.1 },
+    optimiser: { learningRate: 0.05, warmupSteps: 2, totalSteps: 100, finalFraction: 0.1, ...optimiser },
     stepsPerCall,
   })
 
 /** The same in plain JavaScript and float64, by finite differences. */
-function reference(steps: number): number[] {
+function reference(steps: number, waiting = 0): number[] {
   const p = [...weights, 0, 0, 0]
   const m = p.map(() => 0)
   const v = p.map(() => 0)
@@ -53,6 +54,9 @@ function reference(steps: number): number[] {
       const at = (delta: number) => loss(p.map((q, j) => (j === i ? q + delta : q)))
       return (at(h) - at(-h)) / (2 * h)
     })
+    // The matrix waits: it has no gradient yet.
+    const waits = (i: number) => step < waiting && i < 12
+    d.forEach((_, i) => (d[i] = waits(i) ? 0 : d[i]!))
     const norm = Math.hypot(...d)
     const rate = step < 2 ? (0.05 * (step + 1)) / 2 : 0.05 * (0.1 + 0.45 * (1 + Math.cos((Math.PI * (step - 2)) / 98)))
     for (let i = 0; i < p.length; i++) {
@@ -60,11 +64,25 @@ function reference(steps: number): number[] {
       m[i] = 0.9 * m[i]! + 0.1 * gi
       v[i] = 0.95 * v[i]! + 0.05 * gi * gi
       const direction = m[i]! / (1 - 0.9 ** (step + 1)) / (Math.sqrt(v[i]! / (1 - 0.95 ** (step + 1))) + 1e-8)
-      p[i]! -= rate * (direction + (i < 12 ? 0.1 * p[i]! : 0))
+      p[i]! -= rate * (direction + (i < 12 && !waits(i) ? 0.1 * p[i]! : 0))
     }
   }
   return losses
 }
+
+test('a parameter that waits stays as it is, bit for bit, and then learns with the others', async () => {
+  const waiting = { parameters: ['w'], steps: 3 }
+  const trainer = await make(2, { waiting })
+  const losses: number[] = []
+  for (let step = 0; step < 10; step += 2) {
+    losses.push(...(await trainer.run(batches)).losses)
+    const moved = trainer.parameters().w!.some((value, i) => value !== weights[i])
+    expect(moved).toBe(step + 2 > 3)
+  }
+  expect(trainer.parameters().bias!.some((value) => value !== 0)).toBe(true)
+  reference(10, 3).forEach((loss, i) => expect(Math.abs(losses[i]! / loss - 1)).toBeLessThan(1e-4))
+  await trainer.release()
+})
 
 test('AdamW with warm-up, cosine, clipping and decay follows the float64 reference', async () => {
   const trainer = await make()
