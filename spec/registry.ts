@@ -30,6 +30,8 @@ export interface BlockInfo {
   readonly parameters: object
   /** For people. */
   readonly about?: About
+  /** Has no weights. */
+  readonly empty?: boolean
   /** Digest of the plugin that it came from, unless it is built in. */
   readonly plugin?: Digest
 }
