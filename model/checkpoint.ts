@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import { Failure, type Blocks, type Slot, type Weights } from '../plugins/api/index.js'
 import { slotShapes } from './build.js'
 import { parseConfig, type ModelConfig } from './config.js'
+import { quantisationOf, rounded } from './quantisation.js'
 import { isFloating, SafetensorsFile } from './safetensors.js'
 import { checkpointName, transposed } from './names.js'
 
@@ -13,7 +14,8 @@ export interface Model {
   readonly folder: string
   readonly config: ModelConfig
   readonly blocks: Blocks
-  /** Weights of a slot, its norm included as `norm`; {} for an empty block. */
+  /** Weights of a slot, its norm included as `norm`; {} for an empty block. Those that are integers in memory come as the
+   *  numbers they stand for. */
   weights(layer: number, slot: Slot): Promise<Weights>
   /** [vocabulary, hidden] */
   embedding(): Promise<Float32Array>
@@ -75,7 +77,8 @@ export async function openModel(folder: string, blocks: Blocks): Promise<Model> 
         const data = await read(name)
         return [weight, { shape, data: transpose ? transposed(data, shape[1]!, shape[0]!) : data }] as const
       })
-      return Object.fromEntries(await Promise.all(entries))
+      // Integers were written as the numbers they stand for, in the checkpoint's own precision.
+      return rounded(Object.fromEntries(await Promise.all(entries)), quantisationOf({ config, blocks }, layer, slot))
     },
   }
 }

@@ -1,4 +1,5 @@
 import { Failure, type BlockChoice, type JsonObject, type LayerFacts } from '../plugins/api/index.js'
+import { isWeightKind, weightKinds, withWeights } from '../plugins/api/weights.js'
 
 /** Rotary position embedding (arXiv 2104.09864) and how its frequencies are scaled for long contexts. */
 export interface RotaryConfig {
@@ -169,11 +170,20 @@ function rotaryScaling(
 }
 
 /** Layers of a child that this project wrote. */
-function ownBlocks(value: unknown, layers: number, refuse: (message: string) => Failure): LayerBlocks[] {
+function ownBlocks(
+  value: unknown,
+  layers: number,
+  refuse: (message: string, remedy?: string) => Failure,
+): LayerBlocks[] {
   const choice = (slot: unknown, where: string): BlockChoice => {
-    const { block, ...params } = (slot ?? {}) as { readonly block?: unknown } & JsonObject
+    const { block, weights = 'float32', ...params } = (slot ?? {}) as { readonly block?: unknown } & JsonObject
     if (typeof block !== 'string') throw refuse(`"puzzleflow.layers" has no block type at ${where}`)
-    return { block, params: params }
+    if (!isWeightKind(weights))
+      throw refuse(
+        `"puzzleflow.layers" has the weights ${JSON.stringify(weights)} at ${where}`,
+        `Weights can be ${weightKinds.join(', ')}.`,
+      )
+    return { block, params: withWeights(params, weights) }
   }
   if (!Array.isArray(value) || value.length !== layers)
     throw refuse(`"puzzleflow.layers" must be a list of ${layers} layers`)

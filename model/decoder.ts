@@ -1,7 +1,8 @@
 import { Session, type Tensor } from '../tensor/index.js'
 import { slotShapes } from './build.js'
 import type { Model } from './checkpoint.js'
-import { buildDecoding } from './decoding-graph.js'
+import { buildDecoding, type DecodingWeight } from './decoding-graph.js'
+import { packed, quantisationOf } from './quantisation.js'
 import { rotaryTables } from './rotary.js'
 import { DecodingState } from './state.js'
 
@@ -39,7 +40,7 @@ export class Decoder {
   private constructor(
     private readonly model: Model,
     private readonly options: DecoderOptions,
-    private readonly weights: Readonly<Record<string, Tensor>>,
+    private readonly weights: Readonly<Record<string, DecodingWeight>>,
     private readonly constant: boolean,
   ) {
     this.state = new DecodingState(model, options.batch)
@@ -48,13 +49,22 @@ export class Decoder {
 
   static async create(model: Model, options: DecoderOptions): Promise<Decoder> {
     const weights = await decodingWeights(model)
-    const bytes = Object.values(weights).reduce((n, { data }) => n + data.byteLength, 0)
-    return new Decoder(model, options, weights, bytes <= (options.largestConstant ?? largestConstant))
+    return new Decoder(model, options, weights, bytesOf(weights) <= (options.largestConstant ?? largestConstant))
+  }
+
+  /** Bytes of the weights that it holds. */
+  get weightBytes(): number {
+    return bytesOf(this.weights)
   }
 
   /** Forgets all tokens. */
   reset(): void {
     this.state.reset()
+  }
+
+  /** Bytes of state that are held, for as many tokens as there is room for. */
+  get stateSize(): { readonly bytes: number; readonly capacity: number } {
+    return { bytes: this.state.bytes, capacity: this.state.capacity }
   }
 
   /** Reads the first tokens, [batch * length]. */
@@ -92,7 +102,7 @@ export class Decoder {
       data: table.subarray(start * headDim, end * headDim),
     })
     return {
-      ...(this.constant ? {} : this.weights),
+      ...(this.constant ? {} : floats(this.weights)),
       ids: { dtype: 'int32', dims: [ids.length], data: ids },
       cos: rows(this.tables.cos),
       sin: rows(this.tables.sin),
@@ -104,7 +114,8 @@ export class Decoder {
     const g = buildDecoding(this.model, this.weights, { batch, length, hasPast, constant: this.constant, logits })
     return Session.create(g, {
       threads,
-      prepacking: this.constant,
+      // The kernels for integers work on rearranged weights only.
+      prepacking: this.constant || Object.values(this.weights).some((own) => 'levels' in own),
       ...(profile !== undefined && { profile: `${profile}-${hasPast ? 'step' : `prefill-${length}`}` }),
     })
   }
@@ -122,11 +133,20 @@ const prediction = (out: Readonly<Record<string, Tensor>>): Prediction => ({
   ...(out.logits && { logits: out.logits.data as Float32Array }),
 })
 
+const bytesOf = (weights: Readonly<Record<string, DecodingWeight>>): number =>
+  Object.values(weights).reduce(
+    (n, own) => n + ('levels' in own ? own.levels.byteLength + own.scales.byteLength : own.data.byteLength),
+    0,
+  )
+
+const floats = (weights: Readonly<Record<string, DecodingWeight>>): Record<string, Tensor> =>
+  Object.fromEntries(Object.entries(weights).flatMap(([name, own]) => ('levels' in own ? [] : [[name, own]])))
+
 /** Weights by graph names: `embedding`, `norm`, `head` (unless tied), `w.3.ffn.up`. */
-async function decodingWeights(model: Model): Promise<Record<string, Tensor>> {
+async function decodingWeights(model: Model): Promise<Record<string, DecodingWeight>> {
   const { config, blocks } = model
   const matrix = (data: Float32Array): Tensor => ({ dtype: 'float32', dims: [config.vocabulary, config.hidden], data })
-  const weights: Record<string, Tensor> = {
+  const weights: Record<string, DecodingWeight> = {
     embedding: matrix(await model.embedding()),
     norm: { dtype: 'float32', dims: [config.hidden], data: await model.norm() },
   }
@@ -134,8 +154,14 @@ async function decodingWeights(model: Model): Promise<Record<string, Tensor>> {
   for (let layer = 0; layer < config.layers; layer++)
     for (const slot of ['attention', 'ffn'] as const) {
       const own = await model.weights(layer, slot)
+      const quantisation = quantisationOf(model, layer, slot)
+      const integers = quantisation ? packed(own, quantisation) : {}
       for (const name of Object.keys(slotShapes(config, layer, slot, blocks)))
-        weights[`w.${layer}.${slot}.${name}`] = { dtype: 'float32', dims: own[name]!.shape, data: own[name]!.data }
+        weights[`w.${layer}.${slot}.${name}`] = integers[name] ?? {
+          dtype: 'float32',
+          dims: own[name]!.shape,
+          data: own[name]!.data,
+        }
     }
   return weights
 }

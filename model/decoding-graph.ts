@@ -1,8 +1,10 @@
-import type { StateShape } from '../plugins/api/index.js'
-import { Graph, type Dim, type Tensor, type Value } from '../tensor/index.js'
+import { Graph, type QuantisedMatrix, type Tensor, type Value } from '../tensor/index.js'
 import { buildLayer } from './build.js'
 import type { Model } from './checkpoint.js'
-import { stateShapes } from './state.js'
+import { pastShape, stateShapes } from './state.js'
+
+/** A weight as decoding holds it. */
+export type DecodingWeight = Tensor | QuantisedMatrix
 
 export interface DecodingGraphOptions {
   readonly batch: number
@@ -10,7 +12,7 @@ export interface DecodingGraphOptions {
   readonly length: number
   /** Whether there is state before the chunk. */
   readonly hasPast: boolean
-  /** Weights as constants of the graph; otherwise they are inputs. */
+  /** Weights as constants of the graph; otherwise they are inputs, matrices of integers excepted. */
   readonly constant: boolean
   /** Whether logits come out beside the most likely token. */
   readonly logits: boolean
@@ -26,14 +28,15 @@ export interface DecodingGraphOptions {
  */
 export function buildDecoding(
   model: Model,
-  weights: Readonly<Record<string, Tensor>>,
+  weights: Readonly<Record<string, DecodingWeight>>,
   { batch, length, hasPast, constant, logits: wantLogits }: DecodingGraphOptions,
 ): Graph {
   const { config, blocks } = model
   const g = new Graph()
   const values: Record<string, Value> = {}
-  for (const [name, { dims, data, dtype }] of Object.entries(weights))
-    values[name] = constant ? g.constant(data, dims) : g.input(name, dtype, dims)
+  for (const [name, own] of Object.entries(weights))
+    if ('levels' in own) values[name] = g.quantised(own)
+    else values[name] = constant ? g.constant(own.data, own.dims) : g.input(name, own.dtype, own.dims)
   const ids = g.input('ids', 'int32', [batch * length])
   const table = (name: string) => g.input(name, 'float32', [length, config.headDim])
   const rotary = { cos: table('cos'), sin: table('sin') }
@@ -82,12 +85,6 @@ export function buildDecoding(
   g.output('best', g.cast(g.argmax(logits, 1), 'int32'))
   if (wantLogits) g.output('logits', logits)
   return g
-}
-
-/** Shape of a state before a chunk; the slots of rows are known at run time only. */
-export function pastShape(batch: number, { kind, shape, ...rest }: StateShape): Dim[] {
-  if (kind === 'per-sequence') return [batch, ...shape]
-  return [batch, shape[0], 'window' in rest ? `window${rest.window}` : 'capacity', shape[1]]
 }
 
 /** The entries whose names begin with a prefix, without it. */

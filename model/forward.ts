@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto'
 import type { Slot, Weights } from '../plugins/api/index.js'
-import { Graph, Session, type Tensor } from '../tensor/index.js'
+import { Graph, Session, type QuantisedMatrix, type Tensor } from '../tensor/index.js'
 import { buildSlot, rotaryConstants, slotShapes } from './build.js'
 import type { Model } from './checkpoint.js'
 import { layerFacts } from './config.js'
+import { packed, quantisationOf } from './quantisation.js'
 
 /** The model with weights of its slots kept in memory as long as they take no more than `budget` bytes together. */
 export function cacheWeights(model: Model, budget = 2 ** 30): Model {
@@ -33,12 +35,23 @@ export function embed(embedding: Float32Array, hidden: number, ids: Int32Array):
   return x
 }
 
+/** A session with matrices of integers in it. */
+interface Fixed {
+  /** Of the block and its weights. */
+  readonly digest: string
+  /** The weights that had this digest: those it is not computed of again. */
+  readonly weights: WeakRef<Weights>
+  readonly session: Session
+}
+
 /**
  * Runs slots of models one after the other, for chunks of batch x length tokens from the start of their sequences. There
- * is one session per distinct block, whatever the layer and the model: weights are inputs.
+ * is one session per distinct block, whatever the layer and the model: weights are inputs. Matrices of integers can only
+ * be constants: where a slot has some, there is one session of that slot, for the weights that it had last.
  */
 export class Forward {
   private readonly sessions = new Map<string, Promise<Session>>()
+  private readonly fixed = new Map<string, Fixed>()
 
   constructor(
     readonly batch: number,
@@ -50,16 +63,47 @@ export class Forward {
   async slot(model: Model, layer: number, slot: Slot, x: Float32Array): Promise<Float32Array> {
     const choice = model.config.blocks[layer]![slot]
     if (model.blocks.get(slot, choice.block).empty) return x
-    const key = JSON.stringify([slot, choice])
-    let session = this.sessions.get(key)
-    if (!session) this.sessions.set(key, (session = this.build(model, layer, slot)))
     const weights = await model.weights(layer, slot)
+    const quantisation = quantisationOf(model, layer, slot)
     const feeds: Record<string, Tensor> = {
       x: { dtype: 'float32', dims: [this.batch * this.length, model.config.hidden], data: x },
     }
     for (const [name, { shape, data }] of Object.entries(weights))
-      feeds[`w.${name}`] = { dtype: 'float32', dims: shape, data }
-    return (await (await session).run(feeds)).y!.data as Float32Array
+      if (!quantisation?.names.has(name)) feeds[`w.${name}`] = { dtype: 'float32', dims: shape, data }
+    const session = quantisation
+      ? await this.withIntegers(model, layer, slot, weights, () => packed(weights, quantisation))
+      : await this.shared(model, layer, slot)
+    return (await session.run(feeds)).y!.data as Float32Array
+  }
+
+  private shared(model: Model, layer: number, slot: Slot): Promise<Session> {
+    const key = JSON.stringify([slot, model.config.blocks[layer]![slot]])
+    let session = this.sessions.get(key)
+    if (!session) this.sessions.set(key, (session = this.build(model, layer, slot, {})))
+    return session
+  }
+
+  private async withIntegers(
+    model: Model,
+    layer: number,
+    slot: Slot,
+    weights: Weights,
+    integers: () => Readonly<Record<string, QuantisedMatrix>>,
+  ): Promise<Session> {
+    const key = `${layer}/${slot}`
+    const last = this.fixed.get(key)
+    const block = JSON.stringify(model.config.blocks[layer]![slot])
+    if (last?.weights.deref() === weights && last.digest.startsWith(block)) return last.session
+    const digest = `${block} ${digestOf(weights)}`
+    if (last?.digest === digest) {
+      this.fixed.set(key, { ...last, weights: new WeakRef(weights) })
+      return last.session
+    }
+    this.fixed.delete(key)
+    await last?.session.release()
+    const session = await this.build(model, layer, slot, integers())
+    this.fixed.set(key, { digest, weights: new WeakRef(weights), session })
+    return session
   }
 
   /** Layers from..to-1. */
@@ -69,13 +113,23 @@ export class Forward {
     return x
   }
 
-  private build(model: Model, layer: number, slot: Slot): Promise<Session> {
+  private build(
+    model: Model,
+    layer: number,
+    slot: Slot,
+    integers: Readonly<Record<string, QuantisedMatrix>>,
+  ): Promise<Session> {
     const { batch, length } = this
     const { config, blocks } = model
     const g = new Graph()
     const x = g.input('x', 'float32', [batch * length, config.hidden])
     const shapes = Object.entries(slotShapes(config, layer, slot, blocks))
-    const weights = Object.fromEntries(shapes.map(([name, shape]) => [name, g.input(`w.${name}`, 'float32', shape)]))
+    const weights = Object.fromEntries(
+      shapes.map(([name, shape]) => {
+        const own = integers[name]
+        return [name, own ? g.quantised(own) : g.input(`w.${name}`, 'float32', shape)]
+      }),
+    )
     const rotary = rotaryConstants(g, config, length)
     const context = { facts: layerFacts(config, layer), batch, length, rotary, wantState: false }
     g.output('y', buildSlot(g, x, slot, blocks, config.blocks[layer]![slot], weights, context).x)
@@ -84,6 +138,15 @@ export class Forward {
 
   async release(): Promise<void> {
     for (const session of this.sessions.values()) await (await session).release()
+    for (const { session } of this.fixed.values()) await session.release()
     this.sessions.clear()
+    this.fixed.clear()
   }
+}
+
+function digestOf(weights: Weights): string {
+  const hash = createHash('sha256')
+  for (const [name, { data }] of Object.entries(weights))
+    hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+  return hash.digest('hex')
 }

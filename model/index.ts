@@ -10,6 +10,14 @@ export {
 } from './build.js'
 export { openModel, type Model } from './checkpoint.js'
 export { layerFacts, parentBlocks, parseConfig, type LayerBlocks, type ModelConfig } from './config.js'
+export {
+  quantisationOf,
+  quantisationOfChoice,
+  rounded,
+  roundedInGraph,
+  slotBytes,
+  type Quantisation,
+} from './quantisation.js'
 export { replaceBlocks, type Replacement } from './replace.js'
 export { rotaryTables } from './rotary.js'
 export { SafetensorsFile, writeSafetensors, type CheckpointType, type TensorSource } from './safetensors.js'

@@ -1,5 +1,5 @@
 import type { Slot, StateShape } from '../plugins/api/index.js'
-import type { Tensor } from '../tensor/index.js'
+import type { Dim, Tensor } from '../tensor/index.js'
 import type { Model } from './checkpoint.js'
 import { layerFacts } from './config.js'
 
@@ -59,6 +59,12 @@ export class DecodingState {
   reset(): void {
     this.position = 0
     this.capacity = 0
+  }
+
+  /** Bytes of all state, room for tokens to come included. */
+  get bytes(): number {
+    const past = Object.entries(this.inputs).filter(([name]) => name.startsWith('past.'))
+    return past.reduce((sum, [, { data }]) => sum + data.byteLength, 0)
   }
 
   /** The state as inputs `past.NAME`, and the additive masks over its slots for the next token: `mask`, and of windows
@@ -160,6 +166,12 @@ export function windowMask(position: number, length: number, window: number, cap
     for (let i = 0; i < length && position + i - token <= window; i++) mask[i * slots + slot] = 0
   }
   return mask
+}
+
+/** Shape of a state before a chunk; the slots of rows are known at run time only. */
+export function pastShape(batch: number, { kind, shape, ...rest }: StateShape): Dim[] {
+  if (kind === 'per-sequence') return [batch, ...shape]
+  return [batch, shape[0], 'window' in rest ? `window${rest.window}` : 'capacity', shape[1]]
 }
 
 /** States of all slots, named `3.attention.k`. */

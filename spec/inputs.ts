@@ -1,7 +1,9 @@
 import { resolve } from 'node:path'
 import type { Json, JsonObject, Slot } from '../plugins/api/block.js'
-import { suggest, type Diagnostic } from './diagnostics.js'
+import { weightsSchema } from '../plugins/api/weights.js'
+import { nearest, suggest, type Diagnostic } from './diagnostics.js'
 import type { SourceDocument } from './document.js'
+import type { Finding } from './explain-errors.js'
 import type { PlannedBlock } from './frozen-plan.js'
 import type { Collected } from './keywords.js'
 import type { InputsSchema } from './pipeline.js'
@@ -79,6 +81,8 @@ export function resolvePaths(
   return [...uses.values()]
 }
 
+const weightsEntry = { type: 'object', properties: { weights: weightsSchema } }
+
 /** `no-op` and `{ block: no-op }` are the same entry. */
 function checkBlock(
   data: JsonObject,
@@ -95,11 +99,22 @@ function checkBlock(
   setValue(data, at, entry)
   const name = entry.block as string
   const place = site.has(`${at}/block`) ? `${at}/block` : at
+  const label = at.slice(1).replaceAll('/', '.')
+  // It is puzzleflow's, whatever the block type.
+  const { weights, ...others } = entry
+  const checkWeights = (): JsonObject => {
+    if (weights === undefined) return {}
+    const { data, findings } = checkValue(weightsEntry, { weights }, label, 'weights')
+    for (const finding of findings) report(site.diagnose(at + finding.at, finding.where, finding))
+    return data
+  }
   if (name === 'parent') {
-    const extra = Object.keys(entry).find((key) => key !== 'block')
-    if (extra === undefined) return undefined
-    const message = 'The block "parent" has no parameters.'
-    report(site.diagnose(`${at}/${extra}`, 'key', { code: 'unknown-key', message }))
+    const extra = Object.keys(others).find((key) => key !== 'block')
+    if (extra === undefined) checkWeights()
+    else {
+      const message = 'The block "parent" has no parameters but "weights".'
+      report(site.diagnose(`${at}/${extra}`, 'key', { code: 'unknown-key', message }))
+    }
     return undefined
   }
   const type = registry.blocks.get(slot, name)
@@ -109,13 +124,21 @@ function checkBlock(
     report(site.diagnose(place, 'value', { code: 'unknown-block', message, hint }))
     return undefined
   }
-  const params = Object.fromEntries(Object.entries(entry).filter(([key]) => key !== 'block'))
+  // What is empty has none: an unknown key to it.
+  const own = type.empty ? entry : others
+  const params = Object.fromEntries(Object.entries(own).filter(([key]) => key !== 'block'))
   const ownsBlock = Object.hasOwn((type.parameters as { properties?: object }).properties ?? {}, 'block')
-  const label = at.slice(1).replaceAll('/', '.')
-  const checked = checkValue(type.parameters, ownsBlock ? entry : params, label, `${slot} block type ${name}`)
-  for (const finding of checked.findings) report(site.diagnose(at + finding.at, finding.where, finding))
-  setValue(data, at, { block: name, ...checked.data })
+  const checked = checkValue(type.parameters, ownsBlock ? own : params, label, `${slot} block type ${name}`)
+  for (const { hint, ...finding } of checked.findings)
+    report(site.diagnose(at + finding.at, finding.where, { ...finding, hint: meantWeights(finding, type) ?? hint }))
+  setValue(data, at, { block: name, ...checked.data, ...(type.empty ? {} : checkWeights()) })
   return plannedBlock(slot, type)
+}
+
+/** For a key that only the block type's own schema has looked at. */
+function meantWeights({ code, at }: Pick<Finding, 'code' | 'at'>, type: BlockInfo): string | undefined {
+  const key = at.split('/').at(-1)!
+  return code === 'unknown-key' && !type.empty && nearest(key, ['weights']) ? suggest(key, ['weights']) : undefined
 }
 
 export const plannedBlock = (slot: Slot, { name, version, plugin }: BlockInfo): PlannedBlock => ({

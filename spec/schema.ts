@@ -1,5 +1,6 @@
 import { readSchema } from '../schemas/read.js'
 import type { Slot } from '../plugins/api/block.js'
+import { weightsSchema } from '../plugins/api/weights.js'
 import { sortDiagnostics, type Diagnostic } from './diagnostics.js'
 import { readDocument } from './document.js'
 import { executionSchema, namedPipeline, readPipeline, type Pipeline } from './pipeline.js'
@@ -188,7 +189,11 @@ function blockSchema(slot: Slot, registry: Registry, defs: Schema): Schema {
       ? { ...plain(type.parameters, registry, owner, defs) }
       : { type: 'object', properties: {}, additionalProperties: false }
     delete schema.$schema
-    schema.properties = { ...(schema.properties as Schema), block: { const: name } }
+    schema.properties = {
+      ...(schema.properties as Schema),
+      ...(type?.empty ? {} : { weights: weightsSchema }),
+      block: { const: name },
+    }
     return { if: { type: 'object', properties: { block: { const: name } } }, then: schema }
   })
   defs[`${slot}-block`] = {

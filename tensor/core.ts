@@ -61,6 +61,8 @@ export class GraphCore {
   private readonly initializers: Initializer[] = []
   private readonly scalars = new Map<string, Value>()
   private readonly constants = new Set<string>()
+  /** Values that no operator can take as they are, and why. */
+  private readonly handles = new Map<string, string>()
   private next = 0
   private silent = 0
 
@@ -88,6 +90,8 @@ export class GraphCore {
   /** Notes that the current scope uses a value. */
   private use(value: Value): string {
     if (value.graph !== this.self) throw new Error(`Value "${value.name}" belongs to another graph`)
+    const refusal = this.handles.get(value.name)
+    if (refusal !== undefined) throw new ShapeError('value', refusal)
     for (let i = this.scopes.length - 1; i >= 0; i--) {
       const scope = this.scopes[i]!
       if (scope.names.has(value.name)) return value.name
@@ -118,6 +122,25 @@ export class GraphCore {
     this.initializers.push({ name, dtype: type, shape: wanted, data: array })
     this.constants.add(name)
     return this.value(name, type, wanted, this.scopes[0])
+  }
+
+  /** A value that stands for others: the operators that know it take those. All else is refused with `refusal`. */
+  protected handle(dtype: DType, shape: Shape, refusal: string): Value {
+    const name = this.fresh()
+    this.handles.set(name, refusal)
+    return { graph: this.self, name, dtype, shape }
+  }
+
+  /** Nodes that use a value, those in bodies of loops included. */
+  uses({ name }: Value): { readonly node: NodeRecord; readonly position: number }[] {
+    const within = (nodes: readonly NodeRecord[]): ReturnType<GraphCore['uses']> =>
+      nodes.flatMap((node) => [
+        ...node.inputs.flatMap((input, position) => (input === name ? [{ node, position }] : [])),
+        ...Object.values(node.attributes).flatMap((attribute) =>
+          typeof attribute === 'object' && 'graph' in attribute ? within(attribute.graph().nodes) : [],
+        ),
+      ])
+    return within(this.scopes[0].nodes)
   }
 
   /** A scalar constant, shared by all that ask for the same. */

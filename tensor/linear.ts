@@ -1,14 +1,17 @@
 import type { Value } from './core.js'
 import { broadcast } from './elementwise.js'
-import { axisOf, ShapingGraph } from './shaping.js'
+import { PackedGraph } from './packed.js'
+import { axisOf } from './shaping.js'
 import { show, ShapeError, type Dim } from './types.js'
 
 /** Products, norms and softmax. */
-export class LinearGraph extends ShapingGraph {
+export class LinearGraph extends PackedGraph {
   /** op(a) op(b) of matrices, op = transpose where asked. */
   gemm(a: Value, b: Value, { transA = false, transB = false } = {}): Value {
     const problem = `${show(a.shape)}${transA ? 'ᵀ' : ''} x ${show(b.shape)}${transB ? 'ᵀ' : ''}`
     if (a.shape.length !== 2 || b.shape.length !== 2) throw new ShapeError('gemm', `${problem}: matrices only`)
+    const product = transA || transB ? undefined : this.packedProduct(a, b)
+    if (product) return product
     const [m, k] = transA ? [a.shape[1], a.shape[0]] : a.shape
     const [k2, n] = transB ? [b.shape[1], b.shape[0]] : b.shape
     if (k !== k2) throw new ShapeError('gemm', `${problem}: inner sizes ${k} and ${k2} differ`)
@@ -29,6 +32,8 @@ export class LinearGraph extends ShapingGraph {
     if (inner !== b.shape.at(-2))
       throw new ShapeError('matmul', `${problem}: inner sizes ${inner} and ${b.shape.at(-2)} differ`)
     if (a.shape.length === 2 && b.shape.length === 2) return this.gemm(a, b)
+    const product = this.packedProduct(a, b)
+    if (product) return product
     const batch = broadcast('matmul', a.shape.slice(0, -2), b.shape.slice(0, -2))
     const shape = [...batch, a.shape.at(-2) as Dim, b.shape.at(-1) as Dim]
     return this.one('MatMul', [a, b], shape, {

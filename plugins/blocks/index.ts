@@ -1,4 +1,5 @@
 import { Failure, type Blocks, type BlockType } from '../api/index.js'
+import { withWeightsKey } from '../api/weights.js'
 import { fewerHeads } from './fewer-heads.js'
 import { groupedQuery } from './grouped-query.js'
 import { latentAttention } from './latent-attention.js'
@@ -25,10 +26,10 @@ export const builtInBlocks = [
   noOpFfn,
 ] as unknown as readonly BlockType[]
 
-/** A registry of block types. @throws Failure when two have the same slot and name */
+/** A registry of block types, each with the key `weights` among its parameters. @throws Failure when two have the same slot and name */
 export function makeBlocks(types: readonly BlockType[] = builtInBlocks): Blocks {
   const byKey = new Map<string, BlockType>()
-  for (const type of types) {
+  for (const type of types.map(withWeightsKey)) {
     const key = `${type.slot}/${type.name}`
     if (byKey.has(key)) throw new Failure('PluginBug', `There are two ${type.slot} block types named "${type.name}"`)
     byKey.set(key, type)

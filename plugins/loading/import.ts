@@ -2,6 +2,7 @@ import { register } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import type { PlannedPlugin } from '../../spec/frozen-plan.js'
 import { Failure, type Plugin } from '../api/index.js'
+import { claimsWeights } from '../api/weights.js'
 import { verifiedBundle } from './bundle.js'
 import { blockAnatomy, stageAnatomy, typeProblem } from './type-fields.js'
 
@@ -33,6 +34,8 @@ function checkPlugin(exported: unknown): Plugin {
       if (!isRecord(type)) throw bug(`${kind}[${i}] is no object`)
       const problem = typeProblem(type, kind === 'blocks' ? blockAnatomy(type) : stageAnatomy(type))
       if (problem !== undefined) throw bug(`${kind}[${i}] ("${String(type.name)}") ${problem}`)
+      if (kind === 'blocks' && claimsWeights(type))
+        throw bug(`${kind}[${i}] ("${String(type.name)}") has a parameter "weights", a name that is puzzleflow's own`)
     }
   }
   return { blocks, stages, pipelines } as Plugin

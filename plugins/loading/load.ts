@@ -1,5 +1,6 @@
 import type { FrozenPlan, PlannedPlugin } from '../../spec/frozen-plan.js'
 import { Failure, type BlockType, type Stage } from '../api/index.js'
+import { withWeightsKey } from '../api/weights.js'
 import { loadPlugins, makeLoaded, type Loaded } from '../registry.js'
 import { describePlugin } from './describe.js'
 import { importPlugin } from './import.js'
@@ -20,7 +21,7 @@ export const withCode = (loaded: Loaded, plugins: readonly PlannedPlugin[]): Pro
   extended(loaded, plugins, async (plugin) => {
     try {
       const { stages = [], blocks = [] } = await importPlugin(plugin)
-      return { plugin, stages, blocks }
+      return { plugin, stages, blocks: blocks.map(withWeightsKey) }
     } catch (cause) {
       if (cause instanceof Failure && cause.kind !== 'PluginBug') throw cause
       throw new Failure('PluginBug', `The plugin ${plugin.name} cannot be loaded: ${(cause as Error).message}`, {
@@ -39,7 +40,7 @@ export const withDescriptions = (loaded: Loaded, plugins: readonly PlannedPlugin
     return {
       plugin,
       stages: stages.map((stage) => standIn<Stage>(stage)),
-      blocks: blocks.map((block) => standIn<BlockType>(block)),
+      blocks: blocks.map((block) => withWeightsKey(standIn<BlockType>(block))),
     }
   })
 

@@ -1,4 +1,14 @@
-import { buildSlot, Forward, layerFacts, replaceBlocks, rotaryConstants, type Model } from '../../model/index.js'
+import {
+  buildSlot,
+  Forward,
+  layerFacts,
+  quantisationOfChoice,
+  replaceBlocks,
+  rotaryConstants,
+  rounded,
+  roundedInGraph,
+  type Model,
+} from '../../model/index.js'
 import { Trainer, type AdamWOptions, type Tensor, type Value } from '../../tensor/index.js'
 import type { BlockChoice, JsonObject, Slot, TaskContext, Weights } from '../api/index.js'
 import type { RunTask } from './run-variants.js'
@@ -82,7 +92,9 @@ export async function learner(
       }
       let y = x!
       for (const own of slots) {
-        const weights = ofSlot(own.slot, own.learns ? parameters : frozen)
+        const learning = () =>
+          roundedInGraph(g, ofSlot(own.slot, parameters), quantisationOfChoice(blocks, own.slot, own, context.facts))
+        const weights = own.learns ? learning() : ofSlot(own.slot, frozen)
         y = buildSlot(g, y, own.slot, blocks, own, weights, context).x
       }
       const weight = g.unsqueeze(mask!, 1)
@@ -100,6 +112,18 @@ export async function learner(
     stepsPerCall: 8,
     threads,
   })
+}
+
+/** What pupils have learned, as integers where their weights are some in memory. */
+export function learned(
+  { config, blocks }: Model,
+  { layer, train }: Lesson,
+  weights: Readonly<Record<string, Weights>>,
+): Record<string, Weights> {
+  const facts = layerFacts(config, layer)
+  return Object.fromEntries(
+    train.map((own) => [own.slot, rounded(weights[own.slot]!, quantisationOfChoice(blocks, own.slot, own, facts))]),
+  )
 }
 
 /** Weights of a slot that wait until those that learn first have learned alone. */

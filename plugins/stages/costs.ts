@@ -1,5 +1,5 @@
 import { cpus } from 'node:os'
-import { modelShapes, stateShapes, type Model, type Scenario } from '../../model/index.js'
+import { modelShapes, slotBytes, stateShapes, type Model, type Scenario } from '../../model/index.js'
 import { elements, engineVersion } from '../../tensor/index.js'
 import type { JsonObject, Slot } from '../api/index.js'
 
@@ -9,7 +9,7 @@ export interface Cost {
   readonly prefillSeconds: number
   /** Of all generated tokens, all sequences. */
   readonly decodeSeconds: number
-  /** Weights as float32, and state at full length for all sequences. */
+  /** Weights as they are in memory, and state at full length for all sequences. */
   readonly memoryBytes: number
   readonly parameters: number
 }
@@ -61,7 +61,7 @@ export const runtime = ({ prefillSeconds, decodeSeconds }: Cost): number => pref
 /** Generated tokens per second. */
 export const throughputOf = ({ batch, generate }: Scenario, cost: Cost): number => (batch * generate) / runtime(cost)
 
-/** Weights as float32 and state at full length, from shapes alone. */
+/** Weights and state at full length, from shapes alone. */
 export function sizes(
   model: Model,
   { batch, prefill, generate }: Scenario,
@@ -76,5 +76,15 @@ export function sizes(
     }[shape.kind]
     return n + elements(shape.shape) * rows * batch
   }, 0)
-  return { parameters, memoryBytes: 4 * (parameters + state) }
+  return { parameters, memoryBytes: weightBytes(model) + 4 * state }
+}
+
+/** Bytes of a model's weights in memory. */
+function weightBytes(model: Model): number {
+  const { vocabulary, hidden, layers, tied } = model.config
+  const ends = 4 * (vocabulary * hidden * (tied ? 1 : 2) + hidden)
+  const slots = Array.from({ length: layers }, (_, layer) =>
+    (['attention', 'ffn'] as const).reduce((n, slot) => n + slotBytes(model, layer, slot), 0),
+  )
+  return slots.reduce((a, b) => a + b, ends)
 }

@@ -2,9 +2,10 @@ import { join } from 'node:path'
 import { slotShapes } from '../../model/index.js'
 import { elements, writeTensors, type Tensor } from '../../tensor/index.js'
 import type { ArtifactRef, FanOutStage, JsonObject, Weights } from '../api/index.js'
-import { heldOutError, learner, type Lesson } from './bld.js'
+import { heldOutError, learned, learner, type Lesson } from './bld.js'
 import { allVariants, coupledParameter, lessons, type DistillParams } from './distill-plan.js'
-import { initialWeights, sampleInputs, samplesFor } from './initial.js'
+import { weightsOf } from '../api/weights.js'
+import { alike, initialWeights, sampleInputs, samplesFor } from './initial.js'
 import { entryId, layerName, ownVariant, type LibraryEntry } from './library.js'
 import { emptyEntries, runVariants, runWeights } from './run-variants.js'
 import { runType } from '../runs/index.js'
@@ -23,6 +24,7 @@ export const distill: FanOutStage<DistillParams> = {
   reads: ['model', 'space'],
   taskReads: ['model'],
   partial: true,
+  about: { summary: 'Trains each variant of each layer alone to do what the parent’s block does.' },
   parameters: {
     type: 'object',
     additionalProperties: false,
@@ -52,7 +54,7 @@ export const distill: FanOutStage<DistillParams> = {
     const { length, sequences } = values as { length: number; sequences: number }
     const batch = Math.min(params.batch, sequences)
     const steps = Math.max(1, Math.round(params.tokens / (batch * length)))
-    const { learningRate, weightDecay } = params
+    const { weightDecay } = params
     return lessons(model, spec.space as JsonObject, params).map((lesson) => {
       const { layer, train, beside, run } = lesson
       const number = (n: number) => layerName(n).slice(5)
@@ -63,6 +65,8 @@ export const distill: FanOutStage<DistillParams> = {
         `hidden${number(layer + (run?.span ?? 1))}`,
       ]
       const names = train.map(({ variant }) => variant).join(' + ')
+      const touchUp = beside === 'parent' && train.every((own) => alike(own, model.config.blocks[layer]![own.slot]))
+      const learningRate = params.learningRate * (touchUp ? touchUpRate : 1)
       return {
         id: train.map(({ entry }) => entry).join(' + '),
         label: run
@@ -137,10 +141,13 @@ export const distill: FanOutStage<DistillParams> = {
         }
       },
     })
-    const trained = bySlot(trainer.parameters(), initial)
+    const last = learned(model, lesson, bySlot(trainer.parameters(), initial))
     await trainer.release()
     const error = await heldOutError(context, model, lesson)
-    const [nmseBefore, nmseAfter] = [await error(initial), await error(trained)]
+    const [nmseBefore, nmseLast] = [await error(initial), await error(last)]
+    // Rounding alone can be better than what a few steps make of it.
+    const better = nmseLast <= nmseBefore || train.every(({ params }) => weightsOf(params) === 'float32')
+    const [trained, nmseAfter] = better ? [last, nmseLast] : [learned(model, lesson, initial), nmseBefore]
     const entries: Omit<LibraryEntry, 'weights'>[] = []
     const files: Record<string, ArtifactRef> = { curve: await context.put('curve', curve) }
     for (const { entry: id, slot, variant, block, params } of train) {
@@ -180,6 +187,10 @@ export const distill: FanOutStage<DistillParams> = {
     }
   },
 }
+
+/** Share of the learning rate for the parent's own weights that are only rounded: they are where they should be, nearly.
+ *  On the quickstart's second layer 4-bit weights ended at 2.1e-4 with the whole rate, and at 5e-5 with this. */
+const touchUpRate = 1 / 20
 
 const tensors = (weights: Weights): Record<string, Tensor> =>
   Object.fromEntries(

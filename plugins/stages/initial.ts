@@ -1,5 +1,15 @@
 import { layerFacts, rotaryTables, type Model } from '../../model/index.js'
-import type { ArtifactRef, BlockChoice, Environment, LayerStatistics, Sample, Slot, Weights } from '../api/index.js'
+import {
+  digestJson,
+  type ArtifactRef,
+  type BlockChoice,
+  type Environment,
+  type LayerStatistics,
+  type Sample,
+  type Slot,
+  type Weights,
+} from '../api/index.js'
+import { withWeights } from '../api/weights.js'
 import { layerName, readJson, type Variant } from './library.js'
 import { HiddenStates, readSequences } from './sequences.js'
 
@@ -53,7 +63,7 @@ export async function initialWeights(
   const type = model.blocks.get(slot, variant.block)
   if (type.empty) return {}
   const parent = await model.weights(layer, slot)
-  if (variant.parent) return parent
+  if (variant.parent || alike(variant, model.config.blocks[layer]![slot])) return parent
   const contribution = (await readJson<Record<string, number[]>>(context, inputs.statistics))[layerName(layer)]
   const { norm, ...own } = parent
   const tokens = type.sampleTokens?.(variant.params) ?? 0
@@ -62,6 +72,12 @@ export async function initialWeights(
     ...(tokens > 0 && inputs.sample && { sample: await readSample(context, model, norm!.data, tokens, inputs.sample) }),
   }
   return { norm: norm!, ...(await type.initialise(own, layerFacts(model.config, layer), variant.params, statistics)) }
+}
+
+/** Whether two blocks differ in what their weights are in memory at most. */
+export function alike(a: BlockChoice, b: BlockChoice): boolean {
+  const plain = ({ block, params }: BlockChoice) => digestJson([block, withWeights(params, 'float32')])
+  return plain(a) === plain(b)
 }
 
 /** The first sequences, as many as hold the tokens asked for. */

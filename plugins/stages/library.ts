@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { layerFacts, parentBlocks, replaceBlocks, type Model, type Replacement } from '../../model/index.js'
 import { readTensors } from '../../tensor/index.js'
 import type { ArtifactRef, BlockChoice, Environment, JsonObject, Slot, StageContext, Weights } from '../api/index.js'
+import { askedWeights, weightsId, weightsOf, withWeights } from '../api/weights.js'
 
 /** What may fill a slot of a layer. */
 export interface Variant extends BlockChoice {
@@ -46,11 +47,14 @@ export const entryId = (layer: number, slot: Slot, variant: string, beside: stri
 
 /** Id of what the parent has in a slot: `parent`; in a parent that is itself a child, the block's own name where it is
  *  another than in the model it descends from. Blocks of one id are alike in all layers. */
-export function ownVariant({ config, blocks }: Model, layer: number, slot: Slot): string {
-  const own = config.blocks[layer]![slot]
-  const type = blocks.get(slot, own.block)
+export function ownVariant(model: Model, layer: number, slot: Slot): string {
+  return ownId(model, slot, model.config.blocks[layer]![slot])
+}
+
+function ownId({ config, blocks }: Model, slot: Slot, { block, params }: BlockChoice): string {
+  const type = blocks.get(slot, block)
   const usual = parentBlocks(config)[slot]
-  return own.block === usual.block && type.id(own.params) === type.id(usual.params) ? 'parent' : type.id(own.params)
+  return block === usual.block && type.id(params) === type.id(usual.params) ? 'parent' : type.id(params)
 }
 
 /** All variants of a slot that the spec's space asks for; the parent's own comes first, whether asked for or not. */
@@ -62,11 +66,17 @@ export function variants(space: JsonObject, slot: Slot, model: Model, layer: num
     if (!found.has(id)) found.set(id, { id, block, params, own, empty: blocks.get(slot, block).empty === true })
   }
   add(ownVariant(model, layer, slot), parent, true)
+  const plainId = ownId(model, slot, { ...parent, params: withWeights(parent.params, 'float32') })
   // Other blocks begin as parts of the parent's: nothing is made of one that has been replaced already.
   const replaced = parent.block !== parentBlocks(config)[slot].block
   for (const entry of space[slot] as readonly (string | JsonObject)[]) {
     const wanted: JsonObject = typeof entry === 'string' ? { block: entry } : entry
-    if (wanted.block === 'parent') continue
+    if (wanted.block === 'parent') {
+      for (const kind of blocks.get(slot, parent.block).empty ? [] : askedWeights(wanted))
+        if (kind !== 'float32' && kind !== weightsOf(parent.params))
+          add(weightsId(plainId, kind), { block: parent.block, params: withWeights(parent.params, kind) }, false)
+      continue
+    }
     const type = blocks.get(slot, wanted.block as string)
     if (replaced && type.empty !== true) continue
     for (const params of type.variants(layerFacts(config, layer), wanted))

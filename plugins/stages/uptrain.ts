@@ -1,6 +1,15 @@
 import { join } from 'node:path'
-import { buildModel, finalNorm, modelShapes, weightName, type Model } from '../../model/index.js'
-import { Trainer, writeTensors, type Graph, type Tensor, type Value } from '../../tensor/index.js'
+import { buildModel, finalNorm, modelShapes, quantisationOf, weightName, type Model } from '../../model/index.js'
+import {
+  dequantise,
+  quantise,
+  Trainer,
+  writeTensors,
+  type Bits,
+  type Graph,
+  type Tensor,
+  type Value,
+} from '../../tensor/index.js'
 import type { FanOutStage } from '../api/index.js'
 import { asTask, assemble, chosenEntries, readJson, readLibrary, type Filling } from './library.js'
 import { shuffled } from './random.js'
@@ -17,7 +26,8 @@ interface UptrainParams {
 
 /**
  * Global knowledge distillation (GKD; Puzzle, section 5): all layers of the child learn from the parent by the cosine of
- * hidden states after every layer and the KL of predictions. Embedding and head stay as they are.
+ * hidden states after every layer and the KL of predictions. Embedding and head stay as they are. Weights that are integers
+ * in memory learn as such: rounded in every step, with the gradient passing as if they were not.
  */
 export const uptrain: FanOutStage<UptrainParams> = {
   name: 'uptrain',
@@ -25,6 +35,7 @@ export const uptrain: FanOutStage<UptrainParams> = {
   reads: [],
   taskReads: ['model'],
   exclusive: true,
+  about: { summary: 'Trains the whole child to predict what the parent predicts.' },
   parameters: {
     type: 'object',
     additionalProperties: false,
@@ -107,7 +118,10 @@ export const uptrain: FanOutStage<UptrainParams> = {
     })
     const path = join(context.scratch, 'child')
     const shapes = modelShapes(child.config, child.blocks)
-    const weights = Object.entries(trainer.parameters()).map(([name, data]): [string, Tensor] => [
+    const final = roundedWhere(child, trainer.parameters(), (data, name, bits) =>
+      dequantise(quantise(data, shapes[name]!, bits)),
+    )
+    const weights = Object.entries(final).map(([name, data]): [string, Tensor] => [
       name,
       { dtype: 'float32', dims: [...shapes[name]!], data },
     ])
@@ -124,6 +138,24 @@ export const uptrain: FanOutStage<UptrainParams> = {
   },
 
   gather: async ({ tasks }) => tasks[0]!.outputs,
+}
+
+/** Weights by the names of `modelShapes`, of which those that are integers in memory are rounded. */
+function roundedWhere<T>(
+  model: Model,
+  weights: Readonly<Record<string, T>>,
+  round: (value: T, name: string, bits: Bits) => T,
+): Record<string, T> {
+  const all = { ...weights }
+  for (let layer = 0; layer < model.config.layers; layer++)
+    for (const slot of ['attention', 'ffn'] as const) {
+      const { bits = 8, names = [] } = quantisationOf(model, layer, slot) ?? {}
+      for (const own of names) {
+        const name = weightName(layer, slot, own)
+        all[name] = round(weights[name]!, name, bits)
+      }
+    }
+  return all
 }
 
 /** Weights of all slots by the names of `modelShapes`. */
@@ -176,7 +208,8 @@ function gkdLoss(
   )
   const embedding = frozen.embedding!
   const teacher = buildModel(g, parent.config, parent.blocks, ids, { ...own, embedding }, size)
-  const student = buildModel(g, child.config, child.blocks, ids, { ...trained, embedding }, size)
+  const learning = roundedWhere(child, trained, (value, _, bits) => g.fakeQuantise(value, bits))
+  const student = buildModel(g, child.config, child.blocks, ids, { ...learning, embedding }, size)
   const tokens = g.sum(mask)
   const dot = (a: Value, b: Value) => g.sum(g.mul(a, b), [1])
   let cosine = g.scalar(0, 'float32')

@@ -200,6 +200,33 @@ test.each<[string, () => string, readonly string[]]>([
     ['search.yaml:8:60 out-of-range space.attention.1.kvHeads.1 must be >= 1, not 0.'],
   ],
   [
+    'weights of an unknown kind',
+    () => change('[75%, 50%] }', '[75%, 50%], weights: int6 }'),
+    [
+      'search.yaml:11:52 wrong-type space.ffn.1.weights must be "float32" or "int8" or "int4" or a list, not "int6". (did you mean "int8"?)',
+    ],
+  ],
+  [
+    'weights of an unknown kind in a list, for the parent’s own block',
+    () => change('  ffn:\n    - parent', '  ffn:\n    - { block: parent, weights: [int8, int16] }'),
+    ['search.yaml:10:40 wrong-value space.ffn.0.weights.1 must be "float32" or "int8" or "int4", not "int16".'],
+  ],
+  [
+    'a parameter of the parent’s own block that is not its weights',
+    () => change('  ffn:\n    - parent', '  ffn:\n    - { block: parent, weight: int8 }'),
+    ['search.yaml:10:24 unknown-key The block "parent" has no parameters but "weights".'],
+  ],
+  [
+    'weights by a wrong name',
+    () => change('[75%, 50%] }', '[75%, 50%], weight: int8 }'),
+    ['search.yaml:11:43 unknown-key space.ffn.1 has no key "weight". (did you mean "weights"?)'],
+  ],
+  [
+    'weights of a block that has none',
+    () => change('    - no-op', '    - { block: no-op, weights: int8 }'),
+    ['search.yaml:12:23 unknown-key space.ffn.2 has no key "weights". (allowed: block)'],
+  ],
+  [
     'another version of the format',
     () => change('puzzleflow/v1', 'puzzleflow/v2'),
     ['search.yaml:1:13 wrong-value apiVersion must be "puzzleflow/v1", not "puzzleflow/v2".'],

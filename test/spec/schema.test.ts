@@ -38,6 +38,17 @@ test('the schema for editors describes what may be written', () => {
   })
 })
 
+test.each([
+  ['a block of one kind of weights', '[75%, 50%] }', '[75%, 50%], weights: int8 }', true],
+  ['a block of several', '[75%, 50%] }', '[75%, 50%], weights: [float32, int4] }', true],
+  ['the parent’s own block', '  ffn:\n    - parent', '  ffn:\n    - { block: parent, weights: [int8] }', true],
+  ['a kind that there is not', '[75%, 50%] }', '[75%, 50%], weights: int6 }', false],
+  ['a block without weights', '    - no-op', '    - { block: no-op, weights: int8 }', false],
+])('the schema for editors knows the weights of %s', (_, from, to, fits) => {
+  expect(goodSpec).toContain(from)
+  expect(strictAjv().compile(specSchema(registry))(parse(goodSpec.replace(from, to)))).toBe(fits)
+})
+
 test('a pipeline that does not exist is named', () => {
   expect(() => specSchema(registry, 'nothing')).toThrow('There is no pipeline "nothing".')
 })

@@ -123,3 +123,26 @@ test('another file in the model’s folder changes all keys', async () => {
   const after = await keys(await search({}, folder))
   expect(Object.keys(before).filter((id) => after[id] === before[id])).toEqual([])
 })
+
+test('variants with weights in integers leave the keys of all others as they are', async () => {
+  const quantised = {
+    attention: [{ block: 'parent', weights: ['int8'] }, { block: 'linear' }, 'no-op'],
+    ffn: [{ block: 'swiglu', width: [16], weights: ['float32', 'int4'] }, 'no-op'],
+  }
+  const after = await keys(await search({ space: quantised }))
+  for (const [task, key] of Object.entries(before)) {
+    // Which pairs are sampled may change with what there is to pair; a task that is left has its key.
+    if (after[task] !== undefined || !task.includes('/block/')) expect(after[task], task).toBe(key)
+  }
+  const added = Object.keys(after).filter((task) => !(task in before))
+  expect(added).toEqual(
+    expect.arrayContaining([
+      'profile: attention/parent-int8',
+      'profile: ffn/swiglu-16-int4',
+      'distill: layer00/attention/parent-int8',
+      'distill: layer02/ffn/swiglu-16-int4+no-op',
+      'score: layer01/ffn/parent+swiglu-16-int4',
+    ]),
+  )
+  expect(added.filter((task) => !/-int[48]/.test(task))).toEqual([])
+})

@@ -1,0 +1,97 @@
+// What weights of 8 and 4 bits take of time and memory: blocks of a middle-sized model, decoded token by token.
+//   npm run build && node bench/quantised.mjs
+// As `profile` does it: models of N and of 2N copies of a block take passes in turn, those of all kinds of weights in one
+// run, and the difference is N blocks. Of the passes the fastest counts, since other work of the machine only ever adds.
+// Speeds are ratios to float32's. Memory is what `memoryBytes` counts of a
+// block's weights, and how much more a process holds with a decoder of 2N copies than with none (`resident`, by a process
+// of its own for each kind): the session's rearranged weights beside those that it was made of.
+import { fork } from 'node:child_process'
+import { makeBlocks } from '../dist/plugins/blocks/index.js'
+import { alternate, parseConfig, slotBytes, slotShapes, Timed } from '../dist/model/index.js'
+
+const [hidden, intermediate, copies, repetitions, generate] = [768, 2048, 3, 20, 9]
+const kinds = ['float32', 'int8', 'int4']
+const parts = {
+  attention: { block: 'grouped-query', params: { kvHeads: 4 } },
+  ffn: { block: 'swiglu', params: { width: intermediate } },
+}
+const blocks = makeBlocks()
+
+function stacked(slot, kind, layers) {
+  const fields = {
+    model_type: 'llama',
+    vocab_size: 256,
+    hidden_size: hidden,
+    num_hidden_layers: layers,
+    num_attention_heads: 12,
+    num_key_value_heads: 4,
+    intermediate_size: intermediate,
+  }
+  const empty = { block: 'no-op', params: {} }
+  const { block, params } = parts[slot]
+  const choice = { block, params: kind === 'float32' ? params : { ...params, weights: kind } }
+  const layer = { attention: empty, ffn: empty, [slot]: choice }
+  const config = { ...parseConfig(JSON.stringify(fields), 'bench'), blocks: Array(layers).fill(layer) }
+  let seed = 1
+  const random = () => ((seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) / 2 ** 32 - 0.5) * 0.1
+  const data = (size) => Float32Array.from({ length: size }, random)
+  return {
+    folder: '',
+    config,
+    blocks,
+    embedding: async () => data(256 * hidden),
+    norm: async () => data(hidden),
+    head: async () => data(256 * hidden),
+    weights: async (at, of) =>
+      Object.fromEntries(
+        Object.entries(slotShapes(config, at, of, blocks)).map(([name, shape]) => [
+          name,
+          { shape, data: data(shape.reduce((a, b) => a * b)) },
+        ]),
+      ),
+  }
+}
+
+const [, , role, slot, kind] = process.argv
+if (role === 'resident') {
+  global.gc()
+  const before = process.memoryUsage().rss
+  const timed = await Timed.create(stacked(slot, kind, 2 * copies), { batch: 1, prefill: 2, generate: 2 })
+  await timed.pass()
+  global.gc()
+  process.send((process.memoryUsage().rss - before) / (2 * copies))
+} else await compare()
+
+async function compare() {
+  for (const slot of ['attention', 'ffn'])
+    for (const batch of [1, 16]) {
+      const models = kinds.flatMap((kind) => [copies, 2 * copies].map((layers) => stacked(slot, kind, layers)))
+      const timed = []
+      for (const model of models) timed.push(await Timed.create(model, { batch, prefill: 32, generate }))
+      const passes = await alternate(timed, repetitions)
+      for (const one of timed) await one.release()
+      const of = (i, what) => Math.min(...passes[i].map((pass) => pass[what])) * 1000
+      const block = (n, what) => (of(2 * n + 1, what) - of(2 * n, what)) / copies
+      for (const [n, kind] of kinds.entries()) {
+        const step = (at) => block(at, 'decodeSeconds') / (generate - 1)
+        const bytes = (which) => slotBytes(stacked(slot, which, 1), 0, slot)
+        const resident = batch === 1 ? await residentBytes(slot, kind) : undefined
+        console.log(
+          `${slot.padEnd(9)} batch ${String(batch).padEnd(2)} ${kind.padEnd(7)}` +
+            `  token ${step(n).toFixed(3)} ms (${(step(0) / step(n)).toFixed(2)}x)` +
+            `  prefill ${block(n, 'prefillSeconds').toFixed(2)} ms (${(block(0, 'prefillSeconds') / block(n, 'prefillSeconds')).toFixed(2)}x)` +
+            `  weights ${(bytes(kind) / 1e6).toFixed(2)} MB (${(bytes(kind) / bytes('float32')).toFixed(3)})` +
+            (resident === undefined ? '' : `  resident ${(resident / 1e6).toFixed(1)} MB`),
+        )
+      }
+    }
+}
+
+function residentBytes(...own) {
+  return new Promise((resolve, reject) => {
+    const child = fork(process.argv[1], ['resident', ...own], { execArgv: ['--expose-gc'] })
+    child.once('message', resolve)
+    child.once('error', reject)
+    child.once('exit', (code) => code !== 0 && reject(new Error(`exit code ${code}`)))
+  })
+}

@@ -1,0 +1,140 @@
+import type { Blocks, BlockChoice, BlockType, JsonObject, LayerFacts, Slot, Weights } from '../plugins/api/index.js'
+import { weightsOf } from '../plugins/api/weights.js'
+import {
+  dequantise,
+  elements,
+  Graph,
+  quantise,
+  quantisedBytes,
+  type Bits,
+  type QuantisedMatrix,
+  type Value,
+} from '../tensor/index.js'
+import { slotShapes } from './build.js'
+import { layerFacts, type ModelConfig } from './config.js'
+import { pastShape } from './state.js'
+
+/** What of a slot is integers. */
+export interface Quantisation {
+  readonly bits: Bits
+  /** Names of the matrices that are. */
+  readonly names: ReadonlySet<string>
+}
+
+/** A slot of a model: what its weights are follows from this. */
+type ModelShape = { readonly config: ModelConfig; readonly blocks: Blocks }
+
+/** What of a slot is integers; undefined where all is float32. */
+export function quantisationOf({ config, blocks }: ModelShape, layer: number, slot: Slot): Quantisation | undefined {
+  return quantisationOfChoice(blocks, slot, config.blocks[layer]![slot], layerFacts(config, layer))
+}
+
+/** The same of a block that need not be in a model. */
+export function quantisationOfChoice(
+  blocks: Blocks,
+  slot: Slot,
+  { block, params }: BlockChoice,
+  facts: LayerFacts,
+): Quantisation | undefined {
+  const kind = weightsOf(params)
+  const type = blocks.get(slot, block)
+  if (kind === 'float32' || type.empty) return undefined
+  return { bits: kind === 'int8' ? 8 : 4, names: quantisable(type, facts, params) }
+}
+
+/** Weights of a slot as the numbers that its integers stand for; what is on their grid already does not change. */
+export function rounded(weights: Weights, quantisation: Quantisation | undefined): Weights {
+  if (!quantisation) return weights
+  return Object.fromEntries(
+    Object.entries(weights).map(([name, { shape, data }]) => [
+      name,
+      quantisation.names.has(name)
+        ? { shape, data: dequantise(quantise(data, shape, quantisation.bits)) }
+        : { shape, data },
+    ]),
+  )
+}
+
+/** Matrices of a slot as integers, by name. */
+export function packed(weights: Weights, { bits, names }: Quantisation): Record<string, QuantisedMatrix> {
+  return Object.fromEntries([...names].map((name) => [name, quantise(weights[name]!.data, weights[name]!.shape, bits)]))
+}
+
+/** Weights of a slot that learns, rounded in the graph as they will be in the end. */
+export function roundedInGraph(
+  g: Graph,
+  values: Readonly<Record<string, Value>>,
+  quantisation: Quantisation | undefined,
+): Record<string, Value> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [
+      name,
+      quantisation?.names.has(name) ? g.fakeQuantise(value, quantisation.bits) : value,
+    ]),
+  )
+}
+
+/** Bytes of a slot's weights in memory, `norm` included. */
+export function slotBytes(model: ModelShape, layer: number, slot: Slot): number {
+  const quantisation = quantisationOf(model, layer, slot)
+  return Object.entries(slotShapes(model.config, layer, slot, model.blocks)).reduce(
+    (n, [name, shape]) =>
+      n +
+      (quantisation?.names.has(name)
+        ? quantisedBytes(shape as [number, number], quantisation.bits)
+        : 4 * elements(shape)),
+    0,
+  )
+}
+
+const known = new WeakMap<BlockType, Map<string, ReadonlySet<string>>>()
+
+/** Names of a block's matrices that it uses as right factors of products alone, whether there is a past or not. */
+function quantisable(type: BlockType, facts: LayerFacts, params: JsonObject): ReadonlySet<string> {
+  const own = known.get(type) ?? new Map<string, ReadonlySet<string>>()
+  known.set(type, own)
+  const key = JSON.stringify([facts, params])
+  let names = own.get(key)
+  if (!names) {
+    const [first, later] = [productsOnly(type, facts, params, false), productsOnly(type, facts, params, true)]
+    own.set(key, (names = new Set(first.filter((name) => later.includes(name)))))
+  }
+  return names
+}
+
+/** Builds the block for a tiny chunk and looks at what uses its matrices. */
+function productsOnly(type: BlockType, facts: LayerFacts, params: JsonObject, hasPast: boolean): string[] {
+  const g = new Graph()
+  const [batch, length] = [1, hasPast ? 1 : 2]
+  const shapes = Object.entries(type.shapes(facts, params))
+  const weights = Object.fromEntries(shapes.map(([name, shape]) => [name, g.input(`w.${name}`, 'float32', shape)]))
+  const table = (name: string) => g.input(name, 'float32', [length, facts.headDim])
+  const states = type.state?.(facts, params) ?? []
+  const past = states.map((shape) => [shape.name, g.input(`past.${shape.name}`, 'float32', pastShape(batch, shape))])
+  const windows = states.flatMap((own) =>
+    own.kind === 'window'
+      ? [[own.name, g.input(`mask.${own.name}`, 'float32', [length, `window${own.window}`])] as const]
+      : [],
+  )
+  const x = g.input('x', 'float32', [batch * length, facts.hidden])
+  type.forward(g, x, weights, params, {
+    facts,
+    batch,
+    length,
+    rotary: { cos: table('cos'), sin: table('sin') },
+    wantState: true,
+    ...(hasPast && {
+      past: Object.fromEntries(past) as Record<string, Value>,
+      mask: g.input('mask', 'float32', ['capacity']),
+      windowMasks: Object.fromEntries(windows),
+    }),
+  })
+  return shapes.flatMap(([name, shape]) => {
+    const uses = g.uses(weights[name]!)
+    const products = uses.filter(
+      ({ node: { op, attributes }, position }) =>
+        position === 1 && (op === 'MatMul' || (op === 'Gemm' && attributes.transA === 0 && attributes.transB === 0)),
+    )
+    return shape.length === 2 && uses.length > 0 && products.length === uses.length ? [name] : []
+  })
+}
