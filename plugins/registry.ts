@@ -14,6 +14,7 @@ import {
   type Stage,
 } from './api/index.js'
 import { builtInBlocks, makeBlocks } from './blocks/index.js'
+import { runType } from './runs/index.js'
 import { inspectData } from './inspect-data.js'
 import { withPlace } from './loading/place.js'
 import { builtInStages } from './stages/index.js'
@@ -153,6 +154,14 @@ export async function inspectModel(
       }
     }
   }
+  for (const [i, { run, ...entry }] of (((inputs.space as JsonObject).runs ?? []) as readonly JsonObject[]).entries())
+    try {
+      // Asked for what it refuses; what it makes of the rest is the stages' affair.
+      Array.from(runType(run as string).variants(model.config.layers, entry))
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      problems.push(problem(['space', 'runs', i], 'impossible-variant', error))
+    }
   const own = model.config.blocks.flatMap(({ attention, ffn }): BlockName[] => [
     { slot: 'attention', name: attention.block },
     { slot: 'ffn', name: ffn.block },

@@ -1,4 +1,4 @@
-import { isFeasible, total, type Cut, type Instance, type Selection } from './instance.js'
+import { isFeasible, layerMinima, total, type Cut, type Instance, type Selection } from './instance.js'
 import { buildModel, toSelection, type Engine } from './model.js'
 import type { EngineName } from './result.js'
 
@@ -38,6 +38,7 @@ export function ask(question: Question, engines: readonly Engine[], left: () => 
 
 function askOne(question: Question, engine: Engine, seconds: number): Asked {
   const { instance, kept, cuts, size, gap, excluded } = question
+  if (!hasOptions(instance, kept)) return { status: 'infeasible', engine: engine.name, bound: Infinity }
   const deadline = performance.now() + seconds * 1000
   for (let attempt = 0; attempt < 50; attempt++) {
     const model = buildModel(instance, kept, [...cuts, ...excluded], size)
@@ -51,6 +52,11 @@ function askOne(question: Question, engine: Engine, seconds: number): Asked {
     excluded.push({ selection, maximumShared: instance.layers - 1 })
   }
   return { status: 'unknown', engine: engine.name, bound: -Infinity }
+}
+
+/** Whether every layer has an option left: one may have none when all that are left in it need options that are not. */
+function hasOptions(instance: Instance, kept: Uint8Array): boolean {
+  return Number.isFinite(layerMinima(instance, instance.scores, kept).reduce((a, b) => a + b, 0))
 }
 
 function better(instance: Instance, a: Asked | undefined, b: Asked): Asked {

@@ -1,10 +1,11 @@
 import { solveCore } from './core.js'
 import { budgetGreedy, marginalGreedy } from './greedy.js'
-import { toInstance, total, withinLimits, type Selection } from './instance.js'
+import { isFeasible, readSelection, toInstance, total, type Instance, type Selection } from './instance.js'
 import type { Engine } from './model.js'
-import type { CompiledProblem, Option } from './problem.js'
+import type { CompiledProblem, Option, Problem, Requirement } from './problem.js'
 import { randomSelections } from './random.js'
 import type { Baseline, BaselineName } from './result.js'
+import { greedyStart } from './start.js'
 
 const samples = 100
 
@@ -24,8 +25,8 @@ export function baselines(
 ): Record<BaselineName, Baseline> {
   const instance = toInstance(problem)
   const record = (selection: Selection | undefined, reason: string): Baseline =>
-    selection && withinLimits(instance, selection)
-      ? describe(problem, selection, total(instance.scores, selection), best)
+    selection && isFeasible(instance, selection)
+      ? describe(instance, selection, total(instance.scores, selection), best)
       : { feasible: false, objective: null, reason }
   return {
     greedy: record(budgetGreedy(instance), 'its choice breaks a limit'),
@@ -44,60 +45,62 @@ export function baselines(
       .sort((a, b) => a.objective - b.objective)
     const median = sorted[Math.floor((sorted.length - 1) / 2)]!
     return {
-      ...describe(problem, median.selection, median.objective, best),
+      ...describe(instance, median.selection, median.objective, best),
       samples: { count: sorted.length, minimum: sorted[0]!.objective, maximum: sorted.at(-1)!.objective },
     }
   }
 
   function homogeneous(): Baseline {
-    const positions = problem.layers.map((layer) => new Map(layer.options.map((option, j) => [option.id, j])))
-    const common = problem.layers[0]!.options.map((option) => option.id).filter((id) =>
-      positions.every((p) => p.has(id)),
-    )
-    if (common.length === 0) return { feasible: false, objective: null, reason: 'no option id occurs in every layer' }
-    const feasible = common
-      .map((id) => Int32Array.from(positions, (position, i) => instance.offsets[i]! + position.get(id)!))
-      .filter((selection) => withinLimits(instance, selection))
+    const ids = [...new Set(problem.layers[0]!.options.map((option) => option.id))]
+    const tiled = ids.flatMap((id) => tile(instance, id) ?? [])
+    if (tiled.length === 0) return { feasible: false, objective: null, reason: 'no option id occurs in every layer' }
+    const feasible = tiled
+      .filter((selection) => isFeasible(instance, selection))
       .sort((a, b) => total(instance.scores, a) - total(instance.scores, b))
-    return record(feasible[0], `none of the ${common.length} options that every layer has holds the limits`)
+    return record(feasible[0], `none of the ${tiled.length} options that every layer has holds the limits`)
   }
 
   function noOp(): Baseline {
-    const layers = problem.layers.map((layer) => ({ options: layer.options.filter(isNoOp) }))
-    if (layers.some((layer) => layer.options.length === 0))
-      return { feasible: false, objective: null, reason: 'a layer has no option made of parent and no-op alone' }
+    const layers = restrict(problem.layers, isNoOp)
     const part = toInstance({ layers, limits: problem.limits })
-    const start = { selection: marginalGreedy(part), from: 'greedy' } as const
-    const answer = solveCore({ instance: part, cuts: [], gap: 1e-3, deadline, engines, start })
+    if (part.offsets.subarray(1).some((offset, i) => offset === part.offsets[i]))
+      return { feasible: false, objective: null, reason: 'a layer has no option made of parent and no-op alone' }
+    const answer = solveCore({ instance: part, cuts: [], gap: 1e-3, deadline, engines, start: greedyStart(part) })
     if (answer.kind !== 'solved')
       return {
         feasible: false,
         objective: null,
         reason: answer.kind === 'infeasible' ? 'removing sub-blocks alone cannot hold the limits' : 'out of time',
       }
-    return describe({ ...problem, layers }, answer.selection, answer.objective, best)
+    return describe(part, answer.selection, answer.objective, best)
   }
 }
 
-/** Option ids and summed costs of a selection. */
-export function readSelection(problem: Pick<CompiledProblem, 'layers'>, selection: Selection) {
-  const options = problem.layers.flatMap((layer) => layer.options)
-  const chosen = Array.from(selection, (k) => options[k]!)
-  const names = Object.keys(options[0]!.costs).filter((name) => options.every((option) => name in option.costs))
-  return {
-    choice: chosen.map((option) => option.id),
-    costs: Object.fromEntries(
-      names.map((name) => [name, chosen.reduce((sum, option) => sum + option.costs[name]!, 0)]),
-    ),
+/** The same option id in every layer, where it spans several from its last one's end on; undefined if that does not fit. */
+function tile(instance: Instance, id: string): Selection | undefined {
+  const selection = new Int32Array(instance.layers).fill(-1)
+  for (let i = 0; i < instance.layers; i++) {
+    if (selection[i] !== -1) continue
+    const own = instance.places.findIndex(({ option, from, covered }) => from === i && !covered && option.id === id)
+    if (own < 0) return undefined
+    for (const [k, { option, from }] of instance.places.entries())
+      if (from === i && option === instance.places[own]!.option) selection[instance.layerOf[k]!] = k
+  }
+  return selection
+}
+
+/** The layers with the options that a test admits; without those that need one that is gone. */
+function restrict(layers: Problem['layers'], admits: (option: Option) => boolean): Problem['layers'] {
+  let kept = layers.map(({ options }) => ({ options: options.filter(admits) }))
+  for (;;) {
+    const has = ({ layer, option }: Requirement) => kept[layer]!.options.some(({ id }) => id === option)
+    const next = kept.map(({ options }) => ({ options: options.filter(({ requires }) => (requires ?? []).every(has)) }))
+    if (next.every(({ options }, i) => options.length === kept[i]!.options.length)) return kept
+    kept = next
   }
 }
 
-function describe(
-  problem: Pick<CompiledProblem, 'layers'>,
-  selection: Selection,
-  objective: number,
-  best: number | undefined,
-) {
+function describe(instance: Instance, selection: Selection, objective: number, best: number | undefined) {
   const excess = best !== undefined && best !== 0 ? { excess: (objective - best) / Math.abs(best) } : {}
-  return { feasible: true as const, objective, ...excess, ...readSelection(problem, selection) }
+  return { feasible: true as const, objective, ...excess, ...readSelection(instance, selection) }
 }

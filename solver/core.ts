@@ -1,6 +1,7 @@
 import { ask } from './ask.js'
 import { isFeasible, total, type Cut, type Instance, type Selection } from './instance.js'
 import { buildModel, lagrangian, type Engine } from './model.js'
+import { removeUnsupported } from './links.js'
 import { reduce } from './reduce.js'
 import type { EngineName, Finder } from './result.js'
 
@@ -99,6 +100,8 @@ function solveToGap(request: CoreRequest, gap: number, forcedModelGap?: number):
   for (;;) {
     const guess = lower + room
     const kept = undominated.map((value, k) => (value && reduced[k]! < room ? 1 : 0))
+    // What needs a removed option costs as much as that one at least.
+    removeUnsupported(instance.links, kept)
     const core = kept.reduce((sum, value) => sum + value, 0)
     const all = core === count
     const answer = ask({ instance, kept, cuts, size, gap: modelGap, excluded }, engines, left)

@@ -54,9 +54,7 @@ function toLp(glpk: GLPK, model: Model, integer: boolean): LP {
     subjectTo: [
       ...model.rows.map((row, r) => ({
         name: `r${r}`,
-        vars: names.flatMap((name, column) =>
-          row.coefficients[column] === 0 ? [] : [{ name, coef: row.coefficients[column]! }],
-        ),
+        vars: row.columns.map((column, n) => ({ name: names[column]!, coef: row.values[n]! })),
         bnds: { ...unbounded, ub: row.upper },
       })),
       ...Array.from({ length: model.offsets.length - 1 }, (_, i) => ({

@@ -1,12 +1,15 @@
 import { total, type Instance, type Row, type Selection } from './instance.js'
+import { closure } from './links.js'
+import { isAlone, leastSelection, place } from './place.js'
 
 /**
  * The paper's greedy: every limit is split equally over the layers; layers with the lowest mean score first, each takes
- * its best option within its share and hands on what it leaves. The result may break limits.
+ * its best option within its share and hands on what it leaves. An option that needs others takes their layers and shares
+ * with it. The result may break limits; undefined when a layer's options all need what was decided otherwise.
  *
  * @source Bercovich et al. 2024, "Puzzle" (arXiv 2411.19146), table 13
  */
-export function budgetGreedy(instance: Instance): Selection {
+export function budgetGreedy(instance: Instance): Selection | undefined {
   const order = Array.from({ length: instance.layers }, (_, i) => i)
   const mean = order.map((i) => {
     const scores = instance.scores.subarray(instance.offsets[i], instance.offsets[i + 1])
@@ -14,63 +17,89 @@ export function budgetGreedy(instance: Instance): Selection {
   })
   order.sort((a, b) => mean[a]! - mean[b]! || a - b)
   const left = instance.rows.map(() => 0)
-  const selection = new Int32Array(instance.layers)
+  const selection = new Int32Array(instance.layers).fill(-1)
   for (const i of order) {
-    const budget = instance.rows.map((row, r) => left[r]! + row.max / instance.layers)
-    const over = (k: number) =>
-      instance.rows.reduce((worst, row, r) => Math.max(worst, (row.use[k]! - budget[r]!) / unit(row)), 0)
-    let chosen = instance.offsets[i]!
-    for (let k = chosen; k < instance.offsets[i + 1]!; k++) {
-      const [a, b] = [over(k) <= 1e-9 ? 0 : over(k), over(chosen) <= 1e-9 ? 0 : over(chosen)]
-      if (a < b || (a === b && instance.scores[k]! < instance.scores[chosen]!)) chosen = k
+    if (selection[i] !== -1) continue
+    let chosen: { options: readonly number[]; over: number; score: number } | undefined
+    for (let k = instance.offsets[i]!; k < instance.offsets[i + 1]!; k++) {
+      const options = undecided(instance, selection, k)
+      if (!options) continue
+      const violation = instance.rows.reduce((worst, row, r) => {
+        const budget = left[r]! + (options.length * row.max) / instance.layers
+        return Math.max(worst, (sum(row.use, options) - budget) / unit(row))
+      }, 0)
+      const over = violation <= 1e-9 ? 0 : violation
+      const score = sum(instance.scores, options) / options.length
+      if (!chosen || over < chosen.over || (over === chosen.over && score < chosen.score))
+        chosen = { options, over, score }
     }
-    selection[i] = chosen
-    for (const [r, row] of instance.rows.entries()) left[r] = budget[r]! - row.use[chosen]!
+    if (!chosen) return undefined
+    for (const k of chosen.options) selection[instance.layerOf[k]!] = k
+    for (const [r, row] of instance.rows.entries())
+      left[r]! += (chosen.options.length * row.max) / instance.layers - sum(row.use, chosen.options)
   }
   return selection
 }
 
+/** An option and those that it needs and that are not chosen yet; undefined when it does not fit what is. */
+export function undecided(instance: Instance, selection: Selection, option: number): readonly number[] | undefined {
+  const needed = closure(instance.links, instance.layerOf, option)
+  if (!needed) return undefined
+  const open: number[] = []
+  for (const [layer, k] of needed) {
+    if (selection[layer] === -1) open.push(k)
+    else if (selection[layer] !== k) return undefined
+  }
+  return open
+}
+
 /**
  * From each layer's best option, repeatedly the swap that adds the least score per unit of violation it removes, until
- * every limit holds. Returns what it has when no swap removes any.
+ * every limit holds. Returns what it has when no swap removes any, and undefined when there is nothing to start from.
  */
-export function marginalGreedy(instance: Instance): Selection {
-  const selection = new Int32Array(instance.layers)
-  for (let i = 0; i < instance.layers; i++) {
-    let best = instance.offsets[i]!
-    for (let k = best; k < instance.offsets[i + 1]!; k++) if (instance.scores[k]! < instance.scores[best]!) best = k
-    selection[i] = best
-  }
-  const use = instance.rows.map((row) => total(row.use, selection))
+export function marginalGreedy(instance: Instance): Selection | undefined {
+  let selection = leastSelection(instance)
+  if (!selection) return undefined
+  const use = instance.rows.map((row) => total(row.use, selection!))
   const units = instance.rows.map(unit)
   for (;;) {
     const excess = instance.rows.map((row, r) => Math.max(0, use[r]! - row.max - row.tolerance))
     if (excess.every((value) => value === 0)) return selection
-    let swap: { layer: number; option: number; price: number } | undefined
-    for (let i = 0; i < instance.layers; i++) {
-      const from = selection[i]!
-      for (let k = instance.offsets[i]!; k < instance.offsets[i + 1]!; k++) {
-        let removed = 0
-        for (let r = 0; r < use.length; r++) {
-          const row = instance.rows[r]!
-          const after = Math.max(0, use[r]! + row.use[k]! - row.use[from]! - row.max - row.tolerance)
-          removed += (excess[r]! - after) / units[r]!
-        }
-        if (removed <= 1e-12) continue
-        const price = (instance.scores[k]! - instance.scores[from]!) / removed
-        if (!swap || price < swap.price) swap = { layer: i, option: k, price }
+    let swap: { option: number; whole?: Selection; price: number } | undefined
+    for (let k = 0; k < instance.scores.length; k++) {
+      const from = selection[instance.layerOf[k]!]!
+      if (from === k) continue
+      const whole = isAlone(instance, from, k) ? undefined : place(instance, selection, k)
+      if (!whole && !isAlone(instance, from, k)) continue
+      const added = (values: Float64Array, before: number) =>
+        whole ? total(values, whole) - before : values[k]! - values[from]!
+      let removed = 0
+      for (const [r, row] of instance.rows.entries()) {
+        const after = Math.max(0, use[r]! + added(row.use, use[r]!) - row.max - row.tolerance)
+        removed += (excess[r]! - after) / units[r]!
       }
+      if (!(removed > 1e-12)) continue
+      const price = added(instance.scores, whole ? total(instance.scores, selection) : 0) / removed
+      if (!swap || price < swap.price) swap = { option: k, price, ...(whole ? { whole } : {}) }
     }
     if (!swap) return selection
-    const from = selection[swap.layer]!
-    selection[swap.layer] = swap.option
+    const before = selection
+    if (swap.whole) selection = swap.whole
+    else {
+      selection = selection.slice()
+      selection[instance.layerOf[swap.option]!] = swap.option
+    }
     // Summed anew: differences would drift away from what the limit is checked with.
     for (const [r, row] of instance.rows.entries())
-      if (row.use[from] !== row.use[swap.option]) use[r] = total(row.use, selection)
+      if (selection.some((k, i) => row.use[k] !== row.use[before[i]!])) use[r] = total(row.use, selection)
   }
 }
 
+const sum = (values: Float64Array, options: readonly number[]) => options.reduce((a, k) => a + values[k]!, 0)
+
 /** What one unit of a limit's violation is measured in, so that bytes and seconds compare. */
 export function unit(row: Row): number {
-  return Math.abs(row.max) || row.use.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1
+  const largest = row.use.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+  // A limit next to nothing would make violations infinite, of which none is less than another.
+  return Math.max(Math.abs(row.max), 1e-9 * largest) || 1
 }

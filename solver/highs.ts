@@ -52,11 +52,8 @@ function toData(highs: Highs, model: Model, integer: boolean): ModelData {
   const indices: number[] = []
   const values: number[] = []
   for (const row of model.rows) {
-    for (let c = 0; c < columns; c++)
-      if (row.coefficients[c] !== 0) {
-        indices.push(c)
-        values.push(row.coefficients[c]!)
-      }
+    indices.push(...row.columns)
+    values.push(...row.values)
     starts.push(indices.length)
   }
   for (let i = 0; i < layers; i++) {

@@ -1,5 +1,5 @@
 import { solveCore } from './core.js'
-import { marginalGreedy } from './greedy.js'
+import { greedyStart } from './start.js'
 import { layerMinima, type Instance, type Row } from './instance.js'
 import type { Engine } from './model.js'
 import type { Infeasibility, UnmetLimit } from './result.js'
@@ -9,8 +9,13 @@ import type { Infeasibility, UnmetLimit } from './result.js'
  * limits one by one, each with the least it can be while the others of the set hold.
  */
 export function explainInfeasible(instance: Instance, engines: readonly Engine[], deadline: number): Infeasibility {
+  if (instance.links.pairs.length > 0 && !canHold(instance, [], engines, deadline))
+    return { limits: [], message: 'The options that others require cannot all be chosen, whatever the limits.' }
   const alone = instance.rows.flatMap((row): UnmetLimit[] => {
-    const minimum = layerMinima(instance, row.use).reduce((a, b) => a + b, 0)
+    const minimum =
+      instance.links.pairs.length === 0
+        ? layerMinima(instance, row.use).reduce((a, b) => a + b, 0)
+        : (least(instance, row, [], engines, deadline) ?? -Infinity)
     return minimum > row.max + row.tolerance ? [unmet(row, minimum, [])] : []
   })
   if (alone.length > 0) return { limits: alone, message: sentence(alone) }
@@ -46,7 +51,7 @@ function canHold(instance: Instance, rows: readonly Row[], engines: readonly Eng
     gap: 1,
     deadline,
     engines,
-    start: { selection: marginalGreedy(part), from: 'greedy' },
+    start: greedyStart(part),
   })
   return answer.kind !== 'infeasible'
 }
@@ -66,7 +71,7 @@ function least(
     gap: 1e-6,
     deadline,
     engines,
-    start: { selection: marginalGreedy(part), from: 'greedy' },
+    start: greedyStart(part),
   })
   return answer.kind === 'solved' ? (answer.proved ? answer.objective : answer.bound) : undefined
 }

@@ -1,3 +1,4 @@
+import { expand, type Links, type Place } from './links.js'
 import type { CompiledProblem } from './problem.js'
 
 /** A limit over all options. */
@@ -10,10 +11,17 @@ export interface Row {
   readonly tolerance: number
 }
 
-/** The problem as arrays. Options of layer i are offsets[i] .. offsets[i + 1] - 1. */
+/**
+ * The problem as arrays. Options of layer i are offsets[i] .. offsets[i + 1] - 1; that a run from before covers the layer
+ * is an option like others, without score and use.
+ */
 export interface Instance {
   readonly layers: number
   readonly offsets: Int32Array
+  /** Layer of each option. */
+  readonly layerOf: Int32Array
+  readonly places: readonly Place[]
+  readonly links: Links
   readonly scores: Float64Array
   readonly rows: readonly Row[]
 }
@@ -29,16 +37,20 @@ export interface Cut {
 
 /** @returns the arrays of a compiled problem */
 export function toInstance(problem: Pick<CompiledProblem, 'layers' | 'limits'>): Instance {
-  const offsets = new Int32Array(problem.layers.length + 1)
-  for (const [i, layer] of problem.layers.entries()) offsets[i + 1] = offsets[i]! + layer.options.length
-  const options = problem.layers.flatMap((layer) => layer.options)
+  const { places: lists, links } = expand(problem.layers)
+  const offsets = new Int32Array(lists.length + 1)
+  for (const [i, list] of lists.entries()) offsets[i + 1] = offsets[i]! + list.length
+  const places = lists.flat()
   return {
-    layers: problem.layers.length,
+    layers: lists.length,
     offsets,
-    scores: Float64Array.from(options, (option) => option.score),
+    layerOf: Int32Array.from(lists.flatMap((list, i) => list.map(() => i))),
+    places,
+    links,
+    scores: Float64Array.from(places, ({ option, covered }) => (covered ? 0 : option.score)),
     rows: problem.limits.map(({ cost, max }) => ({
       cost,
-      use: Float64Array.from(options, (option) => option.costs[cost]!),
+      use: Float64Array.from(places, ({ option, covered }) => (covered ? 0 : option.costs[cost]!)),
       max,
       tolerance: 1e-12 * Math.abs(max),
     })),
@@ -64,9 +76,34 @@ export function withinLimits(instance: Instance, selection: Selection): boolean 
   return instance.rows.every((row) => total(row.use, selection) <= row.max + row.tolerance)
 }
 
-/** Whether a selection holds every limit and differs enough from those before it. */
-export function isFeasible(instance: Instance, selection: Selection, cuts: readonly Cut[]): boolean {
-  return withinLimits(instance, selection) && cuts.every((cut) => shared(cut.selection, selection) <= cut.maximumShared)
+/** Whether a selection has all that its options need. */
+export function isLinked(instance: Instance, selection: Selection): boolean {
+  const has = (k: number) => selection[instance.layerOf[k]!] === k
+  return instance.links.pairs.every(([from, to]) => !has(from) || has(to))
+}
+
+/** Whether a selection has all that its options need, holds every limit and differs enough from those before it. */
+export function isFeasible(instance: Instance, selection: Selection, cuts: readonly Cut[] = []): boolean {
+  return (
+    withinLimits(instance, selection) &&
+    isLinked(instance, selection) &&
+    cuts.every((cut) => shared(cut.selection, selection) <= cut.maximumShared)
+  )
+}
+
+/** Ids of the options that cover the layers, and the sums of every cost that all options have. */
+export function readSelection(instance: Instance, selection: Selection) {
+  const chosen = Array.from(selection, (k) => instance.places[k]!)
+  const options = instance.places.map(({ option }) => option)
+  const names = Object.keys(options[0]!.costs).filter((name) =>
+    options.every((option) => Object.hasOwn(option.costs, name)),
+  )
+  const costOf = (name: string) =>
+    chosen.reduce((sum, { option, covered }) => sum + (covered ? 0 : option.costs[name]!), 0)
+  return {
+    choice: chosen.map(({ option }) => option.id),
+    costs: Object.fromEntries(names.map((name) => [name, costOf(name)])),
+  }
 }
 
 /** Smallest value of each layer among the kept options, [layers]; Infinity where none is kept. */

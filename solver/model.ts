@@ -11,7 +11,14 @@ export interface Model {
   /** objective = (score - layer minimum) * scale; `base` is the sum of the layer minima. */
   readonly scale: number
   readonly base: number
-  readonly rows: readonly { readonly coefficients: Float64Array; readonly upper: number }[]
+  readonly rows: readonly ModelRow[]
+}
+
+/** Sum of value x column <= upper, over the columns that it has. */
+export interface ModelRow {
+  readonly columns: readonly number[]
+  readonly values: readonly number[]
+  readonly upper: number
 }
 
 /** What a MIP engine found. */
@@ -53,12 +60,11 @@ export function buildModel(instance: Instance, kept: Uint8Array, cuts: readonly 
     for (let k = instance.offsets[i]!; k < instance.offsets[i + 1]!; k++) if (kept[k]) columns.push(k)
     offsets[i + 1] = columns.length
   }
-  const layerOf = new Int32Array(columns.length)
-  for (let i = 0; i < instance.layers; i++) layerOf.fill(i, offsets[i], offsets[i + 1])
+  const layerOf = Int32Array.from(columns, (k) => instance.layerOf[k]!)
   // Of all options, not only the kept ones: the same base and scale whatever the core.
   const minima = layerMinima(instance, instance.scores)
   const scale = size > 0 ? objectiveTarget / size : 1
-  const rows: { coefficients: Float64Array; upper: number }[] = []
+  const rows: ModelRow[] = []
   for (const row of instance.rows) {
     const least = layerMinima(instance, row.use, kept)
     const spare = row.max + row.tolerance - sum(least)
@@ -66,11 +72,22 @@ export function buildModel(instance: Instance, kept: Uint8Array, cuts: readonly 
     if (spare >= 0 && sum(layerMaxima(above, offsets)) <= spare) continue
     const largest = above.reduce((a, b) => Math.max(a, b), 0)
     const factor = rowScale / Math.max(Math.abs(spare), largest * 1e-6)
-    rows.push({ coefficients: above.map((value) => value * factor), upper: spare * factor })
+    rows.push(
+      sparse(
+        above.map((value) => value * factor),
+        spare * factor,
+      ),
+    )
   }
   for (const cut of cuts) {
     const coefficients = Float64Array.from(columns, (k, c) => (cut.selection[layerOf[c]!] === k ? 1 : 0))
-    if (sum(coefficients) > cut.maximumShared) rows.push({ coefficients, upper: cut.maximumShared })
+    if (sum(coefficients) > cut.maximumShared) rows.push(sparse(coefficients, cut.maximumShared))
+  }
+  const columnOf = new Map(columns.map((k, c) => [k, c]))
+  for (const [from, to] of instance.links.pairs) {
+    const [a, b] = [columnOf.get(from), columnOf.get(to)]
+    // An option whose need is not kept must not be kept either (`removeUnsupported`); should it be, it is held at 0.
+    if (a !== undefined) rows.push(b === undefined ? { columns: [a], values: [1], upper: 0 } : needs(a, b))
   }
   return {
     columns: Int32Array.from(columns),
@@ -81,6 +98,13 @@ export function buildModel(instance: Instance, kept: Uint8Array, cuts: readonly 
     rows,
   }
 }
+
+function sparse(coefficients: Float64Array, upper: number): ModelRow {
+  const columns = Array.from(coefficients.keys()).filter((c) => coefficients[c] !== 0)
+  return { columns, values: columns.map((c) => coefficients[c]!), upper }
+}
+
+const needs = (a: number, b: number): ModelRow => ({ columns: [a, b], values: [1, -1], upper: 0 })
 
 /** The selection that columns stand for. */
 export function toSelection(model: Model, chosen: Int32Array): Selection {
@@ -110,7 +134,7 @@ export function lagrangian(model: Model, multipliers: Float64Array): { bound: nu
     const weight = multipliers[r]!
     if (weight === 0) continue
     bound -= weight * row.upper
-    for (let c = 0; c < reduced.length; c++) reduced[c]! += weight * row.coefficients[c]!
+    for (const [n, c] of row.columns.entries()) reduced[c]! += weight * row.values[n]!
   }
   for (let i = 0; i + 1 < model.offsets.length; i++) {
     let least = Infinity

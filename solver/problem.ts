@@ -7,8 +7,16 @@ export interface Option {
   readonly score: number
   /** What it uses, by cost name, in any unit. Finite. */
   readonly costs: Readonly<Record<string, number>>
-  /** Layers it replaces; only 1 is supported. */
+  /** Layers it replaces: that of its list and those after it. Score and costs are those of the whole run. Default 1. */
   readonly span?: number
+  /** Options of other layers without which it may not be chosen. */
+  readonly requires?: readonly Requirement[]
+}
+
+/** That a layer's choice is one option: its own, not that a run of the same id from before covers the layer. */
+export interface Requirement {
+  readonly layer: number
+  readonly option: string
 }
 
 /** An upper bound on the sum of a cost over the layers. */
@@ -17,7 +25,11 @@ export interface Limit {
   readonly max: number
 }
 
-/** The selection problem: exactly one option a layer, the sum of scores minimal, every limit held. */
+/**
+ * The selection problem: every layer covered by exactly one option, the sum of scores minimal, every limit held. A
+ * solution's choice names for each layer the option that covers it, so a run's id stands at all of its layers; read from
+ * the left, each option takes as many layers as it spans.
+ */
 export interface Problem {
   readonly layers: readonly { readonly options: readonly Option[] }[]
   readonly limits?: readonly Limit[]

@@ -1,5 +1,6 @@
+import { unit, undecided } from './greedy.js'
 import { total, withinLimits, type Instance, type Selection } from './instance.js'
-import { unit } from './greedy.js'
+import { isAlone, place } from './place.js'
 
 /** Uniform numbers in [0, 1) from a seed (mulberry32). */
 export function uniform(seed: number): () => number {
@@ -14,8 +15,9 @@ export function uniform(seed: number): () => number {
 }
 
 /**
- * Random feasible selections: a uniform choice, repaired by random swaps that lessen the violation. Samples that no
- * repair within the steps makes feasible are left out.
+ * Random feasible selections: a uniform choice, repaired by random swaps that lessen the violation. An option that needs
+ * others is chosen with them, or another one if it cannot be. Samples that no repair within the steps makes feasible are
+ * left out.
  */
 export function randomSelections(instance: Instance, samples: number, seed: number): Selection[] {
   const next = uniform(seed)
@@ -26,7 +28,9 @@ export function randomSelections(instance: Instance, samples: number, seed: numb
   const units = instance.rows.map(unit)
   const found: Selection[] = []
   for (let sample = 0; sample < samples; sample++) {
-    const selection = Int32Array.from({ length: instance.layers }, (_, i) => pick(i))
+    const composed = compose(instance, pick)
+    if (!composed) continue
+    let selection = composed
     const use = instance.rows.map((row) => total(row.use, selection))
     for (let step = 0; step < 40 * instance.layers; step++) {
       if (withinLimits(instance, selection)) {
@@ -34,16 +38,39 @@ export function randomSelections(instance: Instance, samples: number, seed: numb
         break
       }
       const i = Math.floor(next() * instance.layers)
-      const [from, to] = [selection[i]!, pick(i)]
+      const from: number = selection[i]!
+      const to = pick(i)
+      const alone = isAlone(instance, from, to)
+      const whole: Selection | undefined = alone ? undefined : place(instance, selection, to)
+      if (!alone && !whole) continue
+      const later = instance.rows.map((row, r) =>
+        whole ? total(row.use, whole) : use[r]! + row.use[to]! - row.use[from]!,
+      )
       let change = 0
       for (const [r, row] of instance.rows.entries()) {
-        const after = use[r]! + row.use[to]! - row.use[from]!
+        const after = later[r]!
         change += (Math.max(0, after - row.max) - Math.max(0, use[r]! - row.max)) / units[r]!
       }
       if (change >= 0) continue
-      selection[i] = to
-      for (const [r, row] of instance.rows.entries()) use[r]! += row.use[to]! - row.use[from]!
+      if (whole) selection = whole
+      else selection[i] = to
+      use.splice(0, use.length, ...later)
     }
   }
   return found
+}
+
+/** Layer by layer a random option with all that it needs. */
+function compose(instance: Instance, pick: (layer: number) => number): Selection | undefined {
+  const selection = new Int32Array(instance.layers).fill(-1)
+  for (let i = 0; i < instance.layers; i++) {
+    if (selection[i] !== -1) continue
+    let options = undecided(instance, selection, pick(i))
+    // One that needs what was decided otherwise gives way to the next that does not.
+    for (let k = instance.offsets[i]!; !options && k < instance.offsets[i + 1]!; k++)
+      options = undecided(instance, selection, k)
+    if (!options) return undefined
+    for (const k of options) selection[instance.layerOf[k]!] = k
+  }
+  return selection
 }

@@ -13,7 +13,8 @@ let validator: ReturnType<Ajv2020['compile']> | undefined
 
 /**
  * Checks that data is a problem that can be solved: of the right form (schemas/problem.schema.json), every number
- * finite, ids unique within a layer, every limit on a cost that all options have.
+ * finite, ids unique within a layer, every limit on a cost that all options have, spans within the layers, and every
+ * option required one that can be there.
  *
  * @param file  where the data came from, for messages
  * @throws Failure `InvalidInput` that names the path, layer and option of each mistake
@@ -55,12 +56,37 @@ function mistakesOf(problem: Problem): string[] {
       seen.set(option.id, j)
       size(option.score, `${path}.score${name}`)
       for (const [cost, value] of Object.entries(option.costs)) size(value, `${path}.costs${member(cost)}${name}`)
+      mistakes.push(...linkMistakes(problem, i, j))
       for (const { cost } of problem.limits ?? [])
         if (!Object.hasOwn(option.costs, cost))
           mistakes.push(`${path}.costs${name}: the cost ${JSON.stringify(cost)} is missing, and a limit is set on it.`)
     }
   }
   for (const [i, limit] of (problem.limits ?? []).entries()) size(limit.max, `limits[${i}].max`)
+  return mistakes
+}
+
+/** Mistakes in the span of an option and in what it requires. */
+function linkMistakes({ layers }: Problem, i: number, j: number): string[] {
+  const { id, span = 1, requires = [] } = layers[i]!.options[j]!
+  const path = `layers[${i}].options[${j}]`
+  const name = named(i, id)
+  const mistakes: string[] = []
+  if (i + span > layers.length) {
+    const left = layers.length - i
+    mistakes.push(
+      `${path}.span${name}: ${span} layers do not fit; from here on there ${left === 1 ? 'is' : 'are'} ${left}.`,
+    )
+  }
+  for (const [r, { layer, option }] of requires.entries()) {
+    const wrong = (message: string) => mistakes.push(`${path}.requires[${r}]${name}: ${message}`)
+    const other = layers[layer]
+    if (!other) wrong(`there is no layer ${layer}; the last is ${layers.length - 1}.`)
+    else if (!other.options.some((one) => one.id === option))
+      wrong(`layer ${layer} has no option ${JSON.stringify(option)}.`)
+    else if (layer === i && option !== id) wrong('two options of one layer cannot be chosen together.')
+    else if (layer > i && layer < i + span) wrong(`layer ${layer} is covered by this option itself.`)
+  }
   return mistakes
 }
 

@@ -12,7 +12,7 @@ export interface PoolSolution {
   readonly bound: number
   /** (objective - bound) / |objective|, or / |bound| if that is larger (near zero); 0 when both are equal. */
   readonly gap: number
-  /** Option id of each layer. */
+  /** Id of the option that covers each layer: that of a run at all of its layers. */
   readonly choice: readonly string[]
   /** Sums over the layers, of every cost that all options have. */
   readonly costs: Readonly<Record<string, number>>
@@ -90,7 +90,7 @@ export interface SolveResult {
   readonly baselines: Readonly<Partial<Record<BaselineName, Baseline>>>
   readonly infeasible?: Infeasibility
   readonly secondOpinion: SecondOpinion
-  /** Size of the question before and after reduction. */
+  /** Size of the question before and after reduction; a run counts at each of its layers. */
   readonly options: { readonly given: number; readonly undominated: number; readonly core: number }
   /** Engines that crashed, and how; the other one went on. Absent when none did. */
   readonly engineFailures?: readonly string[]

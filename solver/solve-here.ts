@@ -1,13 +1,12 @@
-import { baselines, readSelection } from './baselines.js'
+import { baselines } from './baselines.js'
 import { relativeGap, solveCore, type CoreAnswer, type CoreRequest } from './core.js'
 import { loadEngines } from './engines.js'
-import { budgetGreedy, marginalGreedy } from './greedy.js'
 import { explainInfeasible } from './infeasible.js'
-import { layerMinima, toInstance, total, withinLimits, type Cut, type Instance, type Selection } from './instance.js'
+import { layerMinima, readSelection, toInstance, total, type Cut, type Instance } from './instance.js'
 import type { Engine } from './model.js'
 import { compileProblem, type CompiledProblem, type Problem } from './problem.js'
-import { randomSelections } from './random.js'
 import type { PoolSolution, SecondOpinion, SolveResult } from './result.js'
+import { findStart } from './start.js'
 
 type Solved = Extract<CoreAnswer, { kind: 'solved' }>
 
@@ -50,7 +49,7 @@ export async function solveHere(
     const known = [...solutions, solution]
     partial(result(known[0]!.status, { solutions: known, pool: { ...result('feasible').pool, status: 'time-limit' } }))
   }
-  if (start) report(toSolution(compiled, unproven(instance, start), undefined, 0))
+  if (start) report(toSolution(compiled, instance, unproven(instance, start), undefined, 0))
 
   for (let n = 0; n < compiled.solutions; n++) {
     const from = performance.now()
@@ -66,7 +65,7 @@ export async function solveHere(
     }
     let answer = solveCore(request)
     if (n === 0 && answer.kind === 'solved')
-      report(toSolution(compiled, answer, undefined, (performance.now() - from) / 1000))
+      report(toSolution(compiled, instance, answer, undefined, (performance.now() - from) / 1000))
     if (n === 0) ({ answer, secondOpinion } = crossCheck(answer, { ...request, deadline }, engines))
     if (answer.kind === 'infeasible') {
       if (n === 0) {
@@ -86,7 +85,7 @@ export async function solveHere(
       break
     }
     if (n === 0) sizes = { undominated: answer.undominated, core: answer.core }
-    const solution = toSolution(compiled, answer, solutions[0], (performance.now() - from) / 1000)
+    const solution = toSolution(compiled, instance, answer, solutions[0], (performance.now() - from) / 1000)
     report(solution)
     solutions.push(solution)
     cuts.push({ selection: answer.selection, maximumShared: instance.layers - compiled.differentLayers })
@@ -97,18 +96,6 @@ export async function solveHere(
   // A baseline of its own question (no-op) must not lack time because the pool took it all.
   const extra = Math.max(deadline, performance.now() + 100 * compiled.timeLimitSeconds)
   return result(status, { solutions: ordered, baselines: baselines(compiled, engines, extra, first?.objective) })
-}
-
-/** A selection from simple methods that holds every limit, if one of them finds any. */
-function findStart(instance: Instance, seed: number): CoreRequest['start'] {
-  const holding = (selections: readonly Selection[]) =>
-    selections
-      .filter((selection) => withinLimits(instance, selection))
-      .sort((a, b) => total(instance.scores, a) - total(instance.scores, b))[0]
-  const greedy = holding([marginalGreedy(instance), budgetGreedy(instance)])
-  if (greedy) return { selection: greedy, from: 'greedy' }
-  const random = holding(randomSelections(instance, 100, seed))
-  return random && { selection: random, from: 'random' }
 }
 
 /** Further solutions may beat the first within its gap: then the best inherits the bound of all selections. */
@@ -124,6 +111,7 @@ function bestFirst(problem: CompiledProblem, solutions: readonly PoolSolution[])
 
 function toSolution(
   problem: CompiledProblem,
+  instance: Instance,
   answer: Solved,
   first: PoolSolution | undefined,
   seconds: number,
@@ -137,7 +125,7 @@ function toSolution(
     objective: answer.objective,
     bound,
     gap,
-    ...readSelection(problem, answer.selection),
+    ...readSelection(instance, answer.selection),
     engine: answer.engine,
     seconds,
   }

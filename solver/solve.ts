@@ -79,7 +79,7 @@ function solveInThread(file: URL, problem: Problem, options: SolveOptions): Prom
 function stopped(problem: Problem, partial: SolveResult | undefined, seconds: number): SolveResult {
   if (partial) return { ...partial, seconds }
   const { solutions, differentLayers, layers } = compileProblem(problem)
-  const given = layers.reduce((sum, layer) => sum + layer.options.length, 0)
+  const given = layers.flatMap(({ options }) => options).reduce((sum, { span = 1 }) => sum + span, 0)
   return {
     status: 'time-limit',
     solutions: [],

@@ -11,6 +11,7 @@ import {
 } from '../../model/index.js'
 import { Trainer, type AdamWOptions, type Tensor, type Value } from '../../tensor/index.js'
 import type { BlockChoice, JsonObject, Slot, TaskContext, Weights } from '../api/index.js'
+import type { RunTask } from './run-variants.js'
 import { chunksOf, HiddenStates, readSequences, SquaredError } from './sequences.js'
 
 /** A variant that learns. */
@@ -35,6 +36,8 @@ export interface Lesson {
   readonly steps: number
   readonly learningRate: number
   readonly weightDecay: number
+  /** Where the layer stands for a run of layers: its type. Then it learns what the whole run does. */
+  readonly run?: RunTask
 }
 
 interface Station extends BlockChoice {

@@ -4,6 +4,7 @@ import { Failure, type JsonObject, type SingleStage, type Slot } from '../api/in
 import { addCosts, type CostTable } from './costs.js'
 import { readJson, variants } from './library.js'
 import { bounds, describeInfeasible, limitsOf, useOf } from './limits.js'
+import { runVariants } from './run-variants.js'
 import { openParent } from './sequences.js'
 import { parentCost, parentLayers } from './solving.js'
 
@@ -24,14 +25,29 @@ export const checkLimits: SingleStage = {
     const limits = bounds(limitsOf(spec), parent, table.floor, scenario)
     const of = (slot: Slot, layer: number) => variants(spec.space as JsonObject, slot, model, layer)
     // Scores aside: every choice is as good as any other, if there is one.
+    const costsOf = (attention: string, ffn: string) => {
+      const use = addCosts(table.attention[attention]!, table.ffn[ffn]!)
+      return Object.fromEntries(limits.map(({ cost }) => [cost, useOf(cost, use)]))
+    }
+    const runs = runVariants(model, spec.space as JsonObject)
     const layers = model.config.blocks.map((_, layer) => ({
-      options: of('attention', layer).flatMap((attention) =>
-        of('ffn', layer).map((ffn) => {
-          const use = addCosts(table.attention[attention.id]!, table.ffn[ffn.id]!)
-          const costs = Object.fromEntries(limits.map(({ cost }) => [cost, useOf(cost, use)]))
-          return { id: `${attention.id}+${ffn.id}`, score: 0, costs }
-        }),
-      ),
+      options: [
+        ...of('attention', layer).flatMap((attention) =>
+          of('ffn', layer).map((ffn) => ({
+            id: `${attention.id}+${ffn.id}`,
+            score: 0,
+            costs: costsOf(attention.id, ffn.id),
+          })),
+        ),
+        ...runs
+          .filter((run) => run.layer === layer)
+          .map(({ id, span, slots }) => ({
+            id,
+            score: 0,
+            costs: costsOf(slots.attention.variant, slots.ffn.variant),
+            span,
+          })),
+      ],
     }))
     const result = await solve({
       layers,

@@ -1,6 +1,7 @@
 import type { Model } from '../../model/index.js'
 import { Failure, type JsonObject, type Slot } from '../api/index.js'
 import type { Lesson, Pupil } from './bld.js'
+import { asRunTask, runPupils, runVariants } from './run-variants.js'
 import { entryId, variants, type Variant } from './library.js'
 
 export interface DistillParams {
@@ -37,7 +38,7 @@ export const coupledParameter = {
   },
 }
 
-type Aim = Pick<Lesson, 'layer' | 'train' | 'beside'>
+type Aim = Pick<Lesson, 'layer' | 'train' | 'beside' | 'run'>
 
 /** All variants of all slots, layer by layer. */
 export function allVariants(model: Model, space: JsonObject): { layer: number; slot: Slot; variant: Variant }[] {
@@ -73,6 +74,11 @@ export function lessons(model: Model, space: JsonObject, params: DistillParams):
       train: [pupil(layer, 'attention', attention, ffn.id), pupil(layer, 'ffn', ffn, attention.id)],
       beside: 'parent',
     })
+  for (const run of runVariants(model, space)) {
+    const train = runPupils(run)
+    // Only what is trained is behind the layer's input: nothing of the parent's stands between.
+    if (train.length > 0) aims.push({ layer: run.layer, train, beside: 'no-op', run: asRunTask(run) })
+  }
   return aims
 }
 

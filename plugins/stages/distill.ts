@@ -7,6 +7,8 @@ import { allVariants, coupledParameter, lessons, type DistillParams } from './di
 import { weightsOf } from '../api/weights.js'
 import { alike, initialWeights, sampleInputs, samplesFor } from './initial.js'
 import { entryId, layerName, ownVariant, type LibraryEntry } from './library.js'
+import { emptyEntries, runVariants, runWeights } from './run-variants.js'
+import { runType } from '../runs/index.js'
 import { shuffled } from './random.js'
 import { blocksOf, HiddenStates, openParent, readSequences } from './sequences.js'
 import { trainWithCheckpoints } from './training.js'
@@ -54,17 +56,22 @@ export const distill: FanOutStage<DistillParams> = {
     const steps = Math.max(1, Math.round(params.tokens / (batch * length)))
     const { weightDecay } = params
     return lessons(model, spec.space as JsonObject, params).map((lesson) => {
-      const { layer, train, beside } = lesson
+      const { layer, train, beside, run } = lesson
       const number = (n: number) => layerName(n).slice(5)
       // Beside the parent's attention an FFN sees what that makes of the layer's input, else the layer's input itself.
       const alone = train.length === 1 && train[0]!.slot === 'ffn' && beside === 'parent'
-      const [input, target] = [`${alone ? 'mid' : 'hidden'}${number(layer)}`, `hidden${number(layer + 1)}`]
+      const [input, target] = [
+        `${alone ? 'mid' : 'hidden'}${number(layer)}`,
+        `hidden${number(layer + (run?.span ?? 1))}`,
+      ]
       const names = train.map(({ variant }) => variant).join(' + ')
       const touchUp = beside === 'parent' && train.every((own) => alike(own, model.config.blocks[layer]![own.slot]))
       const learningRate = params.learningRate * (touchUp ? touchUpRate : 1)
       return {
         id: train.map(({ entry }) => entry).join(' + '),
-        label: `layer ${layer}, ${train.map(({ slot }) => slot).join(' and ')}: ${names}${beside === 'no-op' ? ' (other slot removed)' : ''}`,
+        label: run
+          ? `layers ${layer} to ${layer + run.span - 1} as one: ${run.name}`
+          : `layer ${layer}, ${train.map(({ slot }) => slot).join(' and ')}: ${names}${beside === 'no-op' ? ' (other slot removed)' : ''}`,
         group: layerName(layer),
         params: { ...lesson, batch, steps, learningRate, weightDecay } as unknown as JsonObject,
         inputs: {
@@ -85,18 +92,20 @@ export const distill: FanOutStage<DistillParams> = {
   async run(context) {
     const { task, seed, scratch } = context
     const lesson = task.params as unknown as Lesson
-    const { layer, train, beside, batch, steps } = lesson
+    const { layer, train, beside, batch, steps, run } = lesson
     const model = await openParent(context)
     const initial: Record<string, Weights> = {}
-    for (const { slot, block, params, variant } of train)
-      initial[slot] = await initialWeights(
-        context,
-        model,
-        layer,
-        slot,
-        { block, params, parent: variant === ownVariant(model, layer, slot) },
-        { statistics: task.inputs.statistics!, ...sampleInputs(task.inputs, slot, 'tokens') },
-      )
+    if (run) Object.assign(initial, ofPupils(train, await runWeights(model, layer, run)))
+    else
+      for (const { slot, block, params, variant } of train)
+        initial[slot] = await initialWeights(
+          context,
+          model,
+          layer,
+          slot,
+          { block, params, parent: variant === ownVariant(model, layer, slot) },
+          { statistics: task.inputs.statistics!, ...sampleInputs(task.inputs, slot, 'tokens') },
+        )
     const [inputs, targets] = await Promise.all(
       ['input', 'target'].map(async (name) => HiddenStates.read(await context.open(task.inputs[name]!))),
     )
@@ -148,7 +157,8 @@ export const distill: FanOutStage<DistillParams> = {
       files[id] = await context.putFile('weights', path)
       const parameters = Object.values(weights).reduce((n, { data }) => n + data.length, 0)
       const other = train.find((own) => own.slot !== slot)?.variant ?? beside
-      entries.push({ id, layer, slot, variant, block, params, beside: other, parameters, nmseBefore, nmseAfter })
+      const evidence = { beside: run ? runType(run.name).id(run.params) : other, parameters, nmseBefore, nmseAfter }
+      entries.push({ id, layer, slot, variant, block, params, ...(run && { span: run.span }), ...evidence })
     }
     return { values: { entries: entries }, files }
   },
@@ -167,6 +177,9 @@ export const distill: FanOutStage<DistillParams> = {
       const id = entryId(layer, slot, v.id, 'parent')
       entries.push({ id, ...own, weights: null, parameters, nmseBefore: 0, nmseAfter: 0 })
     }
+    const known = new Set(entries.map(({ id }) => id))
+    const runs = runVariants(model, context.spec.space as JsonObject)
+    entries.push(...emptyEntries(runs).filter(({ id }) => !known.has(id)))
     entries.sort((a, b) => (a.id < b.id ? -1 : 1))
     return {
       values: { entries: entries.length, trained: context.tasks.length, leftOut: context.skipped },
@@ -183,6 +196,10 @@ const tensors = (weights: Weights): Record<string, Tensor> =>
   Object.fromEntries(
     Object.entries(weights).map(([name, { shape, data }]) => [name, { dtype: 'float32', dims: shape, data }]),
   )
+
+/** Weights of the slots that learn. */
+const ofPupils = (train: Lesson['train'], weights: Readonly<Record<string, Weights>>): Record<string, Weights> =>
+  Object.fromEntries(train.map(({ slot }) => [slot, weights[slot]!]))
 
 /** Parameters of the trainer as weights of slots, with the shapes of those it began with. */
 function bySlot(

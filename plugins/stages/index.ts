@@ -2,6 +2,7 @@ import type { Stage } from '../api/index.js'
 import { approve } from './approve.js'
 import { capture } from './capture.js'
 import { checkLimits } from './check-limits.js'
+import { depth } from './depth.js'
 import { distill } from './distill.js'
 import { evaluate } from './evaluate.js'
 import { exportChild } from './export.js'
@@ -20,6 +21,7 @@ export const builtInStages = [
   profile,
   checkLimits,
   capture,
+  depth,
   distill,
   score,
   solve,

@@ -22,6 +22,8 @@ export type Filling = {
   readonly variant: string
   readonly block: string
   readonly params: JsonObject
+  /** Layers that it stands for, where they are more than its own: the others are empty. */
+  readonly span?: number
 }
 
 /** A trained variant. What fills the layer's other slot while it is trained is part of what it is. */
@@ -88,13 +90,14 @@ export function asTask(entries: readonly LibraryEntry[]): {
   readonly fillings: Filling[]
   readonly inputs: Record<string, ArtifactRef>
 } {
-  const fillings = entries.map(({ id, layer, slot, variant, block, params }): Filling => ({
+  const fillings = entries.map(({ id, layer, slot, variant, block, params, span }): Filling => ({
     id,
     layer,
     slot,
     variant,
     block,
     params,
+    ...(span !== undefined && { span }),
   }))
   const trained = entries.flatMap(({ id, weights }) => (weights ? [[id, weights] as const] : []))
   return { fillings, inputs: Object.fromEntries(trained) }

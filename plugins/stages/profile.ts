@@ -6,8 +6,7 @@ import { numericsVersion } from '../../tensor/index.js'
 import { digestJson, type FanOutStage, type JsonObject, type Slot, type TaskPlan } from '../api/index.js'
 import { fingerprint, type Cost, type CostTable } from './costs.js'
 import { readCostTable } from './imported-costs.js'
-import type { Variant } from './library.js'
-import { distinctVariants, measure, type Repetition } from './profiling.js'
+import { distinctVariants, measure, type Part, type Repetition } from './profiling.js'
 import { openParent } from './sequences.js'
 
 /** What is measured: a block, or what no block does. */
@@ -48,14 +47,15 @@ export const profile: FanOutStage<Repetition> = {
       await readCostTable(elsewhere, model, scenario, parts)
       return []
     }
-    const task = (slot: ProfileTask['slot'], variant?: Variant): TaskPlan => ({
+    const task = (slot: ProfileTask['slot'], variant?: Part['variant']): TaskPlan => ({
       id: variant ? `${slot}/${variant.id}` : slot,
       label: variant ? `${slot}: ${variant.id}` : 'embedding, last norm and head',
       // One after the other: each runs alone.
       group: 'blocks',
       params: { ...params, slot, ...(variant && { block: variant.block, params: variant.params }) },
       inputs: {},
-      blocks: variant && slot !== 'floor' ? [{ slot, name: variant.block }] : [],
+      // That a block is empty enters the plan only where the space says so; it takes nothing whatever its version.
+      blocks: variant && slot !== 'floor' && !variant.behind ? [{ slot, name: variant.block }] : [],
     })
     return [task('floor'), ...parts.map(({ slot, variant }) => task(slot, variant))]
   },

@@ -12,12 +12,13 @@ import { elements } from '../../tensor/index.js'
 import type { BlockChoice, JsonObject, RunningTask, Slot, Weights } from '../api/index.js'
 import { sizes, type Cost } from './costs.js'
 import { variants, type Variant } from './library.js'
+import { runVariants } from './run-variants.js'
 import { normal } from './random.js'
 
 /** A variant, whatever the layer: blocks that are alike cost the same everywhere. */
 export interface Part {
   readonly slot: Slot
-  readonly variant: Variant
+  readonly variant: Variant & { /** Nothing, that only runs of layers leave behind. */ readonly behind?: boolean }
 }
 
 /** The variants that the space has in any layer, each once. */
@@ -26,8 +27,17 @@ export function distinctVariants(model: Model, space: JsonObject): Part[] {
   for (let layer = 0; layer < model.config.layers; layer++)
     for (const slot of ['attention', 'ffn'] as const)
       for (const variant of variants(space, slot, model, layer)) found.set(`${slot}/${variant.id}`, { slot, variant })
+  for (const { slots } of runVariants(model, space))
+    for (const slot of ['attention', 'ffn'] as const) {
+      const { variant: id, block, params, empty } = slots[slot]
+      // The layers behind a run's first one are empty.
+      for (const variant of [empty ? nothing : { id, block, params, empty, own: false }, nothing])
+        if (!found.has(`${slot}/${variant.id}`)) found.set(`${slot}/${variant.id}`, { slot, variant })
+    }
   return [...found.values()]
 }
+
+const nothing = { id: 'no-op', block: 'no-op', params: {}, empty: true, own: false, behind: true }
 
 /** A block, and whose place it takes. */
 export interface Placed {

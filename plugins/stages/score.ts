@@ -2,6 +2,7 @@ import type { Comparison } from '../../model/index.js'
 import { Failure, type FanOutStage, type JsonObject, type Slot, type TaskPlan } from '../api/index.js'
 import { initialWeights, sampleInputs, samplesFor } from './initial.js'
 import { asTask, fillingWeights, layerName, ownVariant, readLibrary, type Filling } from './library.js'
+import { runName, runVariants } from './run-variants.js'
 import { pairsOf } from './score-plan.js'
 import { Scorer } from './scorer.js'
 import { blocksOf, openParent } from './sequences.js'
@@ -17,6 +18,9 @@ interface ScoreTask {
   readonly slot: ScoreRow['slot']
   readonly attention: Filling
   readonly ffn: Filling
+  /** Where the layer stands for a run of layers. */
+  readonly run?: string
+  readonly span?: number
   /** Whether the training-free weights are scored too. */
   readonly before: boolean
   readonly sequences: number
@@ -43,6 +47,9 @@ export interface ScoreRow {
   readonly top1: number
   /** Of the hidden state before the last norm. */
   readonly nmse: number
+  /** Where a run of layers was replaced: by what, and how many; what stands in its first layer is in the slots. */
+  readonly run?: string
+  readonly span?: number
 }
 
 /**
@@ -77,7 +84,7 @@ export const score: FanOutStage<ScoreParams> = {
     const { files } = stages.capture!
     const { layers } = model.config
     const states = (n: number) => files[`validate-hidden${layerName(n).slice(5)}`]!
-    return Array.from({ length: layers }, (_, layer) =>
+    const single = Array.from({ length: layers }, (_, layer) =>
       pairsOf(model, spec.space as JsonObject, library, layer, params.pairs, seed).map(
         ({ slot, attention, ffn }): TaskPlan => {
           const { fillings, inputs } = asTask([attention, ffn])
@@ -114,6 +121,31 @@ export const score: FanOutStage<ScoreParams> = {
         },
       ),
     ).flat()
+    const runs = runVariants(model, spec.space as JsonObject).flatMap((run): TaskPlan[] => {
+      const { id, layer, span, slots } = run
+      const [attention, ffn] = [library.get(slots.attention.entry), library.get(slots.ffn.entry)]
+      // What was left out of the library is left out here.
+      if (!attention || !ffn) return []
+      const { fillings, inputs } = asTask([attention, ffn])
+      const { sequences, batch } = params
+      const own = { layer, slot: 'block', attention: fillings[0]!, ffn: fillings[1]!, before: false, run: id, span }
+      return [
+        {
+          id: runName(run),
+          label: `layers ${layer} to ${layer + span - 1}: ${id}`,
+          group: layerName(layer),
+          params: { ...own, sequences, batch },
+          inputs: { ...inputs, input: states(layer), final: states(layers), tokens: files['validate-tokens']! },
+          blocks: [
+            ...blocksOf(model),
+            ...(['attention', 'ffn'] as const)
+              .filter((slot) => !slots[slot].empty)
+              .map((slot) => ({ slot, name: slots[slot].block })),
+          ],
+        },
+      ]
+    })
+    return [...single, ...runs]
   },
 
   async run(context) {
@@ -161,7 +193,13 @@ export const score: FanOutStage<ScoreParams> = {
     const errors = { sum: [] as number[], rss: [] as number[] }
     for (const row of rows) {
       // Entries that were trained for each other say nothing of those that were not.
-      if (row.slot !== 'block' || row.entries.attention.includes('+') || row.entries.ffn.includes('+')) continue
+      if (
+        row.slot !== 'block' ||
+        row.run !== undefined ||
+        row.entries.attention.includes('+') ||
+        row.entries.ffn.includes('+')
+      )
+        continue
       const [a, f] = [single(row, 'attention'), single(row, 'ffn')]
       // Rounding may leave a KL of nothing a little below 0.
       if (a === undefined || f === undefined || row.kl <= 0 || a + f <= 0) continue
@@ -182,7 +220,11 @@ export const score: FanOutStage<ScoreParams> = {
   },
 }
 
-const toRow = ({ layer, slot, attention, ffn }: ScoreTask, after: Comparison, before?: Comparison): ScoreRow => ({
+const toRow = (
+  { layer, slot, attention, ffn, run, span }: ScoreTask,
+  after: Comparison,
+  before?: Comparison,
+): ScoreRow => ({
   layer,
   slot,
   attention: attention.variant,
@@ -193,4 +235,5 @@ const toRow = ({ layer, slot, attention, ffn }: ScoreTask, after: Comparison, be
   lossDelta: (after.loss - after.parentLoss) / after.targets,
   top1: after.top1 / after.tokens,
   nmse: after.error / after.power,
+  ...(run !== undefined && span !== undefined && { run, span }),
 })

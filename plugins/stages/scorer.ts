@@ -43,14 +43,16 @@ export class Scorer {
   }
 
   async measure(
-    fillings: Readonly<Record<Slot, Filling>>,
+    fillings: Readonly<Record<Slot, Filling>> & { readonly span?: number },
     weights: Readonly<Record<Slot, Weights>>,
   ): Promise<Comparison> {
     const { held, model, layer, forward } = this
-    const view = replaceBlocks(
-      model,
-      (['attention', 'ffn'] as const).map((slot) => ({ ...fillings[slot], weights: weights[slot] })),
-    )
+    const slots = ['attention', 'ffn'] as const
+    const behind = Array.from({ length: (fillings.span ?? 1) - 1 }, (_, i) => this.layer + 1 + i)
+    const view = replaceBlocks(model, [
+      ...slots.map((slot) => ({ ...fillings[slot], weights: weights[slot] })),
+      ...behind.flatMap((layer) => slots.map((slot) => ({ layer, slot, block: 'no-op', params: {}, weights: {} }))),
+    ])
     const rows = forward.batch * held.length
     const { hidden, layers } = model.config
     const out = new Float32Array(held.final.length)

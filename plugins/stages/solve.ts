@@ -2,6 +2,7 @@ import type { Scenario } from '../../model/index.js'
 import { solve as solveProblem, type SolveResult } from '../../solver/index.js'
 import { Failure, type JsonObject, type SingleStage, type StageContext } from '../api/index.js'
 import type { CostTable } from './costs.js'
+import type { DepthStep } from './depth.js'
 import { readJson, readLibrary } from './library.js'
 import { bounds, describeInfeasible, limitsOf } from './limits.js'
 import type { ScoreRow } from './score.js'
@@ -120,16 +121,19 @@ export async function problemParts(
   context: StageContext<unknown>,
   composition: SolveParams['composition'] = 'measured',
 ): Promise<ProblemParts> {
-  const { score } = context.stages
+  const { score, depth } = context.stages
   return {
     ...(await costParts(context)),
     rows: await readJson<ScoreRow[]>(context, score!.files.scores!),
+    ...(depth?.files.depth && { depth: await readJson<DepthStep[]>(context, depth.files.depth) }),
     composition: composition === 'measured' ? (score!.values.composition as 'sum' | 'rss') : composition,
   }
 }
 
 /** What costs of models are predicted from. */
-export async function costParts(context: StageContext<unknown>): Promise<Omit<ProblemParts, 'rows' | 'composition'>> {
+export async function costParts(
+  context: StageContext<unknown>,
+): Promise<Omit<ProblemParts, 'rows' | 'composition' | 'depth'>> {
   const { stages, spec } = context
   const model = await openParent(context)
   return {

@@ -2,8 +2,10 @@ import type { Model, Scenario } from '../../model/index.js'
 import type { Problem } from '../../solver/index.js'
 import type { Slot } from '../api/index.js'
 import { addCosts, runtime, throughputOf, totalCost, type Cost, type CostTable } from './costs.js'
+import type { DepthStep } from './depth.js'
 import { ownVariant, type Choice, type LibraryEntry } from './library.js'
 import { bounds, type Limit } from './limits.js'
+import { emptyEntry } from './run-variants.js'
 import type { ScoreRow } from './score.js'
 
 /** A choice of the solver. */
@@ -24,6 +26,8 @@ export interface ProblemParts {
   readonly rows: readonly ScoreRow[]
   readonly composition: 'sum' | 'rss'
   readonly library: ReadonlyMap<string, LibraryEntry>
+  /** Order in which whole layers may go, where any may. */
+  readonly depth?: readonly DepthStep[]
   readonly table: CostTable
   readonly scenario: Scenario
   readonly limits: readonly Limit[]
@@ -44,13 +48,70 @@ export const parentLayers = (model: Model): Layer[] =>
     ffn: ownVariant(model, layer, 'ffn'),
   }))
 
+/** An option of the selection problem, and the library entries that it stands for. */
+interface LayerOption {
+  readonly id: string
+  readonly score: number
+  readonly entries: { readonly attention: string; readonly ffn: string }
+  readonly costs: Readonly<Record<'runtime' | 'memory' | 'parameters', number>>
+  readonly span?: number
+  readonly requires?: readonly { readonly layer: number; readonly option: string }[]
+}
+
+const asCosts = (cost: Cost) => ({ runtime: runtime(cost), memory: cost.memoryBytes, parameters: cost.parameters })
+
+/** Replacements of runs that begin at a layer. The layers behind the first one use nothing. */
+const runOptions = (rows: readonly ScoreRow[], layer: number, table: CostTable): LayerOption[] =>
+  rows.flatMap(({ run, span, kl, entries, attention, ffn, ...row }) =>
+    run === undefined || span === undefined || row.layer !== layer
+      ? []
+      : [
+          {
+            id: run,
+            score: kl,
+            entries,
+            costs: asCosts(addCosts(table.attention[attention]!, table.ffn[ffn]!)),
+            ...(span > 1 && { span }),
+          },
+        ],
+  )
+
+const dropped = 'drop-1'
+
+/**
+ * Removals of whole layers cost what each adds to those before it in the order, and need them: so sums of removals are what
+ * was measured. Others are left out, and so is the same removal by way of its two slots.
+ */
+function conditional(
+  options: readonly LayerOption[],
+  layer: number,
+  depth: readonly DepthStep[] | undefined,
+): LayerOption[] {
+  if (!depth) return [...options]
+  const k = depth.findIndex((step) => step.layer === layer)
+  const before = depth[k - 1]
+  return options.flatMap((option): LayerOption[] => {
+    if (option.id === 'no-op+no-op') return []
+    if (option.id !== dropped) return [option]
+    if (k < 0) return []
+    return [
+      {
+        ...option,
+        score: depth[k]!.cumulative - (before?.cumulative ?? 0),
+        ...(before && { requires: [{ layer: before.layer, option: dropped }] }),
+      },
+    ]
+  })
+}
+
 /** Options of every layer: pairs of entries, those trained for each other with their own score. */
-export function layerOptions({ rows, composition, table, parent }: ProblemParts) {
+export function layerOptions({ rows, composition, table, parent, depth }: ProblemParts): LayerOption[][] {
   const scores = new Map<string, ScoreRow>()
-  for (const row of rows) scores.set(`${row.layer}/${row.slot}/${row.attention}/${row.ffn}`, row)
+  for (const row of rows)
+    if (row.run === undefined) scores.set(`${row.layer}/${row.slot}/${row.attention}/${row.ffn}`, row)
   return parent.map((own, layer) => {
     const ids = (slot: Slot) => Object.keys(table[slot])
-    return ids('attention').flatMap((attention) =>
+    const pairs = ids('attention').flatMap((attention): LayerOption[] =>
       ids('ffn').flatMap((ffn) => {
         const found = option(scores, layer, { attention, ffn }, own, composition)
         if (!found) return []
@@ -59,11 +120,12 @@ export function layerOptions({ rows, composition, table, parent }: ProblemParts)
           {
             id: `${attention}+${ffn}`,
             ...found,
-            costs: { runtime: runtime(cost), memory: cost.memoryBytes, parameters: cost.parameters },
+            costs: asCosts(cost),
           },
         ]
       }),
     )
+    return conditional([...pairs, ...runOptions(rows, layer, table)], layer, depth)
   })
 }
 
@@ -98,7 +160,7 @@ export function makeProblem(
   const own = layerOptions(parts)
   const limits = bounds(parts.limits, parentCost(parts), parts.table.floor, parts.scenario, correction)
   return {
-    layers: own.map((layer) => ({ options: layer.map(({ id, score, costs }) => ({ id, score, costs })) })),
+    layers: own.map((layer) => ({ options: layer.map(({ entries: _, ...option }) => option) })),
     limits: limits.map(({ cost, max }) => ({ cost, max })),
     ...options,
   }
@@ -109,7 +171,15 @@ export const parentCost = ({ table, parent }: Pick<ProblemParts, 'table' | 'pare
 /** The solver's option ids as entries, with predicted costs of the whole model. */
 export function toSolution(parts: ProblemParts, ids: readonly string[], objective: number): Solution {
   const own = layerOptions(parts)
-  const choice = ids.map((id, layer) => own[layer]!.find((o) => o.id === id)!.entries)
+  const choice: { attention: string; ffn: string }[] = []
+  // A run's id stands at all of its layers; its blocks are in the first one.
+  while (choice.length < ids.length) {
+    const first = choice.length
+    const { entries, span = 1 } = own[first]!.find((o) => o.id === ids[first])!
+    choice.push(entries)
+    for (let layer = first + 1; layer < first + span; layer++)
+      choice.push({ attention: emptyEntry(layer, 'attention'), ffn: emptyEntry(layer, 'ffn') })
+  }
   return { choice, objective, predicted: predict(parts, choice) }
 }
 

@@ -83,7 +83,7 @@ export const uptrain: FanOutStage<UptrainParams> = {
         mask: { dtype: 'float32', shape: [batch * length] },
       },
       loss: (g, { parameters, frozen, batch: { ids, mask } }) =>
-        gkdLoss(g, parent, child, parameters, frozen, ids!, mask!, { batch, length }),
+        gkdLoss(g, parent, child, parameters, frozen, ids!, mask!, { batch, length }, withinRuns(params.fillings)),
       optimiser: {
         learningRate: params.learningRate,
         weightDecay: params.weightDecay,
@@ -180,6 +180,10 @@ async function ends(model: Model): Promise<Record<string, Tensor>> {
   return { embedding: matrix(await model.embedding()), ...(tied ? {} : { head: matrix(await model.head()) }) }
 }
 
+/** Layers after which a run is not over: the child has done there what the parent has still to do. */
+const withinRuns = (fillings: readonly Filling[]): ReadonlySet<number> =>
+  new Set(fillings.flatMap(({ layer, span = 1 }) => Array.from({ length: span - 1 }, (_, i) => layer + i)))
+
 type Values = Readonly<Record<string, Value>>
 
 /**
@@ -195,6 +199,7 @@ function gkdLoss(
   ids: Value,
   mask: Value,
   size: { batch: number; length: number },
+  skipped: ReadonlySet<number>,
 ): { loss: Value; metrics: Values } {
   const own = Object.fromEntries(
     Object.entries(frozen)
@@ -209,6 +214,7 @@ function gkdLoss(
   const dot = (a: Value, b: Value) => g.sum(g.mul(a, b), [1])
   let cosine = g.scalar(0, 'float32')
   for (const [layer, t] of teacher.layerOutputs.entries()) {
+    if (skipped.has(layer)) continue
     const s = student.layerOutputs[layer]!
     const target = g.stopGradient(t)
     const norms = g.sqrt(g.add(g.mul(dot(target, target), dot(s, s)), g.scalar(1e-12, 'float32')))

@@ -91,16 +91,18 @@ test('what a changed parameter makes run anew, before and after', async () => {
     profile          0 tasks, 0 reused
     check-limits     1 task, 1 reused
     capture          1 task, 1 reused
+    depth            tasks unknown
+        never done before
     distill          tasks unknown
         learningRate 0.001 -> 0.002
     score            tasks unknown
         unknown until distill has run
     solve            tasks unknown
-        unknown until score and distill has run
+        unknown until score and distill and depth has run
     evaluate         tasks unknown
         unknown until solve and distill has run
     select           tasks unknown
-        unknown until evaluate and solve and score and distill has run
+        unknown until evaluate and solve and score and distill and depth has run
     uptrain          tasks unknown
         unknown until select and distill has run
     evaluate-child   tasks unknown
@@ -143,16 +145,18 @@ test('what a changed input makes run anew', async () => {
           unknown until profile has run
       capture          tasks unknown
           unknown until check-limits has run
+      depth            tasks unknown
+          unknown until capture has run
       distill          tasks unknown
           unknown until capture has run
       score            tasks unknown
           unknown until distill and capture has run
       solve            tasks unknown
-          unknown until score and profile and distill has run
+          unknown until score and profile and distill and depth has run
       evaluate         tasks unknown
           unknown until solve and distill and profile has run
       select           tasks unknown
-          unknown until evaluate and solve and score and distill and profile has run
+          unknown until evaluate and solve and score and distill and depth and profile has run
       uptrain          tasks unknown
           unknown until select and distill has run
       evaluate-child   tasks unknown

@@ -112,3 +112,10 @@ test('random is a median of feasible samples, the same for the same seed', async
   expect(await random(1)).toEqual(first)
   expect(await random(2)).not.toEqual(first)
 })
+
+test('a limit next to nothing ends the greedy methods like any other that cannot be met', async () => {
+  const layers = [{ options: [option('a', 0.3, 2), option('b', 0.5, 1)] }]
+  const { status, baselines } = await solveHere({ layers, limits: [{ cost: 'memory', max: -5e-324 }] })
+  expect(status).toBe('infeasible')
+  expect(Object.values(baselines).filter(({ feasible }) => feasible)).toEqual([])
+})

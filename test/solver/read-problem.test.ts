@@ -86,12 +86,44 @@ test('values of the wrong kind or range are named', () => {
   expect(mistakes(changed(['layers', 0, 'options', 0, 'score'], '0'))).toEqual([
     'layers[0].options[0].score (layer 0, option "parent"): must be a finite number, not "0".',
   ])
-  expect(mistakes(changed(['layers', 0, 'options', 0, 'span'], 2))).toEqual([
-    'layers[0].options[0].span (layer 0, option "parent"): must be 1, not 2.',
+  expect(mistakes(changed(['layers', 0, 'options', 0, 'span'], 0))).toEqual([
+    'layers[0].options[0].span (layer 0, option "parent"): must be >= 1, not 0.',
   ])
   expect(mistakes(changed(['layers', 0, 'options', 0, 'score'], 1e300))).toEqual([
     'layers[0].options[0].score (layer 0, option "parent"): 1e+300 is too large (at most 1e+150).',
   ])
+})
+
+test('a span that does not fit is refused, and one that does is taken', () => {
+  expect(mistakes(changed(['layers', 0, 'options', 0, 'span'], 2))).toEqual([])
+  expect(mistakes(changed(['layers', 1, 'options', 0, 'span'], 2))).toEqual([
+    'layers[1].options[0].span (layer 1, option "parent"): 2 layers do not fit; from here on there is 1.',
+  ])
+})
+
+test.each([
+  [[{ layer: 2, option: 'parent' }], 'there is no layer 2; the last is 1.'],
+  [[{ layer: 1, option: 'third' }], 'layer 1 has no option "third".'],
+  [[{ layer: 0, option: 'half' }], 'two options of one layer cannot be chosen together.'],
+])('a requirement that names nothing or cannot be is refused', (requires, message) => {
+  expect(mistakes(changed(['layers', 0, 'options', 0, 'requires'], requires))).toEqual([
+    `layers[0].options[0].requires[0] (layer 0, option "parent"): ${message}`,
+  ])
+})
+
+test('a run cannot require an option of a layer that it covers', () => {
+  const option = { id: 'run', score: 0, costs: { memory: 1 }, span: 2, requires: [{ layer: 1, option: 'half' }] }
+  expect(mistakes(changed(['layers', 0, 'options', 0], option))).toEqual([
+    'layers[0].options[0].requires[0] (layer 0, option "run"): layer 1 is covered by this option itself.',
+  ])
+})
+
+test('options that require each other are a problem like others', () => {
+  const problem = good()
+  const tied = problem.layers.map(({ options }, i) => ({
+    options: [{ ...options[0]!, requires: [{ layer: 1 - i, option: 'parent' }] }, options[1]!],
+  }))
+  expect(mistakes({ ...problem, layers: tied })).toEqual([])
 })
 
 test('many mistakes are counted, not all listed', () => {

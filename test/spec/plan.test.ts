@@ -66,6 +66,7 @@ test('the stages of pipeline puzzle come in an order in which each one follows t
     'profile',
     'check-limits',
     'capture',
+    'depth',
     'distill',
     'score',
     'solve',

@@ -34,6 +34,7 @@ const stages: readonly StageInfo[] = [
     }),
     ['model', 'space'],
   ),
+  stage('depth', parameters({}), ['model', 'space']),
   stage('score', parameters({}), ['model']),
   stage(
     'solve',

@@ -89,6 +89,7 @@ export async function giveScores(search: Search, model: Model, rows = scoreRows,
   search.give('prepare', { files: { train: fakeRef('train'), validate: fakeRef('validate'), tasks: fakeRef('tasks') } })
   search.give('profile', { files: { costs: await store.putJson('costs', table) } })
   search.give('distill', { files: { library: await store.putJson('library', library) } })
+  search.give('depth', {})
   search.give('score', {
     values: { composition: 'sum', evidence: { pairs: 0, sum: 0, rss: 0 } },
     files: { scores: await store.putJson('scores', rows) },

@@ -69,6 +69,16 @@ test('a width more in the space leaves the keys of all other tasks as they are',
   expect(added.filter((id) => !id.includes('swiglu-8'))).toEqual([])
 })
 
+test('runs of layers in the space leave the keys of all other tasks as they are', async () => {
+  const runs = [{ run: 'drop' }, { run: 'merge' }, { run: 'fuse-ffn', span: 2 }]
+  const after = await keys(await search({ space: { ...space(16), runs } }))
+  expect(after).toMatchObject(before)
+  const added = Object.keys(after).filter((id) => !(id in before))
+  expect(added).toContain('distill: layer00/attention/parent+merge-2 + layer00/ffn/parent+merge-2')
+  expect(added).toContain('score: layer02/run/drop-1')
+  expect(added).toContain('profile: ffn/swiglu-80')
+})
+
 test('names of the spec and of stages, labels, groups and paths are no part of a key', async () => {
   const folder = lasting()
   cpSync(world.folder, folder, { recursive: true })

@@ -90,6 +90,7 @@ async function searchOf({ limits = {}, pool = [], select = {}, composition = 'su
   const put = async (name: string, value: unknown) => ({ files: { [name]: await store.putJson(name, value) } })
   own.give('profile', await put('costs', table))
   own.give('distill', await put('library', library ?? fakeLibrary(model, space, { besideNoOp: 'none' })))
+  own.give('depth', {})
   own.give('score', { values: { composition: 'sum' }, ...(await put('scores', rows)) })
   own.give('solve', await put('solutions', { composition, solutions: pool.map(([solution]) => solution) }))
   own.give('evaluate', { values: { evaluations: pool.map(([, o]) => evaluation(o)) as unknown as JsonObject[] } })

@@ -11,15 +11,26 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   tensor: [],
   solver: ['plugins/api', 'schemas'],
   'plugins/api': ['tensor', 'store'],
-  'plugins/blocks': ['plugins/api', 'tensor'],
+  'plugins/blocks': ['plugins/api'],
+  'plugins/runs': ['plugins/api'],
   model: ['tensor', 'plugins/api', 'store'],
   spec: ['schemas', 'plugins/api', 'store'],
   schemas: [],
-  'plugins/stages': ['plugins/api', 'tensor', 'model', 'solver', 'spec', 'report', 'schemas', 'store'],
+  'plugins/stages': ['plugins/api', 'plugins/runs', 'tensor', 'model', 'solver', 'spec', 'report', 'schemas', 'store'],
   // A block type is checked in a model, whose other blocks are the parent's.
   'plugins/testing': ['plugins/api', 'plugins/blocks', 'tensor', 'model'],
   report: ['plugins/api', 'schemas'],
-  plugins: ['plugins/api', 'plugins/blocks', 'plugins/stages', 'schemas', 'spec', 'store', 'tensor', 'model'],
+  plugins: [
+    'plugins/api',
+    'plugins/blocks',
+    'plugins/runs',
+    'plugins/stages',
+    'schemas',
+    'spec',
+    'store',
+    'tensor',
+    'model',
+  ],
   server: ['plugins/api', 'schemas', 'store'],
   workflows: ['plugins/api', 'store', 'spec', 'activities'],
   activities: ['plugins/api', 'plugins', 'spec', 'store', 'tensor', 'schemas', 'workflows'],
@@ -41,7 +52,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 }
 
 const roomOf = (path: string) =>
-  /^(plugins\/(?:api|blocks|stages|testing))\//.exec(path)?.[1] ?? /^([^/]+)\//.exec(path)?.[1] ?? path
+  /^(plugins\/(?:api|blocks|runs|stages|testing))\//.exec(path)?.[1] ?? /^([^/]+)\//.exec(path)?.[1] ?? path
 
 function sources(folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {

@@ -1,0 +1,200 @@
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Forward, Head, replaceBlocks, type Model } from '../../model/index.js'
+import { Failure, type FanOutStage, type JsonObject, type TaskContext } from '../api/index.js'
+import { layerName } from './library.js'
+import { blocksOf, HiddenStates, openParent, readSequences } from './sequences.js'
+
+interface DepthParams {
+  readonly maximum: number
+  readonly sequences: number
+  readonly batch: number
+}
+
+/** A layer removed, after those before it. */
+export interface DepthStep {
+  readonly layer: number
+  /** KL(parent || parent without this layer and those before it), mean per token, nats. */
+  readonly cumulative: number
+  /** The same without this layer alone: what sums of scores would be made of. */
+  readonly alone: number
+}
+
+/**
+ * Removes whole layers one after the other, each time the one whose removal, after the earlier ones, does the least to the
+ * parent's predictions on held-out text. Scores of single removals do not add up: two layers may each be dispensable only
+ * as long as the other is there.
+ *
+ * @source Muralidharan et al. 2024, arXiv 2407.14679, for depth; each removal measured after the earlier ones as in
+ *         Nemotron Elastic, arXiv 2511.16664
+ */
+export const depth: FanOutStage<DepthParams> = {
+  name: 'depth',
+  version: 1,
+  reads: ['model', 'space'],
+  taskReads: ['model'],
+  parameters: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      maximum: {
+        quantity: 'fraction',
+        default: 0.25,
+        description: 'Share of the layers that may be removed; at least one may.',
+      },
+      sequences: { type: 'integer', minimum: 1, default: 64, description: 'Held-out sequences, of those captured.' },
+      batch: { type: 'integer', minimum: 1, default: 16 },
+    },
+  },
+
+  /** One task, and none where `space.runs` removes no single layers. */
+  async plan(context) {
+    const { spec, params, stages } = context
+    if (!dropsLayers(spec.space as JsonObject)) return []
+    const model = await openParent(context)
+    const { layers } = model.config
+    const { files } = stages.capture!
+    const states = Array.from({ length: layers + 1 }, (_, n) => `hidden${layerName(n).slice(5)}`)
+    const rounds = Math.min(layers - 1, Math.max(1, Math.floor(params.maximum * layers)))
+    if (rounds < 1) return []
+    return [
+      {
+        id: 'depth',
+        label: `${rounds} of ${layers} layers removed one after the other`,
+        params: { rounds, sequences: params.sequences, batch: params.batch },
+        inputs: {
+          ...Object.fromEntries(states.map((name) => [name, files[`validate-${name}`]!])),
+          tokens: files['validate-tokens']!,
+        },
+        blocks: blocksOf(model),
+      },
+    ]
+  },
+
+  async run(context) {
+    const { rounds } = context.task.params as unknown as { rounds: number }
+    const model = await openParent(context)
+    const measure = await Removal.open(context, model)
+    const kept = join(context.checkpoint, 'rounds.json')
+    const { order, alone } = await readRounds(kept)
+    try {
+      while (order.length < rounds) {
+        const removed = order.map(({ layer }) => layer)
+        const left = Array.from({ length: model.config.layers }, (_, n) => n).filter((n) => !removed.includes(n))
+        let best: { layer: number; kl: number } | undefined
+        for (const [n, layer] of left.entries()) {
+          context.signal.throwIfAborted()
+          context.progress((order.length + n / left.length) / rounds, `round ${order.length + 1}: layer ${layer}`)
+          const kl = await measure.without([...removed, layer])
+          if (!Number.isFinite(kl))
+            throw new Failure(
+              'NonFinite',
+              `without the layers ${[...removed, layer].join(', ')} the KL is not finite`,
+              {
+                remedy: 'Leave `drop` out of `space.runs`, or look for extreme values in the weights.',
+              },
+            )
+          if (removed.length === 0) alone.push(kl)
+          if (!best || kl < best.kl) best = { layer, kl }
+        }
+        order.push({ layer: best!.layer, cumulative: best!.kl, alone: alone[best!.layer]! })
+        await writeRounds(kept, { order, alone })
+      }
+    } finally {
+      await measure.release()
+    }
+    return { values: { order: order as unknown as JsonObject[] }, files: {} }
+  },
+
+  /** The order, and how far sums of single removals are from what was measured. */
+  async gather(context) {
+    const order = (context.tasks[0]?.outputs.values.order ?? []) as unknown as DepthStep[]
+    const evidence = order.map(({ cumulative }, k) => ({
+      removed: k + 1,
+      measured: cumulative,
+      additive: order.slice(0, k + 1).reduce((sum, { alone }) => sum + alone, 0),
+    }))
+    return {
+      values: { removed: order.map(({ layer }) => layer), evidence },
+      files: order.length === 0 ? {} : { depth: await context.put('depth', order as unknown as JsonObject[]) },
+    }
+  },
+}
+
+/** Whether a space has single layers removed. */
+function dropsLayers(space: JsonObject): boolean {
+  const runs = (space.runs ?? []) as readonly JsonObject[]
+  return runs.some(({ run, span = 1 }) => run === 'drop' && [span].flat().includes(1))
+}
+
+/** Measures the parent without some of its layers on held-out text: only the layers from the first of them on. */
+class Removal {
+  private constructor(
+    private readonly context: TaskContext,
+    private readonly model: Model,
+    private readonly text: Awaited<ReturnType<typeof readSequences>>,
+    private readonly final: Float32Array,
+    private readonly forward: Forward,
+    private readonly head: Head,
+  ) {}
+
+  static async open(context: TaskContext, model: Model): Promise<Removal> {
+    const { sequences, batch } = context.task.params as unknown as DepthParams
+    const text = await readSequences(context, context.task.inputs.tokens!, sequences)
+    const forward = new Forward(Math.min(batch, text.count), text.length, context.threads)
+    const final = (await states(context, model.config.layers)).rows(0, text.count * text.length)
+    return new Removal(context, model, text, final, forward, await Head.create(model, context.threads))
+  }
+
+  async without(layers: readonly number[]): Promise<number> {
+    const { model, text, forward, final } = this
+    const view = replaceBlocks(
+      model,
+      layers.flatMap((layer) =>
+        (['attention', 'ffn'] as const).map((slot) => ({ layer, slot, block: 'no-op', params: {}, weights: {} })),
+      ),
+    )
+    const first = Math.min(...layers)
+    const input = await states(this.context, first)
+    const out = new Float32Array(final.length)
+    const { hidden, layers: end } = model.config
+    for (let at = 0; at < text.count; at += forward.batch) {
+      const start = Math.min(at, text.count - forward.batch) * text.length
+      const rows = input.rows(start, forward.batch * text.length)
+      out.set(await forward.layers(view, rows, first, end), start * hidden)
+    }
+    const { kl, tokens } = await this.head.compare(final, out, text.ids, text.mask, text.length)
+    return kl / tokens
+  }
+
+  async release(): Promise<void> {
+    await this.forward.release()
+    await this.head.release()
+  }
+}
+
+const states = async (context: TaskContext, boundary: number) =>
+  HiddenStates.read(await context.open(context.task.inputs[`hidden${layerName(boundary).slice(5)}`]!))
+
+/** Rounds done, and what each layer's removal alone does. */
+interface Rounds {
+  readonly order: DepthStep[]
+  readonly alone: number[]
+}
+
+/** What an earlier attempt left; one that cannot be read is made again. */
+async function readRounds(path: string): Promise<Rounds> {
+  if (!existsSync(path)) return { order: [], alone: [] }
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as Rounds
+  } catch {
+    return { order: [], alone: [] }
+  }
+}
+
+async function writeRounds(path: string, rounds: Rounds): Promise<void> {
+  await mkdir(join(path, '..'), { recursive: true })
+  await writeFile(`${path}.${process.pid}.tmp`, JSON.stringify(rounds))
+  await rename(`${path}.${process.pid}.tmp`, path)
+}
