@@ -71,7 +71,8 @@ export function makeActivities(services: Services): Activities {
         if (!groups.has(group)) groups.set(group, { name: group, tasks: [] })
         groups.get(group)!.tasks.push({ index, id, label, ...(found[index] && { found: keys[index]! }) })
       }
-      return { tasks: ref, groups: [...groups.values()], total: tasks.length }
+      const told = parts.planned.queue !== undefined && { keys: await store.putJson('task-keys', tasks.map(keyOf)) }
+      return { tasks: ref, ...told, groups: [...groups.values()], total: tasks.length }
     }),
 
     executeTask: guarded(async (request) => {

@@ -74,7 +74,7 @@ export async function group({
 export function executeTask(
   node: GroupInput['node'],
   task: GroupInput['group']['tasks'][number],
-  request: Pick<GroupInput, 'plan' | 'stage' | 'outputs' | 'tasks'>,
+  request: Pick<GroupInput, 'plan' | 'stage' | 'outputs' | 'tasks' | 'keys'>,
 ) {
   const { executeTask } = proxyActivities<Activities>({
     ...taskOptions(node),

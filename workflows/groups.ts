@@ -29,7 +29,7 @@ export interface SearchPace {
 
 export interface GroupsOptions {
   readonly node: StageNode
-  readonly request: StageRequest & { readonly tasks: ArtifactRef }
+  readonly request: StageRequest & { readonly tasks: ArtifactRef; readonly keys?: ArtifactRef }
   readonly pace: SearchPace
   readonly onTrouble: (id: string, failure: FailureText | undefined) => void
   /** @throws what ends the stage */

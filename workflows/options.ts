@@ -12,10 +12,16 @@ import type { Activities, StageNode } from './types.js'
 const hopeless = ['InvalidInput', 'Infeasible', 'PluginBug', 'NonFinite', 'TaskFailed', 'MissingArtifact']
 const day = 86_400
 
-/** How tasks of a stage are tried: crashes, kills and full disks again with back-off, bounded by time. */
-export function taskOptions({ run, retry = {}, timeout, heartbeat, queue }: StageNode): ActivityOptions {
+/** How tasks of a stage are tried, by the workers of its queue. */
+export const taskOptions = (node: StageNode): ActivityOptions => ({
+  ...(node.queue === undefined ? {} : { taskQueue: `${workflowInfo().taskQueue}/${node.queue}` }),
+  ...stageOptions(node),
+})
+
+/** How a stage is planned and gathered, and its tasks are tried: crashes, kills and full disks again with back-off, bounded
+ *  by time. */
+export function stageOptions({ run, retry = {}, timeout, heartbeat }: StageNode): ActivityOptions {
   return {
-    ...(queue === undefined ? {} : { taskQueue: `${workflowInfo().taskQueue}/${queue}` }),
     // A search with thousands of tasks does not starve one with ten. The server takes 64 characters.
     priority: { fairnessKey: run.slice(0, 64) },
     startToCloseTimeout: (timeout ?? 30 * day) * 1000,

@@ -3,7 +3,7 @@ import type { ArtifactRef } from '../store/store.js'
 import { describeFailure, isCancelled, type FailureText } from './failures.js'
 import { Groups, type SearchPace } from './groups.js'
 import type { Approval, GroupResults } from './messages.js'
-import { promptActivities, taskOptions } from './options.js'
+import { promptActivities, stageOptions } from './options.js'
 import { Remaining } from './remaining.js'
 import type { Activities, StageNode, StageProgress, StageRequest, TaskGroup, TaskRef, TaskResult } from './types.js'
 
@@ -118,9 +118,10 @@ export class StageRun {
     return proxyActivities<Activities>(this.activityOptions(activity))
   }
   private activityOptions(activity: string): ActivityOptions {
+    // Whoever serves the stage's queue does its tasks, maybe in another language; what is around them is done here.
     const { node } = this.options
     const activityId = `${node.name}/${activity}`
-    return { ...taskOptions(node), activityId, summary: `${node.name}: ${activity}` }
+    return { ...stageOptions(node), activityId, summary: `${node.name}: ${activity}` }
   }
 
   private async work(): Promise<ArtifactRef> {
@@ -133,7 +134,7 @@ export class StageRun {
     show()
     this.groups = new Groups(unfinished, {
       node,
-      request: { ...request, tasks: planned.tasks },
+      request: { ...request, tasks: planned.tasks, ...(planned.keys && { keys: planned.keys }) },
       pace: this.pace,
       onTrouble: (id, failure) => this.trouble(id, failure),
       onResult: (task, result) => {

@@ -13,7 +13,7 @@ export interface StageNode {
   readonly gate?: boolean
   /** Can do without some of its tasks. */
   readonly partial?: boolean
-  /** Workers that do its tasks: those of `worker --queue`. Default: those of the run. */
+  /** Workers that do its tasks: those of `worker --queue`. Default: those of the run, which plan and gather in any case. */
   readonly queue?: string
   readonly onFailure?: FailurePolicy
   /** Share of tasks that must succeed where failed ones are left out, 0..1. */
@@ -59,6 +59,9 @@ export interface TaskGroup {
 export interface PlannedTasks {
   /** Artifact with the whole list. */
   readonly tasks: ArtifactRef
+  /** Artifact with the key of each, and what it is the digest of: for workers of the stage's queue, which may be programs
+   *  that cannot find keys themselves. Absent where the stage has no queue of its own. */
+  readonly keys?: ArtifactRef
   readonly groups: readonly TaskGroup[]
   readonly total: number
 }
@@ -88,6 +91,7 @@ export interface StageRequest {
 }
 export interface TaskRequest extends StageRequest {
   readonly tasks: ArtifactRef
+  readonly keys?: ArtifactRef
   readonly task: TaskRef
 }
 export interface GatherRequest extends StageRequest {
@@ -117,6 +121,7 @@ export interface Activities {
 
 export interface GroupInput extends StageRequest {
   readonly tasks: ArtifactRef
+  readonly keys?: ArtifactRef
   readonly group: TaskGroup
   readonly node: StageNode
   readonly pace: Pace

@@ -86,6 +86,7 @@ export function runCommands(program: Command): void {
         .argParser(listenAddress),
     )
     .option('--unless-served', 'end at once when another worker serves the store')
+    .option('--describe', 'only say as JSON what a worker in another language connects to')
     .action(action(worker))
 }
 
@@ -134,6 +135,7 @@ interface WorkerOptions extends Common {
   readonly slots?: number
   readonly idle?: number
   readonly unlessServed?: boolean
+  readonly describe?: boolean
   readonly metrics?: { readonly host: string; readonly port: number }
 }
 
@@ -145,6 +147,10 @@ async function worker(options: WorkerOptions): Promise<void> {
     })
   const store = await openStore(options)
   const info = await ensureServer({ address: addressOf(options), log })
+  if (options.describe) {
+    const { namespace } = accessTo(info.address)
+    return printJson({ address: info.address, namespace, taskQueue: queueOf(store, queue), store: store.location })
+  }
   // Any number may serve a store; the one that has the place is enough for commands to start no other.
   const release = queue === undefined ? await claimWorker(store, info.address) : undefined
   if (!release && options.unlessServed) return log('Another worker serves this store.')

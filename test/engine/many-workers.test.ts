@@ -91,7 +91,7 @@ test(
     )
     const here = await rig.steps.nextCall()
     expect(here.name).toBe('each/a1')
-    expect(await rig.inFlight(run)).toContain('there/plan')
+    expect(await rig.inFlight(run)).toContain('there/there')
     here.finish()
     await rig.until(run, ({ stages }) => stages[1]!.state === 'done')
     expect(rig.steps.waiting).toBe(0)
