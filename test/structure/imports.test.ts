@@ -11,7 +11,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   tensor: [],
   solver: ['plugins/api', 'schemas'],
   'plugins/api': ['tensor', 'store'],
-  'plugins/blocks': ['plugins/api'],
+  'plugins/blocks': ['plugins/api', 'tensor'],
   'plugins/runs': ['plugins/api'],
   model: ['tensor', 'plugins/api', 'store'],
   spec: ['schemas', 'plugins/api', 'store'],
