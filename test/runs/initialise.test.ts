@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest'
+import { Forward, layerFacts, replaceBlocks, type Model } from '../../model/index.js'
+import type { JsonObject, RunLayer } from '../../plugins/api/index.js'
+import { runType } from '../../plugins/runs/index.js'
+import { runVariants } from '../../plugins/stages/run-variants.js'
+import { noise } from '../noise.js'
+import { openTiny } from '../model/tiny.js'
+
+const both = async (model: Model, layer: number) => ({
+  attention: await model.weights(layer, 'attention'),
+  ffn: await model.weights(layer, 'ffn'),
+})
+const layersOf = ({ config }: Model, span: number): RunLayer[] =>
+  Array.from({ length: span }, (_, i) => ({ facts: layerFacts(config, i), ...config.blocks[i]! }))
+
+test.each([false, true])('FFNs side by side add up what each does to the same input (biases: %s)', async (bias) => {
+  const model = await openTiny({ mlp_bias: bias })
+  const { hidden, intermediate } = model.config
+  const type = runType('fuse-ffn')
+  const run = layersOf(model, 3)
+  const blocks = type.blocks(run, { span: 3 })!
+  expect(blocks.ffn).toEqual({ block: 'swiglu', params: { width: 3 * intermediate } })
+  const made = type.initialise([await both(model, 0), await both(model, 1), await both(model, 2)], run, { span: 3 })
+
+  const random = noise(3)
+  const x = Float32Array.from({ length: 2 * 3 * hidden }, () => random())
+  const forward = new Forward(2, 3)
+  const outputs = [0, 1, 2].map((layer) => forward.slot(model, layer, 'ffn', x))
+  const each = [await outputs[0]!, await outputs[1]!, await outputs[2]!]
+  const fused = replaceBlocks(model, [{ layer: 0, slot: 'ffn', ...blocks.ffn!, weights: made.ffn! }])
+  const y = await forward.slot(fused, 0, 'ffn', x)
+  await forward.release()
+  for (const [i, value] of y.entries())
+    expect(value - x[i]!).toBeCloseTo(
+      each.reduce((sum, own) => sum + own[i]! - x[i]!, 0),
+      4,
+    )
+})
+
+test('the mean of a layer and itself is the layer', async () => {
+  const model = await openTiny()
+  const own = await both(model, 0)
+  expect(runType('merge').initialise([own, own], layersOf(model, 2), { span: 2 })).toEqual(own)
+})
+
+test('each run is offered where it fits, and the layers of which it is made decide what it becomes', async () => {
+  const model = await openTiny()
+  const space: JsonObject = { runs: [{ run: 'drop', span: [1, 2] }, { run: 'merge' }, { run: 'fuse-ffn', span: 3 }] }
+  const offered = runVariants(model, space).map(({ id, layer, slots: { attention, ffn } }) => [
+    `${layer} ${id}`,
+    `${attention.variant}+${ffn.variant}`,
+  ])
+  expect(offered).toEqual([
+    ['0 drop-1', 'no-op+no-op'],
+    ['1 drop-1', 'no-op+no-op'],
+    ['2 drop-1', 'no-op+no-op'],
+    ['0 drop-2', 'no-op+no-op'],
+    ['1 drop-2', 'no-op+no-op'],
+    ['0 merge-2', 'parent+parent'],
+    ['1 merge-2', 'parent+parent'],
+    ['0 fuse-ffn-3', 'parent+swiglu-120'],
+  ])
+})
+
+test('FFNs of which one is no swiglu are not fused, and unlike layers are not merged', async () => {
+  const parent = await openTiny()
+  const other = replaceBlocks(parent, [{ layer: 1, slot: 'ffn', block: 'no-op', params: {}, weights: {} }])
+  expect(runVariants(other, { runs: [{ run: 'fuse-ffn', span: 2 }, { run: 'merge' }] })).toEqual([])
+})
+
+test('a run that is longer than the model is refused', async () => {
+  const model = await openTiny()
+  expect(() => runVariants(model, { runs: [{ run: 'fuse-ffn', span: 4 }] })).toThrow(
+    'a run of 4 layers is impossible: the parent has 3',
+  )
+  expect(() => runVariants(model, { runs: [{ run: 'merge', span: 1 }] })).toThrow('a run of 1 layer is impossible here')
+})
