@@ -1,6 +1,11 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
 export default defineConfig({
+  // Examples import what a plugin imports.
+  resolve: { alias: [{ find: /^puzzleflow\/plugin$/, replacement: source('./plugins/api/index.ts') }] },
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/state-home.ts'],

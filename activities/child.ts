@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure, type Environment, type Outputs, type RunningTask, type StageContext } from '../plugins/api/index.js'
 import { withCode } from '../plugins/loading/load.js'
+import { withPlace } from '../plugins/loading/place.js'
 import { loadPlugins, type Loaded } from '../plugins/registry.js'
 import { openStore, type Store } from '../store/index.js'
 import { machineStateDirectory } from '../store/paths.js'
@@ -111,8 +112,9 @@ process.on('message', (job: Job) => {
       note('end')
       send({ kind: 'done', result })
     },
-    (error: unknown) => {
+    (thrown: unknown) => {
       note('end')
+      const error = withPlace(thrown)
       const failure = error instanceof Failure ? error : undefined
       const other = error instanceof Error ? error : new Error(String(error))
       const full = (error as NodeJS.ErrnoException).code === 'ENOSPC'

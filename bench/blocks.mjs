@@ -64,13 +64,16 @@ const puzzleflow = (...args) =>
   }).toString()
 puzzleflow('run', file, '--until', 'score', '--json')
 const rows = JSON.parse(puzzleflow('scores', 'blocks', '--json'))
+const costFile = join(store, 'costs.json')
+puzzleflow('profile', 'blocks', '-o', costFile)
+const costs = JSON.parse(readFileSync(costFile, 'utf8'))
 
 // Seconds of distillation are in the records of its tasks.
 const seconds = new Map()
 for (const name of readdirSync(join(store, 'records'), { recursive: true })) {
   if (!name.endsWith('.json')) continue
   const record = JSON.parse(readFileSync(join(store, 'records', name), 'utf8'))
-  for (const { slot, variant, layer, beside } of record.outputs?.values?.entries ?? [])
+  for (const { slot, variant, layer, beside } of [record.outputs?.values?.entries ?? []].flat())
     if (beside === 'parent' && record.seconds > 0) seconds.set(`${layer}/${slot}/${variant}`, record.seconds)
 }
 
@@ -83,10 +86,10 @@ for (const row of rows) {
 }
 const number = (value, digits = 3) => (Number.isFinite(value) ? Number(value.toPrecision(digits)).toString() : '')
 const table = (slot) => {
-  const own = [...groups].filter(([key]) => key.startsWith(`${slot}/`))
+  const own = [[`${slot}/parent`, []], ...[...groups].filter(([key]) => key.startsWith(`${slot}/`))]
   const lines = own.map(([key, list]) => {
     const variant = key.slice(slot.length + 1)
-    const cost = (name) => mean(list.map((row) => row.costs[`${slot}.${name}`] ?? row.costs[name]))
+    const cost = (name) => costs[slot][variant][name]
     const before = list.map((row) => row.kl_before_distillation).filter((kl) => kl !== null)
     const times = list.map((row) => seconds.get(`${row.layer}/${slot}/${variant}`)).filter((s) => s !== undefined)
     return [
@@ -96,7 +99,7 @@ const table = (slot) => {
       number(cost('prefillSeconds') * 1e3),
       number(cost('decodeSeconds') * 1e3),
       number(mean(before)),
-      number(mean(list.map((row) => row.kl))),
+      list.length ? number(mean(list.map((row) => row.kl))) : '0',
       number(mean(times), 2),
     ]
   })

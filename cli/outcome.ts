@@ -1,6 +1,6 @@
 import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import type { JsonObject, Outputs } from '../plugins/api/index.js'
+import type { ArtifactRef, JsonObject, Outputs } from '../plugins/api/index.js'
 import { Failure } from '../plugins/api/index.js'
 import type { Store } from '../store/index.js'
 import type { RunDocument } from './runs.js'
@@ -26,7 +26,7 @@ export async function resultOf(store: Store, document: RunDocument): Promise<Jso
   return { ...head, stages: Object.fromEntries(Object.entries(outputs).map(([name, { values }]) => [name, values])) }
 }
 
-/** Writes what a user keeps of a run to `runs/RUN`: result.json, the report, the exported child. */
+/** Writes what a user keeps of a run to `runs/RUN`: result.json, what stages made for people, the exported child. */
 export async function writeOutcome(
   store: Store,
   document: RunDocument,
@@ -39,10 +39,9 @@ export async function writeOutcome(
   }
   const outputs = await outputsOf(store, document)
   write('result.json', `${JSON.stringify(await resultOf(store, document), null, 2)}\n`)
-  const reports = Object.values(outputs).flatMap(({ files }) =>
-    Object.entries(files).filter(([name]) => name.startsWith('report.')),
-  )
-  for (const [name, ref] of reports) cpSync(await store.path(ref), join(folder, name))
+  const pages = pagesOf(outputs)
+  for (const [name, ref] of pages) cpSync(await store.path(ref), join(folder, name))
+  const report = pages.find(([name]) => name.startsWith('report.'))?.[0]
   // A stage whose files are a checkpoint: the child.
   const exported = Object.values(outputs).find(({ files }) => files['config.json'] && files['model.safetensors'])
   if (exported) {
@@ -56,7 +55,20 @@ export async function writeOutcome(
   }
   return {
     folder,
-    ...(reports[0] ? { report: join(folder, reports[0][0]) } : {}),
+    ...(report === undefined ? {} : { report: join(folder, report) }),
     ...(exported ? { child: join(folder, 'child') } : {}),
   }
+}
+
+/** Files that stages made for people: `report.*`, and what is of kind `report`. Where two have the same name, the later
+ *  one's stage goes before it. */
+function pagesOf(outputs: Readonly<Record<string, Outputs>>): readonly (readonly [name: string, ref: ArtifactRef])[] {
+  const pages = new Map<string, ArtifactRef>()
+  for (const [stage, { files }] of Object.entries(outputs))
+    for (const [name, ref] of Object.entries(files)) {
+      if (basename(name) !== name || !(name.startsWith('report.') || ref.kind === 'report')) continue
+      const taken = pages.has(name) || name === 'result.json' || name === 'child'
+      pages.set(taken ? `${stage}.${name}` : name, ref)
+    }
+  return [...pages]
 }

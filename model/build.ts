@@ -1,5 +1,5 @@
-import type { BlockContext, Blocks, Slot } from '../plugins/api/index.js'
-import type { Graph, Value } from '../tensor/index.js'
+import { Failure, type BlockContext, type Blocks, type Slot } from '../plugins/api/index.js'
+import { show, type Graph, type Value } from '../tensor/index.js'
 import { layerFacts, type LayerBlocks, type ModelConfig } from './config.js'
 import { rotaryTables } from './rotary.js'
 
@@ -31,6 +31,9 @@ export function buildSlot(
   if (type.empty) return { x, state: {} }
   const normalised = g.rmsNorm(x, weights.norm!, context.facts.normEps)
   const { y, state = {} } = type.forward(g, normalised, weights, choice.params, context)
+  // Added with broadcasting, another shape would go unnoticed.
+  if (show(y.shape) !== show(x.shape))
+    throw new Failure('PluginBug', `${slot} block type "${type.name}" makes ${show(y.shape)} of ${show(x.shape)}`)
   return { x: g.add(x, y), state }
 }
 

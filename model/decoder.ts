@@ -62,6 +62,11 @@ export class Decoder {
     this.state.reset()
   }
 
+  /** Bytes of state that are held, for as many tokens as there is room for. */
+  get stateSize(): { readonly bytes: number; readonly capacity: number } {
+    return { bytes: this.state.bytes, capacity: this.state.capacity }
+  }
+
   /** Reads the first tokens, [batch * length]. */
   async prefill(ids: Int32Array): Promise<Prediction> {
     this.reset()

@@ -61,6 +61,12 @@ export class DecodingState {
     this.capacity = 0
   }
 
+  /** Bytes of all state, room for tokens to come included. */
+  get bytes(): number {
+    const past = Object.entries(this.inputs).filter(([name]) => name.startsWith('past.'))
+    return past.reduce((sum, [, { data }]) => sum + data.byteLength, 0)
+  }
+
   /** The state as inputs `past.NAME`, and the additive masks over its slots for the next token: `mask`, and of windows
    *  `mask.window63`. */
   feeds(): Readonly<Record<string, Tensor>> {

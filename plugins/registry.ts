@@ -4,10 +4,20 @@ import { layerFacts, openModel, type ModelConfig } from '../model/index.js'
 import { packageRoot } from '../store/paths.js'
 import type { PlannedPlugin } from '../spec/frozen-plan.js'
 import type { InputProblem, Inspection } from '../spec/registry.js'
-import { Failure, type BlockName, type Blocks, type BlockType, type JsonObject, type Stage } from './api/index.js'
+import {
+  Failure,
+  type BlockName,
+  type Blocks,
+  type BlockType,
+  type JsonObject,
+  type LayerFacts,
+  type Stage,
+} from './api/index.js'
 import { builtInBlocks, makeBlocks } from './blocks/index.js'
 import { inspectData } from './inspect-data.js'
+import { withPlace } from './loading/place.js'
 import { builtInStages } from './stages/index.js'
+import { tryForward } from './try-forward.js'
 
 /** Stage and block types that a plan can use. */
 export interface Loaded {
@@ -80,8 +90,27 @@ const defaultMaxVariants = 200
 const tooMany = (slot: string, most: number, remedy: string) =>
   new Failure('InvalidInput', `with this entry a layer's ${slot} has more than ${most} variants`, { remedy })
 
-/** Opens the parent (headers only) and asks every block type whether the parent can have what the space asks for. */
-export async function inspectModel(inputs: JsonObject, blocks: Blocks): Promise<ModelInspection> {
+/** @throws Failure PluginBug when the graph of a variant cannot be built */
+function tryVariant(type: BlockType, facts: LayerFacts, params: JsonObject): void {
+  try {
+    tryForward(type, facts, params)
+  } catch (error) {
+    const { message } = withPlace(error) as Error
+    throw new Failure('PluginBug', `block type "${type.name}", variant ${type.id(params)}: ${message}`, {
+      cause: error,
+    })
+  }
+}
+
+/**
+ * Opens the parent (headers only) and asks every block type whether the parent can have what the space asks for.
+ * @param tried  block types of which each variant's graph is built. Default: none, those that come with puzzleflow are known
+ */
+export async function inspectModel(
+  inputs: JsonObject,
+  blocks: Blocks,
+  tried: (type: BlockType) => boolean = () => false,
+): Promise<ModelInspection> {
   if (typeof inputs.model !== 'string' || inputs.space === undefined) return { problems: [], blocks: [] }
   const problem = (path: readonly (string | number)[], code: string, error: Failure): InputProblem => ({
     path,
@@ -105,12 +134,17 @@ export async function inspectModel(inputs: JsonObject, blocks: Blocks): Promise<
       if (own.block === 'parent') continue
       try {
         // One by one, and no further than the limit: a grid of a few lists may stand for millions.
-        const variants = blocks.get(slot, own.block as string).variants(layerFacts(model.config, 0), own)
-        const each = variants[Symbol.iterator]()
-        while (count <= most && each.next().done !== true) count++
+        const type = blocks.get(slot, own.block as string)
+        const facts = layerFacts(model.config, 0)
+        const each = type.variants(facts, own)[Symbol.iterator]()
+        for (let next = each.next(); next.done !== true; next = each.next()) {
+          if (tried(type)) tryVariant(type, facts, next.value)
+          if (++count > most) break
+        }
       } catch (error) {
         if (!(error instanceof Failure)) throw error
-        problems.push(problem(['space', slot, i], 'impossible-variant', error))
+        const code = error.kind === 'PluginBug' ? 'broken-block' : 'impossible-variant'
+        problems.push(problem(['space', slot, i], code, error))
       }
       if (count > most) {
         const remedy = 'Shorten its lists, or raise limits.maxVariants: each is trained and scored in every layer.'

@@ -1,4 +1,4 @@
-import type { JsonObject, Slot } from '../plugins/api/block.js'
+import type { About, JsonObject, Slot } from '../plugins/api/block.js'
 import type { BlockName } from '../plugins/api/stage.js'
 import type { Digest } from '../store/digest.js'
 import type { PlannedPlugin } from './frozen-plan.js'
@@ -16,6 +16,8 @@ export interface StageInfo {
   readonly partial?: boolean
   /** Waits for a person instead of doing work. */
   readonly gate?: boolean
+  /** For people. */
+  readonly about?: Pick<About, 'summary'>
   /** Digest of the plugin that it came from, unless it is built in. */
   readonly plugin?: Digest
 }
@@ -26,6 +28,8 @@ export interface BlockInfo {
   readonly version: number
   /** JSON Schema of an entry of the spec's `space`, `block` included or not. */
   readonly parameters: object
+  /** For people. */
+  readonly about?: About
   /** Has no weights. */
   readonly empty?: boolean
   /** Digest of the plugin that it came from, unless it is built in. */

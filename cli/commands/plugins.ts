@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
 import { dirname, resolve } from 'node:path'
-import type { PluginDescription } from '../../plugins/loading/describe.js'
 import { openPlugins } from '../../plugins/loading/open.js'
 import { blockAnatomy, describeType, stageAnatomy } from '../../plugins/loading/type-fields.js'
 import { builtInPipelines, loadPlugins, type Loaded } from '../../plugins/registry.js'
@@ -9,20 +8,8 @@ import { pluginDiagnostic, pluginNames } from '../../spec/plugins.js'
 import { readSpecText } from '../../spec/spec-text.js'
 import { packageVersion } from '../../store/paths.js'
 import { BadSpec } from '../explain.js'
+import { listPlugin, type Listed } from '../plugin-list.js'
 import { action, allowedPlugins, print, printJson, reading, type SpecOptions } from '../common.js'
-
-/** A plugin as `plugins ls` tells of it (schema `plugin`, `$defs/description`). */
-interface Listed {
-  readonly name: string
-  readonly version: string
-  /** Of its code; none for what comes with puzzleflow. */
-  readonly digest?: string
-  /** Where it lies, or `built in`. */
-  readonly origin: string
-  readonly blocks: PluginDescription['blocks']
-  readonly stages: PluginDescription['stages']
-  readonly pipelines: readonly string[]
-}
 
 /** What stage types, block types and pipelines there are. */
 export function pluginCommands(program: Command): void {
@@ -35,7 +22,7 @@ export function pluginCommands(program: Command): void {
         const own = options.spec === undefined ? [] : await pluginsOf(options.spec, loaded, options)
         const all = [builtIn(loaded), ...own]
         if (options.json) printJson(all)
-        else for (const plugin of all) print(describe(plugin))
+        else for (const plugin of all) print(listPlugin(plugin))
       }),
     )
 }
@@ -43,7 +30,7 @@ export function pluginCommands(program: Command): void {
 const builtIn = (loaded: Loaded): Listed => ({
   name: 'puzzleflow',
   version: packageVersion(),
-  origin: 'built in',
+  origin: 'built-in',
   blocks: loaded.blocks.list().map((type) => describeType(type, blockAnatomy(type))),
   stages: loaded.stages.map((stage) => describeType(stage, stageAnatomy(stage))),
   pipelines: builtInPipelines(),
@@ -59,22 +46,10 @@ async function pluginsOf(file: string, loaded: Loaded, options: SpecOptions): Pr
   if (failures.length > 0) throw new BadSpec(failures.map((failure) => pluginDiagnostic(spec, failure)))
   return opened.map(({ found, planned, description }) => ({
     ...planned,
-    origin: found.root,
+    origin: found.kind === 'package' ? ('package' as const) : ('path' as const),
+    folder: found.root,
     blocks: description.blocks,
     stages: description.stages,
     pipelines: Object.keys(description.pipelines),
   }))
-}
-
-function describe({ name, version, digest, origin, blocks, stages, pipelines }: Listed): string {
-  const line = (kind: string, type: Listed['blocks' | 'stages'][number]) => {
-    const parameters = Object.keys((type.parameters as { properties?: object }).properties ?? {})
-    return `  ${kind.padEnd(10)} ${`${type.name} ${type.version}`.padEnd(24)} ${parameters.join(', ')}`.trimEnd()
-  }
-  return [
-    `${name} ${version}${digest === undefined ? '' : `, digest ${digest.slice(0, 12)}`}, ${origin}`,
-    ...blocks.map((block) => line(block.slot, block)),
-    ...stages.map((stage) => line('stage', stage)),
-    ...pipelines.map((pipeline) => `  ${'pipeline'.padEnd(10)} ${pipeline}`),
-  ].join('\n')
 }

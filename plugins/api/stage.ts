@@ -1,5 +1,5 @@
 import type { ArtifactRef, Digest } from '../../store/store.js'
-import type { BlockType, Json, JsonObject, Slot } from './block.js'
+import type { About, BlockType, Json, JsonObject, Slot } from './block.js'
 
 /** What a task or stage leaves behind: small JSON values, and artifacts by name. */
 export interface Outputs {
@@ -103,6 +103,8 @@ interface StageBase {
   readonly reads: readonly string[]
   /** Runs alone on its worker: for measurements. */
   readonly exclusive?: boolean
+  /** For people: `plugins ls` shows it. */
+  readonly about?: Pick<About, 'summary'>
 }
 
 /** A stage that is one task. */

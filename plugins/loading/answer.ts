@@ -2,6 +2,7 @@
 import { Failure } from '../api/index.js'
 import type { Answer, Question } from './ask.js'
 import { importPlugin } from './import.js'
+import { withPlace } from './place.js'
 import { blockAnatomy, describeType, stageAnatomy } from './type-fields.js'
 
 async function answer(question: Question): Promise<unknown> {
@@ -32,8 +33,8 @@ async function answer(question: Question): Promise<unknown> {
         import('../registry.js'),
         import('./load.js'),
       ])
-      const { blocks } = await withCode(loadPlugins(), question.plugins)
-      return inspectModel(question.inputs, blocks)
+      const loaded = await withCode(loadPlugins(), question.plugins)
+      return inspectModel(question.inputs, loaded.blocks, (type) => loaded.originOf(type) !== undefined)
     }
   }
 }
@@ -43,12 +44,14 @@ const send = (message: Answer) => process.send?.(message)
 process.once('message', (question: Question) => {
   answer(question).then(
     (value) => send({ kind: 'answer', value }),
-    (error: unknown) =>
+    (thrown: unknown) => {
+      const error = withPlace(thrown)
       send({
         kind: 'failed',
         ...(error instanceof Failure ? { failure: error.kind } : {}),
         message: error instanceof Error ? error.message : String(error),
-      }),
+      })
+    },
   )
 })
 process.on('disconnect', () => process.exit(0))

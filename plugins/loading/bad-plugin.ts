@@ -3,6 +3,7 @@ export type PluginProblem =
   | 'unknown-plugin' // it is not there
   | 'plugin-not-allowed' // the user has not said that it may run
   | 'broken-plugin' // its manifest, its code or what it exports is wrong
+  | 'plugin-too-new' // it needs an interface that this version of puzzleflow has not
   | 'plugin-clash' // a name in it is taken
 
 /** A plugin that cannot be used. */

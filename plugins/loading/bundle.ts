@@ -11,6 +11,9 @@ export const bundleFolder = (digest: Digest): string => join(cacheDirectory(), '
 
 export const bundleFile = (digest: Digest): string => join(bundleFolder(digest), 'plugin.mjs')
 
+/** Source map of a compiled plugin. */
+export const mapFile = (digest: Digest): string => `${bundleFile(digest)}.map`
+
 /**
  * The path of a compiled plugin whose bytes are those that the plan was made with.
  * @throws Failure when it is not on this machine

@@ -1,9 +1,10 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import type { BuildFailure, BuildOptions, BuildResult, Message } from 'esbuild'
 import { digestBytes, type Digest } from '../../store/digest.js'
 import { BadPlugin } from './bad-plugin.js'
-import { bundleFile, writeBundleFile } from './bundle.js'
+import { bundleFile, mapFile, writeBundleFile } from './bundle.js'
 import type { FoundPlugin } from './find.js'
 
 /** Modules that a plugin shares with puzzleflow instead of bringing its own. */
@@ -17,13 +18,16 @@ const shared = ['puzzleflow', 'puzzleflow/*', 'onnxruntime-node']
  */
 export async function compilePlugin(found: FoundPlugin): Promise<Digest> {
   const { name, version } = found
-  const { text, requires } = await bundle(found)
-  const lines = [`// ${name} ${version}`, ...(requires ? requireOfNode : []), text]
+  const { text, map, requires } = await bundle(found)
+  const head = [`// ${name} ${version}`, ...(requires ? requireOfNode : [])]
+  const lines = [...head, text]
   const module = lines.join('\n')
   const digest = digestBytes(module)
   const file = bundleFile(digest)
   const there = await readFile(file).catch(() => undefined)
   if (!there || digestBytes(there) !== digest) await writeBundleFile(file, module)
+  // It may tell where the plugin lies, so it is no part of the digest.
+  if (!existsSync(mapFile(digest))) await writeBundleFile(mapFile(digest), below(map, head.length))
   return digest
 }
 
@@ -33,7 +37,20 @@ const requireOfNode = [
   'const require = createRequireOfNode(import.meta.url)',
 ]
 
-async function bundle({ root, entry, written }: FoundPlugin): Promise<{ text: string; requires: boolean }> {
+interface Bundle {
+  readonly text: string
+  /** Its source map, JSON. */
+  readonly map: string
+  readonly requires: boolean
+}
+
+/** A source map of text that stands some lines further down. */
+function below(map: string, lines: number): string {
+  const own = JSON.parse(map) as { mappings: string }
+  return JSON.stringify({ ...own, mappings: ';'.repeat(lines) + own.mappings })
+}
+
+async function bundle({ root, entry, written }: FoundPlugin): Promise<Bundle> {
   const esbuild = await import('esbuild')
   const options = {
     entryPoints: [`./${relative(root, entry).replaceAll(sep, '/')}`],
@@ -45,7 +62,9 @@ async function bundle({ root, entry, written }: FoundPlugin): Promise<{ text: st
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    sourcemap: false,
+    // Beside the module, which does not name it: the text is the same with and without.
+    sourcemap: 'external',
+    sourcesContent: false,
     charset: 'utf8',
     external: shared,
     loader: { '.txt': 'text', '.bin': 'binary' },
@@ -66,8 +85,13 @@ async function bundle({ root, entry, written }: FoundPlugin): Promise<{ text: st
       cause: error,
     })
   }
-  const imports = Object.values(result.metafile.outputs).flatMap((output) => output.imports)
-  return { text: result.outputFiles[0]!.text, requires: imports.some(({ kind }) => kind === 'require-call') }
+  const imports = Object.values(result.metafile.outputs).flatMap(({ imports }) => imports)
+  const output = (end: string) => result.outputFiles.find(({ path }) => path.endsWith(end))!.text
+  return {
+    text: output('.mjs'),
+    map: output('.map'),
+    requires: imports.some(({ kind }) => kind === 'require-call'),
+  }
 }
 
 function explain({ text, location }: Message): string {

@@ -2,7 +2,8 @@ import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { readSchema } from '../../schemas/read.js'
 import { checkValue } from '../../spec/validate.js'
-import type { JsonObject } from '../api/index.js'
+import { packageVersion } from '../../store/paths.js'
+import { pluginApiVersion, type JsonObject } from '../api/index.js'
 import { BadPlugin } from './bad-plugin.js'
 
 /** A plugin where it lies. Nothing of it has been executed. */
@@ -45,7 +46,7 @@ export function findPlugin(written: string, folder: string): FoundPlugin {
   if (typeof name !== 'string' || !isPackageName(name)) throw broken('has no proper `name`.')
   if (kind === 'package' && name !== written) throw broken(`says that its name is "${name}".`)
   if (typeof version !== 'string' || !/^[\w.+-]+$/.test(version)) throw broken('has no proper `version`.')
-  const entry = resolve(root, entryOf(puzzleflow, broken))
+  const entry = resolve(root, entryOf(puzzleflow, written, broken))
   if (!existsSync(entry) || !statSync(entry).isFile())
     throw broken(`names the module ./${relative(root, entry).replaceAll(sep, '/')}, which is not there.`)
   const real = realpathSync(entry)
@@ -75,7 +76,7 @@ function readManifest(file: string, written: string): Record<string, unknown> {
   }
 }
 
-function entryOf(manifest: unknown, broken: (message: string) => BadPlugin): string {
+function entryOf(manifest: unknown, written: string, broken: (message: string) => BadPlugin): string {
   if (typeof manifest !== 'object' || manifest === null || Array.isArray(manifest))
     throw new BadPlugin(
       'broken-plugin',
@@ -84,5 +85,12 @@ function entryOf(manifest: unknown, broken: (message: string) => BadPlugin): str
     )
   const { findings } = checkValue(readSchema('plugin'), manifest as JsonObject, 'puzzleflow')
   if (findings[0]) throw new BadPlugin('broken-plugin', broken(`is wrong: ${findings[0].message}`).message)
-  return (manifest as { plugin: string }).plugin
+  const { plugin, api = 1 } = manifest as { plugin: string; api?: number }
+  if (api > pluginApiVersion)
+    throw new BadPlugin(
+      'plugin-too-new',
+      `The plugin "${written}" needs version ${api} of the plugin interface; puzzleflow ${packageVersion()} has version ${pluginApiVersion}.`,
+      'update puzzleflow, or take an older version of the plugin',
+    )
+  return plugin
 }

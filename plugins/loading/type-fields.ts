@@ -23,12 +23,13 @@ const work: Anatomy<SingleStage | FanOutStage> = {
     exclusive: true,
     partial: true,
     gate: true,
+    about: true,
   },
   methods: { plan: 'optional', run: 'needed', gather: 'optional' },
 }
 
 const gate: Anatomy<GateStage> = {
-  fields: { name: true, version: true, parameters: true, reads: true, exclusive: true, gate: true },
+  fields: { name: true, version: true, parameters: true, reads: true, exclusive: true, gate: true, about: true },
   methods: { ask: 'needed', plan: 'optional', run: 'optional' },
 }
 

@@ -12,6 +12,7 @@ export const approve: GateStage<ApproveParams> = {
   version: 1,
   gate: true,
   reads: [],
+  about: { summary: 'Waits until somebody approves, with a question in Markdown.' },
   parameters: {
     type: 'object',
     additionalProperties: false,

@@ -21,6 +21,10 @@ export const capture: SingleStage<CaptureParams> = {
   name: 'capture',
   version: 3,
   reads: ['model'],
+  about: {
+    summary:
+      'Stores what the parent computes on text: hidden states of every layer, and statistics for initial weights.',
+  },
   parameters: {
     type: 'object',
     additionalProperties: false,

@@ -12,6 +12,7 @@ export const checkLimits: SingleStage = {
   name: 'check-limits',
   version: 4,
   reads: ['model', 'space', 'target'],
+  about: { summary: 'Ends the search early when nothing in the space can meet the limits.' },
   parameters: { type: 'object', additionalProperties: false, properties: {} },
 
   async run(context) {

@@ -22,6 +22,7 @@ export const distill: FanOutStage<DistillParams> = {
   reads: ['model', 'space'],
   taskReads: ['model'],
   partial: true,
+  about: { summary: 'Trains each variant of each layer alone to do what the parent’s block does.' },
   parameters: {
     type: 'object',
     additionalProperties: false,

@@ -38,6 +38,7 @@ export const evaluate: FanOutStage<EvaluateParams> = {
   reads: ['model', 'target'],
   taskReads: ['model', 'target.scenario'],
   exclusive: true,
+  about: { summary: 'Measures whole children: KL, perplexity, accuracy, speed and memory, beside the parent.' },
   parameters: {
     type: 'object',
     additionalProperties: false,

@@ -16,6 +16,7 @@ export const exportChild: SingleStage<ExportParams> = {
   name: 'export',
   version: 2,
   reads: ['model'],
+  about: { summary: 'Writes the child as a Hugging Face folder.' },
   parameters: {
     type: 'object',
     additionalProperties: false,

@@ -20,6 +20,7 @@ export const prepare: SingleStage<PrepareParams> = {
   name: 'prepare',
   version: 1,
   reads: ['model', 'data', 'tasks'],
+  about: { summary: 'Tokenises training and validation text into sequences.' },
   parameters: {
     type: 'object',
     additionalProperties: false,

@@ -28,6 +28,7 @@ export const profile: FanOutStage<Repetition> = {
   reads: ['model', 'space', 'target.scenario', 'target.profile'],
   taskReads: ['model', 'target.scenario'],
   exclusive: true,
+  about: { summary: 'Measures what every block costs on this machine in the scenario: time, memory, parameters.' },
   parameters: {
     type: 'object',
     additionalProperties: false,

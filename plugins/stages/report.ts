@@ -17,6 +17,7 @@ export const report: SingleStage = {
   name: 'report',
   version: 2,
   reads: ['target'],
+  about: { summary: 'Puts the result and its evidence together: result.json and report.md.' },
   parameters: { type: 'object', additionalProperties: false, properties: {} },
 
   async run(context) {

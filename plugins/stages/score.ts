@@ -55,6 +55,7 @@ export const score: FanOutStage<ScoreParams> = {
   reads: ['model', 'space'],
   taskReads: ['model'],
   partial: true,
+  about: { summary: 'Replaces one block of the parent at a time and measures what that does to its predictions.' },
   parameters: {
     type: 'object',
     additionalProperties: false,

@@ -42,6 +42,9 @@ export const select: SingleStage<SelectParams> = {
   version: 5,
   reads: ['model', 'target'],
   exclusive: true,
+  about: {
+    summary: 'Takes the best child whose limits hold as measured; if none does, solves again with corrected limits.',
+  },
   parameters: {
     type: 'object',
     additionalProperties: false,

@@ -34,6 +34,7 @@ export const solve: SingleStage<SolveParams> = {
   name: 'solve',
   version: 2,
   reads: ['model', 'target'],
+  about: { summary: 'Picks a variant for each slot of each layer: the least sum of scores within the limits.' },
   parameters: {
     type: 'object',
     additionalProperties: false,

@@ -37,6 +37,7 @@ export const train: SingleStage<TrainParams> = {
   name: 'train',
   version: 1,
   reads: ['corpus', 'corpus2', 'tokenizer'],
+  about: { summary: 'Trains a model as it is on text, without a parent.' },
   parameters: {
     type: 'object',
     required: ['config', 'steps'],

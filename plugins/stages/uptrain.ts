@@ -35,6 +35,7 @@ export const uptrain: FanOutStage<UptrainParams> = {
   reads: [],
   taskReads: ['model'],
   exclusive: true,
+  about: { summary: 'Trains the whole child to predict what the parent predicts.' },
   parameters: {
     type: 'object',
     additionalProperties: false,

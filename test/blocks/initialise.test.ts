@@ -1,8 +1,6 @@
-import { entries } from './entries.js'
 import { expect, test } from 'vitest'
 import type { LayerFacts, Weight, Weights } from '../../plugins/api/index.js'
 import { groupedQuery } from '../../plugins/blocks/grouped-query.js'
-import { builtInBlocks } from '../../plugins/blocks/index.js'
 import { attentionMatrix, ffnMatrix } from '../../plugins/blocks/linear.js'
 import { swiglu } from '../../plugins/blocks/swiglu.js'
 import { facts as wide, numbers, rows } from './cases.js'
@@ -31,16 +29,6 @@ const variants = [
 ] as const
 const parentAttention = (facts: LayerFacts) => weightsOf(groupedQuery.shapes(facts, { kvHeads: facts.kvHeads }))
 const parentFfn = (facts: LayerFacts) => weightsOf(swiglu.shapes(facts, { width: facts.intermediate }))
-
-test.each(variants)('weights have the names and shapes that the block type declares, $bias', async ({ facts }) => {
-  const parents = { attention: parentAttention(facts), ffn: parentFfn(facts) }
-  for (const type of builtInBlocks)
-    for (const params of type.variants(facts, entries[`${type.slot}/${type.name}`]!)) {
-      const found = Object.entries(await type.initialise(parents[type.slot], facts, params, {}))
-      expect(Object.fromEntries(found.map(([name, { shape }]) => [name, shape]))).toEqual(type.shapes(facts, params))
-      for (const [, { shape, data }] of found) expect(data.length).toBe(shape.reduce((n, d) => n * d, 1))
-    }
-})
 
 test.each([2, 1])('%i KV heads are the means of the parent heads that they replace', async (kvHeads) => {
   const facts = { ...wide, attentionBias: true }

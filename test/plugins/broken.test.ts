@@ -7,6 +7,7 @@ import { findPlugin } from '../../plugins/loading/find.js'
 import { withCode, withDescriptions } from '../../plugins/loading/load.js'
 import { openPlugins } from '../../plugins/loading/open.js'
 import { loadPlugins } from '../../plugins/registry.js'
+import { packageVersion } from '../../store/paths.js'
 import { writeFileSync } from 'node:fs'
 import { addFiles, compile, echoPlugin, echoSpec, folderWith, inside, manifest, stageSource } from './folders.js'
 
@@ -32,6 +33,19 @@ test.each<[string, Record<string, string>, string]>([
     'says something unknown in its manifest',
     { 'package.json': manifest('x', './index.js', { puzzleflow: { plugin: './index.js', entry: 'x' } }) },
     'broken-plugin The package.json of "./mine" is wrong: puzzleflow has no key "entry".',
+  ],
+  [
+    'needs a newer interface, of which nothing is compiled,',
+    {
+      ...plugin('export default {'),
+      'package.json': manifest('x', './index.js', { puzzleflow: { plugin: './index.js', api: 2 } }),
+    },
+    `plugin-too-new The plugin "./mine" needs version 2 of the plugin interface; puzzleflow ${packageVersion()} has version 1. (update puzzleflow, or take an older version of the plugin)`,
+  ],
+  [
+    'needs an interface whose version is no whole number',
+    { 'package.json': manifest('x', './index.js', { puzzleflow: { plugin: './index.js', api: 1.5 } }) },
+    'broken-plugin The package.json of "./mine" is wrong: puzzleflow.api must be a whole number',
   ],
   [
     'names a module that is not there',
@@ -63,7 +77,21 @@ test.each<[string, Record<string, string>, string]>([
     plugin(`import { nothing } from 'puzzleflow/plugin'\nexport default { stages: [nothing] }`),
     `broken-plugin The plugin "./mine" cannot be used: The requested module 'puzzleflow/plugin' does not provide an export named 'nothing'.`,
   ],
-  ['throws', plugin(`throw new Error('not today')`), 'broken-plugin The plugin "./mine" cannot be used: not today.'],
+  [
+    'throws',
+    plugin(`throw new Error('not today')`),
+    'broken-plugin The plugin "./mine" cannot be used: not today (index.js:1:7 of plugin broken).',
+  ],
+  [
+    'throws in a file of its own, beside a CommonJS package that needs some lines above the code,',
+    {
+      ...plugin(`import 'old'\nimport './deep/thrower.js'`),
+      'deep/thrower.js': `// one\n// two\nthrow new Error('not today')`,
+      'node_modules/old/package.json': '{ "name": "old", "main": "main.js" }',
+      'node_modules/old/main.js': `exports.separator = require('node:path').sep`,
+    },
+    'broken-plugin The plugin "./mine" cannot be used: not today (deep/thrower.js:3:7 of plugin broken).',
+  ],
   [
     'ends its process',
     plugin('process.exit(7)'),

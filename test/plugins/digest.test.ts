@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { bundleFile, mapFile } from '../../plugins/loading/bundle.js'
 import { compilePlugin } from '../../plugins/loading/compile.js'
 import { findPlugin } from '../../plugins/loading/find.js'
+import { digestBytes } from '../../store/digest.js'
 import { echoPlugin, folderWith, inside, manifest } from './folders.js'
 
 const digestIn = (folder: string, path = './mine') => compilePlugin(findPlugin(path, folder))
@@ -15,6 +18,16 @@ const typed = {
 test('the digest of a plugin does not depend on where its folder lies', async () => {
   const [here, there] = [folderWith(inside('mine', typed)), folderWith(inside('some/other/place', typed))]
   expect(await digestIn(here)).toBe(await digestIn(there, './some/other/place'))
+})
+
+test('nor on the source map beside the module, which says where lines come from', async () => {
+  const folder = folderWith(inside('mine', typed))
+  const digest = await digestIn(folder)
+  const module = readFileSync(bundleFile(digest), 'utf8')
+  expect(digestBytes(module)).toBe(digest)
+  expect(module).not.toContain('sourceMappingURL')
+  const map = JSON.parse(readFileSync(mapFile(digest), 'utf8')) as { sources: string[] }
+  expect([...map.sources].sort()).toEqual(['source/data.json', 'source/index.ts', 'source/name.ts'])
 })
 
 test('nor on how far above the folder its dependencies lie', async () => {

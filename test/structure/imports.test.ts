@@ -11,11 +11,13 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   tensor: [],
   solver: ['plugins/api', 'schemas'],
   'plugins/api': ['tensor', 'store'],
-  'plugins/blocks': ['plugins/api'],
+  'plugins/blocks': ['plugins/api', 'tensor'],
   model: ['tensor', 'plugins/api', 'store'],
   spec: ['schemas', 'plugins/api', 'store'],
   schemas: [],
   'plugins/stages': ['plugins/api', 'tensor', 'model', 'solver', 'spec', 'report', 'schemas', 'store'],
+  // A block type is checked in a model, whose other blocks are the parent's.
+  'plugins/testing': ['plugins/api', 'plugins/blocks', 'tensor', 'model'],
   report: ['plugins/api', 'schemas'],
   plugins: ['plugins/api', 'plugins/blocks', 'plugins/stages', 'schemas', 'spec', 'store', 'tensor', 'model'],
   server: ['plugins/api', 'schemas', 'store'],
@@ -39,7 +41,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 }
 
 const roomOf = (path: string) =>
-  /^(plugins\/(?:api|blocks|stages))\//.exec(path)?.[1] ?? /^([^/]+)\//.exec(path)?.[1] ?? path
+  /^(plugins\/(?:api|blocks|stages|testing))\//.exec(path)?.[1] ?? /^([^/]+)\//.exec(path)?.[1] ?? path
 
 function sources(folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
@@ -73,4 +75,36 @@ test('imports point downwards: a room imports only from the rooms that the archi
     }
   }
   expect(wrong).toEqual([])
+})
+
+/** Each `import` of a file: what it is of, and whether it is of types only. */
+function importsOf(path: string): { readonly types: boolean; readonly from: string }[] {
+  const text = readFileSync(join(root, path), 'utf8')
+  const found = [...text.matchAll(/^(?:import|export)\s(type\s)?[^;'"]*?from\s+'([^']+)'|^import\s+()'([^']+)'/gm)]
+  const dynamic = [...text.matchAll(/import\(\s*'([^']+)'/g)].map(([, from]) => ({ types: false, from: from! }))
+  return [
+    ...found.map(([, type, from, , alone]) => ({ types: type !== undefined, from: (from ?? alone)! })),
+    ...dynamic,
+  ]
+}
+
+/** Packages of pure JavaScript that built-in block types are written with. */
+const packagesOfBlocks = ['ml-matrix']
+
+test('built-in block types are written with what a plugin can import: the public entries, and packages', () => {
+  const wrong: string[] = []
+  for (const path of sources('plugins/blocks'))
+    for (const { types, from } of importsOf(path)) {
+      const entry = from === '../api/index.js' || (types && from === '../../tensor/index.js')
+      if (!entry && !/^\.\/[a-z0-9-]+\.js$/.test(from) && !packagesOfBlocks.includes(from))
+        wrong.push(`${path} imports ${from}`)
+    }
+  expect(wrong).toEqual([])
+})
+
+test('example plugins import puzzleflow by its public names only', () => {
+  const own = sources('examples').flatMap((path) => importsOf(path).map(({ from }) => [path, from] as const))
+  expect(own.length).toBeGreaterThan(0)
+  const taken = own.filter(([, from]) => !/^(\.\/|node:|puzzleflow\/(plugin|tensor|model|solver)$)/.test(from))
+  expect(taken).toEqual([])
 })

@@ -3,8 +3,11 @@
  * change of the interface that breaks plugins out of the tree breaks the build first.
  */
 import {
+  compute,
   digestJson,
   Failure,
+  grid,
+  type About,
   type BlockChoice,
   type BlockContext,
   type BlockResult,
@@ -14,10 +17,13 @@ import {
   type JsonObject,
   type LayerFacts,
   type LayerStatistics,
+  type Sample,
   type Slot,
   type StateShape,
+  type Weight,
   type Weights,
 } from '../../plugins/api/index.js'
+import { checkBlockType, type CheckOptions, type Finding } from '../../plugins/testing/index.js'
 import type { Graph, Value } from '../../tensor/index.js'
 
 /** What a plugin is given has at least what it was written for: a new field breaks nothing, a lost or optional one does. */
@@ -49,10 +55,21 @@ given<
     readonly rotary?: { readonly cos: Value; readonly sin: Value }
     readonly past?: Readonly<Record<string, Value>>
     readonly mask?: Value
+    readonly windowMasks?: Readonly<Record<string, Value>>
     readonly wantState: boolean
   }
 >()
-given<LayerStatistics, { readonly channelContribution?: Float32Array }>()
+given<LayerStatistics, { readonly channelContribution?: Float32Array; readonly sample?: Sample }>()
+given<
+  Sample,
+  {
+    readonly sequences: number
+    readonly length: number
+    readonly x: Float32Array
+    readonly mask: Float32Array
+    readonly rotary: { readonly cos: Float32Array; readonly sin: Float32Array }
+  }
+>()
 given<Weights, Readonly<Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>>>()
 given<Blocks, Registry>()
 
@@ -62,10 +79,20 @@ returned<{ readonly block: string; readonly params: JsonObject }, BlockChoice>()
 returned<'attention' | 'ffn', Slot>()
 returned<
   | { readonly name: string; readonly kind: 'per-token'; readonly shape: readonly [heads: number, dim: number] }
-  | { readonly name: string; readonly kind: 'per-sequence'; readonly shape: readonly number[] },
+  | { readonly name: string; readonly kind: 'per-sequence'; readonly shape: readonly number[] }
+  | {
+      readonly name: string
+      readonly kind: 'window'
+      readonly shape: readonly [heads: number, dim: number]
+      readonly window: number
+    },
   StateShape
 >()
+returned<{ readonly summary: string; readonly source?: string }, About>()
 returned<Written, BlockType<Rank>>()
+returned<WrittenNow, BlockType<Rank>>()
+returned<{ readonly entries: readonly JsonObject[] }, CheckOptions>()
+given<Finding, { readonly variant: string; readonly ok: boolean; readonly figure: number; readonly message: string }>()
 
 interface Registry {
   get(slot: Slot, name: string): BlockType
@@ -99,6 +126,20 @@ interface Written {
   readonly empty?: boolean
 }
 
+/** A block type with all that came later: variants one by one, weights that wait, what it wants to see, and says. */
+interface WrittenNow extends Omit<Written, 'variants' | 'initialise'> {
+  variants(facts: LayerFacts, entry: JsonObject): Generator<Rank, void>
+  initialise(parent: Weights, facts: LayerFacts, params: Rank, statistics: LayerStatistics): Promise<Weights>
+  sampleTokens(params: Rank): number
+  learnsFirst(params: Rank): readonly string[]
+  readonly about: {
+    readonly summary: string
+    readonly initialisation: string
+    readonly source: string
+    readonly pays: string
+  }
+}
+
 /** A plugin as an author writes it: two thin matrices in place of an FFN. */
 export const lowRank = {
   name: 'low-rank',
@@ -126,6 +167,34 @@ export const lowRank = {
     { name: 'rows', kind: 'per-token', shape: [1, hidden] },
   ],
 } satisfies BlockType<Rank>
+
+/** A grid of variants, weights from a sample, and a window of keys. */
+export const windowed = {
+  name: 'windowed',
+  slot: 'attention',
+  version: 1,
+  parameters: {},
+  about: { summary: 'A mean over a window.' },
+  *variants({ headDim }, entry) {
+    yield* grid({ rank: [1, headDim], window: [Number(entry.window)] })
+  },
+  id: ({ rank, window }) => `windowed-${rank}-${window}`,
+  shapes: ({ hidden }, { rank }) => ({ a: [hidden, rank] }),
+  sampleTokens: ({ rank }) => 64 * rank,
+  learnsFirst: () => ['a'],
+  async initialise(_parent, { hidden }, { rank }, { sample }) {
+    if (!sample) return { a: { shape: [hidden, rank], data: new Float32Array(hidden * rank) } }
+    const x: Weight = { shape: [sample.mask.length, hidden], data: sample.x }
+    const { gram } = await compute((g, { x }) => ({ gram: g.gemm(x!, x!, { transA: true }) }), { x })
+    return { a: { shape: [hidden, rank], data: gram!.data.slice(0, hidden * rank) } }
+  },
+  forward(g, x, { a }, _params, { past, windowMasks }) {
+    const rows = g.gemm(x, a!)
+    void ([past?.rows, windowMasks?.rows] satisfies (Value | undefined)[])
+    return { y: g.gemm(rows, a!, { transB: true }), state: { rows } }
+  },
+  state: (_facts, { rank, window }) => [{ name: 'rows', kind: 'window', window, shape: [1, rank] }],
+} satisfies BlockType<{ readonly rank: number; readonly window: number }>
 
 const nothing: BlockType<Readonly<Record<string, never>>> = {
   name: 'nothing',
@@ -176,6 +245,31 @@ void ({ name: 'k', kind: 'per-token', shape: [4, 16] } satisfies StateShape)
 void ({ name: 'k', kind: 'per-token', shape: [1, 4, 16] } satisfies StateShape)
 // @ts-expect-error state is per token or per sequence
 void ({ name: 'k', kind: 'per-layer', shape: [16] } satisfies StateShape)
+void ({ name: 'k', kind: 'window', window: 8, shape: [4, 16] } satisfies StateShape)
+// @ts-expect-error a window has a length
+void ({ name: 'k', kind: 'window', shape: [4, 16] } satisfies StateShape)
+void ({
+  ...nothing,
+  // @ts-expect-error how many tokens depends on the variant
+  sampleTokens: 2048,
+} satisfies BlockType)
+void ({
+  ...nothing,
+  // @ts-expect-error weights are named, not told by whether they learn
+  learnsFirst: () => ({ a: true }),
+} satisfies BlockType)
+void ({
+  ...nothing,
+  // @ts-expect-error what a type computes must be said
+  about: { source: 'a paper' },
+} satisfies BlockType)
+void ({
+  ...nothing,
+  // @ts-expect-error variants are listed at once or one by one, not promised
+  variants: async () => [{}],
+} satisfies BlockType)
+// @ts-expect-error without entries nothing would be checked
+void ((): unknown => checkBlockType(nothing, {}))
 // @ts-expect-error undefined is no JSON
 void ({ rank: undefined } satisfies JsonObject)
 void ({ rank: [1, '50%', null, { deep: true }] } satisfies JsonObject)
@@ -186,6 +280,8 @@ export function uses(context: BlockContext, weights: Weights, blocks: Blocks, js
   void ([rotary?.cos, rotary?.sin, past?.k, mask] satisfies (Value | undefined)[])
   // @ts-expect-error there may be no past: at the start of a sequence
   void context.past.k
+  // @ts-expect-error there are windows only where a state is of that kind
+  void context.windowMasks.k
   // @ts-expect-error a layer may have no rotary embedding
   void context.rotary.cos
   // @ts-expect-error the past is read only
@@ -195,6 +291,10 @@ export function uses(context: BlockContext, weights: Weights, blocks: Blocks, js
   // @ts-expect-error facts are read only
   context.facts.hidden = 3
   const type = blocks.get('ffn', 'swiglu')
+  // @ts-expect-error variants may come one by one: they have no length
+  void type.variants(context.facts, {}).length
+  // @ts-expect-error weights may have to be waited for
+  void type.initialise(weights, context.facts, {}, {}).up
   // @ts-expect-error without its parameters there is no id
   void type.id()
   return digestJson(json)

@@ -1,0 +1,127 @@
+import { pastShape } from '../../model/decoding-graph.js'
+import { rotaryTables } from '../../model/index.js'
+import { Graph, Session, tensor, type DType, type Tensor, type Value } from '../../tensor/index.js'
+import type { BlockContext, BlockResult } from '../api/index.js'
+import type { Numbers, Prepared } from './subject.js'
+
+/** What a graph is built for. */
+export interface Chunk {
+  readonly batch: number
+  readonly length: number
+  readonly hasPast: boolean
+  readonly wantState: boolean
+}
+
+export const whole = (batch: number, length: number): Chunk => ({ batch, length, hasPast: false, wantState: false })
+
+export interface Built {
+  readonly g: Graph
+  readonly x: Value
+  readonly weights: Readonly<Record<string, Value>>
+  readonly result: BlockResult
+}
+
+/** The graph of `forward` for a chunk: inputs `x`, `w.NAME`, `cos`, `sin`, `past.NAME`, `mask`, `mask.NAME`. */
+export function buildForward(
+  { type, facts, params }: Prepared,
+  { batch, length, hasPast, wantState }: Chunk,
+  dtype: DType,
+): Built {
+  const g = new Graph()
+  const x = g.input('x', dtype, [batch * length, facts.hidden])
+  const shapes = Object.entries(type.shapes(facts, params))
+  const weights = Object.fromEntries(shapes.map(([name, shape]) => [name, g.input(`w.${name}`, dtype, shape)]))
+  const table = (name: string) => g.input(name, dtype, [length, facts.headDim])
+  const states = (hasPast && type.state?.(facts, params)) || []
+  const past = states.map(
+    (shape) => [shape.name, g.input(`past.${shape.name}`, dtype, pastShape(batch, shape))] as const,
+  )
+  const windowMasks = states.flatMap((shape) => {
+    if (shape.kind !== 'window') return []
+    return [[shape.name, g.input(`mask.${shape.name}`, dtype, [length, `window${shape.window}`])] as const]
+  })
+  const context: BlockContext = {
+    facts,
+    batch,
+    length,
+    wantState,
+    rotary: { cos: table('cos'), sin: table('sin') },
+    ...(hasPast && {
+      past: Object.fromEntries(past),
+      mask: g.input('mask', dtype, ['capacity']),
+      windowMasks: Object.fromEntries(windowMasks),
+    }),
+  }
+  return { g, x, weights, result: type.forward(g, x, weights, params, context) }
+}
+
+/** Numbers as a tensor of a type. */
+export const asTensor = (data: ArrayLike<number>, dims: readonly number[], dtype: DType): Tensor =>
+  tensor(data, dims, dtype)
+
+export const weightFeeds = (weights: Numbers, dtype: DType): Record<string, Tensor> =>
+  Object.fromEntries(
+    Object.entries(weights).map(([name, { shape, data }]) => [`w.${name}`, asTensor(data, shape, dtype)]),
+  )
+
+/** Rotary tables of positions start..start+length-1. */
+export function rotaryFeeds({ parent, facts }: Prepared, start: number, length: number, dtype: DType) {
+  const { cos, sin } = rotaryTables(parent.model.config.rotary, facts.headDim, start, length)
+  const dims = [length, facts.headDim]
+  return { cos: asTensor(cos, dims, dtype), sin: asTensor(sin, dims, dtype) }
+}
+
+/** Runs a variant's `forward` for chunks; sessions are kept until `release`. */
+export class Runner {
+  private readonly sessions = new Map<string, Promise<Session>>()
+  private readonly weights: Record<string, Tensor>
+
+  constructor(readonly variant: Prepared) {
+    this.weights = weightFeeds(variant.weights, variant.dtype)
+  }
+
+  /**
+   * @param x      [batch * length, hidden]
+   * @param start  position of the first token
+   * @param past   inputs `past.NAME`, `mask`, `mask.NAME`
+   * @returns `y` and `state.NAME`
+   */
+  async run(chunk: Chunk, x: Float64Array, start = 0, past: Readonly<Record<string, Tensor>> = {}) {
+    const { dtype, facts } = this.variant
+    const key = JSON.stringify(chunk)
+    let session = this.sessions.get(key)
+    if (!session) this.sessions.set(key, (session = this.open(chunk)))
+    return (await session).run({
+      ...this.weights,
+      ...rotaryFeeds(this.variant, start, chunk.length, dtype),
+      ...past,
+      x: asTensor(x, [chunk.batch * chunk.length, facts.hidden], dtype),
+    })
+  }
+
+  /** Outputs of whole sequences, [batch * length, hidden]. */
+  async outputs(x: Float64Array, batch: number): Promise<ArrayLike<number>> {
+    const { y } = await this.run(whole(batch, x.length / batch / this.variant.facts.hidden), x)
+    return y!.data as Float64Array
+  }
+
+  private open(chunk: Chunk): Promise<Session> {
+    const { g, result } = buildForward(this.variant, chunk, this.variant.dtype)
+    const rows = chunk.batch * chunk.length
+    if (result.y.shape.join() !== `${rows},${this.variant.facts.hidden}`)
+      throw new Error(`forward returns [${result.y.shape.join(', ')}], not [${rows}, ${this.variant.facts.hidden}]`)
+    g.output('y', result.y)
+    for (const [name, value] of Object.entries(result.state ?? {})) g.output(`state.${name}`, value)
+    // As it is: onnxruntime's fusions do not know float64.
+    return Session.create(g, { optimisation: 'disabled' })
+  }
+
+  async release(): Promise<void> {
+    for (const session of this.sessions.values())
+      await session.then(
+        (own) => own.release(),
+        () => undefined, // it never opened, which the check that wanted it tells
+      )
+    this.sessions.clear()
+  }
+}

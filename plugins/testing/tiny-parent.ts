@@ -1,0 +1,167 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  embed,
+  Forward,
+  layerFacts,
+  modelShapes,
+  openModel,
+  parseConfig,
+  rotaryTables,
+  saveCheckpoint,
+  type Model,
+} from '../../model/index.js'
+import { elements } from '../../tensor/index.js'
+import type { Blocks, LayerFacts, LayerStatistics, Sample, Slot, Weight, Weights } from '../api/index.js'
+import { noise } from './noise.js'
+
+/** Sizes of a parent that may be chosen. */
+export type ParentSizes = Omit<LayerFacts, 'layer'>
+
+/** The layer whose blocks are replaced. */
+export const layer = 1
+export const vocabulary = 13
+
+/** All sizes are different, so that a mix-up does not fit by chance. */
+const small: ParentSizes = {
+  layers: 2,
+  hidden: 10,
+  heads: 4,
+  kvHeads: 4,
+  headDim: 6,
+  intermediate: 22,
+  attentionBias: false,
+  mlpBias: false,
+  normEps: 1e-5,
+}
+
+/** A head of its own for all queries, and shared heads; without and with biases. */
+export const usualParents: readonly ParentSizes[] = [
+  small,
+  { ...small, kvHeads: 2, attentionBias: true, mlpBias: true },
+]
+
+export const sizesFrom = (own: Partial<ParentSizes>): ParentSizes => ({ ...small, ...own })
+
+/** A model of two layers with repeatable weights, and what calibration would say of its layer. */
+export interface TinyParent {
+  readonly model: Model
+  readonly facts: LayerFacts
+  /** Of the layer's slot. */
+  weights(slot: Slot): Promise<{ readonly norm: Weight; readonly own: Weights }>
+  /** All that a block type can be told. */
+  readonly statistics: Readonly<Record<Slot, LayerStatistics & { readonly sample: Sample }>>
+}
+
+const [sequences, length] = [4, 16]
+
+export async function makeParent(folder: string, sizes: ParentSizes, blocks: Blocks): Promise<TinyParent> {
+  await mkdir(folder)
+  const text = JSON.stringify({
+    architectures: ['LlamaForCausalLM'],
+    model_type: 'llama',
+    vocab_size: vocabulary,
+    hidden_size: sizes.hidden,
+    num_hidden_layers: sizes.layers,
+    num_attention_heads: sizes.heads,
+    num_key_value_heads: sizes.kvHeads,
+    head_dim: sizes.headDim,
+    intermediate_size: sizes.intermediate,
+    max_position_embeddings: 512,
+    rms_norm_eps: sizes.normEps,
+    rope_theta: 100,
+    attention_bias: sizes.attentionBias,
+    mlp_bias: sizes.mlpBias,
+    tie_word_embeddings: false,
+  })
+  await writeFile(join(folder, 'config.json'), text)
+  const config = parseConfig(text, 'config.json')
+  const shapes = modelShapes(config, blocks)
+  const weights = Object.fromEntries(
+    Object.entries(shapes).map(([name, shape], i) => [name, parentWeight(name, shape, i + 1, sizes)]),
+  )
+  await saveCheckpoint(join(folder, 'model.safetensors'), config, blocks, weights, shapes, 'float32')
+  const model = await openModel(folder, blocks)
+  return {
+    model,
+    facts: layerFacts(config, layer),
+    async weights(slot) {
+      const { norm, ...own } = await model.weights(layer, slot)
+      return { norm: norm!, own }
+    },
+    statistics: await calibrate(model),
+  }
+}
+
+/** As in trained models, heads have a part in common, and tokens look most at themselves and at their like. */
+function parentWeight(name: string, shape: readonly number[], seed: number, sizes: ParentSizes): Float32Array {
+  const own = noise(elements(shape), seed)
+  if (name.endsWith('.bias')) return Float32Array.from(own, (value) => 0.3 * value)
+  if (shape.length === 1) return Float32Array.from(own, (value) => 1 + 0.2 * value)
+  if (name === 'embedding') return Float32Array.from(own)
+  const [rows, columns] = shape as [number, number]
+  const gain = Math.sqrt(3 / (name === 'head' ? columns : rows))
+  const { headDim } = sizes
+  const common = /\.attention\.[qkv]$/.test(name) ? noise(rows * headDim, name.endsWith('v') ? 201 : 202) : undefined
+  return Float32Array.from(own, (value, i) => {
+    const [row, channel] = [Math.floor(i / columns), i % headDim]
+    return gain * (common ? 0.5 * value + 0.87 * common[row * headDim + channel]! : value)
+  })
+}
+
+/** Runs text through the parent, as `capture` does. */
+async function calibrate(model: Model): Promise<TinyParent['statistics']> {
+  const { config } = model
+  const ids = Int32Array.from(noise(sequences * length, 3), (value) => Math.floor(((value + 1) / 2) * vocabulary))
+  const forward = new Forward(sequences, length)
+  try {
+    const before = await forward.layers(model, embed(await model.embedding(), config.hidden, ids), 0, layer)
+    const between = await forward.slot(model, layer, 'attention', before)
+    const { cos, sin } = rotaryTables(config.rotary, config.headDim, 0, length)
+    // The last tokens of the last sequence are padding.
+    const mask = new Float32Array(sequences * length).fill(1).fill(0, sequences * length - 3)
+    const sampleOf = async (slot: Slot, states: Float32Array): Promise<Sample> => {
+      const { norm } = await model.weights(layer, slot)
+      const x = normalised(states, norm!.data, config.normEps)
+      return { sequences, length, x, mask, rotary: { cos, sin } }
+    }
+    const ffn = await sampleOf('ffn', between)
+    const channelContribution = contributions(await model.weights(layer, 'ffn'), ffn, config.hidden)
+    return {
+      attention: { channelContribution, sample: await sampleOf('attention', before) },
+      ffn: { channelContribution, sample: ffn },
+    }
+  } finally {
+    await forward.release()
+  }
+}
+
+/** RMSNorm of rows. */
+function normalised(states: Float32Array, weight: Float32Array, eps: number): Float32Array {
+  const size = weight.length
+  return states.map((value, i) => {
+    const row = states.subarray(i - (i % size), i - (i % size) + size)
+    const power = row.reduce((sum, v) => sum + v * v, 0) / size
+    return (value / Math.sqrt(power + eps)) * weight[i % size]!
+  })
+}
+
+/** Mean over tokens of |activation| * |row of W_down|, [intermediate]. */
+function contributions(w: Weights, { x, mask }: Sample, hidden: number): Float32Array {
+  const width = w.up!.shape[1]!
+  const through = (name: string, token: number, channel: number) => {
+    let sum = w[`${name}.bias`]?.data[channel] ?? 0
+    for (let i = 0; i < hidden; i++) sum += x[token * hidden + i]! * w[name]!.data[i * width + channel]!
+    return sum
+  }
+  const tokens = mask.reduce((a, b) => a + b, 0)
+  return Float32Array.from({ length: width }, (_, channel) => {
+    const norm = Math.hypot(...w.down!.data.subarray(channel * hidden, (channel + 1) * hidden))
+    let sum = 0
+    for (let t = 0; t < mask.length; t++) {
+      const gate = through('gate', t, channel)
+      sum += mask[t]! * Math.abs((gate / (1 + Math.exp(-gate))) * through('up', t, channel))
+    }
+    return (sum / tokens) * norm
+  })
+}

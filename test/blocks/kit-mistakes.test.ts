@@ -1,0 +1,239 @@
+import { expect, test } from 'vitest'
+import type { BlockType, JsonObject, Weight } from '../../plugins/api/index.js'
+import { groupedQuery } from '../../plugins/blocks/grouped-query.js'
+import { slidingWindow } from '../../plugins/blocks/sliding-window.js'
+import { checkBlockType, type BlockReport } from '../../plugins/testing/index.js'
+import type { Value } from '../../tensor/index.js'
+
+type Params = { readonly size: number }
+type Type = BlockType<Params>
+
+/** Running sums of projected tokens, projected back. */
+const sums: Type = {
+  name: 'sums',
+  slot: 'attention',
+  version: 1,
+  parameters: {},
+  variants: (_, entry) => [{ size: Number(entry.size) }],
+  id: ({ size }) => `sums-${size}`,
+  shapes: ({ hidden }, { size }) => ({ in: [hidden, size], out: [size, hidden] }),
+  initialise: ({ v, o }, { hidden }, { size }) => {
+    const columns = Float32Array.from(
+      { length: hidden * size },
+      (_, i) => v!.data[Math.floor(i / size) * v!.shape[1]! + (i % size)]!,
+    )
+    return {
+      in: { shape: [hidden, size], data: columns },
+      out: { shape: [size, hidden], data: o!.data.slice(0, size * hidden).map((value) => value / 8) },
+    }
+  },
+  forward(g, x, w, params, context) {
+    const all = running(x, w.in!, params, context)
+    const { batch, length, wantState } = context
+    const y = g.gemm(g.reshape(all, [batch * length, params.size]), w.out!)
+    return wantState ? { y, state: { sum: last(all, length) } } : { y }
+  },
+  state: (_, { size }) => [{ name: 'sum', kind: 'per-sequence', shape: [size] }],
+}
+
+/** Sums up to each token, [batch, length, size]. */
+function running(
+  x: Value,
+  weight: Value,
+  { size }: Params,
+  { batch, length, past }: Parameters<Type['forward']>[4],
+): Value {
+  const g = x.graph
+  const own = g.cumsum(g.reshape(g.gemm(x, weight), [batch, length, size]), 1)
+  return past ? g.add(own, g.reshape(past.sum!, [batch, 1, size])) : own
+}
+
+const last = (all: Value, length: number): Value => {
+  const row = all.graph.slice(all, 1, length - 1, length)
+  return all.graph.reshape(row, [Number(all.shape[0]), Number(all.shape[2])])
+}
+
+const check = (type: Partial<Type>): Promise<BlockReport> =>
+  checkBlockType(
+    { ...sums, ...type },
+    {
+      entries: [{ size: 3 }],
+      facts: [{ kvHeads: 2 }],
+      atLeastNoOp: false,
+    },
+  )
+
+const failed = (report: BlockReport): string[] => [...new Set(report.failures.map(({ check }) => check))]
+
+test('a right block type has no failures', async () => {
+  const report = await check({})
+  report.throwIfFailed()
+  expect(report.findings.length).toBeGreaterThan(30)
+})
+
+test('a type that writes float32 constants is checked in float32', async () => {
+  const report = await check({
+    forward(g, x, w, params, context) {
+      const { y, ...rest } = sums.forward(g, x, w, params, context)
+      return { y: g.mul(y, g.scalar(0.5, 'float32')), ...rest }
+    },
+  })
+  report.throwIfFailed()
+  expect(report.findings.find(({ check }) => check === 'forward')!.message).toContain('float32')
+})
+
+/** `forward` with another output. */
+const outputs = (change: (y: Value, x: Value, context: Parameters<Type['forward']>[4]) => Value): Partial<Type> => ({
+  forward(g, x, w, params, context) {
+    const result = sums.forward(g, x, w, params, context)
+    return { ...result, y: change(result.y, x, context) }
+  },
+})
+
+/** Initial weights with another `in`. */
+const initial = (change: (weight: Weight) => Weight): Partial<Type> => ({
+  initialise: async (...given) => {
+    const weights = await sums.initialise(...given)
+    return { ...weights, in: change(weights.in!) }
+  },
+})
+
+let calls = 0
+
+test.each<[mistake: string, type: Partial<Type>, found: readonly string[]]>([
+  [
+    'state that forgets what came before the last chunk',
+    { forward: (g, x, w, params, { past: _, ...context }) => sums.forward(g, x, w, params, context) },
+    ['decoding', 'decoder'],
+  ],
+  [
+    'state of another size than declared',
+    { state: (_, { size }) => [{ name: 'sum', kind: 'per-sequence', shape: [size + 1] }] },
+    ['decoding', 'decoder'],
+  ],
+  [
+    'state that is declared and not returned',
+    {
+      forward: (g, x, w, params, context) => ({ y: sums.forward(g, x, w, params, context).y }),
+    },
+    ['decoding', 'decoder', 'checkpoint'],
+  ],
+  [
+    'a token that sees later ones',
+    outputs((y, x, { batch, length }) => {
+      const g = x.graph
+      const mean = g.mean(g.reshape(x, [batch, length, Number(x.shape[1])]), [1], true)
+      return g.reshape(g.add(g.reshape(y, [batch, length, Number(y.shape[1])]), mean), y.shape)
+    }),
+    ['causality', 'length', 'decoding', 'decoder'],
+  ],
+  [
+    'a sequence that sees others of its batch',
+    outputs((y, x, { batch, length }) => {
+      const g = x.graph
+      const shape = [batch, length, Number(x.shape[1])]
+      return g.reshape(g.add(g.reshape(y, shape), g.mean(g.reshape(x, shape), [0], true)), y.shape)
+    }),
+    ['batch'],
+  ],
+  [
+    'a gradient that stops on its way',
+    outputs((y) => y.graph.emit('Identity', [y], [[y.dtype, y.shape]])[0]!),
+    ['gradient'],
+  ],
+  [
+    'an output of another shape',
+    outputs((y, _, { batch, length }) => y.graph.reshape(y, [batch, length, Number(y.shape[1])])),
+    ['forward'],
+  ],
+  [
+    'random initial weights',
+    initial(({ shape, data }) => ({ shape, data: data.map((v) => v + ++calls) })),
+    ['initialise'],
+  ],
+  [
+    'an initial weight that is turned',
+    initial(({ shape, data }) => ({ shape: shape.toReversed(), data })),
+    ['initialise'],
+  ],
+  [
+    'initial weights that are no numbers',
+    initial(({ shape, data }) => ({ shape, data: data.map(() => NaN) })),
+    ['initialise'],
+  ],
+  [
+    'a parent that is written over',
+    { initialise: (parent, ...given) => (parent.v!.data.fill(1), sums.initialise(parent, ...given)) },
+    ['initialise'],
+  ],
+  ['a size of 0', { shapes: () => ({ in: [0, 3], out: [3, 10] }) }, ['shapes', 'initialise']],
+  ['weights that learn first and are not there', { learnsFirst: () => ['map'] }, ['shapes']],
+  ['two variants of one name', { variants: () => [{ size: 2 }, { size: 3 }], id: () => 'sums' }, ['variants']],
+  ['parameters that are no JSON', { variants: () => [{ size: 3, of: undefined } as Params] }, ['variants']],
+])('the kit finds %s', async (_, type, found) => {
+  expect(failed(await check(type)).sort()).toEqual([...found].sort())
+})
+
+test.each([
+  ['growing', groupedQuery, 'mask', { kvHeads: 1 }, ['decoding', 'decoder']],
+  // After a prompt longer than the window all of its slots are in use: a decoder's numbers do not show it.
+  ['windowed', slidingWindow, 'windowMasks', { window: 4, kvHeads: 1 }, ['decoding']],
+] as const)(
+  'the kit finds masks of %s state that are not looked at',
+  async (_, type, mask, entry: JsonObject, found) => {
+    const broken = {
+      ...(type as unknown as BlockType),
+      name: 'broken',
+      forward: (g, x, w, params, context) => {
+        const open = (value: Value | undefined) => value && g.mul(value, g.scalar(0, value.dtype))
+        const { k } = context.windowMasks ?? {}
+        const masks = mask === 'mask' ? { mask: open(context.mask)! } : { windowMasks: { k: open(k)! } }
+        return (type as unknown as BlockType).forward(
+          g,
+          x,
+          w,
+          params,
+          context.past ? { ...context, ...masks } : context,
+        )
+      },
+    } satisfies BlockType
+    const report = await checkBlockType(broken, { entries: [entry], facts: [{}] })
+    expect(failed(report)).toEqual(found)
+  },
+)
+
+test('in float32 the kit still finds a gradient that stops', async () => {
+  const report = await check(
+    outputs((y) => {
+      const scaled = y.graph.mul(y, y.graph.scalar(0.5, 'float32'))
+      return y.graph.emit('Identity', [scaled], [[y.dtype, y.shape]])[0]!
+    }),
+  )
+  expect(failed(report)).toEqual(['gradient'])
+})
+
+test('the kit finds a forward that is another from call to call', async () => {
+  const report = await check(outputs((y) => y.graph.mul(y, y.graph.scalar(1 + ++calls / 1000, y.dtype))))
+  expect(failed(report)).toEqual(expect.arrayContaining(['gradient', 'repeatable', 'checkpoint']))
+})
+
+test('the kit finds initial weights that are worse than none', async () => {
+  const type = initial(({ shape, data }) => ({ shape, data: data.map((value) => -9 * value) }))
+  const options = { entries: [{ size: 3 }], facts: [{}] }
+  const report = await checkBlockType({ ...sums, ...type }, options)
+  expect(failed(report)).toEqual(['start'])
+})
+
+test('a failure says what was checked, of which variant, the figures and the usual cause', async () => {
+  const report = await check({ shapes: () => ({ in: [10, 3], out: [3, 9] }) })
+  expect(() => report.throwIfFailed()).toThrow(
+    /^2 of \d+ checks of block type "sums" failed:\n {2}initialise, sums-3 for 4 heads, 2 KV heads: with statistics the weights have the names and shapes declared out: \[3, 10\] for \[3, 9\]: 1 wrong\. Usual cause: /,
+  )
+})
+
+test('an entry that no parent can have is found, and a type that takes the name of a built-in one is refused', async () => {
+  const refused = await checkBlockType(groupedQuery, { entries: [{ kvHeads: 3 }] })
+  expect(refused.failures.map(({ message }) => message)).toEqual([expect.stringContaining('{"kvHeads":3}')])
+  const taken = checkBlockType({ ...sums, name: 'linear' }, { entries: [{ size: 3 }] })
+  await expect(taken).rejects.toThrow('There are two attention block types named "linear"')
+})

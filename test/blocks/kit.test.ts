@@ -1,0 +1,48 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { Decoder } from '../../model/index.js'
+import { builtInBlocks, makeBlocks } from '../../plugins/blocks/index.js'
+import { sizes } from '../../plugins/stages/costs.js'
+import { makeChild } from '../../plugins/testing/check-child.js'
+import { checkBlockType } from '../../plugins/testing/index.js'
+import { makeParent, usualParents } from '../../plugins/testing/tiny-parent.js'
+import { entries } from './entries.js'
+
+/** A gate left out is worse than no FFN until it is trained: W_up W_down is about what the parent does with open gates. */
+const worseThanNothing = new Set(['ffn/linear'])
+
+test.each(builtInBlocks.map((type) => [`${type.slot}/${type.name}`, type] as const))(
+  '%s passes the test kit',
+  async (name, type) => {
+    const entry = entries[name]
+    if (!entry) throw new Error(`test/blocks/entries.ts has no entry for ${name}`)
+    const report = await checkBlockType(type, { entries: [entry], atLeastNoOp: !worseThanNothing.has(name) })
+    report.throwIfFailed()
+    // At least one variant for each of two parents, and every check that the type allows.
+    expect(new Set(report.findings.map(({ variant }) => variant)).size).toBeGreaterThanOrEqual(3)
+    expect(new Set(report.findings.map(({ check }) => check)).size).toBe(type.empty ? 6 : 14)
+  },
+)
+
+test.each([
+  ['attention', 'grouped-query', { kvHeads: 1 }],
+  ['attention', 'sliding-window', { window: 6, kvHeads: 2 }],
+  ['attention', 'linear-attention', { features: 4, kvHeads: 1 }],
+  ['ffn', 'low-rank', { rank: 3 }],
+] as const)('costs of %s %s are the bytes that a decoder holds', async (slot, block, params) => {
+  const folder = mkdtempSync(join(tmpdir(), 'puzzleflow-costs-'))
+  const blocks = makeBlocks()
+  const parent = await makeParent(join(folder, 'parent'), usualParents[0]!, blocks)
+  const child = await makeChild({ type: blocks.get(slot, block), facts: parent.facts, params, parent })
+  const decoder = await Decoder.create(child, { batch: 2 })
+  await decoder.prefill(new Int32Array(2 * 40))
+  await decoder.step(new Int32Array(2))
+  const { bytes, capacity } = decoder.stateSize
+  const { parameters, memoryBytes } = sizes(child, { batch: 2, prefill: 40, generate: capacity - 40 })
+  expect(capacity).toBeGreaterThan(41)
+  expect(memoryBytes).toBe(4 * parameters + bytes)
+  await decoder.release()
+  rmSync(folder, { recursive: true })
+})
