@@ -29,7 +29,7 @@ export const isWeightKind = (value: unknown): value is WeightKind => (weightKind
 
 /** The parameters with other weights; float32 goes without saying. */
 export function withWeights(params: JsonObject, kind: WeightKind): JsonObject {
-  const { [key]: _, ...own } = params
+  const own = Object.fromEntries(Object.entries(params).filter(([name]) => name !== key))
   return kind === 'float32' ? own : { ...own, [key]: kind }
 }
 

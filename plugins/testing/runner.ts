@@ -1,4 +1,4 @@
-import { pastShape } from '../../model/decoding-graph.js'
+import { pastShape } from '../../model/state.js'
 import { rotaryTables } from '../../model/index.js'
 import { Graph, Session, tensor, type DType, type Tensor, type Value } from '../../tensor/index.js'
 import type { BlockContext, BlockResult } from '../api/index.js'
