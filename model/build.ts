@@ -37,7 +37,7 @@ export function buildSlot(
   const { facts, batch, length, wantState } = context
   if (wantState)
     for (const { name, kind, shape } of type.state?.(facts, choice.params) ?? []) {
-      const wanted = [batch, ...(kind === 'per-sequence' ? shape : [shape[0]!, length, shape[1]!])]
+      const wanted = [batch, ...(kind === 'per-sequence' ? shape : [shape[0], length, shape[1]])]
       const found = state[name]
       if (!found) throw bug(`returns no state "${name}"`)
       if (show(found.shape) !== show(wanted))
