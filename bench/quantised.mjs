@@ -1,15 +1,15 @@
 // What weights of 8 and 4 bits take of time and memory: blocks of a middle-sized model, decoded token by token.
 //   npm run build && node bench/quantised.mjs
-// As `profile` does it: models of N and of 2N copies of a block take passes in turn, those of all kinds of weights in one
-// run, and the difference is N blocks. Of the passes the fastest counts, since other work of the machine only ever adds.
-// Speeds are ratios to float32's. Memory is what `memoryBytes` counts of a
-// block's weights, and how much more a process holds with a decoder of 2N copies than with none (`resident`, by a process
-// of its own for each kind): the session's rearranged weights beside those that it was made of.
+// Decoders of N and of 2N copies of a block take steps in turn, those of all kinds of weights in one run, and the difference
+// is N blocks. Of the steps the fastest counts, since other work of the machine only ever adds; a step is so short that some
+// go undisturbed. Speeds are ratios to float32's. Memory is what `memoryBytes` counts of a block's weights, and how much more
+// a process holds with a decoder of 2N copies than with none (`resident`, by a process of its own for each kind): the
+// session's rearranged weights beside those that it was made of.
 import { fork } from 'node:child_process'
 import { makeBlocks } from '../dist/plugins/blocks/index.js'
-import { alternate, parseConfig, slotBytes, slotShapes, Timed } from '../dist/model/index.js'
+import { Decoder, parseConfig, slotBytes, slotShapes } from '../dist/model/index.js'
 
-const [hidden, intermediate, copies, repetitions, generate] = [768, 2048, 3, 20, 9]
+const [hidden, intermediate, copies, prompt, rounds, steps] = [768, 2048, 3, 32, 8, 25]
 const kinds = ['float32', 'int8', 'int4']
 const parts = {
   attention: { block: 'grouped-query', params: { kvHeads: 4 } },
@@ -56,8 +56,9 @@ const [, , role, slot, kind] = process.argv
 if (role === 'resident') {
   global.gc()
   const before = process.memoryUsage().rss
-  const timed = await Timed.create(stacked(slot, kind, 2 * copies), { batch: 1, prefill: 2, generate: 2 })
-  await timed.pass()
+  const decoder = await Decoder.create(stacked(slot, kind, 2 * copies), { batch: 1 })
+  await decoder.prefill(Int32Array.of(1, 2))
+  await decoder.step(Int32Array.of(3))
   global.gc()
   process.send((process.memoryUsage().rss - before) / (2 * copies))
 } else await compare()
@@ -66,25 +67,41 @@ async function compare() {
   for (const slot of ['attention', 'ffn'])
     for (const batch of [1, 16]) {
       const models = kinds.flatMap((kind) => [copies, 2 * copies].map((layers) => stacked(slot, kind, layers)))
-      const timed = []
-      for (const model of models) timed.push(await Timed.create(model, { batch, prefill: 32, generate }))
-      const passes = await alternate(timed, repetitions)
-      for (const one of timed) await one.release()
-      const of = (i, what) => Math.min(...passes[i].map((pass) => pass[what])) * 1000
-      const block = (n, what) => (of(2 * n + 1, what) - of(2 * n, what)) / copies
+      const times = await fastest(models, batch)
+      const block = (n, what) => (times[2 * n + 1][what] - times[2 * n][what]) / copies
       for (const [n, kind] of kinds.entries()) {
-        const step = (at) => block(at, 'decodeSeconds') / (generate - 1)
+        const step = (at) => block(at, 'step')
         const bytes = (which) => slotBytes(stacked(slot, which, 1), 0, slot)
         const resident = batch === 1 ? await residentBytes(slot, kind) : undefined
         console.log(
           `${slot.padEnd(9)} batch ${String(batch).padEnd(2)} ${kind.padEnd(7)}` +
             `  token ${step(n).toFixed(3)} ms (${(step(0) / step(n)).toFixed(2)}x)` +
-            `  prefill ${block(n, 'prefillSeconds').toFixed(2)} ms (${(block(0, 'prefillSeconds') / block(n, 'prefillSeconds')).toFixed(2)}x)` +
+            `  prefill ${block(n, 'prefill').toFixed(2)} ms (${(block(0, 'prefill') / block(n, 'prefill')).toFixed(2)}x)` +
             `  weights ${(bytes(kind) / 1e6).toFixed(2)} MB (${(bytes(kind) / bytes('float32')).toFixed(3)})` +
             (resident === undefined ? '' : `  resident ${(resident / 1e6).toFixed(1)} MB`),
         )
       }
     }
+}
+
+/** Of each model the fastest prefill and the fastest step, in milliseconds. */
+async function fastest(models, batch) {
+  const decoders = []
+  for (const model of models) decoders.push(await Decoder.create(model, { batch }))
+  const times = models.map(() => ({ prefill: Infinity, step: Infinity }))
+  const timed = async (i, what, work) => {
+    const begin = performance.now()
+    await work()
+    times[i][what] = Math.min(times[i][what], performance.now() - begin)
+  }
+  const ids = (count) => Int32Array.from({ length: batch * count }, (_, i) => i % 256)
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, decoder] of decoders.entries()) await timed(i, 'prefill', () => decoder.prefill(ids(prompt)))
+    for (let n = 0; n < steps; n++)
+      for (const [i, decoder] of decoders.entries()) await timed(i, 'step', () => decoder.step(ids(1)))
+  }
+  for (const decoder of decoders) await decoder.release()
+  return times
 }
 
 function residentBytes(...own) {

@@ -31,9 +31,18 @@ export function buildSlot(
   if (type.empty) return { x, state: {} }
   const normalised = g.rmsNorm(x, weights.norm!, context.facts.normEps)
   const { y, state = {} } = type.forward(g, normalised, weights, choice.params, context)
+  const bug = (message: string) => new Failure('PluginBug', `${slot} block type "${type.name}" ${message}`)
   // Added with broadcasting, another shape would go unnoticed.
-  if (show(y.shape) !== show(x.shape))
-    throw new Failure('PluginBug', `${slot} block type "${type.name}" makes ${show(y.shape)} of ${show(x.shape)}`)
+  if (show(y.shape) !== show(x.shape)) throw bug(`makes ${show(y.shape)} of ${show(x.shape)}`)
+  const { facts, batch, length, wantState } = context
+  if (wantState)
+    for (const { name, kind, shape } of type.state?.(facts, choice.params) ?? []) {
+      const wanted = [batch, ...(kind === 'per-sequence' ? shape : [shape[0], length, shape[1]])]
+      const found = state[name]
+      if (!found) throw bug(`returns no state "${name}"`)
+      if (show(found.shape) !== show(wanted))
+        throw bug(`returns state "${name}" of shape ${show(found.shape)}, not ${show(wanted)}`)
+    }
   return { x: g.add(x, y), state }
 }
 

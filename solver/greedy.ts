@@ -100,6 +100,6 @@ const sum = (values: Float64Array, options: readonly number[]) => options.reduce
 /** What one unit of a limit's violation is measured in, so that bytes and seconds compare. */
 export function unit(row: Row): number {
   const largest = row.use.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
-  // A limit next to nothing would make violations infinite, of which none is less than another.
-  return Math.max(Math.abs(row.max), 1e-9 * largest) || 1
+  // A limit of nothing has no unit of its own; one next to nothing would make violations infinite, none less than another.
+  return Math.max(Math.abs(row.max), row.max === 0 ? largest : 1e-9 * largest) || 1
 }

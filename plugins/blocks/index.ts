@@ -1,5 +1,4 @@
-import { Failure, type Blocks, type BlockType } from '../api/index.js'
-import { withWeightsKey } from '../api/weights.js'
+import { Failure, withWeightsKey, type Blocks, type BlockType } from '../api/index.js'
 import { fewerHeads } from './fewer-heads.js'
 import { groupedQuery } from './grouped-query.js'
 import { latentAttention } from './latent-attention.js'

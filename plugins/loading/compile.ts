@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import type { BuildFailure, BuildOptions, BuildResult, Message } from 'esbuild'
@@ -26,8 +25,10 @@ export async function compilePlugin(found: FoundPlugin): Promise<Digest> {
   const file = bundleFile(digest)
   const there = await readFile(file).catch(() => undefined)
   if (!there || digestBytes(there) !== digest) await writeBundleFile(file, module)
-  // It may tell where the plugin lies, so it is no part of the digest.
-  if (!existsSync(mapFile(digest))) await writeBundleFile(mapFile(digest), below(map, head.length))
+  // It may tell where the plugin lies, and lines that comments moved: it is no part of the digest, and written anew.
+  const places = below(map, head.length)
+  const known = await readFile(mapFile(digest), 'utf8').catch(() => undefined)
+  if (known !== places) await writeBundleFile(mapFile(digest), places)
   return digest
 }
 

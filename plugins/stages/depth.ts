@@ -56,7 +56,8 @@ export const depth: FanOutStage<DepthParams> = {
     const { layers } = model.config
     const { files } = stages.capture!
     const states = Array.from({ length: layers + 1 }, (_, n) => `hidden${layerName(n).slice(5)}`)
-    const rounds = Math.min(layers - 1, Math.max(1, Math.floor(params.maximum * layers)))
+    const removable = layersWithBlocks(model).length
+    const rounds = Math.min(removable - 1, Math.max(1, Math.floor(params.maximum * layers)))
     if (rounds < 1) return []
     return [
       {
@@ -81,7 +82,7 @@ export const depth: FanOutStage<DepthParams> = {
     try {
       while (order.length < rounds) {
         const removed = order.map(({ layer }) => layer)
-        const left = Array.from({ length: model.config.layers }, (_, n) => n).filter((n) => !removed.includes(n))
+        const left = layersWithBlocks(model).filter((n) => !removed.includes(n))
         let best: { layer: number; kl: number } | undefined
         for (const [n, layer] of left.entries()) {
           context.signal.throwIfAborted()
@@ -95,7 +96,7 @@ export const depth: FanOutStage<DepthParams> = {
                 remedy: 'Leave `drop` out of `space.runs`, or look for extreme values in the weights.',
               },
             )
-          if (removed.length === 0) alone.push(kl)
+          if (removed.length === 0) alone[layer] = kl
           if (!best || kl < best.kl) best = { layer, kl }
         }
         order.push({ layer: best!.layer, cumulative: best!.kl, alone: alone[best!.layer]! })
@@ -121,6 +122,12 @@ export const depth: FanOutStage<DepthParams> = {
     }
   },
 }
+
+/** Layers that do something: in a model that is itself a child some may be gone already. */
+const layersWithBlocks = ({ config, blocks }: Model): number[] =>
+  config.blocks.flatMap(({ attention, ffn }, layer) =>
+    blocks.get('attention', attention.block).empty && blocks.get('ffn', ffn.block).empty ? [] : [layer],
+  )
 
 /** Whether a space has single layers removed. */
 function dropsLayers(space: JsonObject): boolean {
@@ -180,7 +187,7 @@ const states = async (context: TaskContext, boundary: number) =>
 /** Rounds done, and what each layer's removal alone does. */
 interface Rounds {
   readonly order: DepthStep[]
-  readonly alone: number[]
+  readonly alone: (number | null)[]
 }
 
 /** What an earlier attempt left; one that cannot be read is made again. */

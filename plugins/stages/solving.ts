@@ -80,18 +80,19 @@ const dropped = 'drop-1'
 
 /**
  * Removals of whole layers cost what each adds to those before it in the order, and need them: so sums of removals are what
- * was measured. Others are left out, and so is the same removal by way of its two slots.
+ * was measured. Others are left out, and so is the same removal by way of its two slots, where it is one.
  */
 function conditional(
   options: readonly LayerOption[],
   layer: number,
+  own: Layer,
   depth: readonly DepthStep[] | undefined,
 ): LayerOption[] {
   if (!depth) return [...options]
   const k = depth.findIndex((step) => step.layer === layer)
   const before = depth[k - 1]
   return options.flatMap((option): LayerOption[] => {
-    if (option.id === 'no-op+no-op') return []
+    if (option.id === 'no-op+no-op' && `${own.attention}+${own.ffn}` !== option.id) return []
     if (option.id !== dropped) return [option]
     if (k < 0) return []
     return [
@@ -104,9 +105,20 @@ function conditional(
   })
 }
 
+/** The order up to the first layer whose removal was left out of the scores: those behind it need that one. */
+function possible(
+  depth: readonly DepthStep[] | undefined,
+  rows: readonly ScoreRow[],
+): readonly DepthStep[] | undefined {
+  const scored = new Set(rows.filter(({ run }) => run === dropped).map(({ layer }) => layer))
+  const end = depth?.findIndex(({ layer }) => !scored.has(layer)) ?? -1
+  return end < 0 ? depth : depth!.slice(0, end)
+}
+
 /** Options of every layer: pairs of entries, those trained for each other with their own score. */
 export function layerOptions({ rows, composition, table, parent, depth }: ProblemParts): LayerOption[][] {
   const scores = new Map<string, ScoreRow>()
+  const order = possible(depth, rows)
   for (const row of rows)
     if (row.run === undefined) scores.set(`${row.layer}/${row.slot}/${row.attention}/${row.ffn}`, row)
   return parent.map((own, layer) => {
@@ -125,7 +137,7 @@ export function layerOptions({ rows, composition, table, parent, depth }: Proble
         ]
       }),
     )
-    return conditional([...pairs, ...runOptions(rows, layer, table)], layer, depth)
+    return conditional([...pairs, ...runOptions(rows, layer, table)], layer, own, order)
   })
 }
 

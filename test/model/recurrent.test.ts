@@ -74,3 +74,21 @@ test('a block type with state of a fixed size decodes beside one whose state gro
   }
   await decoder.release()
 })
+
+test('a block type whose state is missing or of another shape is told so when the graph is built', async () => {
+  const model = await openFading()
+  const decoding = async (forward: BlockType['forward']) => {
+    const own = { ...model, blocks: makeBlocks([...builtInBlocks, { ...fading, forward }]) }
+    const decoder = await Decoder.create(own, { batch: 1 })
+    await decoder.prefill(someIds(4, 1))
+  }
+  await expect(decoding((...all) => ({ y: fading.forward(...all).y }))).rejects.toMatchObject({
+    kind: 'PluginBug',
+    message: 'attention block type "fading" returns no state "sum"',
+  })
+  await expect(
+    decoding((g, x, ...all) => ({ ...fading.forward(g, x, ...all), state: { sum: x } })),
+  ).rejects.toMatchObject({
+    message: 'attention block type "fading" returns state "sum" of shape [4, 24], not [1, 24]',
+  })
+})

@@ -98,6 +98,13 @@ test.each<[string, Record<string, string>, string]>([
     'broken-plugin The plugin "./mine" cannot be used: its process ended by exit code 7 instead of answering.',
   ],
   [
+    'has a block type with a parameter of the name that is puzzleflow’s',
+    exporting(
+      `{ blocks: [${block('ffn', 'mine').replace('parameters: {}', 'parameters: { properties: { weights: {} } }')}] }`,
+    ),
+    `broken-plugin The plugin "./mine" cannot be used: blocks[0] ("mine") has a parameter "weights", a name that is puzzleflow's own.`,
+  ],
+  [
     'exports nothing',
     plugin('export const stages = []'),
     'broken-plugin The plugin "./mine" cannot be used: it has no default export.',

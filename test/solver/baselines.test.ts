@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { unit } from '../../solver/greedy.js'
 import { baselineNames } from '../../solver/result.js'
 import { solveHere } from '../../solver/solve-here.js'
 import { bruteForce, holdsLimits, indices, searchProblem, smallProblem, sum } from './problems.js'
@@ -111,6 +112,10 @@ test('random is a median of feasible samples, the same for the same seed', async
   expect(first.samples!.maximum).toBeGreaterThan(first.objective)
   expect(await random(1)).toEqual(first)
   expect(await random(2)).not.toEqual(first)
+})
+
+test('violations of a limit of nothing are measured in its largest use', () => {
+  expect(unit({ cost: 'memory', use: Float64Array.of(3, -5), max: 0, tolerance: 0 })).toBe(5)
 })
 
 test('a limit next to nothing ends the greedy methods like any other that cannot be met', async () => {

@@ -111,3 +111,29 @@ test('a solution tells entries and the costs of the whole model', () => {
     predicted: { runtime: 1 + 5 + 1, throughput: 8 / 7, memoryBytes: 100 + 50 + 10, parameters: 10 + 500 + 50 },
   })
 })
+
+/** The removal of a whole layer, as `score` tells of it. */
+const removal = (layer: number, kl: number) => ({
+  ...scoreRow(layer, 'block', 'no-op', 'no-op', kl),
+  run: 'drop-1',
+  span: 1,
+})
+const order = [
+  { layer: 1, cumulative: 0.1, alone: 0.1 },
+  { layer: 2, cumulative: 0.3, alone: 0.25 },
+]
+
+test('a removal that needs one which was left out of the scores is left out too', () => {
+  expect(
+    options({ rows: [...scoreRows, removal(1, 0.1), removal(2, 0.25)], depth: order }).get('drop-1'),
+  ).toMatchObject({
+    score: expect.closeTo(0.2, 9) as number,
+    requires: [{ layer: 1, option: 'drop-1' }],
+  })
+  expect(options({ rows: [...scoreRows, removal(2, 0.25)], depth: order }).has('drop-1')).toBe(false)
+})
+
+test('a layer that the parent has not any more stays an option where removals are measured', () => {
+  const parent = [parts.parent[0]!, parts.parent[1]!, { attention: 'no-op', ffn: 'no-op' }]
+  expect(options({ rows: [], parent, depth: order }).get('no-op+no-op')!.score).toBe(0)
+})
