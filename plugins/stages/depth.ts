@@ -32,6 +32,7 @@ export interface DepthStep {
 export const depth: FanOutStage<DepthParams> = {
   name: 'depth',
   version: 1,
+  about: { summary: 'Removes whole layers one after the other, each measured without those before it.' },
   reads: ['model', 'space'],
   taskReads: ['model'],
   parameters: {
