@@ -109,7 +109,7 @@ test.each<[mistake: string, type: Partial<Type>, found: readonly string[]]>([
   [
     'state of another size than declared',
     { state: (_, { size }) => [{ name: 'sum', kind: 'per-sequence', shape: [size + 1] }] },
-    ['decoding', 'decoder'],
+    ['decoding', 'decoder', 'checkpoint'],
   ],
   [
     'state that is declared and not returned',
