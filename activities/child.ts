@@ -121,7 +121,7 @@ process.on('message', (job: Job) => {
         type:
           failure?.kind ?? (full ? 'OutOfDisk' : other.name === 'MissingArtifact' ? 'MissingArtifact' : 'TaskError'),
         message: other.message,
-        remedy: failure?.remedy,
+        remedy: (other as { remedy?: string }).remedy,
         file: failure?.file,
         stack: other.stack,
       })
