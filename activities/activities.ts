@@ -7,10 +7,11 @@ import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { ArtifactRef, Digest } from '../store/index.js'
 import type { Activities, StageRequest, TaskGroup } from '../workflows/types.js'
 import { guardWith } from './guard.js'
-import { ChildFailure } from './host.js'
-import { gatherKey, planKey, plannedStage, stageParams, taskKey, taskKeys, type KeyParts } from './keys.js'
+import { blaming, pluginsOf } from './blame.js'
+import { ChildFailure } from './child-failure.js'
+import { gatherKey, planKey, plannedStage, stageParams, taskKey, taskKeys, type Key, type KeyParts } from './keys.js'
 import { recentJson } from './recent.js'
-import { resultsOf, reuseOr, type ReuseServices } from './reuse.js'
+import { resultsOf, reuseOr, type ReuseServices, type Runner } from './reuse.js'
 import { KeyLocks } from './slots.js'
 
 export interface Services extends Omit<ReuseServices, 'locks'> {
@@ -37,27 +38,46 @@ export function makeActivities(services: Services): Activities {
     for (const [need, own] of Object.entries(outputs)) known[need] = (await read(own)) as Outputs
     return { plan, planned, stage, params: stageParams(planned, known), outputs, known }
   }
-  const job = (plan: FrozenPlan, { stage, outputs }: StageRequest, exclusive: boolean) => ({
+  const job = ({ plan, planned }: KeyParts, { stage, outputs }: StageRequest, exclusive: boolean, task?: TaskPlan) => ({
     plan,
     stage,
     outputs,
     store: store.location,
     threads: exclusive ? services.slots.size : 1,
+    limits: {
+      ...(planned.timeout !== undefined && { seconds: planned.timeout }),
+      ...(planned.memory !== undefined && { memory: planned.memory }),
+    },
+    plugins: pluginsOf(plan, planned, task).map(({ digest }) => digest),
   })
-  const questionOf = async (request: StageRequest, { plan, planned, stage, params, known }: OpenStage) => {
+  /** The record of a key, made when it is not there; whose fault it is that it cannot be made is said. */
+  const reused = (
+    own: Key,
+    what: string,
+    { plan, planned }: KeyParts,
+    task: TaskPlan | undefined,
+    work: (run: Runner) => Promise<Outputs>,
+  ) =>
+    reuseOr(reuse, own, what, task !== undefined && planned.exclusive === true, (run) =>
+      work(run).catch((error: unknown) => {
+        throw blaming(error, what, pluginsOf(plan, planned, task))
+      }),
+    )
+  const questionOf = async (request: StageRequest, parts: OpenStage) => {
+    const { planned, stage, params, known } = parts
     if (planned.plugin === undefined && stage.gate) return stage.ask({ params, stages: known })
     // The code of a plugin runs in child processes only.
     const { cancellationSignal: signal } = Context.current()
     const options = { what: request.stage, signal, onProgress: () => undefined, log: services.watch.log }
-    return (await services.host.run({ ...job(plan, request, false), kind: 'ask' }, options)) as string
+    return (await services.host.run({ ...job(parts, request, false), kind: 'ask' }, options)) as string
   }
   const tasksOf = async (ref: ArtifactRef) => (await read(ref)) as TaskPlan[]
 
   return {
     planStage: guarded(async (request) => {
       const parts = await open(request)
-      const { outputs } = await reuseOr(reuse, planKey(parts), `${request.stage}: plan`, false, async (run) => {
-        const tasks = (await run({ ...job(parts.plan, request, false), kind: 'plan' })) as TaskPlan[]
+      const { outputs } = await reused(planKey(parts), `${request.stage}: plan`, parts, undefined, async (run) => {
+        const tasks = (await run({ ...job(parts, request, false), kind: 'plan' })) as TaskPlan[]
         checkTasks(request.stage, tasks)
         return { values: {}, files: { tasks: await store.putJson('tasks', tasks) } }
       })
@@ -80,8 +100,8 @@ export function makeActivities(services: Services): Activities {
       const task = (await tasksOf(request.tasks))[request.task.index]!
       const own = taskKey(parts, task)
       const exclusive = parts.planned.exclusive === true
-      const { done } = await reuseOr(reuse, own, nameOf(request.stage, task), exclusive, async (run) => {
-        const outputs = await run({ ...job(parts.plan, request, exclusive), kind: 'run', task, key: own.key })
+      const { done } = await reused(own, nameOf(request.stage, task), parts, task, async (run) => {
+        const outputs = await run({ ...job(parts, request, exclusive, task), kind: 'run', task, key: own.key })
         return outputs as Outputs
       })
       return done
@@ -115,9 +135,9 @@ export function makeActivities(services: Services): Activities {
       const tasks = await tasksOf(request.tasks)
       const keys = request.keys as readonly (Digest | null)[]
       const own = gatherKey(parts, keys, tasks)
-      const { done, outputs } = await reuseOr(reuse, own, `${request.stage}: gather`, false, async (run) => {
+      const { done, outputs } = await reused(own, `${request.stage}: gather`, parts, undefined, async (run) => {
         return (await run({
-          ...job(parts.plan, request, false),
+          ...job(parts, request, false),
           kind: 'gather',
           tasks,
           keys,
@@ -140,14 +160,7 @@ const nameOf = (stage: string, { id }: TaskPlan) => (id === stage ? stage : `${s
 function checkTasks(stage: string, tasks: readonly TaskPlan[]): void {
   const ids = new Set<string>()
   for (const { id } of tasks) {
-    if (ids.has(id))
-      throw new ChildFailure(
-        'PluginBug',
-        `The stage ${stage} planned two tasks "${id}"`,
-        undefined,
-        undefined,
-        undefined,
-      )
+    if (ids.has(id)) throw new ChildFailure('PluginBug', `The stage ${stage} planned two tasks "${id}"`)
     ids.add(id)
   }
 }

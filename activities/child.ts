@@ -9,6 +9,7 @@ import { openStore, type Store } from '../store/index.js'
 import { machineStateDirectory } from '../store/paths.js'
 import { inWindow } from './in-window.js'
 import { attemptLog } from './attempt-log.js'
+import { checkedOutputs } from './checked-outputs.js'
 import { digestsOf, pick } from './inputs.js'
 import { onlyTask, type Job, type Message } from './job.js'
 import { plannedStage, stageParams } from './keys.js'
@@ -76,8 +77,9 @@ async function workWith(store: Store, job: Job, note: ReturnType<typeof attemptL
         signal,
         machineState: machineStateDirectory(),
       }
-      if (!stage.plan) return await stage.run({ ...(await whole()), ...running })
-      return await stage.run({ ...environment(job, store, loaded, stage.taskReads ?? []), ...running, task: job.task })
+      if (!stage.plan) return checkedOutputs(job.stage, await stage.run({ ...(await whole()), ...running }))
+      const own = { ...environment(job, store, loaded, stage.taskReads ?? []), ...running, task: job.task }
+      return checkedOutputs(`${job.stage}/${job.task.id}`, await stage.run(own))
     }
     const done = job.tasks.flatMap((plan, i) => (job.keys[i] ? [{ plan, key: job.keys[i] }] : []))
     const tasks = await inWindow(done, recordsAtOnce, async ({ plan, key }) => {
@@ -87,7 +89,10 @@ async function workWith(store: Store, job: Job, note: ReturnType<typeof attemptL
     })
     if (!stage.plan) return tasks[0]!.outputs
     if (stage.gather)
-      return await stage.gather({ ...(await whole()), tasks, skipped: job.skipped, scratch, threads, progress })
+      return checkedOutputs(
+        `${job.stage}: gather`,
+        await stage.gather({ ...(await whole()), tasks, skipped: job.skipped, scratch, threads, progress }),
+      )
     return {
       values: { tasks: Object.fromEntries(tasks.map((t) => [t.plan.id, t.outputs.values])) },
       files: {},
@@ -104,16 +109,32 @@ async function builtIn(): Promise<Loaded> {
   return ((await import(other)) as { loadPlugins: () => Loaded }).loadPlugins()
 }
 
+let working = false
+
+/** What is thrown where nobody waits for it: the task cannot be trusted any more, nor can the process. */
+function onStray(error: unknown): void {
+  if (!working) process.exit(1)
+  working = false
+  const { message, stack } = error instanceof Error ? error : new Error(String(error))
+  const text = `An error was thrown where nobody waits for it: ${message}`
+  process.send?.({ kind: 'failed', type: 'TaskError', message: text, stack, over: true } satisfies Message)
+}
+process.on('uncaughtException', onStray)
+process.on('unhandledRejection', onStray)
+
 process.on('message', (job: Job) => {
   const note = attemptLog(job)
   note('begin')
+  working = true
   work(job, note).then(
     (result) => {
       note('end')
+      working = false
       send({ kind: 'done', result })
     },
     (thrown: unknown) => {
       note('end')
+      working = false
       const error = withPlace(thrown)
       const failure = error instanceof Failure ? error : undefined
       const other = error instanceof Error ? error : new Error(String(error))
@@ -123,7 +144,7 @@ process.on('message', (job: Job) => {
         type:
           failure?.kind ?? (full ? 'OutOfDisk' : other.name === 'MissingArtifact' ? 'MissingArtifact' : 'TaskError'),
         message: other.message,
-        remedy: failure?.remedy,
+        remedy: (other as { remedy?: string }).remedy,
         file: failure?.file,
         stack: other.stack,
       })

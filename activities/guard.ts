@@ -2,7 +2,8 @@ import { Context } from '@temporalio/activity'
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
 import { MissingArtifact } from '../store/index.js'
 import { FailureCount } from './failure-count.js'
-import { ChildFailure, Crash } from './host.js'
+import { ChildFailure } from './child-failure.js'
+import { Crash } from './host.js'
 import { currentAttempt, type Watch } from './watch.js'
 
 /** Failures by kind; what is not here is retried as long as the stage's policy says (workflows/options.ts). Attempts that
@@ -10,6 +11,8 @@ import { currentAttempt, type Watch } from './watch.js'
 const mostFailures: Readonly<Record<string, number>> = {
   // After as many it is a defect of the stage, not of the circumstances.
   TaskError: 3,
+  Exit: 3,
+  Timeout: 3,
   Crash: 10,
   // With the back-off a quarter of an hour to make space.
   OutOfDisk: 20,
@@ -18,9 +21,11 @@ const mostFailures: Readonly<Record<string, number>> = {
   NoServer: 20,
 }
 
-const remedies: Readonly<Record<string, string>> = {
+/** What to do about failures that do not say so themselves. */
+export const remedies: Readonly<Record<string, string>> = {
   MissingArtifact: 'Run it again: what is missing is made anew, all else is reused.',
   TaskError: 'See logs/tasks.log in the store for the stack.',
+  Exit: 'See logs/tasks.log in the store. Something in the task ends its process: look for `process.exit`.',
   Crash: 'See logs/tasks.log in the store; a process that SIGKILL ended may have had too little memory.',
 }
 
@@ -46,7 +51,8 @@ export function guardWith(watch: Watch): <A, R>(activity: (argument: A) => Promi
             : ((error as { kind?: string }).kind ?? 'TaskError')
       const { remedy = remedies[type], file } = error as { remedy?: string; file?: string }
       const details = [{ remedy, file }]
-      const nonRetryable = failures.add(id, type) >= (mostFailures[type] ?? Infinity)
+      const final = error instanceof ChildFailure && error.final
+      const nonRetryable = failures.add(id, type) >= (mostFailures[type] ?? Infinity) || final
       if (nonRetryable) failures.forget(id)
       watch.failed(currentAttempt(), type, cause, { remedy, final: nonRetryable })
       throw ApplicationFailure.create({ message: cause.message, type, details, nonRetryable })

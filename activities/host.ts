@@ -1,46 +1,34 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { FailureKind } from '../plugins/api/index.js'
 import { childEnvironment } from './child-environment.js'
+import { ChildFailure } from './child-failure.js'
 import type { Job, Message } from './job.js'
 import type { Entry, Log } from './journal.js'
+import { watchLimits } from './limits.js'
 
 /** Time for a checkpoint between SIGTERM and SIGKILL: onnxruntime cannot be interrupted within a call. */
 const grace = 20_000
 
-/** A child process that ended while it worked. Worth another attempt. */
+/** A child process that was ended while it worked. Worth another attempt. */
 export class Crash extends Error {
-  constructor(what: string, code: number | null, signal: string | null) {
-    super(`${what}: the process ${signal ? `was ended by ${signal}` : `ended with exit code ${code}`} while it worked`)
+  constructor(what: string, signal: string | null) {
+    super(`${what}: the process was ended by ${signal} while it worked`)
     this.name = 'Crash'
-  }
-}
-
-/** What a stage threw, as the child told it. */
-export class ChildFailure extends Error {
-  constructor(
-    readonly type: FailureKind | 'TaskError' | 'MissingArtifact',
-    message: string,
-    readonly remedy: string | undefined,
-    readonly file: string | undefined,
-    stack: string | undefined,
-  ) {
-    super(message)
-    this.name = 'ChildFailure'
-    if (stack !== undefined) this.stack = stack
   }
 }
 
 /** What V8 and C++ say when memory runs out. */
 const outOfMemory = /out of memory|std::bad_alloc/i
 const tooLarge = (what: string) =>
-  new ChildFailure(
-    'OutOfMemory',
-    `${what}: the process ran out of memory`,
-    'Close other programs, or run fewer tasks side by side: `puzzleflow worker --slots N`.',
-    undefined,
-    undefined,
-  )
+  new ChildFailure('OutOfMemory', `${what}: the process ran out of memory`, {
+    remedy: 'Close other programs, or run fewer tasks side by side: `puzzleflow worker --slots N`.',
+  })
+
+/** What ends with an exit code has called for it: nothing else does in a child process. */
+const ended = (what: string, code: number | null, signal: string | null) =>
+  signal === null
+    ? new ChildFailure('Exit', `${what}: the process ended with exit code ${code} while it worked`)
+    : new Crash(what, signal)
 
 export interface RunOptions {
   /** For messages: the task. */
@@ -59,6 +47,8 @@ export class Host {
   private readonly lastWords = new WeakMap<ChildProcess, string>()
   /** What it writes to stderr belongs to the task that it does. */
   private readonly logs = new WeakMap<ChildProcess, RunOptions['log']>()
+  /** Plugins whose code it has run: what they left in it may harm their own tasks, and no others. */
+  private readonly plugins = new WeakMap<ChildProcess, string>()
 
   /** @param options  `log` is told what children say while they do nothing */
   constructor(private readonly options: { readonly log: Log; readonly registry?: string }) {}
@@ -67,27 +57,36 @@ export class Host {
    *  @throws Crash, ChildFailure, or the signal's reason */
   run(job: Job, { what, signal, onProgress, log }: RunOptions): Promise<unknown> {
     if (signal.aborted) return Promise.reject(signal.reason as Error)
-    const child = this.idle.pop() ?? this.start()
+    const child = this.childFor(job)
     this.logs.set(child, log)
     return new Promise((resolve, reject) => {
       let kill: NodeJS.Timeout | undefined
       const onAbort = () => {
         child.kill('SIGTERM')
-        kill = setTimeout(() => child.kill('SIGKILL'), grace)
+        kill ??= setTimeout(() => child.kill('SIGKILL'), grace)
       }
+      /** Why it is ended, if it is by us. */
+      let exceeded: ChildFailure | undefined
+      const because = (error: Error) => (signal.aborted ? (signal.reason as Error) : (exceeded ?? error))
+      const unwatch = watchLimits(child.pid, what, job.limits ?? {}, (why) => {
+        exceeded = why
+        if (why.type === 'Timeout') onAbort()
+        else child.kill('SIGKILL')
+      })
       const finish = (end: () => void, reusable: boolean) => {
         clearTimeout(kill)
+        unwatch()
         signal.removeEventListener('abort', onAbort)
         child.off('message', onMessage).off('exit', onExit)
-        if (reusable && !signal.aborted && child.connected) this.idle.push(child)
+        if (reusable && !signal.aborted && !exceeded && child.connected) this.idle.push(child)
         else child.kill('SIGKILL')
         end()
       }
       signal.addEventListener('abort', onAbort)
       const onExit = (code: number | null, by: string | null) => {
         const tell = () => {
-          const error = outOfMemory.test(this.lastWords.get(child) ?? '') ? tooLarge(what) : new Crash(what, code, by)
-          finish(() => reject(signal.aborted ? (signal.reason as Error) : error), false)
+          const error = outOfMemory.test(this.lastWords.get(child) ?? '') ? tooLarge(what) : ended(what, code, by)
+          finish(() => reject(because(error)), false)
         }
         // Its last words may still be on their way; a process of its own may keep the pipe open.
         const late = setTimeout(tell, 500)
@@ -101,15 +100,10 @@ export class Host {
         else if (message.kind === 'log')
           log({ level: 'info', event: 'task says', message: message.text, fields: message.fields })
         else if (message.kind === 'done') finish(() => resolve(message.result), true)
-        else {
-          const failure = new ChildFailure(
-            message.type as 'TaskError',
-            message.message,
-            message.remedy,
-            message.file,
-            message.stack,
-          )
-          finish(() => reject(signal.aborted ? (signal.reason as Error) : failure), true)
+        else if (message.kind === 'failed') {
+          const { type, message: text, remedy, file, stack, over } = message
+          const failure = new ChildFailure(type as 'TaskError', text, { remedy, file, stack })
+          finish(() => reject(because(failure)), !over)
         }
       }
       child.on('exit', onExit).on('message', onMessage)
@@ -120,6 +114,15 @@ export class Host {
         else child.kill('SIGKILL')
       })
     })
+  }
+
+  private childFor({ limits, plugins = [] }: Job): ChildProcess {
+    const wanted = plugins.join()
+    // What an earlier task has left in memory would count.
+    const at = limits?.memory === undefined ? this.idle.findLastIndex((own) => this.plugins.get(own) === wanted) : -1
+    const child = at < 0 ? this.start() : this.idle.splice(at, 1)[0]!
+    this.plugins.set(child, wanted)
+    return child
   }
 
   private start(): ChildProcess {

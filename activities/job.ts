@@ -10,6 +10,16 @@ interface JobBase {
   /** Location of the store. */
   readonly store: string
   readonly threads: number
+  readonly limits?: Limits
+  /** Digests of the plugins whose code it runs. */
+  readonly plugins?: readonly string[]
+}
+
+/** Of one attempt; it is ended where it goes beyond. */
+export interface Limits {
+  readonly seconds?: number
+  /** Bytes, resident, of all its processes. */
+  readonly memory?: number
 }
 
 /** What a child process is asked to do. */
@@ -41,4 +51,6 @@ export type Message =
       readonly remedy?: string | undefined
       readonly file?: string | undefined
       readonly stack?: string | undefined
+      /** The process does no more jobs. */
+      readonly over?: boolean
     }

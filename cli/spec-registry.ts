@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { allowing, type Allowed } from '../plugins/loading/allowed.js'
+import { dirname } from 'node:path'
+import { allowing, commandsAllowed, type Allowed } from '../plugins/loading/allowed.js'
+import { Failure, type JsonObject } from '../plugins/api/index.js'
 import { inspectWithPlugins } from '../plugins/loading/ask.js'
 import { withDescriptions } from '../plugins/loading/load.js'
 import { openPlugins, pipelineFile, type OpenedPlugin } from '../plugins/loading/open.js'
@@ -11,7 +13,8 @@ import {
   loadPlugins,
   type Loaded,
 } from '../plugins/registry.js'
-import type { Registry } from '../spec/registry.js'
+import { freezeProgram } from '../plugins/stages/command-program.js'
+import type { ProgramProblem, Registry } from '../spec/registry.js'
 
 /**
  * Stage and block types as specs see them.
@@ -24,12 +27,43 @@ export function specRegistry(loaded: Loaded = loadPlugins(), allowed: Allowed = 
     pipeline: builtInPipeline,
     pipelines: builtInPipelines,
     inspect: (inputs) => inspectInputs(inputs, loaded.blocks),
+    openProgram: openProgramOf(allowed),
     async withPlugins(names, folder) {
       const { opened, failures } = await openPlugins(names, folder, { allowed, loaded })
-      return { registry: await extended(loaded, opened), plugins: opened.map(({ planned }) => planned), failures }
+      const trusted = allowing(opened.flatMap(pipelineFolders))
+      const all = { ...allowed, folders: new Set([...allowed.folders, ...trusted.folders]) }
+      const registry = { ...(await extended(loaded, opened)), openProgram: openProgramOf(all) }
+      return { registry, plugins: opened.map(({ planned }) => planned), failures }
     },
   }
 }
+
+/** Where the pipelines of a plugin lie: their commands are the plugin's code as well. */
+const pipelineFolders = ({ found, description }: OpenedPlugin) =>
+  Object.entries(description.pipelines).map(([name, path]) => {
+    const folder = dirname(pipelineFile(found, name, path))
+    return { text: folder, folder }
+  })
+
+const openProgramOf =
+  (allowed: Allowed): NonNullable<Registry['openProgram']> =>
+  (command, sources, folders) => {
+    for (const folder of folders) {
+      const refused = commandsAllowed(folder, allowed)
+      const code = 'command-not-allowed'
+      const message = `The command "${command[0]}" would run here, and nobody has allowed the commands of this folder.`
+      if (refused) return { code, message, ...refused } satisfies ProgramProblem
+    }
+    try {
+      const { digest, sources: files } = freezeProgram(command, sources)
+      return { digest, sources: files as unknown as readonly JsonObject[] }
+    } catch (error) {
+      const { message, remedy: hint } = error as Failure
+      const isOurs = error instanceof Failure || (error as NodeJS.ErrnoException).code !== undefined
+      if (!isOurs) throw error
+      return { code: 'bad-sources', message: `${message}.`, ...(hint !== undefined && { hint }) }
+    }
+  }
 
 function types(loaded: Loaded): Pick<Registry, 'stages' | 'blocks'> {
   const withOrigin = <T extends Parameters<Loaded['originOf']>[0]>(type: T) => {

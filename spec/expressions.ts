@@ -68,8 +68,10 @@ function lookUp(text: string, outputs: StageOutputs): Json {
   if (!expression) throw new Error(`Internal error: ${text} was not checked`)
   const stage = outputs[expression.stage]
   const [first, ...rest] = expression.path
-  let value: unknown = first === 'files' ? stage?.files : stage?.values
-  for (const part of first === 'files' ? rest : expression.path)
+  const isFile = first === 'files'
+  let value: unknown = isFile ? stage?.files : stage?.values
+  // Names of artifacts may have dots.
+  for (const part of isFile ? (rest.length === 0 ? [] : [rest.join('.')]) : expression.path)
     value = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[part] : undefined
   if (value !== undefined) return value as Json
   const message = `${text}: stage ${expression.stage} has no output "${expression.path.join('.')}"`

@@ -44,6 +44,8 @@ export interface PlannedStage {
   readonly retry?: RetryPolicy
   /** Seconds that one attempt of a task may take. */
   readonly timeout?: number
+  /** Bytes that the processes of a task may hold together. */
+  readonly memory?: number
 }
 
 /** A block type as the plan uses it. */

@@ -11,6 +11,8 @@ export interface Collected {
   readonly paths: { readonly at: string; readonly kind: PathKind }[]
   /** Values under the keyword `blocks`. */
   readonly blocks: { readonly at: string; readonly slot: Slot }[]
+  /** Objects under the keyword `program`. */
+  readonly programs: { readonly at: string }[]
 }
 
 export const pathKinds = ['file', 'folder', 'path'] as const
@@ -21,6 +23,7 @@ const isPathKind = (format: string): format is PathKind => (pathKinds as readonl
  * ajv with what puzzleflow adds to JSON Schema:
  * - `quantity`: a number with a unit (spec/units.ts), replaced by its value;
  * - `format: file`, `folder` or `path` (either): a path that must exist, made absolute;
+ * - `program`: an object whose `command` is run with the files of its `sources` (spec/programs.ts);
  * - `blocks`: a slot; the value is an entry of the spec's `space`.
  */
 export function makeAjv(): Ajv2020 {
@@ -80,6 +83,20 @@ export function makeAjv(): Ajv2020 {
     metaSchema: { enum: ['attention', 'ffn'] },
     validate: function (this: Collected, slot: Slot, _data: unknown, _schema: unknown, context?: DataValidationCxt) {
       this.blocks.push({ at: context?.instancePath ?? '', slot })
+      return true
+    },
+  })
+  ajv.addKeyword({
+    keyword: 'program',
+    metaSchema: { const: true },
+    validate: function (
+      this: Collected,
+      _schema: true,
+      _data: unknown,
+      _parent?: unknown,
+      context?: DataValidationCxt,
+    ) {
+      this.programs.push({ at: context?.instancePath ?? '' })
       return true
     },
   })

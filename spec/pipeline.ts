@@ -31,8 +31,11 @@ export interface StageNode {
 }
 
 /** How a stage's tasks are run: nothing that their results depend on. */
-export type Execution = Pick<PlannedStage, 'exclusive' | 'retry' | 'timeout' | 'queue' | 'onFailure' | 'minimumSuccess'>
-const executionKeys = ['exclusive', 'retry', 'timeout', 'queue', 'onFailure', 'minimumSuccess'] as const
+export type Execution = Pick<
+  PlannedStage,
+  'exclusive' | 'retry' | 'timeout' | 'memory' | 'queue' | 'onFailure' | 'minimumSuccess'
+>
+const executionKeys = ['exclusive', 'retry', 'timeout', 'memory', 'queue', 'onFailure', 'minimumSuccess'] as const
 
 export interface Pipeline {
   /** `custom` for a pipeline written in the spec. */

@@ -11,6 +11,7 @@ import { checkPath, digestPath } from './input-files.js'
 import { checkInputs, distinct, plannedBlock, resolvePaths, type PathUse } from './inputs.js'
 import { applySpecStages, readPipeline, type Pipeline, type StageNode } from './pipeline.js'
 import type { Registry, StageInfo } from './registry.js'
+import { openPrograms, programsIn, type ProgramUse } from './programs.js'
 import { specPlugins, withoutMissing } from './plugins.js'
 import { pointer } from './source-map.js'
 import { readSpecText } from './spec-text.js'
@@ -58,6 +59,11 @@ export async function compileText(file: string, text: string, registry: Registry
     const problem = await checkPath(path.absolute, path.written, path.kind)
     if (problem) report(path.diagnose(problem))
   }
+  openPrograms(
+    planned.flatMap((stage) => stage.programs),
+    all,
+    report,
+  )
   const inspected = diagnostics.length === 0 ? await all.inspect?.(inputs) : undefined
   for (const { path, ...problem } of inspected?.problems ?? [])
     report(spec.map.diagnose(pointer(path), 'value', problem))
@@ -108,7 +114,7 @@ function planStage(
   pipeline: Pipeline,
   registry: Registry,
   report: (found: Diagnostic) => void,
-): { readonly stage: PlannedStage; readonly paths: readonly PathUse[] } {
+): { readonly stage: PlannedStage; readonly paths: readonly PathUse[]; readonly programs: readonly ProgramUse[] } {
   const { name, uses, execution, executionSite, site, paramsSite } = node
   const type = registry.stages.get(uses)
   if (!type) {
@@ -140,6 +146,7 @@ function planStage(
       ...(type?.gate !== undefined && { gate: type.gate }),
     },
     paths: resolvePaths(checked.data, checked.paths, paramsSite, `/stages/${index}/params`, `stages.${name}`),
+    programs: programsIn(checked.data, checked.programs, paramsSite),
   }
 }
 

@@ -51,6 +51,13 @@ export interface Inspection {
   readonly blocks: readonly BlockName[]
 }
 
+/** Why a command of a spec is not run. */
+export interface ProgramProblem {
+  readonly code: 'command-not-allowed' | 'bad-sources'
+  readonly message: string
+  readonly hint?: string
+}
+
 /** Stage types, block types and pipelines that specs can name: built in and from plugins. */
 export interface Registry {
   readonly stages: {
@@ -84,6 +91,17 @@ export interface Registry {
       readonly hint?: string
     }[]
   }>
+
+  /**
+   * Makes a command of the spec ready to run, if the user allows that. Absent where no commands can be run.
+   * @param folders  where command and sources are written
+   * @returns what the plan holds of it, or why it may not or cannot be run
+   */
+  readonly openProgram?: (
+    command: readonly string[],
+    sources: readonly { readonly written: string; readonly folder: string }[],
+    folders: readonly string[],
+  ) => { readonly digest: Digest; readonly sources: readonly JsonObject[] } | ProgramProblem
 
   /**
    * Looks for mistakes that only the model tells: widths it cannot have, a checkpoint that cannot be read. Called when

@@ -140,6 +140,8 @@ function plain(schema: object, registry: Registry, owner: string, defs: Schema):
     )
     if (typeof quantity === 'string')
       return { ...quantitySchema(quantity as QuantityKind), ...describe(rest, quantity) }
+    // What the keyword says is for commands to see to.
+    if (rest.program === true) delete converted.program
     if (isPathFormat(rest)) return { minLength: 1, ...without(converted, 'format') }
     if (typeof blocks === 'string') return blockSchema(blocks as Slot, registry, defs)
     if (rest.type === 'integer' || rest.type === 'number') return { ...converted, ...numberSchema(rest) }

@@ -24,7 +24,8 @@ export function stageOptions({ run, retry = {}, timeout, heartbeat }: StageNode)
   return {
     // A search with thousands of tasks does not starve one with ten. The server takes 64 characters.
     priority: { fairnessKey: run.slice(0, 64) },
-    startToCloseTimeout: (timeout ?? 30 * day) * 1000,
+    // The worker ends the task itself in time, and says why; this is for one that cannot.
+    startToCloseTimeout: (timeout === undefined ? 30 * day : timeout + 60) * 1000,
     scheduleToCloseTimeout: (retry.within ?? 60 * day) * 1000,
     // Tasks come by way of the queue, whose turns they take.
     allowEagerDispatch: false,

@@ -3,6 +3,7 @@ export type FailureKind =
   | 'InvalidInput' // spec, problem, model or data is wrong: never retried
   | 'Infeasible' // the limits cannot be met: never retried
   | 'PluginBug' // a plugin broke a rule of its interface: never retried
+  | 'TryAgain' // what it needs is not there yet: retried as long as the stage's policy says
   | 'NonFinite' // NaN or infinity where a number must be finite: never retried
   | 'OutOfDisk' // retried, then given up
   | 'OutOfMemory' // retried, then given up
@@ -33,6 +34,7 @@ export const exitCodes: Readonly<Record<FailureKind, number>> = {
   PluginBug: 4,
   NonFinite: 4,
   TaskFailed: 4,
+  TryAgain: 4,
   NoServer: 5,
   OutOfDisk: 6,
   OutOfMemory: 6,

@@ -39,6 +39,16 @@ export function checkAllowed({ kind, name, root, written }: FoundPlugin, { packa
   )
 }
 
+/** Whether commands may run that a spec or a plugin's pipeline in this folder writes, and what to write where if not. */
+export function commandsAllowed(folder: string, { folders }: Allowed): { readonly hint: string } | undefined {
+  const root = realPath(folder)
+  if (folders.has(root)) return undefined
+  const entry = shortest(root)
+  return {
+    hint: `if you trust it: --allow-plugin ${entry}, or the line \`allowPlugins: ['${entry}']\` in puzzleflow.config.yaml`,
+  }
+}
+
 /** From the current folder when it lies below it. */
 function shortest(path: string): string {
   const below = relative(realPath(process.cwd()), path)

@@ -2,6 +2,7 @@ import type { Stage } from '../api/index.js'
 import { approve } from './approve.js'
 import { capture } from './capture.js'
 import { checkLimits } from './check-limits.js'
+import { command } from './command.js'
 import { depth } from './depth.js'
 import { distill } from './distill.js'
 import { evaluate } from './evaluate.js'
@@ -32,4 +33,5 @@ export const builtInStages = [
   report,
   train,
   approve,
+  command,
 ] as unknown as readonly Stage[]

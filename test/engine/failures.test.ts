@@ -124,7 +124,8 @@ test('a task that takes longer than its stage allows has failed for good when no
   const call = await rig.steps.nextCall()
   expect(explain(await failureOf(run)).json).toMatchObject({
     kind: 'TaskFailed',
-    message: 'step/step took longer than it may: activity StartToClose timeout',
+    message: 'A task failed for good: step: the task took longer than the 1 s that its stage allows',
+    remedy: 'Raise the stage’s `timeout:`; a task that reports no progress may be in a loop.',
   })
   expect(await call.ended).toBe('aborted')
 })

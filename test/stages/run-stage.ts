@@ -2,8 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { digestsOf, pick } from '../../activities/inputs.js'
 import { gatherKey, plannedStage, stageParams, taskKey, type KeyParts } from '../../activities/keys.js'
+import { specRegistry } from '../../cli/spec-registry.js'
 import { onlyTask } from '../../activities/job.js'
 import type { Environment, JsonObject, Outputs, RunningTask, StageContext, TaskPlan } from '../../plugins/api/index.js'
+import { allowing } from '../../plugins/loading/allowed.js'
 import { builtInPipeline, builtInPipelines, inspectInputs, loadPlugins } from '../../plugins/registry.js'
 import { formatDiagnostic } from '../../spec/diagnostics.js'
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
@@ -43,6 +45,8 @@ interface SearchOptions {
   readonly store?: FileStore
   /** Folder of measurements that are kept for this machine. */
   readonly machineState?: string
+  /** Commands of the folder's specs may run. */
+  readonly commands?: boolean
 }
 
 /**
@@ -64,7 +68,12 @@ export class Search {
 
   /** @param spec  its fields; paths in it start from `folder` */
   static async open(folder: string, spec: JsonObject, options: SearchOptions = {}): Promise<Search> {
-    const { plan, diagnostics } = await compileText(join(folder, 'search.yaml'), JSON.stringify(spec), registry)
+    const { plan, diagnostics } = await compileText(join(folder, 'search.yaml'), JSON.stringify(spec), {
+      ...registry,
+      ...(options.commands && {
+        openProgram: specRegistry(undefined, allowing([{ text: './', folder }])).openProgram!,
+      }),
+    })
     if (!plan) throw new Error(diagnostics.map(formatDiagnostic).join('\n'))
     return new Search(plan, options.store ?? new FileStore(lasting()), options.machineState ?? lasting())
   }

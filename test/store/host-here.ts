@@ -35,7 +35,7 @@ export function hostHere(store: Store, crash?: string): Services['host'] {
         // Breaks off after its second step, as tiny-stages.ts does in a process of its own.
         const progress = (fraction: number, text: string) => {
           onProgress(fraction, text)
-          if (job.task.id === crash && fraction === 0.5) throw new Crash(crash, null, 'SIGKILL')
+          if (job.task.id === crash && fraction === 0.5) throw new Crash(crash, 'SIGKILL')
         }
         return stage.run({ ...context, ...running, checkpoint, progress, task: job.task })
       }

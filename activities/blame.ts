@@ -1,0 +1,37 @@
+import type { TaskPlan } from '../plugins/api/index.js'
+import type { FrozenPlan, PlannedPlugin, PlannedStage } from '../spec/frozen-plan.js'
+import { ChildFailure } from './child-failure.js'
+import { remedies } from './guard.js'
+import { Crash } from './host.js'
+
+/** Plugins whose code a stage runs when it plans or gathers, or does a task: the stage's own, and those of block types. */
+export function pluginsOf(
+  { plugins, blocks }: FrozenPlan,
+  planned: PlannedStage,
+  task?: TaskPlan,
+): readonly PlannedPlugin[] {
+  const used = blocks.filter(
+    ({ slot, name }) => !task?.blocks || task.blocks.some((own) => own.slot === slot && own.name === name),
+  )
+  const digests = new Set([planned.plugin, ...used.map(({ plugin }) => plugin)])
+  return plugins.filter(({ digest }) => digests.has(digest))
+}
+
+/** Failures that no plugin can be blamed for. */
+const innocent = ['OutOfDisk', 'NoServer', 'MissingArtifact']
+
+/** A failure that says whose code was at work: in it, or beside it. */
+export function blaming(error: unknown, what: string, plugins: readonly PlannedPlugin[]): unknown {
+  if (plugins.length === 0 || !(error instanceof ChildFailure || error instanceof Crash)) return error
+  const { type, remedy, file, stack, final } = error as Partial<ChildFailure>
+  if (type !== undefined && innocent.includes(type)) return error
+  const names = plugins.map(({ name, version }) => `${name} ${version}`).join(', ')
+  const whose = `plugin${plugins.length > 1 ? 's' : ''} ${names}`
+  const message = `${error.message.startsWith(what) ? '' : `${what}: `}${error.message} (with code of ${whose})`
+  const more = `If it is the fault of ${whose}, tell its author, or leave out what needs it.`
+  const own = remedy ?? remedies[type ?? error.name]
+  const whole = { message, remedy: own === undefined ? more : `${own} ${more}` }
+  // How often it is tried again depends on its kind.
+  if (error instanceof Crash) return Object.assign(new Crash(what, null), { ...whole, stack })
+  return new ChildFailure(type ?? 'TaskError', message, { remedy: whole.remedy, file, stack, final: final ?? false })
+}
