@@ -47,9 +47,9 @@ function failures(run: string): Record<string, { message: string; remedy: string
   const lines = readFileSync(join(store, 'logs/tasks.log'), 'utf8').trim().split('\n')
   const entries = lines.map((line) => JSON.parse(line) as Record<string, string>)
   const failed = entries.filter((entry) => entry.event === 'task failed' && entry.run === run)
-  return Object.fromEntries(
+  return Object.fromEntries<{ message: string; remedy: string }>(
     failed.map(
-      ({ stage, task, message = '', remedy = '' }) =>
+      ({ stage = '', task, message = '', remedy = '' }) =>
         [task === '' ? stage : `${stage}/${task}`, { message, remedy }] as const,
     ),
   )
@@ -115,7 +115,7 @@ test(
     expect(skipped).toEqual(Object.keys(tasks).filter((id) => id !== 'good' && id !== 'noise'))
     const told = failures('harm')
     expect(Object.fromEntries(Object.entries(told).map(([task, { message }]) => [task, message]))).toEqual({
-      'harm/throws': 'harm/throws: not today (with code of plugin harmful 1.2.3)',
+      'harm/throws': 'harm/throws: not today (index.js:9:24 of plugin harmful) (with code of plugin harmful 1.2.3)',
       'harm/rejects':
         'harm/rejects: An error was thrown where nobody waits for it: nobody hears (with code of plugin harmful 1.2.3)',
       'harm/loops':
@@ -149,7 +149,8 @@ test(
     const { error } = await run('plan.yaml', '--allow-plugin', './mine')
     expect(error).toMatchObject({
       kind: 'TaskFailed',
-      message: 'A task failed for good: harm-plan: plan: no plan (with code of plugin harmful 1.2.3)',
+      message:
+        'A task failed for good: harm-plan: plan: no plan (index.js:25:80 of plugin harmful) (with code of plugin harmful 1.2.3)',
       remedy: expect.stringContaining(fault) as string,
     })
   },
