@@ -1,5 +1,5 @@
 import { compute, type LayerFacts, type Sample, type Weights } from '../api/index.js'
-import { activationsOf } from './low-rank.js'
+import { activationsOf } from './activations.js'
 
 /** Tokens that are looked at to rank channels one after the other. */
 export const tokensForChannels = 2048

@@ -1,7 +1,9 @@
 import { Failure, type BlockType, type LayerFacts } from '../api/index.js'
 import { headContribution, largest, tokensForHeads } from './contribution.js'
+import { countOrShare } from './counts.js'
 import { attentionShapes, softmaxAttention } from './grouped-query.js'
-import { divisors, pickHeadRows, pickHeads } from './heads.js'
+import { divisors } from './heads.js'
+import { pickColumns, pickRows } from './picking.js'
 
 export interface FewerHeadsParams {
   readonly [key: string]: number
@@ -34,12 +36,7 @@ export const fewerHeads: BlockType<FewerHeadsParams> = {
       },
     },
     $defs: {
-      heads: {
-        anyOf: [
-          { type: 'integer', minimum: 1 },
-          { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)? ?%$' },
-        ],
-      },
+      heads: countOrShare,
     },
   },
 
@@ -71,14 +68,16 @@ export const fewerHeads: BlockType<FewerHeadsParams> = {
     )
     const keptHeads = keptGroups.flatMap((kv) => groups[kv]!.kept)
     const columns = (names: readonly string[], kept: readonly number[]) =>
-      names.filter((name) => parent[name]).map((name) => [name, pickHeads(parent[name]!, kept, facts.headDim)] as const)
+      names
+        .filter((name) => parent[name])
+        .map((name) => [name, pickColumns(parent[name]!, kept, facts.headDim)] as const)
     return {
       ...parent,
       ...Object.fromEntries([
         ...columns(['q', 'q.bias'], keptHeads),
         ...columns(['k', 'v', 'k.bias', 'v.bias'], keptGroups),
       ]),
-      o: pickHeadRows(parent.o!, keptHeads, facts.headDim),
+      o: pickRows(parent.o!, keptHeads, facts.headDim),
     }
   },
 

@@ -10,7 +10,10 @@ import {
   type Weights,
 } from '../api/index.js'
 import { headContribution, largest, tokensForHeads } from './contribution.js'
-import { affine, byGroups, divisors, fromGroups, meanPool, pickHeads, rotate, toHeads } from './heads.js'
+import { affine } from './affine.js'
+import { counts } from './counts.js'
+import { byGroups, divisors, fromGroups, poolKeysAndValues, rotate, toHeads } from './heads.js'
+import { pickColumns } from './picking.js'
 import { attend } from './softmax-attention.js'
 
 export interface GroupedQueryParams {
@@ -42,10 +45,7 @@ export const groupedQuery: BlockType<GroupedQueryParams> = {
       block: { const: 'grouped-query' },
       kvHeads: {
         description: 'Numbers of key/value heads. Each must divide the number that the parent has.',
-        oneOf: [
-          { type: 'integer', minimum: 1 },
-          { type: 'array', minItems: 1, items: { type: 'integer', minimum: 1 } },
-        ],
+        ...counts,
       },
       heads: {
         description: 'How heads of a group become one: their mean (default), or the one that contributes most is kept.',
@@ -68,15 +68,10 @@ export const groupedQuery: BlockType<GroupedQueryParams> = {
   sampleTokens: ({ heads }) => (heads === kept ? tokensForHeads : 0),
 
   async initialise(parent, facts, { kvHeads, heads }, statistics) {
+    if (heads !== kept) return poolKeysAndValues(parent, facts, kvHeads)
+    const chosen = await strongest(parent, facts, kvHeads, statistics)
     const names = ['k', 'v', 'k.bias', 'v.bias'].filter((name) => parent[name])
-    const chosen = heads === kept ? await strongest(parent, facts, kvHeads, statistics) : undefined
-    const fewer = names.map((name) => {
-      const weight = parent[name]!
-      const own = chosen
-        ? pickHeads(weight, chosen, facts.headDim)
-        : meanPool(weight, facts.kvHeads, kvHeads, facts.headDim)
-      return [name, own] as const
-    })
+    const fewer = names.map((name) => [name, pickColumns(parent[name]!, chosen, facts.headDim)] as const)
     return { ...parent, ...Object.fromEntries(fewer) }
   },
 

@@ -1,15 +1,9 @@
 import type { Value } from '../../tensor/index.js'
-import type { BlockContext, Weight } from '../api/index.js'
+import type { BlockContext, LayerFacts, Weight, Weights } from '../api/index.js'
+import { affine } from './affine.js'
 
 type G = Value['graph']
 type Values = Readonly<Record<string, Value>>
-
-/** x W + b, the bias where there is one. x: [rows, in]. */
-export function affine(g: G, x: Value, w: Values, name: string): Value {
-  const y = g.gemm(x, w[name]!)
-  const bias = w[`${name}.bias`]
-  return bias ? g.add(y, bias) : y
-}
 
 /** Projection to heads, [batch, length, count, dim]. */
 export const toHeads = (
@@ -28,8 +22,15 @@ export const toHeads = (
 export function rotate(g: G, y: Value, { rotary, length, facts: { headDim } }: BlockContext): Value {
   if (!rotary) return y
   const [cos, sin] = [rotary.cos, rotary.sin].map((table) => g.reshape(table, [length, 1, headDim]))
-  const [first, second] = g.split(y, 3, [headDim / 2, headDim / 2])
-  return g.add(g.mul(y, cos!), g.mul(g.concat([g.neg(second!), first!], 3), sin!))
+  return turn(g, y, cos!, sin!)
+}
+
+/** Every channel of the first half with the one as far into the second, as a complex number, times cos + i sin.
+ *  y: [..., dim], cos and sin broadcast to it. */
+export function turn(g: G, y: Value, cos: Value, sin: Value): Value {
+  const half = Number(y.shape[3]) / 2
+  const [first, second] = g.split(y, 3, [half, half])
+  return g.add(g.mul(y, cos), g.mul(g.concat([g.neg(second!), first!], 3), sin))
 }
 
 /** Query heads of a group one below the other, so that nothing is copied per query head:
@@ -48,27 +49,6 @@ export function fromGroups(g: G, y: Value, heads: number, length: number): Value
   return g.reshape(g.transpose(split, [0, 3, 1, 2, 4]), [batch * length, heads * dim])
 }
 
-/** Columns of heads that are kept: [rows, count * dim] to [rows, kept * dim]; a bias counts as one row. */
-export function pickHeads({ shape, data }: Weight, kept: readonly number[], dim: number): Weight {
-  const columns = shape.at(-1)!
-  const rows = data.length / columns
-  const picked = new Float32Array(rows * kept.length * dim)
-  for (let row = 0; row < rows; row++)
-    kept.forEach((head, i) => {
-      const from = row * columns + head * dim
-      picked.set(data.subarray(from, from + dim), (row * kept.length + i) * dim)
-    })
-  return { shape: [...shape.slice(0, -1), kept.length * dim], data: picked }
-}
-
-/** Rows of heads that are kept: [count * dim, columns] to [kept * dim, columns]. */
-export function pickHeadRows({ shape, data }: Weight, kept: readonly number[], dim: number): Weight {
-  const size = dim * shape[1]!
-  const picked = new Float32Array(kept.length * size)
-  kept.forEach((head, i) => picked.set(data.subarray(head * size, (head + 1) * size), i * size))
-  return { shape: [kept.length * dim, shape[1]!], data: picked }
-}
-
 /** [rows, from heads * dim] to [rows, to heads * dim] by means over the heads of a group; a bias counts as one row. */
 export function meanPool({ shape, data }: Weight, from: number, to: number, dim: number): Weight {
   const group = from / to
@@ -79,6 +59,14 @@ export function meanPool({ shape, data }: Weight, from: number, to: number, dim:
       for (let i = 0; i < dim; i++)
         pooled[(row * to + Math.floor(head / group)) * dim + i]! += data[(row * from + head) * dim + i]! / group
   return { shape: [...shape.slice(0, -1), to * dim], data: pooled }
+}
+
+/** The parent's weights with fewer KV heads, each the mean of a group. */
+export function poolKeysAndValues(parent: Weights, { kvHeads: from, headDim }: LayerFacts, to: number): Weights {
+  if (to === from) return parent
+  const names = ['k', 'v', 'k.bias', 'v.bias'].filter((name) => parent[name])
+  const pooled = names.map((name) => [name, meanPool(parent[name]!, from, to, headDim)] as const)
+  return { ...parent, ...Object.fromEntries(pooled) }
 }
 
 /** Numbers that divide n, in order. */

@@ -1,7 +1,10 @@
 import type { Value } from '../../tensor/index.js'
 import { Failure, grid, type BlockType, type LayerFacts, type Weight } from '../api/index.js'
+import { affine } from './affine.js'
+import { counts } from './counts.js'
 import { factorise, gramOf } from './factorise.js'
-import { affine, byGroups, fromGroups } from './heads.js'
+import { byGroups, fromGroups, meanPool, toHeads, turn } from './heads.js'
+import { pickColumns } from './picking.js'
 import { attend } from './softmax-attention.js'
 
 export interface LatentAttentionParams {
@@ -11,9 +14,6 @@ export interface LatentAttentionParams {
   /** Channels of a head that are rotated, the fastest first; one rotated key serves all heads. */
   readonly rotated: number
 }
-
-const count = { type: 'integer', minimum: 1 }
-const counts = { oneOf: [count, { type: 'array', minItems: 1, items: count }] }
 
 /** Attention whose keys and values are made from one small vector a token (multi-head latent attention). */
 export const latentAttention: BlockType<LatentAttentionParams> = {
@@ -103,7 +103,7 @@ export const latentAttention: BlockType<LatentAttentionParams> = {
     return {
       'q.rotated': pick(parent.q!, heads, headDim, turned),
       'q.free': pick(parent.q!, heads, headDim, free),
-      'k.rotated': meanHead(pick(parent.k!, kvHeads, headDim, turned), kvHeads),
+      'k.rotated': meanPool(pick(parent.k!, kvHeads, headDim, turned), kvHeads, 1, rotated),
       latent: a,
       'up.k': { shape: [heads, free.length, rank], data: upK },
       'up.v': { shape: [heads, rank, headDim], data: upV },
@@ -112,7 +112,7 @@ export const latentAttention: BlockType<LatentAttentionParams> = {
         'q.rotated.bias': pick(parent['q.bias']!, heads, headDim, turned),
         'q.free.bias': pick(parent['q.bias']!, heads, headDim, free),
         // What is added to all unrotated keys alike changes no softmax.
-        'k.rotated.bias': meanHead(pick(parent['k.bias']!, kvHeads, headDim, turned), kvHeads),
+        'k.rotated.bias': meanPool(pick(parent['k.bias']!, kvHeads, headDim, turned), kvHeads, 1, rotated),
         'o.bias': throughValues(parent['v.bias']!, parent.o!, parent['o.bias']!, facts),
       }),
     }
@@ -121,17 +121,14 @@ export const latentAttention: BlockType<LatentAttentionParams> = {
   forward(g, x, w, { rank, rotated }, context) {
     const { facts, batch, length, past, mask, wantState } = context
     const { heads, headDim } = facts
-    const toHeads = (name: string, count: number) => {
-      const y = affine(g, x, w, name)
-      return g.reshape(y, [batch, length, count, Number(y.shape[1]) / count])
-    }
-    const turn = rotation(g, rotated, context)
-    const free = g.matmul(g.transpose(toHeads('q.free', heads), [0, 2, 1, 3]), w['up.k']!)
-    const q = g.concat([turn(toHeads('q.rotated', heads)), g.transpose(free, [0, 2, 1, 3])], 3)
+    const project = (name: string, count: number) => toHeads(g, x, w, name, count, context)
+    const turned = rotation(g, rotated, context)
+    const free = g.matmul(g.transpose(project('q.free', heads), [0, 2, 1, 3]), w['up.k']!)
+    const q = g.concat([turned(project('q.rotated', heads)), g.transpose(free, [0, 2, 1, 3])], 3)
     const scaled = g.mul(q, g.scalar(1 / Math.sqrt(headDim), x.dtype))
     const latent = g.reshape(affine(g, x, w, 'latent'), [batch, length, 1, rank])
     // [batch, 1, length, rotated + rank]
-    const left = g.transpose(g.concat([turn(toHeads('k.rotated', 1)), latent], 3), [0, 2, 1, 3])
+    const left = g.transpose(g.concat([turned(project('k.rotated', 1)), latent], 3), [0, 2, 1, 3])
     const values = (all: Value) => g.slice(all, 3, rotated, rotated + rank)
     const before = past && { k: past.latent!, v: values(past.latent!), mask: mask! }
     const mixed = attend(byGroups(g, scaled, 1), left, values(left), context, before)
@@ -162,28 +159,12 @@ function rotation(
     const parts = [0, headDim / 2].map((start) => g.slice(table, 1, start, start + half))
     return g.reshape(g.concat(parts, 1), [length, 1, rotated])
   })
-  return (y) => {
-    const [first, second] = g.split(y, 3, [half, half])
-    return g.add(g.mul(y, cos!), g.mul(g.concat([g.neg(second!), first!], 3), sin!))
-  }
+  return (y) => turn(g, y, cos!, sin!)
 }
 
 /** Some channels of every head: [rows, heads * headDim] to [rows, heads * kept]; a bias counts as one row. */
-function pick({ shape, data }: Weight, heads: number, headDim: number, kept: readonly number[]): Weight {
-  const rows = data.length / (heads * headDim)
-  const out = new Float32Array(rows * heads * kept.length)
-  for (let r = 0; r < rows * heads; r++)
-    kept.forEach((channel, i) => (out[r * kept.length + i] = data[r * headDim + channel]!))
-  return { shape: [...shape.slice(0, -1), heads * kept.length], data: out }
-}
-
-/** [rows, heads * dim] to [rows, dim]: the mean. */
-function meanHead({ shape, data }: Weight, heads: number): Weight {
-  const dim = shape.at(-1)! / heads
-  const out = new Float32Array(data.length / heads)
-  data.forEach((value, i) => (out[Math.floor(i / (heads * dim)) * dim + (i % dim)]! += value / heads))
-  return { shape: [...shape.slice(0, -1), dim], data: out }
-}
+const pick = (weight: Weight, heads: number, headDim: number, kept: readonly number[]): Weight =>
+  pickColumns(weight, Array.from({ length: heads }, (_, h) => kept.map((channel) => h * headDim + channel)).flat())
 
 /** [rows, a] and [rows, b] to [rows, a + b]. */
 function beside(a: Weight, b: Weight): Weight {

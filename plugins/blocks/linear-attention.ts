@@ -1,7 +1,9 @@
 import type { Value } from '../../tensor/index.js'
 import { Failure, grid, type About, type BlockType, type LayerFacts, type Weight } from '../api/index.js'
+import { affine } from './affine.js'
+import { counts } from './counts.js'
 import { attentionShapes, checkKvHeads } from './grouped-query.js'
-import { affine, fromGroups, meanPool, rotate, toHeads } from './heads.js'
+import { fromGroups, poolKeysAndValues, rotate, toHeads } from './heads.js'
 import { recurrence } from './recurrence.js'
 
 export interface LinearAttentionParams {
@@ -10,9 +12,6 @@ export interface LinearAttentionParams {
   readonly features: number
   readonly kvHeads: number
 }
-
-const count = { type: 'integer', minimum: 1 }
-const counts = { oneOf: [count, { type: 'array', minItems: 1, items: count }] }
 
 /** exp(x)^(1/16) of a gate: near 1 unless the gate is well below 0 (GLA, arXiv 2312.06635, section 4.4). */
 const temperature = 16
@@ -62,13 +61,8 @@ function linear(name: string, gated: boolean, about: About): BlockType<LinearAtt
     },
 
     initialise(parent, facts, { features, kvHeads }) {
-      const names = kvHeads === facts.kvHeads ? [] : ['k', 'v', 'k.bias', 'v.bias'].filter((name) => parent[name])
-      const pooled = names.map(
-        (name) => [name, meanPool(parent[name]!, facts.kvHeads, kvHeads, facts.headDim)] as const,
-      )
       return {
-        ...parent,
-        ...Object.fromEntries(pooled),
+        ...poolKeysAndValues(parent, facts, kvHeads),
         'map.q': identityMap(facts.heads, facts.headDim, features),
         'map.k': identityMap(kvHeads, facts.headDim, features),
         ...(gated && slowDecay(facts, kvHeads)),

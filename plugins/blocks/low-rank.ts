@@ -1,5 +1,4 @@
 import {
-  compute,
   Failure,
   type BlockType,
   type LayerFacts,
@@ -7,6 +6,8 @@ import {
   type Weight,
   type Weights,
 } from '../api/index.js'
+import { activationsOf } from './activations.js'
+import { countOrShare } from './counts.js'
 import { factorise, gramOf } from './factorise.js'
 
 export interface LowRankParams {
@@ -40,12 +41,7 @@ export const lowRank: BlockType<LowRankParams> = {
       },
     },
     $defs: {
-      rank: {
-        anyOf: [
-          { type: 'integer', minimum: 1 },
-          { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)? ?%$' },
-        ],
-      },
+      rank: countOrShare,
     },
   },
 
@@ -98,22 +94,6 @@ async function grams(parent: Weights, { hidden }: LayerFacts, { sample }: LayerS
   const x: Weight = { shape: [sample.x.length / hidden, hidden], data: sample.x }
   const activations = await activationsOf(parent, x)
   return { inputs: await gramOf(x, sample.mask), activations: await gramOf(activations, sample.mask) }
-}
-
-/** silu(gate x) * up x of the parent's FFN. x: [tokens, hidden]. @returns [tokens, intermediate] */
-export async function activationsOf(parent: Weights, x: Weight): Promise<Weight> {
-  const { y } = await compute(
-    (g, { x, ...w }) => {
-      const linear = (name: string) => {
-        const product = g.gemm(x!, w[name]!)
-        const bias = w[`${name}.bias`]
-        return bias ? g.add(product, bias) : product
-      }
-      return { y: g.mul(g.silu(linear('gate')), linear('up')) }
-    },
-    { ...parent, x },
-  )
-  return y!
 }
 
 /** A rank as a number. @throws Failure for one that the parent cannot have */

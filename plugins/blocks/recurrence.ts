@@ -1,4 +1,5 @@
 import type { Value } from '../../tensor/index.js'
+import { band } from './band.js'
 
 /** Tokens that are computed together; longer chunks go through a scan of such parts. */
 const part = 64
@@ -93,10 +94,10 @@ function together({ q, k, v, logDecay }: RecurrenceInputs, state?: Value): { y: 
         g.exp(
           g.add(
             g.sub(perToken(decay), g.reshape(decay, [batch, groups, 1, 1, length])),
-            g.cast(g.constant(triangle(length, 0, -1e9), [length, length]), q.dtype),
+            g.cast(g.constant(band(length, 0, -1e9), [length, length]), q.dtype),
           ),
         )
-      : g.cast(g.constant(triangle(length, 1, 0), [length, length]), q.dtype)
+      : g.cast(g.constant(band(length, 1, 0), [length, length]), q.dtype)
     products = forRows(g.mul(forTokens(products), weights))
   }
   const own = g.matmul(products, v)
@@ -107,11 +108,4 @@ function together({ q, k, v, logDecay }: RecurrenceInputs, state?: Value): { y: 
   const earlier = g.matmul(q, state)
   const faded = decay ? forRows(g.mul(forTokens(earlier), g.exp(perToken(decay)))) : earlier
   return { y: g.add(own, faded), state: g.add(last ? g.mul(state, g.exp(last)) : state, added) }
-}
-
-/** `seen` on and below the diagonal, `hidden` above, [length, length]. */
-function triangle(length: number, seen: number, hidden: number): Float32Array {
-  const mask = new Float32Array(length * length).fill(seen)
-  for (let i = 0; i < length; i++) mask.fill(hidden, i * length + i + 1, (i + 1) * length)
-  return mask
 }

@@ -1,6 +1,7 @@
 import { Failure, grid, type BlockType } from '../api/index.js'
+import { counts } from './counts.js'
 import { attentionShapes, checkKvHeads, softmaxAttention } from './grouped-query.js'
-import { meanPool } from './heads.js'
+import { poolKeysAndValues } from './heads.js'
 
 export interface SlidingWindowParams {
   readonly [key: string]: number
@@ -8,9 +9,6 @@ export interface SlidingWindowParams {
   readonly window: number
   readonly kvHeads: number
 }
-
-const count = { type: 'integer', minimum: 1 }
-const counts = { oneOf: [count, { type: 'array', minItems: 1, items: count }] }
 
 /** Softmax attention to the last tokens only: the cache stops growing. */
 export const slidingWindow: BlockType<SlidingWindowParams> = {
@@ -50,11 +48,7 @@ export const slidingWindow: BlockType<SlidingWindowParams> = {
   id: ({ window, kvHeads }) => `sliding-window-${window}-${kvHeads}`,
   shapes: (facts, { kvHeads }) => attentionShapes(facts, facts.heads, kvHeads),
 
-  initialise(parent, facts, { kvHeads }) {
-    const names = kvHeads === facts.kvHeads ? [] : ['k', 'v', 'k.bias', 'v.bias'].filter((name) => parent[name])
-    const pooled = names.map((name) => [name, meanPool(parent[name]!, facts.kvHeads, kvHeads, facts.headDim)] as const)
-    return { ...parent, ...Object.fromEntries(pooled) }
-  },
+  initialise: (parent, facts, { kvHeads }) => poolKeysAndValues(parent, facts, kvHeads),
 
   forward: (g, x, w, { window, kvHeads }, context) =>
     softmaxAttention(g, x, w, context.facts.heads, kvHeads, context, window - 1),

@@ -1,5 +1,6 @@
 import type { Value } from '../../tensor/index.js'
 import type { BlockContext } from '../api/index.js'
+import { band } from './band.js'
 
 /** What tokens look at beside each other. */
 export interface Before {
@@ -38,8 +39,8 @@ export function attend(
   }
   let scores = g.matmul(q, g.transpose(k, [0, 1, 3, 2]))
   if (length > 1) {
-    const band = g.constant(bandMask(length, window), [length, length])
-    scores = masked(scores, g.cast(band, q.dtype))
+    const seen = g.constant(band(length, 0, -1e9, window), [length, length])
+    scores = masked(scores, g.cast(seen, q.dtype))
   }
   if (!before) return g.matmul(g.softmax(scores, 3), v)
   const products = g.matmul(q, g.transpose(before.k, [0, 1, 3, 2]))
@@ -48,11 +49,4 @@ export function attend(
   const all = g.softmax(g.concat([scores, old], 3), 3)
   const [own, earlier] = g.cut(all, 3, length, before.k.shape[2]!)
   return g.add(g.matmul(own, v), g.matmul(earlier, before.v))
-}
-
-/** 0 where a token sees another: itself and at most `window` before it; -1e9 elsewhere. [length, length] */
-function bandMask(length: number, window: number): Float32Array {
-  const mask = new Float32Array(length * length).fill(-1e9)
-  for (let i = 0; i < length; i++) mask.fill(0, i * length + Math.max(0, i - window), i * length + i + 1)
-  return mask
 }

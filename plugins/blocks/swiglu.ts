@@ -1,6 +1,10 @@
 import { Failure, grid, type BlockType, type LayerFacts, type Weight } from '../api/index.js'
+import { gated } from './activations.js'
+import { affine } from './affine.js'
 import { channelsByElimination, tokensForChannels } from './channels.js'
 import { largest } from './contribution.js'
+import { countOrShare } from './counts.js'
+import { pickColumns, pickRows } from './picking.js'
 
 export interface SwigluParams {
   readonly [key: string]: number | string
@@ -40,12 +44,7 @@ export const swiglu: BlockType<SwigluParams> = {
     },
     $defs: {
       channels: { enum: ['contribution', iterative] },
-      width: {
-        anyOf: [
-          { type: 'integer', minimum: 1 },
-          { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)? ?%$' },
-        ],
-      },
+      width: countOrShare,
     },
   },
 
@@ -82,14 +81,7 @@ export const swiglu: BlockType<SwigluParams> = {
     }
   },
 
-  forward(g, x, w) {
-    const linear = (input: typeof x, name: string) => {
-      const y = g.gemm(input, w[name]!)
-      const bias = w[`${name}.bias`]
-      return bias ? g.add(y, bias) : y
-    }
-    return { y: linear(g.mul(g.silu(linear(x, 'gate')), linear(x, 'up')), 'down') }
-  },
+  forward: (g, x, w) => ({ y: affine(g, gated(g, x, w), w, 'down') }),
 }
 
 /** A width in channels. @throws Failure for a number that the parent cannot have */
@@ -110,19 +102,4 @@ function asChannels(width: number | string, { intermediate }: LayerFacts): numbe
 const rowNorms = ({ shape, data }: Weight): Float32Array => {
   const [rows, columns] = shape as [number, number]
   return Float32Array.from({ length: rows }, (_, r) => Math.hypot(...data.subarray(r * columns, (r + 1) * columns)))
-}
-
-function pickColumns({ shape, data }: Weight, kept: readonly number[]): Weight {
-  const columns = shape.at(-1)!
-  const rows = data.length / columns
-  const picked = new Float32Array(rows * kept.length)
-  for (let r = 0; r < rows; r++) kept.forEach((c, i) => (picked[r * kept.length + i] = data[r * columns + c]!))
-  return { shape: [...shape.slice(0, -1), kept.length], data: picked }
-}
-
-function pickRows({ shape, data }: Weight, kept: readonly number[]): Weight {
-  const columns = shape[1]!
-  const picked = new Float32Array(kept.length * columns)
-  kept.forEach((r, i) => picked.set(data.subarray(r * columns, (r + 1) * columns), i * columns))
-  return { shape: [kept.length, columns], data: picked }
 }
