@@ -3,16 +3,16 @@ import { weightsOf } from '../plugins/api/weights.js'
 import {
   dequantise,
   elements,
-  Graph,
+  type Graph,
   quantise,
   quantisedBytes,
   type Bits,
   type QuantisedMatrix,
   type Value,
 } from '../tensor/index.js'
+import { buildBlock } from './block-graph.js'
 import { slotShapes } from './build.js'
 import { layerFacts, type ModelConfig } from './config.js'
-import { pastShape } from './state.js'
 
 /** What of a slot is integers. */
 export interface Quantisation {
@@ -104,32 +104,9 @@ function quantisable(type: BlockType, facts: LayerFacts, params: JsonObject): Re
 
 /** Builds the block for a tiny chunk and looks at what uses its matrices. */
 function productsOnly(type: BlockType, facts: LayerFacts, params: JsonObject, hasPast: boolean): string[] {
-  const g = new Graph()
-  const [batch, length] = [1, hasPast ? 1 : 2]
-  const shapes = Object.entries(type.shapes(facts, params))
-  const weights = Object.fromEntries(shapes.map(([name, shape]) => [name, g.input(`w.${name}`, 'float32', shape)]))
-  const table = (name: string) => g.input(name, 'float32', [length, facts.headDim])
-  const states = type.state?.(facts, params) ?? []
-  const past = states.map((shape) => [shape.name, g.input(`past.${shape.name}`, 'float32', pastShape(batch, shape))])
-  const windows = states.flatMap((own) =>
-    own.kind === 'window'
-      ? [[own.name, g.input(`mask.${own.name}`, 'float32', [length, `window${own.window}`])] as const]
-      : [],
-  )
-  const x = g.input('x', 'float32', [batch * length, facts.hidden])
-  type.forward(g, x, weights, params, {
-    facts,
-    batch,
-    length,
-    rotary: { cos: table('cos'), sin: table('sin') },
-    wantState: true,
-    ...(hasPast && {
-      past: Object.fromEntries(past) as Record<string, Value>,
-      mask: g.input('mask', 'float32', ['capacity']),
-      windowMasks: Object.fromEntries(windows),
-    }),
-  })
-  return shapes.flatMap(([name, shape]) => {
+  const chunk = { batch: 1, length: hasPast ? 1 : 2, hasPast, wantState: true }
+  const { g, weights } = buildBlock(type, facts, params, chunk)
+  return Object.entries(type.shapes(facts, params)).flatMap(([name, shape]) => {
     const uses = g.uses(weights[name]!)
     const products = uses.filter(
       ({ node: { op, attributes }, position }) =>

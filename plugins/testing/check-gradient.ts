@@ -1,7 +1,8 @@
 import { gradients, Session, type Tensor } from '../../tensor/index.js'
 import { noise } from './noise.js'
 import type { Measure } from './report.js'
-import { asTensor, buildForward, rotaryFeeds, whole, type Built } from './runner.js'
+import type { BlockGraph } from '../../model/block-graph.js'
+import { asTensor, buildForward, rotaryFeeds, whole } from './runner.js'
 import type { Numbers, Prepared } from './subject.js'
 
 const [batch, length] = [2, 5]
@@ -18,7 +19,7 @@ export async function checkGradient(variant: Prepared): Promise<Measure[]> {
   const names = Object.keys(all)
   const rotary = rotaryFeeds(variant, 0, length, dtype)
 
-  const sum = ({ g, result }: Built) => {
+  const sum = ({ g, result }: BlockGraph) => {
     const seed = Float32Array.from(noise(rows[0] * rows[1], 8))
     return g.sum(g.mul(result.y, g.cast(g.constant(seed, rows), dtype)))
   }

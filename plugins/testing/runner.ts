@@ -1,59 +1,13 @@
-import { pastShape } from '../../model/state.js'
+import { buildBlock, type BlockGraph, type Chunk } from '../../model/block-graph.js'
 import { rotaryTables } from '../../model/index.js'
-import { Graph, Session, tensor, type DType, type Tensor, type Value } from '../../tensor/index.js'
-import type { BlockContext, BlockResult } from '../api/index.js'
+import { Session, tensor, type DType, type Tensor } from '../../tensor/index.js'
 import type { Numbers, Prepared } from './subject.js'
-
-/** What a graph is built for. */
-export interface Chunk {
-  readonly batch: number
-  readonly length: number
-  readonly hasPast: boolean
-  readonly wantState: boolean
-}
 
 export const whole = (batch: number, length: number): Chunk => ({ batch, length, hasPast: false, wantState: false })
 
-export interface Built {
-  readonly g: Graph
-  readonly x: Value
-  readonly weights: Readonly<Record<string, Value>>
-  readonly result: BlockResult
-}
-
-/** The graph of `forward` for a chunk: inputs `x`, `w.NAME`, `cos`, `sin`, `past.NAME`, `mask`, `mask.NAME`. */
-export function buildForward(
-  { type, facts, params }: Prepared,
-  { batch, length, hasPast, wantState }: Chunk,
-  dtype: DType,
-): Built {
-  const g = new Graph()
-  const x = g.input('x', dtype, [batch * length, facts.hidden])
-  const shapes = Object.entries(type.shapes(facts, params))
-  const weights = Object.fromEntries(shapes.map(([name, shape]) => [name, g.input(`w.${name}`, dtype, shape)]))
-  const table = (name: string) => g.input(name, dtype, [length, facts.headDim])
-  const states = (hasPast && type.state?.(facts, params)) || []
-  const past = states.map(
-    (shape) => [shape.name, g.input(`past.${shape.name}`, dtype, pastShape(batch, shape))] as const,
-  )
-  const windowMasks = states.flatMap((shape) => {
-    if (shape.kind !== 'window') return []
-    return [[shape.name, g.input(`mask.${shape.name}`, dtype, [length, `window${shape.window}`])] as const]
-  })
-  const context: BlockContext = {
-    facts,
-    batch,
-    length,
-    wantState,
-    rotary: { cos: table('cos'), sin: table('sin') },
-    ...(hasPast && {
-      past: Object.fromEntries(past),
-      mask: g.input('mask', dtype, ['capacity']),
-      windowMasks: Object.fromEntries(windowMasks),
-    }),
-  }
-  return { g, x, weights, result: type.forward(g, x, weights, params, context) }
-}
+/** The graph of a variant's `forward` for a chunk. */
+export const buildForward = ({ type, facts, params }: Prepared, chunk: Chunk, dtype: DType): BlockGraph =>
+  buildBlock(type, facts, params, chunk, dtype)
 
 /** Numbers as a tensor of a type. */
 export const asTensor = (data: ArrayLike<number>, dims: readonly number[], dtype: DType): Tensor =>
