@@ -32,6 +32,8 @@ export interface Prediction {
 /** Generates token by token with state. All sequences of a batch stand at the same position. */
 export class Decoder {
   private readonly state: DecodingState
+  /** Weights that are inputs of the session. */
+  private readonly fed: Readonly<Record<string, Tensor>>
   private stepping: Promise<Session> | undefined
   private readonly prefills = new Map<number, Promise<Session>>()
   /** Rotary tables of positions 0 to below `rows`. */
@@ -43,6 +45,7 @@ export class Decoder {
     private readonly weights: Readonly<Record<string, DecodingWeight>>,
     private readonly constant: boolean,
   ) {
+    this.fed = constant ? {} : floats(weights)
     this.state = new DecodingState(model, options.batch)
     this.tables = { cos: new Float32Array(0), sin: new Float32Array(0), rows: 0 }
   }
@@ -102,7 +105,7 @@ export class Decoder {
       data: table.subarray(start * headDim, end * headDim),
     })
     return {
-      ...(this.constant ? {} : floats(this.weights)),
+      ...this.fed,
       ids: { dtype: 'int32', dims: [ids.length], data: ids },
       cos: rows(this.tables.cos),
       sin: rows(this.tables.sin),

@@ -93,12 +93,15 @@ export class DecodingState {
     }
     this.mask.fill(0, this.position, this.position + length)
     this.position += length
-    for (const window of this.windows)
+    for (const window of this.windows) {
+      // Once it is full before a chunk, the next token sees all of it, as the last one did.
+      if (this.position - length > window) continue
       this.inputs[`mask.window${window}`] = {
         dtype: 'float32',
         dims: [1, Math.min(window, this.capacity)],
         data: windowMask(this.position, 1, window, this.capacity),
       }
+    }
   }
 
   /** New rows [batch, heads, length, dim] behind those that are there. */
