@@ -38,29 +38,34 @@ export function makeActivities(services: Services): Activities {
     for (const [need, own] of Object.entries(outputs)) known[need] = (await read(own)) as Outputs
     return { plan, planned, stage, params: stageParams(planned, known), outputs, known }
   }
-  const job = ({ plan, planned }: KeyParts, { stage, outputs }: StageRequest, exclusive: boolean, task?: TaskPlan) => ({
-    plan,
-    stage,
-    outputs,
-    store: store.location,
-    threads: exclusive ? services.slots.size : 1,
-    limits: {
-      ...(planned.timeout !== undefined && { seconds: planned.timeout }),
-      ...(planned.memory !== undefined && { memory: planned.memory }),
-    },
-    plugins: pluginsOf(plan, planned, task).map(({ digest }) => digest),
-  })
+  /** A task of a stage that measures has the machine to itself; planning and gathering need not. */
+  const isExclusive = ({ planned }: KeyParts, task?: TaskPlan) => task !== undefined && planned.exclusive === true
+  const job = (parts: KeyParts, { stage, outputs }: StageRequest, task?: TaskPlan) => {
+    const { plan, planned } = parts
+    return {
+      plan,
+      stage,
+      outputs,
+      store: store.location,
+      threads: isExclusive(parts, task) ? services.slots.size : 1,
+      limits: {
+        ...(planned.timeout !== undefined && { seconds: planned.timeout }),
+        ...(planned.memory !== undefined && { memory: planned.memory }),
+      },
+      plugins: pluginsOf(plan, planned, task).map(({ digest }) => digest),
+    }
+  }
   /** The record of a key, made when it is not there; whose fault it is that it cannot be made is said. */
   const reused = (
     own: Key,
     what: string,
-    { plan, planned }: KeyParts,
+    parts: KeyParts,
     task: TaskPlan | undefined,
     work: (run: Runner) => Promise<Outputs>,
   ) =>
-    reuseOr(reuse, own, what, task !== undefined && planned.exclusive === true, (run) =>
+    reuseOr(reuse, own, what, isExclusive(parts, task), (run) =>
       work(run).catch((error: unknown) => {
-        throw blaming(error, what, pluginsOf(plan, planned, task))
+        throw blaming(error, what, pluginsOf(parts.plan, parts.planned, task))
       }),
     )
   const questionOf = async (request: StageRequest, parts: OpenStage) => {
@@ -69,7 +74,7 @@ export function makeActivities(services: Services): Activities {
     // The code of a plugin runs in child processes only.
     const { cancellationSignal: signal } = Context.current()
     const options = { what: request.stage, signal, onProgress: () => undefined, log: services.watch.log }
-    return (await services.host.run({ ...job(parts, request, false), kind: 'ask' }, options)) as string
+    return (await services.host.run({ ...job(parts, request), kind: 'ask' }, options)) as string
   }
   const tasksOf = async (ref: ArtifactRef) => (await read(ref)) as TaskPlan[]
 
@@ -77,7 +82,7 @@ export function makeActivities(services: Services): Activities {
     planStage: guarded(async (request) => {
       const parts = await open(request)
       const { outputs } = await reused(planKey(parts), `${request.stage}: plan`, parts, undefined, async (run) => {
-        const tasks = (await run({ ...job(parts, request, false), kind: 'plan' })) as TaskPlan[]
+        const tasks = (await run({ ...job(parts, request), kind: 'plan' })) as TaskPlan[]
         checkTasks(request.stage, tasks)
         return { values: {}, files: { tasks: await store.putJson('tasks', tasks) } }
       })
@@ -99,9 +104,8 @@ export function makeActivities(services: Services): Activities {
       const parts = await open(request)
       const task = (await tasksOf(request.tasks))[request.task.index]!
       const own = taskKey(parts, task)
-      const exclusive = parts.planned.exclusive === true
       const { done } = await reused(own, nameOf(request.stage, task), parts, task, async (run) => {
-        const outputs = await run({ ...job(parts, request, exclusive, task), kind: 'run', task, key: own.key })
+        const outputs = await run({ ...job(parts, request, task), kind: 'run', task, key: own.key })
         return outputs as Outputs
       })
       return done
@@ -137,7 +141,7 @@ export function makeActivities(services: Services): Activities {
       const own = gatherKey(parts, keys, tasks)
       const { done, outputs } = await reused(own, `${request.stage}: gather`, parts, undefined, async (run) => {
         return (await run({
-          ...job(parts, request, false),
+          ...job(parts, request),
           kind: 'gather',
           tasks,
           keys,
