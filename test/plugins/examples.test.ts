@@ -5,6 +5,7 @@ import { packageRoot } from '../../store/paths.js'
 import { Place } from '../cli/puzzleflow.js'
 import { tinySpec, writeTinySearch } from '../cli/tiny-search.js'
 import { serverTimeout, testServer } from '../temporal.js'
+import { addFiles, withPrograms } from './folders.js'
 
 /** Whole searches run here, beside other tests. */
 const patience = 300_000
@@ -18,17 +19,10 @@ const spec = (plugins: readonly string[]) =>
     .replace('{ block: grouped-query, kvHeads: [1] }', '{ block: short-convolution }')
     .concat('  sensitivity: { uses: sensitivity, needs: [score], with: { top: 2 } }\n')
 
-// The server's program is where it was built; compiled plugins are the test's own (folders.js moves the cache).
-const programs = process.env.XDG_CACHE_HOME
-const { addFiles } = await import('./folders.js')
-const cache = process.env.XDG_CACHE_HOME
 let place: Place
 
 beforeAll(async () => {
-  if (programs === undefined) delete process.env.XDG_CACHE_HOME
-  else process.env.XDG_CACHE_HOME = programs
-  await testServer()
-  process.env.XDG_CACHE_HOME = cache
+  await withPrograms(testServer)
   const search = await writeTinySearch(spec(folders.map((name) => `./${name}`)))
   for (const [i, name] of folders.entries())
     for (const to of [name, `node_modules/${packages[i]}`])

@@ -27,9 +27,24 @@ export function addFiles(folder: string, files: Readonly<Record<string, string>>
   }
 }
 
+/** Where programs are that were built before: the server's, for instance. */
+const programs = process.env.XDG_CACHE_HOME
+
 // Compiled plugins of the tests, and only these.
 process.env.XDG_CACHE_HOME = folderWith()
 export const bundles = join(process.env.XDG_CACHE_HOME, 'puzzleflow', 'plugins')
+
+/** Does something with the cache that the tests would have, had they none of their own. */
+export async function withPrograms<T>(work: () => Promise<T>): Promise<T> {
+  const own = process.env.XDG_CACHE_HOME
+  if (programs === undefined) delete process.env.XDG_CACHE_HOME
+  else process.env.XDG_CACHE_HOME = programs
+  try {
+    return await work()
+  } finally {
+    process.env.XDG_CACHE_HOME = own
+  }
+}
 
 export const manifest = (name: string, entry = './index.js', more: object = {}): string =>
   JSON.stringify({ name, version: '1.2.3', type: 'module', puzzleflow: { plugin: entry }, ...more })

@@ -6,10 +6,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { packageRoot } from '../../store/paths.js'
 import { tinySpec, writeTinySearch } from '../cli/tiny-search.js'
 import { serverTimeout, testServer } from '../temporal.js'
+import { folderWith, manifest, addFiles, withPrograms } from './folders.js'
 
-// The server's program is where it was built; all else is the test's own (folders.js moves the cache).
-const programs = process.env.XDG_CACHE_HOME
-const { folderWith, manifest, addFiles } = await import('./folders.js')
+// Where compiled plugins of these tests go.
 const cache = process.env.XDG_CACHE_HOME
 
 const folder = folderWith()
@@ -17,9 +16,7 @@ const store = join(folder, 'store')
 let address: string
 
 beforeAll(async () => {
-  if (programs === undefined) delete process.env.XDG_CACHE_HOME
-  else process.env.XDG_CACHE_HOME = programs
-  const server = await testServer()
+  const server = await withPrograms(testServer)
   address = server.address
   await server.client.connection.close()
 }, serverTimeout)

@@ -6,10 +6,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { packageRoot } from '../../store/paths.js'
 import { tinySpec, writeTinySearch } from '../cli/tiny-search.js'
 import { serverTimeout, testServer } from '../temporal.js'
+import { folderWith, manifest, addFiles, echoSpec, withPrograms } from './folders.js'
 
-// The server's program is where it was built; all else is the test's own (folders.js moves the cache).
-const programs = process.env.XDG_CACHE_HOME
-const { folderWith, manifest, addFiles, echoSpec } = await import('./folders.js')
+// Where compiled plugins of these tests go.
 const cache = process.env.XDG_CACHE_HOME
 
 const folder = folderWith()
@@ -19,9 +18,7 @@ let address: string
 
 beforeAll(async () => {
   cpSync(join(packageRoot(), 'examples/word-count'), example, { recursive: true })
-  if (programs === undefined) delete process.env.XDG_CACHE_HOME
-  else process.env.XDG_CACHE_HOME = programs
-  const server = await testServer()
+  const server = await withPrograms(testServer)
   address = server.address
   await server.client.connection.close()
 }, serverTimeout)

@@ -2,11 +2,7 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { Place } from '../cli/puzzleflow.js'
 import { tinySpec, writeTinySearch } from '../cli/tiny-search.js'
 import { serverTimeout, testServer } from '../temporal.js'
-
-// The server's program is where it was built; compiled plugins are the test's own (folders.js moves the cache).
-const programs = process.env.XDG_CACHE_HOME
-const { addFiles, compile, manifest } = await import('./folders.js')
-const cache = process.env.XDG_CACHE_HOME
+import { addFiles, compile, manifest, withPrograms } from './folders.js'
 
 /** A plugin in two files; a wrong product stands in line 3 of the second where `wrong` holds. */
 const plugin = (wrong: string, y = 'y') => ({
@@ -31,10 +27,7 @@ const spec = `plugins: [./mine]\n${tinySpec}`.replace('{ block: swiglu, width: [
 
 let place: Place
 beforeAll(async () => {
-  if (programs === undefined) delete process.env.XDG_CACHE_HOME
-  else process.env.XDG_CACHE_HOME = programs
-  await testServer()
-  process.env.XDG_CACHE_HOME = cache
+  await withPrograms(testServer)
   place = new Place(await writeTinySearch(spec), inject('stateHome'))
 }, serverTimeout)
 afterAll(() => place.close())
