@@ -91,6 +91,8 @@ test(
     )
     const here = await rig.steps.nextCall()
     expect(here.name).toBe('each/a1')
+    // Planned here, its task waits for the other queue's worker.
+    while (!(await rig.inFlight(run)).includes('there/there'));
     expect(await rig.inFlight(run)).toContain('there/there')
     here.finish()
     await rig.until(run, ({ stages }) => stages[1]!.state === 'done')
