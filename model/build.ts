@@ -1,5 +1,6 @@
-import { Failure, type BlockContext, type Blocks, type Slot } from '../plugins/api/index.js'
-import { show, type Graph, type Value } from '../tensor/index.js'
+import type { BlockContext, Blocks, Slot } from '../plugins/api/index.js'
+import type { Graph, Value } from '../tensor/index.js'
+import { checkResult } from './check-result.js'
 import { layerFacts, type LayerBlocks, type ModelConfig } from './config.js'
 import { rotaryTables } from './rotary.js'
 
@@ -30,20 +31,9 @@ export function buildSlot(
   const type = blocks.get(slot, choice.block)
   if (type.empty) return { x, state: {} }
   const normalised = g.rmsNorm(x, weights.norm!, context.facts.normEps)
-  const { y, state = {} } = type.forward(g, normalised, weights, choice.params, context)
-  const bug = (message: string) => new Failure('PluginBug', `${slot} block type "${type.name}" ${message}`)
-  // Added with broadcasting, another shape would go unnoticed.
-  if (show(y.shape) !== show(x.shape)) throw bug(`makes ${show(y.shape)} of ${show(x.shape)}`)
-  const { facts, batch, length, wantState } = context
-  if (wantState)
-    for (const { name, kind, shape } of type.state?.(facts, choice.params) ?? []) {
-      const wanted = [batch, ...(kind === 'per-sequence' ? shape : [shape[0], length, shape[1]])]
-      const found = state[name]
-      if (!found) throw bug(`returns no state "${name}"`)
-      if (show(found.shape) !== show(wanted))
-        throw bug(`returns state "${name}" of shape ${show(found.shape)}, not ${show(wanted)}`)
-    }
-  return { x: g.add(x, y), state }
+  const result = type.forward(g, normalised, weights, choice.params, context)
+  checkResult(type, x, result, choice.params, context)
+  return { x: g.add(x, result.y), state: result.state ?? {} }
 }
 
 /** One decoder layer. x: [batch * length, hidden]. */
