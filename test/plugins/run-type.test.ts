@@ -80,7 +80,11 @@ test.each([
   ['span: ({ span }) => span', 'span: ({ span }) => span / 4', 'the span of keep-last-2 is 0.5'],
   ['blocks(run, { keep }) {', "blocks(run, { keep }) { throw new Error('no idea');", 'no idea (index.ts:'],
   ['return { attention, ffn }', "return { ffn: { block: 'wide', params: {} } }", 'There is no ffn block type "wide"'],
-  ['return { attention, ffn }', "return { ffn: { block: 'swiglu', params: {} } }", 'block type "swiglu", variant swiglu-undefined: gemm'],
+  [
+    'return { attention, ffn }',
+    "return { ffn: { block: 'swiglu', params: {} } }",
+    'block type "swiglu", variant swiglu-undefined: gemm',
+  ],
 ])('a run type that breaks a rule is told before a run (%s)', async (right, wrong, message) => {
   const { diagnostics } = await compiled(undefined, source.replace(right, wrong))
   expect(diagnostics).toHaveLength(1)
