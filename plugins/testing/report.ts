@@ -1,3 +1,5 @@
+import { basename, dirname, join, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { Failure } from '../api/index.js'
 
 /** What is checked, each with the mistake that is behind most failures. */
@@ -85,9 +87,23 @@ export function finding(check: CheckName, variant: string, { what, figure, allow
 
 /** A check that threw. */
 export function thrown(check: CheckName, variant: string, error: unknown): Finding {
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  const text = error instanceof Error ? `${error.name}: ${error.message}${authorsLine(error)}` : String(error)
   const message = `${check}, ${variant}: it threw ${text}.${cause}${usualCauses[check]}.`
   return { check, variant, ok: false, figure: NaN, message }
 }
 
 const show = (n: number): string => (Number.isInteger(n) ? String(n) : n.toPrecision(3))
+
+/** Where in the author's files an error comes from: its first line outside this package, other packages and Node. */
+function authorsLine({ stack = '' }: Error): string {
+  const lines = stack.split('\n').map((line) => /\(?((?:file:\/\/)?[^\s()]+):(\d+):\d+\)?$/.exec(line))
+  const own = lines.find((at) => at && !foreign(at[1]!))
+  return own ? ` (${basename(own[1]!)}:${own[2]})` : ''
+}
+
+const home = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+const rooms = ['plugins', 'tensor', 'model'].map((room) => join(home, room) + sep)
+const foreign = (file: string): boolean => {
+  const path = file.startsWith('file://') ? fileURLToPath(file) : file
+  return path.startsWith('node:') || path.includes(`${sep}node_modules${sep}`) || rooms.some((r) => path.startsWith(r))
+}

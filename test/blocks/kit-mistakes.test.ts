@@ -237,3 +237,27 @@ test('an entry that no parent can have is found, and a type that takes the name 
   const taken = checkBlockType({ ...sums, name: 'linear' }, { entries: [{ size: 3 }] })
   await expect(taken).rejects.toThrow('There are two attention block types named "linear"')
 })
+
+test('an entry that the type’s own schema refuses is told with the reason', async () => {
+  const parameters = {
+    type: 'object',
+    additionalProperties: false,
+    properties: { block: { const: 'sums' }, size: { type: 'integer', maximum: 2 } },
+  }
+  const [told] = (await check({ parameters })).failures
+  expect(told!.message).toContain('a spec may write; {"size":3}: /size must be <= 2: 1 wrong.')
+})
+
+test.each([-1, 0.5, NaN])('%s tokens of calibration text are no number of tokens', async (tokens) => {
+  const { failures } = await check({ sampleTokens: () => tokens })
+  expect(failures.map(({ message }) => message).join('\n')).toContain('`sampleTokens` is a whole number, 0 or more')
+})
+
+test('what a type throws is told with the line of the author’s file', async () => {
+  const { failures } = await check({
+    shapes: () => {
+      throw new RangeError('no such size')
+    },
+  })
+  expect(failures[0]!.message).toMatch(/it threw RangeError: no such size \(kit-mistakes\.test\.ts:\d+\)\./)
+})
