@@ -2,14 +2,29 @@ export {
   buildLayer,
   buildModel,
   buildSlot,
+  embedded,
   finalNorm,
+  logitsOf,
   modelShapes,
   rotaryConstants,
+  slotNorm,
   slotShapes,
   weightName,
 } from './build.js'
 export { openModel, type Model } from './checkpoint.js'
-export { layerFacts, parentBlocks, parseConfig, type LayerBlocks, type ModelConfig } from './config.js'
+export {
+  commonBlock,
+  isOriginal,
+  layerFacts,
+  parentBlocks,
+  parseConfig,
+  rotaryOf,
+  type LayerBlocks,
+  type ModelConfig,
+  type RotaryConfig,
+} from './config.js'
+export { builtInFamilies, familyNamed } from './families/index.js'
+export { endTensors, slotTensors, type SlotTensor, type TensorPart } from './names.js'
 export {
   quantisationOf,
   quantisationOfChoice,
@@ -18,6 +33,7 @@ export {
   slotBytes,
   type Quantisation,
 } from './quantisation.js'
+export { normalise, splitNorms } from './norms.js'
 export { replaceBlocks, type Replacement } from './replace.js'
 export { rotaryTables } from './rotary.js'
 export { SafetensorsFile, writeSafetensors, type CheckpointType, type TensorSource } from './safetensors.js'

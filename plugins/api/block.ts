@@ -15,9 +15,27 @@ export interface LayerFacts {
   readonly kvHeads: number
   readonly headDim: number
   readonly intermediate: number
+  /** Biases of queries, keys and values; and of the output, unless `outputBias` says otherwise. */
   readonly attentionBias: boolean
   readonly mlpBias: boolean
   readonly normEps: number
+  /** Whether attention's output has a bias. Default: `attentionBias`. */
+  readonly outputBias?: boolean
+  /** The parent normalises each head of queries and keys before it rotates them, with weights `q.norm` and `k.norm`,
+   *  [headDim]. Default false. */
+  readonly qkNorm?: boolean
+  /** Norms multiply with this + weight. Default 0. */
+  readonly normOffset?: 0 | 1
+  /** The FFN's activation; `gelu-tanh` is GELU by its tanh approximation. Default `silu`. */
+  readonly activation?: 'silu' | 'gelu-tanh'
+  /** Products of queries and keys are multiplied by this. Default 1 / sqrt(headDim). */
+  readonly attentionScale?: number
+  /** Scaled products of queries and keys become cap * tanh(products / cap). Default: they stay as they are. */
+  readonly attentionSoftcap?: number
+  /** What a block returns is multiplied by this before the residual addition, which is the model's affair. Default 1. */
+  readonly residualScale?: number
+  /** There is a norm behind each block, before the residual addition: the model's affair, too. Default false. */
+  readonly postNorms?: boolean
 }
 
 /** A weight in memory; matrices are stored [in, out]. */

@@ -2,6 +2,7 @@
 export * from './block.js'
 export * from './compute.js'
 export * from './failure.js'
+export * from './family.js'
 export * from './grid.js'
 export * from './plugin.js'
 export * from './run.js'

@@ -12,7 +12,7 @@ import {
 import { headContribution, largest, tokensForHeads } from './contribution.js'
 import { affine } from './affine.js'
 import { counts } from './counts.js'
-import { byGroups, divisors, fromGroups, poolKeysAndValues, rotate, toHeads } from './heads.js'
+import { byGroups, divisors, fromGroups, poolKeysAndValues, positioned, scaleOf, toHeads } from './heads.js'
 import { pickColumns } from './picking.js'
 import { attend } from './softmax-attention.js'
 
@@ -108,7 +108,8 @@ async function strongest(parent: Weights, facts: LayerFacts, kvHeads: number, st
 }
 
 /** Shapes of softmax attention's weights. */
-export function attentionShapes({ hidden, headDim, attentionBias }: LayerFacts, heads: number, kvHeads: number) {
+export function attentionShapes(facts: LayerFacts, heads: number, kvHeads: number) {
+  const { hidden, headDim, attentionBias, outputBias = attentionBias, qkNorm } = facts
   return {
     q: [hidden, heads * headDim],
     k: [hidden, kvHeads * headDim],
@@ -118,8 +119,9 @@ export function attentionShapes({ hidden, headDim, attentionBias }: LayerFacts, 
       'q.bias': [heads * headDim],
       'k.bias': [kvHeads * headDim],
       'v.bias': [kvHeads * headDim],
-      'o.bias': [hidden],
     }),
+    ...(outputBias && { 'o.bias': [hidden] }),
+    ...(qkNorm && { 'q.norm': [headDim], 'k.norm': [headDim] }),
   }
 }
 
@@ -135,12 +137,9 @@ export function softmaxAttention(
   window = Infinity,
 ): BlockResult {
   const { facts, length, past, mask, windowMasks, wantState } = context
-  const q = g.mul(
-    rotate(g, toHeads(g, x, w, 'q', heads, context), context),
-    g.scalar(1 / Math.sqrt(facts.headDim), x.dtype),
-  )
+  const q = g.mul(positioned(g, x, w, 'q', heads, context), g.scalar(scaleOf(facts), x.dtype))
   const grouped = byGroups(g, q, kvHeads)
-  const k = g.transpose(rotate(g, toHeads(g, x, w, 'k', kvHeads, context), context), [0, 2, 1, 3])
+  const k = g.transpose(positioned(g, x, w, 'k', kvHeads, context), [0, 2, 1, 3])
   const v = g.transpose(toHeads(g, x, w, 'v', kvHeads, context), [0, 2, 1, 3])
   const before = past && { k: past.k!, v: past.v!, mask: (window < Infinity ? windowMasks?.k : mask)! }
   const mixed = attend(grouped, k, v, context, before, window)

@@ -24,7 +24,7 @@ export function attend(
   q: Value,
   k: Value,
   v: Value,
-  { length }: Pick<BlockContext, 'length'>,
+  { length, facts: { attentionSoftcap } }: Pick<BlockContext, 'length' | 'facts'>,
   before?: Before,
   window = Infinity,
 ): Value {
@@ -37,13 +37,14 @@ export function attend(
     const byHead = g.reshape(scores, [batch, groups, group, length, slots])
     return g.reshape(g.add(byHead, mask), [batch, groups, rows, slots])
   }
-  let scores = g.matmul(q, g.transpose(k, [0, 1, 3, 2]))
+  const capped = (scores: Value) => (attentionSoftcap === undefined ? scores : g.softcap(scores, attentionSoftcap))
+  let scores = capped(g.matmul(q, g.transpose(k, [0, 1, 3, 2])))
   if (length > 1) {
     const seen = g.constant(band(length, 0, -1e9, window), [length, length])
     scores = masked(scores, g.cast(seen, q.dtype))
   }
   if (!before) return g.matmul(g.softmax(scores, 3), v)
-  const products = g.matmul(q, g.transpose(before.k, [0, 1, 3, 2]))
+  const products = capped(g.matmul(q, g.transpose(before.k, [0, 1, 3, 2])))
   const old = before.mask.shape.length === 1 ? g.add(products, before.mask) : masked(products, before.mask)
   // The new tokens come first: their number is known, the capacity of the state is not.
   const all = g.softmax(g.concat([scores, old], 3), 3)

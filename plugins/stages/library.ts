@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { layerFacts, parentBlocks, replaceBlocks, type Model, type Replacement } from '../../model/index.js'
+import { commonBlock, isOriginal, layerFacts, replaceBlocks, type Model, type Replacement } from '../../model/index.js'
 import { readTensors } from '../../tensor/index.js'
 import type { ArtifactRef, BlockChoice, Environment, JsonObject, Slot, StageContext, Weights } from '../api/index.js'
 import { askedWeights, weightsId, weightsOf, withWeights } from '../api/weights.js'
@@ -45,15 +45,15 @@ export const layerName = (layer: number): string => `layer${String(layer).padSta
 export const entryId = (layer: number, slot: Slot, variant: string, beside: string): string =>
   `${layerName(layer)}/${slot}/${variant}${beside === 'parent' ? '' : `+${beside}`}`
 
-/** Id of what the parent has in a slot: `parent`; in a parent that is itself a child, the block's own name where it is
- *  another than in the model it descends from. Blocks of one id are alike in all layers. */
+/** Id of what the parent has in a slot: `parent`; where its layers differ, or it is itself a child, the block's own name
+ *  for what is another than in the first layer of the model it descends from. Blocks of one id are alike in all layers. */
 export function ownVariant(model: Model, layer: number, slot: Slot): string {
   return ownId(model, slot, model.config.blocks[layer]![slot])
 }
 
 function ownId({ config, blocks }: Model, slot: Slot, { block, params }: BlockChoice): string {
   const type = blocks.get(slot, block)
-  const usual = parentBlocks(config)[slot]
+  const usual = commonBlock(config, slot)
   return block === usual.block && type.id(params) === type.id(usual.params) ? 'parent' : type.id(params)
 }
 
@@ -68,7 +68,7 @@ export function variants(space: JsonObject, slot: Slot, model: Model, layer: num
   add(ownVariant(model, layer, slot), parent, true)
   const plainId = ownId(model, slot, { ...parent, params: withWeights(parent.params, 'float32') })
   // Other blocks begin as parts of the parent's: nothing is made of one that has been replaced already.
-  const replaced = parent.block !== parentBlocks(config)[slot].block
+  const replaced = !isOriginal(config, layer, slot)
   for (const entry of space[slot] as readonly (string | JsonObject)[]) {
     const wanted: JsonObject = typeof entry === 'string' ? { block: entry } : entry
     if (wanted.block === 'parent') {

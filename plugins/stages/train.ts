@@ -83,7 +83,9 @@ export const train: SingleStage<TrainParams> = {
       loss: (g, { parameters, batch: { ids, labels, weights } }) => {
         const { hidden } = buildModel(g, config, blocks, ids!, parameters, { batch, length })
         const head = config.tied ? parameters.embedding! : parameters.head!
-        const sum = g.crossEntropyHead(finalNorm(g, config, hidden, parameters.norm!), head, labels!, weights!)
+        const sum = g.crossEntropyHead(finalNorm(g, config, hidden, parameters.norm!), head, labels!, weights!, {
+          ...(config.finalSoftcap !== undefined && { softcap: config.finalSoftcap }),
+        })
         return g.div(sum, g.sum(weights!))
       },
       optimiser: { ...params.optimiser, totalSteps: steps },
@@ -147,7 +149,7 @@ function initialWeights(config: ModelConfig, shapes: Readonly<Record<string, rea
   return Object.fromEntries(
     Object.entries(shapes).map(([name, shape]) => {
       const data = new Float32Array(elements(shape))
-      if (shape.length === 1) data.fill(name.endsWith('norm') ? 1 : 0)
+      if (shape.length === 1) data.fill(/(norm|post)$/.test(name) ? 1 - config.normOffset : 0)
       else {
         const fanIn = name === 'head' || name === 'embedding' ? shape[1]! : shape[0]!
         const residual = /\.(o|down)$/.test(name) ? Math.sqrt(2 * config.layers) : 1

@@ -5,14 +5,17 @@ import {
   Forward,
   layerFacts,
   modelShapes,
+  normalise,
   openModel,
   parseConfig,
+  rotaryOf,
   rotaryTables,
   saveCheckpoint,
+  splitNorms,
   type Model,
 } from '../../model/index.js'
 import { elements } from '../../tensor/index.js'
-import type { Blocks, LayerFacts, LayerStatistics, Sample, Slot, Weight, Weights } from '../api/index.js'
+import type { Blocks, LayerFacts, LayerStatistics, Sample, Slot, Weights } from '../api/index.js'
 import { noise } from './noise.js'
 
 /** Sizes of a parent that may be chosen. */
@@ -48,7 +51,7 @@ export interface TinyParent {
   readonly model: Model
   readonly facts: LayerFacts
   /** Of the layer's slot. */
-  weights(slot: Slot): Promise<{ readonly norm: Weight; readonly own: Weights }>
+  weights(slot: Slot): Promise<{ readonly norms: Weights; readonly own: Weights }>
   /** All that a block type can be told. */
   readonly statistics: Readonly<Record<Slot, LayerStatistics & { readonly sample: Sample }>>
 }
@@ -86,8 +89,7 @@ export async function makeParent(folder: string, sizes: ParentSizes, blocks: Blo
     model,
     facts: layerFacts(config, layer),
     async weights(slot) {
-      const { norm, ...own } = await model.weights(layer, slot)
-      return { norm: norm!, own }
+      return splitNorms(await model.weights(layer, slot))
     },
     statistics: await calibrate(model),
   }
@@ -115,18 +117,19 @@ async function calibrate(model: Model): Promise<TinyParent['statistics']> {
   const ids = Int32Array.from(noise(sequences * length, 3), (value) => Math.floor(((value + 1) / 2) * vocabulary))
   const forward = new Forward(sequences, length)
   try {
-    const before = await forward.layers(model, embed(await model.embedding(), config.hidden, ids), 0, layer)
+    const before = await forward.layers(model, embed(await model.embedding(), config, ids), 0, layer)
     const between = await forward.slot(model, layer, 'attention', before)
-    const { cos, sin } = rotaryTables(config.rotary, config.headDim, 0, length)
+    const { cos, sin } = rotaryTables(rotaryOf(config, layer), config.headDim, 0, length)
     // The last tokens of the last sequence are padding.
     const mask = new Float32Array(sequences * length).fill(1).fill(0, sequences * length - 3)
     const sampleOf = async (slot: Slot, states: Float32Array): Promise<Sample> => {
       const { norm } = await model.weights(layer, slot)
-      const x = normalised(states, norm!.data, config.normEps)
+      const x = states.slice()
+      normalise(x, norm!.data, config)
       return { sequences, length, x, mask, rotary: { cos, sin } }
     }
     const ffn = await sampleOf('ffn', between)
-    const channelContribution = contributions(await model.weights(layer, 'ffn'), ffn, config.hidden)
+    const channelContribution = contributions(await model.weights(layer, 'ffn'), ffn, layerFacts(config, layer))
     return {
       attention: { channelContribution, sample: await sampleOf('attention', before) },
       ffn: { channelContribution, sample: ffn },
@@ -136,18 +139,13 @@ async function calibrate(model: Model): Promise<TinyParent['statistics']> {
   }
 }
 
-/** RMSNorm of rows. */
-function normalised(states: Float32Array, weight: Float32Array, eps: number): Float32Array {
-  const size = weight.length
-  return states.map((value, i) => {
-    const row = states.subarray(i - (i % size), i - (i % size) + size)
-    const power = row.reduce((sum, v) => sum + v * v, 0) / size
-    return (value / Math.sqrt(power + eps)) * weight[i % size]!
-  })
+const activations: Readonly<Record<NonNullable<LayerFacts['activation']>, (x: number) => number>> = {
+  silu: (x) => x / (1 + Math.exp(-x)),
+  'gelu-tanh': (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
 }
 
 /** Mean over tokens of |activation| * |row of W_down|, [intermediate]. */
-function contributions(w: Weights, { x, mask }: Sample, hidden: number): Float32Array {
+function contributions(w: Weights, { x, mask }: Sample, { hidden, activation = 'silu' }: LayerFacts): Float32Array {
   const width = w.up!.shape[1]!
   const through = (name: string, token: number, channel: number) => {
     let sum = w[`${name}.bias`]?.data[channel] ?? 0
@@ -160,7 +158,7 @@ function contributions(w: Weights, { x, mask }: Sample, hidden: number): Float32
     let sum = 0
     for (let t = 0; t < mask.length; t++) {
       const gate = through('gate', t, channel)
-      sum += mask[t]! * Math.abs((gate / (1 + Math.exp(-gate))) * through('up', t, channel))
+      sum += mask[t]! * Math.abs(activations[activation](gate) * through('up', t, channel))
     }
     return (sum / tokens) * norm
   })
