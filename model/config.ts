@@ -80,6 +80,9 @@ export function layerFacts(config: ModelConfig, layer: number): LayerFacts {
     ...(config.attentionScale !== 1 / Math.sqrt(headDim) && { attentionScale: config.attentionScale }),
     ...(config.attentionSoftcap !== undefined && { attentionSoftcap: config.attentionSoftcap }),
     ...(config.postNorms && { postNorms: true }),
+    ...(typeof attention.params.window === 'number' && isOriginal(config, layer, 'attention')
+      ? { window: attention.params.window }
+      : {}),
   }
 }
 

@@ -3,7 +3,7 @@ import type { Slot, Weights } from '../plugins/api/index.js'
 import { Graph, Session, type QuantisedMatrix, type Tensor } from '../tensor/index.js'
 import { buildSlot, rotaryConstants, slotShapes } from './build.js'
 import type { Model } from './checkpoint.js'
-import { layerFacts, type ModelConfig } from './config.js'
+import { layerFacts, rotaryOf, type ModelConfig } from './config.js'
 import { packed, quantisationOf } from './quantisation.js'
 
 /** The model with weights of its slots kept in memory as long as they take no more than `budget` bytes together. */
@@ -82,7 +82,7 @@ export class Forward {
   }
 
   private shared(model: Model, layer: number, slot: Slot): Promise<Session> {
-    const key = JSON.stringify([slot, model.config.blocks[layer]![slot], model.config.layerRotary[layer]])
+    const key = JSON.stringify([slot, model.config.blocks[layer]![slot], rotaryOf(model.config, layer)])
     let session = this.sessions.get(key)
     if (!session) this.sessions.set(key, (session = this.build(model, layer, slot, {})))
     return session

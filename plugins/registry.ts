@@ -104,6 +104,47 @@ function tryVariant(type: BlockType, facts: LayerFacts, params: JsonObject): voi
 }
 
 /**
+ * Variants of an entry in the first layer that can have it.
+ * @param room  counting ends at one more
+ * @throws Failure of the first layer where no layer can have them
+ */
+function countVariants(
+  type: BlockType,
+  config: ModelConfig,
+  entry: JsonObject,
+  room: number,
+  isTried: boolean,
+): number {
+  let first: Failure | undefined
+  for (const facts of distinctFacts(config))
+    try {
+      // One by one, and no further than the limit: a grid of a few lists may stand for millions.
+      let count = 0
+      const each = type.variants(facts, entry)[Symbol.iterator]()
+      for (let next = each.next(); next.done !== true && count <= room; next = each.next()) {
+        if (isTried) tryVariant(type, facts, next.value)
+        count++
+      }
+      return count
+    } catch (error) {
+      if (!(error instanceof Failure) || error.kind === 'PluginBug') throw error
+      first ??= error
+    }
+  throw first!
+}
+
+/** Facts of layers, those once that differ in nothing but their number. */
+function distinctFacts(config: ModelConfig): LayerFacts[] {
+  const found = new Map<string, LayerFacts>()
+  for (let layer = 0; layer < config.layers; layer++) {
+    const facts = layerFacts(config, layer)
+    const key = JSON.stringify({ ...facts, layer: 0 })
+    if (!found.has(key)) found.set(key, facts)
+  }
+  return [...found.values()]
+}
+
+/**
  * Opens the parent (headers only) and asks every block type whether the parent can have what the space asks for.
  * @param tried  block types of which each variant's graph is built. Default: none, those that come with puzzleflow are known
  */
@@ -134,14 +175,8 @@ export async function inspectModel(
       const own = typeof entry === 'string' ? { block: entry } : entry
       if (own.block === 'parent') continue
       try {
-        // One by one, and no further than the limit: a grid of a few lists may stand for millions.
         const type = blocks.get(slot, own.block as string)
-        const facts = layerFacts(model.config, 0)
-        const each = type.variants(facts, own)[Symbol.iterator]()
-        for (let next = each.next(); next.done !== true; next = each.next()) {
-          if (tried(type)) tryVariant(type, facts, next.value)
-          if (++count > most) break
-        }
+        count += countVariants(type, model.config, own, most - count, tried(type))
       } catch (error) {
         if (!(error instanceof Failure)) throw error
         const code = error.kind === 'PluginBug' ? 'broken-block' : 'impossible-variant'

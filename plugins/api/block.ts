@@ -32,6 +32,8 @@ export interface LayerFacts {
   readonly attentionScale?: number
   /** Scaled products of queries and keys become cap * tanh(products / cap). Default: they stay as they are. */
   readonly attentionSoftcap?: number
+  /** Tokens that a token sees in the parent's attention, itself included. Default: all before it. */
+  readonly window?: number
   /** What a block returns is multiplied by this before the residual addition, which is the model's affair. Default 1. */
   readonly residualScale?: number
   /** There is a norm behind each block, before the residual addition: the model's affair, too. Default false. */

@@ -34,7 +34,12 @@ export async function headContribution(
       const k = g.transpose(positioned(g, x!, w, 'k', kvHeads, context), [0, 2, 1, 3])
       const v = g.transpose(toHeads(g, x!, w, 'v', kvHeads, context), [0, 2, 1, 3])
       const scaled = g.mul(byGroups(g, q, kvHeads), g.scalar(scaleOf(facts), 'float32'))
-      const mixed = g.reshape(attend(scaled, k, v, context), [batch, heads, length, headDim])
+      const mixed = g.reshape(attend(scaled, k, v, context, undefined, (facts.window ?? Infinity) - 1), [
+        batch,
+        heads,
+        length,
+        headDim,
+      ])
       // |m W|^2 = m (W Wᵀ) mᵀ with a head's rows W of W_o, [headDim, hidden]: nothing of size hidden per head and token.
       const rows = g.reshape(w.o!, [1, heads, headDim, hidden])
       const gram = g.matmul(rows, g.transpose(rows, [0, 1, 3, 2]))

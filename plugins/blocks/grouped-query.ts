@@ -35,7 +35,7 @@ export const groupedQuery: BlockType<GroupedQueryParams> = {
       'Key and value heads of a group are averaged; with `heads: kept` the one is kept whose query heads add most.',
     source:
       'Ainslie et al. 2023, arXiv 2305.13245, section 2.1; head contribution: Puzzle, arXiv 2411.19146, appendix A.',
-    pays: 'Where the KV cache is large: big batches, long contexts. Prefill and weights hardly change.',
+    pays: 'Where the KV cache is large: big batches, long contexts. Prefill and weights hardly change. It sees all tokens before it: for layers with a window take sliding-window.',
   },
   parameters: {
     type: 'object',
@@ -57,8 +57,8 @@ export const groupedQuery: BlockType<GroupedQueryParams> = {
   variants(facts, entry) {
     const wanted = [entry.kvHeads].flat() as number[]
     wanted.forEach((n) => checkKvHeads(n, facts))
-    // The parent's own number is the variant `parent`, which is always there.
-    const kvHeads = wanted.filter((n) => n !== facts.kvHeads)
+    // The parent's own number is the variant `parent`, which is always there; unless that has a window.
+    const kvHeads = wanted.filter((n) => n !== facts.kvHeads || facts.window !== undefined)
     const heads = [entry.heads ?? 'mean'].flat() as string[]
     return [...grid({ kvHeads, heads })].map((p) => (p.heads === kept ? p : { kvHeads: p.kvHeads }))
   },

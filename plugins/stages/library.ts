@@ -1,7 +1,17 @@
 import { readFile } from 'node:fs/promises'
 import { commonBlock, isOriginal, layerFacts, replaceBlocks, type Model, type Replacement } from '../../model/index.js'
 import { readTensors } from '../../tensor/index.js'
-import type { ArtifactRef, BlockChoice, Environment, JsonObject, Slot, StageContext, Weights } from '../api/index.js'
+import {
+  Failure,
+  type ArtifactRef,
+  type BlockChoice,
+  type BlockType,
+  type Environment,
+  type JsonObject,
+  type Slot,
+  type StageContext,
+  type Weights,
+} from '../api/index.js'
 import { askedWeights, weightsId, weightsOf, withWeights } from '../api/weights.js'
 
 /** What may fill a slot of a layer. */
@@ -79,10 +89,23 @@ export function variants(space: JsonObject, slot: Slot, model: Model, layer: num
     }
     const type = blocks.get(slot, wanted.block as string)
     if (replaced && type.empty !== true) continue
-    for (const params of type.variants(layerFacts(config, layer), wanted))
-      add(type.id(params), { block: type.name, params }, false)
+    for (const params of possible(type, model, layer, wanted)) add(type.id(params), { block: type.name, params }, false)
   }
   return [...found.values()]
+}
+
+/** Variants of an entry at a layer: none where other layers of the parent can have what this one cannot. What no layer can
+ *  have has been refused with the spec. */
+function possible(type: BlockType, { config }: Model, layer: number, entry: JsonObject): JsonObject[] {
+  const facts = layerFacts(config, layer)
+  try {
+    return [...type.variants(facts, entry)]
+  } catch (error) {
+    const alike = JSON.stringify({ ...facts, layer: 0 })
+    const differ = config.blocks.some((_, i) => JSON.stringify({ ...layerFacts(config, i), layer: 0 }) !== alike)
+    if (error instanceof Failure && error.kind === 'InvalidInput' && differ) return []
+    throw error
+  }
 }
 
 /** The part of entries that says what they compute, as parameters of a task, and their weights as its inputs by entry id. */

@@ -13,13 +13,17 @@ import {
   saveCheckpoint,
   splitNorms,
   type Model,
+  type ModelConfig,
 } from '../../model/index.js'
 import { elements } from '../../tensor/index.js'
-import type { Blocks, LayerFacts, LayerStatistics, Sample, Slot, Weights } from '../api/index.js'
+import type { Blocks, JsonObject, LayerFacts, LayerStatistics, Sample, Slot, Weights } from '../api/index.js'
 import { noise } from './noise.js'
 
 /** Sizes of a parent that may be chosen. */
-export type ParentSizes = Omit<LayerFacts, 'layer'>
+export type ParentSizes = Omit<LayerFacts, 'layer'> & {
+  /** Fields of config.json beside them: what makes it a parent of another family than Llama. */
+  readonly config?: JsonObject
+}
 
 /** The layer whose blocks are replaced. */
 export const layer = 1
@@ -61,7 +65,6 @@ const [sequences, length] = [4, 16]
 export async function makeParent(folder: string, sizes: ParentSizes, blocks: Blocks): Promise<TinyParent> {
   await mkdir(folder)
   const text = JSON.stringify({
-    architectures: ['LlamaForCausalLM'],
     model_type: 'llama',
     vocab_size: vocabulary,
     hidden_size: sizes.hidden,
@@ -76,12 +79,13 @@ export async function makeParent(folder: string, sizes: ParentSizes, blocks: Blo
     attention_bias: sizes.attentionBias,
     mlp_bias: sizes.mlpBias,
     tie_word_embeddings: false,
+    ...sizes.config,
   })
   await writeFile(join(folder, 'config.json'), text)
   const config = parseConfig(text, 'config.json')
   const shapes = modelShapes(config, blocks)
   const weights = Object.fromEntries(
-    Object.entries(shapes).map(([name, shape], i) => [name, parentWeight(name, shape, i + 1, sizes)]),
+    Object.entries(shapes).map(([name, shape], i) => [name, parentWeight(name, shape, i + 1, config)]),
   )
   await saveCheckpoint(join(folder, 'model.safetensors'), config, blocks, weights, shapes, 'float32')
   const model = await openModel(folder, blocks)
@@ -96,14 +100,14 @@ export async function makeParent(folder: string, sizes: ParentSizes, blocks: Blo
 }
 
 /** As in trained models, heads have a part in common, and tokens look most at themselves and at their like. */
-function parentWeight(name: string, shape: readonly number[], seed: number, sizes: ParentSizes): Float32Array {
+function parentWeight(name: string, shape: readonly number[], seed: number, config: ModelConfig): Float32Array {
   const own = noise(elements(shape), seed)
   if (name.endsWith('.bias')) return Float32Array.from(own, (value) => 0.3 * value)
-  if (shape.length === 1) return Float32Array.from(own, (value) => 1 + 0.2 * value)
+  if (shape.length === 1) return Float32Array.from(own, (value) => 1 - config.normOffset + 0.2 * value)
   if (name === 'embedding') return Float32Array.from(own)
   const [rows, columns] = shape as [number, number]
   const gain = Math.sqrt(3 / (name === 'head' ? columns : rows))
-  const { headDim } = sizes
+  const { headDim } = config
   const common = /\.attention\.[qkv]$/.test(name) ? noise(rows * headDim, name.endsWith('v') ? 201 : 202) : undefined
   return Float32Array.from(own, (value, i) => {
     const [row, channel] = [Math.floor(i / columns), i % headDim]
