@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import { Failure, type Blocks, type Slot, type Weight, type Weights } from '../plugins/api/index.js'
 import { elements } from '../tensor/index.js'
 import { parseConfig, type ModelConfig } from './config.js'
+import { familiesOf } from './families/index.js'
 import { quantisationOf, rounded } from './quantisation.js'
 import { isFloating, SafetensorsFile } from './safetensors.js'
 import { endTensors, slotTensors, transposed } from './names.js'
@@ -40,9 +41,9 @@ export async function openModel(folder: string, blocks: Blocks): Promise<Model> 
       remedy: 'The model must be a folder with config.json, safetensors files and tokenizer.json.',
     })
   })
-  const config = { ...parseConfig(text, configFile), ...(await generationEnds(folder)) }
+  const config = { ...parseConfig(text, configFile, familiesOf(blocks)), ...(await generationEnds(folder)) }
   const expected = expectedTensors(config, blocks, configFile)
-  const ends = endTensors(config)
+  const ends = endTensors(config, blocks)
   const found = locate(await openFiles(folder))
 
   for (const [name, shape] of expected) {
@@ -137,7 +138,7 @@ function locate(files: readonly SafetensorsFile[]): Map<string, SafetensorsFile>
 /** Shapes of a checkpoint's tensors by their names there. */
 function expectedTensors(config: ModelConfig, blocks: Blocks, file: string): Map<string, readonly number[]> {
   const { vocabulary, hidden } = config
-  const ends = endTensors(config)
+  const ends = endTensors(config, blocks)
   const expected = new Map<string, readonly number[]>([
     [ends.embedding, [vocabulary, hidden]],
     [ends.norm, [hidden]],

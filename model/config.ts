@@ -115,10 +115,11 @@ export const rotaryOf = (config: ModelConfig, layer: number): RotaryConfig =>
   config.rotaries[config.layerRotary[layer] ?? 0]!
 
 /** Reads `config.json` of a checkpoint. Whatever is unknown or unsupported is refused by name.
+ *  @param families  that it can be of. Default: those that come with puzzleflow
  *  @throws Failure InvalidInput */
-export function parseConfig(text: string, file: string): ModelConfig {
+export function parseConfig(text: string, file: string, families: readonly Family[] = builtInFamilies): ModelConfig {
   const json = parseFields(text, file)
-  const family = familyOf(json, file)
+  const family = whichFamily(json, file, families)
   const f = new Fields(json, file, family.defaults)
   refuseUnsupported(f, family)
 
@@ -173,11 +174,11 @@ export function parseConfig(text: string, file: string): ModelConfig {
 }
 
 /** The family that can read a config.json. @throws Failure InvalidInput naming it and what is missing */
-function familyOf(fields: JsonObject, file: string): Family {
+function whichFamily(fields: JsonObject, file: string, families: readonly Family[]): Family {
   const architecture = Array.isArray(fields.architectures) ? String(fields.architectures[0]) : undefined
   const type = fields.model_type
   const known = ({ modelTypes }: Family) => typeof type === 'string' && modelTypes.includes(type)
-  const family = builtInFamilies.find(
+  const family = families.find(
     (own) => known(own) && (architecture === undefined || own.architectures.includes(architecture)),
   )
   if (family) return family
@@ -185,7 +186,7 @@ function familyOf(fields: JsonObject, file: string): Family {
   const what = `the architecture ${JSON.stringify(architecture ?? type)} (model_type ${JSON.stringify(type)}) is not supported`
   throw new Failure('InvalidInput', `${file}: ${what}${missing === undefined ? '' : `: ${missing}`}`, {
     file,
-    remedy: `Supported: ${builtInFamilies.flatMap((own) => own.architectures).join(', ')}.`,
+    remedy: `Supported: ${families.flatMap((own) => own.architectures).join(', ')}.`,
   })
 }
 

@@ -23,7 +23,7 @@ export {
   type ModelConfig,
   type RotaryConfig,
 } from './config.js'
-export { builtInFamilies, familyNamed } from './families/index.js'
+export { builtInFamilies, familiesOf, familyOf } from './families/index.js'
 export { endTensors, slotTensors, type SlotTensor, type TensorPart } from './names.js'
 export {
   quantisationOf,

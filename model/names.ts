@@ -2,7 +2,7 @@ import type { Blocks, Slot } from '../plugins/api/index.js'
 import { elements } from '../tensor/index.js'
 import { slotShapes } from './build.js'
 import type { ModelConfig } from './config.js'
-import { familyNamed } from './families/index.js'
+import { familyOf } from './families/index.js'
 
 /** [rows, columns] to [columns, rows], by tiles that fit the processor's cache. */
 export function transposed(data: Float32Array, rows: number, columns: number): Float32Array {
@@ -37,7 +37,7 @@ export interface SlotTensor {
 
 /** The tensors of a slot, in the order of its weights: the family's for its own block types, our own for others. */
 export function slotTensors(config: ModelConfig, blocks: Blocks, layer: number, slot: Slot): SlotTensor[] {
-  const { tensors } = familyNamed(config.family)
+  const { tensors } = familyOf(config, blocks)
   const table = { ...tensors.norms[slot], ...tensors.blocks[slot][config.blocks[layer]![slot].block] }
   const found = new Map<string, SlotTensor>()
   for (const [weight, shape] of Object.entries(slotShapes(config, layer, slot, blocks))) {
@@ -59,5 +59,7 @@ export function slotTensors(config: ModelConfig, blocks: Blocks, layer: number, 
 }
 
 /** Names of the tensors that belong to no layer. */
-export const endTensors = (config: ModelConfig): { embedding: string; norm: string; head: string } =>
-  familyNamed(config.family).tensors
+export const endTensors = (
+  config: ModelConfig,
+  blocks: Blocks,
+): { readonly embedding: string; readonly norm: string; readonly head: string } => familyOf(config, blocks).tensors

@@ -5,6 +5,7 @@ import { Failure, type Blocks, type Slot, type Weights } from '../plugins/api/in
 import { weightName } from './build.js'
 import type { Model } from './checkpoint.js'
 import { parseConfig, type LayerBlocks, type ModelConfig } from './config.js'
+import { familiesOf } from './families/index.js'
 import { endTensors, slotTensors, transposed } from './names.js'
 import { writeSafetensors, type CheckpointType, type TensorSource } from './safetensors.js'
 
@@ -83,7 +84,11 @@ export const companions: readonly string[] = [
 
 /** The config.json of a model that descends from the one with the config.json `text`. What the layers are is said only
  *  where they are not what the other fields say already. */
-export function checkpointConfig(text: string, { config }: Pick<Model, 'config'>, dtype: CheckpointType): string {
+export function checkpointConfig(
+  text: string,
+  { config, blocks }: Pick<Model, 'config' | 'blocks'>,
+  dtype: CheckpointType,
+): string {
   const fields = JSON.parse(text) as Record<string, unknown>
   delete fields.puzzleflow
   fields['torch_dtype' in fields ? 'torch_dtype' : 'dtype'] = dtype
@@ -91,7 +96,7 @@ export function checkpointConfig(text: string, { config }: Pick<Model, 'config'>
     attention: { block: attention.block, ...attention.params },
     ffn: { block: ffn.block, ...ffn.params },
   })
-  const said = parseConfig(JSON.stringify(fields), 'config.json').blocks.map(describe)
+  const said = parseConfig(JSON.stringify(fields), 'config.json', familiesOf(blocks)).blocks.map(describe)
   const layers = config.blocks.map(describe)
   const own = JSON.stringify(layers) === JSON.stringify(said) ? {} : { puzzleflow: { layers } }
   return `${JSON.stringify({ ...fields, ...own }, null, 2)}\n`
@@ -101,7 +106,7 @@ export function checkpointConfig(text: string, { config }: Pick<Model, 'config'>
 function sources(model: Omit<Model, 'folder'>): TensorSource[] {
   const { config, blocks } = model
   const { vocabulary, hidden } = config
-  const ends = endTensors(config)
+  const ends = endTensors(config, blocks)
   const all: TensorSource[] = [{ name: ends.embedding, shape: [vocabulary, hidden], values: () => model.embedding() }]
   for (let layer = 0; layer < config.layers; layer++)
     for (const slot of ['attention', 'ffn'] as const) {

@@ -1,4 +1,5 @@
-import type { Family } from '../../plugins/api/index.js'
+import type { Blocks, Family } from '../../plugins/api/index.js'
+import type { ModelConfig } from '../config.js'
 import { decilm } from './decilm.js'
 import { gemma2 } from './gemma2.js'
 import { gemma3 } from './gemma3.js'
@@ -24,9 +25,15 @@ export const builtInFamilies: readonly Family[] = [
   decilm,
 ]
 
-/** The family of a name that a `ModelConfig` has. */
-export function familyNamed(name: string): Family {
-  const family = builtInFamilies.find((own) => own.name === name)
+/** The families that models can be of: those that come with puzzleflow, and those of plugins. */
+export const familiesOf = ({ families = [] }: Pick<Blocks, 'families'>): readonly Family[] => [
+  ...builtInFamilies,
+  ...families,
+]
+
+/** The family of a model. */
+export function familyOf({ family: name }: Pick<ModelConfig, 'family'>, blocks: Pick<Blocks, 'families'>): Family {
+  const family = familiesOf(blocks).find((own) => own.name === name)
   if (!family) throw new Error(`Internal error: there is no family ${name}`)
   return family
 }

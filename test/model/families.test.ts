@@ -18,7 +18,8 @@ import {
   type Model,
   type Replacement,
 } from '../../model/index.js'
-import type { JsonObject, Slot } from '../../plugins/api/index.js'
+import { defineFamily, type JsonObject, type Slot } from '../../plugins/api/index.js'
+import { makeBlocks } from '../../plugins/blocks/index.js'
 import { blocks, openTiny, scratch, someIds, tinyConfig, writeTiny } from './tiny.js'
 
 const root = join(import.meta.dirname, '../../../shared/fixtures/hf')
@@ -322,4 +323,56 @@ test('families have names of their own, and no two claim a model', () => {
     expect(new Set(all).size).toBe(all.length)
   }
   expect(new Set(builtInFamilies.map(({ name }) => name)).size).toBe(builtInFamilies.length)
+})
+
+test('a family of a plugin is read and written as its table says', async () => {
+  const own = defineFamily({
+    name: 'tower',
+    modelTypes: ['tower'],
+    architectures: ['TowerForCausalLM'],
+    defaults: { rms_norm_eps: 1e-5 },
+    refused: { twisted: { except: [false], why: 'Only straight towers are read.' } },
+    traits: (f) => ({ residualScale: f.real('lift'), qkvBias: true }),
+    tensors: {
+      layers: 'floors.',
+      embedding: 'door.weight',
+      norm: 'roof.norm.weight',
+      head: 'roof.weight',
+      norms: { attention: { norm: 'first.weight' }, ffn: { norm: 'second.weight' } },
+      blocks: {
+        attention: { 'grouped-query': { q: 'qkv.weight', k: 'qkv.weight', v: 'qkv.weight', o: 'out.weight' } },
+        ffn: {},
+      },
+    },
+  })
+  const known = makeBlocks(undefined, [own])
+  const folder = await writeTiny(
+    { architectures: ['TowerForCausalLM'], model_type: 'tower', lift: 0.5 },
+    1,
+    scratch(),
+    known,
+  )
+  const model = await openModel(folder, known)
+  expect(model.config).toMatchObject({ family: 'tower', residualScale: 0.5, qkvBias: true, outputBias: false })
+  const tensors = await tensorsOf(folder)
+  expect([...tensors.keys()]).toEqual(
+    expect.arrayContaining([
+      'door.weight',
+      'roof.weight',
+      'floors.1.qkv.weight',
+      'floors.2.attention.q.bias',
+      'floors.0.ffn.up',
+    ]),
+  )
+  expect(tensors.get('floors.1.qkv.weight')!.split(' ')[1]).toBe('64,24')
+  const child = replaceBlocks(model, [await replaced(model, 1, 'ffn', 'swiglu', { width: 9 })])
+  await writeModel(child, join(folder, 'child'), { dtype: 'float32' })
+  expect(await logits(await openModel(join(folder, 'child'), known))).toEqual(await logits(child))
+  await expect(openModel(folder, blocks)).rejects.toThrow('"TowerForCausalLM" (model_type "tower") is not supported')
+
+  await writeFile(join(folder, 'config.json'), JSON.stringify({ ...(await fieldsOf(folder)), twisted: true }))
+  await expect(openModel(folder, known)).rejects.toMatchObject({
+    message: expect.stringContaining('"twisted": true is not supported') as string,
+    remedy: 'Only straight towers are read.',
+  })
 })
