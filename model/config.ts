@@ -191,7 +191,7 @@ function whichFamily(fields: JsonObject, file: string, families: readonly Family
 }
 
 function refuseUnsupported(f: Fields, { refused = {} }: Family): void {
-  if (f.raw('quantization_config') !== undefined)
+  if ((f.raw('quantization_config') ?? null) !== null)
     throw f.refuse('quantised checkpoints ("quantization_config") are not supported', 'Use the unquantised checkpoint.')
   for (const [name, { except, why }] of Object.entries(refused)) {
     const value = f.raw(name) ?? null

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { cacheWeights, Decoder, embed, Forward, Head, openModel } from '../../model/index.js'
@@ -48,3 +49,14 @@ function close(actual: Float32Array, expected: Float32Array): void {
   })
   expect(error).toBeLessThanOrEqual(2e-4 * largest)
 }
+
+const refused = existsSync(root) ? readdirSync(root).filter((name) => existsSync(join(root, name, 'REFUSE'))) : []
+
+test.each(refused)('%s is refused by the name of its architecture', async (name) => {
+  const { architectures } = JSON.parse(await readFile(join(root, name, 'config.json'), 'utf8')) as {
+    architectures: [string]
+  }
+  const error: unknown = await openModel(join(root, name), blocks).catch((e: unknown) => e)
+  expect(error).toMatchObject({ kind: 'InvalidInput' })
+  expect((error as Error).message).toContain(`the architecture "${architectures[0]}"`)
+})
