@@ -4,16 +4,17 @@ import { ChildFailure } from './child-failure.js'
 import { remedies } from './guard.js'
 import { Crash } from './host.js'
 
-/** Plugins whose code a stage runs when it plans or gathers, or does a task: the stage's own, and those of block types. */
+/** Plugins whose code a stage runs when it plans or gathers, or does a task: the stage's own, and those of block and run types. */
 export function pluginsOf(
-  { plugins, blocks }: FrozenPlan,
+  { plugins, blocks, runs = [] }: FrozenPlan,
   planned: PlannedStage,
   task?: TaskPlan,
 ): readonly PlannedPlugin[] {
   const used = blocks.filter(
     ({ slot, name }) => !task?.blocks || task.blocks.some((own) => own.slot === slot && own.name === name),
   )
-  const digests = new Set([planned.plugin, ...used.map(({ plugin }) => plugin)])
+  const usedRuns = runs.filter(({ name }) => !task?.blocks || task.runs?.includes(name))
+  const digests = new Set([planned.plugin, ...[...used, ...usedRuns].map(({ plugin }) => plugin)])
   return plugins.filter(({ digest }) => digests.has(digest))
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Failure, type Environment, type Outputs, type RunningTask, type StageContext } from '../plugins/api/index.js'
 import { withCode } from '../plugins/loading/load.js'
 import { withPlace } from '../plugins/loading/place.js'
-import { loadPlugins, type Loaded } from '../plugins/registry.js'
+import { loadPlugins, onlyRuns, type Loaded } from '../plugins/registry.js'
 import { openStore, type Store } from '../store/index.js'
 import { machineStateDirectory } from '../store/paths.js'
 import { inWindow } from './in-window.js'
@@ -27,6 +27,7 @@ function environment({ plan }: Job, store: Store, loaded: Loaded, reads: readonl
     inputDigests: digestsOf(plan, reads),
     seed: plan.seed,
     blocks: loaded.blocks,
+    runs: loaded.runs,
     open: (ref) => store.path(ref),
     put: (kind, data) => (data instanceof Uint8Array ? store.putBytes(kind, data) : store.putJson(kind, data)),
     putFile: (kind, path) => store.putFile(kind, path),
@@ -78,7 +79,9 @@ async function workWith(store: Store, job: Job, note: ReturnType<typeof attemptL
         machineState: machineStateDirectory(),
       }
       if (!stage.plan) return checkedOutputs(job.stage, await stage.run({ ...(await whole()), ...running }))
-      const own = { ...environment(job, store, loaded, stage.taskReads ?? []), ...running, task: job.task }
+      const { task } = job
+      const runs = onlyRuns(loaded.runs, task.runs)
+      const own = { ...environment(job, store, loaded, stage.taskReads ?? []), runs, ...running, task }
       return checkedOutputs(`${job.stage}/${job.task.id}`, await stage.run(own))
     }
     const done = job.tasks.flatMap((plan, i) => (job.keys[i] ? [{ plan, key: job.keys[i] }] : []))

@@ -64,6 +64,7 @@ export function taskKeys(parts: KeyParts): (task: TaskPlan) => Key {
       taskInputs: Object.fromEntries(Object.entries(task.inputs).map(([name, { digest }]) => [name, digest])),
       inputs: read,
       blocks: blocks(plan, task.blocks),
+      ...runs(plan, task.runs ?? []),
     })
 }
 
@@ -103,6 +104,8 @@ const whole = (parts: KeyParts): Components => ({
   inputs: inputs(parts.plan, parts.stage.reads),
   needs: Object.fromEntries(Object.entries(parts.outputs).map(([name, { digest }]) => [name, digest])),
   blocks: blocks(parts.plan, undefined),
+  // Only a stage that reads the space asks run types for anything.
+  ...(parts.stage.reads.some((path) => path.split('.')[0] === 'space') ? runs(parts.plan) : {}),
 })
 
 /** What of the spec's inputs is read, paths replaced by the digests of what lies there. */
@@ -117,4 +120,15 @@ function blocks(plan: FrozenPlan, used: TaskPlan['blocks']): readonly Components
   const missing = used?.find((own) => !known.some(({ slot, name }) => own.slot === slot && own.name === name))
   if (missing) throw new Error(`Internal error: the plan does not list the ${missing.slot} block type ${missing.name}`)
   return known.map((own) => ({ ...own }))
+}
+
+/** Versions of run types, and digests of the plugins that they came from; nothing where none is used. */
+function runs(
+  { runs: planned = [] }: FrozenPlan,
+  used: readonly string[] = planned.map(({ name }) => name),
+): Components {
+  const known = planned.filter(({ name }) => used.includes(name))
+  const missing = used.find((name) => !known.some((own) => own.name === name))
+  if (missing !== undefined) throw new Error(`Internal error: the plan does not list the run type ${missing}`)
+  return known.length === 0 ? {} : { runs: known.map((own) => ({ ...own })) }
 }

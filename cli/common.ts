@@ -2,7 +2,7 @@ import { InvalidArgumentError, type Command } from 'commander'
 import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Failure } from '../plugins/api/index.js'
-import { allowing, type Allowed } from '../plugins/loading/allowed.js'
+import { allowing, type Allowed, type AllowEntry } from '../plugins/loading/allowed.js'
 import { compileSpec } from '../spec/plan.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { Registry } from '../spec/registry.js'
@@ -42,10 +42,18 @@ export const reading = (command: Command): Command =>
   )
 
 /** Plugins that the user allows, here or in settings files. */
-export function allowedPlugins({ allowPlugin = [] }: SpecOptions): Allowed {
-  const flags = allowPlugin.map((text) => ({ text, folder: process.cwd() }))
-  return allowing([...flags, ...readSettings().allowPlugins])
+export const allowedPlugins = (options: SpecOptions): Allowed => {
+  const { flags, settings } = allowEntries(options)
+  return allowing([...flags, ...settings])
 }
+
+/** The same as they are written: on the command line, and in settings files. */
+export const allowEntries = ({
+  allowPlugin = [],
+}: SpecOptions): Readonly<Record<'flags' | 'settings', readonly AllowEntry[]>> => ({
+  flags: allowPlugin.map((text) => ({ text, folder: process.cwd() })),
+  settings: readSettings().allowPlugins,
+})
 
 /** Progress and logs: never on stdout. */
 export const log = (line: string): void => void process.stderr.write(`${line}\n`)

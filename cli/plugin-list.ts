@@ -11,11 +11,12 @@ export interface Listed {
   readonly folder?: string
   readonly blocks: PluginDescription['blocks']
   readonly stages: PluginDescription['stages']
+  readonly runs: PluginDescription['runs']
   readonly pipelines: readonly string[]
 }
 
 /** All that a plugin holds, for people: what each type is for, and its parameters. */
-export function listPlugin({ name, version, digest, origin, folder, blocks, stages, pipelines }: Listed): string {
+export function listPlugin({ name, version, digest, origin, folder, blocks, stages, runs, pipelines }: Listed): string {
   const parts = [
     `${name} ${version}, ${origin}`,
     ...(digest === undefined ? [] : [`digest ${digest.slice(0, 12)}`]),
@@ -24,6 +25,7 @@ export function listPlugin({ name, version, digest, origin, folder, blocks, stag
   return [
     parts.join(', '),
     ...blocks.flatMap((type) => listType(`${type.slot} block`, type)),
+    ...runs.flatMap((type) => listType('run', type)),
     ...stages.flatMap((type) => listType('stage', type)),
     ...pipelines.map((pipeline) => `  pipeline ${pipeline}`),
   ].join('\n')
@@ -39,7 +41,10 @@ interface Property {
   readonly quantity?: string
 }
 
-function listType(kind: string, { name, version, about, parameters }: Listed['blocks' | 'stages'][number]): string[] {
+function listType(
+  kind: string,
+  { name, version, about, parameters }: Listed['blocks' | 'stages' | 'runs'][number],
+): string[] {
   const { properties = {}, required = [] } = parameters as {
     properties?: Readonly<Record<string, Property>>
     required?: readonly string[]

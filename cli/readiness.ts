@@ -20,8 +20,8 @@ export async function checkReadiness(plan: FrozenPlan, store: Store, loaded: Loa
       const { tasks, planned } = known
       left.set(planned.name, tasks.filter(({ record }) => !record).length / Math.max(1, tasks.length))
     }
-  const fromPlugins = plan.blocks.some(({ plugin }) => plugin !== undefined)
-  const all = fromPlugins ? await needsWithPlugins(plan) : await needsOf(plan, loaded.blocks)
+  const fromPlugins = [...plan.blocks, ...(plan.runs ?? [])].some(({ plugin }) => plugin !== undefined)
+  const all = fromPlugins ? await needsWithPlugins(plan) : await needsOf(plan, loaded)
   const needs = all.flatMap(({ stage, disk, memory }) => {
     const share = left.get(stage) ?? 1
     // What goes to a store elsewhere passes this machine's disk, within the bound of the cache.

@@ -17,7 +17,7 @@ import { freezeProgram } from '../plugins/stages/command-program.js'
 import type { ProgramProblem, Registry } from '../spec/registry.js'
 
 /**
- * Stage and block types as specs see them.
+ * Stage, block and run types as specs see them.
  * @param loaded  those that are there without plugins
  * @param allowed  plugins whose code may run. Default: none
  */
@@ -26,7 +26,7 @@ export function specRegistry(loaded: Loaded = loadPlugins(), allowed: Allowed = 
     ...types(loaded),
     pipeline: builtInPipeline,
     pipelines: builtInPipelines,
-    inspect: (inputs) => inspectInputs(inputs, loaded.blocks),
+    inspect: (inputs) => inspectInputs(inputs, loaded),
     openProgram: openProgramOf(allowed),
     async withPlugins(names, folder) {
       const { opened, failures } = await openPlugins(names, folder, { allowed, loaded })
@@ -65,11 +65,12 @@ const openProgramOf =
     }
   }
 
-function types(loaded: Loaded): Pick<Registry, 'stages' | 'blocks'> {
+function types(loaded: Loaded): Pick<Registry, 'stages' | 'blocks' | 'runs'> {
   const withOrigin = <T extends Parameters<Loaded['originOf']>[0]>(type: T) => {
     const origin = loaded.originOf(type)
     return origin ? { ...type, plugin: origin.digest } : type
   }
+  const runs = new Map(loaded.runs.list().map((type) => [type.name, withOrigin(type)]))
   const stages = new Map(loaded.stages.map((stage) => [stage.name, withOrigin(stage)]))
   return {
     stages: { get: (name) => stages.get(name), names: () => [...stages.keys()] },
@@ -81,6 +82,7 @@ function types(loaded: Loaded): Pick<Registry, 'stages' | 'blocks'> {
           .filter((type) => type.slot === slot)
           .map(({ name }) => name),
     },
+    runs: { get: (name) => runs.get(name), names: () => [...runs.keys()] },
   }
 }
 
@@ -93,8 +95,8 @@ async function extended(loaded: Loaded, opened: readonly OpenedPlugin[]): Promis
     ),
   )
   const all = await withDescriptions(loaded, plugins)
-  // What a block type says of the parent is its code's answer.
-  const asks = opened.some(({ description }) => description.blocks.length > 0)
+  // What a block or run type says of the parent is its code's answer.
+  const asks = opened.some(({ description: { blocks, runs } }) => blocks.length + runs.length > 0)
   return {
     ...types(all),
     pipeline(name) {
@@ -104,6 +106,6 @@ async function extended(loaded: Loaded, opened: readonly OpenedPlugin[]): Promis
     pipelines: () => [...builtInPipelines(), ...files.keys()],
     inspect: async (inputs) =>
       // Only what is for the plugins to say: data may be large, and their time is limited.
-      asks ? inspectTexts(inputs, await inspectWithPlugins(plugins, inputs)) : inspectInputs(inputs, loaded.blocks),
+      asks ? inspectTexts(inputs, await inspectWithPlugins(plugins, inputs)) : inspectInputs(inputs, loaded),
   }
 }

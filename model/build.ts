@@ -1,5 +1,6 @@
-import { Failure, type BlockContext, type Blocks, type LayerFacts, type Slot } from '../plugins/api/index.js'
-import { show, type Graph, type Value } from '../tensor/index.js'
+import type { BlockContext, Blocks, LayerFacts, Slot } from '../plugins/api/index.js'
+import type { Graph, Value } from '../tensor/index.js'
+import { checkResult } from './check-result.js'
 import { layerFacts, rotaryOf, type LayerBlocks, type ModelConfig, type RotaryConfig } from './config.js'
 import { rotaryTables } from './rotary.js'
 
@@ -50,22 +51,12 @@ export function buildSlot(
   if (type.empty) return { x, state: {} }
   const { facts } = context
   const normalised = slotNorm(g, x, weights.norm!, facts)
-  const { y, state = {} } = type.forward(g, normalised, weights, choice.params, context)
-  const bug = (message: string) => new Failure('PluginBug', `${slot} block type "${type.name}" ${message}`)
-  // Added with broadcasting, another shape would go unnoticed.
-  if (show(y.shape) !== show(x.shape)) throw bug(`makes ${show(y.shape)} of ${show(x.shape)}`)
-  const { batch, length, wantState } = context
-  if (wantState)
-    for (const { name, kind, shape } of type.state?.(facts, choice.params) ?? []) {
-      const wanted = [batch, ...(kind === 'per-sequence' ? shape : [shape[0], length, shape[1]])]
-      const found = state[name]
-      if (!found) throw bug(`returns no state "${name}"`)
-      if (show(found.shape) !== show(wanted))
-        throw bug(`returns state "${name}" of shape ${show(found.shape)}, not ${show(wanted)}`)
-    }
+  const result = type.forward(g, normalised, weights, choice.params, context)
+  checkResult(type, x, result, choice.params, context)
   const { residualScale = 1 } = facts
-  const after = weights.post ? slotNorm(g, y, weights.post, facts) : y
-  return { x: g.add(x, residualScale === 1 ? after : g.mul(after, g.scalar(residualScale, y.dtype))), state }
+  const after = weights.post ? slotNorm(g, result.y, weights.post, facts) : result.y
+  const added = residualScale === 1 ? after : g.mul(after, g.scalar(residualScale, after.dtype))
+  return { x: g.add(x, added), state: result.state ?? {} }
 }
 
 /** One decoder layer. x: [batch * length, hidden]. */

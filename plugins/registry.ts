@@ -11,31 +11,35 @@ import {
   type BlockType,
   type JsonObject,
   type LayerFacts,
+  type Runs,
+  type RunType,
   type Stage,
 } from './api/index.js'
 import { builtInBlocks, makeBlocks } from './blocks/index.js'
-import { runType } from './runs/index.js'
+import { builtInRuns, makeRuns } from './runs/index.js'
 import { inspectData } from './inspect-data.js'
-import { withPlace } from './loading/place.js'
+import { inspectRuns, problem, type Tried } from './inspect-runs.js'
 import { builtInStages } from './stages/index.js'
-import { tryForward } from './try-forward.js'
+import { tryVariant } from './try-forward.js'
 
-/** Stage and block types that a plan can use. */
+/** Stage, block and run types that a plan can use. */
 export interface Loaded {
   stage(name: string): Stage
   readonly stages: readonly Stage[]
   readonly blocks: Blocks
-  /** The plugin that one of these stage or block types came from; undefined when it came with puzzleflow. */
-  originOf(type: Stage | BlockType): PlannedPlugin | undefined
+  readonly runs: Runs
+  /** The plugin that one of these types came from; undefined when it came with puzzleflow. */
+  originOf(type: Stage | BlockType | RunType): PlannedPlugin | undefined
 }
 
-/** Loads stage and block types: those that come with puzzleflow. */
-export const loadPlugins = (): Loaded => makeLoaded(builtInStages, builtInBlocks)
+/** Loads stage, block and run types: those that come with puzzleflow. */
+export const loadPlugins = (): Loaded => makeLoaded(builtInStages, builtInBlocks, builtInRuns)
 
 /** @throws Failure PluginBug when two types have the same name */
 export function makeLoaded(
   stages: readonly Stage[],
   blocks: readonly BlockType[],
+  runs: readonly RunType[],
   originOf: Loaded['originOf'] = () => undefined,
 ): Loaded {
   const byName = new Map<string, Stage>()
@@ -46,6 +50,7 @@ export function makeLoaded(
   return {
     stages,
     blocks: makeBlocks(blocks),
+    runs: makeRuns(runs),
     originOf,
     stage(name) {
       const stage = byName.get(name)
@@ -54,6 +59,10 @@ export function makeLoaded(
     },
   }
 }
+
+/** The run types with these names: what a task's plan does not name is no part of its key, so the task does not see it. */
+export const onlyRuns = (runs: Runs, names: readonly string[] = []): Runs =>
+  makeRuns(runs.list().filter(({ name }) => names.includes(name)))
 
 const folder = () => join(packageRoot(), 'plugins', 'pipelines')
 
@@ -70,8 +79,10 @@ export const builtInPipelines = (): string[] =>
     .map((name) => name.slice(0, -5))
 
 /** Mistakes in the inputs that only their contents tell. */
-export const inspectInputs = async (inputs: JsonObject, blocks: Blocks): Promise<Inspection> =>
-  inspectTexts(inputs, await inspectModel(inputs, blocks))
+export const inspectInputs = async (inputs: JsonObject, types: Types): Promise<Inspection> =>
+  inspectTexts(inputs, await inspectModel(inputs, types))
+
+type Types = Pick<Loaded, 'blocks' | 'runs'>
 
 /** What the model and the block types say. */
 export interface ModelInspection extends Inspection {
@@ -90,18 +101,6 @@ const defaultMaxVariants = 200
 
 const tooMany = (slot: string, most: number, remedy: string) =>
   new Failure('InvalidInput', `with this entry a layer's ${slot} has more than ${most} variants`, { remedy })
-
-/** @throws Failure PluginBug when the graph of a variant cannot be built */
-function tryVariant(type: BlockType, facts: LayerFacts, params: JsonObject): void {
-  try {
-    tryForward(type, facts, params)
-  } catch (error) {
-    const { message } = withPlace(error) as Error
-    throw new Failure('PluginBug', `block type "${type.name}", variant ${type.id(params)}: ${message}`, {
-      cause: error,
-    })
-  }
-}
 
 /**
  * Variants of an entry in the first layer that can have it.
@@ -145,21 +144,15 @@ function distinctFacts(config: ModelConfig): LayerFacts[] {
 }
 
 /**
- * Opens the parent (headers only) and asks every block type whether the parent can have what the space asks for.
- * @param tried  block types of which each variant's graph is built. Default: none, those that come with puzzleflow are known
+ * Opens the parent (headers only) and asks every block and run type whether the parent can have what the space asks for.
+ * @param tried  types of which each variant's graph is built. Default: none, those that come with puzzleflow are known
  */
 export async function inspectModel(
   inputs: JsonObject,
-  blocks: Blocks,
-  tried: (type: BlockType) => boolean = () => false,
+  { blocks, runs }: Types,
+  tried: Tried = () => false,
 ): Promise<ModelInspection> {
   if (typeof inputs.model !== 'string' || inputs.space === undefined) return { problems: [], blocks: [] }
-  const problem = (path: readonly (string | number)[], code: string, error: Failure): InputProblem => ({
-    path,
-    code,
-    message: error.message,
-    ...(error.remedy === undefined ? {} : { hint: error.remedy }),
-  })
   let model
   try {
     model = await openModel(inputs.model, blocks)
@@ -189,17 +182,10 @@ export async function inspectModel(
       }
     }
   }
-  for (const [i, { run, ...entry }] of (((inputs.space as JsonObject).runs ?? []) as readonly JsonObject[]).entries())
-    try {
-      // Asked for what it refuses; what it makes of the rest is the stages' affair.
-      Array.from(runType(run as string).variants(model.config.layers, entry))
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error
-      problems.push(problem(['space', 'runs', i], 'impossible-variant', error))
-    }
+  const ofRuns = inspectRuns(model, inputs.space as JsonObject, { blocks, runs }, most, tried)
   const own = model.config.blocks.flatMap(({ attention, ffn }): BlockName[] => [
     { slot: 'attention', name: attention.block },
     { slot: 'ffn', name: ffn.block },
   ])
-  return { problems, blocks: own, config: model.config }
+  return { problems: [...problems, ...ofRuns.problems], blocks: [...own, ...ofRuns.blocks], config: model.config }
 }

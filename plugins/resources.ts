@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { layerFacts, modelShapes, openModel, type Model } from '../model/index.js'
 import type { FrozenPlan, PlannedStage } from '../spec/frozen-plan.js'
 import { elements } from '../tensor/index.js'
-import { Failure, type Blocks, type JsonObject } from './api/index.js'
+import { Failure, type Blocks, type JsonObject, type Runs } from './api/index.js'
 import { lessons, type DistillParams } from './stages/distill-plan.js'
 
 /** What a stage needs of the machine, about. */
@@ -20,14 +20,17 @@ export interface StageNeeds {
  * What the built-in stages of a plan will need: hidden states, the library, the child. Stages of plugins count nothing,
  * and of what depends on the solution the half is taken, so that no machine is refused that would do.
  */
-export async function needsOf(plan: FrozenPlan, blocks: Blocks): Promise<StageNeeds[]> {
+export async function needsOf(
+  plan: FrozenPlan,
+  { blocks, runs }: { readonly blocks: Blocks; readonly runs: Runs },
+): Promise<StageNeeds[]> {
   const { model: folder } = plan.inputs
   const known = plan.stages.filter(({ uses, plugin }) => plugin === undefined && uses in estimates)
   if (typeof folder !== 'string' || known.length === 0) return []
   const model = await openModel(folder, blocks)
   return known.map((planned) => ({
     stage: planned.name,
-    ...{ disk: 0, memory: 0, ...estimates[planned.uses]!(planned, model, plan.inputs) },
+    ...{ disk: 0, memory: 0, ...estimates[planned.uses]!(planned, model, plan.inputs, runs) },
   }))
 }
 
@@ -36,7 +39,12 @@ const total = (shapes: Readonly<Record<string, readonly number[]>>) =>
   Object.values(shapes).reduce((n, shape) => n + elements(shape), 0)
 const parameters = ({ config, blocks }: Model) => total(modelShapes(config, blocks))
 
-type Estimate = (planned: PlannedStage, model: Model, inputs: JsonObject) => Partial<Omit<StageNeeds, 'stage'>>
+type Estimate = (
+  planned: PlannedStage,
+  model: Model,
+  inputs: JsonObject,
+  runs: Runs,
+) => Partial<Omit<StageNeeds, 'stage'>>
 
 const estimates: Readonly<Record<string, Estimate>> = {
   capture({ params }, { config: { layers, hidden } }, inputs) {
@@ -47,9 +55,9 @@ const estimates: Readonly<Record<string, Estimate>> = {
     const sequences = wanted('train', params.sequences) + wanted('validate', params.validateSequences)
     return { disk: Math.min(sequences * (2 * layers + 1) * length * (2 * hidden + 4), Number(params.maxBytes)) }
   },
-  distill({ params }, model, inputs) {
+  distill({ params }, model, inputs, runs) {
     if (typeof inputs.space !== 'object') return {}
-    const pupils = lessons(model, inputs.space as JsonObject, params as unknown as DistillParams)
+    const pupils = lessons(model, inputs.space as JsonObject, params as unknown as DistillParams, runs)
     const weights = pupils.flatMap(({ layer, train }) =>
       train.map(({ slot, block, params }) => {
         const shapes = model.blocks.get(slot, block).shapes(layerFacts(model.config, layer), params)

@@ -8,12 +8,33 @@ interface Measured {
   readonly memoryBytes: number
 }
 
+/** Neighbouring layers that are replaced as one. */
+interface Run {
+  readonly layer: number
+  readonly span: number
+  readonly run: string
+}
+
 /** What of a search's result is shown. */
 export interface Result {
   readonly verdict: string
   readonly reasons: readonly string[]
   readonly parent: Measured
-  readonly child: Measured & { readonly layers: readonly { attention: string; ffn: string }[] }
+  readonly child: Measured & {
+    readonly layers: readonly { attention: string; ffn: string }[]
+    readonly runs?: readonly Run[]
+  }
+  /** As selected, where it was uptrained. */
+  readonly beforeUptraining?: Measured
+  /** KL of the child as selected by the sum of its scores. */
+  readonly predictedKl?: number
+  /** Removals of layers whose scores were added up though each was measured alone. */
+  readonly addedUpRemovals?: readonly Run[]
+  /** Layers in the order in which they were removed, and what that does: KL to the parent. */
+  readonly depth?: {
+    readonly removed: readonly number[]
+    readonly evidence: readonly { readonly removed: number; readonly measured: number; readonly additive: number }[]
+  }
   readonly ratios: {
     readonly throughput: number
     readonly accuracy: number | null
@@ -85,10 +106,10 @@ export function markdown(result: Result): string {
       : []),
     '## Layers',
     '',
-    '| layer | attention | ffn |',
-    '|---:|---|---|',
-    ...child.layers.map(({ attention, ffn }, i) => `| ${i} | ${attention} | ${ffn} |`),
+    ...layersTable(child),
     '',
+    ...removalNote(result),
+    ...depthSection(result.depth),
     '## Search',
     '',
     `Solver: ${solver.status}, KL ${format(solver.objective)} (bound ${format(solver.bound)}, gap ${format(solver.gap)}).`,
@@ -101,4 +122,53 @@ export function markdown(result: Result): string {
     ),
     '',
   ].join('\n')
+}
+
+/** What is in each layer; where there are runs of layers, what each is part of. */
+function layersTable({ layers, runs = [] }: Result['child']): string[] {
+  const rows = layers.map(({ attention, ffn }, i) => {
+    const run = runs.find(({ layer, span }) => i >= layer && i < layer + span)
+    return [String(i), attention, ffn, ...(runs.length > 0 ? [run ? nameOf(run) : ''] : [])]
+  })
+  const [head, line] = [
+    ['layer', 'attention', 'ffn'],
+    ['---:', '---', '---'],
+  ]
+  if (runs.length > 0) {
+    head.push('run of layers')
+    line.push('---')
+  }
+  return [`| ${head.join(' | ')} |`, `|${line.join('|')}|`, ...rows.map((cells) => `| ${cells.join(' | ')} |`)]
+}
+
+/** `drop-2, layers 1 to 2` */
+const nameOf = ({ layer, span, run }: Run): string =>
+  `${run}, ${span === 1 ? `layer ${layer}` : `layers ${layer} to ${layer + span - 1}`}`
+
+/** That a prediction is a sum of removals, which misleads. */
+function removalNote({ addedUpRemovals: removals, predictedKl, beforeUptraining, child }: Result): string[] {
+  if (!removals) return []
+  const measured = (beforeUptraining ?? child).kl
+  return [
+    `Several removals of layers (${removals.map(nameOf).join('; ')}) were chosen by the sum of what each does alone, and together they can do much more: KL ${format(predictedKl)} was predicted for this child, and ${format(measured)} measured${beforeUptraining ? ' before uptraining' : ''}. The stage \`depth\` measures removals of single layers, \`{ run: drop }\`, together.`,
+    '',
+  ]
+}
+
+/** Order and effect of removals of single layers. */
+function depthSection(depth: Result['depth']): string[] {
+  if (!depth) return []
+  return [
+    '## Removing single layers',
+    '',
+    'Each layer went after those before it, the one whose removal does least.',
+    '',
+    '| layers removed | KL, measured | sum of what each does alone |',
+    '|---|---:|---:|',
+    ...depth.evidence.map(
+      ({ removed, measured, additive }) =>
+        `| ${depth.removed.slice(0, removed).join(', ')} | ${format(measured)} | ${format(additive)} |`,
+    ),
+    '',
+  ]
 }

@@ -57,6 +57,14 @@ export interface PlannedBlock {
   readonly plugin?: Digest
 }
 
+/** A run type as the plan uses it. */
+export interface PlannedRun {
+  readonly name: string
+  readonly version: number
+  /** Digest of the plugin that it came from, for those that are not built in. */
+  readonly plugin?: Digest
+}
+
 /** A plugin as the plan uses it. */
 export interface PlannedPlugin {
   /** Name and version of its package.json, wherever it lies. */
@@ -81,8 +89,10 @@ export interface FrozenPlan {
   readonly inputDigests: Readonly<Record<string, Digest>>
   /** In an order in which each stage comes after those it needs. */
   readonly stages: readonly PlannedStage[]
-  /** Block types that `space` names, and those of the model. */
+  /** Block types that `space` names, those of the model, and those that runs of its layers become. */
   readonly blocks: readonly PlannedBlock[]
+  /** Run types that `space` names. Absent where it names none. */
+  readonly runs?: readonly PlannedRun[]
   readonly plugins: readonly PlannedPlugin[]
   /** Of all above but `specFile`, with paths as the spec writes them: the same wherever the folder lies. */
   readonly digest: Digest

@@ -4,10 +4,11 @@ import { weightsSchema } from '../plugins/api/weights.js'
 import { nearest, suggest, type Diagnostic } from './diagnostics.js'
 import type { SourceDocument } from './document.js'
 import type { Finding } from './explain-errors.js'
-import type { PlannedBlock } from './frozen-plan.js'
+import type { PlannedBlock, PlannedRun } from './frozen-plan.js'
 import type { Collected } from './keywords.js'
 import type { InputsSchema } from './pipeline.js'
 import type { BlockInfo, Registry } from './registry.js'
+import { checkRun, distinctRuns } from './runs.js'
 import { siteOf, type Site } from './site.js'
 import { checkValue, getValue, setValue } from './validate.js'
 
@@ -28,9 +29,10 @@ export interface CheckedInputs {
   readonly inputs: JsonObject
   readonly paths: readonly PathUse[]
   readonly blocks: readonly PlannedBlock[]
+  readonly runs: readonly PlannedRun[]
 }
 
-/** Checks a spec's inputs against what the pipeline declares, and each block against its type's own schema. */
+/** Checks a spec's inputs against what the pipeline declares, and each block and run of layers against its type's own schema. */
 export function checkInputs(
   spec: SourceDocument,
   schema: InputsSchema,
@@ -39,13 +41,15 @@ export function checkInputs(
 ): CheckedInputs {
   const site = siteOf(spec.map)
   const given = Object.fromEntries(Object.entries(spec.data).filter(([key]) => key in schema.properties))
-  const { data, findings, paths, blocks } = checkValue(schema, given)
+  const { data, findings, paths, blocks, runs } = checkValue(schema, given)
   for (const finding of findings) report(site.diagnose(finding.at, finding.where, finding))
   const used = blocks.flatMap(({ at, slot }) => checkBlock(data, at, slot, registry, site, report) ?? [])
+  const usedRuns = runs.flatMap(({ at }) => checkRun(data, at, registry, site, report) ?? [])
   return {
     inputs: data,
     paths: resolvePaths(data, paths, site, '/inputs', ''),
     blocks: distinct(used),
+    runs: distinctRuns(usedRuns),
   }
 }
 

@@ -11,6 +11,8 @@ export interface Collected {
   readonly paths: { readonly at: string; readonly kind: PathKind }[]
   /** Values under the keyword `blocks`. */
   readonly blocks: { readonly at: string; readonly slot: Slot }[]
+  /** Values under the keyword `runs`. */
+  readonly runs: { readonly at: string }[]
   /** Objects under the keyword `program`. */
   readonly programs: { readonly at: string }[]
 }
@@ -24,7 +26,8 @@ const isPathKind = (format: string): format is PathKind => (pathKinds as readonl
  * - `quantity`: a number with a unit (spec/units.ts), replaced by its value;
  * - `format: file`, `folder` or `path` (either): a path that must exist, made absolute;
  * - `program`: an object whose `command` is run with the files of its `sources` (spec/programs.ts);
- * - `blocks`: a slot; the value is an entry of the spec's `space`.
+ * - `blocks`: a slot; the value is an entry of the spec's `space`;
+ * - `runs`: the value is an entry of the spec's `space.runs`.
  */
 export function makeAjv(): Ajv2020 {
   const ajv = new Ajv2020({
@@ -86,20 +89,24 @@ export function makeAjv(): Ajv2020 {
       return true
     },
   })
-  ajv.addKeyword({
-    keyword: 'program',
-    metaSchema: { const: true },
-    validate: function (
-      this: Collected,
-      _schema: true,
-      _data: unknown,
-      _parent?: unknown,
-      context?: DataValidationCxt,
-    ) {
-      this.programs.push({ at: context?.instancePath ?? '' })
-      return true
-    },
-  })
+  for (const [keyword, kind] of [
+    ['program', 'programs'],
+    ['runs', 'runs'],
+  ] as const)
+    ajv.addKeyword({
+      keyword,
+      metaSchema: { const: true },
+      validate: function (
+        this: Collected,
+        _schema: true,
+        _data: unknown,
+        _parent?: unknown,
+        context?: DataValidationCxt,
+      ) {
+        this[kind].push({ at: context?.instancePath ?? '' })
+        return true
+      },
+    })
   return ajv
 }
 

@@ -50,7 +50,7 @@ export async function compileText(file: string, text: string, registry: Registry
   const pipeline = readPipeline(spec, all, report)
   if (!pipeline) return done()
   checkKeys(spec, pipeline, report)
-  const { inputs, blocks, paths } = checkInputs(spec, pipeline.inputs, all, report)
+  const { inputs, blocks, runs, paths } = checkInputs(spec, pipeline.inputs, all, report)
   const { stages, leftOut } = applySpecStages(pipeline, spec, report)
   const { order, needs } = checkDag(stages, leftOut, report)
   const planned = order.map((node, i) => planStage(node, i, needs.get(node.name)!, pipeline, all, report))
@@ -83,6 +83,7 @@ export async function compileText(file: string, text: string, registry: Registry
       ...blocks,
       ...(inspected?.blocks ?? []).map(({ slot, name }) => plannedBlock(slot, all.blocks.get(slot, name)!)),
     ]),
+    ...(runs.length > 0 && { runs }),
     plugins,
   }
   const digest = digestJson(asWritten(body, used))

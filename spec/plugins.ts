@@ -51,5 +51,5 @@ export async function specPlugins(
 export const withoutMissing =
   (report: (found: Diagnostic) => void) =>
   (found: Diagnostic): void => {
-    if (!['unknown-stage-type', 'unknown-block', 'unknown-pipeline'].includes(found.code)) report(found)
+    if (!['unknown-stage-type', 'unknown-block', 'unknown-run', 'unknown-pipeline'].includes(found.code)) report(found)
   }

@@ -36,6 +36,18 @@ export interface BlockInfo {
   readonly plugin?: Digest
 }
 
+/** What a spec needs to know of a run type. */
+export interface RunInfo {
+  readonly name: string
+  readonly version: number
+  /** JSON Schema of an entry of the spec's `space.runs`, without `run`. */
+  readonly parameters: object
+  /** For people. */
+  readonly about?: About
+  /** Digest of the plugin that it came from, unless it is built in. */
+  readonly plugin?: Digest
+}
+
 /** A mistake found in the inputs by something that knows what they mean. */
 export interface InputProblem {
   /** Where in the inputs: `['space', 'ffn', 1, 'width']`. */
@@ -47,7 +59,7 @@ export interface InputProblem {
 
 export interface Inspection {
   readonly problems: readonly InputProblem[]
-  /** Block types that the model is made of. */
+  /** Block types that the model is made of, and those that runs of its layers become. */
   readonly blocks: readonly BlockName[]
 }
 
@@ -58,7 +70,7 @@ export interface ProgramProblem {
   readonly hint?: string
 }
 
-/** Stage types, block types and pipelines that specs can name: built in and from plugins. */
+/** Stage types, block types, run types and pipelines that specs can name: built in and from plugins. */
 export interface Registry {
   readonly stages: {
     get(name: string): StageInfo | undefined
@@ -67,6 +79,10 @@ export interface Registry {
   readonly blocks: {
     get(slot: Slot, name: string): BlockInfo | undefined
     names(slot: Slot): readonly string[]
+  }
+  readonly runs: {
+    get(name: string): RunInfo | undefined
+    names(): readonly string[]
   }
   /** Text of a pipeline, and the file it came from for diagnostics. */
   pipeline(name: string): { readonly text: string; readonly file: string } | undefined

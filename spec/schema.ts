@@ -129,9 +129,9 @@ function plain(schema: object, registry: Registry, owner: string, defs: Schema):
   const convert = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(convert)
     if (typeof value !== 'object' || value === null) return value
-    const { quantity, blocks, ...rest } = value as Schema
+    const { quantity, blocks, runs, ...rest } = value as Schema
     // Below `properties` the keywords are names of properties.
-    if (isSchemaValue(quantity) || isSchemaValue(blocks))
+    if ([quantity, blocks, runs].some(isSchemaValue))
       return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, convert(item)]))
     const converted = Object.fromEntries(
       Object.entries(rest).map(([key, item]) =>
@@ -144,6 +144,7 @@ function plain(schema: object, registry: Registry, owner: string, defs: Schema):
     if (rest.program === true) delete converted.program
     if (isPathFormat(rest)) return { minLength: 1, ...without(converted, 'format') }
     if (typeof blocks === 'string') return blockSchema(blocks as Slot, registry, defs)
+    if (runs === true) return runSchema(registry, defs)
     if (rest.type === 'integer' || rest.type === 'number') return { ...converted, ...numberSchema(rest) }
     return converted
   }
@@ -202,4 +203,17 @@ function blockSchema(slot: Slot, registry: Registry, defs: Schema): Schema {
     anyOf: [{ enum: names }, { type: 'object', required: ['block'], properties: { block: { enum: names } }, allOf }],
   }
   return { $ref: `#/$defs/${slot}-block` }
+}
+
+/** An entry of `space.runs`: a run type with its parameters. */
+function runSchema(registry: Registry, defs: Schema): Schema {
+  const names = registry.runs.names()
+  const allOf = names.map((name) => {
+    const schema = without(plain(registry.runs.get(name)!.parameters, registry, `run-${name}`, defs), '$schema')
+    schema.properties = { ...(schema.properties as Schema | undefined), run: { const: name } }
+    return { if: { type: 'object', properties: { run: { const: name } } }, then: schema }
+  })
+  const run = { description: 'A run type.', enum: names }
+  defs.run = { type: 'object', required: ['run'], properties: { run }, allOf }
+  return { $ref: '#/$defs/run' }
 }

@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import { readFileSync } from 'node:fs'
-import { embed, Forward, generate, Head, openModel, Tokenizer } from '../../model/index.js'
+import { embed, Forward, generate, Head, Tokenizer } from '../../model/index.js'
 import { Failure } from '../../plugins/api/index.js'
-import { loadPlugins } from '../../plugins/registry.js'
 import { writeTensors } from '../../tensor/index.js'
-import { action, common, positiveNumber, print, printJson, wholeNumber, type Common } from '../common.js'
+import { action, positiveNumber, print, printJson, reading, wholeNumber, type SpecOptions } from '../common.js'
+import { openAnyModel } from '../open-model.js'
 
-interface GenerateOptions extends Common {
+interface GenerateOptions extends SpecOptions {
   readonly prompt?: string
   readonly tokens?: string
   readonly number: number
@@ -17,7 +17,7 @@ interface GenerateOptions extends Common {
 
 /** Trying any readable model. */
 export function modelCommands(program: Command): void {
-  common(program.command('generate <model>').description('continue a prompt'))
+  reading(program.command('generate <model>').description('continue a prompt'))
     .option('--prompt <text>')
     .option('--tokens <ids>', 'token ids, separated by commas, instead of a text')
     .option('-n, --number <n>', 'most tokens', wholeNumber(1), 32)
@@ -26,14 +26,14 @@ export function modelCommands(program: Command): void {
     .option('--ignore-eos', 'go on after an end token')
     .action(action(generateText))
 
-  common(program.command('logits <model>').description('logits of token sequences, to compare with other tools'))
+  reading(program.command('logits <model>').description('logits of token sequences, to compare with other tools'))
     .requiredOption('--tokens <file>', '{"input_ids": [[…], …]}')
     .requiredOption('-o, --output <file>', 'safetensors: logits, float32 [sequences, tokens, vocabulary]')
     .action(action(logits))
 }
 
 async function generateText(folder: string, options: GenerateOptions): Promise<void> {
-  const model = await openModel(folder, loadPlugins().blocks)
+  const model = await openAnyModel(folder, options)
   const tokenizer = options.tokens === undefined ? Tokenizer.open(folder, model.config.vocabulary) : undefined
   const prompt = options.tokens?.split(',').map(Number) ?? tokenizer!.encode(options.prompt ?? '')
   if (prompt.length === 0 || prompt.some((id) => !Number.isInteger(id) || id < 0 || id >= model.config.vocabulary))
@@ -61,8 +61,8 @@ async function generateText(folder: string, options: GenerateOptions): Promise<v
   else print(tokenizer ? '' : found.join(','))
 }
 
-async function logits(folder: string, options: Common & { tokens: string; output: string }): Promise<void> {
-  const model = await openModel(folder, loadPlugins().blocks)
+async function logits(folder: string, options: SpecOptions & { tokens: string; output: string }): Promise<void> {
+  const model = await openAnyModel(folder, options)
   const { vocabulary, layers } = model.config
   const bad = (message: string) =>
     new Failure('InvalidInput', `${options.tokens}: ${message}`, { file: options.tokens })

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { dirname, resolve } from 'node:path'
 import { openPlugins } from '../../plugins/loading/open.js'
-import { blockAnatomy, describeType, stageAnatomy } from '../../plugins/loading/type-fields.js'
+import { blockAnatomy, describeType, runAnatomy, stageAnatomy } from '../../plugins/loading/type-fields.js'
 import { builtInPipelines, loadPlugins, type Loaded } from '../../plugins/registry.js'
 import { readDocument } from '../../spec/document.js'
 import { pluginDiagnostic, pluginNames } from '../../spec/plugins.js'
@@ -33,6 +33,7 @@ const builtIn = (loaded: Loaded): Listed => ({
   origin: 'built-in',
   blocks: loaded.blocks.list().map((type) => describeType(type, blockAnatomy(type))),
   stages: loaded.stages.map((stage) => describeType(stage, stageAnatomy(stage))),
+  runs: loaded.runs.list().map((type) => describeType(type, runAnatomy(type))),
   pipelines: builtInPipelines(),
 })
 
@@ -50,6 +51,7 @@ async function pluginsOf(file: string, loaded: Loaded, options: SpecOptions): Pr
     folder: found.root,
     blocks: description.blocks,
     stages: description.stages,
+    runs: description.runs,
     pipelines: Object.keys(description.pipelines),
   }))
 }

@@ -44,6 +44,8 @@ export function resultCommands(program: Command): void {
           'lossDelta',
           'top1',
           'nmse',
+          'run',
+          'span',
         ] as const
         const separator = options.csv ? ',' : '\t'
         print(names.join(separator))

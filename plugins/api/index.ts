@@ -1,5 +1,6 @@
 /** What a plugin imports (`puzzleflow/plugin`). */
 export * from './block.js'
+export * from './columns.js'
 export * from './compute.js'
 export * from './failure.js'
 export * from './family.js'

@@ -1,6 +1,7 @@
 import type { Family } from './family.js'
 import type { ArtifactRef, Digest } from '../../store/store.js'
 import type { About, BlockType, Json, JsonObject, Slot } from './block.js'
+import type { RunType } from './run.js'
 
 /** What a task or stage leaves behind: small JSON values, and artifacts by name. */
 export interface Outputs {
@@ -29,6 +30,8 @@ export interface TaskPlan {
   readonly inputs: Readonly<Record<string, ArtifactRef>>
   /** Block types whose code it runs: their versions are part of the key. Default: all of the spec and its model. */
   readonly blocks?: readonly BlockName[]
+  /** Names of run types whose code it runs: their versions are part of the key. Default: none. */
+  readonly runs?: readonly string[]
 }
 
 /** Block types by slot and name, built in and from plugins; and the families of models that plugins add. */
@@ -40,6 +43,14 @@ export interface Blocks {
   list(): readonly BlockType[]
 }
 
+/** Run types by name, built in and from plugins. */
+export interface Runs {
+  /** @throws Failure InvalidInput when there is none of that name */
+  get(name: string): RunType
+  has(name: string): boolean
+  list(): readonly RunType[]
+}
+
 /** What every part of a stage can use. */
 export interface Environment {
   /** Those of the pipeline's inputs (`model`, `space`, `target.scenario` …) that the stage reads; paths are absolute. */
@@ -48,6 +59,8 @@ export interface Environment {
   readonly inputDigests: Readonly<Record<string, Digest>>
   readonly seed: number
   readonly blocks: Blocks
+  /** A task sees those that its plan names. */
+  readonly runs: Runs
   /** Local path of an artifact's file (fetched and verified when it is not there). Read only. */
   open(ref: ArtifactRef): Promise<string>
   /** Stores bytes or JSON as an artifact. */

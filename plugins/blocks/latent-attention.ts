@@ -1,5 +1,5 @@
 import type { Value } from '../../tensor/index.js'
-import { Failure, grid, type BlockType, type LayerFacts, type Weight, type Weights } from '../api/index.js'
+import { Failure, grid, joinColumns, type BlockType, type LayerFacts, type Weight, type Weights } from '../api/index.js'
 import { affine } from './affine.js'
 import { counts } from './counts.js'
 import { factorise, gramOf } from './factorise.js'
@@ -91,7 +91,7 @@ export const latentAttention: BlockType<LatentAttentionParams> = {
     const [turned, free] = channels(headDim, rotated)
     const gram = sample && (await gramOf({ shape: [sample.x.length / hidden, hidden], data: sample.x }, sample.mask))
     const k = pick(parent.k!, kvHeads, headDim, free)
-    const { a, b } = await factorise(beside(k, parent.v!), rank, gram)
+    const { a, b } = await factorise(joinColumns([k, parent.v!]), rank, gram)
     const group = heads / kvHeads
     // Columns of b: unrotated keys of all KV heads, then values of all KV heads.
     const column = (r: number, c: number) => b.data[r * b.shape[1]! + c]!
@@ -170,18 +170,6 @@ function rotation(
 /** Some channels of every head: [rows, heads * headDim] to [rows, heads * kept]; a bias counts as one row. */
 const pick = (weight: Weight, heads: number, headDim: number, kept: readonly number[]): Weight =>
   pickColumns(weight, Array.from({ length: heads }, (_, h) => kept.map((channel) => h * headDim + channel)).flat())
-
-/** [rows, a] and [rows, b] to [rows, a + b]. */
-function beside(a: Weight, b: Weight): Weight {
-  const [rows, left] = a.shape as [number, number]
-  const right = b.shape[1]!
-  const data = new Float32Array(rows * (left + right))
-  for (let r = 0; r < rows; r++) {
-    data.set(a.data.subarray(r * left, (r + 1) * left), r * (left + right))
-    data.set(b.data.subarray(r * right, (r + 1) * right), r * (left + right) + left)
-  }
-  return { shape: [rows, left + right], data }
-}
 
 /** The output's bias, and that of values, which softmax passes unchanged, moved behind the output matrix. */
 function outputBiasOf(parent: Weights, { heads, kvHeads, headDim, hidden }: LayerFacts): Weight {

@@ -3,18 +3,19 @@ import { Failure } from '../api/index.js'
 import type { Answer, Question } from './ask.js'
 import { importPlugin } from './import.js'
 import { withPlace } from './place.js'
-import { blockAnatomy, describeType, stageAnatomy } from './type-fields.js'
+import { blockAnatomy, describeType, runAnatomy, stageAnatomy } from './type-fields.js'
 
 async function answer(question: Question): Promise<unknown> {
   switch (question.kind) {
     case 'describe': {
       const { plugin } = question
-      const { blocks = [], stages = [], pipelines = {} } = await importPlugin(plugin)
+      const { blocks = [], stages = [], runs = [], pipelines = {} } = await importPlugin(plugin)
       return {
         name: plugin.name,
         version: plugin.version,
         blocks: blocks.map((type) => describeType(type, blockAnatomy(type))),
         stages: stages.map((stage) => describeType(stage, stageAnatomy(stage))),
+        runs: runs.map((type) => describeType(type, runAnatomy(type))),
         pipelines,
       }
     }
@@ -25,7 +26,7 @@ async function answer(question: Question): Promise<unknown> {
         import('./load.js'),
       ])
       const { plan } = question
-      return needsOf(plan, (await withCode(loadPlugins(), plan.plugins)).blocks)
+      return needsOf(plan, await withCode(loadPlugins(), plan.plugins))
     }
     case 'inspect': {
       // Only here: the built-in types bring the engine with them, which takes a while to load.
@@ -34,7 +35,7 @@ async function answer(question: Question): Promise<unknown> {
         import('./load.js'),
       ])
       const loaded = await withCode(loadPlugins(), question.plugins)
-      return inspectModel(question.inputs, loaded.blocks, (type) => loaded.originOf(type) !== undefined)
+      return inspectModel(question.inputs, loaded, (type) => loaded.originOf(type) !== undefined)
     }
   }
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { readSchema } from '../../schemas/read.js'
 import type { PlannedPlugin } from '../../spec/frozen-plan.js'
 import { validatorOf } from '../../spec/keywords.js'
-import type { BlockInfo, StageInfo } from '../../spec/registry.js'
+import type { BlockInfo, RunInfo, StageInfo } from '../../spec/registry.js'
 import { checkValue } from '../../spec/validate.js'
 import type { Digest } from '../../store/digest.js'
 import { packageVersion } from '../../store/paths.js'
@@ -18,6 +18,7 @@ export interface PluginDescription {
   /** `methods`: names of the functions that a type has. */
   readonly blocks: readonly (BlockInfo & { readonly slot: Slot; readonly methods: readonly string[] })[]
   readonly stages: readonly (StageInfo & { readonly methods: readonly string[] })[]
+  readonly runs: readonly (RunInfo & { readonly methods: readonly string[] })[]
   /** Files by name, relative to the plugin's folder. */
   readonly pipelines: Readonly<Record<string, string>>
 }
@@ -63,9 +64,16 @@ async function read(file: string): Promise<{ puzzleflow?: unknown; description?:
 function checked({ name, version }: PlannedPlugin, description: unknown): PluginDescription {
   const { findings } = checkValue(schema(), description as JsonObject, name)
   if (findings[0]) throw new Failure('PluginBug', findings[0].message)
-  const { blocks, stages, pipelines } = description as PluginDescription
+  // Descriptions that were kept before there were run types have none.
+  const {
+    blocks,
+    stages,
+    runs = [],
+    pipelines,
+  } = description as PluginDescription & Partial<Pick<PluginDescription, 'runs'>>
   // Their schemas are used far from here: they are known to be schemas from now on.
   for (const block of blocks) validatorOf(block.parameters, `${block.slot} block type "${block.name}"`)
   for (const stage of stages) validatorOf(stage.parameters, `stage type "${stage.name}"`)
-  return { name, version, blocks, stages, pipelines }
+  for (const run of runs) validatorOf(run.parameters, `run type "${run.name}"`)
+  return { name, version, blocks, stages, runs, pipelines }
 }

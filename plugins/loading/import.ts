@@ -4,7 +4,7 @@ import type { PlannedPlugin } from '../../spec/frozen-plan.js'
 import { Failure, type Plugin } from '../api/index.js'
 import { claimsWeights } from '../api/weights.js'
 import { verifiedBundle } from './bundle.js'
-import { blockAnatomy, stageAnatomy, typeProblem } from './type-fields.js'
+import { blockAnatomy, runAnatomy, stageAnatomy, typeProblem } from './type-fields.js'
 
 let hooked = false
 
@@ -23,22 +23,23 @@ export async function importPlugin(planned: PlannedPlugin): Promise<Plugin> {
 function checkPlugin(exported: unknown): Plugin {
   const bug = (message: string) => new Failure('PluginBug', message)
   if (exported === undefined) throw bug('it has no default export')
-  if (!isRecord(exported)) throw bug('its default export is no { blocks, stages, pipelines }')
+  if (!isRecord(exported)) throw bug('its default export is no { blocks, stages, runs, pipelines }')
   for (const key of Object.keys(exported))
-    if (!['blocks', 'stages', 'pipelines'].includes(key))
-      throw bug(`its default export has "${key}", which is none of blocks, stages, pipelines`)
-  const { blocks = [], stages = [], pipelines = {} } = exported
-  for (const [kind, list] of Object.entries({ blocks, stages })) {
+    if (!['blocks', 'stages', 'runs', 'pipelines'].includes(key))
+      throw bug(`its default export has "${key}", which is none of blocks, stages, runs, pipelines`)
+  const { blocks = [], stages = [], runs = [], pipelines = {} } = exported
+  const anatomies = { blocks: blockAnatomy, stages: stageAnatomy, runs: runAnatomy }
+  for (const [kind, list] of Object.entries({ blocks, stages, runs })) {
     if (!Array.isArray(list)) throw bug(`its \`${kind}\` is no list`)
     for (const [i, type] of (list as unknown[]).entries()) {
       if (!isRecord(type)) throw bug(`${kind}[${i}] is no object`)
-      const problem = typeProblem(type, kind === 'blocks' ? blockAnatomy(type) : stageAnatomy(type))
+      const problem = typeProblem(type, anatomies[kind as keyof typeof anatomies](type))
       if (problem !== undefined) throw bug(`${kind}[${i}] ("${String(type.name)}") ${problem}`)
       if (kind === 'blocks' && claimsWeights(type))
         throw bug(`${kind}[${i}] ("${String(type.name)}") has a parameter "weights", a name that is puzzleflow's own`)
     }
   }
-  return { blocks, stages, pipelines } as Plugin
+  return { blocks, stages, runs, pipelines } as Plugin
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

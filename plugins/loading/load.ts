@@ -1,5 +1,5 @@
 import type { FrozenPlan, PlannedPlugin } from '../../spec/frozen-plan.js'
-import { Failure, type BlockType, type Stage } from '../api/index.js'
+import { Failure, type BlockType, type RunType, type Stage } from '../api/index.js'
 import { withWeightsKey } from '../api/weights.js'
 import { loadPlugins, makeLoaded, type Loaded } from '../registry.js'
 import { describePlugin } from './describe.js'
@@ -11,17 +11,18 @@ interface Addition {
   readonly plugin: PlannedPlugin
   readonly stages: readonly Stage[]
   readonly blocks: readonly BlockType[]
+  readonly runs: readonly RunType[]
 }
 
 /**
- * Stage and block types, those of a plan's plugins included, with their code: for child processes.
+ * Stage, block and run types, those of a plan's plugins included, with their code: for child processes.
  * @throws Failure when a plugin is not on this machine or does not load
  */
 export const withCode = (loaded: Loaded, plugins: readonly PlannedPlugin[]): Promise<Loaded> =>
   extended(loaded, plugins, async (plugin) => {
     try {
-      const { stages = [], blocks = [] } = await importPlugin(plugin)
-      return { plugin, stages, blocks: blocks.map(withWeightsKey) }
+      const { stages = [], blocks = [], runs = [] } = await importPlugin(plugin)
+      return { plugin, stages, blocks: blocks.map(withWeightsKey), runs }
     } catch (cause) {
       if (cause instanceof Failure && cause.kind !== 'PluginBug') throw cause
       throw new Failure('PluginBug', `The plugin ${plugin.name} cannot be loaded: ${(cause as Error).message}`, {
@@ -36,15 +37,16 @@ export const withCode = (loaded: Loaded, plugins: readonly PlannedPlugin[]): Pro
  */
 export const withDescriptions = (loaded: Loaded, plugins: readonly PlannedPlugin[]): Promise<Loaded> =>
   extended(loaded, plugins, async (plugin) => {
-    const { stages, blocks } = await describePlugin(plugin)
+    const { stages, blocks, runs } = await describePlugin(plugin)
     return {
       plugin,
       stages: stages.map((stage) => standIn<Stage>(stage)),
       blocks: blocks.map((block) => withWeightsKey(standIn<BlockType>(block))),
+      runs: runs.map((run) => standIn<RunType>(run)),
     }
   })
 
-/** Stage and block types that a plan uses, without the code of its plugins. */
+/** Stage, block and run types that a plan uses, without the code of its plugins. */
 export const describedTypes = ({ plugins }: FrozenPlan): Promise<Loaded> => withDescriptions(loadPlugins(), plugins)
 
 async function extended(
@@ -56,8 +58,9 @@ async function extended(
   const additions = await Promise.all(plugins.map(read))
   const stages = [...loaded.stages, ...additions.flatMap((addition) => addition.stages)]
   const blocks = [...loaded.blocks.list(), ...additions.flatMap((addition) => addition.blocks)]
+  const runs = [...loaded.runs.list(), ...additions.flatMap((addition) => addition.runs)]
   const origins = new Map<object, PlannedPlugin>()
   for (const { plugin, ...types } of additions)
-    for (const type of [...types.stages, ...types.blocks]) origins.set(type, plugin)
-  return makeLoaded(stages, blocks, (type) => origins.get(type) ?? loaded.originOf(type))
+    for (const type of [...types.stages, ...types.blocks, ...types.runs]) origins.set(type, plugin)
+  return makeLoaded(stages, blocks, runs, (type) => origins.get(type) ?? loaded.originOf(type))
 }

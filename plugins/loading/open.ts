@@ -47,6 +47,7 @@ export async function openPlugins(
   const builtIn = 'puzzleflow itself'
   for (const { name } of loaded.stages) taken.set(`stage type "${name}"`, builtIn)
   for (const { slot, name } of loaded.blocks.list()) taken.set(`${slot} block type "${name}"`, builtIn)
+  for (const { name } of loaded.runs.list()) taken.set(`run type "${name}"`, builtIn)
   for (const slot of ['attention', 'ffn']) taken.set(`${slot} block type "parent"`, builtIn)
   for (const name of builtInPipelines()) taken.set(`pipeline "${name}"`, builtIn)
 
@@ -98,6 +99,7 @@ function claimNames({ found, description }: OpenedPlugin, taken: Map<string, str
     `name "${found.name}"`,
     ...description.stages.map(({ name }) => `stage type "${name}"`),
     ...description.blocks.map(({ slot, name }) => `${slot} block type "${name}"`),
+    ...description.runs.map(({ name }) => `run type "${name}"`),
     ...Object.keys(description.pipelines).map((name) => `pipeline "${name}"`),
   ]
   const own = new Set<string>()

@@ -1,4 +1,4 @@
-import type { BlockType, FanOutStage, GateStage, SingleStage } from '../api/index.js'
+import type { BlockType, FanOutStage, GateStage, RunType, SingleStage } from '../api/index.js'
 
 type Method = (...args: never[]) => unknown
 type KeyOf<T> = T extends unknown ? keyof T : never
@@ -50,6 +50,13 @@ const block: Anatomy<BlockType> = {
 }
 
 export const blockAnatomy = (_: object): Anatomy<never> => block
+
+const run: Anatomy<RunType> = {
+  fields: { name: true, version: true, parameters: true, about: true },
+  methods: { variants: 'needed', id: 'needed', span: 'needed', blocks: 'needed', initialise: 'needed' },
+}
+
+export const runAnatomy = (_: object): Anatomy<never> => run
 
 /** A type's fields, and the names of its methods. `Info` is what those who read it need to know. */
 export function describeType<Info>(

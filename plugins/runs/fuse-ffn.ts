@@ -1,4 +1,4 @@
-import type { RunType, Weight, Weights } from '../api/index.js'
+import { joinColumns, type RunType, type Weight, type Weights } from '../api/index.js'
 import { spanParameters, spans, type SpanParams } from './span.js'
 
 /** FFNs of neighbouring layers side by side as one wide FFN behind the first layer's attention; the other attention is gone. */
@@ -26,8 +26,8 @@ export const fuseFfn: RunType<SpanParams> = {
     const { normOffset = 0 } = run[0]!.facts
     const ffns = weights.map(({ ffn }) => ffn)
     const hidden = ffns[0]!.norm!.data.length
-    const join = (name: string) => besides(ffns.map((own) => own[name]!))
-    const scaled = (name: string) => besides(ffns.map((own) => scaleRows(own[name]!, own.norm!.data, normOffset)))
+    const join = (name: string) => joinColumns(ffns.map((own) => own[name]!))
+    const scaled = (name: string) => joinColumns(ffns.map((own) => scaleRows(own[name]!, own.norm!.data, normOffset)))
     const biases = ffns[0]!['down.bias']
       ? { 'gate.bias': join('gate.bias'), 'up.bias': join('up.bias'), 'down.bias': sum(ffns, 'down.bias') }
       : {}
@@ -48,20 +48,6 @@ export const fuseFfn: RunType<SpanParams> = {
 const scaleRows = ({ shape, data }: Weight, by: Float32Array, offset: number): Weight => {
   const columns = shape[1]!
   return { shape, data: data.map((value, i) => value * (offset + by[Math.floor(i / columns)]!)) }
-}
-
-/** Matrices side by side, [rows, sum of columns]; vectors one after the other. */
-function besides(parts: readonly Weight[]): Weight {
-  const rows = parts[0]!.shape.length === 1 ? 1 : parts[0]!.shape[0]!
-  const columns = parts.reduce((n, { shape }) => n + shape.at(-1)!, 0)
-  const data = new Float32Array(rows * columns)
-  let from = 0
-  for (const part of parts) {
-    const width = part.shape.at(-1)!
-    for (let r = 0; r < rows; r++) data.set(part.data.subarray(r * width, (r + 1) * width), r * columns + from)
-    from += width
-  }
-  return { shape: [...parts[0]!.shape.slice(0, -1), columns], data }
 }
 
 /** Matrices one below the other, [sum of rows, columns]. */

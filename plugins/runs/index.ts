@@ -1,4 +1,4 @@
-import { Failure, type RunType } from '../api/index.js'
+import { Failure, type Runs, type RunType } from '../api/index.js'
 import { drop } from './drop.js'
 import { fuseFfn } from './fuse-ffn.js'
 import { merge } from './merge.js'
@@ -6,9 +6,23 @@ import { merge } from './merge.js'
 /** The run types that come with puzzleflow. */
 export const builtInRuns = [drop, merge, fuseFfn] as unknown as readonly RunType[]
 
-/** @throws Failure when there is none of that name */
-export function runType(name: string): RunType {
-  const type = builtInRuns.find((own) => own.name === name)
-  if (!type) throw new Failure('InvalidInput', `There is no run type "${name}"`)
-  return type
+/** A registry of run types. @throws Failure PluginBug when two have the same name */
+export function makeRuns(types: readonly RunType[] = builtInRuns): Runs {
+  const byName = new Map<string, RunType>()
+  for (const type of types) {
+    if (byName.has(type.name)) throw new Failure('PluginBug', `There are two run types named "${type.name}"`)
+    byName.set(type.name, type)
+  }
+  return {
+    has: (name) => byName.has(name),
+    list: () => [...byName.values()],
+    get(name) {
+      const type = byName.get(name)
+      if (!type)
+        throw new Failure('InvalidInput', `There is no run type "${name}"`, {
+          remedy: 'Add the plugin that has it to `plugins:` in the spec.',
+        })
+      return type
+    },
+  }
 }

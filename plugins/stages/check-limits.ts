@@ -29,7 +29,7 @@ export const checkLimits: SingleStage = {
       const use = addCosts(table.attention[attention]!, table.ffn[ffn]!)
       return Object.fromEntries(limits.map(({ cost }) => [cost, useOf(cost, use)]))
     }
-    const runs = runVariants(model, spec.space as JsonObject)
+    const runs = runVariants(model, spec.space as JsonObject, context.runs)
     const layers = model.config.blocks.map((_, layer) => ({
       options: [
         ...of('attention', layer).flatMap((attention) =>

@@ -1,5 +1,5 @@
 import type { Model } from '../../model/index.js'
-import { Failure, type JsonObject, type Slot } from '../api/index.js'
+import { Failure, type JsonObject, type Runs, type Slot } from '../api/index.js'
 import type { Lesson, Pupil } from './bld.js'
 import { asRunTask, runPupils, runVariants } from './run-variants.js'
 import { entryId, variants, type Variant } from './library.js'
@@ -50,7 +50,7 @@ export function allVariants(model: Model, space: JsonObject): { layer: number; s
 }
 
 /** What is to be learned: every variant beside the parent's other slot and beside none, and the pairs asked for. */
-export function lessons(model: Model, space: JsonObject, params: DistillParams): Aim[] {
+export function lessons(model: Model, space: JsonObject, params: DistillParams, runs: Runs): Aim[] {
   const all = allVariants(model, space)
   const aims: Aim[] = []
   const pupil = (layer: number, slot: Slot, { id, block, params }: Variant, beside: string): Pupil => ({
@@ -74,7 +74,7 @@ export function lessons(model: Model, space: JsonObject, params: DistillParams):
       train: [pupil(layer, 'attention', attention, ffn.id), pupil(layer, 'ffn', ffn, attention.id)],
       beside: 'parent',
     })
-  for (const run of runVariants(model, space)) {
+  for (const run of runVariants(model, space, runs)) {
     const train = runPupils(run)
     // Only what is trained is behind the layer's input: nothing of the parent's stands between.
     if (train.length > 0) aims.push({ layer: run.layer, train, beside: 'no-op', run: asRunTask(run) })

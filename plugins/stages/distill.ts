@@ -8,7 +8,6 @@ import { weightsOf } from '../api/weights.js'
 import { alike, initialWeights, sampleInputs, samplesFor } from './initial.js'
 import { entryId, layerName, ownVariant, type LibraryEntry } from './library.js'
 import { emptyEntries, runVariants, runWeights } from './run-variants.js'
-import { runType } from '../runs/index.js'
 import { shuffled } from './random.js'
 import { blocksOf, HiddenStates, openParent, readSequences } from './sequences.js'
 import { trainWithCheckpoints } from './training.js'
@@ -55,7 +54,7 @@ export const distill: FanOutStage<DistillParams> = {
     const batch = Math.min(params.batch, sequences)
     const steps = Math.max(1, Math.round(params.tokens / (batch * length)))
     const { weightDecay } = params
-    return lessons(model, spec.space as JsonObject, params).map((lesson) => {
+    return lessons(model, spec.space as JsonObject, params, context.runs).map((lesson) => {
       const { layer, train, beside, run } = lesson
       const number = (n: number) => layerName(n).slice(5)
       // Beside the parent's attention an FFN sees what that makes of the layer's input, else the layer's input itself.
@@ -85,6 +84,7 @@ export const distill: FanOutStage<DistillParams> = {
           ...samplesFor(model, layer, train, files),
         },
         blocks: [...blocksOf(model), ...train.map(({ slot, block }) => ({ slot, name: block }))],
+        ...(run && { runs: [run.name] }),
       }
     })
   },
@@ -95,7 +95,7 @@ export const distill: FanOutStage<DistillParams> = {
     const { layer, train, beside, batch, steps, run } = lesson
     const model = await openParent(context)
     const initial: Record<string, Weights> = {}
-    if (run) Object.assign(initial, ofPupils(train, await runWeights(model, layer, run)))
+    if (run) Object.assign(initial, await runWeights(model, layer, run, train, context.runs))
     else
       for (const { slot, block, params, variant } of train)
         initial[slot] = await initialWeights(
@@ -157,7 +157,12 @@ export const distill: FanOutStage<DistillParams> = {
       files[id] = await context.putFile('weights', path)
       const parameters = Object.values(weights).reduce((n, { data }) => n + data.length, 0)
       const other = train.find((own) => own.slot !== slot)?.variant ?? beside
-      const evidence = { beside: run ? runType(run.name).id(run.params) : other, parameters, nmseBefore, nmseAfter }
+      const evidence = {
+        beside: run ? context.runs.get(run.name).id(run.params) : other,
+        parameters,
+        nmseBefore,
+        nmseAfter,
+      }
       entries.push({ id, layer, slot, variant, block, params, ...(run && { span: run.span }), ...evidence })
     }
     return { values: { entries: entries }, files }
@@ -178,7 +183,7 @@ export const distill: FanOutStage<DistillParams> = {
       entries.push({ id, ...own, weights: null, parameters, nmseBefore: 0, nmseAfter: 0 })
     }
     const known = new Set(entries.map(({ id }) => id))
-    const runs = runVariants(model, context.spec.space as JsonObject)
+    const runs = runVariants(model, context.spec.space as JsonObject, context.runs)
     entries.push(...emptyEntries(runs).filter(({ id }) => !known.has(id)))
     entries.sort((a, b) => (a.id < b.id ? -1 : 1))
     return {
@@ -196,10 +201,6 @@ const tensors = (weights: Weights): Record<string, Tensor> =>
   Object.fromEntries(
     Object.entries(weights).map(([name, { shape, data }]) => [name, { dtype: 'float32', dims: shape, data }]),
   )
-
-/** Weights of the slots that learn. */
-const ofPupils = (train: Lesson['train'], weights: Readonly<Record<string, Weights>>): Record<string, Weights> =>
-  Object.fromEntries(train.map(({ slot }) => [slot, weights[slot]!]))
 
 /** Parameters of the trainer as weights of slots, with the shapes of those it began with. */
 function bySlot(

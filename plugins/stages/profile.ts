@@ -42,7 +42,7 @@ export const profile: FanOutStage<Repetition> = {
     const { params, spec } = context
     const { profile: elsewhere, scenario } = spec.target as unknown as Target
     const model = await openParent(context)
-    const parts = distinctVariants(model, spec.space as JsonObject)
+    const parts = distinctVariants(model, spec.space as JsonObject, context.runs)
     if (elsewhere !== undefined) {
       await readCostTable(elsewhere, model, scenario, parts)
       return []
@@ -89,7 +89,7 @@ export const profile: FanOutStage<Repetition> = {
     const put = async (table: CostTable) => ({ costs: await context.put('costs', table as unknown as JsonObject) })
     if (elsewhere !== undefined) {
       const model = await openParent(context)
-      const parts = distinctVariants(model, spec.space as JsonObject)
+      const parts = distinctVariants(model, spec.space as JsonObject, context.runs)
       const table = await readCostTable(elsewhere, model, scenario, parts)
       return { values: { measured: 'elsewhere' }, files: await put(table) }
     }

@@ -9,7 +9,7 @@ import {
   type Timing,
 } from '../../model/index.js'
 import { elements } from '../../tensor/index.js'
-import type { BlockChoice, JsonObject, RunningTask, Slot, Weights } from '../api/index.js'
+import type { BlockChoice, JsonObject, RunningTask, Runs, Slot, Weights } from '../api/index.js'
 import { sizes, type Cost } from './costs.js'
 import { variants, type Variant } from './library.js'
 import { runVariants } from './run-variants.js'
@@ -22,12 +22,12 @@ export interface Part {
 }
 
 /** The variants that the space has in any layer, each once. */
-export function distinctVariants(model: Model, space: JsonObject): Part[] {
+export function distinctVariants(model: Model, space: JsonObject, runs: Runs): Part[] {
   const found = new Map<string, Part>()
   for (let layer = 0; layer < model.config.layers; layer++)
     for (const slot of ['attention', 'ffn'] as const)
       for (const variant of variants(space, slot, model, layer)) found.set(`${slot}/${variant.id}`, { slot, variant })
-  for (const { slots } of runVariants(model, space))
+  for (const { slots } of runVariants(model, space, runs))
     for (const slot of ['attention', 'ffn'] as const) {
       const { variant: id, block, params, empty } = slots[slot]
       // The layers behind a run's first one are empty.

@@ -6,6 +6,7 @@ import { readJson } from './library.js'
 import { limitsOf } from './limits.js'
 import type { Evaluation } from './measuring.js'
 import type { SolveOutcome } from './solve.js'
+import type { ChosenRun } from './solving.js'
 
 /** Of the parent's accuracy. */
 interface QualityFloor {
@@ -15,7 +16,7 @@ interface QualityFloor {
 /** What came out of a search, as JSON (`result.json`) and Markdown. */
 export const report: SingleStage = {
   name: 'report',
-  version: 2,
+  version: 3,
   reads: ['target'],
   about: { summary: 'Puts the result and its evidence together: result.json and report.md.' },
   parameters: { type: 'object', additionalProperties: false, properties: {} },
@@ -28,6 +29,8 @@ export const report: SingleStage = {
       evaluation: Evaluation
       layers: { attention: string; ffn: string }[]
       objective: number
+      runs?: ChosenRun[]
+      addedUp?: ChosenRun[]
     }
     const after = (stages['evaluate-child']?.values.evaluations as unknown as Evaluation[] | undefined)?.[0]
     const final = after ?? chosen.evaluation
@@ -44,7 +47,10 @@ export const report: SingleStage = {
       solutionDigest: chosen.solutionDigest,
       scenario,
       parent: final.parent,
-      child: { ...final.child, layers: chosen.layers },
+      child: { ...final.child, layers: chosen.layers, runs: chosen.runs },
+      predictedKl: chosen.objective,
+      addedUpRemovals: chosen.addedUp,
+      depth: depthOf(stages.depth?.values),
       beforeUptraining: after ? chosen.evaluation.child : undefined,
       ratios: final.ratios,
       timingSessions: final.sessions,
@@ -83,6 +89,12 @@ export const report: SingleStage = {
     }
   },
 }
+
+/** The order in which layers went, and how far sums of single removals are from what was measured; undefined where none went. */
+const depthOf = (values: JsonObject | undefined): JsonObject | undefined =>
+  (values?.removed as Json[] | undefined)?.length
+    ? { removed: values!.removed!, evidence: values!.evidence! }
+    : undefined
 
 const exportsOf = (files: Readonly<Record<string, ArtifactRef>> | undefined): Json =>
   files

@@ -1,6 +1,14 @@
-import { layerFacts, type Model } from '../../model/index.js'
-import type { BlockChoice, JsonObject, RunLayer, RunType, Slot, Weights } from '../api/index.js'
-import { runType } from '../runs/index.js'
+import { layerFacts, replaceBlocks, slotShapes, type Model } from '../../model/index.js'
+import {
+  Failure,
+  type BlockChoice,
+  type JsonObject,
+  type RunLayer,
+  type Runs,
+  type RunType,
+  type Slot,
+  type Weights,
+} from '../api/index.js'
 import { entryId, layerName, ownVariant, type LibraryEntry } from './library.js'
 
 /** A way to replace the layers from one on. */
@@ -32,18 +40,20 @@ export interface RunTask {
 
 const nothing: BlockChoice = { block: 'no-op', params: {} }
 
-/** All replacements of runs that the space asks for, by their first layer. */
-export function runVariants(model: Model, space: JsonObject): RunVariant[] {
+/**
+ * All replacements of runs that the space asks for, by their first layer, each once.
+ * @throws Failure InvalidInput for what the model cannot have, PluginBug where a run type breaks a rule of its interface
+ */
+export function runVariants(model: Model, space: JsonObject, runs: Runs): RunVariant[] {
   const { config } = model
-  return ((space.runs ?? []) as readonly JsonObject[]).flatMap(({ run: name, ...entry }) => {
-    const type = runType(name as string)
+  const found = ((space.runs ?? []) as readonly JsonObject[]).flatMap(({ run: name, ...entry }) => {
+    const type = runs.get(name as string)
     return [...type.variants(config.layers, entry)].flatMap((params) => {
-      const span = type.span(params)
+      const { id, span } = named(type, params)
       const starts = Array.from({ length: Math.max(0, config.layers - span + 1) }, (_, layer) => layer)
       return starts.flatMap((layer): RunVariant[] => {
         const blocks = type.blocks(layersOf(model, layer, span), params)
         if (!blocks) return []
-        const id = type.id(params)
         const slot = (name: Slot): RunSlot => {
           const choice = blocks[name] ?? nothing
           const own = model.blocks.get(name, choice.block)
@@ -58,6 +68,16 @@ export function runVariants(model: Model, space: JsonObject): RunVariant[] {
       })
     })
   })
+  return [...new Map(found.map((variant) => [runName(variant), variant])).values()]
+}
+
+/** Id and length of a variant: files and library entries are named after it, and layers counted by it. */
+function named(type: RunType, params: JsonObject): { readonly id: string; readonly span: number } {
+  const [id, span] = [type.id(params), type.span(params)]
+  const bug = (message: string) => new Failure('PluginBug', `run type "${type.name}": ${message}`)
+  if (!/^[\w.-]+$/.test(id)) throw bug(`the id ${JSON.stringify(id)} has more than letters, digits, ".", "_" and "-"`)
+  if (!Number.isSafeInteger(span) || span < 1) throw bug(`the span of ${id} is ${span}, not a whole number above 0`)
+  return { id, span }
 }
 
 const layersOf = ({ config }: Model, layer: number, span: number): RunLayer[] =>
@@ -66,8 +86,18 @@ const layersOf = ({ config }: Model, layer: number, span: number): RunLayer[] =>
     ...config.blocks[layer + i]!,
   }))
 
-/** Training-free weights of what a run becomes. */
-export async function runWeights(model: Model, layer: number, run: RunTask): Promise<Record<string, Weights>> {
+/**
+ * Training-free weights of what a run becomes.
+ * @param pupils  the slots that are not empty
+ * @throws Failure PluginBug when the run type makes others than the blocks have
+ */
+export async function runWeights(
+  model: Model,
+  layer: number,
+  run: RunTask,
+  pupils: readonly (BlockChoice & { readonly slot: Slot })[],
+  runs: Runs,
+): Promise<Record<string, Weights>> {
   const layers = Array.from({ length: run.span }, (_, i) => layer + i)
   const weights = await Promise.all(
     layers.map(async (at) => ({
@@ -75,8 +105,27 @@ export async function runWeights(model: Model, layer: number, run: RunTask): Pro
       ffn: await model.weights(at, 'ffn'),
     })),
   )
-  const made = runType(run.name).initialise(weights, layersOf(model, layer, run.span), run.params)
-  return { ...made }
+  const made = runs.get(run.name).initialise(weights, layersOf(model, layer, run.span), run.params)
+  const nothing = { norm: { shape: [], data: new Float32Array(0) } }
+  const replaced = replaceBlocks(
+    model,
+    pupils.map(({ slot, block, params }) => ({ layer, slot, block, params, weights: nothing })),
+  )
+  return Object.fromEntries(
+    pupils.map(({ slot, block }) => {
+      const own = made[slot] ?? {}
+      const wanted = slotShapes(replaced.config, layer, slot, model.blocks)
+      for (const name of new Set([...Object.keys(wanted), ...Object.keys(own)])) {
+        const [shape, weight] = [wanted[name], own[name]]
+        if (shape?.join() === weight?.shape.join() && weight?.data.length === shape?.reduce((n, d) => n * d, 1))
+          continue
+        const show = (dims?: readonly number[]) => (dims ? `[${dims.join(', ')}]` : 'none')
+        const message = `run type "${run.name}" makes ${name} ${show(weight?.shape)} for the ${slot} block type "${block}", which has ${show(shape)}`
+        throw new Failure('PluginBug', message)
+      }
+      return [slot, own]
+    }),
+  )
 }
 
 export const asRunTask = ({ type, params, span }: RunVariant): RunTask => ({

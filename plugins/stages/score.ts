@@ -121,7 +121,7 @@ export const score: FanOutStage<ScoreParams> = {
         },
       ),
     ).flat()
-    const runs = runVariants(model, spec.space as JsonObject).flatMap((run): TaskPlan[] => {
+    const runs = runVariants(model, spec.space as JsonObject, context.runs).flatMap((run): TaskPlan[] => {
       const { id, layer, span, slots } = run
       const [attention, ffn] = [library.get(slots.attention.entry), library.get(slots.ffn.entry)]
       // What was left out of the library is left out here.

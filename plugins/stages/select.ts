@@ -39,7 +39,7 @@ interface Candidate {
  */
 export const select: SingleStage<SelectParams> = {
   name: 'select',
-  version: 5,
+  version: 6,
   reads: ['model', 'target'],
   exclusive: true,
   about: {
@@ -134,11 +134,18 @@ export const select: SingleStage<SelectParams> = {
         objective: chosen.solution.objective,
         evaluation: chosen.evaluation as unknown as JsonObject,
         layers: choice.map((own) => ({ attention: own.attention.variant, ffn: own.ffn.variant })),
+        ...runsOf(chosen.solution),
       },
       files: { selected: await context.put('solution', chosen.solution as unknown as JsonObject) },
     }
   },
 }
+
+/** What of a solution tells of runs of layers. */
+const runsOf = ({ runs, addedUp }: Solution): JsonObject => ({
+  ...(runs && { runs: runs as unknown as JsonObject[] }),
+  ...(addedUp && { addedUp: addedUp as unknown as JsonObject[] }),
+})
 
 /** Aims further by as much as the prediction was too kind, and one per cent. */
 function corrected(

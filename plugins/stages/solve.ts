@@ -33,7 +33,7 @@ export interface SolveOutcome extends Omit<SolveResult, 'solutions'> {
 /** One variant per slot and layer with the least KL under the limits: a pool of different solutions, and baselines. */
 export const solve: SingleStage<SolveParams> = {
   name: 'solve',
-  version: 2,
+  version: 3,
   reads: ['model', 'target'],
   about: { summary: 'Picks a variant for each slot of each layer: the least sum of scores within the limits.' },
   parameters: {

@@ -14,12 +14,26 @@ export interface Solution {
   readonly choice: Choice
   /** Predicted KL. */
   readonly objective: number
+  /** Runs of layers that are replaced as one. Absent where there are none. */
+  readonly runs?: readonly ChosenRun[]
+  /** All removals of whole layers, where there are several and some of their scores were added up though each was
+   *  measured alone: together they may do much more. */
+  readonly addedUp?: readonly ChosenRun[]
   readonly predicted: {
     readonly throughput: number
     readonly runtime: number
     readonly memoryBytes: number
     readonly parameters: number
   }
+}
+
+/** A replacement of neighbouring layers. */
+export interface ChosenRun {
+  /** The first. */
+  readonly layer: number
+  readonly span: number
+  /** Run type and length, `fuse-ffn-2`; or variants of one layer, `no-op+no-op`. */
+  readonly run: string
 }
 
 export interface ProblemParts {
@@ -55,6 +69,8 @@ interface LayerOption {
   readonly entries: { readonly attention: string; readonly ffn: string }
   readonly costs: Readonly<Record<'runtime' | 'memory' | 'parameters', number>>
   readonly span?: number
+  /** Stands for a run of layers, be it of one. */
+  readonly isRun?: boolean
   readonly requires?: readonly { readonly layer: number; readonly option: string }[]
 }
 
@@ -70,6 +86,7 @@ const runOptions = (rows: readonly ScoreRow[], layer: number, table: CostTable):
             id: run,
             score: kl,
             entries,
+            isRun: true,
             costs: asCosts(addCosts(table.attention[attention]!, table.ffn[ffn]!)),
             ...(span > 1 && { span }),
           },
@@ -172,7 +189,7 @@ export function makeProblem(
   const own = layerOptions(parts)
   const limits = bounds(parts.limits, parentCost(parts), parts.table.floor, parts.scenario, correction)
   return {
-    layers: own.map((layer) => ({ options: layer.map(({ entries: _, ...option }) => option) })),
+    layers: own.map((layer) => ({ options: layer.map(({ entries: _, isRun: __, ...option }) => option) })),
     limits: limits.map(({ cost, max }) => ({ cost, max })),
     ...options,
   }
@@ -184,15 +201,38 @@ export const parentCost = ({ table, parent }: Pick<ProblemParts, 'table' | 'pare
 export function toSolution(parts: ProblemParts, ids: readonly string[], objective: number): Solution {
   const own = layerOptions(parts)
   const choice: { attention: string; ffn: string }[] = []
+  const runs: ChosenRun[] = []
+  const removals: ChosenRun[] = []
   // A run's id stands at all of its layers; its blocks are in the first one.
   while (choice.length < ids.length) {
     const first = choice.length
-    const { entries, span = 1 } = own[first]!.find((o) => o.id === ids[first])!
+    const option = own[first]!.find((o) => o.id === ids[first])!
+    const { entries, span = 1 } = option
+    const chosen = { layer: first, span, run: option.id }
+    if (option.isRun) runs.push(chosen)
+    if (removes(parts, option, first)) removals.push(chosen)
     choice.push(entries)
     for (let layer = first + 1; layer < first + span; layer++)
       choice.push({ attention: emptyEntry(layer, 'attention'), ffn: emptyEntry(layer, 'ffn') })
   }
-  return { choice, objective, predicted: predict(parts, choice) }
+  // Single removals in the order of `depth` were measured together.
+  const apart = removals.some(
+    ({ layer, run }) => !(run === dropped && parts.depth?.some((step) => step.layer === layer)),
+  )
+  return {
+    choice,
+    objective,
+    ...(runs.length > 0 && { runs }),
+    ...(removals.length > 1 && apart && { addedUp: removals }),
+    predicted: predict(parts, choice),
+  }
+}
+
+/** Whether an option leaves nothing of its layers. */
+function removes({ library, parent }: ProblemParts, { entries, isRun }: LayerOption, layer: number): boolean {
+  const empty = [entries.attention, entries.ffn].every((id) => library.get(id)?.block === 'no-op')
+  const { attention, ffn } = parent[layer]!
+  return empty && (isRun === true || attention !== 'no-op' || ffn !== 'no-op')
 }
 
 /** Predicted costs of a choice of entries. */

@@ -1,4 +1,5 @@
 import { buildBlock, type BlockGraph, type Chunk } from '../../model/block-graph.js'
+import { checkResult } from '../../model/check-result.js'
 import { rotaryOf, rotaryTables } from '../../model/index.js'
 import { Session, tensor, type DType, type Tensor } from '../../tensor/index.js'
 import type { Numbers, Prepared } from './subject.js'
@@ -60,10 +61,9 @@ export class Runner {
   }
 
   private open(chunk: Chunk): Promise<Session> {
-    const { g, result } = buildForward(this.variant, chunk, this.variant.dtype)
-    const rows = chunk.batch * chunk.length
-    if (result.y.shape.join() !== `${rows},${this.variant.facts.hidden}`)
-      throw new Error(`forward returns [${result.y.shape.join(', ')}], not [${rows}, ${this.variant.facts.hidden}]`)
+    const { type, facts, params, dtype } = this.variant
+    const { g, x, result } = buildForward(this.variant, chunk, dtype)
+    checkResult(type, x, result, params, { facts, ...chunk })
     g.output('y', result.y)
     for (const [name, value] of Object.entries(result.state ?? {})) g.output(`state.${name}`, value)
     // As it is: onnxruntime's fusions do not know float64.

@@ -148,4 +148,4 @@ const hungry: SingleStage = {
 
 const stages = [source, each, some, step, echo, twice, hungry, approve] as unknown as readonly Stage[]
 
-export const loadPlugins = (): Loaded => makeLoaded(stages, [])
+export const loadPlugins = (): Loaded => makeLoaded(stages, [], [])

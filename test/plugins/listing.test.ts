@@ -98,7 +98,7 @@ test('parameters without a description say what values they take', () => {
     size: { quantity: 'bytes', description: 'How large' },
   }
   const parameters = { type: 'object', required: ['width'], properties }
-  const rest = { stages: [], pipelines: ['p'] }
+  const rest = { stages: [], runs: [], pipelines: ['p'] }
   const plugin: Listed = {
     name: 'mine',
     version: '1.0.0',

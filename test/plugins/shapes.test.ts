@@ -45,7 +45,18 @@ test('a wrong shape in forward is a mistake of the spec, told with operator, sha
 
 test('so is an output of another shape than the input, which would be added with broadcasting', async () => {
   expect(await diagnosticsOf(plugin('good', 'g.slice(y, 0, 0, 1)'))).toEqual([
-    'spec.yaml:12:17 broken-block block type "narrow", variant narrow: forward makes [1, 32] of [6, 32]: both must have one shape',
+    'spec.yaml:12:17 broken-block variant narrow: ffn block type "narrow" makes [1, 32] of [6, 32]: both must have one shape',
+  ])
+})
+
+test('so is a state of another shape than declared', async () => {
+  const files = plugin('good')
+  const source = files['mine/source/narrow.ts'].replace(
+    'product(g, x, w, context) })',
+    "product(g, x, w, context), state: { last: x } }), state: ({ hidden }) => [{ name: 'last', kind: 'per-sequence', shape: [hidden] }]",
+  )
+  expect(await diagnosticsOf({ ...files, 'mine/source/narrow.ts': source })).toEqual([
+    'spec.yaml:12:17 broken-block variant narrow: ffn block type "narrow" returns state "last" of shape [6, 32], not [2, 32]',
   ])
 })
 

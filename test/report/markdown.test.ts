@@ -74,6 +74,62 @@ Solver: optimal, KL 0.01 (bound 0.00999, gap 0.001).
 `)
 })
 
+test('runs of layers are named beside the layers that they replace', () => {
+  const layers = [
+    { attention: 'parent', ffn: 'swiglu-80' },
+    { attention: 'no-op', ffn: 'no-op' },
+    { attention: 'parent', ffn: 'parent' },
+    { attention: 'no-op', ffn: 'no-op' },
+  ]
+  const runs = [
+    { layer: 0, span: 2, run: 'fuse-ffn-2' },
+    { layer: 3, span: 1, run: 'drop-1' },
+  ]
+  expect(markdown({ ...result, child: { ...result.child, layers, runs } })).toContain(`
+| layer | attention | ffn | run of layers |
+|---:|---|---|---|
+| 0 | parent | swiglu-80 | fuse-ffn-2, layers 0 to 1 |
+| 1 | no-op | no-op | fuse-ffn-2, layers 0 to 1 |
+| 2 | parent | parent |  |
+| 3 | no-op | no-op | drop-1, layer 3 |
+
+## Search
+`)
+})
+
+test('removals that were added up are told with what they do together', () => {
+  const removals = [
+    { layer: 1, span: 2, run: 'drop-2' },
+    { layer: 4, span: 1, run: 'no-op+no-op' },
+  ]
+  const told = { ...result, addedUpRemovals: removals, predictedKl: 0.02 }
+  const sentence = (rest: string) =>
+    `Several removals of layers (drop-2, layers 1 to 2; no-op+no-op, layer 4) were chosen by the sum of what each does alone, and together they can do much more: KL 0.02 was predicted for this child, and ${rest}.`
+  expect(markdown(told)).toContain(sentence('0.01235 measured'))
+  const before = { ...result.child, kl: 0.3 }
+  expect(markdown({ ...told, beforeUptraining: before })).toContain(sentence('0.3 measured before uptraining'))
+  expect(markdown(result)).not.toContain('removals')
+})
+
+test('where single layers were removed one after the other, the page has the order and what it does', () => {
+  const evidence = [
+    { removed: 1, measured: 0.1, additive: 0.1 },
+    { removed: 2, measured: 0.42, additive: 0.25 },
+  ]
+  expect(markdown({ ...result, depth: { removed: [5, 2], evidence } })).toContain(`
+## Removing single layers
+
+Each layer went after those before it, the one whose removal does least.
+
+| layers removed | KL, measured | sum of what each does alone |
+|---|---:|---:|
+| 5 | 0.1 | 0.1 |
+| 5, 2 | 0.42 | 0.25 |
+
+## Search
+`)
+})
+
 test('a child that is not acceptable says why', () => {
   const page = markdown({
     ...result,

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
 import { Forward, layerFacts, replaceBlocks, type Model } from '../../model/index.js'
 import type { JsonObject, RunLayer } from '../../plugins/api/index.js'
-import { runType } from '../../plugins/runs/index.js'
+import { makeRuns } from '../../plugins/runs/index.js'
 import { runVariants } from '../../plugins/stages/run-variants.js'
 import { noise } from '../noise.js'
 import { openTiny } from '../model/tiny.js'
 
+const runs = makeRuns()
 const both = async (model: Model, layer: number) => ({
   attention: await model.weights(layer, 'attention'),
   ffn: await model.weights(layer, 'ffn'),
@@ -16,7 +17,7 @@ const layersOf = ({ config }: Model, span: number): RunLayer[] =>
 test.each([false, true])('FFNs side by side add up what each does to the same input (biases: %s)', async (bias) => {
   const model = await openTiny({ mlp_bias: bias })
   const { hidden, intermediate } = model.config
-  const type = runType('fuse-ffn')
+  const type = runs.get('fuse-ffn')
   const run = layersOf(model, 3)
   const blocks = type.blocks(run, { span: 3 })!
   expect(blocks.ffn).toEqual({ block: 'swiglu', params: { width: 3 * intermediate } })
@@ -40,13 +41,13 @@ test.each([false, true])('FFNs side by side add up what each does to the same in
 test('the mean of a layer and itself is the layer', async () => {
   const model = await openTiny()
   const own = await both(model, 0)
-  expect(runType('merge').initialise([own, own], layersOf(model, 2), { span: 2 })).toEqual(own)
+  expect(runs.get('merge').initialise([own, own], layersOf(model, 2), { span: 2 })).toEqual(own)
 })
 
 test('each run is offered where it fits, and the layers of which it is made decide what it becomes', async () => {
   const model = await openTiny()
   const space: JsonObject = { runs: [{ run: 'drop', span: [1, 2] }, { run: 'merge' }, { run: 'fuse-ffn', span: 3 }] }
-  const offered = runVariants(model, space).map(({ id, layer, slots: { attention, ffn } }) => [
+  const offered = runVariants(model, space, runs).map(({ id, layer, slots: { attention, ffn } }) => [
     `${layer} ${id}`,
     `${attention.variant}+${ffn.variant}`,
   ])
@@ -65,13 +66,13 @@ test('each run is offered where it fits, and the layers of which it is made deci
 test('FFNs of which one is no swiglu are not fused, and unlike layers are not merged', async () => {
   const parent = await openTiny()
   const other = replaceBlocks(parent, [{ layer: 1, slot: 'ffn', block: 'no-op', params: {}, weights: {} }])
-  expect(runVariants(other, { runs: [{ run: 'fuse-ffn', span: 2 }, { run: 'merge' }] })).toEqual([])
+  expect(runVariants(other, { runs: [{ run: 'fuse-ffn', span: 2 }, { run: 'merge' }] }, runs)).toEqual([])
 })
 
 test('a run that is longer than the model is refused', async () => {
   const model = await openTiny()
-  expect(() => runVariants(model, { runs: [{ run: 'fuse-ffn', span: 4 }] })).toThrow(
+  expect(() => runVariants(model, { runs: [{ run: 'fuse-ffn', span: 4 }] }, runs)).toThrow(
     'a run of 4 layers is impossible: the parent has 3',
   )
-  expect(() => runVariants(model, { runs: [{ run: 'merge', span: 1 }] })).toThrow('a run of 1 layer is impossible here')
+  expect(() => runVariants(model, { runs: [{ run: 'merge', span: 1 }] }, runs)).toThrow('a run of 1 layer is impossible here')
 })

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { builtInBlocks } from '../../plugins/blocks/index.js'
+import { builtInRuns } from '../../plugins/runs/index.js'
 import type { Registry, StageInfo } from '../../spec/registry.js'
 
 const puzzleFile = fileURLToPath(new URL('../../plugins/pipelines/puzzle.yaml', import.meta.url))
@@ -61,6 +62,10 @@ export const registry: Registry = {
   blocks: {
     get: (slot, name) => builtInBlocks.find((b) => b.slot === slot && b.name === name),
     names: (slot) => builtInBlocks.filter((b) => b.slot === slot).map(({ name }) => name),
+  },
+  runs: {
+    get: (name) => builtInRuns.find((run) => run.name === name),
+    names: () => builtInRuns.map(({ name }) => name),
   },
   pipeline: (name) => (name === 'puzzle' ? { text: readFileSync(puzzleFile, 'utf8'), file: 'puzzle.yaml' } : undefined),
   pipelines: () => ['puzzle'],

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { JsonObject } from '../../plugins/api/index.js'
 import { lessons, type DistillParams } from '../../plugins/stages/distill-plan.js'
+import { makeRuns } from '../../plugins/runs/index.js'
 import { openTiny } from '../model/tiny.js'
 
 const model = await openTiny()
@@ -20,7 +21,7 @@ const defaults: DistillParams = {
 
 /** What is to be learned at a layer: `slot:variant` of the pupils, and what is beside them. */
 const planned = (params: Partial<DistillParams> = {}, own: JsonObject = space, layer = 1) =>
-  lessons(model, own, { ...defaults, ...params })
+  lessons(model, own, { ...defaults, ...params }, makeRuns())
     .filter((lesson) => lesson.layer === layer)
     .map(({ train, beside }) => `${train.map(({ slot, variant }) => `${slot}:${variant}`).join(' ')} / ${beside}`)
 
@@ -107,7 +108,7 @@ test.each([
   [{ attention: 'linear', ffn: 'swiglu-8', layers: [3] }, 'in layer 3'],
   [{ attention: 'linear', ffn: 'swiglu-8', layers: [1, 7, 9] }, 'in layers 7, 9'],
 ])('a pair that is not there is refused with the names that are: %j', (pair, where) => {
-  expect(() => lessons(model, space, { ...defaults, coupled: [pair] })).toThrow(
+  expect(() => lessons(model, space, { ...defaults, coupled: [pair] }, makeRuns())).toThrow(
     expect.objectContaining({
       kind: 'InvalidInput',
       message: `distill.coupled: there is no pair ${pair.attention} and ${pair.ffn} to train ${where}`,
@@ -117,10 +118,8 @@ test.each([
 })
 
 test('entries of a pair are named after each other, those of lone lessons after what is beside them', () => {
-  const entries = lessons(model, space, {
-    ...defaults,
-    coupled: [{ attention: 'linear', ffn: 'swiglu-8', layers: [2] }],
-  })
+  const coupled = [{ attention: 'linear', ffn: 'swiglu-8', layers: [2] }]
+  const entries = lessons(model, space, { ...defaults, coupled }, makeRuns())
     .filter(({ layer }) => layer === 2)
     .flatMap(({ train }) => train.map(({ entry }) => entry))
   expect(entries).toEqual([

@@ -4,6 +4,7 @@ import type { Cost, CostTable } from '../../plugins/stages/costs.js'
 import { allVariants, lessons, type DistillParams } from '../../plugins/stages/distill-plan.js'
 import { entryId, type LibraryEntry } from '../../plugins/stages/library.js'
 import type { ScoreRow } from '../../plugins/stages/score.js'
+import { makeRuns } from '../../plugins/runs/index.js'
 import { digestBytes } from '../../store/digest.js'
 import type { Search } from './run-stage.js'
 
@@ -100,7 +101,7 @@ export async function giveScores(search: Search, model: Model, rows = scoreRows,
 export function fakeLibrary(model: Model, space: JsonObject, params: Partial<DistillParams> = {}): LibraryEntry[] {
   const whole = { mode: 'decoupled', coupled: [], besideNoOp: 'all', ...params } as DistillParams
   const common = { parameters: 1, nmseBefore: 1, nmseAfter: 0.5 }
-  const trained = lessons(model, space, whole).flatMap(({ layer, train, beside }) =>
+  const trained = lessons(model, space, whole, makeRuns()).flatMap(({ layer, train, beside }) =>
     train.map(({ entry: id, ...own }): LibraryEntry => {
       const other = train.find(({ slot }) => slot !== own.slot)?.variant ?? beside
       return { ...own, ...common, id, layer, beside: other, weights: fakeRef(id) }

@@ -47,9 +47,13 @@ interface Setup {
   /** The uptrained one, if it was uptrained. */
   readonly uptrained?: Child
   readonly leftOut?: readonly string[]
+  /** What `select` tells of runs of layers. */
+  readonly chosen?: JsonObject
+  /** Layers that `depth` removed. */
+  readonly removed?: readonly number[]
 }
 
-async function report({ limits = {}, quality, selected, uptrained, leftOut = [] }: Setup) {
+async function report({ limits = {}, quality, selected, uptrained, leftOut = [], chosen = {}, removed = [] }: Setup) {
   const target = { scenario: { ...costTable.scenario }, limits, ...(quality === undefined ? {} : { quality }) }
   const gone = uptrained ? leftOut : [...leftOut, 'uptrain', 'evaluate-child']
   const stages = Object.fromEntries(gone.map((name) => [name, false]))
@@ -70,6 +74,8 @@ async function report({ limits = {}, quality, selected, uptrained, leftOut = [] 
     baselines: { greedy: { objective: 0.09, feasible: true }, homogeneous: { objective: null, feasible: false } },
   }
   for (const name of ['prepare', 'profile', 'distill']) search.give(name, {})
+  const evidence = removed.map((_, i) => ({ removed: i + 1, measured: 0.1 * (i + 1) ** 2, additive: 0.1 * (i + 1) }))
+  search.give('depth', { values: { removed, evidence } })
   search.give('score', { values: { evidence: { pairs: 2, sum: 0.1, rss: 0.3 } } })
   search.give('solve', { files: { solutions: await store.putJson('solutions', outcome) } })
   search.give('evaluate', { values: evaluations(selected) })
@@ -82,6 +88,7 @@ async function report({ limits = {}, quality, selected, uptrained, leftOut = [] 
         { attention: 'parent', ffn: 'swiglu-16' },
         { attention: 'no-op', ffn: 'parent' },
       ],
+      ...chosen,
     },
   })
   if (uptrained) {
@@ -94,6 +101,8 @@ async function report({ limits = {}, quality, selected, uptrained, leftOut = [] 
   return { values, result, text: await readFile(await store.path(files['report.md']!), 'utf8') }
 }
 
+const runs = [{ layer: 0, span: 2, run: 'drop-2' }]
+
 test('the result is what its schema says', async () => {
   const validate = new Ajv2020({ allErrors: true, strict: true, allowUnionTypes: true, strictTypes: false }).compile(
     readSchema('result'),
@@ -101,6 +110,7 @@ test('the result is what its schema says', async () => {
   const setups: Setup[] = [
     { limits: { throughput: '>= 1.7x' }, quality: '>= 97%', uptrained: {} },
     { selected: { accuracy: null }, leftOut: ['export'] },
+    { chosen: { runs, addedUp: runs }, removed: [1, 0] },
   ]
   for (const setup of setups) {
     const { result } = await report(setup)
@@ -184,4 +194,20 @@ test('the result has parent and child as measured last, and the child before upt
 test('the page of Markdown is of the same result', async () => {
   const { result, text } = await report({ limits: { memory: '<= 40%' }, uptrained: {} })
   expect(text).toBe(markdown(result))
+})
+
+test('runs, removals that were added up and the order of `depth` are in the result and on the page', async () => {
+  const { result, text } = await report({ chosen: { runs, addedUp: runs }, removed: [1, 0], uptrained: {} })
+  expect(result).toMatchObject({
+    child: { runs },
+    addedUpRemovals: runs,
+    predictedKl: 0.04,
+    depth: { removed: [1, 0], evidence: [{ measured: 0.1 }, { measured: 0.4, additive: 0.2 }] },
+  })
+  expect(text).toContain('| 1 | no-op | parent | drop-2, layers 0 to 1 |')
+  expect(text).toContain('KL 0.04 was predicted for this child, and 0.05 measured before uptraining')
+  expect(text).toContain('| 1, 0 | 0.4 | 0.2 |')
+  const plain = await report({})
+  for (const key of ['addedUpRemovals', 'depth']) expect(plain.result).not.toHaveProperty(key)
+  expect(plain.result.child).not.toHaveProperty('runs')
 })

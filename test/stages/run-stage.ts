@@ -6,7 +6,7 @@ import { specRegistry } from '../../cli/spec-registry.js'
 import { onlyTask } from '../../activities/job.js'
 import type { Environment, JsonObject, Outputs, RunningTask, StageContext, TaskPlan } from '../../plugins/api/index.js'
 import { allowing } from '../../plugins/loading/allowed.js'
-import { builtInPipeline, builtInPipelines, inspectInputs, loadPlugins } from '../../plugins/registry.js'
+import { builtInPipeline, builtInPipelines, inspectInputs, loadPlugins, onlyRuns } from '../../plugins/registry.js'
 import { formatDiagnostic } from '../../spec/diagnostics.js'
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
 import { compileText } from '../../spec/plan.js'
@@ -24,11 +24,15 @@ const registry: Registry = {
     get: (slot, name) => (loaded.blocks.has(slot, name) ? loaded.blocks.get(slot, name) : undefined),
     names: (slot) => loaded.blocks.list().flatMap((type) => (type.slot === slot ? [type.name] : [])),
   },
+  runs: {
+    get: (name) => (loaded.runs.has(name) ? loaded.runs.get(name) : undefined),
+    names: () => loaded.runs.list().map(({ name }) => name),
+  },
   pipeline: builtInPipeline,
   pipelines: builtInPipelines,
   // What stages themselves say of bad data is to be seen: not what validation says before.
   async inspect(inputs) {
-    const { problems, blocks } = await inspectInputs(inputs, loaded.blocks)
+    const { problems, blocks } = await inspectInputs(inputs, loaded)
     const ofData = ({ path, code }: (typeof problems)[number]) =>
       path[0] === 'data' || path[0] === 'tasks' || code === 'bad-tokenizer'
     return { problems: problems.filter((problem) => !ofData(problem)), blocks }
@@ -127,7 +131,8 @@ export class Search {
       }
       if (stage.gate) throw new Error(`The stage ${name} waits for a person`)
       if (!stage.plan) return stage.run({ ...(await this.whole(name)), ...running })
-      return stage.run({ ...this.environment(stage.taskReads ?? []), ...running, task })
+      const runs = onlyRuns(loaded.runs, task.runs)
+      return stage.run({ ...this.environment(stage.taskReads ?? []), runs, ...running, task })
     })
   }
 
@@ -153,6 +158,7 @@ export class Search {
       inputDigests: digestsOf(plan, reads),
       seed: plan.seed,
       blocks: loaded.blocks,
+      runs: loaded.runs,
       open: (ref) => store.path(ref),
       put: (kind, data) => (data instanceof Uint8Array ? store.putBytes(kind, data) : store.putJson(kind, data)),
       putFile: (kind, path) => store.putFile(kind, path),

@@ -14,7 +14,7 @@ test.each<[string, JsonObject, RegExp]>([
   [
     'a run type that does not exist',
     { run: 'fuse-fnn' },
-    /^search\.yaml:1:\d+ wrong-value space\.runs\.0\.run must be one of .*did you mean "fuse-ffn"\?\)$/,
+    /^search\.yaml:1:\d+ unknown-run There is no run type "fuse-fnn"\. \(did you mean "fuse-ffn"\?\)$/,
   ],
   [
     'a key that no run has',
@@ -29,7 +29,7 @@ test.each<[string, JsonObject, RegExp]>([
   [
     'a run of one layer where there is nothing to fuse',
     { run: 'fuse-ffn', span: 1 },
-    /^search\.yaml:1:\d+ impossible-variant a run of 1 layer is impossible here \(Use 2 or more\.\)$/,
+    /^search\.yaml:1:\d+ out-of-range space\.runs\.0\.span must be >= 2, not 1\.$/,
   ],
 ])('%s is refused at its place', async (_, run, message) => {
   expect(await said(run)).toMatch(message)

@@ -77,6 +77,12 @@ test('predicted sizes of a child with runs are the measured ones', async () => {
 test('the report names what stands in the layers of a run, and the exported child has just that', async () => {
   expect(result.ratios.parameters).toBeLessThanOrEqual(0.88)
   expect(result.child.layers).toContainEqual({ attention: 'no-op', ffn: 'no-op' })
+  const { runs = [], layers } = result.child
+  expect(runs.length).toBeGreaterThan(0)
+  for (const { layer, span, run } of runs) {
+    expect(run).toMatch(new RegExp(`^(drop|merge|fuse-ffn)-${span}$`))
+    for (const rest of layers.slice(layer + 1, layer + span)) expect(rest).toEqual({ attention: 'no-op', ffn: 'no-op' })
+  }
   const folder = lasting()
   const { files } = await search.outputs('export')
   for (const [name, ref] of Object.entries(files)) copyFileSync(await store.path(ref), join(folder, name))

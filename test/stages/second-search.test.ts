@@ -4,6 +4,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { layerFacts, openModel, replaceBlocks, writeModel, type Model, type Replacement } from '../../model/index.js'
 import type { JsonObject, Slot } from '../../plugins/api/index.js'
 import type { CostTable } from '../../plugins/stages/costs.js'
+import { makeRuns } from '../../plugins/runs/index.js'
 import { lessons, type DistillParams } from '../../plugins/stages/distill-plan.js'
 import type { Evaluation } from '../../plugins/stages/measuring.js'
 import type { ScoreRow } from '../../plugins/stages/score.js'
@@ -77,7 +78,7 @@ test('blocks are named after what they are, and costs counted as they are', asyn
 test('a slot that was replaced stays or goes; others learn to be less', () => {
   const params = { besideNoOp: 'none', mode: 'decoupled', coupled: [] } as unknown as DistillParams
   const space = search.plan.inputs.space as JsonObject
-  expect(lessons(child, space, params).map(({ train }) => train.map(({ entry }) => entry).join())).toEqual([
+  expect(lessons(child, space, params, makeRuns()).map(({ train }) => train.map(({ entry }) => entry).join())).toEqual([
     'layer00/attention/linear',
     'layer00/ffn/swiglu-16',
     'layer01/ffn/swiglu-24',

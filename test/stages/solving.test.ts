@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Limit } from '../../plugins/stages/limits.js'
 import { layerOptions, makeProblem, toSolution, type ProblemParts } from '../../plugins/stages/solving.js'
 import { openTiny } from '../model/tiny.js'
@@ -136,4 +136,45 @@ test('a removal that needs one which was left out of the scores is left out too'
 test('a layer that the parent has not any more stays an option where removals are measured', () => {
   const parent = [parts.parent[0]!, parts.parent[1]!, { attention: 'no-op', ffn: 'no-op' }]
   expect(options({ rows: [], parent, depth: order }).get('no-op+no-op')!.score).toBe(0)
+})
+
+describe('removals', () => {
+  const two = { ...removal(0, 0.4), run: 'drop-2', span: 2 }
+  const rows = [...scoreRows, removal(1, 0.1), removal(2, 0.25), two]
+  const solution = (ids: readonly string[], depth?: typeof order) =>
+    toSolution({ ...parts, rows, ...(depth && { depth }) }, ids, 0.5)
+
+  test('runs of a solution are told with their layers', () => {
+    const { runs, choice } = solution(['drop-2', 'drop-2', 'parent+parent'])
+    expect(runs).toEqual([{ layer: 0, span: 2, run: 'drop-2' }])
+    expect(choice[1]).toEqual({ attention: 'layer01/attention/no-op', ffn: 'layer01/ffn/no-op' })
+  })
+
+  test('several that were measured together are no sum', () => {
+    const { runs, addedUp } = solution(['parent+parent', 'drop-1', 'drop-1'], order)
+    expect(runs).toHaveLength(2)
+    expect(addedUp).toBeUndefined()
+  })
+
+  test('one alone is no sum', () => {
+    expect(solution(['drop-2', 'drop-2', 'linear+no-op'])).not.toHaveProperty('addedUp')
+  })
+
+  test('several of which one was measured alone are told as a sum, by whatever way the layers go', () => {
+    const both = [
+      { layer: 0, span: 2, run: 'drop-2' },
+      { layer: 2, span: 1, run: 'drop-1' },
+    ]
+    // Without the stage `depth`, single layers are measured alone as well.
+    expect(solution(['drop-2', 'drop-2', 'drop-1']).addedUp).toEqual(both)
+    const slots = solution(['parent+parent', 'no-op+no-op', 'drop-1'])
+    expect(slots.addedUp).toEqual([{ layer: 1, span: 1, run: 'no-op+no-op' }, both[1]])
+    expect(slots.runs).toEqual([both[1]])
+  })
+
+  test('a layer that the parent has not any more is no removal', () => {
+    const parent = [parts.parent[0]!, parts.parent[1]!, { attention: 'no-op', ffn: 'no-op' }]
+    const found = toSolution({ ...parts, rows, parent }, ['drop-2', 'drop-2', 'no-op+no-op'], 0.5)
+    expect(found).not.toHaveProperty('addedUp')
+  })
 })

@@ -1,6 +1,7 @@
 import type { Services } from '../../activities/activities.js'
 import { Crash } from '../../activities/host.js'
 import { makeBlocks } from '../../plugins/blocks/index.js'
+import { makeRuns } from '../../plugins/runs/index.js'
 import type { Outputs, StageContext } from '../../plugins/api/index.js'
 import type { Store } from '../../store/index.js'
 import { loadPlugins } from './tiny-stages.js'
@@ -19,6 +20,7 @@ export function hostHere(store: Store, crash?: string): Services['host'] {
         inputDigests: {},
         seed: job.plan.seed,
         blocks: makeBlocks([]),
+        runs: makeRuns([]),
         open: (ref) => store.path(ref),
         put: (kind, data) => (data instanceof Uint8Array ? store.putBytes(kind, data) : store.putJson(kind, data)),
         putFile: (kind, path) => store.putFile(kind, path),

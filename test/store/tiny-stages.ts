@@ -3,6 +3,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ArtifactRef, FanOutStage, SingleStage, Stage } from '../../plugins/api/index.js'
 import { makeBlocks } from '../../plugins/blocks/index.js'
+import { makeRuns } from '../../plugins/runs/index.js'
 import type { Loaded } from '../../plugins/registry.js'
 import { digestJson } from '../../store/digest.js'
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
@@ -56,6 +57,7 @@ export function loadPlugins(): Loaded {
   return {
     stages,
     blocks: makeBlocks([]),
+    runs: makeRuns([]),
     originOf: () => undefined,
     stage: (name) => {
       const found = stages.find((stage) => stage.name === name)

@@ -1,0 +1,35 @@
+import { Failure, type BlockResult, type BlockType, type JsonObject, type LayerFacts } from '../plugins/api/index.js'
+import { show, type Value } from '../tensor/index.js'
+
+/**
+ * What a block type's `forward` made of a chunk has the shape of its input, and its states are those that `state` declares.
+ * @param x  [batch * length, hidden]
+ * @throws Failure PluginBug naming the block type and both shapes
+ */
+export function checkResult(
+  type: BlockType,
+  x: Value,
+  { y, state = {} }: BlockResult,
+  params: JsonObject,
+  { facts, batch, length, wantState }: ChunkFacts,
+): void {
+  const bug = (message: string) => new Failure('PluginBug', `${type.slot} block type "${type.name}" ${message}`)
+  // Added with broadcasting, another shape would go unnoticed.
+  if (show(y.shape) !== show(x.shape)) throw bug(`makes ${show(y.shape)} of ${show(x.shape)}: both must have one shape`)
+  if (!wantState) return
+  for (const { name, kind, shape } of type.state?.(facts, params) ?? []) {
+    const wanted = [batch, ...(kind === 'per-sequence' ? shape : [shape[0], length, shape[1]])]
+    const found = state[name]
+    if (!found) throw bug(`returns no state "${name}"`)
+    if (show(found.shape) !== show(wanted))
+      throw bug(`returns state "${name}" of shape ${show(found.shape)}, not ${show(wanted)}`)
+  }
+}
+
+/** Sizes of a chunk, and whether its state was asked for. */
+interface ChunkFacts {
+  readonly facts: LayerFacts
+  readonly batch: number
+  readonly length: number
+  readonly wantState: boolean
+}
