@@ -173,6 +173,9 @@ export function parseConfig(text: string, file: string, families: readonly Famil
   }
 }
 
+/** No family that is known can read a config.json; one of a plugin might. */
+export class UnknownFamily extends Failure {}
+
 /** The family that can read a config.json. @throws Failure InvalidInput naming it and what is missing */
 function whichFamily(fields: JsonObject, file: string, families: readonly Family[]): Family {
   const architecture = Array.isArray(fields.architectures) ? String(fields.architectures[0]) : undefined
@@ -184,7 +187,7 @@ function whichFamily(fields: JsonObject, file: string, families: readonly Family
   if (family) return family
   const missing = missingOf(fields)
   const what = `the architecture ${JSON.stringify(architecture ?? type)} (model_type ${JSON.stringify(type)}) is not supported`
-  throw new Failure('InvalidInput', `${file}: ${what}${missing === undefined ? '' : `: ${missing}`}`, {
+  throw new UnknownFamily('InvalidInput', `${file}: ${what}${missing === undefined ? '' : `: ${missing}`}`, {
     file,
     remedy: `Supported: ${families.flatMap((own) => own.architectures).join(', ')}.`,
   })

@@ -19,6 +19,7 @@ export {
   parentBlocks,
   parseConfig,
   rotaryOf,
+  UnknownFamily,
   type LayerBlocks,
   type ModelConfig,
   type RotaryConfig,

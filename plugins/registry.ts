@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { layerFacts, openModel, type ModelConfig } from '../model/index.js'
+import { familyOf, layerFacts, openModel, type ModelConfig } from '../model/index.js'
 import { packageRoot } from '../store/paths.js'
 import type { PlannedPlugin } from '../spec/frozen-plan.js'
 import type { InputProblem, Inspection } from '../spec/registry.js'
@@ -9,6 +9,7 @@ import {
   type BlockName,
   type Blocks,
   type BlockType,
+  type Family,
   type JsonObject,
   type LayerFacts,
   type Runs,
@@ -29,7 +30,7 @@ export interface Loaded {
   readonly blocks: Blocks
   readonly runs: Runs
   /** The plugin that one of these types came from; undefined when it came with puzzleflow. */
-  originOf(type: Stage | BlockType | RunType): PlannedPlugin | undefined
+  originOf(type: Stage | BlockType | RunType | Family): PlannedPlugin | undefined
 }
 
 /** Loads stage, block and run types: those that come with puzzleflow. */
@@ -41,6 +42,7 @@ export function makeLoaded(
   blocks: readonly BlockType[],
   runs: readonly RunType[],
   originOf: Loaded['originOf'] = () => undefined,
+  families: readonly Family[] = [],
 ): Loaded {
   const byName = new Map<string, Stage>()
   for (const stage of stages) {
@@ -49,7 +51,7 @@ export function makeLoaded(
   }
   return {
     stages,
-    blocks: makeBlocks(blocks),
+    blocks: makeBlocks(blocks, families),
     runs: makeRuns(runs),
     originOf,
     stage(name) {
@@ -82,7 +84,7 @@ export const builtInPipelines = (): string[] =>
 export const inspectInputs = async (inputs: JsonObject, types: Types): Promise<Inspection> =>
   inspectTexts(inputs, await inspectModel(inputs, types))
 
-type Types = Pick<Loaded, 'blocks' | 'runs'>
+type Types = Pick<Loaded, 'blocks' | 'runs'> & Partial<Pick<Loaded, 'originOf'>>
 
 /** What the model and the block types say. */
 export interface ModelInspection extends Inspection {
@@ -92,8 +94,12 @@ export interface ModelInspection extends Inspection {
 
 /** Adds mistakes in data and tasks. */
 export async function inspectTexts(inputs: JsonObject, found: ModelInspection): Promise<Inspection> {
-  const { config, problems, blocks } = found
-  return { problems: config ? [...problems, ...(await inspectData(inputs, config))] : problems, blocks }
+  const { config, problems, blocks, family } = found
+  return {
+    problems: config ? [...problems, ...(await inspectData(inputs, config))] : problems,
+    blocks,
+    ...(family && { family }),
+  }
 }
 
 /** Variants of a slot in a layer, unless the spec's `limits.maxVariants` says otherwise. */
@@ -149,7 +155,7 @@ function distinctFacts(config: ModelConfig): LayerFacts[] {
  */
 export async function inspectModel(
   inputs: JsonObject,
-  { blocks, runs }: Types,
+  { blocks, runs, originOf }: Types,
   tried: Tried = () => false,
 ): Promise<ModelInspection> {
   if (typeof inputs.model !== 'string' || inputs.space === undefined) return { problems: [], blocks: [] }
@@ -187,5 +193,11 @@ export async function inspectModel(
     { slot: 'attention', name: attention.block },
     { slot: 'ffn', name: ffn.block },
   ])
-  return { problems: [...problems, ...ofRuns.problems], blocks: [...own, ...ofRuns.blocks], config: model.config }
+  const plugin = originOf?.(familyOf(model.config, blocks))?.digest
+  return {
+    problems: [...problems, ...ofRuns.problems],
+    blocks: [...own, ...ofRuns.blocks],
+    config: model.config,
+    ...(plugin !== undefined && { family: { name: model.config.family, plugin } }),
+  }
 }
