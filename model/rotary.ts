@@ -33,7 +33,7 @@ type Scaling = NonNullable<RotaryConfig['scaling']>
 
 /** Radians per position of each pair, in float32 as the reference computes them.
  *  @param end  tokens of the sequence up to the end of the chunk */
-function inverseFrequencies({ theta, scaling }: RotaryConfig, headDim: number, end: number): Float32Array {
+export function inverseFrequencies({ theta, scaling }: RotaryConfig, headDim: number, end: number): Float32Array {
   const frequencyOf = (base: number, i: number) => 1 / Math.pow(base, (2 * i) / headDim)
   return Float32Array.from({ length: headDim / 2 }, (_, i) => {
     const frequency = frequencyOf(theta, i)

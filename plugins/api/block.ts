@@ -97,8 +97,21 @@ export interface BlockContext {
   /** Of every state of kind `window` by its name: additive mask over its slots for each token of the chunk, [length, slots]
    *  float32: 0 for a token at most `window` before it, -1e9 for others. Present with `past`. */
   readonly windowMasks?: Readonly<Record<string, Value>>
+  /** Present where sequences of the batch may begin with padding; block types that do not look at it compute such batches
+   *  as if padding were text, and exports say so. */
+  readonly padding?: Padding
   /** Whether the new state is wanted. */
   readonly wantState: boolean
+}
+
+/** Additive masks, float32: 0 for tokens, -1e9 for padding. */
+export interface Padding {
+  /** Of the chunk's tokens, [batch, length]. */
+  readonly own: Value
+  /** Of the slots of per-token state, [batch, capacity]. Present with `past`. */
+  readonly past?: Value
+  /** Of the slots of states of kind `window`, by its size, [batch, slots]. */
+  readonly windows: Readonly<Record<number, Value>>
 }
 
 export interface BlockResult {
