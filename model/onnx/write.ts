@@ -6,6 +6,7 @@ import { quantise, toFloat16, type TypedArray } from '../../tensor/index.js'
 import { elementType, type NodeRecord } from '../../tensor/onnx.js'
 import { modelShapes } from '../build.js'
 import type { Model } from '../checkpoint.js'
+import { quantisationOf, rounded } from '../quantisation.js'
 import { checkpointConfig, companions } from '../save.js'
 import { assemble, type Assembled } from './assemble.js'
 import { dataFile, graphFile, writeFiles, type LateTensor } from './file.js'
@@ -126,7 +127,12 @@ function reader(model: Model): (name: string) => Promise<Float32Array> {
     if (name === 'head') return model.head()
     const [, layer, slot, ...weight] = name.split('.') as [string, string, Slot, ...string[]]
     const key = `${layer}.${slot}`
-    if (last?.key !== key) last = { key, weights: model.weights(Number(layer), slot) }
+    if (last?.key !== key) {
+      // Those of a view may not be on the grid of their integers yet.
+      const onGrid = async () =>
+        rounded(await model.weights(Number(layer), slot), quantisationOf(model, Number(layer), slot))
+      last = { key, weights: onGrid() }
+    }
     const found = (await last.weights)[weight.join('.')]
     if (!found) throw new Error(`Internal error: there is no weight ${name}`)
     return found.data

@@ -1,0 +1,104 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { Decoder, replaceBlocks, writeOnnx, type Model } from '../../model/index.js'
+import { Failure, type BlockType } from '../../plugins/api/index.js'
+import { builtInBlocks, makeBlocks } from '../../plugins/blocks/index.js'
+import { difference, withVariant } from '../model/mixed.js'
+import { openTiny, scratch, someIds } from '../model/tiny.js'
+import { describedIn, Exported } from './exported.js'
+
+/** The tiny model with an attention of this forward, which has no weights, in its second layer. */
+async function withForward(forward: BlockType['forward']): Promise<Model> {
+  const own: BlockType = {
+    name: 'odd',
+    slot: 'attention',
+    version: 1,
+    parameters: { type: 'object' },
+    variants: () => [{}],
+    id: () => 'odd',
+    shapes: () => ({}),
+    initialise: () => ({}),
+    forward,
+  }
+  const model = await openTiny()
+  const { norm } = await model.weights(1, 'attention')
+  const known = { ...model, blocks: makeBlocks([...builtInBlocks, own]) }
+  return replaceBlocks(known, [{ layer: 1, slot: 'attention', block: 'odd', params: {}, weights: { norm: norm! } }])
+}
+
+const refused = async (model: Model): Promise<Failure> => {
+  const folder = join(scratch(), 'exported')
+  const error: unknown = await writeOnnx(model, folder).catch((failure: unknown) => failure)
+  expect(existsSync(folder)).toBe(false)
+  expect(error).toBeInstanceOf(Failure)
+  return error as Failure
+}
+
+test('a block type that makes a mask by hand is refused, with the way to make it', async () => {
+  const model = await withForward((g, x, _, __, { length, batch, facts: { hidden } }) => {
+    const own = g.constant(
+      Float32Array.from({ length }, (_, i) => 1 / (i + 1)),
+      [length, 1],
+    )
+    return { y: g.reshape(g.mul(g.reshape(x, [batch, length, hidden]), own), [batch * length, hidden]) }
+  })
+  const { message, remedy } = (await refused(model)) as Failure & { remedy: string }
+  expect(message).toMatch(/a float32 constant \[\d+, 1\] is made for one length or batch/)
+  expect(remedy).toContain('Graph.band')
+})
+
+test('a block type that does other things at other lengths is refused', async () => {
+  const model = await withForward((g, x, _, __, { length }) => ({
+    y: Array.from({ length: length % 3 }).reduce<typeof x>((y) => g.relu(y), x),
+  }))
+  expect((await refused(model)).message).toMatch(/not the same for every batch and length: the number of operators/)
+})
+
+test('a size that does not grow by steps of one kind with the length is refused', async () => {
+  const model = await withForward((g, x, _, __, { length, batch, facts: { hidden } }) => {
+    const half = Math.floor(length / 4)
+    const tokens = g.reshape(x, [batch, length, hidden])
+    const swapped = g.concat([g.slice(tokens, 1, half, length), g.slice(tokens, 1, 0, half)], 1)
+    return { y: g.reshape(swapped, [batch * length, hidden]) }
+  })
+  expect((await refused(model)).message).toMatch(/a size is 2 at batch 5 and length 11|a size is 7 at batch 19/)
+})
+
+test('a folder that has files is left as it is', async () => {
+  const folder = join(scratch(), 'exported')
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'notes.txt'), 'mine')
+  await expect(writeOnnx(await openTiny(), folder)).rejects.toThrow(`${folder} exists already`)
+})
+
+test('more than protobuf holds cannot be asked for within the model', async () => {
+  await expect(writeOnnx(await openTiny(), join(scratch(), 'x'), { largestInline: 3e9 })).rejects.toThrow(
+    'largestInline is 3000000000',
+  )
+})
+
+test.each(['int8', 'int4'])(
+  'matrices that are %s stay such, or become the floats that they stand for',
+  async (weights) => {
+    const model = await withVariant(await openTiny(), 1, 'ffn', 'swiglu', { width: 40, weights })
+    const ids = someIds(9)
+    const decoder = await Decoder.create(model, { batch: 1, logits: true })
+    const { logits } = await decoder.prefill(ids)
+    await decoder.release()
+    for (const [integers, tolerance] of [
+      ['keep', 1e-5],
+      // The kernel for integers rounds activations to 8 bits.
+      ['floats', 2e-2],
+    ] as const) {
+      const folder = join(scratch(), 'exported')
+      await writeOnnx(model, folder, { integers })
+      expect(describedIn(folder).contribOperators).toEqual(integers === 'keep' ? ['com.microsoft.MatMulNBits'] : [])
+      const graph = await Exported.open(folder)
+      graph.reset(1)
+      const [rows] = await graph.read([[...ids]])
+      expect(difference(rows!.at(-1)!, logits!)).toBeLessThan(tolerance)
+      await graph.release()
+    }
+  },
+)
