@@ -1,17 +1,18 @@
 import { existsSync } from 'node:fs'
 import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { Failure, type Slot, type Weights } from '../../plugins/api/index.js'
+import { Failure } from '../../plugins/api/index.js'
 import { quantise, toFloat16, type TypedArray } from '../../tensor/index.js'
 import { elementType, type NodeRecord } from '../../tensor/onnx.js'
 import { modelShapes } from '../build.js'
 import type { Model } from '../checkpoint.js'
-import { quantisationOf, rounded } from '../quantisation.js'
 import { checkpointConfig, companions } from '../save.js'
+import { checkStates } from './check.js'
 import { assemble, type Assembled } from './assemble.js'
 import { dataFile, graphFile, writeFiles, type LateTensor } from './file.js'
 import { describeStates, type OnnxDescription } from './interface.js'
 import { quantisedNames, refusal } from './trace.js'
+import { weightReader } from './weights.js'
 
 export interface OnnxOptions {
   /** How floats are stored; computed is in float32 all the same. Default float32. */
@@ -44,6 +45,7 @@ export async function writeOnnx(
   if (!(largestInline >= 0 && largestInline <= inlineLimit))
     throw refusal(model.folder, `largestInline is ${largestInline}`, `Use 0 to ${inlineLimit} bytes.`)
   const assembled = assemble(model, integers === 'keep')
+  await checkStates(model)
   const target = resolve(folder)
   const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`)
   try {
@@ -92,7 +94,7 @@ function weightTensors(
   { floats, parts }: Assembled,
   dtype: 'float32' | 'float16',
 ): { readonly tensors: LateTensor[]; readonly casts: NodeRecord[] } {
-  const read = reader(model)
+  const read = weightReader(model)
   const bits = quantisedNames(model)
   const casts: NodeRecord[] = []
   const tensors = Object.entries(modelShapes(model.config, model.blocks)).flatMap(([name, shape]): LateTensor[] => {
@@ -116,25 +118,4 @@ function weightTensors(
     return [{ name: stored, dtype, shape, data }]
   })
   return { tensors, casts }
-}
-
-/** Reads weights by the names of `modelShapes`, one slot at a time. */
-function reader(model: Model): (name: string) => Promise<Float32Array> {
-  let last: { readonly key: string; readonly weights: Promise<Weights> } | undefined
-  return async (name) => {
-    if (name === 'embedding') return model.embedding()
-    if (name === 'norm') return model.norm()
-    if (name === 'head') return model.head()
-    const [, layer, slot, ...weight] = name.split('.') as [string, string, Slot, ...string[]]
-    const key = `${layer}.${slot}`
-    if (last?.key !== key) {
-      // Those of a view may not be on the grid of their integers yet.
-      const onGrid = async () =>
-        rounded(await model.weights(Number(layer), slot), quantisationOf(model, Number(layer), slot))
-      last = { key, weights: onGrid() }
-    }
-    const found = (await last.weights)[weight.join('.')]
-    if (!found) throw new Error(`Internal error: there is no weight ${name}`)
-    return found.data
-  }
 }

@@ -9,7 +9,7 @@ import { openTiny, scratch, someIds } from '../model/tiny.js'
 import { describedIn, Exported } from './exported.js'
 
 /** The tiny model with an attention of this forward, which has no weights, in its second layer. */
-async function withForward(forward: BlockType['forward']): Promise<Model> {
+async function withForward(forward: BlockType['forward'], state: BlockType['state'] = () => []): Promise<Model> {
   const own: BlockType = {
     name: 'odd',
     slot: 'attention',
@@ -20,6 +20,7 @@ async function withForward(forward: BlockType['forward']): Promise<Model> {
     shapes: () => ({}),
     initialise: () => ({}),
     forward,
+    state,
   }
   const model = await openTiny()
   const { norm } = await model.weights(1, 'attention')
@@ -63,6 +64,32 @@ test('a size that does not grow by steps of one kind with the length is refused'
     return { y: g.reshape(swapped, [batch * length, hidden]) }
   })
   expect((await refused(model)).message).toMatch(/a size is 2 at batch 5 and length 11|a size is 7 at batch 19/)
+})
+
+const rows: BlockType['state'] = ({ hidden }) => [{ name: 'last', kind: 'per-sequence', shape: [hidden] }]
+
+test('a block type that begins with another state than zeros is refused', async () => {
+  const model = await withForward((g, x, _, __, { length, batch, past, facts: { hidden } }) => {
+    const tokens = g.reshape(x, [batch, length, hidden])
+    const before = past?.last ?? g.add(g.zeros([batch, hidden]), g.scalar(1, 'float32'))
+    const last = g.reshape(g.slice(tokens, 1, length - 1, length), [batch, hidden])
+    const y = g.add(tokens, g.reshape(before, [batch, 1, hidden]))
+    return { y: g.reshape(y, [batch * length, hidden]), state: { last: g.add(before, last) } }
+  }, rows)
+  expect((await refused(model)).message).toMatch(
+    /attention block type "odd" computes something else.*read as 300 tokens/,
+  )
+})
+
+test('a block type that does something else with long chunks is refused', async () => {
+  const model = await withForward((g, x, _, __, { length, batch, facts: { hidden } }) => {
+    const tokens = g.reshape(x, [batch, length, hidden])
+    const last = g.reshape(g.slice(tokens, 1, length - 1, length), [batch, hidden])
+    return { y: length > 100 ? g.relu(x) : x, state: { last } }
+  }, rows)
+  expect((await refused(model)).message).toMatch(
+    /attention block type "odd" computes something else.*read as 300 tokens/,
+  )
 })
 
 test('a folder that has files is left as it is', async () => {
