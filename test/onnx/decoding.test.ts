@@ -21,6 +21,8 @@ const models: Record<string, () => Promise<Model>> = {
   'a Llama': () => openTiny(),
   'a Llama with biases whose head is the embedding': () =>
     openTiny({ attention_bias: true, mlp_bias: true, tie_word_embeddings: true }),
+  'a Llama with scaled frequencies and cosines (YaRN)': () =>
+    openTiny({ rope_scaling: { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 64 } }),
   'a child with every block type': () => openEvery(),
   'a child with every block type and biases': () => openEvery({ attention_bias: true, mlp_bias: true }),
 }

@@ -92,6 +92,11 @@ test('a block type that does something else with long chunks is refused', async 
   )
 })
 
+test('a rotary embedding that changes with the length of the text is refused', async () => {
+  const model = await openTiny({ rope_scaling: { rope_type: 'dynamic', factor: 2 } })
+  expect((await refused(model)).message).toContain('its rotary embedding changes with the length of the text')
+})
+
 test('a folder that has files is left as it is', async () => {
   const folder = join(scratch(), 'exported')
   mkdirSync(folder)
