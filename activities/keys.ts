@@ -96,6 +96,8 @@ const numbers = ({ plan, planned, stage }: KeyParts): Components => ({
   // Graphs and kernels decide the last bits.
   numerics: numericsVersion,
   engine: engineVersion,
+  // A model that is read by other rules is another model.
+  ...(plan.family && { family: plan.family }),
 })
 
 const whole = (parts: KeyParts): Components => ({

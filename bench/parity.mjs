@@ -29,7 +29,7 @@ async function logitError(model, { input_ids: input, logits: expected }) {
   const forward = new Forward(batch, length)
   const head = await Head.create(model)
   const ids = Int32Array.from(input.data, Number)
-  const x = await forward.layers(model, embed(await model.embedding(), hidden, ids), 0, layers)
+  const x = await forward.layers(model, embed(await model.embedding(), model.config, ids), 0, layers)
   let [error, largest] = [0, 0]
   for await (const { start, count, logits } of head.logits(x))
     for (let i = 0; i < count * vocabulary; i++) {

@@ -34,7 +34,7 @@ for (const slot of ['attention', 'ffn'])
     weights[slot][name] = g.input(`${slot}.${name}`, 'float32', shape)
     feeds[`${slot}.${name}`] = random(shape)
   }
-const context = { batch, length, rotary: rotaryConstants(g, config, length), wantState: false }
+const context = { batch, length, rotaries: [rotaryConstants(g, config, length, 0)], wantState: false }
 const y = buildLayer(g, x, config, 0, blocks, weights, context).x
 const all = [...Object.values(weights.attention), ...Object.values(weights.ffn)]
 const loss = g.mean(g.square(g.sub(y, target)))

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { openModel, type Model } from '../model/index.js'
+import { openModel, UnknownFamily, type Model } from '../model/index.js'
 import { Failure, type Blocks } from '../plugins/api/index.js'
 import type { AllowEntry } from '../plugins/loading/allowed.js'
 import { isPackageName } from '../plugins/loading/find.js'
@@ -9,7 +9,7 @@ import { loadPlugins } from '../plugins/registry.js'
 import { allowedPlugins, allowEntries, type SpecOptions } from './common.js'
 
 /**
- * Opens a model for a command. Where it has block types that do not come with puzzleflow, they are looked for in the
+ * Opens a model for a command. Where it has block types or a family that do not come with puzzleflow, they are looked for in the
  * plugins that the user allows, on the command line or in settings files; their code runs in this process.
  * @throws Failure InvalidInput when none of them has a block type
  */
@@ -19,7 +19,7 @@ export async function openAnyModel(folder: string, options: SpecOptions): Promis
   try {
     return await openModel(folder, noted.blocks)
   } catch (error) {
-    if (!noted.isIncomplete()) throw error
+    if (!noted.isIncomplete() && !(error instanceof UnknownFamily)) throw error
   }
   const { flags, settings } = allowEntries(options)
   const open = (entries: readonly AllowEntry[]) =>
@@ -32,7 +32,7 @@ export async function openAnyModel(folder: string, options: SpecOptions): Promis
   const known = new Set(asked.opened.map(({ found }) => found.name))
   const { opened } = await open(settings)
   const plugins = [...asked.opened, ...opened.filter(({ found }) => !known.has(found.name))]
-  const withBlocks = plugins.filter(({ description }) => description.blocks.length > 0)
+  const withBlocks = plugins.filter(({ description: { blocks, families } }) => blocks.length + families.length > 0)
   const { blocks } = await withCode(
     builtIn,
     withBlocks.map(({ planned }) => planned),

@@ -96,7 +96,9 @@ async function extended(loaded: Loaded, opened: readonly OpenedPlugin[]): Promis
   )
   const all = await withDescriptions(loaded, plugins)
   // What a block or run type says of the parent is its code's answer.
-  const asks = opened.some(({ description: { blocks, runs } }) => blocks.length + runs.length > 0)
+  const asks = opened.some(
+    ({ description: { blocks, runs, families } }) => blocks.length + runs.length + families.length > 0,
+  )
   return {
     ...types(all),
     pipeline(name) {

@@ -1,7 +1,7 @@
-import type { BlockContext, Blocks, Slot } from '../plugins/api/index.js'
+import type { BlockContext, Blocks, LayerFacts, Slot } from '../plugins/api/index.js'
 import type { Graph, Value } from '../tensor/index.js'
 import { checkResult } from './check-result.js'
-import { layerFacts, type LayerBlocks, type ModelConfig } from './config.js'
+import { layerFacts, rotaryOf, type LayerBlocks, type ModelConfig, type RotaryConfig } from './config.js'
 import { rotaryTables } from './rotary.js'
 
 type Values = Readonly<Record<string, Value>>
@@ -12,13 +12,32 @@ export interface LayerValues {
   readonly ffn: Values
 }
 
+/** Rotary tables of a chunk, [length, headDim]. */
+export interface RotaryValues {
+  readonly cos: Value
+  readonly sin: Value
+}
+
 /** What a chunk of tokens needs beside the weights. */
-export type ChunkContext = Omit<BlockContext, 'facts' | 'past' | 'windowMasks'> & {
+export type ChunkContext = Omit<BlockContext, 'facts' | 'past' | 'windowMasks' | 'rotary'> & {
+  /** Of every rotary embedding of the model, in the order of `ModelConfig.rotaries`. */
+  readonly rotaries: readonly RotaryValues[]
   readonly past?: { readonly attention?: Values; readonly ffn?: Values }
   readonly windowMasks?: { readonly attention: Values; readonly ffn: Values }
 }
 
-/** A slot: x + block(norm(x)), or x itself where the block is empty. */
+/** A norm of the model's: its weight counts from the family's offset on. */
+export function slotNorm(
+  g: Graph,
+  x: Value,
+  weight: Value,
+  { normEps, normOffset = 0 }: Pick<LayerFacts, 'normEps' | 'normOffset'>,
+): Value {
+  return g.rmsNorm(x, normOffset === 0 ? weight : g.add(weight, g.scalar(normOffset, weight.dtype)), normEps)
+}
+
+/** A slot: x + scale * post(block(norm(x))), or x itself where the block is empty. Most families have neither a scale nor
+ *  a norm behind the block. */
 export function buildSlot(
   g: Graph,
   x: Value,
@@ -30,10 +49,14 @@ export function buildSlot(
 ): { x: Value; state: Values } {
   const type = blocks.get(slot, choice.block)
   if (type.empty) return { x, state: {} }
-  const normalised = g.rmsNorm(x, weights.norm!, context.facts.normEps)
+  const { facts } = context
+  const normalised = slotNorm(g, x, weights.norm!, facts)
   const result = type.forward(g, normalised, weights, choice.params, context)
   checkResult(type, x, result, choice.params, context)
-  return { x: g.add(x, result.y), state: result.state ?? {} }
+  const { residualScale = 1 } = facts
+  const after = weights.post ? slotNorm(g, result.y, weights.post, facts) : result.y
+  const added = residualScale === 1 ? after : g.mul(after, g.scalar(residualScale, after.dtype))
+  return { x: g.add(x, added), state: result.state ?? {} }
 }
 
 /** One decoder layer. x: [batch * length, hidden]. */
@@ -44,13 +67,14 @@ export function buildLayer(
   layer: number,
   blocks: Blocks,
   weights: LayerValues,
-  { past, windowMasks, ...context }: ChunkContext,
+  { past, windowMasks, rotaries, ...context }: ChunkContext,
 ): { x: Value; state: { attention: Values; ffn: Values } } {
   const state: { attention: Values; ffn: Values } = { attention: {}, ffn: {} }
   for (const slot of ['attention', 'ffn'] as const) {
     const before = past?.[slot]
     const slotContext = {
       facts: layerFacts(config, layer),
+      rotary: rotaries[config.layerRotary[layer] ?? 0]!,
       ...context,
       ...(before && { past: before }),
       ...(windowMasks && { windowMasks: windowMasks[slot] }),
@@ -62,9 +86,12 @@ export function buildLayer(
   return { x, state }
 }
 
-/** The rotary tables of positions 0..length-1 as constants. */
-export function rotaryConstants(g: Graph, config: ModelConfig, length: number): { cos: Value; sin: Value } {
-  const { cos, sin } = rotaryTables(config.rotary, config.headDim, 0, length)
+/** The rotary tables of a layer for positions 0..length-1 as constants. */
+export const rotaryConstants = (g: Graph, config: ModelConfig, length: number, layer: number): RotaryValues =>
+  tableConstants(g, config, length, rotaryOf(config, layer))
+
+function tableConstants(g: Graph, config: ModelConfig, length: number, rotary: RotaryConfig): RotaryValues {
+  const { cos, sin } = rotaryTables(rotary, config.headDim, 0, length)
   const shape = [length, config.headDim]
   return { cos: g.constant(cos, shape), sin: g.constant(sin, shape) }
 }
@@ -84,7 +111,7 @@ export function modelShapes(config: ModelConfig, blocks: Blocks): Record<string,
   return shapes
 }
 
-/** Shapes of a slot's weights, `norm` included. */
+/** Shapes of a slot's weights, `norm` and `post` included. */
 export function slotShapes(
   config: ModelConfig,
   layer: number,
@@ -93,7 +120,9 @@ export function slotShapes(
 ): Record<string, readonly number[]> {
   const { block, params } = config.blocks[layer]![slot]
   const type = blocks.get(slot, block)
-  return type.empty ? {} : { norm: [config.hidden], ...type.shapes(layerFacts(config, layer), params) }
+  if (type.empty) return {}
+  const norms = { norm: [config.hidden], ...(config.postNorms && { post: [config.hidden] }) }
+  return { ...norms, ...type.shapes(layerFacts(config, layer), params) }
 }
 
 /**
@@ -110,8 +139,9 @@ export function buildModel(
   weights: Values,
   { batch, length }: { readonly batch: number; readonly length: number },
 ): { hidden: Value; layerOutputs: Value[] } {
-  const context = { batch, length, rotary: rotaryConstants(g, config, length), wantState: false }
-  let x = g.gather(weights.embedding!, ids, 0)
+  const rotaries = config.rotaries.map((own) => tableConstants(g, config, length, own))
+  const context = { batch, length, rotaries, wantState: false }
+  let x = embedded(g, config, weights.embedding!, ids)
   const layerOutputs: Value[] = []
   for (let layer = 0; layer < config.layers; layer++) {
     const of = (slot: Slot) => {
@@ -125,7 +155,21 @@ export function buildModel(
   return { hidden: x, layerOutputs }
 }
 
-/** After the last layer: the norm before the head. */
+/** What enters the first layer, [ids, hidden]. */
+export function embedded(g: Graph, { embeddingScale }: ModelConfig, embedding: Value, ids: Value): Value {
+  const x = g.gather(embedding, ids, 0)
+  return embeddingScale === 1 ? x : g.mul(x, g.scalar(embeddingScale, x.dtype))
+}
+
+/** After the last layer: the norm before the head, times what logits are multiplied by. */
 export function finalNorm(g: Graph, config: ModelConfig, hidden: Value, weight: Value): Value {
-  return g.rmsNorm(hidden, weight, config.normEps)
+  const { logitsScale } = config
+  const normed = slotNorm(g, hidden, weight, config)
+  return logitsScale === 1 ? normed : g.mul(normed, g.scalar(logitsScale, normed.dtype))
+}
+
+/** Logits of what `finalNorm` returns, [rows, vocabulary]. */
+export function logitsOf(g: Graph, { finalSoftcap }: ModelConfig, normed: Value, head: Value): Value {
+  const logits = g.gemm(normed, head, { transB: true })
+  return finalSoftcap === undefined ? logits : g.softcap(logits, finalSoftcap)
 }

@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { Failure, type Blocks, type Slot, type Weights } from '../plugins/api/index.js'
-import { slotShapes } from './build.js'
+import { Failure, type Blocks, type Slot, type Weight, type Weights } from '../plugins/api/index.js'
+import { elements } from '../tensor/index.js'
 import { parseConfig, type ModelConfig } from './config.js'
+import { familiesOf } from './families/index.js'
 import { quantisationOf, rounded } from './quantisation.js'
 import { isFloating, SafetensorsFile } from './safetensors.js'
-import { checkpointName, transposed } from './names.js'
+import { endTensors, slotTensors, transposed } from './names.js'
 
 /** A model whose weights are read when they are asked for. Matrices of slots lie as [in, out]. */
 export interface Model {
@@ -14,7 +15,7 @@ export interface Model {
   readonly folder: string
   readonly config: ModelConfig
   readonly blocks: Blocks
-  /** Weights of a slot, its norm included as `norm`; {} for an empty block. Those that are integers in memory come as the
+  /** Weights of a slot, its norms included as `norm` and, in families that have one, `post`; {} for an empty block. Those that are integers in memory come as the
    *  numbers they stand for. */
   weights(layer: number, slot: Slot): Promise<Weights>
   /** [vocabulary, hidden] */
@@ -28,7 +29,7 @@ export interface Model {
 const copyBoth = 'The checkpoint does not fit its config.json: copy both from the same source.'
 
 /**
- * Opens a Hugging Face Llama checkpoint, or a child that puzzleflow wrote. Names, types and shapes of all tensors are
+ * Opens a Hugging Face checkpoint of a family that is known, or a child that puzzleflow wrote. Names, types and shapes of all tensors are
  * checked; no weight is read.
  * @throws Failure InvalidInput naming file, tensor and remedy
  */
@@ -40,8 +41,9 @@ export async function openModel(folder: string, blocks: Blocks): Promise<Model> 
       remedy: 'The model must be a folder with config.json, safetensors files and tokenizer.json.',
     })
   })
-  const config = { ...parseConfig(text, configFile), ...(await generationEnds(folder)) }
+  const config = { ...parseConfig(text, configFile, familiesOf(blocks)), ...(await generationEnds(folder)) }
   const expected = expectedTensors(config, blocks, configFile)
+  const ends = endTensors(config, blocks)
   const found = locate(await openFiles(folder))
 
   for (const [name, shape] of expected) {
@@ -56,29 +58,32 @@ export async function openModel(folder: string, blocks: Blocks): Promise<Model> 
     if (!isFloating(entry)) throw bad(`has the type ${entry.dtype}`, 'Use a checkpoint in F32, F16 or BF16.')
   }
   for (const [name, file] of found)
-    if (!expected.has(name) && !name.endsWith('rotary_emb.inv_freq') && !(config.tied && name === 'lm_head.weight'))
+    if (!expected.has(name) && !name.endsWith('rotary_emb.inv_freq') && !(config.tied && name === ends.head))
       throw new Failure('InvalidInput', `${file.path}: tensor ${name} is not part of this model`, {
         file: file.path,
-        remedy: `${copyBoth} A layer with more weights than a Llama's is not supported.`,
+        remedy: `${copyBoth} A layer with more weights than its family's is not supported.`,
       })
 
   const read = (name: string) => found.get(name)!.read(name)
-  const embedding = shared(() => read('model.embed_tokens.weight'))
+  const embedding = shared(() => read(ends.embedding))
   return {
     folder,
     config,
     blocks,
     embedding,
-    norm: () => read('model.norm.weight'),
-    head: config.tied ? embedding : shared(() => read('lm_head.weight')),
+    norm: () => read(ends.norm),
+    head: config.tied ? embedding : shared(() => read(ends.head)),
     async weights(layer, slot) {
-      const entries = Object.entries(slotShapes(config, layer, slot, blocks)).map(async ([weight, shape]) => {
-        const { name, transpose } = checkpointName(config, layer, slot, weight)
-        const data = await read(name)
-        return [weight, { shape, data: transpose ? transposed(data, shape[1]!, shape[0]!) : data }] as const
+      const tensors = slotTensors(config, blocks, layer, slot).map(async ({ name, transpose, parts }) => {
+        const all = await read(name)
+        return parts.map(({ weight, shape, start }): [string, Weight] => {
+          const data = parts.length === 1 ? all : all.slice(start, start + elements(shape))
+          return [weight, { shape, data: transpose ? transposed(data, shape[1]!, shape[0]!) : data }]
+        })
       })
+      const weights = Object.fromEntries((await Promise.all(tensors)).flat())
       // Integers were written as the numbers they stand for, in the checkpoint's own precision.
-      return rounded(Object.fromEntries(await Promise.all(entries)), quantisationOf({ config, blocks }, layer, slot))
+      return rounded(weights, quantisationOf({ config, blocks }, layer, slot))
     },
   }
 }
@@ -133,25 +138,26 @@ function locate(files: readonly SafetensorsFile[]): Map<string, SafetensorsFile>
 /** Shapes of a checkpoint's tensors by their names there. */
 function expectedTensors(config: ModelConfig, blocks: Blocks, file: string): Map<string, readonly number[]> {
   const { vocabulary, hidden } = config
+  const ends = endTensors(config, blocks)
   const expected = new Map<string, readonly number[]>([
-    ['model.embed_tokens.weight', [vocabulary, hidden]],
-    ['model.norm.weight', [hidden]],
+    [ends.embedding, [vocabulary, hidden]],
+    [ends.norm, [hidden]],
   ])
-  if (!config.tied) expected.set('lm_head.weight', [vocabulary, hidden])
+  if (!config.tied) expected.set(ends.head, [vocabulary, hidden])
   for (let layer = 0; layer < config.layers; layer++)
     for (const slot of ['attention', 'ffn'] as const)
-      for (const [weight, shape] of Object.entries(slotShapes(config, layer, slot, blocks))) {
-        if (!shape.every((d) => Number.isSafeInteger(d) && d > 0))
+      for (const { name, shape, parts } of slotTensors(config, blocks, layer, slot)) {
+        const wrong = parts.find(({ shape }) => !shape.every((d) => Number.isSafeInteger(d) && d > 0))
+        if (wrong)
           throw new Failure(
             'InvalidInput',
-            `${file}: layer ${layer}, ${slot}: ${weight} has the shape [${shape.join(', ')}]`,
+            `${file}: layer ${layer}, ${slot}: ${wrong.weight} has the shape [${wrong.shape.join(', ')}]`,
             {
               file,
               remedy: 'Correct the parameters of the block in "puzzleflow.layers".',
             },
           )
-        const { name, transpose } = checkpointName(config, layer, slot, weight)
-        expected.set(name, transpose ? [...shape].reverse() : shape)
+        expected.set(name, shape)
       }
   return expected
 }

@@ -1,194 +1,274 @@
-import { Failure, type BlockChoice, type JsonObject, type LayerFacts } from '../plugins/api/index.js'
+import { Failure, type BlockChoice, type JsonObject, type LayerBlocks, type LayerFacts } from '../plugins/api/index.js'
+import type { Family, RotaryConfig, Slot } from '../plugins/api/index.js'
 import { isWeightKind, weightKinds, withWeights } from '../plugins/api/weights.js'
+import { builtInFamilies } from './families/index.js'
+import { Fields, parseFields } from './families/fields.js'
+import { readRotary } from './families/rotary.js'
+import { missingOf } from './families/unsupported.js'
 
-/** Rotary position embedding (arXiv 2104.09864) and how its frequencies are scaled for long contexts. */
-export interface RotaryConfig {
-  readonly theta: number
-  readonly scaling?:
-    | { readonly kind: 'linear'; readonly factor: number }
-    | {
-        readonly kind: 'llama3'
-        readonly factor: number
-        readonly lowFrequencyFactor: number
-        readonly highFrequencyFactor: number
-        readonly originalPositions: number
-      }
-}
-
-/** What the sub-blocks of a layer are. */
-export interface LayerBlocks {
-  readonly attention: BlockChoice
-  readonly ffn: BlockChoice
-}
+export type { LayerBlocks, RotaryConfig } from '../plugins/api/index.js'
 
 /** A model's shape, independent of how its checkpoint spells it. Sizes in elements. */
 export interface ModelConfig {
-  readonly architecture: 'llama'
+  /** Name of the family that it is of. */
+  readonly family: string
   readonly vocabulary: number
   readonly hidden: number
   readonly layers: number
   readonly heads: number
+  /** Of the layer with most of them. */
   readonly kvHeads: number
   readonly headDim: number
+  /** Of the layer with the widest FFN. */
   readonly intermediate: number
   readonly maxPositions: number
   readonly normEps: number
+  /** Norms multiply with this + weight. Weights are as the checkpoint has them. */
+  readonly normOffset: 0 | 1
+  /** RMS norms over each head of queries and keys before rotation: weights `q.norm`, `k.norm`. */
+  readonly qkNorm: boolean
+  /** A norm behind each block, before the residual addition: weight `post` beside `norm`. */
+  readonly postNorms: boolean
+  readonly activation: 'silu' | 'gelu-tanh'
+  /** Embeddings are multiplied by this. */
+  readonly embeddingScale: number
+  /** What blocks return is multiplied by this before the residual addition. */
+  readonly residualScale: number
+  /** Logits are multiplied by this, before they are capped. */
+  readonly logitsScale: number
+  /** Logits become cap * tanh(logits / cap). */
+  readonly finalSoftcap?: number
+  /** Products of queries and keys are multiplied by this. */
+  readonly attentionScale: number
+  /** Scaled products become cap * tanh(products / cap). */
+  readonly attentionSoftcap?: number
   /** The head is the embedding. */
   readonly tied: boolean
-  readonly attentionBias: boolean
+  readonly qkvBias: boolean
+  readonly outputBias: boolean
   readonly mlpBias: boolean
-  readonly rotary: RotaryConfig
+  /** The rotary embeddings that layers have. */
+  readonly rotaries: readonly RotaryConfig[]
+  /** Which of `rotaries` each layer has. */
+  readonly layerRotary: readonly number[]
   readonly bos?: number
   readonly eos: readonly number[]
-  /** Sub-blocks of every layer; a checkpoint straight from Hugging Face has the parent's everywhere. */
+  /** Sub-blocks of every layer. */
   readonly blocks: readonly LayerBlocks[]
+  /** Sub-blocks of every layer before any was replaced: those of the model that a child descends from. */
+  readonly ownBlocks: readonly LayerBlocks[]
 }
 
 /** What block types may know of a layer. In a child the layer's blocks have sizes of their own. */
 export function layerFacts(config: ModelConfig, layer: number): LayerFacts {
-  const { layers, hidden, heads, headDim, attentionBias, mlpBias, normEps } = config
+  const { layers, hidden, heads, headDim, qkvBias, outputBias, mlpBias, normEps } = config
   const { attention, ffn } = config.blocks[layer]!
-  const usual = parentBlocks(config)
-  const kvHeads = attention.block === usual.attention.block ? Number(attention.params.kvHeads) : config.kvHeads
-  const intermediate = ffn.block === usual.ffn.block ? Number(ffn.params.width) : config.intermediate
-  return { layer, layers, hidden, heads, kvHeads, headDim, intermediate, attentionBias, mlpBias, normEps }
-}
-
-/** The parent's own sub-blocks. */
-export function parentBlocks(shape: { readonly kvHeads: number; readonly intermediate: number }): LayerBlocks {
+  const usual = parentBlocks(config, layer)
+  const kvHeads = attention.block === usual.attention.block ? attention.params.kvHeads : undefined
+  const width = ffn.block === usual.ffn.block ? ffn.params.width : undefined
   return {
-    attention: { block: 'grouped-query', params: { kvHeads: shape.kvHeads } },
-    ffn: { block: 'swiglu', params: { width: shape.intermediate } },
+    ...{ layer, layers, hidden, heads, headDim },
+    kvHeads: Number(kvHeads ?? config.kvHeads),
+    intermediate: Number(width ?? config.intermediate),
+    ...{ attentionBias: qkvBias, mlpBias, normEps },
+    // What is as in Llama is left out.
+    ...(outputBias !== qkvBias && { outputBias }),
+    ...(config.qkNorm && { qkNorm: true }),
+    ...(config.normOffset !== 0 && { normOffset: config.normOffset }),
+    ...(config.activation !== 'silu' && { activation: config.activation }),
+    ...(config.residualScale !== 1 && { residualScale: config.residualScale }),
+    ...(config.attentionScale !== 1 / Math.sqrt(headDim) && { attentionScale: config.attentionScale }),
+    ...(config.attentionSoftcap !== undefined && { attentionSoftcap: config.attentionSoftcap }),
+    ...(config.postNorms && { postNorms: true }),
+    ...(typeof attention.params.window === 'number' && isOriginal(config, layer, 'attention')
+      ? { window: attention.params.window }
+      : {}),
   }
 }
 
-type Fields = { readonly [key: string]: unknown }
+/** The sub-blocks that a layer has in the model without replacements. Layers beyond its own, of models made for measuring,
+ *  are as its first. */
+export const parentBlocks = (config: ModelConfig, layer: number): LayerBlocks =>
+  config.ownBlocks[layer] ?? config.ownBlocks[0]!
 
-/** Reads `config.json` of a Llama checkpoint. Whatever is unknown or unsupported is refused by name.
+/** Block types that models are made of before any block is replaced. */
+const original: Readonly<Record<Slot, readonly string[]>> = {
+  attention: ['grouped-query', 'sliding-window'],
+  ffn: ['swiglu'],
+}
+
+/** Whether a layer's sub-block is of the type that it has in the model without replacements, so that others can be made of
+ *  its weights. */
+export function isOriginal(config: ModelConfig, layer: number, slot: Slot): boolean {
+  const { block } = config.blocks[layer]![slot]
+  return block === parentBlocks(config, layer)[slot].block && original[slot].includes(block)
+}
+
+/** What the first layer that has such a sub-block has in the model without replacements. */
+export function commonBlock(config: ModelConfig, slot: Slot): BlockChoice {
+  const all = config.ownBlocks.map((own) => own[slot])
+  return all.find(({ block }) => original[slot].includes(block)) ?? all[0]!
+}
+
+/** The rotary embedding of a layer. */
+export const rotaryOf = (config: ModelConfig, layer: number): RotaryConfig =>
+  config.rotaries[config.layerRotary[layer] ?? 0]!
+
+/** Reads `config.json` of a checkpoint. Whatever is unknown or unsupported is refused by name.
+ *  @param families  that it can be of. Default: those that come with puzzleflow
  *  @throws Failure InvalidInput */
-export function parseConfig(text: string, file: string): ModelConfig {
-  const refuse = (message: string, remedy?: string) =>
-    new Failure('InvalidInput', `${file}: ${message}`, { file, ...(remedy === undefined ? {} : { remedy }) })
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch (error) {
-    throw refuse(`is not JSON: ${(error as Error).message}`, 'Copy the file from the original checkpoint again.')
-  }
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw refuse('is not a JSON object')
-  const fields = json as Fields
+export function parseConfig(text: string, file: string, families: readonly Family[] = builtInFamilies): ModelConfig {
+  const json = parseFields(text, file)
+  const family = whichFamily(json, file, families)
+  const f = new Fields(json, file, family.defaults)
+  refuseUnsupported(f, family)
 
-  const count = (name: string, fallback?: number): number => {
-    const value = fields[name] ?? fallback
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1 || value > 2 ** 31)
-      throw refuse(`"${name}" is ${JSON.stringify(fields[name])}, not a positive whole number`)
-    return value
-  }
-  const real = (from: Fields, name: string, fallback?: number): number => {
-    const value = from[name] ?? fallback
-    if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0)
-      throw refuse(`"${name}" is ${JSON.stringify(from[name])}, not a positive number`)
-    return value
-  }
-  const flag = (name: string): boolean => {
-    const value = fields[name] ?? false
-    if (typeof value !== 'boolean') throw refuse(`"${name}" is ${JSON.stringify(value)}, not true or false`)
-    return value
-  }
-
-  const architecture = Array.isArray(fields.architectures) ? String(fields.architectures[0]) : undefined
-  if (fields.model_type !== 'llama' || (architecture !== undefined && architecture !== 'LlamaForCausalLM'))
-    throw refuse(
-      `the architecture ${JSON.stringify(architecture ?? fields.model_type)} (model_type ${JSON.stringify(fields.model_type)}) is not supported`,
-      'Supported: LlamaForCausalLM (model_type "llama").',
-    )
-  if (fields.quantization_config !== undefined)
-    throw refuse('quantised checkpoints ("quantization_config") are not supported', 'Use the unquantised checkpoint.')
-  const activation = fields.hidden_act ?? 'silu'
-  if (activation !== 'silu') throw refuse(`the activation "hidden_act": ${JSON.stringify(activation)} is not supported`)
-  if (fields.pretraining_tp !== undefined && fields.pretraining_tp !== 1)
-    throw refuse('"pretraining_tp" other than 1 is not supported')
-
-  const hidden = count('hidden_size')
-  const layers = count('num_hidden_layers')
-  const heads = count('num_attention_heads')
-  const kvHeads = count('num_key_value_heads', heads)
-  if (heads % kvHeads !== 0)
-    throw refuse(`"num_attention_heads" ${heads} is no multiple of "num_key_value_heads" ${kvHeads}`)
-  if (fields.head_dim === undefined || fields.head_dim === null)
-    if (hidden % heads !== 0) throw refuse(`"hidden_size" ${hidden} is no multiple of "num_attention_heads" ${heads}`)
-  const headDim = fields.head_dim === null ? hidden / heads : count('head_dim', hidden / heads)
-  if (headDim % 2 !== 0) throw refuse(`a head size of ${headDim} is odd: rotary embedding needs pairs`)
-  const intermediate = count('intermediate_size')
-  if (layers > 1000) throw refuse(`"num_hidden_layers" is ${layers}`)
-  const shape = { hidden, layers, heads, kvHeads, headDim, intermediate }
-
-  const parameters = (fields.rope_parameters ?? fields.rope_scaling ?? {}) as Fields
-  const own = fields.puzzleflow as { readonly layers?: unknown } | undefined
-  const eos = fields.eos_token_id
+  const hidden = f.count('hidden_size')
+  const layers = f.count('num_hidden_layers')
+  if (layers > 1000) throw f.refuse(`"num_hidden_layers" is ${layers}`)
+  const heads = f.count('num_attention_heads')
+  const headDim = headSize(f, hidden, heads)
+  const traits = family.traits?.(f) ?? {}
+  const ownBlocks = family.blocks?.(f) ?? usualBlocks(f, family, layers, heads)
+  ownBlocks.forEach((own, layer) => checkHeads(f, own, layer, heads))
+  const largest = (slot: 'attention' | 'ffn', key: string) =>
+    ownBlocks.reduce((most, own) => Math.max(most, Number(own[slot].params[key] ?? 0)), 0)
+  const rotaries = new Map<string, { readonly index: number; readonly rotary: RotaryConfig }>()
+  const layerRotary = Array.from({ length: layers }, (_, layer) => {
+    const rotary = readRotary(f, family, family.rotary?.(f, layer) ?? 'full_attention')
+    const key = JSON.stringify(rotary)
+    if (!rotaries.has(key)) rotaries.set(key, { index: rotaries.size, rotary })
+    return rotaries.get(key)!.index
+  })
+  const replaced = f.object('puzzleflow')?.layers
+  const [bos, eos] = [f.raw('bos_token_id'), f.raw('eos_token_id')]
   return {
-    architecture: 'llama',
-    vocabulary: count('vocab_size'),
-    ...shape,
-    maxPositions: count('max_position_embeddings', 2048),
-    normEps: real(fields, 'rms_norm_eps', 1e-6),
-    tied: flag('tie_word_embeddings'),
-    attentionBias: flag('attention_bias'),
-    mlpBias: flag('mlp_bias'),
-    rotary: {
-      theta: real(parameters.rope_theta === undefined ? fields : parameters, 'rope_theta', 10000),
-      ...rotaryScaling(parameters, real, refuse),
-    },
-    ...(typeof fields.bos_token_id === 'number' ? { bos: fields.bos_token_id } : {}),
+    family: family.name,
+    vocabulary: f.count('vocab_size'),
+    ...{ hidden, layers, heads, headDim },
+    // Of a model without any attention or FFN nobody asks.
+    kvHeads: largest('attention', 'kvHeads') || heads,
+    intermediate: largest('ffn', 'width') || hidden,
+    maxPositions: f.count('max_position_embeddings'),
+    normEps: f.real('rms_norm_eps'),
+    tied: f.flag('tie_word_embeddings'),
+    activation: activationOf(f, family),
+    normOffset: 0,
+    qkNorm: false,
+    postNorms: false,
+    embeddingScale: 1,
+    residualScale: 1,
+    logitsScale: 1,
+    attentionScale: 1 / Math.sqrt(headDim),
+    qkvBias: false,
+    outputBias: false,
+    mlpBias: false,
+    ...traits,
+    rotaries: [...rotaries.values()].map(({ rotary }) => rotary),
+    layerRotary,
+    ...(typeof bos === 'number' ? { bos } : {}),
     eos: (Array.isArray(eos) ? eos : [eos]).filter((id): id is number => typeof id === 'number'),
-    blocks:
-      own?.layers === undefined
-        ? Array<LayerBlocks>(layers).fill(parentBlocks(shape))
-        : ownBlocks(own.layers, layers, refuse),
+    blocks: replaced === undefined ? ownBlocks : replacedBlocks(replaced, layers, f),
+    ownBlocks,
   }
 }
 
-function rotaryScaling(
-  from: Fields,
-  real: (from: Fields, name: string) => number,
-  refuse: (message: string, remedy?: string) => Failure,
-): Pick<RotaryConfig, 'scaling'> {
-  const kind = from.rope_type ?? from.type ?? 'default'
-  if (kind === 'default') return {}
-  if (kind === 'linear') return { scaling: { kind, factor: real(from, 'factor') } }
-  if (kind === 'llama3')
-    return {
-      scaling: {
-        kind,
-        factor: real(from, 'factor'),
-        lowFrequencyFactor: real(from, 'low_freq_factor'),
-        highFrequencyFactor: real(from, 'high_freq_factor'),
-        originalPositions: real(from, 'original_max_position_embeddings'),
-      },
-    }
-  throw refuse(`rotary scaling ${JSON.stringify(kind)} is not supported`, 'Supported: default, linear, llama3.')
+/** No family that is known can read a config.json; one of a plugin might. */
+export class UnknownFamily extends Failure {}
+
+/** The family that can read a config.json. @throws Failure InvalidInput naming it and what is missing */
+function whichFamily(fields: JsonObject, file: string, families: readonly Family[]): Family {
+  const architecture = Array.isArray(fields.architectures) ? String(fields.architectures[0]) : undefined
+  const type = fields.model_type
+  const known = ({ modelTypes }: Family) => typeof type === 'string' && modelTypes.includes(type)
+  const family = families.find(
+    (own) => known(own) && (architecture === undefined || own.architectures.includes(architecture)),
+  )
+  if (family) return family
+  const missing = missingOf(fields)
+  const what = `the architecture ${JSON.stringify(architecture ?? type)} (model_type ${JSON.stringify(type)}) is not supported`
+  throw new UnknownFamily('InvalidInput', `${file}: ${what}${missing === undefined ? '' : `: ${missing}`}`, {
+    file,
+    remedy: `Supported: ${families.flatMap((own) => own.architectures).join(', ')}.`,
+  })
+}
+
+function refuseUnsupported(f: Fields, { refused = {} }: Family): void {
+  if ((f.raw('quantization_config') ?? null) !== null)
+    throw f.refuse('quantised checkpoints ("quantization_config") are not supported', 'Use the unquantised checkpoint.')
+  for (const [name, { except, why }] of Object.entries(refused)) {
+    const value = f.raw(name) ?? null
+    if (value !== null && !except.includes(value))
+      throw f.refuse(`"${name}": ${JSON.stringify(value)} is not supported`, why)
+  }
+}
+
+function headSize(f: Fields, hidden: number, heads: number): number {
+  const given = f.countOrNone('head_dim')
+  if (given === undefined && hidden % heads !== 0)
+    throw f.refuse(`"hidden_size" ${hidden} is no multiple of "num_attention_heads" ${heads}`)
+  const headDim = given ?? hidden / heads
+  if (headDim % 2 !== 0) throw f.refuse(`a head size of ${headDim} is odd: rotary embedding needs pairs`)
+  return headDim
+}
+
+/** What configurations call activations. */
+const activations: Readonly<Record<string, ModelConfig['activation']>> = {
+  silu: 'silu',
+  swish: 'silu',
+  gelu_pytorch_tanh: 'gelu-tanh',
+  gelu_new: 'gelu-tanh',
+}
+
+function activationOf(f: Fields, { activationField = 'hidden_act' }: Family): ModelConfig['activation'] {
+  const name = f.text(activationField, 'silu')
+  const activation = activations[name]
+  if (activation) return activation
+  throw f.refuse(
+    `the activation "${activationField}": ${JSON.stringify(name)} is not supported`,
+    `Supported: ${Object.keys(activations).join(', ')}.`,
+  )
+}
+
+/** Grouped-query attention, with a window where the family has one, and gated FFNs of one width. */
+function usualBlocks(f: Fields, family: Family, layers: number, heads: number): LayerBlocks[] {
+  const kvHeads = f.count('num_key_value_heads', heads)
+  const ffn: BlockChoice = { block: 'swiglu', params: { width: f.count('intermediate_size') } }
+  return Array.from({ length: layers }, (_, layer) => {
+    const window = family.window?.(f, layer)
+    if (window === undefined) return { attention: { block: 'grouped-query', params: { kvHeads } }, ffn }
+    if (!Number.isSafeInteger(window) || window < 2)
+      throw f.refuse(`"sliding_window" is ${window}: a window has 2 tokens or more, the token itself included`)
+    return { attention: { block: 'sliding-window', params: { window, kvHeads } }, ffn }
+  })
+}
+
+/** @throws Failure where a layer's key/value heads cannot be shared evenly */
+function checkHeads(f: Fields, { attention }: LayerBlocks, layer: number, heads: number): void {
+  const { kvHeads } = attention.params
+  if (kvHeads === undefined) return
+  if (typeof kvHeads !== 'number' || !Number.isSafeInteger(kvHeads) || kvHeads < 1 || heads % kvHeads !== 0)
+    throw f.refuse(
+      `"num_attention_heads" ${heads} is no multiple of "num_key_value_heads" ${JSON.stringify(kvHeads)} (layer ${layer})`,
+    )
 }
 
 /** Layers of a child that this project wrote. */
-function ownBlocks(
-  value: unknown,
-  layers: number,
-  refuse: (message: string, remedy?: string) => Failure,
-): LayerBlocks[] {
+function replacedBlocks(value: unknown, layers: number, f: Fields): LayerBlocks[] {
   const choice = (slot: unknown, where: string): BlockChoice => {
     const { block, weights = 'float32', ...params } = (slot ?? {}) as { readonly block?: unknown } & JsonObject
-    if (typeof block !== 'string') throw refuse(`"puzzleflow.layers" has no block type at ${where}`)
+    if (typeof block !== 'string') throw f.refuse(`"puzzleflow.layers" has no block type at ${where}`)
     if (!isWeightKind(weights))
-      throw refuse(
+      throw f.refuse(
         `"puzzleflow.layers" has the weights ${JSON.stringify(weights)} at ${where}`,
         `Weights can be ${weightKinds.join(', ')}.`,
       )
     return { block, params: withWeights(params, weights) }
   }
   if (!Array.isArray(value) || value.length !== layers)
-    throw refuse(`"puzzleflow.layers" must be a list of ${layers} layers`)
+    throw f.refuse(`"puzzleflow.layers" must be a list of ${layers} layers`)
   return value.map((layer: unknown, i) => ({
-    attention: choice((layer as Fields | null)?.attention, `layer ${i}, attention`),
-    ffn: choice((layer as Fields | null)?.ffn, `layer ${i}, ffn`),
+    attention: choice((layer as JsonObject | null)?.attention, `layer ${i}, attention`),
+    ffn: choice((layer as JsonObject | null)?.ffn, `layer ${i}, ffn`),
   }))
 }

@@ -1,9 +1,9 @@
 import { Session, type Tensor } from '../tensor/index.js'
 import { slotShapes } from './build.js'
 import type { Model } from './checkpoint.js'
-import { buildDecoding, type DecodingWeight } from './decoding-graph.js'
+import { buildDecoding, rotaryInput, type DecodingWeight } from './decoding-graph.js'
 import { packed, quantisationOf } from './quantisation.js'
-import { rotaryTables } from './rotary.js'
+import { isFixed, rotaryTables } from './rotary.js'
 import { DecodingState } from './state.js'
 
 /** Below this, weights are constants of the session (rearranged for speed, held twice while it is made); above, inputs. */
@@ -29,6 +29,8 @@ export interface Prediction {
   readonly logits?: Float32Array
 }
 
+type Tables = ReturnType<typeof rotaryTables>
+
 /** Generates token by token with state. All sequences of a batch stand at the same position. */
 export class Decoder {
   private readonly state: DecodingState
@@ -36,8 +38,8 @@ export class Decoder {
   private readonly fed: Readonly<Record<string, Tensor>>
   private stepping: Promise<Session> | undefined
   private readonly prefills = new Map<number, Promise<Session>>()
-  /** Rotary tables of positions 0 to below `rows`. */
-  private tables: { readonly cos: Float32Array; readonly sin: Float32Array; readonly rows: number }
+  /** Of every rotary embedding the tables of positions 0 to below `rows`. */
+  private tables: { readonly rotaries: readonly Tables[]; readonly rows: number } = { rotaries: [], rows: 0 }
 
   private constructor(
     private readonly model: Model,
@@ -47,7 +49,6 @@ export class Decoder {
   ) {
     this.fed = constant ? {} : floats(weights)
     this.state = new DecodingState(model, options.batch)
-    this.tables = { cos: new Float32Array(0), sin: new Float32Array(0), rows: 0 }
   }
 
   static async create(model: Model, options: DecoderOptions): Promise<Decoder> {
@@ -91,25 +92,31 @@ export class Decoder {
   }
 
   private feeds(ids: Int32Array, length: number): Record<string, Tensor> {
-    const { headDim, rotary } = this.model.config
+    return { ...this.fed, ids: { dtype: 'int32', dims: [ids.length], data: ids }, ...this.rotaryFeeds(length) }
+  }
+
+  /** Rotary tables of the chunk that comes. */
+  private rotaryFeeds(length: number): Record<string, Tensor> {
+    const { headDim, rotaries } = this.model.config
     const start = this.state.position
     const end = start + length
     if (end > this.tables.rows) {
       // Far enough that a step rarely makes tables.
       const rows = Math.max(end, this.state.capacity)
-      this.tables = { ...rotaryTables(rotary, headDim, 0, rows), rows }
+      this.tables = { rotaries: rotaries.map((own) => rotaryTables(own, headDim, 0, isFixed(own) ? rows : 0)), rows }
     }
-    const rows = (table: Float32Array): Tensor => ({
-      dtype: 'float32',
-      dims: [length, headDim],
-      data: table.subarray(start * headDim, end * headDim),
-    })
-    return {
-      ...this.fed,
-      ids: { dtype: 'int32', dims: [ids.length], data: ids },
-      cos: rows(this.tables.cos),
-      sin: rows(this.tables.sin),
+    const feeds: Record<string, Tensor> = {}
+    for (const [i, own] of rotaries.entries()) {
+      const fixed = isFixed(own)
+      const tables = fixed ? this.tables.rotaries[i]! : rotaryTables(own, headDim, start, length)
+      for (const name of ['cos', 'sin'] as const)
+        feeds[rotaryInput(name, i)] = {
+          dtype: 'float32',
+          dims: [length, headDim],
+          data: fixed ? tables[name].subarray(start * headDim, end * headDim) : tables[name],
+        }
     }
+    return feeds
   }
 
   private build(length: number, hasPast: boolean): Promise<Session> {

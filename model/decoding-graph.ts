@@ -1,5 +1,5 @@
 import { Graph, type QuantisedMatrix, type Tensor, type Value } from '../tensor/index.js'
-import { buildLayer } from './build.js'
+import { buildLayer, embedded, finalNorm, logitsOf } from './build.js'
 import type { Model } from './checkpoint.js'
 import { pastShape, stateShapes } from './state.js'
 
@@ -20,7 +20,7 @@ export interface DecodingGraphOptions {
 
 /**
  * The graph that reads a chunk of tokens and predicts the next. Inputs: `ids` int32 [batch * length], rotary tables `cos`
- * and `sin` [length, headDim], and with a past `mask` and `past.NAME`. Outputs: `best` int32 [batch], `logits` when asked
+ * and `sin` [length, headDim] (`cos.1`, `sin.1` and so on of further embeddings), and with a past `mask` and `past.NAME`. Outputs: `best` int32 [batch], `logits` when asked
  * for, and the new state: of a first chunk as `state.NAME`, later all packed in one `state`, since an output costs a few
  * microseconds however small it is.
  *
@@ -39,7 +39,10 @@ export function buildDecoding(
     else values[name] = constant ? g.constant(own.data, own.dims) : g.input(name, own.dtype, own.dims)
   const ids = g.input('ids', 'int32', [batch * length])
   const table = (name: string) => g.input(name, 'float32', [length, config.headDim])
-  const rotary = { cos: table('cos'), sin: table('sin') }
+  const rotaries = config.rotaries.map((_, i) => ({
+    cos: table(rotaryInput('cos', i)),
+    sin: table(rotaryInput('sin', i)),
+  }))
   const mask = hasPast ? g.input('mask', 'float32', ['capacity']) : undefined
   const states = stateShapes(model)
   const past: Record<string, Value> = {}
@@ -54,7 +57,7 @@ export function buildDecoding(
       windowMasks[name] = inputs[input]
     }
 
-  let x = g.gather(values.embedding!, ids, 0)
+  let x = embedded(g, config, values.embedding!, ids)
   const after: Record<string, Value> = {}
   for (let layer = 0; layer < config.layers; layer++) {
     const slots = (all: Readonly<Record<string, Value>>, prefix: string) => ({
@@ -64,7 +67,7 @@ export function buildDecoding(
     const result = buildLayer(g, x, config, layer, blocks, slots(values, 'w.'), {
       batch,
       length,
-      rotary,
+      rotaries,
       wantState: true,
       ...(mask && { past: slots(past, ''), windowMasks: slots(windowMasks, ''), mask }),
     })
@@ -80,12 +83,15 @@ export function buildDecoding(
 
   // Only the last position of each sequence is asked for its next token.
   const last = g.slice(g.reshape(x, [batch, length, config.hidden]), 1, length - 1, length)
-  const normed = g.rmsNorm(g.reshape(last, [batch, config.hidden]), values.norm!, config.normEps)
-  const logits = g.gemm(normed, values.head ?? values.embedding!, { transB: true })
+  const normed = finalNorm(g, config, g.reshape(last, [batch, config.hidden]), values.norm!)
+  const logits = logitsOf(g, config, normed, values.head ?? values.embedding!)
   g.output('best', g.cast(g.argmax(logits, 1), 'int32'))
   if (wantLogits) g.output('logits', logits)
   return g
 }
+
+/** Name of the input with a table of the model's rotary embedding of that number. */
+export const rotaryInput = (table: 'cos' | 'sin', index: number): string => (index === 0 ? table : `${table}.${index}`)
 
 /** The entries whose names begin with a prefix, without it. */
 const under = (values: Readonly<Record<string, Value>>, prefix: string): Record<string, Value> =>

@@ -3,7 +3,7 @@ import type { Slot, Weights } from '../plugins/api/index.js'
 import { Graph, Session, type QuantisedMatrix, type Tensor } from '../tensor/index.js'
 import { buildSlot, rotaryConstants, slotShapes } from './build.js'
 import type { Model } from './checkpoint.js'
-import { layerFacts } from './config.js'
+import { layerFacts, rotaryOf, type ModelConfig } from './config.js'
 import { packed, quantisationOf } from './quantisation.js'
 
 /** The model with weights of its slots kept in memory as long as they take no more than `budget` bytes together. */
@@ -28,10 +28,15 @@ export function cacheWeights(model: Model, budget = 2 ** 30): Model {
   }
 }
 
-/** Rows of the embedding for token ids, [ids, hidden]. */
-export function embed(embedding: Float32Array, hidden: number, ids: Int32Array): Float32Array {
+/** What enters the first layer: rows of the embedding for token ids, times the model's scale, [ids, hidden]. */
+export function embed(
+  embedding: Float32Array,
+  { hidden, embeddingScale }: Pick<ModelConfig, 'hidden' | 'embeddingScale'>,
+  ids: Int32Array,
+): Float32Array {
   const x = new Float32Array(ids.length * hidden)
   ids.forEach((id, i) => x.set(embedding.subarray(id * hidden, (id + 1) * hidden), i * hidden))
+  if (embeddingScale !== 1) for (let i = 0; i < x.length; i++) x[i]! *= embeddingScale
   return x
 }
 
@@ -46,7 +51,7 @@ interface Fixed {
 
 /**
  * Runs slots of models one after the other, for chunks of batch x length tokens from the start of their sequences. There
- * is one session per distinct block, whatever the layer and the model: weights are inputs. Matrices of integers can only
+ * is one session per distinct block and rotary embedding, whatever the layer and the model: weights are inputs. Matrices of integers can only
  * be constants: where a slot has some, there is one session of that slot, for the weights that it had last.
  */
 export class Forward {
@@ -59,7 +64,7 @@ export class Forward {
     private readonly threads = 1,
   ) {}
 
-  /** x + block(norm(x)) of one slot, x: [batch * length, hidden]; x itself where the block is empty. */
+  /** The residual stream behind one slot, x + block(norm(x)), x: [batch * length, hidden]; x itself where the block is empty. */
   async slot(model: Model, layer: number, slot: Slot, x: Float32Array): Promise<Float32Array> {
     const choice = model.config.blocks[layer]![slot]
     if (model.blocks.get(slot, choice.block).empty) return x
@@ -77,7 +82,7 @@ export class Forward {
   }
 
   private shared(model: Model, layer: number, slot: Slot): Promise<Session> {
-    const key = JSON.stringify([slot, model.config.blocks[layer]![slot]])
+    const key = JSON.stringify([slot, model.config.blocks[layer]![slot], rotaryOf(model.config, layer)])
     let session = this.sessions.get(key)
     if (!session) this.sessions.set(key, (session = this.build(model, layer, slot, {})))
     return session
@@ -130,7 +135,7 @@ export class Forward {
         return [name, own ? g.quantised(own) : g.input(`w.${name}`, 'float32', shape)]
       }),
     )
-    const rotary = rotaryConstants(g, config, length)
+    const rotary = rotaryConstants(g, config, length, layer)
     const context = { facts: layerFacts(config, layer), batch, length, rotary, wantState: false }
     g.output('y', buildSlot(g, x, slot, blocks, config.blocks[layer]![slot], weights, context).x)
     return Session.create(g, { threads: this.threads })

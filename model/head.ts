@@ -1,5 +1,7 @@
 import { Graph, Session, type Tensor, type Value } from '../tensor/index.js'
+import { finalNorm, logitsOf } from './build.js'
 import type { Model } from './checkpoint.js'
+import type { ModelConfig } from './config.js'
 
 /** Sums of what differs between two models' predictions; divide by `tokens` (all positions) or `targets`. */
 export interface Comparison {
@@ -33,12 +35,10 @@ async function ends(model: Model): Promise<Ends> {
 /** Logits computed for a chunk of tokens at a time: memory is chunk x vocabulary (at most 16 MiB of logits), never all tokens. */
 export class Head {
   private constructor(
-    private readonly hidden: number,
+    private readonly config: ModelConfig,
     readonly chunk: number,
-    private readonly vocabulary: number,
     private readonly own: Ends,
     private readonly parent: Ends,
-    private readonly epsilon: number,
     private readonly threads: number,
   ) {}
   private comparing: Promise<Session> | undefined
@@ -46,18 +46,18 @@ export class Head {
 
   /** @param parent  the model that `compare` compares with: its last norm and head may be others. Default: the model */
   static async create(model: Model, threads = 1, parent = model): Promise<Head> {
-    const { hidden, vocabulary, normEps } = model.config
-    const chunk = Math.max(16, Math.min(1024, Math.floor(2 ** 22 / vocabulary)))
+    const chunk = Math.max(16, Math.min(1024, Math.floor(2 ** 22 / model.config.vocabulary)))
     const own = await ends(model)
-    return new Head(hidden, chunk, vocabulary, own, parent === model ? own : await ends(parent), normEps, threads)
+    return new Head(model.config, chunk, own, parent === model ? own : await ends(parent), threads)
   }
 
   /** Logits of input `name`, by the weights `prefix` + `head` and `norm`. */
   private logitsOf(g: Graph, name: string, prefix = ''): Value {
-    const head = g.input(`${prefix}head`, 'float32', [this.vocabulary, this.hidden])
-    const norm = g.input(`${prefix}norm`, 'float32', [this.hidden])
-    const x = g.input(name, 'float32', [this.chunk, this.hidden])
-    return g.gemm(g.rmsNorm(x, norm, this.epsilon), head, { transB: true })
+    const { hidden, vocabulary } = this.config
+    const head = g.input(`${prefix}head`, 'float32', [vocabulary, hidden])
+    const norm = g.input(`${prefix}norm`, 'float32', [hidden])
+    const x = g.input(name, 'float32', [this.chunk, hidden])
+    return logitsOf(g, this.config, finalNorm(g, this.config, x, norm), head)
   }
 
   private session(build: (g: Graph) => void): Promise<Session> {
@@ -68,21 +68,21 @@ export class Head {
 
   /** Rows start..start+chunk-1 of hidden states, filled up with zeros. */
   private rows(x: Float32Array, start: number): Tensor {
-    const size = this.chunk * this.hidden
-    let data = x.subarray(start * this.hidden, start * this.hidden + size)
+    const size = this.chunk * this.config.hidden
+    let data = x.subarray(start * this.config.hidden, start * this.config.hidden + size)
     if (data.length < size) {
       const full = new Float32Array(size)
       full.set(data)
       data = full
     }
-    return { dtype: 'float32', dims: [this.chunk, this.hidden], data }
+    return { dtype: 'float32', dims: [this.chunk, this.config.hidden], data }
   }
 
   /** Logits by chunks of tokens: [chunk, vocabulary], of which the first `count` rows count. */
   async *logits(
     x: Float32Array,
   ): AsyncGenerator<{ start: number; count: number; logits: Float32Array; best: BigInt64Array }> {
-    const tokens = x.length / this.hidden
+    const tokens = x.length / this.config.hidden
     this.projecting ??= this.session((g) => {
       const y = this.logitsOf(g, 'x')
       g.output('logits', y)
@@ -146,8 +146,8 @@ export class Head {
           sum.loss += loss![i]!
           sum.parentLoss += parentLoss![i]!
         }
-        const row = (start + i) * this.hidden
-        for (let j = row; j < row + this.hidden; j++) {
+        const row = (start + i) * this.config.hidden
+        for (let j = row; j < row + this.config.hidden; j++) {
           sum.error += (child[j]! - parent[j]!) ** 2
           sum.power += parent[j]! ** 2
         }

@@ -2,14 +2,30 @@ export {
   buildLayer,
   buildModel,
   buildSlot,
+  embedded,
   finalNorm,
+  logitsOf,
   modelShapes,
   rotaryConstants,
+  slotNorm,
   slotShapes,
   weightName,
 } from './build.js'
 export { openModel, type Model } from './checkpoint.js'
-export { layerFacts, parentBlocks, parseConfig, type LayerBlocks, type ModelConfig } from './config.js'
+export {
+  commonBlock,
+  isOriginal,
+  layerFacts,
+  parentBlocks,
+  parseConfig,
+  rotaryOf,
+  UnknownFamily,
+  type LayerBlocks,
+  type ModelConfig,
+  type RotaryConfig,
+} from './config.js'
+export { builtInFamilies, familiesOf, familyOf } from './families/index.js'
+export { endTensors, slotTensors, type SlotTensor, type TensorPart } from './names.js'
 export {
   quantisationOf,
   quantisationOfChoice,
@@ -18,9 +34,11 @@ export {
   slotBytes,
   type Quantisation,
 } from './quantisation.js'
+export { normalise, splitNorms } from './norms.js'
 export { replaceBlocks, type Replacement } from './replace.js'
 export { rotaryTables } from './rotary.js'
 export { SafetensorsFile, writeSafetensors, type CheckpointType, type TensorSource } from './safetensors.js'
+export { writeOnnx, type OnnxOptions } from './onnx/write.js'
 export { allWeights, checkpointConfig, companions, saveCheckpoint, writeModel } from './save.js'
 export { Tokenizer } from './tokenizer.js'
 export { cacheWeights, embed, Forward } from './forward.js'

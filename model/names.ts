@@ -1,28 +1,8 @@
+import type { Blocks, Slot } from '../plugins/api/index.js'
+import { elements } from '../tensor/index.js'
+import { slotShapes } from './build.js'
 import type { ModelConfig } from './config.js'
-
-/** How Hugging Face names the weights of a parent's sub-block, and whether they lie as [out, in] there. */
-export const huggingFaceNames = {
-  attention: {
-    norm: ['input_layernorm.weight', false],
-    q: ['self_attn.q_proj.weight', true],
-    k: ['self_attn.k_proj.weight', true],
-    v: ['self_attn.v_proj.weight', true],
-    o: ['self_attn.o_proj.weight', true],
-    'q.bias': ['self_attn.q_proj.bias', false],
-    'k.bias': ['self_attn.k_proj.bias', false],
-    'v.bias': ['self_attn.v_proj.bias', false],
-    'o.bias': ['self_attn.o_proj.bias', false],
-  },
-  ffn: {
-    norm: ['post_attention_layernorm.weight', false],
-    gate: ['mlp.gate_proj.weight', true],
-    up: ['mlp.up_proj.weight', true],
-    down: ['mlp.down_proj.weight', true],
-    'gate.bias': ['mlp.gate_proj.bias', false],
-    'up.bias': ['mlp.up_proj.bias', false],
-    'down.bias': ['mlp.down_proj.bias', false],
-  },
-} as const satisfies Record<string, Record<string, readonly [string, boolean]>>
+import { familyOf } from './families/index.js'
 
 /** [rows, columns] to [columns, rows], by tiles that fit the processor's cache. */
 export function transposed(data: Float32Array, rows: number, columns: number): Float32Array {
@@ -36,15 +16,50 @@ export function transposed(data: Float32Array, rows: number, columns: number): F
   return out
 }
 
-/** Name and orientation of a weight in a checkpoint: Hugging Face's for the parent's block types, our own for others. */
-export function checkpointName(
-  config: ModelConfig,
-  layer: number,
-  slot: 'attention' | 'ffn',
-  weight: string,
-): { name: string; transpose: boolean } {
-  const own = config.blocks[layer]![slot].block === (slot === 'attention' ? 'grouped-query' : 'swiglu')
-  const known = (huggingFaceNames[slot] as Record<string, readonly [string, boolean]>)[weight]
-  if (known && (own || weight === 'norm')) return { name: `model.layers.${layer}.${known[0]}`, transpose: known[1] }
-  return { name: `model.layers.${layer}.${slot}.${weight}`, transpose: false }
+/** A weight in a checkpoint's tensor. */
+export interface TensorPart {
+  readonly weight: string
+  /** The weight's own shape, matrices as [in, out]. */
+  readonly shape: readonly number[]
+  /** Elements of the tensor before it. */
+  readonly start: number
 }
+
+/** A tensor of a checkpoint, and the weights that are in it, one behind the other. */
+export interface SlotTensor {
+  readonly name: string
+  /** Shape in the checkpoint. */
+  readonly shape: readonly number[]
+  /** Whether weights lie as [out, in] there. */
+  readonly transpose: boolean
+  readonly parts: readonly TensorPart[]
+}
+
+/** The tensors of a slot, in the order of its weights: the family's for its own block types, our own for others. */
+export function slotTensors(config: ModelConfig, blocks: Blocks, layer: number, slot: Slot): SlotTensor[] {
+  const { tensors } = familyOf(config, blocks)
+  const table = { ...tensors.norms[slot], ...tensors.blocks[slot][config.blocks[layer]![slot].block] }
+  const found = new Map<string, SlotTensor>()
+  for (const [weight, shape] of Object.entries(slotShapes(config, layer, slot, blocks))) {
+    const known = table[weight]
+    const name = `${tensors.layers}${layer}.${known ?? `${slot}.${weight}`}`
+    // Matrices of a family's block types lie as [out, in]; our own names keep them as they are.
+    const transpose = known !== undefined && shape.length === 2
+    const lying = transpose ? [...shape].reverse() : shape
+    const before = found.get(name)
+    const start = before ? elements(before.shape) : 0
+    found.set(name, {
+      name,
+      transpose,
+      shape: before ? [before.shape[0]! + lying[0]!, ...lying.slice(1)] : lying,
+      parts: [...(before?.parts ?? []), { weight, shape, start }],
+    })
+  }
+  return [...found.values()]
+}
+
+/** Names of the tensors that belong to no layer. */
+export const endTensors = (
+  config: ModelConfig,
+  blocks: Blocks,
+): { readonly embedding: string; readonly norm: string; readonly head: string } => familyOf(config, blocks).tensors

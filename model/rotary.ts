@@ -1,8 +1,9 @@
-import type { RotaryConfig } from './config.js'
+import type { RotaryConfig } from '../plugins/api/index.js'
 
 /**
  * Cosines and sines of rotary embedding for positions start..start+length-1, each [length, headDim] with the angles
- * repeated for the second half of the head (Hugging Face's order).
+ * repeated for the second half of the head (Hugging Face's order). Dynamic scaling depends on where the chunk ends:
+ * as in transformers, all of it has the frequencies of a sequence of that length, and earlier chunks keep theirs.
  */
 export function rotaryTables(
   rotary: RotaryConfig,
@@ -11,31 +12,95 @@ export function rotaryTables(
   length: number,
 ): { cos: Float32Array; sin: Float32Array } {
   const half = headDim / 2
-  const frequencies = inverseFrequencies(rotary, headDim)
+  const frequencies = inverseFrequencies(rotary, headDim, start + length)
+  const factor = rotary.scaling?.kind === 'yarn' ? rotary.scaling.attentionFactor : 1
   const cos = new Float32Array(length * headDim)
   const sin = new Float32Array(length * headDim)
   for (let t = 0; t < length; t++)
     for (let i = 0; i < half; i++) {
       const angle = (start + t) * frequencies[i]!
       const at = t * headDim + i
-      cos[at] = cos[at + half] = Math.cos(angle)
-      sin[at] = sin[at + half] = Math.sin(angle)
+      cos[at] = cos[at + half] = factor * Math.cos(angle)
+      sin[at] = sin[at + half] = factor * Math.sin(angle)
     }
   return { cos, sin }
 }
 
-/** Radians per position of each pair, in float32 as the reference computes them. */
-function inverseFrequencies({ theta, scaling }: RotaryConfig, headDim: number): Float32Array {
+/** Whether the tables of a position are the same in every chunk. */
+export const isFixed = ({ scaling }: RotaryConfig): boolean => scaling?.kind !== 'dynamic'
+
+type Scaling = NonNullable<RotaryConfig['scaling']>
+
+/** Radians per position of each pair, in float32 as the reference computes them.
+ *  @param end  tokens of the sequence up to the end of the chunk */
+export function inverseFrequencies({ theta, scaling }: RotaryConfig, headDim: number, end: number): Float32Array {
+  const frequencyOf = (base: number, i: number) => 1 / Math.pow(base, (2 * i) / headDim)
   return Float32Array.from({ length: headDim / 2 }, (_, i) => {
-    const frequency = 1 / Math.pow(theta, (2 * i) / headDim)
-    if (scaling === undefined) return frequency
-    if (scaling.kind === 'linear') return frequency / scaling.factor
-    // Llama 3: long wavelengths are stretched, short ones kept, those between interpolated.
-    const { factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalPositions } = scaling
-    const wavelength = (2 * Math.PI) / frequency
-    if (wavelength > originalPositions / low) return frequency / factor
-    if (wavelength < originalPositions / high) return frequency
-    const smooth = (originalPositions / wavelength - low) / (high - low)
-    return ((1 - smooth) * frequency) / factor + smooth * frequency
+    const frequency = frequencyOf(theta, i)
+    switch (scaling?.kind) {
+      case undefined:
+        return frequency
+      case 'none':
+        return 0
+      case 'linear':
+        return frequency / scaling.factor
+      case 'dynamic':
+        return frequencyOf(stretched(theta, scaling, headDim, end), i)
+      case 'llama3':
+        return llama3(frequency, scaling)
+      case 'yarn':
+        return yarn(frequency, scaling, theta, headDim, i)
+      default: {
+        const impossible: never = scaling
+        throw new Error(`Internal error: rotary scaling ${JSON.stringify(impossible)}`)
+      }
+    }
   })
+}
+
+/** Theta for a sequence that is longer than the model has learned: by NTK scaling, so that the slowest pair turns as far
+ *  as it does at `originalPositions`, times the factor. */
+function stretched(
+  theta: number,
+  { factor, originalPositions }: Extract<Scaling, { kind: 'dynamic' }>,
+  headDim: number,
+  end: number,
+): number {
+  if (end <= originalPositions) return theta
+  return theta * Math.pow((factor * end) / originalPositions - (factor - 1), headDim / (headDim - 2))
+}
+
+/** Llama 3: long wavelengths are stretched, short ones kept, those between interpolated. */
+function llama3(
+  frequency: number,
+  {
+    factor,
+    lowFrequencyFactor: low,
+    highFrequencyFactor: high,
+    originalPositions,
+  }: Extract<Scaling, { kind: 'llama3' }>,
+): number {
+  const wavelength = (2 * Math.PI) / frequency
+  if (wavelength > originalPositions / low) return frequency / factor
+  if (wavelength < originalPositions / high) return frequency
+  const smooth = (originalPositions / wavelength - low) / (high - low)
+  return ((1 - smooth) * frequency) / factor + smooth * frequency
+}
+
+/** YaRN (arXiv 2309.00071, section 3.2): pairs that turn less than `betaSlow` times in the original context are
+ *  interpolated, those that turn more than `betaFast` times kept, a ramp over the pairs between. */
+function yarn(
+  frequency: number,
+  { factor, originalPositions, betaFast, betaSlow, truncate }: Extract<Scaling, { kind: 'yarn' }>,
+  theta: number,
+  headDim: number,
+  i: number,
+): number {
+  const pairThatTurns = (times: number) =>
+    (headDim * Math.log(originalPositions / (times * 2 * Math.PI))) / (2 * Math.log(theta))
+  const [first, last] = [pairThatTurns(betaFast), pairThatTurns(betaSlow)]
+  const low = Math.max(truncate ? Math.floor(first) : first, 0)
+  const high = Math.min(truncate ? Math.ceil(last) : last, headDim - 1)
+  const interpolated = Math.min(Math.max((i - low) / (high === low ? 0.001 : high - low), 0), 1)
+  return (frequency / factor) * interpolated + frequency * (1 - interpolated)
 }

@@ -2,10 +2,11 @@ import { existsSync } from 'node:fs'
 import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { Failure, type Blocks, type Slot, type Weights } from '../plugins/api/index.js'
-import { slotShapes, weightName } from './build.js'
+import { weightName } from './build.js'
 import type { Model } from './checkpoint.js'
-import { parentBlocks, type LayerBlocks, type ModelConfig } from './config.js'
-import { checkpointName, transposed } from './names.js'
+import { parseConfig, type LayerBlocks, type ModelConfig } from './config.js'
+import { familiesOf } from './families/index.js'
+import { endTensors, slotTensors, transposed } from './names.js'
 import { writeSafetensors, type CheckpointType, type TensorSource } from './safetensors.js'
 
 /** Writes weights of a model, by the names of `modelShapes`, as one safetensors file in Hugging Face's layout. */
@@ -82,8 +83,12 @@ export const companions: readonly string[] = [
 ]
 
 /** The config.json of a model that descends from the one with the config.json `text`. What the layers are is said only
- *  where they are not the same as a Llama's everywhere. */
-export function checkpointConfig(text: string, { config }: Pick<Model, 'config'>, dtype: CheckpointType): string {
+ *  where they are not what the other fields say already. */
+export function checkpointConfig(
+  text: string,
+  { config, blocks }: Pick<Model, 'config' | 'blocks'>,
+  dtype: CheckpointType,
+): string {
   const fields = JSON.parse(text) as Record<string, unknown>
   delete fields.puzzleflow
   fields['torch_dtype' in fields ? 'torch_dtype' : 'dtype'] = dtype
@@ -91,9 +96,9 @@ export function checkpointConfig(text: string, { config }: Pick<Model, 'config'>
     attention: { block: attention.block, ...attention.params },
     ffn: { block: ffn.block, ...ffn.params },
   })
-  const llama = JSON.stringify(describe(parentBlocks(config)))
+  const said = parseConfig(JSON.stringify(fields), 'config.json', familiesOf(blocks)).blocks.map(describe)
   const layers = config.blocks.map(describe)
-  const own = layers.some((layer) => JSON.stringify(layer) !== llama) ? { puzzleflow: { layers } } : {}
+  const own = JSON.stringify(layers) === JSON.stringify(said) ? {} : { puzzleflow: { layers } }
   return `${JSON.stringify({ ...fields, ...own }, null, 2)}\n`
 }
 
@@ -101,29 +106,41 @@ export function checkpointConfig(text: string, { config }: Pick<Model, 'config'>
 function sources(model: Omit<Model, 'folder'>): TensorSource[] {
   const { config, blocks } = model
   const { vocabulary, hidden } = config
-  const all: TensorSource[] = [
-    { name: 'model.embed_tokens.weight', shape: [vocabulary, hidden], values: () => model.embedding() },
-  ]
+  const ends = endTensors(config, blocks)
+  const all: TensorSource[] = [{ name: ends.embedding, shape: [vocabulary, hidden], values: () => model.embedding() }]
   for (let layer = 0; layer < config.layers; layer++)
     for (const slot of ['attention', 'ffn'] as const) {
       let loaded: Promise<Weights> | undefined
-      const shapes = Object.entries(slotShapes(config, layer, slot, blocks))
-      for (const [i, [weight, shape]] of shapes.entries()) {
-        const { name, transpose } = checkpointName(config, layer, slot, weight)
+      const tensors = slotTensors(config, blocks, layer, slot)
+      for (const [i, { name, shape, transpose, parts }] of tensors.entries())
         all.push({
           name,
-          shape: transpose ? [shape[1]!, shape[0]!] : shape,
+          shape,
           values: async () => {
-            const own = (await (loaded ??= model.weights(layer, slot)))[weight]
-            if (!own) throw new Error(`Internal error: layer ${layer}, ${slot}: no weight ${weight}`)
-            if (i === shapes.length - 1) loaded = undefined
-            return transpose ? transposed(own.data, shape[0]!, shape[1]!) : own.data
+            const weights = await (loaded ??= model.weights(layer, slot))
+            if (i === tensors.length - 1) loaded = undefined
+            const lying = parts.map(({ weight, shape }) => {
+              const own = weights[weight]
+              if (!own) throw new Error(`Internal error: layer ${layer}, ${slot}: no weight ${weight}`)
+              return transpose ? transposed(own.data, shape[0]!, shape[1]!) : own.data
+            })
+            return lying.length === 1 ? lying[0]! : joined(lying)
           },
         })
-      }
     }
-  all.push({ name: 'model.norm.weight', shape: [hidden], values: () => model.norm() })
-  if (!config.tied) all.push({ name: 'lm_head.weight', shape: [vocabulary, hidden], values: () => model.head() })
+  all.push({ name: ends.norm, shape: [hidden], values: () => model.norm() })
+  if (!config.tied) all.push({ name: ends.head, shape: [vocabulary, hidden], values: () => model.head() })
+  return all
+}
+
+/** Weights one behind the other, as they lie in one tensor. */
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((n, { length }) => n + length, 0))
+  let start = 0
+  for (const part of parts) {
+    all.set(part, start)
+    start += part.length
+  }
   return all
 }
 

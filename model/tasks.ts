@@ -20,7 +20,7 @@ export async function answerAccuracy(
   items: readonly TaskItem[],
 ): Promise<number> {
   const { batch, length } = forward
-  const { hidden, layers } = model.config
+  const { layers } = model.config
   const embedding = await model.embedding()
   let correct = 0
   for (let first = 0; first < items.length; first += batch) {
@@ -31,7 +31,7 @@ export async function answerAccuracy(
         throw new Error(`Internal error: an item of ${prompt.length + answer.length} tokens in sequences of ${length}`)
       ids.set([...prompt, ...answer], row * length)
     }
-    const x = await forward.layers(model, embed(embedding, hidden, ids), 0, layers)
+    const x = await forward.layers(model, embed(embedding, model.config, ids), 0, layers)
     const best = new Int32Array(batch * length)
     for await (const { start, count, best: found } of head.logits(x))
       for (let i = 0; i < count; i++) best[start + i] = Number(found[i])

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { layerFacts, openModel, type ModelConfig } from '../model/index.js'
+import { familyOf, layerFacts, openModel, type ModelConfig } from '../model/index.js'
 import { packageRoot } from '../store/paths.js'
 import type { PlannedPlugin } from '../spec/frozen-plan.js'
 import type { InputProblem, Inspection } from '../spec/registry.js'
@@ -9,7 +9,9 @@ import {
   type BlockName,
   type Blocks,
   type BlockType,
+  type Family,
   type JsonObject,
+  type LayerFacts,
   type Runs,
   type RunType,
   type Stage,
@@ -28,7 +30,7 @@ export interface Loaded {
   readonly blocks: Blocks
   readonly runs: Runs
   /** The plugin that one of these types came from; undefined when it came with puzzleflow. */
-  originOf(type: Stage | BlockType | RunType): PlannedPlugin | undefined
+  originOf(type: Stage | BlockType | RunType | Family): PlannedPlugin | undefined
 }
 
 /** Loads stage, block and run types: those that come with puzzleflow. */
@@ -40,6 +42,7 @@ export function makeLoaded(
   blocks: readonly BlockType[],
   runs: readonly RunType[],
   originOf: Loaded['originOf'] = () => undefined,
+  families: readonly Family[] = [],
 ): Loaded {
   const byName = new Map<string, Stage>()
   for (const stage of stages) {
@@ -48,7 +51,7 @@ export function makeLoaded(
   }
   return {
     stages,
-    blocks: makeBlocks(blocks),
+    blocks: makeBlocks(blocks, families),
     runs: makeRuns(runs),
     originOf,
     stage(name) {
@@ -81,7 +84,7 @@ export const builtInPipelines = (): string[] =>
 export const inspectInputs = async (inputs: JsonObject, types: Types): Promise<Inspection> =>
   inspectTexts(inputs, await inspectModel(inputs, types))
 
-type Types = Pick<Loaded, 'blocks' | 'runs'>
+type Types = Pick<Loaded, 'blocks' | 'runs'> & Partial<Pick<Loaded, 'originOf'>>
 
 /** What the model and the block types say. */
 export interface ModelInspection extends Inspection {
@@ -91,8 +94,12 @@ export interface ModelInspection extends Inspection {
 
 /** Adds mistakes in data and tasks. */
 export async function inspectTexts(inputs: JsonObject, found: ModelInspection): Promise<Inspection> {
-  const { config, problems, blocks } = found
-  return { problems: config ? [...problems, ...(await inspectData(inputs, config))] : problems, blocks }
+  const { config, problems, blocks, family } = found
+  return {
+    problems: config ? [...problems, ...(await inspectData(inputs, config))] : problems,
+    blocks,
+    ...(family && { family }),
+  }
 }
 
 /** Variants of a slot in a layer, unless the spec's `limits.maxVariants` says otherwise. */
@@ -102,12 +109,53 @@ const tooMany = (slot: string, most: number, remedy: string) =>
   new Failure('InvalidInput', `with this entry a layer's ${slot} has more than ${most} variants`, { remedy })
 
 /**
+ * Variants of an entry in the first layer that can have it.
+ * @param room  counting ends at one more
+ * @throws Failure of the first layer where no layer can have them
+ */
+function countVariants(
+  type: BlockType,
+  config: ModelConfig,
+  entry: JsonObject,
+  room: number,
+  isTried: boolean,
+): number {
+  let first: Failure | undefined
+  for (const facts of distinctFacts(config))
+    try {
+      // One by one, and no further than the limit: a grid of a few lists may stand for millions.
+      let count = 0
+      const each = type.variants(facts, entry)[Symbol.iterator]()
+      for (let next = each.next(); next.done !== true && count <= room; next = each.next()) {
+        if (isTried) tryVariant(type, facts, next.value)
+        count++
+      }
+      return count
+    } catch (error) {
+      if (!(error instanceof Failure) || error.kind === 'PluginBug') throw error
+      first ??= error
+    }
+  throw first!
+}
+
+/** Facts of layers, those once that differ in nothing but their number. */
+function distinctFacts(config: ModelConfig): LayerFacts[] {
+  const found = new Map<string, LayerFacts>()
+  for (let layer = 0; layer < config.layers; layer++) {
+    const facts = layerFacts(config, layer)
+    const key = JSON.stringify({ ...facts, layer: 0 })
+    if (!found.has(key)) found.set(key, facts)
+  }
+  return [...found.values()]
+}
+
+/**
  * Opens the parent (headers only) and asks every block and run type whether the parent can have what the space asks for.
  * @param tried  types of which each variant's graph is built. Default: none, those that come with puzzleflow are known
  */
 export async function inspectModel(
   inputs: JsonObject,
-  { blocks, runs }: Types,
+  { blocks, runs, originOf }: Types,
   tried: Tried = () => false,
 ): Promise<ModelInspection> {
   if (typeof inputs.model !== 'string' || inputs.space === undefined) return { problems: [], blocks: [] }
@@ -126,14 +174,8 @@ export async function inspectModel(
       const own = typeof entry === 'string' ? { block: entry } : entry
       if (own.block === 'parent') continue
       try {
-        // One by one, and no further than the limit: a grid of a few lists may stand for millions.
         const type = blocks.get(slot, own.block as string)
-        const facts = layerFacts(model.config, 0)
-        const each = type.variants(facts, own)[Symbol.iterator]()
-        for (let next = each.next(); next.done !== true; next = each.next()) {
-          if (tried(type)) tryVariant(type, facts, next.value)
-          if (++count > most) break
-        }
+        count += countVariants(type, model.config, own, most - count, tried(type))
       } catch (error) {
         if (!(error instanceof Failure)) throw error
         const code = error.kind === 'PluginBug' ? 'broken-block' : 'impossible-variant'
@@ -151,5 +193,11 @@ export async function inspectModel(
     { slot: 'attention', name: attention.block },
     { slot: 'ffn', name: ffn.block },
   ])
-  return { problems: [...problems, ...ofRuns.problems], blocks: [...own, ...ofRuns.blocks], config: model.config }
+  const plugin = originOf?.(familyOf(model.config, blocks))?.digest
+  return {
+    problems: [...problems, ...ofRuns.problems],
+    blocks: [...own, ...ofRuns.blocks],
+    config: model.config,
+    ...(plugin !== undefined && { family: { name: model.config.family, plugin } }),
+  }
 }

@@ -65,6 +65,13 @@ export interface PlannedRun {
   readonly plugin?: Digest
 }
 
+/** The family of the plan's model, from a plugin: how the model is read. */
+export interface PlannedFamily {
+  readonly name: string
+  /** Digest of the plugin. */
+  readonly plugin: Digest
+}
+
 /** A plugin as the plan uses it. */
 export interface PlannedPlugin {
   /** Name and version of its package.json, wherever it lies. */
@@ -93,6 +100,8 @@ export interface FrozenPlan {
   readonly blocks: readonly PlannedBlock[]
   /** Run types that `space` names. Absent where it names none. */
   readonly runs?: readonly PlannedRun[]
+  /** Absent for families that come with puzzleflow. */
+  readonly family?: PlannedFamily
   readonly plugins: readonly PlannedPlugin[]
   /** Of all above but `specFile`, with paths as the spec writes them: the same wherever the folder lies. */
   readonly digest: Digest

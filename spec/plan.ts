@@ -84,6 +84,7 @@ export async function compileText(file: string, text: string, registry: Registry
       ...(inspected?.blocks ?? []).map(({ slot, name }) => plannedBlock(slot, all.blocks.get(slot, name)!)),
     ]),
     ...(runs.length > 0 && { runs }),
+    ...(inspected?.family && { family: inspected.family }),
     plugins,
   }
   const digest = digestJson(asWritten(body, used))

@@ -1,7 +1,7 @@
 import type { About, JsonObject, Slot } from '../plugins/api/block.js'
 import type { BlockName } from '../plugins/api/stage.js'
 import type { Digest } from '../store/digest.js'
-import type { PlannedPlugin } from './frozen-plan.js'
+import type { PlannedFamily, PlannedPlugin } from './frozen-plan.js'
 
 /** What a spec needs to know of a stage type. */
 export interface StageInfo {
@@ -61,6 +61,8 @@ export interface Inspection {
   readonly problems: readonly InputProblem[]
   /** Block types that the model is made of, and those that runs of its layers become. */
   readonly blocks: readonly BlockName[]
+  /** The model's family, where it came from a plugin. */
+  readonly family?: PlannedFamily
 }
 
 /** Why a command of a spec is not run. */

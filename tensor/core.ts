@@ -1,4 +1,4 @@
-import { encodeModel, type Attribute, type GraphRecord, type Initializer, type NodeRecord } from './onnx.js'
+import { encodeModel, type Attribute, type Band, type GraphRecord, type Initializer, type NodeRecord } from './onnx.js'
 import { toFloat16 } from './float16.js'
 import { allocate, elements, show, ShapeError } from './types.js'
 import type { DType, Shape, TypedArray } from './types.js'
@@ -110,6 +110,15 @@ export class GraphCore {
   /** A tensor that is part of the model. Numbers become `dtype` (default float32); typed arrays keep their type.
    *  Default shape: of a scalar for a number, of a vector otherwise. */
   constant(data: TypedArray | number | readonly number[], shape?: Shape, dtype?: DType): Value {
+    return this.newConstant(data, shape, dtype)
+  }
+
+  protected newConstant(
+    data: TypedArray | number | readonly number[],
+    shape?: Shape,
+    dtype?: DType,
+    band?: Band,
+  ): Value {
     const numbers = typeof data === 'number' ? [data] : data
     const wanted = shape ?? (typeof data === 'number' ? [] : [numbers.length])
     if (elements(wanted) !== numbers.length)
@@ -119,7 +128,7 @@ export class GraphCore {
     if (dtype && type !== dtype) throw new ShapeError('constant', `data of type ${type} given as ${dtype}`)
     const array = typed ? numbers : fromNumbers(numbers, type)
     const name = this.fresh()
-    this.initializers.push({ name, dtype: type, shape: wanted, data: array })
+    this.initializers.push({ name, dtype: type, shape: wanted, data: array, ...(band && { band }) })
     this.constants.add(name)
     return this.value(name, type, wanted, this.scopes[0])
   }
@@ -259,9 +268,14 @@ export class GraphCore {
     }
   }
 
+  /** What is written. */
+  written(): GraphRecord {
+    return this.recordOf(this.scopes[0], this.initializers)
+  }
+
   /** The model's bytes (ONNX). */
   bytes(): Uint8Array {
-    return encodeModel(this.recordOf(this.scopes[0], this.initializers))
+    return encodeModel(this.written())
   }
 }
 

@@ -125,6 +125,16 @@ export class ElementwiseGraph extends GraphCore {
   tanh(x: Value): Value {
     return this.unary('Tanh', x, (dy, y) => this.mul(dy, this.sub(this.like(y, 1), this.mul(y, y))))
   }
+  /** cap * tanh(x / cap): nearly x where that is small, and never beyond the cap. */
+  softcap(x: Value, cap: number): Value {
+    return this.mul(this.tanh(this.mul(x, this.like(x, 1 / cap))), this.like(x, cap))
+  }
+  /** GELU by its tanh approximation (arXiv 1606.08415, section 2): x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). */
+  geluTanh(x: Value): Value {
+    const cubed = this.mul(this.mul(x, x), this.mul(x, this.like(x, 0.044715)))
+    const inner = this.mul(this.add(x, cubed), this.like(x, Math.sqrt(2 / Math.PI)))
+    return this.mul(this.mul(x, this.like(x, 0.5)), this.add(this.tanh(inner), this.like(x, 1)))
+  }
   relu(x: Value): Value {
     return this.unary('Relu', x, (dy) => this.mul(dy, this.unary('Sign', this.unary('Relu', x))))
   }

@@ -6,6 +6,8 @@ import { show, ShapeError } from './types.js'
 export interface HeadOptions {
   /** Tokens at a time: memory is chunk x vocabulary, never tokens x vocabulary. Default: 2^20 logits, at least 64 tokens. */
   readonly chunk?: number
+  /** Logits become cap * tanh(logits / cap). Default: they stay as they are. */
+  readonly softcap?: number
 }
 
 interface HeadInputs {
@@ -62,7 +64,8 @@ export class HeadGraph extends LinearGraph {
       throw new ShapeError('klHead', `parent ${show(hiddenParent.shape)} and child ${show(hiddenChild.shape)}`)
     const loss: HeadInputs['loss'] = (logits, [parent, weight]) => {
       const logq = this.logSoftmax(logits, -1)
-      const logp = this.logSoftmax(this.gemm(parent!, head, { transB: true }), -1)
+      const raw = this.gemm(parent!, head, { transB: true })
+      const logp = this.logSoftmax(options.softcap === undefined ? raw : this.softcap(raw, options.softcap), -1)
       const p = this.exp(logp)
       return {
         loss: this.mul(this.sum(this.mul(p, this.sub(logp, logq)), [1]), weight!),
@@ -70,6 +73,12 @@ export class HeadGraph extends LinearGraph {
       }
     }
     return this.chunkedHead('klHead', { hidden: hiddenChild, head, others: [hiddenParent, weights], loss }, options)
+  }
+
+  /** A gradient for capped logits as one for what they were before: d tanh = 1 - tanh^2. */
+  private uncapped(gradient: Value, capped: Value, cap: number): Value {
+    const share = this.mul(capped, this.like(capped, 1 / cap))
+    return this.mul(gradient, this.sub(this.like(capped, 1), this.mul(share, share)))
   }
 
   private chunkedHead(operator: string, inputs: HeadInputs, options: HeadOptions): Value {
@@ -101,10 +110,13 @@ export class HeadGraph extends LinearGraph {
         this.untaped(() => {
           const states = carried.map((v) => this.input(this.fresh(), v.dtype, v.shape))
           const [h, ...rest] = [sliced!, ...others].map((v) => this.input(this.fresh(), v.dtype, v.shape.slice(1)))
-          const { loss, gradient } = inputs.loss(this.gemm(h!, head, { transB: true }), rest)
+          const raw = this.gemm(h!, head, { transB: true })
+          const capped = options.softcap === undefined ? raw : this.softcap(raw, options.softcap)
+          const { loss, gradient } = inputs.loss(capped, rest)
           this.output(this.fresh(), this.add(states[0]!, this.sum(loss)))
           if (!wantHidden && !wantHead) return
-          const dLogits = gradient()
+          const dLogits =
+            options.softcap === undefined ? gradient() : this.uncapped(gradient(), capped, options.softcap)
           if (wantHead) this.output(this.fresh(), this.add(states[1]!, this.gemm(dLogits, h!, { transA: true })))
           if (wantHidden) this.output(this.fresh(), this.gemm(dLogits, head))
         }),

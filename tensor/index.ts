@@ -17,5 +17,12 @@ export {
 } from './trainer.js'
 export { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from './float16.js'
 export { engineVersion, numericsVersion } from './version.js'
-export { dequantise, quantise, quantisedBytes, type Bits, type QuantisedMatrix } from './quantised.js'
+export {
+  dequantise,
+  quantise,
+  quantisationBlock,
+  quantisedBytes,
+  type Bits,
+  type QuantisedMatrix,
+} from './quantised.js'
 export { readTensors, writeTensors } from './file.js'

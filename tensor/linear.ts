@@ -54,6 +54,15 @@ export class LinearGraph extends PackedGraph {
     return this.transpose(x, [...x.shape.slice(0, -2).map((_, i) => i), n - 1, n - 2])
   }
 
+  /** What tokens of a chunk see of one another, as a constant: `seen` where a token sees another, itself and at most
+   *  `window` before it, and `hidden` elsewhere, [length, length] float32. An export keeps it a mask for any length; a
+   *  constant that is made by hand it would have to refuse. */
+  band(length: number, seen: number, hidden: number, window = Infinity): Value {
+    const mask = new Float32Array(length * length).fill(hidden)
+    for (let i = 0; i < length; i++) mask.fill(seen, i * length + Math.max(0, i - window), i * length + i + 1)
+    return this.newConstant(mask, [length, length], undefined, { seen, hidden, window })
+  }
+
   softmax(x: Value, axis = -1): Value {
     const position = axisOf('softmax', x.shape, axis)
     return this.one('Softmax', [x], x.shape, {

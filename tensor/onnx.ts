@@ -20,9 +20,17 @@ export interface ValueRecord {
   readonly dtype: DType
   readonly shape: Shape
 }
+/** What tokens of a chunk see of one another: `seen` for itself and at most `window` before it, else `hidden`. */
+export interface Band {
+  readonly seen: number
+  readonly hidden: number
+  readonly window: number
+}
 /** A constant. */
 export interface Initializer extends ValueRecord {
   readonly data: TypedArray
+  /** Where the constant is a mask of a chunk's tokens. */
+  readonly band?: Band
 }
 /** A graph or the body of a loop. */
 export interface GraphRecord {
@@ -69,10 +77,14 @@ function writeValue(w: Writer, value: ValueRecord): void {
   )
 }
 
-function writeTensor(w: Writer, tensor: Initializer): void {
+function writeTensorHead(w: Writer, tensor: ValueRecord): void {
   for (const dim of tensor.shape) int(w, 1, Number(dim))
   int(w, 2, elementType[tensor.dtype])
   text(w, 8, tensor.name)
+}
+
+function writeTensor(w: Writer, tensor: Initializer): void {
+  writeTensorHead(w, tensor)
   const { buffer, byteOffset, byteLength } = tensor.data
   w.uint32((9 << 3) | 2).bytes(new Uint8Array(buffer, byteOffset, byteLength))
 }
@@ -115,16 +127,65 @@ function writeGraph(w: Writer, graph: GraphRecord): void {
 /** The bytes of a model. */
 export function encodeModel(graph: GraphRecord): Uint8Array {
   const w = protobuf.Writer.create()
+  writeModelHead(w, ['com.microsoft'])
+  message(w, 7, (g) => writeGraph(g, graph))
+  return w.finish()
+}
+
+function writeModelHead(w: Writer, domains: readonly string[]): void {
   int(w, 1, 10)
   text(w, 2, 'puzzleflow')
-  message(w, 7, (g) => writeGraph(g, graph))
-  for (const [domain, version] of [
-    ['', 21],
-    ['com.microsoft', 1],
-  ] as const)
+  for (const domain of ['', ...domains])
     message(w, 8, (o) => {
       if (domain !== '') text(o, 1, domain)
-      int(o, 2, version)
+      int(o, 2, domain === '' ? 21 : 1)
     })
-  return w.finish()
+}
+
+/** Data that is written behind what says what it is: within the model, or from an offset on in a file beside it. */
+export type LateData =
+  { readonly bytes: number } | { readonly file: string; readonly offset: number; readonly bytes: number }
+
+/**
+ * A model whose largest constants are not in memory: what must stand before, between and behind their bytes.
+ * @param late  constants of the graph beside those of `graph.initializers`
+ * @returns the pieces: data that stands within the model goes behind the piece of the same index + 1
+ */
+export function encodeAround(
+  graph: GraphRecord,
+  domains: readonly string[],
+  late: readonly { readonly tensor: ValueRecord; readonly data: LateData }[],
+): { readonly pieces: readonly Uint8Array[]; readonly bytes: number } {
+  const body = protobuf.Writer.create()
+  writeGraph(body, graph)
+  const start = body.finish()
+  const heads = late.map(({ tensor, data }) => {
+    const w = protobuf.Writer.create()
+    writeTensorHead(w, tensor)
+    if ('file' in data) {
+      for (const [key, value] of [
+        ['location', data.file],
+        ['offset', String(data.offset)],
+        ['length', String(data.bytes)],
+      ] as const)
+        message(w, 13, (entry) => {
+          text(entry, 1, key)
+          text(entry, 2, value)
+        })
+      int(w, 14, 1)
+    } else w.uint32((9 << 3) | 2).uint32(data.bytes)
+    const head = w.finish()
+    const within = 'file' in data ? 0 : data.bytes
+    const outer = protobuf.Writer.create()
+      .uint32((5 << 3) | 2)
+      .uint32(head.length + within)
+      .finish()
+    return { piece: Buffer.concat([outer, head]), within }
+  })
+  const size = heads.reduce((n, { piece, within }) => n + piece.length + within, start.length)
+  const w = protobuf.Writer.create()
+  writeModelHead(w, domains)
+  w.uint32((7 << 3) | 2).uint32(size)
+  const first = Buffer.concat([w.finish(), start])
+  return { pieces: [first, ...heads.map(({ piece }) => piece)], bytes: first.length + size - start.length }
 }

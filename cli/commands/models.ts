@@ -63,7 +63,7 @@ async function generateText(folder: string, options: GenerateOptions): Promise<v
 
 async function logits(folder: string, options: SpecOptions & { tokens: string; output: string }): Promise<void> {
   const model = await openAnyModel(folder, options)
-  const { vocabulary, hidden, layers } = model.config
+  const { vocabulary, layers } = model.config
   const bad = (message: string) =>
     new Failure('InvalidInput', `${options.tokens}: ${message}`, { file: options.tokens })
   let rows: unknown
@@ -83,7 +83,7 @@ async function logits(folder: string, options: SpecOptions & { tokens: string; o
   const embedding = await model.embedding()
   const out = new Float32Array(rows.length * length * vocabulary)
   for (const [i, row] of rows.entries()) {
-    const x = await forward.layers(model, embed(embedding, hidden, Int32Array.from(row)), 0, layers)
+    const x = await forward.layers(model, embed(embedding, model.config, Int32Array.from(row)), 0, layers)
     for await (const { start, count, logits } of head.logits(x))
       out.set(logits.subarray(0, count * vocabulary), (i * length + start) * vocabulary)
   }

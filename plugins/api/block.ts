@@ -15,9 +15,29 @@ export interface LayerFacts {
   readonly kvHeads: number
   readonly headDim: number
   readonly intermediate: number
+  /** Biases of queries, keys and values; and of the output, unless `outputBias` says otherwise. */
   readonly attentionBias: boolean
   readonly mlpBias: boolean
   readonly normEps: number
+  /** Whether attention's output has a bias. Default: `attentionBias`. */
+  readonly outputBias?: boolean
+  /** The parent normalises each head of queries and keys before it rotates them, with weights `q.norm` and `k.norm`,
+   *  [headDim]. Default false. */
+  readonly qkNorm?: boolean
+  /** Norms multiply with this + weight. Default 0. */
+  readonly normOffset?: 0 | 1
+  /** The FFN's activation; `gelu-tanh` is GELU by its tanh approximation. Default `silu`. */
+  readonly activation?: 'silu' | 'gelu-tanh'
+  /** Products of queries and keys are multiplied by this. Default 1 / sqrt(headDim). */
+  readonly attentionScale?: number
+  /** Scaled products of queries and keys become cap * tanh(products / cap). Default: they stay as they are. */
+  readonly attentionSoftcap?: number
+  /** Tokens that a token sees in the parent's attention, itself included. Default: all before it. */
+  readonly window?: number
+  /** What a block returns is multiplied by this before the residual addition, which is the model's affair. Default 1. */
+  readonly residualScale?: number
+  /** There is a norm behind each block, before the residual addition: the model's affair, too. Default false. */
+  readonly postNorms?: boolean
 }
 
 /** A weight in memory; matrices are stored [in, out]. */
@@ -77,8 +97,21 @@ export interface BlockContext {
   /** Of every state of kind `window` by its name: additive mask over its slots for each token of the chunk, [length, slots]
    *  float32: 0 for a token at most `window` before it, -1e9 for others. Present with `past`. */
   readonly windowMasks?: Readonly<Record<string, Value>>
+  /** Present where sequences of the batch may begin with padding; block types that do not look at it compute such batches
+   *  as if padding were text, and exports say so. */
+  readonly padding?: Padding
   /** Whether the new state is wanted. */
   readonly wantState: boolean
+}
+
+/** Additive masks, float32: 0 for tokens, -1e9 for padding. */
+export interface Padding {
+  /** Of the chunk's tokens, [batch, length]. */
+  readonly own: Value
+  /** Of the slots of per-token state, [batch, capacity]. Present with `past`. */
+  readonly past?: Value
+  /** Of the slots of states of kind `window`, by its size, [batch, slots]. */
+  readonly windows: Readonly<Record<number, Value>>
 }
 
 export interface BlockResult {

@@ -1,4 +1,5 @@
 import type { BlockType, JsonObject } from './block.js'
+import type { Family } from './family.js'
 import type { RunType } from './run.js'
 import type { Stage } from './stage.js'
 
@@ -8,6 +9,8 @@ export interface Plugin {
   readonly stages?: readonly Stage[]
   /** Ways to replace several neighbouring layers at once. */
   readonly runs?: readonly RunType[]
+  /** Families of models that are read: how their config.json and tensors are spelled. */
+  readonly families?: readonly Family[]
   /** Pipelines by name: YAML files, relative to the plugin's package.json. */
   readonly pipelines?: Readonly<Record<string, string>>
 }

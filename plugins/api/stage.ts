@@ -1,3 +1,4 @@
+import type { Family } from './family.js'
 import type { ArtifactRef, Digest } from '../../store/store.js'
 import type { About, BlockType, Json, JsonObject, Slot } from './block.js'
 import type { RunType } from './run.js'
@@ -33,8 +34,10 @@ export interface TaskPlan {
   readonly runs?: readonly string[]
 }
 
-/** Block types by slot and name, built in and from plugins. */
+/** Block types by slot and name, built in and from plugins; and the families of models that plugins add. */
 export interface Blocks {
+  /** Families beside those that come with puzzleflow. Default: none. */
+  readonly families?: readonly Family[]
   get(slot: Slot, name: string): BlockType
   has(slot: Slot, name: string): boolean
   list(): readonly BlockType[]

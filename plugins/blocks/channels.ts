@@ -14,11 +14,11 @@ export const tokensForChannels = 2048
  */
 export async function channelsByElimination(
   parent: Weights,
-  { hidden }: LayerFacts,
+  facts: LayerFacts,
   width: number,
   { x, mask }: Sample,
 ): Promise<number[]> {
-  const activations = await activationsOf(parent, { shape: [mask.length, hidden], data: x })
+  const activations = await activationsOf(parent, facts, { shape: [mask.length, facts.hidden], data: x })
   // (a_i . a_j) (w_i . w_j): how much the parts of two channels move the output together.
   const { together } = await compute(
     (g, { a, mask, down }) => ({

@@ -1,6 +1,6 @@
 import { compute, type LayerFacts, type LayerStatistics, type Weights } from '../api/index.js'
 import { attend } from './softmax-attention.js'
-import { byGroups, rotate, toHeads } from './heads.js'
+import { byGroups, positioned, scaleOf, toHeads } from './heads.js'
 
 /** Tokens that are looked at to rank heads. */
 export const tokensForHeads = 2048
@@ -30,11 +30,16 @@ export async function headContribution(
   const { sums } = await compute(
     (g, { x, mask, cos, sin, ...w }) => {
       const context = { facts, batch, length, rotary: { cos: cos!, sin: sin! }, wantState: false }
-      const q = rotate(g, toHeads(g, x!, w, 'q', heads, context), context)
-      const k = g.transpose(rotate(g, toHeads(g, x!, w, 'k', kvHeads, context), context), [0, 2, 1, 3])
+      const q = positioned(g, x!, w, 'q', heads, context)
+      const k = g.transpose(positioned(g, x!, w, 'k', kvHeads, context), [0, 2, 1, 3])
       const v = g.transpose(toHeads(g, x!, w, 'v', kvHeads, context), [0, 2, 1, 3])
-      const scaled = g.mul(byGroups(g, q, kvHeads), g.scalar(1 / Math.sqrt(headDim), 'float32'))
-      const mixed = g.reshape(attend(scaled, k, v, context), [batch, heads, length, headDim])
+      const scaled = g.mul(byGroups(g, q, kvHeads), g.scalar(scaleOf(facts), 'float32'))
+      const mixed = g.reshape(attend(scaled, k, v, context, undefined, (facts.window ?? Infinity) - 1), [
+        batch,
+        heads,
+        length,
+        headDim,
+      ])
       // |m W|^2 = m (W Wᵀ) mᵀ with a head's rows W of W_o, [headDim, hidden]: nothing of size hidden per head and token.
       const rows = g.reshape(w.o!, [1, heads, headDim, hidden])
       const gram = g.matmul(rows, g.transpose(rows, [0, 1, 3, 2]))

@@ -12,7 +12,7 @@ import {
 import { headContribution, largest, tokensForHeads } from './contribution.js'
 import { affine } from './affine.js'
 import { counts } from './counts.js'
-import { byGroups, divisors, fromGroups, poolKeysAndValues, rotate, toHeads } from './heads.js'
+import { byGroups, divisors, fromGroups, poolKeysAndValues, positioned, scaleOf, toHeads } from './heads.js'
 import { pickColumns } from './picking.js'
 import { attend } from './softmax-attention.js'
 
@@ -35,7 +35,7 @@ export const groupedQuery: BlockType<GroupedQueryParams> = {
       'Key and value heads of a group are averaged; with `heads: kept` the one is kept whose query heads add most.',
     source:
       'Ainslie et al. 2023, arXiv 2305.13245, section 2.1; head contribution: Puzzle, arXiv 2411.19146, appendix A.',
-    pays: 'Where the KV cache is large: big batches, long contexts. Prefill and weights hardly change.',
+    pays: 'Where the KV cache is large: big batches, long contexts. Prefill and weights hardly change. It sees all tokens before it: for layers with a window take sliding-window.',
   },
   parameters: {
     type: 'object',
@@ -57,8 +57,8 @@ export const groupedQuery: BlockType<GroupedQueryParams> = {
   variants(facts, entry) {
     const wanted = [entry.kvHeads].flat() as number[]
     wanted.forEach((n) => checkKvHeads(n, facts))
-    // The parent's own number is the variant `parent`, which is always there.
-    const kvHeads = wanted.filter((n) => n !== facts.kvHeads)
+    // The parent's own number is the variant `parent`, which is always there; unless that has a window.
+    const kvHeads = wanted.filter((n) => n !== facts.kvHeads || facts.window !== undefined)
     const heads = [entry.heads ?? 'mean'].flat() as string[]
     return [...grid({ kvHeads, heads })].map((p) => (p.heads === kept ? p : { kvHeads: p.kvHeads }))
   },
@@ -108,7 +108,8 @@ async function strongest(parent: Weights, facts: LayerFacts, kvHeads: number, st
 }
 
 /** Shapes of softmax attention's weights. */
-export function attentionShapes({ hidden, headDim, attentionBias }: LayerFacts, heads: number, kvHeads: number) {
+export function attentionShapes(facts: LayerFacts, heads: number, kvHeads: number) {
+  const { hidden, headDim, attentionBias, outputBias = attentionBias, qkNorm } = facts
   return {
     q: [hidden, heads * headDim],
     k: [hidden, kvHeads * headDim],
@@ -118,8 +119,9 @@ export function attentionShapes({ hidden, headDim, attentionBias }: LayerFacts, 
       'q.bias': [heads * headDim],
       'k.bias': [kvHeads * headDim],
       'v.bias': [kvHeads * headDim],
-      'o.bias': [hidden],
     }),
+    ...(outputBias && { 'o.bias': [hidden] }),
+    ...(qkNorm && { 'q.norm': [headDim], 'k.norm': [headDim] }),
   }
 }
 
@@ -135,12 +137,9 @@ export function softmaxAttention(
   window = Infinity,
 ): BlockResult {
   const { facts, length, past, mask, windowMasks, wantState } = context
-  const q = g.mul(
-    rotate(g, toHeads(g, x, w, 'q', heads, context), context),
-    g.scalar(1 / Math.sqrt(facts.headDim), x.dtype),
-  )
+  const q = g.mul(positioned(g, x, w, 'q', heads, context), g.scalar(scaleOf(facts), x.dtype))
   const grouped = byGroups(g, q, kvHeads)
-  const k = g.transpose(rotate(g, toHeads(g, x, w, 'k', kvHeads, context), context), [0, 2, 1, 3])
+  const k = g.transpose(positioned(g, x, w, 'k', kvHeads, context), [0, 2, 1, 3])
   const v = g.transpose(toHeads(g, x, w, 'v', kvHeads, context), [0, 2, 1, 3])
   const before = past && { k: past.k!, v: past.v!, mask: (window < Infinity ? windowMasks?.k : mask)! }
   const mixed = attend(grouped, k, v, context, before, window)

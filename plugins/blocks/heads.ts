@@ -18,6 +18,20 @@ export const toHeads = (
   return g.reshape(y, [batch, length, count, Number(y.shape[1]) / count])
 }
 
+/** Queries or keys as heads, normalised where the parent's are, and rotated, [batch, length, count, headDim]. */
+export function positioned(g: G, x: Value, w: Values, name: 'q' | 'k', count: number, context: BlockContext): Value {
+  return rotate(g, normedHeads(g, toHeads(g, x, w, name, count, context), w[`${name}.norm`], context.facts), context)
+}
+
+/** RMS norm of each head, where there is one. */
+function normedHeads(g: G, y: Value, weight: Value | undefined, { normEps, normOffset = 0 }: LayerFacts): Value {
+  if (!weight) return y
+  return g.rmsNorm(y, normOffset === 0 ? weight : g.add(weight, g.scalar(normOffset, weight.dtype)), normEps)
+}
+
+/** What products of queries and keys are multiplied by. */
+export const scaleOf = ({ attentionScale, headDim }: LayerFacts): number => attentionScale ?? 1 / Math.sqrt(headDim)
+
 /** Rotary embedding of heads [batch, length, count, headDim]; as they are where the layer has none. */
 export function rotate(g: G, y: Value, { rotary, length, facts: { headDim } }: BlockContext): Value {
   if (!rotary) return y

@@ -1,4 +1,4 @@
-import { Failure, withWeightsKey, type Blocks, type BlockType } from '../api/index.js'
+import { Failure, withWeightsKey, type Blocks, type BlockType, type Family } from '../api/index.js'
 import { fewerHeads } from './fewer-heads.js'
 import { groupedQuery } from './grouped-query.js'
 import { latentAttention } from './latent-attention.js'
@@ -25,8 +25,10 @@ export const builtInBlocks = [
   noOpFfn,
 ] as unknown as readonly BlockType[]
 
-/** A registry of block types, each with the key `weights` among its parameters. @throws Failure when two have the same slot and name */
-export function makeBlocks(types: readonly BlockType[] = builtInBlocks): Blocks {
+/** A registry of block types, each with the key `weights` among its parameters.
+ *  @param families  of models that plugins add
+ *  @throws Failure when two have the same slot and name */
+export function makeBlocks(types: readonly BlockType[] = builtInBlocks, families: readonly Family[] = []): Blocks {
   const byKey = new Map<string, BlockType>()
   for (const type of types.map(withWeightsKey)) {
     const key = `${type.slot}/${type.name}`
@@ -34,6 +36,7 @@ export function makeBlocks(types: readonly BlockType[] = builtInBlocks): Blocks 
     byKey.set(key, type)
   }
   return {
+    families,
     has: (slot, name) => byKey.has(`${slot}/${name}`),
     list: () => [...byKey.values()],
     get(slot, name) {

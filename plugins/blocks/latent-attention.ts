@@ -1,9 +1,9 @@
 import type { Value } from '../../tensor/index.js'
-import { Failure, grid, joinColumns, type BlockType, type LayerFacts, type Weight } from '../api/index.js'
+import { Failure, grid, joinColumns, type BlockType, type LayerFacts, type Weight, type Weights } from '../api/index.js'
 import { affine } from './affine.js'
 import { counts } from './counts.js'
 import { factorise, gramOf } from './factorise.js'
-import { byGroups, fromGroups, meanPool, toHeads, turn } from './heads.js'
+import { byGroups, fromGroups, meanPool, scaleOf, toHeads, turn } from './heads.js'
 import { pickColumns } from './picking.js'
 import { attend } from './softmax-attention.js'
 
@@ -40,6 +40,10 @@ export const latentAttention: BlockType<LatentAttentionParams> = {
   },
 
   *variants(facts, entry) {
+    if (facts.qkNorm)
+      throw new Failure('InvalidInput', 'latent-attention cannot imitate keys that are normalised head by head', {
+        remedy: 'Leave it out of `space` for this parent, which has norms of queries and keys.',
+      })
     const rank = [entry.rank].flat() as number[]
     const rotated = [entry.rotated ?? 2 * Math.floor(facts.headDim / 4)].flat() as number[]
     for (const n of rotated)
@@ -60,7 +64,7 @@ export const latentAttention: BlockType<LatentAttentionParams> = {
 
   id: ({ rank, rotated }) => `latent-attention-${rank}-${rotated}`,
 
-  shapes({ hidden, heads, headDim, attentionBias }, { rank, rotated }) {
+  shapes({ hidden, heads, headDim, attentionBias, outputBias = false }, { rank, rotated }) {
     const free = headDim - rotated
     return {
       'q.rotated': [hidden, heads * rotated],
@@ -74,8 +78,9 @@ export const latentAttention: BlockType<LatentAttentionParams> = {
         'q.rotated.bias': [heads * rotated],
         'q.free.bias': [heads * free],
         'k.rotated.bias': [rotated],
-        'o.bias': [hidden],
       }),
+      // Biases of values come out here, too.
+      ...((attentionBias || outputBias) && { 'o.bias': [hidden] }),
     }
   },
 
@@ -113,19 +118,19 @@ export const latentAttention: BlockType<LatentAttentionParams> = {
         'q.free.bias': pick(parent['q.bias']!, heads, headDim, free),
         // What is added to all unrotated keys alike changes no softmax.
         'k.rotated.bias': meanPool(pick(parent['k.bias']!, kvHeads, headDim, turned), kvHeads, 1, rotated),
-        'o.bias': throughValues(parent['v.bias']!, parent.o!, parent['o.bias']!, facts),
       }),
+      ...((facts.attentionBias || facts.outputBias) && { 'o.bias': outputBiasOf(parent, facts) }),
     }
   },
 
   forward(g, x, w, { rank, rotated }, context) {
     const { facts, batch, length, past, mask, wantState } = context
-    const { heads, headDim } = facts
+    const { heads } = facts
     const project = (name: string, count: number) => toHeads(g, x, w, name, count, context)
     const turned = rotation(g, rotated, context)
     const free = g.matmul(g.transpose(project('q.free', heads), [0, 2, 1, 3]), w['up.k']!)
     const q = g.concat([turned(project('q.rotated', heads)), g.transpose(free, [0, 2, 1, 3])], 3)
-    const scaled = g.mul(q, g.scalar(1 / Math.sqrt(headDim), x.dtype))
+    const scaled = g.mul(q, g.scalar(scaleOf(facts), x.dtype))
     const latent = g.reshape(affine(g, x, w, 'latent'), [batch, length, 1, rank])
     // [batch, 1, length, rotated + rank]
     const left = g.transpose(g.concat([turned(project('k.rotated', 1)), latent], 3), [0, 2, 1, 3])
@@ -166,9 +171,11 @@ function rotation(
 const pick = (weight: Weight, heads: number, headDim: number, kept: readonly number[]): Weight =>
   pickColumns(weight, Array.from({ length: heads }, (_, h) => kept.map((channel) => h * headDim + channel)).flat())
 
-/** A bias of values, which softmax passes unchanged, moved behind the output matrix. */
-function throughValues(bias: Weight, o: Weight, own: Weight, { heads, kvHeads, headDim, hidden }: LayerFacts): Weight {
-  const data = Float32Array.from(own.data)
+/** The output's bias, and that of values, which softmax passes unchanged, moved behind the output matrix. */
+function outputBiasOf(parent: Weights, { heads, kvHeads, headDim, hidden }: LayerFacts): Weight {
+  const { 'v.bias': bias, 'o.bias': own, o } = parent
+  const data = own ? Float32Array.from(own.data) : new Float32Array(hidden)
+  if (!bias || !o) return { shape: [hidden], data }
   for (let i = 0; i < heads * headDim; i++) {
     const kv = Math.floor(Math.floor(i / headDim) / (heads / kvHeads))
     const value = bias.data[kv * headDim + (i % headDim)]!

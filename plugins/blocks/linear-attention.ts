@@ -3,7 +3,7 @@ import { Failure, grid, type About, type BlockType, type LayerFacts, type Weight
 import { affine } from './affine.js'
 import { counts } from './counts.js'
 import { attentionShapes, checkKvHeads } from './grouped-query.js'
-import { fromGroups, poolKeysAndValues, rotate, toHeads } from './heads.js'
+import { fromGroups, poolKeysAndValues, positioned, toHeads } from './heads.js'
 import { recurrence } from './recurrence.js'
 
 export interface LinearAttentionParams {
@@ -18,7 +18,7 @@ const temperature = 16
 
 /**
  * Attention with features of queries and keys in place of the softmax of their products: its whole past is one matrix a
- * head. Queries and keys are projected and rotated as the parent's.
+ * head. Queries and keys are projected, normalised and rotated as the parent's.
  */
 function linear(name: string, gated: boolean, about: About): BlockType<LinearAttentionParams> {
   return {
@@ -78,11 +78,11 @@ function linear(name: string, gated: boolean, about: About): BlockType<LinearAtt
       const byHead = (y: Value) => g.transpose(y, [0, 2, 1, 3])
       /** softmax(x W) and softmax(-x W): positive, and of bounded size. */
       const features = (y: Value, map: Value) => {
-        const z = g.matmul(byHead(rotate(g, y, context)), map)
+        const z = g.matmul(byHead(y), map)
         return g.concat([g.softmax(z, 3), g.softmax(g.neg(z), 3)], 3)
       }
-      const q = features(toHeads(g, x, w, 'q', heads, context), w['map.q']!)
-      const k = features(toHeads(g, x, w, 'k', kvHeads, context), w['map.k']!)
+      const q = features(positioned(g, x, w, 'q', heads, context), w['map.q']!)
+      const k = features(positioned(g, x, w, 'k', kvHeads, context), w['map.k']!)
       // A column of ones sums up the weights beside the weighted values.
       const ones = g.expand(g.scalar(1, x.dtype), [batch, kvHeads, length, 1])
       const v = g.concat([byHead(toHeads(g, x, w, 'v', kvHeads, context)), ones], 3)

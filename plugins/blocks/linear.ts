@@ -40,7 +40,8 @@ const linear = (
   about: About,
   product: (parent: Weights, facts: LayerFacts) => { weight: Weight; bias: Weight },
 ): BlockType<NoParams> => {
-  const biased = (facts: LayerFacts) => (slot === 'attention' ? facts.attentionBias : facts.mlpBias)
+  const biased = (facts: LayerFacts) =>
+    slot === 'attention' ? facts.attentionBias || facts.outputBias === true : facts.mlpBias
   return {
     name: 'linear',
     slot,

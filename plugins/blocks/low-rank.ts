@@ -6,7 +6,7 @@ import {
   type Weight,
   type Weights,
 } from '../api/index.js'
-import { activationsOf } from './activations.js'
+import { activate, activationsOf } from './activations.js'
 import { countOrShare } from './counts.js'
 import { factorise, gramOf } from './factorise.js'
 
@@ -78,21 +78,21 @@ export const lowRank: BlockType<LowRankParams> = {
     return { ...factors, ...Object.fromEntries(biases.map((name) => [name, parent[name]!])) }
   },
 
-  forward(g, x, w) {
+  forward(g, x, w, _, { facts }) {
     const linear = (input: typeof x, name: string) => {
       const y = g.gemm(g.gemm(input, w[`${name}.a`]!), w[`${name}.b`]!)
       const bias = w[`${name}.bias`]
       return bias ? g.add(y, bias) : y
     }
-    return { y: linear(g.mul(g.silu(linear(x, 'gate')), linear(x, 'up')), 'down') }
+    return { y: linear(g.mul(activate(g, linear(x, 'gate'), facts), linear(x, 'up')), 'down') }
   },
 }
 
 /** What enters the FFN, and its activations, as second moments of calibration text. */
-async function grams(parent: Weights, { hidden }: LayerFacts, { sample }: LayerStatistics) {
+async function grams(parent: Weights, facts: LayerFacts, { sample }: LayerStatistics) {
   if (!sample) return {}
-  const x: Weight = { shape: [sample.x.length / hidden, hidden], data: sample.x }
-  const activations = await activationsOf(parent, x)
+  const x: Weight = { shape: [sample.x.length / facts.hidden, facts.hidden], data: sample.x }
+  const activations = await activationsOf(parent, facts, x)
   return { inputs: await gramOf(x, sample.mask), activations: await gramOf(activations, sample.mask) }
 }
 

@@ -1,5 +1,4 @@
 import type { Value } from '../../tensor/index.js'
-import { band } from './band.js'
 
 /** Tokens that are computed together; longer chunks go through a scan of such parts. */
 const part = 64
@@ -94,10 +93,10 @@ function together({ q, k, v, logDecay }: RecurrenceInputs, state?: Value): { y: 
         g.exp(
           g.add(
             g.sub(perToken(decay), g.reshape(decay, [batch, groups, 1, 1, length])),
-            g.cast(g.constant(band(length, 0, -1e9), [length, length]), q.dtype),
+            g.cast(g.band(length, 0, -1e9), q.dtype),
           ),
         )
-      : g.cast(g.constant(band(length, 1, 0), [length, length]), q.dtype)
+      : g.cast(g.band(length, 1, 0), q.dtype)
     products = forRows(g.mul(forTokens(products), weights))
   }
   const own = g.matmul(products, v)

@@ -24,17 +24,24 @@ export const slidingWindow: BlockType<SlidingWindowParams> = {
   },
   parameters: {
     type: 'object',
-    required: ['window'],
     additionalProperties: false,
     properties: {
       block: { const: 'sliding-window' },
-      window: { description: 'Tokens that a token sees, itself included; at least 2.', ...counts },
+      window: {
+        description:
+          'Tokens that a token sees, itself included; at least 2. Default: the window of the parent’s layer.',
+        ...counts,
+      },
       kvHeads: { description: 'Numbers of key/value heads. Default: the parent’s.', ...counts },
     },
   },
 
   *variants(facts, entry) {
-    const window = [entry.window].flat() as number[]
+    const window = [entry.window ?? facts.window ?? []].flat() as number[]
+    if (window.length === 0)
+      throw new Failure('InvalidInput', `layer ${facts.layer} of the parent has no window`, {
+        remedy: 'Say `window:`, the tokens that a token shall see.',
+      })
     const kvHeads = [entry.kvHeads ?? facts.kvHeads].flat() as number[]
     kvHeads.forEach((n) => checkKvHeads(n, facts))
     for (const n of window)
@@ -42,7 +49,9 @@ export const slidingWindow: BlockType<SlidingWindowParams> = {
         throw new Failure('InvalidInput', `a window of ${n} is no window: a token would see itself alone`, {
           remedy: 'Use 2 or more, or the block type `linear`.',
         })
-    yield* grid({ window, kvHeads })
+    for (const params of grid({ window, kvHeads }))
+      // What the parent has there is the variant `parent`, which is always there.
+      if (params.window !== facts.window || params.kvHeads !== facts.kvHeads) yield params
   },
 
   id: ({ window, kvHeads }) => `sliding-window-${window}-${kvHeads}`,

@@ -1,6 +1,5 @@
 import type { Value } from '../../tensor/index.js'
 import type { BlockContext } from '../api/index.js'
-import { band } from './band.js'
 
 /** What tokens look at beside each other. */
 export interface Before {
@@ -24,7 +23,7 @@ export function attend(
   q: Value,
   k: Value,
   v: Value,
-  { length }: Pick<BlockContext, 'length'>,
+  { length, facts: { attentionSoftcap }, padding }: Pick<BlockContext, 'length' | 'facts' | 'padding'>,
   before?: Before,
   window = Infinity,
 ): Value {
@@ -37,14 +36,18 @@ export function attend(
     const byHead = g.reshape(scores, [batch, groups, group, length, slots])
     return g.reshape(g.add(byHead, mask), [batch, groups, rows, slots])
   }
-  let scores = g.matmul(q, g.transpose(k, [0, 1, 3, 2]))
+  const capped = (scores: Value) => (attentionSoftcap === undefined ? scores : g.softcap(scores, attentionSoftcap))
+  let scores = capped(g.matmul(q, g.transpose(k, [0, 1, 3, 2])))
   if (length > 1) {
-    const seen = g.constant(band(length, 0, -1e9, window), [length, length])
-    scores = masked(scores, g.cast(seen, q.dtype))
+    scores = masked(scores, g.cast(g.band(length, 0, -1e9, window), q.dtype))
   }
+  // Of each sequence its own: [batch, 1, 1, tokens].
+  const padded = (products: Value, mask: Value) => g.add(products, g.reshape(mask, [batch, 1, 1, mask.shape[1]!]))
+  if (padding) scores = padded(scores, padding.own)
   if (!before) return g.matmul(g.softmax(scores, 3), v)
-  const products = g.matmul(q, g.transpose(before.k, [0, 1, 3, 2]))
-  const old = before.mask.shape.length === 1 ? g.add(products, before.mask) : masked(products, before.mask)
+  const products = capped(g.matmul(q, g.transpose(before.k, [0, 1, 3, 2])))
+  let old = before.mask.shape.length === 1 ? g.add(products, before.mask) : masked(products, before.mask)
+  if (padding) old = padded(old, window < Infinity ? padding.windows[window]! : padding.past!)
   // The new tokens come first: their number is known, the capacity of the state is not.
   const all = g.softmax(g.concat([scores, old], 3), 3)
   const [own, earlier] = g.cut(all, 3, length, before.k.shape[2]!)

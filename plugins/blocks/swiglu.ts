@@ -14,7 +14,7 @@ export interface SwigluParams {
 /** How channels are chosen, where it is not by their contribution beside all others. */
 const iterative = 'iterative'
 
-/** Gated feed-forward network (arXiv 2002.05202): W_down (silu(W_gate x) * W_up x). */
+/** Gated feed-forward network (arXiv 2002.05202): W_down (silu(W_gate x) * W_up x), or with the parent's other activation. */
 export const swiglu: BlockType<SwigluParams> = {
   name: 'swiglu',
   slot: 'ffn',
@@ -81,7 +81,7 @@ export const swiglu: BlockType<SwigluParams> = {
     }
   },
 
-  forward: (g, x, w) => ({ y: affine(g, gated(g, x, w), w, 'down') }),
+  forward: (g, x, w, _, { facts }) => ({ y: affine(g, gated(g, x, w, facts), w, 'down') }),
 }
 
 /** A width in channels. @throws Failure for a number that the parent cannot have */

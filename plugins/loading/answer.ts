@@ -3,19 +3,20 @@ import { Failure } from '../api/index.js'
 import type { Answer, Question } from './ask.js'
 import { importPlugin } from './import.js'
 import { withPlace } from './place.js'
-import { blockAnatomy, describeType, runAnatomy, stageAnatomy } from './type-fields.js'
+import { blockAnatomy, describeType, familyAnatomy, runAnatomy, stageAnatomy } from './type-fields.js'
 
 async function answer(question: Question): Promise<unknown> {
   switch (question.kind) {
     case 'describe': {
       const { plugin } = question
-      const { blocks = [], stages = [], runs = [], pipelines = {} } = await importPlugin(plugin)
+      const { blocks = [], stages = [], runs = [], families = [], pipelines = {} } = await importPlugin(plugin)
       return {
         name: plugin.name,
         version: plugin.version,
         blocks: blocks.map((type) => describeType(type, blockAnatomy(type))),
         stages: stages.map((stage) => describeType(stage, stageAnatomy(stage))),
         runs: runs.map((type) => describeType(type, runAnatomy(type))),
+        families: families.map((type) => describeType(type, familyAnatomy(type))),
         pipelines,
       }
     }

@@ -7,7 +7,7 @@ import type { BlockInfo, RunInfo, StageInfo } from '../../spec/registry.js'
 import { checkValue } from '../../spec/validate.js'
 import type { Digest } from '../../store/digest.js'
 import { packageVersion } from '../../store/paths.js'
-import { Failure, type JsonObject, type Slot } from '../api/index.js'
+import { Failure, type Family, type JsonObject, type Slot } from '../api/index.js'
 import { ask } from './ask.js'
 import { bundleFolder, verifiedBundle, writeBundleFile } from './bundle.js'
 
@@ -19,6 +19,7 @@ export interface PluginDescription {
   readonly blocks: readonly (BlockInfo & { readonly slot: Slot; readonly methods: readonly string[] })[]
   readonly stages: readonly (StageInfo & { readonly methods: readonly string[] })[]
   readonly runs: readonly (RunInfo & { readonly methods: readonly string[] })[]
+  readonly families: readonly Pick<Family, 'name' | 'modelTypes' | 'architectures'>[]
   /** Files by name, relative to the plugin's folder. */
   readonly pipelines: Readonly<Record<string, string>>
 }
@@ -69,11 +70,12 @@ function checked({ name, version }: PlannedPlugin, description: unknown): Plugin
     blocks,
     stages,
     runs = [],
+    families = [],
     pipelines,
-  } = description as PluginDescription & Partial<Pick<PluginDescription, 'runs'>>
+  } = description as PluginDescription & Partial<Pick<PluginDescription, 'runs' | 'families'>>
   // Their schemas are used far from here: they are known to be schemas from now on.
   for (const block of blocks) validatorOf(block.parameters, `${block.slot} block type "${block.name}"`)
   for (const stage of stages) validatorOf(stage.parameters, `stage type "${stage.name}"`)
   for (const run of runs) validatorOf(run.parameters, `run type "${run.name}"`)
-  return { name, version, blocks, stages, runs, pipelines }
+  return { name, version, blocks, stages, runs, families, pipelines }
 }

@@ -4,7 +4,10 @@ import type { PlannedPlugin } from '../../spec/frozen-plan.js'
 import { Failure, type Plugin } from '../api/index.js'
 import { claimsWeights } from '../api/weights.js'
 import { verifiedBundle } from './bundle.js'
-import { blockAnatomy, runAnatomy, stageAnatomy, typeProblem } from './type-fields.js'
+import { blockAnatomy, familyAnatomy, runAnatomy, stageAnatomy, typeProblem } from './type-fields.js'
+
+/** What a plugin can add. */
+const kinds = ['blocks', 'stages', 'runs', 'families', 'pipelines']
 
 let hooked = false
 
@@ -23,13 +26,12 @@ export async function importPlugin(planned: PlannedPlugin): Promise<Plugin> {
 function checkPlugin(exported: unknown): Plugin {
   const bug = (message: string) => new Failure('PluginBug', message)
   if (exported === undefined) throw bug('it has no default export')
-  if (!isRecord(exported)) throw bug('its default export is no { blocks, stages, runs, pipelines }')
+  if (!isRecord(exported)) throw bug(`its default export is no { ${kinds.join(', ')} }`)
   for (const key of Object.keys(exported))
-    if (!['blocks', 'stages', 'runs', 'pipelines'].includes(key))
-      throw bug(`its default export has "${key}", which is none of blocks, stages, runs, pipelines`)
-  const { blocks = [], stages = [], runs = [], pipelines = {} } = exported
-  const anatomies = { blocks: blockAnatomy, stages: stageAnatomy, runs: runAnatomy }
-  for (const [kind, list] of Object.entries({ blocks, stages, runs })) {
+    if (!kinds.includes(key)) throw bug(`its default export has "${key}", which is none of ${kinds.join(', ')}`)
+  const { blocks = [], stages = [], runs = [], families = [], pipelines = {} } = exported
+  const anatomies = { blocks: blockAnatomy, stages: stageAnatomy, runs: runAnatomy, families: familyAnatomy }
+  for (const [kind, list] of Object.entries({ blocks, stages, runs, families })) {
     if (!Array.isArray(list)) throw bug(`its \`${kind}\` is no list`)
     for (const [i, type] of (list as unknown[]).entries()) {
       if (!isRecord(type)) throw bug(`${kind}[${i}] is no object`)
@@ -39,7 +41,7 @@ function checkPlugin(exported: unknown): Plugin {
         throw bug(`${kind}[${i}] ("${String(type.name)}") has a parameter "weights", a name that is puzzleflow's own`)
     }
   }
-  return { blocks, stages, runs, pipelines } as Plugin
+  return { blocks, stages, runs, families, pipelines } as Plugin
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

@@ -1,5 +1,5 @@
 import type { FrozenPlan, PlannedPlugin } from '../../spec/frozen-plan.js'
-import { Failure, type BlockType, type RunType, type Stage } from '../api/index.js'
+import { Failure, type BlockType, type Family, type RunType, type Stage } from '../api/index.js'
 import { withWeightsKey } from '../api/weights.js'
 import { loadPlugins, makeLoaded, type Loaded } from '../registry.js'
 import { describePlugin } from './describe.js'
@@ -12,6 +12,7 @@ interface Addition {
   readonly stages: readonly Stage[]
   readonly blocks: readonly BlockType[]
   readonly runs: readonly RunType[]
+  readonly families: readonly Family[]
 }
 
 /**
@@ -21,8 +22,8 @@ interface Addition {
 export const withCode = (loaded: Loaded, plugins: readonly PlannedPlugin[]): Promise<Loaded> =>
   extended(loaded, plugins, async (plugin) => {
     try {
-      const { stages = [], blocks = [], runs = [] } = await importPlugin(plugin)
-      return { plugin, stages, blocks: blocks.map(withWeightsKey), runs }
+      const { stages = [], blocks = [], runs = [], families = [] } = await importPlugin(plugin)
+      return { plugin, stages, blocks: blocks.map(withWeightsKey), runs, families }
     } catch (cause) {
       if (cause instanceof Failure && cause.kind !== 'PluginBug') throw cause
       throw new Failure('PluginBug', `The plugin ${plugin.name} cannot be loaded: ${(cause as Error).message}`, {
@@ -43,6 +44,8 @@ export const withDescriptions = (loaded: Loaded, plugins: readonly PlannedPlugin
       stages: stages.map((stage) => standIn<Stage>(stage)),
       blocks: blocks.map((block) => withWeightsKey(standIn<BlockType>(block))),
       runs: runs.map((run) => standIn<RunType>(run)),
+      // Models are opened where the code is.
+      families: [],
     }
   })
 
@@ -59,8 +62,9 @@ async function extended(
   const stages = [...loaded.stages, ...additions.flatMap((addition) => addition.stages)]
   const blocks = [...loaded.blocks.list(), ...additions.flatMap((addition) => addition.blocks)]
   const runs = [...loaded.runs.list(), ...additions.flatMap((addition) => addition.runs)]
+  const families = [...(loaded.blocks.families ?? []), ...additions.flatMap((addition) => addition.families)]
   const origins = new Map<object, PlannedPlugin>()
   for (const { plugin, ...types } of additions)
-    for (const type of [...types.stages, ...types.blocks, ...types.runs]) origins.set(type, plugin)
-  return makeLoaded(stages, blocks, runs, (type) => origins.get(type) ?? loaded.originOf(type))
+    for (const type of [...types.stages, ...types.blocks, ...types.runs, ...types.families]) origins.set(type, plugin)
+  return makeLoaded(stages, blocks, runs, (type) => origins.get(type) ?? loaded.originOf(type), families)
 }

@@ -1,7 +1,8 @@
 import { existsSync, realpathSync, statSync } from 'node:fs'
 import { resolve, sep } from 'node:path'
 import type { PlannedPlugin } from '../../spec/frozen-plan.js'
-import { Failure } from '../api/index.js'
+import { builtInFamilies } from '../../model/families/index.js'
+import { Failure, type Family } from '../api/index.js'
 import { builtInPipelines, type Loaded } from '../registry.js'
 import { checkAllowed, type Allowed } from './allowed.js'
 import { BadPlugin } from './bad-plugin.js'
@@ -48,6 +49,7 @@ export async function openPlugins(
   for (const { name } of loaded.stages) taken.set(`stage type "${name}"`, builtIn)
   for (const { slot, name } of loaded.blocks.list()) taken.set(`${slot} block type "${name}"`, builtIn)
   for (const { name } of loaded.runs.list()) taken.set(`run type "${name}"`, builtIn)
+  for (const family of builtInFamilies) for (const name of familyNames(family)) taken.set(name, builtIn)
   for (const slot of ['attention', 'ffn']) taken.set(`${slot} block type "parent"`, builtIn)
   for (const name of builtInPipelines()) taken.set(`pipeline "${name}"`, builtIn)
 
@@ -94,12 +96,19 @@ export function pipelineFile({ root }: FoundPlugin, name: string, path: string):
   return file
 }
 
+/** What no two families can have both. */
+const familyNames = ({ name, modelTypes }: Pick<Family, 'name' | 'modelTypes'>): string[] => [
+  `model family "${name}"`,
+  ...modelTypes.map((type) => `model_type "${type}"`),
+]
+
 function claimNames({ found, description }: OpenedPlugin, taken: Map<string, string>): void {
   const names = [
     `name "${found.name}"`,
     ...description.stages.map(({ name }) => `stage type "${name}"`),
     ...description.blocks.map(({ slot, name }) => `${slot} block type "${name}"`),
     ...description.runs.map(({ name }) => `run type "${name}"`),
+    ...description.families.flatMap(familyNames),
     ...Object.keys(description.pipelines).map((name) => `pipeline "${name}"`),
   ]
   const own = new Set<string>()

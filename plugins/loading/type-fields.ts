@@ -1,4 +1,4 @@
-import type { BlockType, FanOutStage, GateStage, RunType, SingleStage } from '../api/index.js'
+import type { BlockType, Family, FanOutStage, GateStage, RunType, SingleStage } from '../api/index.js'
 
 type Method = (...args: never[]) => unknown
 type KeyOf<T> = T extends unknown ? keyof T : never
@@ -57,6 +57,23 @@ const run: Anatomy<RunType> = {
 }
 
 export const runAnatomy = (_: object): Anatomy<never> => run
+
+const family: Anatomy<Family> = {
+  fields: {
+    name: true,
+    modelTypes: true,
+    architectures: true,
+    defaults: true,
+    refused: true,
+    activationField: true,
+    rotaries: true,
+    ropeTypes: true,
+    tensors: true,
+  },
+  methods: { traits: 'optional', window: 'optional', rotary: 'optional', blocks: 'optional' },
+}
+
+export const familyAnatomy = (_: object): Anatomy<never> => family
 
 /** A type's fields, and the names of its methods. `Info` is what those who read it need to know. */
 export function describeType<Info>(

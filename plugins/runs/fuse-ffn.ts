@@ -17,21 +17,24 @@ export const fuseFfn: RunType<SpanParams> = {
   span: ({ span }) => span,
   blocks(run) {
     if (!run.every(({ ffn }) => ffn.block === 'swiglu')) return undefined
+    // A norm behind each FFN is no part of any: they do not add up to one.
+    if (run[0]!.facts.postNorms) return undefined
     const width = run.reduce((sum, { ffn }) => sum + Number(ffn.params.width), 0)
     return { attention: run[0]!.attention, ffn: { block: 'swiglu', params: { width } } }
   },
-  initialise(weights) {
+  initialise(weights, run) {
+    const { normOffset = 0 } = run[0]!.facts
     const ffns = weights.map(({ ffn }) => ffn)
     const hidden = ffns[0]!.norm!.data.length
     const join = (name: string) => joinColumns(ffns.map((own) => own[name]!))
-    const scaled = (name: string) => joinColumns(ffns.map((own) => scaleRows(own[name]!, own.norm!.data)))
+    const scaled = (name: string) => joinColumns(ffns.map((own) => scaleRows(own[name]!, own.norm!.data, normOffset)))
     const biases = ffns[0]!['down.bias']
       ? { 'gate.bias': join('gate.bias'), 'up.bias': join('up.bias'), 'down.bias': sum(ffns, 'down.bias') }
       : {}
     return {
       attention: weights[0]!.attention,
       ffn: {
-        norm: { shape: [hidden], data: new Float32Array(hidden).fill(1) },
+        norm: { shape: [hidden], data: new Float32Array(hidden).fill(1 - normOffset) },
         gate: scaled('gate'),
         up: scaled('up'),
         down: below(ffns.map((own) => own.down!)),
@@ -41,9 +44,10 @@ export const fuseFfn: RunType<SpanParams> = {
   },
 }
 
-const scaleRows = ({ shape, data }: Weight, by: Float32Array): Weight => {
+/** Rows times what a norm multiplies with. */
+const scaleRows = ({ shape, data }: Weight, by: Float32Array, offset: number): Weight => {
   const columns = shape[1]!
-  return { shape, data: data.map((value, i) => value * by[Math.floor(i / columns)]!) }
+  return { shape, data: data.map((value, i) => value * (offset + by[Math.floor(i / columns)]!)) }
 }
 
 /** Matrices one below the other, [sum of rows, columns]. */

@@ -87,7 +87,7 @@ export async function learner(
         facts: layerFacts(config, layer),
         batch,
         length,
-        rotary: rotaryConstants(g, config, length),
+        rotary: rotaryConstants(g, config, length, layer),
         wantState: false,
       }
       let y = x!

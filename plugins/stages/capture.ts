@@ -44,7 +44,8 @@ export const capture: SingleStage<CaptureParams> = {
   async run(context) {
     const { params, stages } = context
     const model = await openParent(context)
-    const { layers, hidden } = model.config
+    const { config } = model
+    const { layers, hidden } = config
     const validate = await readSequences(context, stages.prepare!.files.validate!, params.validateSequences)
     const { fixed, perSequence } = sizes(model.config, validate.length)
     const least = fixed + (validate.count + 1) * perSequence
@@ -73,7 +74,7 @@ export const capture: SingleStage<CaptureParams> = {
       let exact: Float32Array[] = []
       const chunks = chunksOf(count, batch)
       for (const { first } of chunks)
-        exact.push(embed(embedding, hidden, ids.subarray(first * length, (first + batch) * length)))
+        exact.push(embed(embedding, config, ids.subarray(first * length, (first + batch) * length)))
       const keep = (states: HiddenStates, what: string) => {
         for (const [i, { first, again }] of chunks.entries()) {
           const start = (first + again) * length

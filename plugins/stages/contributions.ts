@@ -1,4 +1,4 @@
-import type { Model } from '../../model/index.js'
+import { slotNorm, type Model } from '../../model/index.js'
 import { Graph, Session } from '../../tensor/index.js'
 
 /** How much each FFN channel of the parent contributes (Puzzle, appendix A), one layer after the other. */
@@ -27,16 +27,18 @@ export class Contributions {
   }
 
   private build(width: number): Promise<Session> {
-    const { hidden, normEps, mlpBias } = this.model.config
+    const { config } = this.model
+    const { hidden, mlpBias } = config
     const g = new Graph()
     const x = g.input('x', 'float32', [this.rows, hidden])
     const mask = g.input('mask', 'float32', [this.rows])
-    const n = g.rmsNorm(x, g.input('norm', 'float32', [hidden]), normEps)
+    const n = slotNorm(g, x, g.input('norm', 'float32', [hidden]), config)
     const linear = (name: string) => {
       const y = g.gemm(n, g.input(name, 'float32', [hidden, width]))
       return mlpBias ? g.add(y, g.input(`${name}.bias`, 'float32', [width])) : y
     }
-    const activation = g.mul(g.silu(linear('gate')), linear('up'))
+    const gate = linear('gate')
+    const activation = g.mul(config.activation === 'silu' ? g.silu(gate) : g.geluTanh(gate), linear('up'))
     g.output('sum', g.sum(g.mul(g.abs(activation), g.unsqueeze(mask, 1)), [0]))
     return Session.create(g, { threads: this.threads })
   }

@@ -1,4 +1,4 @@
-import { layerFacts, rotaryTables, type Model } from '../../model/index.js'
+import { layerFacts, normalise, rotaryOf, rotaryTables, splitNorms, type Model } from '../../model/index.js'
 import {
   digestJson,
   type ArtifactRef,
@@ -65,13 +65,14 @@ export async function initialWeights(
   const parent = await model.weights(layer, slot)
   if (variant.parent || alike(variant, model.config.blocks[layer]![slot])) return parent
   const contribution = (await readJson<Record<string, number[]>>(context, inputs.statistics))[layerName(layer)]
-  const { norm, ...own } = parent
+  const { norms, own } = splitNorms(parent)
   const tokens = type.sampleTokens?.(variant.params) ?? 0
   const statistics: LayerStatistics = {
     ...(contribution?.length && { channelContribution: Float32Array.from(contribution) }),
-    ...(tokens > 0 && inputs.sample && { sample: await readSample(context, model, norm!.data, tokens, inputs.sample) }),
+    ...(tokens > 0 &&
+      inputs.sample && { sample: await readSample(context, model, layer, norms.norm!.data, tokens, inputs.sample) }),
   }
-  return { norm: norm!, ...(await type.initialise(own, layerFacts(model.config, layer), variant.params, statistics)) }
+  return { ...norms, ...(await type.initialise(own, layerFacts(model.config, layer), variant.params, statistics)) }
 }
 
 /** Whether two blocks differ in what their weights are in memory at most. */
@@ -84,6 +85,7 @@ export function alike(a: BlockChoice, b: BlockChoice): boolean {
 async function readSample(
   context: Pick<Environment, 'open'>,
   { config }: Model,
+  layer: number,
   norm: Float32Array,
   tokens: number,
   { states, tokens: text }: NonNullable<InitialInputs['sample']>,
@@ -92,18 +94,7 @@ async function readSample(
   const { length } = all
   const sequences = Math.min(all.count, Math.ceil(tokens / length))
   const x = (await HiddenStates.read(await context.open(states))).rows(0, sequences * length)
-  normalise(x, norm, config.normEps)
-  const { cos, sin } = rotaryTables(config.rotary, config.headDim, 0, length)
+  normalise(x, norm, config)
+  const { cos, sin } = rotaryTables(rotaryOf(config, layer), config.headDim, 0, length)
   return { sequences, length, x, mask: all.mask.slice(0, sequences * length), rotary: { cos, sin } }
-}
-
-/** RMSNorm of rows, in place. */
-function normalise(x: Float32Array, weight: Float32Array, eps: number): void {
-  const size = weight.length
-  for (let start = 0; start < x.length; start += size) {
-    let power = 0
-    for (let i = 0; i < size; i++) power += x[start + i]! ** 2
-    const scale = 1 / Math.sqrt(power / size + eps)
-    for (let i = 0; i < size; i++) x[start + i]! *= scale * weight[i]!
-  }
 }

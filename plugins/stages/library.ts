@@ -1,7 +1,17 @@
 import { readFile } from 'node:fs/promises'
-import { layerFacts, parentBlocks, replaceBlocks, type Model, type Replacement } from '../../model/index.js'
+import { commonBlock, isOriginal, layerFacts, replaceBlocks, type Model, type Replacement } from '../../model/index.js'
 import { readTensors } from '../../tensor/index.js'
-import type { ArtifactRef, BlockChoice, Environment, JsonObject, Slot, StageContext, Weights } from '../api/index.js'
+import {
+  Failure,
+  type ArtifactRef,
+  type BlockChoice,
+  type BlockType,
+  type Environment,
+  type JsonObject,
+  type Slot,
+  type StageContext,
+  type Weights,
+} from '../api/index.js'
 import { askedWeights, weightsId, weightsOf, withWeights } from '../api/weights.js'
 
 /** What may fill a slot of a layer. */
@@ -45,15 +55,15 @@ export const layerName = (layer: number): string => `layer${String(layer).padSta
 export const entryId = (layer: number, slot: Slot, variant: string, beside: string): string =>
   `${layerName(layer)}/${slot}/${variant}${beside === 'parent' ? '' : `+${beside}`}`
 
-/** Id of what the parent has in a slot: `parent`; in a parent that is itself a child, the block's own name where it is
- *  another than in the model it descends from. Blocks of one id are alike in all layers. */
+/** Id of what the parent has in a slot: `parent`; where its layers differ, or it is itself a child, the block's own name
+ *  for what is another than in the first layer of the model it descends from. Blocks of one id are alike in all layers. */
 export function ownVariant(model: Model, layer: number, slot: Slot): string {
   return ownId(model, slot, model.config.blocks[layer]![slot])
 }
 
 function ownId({ config, blocks }: Model, slot: Slot, { block, params }: BlockChoice): string {
   const type = blocks.get(slot, block)
-  const usual = parentBlocks(config)[slot]
+  const usual = commonBlock(config, slot)
   return block === usual.block && type.id(params) === type.id(usual.params) ? 'parent' : type.id(params)
 }
 
@@ -68,7 +78,7 @@ export function variants(space: JsonObject, slot: Slot, model: Model, layer: num
   add(ownVariant(model, layer, slot), parent, true)
   const plainId = ownId(model, slot, { ...parent, params: withWeights(parent.params, 'float32') })
   // Other blocks begin as parts of the parent's: nothing is made of one that has been replaced already.
-  const replaced = parent.block !== parentBlocks(config)[slot].block
+  const replaced = !isOriginal(config, layer, slot)
   for (const entry of space[slot] as readonly (string | JsonObject)[]) {
     const wanted: JsonObject = typeof entry === 'string' ? { block: entry } : entry
     if (wanted.block === 'parent') {
@@ -79,10 +89,23 @@ export function variants(space: JsonObject, slot: Slot, model: Model, layer: num
     }
     const type = blocks.get(slot, wanted.block as string)
     if (replaced && type.empty !== true) continue
-    for (const params of type.variants(layerFacts(config, layer), wanted))
-      add(type.id(params), { block: type.name, params }, false)
+    for (const params of possible(type, model, layer, wanted)) add(type.id(params), { block: type.name, params }, false)
   }
   return [...found.values()]
+}
+
+/** Variants of an entry at a layer: none where other layers of the parent can have what this one cannot. What no layer can
+ *  have has been refused with the spec. */
+function possible(type: BlockType, { config }: Model, layer: number, entry: JsonObject): JsonObject[] {
+  const facts = layerFacts(config, layer)
+  try {
+    return [...type.variants(facts, entry)]
+  } catch (error) {
+    const alike = JSON.stringify({ ...facts, layer: 0 })
+    const differ = config.blocks.some((_, i) => JSON.stringify({ ...layerFacts(config, i), layer: 0 }) !== alike)
+    if (error instanceof Failure && error.kind === 'InvalidInput' && differ) return []
+    throw error
+  }
 }
 
 /** The part of entries that says what they compute, as parameters of a task, and their weights as its inputs by entry id. */

@@ -89,7 +89,12 @@ async function lastHidden(model: Model, held: Sequences, threads: number): Promi
   for (let first = 0; first < count; first += batch) {
     const start = Math.min(first, count - batch) * length
     out.set(
-      await forward.layers(model, embed(embedding, hidden, ids.subarray(start, start + batch * length)), 0, layers),
+      await forward.layers(
+        model,
+        embed(embedding, model.config, ids.subarray(start, start + batch * length)),
+        0,
+        layers,
+      ),
       start * hidden,
     )
   }

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path'
 import {
   allWeights,
   buildModel,
+  familiesOf,
   finalNorm,
   modelShapes,
   openModel,
@@ -18,7 +19,7 @@ import { normal } from './random.js'
 import { trainWithCheckpoints } from './training.js'
 
 interface TrainParams {
-  /** Fields of a Hugging Face `config.json` (Llama). */
+  /** Fields of a Hugging Face `config.json`; a Llama's unless they say otherwise. */
   readonly config: JsonObject
   readonly sequenceLength: number
   readonly batch: number
@@ -30,7 +31,7 @@ interface TrainParams {
   readonly corpus: string
 }
 
-/** Trains a Llama model, from scratch or from the checkpoint that an earlier `train` stage left, and writes it as a
+/** Trains a model, from scratch or from the checkpoint that an earlier `train` stage left, and writes it as a
  *  Hugging Face checkpoint in float16. Data: JSON lines
  *  {"text", "answers": [[start, end] in characters]?}, one document a sequence, read in the file's order. */
 export const train: SingleStage<TrainParams> = {
@@ -43,7 +44,7 @@ export const train: SingleStage<TrainParams> = {
     required: ['config', 'steps'],
     additionalProperties: false,
     properties: {
-      config: { type: 'object', description: 'Fields of config.json of a Llama model.' },
+      config: { type: 'object', description: 'Fields of config.json; a Llama’s unless they say otherwise.' },
       sequenceLength: { type: 'integer', minimum: 2, default: 128 },
       batch: { type: 'integer', minimum: 1, default: 32 },
       steps: { type: 'integer', minimum: 1 },
@@ -57,11 +58,17 @@ export const train: SingleStage<TrainParams> = {
     const { params, spec, blocks, seed, scratch } = context
     const { batch, sequenceLength: length, steps } = params
     const configText = JSON.stringify(
-      { model_type: 'llama', architectures: ['LlamaForCausalLM'], ...params.config },
+      {
+        ...((params.config.model_type ?? 'llama') === 'llama' && {
+          model_type: 'llama',
+          architectures: ['LlamaForCausalLM'],
+        }),
+        ...params.config,
+      },
       null,
       2,
     )
-    const config = parseConfig(configText, 'config')
+    const config = parseConfig(configText, 'config', familiesOf(blocks))
     if (length > config.maxPositions)
       throw new Failure(
         'InvalidInput',
@@ -83,7 +90,9 @@ export const train: SingleStage<TrainParams> = {
       loss: (g, { parameters, batch: { ids, labels, weights } }) => {
         const { hidden } = buildModel(g, config, blocks, ids!, parameters, { batch, length })
         const head = config.tied ? parameters.embedding! : parameters.head!
-        const sum = g.crossEntropyHead(finalNorm(g, config, hidden, parameters.norm!), head, labels!, weights!)
+        const sum = g.crossEntropyHead(finalNorm(g, config, hidden, parameters.norm!), head, labels!, weights!, {
+          ...(config.finalSoftcap !== undefined && { softcap: config.finalSoftcap }),
+        })
         return g.div(sum, g.sum(weights!))
       },
       optimiser: { ...params.optimiser, totalSteps: steps },
@@ -147,7 +156,7 @@ function initialWeights(config: ModelConfig, shapes: Readonly<Record<string, rea
   return Object.fromEntries(
     Object.entries(shapes).map(([name, shape]) => {
       const data = new Float32Array(elements(shape))
-      if (shape.length === 1) data.fill(name.endsWith('norm') ? 1 : 0)
+      if (shape.length === 1) data.fill(/(norm|post)$/.test(name) ? 1 - config.normOffset : 0)
       else {
         const fanIn = name === 'head' || name === 'embedding' ? shape[1]! : shape[0]!
         const residual = /\.(o|down)$/.test(name) ? Math.sqrt(2 * config.layers) : 1

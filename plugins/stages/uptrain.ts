@@ -228,6 +228,7 @@ function gkdLoss(
       finalNorm(g, child.config, student.hidden, trained.norm!),
       head,
       mask,
+      child.config.finalSoftcap === undefined ? {} : { softcap: child.config.finalSoftcap },
     ),
     tokens,
   )

@@ -23,11 +23,11 @@ export async function makeChild(subject: Subject): Promise<Model> {
   const { type, params, parent } = subject
   const choice = { layer, slot: type.slot, block: type.name, params }
   if (type.empty) return replaceBlocks(parent.model, [{ ...choice, weights: {} }])
-  const { norm } = await parent.weights(type.slot)
+  const { norms } = await parent.weights(type.slot)
   const own = Object.entries(trained(await initialWeights(subject))).map(
     ([name, { shape, data }]) => [name, { shape, data: Float32Array.from(data) }] as const,
   )
-  const weights: Weights = { norm, ...Object.fromEntries(own) }
+  const weights: Weights = { ...norms, ...Object.fromEntries(own) }
   return replaceBlocks(parent.model, [{ ...choice, weights }])
 }
 

@@ -1,6 +1,5 @@
 import { Session } from '../../tensor/index.js'
-import { parentBlocks } from '../../model/index.js'
-import type { BlockChoice, Weights } from '../api/index.js'
+import type { Weights } from '../api/index.js'
 import type { Measure } from './report.js'
 import { asTensor, buildForward, rotaryFeeds, weightFeeds, whole } from './runner.js'
 import { initialWeights, type Prepared, type Subject } from './subject.js'
@@ -9,7 +8,7 @@ import { initialWeights, type Prepared, type Subject } from './subject.js'
 export async function checkStart(subject: Subject, atLeastNoOp: boolean): Promise<Measure[]> {
   const { type, facts, parent } = subject
   const { mask } = parent.statistics[type.slot].sample
-  const usual: BlockChoice = parentBlocks(facts)[type.slot]
+  const usual = parent.model.config.blocks[facts.layer]![type.slot]
   const { own: weights } = await parent.weights(type.slot)
   const usualSubject = { ...subject, type: parent.model.blocks.get(type.slot, usual.block), params: usual.params }
   const expected = await contribution(usualSubject, weights)

@@ -1,6 +1,6 @@
 import { buildBlock, type BlockGraph, type Chunk } from '../../model/block-graph.js'
 import { checkResult } from '../../model/check-result.js'
-import { rotaryTables } from '../../model/index.js'
+import { rotaryOf, rotaryTables } from '../../model/index.js'
 import { Session, tensor, type DType, type Tensor } from '../../tensor/index.js'
 import type { Numbers, Prepared } from './subject.js'
 
@@ -21,7 +21,7 @@ export const weightFeeds = (weights: Numbers, dtype: DType): Record<string, Tens
 
 /** Rotary tables of positions start..start+length-1. */
 export function rotaryFeeds({ parent, facts }: Prepared, start: number, length: number, dtype: DType) {
-  const { cos, sin } = rotaryTables(parent.model.config.rotary, facts.headDim, start, length)
+  const { cos, sin } = rotaryTables(rotaryOf(parent.model.config, facts.layer), facts.headDim, start, length)
   const dims = [length, facts.headDim]
   return { cos: asTensor(cos, dims, dtype), sin: asTensor(sin, dims, dtype) }
 }

@@ -5,18 +5,25 @@ import {
   Forward,
   layerFacts,
   modelShapes,
+  normalise,
   openModel,
   parseConfig,
+  rotaryOf,
   rotaryTables,
   saveCheckpoint,
+  splitNorms,
   type Model,
+  type ModelConfig,
 } from '../../model/index.js'
 import { elements } from '../../tensor/index.js'
-import type { Blocks, LayerFacts, LayerStatistics, Sample, Slot, Weight, Weights } from '../api/index.js'
+import type { Blocks, JsonObject, LayerFacts, LayerStatistics, Sample, Slot, Weights } from '../api/index.js'
 import { noise } from './noise.js'
 
 /** Sizes of a parent that may be chosen. */
-export type ParentSizes = Omit<LayerFacts, 'layer'>
+export type ParentSizes = Omit<LayerFacts, 'layer'> & {
+  /** Fields of config.json beside them: what makes it a parent of another family than Llama. */
+  readonly config?: JsonObject
+}
 
 /** The layer whose blocks are replaced. */
 export const layer = 1
@@ -48,7 +55,7 @@ export interface TinyParent {
   readonly model: Model
   readonly facts: LayerFacts
   /** Of the layer's slot. */
-  weights(slot: Slot): Promise<{ readonly norm: Weight; readonly own: Weights }>
+  weights(slot: Slot): Promise<{ readonly norms: Weights; readonly own: Weights }>
   /** All that a block type can be told. */
   readonly statistics: Readonly<Record<Slot, LayerStatistics & { readonly sample: Sample }>>
 }
@@ -58,7 +65,6 @@ const [sequences, length] = [4, 16]
 export async function makeParent(folder: string, sizes: ParentSizes, blocks: Blocks): Promise<TinyParent> {
   await mkdir(folder)
   const text = JSON.stringify({
-    architectures: ['LlamaForCausalLM'],
     model_type: 'llama',
     vocab_size: vocabulary,
     hidden_size: sizes.hidden,
@@ -73,12 +79,13 @@ export async function makeParent(folder: string, sizes: ParentSizes, blocks: Blo
     attention_bias: sizes.attentionBias,
     mlp_bias: sizes.mlpBias,
     tie_word_embeddings: false,
+    ...sizes.config,
   })
   await writeFile(join(folder, 'config.json'), text)
   const config = parseConfig(text, 'config.json')
   const shapes = modelShapes(config, blocks)
   const weights = Object.fromEntries(
-    Object.entries(shapes).map(([name, shape], i) => [name, parentWeight(name, shape, i + 1, sizes)]),
+    Object.entries(shapes).map(([name, shape], i) => [name, parentWeight(name, shape, i + 1, config)]),
   )
   await saveCheckpoint(join(folder, 'model.safetensors'), config, blocks, weights, shapes, 'float32')
   const model = await openModel(folder, blocks)
@@ -86,22 +93,21 @@ export async function makeParent(folder: string, sizes: ParentSizes, blocks: Blo
     model,
     facts: layerFacts(config, layer),
     async weights(slot) {
-      const { norm, ...own } = await model.weights(layer, slot)
-      return { norm: norm!, own }
+      return splitNorms(await model.weights(layer, slot))
     },
     statistics: await calibrate(model),
   }
 }
 
 /** As in trained models, heads have a part in common, and tokens look most at themselves and at their like. */
-function parentWeight(name: string, shape: readonly number[], seed: number, sizes: ParentSizes): Float32Array {
+function parentWeight(name: string, shape: readonly number[], seed: number, config: ModelConfig): Float32Array {
   const own = noise(elements(shape), seed)
   if (name.endsWith('.bias')) return Float32Array.from(own, (value) => 0.3 * value)
-  if (shape.length === 1) return Float32Array.from(own, (value) => 1 + 0.2 * value)
+  if (shape.length === 1) return Float32Array.from(own, (value) => 1 - config.normOffset + 0.2 * value)
   if (name === 'embedding') return Float32Array.from(own)
   const [rows, columns] = shape as [number, number]
   const gain = Math.sqrt(3 / (name === 'head' ? columns : rows))
-  const { headDim } = sizes
+  const { headDim } = config
   const common = /\.attention\.[qkv]$/.test(name) ? noise(rows * headDim, name.endsWith('v') ? 201 : 202) : undefined
   return Float32Array.from(own, (value, i) => {
     const [row, channel] = [Math.floor(i / columns), i % headDim]
@@ -115,18 +121,19 @@ async function calibrate(model: Model): Promise<TinyParent['statistics']> {
   const ids = Int32Array.from(noise(sequences * length, 3), (value) => Math.floor(((value + 1) / 2) * vocabulary))
   const forward = new Forward(sequences, length)
   try {
-    const before = await forward.layers(model, embed(await model.embedding(), config.hidden, ids), 0, layer)
+    const before = await forward.layers(model, embed(await model.embedding(), config, ids), 0, layer)
     const between = await forward.slot(model, layer, 'attention', before)
-    const { cos, sin } = rotaryTables(config.rotary, config.headDim, 0, length)
+    const { cos, sin } = rotaryTables(rotaryOf(config, layer), config.headDim, 0, length)
     // The last tokens of the last sequence are padding.
     const mask = new Float32Array(sequences * length).fill(1).fill(0, sequences * length - 3)
     const sampleOf = async (slot: Slot, states: Float32Array): Promise<Sample> => {
       const { norm } = await model.weights(layer, slot)
-      const x = normalised(states, norm!.data, config.normEps)
+      const x = states.slice()
+      normalise(x, norm!.data, config)
       return { sequences, length, x, mask, rotary: { cos, sin } }
     }
     const ffn = await sampleOf('ffn', between)
-    const channelContribution = contributions(await model.weights(layer, 'ffn'), ffn, config.hidden)
+    const channelContribution = contributions(await model.weights(layer, 'ffn'), ffn, layerFacts(config, layer))
     return {
       attention: { channelContribution, sample: await sampleOf('attention', before) },
       ffn: { channelContribution, sample: ffn },
@@ -136,18 +143,13 @@ async function calibrate(model: Model): Promise<TinyParent['statistics']> {
   }
 }
 
-/** RMSNorm of rows. */
-function normalised(states: Float32Array, weight: Float32Array, eps: number): Float32Array {
-  const size = weight.length
-  return states.map((value, i) => {
-    const row = states.subarray(i - (i % size), i - (i % size) + size)
-    const power = row.reduce((sum, v) => sum + v * v, 0) / size
-    return (value / Math.sqrt(power + eps)) * weight[i % size]!
-  })
+const activations: Readonly<Record<NonNullable<LayerFacts['activation']>, (x: number) => number>> = {
+  silu: (x) => x / (1 + Math.exp(-x)),
+  'gelu-tanh': (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
 }
 
 /** Mean over tokens of |activation| * |row of W_down|, [intermediate]. */
-function contributions(w: Weights, { x, mask }: Sample, hidden: number): Float32Array {
+function contributions(w: Weights, { x, mask }: Sample, { hidden, activation = 'silu' }: LayerFacts): Float32Array {
   const width = w.up!.shape[1]!
   const through = (name: string, token: number, channel: number) => {
     let sum = w[`${name}.bias`]?.data[channel] ?? 0
@@ -160,7 +162,7 @@ function contributions(w: Weights, { x, mask }: Sample, hidden: number): Float32
     let sum = 0
     for (let t = 0; t < mask.length; t++) {
       const gate = through('gate', t, channel)
-      sum += mask[t]! * Math.abs((gate / (1 + Math.exp(-gate))) * through('up', t, channel))
+      sum += mask[t]! * Math.abs(activations[activation](gate) * through('up', t, channel))
     }
     return (sum / tokens) * norm
   })

@@ -131,7 +131,7 @@ test('a checkpoint whose shapes are not those of its config is refused', async (
 test('an architecture that is not supported is refused by name', async () => {
   config({ architectures: ['BertForMaskedLM'], model_type: 'bert' })
   expect(await refused())
-    .toBe(`search.yaml:3:8 bad-model parent/config.json: the architecture "BertForMaskedLM" (model_type "bert") is not supported (Supported: LlamaForCausalLM (model_type "llama").)
+    .toBe(`search.yaml:3:8 bad-model parent/config.json: the architecture "BertForMaskedLM" (model_type "bert") is not supported (Supported: LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, SmolLM3ForCausalLM, Phi3ForCausalLM, GraniteForCausalLM, Gemma2ForCausalLM, Gemma3ForCausalLM, DeciLMForCausalLM.)
 `)
 })
 

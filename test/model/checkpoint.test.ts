@@ -211,7 +211,7 @@ test('a child is written as a Hugging Face folder that opens again with the same
 
 async function lastHidden(model: Model): Promise<Float32Array> {
   const forward = new Forward(2, 6)
-  const x = embed(await model.embedding(), model.config.hidden, someIds(12))
+  const x = embed(await model.embedding(), model.config, someIds(12))
   const y = await forward.layers(model, x, 0, model.config.layers)
   await forward.release()
   return y

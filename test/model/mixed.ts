@@ -38,10 +38,10 @@ export async function openMixed(fields: JsonObject = {}): Promise<Model> {
 
 /** Logits at all positions of one sequence without state: layer by layer, then the head. [tokens, vocabulary] */
 export async function fullLogits(model: Model, ids: Int32Array): Promise<Float32Array[]> {
-  const { hidden, layers, vocabulary } = model.config
+  const { layers, vocabulary } = model.config
   const forward = new Forward(1, ids.length)
   const head = await Head.create(model)
-  const x = await forward.layers(model, embed(await model.embedding(), hidden, ids), 0, layers)
+  const x = await forward.layers(model, embed(await model.embedding(), model.config, ids), 0, layers)
   const rows: Float32Array[] = []
   for await (const { count, logits } of head.logits(x))
     for (let i = 0; i < count; i++) rows.push(logits.slice(i * vocabulary, (i + 1) * vocabulary))

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { cacheWeights, Decoder, embed, Forward, Head, openModel } from '../../model/index.js'
@@ -7,7 +8,7 @@ import { readTensors } from '../../tensor/index.js'
 
 const root = join(import.meta.dirname, '../../../shared/fixtures/hf')
 const blocks = makeBlocks()
-const names = existsSync(root) ? readdirSync(root).filter((name) => name.startsWith('llama')) : []
+const names = existsSync(root) ? readdirSync(root).filter((name) => !existsSync(join(root, name, 'REFUSE'))) : []
 
 test.skipIf(names.length > 0)('SKIPPED: the reference checkpoints are not beside this checkout', () => {})
 
@@ -16,10 +17,10 @@ test.each(names)('%s has the logits, hidden states and greedy continuation of th
   const [batch, length] = tensors.input_ids!.dims as [number, number]
   const ids = Int32Array.from(tensors.input_ids!.data as BigInt64Array, Number)
   const model = cacheWeights(await openModel(join(root, name), blocks))
-  const { layers, hidden, vocabulary } = model.config
+  const { layers, vocabulary } = model.config
 
   const forward = new Forward(batch, length)
-  let x = embed(await model.embedding(), hidden, ids)
+  let x = embed(await model.embedding(), model.config, ids)
   for (let layer = 0; layer <= layers; layer++) {
     close(x, tensors[`hidden_states_${layer}`]!.data as Float32Array)
     if (layer < layers) x = await forward.layers(model, x, layer, layer + 1)
@@ -48,3 +49,14 @@ function close(actual: Float32Array, expected: Float32Array): void {
   })
   expect(error).toBeLessThanOrEqual(2e-4 * largest)
 }
+
+const refused = existsSync(root) ? readdirSync(root).filter((name) => existsSync(join(root, name, 'REFUSE'))) : []
+
+test.each(refused)('%s is refused by the name of its architecture', async (name) => {
+  const { architectures } = JSON.parse(await readFile(join(root, name, 'config.json'), 'utf8')) as {
+    architectures: [string]
+  }
+  const error: unknown = await openModel(join(root, name), blocks).catch((e: unknown) => e)
+  expect(error).toMatchObject({ kind: 'InvalidInput' })
+  expect((error as Error).message).toContain(`the architecture "${architectures[0]}"`)
+})

@@ -67,7 +67,7 @@ test.each(cases)('%s weights of %s %s %j are near float32’s, but not they', as
   const rows = async (params: JsonObject) => {
     const model = await quantised(slot, block, params)
     const forward = new Forward(1, 8)
-    const x = embed(await model.embedding(), model.config.hidden, someIds(8))
+    const x = embed(await model.embedding(), model.config, someIds(8))
     const y = await forward.slot(model, 1, slot, x)
     await forward.release()
     return y

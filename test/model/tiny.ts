@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach } from 'vitest'
-import { modelShapes, openModel, parseConfig, saveCheckpoint, type Model } from '../../model/index.js'
+import { familiesOf, modelShapes, openModel, parseConfig, saveCheckpoint, type Model } from '../../model/index.js'
 import type { JsonObject } from '../../plugins/api/index.js'
 import { makeBlocks } from '../../plugins/blocks/index.js'
 import { noise } from '../noise.js'
@@ -42,12 +42,17 @@ export const tinyConfig: JsonObject = {
   dtype: 'float32',
 }
 
-/** Writes a Llama with random weights, by default into a folder that is removed after the test. @returns its folder */
-export async function writeTiny(fields: JsonObject = {}, seed = 1, folder = scratch()): Promise<string> {
+/** Writes a model, a Llama unless fields say otherwise, with random weights, by default into a folder that is removed after the test. @returns its folder */
+export async function writeTiny(
+  fields: JsonObject = {},
+  seed = 1,
+  folder = scratch(),
+  known = blocks,
+): Promise<string> {
   const text = JSON.stringify({ ...tinyConfig, ...fields })
   await writeFile(join(folder, 'config.json'), text)
-  const config = parseConfig(text, 'config.json')
-  const shapes = modelShapes(config, blocks)
+  const config = parseConfig(text, 'config.json', familiesOf(known))
+  const shapes = modelShapes(config, known)
   const random = noise(seed)
   const weights = Object.fromEntries(
     Object.entries(shapes).map(([name, shape]) => {
@@ -57,7 +62,7 @@ export async function writeTiny(fields: JsonObject = {}, seed = 1, folder = scra
       return [name, Float32Array.from({ length: size }, () => centre + scale * random())]
     }),
   )
-  await saveCheckpoint(join(folder, 'model.safetensors'), config, blocks, weights, shapes, 'float32')
+  await saveCheckpoint(join(folder, 'model.safetensors'), config, known, weights, shapes, 'float32')
   return folder
 }
 

@@ -112,7 +112,7 @@ test.each<[string, Record<string, string>, string]>([
   [
     'exports something else',
     exporting('{ stage: [] }'),
-    'broken-plugin The plugin "./mine" cannot be used: its default export has "stage", which is none of blocks, stages, pipelines.',
+    'broken-plugin The plugin "./mine" cannot be used: its default export has "stage", which is none of blocks, stages, runs, families, pipelines.',
   ],
   [
     'has a stage that cannot run',
@@ -195,7 +195,7 @@ test('all plugins that cannot be used are told at once', async () => {
   const { diagnostics } = await compile(folder, ['./a', './b', './c'])
   expect(diagnostics).toEqual([
     'spec.yaml:3:11 broken-plugin The plugin "./a" cannot be used: 1.',
-    'spec.yaml:3:16 broken-plugin The plugin "./b" cannot be used: its default export is no { blocks, stages, pipelines }.',
+    'spec.yaml:3:16 broken-plugin The plugin "./b" cannot be used: its default export is no { blocks, stages, runs, families, pipelines }.',
     'spec.yaml:3:21 unknown-plugin There is no folder "./c". (a path starts from the spec’s folder; a name without slashes is an npm package)',
   ])
 })

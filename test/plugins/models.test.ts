@@ -57,7 +57,7 @@ test('logits of such a child are those of its layers', async () => {
   const { code, stderr } = await puzzleflow(...args, '--allow-plugin', './convolution')
   expect(code, stderr).toBe(0)
   const forward = new Forward(1, 4)
-  const x = embed(await child.embedding(), child.config.hidden, Int32Array.of(4, 5, 28, 9))
+  const x = embed(await child.embedding(), child.config, Int32Array.of(4, 5, 28, 9))
   const head = await Head.create(child)
   const wanted: number[] = []
   for await (const { count, logits } of head.logits(await forward.layers(child, x, 0, child.config.layers)))

@@ -64,7 +64,7 @@ async function folderOf(search: Search, { files }: Outputs): Promise<string> {
 
 async function logits(model: Model): Promise<Float32Array> {
   const forward = new Forward(2, 6)
-  const x = embed(await model.embedding(), 24, someIds(12))
+  const x = embed(await model.embedding(), model.config, someIds(12))
   const head = await Head.create(model)
   const y = await forward.layers(model, x, 0, 3)
   const out = new Float32Array(12 * 50)

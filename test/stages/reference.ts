@@ -70,12 +70,12 @@ function transposed({ shape, data }: Weight): Weight {
 
 /** Every token looks at itself and those before it; query heads of a group share a key and value head. */
 function attention({ config }: Model, kvHeads: number, w: Weights, x: Rows): Rows {
-  const { heads, headDim, rotary } = config
+  const { heads, headDim, rotaries } = config
   const half = headDim / 2
   const head = (row: readonly number[], h: number) => row.slice(h * headDim, (h + 1) * headDim)
   const turned = (v: readonly number[], t: number) =>
     v.map((value, i) => {
-      const angle = t / rotary.theta ** ((2 * (i % half)) / headDim)
+      const angle = t / rotaries[0]!.theta ** ((2 * (i % half)) / headDim)
       return value * Math.cos(angle) + (i < half ? -v[i + half]! : v[i - half]!) * Math.sin(angle)
     })
   const [q, k, v] = ['q', 'k', 'v'].map((name) => projected(x, w[name]!)) as [Rows, Rows, Rows]

@@ -52,6 +52,8 @@ const cases: Record<string, Case> = {
   sigmoid: { shapes: [[4]], build: (g, x) => g.sigmoid(x) },
   silu: { shapes: [[4]], build: (g, x) => g.silu(x) },
   tanh: { shapes: [[4]], build: (g, x) => g.tanh(x) },
+  softcap: { shapes: [[4]], build: (g, x) => g.softcap(x, 0.7) },
+  geluTanh: { shapes: [[4]], build: (g, x) => g.geluTanh(x) },
   relu: { shapes: [[4]], build: (g, x) => g.relu(x) },
   softplus: { shapes: [[4]], build: (g, x) => g.softplus(x) },
   pow: { shapes: [[4]], build: (g, x) => g.pow(x, 3) },
@@ -166,6 +168,27 @@ const cases: Record<string, Case> = {
       g.crossEntropyHead(h, w, index(g, [0, 3, 1, 1, 2], [5]), g.constant([1, 0.1, 1, 0, 2], [5], 'float64'), {
         chunk: 2,
       }),
+  },
+  'crossEntropyHead with a softcap': {
+    shapes: [
+      [5, 3],
+      [4, 3],
+    ],
+    build: (g, h, w) =>
+      g.crossEntropyHead(h, w, index(g, [0, 3, 1, 1, 2], [5]), g.constant([1, 0.1, 1, 0, 2], [5], 'float64'), {
+        softcap: 0.8,
+      }),
+  },
+  'klHead with a softcap': {
+    shapes: [[5, 3]],
+    build: (g, child) =>
+      g.klHead(
+        g.constant(Float64Array.from(numbers(15, 9)), [5, 3], 'float64'),
+        child,
+        g.constant(Float64Array.from(numbers(12, 8)), [4, 3], 'float64'),
+        g.constant([1, 0.5, 1, 0, 2], [5], 'float64'),
+        { chunk: 2, softcap: 0.8 },
+      ),
   },
   'klHead for the child in chunks': {
     shapes: [[5, 3]],

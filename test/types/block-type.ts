@@ -44,6 +44,15 @@ given<
     readonly attentionBias: boolean
     readonly mlpBias: boolean
     readonly normEps: number
+    readonly outputBias?: boolean
+    readonly qkNorm?: boolean
+    readonly normOffset?: 0 | 1
+    readonly activation?: 'silu' | 'gelu-tanh'
+    readonly attentionScale?: number
+    readonly attentionSoftcap?: number
+    readonly residualScale?: number
+    readonly postNorms?: boolean
+    readonly window?: number
   }
 >()
 given<

@@ -1,0 +1,83 @@
+import type { BlockChoice, ConfigFields, Family, Json, JsonObject, LayerBlocks } from '../../plugins/api/index.js'
+import { llamaTensors, separateAttention, separateFfn } from './tensors.js'
+
+type Entry = { readonly attention?: JsonObject; readonly ffn?: JsonObject }
+
+const linear: BlockChoice = { block: 'linear', params: {} }
+const noOp: BlockChoice = { block: 'no-op', params: {} }
+
+/** An FFN's width as DeciLM computes it: 2/3 of `ffn_mult` times hidden, cut, then up to a multiple of 256. */
+const widthOf = (ffnMult: number, hidden: number): number =>
+  Math.ceil(Math.floor((2 * ffnMult * hidden) / 3) / 256) * 256
+
+/** The first of the sub-block's own spellings that it has. */
+function slot(entry: JsonObject, usual: () => BlockChoice): BlockChoice {
+  const spellings: Readonly<Record<string, () => BlockChoice>> = {
+    no_op: () => noOp,
+    replace_with_linear: () => linear,
+  }
+  const found = Object.keys(spellings).find((key) => entry[key] === true)
+  return found === undefined ? usual() : spellings[found]!()
+}
+
+/** Keys of sub-blocks that mean something else than attention and FFNs that we know. */
+const unknown = ['sparsify', 'window_length', 'num_sink_tokens', 'moe', 'mamba', 'llama4']
+
+function layerOf(f: ConfigFields, entry: Json, layer: number): LayerBlocks {
+  const { attention = {}, ffn = {} } = (entry ?? {}) as Entry
+  for (const [name, own] of Object.entries({ attention, ffn }))
+    for (const key of unknown)
+      if (own[key] !== undefined && own[key] !== null && own[key] !== false)
+        throw f.refuse(`"block_configs" has "${key}" at layer ${layer}, ${name}, which is not supported`)
+  const number = (value: Json | undefined, what: string): number => {
+    if (typeof value === 'number' && value > 0) return value
+    throw f.refuse(`"block_configs" has no ${what} at layer ${layer}`)
+  }
+  const heads = f.count('num_attention_heads')
+  return {
+    attention: slot(attention, () => ({
+      block: 'grouped-query',
+      params: { kvHeads: heads / number(attention.n_heads_in_group, '"n_heads_in_group"') },
+    })),
+    ffn: slot(ffn, () => ({
+      block: 'swiglu',
+      params: {
+        width:
+          ffn.intermediate_size === undefined || ffn.intermediate_size === null
+            ? widthOf(number(ffn.ffn_mult, '"ffn_mult"'), f.count('hidden_size'))
+            : number(ffn.intermediate_size, 'whole "intermediate_size"'),
+      },
+    })),
+  }
+}
+
+/** DeciLM-7B (KV heads by layer) and Llama-Nemotron NAS (`block_configs`): Llama whose layers differ. */
+export const decilm: Family = {
+  name: 'decilm',
+  modelTypes: ['nemotron-nas', 'deci', 'decilm'],
+  architectures: ['DeciLMForCausalLM'],
+  traits: (f) => ({
+    qkvBias: f.flag('attention_bias'),
+    outputBias: f.flag('attention_bias'),
+    mlpBias: f.flag('mlp_bias'),
+  }),
+  blocks(f) {
+    const entries = f.perLayer('block_configs')
+    if (entries) return entries.map((entry, layer) => layerOf(f, entry, layer))
+    const kvHeads = f.perLayer('num_key_value_heads_per_layer')
+    if (!kvHeads)
+      throw f.refuse('has neither "block_configs" nor "num_key_value_heads_per_layer": what its layers are is not said')
+    const width = f.count('intermediate_size')
+    return kvHeads.map((own) => ({
+      attention: { block: 'grouped-query', params: { kvHeads: own } },
+      ffn: { block: 'swiglu', params: { width } },
+    }))
+  },
+  tensors: {
+    ...llamaTensors,
+    blocks: {
+      attention: { 'grouped-query': separateAttention, linear: { weight: 'self_attn.linear_attn.weight' } },
+      ffn: { swiglu: separateFfn, linear: { weight: 'mlp.linear_mlp.weight' } },
+    },
+  },
+}

@@ -1,0 +1,16 @@
+import type { Family } from '../../plugins/api/index.js'
+import { llamaTensors } from './tensors.js'
+
+/** Llama 1 to 3, and what is built like it. */
+export const llama: Family = {
+  name: 'llama',
+  modelTypes: ['llama'],
+  architectures: ['LlamaForCausalLM'],
+  refused: { pretraining_tp: { except: [1], why: 'Matrices that are split by tensor parallelism are not read.' } },
+  traits: (f) => ({
+    qkvBias: f.flag('attention_bias'),
+    outputBias: f.flag('attention_bias'),
+    mlpBias: f.flag('mlp_bias'),
+  }),
+  tensors: llamaTensors,
+}

@@ -1,0 +1,81 @@
+import type { Family, Json, JsonObject, RotaryConfig } from '../../plugins/api/index.js'
+import type { Fields } from './fields.js'
+
+type Scaling = RotaryConfig['scaling']
+
+/** How each kind of scaling is spelled. */
+const kinds: Readonly<Record<string, (f: Fields, from: JsonObject) => Scaling>> = {
+  default: () => undefined,
+  linear: (f, from) => ({ kind: 'linear', factor: f.positive('factor', from.factor) }),
+  dynamic: (f, from) => ({
+    kind: 'dynamic',
+    factor: f.positive('factor', from.factor),
+    originalPositions: f.count('max_position_embeddings'),
+  }),
+  llama3: (f, from) => ({
+    kind: 'llama3',
+    factor: f.positive('factor', from.factor),
+    lowFrequencyFactor: f.positive('low_freq_factor', from.low_freq_factor),
+    highFrequencyFactor: f.positive('high_freq_factor', from.high_freq_factor),
+    originalPositions: f.positive('original_max_position_embeddings', from.original_max_position_embeddings),
+  }),
+  yarn(f, from) {
+    const given = f.raw('original_max_position_embeddings') ?? from.original_max_position_embeddings
+    const originalPositions = f.positive(
+      'original_max_position_embeddings',
+      given ?? f.count('max_position_embeddings'),
+    )
+    const factor = f.positive('factor', from.factor ?? f.count('max_position_embeddings') / originalPositions)
+    return {
+      kind: 'yarn',
+      factor,
+      originalPositions,
+      attentionFactor: attentionFactor(f, from, factor),
+      betaFast: f.positive('beta_fast', from.beta_fast ?? 32),
+      betaSlow: f.positive('beta_slow', from.beta_slow ?? 1),
+      truncate: from.truncate !== false,
+    }
+  },
+}
+
+/** YaRN's factor of cosines and sines (arXiv 2309.00071, eq. 22), and DeepSeek's variant of it. */
+function attentionFactor(f: Fields, from: JsonObject, factor: number): number {
+  if (from.attention_factor !== undefined && from.attention_factor !== null)
+    return f.positive('attention_factor', from.attention_factor)
+  const scale = (by: number) => (factor <= 1 ? 1 : 0.1 * by * Math.log(factor) + 1)
+  if (!from.mscale || !from.mscale_all_dim) return scale(1)
+  return scale(f.positive('mscale', from.mscale)) / scale(f.positive('mscale_all_dim', from.mscale_all_dim))
+}
+
+/** The rotary embedding of a kind of layer, in the newer spelling (`rope_parameters`, which may be per layer type) or the
+ *  older one (`rope_theta`, `rope_scaling`). @throws Failure InvalidInput for one that is not known */
+export function readRotary(f: Fields, { rotaries, ropeTypes }: Family, kind: string): RotaryConfig {
+  if (kind === 'none') return { theta: 1, scaling: { kind: 'none' } }
+  const { theta, scaled } = rotaries?.[kind] ?? { theta: 'rope_theta', scaled: true }
+  const parameters = f.object('rope_parameters')
+  const own = parameters && (isObject(parameters[kind]) ? parameters[kind] : isNested(parameters) ? {} : parameters)
+  const from = own ?? (scaled ? f.object('rope_scaling') : undefined) ?? {}
+  const type = from.rope_type ?? from.type ?? 'default'
+  const read = typeof type === 'string' && (ropeTypes?.includes(type) ?? true) ? kinds[type] : undefined
+  if (!read)
+    throw f.refuse(
+      `rotary scaling ${JSON.stringify(type)} is not supported`,
+      `Supported: ${(ropeTypes ?? Object.keys(kinds)).join(', ')}.`,
+    )
+  const part = from.partial_rotary_factor ?? f.raw('partial_rotary_factor') ?? 1
+  if (part !== 1)
+    throw f.refuse(
+      `"partial_rotary_factor" is ${JSON.stringify(part)}: heads that are rotated in part are not supported`,
+    )
+  const scaling = read(f, from)
+  return {
+    theta: from.rope_theta === undefined ? f.real(theta) : f.positive('rope_theta', from.rope_theta),
+    ...(scaling && { scaling }),
+  }
+}
+
+const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Whether there are parameters for each type of layer. */
+const isNested = (parameters: JsonObject): boolean => Object.values(parameters).some(isObject)

@@ -1,0 +1,28 @@
+import type { JsonObject } from '../../plugins/api/index.js'
+
+const experts = 'its FFNs are mixtures of experts (MoE), for which there is no block type'
+
+/** What models of other families have that is missing here, by what shows it in config.json. */
+const signs: readonly (readonly [shows: (fields: JsonObject) => boolean, missing: string])[] = [
+  [
+    (fields) =>
+      ['num_local_experts', 'num_experts', 'n_routed_experts', 'moe_num_experts'].some(
+        (key) => Number(fields[key]) > 1,
+      ),
+    experts,
+  ],
+  [({ model_type: type }) => typeof type === 'string' && /moe|mixtral/i.test(type), experts],
+  [({ kv_lora_rank: rank }) => typeof rank === 'number', 'its attention keeps latent vectors (MLA)'],
+  [
+    ({ vision_config: vision }) => vision !== undefined && vision !== null,
+    'it reads images too. Its text model alone, saved as a checkpoint of its own, may be supported',
+  ],
+  [
+    ({ model_type: type }) => typeof type === 'string' && /mamba|rwkv|jamba|nemotron_h/i.test(type),
+    'its layers are recurrent',
+  ],
+  [({ is_encoder_decoder: both }) => both === true, 'it has an encoder'],
+]
+
+/** What a model has that is missing here, as the end of a sentence; undefined where nothing shows it. */
+export const missingOf = (fields: JsonObject): string | undefined => signs.find(([shows]) => shows(fields))?.[1]

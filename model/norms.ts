@@ -1,0 +1,22 @@
+import type { Weights } from '../plugins/api/index.js'
+import type { ModelConfig } from './config.js'
+
+/** A slot's weights by whose they are: the norms are the model's, the others its block type's. */
+export function splitNorms({ norm, post, ...own }: Weights): { readonly norms: Weights; readonly own: Weights } {
+  return { norms: { ...(norm && { norm }), ...(post && { post }) }, own }
+}
+
+/** RMS norm of rows, in place. @param weight  as the checkpoint has it */
+export function normalise(
+  x: Float32Array,
+  weight: Float32Array,
+  { normEps, normOffset }: Pick<ModelConfig, 'normEps' | 'normOffset'>,
+): void {
+  const size = weight.length
+  for (let start = 0; start < x.length; start += size) {
+    let power = 0
+    for (let i = 0; i < size; i++) power += x[start + i]! ** 2
+    const scale = 1 / Math.sqrt(power / size + normEps)
+    for (let i = 0; i < size; i++) x[start + i]! *= scale * (normOffset + weight[i]!)
+  }
+}

@@ -1,0 +1,88 @@
+import type { StateShape } from '../../plugins/api/index.js'
+import type { Dim } from '../../tensor/index.js'
+import type { ValueRecord } from '../../tensor/onnx.js'
+import type { Model } from '../checkpoint.js'
+import { stateShapes } from '../state.js'
+
+/** A state of a layer as input and output of the exported graph. */
+export interface StateEntry {
+  /** Of the traced graph: `past.NAME` and `new.NAME`. */
+  readonly name: string
+  readonly layer: number
+  readonly shape: StateShape
+  readonly input: ValueRecord
+  readonly output: ValueRecord
+}
+
+/** Names as Hugging Face Optimum gives them to decoders with a cache. */
+export const inputIds: ValueRecord = { name: 'input_ids', dtype: 'int64', shape: ['batch_size', 'sequence_length'] }
+export const attentionMask: ValueRecord = {
+  name: 'attention_mask',
+  dtype: 'int64',
+  shape: ['batch_size', 'total_sequence_length'],
+}
+export const logitsOutput = (model: Model): ValueRecord => ({
+  name: 'logits',
+  dtype: 'float32',
+  shape: ['batch_size', 'sequence_length', model.config.vocabulary],
+})
+
+/** The states of a model in the order of its layers. Keys and values that grow with the text are called as Optimum calls
+ *  them; all else is `past_state.LAYER.NAME`, of an FFN `past_state.LAYER.ffn.NAME`. */
+export function stateEntries(model: Model): StateEntry[] {
+  return stateShapes(model).map(({ name, layer, slot, shape }) => {
+    const cache = { k: 'key', v: 'value' }[shape.name]
+    const known = slot === 'attention' && shape.kind === 'per-token' ? cache : undefined
+    const own = `${layer}.${slot === 'ffn' ? 'ffn.' : ''}${shape.name}`
+    const [before, after] =
+      known === undefined
+        ? [`past_state.${own}`, `present_state.${own}`]
+        : [`past_key_values.${layer}.${known}`, `present.${layer}.${known}`]
+    const value = (called: string, slots: Dim): ValueRecord => ({
+      name: called,
+      dtype: 'float32',
+      shape: ['batch_size', ...(shape.kind === 'per-sequence' ? shape.shape : [shape.shape[0], slots, shape.shape[1]])],
+    })
+    const [past, present] =
+      shape.kind === 'window'
+        ? [`past_window_${shape.window}`, `present_window_${shape.window}`]
+        : ['past_sequence_length', 'total_sequence_length']
+    return { name, layer, shape, input: value(before, past), output: value(after, present) }
+  })
+}
+
+/** What stands about the graph in config.json, under `puzzleflow.onnx`. */
+export interface OnnxDescription {
+  readonly file: string
+  /** Present where the weights are in a file of their own. */
+  readonly data?: string
+  /** How floats are stored; the graph computes in float32. */
+  readonly dtype: string
+  readonly opset: number
+  /** Operators of onnxruntime's own that the graph needs. */
+  readonly contribOperators: readonly string[]
+  /** Whether sequences of a batch may begin with padding: false where a layer takes padding for text. */
+  readonly leftPadding: boolean
+  readonly layersBlindToPadding?: readonly number[]
+  readonly states: readonly {
+    readonly layer: number
+    readonly input: string
+    readonly output: string
+    /** `per-token`: one row more for each token; `window`: the last `window` rows; `per-sequence`: of one size, zeros at the
+     *  start. */
+    readonly kind: StateShape['kind']
+    /** Of the input; names are sizes that are known at run time, 0 at the start. */
+    readonly shape: readonly Dim[]
+    readonly window?: number
+  }[]
+}
+
+export const describeStates = (states: readonly StateEntry[]): OnnxDescription['states'] =>
+  states.map(({ layer, shape, input, output }) => ({
+    layer,
+    input: input.name,
+    output: output.name,
+    kind: shape.kind,
+    shape: input.shape,
+    ...(shape.kind === 'window' && { window: shape.window }),
+  }))

@@ -1,0 +1,151 @@
+import { Failure, type Slot } from '../../plugins/api/index.js'
+import type { GraphRecord } from '../../tensor/onnx.js'
+import { Graph, quantisationBlock, type TypedArray, type Value } from '../../tensor/index.js'
+import { buildLayer, embedded, finalNorm, logitsOf, modelShapes, weightName } from '../build.js'
+import type { Model } from '../checkpoint.js'
+import { quantisationOf } from '../quantisation.js'
+import { pastShape, stateShapes } from '../state.js'
+
+/** Which numbers stand in a constant that is a weight, or part of one. */
+export interface WeightPart {
+  /** As `modelShapes` names it. */
+  readonly weight: string
+  readonly part: 'levels' | 'scales'
+}
+
+/** A model's graph for one batch and length, with a past. */
+export interface Trace {
+  readonly batch: number
+  readonly length: number
+  /** Inputs: the weights that are floats, by name, and those of `buildTrace`. */
+  readonly record: GraphRecord
+  /** Constants that stand for weights, by their data. */
+  readonly parts: ReadonlyMap<TypedArray, WeightPart>
+  /** Layers whose state holds text although there was padding. */
+  readonly blindToPadding: readonly number[]
+}
+
+/**
+ * Builds the graph of a chunk behind a past. Inputs beside the weights: `ids` int64 [batch * length], `cos.I` and `sin.I`
+ * [length, headDim] of rotary embedding I, `mask` [capacity], `mask.windowN` [length, windowN], `padding.own` [batch, length],
+ * `padding.past` [batch, capacity], `padding.windowN` [batch, windowN], and `past.NAME`. Outputs: `rows`, logits
+ * [batch * length, vocabulary], and `new.NAME`.
+ */
+export function buildTrace(model: Model, batch: number, length: number, integers: boolean): Trace {
+  const { config, blocks } = model
+  const g = new Graph()
+  const parts = new Map<TypedArray, WeightPart>()
+  const weights: Record<string, Value> = {}
+  const quantised = integers ? quantisedNames(model) : new Map<string, 4 | 8>()
+  for (const [name, shape] of Object.entries(modelShapes(config, blocks))) {
+    const bits = quantised.get(name)
+    weights[name] =
+      bits === undefined
+        ? g.input(name, 'float32', shape)
+        : g.quantised(placeholder(name, shape as readonly [number, number], bits, parts))
+  }
+  const ids = g.input('ids', 'int64', [batch * length])
+  const table = (name: string) => g.input(name, 'float32', [length, config.headDim])
+  const rotaries = config.rotaries.map((_, i) => ({ cos: table(`cos.${i}`), sin: table(`sin.${i}`) }))
+  const mask = g.input('mask', 'float32', ['capacity'])
+  const own = g.input('padding.own', 'float32', [batch, length])
+  const earlier = g.input('padding.past', 'float32', [batch, 'capacity'])
+
+  const states = stateShapes(model)
+  const past: Record<string, Value> = {}
+  const masks: Record<string, Value> = {}
+  const windows: Record<number, Value> = {}
+  const byWindow: Record<number, Value> = {}
+  for (const { name, shape } of states) {
+    past[name] = g.input(`past.${name}`, 'float32', pastShape(batch, shape))
+    if (shape.kind !== 'window') continue
+    const size = `window${shape.window}`
+    byWindow[shape.window] ??= g.input(`mask.${size}`, 'float32', [length, size])
+    windows[shape.window] ??= g.input(`padding.${size}`, 'float32', [batch, size])
+    masks[name] = byWindow[shape.window]!
+  }
+
+  let x = embedded(g, config, weights.embedding!, ids)
+  const after: Record<string, Value> = {}
+  const blindToPadding: number[] = []
+  for (let layer = 0; layer < config.layers; layer++) {
+    const ofLayer = (all: Readonly<Record<string, Value>>, name: (slot: Slot) => string) => ({
+      attention: under(all, name('attention')),
+      ffn: under(all, name('ffn')),
+    })
+    const ofStates = (all: Readonly<Record<string, Value>>) => ofLayer(all, (slot) => `${layer}.${slot}.`)
+    // A name of its own for each layer, to see whether it is used there.
+    const ofThisLayer = g.stopGradient(own)
+    const result = buildLayer(
+      g,
+      x,
+      config,
+      layer,
+      blocks,
+      ofLayer(weights, (slot) => weightName(layer, slot, '')),
+      {
+        batch,
+        length,
+        rotaries,
+        mask,
+        wantState: true,
+        past: ofStates(past),
+        windowMasks: ofStates(masks),
+        padding: { own: ofThisLayer, past: earlier, windows },
+      },
+    )
+    x = result.x
+    for (const slot of ['attention', 'ffn'] as const)
+      for (const [name, value] of Object.entries(result.state[slot])) after[`${layer}.${slot}.${name}`] = value
+    const stateful = states.filter((state) => state.layer === layer)
+    const sees = g.uses(ofThisLayer).length > 0 && stateful.every(({ slot }) => slot === 'attention')
+    if (stateful.length > 0 && !sees) blindToPadding.push(layer)
+  }
+  for (const { name } of states) g.output(`new.${name}`, after[name]!)
+  const normed = finalNorm(g, config, x, weights.norm!)
+  g.output('rows', logitsOf(g, config, normed, weights.head ?? weights.embedding!))
+  return { batch, length, record: g.written(), parts, blindToPadding }
+}
+
+/** Matrices that are integers in memory, by the names of `modelShapes`, and their bits. */
+export function quantisedNames(model: Model): Map<string, 4 | 8> {
+  const all = new Map<string, 4 | 8>()
+  for (let layer = 0; layer < model.config.layers; layer++)
+    for (const slot of ['attention', 'ffn'] as const) {
+      const own = quantisationOf(model, layer, slot)
+      for (const name of own?.names ?? []) all.set(weightName(layer, slot, name), own!.bits)
+    }
+  return all
+}
+
+/** Zeros that all such matrices share: the graph is built before any weight is read. */
+let zeros = new ArrayBuffer(0)
+
+function placeholder(
+  weight: string,
+  [inputs, outputs]: readonly [number, number],
+  bits: 4 | 8,
+  parts: Map<TypedArray, WeightPart>,
+) {
+  const blocks = Math.ceil(inputs / quantisationBlock)
+  const count = outputs * blocks
+  const bytes = (quantisationBlock * bits) / 8
+  if (zeros.byteLength < count * Math.max(bytes, 4)) zeros = new ArrayBuffer(count * Math.max(bytes, 4))
+  const levels = new Uint8Array(zeros, 0, count * bytes)
+  const scales = new Float32Array(zeros, 0, count)
+  parts.set(levels, { weight, part: 'levels' })
+  parts.set(scales, { weight, part: 'scales' })
+  return { bits, shape: [inputs, outputs] as const, levels, scales }
+}
+
+/** The entries whose names begin with a prefix, without it. */
+const under = (values: Readonly<Record<string, Value>>, prefix: string): Record<string, Value> =>
+  Object.fromEntries(
+    Object.entries(values).flatMap(([name, value]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), value] as const] : [],
+    ),
+  )
+
+/** A model that this format cannot hold. */
+export const refusal = (folder: string, message: string, remedy: string): Failure =>
+  new Failure('InvalidInput', `${folder} cannot become an ONNX model: ${message}`, { file: folder, remedy })

@@ -1,0 +1,24 @@
+import type { Slot, Weights } from '../../plugins/api/index.js'
+import type { Model } from '../checkpoint.js'
+import { quantisationOf, rounded } from '../quantisation.js'
+
+/** Reads weights by the names of `modelShapes`, one slot at a time. */
+export function weightReader(model: Model): (name: string) => Promise<Float32Array> {
+  let last: { readonly key: string; readonly weights: Promise<Weights> } | undefined
+  return async (name) => {
+    if (name === 'embedding') return model.embedding()
+    if (name === 'norm') return model.norm()
+    if (name === 'head') return model.head()
+    const [, layer, slot, ...weight] = name.split('.') as [string, string, Slot, ...string[]]
+    const key = `${layer}.${slot}`
+    if (last?.key !== key) {
+      // Those of a view may not be on the grid of their integers yet.
+      const onGrid = async () =>
+        rounded(await model.weights(Number(layer), slot), quantisationOf(model, Number(layer), slot))
+      last = { key, weights: onGrid() }
+    }
+    const found = (await last.weights)[weight.join('.')]
+    if (!found) throw new Error(`Internal error: there is no weight ${name}`)
+    return found.data
+  }
+}

@@ -1,0 +1,121 @@
+import { existsSync } from 'node:fs'
+import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { Failure } from '../../plugins/api/index.js'
+import { quantise, toFloat16, type TypedArray } from '../../tensor/index.js'
+import { elementType, type NodeRecord } from '../../tensor/onnx.js'
+import { modelShapes } from '../build.js'
+import type { Model } from '../checkpoint.js'
+import { checkpointConfig, companions } from '../save.js'
+import { checkStates } from './check.js'
+import { assemble, type Assembled } from './assemble.js'
+import { dataFile, graphFile, writeFiles, type LateTensor } from './file.js'
+import { describeStates, type OnnxDescription } from './interface.js'
+import { quantisedNames, refusal } from './trace.js'
+import { weightReader } from './weights.js'
+
+export interface OnnxOptions {
+  /** How floats are stored; computed is in float32 all the same. Default float32. */
+  readonly dtype?: 'float32' | 'float16'
+  /** Matrices of integers: `keep` them for onnxruntime's own operator MatMulNBits, or write them as the floats that they
+   *  stand for, which every runtime can take. Default keep. */
+  readonly integers?: 'keep' | 'floats'
+  /** Bytes of weights up to which they stand in model.onnx itself; above, in model.onnx.data. Protobuf ends at 2 GB.
+   *  Default 1.5e9. */
+  readonly largestInline?: number
+}
+
+/** Weights that protobuf can hold beside the graph. */
+const inlineLimit = 2e9
+
+/**
+ * Writes a model as one ONNX graph that decodes with its state as input and output, for any batch and length: `model.onnx`
+ * (opset 21), config.json with what the inputs are under `puzzleflow.onnx`, and the tokenizer's files. One layer's weights
+ * are held at a time.
+ * @param folder  must not exist, or be empty; it appears whole or not at all
+ * @returns bytes of the graph's files by name
+ * @throws Failure InvalidInput for a model that has no such graph
+ */
+export async function writeOnnx(
+  model: Model,
+  folder: string,
+  options: OnnxOptions = {},
+): Promise<Readonly<Record<string, number>>> {
+  const { dtype = 'float32', integers = 'keep', largestInline = 1.5e9 } = options
+  if (!(largestInline >= 0 && largestInline <= inlineLimit))
+    throw refusal(model.folder, `largestInline is ${largestInline}`, `Use 0 to ${inlineLimit} bytes.`)
+  const assembled = assemble(model, integers === 'keep')
+  await checkStates(model)
+  const target = resolve(folder)
+  const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`)
+  try {
+    await rm(temporary, { recursive: true, force: true })
+    await mkdir(temporary, { recursive: true })
+    const { tensors, casts } = weightTensors(model, assembled, dtype)
+    const graph = { ...assembled.graph, nodes: [...casts, ...assembled.graph.nodes] }
+    const contrib = [...new Set(graph.nodes.flatMap(({ op, domain }) => (domain === '' ? [] : [`${domain}.${op}`])))]
+    const domains = [...new Set(graph.nodes.map(({ domain }) => domain).filter((domain) => domain !== ''))]
+    const files = await writeFiles(temporary, graph, domains, tensors, largestInline)
+    const description: OnnxDescription = {
+      file: graphFile,
+      ...(dataFile in files && { data: dataFile }),
+      dtype,
+      opset: 21,
+      contribOperators: contrib,
+      leftPadding: assembled.blindToPadding.length === 0,
+      ...(assembled.blindToPadding.length > 0 && { layersBlindToPadding: assembled.blindToPadding }),
+      states: describeStates(assembled.states),
+    }
+    await writeFile(join(temporary, 'config.json'), await configWith(model, dtype, description))
+    for (const name of companions)
+      if (existsSync(join(model.folder, name))) await copyFile(join(model.folder, name), join(temporary, name))
+    await rename(temporary, target).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST' && error.code !== 'ENOTDIR') throw error
+      throw new Failure('InvalidInput', `${folder} exists already`, {
+        file: folder,
+        remedy: 'Remove it, or name another folder.',
+      })
+    })
+    return files
+  } finally {
+    await rm(temporary, { recursive: true, force: true })
+  }
+}
+
+async function configWith(model: Model, dtype: 'float32' | 'float16', onnx: OnnxDescription): Promise<string> {
+  const text = await readFile(join(model.folder, 'config.json'), 'utf8')
+  const config = JSON.parse(checkpointConfig(text, model, dtype)) as { readonly puzzleflow?: object }
+  return `${JSON.stringify({ ...config, puzzleflow: { ...config.puzzleflow, onnx } }, null, 2)}\n`
+}
+
+/** The weights in the order of the layers, and what makes float32 of those that are stored smaller. */
+function weightTensors(
+  model: Model,
+  { floats, parts }: Assembled,
+  dtype: 'float32' | 'float16',
+): { readonly tensors: LateTensor[]; readonly casts: NodeRecord[] } {
+  const read = weightReader(model)
+  const bits = quantisedNames(model)
+  const casts: NodeRecord[] = []
+  const tensors = Object.entries(modelShapes(model.config, model.blocks)).flatMap(([name, shape]): LateTensor[] => {
+    const integers = parts.filter(({ part }) => part.weight === name)
+    if (integers.length > 0) {
+      const packed = async () => quantise(await read(name), shape, bits.get(name)!)
+      return integers.map(({ tensor, part }) => ({
+        name: tensor.name,
+        dtype: tensor.dtype,
+        shape: tensor.shape.map(Number),
+        data: async () => (await packed())[part.part],
+      }))
+    }
+    if (!floats.has(name)) return []
+    // Vectors are small, and norms are sensitive.
+    if (dtype === 'float32' || shape.length < 2) return [{ name, dtype: 'float32', shape, data: () => read(name) }]
+    const stored = `${name}.float16`
+    const attributes = { to: elementType.float32 }
+    casts.push({ op: 'Cast', domain: '', inputs: [stored], outputs: [name], attributes })
+    const data = async (): Promise<TypedArray> => toFloat16(await read(name))
+    return [{ name: stored, dtype, shape, data }]
+  })
+  return { tensors, casts }
+}
