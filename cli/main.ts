@@ -4,6 +4,7 @@ import { artifactCommands } from './commands/artifacts.js'
 import { codecCommand } from './commands/codec.js'
 import { controlCommands } from './commands/control.js'
 import { explainCommand } from './commands/explain.js'
+import { exportCommand } from './commands/export.js'
 import { modelCommands } from './commands/models.js'
 import { pluginCommands } from './commands/plugins.js'
 import { resultCommands } from './commands/results.js'
@@ -29,6 +30,7 @@ statusCommands(program)
 resultCommands(program)
 explainCommand(program)
 modelCommands(program)
+exportCommand(program)
 controlCommands(program)
 pluginCommands(program)
 artifactCommands(program)

@@ -1,13 +1,15 @@
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
-import { Failure, type Blocks, type Slot, type Weights } from '../plugins/api/index.js'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Blocks, type Slot, type Weights } from '../plugins/api/index.js'
 import { weightName } from './build.js'
 import type { Model } from './checkpoint.js'
 import { parseConfig, type LayerBlocks, type ModelConfig } from './config.js'
 import { familiesOf } from './families/index.js'
 import { endTensors, slotTensors, transposed } from './names.js'
+import { writeShards } from './shards.js'
 import { writeSafetensors, type CheckpointType, type TensorSource } from './safetensors.js'
+import { wholeFolder } from './whole-folder.js'
 
 /** Writes weights of a model, by the names of `modelShapes`, as one safetensors file in Hugging Face's layout. */
 export async function saveCheckpoint(
@@ -36,39 +38,26 @@ export async function saveCheckpoint(
   await writeSafetensors(path, sources(source), dtype)
 }
 
+export interface WriteOptions {
+  readonly dtype: CheckpointType
+  /** Bytes of tensors up to which they stand in one file; above, in shards of at most so many, a larger tensor alone.
+   *  Default 5e9. */
+  readonly shardBytes?: number
+}
+
 /**
  * Writes a model as a Hugging Face folder that `openModel` reads again: config.json, model.safetensors, and the tokenizer
  * and generation settings of the folder the model came from. One layer's weights are held at a time.
  * @param folder  must not exist, or be empty; it appears whole or not at all
  */
-export async function writeModel(
-  model: Model,
-  folder: string,
-  options: { readonly dtype: CheckpointType },
-): Promise<void> {
-  const target = resolve(folder)
-  const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`)
-  const configFile = join(model.folder, 'config.json')
-  try {
-    await rm(temporary, { recursive: true, force: true })
-    await mkdir(temporary, { recursive: true })
-    await writeFile(
-      join(temporary, 'config.json'),
-      checkpointConfig(await readFile(configFile, 'utf8'), model, options.dtype),
-    )
+export async function writeModel(model: Model, folder: string, options: WriteOptions): Promise<void> {
+  const text = await readFile(join(model.folder, 'config.json'), 'utf8')
+  await wholeFolder(folder, async (temporary) => {
+    await writeFile(join(temporary, 'config.json'), checkpointConfig(text, model, options.dtype))
     for (const name of companions)
       if (existsSync(join(model.folder, name))) await copyFile(join(model.folder, name), join(temporary, name))
-    await writeSafetensors(join(temporary, 'model.safetensors'), sources(model), options.dtype)
-    await rename(temporary, target).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST' && error.code !== 'ENOTDIR') throw error
-      throw new Failure('InvalidInput', `${folder} exists already`, {
-        file: folder,
-        remedy: 'Remove it, or name another folder.',
-      })
-    })
-  } finally {
-    await rm(temporary, { recursive: true, force: true })
-  }
+    await writeShards(temporary, sources(model), options)
+  })
 }
 
 /** Files beside config.json and the weights that belong to a checkpoint. */

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
-import { Failure } from '../../plugins/api/index.js'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { quantise, toFloat16, type TypedArray } from '../../tensor/index.js'
 import { elementType, type NodeRecord } from '../../tensor/onnx.js'
 import { modelShapes } from '../build.js'
 import type { Model } from '../checkpoint.js'
 import { checkpointConfig, companions } from '../save.js'
+import { wholeFolder } from '../whole-folder.js'
 import { checkStates } from './check.js'
 import { assemble, type Assembled } from './assemble.js'
 import { dataFile, graphFile, writeFiles, type LateTensor } from './file.js'
@@ -46,11 +46,7 @@ export async function writeOnnx(
     throw refusal(model.folder, `largestInline is ${largestInline}`, `Use 0 to ${inlineLimit} bytes.`)
   const assembled = assemble(model, integers === 'keep')
   await checkStates(model)
-  const target = resolve(folder)
-  const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`)
-  try {
-    await rm(temporary, { recursive: true, force: true })
-    await mkdir(temporary, { recursive: true })
+  return wholeFolder(folder, async (temporary) => {
     const { tensors, casts } = weightTensors(model, assembled, dtype)
     const graph = { ...assembled.graph, nodes: [...casts, ...assembled.graph.nodes] }
     const contrib = [...new Set(graph.nodes.flatMap(({ op, domain }) => (domain === '' ? [] : [`${domain}.${op}`])))]
@@ -69,17 +65,8 @@ export async function writeOnnx(
     await writeFile(join(temporary, 'config.json'), await configWith(model, dtype, description))
     for (const name of companions)
       if (existsSync(join(model.folder, name))) await copyFile(join(model.folder, name), join(temporary, name))
-    await rename(temporary, target).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST' && error.code !== 'ENOTDIR') throw error
-      throw new Failure('InvalidInput', `${folder} exists already`, {
-        file: folder,
-        remedy: 'Remove it, or name another folder.',
-      })
-    })
     return files
-  } finally {
-    await rm(temporary, { recursive: true, force: true })
-  }
+  })
 }
 
 async function configWith(model: Model, dtype: 'float32' | 'float16', onnx: OnnxDescription): Promise<string> {

@@ -1,0 +1,51 @@
+import { Option, type Command } from 'commander'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { exportFormats, storedType, taken, type CheckpointType } from '../../model/index.js'
+import { Failure } from '../../plugins/api/index.js'
+import { action, print, printJson, reading, type SpecOptions } from '../common.js'
+import { openAnyModel } from '../open-model.js'
+
+interface ExportOptions extends SpecOptions {
+  readonly format: string
+  readonly output: string
+  readonly dtype?: CheckpointType
+}
+
+/** Models for other tools. */
+export function exportCommand(program: Command): void {
+  const formats = Object.entries(exportFormats).map(([name, { summary }]) => `${name}, ${summary}`)
+  const dtypes = [...new Set(Object.values(exportFormats).flatMap((format) => format.dtypes))]
+  reading(program.command('export <model>').description('write a model or child for other tools'))
+    .addOption(
+      new Option('--format <format>', formats.join('; ')).choices(Object.keys(exportFormats)).makeOptionMandatory(),
+    )
+    .requiredOption('-o, --output <folder>', 'must not exist, or be empty')
+    .addOption(
+      new Option('--dtype <type>', 'how numbers are stored (default: as they are, or float32)').choices(dtypes),
+    )
+    .action(action(exportModel))
+}
+
+async function exportModel(folder: string, { format, output, dtype, ...options }: ExportOptions): Promise<void> {
+  const { write, dtypes } = exportFormats[format]!
+  if (dtype !== undefined && !dtypes.includes(dtype))
+    throw new Failure('InvalidInput', `The format ${format} has no ${dtype}`, {
+      remedy: `Give --dtype ${dtypes.join(' or ')}.`,
+    })
+  if (existsSync(output) && !(statSync(output).isDirectory() && readdirSync(output).length === 0)) throw taken(output)
+  const model = await openAnyModel(folder, options)
+  const own = await storedType(model)
+  const stored = dtype ?? (own !== undefined && dtypes.includes(own) ? own : 'float32')
+  await write(model, output, stored)
+  const files = Object.fromEntries(
+    readdirSync(output)
+      .sort()
+      .map((name) => [name, statSync(join(output, name)).size]),
+  )
+  if (options.json) printJson({ format, dtype: stored, folder: output, files })
+  else {
+    print(`${output}: ${format}, ${stored}`)
+    for (const [name, bytes] of Object.entries(files)) print(`  ${name}  ${bytes.toLocaleString('en')} bytes`)
+  }
+}

@@ -1,0 +1,36 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Model } from './checkpoint.js'
+import { writeOnnx } from './onnx/write.js'
+import type { CheckpointType } from './safetensors.js'
+import { writeModel } from './save.js'
+
+/** A format that other tools read. */
+export interface ExportFormat {
+  readonly summary: string
+  /** How numbers can be stored there. */
+  readonly dtypes: readonly CheckpointType[]
+  /** Writes a folder, which must not exist or be empty. */
+  readonly write: (model: Model, folder: string, dtype: CheckpointType) => Promise<unknown>
+}
+
+/** Formats that a model can be written in, by name. */
+export const exportFormats: Readonly<Record<string, ExportFormat>> = {
+  hf: {
+    summary: 'a Hugging Face folder: config.json, safetensors, tokenizer',
+    dtypes: ['float32', 'float16', 'bfloat16'],
+    write: (model, folder, dtype) => writeModel(model, folder, { dtype }),
+  },
+  onnx: {
+    summary: 'one ONNX graph with its cache as inputs and outputs',
+    dtypes: ['float32', 'float16'],
+    write: (model, folder, dtype) => writeOnnx(model, folder, { dtype: dtype as 'float32' | 'float16' }),
+  },
+}
+
+/** What the model's own config.json says that its numbers are stored as; undefined where it does not. */
+export async function storedType({ folder }: Model): Promise<CheckpointType | undefined> {
+  const fields = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')) as Record<string, unknown>
+  const said = fields.dtype ?? fields.torch_dtype
+  return exportFormats.hf!.dtypes.find((dtype) => dtype === said)
+}

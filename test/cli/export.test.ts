@@ -1,0 +1,80 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { InferenceSession } from 'onnxruntime-node'
+import { afterAll, expect, test } from 'vitest'
+import { generate, openModel, SafetensorsFile, writeModel } from '../../model/index.js'
+import { makeBlocks } from '../../plugins/blocks/index.js'
+import { packageRoot } from '../../store/paths.js'
+import { writeTinySearch } from './tiny-search.js'
+
+const folder = await writeTinySearch()
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** Runs the command in the folder. */
+async function puzzleflow(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const main = join(packageRoot(), 'dist/cli/main.js')
+  const ended = promisify(execFile)(process.execPath, [main, ...args], { cwd: folder })
+  return ended.then(
+    (output) => ({ code: 0, ...output }),
+    ({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }) => ({ code, stdout, stderr }),
+  )
+}
+
+const tokens = async (name: string): Promise<number[]> => {
+  const found: number[] = []
+  for await (const token of generate(await openModel(join(folder, name), makeBlocks()), [4, 5, 6], { maxTokens: 8 }))
+    found.push(token)
+  return found
+}
+
+test('an unchanged parent is exported as a Hugging Face folder with the same tensors, byte by byte', async () => {
+  const { code, stdout, stderr } = await puzzleflow('export', 'parent', '--format', 'hf', '-o', 'same', '--json')
+  expect(code, stderr).toBe(0)
+  expect((JSON.parse(stdout) as { files: object }).files).toHaveProperty(['model.safetensors'])
+  const [before, after] = await Promise.all(
+    ['parent', 'same'].map((name) => SafetensorsFile.open(join(folder, name, 'model.safetensors'))),
+  )
+  expect([...after!.tensors.keys()].sort()).toEqual([...before!.tensors.keys()].sort())
+  for (const [name, { dtype }] of before!.tensors) {
+    expect(after!.tensors.get(name)!.dtype, name).toBe(dtype)
+    expect(await after!.read(name), name).toEqual(await before!.read(name))
+  }
+})
+
+test('an exported ONNX graph is one that onnxruntime opens, with the cache as inputs', async () => {
+  const { code, stderr } = await puzzleflow('export', 'parent', '--format', 'onnx', '-o', 'graph', '--dtype', 'float32')
+  expect(code, stderr).toBe(0)
+  const session = await InferenceSession.create(join(folder, 'graph/model.onnx'))
+  expect(session.inputNames).toEqual(expect.arrayContaining(['input_ids', 'past_key_values.0.key']))
+})
+
+test('a model above the limit is written in shards with an index, and opens as the same model', async () => {
+  const model = await openModel(join(folder, 'parent'), makeBlocks())
+  await writeModel(model, join(folder, 'shards'), { dtype: 'float32', shardBytes: 4000 })
+  const files = readdirSync(join(folder, 'shards')).filter((name) => name.endsWith('.safetensors'))
+  expect(files.length).toBeGreaterThan(2)
+  const index = JSON.parse(readFileSync(join(folder, 'shards/model.safetensors.index.json'), 'utf8')) as {
+    metadata: { total_size: number }
+    weight_map: Record<string, string>
+  }
+  expect([...new Set(Object.values(index.weight_map))].sort()).toEqual(files.sort())
+  expect(index.metadata.total_size % 4).toBe(0)
+  expect(await tokens('shards')).toEqual(await tokens('parent'))
+})
+
+test.each([
+  [['--format', 'tar', '-o', 'new'], 'Allowed choices are hf, onnx'],
+  [['--format', 'onnx', '-o', 'new', '--dtype', 'bfloat16'], 'has no bfloat16'],
+  [['--format', 'hf', '-o', 'taken'], 'taken exists already'],
+  [['--format', 'hf', '-o', 'taken/file'], 'exists already'],
+])('%j is refused, and changes nothing', async (args, message) => {
+  mkdirSync(join(folder, 'taken'), { recursive: true })
+  writeFileSync(join(folder, 'taken/file'), 'mine')
+  const { code, stderr } = await puzzleflow('export', 'parent', ...args)
+  expect(code).toBe(2)
+  expect(stderr).toContain(message)
+  expect(existsSync(join(folder, 'new'))).toBe(false)
+  expect(readdirSync(join(folder, 'taken'))).toEqual(['file'])
+})
