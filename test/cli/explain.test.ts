@@ -110,7 +110,7 @@ test('what a changed parameter makes run anew, before and after', async () => {
     export           tasks unknown
         unknown until uptrain and select and distill has run
     report           tasks unknown
-        unknown until distill and score and solve and evaluate and select and uptrain and evaluate-child and export has run
+        unknown until depth and distill and score and solve and evaluate and select and uptrain and evaluate-child and export has run
     "
   `)
   await runs(file, 'rate')
@@ -164,7 +164,7 @@ test('what a changed input makes run anew', async () => {
       export           tasks unknown
           unknown until uptrain and select and distill has run
       report           tasks unknown
-          unknown until profile and distill and score and solve and evaluate and select and uptrain and evaluate-child and export has run
+          unknown until profile and depth and distill and score and solve and evaluate and select and uptrain and evaluate-child and export has run
       "
     `)
   } finally {
