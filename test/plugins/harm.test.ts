@@ -100,7 +100,7 @@ pipeline:
 test(
   'whatever a task of a plugin does, the others finish, and it fails with the plugin, the task and what to do',
   async () => {
-    const policy = 'onFailure: continue, retry: { maximumAttempts: 1 }, timeout: 4 s, memory: 500 MiB'
+    const policy = 'onFailure: continue, retry: { maximumAttempts: 1 }, timeout: 10 s, memory: 500 MiB'
     addFiles(folder, {
       'spec.yaml': spec(`harm: { ${policy} }`),
       'mine/package.json': manifest('harmful'),
@@ -116,9 +116,9 @@ test(
       'harm/rejects':
         'harm/rejects: An error was thrown where nobody waits for it: nobody hears (with code of plugin harmful 1.2.3)',
       'harm/loops':
-        'harm/loops: the task took longer than the 4 s that its stage allows (with code of plugin harmful 1.2.3)',
+        'harm/loops: the task took longer than the 10 s that its stage allows (with code of plugin harmful 1.2.3)',
       'harm/waits':
-        'harm/waits: the task took longer than the 4 s that its stage allows (with code of plugin harmful 1.2.3)',
+        'harm/waits: the task took longer than the 10 s that its stage allows (with code of plugin harmful 1.2.3)',
       'harm/exits':
         'harm/exits: the process ended with exit code 0 while it worked (with code of plugin harmful 1.2.3)',
       'harm/fails':
