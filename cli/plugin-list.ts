@@ -1,3 +1,4 @@
+import type { Family } from '../plugins/api/index.js'
 import type { PluginDescription } from '../plugins/loading/describe.js'
 
 /** A plugin as `plugins ls --json` tells of it (schema `plugin`, `$defs/description`, beside where it comes from). */
@@ -12,11 +13,23 @@ export interface Listed {
   readonly blocks: PluginDescription['blocks']
   readonly stages: PluginDescription['stages']
   readonly runs: PluginDescription['runs']
+  readonly families: readonly Pick<Family, 'name' | 'modelTypes'>[]
   readonly pipelines: readonly string[]
 }
 
 /** All that a plugin holds, for people: what each type is for, and its parameters. */
-export function listPlugin({ name, version, digest, origin, folder, blocks, stages, runs, pipelines }: Listed): string {
+export function listPlugin({
+  name,
+  version,
+  digest,
+  origin,
+  folder,
+  blocks,
+  stages,
+  runs,
+  families,
+  pipelines,
+}: Listed): string {
   const parts = [
     `${name} ${version}, ${origin}`,
     ...(digest === undefined ? [] : [`digest ${digest.slice(0, 12)}`]),
@@ -27,6 +40,7 @@ export function listPlugin({ name, version, digest, origin, folder, blocks, stag
     ...blocks.flatMap((type) => listType(`${type.slot} block`, type)),
     ...runs.flatMap((type) => listType('run', type)),
     ...stages.flatMap((type) => listType('stage', type)),
+    ...families.map((family) => `  family ${family.name}, for model_type ${family.modelTypes.join(', ')}`),
     ...pipelines.map((pipeline) => `  pipeline ${pipeline}`),
   ].join('\n')
 }

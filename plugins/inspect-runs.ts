@@ -54,7 +54,13 @@ export function inspectRuns(
         )
         break
       }
-      for (const { layer, slots } of runVariants(model, { runs: [entry] }, runs))
+      const found = [...runVariants(model, { runs: [entry] }, runs)]
+      if (found.length === 0) {
+        const message = `no run of the parent's ${model.config.layers} layers is one that "${type.name}" could replace`
+        const remedy = 'Take the entry out, or change its parameters: `puzzleflow plugins ls` tells what they are.'
+        problems.push(problem(['space', 'runs', i], 'no-run', new Failure('InvalidInput', message, { remedy })))
+      }
+      for (const { layer, slots } of found)
         for (const slot of ['attention', 'ffn'] as const) {
           const { block, params, variant, empty } = slots[slot]
           if (empty) continue

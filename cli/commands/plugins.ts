@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { dirname, resolve } from 'node:path'
+import { builtInFamilies } from '../../model/families/index.js'
 import { openPlugins } from '../../plugins/loading/open.js'
 import { blockAnatomy, describeType, runAnatomy, stageAnatomy } from '../../plugins/loading/type-fields.js'
 import { builtInPipelines, loadPlugins, type Loaded } from '../../plugins/registry.js'
@@ -11,9 +12,9 @@ import { BadSpec } from '../explain.js'
 import { listPlugin, type Listed } from '../plugin-list.js'
 import { action, allowedPlugins, print, printJson, reading, type SpecOptions } from '../common.js'
 
-/** What stage types, block types and pipelines there are. */
+/** What stage types, block types, run types, families of models and pipelines there are. */
 export function pluginCommands(program: Command): void {
-  const plugins = program.command('plugins').description('stage types, block types and pipelines')
+  const plugins = program.command('plugins').description('stage types, block types, families of models and pipelines')
   reading(plugins.command('ls').description('those that come with puzzleflow, and those of a spec’s plugins'))
     .option('--spec <spec>', 'list its plugins too')
     .action(
@@ -34,6 +35,7 @@ const builtIn = (loaded: Loaded): Listed => ({
   blocks: loaded.blocks.list().map((type) => describeType(type, blockAnatomy(type))),
   stages: loaded.stages.map((stage) => describeType(stage, stageAnatomy(stage))),
   runs: loaded.runs.list().map((type) => describeType(type, runAnatomy(type))),
+  families: builtInFamilies.map(({ name, modelTypes }) => ({ name, modelTypes })),
   pipelines: builtInPipelines(),
 })
 
@@ -52,6 +54,7 @@ async function pluginsOf(file: string, loaded: Loaded, options: SpecOptions): Pr
     blocks: description.blocks,
     stages: description.stages,
     runs: description.runs,
+    families: description.families.map(({ name, modelTypes }) => ({ name, modelTypes })),
     pipelines: Object.keys(description.pipelines),
   }))
 }

@@ -35,7 +35,12 @@ export const capture: SingleStage<CaptureParams> = {
         default: 512,
         description: 'Training sequences, if the budget allows.',
       },
-      validateSequences: { type: 'integer', minimum: 1, default: 96 },
+      validateSequences: {
+        description: 'Sequences of the data to validate with, which no block is trained on.',
+        type: 'integer',
+        minimum: 1,
+        default: 96,
+      },
       maxBytes: { quantity: 'bytes', default: 4294967296, description: 'Budget of what is stored.' },
       batch: { type: 'integer', minimum: 1, default: 16, description: 'Sequences at a time.' },
     },

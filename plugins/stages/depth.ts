@@ -45,7 +45,12 @@ export const depth: FanOutStage<DepthParams> = {
         description: 'Share of the layers that may be removed; at least one may.',
       },
       sequences: { type: 'integer', minimum: 1, default: 64, description: 'Held-out sequences, of those captured.' },
-      batch: { type: 'integer', minimum: 1, default: 16 },
+      batch: {
+        description: 'Sequences that go through the model at once: a matter of memory and time.',
+        type: 'integer',
+        minimum: 1,
+        default: 16,
+      },
     },
   },
 

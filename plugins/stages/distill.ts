@@ -30,8 +30,13 @@ export const distill: FanOutStage<DistillParams> = {
     properties: {
       tokens: { quantity: 'tokens', default: 1000000, description: 'Training tokens of each variant.' },
       batch: { type: 'integer', minimum: 1, default: 8, description: 'Sequences of a step.' },
-      learningRate: { type: 'number', exclusiveMinimum: 0, default: 0.002 },
-      weightDecay: { type: 'number', minimum: 0, default: 0.01 },
+      learningRate: {
+        description: 'AdamW’s largest step size; it rises from 0 and falls again as a cosine.',
+        type: 'number',
+        exclusiveMinimum: 0,
+        default: 0.002,
+      },
+      weightDecay: { description: 'AdamW’s decay of weights.', type: 'number', minimum: 0, default: 0.01 },
       mode: {
         enum: ['decoupled', 'coupled'],
         default: 'decoupled',

@@ -20,7 +20,9 @@ export const exportChild: SingleStage<ExportParams> = {
   parameters: {
     type: 'object',
     additionalProperties: false,
-    properties: { dtype: { enum: ['float16', 'bfloat16', 'float32'], default: 'float16' } },
+    properties: {
+      dtype: { description: 'How weights are stored.', enum: ['float16', 'bfloat16', 'float32'], default: 'float16' },
+    },
   },
 
   async run(context) {

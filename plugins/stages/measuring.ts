@@ -228,5 +228,10 @@ export const thoroughness = {
     default: 128,
     description: 'Held-out sequences for KL and perplexity.',
   },
-  threads: { type: 'integer', minimum: 1, default: 1 },
+  threads: {
+    description: 'Threads that the scenario is decoded with: as many as will serve it.',
+    type: 'integer',
+    minimum: 1,
+    default: 1,
+  },
 }

@@ -24,7 +24,14 @@ export const prepare: SingleStage<PrepareParams> = {
   parameters: {
     type: 'object',
     additionalProperties: false,
-    properties: { taskItems: { type: 'integer', minimum: 1, default: 240 } },
+    properties: {
+      taskItems: {
+        description: 'Items at most of each task that accuracy is measured on.',
+        type: 'integer',
+        minimum: 1,
+        default: 240,
+      },
+    },
   },
 
   async run(context) {

@@ -34,7 +34,12 @@ export const profile: FanOutStage<Repetition> = {
     properties: {
       copies: { type: 'integer', minimum: 1, default: 4, description: 'N: a model of N copies against one of 2N.' },
       repetitions: { type: 'integer', minimum: 1, default: 5, description: 'Passes of each model; the median counts.' },
-      threads: { type: 'integer', minimum: 1, default: 1 },
+      threads: {
+        description: 'Threads that blocks are measured with: as many as will serve the child.',
+        type: 'integer',
+        minimum: 1,
+        default: 1,
+      },
     },
   },
 

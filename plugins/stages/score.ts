@@ -73,7 +73,12 @@ export const score: FanOutStage<ScoreParams> = {
         default: 2,
         description: 'Pairs of changed slots of each layer measured to choose the composition; all: none is composed.',
       },
-      batch: { type: 'integer', minimum: 1, default: 16 },
+      batch: {
+        description: 'Sequences that go through the model at once: a matter of memory and time.',
+        type: 'integer',
+        minimum: 1,
+        default: 16,
+      },
     },
   },
 

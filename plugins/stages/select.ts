@@ -50,7 +50,12 @@ export const select: SingleStage<SelectParams> = {
     additionalProperties: false,
     properties: {
       rounds: { type: 'integer', minimum: 0, default: 3, description: 'Most corrected solves.' },
-      repetitions: { type: 'integer', minimum: 1, default: 5 },
+      repetitions: {
+        description: 'How often parent and candidates are timed, in turn.',
+        type: 'integer',
+        minimum: 1,
+        default: 5,
+      },
       retime,
       ...thoroughness,
     },

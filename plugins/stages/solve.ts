@@ -40,13 +40,23 @@ export const solve: SingleStage<SolveParams> = {
     type: 'object',
     additionalProperties: false,
     properties: {
-      solutions: { type: 'integer', minimum: 1, default: 3 },
+      solutions: {
+        description: 'Children that the search proposes, each different from the others by `minimumDifference`.',
+        type: 'integer',
+        minimum: 1,
+        default: 3,
+      },
       minimumDifference: {
         quantity: 'fraction',
         default: 0.2,
         description: 'Share of layers in which two solutions differ at least.',
       },
-      gap: { type: 'number', minimum: 0, default: 0.0001 },
+      gap: {
+        description: 'How far, as a part of it, the best solution’s score may be from the proven bound.',
+        type: 'number',
+        minimum: 0,
+        default: 0.0001,
+      },
       margin: {
         quantity: 'fraction',
         default: 0.05,

@@ -45,12 +45,22 @@ export const train: SingleStage<TrainParams> = {
     additionalProperties: false,
     properties: {
       config: { type: 'object', description: 'Fields of config.json; a Llama’s unless they say otherwise.' },
-      sequenceLength: { type: 'integer', minimum: 2, default: 128 },
-      batch: { type: 'integer', minimum: 1, default: 32 },
-      steps: { type: 'integer', minimum: 1 },
+      sequenceLength: { description: 'Tokens of a sequence.', type: 'integer', minimum: 2, default: 128 },
+      batch: { description: 'Sequences of a step.', type: 'integer', minimum: 1, default: 32 },
+      steps: { description: 'Steps of training.', type: 'integer', minimum: 1 },
       corpus: { enum: ['corpus', 'corpus2'], default: 'corpus', description: 'Which input of the pipeline is read.' },
-      contextWeight: { type: 'number', minimum: 0, default: 1 },
-      optimiser: { type: 'object', required: ['learningRate'], default: { learningRate: 1e-3 } },
+      contextWeight: {
+        description: 'Weight in the loss of what is not marked as an answer; answers have 1.',
+        type: 'number',
+        minimum: 0,
+        default: 1,
+      },
+      optimiser: {
+        description: 'AdamW’s options: learningRate, weightDecay and others of `puzzleflow/tensor`.',
+        type: 'object',
+        required: ['learningRate'],
+        default: { learningRate: 1e-3 },
+      },
     },
   },
 

@@ -40,10 +40,19 @@ export const uptrain: FanOutStage<UptrainParams> = {
     type: 'object',
     additionalProperties: false,
     properties: {
-      tokens: { quantity: 'tokens', default: 10000000 },
+      tokens: {
+        description: 'Tokens that the child learns from; the text is gone through again where it has fewer.',
+        quantity: 'tokens',
+        default: 10000000,
+      },
       batch: { type: 'integer', minimum: 1, default: 32, description: 'Sequences of a step.' },
-      learningRate: { type: 'number', exclusiveMinimum: 0, default: 0.001 },
-      weightDecay: { type: 'number', minimum: 0, default: 0.01 },
+      learningRate: {
+        description: 'AdamW’s largest step size; it rises from 0 and falls again as a cosine.',
+        type: 'number',
+        exclusiveMinimum: 0,
+        default: 0.001,
+      },
+      weightDecay: { description: 'AdamW’s decay of weights.', type: 'number', minimum: 0, default: 0.01 },
     },
   },
 

@@ -83,7 +83,7 @@ test('of what comes with puzzleflow it tells the same: a summary of every type, 
   expect(text).toContain(`
   stage export, version 2
       Writes the child as a Hugging Face folder.
-      dtype  float16, bfloat16, float32. Default: "float16".
+      dtype  How weights are stored. Default: "float16".
 `)
   expect(text.endsWith('  pipeline puzzle\n')).toBe(true)
 })
@@ -98,7 +98,8 @@ test('parameters without a description say what values they take', () => {
     size: { quantity: 'bytes', description: 'How large' },
   }
   const parameters = { type: 'object', required: ['width'], properties }
-  const rest = { stages: [], runs: [], pipelines: ['p'] }
+  const families = [{ name: 'tower', modelTypes: ['tower', 'towers'] }]
+  const rest = { stages: [], runs: [], families, pipelines: ['p'] }
   const plugin: Listed = {
     name: 'mine',
     version: '1.0.0',
@@ -113,6 +114,7 @@ test('parameters without a description say what values they take', () => {
       kind   a, b. Default: "a".
       any    any value.
       size   How large.
+  family tower, for model_type tower, towers
   pipeline p`)
 })
 

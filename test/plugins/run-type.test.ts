@@ -70,6 +70,17 @@ test.each([
   expect((await compiled(entry)).diagnostics).toEqual([`spec.yaml:${message}`])
 })
 
+test('an entry that fits no layer is told at its line', async () => {
+  const fitsNone = source.replace(
+    'blocks(run, { keep }) {',
+    'blocks(run, { keep }) { if (run.length < 9) return undefined;',
+  )
+  const { diagnostics } = await compiled(undefined, fitsNone)
+  expect(diagnostics).toEqual([
+    `spec.yaml:${line}:7 no-run no run of the parent's 2 layers is one that "keep-one" could replace (Take the entry out, or change its parameters: \`puzzleflow plugins ls\` tells what they are.)`,
+  ])
+})
+
 test('the code of a plugin that is not allowed does not run, and nothing is told of what it may hold', async () => {
   const { diagnostics } = await compiled(undefined, source, [])
   expect(diagnostics).toEqual([expect.stringMatching(/^spec\.yaml:1:11 plugin-not-allowed /)])
