@@ -1,6 +1,6 @@
 import { open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { Failure } from '../plugins/api/index.js'
-import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from '../tensor/index.js'
+import { fromBfloat16, fromFloat16, safetensorsHead, toBfloat16, toFloat16 } from '../tensor/index.js'
 
 /** Where a tensor lies in a file. */
 export interface TensorEntry {
@@ -116,11 +116,7 @@ export async function writeSafetensors(
     header[name] = { dtype: type, shape, data_offsets: [offset, end] }
     offset = end
   }
-  const json = Buffer.from(JSON.stringify(header))
-  // Padded so that the data is aligned for every type.
-  const head = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ')
-  head.writeBigUInt64LE(BigInt(head.length - 8))
-  json.copy(head, 8)
+  const head = safetensorsHead(header)
   const temporary = `${path}.${process.pid}.tmp`
   const file = await open(temporary, 'w')
   try {

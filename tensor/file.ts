@@ -20,6 +20,15 @@ const arrays = {
   U8: ['uint8', Uint8Array],
 } as const
 
+/** What a safetensors file begins with: its header's length and text, padded so that the data is aligned for every type. */
+export function safetensorsHead(header: Readonly<Record<string, unknown>>): Buffer {
+  const json = Buffer.from(JSON.stringify(header))
+  const head = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ')
+  head.writeBigUInt64LE(BigInt(head.length - 8))
+  json.copy(head, 8)
+  return head
+}
+
 /** Writes tensors as a safetensors file, through a temporary file and a rename. */
 export async function writeTensors(
   path: string,
@@ -33,11 +42,7 @@ export async function writeTensors(
     header[name] = { dtype: names[dtype], shape: dims, data_offsets: [offset, end] }
     offset = end
   }
-  const json = Buffer.from(JSON.stringify(header))
-  // Padded so that the data is aligned for every type.
-  const head = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ')
-  head.writeBigUInt64LE(BigInt(head.length - 8))
-  json.copy(head, 8)
+  const head = safetensorsHead(header)
   const temporary = `${path}.${process.pid}.tmp`
   const file = await open(temporary, 'w')
   try {

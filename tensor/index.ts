@@ -25,4 +25,4 @@ export {
   type Bits,
   type QuantisedMatrix,
 } from './quantised.js'
-export { readTensors, writeTensors } from './file.js'
+export { readTensors, safetensorsHead, writeTensors } from './file.js'
