@@ -41,6 +41,14 @@ export { SafetensorsFile, writeSafetensors, type CheckpointType, type TensorSour
 export { writeOnnx, type OnnxOptions } from './onnx/write.js'
 export { allWeights, checkpointConfig, companions, saveCheckpoint, writeModel } from './save.js'
 export { Tokenizer } from './tokenizer.js'
+export {
+  ChatTemplate,
+  messagesProblem,
+  renderChat,
+  type ChatMessage,
+  type ChatOptions,
+  type RenderOptions,
+} from './chat.js'
 export { cacheWeights, embed, Forward } from './forward.js'
 export { Head, type Comparison } from './head.js'
 export { Decoder, type DecoderOptions, type Prediction } from './decoder.js'
