@@ -113,7 +113,6 @@ export const wholeNumber =
     return value
   }
 
-/** Reads an option that must be a number. */
 /** `9464` or `0.0.0.0:9464`; on this machine only unless it says otherwise. */
 export function listenAddress(text: string): { host: string; port: number } {
   const [, host = '127.0.0.1', port] = /^(?:(.+):)?(\d{1,5})$/.exec(text) ?? []
@@ -121,6 +120,7 @@ export function listenAddress(text: string): { host: string; port: number } {
   return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }
 }
 
+/** Reads an option that must be a number, 0 or more. */
 export const positiveNumber = (text: string): number => {
   const value = Number(text)
   if (text.trim() === '' || !Number.isFinite(value) || value < 0)

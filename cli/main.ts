@@ -5,7 +5,8 @@ import { codecCommand } from './commands/codec.js'
 import { controlCommands } from './commands/control.js'
 import { explainCommand } from './commands/explain.js'
 import { exportCommand } from './commands/export.js'
-import { modelCommands } from './commands/models.js'
+import { generateCommand } from './commands/generate.js'
+import { logitsCommand } from './commands/logits.js'
 import { pluginCommands } from './commands/plugins.js'
 import { resultCommands } from './commands/results.js'
 import { runCommands } from './commands/run.js'
@@ -29,7 +30,8 @@ runCommands(program)
 statusCommands(program)
 resultCommands(program)
 explainCommand(program)
-modelCommands(program)
+generateCommand(program)
+logitsCommand(program)
 exportCommand(program)
 controlCommands(program)
 pluginCommands(program)

@@ -1,15 +1,21 @@
 import type { Model } from './checkpoint.js'
-import { Decoder } from './decoder.js'
+import { Decoder, type Prediction } from './decoder.js'
+import { isGreedy, sampler, type SamplingOptions } from './sampling.js'
 
-export interface GenerateOptions {
+export interface GenerateOptions extends SamplingOptions {
   readonly maxTokens: number
-  /** 0: always the most likely token. Default 0. */
-  readonly temperature?: number
-  /** Of sampling. Default 1. */
-  readonly seed?: number
   /** Goes on after an end token. */
   readonly ignoreEos?: boolean
+  /** Whether a sequence is over, asked when whoever reads has seen its latest token. @param tokens  those that came, prompt excluded */
+  readonly isOver?: (tokens: readonly number[], sequence: number) => boolean
   readonly threads?: number
+}
+
+/** A token of one of several sequences. */
+export interface GeneratedToken {
+  /** Index of its prompt. */
+  readonly sequence: number
+  readonly token: number
 }
 
 /** Continues a prompt token by token. */
@@ -18,37 +24,65 @@ export async function* generate(
   prompt: readonly number[],
   options: GenerateOptions,
 ): AsyncGenerator<number> {
-  const { maxTokens, temperature = 0, seed = 1, ignoreEos = false, threads = 1 } = options
-  const decoder = await Decoder.create(model, { batch: 1, threads, logits: temperature > 0 })
-  const random = mulberry32(seed)
-  try {
-    let next = await decoder.prefill(Int32Array.from(prompt))
-    for (let n = 0; n < maxTokens; n++) {
-      const token = next.logits ? sample(next.logits, temperature, random()) : next.best[0]!
-      yield token
-      if (!ignoreEos && model.config.eos.includes(token)) return
-      if (n + 1 < maxTokens) next = await decoder.step(Int32Array.of(token))
-    }
-  } finally {
-    await decoder.release()
+  for await (const { token } of generateAll(model, [prompt], options)) yield token
+}
+
+/**
+ * Continues prompts. Those of one length are decoded side by side, lengths one after the other. Every sequence has random
+ * numbers of its own from the same seed: its tokens are those that it would get alone.
+ * @param prompts  with at least one token each
+ */
+export async function* generateAll(
+  model: Model,
+  prompts: readonly (readonly number[])[],
+  options: GenerateOptions,
+): AsyncGenerator<GeneratedToken> {
+  const lengths = new Set(prompts.map((prompt) => prompt.length))
+  for (const length of lengths) {
+    const group = [...prompts.keys()].filter((i) => prompts[i]!.length === length)
+    yield* generateGroup(model, prompts, group, options)
   }
 }
 
-/** A token drawn from softmax(logits / temperature). */
-function sample(logits: Float32Array, temperature: number, u: number): number {
-  const largest = logits.reduce((a, b) => Math.max(a, b), -Infinity)
-  const weights = Float64Array.from(logits, (x) => Math.exp((x - largest) / temperature))
-  let left = u * weights.reduce((a, b) => a + b, 0)
-  for (let i = 0; i < weights.length; i++) if ((left -= weights[i]!) < 0) return i
-  return weights.length - 1
-}
-
-function mulberry32(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = Math.imul(state ^ (state >>> 15), state | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+async function* generateGroup(
+  model: Model,
+  prompts: readonly (readonly number[])[],
+  group: readonly number[],
+  options: GenerateOptions,
+): AsyncGenerator<GeneratedToken> {
+  const { maxTokens, ignoreEos = false, isOver, threads = 1 } = options
+  if (maxTokens === 0) return
+  const sequences = group.map((sequence) => ({
+    sequence,
+    tokens: [] as number[],
+    draw: sampler(options),
+    over: false,
+  }))
+  const greedy = isGreedy(options)
+  const decoder = await Decoder.create(model, { batch: group.length, threads, logits: !greedy })
+  const next = (prediction: Prediction, row: number): number => {
+    if (!prediction.logits) return prediction.best[row]!
+    const { vocabulary } = model.config
+    const { sequence, tokens, draw } = sequences[row]!
+    const logits = prediction.logits.subarray(row * vocabulary, (row + 1) * vocabulary)
+    return draw(logits, [...prompts[sequence]!, ...tokens])
+  }
+  try {
+    let prediction = await decoder.prefill(Int32Array.from(group.flatMap((sequence) => prompts[sequence]!)))
+    for (let n = 1; ; n++) {
+      for (const [row, own] of sequences.entries()) {
+        if (own.over) continue
+        const token = next(prediction, row)
+        own.tokens.push(token)
+        const ended = !ignoreEos && model.config.eos.includes(token)
+        yield { sequence: own.sequence, token }
+        own.over = n === maxTokens || ended || isOver?.(own.tokens, own.sequence) === true
+      }
+      if (sequences.every(({ over }) => over)) return
+      // Those that are over go along with their last token: all of a batch stand at one position.
+      prediction = await decoder.step(Int32Array.from(sequences, ({ tokens }) => tokens.at(-1)!))
+    }
+  } finally {
+    await decoder.release()
   }
 }

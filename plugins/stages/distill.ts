@@ -8,7 +8,7 @@ import { weightsOf } from '../api/weights.js'
 import { alike, initialWeights, sampleInputs, samplesFor } from './initial.js'
 import { entryId, layerName, ownVariant, type LibraryEntry } from './library.js'
 import { emptyEntries, runVariants, runWeights } from './run-variants.js'
-import { shuffled } from './random.js'
+import { shuffled } from '../../tensor/random.js'
 import { blocksOf, HiddenStates, openParent, readSequences } from './sequences.js'
 import { trainWithCheckpoints } from './training.js'
 

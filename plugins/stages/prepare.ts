@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { openModel, Tokenizer } from '../../model/index.js'
 import type { ArtifactRef, JsonObject, SingleStage } from '../api/index.js'
 import { cut, readDocuments, requireEnough, requirePositions, tokensOf } from './documents.js'
-import { shuffled } from './random.js'
+import { shuffled } from '../../tensor/random.js'
 import { putSequences } from './sequences.js'
 import { readTasks } from './task-items.js'
 

@@ -13,7 +13,7 @@ import type { BlockChoice, JsonObject, RunningTask, Runs, Slot, Weights } from '
 import { sizes, type Cost } from './costs.js'
 import { variants, type Variant } from './library.js'
 import { runVariants } from './run-variants.js'
-import { normal } from './random.js'
+import { normal } from '../../tensor/random.js'
 
 /** A variant, whatever the layer: blocks that are alike cost the same everywhere. */
 export interface Part {

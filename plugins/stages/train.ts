@@ -15,7 +15,7 @@ import {
 import { elements, Trainer, type AdamWOptions } from '../../tensor/index.js'
 import { Failure, type JsonObject, type SingleStage } from '../api/index.js'
 import { readCorpus } from './corpus.js'
-import { normal } from './random.js'
+import { normal } from '../../tensor/random.js'
 import { trainWithCheckpoints } from './training.js'
 
 interface TrainParams {

@@ -12,7 +12,7 @@ import {
 } from '../../tensor/index.js'
 import type { FanOutStage } from '../api/index.js'
 import { asTask, assemble, chosenEntries, readJson, readLibrary, type Filling } from './library.js'
-import { shuffled } from './random.js'
+import { shuffled } from '../../tensor/random.js'
 import { openParent, readSequences } from './sequences.js'
 import type { Solution } from './solving.js'
 import { trainWithCheckpoints } from './training.js'

@@ -110,6 +110,29 @@ test('generate goes on with a prompt, the same each time', async () => {
   )
 })
 
+test('generate goes on with several prompts as with each alone, up to a stop string', async () => {
+  const prompts = ['an ant is', 'an ant', 'an owl is']
+  const options = ['-n', '6', '--ignore-eos', '--temperature', '1', '--top-k', '9', '--top-p', '0.9', '--seed', '3']
+  const together = await json('generate', 'parent', ...prompts.flatMap((text) => ['--prompt', text]), ...options)
+  const { sequences } = together as { sequences: { text: string }[] }
+  const alone = []
+  for (const text of prompts) alone.push(await json('generate', 'parent', '--prompt', text, ...options))
+  expect(sequences).toEqual(alone)
+
+  const { text } = sequences[0]!
+  const stop = text.slice(3, 5)
+  const stopped = (await json('generate', 'parent', '--prompt', prompts[0]!, ...options, '--stop', stop)) as {
+    text: string
+  }
+  expect(stopped.text).toBe(text.slice(0, text.indexOf(stop)))
+})
+
+test('generate shows the prompt and what it makes of it', async () => {
+  const args = ['generate', 'parent', '--prompt', 'an ant is', '-n', '5', '--ignore-eos']
+  const { text } = (await json(...args)) as { text: string }
+  expect(await prints(...args)).toBe(`an ant is${text}\n`)
+})
+
 test('help lists the commands on stdout', async () => {
   const text = await prints('--help')
   for (const command of ['run', 'validate', 'solve', 'worker']) expect(text).toContain(`  ${command} `)

@@ -126,6 +126,26 @@ test.each<[string, readonly string[], string]>([
     'The prompt has no tokens, or some that the model does not know\nRemedy: Give --prompt TEXT, or --tokens with ids from 0 to 39.\n',
   ],
   [
+    'a prompt that is none',
+    ['generate', 'parent'],
+    'There is no prompt\nRemedy: Give --prompt TEXT, or --tokens IDS, once or more.\n',
+  ],
+  [
+    'a stop string without text',
+    ['generate', 'parent', '--tokens', '1', '--stop', 'x'],
+    '--stop works on text, and there are only token ids\nRemedy: Give --prompt TEXT.\n',
+  ],
+  [
+    'a nucleus at temperature 0',
+    ['generate', 'parent', '--prompt', 'an ant', '--top-p', '0.9'],
+    '--top-p chooses among tokens, but at temperature 0 the most likely one is always taken\nRemedy: Give --temperature 1, for instance.\n',
+  ],
+  [
+    'a chat with a model that has no template',
+    ['generate', 'parent', '--prompt', 'an ant', '--chat'],
+    'parent: has no chat template\nRemedy: Put the template of the instruct model into parent/chat_template.jinja, or give texts instead of messages.\n',
+  ],
+  [
     'a format that is not there',
     ['graph', 'search.yaml', '--format', 'svg'],
     'There is no format "svg"\nRemedy: Use mermaid or dot.\n',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { generate, type GenerateOptions, type Model } from '../../model/index.js'
+import { generate, generateAll, type GenerateOptions, type Model } from '../../model/index.js'
 import { largest, fullLogits, openMixed } from './mixed.js'
 import { someIds } from './tiny.js'
 
@@ -48,4 +48,32 @@ test('no more tokens come than were asked for', async () => {
   const model = await openMixed()
   expect((await tokens(model, { maxTokens: 1, ignoreEos: true })).length).toBe(1)
   expect(await tokens(model, { maxTokens: 0, ignoreEos: true })).toEqual([])
+})
+
+test('several prompts give what each gives alone, whatever their lengths', async () => {
+  const model = await openMixed()
+  const prompts = [someIds(5), someIds(3), someIds(5).reverse()].map((ids) => Array.from(ids))
+  for (const options of [
+    { maxTokens: 9, ignoreEos: true },
+    { maxTokens: 9, ignoreEos: true, temperature: 1, topK: 20, repetitionPenalty: 1.2, seed: 4 },
+  ]) {
+    const found: number[][] = [[], [], []]
+    for await (const { sequence, token } of generateAll(model, prompts, options)) found[sequence]!.push(token)
+    for (const [i, prompt] of prompts.entries()) {
+      const alone: number[] = []
+      for await (const token of generate(model, prompt, options)) alone.push(token)
+      expect(found[i], `prompt ${i}`).toEqual(alone)
+    }
+  }
+})
+
+test('a sequence that is over says nothing more, and the others go on', async () => {
+  const model = await openMixed()
+  const prompts = [prompt, prompt]
+  const found: number[][] = [[], []]
+  const isOver = (tokens: readonly number[], sequence: number) => sequence === 1 && tokens.length === 2
+  for await (const { sequence, token } of generateAll(model, prompts, { maxTokens: 6, ignoreEos: true, isOver }))
+    found[sequence]!.push(token)
+  expect(found.map(({ length }) => length)).toEqual([6, 2])
+  expect(found[1]).toEqual(found[0]!.slice(0, 2))
 })
