@@ -1,16 +1,17 @@
-import { Tokenizer, type ModelConfig } from '../model/index.js'
+import type { ModelConfig } from '../model/index.js'
 import type { InputProblem } from '../spec/registry.js'
 import { Failure, type JsonObject } from './api/index.js'
-import { cut, readDocuments, requireEnough, requirePositions, tokensOf } from './stages/documents.js'
+import { DocumentEncoder, readDocuments, type DataFile, type Document } from './stages/documents.js'
+import { Packer, requireEnough, requirePositions } from './stages/packing.js'
 import { readTasks } from './stages/task-items.js'
 
 /** What of a spec's inputs is read as text. */
 interface TextInputs {
   readonly model: string
   readonly data?: {
-    readonly train?: { readonly path: string }
-    readonly validate?: { readonly path: string }
-    readonly test?: { readonly path: string }
+    readonly train?: DataFile
+    readonly validate?: DataFile
+    readonly test?: DataFile
     readonly sequenceLength?: number
   }
   readonly tasks?: string
@@ -19,10 +20,13 @@ interface TextInputs {
 /** Items of a task that are tokenised to see that they can be. */
 const itemsLookedAt = 1000
 
+/** Characters of a file, about, that are looked at: the rest of a larger one is looked at by the run's first stage. */
+const charactersLookedAt = 2 ** 27
+
 /**
  * Mistakes in data and tasks that a run would meet in its first stage: a tokenizer that does not fit the model, files
- * that are not what they should be, or hold too little. All lines are looked at, but only as many are tokenised as are
- * needed to know that there are enough.
+ * that are not what they should be, or hold too little. All lines of files that are not very large are looked at, but only
+ * as many are tokenised as are needed to know that there are enough.
  */
 export async function inspectData(inputs: JsonObject, config: ModelConfig): Promise<InputProblem[]> {
   const { model, data, tasks } = inputs as unknown as TextInputs
@@ -37,39 +41,53 @@ export async function inspectData(inputs: JsonObject, config: ModelConfig): Prom
     }
   }
 
-  // Opened when a text is met: data may be token ids, of a model without a tokenizer.
-  let opened: Tokenizer | undefined
-  const tokenizer = () => (opened ??= Tokenizer.open(model, config.vocabulary))
-  if (needsTokenizer(data, tasks, config.vocabulary)) await look(['model'], 'bad-tokenizer', () => void tokenizer())
+  const encoder = new DocumentEncoder(model, config.vocabulary)
+  if (await needsTokenizer(data, tasks, config.vocabulary))
+    await look(['model'], 'bad-tokenizer', () => void encoder.tokenizer)
   if (problems.length > 0) return problems
 
   const length = data?.sequenceLength ?? 128
   await look(['data', 'sequenceLength'], 'too-long', () => requirePositions(length, config.maxPositions))
   for (const name of ['train', 'validate', 'test'] as const) {
-    const path = data?.[name]?.path
-    if (path === undefined) continue
-    await look(['data', name, 'path'], 'bad-data', () => {
-      let tokens = 0
-      for (const document of readDocuments(path, config.vocabulary))
-        if (tokens < 2 * length)
-          tokens += cut(tokensOf(document, tokenizer), length).reduce((n, piece) => n + piece.length, 0)
-      requireEnough(path, tokens, length)
+    const file = data?.[name]
+    if (file === undefined) continue
+    await look(['data', name, 'path'], 'bad-data', async () => {
+      const packer = new Packer('documents', length, undefined)
+      let [tokens, characters] = [0, 0]
+      for await (const document of readDocuments(file, config.vocabulary)) {
+        if (tokens < 2 * length) for (const piece of packer.add(encoder.encode(document))) tokens += piece.length
+        else if ((characters += sizeOf(document)) > charactersLookedAt) break
+      }
+      requireEnough(file.path, tokens, length)
     })
   }
-  if (tasks !== undefined) await look(['tasks'], 'bad-tasks', () => readTasks(tasks, tokenizer(), itemsLookedAt))
+  if (tasks !== undefined) await look(['tasks'], 'bad-tasks', () => readTasks(tasks, encoder.tokenizer, itemsLookedAt))
   return problems
 }
 
 /** Whether there is any text. Files that cannot be read are told of later, by name. */
-function needsTokenizer(data: TextInputs['data'], tasks: string | undefined, vocabulary: number): boolean {
+async function needsTokenizer(
+  data: TextInputs['data'],
+  tasks: string | undefined,
+  vocabulary: number,
+): Promise<boolean> {
   if (tasks !== undefined) return true
-  return [data?.train, data?.validate, data?.test].some((set) => {
-    if (set === undefined) return false
+  for (const file of [data?.train, data?.validate, data?.test]) {
+    if (file === undefined) continue
     try {
-      for (const document of readDocuments(set.path, vocabulary)) return typeof document === 'string'
-    } catch {
-      return false
+      for await (const { kind } of readDocuments(file, vocabulary)) {
+        if (kind !== 'ids') return true
+        break
+      }
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
     }
-    return false
-  })
+  }
+  return false
+}
+
+function sizeOf(document: Document): number {
+  if (document.kind === 'text') return document.text.length
+  if (document.kind === 'ids') return 4 * document.ids.length
+  return document.messages.reduce((n, { content }) => n + content.length, 0)
 }

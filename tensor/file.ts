@@ -29,10 +29,16 @@ export function safetensorsHead(header: Readonly<Record<string, unknown>>): Buff
   return head
 }
 
+/** A tensor that is written as its bytes come. */
+export interface TensorStream extends Omit<Tensor, 'data'> {
+  /** Little-endian. */
+  readonly bytes: AsyncIterable<Uint8Array>
+}
+
 /** Writes tensors as a safetensors file, through a temporary file and a rename. */
 export async function writeTensors(
   path: string,
-  tensors: Readonly<Record<string, Tensor>>,
+  tensors: Readonly<Record<string, Tensor | TensorStream>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const header: Record<string, unknown> = Object.keys(metadata).length ? { __metadata__: metadata } : {}
@@ -47,8 +53,14 @@ export async function writeTensors(
   const file = await open(temporary, 'w')
   try {
     await file.writeFile(head)
-    for (const { data } of Object.values(tensors))
-      await file.writeFile(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    for (const tensor of Object.values(tensors))
+      if ('data' in tensor) {
+        const { buffer, byteOffset, byteLength } = tensor.data
+        await file.writeFile(new Uint8Array(buffer, byteOffset, byteLength))
+      } else for await (const bytes of tensor.bytes) await file.writeFile(bytes)
+    const { size } = await file.stat()
+    if (size !== head.length + offset)
+      throw new Error(`Internal error: ${path} has ${size - head.length - offset} bytes too many`)
     await file.sync()
   } finally {
     await file.close()

@@ -1,7 +1,7 @@
 import type { Tokenizer } from '../../model/index.js'
 import type { Tensor } from '../../tensor/index.js'
 import { Failure } from '../api/index.js'
-import { readJsonLines, type JsonLine } from './json-lines.js'
+import { readJsonLines, type DataRecord } from './json-lines.js'
 
 const remedy = 'Each line is {"text": "…"}, with "answers": [[start, end], …] in characters where they weigh more.'
 
@@ -22,8 +22,14 @@ export interface Corpus {
 /** Documents of a file of JSON lines in its order, cut and padded to `length` tokens, the last of which is a label alone.
  *  @param contextWeight  of what is no answer
  *  @throws Failure InvalidInput naming file and line */
-export function readCorpus(path: string, tokenizer: Tokenizer, length: number, contextWeight: number): Corpus {
-  const documents = Array.from(readJsonLines(path, remedy), (line) => pieces(line, contextWeight))
+export async function readCorpus(
+  path: string,
+  tokenizer: Tokenizer,
+  length: number,
+  contextWeight: number,
+): Promise<Corpus> {
+  const documents: Piece[][] = []
+  for await (const line of readJsonLines(path, remedy)) documents.push(pieces(line, contextWeight))
   const count = documents.length
   if (count === 0) throw new Failure('InvalidInput', `${path} has no documents`, { file: path, remedy })
   const ids = new Int32Array(count * length)
@@ -62,7 +68,7 @@ export function readCorpus(path: string, tokenizer: Tokenizer, length: number, c
 }
 
 /** A document: its answers, and what is between them. */
-function pieces({ fields: { text, answers = [] }, bad }: JsonLine, contextWeight: number): Piece[] {
+function pieces({ fields: { text, answers = [] }, bad }: DataRecord, contextWeight: number): Piece[] {
   if (typeof text !== 'string') throw bad('has no "text"')
   const wrong = () => bad('has answers that are not ranges of its text')
   if (!Array.isArray(answers)) throw wrong()

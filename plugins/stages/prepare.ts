@@ -1,24 +1,25 @@
 import { join } from 'node:path'
-import { openModel, Tokenizer } from '../../model/index.js'
+import { openModel } from '../../model/index.js'
 import type { ArtifactRef, JsonObject, SingleStage } from '../api/index.js'
-import { cut, readDocuments, requireEnough, requirePositions, tokensOf } from './documents.js'
-import { shuffled } from '../../tensor/random.js'
-import { putSequences } from './sequences.js'
+import { DocumentEncoder, readDocuments, type DataFile } from './documents.js'
+import { Packer, requireEnough, requirePositions, type Packing } from './packing.js'
+import { SequenceFile } from './sequence-file.js'
 import { readTasks } from './task-items.js'
 
 interface PrepareParams {
   /** Most items read of each task. */
   readonly taskItems: number
-}
-/** A file with documents, as the spec's `data` names it. */
-interface DataSet {
-  readonly path: string
+  readonly packing: Packing
+  /** Most sequences taken of each file. Absent: all. */
+  readonly maxSequences?: number
 }
 
-/** Turns the data into token sequences of one length (a document each; longer ones are divided), shuffled by the seed. */
+/** Turns the data into token sequences of one length, shuffled by the seed. Texts are streamed: a line, a row group of a
+ *  Parquet file or 16 Mi characters of a text file are in memory, and some bytes for each sequence. */
 export const prepare: SingleStage<PrepareParams> = {
   name: 'prepare',
-  version: 1,
+  // 2: text files of more than 16 Mi characters are several documents.
+  version: 2,
   reads: ['model', 'data', 'tasks'],
   about: { summary: 'Tokenises training and validation text into sequences.' },
   parameters: {
@@ -31,55 +32,61 @@ export const prepare: SingleStage<PrepareParams> = {
         minimum: 1,
         default: 240,
       },
+      packing: {
+        description:
+          'How documents fill sequences. documents: each begins a sequence of its own, longer ones are cut and the rest is padded, so that no token sees another document. continuous: one after another, an end token between them, without padding: tokens see the documents before theirs in the sequence.',
+        enum: ['documents', 'continuous'],
+        default: 'documents',
+      },
+      maxSequences: {
+        description: 'Most sequences taken of each file, from its beginning, before they are shuffled. Default: all.',
+        type: 'integer',
+        minimum: 2,
+      },
     },
   },
 
   async run(context) {
-    const { spec, seed } = context
+    const { spec, seed, params } = context
     const folder = spec.model as string
-    const { vocabulary, maxPositions } = (await openModel(folder, context.blocks)).config
-    // Opened when a text is met: data may be token ids, of a model without a tokenizer.
-    let opened: Tokenizer | undefined
-    const tokenizer = () => (opened ??= Tokenizer.open(folder, vocabulary))
-    const data = spec.data as unknown as { train: DataSet; validate: DataSet; sequenceLength?: number }
+    const { vocabulary, maxPositions, eos } = (await openModel(folder, context.blocks)).config
+    const encoder = new DocumentEncoder(folder, vocabulary)
+    const data = spec.data as unknown as { train: DataFile; validate: DataFile; sequenceLength?: number }
     const length = data.sequenceLength ?? 128
     requirePositions(length, maxPositions)
-    const train = readSequences(data.train.path, tokenizer, length, vocabulary)
-    const validate = readSequences(data.validate.path, tokenizer, length, vocabulary)
-    const store = async (name: string, rows: readonly (readonly number[])[]) => {
-      const order = shuffled(rows.length, seed)
-      const ids = new Int32Array(rows.length * length)
-      const mask = new Float32Array(rows.length * length)
-      order.forEach((row, i) => {
-        ids.set(rows[row]!, i * length)
-        mask.fill(1, i * length, i * length + rows[row]!.length)
-      })
-      return putSequences(context, join(context.scratch, name), { count: rows.length, length, ids, mask })
+
+    const read = async (file: DataFile, sequences: SequenceFile) => {
+      const packer = new Packer(params.packing, length, eos[0])
+      const most = params.maxSequences ?? Infinity
+      const add = (all: Iterable<readonly number[]>) => {
+        for (const ids of all) if (sequences.count < most) sequences.add(ids)
+      }
+      for await (const document of readDocuments(file, vocabulary)) {
+        context.signal.throwIfAborted()
+        add(packer.add(encoder.encode(document)))
+        if (sequences.count === most) break
+      }
+      add(packer.rest())
+      requireEnough(file.path, sequences.tokens, length)
     }
-    const files: Record<string, ArtifactRef> = {
-      train: await store('train', train),
-      validate: await store('validate', validate),
+    const train = new SequenceFile(join(context.scratch, 'train.rows'), length)
+    const validate = new SequenceFile(join(context.scratch, 'validate.rows'), length)
+    const files: Record<string, ArtifactRef> = {}
+    try {
+      await read(data.train, train)
+      await read(data.validate, validate)
+      files.train = await train.store(context, join(context.scratch, 'train'), seed)
+      files.validate = await validate.store(context, join(context.scratch, 'validate'), seed)
+    } finally {
+      train.close()
+      validate.close()
     }
-    const tasks =
-      typeof spec.tasks === 'string' ? await readTasks(spec.tasks, tokenizer(), context.params.taskItems) : {}
+    const tasks = typeof spec.tasks === 'string' ? await readTasks(spec.tasks, encoder.tokenizer, params.taskItems) : {}
     files.tasks = await context.put('tasks', tasks as unknown as JsonObject)
-    const count = (rows: readonly (readonly number[])[]) => ({
-      sequences: rows.length,
-      tokens: rows.reduce((n, row) => n + row.length, 0),
-    })
+    const count = ({ count, tokens }: SequenceFile) => ({ sequences: count, tokens })
     return {
       values: { sequenceLength: length, train: count(train), validate: count(validate), tasks: Object.keys(tasks) },
       files,
     }
   },
-}
-
-/** Documents of a file as sequences of at most `length` tokens. */
-function readSequences(path: string, tokenizer: () => Tokenizer, length: number, vocabulary: number) {
-  const sequences = Array.from(readDocuments(path, vocabulary), (document) =>
-    cut(tokensOf(document, tokenizer), length),
-  ).flat()
-  const tokens = sequences.reduce((n, ids) => n + ids.length, 0)
-  requireEnough(path, tokens, length)
-  return sequences
 }

@@ -23,7 +23,7 @@ export async function readTasks(
   for (const [name, chance] of await readIndex(join(folder, 'tasks.json'))) {
     const file = join(folder, `${name}.jsonl`)
     const items: TaskItems['items'][number][] = []
-    for (const { fields, bad } of readJsonLines(file, remedy)) {
+    for await (const { fields, bad } of readJsonLines(file, remedy)) {
       if (items.length === most) break
       const { prompt, answer } = fields
       if (typeof prompt !== 'string' || typeof answer !== 'string') throw bad('has no prompt and answer')

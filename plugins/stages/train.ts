@@ -86,7 +86,7 @@ export const train: SingleStage<TrainParams> = {
         { remedy: `Give ${config.maxPositions} or less, or more max_position_embeddings.` },
       )
     const tokenizer = Tokenizer.open(spec.tokenizer as string, config.vocabulary)
-    const corpus = readCorpus(spec[params.corpus] as string, tokenizer, length + 1, params.contextWeight)
+    const corpus = await readCorpus(spec[params.corpus] as string, tokenizer, length + 1, params.contextWeight)
     context.log('corpus read', { documents: corpus.count })
 
     const shapes = modelShapes(config, blocks)

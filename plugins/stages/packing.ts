@@ -1,0 +1,63 @@
+import { Failure } from '../api/index.js'
+
+/** How documents fill sequences. `documents`: each begins a sequence of its own. `continuous`: one after another. */
+export type Packing = 'documents' | 'continuous'
+
+/** Divides documents, given one after the other, into sequences of at most `length` tokens. */
+export class Packer {
+  private held: number[] = []
+
+  /** @param end  token between documents that are packed continuously; undefined: none */
+  constructor(
+    private readonly packing: Packing,
+    private readonly length: number,
+    private readonly end: number | undefined,
+  ) {}
+
+  /** Sequences that are full with this document, or that it fills alone. */
+  *add(ids: readonly number[]): Generator<readonly number[]> {
+    const { packing, length, end } = this
+    if (packing === 'documents') {
+      yield* cut(ids, length)
+      return
+    }
+    if (ids.length === 0) return
+    const all = this.held.concat(ids)
+    if (end !== undefined && all.at(-1) !== end) all.push(end)
+    const full = all.length - (all.length % length)
+    for (let i = 0; i < full; i += length) yield all.slice(i, i + length)
+    this.held = all.slice(full)
+  }
+
+  /** What is left in the end. */
+  *rest(): Generator<readonly number[]> {
+    yield* cut(this.held, this.length)
+    this.held = []
+  }
+}
+
+/** Pieces of at most `length` tokens. A last piece of one token predicts nothing and is left out. */
+function* cut(ids: readonly number[], length: number): Generator<readonly number[]> {
+  for (let i = 0; i < ids.length; i += length) {
+    const piece = ids.slice(i, i + length)
+    if (piece.length > 1) yield piece
+  }
+}
+
+/** Two sequences are the least that can be trained on and shuffled.
+ *  @throws Failure InvalidInput */
+export function requireEnough(path: string, tokens: number, length: number): void {
+  if (tokens < 2 * length)
+    throw new Failure('InvalidInput', `${path} holds ${tokens} tokens: fewer than two sequences of ${length}`, {
+      file: path,
+      remedy: 'Give more text, or a smaller data.sequenceLength.',
+    })
+}
+
+/** @throws Failure InvalidInput when sequences are longer than the model's positions */
+export function requirePositions(length: number, positions: number): void {
+  if (length > positions)
+    throw new Failure('InvalidInput', `data.sequenceLength ${length} is more than the model's ${positions} positions`, {
+      remedy: `Give ${positions} or less.`,
+    })
+}
