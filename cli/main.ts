@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { artifactCommands } from './commands/artifacts.js'
 import { codecCommand } from './commands/codec.js'
 import { controlCommands } from './commands/control.js'
+import { evaluateCommand } from './commands/evaluate.js'
 import { explainCommand } from './commands/explain.js'
 import { exportCommand } from './commands/export.js'
 import { generateCommand } from './commands/generate.js'
@@ -31,6 +32,7 @@ statusCommands(program)
 resultCommands(program)
 explainCommand(program)
 generateCommand(program)
+evaluateCommand(program)
 logitsCommand(program)
 exportCommand(program)
 controlCommands(program)

@@ -133,7 +133,12 @@ export async function measureQuality(
 }
 
 /** Items of similar length together, so that little is computed for padding. */
-async function taskAccuracy(model: Model, head: Head, items: readonly TaskItem[], threads: number): Promise<number> {
+export async function taskAccuracy(
+  model: Model,
+  head: Head,
+  items: readonly TaskItem[],
+  threads: number,
+): Promise<number> {
   const groups = new Map<number, TaskItem[]>()
   for (const item of items) {
     const length = Math.ceil((item.prompt.length + item.answer.length) / 16) * 16

@@ -29,14 +29,18 @@ const granite: JsonObject = {
 }
 const phi: JsonObject = { architectures: null, model_type: 'phi3' }
 
-/** Attention of the three layers, as the search calls what they have. */
-const families: readonly (readonly [string, JsonObject, readonly string[]])[] = [
-  ['gemma3', gemma, ['parent', 'grouped-query-2', 'parent']],
-  ['granite', granite, ['parent', 'parent', 'parent']],
-  ['phi3', phi, ['parent', 'parent', 'parent']],
+const joining: readonly JsonObject[] = [
+  { run: 'merge', span: 2 },
+  { run: 'fuse-ffn', span: 2 },
+]
+/** Attention of the three layers, as the search calls what they have, and runs: neighbours of Gemma's are not alike. */
+const families: readonly (readonly [string, JsonObject, readonly string[], readonly JsonObject[]])[] = [
+  ['gemma3', gemma, ['parent', 'grouped-query-2', 'parent'], [{ run: 'drop' }]],
+  ['granite', granite, ['parent', 'parent', 'parent'], joining],
+  ['phi3', phi, ['parent', 'parent', 'parent'], joining],
 ]
 
-test.each(families)('a whole search over a %s ends with a child that opens', async (family, fields, own) => {
+test.each(families)('a whole search over a %s ends with a child that opens', async (family, fields, own, runs) => {
   const world = await tinyWorld(fields)
   const measuring = { repetitions: 1, sequences: 4, items: 2 }
   const search = await Search.open(
@@ -45,10 +49,7 @@ test.each(families)('a whole search over a %s ends with a child that opens', asy
       space: {
         attention: [{ block: 'grouped-query', kvHeads: [1] }, { block: 'fewer-heads', heads: [2] }, 'no-op'],
         ffn: [{ block: 'swiglu', width: ['50%'], channels: ['contribution', 'iterative'] }, 'no-op'],
-        runs: [
-          { run: 'merge', span: 2 },
-          { run: 'fuse-ffn', span: 2 },
-        ],
+        runs,
       },
       target: { scenario: { batch: 2, prefill: 4, generate: 4 }, limits: { parameters: '<= 85%' } },
       stages: {
