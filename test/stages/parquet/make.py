@@ -19,3 +19,6 @@ pq.write_table(pa.table({"text": ["w0 w1 w2 w3 w4 w5 w6", None]}), "null.parquet
 pq.write_table(pa.table({"text": pa.array(texts[:0], pa.string())}), "empty.parquet")
 pq.write_table(pa.table({"text": pa.array([b"w0", b"\xff\xfe"], pa.binary())}), "latin.parquet")
 pq.write_table(pa.table({"input_ids": [[1, 2], [3, 50]]}), "large-id.parquet")
+# Some hundred bytes that stand for 1.2 GB.
+huge = pa.table({"text": ["a" * 600_000_000] * 2})
+pq.write_table(huge, "huge.parquet", compression="brotli", use_dictionary=False, write_statistics=False)
