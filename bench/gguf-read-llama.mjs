@@ -1,0 +1,45 @@
+// What llama.cpp makes of a GGUF file, for bench/gguf-read.mjs: a process of its own, as a file that llama.cpp cannot bear
+// ends the process. Reads {"folder", "file", "texts", "sequences"} from stdin; writes {"tokens", "nll"} as the last line.
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { pathToFileURL } from 'node:url'
+
+const { folder, file, texts, sequences } = JSON.parse(await text(process.stdin))
+const entry = createRequire(join(folder, 'package.json')).resolve('node-llama-cpp')
+const { getLlama } = await import(pathToFileURL(entry).href)
+const llama = await getLlama({ gpu: false, build: 'never', skipDownload: true, maxThreads: 2, logLevel: 'error' })
+const model = await llama.loadModel({ modelPath: file, gpuLayers: 0 })
+// Without what node-llama-cpp would trim, and without reading control tokens from the text.
+const tokens = texts.map((own) => [...model.tokenize(own, false, 'trimLeadingSpace'), -1].slice(0, -1))
+const nll = []
+if (sequences.length > 0) {
+  const context = await model.createContext({
+    contextSize: sequences[0].length + 8,
+    batchSize: sequences[0].length,
+    threads: 2,
+    flashAttention: false,
+    experimentalKvCacheKeyType: 'F32',
+    experimentalKvCacheValueType: 'F32',
+  })
+  const sequence = context.getSequence()
+  for (const ids of sequences) {
+    await sequence.clearHistory()
+    // A few positions at a time: each has the logits of the whole vocabulary as a Map.
+    for (let at = 0; at < ids.length - 1; at += 32) {
+      const part = ids.slice(at, Math.min(at + 32, ids.length - 1))
+      const found = await sequence.controlledEvaluate(part.map((id) => [id, { generateNext: { logits: true } }]))
+      found.forEach(({ next }, i) => {
+        let [largest, sum] = [-Infinity, 0]
+        for (const value of next.logits.values()) largest = Math.max(largest, value)
+        for (const value of next.logits.values()) sum += Math.exp(value - largest)
+        nll.push(Math.log(sum) + largest - next.logits.get(ids[at + i + 1]))
+      })
+    }
+    process.stderr.write('.')
+  }
+  process.stderr.write('\n')
+}
+process.stdout.write(`${JSON.stringify({ tokens, nll })}\n`)
+// Its threads would keep the process.
+process.exit(0)
