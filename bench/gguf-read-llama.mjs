@@ -25,17 +25,16 @@ if (sequences.length > 0) {
   const sequence = context.getSequence()
   for (const ids of sequences) {
     await sequence.clearHistory()
-    // A few positions at a time: each has the logits of the whole vocabulary as a Map.
-    for (let at = 0; at < ids.length - 1; at += 32) {
-      const part = ids.slice(at, Math.min(at + 32, ids.length - 1))
-      const found = await sequence.controlledEvaluate(part.map((id) => [id, { generateNext: { logits: true } }]))
-      found.forEach(({ next }, i) => {
-        let [largest, sum] = [-Infinity, 0]
-        for (const value of next.logits.values()) largest = Math.max(largest, value)
-        for (const value of next.logits.values()) sum += Math.exp(value - largest)
-        nll.push(Math.log(sum) + largest - next.logits.get(ids[at + i + 1]))
-      })
-    }
+    const asked = ids.slice(0, -1).map((id, i) => {
+      // What the likelihood needs (at temperature 0 the selected token is the most likely one): all logits would take minutes.
+      const logits = { filter: { tokens: [ids[i + 1]], includeSelected: true } }
+      return [id, { generateNext: { logits, totalLogitWeight: true } }]
+    })
+    const found = await sequence.controlledEvaluate(asked)
+    asked.forEach((_, i) => {
+      const { logits, totalLogitWeight } = found[i].next
+      nll.push(Math.log(totalLogitWeight) + Math.max(...logits.values()) - logits.get(ids[i + 1]))
+    })
     process.stderr.write('.')
   }
   process.stderr.write('\n')
