@@ -50,7 +50,8 @@ export function readGgufTokenizer(path: string): GgufTokenizer | undefined {
     )
   if (kind === 'gpt2' && (keys.textsOrNone('tokenizer.ggml.merges') ?? []).length === 0) return undefined
   const tokens = readTokens(keys)
-  return build(keys, tokens, parts(keys, tokens))
+  const named = namedTokens(keys)
+  return { json: jsonOf(keys, tokens, parts(keys, tokens), named), config: configOf(keys, named) }
 }
 
 function readTokens(keys: Keys): Token[] {
@@ -69,66 +70,86 @@ function readTokens(keys: Keys): Token[] {
   })
 }
 
-function build(keys: Keys, tokens: readonly Token[], parts: TokenizerParts): GgufTokenizer {
+/** Tokens with a part of their own. */
+interface NamedTokens {
+  readonly bos: Token | undefined
+  readonly eos: Token | undefined
+  readonly unknown: Token | undefined
+  readonly padding: Token | undefined
+}
+
+function namedTokens(keys: Keys): NamedTokens {
+  const texts = keys.textsOrNone('tokenizer.ggml.tokens') ?? []
+  const types = keys.raw('tokenizer.ggml.token_type') as ArrayLike<number> | undefined
   const named = (name: string): Token | undefined => {
     const id = keys.numberOrNone(`tokenizer.ggml.${name}_token_id`)
     if (id === undefined) return undefined
-    const token = tokens[id]
-    if (!token) throw keys.refuse(`tokenizer.ggml.${name}_token_id is ${id}, of ${tokens.length} tokens`)
-    return token
+    const text = texts[id]
+    if (text === undefined) throw keys.refuse(`tokenizer.ggml.${name}_token_id is ${id}, of ${texts.length} tokens`)
+    return { text, id, type: types?.[id] ?? tokenTypes.normal }
   }
-  const [bos, eos, unknown, padding] = [named('bos'), named('eos'), named('unknown'), named('padding')]
-  const special = new Set([bos, eos, padding].map((token) => token?.id))
-  const isSpecial = ({ id, type }: Token) =>
-    type === tokenTypes.control || type === tokenTypes.unknown || special.has(id)
-  const first = keys.flag('tokenizer.ggml.add_bos_token', parts.addsBos) ? bos : undefined
-  const last = keys.flag('tokenizer.ggml.add_eos_token', false) ? eos : undefined
-  const added = tokens.filter((token) => isSpecial(token) || token.type === tokenTypes.userDefined)
+  return { bos: named('bos'), eos: named('eos'), unknown: named('unknown'), padding: named('padding') }
+}
+
+/** What tokenizer_config.json says of a GGUF file's tokenizer, the chat template included; {} where it has none. Quick: no more
+ *  than the header is read.
+ *  @throws Failure InvalidInput */
+export function ggufTokenizerConfig(path: string): JsonObject {
+  const keys = new Keys(GgufFile.open(path))
+  return keys.raw('tokenizer.ggml.tokens') === undefined ? {} : configOf(keys, namedTokens(keys))
+}
+
+function configOf(keys: Keys, { bos, eos, unknown, padding }: NamedTokens): JsonObject {
   const template = keys.textOrNone('tokenizer.chat_template')
   return {
-    json: {
-      version: '1.0',
-      truncation: null,
-      padding: null,
-      added_tokens: added.map((token) => ({
-        id: token.id,
-        content: token.text,
-        single_word: false,
-        lstrip: false,
-        rstrip: false,
-        normalized: false,
-        special: isSpecial(token),
-      })),
-      normalizer: parts.normalizer,
-      pre_tokenizer: parts.preTokenizer,
-      post_processor: wrapping(first, last),
-      decoder: parts.decoder,
-      model: {
-        type: 'BPE',
-        dropout: null,
-        unk_token: unknown?.text ?? null,
-        continuing_subword_prefix: null,
-        end_of_word_suffix: null,
-        fuse_unk: false,
-        byte_fallback: false,
-        ignore_merges: false,
-        ...parts.model,
-        vocab: Object.fromEntries(tokens.map(({ text, id }) => [text, id])),
-        merges: parts.merges,
-      },
-    },
-    config: {
-      tokenizer_class: 'PreTrainedTokenizerFast',
-      // The library's default would take spaces before punctuation out of what is decoded.
-      clean_up_tokenization_spaces: false,
-      model_max_length: keys.number('context_length'),
-      add_bos_token: first !== undefined,
-      add_eos_token: last !== undefined,
-      ...(bos && { bos_token: bos.text }),
-      ...(eos && { eos_token: eos.text }),
-      ...(unknown && { unk_token: unknown.text }),
-      ...(padding && { pad_token: padding.text }),
-      ...(template !== undefined && { chat_template: template }),
+    tokenizer_class: 'PreTrainedTokenizerFast',
+    // The library's default would take spaces before punctuation out of what is decoded.
+    clean_up_tokenization_spaces: false,
+    model_max_length: keys.number('context_length'),
+    ...(bos && { bos_token: bos.text }),
+    ...(eos && { eos_token: eos.text }),
+    ...(unknown && { unk_token: unknown.text }),
+    ...(padding && { pad_token: padding.text }),
+    ...(template !== undefined && { chat_template: template }),
+  }
+}
+
+function jsonOf(keys: Keys, tokens: readonly Token[], parts: TokenizerParts, named: NamedTokens): JsonObject {
+  const special = new Set([named.bos, named.eos, named.padding].map((token) => token?.id))
+  const isSpecial = ({ id, type }: Token) =>
+    type === tokenTypes.control || type === tokenTypes.unknown || special.has(id)
+  const first = keys.flag('tokenizer.ggml.add_bos_token', parts.addsBos) ? named.bos : undefined
+  const last = keys.flag('tokenizer.ggml.add_eos_token', false) ? named.eos : undefined
+  const added = tokens.filter((token) => isSpecial(token) || token.type === tokenTypes.userDefined)
+  return {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: added.map((token) => ({
+      id: token.id,
+      content: token.text,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: isSpecial(token),
+    })),
+    normalizer: parts.normalizer,
+    pre_tokenizer: parts.preTokenizer,
+    post_processor: wrapping(first, last),
+    decoder: parts.decoder,
+    model: {
+      type: 'BPE',
+      dropout: null,
+      unk_token: named.unknown?.text ?? null,
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
+      fuse_unk: false,
+      byte_fallback: false,
+      ignore_merges: false,
+      ...parts.model,
+      vocab: Object.fromEntries(tokens.map(({ text, id }) => [text, id])),
+      merges: parts.merges,
     },
   }
 }

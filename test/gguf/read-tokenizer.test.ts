@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { copyCompanions, Tokenizer } from '../../model/index.js'
+import { ChatTemplate, copyCompanions, Tokenizer } from '../../model/index.js'
 import { readGgufTokenizer } from '../../model/gguf/read-tokenizer.js'
 import { scratch } from '../model/tiny.js'
 import { bool, f32s, i32s, text, texts, u32, writeFile, type Value } from './read-file.js'
@@ -206,4 +206,12 @@ test('tokens that are there twice, and lists of other lengths, are refused', () 
 
 test('a tokenizer with more tokens than the model is refused', () => {
   expect(() => Tokenizer.open(bytePairs('qwen2', digits), 50)).toThrow(/token ids up to 100, but the model knows 50/)
+})
+
+test('a conversation is written as the chat template of the file says', () => {
+  const template = '{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content }}{% endfor %}'
+  const file = pieces({ '▁': -1, a: -1 }, [['tokenizer.chat_template', text(template)]])
+  expect(ChatTemplate.open(file).render([{ role: 'user', content: 'a' }])).toBe('<s>[user] a')
+  expect(() => ChatTemplate.open(pieces({ '▁': -1 }))).toThrow(/model.gguf: has no chat template/)
+  expect(() => ChatTemplate.open(fileOf([]))).toThrow(/model.gguf: has no chat template/)
 })
