@@ -2,6 +2,8 @@ import * as engine from '@huggingface/jinja'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { createContext, Script } from 'node:vm'
+import { ggufOf } from './gguf/read.js'
+import { ggufTokenizerConfig } from './gguf/read-tokenizer.js'
 import { Failure } from '../plugins/api/index.js'
 
 /** What is used of the library (its own types do not resolve under Node's module rules). */
@@ -49,8 +51,9 @@ export class ChatTemplate {
   /** The template of a model's folder: chat_template.jinja, or `chat_template` in tokenizer_config.json (one, or a list of named ones).
    *  @throws Failure InvalidInput naming the file */
   static open(folder: string, { template: name = 'default' }: ChatOptions = {}): ChatTemplate {
-    const config = readConfig(join(folder, 'tokenizer_config.json'))
-    const { file, text } = templateText(folder, config, name)
+    const gguf = ggufOf(folder)
+    const config = gguf === undefined ? readConfig(join(folder, 'tokenizer_config.json')) : ggufTokenizerConfig(gguf)
+    const { file, text } = templateText(folder, config, name, gguf)
     try {
       return new ChatTemplate(new jinja.Template(text).parsed, file, specialTokens(config))
     } catch (error) {
@@ -144,10 +147,13 @@ function readConfig(file: string): Readonly<Record<string, unknown>> {
   }
 }
 
-function templateText(folder: string, config: Readonly<Record<string, unknown>>, name: string) {
+function templateText(folder: string, config: Readonly<Record<string, unknown>>, name: string, gguf?: string) {
   const own = join(folder, 'chat_template.jinja')
-  const shared = join(folder, 'tokenizer_config.json')
-  const remedy = `Put the template of the instruct model into ${own}, or give texts instead of messages.`
+  const shared = gguf ?? join(folder, 'tokenizer_config.json')
+  const remedy =
+    gguf === undefined
+      ? `Put the template of the instruct model into ${own}, or give texts instead of messages.`
+      : 'Use the GGUF file of an instruct model, or give texts instead of messages.'
   const refuse = (file: string, message: string, what = remedy) =>
     new Failure('InvalidInput', `${file}: ${message}`, { file, remedy: what })
   const checked = (file: string, text: string) => {
@@ -155,7 +161,7 @@ function templateText(folder: string, config: Readonly<Record<string, unknown>>,
     return { file, text }
   }
   // As transformers does it: the file goes before the field.
-  if (name === 'default' && existsSync(own)) {
+  if (name === 'default' && gguf === undefined && existsSync(own)) {
     if (statSync(own).size > mostBytes) throw refuse(own, `the chat template has more than ${mostBytes} bytes`)
     return checked(own, readFileSync(own, 'utf8'))
   }

@@ -5,13 +5,15 @@ import { Failure, type Blocks, type Slot, type Weight, type Weights } from '../p
 import { elements } from '../tensor/index.js'
 import { parseConfig, type ModelConfig } from './config.js'
 import { familiesOf } from './families/index.js'
+import { configText } from './folder.js'
+import { ggufOf, openGguf } from './gguf/read.js'
 import { quantisationOf, rounded } from './quantisation.js'
-import { isFloating, SafetensorsFile } from './safetensors.js'
+import { SafetensorsFile } from './safetensors.js'
 import { endTensors, slotTensors, transposed } from './names.js'
 
 /** A model whose weights are read when they are asked for. Matrices of slots lie as [in, out]. */
 export interface Model {
-  /** Where config.json and the tokenizer are. */
+  /** Where config.json and the tokenizer are, or a GGUF file that has both inside. */
   readonly folder: string
   readonly config: ModelConfig
   readonly blocks: Blocks
@@ -26,25 +28,33 @@ export interface Model {
   head(): Promise<Float32Array>
 }
 
+/** A file with tensors of a checkpoint, by the names that the family gives them. */
+export interface TensorFile {
+  readonly path: string
+  readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>
+  /** Why a tensor cannot be read, if it cannot. */
+  refusal(name: string): { readonly message: string; readonly remedy: string } | undefined
+  /** A tensor as float32. @throws Failure InvalidInput when it is truncated, or holds NaN or infinity */
+  read(name: string): Promise<Float32Array>
+}
+
 const copyBoth = 'The checkpoint does not fit its config.json: copy both from the same source.'
 
 /**
- * Opens a Hugging Face checkpoint of a family that is known, or a child that puzzleflow wrote. Names, types and shapes of all tensors are
- * checked; no weight is read.
+ * Opens a Hugging Face checkpoint of a family that is known, a child that puzzleflow wrote, or a GGUF file. Names, types and shapes of all
+ * tensors are checked; no weight is read.
+ * @param folder  one with config.json, or the path of a GGUF file, or a folder with one GGUF file and no config.json
  * @throws Failure InvalidInput naming file, tensor and remedy
  */
 export async function openModel(folder: string, blocks: Blocks): Promise<Model> {
-  const configFile = join(folder, 'config.json')
-  const text = await readFile(configFile, 'utf8').catch((error: Error) => {
-    throw new Failure('InvalidInput', `${configFile} cannot be read: ${error.message}`, {
-      file: configFile,
-      remedy: 'The model must be a folder with config.json, safetensors files and tokenizer.json.',
-    })
-  })
+  const gguf = ggufOf(folder)
+  const checkpoint = gguf === undefined ? undefined : await openGguf(gguf)
+  const configFile = gguf ?? join(folder, 'config.json')
+  const text = checkpoint?.config ?? (await configText(folder))
   const config = { ...parseConfig(text, configFile, familiesOf(blocks)), ...(await generationEnds(folder)) }
   const expected = expectedTensors(config, blocks, configFile)
   const ends = endTensors(config, blocks)
-  const found = locate(await openFiles(folder))
+  const found = locate(checkpoint ? [checkpoint] : await openFiles(folder))
 
   for (const [name, shape] of expected) {
     const file = found.get(name)
@@ -55,7 +65,8 @@ export async function openModel(folder: string, blocks: Blocks): Promise<Model> 
       new Failure('InvalidInput', `${file.path}: tensor ${name} ${message}`, { file: file.path, remedy })
     if (entry.shape.join() !== shape.join())
       throw bad(`is [${entry.shape.join(', ')}], not [${shape.join(', ')}]`, copyBoth)
-    if (!isFloating(entry)) throw bad(`has the type ${entry.dtype}`, 'Use a checkpoint in F32, F16 or BF16.')
+    const refusal = file.refusal(name)
+    if (refusal) throw bad(refusal.message, refusal.remedy)
   }
   for (const [name, file] of found)
     if (!expected.has(name) && !name.endsWith('rotary_emb.inv_freq') && !(config.tied && name === ends.head))
@@ -120,8 +131,8 @@ async function generationEnds(folder: string): Promise<{ eos?: readonly number[]
 }
 
 /** Which file has which tensor. */
-function locate(files: readonly SafetensorsFile[]): Map<string, SafetensorsFile> {
-  const found = new Map<string, SafetensorsFile>()
+function locate(files: readonly TensorFile[]): Map<string, TensorFile> {
+  const found = new Map<string, TensorFile>()
   for (const file of files)
     for (const name of file.tensors.keys()) {
       const other = found.get(name)

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Model } from './checkpoint.js'
+import { configText } from './folder.js'
 import { writeOnnx } from './onnx/write.js'
 import type { CheckpointType } from './safetensors.js'
 import { writeModel } from './save.js'
@@ -30,7 +29,7 @@ export const exportFormats: Readonly<Record<string, ExportFormat>> = {
 
 /** What the model's own config.json says that its numbers are stored as; undefined where it does not. */
 export async function storedType({ folder }: Model): Promise<CheckpointType | undefined> {
-  const fields = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')) as Record<string, unknown>
+  const fields = JSON.parse(await configText(folder)) as Record<string, unknown>
   const said = fields.dtype ?? fields.torch_dtype
   return exportFormats.hf!.dtypes.find((dtype) => dtype === said)
 }

@@ -39,7 +39,8 @@ export { replaceBlocks, type Replacement } from './replace.js'
 export { rotaryTables } from './rotary.js'
 export { SafetensorsFile, writeSafetensors, type CheckpointType, type TensorSource } from './safetensors.js'
 export { writeOnnx, type OnnxOptions } from './onnx/write.js'
-export { allWeights, checkpointConfig, companions, saveCheckpoint, writeModel } from './save.js'
+export { companions, configText, copyCompanions } from './folder.js'
+export { allWeights, checkpointConfig, saveCheckpoint, writeModel } from './save.js'
 export { Tokenizer } from './tokenizer.js'
 export {
   ChatTemplate,

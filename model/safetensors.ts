@@ -62,13 +62,21 @@ export class SafetensorsFile {
     }
   }
 
+  /** Why `read` cannot give a tensor. */
+  refusal(name: string): { readonly message: string; readonly remedy: string } | undefined {
+    const { dtype } = this.tensors.get(name)!
+    if (dtype === 'F32' || dtype === 'F16' || dtype === 'BF16') return undefined
+    return { message: `has the type ${dtype}`, remedy: 'Use a checkpoint in F32, F16 or BF16.' }
+  }
+
   /** A floating-point tensor as float32.
    *  @throws Failure InvalidInput when it is of another type, truncated, or holds NaN or infinity */
   async read(name: string): Promise<Float32Array> {
     const entry = this.tensors.get(name)!
     const bad = (message: string, remedy: string) =>
       new Failure('InvalidInput', `${this.path}: tensor ${name} ${message}`, { file: this.path, remedy })
-    if (!isFloating(entry)) throw bad(`has the type ${entry.dtype}`, supportedTypes)
+    const refusal = this.refusal(name)
+    if (refusal) throw bad(refusal.message, refusal.remedy)
     // Memory of its own, so that it is aligned for every type.
     const bytes = new Uint8Array(entry.end - entry.start)
     const file = await open(this.path, 'r')
@@ -85,11 +93,6 @@ export class SafetensorsFile {
     return values
   }
 }
-
-const supportedTypes = 'Supported: F32, F16 and BF16. Convert the checkpoint to one of them.'
-
-/** Whether `read` can give the tensor. */
-export const isFloating = ({ dtype }: TensorEntry): boolean => dtype === 'F32' || dtype === 'F16' || dtype === 'BF16'
 
 /** A tensor to be written; its values are asked for when their turn comes. */
 export interface TensorSource {

@@ -1,11 +1,11 @@
-import { existsSync } from 'node:fs'
-import { copyFile, readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Blocks, type Slot, type Weights } from '../plugins/api/index.js'
 import { weightName } from './build.js'
 import type { Model } from './checkpoint.js'
 import { parseConfig, type LayerBlocks, type ModelConfig } from './config.js'
 import { familiesOf } from './families/index.js'
+import { configText, copyCompanions } from './folder.js'
 import { endTensors, slotTensors, transposed } from './names.js'
 import { writeShards } from './shards.js'
 import { writeSafetensors, type CheckpointType, type TensorSource } from './safetensors.js'
@@ -51,25 +51,13 @@ export interface WriteOptions {
  * @param folder  must not exist, or be empty; it appears whole or not at all
  */
 export async function writeModel(model: Model, folder: string, options: WriteOptions): Promise<void> {
-  const text = await readFile(join(model.folder, 'config.json'), 'utf8')
+  const text = await configText(model.folder)
   await wholeFolder(folder, async (temporary) => {
     await writeFile(join(temporary, 'config.json'), checkpointConfig(text, model, options.dtype))
-    for (const name of companions)
-      if (existsSync(join(model.folder, name))) await copyFile(join(model.folder, name), join(temporary, name))
+    await copyCompanions(model.folder, temporary)
     await writeShards(temporary, sources(model), options)
   })
 }
-
-/** Files beside config.json and the weights that belong to a checkpoint. */
-export const companions: readonly string[] = [
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'tokenizer.model',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'chat_template.jinja',
-  'generation_config.json',
-]
 
 /** The config.json of a model that descends from the one with the config.json `text`. What the layers are is said only
  *  where they are not what the other fields say already. */

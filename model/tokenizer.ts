@@ -1,7 +1,6 @@
 import * as engines from '@huggingface/tokenizers'
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { Failure } from '../plugins/api/index.js'
+import { tokenizerFiles } from './folder.js'
 
 /** What is used of the library's tokenizer (its own types do not resolve under Node's module rules). */
 interface Engine {
@@ -21,18 +20,7 @@ export class Tokenizer {
   /** @param vocabulary  rows of the model's embedding: a tokenizer with a larger id is refused
    *  @throws Failure InvalidInput */
   static open(folder: string, vocabulary?: number): Tokenizer {
-    const read = (name: string): unknown => {
-      const file = join(folder, name)
-      try {
-        return JSON.parse(readFileSync(file, 'utf8'))
-      } catch (error) {
-        const remedy = `Put the model's own ${name} into ${folder}.`
-        throw new Failure('InvalidInput', `${file} cannot be read: ${(error as Error).message}`, { file, remedy })
-      }
-    }
-    const file = join(folder, 'tokenizer.json')
-    const json = read('tokenizer.json') as object
-    const config = existsSync(join(folder, 'tokenizer_config.json')) ? (read('tokenizer_config.json') as object) : {}
+    const { file, json, config } = tokenizerFiles(folder)
     const size = largestId(json) + 1
     if (vocabulary !== undefined && size > vocabulary)
       throw new Failure(

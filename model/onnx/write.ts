@@ -1,11 +1,11 @@
-import { existsSync } from 'node:fs'
-import { copyFile, readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { quantise, toFloat16, type TypedArray } from '../../tensor/index.js'
 import { elementType, type NodeRecord } from '../../tensor/onnx.js'
 import { modelShapes } from '../build.js'
 import type { Model } from '../checkpoint.js'
-import { checkpointConfig, companions } from '../save.js'
+import { configText, copyCompanions } from '../folder.js'
+import { checkpointConfig } from '../save.js'
 import { wholeFolder } from '../whole-folder.js'
 import { checkStates } from './check.js'
 import { assemble, type Assembled } from './assemble.js'
@@ -63,14 +63,13 @@ export async function writeOnnx(
       states: describeStates(assembled.states),
     }
     await writeFile(join(temporary, 'config.json'), await configWith(model, dtype, description))
-    for (const name of companions)
-      if (existsSync(join(model.folder, name))) await copyFile(join(model.folder, name), join(temporary, name))
+    await copyCompanions(model.folder, temporary)
     return files
   })
 }
 
 async function configWith(model: Model, dtype: 'float32' | 'float16', onnx: OnnxDescription): Promise<string> {
-  const text = await readFile(join(model.folder, 'config.json'), 'utf8')
+  const text = await configText(model.folder)
   const config = JSON.parse(checkpointConfig(text, model, dtype)) as { readonly puzzleflow?: object }
   return `${JSON.stringify({ ...config, puzzleflow: { ...config.puzzleflow, onnx } }, null, 2)}\n`
 }

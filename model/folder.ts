@@ -1,0 +1,73 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Failure } from '../plugins/api/index.js'
+import { ggufOf, openGguf } from './gguf/read.js'
+import { readGgufTokenizer } from './gguf/read-tokenizer.js'
+
+/** Files beside config.json and the weights that belong to a checkpoint. */
+export const companions: readonly string[] = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'tokenizer.model',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'chat_template.jinja',
+  'generation_config.json',
+]
+
+/** The text of a model's config.json; of a GGUF file, of one that says the same.
+ *  @throws Failure InvalidInput */
+export async function configText(folder: string): Promise<string> {
+  const gguf = ggufOf(folder)
+  if (gguf !== undefined) return (await openGguf(gguf)).config
+  const file = join(folder, 'config.json')
+  return readFile(file, 'utf8').catch((error: Error) => {
+    throw new Failure('InvalidInput', `${file} cannot be read: ${error.message}`, {
+      file,
+      remedy: 'The model must be a folder with config.json, safetensors files and tokenizer.json, or a GGUF file.',
+    })
+  })
+}
+
+/** Writes into a folder what a model has beside config.json and the weights: copies of its files, or, of a GGUF file's
+ *  tokenizer, files that say the same. */
+export async function copyCompanions(folder: string, to: string): Promise<void> {
+  const gguf = ggufOf(folder)
+  if (gguf === undefined) {
+    for (const name of companions)
+      if (existsSync(join(folder, name))) await copyFile(join(folder, name), join(to, name))
+    return
+  }
+  const tokenizer = readGgufTokenizer(gguf)
+  if (!tokenizer) return
+  await writeFile(join(to, 'tokenizer.json'), JSON.stringify(tokenizer.json))
+  await writeFile(join(to, 'tokenizer_config.json'), `${JSON.stringify(tokenizer.config, null, 2)}\n`)
+}
+
+/** A model's tokenizer.json and tokenizer_config.json, {} where it has none; of a GGUF file, what says the same.
+ *  @throws Failure InvalidInput */
+export function tokenizerFiles(folder: string): {
+  readonly file: string
+  readonly json: object
+  readonly config: object
+} {
+  const gguf = ggufOf(folder)
+  if (gguf !== undefined) {
+    const tokenizer = readGgufTokenizer(gguf)
+    if (tokenizer) return { file: gguf, ...tokenizer }
+    throw new Failure('InvalidInput', `${gguf} has no tokenizer for text`, { file: gguf, remedy: 'Give token ids.' })
+  }
+  const read = (name: string): object => {
+    const file = join(folder, name)
+    try {
+      return JSON.parse(readFileSync(file, 'utf8')) as object
+    } catch (error) {
+      const remedy = `Put the model's own ${name} into ${folder}.`
+      throw new Failure('InvalidInput', `${file} cannot be read: ${(error as Error).message}`, { file, remedy })
+    }
+  }
+  const json = read('tokenizer.json')
+  const config = existsSync(join(folder, 'tokenizer_config.json')) ? read('tokenizer_config.json') : {}
+  return { file: join(folder, 'tokenizer.json'), json, config }
+}

@@ -1,0 +1,260 @@
+import { closeSync, fstatSync, openSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { Failure } from '../../plugins/api/index.js'
+import { dequantise } from './dequantise.js'
+import { HeaderReader } from './header.js'
+import {
+  defaultAlignment,
+  tensorTypes,
+  valueTypes,
+  type TensorType,
+  type TensorTypeName,
+  type ValueType,
+} from './types.js'
+
+/** A key's value. Lists of numbers are typed arrays, booleans in lists 0 or 1; numbers of 64 bits beyond 2^53 are not read. */
+export type GgufValue = number | boolean | string | readonly string[] | NumberList
+export type NumberList =
+  Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array | Float64Array
+
+/** Where a tensor lies in a file. */
+export interface GgufTensor {
+  readonly name: string
+  /** Sizes with the row length last, as elsewhere here; the file has it first. */
+  readonly shape: readonly number[]
+  /** Undefined for a type that is not read. */
+  readonly type: TensorTypeName | undefined
+  /** What stands for the type in the file. */
+  readonly typeNumber: number
+  /** Bytes from the file's begin. */
+  readonly start: number
+  readonly end: number
+}
+
+const copyAgain = 'Copy the file from its source again.'
+const namesByNumber: ReadonlyMap<number, TensorTypeName> = new Map(
+  Object.entries(tensorTypes).map(([name, { number }]) => [number, name as TensorTypeName]),
+)
+
+/** Types that are not read, by what stands for them in the file: their layout is known, so that the others' place can be checked. */
+const unread: Readonly<Record<number, Omit<TensorType, 'number'> & { readonly name: string }>> = {
+  9: { name: 'Q8_1', values: 32, bytes: 36 },
+  10: { name: 'Q2_K', values: 256, bytes: 84 },
+  11: { name: 'Q3_K', values: 256, bytes: 110 },
+  15: { name: 'Q8_K', values: 256, bytes: 292 },
+  20: { name: 'IQ4_NL', values: 32, bytes: 18 },
+  23: { name: 'IQ4_XS', values: 256, bytes: 136 },
+}
+
+/** What a type is called in messages. */
+export const typeName = ({ type, typeNumber }: GgufTensor): string =>
+  type ?? unread[typeNumber]?.name ?? `${typeNumber}`
+
+/** A GGUF file read by ranges: only its header is held. */
+export class GgufFile {
+  private constructor(
+    readonly path: string,
+    readonly keys: ReadonlyMap<string, GgufValue>,
+    readonly tensors: ReadonlyMap<string, GgufTensor>,
+  ) {}
+
+  /** Reads and checks the header. @throws Failure InvalidInput when the file is truncated or inconsistent */
+  static open(path: string): GgufFile {
+    let descriptor: number
+    try {
+      descriptor = openSync(path, 'r')
+    } catch (error) {
+      const message = `${path}: cannot be opened: ${(error as Error).message}`
+      throw new Failure('InvalidInput', message, { file: path, remedy: 'Give the path of a GGUF file.' })
+    }
+    try {
+      const stat = fstatSync(descriptor)
+      const reader = new HeaderReader(descriptor, path, stat.size)
+      if (!stat.isFile()) throw reader.fail('is no file', 'Give the path of a GGUF file.')
+      return GgufFile.parse(reader)
+    } finally {
+      closeSync(descriptor)
+    }
+  }
+
+  private static parse(reader: HeaderReader): GgufFile {
+    if (reader.bytes(4).toString('latin1') !== 'GGUF')
+      throw reader.fail('is no GGUF file: it does not begin with "GGUF"', 'Give the path of a GGUF file.')
+    const version = reader.u32()
+    if (version !== 2 && version !== 3)
+      throw reader.fail(
+        `has the GGUF version ${version}${(version & 0xffff) === 0 ? ' (numbers lie the other way round)' : ''}`,
+        'Versions 2 and 3 are read, little-endian. Convert the model again with a current llama.cpp.',
+      )
+    // A tensor's entry: name, dimensions, type, offset. A key: its name, type, and a byte.
+    reader.what = 'the number of tensors'
+    const tensorCount = reader.count(8 + 4 + 4 + 8)
+    reader.what = 'the number of keys'
+    const keyCount = reader.count(8 + 4 + 1)
+    const keys = new Map<string, GgufValue>()
+    for (let i = 0; i < keyCount; i++) {
+      reader.what = `key ${i}`
+      const name = reader.string()
+      reader.what = `the key ${name}`
+      if (keys.has(name)) throw reader.fail(`has the key ${name} twice`)
+      keys.set(name, readValue(reader))
+    }
+    const alignment = keys.get('general.alignment') ?? defaultAlignment
+    if (typeof alignment !== 'number' || !Number.isInteger(Math.log2(alignment)) || alignment < 8)
+      throw reader.fail(`has the general.alignment ${String(alignment)}, which is no power of two of 8 or more`)
+    return new GgufFile(reader.path, keys, readTensors(reader, tensorCount, alignment))
+  }
+
+  /** A tensor's values, dequantised.
+   *  @throws Failure InvalidInput when it is of a type that is not read, truncated, or holds NaN or infinity */
+  async read(name: string): Promise<Float32Array> {
+    const entry = this.tensors.get(name)!
+    const bad = (message: string, remedy: string) =>
+      new Failure('InvalidInput', `${this.path}: tensor ${name} ${message}`, { file: this.path, remedy })
+    if (!entry.type) throw bad(`has the type ${typeName(entry)}`, supported)
+    // Memory of its own, so that it is aligned for every type.
+    const bytes = new Uint8Array(entry.end - entry.start)
+    const file = await open(this.path, 'r')
+    try {
+      for (let at = 0; at < bytes.length;) {
+        const length = Math.min(bytes.length - at, 2 ** 30)
+        const { bytesRead } = await file.read(bytes, at, length, entry.start + at)
+        if (bytesRead === 0) throw bad('is truncated', copyAgain)
+        at += bytesRead
+      }
+    } finally {
+      await file.close()
+    }
+    const values = dequantise(entry.type, bytes)
+    let sum = 0
+    for (let i = 0; i < values.length; i++) sum += values[i]! * 0
+    if (sum !== 0) throw bad('holds NaN or infinity', copyAgain)
+    return values
+  }
+}
+
+/** What to do about a type of tensors that is not read. */
+export const supported = `Supported: ${Object.keys(tensorTypes).join(', ')}. Take the model in another quantisation.`
+
+const valueNames = new Map(Object.entries(valueTypes).map(([name, number]) => [number as number, name as ValueType]))
+const valueBytes = { u8: 1, i8: 1, u16: 2, i16: 2, u32: 4, i32: 4, f32: 4, bool: 1, u64: 8, i64: 8, f64: 8 } as const
+type NumberType = keyof typeof valueBytes
+
+const lists = {
+  u8: Uint8Array,
+  bool: Uint8Array,
+  i8: Int8Array,
+  u16: Uint16Array,
+  i16: Int16Array,
+  u32: Uint32Array,
+  i32: Int32Array,
+  f32: Float32Array,
+  f64: Float64Array,
+  u64: Float64Array,
+  i64: Float64Array,
+} as const satisfies Record<NumberType, unknown>
+
+function readType(reader: HeaderReader): ValueType {
+  const number = reader.u32()
+  const type = valueNames.get(number)
+  if (!type) throw reader.fail(`is damaged: ${reader.what} has a value of the unknown type ${number}`)
+  return type
+}
+
+function readValue(reader: HeaderReader): GgufValue {
+  const type = readType(reader)
+  if (type === 'string') return reader.string()
+  if (type !== 'array') {
+    const value = readNumber(reader, type)
+    return type === 'bool' ? value !== 0 : value
+  }
+  const element = readType(reader)
+  if (element === 'array') throw reader.fail(`${reader.what} is a list of lists, which no model needs`)
+  if (element === 'string') {
+    const count = reader.count(8)
+    const strings: string[] = []
+    for (let i = 0; i < count; i++) strings.push(reader.string())
+    return strings
+  }
+  const count = reader.count(valueBytes[element])
+  const values: NumberList = new lists[element](count)
+  for (let i = 0; i < count; i++) values[i] = readNumber(reader, element)
+  return values
+}
+
+function readNumber(reader: HeaderReader, type: NumberType): number {
+  const bytes = reader.bytes(valueBytes[type])
+  switch (type) {
+    case 'u8':
+    case 'bool':
+      return bytes.readUInt8()
+    case 'i8':
+      return bytes.readInt8()
+    case 'u16':
+      return bytes.readUInt16LE()
+    case 'i16':
+      return bytes.readInt16LE()
+    case 'u32':
+      return bytes.readUInt32LE()
+    case 'i32':
+      return bytes.readInt32LE()
+    case 'f32':
+      return bytes.readFloatLE()
+    case 'f64':
+      return bytes.readDoubleLE()
+    case 'u64':
+    case 'i64': {
+      const value = Number(type === 'u64' ? bytes.readBigUInt64LE() : bytes.readBigInt64LE())
+      if (!Number.isSafeInteger(value)) throw reader.fail(`${reader.what} is ${value}, which is too large`)
+      return value
+    }
+    default: {
+      const impossible: never = type
+      throw new Error(`Internal error: no values of type ${String(impossible)}`)
+    }
+  }
+}
+
+/** Entries by name. Each must begin where the one before ends, up to the alignment, and lie in the file. */
+function readTensors(reader: HeaderReader, count: number, alignment: number): Map<string, GgufTensor> {
+  const found: (Omit<GgufTensor, 'start' | 'end'> & { readonly offset: bigint; readonly bytes: number })[] = []
+  const seen = new Set<string>()
+  for (let i = 0; i < count; i++) {
+    reader.what = `the entry of tensor ${i}`
+    const name = reader.string()
+    reader.what = `the entry of tensor ${name}`
+    if (seen.has(name)) throw reader.fail(`has the tensor ${name} twice`)
+    seen.add(name)
+    const dimensions = reader.u32()
+    if (dimensions > 4)
+      throw reader.fail(`is damaged: tensor ${name} has ${dimensions} dimensions, at most 4 are known`)
+    const shape = Array.from({ length: dimensions }, () => Number(reader.bytes(8).readBigUInt64LE()))
+    const typeNumber = reader.u32()
+    const offset = reader.bytes(8).readBigUInt64LE()
+    const type = namesByNumber.get(typeNumber)
+    const layout = type ? tensorTypes[type] : unread[typeNumber]
+    if (!layout) throw reader.fail(`tensor ${name} has the type number ${typeNumber}, which is not known`, supported)
+    const values = shape.reduce((n, d) => n * d, 1)
+    const row = shape[0] ?? 1
+    if (!Number.isSafeInteger(values) || values < 1 || row % layout.values !== 0)
+      throw reader.fail(
+        `is damaged: tensor ${name} cannot have the sizes [${shape.join(', ')}] as ${type ?? typeNumber}`,
+      )
+    const bytes = (values / layout.values) * layout.bytes
+    found.push({ name, shape: shape.reverse(), type, typeNumber, offset, bytes })
+  }
+  const aligned = (position: number) => Math.ceil(position / alignment) * alignment
+  const base = aligned(reader.position)
+  let expected = 0
+  const tensors = new Map<string, GgufTensor>()
+  for (const { offset, bytes, ...tensor } of found) {
+    if (offset !== BigInt(expected))
+      throw reader.fail(`is damaged: tensor ${tensor.name} begins at ${offset} of the data, not at ${expected}`)
+    const start = base + expected
+    if (start + bytes > reader.size)
+      throw reader.fail(`is truncated: tensor ${tensor.name} ends at byte ${start + bytes} of ${reader.size}`)
+    tensors.set(tensor.name, { ...tensor, start, end: start + bytes })
+    expected = aligned(expected + bytes)
+  }
+  return tensors
+}

@@ -1,0 +1,77 @@
+import { readSync } from 'node:fs'
+import { Failure } from '../../plugins/api/index.js'
+
+/** Bytes that a header may have: those of the largest vocabularies have about 15 MB. */
+const largestHeader = 256 * 2 ** 20
+const chunk = 4 * 2 ** 20
+
+/** Reads numbers and texts of a file's header one after the other, a chunk of the file at a time. Whatever claims to be longer
+ *  than what is left of the file is refused before memory is taken for it. */
+export class HeaderReader {
+  private buffer = Buffer.alloc(0)
+  /** Where `buffer` begins in the file, and what is read of it. */
+  private base = 0
+  private at = 0
+  /** What is being read, for messages. */
+  what = 'its header'
+
+  constructor(
+    private readonly descriptor: number,
+    readonly path: string,
+    readonly size: number,
+  ) {}
+
+  /** Bytes read so far. */
+  get position(): number {
+    return this.base + this.at
+  }
+
+  /** Bytes that may follow. */
+  get left(): number {
+    return Math.min(this.size, largestHeader) - this.position
+  }
+
+  fail(message: string, remedy = 'Copy the file from its source again.'): Failure {
+    return new Failure('InvalidInput', `${this.path}: ${message}`, { file: this.path, remedy })
+  }
+
+  /** The next bytes, valid until the next call. */
+  bytes(length: number): Buffer {
+    if (length > this.left) {
+      if (this.position + length > this.size)
+        throw this.fail(`is truncated within ${this.what}: it ends at byte ${this.size}`)
+      throw this.fail(`has a header of more than ${largestHeader} bytes at ${this.what}`)
+    }
+    if (this.at + length > this.buffer.length) this.more(length)
+    this.at += length
+    return this.buffer.subarray(this.at - length, this.at)
+  }
+
+  private more(length: number): void {
+    const start = this.position
+    const fresh = Buffer.allocUnsafe(Math.min(Math.max(length, chunk), this.size - start))
+    for (let got = 0; got < fresh.length;) {
+      const read = readSync(this.descriptor, fresh, got, fresh.length - got, start + got)
+      if (read === 0) throw this.fail(`is truncated within ${this.what}`)
+      got += read
+    }
+    ;[this.buffer, this.base, this.at] = [fresh, start, 0]
+  }
+
+  u32(): number {
+    return this.bytes(4).readUInt32LE()
+  }
+
+  /** A whole number of 64 bits that counts something of at least `least` bytes each. */
+  count(least: number): number {
+    const value = this.bytes(8).readBigUInt64LE()
+    if (value > BigInt(Math.floor(this.left / least)))
+      throw this.fail(`is truncated or damaged: ${this.what} claims ${value} entries, ${this.left} bytes are left`)
+    return Number(value)
+  }
+
+  string(): string {
+    const length = this.count(1)
+    return this.bytes(length).toString('utf8')
+  }
+}

@@ -1,0 +1,88 @@
+import { Failure } from '../../plugins/api/index.js'
+import type { GgufFile, GgufValue } from './container.js'
+
+/** A GGUF file's keys, asked for by name; those of the architecture without it before them. */
+export class Keys {
+  readonly architecture: string
+
+  constructor(private readonly file: GgufFile) {
+    const architecture = file.keys.get('general.architecture')
+    if (typeof architecture !== 'string')
+      throw this.refuse('has no key general.architecture that says what the model is', 'Give a GGUF file of a model.')
+    this.architecture = architecture
+  }
+
+  refuse(
+    message: string,
+    remedy = 'Convert the model again with a current llama.cpp, or give its Hugging Face folder.',
+  ): Failure {
+    const { path } = this.file
+    return new Failure('InvalidInput', `${path}: ${message}`, { file: path, remedy })
+  }
+
+  /** The full name of a key of the architecture. */
+  name(key: string): string {
+    return key.includes('tokenizer.') || key.startsWith('general.') ? key : `${this.architecture}.${key}`
+  }
+
+  raw(key: string): GgufValue | undefined {
+    return this.file.keys.get(this.name(key))
+  }
+
+  /** A number, or undefined where the key is missing. Numbers that float32 rounded get their short decimals back. */
+  numberOrNone(key: string): number | undefined {
+    const value = this.raw(key)
+    if (value === undefined) return undefined
+    if (typeof value !== 'number' || !Number.isFinite(value)) throw this.wrong(key, value, 'a number')
+    return Number.isInteger(value) ? value : Number(value.toPrecision(7))
+  }
+
+  number(key: string): number {
+    const value = this.numberOrNone(key)
+    if (value === undefined) throw this.refuse(`has no key ${this.name(key)}`)
+    return value
+  }
+
+  textOrNone(key: string): string | undefined {
+    const value = this.raw(key)
+    if (value !== undefined && typeof value !== 'string') throw this.wrong(key, value, 'a text')
+    return value
+  }
+
+  flag(key: string, fallback: boolean): boolean {
+    const value = this.raw(key) ?? fallback
+    if (typeof value !== 'boolean') throw this.wrong(key, value, 'true or false')
+    return value
+  }
+
+  textsOrNone(key: string): readonly string[] | undefined {
+    const value = this.raw(key)
+    if (value === undefined) return undefined
+    if (Array.isArray(value)) return value as readonly string[]
+    // A list of no texts may be written as one of no numbers.
+    if (typeof value === 'object' && value.length === 0) return []
+    throw this.wrong(key, value, 'a list of texts')
+  }
+
+  numbersOrNone(key: string): readonly number[] | undefined {
+    const value = this.raw(key)
+    if (value === undefined) return undefined
+    if (typeof value === 'object' && !Array.isArray(value)) return Array.from(value as ArrayLike<number>)
+    throw this.wrong(key, value, 'a list of numbers')
+  }
+
+  /** A number for each layer: the key has one of all layers, or a list. */
+  perLayer(key: string, layers: number, fallback?: readonly number[]): readonly number[] {
+    const value = this.raw(key)
+    if (value === undefined && fallback) return fallback
+    if (value === undefined || typeof value === 'number') return Array.from({ length: layers }, () => this.number(key))
+    const list = this.numbersOrNone(key)!
+    if (list.length < layers) throw this.refuse(`${this.name(key)} has ${list.length} entries for ${layers} layers`)
+    return list.slice(0, layers)
+  }
+
+  private wrong(key: string, value: GgufValue, wanted: string): Failure {
+    const shown = typeof value === 'object' ? `a list of ${value.length}` : JSON.stringify(value)
+    return this.refuse(`${this.name(key)} is ${shown}, not ${wanted}`)
+  }
+}

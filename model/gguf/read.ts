@@ -1,0 +1,62 @@
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { Failure } from '../../plugins/api/index.js'
+import { GgufFile } from './container.js'
+import { describeGguf } from './read-config.js'
+import { namedTensors } from './read-tensors.js'
+import { typeName, supported } from './container.js'
+
+/** A GGUF file as a checkpoint of the family that it is. */
+export interface GgufCheckpoint {
+  readonly path: string
+  /** Text of the config.json that says the same. */
+  readonly config: string
+  /** By Hugging Face's names. */
+  readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly dtype: string }>
+  /** Why a tensor cannot be read. */
+  refusal(name: string): { readonly message: string; readonly remedy: string } | undefined
+  /** A tensor as the family has it, float32. @throws Failure InvalidInput */
+  read(name: string): Promise<Float32Array>
+}
+
+/** The GGUF file that is a model: the path itself, or the only one of a folder that has no config.json. */
+export function ggufOf(path: string): string | undefined {
+  if (path.endsWith('.gguf'))
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? undefined : path
+  if (existsSync(join(path, 'config.json')) || statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true)
+    return undefined
+  const found = readdirSync(path).filter((name) => name.endsWith('.gguf'))
+  if (found.length > 1)
+    throw new Failure('InvalidInput', `${path} has several GGUF files: ${found.sort().join(', ')}`, {
+      file: path,
+      remedy: 'Name the one that is meant.',
+    })
+  return found[0] === undefined ? undefined : join(path, found[0])
+}
+
+/** Opens a GGUF file as a model. Only its header is read, and the few numbers of `rope_freqs.weight`.
+ *  @throws Failure InvalidInput naming file, key or tensor, and remedy */
+export async function openGguf(path: string): Promise<GgufCheckpoint> {
+  const file = GgufFile.open(path)
+  const divisors = file.tensors.has('rope_freqs.weight') ? await file.read('rope_freqs.weight') : undefined
+  const description = describeGguf(file, divisors)
+  const named = namedTensors(file, description)
+  const entryOf = (name: string) => {
+    const { from } = named.get(name)!
+    return from === undefined ? undefined : file.tensors.get(from)!
+  }
+  return {
+    path,
+    config: `${JSON.stringify(description.fields, null, 2)}\n`,
+    tensors: new Map([...named].map(([name, { shape }]) => [name, { shape, dtype: entryOf(name)?.type ?? 'F32' }])),
+    refusal(name) {
+      const entry = entryOf(name)
+      if (!entry || entry.type) return undefined
+      return { message: `(${entry.name} there) has the type ${typeName(entry)}`, remedy: supported }
+    },
+    async read(name) {
+      const { from, made } = named.get(name)!
+      return made(from === undefined ? new Float32Array(0) : await file.read(from))
+    },
+  }
+}
