@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { exportFormats, storedType, taken, type CheckpointType } from '../../model/index.js'
+import { exportFormats, storedType, taken, type ExportType } from '../../model/index.js'
 import { Failure } from '../../plugins/api/index.js'
 import { action, print, printJson, reading, type SpecOptions } from '../common.js'
 import { openAnyModel } from '../open-model.js'
@@ -9,7 +9,8 @@ import { openAnyModel } from '../open-model.js'
 interface ExportOptions extends SpecOptions {
   readonly format: string
   readonly output: string
-  readonly dtype?: CheckpointType
+  readonly dtype?: ExportType
+  readonly tokenIds?: boolean
 }
 
 /** Models for other tools. */
@@ -24,10 +25,14 @@ export function exportCommand(program: Command): void {
     .addOption(
       new Option('--dtype <type>', 'how numbers are stored (default: as they are, or float32)').choices(dtypes),
     )
+    .option('--token-ids', 'gguf: write no tokenizer, but tokens that are numbers')
     .action(action(exportModel))
 }
 
-async function exportModel(folder: string, { format, output, dtype, ...options }: ExportOptions): Promise<void> {
+async function exportModel(
+  folder: string,
+  { format, output, dtype, tokenIds, ...options }: ExportOptions,
+): Promise<void> {
   const { write, dtypes } = exportFormats[format]!
   if (dtype !== undefined && !dtypes.includes(dtype))
     throw new Failure('InvalidInput', `The format ${format} has no ${dtype}`, {
@@ -37,7 +42,7 @@ async function exportModel(folder: string, { format, output, dtype, ...options }
   const model = await openAnyModel(folder, options)
   const own = await storedType(model)
   const stored = dtype ?? (own !== undefined && dtypes.includes(own) ? own : 'float32')
-  await write(model, output, stored)
+  await write(model, output, stored, { ...(tokenIds === true && { tokenIds }) })
   const files = Object.fromEntries(
     readdirSync(output)
       .sort()

@@ -1,0 +1,84 @@
+import type { KeyValue } from './write-file.js'
+import { stepsOf, type Refuse, type TokenizerJson, type TokenList } from './write-tokenizer.js'
+import { tokenTypes } from './types.js'
+
+const space = '▁'
+
+/** Keys of a BPE tokenizer as SentencePiece makes them: spaces are a letter, and other letters fall back to bytes. */
+export function sentencePieceKeys(json: TokenizerJson, tokens: TokenList, refuse: Refuse): Record<string, KeyValue> {
+  const { model } = json
+  if (model.type !== 'BPE')
+    throw refuse(`llama.cpp's tokenizers of the kind ${String(model.type)} do not give the same tokens`)
+  const bytes = tokens.types.filter((type) => type === tokenTypes.byte).length
+  if (bytes !== 256) throw refuse(`llama.cpp needs a token for each of the 256 bytes, and it has ${bytes}`)
+  const prefix = spacePrefix(json, tokens, refuse)
+  return {
+    'ggml.model': { type: 'string', value: 'llama' },
+    'ggml.pre': { type: 'string', value: 'default' },
+    'ggml.scores': { type: 'array', of: 'f32', values: scoresOf(json, tokens, refuse) },
+    'ggml.add_space_prefix': { type: 'bool', value: prefix },
+  }
+}
+
+/** Whether texts begin with a space that is not written. */
+function spacePrefix({ normalizer, pre_tokenizer: pre }: TokenizerJson, tokens: TokenList, refuse: Refuse): boolean {
+  let prefix = false
+  let replaced = false
+  for (const step of stepsOf(normalizer)) {
+    const isSpace = (step.pattern as { readonly String?: string } | undefined)?.String === ' ' && step.content === space
+    if (step.type === 'Prepend' && step.prepend === space) prefix = true
+    else if (step.type === 'Replace' && isSpace) replaced = true
+    else throw refuse(`llama.cpp does not have its normaliser ${step.type}`)
+  }
+  for (const step of stepsOf(pre)) {
+    if (step.type === 'Metaspace' && step.replacement === space) {
+      replaced = true
+      prefix ||= step.prepend_scheme !== 'never'
+      if (step.split !== false) requireWords(tokens, refuse)
+    } else if (step.type === 'Split' && (step.pattern as { readonly String?: string }).String === ' ') {
+      // Spaces are no spaces any more when it comes to it.
+      if (!replaced) throw refuse('llama.cpp does not split texts at spaces')
+    } else throw refuse(`llama.cpp does not have its pre-tokenizer ${step.type}`)
+  }
+  if (!replaced) throw refuse('llama.cpp writes spaces as ▁, and this tokenizer does not')
+  return prefix
+}
+
+/** A text that is split at spaces has no token across one; llama.cpp does not split it. */
+function requireWords({ texts, types }: TokenList, refuse: Refuse): void {
+  const across = texts.findIndex((text, id) => types[id] === tokenTypes.normal && text.indexOf(space, 1) > 0)
+  if (across >= 0)
+    throw refuse(`the token ${JSON.stringify(texts[across])} goes across a space, which llama.cpp would use`)
+}
+
+/**
+ * What llama.cpp merges first: it looks at the tokens that pairs become, not at pairs. That is the same where every pair
+ * that becomes a token is among the merges, and the pairs of a token stand together.
+ */
+function scoresOf({ model }: TokenizerJson, { texts, types }: TokenList, refuse: Refuse): number[] {
+  const pairs = (model.merges ?? []).map((pair) => (typeof pair === 'string' ? pair.split(' ') : pair))
+  const listed = new Set(pairs.map(([left, right]) => `${left} ${right}`))
+  const ranks = new Map<string, number>()
+  let before: string | undefined
+  for (const [left, right] of pairs) {
+    const text = `${left}${right}`
+    if (ranks.has(text) && before !== text)
+      throw refuse(`pairs that become ${JSON.stringify(text)} are merged at different times, which llama.cpp cannot`)
+    if (!ranks.has(text)) ranks.set(text, ranks.size)
+    before = text
+  }
+  const normal = new Set(texts.filter((_, id) => types[id] === tokenTypes.normal))
+  return texts.map((text, id) => {
+    if (types[id] !== tokenTypes.normal) return 0
+    const letters = [...text]
+    for (let at = 1; at < letters.length; at++) {
+      const [left, right] = [letters.slice(0, at).join(''), letters.slice(at).join('')]
+      if (normal.has(left) && normal.has(right) && !listed.has(`${left} ${right}`))
+        throw refuse(
+          `it does not merge ${JSON.stringify(left)} and ${JSON.stringify(right)} to the token ${JSON.stringify(text)}; llama.cpp does`,
+        )
+    }
+    // Single letters are never merged into; their score says nothing.
+    return -(ranks.get(text) ?? texts.length)
+  })
+}

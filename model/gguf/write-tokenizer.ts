@@ -1,0 +1,183 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Failure } from '../../plugins/api/index.js'
+import type { Model } from '../checkpoint.js'
+import type { ModelConfig } from '../config.js'
+import { byteLevelKeys } from './write-byte-level.js'
+import type { KeyValue } from './write-file.js'
+import { sentencePieceKeys } from './write-sentencepiece.js'
+import { tokenTypes } from './types.js'
+
+/** What is read of a tokenizer.json. */
+export interface TokenizerJson {
+  readonly normalizer?: Step | null
+  readonly pre_tokenizer?: Step | null
+  readonly post_processor?: Step | null
+  readonly model: {
+    readonly type?: string
+    readonly vocab: Readonly<Record<string, number>>
+    readonly merges?: readonly (string | readonly [string, string])[]
+    readonly unk_token?: string | null
+    readonly byte_fallback?: boolean
+    readonly ignore_merges?: boolean
+  }
+  readonly added_tokens?: readonly { readonly id: number; readonly content: string; readonly special?: boolean }[]
+}
+
+/** A normaliser, a pre-tokenizer or a post-processor. */
+export interface Step {
+  readonly type: string
+  readonly normalizers?: readonly Step[]
+  readonly pretokenizers?: readonly Step[]
+  readonly processors?: readonly Step[]
+  readonly [key: string]: unknown
+}
+
+/** Tokens in the order of their ids, as many as the embedding has rows. */
+export interface TokenList {
+  readonly texts: readonly string[]
+  readonly types: readonly number[]
+}
+
+/** For a tokenizer that llama.cpp does not have: makes the error. */
+export type Refuse = (message: string) => Failure
+
+/**
+ * The keys of a tokenizer.
+ * @param kind  `ids`: tokens are numbers without a text
+ * @throws Failure InvalidInput for a tokenizer that llama.cpp would not follow
+ */
+export function tokenizerKeys({ folder, config }: Model, kind: 'text' | 'ids'): Map<string, KeyValue> {
+  const own = kind === 'ids' ? numbers(config) : ofText(folder, config)
+  return new Map(Object.entries(own).map(([name, value]) => [`tokenizer.${name}`, value]))
+}
+
+const u32 = (value: number): KeyValue => ({ type: 'u32', value })
+const bool = (value: boolean): KeyValue => ({ type: 'bool', value })
+const string = (value: string): KeyValue => ({ type: 'string', value })
+
+/** Tokens without a text: llama.cpp wants some all the same, all different. */
+function numbers(config: ModelConfig): Record<string, KeyValue> {
+  const ends = [config.bos, ...config.eos]
+  const ids = Array.from({ length: config.vocabulary }, (_, id) => id)
+  return {
+    'ggml.model': string('gpt2'),
+    'ggml.pre': string('default'),
+    'ggml.tokens': { type: 'array', of: 'string', values: ids.map((id) => `[${id}]`) },
+    'ggml.token_type': {
+      type: 'array',
+      of: 'i32',
+      values: ids.map((id) => (ends.includes(id) ? tokenTypes.control : tokenTypes.normal)),
+    },
+    'ggml.merges': { type: 'array', of: 'string', values: [] },
+    ...endKeys(config, {}),
+  }
+}
+
+function ofText(folder: string, config: ModelConfig): Record<string, KeyValue> {
+  const file = join(folder, 'tokenizer.json')
+  const refuse: Refuse = (message) =>
+    new Failure('InvalidInput', `${file} cannot be written as GGUF: ${message}`, {
+      file,
+      remedy: 'Leave the tokenizer out (--token-ids): programs then give the model token ids, and no text.',
+    })
+  const json = read(file) as TokenizerJson
+  const settings = join(folder, 'tokenizer_config.json')
+  const { pad_token: pad, chat_template: template } = (existsSync(settings) ? read(settings) : {}) as {
+    readonly pad_token?: string | { readonly content?: string } | null
+    readonly chat_template?: unknown
+  }
+  if (typeof json.model?.vocab !== 'object' || Array.isArray(json.model.vocab))
+    throw refuse(`llama.cpp's tokenizers of the kind ${String(json.model?.type)} do not give the same tokens`)
+  const { vocab, unk_token: unknown } = json.model
+  const tokens = listOf(json, config, refuse)
+  const byteLevel = stepsOf(json.pre_tokenizer).some(({ type }) => type === 'ByteLevel')
+  const padding = typeof pad === 'string' ? pad : pad?.content
+  const chat = join(folder, 'chat_template.jinja')
+  return {
+    ...(byteLevel ? byteLevelKeys(json, tokens, refuse) : sentencePieceKeys(json, tokens, refuse)),
+    'ggml.tokens': { type: 'array', of: 'string', values: tokens.texts },
+    'ggml.token_type': { type: 'array', of: 'i32', values: tokens.types },
+    ...endKeys(config, addedEnds(json)),
+    ...(typeof unknown === 'string' && { 'ggml.unknown_token_id': u32(vocab[unknown]!) }),
+    ...(padding !== undefined &&
+      tokens.texts.includes(padding) && {
+        'ggml.padding_token_id': u32(tokens.texts.indexOf(padding)),
+      }),
+    ...(typeof template === 'string'
+      ? { chat_template: string(template) }
+      : existsSync(chat) && { chat_template: string(readFileSync(chat, 'utf8')) }),
+  }
+}
+
+function read(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw new Failure('InvalidInput', `${file} cannot be read: ${(error as Error).message}`, {
+      file,
+      remedy: 'Copy it again from where the model came from.',
+    })
+  }
+}
+
+/** Steps that are one or a sequence. */
+export function stepsOf(step: Step | null | undefined): readonly Step[] {
+  if (!step) return []
+  return step.type === 'Sequence' ? (step.normalizers ?? step.pretokenizers ?? step.processors ?? []) : [step]
+}
+
+/** All tokens by id; rows of the embedding that have none get one that no text has. */
+function listOf({ model, added_tokens: added = [] }: TokenizerJson, config: ModelConfig, refuse: Refuse): TokenList {
+  const texts: string[] = []
+  const types: number[] = []
+  const set = (id: number, text: string, type: number) => {
+    if (!Number.isSafeInteger(id) || id < 0 || id >= config.vocabulary)
+      throw refuse(
+        `the token ${JSON.stringify(text)} has the id ${id}, and the model knows ${config.vocabulary} tokens`,
+      )
+    texts[id] = text
+    types[id] = type
+  }
+  for (const [text, id] of Object.entries(model.vocab))
+    set(id, text, model.byte_fallback && /^<0x[0-9A-F]{2}>$/.test(text) ? tokenTypes.byte : tokenTypes.normal)
+  for (const { id, content, special } of added)
+    set(id, content, special === true ? tokenTypes.control : tokenTypes.userDefined)
+  const unknown = model.unk_token
+  if (typeof unknown === 'string' && model.vocab[unknown] !== undefined)
+    set(model.vocab[unknown], unknown, tokenTypes.unknown)
+  const seen = new Set<string>()
+  for (let id = 0; id < config.vocabulary; id++) {
+    if (texts[id] === undefined) set(id, `[PAD${id}]`, tokenTypes.unused)
+    if (seen.has(texts[id]!)) throw refuse(`the token ${JSON.stringify(texts[id])} is there twice`)
+    seen.add(texts[id]!)
+  }
+  return { texts, types }
+}
+
+/** Tokens that the post-processor puts before and behind a text. */
+function addedEnds({ post_processor: post }: TokenizerJson): { readonly before?: number; readonly behind?: number } {
+  const template = stepsOf(post).find(({ type }) => type === 'TemplateProcessing') as
+    | {
+        readonly single?: readonly { readonly SpecialToken?: { readonly id: string } }[]
+        readonly special_tokens?: Readonly<Record<string, { readonly ids: readonly number[] }>>
+      }
+    | undefined
+  const idOf = (piece: { readonly SpecialToken?: { readonly id: string } } | undefined) =>
+    piece?.SpecialToken && template?.special_tokens?.[piece.SpecialToken.id]?.ids[0]
+  const [before, behind] = [idOf(template?.single?.[0]), idOf(template?.single?.at(-1))]
+  return { ...(before !== undefined && { before }), ...(behind !== undefined && { behind }) }
+}
+
+function endKeys(config: ModelConfig, { before, behind }: ReturnType<typeof addedEnds>): Record<string, KeyValue> {
+  const [bos, eos] = [before ?? config.bos, behind ?? config.eos[0]]
+  // Chat models end with others, too.
+  const eot = config.eos.find((id) => id !== eos)
+  return {
+    ...(bos !== undefined && { 'ggml.bos_token_id': u32(bos) }),
+    ...(eos !== undefined && { 'ggml.eos_token_id': u32(eos) }),
+    ...(eot !== undefined && { 'ggml.eot_token_id': u32(eot) }),
+    'ggml.add_bos_token': bool(before !== undefined),
+    'ggml.add_eos_token': bool(behind !== undefined),
+  }
+}

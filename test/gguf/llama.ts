@@ -1,0 +1,69 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { cacheDirectory, packageRoot } from '../../store/paths.js'
+
+const version = '3.22.1'
+
+/** A folder with node-llama-cpp and its prebuilt llama.cpp in the user's cache, installed when it is not there; or why there
+ *  is none. */
+function packages(): { readonly path: string } | { readonly absent: string } {
+  if (process.platform !== 'linux' || process.arch !== 'x64')
+    return { absent: 'the prebuilt llama.cpp is for Linux on x64' }
+  const root = join(cacheDirectory(), 'node-llama-cpp')
+  const folder = join(root, version)
+  if (existsSync(folder)) return { path: folder }
+  mkdirSync(root, { recursive: true })
+  const half = mkdtempSync(join(root, 'half-'))
+  try {
+    const names = [`node-llama-cpp@${version}`, `@node-llama-cpp/linux-x64@${version}`]
+    const options = ['--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund', '--prefix', half]
+    execFileSync('npm', ['install', ...names, ...options], { stdio: ['ignore', 'pipe', 'pipe'], timeout: 300_000 })
+    renameSync(half, folder)
+    return { path: folder }
+  } catch (error) {
+    const { stderr, message } = error as { stderr?: Buffer; message: string }
+    return { absent: stderr?.toString().trim().split('\n').at(-1) ?? message }
+  } finally {
+    rmSync(half, { recursive: true, force: true })
+  }
+}
+
+const found = packages()
+
+export const withoutLlama = 'absent' in found
+/** For names of tests. */
+export const skipped = 'absent' in found ? ` (skipped: ${found.absent})` : ''
+
+export interface LlamaQuestion {
+  /** To be tokenised, special tokens read as such unless `special` is false. */
+  readonly texts?: readonly string[]
+  readonly special?: boolean
+  /** Token ids to continue. */
+  readonly sequences?: readonly (readonly number[])[]
+  /** Tokens to continue by. */
+  readonly greedy?: number
+  /** Sequences, from the first, of which the logits behind every token are wanted. Default 0. */
+  readonly logits?: number
+}
+
+export interface LlamaAnswer {
+  readonly tokens: readonly (readonly number[])[]
+  /** By sequence and token. */
+  readonly logits: readonly (readonly (readonly number[])[])[]
+  readonly greedy: readonly (readonly number[])[]
+}
+
+/** Asks stock llama.cpp, with float32 caches. @throws Error with what it said when it failed or died */
+export function askLlama(model: string, question: LlamaQuestion): LlamaAnswer {
+  if ('absent' in found) throw new Error(found.absent)
+  const script = join(packageRoot(), 'test/gguf/run-llama.mjs')
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [script], {
+    input: JSON.stringify({ packages: found.path, model, ...question }),
+    encoding: 'utf8',
+    maxBuffer: 2 ** 30,
+    timeout: 120_000,
+  })
+  if (status !== 0) throw new Error(`llama.cpp ended with ${signal ?? status}: ${stderr.slice(-2000)}`)
+  return JSON.parse(stdout) as LlamaAnswer
+}
