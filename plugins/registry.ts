@@ -19,6 +19,7 @@ import {
 import { builtInBlocks, makeBlocks } from './blocks/index.js'
 import { builtInRuns, makeRuns } from './runs/index.js'
 import { inspectData } from './inspect-data.js'
+import { inspectGguf } from './inspect-gguf.js'
 import { inspectRuns, problem, type Tried } from './inspect-runs.js'
 import { builtInStages } from './stages/index.js'
 import { tryVariant } from './try-forward.js'
@@ -189,13 +190,14 @@ export async function inspectModel(
     }
   }
   const ofRuns = inspectRuns(model, inputs.space as JsonObject, { blocks, runs }, most, tried)
+  const wrong = [...problems, ...ofRuns.problems]
   const own = model.config.blocks.flatMap(({ attention, ffn }): BlockName[] => [
     { slot: 'attention', name: attention.block },
     { slot: 'ffn', name: ffn.block },
   ])
   const plugin = originOf?.(familyOf(model.config, blocks))?.digest
   return {
-    problems: [...problems, ...ofRuns.problems],
+    problems: wrong.length > 0 ? wrong : inspectGguf(model, inputs, runs),
     blocks: [...own, ...ofRuns.blocks],
     config: model.config,
     ...(plugin !== undefined && { family: { name: model.config.family, plugin } }),

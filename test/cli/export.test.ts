@@ -43,6 +43,18 @@ test('an unchanged parent is exported as a Hugging Face folder with the same ten
   }
 })
 
+test('a GGUF file is written where its tokenizer can be said, or left out by choice', async () => {
+  const refused = await puzzleflow('export', 'parent', '--format', 'gguf', '-o', 'words')
+  expect(refused.code).not.toBe(0)
+  expect(refused.stderr).toContain('--token-ids')
+  expect(existsSync(join(folder, 'words'))).toBe(false)
+  const { code, stderr } = await puzzleflow(
+    ...['export', 'parent', '--format', 'gguf', '-o', 'words', '--token-ids', '--dtype', 'q8_0'],
+  )
+  expect(code, stderr).toBe(0)
+  expect(readFileSync(join(folder, 'words/model.gguf')).toString('latin1', 0, 4)).toBe('GGUF')
+})
+
 test('an exported ONNX graph is one that onnxruntime opens, with the cache as inputs', async () => {
   const { code, stderr } = await puzzleflow('export', 'parent', '--format', 'onnx', '-o', 'graph', '--dtype', 'float32')
   expect(code, stderr).toBe(0)

@@ -36,9 +36,8 @@ export const withoutLlama = 'absent' in found
 export const skipped = 'absent' in found ? ` (skipped: ${found.absent})` : ''
 
 export interface LlamaQuestion {
-  /** To be tokenised, special tokens read as such unless `special` is false. */
+  /** To be tokenised, special tokens read as such. */
   readonly texts?: readonly string[]
-  readonly special?: boolean
   /** Token ids to continue. */
   readonly sequences?: readonly (readonly number[])[]
   /** Tokens to continue by. */

@@ -8,7 +8,6 @@ const {
   packages,
   model: modelPath,
   texts = [],
-  special = true,
   sequences = [],
   greedy = 0,
   logits = 0,
@@ -26,7 +25,7 @@ const llama = await getLlama({
 })
 try {
   const model = await llama.loadModel({ modelPath, gpuLayers: 0 })
-  const answer = { tokens: texts.map((text) => [...model.tokenize(text, special)]), logits: [], greedy: [] }
+  const answer = { tokens: texts.map((text) => [...model.tokenize(text, true)]), logits: [], greedy: [] }
   if (sequences.length > 0) {
     const context = await model.createContext({
       contextSize: 256,

@@ -1,7 +1,7 @@
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { openModel, writeGguf } from '../../model/index.js'
+import { openModel, Tokenizer, writeGguf } from '../../model/index.js'
 import { blocks, scratch, writeTiny } from '../model/tiny.js'
 import { askLlama, skipped, withoutLlama } from './llama.js'
 
@@ -45,6 +45,46 @@ test.skipIf(withoutLlama || !hasFixtures).each(['tokenizer-byte-bpe', 'tokenizer
     tokens.forEach((ids, i) => expect(ids, JSON.stringify(cases[i]!.text)).toEqual(cases[i]!.ids))
   },
 )
+
+const split = (regex: string) => ({
+  type: 'Sequence',
+  pretokenizers: [
+    { type: 'Split', pattern: { Regex: regex }, behavior: 'Isolated', invert: false },
+    { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false },
+  ],
+})
+const words = (digits: string) =>
+  `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`
+
+test.skipIf(withoutLlama || !hasFixtures).each<readonly [string, (json: Json) => void]>([
+  ['Llama 3', (json) => (Object.assign(json, { pre_tokenizer: split(words('{1,3}')) }).model.ignore_merges = true)],
+  ['Llama 3, merging all', (json) => Object.assign(json, { pre_tokenizer: split(words('{1,3}')) })],
+  ['Qwen2', (json) => Object.assign(json, { pre_tokenizer: split(words('')), normalizer: { type: 'NFC' } })],
+  [
+    'SmolLM',
+    (json) =>
+      (json.pre_tokenizer = {
+        type: 'Sequence',
+        pretokenizers: [
+          { type: 'Digits', individual_digits: true },
+          { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
+        ],
+      }),
+  ],
+])(`llama.cpp splits texts into words as %s does${skipped}`, async (_, change) => {
+  const model = await openTokenizing('tokenizer-byte-bpe', change)
+  const path = join(scratch(), 'model.gguf')
+  await writeGguf(model, path)
+  const own = Tokenizer.open(model.folder)
+  // llama.cpp leaves texts as they are, which nearly all are in the form NFC.
+  const texts = [
+    ...casesOf('tokenizer-byte-bpe').map(({ text }) => text.normalize('NFC')),
+    "1234567 x12, I'LL we've  \n\n  x\t\t y...!?\n",
+  ]
+  const { tokens } = askLlama(path, { texts })
+  const plain = texts.map((text) => own.encode(text, { special: false }))
+  tokens.forEach((ids, i) => expect(ids, JSON.stringify(texts[i])).toEqual(plain[i]))
+})
 
 test.skipIf(!hasFixtures).each<readonly [string, string, (json: Json) => void, string]>([
   ['of the kind Unigram', 'tokenizer-unigram', () => {}, 'the kind Unigram'],
