@@ -57,7 +57,18 @@ export { stateShapes } from './state.js'
 export { generate, generateAll, type GeneratedToken, type GenerateOptions } from './generate.js'
 export type { SamplingOptions } from './sampling.js'
 export { StreamedText } from './streamed-text.js'
-export { alternate, median, Timed, tokensPerSecond, typical, type Scenario, type Timing } from './throughput.js'
+export { findLlamaCpp, type LlamaCpp } from './llama-cpp/find.js'
+export { llamaBytes } from './llama-cpp/sizes.js'
+export {
+  alternate,
+  median,
+  openTimed,
+  tokensPerSecond,
+  typical,
+  type Scenario,
+  type TimedModel,
+  type Timing,
+} from './throughput.js'
 export { answerAccuracy, type TaskItem } from './tasks.js'
 export { exportFormats, storedType, type ExportFormat, type ExportOptions, type ExportType } from './exports.js'
 export { ggufFile, writeGguf, writeGgufFolder, type GgufOptions, type GgufType } from './gguf/write.js'

@@ -1,11 +1,14 @@
 import type { Model } from './checkpoint.js'
 import { Decoder } from './decoder.js'
+import { LlamaTimed } from './llama-cpp/timed.js'
 
 /** What a user serves: sequences side by side, prompt tokens, generated tokens. */
 export interface Scenario {
   readonly batch: number
   readonly prefill: number
   readonly generate: number
+  /** What serves them, where it is not puzzleflow. */
+  readonly engine?: 'llama.cpp'
 }
 
 /** Seconds of one pass through a scenario. */
@@ -16,7 +19,18 @@ export interface Timing {
 }
 
 /** A model ready to be timed. */
-export class Timed {
+export interface TimedModel {
+  /** One pass: the prompt, then token by token. */
+  pass(): Promise<Timing>
+  release(): Promise<void>
+}
+
+/** A model ready to be timed, in the scenario's engine. */
+export const openTimed = (model: Model, scenario: Scenario, threads = 1): Promise<TimedModel> =>
+  scenario.engine === 'llama.cpp' ? LlamaTimed.create(model, scenario, threads) : Timed.create(model, scenario, threads)
+
+/** A model in our own decoder. */
+export class Timed implements TimedModel {
   private constructor(
     private readonly decoder: Decoder,
     private readonly scenario: Scenario,
@@ -55,7 +69,7 @@ export function median(values: readonly number[]): number {
 
 /** Passes of several models in turn, so that what else the machine does meets all of them; the first pass of each only
  *  warms up. @returns of each model its passes, [models][repetitions] */
-export async function alternate(timed: readonly Timed[], repetitions: number): Promise<Timing[][]> {
+export async function alternate(timed: readonly TimedModel[], repetitions: number): Promise<Timing[][]> {
   const passes: Timing[][] = timed.map(() => [])
   for (let r = 0; r <= repetitions; r++)
     for (const [i, one] of timed.entries()) {

@@ -1,10 +1,10 @@
-import { ggufCannot, layerFacts, type Model } from '../model/index.js'
+import { findLlamaCpp, ggufCannot, layerFacts, type Model } from '../model/index.js'
 import type { InputProblem } from '../spec/registry.js'
 import { Failure, type BlockType, type JsonObject, type LayerFacts, type Runs, type Slot } from './api/index.js'
 import { runVariants } from './stages/run-variants.js'
 
 interface Inputs {
-  readonly target?: { readonly format?: string }
+  readonly target?: { readonly format?: string; readonly scenario?: { readonly engine?: string } }
   readonly space: {
     readonly attention: readonly (string | JsonObject)[]
     readonly ffn: readonly (string | JsonObject)[]
@@ -20,17 +20,22 @@ const slots = ['attention', 'ffn'] as const
  */
 export function inspectGguf(model: Model, inputs: JsonObject, runs: Runs): InputProblem[] {
   const { target, space } = inputs as unknown as Inputs
-  if (target?.format !== 'gguf') return []
+  const engine = target?.scenario?.engine === 'llama.cpp'
+  if (target?.format !== 'gguf' && !engine) return []
   const { config } = model
+  const at = engine ? ['target', 'scenario', 'engine'] : ['target', 'format']
+  const without = engine ? '`engine: llama.cpp`' : '`format: gguf`'
   for (let layer = 0; layer < config.layers; layer++)
     for (const slot of slots) {
       const choice = config.blocks[layer]![slot]
       const cannot = ggufCannot(config, layer, slot, choice)
       if (cannot === undefined) continue
       const message = `GGUF cannot say the parent (layer ${layer}, ${slot} ${choice.block}): ${cannot}`
-      return [{ path: ['target', 'format'], code: 'not-in-gguf', message, hint: 'Leave out `format: gguf`.' }]
+      return [{ path: at, code: 'not-in-gguf', message, hint: `Leave out ${without}.` }]
     }
-  const hint = 'Leave the entry out, or `format: gguf` under `target`.'
+  const unmeasured = engine ? engineCannot(model) : undefined
+  if (unmeasured) return [{ path: at, ...unmeasured }]
+  const hint = `Leave the entry out, or ${without} under \`target\`.`
   const problems: InputProblem[] = []
   const report = (path: InputProblem['path'], name: string, layer: number, cannot: string) =>
     problems.push({ path, code: 'not-in-gguf', message: `GGUF cannot say ${name} (layer ${layer}): ${cannot}`, hint })
@@ -44,6 +49,26 @@ export function inspectGguf(model: Model, inputs: JsonObject, runs: Runs): Input
     if (found) report(['space', 'runs', i], found.name, found.layer, found.cannot)
   }
   return problems
+}
+
+/** Why blocks of a model cannot be measured in llama.cpp. */
+function engineCannot({ config }: Model): Omit<InputProblem, 'path'> | undefined {
+  // A block is measured in models that have nothing else.
+  const alone = ggufCannot(config, 0, 'attention', { block: 'no-op', params: {} })
+  if (alone !== undefined)
+    return {
+      code: 'not-in-gguf',
+      message: `llama.cpp cannot run models of single blocks of this parent: ${alone}`,
+      hint: 'Leave out `engine: llama.cpp`: blocks are then measured in puzzleflow.',
+    }
+  try {
+    findLlamaCpp()
+    return undefined
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    const { message, remedy } = error
+    return { code: 'no-engine', message: `${message}.`, ...(remedy === undefined ? {} : { hint: remedy }) }
+  }
 }
 
 interface Found {

@@ -1,5 +1,13 @@
 import { cpus } from 'node:os'
-import { modelShapes, slotBytes, stateShapes, type Model, type Scenario } from '../../model/index.js'
+import {
+  findLlamaCpp,
+  llamaBytes,
+  modelShapes,
+  slotBytes,
+  stateShapes,
+  type Model,
+  type Scenario,
+} from '../../model/index.js'
 import { elements, engineVersion } from '../../tensor/index.js'
 import type { JsonObject, Slot } from '../api/index.js'
 
@@ -26,12 +34,12 @@ export interface CostTable {
 }
 
 /** What the times depend on beside the blocks. */
-export const fingerprint = (threads: number): JsonObject => ({
+export const fingerprint = (threads: number, { engine }: Pick<Scenario, 'engine'>): JsonObject => ({
   processor: cpus()[0]?.model ?? 'unknown',
   cores: cpus().length,
   threads,
   platform: `${process.platform}-${process.arch}`,
-  engine: `onnxruntime ${engineVersion}`,
+  engine: engine === 'llama.cpp' ? `node-llama-cpp ${findLlamaCpp().version}` : `onnxruntime ${engineVersion}`,
 })
 
 export const addCosts = (a: Cost, b: Cost): Cost => ({
@@ -62,11 +70,10 @@ export const runtime = ({ prefillSeconds, decodeSeconds }: Cost): number => pref
 export const throughputOf = ({ batch, generate }: Scenario, cost: Cost): number => (batch * generate) / runtime(cost)
 
 /** Weights and state at full length, from shapes alone. */
-export function sizes(
-  model: Model,
-  { batch, prefill, generate }: Scenario,
-): { parameters: number; memoryBytes: number } {
+export function sizes(model: Model, scenario: Scenario): { parameters: number; memoryBytes: number } {
+  const { batch, prefill, generate, engine } = scenario
   const parameters = Object.values(modelShapes(model.config, model.blocks)).reduce((n, shape) => n + elements(shape), 0)
+  if (engine === 'llama.cpp') return { parameters, memoryBytes: llamaBytes(model, scenario) }
   const state = stateShapes(model).reduce((n, { shape }) => {
     const tokens = prefill + generate
     const rows = {

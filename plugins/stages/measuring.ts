@@ -4,13 +4,14 @@ import {
   Head,
   alternate,
   median,
-  Timed,
+  openTimed,
   tokensPerSecond,
   typical,
   embed,
   type Model,
   type Scenario,
   type TaskItem,
+  type TimedModel,
   type Timing,
 } from '../../model/index.js'
 import { Failure, type ArtifactRef, type Environment } from '../api/index.js'
@@ -159,8 +160,8 @@ export async function measureThroughput(
   { scenario, threads }: Pick<Yardstick, 'scenario' | 'threads'>,
   repetitions: number,
 ): Promise<{ parent: number; child: number; ratio: number }> {
-  const timed: Timed[] = []
-  for (const model of models) timed.push(await Timed.create(model, scenario, threads))
+  const timed: TimedModel[] = []
+  for (const model of models) timed.push(await openTimed(model, scenario, threads))
   const [parent, child] = (await alternate(timed, repetitions)) as [Timing[], Timing[]]
   for (const t of timed) await t.release()
   const seconds = (pass: Timing) => pass.prefillSeconds + pass.decodeSeconds

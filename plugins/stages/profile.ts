@@ -72,7 +72,7 @@ export const profile: FanOutStage<Repetition> = {
     const { slot, block, params = {} } = own
     const part = slot === 'floor' || block === undefined ? undefined : { slot, choice: { block, params } }
     const version = part ? model.blocks.get(part.slot, part.choice.block).version : 0
-    const print = fingerprint(own.threads)
+    const print = fingerprint(own.threads, scenario)
     const key = digestJson({ print, scenario, own, version, numericsVersion, shape: { ...model.config, blocks: 0 } })
     const kept = join(context.machineState, 'profiles', `${key}.json`)
     const known = await readKept(kept)

@@ -1,7 +1,7 @@
 import {
   alternate,
   slotShapes,
-  Timed,
+  openTimed,
   typical,
   type Model,
   type ModelConfig,
@@ -64,7 +64,7 @@ export async function measure(
   const floor = withoutBlocks(model)
   const models = part ? [stacked(model, part, copies), stacked(model, part, 2 * copies)] : [floor]
   if (part && model.blocks.get(part.slot, part.choice.block).empty) return noCost
-  const timed = await Promise.all(models.map((m) => Timed.create(m, scenario, threads)))
+  const timed = await Promise.all(models.map((m) => openTimed(m, scenario, threads)))
   context.progress(0.2, `${repetitions} passes`)
   const [one, two] = (await alternate(timed, repetitions)).map(typical) as [Timing, Timing?]
   for (const t of timed) await t.release()

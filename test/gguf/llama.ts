@@ -31,6 +31,9 @@ function packages(): { readonly path: string } | { readonly absent: string } {
 
 const found = packages()
 
+/** Where it is installed. */
+export const llamaFolder = 'absent' in found ? '' : found.path
+
 export const withoutLlama = 'absent' in found
 /** For names of tests. */
 export const skipped = 'absent' in found ? ` (skipped: ${found.absent})` : ''

@@ -1,0 +1,57 @@
+// Tokens a second of a parent and a child, in puzzleflow and in llama.cpp side by side, one thread:
+// node bench/llama-cpp.mjs PARENT CHILD [batch,prefill,generate …]
+// Without folders: the quickstart's parent, and it with half of its FFNs narrow and half of its attention gone.
+import { join } from 'node:path'
+import {
+  alternate,
+  median,
+  openModel,
+  openTimed,
+  replaceBlocks,
+  tokensPerSecond,
+  typical,
+} from '../dist/model/index.js'
+import { layerFacts } from '../dist/model/index.js'
+import { makeBlocks } from '../dist/plugins/blocks/index.js'
+
+const blocks = makeBlocks()
+const paths = process.argv.slice(2).filter((arg) => !/^\d+,/.test(arg))
+const given = process.argv.slice(2).filter((arg) => /^\d+,/.test(arg))
+const scenarios = (given.length > 0 ? given : ['1,32,64', '16,32,64']).map((text) => {
+  const [batch, prefill, generate] = text.split(',').map(Number)
+  return { batch, prefill, generate }
+})
+
+const parent = await openModel(paths[0] ?? join(import.meta.dirname, '../examples/quickstart/parent'), blocks)
+const child = paths[1] ? await openModel(paths[1], blocks) : await halved(parent)
+
+async function halved(model) {
+  const replacements = []
+  for (let layer = 0; layer < model.config.layers; layer += 2) {
+    const width = Math.round(model.config.intermediate / 4)
+    const { norm, ...own } = await model.weights(layer, 'ffn')
+    const weights = await blocks.get('ffn', 'swiglu').initialise(own, layerFacts(model.config, layer), { width }, {})
+    replacements.push({ layer, slot: 'ffn', block: 'swiglu', params: { width }, weights: { norm, ...weights } })
+    replacements.push({ layer, slot: 'attention', block: 'no-op', params: {}, weights: {} })
+  }
+  return replaceBlocks(model, replacements)
+}
+
+console.log('batch,prefill,generate | engine | parent tokens/s | child tokens/s | child / parent')
+for (const scenario of scenarios) {
+  const engines = [undefined, 'llama.cpp']
+  const timed = []
+  for (const engine of engines)
+    for (const model of [parent, child]) timed.push(await openTimed(model, { ...scenario, ...(engine && { engine }) }))
+  // All in turn, so that what else the machine does meets all of them.
+  const passes = await alternate(timed, 5)
+  for (const one of timed) await one.release()
+  const seconds = ({ prefillSeconds, decodeSeconds }) => prefillSeconds + decodeSeconds
+  for (const [i, engine] of engines.entries()) {
+    const [own, other] = [passes[2 * i], passes[2 * i + 1]]
+    const rate = (all) => tokensPerSecond(scenario, typical(all)).toFixed(0)
+    const ratio = median(own.map((pass, n) => seconds(pass) / seconds(other[n])))
+    const name = Object.values(scenario).join(',')
+    console.log(`${name} | ${engine ?? 'puzzleflow'} | ${rate(own)} | ${rate(other)} | ${ratio.toFixed(2)}`)
+  }
+}

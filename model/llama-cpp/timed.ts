@@ -1,0 +1,74 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Failure } from '../../plugins/api/index.js'
+import { packageRoot } from '../../store/paths.js'
+import type { Model } from '../checkpoint.js'
+import { writeGguf } from '../gguf/write.js'
+import type { Scenario, Timing } from '../throughput.js'
+import { findLlamaCpp } from './find.js'
+
+/** How models are written to be timed and counted: as `puzzleflow export --dtype float16` does. */
+export const timedType = 'float16'
+
+/** A model in llama.cpp, ready to be timed. */
+export class LlamaTimed {
+  private constructor(private readonly child: ChildProcess) {}
+
+  /** @throws Failure InvalidInput where llama.cpp is not there, or GGUF cannot say the model */
+  static async create(model: Model, scenario: Scenario, threads: number): Promise<LlamaTimed> {
+    const { entry } = findLlamaCpp()
+    const folder = await mkdtemp(join(tmpdir(), 'puzzleflow-llama-'))
+    const file = join(packageRoot(), 'model/llama-cpp/process.mjs')
+    const timed = new LlamaTimed(fork(file, [], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], execArgv: [] }))
+    try {
+      const modelPath = join(folder, 'model.gguf')
+      await writeGguf(model, modelPath, { dtype: timedType, tokenizer: 'ids' })
+      const { batch, prefill, generate } = scenario
+      const { vocabulary } = model.config
+      await timed.ask({ kind: 'open', entry, modelPath, batch, prefill, generate, vocabulary, threads })
+      return timed
+    } catch (error) {
+      await timed.release()
+      throw error
+    } finally {
+      // It is mapped: nobody needs its name any more.
+      await rm(folder, { recursive: true, force: true })
+    }
+  }
+
+  /** One pass: the prompt, then token by token. */
+  async pass(): Promise<Timing> {
+    return (await this.ask({ kind: 'pass' })) as Timing
+  }
+
+  async release(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return
+    const ended = new Promise((resolve) => this.child.once('exit', resolve))
+    this.child.kill('SIGKILL')
+    await ended
+  }
+
+  private ask(question: object): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const done = () => {
+        this.child.off('message', answered)
+        this.child.off('exit', died)
+      }
+      const answered = (answer: unknown) => {
+        const { value, error } = answer as { readonly value?: unknown; readonly error?: string }
+        done()
+        if (error === undefined) resolve(value)
+        else reject(new Failure('InvalidInput', `llama.cpp cannot run the model: ${error}`))
+      }
+      const died = (code: number | null, signal: string | null) => {
+        done()
+        reject(new Error(`llama.cpp ended with ${signal ?? code}`))
+      }
+      this.child.on('message', answered)
+      this.child.on('exit', died)
+      this.child.send(question)
+    })
+  }
+}

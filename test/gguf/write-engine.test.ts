@@ -1,0 +1,66 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { llamaBytes, openTimed, type Scenario } from '../../model/index.js'
+import type { JsonObject } from '../../plugins/api/index.js'
+import { sizes } from '../../plugins/stages/costs.js'
+import { measure, type Placed } from '../../plugins/stages/profiling.js'
+import { openTiny } from '../model/tiny.js'
+import { Search } from '../stages/run-stage.js'
+import { tinySpec, tinyWorld, type World } from '../stages/world.js'
+import { llamaFolder, skipped, withoutLlama } from './llama.js'
+import { openPuzzle } from './models.js'
+
+const scenario: Scenario = { batch: 2, prefill: 8, generate: 6, engine: 'llama.cpp' }
+
+beforeEach(() => void vi.stubEnv('PUZZLEFLOW_LLAMA_CPP', llamaFolder))
+afterEach(() => void vi.unstubAllEnvs())
+
+test.skipIf(withoutLlama)(`a child that mixes all kinds of blocks is timed in llama.cpp${skipped}`, async () => {
+  const timed = await openTimed(await openPuzzle(), scenario)
+  const { prefillSeconds, decodeSeconds } = await timed.pass()
+  await timed.release()
+  expect(prefillSeconds).toBeGreaterThan(0)
+  expect(decodeSeconds).toBeGreaterThan(0)
+})
+
+test.skipIf(withoutLlama)(`a block's time in llama.cpp is that of models with and without it${skipped}`, async () => {
+  const model = await openTiny({ hidden_size: 256, intermediate_size: 2048 })
+  const cost = (choice: Placed['choice'], slot: Placed['slot'] = 'ffn') =>
+    measure(model, { slot, choice }, scenario, { copies: 2, repetitions: 3, threads: 1 }, { progress: () => {} })
+  const wide = await cost({ block: 'swiglu', params: { width: 2048 } })
+  const narrow = await cost({ block: 'swiglu', params: { width: 64 } })
+  // 32 times the arithmetic: more than what noise does to it.
+  expect(wide.prefillSeconds + wide.decodeSeconds).toBeGreaterThan(2 * (narrow.prefillSeconds + narrow.decodeSeconds))
+  // Matrices in float16, the norm in float32.
+  expect(narrow.memoryBytes).toBe(2 * 3 * 256 * 64 + 4 * 256)
+  const attention = await cost({ block: 'grouped-query', params: { kvHeads: 2 } }, 'attention')
+  const [q, kv] = [4 * 8, 2 * 8]
+  expect(attention.memoryBytes).toBe(2 * 256 * (2 * q + 2 * kv) + 4 * 256 + 2 * 2 * kv * (8 + 6) * 2)
+})
+
+test('memory in llama.cpp is that of the file and a float16 cache, whatever ours would be', async () => {
+  const model = await openTiny()
+  const own: Scenario = { batch: 2, prefill: 8, generate: 6 }
+  expect(sizes(model, scenario).memoryBytes).toBe(llamaBytes(model, scenario))
+  expect(sizes(model, own).memoryBytes).toBeGreaterThan(1.5 * llamaBytes(model, scenario))
+})
+
+/** What a spec is told that is served by llama.cpp. */
+async function said({ folder }: World, space: JsonObject = {}): Promise<string> {
+  const spec = tinySpec({ space: { attention: ['parent'], ffn: ['parent'], ...space } })
+  const target = { scenario: { batch: 2, prefill: 4, generate: 4, engine: 'llama.cpp' } }
+  const error: unknown = await Search.open(folder, { ...spec, target }).catch((reason: unknown) => reason)
+  return error instanceof Error ? error.message.replaceAll(`${folder}/`, '') : 'nothing'
+}
+
+test('a search for llama.cpp is refused what it cannot run, or where it is not installed', async () => {
+  const world = await tinyWorld()
+  expect(await said(world, { attention: ['parent', { block: 'linear-attention', features: 4 }] })).toMatch(
+    withoutLlama ? /no-engine/ : /not-in-gguf GGUF cannot say linear-attention-\S+ \(layer 0\)/,
+  )
+  const qwen3 = await tinyWorld({ model_type: 'qwen3', architectures: ['Qwen3ForCausalLM'] })
+  expect(await said(qwen3)).toContain('llama.cpp cannot run models of single blocks of this parent')
+  vi.stubEnv('PUZZLEFLOW_LLAMA_CPP', world.folder)
+  expect(await said(world)).toMatch(
+    /no-engine node-llama-cpp, which runs llama\.cpp, is not installed in .*npm install/,
+  )
+})
