@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { Failure, type BlockChoice, type Slot } from '../../plugins/api/index.js'
 import type { Model } from '../checkpoint.js'
 import { parentBlocks, type ModelConfig } from '../config.js'
@@ -98,7 +97,7 @@ export function ggufPlan({ config, folder }: Pick<Model, 'config' | 'folder'>): 
   const { cannot, place } = found
   const where = place && `layer ${place.layer}, ${place.slot} ${config.blocks[place.layer]![place.slot].block}: `
   throw new Failure('InvalidInput', `${folder} cannot be written as GGUF: ${where ?? ''}${cannot}`, {
-    file: join(folder, 'config.json'),
+    file: folder,
     remedy: place ? remedyOf.block : remedyOf.model,
   })
 }

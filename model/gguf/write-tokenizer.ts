@@ -3,6 +3,9 @@ import { join } from 'node:path'
 import { Failure } from '../../plugins/api/index.js'
 import type { Model } from '../checkpoint.js'
 import type { ModelConfig } from '../config.js'
+import { tokenizerFiles } from '../folder.js'
+import { ggufOf } from './read.js'
+import { readGgufTokenizer } from './read-tokenizer.js'
 import { byteLevelKeys } from './write-byte-level.js'
 import type { KeyValue } from './write-file.js'
 import { sentencePieceKeys } from './write-sentencepiece.js'
@@ -75,15 +78,14 @@ function numbers(config: ModelConfig): Record<string, KeyValue> {
 }
 
 function ofText(folder: string, config: ModelConfig): Record<string, KeyValue> {
-  const file = join(folder, 'tokenizer.json')
+  const { file, json: given, config: settings } = tokenizerFiles(folder)
+  const json = given as TokenizerJson
   const refuse: Refuse = (message) =>
     new Failure('InvalidInput', `${file} cannot be written as GGUF: ${message}`, {
       file,
       remedy: 'Leave the tokenizer out (--token-ids): programs then give the model token ids, and no text.',
     })
-  const json = read(file) as TokenizerJson
-  const settings = join(folder, 'tokenizer_config.json')
-  const { pad_token: pad, chat_template: template } = (existsSync(settings) ? read(settings) : {}) as {
+  const { pad_token: pad, chat_template: template } = settings as {
     readonly pad_token?: string | { readonly content?: string } | null
     readonly chat_template?: unknown
   }
@@ -110,15 +112,10 @@ function ofText(folder: string, config: ModelConfig): Record<string, KeyValue> {
   }
 }
 
-function read(file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'))
-  } catch (error) {
-    throw new Failure('InvalidInput', `${file} cannot be read: ${(error as Error).message}`, {
-      file,
-      remedy: 'Copy it again from where the model came from.',
-    })
-  }
+/** Whether a model has a tokenizer of texts. */
+export function hasTokenizer(folder: string): boolean {
+  const gguf = ggufOf(folder)
+  return gguf === undefined ? existsSync(join(folder, 'tokenizer.json')) : readGgufTokenizer(gguf) !== undefined
 }
 
 /** Steps that are one or a sequence. */

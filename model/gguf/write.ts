@@ -9,7 +9,7 @@ import { writeGgufFile, type KeyValue } from './write-file.js'
 import { ggufKeys } from './write-keys.js'
 import { ggufPlan } from './write-plan.js'
 import { ggufTensors } from './write-tensors.js'
-import { tokenizerKeys } from './write-tokenizer.js'
+import { hasTokenizer, tokenizerKeys } from './write-tokenizer.js'
 
 /** How numbers of matrices can be stored. `q8_0`: blocks of 32 integers with a float16 scale. */
 export type GgufType = CheckpointType | 'q8_0'
@@ -43,7 +43,7 @@ export const ggufFile = 'model.gguf'
 export async function writeGguf(model: Model, path: string, options: GgufOptions = {}): Promise<number> {
   const { dtype = 'float32' } = options
   const plan = ggufPlan(model)
-  const tokenizer = existsSync(join(model.folder, 'tokenizer.json')) ? (options.tokenizer ?? 'text') : 'ids'
+  const tokenizer = hasTokenizer(model.folder) ? (options.tokenizer ?? 'text') : 'ids'
   const ofTokens = tokenizerKeys(model, tokenizer)
   const keys = new Map([...ggufKeys(model, plan, types[dtype], tokensOf(ofTokens)), ...ofTokens])
   if (existsSync(path)) throw taken(path)

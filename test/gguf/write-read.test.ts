@@ -1,0 +1,51 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { openModel, writeGguf, type Model } from '../../model/index.js'
+import { fullLogits } from '../model/mixed.js'
+import { blocks, openTiny, scratch, someIds } from '../model/tiny.js'
+import { openPuzzle } from './models.js'
+
+const root = join(import.meta.dirname, '../../../shared/fixtures/hf')
+const fixtures = ['llama', 'llama-tied', 'llama-bias', 'llama3-rope', 'qwen2', 'qwen3', 'gemma3-text'].filter((name) =>
+  existsSync(join(root, name)),
+)
+
+async function written(model: Model): Promise<string> {
+  const path = join(scratch(), 'model.gguf')
+  await writeGguf(model, path)
+  return path
+}
+
+/** Largest difference of logits, relative to the largest. */
+async function differenceOf(a: Model, b: Model): Promise<number> {
+  const ids = someIds(30)
+  const [own, other] = [await fullLogits(a, ids), await fullLogits(b, ids)]
+  let [worst, size] = [0, 0]
+  own.forEach((row, t) =>
+    row.forEach((value, i) => {
+      size = Math.max(size, Math.abs(value))
+      worst = Math.max(worst, Math.abs(value - other[t]![i]!))
+    }),
+  )
+  return worst / size
+}
+
+test.skipIf(fixtures.length > 0)('SKIPPED: the reference checkpoints are not beside this checkout', () => {})
+
+test.each(fixtures)('%s, written and read again, is the same model', async (name) => {
+  const model = await openModel(join(root, name), blocks)
+  expect(await differenceOf(model, await openModel(await written(model), blocks))).toBeLessThan(1e-6)
+})
+
+test('a child that mixes all kinds of blocks, written and read again, is the same model', async () => {
+  const model = await openPuzzle()
+  expect(await differenceOf(model, await openModel(await written(model), blocks))).toBeLessThan(1e-6)
+})
+
+test('a model that was read from GGUF is written as the same file', async () => {
+  const first = await written(await openTiny())
+  const again = await written(await openModel(first, blocks))
+  const data = (path: string) => readFileSync(path).subarray(-1000)
+  expect(data(again).equals(data(first))).toBe(true)
+})
