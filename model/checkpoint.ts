@@ -7,6 +7,7 @@ import { parseConfig, type ModelConfig } from './config.js'
 import { familiesOf } from './families/index.js'
 import { configText } from './folder.js'
 import { ggufOf, openGguf } from './gguf/read.js'
+import { generationEnds } from './generation-config.js'
 import { quantisationOf, rounded } from './quantisation.js'
 import { SafetensorsFile } from './safetensors.js'
 import { endTensors, slotTensors, transposed } from './names.js'
@@ -51,7 +52,8 @@ export async function openModel(folder: string, blocks: Blocks): Promise<Model> 
   const checkpoint = gguf === undefined ? undefined : await openGguf(gguf)
   const configFile = gguf ?? join(folder, 'config.json')
   const text = checkpoint?.config ?? (await configText(folder))
-  const config = { ...parseConfig(text, configFile, familiesOf(blocks)), ...(await generationEnds(folder)) }
+  const eos = await generationEnds(folder)
+  const config = { ...parseConfig(text, configFile, familiesOf(blocks)), ...(eos && { eos }) }
   const expected = expectedTensors(config, blocks, configFile)
   const ends = endTensors(config, blocks)
   const found = locate(checkpoint ? [checkpoint] : await openFiles(folder))
@@ -113,20 +115,6 @@ function shared(read: () => Promise<Float32Array>): () => Promise<Float32Array> 
       })
       .finally(() => (reading = undefined))
     return reading
-  }
-}
-
-/** End tokens of generation_config.json, where it has some: chat models end with others than config.json says. */
-async function generationEnds(folder: string): Promise<{ eos?: readonly number[] }> {
-  const text = await readFile(join(folder, 'generation_config.json'), 'utf8').catch(() => '{}')
-  try {
-    const { eos_token_id: eos } = JSON.parse(text) as { eos_token_id?: unknown }
-    const ids = [eos].flat().filter((id): id is number => typeof id === 'number')
-    return ids.length > 0 ? { eos: ids } : {}
-  } catch (error) {
-    const file = join(folder, 'generation_config.json')
-    const remedy = 'Copy the file from the original checkpoint again, or remove it.'
-    throw new Failure('InvalidInput', `${file} is not JSON: ${(error as Error).message}`, { file, remedy })
   }
 }
 

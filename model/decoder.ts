@@ -29,10 +29,19 @@ export interface Prediction {
   readonly logits?: Float32Array
 }
 
+/** Continues sequences that all stand at the same position. */
+export interface SequenceDecoder {
+  /** Forgets all tokens, and reads the first ones, [batch * length]. */
+  prefill(ids: Int32Array): Promise<Prediction>
+  /** Reads the next token of each sequence, [batch]. */
+  step(ids: Int32Array): Promise<Prediction>
+  release(): Promise<void>
+}
+
 type Tables = ReturnType<typeof rotaryTables>
 
 /** Generates token by token with state. All sequences of a batch stand at the same position. */
-export class Decoder {
+export class Decoder implements SequenceDecoder {
   private readonly state: DecodingState
   /** Weights that are inputs of the session. */
   private readonly fed: Readonly<Record<string, Tensor>>

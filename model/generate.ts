@@ -1,5 +1,7 @@
 import type { Model } from './checkpoint.js'
 import { Decoder, type Prediction } from './decoder.js'
+import { cacheWeights } from './forward.js'
+import { OnnxModel } from './onnx/run.js'
 import { isGreedy, sampler, type SamplingOptions } from './sampling.js'
 
 export interface GenerateOptions extends SamplingOptions {
@@ -8,6 +10,8 @@ export interface GenerateOptions extends SamplingOptions {
   readonly ignoreEos?: boolean
   /** Whether a sequence is over, asked when whoever reads has seen its latest token. @param tokens  those that came, prompt excluded */
   readonly isOver?: (tokens: readonly number[], sequence: number) => boolean
+  /** Most sequences side by side. Default 16. */
+  readonly batch?: number
   readonly threads?: number
 }
 
@@ -20,7 +24,7 @@ export interface GeneratedToken {
 
 /** Continues a prompt token by token. */
 export async function* generate(
-  model: Model,
+  model: Model | OnnxModel,
   prompt: readonly number[],
   options: GenerateOptions,
 ): AsyncGenerator<number> {
@@ -29,23 +33,27 @@ export async function* generate(
 
 /**
  * Continues prompts. Those of one length are decoded side by side, lengths one after the other. Every sequence has random
- * numbers of its own from the same seed: its tokens are those that it would get alone.
+ * numbers of its own from the same seed: its tokens are those that it would get alone, unless two are equally likely to
+ * the last bits, in which sums depend on how many are computed at once.
  * @param prompts  with at least one token each
  */
 export async function* generateAll(
-  model: Model,
+  model: Model | OnnxModel,
   prompts: readonly (readonly number[])[],
   options: GenerateOptions,
 ): AsyncGenerator<GeneratedToken> {
-  const lengths = new Set(prompts.map((prompt) => prompt.length))
-  for (const length of lengths) {
-    const group = [...prompts.keys()].filter((i) => prompts[i]!.length === length)
-    yield* generateGroup(model, prompts, group, options)
-  }
+  const { batch = 16 } = options
+  const groups = [...new Set(prompts.map(({ length }) => length))].flatMap((length) => {
+    const own = [...prompts.keys()].filter((i) => prompts[i]!.length === length)
+    return Array.from({ length: Math.ceil(own.length / batch) }, (_, i) => own.slice(i * batch, (i + 1) * batch))
+  })
+  // Each group has a decoder of its own: what it is made of is read once where there is room.
+  const source = model instanceof OnnxModel || groups.length === 1 ? model : cacheWeights(model)
+  for (const group of groups) yield* generateGroup(source, prompts, group, options)
 }
 
 async function* generateGroup(
-  model: Model,
+  model: Model | OnnxModel,
   prompts: readonly (readonly number[])[],
   group: readonly number[],
   options: GenerateOptions,
@@ -59,7 +67,10 @@ async function* generateGroup(
     over: false,
   }))
   const greedy = isGreedy(options)
-  const decoder = await Decoder.create(model, { batch: group.length, threads, logits: !greedy })
+  const decoder =
+    model instanceof OnnxModel
+      ? model.decoder(group.length, !greedy)
+      : await Decoder.create(model, { batch: group.length, threads, logits: !greedy })
   const next = (prediction: Prediction, row: number): number => {
     if (!prediction.logits) return prediction.best[row]!
     const { vocabulary } = model.config

@@ -50,7 +50,8 @@ function penalised(logits: Float32Array, seen: Iterable<number>, penalty: number
   return changed
 }
 
-function mostLikely(logits: Float32Array): number {
+/** The most likely token, the lower id of equal ones. @param logits  [vocabulary] */
+export function mostLikely(logits: Float32Array): number {
   let best = 0
   for (let id = 1; id < logits.length; id++) if (logits[id]! > logits[best]!) best = id
   return best

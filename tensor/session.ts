@@ -18,10 +18,9 @@ export interface SessionOptions {
 export class Session {
   private constructor(private readonly session: ort.InferenceSession) {}
 
-  /** Makes a session of a graph or of a model's bytes (ONNX). */
-  static async create(model: Graph | Uint8Array, options: SessionOptions = {}): Promise<Session> {
-    const bytes = model instanceof Uint8Array ? model : model.bytes()
-    const session = await ort.InferenceSession.create(bytes, {
+  /** Makes a session of a graph, of a model's bytes (ONNX), or of a file with one, whose weights may lie beside it. */
+  static async create(model: Graph | Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
+    const settings: ort.InferenceSession.SessionOptions = {
       intraOpNumThreads: options.threads ?? 1,
       interOpNumThreads: 1,
       executionMode: 'sequential',
@@ -34,8 +33,12 @@ export class Session {
           intra_op: { allow_spinning: '0' },
         },
       },
-    })
-    return new Session(session)
+    }
+    const made =
+      typeof model === 'string'
+        ? ort.InferenceSession.create(model, settings)
+        : ort.InferenceSession.create(model instanceof Uint8Array ? model : model.bytes(), settings)
+    return new Session(await made)
   }
 
   get inputNames(): readonly string[] {
@@ -43,6 +46,12 @@ export class Session {
   }
   get outputNames(): readonly string[] {
     return this.session.outputNames
+  }
+
+  /** Sizes of an input or output; names are sizes that are known at run time. Undefined where there is no such tensor. */
+  shapeOf(name: string): readonly (number | string)[] | undefined {
+    const found = [...this.session.inputMetadata, ...this.session.outputMetadata].find((own) => own.name === name)
+    return found?.isTensor ? found.shape : undefined
   }
 
   /** Runs the model. Inputs are not copied: they must not be changed before the run has ended. */

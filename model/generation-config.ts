@@ -1,0 +1,65 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Failure } from '../plugins/api/index.js'
+
+/** What a model's generation_config.json says about how tokens are chosen. What it leaves out is undefined. */
+export interface GenerationConfig {
+  /** Whether tokens are drawn. Otherwise the most likely one is taken. */
+  readonly sample: boolean
+  readonly temperature?: number
+  readonly topK?: number
+  readonly topP?: number
+  readonly repetitionPenalty?: number
+}
+
+/** What transformers draws from where the file does not say (`GenerationConfig.top_k`). */
+const usualTopK = 50
+
+/** @throws Failure InvalidInput for a file that is not JSON, or with a number that means nothing */
+export async function readGenerationConfig(folder: string): Promise<GenerationConfig> {
+  const { fields, bad } = await read(folder)
+  const number = (name: string, holds: (x: number) => boolean, what: string): number | undefined => {
+    const value = fields[name]
+    if (value === undefined || value === null) return undefined
+    if (typeof value !== 'number' || !holds(value)) throw bad(`has "${name}": ${JSON.stringify(value)}, not ${what}`)
+    return value
+  }
+  const repetitionPenalty = number('repetition_penalty', (x) => x > 0, 'a number above 0')
+  const penalty = repetitionPenalty === undefined ? {} : { repetitionPenalty }
+  // Where nothing is drawn the rest counts for nothing, and files have all sorts of it.
+  if (fields.do_sample !== true) return { sample: false, ...penalty }
+  const topK = number('top_k', (x) => Number.isInteger(x) && x >= 0, 'a whole number, 0 or more') ?? usualTopK
+  const topP = number('top_p', (x) => x > 0 && x <= 1, 'a number above 0, up to 1')
+  return {
+    sample: true,
+    temperature: number('temperature', (x) => x > 0, 'a number above 0') ?? 1,
+    ...(topK > 0 && { topK }),
+    ...(topP !== undefined && { topP }),
+    ...penalty,
+  }
+}
+
+/** End tokens of generation_config.json, undefined where it has none: chat models end with others than config.json says.
+ *  @throws Failure InvalidInput for a file that is not JSON */
+export async function generationEnds(folder: string): Promise<readonly number[] | undefined> {
+  const { fields } = await read(folder)
+  const ids = [fields.eos_token_id].flat().filter((id): id is number => typeof id === 'number')
+  return ids.length > 0 ? ids : undefined
+}
+
+async function read(
+  folder: string,
+): Promise<{ readonly fields: Readonly<Record<string, unknown>>; readonly bad: (message: string) => Failure }> {
+  const file = join(folder, 'generation_config.json')
+  const bad = (message: string) =>
+    new Failure('InvalidInput', `${file} ${message}`, {
+      file,
+      remedy: 'Copy the file from the original checkpoint again, or remove it.',
+    })
+  const text = await readFile(file, 'utf8').catch(() => '{}')
+  try {
+    return { fields: (JSON.parse(text) ?? {}) as Readonly<Record<string, unknown>>, bad }
+  } catch (error) {
+    throw bad(`is not JSON: ${(error as Error).message}`)
+  }
+}

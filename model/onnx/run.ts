@@ -1,0 +1,197 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { Failure } from '../../plugins/api/index.js'
+import { elements, Session, type Tensor } from '../../tensor/index.js'
+import type { Prediction, SequenceDecoder } from '../decoder.js'
+import { generationEnds } from '../generation-config.js'
+import { mostLikely } from '../sampling.js'
+import { graphFile } from './file.js'
+import { attentionMask, inputIds, type OnnxDescription } from './interface.js'
+
+/** Tokens of a sequence that are read at once: recurrences take memory with the square of it. */
+const longestChunk = 256
+/** Logits of a sequence that are held at once, unless a few tokens have more. */
+const mostLogits = 2 ** 22
+/** Numbers of state that a text may begin with. */
+const largestState = 2 ** 28
+
+const notOurs = 'Export the model again: `puzzleflow export MODEL --format onnx -o FOLDER`.'
+
+/** Whether a folder holds a graph and no weights of a checkpoint. */
+export const isOnnxFolder = (folder: string): boolean =>
+  existsSync(join(folder, graphFile)) &&
+  !existsSync(join(folder, 'model.safetensors')) &&
+  !existsSync(join(folder, 'model.safetensors.index.json'))
+
+/** A graph that `writeOnnx` wrote, run by onnxruntime. */
+export class OnnxModel {
+  private constructor(
+    readonly folder: string,
+    readonly config: {
+      readonly vocabulary: number
+      readonly maxPositions: number
+      readonly eos: readonly number[]
+    },
+    private readonly session: Session,
+    private readonly states: OnnxDescription['states'],
+  ) {}
+
+  /** @throws Failure InvalidInput for a folder that is no such export */
+  static async open(folder: string, threads = 1): Promise<OnnxModel> {
+    const file = join(folder, 'config.json')
+    const bad = (message: string, at = file) =>
+      new Failure('InvalidInput', `${at} ${message}`, { file: at, remedy: notOurs })
+    let fields: ConfigFields
+    try {
+      fields = JSON.parse(await readFile(file, 'utf8')) as ConfigFields
+    } catch (error) {
+      throw bad(`cannot be read: ${(error as Error).message}`)
+    }
+    const about = fields.puzzleflow?.onnx
+    if (typeof about !== 'object' || !Array.isArray(about.states)) throw bad('does not describe the graph')
+    if (typeof about.file !== 'string' || basename(about.file) !== about.file)
+      throw bad(`names the graph ${JSON.stringify(about.file)}, which is not in the folder`)
+    const maxPositions = fields.max_position_embeddings
+    if (!Number.isSafeInteger(maxPositions) || maxPositions! < 1) throw bad('has no "max_position_embeddings"')
+    const graph = join(folder, about.file)
+    const session = await Session.create(graph, { threads }).catch((error: Error) => {
+      throw bad(`cannot be opened: ${error.message}`, graph)
+    })
+    const vocabulary = session.shapeOf('logits')?.at(-1)
+    const problem =
+      typeof vocabulary !== 'number' || vocabulary < 1 ? 'has no logits of a vocabulary' : unlike(session, about.states)
+    if (problem !== undefined) {
+      await session.release()
+      throw bad(problem, graph)
+    }
+    const eos = (await generationEnds(folder)) ?? [fields.eos_token_id].flat().filter((id) => typeof id === 'number')
+    return new OnnxModel(
+      folder,
+      { vocabulary: vocabulary as number, maxPositions: maxPositions!, eos },
+      session,
+      about.states,
+    )
+  }
+
+  /** Continues `batch` sequences side by side. Its `release` leaves the model open. */
+  decoder(batch: number, wantLogits: boolean): SequenceDecoder {
+    let text = this.begin(batch)
+    const last = async (ids: Int32Array): Promise<Prediction> => {
+      let found: LogitRows | undefined
+      for await (const rows of text.read(ids)) found = rows
+      const { vocabulary } = this.config
+      const { data, count } = found!
+      const logits = new Float32Array(batch * vocabulary)
+      for (let row = 0; row < batch; row++) {
+        const at = ((row + 1) * count - 1) * vocabulary
+        logits.set(data.subarray(at, at + vocabulary), row * vocabulary)
+      }
+      const best = Int32Array.from({ length: batch }, (_, row) =>
+        mostLikely(logits.subarray(row * vocabulary, (row + 1) * vocabulary)),
+      )
+      return { best, ...(wantLogits && { logits }) }
+    }
+    return {
+      prefill: (ids) => {
+        text = this.begin(batch)
+        return last(ids)
+      },
+      step: last,
+      release: () => Promise.resolve(),
+    }
+  }
+
+  /** Logits at all positions of one sequence, [vocabulary] each. */
+  async *logits(ids: Int32Array): AsyncGenerator<Float32Array> {
+    const { vocabulary } = this.config
+    for await (const { data, count } of this.begin(1).read(ids))
+      for (let t = 0; t < count; t++) yield data.subarray(t * vocabulary, (t + 1) * vocabulary)
+  }
+
+  async release(): Promise<void> {
+    await this.session.release()
+  }
+
+  private begin(batch: number): Text {
+    const chunk = Math.max(16, Math.min(longestChunk, Math.floor(mostLogits / this.config.vocabulary)))
+    return new Text(this.session, this.states, batch, chunk)
+  }
+}
+
+/** What of config.json is read, before it is known to be so. */
+interface ConfigFields {
+  readonly max_position_embeddings?: number
+  readonly eos_token_id?: number | readonly number[]
+  readonly puzzleflow?: { readonly onnx?: OnnxDescription }
+}
+
+/** Logits of `count` tokens of each sequence, [batch, count, vocabulary]. */
+interface LogitRows {
+  readonly data: Float32Array
+  readonly count: number
+}
+
+/** Sequences that are read on and on, with what the graph keeps of them. */
+class Text {
+  private seen = 0
+  private state: Record<string, Tensor>
+
+  constructor(
+    private readonly session: Session,
+    private readonly states: OnnxDescription['states'],
+    private readonly batch: number,
+    private readonly chunk: number,
+  ) {
+    this.state = Object.fromEntries(
+      states.map(({ input, shape }): [string, Tensor] => {
+        const dims = atStart(shape, batch)
+        return [input, { dtype: 'float32', dims, data: new Float32Array(elements(dims)) }]
+      }),
+    )
+  }
+
+  /** @param ids  [batch * length] */
+  async *read(ids: Int32Array): AsyncGenerator<LogitRows> {
+    const { batch, chunk } = this
+    const length = ids.length / batch
+    for (let start = 0; start < length; start += chunk) {
+      const count = Math.min(chunk, length - start)
+      const part = new BigInt64Array(batch * count)
+      for (let row = 0; row < batch; row++)
+        for (let t = 0; t < count; t++) part[row * count + t] = BigInt(ids[row * length + start + t]!)
+      this.seen += count
+      const out = await this.session.run({
+        ...this.state,
+        [inputIds.name]: { dtype: 'int64', dims: [batch, count], data: part },
+        [attentionMask.name]: {
+          dtype: 'int64',
+          dims: [batch, this.seen],
+          data: new BigInt64Array(batch * this.seen).fill(1n),
+        },
+      })
+      this.state = Object.fromEntries(this.states.map(({ input, output }) => [input, out[output]!]))
+      yield { data: out.logits!.data as Float32Array, count }
+    }
+  }
+}
+
+/** Sizes of a state before a text: what is not known yet has no rows. */
+const atStart = (shape: OnnxDescription['states'][number]['shape'], batch: number): number[] =>
+  shape.map((d) => (d === 'batch_size' ? batch : typeof d === 'number' ? d : 0))
+
+/** In what a graph is another than its description; undefined where it is the same. */
+function unlike(session: Session, states: OnnxDescription['states']): string | undefined {
+  const inputs = new Set<unknown>([inputIds.name, attentionMask.name])
+  for (const state of states) {
+    const { input, output, shape } = (state ?? {}) as Partial<(typeof states)[number]>
+    const own = typeof input === 'string' ? session.shapeOf(input) : undefined
+    if (!own || !Array.isArray(shape) || shape.join() !== own.join() || typeof output !== 'string')
+      return `has no input ${String(input)} as config.json describes it`
+    if (!session.outputNames.includes(output)) return `has no output ${output}`
+    if (!(elements(atStart(own, 1)) <= largestState)) return `begins with a state of [${own.join(', ')}]`
+    inputs.add(input)
+  }
+  const other = session.inputNames.find((name) => !inputs.has(name))
+  return other === undefined ? undefined : `has the input ${other}, which config.json does not describe`
+}
