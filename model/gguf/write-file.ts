@@ -63,7 +63,11 @@ const aligned = (n: number): number => Math.ceil(n / defaultAlignment) * default
 /** All before the data, padded to its begin. */
 function header(keys: ReadonlyMap<string, KeyValue>, tensors: readonly GgufTensor[]): Buffer {
   const parts: Buffer[] = [Buffer.from('GGUF'), number('u32', 3), long(tensors.length), long(keys.size)]
-  for (const [name, value] of keys) parts.push(text(name), number('u32', valueTypes[value.type]), ...encoded(value))
+  for (const [name, value] of keys) {
+    parts.push(text(name), number('u32', valueTypes[value.type]))
+    // One by one: a vocabulary has more entries than a call can have arguments.
+    for (const part of encoded(value)) parts.push(part)
+  }
   let offset = 0
   for (const { name, shape, type } of tensors) {
     if (Buffer.byteLength(name) > longestName) throw new Error(`Internal error: the tensor name ${name} is too long`)
