@@ -9,9 +9,13 @@ import {
 import { compressors as library } from 'hyparquet-compressors'
 import { Failure } from '../api/index.js'
 import type { DataRecord } from './json-lines.js'
+import { checkPages } from './parquet-pages.js'
 
 /** Most bytes of a row group, unpacked, in the columns that are read: they are held whole. */
 export const largestRowGroup = 2 ** 30
+
+/** Most values of a column in a row group: token ids, for instance. */
+const mostValues = 2 ** 27
 
 /**
  * Rows of a Parquet file in the columns of `wanted` that it has, row group after row group.
@@ -26,7 +30,9 @@ export async function* readParquetRows(
   const failed = (message: string, what = remedy) =>
     new Failure('InvalidInput', `${path}: ${message}`, { file: path, remedy: what })
   const { file, metadata } = await openFile(path)
-  const has = parquetSchema(metadata).children.map(({ element }) => element.name)
+  const { children } = parquetSchema(metadata)
+  const has = children.map(({ element }) => element.name)
+  const leaves = new Set(children.flatMap(leavesOf))
   const columns = wanted.filter((name) => has.includes(name))
   if (columns.length === 0)
     throw failed(
@@ -38,14 +44,16 @@ export async function* readParquetRows(
   for (const group of metadata.row_groups) {
     const rowStart = start
     const rowEnd = (start += Number(group.num_rows))
-    checkSize(group, columns, (message) =>
-      failed(`rows ${rowStart + 1} to ${rowEnd}: ${message}`, 'Write the file with smaller row groups.'),
-    )
+    if (rowStart === rowEnd) continue
+    const inGroup = (message: string, what: string) => failed(`rows ${rowStart + 1} to ${rowEnd}: ${message}`, what)
+    checkGroup(group, columns, leaves, inGroup)
     let rows: Record<string, unknown>[]
     try {
+      for (const { meta_data: chunk } of group.columns)
+        if (chunk && columns.includes(chunk.path_in_schema[0]!)) await checkPages(file, chunk, largestRowGroup)
       rows = await parquetReadObjects({ file, metadata, columns, rowStart, rowEnd, compressors, parsers })
     } catch (error) {
-      throw failed(`rows ${rowStart + 1} to ${rowEnd} cannot be read: ${(error as Error).message}`, broken)
+      throw inGroup((error as Error).message, broken)
     }
     for (const [i, fields] of rows.entries()) {
       const bad = (message: string, what = remedy) =>
@@ -70,16 +78,37 @@ async function openFile(path: string): Promise<{ file: AsyncBuffer; metadata: Fi
   }
 }
 
-/** What is read of a row group is known before anything is allocated for it. */
-function checkSize(
-  group: FileMetaData['row_groups'][number],
+type Schema = ReturnType<typeof parquetSchema>
+
+/** Paths of what holds values. */
+const leavesOf = (schema: Schema): string[] =>
+  schema.children.length === 0 ? [schema.path.join('.')] : schema.children.flatMap(leavesOf)
+
+/** What is read of a row group is known before anything is allocated for it; and it is what the schema says, for the
+ *  library leaves promises behind, which nobody hears fail, where that is not so. */
+function checkGroup(
+  { columns: chunks, num_rows }: FileMetaData['row_groups'][number],
   columns: readonly string[],
-  failed: (message: string) => Failure,
+  leaves: ReadonlySet<string>,
+  failed: (message: string, remedy: string) => Failure,
 ): void {
+  const seen = new Set<string>()
   let size = 0
-  for (const { meta_data: column } of group.columns)
-    if (column && columns.includes(column.path_in_schema[0]!)) size += Number(column.total_uncompressed_size)
-  if (!(size <= largestRowGroup)) throw failed(`${size} bytes in one row group, more than ${largestRowGroup}`)
+  for (const { meta_data: chunk } of chunks) {
+    if (!chunk || !columns.includes(chunk.path_in_schema[0]!)) continue
+    const path = chunk.path_in_schema.join('.')
+    if (!leaves.has(path) || seen.has(path)) throw failed(`the column "${path}" is not as the schema says`, broken)
+    seen.add(path)
+    if (!(chunk.num_values >= num_rows && chunk.num_values <= mostValues))
+      throw failed(`the column "${path}" has ${chunk.num_values} values in ${num_rows} rows`, broken)
+    size += Number(chunk.total_uncompressed_size)
+  }
+  if (!(num_rows >= 0 && size >= 0)) throw failed('sizes below 0', broken)
+  if (size > largestRowGroup)
+    throw failed(
+      `${size} bytes in one row group, more than ${largestRowGroup}`,
+      'Write the file with smaller row groups.',
+    )
 }
 
 /** What a page says of its own size is checked too. */
