@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { openModel, UnknownFamily, type Model } from '../model/index.js'
+import { isOnnxFolder, OnnxModel, openModel, UnknownFamily, type Model } from '../model/index.js'
 import { Failure, type Blocks } from '../plugins/api/index.js'
 import type { AllowEntry } from '../plugins/loading/allowed.js'
 import { isPackageName } from '../plugins/loading/find.js'
@@ -47,6 +47,15 @@ export async function openAnyModel(folder: string, options: SpecOptions): Promis
       remedy: 'Name the plugin that has it: --allow-plugin FOLDER_OR_PACKAGE.',
     })
   }
+}
+
+/** Opens what a command only runs: a model, or the ONNX graph that one was exported as, whose block types are in it.
+ *  @throws Failure InvalidInput */
+export function openRunnable(
+  folder: string,
+  options: SpecOptions & { readonly threads: number },
+): Promise<Model | OnnxModel> {
+  return isOnnxFolder(folder) ? OnnxModel.open(folder, options.threads) : openAnyModel(folder, options)
 }
 
 /** Block types that remember whether one was asked for which they have not. */

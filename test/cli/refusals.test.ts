@@ -123,12 +123,12 @@ test.each<[string, readonly string[], string]>([
   [
     'tokens that the model does not know',
     ['generate', 'parent', '--tokens', '1,40'],
-    'The prompt has no tokens, or some that the model does not know\nRemedy: Give --prompt TEXT, or --tokens with ids from 0 to 39.\n',
+    'The prompt has the token 40, and the model knows 0 to 39\nRemedy: Give --prompt TEXT, or --tokens with ids from 0 to 39.\n',
   ],
   [
     'a prompt that is none',
     ['generate', 'parent'],
-    'There is no prompt\nRemedy: Give --prompt TEXT, or --tokens IDS, once or more.\n',
+    'There is no prompt\nRemedy: Give --prompt TEXT, or --tokens IDS, once or more; or --prompts FILE.\n',
   ],
   [
     'a stop string without text',
@@ -138,7 +138,7 @@ test.each<[string, readonly string[], string]>([
   [
     'a nucleus at temperature 0',
     ['generate', 'parent', '--prompt', 'an ant', '--top-p', '0.9'],
-    '--top-p chooses among tokens, but at temperature 0 the most likely one is always taken\nRemedy: Give --temperature 1, for instance.\n',
+    '--top-p 0.9 chooses among tokens, but at temperature 0 the most likely one is always taken\nRemedy: Give --temperature 1, for instance.\n',
   ],
   [
     'a chat with a model that has no template',

@@ -1,0 +1,89 @@
+import { ChatTemplate, Tokenizer, type ChatMessage } from '../model/index.js'
+import { Failure } from '../plugins/api/index.js'
+import { kindOf, readDocuments, type Document } from '../plugins/stages/documents.js'
+import { readLines } from '../plugins/stages/text-files.js'
+
+/** Where prompts come from. */
+export interface PromptOptions {
+  readonly prompt: readonly string[]
+  readonly tokens: readonly string[]
+  /** A file with prompts. */
+  readonly prompts?: string
+  readonly chat?: boolean
+  readonly system?: string
+}
+
+/** Prompts as token ids, and what they were made with: undefined where there were ids only. */
+export interface Prompts {
+  readonly ids: readonly (readonly number[])[]
+  readonly tokenizer: Tokenizer | undefined
+}
+
+/** Prompts of the command line or of a file.
+ *  @throws Failure InvalidInput for one that is empty, too long, or has tokens that the model does not know */
+export async function readPrompts(
+  folder: string,
+  { vocabulary, maxPositions }: { readonly vocabulary: number; readonly maxPositions: number },
+  options: PromptOptions,
+): Promise<Prompts> {
+  const { chat, system } = options
+  let tokenizer: Tokenizer | undefined
+  let template: ChatTemplate | undefined
+  const encode = (text: string, special = true) =>
+    (tokenizer ??= Tokenizer.open(folder, vocabulary)).encode(text, { special })
+  const encodeChat = (messages: readonly ChatMessage[]) => {
+    template ??= ChatTemplate.open(folder)
+    // The template writes special tokens itself.
+    return encode(template.render(messages, { addGenerationPrompt: true }), false)
+  }
+  const before = system === undefined ? [] : [{ role: 'system', content: system }]
+  const ids: (readonly number[])[] = []
+  for await (const document of documents(options, vocabulary)) {
+    if (document.kind === 'ids') ids.push(document.ids)
+    else if (document.kind === 'messages') ids.push(encodeChat(document.messages))
+    else ids.push(chat ? encodeChat([...before, { role: 'user', content: document.text }]) : encode(document.text))
+  }
+  if (ids.length === 0)
+    throw new Failure('InvalidInput', `${options.prompts} holds no prompt`, {
+      file: options.prompts!,
+      remedy: 'Give a .txt file with a prompt a line, or a .jsonl file with {"text": "…"} lines.',
+    })
+  ids.forEach((prompt, i) => check(prompt, ids.length === 1 ? 'The prompt' : `Prompt ${i + 1}`))
+  return { ids, tokenizer }
+
+  function check(prompt: readonly number[], name: string): void {
+    const bad = (message: string, remedy: string) => new Failure('InvalidInput', `${name} ${message}`, { remedy })
+    if (prompt.length === 0) throw bad('has no tokens', 'Give at least one.')
+    if (prompt.some(Number.isNaN))
+      throw bad('has a piece that the tokenizer knows no token for', 'Use words and characters that it knows.')
+    const unknown = prompt.find((id) => !(id < vocabulary))
+    if (unknown !== undefined)
+      throw bad(
+        `has the token ${unknown}, and the model knows 0 to ${vocabulary - 1}`,
+        `Give --prompt TEXT, or --tokens with ids from 0 to ${vocabulary - 1}.`,
+      )
+    if (prompt.length >= maxPositions)
+      throw bad(
+        `has ${prompt.length} tokens, and the model ${maxPositions} positions`,
+        `Shorten it to ${maxPositions - 1} tokens or less.`,
+      )
+  }
+}
+
+async function* documents({ prompt, tokens, prompts }: PromptOptions, vocabulary: number): AsyncGenerator<Document> {
+  for (const text of prompt) yield { kind: 'text', text }
+  for (const text of tokens) yield { kind: 'ids', ids: text.split(',').map((id) => tokenId(id, text)) }
+  if (prompts === undefined) return
+  if (kindOf(prompts) !== 'text') yield* readDocuments({ path: prompts }, vocabulary)
+  else
+    for await (const { text } of readLines(prompts, 'A prompt a line, in UTF-8.'))
+      if (text.trim() !== '') yield { kind: 'text', text: text.replace(/\r$/, '') }
+}
+
+function tokenId(text: string, all: string): number {
+  if (!/^\s*\d+\s*$/.test(text))
+    throw new Failure('InvalidInput', `--tokens "${all}": "${text}" is no token id`, {
+      remedy: 'Give whole numbers, separated by commas: --tokens 1,2,3.',
+    })
+  return Number(text)
+}
