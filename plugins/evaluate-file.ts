@@ -1,5 +1,7 @@
-import { cacheWeights, embed, Forward, Head, type Comparison, type Model } from '../model/index.js'
+import { cacheWeights, embed, Forward, Head, OnnxModel, type Model } from '../model/index.js'
+import type { TaskItem } from '../model/index.js'
 import { Failure } from './api/index.js'
+import { answerShare, compareLogits, LogitsOf, type Sums } from './evaluate-logits.js'
 import { taskAccuracy } from './stages/measuring.js'
 import { DocumentEncoder, readDocuments, type DataFile } from './stages/documents.js'
 import { Packer, requirePositions, type Packing } from './stages/packing.js'
@@ -14,7 +16,7 @@ export interface EvaluationOptions {
   /** Folder of tasks as a spec names one. */
   readonly tasks?: string
   /** The model to compare with, of the same vocabulary. */
-  readonly parent?: Model
+  readonly parent?: Model | OnnxModel
   /** Sequences computed at once. */
   readonly batch: number
   readonly threads: number
@@ -40,42 +42,46 @@ export interface Evaluation {
   }
 }
 
+/** What judges sequences of one length at most. */
+interface Judge {
+  /** @param rows  at most as many sequences as are computed at once */
+  compare(rows: readonly (readonly number[])[]): Promise<Sums>
+  /** Share of items that are answered right. */
+  answers(items: readonly TaskItem[]): Promise<number>
+  release(): Promise<void>
+}
+
+const sumNames = ['kl', 'loss', 'parentLoss', 'top1', 'tokens', 'targets'] as const
+
 /**
- * Measures a model on a file of text, and on tasks. The file is streamed: in memory are one batch of sequences, the
- * head's chunk of logits, and weights up to 1 GiB beside embedding and head.
+ * Measures a model, or the graph that it was exported as, on a file of text and on tasks. The file is streamed: in memory
+ * are one batch of sequences, a chunk of logits, and weights up to 1 GiB beside embedding and head.
  * @throws Failure InvalidInput for a file that is none, a parent of another vocabulary; NonFinite
  */
-export async function evaluateFile(model: Model, data: DataFile, options: EvaluationOptions): Promise<Evaluation> {
-  const { packing, maxTokens = Infinity, parent, batch, threads } = options
+export async function evaluateFile(
+  model: Model | OnnxModel,
+  data: DataFile,
+  options: EvaluationOptions,
+): Promise<Evaluation> {
+  const { packing, maxTokens = Infinity, parent, batch } = options
   const { config } = model
-  const length = options.sequenceLength ?? Math.min(512, config.maxPositions)
-  requirePositions(length, config.maxPositions)
+  const positions = Math.min(config.maxPositions, parent?.config.maxPositions ?? Infinity)
+  const length = options.sequenceLength ?? Math.min(512, positions)
+  requirePositions(length, positions)
   if (parent) requireComparable(parent, model)
   const encoder = new DocumentEncoder(model.folder, config.vocabulary)
   // Before anything is computed.
   const tasks = options.tasks === undefined ? {} : await readTasks(options.tasks, encoder.tokenizer, Infinity)
 
-  const own = cacheWeights(model)
-  const other = parent && cacheWeights(parent)
-  const head = await Head.create(own, threads, other ?? own)
-  const forward = new Forward(batch, length, threads)
+  const judge = await judgeOf(model, parent, length, options)
   const total = { kl: 0, loss: 0, parentLoss: 0, top1: 0, tokens: 0, targets: 0, sequences: 0 }
   try {
     for await (const rows of batches(
       sequences(data, encoder, new Packer(packing, length, config.eos[0]), config),
       batch,
     )) {
-      const ids = new Int32Array(batch * length)
-      const mask = new Float32Array(batch * length)
-      for (const [row, own] of rows.entries()) {
-        ids.set(own, row * length)
-        mask.fill(1, row * length, row * length + own.length)
-      }
-      const last = async (of: Model) =>
-        forward.layers(of, embed(await of.embedding(), of.config, ids), 0, of.config.layers)
-      const hidden = await last(own)
-      const found: Comparison = await head.compare(other ? await last(other) : hidden, hidden, ids, mask, length)
-      for (const key of ['kl', 'loss', 'parentLoss', 'top1', 'tokens', 'targets'] as const) total[key] += found[key]
+      const found = await judge.compare(rows)
+      for (const name of sumNames) total[name] += found[name]
       total.sequences += rows.length
       if (total.targets >= maxTokens) break
     }
@@ -85,12 +91,91 @@ export async function evaluateFile(model: Model, data: DataFile, options: Evalua
         remedy: 'Give a file with text.',
       })
     const accuracies: Record<string, number> = {}
-    for (const [name, { items }] of Object.entries(tasks))
-      accuracies[name] = await taskAccuracy(own, head, items, threads)
+    for (const [name, { items }] of Object.entries(tasks)) accuracies[name] = await judge.answers(items)
     return summary(total, accuracies, parent !== undefined, model.folder)
   } finally {
-    await head.release()
-    await forward.release()
+    await judge.release()
+  }
+}
+
+async function judgeOf(
+  model: Model | OnnxModel,
+  parent: Model | OnnxModel | undefined,
+  length: number,
+  { batch, threads }: EvaluationOptions,
+): Promise<Judge> {
+  if (model instanceof OnnxModel) return judgeByLogits(model, parent, length, threads)
+  const own = cacheWeights(model)
+  if (parent === undefined) return judgeByLayers(own, own, length, batch, threads)
+  // One graph compares hidden states of one size.
+  return parent instanceof OnnxModel || parent.config.hidden !== model.config.hidden
+    ? judgeByLogits(own, parent, length, threads)
+    : judgeByLayers(own, cacheWeights(parent), length, batch, threads)
+}
+
+/** Layer by layer, `batch` sequences at once; logits stay in native memory. */
+async function judgeByLayers(
+  own: Model,
+  parent: Model,
+  length: number,
+  batch: number,
+  threads: number,
+): Promise<Judge> {
+  const head = await Head.create(own, threads, parent)
+  const forward = new Forward(batch, length, threads)
+  return {
+    async compare(rows) {
+      const ids = new Int32Array(batch * length)
+      const mask = new Float32Array(batch * length)
+      for (const [row, own] of rows.entries()) {
+        ids.set(own, row * length)
+        mask.fill(1, row * length, row * length + own.length)
+      }
+      const last = async (of: Model) =>
+        forward.layers(of, embed(await of.embedding(), of.config, ids), 0, of.config.layers)
+      const hidden = await last(own)
+      return head.compare(parent === own ? hidden : await last(parent), hidden, ids, mask, length)
+    },
+    answers: (items) => taskAccuracy(own, head, items, threads),
+    async release() {
+      await head.release()
+      await forward.release()
+    },
+  }
+}
+
+/** By what every model has, one sequence at a time. */
+async function judgeByLogits(
+  model: Model | OnnxModel,
+  parent: Model | OnnxModel | undefined,
+  length: number,
+  threads: number,
+): Promise<Judge> {
+  const own = await LogitsOf.create(model, length, threads)
+  const other =
+    parent && (await LogitsOf.create(parent instanceof OnnxModel ? parent : cacheWeights(parent), length, threads))
+  return {
+    async compare(rows) {
+      const total = { kl: 0, loss: 0, parentLoss: 0, top1: 0, tokens: 0, targets: 0 }
+      for (const ids of rows) {
+        const found = await compareLogits(ids, own, other)
+        for (const name of sumNames) total[name] += found[name]
+      }
+      return total
+    },
+    async answers(items) {
+      const longest = Math.max(...items.map(({ prompt, answer }) => prompt.length + answer.length))
+      const whole = await LogitsOf.create(model, longest, threads)
+      try {
+        return await answerShare(whole, items)
+      } finally {
+        await whole.release()
+      }
+    },
+    async release() {
+      await own.release()
+      await other?.release()
+    },
   }
 }
 
@@ -131,14 +216,13 @@ function summary(
   }
 }
 
-function requireComparable(parent: Model, { folder, config }: Model): void {
-  for (const size of ['vocabulary', 'hidden'] as const)
-    if (parent.config[size] !== config[size])
-      throw new Failure(
-        'InvalidInput',
-        `${parent.folder} has a ${size} of ${parent.config[size]}, and ${folder} one of ${config[size]}`,
-        { file: parent.folder, remedy: 'Compare a child with the parent that it descends from.' },
-      )
+function requireComparable(parent: Model | OnnxModel, { folder, config }: Model | OnnxModel): void {
+  if (parent.config.vocabulary === config.vocabulary) return
+  throw new Failure(
+    'InvalidInput',
+    `${parent.folder} has a vocabulary of ${parent.config.vocabulary}, and ${folder} one of ${config.vocabulary}`,
+    { file: parent.folder, remedy: 'Compare a child with the parent that it descends from.' },
+  )
 }
 
 async function* sequences(

@@ -1,7 +1,8 @@
 import { Option, type Command } from 'commander'
+import { OnnxModel } from '../../model/index.js'
 import { evaluateFile, type Evaluation } from '../../plugins/evaluate-file.js'
 import { action, print, printJson, reading, wholeNumber, type SpecOptions } from '../common.js'
-import { openAnyModel } from '../open-model.js'
+import { openRunnable } from '../open-model.js'
 
 interface Options extends SpecOptions {
   readonly data: string
@@ -39,10 +40,11 @@ export function evaluateCommand(program: Command): void {
     .option('--threads <n>', 'processors that it takes', wholeNumber(1), 1)
     .action(
       action(async (folder: string, { data, column, parent, ...options }: Options) => {
-        const model = await openAnyModel(folder, options)
-        const other = parent === undefined ? undefined : await openAnyModel(parent, options)
+        const model = await openRunnable(folder, options)
+        const other = parent === undefined ? undefined : await openRunnable(parent, options)
         const file = { path: data, ...(column !== undefined && { column }) }
         const found = await evaluateFile(model, file, { ...options, ...(other && { parent: other }) })
+        for (const own of [model, other]) if (own instanceof OnnxModel) await own.release()
         if (options.json) printJson(found)
         else print(asText(found))
       }),

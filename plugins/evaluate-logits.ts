@@ -1,0 +1,97 @@
+import { embed, Forward, Head, mostLikely, OnnxModel, type Comparison, type Model } from '../model/index.js'
+import type { TaskItem } from '../model/index.js'
+
+/** Sums over tokens of what models predict. */
+export type Sums = Pick<Comparison, 'kl' | 'loss' | 'parentLoss' | 'top1' | 'tokens' | 'targets'>
+
+/** Logits of whole sequences: what every model has, whatever is inside. */
+export class LogitsOf {
+  private constructor(
+    /** Logits at the positions of a sequence, [vocabulary] each; a row holds until the next is asked for. */
+    readonly rows: (ids: readonly number[]) => AsyncGenerator<Float32Array>,
+    readonly release: () => Promise<void>,
+  ) {}
+
+  /** @param length  tokens of the longest sequence */
+  static async create(model: Model | OnnxModel, length: number, threads: number): Promise<LogitsOf> {
+    if (model instanceof OnnxModel)
+      // The graph is the caller's.
+      return new LogitsOf(
+        (ids) => model.logits(Int32Array.from(ids)),
+        async () => {},
+      )
+    const { config } = model
+    const forward = new Forward(1, length, threads)
+    const head = await Head.create(model, threads)
+    async function* rows(ids: readonly number[]): AsyncGenerator<Float32Array> {
+      const padded = new Int32Array(length)
+      padded.set(ids)
+      const x = await forward.layers(
+        model as Model,
+        embed(await (model as Model).embedding(), config, padded),
+        0,
+        config.layers,
+      )
+      for await (const { count, logits } of head.logits(x.subarray(0, ids.length * config.hidden)))
+        for (let i = 0; i < count; i++) yield logits.subarray(i * config.vocabulary, (i + 1) * config.vocabulary)
+    }
+    const release = async () => {
+      await head.release()
+      await forward.release()
+    }
+    return new LogitsOf(rows, release)
+  }
+}
+
+/** What the logits of a sequence say, beside those of a parent. */
+export async function compareLogits(ids: readonly number[], own: LogitsOf, parent?: LogitsOf): Promise<Sums> {
+  const sums = { kl: 0, loss: 0, parentLoss: 0, top1: 0, tokens: 0, targets: 0 }
+  const parents = parent?.rows(ids)
+  for await (const q of own.rows(ids)) {
+    const p = parents ? ((await parents.next()).value as Float32Array) : q
+    const [logP, logQ] = [logOfSum(p), logOfSum(q)]
+    const next = ids[++sums.tokens]
+    if (next !== undefined) {
+      sums.targets++
+      sums.loss += logQ - q[next]!
+      sums.parentLoss += logP - p[next]!
+    }
+    if (p === q) {
+      sums.top1++
+      continue
+    }
+    for (let i = 0; i < p.length; i++) {
+      const [a, b] = [p[i]! - logP, q[i]! - logQ]
+      sums.kl += Math.exp(a) * (a - b)
+    }
+    if (mostLikely(p) === mostLikely(q)) sums.top1++
+  }
+  await parents?.return(undefined)
+  return sums
+}
+
+/** Share of items whose greedy continuation is the answer, token for token. */
+export async function answerShare(own: LogitsOf, items: readonly TaskItem[]): Promise<number> {
+  let correct = 0
+  for (const { prompt, answer } of items) {
+    let at = 0
+    let right = true
+    for await (const row of own.rows([...prompt, ...answer])) {
+      const expected = answer[++at - prompt.length]
+      if (at < prompt.length || expected === undefined) continue
+      right = mostLikely(row) === expected
+      if (!right) break
+    }
+    if (right) correct++
+  }
+  return correct / items.length
+}
+
+/** Logarithm of the sum of exponentials. */
+function logOfSum(logits: Float32Array): number {
+  let largest = -Infinity
+  for (const x of logits) if (x > largest) largest = x
+  let sum = 0
+  for (const x of logits) sum += Math.exp(x - largest)
+  return largest + Math.log(sum)
+}
