@@ -112,7 +112,7 @@ describe('what is measured', () => {
       kind: 'InvalidInput',
       message: expect.stringContaining('10 positions') as string,
     })
-    const { sequenceLength: _, ...rest } = options
+    const rest: EvaluationOptions = { packing: 'documents', batch: 2, threads: 1 }
     // 12, 20 and 7 tokens by 10; a last one of two predicts one.
     expect(await evaluateFile(child, data(), { ...rest, parent })).toMatchObject({ sequences: 5, tokens: 34 })
   })
