@@ -118,7 +118,7 @@ test.each<[string, readonly string[], string]>([
   [
     'a model that is none',
     ['generate', 'data', '--prompt', 'an ant'],
-    "data/config.json cannot be read: ENOENT: no such file or directory, open 'data/config.json'\nRemedy: The model must be a folder with config.json, safetensors files and tokenizer.json.\n",
+    "data/config.json cannot be read: ENOENT: no such file or directory, open 'data/config.json'\nRemedy: The model must be a folder with config.json, safetensors files and tokenizer.json, or a GGUF file.\n",
   ],
   [
     'tokens that the model does not know',
