@@ -63,11 +63,7 @@ const aligned = (n: number): number => Math.ceil(n / defaultAlignment) * default
 /** All before the data, padded to its begin. */
 function header(keys: ReadonlyMap<string, KeyValue>, tensors: readonly GgufTensor[]): Buffer {
   const parts: Buffer[] = [Buffer.from('GGUF'), number('u32', 3), long(tensors.length), long(keys.size)]
-  for (const [name, value] of keys) {
-    parts.push(text(name), number('u32', valueTypes[value.type]))
-    // One by one: a vocabulary has more entries than a call can have arguments.
-    for (const part of encoded(value)) parts.push(part)
-  }
+  for (const [name, value] of keys) parts.push(text(name), number('u32', valueTypes[value.type]), encoded(value))
   let offset = 0
   for (const { name, shape, type } of tensors) {
     if (Buffer.byteLength(name) > longestName) throw new Error(`Internal error: the tensor name ${name} is too long`)
@@ -79,15 +75,15 @@ function header(keys: ReadonlyMap<string, KeyValue>, tensors: readonly GgufTenso
   return Buffer.concat([bytes, Buffer.alloc(aligned(bytes.length) - bytes.length)])
 }
 
-function encoded(value: KeyValue): Buffer[] {
-  if (value.type === 'string') return [text(value.value)]
-  if (value.type === 'bool') return [Buffer.of(value.value ? 1 : 0)]
-  if (value.type !== 'array') return [number(value.type, value.value)]
+function encoded(value: KeyValue): Buffer {
+  if (value.type === 'string') return text(value.value)
+  if (value.type === 'bool') return Buffer.of(value.value ? 1 : 0)
+  if (value.type !== 'array') return number(value.type, value.value)
   const { of, values } = value
   const head = [number('u32', valueTypes[of]), long(values.length)]
-  if (of === 'string') return [...head, ...values.map(text)]
-  if (of === 'bool') return [...head, Buffer.from(values.map((own) => (own ? 1 : 0)))]
-  return [...head, ...values.map((own) => number(of, own))]
+  if (of === 'string') return Buffer.concat(head.concat(values.map(text)))
+  if (of === 'bool') return Buffer.concat([...head, Buffer.from(values.map((own) => (own ? 1 : 0)))])
+  return Buffer.concat(head.concat(values.map((own) => number(of, own))))
 }
 
 function text(value: string): Buffer {

@@ -11,6 +11,8 @@ const {
   sequences = [],
   greedy = 0,
   logits = 0,
+  last = Infinity,
+  contextSize = 256,
 } = JSON.parse(readFileSync(0, 'utf8'))
 const entry = createRequire(pathToFileURL(`${packages}/`)).resolve('node-llama-cpp')
 const { getLlama } = await import(pathToFileURL(entry).href)
@@ -28,8 +30,8 @@ try {
   const answer = { tokens: texts.map((text) => [...model.tokenize(text, true)]), logits: [], greedy: [] }
   if (sequences.length > 0) {
     const context = await model.createContext({
-      contextSize: 256,
-      batchSize: 256,
+      contextSize,
+      batchSize: contextSize,
       threads: 1,
       flashAttention: false,
       experimentalKvCacheKeyType: 'F32',
@@ -39,9 +41,11 @@ try {
     for (const [i, ids] of sequences.entries()) {
       await sequence.clearHistory()
       if (i < logits) {
-        const all = await sequence.controlledEvaluate(ids.map((id) => [id, { generateNext: { logits: true } }]))
+        const all = await sequence.controlledEvaluate(
+          ids.map((id, t) => (t < ids.length - last ? id : [id, { generateNext: { logits: true } }])),
+        )
         answer.logits.push(
-          all.map(({ next }) => {
+          all.slice(-last).map(({ next }) => {
             const row = []
             for (const [id, value] of next.logits) row[id] = value
             return row
