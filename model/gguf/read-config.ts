@@ -66,6 +66,9 @@ const neutral: Readonly<Record<string, readonly number[]>> = {
   embedding_scale: [0, 1],
 }
 
+/** Values of a head; known models have up to 512. */
+const largestHead = 65536
+
 /** @param divisors  values of `rope_freqs.weight`, if the file has it
  *  @throws Failure InvalidInput for an architecture that is not read */
 export function describeGguf(file: GgufFile, divisors?: Float32Array): GgufDescription {
@@ -91,6 +94,10 @@ export function describeGguf(file: GgufFile, divisors?: Float32Array): GgufDescr
   const layers = heads.map((own, i) => ({ heads: own, kvHeads: kvHeads[i]!, width: widths[i]! }))
   const most = Math.max(...heads)
   const headDim = keys.numberOrNone('attention.key_length') ?? hidden / heads[0]!
+  if (!Number.isInteger(headDim) || headDim < 1 || headDim > largestHead)
+    throw keys.refuse(
+      `heads have ${headDim} values (${keys.name('attention.key_length')}, or hidden / heads of layer 0)`,
+    )
   const valueDim = keys.numberOrNone('attention.value_length') ?? headDim
   if (valueDim !== headDim)
     throw keys.refuse(`keys have ${headDim} values per head and values ${valueDim}: only one size is supported`)

@@ -56,7 +56,7 @@ function llama3Of(keys: Keys, theta: number, headDim: number, divisors: Float32A
     throw keys.refuse(`rope_freqs.weight has ${divisors.length} values, not ${headDim / 2}`)
   if (divisors.every((d) => d === 1)) return undefined
   const plain = inverseFrequencies({ theta }, headDim, 1)
-  const factor = Number(Math.max(...divisors).toPrecision(6))
+  const factor = Number(divisors.reduce((most, d) => Math.max(most, d), 0).toPrecision(6))
   for (const [low, high, original] of candidates(plain, divisors, factor)) {
     if (!(original > 0 && high > low)) continue
     const bounds = { lowFrequencyFactor: low, highFrequencyFactor: high, originalPositions: original }

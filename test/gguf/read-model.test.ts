@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync, readdirSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { allWeights, openModel, SafetensorsFile, writeModel, type Model } from '../../model/index.js'
 import { inverseFrequencies } from '../../model/rotary.js'
 import { Failure, type JsonObject } from '../../plugins/api/index.js'
+import { noise } from '../noise.js'
 import { blocks, scratch, tinyConfig, writeTiny } from '../model/tiny.js'
 import { f32, i32s, text, u32, writeFile, type FileTensor, type Value } from './read-file.js'
 
@@ -352,4 +353,26 @@ test('a folder named like a GGUF file is a folder', async () => {
   mkdirSync(folder)
   await writeTiny({}, 1, folder)
   expect((await openModel(folder, blocks)).config.hidden).toBe(tinyConfig.hidden_size)
+})
+
+test('a file with any damaged byte in its header opens or is refused, and never anything else', async () => {
+  const { path } = await bothOf({ architecture: 'llama', more: () => [factors(64)] })
+  const bytes = readFileSync(path)
+  const random = noise(3)
+  const header = bytes.indexOf('output.weight')
+  let refused = 0
+  for (let i = 0; i < 150; i++) {
+    const damaged = Buffer.from(bytes)
+    const at = 4 + (Math.floor(Math.abs(random()) * 1e6) % header)
+    damaged[at] = damaged[at]! ^ (1 << (i % 8))
+    writeFileSync(path, damaged)
+    const error = await openModel(path, blocks).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    )
+    if (error === undefined) continue
+    refused++
+    expect(error, `byte ${at}: ${String((error as Error).stack)}`).toBeInstanceOf(Failure)
+  }
+  expect(refused).toBeGreaterThan(40)
 })
