@@ -10,7 +10,7 @@ import { ggufOf, openGguf } from './gguf/read.js'
 import { generationEnds } from './generation-config.js'
 import { quantisationOf, rounded } from './quantisation.js'
 import { SafetensorsFile } from './safetensors.js'
-import { endTensors, slotTensors, transposed } from './names.js'
+import { besideOthers, endTensors, slotTensors, transposed } from './names.js'
 
 /** A model whose weights are read when they are asked for. Matrices of slots lie as [in, out]. */
 export interface Model {
@@ -57,17 +57,18 @@ export async function openModel(folder: string, blocks: Blocks): Promise<Model> 
   const expected = expectedTensors(config, blocks, configFile)
   const ends = endTensors(config, blocks)
   const found = locate(checkpoint ? [checkpoint] : await openFiles(folder))
+  const stored = olderNames(found, expected)
 
   for (const [name, shape] of expected) {
     const file = found.get(name)
     if (!file)
       throw new Failure('InvalidInput', `${folder}: tensor ${name} is missing`, { file: folder, remedy: copyBoth })
-    const entry = file.tensors.get(name)!
+    const entry = file.tensors.get(stored.get(name) ?? name)!
     const bad = (message: string, remedy: string) =>
       new Failure('InvalidInput', `${file.path}: tensor ${name} ${message}`, { file: file.path, remedy })
     if (entry.shape.join() !== shape.join())
       throw bad(`is [${entry.shape.join(', ')}], not [${shape.join(', ')}]`, copyBoth)
-    const refusal = file.refusal(name)
+    const refusal = file.refusal(stored.get(name) ?? name)
     if (refusal) throw bad(refusal.message, refusal.remedy)
   }
   for (const [name, file] of found)
@@ -77,7 +78,7 @@ export async function openModel(folder: string, blocks: Blocks): Promise<Model> 
         remedy: `${copyBoth} A layer with more weights than its family's is not supported.`,
       })
 
-  const read = (name: string) => found.get(name)!.read(name)
+  const read = (name: string) => found.get(name)!.read(stored.get(name) ?? name)
   const embedding = shared(() => read(ends.embedding))
   return {
     folder,
@@ -132,6 +133,20 @@ function locate(files: readonly TensorFile[]): Map<string, TensorFile> {
       found.set(name, file)
     }
   return found
+}
+
+/** Tensors that older versions of ours called otherwise, by what they are called now, which `found` then has. */
+function olderNames(found: Map<string, TensorFile>, expected: ReadonlyMap<string, unknown>): Map<string, string> {
+  const names = new Map<string, string>()
+  for (const name of expected.keys()) {
+    const older = name.endsWith(besideOthers) ? name.slice(0, -besideOthers.length) : name
+    const file = found.get(older)
+    if (found.has(name) || !file || expected.has(older)) continue
+    names.set(name, older)
+    found.set(name, file)
+    found.delete(older)
+  }
+  return names
 }
 
 /** Shapes of a checkpoint's tensors by their names there. */

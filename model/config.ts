@@ -5,6 +5,7 @@ import { builtInFamilies } from './families/index.js'
 import { Fields, parseFields } from './families/fields.js'
 import { readRotary } from './families/rotary.js'
 import { missingOf } from './families/unsupported.js'
+import { parentFields } from './hf/parent-fields.js'
 
 export type { LayerBlocks, RotaryConfig } from '../plugins/api/index.js'
 
@@ -118,7 +119,7 @@ export const rotaryOf = (config: ModelConfig, layer: number): RotaryConfig =>
  *  @param families  that it can be of. Default: those that come with puzzleflow
  *  @throws Failure InvalidInput */
 export function parseConfig(text: string, file: string, families: readonly Family[] = builtInFamilies): ModelConfig {
-  const json = parseFields(text, file)
+  const json = parentFields(parseFields(text, file))
   const family = whichFamily(json, file, families)
   const f = new Fields(json, file, family.defaults)
   refuseUnsupported(f, family)

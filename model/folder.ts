@@ -14,6 +14,10 @@ export const companions: readonly string[] = [
   'added_tokens.json',
   'chat_template.jinja',
   'generation_config.json',
+  'LICENSE',
+  'LICENSE.md',
+  'LICENSE.txt',
+  'NOTICE',
 ]
 
 /** The text of a model's config.json; of a GGUF file, of one that says the same.

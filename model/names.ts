@@ -35,14 +35,21 @@ export interface SlotTensor {
   readonly parts: readonly TensorPart[]
 }
 
+/** What follows the name of a weight that others' names begin with. Children of older versions go without. */
+export const besideOthers = '.weight'
+
 /** The tensors of a slot, in the order of its weights: the family's for its own block types, our own for others. */
 export function slotTensors(config: ModelConfig, blocks: Blocks, layer: number, slot: Slot): SlotTensor[] {
   const { tensors } = familyOf(config, blocks)
   const table = { ...tensors.norms[slot], ...tensors.blocks[slot][config.blocks[layer]![slot].block] }
   const found = new Map<string, SlotTensor>()
-  for (const [weight, shape] of Object.entries(slotShapes(config, layer, slot, blocks))) {
+  const shapes = Object.entries(slotShapes(config, layer, slot, blocks))
+  // In PyTorch a tensor cannot have others below it: `q` beside `q.bias` is `q.weight`.
+  const ownName = (weight: string) =>
+    shapes.some(([other]) => other.startsWith(`${weight}.`)) ? `${weight}${besideOthers}` : weight
+  for (const [weight, shape] of shapes) {
     const known = table[weight]
-    const name = `${tensors.layers}${layer}.${known ?? `${slot}.${weight}`}`
+    const name = `${tensors.layers}${layer}.${known ?? `${slot}.${ownName(weight)}`}`
     // Matrices of a family's block types lie as [out, in]; our own names keep them as they are.
     const transpose = known !== undefined && shape.length === 2
     const lying = transpose ? [...shape].reverse() : shape

@@ -4,9 +4,15 @@ import { type Blocks, type Slot, type Weights } from '../plugins/api/index.js'
 import { weightName } from './build.js'
 import type { Model } from './checkpoint.js'
 import { parseConfig, type LayerBlocks, type ModelConfig } from './config.js'
+import { parseFields } from './families/fields.js'
 import { familiesOf } from './families/index.js'
 import { configText, copyCompanions } from './folder.js'
+import { modelCard } from './hf/card.js'
+import { copyCode } from './hf/code.js'
+import { exportedConfig } from './hf/config.js'
+import { parentFields } from './hf/parent-fields.js'
 import { endTensors, slotTensors, transposed } from './names.js'
+import { quantisationOf, rounded } from './quantisation.js'
 import { writeShards } from './shards.js'
 import { writeSafetensors, type CheckpointType, type TensorSource } from './safetensors.js'
 import { wholeFolder } from './whole-folder.js'
@@ -46,14 +52,17 @@ export interface WriteOptions {
 }
 
 /**
- * Writes a model as a Hugging Face folder that `openModel` reads again: config.json, model.safetensors, and the tokenizer
- * and generation settings of the folder the model came from. One layer's weights are held at a time.
+ * Writes a model as a Hugging Face folder that `openModel` and transformers read: config.json, model.safetensors, a model
+ * card, code for transformers where it has no class for the model, and the tokenizer, licence and generation settings of
+ * the folder the model came from. One layer's weights are held at a time.
  * @param folder  must not exist, or be empty; it appears whole or not at all
  */
 export async function writeModel(model: Model, folder: string, options: WriteOptions): Promise<void> {
-  const text = await configText(model.folder)
+  const { text, computedBy } = exportedConfig(await configText(model.folder), model, options.dtype)
   await wholeFolder(folder, async (temporary) => {
-    await writeFile(join(temporary, 'config.json'), checkpointConfig(text, model, options.dtype))
+    await writeFile(join(temporary, 'config.json'), text)
+    if (computedBy.kind === 'own-code') await copyCode(temporary)
+    await writeFile(join(temporary, 'README.md'), await modelCard(model, computedBy, options.dtype))
     await copyCompanions(model.folder, temporary)
     await writeShards(temporary, sources(model), options)
   })
@@ -66,7 +75,7 @@ export function checkpointConfig(
   { config, blocks }: Pick<Model, 'config' | 'blocks'>,
   dtype: CheckpointType,
 ): string {
-  const fields = JSON.parse(text) as Record<string, unknown>
+  const fields: Record<string, unknown> = parentFields(parseFields(text, 'config.json'))
   delete fields.puzzleflow
   fields['torch_dtype' in fields ? 'torch_dtype' : 'dtype'] = dtype
   const describe = ({ attention, ffn }: LayerBlocks) => ({
@@ -85,6 +94,9 @@ function sources(model: Omit<Model, 'folder'>): TensorSource[] {
   const { vocabulary, hidden } = config
   const ends = endTensors(config, blocks)
   const all: TensorSource[] = [{ name: ends.embedding, shape: [vocabulary, hidden], values: () => model.embedding() }]
+  // Integers are written as the numbers they stand for.
+  const onGrid = async (layer: number, slot: Slot) =>
+    rounded(await model.weights(layer, slot), quantisationOf(model, layer, slot))
   for (let layer = 0; layer < config.layers; layer++)
     for (const slot of ['attention', 'ffn'] as const) {
       let loaded: Promise<Weights> | undefined
@@ -94,7 +106,7 @@ function sources(model: Omit<Model, 'folder'>): TensorSource[] {
           name,
           shape,
           values: async () => {
-            const weights = await (loaded ??= model.weights(layer, slot))
+            const weights = await (loaded ??= onGrid(layer, slot))
             if (i === tensors.length - 1) loaded = undefined
             const lying = parts.map(({ weight, shape }) => {
               const own = weights[weight]

@@ -14,7 +14,7 @@ interface ExportParams {
 /** The child as a Hugging Face folder: one artifact a file. */
 export const exportChild: SingleStage<ExportParams> = {
   name: 'export',
-  version: 2,
+  version: 3,
   reads: ['model'],
   about: { summary: 'Writes the child as a Hugging Face folder.' },
   parameters: {

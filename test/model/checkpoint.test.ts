@@ -193,7 +193,14 @@ test('a child is written as a Hugging Face folder that opens again with the same
   const folder = join(scratch(), 'deep', 'child')
   await mkdir(join(folder, '..'))
   await writeModel(model, folder, { dtype: 'float32' })
-  expect((await readdir(folder)).sort()).toEqual(['config.json', 'model.safetensors', 'tokenizer.json'])
+  expect((await readdir(folder)).sort()).toEqual([
+    'README.md',
+    'config.json',
+    'configuration_puzzleflow.py',
+    'model.safetensors',
+    'modeling_puzzleflow.py',
+    'tokenizer.json',
+  ])
   expect(await readdir(join(folder, '..'))).toEqual(['child'])
 
   const again = await openModel(folder, blocks)

@@ -146,6 +146,9 @@ test('all that belongs to the checkpoint comes along', async () => {
     'tokenizer_config.json',
     'generation_config.json',
     'chat_template.jinja',
+    'README.md',
+    'configuration_puzzleflow.py',
+    'modeling_puzzleflow.py',
   ].sort()
   expect(Object.keys(outputs.files).sort()).toEqual(names)
   expect(outputs.values).toEqual({ files: names, dtype: 'float16' })

@@ -1,0 +1,91 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
+import type { Model } from '../checkpoint.js'
+import type { CheckpointType } from '../safetensors.js'
+import type { ComputedBy } from './config.js'
+
+/** Where the evidence begins: what was measured, which stays with the model when it is exported again. */
+const evidenceHeading = '## Evidence'
+
+/** A model card for an exported folder. What the card of the model's own folder says as evidence is carried over. */
+export async function modelCard(
+  { folder, config, blocks }: Pick<Model, 'folder' | 'config' | 'blocks'>,
+  computedBy: ComputedBy,
+  dtype: CheckpointType,
+): Promise<string> {
+  const before = join(folder, 'README.md')
+  const evidence = existsSync(before) ? evidenceOf(await readFile(before, 'utf8')) : undefined
+  const changed = config.blocks.flatMap((own, layer) => {
+    const parent = config.ownBlocks[layer]!
+    const differs = (['attention', 'ffn'] as const).some(
+      (slot) => JSON.stringify(own[slot]) !== JSON.stringify(parent[slot]),
+    )
+    return differs ? [layer] : []
+  })
+  const name = (slot: 'attention' | 'ffn', layer: number) => {
+    const { block, params } = config.blocks[layer]![slot]
+    return blocks.get(slot, block).id(params)
+  }
+  const layers = [
+    '| layer | attention | FFN |',
+    '|---:|---|---|',
+    ...config.blocks.map((_, layer) => `| ${layer} | ${name('attention', layer)} | ${name('ffn', layer)} |`),
+  ]
+  return [
+    '---',
+    'library_name: transformers',
+    'pipeline_tag: text-generation',
+    'tags: [puzzleflow]',
+    '---',
+    '',
+    `# ${basename(resolve(folder))}`,
+    '',
+    changed.length === 0
+      ? `A model of the family ${config.family} with ${config.layers} layers, stored as ${dtype}.`
+      : `A child of a model of the family ${config.family}: in ${changed.length} of its ${config.layers} layers a sub-block is another than the parent's. Stored as ${dtype}. Licence and terms of the parent hold for it, too.`,
+    '',
+    '## Use',
+    '',
+    ...use(computedBy),
+    ...(changed.length === 0 ? [] : ['## Layers', '', ...layers, '']),
+    ...(evidence === undefined ? [] : [evidence]),
+  ].join('\n')
+}
+
+function use(computedBy: ComputedBy): string[] {
+  if (computedBy.kind === 'nobody')
+    return [`puzzleflow reads this folder; transformers does not: ${computedBy.why}.`, '']
+  const trust = computedBy.kind === 'own-code'
+  return [
+    '```python',
+    'from transformers import AutoModelForCausalLM, AutoTokenizer',
+    '',
+    `model = AutoModelForCausalLM.from_pretrained(folder${trust ? ', trust_remote_code=True' : ''})`,
+    'tokenizer = AutoTokenizer.from_pretrained(folder)',
+    '```',
+    '',
+    ...(trust
+      ? [
+          'Its layers differ, so `modeling_puzzleflow.py` beside the weights computes it: a short file to read before you trust it.',
+          '',
+        ]
+      : []),
+  ]
+}
+
+/** The evidence of a card, from its heading to the end. */
+const evidenceOf = (card: string): string | undefined => {
+  const at = card.indexOf(`\n${evidenceHeading}\n`)
+  return at < 0 ? undefined : card.slice(at + 1)
+}
+
+/**
+ * A card with evidence behind it, instead of what was there.
+ * @param pages  Markdown; its headings go down by two levels
+ */
+export function withEvidence(card: string, pages: string): string {
+  const before = evidenceOf(card)
+  const kept = before === undefined ? card : card.slice(0, card.length - before.length)
+  return `${kept.trimEnd()}\n\n${evidenceHeading}\n\n${pages.replace(/^#/gm, '###').trim()}\n`
+}

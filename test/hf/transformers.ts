@@ -1,0 +1,91 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { cacheDirectory, packageRoot } from '../../store/paths.js'
+
+const packages = ['torch==2.15.0', 'transformers==5.24.0', 'numpy', 'safetensors']
+
+/** Most minutes that installing may take; PyPI's PyTorch comes with libraries for GPUs, some gigabytes. */
+const minutes = 10
+
+/**
+ * A Python with transformers and PyTorch: the one that `PUZZLEFLOW_TEST_TRANSFORMERS` names, or python3 with the packages
+ * in the user's cache, installed when they are not there. @returns why there is none, otherwise
+ */
+export function pythonWithTransformers():
+  { readonly python: string; readonly path: string } | { readonly absent: string } {
+  const given = process.env.PUZZLEFLOW_TEST_TRANSFORMERS
+  if (given !== undefined) return { python: given, path: '' }
+  const root = join(cacheDirectory(), 'python-transformers')
+  const folder = join(root, packages.join('_').replaceAll('=', ''))
+  if (existsSync(folder)) return { python: 'python3', path: folder }
+  mkdirSync(root, { recursive: true })
+  const half = mkdtempSync(join(root, 'half-'))
+  try {
+    const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--target', half, ...packages]
+    execFileSync('python3', install, { stdio: ['ignore', 'pipe', 'pipe'], timeout: minutes * 60_000 })
+    renameSync(half, folder)
+    return { python: 'python3', path: folder }
+  } catch (error) {
+    const { stderr, message, code } = error as { stderr?: Buffer; message: string; code?: string }
+    if (code === 'ETIMEDOUT') return { absent: `installing transformers took more than ${minutes} minutes` }
+    const last = stderr?.toString().trim().split('\n').at(-1)
+    return { absent: last === undefined || last === '' ? message : last }
+  } finally {
+    rmSync(half, { recursive: true, force: true })
+  }
+}
+
+export interface Job {
+  readonly folder: string
+  /** Whether code beside the checkpoint may run. */
+  readonly trust: boolean
+  readonly ids: readonly number[]
+  /** Tokens of `ids` that are continued, and by how many. */
+  readonly prompt: number
+  readonly greedy: number
+  /** Beams, padding, chunks and gradients, too. */
+  readonly more?: boolean
+  /** Where `save_pretrained` writes it. */
+  readonly save?: string
+}
+
+export interface Answer {
+  readonly error?: string
+  readonly class: string
+  /** [tokens * vocabulary] */
+  readonly logits: readonly number[]
+  readonly greedy: readonly number[]
+  /** With three beams: with cache, and without. */
+  readonly beams: readonly [readonly number[], readonly number[]]
+  /** Largest differences of logits relative to the largest: behind padding, and read in chunks. */
+  readonly padded: number
+  readonly chunked: number
+  /** By parameter: by autograd, and by finite differences. */
+  readonly gradients: Readonly<Record<string, readonly [number, number]>>
+}
+
+/** Runs all jobs in one process of Python. */
+export function runTransformers(
+  { python, path }: { readonly python: string; readonly path: string },
+  jobs: readonly Job[],
+) {
+  const text = execFileSync(python, [join(packageRoot(), 'test/hf/run.py')], {
+    input: jobs.map((job) => `${JSON.stringify(job)}\n`).join(''),
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+    stdio: ['pipe', 'pipe', 'ignore'],
+    env: {
+      ...process.env,
+      ...(path !== '' && { PYTHONPATH: path }),
+      PYTHONDONTWRITEBYTECODE: '1',
+      HF_HUB_OFFLINE: '1',
+      HF_MODULES_CACHE: join(cacheDirectory(), 'python-transformers', 'modules'),
+      OMP_NUM_THREADS: '1',
+    },
+  })
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Answer)
+}
