@@ -1,10 +1,27 @@
 // How near models come to the reference: every checkpoint folder with a reference.safetensors (input_ids, logits, greedy),
-// as a Markdown table; a checkpoint that is refused is listed with the reason.
+// as a Markdown table; a checkpoint that is refused is listed with the reason. Each is read, and written in every format
+// that `puzzleflow export` has:
+//   import  largest logit error relative to the largest logit, and whether the greedy continuation is equal
+//   hf      whether all tensors are byte for byte those that were read, and the folder opens again with bit-equal logits
+//   onnx    as import, of the graph in onnxruntime: the prompt at once, then token by token with its cache
+//   others  as import, of what is read back from the file
 //   npm run build && node bench/parity.mjs FOLDER
 // Ends with 1 when a checkpoint that is supported is off by more than 2e-4 of the largest logit or continues differently.
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { cacheWeights, Decoder, embed, Forward, Head, openModel } from '../dist/model/index.js'
+import * as ort from 'onnxruntime-node'
+import {
+  cacheWeights,
+  Decoder,
+  embed,
+  exportFormats,
+  Forward,
+  Head,
+  openModel,
+  SafetensorsFile,
+  storedType,
+} from '../dist/model/index.js'
 import { Failure } from '../dist/plugins/api/index.js'
 import { makeBlocks } from '../dist/plugins/blocks/index.js'
 import { readTensors } from '../dist/tensor/index.js'
@@ -22,23 +39,30 @@ if (names.length === 0) {
   process.exit(2)
 }
 
-/** Largest error of logits at all positions, relative to the largest logit. */
-async function logitError(model, { input_ids: input, logits: expected }) {
+/** Logits at all positions of the reference's sequences. */
+async function logitsOf(model, { input_ids: input }) {
   const [batch, length] = input.dims
   const { hidden, layers, vocabulary } = model.config
   const forward = new Forward(batch, length)
   const head = await Head.create(model)
   const ids = Int32Array.from(input.data, Number)
   const x = await forward.layers(model, embed(await model.embedding(), model.config, ids), 0, layers)
-  let [error, largest] = [0, 0]
+  const all = new Float32Array(ids.length * vocabulary)
   for await (const { start, count, logits } of head.logits(x))
-    for (let i = 0; i < count * vocabulary; i++) {
-      const value = expected.data[start * vocabulary + i]
-      error = Math.max(error, Math.abs(value - logits[i])) // NaN stays NaN
-      largest = Math.max(largest, Math.abs(value))
-    }
+    all.set(logits.subarray(0, count * vocabulary), start * vocabulary)
   await forward.release()
   await head.release()
+  return all
+}
+
+/** Largest error, relative to the largest logit. */
+function errorOf(logits, { logits: expected }) {
+  if (logits.length !== expected.data.length) return Infinity
+  let [error, largest] = [0, 0]
+  for (const [i, value] of expected.data.entries()) {
+    error = Math.max(error, Math.abs(value - logits[i])) // NaN stays NaN
+    largest = Math.max(largest, Math.abs(value))
+  }
   return error / largest
 }
 
@@ -55,7 +79,85 @@ async function continuesEqually(model, { input_ids: input, greedy }) {
   return equal
 }
 
+/** A cell: whether it is good, and what it says. */
+const measured = (error, equal) => [
+  error <= tolerance && equal,
+  `${error.toExponential(1)}, ${equal ? 'equal' : 'OTHER'}`,
+]
+
+/** What the exported Hugging Face folder has in common with what it was made of. */
+async function compareFolders(model, folder, tensors) {
+  const files = (at) => readdirSync(at).filter((name) => /^model.*\.safetensors$/.test(name))
+  const bytes = async (at) => {
+    const all = new Map()
+    for (const name of files(at)) {
+      const file = await SafetensorsFile.open(join(at, name))
+      const start = 8 + Number(readFileSync(file.path).readBigUInt64LE())
+      const header = JSON.parse(readFileSync(file.path).subarray(8, start).toString())
+      for (const [tensor, { data_offsets: [from, to] = [0, 0] }] of Object.entries(header))
+        if (file.tensors.has(tensor)) all.set(tensor, readFileSync(file.path).subarray(start + from, start + to))
+    }
+    return all
+  }
+  const [before, after] = [await bytes(model.folder), await bytes(folder)]
+  const same = [...after].every(([name, data]) => before.get(name)?.equals(data)) && after.size > 0
+  const [own, again] = [
+    await logitsOf(model, tensors),
+    await logitsOf(cacheWeights(await openModel(folder, blocks)), tensors),
+  ]
+  const equal = Buffer.from(own.buffer).equals(Buffer.from(again.buffer))
+  return [same && equal, `tensors ${same ? 'the same' : 'OTHER'}, logits ${equal ? 'bit-equal' : 'OTHER'}`]
+}
+
+/** The exported graph in onnxruntime. */
+async function runGraph(folder, { input_ids: input, logits: expected, greedy }) {
+  const { puzzleflow } = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'))
+  const session = await ort.InferenceSession.create(join(folder, puzzleflow.onnx.file), { logSeverityLevel: 3 })
+  const start = (batch) =>
+    Object.fromEntries(
+      puzzleflow.onnx.states.map(({ input: name, shape }) => {
+        const dims = shape.map((d) => (d === 'batch_size' ? batch : typeof d === 'number' ? d : 0))
+        return [name, new ort.Tensor('float32', new Float32Array(dims.reduce((n, d) => n * d, 1)), dims)]
+      }),
+    )
+  const read = async (state, ids, batch, past) => {
+    const length = ids.length / batch
+    const ints = (data, columns) => new ort.Tensor('int64', BigInt64Array.from(data, BigInt), [batch, columns])
+    const mask = ints(new Array(batch * (past + length)).fill(1), past + length)
+    const out = await session.run({ ...state, input_ids: ints(ids, length), attention_mask: mask })
+    for (const { input: name, output } of puzzleflow.onnx.states) state[name] = out[output]
+    return out.logits.data
+  }
+  const [batch] = input.dims
+  const error = errorOf(await read(start(batch), [...input.data], batch, 0), { logits: expected })
+  const vocabulary = expected.dims.at(-1)
+  const state = start(1)
+  let logits = await read(state, [...input.data.slice(0, 8)], 1, 0)
+  let equal = true
+  for (const [i, token] of [...greedy.data].entries()) {
+    const row = logits.subarray(logits.length - vocabulary)
+    equal &&= row.indexOf(row.reduce((a, b) => Math.max(a, b), -Infinity)) === Number(token)
+    logits = await read(state, [token], 1, 8 + i)
+  }
+  await session.release()
+  return measured(error, equal)
+}
+
+/** What a format makes of a model. */
+async function exported(model, format, tensors, folder) {
+  const { write, dtypes } = exportFormats[format]
+  const own = await storedType(model)
+  await write(model, folder, format === 'hf' || dtypes.includes(own) ? (own ?? 'float32') : 'float32')
+  if (format === 'hf') return compareFolders(model, folder, tensors)
+  if (format === 'onnx') return runGraph(folder, tensors)
+  const file = existsSync(join(folder, 'config.json')) ? folder : join(folder, readdirSync(folder)[0])
+  const again = cacheWeights(await openModel(file, blocks))
+  return measured(errorOf(await logitsOf(again, tensors), tensors), await continuesEqually(again, tensors))
+}
+
 const blocks = makeBlocks()
+const formats = Object.keys(exportFormats)
+const scratch = mkdtempSync(join(tmpdir(), 'puzzleflow-parity-'))
 let failed = false
 const rows = []
 for (const name of names) {
@@ -65,17 +167,30 @@ for (const name of names) {
     model = cacheWeights(await openModel(folder, blocks))
   } catch (error) {
     if (!(error instanceof Failure) || error.kind !== 'InvalidInput') throw error
-    rows.push([name, `refused: ${error.message.replaceAll(`${folder}/`, '').replaceAll('|', '\\|')}`, '–', '–'])
+    rows.push([
+      name,
+      `refused: ${error.message.replaceAll(`${folder}/`, '').replaceAll('|', '\\|')}`,
+      ...formats.map(() => '–'),
+    ])
     continue
   }
   const { tensors } = await readTensors(join(folder, 'reference.safetensors'))
-  const error = await logitError(model, tensors)
-  const equal = await continuesEqually(model, tensors)
-  const good = error <= tolerance && equal
-  failed ||= !good
-  rows.push([name, good ? 'supported' : 'WRONG', error.toExponential(1), equal ? 'yes' : 'no'])
+  const cells = [measured(errorOf(await logitsOf(model, tensors), tensors), await continuesEqually(model, tensors))]
+  for (const format of formats) {
+    try {
+      cells.push(await exported(model, format, tensors, join(scratch, `${name}-${format}`)))
+    } catch (error) {
+      // What a format cannot say is refused by name.
+      if (!(error instanceof Failure) || error.kind !== 'InvalidInput') throw error
+      cells.push([true, `refused: ${error.message.replaceAll('|', '\\|')}`])
+    }
+    rmSync(join(scratch, `${name}-${format}`), { recursive: true, force: true })
+  }
+  failed ||= !cells.every(([good]) => good)
+  rows.push([name, ...cells.map(([, text]) => text)])
 }
+rmSync(scratch, { recursive: true })
 
-const header = ['checkpoint', 'result', 'largest logit error / largest logit', 'greedy continuation equal']
-for (const row of [header, ['---', '---', '---:', '---'], ...rows]) console.log(`| ${row.join(' | ')} |`)
+const header = ['checkpoint', 'import', ...formats]
+for (const row of [header, header.map(() => '---'), ...rows]) console.log(`| ${row.join(' | ')} |`)
 process.exitCode = failed ? 1 : 0

@@ -1,5 +1,6 @@
-import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
+import { withEvidence } from '../model/index.js'
 import type { ArtifactRef, JsonObject, Outputs } from '../plugins/api/index.js'
 import { Failure } from '../plugins/api/index.js'
 import type { Store } from '../store/index.js'
@@ -41,6 +42,8 @@ export async function writeOutcome(
   write('result.json', `${JSON.stringify(await resultOf(store, document), null, 2)}\n`)
   const pages = pagesOf(outputs)
   for (const [name, ref] of pages) cpSync(await store.path(ref), join(folder, name))
+  const markdown = pages.find(([name]) => name === 'report.md')?.[1]
+  const page = markdown && readFileSync(await store.path(markdown), 'utf8')
   const report = pages.find(([name]) => name.startsWith('report.'))?.[0]
   // A stage whose files are a checkpoint: the child.
   const exported = Object.values(outputs).find(({ files }) => files['config.json'] && files['model.safetensors'])
@@ -50,6 +53,7 @@ export async function writeOutcome(
     mkdirSync(`${child}.tmp`)
     for (const [name, ref] of Object.entries(exported.files))
       if (basename(name) === name) cpSync(await store.path(ref), join(`${child}.tmp`, name))
+    addEvidence(join(`${child}.tmp`, 'README.md'), document, exported.files, page)
     rmSync(child, { recursive: true, force: true })
     renameSync(`${child}.tmp`, child)
   }
@@ -58,6 +62,29 @@ export async function writeOutcome(
     ...(report === undefined ? {} : { report: join(folder, report) }),
     ...(exported ? { child: join(folder, 'child') } : {}),
   }
+}
+
+/** Puts what a search found out about its child into the child's card: the page that the report stage made of it, what it
+ *  was made from, and digests of its files. */
+function addEvidence(
+  card: string,
+  { run, specDigest }: RunDocument,
+  files: Readonly<Record<string, ArtifactRef>>,
+  page: string | undefined,
+): void {
+  if (!existsSync(card) || page === undefined) return
+  const weights = Object.entries(files).filter(([name]) => name.endsWith('.safetensors') || name === 'config.json')
+  const origin = [
+    '## Origin',
+    '',
+    `Run \`${run}\` of puzzleflow, spec \`${specDigest}\`.`,
+    '',
+    '| file | digest |',
+    '|---|---|',
+    ...weights.map(([name, { digest }]) => `| ${name} | \`${digest}\` |`),
+    '',
+  ].join('\n')
+  writeFileSync(card, withEvidence(readFileSync(card, 'utf8'), `${page.trim()}\n\n${origin}`))
 }
 
 /** Files that stages made for people: `report.*`, and what is of kind `report`. Where two have the same name, the later

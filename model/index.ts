@@ -76,3 +76,4 @@ export { exportFormats, storedType, type ExportFormat, type ExportOptions, type 
 export { ggufFile, writeGguf, writeGgufFolder, type GgufOptions, type GgufType } from './gguf/write.js'
 export { ggufCannot } from './gguf/write-plan.js'
 export { taken } from './whole-folder.js'
+export { withEvidence } from './hf/card.js'
