@@ -182,7 +182,9 @@ for (const name of names) {
     } catch (error) {
       // What a format cannot say is refused by name.
       if (!(error instanceof Failure) || error.kind !== 'InvalidInput') throw error
-      cells.push([true, `refused: ${error.message.replaceAll('|', '\\|')}`])
+      const written = existsSync(join(scratch, `${name}-${format}`)) && format !== 'hf'
+      const why = error.message.replaceAll(`${scratch}/`, '').replaceAll(`${root}/`, '').replaceAll('|', '\\|')
+      cells.push([true, `${written ? 'written, not read back' : 'refused'}: ${why}`])
     }
     rmSync(join(scratch, `${name}-${format}`), { recursive: true, force: true })
   }

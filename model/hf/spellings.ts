@@ -22,7 +22,7 @@ export const essentialLayers = (layers: readonly LayerBlocks[]): LayerBlocks[] =
 /** A list with an entry of every layer, or undefined where one cannot be said. */
 function eachLayer<T>(config: ModelConfig, of: (layer: LayerBlocks) => T | undefined): T[] | undefined {
   const all = essentialLayers(config.blocks).map(of)
-  return all.every((entry) => entry !== undefined) ? (all) : undefined
+  return all.every((entry) => entry !== undefined) ? all : undefined
 }
 
 /** `block_configs` as DeciLM and Llama-Nemotron have them; undefined where a layer has what they have no word for. */
