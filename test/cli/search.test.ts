@@ -74,6 +74,9 @@ test(
     expect(stderr).toContain(
       `Done: ${undisturbed.folder}/runs/tiny\nReport: ${undisturbed.folder}/runs/tiny/report.md\n`,
     )
+    const card = readFileSync(join(undisturbed.folder, 'runs/tiny/child/README.md'), 'utf8')
+    expect(card).toContain('## Evidence\n\n### ')
+    expect(card).toMatch(/\| model.safetensors \| `(sha256[:-])?[0-9a-f]{64}` \|/)
     const { code: answered, stdout: text } = await undisturbed.run(
       'generate',
       'runs/tiny/child',
