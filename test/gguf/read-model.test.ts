@@ -279,7 +279,7 @@ test('a GGUF file is written as a Hugging Face folder that is the same model', a
   const { gguf } = await bothOf({ architecture: 'qwen3', fields: qwen('Qwen3') })
   const folder = join(scratch(), 'hf')
   await writeModel(gguf, folder, { dtype: 'float32' })
-  expect(readdirSync(folder).sort()).toEqual(['config.json', 'model.safetensors'])
+  expect(readdirSync(folder).sort()).toEqual(['README.md', 'config.json', 'model.safetensors'])
   expect(JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'))).toMatchObject({ model_type: 'qwen3' })
   const again = await openModel(folder, blocks)
   expect(again.config).toEqual(gguf.config)
