@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { InferenceSession } from 'onnxruntime-node'
 import { afterAll, expect, test } from 'vitest'
-import { generate, openModel, SafetensorsFile, writeModel } from '../../model/index.js'
+import { generate, openModel, SafetensorsFile, writeModel, type Model } from '../../model/index.js'
 import { makeBlocks } from '../../plugins/blocks/index.js'
 import { packageRoot } from '../../store/paths.js'
+import { readTensors, writeTensors } from '../../tensor/index.js'
 import { writeTinySearch } from './tiny-search.js'
 
 const folder = await writeTinySearch()
@@ -53,6 +54,34 @@ test('a GGUF file is written where its tokenizer can be said, or left out by cho
   )
   expect(code, stderr).toBe(0)
   expect(readFileSync(join(folder, 'words/model.gguf')).toString('latin1', 0, 4)).toBe('GGUF')
+})
+
+test('what is written does not depend on the order of tensors and shards that it was read from', async () => {
+  const model = await openModel(join(folder, 'parent'), makeBlocks())
+  const write = async (own: Model, name: string) => {
+    await writeModel(own, join(folder, name), { dtype: 'float32' })
+    return readFileSync(join(folder, name, 'model.safetensors'))
+  }
+  const plain = await write(model, 'plain')
+  const { tensors } = await readTensors(join(folder, 'plain/model.safetensors'))
+  const names = Object.keys(tensors)
+  for (const [order, shuffled] of Object.entries({ backwards: [...names].reverse(), sorted: [...names].sort() })) {
+    const from = join(folder, order)
+    mkdirSync(from)
+    writeFileSync(join(from, 'config.json'), readFileSync(join(folder, 'plain/config.json')))
+    const half = Math.floor(names.length / 2)
+    const shards = {
+      'model-00002-of-00002.safetensors': shuffled.slice(0, half),
+      'model-00001-of-00002.safetensors': shuffled.slice(half),
+    }
+    const index = { weight_map: {} as Record<string, string> }
+    for (const [file, own] of Object.entries(shards)) {
+      await writeTensors(join(from, file), Object.fromEntries(own.map((name) => [name, tensors[name]!])))
+      for (const name of own) index.weight_map[name] = file
+    }
+    writeFileSync(join(from, 'model.safetensors.index.json'), JSON.stringify(index))
+    expect((await write(await openModel(from, makeBlocks()), `${order}-written`)).equals(plain), order).toBe(true)
+  }
 })
 
 test('an exported ONNX graph is one that onnxruntime opens, with the cache as inputs', async () => {
