@@ -81,7 +81,7 @@ test('of what comes with puzzleflow it tells the same: a summary of every type, 
 `),
   )
   expect(text).toContain(`
-  stage export, version 2
+  stage export, version 3
       Writes the child as a Hugging Face folder.
       dtype  How weights are stored. Default: "float16".
 `)
