@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Configuration of models that puzzleflow wrote: decoders whose layers may differ from each other."""
 
 try:

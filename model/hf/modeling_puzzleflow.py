@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Decoders whose layers differ, as puzzleflow writes them (config.json, "puzzleflow": {"model": ...}).
 
 Every layer has two slots, attention and ffn, each x + scale * post(block(norm(x))); a no-op is x. What a slot is, and in
