@@ -87,7 +87,7 @@ test.each(families)('a whole search over a %s ends with a child that opens', asy
   // What the child descends from; a child whose layers are all alike is a model of the family with sizes of its own.
   const sizes = ({ attention, ffn }: LayerBlocks) =>
     [attention.block, attention.params.kvHeads, ffn.block, ffn.params.width].join(' ')
-  const own = child.config.blocks.map(sizes)
-  const alike = new Set(own).size === 1
-  expect(child.config.ownBlocks.map(sizes)).toEqual(alike ? own : parent.config.blocks.map(sizes))
+  const childSizes = child.config.blocks.map(sizes)
+  const alike = new Set(childSizes).size === 1
+  expect(child.config.ownBlocks.map(sizes)).toEqual(alike ? childSizes : parent.config.blocks.map(sizes))
 })
