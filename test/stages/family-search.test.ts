@@ -86,7 +86,7 @@ test.each(families)('a whole search over a %s ends with a child that opens', asy
   const parent = await openModel(world.parent, blocks)
   // What the child descends from; a child whose layers are all alike is a model of the family with sizes of its own.
   const sizes = ({ attention, ffn }: LayerBlocks) =>
-    [attention.block, attention.params.kvHeads, ffn.block, ffn.params.width].join(' ')
+    JSON.stringify([attention.block, attention.params.kvHeads, ffn.block, ffn.params.width])
   const childSizes = child.config.blocks.map(sizes)
   const alike = new Set(childSizes).size === 1
   expect(child.config.ownBlocks.map(sizes)).toEqual(alike ? childSizes : parent.config.blocks.map(sizes))
