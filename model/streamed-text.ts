@@ -9,6 +9,8 @@ export class StreamedText {
   private told = 0
   private text = ''
   private ended = false
+  /** What the prompt's tokens are as text. */
+  private readonly prompt: string
 
   /** @param before  tokens of the prompt: what the first token's text is can depend on them
    *  @param stops   strings that end the text; they are no part of it */
@@ -16,7 +18,9 @@ export class StreamedText {
     private readonly tokenizer: Pick<Tokenizer, 'decode'>,
     private readonly before: readonly number[] = [],
     private readonly stops: readonly string[] = [],
-  ) {}
+  ) {
+    this.prompt = tokenizer.decode(before)
+  }
 
   /** Whether a stop string came. */
   get stopped(): boolean {
@@ -33,8 +37,7 @@ export class StreamedText {
     if (this.ended) return ''
     this.tokens.push(token)
     // Decoded anew each time: a character may take several tokens, and a space may belong to the token after it.
-    const prompt = this.tokenizer.decode(this.before)
-    this.text = this.tokenizer.decode([...this.before, ...this.tokens]).slice(prompt.length)
+    this.text = this.tokenizer.decode([...this.before, ...this.tokens]).slice(this.prompt.length)
     const ends = this.stops.map((stop) => this.text.indexOf(stop)).filter((at) => at >= 0)
     if (ends.length > 0) {
       this.text = this.text.slice(0, Math.min(...ends))
