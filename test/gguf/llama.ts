@@ -1,32 +1,18 @@
-import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { cacheDirectory, packageRoot } from '../../store/paths.js'
+import { packageRoot } from '../../store/paths.js'
+import { installedOnce } from '../installed.js'
 
 const version = '3.22.1'
 
-/** A folder with node-llama-cpp and its prebuilt llama.cpp in the user's cache, installed when it is not there; or why there
- *  is none. */
-function packages(): { readonly path: string } | { readonly absent: string } {
+/** node-llama-cpp and its prebuilt llama.cpp, or why there is none. */
+function packages(): ReturnType<typeof installedOnce> {
   if (process.platform !== 'linux' || process.arch !== 'x64')
     return { absent: 'the prebuilt llama.cpp is for Linux on x64' }
-  const root = join(cacheDirectory(), 'node-llama-cpp')
-  const folder = join(root, version)
-  if (existsSync(folder)) return { path: folder }
-  mkdirSync(root, { recursive: true })
-  const half = mkdtempSync(join(root, 'half-'))
-  try {
-    const names = [`node-llama-cpp@${version}`, `@node-llama-cpp/linux-x64@${version}`]
-    const options = ['--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund', '--prefix', half]
-    execFileSync('npm', ['install', ...names, ...options], { stdio: ['ignore', 'pipe', 'pipe'], timeout: 300_000 })
-    renameSync(half, folder)
-    return { path: folder }
-  } catch (error) {
-    const { stderr, message } = error as { stderr?: Buffer; message: string }
-    return { absent: stderr?.toString().trim().split('\n').at(-1) ?? message }
-  } finally {
-    rmSync(half, { recursive: true, force: true })
-  }
+  const names = [`node-llama-cpp@${version}`, `@node-llama-cpp/linux-x64@${version}`]
+  const options = ['--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund', '--prefix']
+  const args = (folder: string) => ['install', ...names, ...options, folder]
+  return installedOnce('node-llama-cpp', version, { command: 'npm', args })
 }
 
 const found = packages()

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { Decoder, openModel, writeGguf, type Model } from '../../model/index.js'
-import { fullLogits, withVariant } from '../model/mixed.js'
+import { openModel, writeGguf, type Model } from '../../model/index.js'
+import { greedy } from '../model/greedy.js'
+import { difference, flat, fullLogits, withVariant } from '../model/mixed.js'
 import { blocks, openTiny, scratch, someIds } from '../model/tiny.js'
 import { askLlama, skipped, withoutLlama } from './llama.js'
 import { openPuzzle } from './models.js'
@@ -24,19 +25,6 @@ const fixtures = [
   'gemma3-text',
 ].filter((name) => existsSync(join(root, name)))
 
-/** Greedy continuations by our decoder. */
-async function greedy(model: Model, prompts: readonly (readonly number[])[], count: number): Promise<number[][]> {
-  const decoder = await Decoder.create(model, { batch: 1 })
-  const all: number[][] = []
-  for (const prompt of prompts) {
-    const own = [(await decoder.prefill(Int32Array.from(prompt))).best[0]!]
-    while (own.length < count) own.push((await decoder.step(Int32Array.of(own.at(-1)!))).best[0]!)
-    all.push(own)
-  }
-  await decoder.release()
-  return all
-}
-
 /** Mean negative log-likelihood of every next token. */
 function meanLoss(rows: readonly ArrayLike<number>[], ids: ArrayLike<number>): number {
   let sum = 0
@@ -46,18 +34,6 @@ function meanLoss(rows: readonly ArrayLike<number>[], ids: ArrayLike<number>): n
     sum += largest + Math.log(row.reduce((n, x) => n + Math.exp(x - largest), 0)) - row[ids[i + 1]!]!
   }
   return sum / (ids.length - 1)
-}
-
-/** Largest difference relative to the largest logit. */
-function differenceOf(rows: readonly (readonly number[])[], expected: readonly Float32Array[]): number {
-  let [worst, size] = [0, 0]
-  expected.forEach((row, t) =>
-    row.forEach((value, i) => {
-      size = Math.max(size, Math.abs(value))
-      worst = Math.max(worst, Math.abs(value - rows[t]![i]!))
-    }),
-  )
-  return worst / size
 }
 
 const prompts = Array.from({ length: 20 }, (_, i) => [...someIds(3 + (i % 5), i + 1)])
@@ -73,7 +49,7 @@ async function expectSame(model: Model): Promise<void> {
   } = askLlama(path, { sequences: [text, ...prompts], logits: 1, greedy: 12 })
   const own = await fullLogits(model, Int32Array.from(text))
   // ggml looks GELU up in a table of float16.
-  expect(differenceOf(long!, own)).toBeLessThan(model.config.activation === 'silu' ? 1e-5 : 1e-3)
+  expect(difference(flat(long!), flat(own))).toBeLessThan(model.config.activation === 'silu' ? 1e-5 : 1e-3)
   expect(Math.abs(Math.exp(meanLoss(long!, text) - meanLoss(own, text)) - 1)).toBeLessThan(0.005)
   expect(continued).toEqual(await greedy(model, [text, ...prompts], 12))
 }
@@ -144,7 +120,7 @@ test.skipIf(withoutLlama).each(['float16', 'bfloat16', 'q8_0'] as const)(
     const [rows] = askLlama(path, { sequences: [text], logits: 1 }).logits
     const own = await fullLogits(model, Int32Array.from(text))
     expect(Math.abs(Math.exp(meanLoss(rows!, text) - meanLoss(own, text)) - 1)).toBeLessThan(0.005)
-    expect(differenceOf(rows!, own)).toBeGreaterThan(1e-5)
+    expect(difference(flat(rows!), flat(own))).toBeGreaterThan(1e-5)
   },
 )
 

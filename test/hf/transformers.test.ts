@@ -2,9 +2,10 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { Decoder, openModel, writeModel, type Model } from '../../model/index.js'
+import { openModel, writeModel, type Model } from '../../model/index.js'
 import { essentialLayers } from '../../model/hf/spellings.js'
 import type { JsonObject } from '../../plugins/api/index.js'
+import { greedy } from '../model/greedy.js'
 import { difference, fullLogits, withVariant } from '../model/mixed.js'
 import { blocks, openTiny, someIds } from '../model/tiny.js'
 import { openEvery, openWith } from '../onnx/models.js'
@@ -144,14 +145,6 @@ const decilm: JsonObject = {
   ],
 }
 
-async function greedy(model: Model, prompt: readonly number[], count: number): Promise<number[]> {
-  const decoder = await Decoder.create(model, { batch: 1 })
-  const all = [(await decoder.prefill(Int32Array.from(prompt))).best[0]!]
-  while (all.length < count) all.push((await decoder.step(Int32Array.of(all.at(-1)!))).best[0]!)
-  await decoder.release()
-  return all
-}
-
 /** The model; where it has integers the exported one, computed with the numbers that they stand for: our kernels for
  *  integers round what they are multiplied with, too. */
 async function inFloats(model: Model, folder: string): Promise<Model> {
@@ -179,7 +172,7 @@ if (!('absent' in found)) {
     const exact = await inFloats(model, folder)
     const rows = await fullLogits(exact, Int32Array.from(ids))
     const logits = Float32Array.from(rows.flatMap((row) => [...row]))
-    expected.push({ logits, greedy: await greedy(exact, ids.slice(0, 8), 16), saved })
+    expected.push({ logits, greedy: (await greedy(exact, [ids.slice(0, 8)], 16))[0]!, saved })
     jobs.push({ folder, trust, ids, prompt: 8, greedy: 16, ...(more && { more, save: saved }) })
   }
   answers = runTransformers(found, jobs)

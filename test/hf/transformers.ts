@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { cacheDirectory, packageRoot } from '../../store/paths.js'
+import { installedOnce, versionOf, withPip } from '../installed.js'
 
 const packages = ['torch==2.15.0', 'transformers==5.24.0', 'numpy', 'safetensors']
 
@@ -16,24 +16,8 @@ export function pythonWithTransformers():
   { readonly python: string; readonly path: string } | { readonly absent: string } {
   const given = process.env.PUZZLEFLOW_TEST_TRANSFORMERS
   if (given !== undefined) return { python: given, path: '' }
-  const root = join(cacheDirectory(), 'python-transformers')
-  const folder = join(root, packages.join('_').replaceAll('=', ''))
-  if (existsSync(folder)) return { python: 'python3', path: folder }
-  mkdirSync(root, { recursive: true })
-  const half = mkdtempSync(join(root, 'half-'))
-  try {
-    const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--target', half, ...packages]
-    execFileSync('python3', install, { stdio: ['ignore', 'pipe', 'pipe'], timeout: minutes * 60_000 })
-    renameSync(half, folder)
-    return { python: 'python3', path: folder }
-  } catch (error) {
-    const { stderr, message, code } = error as { stderr?: Buffer; message: string; code?: string }
-    if (code === 'ETIMEDOUT') return { absent: `installing transformers took more than ${minutes} minutes` }
-    const last = stderr?.toString().trim().split('\n').at(-1)
-    return { absent: last === undefined || last === '' ? message : last }
-  } finally {
-    rmSync(half, { recursive: true, force: true })
-  }
+  const found = installedOnce('python-transformers', versionOf(packages), withPip(packages, minutes))
+  return 'absent' in found ? found : { python: 'python3', path: found.path }
 }
 
 export interface Job {

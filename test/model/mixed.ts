@@ -59,3 +59,7 @@ export function difference(actual: Float32Array, expected: Float32Array): number
   const size = expected.reduce((a, b) => Math.max(a, Math.abs(b)), 0)
   return expected.reduce((a, b, i) => Math.max(a, Math.abs(b - actual[i]!)), 0) / size
 }
+
+/** Rows one behind the other. */
+export const flat = (rows: readonly ArrayLike<number>[]): Float32Array =>
+  Float32Array.from(rows.flatMap((row) => Array.from(row)))

@@ -1,49 +1,18 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { Decoder, writeOnnx, type Model } from '../../model/index.js'
-import { cacheDirectory, packageRoot } from '../../store/paths.js'
+import { writeOnnx } from '../../model/index.js'
+import { packageRoot } from '../../store/paths.js'
+import { installedOnce, versionOf, withPip } from '../installed.js'
+import { greedy } from '../model/greedy.js'
 import { withVariant } from '../model/mixed.js'
 import { openTiny, scratch, someIds } from '../model/tiny.js'
 import { openEvery } from './models.js'
 
 const packages = ['onnx==1.23.2', 'onnxruntime==1.30.0', 'numpy']
 
-/** A folder with ONNX's own packages in the user's cache, installed when they are not there; or why there is none. */
-function pythonPackages(): { readonly path: string } | { readonly absent: string } {
-  const root = join(cacheDirectory(), 'python-onnx')
-  const folder = join(root, packages.join('_').replaceAll('=', ''))
-  if (existsSync(folder)) return { path: folder }
-  mkdirSync(root, { recursive: true })
-  const half = mkdtempSync(join(root, 'half-'))
-  try {
-    const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--target', half, ...packages]
-    execFileSync('python3', install, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 300_000 })
-    renameSync(half, folder)
-    return { path: folder }
-  } catch (error) {
-    const { stderr, message } = error as { stderr?: Buffer; message: string }
-    return { absent: stderr?.toString().trim().split('\n').at(-1) ?? message }
-  } finally {
-    rmSync(half, { recursive: true, force: true })
-  }
-}
-
-const found = pythonPackages()
+const found = installedOnce('python-onnx', versionOf(packages), withPip(packages))
 const skipped = 'absent' in found ? ` (skipped: ${found.absent})` : ''
-
-async function greedy(model: Model, prompts: readonly (readonly number[])[], count: number): Promise<number[][]> {
-  const decoder = await Decoder.create(model, { batch: 1 })
-  const all: number[][] = []
-  for (const prompt of prompts) {
-    const own = [(await decoder.prefill(Int32Array.from(prompt))).best[0]!]
-    while (own.length < count) own.push((await decoder.step(Int32Array.of(own.at(-1)!))).best[0]!)
-    all.push(own)
-  }
-  await decoder.release()
-  return all
-}
 
 test.skipIf('absent' in found).each([
   ['every block type', () => openEvery(), {}],
