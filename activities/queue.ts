@@ -1,3 +1,4 @@
+import type { Client } from '@temporalio/client'
 import type { Store } from '../store/index.js'
 import { buildId } from './build-id.js'
 
@@ -7,3 +8,8 @@ import { buildId } from './build-id.js'
  */
 export const queueOf = (store: Store, name?: string): string =>
   `puzzleflow-${store.id}-${buildId()}${name === undefined ? '' : `/${name}`}`
+
+/** Searches on a queue that go on, or went on a moment ago: the server's list lags. */
+export async function searchesOn(queue: string, { workflow }: Client): Promise<number> {
+  return (await workflow.count(`TaskQueue = '${queue}' AND ExecutionStatus = 'Running'`)).count
+}

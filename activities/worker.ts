@@ -20,7 +20,7 @@ import { Host } from './host.js'
 import { Admission } from './admission.js'
 import { fileLog, type Entry, type Log } from './journal.js'
 import { Metrics } from './metrics.js'
-import { queueOf } from './queue.js'
+import { queueOf, searchesOn } from './queue.js'
 import { Slots } from './slots.js'
 import { Watch } from './watch.js'
 import { workflowBundle } from './workflow-bundle.js'
@@ -136,9 +136,8 @@ async function endWhenIdle(
   const client = new Client({ connection, namespace })
   let busy = Date.now()
   const timer = setInterval(() => {
-    client.workflow
-      .count(`TaskQueue = '${queueOf(store)}' AND ExecutionStatus = 'Running'`)
-      .then(({ count }) => {
+    searchesOn(queueOf(store), client)
+      .then((count) => {
         if (count > 0) busy = Date.now()
         else if (Date.now() - busy > seconds * 1000 && worker.getState() === 'RUNNING') {
           log({ level: 'info', event: 'worker ends', message: 'idle' })

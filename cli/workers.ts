@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
@@ -16,7 +17,24 @@ interface WorkerState {
   readonly host: string
   /** Of the server whose searches it does. */
   readonly address: string
+  /** Of the variables that it began with. */
+  readonly environment?: string
+  /** A command started it, and it ends by itself. */
+  readonly detached?: boolean
 }
+
+/** What tells whether processes have the same of the variables that tasks heed: which llama.cpp, store, keys and caches. */
+const environment = (): string =>
+  createHash('sha256')
+    .update(
+      JSON.stringify(
+        Object.entries(process.env)
+          .filter(([name]) => /^(PUZZLEFLOW|AWS)_/.test(name))
+          .sort(),
+      ),
+    )
+    .digest('hex')
+    .slice(0, 12)
 
 // Workers of different versions serve different searches; on a shared folder each machine has one of its own.
 const place = (store: Store) => join(store.root, `worker-${buildId()}-${hostname()}`)
@@ -25,7 +43,11 @@ const stateFile = (store: Store) => `${place(store)}.json`
 const lockOptions = (store: Store) => ({ realpath: false, lockfilePath: lockFile(store), stale: 10_000 })
 
 /** Holds the place of the store's worker on this machine. @returns undefined when another process does */
-export async function claimWorker(store: Store, address: string): Promise<(() => Promise<void>) | undefined> {
+export async function claimWorker(
+  store: Store,
+  address: string,
+  detached = false,
+): Promise<(() => Promise<void>) | undefined> {
   mkdirSync(store.root, { recursive: true })
   await workerOf(store) // gives up the place of a dead one
   let release
@@ -35,7 +57,7 @@ export async function claimWorker(store: Store, address: string): Promise<(() =>
     if ((error as NodeJS.ErrnoException).code === 'ELOCKED') return undefined
     throw error
   }
-  const state: WorkerState = { pid: process.pid, host: hostname(), address }
+  const state: WorkerState = { pid: process.pid, host: hostname(), address, environment: environment(), detached }
   writeFileSync(`${stateFile(store)}.tmp`, JSON.stringify(state))
   renameSync(`${stateFile(store)}.tmp`, stateFile(store))
   return release
@@ -55,6 +77,20 @@ async function workerOf(store: Store): Promise<WorkerState | 'unknown' | undefin
   if (state.host !== hostname() || commandLine(state.pid) !== '') return state
   rmSync(lockFile(store), { recursive: true, force: true })
   return undefined
+}
+
+/**
+ * Ends the store's worker here where it began with other variables than this process, so that one with these is started: the one
+ * that an earlier command left, while no search needs it. Of any other only a line tells that it keeps its own.
+ */
+export async function endOutdatedWorker(store: Store, searchesRun: () => Promise<boolean>): Promise<void> {
+  const found = await workerOf(store)
+  if (found === undefined || found === 'unknown' || found.host !== hostname()) return
+  if (found.environment === environment()) return
+  if (found.detached && !(await searchesRun())) return endProcess(found.pid, 30_000)
+  log(
+    `The worker (process ${found.pid}) began with other PUZZLEFLOW_ or AWS_ variables than this command, and keeps them.`,
+  )
 }
 
 /** Starts a detached worker unless one serves the store. @throws Failure NoServer when it serves the store for another server */

@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander'
 import pc from 'picocolors'
 import { asJson, asText } from '../../activities/journal.js'
-import { queueOf } from '../../activities/queue.js'
+import { queueOf, searchesOn } from '../../activities/queue.js'
 import { Failure } from '../../plugins/api/index.js'
 import { describedTypes } from '../../plugins/loading/load.js'
 import { accessTo, connect, ensureServer, serverStatus, stopServer } from '../../server/index.js'
@@ -26,7 +26,7 @@ import { resultOf, writeOutcome } from '../outcome.js'
 import { startRun, workflowIdOf } from '../runs.js'
 import { checkReadiness } from '../readiness.js'
 import { selectStages, type Selection } from '../selection.js'
-import { claimWorker, ensureWorker } from '../workers.js'
+import { claimWorker, endOutdatedWorker, ensureWorker } from '../workers.js'
 
 interface RunOptions extends SpecOptions, Selection {
   readonly run?: string
@@ -106,6 +106,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
   const findServer = () => ensureServer({ address: addressOf(options), log })
   const info = await findServer()
   const client = await connect(info.address)
+  await endOutdatedWorker(store, async () => (await searchesOn(queueOf(store), client)) > 0)
   const started = await startRun(client, store, name, plan, { ...options, given })
   await client.connection.close()
   await ensureWorker(store, info.address)
@@ -152,7 +153,7 @@ async function worker(options: WorkerOptions): Promise<void> {
     return printJson({ address: info.address, namespace, taskQueue: queueOf(store, queue), store: store.location })
   }
   // Any number may serve a store; the one that has the place is enough for commands to start no other.
-  const release = queue === undefined ? await claimWorker(store, info.address) : undefined
+  const release = queue === undefined ? await claimWorker(store, info.address, options.unlessServed) : undefined
   if (!release && options.unlessServed) return log('Another worker serves this store.')
   // Only here: other commands need not wait until its native code is loaded.
   const { runWorker } = await import('../../activities/worker.js')

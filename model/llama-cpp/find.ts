@@ -19,7 +19,7 @@ export interface LlamaCpp {
  */
 export function findLlamaCpp(): LlamaCpp {
   const given = process.env.PUZZLEFLOW_LLAMA_CPP
-  const folders = given === undefined ? [packageRoot(), process.cwd()] : [given]
+  const folders = given === undefined ? [...new Set([packageRoot(), process.cwd()])] : [given]
   for (const folder of folders)
     try {
       const require = createRequire(join(folder, 'package.json'))

@@ -1,9 +1,10 @@
+import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { buildId } from '../../activities/build-id.js'
-import { claimWorker, ensureWorker } from '../../cli/workers.js'
+import { claimWorker, endOutdatedWorker, ensureWorker } from '../../cli/workers.js'
 import { FileStore } from '../../store/index.js'
 import { serverTimeout, testServer } from '../temporal.js'
 
@@ -13,10 +14,10 @@ afterEach(() => rmSync(store.root, { recursive: true, force: true }))
 
 const address = '127.0.0.1:7233'
 /** The place of the store's worker as a process holds it that cannot tidy up any more. */
-function leftBy(pid: number, at = address, host = hostname()): void {
+function leftBy(pid: number, at = address, host = hostname(), more = {}): void {
   const place = join(store.root, `worker-${buildId()}-${host}`)
   mkdirSync(`${place}.lock`)
-  writeFileSync(`${place}.json`, JSON.stringify({ pid, host, address: at }))
+  writeFileSync(`${place}.json`, JSON.stringify({ pid, host, address: at, ...more }))
 }
 const started = () => existsSync(join(store.root, 'logs'))
 
@@ -60,3 +61,30 @@ test(
   },
   serverTimeout,
 )
+
+test('a worker that began with other variables is ended when nothing runs, so that a new one has those of the command', async () => {
+  const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])
+  const ended = new Promise((resolve) => other.once('exit', (_, signal) => resolve(signal)))
+  leftBy(other.pid!, address, hostname(), { environment: 'of others', detached: true })
+  const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  await endOutdatedWorker(store, () => Promise.resolve(true))
+  expect(said.mock.calls.join()).toContain(`The worker (process ${other.pid}) began with other PUZZLEFLOW_ or AWS_`)
+  said.mockRestore()
+  expect(other.exitCode).toBeNull()
+  await endOutdatedWorker(store, () => Promise.resolve(false))
+  expect(await ended).toBe('SIGTERM')
+})
+
+test('a worker that the user started is kept whatever its variables are, and one with the same variables is not spoken of', async () => {
+  vi.stubEnv('PUZZLEFLOW_LLAMA_CPP', 'here')
+  const leave = await claimWorker(store, address)
+  const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  await endOutdatedWorker(store, () => Promise.resolve(false))
+  expect(said).not.toHaveBeenCalled()
+  vi.stubEnv('PUZZLEFLOW_LLAMA_CPP', 'there')
+  await endOutdatedWorker(store, () => Promise.resolve(false))
+  expect(said.mock.calls.join()).toContain(`The worker (process ${process.pid})`)
+  said.mockRestore()
+  vi.unstubAllEnvs()
+  await leave!()
+})
