@@ -1,5 +1,6 @@
-// How near a GGUF file is to what llama.cpp makes of it: token ids of texts of many kinds, and the mean negative
-// log-likelihood of sequences of 640 tokens. llama.cpp rounds activations where weights are quantised, this project does not.
+// How long a GGUF file takes to open, and how near it is to what llama.cpp makes of it: token ids of texts of many kinds, and
+// the mean negative log-likelihood of sequences of 640 tokens. llama.cpp rounds activations where weights are quantised, this
+// project does not.
 //   npm install --prefix FOLDER node-llama-cpp@3.22.1 @node-llama-cpp/linux-x64@3.22.1 --ignore-scripts --omit=optional
 //   npm run build && node bench/gguf-read.mjs MODEL.gguf --llama FOLDER [--text BOOK.txt] [--sequences 6]
 // Ends with 1 when ids differ or the likelihoods are more than 1 % apart. Without --text ids alone are compared.
@@ -117,8 +118,10 @@ const began = performance.now()
 const model = await openModel(file, makeBlocks())
 const opened = performance.now()
 const tokenizer = Tokenizer.open(file, model.config.vocabulary)
+const ready = performance.now()
+const seconds = (from, to) => ((to - from) / 1000).toFixed(2)
 console.log(
-  `opened in ${((opened - began) / 1000).toFixed(2)} s, its tokenizer in ${((performance.now() - opened) / 1000).toFixed(2)} s`,
+  `model opened in ${seconds(began, opened)} s, its tokenizer in ${seconds(opened, ready)} s: ${seconds(began, ready)} s`,
 )
 const sequences = values.text === undefined ? [] : sequencesOf(values.text, tokenizer, Number(values.sequences))
 const reference = await llamaOf(sequences)

@@ -3,7 +3,7 @@ import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure } from '../plugins/api/index.js'
 import { ggufOf, openGguf } from './gguf/read.js'
-import { readGgufTokenizer } from './gguf/read-tokenizer.js'
+import { readGgufTokenizer, tokenizerJson, type GgufTokenizer } from './gguf/read-tokenizer.js'
 
 /** Files beside config.json and the weights that belong to a checkpoint. */
 export const companions: readonly string[] = [
@@ -45,8 +45,16 @@ export async function copyCompanions(folder: string, to: string): Promise<void> 
   }
   const tokenizer = readGgufTokenizer(gguf)
   if (!tokenizer) return
-  await writeFile(join(to, 'tokenizer.json'), JSON.stringify(tokenizer.json))
+  await writeFile(join(to, 'tokenizer.json'), JSON.stringify(tokenizerJson(tokenizer)))
   await writeFile(join(to, 'tokenizer_config.json'), `${JSON.stringify(tokenizer.config, null, 2)}\n`)
+}
+
+/** The tokenizer of a GGUF file.
+ *  @throws Failure InvalidInput where it has none for texts */
+export function ggufTokenizer(file: string): GgufTokenizer {
+  const tokenizer = readGgufTokenizer(file)
+  if (tokenizer) return tokenizer
+  throw new Failure('InvalidInput', `${file} has no tokenizer for text`, { file, remedy: 'Give token ids.' })
 }
 
 /** A model's tokenizer.json and tokenizer_config.json, {} where it has none; of a GGUF file, what says the same.
@@ -58,9 +66,8 @@ export function tokenizerFiles(folder: string): {
 } {
   const gguf = ggufOf(folder)
   if (gguf !== undefined) {
-    const tokenizer = readGgufTokenizer(gguf)
-    if (tokenizer) return { file: gguf, ...tokenizer }
-    throw new Failure('InvalidInput', `${gguf} has no tokenizer for text`, { file: gguf, remedy: 'Give token ids.' })
+    const tokenizer = ggufTokenizer(gguf)
+    return { file: gguf, json: tokenizerJson(tokenizer), config: tokenizer.config }
   }
   const read = (name: string): object => {
     const file = join(folder, name)

@@ -1,15 +1,19 @@
 import * as engines from '@huggingface/tokenizers'
 import { Failure } from '../plugins/api/index.js'
-import { tokenizerFiles } from './folder.js'
+import { ggufTokenizer, tokenizerFiles } from './folder.js'
+import { ggufOf } from './gguf/read.js'
+import { rankedBpe } from './ranked-bpe.js'
 
 /** What is used of the library's tokenizer (its own types do not resolve under Node's module rules). */
 interface Engine {
+  /** What makes tokens of words. */
+  model: object
   encode(text: string, options: { add_special_tokens: boolean }): { ids: ArrayLike<number> }
   decode(ids: number[], options: { skip_special_tokens: boolean }): string
 }
 const { Tokenizer: EngineClass } = engines as unknown as { Tokenizer: new (json: object, config: object) => Engine }
 
-/** Text to token ids and back, by a model folder's `tokenizer.json`. */
+/** Text to token ids and back, by a model folder's `tokenizer.json`, or by what a GGUF file says. */
 export class Tokenizer {
   private constructor(
     private readonly engine: Engine,
@@ -20,8 +24,8 @@ export class Tokenizer {
   /** @param vocabulary  rows of the model's embedding: a tokenizer with a larger id is refused
    *  @throws Failure InvalidInput */
   static open(folder: string, vocabulary?: number): Tokenizer {
-    const { file, json, config } = tokenizerFiles(folder)
-    const size = largestId(json) + 1
+    const gguf = ggufOf(folder)
+    const { file, size, engine } = gguf === undefined ? ofFiles(folder) : ofGguf(gguf)
     if (vocabulary !== undefined && size > vocabulary)
       throw new Failure(
         'InvalidInput',
@@ -32,7 +36,7 @@ export class Tokenizer {
         },
       )
     try {
-      return new Tokenizer(new EngineClass(json, config), size)
+      return new Tokenizer(engine(), size)
     } catch (error) {
       throw new Failure('InvalidInput', `${file} is not supported: ${(error as Error).message}`, {
         file,
@@ -52,6 +56,29 @@ export class Tokenizer {
     // The engine refuses an empty list.
     return ids.length === 0 ? '' : this.engine.decode([...ids], { skip_special_tokens: !special })
   }
+}
+
+/** A tokenizer before it is made. */
+interface Source {
+  readonly file: string
+  readonly size: number
+  /** @throws Error where the library does not support it */
+  readonly engine: () => Engine
+}
+
+function ofFiles(folder: string): Source {
+  const { file, json, config } = tokenizerFiles(folder)
+  return { file, size: largestId(json) + 1, engine: () => new EngineClass(json, config) }
+}
+
+function ofGguf(file: string): Source {
+  const { tokens, merges, frame, config } = ggufTokenizer(file)
+  const engine = (): Engine => {
+    const made = new EngineClass({ ...frame, model: { ...frame.model, vocab: {}, merges: [] } }, config)
+    made.model = rankedBpe(frame.model, { ...tokens, rank: merges.rank })
+    return made
+  }
+  return { file, size: tokens.texts.length, engine }
 }
 
 function largestId(json: object): number {

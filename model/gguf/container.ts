@@ -165,7 +165,7 @@ function readValue(reader: HeaderReader): GgufValue {
   const type = readType(reader)
   if (type === 'string') return reader.string()
   if (type !== 'array') {
-    const value = readNumber(reader, type)
+    const value = readNumber(reader, type, reader.bytes(valueBytes[type]), 0)
     return type === 'bool' ? value !== 0 : value
   }
   const element = readType(reader)
@@ -177,34 +177,36 @@ function readValue(reader: HeaderReader): GgufValue {
     return strings
   }
   const count = reader.count(valueBytes[element])
+  const size = valueBytes[element]
+  const bytes = reader.bytes(count * size)
   const values: NumberList = new lists[element](count)
-  for (let i = 0; i < count; i++) values[i] = readNumber(reader, element)
+  for (let i = 0; i < count; i++) values[i] = readNumber(reader, element, bytes, i * size)
   return values
 }
 
-function readNumber(reader: HeaderReader, type: NumberType): number {
-  const bytes = reader.bytes(valueBytes[type])
+/** @param reader  only for messages */
+function readNumber(reader: HeaderReader, type: NumberType, bytes: Buffer, at: number): number {
   switch (type) {
     case 'u8':
     case 'bool':
-      return bytes.readUInt8()
+      return bytes.readUInt8(at)
     case 'i8':
-      return bytes.readInt8()
+      return bytes.readInt8(at)
     case 'u16':
-      return bytes.readUInt16LE()
+      return bytes.readUInt16LE(at)
     case 'i16':
-      return bytes.readInt16LE()
+      return bytes.readInt16LE(at)
     case 'u32':
-      return bytes.readUInt32LE()
+      return bytes.readUInt32LE(at)
     case 'i32':
-      return bytes.readInt32LE()
+      return bytes.readInt32LE(at)
     case 'f32':
-      return bytes.readFloatLE()
+      return bytes.readFloatLE(at)
     case 'f64':
-      return bytes.readDoubleLE()
+      return bytes.readDoubleLE(at)
     case 'u64':
     case 'i64': {
-      const value = Number(type === 'u64' ? bytes.readBigUInt64LE() : bytes.readBigInt64LE())
+      const value = Number(type === 'u64' ? bytes.readBigUInt64LE(at) : bytes.readBigInt64LE(at))
       if (!Number.isSafeInteger(value)) throw reader.fail(`${reader.what} is ${value}, which is too large`)
       return value
     }

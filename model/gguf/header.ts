@@ -37,6 +37,13 @@ export class HeaderReader {
 
   /** The next bytes, valid until the next call. */
   bytes(length: number): Buffer {
+    const start = this.take(length)
+    return this.buffer.subarray(start, start + length)
+  }
+
+  /** Goes on by so many bytes; where they begin in `buffer`. Numbers and texts are read from there, without a view of their own:
+   *  there may be hundreds of thousands. */
+  private take(length: number): number {
     if (length > this.left) {
       if (this.position + length > this.size)
         throw this.fail(`is truncated within ${this.what}: it ends at byte ${this.size}`)
@@ -44,7 +51,7 @@ export class HeaderReader {
     }
     if (this.at + length > this.buffer.length) this.more(length)
     this.at += length
-    return this.buffer.subarray(this.at - length, this.at)
+    return this.at - length
   }
 
   private more(length: number): void {
@@ -59,19 +66,23 @@ export class HeaderReader {
   }
 
   u32(): number {
-    return this.bytes(4).readUInt32LE()
+    return this.buffer.readUInt32LE(this.take(4))
   }
 
   /** A whole number of 64 bits that counts something of at least `least` bytes each. */
   count(least: number): number {
-    const value = this.bytes(8).readBigUInt64LE()
-    if (value > BigInt(Math.floor(this.left / least)))
+    const start = this.take(8)
+    const low = this.buffer.readUInt32LE(start)
+    if (this.buffer.readUInt32LE(start + 4) > 0 || low > this.left / least) {
+      const value = this.buffer.readBigUInt64LE(start)
       throw this.fail(`is truncated or damaged: ${this.what} claims ${value} entries, ${this.left} bytes are left`)
-    return Number(value)
+    }
+    return low
   }
 
   string(): string {
     const length = this.count(1)
-    return this.bytes(length).toString('utf8')
+    const start = this.take(length)
+    return this.buffer.toString('utf8', start, start + length)
   }
 }

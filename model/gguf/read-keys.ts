@@ -1,5 +1,5 @@
 import { Failure } from '../../plugins/api/index.js'
-import type { GgufFile, GgufValue } from './container.js'
+import type { GgufFile, GgufValue, NumberList } from './container.js'
 
 /** A GGUF file's keys, asked for by name; those of the architecture without it before them. */
 export class Keys {
@@ -64,10 +64,10 @@ export class Keys {
     throw this.wrong(key, value, 'a list of texts')
   }
 
-  numbersOrNone(key: string): readonly number[] | undefined {
+  numbersOrNone(key: string): NumberList | undefined {
     const value = this.raw(key)
     if (value === undefined) return undefined
-    if (typeof value === 'object' && !Array.isArray(value)) return Array.from(value as ArrayLike<number>)
+    if (typeof value === 'object' && !Array.isArray(value)) return value as NumberList
     throw this.wrong(key, value, 'a list of numbers')
   }
 
@@ -78,7 +78,7 @@ export class Keys {
     if (value === undefined || typeof value === 'number') return Array.from({ length: layers }, () => this.number(key))
     const list = this.numbersOrNone(key)!
     if (list.length < layers) throw this.refuse(`${this.name(key)} has ${list.length} entries for ${layers} layers`)
-    return list.slice(0, layers)
+    return Array.from(list.subarray(0, layers))
   }
 
   private wrong(key: string, value: GgufValue, wanted: string): Failure {

@@ -5,12 +5,34 @@ import { sentencePieceParts } from './tokenizer-pieces.js'
 import { Keys } from './read-keys.js'
 import { tokenTypes } from './types.js'
 
-/** A tokenizer of a GGUF file as Hugging Face's files say it. */
+/** A tokenizer of a GGUF file. */
 export interface GgufTokenizer {
-  /** tokenizer.json */
-  readonly json: JsonObject
+  readonly tokens: Tokens
+  readonly merges: Merges
+  /** tokenizer.json without its tokens and merges. */
+  readonly frame: TokenizerFrame
   /** tokenizer_config.json, the chat template included. */
   readonly config: JsonObject
+}
+
+/** What a tokenizer.json has beside tokens and merges. */
+export interface TokenizerFrame extends JsonObject {
+  readonly model: JsonObject & { readonly unk_token: string | null }
+}
+
+/** Tokens of a GGUF file, by id. */
+export interface Tokens {
+  readonly texts: readonly string[]
+  readonly types: ArrayLike<number>
+  readonly ids: ReadonlyMap<string, number>
+}
+
+/** Which neighbours are joined. */
+export interface Merges {
+  /** Those of the lowest rank first; undefined: never. */
+  readonly rank: (left: string, right: string) => number | undefined
+  /** All of them by rank, as a tokenizer.json has them. There may be half a million. */
+  list(): [string, string][]
 }
 
 /** What the kinds of tokenizers differ in. */
@@ -18,20 +40,13 @@ export interface TokenizerParts {
   readonly normalizer: Json
   readonly preTokenizer: Json
   readonly decoder: Json
-  readonly merges: [string, string][]
+  readonly merges: Merges
   readonly model: JsonObject
   /** Whether `<s>` comes first where the file does not say so. */
   readonly addsBos: boolean
 }
 
-/** A token of a GGUF file. */
-export interface Token {
-  readonly text: string
-  readonly id: number
-  readonly type: number
-}
-
-const kinds: Readonly<Record<string, (keys: Keys, tokens: readonly Token[]) => TokenizerParts>> = {
+const kinds: Readonly<Record<string, (keys: Keys, tokens: Tokens) => TokenizerParts>> = {
   gpt2: byteLevelParts,
   llama: sentencePieceParts,
 }
@@ -40,34 +55,58 @@ const kinds: Readonly<Record<string, (keys: Keys, tokens: readonly Token[]) => T
  *  @throws Failure InvalidInput for one of a kind that is not read */
 export function readGgufTokenizer(path: string): GgufTokenizer | undefined {
   const keys = new Keys(GgufFile.open(path))
-  const kind = keys.textOrNone('tokenizer.ggml.model') ?? 'none'
-  if (kind === 'none') return undefined
+  const kind = kindOf(keys)
+  if (kind === undefined) return undefined
   const parts = kinds[kind]
   if (!parts)
     throw keys.refuse(
       `tokenizers of the kind "${kind}" (tokenizer.ggml.model) are not read from GGUF files`,
       `Supported: ${Object.keys(kinds).join(', ')}. Give token ids, or the model's Hugging Face folder.`,
     )
-  if (kind === 'gpt2' && (keys.textsOrNone('tokenizer.ggml.merges') ?? []).length === 0) return undefined
   const tokens = readTokens(keys)
   const named = namedTokens(keys)
-  return { json: jsonOf(keys, tokens, parts(keys, tokens), named), config: configOf(keys, named) }
+  const own = parts(keys, tokens)
+  return { tokens, merges: own.merges, frame: frameOf(keys, tokens, own, named), config: configOf(keys, named) }
 }
 
-function readTokens(keys: Keys): Token[] {
+/** Whether a GGUF file has a tokenizer of texts, of a kind that is read or of another. No more than the header is read. */
+export const hasGgufTokenizer = (path: string): boolean => kindOf(new Keys(GgufFile.open(path))) !== undefined
+
+function kindOf(keys: Keys): string | undefined {
+  const kind = keys.textOrNone('tokenizer.ggml.model') ?? 'none'
+  const isIds = kind === 'gpt2' && (keys.textsOrNone('tokenizer.ggml.merges') ?? []).length === 0
+  return kind === 'none' || isIds ? undefined : kind
+}
+
+/** The whole tokenizer.json. */
+export const tokenizerJson = ({ frame, tokens, merges }: GgufTokenizer): JsonObject => ({
+  ...frame,
+  model: { ...frame.model, vocab: Object.fromEntries(tokens.ids), merges: merges.list() },
+})
+
+function readTokens(keys: Keys): Tokens {
   const texts = keys.textsOrNone('tokenizer.ggml.tokens')
   if (!texts || texts.length === 0) throw keys.refuse('has a tokenizer without tokens (tokenizer.ggml.tokens)')
-  const types = keys.numbersOrNone('tokenizer.ggml.token_type')
-  if (types && types.length !== texts.length)
+  const types = keys.numbersOrNone('tokenizer.ggml.token_type') ?? texts.map(() => tokenTypes.normal)
+  if (types.length !== texts.length)
     throw keys.refuse(`tokenizer.ggml.token_type has ${types.length} entries for ${texts.length} tokens`)
-  const seen = new Map<string, number>()
-  return texts.map((text, id) => {
-    const before = seen.get(text)
-    if (before !== undefined)
-      throw keys.refuse(`tokenizer.ggml.tokens has ${JSON.stringify(text)} twice: as ${before} and ${id}`)
-    seen.set(text, id)
-    return { text, id, type: types?.[id] ?? tokenTypes.normal }
-  })
+  const ids = new Map<string, number>()
+  for (let id = 0; id < texts.length; id++) {
+    const text = texts[id]!
+    ids.set(text, id)
+    if (ids.size === id) throw keys.refuse(twice(texts, text))
+  }
+  return { texts, types, ids }
+}
+
+const twice = (texts: readonly string[], text: string): string => {
+  const first = texts.indexOf(text)
+  return `tokenizer.ggml.tokens has ${JSON.stringify(text)} twice: as ${first} and ${texts.indexOf(text, first + 1)}`
+}
+
+interface Token {
+  readonly text: string
+  readonly id: number
 }
 
 /** Tokens with a part of their own. */
@@ -80,13 +119,12 @@ interface NamedTokens {
 
 function namedTokens(keys: Keys): NamedTokens {
   const texts = keys.textsOrNone('tokenizer.ggml.tokens') ?? []
-  const types = keys.raw('tokenizer.ggml.token_type') as ArrayLike<number> | undefined
   const named = (name: string): Token | undefined => {
     const id = keys.numberOrNone(`tokenizer.ggml.${name}_token_id`)
     if (id === undefined) return undefined
     const text = texts[id]
     if (text === undefined) throw keys.refuse(`tokenizer.ggml.${name}_token_id is ${id}, of ${texts.length} tokens`)
-    return { text, id, type: types?.[id] ?? tokenTypes.normal }
+    return { text, id }
   }
   return { bos: named('bos'), eos: named('eos'), unknown: named('unknown'), padding: named('padding') }
 }
@@ -114,26 +152,27 @@ function configOf(keys: Keys, { bos, eos, unknown, padding }: NamedTokens): Json
   }
 }
 
-function jsonOf(keys: Keys, tokens: readonly Token[], parts: TokenizerParts, named: NamedTokens): JsonObject {
-  const special = new Set([named.bos, named.eos, named.padding].map((token) => token?.id))
-  const isSpecial = ({ id, type }: Token) =>
-    type === tokenTypes.control || type === tokenTypes.unknown || special.has(id)
-  const first = keys.flag('tokenizer.ggml.add_bos_token', parts.addsBos) ? named.bos : undefined
-  const last = keys.flag('tokenizer.ggml.add_eos_token', false) ? named.eos : undefined
-  const added = tokens.filter((token) => isSpecial(token) || token.type === tokenTypes.userDefined)
+function frameOf(
+  keys: Keys,
+  { texts, types }: Tokens,
+  parts: TokenizerParts,
+  { bos, eos, unknown, padding }: NamedTokens,
+): TokenizerFrame {
+  const ends = new Set([bos?.id, eos?.id, padding?.id])
+  const added: JsonObject[] = []
+  texts.forEach((content, id) => {
+    const type = types[id]
+    const special = type === tokenTypes.control || type === tokenTypes.unknown || ends.has(id)
+    if (special || type === tokenTypes.userDefined)
+      added.push({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special })
+  })
+  const first = keys.flag('tokenizer.ggml.add_bos_token', parts.addsBos) ? bos : undefined
+  const last = keys.flag('tokenizer.ggml.add_eos_token', false) ? eos : undefined
   return {
     version: '1.0',
     truncation: null,
     padding: null,
-    added_tokens: added.map((token) => ({
-      id: token.id,
-      content: token.text,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: isSpecial(token),
-    })),
+    added_tokens: added,
     normalizer: parts.normalizer,
     pre_tokenizer: parts.preTokenizer,
     post_processor: wrapping(first, last),
@@ -141,15 +180,13 @@ function jsonOf(keys: Keys, tokens: readonly Token[], parts: TokenizerParts, nam
     model: {
       type: 'BPE',
       dropout: null,
-      unk_token: named.unknown?.text ?? null,
+      unk_token: unknown?.text ?? null,
       continuing_subword_prefix: null,
       end_of_word_suffix: null,
       fuse_unk: false,
       byte_fallback: false,
       ignore_merges: false,
       ...parts.model,
-      vocab: Object.fromEntries(tokens.map(({ text, id }) => [text, id])),
-      merges: parts.merges,
     },
   }
 }

@@ -67,18 +67,24 @@ export function byteLevelParts(keys: Keys): TokenizerParts {
       `how the tokenizer splits text, "${name}" (tokenizer.ggml.pre), is not known`,
       `Supported: ${pres.flatMap(({ names }) => names).join(', ')}. Give token ids, or the model's Hugging Face folder.`,
     )
-  const merges = keys.textsOrNone('tokenizer.ggml.merges')!.map((text): [string, string] => {
-    // Spaces within tokens are written otherwise, so that there is one between them.
-    const at = text.indexOf(' ', 1)
-    if (at < 0) throw keys.refuse(`tokenizer.ggml.merges has ${JSON.stringify(text)}, which is no pair`)
-    return [text.slice(0, at), text.slice(at + 1)]
+  const texts = keys.textsOrNone('tokenizer.ggml.merges')!
+  const ranks = new Map<string, number>()
+  texts.forEach((text, rank) => {
+    if (endOfFirst(text) < 0) throw keys.refuse(`tokenizer.ggml.merges has ${JSON.stringify(text)}, which is no pair`)
+    ranks.set(text, rank)
   })
   return {
     normalizer: pre.normalizer ?? null,
     preTokenizer: pre.split,
     decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
-    merges,
+    merges: {
+      rank: (left, right) => ranks.get(`${left} ${right}`),
+      list: () => texts.map((text) => [text.slice(0, endOfFirst(text)), text.slice(endOfFirst(text) + 1)]),
+    },
     model: { ignore_merges: pre.ignoreMerges === true },
     addsBos: pre.addsBos === true,
   }
 }
+
+/** Where the space between a merge's pair is: those within tokens are written otherwise. */
+const endOfFirst = (merge: string): number => merge.indexOf(' ', 1)

@@ -1,16 +1,16 @@
 import type { Json } from '../../plugins/api/index.js'
 import type { Keys } from './read-keys.js'
-import type { Token, TokenizerParts } from './read-tokenizer.js'
+import type { Merges, TokenizerParts, Tokens } from './read-tokenizer.js'
 import { tokenTypes } from './types.js'
 
 /** What SentencePiece writes for a space. */
 const space = '▁'
 
 /** SentencePiece BPE: `tokenizer.ggml.model` is "llama". */
-export function sentencePieceParts(keys: Keys, tokens: readonly Token[]): TokenizerParts {
+export function sentencePieceParts(keys: Keys, tokens: Tokens): TokenizerParts {
   const scores = keys.numbersOrNone('tokenizer.ggml.scores')
-  if (!scores || scores.length !== tokens.length)
-    throw keys.refuse(`tokenizer.ggml.scores has ${scores?.length ?? 'no'} entries for ${tokens.length} tokens`)
+  if (!scores || scores.length !== tokens.texts.length)
+    throw keys.refuse(`tokenizer.ggml.scores has ${scores?.length ?? 'no'} entries for ${tokens.texts.length} tokens`)
   const prefix = keys.flag('tokenizer.ggml.add_space_prefix', true)
   const replace: Json = { type: 'Replace', pattern: { String: ' ' }, content: space }
   const steps: Json[] = [
@@ -33,23 +33,37 @@ export function sentencePieceParts(keys: Keys, tokens: readonly Token[]): Tokeni
  * Merges that do what scores do: of all neighbours that make a piece together, those are joined first whose piece has the
  * highest score. Each piece is what any two others that make it join to.
  */
-function mergesOf(tokens: readonly Token[], scores: readonly number[]): [string, string][] {
-  const joinable = tokens.filter(({ type }) => type === tokenTypes.normal || type === tokenTypes.userDefined)
-  const pieces = new Set(joinable.map(({ text }) => text))
-  const byScore = joinable
-    .filter(({ text }) => text.length > 1)
-    .sort((a, b) => scores[b.id]! - scores[a.id]! || a.id - b.id)
-  const merges: [string, string][] = []
-  for (const { text } of byScore)
-    for (let at = 1; at < text.length; at++) {
-      // Not within a character of two code units.
-      if (isLow(text.charCodeAt(at))) continue
-      const left = text.slice(0, at)
-      if (!pieces.has(left)) continue
-      const right = text.slice(at)
-      if (pieces.has(right)) merges.push([left, right])
+function mergesOf({ texts, types, ids }: Tokens, scores: ArrayLike<number>): Merges {
+  const byScore: number[] = []
+  let longest = 0
+  for (let id = 0; id < texts.length; id++)
+    if (types[id] === tokenTypes.normal || types[id] === tokenTypes.userDefined) {
+      byScore.push(id)
+      longest = Math.max(longest, texts[id]!.length)
     }
-  return merges
+  byScore.sort((a, b) => scores[b]! - scores[a]! || a - b)
+  // By id; -1 for tokens that are no pieces.
+  const places = new Int32Array(texts.length).fill(-1)
+  byScore.forEach((id, place) => (places[id] = place))
+  const placeOf = (text: string): number => places[ids.get(text) ?? -1] ?? -1
+  return {
+    rank(left, right) {
+      const place = placeOf(left + right)
+      if (place < 0 || placeOf(left) < 0 || placeOf(right) < 0) return undefined
+      // Of a piece's pairs that with the shortest beginning comes first.
+      return place * longest + left.length
+    },
+    list: () =>
+      byScore.flatMap((id) => splitsOf(texts[id]!).filter((pair) => pair.every((text) => placeOf(text) >= 0))),
+  }
+}
+
+/** All ways to cut a text in two, but not within a character of two code units. */
+function splitsOf(text: string): [string, string][] {
+  const splits: [string, string][] = []
+  for (let at = 1; at < text.length; at++)
+    if (!isLow(text.charCodeAt(at))) splits.push([text.slice(0, at), text.slice(at)])
+  return splits
 }
 
 const isLow = (unit: number): boolean => unit >= 0xdc00 && unit < 0xe000

@@ -5,7 +5,7 @@ import type { Model } from '../checkpoint.js'
 import type { ModelConfig } from '../config.js'
 import { tokenizerFiles } from '../folder.js'
 import { ggufOf } from './read.js'
-import { readGgufTokenizer } from './read-tokenizer.js'
+import { hasGgufTokenizer } from './read-tokenizer.js'
 import { byteLevelKeys } from './write-byte-level.js'
 import type { KeyValue } from './write-file.js'
 import { sentencePieceKeys } from './write-sentencepiece.js'
@@ -115,7 +115,7 @@ function ofText(folder: string, config: ModelConfig): Record<string, KeyValue> {
 /** Whether a model has a tokenizer of texts. */
 export function hasTokenizer(folder: string): boolean {
   const gguf = ggufOf(folder)
-  return gguf === undefined ? existsSync(join(folder, 'tokenizer.json')) : readGgufTokenizer(gguf) !== undefined
+  return gguf === undefined ? existsSync(join(folder, 'tokenizer.json')) : hasGgufTokenizer(gguf)
 }
 
 /** Steps that are one or a sequence. */

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { ChatTemplate, copyCompanions, Tokenizer } from '../../model/index.js'
 import { readGgufTokenizer } from '../../model/gguf/read-tokenizer.js'
 import { scratch } from '../model/tiny.js'
+import { uniform } from '../noise.js'
 import { bool, f32s, i32s, text, texts, u32, writeFile, type Value } from './read-file.js'
 
 const root = join(import.meta.dirname, '../../../shared/fixtures')
@@ -110,6 +111,25 @@ test('of neighbours that make pieces, those with the highest score are joined fi
   const id = (piece: string) => first + Object.keys(scored).indexOf(piece)
   expect(tokenizer.encode('abc', { special: false })).toEqual([id('abc')])
   expect(tokenizer.encode('bcab c', { special: false })).toEqual([id('bc'), id('ab'), id('▁'), id('c')])
+})
+
+test('texts become the same tokens as by the merges that tokenizer.json lists, pieces of one score among them', async () => {
+  const random = uniform(1)
+  const upTo = (n: number) => Math.floor(random() * n)
+  const letters = [...'abc▁é𝕬']
+  const word = (length: number) => Array.from({ length }, () => letters[upTo(letters.length)]!).join('')
+  const scored = Object.fromEntries([
+    ...letters.map((letter) => [letter, -50] as const),
+    ...Array.from({ length: 300 }, () => [word(2 + upTo(4)), -upTo(20)] as const),
+  ])
+  const file = pieces(scored)
+  const to = scratch()
+  await copyCompanions(file, to)
+  const [own, listed] = [Tokenizer.open(file), Tokenizer.open(to)]
+  for (let i = 0; i < 200; i++) {
+    const text = word(40).replaceAll('▁', ' ')
+    expect(own.encode(text), text).toEqual(listed.encode(text))
+  }
 })
 
 test('characters without a piece are bytes, those of two code units too', () => {

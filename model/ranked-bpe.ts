@@ -1,0 +1,50 @@
+import * as engines from '@huggingface/tokenizers'
+
+/** Tokens, and which of them are joined. */
+export interface RankedVocabulary {
+  /** By id. */
+  readonly texts: readonly string[]
+  readonly ids: ReadonlyMap<string, number>
+  /** Of all neighbours in a text those of the lowest rank are joined first; undefined: never. */
+  readonly rank: (left: string, right: string) => number | undefined
+}
+
+/** Two neighbours in a text, as the library has them. */
+interface Node {
+  readonly token: string
+  readonly next: Node
+  /** 0 to below 1: the first of several of one rank comes first. */
+  readonly bias: number
+  score: number
+}
+
+/** What is used of the library's model (its own types do not resolve under Node's module rules). */
+interface Bpe {
+  tokens_to_ids: ReadonlyMap<string, number>
+  vocab: readonly string[]
+  unk_token_id: number | undefined
+  add_node(queue: { push(node: Node): void }, node: Node): void
+}
+const { BPE } = engines as unknown as { BPE: new (settings: object) => Bpe }
+
+/**
+ * The library's byte pair encoding, which asks for ranks pair by pair. The library itself lists all merges by their texts,
+ * which takes seconds for the half a million of a large vocabulary.
+ * @param settings  `model` of a tokenizer.json, without `vocab` and `merges`
+ */
+export function rankedBpe(
+  settings: { readonly unk_token: string | null },
+  { texts, ids, rank }: RankedVocabulary,
+): object {
+  const bpe = new BPE({ ...settings, vocab: {}, merges: [] })
+  bpe.tokens_to_ids = ids
+  bpe.vocab = texts
+  bpe.unk_token_id = settings.unk_token === null ? undefined : ids.get(settings.unk_token)
+  bpe.add_node = (queue, node) => {
+    const own = rank(node.token, node.next.token)
+    if (own === undefined) return
+    node.score = own + node.bias
+    queue.push(node)
+  }
+  return bpe
+}
