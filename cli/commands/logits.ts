@@ -1,46 +1,69 @@
 import type { Command } from 'commander'
 import { readFileSync } from 'node:fs'
-import { embed, Forward, Head } from '../../model/index.js'
+import { cacheWeights, OnnxModel } from '../../model/index.js'
 import { Failure } from '../../plugins/api/index.js'
+import { LogitsOf } from '../../plugins/evaluate-logits.js'
 import { writeTensors } from '../../tensor/index.js'
-import { action, reading, type SpecOptions } from '../common.js'
-import { openAnyModel } from '../open-model.js'
+import { action, reading, wholeNumber, type SpecOptions } from '../common.js'
+import { openRunnable } from '../open-model.js'
+
+interface Options extends SpecOptions {
+  readonly tokens: string
+  readonly output: string
+  readonly threads: number
+}
 
 /** What any readable model says of token sequences. */
 export function logitsCommand(program: Command): void {
   reading(program.command('logits <model>').description('logits of token sequences, to compare with other tools'))
     .requiredOption('--tokens <file>', '{"input_ids": [[…], …]}')
     .requiredOption('-o, --output <file>', 'safetensors: logits, float32 [sequences, tokens, vocabulary]')
+    .option('--threads <n>', 'processors that it takes', wholeNumber(1), 1)
     .action(action(logits))
 }
 
-async function logits(folder: string, options: SpecOptions & { tokens: string; output: string }): Promise<void> {
-  const model = await openAnyModel(folder, options)
-  const { vocabulary, layers } = model.config
-  const bad = (message: string) =>
-    new Failure('InvalidInput', `${options.tokens}: ${message}`, { file: options.tokens })
+async function logits(folder: string, { tokens, output, ...options }: Options): Promise<void> {
+  const model = await openRunnable(folder, options)
+  const { vocabulary } = model.config
+  const rows = readRows(tokens, model.config)
+  const length = rows[0]!.length
+  const all = new Float32Array(rows.length * length * vocabulary)
+  const own = await LogitsOf.create(model instanceof OnnxModel ? model : cacheWeights(model), length, options.threads)
+  let at = 0
+  for (const row of rows)
+    for await (const logits of own.rows(row)) {
+      all.set(logits, at)
+      at += vocabulary
+    }
+  await own.release()
+  if (model instanceof OnnxModel) await model.release()
+  await writeTensors(output, { logits: { dtype: 'float32', dims: [rows.length, length, vocabulary], data: all } })
+}
+
+/** Sequences of one length.
+ *  @throws Failure InvalidInput */
+function readRows(
+  file: string,
+  { vocabulary, maxPositions }: { readonly vocabulary: number; readonly maxPositions: number },
+): readonly (readonly number[])[] {
+  const bad = (message: string, remedy = 'Write {"input_ids": [[…], …]}, all sequences of one length.') =>
+    new Failure('InvalidInput', `${file}: ${message}`, { file, remedy })
   let rows: unknown
   try {
-    rows = (JSON.parse(readFileSync(options.tokens, 'utf8')) as { input_ids?: unknown }).input_ids
+    rows = (JSON.parse(readFileSync(file, 'utf8')) as { input_ids?: unknown }).input_ids
   } catch (error) {
     throw bad((error as Error).message)
   }
   const valid = (row: unknown): row is number[] =>
     Array.isArray(row) && row.length > 0 && row.every((id) => Number.isInteger(id) && id >= 0 && id < vocabulary)
   if (!Array.isArray(rows) || rows.length === 0 || !rows.every(valid))
-    throw bad('needs {"input_ids": [[…], …]} with ids of the vocabulary')
+    throw bad(`needs {"input_ids": [[…], …]} with ids from 0 to ${vocabulary - 1}`)
   const length = rows[0]!.length
   if (rows.some((row) => row.length !== length)) throw bad('needs sequences of one length')
-  const forward = new Forward(1, length)
-  const head = await Head.create(model)
-  const embedding = await model.embedding()
-  const out = new Float32Array(rows.length * length * vocabulary)
-  for (const [i, row] of rows.entries()) {
-    const x = await forward.layers(model, embed(embedding, model.config, Int32Array.from(row)), 0, layers)
-    for await (const { start, count, logits } of head.logits(x))
-      out.set(logits.subarray(0, count * vocabulary), (i * length + start) * vocabulary)
-  }
-  await writeTensors(options.output, {
-    logits: { dtype: 'float32', dims: [rows.length, length, vocabulary], data: out },
-  })
+  if (length > maxPositions)
+    throw bad(
+      `has sequences of ${length} tokens, and the model ${maxPositions} positions`,
+      `Shorten them to ${maxPositions} tokens or less.`,
+    )
+  return rows
 }
