@@ -42,6 +42,7 @@ export class Head {
     private readonly threads: number,
   ) {}
   private comparing: Promise<Session> | undefined
+  private judging: Promise<Session> | undefined
   private projecting: Promise<Session> | undefined
 
   /** @param parent  the model that `compare` compares with: its last norm and head may be others. Default: the model */
@@ -96,8 +97,24 @@ export class Head {
     }
   }
 
+  /** What is compared at each position of a chunk; of a model alone, its loss. */
+  private predictions(alone: boolean): Promise<Session> {
+    return this.session((g) => {
+      const labels = g.unsqueeze(g.input('labels', 'int64', [this.chunk]), 1)
+      const q = this.logitsOf(g, 'child')
+      const logq = g.logSoftmax(q)
+      g.output('loss', g.neg(g.gatherElements(logq, labels, 1)))
+      if (alone) return
+      const p = this.logitsOf(g, 'parent', 'parent.')
+      const logp = g.logSoftmax(p)
+      g.output('kl', g.sum(g.mul(g.exp(logp), g.sub(logp, logq)), [1]))
+      g.output('parentLoss', g.neg(g.gatherElements(logp, labels, 1)))
+      g.output('same', g.cast(g.equal(g.argmax(p, 1), g.argmax(q, 1)), 'float32'))
+    })
+  }
+
   /**
-   * Compares predictions at all positions.
+   * Compares predictions at all positions. A model with itself, by the same hidden states: its logits are computed once.
    * @param parent  hidden states before the last norm, [tokens, hidden]
    * @param child   the same of the child
    * @param ids     [tokens], sequences of `length`
@@ -110,16 +127,10 @@ export class Head {
     mask: Float32Array,
     length: number,
   ): Promise<Comparison> {
-    this.comparing ??= this.session((g) => {
-      const labels = g.unsqueeze(g.input('labels', 'int64', [this.chunk]), 1)
-      const [p, q] = [this.logitsOf(g, 'parent', 'parent.'), this.logitsOf(g, 'child')]
-      const [logp, logq] = [g.logSoftmax(p), g.logSoftmax(q)]
-      g.output('kl', g.sum(g.mul(g.exp(logp), g.sub(logp, logq)), [1]))
-      g.output('loss', g.neg(g.gatherElements(logq, labels, 1)))
-      g.output('parentLoss', g.neg(g.gatherElements(logp, labels, 1)))
-      g.output('same', g.cast(g.equal(g.argmax(p, 1), g.argmax(q, 1)), 'float32'))
-    })
-    const session = await this.comparing
+    const alone = parent === child && this.parent === this.own
+    const session = await (alone
+      ? (this.judging ??= this.predictions(true))
+      : (this.comparing ??= this.predictions(false)))
     const sum = { kl: 0, loss: 0, parentLoss: 0, top1: 0, error: 0, power: 0, tokens: 0, targets: 0 }
     for (let start = 0; start < ids.length; start += this.chunk) {
       const labels = new BigInt64Array(this.chunk)
@@ -128,23 +139,25 @@ export class Head {
       for (let i = 0; i < count; i++) labels[i] = hasNext(i) ? BigInt(ids[start + i + 1]!) : 0n
       const out = await session.run({
         ...this.own,
-        'parent.head': this.parent.head,
-        'parent.norm': this.parent.norm,
-        parent: this.rows(parent, start),
+        ...(!alone && {
+          'parent.head': this.parent.head,
+          'parent.norm': this.parent.norm,
+          parent: this.rows(parent, start),
+        }),
         child: this.rows(child, start),
         labels: { dtype: 'int64', dims: [this.chunk], data: labels },
       })
-      const column = (name: string) => out[name]!.data as Float32Array
+      const column = (name: string) => out[name]?.data as Float32Array | undefined
       const [kl, loss, parentLoss, same] = ['kl', 'loss', 'parentLoss', 'same'].map(column)
       for (let i = 0; i < count; i++) {
         if (mask[start + i] !== 1) continue
         sum.tokens++
-        sum.kl += kl![i]!
-        sum.top1 += same![i]!
+        sum.kl += kl?.[i] ?? 0
+        sum.top1 += same?.[i] ?? 1
         if (hasNext(i)) {
           sum.targets++
           sum.loss += loss![i]!
-          sum.parentLoss += parentLoss![i]!
+          sum.parentLoss += (parentLoss ?? loss!)[i]!
         }
         const row = (start + i) * this.config.hidden
         for (let j = row; j < row + this.config.hidden; j++) {
@@ -157,6 +170,6 @@ export class Head {
   }
 
   async release(): Promise<void> {
-    for (const session of [this.comparing, this.projecting]) await (await session)?.release()
+    for (const session of [this.comparing, this.judging, this.projecting]) await (await session)?.release()
   }
 }

@@ -49,7 +49,8 @@ export async function compareLogits(ids: readonly number[], own: LogitsOf, paren
   const parents = parent?.rows(ids)
   for await (const q of own.rows(ids)) {
     const p = parents ? ((await parents.next()).value as Float32Array) : q
-    const [logP, logQ] = [logOfSum(p), logOfSum(q)]
+    const logQ = logOfSum(q)
+    const logP = p === q ? logQ : logOfSum(p)
     const next = ids[++sums.tokens]
     if (next !== undefined) {
       sums.targets++

@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { Head, type Model } from '../../model/index.js'
+import { Graph } from '../../tensor/index.js'
 import { openTiny } from './tiny.js'
 import { noise } from '../noise.js'
 
@@ -113,12 +114,22 @@ test('a comparison has the sums of plain arithmetic, over chunks, without what i
     expect(found[name] / expected[name], name).toBeCloseTo(1, 4)
 })
 
-test('a model compared with itself loses nothing', async () => {
+test('a model compared with itself loses nothing, and is computed once', async () => {
   const model = await headOnly(50)
-  const head = await Head.create(model)
   const x = states(20, 5)
   const ids = Int32Array.from({ length: 20 }, (_, i) => i)
-  const found = await head.compare(x, x, ids, new Float32Array(20).fill(1), 10)
+  const compare = async (parent: Float32Array) => {
+    const computed = vi.spyOn(Graph.prototype, 'logSoftmax')
+    const head = await Head.create(model)
+    const found = await head.compare(parent, x, ids, new Float32Array(20).fill(1), 10)
+    await head.release()
+    const times = computed.mock.calls.length
+    computed.mockRestore()
+    return { found, times }
+  }
+  const { found, times } = await compare(x)
   expect(found).toMatchObject({ kl: 0, error: 0, top1: 20, tokens: 20, targets: 18, loss: found.parentLoss })
-  await head.release()
+  expect(times).toBe(1)
+  // The same states elsewhere in memory are computed as a parent's would be.
+  expect(await compare(x.slice())).toEqual({ found, times: 2 })
 })
