@@ -251,8 +251,14 @@ function tokenizer() {
       normalized: false,
       special: true,
     })),
-    normalizer: null,
-    pre_tokenizer: { type: 'WhitespaceSplit' },
+    normalizer: {
+      type: 'Sequence',
+      normalizers: [
+        { type: 'Replace', pattern: { Regex: ' {2,}' }, content: ' ' },
+        { type: 'Replace', pattern: { Regex: '(?<![\\s\\S]) +| +(?![\\s\\S])' }, content: '' },
+      ],
+    },
+    pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true },
     post_processor: {
       type: 'TemplateProcessing',
       single: [{ SpecialToken: { id: '<s>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
@@ -263,11 +269,13 @@ function tokenizer() {
       ],
       special_tokens: { '<s>': { id: '<s>', ids: [1], tokens: ['<s>'] } },
     },
-    decoder: null,
+    decoder: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true },
+    // A word is a piece, so that llama.cpp can say it, too: its kinds of tokenizers know no list of words.
     model: {
-      type: 'WordLevel',
-      vocab: Object.fromEntries(vocabulary.map((word, id) => [word, id])),
-      unk_token: '<unk>',
+      type: 'Unigram',
+      unk_id: vocabulary.indexOf('<unk>'),
+      vocab: vocabulary.map((word) => (special.includes(word) ? [word, 0] : [`▁${word}`, -1])),
+      byte_fallback: false,
     },
   }
 }

@@ -2,7 +2,8 @@ import type { KeyValue } from './write-file.js'
 import { stepsOf, type Refuse, type TokenizerJson, type TokenList } from './write-tokenizer.js'
 import { tokenTypes } from './types.js'
 
-const space = '▁'
+/** What SentencePiece writes for a space. */
+export const space = '▁'
 
 /** Keys of a BPE tokenizer as SentencePiece makes them: spaces are a letter, and other letters fall back to bytes. */
 export function sentencePieceKeys(json: TokenizerJson, tokens: TokenList, refuse: Refuse): Record<string, KeyValue> {
@@ -45,7 +46,7 @@ function spacePrefix({ normalizer, pre_tokenizer: pre }: TokenizerJson, tokens: 
 }
 
 /** A text that is split at spaces has no token across one; llama.cpp does not split it. */
-function requireWords({ texts, types }: TokenList, refuse: Refuse): void {
+export function requireWords({ texts, types }: TokenList, refuse: Refuse): void {
   const across = texts.findIndex((text, id) => types[id] === tokenTypes.normal && text.indexOf(space, 1) > 0)
   if (across >= 0)
     throw refuse(`the token ${JSON.stringify(texts[across])} goes across a space, which llama.cpp would use`)

@@ -9,6 +9,7 @@ import { hasGgufTokenizer } from './read-tokenizer.js'
 import { byteLevelKeys } from './write-byte-level.js'
 import type { KeyValue } from './write-file.js'
 import { sentencePieceKeys } from './write-sentencepiece.js'
+import { unigramKeys } from './write-unigram.js'
 import { tokenTypes } from './types.js'
 
 /** What is read of a tokenizer.json. */
@@ -19,6 +20,8 @@ export interface TokenizerJson {
   readonly model: {
     readonly type?: string
     readonly vocab: Readonly<Record<string, number>>
+    /** Of Unigram, by id. */
+    readonly scores?: readonly number[]
     readonly merges?: readonly (string | readonly [string, string])[]
     readonly unk_token?: string | null
     readonly byte_fallback?: boolean
@@ -79,7 +82,7 @@ function numbers(config: ModelConfig): Record<string, KeyValue> {
 
 function ofText(folder: string, config: ModelConfig): Record<string, KeyValue> {
   const { file, json: given, config: settings } = tokenizerFiles(folder)
-  const json = given as TokenizerJson
+  const json = withNames(given)
   const refuse: Refuse = (message) =>
     new Failure('InvalidInput', `${file} cannot be written as GGUF: ${message}`, {
       file,
@@ -94,10 +97,11 @@ function ofText(folder: string, config: ModelConfig): Record<string, KeyValue> {
   const { vocab, unk_token: unknown } = json.model
   const tokens = listOf(json, config, refuse)
   const byteLevel = stepsOf(json.pre_tokenizer).some(({ type }) => type === 'ByteLevel')
+  const keysOf = json.model.type === 'Unigram' ? unigramKeys : byteLevel ? byteLevelKeys : sentencePieceKeys
   const padding = typeof pad === 'string' ? pad : pad?.content
   const chat = join(folder, 'chat_template.jinja')
   return {
-    ...(byteLevel ? byteLevelKeys(json, tokens, refuse) : sentencePieceKeys(json, tokens, refuse)),
+    ...keysOf(json, tokens, refuse),
     'ggml.tokens': { type: 'array', of: 'string', values: tokens.texts },
     'ggml.token_type': { type: 'array', of: 'i32', values: tokens.types },
     ...endKeys(config, addedEnds(json)),
@@ -110,6 +114,24 @@ function ofText(folder: string, config: ModelConfig): Record<string, KeyValue> {
       ? { chat_template: string(template) }
       : existsSync(chat) && { chat_template: string(readFileSync(chat, 'utf8')) }),
   }
+}
+
+/** Unigram's list of pieces and scores as others say their tokens: ids by text. */
+function withNames(json: object): TokenizerJson {
+  const { model } = json as {
+    readonly model?: { readonly type?: string; readonly vocab?: unknown; readonly unk_id?: number | null }
+  }
+  if (model?.type !== 'Unigram' || !Array.isArray(model.vocab)) return json as TokenizerJson
+  const pieces = model.vocab as readonly (readonly [string, number])[]
+  const vocab = Object.fromEntries(pieces.map(([text], id) => [text, id]))
+  const unknown = pieces[model.unk_id ?? -1]?.[0]
+  const named = {
+    ...model,
+    vocab,
+    scores: pieces.map(([, score]) => score),
+    ...(unknown !== undefined && { unk_token: unknown }),
+  }
+  return { ...json, model: named }
 }
 
 /** Whether a model has a tokenizer of texts. */

@@ -15,7 +15,14 @@ interface Case {
 }
 
 interface Json {
-  model: { vocab: Record<string, number>; merges: unknown[]; ignore_merges?: boolean }
+  model: {
+    type: string
+    vocab: Record<string, number>
+    merges: unknown[]
+    ignore_merges?: boolean
+    byte_fallback?: boolean
+    unk_id?: number | null
+  }
   normalizer: unknown
   pre_tokenizer: unknown
 }
@@ -86,8 +93,84 @@ test.skipIf(withoutLlama || !hasFixtures).each<readonly [string, (json: Json) =>
   tokens.forEach((ids, i) => expect(ids, JSON.stringify(texts[i])).toEqual(plain[i]))
 })
 
+const replace = (regex: string, content: string) => ({ type: 'Replace', pattern: { Regex: regex }, content })
+const joinSpaces = {
+  type: 'Sequence',
+  normalizers: [replace(' {2,}', ' '), replace('(?<![\\s\\S]) +| +(?![\\s\\S])', '')],
+}
+const metaspace = (scheme: string) => ({ type: 'Metaspace', replacement: '▁', prepend_scheme: scheme, split: true })
+
+test.skipIf(withoutLlama || !hasFixtures).each<readonly [string, (json: Json) => void]>([
+  ['and spaces joined', (json) => (json.normalizer = joinSpaces)],
+  ['and spaces as they are', (json) => Object.assign(json, { normalizer: null, pre_tokenizer: metaspace('never') })],
+])(`llama.cpp chooses pieces by their scores as Unigram does %s${skipped}`, async (_, change) => {
+  const model = await openTokenizing('tokenizer-unigram', change)
+  const path = join(scratch(), 'model.gguf')
+  await writeGguf(model, path)
+  const own = Tokenizer.open(model.folder)
+  const texts = [
+    ...casesOf('tokenizer-unigram').map(({ text }) => text),
+    '  the\n the   key QQQ日本 QQ\t',
+    'the<s> key</s> ',
+  ]
+  const { tokens } = askLlama(path, { texts })
+  const plain = texts.map((text) => own.encode(text, { special: false }))
+  tokens.forEach((ids, i) => expect(ids, JSON.stringify(texts[i])).toEqual(plain[i]))
+  expect(plain.flat()).toContain(0)
+})
+
+test.skipIf(withoutLlama)(`llama.cpp reads the quickstart's texts as its parent does${skipped}`, async () => {
+  const folder = join(import.meta.dirname, '../../examples/quickstart')
+  const model = await openModel(join(folder, 'parent'), blocks)
+  const path = join(scratch(), 'model.gguf')
+  await writeGguf(model, path)
+  const lines = readFileSync(join(folder, 'data/validate.jsonl'), 'utf8').trim().split('\n')
+  const texts = [
+    ...lines.map((line) => (JSON.parse(line) as Case).text),
+    '  copy   fox 12',
+    'foxes are copy.',
+    'a b\nfox',
+  ]
+  const own = Tokenizer.open(model.folder)
+  const { tokens } = askLlama(path, { texts })
+  expect(tokens).toEqual(texts.map((text) => own.encode(text, { special: false })))
+})
+
 test.skipIf(!hasFixtures).each<readonly [string, string, (json: Json) => void, string]>([
-  ['of the kind Unigram', 'tokenizer-unigram', () => {}, 'the kind Unigram'],
+  ['of the kind Unigram that normalises letters', 'tokenizer-unigram', () => {}, 'its normaliser NFKC'],
+  [
+    'of the kind Unigram that keeps spaces and puts one in front',
+    'tokenizer-unigram',
+    (json) => (json.normalizer = null),
+    'Metaspace "always", runs of spaces kept, ends kept',
+  ],
+  [
+    'of the kind Unigram with pieces for bytes',
+    'tokenizer-unigram',
+    (json) => (Object.assign(json, { normalizer: joinSpaces }).model.byte_fallback = true),
+    'no pieces for bytes',
+  ],
+  [
+    'of the kind Unigram without an unknown token',
+    'tokenizer-unigram',
+    (json) => (Object.assign(json, { normalizer: joinSpaces }).model.unk_id = null),
+    'a token for what is unknown',
+  ],
+  [
+    'of the kind Unigram with a piece across a space',
+    'tokenizer-unigram',
+    (json) => {
+      json.normalizer = joinSpaces
+      ;(json.model.vocab as unknown as [string, number][]).push(['the▁key', -1])
+    },
+    'goes across a space',
+  ],
+  [
+    'that is a list of words',
+    'tokenizer-byte-bpe',
+    (json) => (Object.assign(json, { pre_tokenizer: { type: 'WhitespaceSplit' } }).model.type = 'WordLevel'),
+    'the kind WordLevel',
+  ],
   [
     'with a lower-casing normaliser',
     'tokenizer-byte-bpe',

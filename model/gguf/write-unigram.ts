@@ -1,0 +1,64 @@
+import type { KeyValue } from './write-file.js'
+import { requireWords, space } from './write-sentencepiece.js'
+import { stepsOf, type Refuse, type Step, type TokenizerJson, type TokenList } from './write-tokenizer.js'
+import { tokenTypes } from './types.js'
+
+/** Below what any piece of a vocabulary has: the token is never chosen. */
+const never = -1e6
+
+/**
+ * Keys of a Unigram tokenizer, which llama.cpp calls that of T5: of all ways to write a text with pieces, the one whose scores
+ * have the largest sum; what no piece has is the unknown token, once for neighbours, at 10 below the smallest score.
+ */
+export function unigramKeys(json: TokenizerJson, tokens: TokenList, refuse: Refuse): Record<string, KeyValue> {
+  const { scores, byte_fallback: bytes, unk_token: unknown } = json.model
+  if (bytes) throw refuse('llama.cpp has no pieces for bytes in a tokenizer of the kind Unigram')
+  if (unknown === undefined) throw refuse('llama.cpp needs a token for what is unknown')
+  const own = tokens.types.indexOf(tokenTypes.userDefined)
+  if (own >= 0) throw refuse(`llama.cpp reads the added token ${JSON.stringify(tokens.texts[own])} as text`)
+  const prefix = spacePrefix(json, tokens, refuse)
+  const scoreOf = (type: number, id: number) =>
+    type === tokenTypes.normal ? scores![id]! : type === tokenTypes.unused ? never : 0
+  return {
+    'ggml.model': { type: 'string', value: 't5' },
+    'ggml.pre': { type: 'string', value: 'default' },
+    'ggml.scores': { type: 'array', of: 'f32', values: tokens.types.map(scoreOf) },
+    'ggml.add_space_prefix': { type: 'bool', value: prefix },
+    'ggml.remove_extra_whitespaces': { type: 'bool', value: prefix },
+  }
+}
+
+/** What a normaliser does to spaces: several become one, and those at the ends go. */
+const merging = ' {2,}'
+// `^` and `$` would be the ends of lines in Hugging Face's regular expressions.
+const trimming = '(?<![\\s\\S]) +| +(?![\\s\\S])'
+
+/**
+ * Whether each word has its space in front, the first one, too, however many spaces there are; else spaces are as in the text.
+ * llama.cpp knows either: where it puts a space before the first word it does so behind those that are there.
+ */
+function spacePrefix({ normalizer, pre_tokenizer: pre }: TokenizerJson, tokens: TokenList, refuse: Refuse): boolean {
+  const replaced = new Set<string>()
+  for (const step of stepsOf(normalizer)) {
+    const regex = (step.pattern as { readonly Regex?: string } | undefined)?.Regex
+    const known = step.type === 'Replace' && regex !== undefined && step.content === becomes[regex]
+    if (!known) throw refuse(`llama.cpp does not have its normaliser ${describe(step)}`)
+    replaced.add(regex)
+  }
+  const [metaspace, ...others] = stepsOf(pre)
+  if (metaspace?.type !== 'Metaspace' || metaspace.replacement !== space || others.length > 0)
+    throw refuse('llama.cpp splits such texts at spaces alone, written as ▁ (the pre-tokenizer Metaspace)')
+  if (metaspace.split !== false) requireWords(tokens, refuse)
+  const scheme =
+    (metaspace.prepend_scheme as string | undefined) ?? (metaspace.add_prefix_space === false ? 'never' : 'always')
+  const [merges, trims] = [replaced.has(merging), replaced.has(trimming)]
+  if (scheme === 'always' && merges && trims) return true
+  if (scheme === 'never' && !merges && !trims) return false
+  throw refuse(
+    `with the spaces of texts llama.cpp does something else (Metaspace "${scheme}", runs of spaces ${merges ? 'joined' : 'kept'}, ends ${trims ? 'trimmed' : 'kept'})`,
+  )
+}
+
+const becomes: Readonly<Record<string, string>> = { [merging]: ' ', [trimming]: '' }
+
+const describe = ({ type, pattern }: Step): string => (pattern ? `${type} ${JSON.stringify(pattern)}` : type)
