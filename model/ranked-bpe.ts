@@ -33,13 +33,13 @@ const { BPE } = engines as unknown as { BPE: new (settings: object) => Bpe }
  * @param settings  `model` of a tokenizer.json, without `vocab` and `merges`
  */
 export function rankedBpe(
-  settings: { readonly unk_token: string | null },
+  settings: { readonly unk_token?: string | null },
   { texts, ids, rank }: RankedVocabulary,
 ): object {
   const bpe = new BPE({ ...settings, vocab: {}, merges: [] })
   bpe.tokens_to_ids = ids
   bpe.vocab = texts
-  bpe.unk_token_id = settings.unk_token === null ? undefined : ids.get(settings.unk_token)
+  bpe.unk_token_id = typeof settings.unk_token === 'string' ? ids.get(settings.unk_token) : undefined
   bpe.add_node = (queue, node) => {
     const own = rank(node.token, node.next.token)
     if (own === undefined) return

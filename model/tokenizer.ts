@@ -74,6 +74,7 @@ function ofFiles(folder: string): Source {
 function ofGguf(file: string): Source {
   const { tokens, merges, frame, config } = ggufTokenizer(file)
   const engine = (): Engine => {
+    if (!merges) return new EngineClass(frame, config)
     const made = new EngineClass({ ...frame, model: { ...frame.model, vocab: {}, merges: [] } }, config)
     made.model = rankedBpe(frame.model, { ...tokens, rank: merges.rank })
     return made

@@ -314,6 +314,7 @@ else {
         unk_token: '<unk>',
         pad_token: '<pad>',
         add_bos_token: true,
+        clean_up_tokenization_spaces: false,
       },
       null,
       1,

@@ -2,14 +2,16 @@ import type { Json, JsonObject } from '../../plugins/api/index.js'
 import { GgufFile } from './container.js'
 import { byteLevelParts } from './tokenizer-bytes.js'
 import { sentencePieceParts } from './tokenizer-pieces.js'
+import { unigramParts } from './tokenizer-unigram.js'
 import { Keys } from './read-keys.js'
 import { tokenTypes } from './types.js'
 
 /** A tokenizer of a GGUF file. */
 export interface GgufTokenizer {
   readonly tokens: Tokens
-  readonly merges: Merges
-  /** tokenizer.json without its tokens and merges. */
+  /** Of one that joins pairs. */
+  readonly merges?: Merges
+  /** tokenizer.json, without tokens and merges where there are merges. */
   readonly frame: TokenizerFrame
   /** tokenizer_config.json, the chat template included. */
   readonly config: JsonObject
@@ -17,7 +19,7 @@ export interface GgufTokenizer {
 
 /** What a tokenizer.json has beside tokens and merges. */
 export interface TokenizerFrame extends JsonObject {
-  readonly model: JsonObject & { readonly unk_token: string | null }
+  readonly model: JsonObject & { readonly unk_token?: string | null }
 }
 
 /** Tokens of a GGUF file, by id. */
@@ -40,15 +42,19 @@ export interface TokenizerParts {
   readonly normalizer: Json
   readonly preTokenizer: Json
   readonly decoder: Json
-  readonly merges: Merges
+  /** None: `model` is whole. */
+  readonly merges?: Merges
   readonly model: JsonObject
   /** Whether `<s>` comes first where the file does not say so. */
   readonly addsBos: boolean
+  /** Whether `</s>` comes last there. Default: no. */
+  readonly addsEos?: boolean
 }
 
 const kinds: Readonly<Record<string, (keys: Keys, tokens: Tokens) => TokenizerParts>> = {
   gpt2: byteLevelParts,
   llama: sentencePieceParts,
+  t5: unigramParts,
 }
 
 /** The tokenizer of a GGUF file; undefined where it has none, or one of ids alone: tokens without merges.
@@ -66,7 +72,8 @@ export function readGgufTokenizer(path: string): GgufTokenizer | undefined {
   const tokens = readTokens(keys)
   const named = namedTokens(keys)
   const own = parts(keys, tokens)
-  return { tokens, merges: own.merges, frame: frameOf(keys, tokens, own, named), config: configOf(keys, named) }
+  const frame = frameOf(keys, tokens, own, named)
+  return { tokens, ...(own.merges && { merges: own.merges }), frame, config: configOf(keys, named) }
 }
 
 /** Whether a GGUF file has a tokenizer of texts, of a kind that is read or of another. No more than the header is read. */
@@ -81,7 +88,7 @@ function kindOf(keys: Keys): string | undefined {
 /** The whole tokenizer.json. */
 export const tokenizerJson = ({ frame, tokens, merges }: GgufTokenizer): JsonObject => ({
   ...frame,
-  model: { ...frame.model, vocab: Object.fromEntries(tokens.ids), merges: merges.list() },
+  model: { ...frame.model, ...(merges && { vocab: Object.fromEntries(tokens.ids), merges: merges.list() }) },
 })
 
 function readTokens(keys: Keys): Tokens {
@@ -167,7 +174,7 @@ function frameOf(
       added.push({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special })
   })
   const first = keys.flag('tokenizer.ggml.add_bos_token', parts.addsBos) ? bos : undefined
-  const last = keys.flag('tokenizer.ggml.add_eos_token', false) ? eos : undefined
+  const last = keys.flag('tokenizer.ggml.add_eos_token', parts.addsEos ?? false) ? eos : undefined
   return {
     version: '1.0',
     truncation: null,
@@ -177,18 +184,19 @@ function frameOf(
     pre_tokenizer: parts.preTokenizer,
     post_processor: wrapping(first, last),
     decoder: parts.decoder,
-    model: {
-      type: 'BPE',
-      dropout: null,
-      unk_token: unknown?.text ?? null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
-      ignore_merges: false,
-      ...parts.model,
-    },
+    model: parts.merges ? { ...pairs, unk_token: unknown?.text ?? null, ...parts.model } : parts.model,
   }
+}
+
+/** What a tokenizer.json says of a model that joins pairs, unless a kind says otherwise. */
+const pairs: JsonObject = {
+  type: 'BPE',
+  dropout: null,
+  continuing_subword_prefix: null,
+  end_of_word_suffix: null,
+  fuse_unk: false,
+  byte_fallback: false,
+  ignore_merges: false,
 }
 
 /** What puts the tokens before and behind a text. */

@@ -1,5 +1,6 @@
 import type { KeyValue } from './write-file.js'
 import { requireWords, space } from './write-sentencepiece.js'
+import { spaceSteps } from './tokenizer-unigram.js'
 import { stepsOf, type Refuse, type Step, type TokenizerJson, type TokenList } from './write-tokenizer.js'
 import { tokenTypes } from './types.js'
 
@@ -28,22 +29,17 @@ export function unigramKeys(json: TokenizerJson, tokens: TokenList, refuse: Refu
   }
 }
 
-/** What a normaliser does to spaces: several become one, and those at the ends go. */
-const merging = ' {2,}'
-// `^` and `$` would be the ends of lines in Hugging Face's regular expressions.
-const trimming = '(?<![\\s\\S]) +| +(?![\\s\\S])'
-
 /**
  * Whether each word has its space in front, the first one, too, however many spaces there are; else spaces are as in the text.
  * llama.cpp knows either: where it puts a space before the first word it does so behind those that are there.
  */
 function spacePrefix({ normalizer, pre_tokenizer: pre }: TokenizerJson, tokens: TokenList, refuse: Refuse): boolean {
-  const replaced = new Set<string>()
+  const done = new Set<string>()
   for (const step of stepsOf(normalizer)) {
     const regex = (step.pattern as { readonly Regex?: string } | undefined)?.Regex
-    const known = step.type === 'Replace' && regex !== undefined && step.content === becomes[regex]
-    if (!known) throw refuse(`llama.cpp does not have its normaliser ${describe(step)}`)
-    replaced.add(regex)
+    const known = Object.values(spaceSteps).find(([own, content]) => own === regex && content === step.content)
+    if (step.type !== 'Replace' || !known) throw refuse(`llama.cpp does not have its normaliser ${describe(step)}`)
+    done.add(known[0])
   }
   const [metaspace, ...others] = stepsOf(pre)
   if (metaspace?.type !== 'Metaspace' || metaspace.replacement !== space || others.length > 0)
@@ -51,14 +47,12 @@ function spacePrefix({ normalizer, pre_tokenizer: pre }: TokenizerJson, tokens: 
   if (metaspace.split !== false) requireWords(tokens, refuse)
   const scheme =
     (metaspace.prepend_scheme as string | undefined) ?? (metaspace.add_prefix_space === false ? 'never' : 'always')
-  const [merges, trims] = [replaced.has(merging), replaced.has(trimming)]
-  if (scheme === 'always' && merges && trims) return true
-  if (scheme === 'never' && !merges && !trims) return false
+  const [joins, trims] = [done.has(spaceSteps.joining[0]), done.has(spaceSteps.trimming[0])]
+  if (scheme === 'always' && joins && trims) return true
+  if (scheme === 'never' && !joins && !trims) return false
   throw refuse(
-    `with the spaces of texts llama.cpp does something else (Metaspace "${scheme}", runs of spaces ${merges ? 'joined' : 'kept'}, ends ${trims ? 'trimmed' : 'kept'})`,
+    `with the spaces of texts llama.cpp does something else (Metaspace "${scheme}", runs of spaces ${joins ? 'joined' : 'kept'}, ends ${trims ? 'trimmed' : 'kept'})`,
   )
 }
-
-const becomes: Readonly<Record<string, string>> = { [merging]: ' ', [trimming]: '' }
 
 const describe = ({ type, pattern }: Step): string => (pattern ? `${type} ${JSON.stringify(pattern)}` : type)

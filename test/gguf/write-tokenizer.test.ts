@@ -117,6 +117,8 @@ test.skipIf(withoutLlama || !hasFixtures).each<readonly [string, (json: Json) =>
   const plain = texts.map((text) => own.encode(text, { special: false }))
   tokens.forEach((ids, i) => expect(ids, JSON.stringify(texts[i])).toEqual(plain[i]))
   expect(plain.flat()).toContain(0)
+  const back = Tokenizer.open(path)
+  expect(texts.map((text) => back.encode(text, { special: false }))).toEqual(plain)
 })
 
 test.skipIf(withoutLlama)(`llama.cpp reads the quickstart's texts as its parent does${skipped}`, async () => {
@@ -131,9 +133,13 @@ test.skipIf(withoutLlama)(`llama.cpp reads the quickstart's texts as its parent 
     'foxes are copy.',
     'a b\nfox',
   ]
-  const own = Tokenizer.open(model.folder)
   const { tokens } = askLlama(path, { texts })
-  expect(tokens).toEqual(texts.map((text) => own.encode(text, { special: false })))
+  for (const own of [Tokenizer.open(model.folder), Tokenizer.open(path)]) {
+    const plain = texts.map((text) => own.encode(text, { special: false }))
+    expect(tokens).toEqual(plain)
+    expect(texts.map((text) => own.encode(text))).toEqual(plain.map((ids) => [1, ...ids]))
+    expect(own.decode(plain[0]!)).toBe(texts[0])
+  }
 })
 
 test.skipIf(!hasFixtures).each<readonly [string, string, (json: Json) => void, string]>([

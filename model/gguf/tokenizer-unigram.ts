@@ -1,0 +1,56 @@
+import type { Json } from '../../plugins/api/index.js'
+import type { Keys } from './read-keys.js'
+import type { TokenizerParts, Tokens } from './read-tokenizer.js'
+import { tokenTypes } from './types.js'
+
+/** Regular expressions of a normaliser, and what it puts in the place of what they find: several spaces become one, and those
+ *  at the ends of a text go. (`^` and `$` would be the ends of lines in Hugging Face's regular expressions.) */
+export const spaceSteps = { joining: [' {2,}', ' '], trimming: ['(?<![\\s\\S]) +| +(?![\\s\\S])', ''] } as const
+
+/** Unigram: `tokenizer.ggml.model` is "t5". */
+export function unigramParts(keys: Keys, tokens: Tokens): TokenizerParts {
+  const scores = keys.numbersOrNone('tokenizer.ggml.scores')
+  if (!scores || scores.length !== tokens.texts.length)
+    throw keys.refuse(`tokenizer.ggml.scores has ${scores?.length ?? 'no'} entries for ${tokens.texts.length} tokens`)
+  if (keys.raw('tokenizer.ggml.precompiled_charsmap') !== undefined)
+    throw keys.refuse(
+      'has a tokenizer that normalises letters (tokenizer.ggml.precompiled_charsmap), which is not read',
+    )
+  const own = tokens.texts.find((_, id) => tokens.types[id] === tokenTypes.userDefined)
+  if (own !== undefined)
+    throw keys.refuse(`has the token ${JSON.stringify(own)} of its user beside a Unigram tokenizer, which is not read`)
+  const joined = keys.flag('tokenizer.ggml.remove_extra_whitespaces', false)
+  if (!joined && keys.flag('tokenizer.ggml.add_space_prefix', false))
+    throw keys.refuse('puts a space in front of texts and keeps those that are there, which is not read')
+  const unknown = keys.numberOrNone('tokenizer.ggml.unknown_token_id') ?? 2
+  const metaspace: Json = {
+    type: 'Metaspace',
+    replacement: '▁',
+    prepend_scheme: joined ? 'always' : 'never',
+    split: true,
+  }
+  const replaces: Json[] = Object.values(spaceSteps).map(([regex, content]) => ({
+    type: 'Replace',
+    pattern: { Regex: regex },
+    content,
+  }))
+  return {
+    normalizer: joined ? { type: 'Sequence', normalizers: replaces } : null,
+    preTokenizer: metaspace,
+    decoder: metaspace,
+    model: { type: 'Unigram', unk_id: unknown, byte_fallback: false, vocab: piecesOf(tokens, scores) },
+    addsBos: false,
+    addsEos: true,
+  }
+}
+
+/** Pieces with their scores by id, up to the last that a text can have. */
+function piecesOf({ texts, types }: Tokens, scores: ArrayLike<number>): [string, number][] {
+  let [count, smallest] = [0, 0]
+  for (let id = 0; id < texts.length; id++) {
+    if (types[id] !== tokenTypes.unused) count = id + 1
+    if (types[id] === tokenTypes.normal) smallest = Math.min(smallest, scores[id]!)
+  }
+  // What is unknown counts from the smallest score, which tokens that are no pieces must leave as it is.
+  return texts.slice(0, count).map((text, id) => [text, Math.max(scores[id]!, smallest)])
+}
