@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { openModel, writeGguf, type Model } from '../../model/index.js'
+import { openModel, writeGguf, type GgufOptions, type Model } from '../../model/index.js'
 import { difference, flat, fullLogits } from '../model/mixed.js'
 import { blocks, openTiny, scratch, someIds } from '../model/tiny.js'
 import { openPuzzle } from './models.js'
@@ -11,9 +11,9 @@ const fixtures = ['llama', 'llama-tied', 'llama-bias', 'llama3-rope', 'qwen2', '
   existsSync(join(root, name)),
 )
 
-async function written(model: Model): Promise<string> {
+async function written(model: Model, options: GgufOptions = {}): Promise<string> {
   const path = join(scratch(), 'model.gguf')
-  await writeGguf(model, path)
+  await writeGguf(model, path, options)
   return path
 }
 
@@ -40,4 +40,15 @@ test('a model that was read from GGUF is written as the same file', async () => 
   const again = await written(await openModel(first, blocks))
   const data = (path: string) => readFileSync(path).subarray(-1000)
   expect(data(again).equals(data(first))).toBe(true)
+})
+
+test('a model whose tokenizer is of a kind that is not read can be written with token ids', async () => {
+  const path = await written(await openTiny())
+  const bytes = readFileSync(path)
+  bytes.write('bert', bytes.indexOf('gpt2'))
+  writeFileSync(path, bytes)
+  const model = await openModel(path, blocks)
+  await expect(written(model)).rejects.toThrow(/the kind "bert"/)
+  const again = await openModel(await written(model, { tokenizer: 'ids' }), blocks)
+  expect(await betweenModels(model, again)).toBe(0)
 })
