@@ -4,14 +4,15 @@ import { slotShapes } from './build.js'
 import type { ModelConfig } from './config.js'
 import { familyOf } from './families/index.js'
 
-/** [rows, columns] to [columns, rows], by tiles that fit the processor's cache. */
+/** [rows, columns] to [columns, rows], by tiles as wide as a line of the processor's cache: larger ones twice as slow, since columns
+ *  of a matrix whose rows are a multiple of 4 KiB push each other out of it. */
 export function transposed(data: Float32Array, rows: number, columns: number): Float32Array {
   const out = new Float32Array(data.length)
-  const tile = 32
+  const tile = 16
   for (let r0 = 0; r0 < rows; r0 += tile)
     for (let c0 = 0; c0 < columns; c0 += tile) {
       const [r1, c1] = [Math.min(r0 + tile, rows), Math.min(c0 + tile, columns)]
-      for (let r = r0; r < r1; r++) for (let c = c0; c < c1; c++) out[c * rows + r] = data[r * columns + c]!
+      for (let c = c0; c < c1; c++) for (let r = r0; r < r1; r++) out[c * rows + r] = data[r * columns + c]!
     }
   return out
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { GgufFile } from '../../model/gguf/container.js'
 import { dequantise } from '../../model/gguf/dequantise.js'
-import type { TensorTypeName } from '../../model/gguf/types.js'
+import { tensorTypes, type TensorTypeName } from '../../model/gguf/types.js'
 import { Failure } from '../../plugins/api/index.js'
 import { scratch } from '../model/tiny.js'
 import {
@@ -161,4 +161,30 @@ test.each(Object.entries(blocks))('%s is dequantised as the gguf package does', 
   const expected = new Float32Array(own(values).buffer)
   expect(expected.length).toBeGreaterThan(15)
   expect(dequantise(type as TensorTypeName, own(bytes))).toEqual(expected)
+})
+
+/** Where a block's float16 numbers are. */
+const scales: Readonly<Partial<Record<TensorTypeName, readonly number[]>>> = {
+  Q8_0: [0],
+  Q4_0: [0],
+  Q4_1: [0, 2],
+  Q5_0: [0],
+  Q5_1: [0, 2],
+  Q4_K: [0, 2],
+  Q5_K: [0, 2],
+  Q6_K: [208],
+}
+
+test.each(Object.entries(scales))('infinity or NaN in a scale of %s is refused', async (name, places) => {
+  const type = name as TensorTypeName
+  const { values, bytes: size, number } = tensorTypes[type]
+  const last = Uint8Array.from(Buffer.from(blocks[type].bytes, 'base64')).slice(0, size)
+  for (const place of places)
+    for (const high of [0x7c, 0x7e]) {
+      const bytes = new Uint8Array(2 * size)
+      bytes.set(last, size)
+      bytes.set([0, high], size + place)
+      const file = GgufFile.open(made({}, keys, [{ name: 'first', shape: [1, 2 * values], type: number, bytes }]))
+      await expect(file.read('first')).rejects.toThrow(/tensor first holds NaN or infinity/)
+    }
 })
