@@ -1,25 +1,30 @@
+import { cleanCut, cleanUp } from './clean-up.js'
+import { TokenText } from './token-text.js'
 import type { Tokenizer } from './tokenizer.js'
 
 /**
- * Text of tokens that come one by one. What is told is never taken back: a character whose bytes are not all there, and
- * text that may become a stop string, wait.
+ * Text of tokens that come one by one. What is told is never taken back: a character whose bytes are not all there, a
+ * space that may be cleaned up, and text that may become a stop string, wait.
  */
 export class StreamedText {
-  private readonly tokens: number[] = []
-  private told = 0
-  private text = ''
+  private readonly tokens: TokenText
+  private readonly told: string[] = []
+  /** As the tokens have it: what follows decides how it is cleaned up. */
+  private raw = ''
+  /** May become a stop string. */
+  private waiting = ''
+  /** What the rest is unless more comes. */
+  private rest = ''
   private ended = false
-  /** What the prompt's tokens are as text. */
-  private readonly prompt: string
 
   /** @param before  tokens of the prompt: what the first token's text is can depend on them
    *  @param stops   strings that end the text; they are no part of it */
   constructor(
-    private readonly tokenizer: Pick<Tokenizer, 'decode'>,
-    private readonly before: readonly number[] = [],
+    private readonly tokenizer: Pick<Tokenizer, 'decode' | 'isSilent' | 'cleansUp'>,
+    before: readonly number[] = [],
     private readonly stops: readonly string[] = [],
   ) {
-    this.prompt = tokenizer.decode(before)
+    this.tokens = new TokenText(tokenizer, before)
   }
 
   /** Whether a stop string came. */
@@ -29,43 +34,48 @@ export class StreamedText {
 
   /** All of the text, up to a stop string. */
   get whole(): string {
-    return this.text
+    return this.told.join('') + this.waiting + this.rest
   }
 
   /** @returns what is new and sure */
   add(token: number): string {
     if (this.ended) return ''
-    this.tokens.push(token)
-    // Decoded anew each time: a character may take several tokens, and a space may belong to the token after it.
-    this.text = this.tokenizer.decode([...this.before, ...this.tokens]).slice(this.prompt.length)
-    const ends = this.stops.map((stop) => this.text.indexOf(stop)).filter((at) => at >= 0)
-    if (ends.length > 0) {
-      this.text = this.text.slice(0, Math.min(...ends))
-      this.ended = true
-      return this.tell(this.text.length)
-    }
-    return this.tell(this.text.length - this.unsure())
+    this.raw += this.tokens.add(token)
+    const clean = this.tokenizer.cleansUp ? cleanUp : (text: string) => text
+    const cut = this.tokenizer.cleansUp ? cleanCut(this.raw) : this.raw.length
+    this.waiting += clean(this.raw.slice(0, cut))
+    this.raw = this.raw.slice(cut)
+    this.rest = clean(this.raw + this.tokens.rest)
+    const open = this.waiting + this.rest
+    const ends = this.stops.map((stop) => open.indexOf(stop)).filter((at) => at >= 0)
+    if (ends.length === 0) return this.tell(this.waiting.length - this.begun())
+    this.ended = true
+    this.rest = ''
+    this.waiting = open.slice(0, Math.min(...ends))
+    return this.tell(this.waiting.length)
   }
 
   /** @returns what waited, when no token comes any more */
   end(): string {
-    return this.tell(this.text.length)
+    this.waiting += this.rest
+    this.rest = ''
+    return this.tell(this.waiting.length)
   }
 
-  /** Characters at the end that later tokens can still change. */
-  private unsure(): number {
-    const broken = /\ufffd+$/.exec(this.text)?.[0].length ?? 0
-    const begun = this.stops.map((stop) => {
-      for (let n = Math.min(stop.length - 1, this.text.length); n > 0; n--)
-        if (this.text.endsWith(stop.slice(0, n))) return n
+  /** Characters at the end with which a stop string may begin. */
+  private begun(): number {
+    const all = this.stops.map((stop) => {
+      for (let n = Math.min(stop.length - 1, this.waiting.length); n > 0; n--)
+        if (this.waiting.endsWith(stop.slice(0, n))) return n
       return 0
     })
-    return Math.max(broken, ...begun)
+    return Math.max(0, ...all)
   }
 
   private tell(end: number): string {
-    const from = this.told
-    this.told = Math.max(from, end)
-    return this.text.slice(from, this.told)
+    const text = this.waiting.slice(0, end)
+    this.waiting = this.waiting.slice(end)
+    this.told.push(text)
+    return text
   }
 }

@@ -1,5 +1,6 @@
 import * as engines from '@huggingface/tokenizers'
 import { Failure } from '../plugins/api/index.js'
+import { cleanUp } from './clean-up.js'
 import { ggufTokenizer, tokenizerFiles } from './folder.js'
 import { ggufOf } from './gguf/read.js'
 import { rankedBpe } from './ranked-bpe.js'
@@ -9,7 +10,8 @@ interface Engine {
   /** What makes tokens of words. */
   model: object
   encode(text: string, options: { add_special_tokens: boolean }): { ids: ArrayLike<number> }
-  decode(ids: number[], options: { skip_special_tokens: boolean }): string
+  decode(ids: number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: false }): string
+  id_to_token(id: number): string | undefined
 }
 const { Tokenizer: EngineClass } = engines as unknown as { Tokenizer: new (json: object, config: object) => Engine }
 
@@ -19,13 +21,17 @@ export class Tokenizer {
     private readonly engine: Engine,
     /** Ids go from 0 to below this. */
     readonly size: number,
+    /** Whether `decode` takes spaces before punctuation out, as tokenizer_config.json says; unless it does, transformers has
+     *  left them where they are since 4.46, and so does this. */
+    readonly cleansUp: boolean,
+    private readonly special: ReadonlySet<string>,
   ) {}
 
   /** @param vocabulary  rows of the model's embedding: a tokenizer with a larger id is refused
    *  @throws Failure InvalidInput */
   static open(folder: string, vocabulary?: number): Tokenizer {
     const gguf = ggufOf(folder)
-    const { file, size, engine } = gguf === undefined ? ofFiles(folder) : ofGguf(gguf)
+    const { file, json, config, size, engine } = gguf === undefined ? ofFiles(folder) : ofGguf(gguf)
     if (vocabulary !== undefined && size > vocabulary)
       throw new Failure(
         'InvalidInput',
@@ -36,7 +42,8 @@ export class Tokenizer {
         },
       )
     try {
-      return new Tokenizer(engine(), size)
+      const { clean_up_tokenization_spaces: cleansUp } = config as { clean_up_tokenization_spaces?: boolean }
+      return new Tokenizer(engine(), size, cleansUp === true, specialTokens(json, config))
     } catch (error) {
       throw new Failure('InvalidInput', `${file} is not supported: ${(error as Error).message}`, {
         file,
@@ -51,16 +58,35 @@ export class Tokenizer {
     return Array.from(this.engine.encode(text, { add_special_tokens: special }).ids, Number)
   }
 
-  /** Text of ids, special tokens left out unless told otherwise. */
-  decode(ids: readonly number[], { special = false } = {}): string {
+  /** Text of ids, without those that have no token; special tokens left out unless told otherwise.
+   *  @param clean  whether spaces before punctuation are taken out; default: `cleansUp` */
+  decode(ids: readonly number[], { special = false, clean = this.cleansUp } = {}): string {
+    const known = ids.filter((id) => this.engine.id_to_token(id) !== undefined)
     // The engine refuses an empty list.
-    return ids.length === 0 ? '' : this.engine.decode([...ids], { skip_special_tokens: !special })
+    if (known.length === 0) return ''
+    const text = this.engine.decode(known, { skip_special_tokens: !special, clean_up_tokenization_spaces: false })
+    return clean ? cleanUp(text) : text
   }
+
+  /** Whether `decode` leaves an id out, whatever is around it: special tokens, and ids without a token. */
+  isSilent(id: number): boolean {
+    const token = this.engine.id_to_token(id)
+    return token === undefined || this.special.has(token)
+  }
+}
+
+function specialTokens(json: object, config: object): ReadonlySet<string> {
+  const { added_tokens: added = [] } = json as { added_tokens?: readonly { content: string; special?: boolean }[] }
+  const { additional_special_tokens: more } = config as { additional_special_tokens?: readonly string[] | null }
+  return new Set([...added.filter(({ special }) => special).map(({ content }) => content), ...(more ?? [])])
 }
 
 /** A tokenizer before it is made. */
 interface Source {
   readonly file: string
+  /** tokenizer.json, perhaps without its tokens, and tokenizer_config.json. */
+  readonly json: object
+  readonly config: object
   readonly size: number
   /** @throws Error where the library does not support it */
   readonly engine: () => Engine
@@ -68,7 +94,7 @@ interface Source {
 
 function ofFiles(folder: string): Source {
   const { file, json, config } = tokenizerFiles(folder)
-  return { file, size: largestId(json) + 1, engine: () => new EngineClass(json, config) }
+  return { file, json, config, size: largestId(json) + 1, engine: () => new EngineClass(json, config) }
 }
 
 function ofGguf(file: string): Source {
@@ -79,7 +105,7 @@ function ofGguf(file: string): Source {
     made.model = rankedBpe(frame.model, { ...tokens, rank: merges.rank })
     return made
   }
-  return { file, size: tokens.texts.length, engine }
+  return { file, json: frame, config, size: tokens.texts.length, engine }
 }
 
 function largestId(json: object): number {

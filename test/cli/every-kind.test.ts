@@ -7,7 +7,7 @@ import { evaluateFile, type Evaluation } from '../../plugins/evaluate-file.js'
 import { readTensors } from '../../tensor/index.js'
 import { difference, flat, fullLogits, withVariant } from '../model/mixed.js'
 import { blocks, someIds, writeTiny } from '../model/tiny.js'
-import { writeByteTokenizer } from './byte-tokenizer.js'
+import { writeByteTokenizer } from '../model/byte-tokenizer.js'
 import { Place } from './puzzleflow.js'
 
 /** How a child is exported in each format. */

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import { sampler, type SamplingOptions } from '../../model/sampling.js'
-import { StreamedText } from '../../model/streamed-text.js'
 import { uniform } from '../../tensor/random.js'
 
 const logitsOf = (n: number, seed: number): Float32Array => {
@@ -82,41 +81,4 @@ test('a seed gives its tokens again', () => {
   }
   expect(ten(4)).toEqual(ten(4))
   expect(ten(4)).not.toEqual(ten(5))
-})
-
-describe('text that comes token by token', () => {
-  /** Tokens are bytes. */
-  const bytes = { decode: (ids: readonly number[]) => Buffer.from(ids).toString('utf8') }
-  const told = (text: string, stops: readonly string[] = [], before = '') => {
-    const stream = new StreamedText(bytes, [...Buffer.from(before)], stops)
-    const parts = [...Buffer.from(text)].map((token) => stream.add(token))
-    return { parts, end: stream.end(), whole: stream.whole, stopped: stream.stopped }
-  }
-
-  test('a character waits until all of its bytes are there', () => {
-    expect(told('aé😀').parts).toEqual(['a', '', 'é', '', '', '', '😀'])
-  })
-
-  test('half a character at the end is told at the end', () => {
-    const stream = new StreamedText(bytes)
-    expect([stream.add(0x61), stream.add(0xc3), stream.end()]).toEqual(['a', '', '\ufffd'])
-  })
-
-  test('the prompt is not told again', () => {
-    expect(told('b', [], 'a').parts).toEqual(['b'])
-  })
-
-  test('what may become a stop string waits, and is told when it becomes none', () => {
-    expect(told('a\n\nb', ['\n\nQ']).parts).toEqual(['a', '', '', '\n\nb'])
-    expect(told('a\n\n', ['\n\nQ'])).toMatchObject({ end: '\n\n', whole: 'a\n\n', stopped: false })
-  })
-
-  test('it ends before the first stop string', () => {
-    expect(told('one. two. three', ['two', '. t'])).toEqual({
-      parts: ['o', 'n', 'e', '', '', ...new Array<string>(10).fill('')],
-      end: '',
-      whole: 'one',
-      stopped: true,
-    })
-  })
 })

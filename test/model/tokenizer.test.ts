@@ -59,6 +59,20 @@ test('special tokens are text only when they are asked for', async () => {
   expect(tokenizer.decode([1, 0], { special: true })).toBe('fox <end>')
 })
 
+test('ids that have no token are no text', async () => {
+  const tokenizer = Tokenizer.open(await words({ fox: 1, owl: 2 }))
+  expect(tokenizer.decode([1, 9, 2])).toBe('fox owl')
+  expect([0, 1, 9].map((id) => tokenizer.isSilent(id))).toEqual([true, false, true])
+})
+
+test('spaces before punctuation are taken out where tokenizer_config.json says so', async () => {
+  const folder = await words({ fox: 1, '.': 2, "'s": 3, "'": 4 })
+  const decoded = () => Tokenizer.open(folder).decode([1, 3, 4, 1, 4, 1, 2])
+  expect(decoded()).toBe("fox 's ' fox ' fox .")
+  await writeFile(join(folder, 'tokenizer_config.json'), '{"clean_up_tokenization_spaces": true}')
+  expect(decoded()).toBe("fox's'fox'fox.")
+})
+
 test('a tokenizer with more tokens than the model is refused', async () => {
   const folder = await words({ fox: 1, owl: 7 })
   expect(Tokenizer.open(folder, 8).size).toBe(8)
