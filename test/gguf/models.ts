@@ -51,11 +51,11 @@ export async function openPuzzle(fields: JsonObject = {}): Promise<Model> {
     })
     return { layer, slot, block, params, weights: { norm: norm!, ...Object.fromEntries(own) } }
   }
-  return replaceBlocks(
-    model,
-    await Promise.all([
-      ...attention.map((own, layer) => variant(layer, 'attention', own)),
-      ...ffn.map((own, layer) => variant(layer, 'ffn', own)),
-    ]),
-  )
+  // One after the other, so that each draws the same numbers every time.
+  const all: Replacement[] = []
+  for (const [layer, own] of attention.entries()) {
+    all.push(await variant(layer, 'attention', own))
+    all.push(await variant(layer, 'ffn', ffn[layer]!))
+  }
+  return replaceBlocks(model, all)
 }

@@ -48,11 +48,11 @@ export async function openWith(attention: readonly Choice[], fields: JsonObject 
     })
     return { layer, slot, block, params, weights: { norm: norm!, ...(post && { post }), ...Object.fromEntries(own) } }
   }
-  return replaceBlocks(
-    model,
-    await Promise.all([
-      ...attention.map((own, layer) => variant(layer, 'attention', own)),
-      ...attention.map((_, layer) => variant(layer, 'ffn', ffn[layer % ffn.length]!)),
-    ]),
-  )
+  // One after the other, so that each draws the same numbers every time.
+  const all: Replacement[] = []
+  for (const [layer, own] of attention.entries()) {
+    all.push(await variant(layer, 'attention', own))
+    all.push(await variant(layer, 'ffn', ffn[layer % ffn.length]!))
+  }
+  return replaceBlocks(model, all)
 }
