@@ -38,6 +38,7 @@ const pres: readonly Pre[] = [
     ignoreMerges: true,
     addsBos: true,
   },
+  { names: ['smaug-bpe'], split: sequence(split(words('\\p{N}{1,3}')), bytes(false)) },
   {
     // Qwen normalises text before it splits; llama.cpp leaves that out.
     names: ['qwen2', 'deepseek-r1-qwen'],
@@ -57,6 +58,13 @@ const pres: readonly Pre[] = [
     ),
   },
 ]
+
+/** The name of a way to split text that was read from a GGUF file; undefined for any other spelling.
+ *  @param split  `pre_tokenizer` of a tokenizer.json */
+export const preName = (split: unknown, ignoreMerges: boolean): string | undefined =>
+  pres.find(
+    (pre) => JSON.stringify(pre.split) === JSON.stringify(split) && (pre.ignoreMerges ?? false) === ignoreMerges,
+  )?.names[0]
 
 /** Byte-level BPE: `tokenizer.ggml.model` is "gpt2". */
 export function byteLevelParts(keys: Keys): TokenizerParts {

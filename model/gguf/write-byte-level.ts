@@ -1,4 +1,5 @@
 import type { KeyValue } from './write-file.js'
+import { preName } from './tokenizer-bytes.js'
 import { stepsOf, type Refuse, type Step, type TokenizerJson, type TokenList } from './write-tokenizer.js'
 
 /** What splits texts before pairs are merged, by the name that llama.cpp has for it.
@@ -43,6 +44,8 @@ function splitName({ pre_tokenizer: pre, model }: TokenizerJson, refuse: Refuse)
   const steps = stepsOf(pre)
   const ignoreMerges = model.ignore_merges === true
   const last = steps.at(-1)
+  const read = preName(pre, ignoreMerges)
+  if (read !== undefined) return read
   if (steps.some((step) => step.type === 'ByteLevel' && step.add_prefix_space === true))
     throw refuse('llama.cpp puts no space before texts that are split into bytes')
   if (last?.type === 'ByteLevel' && last.use_regex !== false && !ignoreMerges) {

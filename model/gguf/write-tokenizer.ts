@@ -146,6 +146,9 @@ export function stepsOf(step: Step | null | undefined): readonly Step[] {
   return step.type === 'Sequence' ? (step.normalizers ?? step.pretokenizers ?? step.processors ?? []) : [step]
 }
 
+/** What llama.cpp's own converter calls a row of the embedding that has no token. */
+const padOf = (id: number): string => `[PAD${id}]`
+
 /** All tokens by id; rows of the embedding that have none get one that no text has. */
 function listOf({ model, added_tokens: added = [] }: TokenizerJson, config: ModelConfig, refuse: Refuse): TokenList {
   const texts: string[] = []
@@ -158,8 +161,11 @@ function listOf({ model, added_tokens: added = [] }: TokenizerJson, config: Mode
     texts[id] = text
     types[id] = type
   }
-  for (const [text, id] of Object.entries(model.vocab))
-    set(id, text, model.byte_fallback && /^<0x[0-9A-F]{2}>$/.test(text) ? tokenTypes.byte : tokenTypes.normal)
+  for (const [text, id] of Object.entries(model.vocab)) {
+    const isByte = model.byte_fallback === true && /^<0x[0-9A-F]{2}>$/.test(text)
+    // A tokenizer that was read from GGUF has those of no text, too.
+    set(id, text, isByte ? tokenTypes.byte : text === padOf(id) ? tokenTypes.unused : tokenTypes.normal)
+  }
   for (const { id, content, special } of added)
     set(id, content, special === true ? tokenTypes.control : tokenTypes.userDefined)
   const unknown = model.unk_token
@@ -167,7 +173,7 @@ function listOf({ model, added_tokens: added = [] }: TokenizerJson, config: Mode
     set(model.vocab[unknown], unknown, tokenTypes.unknown)
   const seen = new Set<string>()
   for (let id = 0; id < config.vocabulary; id++) {
-    if (texts[id] === undefined) set(id, `[PAD${id}]`, tokenTypes.unused)
+    if (texts[id] === undefined) set(id, padOf(id), tokenTypes.unused)
     if (seen.has(texts[id]!)) throw refuse(`the token ${JSON.stringify(texts[id])} is there twice`)
     seen.add(texts[id]!)
   }

@@ -2,6 +2,8 @@ import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openModel, Tokenizer, writeGguf } from '../../model/index.js'
+import { tokenizerKeys } from '../../model/gguf/write-tokenizer.js'
+import { writeByteLevelTokenizer } from '../byte-level.js'
 import { blocks, scratch, writeTiny } from '../model/tiny.js'
 import { askLlama, skipped, withoutLlama } from './llama.js'
 
@@ -63,34 +65,50 @@ const split = (regex: string) => ({
 const words = (digits: string) =>
   `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`
 
-test.skipIf(withoutLlama || !hasFixtures).each<readonly [string, (json: Json) => void]>([
+const smollm = {
+  type: 'Sequence',
+  pretokenizers: [
+    { type: 'Digits', individual_digits: true },
+    { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
+  ],
+}
+/** Ways to split texts into words, as tokenizers of families say them. */
+const splits: readonly (readonly [string, (json: Json) => void])[] = [
   ['Llama 3', (json) => (Object.assign(json, { pre_tokenizer: split(words('{1,3}')) }).model.ignore_merges = true)],
   ['Llama 3, merging all', (json) => Object.assign(json, { pre_tokenizer: split(words('{1,3}')) })],
   ['Qwen2', (json) => Object.assign(json, { pre_tokenizer: split(words('')), normalizer: { type: 'NFC' } })],
-  [
-    'SmolLM',
-    (json) =>
-      (json.pre_tokenizer = {
-        type: 'Sequence',
-        pretokenizers: [
-          { type: 'Digits', individual_digits: true },
-          { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
-        ],
-      }),
-  ],
-])(`llama.cpp splits texts into words as %s does${skipped}`, async (_, change) => {
-  const model = await openTokenizing('tokenizer-byte-bpe', change)
+  ['SmolLM', (json) => (json.pre_tokenizer = smollm)],
+]
+
+test.skipIf(withoutLlama || !hasFixtures).each(splits)(
+  `llama.cpp splits texts into words as %s does${skipped}`,
+  async (_, change) => {
+    const model = await openTokenizing('tokenizer-byte-bpe', change)
+    const path = join(scratch(), 'model.gguf')
+    await writeGguf(model, path)
+    const own = Tokenizer.open(model.folder)
+    // llama.cpp leaves texts as they are, which nearly all are in the form NFC.
+    const texts = [
+      ...casesOf('tokenizer-byte-bpe').map(({ text }) => text.normalize('NFC')),
+      "1234567 x12, I'LL we've  \n\n  x\t\t y...!?\n",
+    ]
+    const { tokens } = askLlama(path, { texts })
+    const plain = texts.map((text) => own.encode(text, { special: false }))
+    tokens.forEach((ids, i) => expect(ids, JSON.stringify(texts[i])).toEqual(plain[i]))
+  },
+)
+
+test.each(splits)('a tokenizer that splits as %s does, written and read, is written as before', async (_, change) => {
+  const folder = await writeTiny({ vocab_size: 500 })
+  writeByteLevelTokenizer(folder, ['ant', 'owl'])
+  const file = join(folder, 'tokenizer.json')
+  const json = JSON.parse(readFileSync(file, 'utf8')) as Json
+  change(json)
+  writeFileSync(file, JSON.stringify(json))
+  const model = await openModel(folder, blocks)
   const path = join(scratch(), 'model.gguf')
   await writeGguf(model, path)
-  const own = Tokenizer.open(model.folder)
-  // llama.cpp leaves texts as they are, which nearly all are in the form NFC.
-  const texts = [
-    ...casesOf('tokenizer-byte-bpe').map(({ text }) => text.normalize('NFC')),
-    "1234567 x12, I'LL we've  \n\n  x\t\t y...!?\n",
-  ]
-  const { tokens } = askLlama(path, { texts })
-  const plain = texts.map((text) => own.encode(text, { special: false }))
-  tokens.forEach((ids, i) => expect(ids, JSON.stringify(texts[i])).toEqual(plain[i]))
+  expect(tokenizerKeys(await openModel(path, blocks), 'text')).toEqual(tokenizerKeys(model, 'text'))
 })
 
 const replace = (regex: string, content: string) => ({ type: 'Replace', pattern: { Regex: regex }, content })
