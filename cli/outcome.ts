@@ -27,7 +27,8 @@ export async function resultOf(store: Store, document: RunDocument): Promise<Jso
   return { ...head, stages: Object.fromEntries(Object.entries(outputs).map(([name, { values }]) => [name, values])) }
 }
 
-/** Writes what a user keeps of a run to `runs/RUN`: result.json, what stages made for people, the exported child. */
+/** Writes what a user keeps of a run to `runs/RUN`: result.json, what stages made for people, the exported child: a folder
+ *  and, where there is one, a GGUF file beside it. */
 export async function writeOutcome(
   store: Store,
   document: RunDocument,
@@ -45,14 +46,16 @@ export async function writeOutcome(
   const markdown = pages.find(([name]) => name === 'report.md')?.[1]
   const page = markdown && readFileSync(await store.path(markdown), 'utf8')
   const report = pages.find(([name]) => name.startsWith('report.'))?.[0]
-  // A stage whose files are a checkpoint: the child.
-  const exported = Object.values(outputs).find(({ files }) => files['config.json'] && files['model.safetensors'])
+  const exported = Object.values(outputs).find(({ files }) => isCheckpoint(files))
   if (exported) {
     const child = join(folder, 'child')
     rmSync(`${child}.tmp`, { recursive: true, force: true })
     mkdirSync(`${child}.tmp`)
+    // What another spec of this name had made.
+    rmSync(join(folder, 'child.gguf'), { force: true })
     for (const [name, ref] of Object.entries(exported.files))
-      if (basename(name) === name) cpSync(await store.path(ref), join(`${child}.tmp`, name))
+      if (basename(name) === name)
+        cpSync(await store.path(ref), ref.kind === 'gguf' ? join(folder, name) : join(`${child}.tmp`, name))
     addEvidence(join(`${child}.tmp`, 'README.md'), document, exported.files, page)
     rmSync(child, { recursive: true, force: true })
     renameSync(`${child}.tmp`, child)
@@ -64,6 +67,11 @@ export async function writeOutcome(
   }
 }
 
+/** Whether a stage's files are a checkpoint, in one file or in shards: the child. */
+const isCheckpoint = (files: Outputs['files']): boolean =>
+  files['config.json'] !== undefined &&
+  (files['model.safetensors'] ?? files['model.safetensors.index.json']) !== undefined
+
 /** Puts what a search found out about its child into the child's card: the page that the report stage made of it, what it
  *  was made from, and digests of its files. */
 function addEvidence(
@@ -73,7 +81,7 @@ function addEvidence(
   page: string | undefined,
 ): void {
   if (!existsSync(card) || page === undefined) return
-  const weights = Object.entries(files).filter(([name]) => name.endsWith('.safetensors') || name === 'config.json')
+  const weights = Object.entries(files).filter(([name]) => /\.(safetensors|gguf)$/.test(name) || name === 'config.json')
   const origin = [
     '## Origin',
     '',

@@ -1,4 +1,4 @@
-import { findLlamaCpp, ggufCannot, layerFacts, type Model } from '../model/index.js'
+import { findLlamaCpp, ggufCannot, ggufTokenizerCannot, layerFacts, type Model } from '../model/index.js'
 import type { InputProblem } from '../spec/registry.js'
 import { Failure, type BlockType, type JsonObject, type LayerFacts, type Runs, type Slot } from './api/index.js'
 import { runVariants } from './stages/run-variants.js'
@@ -15,7 +15,8 @@ interface Inputs {
 const slots = ['attention', 'ffn'] as const
 
 /**
- * Entries of the space of which children could not be written as GGUF, where the spec says that they shall be.
+ * What keeps children from being written as GGUF, where the spec says that they shall be: the parent itself, its tokenizer
+ * where a file is to be written, entries of the space.
  * @param inputs  in which nothing else is wrong
  */
 export function inspectGguf(model: Model, inputs: JsonObject, runs: Runs): InputProblem[] {
@@ -33,6 +34,11 @@ export function inspectGguf(model: Model, inputs: JsonObject, runs: Runs): Input
       const message = `GGUF cannot say the parent (layer ${layer}, ${slot} ${choice.block}): ${cannot}`
       return [{ path: at, code: 'not-in-gguf', message, hint: `Leave out ${without}.` }]
     }
+  if (target?.format === 'gguf') {
+    const cannot = ggufTokenizerCannot(model)
+    const hint = `Leave out \`format: gguf\`: \`puzzleflow export --format gguf --token-ids\` writes a child whose tokens are numbers.`
+    if (cannot !== undefined) return [{ path: ['target', 'format'], code: 'not-in-gguf', message: `${cannot}.`, hint }]
+  }
   const unmeasured = engine ? engineCannot(model) : undefined
   if (unmeasured) return [{ path: at, ...unmeasured }]
   const hint = `Leave the entry out, or ${without} under \`target\`.`

@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { layerFacts, modelShapes, openModel, type Model } from '../model/index.js'
 import type { FrozenPlan, PlannedStage } from '../spec/frozen-plan.js'
 import { elements } from '../tensor/index.js'
-import { Failure, type Blocks, type JsonObject, type Runs } from './api/index.js'
+import { Failure, type Blocks, type Json, type JsonObject, type Runs } from './api/index.js'
 import { kindOf } from './stages/documents.js'
 import { lessons, type DistillParams } from './stages/distill-plan.js'
 
@@ -36,6 +36,8 @@ export async function needsOf(
 }
 
 const float32 = 4
+/** Of a number in a file; of `q8_0` with its part of a scale. */
+const bytesOf = (dtype: Json | undefined): number => (dtype === 'float32' ? float32 : dtype === 'q8_0' ? 34 / 32 : 2)
 const total = (shapes: Readonly<Record<string, readonly number[]>>) =>
   Object.values(shapes).reduce((n, shape) => n + elements(shape), 0)
 const parameters = ({ config, blocks }: Model) => total(modelShapes(config, blocks))
@@ -72,7 +74,11 @@ const estimates: Readonly<Record<string, Estimate>> = {
     // The child's weights and, while it trains, a checkpoint with two moments of each; in memory the gradients too.
     return { disk: 4 * child * float32, memory: (parent + 4 * child) * float32 }
   },
-  export: ({ params }, model) => ({ disk: (parameters(model) / 2) * (params.dtype === 'float32' ? 4 : 2) }),
+  export({ params: { dtype, ggufDtype = dtype } }, model, { target }) {
+    const child = parameters(model) / 2
+    const inGguf = (target as { format?: string } | undefined)?.format === 'gguf'
+    return { disk: child * (bytesOf(dtype) + (inGguf ? bytesOf(ggufDtype) : 0)) }
+  },
 }
 
 /** A document is a line of a .jsonl file of about 16 bytes or more, or `length` tokens of text of a byte or more each. What

@@ -134,6 +134,17 @@ function withNames(json: object): TokenizerJson {
   return { ...json, model: named }
 }
 
+/** Why the tokenizer of a model cannot be written; undefined where it can, or there is none. */
+export function ggufTokenizerCannot(model: Model): string | undefined {
+  try {
+    if (hasTokenizer(model.folder)) tokenizerKeys(model, 'text')
+    return undefined
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    return error.message
+  }
+}
+
 /** Whether a model has a tokenizer of texts. */
 export function hasTokenizer(folder: string): boolean {
   const gguf = ggufOf(folder)

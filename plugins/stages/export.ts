@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeModel, type CheckpointType } from '../../model/index.js'
+import { openModel, writeGguf, writeModel, type CheckpointType, type GgufType } from '../../model/index.js'
 import type { ArtifactRef, SingleStage } from '../api/index.js'
 import { readChild } from './child.js'
 import { asTask, assemble, chosenEntries, readJson, readLibrary } from './library.js'
@@ -9,24 +9,34 @@ import type { Solution } from './solving.js'
 
 interface ExportParams {
   readonly dtype: CheckpointType
+  /** Absent: as `dtype`. */
+  readonly ggufDtype?: GgufType
 }
 
-/** The child as a Hugging Face folder: one artifact a file. */
+/** The child as a GGUF file, among the files that the stage leaves. */
+const ggufName = 'child.gguf'
+
+/** The child as a Hugging Face folder, one artifact a file; where the target's format is GGUF, as a GGUF file too. */
 export const exportChild: SingleStage<ExportParams> = {
   name: 'export',
-  version: 3,
-  reads: ['model'],
-  about: { summary: 'Writes the child as a Hugging Face folder.' },
+  version: 4,
+  reads: ['model', 'target'],
+  about: { summary: 'Writes the child as a Hugging Face folder and, where the target says so, as a GGUF file.' },
   parameters: {
     type: 'object',
     additionalProperties: false,
     properties: {
       dtype: { description: 'How weights are stored.', enum: ['float16', 'bfloat16', 'float32'], default: 'float16' },
+      ggufDtype: {
+        description:
+          'How matrices of the GGUF file are stored, where `target.format` is gguf; q8_0 are integers of 8 bits with a scale. Default: as dtype.',
+        enum: ['float16', 'bfloat16', 'float32', 'q8_0'],
+      },
     },
   },
 
   async run(context) {
-    const { params, stages, scratch } = context
+    const { params, spec, stages, scratch, blocks } = context
     const parent = await openParent(context)
     const solution = await readJson<Solution>(context, stages.select!.files.selected!)
     const { fillings, inputs } = asTask(chosenEntries(await readLibrary(context), solution.choice))
@@ -36,9 +46,15 @@ export const exportChild: SingleStage<ExportParams> = {
     const child = trained ? await readChild(assembled, await context.open(trained)) : assembled
     const folder = join(scratch, 'child')
     await writeModel(child, folder, { dtype: params.dtype })
+    const inGguf = (spec.target as { format?: string } | undefined)?.format === 'gguf'
+    const gguf = join(scratch, ggufName)
+    // Of the folder, not of what it was written from: both hold the same numbers.
+    if (inGguf) await writeGguf(await openModel(folder, blocks), gguf, { dtype: params.ggufDtype ?? params.dtype })
+    // Stored files are gone from here.
     const files: Record<string, ArtifactRef> = {}
     for (const name of (await readdir(folder)).sort())
       files[name] = await context.putFile('checkpoint-file', join(folder, name))
+    if (inGguf) files[ggufName] = await context.putFile('gguf', gguf)
     return { values: { files: Object.keys(files), dtype: params.dtype }, files }
   },
 }

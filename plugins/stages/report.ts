@@ -96,10 +96,13 @@ const depthOf = (values: JsonObject | undefined): JsonObject | undefined =>
     ? { removed: values!.removed!, evidence: values!.evidence! }
     : undefined
 
-const exportsOf = (files: Readonly<Record<string, ArtifactRef>> | undefined): Json =>
-  files
-    ? { hf: Object.fromEntries(Object.entries(files).map(([name, { digest, bytes }]) => [name, { digest, bytes }])) }
-    : {}
+/** Files of the child by format. */
+function exportsOf(files: Readonly<Record<string, ArtifactRef>> = {}): Json {
+  const formats: Record<string, Record<string, Json>> = {}
+  for (const [name, { kind, digest, bytes }] of Object.entries(files))
+    (formats[kind === 'gguf' ? 'gguf' : 'hf'] ??= {})[name] = { digest, bytes }
+  return formats
+}
 
 /** The floor of quality against the share of the parent's accuracy that the child keeps. */
 function judgeQuality({ value: wanted }: QualityFloor, { ratios: { accuracy } }: Evaluation) {

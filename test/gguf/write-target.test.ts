@@ -3,8 +3,10 @@ import type { JsonObject } from '../../plugins/api/index.js'
 import { Search } from '../stages/run-stage.js'
 import { tinySpec, tinyWorld } from '../stages/world.js'
 
-const world = await tinyWorld()
-const qwen3 = await tinyWorld({ model_type: 'qwen3', architectures: ['Qwen3ForCausalLM'] })
+// Without a tokenizer, unless said otherwise: words are not what llama.cpp splits texts into.
+const ids = { tokenizer: false }
+const world = await tinyWorld({}, ids)
+const qwen3 = await tinyWorld({ model_type: 'qwen3', architectures: ['Qwen3ForCausalLM'] }, ids)
 
 /** What a spec whose child shall be a GGUF file is told. */
 async function said(space: JsonObject, { folder } = world, format = 'gguf'): Promise<string> {
@@ -62,10 +64,18 @@ test('of a Qwen3 parent only whole layers can go', async () => {
 })
 
 test('a parent that GGUF cannot say is told of at the format', async () => {
-  const dynamic = await tinyWorld({ rope_parameters: { rope_type: 'dynamic', rope_theta: 10000, factor: 2 } })
+  const dynamic = await tinyWorld({ rope_parameters: { rope_type: 'dynamic', rope_theta: 10000, factor: 2 } }, ids)
   expect(await said({}, dynamic)).toMatch(
     /^search\.yaml:1:\d+ not-in-gguf GGUF cannot say the parent \(layer 0, attention grouped-query\): llama\.cpp's architecture deci has no dynamic rotary scaling/,
   )
+})
+
+test('a tokenizer that llama.cpp would not follow is told of at the format, and only where a file is to be written', async () => {
+  const words = await tinyWorld()
+  expect(await said({}, words)).toMatch(
+    /^search\.yaml:1:\d+ not-in-gguf parent\/tokenizer\.json cannot be written as GGUF: .+ \(Leave out `format: gguf`: /,
+  )
+  expect(await said({}, words, 'hf')).toBe('nothing')
 })
 
 test('a format that does not exist is refused', async () => {

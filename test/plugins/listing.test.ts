@@ -81,9 +81,10 @@ test('of what comes with puzzleflow it tells the same: a summary of every type, 
 `),
   )
   expect(text).toContain(`
-  stage export, version 3
-      Writes the child as a Hugging Face folder.
-      dtype  How weights are stored. Default: "float16".
+  stage export, version 4
+      Writes the child as a Hugging Face folder and, where the target says so, as a GGUF file.
+      dtype      How weights are stored. Default: "float16".
+      ggufDtype  How matrices of the GGUF file are stored, where \`target.format\` is gguf; q8_0 are integers of 8 bits with a scale. Default: as dtype.
 `)
   expect(text.endsWith('  pipeline puzzle\n')).toBe(true)
 })

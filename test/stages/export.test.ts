@@ -5,6 +5,7 @@ import { embed, Forward, Head, openModel, SafetensorsFile, type Model } from '..
 import type { JsonObject, Outputs } from '../../plugins/api/index.js'
 import type { LibraryEntry } from '../../plugins/stages/library.js'
 import { openParent } from '../../plugins/stages/sequences.js'
+import { difference, flat, fullLogits } from '../model/mixed.js'
 import { blocks, someIds } from '../model/tiny.js'
 import { asTensors, putTensors, untrainedChild } from './children.js'
 import { fakeLibrary, fakeSpace } from './fakes.js'
@@ -21,12 +22,21 @@ interface Setup {
   readonly uptrained?: boolean
   /** The parent's own blocks everywhere. */
   readonly unchanged?: boolean
+  /** What the child is for. */
+  readonly target?: JsonObject
 }
 
 /** The exported child as a folder, the model it was made of, and the parent. */
-async function exported({ params = {}, folder = world.folder, uptrained = false, unchanged = false }: Setup = {}) {
+async function exported({
+  params = {},
+  folder = world.folder,
+  uptrained = false,
+  unchanged = false,
+  target = {},
+}: Setup = {}) {
   const leftOut = uptrained ? {} : { uptrain: false, 'evaluate-child': false }
-  const search = await Search.open(folder, tinySpec({ space: fakeSpace, stages: { export: params, ...leftOut } }))
+  const spec = tinySpec({ space: fakeSpace, stages: { export: params, ...leftOut } })
+  const search = await Search.open(folder, { ...spec, target: { ...(spec.target as JsonObject), ...target } })
   const parent = await openParent(search.environment(['model']))
   const untrained = await untrainedChild(search, parent)
   const parents = [0, 1, 2].map((n) => ({ attention: `layer0${n}/attention/parent`, ffn: `layer0${n}/ffn/parent` }))
@@ -160,4 +170,20 @@ test('a weight that float16 cannot hold is refused by name', async () => {
   await expect(exported({ folder: large.folder })).rejects.toMatchObject({
     message: expect.stringMatching(/model.layers.2.mlp.up_proj.weight/) as string,
   })
+})
+
+test('where the child shall be GGUF it is written so, too, with numbers as asked for', async () => {
+  const ids = await tinyWorld({}, { tokenizer: false })
+  const options = { folder: ids.folder, target: { format: 'gguf' } }
+  const { child, outputs } = await exported(options)
+  expect(outputs.files['child.gguf']).toMatchObject({ kind: 'gguf' })
+  const [folder, file] = [await openModel(child, blocks), await openModel(join(child, 'child.gguf'), blocks)]
+  // Vectors are float32 in the file, the rest is the same numbers.
+  const [a, b] = [await fullLogits(folder, someIds(12)), await fullLogits(file, someIds(12))]
+  expect(difference(flat(b), flat(a))).toBeLessThan(1e-5)
+  const { outputs: small } = await exported({ ...options, params: { ggufDtype: 'q8_0' } })
+  expect(small.files['child.gguf']!.bytes).toBeLessThan(outputs.files['child.gguf']!.bytes)
+  expect((await exported({ folder: ids.folder, target: { format: 'hf' } })).outputs.files).not.toHaveProperty([
+    'child.gguf',
+  ])
 })

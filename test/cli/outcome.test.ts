@@ -1,0 +1,34 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test, vi } from 'vitest'
+import { writeOutcome } from '../../cli/outcome.js'
+import type { RunDocument } from '../../cli/runs.js'
+import { FileStore, type ArtifactRef } from '../../store/index.js'
+
+const place = mkdtempSync(join(tmpdir(), 'puzzleflow-outcome-'))
+afterEach(() => {
+  vi.restoreAllMocks()
+  rmSync(place, { recursive: true })
+})
+
+test('a child in shards is laid out as one in a single file is, its GGUF file beside it', async () => {
+  vi.spyOn(process, 'cwd').mockReturnValue(place)
+  const store = new FileStore(join(place, 'store'))
+  const files: Record<string, ArtifactRef> = {}
+  const names = ['README.md', 'config.json', 'model-00001-of-00001.safetensors', 'model.safetensors.index.json']
+  const put = (name: string, kind: string) => store.putBytes(kind, new TextEncoder().encode(name))
+  for (const name of names) files[name] = await put(name, 'checkpoint-file')
+  files['child.gguf'] = await put('child.gguf', 'gguf')
+  const outputs = {
+    export: await store.putJson('outputs', { values: {}, files }),
+    report: await store.putJson('outputs', { values: {}, files: { 'report.md': await put('# Found', 'markdown') } }),
+  }
+  const { child } = await writeOutcome(store, { run: 'large', specDigest: 'd', outputs } as unknown as RunDocument)
+  expect(child).toBe(join(place, 'runs/large/child'))
+  expect(readdirSync(child!).sort()).toEqual(names)
+  expect(readdirSync(join(place, 'runs/large')).sort()).toEqual(['child', 'child.gguf', 'report.md', 'result.json'])
+  const card = readFileSync(join(child!, 'README.md'), 'utf8')
+  for (const name of ['child.gguf', 'model-00001-of-00001.safetensors'])
+    expect(card).toContain(`| ${name} | \`${files[name]!.digest}\` |`)
+})
