@@ -3,17 +3,29 @@ import { join } from 'node:path'
 import { cacheDirectory, packageRoot } from '../../store/paths.js'
 import { installedOnce, versionOf, withPip } from '../installed.js'
 
-const packages = ['torch==2.15.0', 'transformers==5.24.0', 'numpy', 'safetensors']
+const packages = [
+  'torch==2.15.0',
+  'transformers==5.24.0',
+  'numpy',
+  'safetensors',
+  'lm_eval==0.4.13',
+  'accelerate==1.15.0',
+]
 
 /** Most minutes that installing may take; PyPI's PyTorch comes with libraries for GPUs, some gigabytes. */
 const minutes = 10
 
+/** How Python is called, with packages at `path` beside its own. */
+export interface Python {
+  readonly python: string
+  readonly path: string
+}
+
 /**
- * A Python with transformers and PyTorch: the one that `PUZZLEFLOW_TEST_TRANSFORMERS` names, or python3 with the packages
+ * A Python with transformers, PyTorch and lm-evaluation-harness: the one that `PUZZLEFLOW_TEST_TRANSFORMERS` names, or python3 with the packages
  * in the user's cache, installed when they are not there. @returns why there is none, otherwise
  */
-export function pythonWithTransformers():
-  { readonly python: string; readonly path: string } | { readonly absent: string } {
+export function pythonWithTransformers(): Python | { readonly absent: string } {
   const given = process.env.PUZZLEFLOW_TEST_TRANSFORMERS
   if (given !== undefined) return { python: given, path: '' }
   const found = installedOnce('python-transformers', versionOf(packages), withPip(packages, minutes))
@@ -50,12 +62,16 @@ export interface Answer {
 }
 
 /** Runs all jobs in one process of Python. */
-export function runTransformers(
-  { python, path }: { readonly python: string; readonly path: string },
-  jobs: readonly Job[],
-) {
-  const text = execFileSync(python, [join(packageRoot(), 'test/hf/run.py')], {
-    input: jobs.map((job) => `${JSON.stringify(job)}\n`).join(''),
+export const runTransformers = (python: Python, jobs: readonly Job[]): Answer[] =>
+  runPython(python, 'run.py', jobs.map((job) => `${JSON.stringify(job)}\n`).join(''))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Answer)
+
+/** What a program of this folder prints, without any network. */
+export function runPython({ python, path }: Python, program: string, input: string): string {
+  return execFileSync(python, [join(packageRoot(), 'test/hf', program)], {
+    input,
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
     stdio: ['pipe', 'pipe', 'ignore'],
@@ -64,12 +80,9 @@ export function runTransformers(
       ...(path !== '' && { PYTHONPATH: path }),
       PYTHONDONTWRITEBYTECODE: '1',
       HF_HUB_OFFLINE: '1',
+      HF_DATASETS_OFFLINE: '1',
       HF_MODULES_CACHE: join(cacheDirectory(), 'python-transformers', 'modules'),
       OMP_NUM_THREADS: '1',
     },
   })
-  return text
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Answer)
 }
