@@ -53,6 +53,18 @@ def padded(model, ids, count):
     return ((both - alone).abs().max() / alone.abs().max()).item()
 
 
+def in_bfloat16(job, ids, whole):
+    """The same folder as most people load it: half the bytes."""
+    model = AutoModelForCausalLM.from_pretrained(job["folder"], trust_remote_code=job["trust"], dtype=torch.bfloat16)
+    logits = model.eval()(input_ids=ids).logits[0].float()
+    made = model.generate(ids, max_new_tokens=8, min_new_tokens=8, do_sample=False, eos_token_id=None, pad_token_id=0)
+    return {
+        "dtype": str(model.dtype),
+        "difference": ((logits - whole).norm() / whole.norm()).item(),
+        "generated": made.shape[1] - ids.shape[1],
+    }
+
+
 for line in sys.stdin:
     job = json.loads(line)
     out = {}
@@ -67,6 +79,7 @@ for line in sys.stdin:
             options = {"max_new_tokens": job["greedy"], "min_new_tokens": job["greedy"], "do_sample": False}
             options.update({"eos_token_id": None, "pad_token_id": 0})
             out["greedy"] = model.generate(prompt, **options)[0, prompt.shape[1] :].tolist()
+            out["bfloat16"] = in_bfloat16(job, ids, whole)
             if job.get("more"):
                 beams = model.generate(prompt, num_beams=3, **options)[0, prompt.shape[1] :].tolist()
                 plain = model.generate(prompt, num_beams=3, use_cache=False, **options)[0, prompt.shape[1] :].tolist()

@@ -52,6 +52,8 @@ export interface Answer {
   /** [tokens * vocabulary] */
   readonly logits: readonly number[]
   readonly greedy: readonly number[]
+  /** Loaded in bfloat16: how far logits are from those in float32, as root mean squares, and tokens that it generated. */
+  readonly bfloat16: { readonly dtype: string; readonly difference: number; readonly generated: number }
   /** With three beams: with cache, and without. */
   readonly beams: readonly [readonly number[], readonly number[]]
   /** Largest differences of logits relative to the largest: behind padding, and read in chunks. */
