@@ -1,7 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
-import { readTensors } from '../../tensor/index.js'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Place } from './puzzleflow.js'
 import { writeTinySearch } from './tiny-search.js'
@@ -99,74 +98,6 @@ test('solve refuses what is no problem', async () => {
 layers: must NOT have fewer than 1 items, not a list of 0.
 Remedy: Correct the problem; its form is described in schemas/problem.schema.json (\`puzzleflow schema problem\`).
 `)
-})
-
-test('generate goes on with a prompt, the same each time', async () => {
-  const args = ['generate', 'parent', '--prompt', 'an ant is', '-n', '5', '--ignore-eos']
-  const { prompt, tokens } = (await json(...args)) as { prompt: number[]; tokens: number[] }
-  expect(prompt).toEqual([4, 5, 28])
-  expect(tokens).toHaveLength(5)
-  expect((await json('generate', 'parent', '--tokens', prompt.join(), '-n', '5', '--ignore-eos')).tokens).toEqual(
-    tokens,
-  )
-})
-
-test('generate goes on with several prompts as with each alone, up to a stop string', async () => {
-  const prompts = ['an ant is', 'an ant', 'an owl is']
-  const options = ['-n', '6', '--ignore-eos', '--temperature', '1', '--top-k', '9', '--top-p', '0.9', '--seed', '3']
-  const together = await json('generate', 'parent', ...prompts.flatMap((text) => ['--prompt', text]), ...options)
-  const { sequences } = together as { sequences: { text: string }[] }
-  const alone = []
-  for (const text of prompts) alone.push(await json('generate', 'parent', '--prompt', text, ...options))
-  expect(sequences).toEqual(alone)
-
-  const { text } = sequences[0]!
-  const stop = text.slice(3, 5)
-  const stopped = (await json('generate', 'parent', '--prompt', prompts[0]!, ...options, '--stop', stop)) as {
-    text: string
-  }
-  expect(stopped.text).toBe(text.slice(0, text.indexOf(stop)))
-})
-
-test('generate shows the prompt and what it makes of it', async () => {
-  const args = ['generate', 'parent', '--prompt', 'an ant is', '-n', '5', '--ignore-eos']
-  const { text } = (await json(...args)) as { text: string }
-  expect(await prints(...args)).toBe(`an ant is${text}\n`)
-})
-
-test('evaluate tells the loss that the logits say, and compares with a parent', async () => {
-  const rows = [
-    [4, 5, 28, 7, 9, 11],
-    [5, 6, 7, 8, 9, 10],
-  ]
-  writeFileSync(join(place.folder, 'rows.json'), JSON.stringify({ input_ids: rows }))
-  writeFileSync(join(place.folder, 'rows.jsonl'), rows.map((ids) => `${JSON.stringify({ input_ids: ids })}\n`).join(''))
-  await prints('logits', 'parent', '--tokens', 'rows.json', '-o', 'rows.safetensors')
-  const { logits } = (await readTensors(join(place.folder, 'rows.safetensors'))).tensors
-  const [, length, vocabulary] = logits!.dims as [number, number, number]
-  let loss = 0
-  for (const [i, ids] of rows.entries())
-    for (let t = 0; t + 1 < length; t++) {
-      const at = (i * length + t) * vocabulary
-      const row = Array.from((logits!.data as Float32Array).subarray(at, at + vocabulary))
-      loss += Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0)) - row[ids[t + 1]!]!
-    }
-  const found = await json('evaluate', 'parent', '--data', 'rows.jsonl', '--parent', 'parent', '--batch', '3')
-  expect(found).toMatchObject({ sequences: 2, tokens: 10, comparison: { top1: 1 } })
-  expect(found.loss).toBeCloseTo(loss / 10, 5)
-  expect(found.perplexity).toBeCloseTo(Math.exp(loss / 10), 4)
-  expect((found.comparison as { kl: number }).kl).toBeCloseTo(0, 6)
-})
-
-test('evaluate answers tasks too, and stops where it was told', async () => {
-  const args = ['evaluate', 'parent', '--data', 'data/validate.jsonl', '--max-tokens', '50']
-  const found = await json(...args, '--tasks', 'tasks')
-  expect(found.tokens).toBeGreaterThanOrEqual(50)
-  expect(found.tokens).toBeLessThan(50 + 8 * 64)
-  expect(found.accuracy).toBeGreaterThanOrEqual(0)
-  expect(await prints(...args)).toMatch(
-    /^tokens predicted +\d+ in \d+ sequences\nloss, nats per token +\d\.\d+\nperplexity +[\d.]+\n$/,
-  )
 })
 
 test('help lists the commands on stdout', async () => {

@@ -143,6 +143,18 @@ describe('the command', () => {
     expect(graph.comparison!.kl).toBeCloseTo(0, 6)
   })
 
+  test('no more is read than what was asked for, and the numbers are shown', async () => {
+    const args = ['--data', 'data/validate.jsonl', '--max-tokens', '50']
+    const { tokens } = await json('parent', ...args)
+    expect(tokens).toBeGreaterThanOrEqual(50)
+    expect(tokens).toBeLessThan(50 + 8 * 64)
+    const { code, stdout } = await place.run('evaluate', 'parent', ...args)
+    expect(code).toBe(0)
+    expect(stdout).toMatch(
+      /^tokens predicted +\d+ in \d+ sequences\nloss, nats per token +\d\.\d+\nperplexity +[\d.]+\n$/,
+    )
+  })
+
   test.each([
     [['--data', 'nowhere.jsonl'], 'nowhere.jsonl'],
     [

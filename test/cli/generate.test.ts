@@ -31,12 +31,34 @@ async function json<T = Sequence>(...args: readonly string[]): Promise<T> {
   return JSON.parse(stdout) as T
 }
 
+test('the prompt is shown with what comes after it', async () => {
+  const args = ['parent', '--prompt', 'an ant is', '-n', '5', '--ignore-eos']
+  const { text, tokens } = await json(...args)
+  expect(tokens).toHaveLength(5)
+  expect(await place.run('generate', ...args)).toEqual({ code: 0, stdout: `an ant is${text}\n`, stderr: '' })
+})
+
+test('the text ends before a stop string, which may lie across tokens', async () => {
+  const args = ['parent', '--prompt', 'an ant is', '-n', '6', '--ignore-eos']
+  const { text } = await json(...args)
+  const space = text.indexOf(' ', 1)
+  const stop = text.slice(space - 1, space + 2)
+  const stopped = await json(...args, '--stop', stop)
+  expect(stopped.text).toBe(text.slice(0, space - 1))
+  expect(stopped.tokens).toHaveLength(2)
+})
+
 test('prompts of a file are continued as each is alone, however many go side by side', async () => {
   const options = ['-n', '6', '--ignore-eos', '--temperature', '1', '--seed', '5']
   const alone: Sequence[] = []
   for (const text of texts) alone.push(await json('parent', '--prompt', text, ...options))
-  for (const more of [['prompts.txt'], ['prompts.jsonl'], ['prompts.txt', '--batch', '1']])
-    expect(await json<unknown>('parent', '--prompts', ...more, ...options)).toEqual({ sequences: alone })
+  for (const more of [
+    ['--prompts', 'prompts.txt'],
+    ['--prompts', 'prompts.jsonl'],
+    ['--prompts', 'prompts.txt', '--batch', '1'],
+    texts.flatMap((text) => ['--prompt', text]),
+  ])
+    expect(await json<unknown>('parent', ...more, ...options)).toEqual({ sequences: alone })
 
   const { code, stdout } = await place.run('generate', 'parent', '--prompts', 'prompts.txt', ...options)
   expect(code).toBe(0)
@@ -46,8 +68,11 @@ test('prompts of a file are continued as each is alone, however many go side by 
 test('a file of token ids needs no tokenizer', async () => {
   const found = await json('parent', '--prompts', 'ids.jsonl', '-n', '3', '--ignore-eos')
   expect(found).toEqual({ prompt: [4, 5, 28], tokens: expect.any(Array) as unknown })
-  const { tokens } = await json('parent', '--prompt', 'an ant is', '-n', '3', '--ignore-eos')
-  expect(found.tokens).toEqual(tokens)
+  for (const prompt of [
+    ['--prompt', 'an ant is'],
+    ['--tokens', '4,5,28'],
+  ])
+    expect(await json('parent', ...prompt, '-n', '3', '--ignore-eos')).toMatchObject(found)
 })
 
 test('a conversation of a file is what --chat makes of a text', async () => {
@@ -66,14 +91,6 @@ test('a conversation of a file is what --chat makes of a text', async () => {
   const { prompt } = await json('parent', '--prompt', 'of ? no cat to ? an ant by ?', ...options)
   expect(said.prompt).toEqual(prompt)
   expect(await json('chatty', '--prompts', 'talk.jsonl', ...options)).toEqual(said)
-})
-
-test('the ONNX graph of a model gives its tokens', async () => {
-  expect((await place.run('export', 'parent', '--format', 'onnx', '-o', 'graph')).code).toBe(0)
-  for (const options of [[], ['--temperature', '0.8', '--top-p', '0.9', '--seed', '2']]) {
-    const args = ['--prompts', 'prompts.txt', '-n', '8', '--ignore-eos', ...options]
-    expect(await json<unknown>('graph', ...args)).toEqual(await json<unknown>('parent', ...args))
-  }
 })
 
 test('a model whose generation_config.json says do_sample is sampled as it says, unless the user says otherwise', async () => {
