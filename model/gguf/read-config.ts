@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '../../plugins/api/index.js'
 import type { GgufFile } from './container.js'
+import { gemmaFields } from './read-gemma.js'
 import { Keys } from './read-keys.js'
 import { rotaryFields } from './read-rotary.js'
 
@@ -29,6 +30,8 @@ export interface Architecture {
   readonly normOffset: 0 | 1
   /** Norms behind blocks too, with other names. */
   readonly postNorms: boolean
+  /** Whether products of queries and keys are capped as `attn_logit_softcapping` says. */
+  readonly attentionSoftcap?: true
 }
 
 const llama: Architecture = {
@@ -39,19 +42,14 @@ const llama: Architecture = {
   normOffset: 0,
   postNorms: false,
 }
+const gemma = { paired: false, normOffset: 1, postNorms: true } as const
 const architectures: readonly Architecture[] = [
   llama,
   { ...llama, name: 'deci', modelType: 'nemotron-nas', className: 'DeciLMForCausalLM' },
   { ...llama, name: 'qwen2', modelType: 'qwen2', className: 'Qwen2ForCausalLM', paired: false },
   { ...llama, name: 'qwen3', modelType: 'qwen3', className: 'Qwen3ForCausalLM', paired: false },
-  {
-    name: 'gemma3',
-    modelType: 'gemma3_text',
-    className: 'Gemma3ForCausalLM',
-    paired: false,
-    normOffset: 1,
-    postNorms: true,
-  },
+  { ...gemma, name: 'gemma2', modelType: 'gemma2', className: 'Gemma2ForCausalLM', attentionSoftcap: true },
+  { ...gemma, name: 'gemma3', modelType: 'gemma3_text', className: 'Gemma3ForCausalLM' },
 ]
 
 /** Keys that change what a model computes, where they are not these values. */
@@ -80,6 +78,7 @@ export function describeGguf(file: GgufFile, divisors?: Float32Array): GgufDescr
       `Supported: ${architectures.map(({ name }) => name).join(', ')}. Give the model's Hugging Face folder.`,
     )
   for (const [key, values] of Object.entries(neutral)) {
+    if (key === 'attn_logit_softcapping' && architecture.attentionSoftcap) continue
     const value = keys.numberOrNone(key) ?? values[0]!
     if (!values.includes(value)) throw keys.refuse(`${keys.name(key)} is ${value}, which is not supported`)
   }
@@ -129,8 +128,8 @@ export function describeGguf(file: GgufFile, divisors?: Float32Array): GgufDescr
   if (layers.some((own) => JSON.stringify(own) !== JSON.stringify(first)))
     throw keys.refuse(`layers of the architecture "${architecture.name}" cannot differ, but heads or FFN widths do`)
   const usual = { num_key_value_heads: first!.kvHeads, intermediate_size: first!.width }
-  const windows = architecture.name === 'gemma3' ? gemmaFields(keys, count, headDim) : refuseWindow(keys)
-  return { ...described, fields: { ...fields, ...usual, ...windows } }
+  const own = gemmaFields(keys, count, headDim) ?? refuseWindow(keys)
+  return { ...described, fields: { ...fields, ...usual, ...own } }
 }
 
 /** The type in which an export would write the weights, were nothing else said. */
@@ -149,28 +148,6 @@ function refuseWindow(keys: Keys): JsonObject {
       "Give the model's Hugging Face folder.",
     )
   return {}
-}
-
-/** Windows on five of six layers, unless the pattern says otherwise, with a rotary embedding of their own.
- *  @source llama.cpp, src/models/gemma3.cpp */
-function gemmaFields(keys: Keys, layers: number, headDim: number): JsonObject {
-  const window = keys.numberOrNone('attention.sliding_window') ?? 0
-  const pattern = keys.raw('attention.sliding_window_pattern')
-  const listed = typeof pattern === 'object' ? keys.perLayer('attention.sliding_window_pattern', layers) : undefined
-  const period = typeof pattern === 'number' ? pattern : 6
-  const windowed = (layer: number) => window > 0 && (listed ? listed[layer] !== 0 : (layer + 1) % period !== 0)
-  const cap = keys.numberOrNone('final_logit_softcapping') ?? 0
-  return {
-    layer_types: Array.from({ length: layers }, (_, i) => (windowed(i) ? 'sliding_attention' : 'full_attention')),
-    sliding_window: window > 0 ? window : null,
-    rope_local_base_freq: keys.numberOrNone('rope.freq_base_swa') ?? 10000,
-    // The model with 62 layers, of 27B parameters, is the one that scales otherwise.
-    query_pre_attn_scalar:
-      layers === 62 ? keys.number('embedding_length') / keys.number('attention.head_count') : headDim,
-    final_logit_softcapping: cap > 0 ? cap : null,
-    attn_logit_softcapping: null,
-    hidden_activation: 'gelu_pytorch_tanh',
-  }
 }
 
 /** Layers that differ. Those with fewer query heads than others are the block type `fewer-heads`. */

@@ -20,6 +20,8 @@ export interface Architecture {
   /** Whether the graph multiplies embeddings by sqrt(hidden). */
   readonly scaledEmbedding: boolean
   readonly softcaps: readonly ('finalSoftcap' | 'attentionSoftcap')[]
+  /** Whether the graph caps all the same where a file says nothing. */
+  readonly alwaysCaps?: boolean
   /** Number of layers of the model whose attention the graph scales by the mean head's size, not the head's. */
   readonly scaledByMean?: number
   /** Heads together must be as large as hidden. */
@@ -62,7 +64,14 @@ export const architectures: readonly Architecture[] = [
   llama,
   { ...llama, name: 'deci', mixed: true },
   { ...like, name: 'qwen3', qkNorm: true },
-  { ...gemma, name: 'gemma2', softcaps: ['finalSoftcap', 'attentionSoftcap'], scaledByMean: 46, tiedOnly: true },
+  {
+    ...gemma,
+    name: 'gemma2',
+    softcaps: ['finalSoftcap', 'attentionSoftcap'],
+    alwaysCaps: true,
+    scaledByMean: 46,
+    tiedOnly: true,
+  },
   { ...gemma, name: 'gemma3', qkNorm: true, softcaps: ['finalSoftcap'], scaledByMean: 62 },
 ]
 
@@ -77,8 +86,10 @@ export function lacks(arch: Architecture, config: ModelConfig): string | undefin
   if (config.activation !== arch.activation) return `has no ${config.activation} FFN`
   for (const bias of ['qkvBias', 'outputBias', 'mlpBias'] as const)
     if (config[bias] && !arch.biases.includes(bias)) return `has no biases of ${biased[bias]}`
-  for (const cap of ['finalSoftcap', 'attentionSoftcap'] as const)
+  for (const cap of ['finalSoftcap', 'attentionSoftcap'] as const) {
     if (config[cap] !== undefined && !arch.softcaps.includes(cap)) return `has no softcap of ${capped[cap]}`
+    if (config[cap] === undefined && arch.alwaysCaps) return `needs a softcap of ${capped[cap]}`
+  }
   // A factor behind the norm of a block that is its own could go nowhere else.
   if (arch.headsFillHidden && config.heads * config.headDim !== config.hidden)
     return `needs heads that together have the model's size`

@@ -46,11 +46,13 @@ async function tensorsOf(folder: string, architecture: string, headDim: number):
   const file = await SafetensorsFile.open(join(folder, 'model.safetensors'))
   const tensors: FileTensor[] = []
   for (const { name, shape } of file.tensors.values()) {
-    const [pattern, stem] = [...names, ...(architecture === 'gemma3' ? gemma : others)].find(([own]) => own.test(name))!
+    const [pattern, stem] = [...names, ...(architecture.startsWith('gemma') ? gemma : others)].find(([own]) =>
+      own.test(name),
+    )!
     let data = await file.read(name)
     if (['llama', 'deci'].includes(architecture) && /self_attn\.[qk]_proj/.test(name))
       data = paired(data, shape[0]!, headDim)
-    if (architecture === 'gemma3' && /norm\.weight$/.test(name)) data = data.map((value) => value + 1)
+    if (architecture.startsWith('gemma') && /norm\.weight$/.test(name)) data = data.map((value) => value + 1)
     tensors.push({ name: name.replace(pattern, stem), shape, data })
   }
   return tensors
@@ -120,6 +122,15 @@ const gemmaFields: JsonObject = {
   layer_types: ['sliding_attention', 'full_attention', 'sliding_attention'],
   tie_word_embeddings: true,
 }
+const gemma2Fields: JsonObject = {
+  model_type: 'gemma2',
+  architectures: ['Gemma2ForCausalLM'],
+  hidden_act: null,
+  hidden_activation: 'gelu_pytorch_tanh',
+  query_pre_attn_scalar: 8,
+  sliding_window: 8,
+  tie_word_embeddings: true,
+}
 const qwen = (name: string): JsonObject => ({ model_type: name.toLowerCase(), architectures: [`${name}ForCausalLM`] })
 
 const cases: Readonly<Record<string, Case>> = {
@@ -164,6 +175,26 @@ const cases: Readonly<Record<string, Case>> = {
       ['gemma3.attention.sliding_window_pattern', u32(2)],
     ],
   },
+  'gemma2 with the softcaps and the pattern that llama.cpp takes where nothing is said': {
+    architecture: 'gemma2',
+    fields: { ...gemma2Fields, attn_logit_softcapping: 50, final_logit_softcapping: 30 },
+    keys: [['gemma2.attention.sliding_window', u32(8)]],
+  },
+  'gemma2 with softcaps and a pattern of its own': {
+    architecture: 'gemma2',
+    fields: {
+      ...gemma2Fields,
+      attn_logit_softcapping: 20,
+      final_logit_softcapping: 10,
+      layer_types: ['full_attention', 'sliding_attention', 'sliding_attention'],
+    },
+    keys: [
+      ['gemma2.attention.sliding_window', u32(8)],
+      ['gemma2.attention.sliding_window_pattern', i32s([0, 1, 1])],
+      ['gemma2.attn_logit_softcapping', f32(20)],
+      ['gemma2.final_logit_softcapping', f32(10)],
+    ],
+  },
   'deci with layers that differ': {
     architecture: 'deci',
     fields: {
@@ -194,7 +225,7 @@ test.each(Object.entries(cases))('%s is the model that its Hugging Face checkpoi
   const [expected, found] = [await allWeights(hf), await allWeights(gguf)]
   expect(Object.keys(found).sort()).toEqual(Object.keys(expected).sort())
   for (const [name, values] of Object.entries(expected))
-    if (own.architecture === 'gemma3' && /norm|post/.test(name))
+    if (own.architecture.startsWith('gemma') && /norm|post/.test(name))
       // One was added in float32, and taken off again.
       values.forEach((value, i) => expect(Math.abs(found[name]![i]! - value)).toBeLessThan(2e-7))
     else expect(found[name], name).toEqual(values)
@@ -326,6 +357,22 @@ const refusals: Readonly<Record<string, { own: Case; message: RegExp }>> = {
   'heads that are rotated in part': {
     own: { architecture: 'llama', keys: [['llama.rope.dimension_count', u32(4)]] },
     message: /rotated in part/,
+  },
+  'a softcap of attention where llama.cpp has none': {
+    own: {
+      architecture: 'gemma3',
+      fields: gemmaFields,
+      keys: [['gemma3.attn_logit_softcapping', f32(50)]],
+    },
+    message: /gemma3.attn_logit_softcapping is 50, which is not supported/,
+  },
+  'a softcap of zero where llama.cpp divides by it': {
+    own: { architecture: 'gemma2', fields: gemma2Fields, keys: [['gemma2.attn_logit_softcapping', f32(0)]] },
+    message: /gemma2.attn_logit_softcapping is 0, and llama.cpp divides by it/,
+  },
+  'rotary embeddings of its own for Gemma 2’s layers with a window': {
+    own: { architecture: 'gemma2', fields: gemma2Fields, keys: [['gemma2.rope.freq_base_swa', f32(500)]] },
+    message: /gemma2.rope.freq_base_swa is 500 and gemma2.rope.freq_base 10000/,
   },
   'a quantisation that is not read': {
     own: {

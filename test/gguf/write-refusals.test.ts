@@ -55,6 +55,20 @@ test('rotary scaling that changes with the length is refused', async () => {
   )
 })
 
+test.each([
+  ['attn_logit_softcapping', 'attention'],
+  ['final_logit_softcapping', 'logits'],
+])('Gemma 2 without %s is refused: llama.cpp would cap all the same', async (field, what) => {
+  const model = await openTiny({
+    model_type: 'gemma2',
+    architectures: ['Gemma2ForCausalLM'],
+    hidden_act: null,
+    tie_word_embeddings: true,
+    [field]: null,
+  })
+  expect(await refusal(model)).toContain(`llama.cpp's architecture gemma2 needs a softcap of ${what}`)
+})
+
 test('SmolLM3’s layers without rotary embedding are refused', async () => {
   const model = await openTiny({
     model_type: 'smollm3',
