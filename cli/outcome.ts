@@ -39,10 +39,14 @@ export async function writeOutcome(
     writeFileSync(join(folder, `${name}.tmp`), data)
     renameSync(join(folder, `${name}.tmp`), join(folder, name))
   }
+  const copy = async (name: string, ref: ArtifactRef) => {
+    cpSync(await store.path(ref), join(folder, `${name}.tmp`))
+    renameSync(join(folder, `${name}.tmp`), join(folder, name))
+  }
   const outputs = await outputsOf(store, document)
   write('result.json', `${JSON.stringify(await resultOf(store, document), null, 2)}\n`)
   const pages = pagesOf(outputs)
-  for (const [name, ref] of pages) cpSync(await store.path(ref), join(folder, name))
+  for (const [name, ref] of pages) await copy(name, ref)
   const markdown = pages.find(([name]) => name === 'report.md')?.[1]
   const page = markdown && readFileSync(await store.path(markdown), 'utf8')
   const report = pages.find(([name]) => name.startsWith('report.'))?.[0]
@@ -54,8 +58,9 @@ export async function writeOutcome(
     // What another spec of this name had made.
     rmSync(join(folder, 'child.gguf'), { force: true })
     for (const [name, ref] of Object.entries(exported.files))
-      if (basename(name) === name)
-        cpSync(await store.path(ref), ref.kind === 'gguf' ? join(folder, name) : join(`${child}.tmp`, name))
+      if (basename(name) !== name) continue
+      else if (ref.kind === 'gguf') await copy(name, ref)
+      else cpSync(await store.path(ref), join(`${child}.tmp`, name))
     addEvidence(join(`${child}.tmp`, 'README.md'), document, exported.files, page)
     rmSync(child, { recursive: true, force: true })
     renameSync(`${child}.tmp`, child)
