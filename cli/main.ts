@@ -13,7 +13,8 @@ import { resultCommands } from './commands/results.js'
 import { runCommands } from './commands/run.js'
 import { specCommands } from './commands/specs.js'
 import { statusCommands } from './commands/status.js'
-import { printJson } from './common.js'
+import { log, printJson } from './common.js'
+import { exitCodes } from '../plugins/api/index.js'
 
 const program = new Command('puzzleflow')
   .description('Find a faster child of a language model for the hardware that will serve it')
@@ -40,5 +41,9 @@ pluginCommands(program)
 artifactCommands(program)
 codecCommand(program)
 // Whoever reads may have had enough: `puzzleflow scores RUN | head`.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  log(`Nothing more can be written to stdout: ${error.message}`)
+  process.exit(error.code === 'ENOSPC' ? exitCodes.OutOfDisk : 1)
+})
 await program.parseAsync()

@@ -2,6 +2,7 @@ import { ChatTemplate, Tokenizer, type ChatMessage } from '../model/index.js'
 import { Failure } from '../plugins/api/index.js'
 import { kindOf, readDocuments, type Document } from '../plugins/stages/documents.js'
 import { readLines } from '../plugins/stages/text-files.js'
+import { log } from './common.js'
 
 /** Where prompts come from. */
 export interface PromptOptions {
@@ -29,8 +30,13 @@ export async function readPrompts(
   const { chat, system } = options
   let tokenizer: Tokenizer | undefined
   let template: ChatTemplate | undefined
-  const encode = (text: string, special = true) =>
-    (tokenizer ??= Tokenizer.open(folder, vocabulary)).encode(text, { special })
+  let unknown = 0
+  const encode = (text: string, special = true) => {
+    tokenizer ??= Tokenizer.open(folder, vocabulary)
+    const own = tokenizer.encode(text, { special })
+    if (tokenizer.hasUnknown(own)) unknown++
+    return own
+  }
   const encodeChat = (messages: readonly ChatMessage[]) => {
     template ??= ChatTemplate.open(folder)
     // The template writes special tokens itself.
@@ -49,6 +55,10 @@ export async function readPrompts(
       remedy: 'Give a .txt file with a prompt a line, or a .jsonl file with {"text": "…"} lines.',
     })
   ids.forEach((prompt, i) => check(prompt, ids.length === 1 ? 'The prompt' : `Prompt ${i + 1}`))
+  if (unknown > 0) {
+    const whose = ids.length === 1 ? 'The prompt has' : `${unknown} of ${ids.length} prompts have`
+    log(`${whose} a piece that the tokenizer knows no token for: the model reads ${tokenizer!.unknown} there.`)
+  }
   return { ids, tokenizer }
 
   function check(prompt: readonly number[], name: string): void {

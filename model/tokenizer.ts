@@ -25,6 +25,8 @@ export class Tokenizer {
      *  left them where they are since 4.46, and so does this. */
     readonly cleansUp: boolean,
     private readonly special: ReadonlySet<string>,
+    /** The token that stands for pieces of a text which have none. */
+    readonly unknown: string | undefined,
   ) {}
 
   /** @param vocabulary  rows of the model's embedding: a tokenizer with a larger id is refused
@@ -43,7 +45,7 @@ export class Tokenizer {
       )
     try {
       const { clean_up_tokenization_spaces: cleansUp } = config as { clean_up_tokenization_spaces?: boolean }
-      return new Tokenizer(engine(), size, cleansUp === true, specialTokens(json, config))
+      return new Tokenizer(engine(), size, cleansUp === true, specialTokens(json, config), unknownToken(json))
     } catch (error) {
       throw new Failure('InvalidInput', `${file} is not supported: ${(error as Error).message}`, {
         file,
@@ -56,6 +58,11 @@ export class Tokenizer {
   /** Token ids, with the special tokens that the tokenizer adds (a leading `<s>`, for instance) unless told otherwise. */
   encode(text: string, { special = true } = {}): number[] {
     return Array.from(this.engine.encode(text, { add_special_tokens: special }).ids, Number)
+  }
+
+  /** Whether a piece of a text had no token. */
+  hasUnknown(ids: readonly number[]): boolean {
+    return this.unknown !== undefined && ids.some((id) => this.engine.id_to_token(id) === this.unknown)
   }
 
   /** Text of ids, without those that have no token; special tokens left out unless told otherwise.
@@ -79,6 +86,14 @@ function specialTokens(json: object, config: object): ReadonlySet<string> {
   const { added_tokens: added = [] } = json as { added_tokens?: readonly { content: string; special?: boolean }[] }
   const { additional_special_tokens: more } = config as { additional_special_tokens?: readonly string[] | null }
   return new Set([...added.filter(({ special }) => special).map(({ content }) => content), ...(more ?? [])])
+}
+
+function unknownToken(json: object): string | undefined {
+  const { model = {} } = json as { model?: { unk_token?: string | null; unk_id?: number | null; vocab?: unknown } }
+  const { unk_token: token, unk_id: id, vocab } = model
+  // Those of the kind Unigram name its place among pairs of a token and its score.
+  if (Array.isArray(vocab) && typeof id === 'number') return (vocab[id] as readonly [string, number] | undefined)?.[0]
+  return token ?? undefined
 }
 
 /** A tokenizer before it is made. */

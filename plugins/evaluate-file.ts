@@ -67,7 +67,7 @@ export async function evaluateFile(
   const { config } = model
   const positions = Math.min(config.maxPositions, parent?.config.maxPositions ?? Infinity)
   const length = options.sequenceLength ?? Math.min(512, positions)
-  requirePositions(length, positions)
+  requirePositions(length, positions, '--sequence-length')
   if (parent) requireComparable(parent, model)
   const encoder = new DocumentEncoder(model.folder, config.vocabulary)
   // Before anything is computed.

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { cacheWeights, OnnxModel } from '../../model/index.js'
 import { Failure } from '../../plugins/api/index.js'
 import { LogitsOf } from '../../plugins/evaluate-logits.js'
@@ -23,6 +24,7 @@ export function logitsCommand(program: Command): void {
 }
 
 async function logits(folder: string, { tokens, output, ...options }: Options): Promise<void> {
+  checkOutput(output)
   const model = await openRunnable(folder, options)
   const { vocabulary } = model.config
   const rows = readRows(tokens, model.config)
@@ -38,6 +40,17 @@ async function logits(folder: string, { tokens, output, ...options }: Options): 
   await own.release()
   if (model instanceof OnnxModel) await model.release()
   await writeTensors(output, { logits: { dtype: 'float32', dims: [rows.length, length, vocabulary], data: all } })
+}
+
+/** @throws Failure InvalidInput where no file can be written: before anything is computed */
+function checkOutput(output: string): void {
+  const bad = (message: string) =>
+    new Failure('InvalidInput', `${output} ${message}`, {
+      file: output,
+      remedy: 'Name a file in a folder that is there: -o logits.safetensors.',
+    })
+  if (!existsSync(dirname(output))) throw bad(`cannot be written: there is no folder ${dirname(output)}`)
+  if (statSync(output, { throwIfNoEntry: false })?.isDirectory()) throw bad('is a folder')
 }
 
 /** Sequences of one length.

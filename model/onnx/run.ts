@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { Failure } from '../../plugins/api/index.js'
@@ -18,11 +18,21 @@ const largestState = 2 ** 28
 
 const notOurs = 'Export the model again: `puzzleflow export MODEL --format onnx -o FOLDER`.'
 
-/** Whether a folder holds a graph and no weights of a checkpoint. */
-export const isOnnxFolder = (folder: string): boolean =>
-  existsSync(join(folder, graphFile)) &&
-  !existsSync(join(folder, 'model.safetensors')) &&
-  !existsSync(join(folder, 'model.safetensors.index.json'))
+/** Whether a folder holds a graph, or the description of one that is missing, and no weights of a checkpoint. */
+export function isOnnxFolder(folder: string): boolean {
+  const holds = (name: string) => existsSync(join(folder, name))
+  if (holds('model.safetensors') || holds('model.safetensors.index.json')) return false
+  return holds(graphFile) || (holds('config.json') && describesGraph(readFileSync(join(folder, 'config.json'), 'utf8')))
+}
+
+/** @param text  a config.json, or what should be one */
+function describesGraph(text: string): boolean {
+  try {
+    return typeof (JSON.parse(text) as ConfigFields).puzzleflow?.onnx === 'object'
+  } catch {
+    return false
+  }
+}
 
 /** A graph that `writeOnnx` wrote, run by onnxruntime. */
 export class OnnxModel {
@@ -55,6 +65,7 @@ export class OnnxModel {
     const maxPositions = fields.max_position_embeddings
     if (!Number.isSafeInteger(maxPositions) || maxPositions! < 1) throw bad('has no "max_position_embeddings"')
     const graph = join(folder, about.file)
+    if (!existsSync(graph)) throw bad('is missing', graph)
     const session = await Session.create(graph, { threads }).catch((error: Error) => {
       throw bad(`cannot be opened: ${error.message}`, graph)
     })

@@ -55,9 +55,9 @@ export function requireEnough(path: string, tokens: number, length: number): voi
 }
 
 /** @throws Failure InvalidInput when sequences are longer than the model's positions */
-export function requirePositions(length: number, positions: number): void {
+export function requirePositions(length: number, positions: number, name = 'data.sequenceLength'): void {
   if (length > positions)
-    throw new Failure('InvalidInput', `data.sequenceLength ${length} is more than the model's ${positions} positions`, {
+    throw new Failure('InvalidInput', `${name} ${length} is more than the model's ${positions} positions`, {
       remedy: `Give ${positions} or less.`,
     })
 }

@@ -161,7 +161,10 @@ describe('the command', () => {
       ['--data', 'data/validate.jsonl', '--sequence-length', '1'],
       "'1' is invalid. It must be a whole number, 2 or more.",
     ],
-    [['--data', 'data/validate.jsonl', '--sequence-length', '65'], "more than the model's 64 positions"],
+    [
+      ['--data', 'data/validate.jsonl', '--sequence-length', '65'],
+      "--sequence-length 65 is more than the model's 64 positions",
+    ],
     [['--data', 'empty.jsonl'], 'empty.jsonl holds no sequence of two tokens'],
     [[], "required option '--data <file>' not specified"],
   ])('%j is refused', async (args, message) => {

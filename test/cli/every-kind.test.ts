@@ -122,3 +122,12 @@ test.each([
   expect(stderr).toMatch(/^bad\.json: .*\nRemedy: .*\n$/)
   expect(stderr).toContain(message)
 })
+
+test.each([
+  ['nowhere/a.safetensors', 'nowhere/a.safetensors cannot be written: there is no folder nowhere\n'],
+  ['child', 'child is a folder\n'],
+])('logits cannot be written to %s', async (output, message) => {
+  const { code, stdout, stderr } = await place.run('logits', 'parent', '--tokens', 'rows.json', '-o', output)
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+  expect(stderr).toBe(`${message}Remedy: Name a file in a folder that is there: -o logits.safetensors.\n`)
+})

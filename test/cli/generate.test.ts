@@ -65,6 +65,21 @@ test('prompts of a file are continued as each is alone, however many go side by 
   expect(stdout).toBe(`${texts.map((text, i) => text + alone[i]!.text).join('\n\n')}\n`)
 })
 
+test('what the tokenizer has no token for is told, where another token stands for it', async () => {
+  cpSync(join(place.folder, 'parent'), join(place.folder, 'guessing'), { recursive: true })
+  write('guessing/tokenizer_config.json', '{"unk_token": "<unk>"}')
+  const says = async (...texts: readonly string[]) => {
+    const prompts = texts.flatMap((text) => ['--prompt', text])
+    const { code, stderr } = await place.run('generate', 'guessing', ...prompts, '-n', '2')
+    expect(code).toBe(0)
+    return stderr
+  }
+  const rest = 'a piece that the tokenizer knows no token for: the model reads <unk> there.\n'
+  expect(await says('an unicorn')).toBe(`The prompt has ${rest}`)
+  expect(await says('an ant', 'an unicorn', 'unicorn')).toBe(`2 of 3 prompts have ${rest}`)
+  expect(await says('an ant')).toBe('')
+})
+
 test('a file of token ids needs no tokenizer', async () => {
   const found = await json('parent', '--prompts', 'ids.jsonl', '-n', '3', '--ignore-eos')
   expect(found).toEqual({ prompt: [4, 5, 28], tokens: expect.any(Array) as unknown })

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { generateAll, isOnnxFolder, OnnxModel, writeOnnx, type GenerateOptions, type Model } from '../../model/index.js'
@@ -67,6 +67,16 @@ test('a folder is a graph when it holds no weights of a checkpoint', async () =>
   expect(isOnnxFolder(folder)).toBe(true)
   expect(isOnnxFolder(model.folder)).toBe(false)
   copyFileSync(join(folder, 'model.onnx'), join(model.folder, 'model.onnx'))
+  expect(isOnnxFolder(model.folder)).toBe(false)
+  // One whose graph was lost is told so.
+  rmSync(join(folder, 'model.onnx'))
+  expect(isOnnxFolder(folder)).toBe(true)
+  await expect(OnnxModel.open(folder)).rejects.toMatchObject({
+    kind: 'InvalidInput',
+    message: `${join(folder, 'model.onnx')} is missing`,
+  })
+  rmSync(join(model.folder, 'model.onnx'))
+  rmSync(join(model.folder, 'model.safetensors'))
   expect(isOnnxFolder(model.folder)).toBe(false)
 })
 
