@@ -10,6 +10,8 @@ export interface GenerateOptions extends SamplingOptions {
   readonly ignoreEos?: boolean
   /** Whether a sequence is over, asked when whoever reads has seen its latest token. @param tokens  those that came, prompt excluded */
   readonly isOver?: (tokens: readonly number[], sequence: number) => boolean
+  /** Told when a sequence has ended. */
+  readonly onEnd?: (sequence: number) => void
   /** Most sequences side by side. Default 16. */
   readonly batch?: number
   readonly threads?: number
@@ -58,7 +60,7 @@ async function* generateGroup(
   group: readonly number[],
   options: GenerateOptions,
 ): AsyncGenerator<GeneratedToken> {
-  const { maxTokens, ignoreEos = false, isOver, threads = 1 } = options
+  const { maxTokens, ignoreEos = false, isOver, onEnd, threads = 1 } = options
   if (maxTokens === 0) return
   const sequences = group.map((sequence) => ({
     sequence,
@@ -88,6 +90,7 @@ async function* generateGroup(
         const ended = !ignoreEos && model.config.eos.includes(token)
         yield { sequence: own.sequence, token }
         own.over = n === maxTokens || ended || isOver?.(own.tokens, own.sequence) === true
+        if (own.over) onEnd?.(own.sequence)
       }
       if (sequences.every(({ over }) => over)) return
       // Those that are over go along with their last token: all of a batch stand at one position.

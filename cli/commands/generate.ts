@@ -76,19 +76,31 @@ async function run(folder: string, options: Options): Promise<void> {
     })
   const { maxPositions } = model.config
   const least = maxPositions - Math.max(...prompts.map(({ length }) => length))
-  if (least < options.number) log(`The model knows ${maxPositions} positions: at most ${least} tokens come.`)
+  if (least < options.number)
+    log(
+      `The model knows ${maxPositions} positions: at most ${least} tokens come${prompts.length > 1 ? ' behind the longest prompt' : ''}.`,
+    )
 
   const texts = tokenizer && prompts.map((prompt) => new StreamedText(tokenizer, prompt, options.stop))
   const found: number[][] = prompts.map(() => [])
-  // Of several texts none can be shown before the one above it is whole.
+  // Of several texts one is shown once it and those above it are whole.
   const streams = texts?.length === 1 && !options.json
   if (streams) process.stdout.write(tokenizer!.decode(prompts[0]!))
+  const whole = new Set<number>()
+  let shown = 0
+  const show = (sequence: number) => {
+    for (whole.add(sequence); whole.has(shown); shown++) {
+      const text = texts ? tokenizer.decode(prompts[shown]!) + texts[shown]!.whole : found[shown]!.join()
+      print(shown === 0 ? text : `\n${text}`)
+    }
+  }
   const tokens = generateAll(model, prompts, {
     ...sampling,
     maxTokens: options.number,
     ignoreEos: options.ignoreEos === true,
     isOver: ({ length }, sequence) =>
       texts?.[sequence]!.stopped === true || prompts[sequence]!.length + length >= maxPositions,
+    ...(!streams && !options.json && { onEnd: show }),
     batch: options.batch,
     threads: options.threads,
   })
@@ -98,19 +110,10 @@ async function run(folder: string, options: Options): Promise<void> {
     if (streams) process.stdout.write(sure!)
   }
   if (model instanceof OnnxModel) await model.release()
-  const ends = texts?.map((text) => text.end())
-  if (options.json) {
-    const all = prompts.map((prompt, i) => ({
-      prompt,
-      tokens: found[i],
-      ...(texts && { text: texts[i]!.whole }),
-    }))
-    printJson(all.length === 1 ? all[0] : { sequences: all })
-  } else if (streams) print(ends![0]!)
-  else
-    print(
-      prompts.map((prompt, i) => (texts ? tokenizer.decode(prompt) + texts[i]!.whole : found[i]!.join())).join('\n\n'),
-    )
+  if (streams) print(texts[0]!.end())
+  if (!options.json) return
+  const all = prompts.map((prompt, i) => ({ prompt, tokens: found[i], ...(texts && { text: texts[i]!.whole }) }))
+  printJson(all.length === 1 ? all[0] : { sequences: all })
 }
 
 /** @throws Failure InvalidInput for options that mean nothing together, before anything is read */

@@ -153,7 +153,10 @@ test('each prompt has the positions that it leaves itself', async () => {
   const { code, stdout, stderr } = await place.run(
     ...['generate', 'parent', '--tokens', long.join(), '--tokens', '4,5', '-n', '9', '--ignore-eos', '--json'],
   )
-  expect({ code, stderr }).toEqual({ code: 0, stderr: 'The model knows 64 positions: at most 4 tokens come.\n' })
+  expect({ code, stderr }).toEqual({
+    code: 0,
+    stderr: 'The model knows 64 positions: at most 4 tokens come behind the longest prompt.\n',
+  })
   const { sequences } = JSON.parse(stdout) as { sequences: Sequence[] }
   expect(sequences.map(({ tokens }) => tokens.length)).toEqual([4, 9])
 })

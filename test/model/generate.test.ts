@@ -50,6 +50,17 @@ test('no more tokens come than were asked for', async () => {
   expect(await tokens(model, { maxTokens: 0, ignoreEos: true })).toEqual([])
 })
 
+test('a sequence’s end is told before the next ones are begun', async () => {
+  const model = await openMixed()
+  const prompts = [someIds(5), someIds(3), someIds(5, 2)].map((ids) => Array.from(ids))
+  const events: string[] = []
+  const isOver = (own: readonly number[], sequence: number) => sequence === 2 && own.length === 1
+  const onEnd = (sequence: number) => events.push(`${sequence} ends`)
+  for await (const { sequence } of generateAll(model, prompts, { maxTokens: 2, ignoreEos: true, isOver, onEnd }))
+    events.push(`${sequence}`)
+  expect(events).toEqual(['0', '2', '2 ends', '0', '0 ends', '1', '1', '1 ends'])
+})
+
 test('several prompts give what each gives alone, whatever their lengths', async () => {
   const model = await openMixed()
   const prompts = [someIds(5), someIds(3), someIds(5).reverse()].map((ids) => Array.from(ids))
