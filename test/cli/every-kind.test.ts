@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { generate, openModel, Tokenizer, writeModel, type Model, type SamplingOptions } from '../../model/index.js'
 import { evaluateFile, type Evaluation } from '../../plugins/evaluate-file.js'
 import { readTensors } from '../../tensor/index.js'
+import { writeByteLevelTokenizer } from '../byte-level.js'
 import { difference, flat, fullLogits, withVariant } from '../model/mixed.js'
 import { blocks, someIds, writeTiny } from '../model/tiny.js'
-import { writeByteTokenizer } from '../model/byte-tokenizer.js'
 import { Place } from './puzzleflow.js'
 
 /** How a child is exported in each format. */
@@ -36,7 +36,7 @@ beforeAll(async () => {
   mkdirSync(parent)
   // More rows than tokens, as most models have.
   await writeTiny({ vocab_size: 270 }, 1, parent)
-  writeByteTokenizer(parent)
+  writeByteLevelTokenizer(parent, ['ab'])
   let child = await openModel(parent, blocks)
   child = await withVariant(child, 0, 'attention', 'grouped-query', { kvHeads: 1 })
   child = await withVariant(child, 0, 'ffn', 'swiglu', { width: 16 })
@@ -44,7 +44,7 @@ beforeAll(async () => {
   child = await withVariant(child, 1, 'ffn', 'no-op', {})
   child = await withVariant(child, 2, 'attention', 'no-op', {})
   await writeModel(child, join(place.folder, 'child'), { dtype: 'float32' })
-  writeByteTokenizer(join(place.folder, 'child'))
+  writeByteLevelTokenizer(join(place.folder, 'child'), ['ab'])
   for (const format of formats)
     await prints('export', 'child', '--format', format, '-o', `child-${format}`, '--dtype', 'float32')
   for (const name of ['parent', 'child']) models[name] = await openModel(join(place.folder, name), blocks)

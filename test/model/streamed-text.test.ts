@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { StreamedText, Tokenizer } from '../../model/index.js'
 import { uniform } from '../../tensor/random.js'
-import { writeByteTokenizer } from './byte-tokenizer.js'
+import { writeByteLevelTokenizer } from '../byte-level.js'
 import { scratch } from './tiny.js'
 
 /** Tokens are bytes. */
@@ -102,7 +102,7 @@ const folders: readonly (readonly [name: string, () => string])[] = [
     'bytes',
     () => {
       const folder = scratch()
-      writeByteTokenizer(folder)
+      writeByteLevelTokenizer(folder, ['key'])
       return folder
     },
   ],
