@@ -5,7 +5,7 @@ import { answerShare, compareLogits, LogitsOf, type Sums } from './evaluate-logi
 import { taskAccuracy } from './stages/measuring.js'
 import { DocumentEncoder, readDocuments, type DataFile } from './stages/documents.js'
 import { Packer, requirePositions, type Packing } from './stages/packing.js'
-import { readTasks } from './stages/task-items.js'
+import { readTasks, type TaskItems } from './stages/task-items.js'
 
 export interface EvaluationOptions {
   /** Tokens of a sequence: what a token can see at most. Default: as many as the model has positions, 512 at most. */
@@ -22,17 +22,22 @@ export interface EvaluationOptions {
   readonly threads: number
 }
 
+/** What a model answers. */
+export interface Answers {
+  /** Share of each task's items that are answered right. */
+  readonly tasks?: Readonly<Record<string, number>>
+  /** Their mean. */
+  readonly accuracy?: number
+}
+
 /** What a model makes of a text. Means over tokens that have one before them in their sequence; nats. */
-export interface Evaluation {
+export interface Evaluation extends Answers {
   readonly sequences: number
   /** Tokens that were predicted. */
   readonly tokens: number
   /** Mean negative log-likelihood. */
   readonly loss: number
   readonly perplexity: number
-  /** Share of each task's items that are answered right. */
-  readonly tasks?: Readonly<Record<string, number>>
-  readonly accuracy?: number
   /** Beside the parent, at all positions: KL(parent || model), and how often both find the same token most likely. */
   readonly comparison?: {
     readonly kl: number
@@ -90,19 +95,44 @@ export async function evaluateFile(
         file: data.path,
         remedy: 'Give a file with text.',
       })
-    const accuracies: Record<string, number> = {}
-    for (const [name, { items }] of Object.entries(tasks)) accuracies[name] = await judge.answers(items)
-    return summary(total, accuracies, parent !== undefined, model.folder)
+    return { ...summary(total, parent !== undefined, model.folder), ...(await answersOf(judge, tasks)) }
   } finally {
     await judge.release()
   }
+}
+
+/**
+ * Measures a model, or the graph that it was exported as, on tasks alone.
+ * @param tasks  folder of tasks as a spec names one
+ * @throws Failure InvalidInput for a folder that is none
+ */
+export async function evaluateTasks(
+  model: Model | OnnxModel,
+  tasks: string,
+  options: Pick<EvaluationOptions, 'batch' | 'threads'>,
+): Promise<Answers> {
+  const encoder = new DocumentEncoder(model.folder, model.config.vocabulary)
+  const items = await readTasks(tasks, encoder.tokenizer, Infinity)
+  const judge = await judgeOf(model, undefined, 2, options)
+  try {
+    return await answersOf(judge, items)
+  } finally {
+    await judge.release()
+  }
+}
+
+async function answersOf(judge: Judge, tasks: Readonly<Record<string, TaskItems>>): Promise<Answers> {
+  const shares: Record<string, number> = {}
+  for (const [name, { items }] of Object.entries(tasks)) shares[name] = await judge.answers(items)
+  const all = Object.values(shares)
+  return all.length === 0 ? {} : { tasks: shares, accuracy: all.reduce((a, b) => a + b, 0) / all.length }
 }
 
 async function judgeOf(
   model: Model | OnnxModel,
   parent: Model | OnnxModel | undefined,
   length: number,
-  { batch, threads }: EvaluationOptions,
+  { batch, threads }: Pick<EvaluationOptions, 'batch' | 'threads'>,
 ): Promise<Judge> {
   if (model instanceof OnnxModel) return judgeByLogits(model, parent, length, threads)
   const own = cacheWeights(model)
@@ -189,7 +219,6 @@ function summary(
     targets,
     sequences,
   }: Record<'kl' | 'loss' | 'parentLoss' | 'top1' | 'tokens' | 'targets' | 'sequences', number>,
-  tasks: Readonly<Record<string, number>>,
   compared: boolean,
   folder: string,
 ): Evaluation {
@@ -198,13 +227,11 @@ function summary(
       file: folder,
       remedy: 'Look for damaged or extreme weights.',
     })
-  const shares = Object.values(tasks)
   return {
     sequences,
     tokens: targets,
     loss: loss / targets,
     perplexity: Math.exp(loss / targets),
-    ...(shares.length > 0 && { tasks, accuracy: shares.reduce((a, b) => a + b, 0) / shares.length }),
     ...(compared && {
       comparison: {
         kl: kl / tokens,

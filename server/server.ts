@@ -136,6 +136,8 @@ function serverArguments({ kind }: ServerProgram, port: number, uiPort: number):
     return ['--db', file, '--port', `${port}`, '--ui-port', `${uiPort}`, '--attributes', pairs.join(',')]
   const attributes = pairs.flatMap((pair) => ['--search-attribute', pair.replace(/=./, (c) => c.toUpperCase())])
   const ports = ['--ip', '127.0.0.1', '--port', `${port}`, '--ui-port', `${uiPort}`]
-  const fair = ['--dynamic-config-value', 'matching.enableFairness=true']
+  // As in temporal-server/main.go.
+  const values = ['matching.enableFairness=true', 'matching.numTaskqueueWritePartitions=1']
+  const fair = values.flatMap((value) => ['--dynamic-config-value', value])
   return ['server', 'start-dev', '--db-filename', file, '--log-level', 'warn', ...ports, ...fair, ...attributes]
 }

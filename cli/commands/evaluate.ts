@@ -1,11 +1,12 @@
 import { Option, type Command } from 'commander'
 import { OnnxModel } from '../../model/index.js'
-import { evaluateFile, type Evaluation } from '../../plugins/evaluate-file.js'
+import { evaluateFile, evaluateTasks, type Answers, type Evaluation } from '../../plugins/evaluate-file.js'
+import { Failure } from '../../plugins/api/index.js'
 import { action, print, printJson, reading, wholeNumber, type SpecOptions } from '../common.js'
 import { openRunnable } from '../open-model.js'
 
 interface Options extends SpecOptions {
-  readonly data: string
+  readonly data?: string
   readonly column?: string
   readonly tasks?: string
   readonly parent?: string
@@ -19,9 +20,9 @@ interface Options extends SpecOptions {
 /** Measures any readable model on a text. */
 export function evaluateCommand(program: Command): void {
   reading(
-    program.command('evaluate <model>').description('perplexity of a model on a text, and what it answers to tasks'),
+    program.command('evaluate <model>').description('perplexity of a model on a text, and what it answers to tasks; one of both is enough'),
   )
-    .requiredOption('--data <file>', '.txt, .jsonl (also .gz) or .parquet, as `data` of a spec')
+    .option('--data <file>', '.txt, .jsonl (also .gz) or .parquet, as `data` of a spec')
     .option('--column <name>', 'field or column with the text')
     .option('--tasks <folder>', 'tasks to answer, as `tasks` of a spec')
     .option('--parent <model>', 'compares with this model of the same vocabulary')
@@ -40,10 +41,13 @@ export function evaluateCommand(program: Command): void {
     .option('--threads <n>', 'processors that it takes', wholeNumber(1), 1)
     .action(
       action(async (folder: string, { data, column, parent, ...options }: Options) => {
+        requireMeasure(data, parent, options.tasks)
         const model = await openRunnable(folder, options)
         const other = parent === undefined ? undefined : await openRunnable(parent, options)
-        const file = { path: data, ...(column !== undefined && { column }) }
-        const found = await evaluateFile(model, file, { ...options, ...(other && { parent: other }) })
+        const file = data === undefined ? undefined : { path: data, ...(column !== undefined && { column }) }
+        const found = file
+          ? await evaluateFile(model, file, { ...options, ...(other && { parent: other }) })
+          : await evaluateTasks(model, options.tasks!, options)
         for (const own of [model, other]) if (own instanceof OnnxModel) await own.release()
         if (options.json) printJson(found)
         else print(asText(found))
@@ -51,27 +55,37 @@ export function evaluateCommand(program: Command): void {
     )
 }
 
-function asText({ sequences, tokens, loss, perplexity, tasks = {}, accuracy, comparison }: Evaluation): string {
-  const number = (value: number) => value.toPrecision(5)
+/** @throws Failure InvalidInput where there is nothing to measure */
+function requireMeasure(data: string | undefined, parent: string | undefined, tasks: string | undefined): void {
+  if (data !== undefined) return
+  const remedy = 'Give a text with --data FILE, tasks with --tasks FOLDER, or both.'
+  if (tasks === undefined) throw new Failure('InvalidInput', 'There is nothing to measure the model on', { remedy })
+  if (parent !== undefined) throw new Failure('InvalidInput', 'Models are compared (--parent) on a text', { remedy })
+}
+
+function asText(found: Evaluation | Answers): string {
+  const { tasks = {}, accuracy } = found
+  const rows: [string, string][] = 'loss' in found ? textRows(found) : []
+  for (const [name, value] of Object.entries(tasks)) rows.push([`task ${name}`, share(value)])
+  if (accuracy !== undefined) rows.push(['mean of tasks', share(accuracy)])
+  const width = Math.max(...rows.map(([name]) => name.length))
+  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n')
+}
+
+const number = (value: number): string => value.toPrecision(5)
+const share = (value: number): string => `${(100 * value).toFixed(2)} %`
+
+function textRows({ sequences, tokens, loss, perplexity, comparison }: Evaluation): [string, string][] {
   const rows: [string, string][] = [
     ['tokens predicted', `${tokens} in ${sequences} sequences`],
     ['loss, nats per token', number(loss)],
     ['perplexity', number(perplexity)],
-    ...(comparison
-      ? ([
-          ['perplexity of the parent', number(comparison.parentPerplexity)],
-          ['KL(parent || model), nats per token', number(comparison.kl)],
-          ['same most likely token', `${(100 * comparison.top1).toFixed(2)} %`],
-        ] satisfies [string, string][])
-      : []),
-    ...Object.entries(tasks).map(([name, share]): [string, string] => [
-      `task ${name}`,
-      `${(100 * share).toFixed(2)} %`,
-    ]),
-    ...(accuracy === undefined
-      ? []
-      : ([['mean of tasks', `${(100 * accuracy).toFixed(2)} %`]] satisfies [string, string][])),
   ]
-  const width = Math.max(...rows.map(([name]) => name.length))
-  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n')
+  if (comparison)
+    rows.push(
+      ['perplexity of the parent', number(comparison.parentPerplexity)],
+      ['KL(parent || model), nats per token', number(comparison.kl)],
+      ['same most likely token', share(comparison.top1)],
+    )
+  return rows
 }

@@ -156,6 +156,9 @@ func run(file string, port, uiPort int, namespace, attributes string) error {
 			dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(): true,
 			// A search with thousands of tasks does not starve one with ten.
 			dynamicconfig.MatchingEnableFairness.Key(): true,
+			// Turns are taken within a partition: of the four of the default each would have its own. All are still read,
+			// for what an older server left there.
+			dynamicconfig.MatchingNumTaskqueueWritePartitions.Key(): 1,
 			// Runs that are over need no memory: the defaults keep the states of 128,000 for an hour.
 			dynamicconfig.HistoryCacheHostLevelMaxSize.Key(): 1000,
 			dynamicconfig.HistoryCacheTTL.Key():              10 * time.Minute,

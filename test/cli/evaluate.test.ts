@@ -138,6 +138,7 @@ describe('the command', () => {
     expect(await json('hf', ...args)).toEqual(parent)
     const graph = await json('onnx', ...args, '--parent', 'parent')
     expect(graph).toMatchObject({ sequences: parent.sequences, tokens: parent.tokens, tasks: parent.tasks })
+    expect(await json('onnx', '--tasks', 'tasks')).toEqual({ tasks: parent.tasks, accuracy: parent.accuracy })
     expect(graph.loss).toBeCloseTo(parent.loss, 5)
     expect(graph.comparison!.top1).toBe(1)
     expect(graph.comparison!.kl).toBeCloseTo(0, 6)
@@ -166,7 +167,8 @@ describe('the command', () => {
       "--sequence-length 65 is more than the model's 64 positions",
     ],
     [['--data', 'empty.jsonl'], 'empty.jsonl holds no sequence of two tokens'],
-    [[], "required option '--data <file>' not specified"],
+    [[], 'There is nothing to measure the model on'],
+    [['--tasks', 'tasks', '--parent', 'parent'], 'Models are compared (--parent) on a text'],
   ])('%j is refused', async (args, message) => {
     writeFileSync(join(place.folder, 'empty.jsonl'), '{"text": "an"}\n')
     const { code, stdout, stderr } = await place.run('evaluate', 'parent', ...args)

@@ -151,7 +151,7 @@ test(
     await small.result()
     // First come, first served, all that is left of the 300 would come before. Fair turns are one for one, but for those
     // that the worker had fetched already.
-    expect(done.l - before).toBeLessThan(60)
+    expect(done.l - before).toBeLessThan(30)
   },
   serverTimeout,
 )

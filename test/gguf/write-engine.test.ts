@@ -22,20 +22,26 @@ test.skipIf(withoutLlama)(`a child that mixes all kinds of blocks is timed in ll
   expect(decodeSeconds).toBeGreaterThan(0)
 })
 
-test.skipIf(withoutLlama)(`a block's time in llama.cpp is that of models with and without it${skipped}`, async () => {
-  const model = await openTiny({ hidden_size: 256, intermediate_size: 2048 })
-  const cost = (choice: Placed['choice'], slot: Placed['slot'] = 'ffn') =>
-    measure(model, { slot, choice }, scenario, { copies: 2, repetitions: 3, threads: 1 }, { progress: () => {} })
-  const wide = await cost({ block: 'swiglu', params: { width: 2048 } })
-  const narrow = await cost({ block: 'swiglu', params: { width: 64 } })
-  // 32 times the arithmetic: more than what noise does to it.
-  expect(wide.prefillSeconds + wide.decodeSeconds).toBeGreaterThan(2 * (narrow.prefillSeconds + narrow.decodeSeconds))
-  // Matrices in float16, the norm in float32.
-  expect(narrow.memoryBytes).toBe(2 * 3 * 256 * 64 + 4 * 256)
-  const attention = await cost({ block: 'grouped-query', params: { kvHeads: 2 } }, 'attention')
-  const [q, kv] = [4 * 8, 2 * 8]
-  expect(attention.memoryBytes).toBe(2 * 256 * (2 * q + 2 * kv) + 4 * 256 + 2 * 2 * kv * (8 + 6) * 2)
-})
+// It is told by clocks: on a busy machine it may take more than one look.
+const seldom = { retry: 4 }
+test.skipIf(withoutLlama)(
+  `a block's time in llama.cpp is that of models with and without it${skipped}`,
+  seldom,
+  async () => {
+    const model = await openTiny({ hidden_size: 256, intermediate_size: 4096 })
+    const cost = (choice: Placed['choice'], slot: Placed['slot'] = 'ffn') =>
+      measure(model, { slot, choice }, scenario, { copies: 2, repetitions: 3, threads: 1 }, { progress: () => {} })
+    const wide = await cost({ block: 'swiglu', params: { width: 4096 } })
+    const narrow = await cost({ block: 'swiglu', params: { width: 64 } })
+    // 64 times the arithmetic: more than what noise does to it.
+    expect(wide.prefillSeconds + wide.decodeSeconds).toBeGreaterThan(2 * (narrow.prefillSeconds + narrow.decodeSeconds))
+    // Matrices in float16, the norm in float32.
+    expect(narrow.memoryBytes).toBe(2 * 3 * 256 * 64 + 4 * 256)
+    const attention = await cost({ block: 'grouped-query', params: { kvHeads: 2 } }, 'attention')
+    const [q, kv] = [4 * 8, 2 * 8]
+    expect(attention.memoryBytes).toBe(2 * 256 * (2 * q + 2 * kv) + 4 * 256 + 2 * 2 * kv * (8 + 6) * 2)
+  },
+)
 
 test('memory in llama.cpp is that of the file and a float16 cache, whatever ours would be', async () => {
   const model = await openTiny()
