@@ -20,7 +20,9 @@ interface Options extends SpecOptions {
 /** Measures any readable model on a text. */
 export function evaluateCommand(program: Command): void {
   reading(
-    program.command('evaluate <model>').description('perplexity of a model on a text, and what it answers to tasks; one of both is enough'),
+    program
+      .command('evaluate <model>')
+      .description('perplexity of a model on a text, and what it answers to tasks; one of both is enough'),
   )
     .option('--data <file>', '.txt, .jsonl (also .gz) or .parquet, as `data` of a spec')
     .option('--column <name>', 'field or column with the text')

@@ -54,7 +54,7 @@ test('`temporal` is started on loopback with a database that stays and our searc
   const given = readFileSync(join(folder, 'arguments'), 'utf8').split('\n')[0]
   expect(given?.replace(/port \d+/g, 'port N')).toBe(
     `server start-dev --db-filename ${folder}/state/puzzleflow/server/cli.sqlite --log-level warn --ip 127.0.0.1 ` +
-      '--port N --ui-port N --dynamic-config-value matching.enableFairness=true ' +
+      '--port N --ui-port N --dynamic-config-value matching.enableFairness=true --dynamic-config-value matching.numTaskqueueWritePartitions=1 ' +
       '--search-attribute PuzzleModel=Keyword --search-attribute PuzzleSpec=Keyword ' +
       '--search-attribute PuzzleStage=Keyword --search-attribute PuzzleProgress=Double ' +
       '--search-attribute PuzzleStatus=Keyword',
