@@ -76,6 +76,7 @@ function sequencesOf(path, tokenizer, count) {
   return Array.from({ length: count }, (_, i) => {
     const start = book.indexOf('\n\n', Math.floor((book.length * (i + 0.5)) / count)) + 2
     const ids = tokenizer.encode(book.slice(start, start + length * 8), { special: false })
+    if (first.length + ids.length < length) throw new Error(`${path} is too short: give a text of a book's length`)
     return [...first, ...ids].slice(0, length)
   })
 }
