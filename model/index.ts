@@ -61,16 +61,8 @@ export { mostLikely, type SamplingOptions } from './sampling.js'
 export { StreamedText } from './streamed-text.js'
 export { findLlamaCpp, type LlamaCpp } from './llama-cpp/find.js'
 export { llamaBytes } from './llama-cpp/sizes.js'
-export {
-  alternate,
-  median,
-  openTimed,
-  tokensPerSecond,
-  typical,
-  type Scenario,
-  type TimedModel,
-  type Timing,
-} from './throughput.js'
+export { alternate, median, openTimed, tokensPerSecond, typical } from './throughput.js'
+export type { Scenario, TimedModel, Timing } from './scenario.js'
 export { answerAccuracy, type TaskItem } from './tasks.js'
 export { exportFormats, storedType, type ExportFormat, type ExportOptions, type ExportType } from './exports.js'
 export { ggufFile, writeGguf, writeGgufFolder, type GgufOptions, type GgufType } from './gguf/write.js'

@@ -1,29 +1,7 @@
 import type { Model } from './checkpoint.js'
 import { Decoder } from './decoder.js'
 import { LlamaTimed } from './llama-cpp/timed.js'
-
-/** What a user serves: sequences side by side, prompt tokens, generated tokens. */
-export interface Scenario {
-  readonly batch: number
-  readonly prefill: number
-  readonly generate: number
-  /** What serves them, where it is not puzzleflow. */
-  readonly engine?: 'llama.cpp'
-}
-
-/** Seconds of one pass through a scenario. */
-export interface Timing {
-  readonly prefillSeconds: number
-  /** From the first generated token to the last. */
-  readonly decodeSeconds: number
-}
-
-/** A model ready to be timed. */
-export interface TimedModel {
-  /** One pass: the prompt, then token by token. */
-  pass(): Promise<Timing>
-  release(): Promise<void>
-}
+import type { Scenario, TimedModel, Timing } from './scenario.js'
 
 /** A model ready to be timed, in the scenario's engine. */
 export const openTimed = (model: Model, scenario: Scenario, threads = 1): Promise<TimedModel> =>

@@ -4,6 +4,7 @@ import { byteLevelParts } from './tokenizer-bytes.js'
 import { sentencePieceParts } from './tokenizer-pieces.js'
 import { unigramParts } from './tokenizer-unigram.js'
 import { Keys } from './read-keys.js'
+import type { Merges, TokenizerParts, Tokens } from './tokenizer-parts.js'
 import { tokenTypes } from './types.js'
 
 /** A tokenizer of a GGUF file. */
@@ -20,35 +21,6 @@ export interface GgufTokenizer {
 /** What a tokenizer.json has beside tokens and merges. */
 export interface TokenizerFrame extends JsonObject {
   readonly model: JsonObject & { readonly unk_token?: string | null }
-}
-
-/** Tokens of a GGUF file, by id. */
-export interface Tokens {
-  readonly texts: readonly string[]
-  readonly types: ArrayLike<number>
-  readonly ids: ReadonlyMap<string, number>
-}
-
-/** Which neighbours are joined. */
-export interface Merges {
-  /** Those of the lowest rank first; undefined: never. */
-  readonly rank: (left: string, right: string) => number | undefined
-  /** All of them by rank, as a tokenizer.json has them. There may be half a million. */
-  list(): [string, string][]
-}
-
-/** What the kinds of tokenizers differ in. */
-export interface TokenizerParts {
-  readonly normalizer: Json
-  readonly preTokenizer: Json
-  readonly decoder: Json
-  /** None: `model` is whole. */
-  readonly merges?: Merges
-  readonly model: JsonObject
-  /** Whether `<s>` comes first where the file does not say so. */
-  readonly addsBos: boolean
-  /** Whether `</s>` comes last there. Default: no. */
-  readonly addsEos?: boolean
 }
 
 const kinds: Readonly<Record<string, (keys: Keys, tokens: Tokens) => TokenizerParts>> = {

@@ -1,6 +1,6 @@
 import type { Json } from '../../plugins/api/index.js'
 import type { Keys } from './read-keys.js'
-import type { TokenizerParts } from './read-tokenizer.js'
+import type { TokenizerParts } from './tokenizer-parts.js'
 
 const split = (regex: string): Json => ({
   type: 'Split',

@@ -1,10 +1,7 @@
 import type { Json } from '../../plugins/api/index.js'
 import type { Keys } from './read-keys.js'
-import type { Merges, TokenizerParts, Tokens } from './read-tokenizer.js'
-import { tokenTypes } from './types.js'
-
-/** What SentencePiece writes for a space. */
-const space = '▁'
+import type { Merges, TokenizerParts, Tokens } from './tokenizer-parts.js'
+import { space, tokenTypes } from './types.js'
 
 /** SentencePiece BPE: `tokenizer.ggml.model` is "llama". */
 export function sentencePieceParts(keys: Keys, tokens: Tokens): TokenizerParts {

@@ -1,7 +1,7 @@
 import type { Json } from '../../plugins/api/index.js'
 import type { Keys } from './read-keys.js'
-import type { TokenizerParts, Tokens } from './read-tokenizer.js'
-import { tokenTypes } from './types.js'
+import type { TokenizerParts, Tokens } from './tokenizer-parts.js'
+import { space, tokenTypes } from './types.js'
 
 /** Regular expressions of a normaliser, and what it puts in the place of what they find: several spaces become one, and those
  *  at the ends of a text go. (`^` and `$` would be the ends of lines in Hugging Face's regular expressions.) */
@@ -25,7 +25,7 @@ export function unigramParts(keys: Keys, tokens: Tokens): TokenizerParts {
   const unknown = keys.numberOrNone('tokenizer.ggml.unknown_token_id') ?? 2
   const metaspace: Json = {
     type: 'Metaspace',
-    replacement: '▁',
+    replacement: space,
     prepend_scheme: joined ? 'always' : 'never',
     split: true,
   }

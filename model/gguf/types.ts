@@ -48,3 +48,6 @@ export const tokenTypes = { normal: 1, unknown: 2, control: 3, userDefined: 4, u
 
 /** What the data begins on a multiple of, and each tensor in it, where `general.alignment` says nothing else. Bytes. */
 export const defaultAlignment = 32
+
+/** What SentencePiece writes for a space. */
+export const space = '▁'

@@ -1,6 +1,6 @@
 import type { KeyValue } from './write-file.js'
 import { preName } from './tokenizer-bytes.js'
-import { stepsOf, type Refuse, type Step, type TokenizerJson, type TokenList } from './write-tokenizer.js'
+import { stepsOf, type Refuse, type Step, type TokenizerJson, type TokenList } from './tokenizer-json.js'
 
 /** What splits texts before pairs are merged, by the name that llama.cpp has for it.
  *  @source https://github.com/ggml-org/llama.cpp, src/llama-vocab.cpp */

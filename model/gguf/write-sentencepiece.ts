@@ -1,9 +1,6 @@
 import type { KeyValue } from './write-file.js'
-import { stepsOf, type Refuse, type TokenizerJson, type TokenList } from './write-tokenizer.js'
-import { tokenTypes } from './types.js'
-
-/** What SentencePiece writes for a space. */
-export const space = '▁'
+import { stepsOf, type Refuse, type TokenizerJson, type TokenList } from './tokenizer-json.js'
+import { space, tokenTypes } from './types.js'
 
 /** Keys of a BPE tokenizer as SentencePiece makes them: spaces are a letter, and other letters fall back to bytes. */
 export function sentencePieceKeys(json: TokenizerJson, tokens: TokenList, refuse: Refuse): Record<string, KeyValue> {

@@ -1,8 +1,8 @@
 import type { KeyValue } from './write-file.js'
-import { requireWords, space } from './write-sentencepiece.js'
+import { requireWords } from './write-sentencepiece.js'
 import { spaceSteps } from './tokenizer-unigram.js'
-import { stepsOf, type Refuse, type Step, type TokenizerJson, type TokenList } from './write-tokenizer.js'
-import { tokenTypes } from './types.js'
+import { stepsOf, type Refuse, type Step, type TokenizerJson, type TokenList } from './tokenizer-json.js'
+import { space, tokenTypes } from './types.js'
 
 /** Below what any piece of a vocabulary has: the token is never chosen. */
 const never = -1e6

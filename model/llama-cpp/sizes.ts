@@ -3,7 +3,7 @@ import type { Model } from '../checkpoint.js'
 import { bytesOf } from '../gguf/write-encode.js'
 import { ggufPlan } from '../gguf/write-plan.js'
 import { ggufTensors } from '../gguf/write-tensors.js'
-import type { Scenario } from '../throughput.js'
+import type { Scenario } from '../scenario.js'
 
 /** Bytes of weights and of keys and values of a scenario in llama.cpp: matrices and cache in float16, its default. What the
  *  file has where the graph needs something in the place of nothing is left out: it is tiny, and belongs to no block. */

@@ -6,7 +6,7 @@ import { Failure } from '../../plugins/api/index.js'
 import { packageRoot } from '../../store/paths.js'
 import type { Model } from '../checkpoint.js'
 import { writeGguf } from '../gguf/write.js'
-import type { Scenario, Timing } from '../throughput.js'
+import type { Scenario, Timing } from '../scenario.js'
 import { findLlamaCpp } from './find.js'
 
 /** How models are written to be timed and counted: as `puzzleflow export --dtype float16` does. */

@@ -1,0 +1,43 @@
+import type { Failure } from '../../plugins/api/index.js'
+
+/** What is read of a tokenizer.json. */
+export interface TokenizerJson {
+  readonly normalizer?: Step | null
+  readonly pre_tokenizer?: Step | null
+  readonly post_processor?: Step | null
+  readonly model: {
+    readonly type?: string
+    readonly vocab: Readonly<Record<string, number>>
+    /** Of Unigram, by id. */
+    readonly scores?: readonly number[]
+    readonly merges?: readonly (string | readonly [string, string])[]
+    readonly unk_token?: string | null
+    readonly byte_fallback?: boolean
+    readonly ignore_merges?: boolean
+  }
+  readonly added_tokens?: readonly { readonly id: number; readonly content: string; readonly special?: boolean }[]
+}
+
+/** A normaliser, a pre-tokenizer or a post-processor. */
+export interface Step {
+  readonly type: string
+  readonly normalizers?: readonly Step[]
+  readonly pretokenizers?: readonly Step[]
+  readonly processors?: readonly Step[]
+  readonly [key: string]: unknown
+}
+
+/** Tokens in the order of their ids, as many as the embedding has rows. */
+export interface TokenList {
+  readonly texts: readonly string[]
+  readonly types: readonly number[]
+}
+
+/** For a tokenizer that llama.cpp does not have: makes the error. */
+export type Refuse = (message: string) => Failure
+
+/** Steps that are one or a sequence. */
+export function stepsOf(step: Step | null | undefined): readonly Step[] {
+  if (!step) return []
+  return step.type === 'Sequence' ? (step.normalizers ?? step.pretokenizers ?? step.processors ?? []) : [step]
+}
