@@ -1,7 +1,27 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { layerFacts, replaceBlocks, type Model, type Replacement } from '../../model/index.js'
 import type { JsonObject, Slot } from '../../plugins/api/index.js'
 import { noise } from '../noise.js'
 import { blocks, openTiny } from '../model/tiny.js'
+
+export const root = join(import.meta.dirname, '../../../shared/fixtures/hf')
+/** Reference checkpoints that GGUF can say; none where they are not beside this checkout. */
+export const fixtures = [
+  'llama',
+  'llama-tied',
+  'llama-bias',
+  'llama-head-dim',
+  'llama-linear-rope',
+  'llama3-rope',
+  'llama-bf16-sharded',
+  'qwen2',
+  'qwen3',
+  'phi3',
+  'granite',
+  'gemma2',
+  'gemma3-text',
+].filter((name) => existsSync(join(root, name)))
 
 type Choice = readonly [string, JsonObject]
 

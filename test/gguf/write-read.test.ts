@@ -1,26 +1,10 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openModel, writeGguf, type GgufOptions, type Model } from '../../model/index.js'
 import { difference, flat, fullLogits } from '../model/mixed.js'
 import { blocks, openTiny, scratch, someIds } from '../model/tiny.js'
-import { openPuzzle } from './models.js'
-
-const root = join(import.meta.dirname, '../../../shared/fixtures/hf')
-const fixtures = [
-  'llama',
-  'llama-tied',
-  'llama-bias',
-  'llama-head-dim',
-  'llama-linear-rope',
-  'llama3-rope',
-  'qwen2',
-  'qwen3',
-  'phi3',
-  'granite',
-  'gemma2',
-  'gemma3-text',
-].filter((name) => existsSync(join(root, name)))
+import { fixtures, openPuzzle, root } from './models.js'
 
 async function written(model: Model, options: GgufOptions = {}): Promise<string> {
   const path = join(scratch(), 'model.gguf')

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openModel, writeGguf, type Model } from '../../model/index.js'
@@ -6,24 +5,7 @@ import { greedy } from '../model/greedy.js'
 import { difference, flat, fullLogits, withVariant } from '../model/mixed.js'
 import { blocks, openTiny, scratch, someIds } from '../model/tiny.js'
 import { askLlama, skipped, withoutLlama } from './llama.js'
-import { openPuzzle } from './models.js'
-
-const root = join(import.meta.dirname, '../../../shared/fixtures/hf')
-const fixtures = [
-  'llama',
-  'llama-tied',
-  'llama-bias',
-  'llama-head-dim',
-  'llama-linear-rope',
-  'llama3-rope',
-  'llama-bf16-sharded',
-  'qwen2',
-  'qwen3',
-  'phi3',
-  'granite',
-  'gemma2',
-  'gemma3-text',
-].filter((name) => existsSync(join(root, name)))
+import { fixtures, openPuzzle, root } from './models.js'
 
 /** Mean negative log-likelihood of every next token. */
 function meanLoss(rows: readonly ArrayLike<number>[], ids: ArrayLike<number>): number {
