@@ -13,7 +13,8 @@ export default defineConfig({
     hookTimeout: 120_000,
     // onnxruntime must not be torn down inside a worker thread while it runs: one process a test file.
     pool: 'forks',
-    maxWorkers: 2,
+    // One more than the cores of the machines for which this is made: many tests wait, for heartbeats and for what was killed.
+    maxWorkers: 3,
     // Expected texts are plain; on CI colours would be on.
     env: { NO_COLOR: '1' },
     // Real processes, servers and kills: what fails twice has a cause; what fails once is told as flaky, to be looked at.
