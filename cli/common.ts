@@ -6,7 +6,6 @@ import { allowing, type Allowed, type AllowEntry } from '../plugins/loading/allo
 import { compileSpec } from '../spec/plan.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { Registry } from '../spec/registry.js'
-import { configuredAddress } from '../server/index.js'
 import { openStore as openStoreAt, type Store } from '../store/index.js'
 import { BadSpec, explain } from './explain.js'
 import { readSettings } from './settings.js'
@@ -75,9 +74,6 @@ export async function openStore({ store }: Common): Promise<Store> {
     })
   return opened
 }
-
-export const addressOf = ({ address }: Common): string | undefined =>
-  address ?? configuredAddress() ?? readSettings().address
 
 /** What specs can use: built-in types and those of allowed plugins. */
 export const registryFor = (options: SpecOptions): Registry => specRegistry(undefined, allowedPlugins(options))

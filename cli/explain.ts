@@ -1,6 +1,6 @@
 import pc from 'picocolors'
 import { exitCodes, Failure, type FailureKind } from '../plugins/api/index.js'
-import { refusalIn } from '../server/index.js'
+import { refusalIn } from '../server/grpc-errors.js'
 import { formatDiagnostic, type Diagnostic } from '../spec/diagnostics.js'
 
 /** A spec with mistakes. */

@@ -1,18 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
-import { artifactCommands } from './commands/artifacts.js'
-import { codecCommand } from './commands/codec.js'
-import { controlCommands } from './commands/control.js'
-import { evaluateCommand } from './commands/evaluate.js'
-import { explainCommand } from './commands/explain.js'
-import { exportCommand } from './commands/export.js'
-import { generateCommand } from './commands/generate.js'
-import { logitsCommand } from './commands/logits.js'
-import { pluginCommands } from './commands/plugins.js'
-import { resultCommands } from './commands/results.js'
-import { runCommands } from './commands/run.js'
-import { specCommands } from './commands/specs.js'
-import { statusCommands } from './commands/status.js'
+import { addCommands } from './command-list.js'
 import { log, printJson } from './common.js'
 import { exitCodes } from '../plugins/api/index.js'
 
@@ -27,19 +15,7 @@ const program = new Command('puzzleflow')
     process.exit(2)
   })
 
-specCommands(program)
-runCommands(program)
-statusCommands(program)
-resultCommands(program)
-explainCommand(program)
-generateCommand(program)
-evaluateCommand(program)
-logitsCommand(program)
-exportCommand(program)
-controlCommands(program)
-pluginCommands(program)
-artifactCommands(program)
-codecCommand(program)
+await addCommands(program, process.argv[2])
 // Whoever reads may have had enough: `puzzleflow scores RUN | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0)

@@ -1,6 +1,7 @@
 import { WorkflowNotFoundError } from '@temporalio/client'
 import { connect, serverStatus } from '../server/index.js'
-import { addressOf, log, type Common } from './common.js'
+import { log, type Common } from './common.js'
+import { addressOf } from './address.js'
 import type { RunDocument } from './runs.js'
 
 /** Those of the runs that may be going on: not finished, and not known to have ended. Without a server nothing is known. */

@@ -1,8 +1,9 @@
-import { Client, Connection, isGrpcServiceError, type ConnectionOptions } from '@temporalio/client'
+import { Client, Connection, type ConnectionOptions } from '@temporalio/client'
 import type { DataConverter } from '@temporalio/common'
 import { loadClientConfigProfile, toClientOptions } from '@temporalio/envconfig'
 import { Failure } from '../plugins/api/index.js'
 import { payloadConverter } from './codec.js'
+import { grpcErrorIn, refusalIn } from './grpc-errors.js'
 import { ourServer } from './own.js'
 
 /** How to reach a server: what a client and a worker are made with. */
@@ -66,15 +67,6 @@ export async function openConnection(address: string, connectTimeout = 10_000): 
 
 /** Number of gRPC. */
 const notFound = 5
-/** Numbers of gRPC: PERMISSION_DENIED, UNAUTHENTICATED. */
-const refusals: readonly number[] = [7, 16]
-
-/** In what words a server refused a request because of who asks; undefined when that is not what happened. */
-export function refusalIn(error: unknown): string | undefined {
-  const found = grpcErrorIn(error)
-  return found && refusals.includes(found.code) ? found.details : undefined
-}
-
 /** Why a server cannot be used. */
 export function unusable({ address, namespace, connection }: Access, error: unknown): Failure {
   const refused = refusalIn(error)
@@ -98,12 +90,6 @@ export function unusable({ address, namespace, connection }: Access, error: unkn
     `No Temporal server answers at ${address}`,
     'Start it, or leave the address out: puzzleflow then starts a server of its own.',
   )
-}
-
-/** What a server answered, among the reasons of an error. */
-export function grpcErrorIn(error: unknown): { readonly code: number; readonly details: string } | undefined {
-  for (let inner = error; inner instanceof Error; inner = inner.cause) if (isGrpcServiceError(inner)) return inner
-  return undefined
 }
 
 /** A client of a server. @throws Failure NoServer */

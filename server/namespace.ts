@@ -1,7 +1,8 @@
 import type { Connection } from '@temporalio/client'
 import Long from 'long'
 import { Failure } from '../plugins/api/index.js'
-import { accessTo, grpcErrorIn, openConnection, unusable } from './access.js'
+import { accessTo, openConnection, unusable } from './access.js'
+import { grpcErrorIn } from './grpc-errors.js'
 import { pause } from './processes.js'
 
 /** Search attributes of every search, beside those of Temporal. */

@@ -7,7 +7,6 @@ import { describedTypes } from '../../plugins/loading/load.js'
 import { accessTo, connect, ensureServer, serverStatus, stopServer } from '../../server/index.js'
 import {
   action,
-  addressOf,
   common,
   listenAddress,
   log,
@@ -21,6 +20,7 @@ import {
   type Common,
   type SpecOptions,
 } from '../common.js'
+import { addressOf } from '../address.js'
 import { follow } from '../follow.js'
 import { resultOf, writeOutcome } from '../outcome.js'
 import { startRun, workflowIdOf } from '../runs.js'

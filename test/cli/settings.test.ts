@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { addressOf, allowedPlugins, openStore } from '../../cli/common.js'
+import { addressOf } from '../../cli/address.js'
+import { allowedPlugins, openStore } from '../../cli/common.js'
 import { readSettings, settingsPlaces } from '../../cli/settings.js'
 
 let folder: string

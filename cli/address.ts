@@ -1,0 +1,7 @@
+import { configuredAddress } from '../server/index.js'
+import type { Common } from './common.js'
+import { readSettings } from './settings.js'
+
+/** The Temporal server that a user names: on the command line, to Temporal's own tools, or in settings files. */
+export const addressOf = ({ address }: Common): string | undefined =>
+  address ?? configuredAddress() ?? readSettings().address

@@ -1,0 +1,28 @@
+import type { Command } from 'commander'
+
+/** What adds commands to the program, by the names of the commands, in the order of the help. */
+export const modules: readonly (readonly [names: string, load: () => Promise<(program: Command) => void>])[] = [
+  ['validate plan graph schema solve', async () => (await import('./commands/specs.js')).specCommands],
+  ['run server worker', async () => (await import('./commands/run.js')).runCommands],
+  ['list status watch', async () => (await import('./commands/status.js')).statusCommands],
+  ['result scores profile', async () => (await import('./commands/results.js')).resultCommands],
+  ['explain', async () => (await import('./commands/explain.js')).explainCommand],
+  ['generate', async () => (await import('./commands/generate.js')).generateCommand],
+  ['evaluate', async () => (await import('./commands/evaluate.js')).evaluateCommand],
+  ['logits', async () => (await import('./commands/logits.js')).logitsCommand],
+  ['export', async () => (await import('./commands/export.js')).exportCommand],
+  [
+    'pause resume cancel concurrency retry skip approve',
+    async () => (await import('./commands/control.js')).controlCommands,
+  ],
+  ['plugins', async () => (await import('./commands/plugins.js')).pluginCommands],
+  ['artifacts', async () => (await import('./commands/artifacts.js')).artifactCommands],
+  ['codec', async () => (await import('./commands/codec.js')).codecCommand],
+]
+
+/** Adds commands to the program: of the one asked for its module alone, since Temporal's client would take a third of the start
+ *  of those that ask no server; else all. */
+export async function addCommands(program: Command, asked = ''): Promise<void> {
+  const found = modules.find(([names]) => names.split(' ').includes(asked))
+  for (const [, load] of found ? [found] : modules) (await load())(program)
+}
