@@ -1,4 +1,4 @@
-import { CancellationScope, setHandler } from '@temporalio/workflow'
+import { CancellationScope, patched, setHandler } from '@temporalio/workflow'
 import {
   approveUpdate,
   cancelUpdate,
@@ -24,7 +24,8 @@ export interface Controlled {
   /** Stages that have begun. */
   readonly runs: ReadonlyMap<string, StageRun>
   readonly pace: () => SearchPace
-  readonly setPace: (next: Partial<SearchPace>) => void
+  /** @returns when everything that runs knows it */
+  readonly setPace: (next: Partial<SearchPace>) => Promise<void>
 }
 
 /** Handles the updates of a search. A validator refuses what makes no sense before it is in the history. */
@@ -33,26 +34,20 @@ export function handleMessages({ nodes, runs, pace, setPace }: Controlled): void
   const refuse = (message: string): never => {
     throw new Error(message)
   }
+  // Whoever is answered may rely on it. Runs that began before this was so were answered at once.
+  const tell = (next: Partial<SearchPace>, answer: string): string | Promise<string> => {
+    const told = setPace(next)
+    return patched('told') ? told.then(() => answer) : answer
+  }
 
-  setHandler(
-    pauseUpdate,
-    () => {
-      setPace({ paused: true })
-      return 'Paused: running tasks save a checkpoint and stop.'
-    },
-    {
-      description: 'Begin no task any more; those that run save a checkpoint and stop',
-      validator: () => void (pace().paused && refuse('It is paused already.')),
-    },
-  )
-  setHandler(
-    resumeUpdate,
-    () => {
-      setPace({ paused: false })
-      return 'Going on.'
-    },
-    { description: 'Go on after a pause', validator: () => void (pace().paused || refuse('It is not paused.')) },
-  )
+  setHandler(pauseUpdate, () => tell({ paused: true }, 'Paused: running tasks save a checkpoint and stop.'), {
+    description: 'Begin no task any more; those that run save a checkpoint and stop',
+    validator: () => void (pace().paused && refuse('It is paused already.')),
+  })
+  setHandler(resumeUpdate, () => tell({ paused: false }, 'Going on.'), {
+    description: 'Go on after a pause',
+    validator: () => void (pace().paused || refuse('It is not paused.')),
+  })
   setHandler(
     cancelUpdate,
     async () => {
@@ -67,21 +62,14 @@ export function handleMessages({ nodes, runs, pace, setPace }: Controlled): void
     },
     { description: 'End the search; what is finished is kept' },
   )
-  setHandler(
-    concurrencyUpdate,
-    (concurrency) => {
-      setPace({ concurrency })
-      return `At most ${concurrency} tasks in flight.`
-    },
-    {
-      description: 'Tasks in flight at once',
-      validator: (n: number) =>
-        void (
-          (Number.isInteger(n) && n >= 1 && n <= mostConcurrency) ||
-          refuse(`It must be a whole number from 1 to ${mostConcurrency}.`)
-        ),
-    },
-  )
+  setHandler(concurrencyUpdate, (concurrency) => tell({ concurrency }, `At most ${concurrency} tasks in flight.`), {
+    description: 'Tasks in flight at once',
+    validator: (n: number) =>
+      void (
+        (Number.isInteger(n) && n >= 1 && n <= mostConcurrency) ||
+        refuse(`It must be a whole number from 1 to ${mostConcurrency}.`)
+      ),
+  })
   setHandler(
     retryUpdate,
     (name) => {

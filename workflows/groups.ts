@@ -100,7 +100,7 @@ export class Groups {
           delete member.here
           delete member.child
           this.lanes.leave(member)
-          this.tellPace()
+          void this.tellPace()
         }
       }
     }
@@ -110,10 +110,11 @@ export class Groups {
     if (this.failed) throw this.failed
   }
 
-  setPace(pace: SearchPace): void {
+  /** @returns when the groups have been told: what ends after that is followed by no more than the pace allows */
+  setPace(pace: SearchPace): Promise<void> {
     this.pace = pace
     this.lanes.setConcurrency(pace.concurrency)
-    this.tellPace()
+    return this.tellPace()
   }
 
   find(id: string): TaskRef | undefined {
@@ -123,14 +124,14 @@ export class Groups {
   retry(id: string): void {
     const { member } = this.byTask.get(id)!
     if (member.here) member.here.retry(id)
-    else send(member, retrySignal, id)
+    else void send(member, retrySignal, id)
   }
 
   skip(id: string, reason: string): void {
     const { member } = this.byTask.get(id)!
     member.skipped.push({ id, reason })
     if (member.here) member.here.skip(id, reason)
-    else send(member, skipSignal, { id, reason })
+    else void send(member, skipSignal, { id, reason })
   }
 
   /** A group tells of tasks that are over before all of it is. */
@@ -144,7 +145,7 @@ export class Groups {
   /** A task of a stage that lets running ones finish has failed: nothing begins any more. */
   end(): void {
     this.ending = true
-    this.tellPace()
+    void this.tellPace()
   }
 
   private fail(error: unknown): void {
@@ -192,8 +193,8 @@ export class Groups {
       staticSummary: `${node.name}: ${name}, ${tasks.length} tasks`,
     })
     // What was said while it was starting.
-    this.tellPace()
-    for (const skip of skipped.slice(known.length)) send(member, skipSignal, skip)
+    void this.tellPace()
+    for (const skip of skipped.slice(known.length)) void send(member, skipSignal, skip)
     const results = await member.child.result()
     for (const [i, task] of tasks.entries()) if (results[i]) this.note(task, results[i])
   }
@@ -204,7 +205,8 @@ export class Groups {
   }
 
   /** Tells the groups that run how to go on, if they do not know yet. */
-  private tellPace(): void {
+  private async tellPace(): Promise<void> {
+    const sent: Promise<void>[] = []
     for (const member of this.members) {
       if (!member.here && !member.child) continue
       const pace = this.paceOf(member)
@@ -212,12 +214,13 @@ export class Groups {
       if (pace.paused === paused && pace.window === window && pace.ending === ending) continue
       member.pace = pace
       if (member.here) member.here.setPace(pace)
-      else send(member, paceSignal, pace)
+      else sent.push(send(member, paceSignal, pace))
     }
+    await Promise.all(sent)
   }
 }
 
-/** To a group's workflow. One that is just starting, or ending, needs no message. */
-function send<A>({ child }: Member, signal: SignalDefinition<[A]>, argument: A): void {
-  if (child) void child.signal(signal, argument).catch(() => undefined)
+/** To a group's workflow. One that is just starting, or ending, needs no message. @returns when it stands in its history */
+async function send<A>({ child }: Member, signal: SignalDefinition<[A]>, argument: A): Promise<void> {
+  await child?.signal(signal, argument).catch(() => undefined)
 }

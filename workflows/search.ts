@@ -66,10 +66,11 @@ export async function search(input: SearchInput): Promise<SearchResult> {
     nodes: input.stages,
     runs,
     pace: () => pace,
-    setPace(next) {
+    async setPace(next) {
       Object.assign(pace, next)
-      for (const run of runs.values()) run.setPace({ ...pace })
+      const told = [...runs.values()].map((run) => run.setPace({ ...pace }))
       show()
+      await Promise.all(told)
     },
   })
   show()

@@ -52,11 +52,12 @@ export class StageRun {
     }
   }
 
-  setPace(pace: SearchPace): void {
+  /** @returns when groups that run have been told */
+  async setPace(pace: SearchPace): Promise<void> {
     // How fast it was before says little.
     if (this.pace.paused !== pace.paused || this.pace.concurrency !== pace.concurrency) this.forgetPace()
     this.pace = pace
-    this.groups?.setPace(pace)
+    await this.groups?.setPace(pace)
   }
 
   /** Whether it has a task of this name that is not done, as far as is known: a group tells of its tasks in parts. */

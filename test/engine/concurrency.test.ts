@@ -37,11 +37,12 @@ test.for([
     const four = [...two, ...(await nextCalls(2))]
     expect(await rig.inFlight(run)).toHaveLength(4)
     await run.executeUpdate('concurrency', { args: [1] })
-    // Three end; the fifth must wait until the fourth has.
-    for (const call of four.slice(0, 3)) call.finish()
+    // Three end; the fifth must wait until the fourth has. Of two groups one has lost its place: its tasks are let end.
+    const fourth = four.findLast(({ info }) => info.task.startsWith('a'))!
+    for (const call of four) if (call !== fourth) call.finish()
     while ((await rig.inFlight(run)).length > 1);
-    expect(await rig.inFlight(run)).toEqual([four[3]!.name])
-    four[3]!.finish()
+    expect(await rig.inFlight(run)).toEqual([fourth.name])
+    fourth.finish()
     await rig.steps.finish(1)
     expect((await rig.outputs(run)).each!.values.total).toBe(5 * factor)
     expect(await rig.until(run, () => true)).toMatchObject({ concurrency: 1 })

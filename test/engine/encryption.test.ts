@@ -45,7 +45,7 @@ pipeline:
   inputs: { items: { type: array } }
   stages:
     source: {}
-    each: { needs: [source], with: { factor: 7319 } }
+    each: { needs: [source], with: { factor: 731955507319 } }
     step: { needs: [each], with: { note: ${secrets.note} }, onFailure: wait }
     last: { uses: step, needs: [step], with: { note: ${secrets.note}-last } }
 `
@@ -90,7 +90,7 @@ test('no history holds a digest of an artifact, a parameter, or a failure’s te
   expect(digests.length).toBeGreaterThan(5)
   for (const history of kept) {
     for (const digest of digests) expect(history.includes(digest)).toBe(false)
-    for (const text of [secrets.note, secrets.failure, secrets.remedy, '7319'])
+    for (const text of [secrets.note, secrets.failure, secrets.remedy, '731955507319'])
       expect(history.includes(text)).toBe(false)
     expect(history.includes('binary/encrypted')).toBe(true)
   }
