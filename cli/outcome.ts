@@ -35,16 +35,18 @@ export async function writeOutcome(
 ): Promise<{ folder: string; report?: string; child?: string }> {
   const folder = resolve('runs', document.run)
   mkdirSync(folder, { recursive: true })
-  const write = (name: string, data: string) => {
-    writeFileSync(join(folder, `${name}.tmp`), data)
+  /** Puts a file there whole. */
+  const place = (name: string, fill: (path: string) => void) => {
+    fill(join(folder, `${name}.tmp`))
     renameSync(join(folder, `${name}.tmp`), join(folder, name))
   }
   const copy = async (name: string, ref: ArtifactRef) => {
-    cpSync(await store.path(ref), join(folder, `${name}.tmp`))
-    renameSync(join(folder, `${name}.tmp`), join(folder, name))
+    const from = await store.path(ref)
+    place(name, (path) => cpSync(from, path))
   }
   const outputs = await outputsOf(store, document)
-  write('result.json', `${JSON.stringify(await resultOf(store, document), null, 2)}\n`)
+  const result = `${JSON.stringify(await resultOf(store, document), null, 2)}\n`
+  place('result.json', (path) => writeFileSync(path, result))
   const pages = pagesOf(outputs)
   for (const [name, ref] of pages) await copy(name, ref)
   const markdown = pages.find(([name]) => name === 'report.md')?.[1]

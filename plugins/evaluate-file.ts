@@ -113,6 +113,7 @@ export async function evaluateTasks(
 ): Promise<Answers> {
   const encoder = new DocumentEncoder(model.folder, model.config.vocabulary)
   const items = await readTasks(tasks, encoder.tokenizer, Infinity)
+  // Items have lengths of their own; that of texts, of which there are none, is as short as can be.
   const judge = await judgeOf(model, undefined, 2, options)
   try {
     return await answersOf(judge, items)

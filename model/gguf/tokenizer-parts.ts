@@ -1,4 +1,6 @@
 import type { Json, JsonObject } from '../../plugins/api/index.js'
+import type { NumberList } from './container.js'
+import type { Keys } from './read-keys.js'
 
 /** Tokens of a GGUF file, by id. */
 export interface Tokens {
@@ -27,4 +29,11 @@ export interface TokenizerParts {
   readonly addsBos: boolean
   /** Whether `</s>` comes last there. Default: no. */
   readonly addsEos?: boolean
+}
+
+/** Scores of tokens, by id. @throws Failure InvalidInput where there is not one for each */
+export function scoresOf(keys: Keys, { texts }: Tokens): NumberList {
+  const scores = keys.numbersOrNone('tokenizer.ggml.scores')
+  if (scores?.length === texts.length) return scores
+  throw keys.refuse(`tokenizer.ggml.scores has ${scores?.length ?? 'no'} entries for ${texts.length} tokens`)
 }

@@ -1,13 +1,11 @@
 import type { Json } from '../../plugins/api/index.js'
 import type { Keys } from './read-keys.js'
-import type { Merges, TokenizerParts, Tokens } from './tokenizer-parts.js'
+import { scoresOf, type Merges, type TokenizerParts, type Tokens } from './tokenizer-parts.js'
 import { space, tokenTypes } from './types.js'
 
 /** SentencePiece BPE: `tokenizer.ggml.model` is "llama". */
 export function sentencePieceParts(keys: Keys, tokens: Tokens): TokenizerParts {
-  const scores = keys.numbersOrNone('tokenizer.ggml.scores')
-  if (!scores || scores.length !== tokens.texts.length)
-    throw keys.refuse(`tokenizer.ggml.scores has ${scores?.length ?? 'no'} entries for ${tokens.texts.length} tokens`)
+  const scores = scoresOf(keys, tokens)
   const prefix = keys.flag('tokenizer.ggml.add_space_prefix', true)
   const replace: Json = { type: 'Replace', pattern: { String: ' ' }, content: space }
   const steps: Json[] = [

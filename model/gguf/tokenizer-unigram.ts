@@ -1,6 +1,6 @@
 import type { Json } from '../../plugins/api/index.js'
 import type { Keys } from './read-keys.js'
-import type { TokenizerParts, Tokens } from './tokenizer-parts.js'
+import { scoresOf, type TokenizerParts, type Tokens } from './tokenizer-parts.js'
 import { space, tokenTypes } from './types.js'
 
 /** Regular expressions of a normaliser, and what it puts in the place of what they find: several spaces become one, and those
@@ -9,9 +9,7 @@ export const spaceSteps = { joining: [' {2,}', ' '], trimming: ['(?<![\\s\\S]) +
 
 /** Unigram: `tokenizer.ggml.model` is "t5". */
 export function unigramParts(keys: Keys, tokens: Tokens): TokenizerParts {
-  const scores = keys.numbersOrNone('tokenizer.ggml.scores')
-  if (!scores || scores.length !== tokens.texts.length)
-    throw keys.refuse(`tokenizer.ggml.scores has ${scores?.length ?? 'no'} entries for ${tokens.texts.length} tokens`)
+  const scores = scoresOf(keys, tokens)
   if (keys.raw('tokenizer.ggml.precompiled_charsmap') !== undefined)
     throw keys.refuse(
       'has a tokenizer that normalises letters (tokenizer.ggml.precompiled_charsmap), which is not read',
