@@ -1,11 +1,12 @@
 import { encodeModel, type Attribute, type Band, type GraphRecord, type Initializer, type NodeRecord } from './onnx.js'
 import { toFloat16 } from './float16.js'
+import type { Graph } from './graph.js'
 import { allocate, elements, show, ShapeError } from './types.js'
 import type { DType, Shape, TypedArray } from './types.js'
-import type { Graph } from './graph.js'
 
 /** A tensor in a graph that is being built. */
 export interface Value {
+  /** The graph itself, with all of its operators: `x.graph.add(x, y)`. */
   readonly graph: Graph
   readonly name: string
   readonly dtype: DType
@@ -56,7 +57,7 @@ function fromNumbers(numbers: readonly number[], dtype: DType): TypedArray {
 }
 
 /** Nodes, names and the tape: what every operator is written with. */
-export class GraphCore {
+export abstract class GraphCore {
   private readonly scopes: [Scope, ...Scope[]] = [newScope()]
   private readonly initializers: Initializer[] = []
   private readonly scalars = new Map<string, Value>()
@@ -66,9 +67,6 @@ export class GraphCore {
   private next = 0
   private silent = 0
 
-  protected get self(): Graph {
-    return this as unknown as Graph
-  }
   private get scope(): Scope {
     return this.scopes[this.scopes.length - 1]!
   }
@@ -84,12 +82,12 @@ export class GraphCore {
   private value(name: string, dtype: DType, shape: Shape, scope = this.scope): Value {
     if (scope.names.has(name)) throw new Error(`There are two values named "${name}" in the graph`)
     scope.names.add(name)
-    return { graph: this.self, name, dtype, shape }
+    return { graph: this.whole, name, dtype, shape }
   }
 
   /** Notes that the current scope uses a value. */
   private use(value: Value): string {
-    if (value.graph !== this.self) throw new Error(`Value "${value.name}" belongs to another graph`)
+    if (value.graph !== this.whole) throw new Error(`Value "${value.name}" belongs to another graph`)
     const refusal = this.handles.get(value.name)
     if (refusal !== undefined) throw new ShapeError('value', refusal)
     for (let i = this.scopes.length - 1; i >= 0; i--) {
@@ -99,6 +97,18 @@ export class GraphCore {
     }
     throw new Error(`Value "${value.name}" of a loop's body is used outside of it`)
   }
+
+  /** This graph as what every instance is: `Graph` is the only class that is made of it. */
+  private get whole(): Graph {
+    return this as GraphCore as Graph
+  }
+
+  /** a + b, with broadcasting: sums of gradients. */
+  abstract add(a: Value, b: Value): Value
+  /** Repeats along axes of size 1 (and in front) to a larger shape. */
+  abstract expand(x: Value, shape: Shape): Value
+  /** Zeros of a shape: the gradient of what a loss does not depend on. */
+  abstract zeros(shape: Shape, dtype?: DType): Value
 
   /** A tensor fed at every run. Names that begin with "_" are taken. */
   input(name: string, dtype: DType, shape: Shape): Value {
@@ -137,7 +147,7 @@ export class GraphCore {
   protected handle(dtype: DType, shape: Shape, refusal: string): Value {
     const name = this.fresh()
     this.handles.set(name, refusal)
-    return { graph: this.self, name, dtype, shape }
+    return { graph: this.whole, name, dtype, shape }
   }
 
   /** Nodes that use a value, those in bodies of loops included. */

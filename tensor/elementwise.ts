@@ -1,6 +1,6 @@
 import { GraphCore, type Gradient, type Value } from './core.js'
 import { elementType } from './onnx.js'
-import { show, ShapeError, type Dim, type DType, type Shape } from './types.js'
+import { elements, show, ShapeError, type Dim, type DType, type Shape } from './types.js'
 
 /** The shape of an element-wise operation of two shapes (numpy's rules). */
 export function broadcast(operator: string, a: Shape, b: Shape): Shape {
@@ -16,7 +16,15 @@ export function broadcast(operator: string, a: Shape, b: Shape): Shape {
   return out
 }
 
-/** Element-wise operators, with broadcasting. */
+/** Position of an axis counted from the end when negative, checked. */
+export function axisOf(operator: string, shape: Shape, axis: number): number {
+  const position = axis < 0 ? axis + shape.length : axis
+  if (!Number.isInteger(position) || position < 0 || position >= shape.length)
+    throw new ShapeError(operator, `axis ${axis} of ${show(shape)}`)
+  return position
+}
+
+/** Element-wise operators with broadcasting, and the sums and shapes that their gradients need. */
 export class ElementwiseGraph extends GraphCore {
   private binary(
     op: string,
@@ -26,13 +34,12 @@ export class ElementwiseGraph extends GraphCore {
     dtype?: DType,
   ): Value {
     if (a.dtype !== b.dtype) throw new ShapeError(op.toLowerCase(), `types ${a.dtype} and ${b.dtype} differ`)
-    const g = this.self
     return this.one(op, [a, b], broadcast(op.toLowerCase(), a.shape, b.shape), {
       dtype: dtype ?? a.dtype,
       ...(rule && {
         rule: (dy, y): Gradient[] => {
           const [da, db] = rule(dy, y)
-          return [() => g.reduceTo(da(), a.shape), () => g.reduceTo(db(), b.shape)]
+          return [() => this.reduceTo(da(), a.shape), () => this.reduceTo(db(), b.shape)]
         },
       }),
     })
@@ -61,10 +68,9 @@ export class ElementwiseGraph extends GraphCore {
   }
   /** The larger of the two; where they are equal the gradient goes to `a`. */
   maximum(a: Value, b: Value): Value {
-    const g = this.self
     return this.binary('Max', a, b, (dy) => [
-      () => g.where(this.less(a, b), this.like(dy, 0), dy),
-      () => g.where(this.less(a, b), dy, this.like(dy, 0)),
+      () => this.where(this.less(a, b), this.like(dy, 0), dy),
+      () => this.where(this.less(a, b), dy, this.like(dy, 0)),
     ])
   }
   equal(a: Value, b: Value): Value {
@@ -78,14 +84,13 @@ export class ElementwiseGraph extends GraphCore {
   }
   /** a where the condition holds, else b. */
   where(condition: Value, a: Value, b: Value): Value {
-    const g = this.self
     const shape = broadcast('where', condition.shape, broadcast('where', a.shape, b.shape))
     return this.one('Where', [condition, a, b], shape, {
       dtype: a.dtype,
       rule: (dy) => [
         undefined,
-        () => g.reduceTo(g.where(condition, dy, this.like(dy, 0)), a.shape),
-        () => g.reduceTo(g.where(condition, this.like(dy, 0), dy), b.shape),
+        () => this.reduceTo(this.where(condition, dy, this.like(dy, 0)), a.shape),
+        () => this.reduceTo(this.where(condition, this.like(dy, 0), dy), b.shape),
       ],
     })
   }
@@ -165,5 +170,76 @@ export class ElementwiseGraph extends GraphCore {
   /** The value, through which no gradient passes. */
   stopGradient(x: Value): Value {
     return this.untaped(() => this.one('Identity', [x], x.shape))
+  }
+
+  protected ints(values: readonly number[]): Value {
+    return this.constant(values, [values.length], 'int64')
+  }
+
+  /** Sums over what broadcasting added, so that a gradient has the shape of its value. */
+  reduceTo(x: Value, shape: Shape): Value {
+    if (x.shape.length === shape.length && x.shape.every((d, i) => d === shape[i])) return x
+    const extra = x.shape.length - shape.length
+    const axes = x.shape.flatMap((d, i) => (i < extra || (shape[i - extra] === 1 && d !== 1) ? [i] : []))
+    const summed = axes.length ? this.sum(x, axes, true) : x
+    return extra > 0 ? this.reshape(summed, shape) : summed.shape.length ? summed : this.expand(summed, shape)
+  }
+
+  private reduce(
+    op: string,
+    x: Value,
+    axes: readonly number[] | undefined,
+    keep: boolean,
+    grad: 'sum' | 'mean',
+  ): Value {
+    const positions = (axes ?? x.shape.map((_, i) => i)).map((a) => axisOf(op.toLowerCase(), x.shape, a))
+    const kept = x.shape.map((d, i) => (positions.includes(i) ? 1 : d))
+    const shape = keep ? kept : x.shape.filter((_, i) => !positions.includes(i))
+    if (positions.length === 0) return x
+    return this.one(op, [x, this.ints(positions)], shape, {
+      attributes: { keepdims: keep ? 1 : 0 },
+      rule: (dy) => [
+        () => {
+          const wide = this.expand(this.reshape(dy, kept), x.shape)
+          if (grad === 'sum') return wide
+          const n = positions.reduce((m, p) => m * Number(x.shape[p]), 1)
+          return this.mul(wide, this.like(dy, 1 / n))
+        },
+        undefined,
+      ],
+    })
+  }
+  /** Sum over axes (all by default). */
+  sum(x: Value, axes?: readonly number[], keepdims = false): Value {
+    return this.reduce('ReduceSum', x, axes, keepdims, 'sum')
+  }
+  mean(x: Value, axes?: readonly number[], keepdims = false): Value {
+    return this.reduce('ReduceMean', x, axes, keepdims, 'mean')
+  }
+  /** The same elements in another shape; one symbolic size may stay where it is. */
+  reshape(x: Value, shape: Shape): Value {
+    if (x.shape.length === shape.length && x.shape.every((d, i) => d === shape[i])) return x
+    const symbols = (s: Shape) => s.filter((d) => typeof d === 'string')
+    const known = (s: Shape) => elements(s.filter((d) => typeof d === 'number'))
+    const [a, b] = [symbols(x.shape), symbols(shape)]
+    if (a.length > 1 || a.length !== b.length || a[0] !== b[0] || known(x.shape) !== known(shape))
+      throw new ShapeError('reshape', `${show(x.shape)} has not as many elements as ${show(shape)}`)
+    const sizes = shape.map((d) => (typeof d === 'number' ? d : -1))
+    return this.one('Reshape', [x, this.ints(sizes)], shape, {
+      rule: (dy) => [() => this.reshape(dy, x.shape), undefined],
+    })
+  }
+  /** Repeats along axes of size 1 (and in front) to a larger shape. */
+  expand(x: Value, shape: Shape): Value {
+    if (x.shape.length === shape.length && x.shape.every((d, i) => d === shape[i])) return x
+    const wide = broadcast('expand', x.shape, shape)
+    if (show(wide) !== show(shape)) throw new ShapeError('expand', `${show(x.shape)} to ${show(shape)}`)
+    return this.one('Expand', [x, this.ints(shape.map(Number))], shape, {
+      rule: (dy) => [() => this.reduceTo(dy, x.shape), undefined],
+    })
+  }
+  /** Zeros of a shape. */
+  zeros(shape: Shape, dtype: Value['dtype'] = 'float32'): Value {
+    return this.untaped(() => this.expand(this.scalar(0, dtype), shape))
   }
 }

@@ -1,5 +1,4 @@
-import type { Value } from './core.js'
-import type { Graph } from './graph.js'
+import type { GraphCore, Value } from './core.js'
 import { elements, show, ShapeError } from './types.js'
 
 /**
@@ -17,7 +16,7 @@ export function gradients(loss: Value, wrt: readonly Value[]): Value[] {
 }
 
 /** Vector-Jacobian product: from gradients of several values, those of `wrt`. */
-export function backward(g: Graph, seeds: readonly (readonly [Value, Value])[], wrt: readonly Value[]): Value[] {
+export function backward(g: GraphCore, seeds: readonly (readonly [Value, Value])[], wrt: readonly Value[]): Value[] {
   const tape = [...g.tape]
   const active = new Set(wrt.map((v) => v.name))
   for (const entry of tape)

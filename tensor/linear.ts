@@ -1,7 +1,6 @@
 import type { Value } from './core.js'
-import { broadcast } from './elementwise.js'
+import { axisOf, broadcast } from './elementwise.js'
 import { PackedGraph } from './packed.js'
-import { axisOf } from './shaping.js'
 import { show, ShapeError, type Dim } from './types.js'
 
 /** Products, norms and softmax. */

@@ -1,61 +1,9 @@
 import type { Value } from './core.js'
-import { broadcast, ElementwiseGraph } from './elementwise.js'
-import { elements, show, ShapeError, type Dim, type Shape } from './types.js'
-
-/** Position of an axis counted from the end when negative, checked. */
-export function axisOf(operator: string, shape: Shape, axis: number): number {
-  const position = axis < 0 ? axis + shape.length : axis
-  if (!Number.isInteger(position) || position < 0 || position >= shape.length)
-    throw new ShapeError(operator, `axis ${axis} of ${show(shape)}`)
-  return position
-}
+import { axisOf, ElementwiseGraph } from './elementwise.js'
+import { show, ShapeError, type Dim, type Shape } from './types.js'
 
 /** Rearranging, reducing and picking. */
 export class ShapingGraph extends ElementwiseGraph {
-  private ints(values: readonly number[]): Value {
-    return this.constant(values, [values.length], 'int64')
-  }
-
-  /** Sums over what broadcasting added, so that a gradient has the shape of its value. */
-  reduceTo(x: Value, shape: Shape): Value {
-    if (x.shape.length === shape.length && x.shape.every((d, i) => d === shape[i])) return x
-    const extra = x.shape.length - shape.length
-    const axes = x.shape.flatMap((d, i) => (i < extra || (shape[i - extra] === 1 && d !== 1) ? [i] : []))
-    const summed = axes.length ? this.sum(x, axes, true) : x
-    return extra > 0 ? this.reshape(summed, shape) : summed.shape.length ? summed : this.expand(summed, shape)
-  }
-
-  private reduce(
-    op: string,
-    x: Value,
-    axes: readonly number[] | undefined,
-    keep: boolean,
-    grad: 'sum' | 'mean',
-  ): Value {
-    const positions = (axes ?? x.shape.map((_, i) => i)).map((a) => axisOf(op.toLowerCase(), x.shape, a))
-    const kept = x.shape.map((d, i) => (positions.includes(i) ? 1 : d))
-    const shape = keep ? kept : x.shape.filter((_, i) => !positions.includes(i))
-    if (positions.length === 0) return x
-    return this.one(op, [x, this.ints(positions)], shape, {
-      attributes: { keepdims: keep ? 1 : 0 },
-      rule: (dy) => [
-        () => {
-          const wide = this.expand(this.reshape(dy, kept), x.shape)
-          if (grad === 'sum') return wide
-          const n = positions.reduce((m, p) => m * Number(x.shape[p]), 1)
-          return this.mul(wide, this.like(dy, 1 / n))
-        },
-        undefined,
-      ],
-    })
-  }
-  /** Sum over axes (all by default). */
-  sum(x: Value, axes?: readonly number[], keepdims = false): Value {
-    return this.reduce('ReduceSum', x, axes, keepdims, 'sum')
-  }
-  mean(x: Value, axes?: readonly number[], keepdims = false): Value {
-    return this.reduce('ReduceMean', x, axes, keepdims, 'mean')
-  }
   /** Sum of all squares, a scalar. */
   sumOfSquares(x: Value): Value {
     return this.one('ReduceSumSquare', [x], [], {
@@ -88,19 +36,6 @@ export class ShapingGraph extends ElementwiseGraph {
     })
   }
 
-  /** The same elements in another shape; one symbolic size may stay where it is. */
-  reshape(x: Value, shape: Shape): Value {
-    if (x.shape.length === shape.length && x.shape.every((d, i) => d === shape[i])) return x
-    const symbols = (s: Shape) => s.filter((d) => typeof d === 'string')
-    const known = (s: Shape) => elements(s.filter((d) => typeof d === 'number'))
-    const [a, b] = [symbols(x.shape), symbols(shape)]
-    if (a.length > 1 || a.length !== b.length || a[0] !== b[0] || known(x.shape) !== known(shape))
-      throw new ShapeError('reshape', `${show(x.shape)} has not as many elements as ${show(shape)}`)
-    const sizes = shape.map((d) => (typeof d === 'number' ? d : -1))
-    return this.one('Reshape', [x, this.ints(sizes)], shape, {
-      rule: (dy) => [() => this.reshape(dy, x.shape), undefined],
-    })
-  }
   unsqueeze(x: Value, axis: number): Value {
     const position = axis < 0 ? axis + x.shape.length + 1 : axis
     return this.reshape(x, [...x.shape.slice(0, position), 1, ...x.shape.slice(position)])
@@ -199,20 +134,6 @@ export class ShapingGraph extends ElementwiseGraph {
       },
     )
   }
-  /** Repeats along axes of size 1 (and in front) to a larger shape. */
-  expand(x: Value, shape: Shape): Value {
-    if (x.shape.length === shape.length && x.shape.every((d, i) => d === shape[i])) return x
-    const wide = broadcast('expand', x.shape, shape)
-    if (show(wide) !== show(shape)) throw new ShapeError('expand', `${show(x.shape)} to ${show(shape)}`)
-    return this.one('Expand', [x, this.ints(shape.map(Number))], shape, {
-      rule: (dy) => [() => this.reduceTo(dy, x.shape), undefined],
-    })
-  }
-  /** Zeros of a shape. */
-  zeros(shape: Shape, dtype: Value['dtype'] = 'float32'): Value {
-    return this.untaped(() => this.expand(this.scalar(0, dtype), shape))
-  }
-
   /** Slices of `x` along an axis by int64 indices: x.shape with the axis replaced by indices' shape. */
   gather(x: Value, indices: Value, axis = 0): Value {
     const position = axisOf('gather', x.shape, axis)
