@@ -7,11 +7,11 @@ import {
   setHandler,
   upsertSearchAttributes,
 } from '@temporalio/workflow'
-import { worst } from '../plugins/api/outcome.js'
 import type { ArtifactRef } from '../store/store.js'
 import { handleMessages } from './control.js'
 import { isCancelled } from './failures.js'
 import { progressQuery } from './messages.js'
+import { worst } from './outcome.js'
 import { progressTable } from './progress-table.js'
 import { StageRun } from './stage.js'
 import type { SearchInput, SearchProgress, SearchResult, StageProgress } from './types.js'

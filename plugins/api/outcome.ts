@@ -21,7 +21,3 @@ export function outcomeOf({ outcome }: JsonObject): Outcome | undefined {
   if (!/^[a-z0-9][a-z0-9 ]{0,29}$/.test(status)) return undefined
   return { ok, status, text: text.length > longest ? `${text.slice(0, longest - 1)}…` : text }
 }
-
-/** The outcome of a run, of those of its stages in their order: the first that is not well, or else the last. */
-export const worst = (outcomes: readonly (Outcome | undefined)[]): Outcome | undefined =>
-  outcomes.find((own) => own?.ok === false) ?? outcomes.findLast((own) => own !== undefined)

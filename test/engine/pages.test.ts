@@ -4,7 +4,7 @@ import { bounds, checkTasks, pagesOf, shortLabel } from '../../activities/pages.
 import type { TaskPlan } from '../../plugins/api/index.js'
 import type { SearchProgress } from '../../workflows/types.js'
 import { serverTimeout, testServer } from '../temporal.js'
-import { refusal, Rig } from './rig.js'
+import { refusal, rejection, Rig } from './rig.js'
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -93,11 +93,10 @@ test('those of a list in pages that fail are left out, in the order of the tasks
 test('too many left out of a list in pages end the run', async () => {
   const policy = ', onFailure: continue, minimumSuccess: 80%'
   const run = await rig.run('least', many('count: 10, failEvery: 2, offset: 200', policy))
-  await expect(run.result()).rejects.toMatchObject({
-    cause: {
-      message: expect.stringMatching(/^Stage many: \d of 10 tasks are left out, and 8 must succeed\. task-2\d\d: /),
-    },
-  })
+  const { cause } = await rejection(run.result())
+  expect((cause as Error).message).toMatch(
+    /^Stage many: \d of 10 tasks are left out, and 8 must succeed\. task-2\d\d: 2\d\d is no number for this\.$/,
+  )
 })
 
 test('a task of a list in pages waits for a decision, whichever its page, and one that is not there is refused', async () => {
