@@ -1,15 +1,15 @@
 import { Context, getClient } from '@temporalio/activity'
 import { hostname } from 'node:os'
-import type { Outputs, TaskPlan } from '../plugins/api/index.js'
+import { outcomeOf, type Outputs, type TaskPlan } from '../plugins/api/index.js'
 import { withDescriptions } from '../plugins/loading/load.js'
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { ArtifactRef, Digest } from '../store/index.js'
-import type { Activities, StageRequest, TaskGroup } from '../workflows/types.js'
+import type { Activities, GatherRequest, Skipped, StageRequest, TaskGroup, TaskRef } from '../workflows/types.js'
 import { guardWith } from './guard.js'
 import { blaming, pluginsOf } from './blame.js'
-import { ChildFailure } from './child-failure.js'
 import { gatherKey, planKey, plannedStage, stageParams, taskKey, taskKeys, type Key, type KeyParts } from './keys.js'
+import { boundsHere, checkTasks, pagesOf, shortLabel } from './pages.js'
 import { recentJson } from './recent.js'
 import { resultsOf, reuseOr, type ReuseServices, type Runner } from './reuse.js'
 import { KeyLocks } from './slots.js'
@@ -77,28 +77,61 @@ export function makeActivities(services: Services): Activities {
     return (await services.host.run({ ...job(parts, request), kind: 'ask' }, options)) as string
   }
   const tasksOf = async (ref: ArtifactRef) => (await read(ref)) as TaskPlan[]
+  /** Tasks as workflows see them. @param from  index of the first one */
+  const refsOf = async (parts: KeyParts, tasks: readonly TaskPlan[], from: number): Promise<TaskRef[]> => {
+    const keyOf = taskKeys(parts)
+    const keys = tasks.map((task) => keyOf(task).key)
+    const found = await resultsOf(store, keys)
+    return tasks.map(({ id, label }, i) => ({
+      index: from + i,
+      id,
+      label: shortLabel(label),
+      ...(found[i] && { found: keys[i]! }),
+    }))
+  }
+  /** All that are left out, in the order of the tasks. */
+  const leftOutOf = async (
+    tasks: readonly TaskPlan[],
+    { skipped, leftOut = [] }: Pick<GatherRequest, 'skipped' | 'leftOut'>,
+  ): Promise<readonly Skipped[]> => {
+    const lists = await Promise.all(leftOut.map((ref) => store.readJson(ref) as Promise<readonly Skipped[]>))
+    const byTask = new Map([...skipped, ...lists.flat()].map((own) => [own.task, own]))
+    return tasks.flatMap(({ id }) => byTask.get(id) ?? [])
+  }
 
   return {
     planStage: guarded(async (request) => {
       const parts = await open(request)
       const { outputs } = await reused(planKey(parts), `${request.stage}: plan`, parts, undefined, async (run) => {
         const tasks = (await run({ ...job(parts, request), kind: 'plan' })) as TaskPlan[]
-        checkTasks(request.stage, tasks)
+        checkTasks(request.stage, tasks, boundsHere())
         return { values: {}, files: { tasks: await store.putJson('tasks', tasks) } }
       })
       const ref = outputs.files.tasks!
       const tasks = await tasksOf(ref)
-      const groups = new Map<string, TaskGroup & { tasks: TaskGroup['tasks'][number][] }>()
       const keyOf = taskKeys(parts)
-      const keys = tasks.map((task) => keyOf(task).key)
-      const found = await resultsOf(store, keys)
-      for (const [index, { id, label, group = id }] of tasks.entries()) {
-        if (!groups.has(group)) groups.set(group, { name: group, tasks: [] })
-        groups.get(group)!.tasks.push({ index, id, label, ...(found[index] && { found: keys[index]! }) })
-      }
       const told = parts.planned.queue !== undefined && { keys: await store.putJson('task-keys', tasks.map(keyOf)) }
+      const pages = pagesOf(tasks, boundsHere())
+      if (pages) return { tasks: ref, ...told, groups: [], pages, total: tasks.length }
+      const groups = new Map<string, TaskGroup & { tasks: TaskGroup['tasks'][number][] }>()
+      for (const own of await refsOf(parts, tasks, 0)) {
+        const { id, group = id } = tasks[own.index]!
+        if (!groups.has(group)) groups.set(group, { name: group, tasks: [] })
+        groups.get(group)!.tasks.push(own)
+      }
       return { tasks: ref, ...told, groups: [...groups.values()], total: tasks.length }
     }),
+
+    pageTasks: guarded(async ({ tasks: ref, page: { from, to }, ...request }) =>
+      refsOf(await open(request), (await tasksOf(ref)).slice(from, to), from),
+    ),
+
+    findTask: guarded(async ({ tasks: ref, id }) => {
+      const index = (await tasksOf(ref)).findIndex((task) => task.id === id)
+      return index < 0 ? null : index
+    }),
+
+    keepLeftOut: guarded(({ skipped }) => store.putJson('left-out', skipped)),
 
     executeTask: guarded(async (request) => {
       const parts = await open(request)
@@ -137,7 +170,8 @@ export function makeActivities(services: Services): Activities {
     gatherStage: guarded(async (request) => {
       const parts = await open(request)
       const tasks = await tasksOf(request.tasks)
-      const keys = request.keys as readonly (Digest | null)[]
+      const skipped = await leftOutOf(tasks, request)
+      const keys = (request.keys ?? keysWithout(parts, tasks, skipped)) as readonly (Digest | null)[]
       const own = gatherKey(parts, keys, tasks)
       const { done, outputs } = await reused(own, `${request.stage}: gather`, parts, undefined, async (run) => {
         return (await run({
@@ -145,10 +179,12 @@ export function makeActivities(services: Services): Activities {
           kind: 'gather',
           tasks,
           keys,
-          skipped: request.skipped,
+          skipped,
         })) as Outputs
       })
-      return { ...done, outputs: await store.putJson('outputs', { values: outputs.values, files: outputs.files }) }
+      const { values, files } = outputs
+      const outcome = outcomeOf(values)
+      return { ...done, ...(outcome && { outcome }), outputs: await store.putJson('outputs', { values, files }) }
     }),
 
     async cancelRun() {
@@ -158,13 +194,12 @@ export function makeActivities(services: Services): Activities {
   }
 }
 
+/** Keys of tasks in their order; null where one is left out. */
+function keysWithout(parts: KeyParts, tasks: readonly TaskPlan[], skipped: readonly Skipped[]): (Digest | null)[] {
+  const keyOf = taskKeys(parts)
+  const left = new Set(skipped.map(({ task }) => task))
+  return tasks.map((task) => (left.has(task.id) ? null : keyOf(task).key))
+}
+
 /** `distill/layer00/ffn/linear`: a task for people. */
 const nameOf = (stage: string, { id }: TaskPlan) => (id === stage ? stage : `${stage}/${id}`)
-
-function checkTasks(stage: string, tasks: readonly TaskPlan[]): void {
-  const ids = new Set<string>()
-  for (const { id } of tasks) {
-    if (ids.has(id)) throw new ChildFailure('PluginBug', `The stage ${stage} planned two tasks "${id}"`)
-    ids.add(id)
-  }
-}

@@ -1,4 +1,4 @@
-import { Failure, type Outputs } from '../plugins/api/index.js'
+import { Failure, outcomeOf, type Outputs } from '../plugins/api/index.js'
 
 /**
  * What a stage has left, if it is what stages leave. The pipe to the worker would make null of NaN.
@@ -12,6 +12,11 @@ export function checkedOutputs(what: string, outputs: unknown): Outputs {
       remedy: 'A stage’s run() and gather() return both, empty where there is nothing.',
     })
   checkFinite(what, values, 'values')
+  if (isMap(values.outcome) && typeof values.outcome.ok === 'boolean' && !outcomeOf(values))
+    throw new Failure('PluginBug', `${what}: The stage’s output values.outcome is no outcome of a run`, {
+      remedy:
+        'An outcome is { ok, status, text }: status a word or two of small letters and digits, text a sentence for people.',
+    })
   for (const [name, ref] of Object.entries(files))
     if (!isMap(ref) || typeof ref.digest !== 'string')
       throw new Failure('PluginBug', `${what}: The stage’s output files.${name} is no artifact`, {

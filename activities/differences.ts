@@ -20,19 +20,30 @@ export function differences(before: unknown, after: unknown, path = ''): Differe
 const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null
 
-/**
- * The earlier record that is most like a key, and how they differ: of the same stage and kind; of the same task, if any.
- */
-export function nearest(
-  components: Components,
-  records: readonly TaskRecord[],
-): { readonly record: TaskRecord; readonly differences: readonly Difference[] } | undefined {
-  const { stage, kind, task } = components
+/** What a key is compared with alone: of the same stage and kind; of the same task, if any. */
+const alike = ({ stage, kind, task }: Components): string => JSON.stringify([stage, kind, task])
+
+/** Finds the record that is most like a key among many, for many keys. */
+export function nearestAmong(records: readonly TaskRecord[]): (components: Components) => Nearest | undefined {
+  const byTask = new Map<string, TaskRecord[]>()
+  for (const record of records) {
+    const own = alike(record.components)
+    if (byTask.has(own)) byTask.get(own)!.push(record)
+    else byTask.set(own, [record])
+  }
+  return (components) => nearest(components, byTask.get(alike(components)) ?? [])
+}
+
+/** A record that is like a key, and how they differ. */
+export interface Nearest {
+  readonly record: TaskRecord
+  readonly differences: readonly Difference[]
+}
+
+function nearest(components: Components, records: readonly TaskRecord[]): Nearest | undefined {
   let best: { record: TaskRecord; differences: Difference[] } | undefined
   for (const record of records) {
-    const own = record.components
-    if (own.stage !== stage || own.kind !== kind || own.task !== task) continue
-    const found = differences(own, components)
+    const found = differences(record.components, components)
     if (found.length === 0) continue
     const closer =
       !best ||

@@ -1,7 +1,7 @@
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { Store, TaskRecord } from '../store/index.js'
-import { inWords, nearest } from './differences.js'
+import { inWords, nearestAmong, type Nearest } from './differences.js'
 import { readRecords } from './inventory.js'
 import { walk, type KnownStage } from './walk.js'
 
@@ -20,15 +20,17 @@ export interface StageForecast {
   readonly reasons: readonly { readonly tasks: number; readonly reason: string; readonly example: string }[]
 }
 
+type Find = ReturnType<typeof nearestAmong>
+
 /** Looks up every key that can be known now, and says of what is not there how it differs from what is. */
 export async function forecast(plan: FrozenPlan, store: Store, loaded: Loaded): Promise<StageForecast[]> {
   const records = [...(await readRecords(store)).values()].map(({ record }) => record)
-  const stages: StageForecast[] = []
-  for await (const known of walk(plan, store, loaded)) stages.push(describe(known, records))
+  const [stages, find] = [[] as StageForecast[], nearestAmong(records)]
+  for await (const known of walk(plan, store, loaded)) stages.push(describe(known, records, find))
   return stages
 }
 
-function describe(known: KnownStage, records: readonly TaskRecord[]): StageForecast {
+function describe(known: KnownStage, records: readonly TaskRecord[], find: Find): StageForecast {
   const { name, needs, uses } = known.planned
   const base = { stage: name, needs, reused: 0, secondsSaved: 0, secondsLeft: null }
   const because = (reason: string) => [{ tasks: 1, reason, example: name }]
@@ -36,13 +38,13 @@ function describe(known: KnownStage, records: readonly TaskRecord[]): StageForec
     case 'unknown':
       return { ...base, tasks: 'unknown', reasons: because(`unknown until ${known.until.join(' and ')} has run`) }
     case 'unplanned':
-      return { ...base, tasks: 'unknown', reasons: because(why(known.key.components, records)) }
+      return { ...base, tasks: 'unknown', reasons: because(why(find(known.key.components))) }
     case 'planned': {
       const there = known.tasks.flatMap(({ record }) => record ?? [])
       const missing = known.tasks.filter(({ record }) => !record)
       const reasons = new Map<string, { tasks: number; reason: string; example: string }>()
       for (const { key, task } of missing) {
-        const reason = why(key.components, records)
+        const reason = why(find(key.components))
         const found = reasons.get(reason) ?? { tasks: 0, reason, example: task.id }
         reasons.set(reason, { ...found, tasks: found.tasks + 1 })
       }
@@ -61,8 +63,7 @@ function describe(known: KnownStage, records: readonly TaskRecord[]): StageForec
 }
 
 /** Why there is no record of a key. */
-function why(components: Readonly<Record<string, unknown>>, records: readonly TaskRecord[]): string {
-  const found = nearest(components, records)
+function why(found: Nearest | undefined): string {
   if (!found) return 'never done before'
   const words = found.differences.map(inWords)
   return words.length > 4 ? `${words.slice(0, 4).join(', ')} and ${words.length - 4} more` : words.join(', ')

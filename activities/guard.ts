@@ -29,6 +29,21 @@ export const remedies: Readonly<Record<string, string>> = {
   Crash: 'See logs/tasks.log in the store; a process that SIGKILL ended may have had too little memory.',
 }
 
+/** Bytes that a message of Temporal may hold are 2 MiB: more would be sent, and refused, for ever. */
+const mostBytes = 1_800_000
+/** Characters of a failure. */
+const longestMessage = 10_000
+
+function checkSize(activity: string, result: unknown): void {
+  const bytes = Buffer.byteLength(JSON.stringify(result) ?? '')
+  if (bytes > mostBytes)
+    throw ApplicationFailure.nonRetryable(
+      `${activity}: what comes out has ${bytes} bytes, and ${mostBytes} is the most that a message to Temporal holds`,
+      'TaskFailed',
+      { remedy: 'Leave large results in files, and put references to them among the values.' },
+    )
+}
+
 /** Turns errors into what Temporal knows: failures with a type, of which some are worth no other attempt. */
 export function guardWith(watch: Watch): <A, R>(activity: (argument: A) => Promise<R>) => (argument: A) => Promise<R> {
   const failures = new FailureCount()
@@ -38,6 +53,7 @@ export function guardWith(watch: Watch): <A, R>(activity: (argument: A) => Promi
     if (attempt === 1) failures.forget(id)
     try {
       const result = await activity(argument)
+      checkSize(activityId, result)
       failures.forget(id)
       return result
     } catch (error) {
@@ -55,7 +71,9 @@ export function guardWith(watch: Watch): <A, R>(activity: (argument: A) => Promi
       const nonRetryable = failures.add(id, type) >= (mostFailures[type] ?? Infinity) || final
       if (nonRetryable) failures.forget(id)
       watch.failed(currentAttempt(), type, cause, { remedy, final: nonRetryable })
-      throw ApplicationFailure.create({ message: cause.message, type, details, nonRetryable })
+      const message =
+        cause.message.length > longestMessage ? `${cause.message.slice(0, longestMessage)}…` : cause.message
+      throw ApplicationFailure.create({ message, type, details, nonRetryable })
     }
   }
 }

@@ -59,10 +59,15 @@ export function outputsOf({ outputs: { values, files } }: TaskRecord): Digest {
 
 /** What every artifact is that a record or a run tells of. */
 export function originsOf(records: Records, runs: readonly KnownRun[]): ReadonlyMap<Digest, Origin> {
-  const origins = new Map<Digest, Origin>()
+  const origins = new Map<Digest, Origin & { readonly tasks: string[] }>()
+  const known = new Set<string>()
   const add = (digest: Digest, bytes: number, kind: string, task: string) => {
     const { tasks = [] } = origins.get(digest) ?? {}
-    origins.set(digest, { kind, bytes, tasks: tasks.includes(task) ? tasks : [...tasks, task] })
+    origins.set(digest, { kind, bytes, tasks })
+    // Thousands of tasks may have left the same.
+    if (known.has(`${digest} ${task}`)) return
+    known.add(`${digest} ${task}`)
+    tasks.push(task)
   }
   for (const { record } of records.values()) {
     for (const { digest, bytes, kind } of Object.values(record.outputs.files))

@@ -12,6 +12,9 @@ import type { Key } from './keys.js'
 import type { KeyLocks, Slots } from './slots.js'
 import type { Watch } from './watch.js'
 
+/** Characters of what a task says that it does: it goes to the server with every sign of life. */
+const longestText = 1000
+
 /** Artifacts looked up at once: one by one from the disk would be as fast, from elsewhere not. */
 const artifactsAtOnce = 8
 
@@ -63,7 +66,7 @@ export async function reuseOr(
         const warn = (message: string) => watched.log({ level: 'warn', event: 'checkpoint not saved', message })
         const keeper = await CheckpointKeeper.start(store, key, warn)
         const onProgress = (fraction: number, text: string) => {
-          last = { fraction, text }
+          last = { fraction, text: text.slice(0, longestText) }
           heart.heartbeat(last)
           watched.progressed()
           keeper.offer()

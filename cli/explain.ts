@@ -1,6 +1,7 @@
 import pc from 'picocolors'
-import { exitCodes, Failure, type FailureKind } from '../plugins/api/index.js'
-import { refusalIn } from '../server/grpc-errors.js'
+import { exitCodes as ofFailures, Failure, type FailureKind } from '../plugins/api/index.js'
+import { refusalIn, tooLargeIn } from '../server/grpc-errors.js'
+import { exitCodes, type Ending } from './exit-codes.js'
 import { formatDiagnostic, type Diagnostic } from '../spec/diagnostics.js'
 
 /** A spec with mistakes. */
@@ -13,8 +14,7 @@ export class BadSpec extends Error {
 
 /** What ended a command, as `--json` prints it. */
 export interface ErrorReport {
-  /** `Cancelled`: the user did it; `Defect`: puzzleflow is at fault. */
-  readonly kind: FailureKind | 'Cancelled' | 'Defect'
+  readonly kind: Exclude<Ending, 'Done' | 'NotAccepted'>
   readonly exitCode: number
   readonly message: string
   /** What to do about it. */
@@ -55,13 +55,20 @@ function reportOf(error: unknown): ErrorReport {
       `The Temporal server refuses us: ${refused}`,
       'Check the API key (TEMPORAL_API_KEY, or api_key in temporal.toml) and its rights in the namespace.',
     )
+  const tooLarge = tooLargeIn(error)
+  if (tooLarge !== undefined)
+    return as(
+      'InvalidInput',
+      `It is too large for a message to the Temporal server: ${tooLarge}`,
+      'Make it smaller: fewer stages, shorter names.',
+    )
   const [last, ...around] = [...chain(error)].reverse()
   switch (last?.name) {
     case 'ApplicationFailure': {
       const { type = '', message, details } = last as Wrapped
       if (type === 'Cancelled') return cancelled
       const remedy = details?.[0]?.remedy
-      if (type in exitCodes) return as(type as FailureKind, message, remedy)
+      if (type in ofFailures) return as(type as FailureKind, message, remedy)
       return as('TaskFailed', `A task failed for good: ${message}`, remedy)
     }
     case 'TimeoutFailure': {
@@ -76,13 +83,13 @@ function reportOf(error: unknown): ErrorReport {
     default:
       return {
         kind: 'Defect',
-        exitCode: 1,
+        exitCode: exitCodes.Defect,
         message: error instanceof Error ? (error.stack ?? error.message) : String(error),
       }
   }
 }
 
-const cancelled: ErrorReport = { kind: 'Cancelled', exitCode: 130, message: 'The run was cancelled.' }
+const cancelled: ErrorReport = { kind: 'Cancelled', exitCode: exitCodes.Cancelled, message: 'The run was cancelled.' }
 
 interface Wrapped extends Error {
   readonly type?: string

@@ -99,8 +99,8 @@ async function followAt(client: Client, store: Store, run: string, address: stri
   const result = resultOf({ client, workflowId, isOver: () => over })
   try {
     // A worker that cannot be had, or a server that is away, ends the waiting too.
-    const { outputs } = await Promise.race([result, watching.then(() => never)])
-    const finished = { ...document, outputs }
+    const { outputs, outcome } = await Promise.race([result, watching.then(() => never)])
+    const finished = { ...document, outputs, ...(outcome && { outcome }) }
     await store.putDocument(`runs/${run}`, finished)
     return finished
   } catch (error) {

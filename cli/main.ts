@@ -2,24 +2,25 @@
 import { Command } from 'commander'
 import { addCommands } from './command-list.js'
 import { log, printJson } from './common.js'
-import { exitCodes } from '../plugins/api/index.js'
+import { exitCodes } from './exit-codes.js'
 
 const program = new Command('puzzleflow')
   .description('Find a faster child of a language model for the hardware that will serve it')
   .showSuggestionAfterError()
   .configureOutput({ writeOut: (text) => process.stdout.write(text), writeErr: (text) => process.stderr.write(text) })
   .exitOverride(({ exitCode, message }) => {
-    if (exitCode === 0) process.exit(0)
+    if (exitCode === 0) process.exit(exitCodes.Done)
     // Bad arguments are invalid input; commander has said so on stderr.
-    if (process.argv.includes('--json')) printJson({ error: { kind: 'InvalidInput', exitCode: 2, message } })
-    process.exit(2)
+    if (process.argv.includes('--json'))
+      printJson({ error: { kind: 'InvalidInput', exitCode: exitCodes.InvalidInput, message } })
+    process.exit(exitCodes.InvalidInput)
   })
 
 await addCommands(program, process.argv[2])
 // Whoever reads may have had enough: `puzzleflow scores RUN | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0)
+  if (error.code === 'EPIPE') process.exit(exitCodes.Done)
   log(`Nothing more can be written to stdout: ${error.message}`)
-  process.exit(error.code === 'ENOSPC' ? exitCodes.OutOfDisk : 1)
+  process.exit(error.code === 'ENOSPC' ? exitCodes.OutOfDisk : exitCodes.Defect)
 })
 await program.parseAsync()

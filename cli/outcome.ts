@@ -4,6 +4,7 @@ import { withEvidence } from '../model/index.js'
 import type { ArtifactRef, JsonObject, Outputs } from '../plugins/api/index.js'
 import { Failure } from '../plugins/api/index.js'
 import type { Store } from '../store/index.js'
+import { exitCodes } from './exit-codes.js'
 import type { RunDocument } from './runs.js'
 
 /** Outputs of a run's stages. */
@@ -27,13 +28,24 @@ export async function resultOf(store: Store, document: RunDocument): Promise<Jso
   return { ...head, stages: Object.fromEntries(Object.entries(outputs).map(([name, { values }]) => [name, values])) }
 }
 
+/** What a stage said about a run that has not found what it was to find; undefined of one that has. Such a run gives the command
+ *  an exit code of its own. */
+export function notAccepted({ outcome }: RunDocument): string | undefined {
+  if (outcome?.ok !== false) return undefined
+  process.exitCode = exitCodes.NotAccepted
+  return outcome.text
+}
+
+/** Where a user finds what came of a run. */
+export const outcomeFolder = (run: string): string => resolve('runs', run)
+
 /** Writes what a user keeps of a run to `runs/RUN`: result.json, what stages made for people, the exported child: a folder
  *  and, where there is one, a GGUF file beside it. */
 export async function writeOutcome(
   store: Store,
   document: RunDocument,
 ): Promise<{ folder: string; report?: string; child?: string }> {
-  const folder = resolve('runs', document.run)
+  const folder = outcomeFolder(document.run)
   mkdirSync(folder, { recursive: true })
   /** Puts a file there whole. */
   const place = (name: string, fill: (path: string) => void) => {

@@ -2,7 +2,7 @@ import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/c
 import { defineSearchAttributeKey } from '@temporalio/common'
 import { basename } from 'node:path'
 import { queueOf } from '../activities/queue.js'
-import { Failure } from '../plugins/api/index.js'
+import { Failure, type Outcome } from '../plugins/api/index.js'
 import { sealed } from '../server/index.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { ArtifactRef, Store } from '../store/index.js'
@@ -21,6 +21,8 @@ export interface RunDocument {
   readonly given?: Readonly<Record<string, ArtifactRef>>
   /** Outputs of all stages, when it is done. */
   readonly outputs?: Readonly<Record<string, ArtifactRef>>
+  /** What a stage said about all of it, when it is done. */
+  readonly outcome?: Outcome
 }
 
 const modelKey = defineSearchAttributeKey('PuzzleModel', 'KEYWORD')
@@ -46,6 +48,14 @@ async function isServed({ connection, options: { namespace } }: Client, taskQueu
     taskQueueType: 1, // of workflows
   })
   return (pollers ?? []).some(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 > Date.now() - 60_000)
+}
+
+/** Characters that name the stages of a run for the UI: the server takes 20,000. */
+const mostNamed = 2000
+
+function stagesIn({ stages }: SearchInput): string {
+  const names = stages.map(({ name }) => name).join(', ')
+  return names.length > mostNamed ? `${stages.length} stages.` : `Stages: ${names}.`
 }
 
 export interface StartOptions {
@@ -102,7 +112,7 @@ export async function startRun(
       workflowIdConflictPolicy: 'FAIL',
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       staticSummary: `${plan.name}: ${model}`,
-      staticDetails: `Run \`${run}\` of \`${basename(plan.specFile)}\`, digest \`${plan.digest.slice(0, 12)}\`. Stages: ${input.stages.map((s) => s.name).join(', ')}.`,
+      staticDetails: `Run \`${run}\` of \`${basename(plan.specFile)}\`, digest \`${plan.digest.slice(0, 12)}\`. ${stagesIn(input)}`,
       typedSearchAttributes: [
         { key: modelKey, value: sealed(model) },
         { key: specKey, value: sealed(plan.digest) },

@@ -13,4 +13,5 @@ function puzzleflow(...args) {
 
 const rest = process.argv.slice(2)
 const code = puzzleflow('run', 'examples/quickstart/search.yaml', '--run', 'quickstart', ...rest)
-process.exitCode = code === 0 && !rest.includes('--detach') ? puzzleflow('result', 'quickstart') : code
+// 7: it has ended, and its child was not accepted.
+process.exitCode = [0, 7].includes(code) && !rest.includes('--detach') ? puzzleflow('result', 'quickstart') : code

@@ -21,6 +21,17 @@ function isGrpcError(error: Error): error is Error & GrpcError {
 /** PERMISSION_DENIED, UNAUTHENTICATED. */
 const refusals: readonly number[] = [7, 16]
 
+/** INVALID_ARGUMENT, RESOURCE_EXHAUSTED. */
+const mayBeTooLarge: readonly number[] = [3, 8]
+
+/** In what words a server, or the way to it, refused a message that is larger than they take; undefined when that is not what
+ *  happened. */
+export function tooLargeIn(error: unknown): string | undefined {
+  const found = grpcErrorIn(error)
+  const says = /larger than max|exceeds (the )?(size )?limit|message too large/i
+  return found && mayBeTooLarge.includes(found.code) && says.test(found.details) ? found.details : undefined
+}
+
 /** In what words a server refused a request because of who asks; undefined when that is not what happened. */
 export function refusalIn(error: unknown): string | undefined {
   const found = grpcErrorIn(error)

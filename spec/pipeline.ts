@@ -141,6 +141,9 @@ function schemaProblem(schema: object): string | undefined {
   }
 }
 
+/** Stages of a run: each is some 25 events of the search, and Temporal takes 51,200. */
+const mostStages = 1000
+
 /** Lays the spec's `stages:` over the pipeline's: parameters, stages left out, stages added. */
 export function applySpecStages(
   pipeline: Pipeline,
@@ -174,6 +177,13 @@ export function applySpecStages(
       const params = merge(node.params, value)
       nodes.set(name, { ...node, params, paramsSite: mergedSite(site, node.paramsSite) })
     }
+  }
+  const stages = [...nodes.values()]
+  const over = stages[mostStages]
+  if (over) {
+    const message = `There are ${stages.length} stages, and ${mostStages} is the most that a run can have.`
+    const hint = 'make one stage of many tasks of those that are alike'
+    report(over.site.diagnose('', 'key', { code: 'too-many-stages', message, hint }))
   }
   applyExecution(nodes, spec, report)
   return { stages: [...nodes.values()], leftOut }

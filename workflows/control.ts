@@ -4,6 +4,7 @@ import {
   cancelUpdate,
   concurrencyUpdate,
   endingSignal,
+  pageSignal,
   pauseUpdate,
   resultsSignal,
   resumeUpdate,
@@ -15,7 +16,7 @@ import {
 } from './messages.js'
 import { mostConcurrency, type SearchPace } from './groups.js'
 import { promptActivities } from './options.js'
-import type { StageRun } from './stage.js'
+import { noSuchTask, type StageRun } from './stage.js'
 import type { StageNode } from './types.js'
 
 /** What messages act on. */
@@ -74,8 +75,8 @@ export function handleMessages({ nodes, runs, pace, setPace }: Controlled): void
     retryUpdate,
     (name) => {
       const { run, id } = find(name)
-      run.retry(id)
-      return `${name.task} is tried again, unless it is done.`
+      const answer = `${name.task} is tried again, unless it is done.`
+      return after(run.retry(id), answer)
     },
     { description: 'Try a task again now', validator: (name: TaskName) => void find(name) },
   )
@@ -83,8 +84,8 @@ export function handleMessages({ nodes, runs, pace, setPace }: Controlled): void
     skipUpdate,
     ({ task, reason }) => {
       const { run, id } = find({ task })
-      run.skip(id, reason ?? 'left out by hand')
-      return `${task} is left out, unless it is done.`
+      const answer = `${task} is left out, unless it is done.`
+      return after(run.skip(id, reason ?? 'left out by hand'), answer)
     },
     {
       description: 'Leave a task out of a stage that can do without',
@@ -110,6 +111,7 @@ export function handleMessages({ nodes, runs, pace, setPace }: Controlled): void
     },
   )
   setHandler(resultsSignal, ({ stage, results }) => runs.get(stage)?.hear(results))
+  setHandler(pageSignal, (news) => runs.get(news.stage)?.hearPage(news))
   setHandler(endingSignal, (stage) => runs.get(stage)?.end())
   setHandler(troubleSignal, ({ task, message, remedy }) => {
     const found = split(nodes, task)
@@ -117,6 +119,10 @@ export function handleMessages({ nodes, runs, pace, setPace }: Controlled): void
     if (found) runs.get(found.node.name)?.trouble(found.id, failure)
   })
 }
+
+/** An answer when something is done, which may be now. */
+const after = (done: void | Promise<void>, answer: string): string | Promise<string> =>
+  done ? done.then(() => answer) : answer
 
 /** `distill/layer03/ffn/linear` is task `layer03/ffn/linear` of stage `distill`. */
 function split(nodes: readonly StageNode[], task: string): { node: StageNode; id: string } | undefined {
@@ -131,6 +137,6 @@ function taskOf(nodes: readonly StageNode[], runs: ReadonlyMap<string, StageRun>
   const found = split(nodes, task)
   if (!found) throw new Error(`There is no stage of the task "${task}": names are like ${nodes[0]?.name}/TASK.`)
   const run = runs.get(found.node.name)
-  if (!run?.has(found.id)) throw new Error(`Stage ${found.node.name} has no unfinished task "${found.id}".`)
+  if (!run?.inPages && !run?.has(found.id)) throw new Error(noSuchTask(found.node.name, found.id))
   return { ...found, run }
 }

@@ -20,3 +20,10 @@ export function describeFailure(error: unknown): FailureText {
 /** Whether something ended only because it was cancelled. */
 export const isCancelled = (error: unknown): boolean =>
   error instanceof Error && (error.name === 'CancelledFailure' || isCancelled(error.cause))
+
+/** Characters of a reason that is kept for each of thousands of tasks. */
+const longestReason = 500
+
+/** Why a task is left out, short enough to be told in a list. */
+export const shortReason = (text: string): string =>
+  text.length > longestReason ? `${text.slice(0, longestReason - 1)}…` : text

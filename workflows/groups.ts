@@ -1,19 +1,14 @@
-import {
-  condition,
-  ParentClosePolicy,
-  startChild,
-  workflowInfo,
-  WorkflowIdReusePolicy,
-  type ChildWorkflowHandle,
-  type SignalDefinition,
-} from '@temporalio/workflow'
+import { condition, ParentClosePolicy, startChild, workflowInfo, WorkflowIdReusePolicy } from '@temporalio/workflow'
 import type { ArtifactRef } from '../store/store.js'
 import type { FailureText } from './failures.js'
-import { executeTask, type group as groupWorkflow } from './group.js'
+import type { group as groupWorkflow } from './group.js'
 import { Lanes } from './lanes.js'
+import { send, type Member } from './members.js'
 import { paceSignal, retrySignal, skipSignal, type GroupResults, type Pace } from './messages.js'
+import type { page as pageWorkflow, PageResult } from './page.js'
+import { executeTask } from './part.js'
 import { Tasks } from './tasks.js'
-import type { StageNode, StageRequest, TaskGroup, TaskRef, TaskResult } from './types.js'
+import type { StageNode, StageRequest, TaskRef, TaskResult } from './types.js'
 
 /** Groups that are workflows of their own, of a stage at once. */
 const groupsAtOnce = 8
@@ -34,35 +29,16 @@ export interface GroupsOptions {
   readonly onTrouble: (id: string, failure: FailureText | undefined) => void
   /** @throws what ends the stage */
   readonly onResult: (task: TaskRef, result: TaskResult) => void
+  /** The same of a page that is over. */
+  readonly onPage: (from: number, result: PageResult) => void
+  /** Tasks of the stage. */
+  readonly total: number
   /** Ends all that runs, after a failure that calls for it. */
   readonly giveUp: () => void
 }
 
-/** Tasks that are done together, and by whom: a group by a workflow of its own, those without a group by this one. */
-interface Member {
-  readonly tasks: readonly TaskRef[]
-  /** Name of the group. */
-  readonly name: string | undefined
-  readonly skipped: { readonly id: string; readonly reason: string }[]
-  here?: Tasks
-  child?: ChildWorkflowHandle<typeof groupWorkflow>
-  /** What it was told last. */
-  pace?: Pace
-}
-
-function membersOf(groups: readonly TaskGroup[]): Member[] {
-  const single = groups.filter(({ tasks }) => tasks.length === 1)
-  return groups.flatMap(({ name, tasks }): Member[] => {
-    if (tasks.length > 1) return [{ name, tasks, skipped: [] }]
-    // All of them, in the place of the first one.
-    if (name !== single[0]!.name) return []
-    return [{ name: undefined, tasks: single.flatMap((own) => own.tasks), skipped: [] }]
-  })
-}
-
 /** The tasks of a stage by groups, so many in flight as the search says. */
 export class Groups {
-  private readonly members: readonly Member[]
   private readonly byTask = new Map<string, { readonly member: Member; readonly task: TaskRef }>()
   private readonly lanes: Lanes<Member>
   private pace: SearchPace
@@ -73,11 +49,10 @@ export class Groups {
   private readonly noted = new Set<string>()
 
   constructor(
-    groups: readonly TaskGroup[],
+    private readonly members: readonly Member[],
     private readonly options: GroupsOptions,
   ) {
     this.pace = options.pace
-    this.members = membersOf(groups)
     for (const member of this.members) for (const task of member.tasks) this.byTask.set(task.id, { member, task })
     this.lanes = new Lanes(Math.min(groupsAtOnce, this.members.length), this.pace.concurrency)
   }
@@ -97,6 +72,7 @@ export class Groups {
         try {
           await this.doTasks(member)
         } finally {
+          member.over = true
           delete member.here
           delete member.child
           this.lanes.leave(member)
@@ -121,14 +97,17 @@ export class Groups {
     return this.byTask.get(id)?.task
   }
 
-  retry(id: string): void {
-    const { member } = this.byTask.get(id)!
+  /** Who does the task that stands there in a list with pages; undefined when it is over. */
+  at(index: number): Member | undefined {
+    return this.members.find(({ page, over }) => page && page.from <= index && index < page.to && !over)
+  }
+
+  retry(id: string, member = this.byTask.get(id)!.member): void {
     if (member.here) member.here.retry(id)
     else void send(member, retrySignal, id)
   }
 
-  skip(id: string, reason: string): void {
-    const { member } = this.byTask.get(id)!
+  skip(id: string, reason: string, member = this.byTask.get(id)!.member): void {
     member.skipped.push({ id, reason })
     if (member.here) member.here.skip(id, reason)
     else void send(member, skipSignal, { id, reason })
@@ -158,16 +137,21 @@ export class Groups {
   private note(task: TaskRef, result: TaskResult): void {
     if (this.failed || this.noted.has(task.id)) return
     this.noted.add(task.id)
+    this.attempt(() => this.options.onResult(task, result))
+  }
+
+  /** Does what may throw where a stage ends. */
+  attempt(note: () => void): void {
     try {
-      this.options.onResult(task, result)
+      note()
     } catch (error) {
       this.fail(error)
     }
   }
 
   private async doTasks(member: Member): Promise<void> {
-    const { node, request, onTrouble } = this.options
-    const { name, tasks, skipped } = member
+    const { node, request, onTrouble, onPage, total } = this.options
+    const { name, tasks, skipped, page } = member
     const pace = this.paceOf(member)
     member.pace = pace
     if (name === undefined) {
@@ -184,18 +168,37 @@ export class Groups {
       return
     }
     const known = [...skipped]
-    member.child = await startChild<typeof groupWorkflow>('group', {
-      args: [{ ...request, group: { name, tasks }, node, pace, skipped: known }],
+    const input = { ...request, node, pace, skipped: known }
+    const options = (what: string) => ({
       workflowId: `${workflowInfo().workflowId}/${node.name}/${name}`,
       // One that a lost run left behind.
       workflowIdReusePolicy: WorkflowIdReusePolicy.TERMINATE_IF_RUNNING,
       parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-      staticSummary: `${node.name}: ${name}, ${tasks.length} tasks`,
+      staticSummary: `${node.name}: ${what}`,
     })
-    // What was said while it was starting.
-    void this.tellPace()
-    for (const skip of skipped.slice(known.length)) void send(member, skipSignal, skip)
-    const results = await member.child.result()
+    const tellMore = () => {
+      // What was said while it was starting.
+      void this.tellPace()
+      for (const skip of skipped.slice(known.length)) void send(member, skipSignal, skip)
+    }
+    if (page) {
+      const started = await startChild<typeof pageWorkflow>('page', {
+        ...options(`tasks ${name} of ${total}`),
+        args: [{ ...input, page, total }],
+      })
+      member.child = started
+      tellMore()
+      const result = await started.result()
+      if (!this.failed) this.attempt(() => onPage(page.from, result))
+      return
+    }
+    const started = await startChild<typeof groupWorkflow>('group', {
+      ...options(`${name}, ${tasks.length} tasks`),
+      args: [{ ...input, group: { name, tasks } }],
+    })
+    member.child = started
+    tellMore()
+    const results = await started.result()
     for (const [i, task] of tasks.entries()) if (results[i]) this.note(task, results[i])
   }
 
@@ -218,9 +221,4 @@ export class Groups {
     }
     await Promise.all(sent)
   }
-}
-
-/** To a group's workflow. One that is just starting, or ending, needs no message. @returns when it stands in its history */
-async function send<A>({ child }: Member, signal: SignalDefinition<[A]>, argument: A): Promise<void> {
-  await child?.signal(signal, argument).catch(() => undefined)
 }

@@ -1,5 +1,5 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow'
-import type { SearchProgress, TaskResult } from './types.js'
+import type { PageDone, SearchProgress, TaskResult } from './types.js'
 
 /** A task by name: `distill/layer03/ffn/swiglu-256`. */
 export interface TaskName {
@@ -55,6 +55,14 @@ export const resultsSignal = defineSignal<[GroupResults]>('results')
 export interface GroupResults {
   readonly stage: string
   readonly results: readonly { readonly task: string; readonly result: TaskResult }[]
+}
+
+/** How far a page of a stage is, all in all. */
+export const pageSignal = defineSignal<[PageNews]>('page')
+export interface PageNews extends PageDone {
+  readonly stage: string
+  /** The page's first task. */
+  readonly from: number
 }
 
 /** A task has failed for good and waits for `retry` or `skip`; or it does not any more. */

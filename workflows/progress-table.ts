@@ -6,12 +6,14 @@ import type { SearchProgress, StageProgress } from './types.js'
 const mostNamed = 10
 
 /** Where a search stands, as Markdown for the Temporal UI. */
-export function progressTable(run: string, { stages, fraction, paused, concurrency }: SearchProgress): string {
+export function progressTable(run: string, { stages, fraction, paused, concurrency, outcome }: SearchProgress): string {
   const head = [
     '| stage | state | tasks | reused | left out | seconds of work | time |',
     '|---|---|---:|---:|---:|---:|---|',
   ]
   const lines = [
+    // What a person looks for before anything else.
+    ...(outcome ? [outcome.ok ? outcome.text : `**${outcome.text}**`, ''] : []),
     `**${Math.round(fraction * 100)} %** of the stages' tasks are done${paused ? '. **Paused.**' : '.'} At most ${concurrency} tasks of a stage in flight.`,
     '',
     ...head,
@@ -44,7 +46,7 @@ function row(s: StageProgress, paused: boolean): string {
     paused && s.state === 'running' ? 'paused' : s.state,
     s.total ? `${s.done}${noBreak}/${noBreak}${s.total}` : '',
     s.reused || '',
-    s.skipped.length || '',
+    s.leftOut || '',
     s.seconds ? s.seconds.toFixed(1) : '',
     s.secondsLeft === undefined ? '' : describeLeft(s.secondsLeft),
   ]

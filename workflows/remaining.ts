@@ -5,9 +5,9 @@ export class Remaining {
   /** @param now  milliseconds: the workflow's clock, when its tasks begin or go on */
   constructor(private readonly begin: number) {}
 
-  /** A task is done that was not there already. @returns seconds until `left` more are */
-  done(now: number, left: number): number {
-    this.worked++
+  /** Tasks are done that were not there already. @returns seconds until `left` more are */
+  done(now: number, left: number, tasks = 1): number {
+    this.worked += tasks
     return ((now - this.begin) / 1000 / this.worked) * left
   }
 }

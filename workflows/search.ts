@@ -11,6 +11,7 @@ import type { ArtifactRef } from '../store/store.js'
 import { handleMessages } from './control.js'
 import { isCancelled } from './failures.js'
 import { progressQuery } from './messages.js'
+import { worst } from './outcome.js'
 import { progressTable } from './progress-table.js'
 import { StageRun } from './stage.js'
 import type { SearchInput, SearchProgress, SearchResult, StageProgress } from './types.js'
@@ -32,14 +33,18 @@ export async function search(input: SearchInput): Promise<SearchResult> {
     total: 0,
     reused: 0,
     seconds: 0,
+    leftOut: 0,
     skipped: [],
     waiting: [],
   }))
   const pace = { paused: false, concurrency: input.concurrency ?? defaultConcurrency }
+  const runs = new Map<string, StageRun>()
+  const outcomeNow = () => worst(input.stages.map(({ name }) => runs.get(name)?.outcome))
   const current = (): SearchProgress => {
     const parts = stages.map((s) => (s.state === 'done' ? 1 : s.total > 0 ? s.done / (s.total + 1) : 0))
     const fraction = parts.reduce((a, b) => a + b, 0) / Math.max(1, parts.length)
-    return { stages, fraction, ...pace }
+    const outcome = outcomeNow()
+    return { stages, fraction, ...pace, ...(outcome && { outcome }) }
   }
   setHandler(progressQuery, current, { description: 'Where every stage stands' })
   let shown = ''
@@ -48,20 +53,19 @@ export async function search(input: SearchInput): Promise<SearchResult> {
     setCurrentDetails(progressTable(input.run, now))
     // One that has failed, or asks, is what a person looks for.
     const busy = now.stages.filter(({ state }) => state !== 'waiting' && state !== 'done' && state !== 'cancelled')
-    const names = busy.map(({ stage }) => stage)
+    const names = named(busy.map(({ stage }) => stage))
     const status = statusOf(now, over)
-    const text = `${names.join(' ') || 'none'} ${now.fraction.toFixed(2)} ${status}`
+    const text = `${names || 'none'} ${now.fraction.toFixed(2)} ${status}`
     if (text === shown) return
     shown = text
     upsertSearchAttributes([
-      { key: stageKey, value: names.join(', ') || 'none' },
+      { key: stageKey, value: names || 'none' },
       { key: progressKey, value: Number(now.fraction.toFixed(3)) },
       { key: statusKey, value: status },
     ])
   }
 
   const scope = new CancellationScope()
-  const runs = new Map<string, StageRun>()
   handleMessages({
     nodes: input.stages,
     runs,
@@ -98,13 +102,23 @@ export async function search(input: SearchInput): Promise<SearchResult> {
   // What failed by itself, not what was cancelled because of it.
   if (failed.length > 0) throw failed.find((error) => !isCancelled(error)) ?? failed[0]!
   const entries = await Promise.all([...outputs].map(async ([name, ref]) => [name, await ref] as const))
-  return { outputs: Object.fromEntries(entries) }
+  const outcome = outcomeNow()
+  return { ...(outcome && { outcome }), outputs: Object.fromEntries(entries) }
+}
+
+/** Stages that a search attribute names: it holds no more. */
+const mostNamed = 10
+
+function named(stages: readonly string[]): string {
+  const more = stages.length - mostNamed
+  return stages.slice(0, mostNamed).join(', ') + (more > 0 ? ` and ${more} more` : '')
 }
 
 /** For lists of runs: what a person has to know first. */
-function statusOf({ stages, paused }: SearchProgress, over: boolean): string {
+function statusOf({ stages, paused, outcome }: SearchProgress, over: boolean): string {
   if (stages.some(({ state }) => state === 'failed')) return over ? 'failed' : 'failing'
-  if (over) return stages.every(({ state }) => state === 'done') ? 'done' : 'cancelled'
+  if (over && !stages.every(({ state }) => state === 'done')) return 'cancelled'
+  if (over) return outcome?.ok === false ? outcome.status : 'done'
   if (stages.some(({ waiting }) => waiting.length > 0)) return 'needs a decision'
   if (stages.some(({ state }) => state === 'asking')) return 'needs approval'
   return paused ? 'paused' : 'running'

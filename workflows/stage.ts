@@ -1,11 +1,30 @@
 import { ApplicationFailure, condition, proxyActivities, type ActivityOptions } from '@temporalio/workflow'
 import type { ArtifactRef } from '../store/store.js'
-import { describeFailure, isCancelled, type FailureText } from './failures.js'
-import { Groups, type SearchPace } from './groups.js'
-import type { Approval, GroupResults } from './messages.js'
+import type { Outcome } from '../plugins/api/outcome.js'
+import { describeFailure, isCancelled, shortReason, type FailureText } from './failures.js'
+import { Gate } from './gate.js'
+import { Groups, type GroupsOptions, type SearchPace } from './groups.js'
+import { membersOf, membersOfPages, type Member } from './members.js'
+import type { Approval, GroupResults, PageNews } from './messages.js'
 import { promptActivities, stageOptions } from './options.js'
+import type { PageResult } from './page.js'
 import { Remaining } from './remaining.js'
-import type { Activities, StageNode, StageProgress, StageRequest, TaskGroup, TaskRef, TaskResult } from './types.js'
+import type {
+  Activities,
+  PageDone,
+  Skipped,
+  StageNode,
+  StageProgress,
+  StageRequest,
+  TaskGroup,
+  TaskRef,
+  TaskResult,
+} from './types.js'
+
+/** Tasks that are left out and named where a stage's progress is told. */
+const mostNamed = 100
+/** Tasks that are left out in one list of a message. */
+const mostInMessage = 500
 
 /** What a search gives to each of its stages. */
 export interface StageOptions {
@@ -23,12 +42,19 @@ export class StageRun {
   private pace: SearchPace
   private groups: Groups | undefined
   private readonly results = new Map<number, TaskResult>()
+  /** What pages have told, by their first task. */
+  private readonly pages = new Map<number, PageDone>()
+  /** The list of tasks, where it is in pages. */
+  private list: ArtifactRef | undefined
   private readonly troubles = new Map<string, FailureText>()
-  private answer: Approval | undefined
+  private readonly gate: Gate | undefined
   private remaining = new Remaining(Date.now())
+  /** What it says about the whole run. */
+  outcome: Outcome | undefined
 
   constructor(private readonly options: StageOptions) {
     this.pace = options.pace
+    if (options.node.gate) this.gate = new Gate(options, (activity) => this.activityOptions(activity))
   }
 
   /** @returns the artifact with the stage's outputs  @throws its first failure, when nothing of it runs any more */
@@ -38,7 +64,7 @@ export class StageRun {
     show()
     try {
       await this.unpaused()
-      const outputs = node.gate ? await this.ask() : await this.work()
+      const outputs = this.gate ? await this.gate.ask() : await this.work()
       progress.state = 'done'
       show()
       return outputs
@@ -65,15 +91,26 @@ export class StageRun {
     const task = this.groups?.find(id)
     return task !== undefined && !this.results.has(task.index)
   }
-  retry(id: string): void {
-    this.groups?.retry(id)
+  /** Whether its tasks are in pages: then only `act` can tell whether it has one. */
+  get inPages(): boolean {
+    return this.list !== undefined
   }
-  skip(id: string, reason: string): void {
-    this.groups?.skip(id, reason)
+  retry(id: string): void | Promise<void> {
+    if (!this.list) return this.groups?.retry(id)
+    return this.inPage(id, (groups, member) => groups.retry(id, member))
+  }
+  skip(id: string, reason: string): void | Promise<void> {
+    const short = shortReason(reason)
+    if (!this.list) return this.groups?.skip(id, short)
+    return this.inPage(id, (groups, member) => groups.skip(id, short, member))
   }
   /** Tasks of a group are over. */
   hear(results: GroupResults['results']): void {
     this.groups?.hear(results)
+  }
+  /** How far a page is. */
+  hearPage({ from, ...state }: PageNews): void {
+    if (this.groups?.at(from)) this.groups.attempt(() => this.countPage(from, state))
   }
   /** A task has failed in a group: what runs may finish. */
   end(): void {
@@ -85,7 +122,7 @@ export class StageRun {
     return this.options.progress.state === 'asking'
   }
   approve(answer: Approval): void {
-    this.answer = answer
+    this.gate?.approve(answer)
   }
 
   /** A task waits for a decision, or does not any more. */
@@ -128,39 +165,88 @@ export class StageRun {
   private async work(): Promise<ArtifactRef> {
     const { node, request, progress, show, giveUp } = this.options
     const planned = await this.activities('plan').planStage(request)
-    const { found, unfinished } = sortOut(planned.groups)
     progress.total = planned.total
     this.forgetPace()
-    for (const { task, key } of found) this.count(task, { kind: 'done', key, reused: true, seconds: 0 })
-    show()
-    this.groups = new Groups(unfinished, {
+    const lists: ArtifactRef[] = []
+    const options: GroupsOptions = {
       node,
       request: { ...request, tasks: planned.tasks, ...(planned.keys && { keys: planned.keys }) },
       pace: this.pace,
+      total: planned.total,
       onTrouble: (id, failure) => this.trouble(id, failure),
       onResult: (task, result) => {
         this.count(task, result)
         show()
       },
+      onPage: (from, { list, ...state }: PageResult) => {
+        if (list) lists.push(list)
+        this.countPage(from, state)
+      },
       giveUp,
-    })
+    }
+    const { found, unfinished } = sortOut(planned.groups)
+    if (planned.pages) this.list = planned.tasks
+    for (const { task, key } of found) this.count(task, { kind: 'done', key, reused: true, seconds: 0 })
+    show()
+    this.groups = new Groups(planned.pages ? membersOfPages(planned.pages) : membersOf(unfinished), options)
     await this.groups.run()
     delete progress.secondsLeft
     await this.unpaused()
+    const { keys, skipped } = planned.pages ? { skipped: [] } : this.resultsOf(planned.groups)
+    if (skipped.length > mostInMessage) {
+      const keeper = this.activities('left-out')
+      while (skipped.length > 0) lists.push(await keeper.keepLeftOut({ skipped: skipped.splice(0, mostInMessage) }))
+    }
+    const gathered = await this.activities('gather').gatherStage({
+      ...request,
+      tasks: planned.tasks,
+      ...(keys && { keys }),
+      skipped,
+      ...(lists.length > 0 && { leftOut: lists }),
+    })
+    this.outcome = gathered.outcome
+    return gathered.outputs
+  }
+
+  /** What became of tasks that are known here. */
+  private resultsOf(groups: readonly TaskGroup[]): { keys?: (string | null)[]; skipped: Skipped[] } {
     // In the order of the tasks, whichever was done first: what is gathered does not depend on it.
-    const tasks = planned.groups.flatMap((group) => group.tasks).sort((a, b) => a.index - b.index)
+    const tasks = groups.flatMap((group) => group.tasks).sort((a, b) => a.index - b.index)
     const results = tasks.map((task) => ({ task: task.id, result: this.results.get(task.index)! }))
     const keys = results.map(({ result }) => (result.kind === 'done' ? result.key : null))
     const skipped = results.flatMap(({ task, result }) =>
       result.kind === 'skipped' ? [{ task, reason: result.reason }] : [],
     )
-    const gather = this.activities('gather')
-    const gathered = await gather.gatherStage({ ...request, tasks: planned.tasks, keys, skipped })
-    return gathered.outputs
+    return { keys, skipped }
+  }
+
+  /** Does something with the page of a task. @throws ApplicationFailure when none does it */
+  private async inPage(id: string, act: (groups: Groups, member: Member) => void): Promise<void> {
+    const { node, request } = this.options
+    const finder = promptActivities(this.activityOptions('find'))
+    const index = await finder.findTask({ ...request, tasks: this.list!, id })
+    const member = index === null ? undefined : this.groups?.at(index)
+    if (!member) throw ApplicationFailure.nonRetryable(noSuchTask(node.name, id), 'InvalidInput')
+    act(this.groups!, member)
+  }
+
+  private countPage(from: number, state: PageDone): void {
+    const { progress, show } = this.options
+    const before = this.pages.get(from) ?? { done: 0, reused: 0, seconds: 0, leftOut: 0 }
+    // The end of a page may come before what it told last.
+    if (state.done <= before.done) return
+    this.pages.set(from, state)
+    progress.done += state.done - before.done
+    progress.reused += state.reused - before.reused
+    progress.seconds += state.seconds - before.seconds
+    const worked = state.done - before.done - (state.reused - before.reused) - (state.leftOut - before.leftOut)
+    if (worked > 0) progress.secondsLeft = this.remaining.done(Date.now(), progress.total - progress.done, worked)
+    if (state.leftOut > before.leftOut) this.countLeftOut(state.leftOut - before.leftOut, state.last!)
+    show()
   }
 
   private count(task: TaskRef, result: TaskResult): void {
-    const { node, progress } = this.options
+    const { progress } = this.options
     this.results.set(task.index, result)
     progress.done++
     if (result.kind === 'done') {
@@ -168,41 +254,27 @@ export class StageRun {
       progress.seconds += result.reused ? 0 : result.seconds
       if (!result.reused) progress.secondsLeft = this.remaining.done(Date.now(), progress.total - progress.done)
     } else {
-      progress.skipped = [...progress.skipped, { task: task.id, reason: result.reason }]
-      // 0.07 * 100 is a little more than 7.
-      const least = Math.ceil((node.minimumSuccess ?? 0) * progress.total - 1e-9)
-      if (progress.total - progress.skipped.length < least)
-        throw ApplicationFailure.nonRetryable(
-          `Stage ${node.name}: ${progress.skipped.length} of ${progress.total} tasks are left out, and ${least} must succeed. ${task.id}: ${result.reason}`,
-          'TaskFailed',
-        )
+      this.countLeftOut(1, { task: task.id, reason: result.reason })
     }
   }
 
-  /** Waits for a person, as long as it takes; an answer that was given to the same question before still counts. */
-  private async ask(): Promise<ArtifactRef> {
-    const { node, request, progress, show } = this.options
-    let found = await promptActivities(this.activityOptions('approval')).approval(request)
-    if (found.kind === 'open') {
-      progress.state = 'asking'
-      progress.question = found.question
-      show()
-      await condition(() => this.answer !== undefined)
-      progress.state = 'running'
-      delete progress.question
-      const recorder = promptActivities(this.activityOptions('answer'))
-      found = await recorder.approval({ ...request, answer: this.answer! })
-    }
-    if (found.kind !== 'approved')
+  /** @param last  of so many more */
+  private countLeftOut(more: number, last: Skipped): void {
+    const { node, progress } = this.options
+    progress.leftOut += more
+    if (progress.skipped.length < mostNamed) progress.skipped = [...progress.skipped, last]
+    // 0.07 * 100 is a little more than 7.
+    const least = Math.ceil((node.minimumSuccess ?? 0) * progress.total - 1e-9)
+    if (progress.total - progress.leftOut < least)
       throw ApplicationFailure.nonRetryable(
-        `Stage ${node.name} was not approved${found.kind === 'refused' && found.comment ? `: ${found.comment}` : ''}`,
+        `Stage ${node.name}: ${progress.leftOut} of ${progress.total} tasks are left out, and ${least} must succeed. ${last.task}: ${last.reason}`,
         'TaskFailed',
-        { remedy: 'Change the spec, or answer anew: the same command asks again.' },
       )
-    progress.done = progress.total = 1
-    return found.outputs
   }
 }
+
+/** Why nothing can be said to a task. */
+export const noSuchTask = (stage: string, id: string): string => `Stage ${stage} has no unfinished task "${id}".`
 
 /** Tasks that the store had the result of when the stage was planned, and those to be done. */
 function sortOut(groups: readonly TaskGroup[]) {

@@ -1,5 +1,5 @@
 import { CancellationScope, CancelledFailure, condition, isCancellation } from '@temporalio/workflow'
-import { describeFailure } from './failures.js'
+import { describeFailure, shortReason } from './failures.js'
 import type { Pace } from './messages.js'
 import type { StageNode, TaskDone, TaskRef, TaskResult } from './types.js'
 
@@ -126,7 +126,7 @@ export class Tasks {
         this.options.onEnding?.()
         return settle(undefined)
       case 'continue':
-        return settle({ kind: 'skipped', reason: failure.message, failed: true })
+        return settle({ kind: 'skipped', reason: shortReason(failure.message), failed: true })
       case 'wait':
         this.options.onTrouble?.(task, failure)
         await condition(() => this.again.has(task.id) || this.skipped.has(task.id) || this.ending)

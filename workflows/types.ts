@@ -1,3 +1,4 @@
+import type { Outcome } from '../plugins/api/outcome.js'
 import type { FailurePolicy, RetryPolicy } from '../spec/frozen-plan.js'
 import type { ArtifactRef } from '../store/store.js'
 import type { Approval, Pace } from './messages.js'
@@ -55,6 +56,13 @@ export interface TaskGroup {
   readonly tasks: readonly TaskRef[]
 }
 
+/** Tasks of a stage's list that follow each other, by their index: those of one workflow. */
+export interface TaskPage {
+  readonly from: number
+  /** The first that does not belong to it. */
+  readonly to: number
+}
+
 /** A stage that was planned. */
 export interface PlannedTasks {
   /** Artifact with the whole list. */
@@ -62,7 +70,10 @@ export interface PlannedTasks {
   /** Artifact with the key of each, and what it is the digest of: for workers of the stage's queue, which may be programs
    *  that cannot find keys themselves. Absent where the stage has no queue of its own. */
   readonly keys?: ArtifactRef
+  /** None where there are pages. */
   readonly groups: readonly TaskGroup[]
+  /** Of a list that messages and histories cannot hold: workflows read the page that they do. */
+  readonly pages?: readonly TaskPage[]
   readonly total: number
 }
 
@@ -84,6 +95,18 @@ export interface Skipped {
   readonly reason: string
 }
 
+/** What became of the tasks of a page so far. */
+export interface PageDone {
+  /** Those that are left out included. */
+  readonly done: number
+  readonly reused: number
+  /** Of work. */
+  readonly seconds: number
+  readonly leftOut: number
+  /** That was left out last. */
+  readonly last?: Skipped
+}
+
 export interface StageRequest {
   readonly plan: ArtifactRef
   readonly stage: string
@@ -96,9 +119,19 @@ export interface TaskRequest extends StageRequest {
 }
 export interface GatherRequest extends StageRequest {
   readonly tasks: ArtifactRef
-  /** In the order of the tasks; null where a task is left out. */
-  readonly keys: readonly (string | null)[]
+  /** In the order of the tasks; null where a task is left out. Absent where the tasks are in pages: they follow from the list. */
+  readonly keys?: readonly (string | null)[]
   readonly skipped: readonly Skipped[]
+  /** Artifacts with lists of more that are left out. */
+  readonly leftOut?: readonly ArtifactRef[]
+}
+export interface PageRequest extends StageRequest {
+  readonly tasks: ArtifactRef
+  readonly page: TaskPage
+}
+export interface FindRequest extends StageRequest {
+  readonly tasks: ArtifactRef
+  readonly id: string
 }
 export interface ApprovalRequest extends StageRequest {
   /** Absent to see whether the question was answered before. */
@@ -114,19 +147,33 @@ export interface Activities {
   planStage(request: StageRequest): Promise<PlannedTasks>
   executeTask(request: TaskRequest): Promise<TaskDone>
   approval(request: ApprovalRequest): Promise<ApprovalResult>
-  gatherStage(request: GatherRequest): Promise<TaskDone & { readonly outputs: ArtifactRef }>
+  gatherStage(request: GatherRequest): Promise<TaskDone & { readonly outputs: ArtifactRef; readonly outcome?: Outcome }>
+  /** The tasks of a page. */
+  pageTasks(request: PageRequest): Promise<readonly TaskRef[]>
+  /** Where a task stands in its stage's list; null when there is none of that name. */
+  findTask(request: FindRequest): Promise<number | null>
+  /** Keeps a list that may become too long for a message. */
+  keepLeftOut(request: { readonly skipped: readonly Skipped[] }): Promise<ArtifactRef>
   /** Asks the server to cancel the workflow that calls it. */
   cancelRun(): Promise<void>
 }
 
-export interface GroupInput extends StageRequest {
+/** What a workflow of some of a stage's tasks is told. */
+export interface PartInput extends StageRequest {
   readonly tasks: ArtifactRef
   readonly keys?: ArtifactRef
-  readonly group: TaskGroup
   readonly node: StageNode
   readonly pace: Pace
   /** Tasks that were left out before it began. */
   readonly skipped: readonly { readonly id: string; readonly reason: string }[]
+}
+export interface GroupInput extends PartInput {
+  readonly group: TaskGroup
+}
+export interface PageInput extends PartInput {
+  readonly page: TaskPage
+  /** Of the stage. */
+  readonly total: number
 }
 
 /** Where a stage stands. */
@@ -144,8 +191,11 @@ export interface StageProgress {
   seconds: number
   /** Until its tasks are done, if they go on as they did since it began or was resumed; absent while nothing is known. */
   secondsLeft?: number
+  /** Tasks that are left out. */
+  leftOut: number
+  /** Some of them, at most a hundred. */
   skipped: readonly Skipped[]
-  /** Tasks that failed and wait for `retry` or `skip`. */
+  /** Tasks that failed and wait for `retry` or `skip`: of each group or page a hundred at most at a time. */
   waiting: readonly string[]
   /** What failed last. */
   trouble?: { readonly message: string; readonly remedy?: string }
@@ -160,9 +210,13 @@ export interface SearchProgress {
   readonly fraction: number
   readonly paused: boolean
   readonly concurrency: number
+  /** What its stages say about all of it so far. */
+  readonly outcome?: Outcome
 }
 
 export interface SearchResult {
+  /** What a stage said about all of it; absent where none did. */
+  readonly outcome?: Outcome
   /** Outputs of every stage. */
   readonly outputs: StageOutputs
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { inWords, nearest } from '../../activities/differences.js'
+import { inWords, nearestAmong } from '../../activities/differences.js'
 import { readRecords } from '../../activities/inventory.js'
 import { walk, type KnownTask } from '../../activities/walk.js'
 import { Failure } from '../../plugins/api/index.js'
@@ -20,7 +20,7 @@ export function explainCommand(program: Command): void {
       const all = [...(await readRecords(store)).values()].map((own) => own.record)
       const records = all.filter((own) => own.key !== key.key)
       const before = record ? records.filter(({ finishedAt }) => finishedAt < record.finishedAt) : records
-      const found = nearest(key.components, before)
+      const found = nearestAmong(before)(key.components)
       const words = found?.differences.map(inWords)
       if (options.json)
         return printJson({

@@ -4,8 +4,9 @@ import { Failure } from '../../plugins/api/index.js'
 import type { CostTable } from '../../plugins/stages/costs.js'
 import { markdown } from '../../report/markdown.js'
 import type { ScoreRow } from '../../plugins/stages/score.js'
-import { action, common, openStore, print, printJson, type Common } from '../common.js'
-import { outputsOf, resultOf } from '../outcome.js'
+import { action, common, log, openStore, print, printJson, type Common } from '../common.js'
+import { latest } from '../latest.js'
+import { notAccepted, outputsOf, resultOf } from '../outcome.js'
 import { readRun } from '../runs.js'
 
 /** What came out of runs. */
@@ -13,9 +14,12 @@ export function resultCommands(program: Command): void {
   common(program.command('result <run>').description('parent and child side by side')).action(
     action(async (run: string, options: Common) => {
       const store = await openStore(options)
-      const result = await resultOf(store, await readRun(store, run))
+      const document = await latest(store, run, options)
+      const result = await resultOf(store, document)
+      const missed = notAccepted(document)
       if (options.json || !('parent' in result)) printJson(result)
       else print(markdown(result as never))
+      if (missed) log(missed)
     }),
   )
 

@@ -1,4 +1,6 @@
 import { Option, type Command } from 'commander'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import pc from 'picocolors'
 import { asJson, asText } from '../../activities/journal.js'
 import { queueOf, searchesOn } from '../../activities/queue.js'
@@ -21,8 +23,9 @@ import {
   type SpecOptions,
 } from '../common.js'
 import { addressOf } from '../address.js'
+import { exitCodes } from '../exit-codes.js'
 import { follow } from '../follow.js'
-import { resultOf, writeOutcome } from '../outcome.js'
+import { notAccepted, outcomeFolder, resultOf, writeOutcome } from '../outcome.js'
 import { startRun, workflowIdOf } from '../runs.js'
 import { checkReadiness } from '../readiness.js'
 import { selectStages, type Selection } from '../selection.js'
@@ -65,7 +68,7 @@ export function runCommands(program: Command): void {
             ? `Temporal at ${info.address}, UI at ${info.uiAddress}, process ${info.pid}`
             : 'No server of ours runs.',
         )
-      if (!info) process.exitCode = 5
+      if (!info) process.exitCode = exitCodes.NoServer
     }),
   )
   common(server.command('stop')).action(
@@ -121,12 +124,21 @@ async function run(file: string, options: RunOptions): Promise<void> {
     log(
       `\nThe run goes on without this command. See it with \`puzzleflow status ${name}\`, come back with the same command.`,
     )
-    process.exit(130)
+    process.exit(exitCodes.Cancelled)
   })
-  const document = await follow(store, name, info.address, async () => (await findServer()).address)
+  const document = await follow(store, name, info.address, async () => (await findServer()).address).catch(
+    (error: unknown) => {
+      const before = outcomeFolder(name)
+      if (existsSync(join(before, 'result.json')))
+        log(`${before} holds what an earlier attempt has found, not this one.`)
+      throw error
+    },
+  )
   const outcome = await writeOutcome(store, document)
   if (options.json) printJson(await resultOf(store, document))
-  else log(`Done: ${outcome.folder}`)
+  const missed = notAccepted(document)
+  if (missed) log(pc.yellow(missed))
+  if (!options.json) log(`${missed ? 'What was found instead' : 'Done'}: ${outcome.folder}`)
   if (outcome.report) log(`Report: ${outcome.report}`)
   if (link) log(`Temporal UI: ${link}`)
 }

@@ -1,15 +1,18 @@
 import type { Client } from '@temporalio/client'
 import type { Command } from 'commander'
 import { basename } from 'node:path'
+import type { Outcome } from '../../plugins/api/index.js'
 import { connect, ensureServer, serverStatus } from '../../server/index.js'
 import type { Store } from '../../store/index.js'
 import { describeLeft } from '../../workflows/remaining.js'
 import { decisionsOn, describeTrouble } from '../../workflows/trouble.js'
-import type { SearchProgress, StageProgress } from '../../workflows/types.js'
+import type { SearchProgress, SearchResult, StageProgress } from '../../workflows/types.js'
 import { action, common, log, openStore, print, printJson, type Common } from '../common.js'
 import { addressOf } from '../address.js'
 import { explain } from '../explain.js'
+import { exitCodes } from '../exit-codes.js'
 import { follow, progressOf } from '../follow.js'
+import { notAccepted } from '../outcome.js'
 import { readRun } from '../runs.js'
 
 /** Where a run stands. */
@@ -21,6 +24,8 @@ interface RunState {
   readonly startedAt: string
   readonly specDigest: string
   readonly progress?: SearchProgress | undefined
+  /** What came of one that is done, if a stage has said so. */
+  readonly outcome?: Outcome | undefined
   /** Why it failed, and what to do. */
   readonly failure?: string | undefined
 }
@@ -46,8 +51,8 @@ export function statusCommands(program: Command): void {
       const store = await openStore(options)
       await readRun(store, run)
       const findServer = async () => (await ensureServer({ address: addressOf(options), log })).address
-      process.once('SIGINT', () => process.exit(130))
-      await follow(store, run, await findServer(), findServer)
+      process.once('SIGINT', () => process.exit(exitCodes.Cancelled))
+      notAccepted(await follow(store, run, await findServer(), findServer))
       const [state] = await statesOf(run, options)
       if (options.json) printJson(state)
       else for (const line of describe(state!)) print(line)
@@ -68,7 +73,7 @@ async function statesOf(run: string | undefined, options: Common): Promise<RunSt
 }
 
 async function stateOf(store: Store, client: Client | undefined, run: string): Promise<RunState> {
-  const { name, workflowId, startedAt, specDigest, outputs } = await readRun(store, run)
+  const { name, workflowId, startedAt, specDigest, outputs, ...noted } = await readRun(store, run)
   const handle = client?.workflow.getHandle(workflowId)
   const found = outputs ? undefined : await handle?.describe().catch(() => undefined)
   const state = outputs ? 'COMPLETED' : (found?.status.name ?? 'UNKNOWN')
@@ -80,26 +85,31 @@ async function stateOf(store: Store, client: Client | undefined, run: string): P
         (error: unknown) => explain(error).text,
       )
     : undefined
-  return { run, name, state, startedAt, specDigest, progress, failure }
+  // One whose end no command has seen is not noted.
+  const unseen = state === 'COMPLETED' && !outputs ? ((await handle!.result()) as SearchResult) : undefined
+  const outcome = noted.outcome ?? unseen?.outcome
+  return { run, name, state, startedAt, specDigest, progress, outcome, failure }
 }
 
-const head = ({ run, state, progress, startedAt }: RunState): string => {
-  const words = [run, progress?.paused ? 'PAUSED' : state, startedAt]
+const head = ({ run, state, progress, startedAt, outcome }: RunState): string => {
+  const word = outcome?.ok === false ? outcome.status.toUpperCase() : state
+  const words = [run, progress?.paused ? 'PAUSED' : word, startedAt]
   if (progress) words.splice(2, 0, `${Math.round(progress.fraction * 100)} %`)
   return words.join('\t')
 }
 
 function describe(state: RunState): string[] {
-  const { progress, failure, run } = state
+  const { progress, failure, run, outcome } = state
   const lines = [head(state)]
+  if (outcome) lines.push(`  ${outcome.text}`)
   if (failure !== undefined) lines.push(...failure.split('\n').map((line) => `  ${line}`))
   for (const stage of progress?.stages ?? []) lines.push(...describeStage(run, stage))
   return lines
 }
 
 function describeStage(run: string, stage: StageProgress): string[] {
-  const { state, done, total, reused, skipped, waiting, trouble, question, secondsLeft } = stage
-  const left = skipped.length > 0 ? `, ${skipped.length} left out` : ''
+  const { state, done, total, reused, leftOut, waiting, trouble, question, secondsLeft } = stage
+  const left = leftOut > 0 ? `, ${leftOut} left out` : ''
   const counts = total > 0 ? `${done}/${total}${reused > 0 ? ` (${reused} reused${left})` : left}` : ''
   const time = secondsLeft === undefined || done === total ? '' : ` ${describeLeft(secondsLeft)}`
   const lines = [`  ${stage.stage.padEnd(16)} ${state.padEnd(8)} ${counts}${time}`.trimEnd()]

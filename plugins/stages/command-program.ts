@@ -46,7 +46,7 @@ export function freezeProgram(
     })
   const files = [...found].sort(([a], [b]) => (a < b ? -1 : 1))
   const listed = files.map(([path, file]) => ({ path, digest: digestOf(file), executable: isExecutable(file) }))
-  const digest = digestJson({ command, sources: listed })
+  const digest = digestOfProgram(command, listed)
   const folder = programFolder(digest)
   if (existsSync(folder)) {
     if (isWhole(folder, listed)) return { digest, sources: listed }
@@ -68,17 +68,21 @@ export function freezeProgram(
   return { digest, sources: listed }
 }
 
+const digestOfProgram = (command: readonly string[], sources: readonly SourceFile[]): Digest =>
+  digestJson({ command, sources: sources.map(({ path, digest, executable }) => ({ path, digest, executable })) })
+
 /** What a task's working folder holds beside the program. */
 export const reservedNames = ['task.json', 'inputs', 'outputs', 'checkpoint']
 
 /** Names that start with a dot are no sources. */
 const commandFile = '.command.json'
 
-/** Copies the files of a program into a task's working folder.
+/** Copies the files of a program into a task's working folder. A plan may come from anywhere: what it says of a program must be
+ *  what its digest stands for.
  *  @throws Failure InvalidInput when nobody has allowed it on this machine */
-export function placeProgram({ digest, sources }: FrozenProgram, folder: string): void {
+export function placeProgram(command: readonly string[], { digest, sources }: FrozenProgram, folder: string): void {
   const from = programFolder(digest)
-  if (!existsSync(join(from, commandFile)) || !isWhole(from, sources))
+  if (digestOfProgram(command, sources) !== digest || !existsSync(join(from, commandFile)) || !isWhole(from, sources))
     throw new Failure(
       'InvalidInput',
       `The program ${digest.slice(0, 12)} of the command is not allowed on this machine`,

@@ -81,7 +81,7 @@ export const command: SingleStage<CommandParams> = {
     const folder = join(scratch, 'work')
     const temporary = join(scratch, 'temporary')
     for (const own of [folder, temporary, join(folder, 'inputs'), join(folder, 'outputs')]) mkdirSync(own)
-    placeProgram({ digest: params.program, sources: params.sources }, folder)
+    placeProgram(params.command, { digest: params.program, sources: params.sources }, folder)
     const inputs = await placeInputs(context, params, join(folder, 'inputs'))
     symlinkSync(context.checkpoint, join(folder, 'checkpoint'))
     const task = {

@@ -16,7 +16,7 @@ interface QualityFloor {
 /** What came out of a search, as JSON (`result.json`) and Markdown. */
 export const report: SingleStage = {
   name: 'report',
-  version: 3,
+  version: 4,
   reads: ['target'],
   about: { summary: 'Puts the result and its evidence together: result.json and report.md.' },
   parameters: { type: 'object', additionalProperties: false, properties: {} },
@@ -81,7 +81,7 @@ export const report: SingleStage = {
     }
     const json = JSON.parse(JSON.stringify(result)) as JsonObject
     return {
-      values: { verdict: result.verdict, reasons, solutionDigest: chosen.solutionDigest },
+      values: { verdict: result.verdict, reasons, solutionDigest: chosen.solutionDigest, outcome: outcomeOf(reasons) },
       files: {
         result: await context.put('result', json),
         'report.md': await context.put('markdown', new TextEncoder().encode(markdown(json as unknown as Result))),
@@ -89,6 +89,12 @@ export const report: SingleStage = {
     }
   },
 }
+
+/** What lists of runs and the command's exit code tell of it. */
+const outcomeOf = (reasons: readonly string[]): JsonObject =>
+  reasons.length === 0
+    ? { ok: true, status: 'accepted', text: 'A child was found.' }
+    : { ok: false, status: 'no child', text: `No acceptable child: ${reasons.join('; ')}.` }
 
 /** The order in which layers went, and how far sums of single removals are from what was measured; undefined where none went. */
 const depthOf = (values: JsonObject | undefined): JsonObject | undefined =>

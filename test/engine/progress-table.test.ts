@@ -9,6 +9,7 @@ const stage = (own: Partial<StageProgress>): StageProgress => ({
   total: 12,
   reused: 0,
   seconds: 0,
+  leftOut: 0,
   skipped: [],
   waiting: [],
   ...own,

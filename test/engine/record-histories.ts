@@ -32,6 +32,12 @@ pipeline:
     some: { needs: [source], onFailure: wait }
     check: { uses: approve, needs: [some] }
 `
+/** More tasks than a page holds here, of which some are left out. */
+const pagedSpec = `
+pipeline:
+  stages:
+    many: { with: { count: 10, failEvery: 4 }, onFailure: continue }
+`
 /** Finishes all that comes. */
 async function answer({ steps }: Rig): Promise<never> {
   for (;;) await steps.finish(1)
@@ -64,7 +70,7 @@ const { address } = await ensureServer({ log: (line) => process.stderr.write(`${
 const rig = await Rig.create({ address, client: new Client({ connection: await Connection.connect({ address }) }) })
 try {
   mkdirSync(folder, { recursive: true })
-  await rig.startWorker()
+  await rig.startWorker(2, { env: { PUZZLEFLOW_TEST_PAGE: '3' } })
   const done = await rig.run('done', spec('done'))
   await rig.steps.finish(5)
   await done.result()
@@ -117,6 +123,11 @@ try {
   await controlled.result()
   await save('search-controlled', controlled)
   await save('group-controlled', rig.client.workflow.getHandle(`${controlled.workflowId}/some/c`))
+
+  const paged = await rig.run('paged', pagedSpec)
+  await paged.result()
+  await save('search-paged', paged)
+  await save('page', rig.client.workflow.getHandle(`${paged.workflowId}/many/4-6`))
 
   const finishing = await rig.run(
     'finishing',

@@ -119,6 +119,35 @@ const echo: SingleStage = {
   },
 }
 
+/** So many tasks as its parameter says, done at once; every so many of them fails. */
+const many: FanOutStage<{ readonly count: number; readonly failEvery: number; readonly offset: number }> = {
+  name: 'many',
+  version: 1,
+  reads: [],
+  partial: true,
+  parameters: parameters({
+    count: { type: 'number' },
+    failEvery: { type: 'number', default: 0 },
+    offset: { type: 'number', default: 0 },
+  }),
+  async plan({ params: { count, failEvery, offset } }) {
+    return Array.from({ length: count }, (_, i) => {
+      const number = i + offset
+      const fails = failEvery > 0 && number % failEvery === 0
+      return { id: `task-${number}`, label: `number ${number}`, params: { number, fails }, inputs: {} }
+    })
+  },
+  async run({ task }) {
+    const { number, fails } = task.params as { number: number; fails: boolean }
+    if (fails) throw new Failure('NonFinite', `${number} is no number for this.`)
+    return { values: { number }, files: {} }
+  },
+  async gather({ tasks, skipped }) {
+    const total = tasks.reduce((sum, { outputs }) => sum + (outputs.values.number as number), 0)
+    return { values: { total, done: tasks.length, skipped: skipped.map(({ task }) => task) }, files: {} }
+  },
+}
+
 /** Two tasks of one name: a mistake of its author. */
 const twice: FanOutStage = {
   name: 'twice',
@@ -146,6 +175,6 @@ const hungry: SingleStage = {
   },
 }
 
-const stages = [source, each, some, step, echo, twice, hungry, approve] as unknown as readonly Stage[]
+const stages = [source, each, some, step, echo, many, twice, hungry, approve] as unknown as readonly Stage[]
 
 export const loadPlugins = (): Loaded => makeLoaded(stages, [], [])

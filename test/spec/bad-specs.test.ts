@@ -23,7 +23,17 @@ const change = (from: string, to: string) => {
 /** The good spec with more lines below `stages:`. */
 const add = (lines: string) => goodSpec + lines
 
+/** So many stages more, one a line. */
+const moreStages = (count: number) => Array.from({ length: count }, (_, i) => `  more-${i}: { uses: echo }\n`).join('')
+
 test.each<[string, () => string, readonly string[]]>([
+  [
+    'more stages than a run can have',
+    () => add(moreStages(1000)),
+    [
+      'search.yaml:1010:3 too-many-stages There are 1014 stages, and 1000 is the most that a run can have. (make one stage of many tasks of those that are alike)',
+    ],
+  ],
   [
     'an unknown key',
     () => change('seed: 7', 'sed: 7'),

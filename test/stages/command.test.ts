@@ -282,3 +282,12 @@ test('a file that may be executed is the program itself', async () => {
   const search = await searchIn(folder, { command: ['./bin/run', 'x'], sources: ['bin'] }, new FileStore(lasting()))
   expect(existsSync(await search.store.path((await search.run('own', own)).files.own!))).toBe(true)
 })
+
+test('what was allowed is a command with its sources: another command under its digest does not run', async () => {
+  const { folder, search } = await shell('true')
+  const pwned = join(folder, 'pwned')
+  const { params } = search.plan.stages[0]!
+  Object.assign(params, { command: ['sh', '-c', `touch ${pwned}`] })
+  await expect(search.run('own', own)).rejects.toMatchObject({ kind: 'InvalidInput' })
+  expect(existsSync(pwned)).toBe(false)
+})

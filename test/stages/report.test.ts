@@ -124,7 +124,12 @@ test('the result is what its schema says', async () => {
 test('a child that holds its limits and the quality floor is accepted', async () => {
   const limits = { throughput: '>= 1.7x', memory: '<= 60%', parameters: '<= 200', latency: '<= 50%' }
   const { values, result } = await report({ limits, quality: '>= 97%', uptrained: {} })
-  expect(values).toMatchObject({ verdict: 'accepted', reasons: [], solutionDigest: digestBytes('solution') })
+  expect(values).toEqual({
+    verdict: 'accepted',
+    reasons: [],
+    solutionDigest: digestBytes('solution'),
+    outcome: { ok: true, status: 'accepted', text: 'A child was found.' },
+  })
   expect(result).toMatchObject({
     verdict: 'accepted',
     quality: { held: true, value: 0.79 / 0.8, wanted: 0.97 },
@@ -161,7 +166,11 @@ test('limits are judged by the last measurement, not by that of the child before
 
 test('a child below the quality floor is not acceptable', async () => {
   const { values, result } = await report({ quality: '>= 97%', uptrained: { accuracy: 0.7 } })
-  expect(values).toMatchObject({ verdict: 'no acceptable child', reasons: ['quality 0.875 is below 0.97'] })
+  expect(values).toMatchObject({
+    verdict: 'no acceptable child',
+    reasons: ['quality 0.875 is below 0.97'],
+    outcome: { ok: false, status: 'no child', text: 'No acceptable child: quality 0.875 is below 0.97.' },
+  })
   expect(result.quality).toEqual({ held: false, value: 0.7 / 0.8, wanted: 0.97 })
 })
 

@@ -1,0 +1,14 @@
+import { exitCodes as ofFailures, type FailureKind } from '../plugins/api/index.js'
+
+/** How a command ends: `Done`; `NotAccepted`: a run has ended, and not with what it was to find; `Cancelled`: the user did
+ *  it; `Defect`: puzzleflow is at fault; or with a failure. */
+export type Ending = 'Done' | 'Defect' | FailureKind | 'NotAccepted' | 'Cancelled'
+
+/** Exit codes of the command line (docs/operations.md). */
+export const exitCodes: Readonly<Record<Ending, number>> = {
+  Done: 0,
+  Defect: 1,
+  ...ofFailures,
+  NotAccepted: 7,
+  Cancelled: 130,
+}

@@ -1,0 +1,23 @@
+import type { Json, JsonObject } from './block.js'
+
+/** What a stage says about all that its run was for: the value `outcome` of its outputs, if it is of this form. */
+export interface Outcome {
+  /** Whether the run has found what it was to find. If not, commands end with an exit code of their own. */
+  readonly ok: boolean
+  /** A word or two for lists of runs: `no child`. Small letters, digits and spaces, at most 30. */
+  readonly status: string
+  /** A sentence for people. */
+  readonly text: string
+}
+
+/** Characters of an outcome's sentence: it is shown wherever the run is. */
+const longest = 1000
+
+/** What the values of a stage's outputs say about the whole run; undefined where they say nothing. */
+export function outcomeOf({ outcome }: JsonObject): Outcome | undefined {
+  if (typeof outcome !== 'object' || outcome === null || Array.isArray(outcome)) return undefined
+  const { ok, status, text } = outcome as Readonly<Record<string, Json | undefined>>
+  if (typeof ok !== 'boolean' || typeof status !== 'string' || typeof text !== 'string') return undefined
+  if (!/^[a-z0-9][a-z0-9 ]{0,29}$/.test(status)) return undefined
+  return { ok, status, text: text.length > longest ? `${text.slice(0, longest - 1)}…` : text }
+}

@@ -1,0 +1,43 @@
+import { ApplicationFailure, condition, type ActivityOptions } from '@temporalio/workflow'
+import type { ArtifactRef } from '../store/store.js'
+import type { Approval } from './messages.js'
+import { promptActivities } from './options.js'
+import type { StageOptions } from './stage.js'
+
+/** A stage that waits for a person. */
+export class Gate {
+  private answer: Approval | undefined
+
+  constructor(
+    private readonly options: StageOptions,
+    private readonly activityOptions: (activity: string) => ActivityOptions,
+  ) {}
+
+  approve(answer: Approval): void {
+    this.answer = answer
+  }
+
+  /** Waits as long as it takes; an answer that was given to the same question before still counts. */
+  async ask(): Promise<ArtifactRef> {
+    const { node, request, progress, show } = this.options
+    let found = await promptActivities(this.activityOptions('approval')).approval(request)
+    if (found.kind === 'open') {
+      progress.state = 'asking'
+      progress.question = found.question
+      show()
+      await condition(() => this.answer !== undefined)
+      progress.state = 'running'
+      delete progress.question
+      const recorder = promptActivities(this.activityOptions('answer'))
+      found = await recorder.approval({ ...request, answer: this.answer! })
+    }
+    if (found.kind !== 'approved')
+      throw ApplicationFailure.nonRetryable(
+        `Stage ${node.name} was not approved${found.kind === 'refused' && found.comment ? `: ${found.comment}` : ''}`,
+        'TaskFailed',
+        { remedy: 'Change the spec, or answer anew: the same command asks again.' },
+      )
+    progress.done = progress.total = 1
+    return found.outputs
+  }
+}
