@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { familyOf, layerFacts, openModel, type ModelConfig } from '../model/index.js'
+import { familyOf, layerFacts, modelFiles, modelProblem, openModel, type ModelConfig } from '../model/index.js'
 import { packageRoot } from '../store/paths.js'
 import type { PlannedPlugin } from '../spec/frozen-plan.js'
-import type { InputProblem, Inspection } from '../spec/registry.js'
+import type { InputProblem, Inspection, Registry } from '../spec/registry.js'
 import {
   Failure,
   type BlockName,
@@ -22,6 +22,7 @@ import { inspectData } from './inspect-data.js'
 import { inspectGguf } from './inspect-gguf.js'
 import { inspectRuns, problem, type Tried } from './inspect-runs.js'
 import { builtInStages } from './stages/index.js'
+import { taskFiles, tasksProblem } from './stages/task-items.js'
 import { tryVariant } from './try-forward.js'
 
 /** Stage, block and run types that a plan can use. */
@@ -80,6 +81,12 @@ export const builtInPipelines = (): string[] =>
   readdirSync(folder())
     .filter((name) => name.endsWith('.yaml'))
     .map((name) => name.slice(0, -5))
+
+/** What is read of paths with a format of their own. */
+export const inputContents: NonNullable<Registry['contents']> = {
+  model: { files: modelFiles, problem: modelProblem },
+  tasks: { files: taskFiles, problem: tasksProblem },
+}
 
 /** Mistakes in the inputs that only their contents tell. */
 export const inspectInputs = async (inputs: JsonObject, types: Types): Promise<Inspection> =>

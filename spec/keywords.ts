@@ -7,7 +7,7 @@ import { parseQuantity, quantityKinds, type QuantityKind } from './units.js'
 
 /** What a validation finds beside mistakes. */
 export interface Collected {
-  /** Values with the format `file`, `folder` or `path`. */
+  /** Values with a format that is a kind of path. */
   readonly paths: { readonly at: string; readonly kind: PathKind }[]
   /** Values under the keyword `blocks`. */
   readonly blocks: { readonly at: string; readonly slot: Slot }[]
@@ -17,14 +17,15 @@ export interface Collected {
   readonly programs: { readonly at: string }[]
 }
 
-export const pathKinds = ['file', 'folder', 'path'] as const
+export const pathKinds = ['file', 'folder', 'path', 'model', 'tasks'] as const
 export type PathKind = (typeof pathKinds)[number]
 const isPathKind = (format: string): format is PathKind => (pathKinds as readonly string[]).includes(format)
 
 /**
  * ajv with what puzzleflow adds to JSON Schema:
  * - `quantity`: a number with a unit (spec/units.ts), replaced by its value;
- * - `format: file`, `folder` or `path` (either): a path that must exist, made absolute;
+ * - `format: file`, `folder` or `path` (either): a path that must exist, made absolute; `model` or `tasks`: the same, of
+ *   which only what is read of a model or of tasks counts;
  * - `program`: an object whose `command` is run with the files of its `sources` (spec/programs.ts);
  * - `blocks`: a slot; the value is an entry of the spec's `space`;
  * - `runs`: the value is an entry of the spec's `space.runs`.

@@ -7,7 +7,8 @@ import { checkDag } from './dag.js'
 import { sortDiagnostics, suggest, type Diagnostic } from './diagnostics.js'
 import { readDocument, type SourceDocument } from './document.js'
 import type { FrozenPlan, PlannedStage } from './frozen-plan.js'
-import { checkPath, digestPath } from './input-files.js'
+import { digestPath, type Listing, type Listings } from './input-digests.js'
+import { checkPath } from './input-paths.js'
 import { checkInputs, distinct, plannedBlock, resolvePaths, type PathUse } from './inputs.js'
 import { applySpecStages, readPipeline, type Pipeline, type StageNode } from './pipeline.js'
 import type { Registry, StageInfo } from './registry.js'
@@ -22,6 +23,8 @@ export interface CompiledSpec {
   readonly diagnostics: readonly Diagnostic[]
   /** Absent when there are mistakes. */
   readonly plan?: FrozenPlan
+  /** By the digest of a folder that the spec names: the files that are read of it. */
+  readonly listings?: Listings
 }
 
 const envelope = readSchema('spec')
@@ -56,7 +59,7 @@ export async function compileText(file: string, text: string, registry: Registry
   const planned = order.map((node, i) => planStage(node, i, needs.get(node.name)!, pipeline, all, report))
   const used = [...paths, ...planned.flatMap((stage) => stage.paths)]
   for (const path of used) {
-    const problem = await checkPath(path.absolute, path.written, path.kind)
+    const problem = await checkPath(path.absolute, path.written, path.kind, all.contents?.[path.kind])
     if (problem) report(path.diagnose(problem))
   }
   openPrograms(
@@ -69,7 +72,7 @@ export async function compileText(file: string, text: string, registry: Registry
     report(spec.map.diagnose(pointer(path), 'value', problem))
   if (diagnostics.length > 0) return done()
 
-  const inputDigests = await digestInputs(used, report)
+  const { inputDigests, listings } = await digestInputs(used, all, report)
   if (diagnostics.length > 0) return done()
   const body = {
     version: 1 as const,
@@ -88,7 +91,7 @@ export async function compileText(file: string, text: string, registry: Registry
     plugins,
   }
   const digest = digestJson(asWritten(body, used))
-  return { diagnostics: [], plan: { ...body, specFile: resolve(file), digest } }
+  return { diagnostics: [], plan: { ...body, specFile: resolve(file), digest }, listings }
 }
 
 function checkEnvelope(spec: SourceDocument, report: (found: Diagnostic) => void) {
@@ -168,21 +171,29 @@ function checkReads(
 
 async function digestInputs(
   used: readonly PathUse[],
+  { contents }: Registry,
   report: (found: Diagnostic) => void,
-): Promise<Readonly<Record<string, Digest>>> {
-  const digests: Record<string, Digest> = {}
-  const byPath = new Map<string, Digest>()
-  for (const { name, absolute, written, diagnose } of used) {
+): Promise<{ readonly inputDigests: Readonly<Record<string, Digest>>; readonly listings: Listings }> {
+  const inputDigests: Record<string, Digest> = {}
+  const listings = new Map<Digest, Listing>()
+  const known = new Map<string, Digest>()
+  for (const { name, absolute, written, kind, diagnose } of used) {
+    const place = `${contents?.[kind] ? kind : ''} ${absolute}`
     try {
-      const digest = byPath.get(absolute) ?? (await digestPath(absolute))
-      byPath.set(absolute, digest)
-      digests[name] = digest
+      let digest = known.get(place)
+      if (digest === undefined) {
+        const found = await digestPath(absolute, contents?.[kind])
+        digest = found.digest
+        known.set(place, digest)
+        if (found.listing) listings.set(digest, found.listing)
+      }
+      inputDigests[name] = digest
     } catch (error) {
       const message = `"${written}" cannot be read: ${(error as Error).message}.`
       report(diagnose({ code: 'unreadable-file', message }))
     }
   }
-  return digests
+  return { inputDigests, listings }
 }
 
 /** The plan with the paths of the spec's text, so that its digest does not tell where the folder lies. */

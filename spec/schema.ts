@@ -3,6 +3,7 @@ import type { Slot } from '../plugins/api/block.js'
 import { weightsSchema } from '../plugins/api/weights.js'
 import { sortDiagnostics, type Diagnostic } from './diagnostics.js'
 import { readDocument } from './document.js'
+import { pathKinds } from './keywords.js'
 import { executionSchema, namedPipeline, readPipeline, type Pipeline } from './pipeline.js'
 import { specPlugins } from './plugins.js'
 import type { Registry } from './registry.js'
@@ -156,7 +157,7 @@ function plain(schema: object, registry: Registry, owner: string, defs: Schema):
   return converted
 }
 
-const isPathFormat = ({ format }: Schema) => format === 'file' || format === 'folder' || format === 'path'
+const isPathFormat = ({ format }: Schema) => (pathKinds as readonly unknown[]).includes(format)
 
 const without = (schema: Schema, key: string) => Object.fromEntries(Object.entries(schema).filter(([k]) => k !== key))
 
