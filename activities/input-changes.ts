@@ -32,7 +32,8 @@ export async function changesInWords(
       continue
     }
     const [before, after] = [await listingOf(own.before), await listingOf(own.after)]
-    const files = before && after ? fileChanges(before, after) : after ? [] : [`${basename(pathOf(plan, name))} changed`]
+    const files =
+      before && after ? fileChanges(before, after) : after ? [] : [`${basename(pathOf(plan, name))} changed`]
     words.push(files.length > 0 ? `${name}: ${few(files)}` : inWords(own))
   }
   return words
@@ -49,7 +50,10 @@ function pathOf({ inputs, stages }: FrozenPlan, name: string): string {
   const [first, stage, ...rest] = name.split('.')
   const params = first === 'stages' ? stages.find((own) => own.name === stage)?.params : undefined
   const parts = params ? rest : name.split('.')
-  const found = parts.reduce<unknown>((at, part) => (at as Record<string, unknown> | undefined)?.[part], params ?? inputs)
+  const found = parts.reduce<unknown>(
+    (at, part) => (at as Record<string, unknown> | undefined)?.[part],
+    params ?? inputs,
+  )
   return typeof found === 'string' ? found : name
 }
 

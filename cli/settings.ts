@@ -6,6 +6,7 @@ import type { AllowEntry } from '../plugins/loading/allowed.js'
 import { readSchema } from '../schemas/read.js'
 import { formatDiagnostic } from '../spec/diagnostics.js'
 import { readDocument } from '../spec/document.js'
+import { explainTraps } from '../spec/traps.js'
 import { checkValue } from '../spec/validate.js'
 
 /** What the settings files say. */
@@ -52,7 +53,10 @@ function readFile(file: string): Settings {
   const { data, findings } = checkValue(readSchema('config'), document.data)
   const mistakes = [
     ...document.diagnostics,
-    ...(document.unreadable ? [] : findings.map((found) => document.map.diagnose(found.at, found.where, found))),
+    ...explainTraps(
+      document.unreadable ? [] : findings.map((found) => document.map.diagnose(found.at, found.where, found)),
+      document,
+    ),
   ]
   if (mistakes.length > 0) throw new Failure('InvalidInput', mistakes.map(formatDiagnostic).join('\n'), { file })
   const {

@@ -1,4 +1,5 @@
 import type { ErrorObject } from 'ajv'
+import { isSlow } from './bounded-pattern.js'
 import { suggest } from './diagnostics.js'
 import type { Problem } from './site.js'
 import { pointer, pointerParts } from './source-map.js'
@@ -113,6 +114,8 @@ function explain(error: ErrorObject, name: string): Finding {
     case 'false schema':
       return value('unknown-key', `${what} is not allowed.`)
     case 'pattern':
+      if (isSlow(schema as string))
+        return value('wrong-schema', `${what} cannot be compared with the pattern ${show(schema)} in a second.`)
       return value('wrong-value', `${what} has the wrong form: ${show(data)}.`, parent.description)
     case 'minimum':
     case 'maximum':

@@ -2,6 +2,7 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { DataValidationCxt } from 'ajv/dist/types/index.js'
 import type { Slot } from '../plugins/api/block.js'
 import { Failure } from '../plugins/api/failure.js'
+import { boundedPattern } from './bounded-pattern.js'
 import { looksLikeExpression } from './expressions.js'
 import { parseQuantity, quantityKinds, type QuantityKind } from './units.js'
 
@@ -38,6 +39,7 @@ export function makeAjv(): Ajv2020 {
     passContext: true,
     strict: false,
     logger: false,
+    code: { regExp: boundedPattern },
   })
   ajv.addKeyword({
     keyword: 'quantity',

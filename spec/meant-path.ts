@@ -56,7 +56,8 @@ export function fromHub(written: string, kind: PathKind): string | undefined {
   if (!/^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/.test(written)) return undefined
   if (kind === 'model') return `a model of the Hugging Face Hub? ${download(written, false)}`
   // Names of files have an ending.
-  if (kind === 'file' && !/\.\w+$/.test(written)) return `a data set of the Hugging Face Hub? ${download(written, true)}`
+  if (kind === 'file' && !/\.\w+$/.test(written))
+    return `a data set of the Hugging Face Hub? ${download(written, true)}`
   return undefined
 }
 

@@ -16,6 +16,7 @@ import { openPrograms, programsIn, type ProgramUse } from './programs.js'
 import { specPlugins, withoutMissing } from './plugins.js'
 import { pointer } from './source-map.js'
 import { readSpecText } from './spec-text.js'
+import { explainTraps } from './traps.js'
 import { checkValue, setValue } from './validate.js'
 
 export interface CompiledSpec {
@@ -44,7 +45,7 @@ export async function compileText(file: string, text: string, registry: Registry
   const spec = readDocument(file, text)
   const diagnostics = [...spec.diagnostics]
   let report = (found: Diagnostic): void => void diagnostics.push(found)
-  const done = (): CompiledSpec => ({ diagnostics: sortDiagnostics(diagnostics) })
+  const done = (): CompiledSpec => ({ diagnostics: explainTraps(sortDiagnostics(diagnostics), spec) })
   if (spec.unreadable || Object.keys(spec.data).length === 0) return done()
 
   const head = checkEnvelope(spec, report)
