@@ -6,6 +6,7 @@ import type { AllowEntry } from '../plugins/loading/allowed.js'
 import { readSchema } from '../schemas/read.js'
 import { formatDiagnostic } from '../spec/diagnostics.js'
 import { readDocument } from '../spec/document.js'
+import { decodeText } from '../spec/spec-text.js'
 import { explainTraps } from '../spec/traps.js'
 import { checkValue } from '../spec/validate.js'
 
@@ -47,7 +48,9 @@ export function readSettings(places = settingsPlaces()): Settings {
 }
 
 function readFile(file: string): Settings {
-  const document = readDocument(file, readFileSync(file, 'utf8'))
+  const read = decodeText(readFileSync(file), file)
+  if ('problem' in read) throw new Failure('InvalidInput', formatDiagnostic(read.problem), { file })
+  const document = readDocument(file, read.text)
   // An empty file, or one of comments only, sets nothing.
   if (document.text.replace(/^\s*#.*$/gm, '').trim() === '') return { allowPlugins: [] }
   const { data, findings } = checkValue(readSchema('config'), document.data)

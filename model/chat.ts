@@ -52,7 +52,8 @@ export class ChatTemplate {
    *  @throws Failure InvalidInput naming the file */
   static open(folder: string, { template: name = 'default' }: ChatOptions = {}): ChatTemplate {
     const gguf = ggufOf(folder)
-    const config = gguf === undefined ? readConfig(modelFile(folder, 'tokenizer_config.json')) : ggufTokenizerConfig(gguf)
+    const config =
+      gguf === undefined ? readConfig(modelFile(folder, 'tokenizer_config.json')) : ggufTokenizerConfig(gguf)
     const { file, text } = templateText(folder, config, name, gguf)
     try {
       return new ChatTemplate(new jinja.Template(text).parsed, file, specialTokens(config))

@@ -146,6 +146,18 @@ function countVariants(
   throw first!
 }
 
+/** A scenario longer than the model's positions is measured all the same: what it generates there is not looked at. */
+function beyondPositions({ target }: JsonObject, { maxPositions }: ModelConfig): InputProblem[] {
+  const { prefill = 0, generate = 0 } = ((target as JsonObject | undefined)?.scenario ?? {}) as {
+    prefill?: number
+    generate?: number
+  }
+  if (prefill + generate <= maxPositions) return []
+  const message = `The scenario has ${prefill + generate} positions, and the model knows ${maxPositions}: it is measured, but what the model would write there is not sensible.`
+  const hint = `prefill and generate together should be at most ${maxPositions}`
+  return [{ path: ['target', 'scenario'], code: 'beyond-positions', message, hint, severity: 'warning' }]
+}
+
 /** Facts of layers, those once that differ in nothing but their number. */
 function distinctFacts(config: ModelConfig): LayerFacts[] {
   const found = new Map<string, LayerFacts>()
@@ -196,6 +208,7 @@ export async function inspectModel(
       }
     }
   }
+  problems.push(...beyondPositions(inputs, model.config))
   const ofRuns = inspectRuns(model, inputs.space as JsonObject, { blocks, runs }, most, tried)
   const wrong = [...problems, ...ofRuns.problems]
   const own = model.config.blocks.flatMap(({ attention, ffn }): BlockName[] => [
@@ -204,7 +217,9 @@ export async function inspectModel(
   ])
   const plugin = originOf?.(familyOf(model.config, blocks))?.digest
   return {
-    problems: wrong.length > 0 ? wrong : inspectGguf(model, inputs, runs),
+    problems: wrong.some(({ severity }) => severity === undefined)
+      ? wrong
+      : [...wrong, ...inspectGguf(model, inputs, runs)],
     blocks: [...own, ...ofRuns.blocks],
     config: model.config,
     ...(plugin !== undefined && { family: { name: model.config.family, plugin } }),

@@ -14,6 +14,8 @@ export interface Diagnostic {
   readonly hint?: string
   /** Characters at fault, for underlining. */
   readonly length?: number
+  /** What can be done all the same. Default: a mistake. */
+  readonly severity?: 'warning'
 }
 
 /** Mistakes that are told of: nobody mends more at once. */
@@ -38,9 +40,9 @@ export function sortDiagnostics(diagnostics: readonly Diagnostic[]): readonly Di
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
-/** `file:line:col code message (hint)`, one line. */
-export function formatDiagnostic({ file, line, column, code, message, hint }: Diagnostic): string {
-  return `${file}:${line}:${column} ${code} ${message}${hint ? ` (${hint})` : ''}`
+/** `file:line:col code message (hint)`, one line; `warning code` for a warning. */
+export function formatDiagnostic({ file, line, column, code, message, hint, severity }: Diagnostic): string {
+  return `${file}:${line}:${column} ${severity === undefined ? '' : `${severity} `}${code} ${message}${hint ? ` (${hint})` : ''}`
 }
 
 /**

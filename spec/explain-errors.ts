@@ -61,7 +61,7 @@ function explainAlternatives(members: readonly ErrorObject[], compound: ErrorObj
 
 function explain(error: ErrorObject, name: string): Finding {
   const { keyword, instancePath: at, schema, data, message = 'is wrong', params } = error
-  const parent = (error.parentSchema ?? {}) as { properties?: object; description?: string }
+  const parent = (error.parentSchema ?? {}) as { properties?: object; description?: string; reason?: string }
   const what = subject(at, name)
   const value = (code: string, text: string, hint?: string): Finding => ({
     at,
@@ -121,11 +121,13 @@ function explain(error: ErrorObject, name: string): Finding {
     case 'maximum':
     case 'exclusiveMinimum':
     case 'exclusiveMaximum':
-      return value('out-of-range', `${what} ${message}, not ${show(data)}.`)
+      return value('out-of-range', `${what} ${message}, not ${show(data)}${because(parent)}.`)
     default:
       return value('wrong-value', `${what} ${message}.`)
   }
 }
+
+const because = ({ reason }: { readonly reason?: string }) => (reason === undefined ? '' : `: ${reason}`)
 
 /** A text that begins like a number where a number is wanted: the unit is at fault. */
 function unitProblem(types: readonly string[], data: unknown): { error: string; hint: string } | undefined {

@@ -20,7 +20,7 @@ import { explainTraps } from './traps.js'
 import { checkValue, setValue } from './validate.js'
 
 export interface CompiledSpec {
-  /** All mistakes, in the order of the text. */
+  /** All mistakes, in the order of the text; warnings where there are none. */
   readonly diagnostics: readonly Diagnostic[]
   /** Absent when there are mistakes. */
   readonly plan?: FrozenPlan
@@ -69,8 +69,12 @@ export async function compileText(file: string, text: string, registry: Registry
     report,
   )
   const inspected = diagnostics.length === 0 ? await all.inspect?.(inputs) : undefined
-  for (const { path, ...problem } of inspected?.problems ?? [])
-    report(spec.map.diagnose(pointer(path), 'value', problem))
+  const warnings: Diagnostic[] = []
+  for (const { path, severity, ...problem } of inspected?.problems ?? []) {
+    const found = spec.map.diagnose(pointer(path), 'value', problem)
+    if (severity === undefined) report(found)
+    else warnings.push({ ...found, severity })
+  }
   if (diagnostics.length > 0) return done()
 
   const { inputDigests, listings } = await digestInputs(used, all, report)
@@ -92,7 +96,7 @@ export async function compileText(file: string, text: string, registry: Registry
     plugins,
   }
   const digest = digestJson(asWritten(body, used))
-  return { diagnostics: [], plan: { ...body, specFile: resolve(file), digest }, listings }
+  return { diagnostics: sortDiagnostics(warnings), plan: { ...body, specFile: resolve(file), digest }, listings }
 }
 
 function checkEnvelope(spec: SourceDocument, report: (found: Diagnostic) => void) {

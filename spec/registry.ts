@@ -56,6 +56,8 @@ export interface InputProblem {
   readonly code: string
   readonly message: string
   readonly hint?: string
+  /** What can be done all the same. Default: a mistake. */
+  readonly severity?: 'warning'
 }
 
 export interface Inspection {

@@ -130,9 +130,9 @@ function plain(schema: object, registry: Registry, owner: string, defs: Schema):
   const convert = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(convert)
     if (typeof value !== 'object' || value === null) return value
-    const { quantity, blocks, runs, ...rest } = value as Schema
+    const { quantity, blocks, runs, reason, requires, ...rest } = value as Schema
     // Below `properties` the keywords are names of properties.
-    if ([quantity, blocks, runs].some(isSchemaValue))
+    if ([quantity, blocks, runs, reason, requires].some(isSchemaValue))
       return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, convert(item)]))
     const converted = Object.fromEntries(
       Object.entries(rest).map(([key, item]) =>
