@@ -6,6 +6,7 @@ import { allowing, type Allowed, type AllowEntry } from '../plugins/loading/allo
 import { formatDiagnostic } from '../spec/diagnostics.js'
 import { compileSpec, type CompiledSpec } from '../spec/plan.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
+import { unexpanded } from '../spec/meant-path.js'
 import type { Registry } from '../spec/registry.js'
 import { openStore as openStoreAt, type Store } from '../store/index.js'
 import { BadSpec, explain } from './explain.js'
@@ -65,7 +66,11 @@ export async function openStore({ store }: Common): Promise<Store> {
   const settings = readSettings()
   // By way of the environment it reaches the worker and its child processes too.
   if (settings.cacheBytes !== undefined) process.env.PUZZLEFLOW_CACHE_BYTES ??= String(settings.cacheBytes)
-  const opened = await openStoreAt(store ?? process.env.PUZZLEFLOW_STORE ?? settings.store)
+  const place = store ?? process.env.PUZZLEFLOW_STORE
+  // A shell does not expand `--store=~/x`, and a store would be made in a folder named `~`.
+  const meant = place === undefined || existsSync(place) ? undefined : unexpanded(place)
+  if (meant) throw new Failure('InvalidInput', meant.message!.replace(/\.$/, ''), { remedy: `${meant.hint}.` })
+  const opened = await openStoreAt(place ?? settings.store)
   // A store that is not there yet is an empty one, unless it could never be there.
   let existing = opened.root
   while (!existsSync(existing)) existing = dirname(existing)

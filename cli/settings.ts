@@ -6,6 +6,7 @@ import type { AllowEntry } from '../plugins/loading/allowed.js'
 import { readSchema } from '../schemas/read.js'
 import { formatDiagnostic } from '../spec/diagnostics.js'
 import { readDocument } from '../spec/document.js'
+import { unexpanded } from '../spec/meant-path.js'
 import { decodeText } from '../spec/spec-text.js'
 import { explainTraps } from '../spec/traps.js'
 import { checkValue } from '../spec/validate.js'
@@ -74,6 +75,15 @@ function readFile(file: string): Settings {
     allowPlugins?: readonly string[]
   }
   const folder = dirname(file)
+  for (const [key, place] of [
+    ['store', store] as const,
+    ...allowPlugins.map((name, i) => [`allowPlugins/${i}`, name] as const),
+  ]) {
+    const meant = place === undefined || existsSync(resolve(folder, place)) ? undefined : unexpanded(place)
+    if (!meant) continue
+    const found = document.map.diagnose(`/${key}`, 'value', { code: 'wrong-value', message: '', ...meant })
+    throw new Failure('InvalidInput', formatDiagnostic(found), { file })
+  }
   return {
     ...(store === undefined ? {} : { store: store.startsWith('s3://') ? store : resolve(folder, store) }),
     ...(address === undefined ? {} : { address }),

@@ -11,7 +11,7 @@ const slow = new Set<string>()
 export const isSlow = (pattern: string): boolean => slow.has(pattern)
 
 /** Patterns as ajv uses them. A spec may bring its own, some of which take longer than the universe: they match nothing. */
-export function boundedPattern(pattern: string, flags: string): { test(text: string): boolean } {
+export function boundedPattern(pattern: string, flags: string): { test(text: string): boolean; toString(): string } {
   const expression = new RegExp(pattern, flags)
   return {
     // What ajv tells patterns apart by.

@@ -256,7 +256,7 @@ class Reader {
         )
     }
     if (typeof value === 'number' && !Number.isFinite(value)) {
-      this.#report(range, 'wrong-value', 'A number must be finite.')
+      this.#report(range, 'wrong-value', `${source ?? value} is not finite.`, 'write a number, or leave the key out')
       return null
     }
     if (value === null || typeof value === 'boolean' || typeof value === 'number' || typeof value === 'string')

@@ -118,8 +118,9 @@ function explain(error: ErrorObject, name: string): Finding {
         return value('wrong-schema', `${what} cannot be compared with the pattern ${show(schema)} in a second.`)
       return value('wrong-value', `${what} has the wrong form: ${show(data)}.`, parent.description)
     case 'minimum':
-    case 'maximum':
     case 'exclusiveMinimum':
+      return value('out-of-range', `${what} ${message}, not ${show(data)}.`)
+    case 'maximum':
     case 'exclusiveMaximum':
       return value('out-of-range', `${what} ${message}, not ${show(data)}${because(parent)}.`)
     default:

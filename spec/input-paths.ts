@@ -60,10 +60,12 @@ async function near(path: string, other: string | undefined): Promise<string | u
     const like = suggest(basename(path), names, `${basename(folder)} has`)
     return like?.startsWith('did you mean') ? like : (other ?? like)
   }
-  const like = nearest(basename(folder), (await namesIn(dirname(folder))) ?? [])
+  let absent = folder
+  while (!(await namesIn(dirname(absent))) && dirname(absent) !== absent) absent = dirname(absent)
+  const like = nearest(basename(absent), (await namesIn(dirname(absent))) ?? [])
   if (like === undefined && other !== undefined) return other
   const instead = like === undefined ? '' : `; did you mean "${like}"?`
-  return `the folder ${basename(folder)} does not exist either${instead}`
+  return `the folder ${basename(absent)} does not exist either${instead}`
 }
 
 /** Files of a folder that stands where a file must. */

@@ -4,7 +4,7 @@ import type { Slot } from '../plugins/api/block.js'
 import { Failure } from '../plugins/api/failure.js'
 import { boundedPattern } from './bounded-pattern.js'
 import { looksLikeExpression } from './expressions.js'
-import { parseQuantity, quantityKinds, type QuantityKind } from './units.js'
+import { parseQuantity, quantityExamples, quantityKinds, type QuantityKind } from './units.js'
 
 /** What a validation finds beside mistakes. */
 export interface Collected {
@@ -58,6 +58,10 @@ export function makeAjv(): Ajv2020 {
     ): boolean {
       // A limit that was read already, or an expression that is resolved when the stage runs.
       if ((typeof data === 'object' && data !== null) || looksLikeExpression(data)) return true
+      if (data === null) {
+        fail(quantity, 'quantity', 'there is no value.', `allowed: ${quantityExamples(kind)}`)
+        return false
+      }
       const parsed = parseQuantity(kind, typeof data === 'number' ? data : String(data))
       if ('error' in parsed) {
         fail(quantity, 'quantity', parsed.error, parsed.hint)

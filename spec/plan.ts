@@ -45,7 +45,9 @@ export async function compileText(file: string, text: string, registry: Registry
   const spec = readDocument(file, text)
   const diagnostics = [...spec.diagnostics]
   let report = (found: Diagnostic): void => void diagnostics.push(found)
-  const done = (): CompiledSpec => ({ diagnostics: explainTraps(sortDiagnostics(diagnostics), spec) })
+  const done = (): CompiledSpec => ({
+    diagnostics: explainTraps(sortDiagnostics(withoutEchoes(diagnostics, spec)), spec),
+  })
   if (spec.unreadable || Object.keys(spec.data).length === 0) return done()
 
   const head = checkEnvelope(spec, report)
@@ -97,6 +99,13 @@ export async function compileText(file: string, text: string, registry: Registry
   }
   const digest = digestJson(asWritten(body, used))
   return { diagnostics: sortDiagnostics(warnings), plan: { ...body, specFile: resolve(file), digest }, listings }
+}
+
+/** Without what is said of values that could not be read as they are written: that has been said. */
+function withoutEchoes(found: readonly Diagnostic[], spec: SourceDocument): readonly Diagnostic[] {
+  const place = ({ file, line, column }: Diagnostic) => `${file}:${line}:${column}`
+  const told = new Set(spec.diagnostics.map(place))
+  return found.filter((own) => spec.diagnostics.includes(own) || !told.has(place(own)))
 }
 
 function checkEnvelope(spec: SourceDocument, report: (found: Diagnostic) => void) {

@@ -17,7 +17,10 @@ export function explainTraps(found: readonly Diagnostic[], { file, text }: Sourc
     if (diagnostic.file !== file) return diagnostic
     const { line, column, length = 1 } = diagnostic
     const all = lines[line - 1] ?? ''
-    const at = { written: all.slice(column - 1, column - 1 + length).trim(), before: all.slice(0, column - 1) }
+    const at = {
+      written: all.slice(column - 1, column - 1 + length).replace(/^ +| +$/g, ''),
+      before: all.slice(0, column - 1),
+    }
     const hint = trap(diagnostic, at)
     return hint === undefined ? diagnostic : { ...diagnostic, hint }
   })
@@ -37,25 +40,30 @@ function trap(
     const meant = /^(?:yes|on|y)$/i.test(written)
     return `YAML 1.2 reads ${written} as a text: write ${meant}`
   }
+  if (/^(["'])(?:true|false)\1$/.test(written) && message.includes('true or false')) return 'leave the quotes out'
   const plain = inner(written)
+  if (/ must be a list, not "/.test(message)) return `write [${plain}]`
   if (/^(?:wrong-unit|wrong-type|wrong-value|out-of-range)$/.test(code)) {
     if (/ must be a text, not /.test(message)) {
       if (written === '~') return 'YAML reads ~ as nothing'
-      if (/^(?:[-+.\d]\S*|true|false|null)$/i.test(written)) return `put it in quotes: '${written}'`
+      if (/^(?:[-+.\d]\S*|true|false)$/i.test(written)) return `put it in quotes: '${written}'`
     }
     if (/\d,\d/.test(plain) && !/^[[{]/.test(plain))
       return `numbers have a point, and no commas: ${plain.replace(',', '.')} or ${plain.replaceAll(',', '')}`
     const [, first, second, third] = /^(\d+):(\d\d)(?::(\d\d))?$/.exec(plain) ?? []
-    if (third !== undefined) return `write ${(Number(first) * 60 + Number(second)) * 60 + Number(third)} s`
-    if (second !== undefined) {
+    if (third !== undefined && message.includes('duration'))
+      return `write ${(Number(first) * 60 + Number(second)) * 60 + Number(third)} s`
+    if (second !== undefined && message.includes('duration')) {
       const total = Number(first) * 60 + Number(second)
       return `write ${total} min for hours and minutes, or ${total} s for minutes and seconds`
     }
     if (/\S#/.test(plain)) return 'a comment has a space before its #'
   }
+  const [, key, value] = code === 'unknown-key' ? (/^([\w-]+):(\S.*)$/.exec(written) ?? []) : []
+  if (key !== undefined) return `a space follows the colon: ${key}: ${value}`
   if (code === 'unknown-key' && /^\d/.test(written) && /\d,\s*$/.test(before)) {
     const number = /[\d]+(?=,\s*$)/.exec(before)![0]
-    return `a comma in { } ends a value, and numbers have a point: ${number}.${written}`
+    return `a comma in { } ends a value: write ${number}${written}, or ${number}.${written} with a point`
   }
   return undefined
 }

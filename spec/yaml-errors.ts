@@ -85,14 +85,14 @@ function reworded({ code, message, pos: [start] }: YamlError, text: string): Par
         hint: 'use single quotes, or / in a path',
       }
     case 'MISSING_CHAR': {
-      if (message.startsWith('Missing closing')) return { message: 'The quote is not closed on its line.' }
-      const [, key, value] = /^\s*(?:- )?([\w.-]+)\s*[:=]\s*(\S.*)$/.exec(line) ?? []
-      if (key !== undefined)
-        return { message: 'A key has ": " after it, with a space.', hint: `write "${key}: ${value}"` }
-      return { message: 'A key has ": " and a value after it.' }
+      if (message.startsWith('Missing closing'))
+        return { message: 'The quote is not closed.', ...unclosed(text, message.includes("'") ? "'" : '"') }
+      if (/['"]#/.test(line)) return { message: 'There is more after the value.', hint: spaceBefore }
+      return { message: 'A key has ": " and a value after it.', ...withoutSpace(line) }
     }
     case 'BLOCK_AS_IMPLICIT_KEY':
     case 'MULTILINE_IMPLICIT_KEY':
+      if (withoutSpace(line)) return withoutSpace(line)!
       return {
         message: 'There are two keys in one value.',
         hint: 'put a text with ": " in quotes; keys of one map begin in one column',
@@ -102,6 +102,27 @@ function reworded({ code, message, pos: [start] }: YamlError, text: string): Par
         return { message: 'There is more after the value.', hint: 'put all of it in one pair of quotes' }
       return {}
   }
+}
+
+const spaceBefore = 'a comment has a space before its #'
+
+/** `seed:7` and `seed = 7`. */
+function withoutSpace(line: string): Pick<YamlMistake, 'message' | 'hint'> | undefined {
+  const [, key, value] = /^\s*(?:- )?([\w.-]+)(?::(?=\S)|\s*=)\s*(\S.*)$/.exec(line) ?? []
+  return key === undefined
+    ? undefined
+    : { message: 'A key has ": " after it, with a space.', hint: `write "${key}: ${value}"` }
+}
+
+/** The first line with an odd number of a quote: the parser tells only where the text ends. */
+function unclosed(text: string, quote: string): Partial<YamlMistake> {
+  let start = 0
+  for (const line of text.split('\n')) {
+    const at = line.lastIndexOf(quote)
+    if (at >= 0 && line.split(quote).length % 2 === 0) return { start: start + at, end: start + line.length }
+    start += line.length + 1
+  }
+  return {}
 }
 
 function lineAround(text: string, at: number): { readonly text: string; readonly start: number; readonly end: number } {
