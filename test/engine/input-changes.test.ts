@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { changesInWords, keepListings } from '../../activities/input-changes.js'
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
-import { digestBytes, digestJson } from '../../store/digest.js'
+import type { Listing } from '../../spec/input-digests.js'
+import { digestBytes, digestJson, type Digest } from '../../store/digest.js'
 import { FileStore } from '../../store/file-store.js'
 
 const [one, two] = [digestBytes('one'), digestBytes('two')]
 const before = { 'config.json': one, 'model.safetensors': one, LICENSE: one }
 const after = { 'config.json': two, 'model.safetensors': one, 'tokenizer.json': one }
-const listings = new Map([
+const listings = new Map<Digest, Listing>([
   [digestJson(before), before],
   [digestJson(after), after],
 ])
