@@ -1,8 +1,11 @@
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
+import type { Listings } from '../spec/input-digests.js'
 import type { Store, TaskRecord } from '../store/index.js'
-import { inWords, nearestAmong, type Nearest } from './differences.js'
+import { nearestAmong } from './differences.js'
+import { changesInWords } from './input-changes.js'
 import { readRecords } from './inventory.js'
+import type { Components } from './keys.js'
 import { walk, type KnownStage } from './walk.js'
 
 /** What a run of a plan would do with a stage, as far as the store tells. */
@@ -20,17 +23,40 @@ export interface StageForecast {
   readonly reasons: readonly { readonly tasks: number; readonly reason: string; readonly example: string }[]
 }
 
-type Find = ReturnType<typeof nearestAmong>
-
-/** Looks up every key that can be known now, and says of what is not there how it differs from what is. */
-export async function forecast(plan: FrozenPlan, store: Store, loaded: Loaded): Promise<StageForecast[]> {
+/** Looks up every key that can be known now, and says of what is not there how it differs from what is.
+ *  @param listings  of the plan's folders, where they are known */
+export async function forecast(
+  plan: FrozenPlan,
+  store: Store,
+  loaded: Loaded,
+  listings?: Listings,
+): Promise<StageForecast[]> {
   const records = [...(await readRecords(store)).values()].map(({ record }) => record)
-  const [stages, find] = [[] as StageForecast[], nearestAmong(records)]
-  for await (const known of walk(plan, store, loaded)) stages.push(describe(known, records, find))
+  const find = nearestAmong(records)
+  const said = new Map<string, Promise<string>>()
+  /** Why there is no record of a key. */
+  const why = async (stage: string, components: Components): Promise<string> => {
+    const found = find(components)
+    if (!found) return 'never done before'
+    // Many tasks differ in the same way.
+    const key = JSON.stringify([stage, found.differences])
+    if (!said.has(key))
+      said.set(key, changesInWords(found.differences, stage, { plan, store, ...(listings && { listings }) }).then(few))
+    return said.get(key)!
+  }
+  const stages: StageForecast[] = []
+  for await (const known of walk(plan, store, loaded)) stages.push(await describe(known, records, why))
   return stages
 }
 
-function describe(known: KnownStage, records: readonly TaskRecord[], find: Find): StageForecast {
+const few = (words: readonly string[]) =>
+  words.length > 4 ? `${words.slice(0, 4).join(', ')} and ${words.length - 4} more` : words.join(', ')
+
+async function describe(
+  known: KnownStage,
+  records: readonly TaskRecord[],
+  why: (stage: string, components: Components) => Promise<string>,
+): Promise<StageForecast> {
   const { name, needs, uses } = known.planned
   const base = { stage: name, needs, reused: 0, secondsSaved: 0, secondsLeft: null }
   const because = (reason: string) => [{ tasks: 1, reason, example: name }]
@@ -38,13 +64,13 @@ function describe(known: KnownStage, records: readonly TaskRecord[], find: Find)
     case 'unknown':
       return { ...base, tasks: 'unknown', reasons: because(`unknown until ${known.until.join(' and ')} has run`) }
     case 'unplanned':
-      return { ...base, tasks: 'unknown', reasons: because(why(find(known.key.components))) }
+      return { ...base, tasks: 'unknown', reasons: because(await why(name, known.key.components)) }
     case 'planned': {
       const there = known.tasks.flatMap(({ record }) => record ?? [])
       const missing = known.tasks.filter(({ record }) => !record)
       const reasons = new Map<string, { tasks: number; reason: string; example: string }>()
       for (const { key, task } of missing) {
-        const reason = why(find(key.components))
+        const reason = await why(name, key.components)
         const found = reasons.get(reason) ?? { tasks: 0, reason, example: task.id }
         reasons.set(reason, { ...found, tasks: found.tasks + 1 })
       }
@@ -60,11 +86,4 @@ function describe(known: KnownStage, records: readonly TaskRecord[], find: Find)
       }
     }
   }
-}
-
-/** Why there is no record of a key. */
-function why(found: Nearest | undefined): string {
-  if (!found) return 'never done before'
-  const words = found.differences.map(inWords)
-  return words.length > 4 ? `${words.slice(0, 4).join(', ')} and ${words.length - 4} more` : words.join(', ')
 }

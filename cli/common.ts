@@ -3,8 +3,10 @@ import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Failure } from '../plugins/api/index.js'
 import { allowing, type Allowed, type AllowEntry } from '../plugins/loading/allowed.js'
-import { compileSpec } from '../spec/plan.js'
+import { formatDiagnostic } from '../spec/diagnostics.js'
+import { compileSpec, type CompiledSpec } from '../spec/plan.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
+import { unexpanded } from '../spec/meant-path.js'
 import type { Registry } from '../spec/registry.js'
 import { openStore as openStoreAt, type Store } from '../store/index.js'
 import { BadSpec, explain } from './explain.js'
@@ -64,7 +66,11 @@ export async function openStore({ store }: Common): Promise<Store> {
   const settings = readSettings()
   // By way of the environment it reaches the worker and its child processes too.
   if (settings.cacheBytes !== undefined) process.env.PUZZLEFLOW_CACHE_BYTES ??= String(settings.cacheBytes)
-  const opened = await openStoreAt(store ?? process.env.PUZZLEFLOW_STORE ?? settings.store)
+  const place = store ?? process.env.PUZZLEFLOW_STORE
+  // A shell does not expand `--store=~/x`, and a store would be made in a folder named `~`.
+  const meant = place === undefined || existsSync(place) ? undefined : unexpanded(place)
+  if (meant) throw new Failure('InvalidInput', meant.message!.replace(/\.$/, ''), { remedy: `${meant.hint}.` })
+  const opened = await openStoreAt(place ?? settings.store)
   // A store that is not there yet is an empty one, unless it could never be there.
   let existing = opened.root
   while (!existsSync(existing)) existing = dirname(existing)
@@ -79,10 +85,19 @@ export async function openStore({ store }: Common): Promise<Store> {
 export const registryFor = (options: SpecOptions): Registry => specRegistry(undefined, allowedPlugins(options))
 
 /** The frozen plan of a spec. @throws BadSpec with all mistakes */
-export async function planOf(file: string, options: SpecOptions): Promise<FrozenPlan> {
-  const { plan, diagnostics } = await compileSpec(file, registryFor(options))
-  if (!plan) throw new BadSpec(diagnostics)
-  return plan
+export const planOf = async (file: string, options: SpecOptions): Promise<FrozenPlan> =>
+  (await compiled(file, options)).plan
+
+/** The same with the files of the folders that it names; warnings are logged. */
+export async function compiled(
+  file: string,
+  options: SpecOptions,
+): Promise<Omit<CompiledSpec, 'plan'> & { readonly plan: FrozenPlan }> {
+  const found = await compileSpec(file, registryFor(options))
+  const { plan } = found
+  if (!plan) throw new BadSpec(found.diagnostics)
+  for (const warning of found.diagnostics) log(formatDiagnostic(warning))
+  return { ...found, plan }
 }
 
 /** Runs a command: failures become one clear message and the exit code of the contract. */

@@ -6,6 +6,9 @@ import type { AllowEntry } from '../plugins/loading/allowed.js'
 import { readSchema } from '../schemas/read.js'
 import { formatDiagnostic } from '../spec/diagnostics.js'
 import { readDocument } from '../spec/document.js'
+import { unexpanded } from '../spec/meant-path.js'
+import { decodeText } from '../spec/spec-text.js'
+import { explainTraps } from '../spec/traps.js'
 import { checkValue } from '../spec/validate.js'
 
 /** What the settings files say. */
@@ -46,13 +49,18 @@ export function readSettings(places = settingsPlaces()): Settings {
 }
 
 function readFile(file: string): Settings {
-  const document = readDocument(file, readFileSync(file, 'utf8'))
+  const read = decodeText(readFileSync(file), file)
+  if ('problem' in read) throw new Failure('InvalidInput', formatDiagnostic(read.problem), { file })
+  const document = readDocument(file, read.text)
   // An empty file, or one of comments only, sets nothing.
   if (document.text.replace(/^\s*#.*$/gm, '').trim() === '') return { allowPlugins: [] }
   const { data, findings } = checkValue(readSchema('config'), document.data)
   const mistakes = [
     ...document.diagnostics,
-    ...(document.unreadable ? [] : findings.map((found) => document.map.diagnose(found.at, found.where, found))),
+    ...explainTraps(
+      document.unreadable ? [] : findings.map((found) => document.map.diagnose(found.at, found.where, found)),
+      document,
+    ),
   ]
   if (mistakes.length > 0) throw new Failure('InvalidInput', mistakes.map(formatDiagnostic).join('\n'), { file })
   const {
@@ -67,6 +75,15 @@ function readFile(file: string): Settings {
     allowPlugins?: readonly string[]
   }
   const folder = dirname(file)
+  for (const [key, place] of [
+    ['store', store] as const,
+    ...allowPlugins.map((name, i) => [`allowPlugins/${i}`, name] as const),
+  ]) {
+    const meant = place === undefined || existsSync(resolve(folder, place)) ? undefined : unexpanded(place)
+    if (!meant) continue
+    const found = document.map.diagnose(`/${key}`, 'value', { code: 'wrong-value', message: '', ...meant })
+    throw new Failure('InvalidInput', formatDiagnostic(found), { file })
+  }
   return {
     ...(store === undefined ? {} : { store: store.startsWith('s3://') ? store : resolve(folder, store) }),
     ...(address === undefined ? {} : { address }),

@@ -8,6 +8,7 @@ import { openPlugins, pipelineFile, type OpenedPlugin } from '../plugins/loading
 import {
   builtInPipeline,
   builtInPipelines,
+  inputContents,
   inspectInputs,
   inspectTexts,
   loadPlugins,
@@ -26,13 +27,14 @@ export function specRegistry(loaded: Loaded = loadPlugins(), allowed: Allowed = 
     ...types(loaded),
     pipeline: builtInPipeline,
     pipelines: builtInPipelines,
+    contents: inputContents,
     inspect: (inputs) => inspectInputs(inputs, loaded),
     openProgram: openProgramOf(allowed),
     async withPlugins(names, folder) {
       const { opened, failures } = await openPlugins(names, folder, { allowed, loaded })
       const trusted = allowing(opened.flatMap(pipelineFolders))
       const all = { ...allowed, folders: new Set([...allowed.folders, ...trusted.folders]) }
-      const registry = { ...(await extended(loaded, opened)), openProgram: openProgramOf(all) }
+      const registry = { ...(await extended(loaded, opened)), contents: inputContents, openProgram: openProgramOf(all) }
       return { registry, plugins: opened.map(({ planned }) => planned), failures }
     },
   }

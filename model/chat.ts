@@ -1,9 +1,9 @@
 import * as engine from '@huggingface/jinja'
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
 import { createContext, Script } from 'node:vm'
 import { ggufOf } from './gguf/read.js'
 import { ggufTokenizerConfig } from './gguf/read-tokenizer.js'
+import { modelFile } from './model-files.js'
 import { Failure } from '../plugins/api/index.js'
 
 /** What is used of the library (its own types do not resolve under Node's module rules). */
@@ -52,7 +52,8 @@ export class ChatTemplate {
    *  @throws Failure InvalidInput naming the file */
   static open(folder: string, { template: name = 'default' }: ChatOptions = {}): ChatTemplate {
     const gguf = ggufOf(folder)
-    const config = gguf === undefined ? readConfig(join(folder, 'tokenizer_config.json')) : ggufTokenizerConfig(gguf)
+    const config =
+      gguf === undefined ? readConfig(modelFile(folder, 'tokenizer_config.json')) : ggufTokenizerConfig(gguf)
     const { file, text } = templateText(folder, config, name, gguf)
     try {
       return new ChatTemplate(new jinja.Template(text).parsed, file, specialTokens(config))
@@ -148,8 +149,8 @@ function readConfig(file: string): Readonly<Record<string, unknown>> {
 }
 
 function templateText(folder: string, config: Readonly<Record<string, unknown>>, name: string, gguf?: string) {
-  const own = join(folder, 'chat_template.jinja')
-  const shared = gguf ?? join(folder, 'tokenizer_config.json')
+  const own = modelFile(folder, 'chat_template.jinja')
+  const shared = gguf ?? modelFile(folder, 'tokenizer_config.json')
   const remedy =
     gguf === undefined
       ? `Put the template of the instruct model into ${own}, or give texts instead of messages.`

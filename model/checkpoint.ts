@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { Failure, type Blocks, type Slot, type Weight, type Weights } from '../plugins/api/index.js'
 import { elements } from '../tensor/index.js'
 import { parseConfig, type ModelConfig } from './config.js'
@@ -8,6 +6,7 @@ import { familiesOf } from './families/index.js'
 import { configText } from './folder.js'
 import { ggufOf, openGguf } from './gguf/read.js'
 import { generationEnds } from './generation-config.js'
+import { modelFile, shardNames } from './model-files.js'
 import { quantisationOf, rounded } from './quantisation.js'
 import { SafetensorsFile } from './safetensors.js'
 import { besideOthers, endTensors, slotTensors, transposed } from './names.js'
@@ -50,7 +49,7 @@ const copyBoth = 'The checkpoint does not fit its config.json: copy both from th
 export async function openModel(folder: string, blocks: Blocks): Promise<Model> {
   const gguf = ggufOf(folder)
   const checkpoint = gguf === undefined ? undefined : await openGguf(gguf)
-  const configFile = gguf ?? join(folder, 'config.json')
+  const configFile = gguf ?? modelFile(folder, 'config.json')
   const text = checkpoint?.config ?? (await configText(folder))
   const eos = await generationEnds(folder)
   const config = { ...parseConfig(text, configFile, familiesOf(blocks)), ...(eos && { eos }) }
@@ -176,28 +175,6 @@ function expectedTensors(config: ModelConfig, blocks: Blocks, file: string): Map
   return expected
 }
 
-/** The one safetensors file of a folder, or those its index names. */
-async function openFiles(folder: string): Promise<SafetensorsFile[]> {
-  const single = join(folder, 'model.safetensors')
-  const index = join(folder, 'model.safetensors.index.json')
-  if (existsSync(single)) return [await SafetensorsFile.open(single)]
-  const bad = (file: string, message: string) =>
-    new Failure('InvalidInput', `${file} ${message}`, {
-      file,
-      remedy:
-        'The model must be a folder with config.json and model.safetensors, or shards with model.safetensors.index.json.',
-    })
-  if (!existsSync(index)) throw bad(folder, 'has neither model.safetensors nor model.safetensors.index.json')
-  let map: Record<string, unknown>
-  try {
-    map = (JSON.parse(await readFile(index, 'utf8')) as { weight_map: Record<string, unknown> }).weight_map
-  } catch {
-    throw bad(index, 'is not JSON')
-  }
-  if (typeof map !== 'object' || map === null) throw bad(index, 'has no weight_map')
-  const names = [...new Set(Object.values(map))]
-  for (const name of names)
-    if (typeof name !== 'string' || basename(name) !== name || name.startsWith('.'))
-      throw bad(index, `names the file ${JSON.stringify(name)}, which is not in the folder`)
-  return Promise.all((names as string[]).map((name) => SafetensorsFile.open(join(folder, name))))
-}
+/** The safetensors files of a folder. */
+const openFiles = (folder: string): Promise<SafetensorsFile[]> =>
+  Promise.all(shardNames(folder).map((name) => SafetensorsFile.open(join(folder, name))))

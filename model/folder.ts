@@ -4,28 +4,14 @@ import { join } from 'node:path'
 import { Failure } from '../plugins/api/index.js'
 import { ggufOf, openGguf } from './gguf/read.js'
 import { readGgufTokenizer, tokenizerJson, type GgufTokenizer } from './gguf/read-tokenizer.js'
-
-/** Files beside config.json and the weights that belong to a checkpoint. */
-export const companions: readonly string[] = [
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'tokenizer.model',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'chat_template.jinja',
-  'generation_config.json',
-  'LICENSE',
-  'LICENSE.md',
-  'LICENSE.txt',
-  'NOTICE',
-]
+import { companions, modelFile, type ModelFile } from './model-files.js'
 
 /** The text of a model's config.json; of a GGUF file, of one that says the same.
  *  @throws Failure InvalidInput */
 export async function configText(folder: string): Promise<string> {
   const gguf = ggufOf(folder)
   if (gguf !== undefined) return (await openGguf(gguf)).config
-  const file = join(folder, 'config.json')
+  const file = modelFile(folder, 'config.json')
   return readFile(file, 'utf8').catch((error: Error) => {
     throw new Failure('InvalidInput', `${file} cannot be read: ${error.message}`, {
       file,
@@ -40,7 +26,7 @@ export async function copyCompanions(folder: string, to: string): Promise<void> 
   const gguf = ggufOf(folder)
   if (gguf === undefined) {
     for (const name of companions)
-      if (existsSync(join(folder, name))) await copyFile(join(folder, name), join(to, name))
+      if (existsSync(modelFile(folder, name))) await copyFile(modelFile(folder, name), join(to, name))
     return
   }
   const tokenizer = readGgufTokenizer(gguf)
@@ -69,8 +55,8 @@ export function tokenizerFiles(folder: string): {
     const tokenizer = ggufTokenizer(gguf)
     return { file: gguf, json: tokenizerJson(tokenizer), config: tokenizer.config }
   }
-  const read = (name: string): object => {
-    const file = join(folder, name)
+  const read = (name: ModelFile): object => {
+    const file = modelFile(folder, name)
     try {
       return JSON.parse(readFileSync(file, 'utf8')) as object
     } catch (error) {
@@ -79,6 +65,6 @@ export function tokenizerFiles(folder: string): {
     }
   }
   const json = read('tokenizer.json')
-  const config = existsSync(join(folder, 'tokenizer_config.json')) ? read('tokenizer_config.json') : {}
-  return { file: join(folder, 'tokenizer.json'), json, config }
+  const config = existsSync(modelFile(folder, 'tokenizer_config.json')) ? read('tokenizer_config.json') : {}
+  return { file: modelFile(folder, 'tokenizer.json'), json, config }
 }

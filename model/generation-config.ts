@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { Failure } from '../plugins/api/index.js'
+import { modelFile } from './model-files.js'
 
 /** What a model's generation_config.json says about how tokens are chosen. What it leaves out is undefined. */
 export interface GenerationConfig {
@@ -50,7 +50,7 @@ export async function generationEnds(folder: string): Promise<readonly number[] 
 async function read(
   folder: string,
 ): Promise<{ readonly fields: Readonly<Record<string, unknown>>; readonly bad: (message: string) => Failure }> {
-  const file = join(folder, 'generation_config.json')
+  const file = modelFile(folder, 'generation_config.json')
   const bad = (message: string) =>
     new Failure('InvalidInput', `${file} ${message}`, {
       file,

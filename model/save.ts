@@ -49,6 +49,8 @@ export interface WriteOptions {
   /** Bytes of tensors up to which they stand in one file; above, in shards of at most so many, a larger tensor alone.
    *  Default 5e9. */
   readonly shardBytes?: number
+  /** Whether what the card of the model's own folder has as evidence is of this model too. Default: yes. */
+  readonly sameEvidence?: boolean
 }
 
 /**
@@ -62,7 +64,7 @@ export async function writeModel(model: Model, folder: string, options: WriteOpt
   await wholeFolder(folder, async (temporary) => {
     await writeFile(join(temporary, 'config.json'), text)
     if (computedBy.kind === 'own-code') await copyCode(temporary)
-    await writeFile(join(temporary, 'README.md'), await modelCard(model, computedBy, options.dtype))
+    await writeFile(join(temporary, 'README.md'), await modelCard(model, computedBy, options))
     await copyCompanions(model.folder, temporary)
     await writeShards(temporary, sources(model), options)
   })

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { familyOf, layerFacts, openModel, type ModelConfig } from '../model/index.js'
+import { familyOf, layerFacts, modelFiles, modelProblem, openModel, type ModelConfig } from '../model/index.js'
 import { packageRoot } from '../store/paths.js'
 import type { PlannedPlugin } from '../spec/frozen-plan.js'
-import type { InputProblem, Inspection } from '../spec/registry.js'
+import type { InputProblem, Inspection, Registry } from '../spec/registry.js'
 import {
   Failure,
   type BlockName,
@@ -22,6 +22,7 @@ import { inspectData } from './inspect-data.js'
 import { inspectGguf } from './inspect-gguf.js'
 import { inspectRuns, problem, type Tried } from './inspect-runs.js'
 import { builtInStages } from './stages/index.js'
+import { taskFiles, tasksProblem } from './stages/task-items.js'
 import { tryVariant } from './try-forward.js'
 
 /** Stage, block and run types that a plan can use. */
@@ -81,6 +82,12 @@ export const builtInPipelines = (): string[] =>
     .filter((name) => name.endsWith('.yaml'))
     .map((name) => name.slice(0, -5))
 
+/** What is read of paths with a format of their own. */
+export const inputContents: NonNullable<Registry['contents']> = {
+  model: { files: modelFiles, problem: modelProblem },
+  tasks: { files: taskFiles, problem: tasksProblem },
+}
+
 /** Mistakes in the inputs that only their contents tell. */
 export const inspectInputs = async (inputs: JsonObject, types: Types): Promise<Inspection> =>
   inspectTexts(inputs, await inspectModel(inputs, types))
@@ -139,6 +146,18 @@ function countVariants(
   throw first!
 }
 
+/** A scenario longer than the model's positions is measured all the same: what it generates there is not looked at. */
+function beyondPositions({ target }: JsonObject, { maxPositions }: ModelConfig): InputProblem[] {
+  const { prefill = 0, generate = 0 } = ((target as JsonObject | undefined)?.scenario ?? {}) as {
+    prefill?: number
+    generate?: number
+  }
+  if (prefill + generate <= maxPositions) return []
+  const message = `The scenario has ${prefill + generate} positions, and the model knows ${maxPositions}: it is measured, but what the model would write there is not sensible.`
+  const hint = `prefill and generate together should be at most ${maxPositions}`
+  return [{ path: ['target', 'scenario'], code: 'beyond-positions', message, hint, severity: 'warning' }]
+}
+
 /** Facts of layers, those once that differ in nothing but their number. */
 function distinctFacts(config: ModelConfig): LayerFacts[] {
   const found = new Map<string, LayerFacts>()
@@ -189,6 +208,7 @@ export async function inspectModel(
       }
     }
   }
+  problems.push(...beyondPositions(inputs, model.config))
   const ofRuns = inspectRuns(model, inputs.space as JsonObject, { blocks, runs }, most, tried)
   const wrong = [...problems, ...ofRuns.problems]
   const own = model.config.blocks.flatMap(({ attention, ffn }): BlockName[] => [
@@ -197,7 +217,9 @@ export async function inspectModel(
   ])
   const plugin = originOf?.(familyOf(model.config, blocks))?.digest
   return {
-    problems: wrong.length > 0 ? wrong : inspectGguf(model, inputs, runs),
+    problems: wrong.some(({ severity }) => severity === undefined)
+      ? wrong
+      : [...wrong, ...inspectGguf(model, inputs, runs)],
     blocks: [...own, ...ofRuns.blocks],
     config: model.config,
     ...(plugin !== undefined && { family: { name: model.config.family, plugin } }),

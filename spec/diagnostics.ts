@@ -14,12 +14,17 @@ export interface Diagnostic {
   readonly hint?: string
   /** Characters at fault, for underlining. */
   readonly length?: number
+  /** What can be done all the same. Default: a mistake. */
+  readonly severity?: 'warning'
 }
 
-/** By file, line, column and code, each reported once. */
+/** Mistakes that are told of: nobody mends more at once. */
+const mostTold = 200
+
+/** By file, line, column and code, each reported once; of very many, the first. */
 export function sortDiagnostics(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
   const byText = new Map(diagnostics.map((d) => [formatDiagnostic(d), d]))
-  return [...byText.values()].sort(
+  const sorted = [...byText.values()].sort(
     (a, b) =>
       compare(a.file, b.file) ||
       a.line - b.line ||
@@ -27,13 +32,17 @@ export function sortDiagnostics(diagnostics: readonly Diagnostic[]): readonly Di
       compare(a.code, b.code) ||
       compare(a.message, b.message),
   )
+  if (sorted.length <= mostTold) return sorted
+  const { file, line, column } = sorted[mostTold]!
+  const message = `There are ${sorted.length - mostTold} more mistakes from here on.`
+  return [...sorted.slice(0, mostTold), { file, line, column, code: 'more-mistakes', message }]
 }
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
-/** `file:line:col code message (hint)`, one line. */
-export function formatDiagnostic({ file, line, column, code, message, hint }: Diagnostic): string {
-  return `${file}:${line}:${column} ${code} ${message}${hint ? ` (${hint})` : ''}`
+/** `file:line:col code message (hint)`, one line; `warning code` for a warning. */
+export function formatDiagnostic({ file, line, column, code, message, hint, severity }: Diagnostic): string {
+  return `${file}:${line}:${column} ${severity === undefined ? '' : `${severity} `}${code} ${message}${hint ? ` (${hint})` : ''}`
 }
 
 /**
@@ -71,7 +80,10 @@ export function nearest(wrong: string, names: readonly string[]): string | undef
     const distance = plain(name) === plain(wrong) ? 0 : editDistance(wrong.toLowerCase(), name.toLowerCase())
     if (!best || distance < best.distance) best = { name, distance }
   }
-  return best && best.distance <= Math.max(1, Math.floor(wrong.length / 3)) ? best.name : undefined
+  if (best && best.distance <= Math.max(1, Math.floor(wrong.length / 3))) return best.name
+  // `no` for `no-op`, where only one name begins so.
+  const longer = names.filter((name) => name.toLowerCase().startsWith(`${wrong.toLowerCase()}-`))
+  return longer.length === 1 ? longer[0] : undefined
 }
 
 /** Insertions, deletions, substitutions and swaps of neighbours that turn one text into the other. */

@@ -4,6 +4,7 @@ import {
   isNode,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
   parseDocument,
   visit,
@@ -11,10 +12,13 @@ import {
   type Document,
   type Node,
   type Pair,
+  type Scalar,
 } from 'yaml'
 import type { Json, JsonObject } from '../plugins/api/block.js'
 import { sortDiagnostics, type Diagnostic } from './diagnostics.js'
 import { pointer, SourceMap, type Range } from './source-map.js'
+import { explainTraps } from './traps.js'
+import { explainYaml } from './yaml-errors.js'
 
 /** A parsed YAML text with the place of every key and value. */
 export interface SourceDocument {
@@ -34,6 +38,8 @@ export const maximumBytes = 1024 * 1024
 export const maxAliasCount = 100
 const maxAliasedNodes = 10_000
 const maxDepth = 64
+/** Words, signs and spaces of a text. */
+const mostLexemes = 50_000
 
 /**
  * Reads YAML 1.2 with the core schema into plain data. Duplicate keys, tags of one's own, several documents, keys that
@@ -58,6 +64,11 @@ export function readDocument(file: string, text: string): SourceDocument {
       message: `The text has ${bytes} bytes; at most ${maximumBytes} (1 MiB) are read.`,
     })
 
+  if (isFlood(text)) {
+    const message = `The text has more than ${mostLexemes} words and signs.`
+    return empty({ file, line: 1, column: 1, code: 'too-large', message })
+  }
+
   const lines = new LineCounter()
   let document: Document.Parsed
   try {
@@ -78,18 +89,17 @@ export function readDocument(file: string, text: string): SourceDocument {
   return new Reader(file, text, document, lines).read()
 }
 
-const codes: Readonly<Record<string, string>> = {
-  TAG_RESOLVE_FAILED: 'unknown-tag',
-  MULTIPLE_DOCS: 'multiple-documents',
+/** Whether a text has more of YAML's signs than any spec: its parser would take long to say what is wrong with each. */
+function isFlood(text: string): boolean {
+  let count = 0
+  for (const _ of new Lexer().lex(text)) if (++count > mostLexemes) return true
+  return false
 }
 
-function explain(code: string, message: string): string {
-  if (code === 'MULTIPLE_DOCS') return 'There is more than one document in the file.'
-  return message.endsWith('.') ? message : `${message}.`
-}
+const copyKeys = 'write its keys here; an alias stands for a whole value: key: *name'
 
 /** Mistakes that leave the rest of the text readable. */
-const harmless = ['duplicate-key', 'unknown-tag', 'wrong-value']
+const harmless = ['duplicate-key', 'unknown-tag', 'wrong-value', 'ambiguous-number', 'merge-key']
 
 class Reader {
   readonly #diagnostics: Diagnostic[] = []
@@ -112,8 +122,11 @@ class Reader {
   }
 
   read(): SourceDocument {
-    for (const { code, message, pos } of [...this.document.errors, ...this.document.warnings])
-      this.#report({ start: pos[0], end: pos[1] }, codes[code] ?? 'yaml-syntax', explain(code, message))
+    for (const { code, message, hint, ...at } of explainYaml(
+      [...this.document.errors, ...this.document.warnings],
+      this.text,
+    ))
+      this.#report(at, code, message, hint)
     this.#resolveAliases()
     const { contents } = this.document
     let data: Json | undefined
@@ -123,11 +136,12 @@ class Reader {
         { start: 0, end: 0 },
         'wrong-type',
         'The text is empty or has no `key: value` lines at its top level.',
+        /^\s*[\w-]+[:=]\S/.test(this.text) ? 'a space follows the colon' : undefined,
       )
     const root = typeof data === 'object' && data !== null && !Array.isArray(data) ? (data as JsonObject) : {}
     const unreadable = this.#exhausted || this.#diagnostics.some(({ code }) => !harmless.includes(code))
-    const { file, text } = this
-    return { file, text, data: root, map: this.#map, diagnostics: sortDiagnostics(this.#diagnostics), unreadable }
+    const diagnostics = explainTraps(sortDiagnostics(this.#diagnostics), this)
+    return { file: this.file, text: this.text, data: root, map: this.#map, diagnostics, unreadable }
   }
 
   /** An alias means the last anchor of its name before it, so they are resolved in the order of the text. */
@@ -171,7 +185,8 @@ class Reader {
     if (isAlias(node)) {
       const target = this.#targets.get(node)
       if (!target) {
-        this.#report(range, 'unknown-alias', `There is no anchor &${node.source} before this alias.`)
+        const hint = /[./]/.test(node.source) ? `for the text put it in quotes: '*${node.source}'` : undefined
+        this.#report(range, 'unknown-alias', `There is no anchor &${node.source} before this alias.`, hint)
         return null
       }
       if (this.#open.has(target)) {
@@ -185,7 +200,7 @@ class Reader {
     try {
       if (isSeq(node)) return node.items.map((item, i) => this.#value(item, [...path, i], depth + 1, aliased))
       if (isMap(node)) return this.#object(node.items, path, depth, aliased)
-      if (isScalar(node)) return this.#scalar(node.value, range)
+      if (isScalar(node)) return this.#scalar(node, range)
       return null
     } finally {
       this.#open.delete(node)
@@ -202,6 +217,10 @@ class Reader {
         continue
       }
       const name = String(scalar)
+      if (name === '<<' && isScalar(key) && key.type === 'PLAIN') {
+        this.#report(range, 'merge-key', 'YAML 1.2 has no merge keys: what << names would not be read.', copyKeys)
+        continue
+      }
       if (name === '__proto__') {
         this.#report(range, 'wrong-value', 'The key "__proto__" is not allowed.')
         continue
@@ -219,9 +238,25 @@ class Reader {
     return object
   }
 
-  #scalar(value: unknown, range: Offsets): Json {
+  #scalar({ value, source, type }: Scalar, range: Offsets): Json {
+    if (typeof value === 'number' && source !== undefined && /^[-+]?0\d/.test(source)) {
+      const older = /^[-+]?0[0-7]+$/.test(source) ? String(parseInt(source, 8)) : 'a text'
+      const message = `${source} is ${value} in YAML 1.2, and ${older} in YAML 1.1.`
+      this.#report(range, 'ambiguous-number', message, `write ${value}, or '${source}' for the text`)
+    }
+    // `limit: >2`: without a sign of its own the rest of a line would be told of by the parser.
+    if (value === '' && (type === 'BLOCK_FOLDED' || type === 'BLOCK_LITERAL')) {
+      const header = /^[^\n#]*/.exec(this.text.slice(range.start))![0].trim()
+      if (/\d/.test(header))
+        this.#report(
+          range,
+          'unquoted-value',
+          `The value ${header} begins with "${header[0]}", with which YAML begins a block of text.`,
+          `put it in quotes: '${header}'`,
+        )
+    }
     if (typeof value === 'number' && !Number.isFinite(value)) {
-      this.#report(range, 'wrong-value', 'A number must be finite.')
+      this.#report(range, 'wrong-value', `${source ?? value} is not finite.`, 'write a number, or leave the key out')
       return null
     }
     if (value === null || typeof value === 'boolean' || typeof value === 'number' || typeof value === 'string')
@@ -243,7 +278,7 @@ class Reader {
     return { line, column: col, length: Math.max(1, newline < 0 ? text.length : newline) }
   }
 
-  #report(at: Offsets, code: string, message: string): void {
+  #report(at: Offsets, code: string, message: string, hint?: string): void {
     const { line, column, length } = this.#range(at)
     this.#diagnostics.push({
       file: this.file,
@@ -251,6 +286,7 @@ class Reader {
       column: Math.max(1, column),
       code,
       message,
+      ...(hint !== undefined && { hint }),
       length,
     })
   }

@@ -1,4 +1,5 @@
 import type { ErrorObject } from 'ajv'
+import { isSlow } from './bounded-pattern.js'
 import { suggest } from './diagnostics.js'
 import type { Problem } from './site.js'
 import { pointer, pointerParts } from './source-map.js'
@@ -60,7 +61,7 @@ function explainAlternatives(members: readonly ErrorObject[], compound: ErrorObj
 
 function explain(error: ErrorObject, name: string): Finding {
   const { keyword, instancePath: at, schema, data, message = 'is wrong', params } = error
-  const parent = (error.parentSchema ?? {}) as { properties?: object; description?: string }
+  const parent = (error.parentSchema ?? {}) as { properties?: object; description?: string; reason?: string }
   const what = subject(at, name)
   const value = (code: string, text: string, hint?: string): Finding => ({
     at,
@@ -113,16 +114,21 @@ function explain(error: ErrorObject, name: string): Finding {
     case 'false schema':
       return value('unknown-key', `${what} is not allowed.`)
     case 'pattern':
+      if (isSlow(schema as string))
+        return value('wrong-schema', `${what} cannot be compared with the pattern ${show(schema)} in a second.`)
       return value('wrong-value', `${what} has the wrong form: ${show(data)}.`, parent.description)
     case 'minimum':
-    case 'maximum':
     case 'exclusiveMinimum':
-    case 'exclusiveMaximum':
       return value('out-of-range', `${what} ${message}, not ${show(data)}.`)
+    case 'maximum':
+    case 'exclusiveMaximum':
+      return value('out-of-range', `${what} ${message}, not ${show(data)}${because(parent)}.`)
     default:
       return value('wrong-value', `${what} ${message}.`)
   }
 }
+
+const because = ({ reason }: { readonly reason?: string }) => (reason === undefined ? '' : `: ${reason}`)
 
 /** A text that begins like a number where a number is wanted: the unit is at fault. */
 function unitProblem(types: readonly string[], data: unknown): { error: string; hint: string } | undefined {

@@ -41,8 +41,15 @@ export function checkInputs(
 ): CheckedInputs {
   const site = siteOf(spec.map)
   const given = Object.fromEntries(Object.entries(spec.data).filter(([key]) => key in schema.properties))
-  const { data, findings, paths, blocks, runs } = checkValue(schema, given)
+  const { data, findings, paths, blocks, runs, requires } = checkValue(schema, given)
   for (const finding of findings) report(site.diagnose(finding.at, finding.where, finding))
+  for (const { at, input } of requires) {
+    if ((data[input] ?? null) !== null) continue
+    const label = at.slice(1).replaceAll('/', '.')
+    const message = `${label} means nothing without the key "${input}".`
+    const hint = `add \`${input}:\`, or leave \`${label.split('.').at(-1)}\` out`
+    report(site.diagnose(at, 'value', { code: 'missing-key', message, hint }))
+  }
   const used = blocks.flatMap(({ at, slot }) => checkBlock(data, at, slot, registry, site, report) ?? [])
   const usedRuns = runs.flatMap(({ at }) => checkRun(data, at, registry, site, report) ?? [])
   return {

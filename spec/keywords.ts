@@ -2,29 +2,35 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { DataValidationCxt } from 'ajv/dist/types/index.js'
 import type { Slot } from '../plugins/api/block.js'
 import { Failure } from '../plugins/api/failure.js'
+import { boundedPattern } from './bounded-pattern.js'
 import { looksLikeExpression } from './expressions.js'
-import { parseQuantity, quantityKinds, type QuantityKind } from './units.js'
+import { parseQuantity, quantityExamples, quantityKinds, type QuantityKind } from './units.js'
 
 /** What a validation finds beside mistakes. */
 export interface Collected {
-  /** Values with the format `file`, `folder` or `path`. */
+  /** Values with a format that is a kind of path. */
   readonly paths: { readonly at: string; readonly kind: PathKind }[]
   /** Values under the keyword `blocks`. */
   readonly blocks: { readonly at: string; readonly slot: Slot }[]
   /** Values under the keyword `runs`. */
   readonly runs: { readonly at: string }[]
+  /** Values under the keyword `requires`, and the input without which they mean nothing. */
+  readonly requires: { readonly at: string; readonly input: string }[]
   /** Objects under the keyword `program`. */
   readonly programs: { readonly at: string }[]
 }
 
-export const pathKinds = ['file', 'folder', 'path'] as const
+export const pathKinds = ['file', 'folder', 'path', 'model', 'tasks'] as const
 export type PathKind = (typeof pathKinds)[number]
 const isPathKind = (format: string): format is PathKind => (pathKinds as readonly string[]).includes(format)
 
 /**
  * ajv with what puzzleflow adds to JSON Schema:
  * - `quantity`: a number with a unit (spec/units.ts), replaced by its value;
- * - `format: file`, `folder` or `path` (either): a path that must exist, made absolute;
+ * - `format: file`, `folder` or `path` (either): a path that must exist, made absolute; `model` or `tasks`: the same, of
+ *   which only what is read of a model or of tasks counts;
+ * - `requires`: an input without which the value means nothing;
+ * - `reason`: why a number has bounds, for the message;
  * - `program`: an object whose `command` is run with the files of its `sources` (spec/programs.ts);
  * - `blocks`: a slot; the value is an entry of the spec's `space`;
  * - `runs`: the value is an entry of the spec's `space.runs`.
@@ -37,6 +43,7 @@ export function makeAjv(): Ajv2020 {
     passContext: true,
     strict: false,
     logger: false,
+    code: { regExp: boundedPattern },
   })
   ajv.addKeyword({
     keyword: 'quantity',
@@ -46,14 +53,23 @@ export function makeAjv(): Ajv2020 {
     validate: function quantity(
       kind: QuantityKind,
       data: unknown,
-      _schema: unknown,
+      { exclusiveMinimum: least = -1 }: { readonly exclusiveMinimum?: number } = {},
       context?: DataValidationCxt,
     ): boolean {
       // A limit that was read already, or an expression that is resolved when the stage runs.
       if ((typeof data === 'object' && data !== null) || looksLikeExpression(data)) return true
+      if (data === null) {
+        fail(quantity, 'quantity', 'there is no value.', `allowed: ${quantityExamples(kind)}`)
+        return false
+      }
       const parsed = parseQuantity(kind, typeof data === 'number' ? data : String(data))
       if ('error' in parsed) {
         fail(quantity, 'quantity', parsed.error, parsed.hint)
+        return false
+      }
+      // ajv has looked at numbers before.
+      if (typeof data === 'string' && typeof parsed.value === 'number' && parsed.value <= least) {
+        fail(quantity, 'quantity', `${JSON.stringify(data)} must be above ${least}.`)
         return false
       }
       if (context) (context.parentData as Record<string, unknown>)[context.parentDataProperty] = parsed.value
@@ -86,6 +102,14 @@ export function makeAjv(): Ajv2020 {
     metaSchema: { enum: ['attention', 'ffn'] },
     validate: function (this: Collected, slot: Slot, _data: unknown, _schema: unknown, context?: DataValidationCxt) {
       this.blocks.push({ at: context?.instancePath ?? '', slot })
+      return true
+    },
+  })
+  ajv.addKeyword({
+    keyword: 'requires',
+    metaSchema: { type: 'string' },
+    validate: function (this: Collected, input: string, _data: unknown, _schema: unknown, context?: DataValidationCxt) {
+      this.requires.push({ at: context?.instancePath ?? '', input })
       return true
     },
   })

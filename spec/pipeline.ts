@@ -7,6 +7,7 @@ import { validatorOf } from './keywords.js'
 import type { Registry } from './registry.js'
 import { mergedSite, siteOf, type Site } from './site.js'
 import { pointer } from './source-map.js'
+import { explainTraps } from './traps.js'
 import { checkValue } from './validate.js'
 
 /** A need as written: `capture`, or `uptrain?` for one that may be left out. */
@@ -97,7 +98,9 @@ export function namedPipeline(
   const document = readDocument(source.file, source.text)
   document.diagnostics.forEach(report)
   if (document.diagnostics.length > 0) return undefined
-  return compilePipeline(name, document.data, siteOf(document.map), { registry, report, trail: [...trail, name] })
+  const explained = (found: Diagnostic) => explainTraps([found], document).forEach(report)
+  const reading = { registry, report: explained, trail: [...trail, name] }
+  return compilePipeline(name, document.data, siteOf(document.map), reading)
 }
 
 function compilePipeline(name: string, written: JsonObject, site: Site, reading: Reading): Pipeline | undefined {

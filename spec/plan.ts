@@ -7,7 +7,8 @@ import { checkDag } from './dag.js'
 import { sortDiagnostics, suggest, type Diagnostic } from './diagnostics.js'
 import { readDocument, type SourceDocument } from './document.js'
 import type { FrozenPlan, PlannedStage } from './frozen-plan.js'
-import { checkPath, digestPath } from './input-files.js'
+import { digestPath, type Listing, type Listings } from './input-digests.js'
+import { checkPath } from './input-paths.js'
 import { checkInputs, distinct, plannedBlock, resolvePaths, type PathUse } from './inputs.js'
 import { applySpecStages, readPipeline, type Pipeline, type StageNode } from './pipeline.js'
 import type { Registry, StageInfo } from './registry.js'
@@ -15,13 +16,16 @@ import { openPrograms, programsIn, type ProgramUse } from './programs.js'
 import { specPlugins, withoutMissing } from './plugins.js'
 import { pointer } from './source-map.js'
 import { readSpecText } from './spec-text.js'
+import { explainTraps } from './traps.js'
 import { checkValue, setValue } from './validate.js'
 
 export interface CompiledSpec {
-  /** All mistakes, in the order of the text. */
+  /** All mistakes, in the order of the text; warnings where there are none. */
   readonly diagnostics: readonly Diagnostic[]
   /** Absent when there are mistakes. */
   readonly plan?: FrozenPlan
+  /** By the digest of a folder that the spec names: the files that are read of it. */
+  readonly listings?: Listings
 }
 
 const envelope = readSchema('spec')
@@ -41,7 +45,9 @@ export async function compileText(file: string, text: string, registry: Registry
   const spec = readDocument(file, text)
   const diagnostics = [...spec.diagnostics]
   let report = (found: Diagnostic): void => void diagnostics.push(found)
-  const done = (): CompiledSpec => ({ diagnostics: sortDiagnostics(diagnostics) })
+  const done = (): CompiledSpec => ({
+    diagnostics: explainTraps(sortDiagnostics(withoutEchoes(diagnostics, spec)), spec),
+  })
   if (spec.unreadable || Object.keys(spec.data).length === 0) return done()
 
   const head = checkEnvelope(spec, report)
@@ -56,7 +62,7 @@ export async function compileText(file: string, text: string, registry: Registry
   const planned = order.map((node, i) => planStage(node, i, needs.get(node.name)!, pipeline, all, report))
   const used = [...paths, ...planned.flatMap((stage) => stage.paths)]
   for (const path of used) {
-    const problem = await checkPath(path.absolute, path.written, path.kind)
+    const problem = await checkPath(path.absolute, path.written, path.kind, all.contents?.[path.kind])
     if (problem) report(path.diagnose(problem))
   }
   openPrograms(
@@ -65,11 +71,15 @@ export async function compileText(file: string, text: string, registry: Registry
     report,
   )
   const inspected = diagnostics.length === 0 ? await all.inspect?.(inputs) : undefined
-  for (const { path, ...problem } of inspected?.problems ?? [])
-    report(spec.map.diagnose(pointer(path), 'value', problem))
+  const warnings: Diagnostic[] = []
+  for (const { path, severity, ...problem } of inspected?.problems ?? []) {
+    const found = spec.map.diagnose(pointer(path), 'value', problem)
+    if (severity === undefined) report(found)
+    else warnings.push({ ...found, severity })
+  }
   if (diagnostics.length > 0) return done()
 
-  const inputDigests = await digestInputs(used, report)
+  const { inputDigests, listings } = await digestInputs(used, all, report)
   if (diagnostics.length > 0) return done()
   const body = {
     version: 1 as const,
@@ -88,7 +98,14 @@ export async function compileText(file: string, text: string, registry: Registry
     plugins,
   }
   const digest = digestJson(asWritten(body, used))
-  return { diagnostics: [], plan: { ...body, specFile: resolve(file), digest } }
+  return { diagnostics: sortDiagnostics(warnings), plan: { ...body, specFile: resolve(file), digest }, listings }
+}
+
+/** Without what is said of values that could not be read as they are written: that has been said. */
+function withoutEchoes(found: readonly Diagnostic[], spec: SourceDocument): readonly Diagnostic[] {
+  const place = ({ file, line, column }: Diagnostic) => `${file}:${line}:${column}`
+  const told = new Set(spec.diagnostics.map(place))
+  return found.filter((own) => spec.diagnostics.includes(own) || !told.has(place(own)))
 }
 
 function checkEnvelope(spec: SourceDocument, report: (found: Diagnostic) => void) {
@@ -168,21 +185,29 @@ function checkReads(
 
 async function digestInputs(
   used: readonly PathUse[],
+  { contents }: Registry,
   report: (found: Diagnostic) => void,
-): Promise<Readonly<Record<string, Digest>>> {
-  const digests: Record<string, Digest> = {}
-  const byPath = new Map<string, Digest>()
-  for (const { name, absolute, written, diagnose } of used) {
+): Promise<{ readonly inputDigests: Readonly<Record<string, Digest>>; readonly listings: Listings }> {
+  const inputDigests: Record<string, Digest> = {}
+  const listings = new Map<Digest, Listing>()
+  const known = new Map<string, Digest>()
+  for (const { name, absolute, written, kind, diagnose } of used) {
+    const place = `${contents?.[kind] ? kind : ''} ${absolute}`
     try {
-      const digest = byPath.get(absolute) ?? (await digestPath(absolute))
-      byPath.set(absolute, digest)
-      digests[name] = digest
+      let digest = known.get(place)
+      if (digest === undefined) {
+        const found = await digestPath(absolute, contents?.[kind])
+        digest = found.digest
+        known.set(place, digest)
+        if (found.listing) listings.set(digest, found.listing)
+      }
+      inputDigests[name] = digest
     } catch (error) {
       const message = `"${written}" cannot be read: ${(error as Error).message}.`
       report(diagnose({ code: 'unreadable-file', message }))
     }
   }
-  return digests
+  return { inputDigests, listings }
 }
 
 /** The plan with the paths of the spec's text, so that its digest does not tell where the folder lies. */

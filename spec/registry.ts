@@ -2,6 +2,7 @@ import type { About, JsonObject, Slot } from '../plugins/api/block.js'
 import type { BlockName } from '../plugins/api/stage.js'
 import type { Digest } from '../store/digest.js'
 import type { PlannedFamily, PlannedPlugin } from './frozen-plan.js'
+import type { PathKind } from './keywords.js'
 
 /** What a spec needs to know of a stage type. */
 export interface StageInfo {
@@ -55,6 +56,8 @@ export interface InputProblem {
   readonly code: string
   readonly message: string
   readonly hint?: string
+  /** What can be done all the same. Default: a mistake. */
+  readonly severity?: 'warning'
 }
 
 export interface Inspection {
@@ -63,6 +66,14 @@ export interface Inspection {
   readonly blocks: readonly BlockName[]
   /** The model's family, where it came from a plugin. */
   readonly family?: PlannedFamily
+}
+
+/** What a path of some format holds. */
+export interface Contents {
+  /** Names of the files that are read of a folder; [] for a path that is itself the file. @throws Failure */
+  files(path: string): Promise<readonly string[]> | readonly string[]
+  /** Why something that is there is not what the format says. */
+  problem?(path: string, written: string): Omit<InputProblem, 'path'> | undefined
 }
 
 /** Why a command of a spec is not run. */
@@ -120,6 +131,9 @@ export interface Registry {
     sources: readonly { readonly written: string; readonly folder: string }[],
     folders: readonly string[],
   ) => { readonly digest: Digest; readonly sources: readonly JsonObject[] } | ProgramProblem
+
+  /** What is read of a path, by its format, where that is not all that lies there. */
+  readonly contents?: Readonly<Partial<Record<PathKind, Contents>>>
 
   /**
    * Looks for mistakes that only the model tells: widths it cannot have, a checkpoint that cannot be read. Called when

@@ -3,6 +3,7 @@ import type { Slot } from '../plugins/api/block.js'
 import { weightsSchema } from '../plugins/api/weights.js'
 import { sortDiagnostics, type Diagnostic } from './diagnostics.js'
 import { readDocument } from './document.js'
+import { pathKinds } from './keywords.js'
 import { executionSchema, namedPipeline, readPipeline, type Pipeline } from './pipeline.js'
 import { specPlugins } from './plugins.js'
 import type { Registry } from './registry.js'
@@ -129,9 +130,9 @@ function plain(schema: object, registry: Registry, owner: string, defs: Schema):
   const convert = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(convert)
     if (typeof value !== 'object' || value === null) return value
-    const { quantity, blocks, runs, ...rest } = value as Schema
+    const { quantity, blocks, runs, reason, requires, ...rest } = value as Schema
     // Below `properties` the keywords are names of properties.
-    if ([quantity, blocks, runs].some(isSchemaValue))
+    if ([quantity, blocks, runs, reason, requires].some(isSchemaValue))
       return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, convert(item)]))
     const converted = Object.fromEntries(
       Object.entries(rest).map(([key, item]) =>
@@ -156,7 +157,7 @@ function plain(schema: object, registry: Registry, owner: string, defs: Schema):
   return converted
 }
 
-const isPathFormat = ({ format }: Schema) => format === 'file' || format === 'folder' || format === 'path'
+const isPathFormat = ({ format }: Schema) => (pathKinds as readonly unknown[]).includes(format)
 
 const without = (schema: Schema, key: string) => Object.fromEntries(Object.entries(schema).filter(([k]) => k !== key))
 

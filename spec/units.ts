@@ -57,6 +57,7 @@ interface Units {
   /** Factor by unit as written; '' for none. */
   readonly factors: Readonly<Record<string, number>>
   readonly integer?: boolean
+  readonly minimum?: number
   readonly maximum?: number
   /** What to write instead. */
   readonly examples: string
@@ -70,13 +71,21 @@ const withWord = (word: string): Readonly<Record<string, number>> => ({
 const simple = {
   count: { factors: scales, integer: true, examples: '50000, 50k, 1.5M' },
   number: { factors: { ...scales, '%': 0.01 }, examples: '0.2, 20%, 1.5k' },
-  tokens: { factors: withWord('tokens'), integer: true, examples: '50000, 50k, 1.5M' },
+  tokens: { factors: withWord('tokens'), integer: true, minimum: 1, examples: '50000, 50k, 1.5M' },
   bytes: { factors: bytes, integer: true, examples: '500 MiB, 80 GiB, 80 GB' },
   fraction: { factors: { '%': 0.01, '': 1 }, maximum: 1, examples: '20%, 0.2' },
   duration: { factors: seconds, examples: '500 ms, 90 s, 5 min, 2 h, 3 d' },
 } as const satisfies Partial<Record<QuantityKind, Units>>
 
 const relative = { '%': 0.01, x: 1 }
+/** Multiples of the parent's value beyond which a limit is a slip of the pen: 1.7 of percent, not times. */
+const mostTimes = {
+  'throughput-limit': 1000,
+  'memory-limit': 10,
+  'latency-limit': 10,
+  'parameters-limit': 10,
+  'quality-limit': 2,
+}
 const limits = {
   'throughput-limit': {
     bound: 'min',
@@ -115,15 +124,17 @@ export function quantityExamples(kind: QuantityKind): string {
 }
 
 function parseSimple(kind: keyof typeof simple, written: string | number): Parsed<number> {
-  const { factors, integer, maximum, examples }: Units = simple[kind]
+  const { factors, integer, minimum, maximum, examples }: Units = simple[kind]
   const hint = `allowed: ${examples}`
   const parts = split(written)
   const what = `${JSON.stringify(written)} is no ${names[kind]}`
   if (!parts || parts.operator) return { error: `${what}.`, hint }
-  const factor = factors[parts.unit]
+  const factor = factorOf(factors, parts.unit)
   if (factor === undefined) return unitError(what, parts.unit, hint)
   const value = tidy(parts.number * factor)
+  if (!Number.isFinite(value)) return { error: `${what}: it is too large.`, hint }
   if (integer && !Number.isSafeInteger(value)) return { error: `${what}: it is not a whole number.`, hint }
+  if (minimum !== undefined && value < minimum) return { error: `${what}: it is less than ${minimum}.`, hint }
   if (maximum !== undefined && value > maximum) return { error: `${what}: it is more than ${maximum}.`, hint }
   return { value }
 }
@@ -138,13 +149,16 @@ function parseLimit(kind: keyof typeof limits, written: string | number): Parsed
   if (parts.operator && parts.operator !== wanted)
     return { error: `${what}: it must be ${bound === 'min' ? 'a lower' : 'an upper'} bound (${wanted}).`, hint }
   if (!(parts.number > 0)) return { error: `${what}: it must be above 0.`, hint }
-  const own = (factors as Readonly<Record<string, number>>)[parts.unit]
-  if (parts.unit !== '' || kind === 'parameters-limit') {
-    if (own !== undefined) return { value: { bound, value: tidy(parts.number * own), unit } }
-    const factor = (relative as Readonly<Record<string, number>>)[parts.unit]
-    if (factor !== undefined) return { value: { bound, value: tidy(parts.number * factor), unit: 'parent' } }
-  }
-  return unitError(what, parts.unit, hint)
+  const times = factorOf(relative, parts.unit)
+  const factor = factorOf(factors, parts.unit) ?? times
+  if (factor === undefined || (parts.unit === '' && kind !== 'parameters-limit'))
+    return unitError(what, parts.unit, hint)
+  const value = tidy(parts.number * factor)
+  if (!Number.isFinite(value)) return { error: `${what}: it is too large.`, hint }
+  if (times === undefined) return { value: { bound, value, unit } }
+  const most = mostTimes[kind]
+  if (value > most) return { error: `${what}: it is more than ${most} times the parent's.`, hint }
+  return { value: { bound, value, unit: 'parent' } }
 }
 
 const names: Readonly<Record<QuantityKind, string>> = {
@@ -165,10 +179,14 @@ function unitError(what: string, unit: string, hint: string): { error: string; h
   return { error: unit === '' ? `${what}: it has no unit.` : `${what}: it has the unit "${unit}".`, hint }
 }
 
+/** The factor of a unit as it is written; not what every object has by nature. */
+const factorOf = (factors: Readonly<Record<string, number>>, unit: string): number | undefined =>
+  Object.hasOwn(factors, unit) ? factors[unit] : undefined
+
 /** `>= 1.7 x` to its parts. */
 function split(written: string | number): { operator: string; number: number; unit: string } | undefined {
   if (typeof written === 'number') return written >= 0 ? { operator: '', number: written, unit: '' } : undefined
-  const match = /^\s*([<>]=?|=)?\s*((?:\d[\d_]*)(?:\.\d+)?(?:e[+-]?\d+)?)\s*(\S.*?)?\s*$/.exec(written)
+  const match = /^\s*([<>]=?|=)?\s*((?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*$/.exec(written)
   if (!match) return undefined
   const operator = match[1] ?? ''
   const number = Number(match[2]!.replaceAll('_', ''))

@@ -25,7 +25,7 @@ export function checkValue(schema: object, original: JsonObject, name = '', owne
   let collected: Collected
   let errors: ErrorObject[]
   do {
-    collected = { paths: [], blocks: [], runs: [], programs: [] }
+    collected = { paths: [], blocks: [], runs: [], requires: [], programs: [] }
     errors = validate.call(collected, data) ? [] : [...(validate.errors ?? [])]
   } while (readNumbers(data, errors))
   const findings = explainErrors(withoutExpressions(errors, expressions), name)

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { inWords, nearestAmong } from '../../activities/differences.js'
+import { nearestAmong } from '../../activities/differences.js'
+import { changesInWords } from '../../activities/input-changes.js'
 import { readRecords } from '../../activities/inventory.js'
 import { walk, type KnownTask } from '../../activities/walk.js'
 import { Failure } from '../../plugins/api/index.js'
@@ -21,7 +22,7 @@ export function explainCommand(program: Command): void {
       const records = all.filter((own) => own.key !== key.key)
       const before = record ? records.filter(({ finishedAt }) => finishedAt < record.finishedAt) : records
       const found = nearestAmong(before)(key.components)
-      const words = found?.differences.map(inWords)
+      const words = found && (await changesInWords(found.differences, name.split('/')[0]!, { plan, store }))
       if (options.json)
         return printJson({
           task: name,

@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import pc from 'picocolors'
+import { keepListings } from '../../activities/input-changes.js'
 import { asJson, asText } from '../../activities/journal.js'
 import { queueOf, searchesOn } from '../../activities/queue.js'
 import { Failure } from '../../plugins/api/index.js'
@@ -10,10 +11,10 @@ import { accessTo, connect, ensureServer, serverStatus, stopServer } from '../..
 import {
   action,
   common,
+  compiled,
   listenAddress,
   log,
   openStore,
-  planOf,
   positiveNumber,
   print,
   printJson,
@@ -94,7 +95,7 @@ export function runCommands(program: Command): void {
 }
 
 async function run(file: string, options: RunOptions): Promise<void> {
-  const whole = await planOf(file, options)
+  const { plan: whole, listings } = await compiled(file, options)
   const name = options.run ?? whole.name
   if (!/^[\w.-]{1,100}$/.test(name))
     throw new Failure('InvalidInput', `"${name}" is no name of a run`, {
@@ -106,6 +107,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
   const loaded = await describedTypes(whole)
   const { plan, given } = await selectStages(whole, selection, store, loaded)
   await checkReadiness(plan, store, loaded)
+  await keepListings(store, listings)
   const findServer = () => ensureServer({ address: addressOf(options), log })
   const info = await findServer()
   const client = await connect(info.address)

@@ -12,6 +12,7 @@ import { schemaOfSpec, specSchema } from '../../spec/schema.js'
 import {
   action,
   common,
+  compiled,
   log,
   openStore,
   planOf,
@@ -39,8 +40,8 @@ export function specCommands(program: Command): void {
 
   reading(program.command('plan <spec>').description('stages and tasks, and what the store has of them')).action(
     action(async (file: string, options: SpecOptions) => {
-      const plan = await planOf(file, options)
-      const stages = await forecast(plan, await openStore(options), await describedTypes(plan))
+      const { plan, listings } = await compiled(file, options)
+      const stages = await forecast(plan, await openStore(options), await describedTypes(plan), listings)
       if (options.json) return printJson({ digest: plan.digest, stages })
       print(`${plan.name}, digest ${plan.digest.slice(0, 12)}, pipeline ${plan.pipeline}`)
       for (const stage of stages) for (const line of describeForecast(stage)) print(line)

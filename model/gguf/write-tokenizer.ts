@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { Failure } from '../../plugins/api/index.js'
 import type { Model } from '../checkpoint.js'
 import type { ModelConfig } from '../config.js'
 import { tokenizerFiles } from '../folder.js'
+import { modelFile } from '../model-files.js'
 import { ggufOf } from './read.js'
 import { hasGgufTokenizer } from './read-tokenizer.js'
 import { byteLevelKeys } from './write-byte-level.js'
@@ -64,7 +64,7 @@ function ofText(folder: string, config: ModelConfig): Record<string, KeyValue> {
   const byteLevel = stepsOf(json.pre_tokenizer).some(({ type }) => type === 'ByteLevel')
   const keysOf = json.model.type === 'Unigram' ? unigramKeys : byteLevel ? byteLevelKeys : sentencePieceKeys
   const padding = typeof pad === 'string' ? pad : pad?.content
-  const chat = join(folder, 'chat_template.jinja')
+  const chat = modelFile(folder, 'chat_template.jinja')
   return {
     ...keysOf(json, tokens, refuse),
     'ggml.tokens': { type: 'array', of: 'string', values: tokens.texts },
@@ -113,7 +113,7 @@ export function ggufTokenizerCannot(model: Model): string | undefined {
 /** Whether a model has a tokenizer of texts. */
 export function hasTokenizer(folder: string): boolean {
   const gguf = ggufOf(folder)
-  return gguf === undefined ? existsSync(join(folder, 'tokenizer.json')) : hasGgufTokenizer(gguf)
+  return gguf === undefined ? existsSync(modelFile(folder, 'tokenizer.json')) : hasGgufTokenizer(gguf)
 }
 
 /** What llama.cpp's own converter calls a row of the embedding that has no token. */

@@ -8,14 +8,15 @@ import type { ComputedBy } from './config.js'
 /** Where the evidence begins: what was measured, which stays with the model when it is exported again. */
 const evidenceHeading = '## Evidence'
 
-/** A model card for an exported folder. What the card of the model's own folder says as evidence is carried over. */
+/** A model card for an exported folder. What the card of the model's own folder says as evidence is carried over
+ *  where it is of the same model. */
 export async function modelCard(
   { folder, config, blocks }: Pick<Model, 'folder' | 'config' | 'blocks'>,
   computedBy: ComputedBy,
-  dtype: CheckpointType,
+  { dtype, sameEvidence = true }: { readonly dtype: CheckpointType; readonly sameEvidence?: boolean },
 ): Promise<string> {
   const before = join(folder, 'README.md')
-  const evidence = existsSync(before) ? evidenceOf(await readFile(before, 'utf8')) : undefined
+  const evidence = sameEvidence && existsSync(before) ? evidenceOf(await readFile(before, 'utf8')) : undefined
   const changed = config.blocks.flatMap((own, layer) => {
     const parent = config.ownBlocks[layer]!
     const differs = (['attention', 'ffn'] as const).some(

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Contributions } from './contributions.js'
 import { layerName } from './library.js'
 import { chunksOf, HiddenStates, openParent, putSequences, readSequences } from './sequences.js'
+import { batch } from './parameters.js'
 
 interface CaptureParams {
   readonly sequences: number
@@ -41,8 +42,13 @@ export const capture: SingleStage<CaptureParams> = {
         minimum: 1,
         default: 96,
       },
-      maxBytes: { quantity: 'bytes', default: 4294967296, description: 'Budget of what is stored.' },
-      batch: { type: 'integer', minimum: 1, default: 16, description: 'Sequences at a time.' },
+      maxBytes: {
+        quantity: 'bytes',
+        exclusiveMinimum: 0,
+        default: 4294967296,
+        description: 'Budget of what is stored.',
+      },
+      batch: batch(16, 'Sequences at a time.'),
     },
   },
 

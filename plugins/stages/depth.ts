@@ -5,6 +5,7 @@ import { Forward, Head, replaceBlocks, type Model } from '../../model/index.js'
 import { Failure, type FanOutStage, type JsonObject, type TaskContext } from '../api/index.js'
 import { layerName } from './library.js'
 import { blocksOf, HiddenStates, openParent, readSequences } from './sequences.js'
+import { batch } from './parameters.js'
 
 interface DepthParams {
   readonly maximum: number
@@ -45,12 +46,7 @@ export const depth: FanOutStage<DepthParams> = {
         description: 'Share of the layers that may be removed; at least one may.',
       },
       sequences: { type: 'integer', minimum: 1, default: 64, description: 'Held-out sequences, of those captured.' },
-      batch: {
-        description: 'Sequences that go through the model at once: a matter of memory and time.',
-        type: 'integer',
-        minimum: 1,
-        default: 16,
-      },
+      batch: batch(16, 'Sequences that go through the model at once: a matter of memory and time.'),
     },
   },
 

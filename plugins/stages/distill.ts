@@ -11,6 +11,7 @@ import { emptyEntries, runVariants, runWeights } from './run-variants.js'
 import { shuffled } from '../../tensor/random.js'
 import { blocksOf, HiddenStates, openParent, readSequences } from './sequences.js'
 import { trainWithCheckpoints } from './training.js'
+import { batch, learningRate, weightDecay } from './parameters.js'
 
 /**
  * Block-wise local distillation (BLD; Puzzle, section 3): variants learn to make their layer's output the parent's.
@@ -29,14 +30,9 @@ export const distill: FanOutStage<DistillParams> = {
     additionalProperties: false,
     properties: {
       tokens: { quantity: 'tokens', default: 1000000, description: 'Training tokens of each variant.' },
-      batch: { type: 'integer', minimum: 1, default: 8, description: 'Sequences of a step.' },
-      learningRate: {
-        description: 'AdamW’s largest step size; it rises from 0 and falls again as a cosine.',
-        type: 'number',
-        exclusiveMinimum: 0,
-        default: 0.002,
-      },
-      weightDecay: { description: 'AdamW’s decay of weights.', type: 'number', minimum: 0, default: 0.01 },
+      batch: batch(8, 'Sequences of a step.'),
+      learningRate: { ...learningRate, default: 0.002 },
+      weightDecay: { ...weightDecay, default: 0.01 },
       mode: {
         enum: ['decoupled', 'coupled'],
         default: 'decoupled',

@@ -45,7 +45,8 @@ export const exportChild: SingleStage<ExportParams> = {
     const trained = stages.uptrain?.files.child
     const child = trained ? await readChild(assembled, await context.open(trained)) : assembled
     const folder = join(scratch, 'child')
-    await writeModel(child, folder, { dtype: params.dtype })
+    // What the parent's card has as evidence is the parent's.
+    await writeModel(child, folder, { dtype: params.dtype, sameEvidence: false })
     const inGguf = (spec.target as { format?: string } | undefined)?.format === 'gguf'
     const gguf = join(scratch, ggufName)
     // Of the folder, not of what it was written from: both hold the same numbers.

@@ -19,6 +19,7 @@ import { sizes } from './costs.js'
 import { readJson } from './library.js'
 import type { TaskItems } from './task-items.js'
 import { readSequences, type Sequences } from './sequences.js'
+import { threads } from './parameters.js'
 
 /** Quality of a model on held-out text and tasks. */
 export interface Quality {
@@ -234,10 +235,5 @@ export const thoroughness = {
     default: 128,
     description: 'Held-out sequences for KL and perplexity.',
   },
-  threads: {
-    description: 'Threads that the scenario is decoded with: as many as will serve it.',
-    type: 'integer',
-    minimum: 1,
-    default: 1,
-  },
+  threads: threads('Threads that the scenario is decoded with: as many as will serve it.'),
 }

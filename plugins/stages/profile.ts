@@ -8,6 +8,7 @@ import { fingerprint, type Cost, type CostTable } from './costs.js'
 import { readCostTable } from './imported-costs.js'
 import { distinctVariants, measure, type Part, type Repetition } from './profiling.js'
 import { openParent } from './sequences.js'
+import { threads } from './parameters.js'
 
 /** What is measured: a block, or what no block does. */
 interface ProfileTask extends Repetition {
@@ -34,12 +35,7 @@ export const profile: FanOutStage<Repetition> = {
     properties: {
       copies: { type: 'integer', minimum: 1, default: 4, description: 'N: a model of N copies against one of 2N.' },
       repetitions: { type: 'integer', minimum: 1, default: 5, description: 'Passes of each model; the median counts.' },
-      threads: {
-        description: 'Threads that blocks are measured with: as many as will serve the child.',
-        type: 'integer',
-        minimum: 1,
-        default: 1,
-      },
+      threads: threads('Threads that blocks are measured with: as many as will serve the child.'),
     },
   },
 

@@ -6,6 +6,7 @@ import { runName, runVariants } from './run-variants.js'
 import { pairsOf } from './score-plan.js'
 import { Scorer } from './scorer.js'
 import { blocksOf, openParent } from './sequences.js'
+import { batch } from './parameters.js'
 
 interface ScoreParams {
   readonly sequences: number
@@ -73,12 +74,7 @@ export const score: FanOutStage<ScoreParams> = {
         default: 2,
         description: 'Pairs of changed slots of each layer measured to choose the composition; all: none is composed.',
       },
-      batch: {
-        description: 'Sequences that go through the model at once: a matter of memory and time.',
-        type: 'integer',
-        minimum: 1,
-        default: 16,
-      },
+      batch: batch(16, 'Sequences that go through the model at once: a matter of memory and time.'),
     },
   },
 

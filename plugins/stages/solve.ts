@@ -44,6 +44,8 @@ export const solve: SingleStage<SolveParams> = {
         description: 'Children that the search proposes, each different from the others by `minimumDifference`.',
         type: 'integer',
         minimum: 1,
+        maximum: 1000,
+        reason: 'each is solved for and measured',
         default: 3,
       },
       minimumDifference: {
@@ -55,6 +57,7 @@ export const solve: SingleStage<SolveParams> = {
         description: 'How far, as a part of it, the best solution’s score may be from the proven bound.',
         type: 'number',
         minimum: 0,
+        maximum: 1,
         default: 0.0001,
       },
       margin: {
@@ -69,6 +72,7 @@ export const solve: SingleStage<SolveParams> = {
       },
       timeLimit: {
         quantity: 'duration',
+        exclusiveMinimum: 0,
         default: 60,
         description: 'A safety net; what is not proven by then says so.',
       },

@@ -1,3 +1,4 @@
+import { existsSync, readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Tokenizer } from '../../model/index.js'
@@ -13,6 +14,31 @@ export interface TaskItems {
 
 const remedy = 'tasks.json is {"NAME": {"chance": 0.1}}, and NAME.jsonl has lines {"prompt": "…", "answer": "…"}.'
 
+const indexFile = 'tasks.json'
+const itemsFile = (name: string) => `${name}.jsonl`
+
+/** Names of the files that tasks are read from: what else lies in their folder changes nothing.
+ *  @throws Failure InvalidInput where tasks.json does not tell */
+export async function taskFiles(folder: string): Promise<readonly string[]> {
+  const tasks = await readIndex(join(folder, indexFile))
+  return [indexFile, ...tasks.map(([name]) => itemsFile(name))].sort()
+}
+
+/** Why a folder is not one of tasks. */
+export function tasksProblem(folder: string, written: string) {
+  if (existsSync(join(folder, indexFile))) return undefined
+  const entries = readdirSync(folder, { withFileTypes: true })
+  const names = entries.flatMap(({ name }) => /^([\w-]+)\.jsonl$/.exec(name)?.[1] ?? []).sort()
+  const below = entries.find(({ name }) => existsSync(join(folder, name, indexFile)))
+  const index = Object.fromEntries(names.slice(0, 8).map((name) => [name, { chance: 0 }]))
+  const hint = below
+    ? `did you mean "${written.replace(/\/+$/, '')}/${below.name}"?`
+    : names.length > 0
+      ? `write it, with the accuracy of guessing: ${JSON.stringify(index)}`
+      : remedy
+  return { code: 'bad-tasks', message: `The folder "${written}" has no ${indexFile}.`, hint }
+}
+
 /** The tasks of a folder: tasks.json {name: {chance}} and NAME.jsonl {"prompt", "answer"}, at most `most` items of each. */
 export async function readTasks(
   folder: string,
@@ -20,8 +46,8 @@ export async function readTasks(
   most: number,
 ): Promise<Record<string, TaskItems>> {
   const tasks: Record<string, TaskItems> = {}
-  for (const [name, chance] of await readIndex(join(folder, 'tasks.json'))) {
-    const file = join(folder, `${name}.jsonl`)
+  for (const [name, chance] of await readIndex(join(folder, indexFile))) {
+    const file = join(folder, itemsFile(name))
     const items: TaskItems['items'][number][] = []
     for await (const { fields, bad } of readJsonLines(file, remedy)) {
       if (items.length === most) break

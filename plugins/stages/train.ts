@@ -17,6 +17,7 @@ import { Failure, type JsonObject, type SingleStage } from '../api/index.js'
 import { readCorpus } from './corpus.js'
 import { normal } from '../../tensor/random.js'
 import { trainWithCheckpoints } from './training.js'
+import { batch, learningRate, weightDecay } from './parameters.js'
 
 interface TrainParams {
   /** Fields of a Hugging Face `config.json`; a Llama's unless they say otherwise. */
@@ -46,7 +47,7 @@ export const train: SingleStage<TrainParams> = {
     properties: {
       config: { type: 'object', description: 'Fields of config.json; a Llama’s unless they say otherwise.' },
       sequenceLength: { description: 'Tokens of a sequence.', type: 'integer', minimum: 2, default: 128 },
-      batch: { description: 'Sequences of a step.', type: 'integer', minimum: 1, default: 32 },
+      batch: batch(32, 'Sequences of a step.'),
       steps: { description: 'Steps of training.', type: 'integer', minimum: 1 },
       corpus: { enum: ['corpus', 'corpus2'], default: 'corpus', description: 'Which input of the pipeline is read.' },
       contextWeight: {
@@ -59,6 +60,7 @@ export const train: SingleStage<TrainParams> = {
         description: 'AdamW’s options: learningRate, weightDecay and others of `puzzleflow/tensor`.',
         type: 'object',
         required: ['learningRate'],
+        properties: { learningRate, weightDecay },
         default: { learningRate: 1e-3 },
       },
     },

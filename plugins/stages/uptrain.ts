@@ -16,6 +16,7 @@ import { shuffled } from '../../tensor/random.js'
 import { openParent, readSequences } from './sequences.js'
 import type { Solution } from './solving.js'
 import { trainWithCheckpoints } from './training.js'
+import { batch, learningRate, weightDecay } from './parameters.js'
 
 interface UptrainParams {
   readonly tokens: number
@@ -45,14 +46,9 @@ export const uptrain: FanOutStage<UptrainParams> = {
         quantity: 'tokens',
         default: 10000000,
       },
-      batch: { type: 'integer', minimum: 1, default: 32, description: 'Sequences of a step.' },
-      learningRate: {
-        description: 'AdamW’s largest step size; it rises from 0 and falls again as a cosine.',
-        type: 'number',
-        exclusiveMinimum: 0,
-        default: 0.001,
-      },
-      weightDecay: { description: 'AdamW’s decay of weights.', type: 'number', minimum: 0, default: 0.01 },
+      batch: batch(32, 'Sequences of a step.'),
+      learningRate: { ...learningRate, default: 0.001 },
+      weightDecay: { ...weightDecay, default: 0.01 },
     },
   },
 

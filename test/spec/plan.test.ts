@@ -129,7 +129,8 @@ test('the child is exported as selected when uptraining is left out', async () =
 
 test('pipeline puzzle fits the built-in stages', async () => {
   const builtIn = { ...specRegistry(), inspect: async () => ({ problems: [], blocks: [] }) } // the folder's parent is no model
-  const { file } = await specFolder(goodSpec.replace(/^stages:[^]*$/m, ''))
+  const { file, folder } = await specFolder(goodSpec.replace(/^stages:[^]*$/m, ''))
+  await writeFile(join(folder, 'tasks/tasks.json'), '{"add":{}}')
   const { diagnostics } = await compileSpec(file, builtIn)
   expect(diagnostics.map(formatDiagnostic)).toEqual([])
 })

@@ -1,0 +1,69 @@
+import { basename } from 'node:path'
+import type { FrozenPlan } from '../spec/frozen-plan.js'
+import type { Listing, Listings } from '../spec/input-digests.js'
+import type { Digest, Store } from '../store/index.js'
+import { inWords, type Difference } from './differences.js'
+
+const documentOf = (digest: Digest) => `folders/${digest}`
+
+/** Keeps what files folders had, so that a later plan can name those that have changed. */
+export async function keepListings(store: Store, listings: Listings | undefined): Promise<void> {
+  for (const [digest, listing] of listings ?? [])
+    if ((await store.getDocument(documentOf(digest))) === undefined)
+      await store.putDocument(documentOf(digest), listing)
+}
+
+/** Differences of a stage's keys in words; of a folder that the spec names, with the files that are others. */
+export async function changesInWords(
+  found: readonly Difference[],
+  stage: string,
+  { plan, store, listings }: { readonly plan: FrozenPlan; readonly store: Store; readonly listings?: Listings },
+): Promise<readonly string[]> {
+  const listingOf = async (digest: unknown): Promise<Listing | undefined> =>
+    listings?.get(digest as Digest) ??
+    (/^[0-9a-f]{64}$/.test(String(digest))
+      ? ((await store.getDocument(documentOf(digest as Digest))) as Listing | undefined)
+      : undefined)
+  const words: string[] = []
+  for (const own of found) {
+    const name = inputOf(own.path, stage)
+    if (name === undefined || plan.inputDigests[name] !== own.after || own.before === undefined) {
+      words.push(inWords(own))
+      continue
+    }
+    const [before, after] = [await listingOf(own.before), await listingOf(own.after)]
+    const files =
+      before && after ? fileChanges(before, after) : after ? [] : [`${basename(pathOf(plan, name))} changed`]
+    words.push(files.length > 0 ? `${name}: ${few(files)}` : inWords(own))
+  }
+  return words
+}
+
+/** Name in `inputDigests` of a part of a key, if it is a path of the spec. */
+function inputOf(path: string, stage: string): string | undefined {
+  const [group, ...rest] = path.split('.')
+  if (group === 'inputs') return rest.join('.')
+  return group === 'params' ? ['stages', stage, ...rest].join('.') : undefined
+}
+
+function pathOf({ inputs, stages }: FrozenPlan, name: string): string {
+  const [first, stage, ...rest] = name.split('.')
+  const params = first === 'stages' ? stages.find((own) => own.name === stage)?.params : undefined
+  const parts = params ? rest : name.split('.')
+  const found = parts.reduce<unknown>(
+    (at, part) => (at as Record<string, unknown> | undefined)?.[part],
+    params ?? inputs,
+  )
+  return typeof found === 'string' ? found : name
+}
+
+function fileChanges(before: Listing, after: Listing): string[] {
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].sort().flatMap((file) => {
+    if (before[file] === after[file]) return []
+    if (before[file] === undefined) return [`${file} added`]
+    return [after[file] === undefined ? `${file} removed` : `${file} changed`]
+  })
+}
+
+const few = (texts: readonly string[]) =>
+  texts.length > 5 ? `${texts.slice(0, 4).join(', ')} and ${texts.length - 4} more files` : texts.join(', ')

@@ -1,0 +1,39 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { digestJson, type Digest } from '../store/digest.js'
+import { digestFile } from '../store/files.js'
+import type { Contents } from './registry.js'
+
+/** Digests of the files of a folder that are read, by name. The folder's own digest is that of this as JSON. */
+export type Listing = Readonly<Record<string, Digest>>
+
+/** Listings of folders, by the digests of these. */
+export type Listings = ReadonlyMap<Digest, Listing>
+
+/**
+ * sha256 of a file; of a folder that of the listing of its files, or of those of them that are read.
+ * @param contents  what is read. Default: everything; names that start with a dot are left out
+ * @throws Failure where that cannot be told
+ */
+export async function digestPath(
+  path: string,
+  contents?: Contents,
+): Promise<{ readonly digest: Digest; readonly listing?: Listing }> {
+  if ((await stat(path)).isFile()) return { digest: await digestFile(path) }
+  const listing: Record<string, Digest> = {}
+  for (const name of contents ? await contents.files(path) : await filesBelow(path, ''))
+    listing[name] = await digestFile(join(path, name))
+  return { digest: digestJson(listing), listing }
+}
+
+async function filesBelow(folder: string, prefix: string): Promise<string[]> {
+  const found: string[] = []
+  for (const name of (await readdir(folder)).sort()) {
+    if (name.startsWith('.')) continue
+    const path = join(folder, name)
+    const inside = await stat(path) // follows links: checkpoints are often folders of them
+    if (inside.isDirectory()) found.push(...(await filesBelow(path, `${prefix}${name}/`)))
+    else if (inside.isFile()) found.push(prefix + name)
+  }
+  return found
+}
