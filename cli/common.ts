@@ -6,6 +6,7 @@ import { allowing, type Allowed, type AllowEntry } from '../plugins/loading/allo
 import { compileSpec } from '../spec/plan.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { Registry } from '../spec/registry.js'
+import { isBad, parseAddress, readPort, type HostPort } from '../server/address.js'
 import { openStore as openStoreAt, type Store } from '../store/index.js'
 import { BadSpec, explain } from './explain.js'
 import { readSettings } from './settings.js'
@@ -25,7 +26,7 @@ export const common = (command: Command): Command =>
       '--store <place>',
       'where artifacts and records are kept: a folder or s3://bucket/prefix (PUZZLEFLOW_STORE)',
     )
-    .option('--address <host:port>', 'of a Temporal server (TEMPORAL_ADDRESS)')
+    .option('--address <host:port>', 'of a Temporal server (TEMPORAL_ADDRESS)', serverAddress)
 
 /** Options of commands that read a spec. */
 export interface SpecOptions extends Common {
@@ -109,11 +110,26 @@ export const wholeNumber =
     return value
   }
 
-/** `9464` or `0.0.0.0:9464`; on this machine only unless it says otherwise. */
-export function listenAddress(text: string): { host: string; port: number } {
-  const [, host = '127.0.0.1', port] = /^(?:(.+):)?(\d{1,5})$/.exec(text) ?? []
-  if (port === undefined || Number(port) > 65_535) throw new InvalidArgumentError('It must be PORT or HOST:PORT.')
-  return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }
+/** The address of a server, as it is written. */
+export function serverAddress(text: string): string {
+  const read = parseAddress(text)
+  if (isBad(read)) throw new InvalidArgumentError(`It ${read.problem}. ${read.remedy}`)
+  return text
+}
+
+/** Reads an option that must be a port. */
+export function portNumber(text: string): number {
+  const port = readPort(text)
+  if (port === undefined) throw new InvalidArgumentError('It must be a port: a whole number from 1 to 65535.')
+  return port
+}
+
+/** `9464`, `0.0.0.0:9464` or `[::]:9464`; on this machine only unless it says otherwise. */
+export function listenAddress(text: string): HostPort {
+  if (/^\d*$/.test(text)) return { host: '127.0.0.1', port: portNumber(text) }
+  const read = parseAddress(text)
+  if (isBad(read)) throw new InvalidArgumentError(`It ${read.problem}. Write PORT or HOST:PORT, as in [::]:9464.`)
+  return read
 }
 
 /** Reads an option that must be a number, 0 or more. */

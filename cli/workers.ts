@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { check, lock } from 'proper-lockfile'
 import { buildId } from '../activities/build-id.js'
 import { Failure } from '../plugins/api/index.js'
-import { answers, commandLine, endProcess } from '../server/index.js'
+import { commandLine, endProcess, look } from '../server/index.js'
 import type { Store } from '../store/index.js'
 import { log } from './common.js'
 
@@ -98,7 +98,8 @@ export async function ensureWorker(store: Store, address: string): Promise<void>
   const found = await workerOf(store)
   if (found === 'unknown' || found?.address === address) return
   if (found) {
-    if (found.host !== hostname() || (await answers(found.address)))
+    const isGone = async () => ['closed', 'silent'].includes((await look(found.address, 5000)).state)
+    if (found.host !== hostname() || !(await isGone()))
       throw new Failure(
         'NoServer',
         `The store ${store.location} is served for the server at ${found.address} (worker: process ${found.pid} on ${found.host})`,
