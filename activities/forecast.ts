@@ -3,7 +3,7 @@ import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { Store, TaskRecord } from '../store/index.js'
 import { inWords, nearest } from './differences.js'
 import { readRecords } from './inventory.js'
-import { walk, type KnownStage } from './walk.js'
+import { walk, withoutWriting, type KnownStage } from './walk.js'
 
 /** What a run of a plan would do with a stage, as far as the store tells. */
 export interface StageForecast {
@@ -24,7 +24,7 @@ export interface StageForecast {
 export async function forecast(plan: FrozenPlan, store: Store, loaded: Loaded): Promise<StageForecast[]> {
   const records = [...(await readRecords(store)).values()].map(({ record }) => record)
   const stages: StageForecast[] = []
-  for await (const known of walk(plan, store, loaded)) stages.push(describe(known, records))
+  for await (const known of walk(plan, withoutWriting(store), loaded)) stages.push(describe(known, records))
   return stages
 }
 

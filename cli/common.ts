@@ -1,16 +1,13 @@
 import { InvalidArgumentError, type Command } from 'commander'
-import { existsSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { Failure } from '../plugins/api/index.js'
 import { allowing, type Allowed, type AllowEntry } from '../plugins/loading/allowed.js'
 import { compileSpec } from '../spec/plan.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { Registry } from '../spec/registry.js'
 import { isBad, parseAddress, readPort, type HostPort } from '../server/address.js'
-import { openStore as openStoreAt, type Store } from '../store/index.js'
 import { BadSpec, explain } from './explain.js'
 import { readSettings } from './settings.js'
 import { specRegistry } from './spec-registry.js'
+import { noteGiven } from './typed.js'
 
 /** Options that every command takes. */
 export interface Common {
@@ -60,22 +57,6 @@ export const log = (line: string): void => void process.stderr.write(`${line}\n`
 export const print = (text: string): void => void process.stdout.write(`${text}\n`)
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2))
 
-/** The store that the user names, here or in settings files, or the one in the user's state directory. */
-export async function openStore({ store }: Common): Promise<Store> {
-  const settings = readSettings()
-  // By way of the environment it reaches the worker and its child processes too.
-  if (settings.cacheBytes !== undefined) process.env.PUZZLEFLOW_CACHE_BYTES ??= String(settings.cacheBytes)
-  const opened = await openStoreAt(store ?? process.env.PUZZLEFLOW_STORE ?? settings.store)
-  // A store that is not there yet is an empty one, unless it could never be there.
-  let existing = opened.root
-  while (!existsSync(existing)) existing = dirname(existing)
-  if (!statSync(existing).isDirectory())
-    throw new Failure('NoServer', `There can be no store at ${opened.root}: ${existing} is no folder`, {
-      remedy: 'Choose another folder: --store DIR.',
-    })
-  return opened
-}
-
 /** What specs can use: built-in types and those of allowed plugins. */
 export const registryFor = (options: SpecOptions): Registry => specRegistry(undefined, allowedPlugins(options))
 
@@ -89,6 +70,7 @@ export async function planOf(file: string, options: SpecOptions): Promise<Frozen
 /** Runs a command: failures become one clear message and the exit code of the contract. */
 export function action<A extends unknown[]>(work: (...args: A) => Promise<void>): (...args: A) => Promise<void> {
   return async (...args) => {
+    noteGiven((args.at(-1) as Command).opts<Common>())
     try {
       await work(...args)
     } catch (error) {

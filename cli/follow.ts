@@ -7,6 +7,7 @@ import { describeLeft } from '../workflows/remaining.js'
 import type { SearchProgress, SearchResult } from '../workflows/types.js'
 import { log } from './common.js'
 import { readRun, type RunDocument } from './runs.js'
+import { typed } from './typed.js'
 import { ensureWorker } from './workers.js'
 
 /**
@@ -113,7 +114,7 @@ async function followAt(client: Client, store: Store, run: string, address: stri
   } catch (error) {
     if (error instanceof WorkflowNotFoundError)
       throw new Failure('NoServer', `The server at ${address} does not know the run "${run}"`, {
-        remedy: 'Start it again with `puzzleflow run`: what is finished is reused.',
+        remedy: `Start it again: \`${typed('run', document.specFile, '--run', run)}\`. What is finished is reused.`,
       })
     throw error
   } finally {

@@ -17,7 +17,10 @@ export interface BadAddress {
 /** Reads `HOST:PORT`, `[IPV6]:PORT`. */
 export function parseAddress(text: string): HostPort | BadAddress {
   const [, scheme = '', rest = ''] = /^([a-z][a-z0-9+.-]*:\/\/)?(.*)$/is.exec(text) ?? []
-  const bad = (problem: string, remedy = 'Write HOST:PORT, as in 127.0.0.1:7233 or [::1]:7233.') => ({ problem, remedy })
+  const bad = (problem: string, remedy = 'Write HOST:PORT, as in 127.0.0.1:7233 or [::1]:7233.') => ({
+    problem,
+    remedy,
+  })
   if (text.trim() === '') return bad('is empty')
   if (/\s/.test(text)) return bad('has white space in it', `Write ${text.replace(/\s+/g, '')}.`)
   if (scheme !== '') return bad(`has a scheme (${scheme})`, `Write HOST:PORT alone: ${plain(rest)}.`)

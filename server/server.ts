@@ -3,6 +3,7 @@ import { closeSync, existsSync, mkdirSync, openSync, renameSync, writeFileSync }
 import { join } from 'node:path'
 import { lock } from 'proper-lockfile'
 import { Failure } from '../plugins/api/index.js'
+import { payloadConverter } from './codec.js'
 import { answers, reach, searchAttributes, setUp } from './namespace.js'
 import { alreadyRunning, databaseOf, folder, isOurs, lastServer, ourServer, stateFile, type ServerInfo } from './own.js'
 import { freePort } from './ports.js'
@@ -22,6 +23,8 @@ export async function ensureServer(options: {
   readonly address?: string | undefined
   readonly log: (line: string) => void
 }): Promise<ServerInfo> {
+  // A key that cannot be read: before anything is started.
+  payloadConverter()
   if (options.address !== undefined) {
     await reach(options.address, 3000)
     await setUp(options.address)
@@ -70,15 +73,21 @@ async function endLostServer(log: (line: string) => void): Promise<void> {
 /** Ends our server where a direct look shows that it hangs. @returns false where it answers after all
  *  @throws Failure NoServer where it answers but cannot be used, or cannot be looked at: then it stays */
 async function endHanging({ address, pid }: ServerInfo): Promise<boolean> {
-  const { state, why } = sharesNetwork(pid!) ? await look(address) : { state: 'unknown', why: 'it has a network of its own' }
+  const { state, why } = sharesNetwork(pid!)
+    ? await look(address)
+    : { state: 'unknown', why: 'it has a network of its own' }
   if (state === 'serves') {
     await reach(address)
     return false
   }
   if (state === 'unknown')
-    throw new Failure('NoServer', `Our Temporal server (process ${pid}, at ${address}) cannot be seen from here: ${why}`, {
-      remedy: 'Run this where the server was started, or give the address of another: --address HOST:PORT.',
-    })
+    throw new Failure(
+      'NoServer',
+      `Our Temporal server (process ${pid}, at ${address}) cannot be seen from here: ${why}`,
+      {
+        remedy: 'Run this where the server was started, or give the address of another: --address HOST:PORT.',
+      },
+    )
   if (ourServer()?.pid === pid) await endProcess(pid!)
   return true
 }

@@ -4,7 +4,8 @@ import { Failure } from '../../plugins/api/index.js'
 import type { CostTable } from '../../plugins/stages/costs.js'
 import { markdown } from '../../report/markdown.js'
 import type { ScoreRow } from '../../plugins/stages/score.js'
-import { action, common, openStore, print, printJson, type Common } from '../common.js'
+import { action, common, print, printJson, type Common } from '../common.js'
+import { readStore } from '../open-store.js'
 import { outputsOf, resultOf } from '../outcome.js'
 import { readRun } from '../runs.js'
 
@@ -12,7 +13,7 @@ import { readRun } from '../runs.js'
 export function resultCommands(program: Command): void {
   common(program.command('result <run>').description('parent and child side by side')).action(
     action(async (run: string, options: Common) => {
-      const store = await openStore(options)
+      const store = await readStore(options)
       const result = await resultOf(store, await readRun(store, run))
       if (options.json || !('parent' in result)) printJson(result)
       else print(markdown(result as never))
@@ -23,7 +24,7 @@ export function resultCommands(program: Command): void {
     .option('--csv', 'as comma-separated values')
     .action(
       action(async (run: string, options: Common & { csv?: boolean }) => {
-        const store = await openStore(options)
+        const store = await readStore(options)
         const outputs = await outputsOf(store, await readRun(store, run))
         const scores = outputs.score?.files.scores
         const costs = outputs.profile?.files.costs
@@ -62,7 +63,7 @@ export function resultCommands(program: Command): void {
     .requiredOption('-o, --output <file>')
     .action(
       action(async (run: string, options: Common & { output: string }) => {
-        const store = await openStore(options)
+        const store = await readStore(options)
         const costs = (await outputsOf(store, await readRun(store, run))).profile?.files.costs
         if (!costs) throw new Failure('InvalidInput', `The run "${run}" has no cost table`)
         writeFileSync(options.output, readFileSync(await store.path(costs)))

@@ -4,13 +4,12 @@ import { asJson, asText } from '../../activities/journal.js'
 import { queueOf, searchesOn } from '../../activities/queue.js'
 import { Failure } from '../../plugins/api/index.js'
 import { describedTypes } from '../../plugins/loading/load.js'
-import { accessTo, connect, ensureServer, serverStatus, stopServer } from '../../server/index.js'
+import { accessTo, connect, serverStatus, stopServer } from '../../server/index.js'
 import {
   action,
   common,
   listenAddress,
   log,
-  openStore,
   planOf,
   positiveNumber,
   print,
@@ -20,13 +19,15 @@ import {
   type Common,
   type SpecOptions,
 } from '../common.js'
-import { addressOf } from '../address.js'
 import { follow } from '../follow.js'
+import { openStore } from '../open-store.js'
 import { resultOf, writeOutcome } from '../outcome.js'
 import { startRun, workflowIdOf } from '../runs.js'
 import { checkReadiness } from '../readiness.js'
 import { selectStages, type Selection } from '../selection.js'
-import { claimWorker, endOutdatedWorker, ensureWorker } from '../workers.js'
+import { typed } from '../typed.js'
+import { findServer, withServer } from '../with-server.js'
+import { checkWorker, claimWorker, endOutdatedWorker, ensureWorker } from '../workers.js'
 
 interface RunOptions extends SpecOptions, Selection {
   readonly run?: string
@@ -50,7 +51,7 @@ export function runCommands(program: Command): void {
   const server = program.command('server').description('the Temporal server')
   common(server.command('start')).action(
     action(async (options: Common) => {
-      const info = await ensureServer({ address: addressOf(options), log })
+      const info = await findServer(options)
       if (options.json) printJson(info)
       else print(`Temporal at ${info.address} (${info.source})${info.uiAddress ? `, UI at ${info.uiAddress}` : ''}`)
     }),
@@ -94,7 +95,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
   const whole = await planOf(file, options)
   const name = options.run ?? whole.name
   if (!/^[\w.-]{1,100}$/.test(name))
-    throw new Failure('InvalidInput', `"${name}" is no name of a run`, {
+    throw new Failure('InvalidInput', `"${name}" is not a name of a run`, {
       remedy: 'Use letters, digits, dots and dashes.',
     })
   const store = await openStore(options)
@@ -103,15 +104,20 @@ async function run(file: string, options: RunOptions): Promise<void> {
   const loaded = await describedTypes(whole)
   const { plan, given } = await selectStages(whole, selection, store, loaded)
   await checkReadiness(plan, store, loaded)
-  const findServer = () => ensureServer({ address: addressOf(options), log })
-  const info = await findServer()
-  const client = await connect(info.address)
-  await endOutdatedWorker(store, async () => (await searchesOn(queueOf(store), client)) > 0)
-  const started = await startRun(client, store, name, plan, { ...options, given })
-  await client.connection.close()
+  // Fails where the store does not say which it is: before anything is started.
+  const workflowId = workflowIdOf(store, name)
+  const { info, started } = await withServer(options, async (info) => {
+    await checkWorker(store, info.address)
+    const client = await connect(info.address)
+    try {
+      await endOutdatedWorker(store, async () => (await searchesOn(queueOf(store), client)) > 0)
+      return { info, started: await startRun(client, store, name, plan, { ...options, given }) }
+    } finally {
+      await client.connection.close()
+    }
+  })
   await ensureWorker(store, info.address)
-  const link =
-    info.uiAddress && `${info.uiAddress}/namespaces/default/workflows/${encodeURIComponent(workflowIdOf(store, name))}`
+  const link = info.uiAddress && `${info.uiAddress}/namespaces/default/workflows/${encodeURIComponent(workflowId)}`
   log(`${started ? 'Started' : 'Going on with'} run ${pc.bold(name)}${link ? `: ${link}` : ''}`)
   if (options.detach) {
     if (options.json) printJson({ run: name, specDigest: plan.digest, started, ui: link })
@@ -119,11 +125,11 @@ async function run(file: string, options: RunOptions): Promise<void> {
   }
   process.once('SIGINT', () => {
     log(
-      `\nThe run goes on without this command. See it with \`puzzleflow status ${name}\`, come back with the same command.`,
+      `\nThe run goes on without this command. See it with \`${typed('status', name)}\`, come back with the same command.`,
     )
     process.exit(130)
   })
-  const document = await follow(store, name, info.address, async () => (await findServer()).address)
+  const document = await follow(store, name, info.address, async () => (await findServer(options)).address)
   const outcome = await writeOutcome(store, document)
   if (options.json) printJson(await resultOf(store, document))
   else log(`Done: ${outcome.folder}`)
@@ -143,11 +149,11 @@ interface WorkerOptions extends Common {
 async function worker(options: WorkerOptions): Promise<void> {
   const { queue, slots, idle, metrics } = options
   if (queue !== undefined && !/^[A-Za-z0-9][\w.-]{0,62}$/.test(queue))
-    throw new Failure('InvalidInput', `"${queue}" is no name of a queue`, {
+    throw new Failure('InvalidInput', `"${queue}" is not a name of a queue`, {
       remedy: 'Use letters, digits, dots and dashes.',
     })
   const store = await openStore(options)
-  const info = await ensureServer({ address: addressOf(options), log })
+  const info = await findServer(options)
   if (options.describe) {
     const { namespace } = accessTo(info.address)
     return printJson({ address: info.address, namespace, taskQueue: queueOf(store, queue), store: store.location })

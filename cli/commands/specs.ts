@@ -9,19 +9,9 @@ import { formatDiagnostic } from '../../spec/diagnostics.js'
 import { toDot, toMermaid } from '../../spec/graph.js'
 import { compileSpec } from '../../spec/plan.js'
 import { schemaOfSpec, specSchema } from '../../spec/schema.js'
-import {
-  action,
-  common,
-  log,
-  openStore,
-  planOf,
-  print,
-  printJson,
-  reading,
-  registryFor,
-  type SpecOptions,
-} from '../common.js'
+import { action, common, log, planOf, print, printJson, reading, registryFor, type SpecOptions } from '../common.js'
 import { BadSpec } from '../explain.js'
+import { readStore } from '../open-store.js'
 import { specRegistry } from '../spec-registry.js'
 
 /** Commands that need no server. */
@@ -40,7 +30,7 @@ export function specCommands(program: Command): void {
   reading(program.command('plan <spec>').description('stages and tasks, and what the store has of them')).action(
     action(async (file: string, options: SpecOptions) => {
       const plan = await planOf(file, options)
-      const stages = await forecast(plan, await openStore(options), await describedTypes(plan))
+      const stages = await forecast(plan, await readStore(options, false), await describedTypes(plan))
       if (options.json) return printJson({ digest: plan.digest, stages })
       print(`${plan.name}, digest ${plan.digest.slice(0, 12)}, pipeline ${plan.pipeline}`)
       for (const stage of stages) for (const line of describeForecast(stage)) print(line)

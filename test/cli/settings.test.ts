@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { addressOf } from '../../cli/address.js'
-import { allowedPlugins, openStore } from '../../cli/common.js'
+import { allowedPlugins } from '../../cli/common.js'
+import { openStore } from '../../cli/open-store.js'
 import { readSettings, settingsPlaces } from '../../cli/settings.js'
 
 let folder: string
