@@ -62,7 +62,13 @@ export class Place {
     this.store = join(folder, store)
     const environment = { ...process.env }
     forgetSettings(environment)
-    this.environment = { ...environment, XDG_STATE_HOME: stateHome, PUZZLEFLOW_STORE: this.store, NO_COLOR: '1', ...asByNpx }
+    this.environment = {
+      ...environment,
+      XDG_STATE_HOME: stateHome,
+      PUZZLEFLOW_STORE: this.store,
+      NO_COLOR: '1',
+      ...asByNpx,
+    }
   }
 
   /** Runs a command to its end. */
