@@ -112,14 +112,12 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
 
 /** What a worker's connection is made with: its library reads no variables, so it is told of the proxy. */
 function nativeOptions({ connection, proxy }: WorkerOptions['access']): NativeConnectionOptions {
-  const { channelArgs: _, ...options } = connection
-  if (!proxy) return options as NativeConnectionOptions
+  // What is for the client's library alone is left alone here.
+  const options = connection as NativeConnectionOptions
+  if (!proxy) return options
   const { address: targetHost, user } = proxy
   const basicAuth = user && { username: user.name, password: user.password }
-  return {
-    ...options,
-    proxy: { type: 'http-connect', targetHost, ...(basicAuth && { basicAuth }) },
-  } as NativeConnectionOptions
+  return { ...options, proxy: { type: 'http-connect', targetHost, ...(basicAuth && { basicAuth }) } }
 }
 
 /** What the SDK says. */

@@ -28,13 +28,13 @@ afterEach(() => {
 async function says(...args: readonly string[]): Promise<string> {
   const program = new Command().exitOverride()
   const lines: string[] = []
-  for (const stream of [process.stdout, process.stderr])
-    vi.spyOn(stream, 'write').mockImplementation((text) => lines.push(String(text)) > 0)
+  const spies = [process.stdout, process.stderr].map((stream) =>
+    vi.spyOn(stream, 'write').mockImplementation((text) => lines.push(String(text)) > 0),
+  )
   await addCommands(program, args[0])
   process.exitCode = 0
   await program.parseAsync(['node', 'puzzleflow', ...args])
-  vi.mocked(process.stdout.write).mockRestore()
-  vi.mocked(process.stderr.write).mockRestore()
+  for (const spy of spies) spy.mockRestore()
   return `${process.exitCode}: ${lines.join('').replaceAll(folder, 'FOLDER')}`
 }
 
