@@ -6,7 +6,7 @@ import { nearestAmong } from './differences.js'
 import { changesInWords } from './input-changes.js'
 import { readRecords } from './inventory.js'
 import type { Components } from './keys.js'
-import { walk, type KnownStage } from './walk.js'
+import { walk, withoutWriting, type KnownStage } from './walk.js'
 
 /** What a run of a plan would do with a stage, as far as the store tells. */
 export interface StageForecast {
@@ -45,7 +45,7 @@ export async function forecast(
     return said.get(key)!
   }
   const stages: StageForecast[] = []
-  for await (const known of walk(plan, store, loaded)) stages.push(await describe(known, records, why))
+  for await (const known of walk(plan, withoutWriting(store), loaded)) stages.push(await describe(known, records, why))
   return stages
 }
 

@@ -21,7 +21,7 @@ export class Crash extends Error {
 const outOfMemory = /out of memory|std::bad_alloc/i
 const tooLarge = (what: string) =>
   new ChildFailure('OutOfMemory', `${what}: the process ran out of memory`, {
-    remedy: 'Close other programs, or run fewer tasks side by side: `puzzleflow worker --slots N`.',
+    remedy: 'Close other programs, or run fewer tasks side by side: `npx puzzleflow worker --slots N`.',
   })
 
 /** What ends with an exit code has called for it: nothing else does in a child process. */

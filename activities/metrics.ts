@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { Failure } from '../plugins/api/index.js'
+import { pathOf } from './request-path.js'
 
 /** How a task ended. */
 export type Outcome = 'done' | 'reused' | 'failed' | 'cancelled'
@@ -113,17 +114,24 @@ export class Metrics {
   /** Answers Prometheus at `/metrics`. @throws Failure NoServer when the port cannot be had */
   serve(host: string, port: number): Promise<Server> {
     const server = createServer((request, response) => {
-      if (request.method !== 'GET' || request.url !== '/metrics') return response.writeHead(404).end()
+      if (pathOf(request) !== '/metrics') return response.writeHead(404).end()
+      if (request.method !== 'GET' && request.method !== 'HEAD')
+        return response.writeHead(405, { allow: 'GET, HEAD' }).end()
       this.text().then(
-        (text) => response.writeHead(200, { 'content-type': this.registry.contentType }).end(text),
+        (text) => {
+          const headers = { 'content-type': this.registry.contentType, 'content-length': Buffer.byteLength(text) }
+          // Of HEAD the body is left out by Node.
+          response.writeHead(200, headers).end(text)
+        },
         (error: Error) => response.writeHead(500).end(error.message),
       )
     })
+    const place = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
     return new Promise((resolve, reject) => {
       server.once('error', (error) =>
         reject(
-          new Failure('NoServer', `Metrics cannot be served at ${host}:${port}: ${error.message}`, {
-            remedy: 'Give another place: --metrics [HOST:]PORT.',
+          new Failure('NoServer', `Metrics cannot be served at ${place}: ${error.message}`, {
+            remedy: 'Give another place: --metrics PORT or HOST:PORT.',
           }),
         ),
       )

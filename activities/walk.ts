@@ -1,13 +1,30 @@
 import type { Outputs, TaskPlan } from '../plugins/api/index.js'
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan, PlannedStage } from '../spec/frozen-plan.js'
-import type { ArtifactRef, Store, TaskRecord } from '../store/index.js'
+import { canonicalJson, digestBytes } from '../store/digest.js'
+import type { ArtifactRef, Digest, Store, TaskRecord } from '../store/index.js'
 import { inWindow } from './in-window.js'
 import { onlyTask } from './job.js'
 import { gatherKey, planKey, stageParams, taskKeys, type Key, type KeyParts } from './keys.js'
 
 /** What is looked up of a store. */
 export type Lookup = Pick<Store, 'getRecord' | 'has' | 'putJson' | 'readJson'>
+
+/** The same where nothing is to be written by looking: what would be put is remembered. */
+export function withoutWriting(store: Lookup): Lookup {
+  const put = new Map<Digest, unknown>()
+  return {
+    getRecord: (key) => store.getRecord(key),
+    has: (ref) => store.has(ref),
+    putJson(kind, data) {
+      const text = canonicalJson(data)
+      const digest = digestBytes(text)
+      put.set(digest, data)
+      return Promise.resolve({ digest, bytes: Buffer.byteLength(text), kind })
+    },
+    readJson: async (ref) => put.get(ref.digest) ?? store.readJson(ref),
+  }
+}
 
 /** A store elsewhere answers each request late, but many at once. */
 const recordsAtOnce = 16

@@ -30,7 +30,11 @@ export interface WorkerOptions {
   readonly access: {
     readonly address: string
     readonly namespace: string
-    readonly connection: Pick<ConnectionOptions, 'address' | 'tls' | 'apiKey' | 'metadata'>
+    readonly connection: Pick<ConnectionOptions, 'address' | 'tls' | 'apiKey' | 'metadata' | 'channelArgs'>
+    readonly proxy?: {
+      readonly address: string
+      readonly user?: { readonly name: string; readonly password: string }
+    }
     readonly dataConverter?: DataConverter
   }
   readonly store: Store
@@ -62,7 +66,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   Runtime.install({ logger: new DefaultLogger('WARN', (entry) => log(sdkEntry(entry))) })
   const { registry } = options
   const host = new Host({ log, ...(registry && { registry: registry.module }) })
-  const connection = await NativeConnection.connect(access.connection as NativeConnectionOptions)
+  const connection = await NativeConnection.connect(nativeOptions(access))
   const metrics = new Metrics(slots.size, queue, () => queueDepth(connection, namespace, queue))
   const worker = await Worker.create({
     connection,
@@ -104,6 +108,16 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     served?.close()
     await connection.close()
   }
+}
+
+/** What a worker's connection is made with: its library reads no variables, so it is told of the proxy. */
+function nativeOptions({ connection, proxy }: WorkerOptions['access']): NativeConnectionOptions {
+  // What is for the client's library alone is left alone here.
+  const options = connection as NativeConnectionOptions
+  if (!proxy) return options
+  const { address: targetHost, user } = proxy
+  const basicAuth = user && { username: user.name, password: user.password }
+  return { ...options, proxy: { type: 'http-connect', targetHost, ...(basicAuth && { basicAuth }) } }
 }
 
 /** What the SDK says. */

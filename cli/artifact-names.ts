@@ -4,6 +4,7 @@ import { Failure, type Outputs } from '../plugins/api/index.js'
 import { describedTypes } from '../plugins/loading/load.js'
 import type { ArtifactRef, Store } from '../store/index.js'
 import { readRun, type RunDocument } from './runs.js'
+import { typed } from './typed.js'
 
 /** The artifact that a user names: by the beginning of its digest, or as a file of a stage of a run.
  *  @throws Failure InvalidInput */
@@ -17,8 +18,8 @@ export async function findArtifact(store: Store, what: readonly string[]): Promi
 
 async function byDigest(store: Store, start: string): Promise<ArtifactRef> {
   if (!/^[0-9a-f]{6,64}$/.test(start))
-    throw new Failure('InvalidInput', `"${start}" is no digest, nor the beginning of one`, {
-      remedy: 'Give six or more of its hexadecimal digits: `puzzleflow artifacts ls`.',
+    throw new Failure('InvalidInput', `"${start}" is not a digest, nor the beginning of one`, {
+      remedy: `Give six or more of its hexadecimal digits: \`${typed('artifacts', 'ls')}\`.`,
     })
   const found = []
   for await (const stored of store.artifacts()) if (stored.digest.startsWith(start)) found.push(stored)
@@ -27,9 +28,7 @@ async function byDigest(store: Store, start: string): Promise<ArtifactRef> {
     throw new Failure(
       'InvalidInput',
       `${found.length === 0 ? 'No artifact begins' : 'Several artifacts begin'} with "${start}"`,
-      {
-        remedy: 'See `puzzleflow artifacts ls`.',
-      },
+      { remedy: `See \`${typed('artifacts', 'ls')}\`.` },
     )
   const kind = originsOf(await readRecords(store), []).get(only.digest)?.kind ?? 'unknown'
   return { digest: only.digest, bytes: only.bytes, kind }

@@ -1,17 +1,14 @@
 import { InvalidArgumentError, type Command } from 'commander'
-import { existsSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { Failure } from '../plugins/api/index.js'
 import { allowing, type Allowed, type AllowEntry } from '../plugins/loading/allowed.js'
 import { formatDiagnostic } from '../spec/diagnostics.js'
 import { compileSpec, type CompiledSpec } from '../spec/plan.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
-import { unexpanded } from '../spec/meant-path.js'
 import type { Registry } from '../spec/registry.js'
-import { openStore as openStoreAt, type Store } from '../store/index.js'
+import { isBad, parseAddress, readPort, type HostPort } from '../server/address.js'
 import { BadSpec, explain } from './explain.js'
 import { readSettings } from './settings.js'
 import { specRegistry } from './spec-registry.js'
+import { noteGiven } from './typed.js'
 
 /** Options that every command takes. */
 export interface Common {
@@ -27,7 +24,7 @@ export const common = (command: Command): Command =>
       '--store <place>',
       'where artifacts and records are kept: a folder or s3://bucket/prefix (PUZZLEFLOW_STORE)',
     )
-    .option('--address <host:port>', 'of a Temporal server (TEMPORAL_ADDRESS)')
+    .option('--address <host:port>', 'of a Temporal server (TEMPORAL_ADDRESS)', serverAddress)
 
 /** Options of commands that read a spec. */
 export interface SpecOptions extends Common {
@@ -61,26 +58,6 @@ export const log = (line: string): void => void process.stderr.write(`${line}\n`
 export const print = (text: string): void => void process.stdout.write(`${text}\n`)
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2))
 
-/** The store that the user names, here or in settings files, or the one in the user's state directory. */
-export async function openStore({ store }: Common): Promise<Store> {
-  const settings = readSettings()
-  // By way of the environment it reaches the worker and its child processes too.
-  if (settings.cacheBytes !== undefined) process.env.PUZZLEFLOW_CACHE_BYTES ??= String(settings.cacheBytes)
-  const place = store ?? process.env.PUZZLEFLOW_STORE
-  // A shell does not expand `--store=~/x`, and a store would be made in a folder named `~`.
-  const meant = place === undefined || existsSync(place) ? undefined : unexpanded(place)
-  if (meant) throw new Failure('InvalidInput', meant.message!.replace(/\.$/, ''), { remedy: `${meant.hint}.` })
-  const opened = await openStoreAt(place ?? settings.store)
-  // A store that is not there yet is an empty one, unless it could never be there.
-  let existing = opened.root
-  while (!existsSync(existing)) existing = dirname(existing)
-  if (!statSync(existing).isDirectory())
-    throw new Failure('NoServer', `There can be no store at ${opened.root}: ${existing} is no folder`, {
-      remedy: 'Choose another folder: --store DIR.',
-    })
-  return opened
-}
-
 /** What specs can use: built-in types and those of allowed plugins. */
 export const registryFor = (options: SpecOptions): Registry => specRegistry(undefined, allowedPlugins(options))
 
@@ -103,6 +80,7 @@ export async function compiled(
 /** Runs a command: failures become one clear message and the exit code of the contract. */
 export function action<A extends unknown[]>(work: (...args: A) => Promise<void>): (...args: A) => Promise<void> {
   return async (...args) => {
+    noteGiven((args.at(-1) as Command).opts<Common>())
     try {
       await work(...args)
     } catch (error) {
@@ -124,11 +102,26 @@ export const wholeNumber =
     return value
   }
 
-/** `9464` or `0.0.0.0:9464`; on this machine only unless it says otherwise. */
-export function listenAddress(text: string): { host: string; port: number } {
-  const [, host = '127.0.0.1', port] = /^(?:(.+):)?(\d{1,5})$/.exec(text) ?? []
-  if (port === undefined || Number(port) > 65_535) throw new InvalidArgumentError('It must be PORT or HOST:PORT.')
-  return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }
+/** The address of a server, as it is written. */
+export function serverAddress(text: string): string {
+  const read = parseAddress(text)
+  if (isBad(read)) throw new InvalidArgumentError(`It ${read.problem}. ${read.remedy}`)
+  return text
+}
+
+/** Reads an option that must be a port. */
+export function portNumber(text: string): number {
+  const port = readPort(text)
+  if (port === undefined) throw new InvalidArgumentError('It must be a port: a whole number from 1 to 65535.')
+  return port
+}
+
+/** `9464`, `0.0.0.0:9464` or `[::]:9464`; on this machine only unless it says otherwise. */
+export function listenAddress(text: string): HostPort {
+  if (/^\d*$/.test(text)) return { host: '127.0.0.1', port: portNumber(text) }
+  const read = parseAddress(text)
+  if (isBad(read)) throw new InvalidArgumentError(`It ${read.problem}. Write PORT or HOST:PORT, as in [::]:9464.`)
+  return read
 }
 
 /** Reads an option that must be a number, 0 or more. */

@@ -1,6 +1,6 @@
 import pc from 'picocolors'
 import { exitCodes as ofFailures, Failure, type FailureKind } from '../plugins/api/index.js'
-import { refusalIn, tooLargeIn } from '../server/grpc-errors.js'
+import { grpcFailure } from '../server/grpc-errors.js'
 import { exitCodes, type Ending } from './exit-codes.js'
 import { formatDiagnostic, type Diagnostic } from '../spec/diagnostics.js'
 
@@ -48,20 +48,8 @@ function reportOf(error: unknown): ErrorReport {
   if (error instanceof Failure) return as(error.kind, error.message, error.remedy)
   if (full.includes((error as NodeJS.ErrnoException).code ?? ''))
     return as('OutOfDisk', `The disk is full: ${(error as Error).message}`, 'Free some space.')
-  const refused = refusalIn(error)
-  if (refused !== undefined)
-    return as(
-      'NoServer',
-      `The Temporal server refuses us: ${refused}`,
-      'Check the API key (TEMPORAL_API_KEY, or api_key in temporal.toml) and its rights in the namespace.',
-    )
-  const tooLarge = tooLargeIn(error)
-  if (tooLarge !== undefined)
-    return as(
-      'InvalidInput',
-      `It is too large for a message to the Temporal server: ${tooLarge}`,
-      'Make it smaller: fewer stages, shorter names.',
-    )
+  const said = grpcFailure(error)
+  if (said) return as(said.kind, said.message, said.remedy)
   const [last, ...around] = [...chain(error)].reverse()
   switch (last?.name) {
     case 'ApplicationFailure': {

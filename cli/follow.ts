@@ -1,12 +1,13 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client'
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js'
 import { Failure } from '../plugins/api/index.js'
-import { answers, connect, grpcErrorIn, pause } from '../server/index.js'
+import { connect, grpcErrorIn, isAway, look, pause, ServerAway } from '../server/index.js'
 import type { Store } from '../store/index.js'
 import { describeLeft } from '../workflows/remaining.js'
 import type { SearchProgress, SearchResult } from '../workflows/types.js'
 import { log } from './common.js'
 import { readRun, type RunDocument } from './runs.js'
+import { typed } from './typed.js'
 import { ensureWorker } from './workers.js'
 
 /**
@@ -20,13 +21,26 @@ export async function follow(
   address: string,
   findServer: () => Promise<string>,
 ): Promise<RunDocument> {
-  for (let at = address; ;) {
-    const client = await connect(at)
+  for (let at = address, busySince = 0; ;) {
+    const began = Date.now()
     try {
-      return await followAt(client, store, run, at)
+      return await followAt(await connect(at), store, run, at)
     } catch (error) {
       if (!isAway(error)) throw error
-      log('The server does not answer any more: looking for it.')
+      const { state, why } = await look(at)
+      if (state === 'serves') {
+        // It was slow, or the connection was lost: no reason to look for another.
+        if (Date.now() - began > patience || busySince === 0) busySince = Date.now()
+        if (Date.now() - busySince > patience) throw error
+        await pause(1000)
+        continue
+      }
+      busySince = 0
+      log(
+        state === 'unknown'
+          ? `The server cannot be reached (${why}): looking for it.`
+          : 'The server does not answer any more: looking for it.',
+      )
       at = await patiently(findServer)
     }
   }
@@ -45,18 +59,11 @@ async function patiently(findServer: () => Promise<string>): Promise<string> {
     }
 }
 
-/** A server that does not answer questions: calls that wait for it would be repeated for much longer. */
-class ServerAway extends Error {}
 /** Questions in turn without an answer after which it is away, and not just busy. */
 const mostSilences = 3
 
 /** Number of gRPC: DEADLINE_EXCEEDED. */
 const tooLate = 4
-/** Numbers of gRPC: CANCELLED (of a connection that was lost), UNAVAILABLE, and too late. */
-const away = [1, 14, tooLate]
-const isAway = (error: unknown): boolean =>
-  error instanceof ServerAway || away.includes(grpcErrorIn(error)?.code ?? NaN)
-
 /** Milliseconds of one question for the result. */
 const questionTime = 5000
 
@@ -83,8 +90,9 @@ async function followAt(client: Client, store: Store, run: string, address: stri
     for (let beat = 0; !over; beat++) {
       if (beat % 5 === 0) await ensureWorker(store, address)
       const progress = await progressOf(client, workflowId)
-      silences = progress || (await answers(address)) ? 0 : silences + 1
-      if (silences >= mostSilences) throw new ServerAway()
+      silences = progress || (await look(address)).state === 'serves' ? 0 : silences + 1
+      // Calls that wait for it would be repeated for much longer.
+      if (silences >= mostSilences) throw new ServerAway('NoServer', `No Temporal server answers at ${address}`)
       // The time that is left changes without news.
       const news = progress ? [{ key: describe(progress, false), line: describe(progress) }] : []
       if (beat % 5 === 4) for (const line of await troubles(client, workflowId)) news.push({ key: line, line })
@@ -106,7 +114,7 @@ async function followAt(client: Client, store: Store, run: string, address: stri
   } catch (error) {
     if (error instanceof WorkflowNotFoundError)
       throw new Failure('NoServer', `The server at ${address} does not know the run "${run}"`, {
-        remedy: 'Start it again with `puzzleflow run`: what is finished is reused.',
+        remedy: `Start it again: \`${typed('run', document.specFile, '--run', run)}\`. What is finished is reused.`,
       })
     throw error
   } finally {

@@ -1,5 +1,5 @@
 import { accessSync, constants, mkdirSync } from 'node:fs'
-import { walk } from '../activities/walk.js'
+import { walk, withoutWriting } from '../activities/walk.js'
 import { Failure } from '../plugins/api/index.js'
 import { needsWithPlugins } from '../plugins/loading/ask.js'
 import type { Loaded } from '../plugins/registry.js'
@@ -15,7 +15,7 @@ import type { Store } from '../store/index.js'
 export async function checkReadiness(plan: FrozenPlan, store: Store, loaded: Loaded): Promise<void> {
   const isElsewhere = store.location !== store.root
   const left = new Map<string, number>()
-  for await (const known of walk(plan, store, loaded))
+  for await (const known of walk(plan, withoutWriting(store), loaded))
     if (known.kind === 'planned') {
       const { tasks, planned } = known
       left.set(planned.name, tasks.filter(({ record }) => !record).length / Math.max(1, tasks.length))

@@ -7,6 +7,7 @@ import { sealed } from '../server/index.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { ArtifactRef, Store } from '../store/index.js'
 import type { SearchInput } from '../workflows/types.js'
+import { typed } from './typed.js'
 
 /** What the store keeps of a run. */
 export interface RunDocument {
@@ -31,12 +32,12 @@ const specKey = defineSearchAttributeKey('PuzzleSpec', 'KEYWORD')
 export const workflowIdOf = (store: Store, run: string): string => `puzzleflow-${store.id}/${run}`
 
 export async function readRun(store: Store, run: string): Promise<RunDocument> {
-  if (!/^[\w.-]+$/.test(run)) throw new Failure('InvalidInput', `"${run}" is no name of a run`)
+  if (!/^[\w.-]+$/.test(run)) throw new Failure('InvalidInput', `"${run}" is not a name of a run`)
   const found = (await store.getDocument(`runs/${run}`)) as RunDocument | undefined
   if (found) return found
   const known = (await store.listDocuments('runs')).map((name) => basename(name))
   throw new Failure('InvalidInput', `There is no run "${run}" in the store ${store.location}`, {
-    remedy: known.length > 0 ? `Known: ${known.join(', ')}.` : 'Start one with `puzzleflow run SPEC`.',
+    remedy: known.length > 0 ? `Known: ${known.join(', ')}.` : `Start one with \`${typed('run', 'SPEC')}\`.`,
   })
 }
 
@@ -126,7 +127,7 @@ export async function startRun(
     const running = await handle.describe()
     if (running.typedSearchAttributes.get(specKey) !== sealed(plan.digest))
       throw new Failure('InvalidInput', `The run "${run}" still runs another spec`, {
-        remedy: `Wait for it, cancel it (puzzleflow cancel ${run}), or give this run another name: --run ID.`,
+        remedy: `Wait for it, cancel it (\`${typed('cancel', run)}\`), or give this run another name: --run ID.`,
       })
     started = running.taskQueue !== queueOf(store) && !(await isServed(client, running.taskQueue))
     if (started) {

@@ -4,6 +4,7 @@ import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import { digestJson } from '../store/digest.js'
 import type { ArtifactRef, Store } from '../store/index.js'
+import { typed } from './typed.js'
 
 /** Stages that a user asks for; all by default. */
 export interface Selection {
@@ -54,7 +55,7 @@ export async function selectStages(
   const missing = [...wanted].filter((name) => !(name in given))
   if (missing.length > 0)
     throw new Failure('InvalidInput', `What ${missing.join(' and ')} would leave behind is not in the store`, {
-      remedy: `Run ${missing.length > 1 ? 'them' : 'it'} first: puzzleflow run SPEC --until ${missing.at(-1)}.`,
+      remedy: `Run ${missing.length > 1 ? 'them' : 'it'} first: \`${typed('run', plan.specFile, '--until', missing.at(-1)!)}\`.`,
     })
   return { plan: { ...plan, stages: chosen, digest: digestJson({ plan: plan.digest, ...selection }) }, given }
 }

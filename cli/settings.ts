@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { Failure } from '../plugins/api/index.js'
+import { Failure, type JsonObject } from '../plugins/api/index.js'
 import type { AllowEntry } from '../plugins/loading/allowed.js'
 import { readSchema } from '../schemas/read.js'
-import { formatDiagnostic } from '../spec/diagnostics.js'
+import { isBad, parseAddress } from '../server/address.js'
+import { formatDiagnostic, type Diagnostic } from '../spec/diagnostics.js'
 import { readDocument } from '../spec/document.js'
 import { unexpanded } from '../spec/meant-path.js'
 import { decodeText } from '../spec/spec-text.js'
@@ -48,6 +49,15 @@ export function readSettings(places = settingsPlaces()): Settings {
   }
 }
 
+/** What is amiss with the address, where it is a text at all. */
+function addressMistakes({ map }: ReturnType<typeof readDocument>, { address }: JsonObject): Diagnostic[] {
+  if (typeof address !== 'string') return []
+  const read = parseAddress(address)
+  if (!isBad(read)) return []
+  const message = `address: "${address}" ${read.problem}.`
+  return [map.diagnose('/address', 'value', { code: 'wrong-value', message, hint: read.remedy })]
+}
+
 function readFile(file: string): Settings {
   const read = decodeText(readFileSync(file), file)
   if ('problem' in read) throw new Failure('InvalidInput', formatDiagnostic(read.problem), { file })
@@ -61,6 +71,7 @@ function readFile(file: string): Settings {
       document.unreadable ? [] : findings.map((found) => document.map.diagnose(found.at, found.where, found)),
       document,
     ),
+    ...addressMistakes(document, data),
   ]
   if (mistakes.length > 0) throw new Failure('InvalidInput', mistakes.map(formatDiagnostic).join('\n'), { file })
   const {

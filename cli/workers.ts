@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { check, lock } from 'proper-lockfile'
 import { buildId } from '../activities/build-id.js'
 import { Failure } from '../plugins/api/index.js'
-import { answers, commandLine, endProcess } from '../server/index.js'
+import { commandLine, endProcess, look } from '../server/index.js'
 import type { Store } from '../store/index.js'
 import { log } from './common.js'
 
@@ -93,17 +93,26 @@ export async function endOutdatedWorker(store: Store, searchesRun: () => Promise
   )
 }
 
+/** Sees that the store's worker, if it has one, serves it for this server, or for one that is gone.
+ *  @throws Failure NoServer when it serves the store for another server */
+export async function checkWorker(store: Store, address: string): Promise<'serves' | 'none' | WorkerState> {
+  const found = await workerOf(store)
+  if (found === undefined) return 'none'
+  if (found === 'unknown' || found.address === address) return 'serves'
+  const isGone = async () => ['closed', 'silent'].includes((await look(found.address, 5000)).state)
+  if (found.host === hostname() && (await isGone())) return found
+  throw new Failure(
+    'NoServer',
+    `The store ${store.location} is served for the server at ${found.address} (worker: process ${found.pid} on ${found.host})`,
+    { remedy: `Give --address ${found.address}, end that worker, or choose another store with --store.` },
+  )
+}
+
 /** Starts a detached worker unless one serves the store. @throws Failure NoServer when it serves the store for another server */
 export async function ensureWorker(store: Store, address: string): Promise<void> {
-  const found = await workerOf(store)
-  if (found === 'unknown' || found?.address === address) return
-  if (found) {
-    if (found.host !== hostname() || (await answers(found.address)))
-      throw new Failure(
-        'NoServer',
-        `The store ${store.location} is served for the server at ${found.address} (worker: process ${found.pid} on ${found.host})`,
-        { remedy: `Give --address ${found.address}, end that worker, or choose another store with --store.` },
-      )
+  const found = await checkWorker(store, address)
+  if (found === 'serves') return
+  if (found !== 'none') {
     log(`The worker ${found.pid} waits for a server that is gone: it is replaced.`)
     await endProcess(found.pid, 30_000)
   }

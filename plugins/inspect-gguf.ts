@@ -36,7 +36,7 @@ export function inspectGguf(model: Model, inputs: JsonObject, runs: Runs): Input
     }
   if (target?.format === 'gguf') {
     const cannot = ggufTokenizerCannot(model)
-    const hint = `Leave out \`format: gguf\`: \`puzzleflow export --format gguf --token-ids\` writes a child whose tokens are numbers.`
+    const hint = `Leave out \`format: gguf\`: \`npx puzzleflow export MODEL --format gguf --token-ids\` writes a child whose tokens are numbers.`
     if (cannot !== undefined) return [{ path: ['target', 'format'], code: 'not-in-gguf', message: `${cannot}.`, hint }]
   }
   const unmeasured = engine ? engineCannot(model) : undefined

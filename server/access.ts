@@ -3,41 +3,57 @@ import type { DataConverter } from '@temporalio/common'
 import { loadClientConfigProfile, toClientOptions } from '@temporalio/envconfig'
 import { Failure } from '../plugins/api/index.js'
 import { payloadConverter } from './codec.js'
-import { grpcErrorIn, refusalIn } from './grpc-errors.js'
+import { isBad, isLoopback, parseAddress } from './address.js'
+import { grpcFailure, isAway, ServerAway } from './grpc-errors.js'
 import { ourServer } from './own.js'
+import { proxyOf, type Proxy } from './proxy.js'
 
 /** How to reach a server: what a client and a worker are made with. */
 export interface Access {
   readonly address: string
   readonly namespace: string
   /** Address, TLS, API key: of Temporal's own environment variables and profile file. */
-  readonly connection: Pick<ConnectionOptions, 'address' | 'tls' | 'apiKey' | 'metadata'>
+  readonly connection: Pick<ConnectionOptions, 'address' | 'tls' | 'apiKey' | 'metadata' | 'channelArgs'>
+  /** By which a worker reaches it; a client's library finds it itself. */
+  readonly proxy?: Proxy
   /** Encrypts payloads, where the user gave a key. */
   readonly dataConverter: DataConverter
 }
 
-/** The address that the environment or Temporal's profile file names, if any. */
-export const configuredAddress = (): string | undefined => profile().address
+/** The address that the environment or Temporal's profile file names, if any. @throws Failure InvalidInput */
+export function configuredAddress(): string | undefined {
+  const { address } = profile()
+  if (address === undefined) return undefined
+  const read = parseAddress(address)
+  if (!isBad(read)) return address
+  const where = process.env.TEMPORAL_ADDRESS === address ? 'TEMPORAL_ADDRESS' : 'address in temporal.toml'
+  throw new Failure('InvalidInput', `${where}: "${address}" ${read.problem}`, { remedy: read.remedy })
+}
 
 /** Our own server, which knows no TLS and one namespace: it is on this machine, and not what the settings name. */
 function isOwn(address: string): boolean {
-  const [, port] = /^(?:127\.[\d.]+|localhost|\[::1\]):(\d+)$/.exec(address) ?? []
-  return port !== undefined && configuredAddress() !== address && ourServer()?.address === `127.0.0.1:${port}`
+  const read = parseAddress(address)
+  if (isBad(read) || !isLoopback(address)) return false
+  return profile().address !== address && ourServer()?.address === `127.0.0.1:${read.port}`
 }
 
 /** @param address  of a server; our own is reached plainly, all others as environment and profile file say */
 export function accessTo(address: string): Access {
   const dataConverter = payloadConverter()
-  if (isOwn(address)) return { address, namespace: 'default', connection: { address }, dataConverter }
+  // A proxy knows nothing of this machine's own addresses.
+  const direct = isLoopback(address) ? { channelArgs: { 'grpc.enable_http_proxy': 0 } } : {}
+  if (isOwn(address)) return { address, namespace: 'default', connection: { address, ...direct }, dataConverter }
   const { namespace = 'default', connectionOptions } = readable(() => toClientOptions(profile()))
   const { tls, apiKey, metadata } = connectionOptions
   const connection = {
     address,
+    ...direct,
     ...(tls === undefined || tls === null ? {} : { tls }),
     ...(apiKey === undefined ? {} : { apiKey }),
     ...(metadata === undefined ? {} : { metadata: metadata as Record<string, string> }),
   }
-  return { address, namespace, connection, dataConverter }
+  const proxy = proxyOf(address)
+  return { address, namespace, connection, ...(proxy && { proxy }), dataConverter }
 }
 
 const profile = () => readable(() => loadClientConfigProfile())
@@ -65,28 +81,22 @@ export async function openConnection(address: string, connectTimeout = 10_000): 
   }
 }
 
-/** Number of gRPC. */
-const notFound = 5
 /** Why a server cannot be used. */
-export function unusable({ address, namespace, connection }: Access, error: unknown): Failure {
-  const refused = refusalIn(error)
-  const failure = (message: string, remedy: string) => new Failure('NoServer', message, { remedy, cause: error })
-  if (refused !== undefined)
-    return failure(
-      `The Temporal server at ${address} refuses us: ${refused}`,
-      `Check the API key (TEMPORAL_API_KEY, or api_key in temporal.toml) and its rights in the namespace "${namespace}".`,
-    )
-  if (grpcErrorIn(error)?.code === notFound)
-    return failure(
-      `The Temporal server at ${address} has no namespace "${namespace}"`,
-      'Create it, or name another: TEMPORAL_NAMESPACE, or namespace in temporal.toml.',
+export function unusable({ address, namespace, connection, proxy }: Access, error: unknown): Failure {
+  const said = grpcFailure(error, { address, namespace })
+  if (said && !isAway(error)) return said
+  const nobody = (message: string, remedy: string) => new ServerAway('NoServer', message, { remedy, cause: error })
+  if (proxy)
+    return nobody(
+      `No Temporal server answers at ${address} by way of the proxy ${proxy.address} (${proxy.variable})`,
+      'Check the address and the proxy, or name the server in no_proxy.',
     )
   if (connection.tls !== undefined && connection.tls !== false)
-    return failure(
+    return nobody(
       `No Temporal server answers with TLS at ${address}`,
       'Check the address, and the certificates that TEMPORAL_TLS_… or temporal.toml name.',
     )
-  return failure(
+  return nobody(
     `No Temporal server answers at ${address}`,
     'Start it, or leave the address out: puzzleflow then starts a server of its own.',
   )

@@ -1,3 +1,5 @@
+import { Failure } from '../plugins/api/failure.js'
+
 // Temporal's client is not needed to know its errors: commands that ask no server do not load it.
 
 /** What a server answered with that did not do what it was asked. */
@@ -18,22 +20,71 @@ function isGrpcError(error: Error): error is Error & GrpcError {
   return typeof code === 'number' && typeof details === 'string' && typeof metadata === 'object' && metadata !== null
 }
 
-/** PERMISSION_DENIED, UNAUTHENTICATED. */
-const refusals: readonly number[] = [7, 16]
+/** Nobody answers: there may be no server, or one that hangs. */
+export class ServerAway extends Failure {}
 
-/** INVALID_ARGUMENT, RESOURCE_EXHAUSTED. */
-const mayBeTooLarge: readonly number[] = [3, 8]
+/** CANCELLED (of a connection that was lost), DEADLINE_EXCEEDED, UNAVAILABLE. */
+const away: readonly number[] = [1, 4, 14]
 
-/** In what words a server, or the way to it, refused a message that is larger than they take; undefined when that is not what
- *  happened. */
-export function tooLargeIn(error: unknown): string | undefined {
-  const found = grpcErrorIn(error)
-  const says = /larger than max|exceeds (the )?(size )?limit|message too large/i
-  return found && mayBeTooLarge.includes(found.code) && says.test(found.details) ? found.details : undefined
+/** Whether an error only says that no answer came. */
+export const isAway = (error: unknown): boolean =>
+  error instanceof ServerAway || away.includes(grpcErrorIn(error)?.code ?? NaN)
+
+/** Whom a request was for. */
+export interface Asked {
+  readonly address?: string
+  readonly namespace?: string
 }
 
-/** In what words a server refused a request because of who asks; undefined when that is not what happened. */
-export function refusalIn(error: unknown): string | undefined {
+const tryAgain = 'Try again: what is finished is kept.'
+const seeLog = 'See the server’s log, and that its version is a current one.'
+
+/** What a user can do about an error of gRPC, by what it says of the server; undefined for any other error. */
+export function grpcFailure(error: unknown, { address, namespace }: Asked = {}): Failure | undefined {
   const found = grpcErrorIn(error)
-  return found && refusals.includes(found.code) ? found.details : undefined
+  if (!found) return undefined
+  const { code, details } = found
+  const server = address === undefined ? 'The Temporal server' : `The Temporal server at ${address}`
+  const named = namespace === undefined ? '' : ` "${namespace}"`
+  const failure = (message: string, remedy: string) => new Failure('NoServer', message, { remedy, cause: error })
+  // The same message would be refused again: it is the search that must change.
+  if (/larger than max|too large|exceeds (?:the )?(?:size )?limit/i.test(details))
+    return new Failure('InvalidInput', `${server} refuses a message as too large: ${details}`, {
+      remedy: 'Make the search smaller (fewer variants, fewer stages, shorter names), or raise the server’s limit.',
+      cause: error,
+    })
+  switch (code) {
+    case 1:
+      return failure(`The connection to ${server.replace(/^The/, 'the')} was lost: ${details}`, tryAgain)
+    case 4:
+      return failure(`${server} took too long to answer a request`, `It may be very busy. ${tryAgain}`)
+    case 5:
+      return /namespace/i.test(details)
+        ? failure(
+            `${server} has no namespace${named}`,
+            'Create it, or name another: TEMPORAL_NAMESPACE, or namespace in temporal.toml.',
+          )
+        : failure(`${server} does not know what it was asked for: ${details}`, 'See that it is the server of this run.')
+    case 7:
+    case 16:
+      return failure(
+        `${server} refuses us: ${details}`,
+        `Check the API key (TEMPORAL_API_KEY, or api_key in temporal.toml) and its rights in the namespace${named}.`,
+      )
+    case 8:
+      return failure(`${server} is too busy, or a limit of it is reached: ${details}`, tryAgain)
+    case 12:
+      return failure(
+        `What answers${address === undefined ? '' : ` at ${address}`} is not a Temporal server, or is too old: ${details}`,
+        'Check the address: it must be that of Temporal’s frontend (gRPC), not of its UI.',
+      )
+    case 14:
+      return failure(`${server} does not answer: ${details}`, tryAgain)
+    case 2:
+    case 13:
+    case 15:
+      return failure(`${server} failed at a request: ${details}`, seeLog)
+    default:
+      return failure(`${server} refuses a request: ${details}`, seeLog)
+  }
 }

@@ -2,7 +2,7 @@ import type { Connection } from '@temporalio/client'
 import Long from 'long'
 import { Failure } from '../plugins/api/index.js'
 import { accessTo, openConnection, unusable } from './access.js'
-import { grpcErrorIn } from './grpc-errors.js'
+import { grpcErrorIn, isAway } from './grpc-errors.js'
 import { pause } from './processes.js'
 
 /** Search attributes of every search, beside those of Temporal. */
@@ -34,11 +34,14 @@ export async function reach(address: string, patience = 1500): Promise<void> {
   }
 }
 
-/** Whether a server answers, and knows our namespace. */
+/** Whether a server answers, and knows our namespace. @throws Failure InvalidInput when settings cannot be read */
 export const answers = (address: string): Promise<boolean> =>
   reach(address).then(
     () => true,
-    () => false,
+    (error: unknown) => {
+      if (error instanceof Failure && error.kind === 'NoServer') return false
+      throw error
+    },
   )
 
 /** Long retention, where it may be set, and our search attributes. @throws Failure NoServer when they cannot be had */
@@ -75,6 +78,7 @@ export async function setUp(address: string): Promise<void> {
     await untilKnown(connection, namespace)
   } catch (error) {
     if (error instanceof Failure) throw error
+    if (isAway(error)) throw unusable(accessTo(address), error)
     throw new Failure('NoServer', `The server at ${address} lacks our search attributes: ${(error as Error).message}`, {
       remedy: `Add them to the namespace "${namespace}": ${wanted}.`,
       cause: error,

@@ -14,22 +14,24 @@ export interface ServerInfo {
   readonly pid?: number
 }
 
+export const alreadyRunning = 'already running'
 /** Folder of the server that puzzleflow starts. */
 export const folder = (): string => join(stateDirectory(), 'server')
 /** Tells of the server that was started last. */
 export const stateFile = (): string => join(folder(), 'server.json')
 
-/** Our server's process, whether it answers or not: the one that serves our database. A number in a file proves nothing. */
+/** Our server's process, whether it answers or not: the one that serves our database. A number in a file proves nothing, and
+ *  where it listens is what it was started with, not what a file says. */
 export function ourServer(): ServerInfo | undefined {
-  const known = lastServer()
+  const pid = lastServer()?.pid
   const ours = (command: string) => isOurs(command) && existsSync(databaseOf(command))
-  if (known?.pid !== undefined && ours(commandLine(known.pid))) return { ...known, source: 'already running' }
+  const command = pid === undefined ? '' : commandLine(pid)
   // Whoever started it may have been killed before it could write the file.
-  const found = findProcess(ours)
+  const found = pid !== undefined && ours(command) ? { pid, command } : findProcess(ours)
   const [, port, uiPort] = ports.exec(found?.command ?? '') ?? []
   if (!found || port === undefined) return undefined
   const [address, uiAddress] = [`127.0.0.1:${port}`, `http://127.0.0.1:${uiPort}`]
-  return { address, uiAddress, source: 'already running', pid: found.pid }
+  return { address, uiAddress, source: alreadyRunning, pid: found.pid }
 }
 
 /** Whether a command line is that of our server. */

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 /** Command line of a process; empty when none runs under this id, or it has ended and nobody has taken note of it. */
 export function commandLine(pid: number): string {
@@ -11,6 +11,16 @@ export function commandLine(pid: number): string {
     }
   const { status, stdout } = spawnSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' })
   return status === 0 && !/<defunct>/.test(stdout) ? stdout.trim() : ''
+}
+
+/** Whether a process has the same loopback as this one: in a container of its own it has not. */
+export function sharesNetwork(pid: number): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`) === readlinkSync('/proc/self/ns/net')
+  } catch {
+    // Elsewhere than on Linux there is one for all.
+    return true
+  }
 }
 
 /** The first process whose command line is wanted. */

@@ -3,10 +3,12 @@ import { closeSync, existsSync, mkdirSync, openSync, renameSync, writeFileSync }
 import { join } from 'node:path'
 import { lock } from 'proper-lockfile'
 import { Failure } from '../plugins/api/index.js'
+import { payloadConverter } from './codec.js'
 import { answers, reach, searchAttributes, setUp } from './namespace.js'
-import { databaseOf, folder, isOurs, lastServer, ourServer, stateFile, type ServerInfo } from './own.js'
+import { alreadyRunning, databaseOf, folder, isOurs, lastServer, ourServer, stateFile, type ServerInfo } from './own.js'
 import { freePort } from './ports.js'
-import { endProcess, findProcess, pause } from './processes.js'
+import { look } from './health.js'
+import { endProcess, findProcess, pause, sharesNetwork } from './processes.js'
 import { findProgram, type ServerProgram } from './programs.js'
 
 const logFile = () => join(folder(), 'server.log')
@@ -21,6 +23,8 @@ export async function ensureServer(options: {
   readonly address?: string | undefined
   readonly log: (line: string) => void
 }): Promise<ServerInfo> {
+  // A key that cannot be read: before anything is started.
+  payloadConverter()
   if (options.address !== undefined) {
     await reach(options.address, 3000)
     await setUp(options.address)
@@ -66,6 +70,33 @@ async function endLostServer(log: (line: string) => void): Promise<void> {
   await endProcess(lost.pid)
 }
 
+/** Ends our server where a direct look shows that it hangs. @returns false where it answers after all
+ *  @throws Failure NoServer where it answers but cannot be used, or cannot be looked at: then it stays */
+async function endHanging({ address, pid }: ServerInfo): Promise<boolean> {
+  const { state, why } = sharesNetwork(pid!)
+    ? await look(address)
+    : { state: 'unknown', why: 'it has a network of its own' }
+  if (state === 'serves') {
+    await reach(address)
+    return false
+  }
+  if (state === 'unknown')
+    throw new Failure(
+      'NoServer',
+      `Our Temporal server (process ${pid}, at ${address}) cannot be seen from here: ${why}`,
+      {
+        remedy: 'Run this where the server was started, or give the address of another: --address HOST:PORT.',
+      },
+    )
+  if (ourServer()?.pid === pid) await endProcess(pid!)
+  return true
+}
+
+/** Ends a server that was started for a command that then came to nothing. */
+export async function undoStart({ pid, source }: ServerInfo): Promise<void> {
+  if (pid !== undefined && source !== alreadyRunning && ourServer()?.pid === pid) await endProcess(pid)
+}
+
 /** Milliseconds until ports of a server that was killed are free again, if they ever are. */
 const portPatience = 2000
 
@@ -75,7 +106,7 @@ async function start(log: (line: string) => void): Promise<ServerInfo> {
     // It is starting, or very busy. One that hangs would hold the database.
     for (const end = Date.now() + patience; Date.now() < end; await pause(200))
       if (await answers(silent.address)) return silent
-    await endProcess(silent.pid!)
+    if (!(await endHanging(silent))) return silent
   }
   const before = silent ?? lastServer()
   const program = await findProgram(log)
@@ -125,8 +156,8 @@ async function launch(program: ServerProgram, port: number, uiPort: number): Pro
       if (!over && child.pid !== undefined) return child.pid
     }
   if (over || child.pid === undefined) return 'ended'
-  await endProcess(child.pid)
-  return 'silent'
+  const hangs = await endHanging({ address: `127.0.0.1:${port}`, pid: child.pid, source: program.source })
+  return hangs ? 'silent' : child.pid
 }
 
 function serverArguments({ kind }: ServerProgram, port: number, uiPort: number): string[] {

@@ -34,7 +34,7 @@ export function readProblem(data: unknown, file?: string): Problem {
     ['The problem is invalid.', ...mistakes.slice(0, shownMistakes), ...more].join('\n'),
     {
       remedy:
-        'Correct the problem; its form is described in schemas/problem.schema.json (`puzzleflow schema problem`).',
+        'Correct the problem; its form is described in schemas/problem.schema.json (`npx puzzleflow schema problem`).',
       ...(file === undefined ? {} : { file }),
     },
   )

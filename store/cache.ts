@@ -43,12 +43,15 @@ export class Cache {
   }
 
   private place = (digest: Digest) => join(this.root, 'files', digest)
-  temporary = () => join(this.root, 'scratch', `${unique()}.tmp`)
+  /** Of files that are being made; it need not be there yet. */
+  get scratchFolder(): string {
+    return join(this.root, 'scratch')
+  }
+  temporary = () => join(this.scratchFolder, `${unique()}.tmp`)
 
   async scratch(): Promise<string> {
-    const folder = join(this.root, 'scratch')
-    await this.guard(() => makeFolder(folder))
-    return folder
+    await this.guard(() => makeFolder(this.scratchFolder))
+    return this.scratchFolder
   }
 
   private async guard<T>(work: () => Promise<T>): Promise<T> {

@@ -19,13 +19,18 @@ export const isAbsent = (error: unknown): boolean => (error as SystemError).code
 
 const full = ['ENOSPC', 'EDQUOT']
 const forbidden = ['EROFS', 'EACCES', 'EPERM', 'ENOTDIR']
+/** Calls of the system that change nothing. */
+const readings = ['access', 'lstat', 'opendir', 'read', 'readlink', 'realpath', 'scandir', 'stat']
 /** A mount whose server is away. */
 const away = ['EIO', 'ESTALE', 'ENXIO', 'ENODEV', 'ETIMEDOUT', 'EHOSTDOWN', 'ENOTCONN']
 
 /** What a user can act on in place of a system's error about a file of the store; any other error as it is. */
 export function fileFailure(error: unknown, root: string): unknown {
-  const { code, path } = error as SystemError
+  const { code, path, syscall = '' } = error as SystemError
   if (code === undefined || error instanceof Failure) return error
+  // What is written is written to a temporary file first.
+  const isRead = readings.includes(syscall) || (syscall === 'open' && path?.endsWith('.tmp') === false)
+  const done = isRead && code !== 'EROFS' ? 'read' : 'written'
   const other = 'or choose another store with --store'
   if (full.includes(code))
     return new Failure('OutOfDisk', `The disk is full: ${path ?? root} cannot be written`, {
@@ -33,7 +38,7 @@ export function fileFailure(error: unknown, root: string): unknown {
       cause: error,
     })
   if (forbidden.includes(code))
-    return new Failure('NoServer', `The store ${root} cannot be written here: ${code} ${path ?? ''}`.trimEnd(), {
+    return new Failure('NoServer', `The store ${root} cannot be ${done} here: ${code} ${path ?? ''}`.trimEnd(), {
       remedy: `Make the folder readable and writable for this user, ${other}.`,
       cause: error,
     })

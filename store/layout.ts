@@ -19,6 +19,18 @@ export function digestInName(name: string): Digest | undefined {
   return found === undefined ? undefined : parseDigest(found)
 }
 
+/** What lies at the top of a store in a folder. */
+export const storeNames: readonly string[] = [
+  identityName,
+  'artifacts',
+  'records',
+  'documents',
+  'checkpoints',
+  'corrupt',
+  'scratch',
+  'logs',
+]
+
 /**
  * What is put again, or used, when it is older than this gets its time set anew (milliseconds). `gc` leaves what is
  * younger than the run that is going on, with twice this as a margin.

@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { createHash } from 'node:crypto'
 import { MissingArtifact } from './missing-artifact.js'
-import { isMissing, isPrecondition, makeClient, parseS3Location, s3Failure } from './s3-client.js'
+import { isMissing, isPrecondition, openClient, parseS3Location, s3Failure, type S3Access } from './s3-client.js'
 import { download } from './s3-download.js'
 import { uploadFile } from './s3-upload.js'
 import type { Digest } from './store.js'
@@ -40,15 +40,24 @@ export class Bucket {
   private readonly bucket: string
   private readonly prefix: string
 
-  /** @param maxAttempts  of each request */
-  constructor(
+  private constructor(
     readonly location: string,
-    maxAttempts = 10,
+    private readonly access: S3Access,
   ) {
     const { bucket, prefix } = parseS3Location(location)
     this.bucket = bucket
     this.prefix = prefix
-    this.client = makeClient(maxAttempts)
+    this.client = access.client
+  }
+
+  /** @param maxAttempts  of each request  @throws Failure InvalidInput, NoServer */
+  static async open(location: string, maxAttempts = 10): Promise<Bucket> {
+    parseS3Location(location)
+    try {
+      return new Bucket(location, await openClient(maxAttempts))
+    } catch (error) {
+      throw s3Failure(error, location)
+    }
   }
 
   private place = (name: string) => ({ Bucket: this.bucket, Key: this.prefix + name })
@@ -58,7 +67,7 @@ export class Bucket {
       return await work()
     } catch (error) {
       if (error instanceof MissingArtifact) throw error
-      throw s3Failure(error, this.location)
+      throw s3Failure(error, this.location, this.access.endpoint)
     }
   }
 

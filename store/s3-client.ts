@@ -12,28 +12,33 @@ export interface S3Location {
 export function parseS3Location(location: string): S3Location {
   const found = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/.exec(location)
   if (!found)
-    throw new Failure('InvalidInput', `"${location}" is no place in S3`, {
+    throw new Failure('InvalidInput', `"${location}" is not a place in S3`, {
       remedy: 'Write s3://BUCKET or s3://BUCKET/PREFIX.',
     })
   const prefix = (found[2] ?? '').split('/').filter((part) => part !== '')
   return { bucket: found[1]!, prefix: prefix.map((part) => `${part}/`).join('') }
 }
 
-/** An endpoint that is not Amazon's. */
-const endpoint = () => process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL
+/** A client, and where its requests go. */
+export interface S3Access {
+  readonly client: S3Client
+  /** Of a server that is not Amazon's. */
+  readonly endpoint?: string
+}
 
 /**
- * A client with AWS's own settings: environment, profile, the machine's role. With an endpoint of its own, buckets are
- * named in the path and the region has a default, as most other servers want it.
+ * A client with AWS's own settings, as the SDK finds them: environment, profile, the machine's role. With an endpoint of
+ * its own, buckets are named in the path and the region has a default, as most other servers want it.
  * @param maxAttempts  of each request; with the back-off ten take half a minute
+ * @throws Failure InvalidInput when the endpoint is not a URL
  */
-export function makeClient(maxAttempts: number): S3Client {
+export async function openClient(maxAttempts: number): Promise<S3Access> {
   // Which version of Node the SDK's next year will want is no matter of those who run a search.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
-  const own = endpoint() !== undefined
-  return new S3Client({
-    ...(own ? { forcePathStyle: true } : {}),
-    ...(own && !process.env.AWS_REGION && !process.env.AWS_PROFILE ? { region: 'us-east-1' } : {}),
+  const { endpoint, region } = await settings()
+  const client = new S3Client({
+    ...(endpoint === undefined ? {} : { forcePathStyle: true }),
+    ...(region === undefined ? {} : { region }),
     maxAttempts,
     retryMode: 'adaptive',
     // Digests are given and checked here: sha256 of every part and of the whole.
@@ -49,6 +54,23 @@ export function makeClient(maxAttempts: number): S3Client {
       httpsAgent: { keepAlive: true, maxSockets: 32 },
     },
   })
+  return { client, ...(endpoint === undefined ? {} : { endpoint }) }
+}
+
+/** What the SDK finds of endpoint and region, in whichever of its places; the region only where it would find none itself. */
+async function settings(): Promise<{ endpoint?: string | undefined; region?: string | undefined }> {
+  const { config } = new S3Client({})
+  const endpoint = await config.serviceConfiguredEndpoint?.()
+  if (endpoint !== undefined && !/^https?:$/.test(URL.canParse(endpoint) ? new URL(endpoint).protocol : ''))
+    throw new Failure('InvalidInput', `The endpoint of S3 is "${endpoint}", which is not a URL`, {
+      remedy: 'Write http://HOST:PORT or https://HOST, in AWS_ENDPOINT_URL or endpoint_url of the AWS profile.',
+    })
+  const known = await config.region().then(
+    () => true,
+    () => false,
+  )
+  const otherwise = process.env.AWS_DEFAULT_REGION ?? (endpoint === undefined ? undefined : 'us-east-1')
+  return { endpoint, region: known ? undefined : otherwise }
 }
 
 interface ServiceError {
@@ -70,12 +92,12 @@ export const isMissing = (error: unknown): boolean => {
 export const isPrecondition = (error: unknown): boolean => status(error) === 412 || status(error) === 409
 
 /** What a user can act on in place of an error of the SDK; a defect as it is. Never holds a key or a signature. */
-export function s3Failure(error: unknown, location: string): unknown {
+export function s3Failure(error: unknown, location: string, endpoint?: string): unknown {
   const { name = 'Error', message = '', code } = error as ServiceError
   if (error instanceof Failure || isOwnDefect(error) || localCodes.includes(code ?? '')) return error
   const http = status(error)
   const fail = (text: string, remedy: string) => new Failure('NoServer', text, { remedy, cause: error })
-  const where = endpoint() ?? 'Amazon S3'
+  const where = endpoint ?? 'Amazon S3'
   if (/^Region is missing/.test(message))
     return fail(`The region of ${location} is not known`, 'Set AWS_REGION, or region in the AWS profile.')
   if (name === 'CredentialsProviderError' || /Could not load credentials/.test(message))
@@ -87,7 +109,7 @@ export function s3Failure(error: unknown, location: string): unknown {
     return fail(`There is no bucket for ${location} at ${where}`, 'Make it first, or correct --store.')
   if (http === 507 || /StorageFull|QuotaExceeded|InsufficientStorage/.test(name))
     return new Failure('OutOfDisk', `The store ${location} is full (${name})`, {
-      remedy: 'Free some space (`puzzleflow artifacts gc`), or choose another store with --store.',
+      remedy: 'Free some space (`npx puzzleflow artifacts gc`), or choose another store with --store.',
       cause: error,
     })
   if (http === 401 || http === 403 || /UserNotFound|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken/.test(name))
@@ -98,7 +120,7 @@ export function s3Failure(error: unknown, location: string): unknown {
   if (code !== undefined || http === undefined || http >= 500 || http === 429)
     return fail(
       `The store ${location} does not answer: ${where}, ${code ?? (http ? `HTTP ${http}` : name)}`,
-      'See that the endpoint (AWS_ENDPOINT_URL) is right and its server runs. What is finished is kept.',
+      'See that the endpoint (AWS_ENDPOINT_URL, or endpoint_url of the AWS profile) is right and its server runs. What is finished is kept.',
     )
   return fail(`${where} refuses a request to ${location}: ${name}, HTTP ${http}`, 'See that it is an S3 server.')
 }

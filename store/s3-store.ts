@@ -19,6 +19,8 @@ export const defaultCacheBytes = 20 * 2 ** 30
 export interface S3StoreOptions {
   /** Bound of the local cache. Default: `PUZZLEFLOW_CACHE_BYTES`, or 20 GiB. */
   readonly cacheBytes?: number
+  /** Nothing will be written: a place without a store gets no identity. */
+  readonly onlyRead?: boolean
 }
 
 /**
@@ -44,8 +46,8 @@ export class S3Store implements Store {
   static async open(location: string, options: S3StoreOptions = {}): Promise<S3Store> {
     const cacheBytes = options.cacheBytes ?? cacheBytesOf(process.env.PUZZLEFLOW_CACHE_BYTES)
     // Few attempts: who has mistyped an address is not to wait for half a minute.
-    const id = await identityOf(new Bucket(location, 3))
-    return new S3Store(id, new Bucket(location), cacheBytes)
+    const id = await identityOf(await Bucket.open(location, 3), options.onlyRead)
+    return new S3Store(id, await Bucket.open(location), cacheBytes)
   }
 
   get location(): string {
@@ -180,7 +182,7 @@ export class S3Store implements Store {
     for await (const { name, id, modified } of this.bucket.uploads())
       yield { kind: 'temporary', name: `${name}#${id}`, bytes: 0, modified }
     // Of this machine.
-    const folders = { checkpoint: join(this.root, 'checkpoints'), temporary: await this.scratch() } as const
+    const folders = { checkpoint: join(this.root, 'checkpoints'), temporary: this.cache.scratchFolder } as const
     for (const [kind, folder] of Object.entries(folders) as [Leftover['kind'], string][])
       for (const own of await this.local(() => namesIn(folder))) {
         const key = kind === 'checkpoint' ? digestInName(own) : undefined
@@ -223,10 +225,12 @@ export class S3Store implements Store {
 
 const isFresh = (modified: number) => Date.now() - modified < freshFor
 
-async function identityOf(bucket: Bucket): Promise<string> {
+async function identityOf(bucket: Bucket, onlyRead = false): Promise<string> {
   const place = `${bucket.location.replace(/\/$/, '')}/${identityName}`
   const found = await bucket.text(identityName)
   if (found) return parseIdentity(found.text, place).id
+  // There is nothing of it here, nor will there be: its id is of no consequence.
+  if (onlyRead) return digestBytes(place).slice(0, 12)
   const id = newId()
   // Of several at once the first wins.
   if (await bucket.put(identityName, JSON.stringify({ version: 1, id }, null, 1), { ifNew: true })) return id

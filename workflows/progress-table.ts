@@ -21,7 +21,10 @@ export function progressTable(run: string, { stages, fraction, paused, concurren
   ]
   const asking = stages.filter(({ state }) => state === 'asking')
   for (const { stage, question } of asking)
-    lines.push('', `**${stage} waits for approval**: ${question ?? ''} Answer: \`puzzleflow approve ${run} ${stage}\`.`)
+    lines.push(
+      '',
+      `**${stage} waits for approval**: ${question ?? ''} Answer: \`npx puzzleflow approve ${run} ${stage}\`.`,
+    )
   for (const stage of stages) {
     const { trouble, waiting } = stage
     if (!trouble) continue
@@ -33,9 +36,12 @@ export function progressTable(run: string, { stages, fraction, paused, concurren
 
 const waitingLines = (run: string, stage: StageProgress): string[] => {
   const { waiting } = stage
-  const named = waiting.slice(0, mostNamed).map((task) => `- waits for \`${decisionsOn(run, stage, task)}\``)
+  const command = (words: readonly string[]) => `\`npx puzzleflow ${words.join(' ')}\``
+  const named = waiting
+    .slice(0, mostNamed)
+    .map((task) => `- waits for ${decisionsOn(run, stage, task).map(command).join(' or ')}`)
   const more = waiting.length - named.length
-  return more > 0 ? [...named, `- and ${more} more: \`puzzleflow status ${run}\``] : named
+  return more > 0 ? [...named, `- and ${more} more: \`npx puzzleflow status ${run}\``] : named
 }
 
 // The Temporal UI would show 1/2 as a fraction, and break 1 / 2 in narrow columns.

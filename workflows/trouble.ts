@@ -6,9 +6,9 @@ export function describeTrouble({ message, remedy }: NonNullable<StageProgress['
   return `${/[.!?:]$/.test(message) ? message : `${message}.`} Remedy: ${remedy}`
 }
 
-/** The commands that decide about a task of a stage that failed and waits. */
-export function decisionsOn(run: string, { stage, partial }: StageProgress, task: string): string {
+/** The commands that decide about a task of a stage that failed and waits, in words. */
+export function decisionsOn(run: string, { stage, partial }: StageProgress, task: string): readonly string[][] {
   // A stage's only task has its name.
   const name = task === stage ? stage : `${stage}/${task}`
-  return `puzzleflow ${partial ? 'retry|skip' : 'retry'} ${run} ${name}`
+  return (partial ? ['retry', 'skip'] : ['retry']).map((command) => [command, run, name])
 }

@@ -10,7 +10,8 @@ import { describedTypes } from '../../plugins/loading/load.js'
 import { parseQuantity } from '../../spec/units.js'
 import type { ArtifactRef, Store } from '../../store/index.js'
 import { findArtifact } from '../artifact-names.js'
-import { action, common, log, openStore, print, printJson, type Common } from '../common.js'
+import { action, common, log, print, printJson, type Common } from '../common.js'
+import { readStore } from '../open-store.js'
 import { readRun, type RunDocument } from '../runs.js'
 import { runningAmong } from '../running.js'
 
@@ -46,7 +47,7 @@ async function runsOf(store: Store): Promise<RunDocument[]> {
 }
 
 async function list(run: string | undefined, options: Common): Promise<void> {
-  const store = await openStore(options)
+  const store = await readStore(options)
   const runs = run === undefined ? await runsOf(store) : [await readRun(store, run)]
   const records = await readRecords(store)
   const origins = originsOf(records, runs)
@@ -67,7 +68,7 @@ async function list(run: string | undefined, options: Common): Promise<void> {
 }
 
 async function get(what: readonly string[], options: Common & { output: string }): Promise<void> {
-  const store = await openStore(options)
+  const store = await readStore(options)
   const ref: ArtifactRef = await findArtifact(store, what)
   mkdirSync(dirname(options.output), { recursive: true })
   copyFileSync(await store.path(ref), `${options.output}.tmp`)
@@ -78,7 +79,7 @@ async function get(what: readonly string[], options: Common & { output: string }
 }
 
 async function verify(options: Common): Promise<void> {
-  const store = await openStore(options)
+  const store = await readStore(options)
   const found = await verifyStore(store, await runsOf(store))
   const isSound = found.corrupt.length + found.badRecords.length === 0
   if (!isSound) process.exitCode = exitCodes.TaskFailed
@@ -96,7 +97,7 @@ async function verify(options: Common): Promise<void> {
 async function gc({ keep, olderThan, apply = false, ...options }: GcOptions): Promise<void> {
   const age = parseQuantity('duration', olderThan)
   if ('error' in age) throw new Failure('InvalidInput', `--older-than: ${age.error}`, { remedy: age.hint })
-  const store = await openStore(options)
+  const store = await readStore(options)
   const all = await runsOf(store)
   const wanted = keep && (await Promise.all(keep.map((name) => readRun(store, name))))
   const running = await runningAmong(all, options)

@@ -1,8 +1,9 @@
-import type { Command } from 'commander'
+import { InvalidArgumentError, type Command } from 'commander'
 import { createServer, type IncomingMessage } from 'node:http'
+import { pathOf } from '../../activities/request-path.js'
 import { Failure } from '../../plugins/api/index.js'
 import { keyFileVariable, payloadCodec, type EncryptingCodec } from '../../server/index.js'
-import { action, common, log, printJson, wholeNumber, type Common } from '../common.js'
+import { action, common, log, portNumber, printJson, type Common } from '../common.js'
 
 /** Payloads as the Temporal UI sends them: bytes as base64. */
 interface JsonPayload {
@@ -16,8 +17,8 @@ const mostBytes = 16 * 2 ** 20
 /** Lets the Temporal UI show what is encrypted. */
 export function codecCommand(program: Command): void {
   common(program.command('codec').description('decrypt payloads for the Temporal UI, on loopback'))
-    .option('--port <n>', 'where it listens', wholeNumber(1), 8888)
-    .option('--origin <url>', 'of the UI that may ask', 'http://127.0.0.1:8233')
+    .option('--port <n>', 'where it listens', portNumber, 8888)
+    .option('--origin <url>', 'of the UI that may ask', originOf, 'http://127.0.0.1:8233')
     .action(
       action(async ({ port, origin, json }: Common & { port: number; origin: string }) => {
         const codec = payloadCodec()
@@ -32,6 +33,14 @@ export function codecCommand(program: Command): void {
     )
 }
 
+/** The origin of a page at an address, as browsers send it. */
+function originOf(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
+    throw new InvalidArgumentError('It must be the URL of the UI, as in http://127.0.0.1:8233.')
+  return url.origin
+}
+
 function serve(codec: EncryptingCodec, port: number, origin: string): Promise<void> {
   const server = createServer((request, response) => {
     const answer = (status: number, body = '') => {
@@ -41,13 +50,15 @@ function serve(codec: EncryptingCodec, port: number, origin: string): Promise<vo
         'access-control-allow-headers': 'content-type, x-namespace',
         'access-control-allow-credentials': 'true',
         'content-type': 'application/json',
+        ...(status === 405 ? { allow: 'POST, OPTIONS' } : {}),
       })
       response.end(body)
     }
     if (request.method === 'OPTIONS') return answer(204)
     // A page of another origin must not read what it makes a browser send.
     if (request.headers.origin !== undefined && request.headers.origin !== origin) return answer(403)
-    if (request.method !== 'POST' || request.url !== '/decode') return answer(404)
+    if (pathOf(request) !== '/decode') return answer(404)
+    if (request.method !== 'POST') return answer(405)
     decode(request, codec).then(
       (payloads) => answer(200, JSON.stringify({ payloads })),
       (error: Error) => answer(400, JSON.stringify({ message: error.message })),

@@ -2,11 +2,14 @@ import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/cl
 import type { Command } from 'commander'
 import { userInfo } from 'node:os'
 import { Failure } from '../../plugins/api/index.js'
-import { connect, ensureServer } from '../../server/index.js'
+import { connect } from '../../server/index.js'
+import type { Store } from '../../store/index.js'
 import type { Approval, TaskName } from '../../workflows/messages.js'
-import { action, common, log, openStore, print, printJson, wholeNumber, type Common } from '../common.js'
-import { addressOf } from '../address.js'
-import { readRun } from '../runs.js'
+import { action, common, print, printJson, wholeNumber, type Common } from '../common.js'
+import { readStore } from '../open-store.js'
+import { readRun, type RunDocument } from '../runs.js'
+import { typed } from '../typed.js'
+import { withServer } from '../with-server.js'
 import { ensureWorker } from '../workers.js'
 
 /** Telling running searches what to do. Each is an update: the workflow checks it before it takes it. */
@@ -56,28 +59,41 @@ export function controlCommands(program: Command): void {
 }
 
 async function update(run: string, options: Common, name: string, ...args: unknown[]): Promise<void> {
-  const store = await openStore(options)
+  const store = await readStore(options)
   const document = await readRun(store, run)
-  const { address } = await ensureServer({ address: addressOf(options), log })
+  const answer = await withServer(options, ({ address }) => tell(store, document, address, name, args))
+  if (options.json) printJson({ run, [name]: args[0] ?? true, answer })
+  else print(answer)
+}
+
+/** Has a run take an update. @returns what it answers  @throws Failure InvalidInput where it does not take it */
+async function tell(
+  store: Store,
+  { run, workflowId, specFile }: RunDocument,
+  address: string,
+  name: string,
+  args: readonly unknown[],
+): Promise<string> {
   const client = await connect(address)
+  const handle = client.workflow.getHandle(workflowId)
+  const notRunning = () =>
+    new Failure('InvalidInput', `The run "${run}" is not running`, {
+      remedy: `Start it with \`${typed('run', specFile, '--run', run)}\`.`,
+    })
   try {
+    if ((await handle.describe()).status.name !== 'RUNNING') throw notRunning()
     // Without a worker nobody answers.
     await ensureWorker(store, address)
-    const answer: string = await client.workflow.getHandle(document.workflowId).executeUpdate<string, [unknown]>(name, {
+    return await handle.executeUpdate<string, [unknown]>(name, {
       // As many as the update has: its validator checks them.
       args: args as [unknown],
     })
-    if (options.json) printJson({ run, [name]: args[0] ?? true, answer })
-    else print(answer)
   } catch (error) {
     if (error instanceof WorkflowUpdateFailedError)
       throw new Failure('InvalidInput', `${run}: ${(error.cause ?? error).message}`, {
-        remedy: `See where it stands: puzzleflow status ${run}.`,
+        remedy: `See where it stands: \`${typed('status', run)}\`.`,
       })
-    if (error instanceof WorkflowNotFoundError)
-      throw new Failure('InvalidInput', `The run "${run}" is not running`, {
-        remedy: `Start it with \`puzzleflow run ${document.specFile} --run ${run}\`.`,
-      })
+    if (error instanceof WorkflowNotFoundError) throw notRunning()
     throw error
   } finally {
     await client.connection.close()

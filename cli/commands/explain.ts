@@ -2,19 +2,20 @@ import type { Command } from 'commander'
 import { nearestAmong } from '../../activities/differences.js'
 import { changesInWords } from '../../activities/input-changes.js'
 import { readRecords } from '../../activities/inventory.js'
-import { walk, type KnownTask } from '../../activities/walk.js'
+import { walk, withoutWriting, type KnownTask } from '../../activities/walk.js'
 import { Failure } from '../../plugins/api/index.js'
 import { describedTypes } from '../../plugins/loading/load.js'
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
 import type { Store, TaskRecord } from '../../store/index.js'
-import { action, common, openStore, print, printJson, type Common } from '../common.js'
+import { action, common, print, printJson, type Common } from '../common.js'
+import { readStore } from '../open-store.js'
 import { readRun, type RunDocument } from '../runs.js'
 
 /** Why tasks ran or were reused. */
 export function explainCommand(program: Command): void {
   common(program.command('explain <run> <task>').description('why a task ran or was reused: STAGE/TASK')).action(
     action(async (run: string, name: string, options: Common) => {
-      const store = await openStore(options)
+      const store = await readStore(options)
       const document = await readRun(store, run)
       const plan = (await store.readJson(document.plan)) as FrozenPlan
       const { task, key, record } = await findTask(store, plan, name, document.given)
@@ -63,7 +64,7 @@ async function findTask(store: Store, plan: FrozenPlan, name: string, given: Run
   const [stage, ...rest] = name.split('/')
   const id = rest.join('/')
   const remedy = 'Names are STAGE/TASK, as the Temporal UI shows them; STAGE alone for a stage of one task.'
-  for await (const known of walk(plan, store, await describedTypes(plan), given)) {
+  for await (const known of walk(plan, withoutWriting(store), await describedTypes(plan), given)) {
     if (known.planned.name !== stage) continue
     if (known.kind !== 'planned')
       throw new Failure('InvalidInput', `The tasks of stage ${stage} are not known yet`, { remedy })

@@ -4,8 +4,9 @@ import { Failure } from '../../plugins/api/index.js'
 import type { CostTable } from '../../plugins/stages/costs.js'
 import { markdown } from '../../report/markdown.js'
 import type { ScoreRow } from '../../plugins/stages/score.js'
-import { action, common, log, openStore, print, printJson, type Common } from '../common.js'
+import { action, common, log, print, printJson, type Common } from '../common.js'
 import { latest } from '../latest.js'
+import { readStore } from '../open-store.js'
 import { notAccepted, outputsOf, resultOf } from '../outcome.js'
 import { readRun } from '../runs.js'
 
@@ -13,7 +14,7 @@ import { readRun } from '../runs.js'
 export function resultCommands(program: Command): void {
   common(program.command('result <run>').description('parent and child side by side')).action(
     action(async (run: string, options: Common) => {
-      const store = await openStore(options)
+      const store = await readStore(options)
       const document = await latest(store, run, options)
       const result = await resultOf(store, document)
       const missed = notAccepted(document)
@@ -27,7 +28,7 @@ export function resultCommands(program: Command): void {
     .option('--csv', 'as comma-separated values')
     .action(
       action(async (run: string, options: Common & { csv?: boolean }) => {
-        const store = await openStore(options)
+        const store = await readStore(options)
         const outputs = await outputsOf(store, await readRun(store, run))
         const scores = outputs.score?.files.scores
         const costs = outputs.profile?.files.costs
@@ -66,7 +67,7 @@ export function resultCommands(program: Command): void {
     .requiredOption('-o, --output <file>')
     .action(
       action(async (run: string, options: Common & { output: string }) => {
-        const store = await openStore(options)
+        const store = await readStore(options)
         const costs = (await outputsOf(store, await readRun(store, run))).profile?.files.costs
         if (!costs) throw new Failure('InvalidInput', `The run "${run}" has no cost table`)
         writeFileSync(options.output, readFileSync(await store.path(costs)))

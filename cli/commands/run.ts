@@ -7,14 +7,13 @@ import { asJson, asText } from '../../activities/journal.js'
 import { queueOf, searchesOn } from '../../activities/queue.js'
 import { Failure } from '../../plugins/api/index.js'
 import { describedTypes } from '../../plugins/loading/load.js'
-import { accessTo, connect, ensureServer, serverStatus, stopServer } from '../../server/index.js'
+import { accessTo, connect, serverStatus, stopServer } from '../../server/index.js'
 import {
   action,
   common,
   compiled,
   listenAddress,
   log,
-  openStore,
   positiveNumber,
   print,
   printJson,
@@ -23,14 +22,16 @@ import {
   type Common,
   type SpecOptions,
 } from '../common.js'
-import { addressOf } from '../address.js'
 import { exitCodes } from '../exit-codes.js'
 import { follow } from '../follow.js'
+import { openStore } from '../open-store.js'
 import { notAccepted, outcomeFolder, resultOf, writeOutcome } from '../outcome.js'
 import { startRun, workflowIdOf } from '../runs.js'
 import { checkReadiness } from '../readiness.js'
 import { selectStages, type Selection } from '../selection.js'
-import { claimWorker, endOutdatedWorker, ensureWorker } from '../workers.js'
+import { typed } from '../typed.js'
+import { findServer, withServer } from '../with-server.js'
+import { checkWorker, claimWorker, endOutdatedWorker, ensureWorker } from '../workers.js'
 
 interface RunOptions extends SpecOptions, Selection {
   readonly run?: string
@@ -54,7 +55,7 @@ export function runCommands(program: Command): void {
   const server = program.command('server').description('the Temporal server')
   common(server.command('start')).action(
     action(async (options: Common) => {
-      const info = await ensureServer({ address: addressOf(options), log })
+      const info = await findServer(options)
       if (options.json) printJson(info)
       else print(`Temporal at ${info.address} (${info.source})${info.uiAddress ? `, UI at ${info.uiAddress}` : ''}`)
     }),
@@ -98,7 +99,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
   const { plan: whole, listings } = await compiled(file, options)
   const name = options.run ?? whole.name
   if (!/^[\w.-]{1,100}$/.test(name))
-    throw new Failure('InvalidInput', `"${name}" is no name of a run`, {
+    throw new Failure('InvalidInput', `"${name}" is not a name of a run`, {
       remedy: 'Use letters, digits, dots and dashes.',
     })
   const store = await openStore(options)
@@ -108,15 +109,20 @@ async function run(file: string, options: RunOptions): Promise<void> {
   const { plan, given } = await selectStages(whole, selection, store, loaded)
   await checkReadiness(plan, store, loaded)
   await keepListings(store, listings)
-  const findServer = () => ensureServer({ address: addressOf(options), log })
-  const info = await findServer()
-  const client = await connect(info.address)
-  await endOutdatedWorker(store, async () => (await searchesOn(queueOf(store), client)) > 0)
-  const started = await startRun(client, store, name, plan, { ...options, given })
-  await client.connection.close()
+  // Fails where the store does not say which it is: before anything is started.
+  const workflowId = workflowIdOf(store, name)
+  const { info, started } = await withServer(options, async (info) => {
+    await checkWorker(store, info.address)
+    const client = await connect(info.address)
+    try {
+      await endOutdatedWorker(store, async () => (await searchesOn(queueOf(store), client)) > 0)
+      return { info, started: await startRun(client, store, name, plan, { ...options, given }) }
+    } finally {
+      await client.connection.close()
+    }
+  })
   await ensureWorker(store, info.address)
-  const link =
-    info.uiAddress && `${info.uiAddress}/namespaces/default/workflows/${encodeURIComponent(workflowIdOf(store, name))}`
+  const link = info.uiAddress && `${info.uiAddress}/namespaces/default/workflows/${encodeURIComponent(workflowId)}`
   log(`${started ? 'Started' : 'Going on with'} run ${pc.bold(name)}${link ? `: ${link}` : ''}`)
   if (options.detach) {
     if (options.json) printJson({ run: name, specDigest: plan.digest, started, ui: link })
@@ -124,11 +130,11 @@ async function run(file: string, options: RunOptions): Promise<void> {
   }
   process.once('SIGINT', () => {
     log(
-      `\nThe run goes on without this command. See it with \`puzzleflow status ${name}\`, come back with the same command.`,
+      `\nThe run goes on without this command. See it with \`${typed('status', name)}\`, come back with the same command.`,
     )
     process.exit(exitCodes.Cancelled)
   })
-  const document = await follow(store, name, info.address, async () => (await findServer()).address).catch(
+  const document = await follow(store, name, info.address, async () => (await findServer(options)).address).catch(
     (error: unknown) => {
       const before = outcomeFolder(name)
       if (existsSync(join(before, 'result.json')))
@@ -157,11 +163,11 @@ interface WorkerOptions extends Common {
 async function worker(options: WorkerOptions): Promise<void> {
   const { queue, slots, idle, metrics } = options
   if (queue !== undefined && !/^[A-Za-z0-9][\w.-]{0,62}$/.test(queue))
-    throw new Failure('InvalidInput', `"${queue}" is no name of a queue`, {
+    throw new Failure('InvalidInput', `"${queue}" is not a name of a queue`, {
       remedy: 'Use letters, digits, dots and dashes.',
     })
   const store = await openStore(options)
-  const info = await ensureServer({ address: addressOf(options), log })
+  const info = await findServer(options)
   if (options.describe) {
     const { namespace } = accessTo(info.address)
     return printJson({ address: info.address, namespace, taskQueue: queueOf(store, queue), store: store.location })

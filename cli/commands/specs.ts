@@ -14,7 +14,6 @@ import {
   common,
   compiled,
   log,
-  openStore,
   planOf,
   print,
   printJson,
@@ -23,6 +22,7 @@ import {
   type SpecOptions,
 } from '../common.js'
 import { BadSpec } from '../explain.js'
+import { readStore } from '../open-store.js'
 import { specRegistry } from '../spec-registry.js'
 
 /** Commands that need no server. */
@@ -41,7 +41,7 @@ export function specCommands(program: Command): void {
   reading(program.command('plan <spec>').description('stages and tasks, and what the store has of them')).action(
     action(async (file: string, options: SpecOptions) => {
       const { plan, listings } = await compiled(file, options)
-      const stages = await forecast(plan, await openStore(options), await describedTypes(plan), listings)
+      const stages = await forecast(plan, await readStore(options, false), await describedTypes(plan), listings)
       if (options.json) return printJson({ digest: plan.digest, stages })
       print(`${plan.name}, digest ${plan.digest.slice(0, 12)}, pipeline ${plan.pipeline}`)
       for (const stage of stages) for (const line of describeForecast(stage)) print(line)

@@ -2,18 +2,21 @@ import type { Client } from '@temporalio/client'
 import type { Command } from 'commander'
 import { basename } from 'node:path'
 import type { Outcome } from '../../plugins/api/index.js'
-import { connect, ensureServer, serverStatus } from '../../server/index.js'
+import { connect, serverStatus } from '../../server/index.js'
 import type { Store } from '../../store/index.js'
 import { describeLeft } from '../../workflows/remaining.js'
 import { decisionsOn, describeTrouble } from '../../workflows/trouble.js'
 import type { SearchProgress, SearchResult, StageProgress } from '../../workflows/types.js'
-import { action, common, log, openStore, print, printJson, type Common } from '../common.js'
+import { action, common, print, printJson, type Common } from '../common.js'
 import { addressOf } from '../address.js'
 import { explain } from '../explain.js'
 import { exitCodes } from '../exit-codes.js'
 import { follow, progressOf } from '../follow.js'
+import { readStore } from '../open-store.js'
 import { notAccepted } from '../outcome.js'
 import { readRun } from '../runs.js'
+import { typed } from '../typed.js'
+import { findServer } from '../with-server.js'
 
 /** Where a run stands. */
 interface RunState {
@@ -48,11 +51,11 @@ export function statusCommands(program: Command): void {
   )
   common(program.command('watch <run>').description('follow a run to its end; Ctrl-C only ends the watching')).action(
     action(async (run: string, options: Common) => {
-      const store = await openStore(options)
+      const store = await readStore(options)
       await readRun(store, run)
-      const findServer = async () => (await ensureServer({ address: addressOf(options), log })).address
       process.once('SIGINT', () => process.exit(exitCodes.Cancelled))
-      notAccepted(await follow(store, run, await findServer(), findServer))
+      const address = async () => (await findServer(options)).address
+      notAccepted(await follow(store, run, await address(), address))
       const [state] = await statesOf(run, options)
       if (options.json) printJson(state)
       else for (const line of describe(state!)) print(line)
@@ -61,7 +64,7 @@ export function statusCommands(program: Command): void {
 }
 
 async function statesOf(run: string | undefined, options: Common): Promise<RunState[]> {
-  const store = await openStore(options)
+  const store = await readStore(options)
   const names = run === undefined ? (await store.listDocuments('runs')).map((name) => basename(name)).sort() : [run]
   const address = addressOf(options) ?? (await serverStatus())?.address
   const client = address === undefined ? undefined : await connect(address)
@@ -113,8 +116,13 @@ function describeStage(run: string, stage: StageProgress): string[] {
   const counts = total > 0 ? `${done}/${total}${reused > 0 ? ` (${reused} reused${left})` : left}` : ''
   const time = secondsLeft === undefined || done === total ? '' : ` ${describeLeft(secondsLeft)}`
   const lines = [`  ${stage.stage.padEnd(16)} ${state.padEnd(8)} ${counts}${time}`.trimEnd()]
-  if (question !== undefined) lines.push(`    ${question} Answer: puzzleflow approve ${run} ${stage.stage}`)
+  if (question !== undefined) lines.push(`    ${question} Answer: ${typed('approve', run, stage.stage)}`)
   if (trouble) lines.push(`    ${describeTrouble(trouble)}`)
-  for (const id of waiting) lines.push(`    waits for: ${decisionsOn(run, stage, id)}`)
+  for (const id of waiting)
+    lines.push(
+      `    waits for: ${decisionsOn(run, stage, id)
+        .map((words) => typed(...words))
+        .join(' or ')}`,
+    )
   return lines
 }

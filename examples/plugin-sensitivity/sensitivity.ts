@@ -36,7 +36,7 @@ export const sensitivity: SingleStage<Params> = {
     const places = ranking(rows, params.by, params.variant)
     if (places.length === 0)
       throw new Failure('InvalidInput', `No layer has a score${params.variant ? ` of "${params.variant}"` : ''}`, {
-        remedy: 'See `puzzleflow scores RUN` for the variants there are.',
+        remedy: 'See `npx puzzleflow scores RUN` for the variants there are.',
       })
     const text = (content: string) => context.put('report', new TextEncoder().encode(content))
     return {

@@ -16,7 +16,7 @@ const mostLogits = 2 ** 22
 /** Numbers of state that a text may begin with. */
 const largestState = 2 ** 28
 
-const notOurs = 'Export the model again: `puzzleflow export MODEL --format onnx -o FOLDER`.'
+const notOurs = 'Export the model again: `npx puzzleflow export MODEL --format onnx -o FOLDER`.'
 
 /** Whether a folder holds a graph, or the description of one that is missing, and no weights of a checkpoint. */
 export function isOnnxFolder(folder: string): boolean {

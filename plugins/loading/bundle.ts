@@ -27,7 +27,7 @@ export async function verifiedBundle({ name, version, digest }: PlannedPlugin): 
   if (bytes && digestBytes(bytes) === digest) return file
   const state = bytes ? 'has been changed' : 'is not on this machine'
   throw new Failure('InvalidInput', `The compiled plugin ${name} ${version} ${state}: ${file}`, {
-    remedy: 'Run `puzzleflow plan SPEC` here, with the plugin allowed: it is then compiled again.',
+    remedy: 'Run `npx puzzleflow plan SPEC` here, with the plugin allowed: it is then compiled again.',
     file,
   })
 }

@@ -87,7 +87,7 @@ export function placeProgram(command: readonly string[], { digest, sources }: Fr
       'InvalidInput',
       `The program ${digest.slice(0, 12)} of the command is not allowed on this machine`,
       {
-        remedy: 'Run `puzzleflow plan SPEC --allow-plugin FOLDER` here, FOLDER being that of the spec.',
+        remedy: 'Run `npx puzzleflow plan SPEC --allow-plugin FOLDER` here, FOLDER being that of the spec.',
       },
     )
   for (const { path } of sources) copyFile(join(from, path), join(folder, path))

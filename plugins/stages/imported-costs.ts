@@ -4,7 +4,7 @@ import { Failure } from '../api/index.js'
 import { sizes, type Cost, type CostTable } from './costs.js'
 import { blockSizes, withoutBlocks, type Part } from './profiling.js'
 
-const remedy = 'Export it with `puzzleflow profile RUN -o FILE` from a run with the same model, space and scenario.'
+const remedy = 'Export it with `npx puzzleflow profile RUN -o FILE` from a run with the same model, space and scenario.'
 
 /** A cost table measured elsewhere: what it has of these variants, all of which it must have.
  *  @throws Failure InvalidInput */

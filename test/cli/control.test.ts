@@ -22,7 +22,7 @@ const says = async (...args: readonly string[]) => {
 test('a run is paused, shown as paused, and cancelled; what makes no sense is refused with exit code 2 and what to do', async () => {
   await place.run('run', 'search.yaml', '--detach')
   expect(await says('pause', 'tiny')).toEqual({ code: 0, text: 'Paused: running tasks save a checkpoint and stop.' })
-  const remedy = 'Remedy: See where it stands: puzzleflow status tiny.'
+  const remedy = 'Remedy: See where it stands: `npx puzzleflow status tiny`.'
   expect(await says('pause', 'tiny')).toEqual({ code: 2, text: `tiny: It is paused already.\n${remedy}` })
   expect((await says('status', 'tiny')).text).toMatch(/^tiny\tPAUSED\t/)
   expect(await says('concurrency', 'tiny', '2000')).toEqual({
@@ -45,7 +45,7 @@ test('a run is paused, shown as paused, and cancelled; what makes no sense is re
   expect({ code, stderr }, stderr).toMatchObject({ code: 130 })
   expect(await says('resume', 'tiny')).toEqual({
     code: 2,
-    text: `The run "tiny" is not running\nRemedy: Start it with \`puzzleflow run ${place.folder}/search.yaml --run tiny\`.`,
+    text: `The run "tiny" is not running\nRemedy: Start it with \`npx puzzleflow run ${place.folder}/search.yaml --run tiny\`.`,
   })
   expect((await says('status', 'tiny')).text).toMatch(/^tiny\tCANCELLED\t/)
 })

@@ -45,6 +45,9 @@ export class Command {
   }
 }
 
+/** Hints name the command as for who started it with npx. */
+export const asByNpx = { npm_command: 'exec' }
+
 /** A folder to work in, with a state directory and a store; its worker is ended at its end. */
 export class Place {
   readonly store: string
@@ -59,7 +62,13 @@ export class Place {
     this.store = join(folder, store)
     const environment = { ...process.env }
     forgetSettings(environment)
-    this.environment = { ...environment, XDG_STATE_HOME: stateHome, PUZZLEFLOW_STORE: this.store, NO_COLOR: '1' }
+    this.environment = {
+      ...environment,
+      XDG_STATE_HOME: stateHome,
+      PUZZLEFLOW_STORE: this.store,
+      NO_COLOR: '1',
+      ...asByNpx,
+    }
   }
 
   /** Runs a command to its end. */

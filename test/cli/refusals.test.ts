@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -56,7 +56,7 @@ test.each(['run', 'plan'])('%s refuses a store that cannot be, with the same exi
   expect(await says(command, 'search.yaml', '--store', 'file/store')).toEqual({
     code: 5,
     stdout: '',
-    stderr: `There can be no store at FOLDER/file/store: FOLDER/file is no folder
+    stderr: `There can be no store at FOLDER/file/store: FOLDER/file is not a folder
 Remedy: Choose another folder: --store DIR.
 `,
   })
@@ -82,6 +82,17 @@ Remedy: Free some space, choose another store with --store, or lower capture.max
   }
 })
 
+test('a run that is not there is invalid input', async () => {
+  mkdirSync(join(place.folder, 'empty'))
+  expect(await says('result', 'nowhere', '--store', 'empty')).toEqual({
+    code: 2,
+    stdout: '',
+    stderr:
+      'There is no run "nowhere" in the store FOLDER/empty\nRemedy: Start one with `npx puzzleflow run SPEC --store empty`.\n',
+  })
+  expect(readdirSync(join(place.folder, 'empty'))).toEqual([])
+})
+
 test.each<[string, readonly string[], string]>([
   ['an unknown command', ['rnu', 'search.yaml'], "error: unknown command 'rnu'\n(Did you mean run?)\n"],
   [
@@ -96,14 +107,24 @@ test.each<[string, readonly string[], string]>([
     "error: option '--slots <n>' argument 'two' is invalid. It must be a whole number, 1 or more.\n",
   ],
   [
-    'a run of no name',
-    ['run', 'search.yaml', '--run', 'a/b'],
-    '"a/b" is no name of a run\nRemedy: Use letters, digits, dots and dashes.\n',
+    'an address without a port',
+    ['status', '--address', 'temporal'],
+    "error: option '--address <host:port>' argument 'temporal' is invalid. It has no port. Write the port too: temporal:7233, for instance.\n",
   ],
   [
-    'a run that is not there',
-    ['result', 'nowhere'],
-    'There is no run "nowhere" in the store FOLDER/store\nRemedy: Start one with `puzzleflow run SPEC`.\n',
+    'an IPv6 address to listen at without brackets',
+    ['worker', '--metrics', '::1:9464'],
+    "error: option '--metrics <[host:]port>' argument '::1:9464' is invalid. It is an IPv6 address without brackets. Write PORT or HOST:PORT, as in [::]:9464.\n",
+  ],
+  [
+    'a port that cannot be',
+    ['codec', '--port', '70000'],
+    "error: option '--port <n>' argument '70000' is invalid. It must be a port: a whole number from 1 to 65535.\n",
+  ],
+  [
+    'a run of no name',
+    ['run', 'search.yaml', '--run', 'a/b'],
+    '"a/b" is not a name of a run\nRemedy: Use letters, digits, dots and dashes.\n',
   ],
   [
     'a stage that is not there',

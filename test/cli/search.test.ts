@@ -185,7 +185,7 @@ test(
     const { code, stderr } = await undisturbed.run('run', 'other.yaml')
     expect(code).toBe(2)
     expect(stderr).toContain(
-      'costs.json: was measured with batch 2, not 3\nRemedy: Export it with `puzzleflow profile RUN -o FILE`',
+      'costs.json: was measured with batch 2, not 3\nRemedy: Export it with `npx puzzleflow profile RUN -o FILE`',
     )
   },
   patience,
@@ -206,7 +206,7 @@ test(
         code: 2,
         stdout: '',
         stderr: `The run "tiny" still runs another spec
-Remedy: Wait for it, cancel it (puzzleflow cancel tiny), or give this run another name: --run ID.
+Remedy: Wait for it, cancel it (\`npx puzzleflow cancel tiny\`), or give this run another name: --run ID.
 `,
       })
       const following = place.start('run', 'long.yaml')

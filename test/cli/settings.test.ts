@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { addressOf } from '../../cli/address.js'
-import { allowedPlugins, openStore } from '../../cli/common.js'
+import { allowedPlugins } from '../../cli/common.js'
+import { openStore } from '../../cli/open-store.js'
 import { readSettings, settingsPlaces } from '../../cli/settings.js'
 
 let folder: string
@@ -39,6 +40,11 @@ test('what the current folder sets goes before what the user sets; allowed plugi
   })
 })
 
+test('an address may be of IPv6', () => {
+  here('address: "[::1]:7233"\n')
+  expect(read().address).toBe('[::1]:7233')
+})
+
 test('a file of comments sets nothing', () => {
   here('# allowPlugins: []\n\n')
   expect(read()).toEqual({ allowPlugins: [] })
@@ -47,7 +53,14 @@ test('a file of comments sets nothing', () => {
 test.each([
   ['stor: x', '1:1 unknown-key Unknown key "stor". (did you mean "store"?)'],
   ['allowPlugins: mine', '1:15 wrong-type allowPlugins must be a list, not "mine".'],
-  ['address: temporal', '1:10 wrong-value address has the wrong form: "temporal". (HOST:PORT of a Temporal server.)'],
+  [
+    'address: temporal',
+    '1:10 wrong-value address: "temporal" has no port. (Write the port too: temporal:7233, for instance.)',
+  ],
+  [
+    'address: http://temporal:7233/',
+    '1:10 wrong-value address: "http://temporal:7233/" has a scheme (http://). (Write HOST:PORT alone: temporal:7233.)',
+  ],
   ['store: [', '1:9 yaml-syntax '],
 ])('%s is refused at its place', (text, expected) => {
   here(text)

@@ -108,7 +108,7 @@ test(
         kind: 'OutOfMemory',
         exitCode: 6,
         message: 'hungry: the process ran out of memory',
-        remedy: 'Close other programs, or run fewer tasks side by side: `puzzleflow worker --slots N`.',
+        remedy: 'Close other programs, or run fewer tasks side by side: `npx puzzleflow worker --slots N`.',
       })
       const log = readFileSync(join(small.store.root, 'logs/tasks.log'), 'utf8')
       expect(log.match(/JavaScript heap out of memory/g)).toHaveLength(2)

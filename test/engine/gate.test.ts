@@ -42,10 +42,10 @@ test('it waits, and shows its question with what it is about, until it is approv
   expect(await rig.status(run)).toBe('needs approval')
   expect(await rig.attribute(run, 'PuzzleStage')).toBe('check')
   expect(await rig.details(run)).toContain(
-    '**check waits for approval**: Good enough? value: 7. Answer: `puzzleflow approve approved check`.',
+    '**check waits for approval**: Good enough? value: 7. Answer: `npx puzzleflow approve approved check`.',
   )
   const { stdout } = await new Place(rig.folder, inject('stateHome')).run('status', 'approved')
-  expect(stdout).toContain('    Good enough? value: 7. Answer: puzzleflow approve approved check\n')
+  expect(stdout).toContain('    Good enough? value: 7. Answer: npx puzzleflow approve approved check\n')
   expect(await approve(run)).toBe('check is approved.')
   expect((await rig.outputs(run)).behind!.values).toEqual({ params: {}, needs: ['check'] })
 })

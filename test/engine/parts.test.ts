@@ -36,15 +36,15 @@ const refused = async (selection: Selection, note?: string) => {
   expect(error).toBeInstanceOf(Failure)
   const { kind, message, remedy } = error as Failure
   expect(kind).toBe('InvalidInput') // exit code 2
-  return `${message}. ${remedy}`
+  return `${message}. ${remedy}`.replace(/run \S+ --until/, 'run SPEC --until')
 }
 
 test('what is needed and was never run is named, with what to run first', async () => {
   expect(await refused({ only: 'middle' })).toBe(
-    'What first would leave behind is not in the store. Run it first: puzzleflow run SPEC --until first.',
+    'What first would leave behind is not in the store. Run it first: `npx puzzleflow run SPEC --until first`.',
   )
   expect(await refused({ from: 'last' })).toBe(
-    'What middle would leave behind is not in the store. Run it first: puzzleflow run SPEC --until middle.',
+    'What middle would leave behind is not in the store. Run it first: `npx puzzleflow run SPEC --until middle`.',
   )
 })
 

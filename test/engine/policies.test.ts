@@ -124,9 +124,13 @@ test.for([
     expect(await rig.status(run)).toBe('needs a decision')
     const details = await rig.details(run)
     expect(details).toContain(`**some**: ${first}: It diverged. Remedy: Lower the rate.`)
-    expect(details).toContain(`- waits for \`puzzleflow retry|skip ${id} some/${first}\``)
+    expect(details).toContain(
+      `- waits for \`npx puzzleflow retry ${id} some/${first}\` or \`npx puzzleflow skip ${id} some/${first}\``,
+    )
     const { stdout } = await new Place(rig.folder, inject('stateHome')).run('status', id)
-    expect(stdout).toContain(`waits for: puzzleflow retry|skip ${id} some/${first}`)
+    expect(stdout).toContain(
+      `waits for: npx puzzleflow retry ${id} some/${first} or npx puzzleflow skip ${id} some/${first}`,
+    )
     await fail()
     expect(await waiting(run, 2)).toEqual([first, second])
     await run.executeUpdate('skip', { args: [{ task: `some/${second}`, reason: 'hopeless' }] })

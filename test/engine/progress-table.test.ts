@@ -37,19 +37,19 @@ test('of a search that is paused no stage runs', () => {
 test('a failure and its remedy are two sentences, with a command for each task that waits', () => {
   expect(below({ partial: true, trouble, waiting: ['a', 'b'] })).toEqual([
     '**distill**: a: The loss of step 1 is NaN. Remedy: Lower the learning rate.',
-    '- waits for `puzzleflow retry|skip mine distill/a`',
-    '- waits for `puzzleflow retry|skip mine distill/b`',
+    '- waits for `npx puzzleflow retry mine distill/a` or `npx puzzleflow skip mine distill/a`',
+    '- waits for `npx puzzleflow retry mine distill/b` or `npx puzzleflow skip mine distill/b`',
   ])
 })
 
 test('a stage that can do without none of its tasks offers no skip; its only task has its name', () => {
-  expect(below({ trouble, waiting: ['distill'] }).at(-1)).toBe('- waits for `puzzleflow retry mine distill`')
+  expect(below({ trouble, waiting: ['distill'] }).at(-1)).toBe('- waits for `npx puzzleflow retry mine distill`')
 })
 
 test('of many tasks that wait ten are named', () => {
   const waiting = Array.from({ length: 12 }, (_, i) => `task${i}`)
   expect(below({ trouble, waiting }).slice(10)).toEqual([
-    '- waits for `puzzleflow retry mine distill/task9`',
-    '- and 2 more: `puzzleflow status mine`',
+    '- waits for `npx puzzleflow retry mine distill/task9`',
+    '- and 2 more: `npx puzzleflow status mine`',
   ])
 })

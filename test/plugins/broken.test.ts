@@ -242,7 +242,7 @@ test.each([
   await expect(load(loadPlugins(), [absent])).rejects.toMatchObject({
     kind: 'InvalidInput',
     message: `The compiled plugin absent 1.0.0 is not on this machine: ${bundleFile(absent.digest)}`,
-    remedy: 'Run `puzzleflow plan SPEC` here, with the plugin allowed: it is then compiled again.',
+    remedy: 'Run `npx puzzleflow plan SPEC` here, with the plugin allowed: it is then compiled again.',
   })
 })
 

@@ -19,7 +19,7 @@ test(
     configure({ ADDRESS: 'temporal.example:7233', NAMESPACE: 'puzzle', TLS: 'true', API_KEY: 'secret' })
     for (const own of [address, address.replace('127.0.0.1', 'localhost')])
       expect(accessTo(own)).toMatchObject({ namespace: 'default', connection: { address: own } })
-    expect(accessTo(address).connection).toEqual({ address })
+    expect(accessTo(address).connection).toEqual({ address, channelArgs: { 'grpc.enable_http_proxy': 0 } })
   },
   serverTimeout,
 )

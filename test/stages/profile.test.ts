@@ -138,7 +138,7 @@ test.each([
     kind: 'InvalidInput',
     file,
     message: expect.stringMatching(message) as string,
-    remedy: 'Export it with `puzzleflow profile RUN -o FILE` from a run with the same model, space and scenario.',
+    remedy: 'Export it with `npx puzzleflow profile RUN -o FILE` from a run with the same model, space and scenario.',
   })
   expect((error as Error).message.startsWith(file)).toBe(true)
 })

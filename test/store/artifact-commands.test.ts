@@ -61,7 +61,7 @@ test('get of what there is not says what there is', async () => {
   }
   expect(await wrong('ffffffffff')).toEqual([
     2,
-    'No artifact begins with "ffffffffff" Remedy: See `puzzleflow artifacts ls`.',
+    `No artifact begins with "ffffffffff" Remedy: See \`npx puzzleflow artifacts ls --store ${store}\`.`,
   ])
   expect(await wrong('one', 'cube', 'sum')).toEqual([
     2,

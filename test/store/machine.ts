@@ -15,7 +15,7 @@ export class Machine {
 
   constructor(extra: Readonly<Record<string, string>> = {}) {
     const folders = { XDG_CACHE_HOME: join(this.home, 'cache'), XDG_STATE_HOME: join(this.home, 'state') }
-    this.environment = { ...process.env, HOME: this.home, ...folders, ...extra }
+    this.environment = { ...process.env, HOME: this.home, npm_command: 'exec', ...folders, ...extra }
   }
 
   /** Does a run of the plan of tiny-stages.ts. @param crash  the task whose process is killed in the middle */

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Failure } from '../../plugins/api/index.js'
 import { digestBytes, digestJson } from '../../store/digest.js'
 import { openStore, type Leftover, type Store } from '../../store/index.js'
-import { makeClient } from '../../store/s3-client.js'
+import { openClient } from '../../store/s3-client.js'
 import { Machine } from './machine.js'
 import { Proxy, type Fate } from './proxy.js'
 import { S3Server, s3Program } from './s3-server.js'
@@ -182,7 +182,7 @@ describe.skipIf('missing' in program)(`S3 when the network or the server is not 
   test('an upload that a killed process has begun is told as a leftover, and can be given up', async () => {
     const store = await openStore(location)
     const place = { Bucket: server.bucket, Key: `${location.split('/').at(-1)}/artifacts/ab/abandoned` }
-    await makeClient(3).send(new CreateMultipartUploadCommand(place))
+    await (await openClient(3)).client.send(new CreateMultipartUploadCommand(place))
     const uploads = async () => {
       const found: Leftover[] = []
       for await (const leftover of store.leftovers()) found.push(leftover)

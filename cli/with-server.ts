@@ -1,0 +1,17 @@
+import { ensureServer, undoStart, type ServerInfo } from '../server/index.js'
+import { addressOf } from './address.js'
+import { log, type Common } from './common.js'
+
+/** The server for a command: the one that the user names, or ours, started if need be. */
+export const findServer = (options: Common): Promise<ServerInfo> => ensureServer({ address: addressOf(options), log })
+
+/** Does what a command may still be refused for; a server that was started for it alone is then ended again. */
+export async function withServer<T>(options: Common, work: (server: ServerInfo) => Promise<T>): Promise<T> {
+  const server = await findServer(options)
+  try {
+    return await work(server)
+  } catch (error) {
+    await undoStart(server)
+    throw error
+  }
+}

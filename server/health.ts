@@ -1,0 +1,50 @@
+import { Connection } from '@temporalio/client'
+import { connect } from 'node:net'
+import { accessTo } from './access.js'
+import { isBad, parseAddress } from './address.js'
+import { grpcErrorIn, isAway } from './grpc-errors.js'
+import { proxyOf } from './proxy.js'
+
+/** What a look at a server finds. */
+export interface Health {
+  /** It answers, whatever it says; nobody listens; somebody listens and says nothing; it cannot be told from here. */
+  readonly state: 'serves' | 'closed' | 'silent' | 'unknown'
+  /** Of the system, where it cannot be told. */
+  readonly why?: string
+}
+
+/** Looks whether a server answers: a question that every server answers, with whatever rights and namespace. */
+export async function look(address: string, patience = 1500): Promise<Health> {
+  if (!proxyOf(address)) {
+    const found = await knock(address, patience)
+    if (found.state !== 'serves') return found
+  }
+  const connection = Connection.lazy(accessTo(address).connection)
+  try {
+    await connection.withDeadline(Date.now() + patience, () => connection.healthService.check({}))
+    return { state: 'serves' }
+  } catch (error) {
+    if (grpcErrorIn(error) && !isAway(error)) return { state: 'serves' }
+    return { state: 'silent' }
+  } finally {
+    await connection.close()
+  }
+}
+
+/** Whether somebody listens at an address. */
+function knock(address: string, patience: number): Promise<Health> {
+  const place = parseAddress(address)
+  if (isBad(place)) return Promise.resolve({ state: 'unknown', why: place.problem })
+  return new Promise((resolve) => {
+    const socket = connect(place)
+    const is = (health: Health) => {
+      socket.destroy()
+      resolve(health)
+    }
+    socket.setTimeout(patience, () => is({ state: 'silent' }))
+    socket.once('connect', () => is({ state: 'serves' }))
+    socket.once('error', ({ code = 'error' }: NodeJS.ErrnoException) =>
+      is(code === 'ECONNREFUSED' ? { state: 'closed' } : { state: 'unknown', why: code }),
+    )
+  })
+}
