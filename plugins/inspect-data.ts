@@ -89,5 +89,6 @@ async function needsTokenizer(
 function sizeOf(document: Document): number {
   if (document.kind === 'text') return document.text.length
   if (document.kind === 'ids') return 4 * document.ids.length
-  return document.messages.reduce((n, { content }) => n + content.length, 0)
+  if (document.kind === 'empty') return 0
+  return document.messages.reduce((n, { content }) => n + (content?.length ?? 0), 0)
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Tokenizer } from '../../model/index.js'
 import { Failure } from '../api/index.js'
-import { readJsonLines } from './json-lines.js'
+import { readJsonRecords } from './json-records.js'
 
 /** Items of one task as token ids. */
 export interface TaskItems {
@@ -23,9 +23,11 @@ export async function readTasks(
   for (const [name, chance] of await readIndex(join(folder, 'tasks.json'))) {
     const file = join(folder, `${name}.jsonl`)
     const items: TaskItems['items'][number][] = []
-    for await (const { fields, bad } of readJsonLines(file, remedy)) {
+    for await (const { fields, bad } of readJsonRecords(file, remedy)) {
       if (items.length === most) break
       const { prompt, answer } = fields
+      for (const part of ['prompt', 'answer'] as const)
+        if (fields[part] === null) throw bad(`has a ${part} that is null`)
       if (typeof prompt !== 'string' || typeof answer !== 'string') throw bad('has no prompt and answer')
       const item = { prompt: tokenizer.encode(prompt), answer: tokenizer.encode(answer, { special: false }) }
       // An answer of no tokens would be right whatever the model says.
