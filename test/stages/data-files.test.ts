@@ -215,7 +215,7 @@ test('a Parquet file that is damaged somewhere gives rows or is refused: nothing
       writeFileSync(file, damaged)
       try {
         let rows = 0
-        for await (const { fields } of readParquetRows(file, ['text', 'input_ids', 'messages'], 'remedy'))
+        for await (const { fields } of readParquetRows(file, ['text', 'input_ids', 'messages'], [], (bad) => bad('nothing')))
           rows += Object.keys(fields).length > 0 ? 1 : 0
         expect(rows).toBeLessThan(10)
       } catch (error) {
