@@ -84,12 +84,13 @@ export const plainName = (path: string): string => path.toLowerCase().replace(/\
 /**
  * What a file of data is: how it is packed and encoded, and kinds that are not text, by its first bytes; which kind of text by
  * its name, unless it is JSON under another name.
+ * @param remedy  where it cannot be opened
  * @throws Failure InvalidInput for what is not read, with the way out
  */
-export function lookAt(path: string): FileLook {
+export function lookAt(path: string, remedy = 'Give a file that is there and may be read.'): FileLook {
   const bad = (what: string, remedy: string) =>
     new Failure('InvalidInput', `${path}: ${what}`, { file: path, remedy: remedy.replaceAll('FILE', path) })
-  let bytes: Buffer = firstBytes(path)
+  let bytes: Buffer = firstBytes(path, remedy)
   const packed = bytes.length > 2 && bytes[0] === 0x1f && bytes[1] === 0x8b ? 'gzip' : undefined
   if (packed) bytes = unpackedStart(bytes.subarray(0, packedLooked))
   const inside = packed ? ', packed with gzip' : ''
@@ -135,7 +136,7 @@ function encodingOf(bytes: Buffer): FileLook['encoding'] {
 }
 
 /** @throws Failure InvalidInput */
-function firstBytes(path: string): Buffer {
+function firstBytes(path: string, remedy: string): Buffer {
   let file: number | undefined
   try {
     if (statSync(path).isDirectory()) throw notAFile(path)
@@ -151,7 +152,7 @@ function firstBytes(path: string): Buffer {
     if (error instanceof Failure) throw error
     throw new Failure('InvalidInput', `${path}: ${(error as Error).message}`, {
       file: path,
-      remedy: 'Give a file that is there and may be read.',
+      remedy,
     })
   } finally {
     if (file !== undefined) closeSync(file)

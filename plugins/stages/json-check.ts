@@ -72,7 +72,8 @@ class Check {
       this.skip(space)
       const { at } = this
       if (this.text[at] !== '"') throw this.notJson(`${this.shown()} where a key in double quotes should be`)
-      const key = this.string()
+      this.string()
+      const key = JSON.parse(this.text.slice(at, this.at)) as string
       if (keys.has(key)) throw new Found(at, `has the key ${JSON.stringify(key)} twice`)
       keys.add(key)
       this.skip(space)
@@ -96,8 +97,8 @@ class Check {
     return true
   }
 
-  private string(): string {
-    const { text, at: start } = this
+  private string(): void {
+    const { text } = this
     this.at++
     for (;;) {
       this.skip(plainCharacters)
@@ -108,7 +109,6 @@ class Check {
       this.escape()
     }
     this.at++
-    return JSON.parse(text.slice(start, this.at)) as string
   }
 
   private escape(): void {

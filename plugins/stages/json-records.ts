@@ -18,7 +18,11 @@ export interface DataRecord {
  * @param remedy  what a record should be
  * @throws Failure InvalidInput with line and column for what is not JSON or not an object, and when the file cannot be read
  */
-export async function* readJsonRecords(path: string, remedy: string, look = lookAt(path)): AsyncGenerator<DataRecord> {
+export async function* readJsonRecords(
+  path: string,
+  remedy: string,
+  look = lookAt(path, remedy),
+): AsyncGenerator<DataRecord> {
   const failed = (line: number, column: number) => (message: string, other: string) =>
     new Failure('InvalidInput', `${path}:${line}${column > 0 ? `:${column}` : ''}: ${message}`, {
       file: path,
