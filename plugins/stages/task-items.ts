@@ -27,7 +27,7 @@ export async function readTasks(
       if (items.length === most) break
       const { prompt, answer } = fields
       for (const part of ['prompt', 'answer'] as const)
-        if (fields[part] === null) throw bad(`has a ${part} that is null`)
+        if (fields[part] === null) throw bad(`has ${part === 'answer' ? 'an' : 'a'} ${part} that is null`)
       if (typeof prompt !== 'string' || typeof answer !== 'string') throw bad('has no prompt and answer')
       const item = { prompt: tokenizer.encode(prompt), answer: tokenizer.encode(answer, { special: false }) }
       // An answer of no tokens would be right whatever the model says.
