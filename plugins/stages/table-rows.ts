@@ -1,4 +1,4 @@
-import { CsvError, parse } from 'csv-parse'
+import { CsvError, parse, type CsvErrorCode } from 'csv-parse'
 import { pipeline, Readable } from 'node:stream'
 import { Failure } from '../api/index.js'
 import { plainName, type FileLook } from './data-file.js'
@@ -18,8 +18,10 @@ interface Parsed {
 export async function* readTableRows(path: string, remedy: string, look: FileLook): AsyncGenerator<DataRecord> {
   const failed = (line: number, message: string, other: string) =>
     new Failure('InvalidInput', `${path}:${line}: ${message}`, { file: path, remedy: other })
+  const delimiter = delimiterOf(path, look.start)
+  const quoting = `Put texts with ${JSON.stringify(delimiter)}, quotes or line ends in double quotes, and double the quotes within.`
   const parser = parse({
-    delimiter: delimiterOf(path, look.start),
+    delimiter,
     info: true,
     relax_column_count: true,
     skip_empty_lines: true,
@@ -28,9 +30,11 @@ export async function* readTableRows(path: string, remedy: string, look: FileLoo
   // Errors come out of the loop below; the callback is there because they must be listened to.
   const rows = pipeline(Readable.from(readCharacters(path, look)), parser, () => {})
   let names: readonly string[] | undefined
+  let last = 0
   try {
     for await (const row of rows) {
       const { record, info } = row as Parsed
+      last = info.lines
       // A row ends with the line that is counted, and lines within its quotes are its own.
       const line = info.lines - record.reduce((n, cell) => n + cell.split('\n').length - 1, 0)
       if (names === undefined) {
@@ -43,15 +47,18 @@ export async function* readTableRows(path: string, remedy: string, look: FileLoo
         throw failed(
           line,
           `has ${record.length} ${record.length === 1 ? 'cell' : 'cells'}, and the first row names ${names.length} columns`,
-          `Put texts with ${JSON.stringify(delimiterOf(path, look.start))}, quotes or line ends in double quotes, and double the quotes within.`,
+          quoting,
         )
       const bad: DataRecord['bad'] = (message, other = remedy) => failed(line, message, other)
       yield { fields: Object.fromEntries(names.map((name, i) => [name, record[i]])), bad }
     }
   } catch (error) {
     if (!(error instanceof CsvError)) throw error
-    const line = Number((error as CsvError & { lines?: number }).lines ?? 0)
-    throw failed(line, `is not CSV: ${error.message}`, remedy)
+    const said: Readonly<Partial<Record<CsvErrorCode, string>>> = {
+      CSV_QUOTE_NOT_CLOSED: 'a quote without an end',
+      CSV_MAX_RECORD_SIZE: `a row of more than ${longestLine} characters: is there a quote without an end?`,
+    }
+    throw failed(last + 1, `is not CSV: ${said[error.code] ?? error.message}`, quoting)
   }
 }
 
