@@ -87,7 +87,8 @@ async function needsTokenizer(
   return false
 }
 
-function sizeOf(document: Document): number {
+/** Characters of a document, about. */
+export function sizeOf(document: Document): number {
   if (document.kind === 'text') return document.text.length
   if (document.kind === 'ids') return 4 * document.ids.length
   if (document.kind === 'empty') return 0

@@ -226,7 +226,7 @@ test.each<[what: string, name: string, content: string | Uint8Array, right: unkn
     'id,text\n1,a\n2,b, c\n',
     'FILE:3: has 3 cells, and the first row names 2 columns',
   ],
-  ['quotes without an end', 'a.csv', 'id,text\n1,"a\n2,b\n', 'FILE:3: is not CSV: a quote without an end'],
+  ['quotes without an end', 'a.csv', 'id,text\n1,"a\n2,b\n', 'FILE:2: is not CSV: a quote without an end'],
   [
     'a row behind quotes with lines',
     'a.csv',
