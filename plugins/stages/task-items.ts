@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Tokenizer } from '../../model/index.js'
 import { Failure } from '../api/index.js'
@@ -43,13 +42,8 @@ export async function readTasks(
 /** Names and chances of the tasks that tasks.json lists. */
 async function readIndex(file: string): Promise<[name: string, chance: number][]> {
   const bad = (message: string) => new Failure('InvalidInput', `${file}: ${message}`, { file, remedy })
-  let index: unknown
-  try {
-    index = JSON.parse(await readFile(file, 'utf8'))
-  } catch (error) {
-    throw bad(error instanceof SyntaxError ? `is not JSON: ${error.message}` : (error as Error).message)
-  }
-  const entries = typeof index === 'object' && index !== null ? Object.entries(index) : []
+  const entries: [string, unknown][] = []
+  for await (const { fields } of readJsonRecords(file, remedy)) entries.push(...Object.entries(fields))
   if (entries.length === 0) throw bad('names no tasks')
   return entries.map(([name, entry]) => {
     if (!/^[\w-]+$/.test(name)) throw bad(`"${name}" is no name of a task`)

@@ -293,3 +293,51 @@ test('lines over many pieces of a file are whole, and one without end is refused
   const packed = readLines(`${file}.gz`, 'remedy')
   await expect(packed.next()).rejects.toThrow(`${file}.gz:1: is longer than 67108864 characters`)
 })
+
+test('the same bytes under the name of a table are another input', async () => {
+  const text = 'text\nw0 w1 w2\nw3 w4 w5\nw6 w7 w8 w9\n'
+  const keyOf = async (name: string) => (await (await prepared(name, text)).open()).key('prepare')
+  const [txt, md, csv, packed, tsv] = await Promise.all(['a.txt', 'a.md', 'a.csv', 'a.CSV.gz', 'a.tsv'].map(keyOf))
+  expect(md).toBe(txt)
+  expect(packed).toBe(csv)
+  expect(new Set([txt, csv, tsv]).size).toBe(3)
+})
+
+test('what a record has beside its messages reaches the chat template', async () => {
+  const record = {
+    messages: [{ role: 'user', content: 'w0' }],
+    tools: [{ name: 'w1' }],
+    documents: [{ text: 'w2' }],
+    chat_template_kwargs: { enable_thinking: 'w3' },
+  }
+  const data = await prepared('a.jsonl', lines(record, record))
+  chat(
+    data.folder,
+    '{{ messages[0].content }} {{ tools[0].name }} {{ documents[0].text }} {{ enable_thinking }}{# nothing more #}',
+  )
+  expect(await data.sorted()).toEqual(['4 5 6 7', '4 5 6 7'])
+})
+
+test('a message of a role that the chat template passes over is refused', async () => {
+  const record = {
+    messages: [
+      { role: 'user', content: 'w0' },
+      { role: 'critic', content: 'w1' },
+    ],
+  }
+  const { failure, file, folder } = await prepared('a.jsonl', lines(record))
+  chat(folder, "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}")
+  expect(await failure()).toMatchObject({
+    message: `${file}:1: has a message (number 2) of the role "critic", which the chat template leaves out`,
+    remedy: 'Rename the role to one that the model knows: system, user, assistant or tool.',
+  })
+})
+
+test.each(['documents', 'continuous'])('null and empty records count nowhere, packed as %s', async (packing) => {
+  const [without, ...rest] = await Promise.all(
+    [three, three.replace('\n', '\n{"text": null}\n{"text": ""}\n{"input_ids": []}\n')].map(async (text) =>
+      (await prepared('a.jsonl', text, { packing })).sorted(),
+    ),
+  )
+  expect(rest).toEqual([without])
+})

@@ -162,7 +162,7 @@ test('tasks become token ids: the prompt with the leading token, the answer with
 })
 
 test.each([
-  ['an index that is not JSON', 'tasks.json', '{', 'tasks.json: is not JSON'],
+  ['an index that is not JSON', 'tasks.json', '{', 'tasks.json:1:2: is not JSON'],
   ['an index that is no map', 'tasks.json', '[]', 'tasks.json: names no tasks'],
   ['a chance that is no share', 'tasks.json', '{"one": {"chance": 2}}', 'tasks.json: the chance of "one" is 2'],
   ['a task that leads out of the folder', 'tasks.json', '{"../one": {}}', 'tasks.json: "../one" is no name of a task'],
