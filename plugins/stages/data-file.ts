@@ -93,6 +93,8 @@ export function lookAt(path: string, remedy = 'Give a file that is there and may
   let bytes: Buffer = firstBytes(path, remedy)
   const packed = bytes.length > 2 && bytes[0] === 0x1f && bytes[1] === 0x8b ? 'gzip' : undefined
   if (packed) bytes = unpackedStart(bytes.subarray(0, packedLooked))
+  if (packed && bytes[0] === 0x1f && bytes[1] === 0x8b)
+    throw bad('is packed with gzip twice', 'Unpack it once: `gunzip FILE`.')
   const inside = packed ? ', packed with gzip' : ''
   const begins = ({ bytes: hex, at = 0 }: Signature) => bytes.subarray(at, at + hex.length / 2).toString('hex') === hex
   const refused = signatures.find(begins)

@@ -16,14 +16,17 @@ export interface JsonText {
 /**
  * Divides a file into the texts of its JSON values: those that follow each other with space between them, and the items of
  * lists. What is within a value is not looked at; it ends at the latest with a line that ends within a string.
+ * @param most  most characters of a value
  */
-export async function* jsonTexts(chunks: AsyncIterable<string>): AsyncGenerator<JsonText> {
-  const splitter = new Splitter()
+export async function* jsonTexts(chunks: AsyncIterable<string>, most = longestLine): AsyncGenerator<JsonText> {
+  const splitter = new Splitter(most)
   for await (const chunk of chunks) yield* splitter.add(chunk)
   yield* splitter.end()
 }
 
 class Splitter {
+  constructor(private readonly most: number) {}
+
   private line = 1
   private column = 1
   /** Of the value that has begun: its parts, and where it began. */
@@ -59,7 +62,7 @@ class Splitter {
       this.advance(part)
       at += part.length
       if (end !== undefined) yield this.finish()
-      else if (this.size > longestLine) yield this.tooLong()
+      else if (this.size > this.most) yield this.tooLong()
     }
   }
 
@@ -141,7 +144,7 @@ class Splitter {
     const key = /^\{\s*("(?:[^"\\]|\\.){1,100}")\s*:\s*\[/.exec(text)?.[1]
     const own = {
       at: 0,
-      message: `is longer than ${longestLine} characters${key ? `; it begins with a list in ${key}` : ''}`,
+      message: `is longer than ${this.most} characters${key ? `; it begins with a list in ${key}` : ''}`,
     }
     // Where nothing but its end is missing, it is too long.
     return { text, ...start, problem: known && known.at < text.length ? known : own }

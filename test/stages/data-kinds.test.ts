@@ -1,9 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { Failure } from '../../plugins/api/index.js'
 import { readDocuments, type Document } from '../../plugins/stages/documents.js'
+import { jsonTexts } from '../../plugins/stages/json-texts.js'
 import { lasting } from './world.js'
 
 /** What a file is read as: texts, token ids, messages with what goes with them; null for what is left out. Else what is said. */
@@ -98,6 +100,7 @@ test.each<[what: string, name: string, content: string | Uint8Array, right: unkn
   ['packed lines whose name does not say so', 'a.jsonl', gzipSync(two), both],
   ['plain lines whose name says that they are packed', 'a.jsonl.gz', two, both],
   ['plain text whose name says that it is packed', 'a.txt.zst', 'a b', ['a b']],
+  ['packed twice', 'a.jsonl.gz', gzipSync(gzipSync(two)), 'FILE: is packed with gzip twice'],
   ['packed nothing', 'a.jsonl.gz', gzipSync(''), []],
   ['zstd', 'a.jsonl.zst', hex('28b52ffd'), 'FILE: is packed with zstd'],
   ['zstd under another name', 'a.jsonl', hex('28b52ffd'), 'FILE: is packed with zstd'],
@@ -375,4 +378,23 @@ test('what is read does not depend on where the pieces of a file end', async () 
   expect(await read('a.json', json(records, null, 3))).toEqual(texts)
   expect(await read('a.jsonl', utf16(json(records), true))).toEqual(texts)
   expect(await read('a.csv', table)).toEqual(texts)
+})
+
+test('a record that is too long is refused before it is read whole, and what it is or lacks is said', async () => {
+  const first = async (text: string) => {
+    const pieces = Readable.from(text.match(/[^]{1,8}/g)!) as AsyncIterable<string>
+    for await (const { problem } of jsonTexts(pieces, 50)) return problem
+    return undefined
+  }
+  const long = '{"text":"a"},\n'.repeat(9)
+  expect(await first(`{"data":[${long}`)).toEqual({
+    at: 0,
+    message: 'is longer than 50 characters; it begins with a list in "data"',
+  })
+  expect(await first(`{"text":"${long.replaceAll(/[\n"]/g, '')}`)).toEqual({
+    at: 0,
+    message: 'is longer than 50 characters',
+  })
+  // What is wrong in what was read counts first.
+  expect(await first(`{"text":"a"\n${long}`)).toEqual({ at: 12, message: 'is not JSON: { where , or } should be' })
 })
