@@ -31,7 +31,8 @@ export function specCommands(program: Command): void {
     action(async (file: string, options: SpecOptions) => {
       const { plan, diagnostics } = await compileSpec(file, registryFor(options))
       const notes = plan ? await dataNotes(plan) : []
-      if (options.json) printJson({ valid: plan !== undefined, digest: plan?.digest, diagnostics, notes })
+      if (options.json)
+        printJson({ valid: plan !== undefined, digest: plan?.digest, diagnostics, ...(plan && { notes }) })
       else for (const diagnostic of diagnostics) print(formatDiagnostic(diagnostic))
       if (plan && !options.json)
         print(`${file} is valid: ${plan.stages.length} stages, digest ${plan.digest.slice(0, 12)}`)

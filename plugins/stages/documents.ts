@@ -74,7 +74,7 @@ function documentOf(record: DataRecord, column: string | undefined, vocabulary: 
   }
   const value = fields[name]
   // A column that is named may hold any kind, unless its name says which.
-  const kind = column === undefined ? kinds[name] : (namedKinds[name] ?? kindOfValue(value))
+  const kind = namedKinds.get(name) ?? (column === undefined ? 'prompt' : kindOfValue(value))
   switch (kind) {
     case 'text':
       return textDocument(value, name, bad)
@@ -90,13 +90,12 @@ function documentOf(record: DataRecord, column: string | undefined, vocabulary: 
 }
 
 type Kind = 'text' | 'ids' | 'messages' | 'prompt'
-const namedKinds: Readonly<Partial<Record<string, Kind>>> = Object.assign(Object.create(null), {
-  text: 'text',
-  input_ids: 'ids',
-  messages: 'messages',
-  conversations: 'messages',
-})
-const kinds: typeof namedKinds = { ...namedKinds, prompt: 'prompt' }
+const namedKinds = new Map<string, Kind>([
+  ['text', 'text'],
+  ['input_ids', 'ids'],
+  ['messages', 'messages'],
+  ['conversations', 'messages'],
+])
 
 function kindOfValue(value: unknown): Kind | undefined {
   if (typeof value === 'string') return 'text'

@@ -296,7 +296,8 @@ test('lines over many pieces of a file are whole, and one without end is refused
 
 test('the same bytes under the name of a table are another input', async () => {
   const text = 'text\nw0 w1 w2\nw3 w4 w5\nw6 w7 w8 w9\n'
-  const keyOf = async (name: string) => (await (await prepared(name, text)).open()).key('prepare')
+  const keyOf = async (name: string) =>
+    (await (await prepared(name, text)).open()).key('prepare', { id: 'prepare', label: '', params: {}, inputs: {} })
   const [txt, md, csv, packed, tsv] = await Promise.all(['a.txt', 'a.md', 'a.csv', 'a.CSV.gz', 'a.tsv'].map(keyOf))
   expect(md).toBe(txt)
   expect(packed).toBe(csv)
