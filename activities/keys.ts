@@ -112,7 +112,18 @@ const whole = (parts: KeyParts): Components => ({
 
 /** What of the spec's inputs is read, paths replaced by the digests of what lies there. */
 const inputs = (plan: FrozenPlan, reads: readonly string[]): JsonObject =>
-  pick(withDigests(plan.inputs, '', digestsOf(plan, reads)) as JsonObject, reads)
+  pick(withDigests(plan.inputs, '', tablesApart(plan, digestsOf(plan, reads))) as JsonObject, reads)
+
+/** The bytes of a table are a text under another name: of tables, the name counts as well. */
+function tablesApart({ inputs: { data } }: FrozenPlan, digests: ReturnType<typeof digestsOf>): Record<string, Digest> {
+  const apart: Record<string, Digest> = { ...digests }
+  for (const [name, file] of Object.entries((data ?? {}) as Record<string, { readonly path?: unknown } | null>)) {
+    const at = `data.${name}.path`
+    const table = /\.(csv|tsv|tab)(\.\w+)?$/i.exec(String(file?.path))?.[1]?.toLowerCase()
+    if (table !== undefined && at in apart) apart[at] = digestJson({ digest: apart[at], table })
+  }
+  return apart
+}
 
 /** Versions of block types, and digests of the plugins that they came from. */
 function blocks(plan: FrozenPlan, used: TaskPlan['blocks']): readonly Components[] {

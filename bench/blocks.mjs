@@ -14,7 +14,7 @@ const quickstart = join(root, 'examples/quickstart')
 const at = process.argv.indexOf('--store')
 const store = at > 0 ? process.argv[at + 1] : mkdtempSync(join(tmpdir(), 'puzzleflow-blocks-'))
 const scenario = { batch: 16, prefill: 32, generate: 64 }
-const tokens = '50k'
+const tokens = '42k'
 
 const spec = {
   apiVersion: 'puzzleflow/v1',

@@ -1,6 +1,8 @@
 import { ChatTemplate, Tokenizer, type ChatMessage } from '../model/index.js'
 import { Failure } from '../plugins/api/index.js'
-import { kindOf, readDocuments, type Document } from '../plugins/stages/documents.js'
+import type { ChatExtras } from '../plugins/stages/conversations.js'
+import { lookAt } from '../plugins/stages/data-file.js'
+import { readDocuments, type Document } from '../plugins/stages/documents.js'
 import { readLines } from '../plugins/stages/text-files.js'
 import { log } from './common.js'
 
@@ -37,16 +39,17 @@ export async function readPrompts(
     if (tokenizer.hasUnknown(own)) unknown++
     return own
   }
-  const encodeChat = (messages: readonly ChatMessage[]) => {
+  const encodeChat = (messages: readonly ChatMessage[], extras: ChatExtras = {}) => {
     template ??= ChatTemplate.open(folder)
     // The template writes special tokens itself.
-    return encode(template.render(messages, { addGenerationPrompt: true }), false)
+    return encode(template.render(messages, { ...extras, addGenerationPrompt: true }), false)
   }
   const before = system === undefined ? [] : [{ role: 'system', content: system }]
   const ids: (readonly number[])[] = []
   for await (const document of documents(options, vocabulary)) {
+    if (document.kind === 'empty') throw document.bad('has a prompt that is null or empty', 'Leave it out.')
     if (document.kind === 'ids') ids.push(document.ids)
-    else if (document.kind === 'messages') ids.push(encodeChat(document.messages))
+    else if (document.kind === 'messages') ids.push(encodeChat(document.messages, document.extras))
     else ids.push(chat ? encodeChat([...before, { role: 'user', content: document.text }]) : encode(document.text))
   }
   if (ids.length === 0)
@@ -84,10 +87,10 @@ async function* documents({ prompt, tokens, prompts }: PromptOptions, vocabulary
   for (const text of prompt) yield { kind: 'text', text }
   for (const text of tokens) yield { kind: 'ids', ids: text.split(',').map((id) => tokenId(id, text)) }
   if (prompts === undefined) return
-  if (kindOf(prompts) !== 'text') yield* readDocuments({ path: prompts }, vocabulary)
+  if (lookAt(prompts).kind !== 'text') yield* readDocuments({ path: prompts }, vocabulary)
   else
     for await (const { text } of readLines(prompts, 'A prompt a line, in UTF-8.'))
-      if (text.trim() !== '') yield { kind: 'text', text: text.replace(/\r$/, '') }
+      if (text.trim() !== '') yield { kind: 'text', text }
 }
 
 function tokenId(text: string, all: string): number {

@@ -27,6 +27,12 @@ export interface RenderOptions {
   readonly addGenerationPrompt?: boolean
   /** What templates that ask for the date get (its parts in UTC). Default: 26 July 2024, so that a text is the same on every day. */
   readonly now?: Date
+  /** What the model may call. Default: nothing. */
+  readonly tools?: readonly unknown[]
+  /** What the model may look into. Default: nothing. */
+  readonly documents?: readonly unknown[]
+  /** Further variables, as transformers' keyword arguments: `enable_thinking`, for instance. */
+  readonly variables?: Readonly<Record<string, unknown>>
 }
 
 export interface ChatOptions {
@@ -72,10 +78,11 @@ export class ChatTemplate {
     const { addGenerationPrompt = false, now = new Date(Date.UTC(2024, 6, 26)) } = options
     const variables: Record<string, unknown> = {
       ...this.specialTokens,
+      ...options.variables,
       messages,
       add_generation_prompt: addGenerationPrompt,
-      tools: null,
-      documents: null,
+      tools: options.tools ?? null,
+      documents: options.documents ?? null,
       true: true,
       false: false,
       none: null,

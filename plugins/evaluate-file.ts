@@ -4,7 +4,7 @@ import { Failure } from './api/index.js'
 import { answerShare, compareLogits, LogitsOf, type Sums } from './evaluate-logits.js'
 import { taskAccuracy } from './stages/measuring.js'
 import { DocumentEncoder, readDocuments, type DataFile } from './stages/documents.js'
-import { Packer, requirePositions, type Packing } from './stages/packing.js'
+import { leftOut, Packer, requirePositions, type Packing } from './stages/packing.js'
 import { readTasks, type TaskItems } from './stages/task-items.js'
 
 export interface EvaluationOptions {
@@ -38,6 +38,8 @@ export interface Evaluation extends Answers {
   /** Mean negative log-likelihood. */
   readonly loss: number
   readonly perplexity: number
+  /** Null and empty records, which were left out. Absent: none. */
+  readonly empty?: number
   /** Beside the parent, at all positions: KL(parent || model), and how often both find the same token most likely. */
   readonly comparison?: {
     readonly kl: number
@@ -80,9 +82,11 @@ export async function evaluateFile(
 
   const judge = await judgeOf(model, parent, length, options)
   const total = { kl: 0, loss: 0, parentLoss: 0, top1: 0, tokens: 0, targets: 0, sequences: 0 }
+  let empty = 0
   try {
+    const packer = new Packer(packing, length, config.eos[0])
     for await (const rows of batches(
-      sequences(data, encoder, new Packer(packing, length, config.eos[0]), config),
+      sequences(data, encoder, packer, config, () => empty++),
       batch,
     )) {
       const found = await judge.compare(rows)
@@ -91,11 +95,19 @@ export async function evaluateFile(
       if (total.targets >= maxTokens) break
     }
     if (total.targets === 0)
-      throw new Failure('InvalidInput', `${data.path} holds no sequence of two tokens`, {
-        file: data.path,
-        remedy: 'Give a file with text.',
-      })
-    return { ...summary(total, parent !== undefined, model.folder), ...(await answersOf(judge, tasks)) }
+      throw new Failure(
+        'InvalidInput',
+        `${data.path} holds no sequence of two tokens${empty > 0 ? ` (${leftOut(empty)})` : ''}`,
+        {
+          file: data.path,
+          remedy: 'Give a file with text.',
+        },
+      )
+    return {
+      ...summary(total, parent !== undefined, model.folder),
+      ...(empty > 0 && { empty }),
+      ...(await answersOf(judge, tasks)),
+    }
   } finally {
     await judge.release()
   }
@@ -258,8 +270,12 @@ async function* sequences(
   encoder: DocumentEncoder,
   packer: Packer,
   { vocabulary }: { readonly vocabulary: number },
+  onEmpty: () => void,
 ): AsyncGenerator<readonly number[]> {
-  for await (const document of readDocuments(data, vocabulary)) yield* packer.add(encoder.encode(document))
+  for await (const document of readDocuments(data, vocabulary)) {
+    if (document.kind === 'empty') onEmpty()
+    yield* packer.add(encoder.encode(document))
+  }
   yield* packer.rest()
 }
 

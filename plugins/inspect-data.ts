@@ -53,12 +53,13 @@ export async function inspectData(inputs: JsonObject, config: ModelConfig): Prom
     if (file === undefined) continue
     await look(['data', name, 'path'], 'bad-data', async () => {
       const packer = new Packer('documents', length, undefined)
-      let [tokens, characters] = [0, 0]
+      let [tokens, characters, empty] = [0, 0, 0]
       for await (const document of readDocuments(file, config.vocabulary)) {
-        if (tokens < 2 * length) for (const piece of packer.add(encoder.encode(document))) tokens += piece.length
+        if (document.kind === 'empty') empty++
+        else if (tokens < 2 * length) for (const piece of packer.add(encoder.encode(document))) tokens += piece.length
         else if ((characters += sizeOf(document)) > charactersLookedAt) break
       }
-      requireEnough(file.path, tokens, length)
+      requireEnough(file.path, tokens, length, empty)
     })
   }
   if (tasks !== undefined) await look(['tasks'], 'bad-tasks', () => readTasks(tasks, encoder.tokenizer, itemsLookedAt))
@@ -86,8 +87,10 @@ async function needsTokenizer(
   return false
 }
 
-function sizeOf(document: Document): number {
+/** Characters of a document, about. */
+export function sizeOf(document: Document): number {
   if (document.kind === 'text') return document.text.length
   if (document.kind === 'ids') return 4 * document.ids.length
-  return document.messages.reduce((n, { content }) => n + content.length, 0)
+  if (document.kind === 'empty') return 0
+  return document.messages.reduce((n, { content }) => n + (content?.length ?? 0), 0)
 }

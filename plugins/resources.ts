@@ -5,7 +5,7 @@ import { layerFacts, modelShapes, openModel, type Model } from '../model/index.j
 import type { FrozenPlan, PlannedStage } from '../spec/frozen-plan.js'
 import { elements } from '../tensor/index.js'
 import { Failure, type Blocks, type Json, type JsonObject, type Runs } from './api/index.js'
-import { kindOf } from './stages/documents.js'
+import { lookAt } from './stages/data-file.js'
 import { lessons, type DistillParams } from './stages/distill-plan.js'
 
 /** What a stage needs of the machine, about. */
@@ -81,14 +81,14 @@ const estimates: Readonly<Record<string, Estimate>> = {
   },
 }
 
-/** A document is a line of a .jsonl file of about 16 bytes or more, or `length` tokens of text of a byte or more each. What
+/** A document is a record of JSON of about 16 bytes or more, a row of a table of one or more, or `length` tokens of text of a byte or more each. What
  *  a packed file holds its size does not tell. */
 function sequencesAtMost(path: string | undefined, length: number): number {
   if (path === undefined || !existsSync(path)) return 0
-  const kind = kindOf(path)
-  if (kind === 'parquet' || path.endsWith('.gz')) return Infinity
+  const { kind, packed } = lookAt(path)
+  if (kind === 'parquet' || packed) return Infinity
   const { size } = statSync(path)
-  return Math.ceil(size / (kind === 'json-lines' ? 16 : length))
+  return Math.ceil(size / (kind === 'text' ? length : kind === 'json' ? 16 : 1))
 }
 
 /**

@@ -24,7 +24,7 @@ export function evaluateCommand(program: Command): void {
       .command('evaluate <model>')
       .description('perplexity of a model on a text, and what it answers to tasks; one of both is enough'),
   )
-    .option('--data <file>', '.txt, .jsonl (also .gz) or .parquet, as `data` of a spec')
+    .option('--data <file>', '.jsonl, .json, .csv, .tsv, .txt (also .gz) or .parquet, as `data` of a spec')
     .option('--column <name>', 'field or column with the text')
     .option('--tasks <folder>', 'tasks to answer, as `tasks` of a spec')
     .option('--parent <model>', 'compares with this model of the same vocabulary')
@@ -77,12 +77,13 @@ function asText(found: Evaluation | Answers): string {
 const number = (value: number): string => value.toPrecision(5)
 const share = (value: number): string => `${(100 * value).toFixed(2)} %`
 
-function textRows({ sequences, tokens, loss, perplexity, comparison }: Evaluation): [string, string][] {
+function textRows({ sequences, tokens, loss, perplexity, empty, comparison }: Evaluation): [string, string][] {
   const rows: [string, string][] = [
     ['tokens predicted', `${tokens} in ${sequences} sequences`],
     ['loss, nats per token', number(loss)],
     ['perplexity', number(perplexity)],
   ]
+  if (empty !== undefined) rows.push(['null or empty records', `${empty}, left out`])
   if (comparison)
     rows.push(
       ['perplexity of the parent', number(comparison.parentPerplexity)],

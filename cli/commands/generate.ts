@@ -33,7 +33,7 @@ export function generateCommand(program: Command): void {
   reading(program.command('generate <model>').description('continue a prompt, or several'))
     .option('--prompt <text>', 'again for more: those of as many tokens are decoded side by side', again, [])
     .option('--tokens <ids>', 'token ids, separated by commas, instead of a text; again for more', again, [])
-    .option('--prompts <file>', 'a .txt file with a prompt a line, or .jsonl or .parquet as `data` of a spec')
+    .option('--prompts <file>', 'a .txt file with a prompt a line, or .jsonl, .csv or .parquet as `data` of a spec')
     .option('--chat', 'each prompt is what a user says, in the model’s chat template')
     .option('--system <text>', 'with --chat: what the system says first')
     .option('-n, --number <n>', 'most tokens', wholeNumber(1), 32)

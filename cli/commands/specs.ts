@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { readFileSync } from 'node:fs'
 import { forecast, type StageForecast } from '../../activities/forecast.js'
 import { Failure } from '../../plugins/api/index.js'
+import { dataNotes } from '../../plugins/data-notes.js'
 import { describedTypes } from '../../plugins/loading/load.js'
 import { readSchema, schemaNames } from '../../schemas/read.js'
 import { readProblem, solve, type Problem } from '../../solver/index.js'
@@ -30,10 +31,13 @@ export function specCommands(program: Command): void {
   reading(program.command('validate <spec>').description('all mistakes of a spec')).action(
     action(async (file: string, options: SpecOptions) => {
       const { plan, diagnostics } = await compileSpec(file, registryFor(options))
-      if (options.json) printJson({ valid: plan !== undefined, digest: plan?.digest, diagnostics })
+      const notes = plan ? await dataNotes(plan) : []
+      if (options.json)
+        printJson({ valid: plan !== undefined, digest: plan?.digest, diagnostics, ...(plan && { notes }) })
       else for (const diagnostic of diagnostics) print(formatDiagnostic(diagnostic))
       if (plan && !options.json)
         print(`${file} is valid: ${plan.stages.length} stages, digest ${plan.digest.slice(0, 12)}`)
+      if (!options.json) for (const note of notes) print(`note: ${note}`)
       if (!plan) process.exitCode = 2
     }),
   )
@@ -42,9 +46,11 @@ export function specCommands(program: Command): void {
     action(async (file: string, options: SpecOptions) => {
       const { plan, listings } = await compiled(file, options)
       const stages = await forecast(plan, await readStore(options, false), await describedTypes(plan), listings)
-      if (options.json) return printJson({ digest: plan.digest, stages })
+      const notes = await dataNotes(plan)
+      if (options.json) return printJson({ digest: plan.digest, stages, notes })
       print(`${plan.name}, digest ${plan.digest.slice(0, 12)}, pipeline ${plan.pipeline}`)
       for (const stage of stages) for (const line of describeForecast(stage)) print(line)
+      for (const note of notes) print(`note: ${note}`)
     }),
   )
 

@@ -3,7 +3,7 @@ import { Failure, type ArtifactRef, type SingleStage } from '../api/index.js'
 import { join } from 'node:path'
 import { Contributions } from './contributions.js'
 import { layerName } from './library.js'
-import { chunksOf, HiddenStates, openParent, putSequences, readSequences } from './sequences.js'
+import { chunksOf, HiddenStates, openParent, putSequences, readSequences, tokensOf } from './sequences.js'
 import { batch } from './parameters.js'
 
 interface CaptureParams {
@@ -20,7 +20,8 @@ interface CaptureParams {
  */
 export const capture: SingleStage<CaptureParams> = {
   name: 'capture',
-  version: 3,
+  // 4: values tell of tokens.
+  version: 4,
   reads: ['model'],
   about: {
     summary:
@@ -128,6 +129,7 @@ export const capture: SingleStage<CaptureParams> = {
         sequences: train.count,
         validateSequences: validate.count,
         length: train.length,
+        tokens: tokensOf(train),
         bytes,
         float16Error: total.error / total.power,
       },

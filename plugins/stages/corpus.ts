@@ -1,7 +1,7 @@
 import type { Tokenizer } from '../../model/index.js'
 import type { Tensor } from '../../tensor/index.js'
 import { Failure } from '../api/index.js'
-import { readJsonLines, type DataRecord } from './json-lines.js'
+import { readJsonRecords, type DataRecord } from './json-records.js'
 
 const remedy = 'Each line is {"text": "…"}, with "answers": [[start, end], …] in characters where they weigh more.'
 
@@ -29,7 +29,7 @@ export async function readCorpus(
   contextWeight: number,
 ): Promise<Corpus> {
   const documents: Piece[][] = []
-  for await (const line of readJsonLines(path, remedy)) documents.push(pieces(line, contextWeight))
+  for await (const line of readJsonRecords(path, remedy)) documents.push(pieces(line, contextWeight))
   const count = documents.length
   if (count === 0) throw new Failure('InvalidInput', `${path} has no documents`, { file: path, remedy })
   const ids = new Int32Array(count * length)
@@ -69,6 +69,7 @@ export async function readCorpus(
 
 /** A document: its answers, and what is between them. */
 function pieces({ fields: { text, answers = [] }, bad }: DataRecord, contextWeight: number): Piece[] {
+  if (text === null || text === '') throw bad(`has a "text" that is ${text === null ? 'null' : 'empty'}`)
   if (typeof text !== 'string') throw bad('has no "text"')
   const wrong = () => bad('has answers that are not ranges of its text')
   if (!Array.isArray(answers)) throw wrong()

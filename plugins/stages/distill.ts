@@ -9,7 +9,7 @@ import { alike, initialWeights, sampleInputs, samplesFor } from './initial.js'
 import { entryId, layerName, ownVariant, type LibraryEntry } from './library.js'
 import { emptyEntries, runVariants, runWeights } from './run-variants.js'
 import { shuffled } from '../../tensor/random.js'
-import { blocksOf, HiddenStates, openParent, readSequences } from './sequences.js'
+import { blocksOf, HiddenStates, openParent, readSequences, stepsFor } from './sequences.js'
 import { trainWithCheckpoints } from './training.js'
 import { batch, learningRate, weightDecay } from './parameters.js'
 
@@ -20,7 +20,8 @@ import { batch, learningRate, weightDecay } from './parameters.js'
  */
 export const distill: FanOutStage<DistillParams> = {
   name: 'distill',
-  version: 3,
+  // 4: tokens are counted without padding.
+  version: 4,
   reads: ['model', 'space'],
   taskReads: ['model'],
   partial: true,
@@ -29,7 +30,12 @@ export const distill: FanOutStage<DistillParams> = {
     type: 'object',
     additionalProperties: false,
     properties: {
-      tokens: { quantity: 'tokens', default: 1000000, description: 'Training tokens of each variant.' },
+      tokens: {
+        quantity: 'tokens',
+        default: 1000000,
+        description:
+          'Tokens that each variant learns from, padding not counted; the captured ones are gone through again where they are fewer.',
+      },
       batch: batch(8, 'Sequences of a step.'),
       learningRate: { ...learningRate, default: 0.002 },
       weightDecay: { ...weightDecay, default: 0.01 },
@@ -51,9 +57,9 @@ export const distill: FanOutStage<DistillParams> = {
     const { params, stages, spec } = context
     const model = await openParent(context)
     const { files, values } = stages.capture!
-    const { length, sequences } = values as { length: number; sequences: number }
+    const { tokens, sequences } = values as { tokens: number; sequences: number }
     const batch = Math.min(params.batch, sequences)
-    const steps = Math.max(1, Math.round(params.tokens / (batch * length)))
+    const steps = stepsFor(params.tokens, batch, sequences, tokens)
     const { weightDecay } = params
     return lessons(model, spec.space as JsonObject, params, context.runs).map((lesson) => {
       const { layer, train, beside, run } = lesson

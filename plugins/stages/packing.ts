@@ -45,14 +45,20 @@ function* cut(ids: readonly number[], length: number): Generator<readonly number
 }
 
 /** Two sequences are the least that can be trained on and shuffled.
+ *  @param empty  records that were left out
  *  @throws Failure InvalidInput */
-export function requireEnough(path: string, tokens: number, length: number): void {
+export function requireEnough(path: string, tokens: number, length: number, empty = 0): void {
   if (tokens < 2 * length)
-    throw new Failure('InvalidInput', `${path} holds ${tokens} tokens: fewer than two sequences of ${length}`, {
-      file: path,
-      remedy: 'Give more text, or a smaller data.sequenceLength.',
-    })
+    throw new Failure(
+      'InvalidInput',
+      `${path} holds ${tokens} tokens: fewer than two sequences of ${length}${empty > 0 ? ` (${leftOut(empty)})` : ''}`,
+      { file: path, remedy: 'Give more text, or a smaller data.sequenceLength.' },
+    )
 }
+
+/** 3 null or empty records are left out */
+export const leftOut = (empty: number): string =>
+  `${empty} null or empty ${empty === 1 ? 'record is' : 'records are'} left out`
 
 /** @throws Failure InvalidInput when sequences are longer than the model's positions */
 export function requirePositions(length: number, positions: number, name = 'data.sequenceLength'): void {

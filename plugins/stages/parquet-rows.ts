@@ -8,7 +8,7 @@ import {
 } from 'hyparquet'
 import { compressors as library } from 'hyparquet-compressors'
 import { Failure } from '../api/index.js'
-import type { DataRecord } from './json-lines.js'
+import type { DataRecord } from './json-records.js'
 import { checkPages } from './parquet-pages.js'
 
 /** Most bytes of a row group, unpacked, in the columns that are read: they are held whole. */
@@ -18,27 +18,26 @@ export const largestRowGroup = 2 ** 30
 const mostValues = 2 ** 27
 
 /**
- * Rows of a Parquet file in the columns of `wanted` that it has, row group after row group.
- * @param remedy  what a row should be
+ * Rows of a Parquet file in those of some columns that it has, row group after row group.
+ * @param wanted  one of them must be there
+ * @param beside  read as well
+ * @param missing  the failure where none is there, from all columns that are
  * @throws Failure InvalidInput with the file, and the row where it is known, counted from 1
  */
 export async function* readParquetRows(
   path: string,
   wanted: readonly string[],
-  remedy: string,
+  beside: readonly string[],
+  missing: (bad: DataRecord['bad'], has: readonly string[]) => Failure,
 ): AsyncGenerator<DataRecord> {
-  const failed = (message: string, what = remedy) =>
-    new Failure('InvalidInput', `${path}: ${message}`, { file: path, remedy: what })
+  const failed = (message: string, remedy = broken) =>
+    new Failure('InvalidInput', `${path}: ${message}`, { file: path, remedy })
   const { file, metadata } = await openFile(path)
   const { children } = parquetSchema(metadata)
   const has = children.map(({ element }) => element.name)
   const leaves = new Set(children.flatMap(leavesOf))
-  const columns = wanted.filter((name) => has.includes(name))
-  if (columns.length === 0)
-    throw failed(
-      `has no column ${wanted.map((name) => `"${name}"`).join(' or ')}`,
-      `It has ${has.map((name) => `"${name}"`).join(', ')}: name one by \`column\` beside \`path\`. ${remedy}`,
-    )
+  if (!wanted.some((name) => has.includes(name))) throw missing(failed, has)
+  const columns = [...wanted, ...beside].filter((name) => has.includes(name))
 
   let start = 0
   for (const group of metadata.row_groups) {
@@ -56,8 +55,8 @@ export async function* readParquetRows(
       throw inGroup((error as Error).message, broken)
     }
     for (const [i, fields] of rows.entries()) {
-      const bad = (message: string, what = remedy) =>
-        new Failure('InvalidInput', `${path}, row ${rowStart + i + 1}: ${message}`, { file: path, remedy: what })
+      const bad = (message: string, remedy = 'Mend this row, or leave it out.') =>
+        new Failure('InvalidInput', `${path}, row ${rowStart + i + 1}: ${message}`, { file: path, remedy })
       yield { fields: plain(fields) as DataRecord['fields'], bad }
     }
   }

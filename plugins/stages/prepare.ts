@@ -14,12 +14,13 @@ interface PrepareParams {
   readonly maxSequences?: number
 }
 
-/** Turns the data into token sequences of one length, shuffled by the seed. Texts are streamed: a line, a row group of a
+/** Turns the data into token sequences of one length, shuffled by the seed. Texts are streamed: a record, a row group of a
  *  Parquet file or 16 Mi characters of a text file are in memory, and some bytes for each sequence. */
 export const prepare: SingleStage<PrepareParams> = {
   name: 'prepare',
-  // 2: text files of more than 16 Mi characters are several documents.
-  version: 2,
+  // 2: text files of more than 16 Mi characters are several documents. 3: data by what it is; null and empty texts count
+  // nowhere; values tell of padding.
+  version: 3,
   reads: ['model', 'data', 'tasks'],
   about: { summary: 'Tokenises training and validation text into sequences.' },
   parameters: {
@@ -55,38 +56,40 @@ export const prepare: SingleStage<PrepareParams> = {
     const length = data.sequenceLength ?? 128
     requirePositions(length, maxPositions)
 
-    const read = async (file: DataFile, sequences: SequenceFile) => {
+    const read = async (file: DataFile, sequences: SequenceFile): Promise<JsonObject> => {
       const packer = new Packer(params.packing, length, eos[0])
       const most = params.maxSequences ?? Infinity
+      let empty = 0
       const add = (all: Iterable<readonly number[]>) => {
         for (const ids of all) if (sequences.count < most) sequences.add(ids)
       }
       for await (const document of readDocuments(file, vocabulary)) {
         context.signal.throwIfAborted()
+        if (document.kind === 'empty') empty++
         add(packer.add(encoder.encode(document)))
         if (sequences.count === most) break
       }
       add(packer.rest())
-      requireEnough(file.path, sequences.tokens, length)
+      requireEnough(file.path, sequences.tokens, length, empty)
+      const { count, tokens } = sequences
+      const positions = count * length
+      return { sequences: count, tokens, positions, padding: 1 - tokens / positions, empty }
     }
     const train = new SequenceFile(join(context.scratch, 'train.rows'), length)
     const validate = new SequenceFile(join(context.scratch, 'validate.rows'), length)
-    const files: Record<string, ArtifactRef> = {}
     try {
-      await read(data.train, train)
-      await read(data.validate, validate)
-      files.train = await train.store(context, join(context.scratch, 'train'), seed)
-      files.validate = await validate.store(context, join(context.scratch, 'validate'), seed)
+      const found = { train: await read(data.train, train), validate: await read(data.validate, validate) }
+      const tasks =
+        typeof spec.tasks === 'string' ? await readTasks(spec.tasks, encoder.tokenizer, params.taskItems) : {}
+      const files: Record<string, ArtifactRef> = {
+        train: await train.store(context, join(context.scratch, 'train'), seed),
+        validate: await validate.store(context, join(context.scratch, 'validate'), seed),
+        tasks: await context.put('tasks', tasks as unknown as JsonObject),
+      }
+      return { values: { sequenceLength: length, ...found, tasks: Object.keys(tasks) }, files }
     } finally {
       train.close()
       validate.close()
-    }
-    const tasks = typeof spec.tasks === 'string' ? await readTasks(spec.tasks, encoder.tokenizer, params.taskItems) : {}
-    files.tasks = await context.put('tasks', tasks as unknown as JsonObject)
-    const count = ({ count, tokens }: SequenceFile) => ({ sequences: count, tokens })
-    return {
-      values: { sequenceLength: length, train: count(train), validate: count(validate), tasks: Object.keys(tasks) },
-      files,
     }
   },
 }

@@ -50,6 +50,13 @@ export async function readSequences(
   }
 }
 
+/** Tokens, without padding. */
+export const tokensOf = ({ mask }: Pick<Sequences, 'mask'>): number => mask.reduce((n, own) => n + own, 0)
+
+/** Steps that go through about so many tokens, padding not counted: batches are full of sequences of the mean length. */
+export const stepsFor = (tokens: number, batch: number, sequences: number, tokensOfAll: number): number =>
+  Math.max(1, Math.round((tokens * sequences) / (batch * tokensOfAll)))
+
 /** Sequences to compute together: always `batch` of them from `first` on, the first `again` of which were in the chunk before. */
 export const chunksOf = (count: number, batch: number): { readonly first: number; readonly again: number }[] =>
   Array.from({ length: Math.ceil(count / batch) }, (_, i) => {

@@ -1,9 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Tokenizer } from '../../model/index.js'
 import { Failure } from '../api/index.js'
-import { readJsonLines } from './json-lines.js'
+import { readJsonRecords } from './json-records.js'
 
 /** Items of one task as token ids. */
 export interface TaskItems {
@@ -49,9 +48,11 @@ export async function readTasks(
   for (const [name, chance] of await readIndex(join(folder, indexFile))) {
     const file = join(folder, itemsFile(name))
     const items: TaskItems['items'][number][] = []
-    for await (const { fields, bad } of readJsonLines(file, remedy)) {
+    for await (const { fields, bad } of readJsonRecords(file, remedy)) {
       if (items.length === most) break
       const { prompt, answer } = fields
+      for (const part of ['prompt', 'answer'] as const)
+        if (fields[part] === null) throw bad(`has ${part === 'answer' ? 'an' : 'a'} ${part} that is null`)
       if (typeof prompt !== 'string' || typeof answer !== 'string') throw bad('has no prompt and answer')
       const item = { prompt: tokenizer.encode(prompt), answer: tokenizer.encode(answer, { special: false }) }
       // An answer of no tokens would be right whatever the model says.
@@ -67,13 +68,8 @@ export async function readTasks(
 /** Names and chances of the tasks that tasks.json lists. */
 async function readIndex(file: string): Promise<[name: string, chance: number][]> {
   const bad = (message: string) => new Failure('InvalidInput', `${file}: ${message}`, { file, remedy })
-  let index: unknown
-  try {
-    index = JSON.parse(await readFile(file, 'utf8'))
-  } catch (error) {
-    throw bad(error instanceof SyntaxError ? `is not JSON: ${error.message}` : (error as Error).message)
-  }
-  const entries = typeof index === 'object' && index !== null ? Object.entries(index) : []
+  const entries: [string, unknown][] = []
+  for await (const { fields } of readJsonRecords(file, remedy)) entries.push(...Object.entries(fields))
   if (entries.length === 0) throw bad('names no tasks')
   return entries.map(([name, entry]) => {
     if (!/^[\w-]+$/.test(name)) throw bad(`"${name}" is no name of a task`)

@@ -3,67 +3,54 @@ import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { Failure } from '../api/index.js'
+import { lookAt, type FileLook } from './data-file.js'
 
-/** Most bytes of a line: a line is held whole. */
+/** Most characters of a line or record: it is held whole. */
 export const longestLine = 64 * 2 ** 20
 
-/** A line of a file as it is written, and its number, counted from 1. */
+/** A line of a file, without its end, and its number, counted from 1. */
 export interface Line {
   readonly line: number
   readonly text: string
 }
 
-/** Lines of a file of text in UTF-8, unpacked on the way where its name ends in .gz. One line is held at a time.
+/** Lines of a file of text, which end with \n or \r\n. One line is held at a time.
  *  @throws Failure InvalidInput with file and line */
 export async function* readLines(path: string, remedy: string): AsyncGenerator<Line> {
-  const bad = (line: number, message: string) =>
-    new Failure('InvalidInput', `${path}:${line}: ${message}`, { file: path, remedy })
   let line = 0
-  let held: Buffer[] = []
+  let held: string[] = []
   let size = 0
   const finish = (): Line => {
-    const bytes = held.length === 1 ? held[0]! : Buffer.concat(held)
+    const text = held.join('')
     ;[held, size] = [[], 0]
-    line++
-    if (!isUtf8(bytes)) throw bad(line, 'is not UTF-8')
-    const text = bytes.toString('utf8')
-    // A byte order mark is no part of the first line.
-    return { line, text: line === 1 && text.startsWith('\ufeff') ? text.slice(1) : text }
+    return { line: ++line, text: text.endsWith('\r') ? text.slice(0, -1) : text }
   }
-  for await (const chunk of readBytes(path, remedy)) {
+  for await (const chunk of readCharacters(path, lookAt(path))) {
     let from = 0
-    for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, from)) {
-      held.push(chunk.subarray(from, end))
+    for (let end = chunk.indexOf('\n'); end !== -1; end = chunk.indexOf('\n', from)) {
+      held.push(chunk.slice(from, end))
       from = end + 1
       yield finish()
     }
-    if (from < chunk.length) held.push(chunk.subarray(from))
+    if (from < chunk.length) held.push(chunk.slice(from))
     size += chunk.length - from
-    if (size > longestLine) throw bad(line + 1, `is longer than ${longestLine} bytes`)
+    if (size > longestLine)
+      throw new Failure('InvalidInput', `${path}:${line + 1}: is longer than ${longestLine} characters`, {
+        file: path,
+        remedy,
+      })
   }
   if (held.length > 0) yield finish()
 }
 
-/** A file of text in UTF-8, unpacked on the way where its name ends in .gz, whole up to `most` characters. Longer ones are
- *  divided there: after the last line, or else the last space. No character is lost.
+/** A file of text, whole up to `most` characters. Longer ones are divided there: after the last line, or else the last
+ *  space. No character is lost.
  *  @throws Failure InvalidInput with the file */
-export async function* readText(path: string, most: number): AsyncGenerator<string> {
-  const remedy = 'Texts are UTF-8.'
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-  let bytes = 0
-  const decode = (chunk?: Buffer): string => {
-    try {
-      return chunk ? decoder.decode(chunk, { stream: true }) : decoder.decode()
-    } catch {
-      const where = `between bytes ${bytes} and ${bytes + (chunk?.length ?? 0)}`
-      throw new Failure('InvalidInput', `${path}: is not UTF-8 ${where}`, { file: path, remedy })
-    }
-  }
+export async function* readText(path: string, most: number, look = lookAt(path)): AsyncGenerator<string> {
   let text = ''
   let divided = false
-  for await (const chunk of readBytes(path, remedy)) {
-    text += decode(chunk)
-    bytes += chunk.length
+  for await (const chunk of readCharacters(path, look)) {
+    text += chunk
     while (text.length > most) {
       const end = placeToDivide(text, most)
       yield text.slice(0, end)
@@ -71,7 +58,6 @@ export async function* readText(path: string, most: number): AsyncGenerator<stri
       text = text.slice(end)
     }
   }
-  text += decode()
   if (text !== '' || !divided) yield text
 }
 
@@ -84,10 +70,84 @@ function placeToDivide(text: string, most: number): number {
   return unit >= 0xdc00 && unit <= 0xdfff && most > 1 ? most - 1 : most
 }
 
-/** Bytes of a file, unpacked where its name ends in .gz, in pieces of at most 64 KiB. */
-async function* readBytes(path: string, remedy: string): AsyncGenerator<Buffer> {
+/** Characters of a file, unpacked and decoded on the way, in pieces of at most 64 Ki. A byte order mark is left out.
+ *  @throws Failure InvalidInput with line and byte where it is not what it should be */
+export async function* readCharacters(path: string, { packed, encoding }: FileLook): AsyncGenerator<string> {
+  const decoder = new TextDecoder(encoding, { fatal: true })
+  let [bytes, line] = [0, 1]
+  // Bytes of a character that the next chunk ends.
+  let cut = Buffer.alloc(0)
+  const bad = (at: number, message: string, remedy: string) =>
+    new Failure('InvalidInput', `${path}:${at}: ${message}`, { file: path, remedy })
+  const name = encoding.toUpperCase()
+  const broken = (at: number, offset: number) =>
+    bad(
+      at,
+      `is not ${name} at byte ${offset}`,
+      encoding === 'utf-8'
+        ? `Write it as UTF-8: where it is Latin-1, \`iconv -f LATIN1 -t UTF-8 ${path}\`.`
+        : 'Write it as UTF-8.',
+    )
+  const checked = (text: string): string => {
+    const nul = text.indexOf('\0')
+    if (nul !== -1) throw bad(line + newlines(text.slice(0, nul)), 'has a NUL character', 'Take it out.')
+    line += newlines(text)
+    return text
+  }
+  for await (const chunk of readBytes(path, packed)) {
+    const own = cut.length > 0 ? Buffer.concat([cut, chunk]) : chunk
+    let text: string
+    try {
+      text = decoder.decode(chunk, { stream: true })
+    } catch {
+      const [valid, at] = firstInvalid(own, encoding)
+      const offset = bytes - cut.length + at
+      if (valid !== '') yield checked(bytes === cut.length ? valid.replace(/^\ufeff/, '') : valid)
+      throw broken(line, offset)
+    }
+    bytes += chunk.length
+    cut = Buffer.from(own.subarray(own.length - unfinished(own, encoding)))
+    if (text !== '') yield checked(text)
+  }
+  try {
+    decoder.decode()
+  } catch {
+    throw broken(line, bytes - cut.length)
+  }
+}
+
+function newlines(text: string): number {
+  let count = 0
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) count++
+  return count
+}
+
+/** Bytes at the end that begin a character. */
+function unfinished(bytes: Buffer, encoding: FileLook['encoding']): number {
+  if (encoding !== 'utf-8') return bytes.length % 2
+  for (let n = 0; n < Math.min(4, bytes.length); n++) if (isUtf8(bytes.subarray(0, bytes.length - n))) return n
+  return 0
+}
+
+/** What there is before the first bytes that are no character, and where those are. */
+function firstInvalid(bytes: Buffer, encoding: FileLook['encoding']): [valid: string, at: number] {
+  if (encoding !== 'utf-8') return ['', 0]
+  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
+  let offset = 0
+  let from = 0
+  for (let i = text.indexOf('\ufffd'); i !== -1; i = text.indexOf('\ufffd', from)) {
+    offset += Buffer.byteLength(text.slice(from, i))
+    // It may stand there itself.
+    if (bytes.subarray(offset, offset + 3).toString('hex') !== 'efbfbd') return [text.slice(0, i), offset]
+    offset += 3
+    from = i + 1
+  }
+  return [text, bytes.length]
+}
+
+/** Bytes of a file, unpacked, in pieces of at most 64 KiB. */
+async function* readBytes(path: string, packed: FileLook['packed']): AsyncGenerator<Buffer> {
   const file = createReadStream(path)
-  const packed = path.endsWith('.gz')
   // Errors come out of the loop below; the callback is there because they must be listened to.
   const stream = packed ? pipeline(file, createGunzip({ chunkSize: 2 ** 16 }), () => {}) : file
   try {
@@ -97,7 +157,9 @@ async function* readBytes(path: string, remedy: string): AsyncGenerator<Buffer> 
     const broken = code.startsWith('Z_')
     throw new Failure('InvalidInput', `${path}: ${broken ? `is not a whole gzip file: ${message}` : message}`, {
       file: path,
-      remedy: broken ? 'Fetch or pack the file again: `gzip -t FILE` tells whether it is whole.' : remedy,
+      remedy: broken
+        ? 'Fetch or pack the file again: `gzip -t FILE` tells whether it is whole.'
+        : 'Give a file that is there and may be read.',
     })
   } finally {
     file.destroy()

@@ -13,7 +13,7 @@ import {
 import type { FanOutStage } from '../api/index.js'
 import { asTask, assemble, chosenEntries, readJson, readLibrary, type Filling } from './library.js'
 import { shuffled } from '../../tensor/random.js'
-import { openParent, readSequences } from './sequences.js'
+import { openParent, readSequences, stepsFor, tokensOf } from './sequences.js'
 import type { Solution } from './solving.js'
 import { trainWithCheckpoints } from './training.js'
 import { batch, learningRate, weightDecay } from './parameters.js'
@@ -32,7 +32,8 @@ interface UptrainParams {
  */
 export const uptrain: FanOutStage<UptrainParams> = {
   name: 'uptrain',
-  version: 2,
+  // 3: tokens are counted without padding.
+  version: 3,
   reads: [],
   taskReads: ['model'],
   exclusive: true,
@@ -42,7 +43,8 @@ export const uptrain: FanOutStage<UptrainParams> = {
     additionalProperties: false,
     properties: {
       tokens: {
-        description: 'Tokens that the child learns from; the text is gone through again where it has fewer.',
+        description:
+          'Tokens that the child learns from, padding not counted; the text is gone through again where it has fewer.',
         quantity: 'tokens',
         default: 10000000,
       },
@@ -75,7 +77,10 @@ export const uptrain: FanOutStage<UptrainParams> = {
     const train = await readSequences(context, task.inputs.train!)
     const { length } = train
     const batch = Math.min(params.batch, train.count)
-    const steps = Math.max(1, Math.round(params.tokens / (batch * length)))
+    const own = Array.from({ length: train.count }, (_, i) =>
+      tokensOf({ mask: train.mask.subarray(i * length, (i + 1) * length) }),
+    )
+    const steps = stepsFor(params.tokens, batch, train.count, tokensOf(train))
     const order = shuffled(train.count, seed + 17)
 
     const trained = await layerWeights(child)
@@ -133,8 +138,10 @@ export const uptrain: FanOutStage<UptrainParams> = {
     await writeTensors(path, Object.fromEntries(weights))
     await trainer.release()
     const last = curve.at(-1)!
+    let seen = 0
+    for (let i = 0; i < steps * batch; i++) seen += own[order[i % train.count]!]!
     return {
-      values: { steps, tokens: steps * batch * length, loss: last.loss, kl: last.kl!, cosine: last.cosine! },
+      values: { steps, tokens: seen, loss: last.loss, kl: last.kl!, cosine: last.cosine! },
       files: {
         child: await context.putFile('weights', path),
         curve: await context.put('curve', curve),

@@ -56,7 +56,7 @@ test.each<[string, string, string | Uint8Array | undefined, string]>([
     'a Parquet file without the column',
     'content.parquet',
     undefined,
-    'FILE: has no column "text" or "input_ids" or "messages".',
+    'FILE: has no "text", "input_ids", "messages", "conversations", or "prompt" with "completion": it has "content".',
   ],
   ['a Parquet file without rows', 'empty.parquet', undefined, 'FILE holds 0 tokens: fewer than two sequences of 4.'],
   [
@@ -65,12 +65,17 @@ test.each<[string, string, string | Uint8Array | undefined, string]>([
     undefined,
     'FILE: rows 1 to 2: 1200000038 bytes in one row group, more than 1073741824.',
   ],
-  ['a line that is not JSON after enough tokens', 'a.jsonl', `${ids}\n${ids}\n${ids}\n{`, 'FILE:4: is not JSON.'],
+  [
+    'a line that is not JSON after enough tokens',
+    'a.jsonl',
+    `${ids}\n${ids}\n${ids}\n{`,
+    'FILE:4:2: is not JSON: the end where a key in double quotes should be.',
+  ],
   [
     'a line that is not UTF-8 after enough tokens',
     'a.jsonl',
     Buffer.from(`${ids}\n${ids}\n"\xff"`, 'latin1'),
-    'FILE:3: is not UTF-8.',
+    'FILE:3: is not UTF-8 at byte 49.',
   ],
   [
     'messages of wrong types after enough tokens',
@@ -87,6 +92,6 @@ test('what a large file has beyond what is looked at is left to the run', async 
   const line = `${JSON.stringify({ text: 'w0 '.repeat(2 ** 22) })}\n`
   expect(await said('a.jsonl.gz', gzipSync(`${ids}\n${ids}\n${line.repeat(11)}not JSON`, { level: 1 }))).toEqual([])
   expect(await said('a.jsonl.gz', gzipSync(`${ids}\n${ids}\n${line.repeat(2)}not JSON`, { level: 1 }))).toEqual([
-    'data.train.path bad-data FILE:5: is not JSON.',
+    'data.train.path bad-data FILE:5:1: is not JSON: not.',
   ])
 })

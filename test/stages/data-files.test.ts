@@ -140,7 +140,6 @@ test.each<[string, string, string | Uint8Array | undefined, string]>([
     gzipSync(three).subarray(0, 40),
     ': is not a whole gzip file: unexpected end of file',
   ],
-  ['a file that is no gzip', 'a.jsonl.gz', three, ': is not a whole gzip file: incorrect header check'],
   [
     'a gzip file with a wrong sum',
     'a.txt.gz',
@@ -151,11 +150,16 @@ test.each<[string, string, string | Uint8Array | undefined, string]>([
     'a line that is not UTF-8',
     'a.jsonl',
     Buffer.concat([Buffer.from(`${three}\n{"text": "`), Buffer.from([0xff, 0xfe])]),
-    ':4: is not UTF-8',
+    ':4: is not UTF-8 at byte 84',
   ],
-  ['a text that is not UTF-8', 'a.txt', Buffer.from([0x77, 0xff]), ': is not UTF-8 between bytes 0 and 2'],
-  ['a text that ends within a character', 'a.txt', Buffer.from([0x77, 0xe2, 0x82]), ': is not UTF-8'],
-  ['messages that are no list', 'a.jsonl', lines({ messages: 'hello' }), ':1: has "messages" that are not a list'],
+  ['a text that is not UTF-8', 'a.txt', Buffer.from([0x77, 0xff]), ':1: is not UTF-8 at byte 1'],
+  ['a text that ends within a character', 'a.txt', Buffer.from([0x77, 0xe2, 0x82]), ':1: is not UTF-8 at byte 1'],
+  [
+    'messages that are no list',
+    'a.jsonl',
+    lines({ messages: 'hello' }),
+    ':1: has "messages" that are a text, not a list of messages',
+  ],
   [
     'a message without text',
     'a.jsonl',
@@ -172,19 +176,18 @@ test.each<[string, string, string | Uint8Array | undefined, string]>([
     'a Parquet file without its column',
     'content.parquet',
     undefined,
-    ': has no column "text" or "input_ids" or "messages"',
+    ': has no "text", "input_ids", "messages", "conversations", or "prompt" with "completion": it has "content"',
   ],
   ['a Parquet file without rows', 'empty.parquet', undefined, ' holds 0 tokens: fewer than two sequences of 4'],
-  ['a row without a value', 'null.parquet', undefined, ', row 2: has neither a "text" nor "input_ids"'],
   [
     'a row with an id outside of the vocabulary',
     'large-id.parquet',
     undefined,
-    ', row 2: has neither a "text" nor "input_ids" within',
+    ', row 2: has 50 in its "input_ids" (number 2), which is not a token id of the model',
   ],
   ['a Parquet file whose text is not UTF-8', 'latin.parquet', undefined, ': rows 1 to 2: a text is not UTF-8'],
-  ['a file that is no Parquet', 'a.parquet', three, ': is not a whole Parquet file: '],
-  ['an empty Parquet file', 'b.parquet', '', ': is not a whole Parquet file: '],
+  ['a file that is no Parquet', 'a.parquet', three, ': is not a Parquet file, as its name says'],
+  ['an empty Parquet file', 'b.parquet', '', ': is not a Parquet file, as its name says'],
 ])('%s is refused with file, place and remedy', async (_, name, content, message) => {
   const { failure, file } = await prepared(name, content)
   const error = await failure()
@@ -215,7 +218,9 @@ test('a Parquet file that is damaged somewhere gives rows or is refused: nothing
       writeFileSync(file, damaged)
       try {
         let rows = 0
-        for await (const { fields } of readParquetRows(file, ['text', 'input_ids', 'messages'], 'remedy'))
+        for await (const { fields } of readParquetRows(file, ['text', 'input_ids', 'messages'], [], (bad) =>
+          bad('nothing'),
+        ))
           rows += Object.keys(fields).length > 0 ? 1 : 0
         expect(rows).toBeLessThan(10)
       } catch (error) {
@@ -286,5 +291,54 @@ test('lines over many pieces of a file are whole, and one without end is refused
   expect(await read()).toEqual(long)
   writeFileSync(`${file}.gz`, gzipSync(Buffer.alloc(2 ** 26 + 2 ** 17, 'x')))
   const packed = readLines(`${file}.gz`, 'remedy')
-  await expect(packed.next()).rejects.toThrow(`${file}.gz:1: is longer than 67108864 bytes`)
+  await expect(packed.next()).rejects.toThrow(`${file}.gz:1: is longer than 67108864 characters`)
+})
+
+test('the same bytes under the name of a table are another input', async () => {
+  const text = 'text\nw0 w1 w2\nw3 w4 w5\nw6 w7 w8 w9\n'
+  const keyOf = async (name: string) =>
+    (await (await prepared(name, text)).open()).key('prepare', { id: 'prepare', label: '', params: {}, inputs: {} })
+  const [txt, md, csv, packed, tsv] = await Promise.all(['a.txt', 'a.md', 'a.csv', 'a.CSV.gz', 'a.tsv'].map(keyOf))
+  expect(md).toBe(txt)
+  expect(packed).toBe(csv)
+  expect(new Set([txt, csv, tsv]).size).toBe(3)
+})
+
+test('what a record has beside its messages reaches the chat template', async () => {
+  const record = {
+    messages: [{ role: 'user', content: 'w0' }],
+    tools: [{ name: 'w1' }],
+    documents: [{ text: 'w2' }],
+    chat_template_kwargs: { enable_thinking: 'w3' },
+  }
+  const data = await prepared('a.jsonl', lines(record, record))
+  chat(
+    data.folder,
+    '{{ messages[0].content }} {{ tools[0].name }} {{ documents[0].text }} {{ enable_thinking }}{# nothing more #}',
+  )
+  expect(await data.sorted()).toEqual(['4 5 6 7', '4 5 6 7'])
+})
+
+test('a message of a role that the chat template passes over is refused', async () => {
+  const record = {
+    messages: [
+      { role: 'user', content: 'w0' },
+      { role: 'critic', content: 'w1' },
+    ],
+  }
+  const { failure, file, folder } = await prepared('a.jsonl', lines(record))
+  chat(folder, "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}")
+  expect(await failure()).toMatchObject({
+    message: `${file}:1: has a message (number 2) of the role "critic", which the chat template leaves out`,
+    remedy: 'Rename the role to one that the model knows: system, user, assistant or tool.',
+  })
+})
+
+test.each(['documents', 'continuous'])('null and empty records count nowhere, packed as %s', async (packing) => {
+  const [without, ...rest] = await Promise.all(
+    [three, three.replace('\n', '\n{"text": null}\n{"text": ""}\n{"input_ids": []}\n')].map(async (text) =>
+      (await prepared('a.jsonl', text, { packing })).sorted(),
+    ),
+  )
+  expect(rest).toEqual([without])
 })

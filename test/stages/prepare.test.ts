@@ -67,11 +67,14 @@ test('the order follows from the seed, and is another one with another seed', as
   expect(await a).not.toEqual(sorted(await a!).map((row) => row.split(' ').map(Number)))
 })
 
-test('values tell how much there is', async () => {
-  const { search } = await prepared('a.jsonl', '{"text": "w0 w1 w2 w3"}\n{"text": "w4 w5 w6"}')
+test('values tell how much there is, how much is padding, and what was left out', async () => {
+  const { search } = await prepared(
+    'a.jsonl',
+    '{"text": "w0 w1 w2 w3 w4"}\n{"text": null}\n{"text": "w4 w5"}\n{"text": ""}',
+  )
   expect((await search.outputs('prepare')).values).toMatchObject({
     sequenceLength: 4,
-    train: { sequences: 2, tokens: 8 },
+    train: { sequences: 3, tokens: 9, positions: 12, padding: 0.25, empty: 2 },
     tasks: ['one', 'two'],
   })
 })
@@ -79,16 +82,31 @@ test('values tell how much there is', async () => {
 test.each([
   ['is empty', 'a.jsonl', '', 'holds 0 tokens: fewer than two sequences of 4'],
   ['is too short', 'a.txt', 'w0 w1 w2 w3 w4', 'holds 6 tokens: fewer than two sequences of 4'],
-  ['has a line that is not JSON', 'a.jsonl', '{"text": "w0 w1 w2 w3 w4 w5 w6"}\n\n{"text":', ':3: is not JSON'],
+  [
+    'has a line that is not JSON',
+    'a.jsonl',
+    '{"text": "w0 w1 w2 w3 w4 w5 w6"}\n\n{"text":',
+    ':3:9: is not JSON: the end where a value should be',
+  ],
   [
     'has a line without text',
     'a.jsonl',
     '{"txt": "w0"}',
-    ':1: has neither a "text" nor "input_ids" within the vocabulary',
+    ':1: has no "text", "input_ids", "messages", "conversations", or "prompt" with "completion": it has "txt"',
   ],
-  ['has an id outside of the vocabulary', 'a.jsonl', '{"text": "w0"}\n{"input_ids": [1, 50]}', ':2: has neither'],
-  ['has an id that is no whole number', 'a.jsonl', '{"input_ids": [1, 2.5]}', ':1: has neither'],
-  ['has a line that is a list', 'a.jsonl', '[1, 2]', ':1: has neither'],
+  [
+    'has an id outside of the vocabulary',
+    'a.jsonl',
+    '{"text": "w0"}\n{"input_ids": [1, 50]}',
+    ':2: has 50 in its "input_ids" (number 2), which is not a token id of the model',
+  ],
+  [
+    'has an id that is no whole number',
+    'a.jsonl',
+    '{"input_ids": [1, 2.5]}',
+    ':1: has 2.5 in its "input_ids" (number 2)',
+  ],
+  ['has a line that is a list', 'a.jsonl', '[1, 2]', ':1:2: is a number, not an object'],
 ])('data that %s is refused with file, place and remedy', async (_, name, text, message) => {
   const { search, file } = await prepared(name, text)
   const error = await failure(search)
@@ -144,13 +162,30 @@ test('tasks become token ids: the prompt with the leading token, the answer with
 })
 
 test.each([
-  ['an index that is not JSON', 'tasks.json', '{', 'tasks.json: is not JSON'],
+  ['an index that is not JSON', 'tasks.json', '{', 'tasks.json:1:2: is not JSON'],
   ['an index that is no map', 'tasks.json', '[]', 'tasks.json: names no tasks'],
   ['a chance that is no share', 'tasks.json', '{"one": {"chance": 2}}', 'tasks.json: the chance of "one" is 2'],
   ['a task that leads out of the folder', 'tasks.json', '{"../one": {}}', 'tasks.json: "../one" is no name of a task'],
   ['a task without items', 'one.jsonl', '\n', 'one.jsonl: has no items'],
   ['a task without its file', 'tasks.json', '{"three": {}}', 'three.jsonl: ENOENT'],
-  ['an item that is not JSON', 'one.jsonl', '{"prompt": "w0", "answer": "w1"}\n{', 'one.jsonl:2: is not JSON'],
+  [
+    'an item that is not JSON',
+    'one.jsonl',
+    '{"prompt": "w0", "answer": "w1"}\n{',
+    'one.jsonl:2:2: is not JSON: the end where a key in double quotes should be',
+  ],
+  [
+    'an item whose answer is null',
+    'one.jsonl',
+    '\ufeff{"prompt": "w0", "answer": null}\r\n',
+    'one.jsonl:1: has an answer that is null',
+  ],
+  [
+    'an item that is Python, not JSON',
+    'one.jsonl',
+    '[{"prompt": "w0", "answer": "w1", "right": None}]',
+    'one.jsonl:1:44: is not JSON: None',
+  ],
   ['an item without an answer', 'one.jsonl', '\n{"prompt": "w0"}', 'one.jsonl:2: has no prompt and answer'],
   // It would count as right whatever the model says.
   ['an item with an empty answer', 'one.jsonl', '{"prompt": "w0", "answer": " "}', 'one.jsonl:1: has an empty answer'],

@@ -151,7 +151,12 @@ test('another seed gives another model', async () => {
 
 test.each([
   ['is empty', '\n', 'has no documents', undefined],
-  ['has a line that is not JSON', '{"text": "w0"}\n{', 'is not JSON', 2],
+  [
+    'has a line that is not JSON',
+    '{"text": "w0"}\n{',
+    'is not JSON: the end where a key in double quotes should be',
+    '2:2',
+  ],
   ['has a line without text', '{"txt": "w0"}', 'has no "text"', 1],
   [
     'has answers that are no ranges',

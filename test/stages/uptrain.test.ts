@@ -24,12 +24,15 @@ const { files } = await search.outputs('prepare')
 const train = await readSequences(search.environment([]), files.train!)
 const texts = textsOf(train)
 
+/** Tokens of all training text, without padding. */
+const tokens = texts.flat().length
+
 /** All training text is one batch of `steps` steps. */
 const task = (steps: number, params: JsonObject = {}): TaskPlan => ({
   id: 'child',
   label: '',
   params: {
-    tokens: steps * train.count * train.length,
+    tokens: steps * tokens,
     batch: train.count,
     learningRate: 0.01,
     weightDecay: 0.01,
@@ -54,14 +57,13 @@ test('the loss is the mean over tokens of 1 - cos summed over layers, plus the m
       }
     }
   }
-  const tokens = texts.flat().length
   // There is padding, and it counts for nothing.
   expect(tokens).toBeLessThan(train.count * train.length)
   const [first] = (await curveOf(outputs)) as [CurvePoint]
   expect(first.cosine! / (cosine / tokens)).toBeCloseTo(1, 5)
   expect(first.kl! / (kl / tokens)).toBeCloseTo(1, 4)
   expect(first.loss / ((cosine + kl) / tokens)).toBeCloseTo(1, 5)
-  expect(outputs.values).toMatchObject({ steps: 1, tokens: train.count * train.length })
+  expect(outputs.values).toMatchObject({ steps: 1, tokens })
 })
 
 const trained = await search.run('uptrain', task(24))

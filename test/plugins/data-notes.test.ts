@@ -1,0 +1,49 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import type { JsonObject } from '../../plugins/api/index.js'
+import { dataNotes } from '../../plugins/data-notes.js'
+import type { FrozenPlan } from '../../spec/frozen-plan.js'
+import { lasting, tinyWorld } from '../stages/world.js'
+
+const { parent } = await tinyWorld()
+
+/** What is said of a plan whose training data are documents of token ids. */
+async function notes(
+  documents: readonly (readonly number[] | null)[],
+  sequenceLength: number,
+  stages: Record<string, JsonObject>,
+) {
+  const path = join(lasting(), 'a.jsonl')
+  writeFileSync(path, documents.map((input_ids) => JSON.stringify({ input_ids })).join('\n'))
+  const planned = Object.entries({ prepare: { packing: 'documents' }, ...stages }).map(([uses, params]) => ({
+    uses,
+    params,
+  }))
+  const data = { train: { path }, sequenceLength }
+  return dataNotes({ inputs: { model: parent, data }, stages: planned } as unknown as FrozenPlan)
+}
+const ten = Array.from({ length: 10 }, () => [4, 5, 6])
+
+test('nothing is said where budgets fit and sequences are full', async () => {
+  expect(await notes(ten, 4, { distill: { tokens: 30 }, uptrain: { tokens: 30 } })).toEqual([])
+})
+
+test('it is said how often data is gone through, padding not counted', async () => {
+  const stages = { capture: { sequences: 5 }, distill: { tokens: 60 }, uptrain: { tokens: 60 } }
+  expect(await notes(ten, 4, stages)).toEqual([
+    'distill: 60 tokens go about 4.0 times through the 5 captured sequences (capture.sequences).',
+    'uptrain: 60 tokens go about 2.0 times through the training data.',
+  ])
+})
+
+test('it is said where more than half is padding, unless documents are packed one after another', async () => {
+  expect(await notes(ten, 10, {})).toEqual([
+    'prepare: about 70 % of the positions are padding, as documents are shorter than the sequences of 10 (data.sequenceLength). `stages: { prepare: { packing: continuous } }` puts documents one after another.',
+  ])
+  expect(await notes(ten, 10, { prepare: { packing: 'continuous' } })).toEqual([])
+})
+
+test('records that are left out are counted', async () => {
+  expect(await notes([...ten, null, []], 4, {})).toEqual(['data.train: 2 null or empty records are left out.'])
+})
