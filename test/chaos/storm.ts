@@ -1,3 +1,4 @@
+import { unreachable } from '../../errors/unreachable.js'
 import type { Place } from '../cli/puzzleflow.js'
 import { commandLine, pause } from '../../server/index.js'
 import { childrenOf, kill, serverOf } from '../processes.js'
@@ -104,10 +105,8 @@ export class Storm {
         return (['cli', 'worker', 'server'] as const)
           .flatMap((one) => this.victims(one))
           .concat(worker === undefined ? [] : childrenOf(worker))
-      default: {
-        const impossible: never = kind
-        return impossible
-      }
+      default:
+        return unreachable(kind)
     }
   }
 }
