@@ -270,7 +270,8 @@ export class ElementwiseGraph extends GraphCore {
   expand(x: Value, shape: Shape): Value {
     if (x.shape.length === shape.length && x.shape.every((d, i) => d === shape[i])) return x
     const wide = broadcast('expand', x.shape, shape)
-    if (show(wide) !== show(shape)) throw new ShapeError('expand', `${show(x.shape)} does not broadcast to ${show(shape)}`)
+    if (show(wide) !== show(shape))
+      throw new ShapeError('expand', `${show(x.shape)} does not broadcast to ${show(shape)}`)
     return this.one('Expand', [x, this.ints(shape.map(Number))], shape, {
       rule: (dy) => [() => this.reduceTo(dy, x.shape), undefined],
     })

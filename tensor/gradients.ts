@@ -16,7 +16,8 @@ import type { Value } from './value.js'
  * ```
  */
 export function gradients(loss: Value, wrt: readonly Value[]): Value[] {
-  if (elements(loss.shape) !== 1) throw new ShapeError('gradients', `the loss must be a scalar, not ${show(loss.shape)}`)
+  if (elements(loss.shape) !== 1)
+    throw new ShapeError('gradients', `the loss must be a scalar, not ${show(loss.shape)}`)
   const g = loss.graph
   return backward(g, [[loss, g.expand(g.scalar(1, loss.dtype), loss.shape)]], wrt)
 }

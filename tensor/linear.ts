@@ -38,7 +38,8 @@ export class LinearGraph extends PackedGraph {
    */
   matmul(a: Value, b: Value): Value {
     const problem = `${show(a.shape)} x ${show(b.shape)}`
-    if (a.shape.length < 2 || b.shape.length < 2) throw new ShapeError('matmul', `${problem}: both must have at least two axes`)
+    if (a.shape.length < 2 || b.shape.length < 2)
+      throw new ShapeError('matmul', `${problem}: both must have at least two axes`)
     const inner = a.shape.at(-1)
     if (inner !== b.shape.at(-2))
       throw new ShapeError('matmul', `${problem}: inner sizes ${inner} and ${b.shape.at(-2)} differ`)

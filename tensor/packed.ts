@@ -43,7 +43,10 @@ export class PackedGraph extends IndexingGraph {
     if (!packed) return undefined
     const [inputs, outputs] = b.shape as readonly [number, number]
     if (a.shape.at(-1) !== inputs)
-      throw new ShapeError('gemm', `${show(a.shape)} x ${show(b.shape)}: inner sizes ${a.shape.at(-1)} and ${inputs} differ`)
+      throw new ShapeError(
+        'gemm',
+        `${show(a.shape)} x ${show(b.shape)}: inner sizes ${a.shape.at(-1)} and ${inputs} differ`,
+      )
     return this.one('MatMulNBits', [a, packed.levels, packed.scales], [...a.shape.slice(0, -1), outputs], {
       attributes: { K: inputs, N: outputs, bits: packed.bits, block_size: quantisationBlock, accuracy_level: 4 },
       domain: 'com.microsoft',

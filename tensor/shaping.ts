@@ -73,7 +73,8 @@ export class ShapingGraph extends UnaryGraph {
    */
   squeeze(x: Value, axis: number): Value {
     const position = axisOf('squeeze', x.shape, axis)
-    if (x.shape[position] !== 1) throw new ShapeError('squeeze', `axis ${axis} of ${show(x.shape)} does not have size 1`)
+    if (x.shape[position] !== 1)
+      throw new ShapeError('squeeze', `axis ${axis} of ${show(x.shape)} does not have size 1`)
     return this.reshape(
       x,
       x.shape.filter((_, i) => i !== position),

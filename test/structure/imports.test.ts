@@ -86,7 +86,8 @@ test('imports point downwards: a room imports only from the rooms that the archi
       const room = roomOf(path)
       for (const match of readFileSync(join(root, path), 'utf8').matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)) {
         const target = roomOf(relative(root, resolve(dirname(join(root, path)), match[1] ?? '')))
-        if (target !== room && ![...common, ...(allowed[room] ?? [])].includes(target)) wrong.push(`${path} imports ${target}`)
+        if (target !== room && ![...common, ...(allowed[room] ?? [])].includes(target))
+          wrong.push(`${path} imports ${target}`)
       }
     }
   }
