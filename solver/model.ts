@@ -48,6 +48,7 @@ export interface Engine {
 // Solvers prune and check rows within absolute tolerances of 1e-7 to 1e-6. Right-hand sides of 1e4 and objectives around 1e3
 // keep them far below the gaps that matter; unscaled, a sum of KL of 1e-5 would silently give wrong optima.
 const rowScale = 1e4
+/** Size to which the objective is scaled. */
 export const objectiveTarget = 1e3
 
 /**

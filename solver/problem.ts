@@ -36,6 +36,7 @@ export interface Limit {
  * right, each option takes as many layers as it spans.
  */
 export interface Problem {
+  /** The options of each layer. */
   readonly layers: readonly { readonly options: readonly Option[] }[]
   /** @default none */
   readonly limits?: readonly Limit[]

@@ -88,6 +88,7 @@ export interface SolveResult {
   readonly status: 'optimal' | 'feasible' | 'infeasible' | 'time-limit'
   /** Best first. */
   readonly solutions: readonly PoolSolution[]
+  /** The set of solutions. */
   readonly pool: {
     /** Number of solutions requested. */
     readonly requested: number
@@ -96,9 +97,11 @@ export interface SolveResult {
     /** `exhausted`: no further solution differs enough, which is proven. */
     readonly status: 'complete' | 'exhausted' | 'time-limit'
   }
+  /** Results of simpler methods; empty if the solver was stopped before them. */
   readonly baselines: Readonly<Partial<Record<BaselineName, Baseline>>>
   /** Present if `status` is `infeasible`. */
   readonly infeasible?: Infeasibility
+  /** Whether the second engine confirms the best solution. */
   readonly secondOpinion: SecondOpinion
   /** Number of options given, after reduction, and in the MIP; a run counts at each of its layers. */
   readonly options: { readonly given: number; readonly undominated: number; readonly core: number }

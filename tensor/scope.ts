@@ -13,6 +13,7 @@ export interface Scope {
   readonly captured: Map<string, Value>
 }
 
+/** Creates an empty scope. */
 export const newScope = (): Scope => ({
   nodes: [],
   inputs: [],

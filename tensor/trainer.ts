@@ -22,7 +22,9 @@ export class NonFiniteError extends Error {
 
 /** What the loss is built from, by name. */
 export interface LossValues {
+  /** The trained parameters. */
   readonly parameters: Readonly<Record<string, Value>>
+  /** The tensors that are not trained. */
   readonly frozen: Readonly<Record<string, Value>>
   /** Inputs of one step. */
   readonly batch: Readonly<Record<string, Value>>
@@ -40,6 +42,7 @@ export interface TrainerOptions {
   readonly batch: Readonly<Record<string, { readonly dtype: DType; readonly shape: Shape }>>
   /** Builds the loss. */
   readonly loss: (g: Graph, values: LossValues) => LossResult
+  /** Optimiser and learning rate schedule. */
   readonly optimiser: AdamWOptions
   /** Steps per native call, within which nothing is copied and nothing can interrupt. @default 8 */
   readonly stepsPerCall?: number
@@ -57,9 +60,11 @@ export interface TrainerState {
 
 /** Measurements of a run, one element per step. */
 export interface TrainingRecord {
+  /** Losses. */
   readonly losses: Float32Array
   /** Global gradient norms before clipping. */
   readonly gradientNorms: Float32Array
+  /** Metrics that the loss reports, by name. */
   readonly metrics: Readonly<Record<string, Float32Array>>
 }
 

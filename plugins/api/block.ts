@@ -162,6 +162,7 @@ export interface BlockResult {
 export interface BlockType<P extends JsonObject = JsonObject> {
   /** Name in specs, `block: NAME`; unique within the slot. */
   readonly name: string
+  /** The slot that it fills. */
   readonly slot: Slot
   /** Part of task keys. Raise it when the same parameters would give different numbers. */
   readonly version: number

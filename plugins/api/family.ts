@@ -100,6 +100,7 @@ export type TensorTable = Readonly<Record<string, string>>
 export interface FamilyTensors {
   /** Prefix of all layers, before the number of the layer: `model.layers.` */
   readonly layers: string
+  /** The input embedding. */
   readonly embedding: string
   /** The final norm. */
   readonly norm: string
@@ -113,6 +114,7 @@ export interface FamilyTensors {
 
 /** How a family of models writes its config.json and names its tensors. */
 export interface Family {
+  /** Name for messages. */
   readonly name: string
   /** Values of `model_type` that denote this family. */
   readonly modelTypes: readonly string[]
@@ -143,6 +145,7 @@ export interface Family {
   readonly ropeTypes?: readonly string[]
   /** Sub-blocks by layer. @default grouped-query or sliding-window attention, and a gated FFN of the same size everywhere */
   readonly blocks?: (fields: ConfigFields) => readonly LayerBlocks[]
+  /** Names of the tensors. */
   readonly tensors: FamilyTensors
 }
 

@@ -5,6 +5,7 @@ import { attentionShapes, softmaxAttention } from './grouped-query.js'
 import { divisors } from './heads.js'
 import { pickColumns, pickRows } from './picking.js'
 
+/** Parameters of a variant of `fewer-heads`. */
 export interface FewerHeadsParams {
   readonly [key: string]: number
   readonly heads: number

@@ -16,6 +16,7 @@ import { byGroups, divisors, fromGroups, poolKeysAndValues, positioned, scaleOf,
 import { pickColumns } from './picking.js'
 import { attend } from './softmax-attention.js'
 
+/** Parameters of a variant of `grouped-query`. */
 export interface GroupedQueryParams {
   readonly [key: string]: number | string
   readonly kvHeads: number
@@ -48,7 +49,8 @@ export const groupedQuery: BlockType<GroupedQueryParams> = {
         ...counts,
       },
       heads: {
-        description: 'How the heads of a group are merged: their mean (default), or only the one that contributes most (`kept`).',
+        description:
+          'How the heads of a group are merged: their mean (default), or only the one that contributes most (`kept`).',
         oneOf: [{ enum: ['mean', kept] }, { type: 'array', minItems: 1, items: { enum: ['mean', kept] } }],
       },
     },

@@ -7,6 +7,7 @@ import { byGroups, fromGroups, meanPool, scaleOf, toHeads, turn } from './heads.
 import { pickColumns } from './picking.js'
 import { attend } from './softmax-attention.js'
 
+/** Parameters of a variant of `latent-attention`. */
 export interface LatentAttentionParams {
   readonly [key: string]: number
   /** Size of the latent vector, which all heads share. */
@@ -21,7 +22,8 @@ export const latentAttention: BlockType<LatentAttentionParams> = {
   slot: 'attention',
   version: 1,
   about: {
-    summary: 'Caches one latent vector and one rotated key per token; the keys and values of all heads are computed from the latent vector.',
+    summary:
+      'Caches one latent vector and one rotated key per token; the keys and values of all heads are computed from the latent vector.',
     initialisation:
       'Factorises unrotated keys and values jointly, optimally for calibration text; the rotated key is the mean over KV heads of the channels that rotate fastest.',
     source:
@@ -35,7 +37,10 @@ export const latentAttention: BlockType<LatentAttentionParams> = {
     properties: {
       block: { const: 'latent-attention' },
       rank: { description: 'Sizes of the latent vector.', ...counts },
-      rotated: { description: 'Numbers of rotated channels per head: even, less than the head dimension. Default: half of it.', ...counts },
+      rotated: {
+        description: 'Numbers of rotated channels per head: even, less than the head dimension. Default: half of it.',
+        ...counts,
+      },
     },
   },
 

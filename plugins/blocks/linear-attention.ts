@@ -6,6 +6,7 @@ import { attentionShapes, checkKvHeads } from './grouped-query.js'
 import { fromGroups, poolKeysAndValues, positioned, toHeads } from './heads.js'
 import { recurrence } from './recurrence.js'
 
+/** Parameters of a variant of `linear-attention`. */
 export interface LinearAttentionParams {
   readonly [key: string]: number
   /** Features per sign; the feature map has twice as many outputs. */
@@ -107,6 +108,7 @@ function linear(name: string, gated: boolean, about: About): BlockType<LinearAtt
   }
 }
 
+/** Linear attention with learned feature maps. */
 export const linearAttention = linear('linear-attention', false, {
   summary: 'Attention by learned features of queries and keys; the entire past is one matrix per head.',
   initialisation:
@@ -116,9 +118,11 @@ export const linearAttention = linear('linear-attention', false, {
   pays: 'In long contexts: state and time per token are constant. The state has 2 x features rows per head; for fewer tokens, a KV cache is smaller. Exact recall over long distances suffers first.',
 })
 
+/** Linear attention whose state decays. */
 export const gatedLinearAttention = linear('gated-linear-attention', true, {
   summary: 'Linear attention whose state decays at each token by a learned, input-dependent factor per head.',
-  initialisation: 'Like linear-attention; the decay factors start between 1 - 2^-5 and 1 - 2^-8, independent of the input.',
+  initialisation:
+    'Like linear-attention; the decay factors start between 1 - 2^-5 and 1 - 2^-8, independent of the input.',
   source:
     'Yang et al. 2023, Gated linear attention, arXiv 2312.06635, section 4 (one factor per head as in Mamba-2, arXiv 2405.21060); initial factors: RetNet, arXiv 2307.08621, eq. 8.',
   pays: 'Like linear-attention, if recent tokens matter more than distant ones: it forgets instead of blurring.',

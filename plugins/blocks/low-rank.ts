@@ -10,6 +10,7 @@ import { activate, activationsOf } from './activations.js'
 import { countOrShare } from './counts.js'
 import { factorise, gramOf } from './factorise.js'
 
+/** Parameters of a variant of `low-rank`. */
 export interface LowRankParams {
   readonly [key: string]: number
   readonly rank: number

@@ -21,5 +21,7 @@ const noOp = (slot: Slot): BlockType<Readonly<Record<string, never>>> => ({
   empty: true,
 })
 
+/** Removes the attention. */
 export const noOpAttention = noOp('attention')
+/** Removes the FFN. */
 export const noOpFfn = noOp('ffn')

@@ -3,6 +3,7 @@ import type { Value } from '../../tensor/index.js'
 /** Tokens computed in one matrix product; longer chunks are scanned in parts of this size. */
 const part = 64
 
+/** Inputs of `recurrence`. */
 export interface RecurrenceInputs {
   /** Features of queries, the heads of each group stacked, [batch, groups, group * length, features]. */
   readonly q: Value

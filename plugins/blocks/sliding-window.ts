@@ -3,6 +3,7 @@ import { counts } from './counts.js'
 import { attentionShapes, checkKvHeads, softmaxAttention } from './grouped-query.js'
 import { poolKeysAndValues } from './heads.js'
 
+/** Parameters of a variant of `sliding-window`. */
 export interface SlidingWindowParams {
   readonly [key: string]: number
   /** Number of tokens that a token attends to, itself included. */

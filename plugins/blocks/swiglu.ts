@@ -6,6 +6,7 @@ import { largest } from './contribution.js'
 import { countOrShare } from './counts.js'
 import { pickColumns, pickRows } from './picking.js'
 
+/** Parameters of a variant of `swiglu`. */
 export interface SwigluParams {
   readonly [key: string]: number | string
   readonly width: number
