@@ -31,7 +31,7 @@ export const groupedQuery: BlockType<GroupedQueryParams> = {
   slot: 'attention',
   version: 1,
   about: {
-    summary: 'Softmax attention in which groups of query heads share a key/value head.',
+    summary: 'Softmax attention in which groups of query heads share a key and value head.',
     initialisation:
       'Averages the key/value heads of each group; `heads: kept` keeps the one whose query heads contribute most.',
     source:
@@ -45,7 +45,7 @@ export const groupedQuery: BlockType<GroupedQueryParams> = {
     properties: {
       block: { const: 'grouped-query' },
       kvHeads: {
-        description: 'Numbers of key/value heads. Each must divide the parent’s number.',
+        description: 'Numbers of key/value heads. Each must divide the number that the parent has.',
         ...counts,
       },
       heads: {

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { runInThisContext } from 'node:vm'
 import ts from 'typescript'
 import { expect, test } from 'vitest'
 import { Graph, quantise, type DType, type Value } from '../../tensor/index.js'
@@ -47,9 +48,8 @@ test.each(operators())('the example of %s has the shapes and the ONNX operators 
   const [, inputs = '', code, outputs, onnx] = parts!
   const g = new Graph()
   const values = inputsOf(g, inputs)
-  const run = new Function('g', 'quantise', ...values.map(({ name }) => name), ts.transpile(`return ${code}`)) as (
-    ...all: unknown[]
-  ) => unknown
+  const parameters = ['g', 'quantise', ...values.map(({ name }) => name)]
+  const run = runInThisContext(ts.transpile(`(${parameters.join()}) => ${code}`)) as (...all: unknown[]) => unknown
   const result = run(g, quantise, ...values)
   expect([...outputs!.matchAll(tensors)].map(([, , dtype, shape]) => `${dtype ? `${dtype} ` : ''}${shape}`)).toEqual(
     valuesOf(result).map(describe),
