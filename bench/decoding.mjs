@@ -1,11 +1,11 @@
-// What share of decoding is spent outside of onnxruntime's kernels.
+// Measures the share of decoding that is spent outside onnxruntime's kernels.
 //   npm run build && node bench/decoding.mjs [MODEL]
-// Three things take steps in turn, so that what else the machine does meets all of them: a decoder as it is; one with
-// onnxruntime's profile; and a graph of nodes that do nothing. Of a step is outside: what lies before the first and after
-// the last kernel in the profile (JavaScript, and copying between it and native memory), and going from node to node,
-// which is all that a node takes that does nothing. The kernels' events cannot simply be summed up: writing them down
-// takes longer than most kernels, and is within them. Times are the fastest of several passes at each position, since
-// other work of the machine only ever adds.
+// Three things take steps in turn, so that other load affects all of them: a plain decoder, a decoder with onnxruntime's
+// profile, and a graph of nodes that do nothing. The time outside kernels has two parts: what precedes the first and follows
+// the last kernel in the profile (JavaScript, and copies between it and native memory), and moving from node to node, which is
+// all that a node takes that does nothing. The kernels' events cannot simply be added up, because recording them takes longer
+// than most kernels and is part of them. Each time is the fastest of several passes per position, since other load only ever
+// adds time.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,7 +16,7 @@ import { Decoder, openModel } from '../dist/model/index.js'
 import { makeBlocks } from '../dist/plugins/blocks/index.js'
 import { Graph, Session } from '../dist/tensor/index.js'
 
-// As the processes run that execute tasks.
+// The same environment as in processes that execute tasks.
 const environment = childEnvironment(process.env)
 if (environment.GLIBC_TUNABLES !== process.env.GLIBC_TUNABLES)
   process.exit(spawnSync(process.execPath, process.argv.slice(1), { stdio: 'inherit', env: environment }).status ?? 1)
@@ -30,14 +30,14 @@ const folder = process.argv[2] ?? join(dirname(dirname(fileURLToPath(import.meta
 const model = await openModel(folder, makeBlocks())
 const scratch = mkdtempSync(join(tmpdir(), 'puzzleflow-decoding-'))
 
-/** Mean over positions of the least that was seen at each; the first pass warms up. */
+/** The mean over positions of the minimum at each; the first pass is a warm-up. */
 function fastest(values, positions) {
   const least = Array(positions).fill(Infinity)
   values.slice(positions).forEach((value, i) => (least[i % positions] = Math.min(least[i % positions], value)))
   return least.reduce((a, b) => a + b, 0) / positions
 }
 
-/** Of every step in the profile, in milliseconds: from the first kernel to the last, and the sum of the kernels' events. */
+/** For every step in the profile: milliseconds from the first kernel to the last, and the sum of the kernels' events. */
 function profiledSteps() {
   const name = readdirSync(scratch).find((file) => file.startsWith('decoding-step'))
   const events = JSON.parse(readFileSync(join(scratch, name), 'utf8')).sort((a, b) => a.ts - b.ts)
@@ -56,7 +56,7 @@ function profiledSteps() {
   return steps.map(({ first, last, sum, nodes }) => ({ inside: (last - first) / 1000, sum, nodes }))
 }
 
-/** A graph of nodes that do nothing at all: each passes its input on, uncopied. */
+/** A graph of nodes that do nothing: each passes its input on without copying it. */
 async function idleNodes(count) {
   const g = new Graph()
   let x = g.input('x', 'float32', [16, 192])
@@ -67,7 +67,7 @@ async function idleNodes(count) {
   return { run: () => session.run(feeds), release: () => session.release() }
 }
 
-/** Runs, and notes the milliseconds. */
+/** Runs and records the milliseconds. */
 async function timed(times, run) {
   const begin = performance.now()
   const result = await run()

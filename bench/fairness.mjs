@@ -1,5 +1,5 @@
-// How long a search with ten tasks waits beside one with 4,000: how many of the 4,000 are done while the ten are.
-// First come, first served, it would be all of them. Real server, real worker with two places; tasks are instant.
+// Measures how long a search with 10 tasks waits next to one with 4,000: how many of the 4,000 complete before the 10 do.
+// With first come, first served, all of them would. Uses a real server and a real worker with two slots; tasks are instant.
 //   npm run build && node bench/fairness.mjs [TASKS]
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -40,11 +40,11 @@ try {
   await small.result()
   const seconds = (performance.now() - begin) / 1000
   console.log(
-    `the search with 10 tasks ended after ${seconds.toFixed(1)} s, when ${done.l - before} of ${tasks} tasks of the other were done`,
+    `the search with 10 tasks took ${seconds.toFixed(1)} s, during which ${done.l - before} of the ${tasks} tasks of the other one completed`,
   )
   await large.result()
   const all = (performance.now() - begin) / 1000
-  console.log(`the other one ended after ${all.toFixed(1)} s: ${(tasks / all).toFixed(0)} tasks/s through the engine`)
+  console.log(`the other one took ${all.toFixed(1)} s: ${(tasks / all).toFixed(0)} tasks/s through the engine`)
 } finally {
   await rig.close()
   await rig.client.connection.close()

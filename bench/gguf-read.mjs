@@ -1,13 +1,12 @@
-// How long a GGUF file takes to open, and how near it is to what llama.cpp makes of it: token ids of texts of many kinds, and
-// the mean negative log-likelihood of sequences of 640 tokens. llama.cpp rounds activations where weights are quantised, this
-// project does not.
+// Measures how long a GGUF file takes to open and how closely the model agrees with llama.cpp: token ids of various texts, and the
+// mean negative log-likelihood of sequences of 640 tokens. Unlike puzzleflow, llama.cpp rounds activations if weights are quantised.
 //   npm install --prefix FOLDER node-llama-cpp@3.22.1 @node-llama-cpp/linux-x64@3.22.1 --ignore-scripts --omit=optional
 //   npm run build && node bench/gguf-read.mjs MODEL.gguf --llama FOLDER [--text BOOK.txt] [--sequences 6]
-// Ends with 1 when ids differ or the likelihoods are more than 1 % apart. Without --text ids alone are compared.
+// Exits with 1 if ids differ or the likelihoods are more than 1 % apart. Without --text, only ids are compared.
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { text as all } from 'node:stream/consumers'
+import { text as readAll } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { cacheWeights, embed, Forward, Head, openModel, Tokenizer } from '../dist/model/index.js'
@@ -69,14 +68,14 @@ const texts = [
   '$\\int_0^\\infty e^{-x^2}\\,dx = \\frac{\\sqrt{\\pi}}{2}$ ≤ ∀x∈ℝ → ∞',
 ]
 
-/** Sequences of the length, spread evenly over a text, each behind the token that begins texts. */
+/** Sequences of the given length, spread evenly over a text; each starts with the token that begins texts. */
 function sequencesOf(path, tokenizer, count) {
   const book = readFileSync(path, 'utf8')
   const first = tokenizer.encode('').slice(0, 1)
   return Array.from({ length: count }, (_, i) => {
     const start = book.indexOf('\n\n', Math.floor((book.length * (i + 0.5)) / count)) + 2
     const ids = tokenizer.encode(book.slice(start, start + length * 8), { special: false })
-    if (first.length + ids.length < length) throw new Error(`${path} is too short: give a text of a book's length`)
+    if (first.length + ids.length < length) throw new Error(`${path} is too short: use a text as long as a book`)
     return [...first, ...ids].slice(0, length)
   })
 }
@@ -105,13 +104,13 @@ async function meanNll(model, sequences) {
   return sum / (sequences.length * (length - 1))
 }
 
-/** What llama.cpp makes of it, in a process of its own. */
+/** Runs llama.cpp in a separate process. */
 async function llamaOf(sequences) {
   const script = fileURLToPath(new URL('gguf-read-llama.mjs', import.meta.url))
   const child = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] })
   child.stdin.end(JSON.stringify({ folder: resolve(values.llama), file: resolve(file), texts, sequences }))
-  const [output, code] = await Promise.all([all(child.stdout), new Promise((done) => child.on('close', done))])
-  if (code !== 0) throw new Error(`llama.cpp ended with ${code} at ${file}`)
+  const [output, code] = await Promise.all([readAll(child.stdout), new Promise((done) => child.on('close', done))])
+  if (code !== 0) throw new Error(`llama.cpp exited with code ${code} on ${file}`)
   return JSON.parse(output.trim().split('\n').at(-1))
 }
 
@@ -138,11 +137,11 @@ console.log(`ids of ${texts.length - wrong} of ${texts.length} texts equal llama
 
 let apart = 0
 if (sequences.length > 0) {
-  const own = await meanNll(cacheWeights(model), sequences)
+  const ours = await meanNll(cacheWeights(model), sequences)
   const theirs = reference.nll.reduce((sum, value) => sum + value, 0) / reference.nll.length
-  apart = Math.abs(own / theirs - 1)
+  apart = Math.abs(ours / theirs - 1)
   console.log(
-    `mean negative log-likelihood of ${sequences.length} x ${length} tokens: ${own.toFixed(4)}, llama.cpp ${theirs.toFixed(4)} (${(apart * 100).toFixed(2)} % apart)`,
+    `mean negative log-likelihood of ${sequences.length} x ${length} tokens: ${ours.toFixed(4)}, llama.cpp ${theirs.toFixed(4)} (${(apart * 100).toFixed(2)} % apart)`,
   )
 }
 process.exitCode = wrong > 0 || apart > 0.01 ? 1 : 0

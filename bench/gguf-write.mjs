@@ -1,7 +1,7 @@
-// Writes a model as a float32 GGUF file and compares stock llama.cpp on it with our own decoder: logits behind prompts and
-// greedy continuations. Prompts are pieces of docs/*.md, or token ids where the model has no tokenizer; some are long.
+// Writes a model as a float32 GGUF file and compares stock llama.cpp with puzzleflow's decoder: logits after prompts, and greedy
+// continuations. Prompts are excerpts of docs/*.md, or token ids if the model has no tokenizer; some are long.
 //   npm run build && node bench/gguf-write.mjs MODEL [prompts, default 20] [tokens of the long ones, default 640]
-// node-llama-cpp is looked for as by `engine: llama.cpp` (docs/exports.md).
+// Finds node-llama-cpp in the same way as `engine: llama.cpp` (docs/exports.md).
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -27,9 +27,9 @@ function promptIds() {
   try {
     tokenizer = Tokenizer.open(folder)
   } catch {
-    // Token ids do as well.
+    // Token ids will do.
   }
-  // A tokenizer of a small language reads most words of these texts as unknown.
+  // A tokenizer with a small vocabulary would map most words to the unknown token.
   if (tokenizer?.size > 1000) return (i) => tokenizer.encode(texts[i % texts.length].slice(100 * i))
   return (i) => Array.from({ length: longest }, (_, t) => (3 + 7919 * t + 104729 * i) % model.config.vocabulary)
 }
@@ -56,28 +56,28 @@ try {
     let next = await decoder.prefill(Int32Array.from(prompt))
     const [size, difference] = compare(next.logits, theirs.logits[i][0])
     worst = Math.max(worst, difference / size)
-    const own = []
-    while (own.length < greedy) {
-      own.push(next.best[0])
+    const continuation = []
+    while (continuation.length < greedy) {
+      continuation.push(next.best[0])
       next = await decoder.step(Int32Array.of(next.best[0]))
     }
-    const equal = own.findIndex((id, t) => id !== theirs.greedy[i][t])
-    if (equal < 0) same++
-    else console.log(`prompt ${i} (${prompt.length} tokens): continuations part at token ${equal}`)
+    const different = continuation.findIndex((id, t) => id !== theirs.greedy[i][t])
+    if (different < 0) same++
+    else console.log(`prompt ${i} (${prompt.length} tokens): continuations differ from token ${different}`)
   }
   await decoder.release()
   console.log(`${prompts.length} prompts of ${prompts.map(({ length }) => length).join(', ')} tokens`)
-  console.log(`logits differ by ${worst.toExponential(1)} of the largest at most`)
+  console.log(`logits differ by at most ${worst.toExponential(1)} of the largest`)
   console.log(`${same} of ${prompts.length} greedy continuations of ${greedy} tokens are equal`)
 } finally {
   rmSync(scratch, { recursive: true })
 }
 
-function compare(own, other) {
+function compare(ours, theirs) {
   let [size, difference] = [0, 0]
-  own.forEach((value, i) => {
+  ours.forEach((value, i) => {
     size = Math.max(size, Math.abs(value))
-    difference = Math.max(difference, Math.abs(value - other[i]))
+    difference = Math.max(difference, Math.abs(value - theirs[i]))
   })
   return [size, difference]
 }

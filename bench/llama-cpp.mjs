@@ -1,6 +1,6 @@
-// Tokens a second of a parent and a child, in puzzleflow and in llama.cpp side by side, one thread:
-// node bench/llama-cpp.mjs PARENT CHILD [batch,prefill,generate …]
-// Without folders: the quickstart's parent, and it with half of its FFNs narrow and half of its attention gone.
+// Measures tokens per second of a parent and a child, in puzzleflow and llama.cpp side by side, on one thread:
+//   node bench/llama-cpp.mjs PARENT CHILD [batch,prefill,generate …]
+// Without folders: the quickstart's parent, and the same model with half of its FFNs narrowed and half of its attention removed.
 import { join } from 'node:path'
 import {
   alternate,
@@ -29,8 +29,8 @@ async function halved(model) {
   const replacements = []
   for (let layer = 0; layer < model.config.layers; layer += 2) {
     const width = Math.round(model.config.intermediate / 4)
-    const { norm, ...own } = await model.weights(layer, 'ffn')
-    const weights = await blocks.get('ffn', 'swiglu').initialise(own, layerFacts(model.config, layer), { width }, {})
+    const { norm, ...ffn } = await model.weights(layer, 'ffn')
+    const weights = await blocks.get('ffn', 'swiglu').initialise(ffn, layerFacts(model.config, layer), { width }, {})
     replacements.push({ layer, slot: 'ffn', block: 'swiglu', params: { width }, weights: { norm, ...weights } })
     replacements.push({ layer, slot: 'attention', block: 'no-op', params: {}, weights: {} })
   }
@@ -43,15 +43,17 @@ for (const scenario of scenarios) {
   const timed = []
   for (const engine of engines)
     for (const model of [parent, child]) timed.push(await openTimed(model, { ...scenario, ...(engine && { engine }) }))
-  // All in turn, so that what else the machine does meets all of them.
+  // All take turns, so that other load affects all of them.
   const passes = await alternate(timed, 5)
   for (const one of timed) await one.release()
   const seconds = ({ prefillSeconds, decodeSeconds }) => prefillSeconds + decodeSeconds
   for (const [i, engine] of engines.entries()) {
-    const [own, other] = [passes[2 * i], passes[2 * i + 1]]
+    const [parentPasses, childPasses] = [passes[2 * i], passes[2 * i + 1]]
     const rate = (all) => tokensPerSecond(scenario, typical(all)).toFixed(0)
-    const ratio = median(own.map((pass, n) => seconds(pass) / seconds(other[n])))
+    const ratio = median(parentPasses.map((pass, n) => seconds(pass) / seconds(childPasses[n])))
     const name = Object.values(scenario).join(',')
-    console.log(`${name} | ${engine ?? 'puzzleflow'} | ${rate(own)} | ${rate(other)} | ${ratio.toFixed(2)}`)
+    console.log(
+      `${name} | ${engine ?? 'puzzleflow'} | ${rate(parentPasses)} | ${rate(childPasses)} | ${ratio.toFixed(2)}`,
+    )
   }
 }

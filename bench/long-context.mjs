@@ -1,7 +1,7 @@
-// Decoding with a KV cache against a state of fixed size and a window, over context lengths.
+// Compares decoding with a KV cache, a state of fixed size and a sliding window over context lengths.
 //   npm run build && node bench/long-context.mjs [MODEL] [--batch 8] [--longest 4096]
-// The model as it is, and with every attention replaced; weights' values do not change times. Of each context length: the
-// median of steps taken in turn by all of them, and what a decoder's state holds.
+// Measures the unchanged model, and models with every attention replaced; the values of weights do not affect times. Reports, for each
+// context length, the median time of steps that all models take in turn, and the size of the state.
 import { join, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Decoder, layerFacts, median, openModel, replaceBlocks, stateShapes } from '../dist/model/index.js'
@@ -23,9 +23,9 @@ async function everywhere(block, params) {
   const type = blocks.get('attention', block)
   const replacements = await Promise.all(
     Array.from({ length: layers }, async (_, layer) => {
-      const { norm, ...own } = await parent.weights(layer, 'attention')
-      const made = await type.initialise(own, layerFacts(parent.config, layer), params, {})
-      return { layer, slot: 'attention', block, params, weights: { norm, ...made } }
+      const { norm, ...attention } = await parent.weights(layer, 'attention')
+      const initial = await type.initialise(attention, layerFacts(parent.config, layer), params, {})
+      return { layer, slot: 'attention', block, params, weights: { norm, ...initial } }
     }),
   )
   return replaceBlocks(parent, replacements)
@@ -37,7 +37,7 @@ const models = {
   'sliding-window-64': await everywhere('sliding-window', { window: 64, kvHeads }),
 }
 
-/** Bytes of state of all sequences after so many tokens. */
+/** Bytes of state of all sequences after a number of tokens. */
 const stateBytes = (model, tokens) =>
   stateShapes(model).reduce((sum, { shape }) => {
     const rows = shape.kind === 'per-token' ? tokens : shape.kind === 'window' ? Math.min(shape.window, tokens) : 1
@@ -46,7 +46,7 @@ const stateBytes = (model, tokens) =>
 
 const steps = 24
 const names = Object.keys(models)
-console.log(`batch ${batch}, one thread; milliseconds a step (all sequences), and MiB of state`)
+console.log(`batch ${batch}, one thread; milliseconds per step (all sequences), and MiB of state`)
 console.log(['context', ...names.flatMap((name) => [name, 'MiB']), 'parent / linear'].join(' | '))
 for (let context = 128; context <= longest; context *= 2) {
   const prompt = Int32Array.from({ length: batch * context }, (_, i) => (i * 7919) % parent.config.vocabulary)

@@ -1,8 +1,8 @@
-// Size and speed of an exported ONNX graph in onnxruntime-node against our own decoder.
+// Compares size and speed of an exported ONNX graph in onnxruntime-node with puzzleflow's decoder.
 //   npm run build && node bench/onnx-export.mjs [MODEL]
-// Both decode the same tokens with one thread, in turn, so that what else the machine does meets both; of each the fastest
-// of several passes counts. Greedy tokens must be the same. The graph computes logits of all tokens and returns whole
-// caches, which onnxruntime-node copies out at every step; the decoder returns the last logits and new rows only.
+// Both decode the same tokens on one thread and in turn, so that other load affects both; the fastest of several passes counts.
+// Greedy tokens must be equal. The graph computes logits of all tokens and returns whole caches, which onnxruntime-node copies at
+// every step; the decoder returns only the last logits and the new rows.
 import * as ort from 'onnxruntime-node'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -32,7 +32,7 @@ const session = await ort.InferenceSession.create(join(scratch, 'float32', 'mode
 
 const largest = (row) => row.indexOf(row.reduce((a, b) => Math.max(a, b), -Infinity))
 
-/** Milliseconds of the prompt and of all steps, and the tokens. */
+/** Times the exported graph: milliseconds of the prompt and of all steps, and the tokens. */
 async function ofGraph(ids, batch, steps) {
   let state = Object.fromEntries(
     about.states.map(({ input, shape }) => {
@@ -84,12 +84,13 @@ for (const batch of [1, 16])
     for (let pass = 0; pass < passes; pass++) {
       const all = { graph: await ofGraph(ids, batch, steps), decoder: await ofDecoder(decoder, ids, steps) }
       if (JSON.stringify(all.graph.tokens) !== JSON.stringify(all.decoder.tokens)) throw new Error('tokens differ')
-      for (const of of ['graph', 'decoder'])
-        for (const what of ['prompt', 'steps']) least[of][what] = Math.min(least[of][what], all[of][what])
+      for (const engine of ['graph', 'decoder'])
+        for (const phase of ['prompt', 'steps'])
+          least[engine][phase] = Math.min(least[engine][phase], all[engine][phase])
     }
     await decoder.release()
-    const rate = (of) => (batch * steps * 1000) / least[of].steps
-    const ratio = (what) => (least.decoder[what] / least.graph[what]).toFixed(2)
+    const rate = (engine) => (batch * steps * 1000) / least[engine].steps
+    const ratio = (phase) => (least.decoder[phase] / least.graph[phase]).toFixed(2)
     console.log(
       `batch ${batch}, prompt ${prompt}: graph ${rate('graph').toFixed(0)} tokens/s, decoder ${rate('decoder').toFixed(0)}, ` +
         `ratio ${ratio('steps')}; prompt ${least.graph.prompt.toFixed(1)} ms and ${least.decoder.prompt.toFixed(1)} ms, ratio ${ratio('prompt')}`,

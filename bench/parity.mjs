@@ -1,12 +1,12 @@
-// How near models come to the reference: every checkpoint folder with a reference.safetensors (input_ids, logits, greedy),
-// as a Markdown table; a checkpoint that is refused is listed with the reason. Each is read, and written in every format
-// that `puzzleflow export` has:
-//   import  largest logit error relative to the largest logit, and whether the greedy continuation is equal
-//   hf      whether all tensors are byte for byte those that were read, and the folder opens again with bit-equal logits
-//   onnx    as import, of the graph in onnxruntime: the prompt at once, then token by token with its cache
-//   others  as import, of what is read back from the file
+// Measures how closely models agree with their references. For every checkpoint folder with a reference.safetensors (input_ids,
+// logits, greedy), prints a row of a Markdown table; a rejected checkpoint is listed with the reason. Each checkpoint is read, and
+// written in every format of `puzzleflow export`:
+//   import  largest error of a logit relative to the largest logit, and whether the greedy continuation is equal
+//   hf      whether all tensors are byte-identical, and whether the reopened folder gives bit-identical logits
+//   onnx    like import, for the graph in onnxruntime: the whole prompt, then token by token with its cache
+//   others  like import, for the model read back from the file
 //   npm run build && node bench/parity.mjs FOLDER
-// Ends with 1 when a checkpoint that is supported is off by more than 2e-4 of the largest logit or continues differently.
+// Exits with 1 if a supported checkpoint is off by more than 2e-4 of the largest logit or continues differently.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -35,7 +35,7 @@ if (argument === undefined || !existsSync(argument)) {
 const root = resolve(argument)
 const names = readdirSync(root).filter((name) => existsSync(join(root, name, 'reference.safetensors')))
 if (names.length === 0) {
-  console.error(`${root} has no folder with a reference.safetensors.`)
+  console.error(`${root} does not have a folder with a reference.safetensors.`)
   process.exit(2)
 }
 
@@ -55,7 +55,7 @@ async function logitsOf(model, { input_ids: input }) {
   return all
 }
 
-/** Largest error, relative to the largest logit. */
+/** The largest error relative to the largest logit. */
 function errorOf(logits, { logits: expected }) {
   if (logits.length !== expected.data.length) return Infinity
   let [error, largest] = [0, 0]
@@ -66,7 +66,7 @@ function errorOf(logits, { logits: expected }) {
   return error / largest
 }
 
-/** Whether the greedy continuation of the first 8 tokens is the reference's, decoded with state. */
+/** Whether decoding with state continues the first 8 tokens like the reference. */
 async function continuesEqually(model, { input_ids: input, greedy }) {
   const decoder = await Decoder.create(model, { batch: 1 })
   let next = await decoder.prefill(Int32Array.from(input.data.slice(0, 8), Number))
@@ -79,13 +79,13 @@ async function continuesEqually(model, { input_ids: input, greedy }) {
   return equal
 }
 
-/** A cell: whether it is good, and what it says. */
+/** A cell of the table: whether it passes, and its text. */
 const measured = (error, equal) => [
   error <= tolerance && equal,
-  `${error.toExponential(1)}, ${equal ? 'equal' : 'OTHER'}`,
+  `${error.toExponential(1)}, ${equal ? 'equal' : 'DIFFERENT'}`,
 ]
 
-/** What the exported Hugging Face folder has in common with what it was made of. */
+/** Compares the exported Hugging Face folder with the original. */
 async function compareFolders(model, folder, tensors) {
   const files = (at) => readdirSync(at).filter((name) => /^model.*\.safetensors$/.test(name))
   const bytes = async (at) => {
@@ -101,15 +101,15 @@ async function compareFolders(model, folder, tensors) {
   }
   const [before, after] = [await bytes(model.folder), await bytes(folder)]
   const same = [...after].every(([name, data]) => before.get(name)?.equals(data)) && after.size > 0
-  const [own, again] = [
+  const [originalLogits, exportedLogits] = [
     await logitsOf(model, tensors),
     await logitsOf(cacheWeights(await openModel(folder, blocks)), tensors),
   ]
-  const equal = Buffer.from(own.buffer).equals(Buffer.from(again.buffer))
-  return [same && equal, `tensors ${same ? 'the same' : 'OTHER'}, logits ${equal ? 'bit-equal' : 'OTHER'}`]
+  const equal = Buffer.from(originalLogits.buffer).equals(Buffer.from(exportedLogits.buffer))
+  return [same && equal, `tensors ${same ? 'identical' : 'DIFFERENT'}, logits ${equal ? 'bit-identical' : 'DIFFERENT'}`]
 }
 
-/** The exported graph in onnxruntime. */
+/** Runs the exported graph in onnxruntime. */
 async function runGraph(folder, { input_ids: input, logits: expected, greedy }) {
   const { puzzleflow } = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'))
   const session = await ort.InferenceSession.create(join(folder, puzzleflow.onnx.file), { logSeverityLevel: 3 })
@@ -143,16 +143,16 @@ async function runGraph(folder, { input_ids: input, logits: expected, greedy }) 
   return measured(error, equal)
 }
 
-/** What a format makes of a model. */
+/** Exports a model to a format and checks the result. */
 async function exported(model, format, tensors, folder) {
   const { write, dtypes } = exportFormats[format]
-  const own = await storedType(model)
-  await write(model, folder, format === 'hf' || dtypes.includes(own) ? (own ?? 'float32') : 'float32')
+  const dtype = await storedType(model)
+  await write(model, folder, format === 'hf' || dtypes.includes(dtype) ? (dtype ?? 'float32') : 'float32')
   if (format === 'hf') return compareFolders(model, folder, tensors)
   if (format === 'onnx') return runGraph(folder, tensors)
   const file = existsSync(join(folder, 'config.json')) ? folder : join(folder, readdirSync(folder)[0])
-  const again = cacheWeights(await openModel(file, blocks))
-  return measured(errorOf(await logitsOf(again, tensors), tensors), await continuesEqually(again, tensors))
+  const reopened = cacheWeights(await openModel(file, blocks))
+  return measured(errorOf(await logitsOf(reopened, tensors), tensors), await continuesEqually(reopened, tensors))
 }
 
 const blocks = makeBlocks()
@@ -169,7 +169,7 @@ for (const name of names) {
     if (!(error instanceof Failure) || error.kind !== 'InvalidInput') throw error
     rows.push([
       name,
-      `refused: ${error.message.replaceAll(`${folder}/`, '').replaceAll('|', '\\|')}`,
+      `rejected: ${error.message.replaceAll(`${folder}/`, '').replaceAll('|', '\\|')}`,
       ...formats.map(() => '–'),
     ])
     continue
@@ -180,15 +180,15 @@ for (const name of names) {
     try {
       cells.push(await exported(model, format, tensors, join(scratch, `${name}-${format}`)))
     } catch (error) {
-      // What a format cannot say is refused by name.
+      // Formats reject models that they cannot represent.
       if (!(error instanceof Failure) || error.kind !== 'InvalidInput') throw error
       const written = existsSync(join(scratch, `${name}-${format}`)) && format !== 'hf'
-      const why = error.message.replaceAll(`${scratch}/`, '').replaceAll(`${root}/`, '').replaceAll('|', '\\|')
-      cells.push([true, `${written ? 'written, not read back' : 'refused'}: ${why}`])
+      const reason = error.message.replaceAll(`${scratch}/`, '').replaceAll(`${root}/`, '').replaceAll('|', '\\|')
+      cells.push([true, `${written ? 'written, not read back' : 'rejected'}: ${reason}`])
     }
     rmSync(join(scratch, `${name}-${format}`), { recursive: true, force: true })
   }
-  failed ||= !cells.every(([good]) => good)
+  failed ||= !cells.every(([passes]) => passes)
   rows.push([name, ...cells.map(([, text]) => text)])
 }
 rmSync(scratch, { recursive: true })

@@ -1,8 +1,8 @@
-// Which of onnxruntime's kernels should int8 weights use? One matrix product, ways side by side.
+// Which of onnxruntime's kernels should int8 weights use? Compares them on one matrix product.
 //   npm run build && node bench/quantised-kernels.mjs [IN OUT]
-// Of each way: time as a ratio to float32's in the same round (medians), error of its result against a float64 product with
-// the unquantised matrix, and how far a row's result moves when other rows stand beside it. Beside each of the first rows
-// stands one fifty times larger: a scale of activations that is common to all rows shows there.
+// Reports for each kernel: time relative to float32 in the same round (median), error relative to a float64 product with the
+// unquantised matrix, and how much the result of a row changes when other rows are present. Every other row is fifty times
+// larger, which reveals a scale of activations that all rows share.
 import { encodeModel } from '../dist/tensor/onnx.js'
 import { Session } from '../dist/tensor/index.js'
 
@@ -13,7 +13,7 @@ const uniform = () => ((seed = (seed * 1664525 + 1013904223) >>> 0) + 0.5) / 2 *
 const noise = () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform())
 const weights = Float32Array.from({ length: inner * outer }, () => noise() * 0.05)
 
-/** Symmetric by blocks of `size` inputs: q = round(w / s) + 2^(bits-1), columns first. */
+/** Symmetric quantisation in blocks of `size` inputs, column by column: q = round(w / s) + 2^(bits-1). */
 function quantised(bits, size) {
   const half = 2 ** (bits - 1)
   const blocks = Math.ceil(inner / size)
@@ -55,7 +55,7 @@ function nbits(bits) {
   }
 }
 
-/** [in, out] with a scale a column; uint8 with the zero point 128. */
+/** Quantisation of [in, out] with one scale per column; uint8 with zero point 128. */
 function columns() {
   const { scales, q } = quantised(8, inner)
   const b = new Uint8Array(inner * outer)
@@ -67,7 +67,7 @@ function columns() {
   ]
 }
 
-const ways = {
+const kernels = {
   float32: {
     nodes: [node('MatMul', ['x', 'b'], ['y'])],
     initializers: [constant('b', 'float32', [inner, outer], weights)],
@@ -78,7 +78,7 @@ const ways = {
     nodes: [node('DynamicQuantizeMatMul', ['x', 'b', 's', 'z'], ['y'], {}, 'com.microsoft')],
     initializers: columns(),
   },
-  'a scale a row': {
+  'one scale per row': {
     nodes: [
       node('Abs', ['x'], ['abs']),
       node('ReduceMax', ['abs', 'axes'], ['most']),
@@ -105,7 +105,7 @@ for (const rows of [1, 16, 256]) {
   for (let i = 0; i < input.length; i++) input[i] = x[i % x.length]
   const feeds = { x: { dtype: 'float32', dims: [rows, inner], data: input } }
   const sessions = {}
-  for (const [name, { nodes, initializers }] of Object.entries(ways)) {
+  for (const [name, { nodes, initializers }] of Object.entries(kernels)) {
     const graph = {
       name: 'product',
       nodes,
@@ -115,7 +115,7 @@ for (const rows of [1, 16, 256]) {
     }
     sessions[name] = await Session.create(encodeModel(graph))
   }
-  const times = Object.fromEntries(Object.keys(ways).map((name) => [name, []]))
+  const times = Object.fromEntries(Object.keys(kernels).map((name) => [name, []]))
   const inside = rows === 1 ? 20 : rows === 16 ? 8 : 1
   for (let round = 0; round < 41; round++)
     for (const [name, session] of Object.entries(sessions)) {
@@ -123,7 +123,7 @@ for (const rows of [1, 16, 256]) {
       for (let i = 0; i < inside; i++) await session.run(feeds)
       if (round > 0) times[name].push((performance.now() - begin) / inside)
     }
-  // Of the first row: exact, and alone.
+  // The exact result of the first row.
   const exact = Float64Array.from({ length: outer }, (_, n) => {
     let sum = 0
     for (let k = 0; k < inner; k++) sum += input[k] * weights[k * outer + n]
@@ -136,8 +136,8 @@ for (const rows of [1, 16, 256]) {
     const alone = (await session.run({ x: { dtype: 'float32', dims: [1, inner], data: input.slice(0, inner) } })).y.data
     const ratio = median(times[name].map((t, i) => times.float32[i] / t))
     console.log(
-      `rows ${String(rows).padEnd(4)} ${name.padEnd(22)} ${median(times[name]).toFixed(3)} ms  ${ratio.toFixed(2)}x of float32's speed` +
-        `  error ${distance(row, exact).toExponential(1)}  moved by other rows ${distance(row, alone).toExponential(1)}`,
+      `rows ${String(rows).padEnd(4)} ${name.padEnd(22)} ${median(times[name]).toFixed(3)} ms  ${ratio.toFixed(2)}x the speed of float32` +
+        `  error ${distance(row, exact).toExponential(1)}  change by other rows ${distance(row, alone).toExponential(1)}`,
     )
   }
   for (const session of Object.values(sessions)) await session.release()

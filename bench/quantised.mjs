@@ -1,10 +1,10 @@
-// What weights of 8 and 4 bits take of time and memory: blocks of a middle-sized model, decoded token by token.
+// Measures time and memory of weights quantised to 8 and 4 bits: blocks of a medium-sized model, decoded token by token.
 //   npm run build && node bench/quantised.mjs
-// Decoders of N and of 2N copies of a block take steps in turn, those of all kinds of weights in one run, and the difference
-// is N blocks. Of the steps the fastest counts, since other work of the machine only ever adds; a step is so short that some
-// go undisturbed. Speeds are ratios to float32's. Memory is what `memoryBytes` counts of a block's weights, and how much more
-// a process holds with a decoder of 2N copies than with none (`resident`, by a process of its own for each kind): the
-// session's rearranged weights beside those that it was made of.
+// Decoders with N and with 2N copies of a block take steps in turn, for all types of weights in one run; the difference is N
+// blocks. The fastest step counts, since other load only ever adds time and steps are short enough for some to be undisturbed.
+// Speeds are relative to float32. Memory is what `memoryBytes` counts for a block's weights. `resident` is how much more
+// memory a process holds per copy of the block (in a separate process for each type), which includes the weights that the
+// session rearranged and those that it was made from.
 import { fork } from 'node:child_process'
 import { makeBlocks } from '../dist/plugins/blocks/index.js'
 import { Decoder, parseConfig, slotBytes, slotShapes } from '../dist/model/index.js'
@@ -42,9 +42,9 @@ function stacked(slot, kind, layers) {
     embedding: async () => data(256 * hidden),
     norm: async () => data(hidden),
     head: async () => data(256 * hidden),
-    weights: async (at, of) =>
+    weights: async (at, slotOf) =>
       Object.fromEntries(
-        Object.entries(slotShapes(config, at, of, blocks)).map(([name, shape]) => [
+        Object.entries(slotShapes(config, at, slotOf, blocks)).map(([name, shape]) => [
           name,
           { shape, data: data(shape.reduce((a, b) => a * b)) },
         ]),
@@ -68,10 +68,10 @@ async function compare() {
     for (const batch of [1, 16]) {
       const models = kinds.flatMap((kind) => [copies, 2 * copies].map((layers) => stacked(slot, kind, layers)))
       const times = await fastest(models, batch)
-      const block = (n, what) => (times[2 * n + 1][what] - times[2 * n][what]) / copies
+      const block = (n, phase) => (times[2 * n + 1][phase] - times[2 * n][phase]) / copies
       for (const [n, kind] of kinds.entries()) {
         const step = (at) => block(at, 'step')
-        const bytes = (which) => slotBytes(stacked(slot, which, 1), 0, slot)
+        const bytes = (weights) => slotBytes(stacked(slot, weights, 1), 0, slot)
         const resident = batch === 1 ? await residentBytes(slot, kind) : undefined
         console.log(
           `${slot.padEnd(9)} batch ${String(batch).padEnd(2)} ${kind.padEnd(7)}` +
@@ -84,15 +84,15 @@ async function compare() {
     }
 }
 
-/** Of each model the fastest prefill and the fastest step, in milliseconds. */
+/** The fastest prefill and the fastest step of each model, in milliseconds. */
 async function fastest(models, batch) {
   const decoders = []
   for (const model of models) decoders.push(await Decoder.create(model, { batch }))
   const times = models.map(() => ({ prefill: Infinity, step: Infinity }))
-  const timed = async (i, what, work) => {
+  const timed = async (i, phase, work) => {
     const begin = performance.now()
     await work()
-    times[i][what] = Math.min(times[i][what], performance.now() - begin)
+    times[i][phase] = Math.min(times[i][phase], performance.now() - begin)
   }
   const ids = (count) => Int32Array.from({ length: batch * count }, (_, i) => i % 256)
   for (let round = 0; round < rounds; round++) {
@@ -104,9 +104,9 @@ async function fastest(models, batch) {
   return times
 }
 
-function residentBytes(...own) {
+function residentBytes(slot, kind) {
   return new Promise((resolve, reject) => {
-    const child = fork(process.argv[1], ['resident', ...own], { execArgv: ['--expose-gc'] })
+    const child = fork(process.argv[1], ['resident', slot, kind], { execArgv: ['--expose-gc'] })
     child.once('message', resolve)
     child.once('error', reject)
     child.once('exit', (code) => code !== 0 && reject(new Error(`exit code ${code}`)))

@@ -1,4 +1,4 @@
-// Records the histories that test/engine/replay.test.ts replays. To be run when workflows were changed on purpose.
+// Records the histories that test/engine/replay.test.ts replays. Run it after deliberate changes to workflows.
 import { build, install, run } from './setup.mjs'
 
 install()

@@ -1,4 +1,4 @@
-// `npm run soak -- [--minutes 120] [--seed 1]`: small searches one after the other, with kills; the memory of every process.
+// `npm run soak -- [--minutes 120] [--seed 1]`: runs small searches with kills, one after the other, and reports the memory of every process.
 import { build, install, run } from './setup.mjs'
 
 install()

@@ -2,7 +2,7 @@ import { isFeasible, layerMinima, total, type Cut, type Instance, type Selection
 import { buildModel, toSelection, type Engine } from './model.js'
 import type { EngineName } from './result.js'
 
-/** What the engines said of one model, checked here. Bound in units of the score. */
+/** The engines' answer for one model, verified. The bound is in units of the score. */
 export interface Asked {
   readonly status: 'proved' | 'feasible' | 'infeasible' | 'unknown'
   readonly selection?: Selection
@@ -10,20 +10,24 @@ export interface Asked {
   readonly bound: number
 }
 
+/** A model and what to prove about it. */
 export interface Question {
   readonly instance: Instance
-  /** Mask of the options that enter the model. */
+  /** Mask of the options in the model. */
   readonly kept: Uint8Array
   readonly cuts: readonly Cut[]
   /** A typical objective above the sum of the layers' minima. */
   readonly size: number
   /** Relative gap in the model's own objective. */
   readonly gap: number
-  /** Selections that break a limit by a hair, which a solver's tolerance admits: each is cut off alone. Added to. */
+  /**
+   * Selections that exceed a limit by less than the engine's tolerance. Each is excluded with a cut of its own; `ask`
+   * extends the list.
+   */
   readonly excluded: Cut[]
 }
 
-/** Asks the engines in order until one proves something. `left` gives the seconds that remain. */
+/** Asks the engines in order until one proves its answer. `left` returns the remaining seconds. */
 export function ask(question: Question, engines: readonly Engine[], left: () => number): Asked {
   let best: Asked | undefined
   for (const [index, engine] of engines.entries()) {
@@ -54,7 +58,7 @@ function askOne(question: Question, engine: Engine, seconds: number): Asked {
   return { status: 'unknown', engine: engine.name, bound: -Infinity }
 }
 
-/** Whether every layer has an option left: one may have none when all that are left in it need options that are not. */
+/** Whether every layer still has an option. A layer can lose all of them if they need options that were removed. */
 function hasOptions(instance: Instance, kept: Uint8Array): boolean {
   return Number.isFinite(layerMinima(instance, instance.scores, kept).reduce((a, b) => a + b, 0))
 }

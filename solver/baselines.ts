@@ -9,13 +9,13 @@ import { greedyStart } from './start.js'
 
 const samples = 100
 
-/** An option of which nothing is left but the parent's sub-blocks and removed ones. */
+/** Whether an option consists of the parent's sub-blocks and removed ones only. */
 const isNoOp = (option: Option) => /^\s*(parent|no-op)(\s*[+/|,]\s*(parent|no-op))*\s*$/.test(option.id)
 
 /**
- * What simpler methods give, on the same numbers and limits.
+ * Solves the problem with simpler methods, under the same scores, costs and limits.
  *
- * @param best  objective of the best solution known, to compare with
+ * @param best  objective of the best known solution, for comparison
  */
 export function baselines(
   problem: CompiledProblem,
@@ -29,18 +29,22 @@ export function baselines(
       ? describe(instance, selection, total(instance.scores, selection), best)
       : { feasible: false, objective: null, reason }
   return {
-    greedy: record(budgetGreedy(instance), 'its choice breaks a limit'),
-    'marginal-greedy': record(marginalGreedy(instance), 'it ends with a limit broken'),
+    greedy: record(budgetGreedy(instance), 'its selection exceeds a limit'),
+    'marginal-greedy': record(marginalGreedy(instance), 'it stops while a limit is still exceeded'),
     random: random(),
     homogeneous: homogeneous(),
     'no-op': noOp(),
   }
 
   function random(): Baseline {
-    const found = randomSelections(instance, samples, problem.seed)
-    if (found.length === 0)
-      return { feasible: false, objective: null, reason: `none of ${samples} samples could be repaired` }
-    const sorted = found
+    const selections = randomSelections(instance, samples, problem.seed)
+    if (selections.length === 0)
+      return {
+        feasible: false,
+        objective: null,
+        reason: `none of the ${samples} samples could be repaired to meet the limits`,
+      }
+    const sorted = selections
       .map((selection) => ({ selection, objective: total(instance.scores, selection) }))
       .sort((a, b) => a.objective - b.objective)
     const median = sorted[Math.floor((sorted.length - 1) / 2)]!
@@ -57,39 +61,44 @@ export function baselines(
     const feasible = tiled
       .filter((selection) => isFeasible(instance, selection))
       .sort((a, b) => total(instance.scores, a) - total(instance.scores, b))
-    return record(feasible[0], `none of the ${tiled.length} options that every layer has holds the limits`)
+    return record(feasible[0], `none of the ${tiled.length} options that every layer offers meets the limits`)
   }
 
   function noOp(): Baseline {
     const layers = restrict(problem.layers, isNoOp)
-    const part = toInstance({ layers, limits: problem.limits })
-    if (part.offsets.subarray(1).some((offset, i) => offset === part.offsets[i]))
-      return { feasible: false, objective: null, reason: 'a layer has no option made of parent and no-op alone' }
-    const answer = solveCore({ instance: part, cuts: [], gap: 1e-3, deadline, engines, start: greedyStart(part) })
+    const reduced = toInstance({ layers, limits: problem.limits })
+    if (reduced.offsets.subarray(1).some((offset, i) => offset === reduced.offsets[i]))
+      return {
+        feasible: false,
+        objective: null,
+        reason: 'a layer has no option that consists of parent and no-op only',
+      }
+    const answer = solveCore({ instance: reduced, cuts: [], gap: 1e-3, deadline, engines, start: greedyStart(reduced) })
     if (answer.kind !== 'solved')
       return {
         feasible: false,
         objective: null,
-        reason: answer.kind === 'infeasible' ? 'removing sub-blocks alone cannot hold the limits' : 'out of time',
+        reason:
+          answer.kind === 'infeasible' ? 'removing sub-blocks is not enough to meet the limits' : 'it ran out of time',
       }
-    return describe(part, answer.selection, answer.objective, best)
+    return describe(reduced, answer.selection, answer.objective, best)
   }
 }
 
-/** The same option id in every layer, where it spans several from its last one's end on; undefined if that does not fit. */
+/** Chooses one option id in every layer; runs are laid end to end. Undefined if a layer lacks the id. */
 function tile(instance: Instance, id: string): Selection | undefined {
   const selection = new Int32Array(instance.layers).fill(-1)
   for (let i = 0; i < instance.layers; i++) {
     if (selection[i] !== -1) continue
-    const own = instance.places.findIndex(({ option, from, covered }) => from === i && !covered && option.id === id)
-    if (own < 0) return undefined
+    const index = instance.places.findIndex(({ option, from, covered }) => from === i && !covered && option.id === id)
+    if (index < 0) return undefined
     for (const [k, { option, from }] of instance.places.entries())
-      if (from === i && option === instance.places[own]!.option) selection[instance.layerOf[k]!] = k
+      if (from === i && option === instance.places[index]!.option) selection[instance.layerOf[k]!] = k
   }
   return selection
 }
 
-/** The layers with the options that a test admits; without those that need one that is gone. */
+/** Keeps the options that a predicate admits, without those that require a removed one. */
 function restrict(layers: Problem['layers'], admits: (option: Option) => boolean): Problem['layers'] {
   let kept = layers.map(({ options }) => ({ options: options.filter(admits) }))
   for (;;) {

@@ -5,22 +5,24 @@ import { removeUnsupported } from './links.js'
 import { reduce } from './reduce.js'
 import type { EngineName, Finder } from './result.js'
 
-/** What the engines' absolute tolerances leave unproven, relative to the size of the objective above its least. */
+/** How much the engines' absolute tolerances leave unproven, relative to the objective's height above the layers' minima. */
 const accuracy = 1e-6
 
+/** A problem for the core method. */
 export interface CoreRequest {
   readonly instance: Instance
   readonly cuts: readonly Cut[]
-  /** Relative gap of the objective; below 1e-6, the engines' own tolerance, it counts as 1e-6. */
+  /** Relative gap to prove; at least 1e-6, the tolerance of the engines. */
   readonly gap: number
   /** `performance.now()` at which to stop. */
   readonly deadline: number
-  /** In the order they are asked; a later one is asked only when those before it proved nothing. */
+  /** In the order in which they are asked; the next one is asked only if the previous ones proved nothing. */
   readonly engines: readonly Engine[]
-  /** A selection to start from, if one is known. */
+  /** A known selection to start from. */
   readonly start?: { readonly selection: Selection; readonly from: Finder } | undefined
 }
 
+/** The answer of the core method. */
 export type CoreAnswer =
   | {
       readonly kind: 'solved'
@@ -29,30 +31,30 @@ export type CoreAnswer =
       readonly bound: number
       readonly proved: boolean
       readonly engine: Finder
-      /** Options after reduction, and in the last MIP. */
+      /** Number of options after reduction, and in the last MIP (`core`). */
       readonly undominated: number
       readonly core: number
     }
   | { readonly kind: 'infeasible'; readonly engine: EngineName | 'bound' }
-  /** Out of time without a selection. */
+  /** Time ran out before a selection was found. */
   | { readonly kind: 'unknown'; readonly bound: number }
 
-/** Relative gap between an objective and a bound of it. */
+/** Relative gap between an objective and its bound. */
 export function relativeGap(objective: number, bound: number): number {
   return objective <= bound ? 0 : (objective - bound) / Math.max(Math.abs(objective), Math.abs(bound))
 }
 
 /**
- * Minimises by the core method: the multipliers of the LP relaxation give every option a reduced cost; only options
- * whose reduced cost leaves room below a guessed upper bound enter the MIP. If the MIP's best is below the guess, no
- * selection with a removed option can be better, so the answer holds for the whole problem.
+ * Minimises by the core method. The multipliers of the LP relaxation give every option a reduced cost, and only options
+ * whose reduced cost leaves room below a guessed upper bound enter the MIP. If the MIP's optimum is below the guess, no
+ * selection with an omitted option can be better, so the answer holds for the whole problem.
  *
  * @source Balas and Zemel 1980, "An algorithm for large zero-one knapsack problems"
  */
 export function solveCore(request: CoreRequest): CoreAnswer {
   const gap = Math.max(request.gap, 1e-6)
   const first = solveToGap(request, gap)
-  // Where the sum of scores is near zero or negative, the model's gap is only an estimate of the objective's.
+  // If the sum of scores is near zero or negative, the model's gap only estimates the objective's.
   if (first.kind !== 'solved' || first.proved || performance.now() >= request.deadline) return first
   const second = solveToGap({ ...request, start: { selection: first.selection, from: first.engine } }, gap, 1e-9)
   return second.kind === 'solved' ? { ...second, bound: Math.max(first.bound, second.bound) } : first
@@ -67,7 +69,7 @@ function solveToGap(request: CoreRequest, gap: number, forcedModelGap?: number):
   if (!cheapest) return { kind: 'infeasible', engine: 'bound' }
 
   let incumbent: { selection: Selection; engine: Finder; objective: number } | undefined
-  const known = () => incumbent
+  const best = () => incumbent
   const offer = (selection: Selection | undefined, engine: Finder) => {
     if (!selection || !isFeasible(instance, selection, cuts)) return
     const objective = total(instance.scores, selection)
@@ -75,24 +77,24 @@ function solveToGap(request: CoreRequest, gap: number, forcedModelGap?: number):
   }
   let size = 0
   const finish = (provenBound: number, core: number): CoreAnswer => {
-    const best = known()
-    if (!best) return { kind: 'unknown', bound: provenBound }
-    const bound = Math.min(provenBound, best.objective)
-    const proved = relativeGap(best.objective, bound) <= gap || best.objective - bound <= accuracy * size
-    return { kind: 'solved', ...best, bound, proved, undominated: count, core }
+    const known = best()
+    if (!known) return { kind: 'unknown', bound: provenBound }
+    const bound = Math.min(provenBound, known.objective)
+    const proved = relativeGap(known.objective, bound) <= gap || known.objective - bound <= accuracy * size
+    return { kind: 'solved', ...known, bound, proved, undominated: count, core }
   }
 
   offer(cheapest, 'bound')
-  if (known()) return finish(total(instance.scores, cheapest), instance.layers)
+  if (best()) return finish(total(instance.scores, cheapest), instance.layers)
   if (request.start) offer(request.start.selection, request.start.from)
 
-  const relaxed = relax(request, undominated, known() !== undefined, left)
+  const relaxed = relax(request, undominated, best() !== undefined, left)
   if (relaxed === undefined) return { kind: 'infeasible', engine: engines[0]!.name }
   const { lower, base, reduced } = relaxed
   const above = lower - base
   const typical = spread(instance, undominated)
-  // A bound that is above the minima by noise alone says nothing of the size.
-  size = above > 1e-4 * typical ? above : Math.max((known()?.objective ?? base) - base, typical)
+  // A bound that exceeds the minima only by noise says nothing about the size.
+  size = above > 1e-4 * typical ? above : Math.max((best()?.objective ?? base) - base, typical)
   const modelGap = forcedModelGap ?? Math.min(0.5, Math.max(1e-9, (0.99 * gap * Math.abs(lower)) / size))
   const excluded: Cut[] = []
 
@@ -100,27 +102,29 @@ function solveToGap(request: CoreRequest, gap: number, forcedModelGap?: number):
   for (;;) {
     const guess = lower + room
     const kept = undominated.map((value, k) => (value && reduced[k]! < room ? 1 : 0))
-    // What needs a removed option costs as much as that one at least.
+    // An option that needs an omitted one costs at least as much as it.
     removeUnsupported(instance.links, kept)
     const core = kept.reduce((sum, value) => sum + value, 0)
     const all = core === count
     const answer = ask({ instance, kept, cuts, size, gap: modelGap, excluded }, engines, left)
     offer(answer.selection, answer.engine)
-    const best = known()
-    // Selections inside the core cost at least the engine's bound, all others at least the guess.
+    const known = best()
+    // Selections within the core cost at least the engine's bound, all others at least the guess.
     const proven = Math.max(lower, all ? answer.bound : Math.min(answer.bound, guess))
     if (all && answer.status === 'infeasible')
-      return best ? finish(lower, core) : { kind: 'infeasible', engine: answer.engine }
-    const settled = all || (best !== undefined && best.objective <= guess)
+      return known ? finish(lower, core) : { kind: 'infeasible', engine: answer.engine }
+    const settled = all || (known !== undefined && known.objective <= guess)
     if (settled || left() <= 0 || answer.status === 'unknown' || answer.status === 'feasible')
       return finish(proven, core)
-    room = best ? (best.objective - lower) * (1 + 1e-9) + 1e-12 * size : room * 4
+    room = known ? (known.objective - lower) * (1 + 1e-9) + 1e-12 * size : room * 4
   }
 }
 
 /**
- * Lagrangian bound and reduced costs of all undominated options, in units of the score; undefined when infeasible.
- * @param feasible  a selection is known, so an engine that says otherwise is wrong
+ * Computes the Lagrangian bound and the reduced costs of all undominated options, in units of the score. Undefined if the
+ * problem is infeasible.
+ *
+ * @param feasible  a selection is known, so an engine that reports infeasibility is wrong
  */
 function relax(request: CoreRequest, undominated: Uint8Array, feasible: boolean, left: () => number) {
   const { instance, cuts, engines } = request
@@ -141,7 +145,7 @@ function relax(request: CoreRequest, undominated: Uint8Array, feasible: boolean,
   return { lower: model.base + bound / model.scale, base: model.base, reduced: byOption }
 }
 
-/** The best option of each layer; undefined when a layer has none left. Of equals the first. */
+/** The best option of each layer, the first one in a tie. Undefined if a layer has no option left. */
 function leastScores(instance: Instance, kept: Uint8Array): Selection | undefined {
   const selection = new Int32Array(instance.layers).fill(-1)
   for (let i = 0; i < instance.layers; i++)
@@ -150,7 +154,7 @@ function leastScores(instance: Instance, kept: Uint8Array): Selection | undefine
   return selection.includes(-1) ? undefined : selection
 }
 
-/** Median over the layers of the spread of scores, times the layers: the objective's size when nothing better is known. */
+/** Median of the layers' score ranges, times the number of layers: the best guess at the objective's size without a bound. */
 function spread(instance: Instance, kept: Uint8Array): number {
   const spreads = Array.from({ length: instance.layers }, (_, i) => {
     const scores: number[] = []

@@ -2,17 +2,17 @@ import { createGlpk } from './glpk.js'
 import { createHighs } from './highs.js'
 import type { Engine } from './model.js'
 
-/** Both engines, in the order they are asked. */
+/** Both engines, in the order in which they are asked. */
 export interface Engines {
   readonly all: readonly Engine[]
-  /** What engines threw. One that did answers `unknown` from then on. */
+  /** Errors that engines threw. An engine that threw answers `unknown` from then on. */
   readonly failures: readonly string[]
 }
 
-// Engines keep their memory for ever, and making many of them ends in "out of memory": one of each a thread.
+// Engines never free their memory, so creating many of them exhausts it: one of each per thread.
 let loaded: Promise<readonly Engine[]> | undefined
 
-/** The engines of this thread; new ones when one of them crashed before. */
+/** Returns this thread's engines, and recreates them after a crash. */
 export async function loadEngines(): Promise<Engines> {
   loaded ??= Promise.all([createGlpk(), createHighs()])
   const failures: string[] = []
@@ -23,7 +23,7 @@ export async function loadEngines(): Promise<Engines> {
   return { all: (await loaded).map((engine) => guard(engine, fail)), failures }
 }
 
-/** A crash of one engine (WebAssembly runs out of memory, for instance) must not cost what the other can answer. */
+/** Contains a crash of one engine, such as WebAssembly running out of memory, so that the other can still answer. */
 function guard(engine: Engine, fail: (message: string) => void): Engine {
   let broken = false
   const attempt = <T>(call: () => T, otherwise: T): T => {

@@ -1,10 +1,10 @@
 import loadGlpk, { type GLPK, type LP } from 'glpk.js/node'
 import { readChoice, type Engine, type LpAnswer, type MipAnswer, type Model } from './model.js'
 
-/** GLPK's own tolerance: a tree searched to its end proves its best within this, relative to 1 + |objective|. */
+/** GLPK's tolerance: a completed search proves its optimum up to this, relative to 1 + |objective|. */
 const searchTolerance = 1e-7
 
-/** glpk.js as an engine. One instance serves all solves: its memory is never given back. */
+/** Creates an engine from glpk.js. One instance serves all solves, because its memory is never freed. */
 export async function createGlpk(): Promise<Engine> {
   const glpk = await loadGlpk()
   return {
@@ -16,7 +16,7 @@ export async function createGlpk(): Promise<Engine> {
 
 function relax(glpk: GLPK, model: Model, seconds: number): LpAnswer {
   const multipliers = new Float64Array(model.rows.length)
-  // Without the presolver: with it an infeasible LP has the same status as one that ran out of time.
+  // With the presolver, an infeasible LP would have the same status as one that ran out of time.
   const { result } = glpk.solve(toLp(glpk, model, false), { presol: false, msglev: 0, tmlim: limit(seconds) })
   if (result.status === glpk.GLP_NOFEAS) return { status: 'infeasible', multipliers }
   if (result.status !== glpk.GLP_OPT || !result.dual) return { status: 'unknown', multipliers }
@@ -36,7 +36,7 @@ function solve(glpk: GLPK, model: Model, gap: number, seconds: number): MipAnswe
   const objective = chosen.reduce((sum, column) => sum + model.objective[column]!, 0)
   if (result.status === glpk.GLP_OPT)
     return { status: 'proved', chosen, bound: objective - searchTolerance * (1 + Math.abs(objective)) }
-  // GLP_FEAS is both "gap reached" and "out of time"; only the clock tells them apart, so a close call counts as the latter.
+  // GLP_FEAS means "gap reached" or "out of time". Only the clock distinguishes them; a close call counts as the latter.
   if (elapsed > time * 0.9) return { status: 'feasible', chosen, bound: -Infinity }
   return { status: 'proved', chosen, bound: objective - gap * Math.abs(objective) }
 }
@@ -67,5 +67,5 @@ function toLp(glpk: GLPK, model: Model, integer: boolean): LP {
   }
 }
 
-/** Seconds for GLPK, which keeps milliseconds in 32 bits. */
+/** A time limit for GLPK, which stores milliseconds in 32 bits. */
 const limit = (seconds: number) => Math.min(Math.max(seconds, 0.05), 1e6)

@@ -3,9 +3,9 @@ import { closure } from './links.js'
 import { isAlone, leastSelection, place } from './place.js'
 
 /**
- * The paper's greedy: every limit is split equally over the layers; layers with the lowest mean score first, each takes
- * its best option within its share and hands on what it leaves. An option that needs others takes their layers and shares
- * with it. The result may break limits; undefined when a layer's options all need what was decided otherwise.
+ * The paper's greedy method. Every limit is split equally among the layers. In ascending order of their mean scores, the layers
+ * take the best option within their share and pass on what is left of it. An option that needs others takes their layers
+ * and shares as well. The result may exceed limits; it is undefined if all options of a layer need an option that lost.
  *
  * @source Bercovich et al. 2024, "Puzzle" (arXiv 2411.19146), table 13
  */
@@ -41,7 +41,7 @@ export function budgetGreedy(instance: Instance): Selection | undefined {
   return selection
 }
 
-/** An option and those that it needs and that are not chosen yet; undefined when it does not fit what is. */
+/** An option together with those it needs that are not chosen yet. Undefined if it contradicts the selection. */
 export function undecided(instance: Instance, selection: Selection, option: number): readonly number[] | undefined {
   const needed = closure(instance.links, instance.layerOf, option)
   if (!needed) return undefined
@@ -54,8 +54,8 @@ export function undecided(instance: Instance, selection: Selection, option: numb
 }
 
 /**
- * From each layer's best option, repeatedly the swap that adds the least score per unit of violation it removes, until
- * every limit holds. Returns what it has when no swap removes any, and undefined when there is nothing to start from.
+ * Starts from the best option of each layer and repeatedly makes the swap that adds the least score per unit of violation
+ * removed, until every limit is met. Returns the current selection if no swap helps, and undefined if there is no start.
  */
 export function marginalGreedy(instance: Instance): Selection | undefined {
   let selection = leastSelection(instance)
@@ -89,7 +89,7 @@ export function marginalGreedy(instance: Instance): Selection | undefined {
       selection = selection.slice()
       selection[instance.layerOf[swap.option]!] = swap.option
     }
-    // Summed anew: differences would drift away from what the limit is checked with.
+    // Summed from scratch: adding differences would drift away from the sum that the limit is checked against.
     for (const [r, row] of instance.rows.entries())
       if (selection.some((k, i) => row.use[k] !== row.use[before[i]!])) use[r] = total(row.use, selection)
   }
@@ -97,9 +97,9 @@ export function marginalGreedy(instance: Instance): Selection | undefined {
 
 const sum = (values: Float64Array, options: readonly number[]) => options.reduce((a, k) => a + values[k]!, 0)
 
-/** What one unit of a limit's violation is measured in, so that bytes and seconds compare. */
+/** The unit in which violations of a limit are measured, so that bytes and seconds are comparable. */
 export function unit(row: Row): number {
   const largest = row.use.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
-  // A limit of nothing has no unit of its own; one next to nothing would make violations infinite, none less than another.
+  // A limit of 0 cannot serve as the unit, and a limit near 0 would make all violations infinite and thus equal.
   return Math.max(Math.abs(row.max), row.max === 0 ? largest : 1e-9 * largest) || 1
 }

@@ -1,9 +1,9 @@
 import loadHighs, { type Highs, type ModelData } from 'highs'
 import { readChoice, type Engine, type LpAnswer, type MipAnswer, type Model } from './model.js'
 
-/** HiGHS as an engine: slower on easy cases, sturdier on ties. */
+/** Creates an engine from HiGHS: slower than glpk.js on easy problems, more robust on ties. */
 export async function createHighs(): Promise<Engine> {
-  // Its types describe a CommonJS module; at run time the default export is the loader.
+  // The package's types describe a CommonJS module; at run time the default export is the loader.
   const highs = await (loadHighs as unknown as () => Promise<Highs>)()
   return {
     name: 'highs',
@@ -37,8 +37,8 @@ function solve(highs: Highs, model: Model, gap: number, seconds: number): MipAns
       return { status: 'infeasible', bound: Infinity }
     const bound = Number(instance.info.get('mip_dual_bound'))
     const proven = Number.isFinite(bound) ? bound : -Infinity
-    const found = instance.info.get('primal_solution_status') === highs.constants.solutionStatus.feasible
-    const values = found ? instance.getSolution().colValue : undefined
+    const isFeasible = instance.info.get('primal_solution_status') === highs.constants.solutionStatus.feasible
+    const values = isFeasible ? instance.getSolution().colValue : undefined
     const chosen = values && readChoice(model, (column) => values[column]!)
     if (!chosen) return { status: 'unknown', bound: proven }
     return { status: modelStatus === status.optimal ? 'proved' : 'feasible', chosen, bound: proven }

@@ -5,12 +5,12 @@ import type { Engine } from './model.js'
 import type { Infeasibility, UnmetLimit } from './result.js'
 
 /**
- * Which limits cannot be met and by how much: each alone first, which is exact; else a smallest set found by leaving out
- * limits one by one, each with the least it can be while the others of the set hold.
+ * Explains which limits cannot be met and by how much. First each limit is checked alone, which is exact. Otherwise a minimal
+ * contradictory set is found by dropping limits one by one; each is reported with its minimum while the others are met.
  */
 export function explainInfeasible(instance: Instance, engines: readonly Engine[], deadline: number): Infeasibility {
-  if (instance.links.pairs.length > 0 && !canHold(instance, [], engines, deadline))
-    return { limits: [], message: 'The options that others require cannot all be chosen, whatever the limits.' }
+  if (instance.links.pairs.length > 0 && !canMeet(instance, [], engines, deadline))
+    return { limits: [], message: 'The requirements between options contradict each other, whatever the limits.' }
   const alone = instance.rows.flatMap((row): UnmetLimit[] => {
     const minimum =
       instance.links.pairs.length === 0
@@ -22,7 +22,7 @@ export function explainInfeasible(instance: Instance, engines: readonly Engine[]
   let set = [...instance.rows]
   for (const row of instance.rows) {
     const without = set.filter((other) => other !== row)
-    if (!canHold(instance, without, engines, deadline)) set = without
+    if (!canMeet(instance, without, engines, deadline)) set = without
   }
   const limits = set.flatMap((row): UnmetLimit[] => {
     const others = set.filter((other) => other !== row)
@@ -42,21 +42,21 @@ export function explainInfeasible(instance: Instance, engines: readonly Engine[]
   return { limits, message: `The limits ${names} cannot be met together.` }
 }
 
-/** Whether some selection holds these rows. Unproven counts as yes: a limit is blamed only on proof. */
-function canHold(instance: Instance, rows: readonly Row[], engines: readonly Engine[], deadline: number): boolean {
-  const part: Instance = { ...instance, scores: new Float64Array(instance.scores.length), rows }
+/** Whether some selection meets these limits. Undecided counts as yes: a limit is only blamed on proof. */
+function canMeet(instance: Instance, rows: readonly Row[], engines: readonly Engine[], deadline: number): boolean {
+  const relaxed: Instance = { ...instance, scores: new Float64Array(instance.scores.length), rows }
   const answer = solveCore({
-    instance: part,
+    instance: relaxed,
     cuts: [],
     gap: 1,
     deadline,
     engines,
-    start: greedyStart(part),
+    start: greedyStart(relaxed),
   })
   return answer.kind !== 'infeasible'
 }
 
-/** Least sum of a row's use while others hold: the bound where it is not proven, so never more than the truth. */
+/** The minimum of a row's sum while others are met, or its lower bound if unproven, so never more than the true minimum. */
 function least(
   instance: Instance,
   row: Row,
@@ -64,14 +64,14 @@ function least(
   engines: readonly Engine[],
   deadline: number,
 ): number | undefined {
-  const part: Instance = { ...instance, scores: row.use, rows: others }
+  const relaxed: Instance = { ...instance, scores: row.use, rows: others }
   const answer = solveCore({
-    instance: part,
+    instance: relaxed,
     cuts: [],
     gap: 1e-6,
     deadline,
     engines,
-    start: greedyStart(part),
+    start: greedyStart(relaxed),
   })
   return answer.kind === 'solved' ? (answer.proved ? answer.objective : answer.bound) : undefined
 }
@@ -87,9 +87,12 @@ const unmet = (row: Row, minimum: number, holding: readonly string[]): UnmetLimi
 function sentence(limits: readonly UnmetLimit[]): string {
   return limits
     .map(({ cost, max, minimum, excess, holding }) => {
-      const part = max === 0 ? '' : `, ${((100 * excess) / Math.abs(max)).toPrecision(3)} %`
-      const given = holding.length === 0 ? '' : ` while ${holding.map((name) => `"${name}"`).join(' and ')} hold`
-      return `The limit "${cost}" <= ${shown(max)} cannot be met${given}: the least is ${shown(minimum)} (${shown(excess)} too much${part}).`
+      const percentage = max === 0 ? '' : `, ${((100 * excess) / Math.abs(max)).toPrecision(3)} %`
+      const given =
+        holding.length === 0
+          ? ''
+          : ` while ${holding.map((name) => `"${name}"`).join(' and ')} ${holding.length === 1 ? 'is' : 'are'} met`
+      return `The limit "${cost}" <= ${shown(max)} cannot be met${given}: the least is ${shown(minimum)} (${shown(excess)} too much${percentage}).`
     })
     .join(' ')
 }

@@ -4,16 +4,16 @@ import type { CompiledProblem } from './problem.js'
 /** A limit over all options. */
 export interface Row {
   readonly cost: string
-  /** Of every option, [options]. */
+  /** Use by each option, [options]. */
   readonly use: Float64Array
   readonly max: number
-  /** What a sum may exceed `max` by: a sum of floats that "is" the limit must hold it. */
+  /** How much a sum may exceed `max`, so that a sum of floats equal to the limit up to rounding meets it. */
   readonly tolerance: number
 }
 
 /**
- * The problem as arrays. Options of layer i are offsets[i] .. offsets[i + 1] - 1; that a run from before covers the layer
- * is an option like others, without score and use.
+ * The problem as arrays. The options of layer i are offsets[i] .. offsets[i + 1] - 1. Being covered by a run that starts
+ * earlier is one of them, with score and use 0.
  */
 export interface Instance {
   readonly layers: number
@@ -26,16 +26,16 @@ export interface Instance {
   readonly rows: readonly Row[]
 }
 
-/** Option chosen in each layer, by its index among all options. */
+/** The option chosen in each layer, as an index into all options. */
 export type Selection = Int32Array
 
-/** A selection that a new one may share only so many layers with. */
+/** A selection with which a new one may share only so many layers. */
 export interface Cut {
   readonly selection: Selection
   readonly maximumShared: number
 }
 
-/** @returns the arrays of a compiled problem */
+/** Converts a compiled problem to arrays. */
 export function toInstance(problem: Pick<CompiledProblem, 'layers' | 'limits'>): Instance {
   const { places: lists, links } = expand(problem.layers)
   const offsets = new Int32Array(lists.length + 1)
@@ -57,32 +57,32 @@ export function toInstance(problem: Pick<CompiledProblem, 'layers' | 'limits'>):
   }
 }
 
-/** Sum of an array over a selection. */
+/** Sums an array over a selection. */
 export function total(values: Float64Array, selection: Selection): number {
   let sum = 0
   for (const k of selection) sum += values[k]!
   return sum
 }
 
-/** Layers in which two selections choose the same. */
+/** Counts the layers in which two selections choose the same option. */
 export function shared(a: Selection, b: Selection): number {
   let same = 0
   for (let i = 0; i < a.length; i++) if (a[i] === b[i]) same++
   return same
 }
 
-/** Whether a selection holds every limit. */
+/** Whether a selection meets every limit. */
 export function withinLimits(instance: Instance, selection: Selection): boolean {
   return instance.rows.every((row) => total(row.use, selection) <= row.max + row.tolerance)
 }
 
-/** Whether a selection has all that its options need. */
+/** Whether a selection includes every option that its options need. */
 export function isLinked(instance: Instance, selection: Selection): boolean {
   const has = (k: number) => selection[instance.layerOf[k]!] === k
   return instance.links.pairs.every(([from, to]) => !has(from) || has(to))
 }
 
-/** Whether a selection has all that its options need, holds every limit and differs enough from those before it. */
+/** Whether a selection includes all needed options, meets every limit and differs enough from earlier selections. */
 export function isFeasible(instance: Instance, selection: Selection, cuts: readonly Cut[] = []): boolean {
   return (
     withinLimits(instance, selection) &&
@@ -91,7 +91,7 @@ export function isFeasible(instance: Instance, selection: Selection, cuts: reado
   )
 }
 
-/** Ids of the options that cover the layers, and the sums of every cost that all options have. */
+/** Returns the id of the option that covers each layer, and the sum of every cost that all options have. */
 export function readSelection(instance: Instance, selection: Selection) {
   const chosen = Array.from(selection, (k) => instance.places[k]!)
   const options = instance.places.map(({ option }) => option)
@@ -106,7 +106,7 @@ export function readSelection(instance: Instance, selection: Selection) {
   }
 }
 
-/** Smallest value of each layer among the kept options, [layers]; Infinity where none is kept. */
+/** The smallest value in each layer among the kept options, [layers]; Infinity if none is kept. */
 export function layerMinima(instance: Instance, values: Float64Array, kept?: Uint8Array): Float64Array {
   const minima = new Float64Array(instance.layers).fill(Infinity)
   for (let i = 0; i < instance.layers; i++)

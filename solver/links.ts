@@ -1,28 +1,28 @@
 import type { Problem } from './problem.js'
 
 /**
- * What options need of other layers: who chooses the first of a pair must choose the second. This one relation says all
- * of an exact cover by runs of layers and of options that require others.
+ * Dependencies between options of different layers: choosing the first of a pair means choosing the second. This relation
+ * expresses both the exact cover by runs of layers and options that require others.
  */
 export interface Links {
   readonly pairs: readonly (readonly [from: number, to: number])[]
-  /** Of an option: the options it needs, each in another layer. */
+  /** For each option, the options that it needs, each in another layer. */
   readonly needs: ReadonlyMap<number, readonly number[]>
-  /** Of an option: the options that need it. */
+  /** For each option, the options that need it. */
   readonly neededBy: ReadonlyMap<number, readonly number[]>
 }
 
-/** A place in a layer's list of options: an option of the layer, or that a run from before covers the layer. */
+/** An entry in a layer's list of options: one of its options, or being covered by a run that starts earlier. */
 export interface Place {
-  /** Layer whose option it is: the layer itself, or the first of the run. */
+  /** The layer to which the option belongs: this one, or the first of the run. */
   readonly from: number
   readonly option: Problem['layers'][number]['options'][number]
   readonly covered: boolean
 }
 
 /**
- * Each layer's options followed by one "covered" for each run that reaches into it. A run and what it covers need each
- * other, so that exactly one option a layer is an exact cover of the layers.
+ * Lists each layer's options, followed by a "covered" entry for each run that reaches into it. A run and the entries it covers
+ * need each other, so choosing exactly one entry per layer is an exact cover of the layers.
  */
 export function expand(layers: Problem['layers']): { readonly places: readonly (readonly Place[])[]; links: Links } {
   const places: Place[][] = layers.map(({ options }, i) =>
@@ -31,21 +31,21 @@ export function expand(layers: Problem['layers']): { readonly places: readonly (
   for (const [i, { options }] of layers.entries())
     for (const option of options)
       for (let j = i + 1; j < i + (option.span ?? 1); j++) places[j]!.push({ from: i, option, covered: true })
-  const numbers = new Map<Place['option'], number[]>()
+  const indices = new Map<Place['option'], number[]>()
   for (const [k, { option }] of places.flat().entries()) {
-    const known = numbers.get(option)
+    const known = indices.get(option)
     if (known) known.push(k)
-    else numbers.set(option, [k])
+    else indices.set(option, [k])
   }
   const pairs: [number, number][] = []
   for (const { options } of layers)
     for (const option of options) {
-      // The option itself comes first: its own layer lies before those it covers.
-      const [own, ...covers] = numbers.get(option)!
-      for (const cover of covers) pairs.push([own!, cover], [cover, own!])
+      // The option itself comes first: its layer precedes those it covers.
+      const [itself, ...covers] = indices.get(option)!
+      for (const cover of covers) pairs.push([itself!, cover], [cover, itself!])
       for (const { layer, option: id } of option.requires ?? []) {
         const needed = layers[layer]!.options.find((other) => other.id === id)!
-        if (needed !== option) pairs.push([own!, numbers.get(needed)![0]!])
+        if (needed !== option) pairs.push([itself!, indices.get(needed)![0]!])
       }
     }
   return { places, links: toLinks(pairs) }
@@ -66,7 +66,7 @@ function toLinks(pairs: readonly (readonly [number, number])[]): Links {
   return { pairs, needs, neededBy }
 }
 
-/** An option and all that it needs, directly or through others; undefined when two of one layer are among them. */
+/** An option and all options that it needs, directly or indirectly, by layer. Undefined if they include two of one layer. */
 export function closure(links: Links, layerOf: Int32Array, option: number): ReadonlyMap<number, number> | undefined {
   const chosen = new Map<number, number>()
   const queue = [option]
@@ -81,7 +81,7 @@ export function closure(links: Links, layerOf: Int32Array, option: number): Read
   return chosen
 }
 
-/** Removes from a mask, in place, each option that needs one which is not there. Exact: none of them can be chosen. */
+/** Removes from a mask, in place, each option that needs a removed one. Exact: such an option can never be chosen. */
 export function removeUnsupported(links: Links, kept: Uint8Array): boolean {
   const queue = links.pairs.filter(([from, to]) => kept[from] && !kept[to]).map(([from]) => from)
   const changed = queue.length > 0

@@ -1,12 +1,12 @@
 import { layerMinima, type Cut, type Instance, type Selection } from './instance.js'
 
-/** A mixed-integer program over some of the options: pick one column a layer, minimise, hold every row. */
+/** A mixed-integer program over some of the options: choose one column per layer, minimise, satisfy every row. */
 export interface Model {
   /** Option index of each column. */
   readonly columns: Int32Array
   /** First column of each layer, [layers + 1]. */
   readonly offsets: Int32Array
-  /** Scaled score of each column, >= 0. */
+  /** Scaled score of each column, ≥ 0. */
   readonly objective: Float64Array
   /** objective = (score - layer minimum) * scale; `base` is the sum of the layer minima. */
   readonly scale: number
@@ -14,26 +14,27 @@ export interface Model {
   readonly rows: readonly ModelRow[]
 }
 
-/** Sum of value x column <= upper, over the columns that it has. */
+/** The constraint: sum of values[i] * columns[i] ≤ upper. */
 export interface ModelRow {
   readonly columns: readonly number[]
   readonly values: readonly number[]
   readonly upper: number
 }
 
-/** What a MIP engine found. */
+/** The answer of a MIP engine. */
 export interface MipAnswer {
-  /** `proved`: within the gap. `feasible`: stopped before. `infeasible`: proven. `unknown`: neither. */
+  /** `proved`: optimal within the gap. `feasible`: stopped earlier. `infeasible`: proven to be so. `unknown`: none of these. */
   readonly status: 'proved' | 'feasible' | 'infeasible' | 'unknown'
-  /** Chosen columns, one a layer. */
+  /** The chosen columns, one per layer. */
   readonly chosen?: Int32Array
-  /** In the model's scale; -Infinity when nothing is proven. */
+  /** Lower bound in the model's scale; -Infinity if nothing is proven. */
   readonly bound: number
 }
 
+/** The answer to the LP relaxation. */
 export interface LpAnswer {
   readonly status: 'optimal' | 'infeasible' | 'unknown'
-  /** Multipliers of the rows, >= 0. */
+  /** Multipliers of the rows, ≥ 0. */
   readonly multipliers: Float64Array
 }
 
@@ -44,14 +45,17 @@ export interface Engine {
   solve(model: Model, gap: number, seconds: number): MipAnswer
 }
 
-// Solvers prune and check rows within absolute tolerances of 1e-7 to 1e-6: right sides of 1e4 and objectives around 1e3
-// keep those far below the gaps that matter (a sum of KL of 1e-5 would give silently wrong optima).
+// Solvers prune and check rows within absolute tolerances of 1e-7 to 1e-6. Right-hand sides of 1e4 and objectives around 1e3
+// keep them far below the gaps that matter; unscaled, a sum of KL of 1e-5 would silently give wrong optima.
 const rowScale = 1e4
+/** Size to which the objective is scaled. */
 export const objectiveTarget = 1e3
 
 /**
- * @param kept   mask [options] of the columns
- * @param size   a typical objective above the sum of the layers' minima: it becomes about 1e3
+ * Builds the program for some of the options.
+ *
+ * @param kept  mask of the options that become columns, [options]
+ * @param size  a typical objective above the sum of the layers' minima; it is scaled to about 1e3
  */
 export function buildModel(instance: Instance, kept: Uint8Array, cuts: readonly Cut[], size: number): Model {
   const columns: number[] = []
@@ -61,7 +65,7 @@ export function buildModel(instance: Instance, kept: Uint8Array, cuts: readonly 
     offsets[i + 1] = columns.length
   }
   const layerOf = Int32Array.from(columns, (k) => instance.layerOf[k]!)
-  // Of all options, not only the kept ones: the same base and scale whatever the core.
+  // Over all options, not only the kept ones, so that base and scale do not depend on the core.
   const minima = layerMinima(instance, instance.scores)
   const scale = size > 0 ? objectiveTarget / size : 1
   const rows: ModelRow[] = []
@@ -86,7 +90,7 @@ export function buildModel(instance: Instance, kept: Uint8Array, cuts: readonly 
   const columnOf = new Map(columns.map((k, c) => [k, c]))
   for (const [from, to] of instance.links.pairs) {
     const [a, b] = [columnOf.get(from), columnOf.get(to)]
-    // An option whose need is not kept must not be kept either (`removeUnsupported`); should it be, it is held at 0.
+    // `removeUnsupported` drops options that need one that is not kept; should one remain, it is fixed at 0.
     if (a !== undefined) rows.push(b === undefined ? { columns: [a], values: [1], upper: 0 } : needs(a, b))
   }
   return {
@@ -106,12 +110,12 @@ function sparse(coefficients: Float64Array, upper: number): ModelRow {
 
 const needs = (a: number, b: number): ModelRow => ({ columns: [a, b], values: [1, -1], upper: 0 })
 
-/** The selection that columns stand for. */
+/** Converts chosen columns to a selection. */
 export function toSelection(model: Model, chosen: Int32Array): Selection {
   return chosen.map((column) => model.columns[column]!)
 }
 
-/** One column a layer from 0/1 values, or undefined when they are no choice: a solver's word is checked. */
+/** Reads one column per layer from a solver's 0/1 values. Undefined if they are not a valid choice. */
 export function readChoice(model: Model, value: (column: number) => number): Int32Array | undefined {
   const chosen = new Int32Array(model.offsets.length - 1).fill(-1)
   for (let i = 0; i < chosen.length; i++)
@@ -124,7 +128,8 @@ export function readChoice(model: Model, value: (column: number) => number): Int
 }
 
 /**
- * Lagrangian bound of multipliers, valid whatever they are (>= 0), so noise of the solver that made them does no harm.
+ * Computes the Lagrangian bound. It is valid for any multipliers ≥ 0, so inaccurate ones do no harm.
+ *
  * @returns the bound in the model's scale, and each column's reduced cost above its layer's minimum
  */
 export function lagrangian(model: Model, multipliers: Float64Array): { bound: number; reduced: Float64Array } {

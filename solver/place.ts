@@ -2,11 +2,11 @@ import { closure } from './links.js'
 import type { Instance, Selection } from './instance.js'
 
 /**
- * A selection with one option chosen, and with it all that this one needs. Layers whose choice needed what had to go fall
- * back to their best option that needs nothing.
+ * Chooses an option together with all options that it needs. Layers whose option needed a displaced one fall back to their best
+ * option that needs nothing.
  *
- * @param selection  one that has all that its options need
- * @returns a new selection, or undefined when there is none of that kind
+ * @param selection  includes all options that its options need
+ * @returns a new selection, or undefined if there is none
  */
 export function place(instance: Instance, selection: Selection, option: number): Selection | undefined {
   const { layerOf, links } = instance
@@ -23,7 +23,7 @@ export function place(instance: Instance, selection: Selection, option: number):
       const layer = layerOf[k]!
       if (changed[layer] !== k) continue
       const fallback = leastFree(instance, layer)
-      // What was asked for needs all that it forced, so none of that can be displaced; a layer without a fallback can.
+      // The requested option and those that it forces are never displaced, but another layer may lack a fallback.
       if (fallback === undefined) return undefined
       displaced.push(k)
       changed[layer] = fallback
@@ -31,7 +31,7 @@ export function place(instance: Instance, selection: Selection, option: number):
   return changed
 }
 
-/** The best option of each layer where that has all that it needs, else the best that needs nothing. */
+/** The best option of each layer if all that it needs is chosen too, otherwise the best one that needs nothing. */
 export function leastSelection(instance: Instance): Selection | undefined {
   const selection = new Int32Array(instance.layers)
   for (let i = 0; i < instance.layers; i++) {
@@ -56,7 +56,7 @@ function leastFree(instance: Instance, layer: number): number | undefined {
   return best
 }
 
-/** Whether choosing an option, or leaving one, concerns its own layer alone. */
+/** Whether swapping one option for another affects no other layer. */
 export function isAlone(instance: Instance, from: number, to: number): boolean {
   return !instance.links.needs.has(to) && !instance.links.neededBy.has(from)
 }

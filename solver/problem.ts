@@ -1,49 +1,56 @@
 /** One way to fill a layer. */
 export interface Option {
-  /** Unique within its layer. The same id in several layers means the same kind of choice (baseline `homogeneous`);
-   *  an id made of `parent` and `no-op` alone (`parent+no-op`) belongs to the baseline `no-op`. */
+  /**
+   * Unique within its layer. The same id in several layers means the same kind of choice (baseline `homogeneous`). An id
+   * that consists of `parent` and `no-op` only, like `parent+no-op`, takes part in the baseline `no-op`.
+   */
   readonly id: string
-  /** What it does to quality, minimised: KL in nats per token, for instance. Finite. */
+  /** Loss of quality, which the solver minimises; for instance KL in nats per token. Finite. */
   readonly score: number
-  /** What it uses, by cost name, in any unit. Finite. */
+  /** Use of each resource, by cost name, in any unit. Finite. */
   readonly costs: Readonly<Record<string, number>>
-  /** Layers it replaces: that of its list and those after it. Score and costs are those of the whole run. Default 1. */
+  /** Number of layers that the option replaces, beginning with its own. Score and costs are for all of them. @default 1 */
   readonly span?: number
-  /** Options of other layers without which it may not be chosen. */
+  /** Options of other layers that must be chosen with this one. @default none */
   readonly requires?: readonly Requirement[]
 }
 
-/** That a layer's choice is one option: its own, not that a run of the same id from before covers the layer. */
+/** Requires that a layer choose one of its own options; being covered by a run with the same id does not count. */
 export interface Requirement {
+  /** Index of the layer. */
   readonly layer: number
+  /** Id of the option. */
   readonly option: string
 }
 
 /** An upper bound on the sum of a cost over the layers. */
 export interface Limit {
+  /** Name of the cost, which every option must have. */
   readonly cost: string
   readonly max: number
 }
 
 /**
- * The selection problem: every layer covered by exactly one option, the sum of scores minimal, every limit held. A
- * solution's choice names for each layer the option that covers it, so a run's id stands at all of its layers; read from
- * the left, each option takes as many layers as it spans.
+ * The selection problem: cover every layer with exactly one option, minimise the sum of scores, meet every limit. The choice of
+ * a solution names the option that covers each layer, so the id of a run appears at all of its layers. Read from left to
+ * right, each option takes as many layers as it spans.
  */
 export interface Problem {
+  /** The options of each layer. */
   readonly layers: readonly { readonly options: readonly Option[] }[]
+  /** @default none */
   readonly limits?: readonly Limit[]
-  /** Solutions wanted, best first. Default 1. */
+  /** Number of solutions, best first. @default 1 */
   readonly solutions?: number
-  /** Any two solutions differ in at least ceil(minimumDifference x layers) layers, and in one. Default 0.2. */
+  /** Any two solutions differ in at least ceil(minimumDifference * layers) layers, and in at least one. @default 0.2 */
   readonly minimumDifference?: number
-  /** Relative gap to which the best solution is proven. Default 1e-4. */
+  /** Relative gap to which the best solution is proven. @default 1e-4 */
   readonly gap?: number
-  /** The same for the further solutions of a pool. Default 1e-3, or `gap` if that is larger. */
+  /** Relative gap of the further solutions. @default 1e-3, or `gap` if it is larger */
   readonly poolGap?: number
-  /** A safety net for the whole call, not a way to steer it. Default 60. */
+  /** Seconds for the whole call; a safety net, not a means of steering it. @default 60 */
   readonly timeLimitSeconds?: number
-  /** Of the baseline `random`. Default 1. */
+  /** Seed of the baseline `random`. @default 1 */
   readonly seed?: number
 }
 
@@ -67,7 +74,7 @@ export function compileProblem(problem: Problem): CompiledProblem {
     layers: problem.layers,
     limits: problem.limits ?? [],
     solutions: problem.solutions ?? 1,
-    // 0.1 * 30 must not become 4 layers by the last bit of a product.
+    // Rounding in the last bit must not turn 0.1 * 30 into 4 layers.
     differentLayers: Math.min(layers, Math.max(1, Math.ceil((problem.minimumDifference ?? 0.2) * layers - 1e-9))),
     gap,
     poolGap: problem.poolGap ?? Math.max(1e-3, gap),

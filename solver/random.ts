@@ -2,7 +2,7 @@ import { unit, undecided } from './greedy.js'
 import { total, withinLimits, type Instance, type Selection } from './instance.js'
 import { isAlone, place } from './place.js'
 
-/** Uniform numbers in [0, 1) from a seed (mulberry32). */
+/** Generates uniform numbers in [0, 1) from a seed (mulberry32). */
 export function uniform(seed: number): () => number {
   let state = seed >>> 0
   return () => {
@@ -15,9 +15,9 @@ export function uniform(seed: number): () => number {
 }
 
 /**
- * Random feasible selections: a uniform choice, repaired by random swaps that lessen the violation. An option that needs
- * others is chosen with them, or another one if it cannot be. Samples that no repair within the steps makes feasible are
- * left out.
+ * Draws random feasible selections: uniform choices, repaired by random swaps that reduce the violation. An option that needs
+ * others is chosen together with them or, if that is impossible, replaced. Samples that the repair does not make feasible in
+ * time are dropped.
  */
 export function randomSelections(instance: Instance, samples: number, seed: number): Selection[] {
   const next = uniform(seed)
@@ -26,7 +26,7 @@ export function randomSelections(instance: Instance, samples: number, seed: numb
     return from + Math.floor(next() * (instance.offsets[i + 1]! - from))
   }
   const units = instance.rows.map(unit)
-  const found: Selection[] = []
+  const feasible: Selection[] = []
   for (let sample = 0; sample < samples; sample++) {
     const composed = compose(instance, pick)
     if (!composed) continue
@@ -34,7 +34,7 @@ export function randomSelections(instance: Instance, samples: number, seed: numb
     const use = instance.rows.map((row) => total(row.use, selection))
     for (let step = 0; step < 40 * instance.layers; step++) {
       if (withinLimits(instance, selection)) {
-        found.push(selection)
+        feasible.push(selection)
         break
       }
       const i = Math.floor(next() * instance.layers)
@@ -57,16 +57,16 @@ export function randomSelections(instance: Instance, samples: number, seed: numb
       use.splice(0, use.length, ...later)
     }
   }
-  return found
+  return feasible
 }
 
-/** Layer by layer a random option with all that it needs. */
+/** Chooses a random option layer by layer, together with all options that it needs. */
 function compose(instance: Instance, pick: (layer: number) => number): Selection | undefined {
   const selection = new Int32Array(instance.layers).fill(-1)
   for (let i = 0; i < instance.layers; i++) {
     if (selection[i] !== -1) continue
     let options = undecided(instance, selection, pick(i))
-    // One that needs what was decided otherwise gives way to the next that does not.
+    // An option that contradicts earlier choices gives way to the first one that does not.
     for (let k = instance.offsets[i]!; !options && k < instance.offsets[i + 1]!; k++)
       options = undecided(instance, selection, k)
     if (!options) return undefined

@@ -3,24 +3,24 @@ import { Failure } from '../plugins/api/failure.js'
 import { readSchema } from '../schemas/read.js'
 import type { Problem } from './problem.js'
 
-/** Mistakes named in one message; the rest are counted. */
+/** Mistakes listed in one message; the rest are only counted. */
 const shownMistakes = 5
 
-/** Sums of larger numbers could overflow. */
+/** Sums of larger numbers might overflow. */
 const largest = 1e150
 
 let validator: ReturnType<Ajv2020['compile']> | undefined
 
 /**
- * Checks that data is a problem that can be solved: of the right form (schemas/problem.schema.json), every number
- * finite, ids unique within a layer, every limit on a cost that all options have, spans within the layers, and every
- * option required one that can be there.
+ * Validates a problem: its form (schemas/problem.schema.json), finite numbers, ids unique within a layer, limits only on costs
+ * that all options have, spans within the layers, and requirements that can be met.
  *
+ * @param data  parsed JSON, returned unchanged
  * @param file  where the data came from, for messages
- * @throws Failure `InvalidInput` that names the path, layer and option of each mistake
+ * @throws Failure `InvalidInput` that names path, layer and option of each mistake
  */
 export function readProblem(data: unknown, file?: string): Problem {
-  // Without strictNumbers (which `strict: false` turns off too) NaN and infinity count as numbers.
+  // `strict: false` also turns off strictNumbers, without which NaN and infinity count as numbers.
   validator ??= new Ajv2020({ allErrors: true, strict: false, strictNumbers: true, verbose: true }).compile(
     readSchema('problem'),
   )
@@ -33,14 +33,13 @@ export function readProblem(data: unknown, file?: string): Problem {
     'InvalidInput',
     ['The problem is invalid.', ...mistakes.slice(0, shownMistakes), ...more].join('\n'),
     {
-      remedy:
-        'Correct the problem; its form is described in schemas/problem.schema.json (`npx puzzleflow schema problem`).',
+      remedy: 'Correct the problem; schemas/problem.schema.json describes its form (`npx puzzleflow schema problem`).',
       ...(file === undefined ? {} : { file }),
     },
   )
 }
 
-/** What a schema cannot say. */
+/** Mistakes that a schema cannot describe. */
 function mistakesOf(problem: Problem): string[] {
   const mistakes: string[] = []
   const size = (value: number, path: string) => {
@@ -52,21 +51,21 @@ function mistakesOf(problem: Problem): string[] {
       const path = `layers[${i}].options[${j}]`
       const name = named(i, option.id)
       const earlier = seen.get(option.id)
-      if (earlier !== undefined) mistakes.push(`${path}.id${name}: the id is that of option ${earlier} too.`)
+      if (earlier !== undefined) mistakes.push(`${path}.id${name}: option ${earlier} has the same id.`)
       seen.set(option.id, j)
       size(option.score, `${path}.score${name}`)
       for (const [cost, value] of Object.entries(option.costs)) size(value, `${path}.costs${member(cost)}${name}`)
       mistakes.push(...linkMistakes(problem, i, j))
       for (const { cost } of problem.limits ?? [])
         if (!Object.hasOwn(option.costs, cost))
-          mistakes.push(`${path}.costs${name}: the cost ${JSON.stringify(cost)} is missing, and a limit is set on it.`)
+          mistakes.push(`${path}.costs${name}: the cost ${JSON.stringify(cost)} is missing, but a limit applies to it.`)
     }
   }
   for (const [i, limit] of (problem.limits ?? []).entries()) size(limit.max, `limits[${i}].max`)
   return mistakes
 }
 
-/** Mistakes in the span of an option and in what it requires. */
+/** Mistakes in the span and the requirements of an option. */
 function linkMistakes({ layers }: Problem, i: number, j: number): string[] {
   const { id, span = 1, requires = [] } = layers[i]!.options[j]!
   const path = `layers[${i}].options[${j}]`
@@ -75,17 +74,17 @@ function linkMistakes({ layers }: Problem, i: number, j: number): string[] {
   if (i + span > layers.length) {
     const left = layers.length - i
     mistakes.push(
-      `${path}.span${name}: ${span} layers do not fit; from here on there ${left === 1 ? 'is' : 'are'} ${left}.`,
+      `${path}.span${name}: a run of ${span} layers does not fit; only ${left} ${left === 1 ? 'layer is' : 'layers are'} left here.`,
     )
   }
   for (const [r, { layer, option }] of requires.entries()) {
     const wrong = (message: string) => mistakes.push(`${path}.requires[${r}]${name}: ${message}`)
     const other = layers[layer]
     if (!other) wrong(`there is no layer ${layer}; the last is ${layers.length - 1}.`)
-    else if (!other.options.some((one) => one.id === option))
+    else if (!other.options.some((candidate) => candidate.id === option))
       wrong(`layer ${layer} has no option ${JSON.stringify(option)}.`)
-    else if (layer === i && option !== id) wrong('two options of one layer cannot be chosen together.')
-    else if (layer > i && layer < i + span) wrong(`layer ${layer} is covered by this option itself.`)
+    else if (layer === i && option !== id) wrong('two options of the same layer cannot be chosen together.')
+    else if (layer > i && layer < i + span) wrong(`this option already covers layer ${layer}.`)
   }
   return mistakes
 }
@@ -107,11 +106,11 @@ function describe(error: ErrorObject, data: unknown): string {
     case 'required':
       return `${where}: "${String(params['missingProperty'])}" is missing.`
     case 'additionalProperties':
-      return `${where}: there is no key "${String(params['additionalProperty'])}".`
+      return `${where}: the key "${String(params['additionalProperty'])}" is unknown.`
     case 'const':
       return `${where}: must be ${JSON.stringify(params['allowedValue'])}, not ${shown(error.data)}.`
     default:
-      return `${where}: ${error.message ?? 'is wrong'}, not ${shown(error.data)}.`
+      return `${where}: ${error.message ?? 'is invalid'}, not ${shown(error.data)}.`
   }
 }
 

@@ -2,9 +2,9 @@ import { layerMinima, type Cut, type Instance } from './instance.js'
 import { removeUnsupported } from './links.js'
 
 /**
- * Options that an optimal selection may need, as a mask [options]. Exact: removed are only options that fit nowhere
- * (with the cheapest of all other layers they break a limit), options that need one of those, and options that another of
- * the same layer dominates.
+ * Masks the options that an optimal selection may need, [options]. Exact: it only removes options that exceed a limit even with
+ * the cheapest options in all other layers, options that need one of those, and options that another one in the same layer
+ * dominates.
  */
 export function reduce(instance: Instance, cuts: readonly Cut[]): Uint8Array {
   const kept = new Uint8Array(instance.scores.length).fill(1)
@@ -19,7 +19,7 @@ function removeUnaffordable(instance: Instance, kept: Uint8Array): boolean {
     const minima = layerMinima(instance, row.use, kept)
     const spare = row.max + row.tolerance - minima.reduce((sum, value) => sum + value, 0)
     if (!Number.isFinite(spare)) return false
-    // The limit itself cannot be met: the caller says so by name; removing everything would hide which.
+    // The limit cannot be met at all: the caller reports it by name. Removing everything here would hide which one it is.
     if (spare < 0) continue
     for (let i = 0; i < instance.layers; i++)
       for (let k = instance.offsets[i]!; k < instance.offsets[i + 1]!; k++)
@@ -32,8 +32,8 @@ function removeUnaffordable(instance: Instance, kept: Uint8Array): boolean {
 }
 
 /**
- * Sharing a layer with an earlier solution is a cost too: an option outside it may be needed to differ enough. So are
- * links: an option that others need has a use that no number shows, and one that needs others cannot always stand in.
+ * Removes dominated options. Numbers do not show everything: a solution that has to differ from earlier ones may need an option
+ * outside them, an option that others need cannot be replaced, and one that needs others cannot always replace another.
  */
 function removeDominated(instance: Instance, cuts: readonly Cut[], kept: Uint8Array): void {
   const { needs, neededBy } = instance.links
@@ -55,7 +55,7 @@ function removeDominated(instance: Instance, cuts: readonly Cut[], kept: Uint8Ar
           if (value[w]! < value[v]!) equal = false
         }
         if (!dominates) continue
-        // Of equals the first stays, unless only the other shares layers with earlier solutions.
+        // In a tie the first one stays, unless an earlier solution contains only the other.
         if (equal && w > v && !cuts.some((cut) => cut.selection[i] === v)) continue
         kept[v] = 0
         break

@@ -1,98 +1,112 @@
 /** A MIP engine. */
 export type EngineName = 'glpk' | 'highs'
 
-/** What found a solution: an engine, a simple method before it, or taking each layer's best option, where nothing binds. */
+/** How a solution was found: by an engine, by a simple method before it, or (`bound`) as each layer's best option, if no limit binds. */
 export type Finder = EngineName | 'greedy' | 'random' | 'bound'
 
+/** One solution of a problem. */
 export interface PoolSolution {
-  /** `optimal`: proven to the gap asked for. `feasible`: the time limit came first; `gap` says what is proven. */
+  /** `optimal`: proven to the requested gap. `feasible`: time ran out first; `gap` is what is proven. */
   readonly status: 'optimal' | 'feasible'
+  /** Sum of the scores. */
   readonly objective: number
-  /** No choice has a lower objective than this; of further solutions: none that differs enough from those found before. */
+  /** No choice has a lower objective. For further solutions: none that differs enough from the earlier ones. */
   readonly bound: number
-  /** (objective - bound) / |objective|, or / |bound| if that is larger (near zero); 0 when both are equal. */
+  /** (objective - bound) / max(|objective|, |bound|); 0 if both are equal. */
   readonly gap: number
-  /** Id of the option that covers each layer: that of a run at all of its layers. */
+  /** Id of the option that covers each layer; the id of a run appears at all of its layers. */
   readonly choice: readonly string[]
-  /** Sums over the layers, of every cost that all options have. */
+  /** Sum over the layers of every cost that all options have. */
   readonly costs: Readonly<Record<string, number>>
-  /** What found it. */
+  /** How it was found. */
   readonly engine: Finder
+  /** Seconds that finding it took. */
   readonly seconds: number
 }
 
-/** What a simpler method gives on the same problem. */
+/** Result of a simpler method on the same problem. */
 export type Baseline =
   | {
       readonly feasible: true
       readonly objective: number
-      /** (objective - best objective) / |best objective|; absent when nothing better is known. */
+      /** (objective - best objective) / |best objective|; absent if no best objective is known. */
       readonly excess?: number
       readonly choice: readonly string[]
       readonly costs: Readonly<Record<string, number>>
-      /** Of `random`: feasible samples, and the range of their objectives; the reported one is their median. */
+      /** For `random`: number of feasible samples and range of their objectives. The reported sample is their median. */
       readonly samples?: { readonly count: number; readonly minimum: number; readonly maximum: number }
     }
   | { readonly feasible: false; readonly objective: null; readonly reason: string }
 
+/** Names of the baselines. */
 export const baselineNames = ['greedy', 'marginal-greedy', 'random', 'homogeneous', 'no-op'] as const
+/** Name of a baseline. */
 export type BaselineName = (typeof baselineNames)[number]
 
-/** A limit that cannot be met, and by how much not. */
+/** A limit that cannot be met, and by how much. */
 export interface UnmetLimit {
   readonly cost: string
   readonly max: number
-  /** The least that any choice uses while the limits in `holding` hold. */
+  /** The least that any choice uses while the limits in `holding` are met. */
   readonly minimum: number
   /** minimum - max. */
   readonly excess: number
-  /** Costs of the limits that hold meanwhile; empty when this limit cannot be met even alone. */
+  /** Costs of the limits that are met at the same time; empty if this limit cannot be met even alone. */
   readonly holding: readonly string[]
 }
 
+/** Why a problem is infeasible. */
 export interface Infeasibility {
+  /** The limits at fault; empty if requirements between options contradict each other. */
   readonly limits: readonly UnmetLimit[]
-  /** One sentence for people. */
+  /** The same for people: a sentence per limit. */
   readonly message: string
 }
 
-/** HiGHS asked the same question as glpk.js. */
+/** HiGHS's answer to the question that glpk.js answered. */
 export type SecondOpinion =
   | { readonly engine: EngineName; readonly verdict: 'agrees'; readonly objective: number; readonly bound: number }
   | {
       readonly engine: EngineName
       readonly verdict: 'disagrees'
-      /** Null when it calls the problem infeasible. */
+      /** Null if it calls the problem infeasible. */
       readonly objective: number | null
       readonly bound: number | null
-      /** What was done about it. */
+      /** How the disagreement was resolved. */
       readonly note: string
     }
   | { readonly engine: EngineName; readonly verdict: 'agrees-infeasible' }
   | { readonly verdict: 'none'; readonly note: string }
 
+/** Result of `solve`. */
 export interface SolveResult {
   /**
-   * `optimal`: the best solution is proven to the gap, or to the engines' accuracy (1e-6 of the
-   * objective's size) where that is coarser. `feasible`: there is one, its gap is larger. `infeasible`: proven
-   * that none exists. `time-limit`: none was found, and none was ruled out.
+   * `optimal`: the best solution is proven to the gap, or to the engines' accuracy (1e-6 of the objective's size) if that
+   * is coarser. `feasible`: there is a solution, but its gap is larger. `infeasible`: proven to have no solution.
+   * `time-limit`: no solution was found, and none was ruled out.
    */
   readonly status: 'optimal' | 'feasible' | 'infeasible' | 'time-limit'
   /** Best first. */
   readonly solutions: readonly PoolSolution[]
+  /** The set of solutions. */
   readonly pool: {
+    /** Number of solutions requested. */
     readonly requested: number
-    /** Layers in which any two solutions differ at least. */
+    /** Minimum number of layers in which any two solutions differ. */
     readonly differentLayers: number
-    /** `exhausted`: proven that no further solution differs enough. */
+    /** `exhausted`: no further solution differs enough, which is proven. */
     readonly status: 'complete' | 'exhausted' | 'time-limit'
   }
+  /** Results of simpler methods; empty if the solver was stopped before them. */
   readonly baselines: Readonly<Partial<Record<BaselineName, Baseline>>>
+  /** Present if `status` is `infeasible`. */
   readonly infeasible?: Infeasibility
+  /** Whether the second engine confirms the best solution. */
   readonly secondOpinion: SecondOpinion
-  /** Size of the question before and after reduction; a run counts at each of its layers. */
+  /** Number of options given, after reduction, and in the MIP; a run counts at each of its layers. */
   readonly options: { readonly given: number; readonly undominated: number; readonly core: number }
-  /** Engines that crashed, and how; the other one went on. Absent when none did. */
+  /** Errors of engines that crashed; the other engine continued. Absent if none crashed. */
   readonly engineFailures?: readonly string[]
+  /** Duration of the call. */
   readonly seconds: number
 }

@@ -11,9 +11,10 @@ import { findStart } from './start.js'
 type Solved = Extract<CoreAnswer, { kind: 'solved' }>
 
 /**
- * Solves a checked problem in this thread, which it blocks. `solve` does the same in a worker.
+ * Solves a validated problem in the calling thread, which it blocks. `solve` does the same in a worker.
  *
- * @param partial  called with the result so far after each solution, for a caller that may have to stop the thread
+ * @param partial  called with the result so far after each solution, for callers that may have to stop the thread
+ * @returns also for an infeasible problem, as `status`
  */
 export async function solveHere(
   problem: Problem,
@@ -44,16 +45,16 @@ export async function solveHere(
     ...more,
   })
 
-  /** The result if the thread were stopped now, with one more solution. */
+  /** Reports the result so far, with one more solution. */
   const report = (solution: PoolSolution) => {
-    const known = [...solutions, solution]
-    partial(result(known[0]!.status, { solutions: known, pool: { ...result('feasible').pool, status: 'time-limit' } }))
+    const all = [...solutions, solution]
+    partial(result(all[0]!.status, { solutions: all, pool: { ...result('feasible').pool, status: 'time-limit' } }))
   }
   if (start) report(toSolution(compiled, instance, unproven(instance, start), undefined, 0))
 
   for (let n = 0; n < compiled.solutions; n++) {
     const from = performance.now()
-    // The best solution may take half of the time, however many are wanted; each further one an equal share of the rest.
+    // The best solution may take half of the time if there are others; each further one gets an equal share of the rest.
     const share = (deadline - from) / Math.max(1, n === 0 ? Math.min(2, compiled.solutions) : compiled.solutions - n)
     const request = {
       instance,
@@ -69,7 +70,7 @@ export async function solveHere(
     if (n === 0) ({ answer, secondOpinion } = crossCheck(answer, { ...request, deadline }, engines))
     if (answer.kind === 'infeasible') {
       if (n === 0) {
-        // Why it is infeasible is worth a little more than the time limit.
+        // An explanation is worth a little more than the time limit.
         const infeasible = explainInfeasible(
           instance,
           engines,
@@ -93,12 +94,12 @@ export async function solveHere(
   const ordered = bestFirst(compiled, solutions)
   const first = ordered[0]
   const status = first?.status ?? 'time-limit'
-  // A baseline of its own question (no-op) must not lack time because the pool took it all.
+  // The baseline no-op solves a problem of its own; it must not fail only because the pool took all the time.
   const extra = Math.max(deadline, performance.now() + 100 * compiled.timeLimitSeconds)
   return result(status, { solutions: ordered, baselines: baselines(compiled, engines, extra, first?.objective) })
 }
 
-/** Further solutions may beat the first within its gap: then the best inherits the bound of all selections. */
+/** A further solution may beat the first one within its gap; then it inherits the first one's bound. */
 function bestFirst(problem: CompiledProblem, solutions: readonly PoolSolution[]): readonly PoolSolution[] {
   const [best, ...others] = [...solutions].sort((a, b) => a.objective - b.objective)
   const first = solutions[0]
@@ -116,7 +117,7 @@ function toSolution(
   first: PoolSolution | undefined,
   seconds: number,
 ): PoolSolution {
-  // A pool's later questions are the first with more restrictions: its bound holds for them too.
+  // Later problems of a pool are the first one with more constraints, so its bound holds for them too.
   const bound = Math.min(answer.objective, Math.max(answer.bound, first?.bound ?? -Infinity))
   const asked = first ? problem.poolGap : problem.gap
   const gap = relativeGap(answer.objective, bound)
@@ -131,10 +132,10 @@ function toSolution(
   }
 }
 
-/** The sum of the layers' least scores: a bound of every selection. */
+/** The sum of the layers' lowest scores: a lower bound for every selection. */
 const leastScore = (instance: Instance) => layerMinima(instance, instance.scores).reduce((a, b) => a + b, 0)
 
-/** A start as an answer of which nothing is proven yet. */
+/** A start as an answer without proof. */
 function unproven(instance: Instance, start: NonNullable<CoreRequest['start']>): Solved {
   const objective = total(instance.scores, start.selection)
   const bound = Math.min(objective, leastScore(instance))
@@ -142,7 +143,7 @@ function unproven(instance: Instance, start: NonNullable<CoreRequest['start']>):
   return { kind: 'solved', selection: start.selection, engine: start.from, objective, bound, proved: false, ...sizes }
 }
 
-/** Asks HiGHS alone what glpk.js answered. Of two answers that exclude each other, what can be checked here wins. */
+/** Puts the question that glpk.js answered to HiGHS alone. If the answers contradict each other, the verifiable one wins. */
 function crossCheck(
   answer: CoreAnswer,
   request: CoreRequest,
@@ -152,7 +153,10 @@ function crossCheck(
   if (answer.kind === 'solved' && answer.engine === 'highs')
     return {
       answer,
-      secondOpinion: { verdict: 'none', note: 'the answer is HiGHS’s own: glpk.js proved nothing in its time' },
+      secondOpinion: {
+        verdict: 'none',
+        note: 'the answer came from HiGHS, because glpk.js proved nothing in its time',
+      },
     }
   const left = request.deadline - performance.now()
   if (left <= 0 || answer.kind === 'unknown')
@@ -164,14 +168,14 @@ function crossCheck(
   if (other.kind === 'infeasible') {
     if (answer.kind === 'infeasible')
       return { answer, secondOpinion: { engine: 'highs', verdict: 'agrees-infeasible' } }
-    const note = 'HiGHS calls it infeasible; the selection was checked and holds every limit'
+    const note = 'HiGHS reports infeasibility, but the selection was verified to meet every limit'
     const opinion = { engine: 'highs', verdict: 'disagrees', objective: null, bound: null, note } as const
     const bound = leastScore(request.instance)
     return { answer: { ...answer, bound, proved: false }, secondOpinion: opinion }
   }
   const opinion = { engine: 'highs', objective: other.objective, bound: other.bound } as const
   if (answer.kind === 'infeasible') {
-    const note = 'glpk.js calls it infeasible; the selection of HiGHS was checked and holds every limit'
+    const note = 'glpk.js reports infeasibility, but the selection of HiGHS was verified to meet every limit'
     return { answer: other, secondOpinion: { ...opinion, verdict: 'disagrees', note } }
   }
   const slack = 2e-6 * Math.abs(answer.objective)
@@ -179,7 +183,7 @@ function crossCheck(
     const better = other.objective < answer.objective ? other : answer
     const bound = Math.min(answer.bound, other.bound)
     const proved = relativeGap(better.objective, bound) <= Math.max(request.gap, 1e-6)
-    const note = 'a bound was beaten by a selection: the better selection is kept with the lower bound'
+    const note = 'a selection beats the bound of the other engine; the better selection is kept with the lower bound'
     return { answer: { ...better, bound, proved }, secondOpinion: { ...opinion, verdict: 'disagrees', note } }
   }
   return { answer, secondOpinion: { ...opinion, verdict: 'agrees' } }

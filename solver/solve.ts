@@ -6,34 +6,47 @@ import type { SolveResult } from './result.js'
 import { solveHere } from './solve-here.js'
 import type { WorkerMessage } from './worker.js'
 
+/** Options of `solve`. */
 export interface SolveOptions {
-  /** Stops the solver and rejects with the signal's reason. */
+  /** Stops the solver; the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal
-  /** Called with the result so far: after a first selection is known, and after each solution. */
+  /** Called with the result so far, after a first selection is known and after each solution. */
   readonly onPartial?: (result: SolveResult) => void
   /**
-   * Seconds after which the thread is stopped, and what it has found so far is the result. Default: half as much again
-   * as the time limit and 5 more, since engines look at the clock only now and then and baselines come last.
+   * Seconds after which the thread is stopped and its result so far is returned. Engines check the clock only occasionally, and
+   * baselines come last, so it should exceed the time limit.
+   * @default 1.5 * timeLimitSeconds + 5
    */
   readonly stopAfterSeconds?: number
 }
 
 /**
- * Solves a selection problem in a thread of its own, so that the caller's stays free (heartbeats, cancellation).
+ * Solves a selection problem in a worker thread, so that the caller's thread stays responsive.
  *
- * @throws Failure `InvalidInput` when the problem is none (see `readProblem`). Limits that cannot be met are a result:
- *         status `infeasible`.
+ * @throws Failure `InvalidInput` if the problem is invalid (see `readProblem`). Limits that cannot be met are not an error but a
+ *         result with the status `infeasible`.
+ * @example
+ * ```ts
+ * const { status, solutions } = await solve({
+ *   layers: [{ options: [
+ *     { id: 'parent', score: 0, costs: { memory: 10 } },
+ *     { id: 'half', score: 0.1, costs: { memory: 5 } },
+ *   ] }],
+ *   limits: [{ cost: 'memory', max: 8 }],
+ * })
+ * solutions[0].choice // ['half']
+ * ```
  */
 export async function solve(problem: Problem, options: SolveOptions = {}): Promise<SolveResult> {
   const checked = readProblem(problem)
   options.signal?.throwIfAborted()
   const worker = workerFile()
-  // Only sources that were never compiled (tests of a fresh checkout) come here.
+  // Only happens if the sources were never compiled, as in tests of a fresh checkout.
   if (!worker) return solveHere(checked, options.onPartial)
   return solveInThread(worker, checked, options)
 }
 
-/** The compiled worker, also when this file runs from its source. */
+/** The compiled worker, even if this file runs from source. Undefined if there is none. */
 function workerFile(): URL | undefined {
   const compiled = !import.meta.url.endsWith('.ts')
   const url = new URL(compiled ? './worker.js' : '../dist/solver/worker.js', import.meta.url)
@@ -46,21 +59,21 @@ function solveInThread(file: URL, problem: Problem, options: SolveOptions): Prom
   const seconds = options.stopAfterSeconds ?? 1.5 * compiled.timeLimitSeconds + 5
   const begin = performance.now()
   return new Promise((resolve, reject) => {
-    // Nothing of how this process was started (test runners, loaders) may reach the thread.
+    // The thread must not inherit how this process was started (test runners, loaders).
     const worker = new Worker(file, { workerData: problem, execArgv: [] })
     let partial: SolveResult | undefined
     const settle = (act: () => void) => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', abort)
       worker.removeAllListeners()
-      // An error while it is being stopped is of no interest, but must not be uncaught.
+      // An error during termination does not matter, but must not be uncaught.
       worker.on('error', () => {})
       void worker.terminate()
       act()
     }
     const abort = () => settle(() => reject(signal?.reason as Error))
     const stop = () => settle(() => resolve(stopped(problem, partial, (performance.now() - begin) / 1000)))
-    // setTimeout fires at once for more than 2^31 ms.
+    // setTimeout fires immediately for delays over 2^31 ms.
     const timer = setTimeout(stop, Math.min(seconds * 1000, 2 ** 31 - 1))
     signal?.addEventListener('abort', abort)
     worker.on('message', ({ kind, result }: WorkerMessage) => {
@@ -70,7 +83,7 @@ function solveInThread(file: URL, problem: Problem, options: SolveOptions): Prom
     })
     worker.on('error', (error) => settle(() => reject(error)))
     worker.on('exit', (code) =>
-      settle(() => reject(new Error(`Internal error: the solver's thread ended with ${code} and no result`))),
+      settle(() => reject(new Error(`Internal error: the solver's thread exited with code ${code} and no result`))),
     )
   })
 }

@@ -3,21 +3,21 @@ import { budgetGreedy, marginalGreedy } from './greedy.js'
 import { isFeasible, total, type Instance, type Selection } from './instance.js'
 import { randomSelections } from './random.js'
 
-/** What the marginal greedy ends with: it is taken only if it holds every limit. */
+/** The result of the marginal greedy method. The core method ignores it if it exceeds a limit. */
 export function greedyStart(instance: Instance): CoreRequest['start'] {
   const selection = marginalGreedy(instance)
   return selection && { selection, from: 'greedy' }
 }
 
-/** A selection from simple methods that holds every limit, if one of them finds any. */
+/** The best selection of the simple methods that meets every limit, if there is one. */
 export function findStart(instance: Instance, seed: number): CoreRequest['start'] {
-  const holding = (selections: readonly (Selection | undefined)[]) =>
+  const bestFeasible = (selections: readonly (Selection | undefined)[]) =>
     selections
       .filter((selection) => selection !== undefined)
       .filter((selection) => isFeasible(instance, selection))
       .sort((a, b) => total(instance.scores, a) - total(instance.scores, b))[0]
-  const greedy = holding([marginalGreedy(instance), budgetGreedy(instance)])
+  const greedy = bestFeasible([marginalGreedy(instance), budgetGreedy(instance)])
   if (greedy) return { selection: greedy, from: 'greedy' }
-  const random = holding(randomSelections(instance, 100, seed))
+  const random = bestFeasible(randomSelections(instance, 100, seed))
   return random && { selection: random, from: 'random' }
 }

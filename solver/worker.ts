@@ -3,14 +3,14 @@ import type { Problem } from './problem.js'
 import type { SolveResult } from './result.js'
 import { solveHere } from './solve-here.js'
 
-/** What the solver's thread says: results so far, then the result. */
+/** Message from the solver's thread: results so far, then the final one. */
 export interface WorkerMessage {
   readonly kind: 'partial' | 'done'
   readonly result: SolveResult
 }
 
 const port = parentPort
-if (!port) throw new Error('Internal error: solver/worker runs in a worker thread only')
+if (!port) throw new Error('Internal error: solver/worker must run in a worker thread')
 
-const say = (message: WorkerMessage) => port.postMessage(message)
-say({ kind: 'done', result: await solveHere(workerData as Problem, (result) => say({ kind: 'partial', result })) })
+const send = (message: WorkerMessage) => port.postMessage(message)
+send({ kind: 'done', result: await solveHere(workerData as Problem, (result) => send({ kind: 'partial', result })) })

@@ -1,10 +1,12 @@
-import type { Value } from './core.js'
 import type { Graph } from './graph.js'
 import { adamWDefaults, learningRate, type AdamWOptions } from './schedule.js'
 import type { Tensor } from './types.js'
+import type { Value } from './value.js'
 
-/** Of `count` steps after `done`: learning rates, bias corrections, decay, and whether waiting parameters learn, [count, 4]
- *  float32. */
+/**
+ * What `adamW` needs for each of the `count` steps after step `done`: bias-corrected learning rate, bias-corrected epsilon,
+ * weight decay factor, and 1 if waiting parameters learn, otherwise 0. float32 [count, 4]
+ */
 export function optimiserFeeds(options: AdamWOptions, done: number, count: number): { rates: Tensor } {
   const { beta1, beta2, epsilon, weightDecay } = { ...adamWDefaults, ...options }
   const columns = 4
@@ -20,7 +22,7 @@ export function optimiserFeeds(options: AdamWOptions, done: number, count: numbe
 }
 
 /**
- * One step of AdamW after clipping by the norm over all parameters, with the bias corrections moved into the rates:
+ * One step of AdamW after clipping the global gradient norm. The bias corrections are folded into the rates:
  * p (1 - rate decay) - rate sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps sqrt(1 - b2^t)).
  * @source Loshchilov & Hutter, "Decoupled Weight Decay Regularization", arXiv 1711.05101, algorithm 2
  */
@@ -31,9 +33,9 @@ export function adamW(
     readonly first: readonly Value[]
     readonly second: readonly Value[]
     readonly gradients: readonly Value[]
-    /** Of every parameter: whether it waits. */
+    /** For each parameter, whether it is frozen at first (see `AdamWOptions.waiting`). */
     readonly waiting: readonly boolean[]
-    /** A row of `optimiserFeeds`, [4]. */
+    /** One row of `optimiserFeeds`, [4]. */
     readonly rates: Value
     readonly options: AdamWOptions
   },
@@ -45,7 +47,7 @@ export function adamW(
   const anyWaits = state.waiting.includes(true)
   const learns = anyWaits ? column(3) : undefined
   const gradients = state.gradients.map((d, i) => (state.waiting[i] ? g.mul(d, learns!) : d))
-  // 1 while it waits.
+  // 1 while they wait: no decay.
   const keepWaiting = learns && g.add(g.mul(keep, learns), g.sub(number(1), learns))
   const squares = gradients.map((d) => g.sumOfSquares(d))
   const norm = g.sqrt(squares.reduce((a, b) => g.add(a, b)))
@@ -55,9 +57,9 @@ export function adamW(
   const first = state.first.map((m, i) => g.add(g.mul(m, number(beta1)), g.mul(gradients[i]!, firstScale)))
   const second = state.second.map((v, i) => g.add(g.mul(v, number(beta2)), g.mul(g.square(gradients[i]!), secondScale)))
   const parameters = state.parameters.map((p, i) => {
-    const change = g.mul(g.div(first[i]!, g.add(g.sqrt(second[i]!), epsilon)), rate)
-    const kept = state.waiting[i] ? keepWaiting! : keep
-    return g.sub(p.shape.length > 1 ? g.mul(p, kept) : p, change)
+    const update = g.mul(g.div(first[i]!, g.add(g.sqrt(second[i]!), epsilon)), rate)
+    const decay = state.waiting[i] ? keepWaiting! : keep
+    return g.sub(p.shape.length > 1 ? g.mul(p, decay) : p, update)
   })
   return { parameters, first, second, norm }
 }

@@ -1,43 +1,13 @@
 import { encodeModel, type Attribute, type Band, type GraphRecord, type Initializer, type NodeRecord } from './onnx.js'
 import { toFloat16 } from './float16.js'
 import type { Graph } from './graph.js'
+import { newScope, type Scope } from './scope.js'
 import { allocate, elements, show, ShapeError } from './types.js'
 import type { DType, Shape, TypedArray } from './types.js'
+import type { Gradient, TapeEntry, Value } from './value.js'
 
-/** A tensor in a graph that is being built. */
-export interface Value {
-  /** The graph itself, with all of its operators: `x.graph.add(x, y)`. */
-  readonly graph: Graph
-  readonly name: string
-  readonly dtype: DType
-  readonly shape: Shape
-}
-
-/** The gradient of one input, made only when it is wanted; undefined where there is none. */
-export type Gradient = (() => Value) | undefined
-
-/** What `gradients` needs of an operation: its outputs, its inputs, and the rule. */
-export interface TapeEntry {
-  readonly outputs: readonly Value[]
-  readonly inputs: readonly Value[]
-  /** dy of every output (undefined: zero) to the gradients of the inputs; `wanted` says which of them are used. */
-  readonly rule: (dy: readonly (Value | undefined)[], wanted: readonly boolean[]) => readonly Gradient[]
-}
-
-/** A node that an operator may still rewrite when its gradient is asked for. */
+/** A node that an operator may still rewrite when its gradient is requested. */
 export type MutableNode = { -readonly [K in keyof NodeRecord]: NodeRecord[K] }
-
-/** The graph itself or the body of a loop in it. */
-export interface Scope {
-  readonly nodes: NodeRecord[]
-  readonly inputs: Value[]
-  readonly outputs: { readonly name: string; readonly value: Value }[]
-  readonly tape: TapeEntry[]
-  /** Names of the values made here. */
-  readonly names: Set<string>
-  /** Values of outer scopes used here, constants left out. */
-  readonly captured: Map<string, Value>
-}
 
 function dtypeOf(data: TypedArray, wanted: DType | undefined): DType {
   if (data instanceof Float32Array) return 'float32'
@@ -56,13 +26,13 @@ function fromNumbers(numbers: readonly number[], dtype: DType): TypedArray {
   return array
 }
 
-/** Nodes, names and the tape: what every operator is written with. */
+/** Nodes, names and the tape: the foundation of every operator. */
 export abstract class GraphCore {
   private readonly scopes: [Scope, ...Scope[]] = [newScope()]
   private readonly initializers: Initializer[] = []
   private readonly scalars = new Map<string, Value>()
   private readonly constants = new Set<string>()
-  /** Values that no operator can take as they are, and why. */
+  /** Placeholders, by name, that ordinary operators must refuse, and the reason. */
   private readonly handles = new Map<string, string>()
   private next = 0
   private silent = 0
@@ -70,22 +40,23 @@ export abstract class GraphCore {
   private get scope(): Scope {
     return this.scopes[this.scopes.length - 1]!
   }
-  /** Operations with a gradient of the scope that is being built. */
+  /** Differentiable operations recorded so far in the scope under construction. */
   get tape(): TapeEntry[] {
     return this.scope.tape
   }
 
+  /** An unused name. */
   protected fresh(): string {
     return `_${this.next++}`
   }
 
   private value(name: string, dtype: DType, shape: Shape, scope = this.scope): Value {
-    if (scope.names.has(name)) throw new Error(`There are two values named "${name}" in the graph`)
+    if (scope.names.has(name)) throw new Error(`The graph already has a value named "${name}"`)
     scope.names.add(name)
     return { graph: this.whole, name, dtype, shape }
   }
 
-  /** Notes that the current scope uses a value. */
+  /** Records that the current scope uses a value. */
   private use(value: Value): string {
     if (value.graph !== this.whole) throw new Error(`Value "${value.name}" belongs to another graph`)
     const refusal = this.handles.get(value.name)
@@ -95,30 +66,41 @@ export abstract class GraphCore {
       if (scope.names.has(value.name)) return value.name
       if (!this.constants.has(value.name)) scope.captured.set(value.name, value)
     }
-    throw new Error(`Value "${value.name}" of a loop's body is used outside of it`)
+    throw new Error(`Value "${value.name}" is used outside the loop body that creates it`)
   }
 
-  /** This graph as what every instance is: `Graph` is the only class that is made of it. */
+  /** This instance as a `Graph`, the only class that is ever instantiated. */
   private get whole(): Graph {
     return this as GraphCore as Graph
   }
 
-  /** a + b, with broadcasting: sums of gradients. */
+  // Differentiation needs these three: `add` accumulates gradients, `expand` seeds them, `zeros` fills in missing ones.
   abstract add(a: Value, b: Value): Value
-  /** Repeats along axes of size 1 (and in front) to a larger shape. */
   abstract expand(x: Value, shape: Shape): Value
-  /** Zeros of a shape: the gradient of what a loss does not depend on. */
   abstract zeros(shape: Shape, dtype?: DType): Value
 
-  /** A tensor fed at every run. Names that begin with "_" are taken. */
+  /**
+   * Declares a tensor that is fed on every run.
+   *
+   * @param name  unique; names that begin with "_" are reserved
+   * @throws Error if the name is taken
+   * @example `g.input('x', 'float32', [8, 128])` → [8, 128]. ONNX: no node, a graph input
+   */
   input(name: string, dtype: DType, shape: Shape): Value {
     const value = this.value(name, dtype, shape)
     this.scope.inputs.push(value)
     return value
   }
 
-  /** A tensor that is part of the model. Numbers become `dtype` (default float32); typed arrays keep their type.
-   *  Default shape: of a scalar for a number, of a vector otherwise. */
+  /**
+   * Embeds a tensor in the model.
+   *
+   * @param data   numbers are converted to `dtype`; typed arrays keep their type
+   * @param shape  @default [] for a number, otherwise [data.length]
+   * @param dtype  @default 'float32' for numbers, otherwise the array's type
+   * @throws ShapeError if the data does not fill the shape, or a typed array is not of type `dtype`
+   * @example `g.constant([1, 2, 3, 4], [2, 2])` → [2, 2]. ONNX: no node, an initializer
+   */
   constant(data: TypedArray | number | readonly number[], shape?: Shape, dtype?: DType): Value {
     return this.newConstant(data, shape, dtype)
   }
@@ -135,7 +117,7 @@ export abstract class GraphCore {
       throw new ShapeError('constant', `${numbers.length} elements do not fill ${show(wanted)}`)
     const typed = ArrayBuffer.isView(numbers)
     const type = typed ? dtypeOf(numbers, dtype) : (dtype ?? 'float32')
-    if (dtype && type !== dtype) throw new ShapeError('constant', `data of type ${type} given as ${dtype}`)
+    if (dtype && type !== dtype) throw new ShapeError('constant', `the data is ${type}, not ${dtype}`)
     const array = typed ? numbers : fromNumbers(numbers, type)
     const name = this.fresh()
     this.initializers.push({ name, dtype: type, shape: wanted, data: array, ...(band && { band }) })
@@ -143,14 +125,14 @@ export abstract class GraphCore {
     return this.value(name, type, wanted, this.scopes[0])
   }
 
-  /** A value that stands for others: the operators that know it take those. All else is refused with `refusal`. */
+  /** Creates a placeholder for other values. Only operators that know it accept it; all others throw `refusal`. */
   protected handle(dtype: DType, shape: Shape, refusal: string): Value {
     const name = this.fresh()
     this.handles.set(name, refusal)
     return { graph: this.whole, name, dtype, shape }
   }
 
-  /** Nodes that use a value, those in bodies of loops included. */
+  /** Lists the nodes that use a value, including those in loop bodies, with the position of the input. */
   uses({ name }: Value): { readonly node: NodeRecord; readonly position: number }[] {
     const within = (nodes: readonly NodeRecord[]): ReturnType<GraphCore['uses']> =>
       nodes.flatMap((node) => [
@@ -162,7 +144,11 @@ export abstract class GraphCore {
     return within(this.scopes[0].nodes)
   }
 
-  /** A scalar constant, shared by all that ask for the same. */
+  /**
+   * Returns a scalar constant; equal scalars share one initializer.
+   *
+   * @example `g.scalar(0.5, 'float32')` → []. ONNX: no node, an initializer
+   */
   scalar(data: number, dtype: DType): Value {
     const key = `${dtype}:${Object.is(data, -0) ? '-0' : data}`
     let value = this.scalars.get(key)
@@ -170,13 +156,18 @@ export abstract class GraphCore {
     return value
   }
 
-  /** Makes a value a result of every run. */
+  /**
+   * Returns a value from every run under a name.
+   *
+   * @throws Error if the value belongs to another graph or to a loop body that has ended
+   * @example x [8, 128]: `g.output('y', x)`. ONNX: Identity, when the model is written
+   */
   output(name: string, value: Value): void {
     this.use(value)
     this.scope.outputs.push({ name, value })
   }
 
-  /** Builds the body of a loop: what `build` emits, its inputs and outputs go there. It may use values of outer scopes. */
+  /** Builds a loop body from the nodes, inputs and outputs that `build` creates. It may use values of enclosing scopes. */
   protected body(build: () => void): Scope {
     const scope = newScope()
     this.scopes.push(scope)
@@ -188,12 +179,22 @@ export abstract class GraphCore {
     return scope
   }
 
-  /** Adds an output to the body of a loop that is already built. */
+  /** Adds an output to a finished loop body. */
   protected addOutput(scope: Scope, value: Value): void {
     scope.outputs.push({ name: this.fresh(), value })
   }
 
-  /** Adds a node. With `rule`, its gradient is known (unless inside `untaped`). */
+  /**
+   * Adds a node for an ONNX operator that has no method of its own.
+   *
+   * @param op          name of the operator
+   * @param outputs     type and shape of each output; not checked against the operator
+   * @param attributes  numbers are integers; write a float as `{ float: 0.5 }`
+   * @param rule        gradient of the operation; without it, none flows through the node
+   * @param domain      operator set; onnxruntime's own is 'com.microsoft'. @default '', ONNX itself
+   * @returns one value per output
+   * @example x [2, 3]: `g.emit('Erf', [x], [[x.dtype, x.shape]])` → [2, 3]. ONNX: Erf
+   */
   emit(
     op: string,
     inputs: readonly Value[],
@@ -209,18 +210,19 @@ export abstract class GraphCore {
     return values
   }
 
-  /** The node emitted last, for an operator that rewrites it when its gradient is asked for. */
+  /** The most recent node, for an operator that rewrites it when its gradient is requested. */
   protected lastNode(): MutableNode {
     return this.scope.nodes[this.scope.nodes.length - 1]!
   }
 
-  /** A further output of a node. */
+  /** Adds an output to a node. */
   protected extend(node: MutableNode, dtype: DType, shape: Shape): Value {
     const value = this.value(this.fresh(), dtype, shape)
     node.outputs = [...node.outputs, value.name]
     return value
   }
 
+  /** Adds a node with one output, whose type defaults to that of the first input. */
   protected one(
     op: string,
     inputs: readonly Value[],
@@ -245,12 +247,12 @@ export abstract class GraphCore {
     return y
   }
 
-  /** Puts an operation with its own rule on the tape. */
+  /** Records an operation that brings its own gradient rule. */
   protected record(entry: TapeEntry): void {
     if (this.silent === 0) this.tape.push(entry)
   }
 
-  /** Runs `build` without recording: for operations whose gradient is one rule over all of its nodes. */
+  /** Runs `build` without recording: for operations with one gradient rule for all of their nodes. */
   protected untaped<T>(build: () => T): T {
     this.silent++
     try {
@@ -260,7 +262,7 @@ export abstract class GraphCore {
     }
   }
 
-  /** What is written of a scope. Outputs get their names through an Identity node. */
+  /** A scope in ONNX form. Identity nodes give the outputs their names. */
   protected recordOf(scope: Scope, initializers: readonly Initializer[] = []): GraphRecord {
     const identities = scope.outputs.map(({ name, value }) => ({
       op: 'Identity',
@@ -278,22 +280,13 @@ export abstract class GraphCore {
     }
   }
 
-  /** What is written. */
+  /** Returns the model in ONNX form. */
   written(): GraphRecord {
     return this.recordOf(this.scopes[0], this.initializers)
   }
 
-  /** The model's bytes (ONNX). */
+  /** Serialises the model as ONNX (opset 21). */
   bytes(): Uint8Array {
     return encodeModel(this.written())
   }
 }
-
-const newScope = (): Scope => ({
-  nodes: [],
-  inputs: [],
-  outputs: [],
-  tape: [],
-  names: new Set(),
-  captured: new Map(),
-})

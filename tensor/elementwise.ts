@@ -1,30 +1,13 @@
-import { GraphCore, type Gradient, type Value } from './core.js'
+import { GraphCore } from './core.js'
 import { elementType } from './onnx.js'
-import { elements, show, ShapeError, type Dim, type DType, type Shape } from './types.js'
+import { axisOf, broadcast } from './shapes.js'
+import { elements, show, ShapeError, type DType, type Shape } from './types.js'
+import type { Gradient, Value } from './value.js'
 
-/** The shape of an element-wise operation of two shapes (numpy's rules). */
-export function broadcast(operator: string, a: Shape, b: Shape): Shape {
-  const rank = Math.max(a.length, b.length)
-  const out: Dim[] = []
-  for (let i = 0; i < rank; i++) {
-    const x = a[a.length - rank + i] ?? 1
-    const y = b[b.length - rank + i] ?? 1
-    if (x !== y && x !== 1 && y !== 1)
-      throw new ShapeError(operator, `${show(a)} and ${show(b)}: sizes ${x} and ${y} differ`)
-    out.push(x === 1 ? y : x)
-  }
-  return out
-}
-
-/** Position of an axis counted from the end when negative, checked. */
-export function axisOf(operator: string, shape: Shape, axis: number): number {
-  const position = axis < 0 ? axis + shape.length : axis
-  if (!Number.isInteger(position) || position < 0 || position >= shape.length)
-    throw new ShapeError(operator, `axis ${axis} of ${show(shape)}`)
-  return position
-}
-
-/** Element-wise operators with broadcasting, and the sums and shapes that their gradients need. */
+/**
+ * Element-wise operators, and the reductions and reshapes that their gradients need. Binary operators broadcast by NumPy's
+ * rules and require both inputs to have the same type.
+ */
 export class ElementwiseGraph extends GraphCore {
   private binary(
     op: string,
@@ -45,44 +28,109 @@ export class ElementwiseGraph extends GraphCore {
     })
   }
 
-  private unary(op: string, x: Value, rule?: (dy: Value, y: Value) => Value): Value {
+  protected unary(op: string, x: Value, rule?: (dy: Value, y: Value) => Value): Value {
     return this.one(op, [x], x.shape, rule && { rule: (dy, y) => [() => rule(dy, y)] })
   }
 
-  /** A scalar of x's type. */
+  /**
+   * Returns a scalar constant of x's type.
+   *
+   * @example x float64 [8, 128]: `g.like(x, 0.5)` → float64 []. ONNX: no node, an initializer
+   */
   like(x: Value, data: number): Value {
     return this.scalar(data, x.dtype)
   }
 
+  /**
+   * Adds, a + b.
+   *
+   * @throws ShapeError if the types differ or the shapes do not broadcast
+   * @example x [8, 128], bias [128]: `g.add(x, bias)` → [8, 128]. ONNX: Add
+   */
   add(a: Value, b: Value): Value {
     return this.binary('Add', a, b, (dy) => [() => dy, () => dy])
   }
+
+  /**
+   * Subtracts, a - b.
+   *
+   * @throws ShapeError if the types differ or the shapes do not broadcast
+   * @example x [8, 128], mean [8, 1]: `g.sub(x, mean)` → [8, 128]. ONNX: Sub
+   */
   sub(a: Value, b: Value): Value {
     return this.binary('Sub', a, b, (dy) => [() => dy, () => this.neg(dy)])
   }
+
+  /**
+   * Multiplies element by element, a * b. For the matrix product see `matmul`.
+   *
+   * @throws ShapeError if the types differ or the shapes do not broadcast
+   * @example x [8, 128], scale []: `g.mul(x, scale)` → [8, 128]. ONNX: Mul
+   */
   mul(a: Value, b: Value): Value {
     return this.binary('Mul', a, b, (dy) => [() => this.mul(dy, b), () => this.mul(dy, a)])
   }
+
+  /**
+   * Divides, a / b.
+   *
+   * @throws ShapeError if the types differ or the shapes do not broadcast
+   * @example x [8, 128], sum [8, 1]: `g.div(x, sum)` → [8, 128]. ONNX: Div
+   */
   div(a: Value, b: Value): Value {
     return this.binary('Div', a, b, (dy, y) => [() => this.div(dy, b), () => this.neg(this.div(this.mul(dy, y), b))])
   }
-  /** The larger of the two; where they are equal the gradient goes to `a`. */
+
+  /**
+   * Takes the larger of a and b, element by element; a tie gives the gradient to `a`. For the maximum along an axis see `max`.
+   *
+   * @throws ShapeError if the types differ or the shapes do not broadcast
+   * @example x [8, 128], floor []: `g.maximum(x, floor)` → [8, 128]. ONNX: Max
+   */
   maximum(a: Value, b: Value): Value {
     return this.binary('Max', a, b, (dy) => [
       () => this.where(this.less(a, b), this.like(dy, 0), dy),
       () => this.where(this.less(a, b), dy, this.like(dy, 0)),
     ])
   }
+
+  /**
+   * Compares, a == b; the result is bool and has no gradient.
+   *
+   * @throws ShapeError if the types differ or the shapes do not broadcast
+   * @example x [8, 128], y [128]: `g.equal(x, y)` → bool [8, 128]. ONNX: Equal
+   */
   equal(a: Value, b: Value): Value {
     return this.binary('Equal', a, b, undefined, 'bool')
   }
+
+  /**
+   * Compares, a < b; the result is bool and has no gradient.
+   *
+   * @throws ShapeError if the types differ or the shapes do not broadcast
+   * @example x [8, 128], y [128]: `g.less(x, y)` → bool [8, 128]. ONNX: Less
+   */
   less(a: Value, b: Value): Value {
     return this.binary('Less', a, b, undefined, 'bool')
   }
+
+  /**
+   * Compares, a > b; the result is bool and has no gradient.
+   *
+   * @throws ShapeError if the types differ or the shapes do not broadcast
+   * @example x [8, 128], y [128]: `g.greater(x, y)` → bool [8, 128]. ONNX: Less, with the inputs swapped
+   */
   greater(a: Value, b: Value): Value {
     return this.less(b, a)
   }
-  /** a where the condition holds, else b. */
+
+  /**
+   * Selects from `a` where the condition is true and from `b` where it is false.
+   *
+   * @param condition  bool
+   * @throws ShapeError if the shapes do not broadcast
+   * @example mask bool [8, 128], a [8, 128], b []: `g.where(mask, a, b)` → [8, 128]. ONNX: Where
+   */
   where(condition: Value, a: Value, b: Value): Value {
     const shape = broadcast('where', condition.shape, broadcast('where', a.shape, b.shape))
     return this.one('Where', [condition, a, b], shape, {
@@ -94,71 +142,21 @@ export class ElementwiseGraph extends GraphCore {
       ],
     })
   }
+
+  /**
+   * Negates, -x.
+   *
+   * @example x [8, 128]: `g.neg(x)` → [8, 128]. ONNX: Neg
+   */
   neg(x: Value): Value {
     return this.unary('Neg', x, (dy) => this.neg(dy))
   }
-  exp(x: Value): Value {
-    return this.unary('Exp', x, (dy, y) => this.mul(dy, y))
-  }
-  log(x: Value): Value {
-    return this.unary('Log', x, (dy) => this.div(dy, x))
-  }
-  sqrt(x: Value): Value {
-    return this.unary('Sqrt', x, (dy, y) => this.div(this.mul(dy, this.like(x, 0.5)), y))
-  }
-  square(x: Value): Value {
-    return this.mul(x, x)
-  }
-  abs(x: Value): Value {
-    return this.unary('Abs', x, (dy) => this.mul(dy, this.unary('Sign', x)))
-  }
-  sigmoid(x: Value): Value {
-    return this.unary('Sigmoid', x, (dy, y) => this.mul(dy, this.mul(y, this.sub(this.like(y, 1), y))))
-  }
-  /** x * sigmoid(x). */
-  silu(x: Value): Value {
-    const s = this.untaped(() => this.sigmoid(x))
-    const y = this.untaped(() => this.mul(x, s))
-    this.record({
-      outputs: [y],
-      inputs: [x],
-      // d/dx = s + y (1 - s)
-      rule: ([dy]) => [dy && (() => this.mul(dy, this.add(s, this.mul(y, this.sub(this.like(s, 1), s)))))],
-    })
-    return y
-  }
-  tanh(x: Value): Value {
-    return this.unary('Tanh', x, (dy, y) => this.mul(dy, this.sub(this.like(y, 1), this.mul(y, y))))
-  }
-  /** cap * tanh(x / cap): nearly x where that is small, and never beyond the cap. */
-  softcap(x: Value, cap: number): Value {
-    return this.mul(this.tanh(this.mul(x, this.like(x, 1 / cap))), this.like(x, cap))
-  }
-  /** GELU by its tanh approximation (arXiv 1606.08415, section 2): x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). */
-  geluTanh(x: Value): Value {
-    const cubed = this.mul(this.mul(x, x), this.mul(x, this.like(x, 0.044715)))
-    const inner = this.mul(this.add(x, cubed), this.like(x, Math.sqrt(2 / Math.PI)))
-    return this.mul(this.mul(x, this.like(x, 0.5)), this.add(this.tanh(inner), this.like(x, 1)))
-  }
-  relu(x: Value): Value {
-    return this.unary('Relu', x, (dy) => this.mul(dy, this.unary('Sign', this.unary('Relu', x))))
-  }
-  softplus(x: Value): Value {
-    // max(x, 0) + log(1 + exp(-|x|)) does not overflow, and runs in float64 too
-    const y = this.untaped(() =>
-      this.add(this.relu(x), this.log(this.add(this.like(x, 1), this.exp(this.neg(this.abs(x)))))),
-    )
-    this.record({ outputs: [y], inputs: [x], rule: ([dy]) => [dy && (() => this.mul(dy, this.sigmoid(x)))] })
-    return y
-  }
-  /** x to a constant power. */
-  pow(x: Value, exponent: number): Value {
-    const rule = (dy: Value) => [
-      () => this.mul(dy, this.mul(this.like(x, exponent), this.pow(x, exponent - 1))),
-      undefined,
-    ]
-    return this.one('Pow', [x, this.like(x, exponent)], x.shape, { rule })
-  }
+
+  /**
+   * Converts to another type; a value that already has it is returned unchanged. The gradient is converted back.
+   *
+   * @example x [8, 128]: `g.cast(x, 'float16')` → float16 [8, 128]. ONNX: Cast
+   */
   cast(x: Value, dtype: DType): Value {
     if (x.dtype === dtype) return x
     return this.one('Cast', [x], x.shape, {
@@ -167,7 +165,12 @@ export class ElementwiseGraph extends GraphCore {
       rule: (dy) => [() => this.cast(dy, x.dtype)],
     })
   }
-  /** The value, through which no gradient passes. */
+
+  /**
+   * Returns x and blocks its gradient.
+   *
+   * @example x [8, 128]: `g.stopGradient(x)` → [8, 128]. ONNX: Identity
+   */
   stopGradient(x: Value): Value {
     return this.untaped(() => this.one('Identity', [x], x.shape))
   }
@@ -176,7 +179,11 @@ export class ElementwiseGraph extends GraphCore {
     return this.constant(values, [values.length], 'int64')
   }
 
-  /** Sums over what broadcasting added, so that a gradient has the shape of its value. */
+  /**
+   * Sums over the axes that broadcasting added or widened: the transpose of `expand`.
+   *
+   * @example x [8, 128]: `g.reduceTo(x, [128])` → [128]. ONNX: ReduceSum, Reshape
+   */
   reduceTo(x: Value, shape: Shape): Value {
     if (x.shape.length === shape.length && x.shape.every((d, i) => d === shape[i])) return x
     const extra = x.shape.length - shape.length
@@ -209,37 +216,74 @@ export class ElementwiseGraph extends GraphCore {
       ],
     })
   }
-  /** Sum over axes (all by default). */
+
+  /**
+   * Sums over axes.
+   *
+   * @param axes      negative ones count from the end. @default all axes
+   * @param keepdims  keeps the summed axes with size 1. @default false
+   * @throws ShapeError if x does not have an axis
+   * @example x [8, 128]: `g.sum(x, [1], true)` → [8, 1]. ONNX: ReduceSum
+   */
   sum(x: Value, axes?: readonly number[], keepdims = false): Value {
     return this.reduce('ReduceSum', x, axes, keepdims, 'sum')
   }
+
+  /**
+   * Averages over axes.
+   *
+   * @param axes      negative ones count from the end. @default all axes
+   * @param keepdims  keeps the averaged axes with size 1. @default false
+   * @throws ShapeError if x does not have an axis
+   * @example x [8, 128]: `g.mean(x)` → []. ONNX: ReduceMean
+   */
   mean(x: Value, axes?: readonly number[], keepdims = false): Value {
     return this.reduce('ReduceMean', x, axes, keepdims, 'mean')
   }
-  /** The same elements in another shape; one symbolic size may stay where it is. */
+
+  /**
+   * Arranges the same elements, in row-major order, in another shape.
+   *
+   * @param shape  may keep one symbolic size of x
+   * @throws ShapeError if the numbers of elements differ
+   * @example x [8, 128]: `g.reshape(x, [2, 4, 128])` → [2, 4, 128]. ONNX: Reshape
+   */
   reshape(x: Value, shape: Shape): Value {
     if (x.shape.length === shape.length && x.shape.every((d, i) => d === shape[i])) return x
     const symbols = (s: Shape) => s.filter((d) => typeof d === 'string')
     const known = (s: Shape) => elements(s.filter((d) => typeof d === 'number'))
     const [a, b] = [symbols(x.shape), symbols(shape)]
     if (a.length > 1 || a.length !== b.length || a[0] !== b[0] || known(x.shape) !== known(shape))
-      throw new ShapeError('reshape', `${show(x.shape)} has not as many elements as ${show(shape)}`)
+      throw new ShapeError('reshape', `${show(x.shape)} does not have as many elements as ${show(shape)}`)
     const sizes = shape.map((d) => (typeof d === 'number' ? d : -1))
     return this.one('Reshape', [x, this.ints(sizes)], shape, {
       rule: (dy) => [() => this.reshape(dy, x.shape), undefined],
     })
   }
-  /** Repeats along axes of size 1 (and in front) to a larger shape. */
+
+  /**
+   * Broadcasts to a larger shape by repeating axes of size 1 and adding axes in front.
+   *
+   * @throws ShapeError if x does not broadcast to the shape
+   * @example x [8, 1]: `g.expand(x, [2, 8, 128])` → [2, 8, 128]. ONNX: Expand
+   */
   expand(x: Value, shape: Shape): Value {
     if (x.shape.length === shape.length && x.shape.every((d, i) => d === shape[i])) return x
     const wide = broadcast('expand', x.shape, shape)
-    if (show(wide) !== show(shape)) throw new ShapeError('expand', `${show(x.shape)} to ${show(shape)}`)
+    if (show(wide) !== show(shape))
+      throw new ShapeError('expand', `${show(x.shape)} does not broadcast to ${show(shape)}`)
     return this.one('Expand', [x, this.ints(shape.map(Number))], shape, {
       rule: (dy) => [() => this.reduceTo(dy, x.shape), undefined],
     })
   }
-  /** Zeros of a shape. */
-  zeros(shape: Shape, dtype: Value['dtype'] = 'float32'): Value {
+
+  /**
+   * Creates a tensor of zeros.
+   *
+   * @param dtype  @default 'float32'
+   * @example `g.zeros([2, 3])` → [2, 3]. ONNX: Expand, of a scalar
+   */
+  zeros(shape: Shape, dtype: DType = 'float32'): Value {
     return this.untaped(() => this.expand(this.scalar(0, dtype), shape))
   }
 }

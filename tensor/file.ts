@@ -10,7 +10,7 @@ const names: Readonly<Record<DType, string>> = {
   bool: 'BOOL',
   uint8: 'U8',
 }
-const arrays = {
+const types = {
   F32: ['float32', Float32Array],
   F16: ['float16', Uint16Array],
   F64: ['float64', Float64Array],
@@ -20,7 +20,7 @@ const arrays = {
   U8: ['uint8', Uint8Array],
 } as const
 
-/** What a safetensors file begins with: its header's length and text, padded so that the data is aligned for every type. */
+/** Builds the start of a safetensors file: the header's length and its JSON, padded so that the data is aligned for every type. */
 export function safetensorsHead(header: Readonly<Record<string, unknown>>): Buffer {
   const json = Buffer.from(JSON.stringify(header))
   const head = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ')
@@ -29,13 +29,18 @@ export function safetensorsHead(header: Readonly<Record<string, unknown>>): Buff
   return head
 }
 
-/** A tensor that is written as its bytes come. */
+/** A tensor whose bytes are written as they arrive. */
 export interface TensorStream extends Omit<Tensor, 'data'> {
   /** Little-endian. */
   readonly bytes: AsyncIterable<Uint8Array>
 }
 
-/** Writes tensors as a safetensors file, through a temporary file and a rename. */
+/**
+ * Writes tensors as a safetensors file. The file appears complete or not at all (temporary file, then rename).
+ *
+ * @param metadata  the header's `__metadata__`. @default none
+ * @throws Error if a stream yields more or fewer bytes than its shape needs
+ */
 export async function writeTensors(
   path: string,
   tensors: Readonly<Record<string, Tensor | TensorStream>>,
@@ -60,7 +65,7 @@ export async function writeTensors(
       } else for await (const bytes of tensor.bytes) await file.writeFile(bytes)
     const { size } = await file.stat()
     if (size !== head.length + offset)
-      throw new Error(`Internal error: ${path} has ${size - head.length - offset} bytes too many`)
+      throw new Error(`Internal error: ${path} has ${size} bytes instead of ${head.length + offset}`)
     await file.sync()
   } finally {
     await file.close()
@@ -68,34 +73,37 @@ export async function writeTensors(
   await rename(temporary, path)
 }
 
-/** Reads a safetensors file whole: for files this project wrote (checkpoints, captured activations, weights).
- *  @throws Error when it is truncated or inconsistent */
+/**
+ * Reads a whole safetensors file that this project wrote (checkpoint, captured activations, weights).
+ *
+ * @throws Error if the file is truncated or inconsistent
+ */
 export async function readTensors(
   path: string,
 ): Promise<{ tensors: Record<string, Tensor>; metadata: Readonly<Record<string, string>> }> {
   const file = await readFile(path)
   const length = file.length < 8 ? NaN : Number(file.readBigUInt64LE())
-  if (!(length <= file.length - 8)) throw new Error(`${path} is truncated: its header is not whole`)
+  if (!(length <= file.length - 8)) throw new Error(`${path} is truncated: its header is incomplete`)
   const header = JSON.parse(file.toString('utf8', 8, 8 + length)) as Record<string, unknown>
   const { __metadata__: metadata = {}, ...entries } = header
   const tensors: Record<string, Tensor> = {}
   for (const [name, entry] of Object.entries(entries)) {
     const { dtype, shape, data_offsets } = entry as {
-      dtype: keyof typeof arrays
+      dtype: keyof typeof types
       shape: number[]
       data_offsets: number[]
     }
-    const known = arrays[dtype]
+    const type = types[dtype]
     const [start, end] = [data_offsets[0]! + 8 + length, data_offsets[1]! + 8 + length]
-    if (!known || end > file.length || end - start !== elements(shape) * bytesOf[known[0]])
+    if (!type || end > file.length || end - start !== elements(shape) * bytesOf[type[0]])
       throw new Error(`${path}: tensor ${name} is truncated or inconsistent`)
-    const [type, Typed] = known
-    const whole = file.byteOffset + start
+    const [elementType, ArrayType] = type
+    const position = file.byteOffset + start
     const data: TypedArray =
-      whole % Typed.BYTES_PER_ELEMENT === 0
-        ? new Typed(file.buffer, whole, elements(shape))
-        : new Typed(file.buffer.slice(whole, whole + end - start))
-    tensors[name] = { dtype: type, dims: shape, data }
+      position % ArrayType.BYTES_PER_ELEMENT === 0
+        ? new ArrayType(file.buffer, position, elements(shape))
+        : new ArrayType(file.buffer.slice(position, position + end - start))
+    tensors[name] = { dtype: elementType, dims: shape, data }
   }
   return { tensors, metadata: metadata as Record<string, string> }
 }

@@ -1,4 +1,4 @@
-/** Conversions between float32 and the 16-bit types, rounding to nearest, ties to even. Bits are held in a Uint16Array. */
+/** Conversions between float32 and the 16-bit types. They round to nearest, ties to even; a Uint16Array holds the bits. */
 
 const floats = new Float32Array(1)
 const bits = new Uint32Array(floats.buffer)
@@ -11,7 +11,7 @@ function halfOf(value: number): number {
   if (magnitude >= 0x7f800000) return sign | (magnitude > 0x7f800000 ? 0x7e00 : 0x7c00)
   if (magnitude >= 0x477ff000) return sign | 0x7c00
   if (magnitude < 0x38800000) {
-    // Below 2^-14 halves are multiples of 2^-24; adding 0.5 lets the float32 adder do the rounding.
+    // Below 2^-14, float16 numbers are multiples of 2^-24; adding 0.5 lets the float32 adder do the rounding.
     floats[0] = Math.abs(value) + 0.5
     return sign | (bits[0]! - 0x3f000000)
   }
@@ -20,7 +20,7 @@ function halfOf(value: number): number {
 
 let halves: Float32Array | undefined
 
-/** Value of every half, by its bits. */
+/** The value of every float16, indexed by its bits. */
 function table(): Float32Array {
   if (halves) return halves
   halves = new Float32Array(65536)
@@ -40,22 +40,22 @@ function table(): Float32Array {
   return halves
 }
 
-/** Float32 to float16. What is larger than 65,504 becomes infinite. */
+/** Converts float32 to float16. Numbers that round to more than 65,504 become infinite. */
 export function toFloat16(values: Float32Array): Uint16Array {
   const out = new Uint16Array(values.length)
   for (let i = 0; i < values.length; i++) out[i] = halfOf(values[i]!)
   return out
 }
 
-/** Float16 to float32, exact. */
+/** Converts float16 to float32, exactly. */
 export function fromFloat16(values: Uint16Array): Float32Array {
   const out = new Float32Array(values.length)
-  const of = table()
-  for (let i = 0; i < values.length; i++) out[i] = of[values[i]!]!
+  const values32 = table()
+  for (let i = 0; i < values.length; i++) out[i] = values32[values[i]!]!
   return out
 }
 
-/** Float32 to bfloat16. */
+/** Converts float32 to bfloat16. */
 export function toBfloat16(values: Float32Array): Uint16Array {
   const source = new Uint32Array(values.buffer, values.byteOffset, values.length)
   const out = new Uint16Array(values.length)
@@ -66,7 +66,7 @@ export function toBfloat16(values: Float32Array): Uint16Array {
   return out
 }
 
-/** Bfloat16 to float32, exact. */
+/** Converts bfloat16 to float32, exactly. */
 export function fromBfloat16(values: Uint16Array): Float32Array {
   const out = new Uint32Array(values.length)
   for (let i = 0; i < values.length; i++) out[i] = values[i]! << 16

@@ -1,21 +1,28 @@
-import type { GraphCore, Value } from './core.js'
+import type { GraphCore } from './core.js'
 import { elements, show, ShapeError } from './types.js'
+import type { Value } from './value.js'
 
 /**
- * Derivatives of a scalar, by reverse-mode differentiation of what the graph holds so far.
+ * Differentiates a scalar, in reverse mode, by adding the nodes that compute its gradients to the graph.
  *
- * @param loss  a value with one element, made in the scope that is being built
+ * @param loss  a value with one element, created in the scope under construction
  * @param wrt   inputs or intermediate values
- * @returns     of each the gradient, in its shape; zeros where the loss does not depend on it
- * @throws ShapeError when the loss has more than one element
+ * @returns one gradient per value of `wrt`, in its shape; zeros if the loss does not depend on it
+ * @throws ShapeError if the loss does not have exactly one element
+ * @example
+ * ```ts
+ * const loss = g.mean(g.square(g.sub(y, target))) // []
+ * const [dw] = gradients(loss, [w]) // the shape of w
+ * ```
  */
 export function gradients(loss: Value, wrt: readonly Value[]): Value[] {
-  if (elements(loss.shape) !== 1) throw new ShapeError('gradients', `a loss of shape ${show(loss.shape)} is no scalar`)
+  if (elements(loss.shape) !== 1)
+    throw new ShapeError('gradients', `the loss must be a scalar, not ${show(loss.shape)}`)
   const g = loss.graph
   return backward(g, [[loss, g.expand(g.scalar(1, loss.dtype), loss.shape)]], wrt)
 }
 
-/** Vector-Jacobian product: from gradients of several values, those of `wrt`. */
+/** Vector-Jacobian product: propagates the gradients of several values (`seeds`) back to `wrt`. */
 export function backward(g: GraphCore, seeds: readonly (readonly [Value, Value])[], wrt: readonly Value[]): Value[] {
   const tape = [...g.tape]
   const active = new Set(wrt.map((v) => v.name))

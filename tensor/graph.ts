@@ -1,15 +1,21 @@
-import type { Scope, Value } from './core.js'
 import { backward } from './gradients.js'
 import { HeadGraph } from './heads.js'
+import type { Scope } from './scope.js'
 import { show, ShapeError } from './types.js'
+import type { Value } from './value.js'
 
-/** What a scan does. */
+/** Input of `scan`. */
 export interface ScanOptions {
   /** Initial states, carried from step to step. */
   readonly carried: readonly Value[]
-  /** Tensors whose axis 0 is the steps; all of the same length. */
+  /** Tensors that are sliced along axis 0, one slice per step; all have the same number of steps. */
   readonly sequences: readonly Value[]
-  /** One step: states and slices to new states (of the same shapes) and outputs. May use values of outside. */
+  /**
+   * Builds one step, which may use values from outside.
+   * @param carried  states before the step
+   * @param slices   this step's slice of each sequence, without axis 0
+   * @returns states after the step, with unchanged types and shapes, and the step's outputs
+   */
   readonly body: (
     carried: readonly Value[],
     slices: readonly Value[],
@@ -19,24 +25,43 @@ export interface ScanOptions {
 const isFloat = (v: Value) => v.dtype.startsWith('float')
 
 /**
- * A computation over typed, shaped tensors. Operators check shapes when they are called and are differentiable
- * (`gradients`) where that has a meaning.
+ * A computation over typed, shaped tensors, which becomes an ONNX model. Operators check shapes as they are called;
+ * `gradients` differentiates through all of them that have a derivative.
+ *
+ * The `@example` of an operator names its inputs with their shapes (float32 unless stated otherwise), the shape of the
+ * result, and the ONNX operators that it becomes.
+ *
+ * @example
+ * ```ts
+ * const g = new Graph()
+ * const x = g.input('x', 'float32', [8, 128])
+ * const w = g.input('w', 'float32', [128, 64])
+ * g.output('y', g.silu(g.matmul(x, w))) // [8, 64]
+ * const session = await Session.create(g)
+ * ```
  */
 export class Graph extends HeadGraph {
-  /** Steps of a recurrence. The gradient saves the states and computes each step again, backwards.
-   *  @returns the last states, and the outputs of all steps stacked along a new axis 0 */
+  /**
+   * Runs a recurrence over sequences. The gradient keeps the states of all steps and recomputes the rest of each step,
+   * last step first.
+   *
+   * @returns the final states, and each output of all steps stacked along a new axis 0
+   * @throws ShapeError if there is no sequence, their numbers of steps differ, or a state changes its type or shape
+   * @example state [4], xs [8, 4]: `g.scan({ carried: [state], sequences: [xs],
+   * body: ([s], [x]) => ({ carried: [g.add(s!, x!)], outputs: [s!] }) })` → carried [4] and outputs [8, 4]. ONNX: Scan
+   */
   scan({ carried, sequences, body }: ScanOptions): { carried: Value[]; outputs: Value[] } {
     const steps = sequences[0]?.shape[0]
-    if (steps === undefined) throw new ShapeError('scan', 'needs a sequence')
+    if (steps === undefined) throw new ShapeError('scan', 'at least one sequence is needed')
     for (const s of sequences)
-      if (s.shape[0] !== steps) throw new ShapeError('scan', `sequences of ${steps} and ${s.shape[0]} steps`)
+      if (s.shape[0] !== steps) throw new ShapeError('scan', `sequences have ${steps} and ${s.shape[0]} steps`)
     let states: Value[] = []
     let inner: ReturnType<ScanOptions['body']> = { carried: [], outputs: [] }
     const scope = this.body(() => {
       states = carried.map((v) => this.input(this.fresh(), v.dtype, v.shape))
       const slices = sequences.map((v) => this.input(this.fresh(), v.dtype, v.shape.slice(1)))
       inner = body(states, slices)
-      checkStates(carried, inner.carried)
+      checkStates('scan', carried, inner.carried)
       for (const v of [...inner.carried, ...inner.outputs]) this.output(this.fresh(), v)
     })
     const captured = [...scope.captured.values()].filter(isFloat)
@@ -58,14 +83,14 @@ export class Graph extends HeadGraph {
           this.addOutput(scope, v)
           return this.extend(node, v.dtype, [steps, ...v.shape])
         })
-        const found = this.scanBackward(saved, { carried, sequences, body }, captured, dy, wanted)
-        return found.map((v) => v && (() => v))
+        const inputGradients = this.scanBackward(saved, { carried, sequences, body }, captured, dy, wanted)
+        return inputGradients.map((v) => v && (() => v))
       },
     })
     return { carried: results.slice(0, carried.length), outputs: results.slice(carried.length) }
   }
 
-  /** Gradients of carried, sequences and captured, by a scan from the last step to the first. */
+  /** Gradients of the initial states, the sequences and the captured values, by a scan from the last step to the first. */
   private scanBackward(
     saved: readonly Value[],
     { carried, sequences, body }: ScanOptions,
@@ -95,8 +120,7 @@ export class Graph extends HeadGraph {
         ...used.map((i, n): [Value, Value] => [step.outputs[i]!, slices[saved.length + sequences.length + n]!]),
       ]
       const wrt = [...floatStates.map((i) => states[i]!), ...wantedCaptured, ...wantedSequences.map((i) => parts[i]!)]
-      const found = backward(this, seeds, wrt)
-      for (const [n, v] of found.entries()) {
+      for (const [n, v] of backward(this, seeds, wrt).entries()) {
         const isSum = n >= floatStates.length && n < initial.length
         this.output(this.fresh(), isSum ? this.add(sums[n]!, v) : v)
       }
@@ -128,9 +152,17 @@ export class Graph extends HeadGraph {
     ]
   }
 
-  /** Steps whose number is known at run time only (ONNX Loop): for a trainer, without a gradient of its own.
-   *  @param count  number of steps, int64 scalar
-   *  @returns last states, and outputs stacked along a new axis 0 named `steps` */
+  /**
+   * Repeats a step as often as a value says at run time. It serves the trainer and has no gradient.
+   *
+   * @param count    number of steps, int64 scalar
+   * @param carried  initial states
+   * @param body     builds one step from its number (int64 scalar) and the states before it
+   * @returns the final states, and each output of all steps stacked along a new axis 0 named `steps`
+   * @throws ShapeError if a state changes its type or shape
+   * @example count int64 [], x [4]: `g.loop(count, [x],
+   * (step, [s]) => ({ carried: [g.mul(s!, s!)], outputs: [s!] }))` → carried [4] and outputs ['steps', 4]. ONNX: Loop
+   */
   loop(
     count: Value,
     carried: readonly Value[],
@@ -145,7 +177,7 @@ export class Graph extends HeadGraph {
       const condition = this.input(this.fresh(), 'bool', [])
       const states = carried.map((v) => this.input(this.fresh(), v.dtype, v.shape))
       const result = body(step, states)
-      checkStates(carried, result.carried)
+      checkStates('loop', carried, result.carried)
       outputs = result.outputs
       for (const v of [condition, ...result.carried, ...outputs]) this.output(this.fresh(), v)
     })
@@ -162,11 +194,9 @@ export class Graph extends HeadGraph {
   }
 }
 
-function checkStates(before: readonly Value[], after: readonly Value[]): void {
+function checkStates(operator: string, before: readonly Value[], after: readonly Value[]): void {
   const differs = before.some((v, i) => v.dtype !== after[i]?.dtype || show(v.shape) !== show(after[i].shape))
+  const list = (states: readonly Value[]) => states.map(({ dtype, shape }) => `${dtype} ${show(shape)}`).join(', ')
   if (after.length !== before.length || differs)
-    throw new ShapeError(
-      'scan',
-      `states ${before.map((v) => show(v.shape)).join(', ')} become ${after.map((v) => show(v.shape)).join(', ')}`,
-    )
+    throw new ShapeError(operator, `a step must not change the states ${list(before)} to ${list(after)}`)
 }

@@ -1,34 +1,42 @@
-import type { Value } from './core.js'
 import { LinearGraph } from './linear.js'
 import { show, ShapeError } from './types.js'
+import type { Value } from './value.js'
 
-/** How a head is computed. */
+/** Options of a loss over the vocabulary. */
 export interface HeadOptions {
-  /** Tokens at a time: memory is chunk x vocabulary, never tokens x vocabulary. Default: 2^20 logits, at least 64 tokens. */
+  /**
+   * Tokens processed at a time. Memory is chunk x vocabulary, never tokens x vocabulary.
+   * @default as many as have 2^20 logits, at least 64
+   */
   readonly chunk?: number
-  /** Logits become cap * tanh(logits / cap). Default: they stay as they are. */
+  /** Soft cap of the logits: cap * tanh(logits / cap). @default none */
   readonly softcap?: number
 }
 
 interface HeadInputs {
-  /** Differentiated, [N, d]. */
+  /** Hidden states that receive a gradient, [N, d]. */
   readonly hidden: Value
+  /** [V, d] */
   readonly head: Value
-  /** Sliced by tokens: [N, …]. */
+  /** Further inputs, one row per token: [N, …]. */
   readonly others: readonly Value[]
-  /** Of a chunk: losses of its tokens [C], and the gradient of their sum for the logits [C, V] */
+  /** For a chunk: the losses of its tokens, [C], and the gradient of their sum with respect to the logits, [C, V]. */
   readonly loss: (logits: Value, others: readonly Value[]) => { loss: Value; gradient: () => Value }
 }
 
-/** Losses over a vocabulary, by chunks of tokens; the gradient is found within the forward chunk. */
+/** Losses over the vocabulary, computed chunk by chunk; the same pass over a chunk also yields its gradient. */
 export class HeadGraph extends LinearGraph {
   /**
-   * Cross-entropy of next tokens, summed with weights.
-   * @param hidden   [N, d]
-   * @param head     [V, d]
-   * @param labels   int64 [N]
-   * @param weights  float32 [N]; 0 leaves a token out
-   * @returns        scalar
+   * Weighted sum of the cross-entropy of next-token predictions.
+   *
+   * @param hidden   hidden states, [N, d]
+   * @param head     output embedding, [V, d]
+   * @param labels   ids of the next tokens, int64 [N]
+   * @param weights  [N], of the type of `hidden`; 0 ignores a token
+   * @returns a scalar, in nats
+   * @throws ShapeError if the shapes do not fit
+   * @example hidden [8, 128], head [1000, 128], labels int64 [8], weights [8]:
+   * `g.crossEntropyHead(hidden, head, labels, weights)` → []. ONNX: Reshape, Expand, Scan
    */
   crossEntropyHead(hidden: Value, head: Value, labels: Value, weights: Value, options: HeadOptions = {}): Value {
     const loss: HeadInputs['loss'] = (logits, [label, weight]) => {
@@ -51,17 +59,21 @@ export class HeadGraph extends LinearGraph {
   }
 
   /**
-   * KL(parent || child) of next-token distributions, summed with weights. The parent's side is taken as constant: no
-   * gradient goes to `hiddenParent`, and that of `head` is of the child's logits alone.
-   * @param hiddenParent  [N, d]
-   * @param hiddenChild   [N, d]
-   * @param head          [V, d], of both
-   * @param weights       float32 [N]
-   * @returns             scalar
+   * Weighted sum of KL(parent || child) between next-token distributions. The parent's distribution is treated as a
+   * constant: `hiddenParent` receives no gradient, and `head` only that of the child's logits.
+   *
+   * @param hiddenParent  the parent's hidden states, [N, d]
+   * @param hiddenChild   the child's hidden states, [N, d]
+   * @param head          output embedding that both share, [V, d]
+   * @param weights       [N], of the type of `hiddenChild`; 0 ignores a token
+   * @returns a scalar, in nats
+   * @throws ShapeError if the shapes do not fit
+   * @example parent [8, 128], child [8, 128], head [1000, 128], weights [8]:
+   * `g.klHead(parent, child, head, weights)` → []. ONNX: Reshape, Expand, Scan
    */
   klHead(hiddenParent: Value, hiddenChild: Value, head: Value, weights: Value, options: HeadOptions = {}): Value {
     if (show(hiddenParent.shape) !== show(hiddenChild.shape))
-      throw new ShapeError('klHead', `parent ${show(hiddenParent.shape)} and child ${show(hiddenChild.shape)}`)
+      throw new ShapeError('klHead', `parent ${show(hiddenParent.shape)} and child ${show(hiddenChild.shape)} differ`)
     const loss: HeadInputs['loss'] = (logits, [parent, weight]) => {
       const logq = this.logSoftmax(logits, -1)
       const raw = this.gemm(parent!, head, { transB: true })
@@ -75,7 +87,7 @@ export class HeadGraph extends LinearGraph {
     return this.chunkedHead('klHead', { hidden: hiddenChild, head, others: [hiddenParent, weights], loss }, options)
   }
 
-  /** A gradient for capped logits as one for what they were before: d tanh = 1 - tanh^2. */
+  /** Converts a gradient of the capped logits to one of the logits before the cap: d tanh = 1 - tanh^2. */
   private uncapped(gradient: Value, capped: Value, cap: number): Value {
     const share = this.mul(capped, this.like(capped, 1 / cap))
     return this.mul(gradient, this.sub(this.like(capped, 1), this.mul(share, share)))
@@ -86,24 +98,25 @@ export class HeadGraph extends LinearGraph {
     const chunk = options.chunk ?? Math.max(64, Math.floor(2 ** 20 / Number(head.shape[0])))
     const [n, d] = hidden.shape
     if (hidden.shape.length !== 2 || head.shape.length !== 2 || d !== head.shape[1])
-      throw new ShapeError(operator, `hidden ${show(hidden.shape)} and head ${show(head.shape)}`)
+      throw new ShapeError(operator, `hidden ${show(hidden.shape)} and head ${show(head.shape)} do not fit`)
     for (const v of inputs.others)
-      if (v.shape[0] !== n) throw new ShapeError(operator, `${n} tokens, but ${show(v.shape)}`)
+      if (v.shape[0] !== n)
+        throw new ShapeError(operator, `${show(v.shape)} does not have a row for each of ${n} tokens`)
     const tokens = Number(n)
     const chunks = Math.ceil(tokens / chunk)
     const size = Math.ceil(tokens / chunks)
-    // Filled up with zeros: weight 0.
+    // Padded with zeros to whole chunks: their weight is 0.
     const [sliced, ...others] = this.untaped(() =>
       [hidden, ...inputs.others].map((v) => {
-        const fill = chunks * size - tokens
-        const full = fill ? this.concat([v, this.zeros([fill, ...v.shape.slice(1)], v.dtype)], 0) : v
+        const padding = chunks * size - tokens
+        const full = padding ? this.concat([v, this.zeros([padding, ...v.shape.slice(1)], v.dtype)], 0) : v
         return this.reshape(full, [chunks, size, ...v.shape.slice(1)])
       }),
     )
 
     const zero = this.scalar(0, hidden.dtype)
     const dHeadStart = this.zeros(head.shape, head.dtype)
-    /** The scan of all chunks. Results: the sum, then [chunks, size, d] and [V, d] where wanted. */
+    /** Builds the scan over all chunks. It returns the sum, then the gradients requested: head [V, d], hidden [chunks, size, d]. */
     const build = (wantHidden: boolean, wantHead: boolean) => {
       const carried = wantHead ? [zero, dHeadStart] : [zero]
       const scope = this.body(() =>
@@ -126,15 +139,15 @@ export class HeadGraph extends LinearGraph {
         attributes: { body: { graph: () => this.recordOf(scope) }, num_scan_inputs: 1 + others.length },
       }
     }
-    const plain = build(false, false)
-    const [total] = this.emit('Scan', [zero, sliced!, ...others], [[hidden.dtype, []]], plain.attributes)
+    const lossOnly = build(false, false)
+    const [total] = this.emit('Scan', [zero, sliced!, ...others], [[hidden.dtype, []]], lossOnly.attributes)
     const node = this.lastNode()
     this.record({
       outputs: [total!],
       inputs: [hidden, head],
       rule: ([dy], [wantHidden = false, wantHead = false]) => {
         if (!dy) return []
-        // The scan that is there computes the gradients as well from now on.
+        // The existing scan computes the gradients as well from now on.
         Object.assign(node, build(wantHidden, wantHead))
         const dHead = wantHead ? this.extend(node, head.dtype, head.shape) : undefined
         const dHidden = wantHidden ? this.extend(node, hidden.dtype, [chunks, size, d!]) : undefined

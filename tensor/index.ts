@@ -1,6 +1,6 @@
 export type { Dim, DType, Shape, Tensor, TypedArray } from './types.js'
 export { allocate, elements, ShapeError, show, tensor } from './types.js'
-export type { Value } from './core.js'
+export type { Value } from './value.js'
 export { Graph, type ScanOptions } from './graph.js'
 export type { HeadOptions } from './heads.js'
 export { gradients } from './gradients.js'

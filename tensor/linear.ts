@@ -1,14 +1,21 @@
-import type { Value } from './core.js'
-import { axisOf, broadcast } from './elementwise.js'
 import { PackedGraph } from './packed.js'
+import { axisOf, broadcast } from './shapes.js'
 import { show, ShapeError, type Dim } from './types.js'
+import type { Value } from './value.js'
 
-/** Products, norms and softmax. */
+/** Matrix products, softmax and normalisation. */
 export class LinearGraph extends PackedGraph {
-  /** op(a) op(b) of matrices, op = transpose where asked. */
+  /**
+   * Multiplies two matrices, either of them transposed on request. `b` may be quantised if neither is transposed.
+   *
+   * @param options.transA  @default false
+   * @param options.transB  @default false
+   * @throws ShapeError if a or b is not a matrix, or the inner sizes differ
+   * @example x [8, 128], w [64, 128]: `g.gemm(x, w, { transB: true })` → [8, 64]. ONNX: Gemm
+   */
   gemm(a: Value, b: Value, { transA = false, transB = false } = {}): Value {
     const problem = `${show(a.shape)}${transA ? 'ᵀ' : ''} x ${show(b.shape)}${transB ? 'ᵀ' : ''}`
-    if (a.shape.length !== 2 || b.shape.length !== 2) throw new ShapeError('gemm', `${problem}: matrices only`)
+    if (a.shape.length !== 2 || b.shape.length !== 2) throw new ShapeError('gemm', `${problem}: both must be matrices`)
     const product = transA || transB ? undefined : this.packedProduct(a, b)
     if (product) return product
     const [m, k] = transA ? [a.shape[1], a.shape[0]] : a.shape
@@ -23,10 +30,16 @@ export class LinearGraph extends PackedGraph {
     })
   }
 
-  /** Matrix product over the last two axes, broadcasting over those before. */
+  /**
+   * Multiplies matrices in the last two axes and broadcasts over the axes before them. `b` may be quantised.
+   *
+   * @throws ShapeError if a or b has fewer than two axes, or the sizes do not fit
+   * @example q [2, 4, 8, 32], k [2, 4, 32, 8]: `g.matmul(q, k)` → [2, 4, 8, 8]. ONNX: MatMul; or Gemm for two matrices; or MatMulNBits if b is quantised
+   */
   matmul(a: Value, b: Value): Value {
     const problem = `${show(a.shape)} x ${show(b.shape)}`
-    if (a.shape.length < 2 || b.shape.length < 2) throw new ShapeError('matmul', `${problem}: matrices only`)
+    if (a.shape.length < 2 || b.shape.length < 2)
+      throw new ShapeError('matmul', `${problem}: both must have at least two axes`)
     const inner = a.shape.at(-1)
     if (inner !== b.shape.at(-2))
       throw new ShapeError('matmul', `${problem}: inner sizes ${inner} and ${b.shape.at(-2)} differ`)
@@ -53,15 +66,28 @@ export class LinearGraph extends PackedGraph {
     return this.transpose(x, [...x.shape.slice(0, -2).map((_, i) => i), n - 1, n - 2])
   }
 
-  /** What tokens of a chunk see of one another, as a constant: `seen` where a token sees another, itself and at most
-   *  `window` before it, and `hidden` elsewhere, [length, length] float32. An export keeps it a mask for any length; a
-   *  constant that is made by hand it would have to refuse. */
+  /**
+   * Creates the attention mask of a chunk of tokens, float32: `seen` where a token attends to itself or to one of the
+   * `window` tokens before it, `hidden` elsewhere. An export to ONNX recomputes this mask for any length; it has to
+   * refuse a mask made with `constant`.
+   *
+   * @param length  tokens of the chunk
+   * @param window  @default all earlier tokens
+   * @example `g.band(8, 0, -1e9)` → [8, 8]. ONNX: no node, an initializer
+   */
   band(length: number, seen: number, hidden: number, window = Infinity): Value {
     const mask = new Float32Array(length * length).fill(hidden)
     for (let i = 0; i < length; i++) mask.fill(seen, i * length + Math.max(0, i - window), i * length + i + 1)
     return this.newConstant(mask, [length, length], undefined, { seen, hidden, window })
   }
 
+  /**
+   * Softmax along an axis.
+   *
+   * @param axis  @default -1, the last
+   * @throws ShapeError if x does not have the axis
+   * @example scores [2, 4, 8, 8]: `g.softmax(scores)` → [2, 4, 8, 8]. ONNX: Softmax
+   */
   softmax(x: Value, axis = -1): Value {
     const position = axisOf('softmax', x.shape, axis)
     return this.one('Softmax', [x], x.shape, {
@@ -74,6 +100,14 @@ export class LinearGraph extends PackedGraph {
       ],
     })
   }
+
+  /**
+   * Logarithm of the softmax along an axis, computed stably.
+   *
+   * @param axis  @default -1, the last
+   * @throws ShapeError if x does not have the axis
+   * @example logits [8, 1000]: `g.logSoftmax(logits)` → [8, 1000]. ONNX: LogSoftmax
+   */
   logSoftmax(x: Value, axis = -1): Value {
     const position = axisOf('logSoftmax', x.shape, axis)
     return this.one('LogSoftmax', [x], x.shape, {
@@ -82,10 +116,17 @@ export class LinearGraph extends PackedGraph {
     })
   }
 
-  /** x / sqrt(mean(x^2) + eps) * weight over the last axis (RMSNorm, arXiv 1910.07467). */
+  /**
+   * RMSNorm over the last axis: x / sqrt(mean(x^2) + eps) * weight.
+   *
+   * @param weight  [size of the last axis]
+   * @throws ShapeError if the weight does not fit
+   * @source Zhang & Sennrich 2019, "Root Mean Square Layer Normalization", arXiv 1910.07467, eq. 4
+   * @example x [8, 128], weight [128]: `g.rmsNorm(x, weight, 1e-5)` → [8, 128]. ONNX: Mul, ReduceMean, Add, Sqrt, Div
+   */
   rmsNorm(x: Value, weight: Value, eps: number): Value {
     if (weight.shape.length !== 1 || weight.shape[0] !== x.shape.at(-1))
-      throw new ShapeError('rmsNorm', `weight ${show(weight.shape)} for ${show(x.shape)}`)
+      throw new ShapeError('rmsNorm', `weight ${show(weight.shape)} does not fit ${show(x.shape)}`)
     const [unit, inverse, y] = this.untaped(() => {
       const variance = this.mean(this.mul(x, x), [-1], true)
       const r = this.div(this.like(x, 1), this.sqrt(this.add(variance, this.like(x, eps))))

@@ -1,8 +1,8 @@
-/** Writes ONNX models (protobuf, onnx.proto3) of what a Graph holds. Opset 21, IR version 10. */
+/** Serialises graphs as ONNX models (protobuf, onnx.proto3): opset 21, IR version 10. */
 import protobuf from 'protobufjs/minimal.js'
 import type { DType, Shape, TypedArray } from './types.js'
 
-/** A node of a graph. */
+/** One operation. */
 export interface NodeRecord {
   readonly op: string
   readonly domain: string
@@ -14,13 +14,13 @@ export interface NodeRecord {
 export type Attribute =
   number | string | readonly number[] | { readonly float: number } | { readonly graph: () => GraphRecord }
 
-/** A typed, shaped name. */
+/** Name, type and shape of a value. */
 export interface ValueRecord {
   readonly name: string
   readonly dtype: DType
   readonly shape: Shape
 }
-/** What tokens of a chunk see of one another: `seen` for itself and at most `window` before it, else `hidden`. */
+/** An attention mask: `seen` where a token attends to itself or one of the `window` tokens before it, `hidden` elsewhere. */
 export interface Band {
   readonly seen: number
   readonly hidden: number
@@ -29,10 +29,10 @@ export interface Band {
 /** A constant. */
 export interface Initializer extends ValueRecord {
   readonly data: TypedArray
-  /** Where the constant is a mask of a chunk's tokens. */
+  /** Present if the constant is an attention mask made by `band`. */
   readonly band?: Band
 }
-/** A graph or the body of a loop. */
+/** A graph, or the body of a loop. */
 export interface GraphRecord {
   readonly name: string
   readonly nodes: readonly NodeRecord[]
@@ -41,7 +41,7 @@ export interface GraphRecord {
   readonly outputs: readonly ValueRecord[]
 }
 
-/** ONNX's numbers of the types. */
+/** ONNX's codes for the types. */
 export const elementType: Readonly<Record<DType, number>> = {
   float32: 1,
   uint8: 2,
@@ -124,7 +124,7 @@ function writeGraph(w: Writer, graph: GraphRecord): void {
   for (const output of graph.outputs) message(w, 12, (v) => writeValue(v, output))
 }
 
-/** The bytes of a model. */
+/** Serialises a model. */
 export function encodeModel(graph: GraphRecord): Uint8Array {
   const w = protobuf.Writer.create()
   writeModelHead(w, ['com.microsoft'])
@@ -142,14 +142,15 @@ function writeModelHead(w: Writer, domains: readonly string[]): void {
     })
 }
 
-/** Data that is written behind what says what it is: within the model, or from an offset on in a file beside it. */
+/** Where the bytes of a large constant are: inside the model, right after its header, or at an offset in a separate file. */
 export type LateData =
   { readonly bytes: number } | { readonly file: string; readonly offset: number; readonly bytes: number }
 
 /**
- * A model whose largest constants are not in memory: what must stand before, between and behind their bytes.
- * @param late  constants of the graph beside those of `graph.initializers`
- * @returns the pieces: data that stands within the model goes behind the piece of the same index + 1
+ * Serialises a model whose largest constants are not in memory: everything before, between and after their bytes.
+ *
+ * @param late  constants in addition to `graph.initializers`
+ * @returns the pieces; data inside the model follows the piece whose index is one higher than its own
  */
 export function encodeAround(
   graph: GraphRecord,

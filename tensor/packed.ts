@@ -1,7 +1,7 @@
-import type { Value } from './core.js'
+import { IndexingGraph } from './indexing.js'
 import { quantisationBlock, type Bits, type QuantisedMatrix } from './quantised.js'
-import { ShapingGraph } from './shaping.js'
 import { show, ShapeError } from './types.js'
+import type { Value } from './value.js'
 
 interface Packed {
   readonly bits: Bits
@@ -9,18 +9,22 @@ interface Packed {
   readonly scales: Value
 }
 
-/** Matrices of integers. */
-export class PackedGraph extends ShapingGraph {
+/** Quantised matrices. */
+export class PackedGraph extends IndexingGraph {
   private readonly packed = new Map<string, Packed>()
 
-  /** A matrix of integers as a constant: a value that can be the right factor of `gemm` and `matmul`, nothing else. */
+  /**
+   * Embeds a quantised matrix as a constant. The value can only be the second factor of `gemm` and `matmul`.
+   *
+   * @example `g.quantised(quantise(new Float32Array(64 * 24), [64, 24], 4))` → [64, 24]. ONNX: no node, two initializers
+   */
   quantised({ bits, shape, levels, scales }: QuantisedMatrix): Value {
     const [inputs, outputs] = shape
     const blocks = Math.ceil(inputs / quantisationBlock)
     const handle = this.handle(
       'float32',
       shape,
-      'a matrix of integers can only be the right factor of gemm or matmul, not transposed',
+      'a quantised matrix can only be the second factor of gemm or matmul, not transposed',
     )
     this.packed.set(handle.name, {
       bits,
@@ -30,14 +34,19 @@ export class PackedGraph extends ShapingGraph {
     return handle
   }
 
-  /** a b of a matrix of integers, by onnxruntime's kernel for it; undefined where b is none. Its accuracy level 4 rounds
-   *  `a` to 8 bits, with a scale for every block of every row: what stands in other rows changes nothing. */
+  /**
+   * Multiplies by a quantised matrix with onnxruntime's kernel; undefined if b is not quantised. Accuracy level 4 rounds
+   * `a` to 8 bits with one scale per block of each row, so rows do not influence each other.
+   */
   protected packedProduct(a: Value, b: Value): Value | undefined {
     const packed = this.packed.get(b.name)
     if (!packed) return undefined
     const [inputs, outputs] = b.shape as readonly [number, number]
     if (a.shape.at(-1) !== inputs)
-      throw new ShapeError('gemm', `${show(a.shape)} x ${show(b.shape)}: inner sizes differ`)
+      throw new ShapeError(
+        'gemm',
+        `${show(a.shape)} x ${show(b.shape)}: inner sizes ${a.shape.at(-1)} and ${inputs} differ`,
+      )
     return this.one('MatMulNBits', [a, packed.levels, packed.scales], [...a.shape.slice(0, -1), outputs], {
       attributes: { K: inputs, N: outputs, bits: packed.bits, block_size: quantisationBlock, accuracy_level: 4 },
       domain: 'com.microsoft',
@@ -45,29 +54,33 @@ export class PackedGraph extends ShapingGraph {
   }
 
   /**
-   * A matrix [in, out] rounded to the values of what `quantise` makes of it. The gradient passes as if nothing was rounded
-   * (the straight-through estimator).
+   * Rounds a matrix to the values that `quantise` can represent, for quantisation-aware training. The gradient passes
+   * unchanged (straight-through estimator).
+   *
+   * @param x  [in, out]
+   * @throws ShapeError if x is not a matrix
    * @source Bengio, Léonard & Courville, "Estimating or Propagating Gradients Through Stochastic Neurons", arXiv 1308.3432
+   * @example x [64, 24]: `g.fakeQuantise(x, 4)` → [64, 24]. ONNX: Reshape, ReduceMax, Neg, Less, Where, Equal, Div, Round, Min, Mul
    */
   fakeQuantise(x: Value, bits: Bits): Value {
     const [inputs, outputs] = x.shape
     if (x.shape.length !== 2 || typeof inputs !== 'number')
-      throw new ShapeError('fakeQuantise', `${show(x.shape)}: matrices only`)
+      throw new ShapeError('fakeQuantise', `${show(x.shape)} is not a matrix`)
     const half = 2 ** (bits - 1)
     const blocks = Math.ceil(inputs / quantisationBlock)
-    const fill = blocks * quantisationBlock - inputs
+    const padding = blocks * quantisationBlock - inputs
     const y = this.untaped(() => {
-      const full = fill > 0 ? this.concat([x, this.zeros([fill, outputs!], x.dtype)], 0) : x
+      const full = padding > 0 ? this.concat([x, this.zeros([padding, outputs!], x.dtype)], 0) : x
       const w = this.reshape(full, [blocks, quantisationBlock, outputs!])
-      const most = this.max(w, [1], true)
-      const least = this.neg(this.max(this.neg(w), [1], true))
-      const extreme = this.where(this.greater(most, this.neg(least)), most, least)
+      const highest = this.max(w, [1], true)
+      const lowest = this.neg(this.max(this.neg(w), [1], true))
+      const extreme = this.where(this.greater(highest, this.neg(lowest)), highest, lowest)
       const one = this.like(x, 1)
       const scale = this.div(this.where(this.equal(extreme, this.like(x, 0)), one, extreme), this.like(x, -half))
       const level = this.one('Round', [this.div(w, scale)], w.shape)
       const clipped = this.one('Min', [level, this.like(x, half - 1)], w.shape)
       const rounded = this.reshape(this.mul(clipped, scale), full.shape)
-      return fill > 0 ? this.slice(rounded, 0, 0, inputs) : rounded
+      return padding > 0 ? this.slice(rounded, 0, 0, inputs) : rounded
     })
     this.record({ outputs: [y], inputs: [x], rule: ([dy]) => [dy && (() => dy)] })
     return y

@@ -1,19 +1,19 @@
 import { ShapeError } from './types.js'
 
-/** Bits of an integer that stands for a weight. */
+/** Bits per quantised weight. */
 export type Bits = 4 | 8
 
-/** Inputs that share a scale: what onnxruntime's MatMulNBits calls `block_size`. */
+/** Inputs that share a scale; `block_size` of onnxruntime's MatMulNBits. */
 export const quantisationBlock = 32
 
 /**
- * A matrix [in, out] of integers: w = (level - 2^(bits-1)) * scale. Every `quantisationBlock` inputs of an output have a
- * scale of their own; where `in` is no multiple of it, the last of them has fewer.
+ * A quantised matrix [in, out]: w = (level - 2^(bits-1)) * scale. Each block of `quantisationBlock` inputs of an output has its
+ * own scale; the last block is shorter if `in` is not a multiple of the block size.
  */
 export interface QuantisedMatrix {
   readonly bits: Bits
   readonly shape: readonly [inputs: number, outputs: number]
-  /** [out, blocks, bytes of a block], of two 4-bit levels in a byte the first in its lower half. */
+  /** [out, blocks, bytes per block]; of two 4-bit levels in a byte, the first is in the lower half. */
   readonly levels: Uint8Array
   /** [out, blocks] */
   readonly scales: Float32Array
@@ -21,18 +21,23 @@ export interface QuantisedMatrix {
 
 const blocksOf = (inputs: number) => Math.ceil(inputs / quantisationBlock)
 
-/** Bytes of a matrix of integers with its scales. */
+/** Bytes that a quantised matrix occupies, scales included. */
 export const quantisedBytes = ([inputs, outputs]: readonly [number, number], bits: Bits): number =>
   outputs * blocksOf(inputs) * ((quantisationBlock * bits) / 8 + 4)
 
 /**
- * The nearest matrix of integers. The weight furthest from 0 of each block becomes the lowest level exactly, which makes
- * the scale negative where that weight is positive: then quantising what is quantised already changes no bit.
+ * Rounds a matrix to the nearest quantised one. In each block, the weight furthest from 0 becomes exactly the lowest level;
+ * the scale is negative if that weight is positive. Hence quantising a quantised matrix again does not change a bit.
+ *
+ * @param data   [in, out], row-major
+ * @param shape  [in, out]
+ * @throws ShapeError if the data is not a matrix of that shape
+ * @source the format of llama.cpp's `Q4_0`
  */
 export function quantise(data: Float32Array, shape: readonly number[], bits: Bits): QuantisedMatrix {
   const [inputs, outputs] = shape
   if (shape.length !== 2 || inputs === undefined || outputs === undefined || data.length !== inputs * outputs)
-    throw new ShapeError('quantise', `${data.length} elements as [${shape.join(', ')}]: a matrix is needed`)
+    throw new ShapeError('quantise', `${data.length} elements are not a matrix of shape [${shape.join(', ')}]`)
   const blocks = blocksOf(inputs)
   const half = 2 ** (bits - 1)
   const bytes = (quantisationBlock * bits) / 8
@@ -44,7 +49,7 @@ export function quantise(data: Float32Array, shape: readonly number[], bits: Bit
     for (let n = 0; n < outputs; n++) scales[n * blocks + block] = scale[n]!
     for (let k = first; k < end; k++)
       for (let n = 0; n < outputs; n++) {
-        // As float32 divides, so that a graph that rounds weights gets the same.
+        // Divide in float32, like `fakeQuantise`, to get the same level.
         const level = Math.min(half - 1, roundEven(Math.fround(data[k * outputs + n]! / scale[n]!))) + half
         const start = (n * blocks + block) * bytes
         if (bits === 8) levels[start + k - first] = level
@@ -57,22 +62,22 @@ export function quantise(data: Float32Array, shape: readonly number[], bits: Bit
   return { bits, shape: [inputs, outputs], levels, scales }
 }
 
-/** Scale of every output for inputs first..end-1. Of a block of zeros any will do. */
+/** The scale of each output for the inputs first..end-1. A block of zeros may have any scale. */
 function blockScales(data: Float32Array, outputs: number, first: number, end: number, half: number): Float32Array {
-  const [least, most] = [new Float32Array(outputs), new Float32Array(outputs)]
+  const [lowest, highest] = [new Float32Array(outputs), new Float32Array(outputs)]
   for (let k = first; k < end; k++)
     for (let n = 0; n < outputs; n++) {
       const w = data[k * outputs + n]!
-      if (w < least[n]!) least[n] = w
-      else if (w > most[n]!) most[n] = w
+      if (w < lowest[n]!) lowest[n] = w
+      else if (w > highest[n]!) highest[n] = w
     }
-  return least.map((low, n) => {
-    const extreme = most[n]! > -low ? most[n]! : low
+  return lowest.map((low, n) => {
+    const extreme = highest[n]! > -low ? highest[n]! : low
     return (extreme === 0 ? 1 : extreme) / -half
   })
 }
 
-/** The matrix as float32, [in, out]. */
+/** Converts a quantised matrix to float32, [in, out]. */
 export function dequantise({ bits, shape: [inputs, outputs], levels, scales }: QuantisedMatrix): Float32Array {
   const blocks = blocksOf(inputs)
   const half = 2 ** (bits - 1)
@@ -83,14 +88,14 @@ export function dequantise({ bits, shape: [inputs, outputs], levels, scales }: Q
     for (let n = 0; n < outputs; n++) {
       const start = (n * blocks + block) * bytes
       const level = bits === 8 ? levels[start + within]! : (levels[start + (within >> 1)]! >> (4 * (within % 2))) & 15
-      // Without zeros that have a sign.
+      // Adding 0 turns -0 into 0.
       data[k * outputs + n] = (level - half) * scales[n * blocks + block]! + 0
     }
   }
   return data
 }
 
-/** To the nearest whole number, halves to the even one: ONNX's Round. */
+/** Rounds to the nearest integer, ties to even, like ONNX's Round. */
 function roundEven(x: number): number {
   const rounded = Math.round(x)
   return rounded - x === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded

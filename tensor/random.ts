@@ -1,4 +1,4 @@
-/** A generator of numbers in [0, 1) (mulberry32): the same on every machine. */
+/** Generates uniform numbers in [0, 1) (mulberry32), the same on every machine. */
 export function uniform(seed: number): () => number {
   let state = seed >>> 0
   return () => {
@@ -9,13 +9,13 @@ export function uniform(seed: number): () => number {
   }
 }
 
-/** Normally distributed numbers (Box and Muller). */
+/** Generates normally distributed numbers (Box-Muller transform). */
 export function normal(seed: number): () => number {
   const random = uniform(seed)
   return () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
 }
 
-/** Numbers 0..n-1 in an order that follows from the seed (Fisher and Yates). */
+/** Shuffles the numbers 0..n-1 by a seed (Fisher-Yates). */
 export function shuffled(n: number, seed: number): Uint32Array {
   const random = uniform(seed)
   const order = Uint32Array.from({ length: n }, (_, i) => i)

@@ -1,31 +1,32 @@
-/** Options of AdamW with warm-up, a schedule of the learning rate, and clipping of the gradient. */
+/** Options of AdamW with warm-up, a learning rate schedule and gradient clipping. */
 export interface AdamWOptions {
-  /** The peak. */
+  /** Peak learning rate. */
   readonly learningRate: number
-  /** Default 0.9. */
+  /** Decay of the first moment. @default 0.9 */
   readonly beta1?: number
-  /** Default 0.95. */
+  /** Decay of the second moment. @default 0.95 */
   readonly beta2?: number
-  /** Default 1e-8. */
+  /** @default 1e-8 */
   readonly epsilon?: number
-  /** Decoupled; never on 1-D parameters (norms, biases). Default 0.1. */
+  /** Decoupled weight decay; never applied to 1-D parameters (norms, biases). @default 0.1 */
   readonly weightDecay?: number
-  /** Largest norm of the gradient over all parameters. Default 1. */
+  /** The global gradient norm is clipped to this. @default 1 */
   readonly clipNorm?: number
-  /** Steps of linear warm-up from 0 (exclusive). Default 0. */
+  /** Steps of linear warm-up; the first step already has a rate above 0. @default 0 */
   readonly warmupSteps?: number
-  /** Steps of the whole schedule; later steps keep the final rate. */
+  /** Length of the schedule in steps, warm-up included; later steps keep the final rate. */
   readonly totalSteps: number
-  /** Final rate as a fraction of the peak. Default 0. */
+  /** Final rate as a fraction of the peak. @default 0 */
   readonly finalFraction?: number
-  /** Cosine decay after the warm-up, or constant and then linear decay. Default 'cosine'. */
+  /** Shape after the warm-up: cosine decay, or a constant phase followed by linear decay. @default 'cosine' */
   readonly schedule?: 'cosine' | 'constant-linear'
-  /** For 'constant-linear': the part of all steps before the decay begins. Default 0.5. */
+  /** For 'constant-linear': the fraction of `totalSteps` before the decay begins. @default 0.5 */
   readonly constantFraction?: number
-  /** Parameters that stay as they are, without gradient and decay, for the first steps. */
+  /** Parameters that are frozen for the first steps: neither gradient nor decay. @default none */
   readonly waiting?: { readonly parameters: readonly string[]; readonly steps: number }
 }
 
+/** Values of options that are left out. */
 export const adamWDefaults = {
   beta1: 0.9,
   beta2: 0.95,
@@ -38,7 +39,11 @@ export const adamWDefaults = {
   constantFraction: 0.5,
 } as const
 
-/** Learning rate of a step, counted from 0. */
+/**
+ * Learning rate at a step, counted from 0.
+ *
+ * @source cosine decay: Loshchilov & Hutter, "SGDR", arXiv 1608.03983, eq. 5
+ */
 export function learningRate(options: AdamWOptions, step: number): number {
   const o = { ...adamWDefaults, ...options }
   if (step < o.warmupSteps) return (o.learningRate * (step + 1)) / o.warmupSteps

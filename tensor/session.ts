@@ -2,23 +2,28 @@ import * as ort from 'onnxruntime-node'
 import type { Graph } from './graph.js'
 import type { DType, Tensor, TypedArray } from './types.js'
 
-/** How a model is run. */
+/** How to run a model. */
 export interface SessionOptions {
-  /** Threads within an operator. Default 1. */
+  /** Threads within an operator. @default 1 */
   readonly threads?: number
-  /** Rearranging constant weights for speed, at the price of a copy of them. Default true. */
+  /** Whether onnxruntime rearranges constant weights for speed, which costs a copy of them. @default true */
   readonly prepacking?: boolean
-  /** Graph optimisation. It changes the last bits of results. Default 'all'. */
+  /** Level of graph optimisation. It affects the last bits of results. @default 'all' */
   readonly optimisation?: 'disabled' | 'basic' | 'extended' | 'all'
-  /** Writes a profile of the operators beside this path. */
+  /** Path prefix of a profile of the operators. @default no profile */
   readonly profile?: string
 }
 
-/** A model that is ready to run. A run blocks this thread and cannot be interrupted. */
+/** A model that is ready to run. A run blocks the thread and cannot be interrupted. */
 export class Session {
   private constructor(private readonly session: ort.InferenceSession) {}
 
-  /** Makes a session of a graph, of a model's bytes (ONNX), or of a file with one, whose weights may lie beside it. */
+  /**
+   * Loads a model.
+   *
+   * @param model  a graph, an ONNX model's bytes, or the path of an ONNX file (with any external weights next to it)
+   * @throws Error of onnxruntime if it rejects the model
+   */
   static async create(model: Graph | Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
     const settings: ort.InferenceSession.SessionOptions = {
       intraOpNumThreads: options.threads ?? 1,
@@ -41,20 +46,30 @@ export class Session {
     return new Session(await made)
   }
 
+  /** Names of the inputs. */
   get inputNames(): readonly string[] {
     return this.session.inputNames
   }
+
+  /** Names of the outputs. */
   get outputNames(): readonly string[] {
     return this.session.outputNames
   }
 
-  /** Sizes of an input or output; names are sizes that are known at run time. Undefined where there is no such tensor. */
+  /** Shape of an input or output; a size known only at run time is a name. Undefined if the model does not have the tensor. */
   shapeOf(name: string): readonly (number | string)[] | undefined {
-    const found = [...this.session.inputMetadata, ...this.session.outputMetadata].find((own) => own.name === name)
-    return found?.isTensor ? found.shape : undefined
+    const tensors = [...this.session.inputMetadata, ...this.session.outputMetadata]
+    const metadata = tensors.find((tensor) => tensor.name === name)
+    return metadata?.isTensor ? metadata.shape : undefined
   }
 
-  /** Runs the model. Inputs are not copied: they must not be changed before the run has ended. */
+  /**
+   * Runs the model. Inputs are not copied: do not modify them before the run has ended.
+   *
+   * @param feeds  every input by name
+   * @returns every output by name
+   * @throws Error of onnxruntime if an input is missing or has the wrong type or shape
+   */
   async run(feeds: Readonly<Record<string, Tensor>>): Promise<Record<string, Tensor>> {
     const inputs: Record<string, ort.Tensor> = {}
     for (const [name, { dtype, data, dims }] of Object.entries(feeds))
@@ -66,12 +81,12 @@ export class Session {
     return outputs
   }
 
-  /** Ends profiling (option `profile`): the file is written. */
+  /** Ends profiling and writes the file (option `profile`). */
   endProfiling(): void {
     this.session.endProfiling()
   }
 
-  /** Frees the memory. The session cannot be used afterwards. */
+  /** Frees native memory. The session cannot be used afterwards. */
   async release(): Promise<void> {
     await this.session.release()
   }

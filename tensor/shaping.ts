@@ -1,17 +1,29 @@
-import type { Value } from './core.js'
-import { axisOf, ElementwiseGraph } from './elementwise.js'
-import { show, ShapeError, type Dim, type Shape } from './types.js'
+import { axisOf } from './shapes.js'
+import { show, ShapeError, type Dim } from './types.js'
+import { UnaryGraph } from './unary.js'
+import type { Value } from './value.js'
 
-/** Rearranging, reducing and picking. */
-export class ShapingGraph extends ElementwiseGraph {
-  /** Sum of all squares, a scalar. */
+/** Further reductions, and operators that rearrange a tensor. A negative axis counts from the end. */
+export class ShapingGraph extends UnaryGraph {
+  /**
+   * Sums the squares of all elements.
+   *
+   * @example x [8, 128]: `g.sumOfSquares(x)` → []. ONNX: ReduceSumSquare
+   */
   sumOfSquares(x: Value): Value {
     return this.one('ReduceSumSquare', [x], [], {
       attributes: { keepdims: 0 },
       rule: (dy) => [() => this.mul(this.mul(x, this.like(x, 2)), dy)],
     })
   }
-  /** Largest over axes; ties share the gradient. */
+
+  /**
+   * Takes the maximum over axes; ties share the gradient.
+   *
+   * @param keepdims  keeps the reduced axes with size 1. @default false
+   * @throws ShapeError if x does not have an axis
+   * @example x [8, 128]: `g.max(x, [1])` → [8]. ONNX: ReduceMax
+   */
   max(x: Value, axes: readonly number[], keepdims = false): Value {
     const positions = axes.map((a) => axisOf('max', x.shape, a))
     const kept = x.shape.map((d, i) => (positions.includes(i) ? 1 : d))
@@ -27,7 +39,14 @@ export class ShapingGraph extends ElementwiseGraph {
       ],
     })
   }
-  /** Running sum along an axis. */
+
+  /**
+   * Computes the running sum along an axis, each element included.
+   *
+   * @param reverse  sums from the end. @default false
+   * @throws ShapeError if x does not have the axis
+   * @example x [8, 128]: `g.cumsum(x, 1)` → [8, 128]. ONNX: CumSum
+   */
   cumsum(x: Value, axis: number, reverse = false): Value {
     const position = axisOf('cumsum', x.shape, axis)
     return this.one('CumSum', [x, this.scalar(position, 'int64')], x.shape, {
@@ -36,21 +55,41 @@ export class ShapingGraph extends ElementwiseGraph {
     })
   }
 
+  /**
+   * Inserts an axis of size 1.
+   *
+   * @example x [8, 128]: `g.unsqueeze(x, 1)` → [8, 1, 128]. ONNX: Reshape
+   */
   unsqueeze(x: Value, axis: number): Value {
     const position = axis < 0 ? axis + x.shape.length + 1 : axis
     return this.reshape(x, [...x.shape.slice(0, position), 1, ...x.shape.slice(position)])
   }
+
+  /**
+   * Removes an axis of size 1.
+   *
+   * @throws ShapeError if the axis has another size
+   * @example x [8, 1, 128]: `g.squeeze(x, 1)` → [8, 128]. ONNX: Reshape
+   */
   squeeze(x: Value, axis: number): Value {
     const position = axisOf('squeeze', x.shape, axis)
-    if (x.shape[position] !== 1) throw new ShapeError('squeeze', `axis ${axis} of ${show(x.shape)} is not 1`)
+    if (x.shape[position] !== 1)
+      throw new ShapeError('squeeze', `axis ${axis} of ${show(x.shape)} does not have size 1`)
     return this.reshape(
       x,
       x.shape.filter((_, i) => i !== position),
     )
   }
+
+  /**
+   * Permutes the axes: axis i of the result is axis perm[i] of x.
+   *
+   * @throws ShapeError if `perm` is not a permutation of x's axes
+   * @example x [2, 8, 128]: `g.transpose(x, [1, 0, 2])` → [8, 2, 128]. ONNX: Transpose
+   */
   transpose(x: Value, perm: readonly number[]): Value {
     if (perm.length !== x.shape.length || new Set(perm).size !== perm.length)
-      throw new ShapeError('transpose', `${show(x.shape)} by [${perm.join(', ')}]`)
+      throw new ShapeError('transpose', `[${perm.join(', ')}] is not a permutation of the axes of ${show(x.shape)}`)
     const shape = perm.map((p) => x.shape[axisOf('transpose', x.shape, p)] as Dim)
     const inverse = perm.map((_, i) => perm.indexOf(i))
     return this.one('Transpose', [x], shape, {
@@ -58,12 +97,18 @@ export class ShapingGraph extends ElementwiseGraph {
       rule: (dy) => [() => this.transpose(dy, inverse)],
     })
   }
-  /** Elements start..end-1 along an axis. */
+
+  /**
+   * Takes the elements `start` to `end` - 1 along an axis.
+   *
+   * @throws ShapeError if the range is not within the axis
+   * @example x [8, 128]: `g.slice(x, 1, 0, 64)` → [8, 64]. ONNX: Slice
+   */
   slice(x: Value, axis: number, start: number, end: number): Value {
     const position = axisOf('slice', x.shape, axis)
     const size = x.shape[position]
     if (start < 0 || end < start || (typeof size === 'number' && end > size))
-      throw new ShapeError('slice', `${start}..${end} of axis ${axis} of ${show(x.shape)}`)
+      throw new ShapeError('slice', `${start}..${end} is not within axis ${axis} of ${show(x.shape)}`)
     const shape = x.shape.map((d, i) => (i === position ? end - start : d))
     return this.one('Slice', [x, this.ints([start]), this.ints([end]), this.ints([position])], shape, {
       rule: (dy) => [
@@ -79,11 +124,18 @@ export class ShapingGraph extends ElementwiseGraph {
       ],
     })
   }
+
+  /**
+   * Splits along an axis into parts of the given sizes.
+   *
+   * @throws ShapeError if the sizes do not add up to that of the axis
+   * @example x [8, 128]: `g.split(x, 1, [96, 32])` → [8, 96] and [8, 32]. ONNX: Split
+   */
   split(x: Value, axis: number, sizes: readonly number[]): Value[] {
     const position = axisOf('split', x.shape, axis)
     const total = sizes.reduce((a, b) => a + b, 0)
     if (total !== x.shape[position])
-      throw new ShapeError('split', `axis ${axis} of ${show(x.shape)} into ${show(sizes)}`)
+      throw new ShapeError('split', `axis ${axis} of ${show(x.shape)} cannot be split into ${show(sizes)}`)
     const shapes = sizes.map((size) => x.shape.map((d, i) => (i === position ? size : d)))
     return this.emit(
       'Split',
@@ -100,7 +152,14 @@ export class ShapingGraph extends ElementwiseGraph {
       ],
     )
   }
-  /** The elements before `at` and the rest along an axis whose size is symbolic. For decoding: no gradient. */
+
+  /**
+   * Cuts an axis of symbolic size in two. It serves decoding and has no gradient.
+   *
+   * @param at    size of the first part
+   * @param rest  size of the second part, a number or a name
+   * @example x [8, 'slots']: `g.cut(x, 1, 1, 'rest')` → [8, 1] and [8, 'rest']. ONNX: Slice, twice
+   */
   cut(x: Value, axis: number, at: number, rest: Dim): [before: Value, after: Value] {
     const position = axisOf('cut', x.shape, axis)
     const part = (start: number, end: number, size: Dim) =>
@@ -111,6 +170,13 @@ export class ShapingGraph extends ElementwiseGraph {
       )
     return [part(0, at, at), part(at, 2 ** 31 - 1, rest)]
   }
+
+  /**
+   * Concatenates along an axis.
+   *
+   * @throws ShapeError if sizes other than that of the axis differ
+   * @example x [8, 96], y [8, 32]: `g.concat([x, y], 1)` → [8, 128]. ONNX: Concat
+   */
   concat(xs: readonly Value[], axis: number): Value {
     const [first] = xs
     const position = axisOf('concat', first!.shape, axis)
@@ -118,7 +184,7 @@ export class ShapingGraph extends ElementwiseGraph {
       if (x.shape.length !== first!.shape.length || x.shape.some((d, i) => i !== position && d !== first!.shape[i]))
         throw new ShapeError(
           'concat',
-          xs.map((v) => show(v.shape)).join(' and ') + `: sizes beside axis ${axis} differ`,
+          xs.map((v) => show(v.shape)).join(' and ') + `: sizes other than that of axis ${axis} differ`,
         )
     const sizes = xs.map((x) => x.shape[position] as Dim)
     const total = sizes.every((s) => typeof s === 'number') ? sizes.reduce((a, b) => a + b, 0) : sizes.join('+')
@@ -133,81 +199,5 @@ export class ShapingGraph extends ElementwiseGraph {
         rule: (dy) => xs.map((_, i) => () => this.slice(dy, position, starts[i]!, starts[i]! + Number(sizes[i]))),
       },
     )
-  }
-  /** Slices of `x` along an axis by int64 indices: x.shape with the axis replaced by indices' shape. */
-  gather(x: Value, indices: Value, axis = 0): Value {
-    const position = axisOf('gather', x.shape, axis)
-    const shape = [...x.shape.slice(0, position), ...indices.shape, ...x.shape.slice(position + 1)]
-    return this.one('Gather', [x, indices], shape, {
-      attributes: { axis: position },
-      rule: (dy) => [
-        () => {
-          const r = indices.shape.length
-          const front = [
-            ...indices.shape.map((_, i) => position + i),
-            ...x.shape.slice(0, position).map((_, i) => i),
-            ...x.shape.slice(position + 1).map((_, i) => position + r + i),
-          ]
-          const moved = position === 0 ? dy : this.transpose(dy, front)
-          const order = [position, ...x.shape.map((_, i) => i).filter((i) => i !== position)]
-          const target = order.map((i) => x.shape[i] as Dim)
-          const [summed] = this.emit(
-            'ScatterND',
-            [this.zeros(target, x.dtype), this.unsqueeze(indices, r), moved],
-            [[x.dtype, target]],
-            { reduction: 'add' },
-          )
-          return position === 0
-            ? summed!
-            : this.transpose(
-                summed!,
-                order.map((_, i) => order.indexOf(i)),
-              )
-        },
-        undefined,
-      ],
-    })
-  }
-  /** out[i][j] = x[i][indices[i][j]] along an axis. */
-  gatherElements(x: Value, indices: Value, axis: number): Value {
-    const position = axisOf('gatherElements', x.shape, axis)
-    return this.one('GatherElements', [x, indices], indices.shape, {
-      attributes: { axis: position },
-      rule: (dy) => [() => this.scatterAdd(x.shape, indices, dy, position), undefined],
-    })
-  }
-  /** Zeros of a shape with `updates` added at `indices` along an axis. */
-  private scatterAdd(shape: Shape, indices: Value, updates: Value, axis: number): Value {
-    return this.untaped(() =>
-      this.one('ScatterElements', [this.zeros(shape, updates.dtype), indices, updates], shape, {
-        attributes: { axis, reduction: 'add' },
-      }),
-    )
-  }
-  /** Index of the largest along an axis, int64; the first of equals. */
-  argmax(x: Value, axis: number): Value {
-    const position = axisOf('argmax', x.shape, axis)
-    return this.one(
-      'ArgMax',
-      [x],
-      x.shape.filter((_, i) => i !== position),
-      { dtype: 'int64', attributes: { axis: position, keepdims: 0 } },
-    )
-  }
-  /** The k largest along the last axis, largest first, with their indices (int64). */
-  topk(x: Value, k: number): { values: Value; indices: Value } {
-    const axis = axisOf('topk', x.shape, -1)
-    const shape = [...x.shape.slice(0, -1), k]
-    const [values, indices]: Value[] = this.emit(
-      'TopK',
-      [x, this.ints([k])],
-      [
-        [x.dtype, shape],
-        ['int64', shape],
-      ],
-      { axis },
-      ([dy]) => [dy && (() => this.scatterAdd(x.shape, indices!, dy, axis)), undefined],
-    )
-    return { values: values!, indices: indices! }
   }
 }

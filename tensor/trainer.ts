@@ -1,17 +1,18 @@
 import { adamW, optimiserFeeds } from './adamw.js'
-import type { Value } from './core.js'
 import { gradients } from './gradients.js'
 import { Graph } from './graph.js'
 import type { AdamWOptions } from './schedule.js'
 import { Session } from './session.js'
 import { elements, show, ShapeError, type DType, type Shape, type Tensor } from './types.js'
+import type { Value } from './value.js'
 
-/** A loss or a gradient that is NaN or infinite. The trainer keeps its state from before the call. */
+/** A loss or a gradient is NaN or infinite. The trainer keeps the state it had before the native call. */
 export class NonFiniteError extends Error {
   constructor(
-    /** Step, counted from 0 over the whole training. */
+    /** Step, counted from 0 since the start of training. */
     readonly step: number,
     readonly what: 'loss' | 'gradient',
+    /** NaN or infinity; for a gradient, its global norm. */
     readonly value: number,
   ) {
     super(`The ${what} of step ${step} is ${value}`)
@@ -19,49 +20,57 @@ export class NonFiniteError extends Error {
   }
 }
 
-/** What the loss is built from, values by name. */
+/** What the loss is built from, by name. */
 export interface LossValues {
+  /** The trained parameters. */
   readonly parameters: Readonly<Record<string, Value>>
+  /** The tensors that are not trained. */
   readonly frozen: Readonly<Record<string, Value>>
-  /** Of one step. */
+  /** Inputs of one step. */
   readonly batch: Readonly<Record<string, Value>>
 }
-/** A scalar, or that with further scalars to report of every step. */
+/** A scalar loss, optionally with further scalars to record at each step. */
 export type LossResult = Value | { readonly loss: Value; readonly metrics?: Readonly<Record<string, Value>> }
 
+/** What to train, and how. */
 export interface TrainerOptions {
+  /** Initial values of the trained parameters, float32. */
   readonly parameters: Readonly<Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>>
-  /** Tensors that are used and not trained. Not copied: they must not change. */
+  /** Tensors that the loss uses but training does not change. They are not copied: do not modify them. @default none */
   readonly frozen?: Readonly<Record<string, Tensor>>
-  /** What a step is fed. */
+  /** Inputs of one step. */
   readonly batch: Readonly<Record<string, { readonly dtype: DType; readonly shape: Shape }>>
+  /** Builds the loss. */
   readonly loss: (g: Graph, values: LossValues) => LossResult
+  /** Optimiser and learning rate schedule. */
   readonly optimiser: AdamWOptions
-  /** Steps in one native call, between which nothing is copied and nothing can interrupt. Default 8. */
+  /** Steps per native call, within which nothing is copied and nothing can interrupt. @default 8 */
   readonly stepsPerCall?: number
-  /** Default 1. */
+  /** Threads within an operator. @default 1 */
   readonly threads?: number
 }
 
-/** All that the next steps depend on. */
+/** Everything that the next steps depend on. */
 export interface TrainerState {
-  /** Steps done. */
+  /** Completed steps. */
   readonly step: number
   /** Parameters `p:NAME`, first moments `m:NAME`, second moments `v:NAME`. */
   readonly tensors: Readonly<Record<string, Tensor>>
 }
 
-/** Losses and more of every step of a run. */
+/** Measurements of a run, one element per step. */
 export interface TrainingRecord {
+  /** Losses. */
   readonly losses: Float32Array
-  /** Before clipping. */
+  /** Global gradient norms before clipping. */
   readonly gradientNorms: Float32Array
+  /** Metrics that the loss reports, by name. */
   readonly metrics: Readonly<Record<string, Float32Array>>
 }
 
 /**
- * Trains parameters with AdamW. Several steps run in one native call, with parameters and moments carried from step to
- * step in native memory. The numbers do not depend on how steps are divided into calls and runs.
+ * Trains parameters with AdamW. A native call runs several steps and keeps parameters and moments in native memory. How
+ * steps are grouped into calls and runs does not affect the numbers.
  */
 export class Trainer {
   private constructor(
@@ -72,7 +81,11 @@ export class Trainer {
     private tensors: Readonly<Record<string, Tensor>>,
   ) {}
 
-  /** Builds the graph of loss, gradients and optimiser. */
+  /**
+   * Builds and loads the graph of loss, gradients and optimiser.
+   *
+   * @throws ShapeError if the loss is not a scalar or an operator rejects its inputs
+   */
   static async create(options: TrainerOptions): Promise<Trainer> {
     const { bytes, metricNames } = buildTrainingGraph(options)
     const session = await Session.create(bytes, { threads: options.threads ?? 1 })
@@ -80,9 +93,11 @@ export class Trainer {
   }
 
   /**
-   * Trains on batches.
-   * @param batches  of every input [steps, ...shape]
-   * @throws NonFiniteError naming the first step whose loss or gradient is NaN or infinite
+   * Trains on batches, one per step.
+   *
+   * @param batches  every input of `TrainerOptions.batch`, [steps, ...shape]
+   * @throws ShapeError if an input is missing or has the wrong type or shape
+   * @throws NonFiniteError at the first step whose loss or gradient is NaN or infinite
    */
   async run(batches: Readonly<Record<string, Tensor>>): Promise<TrainingRecord> {
     const steps = checkBatches(this.options.batch, batches)
@@ -117,26 +132,32 @@ export class Trainer {
     }
   }
 
-  /** Steps, parameters and moments. What it returns does not change with later steps. */
+  /** Returns steps, parameters and moments. Later steps do not change the returned state. */
   state(): TrainerState {
     return { step: this.step, tensors: this.tensors }
   }
 
-  /** Goes on from a state of a trainer with the same parameters. */
+  /**
+   * Continues from the state of a trainer with the same parameters.
+   *
+   * @throws ShapeError if the state lacks a parameter or has it in another shape
+   */
   restore(state: TrainerState): void {
     for (const [name, { dims }] of Object.entries(this.tensors)) {
       const given = state.tensors[name]
       if (!given || show(given.dims) !== show(dims))
         throw new ShapeError(
           'restore',
-          `the state has ${given ? show(given.dims) : 'nothing'} for ${name} ${show(dims)}`,
+          given
+            ? `the state has ${name} as ${show(given.dims)}, not ${show(dims)}`
+            : `the state lacks ${name} ${show(dims)}`,
         )
     }
     this.step = state.step
     this.tensors = Object.fromEntries(Object.keys(this.tensors).map((name) => [name, state.tensors[name]!]))
   }
 
-  /** The parameters as they are now. */
+  /** Returns the current parameters. */
   parameters(): Record<string, Float32Array> {
     return Object.fromEntries(
       Object.keys(this.options.parameters).map((name) => [name, this.tensors[`p:${name}`]!.data as Float32Array]),
@@ -161,17 +182,18 @@ function buildTrainingGraph(options: TrainerOptions): { bytes: Uint8Array; metri
   const count = g.input('count', 'int64', [])
   let metricNames: string[] = []
   const { carried, outputs } = g.loop(count, state, (step, values) => {
-    const third = (k: number) => values.slice(k * names.length, (k + 1) * names.length)
-    const parameters = Object.fromEntries(third(0).map((v, i) => [names[i]!, v]))
+    const group = (k: number) => values.slice(k * names.length, (k + 1) * names.length)
+    const [current, first, second] = [group(0), group(1), group(2)]
+    const parameters = Object.fromEntries(current.map((v, i) => [names[i]!, v]))
     const batch = mapValues(batches, (b) => g.gather(b, step, 0))
     const result = options.loss(g, { parameters, frozen, batch })
     const { loss, metrics = {} } = 'loss' in result ? result : { loss: result }
     metricNames = Object.keys(metrics)
     const update = adamW(g, {
-      parameters: third(0),
-      first: third(1),
-      second: third(2),
-      gradients: gradients(loss, third(0)),
+      parameters: current,
+      first,
+      second,
+      gradients: gradients(loss, current),
       waiting: names.map((name) => options.optimiser.waiting?.parameters.includes(name) ?? false),
       rates: g.gather(rates, step, 0),
       options: options.optimiser,
@@ -187,29 +209,33 @@ function buildTrainingGraph(options: TrainerOptions): { bytes: Uint8Array; metri
 }
 
 function initialTensors({ parameters }: TrainerOptions): Record<string, Tensor> {
-  const of = (kind: string, data: (name: string) => Float32Array) =>
+  const entries = (kind: string, data: (name: string) => Float32Array) =>
     Object.entries(parameters).map(([name, { shape }]): [string, Tensor] => [
       kind + name,
       { dtype: 'float32', dims: shape, data: data(name) },
     ])
   const zeros = (name: string) => new Float32Array(elements(parameters[name]!.shape))
-  return Object.fromEntries([...of('p:', (name) => parameters[name]!.data), ...of('m:', zeros), ...of('v:', zeros)])
+  return Object.fromEntries([
+    ...entries('p:', (name) => parameters[name]!.data),
+    ...entries('m:', zeros),
+    ...entries('v:', zeros),
+  ])
 }
 
-/** Number of steps in the batches. */
+/** Counts the steps in the batches. */
 function checkBatches(expected: TrainerOptions['batch'], given: Readonly<Record<string, Tensor>>): number {
   let steps: number | undefined
   for (const [name, { dtype, shape }] of Object.entries(expected)) {
     const tensor = given[name]
-    const fits = tensor?.dtype === dtype && show(tensor.dims.slice(1)) === show(shape)
-    if (!fits || (steps !== undefined && tensor.dims[0] !== steps))
+    const matches = tensor?.dtype === dtype && show(tensor.dims.slice(1)) === show(shape)
+    if (!matches || (steps !== undefined && tensor.dims[0] !== steps))
       throw new ShapeError(
         'batch',
         `"${name}" is ${tensor ? `${tensor.dtype} ${show(tensor.dims)}` : 'missing'}, not ${dtype} ${show([steps ?? 'steps', ...shape])}`,
       )
     steps = tensor.dims[0]
   }
-  if (steps === undefined) throw new ShapeError('batch', 'a trainer needs at least one input')
+  if (steps === undefined) throw new ShapeError('batch', 'at least one input is needed')
   return steps
 }
 

@@ -1,30 +1,40 @@
-/** A size: a number, or a name where it is known only at run time (the capacity of a cache in decoding graphs). */
+import { unreachable } from '../errors/unreachable.js'
+
+/** A size: a number, or a name if it is known only at run time, like the capacity of a KV cache. */
 export type Dim = number | string
+/** Sizes of the axes; [] is a scalar. */
 export type Shape = readonly Dim[]
 
+/** Types of elements. */
 export type DType = 'float32' | 'float16' | 'float64' | 'int64' | 'int32' | 'bool' | 'uint8'
 
-/** Memory of a tensor: float16 as its bits in a Uint16Array, bool as 0 and 1 in a Uint8Array. */
+/** Storage of a tensor: a Uint16Array holds the bits of float16, a Uint8Array holds bool as 0 and 1. */
 export type TypedArray = Float32Array | Uint16Array | Float64Array | BigInt64Array | Int32Array | Uint8Array
 
-/** Plain data in row-major order. */
+/** Data in row-major order. */
 export interface Tensor {
   readonly dtype: DType
+  /** Sizes of the axes, all known. */
   readonly dims: readonly number[]
   readonly data: TypedArray
 }
 
-/** Shapes that an operator cannot combine. Thrown while a graph is built. */
+/** An operator cannot take these shapes or types. Thrown while a graph is built. */
 export class ShapeError extends Error {
+  /**
+   * @param operator  name of the method of `Graph`
+   * @param detail    the shapes at fault
+   */
   constructor(operator: string, detail: string) {
     super(`${operator}: ${detail}`)
     this.name = 'ShapeError'
   }
 }
 
-/** A shape for messages: `[8, 128]`. */
+/** Formats a shape for messages: `[8, 128]`. */
 export const show = (shape: Shape): string => `[${shape.join(', ')}]`
 
+/** Bytes per element. */
 export const bytesOf: Readonly<Record<DType, number>> = {
   float32: 4,
   float16: 2,
@@ -35,15 +45,15 @@ export const bytesOf: Readonly<Record<DType, number>> = {
   uint8: 1,
 }
 
-/** Number of elements; a symbolic size is an error. */
+/** Counts the elements of a shape. @throws ShapeError if a size is symbolic */
 export function elements(shape: Shape): number {
   return shape.reduce<number>((n, d) => {
-    if (typeof d !== 'number') throw new ShapeError('elements', `size ${d} of ${show(shape)} is not known`)
+    if (typeof d !== 'number') throw new ShapeError('elements', `size ${d} of ${show(shape)} is known only at run time`)
     return n * d
   }, 1)
 }
 
-/** A zero-filled array for `n` elements of a type. */
+/** Allocates storage for `n` elements, filled with zeros. */
 export function allocate(dtype: DType, n: number): TypedArray {
   switch (dtype) {
     case 'float32':
@@ -59,10 +69,17 @@ export function allocate(dtype: DType, n: number): TypedArray {
     case 'bool':
     case 'uint8':
       return new Uint8Array(n)
+    default:
+      return unreachable(dtype)
   }
 }
 
-/** A tensor of plain numbers (float16 not supported here). */
+/**
+ * Makes a tensor of plain numbers. For float16, convert the numbers with `toFloat16` instead.
+ *
+ * @param dims   sizes of the axes; not checked against the number of elements
+ * @param dtype  @default 'float32'
+ */
 export function tensor(numbers: ArrayLike<number>, dims: readonly number[], dtype: DType = 'float32'): Tensor {
   const data = allocate(dtype, numbers.length)
   for (let i = 0; i < numbers.length; i++) data[i] = data instanceof BigInt64Array ? BigInt(numbers[i]!) : numbers[i]!

@@ -2,9 +2,16 @@ import { Graph, Session, type Value } from '../../tensor/index.js'
 import type { Weight } from './block.js'
 
 /**
- * Computes with operators of a graph, for `initialise`: products of large matrices take a fraction of what loops take.
+ * Computes with the operators of a graph. In `initialise`, it multiplies large matrices much faster than loops do.
  *
- *     const { gram } = await compute((g, { x }) => ({ gram: g.gemm(x!, x!, { transA: true }) }), { x })
+ * @param build   builds the outputs, by name, from the inputs
+ * @param inputs  data by name, float32
+ * @returns the outputs, by name, float32
+ * @throws ShapeError if an operator rejects its inputs
+ * @example
+ * ```ts
+ * const { gram } = await compute((g, { x }) => ({ gram: g.gemm(x!, x!, { transA: true }) }), { x }) // XᵀX
+ * ```
  */
 export async function compute(
   build: (g: Graph, inputs: Readonly<Record<string, Value>>) => Readonly<Record<string, Value>>,

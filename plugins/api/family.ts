@@ -1,12 +1,17 @@
 import type { BlockChoice, Json, JsonObject, Slot } from './block.js'
 
-/** Rotary position embedding (arXiv 2104.09864) and how its frequencies are scaled for long contexts. */
+/**
+ * Rotary position embedding, and how its frequencies are scaled for long contexts.
+ * @source Su et al. 2021, "RoFormer", arXiv 2104.09864, eq. 34
+ */
 export interface RotaryConfig {
+  /** Base of the frequencies. */
   readonly theta: number
+  /** @default none */
   readonly scaling?:
-    | /** No rotation at all: tables of cos 0 and sin 0. */ { readonly kind: 'none' }
+    | /** No rotation: all cosines are 1 and all sines 0. */ { readonly kind: 'none' }
     | { readonly kind: 'linear'; readonly factor: number }
-    | /** NTK: a larger theta as soon as the sequence is longer than `originalPositions`. */ {
+    | /** NTK-aware: theta grows once a sequence is longer than `originalPositions`. */ {
         readonly kind: 'dynamic'
         readonly factor: number
         readonly originalPositions: number
@@ -18,115 +23,131 @@ export interface RotaryConfig {
         readonly highFrequencyFactor: number
         readonly originalPositions: number
       }
-    | /** arXiv 2309.00071. Cosines and sines are multiplied by `attentionFactor`. */ {
+    | /** YaRN, arXiv 2309.00071. Cosines and sines are multiplied by `attentionFactor`. */ {
         readonly kind: 'yarn'
         readonly factor: number
         readonly originalPositions: number
         readonly attentionFactor: number
         readonly betaFast: number
         readonly betaSlow: number
-        /** Whether the bounds of what is interpolated are rounded to whole pairs. */
+        /** Whether the bounds of the interpolated range are rounded to whole pairs of channels. */
         readonly truncate: boolean
       }
 }
 
-/** What the sub-blocks of a layer are. */
+/** The sub-blocks of a layer. */
 export interface LayerBlocks {
   readonly attention: BlockChoice
   readonly ffn: BlockChoice
 }
 
-/** What a family does otherwise than Llama. Absent: as Llama. */
+/** How a family differs from Llama. An absent trait means: like Llama. */
 export interface FamilyTraits {
-  /** RMS norms over each head of queries and keys, before they are rotated. Weights `q.norm` and `k.norm`, [headDim]. */
+  /** Whether queries and keys are RMS-normalised per head before rotation; weights `q.norm` and `k.norm`, [headDim]. @default false */
   readonly qkNorm?: boolean
-  /** Norms multiply with this + weight. Default 0. */
+  /** Norms multiply by `normOffset` + weight. @default 0 */
   readonly normOffset?: 0 | 1
-  /** A second norm behind each block, before the residual addition. Weight `post`, [hidden]. */
+  /** Whether the output of each block is normalised before the residual connection; weight `post`, [hidden]. @default false */
   readonly postNorms?: boolean
-  /** Embeddings are multiplied by this. Default 1. */
+  /** Factor on the embeddings. @default 1 */
   readonly embeddingScale?: number
-  /** What a block returns is multiplied by this before the residual addition. Default 1. */
+  /** Factor on a block's output before the residual connection. @default 1 */
   readonly residualScale?: number
-  /** Logits are multiplied by this. Default 1. */
+  /** Factor on the logits. @default 1 */
   readonly logitsScale?: number
-  /** Logits become cap * tanh(logits / cap). */
+  /** Soft cap on the logits: cap * tanh(logits / cap). @default none */
   readonly finalSoftcap?: number
-  /** Products of queries and keys are multiplied by this. Default 1 / sqrt(headDim). */
+  /** Factor on the dot products of queries and keys. @default 1 / sqrt(headDim) */
   readonly attentionScale?: number
-  /** Scaled products become cap * tanh(products / cap). */
+  /** Soft cap on the scaled dot products: cap * tanh(x / cap). @default none */
   readonly attentionSoftcap?: number
-  /** Biases of queries, keys and values. Default false. */
+  /** Whether queries, keys and values have biases. @default false */
   readonly qkvBias?: boolean
-  /** Bias of attention's output. Default false. */
+  /** Whether attention's output projection has a bias. @default false */
   readonly outputBias?: boolean
-  /** Biases of the FFN. Default false. */
+  /** Whether the FFN has biases. @default false */
   readonly mlpBias?: boolean
 }
 
-/** Fields of a config.json, with the family's defaults for those that are missing or null. Each throws a `Failure` that
- *  names file, field and value when it is of another kind. */
+/**
+ * Fields of a config.json; the family's defaults replace those that are missing or null.
+ * @throws Failure `InvalidInput` (every method) that names file, field and value if the field has another type
+ */
 export interface ConfigFields {
-  /** As it is there; undefined where it is missing. */
+  /** The field as written; undefined if it is missing. */
   raw(name: string): Json | undefined
-  /** A positive whole number. */
+  /** A positive integer. */
   count(name: string): number
   /** A positive number. */
   real(name: string): number
-  /** The same, or undefined where it is missing or null. */
+  /** A positive number; undefined if the field is missing or null. */
   realOrNone(name: string): number | undefined
+  /** A boolean. */
   flag(name: string): boolean
-  /** An entry per layer, or undefined where it is missing or null. */
+  /** A list with one entry per layer; undefined if the field is missing or null. */
   perLayer(name: string): readonly Json[] | undefined
-  /** The error for something in this file that cannot be. */
+  /** Creates the error for an impossible combination in this file, to be thrown. */
   refuse(message: string, remedy?: string): Error
 }
 
-/** Where a weight lies in a checkpoint. Matrices lie as [out, in] there. Several weights of one slot with the same tensor
- *  are its rows, one behind the other, in the order of the table. */
+/**
+ * Names of a checkpoint's tensors, by weight. The checkpoint stores matrices as [out, in]. If several weights of a slot have the
+ * same tensor, they are consecutive rows of it, in the order of the table.
+ */
 export type TensorTable = Readonly<Record<string, string>>
 
 /** Names of a family's tensors. */
 export interface FamilyTensors {
-  /** Of all layers, before the layer's number: `model.layers.` */
+  /** Prefix of all layers, before the number of the layer: `model.layers.` */
   readonly layers: string
+  /** The input embedding. */
   readonly embedding: string
+  /** The final norm. */
   readonly norm: string
+  /** The output embedding. */
   readonly head: string
-  /** Norms of a slot, `norm` and `post`. */
+  /** The norms of each slot, `norm` and `post`. */
   readonly norms: Readonly<Record<Slot, TensorTable>>
-  /** Other weights by the block type that they belong to; block types that are not there get names of puzzleflow's own. */
+  /** Other weights, by slot and block type. Weights of other block types get names that puzzleflow chooses. */
   readonly blocks: Readonly<Record<Slot, Readonly<Record<string, TensorTable>>>>
 }
 
-/** How a family of models spells its config.json and its tensors. */
+/** How a family of models writes its config.json and names its tensors. */
 export interface Family {
+  /** Name for messages. */
   readonly name: string
-  /** Values of `model_type` that are this family. */
+  /** Values of `model_type` that denote this family. */
   readonly modelTypes: readonly string[]
-  /** Values of `architectures` that are read. */
+  /** Supported values of `architectures`. */
   readonly architectures: readonly string[]
-  /** What fields stand for that config.json leaves out. */
+  /** Values of fields that config.json omits. @default none */
   readonly defaults?: JsonObject
-  /** Fields of which other values than these are refused, and why. A missing or null field is never refused. */
+  /** Fields that are rejected unless they have one of these values, and why. Missing and null fields are accepted. @default none */
   readonly refused?: Readonly<Record<string, { readonly except: readonly Json[]; readonly why: string }>>
-  /** The field with the activation. Default `hidden_act`. */
+  /** Name of the field with the activation. @default 'hidden_act' */
   readonly activationField?: string
+  /** How the family differs from Llama. @default not at all */
   readonly traits?: (fields: ConfigFields) => FamilyTraits
-  /** Tokens that a layer's tokens see, themselves included; undefined: all. */
+  /** Number of tokens that tokens of a layer attend to, themselves included; undefined: all. @default all, in every layer */
   readonly window?: (fields: ConfigFields, layer: number) => number | undefined
-  /** Which rotary embedding a layer has: a key of `rope_parameters` where those are per layer type, and of `rotaries`;
-   *  `none` for no rotation. Default: `full_attention` everywhere. */
+  /**
+   * The rotary embedding of a layer: a key of `rope_parameters`, if those are per layer type, and of `rotaries`; `none` for no
+   * rotation.
+   * @default 'full_attention' in every layer
+   */
   readonly rotary?: (fields: ConfigFields, layer: number) => string
-  /** Older spelling of layer types' rotary embeddings: the field with theta, and whether `rope_scaling` is for them.
-   *  Default: `rope_theta`, scaled. */
+  /**
+   * Older spelling of the rotary embeddings by layer type: the field with theta, and whether `rope_scaling` applies.
+   * @default `rope_theta`, scaled
+   */
   readonly rotaries?: Readonly<Record<string, { readonly theta: string; readonly scaled: boolean }>>
-  /** Values of `rope_type` that are read. Default: all that are known. */
+  /** Supported values of `rope_type`. @default all known ones */
   readonly ropeTypes?: readonly string[]
-  /** Sub-blocks by layer, where they are not grouped-query or sliding-window attention and a gated FFN of one size. */
+  /** Sub-blocks by layer. @default grouped-query or sliding-window attention, and a gated FFN of the same size everywhere */
   readonly blocks?: (fields: ConfigFields) => readonly LayerBlocks[]
+  /** Names of the tensors. */
   readonly tensors: FamilyTensors
 }
 
-/** A family of models, checked. */
+/** Declares a family of models; the compiler checks it. */
 export const defineFamily = (family: Family): Family => family

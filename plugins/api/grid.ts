@@ -1,9 +1,12 @@
 import type { Json } from './block.js'
 
 /**
- * All combinations of lists of values, the last varying fastest; made one by one, as they are asked for.
+ * Generates all combinations of lists of values lazily; the last list varies fastest, and duplicates count once.
  *
- *     grid({ kvHeads: [4, 2], window: [64, 128] })   // { kvHeads: 4, window: 64 }, { kvHeads: 4, window: 128 }, …
+ * @example
+ * ```ts
+ * grid({ kvHeads: [4, 2], window: [64, 128] }) // { kvHeads: 4, window: 64 }, { kvHeads: 4, window: 128 }, …
+ * ```
  */
 export function* grid<T extends Readonly<Record<string, readonly Json[]>>>(
   axes: T,

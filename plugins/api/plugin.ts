@@ -3,30 +3,35 @@ import type { Family } from './family.js'
 import type { RunType } from './run.js'
 import type { Stage } from './stage.js'
 
-/** What a plugin adds to puzzleflow: the default export of the module that its package.json names. */
+/** What a plugin adds to puzzleflow: the default export of the module named in its package.json. */
 export interface Plugin {
+  /** Block types. @default none */
   readonly blocks?: readonly BlockType[]
+  /** Stages of pipelines. @default none */
   readonly stages?: readonly Stage[]
-  /** Ways to replace several neighbouring layers at once. */
+  /** Ways to replace several consecutive layers at once. @default none */
   readonly runs?: readonly RunType[]
-  /** Families of models that are read: how their config.json and tensors are spelled. */
+  /** Families of models: how they write config.json and name their tensors. @default none */
   readonly families?: readonly Family[]
-  /** Pipelines by name: YAML files, relative to the plugin's package.json. */
+  /** Pipelines by name: YAML files, relative to the plugin's package.json. @default none */
   readonly pipelines?: Readonly<Record<string, string>>
 }
 
 /**
- * Checks a plugin's type.
+ * Declares a plugin; the compiler checks it.
  *
- *     export default definePlugin({ stages: [defineStage(count)], pipelines: { count: './count.yaml' } })
+ * @example
+ * ```ts
+ * export default definePlugin({ stages: [defineStage(count)], pipelines: { count: './count.yaml' } })
+ * ```
  */
 export const definePlugin = (plugin: Plugin): Plugin => plugin
 
-/** A stage among others: its own parameters are its own business. */
+/** Declares a stage; the compiler checks it against the type of its parameters. */
 export const defineStage = <P>(stage: Stage<P>): Stage => stage as unknown as Stage
 
-/** A block type among others: its own parameters are its own business. */
+/** Declares a block type; the compiler checks it against the type of its parameters. */
 export const defineBlockType = <P extends JsonObject>(type: BlockType<P>): BlockType => type
 
-/** A run type among others: its own parameters are its own business. */
+/** Declares a run type; the compiler checks it against the type of its parameters. */
 export const defineRunType = <P extends JsonObject>(type: RunType<P>): RunType => type

@@ -1,43 +1,48 @@
 import type { About, BlockChoice, JsonObject, LayerFacts, Weights } from './block.js'
 
-/** A layer of a run as it is in the parent. */
+/** A layer of a run, in the parent. */
 export interface RunLayer {
   readonly facts: LayerFacts
   readonly attention: BlockChoice
   readonly ffn: BlockChoice
 }
 
-/** Weights of a layer's slots, each with `norm`; {} where a slot is empty. */
+/** Weights of a layer's slots, `norm` included; {} for an empty slot. */
 export interface LayerWeights {
   readonly attention: Weights
   readonly ffn: Weights
 }
 
 /**
- * A way to replace a run of neighbouring layers. What remains stands in the run's first layer; the others become empty, so
- * that a child is a model like any other.
+ * A way to replace a run of consecutive layers. The first layer of the run takes what remains and the others become empty, so a
+ * child is a model like any other.
  *
  * @typeParam P  parameters of one variant, JSON
  */
 export interface RunType<P extends JsonObject = JsonObject> {
+  /** Name in specs, `run: NAME`; unique. */
   readonly name: string
-  /** Raised by hand when the same parameters give other numbers: it enters the keys of tasks. */
+  /** Part of task keys. Raise it when the same parameters would give different numbers. */
   readonly version: number
-  /** JSON Schema of what a spec may write beside `run:`. */
+  /** JSON Schema of what a spec may write next to `run:`. */
   readonly parameters: object
+  /** Description for people, shown by `plugins ls`. */
   readonly about?: About
-  /** Variants that an entry of the spec's `space.runs` stands for, in a model of so many layers. Throws a `Failure` for
-   *  what the model cannot have. */
+  /**
+   * Lists the variants that an entry of the spec's `space.runs` stands for.
+   * @param layers  number of layers of the model
+   * @throws Failure `InvalidInput` for a value that does not fit the model
+   */
   variants(layers: number, entry: JsonObject): Iterable<P, unknown>
-  /** Short name of a variant, unique among all run types: `fuse-ffn-2`. No `+` and no `/` in it. */
+  /** Returns a variant's short name, unique among all run types: `fuse-ffn-2`. It must not contain `+` or `/`. */
   id(params: P): string
-  /** Layers that it replaces. */
+  /** Returns the number of layers that the run replaces. */
   span(params: P): number
-  /** What the run's first layer becomes; a slot that is absent becomes empty. Undefined: this run cannot be replaced so. */
+  /** Returns what the first layer becomes; an absent slot becomes empty. Undefined if this run cannot be replaced. */
   blocks(
     run: readonly RunLayer[],
     params: P,
   ): { readonly attention?: BlockChoice; readonly ffn?: BlockChoice } | undefined
-  /** Training-free weights of the first layer's slots, `norm` included, from the parent's of all layers of the run. */
+  /** Computes training-free weights of the first layer's slots, `norm` included, from the parent's weights of the run's layers. */
   initialise(weights: readonly LayerWeights[], run: readonly RunLayer[], params: P): Partial<LayerWeights>
 }

@@ -1,5 +1,5 @@
 /**
- * Version of the interface that plugins are written against: what `puzzleflow/plugin` exports and expects. It rises when
- * plugins must change. A plugin says in its package.json which one it needs: `"puzzleflow": { "plugin": …, "api": 1 }`.
+ * Version of the plugin interface: what `puzzleflow/plugin` exports and expects. It increases when plugins have to change. A plugin
+ * declares the version that it needs in its package.json: `"puzzleflow": { "plugin": …, "api": 1 }`.
  */
 export const pluginApiVersion = 1

@@ -4,7 +4,7 @@ import { affine } from './affine.js'
 
 type G = Value['graph']
 
-/** The parent's activation. */
+/** Applies the parent's activation. */
 export const activate = (g: G, x: Value, { activation = 'silu' }: Pick<LayerFacts, 'activation'>): Value =>
   activation === 'silu' ? g.silu(x) : g.geluTanh(x)
 
@@ -16,7 +16,7 @@ export const gated = (
   facts: Pick<LayerFacts, 'activation'>,
 ): Value => g.mul(activate(g, affine(g, x, w, 'gate'), facts), affine(g, x, w, 'up'))
 
-/** Activations of the parent's gated FFN. x: [tokens, hidden]. @returns [tokens, intermediate] */
+/** Computes the activations of the parent's gated FFN: [tokens, hidden] to [tokens, intermediate]. */
 export async function activationsOf(parent: Weights, facts: LayerFacts, x: Weight): Promise<Weight> {
   const { y } = await compute((g, { x, ...w }) => ({ y: gated(g, x!, w, facts) }), { ...parent, x })
   return y!

@@ -1,16 +1,16 @@
 import { compute, type LayerFacts, type Sample, type Weights } from '../api/index.js'
 import { activationsOf } from './activations.js'
 
-/** Tokens that are looked at to rank channels one after the other. */
+/** Tokens of calibration text for ranking channels iteratively. */
 export const tokensForChannels = 2048
 
 /**
- * FFN channels to keep, found by removing the one whose loss moves the output least again and again: contributions are
- * those beside the channels that are still there, so of two channels that do the same one stays. Exact for the sample,
- * |sum of removed a_i w_i|^2 over its tokens. Memory: 3 x intermediate^2 x 4 bytes.
+ * Selects the FFN channels to keep by repeatedly removing the one whose loss changes the output least. Contributions are relative to
+ * the remaining channels, so of two channels that do the same, one stays. Exact on the sample: the cost is
+ * |sum of removed a_i w_i|^2 over its tokens. Needs 3 x intermediate^2 x 4 bytes of memory.
  *
- * @returns channels in their order
- * @source Puzzle, arXiv 2411.19146, appendix A, C_i(X), with the sum over what is removed
+ * @returns the channels in ascending order
+ * @source Bercovich et al. 2024, "Puzzle", arXiv 2411.19146, appendix A, C_i(X), summed over the removed channels
  */
 export async function channelsByElimination(
   parent: Weights,
@@ -19,15 +19,15 @@ export async function channelsByElimination(
   { x, mask }: Sample,
 ): Promise<number[]> {
   const activations = await activationsOf(parent, facts, { shape: [mask.length, facts.hidden], data: x })
-  // (a_i . a_j) (w_i . w_j): how much the parts of two channels move the output together.
-  const { together } = await compute(
+  // (a_i . a_j) (w_i . w_j): inner products of the channels' contributions to the output.
+  const { gram } = await compute(
     (g, { a, mask, down }) => ({
-      together: g.mul(g.gemm(g.mul(a!, mask!), a!, { transA: true }), g.gemm(down!, down!, { transB: true })),
+      gram: g.mul(g.gemm(g.mul(a!, mask!), a!, { transA: true }), g.gemm(down!, down!, { transB: true })),
     }),
     { a: activations, mask: { shape: [mask.length, 1], data: mask }, down: parent.down! },
   )
   const n = parent.down!.shape[0]!
-  const products = together!.data
+  const products = gram!.data
   const cost = Float64Array.from({ length: n }, (_, i) => products[i * n + i]!)
   const left = new Set(cost.keys())
   while (left.size > width) {

@@ -2,12 +2,12 @@ import { compute, type LayerFacts, type LayerStatistics, type Weights } from '..
 import { attend } from './softmax-attention.js'
 import { byGroups, positioned, scaleOf, toHeads } from './heads.js'
 
-/** Tokens that are looked at to rank heads. */
+/** Tokens of calibration text for ranking heads. */
 export const tokensForHeads = 2048
 
 /**
- * How much each query head of the parent contributes: the mean norm of what it adds to the residual stream, over calibration
- * text; without any, the product of the norms of its value and output weights. [heads]
+ * Measures how much each query head of the parent contributes: the mean norm of its addition to the residual stream on
+ * calibration text or, without a sample, the product of the norms of its value and output weights. [heads]
  */
 export async function headContribution(
   parent: Weights,
@@ -17,8 +17,8 @@ export async function headContribution(
   const { heads, kvHeads, headDim, hidden } = facts
   const group = heads / kvHeads
   if (!sample) {
-    const norm = (data: Float32Array, of: (i: number) => boolean) =>
-      Math.sqrt(data.reduce((n, w, i) => n + (of(i) ? w * w : 0), 0))
+    const norm = (data: Float32Array, includes: (i: number) => boolean) =>
+      Math.sqrt(data.reduce((n, w, i) => n + (includes(i) ? w * w : 0), 0))
     return Float32Array.from({ length: heads }, (_, h) => {
       const kv = Math.floor(h / group)
       const v = norm(parent.v!.data, (i) => Math.floor((i % (kvHeads * headDim)) / headDim) === kv)
@@ -40,7 +40,7 @@ export async function headContribution(
         length,
         headDim,
       ])
-      // |m W|^2 = m (W Wᵀ) mᵀ with a head's rows W of W_o, [headDim, hidden]: nothing of size hidden per head and token.
+      // With a head's rows W of W_o, [headDim, hidden]: |m W|^2 = m (W Wᵀ) mᵀ avoids a vector of size hidden per head and token.
       const rows = g.reshape(w.o!, [1, heads, headDim, hidden])
       const gram = g.matmul(rows, g.transpose(rows, [0, 1, 3, 2]))
       const norms = g.sqrt(g.relu(g.sum(g.mul(g.matmul(mixed, gram), mixed), [3])))
@@ -58,7 +58,7 @@ export async function headContribution(
   return sums!.data.map((sum) => sum / tokens)
 }
 
-/** The positions of the largest, in their order; of equals the first. */
+/** Returns the indices of the largest values in ascending order; in a tie, the first ones. */
 export const largest = (values: ArrayLike<number>, count: number): number[] =>
   Array.from({ length: values.length }, (_, i) => i)
     .sort((a, b) => values[b]! - values[a]! || a - b)

@@ -2,45 +2,45 @@ import { CholeskyDecomposition, EigenvalueDecomposition, Matrix, QrDecomposition
 import { compute, type Weight } from '../api/index.js'
 
 /**
- * The best two thin matrices for W on what it is fed: they minimise |X (W - A B)|, where G = XᵀX, so that directions which
- * the inputs do not take cost nothing. Without G: the truncated singular value decomposition.
+ * Factorises W into two thin matrices that are optimal for the given inputs: they minimise |X (W - A B)|, where G = XᵀX, so directions
+ * that the inputs do not take cost nothing. Without G, this is the truncated singular value decomposition.
  *
- * Subspace iteration on Lᵀ W with G = L Lᵀ; work grows with in² x out and in³ / 3.
+ * It runs a subspace iteration on Lᵀ W with G = L Lᵀ; the work grows with in² x out and in³ / 3.
  *
- * @param weight  [in, out]
+ * @param weight  W, [in, out]
  * @param gram    G, [in, in]
- * @returns A [in, rank] and B [rank, out], the columns of A as long as the rows of B
- * @source Wang et al. 2024, SVD-LLM, arXiv 2403.07378, section 3.1; iteration: Halko et al. 2011, arXiv 0909.4061, algorithm 4.4
+ * @returns A [in, rank] and B [rank, out]; each column of A has the same norm as the corresponding row of B
+ * @source Wang et al. 2024, "SVD-LLM", arXiv 2403.07378, section 3.1; iteration: Halko et al. 2011, arXiv 0909.4061, algorithm 4.4
  */
 export async function factorise(weight: Weight, rank: number, gram?: Weight): Promise<{ a: Weight; b: Weight }> {
   const [n, m] = weight.shape as [number, number]
   const lower = gram && cholesky(gram)
   const white = lower ? await product(asWeight(lower.transpose()), weight) : weight
   const columns = Math.min(rank + 8, n, m)
-  // Repeatable, and no direction is left out.
+  // Deterministic, with a component in every direction.
   const start = Float32Array.from({ length: m * columns }, (_, i) => (Math.sin(12.9898 * (i + 1)) * 43758.5453) % 1)
   let basis = orthonormal(await product(white, { shape: [m, columns], data: start }))
   for (let i = 0; i < 4; i++) basis = orthonormal(await product(white, await product(white, basis, true)))
   const coordinates = await product(basis, white, true)
-  // The directions of the subspace by what they carry, largest first.
+  // The principal directions of the subspace, largest first.
   const inner = asMatrix(await product(coordinates, transposed(coordinates)))
   const { eigenvectorMatrix, realEigenvalues } = new EigenvalueDecomposition(inner, { assumeSymmetric: true })
   const order = realEigenvalues.map((_, i) => i).sort((x, y) => realEigenvalues[y]! - realEigenvalues[x]!)
-  const turn = eigenvectorMatrix.subMatrixColumn(order.slice(0, rank))
-  const q = asMatrix(basis).mmul(turn)
-  const b = turn.transpose().mmul(asMatrix(coordinates))
+  const rotation = eigenvectorMatrix.subMatrixColumn(order.slice(0, rank))
+  const q = asMatrix(basis).mmul(rotation)
+  const b = rotation.transpose().mmul(asMatrix(coordinates))
   const a = lower ? solveTransposed(lower, q) : q
   for (let i = 0; i < rank; i++) {
-    const [long, short] = [norm(b.getRow(i)), norm(a.getColumn(i))]
-    if (long === 0 || short === 0) continue
-    const scale = Math.sqrt(long / short)
+    const [row, column] = [norm(b.getRow(i)), norm(a.getColumn(i))]
+    if (row === 0 || column === 0) continue
+    const scale = Math.sqrt(row / column)
     a.mulColumn(i, scale)
     b.mulRow(i, 1 / scale)
   }
   return { a: asWeight(a), b: asWeight(b) }
 }
 
-/** XᵀX of rows that count. x: [rows, size], mask: [rows] of 0 and 1. */
+/** XᵀX over the rows that are not masked. x: [rows, size], mask: 0 or 1, [rows]. */
 export async function gramOf(x: Weight, mask: Float32Array): Promise<Weight> {
   const { gram } = await compute((g, { x, mask }) => ({ gram: g.gemm(g.mul(x!, mask!), x!, { transA: true }) }), {
     x,
@@ -55,7 +55,7 @@ async function product(a: Weight, b: Weight, transA = false): Promise<Weight> {
   return y!
 }
 
-/** L of G + a little = L Lᵀ: directions that the sample does not show must stay possible. */
+/** L with G + εI = L Lᵀ; the regularisation keeps directions that do not occur in the sample. */
 function cholesky({ shape, data }: Weight): Matrix {
   const n = shape[0]!
   let trace = 0
@@ -65,7 +65,7 @@ function cholesky({ shape, data }: Weight): Matrix {
   return new CholeskyDecomposition(matrix).lowerTriangularMatrix
 }
 
-/** Y of Lᵀ Y = Q, by rows from the last to the first. */
+/** Solves Lᵀ Y = Q by back substitution. */
 function solveTransposed(lower: Matrix, q: Matrix): Matrix {
   const y = q.clone()
   for (let i = y.rows - 1; i >= 0; i--) {

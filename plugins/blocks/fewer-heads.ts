@@ -5,6 +5,7 @@ import { attentionShapes, softmaxAttention } from './grouped-query.js'
 import { divisors } from './heads.js'
 import { pickColumns, pickRows } from './picking.js'
 
+/** Parameters of a variant of `fewer-heads`. */
 export interface FewerHeadsParams {
   readonly [key: string]: number
   readonly heads: number
@@ -17,12 +18,12 @@ export const fewerHeads: BlockType<FewerHeadsParams> = {
   slot: 'attention',
   version: 1,
   about: {
-    summary: 'Softmax attention with fewer query heads, and with fewer KV heads where none of a group is left.',
+    summary: 'Softmax attention with fewer query heads, and fewer KV heads once whole groups are removed.',
     initialisation:
-      'KV groups and, in each, the query heads that add most to the residual stream on calibration text are kept as they are.',
+      'Keeps the KV groups and, within each, the query heads that contribute most to the residual stream on calibration text; their weights are unchanged.',
     source:
       'Michel et al. 2019, Are sixteen heads really better than one?, arXiv 1905.10650, section 4; contribution as in Puzzle, appendix A.',
-    pays: 'Where attention’s own arithmetic and weights count: prefill, short contexts. With whole groups gone the cache shrinks too.',
+    pays: 'If attention’s arithmetic and weights dominate: prefill, short contexts. Removing whole groups also shrinks the KV cache.',
   },
   parameters: {
     type: 'object',
@@ -31,7 +32,7 @@ export const fewerHeads: BlockType<FewerHeadsParams> = {
     properties: {
       block: { const: 'fewer-heads' },
       heads: {
-        description: 'Numbers of query heads, or percentages of the parent’s.',
+        description: 'Numbers of query heads, or percentages of the parent’s number.',
         anyOf: [{ $ref: '#/$defs/heads' }, { type: 'array', minItems: 1, items: { $ref: '#/$defs/heads' } }],
       },
     },
@@ -58,9 +59,9 @@ export const fewerHeads: BlockType<FewerHeadsParams> = {
     const contribution = await headContribution(parent, facts, statistics)
     const [group, keep] = [facts.heads / facts.kvHeads, heads / kvHeads]
     const groups = Array.from({ length: facts.kvHeads }, (_, kv) => {
-      const own = contribution.subarray(kv * group, (kv + 1) * group)
-      const kept = largest(own, keep)
-      return { kept: kept.map((h) => kv * group + h), sum: kept.reduce((sum, h) => sum + own[h]!, 0) }
+      const ofGroup = contribution.subarray(kv * group, (kv + 1) * group)
+      const kept = largest(ofGroup, keep)
+      return { kept: kept.map((h) => kv * group + h), sum: kept.reduce((sum, h) => sum + ofGroup[h]!, 0) }
     })
     const keptGroups = largest(
       groups.map(({ sum }) => sum),
@@ -89,7 +90,7 @@ export const fewerHeads: BlockType<FewerHeadsParams> = {
   ],
 }
 
-/** The most KV heads among which so many query heads can be divided, no group larger than the parent's. */
+/** The largest number of KV heads that divides the query heads into groups no larger than the parent's. */
 function groupsFor(heads: number, facts: LayerFacts): number | undefined {
   const group = facts.heads / facts.kvHeads
   return divisors(heads)
@@ -97,7 +98,7 @@ function groupsFor(heads: number, facts: LayerFacts): number | undefined {
     .at(-1)
 }
 
-/** @throws Failure for a number that the parent cannot have */
+/** Resolves a number or percentage of query heads. @throws Failure if the parent cannot be reduced to it */
 function count(wanted: number | string, facts: LayerFacts): number {
   const possible = Array.from({ length: facts.heads }, (_, i) => i + 1).filter((n) => groupsFor(n, facts))
   if (typeof wanted === 'string') {
@@ -107,7 +108,7 @@ function count(wanted: number | string, facts: LayerFacts): number {
   } else if (possible.includes(wanted)) return wanted
   throw new Failure(
     'InvalidInput',
-    `the parent's ${facts.heads} query heads in ${facts.kvHeads} groups cannot become ${wanted}`,
+    `the parent's ${facts.heads} query heads in ${facts.kvHeads} groups cannot be reduced to ${wanted}`,
     {
       remedy: `Use ${possible.join(', ')}, or a percentage above 0% and up to 100%.`,
     },

@@ -16,15 +16,16 @@ import { byGroups, divisors, fromGroups, poolKeysAndValues, positioned, scaleOf,
 import { pickColumns } from './picking.js'
 import { attend } from './softmax-attention.js'
 
+/** Parameters of a variant of `grouped-query`. */
 export interface GroupedQueryParams {
   readonly [key: string]: number | string
   readonly kvHeads: number
 }
 
-/** How a group of KV heads becomes one, where it is not the mean. */
+/** Value of `heads` that keeps one KV head of each group instead of averaging them. */
 const kept = 'kept'
 
-/** Attention whose query heads share key and value heads (GQA, arXiv 2305.13245), with rotary embedding. */
+/** Grouped-query attention with rotary embedding. */
 export const groupedQuery: BlockType<GroupedQueryParams> = {
   name: 'grouped-query',
   slot: 'attention',
@@ -32,10 +33,10 @@ export const groupedQuery: BlockType<GroupedQueryParams> = {
   about: {
     summary: 'Softmax attention in which groups of query heads share a key and value head.',
     initialisation:
-      'Key and value heads of a group are averaged; with `heads: kept` the one is kept whose query heads add most.',
+      'Averages the key/value heads of each group; `heads: kept` keeps the one whose query heads contribute most.',
     source:
       'Ainslie et al. 2023, arXiv 2305.13245, section 2.1; head contribution: Puzzle, arXiv 2411.19146, appendix A.',
-    pays: 'Where the KV cache is large: big batches, long contexts. Prefill and weights hardly change. It sees all tokens before it: for layers with a window take sliding-window.',
+    pays: 'If the KV cache is large: big batches, long contexts. Prefill and weights hardly change. Tokens attend to all earlier tokens; for layers with a window, use sliding-window.',
   },
   parameters: {
     type: 'object',
@@ -48,7 +49,8 @@ export const groupedQuery: BlockType<GroupedQueryParams> = {
         ...counts,
       },
       heads: {
-        description: 'How heads of a group become one: their mean (default), or the one that contributes most is kept.',
+        description:
+          'How the heads of a group are merged: their mean (default), or only the one that contributes most (`kept`).',
         oneOf: [{ enum: ['mean', kept] }, { type: 'array', minItems: 1, items: { enum: ['mean', kept] } }],
       },
     },
@@ -57,7 +59,7 @@ export const groupedQuery: BlockType<GroupedQueryParams> = {
   variants(facts, entry) {
     const wanted = [entry.kvHeads].flat() as number[]
     wanted.forEach((n) => checkKvHeads(n, facts))
-    // The parent's own number is the variant `parent`, which is always there; unless that has a window.
+    // The parent's number is the variant `parent`, which always exists, unless the parent has a window.
     const kvHeads = wanted.filter((n) => n !== facts.kvHeads || facts.window !== undefined)
     const heads = [entry.heads ?? 'mean'].flat() as string[]
     return [...grid({ kvHeads, heads })].map((p) => (p.heads === kept ? p : { kvHeads: p.kvHeads }))
@@ -83,7 +85,7 @@ export const groupedQuery: BlockType<GroupedQueryParams> = {
   ],
 }
 
-/** @throws Failure when the parent cannot be divided so */
+/** @throws Failure if the number does not divide the parent's */
 export function checkKvHeads(kvHeads: number, facts: LayerFacts): void {
   const possible = divisors(facts.kvHeads)
   if (possible.includes(kvHeads)) return
@@ -96,7 +98,7 @@ export function checkKvHeads(kvHeads: number, facts: LayerFacts): void {
   )
 }
 
-/** Of every group of the parent's KV heads the one whose query heads contribute most. */
+/** Selects from every group of the parent's KV heads the one whose query heads contribute most. */
 async function strongest(parent: Weights, facts: LayerFacts, kvHeads: number, statistics: LayerStatistics) {
   const byQuery = await headContribution(parent, facts, statistics)
   const queries = facts.heads / facts.kvHeads
@@ -107,7 +109,7 @@ async function strongest(parent: Weights, facts: LayerFacts, kvHeads: number, st
   return Array.from({ length: kvHeads }, (_, n) => n * group + largest(sums.slice(n * group, (n + 1) * group), 1)[0]!)
 }
 
-/** Shapes of softmax attention's weights. */
+/** Shapes of the weights of softmax attention. */
 export function attentionShapes(facts: LayerFacts, heads: number, kvHeads: number) {
   const { hidden, headDim, attentionBias, outputBias = attentionBias, qkNorm } = facts
   return {
@@ -125,8 +127,10 @@ export function attentionShapes(facts: LayerFacts, heads: number, kvHeads: numbe
   }
 }
 
-/** Softmax attention with weights q, k, v, o and state k, v.
- *  @param window  tokens before it that a token sees. Default: all */
+/**
+ * Softmax attention with weights q, k, v, o and state k, v.
+ * @param window  number of earlier tokens that a token attends to. @default all
+ */
 export function softmaxAttention(
   g: Value['graph'],
   x: Value,

@@ -5,7 +5,7 @@ import { affine } from './affine.js'
 type G = Value['graph']
 type Values = Readonly<Record<string, Value>>
 
-/** Projection to heads, [batch, length, count, dim]. */
+/** Projects to heads, [batch, length, count, dim]. */
 export const toHeads = (
   g: G,
   x: Value,
@@ -18,37 +18,41 @@ export const toHeads = (
   return g.reshape(y, [batch, length, count, Number(y.shape[1]) / count])
 }
 
-/** Queries or keys as heads, normalised where the parent's are, and rotated, [batch, length, count, headDim]. */
+/** Projects to query or key heads, normalised if the parent's are, and rotated, [batch, length, count, headDim]. */
 export function positioned(g: G, x: Value, w: Values, name: 'q' | 'k', count: number, context: BlockContext): Value {
   return rotate(g, normedHeads(g, toHeads(g, x, w, name, count, context), w[`${name}.norm`], context.facts), context)
 }
 
-/** RMS norm of each head, where there is one. */
+/** Normalises each head if there is a weight for it. */
 function normedHeads(g: G, y: Value, weight: Value | undefined, { normEps, normOffset = 0 }: LayerFacts): Value {
   if (!weight) return y
   return g.rmsNorm(y, normOffset === 0 ? weight : g.add(weight, g.scalar(normOffset, weight.dtype)), normEps)
 }
 
-/** What products of queries and keys are multiplied by. */
+/** Factor on the dot products of queries and keys. */
 export const scaleOf = ({ attentionScale, headDim }: LayerFacts): number => attentionScale ?? 1 / Math.sqrt(headDim)
 
-/** Rotary embedding of heads [batch, length, count, headDim]; as they are where the layer has none. */
+/** Applies the rotary embedding to heads [batch, length, count, headDim], if the layer has one. */
 export function rotate(g: G, y: Value, { rotary, length, facts: { headDim } }: BlockContext): Value {
   if (!rotary) return y
   const [cos, sin] = [rotary.cos, rotary.sin].map((table) => g.reshape(table, [length, 1, headDim]))
   return turn(g, y, cos!, sin!)
 }
 
-/** Every channel of the first half with the one as far into the second, as a complex number, times cos + i sin.
- *  y: [..., dim], cos and sin broadcast to it. */
+/**
+ * Rotates pairs of channels: channel i and channel i + dim / 2 form a complex number, which is multiplied by cos + i sin.
+ * y: [..., dim]; cos and sin broadcast to it.
+ */
 export function turn(g: G, y: Value, cos: Value, sin: Value): Value {
   const half = Number(y.shape[3]) / 2
   const [first, second] = g.split(y, 3, [half, half])
   return g.add(g.mul(y, cos), g.mul(g.concat([g.neg(second!), first!], 3), sin))
 }
 
-/** Query heads of a group one below the other, so that nothing is copied per query head:
- *  [batch, length, heads, dim] to [batch, groups, heads / groups * length, dim]. */
+/**
+ * Stacks the query heads of each group, so that keys and values need not be repeated per query head:
+ * [batch, length, heads, dim] to [batch, groups, heads / groups * length, dim].
+ */
 export function byGroups(g: G, q: Value, groups: number): Value {
   const [batch, length, heads, dim] = q.shape as readonly number[] as [number, number, number, number]
   const group = heads / groups
@@ -56,14 +60,14 @@ export function byGroups(g: G, q: Value, groups: number): Value {
   return g.reshape(split, [batch, groups, group * length, dim])
 }
 
-/** The way back, tokens as rows: [batch, groups, heads / groups * length, dim] to [batch * length, heads * dim]. */
+/** The inverse, with tokens as rows: [batch, groups, heads / groups * length, dim] to [batch * length, heads * dim]. */
 export function fromGroups(g: G, y: Value, heads: number, length: number): Value {
   const [batch, groups, , dim] = y.shape as readonly number[] as [number, number, number, number]
   const split = g.reshape(y, [batch, groups, heads / groups, length, dim])
   return g.reshape(g.transpose(split, [0, 3, 1, 2, 4]), [batch * length, heads * dim])
 }
 
-/** [rows, from heads * dim] to [rows, to heads * dim] by means over the heads of a group; a bias counts as one row. */
+/** Averages heads in groups: [rows, from * dim] to [rows, to * dim]. A bias counts as one row. */
 export function meanPool({ shape, data }: Weight, from: number, to: number, dim: number): Weight {
   const group = from / to
   const rows = data.length / (from * dim)
@@ -75,7 +79,7 @@ export function meanPool({ shape, data }: Weight, from: number, to: number, dim:
   return { shape: [...shape.slice(0, -1), to * dim], data: pooled }
 }
 
-/** The parent's weights with fewer KV heads, each the mean of a group. */
+/** Returns the parent's weights with fewer KV heads, each the mean of a group. */
 export function poolKeysAndValues(parent: Weights, { kvHeads: from, headDim }: LayerFacts, to: number): Weights {
   if (to === from) return parent
   const names = ['k', 'v', 'k.bias', 'v.bias'].filter((name) => parent[name])
@@ -83,5 +87,5 @@ export function poolKeysAndValues(parent: Weights, { kvHeads: from, headDim }: L
   return { ...parent, ...Object.fromEntries(pooled) }
 }
 
-/** Numbers that divide n, in order. */
+/** The divisors of n in ascending order. */
 export const divisors = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1).filter((d) => n % d === 0)

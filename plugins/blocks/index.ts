@@ -25,9 +25,13 @@ export const builtInBlocks = [
   noOpFfn,
 ] as unknown as readonly BlockType[]
 
-/** A registry of block types, each with the key `weights` among its parameters.
- *  @param families  of models that plugins add
- *  @throws Failure when two have the same slot and name */
+/**
+ * Creates a registry of block types, each extended by the parameter `weights`.
+ *
+ * @param types     @default the built-in ones
+ * @param families  families of models that plugins add. @default none
+ * @throws Failure `PluginBug` if two types have the same slot and name
+ */
 export function makeBlocks(types: readonly BlockType[] = builtInBlocks, families: readonly Family[] = []): Blocks {
   const byKey = new Map<string, BlockType>()
   for (const type of types.map(withWeightsKey)) {

@@ -7,26 +7,28 @@ import { byGroups, fromGroups, meanPool, scaleOf, toHeads, turn } from './heads.
 import { pickColumns } from './picking.js'
 import { attend } from './softmax-attention.js'
 
+/** Parameters of a variant of `latent-attention`. */
 export interface LatentAttentionParams {
   readonly [key: string]: number
-  /** Size of what a token leaves for all heads. */
+  /** Size of the latent vector, which all heads share. */
   readonly rank: number
-  /** Channels of a head that are rotated, the fastest first; one rotated key serves all heads. */
+  /** Rotated channels per head, the fastest ones first; all heads share one rotated key. */
   readonly rotated: number
 }
 
-/** Attention whose keys and values are made from one small vector a token (multi-head latent attention). */
+/** Multi-head latent attention: keys and values are computed from one small vector per token. */
 export const latentAttention: BlockType<LatentAttentionParams> = {
   name: 'latent-attention',
   slot: 'attention',
   version: 1,
   about: {
-    summary: 'A token leaves one latent vector and one rotated key for all heads; keys and values are made from it.',
+    summary:
+      'Caches one latent vector and one rotated key per token; the keys and values of all heads are computed from the latent vector.',
     initialisation:
-      'Unrotated keys and values by the best common factors on calibration text; the rotated key is the mean over KV heads of the channels that rotate fastest.',
+      'Factorises unrotated keys and values jointly, optimally for calibration text; the rotated key is the mean over KV heads of the channels that rotate fastest.',
     source:
-      'DeepSeek-V2, arXiv 2405.04434, section 2.1, with its matrices absorbed; from a grouped-query parent as MHA2MLA, arXiv 2502.14837, sections 3.1 and 3.2.',
-    pays: 'Where the cache is what limits: rank + rotated numbers a token against 2 x kvHeads x headDim. Each head reads all of the latent, so arithmetic grows; parents with few KV heads gain little.',
+      'DeepSeek-V2, arXiv 2405.04434, section 2.1, with absorbed matrices; conversion of a grouped-query parent as in MHA2MLA, arXiv 2502.14837, sections 3.1 and 3.2.',
+    pays: 'If the KV cache is the bottleneck: it holds rank + rotated numbers per token instead of 2 x kvHeads x headDim. Every head reads the whole latent vector, so arithmetic grows; parents with few KV heads gain little.',
   },
   parameters: {
     type: 'object',
@@ -35,27 +37,30 @@ export const latentAttention: BlockType<LatentAttentionParams> = {
     properties: {
       block: { const: 'latent-attention' },
       rank: { description: 'Sizes of the latent vector.', ...counts },
-      rotated: { description: 'Rotated channels: even, less than the head’s size. Default: half of it.', ...counts },
+      rotated: {
+        description: 'Numbers of rotated channels per head: even, less than the head dimension. Default: half of it.',
+        ...counts,
+      },
     },
   },
 
   *variants(facts, entry) {
     if (facts.qkNorm)
-      throw new Failure('InvalidInput', 'latent-attention cannot imitate keys that are normalised head by head', {
-        remedy: 'Leave it out of `space` for this parent, which has norms of queries and keys.',
+      throw new Failure('InvalidInput', 'latent-attention cannot reproduce keys that are normalised per head', {
+        remedy: 'Remove it from `space`: this parent normalises queries and keys.',
       })
     const rank = [entry.rank].flat() as number[]
     const rotated = [entry.rotated ?? 2 * Math.floor(facts.headDim / 4)].flat() as number[]
     for (const n of rotated)
       if (n % 2 !== 0 || n >= facts.headDim)
-        throw new Failure('InvalidInput', `a head of size ${facts.headDim} cannot have ${n} rotated channels`, {
+        throw new Failure('InvalidInput', `a head of dimension ${facts.headDim} cannot have ${n} rotated channels`, {
           remedy: `Use even numbers below ${facts.headDim}.`,
         })
     for (const r of rank)
       for (const p of rotated) {
         const most = Math.min(facts.hidden, facts.kvHeads * (2 * facts.headDim - p))
         if (r > most)
-          throw new Failure('InvalidInput', `rank ${r} is more than the parent's keys and values have`, {
+          throw new Failure('InvalidInput', `rank ${r} exceeds that of the parent's keys and values, ${most}`, {
             remedy: `Use 1 to ${most}.`,
           })
       }
@@ -79,7 +84,7 @@ export const latentAttention: BlockType<LatentAttentionParams> = {
         'q.free.bias': [heads * free],
         'k.rotated.bias': [rotated],
       }),
-      // Biases of values come out here, too.
+      // The output bias also absorbs the biases of values.
       ...((attentionBias || outputBias) && { 'o.bias': [hidden] }),
     }
   },
@@ -116,7 +121,7 @@ export const latentAttention: BlockType<LatentAttentionParams> = {
       ...(facts.attentionBias && {
         'q.rotated.bias': pick(parent['q.bias']!, heads, headDim, turned),
         'q.free.bias': pick(parent['q.bias']!, heads, headDim, free),
-        // What is added to all unrotated keys alike changes no softmax.
+        // A bias of unrotated keys is the same for all tokens, so it does not change the softmax.
         'k.rotated.bias': meanPool(pick(parent['k.bias']!, kvHeads, headDim, turned), kvHeads, 1, rotated),
       }),
       ...((facts.attentionBias || facts.outputBias) && { 'o.bias': outputBiasOf(parent, facts) }),
@@ -133,26 +138,26 @@ export const latentAttention: BlockType<LatentAttentionParams> = {
     const scaled = g.mul(q, g.scalar(scaleOf(facts), x.dtype))
     const latent = g.reshape(affine(g, x, w, 'latent'), [batch, length, 1, rank])
     // [batch, 1, length, rotated + rank]
-    const left = g.transpose(g.concat([turned(project('k.rotated', 1)), latent], 3), [0, 2, 1, 3])
+    const keys = g.transpose(g.concat([turned(project('k.rotated', 1)), latent], 3), [0, 2, 1, 3])
     const values = (all: Value) => g.slice(all, 3, rotated, rotated + rank)
     const before = past && { k: past.latent!, v: values(past.latent!), mask: mask! }
-    const mixed = attend(byGroups(g, scaled, 1), left, values(left), context, before)
+    const mixed = attend(byGroups(g, scaled, 1), keys, values(keys), context, before)
     const byHead = g.matmul(g.reshape(mixed, [batch, heads, length, rank]), w['up.v']!)
     const y = affine(g, fromGroups(g, byHead, heads, length), w, 'o')
-    return wantState ? { y, state: { latent: left } } : { y }
+    return wantState ? { y, state: { latent: keys } } : { y }
   },
 
   state: (_, { rank, rotated }) => [{ name: 'latent', kind: 'per-token', shape: [1, rank + rotated] }],
 }
 
-/** Channels of a head that stay rotated, those whose angle grows fastest, in pairs; and the others. */
+/** Splits the channels of a head into pairs that stay rotated, those whose angle grows fastest, and the others. */
 function channels(headDim: number, rotated: number): [turned: number[], free: number[]] {
   const isTurned = (i: number) => i % (headDim / 2) < rotated / 2
   const all = Array.from({ length: headDim }, (_, i) => i)
   return [all.filter(isTurned), all.filter((i) => !isTurned(i))]
 }
 
-/** Rotary embedding of heads that hold the fastest channels only, [batch, length, heads, rotated]. */
+/** Rotary embedding of heads that consist of the fastest channels only, [batch, length, heads, rotated]. */
 function rotation(
   g: Value['graph'],
   rotated: number,
@@ -167,14 +172,14 @@ function rotation(
   return (y) => turn(g, y, cos!, sin!)
 }
 
-/** Some channels of every head: [rows, heads * headDim] to [rows, heads * kept]; a bias counts as one row. */
+/** Picks channels of every head: [rows, heads * headDim] to [rows, heads * kept]. A bias counts as one row. */
 const pick = (weight: Weight, heads: number, headDim: number, kept: readonly number[]): Weight =>
   pickColumns(weight, Array.from({ length: heads }, (_, h) => kept.map((channel) => h * headDim + channel)).flat())
 
-/** The output's bias, and that of values, which softmax passes unchanged, moved behind the output matrix. */
+/** The output bias plus the bias of values, which passes through softmax unchanged, times the output matrix. */
 function outputBiasOf(parent: Weights, { heads, kvHeads, headDim, hidden }: LayerFacts): Weight {
-  const { 'v.bias': bias, 'o.bias': own, o } = parent
-  const data = own ? Float32Array.from(own.data) : new Float32Array(hidden)
+  const { 'v.bias': bias, 'o.bias': outputBias, o } = parent
+  const data = outputBias ? Float32Array.from(outputBias.data) : new Float32Array(hidden)
   if (!bias || !o) return { shape: [hidden], data }
   for (let i = 0; i < heads * headDim; i++) {
     const kv = Math.floor(Math.floor(i / headDim) / (heads / kvHeads))

@@ -6,19 +6,20 @@ import { attentionShapes, checkKvHeads } from './grouped-query.js'
 import { fromGroups, poolKeysAndValues, positioned, toHeads } from './heads.js'
 import { recurrence } from './recurrence.js'
 
+/** Parameters of a variant of `linear-attention`. */
 export interface LinearAttentionParams {
   readonly [key: string]: number
-  /** Of each sign: the map has twice as many outputs. */
+  /** Features per sign; the feature map has twice as many outputs. */
   readonly features: number
   readonly kvHeads: number
 }
 
-/** exp(x)^(1/16) of a gate: near 1 unless the gate is well below 0 (GLA, arXiv 2312.06635, section 4.4). */
+/** The decay is sigmoid(gate)^(1/16): close to 1 unless the gate is well below 0 (GLA, arXiv 2312.06635, section 4.4). */
 const temperature = 16
 
 /**
- * Attention with features of queries and keys in place of the softmax of their products: its whole past is one matrix a
- * head. Queries and keys are projected, normalised and rotated as the parent's.
+ * Attention by features of queries and keys instead of the softmax of their dot products; the entire past is one matrix per head.
+ * Queries and keys are projected, normalised and rotated like the parent's.
  */
 function linear(name: string, gated: boolean, about: About): BlockType<LinearAttentionParams> {
   return {
@@ -31,8 +32,8 @@ function linear(name: string, gated: boolean, about: About): BlockType<LinearAtt
       additionalProperties: false,
       properties: {
         block: { const: name },
-        features: { description: 'Features of a head: even numbers. Default: its size.', ...counts },
-        kvHeads: { description: 'Numbers of key/value heads. Default: the parent’s.', ...counts },
+        features: { description: 'Numbers of features per head: even. Default: the head dimension.', ...counts },
+        kvHeads: { description: 'Numbers of key/value heads. Default: the parent’s number.', ...counts },
       },
     },
 
@@ -42,7 +43,7 @@ function linear(name: string, gated: boolean, about: About): BlockType<LinearAtt
       kvHeads.forEach((n) => checkKvHeads(n, facts))
       for (const n of features)
         if (n % 2 !== 0 || n > facts.headDim)
-          throw new Failure('InvalidInput', `a head of size ${facts.headDim} cannot have ${n} features`, {
+          throw new Failure('InvalidInput', `a head of dimension ${facts.headDim} cannot have ${n} features`, {
             remedy: `Use even numbers up to ${facts.headDim}.`,
           })
       yield* grid({ features, kvHeads })
@@ -69,7 +70,7 @@ function linear(name: string, gated: boolean, about: About): BlockType<LinearAtt
       }
     },
 
-    // LoLCATs trains the maps alone, until the attention is the parent's as nearly as they can make it.
+    // As in LoLCATs, the maps first train alone to approximate the parent's attention.
     learnsFirst: () => ['map.q', 'map.k', ...(gated ? ['decay', 'decay.bias'] : [])],
 
     forward(g, x, w, { kvHeads }, context) {
@@ -83,7 +84,7 @@ function linear(name: string, gated: boolean, about: About): BlockType<LinearAtt
       }
       const q = features(positioned(g, x, w, 'q', heads, context), w['map.q']!)
       const k = features(positioned(g, x, w, 'k', kvHeads, context), w['map.k']!)
-      // A column of ones sums up the weights beside the weighted values.
+      // A column of ones accumulates the weights next to the weighted values.
       const ones = g.expand(g.scalar(1, x.dtype), [batch, kvHeads, length, 1])
       const v = g.concat([byHead(toHeads(g, x, w, 'v', kvHeads, context)), ones], 3)
       const { y, state } = recurrence(
@@ -107,21 +108,24 @@ function linear(name: string, gated: boolean, about: About): BlockType<LinearAtt
   }
 }
 
+/** Linear attention with learned feature maps. */
 export const linearAttention = linear('linear-attention', false, {
-  summary: 'Attention by learned features of queries and keys; all of the past is one matrix a head.',
+  summary: 'Attention by learned features of queries and keys; the entire past is one matrix per head.',
   initialisation:
-    'The parent’s weights; feature maps pass a head’s channels through. The maps learn alone in the first half of distillation, then all weights.',
+    'The parent’s weights, and feature maps that pass a head’s channels through. The maps train alone during the first half of distillation, then all weights.',
   source:
     'Zhang et al. 2024, LoLCATs, arXiv 2410.10254, sections 3.1 and 3.2; feature map: Hedgehog, arXiv 2402.04347, eq. 6; recurrence: arXiv 2006.16236, eq. 18-20.',
-  pays: 'In long contexts: state and time per token do not grow. The state is 2 x features rows a head: below that many tokens a KV cache is smaller. Exact recall over long distances is lost first.',
+  pays: 'In long contexts: state and time per token are constant. The state has 2 x features rows per head; for fewer tokens, a KV cache is smaller. Exact recall over long distances suffers first.',
 })
 
+/** Linear attention whose state decays. */
 export const gatedLinearAttention = linear('gated-linear-attention', true, {
-  summary: 'Linear attention whose past fades at each token by a learned, input-dependent factor a head.',
-  initialisation: 'As linear-attention; factors begin between 1 - 2^-5 and 1 - 2^-8, the same for all inputs.',
+  summary: 'Linear attention whose state decays at each token by a learned, input-dependent factor per head.',
+  initialisation:
+    'Like linear-attention; the decay factors start between 1 - 2^-5 and 1 - 2^-8, independent of the input.',
   source:
-    'Yang et al. 2023, Gated linear attention, arXiv 2312.06635, section 4 (one factor a head as in Mamba-2, arXiv 2405.21060); first factors: RetNet, arXiv 2307.08621, eq. 8.',
-  pays: 'As linear-attention, where the near past matters more than the far: it forgets instead of blurring.',
+    'Yang et al. 2023, Gated linear attention, arXiv 2312.06635, section 4 (one factor per head as in Mamba-2, arXiv 2405.21060); initial factors: RetNet, arXiv 2307.08621, eq. 8.',
+  pays: 'Like linear-attention, if recent tokens matter more than distant ones: it forgets instead of blurring.',
 })
 
 /** Logarithm of sigmoid(gate)^(1/temperature), [batch, kvHeads, length]. gate: [batch * length, kvHeads]. */
@@ -130,7 +134,7 @@ function logDecay(g: Value['graph'], gate: Value, batch: number, length: number,
   return g.transpose(g.reshape(log, [batch, length, kvHeads]), [0, 2, 1])
 }
 
-/** [heads, headDim, features]: as many of a head's channels, those first whose rotation is slowest. */
+/** A feature map that passes channels through, those with the slowest rotation first, [heads, headDim, features]. */
 function identityMap(heads: number, headDim: number, features: number): Weight {
   const data = new Float32Array(heads * headDim * features)
   const half = headDim / 2
@@ -144,7 +148,7 @@ function identityMap(heads: number, headDim: number, features: number): Weight {
   return { shape: [heads, headDim, features], data }
 }
 
-/** Gates that do not look at their input yet. */
+/** Initial gates, which do not depend on the input yet. */
 function slowDecay({ hidden }: LayerFacts, kvHeads: number): Record<string, Weight> {
   const bias = Float32Array.from({ length: kvHeads }, (_, h) => {
     const power = 5 + (kvHeads > 1 ? (3 * h) / (kvHeads - 1) : 1.5)

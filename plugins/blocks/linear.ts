@@ -14,15 +14,15 @@ const multiply = (a: Weight, b: Weight): Weight => {
   return { shape: [n, m], data }
 }
 
-/** A bias moved through a matrix, plus that matrix's own bias. */
-const moveBias = (bias: Weight | undefined, matrix: Weight, own: Weight | undefined): Weight => {
+/** The bias of a composed layer: a bias times the next matrix, plus the bias of that matrix. */
+const moveBias = (bias: Weight | undefined, matrix: Weight, matrixBias: Weight | undefined): Weight => {
   const [n, m] = matrix.shape as [number, number]
   const moved = bias ? multiply({ shape: [1, n], data: bias.data }, matrix).data : new Float32Array(m)
-  own?.data.forEach((value, i) => (moved[i]! += value))
+  matrixBias?.data.forEach((value, i) => (moved[i]! += value))
   return { shape: [m], data: moved }
 }
 
-/** One head's columns for every query head that reads it: [rows, kvHeads * headDim] to [rows, heads * headDim]. */
+/** Repeats each KV head's columns for all of its query heads: [rows, kvHeads * headDim] to [rows, heads * headDim]. */
 function repeatHeads({ shape, data }: Weight, { heads, kvHeads, headDim }: LayerFacts): Weight {
   const rows = data.length / (kvHeads * headDim)
   const out = new Float32Array(rows * heads * headDim)
@@ -34,7 +34,7 @@ function repeatHeads({ shape, data }: Weight, { heads, kvHeads, headDim }: Layer
   return { shape: [...shape.slice(0, -1), heads * headDim], data: out }
 }
 
-/** A slot replaced by one matrix. */
+/** A block type that replaces a slot by one matrix. */
 const linear = (
   slot: Slot,
   about: About,
@@ -65,14 +65,14 @@ const linear = (
   }
 }
 
-/** Every token attends to itself alone: W_V W_O (Puzzle, section 3). */
+/** Attention as if every token attended only to itself: W_V W_O (Puzzle, section 3). */
 export const attentionMatrix = linear(
   'attention',
   {
-    summary: 'One matrix: a token sees nothing but itself.',
-    initialisation: 'W_V W_O, as if every token attended to itself alone.',
+    summary: 'A single matrix; tokens do not attend to each other.',
+    initialisation: 'W_V W_O, as if every token attended only to itself.',
     source: 'Puzzle, arXiv 2411.19146, section 2 and appendix A.',
-    pays: 'In layers whose attention looks little around: no cache, one product.',
+    pays: 'In layers where attention hardly mixes tokens: it needs no KV cache and only one matrix product.',
   },
   (parent, facts) => {
     const v = repeatHeads(parent.v!, facts)
@@ -85,10 +85,10 @@ export const attentionMatrix = linear(
 export const ffnMatrix = linear(
   'ffn',
   {
-    summary: 'One matrix.',
-    initialisation: 'W_up W_down, the gate ignored.',
+    summary: 'A single matrix.',
+    initialisation: 'W_up W_down, ignoring the gate.',
     source: 'Puzzle, arXiv 2411.19146, section 2 and appendix A.',
-    pays: 'Where the FFN is far wider than the model; seldom better than a narrow FFN of the same time.',
+    pays: 'If the intermediate size is far larger than the hidden size; rarely better than a narrow FFN of the same speed.',
   },
   (parent) => ({
     weight: multiply(parent.up!, parent.down!),

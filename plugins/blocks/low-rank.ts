@@ -10,6 +10,7 @@ import { activate, activationsOf } from './activations.js'
 import { countOrShare } from './counts.js'
 import { factorise, gramOf } from './factorise.js'
 
+/** Parameters of a variant of `low-rank`. */
 export interface LowRankParams {
   readonly [key: string]: number
   readonly rank: number
@@ -17,17 +18,17 @@ export interface LowRankParams {
 
 const matrices = ['gate', 'up', 'down'] as const
 
-/** The parent's gated FFN with each of its matrices as a product of two thin ones. */
+/** The parent's gated FFN with each matrix factorised into two thin ones. */
 export const lowRank: BlockType<LowRankParams> = {
   name: 'low-rank',
   slot: 'ffn',
   version: 1,
   about: {
-    summary: 'The gated FFN with each matrix as a product of two thin ones.',
+    summary: 'The gated FFN with each matrix factorised into two thin ones.',
     initialisation:
-      'The best factors of the parent’s matrices on calibration text: those of gate and up for what enters the FFN, those of down for its activations.',
+      'Factorises the parent’s matrices optimally for calibration text: gate and up for the inputs of the FFN, down for its activations.',
     source: 'Wang et al. 2024, SVD-LLM, arXiv 2403.07378, section 3.1; idea: ASVD, arXiv 2312.05821.',
-    pays: 'Below rank hidden x width / (hidden + width), where it has fewer weights than the parent. At the same size narrower FFNs are often as good; six products cost more calls than three.',
+    pays: 'Below rank hidden x width / (hidden + width), where it has fewer weights than the parent. A narrower FFN of the same size is often as good and needs three matrix products instead of six.',
   },
   parameters: {
     type: 'object',
@@ -36,7 +37,7 @@ export const lowRank: BlockType<LowRankParams> = {
     properties: {
       block: { const: 'low-rank' },
       rank: {
-        description: 'Ranks: numbers, or percentages of the weights that the parent’s matrices have.',
+        description: 'Ranks, or percentages of the number of weights in the parent’s matrices.',
         anyOf: [{ $ref: '#/$defs/rank' }, { type: 'array', minItems: 1, items: { $ref: '#/$defs/rank' } }],
       },
     },
@@ -88,7 +89,7 @@ export const lowRank: BlockType<LowRankParams> = {
   },
 }
 
-/** What enters the FFN, and its activations, as second moments of calibration text. */
+/** Second moments of the FFN's inputs and activations on calibration text. */
 async function grams(parent: Weights, facts: LayerFacts, { sample }: LayerStatistics) {
   if (!sample) return {}
   const x: Weight = { shape: [sample.x.length / facts.hidden, facts.hidden], data: sample.x }
@@ -96,7 +97,7 @@ async function grams(parent: Weights, facts: LayerFacts, { sample }: LayerStatis
   return { inputs: await gramOf(x, sample.mask), activations: await gramOf(activations, sample.mask) }
 }
 
-/** A rank as a number. @throws Failure for one that the parent cannot have */
+/** Resolves a rank or percentage. @throws Failure if it exceeds the rank of the parent's matrices */
 function checked(rank: number | string, { hidden, intermediate }: LayerFacts): number {
   const most = Math.min(hidden, intermediate)
   if (typeof rank === 'string') {
@@ -104,7 +105,7 @@ function checked(rank: number | string, { hidden, intermediate }: LayerFacts): n
     const number = Math.round((share * hidden * intermediate) / (hidden + intermediate))
     if (share > 0 && number <= most) return Math.max(1, number)
   } else if (rank <= most) return rank
-  throw new Failure('InvalidInput', `rank ${rank} is impossible: the parent's matrices have ${most} at most`, {
+  throw new Failure('InvalidInput', `rank ${rank} is impossible: the parent's matrices have at most rank ${most}`, {
     remedy: `Use 1 to ${most}, or a percentage of the parent's weights.`,
   })
 }

@@ -1,7 +1,6 @@
 import type { Weight } from '../api/index.js'
 
-/** Columns that are kept, in groups of `size` (heads, say): [rows, count * size] to [rows, kept * size]; a bias counts as
- *  one row. */
+/** Picks groups of `size` columns, such as heads: [rows, count * size] to [rows, kept * size]. A bias counts as one row. */
 export function pickColumns({ shape, data }: Weight, kept: readonly number[], size = 1): Weight {
   const columns = shape.at(-1)!
   const rows = data.length / columns
@@ -14,7 +13,7 @@ export function pickColumns({ shape, data }: Weight, kept: readonly number[], si
   return { shape: [...shape.slice(0, -1), kept.length * size], data: picked }
 }
 
-/** Rows that are kept, in groups of `size`: [count * size, columns] to [kept * size, columns]. */
+/** Picks groups of `size` rows: [count * size, columns] to [kept * size, columns]. */
 export function pickRows({ shape, data }: Weight, kept: readonly number[], size = 1): Weight {
   const length = size * shape[1]!
   const picked = new Float32Array(kept.length * length)

@@ -1,26 +1,27 @@
 import type { Value } from '../../tensor/index.js'
 
-/** Tokens that are computed together; longer chunks go through a scan of such parts. */
+/** Tokens computed in one matrix product; longer chunks are scanned in parts of this size. */
 const part = 64
 
+/** Inputs of `recurrence`. */
 export interface RecurrenceInputs {
-  /** Features of queries, those of a group one below the other by tokens, [batch, groups, group * length, features]. */
+  /** Features of queries, the heads of each group stacked, [batch, groups, group * length, features]. */
   readonly q: Value
-  /** [batch, groups, length, features] */
+  /** Features of keys, [batch, groups, length, features]. */
   readonly k: Value
-  /** [batch, groups, length, dim] */
+  /** Values, [batch, groups, length, dim]. */
   readonly v: Value
-  /** Logarithms of what the past is multiplied by at each token, <= 0, [batch, groups, length]. Default: 0. */
+  /** Logarithm of the decay factor at each token, ≤ 0, [batch, groups, length]. @default 0 */
   readonly logDecay?: Value
 }
 
 /**
- * Linear attention as a recurrence, S_t = a_t S_t-1 + k_tᵀ v_t and y_t = q_t S_t, by parts of tokens within which it is a
- * masked product.
+ * Linear attention as a recurrence, S_t = a_t S_t-1 + k_tᵀ v_t and y_t = q_t S_t, chunk by chunk; within a chunk it is a masked
+ * product.
  *
- * @param state  [batch, groups, features, dim]; absent at the start of a sequence
+ * @param state  past state, [batch, groups, features, dim]; absent at the start of a sequence
  * @returns y: [batch, groups, group * length, dim], and the state after the chunk
- * @source Katharopoulos et al. 2020, arXiv 2006.16236, eq. 16-20; parts: Yang et al. 2023, arXiv 2312.06635, section 4
+ * @source Katharopoulos et al. 2020, arXiv 2006.16236, eq. 16-20; chunks: Yang et al. 2023, arXiv 2312.06635, section 4
  */
 export function recurrence(inputs: RecurrenceInputs, state?: Value): { y: Value; state: Value } {
   const { q, k, v, logDecay } = inputs
@@ -31,7 +32,7 @@ export function recurrence(inputs: RecurrenceInputs, state?: Value): { y: Value;
   const parts = Math.floor(length / part)
   if (parts < 3) return together(inputs, state)
 
-  // By parts: axis 0 is the part.
+  // Axis 0 of the sequences is the part.
   const rest = length - parts * part
   const queries = g.reshape(q, [batch, groups, group, length, features])
   const cut = (x: Value, axis: number) => g.slice(x, axis, 0, parts * part)
@@ -43,17 +44,17 @@ export function recurrence(inputs: RecurrenceInputs, state?: Value): { y: Value;
   const { carried, outputs } = g.scan({
     carried: [state ?? g.zeros([batch, groups, features, dim], q.dtype)],
     sequences: [split(queries, 3), split(k, 2), split(v, 2), ...(logDecay ? [split(logDecay, 2)] : [])],
-    body: ([before], [ownQ, ownK, ownV, ownDecay]) => {
-      const own = together(
+    body: ([before], [partQ, partK, partV, partDecay]) => {
+      const result = together(
         {
-          q: g.reshape(ownQ!, [batch, groups, group * part, features]),
-          k: ownK!,
-          v: ownV!,
-          ...(ownDecay && { logDecay: ownDecay }),
+          q: g.reshape(partQ!, [batch, groups, group * part, features]),
+          k: partK!,
+          v: partV!,
+          ...(partDecay && { logDecay: partDecay }),
         },
         before,
       )
-      return { carried: [own.state], outputs: [own.y] }
+      return { carried: [result.state], outputs: [result.y] }
     },
   })
   // [parts, batch, groups, group * part, dim] to tokens in order.
@@ -75,7 +76,7 @@ export function recurrence(inputs: RecurrenceInputs, state?: Value): { y: Value;
   return { y: flat(g.concat([done, end], 3)), state: last.state }
 }
 
-/** All tokens of a chunk in one product. */
+/** Computes all tokens of a chunk in one masked product. */
 function together({ q, k, v, logDecay }: RecurrenceInputs, state?: Value): { y: Value; state: Value } {
   const g = q.graph
   const [batch, groups, length] = k.shape as readonly number[] as [number, number, number]
@@ -89,7 +90,7 @@ function together({ q, k, v, logDecay }: RecurrenceInputs, state?: Value): { y: 
   let products = g.matmul(q, g.transpose(k, [0, 1, 3, 2]))
   if (length > 1) {
     const weights = decay
-      ? // exp(c_i - c_j) for j <= i; what is above the diagonal is masked before it can overflow.
+      ? // exp(c_i - c_j) for j <= i; the part above the diagonal is masked before it can overflow.
         g.exp(
           g.add(
             g.sub(perToken(decay), g.reshape(decay, [batch, groups, 1, 1, length])),
@@ -99,12 +100,12 @@ function together({ q, k, v, logDecay }: RecurrenceInputs, state?: Value): { y: 
       : g.cast(g.band(length, 1, 0), q.dtype)
     products = forRows(g.mul(forTokens(products), weights))
   }
-  const own = g.matmul(products, v)
+  const within = g.matmul(products, v)
   const last = decay && g.reshape(g.slice(decay, 2, length - 1, length), [batch, groups, 1, 1])
   const toEnd = decay && last && g.exp(g.sub(last, g.unsqueeze(decay, 3)))
   const added = g.matmul(g.transpose(toEnd ? g.mul(k, toEnd) : k, [0, 1, 3, 2]), v)
-  if (!state) return { y: own, state: added }
+  if (!state) return { y: within, state: added }
   const earlier = g.matmul(q, state)
-  const faded = decay ? forRows(g.mul(forTokens(earlier), g.exp(perToken(decay)))) : earlier
-  return { y: g.add(own, faded), state: g.add(last ? g.mul(state, g.exp(last)) : state, added) }
+  const decayed = decay ? forRows(g.mul(forTokens(earlier), g.exp(perToken(decay)))) : earlier
+  return { y: g.add(within, decayed), state: g.add(last ? g.mul(state, g.exp(last)) : state, added) }
 }

@@ -6,15 +6,16 @@ import { largest } from './contribution.js'
 import { countOrShare } from './counts.js'
 import { pickColumns, pickRows } from './picking.js'
 
+/** Parameters of a variant of `swiglu`. */
 export interface SwigluParams {
   readonly [key: string]: number | string
   readonly width: number
 }
 
-/** How channels are chosen, where it is not by their contribution beside all others. */
+/** Value of `channels` that removes channels one by one instead of ranking them once. */
 const iterative = 'iterative'
 
-/** Gated feed-forward network (arXiv 2002.05202): W_down (silu(W_gate x) * W_up x), or with the parent's other activation. */
+/** Gated FFN with fewer channels: W_down (act(W_gate x) * W_up x), with the parent's activation, usually SiLU. */
 export const swiglu: BlockType<SwigluParams> = {
   name: 'swiglu',
   slot: 'ffn',
@@ -22,9 +23,9 @@ export const swiglu: BlockType<SwigluParams> = {
   about: {
     summary: 'The gated FFN with fewer channels.',
     initialisation:
-      'The channels that contribute most on calibration text; with `channels: iterative` they are removed one by one, contributions counted anew each time.',
+      'Keeps the channels that contribute most on calibration text; `channels: iterative` removes one channel at a time and recomputes the contributions.',
     source: 'Shazeer 2020, arXiv 2002.05202, eq. 6; channel contribution: Puzzle, arXiv 2411.19146, appendix A.',
-    pays: 'Nearly everywhere: time and weights shrink with the width. `iterative` where channels do the same as others; it costs seconds and memory of width² numbers.',
+    pays: 'Almost everywhere: time and weights shrink with the width. `iterative` helps if channels are redundant; it takes seconds and memory for width² numbers.',
   },
   parameters: {
     type: 'object',
@@ -33,12 +34,12 @@ export const swiglu: BlockType<SwigluParams> = {
     properties: {
       block: { const: 'swiglu' },
       width: {
-        description: 'Channels kept: numbers, or percentages of the parent width (rounded to multiples of 8).',
+        description: 'Numbers of channels to keep, or percentages of the parent’s number (rounded to multiples of 8).',
         anyOf: [{ $ref: '#/$defs/width' }, { type: 'array', minItems: 1, items: { $ref: '#/$defs/width' } }],
       },
       channels: {
         description:
-          'How channels are chosen: by what each contributes (default), or by removing the least one after the other.',
+          'How to choose channels: by their contribution (default), or by repeatedly removing the least important one (`iterative`).',
         anyOf: [{ $ref: '#/$defs/channels' }, { type: 'array', minItems: 1, items: { $ref: '#/$defs/channels' } }],
       },
     },
@@ -67,7 +68,7 @@ export const swiglu: BlockType<SwigluParams> = {
     }
   },
 
-  /** Keeps the channels with the largest contribution (Puzzle, appendix A); without statistics, by weight norms. */
+  // Without statistics, channels are ranked by the norms of their rows of W_down.
   async initialise(parent, facts, { width, channels }, { channelContribution, sample }) {
     const kept =
       channels === iterative && sample
@@ -84,13 +85,13 @@ export const swiglu: BlockType<SwigluParams> = {
   forward: (g, x, w, _, { facts }) => ({ y: affine(g, gated(g, x, w, facts), w, 'down') }),
 }
 
-/** A width in channels. @throws Failure for a number that the parent cannot have */
+/** Resolves a width or percentage to a number of channels. @throws Failure if the parent does not have as many */
 function asChannels(width: number | string, { intermediate }: LayerFacts): number {
   if (typeof width === 'string') {
     const share = Number.parseFloat(width) / 100
     if (share > 0 && share <= 1) {
       const rounded = share === 1 ? intermediate : Math.max(8, Math.round((share * intermediate) / 8) * 8)
-      // A parent's width need not be a multiple of 8.
+      // The parent's width may not be a multiple of 8.
       return Math.min(rounded, intermediate)
     }
   } else if (Number.isInteger(width) && width >= 1 && width <= intermediate) return width

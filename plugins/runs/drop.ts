@@ -1,14 +1,14 @@
 import type { RunType } from '../api/index.js'
 import { spanParameters, spans, type SpanParams } from './span.js'
 
-/** Removes layers whole. */
+/** Removes entire layers. */
 export const drop: RunType<SpanParams> = {
   name: 'drop',
   version: 1,
   about: {
-    summary: 'Layers removed whole; nothing is trained.',
+    summary: 'Removes entire layers; nothing is trained.',
     source: 'Depth pruning as in ShortGPT, arXiv 2403.03853.',
-    pays: 'Where neighbouring layers do nearly the same. Scores of several removals do not add up.',
+    pays: 'If consecutive layers do nearly the same. The scores of several removals do not add up.',
   },
   parameters: spanParameters(1),
   variants: (layers, entry) => spans(layers, entry, 1),

@@ -6,7 +6,7 @@ import { merge } from './merge.js'
 /** The run types that come with puzzleflow. */
 export const builtInRuns = [drop, merge, fuseFfn] as unknown as readonly RunType[]
 
-/** A registry of run types. @throws Failure PluginBug when two have the same name */
+/** Creates a registry of run types. @throws Failure `PluginBug` if two have the same name */
 export function makeRuns(types: readonly RunType[] = builtInRuns): Runs {
   const byName = new Map<string, RunType>()
   for (const type of types) {

@@ -1,14 +1,14 @@
 import type { RunType, Weights } from '../api/index.js'
 import { spanParameters, spans, type SpanParams } from './span.js'
 
-/** Averages neighbouring layers into one. */
+/** Averages consecutive layers into one. */
 export const merge: RunType<SpanParams> = {
   name: 'merge',
   version: 1,
   about: {
-    summary: 'Neighbouring layers of one kind become one.',
+    summary: 'Merges consecutive layers of the same kind into one.',
     initialisation: 'The mean of their weights, norms included.',
-    pays: 'Where neighbours are alike; training does most of the work.',
+    pays: 'If consecutive layers are similar; training does most of the work.',
   },
   parameters: spanParameters(2),
   variants: (layers, entry) => spans(layers, entry, 2),
@@ -31,7 +31,7 @@ function mean(all: readonly Weights[]): Weights {
   return Object.fromEntries(
     Object.entries(all[0]!).map(([name, { shape, data }]) => [
       name,
-      { shape, data: data.map((_, i) => all.reduce((sum, own) => sum + own[name]!.data[i]!, 0) / all.length) },
+      { shape, data: data.map((_, i) => all.reduce((sum, weights) => sum + weights[name]!.data[i]!, 0) / all.length) },
     ]),
   )
 }

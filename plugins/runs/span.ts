@@ -1,18 +1,18 @@
 import { Failure, type JsonObject } from '../api/index.js'
 
-/** Parameters of a run type that has its length alone. */
+/** Parameters of a run type whose only parameter is its length. */
 export interface SpanParams {
   readonly [key: string]: number
   readonly span: number
 }
 
-/** What a spec may write of it. @param least  fewest layers that make sense */
+/** JSON Schema of the parameters. @param least  the smallest meaningful number of layers */
 export const spanParameters = (least: number): object => ({
   type: 'object',
   additionalProperties: false,
   properties: {
     span: {
-      description: 'Layers of a run.',
+      description: 'Numbers of consecutive layers to replace.',
       anyOf: [
         { type: 'integer', minimum: least },
         { type: 'array', minItems: 1, items: { type: 'integer', minimum: least } },
@@ -21,12 +21,12 @@ export const spanParameters = (least: number): object => ({
   },
 })
 
-/** The lengths that an entry asks for, the least where it names none. @throws Failure for one that cannot be */
+/** Returns the lengths that an entry requests, `least` by default. @throws Failure if the model cannot have such a run */
 export function spans(layers: number, entry: JsonObject, least: number): SpanParams[] {
   const wanted = [...new Set([entry.span ?? least].flat() as number[])]
   for (const span of wanted) {
     if (span < least)
-      throw new Failure('InvalidInput', `a run of ${span} layer is impossible here`, {
+      throw new Failure('InvalidInput', `a run of ${span} ${span === 1 ? 'layer' : 'layers'} is too short`, {
         remedy: `Use ${least} or more.`,
       })
     if (span > layers)

@@ -18,29 +18,38 @@ import { Runner, whole } from './runner.js'
 import type { Subject } from './subject.js'
 import { makeParent, sizesFrom, usualParents, type ParentSizes } from './tiny-parent.js'
 
+/** Options of `checkBlockType`. */
 export interface CheckOptions {
-  /** What a spec may write of the type, without `block:`. All variants that come of them are checked. */
+  /** Entries of a spec's `space`, without `block:`. Every variant that they stand for is checked. */
   readonly entries: readonly JsonObject[]
-  /** Parents that the variants are made for; what is left out is as small as can be. Default: one with a KV head per query
-   *  head, and one with shared KV heads and biases, both with 4 query heads of 6 and 22 channels for a hidden size of 10. */
+  /**
+   * Parents to check the variants with; sizes left out are those of the default parents.
+   * @default two parents with hidden size 10, 4 query heads of dimension 6 and intermediate size 22: one with a KV head per
+   * query head, one with 2 KV heads and biases
+   */
   readonly facts?: readonly Partial<ParentSizes>[]
-  /** Whether initial weights must be no worse than nothing at all. Default true. */
+  /** Whether initial weights must be at least as good as a no-op. @default true */
   readonly atLeastNoOp?: boolean
 }
 
 /**
- * Checks a block type on tiny models: that its variants, weights and states are what it says they are; that gradients are
- * right, tokens see nothing they must not see, and decoding equals training; that checkpoints keep it.
- * @throws Failure where a built-in type has its slot and name
+ * Checks a block type on tiny models: variants, weights and state match their declarations, gradients are correct, attention is
+ * causal, decoding agrees with training, and checkpoints preserve the block.
  *
- *     (await checkBlockType(ungated, { entries: [{ width: [16, 8] }] })).throwIfFailed()
+ * @returns one finding per check; see `BlockReport.throwIfFailed`
+ * @throws Failure `PluginBug` if a built-in type has the same slot and name
+ * @example
+ * ```ts
+ * const report = await checkBlockType(ungated, { entries: [{ width: [16, 8] }] })
+ * report.throwIfFailed()
+ * ```
  */
 export async function checkBlockType(type: BlockType, options: CheckOptions): Promise<BlockReport> {
   const folder = await mkdtemp(join(tmpdir(), 'puzzleflow-check-'))
   try {
     const blocks = makeBlocks(builtInBlocks.includes(type) ? builtInBlocks : [...builtInBlocks, type])
     const findings: Finding[] = []
-    const refused = new Set(options.entries)
+    const unused = new Set(options.entries)
     const parents = options.facts?.map(sizesFrom) ?? usualParents
     for (const [i, sizes] of parents.entries()) {
       const parent = await makeParent(join(folder, String(i)), sizes, blocks)
@@ -53,7 +62,7 @@ export async function checkBlockType(type: BlockType, options: CheckOptions): Pr
         ...(await attempt('variants', label, () => {
           for (const entry of options.entries)
             for (const params of listVariants(type, facts, entry) ?? []) {
-              refused.delete(entry)
+              unused.delete(entry)
               byId.set(type.id(params), params)
             }
           return []
@@ -61,12 +70,13 @@ export async function checkBlockType(type: BlockType, options: CheckOptions): Pr
       )
       for (const [id, params] of byId) {
         const subject = { type, facts, params, parent }
-        const own = join(folder, String(i), id.replaceAll(/[^\w.-]/g, '_'))
-        findings.push(...(await checkVariant(subject, `${id} for ${where}`, own, options.atLeastNoOp ?? true)))
+        const childFolder = join(folder, String(i), id.replaceAll(/[^\w.-]/g, '_'))
+        findings.push(...(await checkVariant(subject, `${id} for ${where}`, childFolder, options.atLeastNoOp ?? true)))
       }
     }
-    const what = `every entry has variants${[...refused].map((entry) => ` ${JSON.stringify(entry)}`).join()}`
-    findings.push(finding('variants', type.name, { what, figure: refused.size, allowed: 0 }))
+    const without = [...unused].map((entry) => JSON.stringify(entry)).join(', ')
+    const what = `every entry has variants${without && `, but not ${without}`}`
+    findings.push(finding('variants', type.name, { what, figure: unused.size, allowed: 0 }))
     return new BlockReport(type.name, findings)
   } finally {
     await rm(folder, { recursive: true, force: true })
@@ -84,7 +94,7 @@ async function checkVariant(
     void findings.push(...(await attempt(name, variant, run)))
   await check('shapes', () => checkShapes(subject))
   await check('initialise', () => checkInitialise(subject))
-  // Whatever follows needs both: one mistake is to be told once.
+  // All further checks depend on these two, and a mistake should be reported once.
   if (findings.some(({ ok }) => !ok)) return findings
   if (!subject.type.empty) await checkForward(subject, check, atLeastNoOp)
   if (findings.some(({ check, ok }) => check === 'forward' && !ok)) return findings
@@ -92,9 +102,9 @@ async function checkVariant(
   const child = await makeChild(subject)
   let costs: readonly Measure[] = []
   await check('decoder', async () => {
-    const found = await checkDecoder(child)
-    costs = found.costs
-    return found.decoder
+    const measures = await checkDecoder(child)
+    costs = measures.costs
+    return measures.decoder
   })
   await check('costs', () => costs)
   await check('checkpoint', () => checkCheckpoint(child, folder))
@@ -113,7 +123,7 @@ async function checkForward(
     await check('forward', async () => {
       await runner.run(whole(2, 3), new Float64Array(6 * hidden).fill(0.5))
       runs = true
-      return [{ what: `it computes in ${runner.variant.dtype}`, figure: 0, allowed: 0 }]
+      return [{ what: `it runs in ${runner.variant.dtype}`, figure: 0, allowed: 0 }]
     })
     if (!runs) return
     await check('gradient', () => checkGradient(runner.variant))
@@ -128,7 +138,7 @@ async function checkForward(
   }
 }
 
-/** The findings of a check; what it throws is one of them. */
+/** Runs a check and returns its findings; an error becomes a finding. */
 async function attempt(
   check: CheckName,
   variant: string,

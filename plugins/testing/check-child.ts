@@ -18,23 +18,23 @@ import { layer, vocabulary } from './tiny-parent.js'
 
 const batch = 2
 
-/** The tiny parent with the variant in its slot. */
+/** Creates a child: the tiny parent with the variant in its slot. */
 export async function makeChild(subject: Subject): Promise<Model> {
   const { type, params, parent } = subject
   const choice = { layer, slot: type.slot, block: type.name, params }
   if (type.empty) return replaceBlocks(parent.model, [{ ...choice, weights: {} }])
   const { norms } = await parent.weights(type.slot)
-  const own = Object.entries(trained(await initialWeights(subject))).map(
+  const blockWeights = Object.entries(trained(await initialWeights(subject))).map(
     ([name, { shape, data }]) => [name, { shape, data: Float32Array.from(data) }] as const,
   )
-  const weights: Weights = { ...norms, ...Object.fromEntries(own) }
+  const weights: Weights = { ...norms, ...Object.fromEntries(blockWeights) }
   return replaceBlocks(parent.model, [{ ...choice, weights }])
 }
 
 const idsOf = (length: number): Int32Array =>
   Int32Array.from(noise(batch * length, 11), (value) => Math.floor(((value + 1) / 2) * vocabulary))
 
-/** Tokens from..to-1 of each sequence. */
+/** The tokens from..to-1 of each sequence. */
 function part(ids: Int32Array, from: number, to: number): Int32Array {
   const length = ids.length / batch
   return Int32Array.from({ length: batch * (to - from) }, (_, i) => {
@@ -52,15 +52,17 @@ async function withDecoder<T>(model: Model, use: (decoder: Decoder) => Promise<T
   }
 }
 
-/** The decoder that serves and measures models: a prompt and single tokens, beyond the room that it makes first; and what
- *  it holds against what shapes and states say. */
+/**
+ * Checks the decoder that serves and measures models: a prompt and then single tokens, beyond its initial capacity. Also compares
+ * its memory with the declared shapes and states.
+ */
 export async function checkDecoder(child: Model): Promise<{ decoder: Measure[]; costs: Measure[] }> {
   const [prompt, total] = [5, 40]
   const ids = idsOf(total)
   return withDecoder(child, async (decoder) => {
     const expected = (await decoder.prefill(ids)).logits!
-    let found = (await decoder.prefill(part(ids, 0, prompt))).logits!
-    for (let t = prompt; t < total; t++) found = (await decoder.step(part(ids, t, t + 1))).logits!
+    let logits = (await decoder.prefill(part(ids, 0, prompt))).logits!
+    for (let t = prompt; t < total; t++) logits = (await decoder.step(part(ids, t, t + 1))).logits!
     const { bytes, capacity } = decoder.stateSize
     const state = stateShapes(child).reduce((sum, { shape }) => {
       const rows = { 'per-sequence': 1, 'per-token': capacity, window: 'window' in shape ? shape.window : 0 }
@@ -68,17 +70,17 @@ export async function checkDecoder(child: Model): Promise<{ decoder: Measure[]; 
     }, 0)
     const parameters = Object.values(modelShapes(child.config, child.blocks)).reduce((n, s) => n + elements(s), 0)
     const held = Object.values(await allWeights(child)).reduce((n, { length }) => n + length, 0)
-    const what = `a decoder's logits after ${prompt} + ${total - prompt} tokens against ${total} at once`
+    const what = `logits after decoding ${prompt} + ${total - prompt} tokens compared with ${total} at once`
     return {
-      decoder: [{ what, figure: distance(found, expected), allowed: 1e-3 }],
+      decoder: [{ what, figure: distance(logits, expected), allowed: 1e-3 }],
       costs: [
         {
-          what: `a decoder holds the bytes of state that are declared (${state})`,
+          what: `the decoder's state takes the declared ${state} bytes`,
           figure: Math.abs(bytes - state),
           allowed: 0,
         },
         {
-          what: `a model holds the weights that are declared (${parameters})`,
+          what: `the model has the declared ${parameters} weights`,
           figure: Math.abs(held - parameters),
           allowed: 0,
         },
@@ -87,7 +89,7 @@ export async function checkDecoder(child: Model): Promise<{ decoder: Measure[]; 
   })
 }
 
-/** Written as a checkpoint and opened again, the model has the same weights and predictions. */
+/** Saves and reopens the model: weights and predictions must not change. */
 export async function checkCheckpoint(child: Model, folder: string): Promise<Measure[]> {
   const path = join(folder, 'child')
   await writeModel(child, path, { dtype: 'float32' })
@@ -100,9 +102,9 @@ export async function checkCheckpoint(child: Model, folder: string): Promise<Mea
   const ids = idsOf(9)
   const logits = (model: Model) => withDecoder(model, async (decoder) => (await decoder.prefill(ids)).logits!)
   return [
-    { what: 'weights come back from a checkpoint bit by bit', figure: bits, allowed: 0 },
+    { what: 'weights from the reopened checkpoint are bit-identical', figure: bits, allowed: 0 },
     {
-      what: 'logits of the opened checkpoint are the same bit by bit',
+      what: 'logits from the reopened checkpoint are bit-identical',
       figure: differingBits(await logits(child), await logits(opened)),
       allowed: 0,
     },

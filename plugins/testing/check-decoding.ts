@@ -6,12 +6,12 @@ import { tolerance } from './prepare.js'
 import type { Measure } from './report.js'
 import { asTensor, type Runner } from './runner.js'
 
-/** What is in slots that are masked out: it must not matter. */
+/** Content of masked slots, which must not matter. */
 const garbage = 777
 
 const ones = (count: number) => Array<number>(count).fill(1)
 
-/** Sequences, and how they are cut into chunks. Long ones: products of many tokens are computed by parts. */
+/** Sequences, and ways to cut them into chunks. Long ones matter because some blocks process many tokens in parts. */
 const cases: readonly { batch: number; ways: Readonly<Record<string, readonly number[]>> }[] = [
   {
     batch: 2,
@@ -24,7 +24,7 @@ const cases: readonly { batch: number; ways: Readonly<Record<string, readonly nu
   { batch: 1, ways: { 'a long chunk after a short one': [3, 197], 'two long chunks and a token': [100, 99, 1] } },
 ]
 
-/** However a sequence is cut into chunks, the outputs are those of the whole sequence at once. */
+/** The outputs must not depend on how a sequence is cut into chunks. */
 export async function checkDecoding(runner: Runner): Promise<Measure[]> {
   const measures: Measure[] = []
   for (const { batch, ways } of cases)
@@ -34,7 +34,7 @@ export async function checkDecoding(runner: Runner): Promise<Measure[]> {
       const expected = await runner.outputs(x, batch)
       const figure = distance(await byChunks(runner, x, batch, lengths), expected)
       measures.push({
-        what: `${total} tokens, ${how}, against all at once`,
+        what: `${total} tokens, ${how}, compared with all at once`,
         figure,
         allowed: tolerance(runner.variant),
       })
@@ -48,7 +48,7 @@ async function byChunks(runner: Runner, x: Float64Array, batch: number, lengths:
   const states = type.state?.(facts, params) ?? []
   const memories = states.map((shape) => new Memory(shape, batch, total + 3))
   const out = new Float64Array(x.length)
-  const rowsOf = (start: number, length: number, visit: (all: number, own: number) => void) => {
+  const rowsOf = (start: number, length: number, visit: (inSequence: number, inChunk: number) => void) => {
     for (let b = 0; b < batch; b++)
       for (let i = 0; i < length * facts.hidden; i++)
         visit((b * total + start) * facts.hidden + i, b * length * facts.hidden + i)
@@ -56,7 +56,7 @@ async function byChunks(runner: Runner, x: Float64Array, batch: number, lengths:
   let start = 0
   for (const length of lengths) {
     const chunk = new Float64Array(batch * length * facts.hidden)
-    rowsOf(start, length, (all, own) => (chunk[own] = x[all]!))
+    rowsOf(start, length, (inSequence, inChunk) => (chunk[inChunk] = x[inSequence]!))
     const hasPast = start > 0
     const capacity = new Float64Array(total + 3).fill(-1e9, start)
     const past: Record<string, Tensor> = {}
@@ -65,14 +65,14 @@ async function byChunks(runner: Runner, x: Float64Array, batch: number, lengths:
       for (const memory of memories) Object.assign(past, memory.feeds(start, length, dtype))
     }
     const { y, ...rest } = await runner.run({ batch, length, hasPast, wantState: true }, chunk, start, past)
-    rowsOf(start, length, (all, own) => (out[all] = Number(y!.data[own])))
+    rowsOf(start, length, (inSequence, inChunk) => (out[inSequence] = Number(y!.data[inChunk])))
     for (const memory of memories) memory.append(rest[`state.${memory.shape.name}`], start, length)
     start += length
   }
   return out
 }
 
-/** A state as decoding keeps it (model/state.ts), written a second time so that neither hides the other's mistakes. */
+/** Decoding state. It reimplements model/state.ts independently, so that neither hides the other's mistakes. */
 class Memory {
   private readonly dims: readonly number[]
   private readonly slots: number
@@ -97,15 +97,15 @@ class Memory {
     return { ...past, [`mask.${shape.name}`]: asTensor(mask, [length, slots], dtype) }
   }
 
-  /** Takes over what a chunk returned. */
-  append(found: Tensor | undefined, position: number, length: number): void {
+  /** Stores the state that a chunk returned. */
+  append(returned: Tensor | undefined, position: number, length: number): void {
     const { shape, batch, slots } = this
     const { name, kind } = shape
-    if (!found) throw new Error(`forward returns no state "${name}", which \`state\` declares`)
+    if (!returned) throw new Error(`forward does not return the state "${name}", which \`state\` declares`)
     const dims = kind === 'per-sequence' ? [batch, ...shape.shape] : [batch, shape.shape[0], length, shape.shape[1]]
-    if (found.dims.join() !== dims.join())
-      throw new Error(`state "${name}" is [${found.dims.join(', ')}], not [${dims.join(', ')}] (${kind})`)
-    const data = Float64Array.from(found.data as Float64Array)
+    if (returned.dims.join() !== dims.join())
+      throw new Error(`state "${name}" is [${returned.dims.join(', ')}], not [${dims.join(', ')}] (${kind})`)
+    const data = Float64Array.from(returned.data as Float64Array)
     if (shape.kind === 'per-sequence') return void (this.data = data)
     const [heads, dim] = shape.shape
     for (let row = 0; row < batch * heads; row++)

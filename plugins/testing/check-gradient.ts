@@ -6,11 +6,11 @@ import { asTensor, buildForward, rotaryFeeds, whole } from './runner.js'
 import type { Numbers, Prepared } from './subject.js'
 
 const [batch, length] = [2, 5]
-/** Weights up to this many elements are checked one by one beside the random directions. */
+/** Weights with at most this many elements are also checked element by element. */
 const fewElements = 16
 const directions = 2
 
-/** Derivatives of a random sum of outputs for x and every weight, against central differences of the same forward. */
+/** Compares the derivatives of a random sum of outputs, for x and every weight, with central differences. */
 export async function checkGradient(variant: Prepared): Promise<Measure[]> {
   const { dtype, facts } = variant
   const chunk = whole(batch, length)
@@ -35,7 +35,7 @@ export async function checkGradient(variant: Prepared): Promise<Measure[]> {
   ] as const
   try {
     const tensors = Object.fromEntries(names.map((name) => [name, asTensor(all[name]!.data, all[name]!.shape, dtype)]))
-    const found = await sessions[0].run({ ...rotary, ...tensors })
+    const computed = await sessions[0].run({ ...rotary, ...tensors })
     const at = async (name: string, data: Float64Array) => {
       const moved: Record<string, Tensor> = { ...rotary, ...tensors, [name]: asTensor(data, all[name]!.shape, dtype) }
       return Number((await sessions[1].run(moved)).sum!.data[0])
@@ -43,7 +43,7 @@ export async function checkGradient(variant: Prepared): Promise<Measure[]> {
     const measures: Comparison[] = []
     for (const [i, name] of names.entries()) {
       const { data } = all[name]!
-      const gradient = found[`d.${name}`]!.data as Float64Array
+      const gradient = computed[`d.${name}`]!.data as Float64Array
       for (const direction of directionsOf(data.length, 100 * (i + 1)))
         measures.push(await compare(name, gradient, direction, data, (moved) => at(name, moved), dtype === 'float64'))
     }
@@ -62,7 +62,7 @@ interface Comparison {
   readonly difference: number
 }
 
-/** Random directions, and of small weights every element. */
+/** Random directions and, for small weights, every element. */
 function directionsOf(size: number, seed: number): Float64Array[] {
   const random = Array.from({ length: directions }, (_, i) => noise(size, seed + i))
   if (size > fewElements) return random
@@ -79,26 +79,26 @@ async function compare(
   fine: boolean,
 ): Promise<Comparison> {
   const derivative = direction.reduce((sum, d, i) => sum + d * gradient[i]!, 0)
-  // Of central differences: step^2 times a third derivative, and rounding of 1e-16 / step.
+  // The error of central differences is step^2 times a third derivative, plus rounding of about 1e-16 / step.
   const step = fine ? 1e-5 : 1e-2
   const up = await at(data.map((value, i) => value + step * direction[i]!))
   const down = await at(data.map((value, i) => value - step * direction[i]!))
   return { name, derivative, difference: (up - down) / (2 * step) }
 }
 
-/** Of every weight the worst direction, as a share of the largest derivative that the weight has. */
+/** Reports each weight's worst direction, relative to the weight's largest derivative. */
 function summary(all: readonly Comparison[], allowed: number): Measure[] {
   const largest = Math.max(...all.map(({ difference }) => Math.abs(difference)))
   return [...new Set(all.map(({ name }) => name))].map((name) => {
-    const own = all.filter((one) => one.name === name)
-    // A weight that hardly matters is measured by those that do: its own differences are rounding.
-    const scale = Math.max(1e-3 * largest, ...own.map(({ difference }) => Math.abs(difference)))
+    const comparisons = all.filter((comparison) => comparison.name === name)
+    // Differences of a weight that hardly matters are mostly rounding, so it is measured relative to those that do.
+    const scale = Math.max(1e-3 * largest, ...comparisons.map(({ difference }) => Math.abs(difference)))
     const error = ({ derivative, difference }: Comparison) => Math.abs(derivative - difference) / scale
-    const worst = own.reduce((a, b) => (error(b) > error(a) || !Number.isFinite(error(b)) ? b : a))
+    const worst = comparisons.reduce((a, b) => (error(b) > error(a) || !Number.isFinite(error(b)) ? b : a))
     const figure = error(worst)
-    const pair = `${worst.derivative.toPrecision(4)}, central differences ${worst.difference.toPrecision(4)}`
+    const values = `${worst.derivative.toPrecision(4)}, by central differences ${worst.difference.toPrecision(4)}`
     return {
-      what: `the gradient of ${name === 'x' ? 'x' : `weight "${name.slice(2)}"`} is ${pair}`,
+      what: `the gradient of ${name === 'x' ? 'x' : `weight "${name.slice(2)}"`} is ${values}`,
       figure: Number.isFinite(figure) ? figure : Infinity,
       allowed,
     }

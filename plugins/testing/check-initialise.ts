@@ -4,14 +4,14 @@ import { differingBits } from './noise.js'
 import type { Measure } from './report.js'
 import { statisticsOf, type Subject } from './subject.js'
 
-/** Initial weights with all that calibration tells, and with nothing. */
+/** Checks initial weights with complete statistics and without any. */
 export async function checkInitialise(subject: Subject): Promise<Measure[]> {
-  const known: [string, LayerStatistics][] = [
+  const cases: [string, LayerStatistics][] = [
     ['with statistics', statisticsOf(subject)],
     ['without statistics', {}],
   ]
   const measures: Measure[] = []
-  for (const [how, statistics] of known) measures.push(...(await check(subject, how, statistics)))
+  for (const [how, statistics] of cases) measures.push(...(await check(subject, how, statistics)))
   return measures
 }
 
@@ -20,10 +20,10 @@ async function check(
   how: string,
   statistics: LayerStatistics,
 ): Promise<Measure[]> {
-  const { own } = await parent.weights(type.slot)
-  const copy = Object.fromEntries(Object.entries(own).map(([name, w]) => [name, { ...w, data: w.data.slice() }]))
-  const first = copied(await type.initialise(own, facts, params, statistics))
-  const second = await type.initialise(own, facts, params, statistics)
+  const { weights } = await parent.weights(type.slot)
+  const copy = Object.fromEntries(Object.entries(weights).map(([name, w]) => [name, { ...w, data: w.data.slice() }]))
+  const first = copied(await type.initialise(weights, facts, params, statistics))
+  const second = await type.initialise(weights, facts, params, statistics)
   const shapes = type.shapes(facts, params)
   const names = new Set([...Object.keys(shapes), ...Object.keys(first)])
   const wrong = [...names].filter((name) => {
@@ -34,13 +34,18 @@ async function check(
     Object.keys(a).reduce((n, name) => n + differingBits(a[name]!.data, b[name]?.data ?? new Float32Array(0)), 0)
   const finite = Object.values(first).reduce((n, { data }) => n + data.filter((v) => !Number.isFinite(v)).length, 0)
   const listed = wrong.map(
-    (name) => ` ${name}: [${first[name]?.shape.join(', ') ?? 'none'}] for [${shapes[name]?.join(', ') ?? 'none'}]`,
+    (name) =>
+      `${name} is [${first[name]?.shape.join(', ') ?? 'missing'}], declared [${shapes[name]?.join(', ') ?? 'missing'}]`,
   )
   return [
-    { what: `${how} the weights have the names and shapes declared${listed.join()}`, figure: wrong.length, allowed: 0 },
-    { what: `${how} all weights are finite`, figure: finite, allowed: 0 },
-    { what: `${how} the same bits come out a second time`, figure: bits(first, second), allowed: 0 },
-    { what: `${how} the parent’s weights stay as they are`, figure: bits(copy, own), allowed: 0 },
+    {
+      what: `${how}, weights have the declared names and shapes${listed.length > 0 ? ` (${listed.join('; ')})` : ''}`,
+      figure: wrong.length,
+      allowed: 0,
+    },
+    { what: `${how}, all weights are finite`, figure: finite, allowed: 0 },
+    { what: `${how}, a second call gives the same bits`, figure: bits(first, second), allowed: 0 },
+    { what: `${how}, the parent’s weights are unchanged`, figure: bits(copy, weights), allowed: 0 },
   ]
 }
 

@@ -6,7 +6,7 @@ import type { Prepared } from './subject.js'
 
 const [batch, length] = [2, 12]
 
-/** Two sessions of two graphs give the same bits, in float32 and optimised as in a search. */
+/** Building and running the graph twice must give the same bits, in float32 and optimised as in a search. */
 export async function checkRepeatable(variant: Prepared): Promise<Measure[]> {
   const rows = [batch * length, variant.facts.hidden] as const
   const x = noise(rows[0] * rows[1], 4)

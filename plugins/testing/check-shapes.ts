@@ -3,7 +3,7 @@ import type { JsonObject } from '../api/index.js'
 import type { Measure } from './report.js'
 import type { Subject } from './subject.js'
 
-/** Names and sizes that a type declares. */
+/** Checks the names and sizes that a type declares. */
 export function checkShapes({ type, facts, params }: Subject): Measure[] {
   const shapes = type.shapes(facts, params)
   const states = type.state?.(facts, params) ?? []
@@ -15,16 +15,16 @@ export function checkShapes({ type, facts, params }: Subject): Measure[] {
   const number = (what: string, figure: number): Measure => ({ what, figure, allowed: 0 })
   return [
     number(
-      'sizes are whole numbers above 0',
+      'sizes are positive integers',
       [...sizes.flat(), ...windows].filter((n) => !Number.isSafeInteger(n) || n < 1).length,
     ),
     number(
-      'shapes, state and id are the same from stored parameters',
+      'stored parameters give the same shapes, state and id',
       isDeepStrictEqual(again, [shapes, states, type.id(params)]) ? 0 : 1,
     ),
-    number('no weight is named "norm", which is the model’s', 'norm' in shapes ? 1 : 0),
-    number('states have names of their own', states.length - new Set(states.map(({ name }) => name)).size),
-    number('weights that learn first are there', firstNames.filter((name) => !(name in shapes)).length),
+    number('no weight is named "norm", which the model reserves', 'norm' in shapes ? 1 : 0),
+    number('names of states are unique', states.length - new Set(states.map(({ name }) => name)).size),
+    number('`learnsFirst` names existing weights', firstNames.filter((name) => !(name in shapes)).length),
     ...(type.empty
       ? [number('an empty block has neither weights nor state', Object.keys(shapes).length + states.length)]
       : []),

@@ -4,23 +4,23 @@ import type { Measure } from './report.js'
 import { asTensor, buildForward, rotaryFeeds, weightFeeds, whole } from './runner.js'
 import { initialWeights, type Prepared, type Subject } from './subject.js'
 
-/** nMSE of what the slot adds with initial weights against what the parent's adds, on calibration text. */
+/** Compares the slot's contribution with initial weights to that of the parent's block, on calibration text. */
 export async function checkStart(subject: Subject, atLeastNoOp: boolean): Promise<Measure[]> {
   const { type, facts, parent } = subject
   const { mask } = parent.statistics[type.slot].sample
-  const usual = parent.model.config.blocks[facts.layer]![type.slot]
-  const { own: weights } = await parent.weights(type.slot)
-  const usualSubject = { ...subject, type: parent.model.blocks.get(type.slot, usual.block), params: usual.params }
-  const expected = await contribution(usualSubject, weights)
-  const found = await contribution(subject, await initialWeights(subject))
+  const original = parent.model.config.blocks[facts.layer]![type.slot]
+  const { weights } = await parent.weights(type.slot)
+  const parentType = parent.model.blocks.get(type.slot, original.block)
+  const expected = await contribution({ ...subject, type: parentType, params: original.params }, weights)
+  const actual = await contribution(subject, await initialWeights(subject))
   let [error, power] = [0, 0]
   mask.forEach((counts, t) => {
     for (let i = t * facts.hidden; i < (t + 1) * facts.hidden; i++) {
-      error += counts * (found[i]! - expected[i]!) ** 2
+      error += counts * (actual[i]! - expected[i]!) ** 2
       power += counts * expected[i]! ** 2
     }
   })
-  const what = 'nMSE of initial weights to what the parent adds, 1 if there were nothing'
+  const what = 'nMSE of the block with initial weights relative to the parent’s, where a no-op has 1'
   return [{ what, figure: error / power, allowed: atLeastNoOp ? 1 : 1e6 }]
 }
 

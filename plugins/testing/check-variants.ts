@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { Failure, type BlockType, type JsonObject, type LayerFacts } from '../api/index.js'
 import type { Measure } from './report.js'
 
-/** The variants of a parent: `undefined` where the parent cannot have an entry's. */
+/** Lists the variants of an entry; undefined if the type rejects it for this parent. */
 export function listVariants(type: BlockType, facts: LayerFacts, entry: JsonObject): JsonObject[] | undefined {
   try {
     return [...type.variants(facts, { block: type.name, ...entry })]
@@ -13,7 +13,7 @@ export function listVariants(type: BlockType, facts: LayerFacts, entry: JsonObje
   }
 }
 
-/** Names of variants and what is stored of them. */
+/** Checks the ids and parameters of variants. */
 export function checkVariants(type: BlockType, facts: LayerFacts, entries: readonly JsonObject[]): Measure[] {
   const list = () => entries.flatMap((entry) => listVariants(type, facts, entry) ?? [])
   const variants = list()
@@ -22,33 +22,33 @@ export function checkVariants(type: BlockType, facts: LayerFacts, entries: reado
   const byId = new Map(variants.map((params) => [type.id(params), params]))
   return [
     {
-      what: `entries are what \`parameters\` says that a spec may write${wrong.map((text) => `; ${text}`).join('')}`,
+      what: `entries match the schema in \`parameters\`${wrong.map((text) => `; ${text}`).join('')}`,
       figure: wrong.length,
       allowed: 0,
     },
     {
-      what: '`sampleTokens` is a whole number, 0 or more',
+      what: '`sampleTokens` is a non-negative integer',
       figure: count((params) => !isCount(type.sampleTokens?.(params) ?? 0)),
       allowed: 0,
     },
-    { what: 'variants are the same when asked again', figure: isDeepStrictEqual(variants, list()) ? 0 : 1, allowed: 0 },
+    { what: 'variants are the same on a second call', figure: isDeepStrictEqual(variants, list()) ? 0 : 1, allowed: 0 },
     {
-      what: 'parameters are JSON, and come back from it as they were',
+      what: 'parameters are JSON and survive a round trip',
       figure: count((params) => !isDeepStrictEqual(JSON.parse(JSON.stringify(params)), params)),
       allowed: 0,
     },
     {
-      what: 'no parameter is named "block", which checkpoints write beside them',
+      what: 'no parameter is named "block", which checkpoints reserve',
       figure: count((p) => 'block' in p),
       allowed: 0,
     },
     {
-      what: 'ids are letters, digits, ".", "_" and "-": files are named after them',
+      what: 'ids consist of letters, digits, ".", "_" and "-", as they become file names',
       figure: count((params) => !/^[\w.-]+$/.test(type.id(params))),
       allowed: 0,
     },
     {
-      what: 'variants with other parameters have other ids',
+      what: 'variants with different parameters have different ids',
       figure: count((params) => !isDeepStrictEqual(byId.get(type.id(params)), params)),
       allowed: 0,
     },
@@ -57,7 +57,7 @@ export function checkVariants(type: BlockType, facts: LayerFacts, entries: reado
 
 const isCount = (n: number): boolean => Number.isSafeInteger(n) && n >= 0
 
-/** What the type's own schema says against an entry: it is of what stands beside `block:`. */
+/** Errors of an entry, without `block:`, against the type's schema. */
 function schemaErrors(type: BlockType, entry: JsonObject): string[] {
   const validate = new Ajv2020({ strict: false, allErrors: true }).compile(type.parameters)
   if (validate(entry)) return []

@@ -1,3 +1,3 @@
-/** What tests of a block type import (`puzzleflow/plugin/testing`). */
+/** Test kit for block types (`puzzleflow/plugin/testing`). */
 export { checkBlockType, type CheckOptions } from './check-block-type.js'
 export { BlockReport, type CheckName, type Finding } from './report.js'

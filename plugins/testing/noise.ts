@@ -1,4 +1,4 @@
-/** Repeatable numbers in (-1, 1), the same on every machine. */
+/** Generates pseudo-random numbers in (-1, 1), the same on every machine. */
 export function noise(count: number, seed: number): Float64Array {
   let state = (seed * 2654435761 + 1) >>> 0
   return Float64Array.from({ length: count }, () => {
@@ -10,12 +10,12 @@ export function noise(count: number, seed: number): Float64Array {
   })
 }
 
-/** The largest difference, as a share of the largest expected number; Infinity where something is no number. */
-export function distance(found: ArrayLike<number>, expected: ArrayLike<number>): number {
-  if (found.length !== expected.length) return Infinity
+/** The largest difference relative to the largest expected number; Infinity if a number is not finite. */
+export function distance(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (actual.length !== expected.length) return Infinity
   let [worst, largest] = [0, 1e-6]
   for (let i = 0; i < expected.length; i++) {
-    const error = Math.abs(found[i]! - expected[i]!)
+    const error = Math.abs(actual[i]! - expected[i]!)
     if (!Number.isFinite(error)) return Infinity
     worst = Math.max(worst, error)
     largest = Math.max(largest, Math.abs(expected[i]!))
@@ -23,7 +23,7 @@ export function distance(found: ArrayLike<number>, expected: ArrayLike<number>):
   return worst / largest
 }
 
-/** How many numbers of two arrays are not the same, bit by bit. */
+/** Counts the numbers that differ bitwise between two arrays. */
 export function differingBits(a: Float32Array, b: Float32Array): number {
   const bits = ({ buffer, byteOffset, length }: Float32Array) => new Uint32Array(buffer, byteOffset, length)
   if (a.length !== b.length) return Math.max(a.length, b.length)

@@ -3,11 +3,11 @@ import { buildForward, whole } from './runner.js'
 import type { Prepared, Subject } from './subject.js'
 import { initialWeights, trained } from './subject.js'
 
-/** The variant with weights, in the finest numbers that its `forward` can be computed in. */
+/** Prepares a variant with weights, in the highest precision in which its `forward` runs. */
 export async function prepare(subject: Subject): Promise<Prepared> {
   const weights = trained(await initialWeights(subject))
   const fine: Prepared = { ...subject, weights, dtype: 'float64' }
-  // Whoever writes float32 constants cannot compute in float64; then everything is checked less exactly.
+  // A block with float32 constants does not run in float64; then all checks have a larger tolerance.
   return (await opens(fine)) ? fine : { ...fine, dtype: 'float32' }
 }
 
@@ -18,9 +18,9 @@ async function opens(variant: Prepared): Promise<boolean> {
     await (await Session.create(g, { optimisation: 'disabled' })).release()
     return true
   } catch {
-    return false // in float32 the same error is told by the check `forward`
+    return false // the check `forward` reports the error if float32 has it too
   }
 }
 
-/** How far results may be off that ought to be the same, as a share of the largest. */
+/** Relative tolerance for results that should be equal. */
 export const tolerance = ({ dtype }: Pick<Prepared, 'dtype'>): number => (dtype === 'float64' ? 1e-9 : 1e-4)

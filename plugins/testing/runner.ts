@@ -4,29 +4,31 @@ import { rotaryOf, rotaryTables } from '../../model/index.js'
 import { Session, tensor, type DType, type Tensor } from '../../tensor/index.js'
 import type { Numbers, Prepared } from './subject.js'
 
+/** A chunk that consists of whole sequences. */
 export const whole = (batch: number, length: number): Chunk => ({ batch, length, hasPast: false, wantState: false })
 
-/** The graph of a variant's `forward` for a chunk. */
+/** Builds the graph of a variant's `forward` for a chunk. */
 export const buildForward = ({ type, facts, params }: Prepared, chunk: Chunk, dtype: DType): BlockGraph =>
   buildBlock(type, facts, params, chunk, dtype)
 
-/** Numbers as a tensor of a type. */
+/** Converts numbers to a tensor of a type. */
 export const asTensor = (data: ArrayLike<number>, dims: readonly number[], dtype: DType): Tensor =>
   tensor(data, dims, dtype)
 
+/** Weights as feeds. */
 export const weightFeeds = (weights: Numbers, dtype: DType): Record<string, Tensor> =>
   Object.fromEntries(
     Object.entries(weights).map(([name, { shape, data }]) => [`w.${name}`, asTensor(data, shape, dtype)]),
   )
 
-/** Rotary tables of positions start..start+length-1. */
+/** Rotary tables of the positions start..start+length-1. */
 export function rotaryFeeds({ parent, facts }: Prepared, start: number, length: number, dtype: DType) {
   const { cos, sin } = rotaryTables(rotaryOf(parent.model.config, facts.layer), facts.headDim, start, length)
   const dims = [length, facts.headDim]
   return { cos: asTensor(cos, dims, dtype), sin: asTensor(sin, dims, dtype) }
 }
 
-/** Runs a variant's `forward` for chunks; sessions are kept until `release`. */
+/** Runs a variant's `forward` for chunks. Sessions are kept until `release`. */
 export class Runner {
   private readonly sessions = new Map<string, Promise<Session>>()
   private readonly weights: Record<string, Tensor>
@@ -36,6 +38,8 @@ export class Runner {
   }
 
   /**
+   * Runs one chunk.
+   *
    * @param x      [batch * length, hidden]
    * @param start  position of the first token
    * @param past   inputs `past.NAME`, `mask`, `mask.NAME`
@@ -54,7 +58,7 @@ export class Runner {
     })
   }
 
-  /** Outputs of whole sequences, [batch * length, hidden]. */
+  /** Runs whole sequences and returns the outputs, [batch * length, hidden]. */
   async outputs(x: Float64Array, batch: number): Promise<ArrayLike<number>> {
     const { y } = await this.run(whole(batch, x.length / batch / this.variant.facts.hidden), x)
     return y!.data as Float64Array
@@ -66,15 +70,16 @@ export class Runner {
     checkResult(type, x, result, params, { facts, ...chunk })
     g.output('y', result.y)
     for (const [name, value] of Object.entries(result.state ?? {})) g.output(`state.${name}`, value)
-    // As it is: onnxruntime's fusions do not know float64.
+    // Not optimised, because onnxruntime's fusions do not support float64.
     return Session.create(g, { optimisation: 'disabled' })
   }
 
+  /** Frees native memory. */
   async release(): Promise<void> {
     for (const session of this.sessions.values())
       await session.then(
-        (own) => own.release(),
-        () => undefined, // it never opened, which the check that wanted it tells
+        (opened) => opened.release(),
+        () => undefined, // it failed to open, which its check has reported
       )
     this.sessions.clear()
   }

@@ -19,17 +19,18 @@ import { elements } from '../../tensor/index.js'
 import type { Blocks, JsonObject, LayerFacts, LayerStatistics, Sample, Slot, Weights } from '../api/index.js'
 import { noise } from './noise.js'
 
-/** Sizes of a parent that may be chosen. */
+/** Sizes of a parent. */
 export type ParentSizes = Omit<LayerFacts, 'layer'> & {
-  /** Fields of config.json beside them: what makes it a parent of another family than Llama. */
+  /** Further fields of config.json, which can make it a parent of another family than Llama. */
   readonly config?: JsonObject
 }
 
 /** The layer whose blocks are replaced. */
 export const layer = 1
+/** Size of the vocabulary. */
 export const vocabulary = 13
 
-/** All sizes are different, so that a mix-up does not fit by chance. */
+/** All sizes differ, so that mixing them up cannot go unnoticed. */
 const small: ParentSizes = {
   layers: 2,
   hidden: 10,
@@ -42,26 +43,28 @@ const small: ParentSizes = {
   normEps: 1e-5,
 }
 
-/** A head of its own for all queries, and shared heads; without and with biases. */
+/** One KV head per query head without biases, and shared KV heads with biases. */
 export const usualParents: readonly ParentSizes[] = [
   small,
   { ...small, kvHeads: 2, attentionBias: true, mlpBias: true },
 ]
 
-export const sizesFrom = (own: Partial<ParentSizes>): ParentSizes => ({ ...small, ...own })
+/** Completes sizes with those of the small parent. */
+export const sizesFrom = (sizes: Partial<ParentSizes>): ParentSizes => ({ ...small, ...sizes })
 
-/** A model of two layers with repeatable weights, and what calibration would say of its layer. */
+/** A model of two layers with deterministic weights, and statistics of its second layer. */
 export interface TinyParent {
   readonly model: Model
   readonly facts: LayerFacts
-  /** Of the layer's slot. */
-  weights(slot: Slot): Promise<{ readonly norms: Weights; readonly own: Weights }>
-  /** All that a block type can be told. */
+  /** The weights of a slot of the layer, and its norms. */
+  weights(slot: Slot): Promise<{ readonly norms: Weights; readonly weights: Weights }>
+  /** Complete statistics, as a block type may receive them. */
   readonly statistics: Readonly<Record<Slot, LayerStatistics & { readonly sample: Sample }>>
 }
 
 const [sequences, length] = [4, 16]
 
+/** Writes a parent of the given sizes to a folder, opens it and collects statistics. */
 export async function makeParent(folder: string, sizes: ParentSizes, blocks: Blocks): Promise<TinyParent> {
   await mkdir(folder)
   const text = JSON.stringify({
@@ -93,29 +96,30 @@ export async function makeParent(folder: string, sizes: ParentSizes, blocks: Blo
     model,
     facts: layerFacts(config, layer),
     async weights(slot) {
-      return splitNorms(await model.weights(layer, slot))
+      const { norms, own } = splitNorms(await model.weights(layer, slot))
+      return { norms, weights: own }
     },
     statistics: await calibrate(model),
   }
 }
 
-/** As in trained models, heads have a part in common, and tokens look most at themselves and at their like. */
+/** As in trained models, heads share a component, and tokens attend mostly to themselves and to similar tokens. */
 function parentWeight(name: string, shape: readonly number[], seed: number, config: ModelConfig): Float32Array {
-  const own = noise(elements(shape), seed)
-  if (name.endsWith('.bias')) return Float32Array.from(own, (value) => 0.3 * value)
-  if (shape.length === 1) return Float32Array.from(own, (value) => 1 - config.normOffset + 0.2 * value)
-  if (name === 'embedding') return Float32Array.from(own)
+  const random = noise(elements(shape), seed)
+  if (name.endsWith('.bias')) return Float32Array.from(random, (value) => 0.3 * value)
+  if (shape.length === 1) return Float32Array.from(random, (value) => 1 - config.normOffset + 0.2 * value)
+  if (name === 'embedding') return Float32Array.from(random)
   const [rows, columns] = shape as [number, number]
   const gain = Math.sqrt(3 / (name === 'head' ? columns : rows))
   const { headDim } = config
   const common = /\.attention\.[qkv]$/.test(name) ? noise(rows * headDim, name.endsWith('v') ? 201 : 202) : undefined
-  return Float32Array.from(own, (value, i) => {
+  return Float32Array.from(random, (value, i) => {
     const [row, channel] = [Math.floor(i / columns), i % headDim]
     return gain * (common ? 0.5 * value + 0.87 * common[row * headDim + channel]! : value)
   })
 }
 
-/** Runs text through the parent, as `capture` does. */
+/** Collects statistics by running text through the parent, as the stage `capture` does. */
 async function calibrate(model: Model): Promise<TinyParent['statistics']> {
   const { config } = model
   const ids = Int32Array.from(noise(sequences * length, 3), (value) => Math.floor(((value + 1) / 2) * vocabulary))
@@ -148,7 +152,7 @@ const activations: Readonly<Record<NonNullable<LayerFacts['activation']>, (x: nu
   'gelu-tanh': (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
 }
 
-/** Mean over tokens of |activation| * |row of W_down|, [intermediate]. */
+/** The mean over tokens of |activation| * |row of W_down|, [intermediate]. */
 function contributions(w: Weights, { x, mask }: Sample, { hidden, activation = 'silu' }: LayerFacts): Float32Array {
   const width = w.up!.shape[1]!
   const through = (name: string, token: number, channel: number) => {

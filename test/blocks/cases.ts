@@ -18,7 +18,7 @@ import {
   type Matrix,
 } from './reference.js'
 
-/** A layer with all dimensions different. */
+/** A layer whose dimensions all differ. */
 export const facts: LayerFacts = {
   layer: 1,
   layers: 3,
@@ -32,7 +32,7 @@ export const facts: LayerFacts = {
   normEps: 1e-5,
 }
 
-/** A block type with parameters, and the arithmetic that it must agree with for one sequence. */
+/** A block type with parameters, and its reference computation for one sequence. */
 export interface Case {
   readonly type: BlockType
   readonly facts: LayerFacts
@@ -42,8 +42,8 @@ export interface Case {
 }
 
 function make(type: unknown, params: JsonObject, bias: boolean, reference: Case['reference'], rotary = false): Case {
-  const own = { ...facts, attentionBias: bias, mlpBias: bias }
-  return { type: type as BlockType, facts: own, params, rotary, reference }
+  const withBias = { ...facts, attentionBias: bias, mlpBias: bias }
+  return { type: type as BlockType, facts: withBias, params, rotary, reference }
 }
 
 const groupedQueryCase = (kvHeads: number, bias: boolean, rotary = true): Case =>
@@ -52,7 +52,7 @@ const groupedQueryCase = (kvHeads: number, bias: boolean, rotary = true): Case =
 const recurrentCase = (type: unknown, bias: boolean): Case =>
   make(type, { features: 4, kvHeads: 2 }, bias, (x, w) => recurrent(x, w, 2, facts), true)
 
-/** Every built-in block type that computes something. */
+/** Cases for every built-in block type that is not empty. */
 export const cases: Readonly<Record<string, Case>> = {
   'grouped-query with a KV head per query head': groupedQueryCase(4, false),
   'grouped-query with 2 KV heads': groupedQueryCase(2, false),
@@ -89,7 +89,7 @@ export const cases: Readonly<Record<string, Case>> = {
   'linear FFN with a bias': make(ffnMatrix, {}, true, matrix),
 }
 
-/** Repeatable numbers in (-1, 1). */
+/** Pseudo-random numbers in (-1, 1). */
 export function numbers(count: number, seed: number): Float64Array {
   return Float64Array.from({ length: count }, (_, i) => {
     const x = Math.sin(12.9898 * (i + 1) + 78.233 * seed) * 43758.5453
@@ -97,7 +97,7 @@ export function numbers(count: number, seed: number): Float64Array {
   })
 }
 
-/** Random weights of a case in the size that keeps activations near 1. */
+/** Random weights of a case, scaled to keep activations near 1. */
 export function weightsOf({ type, facts, params }: Case): Record<string, { shape: number[]; data: Float64Array }> {
   const shapes = Object.entries(type.shapes(facts, params))
   return Object.fromEntries(
@@ -116,11 +116,11 @@ export function weightsOf({ type, facts, params }: Case): Record<string, { shape
 export const rows = (data: Float64Array, columns: number): number[][] =>
   Array.from({ length: data.length / columns }, (_, r) => Array.from(data.subarray(r * columns, (r + 1) * columns)))
 
-/** Weights as the reference takes them. */
+/** Converts weights for the reference. */
 export const matrices = (weights: ReturnType<typeof weightsOf>): Matrices =>
   Object.fromEntries(Object.entries(weights).map(([name, { shape, data }]) => [name, rows(data, shape.at(-1)!)]))
 
-/** The reference of a whole batch. */
+/** Computes the reference for a batch. */
 export function referenceOf(c: Case, x: Float64Array, batch: number, weights: Matrices): number[] {
   const size = x.length / batch
   return Array.from({ length: batch }, (_, b) =>

@@ -5,9 +5,9 @@ import { checkBlockType } from '../../plugins/testing/index.js'
 import type { ParentSizes } from '../../plugins/testing/tiny-parent.js'
 import { facts } from './cases.js'
 
-/** Parents that differ from Llama in all that block types hear of. The layer that is replaced is the second of two. */
+/** Parents that differ from Llama in everything that block types know about. The second of their two layers is replaced. */
 const parents: Readonly<Record<string, Partial<ParentSizes>>> = {
-  'qwen2, with a bias of queries, keys and values alone': { kvHeads: 2, config: { model_type: 'qwen2' } },
+  'qwen2, with biases of queries, keys and values only': { kvHeads: 2, config: { model_type: 'qwen2' } },
   'qwen3, with norms of queries and keys': { kvHeads: 2, config: { model_type: 'qwen3' } },
   'mistral, with a window of 4': { kvHeads: 2, config: { model_type: 'mistral', sliding_window: 4 } },
   'smollm3, in a layer without rotary embedding': {
@@ -36,7 +36,7 @@ const parents: Readonly<Record<string, Partial<ParentSizes>>> = {
       final_logit_softcapping: 3,
     },
   },
-  'gemma3, in a layer that sees all': {
+  'gemma3, in a layer with full attention': {
     kvHeads: 2,
     config: { model_type: 'gemma3_text', sliding_window: 4, sliding_window_pattern: 2, query_pre_attn_scalar: 9 },
   },
@@ -55,8 +55,8 @@ const entries: Readonly<Record<string, JsonObject>> = {
 
 const cases = Object.keys(parents).flatMap((parent) => Object.keys(entries).map((block) => [block, parent] as const))
 
-test.each(cases)('%s passes the kit for a parent of %s', async (name, parent) => {
-  const type = builtInBlocks.find((own) => `${own.slot}/${own.name}` === name)!
+test.each(cases)('%s passes the test kit for a parent like %s', async (name, parent) => {
+  const type = builtInBlocks.find((block) => `${block.slot}/${block.name}` === name)!
   const report = await checkBlockType(type, {
     entries: [entries[name]!],
     facts: [parents[parent]!],
@@ -66,17 +66,17 @@ test.each(cases)('%s passes the kit for a parent of %s', async (name, parent) =>
   expect(new Set(report.findings.map(({ check }) => check)).size).toBe(type.empty ? 6 : 14)
 })
 
-test('latent attention is refused for a parent whose keys are normalised, with the reason', () => {
+test('latent attention is rejected, with the reason, for a parent that normalises keys', () => {
   const type = builtInBlocks.find(({ name }) => name === 'latent-attention')!
   expect(() => [...type.variants({ ...facts, qkNorm: true }, { rank: 3 })]).toThrow(
-    'latent-attention cannot imitate keys that are normalised head by head',
+    'latent-attention cannot reproduce keys that are normalised per head',
   )
 })
 
-test('a window that the parent has is what sliding-window takes, and is no variant beside the parent itself', () => {
+test('sliding-window defaults to the parent’s window, and does not repeat the parent as a variant', () => {
   const type = builtInBlocks.find(({ name }) => name === 'sliding-window')!
   const local = { ...facts, window: 5 }
   expect([...type.variants(local, { kvHeads: [4, 2] })]).toEqual([{ window: 5, kvHeads: 2 }])
   expect([...type.variants(local, { window: [5, 3] })]).toEqual([{ window: 3, kvHeads: 4 }])
-  expect(() => [...type.variants(facts, { kvHeads: 2 })]).toThrow('layer 1 of the parent has no window')
+  expect(() => [...type.variants(facts, { kvHeads: 2 })]).toThrow('layer 1 of the parent does not have a window')
 })

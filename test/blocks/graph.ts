@@ -3,10 +3,10 @@ import type { BlockContext, BlockResult } from '../../plugins/api/index.js'
 import { weightsOf, type Case } from './cases.js'
 import { angle } from './reference.js'
 
-/** Rotary tables of positions 0..length-1, [length, headDim] float64, by the reference's angles. */
+/** Rotary tables of the positions 0..length-1 with the reference's angles, float64 [length, headDim]. */
 function tables(headDim: number, length: number): { cos: Tensor; sin: Tensor } {
-  const table = (of: (angle: number) => number) => {
-    const row = (t: number) => Array.from({ length: headDim }, (_, i) => of(angle(t, i % (headDim / 2), headDim)))
+  const table = (f: (angle: number) => number) => {
+    const row = (t: number) => Array.from({ length: headDim }, (_, i) => f(angle(t, i % (headDim / 2), headDim)))
     const data = Array.from({ length }, (_, t) => row(t)).flat()
     return tensor(data, [length, headDim], 'float64')
   }
@@ -18,7 +18,7 @@ export interface BuiltBlock {
   readonly result: BlockResult
 }
 
-/** The graph of a case's forward for whole sequences, in float64. */
+/** Builds the graph of a case's `forward` for whole sequences, in float64. */
 export function buildBlock({ type, facts, params, rotary }: Case, batch: number, length: number): BuiltBlock {
   const g = new Graph()
   const x = g.input('x', 'float64', [batch * length, facts.hidden])
@@ -45,7 +45,7 @@ export function feedsOf(c: Case, length: number): Record<string, Tensor> {
   return { ...Object.fromEntries(weights), ...(c.rotary && tables(c.facts.headDim, length)) }
 }
 
-/** Runs a graph once, as it is: onnxruntime's fusions do not know float64. */
+/** Runs a graph once, not optimised, because onnxruntime's fusions do not support float64. */
 export async function runOnce(g: Graph, feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
   const session = await Session.create(g, { optimisation: 'disabled' })
   try {

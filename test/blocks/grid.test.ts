@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { grid } from '../../plugins/api/index.js'
 
-test('a grid is all combinations, the last list fastest, equal values once', () => {
+test('a grid has all combinations, the last list varies fastest, and duplicates count once', () => {
   expect([...grid({ a: [1, 2, 1], b: ['x', 'y'] })]).toEqual([
     { a: 1, b: 'x' },
     { a: 1, b: 'y' },
@@ -10,7 +10,7 @@ test('a grid is all combinations, the last list fastest, equal values once', () 
   ])
 })
 
-test('of a grid of billions the first are made at once', () => {
+test('a grid of billions yields its first combinations immediately', () => {
   const many = Array.from({ length: 1000 }, (_, i) => i)
   const all = grid({ a: many, b: many, c: many, d: many })
   expect([all.next().value, all.next().value]).toEqual([

@@ -6,17 +6,17 @@ import { swiglu } from '../../plugins/blocks/swiglu.js'
 import { facts as wide, numbers, rows } from './cases.js'
 import { attention, gatedFfn, matrix, type Matrices } from './reference.js'
 
-/** A whole number, never -0. */
+/** An integer, never -0. */
 const rounded = (value: number) => Math.round(4 * value) + 0
 
-/** Small whole numbers: sums and products of them are exact in float32. */
-function whole(shape: readonly number[], seed: number): Weight {
+/** Small integers, whose sums and products are exact in float32. */
+function integers(shape: readonly number[], seed: number): Weight {
   const size = shape.reduce((n, d) => n * d, 1)
   return { shape, data: Float32Array.from(numbers(size, seed), rounded) }
 }
 
 const weightsOf = (shapes: Readonly<Record<string, readonly number[]>>): Weights =>
-  Object.fromEntries(Object.entries(shapes).map(([name, shape], i) => [name, whole(shape, i + 1)]))
+  Object.fromEntries(Object.entries(shapes).map(([name, shape], i) => [name, integers(shape, i + 1)]))
 
 const matrices = (weights: Weights): Matrices =>
   Object.fromEntries(
@@ -30,7 +30,7 @@ const variants = [
 const parentAttention = (facts: LayerFacts) => weightsOf(groupedQuery.shapes(facts, { kvHeads: facts.kvHeads }))
 const parentFfn = (facts: LayerFacts) => weightsOf(swiglu.shapes(facts, { width: facts.intermediate }))
 
-test.each([2, 1])('%i KV heads are the means of the parent heads that they replace', async (kvHeads) => {
+test.each([2, 1])('%i KV heads are the means of the parent’s heads that they replace', async (kvHeads) => {
   const facts = { ...wide, attentionBias: true }
   const { headDim } = facts
   const parent = parentAttention(facts)
@@ -49,11 +49,13 @@ test.each([2, 1])('%i KV heads are the means of the parent heads that they repla
   for (const name of ['q', 'o', 'q.bias', 'o.bias']) expect(child[name]).toEqual(parent[name])
 })
 
-test('heads that were equal already are not changed by pooling: neither is the output', async () => {
+test('pooling equal heads changes neither the heads nor the output', async () => {
   const single = weightsOf(groupedQuery.shapes(wide, { kvHeads: 1 }))
   const repeat = ({ data }: Weight): Weight => {
-    const own = rows(Float64Array.from(data), wide.headDim).flatMap((row) => Array<number[]>(wide.kvHeads).fill(row))
-    return { shape: [wide.hidden, wide.kvHeads * wide.headDim], data: Float32Array.from(own.flat()) }
+    const repeated = rows(Float64Array.from(data), wide.headDim).flatMap((row) =>
+      Array<number[]>(wide.kvHeads).fill(row),
+    )
+    return { shape: [wide.hidden, wide.kvHeads * wide.headDim], data: Float32Array.from(repeated.flat()) }
   }
   const parent = { ...single, k: repeat(single.k!), v: repeat(single.v!) }
   const child = await groupedQuery.initialise(parent, wide, { kvHeads: 1 }, {})
@@ -62,7 +64,7 @@ test('heads that were equal already are not changed by pooling: neither is the o
   expect(attention(x, matrices(child), 1, wide, true)).toEqual(attention(x, matrices(parent), wide.kvHeads, wide, true))
 })
 
-test('a linear attention is W_V W_O', async () => {
+test('attention replaced by a matrix is W_V W_O', async () => {
   const facts = { ...wide, hidden: 2, heads: 2, kvHeads: 2, headDim: 2 }
   const parent = {
     v: { shape: [2, 4], data: Float32Array.of(1, 2, 0, 1, 3, 0, 1, 1) },
@@ -73,7 +75,7 @@ test('a linear attention is W_V W_O', async () => {
   })
 })
 
-test('a linear FFN is W_up W_down', async () => {
+test('an FFN replaced by a matrix is W_up W_down', async () => {
   const parent = {
     gate: { shape: [2, 3], data: new Float32Array(6).fill(9) },
     up: { shape: [2, 3], data: Float32Array.of(1, 2, 0, 0, 1, 3) },
@@ -85,10 +87,10 @@ test('a linear FFN is W_up W_down', async () => {
 })
 
 test.each(variants)(
-  'a linear attention is what the parent does with a token on its own, $bias',
-  async ({ facts: own }) => {
+  'attention replaced by a matrix gives the parent’s output for a single token, $bias',
+  async ({ facts: base }) => {
     for (const kvHeads of [4, 2, 1]) {
-      const facts = { ...own, kvHeads }
+      const facts = { ...base, kvHeads }
       const parent = parentAttention(facts)
       const child = await attentionMatrix.initialise(parent, facts, {}, {})
       const x = [Array.from(numbers(facts.hidden, 7), rounded)]
@@ -97,17 +99,20 @@ test.each(variants)(
   },
 )
 
-test.each(variants)('a linear FFN is what the parent does where its gate is open, $bias', async ({ facts }) => {
-  const parent = parentFfn(facts)
-  const child = await ffnMatrix.initialise(parent, facts, {}, {})
-  const x = rows(numbers(3 * facts.hidden, 8).map(rounded), facts.hidden)
-  const { up, down, 'up.bias': upBias, 'down.bias': downBias } = matrices(parent)
-  const step = (input: number[][], weight: Matrices[string], bias: Matrices[string] | undefined) =>
-    matrix(input, { weight, ...(bias && { bias }) })
-  expect(matrix(x, matrices(child))).toEqual(step(step(x, up!, upBias), down!, downBias))
-})
+test.each(variants)(
+  'an FFN replaced by a matrix gives the parent’s output for open gates, $bias',
+  async ({ facts }) => {
+    const parent = parentFfn(facts)
+    const child = await ffnMatrix.initialise(parent, facts, {}, {})
+    const x = rows(numbers(3 * facts.hidden, 8).map(rounded), facts.hidden)
+    const { up, down, 'up.bias': upBias, 'down.bias': downBias } = matrices(parent)
+    const step = (input: number[][], weight: Matrices[string], bias: Matrices[string] | undefined) =>
+      matrix(input, { weight, ...(bias && { bias }) })
+    expect(matrix(x, matrices(child))).toEqual(step(step(x, up!, upBias), down!, downBias))
+  },
+)
 
-test('a narrower swiglu keeps exactly the channels that contribute most, in their order', async () => {
+test('a narrower swiglu keeps exactly the channels that contribute most, in order', async () => {
   const facts = { ...wide, mlpBias: true }
   const parent = parentFfn(facts)
   const channelContribution = Float32Array.from(numbers(facts.intermediate, 4), Math.abs)
@@ -121,17 +126,17 @@ test('a narrower swiglu keeps exactly the channels that contribute most, in thei
   expect(child['down.bias']).toEqual(parent['down.bias'])
 })
 
-test('of channels that contribute the same the first are kept', async () => {
+test('of channels that contribute equally, the first ones are kept', async () => {
   const parent = parentFfn(wide)
   const channelContribution = new Float32Array(wide.intermediate).fill(1)
   const child = await swiglu.initialise(parent, wide, { width: 3 }, { channelContribution })
   expect(matrices(child).down).toEqual(matrices(parent).down!.slice(0, 3))
 })
 
-test('without statistics the channels with the largest rows of W_down are kept', async () => {
+test('without statistics, the channels with the largest rows of W_down are kept', async () => {
   const parent = {
-    gate: whole([2, 3], 1),
-    up: whole([2, 3], 2),
+    gate: integers([2, 3], 1),
+    up: integers([2, 3], 2),
     down: { shape: [3, 2], data: Float32Array.of(3, 0, 1, 1, 0, -4) },
   }
   const child = await swiglu.initialise(parent, { ...wide, hidden: 2, intermediate: 3 }, { width: 2 }, {})

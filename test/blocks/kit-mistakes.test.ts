@@ -44,8 +44,8 @@ function running(
   { batch, length, past }: Parameters<Type['forward']>[4],
 ): Value {
   const g = x.graph
-  const own = g.cumsum(g.reshape(g.gemm(x, weight), [batch, length, size]), 1)
-  return past ? g.add(own, g.reshape(past.sum!, [batch, 1, size])) : own
+  const sums = g.cumsum(g.reshape(g.gemm(x, weight), [batch, length, size]), 1)
+  return past ? g.add(sums, g.reshape(past.sum!, [batch, 1, size])) : sums
 }
 
 const last = (all: Value, length: number): Value => {
@@ -65,13 +65,13 @@ const check = (type: Partial<Type>): Promise<BlockReport> =>
 
 const failed = (report: BlockReport): string[] => [...new Set(report.failures.map(({ check }) => check))]
 
-test('a right block type has no failures', async () => {
+test('a correct block type has no failures', async () => {
   const report = await check({})
   report.throwIfFailed()
   expect(report.findings.length).toBeGreaterThan(30)
 })
 
-test('a type that writes float32 constants is checked in float32', async () => {
+test('a type with float32 constants is checked in float32', async () => {
   const report = await check({
     forward(g, x, w, params, context) {
       const { y, ...rest } = sums.forward(g, x, w, params, context)
@@ -82,7 +82,7 @@ test('a type that writes float32 constants is checked in float32', async () => {
   expect(report.findings.find(({ check }) => check === 'forward')!.message).toContain('float32')
 })
 
-/** `forward` with another output. */
+/** Changes the output of `forward`. */
 const outputs = (change: (y: Value, x: Value, context: Parameters<Type['forward']>[4]) => Value): Partial<Type> => ({
   forward(g, x, w, params, context) {
     const result = sums.forward(g, x, w, params, context)
@@ -90,7 +90,7 @@ const outputs = (change: (y: Value, x: Value, context: Parameters<Type['forward'
   },
 })
 
-/** Initial weights with another `in`. */
+/** Changes the initial weight `in`. */
 const initial = (change: (weight: Weight) => Weight): Partial<Type> => ({
   initialise: async (...given) => {
     const weights = await sums.initialise(...given)
@@ -100,26 +100,26 @@ const initial = (change: (weight: Weight) => Weight): Partial<Type> => ({
 
 let calls = 0
 
-test.each<[mistake: string, type: Partial<Type>, found: readonly string[]]>([
+test.each<[mistake: string, type: Partial<Type>, checks: readonly string[]]>([
   [
-    'state that forgets what came before the last chunk',
+    'state that forgets everything before the last chunk',
     { forward: (g, x, w, params, { past: _, ...context }) => sums.forward(g, x, w, params, context) },
     ['decoding', 'decoder'],
   ],
   [
-    'state of another size than declared',
+    'state of a different size than declared',
     { state: (_, { size }) => [{ name: 'sum', kind: 'per-sequence', shape: [size + 1] }] },
     ['decoding', 'decoder', 'checkpoint'],
   ],
   [
-    'state that is declared and not returned',
+    'state that is declared but not returned',
     {
       forward: (g, x, w, params, context) => ({ y: sums.forward(g, x, w, params, context).y }),
     },
     ['decoding', 'decoder', 'checkpoint'],
   ],
   [
-    'a token that sees later ones',
+    'a token that attends to later ones',
     outputs((y, x, { batch, length }) => {
       const g = x.graph
       const mean = g.mean(g.reshape(x, [batch, length, Number(x.shape[1])]), [1], true)
@@ -128,7 +128,7 @@ test.each<[mistake: string, type: Partial<Type>, found: readonly string[]]>([
     ['causality', 'length', 'decoding', 'decoder'],
   ],
   [
-    'a sequence that sees others of its batch',
+    'a sequence that depends on others in its batch',
     outputs((y, x, { batch, length }) => {
       const g = x.graph
       const shape = [batch, length, Number(x.shape[1])]
@@ -137,7 +137,7 @@ test.each<[mistake: string, type: Partial<Type>, found: readonly string[]]>([
     ['batch'],
   ],
   [
-    'a gradient that stops on its way',
+    'a gradient that is interrupted',
     outputs((y) => y.graph.emit('Identity', [y], [[y.dtype, y.shape]])[0]!),
     ['gradient'],
   ],
@@ -152,57 +152,48 @@ test.each<[mistake: string, type: Partial<Type>, found: readonly string[]]>([
     ['initialise'],
   ],
   [
-    'an initial weight that is turned',
+    'an initial weight that is transposed',
     initial(({ shape, data }) => ({ shape: shape.toReversed(), data })),
     ['initialise'],
   ],
   [
-    'initial weights that are no numbers',
+    'initial weights that are NaN',
     initial(({ shape, data }) => ({ shape, data: data.map(() => NaN) })),
     ['initialise'],
   ],
   [
-    'a parent that is written over',
+    'a parent that is overwritten',
     { initialise: (parent, ...given) => (parent.v!.data.fill(1), sums.initialise(parent, ...given)) },
     ['initialise'],
   ],
   ['a size of 0', { shapes: () => ({ in: [0, 3], out: [3, 10] }) }, ['shapes', 'initialise']],
-  ['weights that learn first and are not there', { learnsFirst: () => ['map'] }, ['shapes']],
-  ['two variants of one name', { variants: () => [{ size: 2 }, { size: 3 }], id: () => 'sums' }, ['variants']],
-  ['parameters that are no JSON', { variants: () => [{ size: 3, of: undefined } as Params] }, ['variants']],
-])('the kit finds %s', async (_, type, found) => {
-  expect(failed(await check(type)).sort()).toEqual([...found].sort())
+  ['weights in `learnsFirst` that do not exist', { learnsFirst: () => ['map'] }, ['shapes']],
+  ['two variants with the same id', { variants: () => [{ size: 2 }, { size: 3 }], id: () => 'sums' }, ['variants']],
+  ['parameters that are not JSON', { variants: () => [{ size: 3, of: undefined } as Params] }, ['variants']],
+])('the kit detects %s', async (_, type, checks) => {
+  expect(failed(await check(type)).sort()).toEqual([...checks].sort())
 })
 
 test.each([
   ['growing', groupedQuery, 'mask', { kvHeads: 1 }, ['decoding', 'decoder']],
-  // After a prompt longer than the window all of its slots are in use: a decoder's numbers do not show it.
+  // After a prompt longer than the window all slots are in use, so the decoder's output does not reveal it.
   ['windowed', slidingWindow, 'windowMasks', { window: 4, kvHeads: 1 }, ['decoding']],
-] as const)(
-  'the kit finds masks of %s state that are not looked at',
-  async (_, type, mask, entry: JsonObject, found) => {
-    const broken = {
-      ...(type as unknown as BlockType),
-      name: 'broken',
-      forward: (g, x, w, params, context) => {
-        const open = (value: Value | undefined) => value && g.mul(value, g.scalar(0, value.dtype))
-        const { k } = context.windowMasks ?? {}
-        const masks = mask === 'mask' ? { mask: open(context.mask)! } : { windowMasks: { k: open(k)! } }
-        return (type as unknown as BlockType).forward(
-          g,
-          x,
-          w,
-          params,
-          context.past ? { ...context, ...masks } : context,
-        )
-      },
-    } satisfies BlockType
-    const report = await checkBlockType(broken, { entries: [entry], facts: [{}] })
-    expect(failed(report)).toEqual(found)
-  },
-)
+] as const)('the kit detects that masks of %s state are ignored', async (_, type, mask, entry: JsonObject, checks) => {
+  const broken = {
+    ...(type as unknown as BlockType),
+    name: 'broken',
+    forward: (g, x, w, params, context) => {
+      const open = (value: Value | undefined) => value && g.mul(value, g.scalar(0, value.dtype))
+      const { k } = context.windowMasks ?? {}
+      const masks = mask === 'mask' ? { mask: open(context.mask)! } : { windowMasks: { k: open(k)! } }
+      return (type as unknown as BlockType).forward(g, x, w, params, context.past ? { ...context, ...masks } : context)
+    },
+  } satisfies BlockType
+  const report = await checkBlockType(broken, { entries: [entry], facts: [{}] })
+  expect(failed(report)).toEqual(checks)
+})
 
-test('in float32 the kit still finds a gradient that stops', async () => {
+test('the kit detects an interrupted gradient in float32 too', async () => {
   const report = await check(
     outputs((y) => {
       const scaled = y.graph.mul(y, y.graph.scalar(0.5, 'float32'))
@@ -212,48 +203,50 @@ test('in float32 the kit still finds a gradient that stops', async () => {
   expect(failed(report)).toEqual(['gradient'])
 })
 
-test('the kit finds a forward that is another from call to call', async () => {
+test('the kit detects a forward that differs from call to call', async () => {
   const report = await check(outputs((y) => y.graph.mul(y, y.graph.scalar(1 + ++calls / 1000, y.dtype))))
   expect(failed(report)).toEqual(expect.arrayContaining(['gradient', 'repeatable', 'checkpoint']))
 })
 
-test('the kit finds initial weights that are worse than none', async () => {
+test('the kit detects initial weights that are worse than a no-op', async () => {
   const type = initial(({ shape, data }) => ({ shape, data: data.map((value) => -9 * value) }))
   const options = { entries: [{ size: 3 }], facts: [{}] }
   const report = await checkBlockType({ ...sums, ...type }, options)
   expect(failed(report)).toEqual(['start'])
 })
 
-test('a failure says what was checked, of which variant, the figures and the usual cause', async () => {
+test('a failure names check, variant, figures and usual cause', async () => {
   const report = await check({ shapes: () => ({ in: [10, 3], out: [3, 9] }) })
   expect(() => report.throwIfFailed()).toThrow(
-    /^2 of \d+ checks of block type "sums" failed:\n {2}initialise, sums-3 for 4 heads, 2 KV heads: with statistics the weights have the names and shapes declared out: \[3, 10\] for \[3, 9\]: 1 wrong\. Usual cause: /,
+    /^2 of \d+ checks of block type "sums" failed:\n {2}initialise, sums-3 for 4 heads, 2 KV heads: with statistics, weights have the declared names and shapes \(out is \[3, 10\], declared \[3, 9\]\): 1 wrong\. Usual cause: /,
   )
 })
 
-test('an entry that no parent can have is found, and a type that takes the name of a built-in one is refused', async () => {
-  const refused = await checkBlockType(groupedQuery, { entries: [{ kvHeads: 3 }] })
-  expect(refused.failures.map(({ message }) => message)).toEqual([expect.stringContaining('{"kvHeads":3}')])
+test('an entry without variants is detected, and a type with the name of a built-in one is rejected', async () => {
+  const unused = await checkBlockType(groupedQuery, { entries: [{ kvHeads: 3 }] })
+  expect(unused.failures.map(({ message }) => message)).toEqual([expect.stringContaining('{"kvHeads":3}')])
   const taken = checkBlockType({ ...sums, name: 'linear' }, { entries: [{ size: 3 }] })
   await expect(taken).rejects.toThrow('There are two attention block types named "linear"')
 })
 
-test('an entry that the type’s own schema refuses is told with the reason', async () => {
+test('an entry that violates the type’s schema is reported with the reason', async () => {
   const parameters = {
     type: 'object',
     additionalProperties: false,
     properties: { block: { const: 'sums' }, size: { type: 'integer', maximum: 2 } },
   }
-  const [told] = (await check({ parameters })).failures
-  expect(told!.message).toContain('a spec may write; {"size":3}: /size must be <= 2: 1 wrong.')
+  const [failure] = (await check({ parameters })).failures
+  expect(failure!.message).toContain(
+    'entries match the schema in `parameters`; {"size":3}: /size must be <= 2: 1 wrong.',
+  )
 })
 
-test.each([-1, 0.5, NaN])('%s tokens of calibration text are no number of tokens', async (tokens) => {
+test.each([-1, 0.5, NaN])('the kit rejects %s as a number of tokens', async (tokens) => {
   const { failures } = await check({ sampleTokens: () => tokens })
-  expect(failures.map(({ message }) => message).join('\n')).toContain('`sampleTokens` is a whole number, 0 or more')
+  expect(failures.map(({ message }) => message).join('\n')).toContain('`sampleTokens` is a non-negative integer')
 })
 
-test('what a type throws is told with the line of the author’s file', async () => {
+test('an error of the type is reported with the line of the author’s file', async () => {
   const { failures } = await check({
     shapes: () => {
       throw new RangeError('no such size')

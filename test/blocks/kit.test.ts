@@ -10,17 +10,17 @@ import { checkBlockType } from '../../plugins/testing/index.js'
 import { makeParent, usualParents } from '../../plugins/testing/tiny-parent.js'
 import { entries } from './entries.js'
 
-/** A gate left out is worse than no FFN until it is trained: W_up W_down is about what the parent does with open gates. */
-const worseThanNothing = new Set(['ffn/linear'])
+/** Until it is trained, an FFN without its gate is worse than none: W_up W_down acts like a parent whose gates are all open. */
+const worseThanNoOp = new Set(['ffn/linear'])
 
 test.each(builtInBlocks.map((type) => [`${type.slot}/${type.name}`, type] as const))(
   '%s passes the test kit',
   async (name, type) => {
     const entry = entries[name]
-    if (!entry) throw new Error(`test/blocks/entries.ts has no entry for ${name}`)
-    const report = await checkBlockType(type, { entries: [entry], atLeastNoOp: !worseThanNothing.has(name) })
+    if (!entry) throw new Error(`test/blocks/entries.ts lacks an entry for ${name}`)
+    const report = await checkBlockType(type, { entries: [entry], atLeastNoOp: !worseThanNoOp.has(name) })
     report.throwIfFailed()
-    // At least one variant for each of two parents, and every check that the type allows.
+    // At least one variant for each of two parents, and every check that applies to the type.
     expect(new Set(report.findings.map(({ variant }) => variant)).size).toBeGreaterThanOrEqual(3)
     expect(new Set(report.findings.map(({ check }) => check)).size).toBe(type.empty ? 6 : 14)
   },
@@ -31,7 +31,7 @@ test.each([
   ['attention', 'sliding-window', { window: 6, kvHeads: 2 }],
   ['attention', 'linear-attention', { features: 4, kvHeads: 1 }],
   ['ffn', 'low-rank', { rank: 3 }],
-] as const)('costs of %s %s are the bytes that a decoder holds', async (slot, block, params) => {
+] as const)('the costs of %s %s are the bytes that a decoder holds', async (slot, block, params) => {
   const folder = mkdtempSync(join(tmpdir(), 'puzzleflow-costs-'))
   const blocks = makeBlocks()
   const parent = await makeParent(join(folder, 'parent'), usualParents[0]!, blocks)

@@ -33,7 +33,7 @@ const matrices = (weights: Weights): Matrices =>
   )
 
 const [sequences, length] = [3, 7]
-/** Calibration text whose inputs lie near a plane, so that directions differ in worth. */
+/** Calibration text whose inputs lie near a plane, so that some directions matter more than others. */
 function makeSample(): Sample {
   const { hidden, headDim } = facts
   const noise = numbers(sequences * length * hidden, 5)
@@ -42,9 +42,9 @@ function makeSample(): Sample {
     const [t, c] = [Math.floor(i / hidden), i % hidden]
     return 0.2 * value + along[t]! * Math.cos(c) + (c === t % 3 ? 1 : 0)
   })
-  const table = (of: (n: number) => number) =>
+  const table = (f: (n: number) => number) =>
     Float32Array.from({ length: length * headDim }, (_, i) =>
-      of(angle(Math.floor(i / headDim), (i % headDim) % (headDim / 2), headDim)),
+      f(angle(Math.floor(i / headDim), (i % headDim) % (headDim / 2), headDim)),
     )
   const mask = new Float32Array(sequences * length).fill(1)
   return { sequences, length, x, mask, rotary: { cos: table(Math.cos), sin: table(Math.sin) } }
@@ -60,8 +60,8 @@ const parentFfn = weightsOf(swiglu.shapes(facts, { width: facts.intermediate }),
 const distance = (a: readonly number[][][], b: readonly number[][][]) =>
   a.flat(2).reduce((sum, value, i) => sum + (value - b.flat(2)[i]!) ** 2, 0)
 
-test('a head’s contribution is the mean norm of what is missing without it', async () => {
-  const found = await headContribution(parentAttention, facts, { sample })
+test('a head’s contribution is the mean norm of the change in output when it is ablated', async () => {
+  const contribution = await headContribution(parentAttention, facts, { sample })
   const whole = texts.map((x) => attention(x, matrices(parentAttention), 2, facts, true))
   for (let h = 0; h < facts.heads; h++) {
     const o = Float32Array.from(parentAttention.o!.data)
@@ -73,12 +73,12 @@ test('a head’s contribution is the mean norm of what is missing without it', a
       ),
     )
     const expected = norms.reduce((a, b) => a + b, 0) / norms.length
-    expect(Math.abs(found[h]! / expected - 1)).toBeLessThan(1e-4)
+    expect(Math.abs(contribution[h]! / expected - 1)).toBeLessThan(1e-4)
   }
 })
 
-test('of a group the KV head with the contributing queries is kept, and of heads those that contribute', async () => {
-  // Query heads 2 and 3, which read KV head 1, write nothing but a little.
+test('a group keeps the KV head whose query heads contribute most, and fewer-heads keeps the query heads that do', async () => {
+  // Query heads 2 and 3, which share KV head 1, contribute almost nothing.
   const o = Float32Array.from(parentAttention.o!.data)
   const size = facts.headDim * facts.hidden
   for (let i = 2 * size; i < 4 * size; i++) o[i]! *= i < 3 * size ? 0.001 : 0.002
@@ -100,7 +100,7 @@ async function strongestOf(parent: Weights, heads: readonly number[]): Promise<n
   return [...heads].sort((a, b) => all[b]! - all[a]!)
 }
 
-test('two factors are the best there are: the error is that of the singular values that are left out', async () => {
+test('factorise is optimal: its error is that of the omitted singular values', async () => {
   const weight: Weight = { shape: [14, 9], data: Float32Array.from(numbers(14 * 9, 3)) }
   const values = new SingularValueDecomposition(Matrix.from1DArray(14, 9, weight.data)).diagonal
   for (const rank of [1, 4, 9]) {
@@ -114,15 +114,15 @@ test('two factors are the best there are: the error is that of the singular valu
   }
 })
 
-test('factors made for calibration text are better there than those of the matrix alone', async () => {
+test('factors computed for calibration text fit it better than those of the matrix alone', async () => {
   const x: Weight = { shape: [sequences * length, facts.hidden], data: sample.x }
   const inputs = Matrix.from1DArray(x.shape[0]!, facts.hidden, x.data)
   const weight = parentFfn.gate!
   const whole = inputs.mmul(Matrix.from1DArray(facts.hidden, facts.intermediate, weight.data))
   const error = async (gram?: Weight) => {
     const { a, b } = await factorise(weight, 3, gram)
-    const own = Matrix.from1DArray(facts.hidden, 3, a.data).mmul(Matrix.from1DArray(3, facts.intermediate, b.data))
-    return Matrix.sub(inputs.mmul(own), whole).norm('frobenius')
+    const product = Matrix.from1DArray(facts.hidden, 3, a.data).mmul(Matrix.from1DArray(3, facts.intermediate, b.data))
+    return Matrix.sub(inputs.mmul(product), whole).norm('frobenius')
   }
   expect(await error(await gramOf(x, sample.mask))).toBeLessThan(0.9 * (await error()))
 })
@@ -130,11 +130,11 @@ test('factors made for calibration text are better there than those of the matri
 test.each([
   { bias: false, text: 'without biases' },
   { bias: true, text: 'with biases' },
-])('latent attention of full rank without rotation is the parent’s, $text', async ({ bias }) => {
-  const own = { ...facts, kvHeads: 1, attentionBias: bias }
-  const parent = weightsOf(groupedQuery.shapes(own, { kvHeads: 1 }))
-  const child = await latentAttention.initialise(parent, own, { rank: 10, rotated: 2 }, { sample })
-  // The rotated channels are made to say nothing in both: what is left is exact.
+])('latent attention of full rank without rotation equals the parent’s, $text', async ({ bias }) => {
+  const single = { ...facts, kvHeads: 1, attentionBias: bias }
+  const parent = weightsOf(groupedQuery.shapes(single, { kvHeads: 1 }))
+  const child = await latentAttention.initialise(parent, single, { rank: 10, rotated: 2 }, { sample })
+  // Zeroing the rotated channels in both makes the rest exact.
   const still = (
     weights: Weights,
     names: readonly string[],
@@ -151,11 +151,11 @@ test.each([
         ]),
     ),
   })
-  const quiet = still(parent, ['q', 'q.bias'], own.headDim, (i) => i % (own.headDim / 2) === 0)
+  const quiet = still(parent, ['q', 'q.bias'], single.headDim, (i) => i % (single.headDim / 2) === 0)
   const quietChild = still(child, ['q.rotated', 'q.rotated.bias'], 2, () => true)
-  const expected = texts.map((x) => attention(x, matrices(quiet), 1, own, false))
-  const found = texts.map((x) => latent(x, matrices(quietChild), own, 2))
-  expect(distance(found, expected)).toBeLessThan(
+  const expected = texts.map((x) => attention(x, matrices(quiet), 1, single, false))
+  const actual = texts.map((x) => latent(x, matrices(quietChild), single, 2))
+  expect(distance(actual, expected)).toBeLessThan(
     1e-6 *
       distance(
         expected,
@@ -167,12 +167,12 @@ test.each([
 test('a low-rank FFN of full rank is the parent’s', async () => {
   const child = await lowRank.initialise(parentFfn, facts, { rank: 10 }, { sample })
   const expected = texts.map((x) => gatedFfn(x, matrices(parentFfn)))
-  const found = texts.map((x) => factored(x, matrices(child)))
-  expect(distance(found, expected)).toBeLessThan(1e-6)
+  const actual = texts.map((x) => factored(x, matrices(child)))
+  expect(distance(actual, expected)).toBeLessThan(1e-6)
 })
 
-test('of two channels that do the same one stays: removing them one by one sees it, counting each alone does not', async () => {
-  // Channels 0..3 are copies of one that contributes much; all others contribute less each.
+test('removing channels one by one keeps one of several redundant channels, which ranking them once does not', async () => {
+  // Channels 0..3 are copies of one that contributes much; every other channel contributes less.
   const copy = (weight: Weight, at: (channel: number) => number[]): Weight => {
     const data = Float32Array.from(weight.data)
     for (let c = 1; c < 4; c++) at(c).forEach((to, i) => (data[to] = data[at(0)[i]!]!))
@@ -194,11 +194,11 @@ test('of two channels that do the same one stays: removing them one by one sees 
       texts.map((x) => gatedFfn(x, matrices(child))),
       whole,
     )
-  // Neither may drop a strong channel: the copies add up. But what is dropped is chosen together.
+  // The copies add up, so neither may drop one, but iterative removal takes the channels into account together.
   expect(error(oneByOne)).toBeLessThan(error(alone))
 })
 
-test('removing channels one by one leaves the least error that greedy removal can', async () => {
+test('removing channels one by one gives the smallest error that greedy removal can achieve', async () => {
   const type: BlockType = swiglu
   const child = await type.initialise(
     parentFfn,
@@ -220,9 +220,9 @@ test('removing channels one by one leaves the least error that greedy removal ca
     channels.filter((c) => !dead.includes(c)).reduce((a, b) => (without([...dead, b]) < without([...dead, a]) ? b : a))
   const first = best([])
   const expected = without([first, best([first])])
-  const found = distance(
+  const actual = distance(
     texts.map((x) => gatedFfn(x, matrices(child))),
     whole,
   )
-  expect(Math.abs(found / expected - 1)).toBeLessThan(1e-3)
+  expect(Math.abs(actual / expected - 1)).toBeLessThan(1e-3)
 })

@@ -1,8 +1,8 @@
 import type { LayerFacts } from '../../plugins/api/index.js'
 
-/** Plain float64 arithmetic that knows nothing of graphs: what the block types are compared with. Matrices are lists of rows. */
+/** Plain float64 arithmetic, without graphs, that block types are compared with. Matrices are lists of rows. */
 export type Matrix = readonly (readonly number[])[]
-/** Weights of a block by name; biases are matrices of one row. */
+/** Weights of a block by name; biases are matrices with one row. */
 export type Matrices = Readonly<Record<string, Matrix>>
 
 const times = (a: Matrix, b: Matrix): number[][] =>
@@ -18,8 +18,8 @@ const affine = (x: Matrix, w: Matrices, name: string): number[][] => {
 export const angle = (position: number, pair: number, headDim: number): number =>
   position / 100 ** ((2 * pair) / headDim)
 
-/** A head's vector with each pair (i, i + headDim/2) turned as a complex number. */
-function turned(vector: readonly number[], position: number): number[] {
+/** Rotates each pair (i, i + headDim/2) of a head's vector as a complex number. */
+function rotated(vector: readonly number[], position: number): number[] {
   const half = vector.length / 2
   const out = [...vector]
   for (let i = 0; i < half; i++) {
@@ -30,7 +30,7 @@ function turned(vector: readonly number[], position: number): number[] {
   return out
 }
 
-/** Attention of one sequence, token by token and head by head: a token sees itself and what is before it, in a window. */
+/** Causal attention for one sequence, token by token and head by head, within a window. */
 export function attention(
   x: Matrix,
   w: Matrices,
@@ -40,7 +40,7 @@ export function attention(
   window = Infinity,
 ): number[][] {
   const head = (row: readonly number[], h: number) => row.slice(h * headDim, (h + 1) * headDim)
-  const placed = (row: readonly number[], h: number, t: number) => (rotary ? turned(head(row, h), t) : head(row, h))
+  const placed = (row: readonly number[], h: number, t: number) => (rotary ? rotated(head(row, h), t) : head(row, h))
   const [q, k, v] = ['q', 'k', 'v'].map((name) => affine(x, w, name)) as [number[][], number[][], number[][]]
   const mixed = x.map((_, t) =>
     Array.from({ length: heads }, (_, h) => {
@@ -67,11 +67,11 @@ export function gatedFfn(x: Matrix, w: Matrices): number[][] {
   return affine(inner, w, 'down')
 }
 
-/** x W + b of a block that is one matrix. */
+/** x W + b for a block that is a single matrix. */
 export const matrix = (x: Matrix, w: Matrices): number[][] =>
   affine(x, { it: w.weight!, ...(w.bias && { 'it.bias': w.bias }) }, 'it')
 
-/** Linear attention of one sequence as a recurrence over tokens, head by head. */
+/** Linear attention for one sequence as a recurrence over tokens, head by head. */
 export function linearAttention(
   x: Matrix,
   w: Matrices,
@@ -86,7 +86,7 @@ export function linearAttention(
     return powers.map((value) => value / sum)
   }
   const features = (row: readonly number[], h: number, t: number, map: Matrix) => {
-    const vector = turned(row.slice(h * headDim, (h + 1) * headDim), t)
+    const vector = rotated(row.slice(h * headDim, (h + 1) * headDim), t)
     const [z] = times([vector], map.slice(h * headDim, (h + 1) * headDim))
     return [...soft(z!), ...soft(z!.map((value) => -value))]
   }
@@ -96,10 +96,10 @@ export function linearAttention(
     const kv = Math.floor(h / (heads / kvHeads))
     const sums = Array.from({ length: size }, () => Array<number>(headDim + 1).fill(0))
     for (let t = 0; t < x.length; t++) {
-      const fade = gate ? (1 / (1 + Math.exp(-gate[t]![kv]!))) ** (1 / 16) : 1
+      const decay = gate ? (1 / (1 + Math.exp(-gate[t]![kv]!))) ** (1 / 16) : 1
       const key = features(k[t]!, kv, t, w['map.k']!)
       const value = [...v[t]!.slice(kv * headDim, (kv + 1) * headDim), 1]
-      key.forEach((f, i) => value.forEach((own, c) => (sums[i]![c] = sums[i]![c]! * fade + f * own)))
+      key.forEach((f, i) => value.forEach((v, c) => (sums[i]![c] = sums[i]![c]! * decay + f * v)))
       const query = features(q[t]!, h, t, w['map.q']!)
       const out = value.map((_, c) => query.reduce((sum, f, i) => sum + f * sums[i]![c]!, 0))
       for (let c = 0; c < headDim; c++) mixed[t]![h * headDim + c] = out[c]! / (out[headDim]! + 1e-6)
@@ -108,17 +108,17 @@ export function linearAttention(
   return affine(mixed, w, 'o')
 }
 
-/** Latent attention of one sequence with every head's keys and values made from the latents, nothing absorbed. */
+/** Latent attention for one sequence with explicit keys and values of every head, without absorbed matrices. */
 export function latentAttention(
   x: Matrix,
   w: Matrices,
   { heads, headDim }: Pick<LayerFacts, 'heads' | 'headDim'>,
-  rotated: number,
+  rotatedChannels: number,
 ): number[][] {
-  const free = headDim - rotated
-  // The channels that rotate are the fastest: their angles are those of the whole head.
+  const free = headDim - rotatedChannels
+  // The rotated channels are the fastest ones of the head and keep their angles.
   const turn = (vector: readonly number[], t: number) => {
-    const half = rotated / 2
+    const half = rotatedChannels / 2
     return vector.map((value, i) => {
       const by = angle(t, i % half, headDim)
       const other = i < half ? -vector[i + half]! : vector[i - half]!
@@ -137,7 +137,7 @@ export function latentAttention(
       const upK = w['up.k']!.slice(h * free, (h + 1) * free)
       const upV = w['up.v']!.slice(h * rank, (h + 1) * rank)
       const query = [
-        ...turn(qr[t]!.slice(h * rotated, (h + 1) * rotated), t),
+        ...turn(qr[t]!.slice(h * rotatedChannels, (h + 1) * rotatedChannels), t),
         ...qf[t]!.slice(h * free, (h + 1) * free),
       ]
       const weights = c.slice(0, t + 1).map((latent, s) => {
@@ -154,7 +154,7 @@ export function latentAttention(
   return affine(mixed, w, 'o')
 }
 
-/** The gated FFN with every matrix as the product of its two factors. */
+/** The gated FFN with every matrix the product of its two factors. */
 export const lowRank = (x: Matrix, w: Matrices): number[][] =>
   gatedFfn(x, {
     ...w,

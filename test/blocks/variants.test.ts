@@ -13,27 +13,27 @@ const kvHeads = (entry: JsonObject['kvHeads']) =>
 const widths = (entry: JsonObject['width'], intermediate = facts.intermediate) =>
   [...swiglu.variants({ ...facts, intermediate }, { block: 'swiglu', width: entry! })].map((p) => p.width)
 
-test('numbers of KV heads stay in the order of the spec; one or many may be written', () => {
+test('numbers of KV heads keep the order of the spec, which may list one or several', () => {
   expect(kvHeads([6, 1, 4])).toEqual([6, 1, 4])
   expect(kvHeads(3)).toEqual([3])
 })
 
-test("the parent's own size is the variant `parent` and no other", () => {
+test("the parent's size is the variant `parent` and not repeated", () => {
   expect(kvHeads([12, 4])).toEqual([4])
   expect(widths([512, '100%', 256])).toEqual([256])
 })
 
-test('percentages become multiples of 8 channels, and at least 8', () => {
+test('percentages are rounded to multiples of 8 channels, at least 8', () => {
   expect(widths(['75%', '50 %', '33.3%', '10%', '0.1%'])).toEqual([384, 256, 168, 48, 8])
 })
 
-test('only what comes to the same number is dropped', () => {
+test('only duplicates of the same number are dropped', () => {
   expect(widths(['50%', '50.2%', 256, '51%', '10%', '9%'])).toEqual([256, 264, 48])
   expect(kvHeads([2, 2, 1])).toEqual([2, 1])
   expect(widths([255, 256, 257, 1])).toEqual([255, 256, 257, 1])
 })
 
-test.each([4, 6, 12, 46, 63])('no percentage of %i channels is more than the parent has', (intermediate) => {
+test.each([4, 6, 12, 46, 63])('no percentage of %i channels exceeds the parent', (intermediate) => {
   const percentages = Array.from({ length: 100 }, (_, i) => `${i + 1}%`)
   for (const width of widths([...percentages, '99.9%'], intermediate)) {
     expect(width).toBeGreaterThanOrEqual(1)
@@ -41,7 +41,7 @@ test.each([4, 6, 12, 46, 63])('no percentage of %i channels is more than the par
   }
 })
 
-/** What is thrown, as message and remedy. */
+/** Message and remedy of the error that is thrown. */
 function refusal(run: () => unknown): [message: string, remedy: string | undefined] {
   try {
     run()
@@ -50,27 +50,24 @@ function refusal(run: () => unknown): [message: string, remedy: string | undefin
     expect((error as Failure).kind).toBe('InvalidInput')
     return [(error as Failure).message, (error as Failure).remedy]
   }
-  throw new Error('nothing was refused')
+  throw new Error('nothing was rejected')
 }
 
-test.each([5, 24, 0, -2, 0.5])('%d KV heads are refused, naming what the parent can have', (n) => {
+test.each([5, 24, 0, -2, 0.5])('%d KV heads are rejected with the possible numbers', (n) => {
   expect(refusal(() => kvHeads([4, n]))).toEqual([
     `kvHeads ${n} does not divide the parent's 12 key/value heads`,
     'Use 1, 2, 3, 4, 6, 12.',
   ])
 })
 
-test.each([513, 0, -8, 1.5, '0%', '100.1%', '250%'])(
-  'a width of %s is refused, naming what the parent can have',
-  (n) => {
-    expect(refusal(() => widths(['50%', n]))).toEqual([
-      `width ${n} is impossible: the parent's FFN has 512 channels`,
-      'Use 1 to 512, or a percentage above 0% and up to 100%.',
-    ])
-  },
-)
+test.each([513, 0, -8, 1.5, '0%', '100.1%', '250%'])('a width of %s is rejected with the possible widths', (n) => {
+  expect(refusal(() => widths(['50%', n]))).toEqual([
+    `width ${n} is impossible: the parent's FFN has 512 channels`,
+    'Use 1 to 512, or a percentage above 0% and up to 100%.',
+  ])
+})
 
-test('ids are different for different variants of a slot', () => {
+test('different variants of a slot have different ids', () => {
   for (const slot of ['attention', 'ffn'] as const) {
     const ids = builtInBlocks
       .filter((type) => type.slot === slot)
@@ -83,7 +80,7 @@ test('ids are different for different variants of a slot', () => {
   }
 })
 
-test('ids are those that results and file names have', () => {
+test('ids are stable, because results and file names contain them', () => {
   const ids = ['grouped-query', 'linear', 'no-op', 'swiglu'].map((name) =>
     builtInBlocks.find((type) => type.name === name)!.id({ kvHeads: 2, width: 256 }),
   )
@@ -95,13 +92,13 @@ test('linear and no-op have one variant', () => {
     expect(type.variants(facts, { block: type.name })).toEqual([{}])
 })
 
-test('two block types of one slot and name are a mistake of a plugin', () => {
+test('two block types with the same slot and name are a bug of a plugin', () => {
   expect(() => makeBlocks([...builtInBlocks, builtInBlocks[0]!])).toThrow(
     'There are two attention block types named "grouped-query"',
   )
 })
 
-test('a block type that is not there is named, with where it could come from', () => {
+test('an unknown block type is named, with a hint where it could come from', () => {
   expect(refusal(() => makeBlocks().get('ffn', 'swigul'))).toEqual([
     'There is no ffn block type "swigul"',
     'Add the plugin that has it to `plugins:` in the spec.',

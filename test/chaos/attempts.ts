@@ -2,35 +2,35 @@ import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import type { AttemptLine } from '../../activities/attempt-log.js'
 import { commandLine } from '../../server/index.js'
 
-/** One go at a task, as its process noted it. */
+/** One attempt at a task, as its process logged it. */
 export interface Attempt {
   readonly pid: number
   readonly stage: string
   readonly task: string
   readonly begin: AttemptLine
-  /** The newest line. */
+  /** The latest line. */
   last: AttemptLine
   ended: boolean
-  /** Points of a training: steps done so far. */
+  /** Progress of a training: completed steps at each report. */
   readonly points: number[]
   /** Step of the first checkpoint. */
   firstSaved: number | undefined
-  /** The newest checkpoint. */
+  /** The latest checkpoint. */
   saved: { readonly step: number; readonly cpu: number } | undefined
 }
 
 const stepOf = /^step (\d+) of \d+, (checkpoint saved)?/
 
-/** All attempts of a log, in the order of their beginnings. */
+/** All attempts in a log, in the order in which they began. */
 export class Attempts {
   readonly all: Attempt[] = []
   private read = 0
-  /** How many there are. */
+  /** Number of lines read. */
   lines = 0
 
   constructor(private readonly file: string) {}
 
-  /** Takes in what has been written since the last time. */
+  /** Reads the lines written since the last call. */
   update(): void {
     if (!existsSync(this.file)) return
     const file = openSync(this.file, 'r')
@@ -60,8 +60,8 @@ export class Attempts {
       })
       return
     }
-    const attempt = this.all.findLast((own) => own.pid === pid && !own.ended)
-    if (!attempt) throw new Error(`Internal error: process ${pid} goes on with nothing`)
+    const attempt = this.all.findLast((candidate) => candidate.pid === pid && !candidate.ended)
+    if (!attempt) throw new Error(`Internal error: process ${pid} reports progress without an attempt`)
     attempt.last = line
     if (event === 'end') attempt.ended = true
     const [, step, saved] = stepOf.exec(line.text ?? '') ?? []
@@ -72,21 +72,21 @@ export class Attempts {
     if (step && !saved) attempt.points.push(Number(step))
   }
 
-  /** Attempts whose process lives and works. */
+  /** Attempts that have not ended and whose process is alive. */
   running(): Attempt[] {
     this.update()
     return this.all.filter(({ ended, pid }) => !ended && commandLine(pid) !== '')
   }
 
-  /** Stages in the order in which they began, and how long each took. */
+  /** Stages in the order in which they began, with their durations. */
   stages(): { readonly name: string; readonly milliseconds: number }[] {
     this.update()
-    const found = new Map<string, { first: number; last: number }>()
+    const times = new Map<string, { first: number; last: number }>()
     for (const { stage, begin, last } of this.all) {
-      const known = found.get(stage)
+      const known = times.get(stage)
       if (known) known.last = Math.max(known.last, last.at)
-      else found.set(stage, { first: begin.at, last: last.at })
+      else times.set(stage, { first: begin.at, last: last.at })
     }
-    return [...found].map(([name, { first, last }]) => ({ name, milliseconds: last - first }))
+    return [...times].map(([name, { first, last }]) => ({ name, milliseconds: last - first }))
   }
 }

@@ -9,17 +9,17 @@ import { Attempts } from './attempts.js'
 import { kinds, schedule } from './schedule.js'
 import { wasteOf } from './waste.js'
 
-test('a search whose processes are killed six times ends as if nothing had been', { timeout: 900_000 }, () => {
+test('a search whose processes are killed six times ends with the same result', { timeout: 900_000 }, () => {
   const program = join(packageRoot(), 'dist/test/chaos/main.js')
   const { status, stdout, stderr } = spawnSync(process.execPath, [program, '--kills', '6'], { encoding: 'utf8' })
   expect(stdout).toContain('survived          6 of 6\n')
-  expect(stdout).toContain('equal to the undisturbed search: yes, measured times apart\n')
+  expect(stdout).toContain('equal to the undisturbed search: yes, except measured times\n')
   expect(status, stdout + stderr).toBe(0)
 })
 
 const stages = ['prepare', 'distill', 'score', 'uptrain'].map((name, i) => ({ name, milliseconds: 100 * (i + 1) }))
 
-test('a schedule has as many kills as asked for, of every kind, in every stage and in their order, by its seed', () => {
+test('a schedule has the requested number of kills, covers every kind and stage in order, and depends only on its seed', () => {
   const planned = schedule(23, stages, 1)
   expect(planned).toHaveLength(23)
   expect(new Set(planned.map(({ kind }) => kind))).toEqual(new Set(kinds))
@@ -30,17 +30,17 @@ test('a schedule has as many kills as asked for, of every kind, in every stage a
   expect(schedule(23, stages, 2)).not.toEqual(planned)
 })
 
-/** Attempts by lines in which only what matters is told: process, event, processor seconds, text. */
+/** Attempts from abbreviated lines: process, event, processor seconds, text. */
 function attempts(...lines: readonly (readonly [number, AttemptLine['event'], number, string?])[]): Attempts {
   const folder = mkdtempSync(join(tmpdir(), 'puzzleflow-attempts-'))
   const file = join(folder, 'attempts.log')
   const line = ([pid, event, cpu, text]: (typeof lines)[number]) =>
     `${JSON.stringify({ at: 0, pid, event, cpu, text, stage: 'distill', task: 'layer00/ffn/linear' })}\n`
   writeFileSync(file, lines.map(line).join(''))
-  const found = new Attempts(file)
-  found.update()
+  const log = new Attempts(file)
+  log.update()
   rmSync(folder, { recursive: true })
-  return found
+  return log
 }
 const reference = attempts(
   [1, 'begin', 1],
@@ -52,7 +52,7 @@ const reference = attempts(
   [1, 'end', 6],
 )
 
-test('steps that are done again after a kill are counted, and the seconds since the checkpoint', () => {
+test('repeated steps after a kill are counted, as are the seconds since the checkpoint', () => {
   const { all } = attempts(
     [1, 'begin', 1],
     [1, 'progress', 2, 'step 8 of 32, loss 1'],
@@ -76,7 +76,7 @@ test('steps that are done again after a kill are counted, and the seconds since 
   })
 })
 
-test('a task that begins again before its last checkpoint is found', () => {
+test('a task that restarts before its last checkpoint is detected', () => {
   const { all } = attempts(
     [1, 'begin', 1],
     [1, 'progress', 3, 'step 16 of 32, loss 1'],
@@ -86,6 +86,6 @@ test('a task that begins again before its last checkpoint is found', () => {
     [2, 'end', 4],
   )
   expect(wasteOf(all, reference.all).tooEarly).toEqual([
-    'distill/layer00/ffn/linear: began again at step 0, its checkpoint was of step 16',
+    'distill/layer00/ffn/linear: restarted at step 0, although its checkpoint was at step 16',
   ])
 })

@@ -3,29 +3,29 @@ import { join } from 'node:path'
 import type { TaskRecord } from '../../store/store.js'
 import type { Place } from '../cli/puzzleflow.js'
 
-/** Figures of a result that a clock has measured. */
+/** Figures of a result that depend on measured times. */
 const measured = /(^|\.)(throughput\.measured|ratios\.throughput|seconds)$/
 
-/** Stages that put no measured time into what they leave. */
+/** Stages whose outputs do not depend on measured times. */
 const exact = ['prepare', 'capture', 'distill', 'score', 'uptrain', 'export']
 
-/** In what two searches differ, a line each; measured times apart. Empty when they are the same. */
+/** Lists the differences between two searches, except measured times; empty if they are equal. */
 export function differences(reference: Place, other: Place): string[] {
-  const [expected, found] = [reference, other].map(({ folder }) =>
+  const [expected, actual] = [reference, other].map(({ folder }) =>
     leaves(JSON.parse(readFileSync(join(folder, 'runs/chaos/result.json'), 'utf8'))),
   )
-  const [wanted, made] = [reference, other].map(artifacts)
-  return [...compare('result', expected!, found!), ...compare('artifact', wanted!, made!)]
+  const [expectedArtifacts, actualArtifacts] = [reference, other].map(artifacts)
+  return [...compare('result', expected!, actual!), ...compare('artifact', expectedArtifacts!, actualArtifacts!)]
 }
 
-function compare(what: string, expected: ReadonlyMap<string, string>, found: ReadonlyMap<string, string>): string[] {
-  const names = [...new Set([...expected.keys(), ...found.keys()])].sort()
+function compare(kind: string, expected: ReadonlyMap<string, string>, actual: ReadonlyMap<string, string>): string[] {
+  const names = [...new Set([...expected.keys(), ...actual.keys()])].sort()
   return names
-    .filter((name) => expected.get(name) !== found.get(name))
-    .map((name) => `${what} ${name}: ${found.get(name) ?? 'absent'} instead of ${expected.get(name) ?? 'absent'}`)
+    .filter((name) => expected.get(name) !== actual.get(name))
+    .map((name) => `${kind} ${name}: ${actual.get(name) ?? 'absent'} instead of ${expected.get(name) ?? 'absent'}`)
 }
 
-/** Values of a JSON tree by their paths. */
+/** The leaves of a JSON tree by path. */
 function leaves(tree: unknown, path = ''): Map<string, string> {
   if (measured.test(path)) return new Map()
   if (typeof tree !== 'object' || tree === null) return new Map([[path, JSON.stringify(tree)]])
@@ -34,11 +34,11 @@ function leaves(tree: unknown, path = ''): Map<string, string> {
   )
 }
 
-/** Digests of all that was made, by stage, task and name; a task that was done under two keys shows. */
+/** Digests of all artifacts by stage, task and name. A task that ran under two keys has two digests. */
 function artifacts({ store }: Place): Map<string, string> {
   const folder = join(store, 'records')
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.json'))
-  const found = new Map<string, string>()
+  const digests = new Map<string, string>()
   for (const file of files.sort()) {
     const { components, outputs } = JSON.parse(readFileSync(join(folder, file), 'utf8')) as TaskRecord
     const { stage, kind, task } = components as { stage: string; kind: string; task?: unknown }
@@ -46,8 +46,8 @@ function artifacts({ store }: Place): Map<string, string> {
     const name = [stage, kind, ...(typeof task === 'string' ? [task] : [])].join(' ')
     for (const [artifact, { digest }] of Object.entries(outputs.files)) {
       const key = `${name}: ${artifact}`
-      found.set(key, [found.get(key), digest].filter((own) => own !== undefined).join(' and '))
+      digests.set(key, [digests.get(key), digest].filter((value) => value !== undefined).join(' and '))
     }
   }
-  return found
+  return digests
 }

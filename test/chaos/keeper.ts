@@ -1,9 +1,9 @@
 import type { Place, Command } from '../cli/puzzleflow.js'
 
-/** Gives a command again whenever it was killed, as a patient person does, until it has ended by itself. */
+/** Repeats a command whenever it is killed, like a patient user, until it ends by itself. */
 export class Keeper {
   private command: Command | undefined
-  /** What it said when it ended with an error. */
+  /** Messages of the runs that ended with an error. */
   readonly errors: string[] = []
   finished = false
 
@@ -26,7 +26,7 @@ export class Keeper {
       if (code === 0) this.finished = true
       else {
         if (code !== null) this.errors.push(`exit code ${code}: ${stderr.trimEnd().split('\n').slice(-3).join(' | ')}`)
-        // What ends with an error at once would do so for ever.
+        // A command that fails immediately would do so forever.
         if (this.errors.length < 5) this.start()
       }
     })

@@ -1,6 +1,7 @@
 /**
- * Kills the processes of a search at random moments and compares what comes out with the same search undisturbed.
- * Arguments: `--kills N` (default 50), `--seed N` (default 1), `--size short|whole|large` (default: by the kills). Exit code 0 when every kill was survived and nothing differs.
+ * Kills the processes of a search at random moments and compares the result with that of the same search undisturbed.
+ * Arguments: `--kills N` (default 50), `--seed N` (default 1), `--size short|whole|large` (default: by the number of kills).
+ * The exit code is 0 if the search survived every kill and nothing differs.
  */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -26,14 +27,14 @@ const { values } = parseArgs({
 })
 const [kills, seed] = [Number(values.kills), Number(values.seed)]
 if (!(Number.isInteger(kills) && kills > 0 && Number.isInteger(seed)))
-  throw new Error('--kills and --seed are whole numbers')
+  throw new Error('--kills must be a positive integer and --seed an integer')
 
 const command = ['run', 'search.yaml', '--heartbeat', '5'] as const
 const stateHome = await makeStateHome()
 const size = (values.size ?? (kills < 20 ? 'short' : 'whole')) as Size
-if (!['short', 'whole', 'large'].includes(size)) throw new Error('--size is short, whole or large')
+if (!['short', 'whole', 'large'].includes(size)) throw new Error('--size must be short, whole or large')
 const places: Place[] = []
-/** A search of its own. What the first one measured counts for all: they have the machine's state in common. */
+/** Creates a new search. All share the machine's state, so the measurements of the first one are valid for all. */
 async function newPlace(): Promise<{ place: Place; attempts: Attempts }> {
   const place = new Place(await writeChaosSearch(size), stateHome)
   places.push(place)
@@ -45,7 +46,7 @@ async function newPlace(): Promise<{ place: Place; attempts: Attempts }> {
 const print = (line: string) => console.log(line)
 
 async function main(): Promise<boolean> {
-  print('The search undisturbed …')
+  print('Running the search undisturbed …')
   const reference = await newPlace()
   const { code, stderr } = await reference.place.run(...command)
   if (code !== 0) throw new Error(`The undisturbed search failed:\n${stderr}`)
@@ -58,14 +59,14 @@ async function main(): Promise<boolean> {
   const errors: string[] = []
   const differ: string[] = []
   const rounds: Attempts[] = []
-  // A search that ends before all kills are done is followed by another one, from the beginning.
+  // If a search ends before all kills are done, another one starts from scratch.
   while (done.length < kills) {
     const { place, attempts } = await newPlace()
     rounds.push(attempts)
     print(`Search ${rounds.length} with kills, in ${place.folder}`)
     const keeper = new Keeper(place, command)
     const storm = new Storm(place, stateHome, keeper, attempts, order)
-    // What is left of the schedule, from its beginning: one search passes its stages but once.
+    // Continue with the rest of the schedule; a search passes through its stages only once.
     let outcome: Kill | 'finished' | 'stuck' | undefined
     while (planned.length > 0) {
       outcome = await storm.strike(planned[0]!)
@@ -78,7 +79,7 @@ async function main(): Promise<boolean> {
     attempts.update()
     errors.push(...keeper.errors)
     if (outcome === 'stuck') {
-      errors.push('the search moves no more')
+      errors.push('the search is stuck')
       break
     }
     differ.push(...differences(reference.place, place))
@@ -87,9 +88,9 @@ async function main(): Promise<boolean> {
   const survived = done.length - errors.length
   for (const line of errors) print(`not survived: ${line}`)
   for (const line of differ) print(`differs: ${line}`)
-  const told = summary({ done, survived, differ: differ.length, rounds, reference: reference.attempts, order })
-  told.lines.forEach(print)
-  return survived === kills && differ.length === 0 && told.stepsKept
+  const report = summary({ done, survived, differ: differ.length, rounds, reference: reference.attempts, order })
+  report.lines.forEach(print)
+  return survived === kills && differ.length === 0 && report.stepsKept
 }
 
 try {
@@ -98,7 +99,7 @@ try {
   for (const place of places) await place.endWorker()
   process.env.XDG_STATE_HOME = stateHome
   await stopServer()
-  // What has failed is kept to be looked at.
+  // Keep the folders of a failed run for inspection.
   if (process.exitCode === 0) for (const { folder } of places) rmSync(folder, { recursive: true, force: true })
   rmSync(stateHome, { recursive: true, force: true })
 }

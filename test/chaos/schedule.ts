@@ -1,23 +1,23 @@
 import { uniform } from '../noise.js'
 
-/** What can be killed; `all` is all of it at once. */
+/** What can be killed; `all` is everything at once. */
 export const kinds = ['cli', 'worker', 'child', 'server', 'all'] as const
 export type Kind = (typeof kinds)[number]
 
-/** A kill that is to be. */
+/** A planned kill. */
 export interface PlannedKill {
   readonly kind: Kind
-  /** It is for a moment in which this stage runs. */
+  /** The stage that must be running. */
   readonly stage: string
-  /** After so many milliseconds in which it does. */
+  /** Milliseconds to wait once it is running. */
   readonly delay: number
-  /** Then when a task of the stage computes next; else whatever goes on. */
+  /** Whether to wait until a task of the stage is computing. */
   readonly atWork: boolean
 }
 
 /**
- * Kills over all stages, in their order: as many in each, what is left in the longest ones; the kinds take turns in an
- * order drawn anew each time.
+ * Distributes kills over all stages in order: the same number in each, the remainder in the longest ones. The kinds take turns in
+ * random order.
  */
 export function schedule(
   kills: number,
@@ -49,7 +49,7 @@ export function schedule(
     return Array.from({ length: count }, (_, i) => ({
       kind: draw(),
       stage: name,
-      // The first one hits short stages, too, while they compute; the others come at any time.
+      // The first kill also hits short stages while they compute; the others come at any time.
       delay: i === 0 ? 0 : Math.round((random() * milliseconds) / (count + 1)),
       atWork: i === 0 || random() < 2 / 3,
     }))

@@ -3,11 +3,11 @@ import { tinySpec, writeTinySearch } from '../cli/tiny-search.js'
 /** Stages of the pipeline `puzzle`. */
 const stages =
   'prepare profile check-limits capture distill score solve evaluate select uptrain evaluate-child export report'
-/** Pauses between attempts are for lost machines, not for kills on purpose. */
+/** Long pauses between attempts are meant for lost machines, not for deliberate kills. */
 const soon = '{ retry: { initialInterval: 200 ms, maximumInterval: 1 s } }'
 const execution = stages.split(' ').map((name) => `  ${name}: ${soon}\n`)
 
-/** The tiny search with other amounts of training. */
+/** The tiny search with different amounts of training. */
 const spec = (distill: string, uptrain: string) => `${tinySpec
   .replace('name: tiny', 'name: chaos')
   .replace('distill: { tokens: 60k', `distill: { tokens: ${distill}`)
@@ -15,10 +15,10 @@ const spec = (distill: string, uptrain: string) => `${tinySpec
 execution:
 ${execution.join('')}`
 
-/** Processor seconds of one undisturbed: 15, 45, or 400, where what a new process costs weighs little. */
+/** An undisturbed search takes 15, 45 or 400 processor seconds; in the largest, the cost of new processes matters little. */
 export type Size = 'short' | 'whole' | 'large'
 
-/** Writes the search to a new folder. @returns the folder */
+/** Writes the search to a new folder and returns it. */
 export const writeChaosSearch = (size: Size): Promise<string> => {
   const [distill, uptrain, layers] = (
     {

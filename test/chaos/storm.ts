@@ -1,3 +1,4 @@
+import { unreachable } from '../../errors/unreachable.js'
 import type { Place } from '../cli/puzzleflow.js'
 import { commandLine, pause } from '../../server/index.js'
 import { childrenOf, kill, serverOf } from '../processes.js'
@@ -5,24 +6,24 @@ import type { Attempt, Attempts } from './attempts.js'
 import type { Keeper } from './keeper.js'
 import type { Kind, PlannedKill } from './schedule.js'
 
-/** A kill that was. */
+/** A kill that happened. */
 export interface Kill {
   readonly kind: Kind
   readonly pids: readonly number[]
-  /** Stage that it was meant for, and the tasks that ran. */
+  /** The stage that it was meant for, and the tasks that were running. */
   readonly stage: string
   readonly hit: readonly string[]
-  /** Seconds since the beginning. */
+  /** Seconds since the start. */
   readonly at: number
 }
 
-/** A search that stands still for so long has not survived. */
+/** Milliseconds without progress after which a search counts as stuck. */
 const patience = 180_000
 
-/** The search has ended before the kill could be, or moves no more. */
+/** The search ended before the kill, or is stuck. */
 type Missed = 'finished' | 'stuck'
 
-/** Kills processes of one search. */
+/** Kills the processes of a search. */
 export class Storm {
   private readonly begin = performance.now()
   private moved = performance.now()
@@ -36,14 +37,15 @@ export class Storm {
     private readonly order: readonly string[],
   ) {}
 
-  /** Waits for the moment of a kill, and does it. */
+  /** Waits for the planned moment, then kills. */
   async strike({ kind, stage, delay, atWork }: PlannedKill): Promise<Kill | Missed> {
     let missed = await this.until(() => this.at(stage))
     if (missed) return missed
     const end = performance.now() + delay
-    // Where the stage is over before, now is the moment for those after it.
+    // If the stage ends earlier, kill in the stage that follows.
     missed = await this.until(
-      () => (performance.now() > end && (!atWork || this.runs((own) => own.stage === stage))) || this.over(stage),
+      () =>
+        (performance.now() > end && (!atWork || this.runs((attempt) => attempt.stage === stage))) || this.over(stage),
     )
     if (missed) return missed
     let pids: readonly number[] = []
@@ -79,13 +81,13 @@ export class Storm {
   private at(stage: string): boolean {
     return this.over(stage) || this.runs((attempt) => attempt.stage === stage)
   }
-  /** A later stage runs. */
+  /** Whether a later stage is running. */
   private over(stage: string): boolean {
     const place = this.order.indexOf(stage)
     return this.runs((attempt) => this.order.indexOf(attempt.stage) > place)
   }
 
-  /** Processes of a kind, found by the store and the state directory of this search alone. */
+  /** Processes of a kind, identified by this search's store and state directory. */
   private victims(kind: Kind): readonly number[] {
     const { worker } = this.place
     const defined = (pid: number | undefined) => (pid === undefined ? [] : [pid])
@@ -102,12 +104,10 @@ export class Storm {
         return defined(serverOf(this.stateHome))
       case 'all':
         return (['cli', 'worker', 'server'] as const)
-          .flatMap((one) => this.victims(one))
+          .flatMap((part) => this.victims(part))
           .concat(worker === undefined ? [] : childrenOf(worker))
-      default: {
-        const impossible: never = kind
-        return impossible
-      }
+      default:
+        return unreachable(kind)
     }
   }
 }

@@ -1,24 +1,25 @@
 import type { Attempt } from './attempts.js'
 
-/** What kills cost. */
+/** The cost of kills. */
 export interface Waste {
-  /** Attempts that were ended by a kill. */
+  /** Attempts that a kill ended. */
   readonly interrupted: number
-  /** Steps that a training did again after a kill, at most and in all. */
+  /** Training steps repeated after a kill: the most after one kill, and the total. */
   readonly mostRepeated: number
   readonly repeated: number
-  /** Tasks that began again before their last checkpoint: there should be none. */
+  /** Tasks that restarted before their last checkpoint; there should be none. */
   readonly tooEarly: readonly string[]
   /** Steps between two checkpoints, by stage. */
   readonly intervals: Readonly<Record<string, number>>
   /** Processor seconds of all child processes. */
   readonly seconds: number
-  /** Of them: until a process took its first task; since the last checkpoint (or the beginning) of what was killed. */
+  /** Part of `seconds`: until a process took its first task. */
   readonly starting: number
+  /** Part of `seconds`: since the last checkpoint, or the start, of killed attempts. */
   readonly lost: number
 }
 
-/** @param reference  attempts of the same search undisturbed: every training has one, from step 0 */
+/** @param reference  attempts of the undisturbed search: one per training, from step 0 */
 export function wasteOf(attempts: readonly Attempt[], reference: readonly Attempt[]): Waste {
   const byTask = new Map<string, Attempt[]>()
   for (const attempt of attempts) {
@@ -30,13 +31,14 @@ export function wasteOf(attempts: readonly Attempt[], reference: readonly Attemp
   )
   const repeats: number[] = []
   const tooEarly: string[] = []
-  for (const [name, own] of byTask) {
+  for (const [name, taskAttempts] of byTask) {
     let [done, saved] = [0, 0]
-    for (const { points, saved: last } of own) {
+    for (const { points, saved: last } of taskAttempts) {
       if (points.length === 0) continue
       const start = points[0]! - firstPoint.get(name)!
       if (start < done) repeats.push(done - start)
-      if (start < saved) tooEarly.push(`${name}: began again at step ${start}, its checkpoint was of step ${saved}`)
+      if (start < saved)
+        tooEarly.push(`${name}: restarted at step ${start}, although its checkpoint was at step ${saved}`)
       done = Math.max(done, points.at(-1)!)
       saved = Math.max(saved, last?.step ?? 0)
     }
@@ -48,22 +50,22 @@ export function wasteOf(attempts: readonly Attempt[], reference: readonly Attemp
     repeated: repeats.reduce((a, b) => a + b, 0),
     tooEarly,
     intervals: intervalsOf(reference),
-    seconds: sum(attempts, (own, all) => own.last.cpu - (all[0] === own ? 0 : own.begin.cpu)),
-    starting: sum(attempts, (own, all) => (all[0] === own ? own.begin.cpu : 0)),
-    lost: sum(killed, (own) => own.last.cpu - (own.saved?.cpu ?? own.begin.cpu)),
+    seconds: sum(attempts, (attempt, all) => attempt.last.cpu - (all[0] === attempt ? 0 : attempt.begin.cpu)),
+    starting: sum(attempts, (attempt, all) => (all[0] === attempt ? attempt.begin.cpu : 0)),
+    lost: sum(killed, ({ begin, last, saved }) => last.cpu - (saved?.cpu ?? begin.cpu)),
   }
 }
 
-/** Sums over attempts; each is told those of its process. */
-function sum(attempts: readonly Attempt[], value: (own: Attempt, all: readonly Attempt[]) => number): number {
+/** Sums a value over attempts; it may depend on all attempts of the same process. */
+function sum(attempts: readonly Attempt[], value: (attempt: Attempt, all: readonly Attempt[]) => number): number {
   const byProcess = new Map<number, Attempt[]>()
-  for (const own of attempts) byProcess.set(own.pid, [...(byProcess.get(own.pid) ?? []), own])
-  return attempts.reduce((total, own) => total + value(own, byProcess.get(own.pid)!), 0)
+  for (const attempt of attempts) byProcess.set(attempt.pid, [...(byProcess.get(attempt.pid) ?? []), attempt])
+  return attempts.reduce((total, attempt) => total + value(attempt, byProcess.get(attempt.pid)!), 0)
 }
 
-/** The first checkpoint is one interval from the beginning. */
+/** Checkpoint intervals by stage: the first checkpoint is one interval after the start. */
 function intervalsOf(reference: readonly Attempt[]): Record<string, number> {
-  const found: Record<string, number> = {}
-  for (const { stage, firstSaved } of reference) if (firstSaved !== undefined) found[stage] = firstSaved
-  return found
+  const intervals: Record<string, number> = {}
+  for (const { stage, firstSaved } of reference) if (firstSaved !== undefined) intervals[stage] = firstSaved
+  return intervals
 }

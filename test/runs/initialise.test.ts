@@ -14,7 +14,7 @@ const both = async (model: Model, layer: number) => ({
 const layersOf = ({ config }: Model, span: number): RunLayer[] =>
   Array.from({ length: span }, (_, i) => ({ facts: layerFacts(config, i), ...config.blocks[i]! }))
 
-test.each([false, true])('FFNs side by side add up what each does to the same input (biases: %s)', async (bias) => {
+test.each([false, true])('the output of fused FFNs is the sum of their outputs for the same input (biases: %s)', async (bias) => {
   const model = await openTiny({ mlp_bias: bias })
   const { hidden, intermediate } = model.config
   const type = runs.get('fuse-ffn')
@@ -33,18 +33,18 @@ test.each([false, true])('FFNs side by side add up what each does to the same in
   await forward.release()
   for (const [i, value] of y.entries())
     expect(value - x[i]!).toBeCloseTo(
-      each.reduce((sum, own) => sum + own[i]! - x[i]!, 0),
+      each.reduce((sum, output) => sum + output[i]! - x[i]!, 0),
       4,
     )
 })
 
-test('the mean of a layer and itself is the layer', async () => {
+test('merging a layer with itself gives the same layer', async () => {
   const model = await openTiny()
-  const own = await both(model, 0)
-  expect(runs.get('merge').initialise([own, own], layersOf(model, 2), { span: 2 })).toEqual(own)
+  const weights = await both(model, 0)
+  expect(runs.get('merge').initialise([weights, weights], layersOf(model, 2), { span: 2 })).toEqual(weights)
 })
 
-test('each run is offered where it fits, and the layers of which it is made decide what it becomes', async () => {
+test('each run is offered wherever it fits, and its layers decide what it becomes', async () => {
   const model = await openTiny()
   const space: JsonObject = { runs: [{ run: 'drop', span: [1, 2] }, { run: 'merge' }, { run: 'fuse-ffn', span: 3 }] }
   const offered = runVariants(model, space, runs).map(({ id, layer, slots: { attention, ffn } }) => [
@@ -63,16 +63,16 @@ test('each run is offered where it fits, and the layers of which it is made deci
   ])
 })
 
-test('FFNs of which one is no swiglu are not fused, and unlike layers are not merged', async () => {
+test('FFNs are only fused if all are swiglu, and layers are only merged if they are alike', async () => {
   const parent = await openTiny()
   const other = replaceBlocks(parent, [{ layer: 1, slot: 'ffn', block: 'no-op', params: {}, weights: {} }])
   expect(runVariants(other, { runs: [{ run: 'fuse-ffn', span: 2 }, { run: 'merge' }] }, runs)).toEqual([])
 })
 
-test('a run that is longer than the model is refused', async () => {
+test('a run that is too long or too short for the model is rejected', async () => {
   const model = await openTiny()
   expect(() => runVariants(model, { runs: [{ run: 'fuse-ffn', span: 4 }] }, runs)).toThrow(
     'a run of 4 layers is impossible: the parent has 3',
   )
-  expect(() => runVariants(model, { runs: [{ run: 'merge', span: 1 }] }, runs)).toThrow('a run of 1 layer is impossible here')
+  expect(() => runVariants(model, { runs: [{ run: 'merge', span: 1 }] }, runs)).toThrow('a run of 1 layer is too short')
 })

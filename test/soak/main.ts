@@ -1,6 +1,6 @@
 /**
- * Small searches one after the other for hours, with kills at random moments; every one must end well. Tells how the memory
- * of every process goes. Arguments: `--minutes N` (default 120), `--seed N` (default 1).
+ * Runs small searches for hours, with kills at random moments. Every search must succeed. Reports how the memory of every process
+ * develops. Arguments: `--minutes N` (default 120), `--seed N` (default 1).
  */
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,7 +18,8 @@ const { values } = parseArgs({
   options: { minutes: { type: 'string', default: '120' }, seed: { type: 'string', default: '1' } },
 })
 const [minutes, seed] = [Number(values.minutes), Number(values.seed)]
-if (!(minutes > 0 && Number.isInteger(seed))) throw new Error('--minutes and --seed are numbers')
+if (!(minutes > 0 && Number.isInteger(seed)))
+  throw new Error('--minutes must be a positive number and --seed an integer')
 
 const stateHome = await makeStateHome()
 const place = new Place(await writeTinySearch(tinySpec), stateHome)
@@ -43,7 +44,7 @@ const processes = (command: Keeper): Record<keyof typeof memories, readonly numb
   }
 }
 
-/** What is killed in a search: a child in each, the command in every third; worker and server but once, so that they grow old. */
+/** What to kill in a search: a child in each, the command in every third; worker and server only once, so that they grow old. */
 let isHalfOver = false
 function victimsOf(search: number): (keyof typeof memories)[] {
   const old = !isHalfOver && elapsed() > minutes / 2
@@ -62,7 +63,7 @@ const problems: string[] = []
 let seconds = 20
 while (elapsed() < minutes && problems.length === 0) {
   searches++
-  // Another seed: nothing of the searches before it can be reused.
+  // A different seed, so that nothing from earlier searches can be reused.
   const name = `soak-${searches}`
   const spec = tinySpec.replace('name: tiny', `name: ${name}`).replace('seed: 3', `seed: ${searches}`)
   writeFileSync(join(place.folder, 'search.yaml'), spec)
@@ -73,8 +74,8 @@ while (elapsed() < minutes && problems.length === 0) {
     const now = performance.now()
     if (now - sampled > 2000) {
       sampled = now
-      const own = processes(keeper)
-      for (const kind of Object.keys(memories) as (keyof typeof memories)[]) memories[kind].take(own[kind])
+      const pids = processes(keeper)
+      for (const kind of Object.keys(memories) as (keyof typeof memories)[]) memories[kind].take(pids[kind])
     }
     const due = planned.findIndex(({ at }) => at < now)
     if (due >= 0) {
@@ -85,7 +86,7 @@ while (elapsed() < minutes && problems.length === 0) {
       kills++
     }
     if (now - started > 600_000) {
-      problems.push(`search ${searches} takes more than ten minutes`)
+      problems.push(`search ${searches} took more than ten minutes`)
       break
     }
   }

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { commandLine } from '../../server/index.js'
 
-/** Memory of a process at a moment. */
+/** Memory of a process at one moment. */
 export interface Sample {
   /** Seconds since the process was first seen. */
   readonly age: number
@@ -11,7 +11,7 @@ export interface Sample {
   readonly files: number
 }
 
-/** Processes of a kind as time goes by, each from its start to its end. */
+/** Records processes of one kind over time, each from its start to its end. */
 export class Memory {
   private readonly lives = new Map<string, { readonly since: number; readonly samples: Sample[] }>()
 
@@ -23,7 +23,7 @@ export class Memory {
       const sample = usage(pid)
       if (!sample) continue
       const { start, ...memory } = sample
-      // Numbers of processes come again.
+      // Process ids are reused.
       const id = `${pid}/${start}`
       const life = this.lives.get(id) ?? { since: now, samples: [] }
       this.lives.set(id, life)
@@ -31,29 +31,29 @@ export class Memory {
     }
   }
 
-  /** The largest, and of the process that lived longest the course after `warm` seconds. */
+  /** Reports the maximum over all processes and, for the longest-lived one, the development after `warm` seconds. */
   summary(warm: number): string {
     const lives = [...this.lives.values()].filter(({ samples }) => samples.length > 0)
     if (lives.length === 0) return `${this.kind}: none seen`
     const largest = Math.max(...lives.flatMap(({ samples }) => samples.map(({ megabytes }) => megabytes)))
     const age = ({ samples }: { readonly samples: readonly Sample[] }) => samples.at(-1)!.age
-    const eldest = lives.reduce((a, b) => (age(b) > age(a) ? b : a))
-    const told = `${this.kind}: ${lives.length} processes, at most ${largest.toFixed(0)} MB`
-    const steady = eldest.samples.filter((sample) => sample.age >= warm)
-    if (age(eldest) < 2 * warm) return told
+    const oldest = lives.reduce((a, b) => (age(b) > age(a) ? b : a))
+    const overall = `${this.kind}: ${lives.length} processes, at most ${largest.toFixed(0)} MB`
+    const steady = oldest.samples.filter((sample) => sample.age >= warm)
+    if (age(oldest) < 2 * warm) return overall
     const tenth = Math.ceil(steady.length / 10)
-    const middle = (samples: readonly Sample[], of: 'megabytes' | 'files') =>
-      samples.map((sample) => sample[of]).toSorted((a, b) => a - b)[samples.length >> 1]!
-    const course = (of: 'megabytes' | 'files') =>
-      `${middle(steady.slice(0, tenth), of).toFixed(0)} -> ${middle(steady.slice(-tenth), of).toFixed(0)}`
+    const medianOf = (samples: readonly Sample[], key: 'megabytes' | 'files') =>
+      samples.map((sample) => sample[key]).toSorted((a, b) => a - b)[samples.length >> 1]!
+    const trend = (key: 'megabytes' | 'files') =>
+      `${medianOf(steady.slice(0, tenth), key).toFixed(0)} -> ${medianOf(steady.slice(-tenth), key).toFixed(0)}`
     const slope = (slopeOf(steady) * 3600).toFixed(1)
-    return `${told}; the eldest, ${(age(eldest) / 60).toFixed(0)} min: ${course('megabytes')} MB (${slope} MB/h), ${course('files')} open files`
+    return `${overall}; the oldest, ${(age(oldest) / 60).toFixed(0)} min: ${trend('megabytes')} MB (${slope} MB/h), ${trend('files')} open files`
   }
 }
 
 /** MB per second, by least squares. */
 function slopeOf(samples: readonly Sample[]): number {
-  const mean = (of: keyof Sample) => samples.reduce((sum, sample) => sum + sample[of], 0) / samples.length
+  const mean = (key: keyof Sample) => samples.reduce((sum, sample) => sum + sample[key], 0) / samples.length
   const [age, megabytes] = [mean('age'), mean('megabytes')]
   const sum = (f: (sample: Sample) => number) => samples.reduce((total, sample) => total + f(sample), 0)
   return sum((s) => (s.age - age) * (s.megabytes - megabytes)) / sum((s) => (s.age - age) ** 2)

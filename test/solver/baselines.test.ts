@@ -7,7 +7,7 @@ import { bruteForce, holdsLimits, indices, searchProblem, smallProblem, sum } fr
 
 const option = (id: string, score: number, memory: number) => ({ id, score, costs: { memory } })
 
-test('every baseline is there by its name, holds the limits, and is no better than the optimum', async () => {
+test('every baseline is reported by name, meets the limits, and does not beat the optimum', async () => {
   const problem = { ...searchProblem(12, 15, 0.6), gap: 1e-6 }
   const { solutions, baselines } = await solveHere(problem)
   expect(Object.keys(baselines)).toEqual([...baselineNames])
@@ -25,7 +25,7 @@ test('every baseline is there by its name, holds the limits, and is no better th
   }
 })
 
-test('baselines of random problems never hold the limits only by their word', async () => {
+test('feasible baselines of random problems really meet the limits', async () => {
   await fc.assert(
     fc.asyncProperty(smallProblem, async (problem) => {
       const [best] = bruteForce(problem)
@@ -44,7 +44,7 @@ test('baselines of random problems never hold the limits only by their word', as
   )
 })
 
-test('homogeneous is the best option that all layers can share', async () => {
+test('homogeneous is the best option that all layers have in common', async () => {
   const layers = [0, 1].map((i) => ({
     options: [option('large', 0, 10), option('middle', i === 0 ? 1 : 3, 5), option('small', 2.5, 5)],
   }))
@@ -52,7 +52,7 @@ test('homogeneous is the best option that all layers can share', async () => {
   expect(baselines.homogeneous).toMatchObject({ feasible: true, objective: 4, choice: ['middle', 'middle'] })
 })
 
-test('homogeneous says why there is none', async () => {
+test('homogeneous gives the reason if it does not exist', async () => {
   const layers = ['a', 'b'].map((id) => ({ options: [option(id, 0, 1)] }))
   const { baselines } = await solveHere({ layers })
   expect(baselines.homogeneous).toEqual({
@@ -62,7 +62,7 @@ test('homogeneous says why there is none', async () => {
   })
 })
 
-test('no-op removes sub-blocks alone, the best ones', async () => {
+test('no-op only removes sub-blocks, and chooses the best ones to remove', async () => {
   const scores = [5, 1, 3]
   const layers = scores.map((score) => ({
     options: [
@@ -81,8 +81,8 @@ test('no-op removes sub-blocks alone, the best ones', async () => {
   })
 })
 
-test('greedy splits the limit equally and hands on what a layer leaves', async () => {
-  // Mean scores 1, 2, 3 order the layers; each has 10 of 30: 6 leaves 4 for the next, which takes 14.
+test('greedy splits the limit equally and passes on what a layer does not use', async () => {
+  // Mean scores 1, 2, 3 order the layers; each has 10 of 30. Using 6 leaves 4 for the next layer, which can use 14.
   const layers = [
     { options: [option('a', 0, 6), option('b', 2, 1)] },
     { options: [option('a', 0, 14), option('b', 4, 1)] },
@@ -92,17 +92,17 @@ test('greedy splits the limit equally and hands on what a layer leaves', async (
   expect(baselines.greedy).toMatchObject({ feasible: true, objective: 6, choice: ['a', 'a', 'b'] })
 })
 
-test('marginal greedy pays the least score for each unit of violation it removes', async () => {
+test('marginal greedy pays the lowest score per unit of violation removed', async () => {
   const layers = [
     { options: [option('a', 0, 10), option('b', 4, 5)] },
     { options: [option('a', 0, 10), option('b', 1, 8)] },
   ]
-  // 4 too much: "b" of layer 1 removes 2 at 0.5 each, then "b" of layer 0 removes the rest.
+  // The excess is 4: "b" in layer 1 removes 2 at 0.5 each, then "b" in layer 0 removes the rest.
   const { baselines } = await solveHere({ layers, limits: [{ cost: 'memory', max: 16 }] })
   expect(baselines['marginal-greedy']).toMatchObject({ feasible: true, objective: 5, choice: ['b', 'b'] })
 })
 
-test('random is a median of feasible samples, the same for the same seed', async () => {
+test('random is the median of feasible samples, and the same seed gives the same samples', async () => {
   const problem = searchProblem(10, 12, 0.5)
   const random = async (seed: number) => (await solveHere({ ...problem, seed })).baselines.random
   const first = await random(1)
@@ -114,11 +114,11 @@ test('random is a median of feasible samples, the same for the same seed', async
   expect(await random(2)).not.toEqual(first)
 })
 
-test('violations of a limit of nothing are measured in its largest use', () => {
+test('violations of a limit of 0 are measured in units of its largest use', () => {
   expect(unit({ cost: 'memory', use: Float64Array.of(3, -5), max: 0, tolerance: 0 })).toBe(5)
 })
 
-test('a limit next to nothing ends the greedy methods like any other that cannot be met', async () => {
+test('a limit close to 0 ends the greedy methods like any other limit that cannot be met', async () => {
   const layers = [{ options: [option('a', 0.3, 2), option('b', 0.5, 1)] }]
   const { status, baselines } = await solveHere({ layers, limits: [{ cost: 'memory', max: -5e-324 }] })
   expect(status).toBe('infeasible')

@@ -11,17 +11,17 @@ export interface Cover {
 const sum = (parts: Cover['parts'], value: (option: Option) => number) =>
   parts.reduce((total, { option }) => total + value(option), 0)
 
-/** Every cover that holds limits and requirements, best first. */
+/** Every cover that meets limits and requirements, best first. */
 export function covers(problem: Problem): Cover[] {
-  const found: Cover[] = []
+  const all: Cover[] = []
   const visit = (parts: Cover['parts'], layer: number) => {
     if (layer === problem.layers.length && holds(problem, parts))
-      found.push({ parts, objective: sum(parts, ({ score }) => score) })
+      all.push({ parts, objective: sum(parts, ({ score }) => score) })
     for (const option of problem.layers[layer]?.options ?? [])
       visit([...parts, { from: layer, option }], layer + (option.span ?? 1))
   }
   visit([], 0)
-  return found.sort((a, b) => a.objective - b.objective)
+  return all.sort((a, b) => a.objective - b.objective)
 }
 
 export function holds({ limits = [] }: Problem, parts: Cover['parts']): boolean {
@@ -52,8 +52,8 @@ export function apart(a: Cover, b: Cover, layers: number): number {
 }
 
 /**
- * Problems of at most 5 layers with spans and requirements, cyclic ones and contradictions among them. The ids of runs
- * are those of other layers' options too.
+ * Problems of at most 5 layers with spans and requirements, including cyclic and contradictory ones. Runs share their ids with
+ * options of other layers.
  */
 export const linkedProblem: fc.Arbitrary<Problem> = fc
   .record({

@@ -5,7 +5,7 @@ import { bruteForce, smallProblem, sum } from './problems.js'
 
 const option = (id: string, memory: number, runtime: number) => ({ id, score: 0, costs: { memory, runtime } })
 
-test('a limit that cannot be met alone is named with its shortfall', async () => {
+test('a limit that cannot be met alone is named with its excess', async () => {
   const layers = [0, 1].map(() => ({ options: [option('a', 100, 5), option('b', 60, 9)] }))
   const limits = [
     { cost: 'memory', max: 100 },
@@ -19,7 +19,7 @@ test('a limit that cannot be met alone is named with its shortfall', async () =>
   expect(infeasible?.message).toBe('The limit "memory" <= 100 cannot be met: the least is 120 (20 too much, 20.0 %).')
 })
 
-test('limits that exclude each other are named together, each with its least while the other holds', async () => {
+test('contradictory limits are named together, each with its minimum while the other is met', async () => {
   const layers = [0, 1].map(() => ({ options: [option('a', 10, 1), option('b', 1, 10)] }))
   const limits = [
     { cost: 'memory', max: 5 },
@@ -33,7 +33,7 @@ test('limits that exclude each other are named together, each with its least whi
   ])
 })
 
-test('a limit that has no part in the contradiction is not blamed', async () => {
+test('a limit that does not contribute to the contradiction is not blamed', async () => {
   const layers = [0, 1].map(() => ({ options: [option('a', 10, 1), option('b', 1, 10)] }))
   const limits = [
     { cost: 'runtime', max: 100 },
@@ -43,7 +43,7 @@ test('a limit that has no part in the contradiction is not blamed', async () => 
   expect(infeasible?.limits.map(({ cost }) => cost)).toEqual(['memory'])
 })
 
-test('the named minimum is what the limit would have to be, on random infeasible problems', async () => {
+test('on random infeasible problems, the reported minimum is what the limit would have to be', async () => {
   await fc.assert(
     fc.asyncProperty(smallProblem, async (problem) => {
       fc.pre(bruteForce(problem).length === 0)

@@ -5,7 +5,7 @@ import { bruteForce, holdsLimits, indices, searchProblem, smallProblem, sum } fr
 
 const runs = { seed: 20260101, numRuns: 400 }
 
-test('on small problems the objective is that of the best of all selections, and infeasible means that there is none', async () => {
+test('on small problems the objective is that of the best selection, and infeasible means that no selection exists', async () => {
   await fc.assert(
     fc.asyncProperty(smallProblem, async (problem) => {
       const [best] = bruteForce(problem)
@@ -24,7 +24,7 @@ test('on small problems the objective is that of the best of all selections, and
         sum(problem, choice, (option) => option.score),
         12,
       )
-      // The gap is 1e-6 of the objective, or of the scores' spread where they cancel.
+      // The gap is 1e-6 of the objective, or of the scores' range if they cancel out.
       const size = problem.layers.reduce(
         (total, { options }) => total + Math.max(...options.map((option) => Math.abs(option.score))),
         0,
@@ -42,7 +42,7 @@ test('both engines agree on every small problem', async () => {
       const { status, solutions, secondOpinion, engineFailures } = await solveHere(problem)
       const verdicts = status === 'infeasible' ? ['agrees-infeasible'] : ['agrees', 'none']
       expect(verdicts).toContain(secondOpinion.verdict)
-      // HiGHS must not be left out unless it gave the answer itself.
+      // HiGHS must have been asked, unless the answer came from it.
       if (secondOpinion.verdict === 'none') expect(solutions[0]!.engine).toBe('highs')
       expect(engineFailures).toBeUndefined()
     }),
@@ -57,7 +57,7 @@ test('the reported costs are the sums over the choice', async () => {
   expect(solutions[0]).toMatchObject({ objective: 1, costs: { memory: 24, time: 6 } })
 })
 
-test('a sum of floats that is the limit holds it', async () => {
+test('a sum of floats that equals the limit up to rounding meets it', async () => {
   const layers = [0.1, 0.2].map((memory) => ({
     options: [
       { id: 'large', score: 0, costs: { memory } },
@@ -68,7 +68,7 @@ test('a sum of floats that is the limit holds it', async () => {
   expect(solutions[0]!.choice).toEqual(['large', 'large'])
 })
 
-test('a selection that breaks a limit by less than the engines notice is not taken', async () => {
+test('a selection that exceeds a limit by less than the engines notice is rejected', async () => {
   const layers = Array.from({ length: 4 }, () => ({
     options: [
       { id: 'large', score: 0, costs: { memory: 1 + 1e-11 } },

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { solveHere } from '../../solver/solve-here.js'
 import { bruteForce, differences, holdsLimits, indices, searchProblem, smallProblem } from './problems.js'
 
-test('each solution of a pool is the best that differs enough from those before it', async () => {
+test('each solution of a pool is the best one that differs enough from the earlier ones', async () => {
   const wanted = fc.record({
     problem: smallProblem,
     solutions: fc.integer({ min: 2, max: 4 }),
@@ -35,7 +35,7 @@ test('each solution of a pool is the best that differs enough from those before 
   )
 })
 
-test('a pool of a larger problem comes best first, each proven to its gap', async () => {
+test('the pool of a larger problem is sorted best first and proven to its gap', async () => {
   const problem = searchProblem(24, 20, 0.55)
   const result = await solveHere({ ...problem, solutions: 4, minimumDifference: 0.2 })
   expect(result.pool).toEqual({ requested: 4, differentLayers: 5, status: 'complete' })

@@ -2,16 +2,16 @@ import fc from 'fast-check'
 import type { Limit, Option, Problem } from '../../solver/problem.js'
 import { uniform } from '../../solver/random.js'
 
-/** Every selection of a small problem that holds its limits, as option indices, best first. */
+/** Every selection of a small problem that meets its limits, as option indices, best first. */
 export function bruteForce(problem: Problem): { readonly choice: readonly number[]; readonly objective: number }[] {
-  const found: { choice: readonly number[]; objective: number }[] = []
+  const all: { choice: readonly number[]; objective: number }[] = []
   const visit = (choice: readonly number[]) => {
     const layer = problem.layers[choice.length]
     if (layer) return layer.options.forEach((_, j) => visit([...choice, j]))
-    if (holdsLimits(problem, choice)) found.push({ choice, objective: sum(problem, choice, (option) => option.score) })
+    if (holdsLimits(problem, choice)) all.push({ choice, objective: sum(problem, choice, (option) => option.score) })
   }
   visit([])
-  return found.sort((a, b) => a.objective - b.objective)
+  return all.sort((a, b) => a.objective - b.objective)
 }
 
 export function sum(problem: Problem, choice: readonly number[], value: (option: Option) => number): number {
@@ -40,8 +40,8 @@ export const differences = (a: readonly unknown[], b: readonly unknown[]) =>
 const costNames = ['memory', 'runtime', 'parameters'] as const
 
 /**
- * Problems of at most 5 layers of at most 5 options. Half have few distinct whole numbers, so that equal sums and limits
- * that are met exactly are common; the scale of scores goes down to KL of 1e-5, and limits go from loose to infeasible.
+ * Problems of at most 5 layers with at most 5 options. Half use a few distinct integers, so that equal sums and exactly met limits
+ * are common. Scores go down to a KL of 1e-5, and limits range from loose to infeasible.
  */
 export const smallProblem: fc.Arbitrary<Problem> = fc
   .record({
@@ -76,7 +76,7 @@ export const smallProblem: fc.Arbitrary<Problem> = fc
     }
   })
 
-/** A problem like a search's: score falls and cost rises with size, layers differ in sensitivity. */
+/** A problem like that of a search: with size, scores fall and costs rise; layers differ in sensitivity. */
 export function searchProblem(layers: number, options: number, tightness: number, seed = 1): Problem {
   const next = uniform(seed)
   const built = Array.from({ length: layers }, () => {

@@ -11,7 +11,7 @@ const option = (id: string, score: number, memory: number, more: object = {}) =>
   ...more,
 })
 
-test('with runs and requirements the objective is that of the best cover, and infeasible means that there is none', async () => {
+test('with runs and requirements the objective is that of the best cover, and infeasible means that no cover exists', async () => {
   await fc.assert(
     fc.asyncProperty(linkedProblem, async (problem) => {
       expect(readProblem(problem)).toBe(problem)
@@ -47,22 +47,22 @@ test('each solution of a pool with runs is the best that differs in enough layer
       fc.pre(all.length > 0)
       const { layers } = problem
       const { solutions, pool } = await solveHere({ ...problem, solutions: 3, minimumDifference })
-      const found = solutions.map(({ choice }) => read(problem, choice))
-      const differs = (one: (typeof all)[number], others: typeof found) =>
+      const chosen = solutions.map(({ choice }) => read(problem, choice))
+      const differs = (one: (typeof all)[number], others: typeof chosen) =>
         others.every((other) => apart(one, other, layers.length) >= pool.differentLayers)
-      for (const [n, cover] of found.entries()) {
+      for (const [n, cover] of chosen.entries()) {
         expect(holds(problem, cover.parts)).toBe(true)
-        expect(differs(cover, found.slice(0, n))).toBe(true)
-        const best = all.find((one) => differs(one, found.slice(0, n)))!
+        expect(differs(cover, chosen.slice(0, n))).toBe(true)
+        const best = all.find((one) => differs(one, chosen.slice(0, n)))!
         expect(Math.abs(cover.objective - best.objective)).toBeLessThanOrEqual(1e-5 * layers.length)
       }
-      if (found.length < 3) expect(all.find((one) => differs(one, found))).toBeUndefined()
+      if (chosen.length < 3) expect(all.find((one) => differs(one, chosen))).toBeUndefined()
     }),
     { seed: 20260202, numRuns: 100 },
   )
 })
 
-test('baselines never break a run, a requirement or a limit, and are no better than the optimum', async () => {
+test('baselines respect runs, requirements and limits, and do not beat the optimum', async () => {
   const seen = new Set<string>()
   await fc.assert(
     fc.asyncProperty(linkedProblem, async (problem) => {
@@ -82,7 +82,7 @@ test('baselines never break a run, a requirement or a limit, and are no better t
   expect([...seen].sort()).toEqual(['greedy', 'homogeneous', 'marginal-greedy', 'random'])
 })
 
-test('the least that a limit could be counts runs as wholes', async () => {
+test('the reported minimum of a limit counts each run once', async () => {
   await fc.assert(
     fc.asyncProperty(linkedProblem, async (problem) => {
       fc.pre(covers(problem).length === 0 && covers({ ...problem, limits: [] }).length > 0)
@@ -100,7 +100,7 @@ test('the least that a limit could be counts runs as wholes', async () => {
   )
 })
 
-test('a run stands at all of its layers', async () => {
+test('the id of a run appears at all of its layers', async () => {
   const layers = [0, 1, 2].map((i) => ({
     options: [option('parent', 0, 10), ...(i < 2 ? [option('merge', 1, 8, { span: 2 })] : [])],
   }))
@@ -112,7 +112,7 @@ test('a run stands at all of its layers', async () => {
   ]).toContainEqual(solutions[0]!.choice)
 })
 
-test('a cheap option is not taken without the one that it requires', async () => {
+test('a cheap option is not chosen without the one that it requires', async () => {
   const layers = [
     { options: [option('parent', 0, 10), option('gone', 5, 0)] },
     { options: [option('parent', 0, 10), option('gone', 0.1, 0, { requires: [{ layer: 0, option: 'gone' }] })] },
@@ -132,7 +132,7 @@ test('homogeneous lays runs end to end', async () => {
   expect(baselines.homogeneous).toMatchObject({ feasible: true, objective: 2, choice: Array(4).fill('merge') })
 })
 
-test('requirements that contradict each other are named, not the limits', async () => {
+test('contradictory requirements are blamed instead of the limits', async () => {
   const layers = [
     { options: [option('a', 0, 1, { requires: [{ layer: 1, option: 'b' }] })] },
     { options: [option('a', 0, 1), option('b', 0, 1, { requires: [{ layer: 2, option: 'b' }] })] },
@@ -142,11 +142,11 @@ test('requirements that contradict each other are named, not the limits', async 
   expect(status).toBe('infeasible')
   expect(infeasible).toEqual({
     limits: [],
-    message: 'The options that others require cannot all be chosen, whatever the limits.',
+    message: 'The requirements between options contradict each other, whatever the limits.',
   })
 })
 
-test('a search of 40 layers with runs of 2 and 3 is proven in its time', async () => {
+test('a problem of 40 layers with runs of 2 and 3 is solved to proven optimality in time', async () => {
   const layers = Array.from({ length: 40 }, (_, i) => ({
     options: [
       ...Array.from({ length: 12 }, (_, j) =>

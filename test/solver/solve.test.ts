@@ -11,26 +11,26 @@ const withoutTimes = (result: SolveResult) => ({
   solutions: result.solutions.map((solution) => ({ ...solution, seconds: 0 })),
 })
 
-test('a thread of its own gives the same result', async () => {
+test('solving in a worker thread gives the same result', async () => {
   expect(withoutTimes(await solve(problem))).toEqual(withoutTimes(await solveHere(problem)))
 })
 
-test('the caller’s thread stays free', async () => {
+test('the caller’s thread stays responsive', async () => {
   let ticks = 0
   const timer = setInterval(() => ticks++, 5)
   const { seconds } = await solve(searchProblem(40, 40, 0.6))
   clearInterval(timer)
-  // In the solver's thread the search alone blocks for most of its seconds.
+  // If the search ran in this thread, it would block for most of these seconds.
   expect(ticks).toBeGreaterThan((seconds * 1000) / 5 / 10)
 })
 
-test('a thread that is stopped at once has no solution, which is not infeasible', async () => {
+test('a thread that is stopped at once reports the time limit, not infeasibility', async () => {
   const { status, solutions, pool, infeasible } = await solve(problem, { stopAfterSeconds: 0 })
   expect({ status, solutions, infeasible }).toEqual({ status: 'time-limit', solutions: [], infeasible: undefined })
   expect(pool.status).toBe('time-limit')
 })
 
-test('a thread that is stopped later leaves what it had found', async () => {
+test('solutions are reported as they are found, and an abort rejects with its reason', async () => {
   const partial: SolveResult[] = []
   const controller = new AbortController()
   const many = { ...searchProblem(60, 40, 0.55), solutions: 50, timeLimitSeconds: 600 }
@@ -43,14 +43,14 @@ test('a thread that is stopped later leaves what it had found', async () => {
     },
   })
   await expect(call).rejects.toBe(reason)
-  // First what simple methods found, then the best solution, then the pool.
+  // First the result of the simple methods, then the best solution, then the pool.
   expect(partial.map(({ solutions }) => solutions.length)).toEqual([1, 1, 1, 2])
   expect(partial[0]!.solutions[0]).toMatchObject({ status: 'feasible', engine: 'greedy' })
   expect(partial[2]!.status).toBe('optimal')
   expect(partial[2]!.solutions[0]!.objective).toBeLessThan(partial[0]!.solutions[0]!.objective)
 })
 
-test('the result at the stop is the last that was reported', async () => {
+test('a stopped thread returns the last result that it reported', async () => {
   const many = { ...searchProblem(60, 40, 0.55), solutions: 1000, minimumDifference: 0, timeLimitSeconds: 600 }
   let last: SolveResult | undefined
   const result = await solve(many, { stopAfterSeconds: 4, onPartial: (partial) => (last = partial) })
@@ -59,11 +59,11 @@ test('the result at the stop is the last that was reported', async () => {
   expect({ ...result, seconds: 0 }).toEqual({ ...last, seconds: 0 })
 })
 
-test('an aborted signal stops before a thread is made', async () => {
+test('an aborted signal rejects before a thread starts', async () => {
   await expect(solve(problem, { signal: AbortSignal.abort(new Error('no')) })).rejects.toThrow('no')
 })
 
-test('a result survives JSON', async () => {
+test('a result survives a round trip through JSON', async () => {
   const result = await solve(problem)
   expect(JSON.parse(JSON.stringify(result))).toEqual(result)
 })

@@ -4,7 +4,7 @@ import type { Problem } from '../../solver/problem.js'
 import { solveHere } from '../../solver/solve-here.js'
 import { holdsLimits, indices } from './problems.js'
 
-/** Few variants with the same whole costs in every layer: very many equal sums, which bounds cannot tell apart. */
+/** Few variants with the same integer costs in every layer: many equal sums, which bounds cannot distinguish. */
 function tiedProblem(layers: number, seed: number): Problem {
   const next = uniform(seed)
   const costs = Array.from({ length: 15 }, (_, j) => ({ a: 15 - j, b: 1 + ((j * 7) % 15), c: 1 + ((j * 4) % 15) }))
@@ -19,7 +19,7 @@ function tiedProblem(layers: number, seed: number): Problem {
   }
 }
 
-test('with hardly any time a feasible problem is never called infeasible, and what is returned holds the limits', async () => {
+test('with hardly any time, a feasible problem is never reported as infeasible, and every solution meets the limits', async () => {
   const statuses = new Set<string>()
   for (const timeLimitSeconds of [1e-6, 0.01, 0.1, 0.3])
     for (const seed of [1, 2, 3]) {
@@ -36,12 +36,12 @@ test('with hardly any time a feasible problem is never called infeasible, and wh
       }
       if (status === 'feasible') expect(solutions[0]!.gap).toBeGreaterThan(0)
     }
-  // Otherwise nothing was tested: the problem is meant to be too hard for the time.
+  // Otherwise the test proves nothing: the problem must be too hard for the time.
   expect([...statuses]).not.toEqual(['optimal'])
 })
 
-test('with hardly any time a problem whose limits exclude each other is infeasible or unsolved, never feasible', async () => {
-  // One of "a" and "b" must be 1 in each layer, so their sums are at least 40 together: as whole numbers over 19.5 + 19.5.
+test('with hardly any time, a problem with contradictory limits is infeasible or unsolved, never feasible', async () => {
+  // Either "a" or "b" is 1 in each layer, so their sums add up to 40, more than 19.5 + 19.5.
   const layers = Array.from({ length: 40 }, () => ({
     options: [
       { id: 'a', score: 0, costs: { a: 1, b: 0 } },
@@ -56,8 +56,8 @@ test('with hardly any time a problem whose limits exclude each other is infeasib
   }
 })
 
-test('infeasible needs a proof: what only a search can show is shown when there is time for it', async () => {
-  // Even costs cannot add up to between 21 and 21.5, though the relaxation can.
+test('infeasibility that only a search can prove is proven if there is time for it', async () => {
+  // Even costs cannot add up to a sum between 21 and 21.5, although the relaxation can.
   const layers = Array.from({ length: 12 }, () => ({
     options: [
       { id: 'two', score: 1, costs: { up: 2, down: -2 } },

@@ -14,7 +14,7 @@ import { noise } from '../noise.js'
 const random = noise(3)
 const matrix = (size: number) => Float32Array.from({ length: size }, () => random())
 
-/** Sizes of which blocks of 32 inputs are some, one and a part, and less than one. */
+/** Sizes with several blocks of 32 inputs, one block and a part, and less than one block. */
 const shapes: [inputs: number, outputs: number][] = [
   [64, 24],
   [40, 17],
@@ -32,7 +32,7 @@ function product(x: Float32Array, w: Float32Array, [inputs, outputs]: readonly [
   })
 }
 
-/** x w by the kernel for integers. */
+/** x w by onnxruntime's kernel for quantised matrices. */
 async function kernel(x: Float32Array, w: Float32Array, shape: [number, number], bits: Bits): Promise<Float32Array> {
   const g = new Graph()
   const rows = x.length / shape[0]
@@ -43,11 +43,11 @@ async function kernel(x: Float32Array, w: Float32Array, shape: [number, number],
   return y!.data as Float32Array
 }
 
-describe.each(cases)('%i bits, a matrix %j', (bits, shape) => {
+describe.each(cases)('a matrix of %i bits and shape %j', (bits, shape) => {
   const w = matrix(shape[0] * shape[1])
   const rounded = dequantise(quantise(w, shape, bits))
 
-  test('a weight moves by half a step at most, but for those cut off at the end opposite to the furthest', () => {
+  test('rounding moves a weight by at most half a step, except where it is clipped at the highest level', () => {
     const half = 2 ** (bits - 1)
     for (let n = 0; n < shape[1]; n++)
       for (let first = 0; first < shape[0]; first += 32) {
@@ -59,11 +59,11 @@ describe.each(cases)('%i bits, a matrix %j', (bits, shape) => {
       }
   })
 
-  test('what is quantised already has the same integers and scales again', () => {
+  test('quantising again gives the same levels and scales', () => {
     expect(quantise(rounded, shape, bits)).toEqual(quantise(w, shape, bits))
   })
 
-  test('what float16 makes of it has the same integers again', () => {
+  test('quantising after a round trip through float16 gives the same levels', () => {
     const half = rounded.map((v) => {
       const spacing = 2 ** (Math.floor(Math.log2(Math.abs(v) || 1)) - 10)
       return Math.round(v / spacing) * spacing
@@ -71,38 +71,38 @@ describe.each(cases)('%i bits, a matrix %j', (bits, shape) => {
     expect(quantise(half, shape, bits).levels).toEqual(quantise(w, shape, bits).levels)
   })
 
-  test('the bytes are those of the arrays', () => {
+  test('quantisedBytes counts the bytes of levels and scales', () => {
     const { levels, scales } = quantise(w, shape, bits)
     expect(quantisedBytes(shape, bits)).toBe(levels.byteLength + scales.byteLength)
   })
 
-  test('the kernel’s product is that of the rounded matrix, but for the rounding of activations to 8 bits', async () => {
+  test('the kernel multiplies by the rounded matrix, up to its rounding of activations to 8 bits', async () => {
     const x = matrix(5 * shape[0])
     const y = await kernel(x, w, shape, bits)
     const expected = product(x, rounded, shape)
     for (let row = 0; row < 5; row++)
       for (let n = 0; n < shape[1]; n++) {
-        // Each activation is off by half of a step of its block at most.
+        // Each activation is off by at most half a step of its block.
         let allowed = 1e-5
         for (let first = 0; first < shape[0]; first += 32) {
           const end = Math.min(first + 32, shape[0])
-          const most = x
+          const largest = x
             .subarray(row * shape[0] + first, row * shape[0] + end)
             .reduce((a, b) => Math.max(a, Math.abs(b)), 0)
-          for (let k = first; k < end; k++) allowed += (0.51 * most * Math.abs(rounded[k * shape[1] + n]!)) / 127
+          for (let k = first; k < end; k++) allowed += (0.51 * largest * Math.abs(rounded[k * shape[1] + n]!)) / 127
         }
         expect(Math.abs(y[row * shape[1] + n]! - expected[row * shape[1] + n]!)).toBeLessThan(allowed)
       }
   })
 
-  test('a row’s product does not depend on the rows beside it', async () => {
+  test('the product of a row does not depend on the other rows', async () => {
     const x = matrix(16 * shape[0]).map((v, i) => (i < shape[0] ? v : 50 * v))
-    const beside = (await kernel(x, w, shape, bits)).slice(0, shape[1])
+    const together = (await kernel(x, w, shape, bits)).slice(0, shape[1])
     const alone = await kernel(x.slice(0, shape[0]), w, shape, bits)
-    for (const [n, v] of alone.entries()) expect(beside[n]).toBeCloseTo(v, 5)
+    for (const [n, v] of alone.entries()) expect(together[n]).toBeCloseTo(v, 5)
   })
 
-  test('rounding in a graph gives the same values, and lets the gradient pass', async () => {
+  test('fakeQuantise gives the same values and passes the gradient through', async () => {
     const g = new Graph()
     const input = g.input('w', 'float32', shape)
     const y = g.fakeQuantise(input, bits)
@@ -117,12 +117,12 @@ describe.each(cases)('%i bits, a matrix %j', (bits, shape) => {
   })
 })
 
-test('a block of zeros stays zeros', () => {
+test('a block of zeros stays zero', () => {
   const zeros = new Float32Array(64 * 2)
   expect(dequantise(quantise(zeros, [64, 2], 4))).toEqual(zeros)
 })
 
-test('matmul with rows of rows takes a matrix of integers too', async () => {
+test('matmul of a batch accepts a quantised matrix', async () => {
   const [x, w] = [matrix(2 * 3 * 32), matrix(32 * 8)]
   const g = new Graph()
   g.output('y', g.matmul(g.input('x', 'float32', [2, 3, 32]), g.quantised(quantise(w, [32, 8], 8))))
@@ -133,10 +133,10 @@ test('matmul with rows of rows takes a matrix of integers too', async () => {
   expect(y!.data).toEqual(await kernel(x, w, [32, 8], 8))
 })
 
-test('any other use of a matrix of integers is refused', () => {
+test('other operators reject a quantised matrix', () => {
   const g = new Graph()
   const w = g.quantised(quantise(matrix(32 * 8), [32, 8], 8))
-  const message = 'value: a matrix of integers can only be the right factor of gemm or matmul, not transposed'
+  const message = 'value: a quantised matrix can only be the second factor of gemm or matmul, not transposed'
   expect(() => g.transpose(w, [1, 0])).toThrow(message)
   expect(() => g.gemm(g.input('x', 'float32', [2, 8]), w, { transB: true })).toThrow(message)
 })

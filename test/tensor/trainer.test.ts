@@ -13,7 +13,7 @@ import {
 const weights = Float32Array.from({ length: 12 }, (_, i) => Math.sin(i + 1) * 0.5)
 const inputs = Float32Array.from({ length: 4 * 5 * 4 }, (_, i) => Math.cos(3 * i + 1))
 
-/** Four steps on a batch of five rows: y = x w against sin(x). */
+/** Two steps, each on a batch of five rows. */
 const batches = { x: { dtype: 'float32' as const, dims: [2, 5, 4], data: inputs.slice(0, 40) } }
 
 const make = (stepsPerCall = 2, optimiser: Partial<AdamWOptions> = {}) =>
@@ -30,7 +30,7 @@ const make = (stepsPerCall = 2, optimiser: Partial<AdamWOptions> = {}) =>
     stepsPerCall,
   })
 
-/** The same in plain JavaScript and float64, by finite differences. */
+/** The same training in plain JavaScript and float64, with finite differences. */
 function reference(steps: number, waiting = 0): number[] {
   const p = [...weights, 0, 0, 0]
   const m = p.map(() => 0)
@@ -54,7 +54,7 @@ function reference(steps: number, waiting = 0): number[] {
       const at = (delta: number) => loss(p.map((q, j) => (j === i ? q + delta : q)))
       return (at(h) - at(-h)) / (2 * h)
     })
-    // The matrix waits: it has no gradient yet.
+    // While the matrix waits, it has no gradient.
     const waits = (i: number) => step < waiting && i < 12
     d.forEach((_, i) => (d[i] = waits(i) ? 0 : d[i]!))
     const norm = Math.hypot(...d)
@@ -70,7 +70,7 @@ function reference(steps: number, waiting = 0): number[] {
   return losses
 }
 
-test('a parameter that waits stays as it is, bit for bit, and then learns with the others', async () => {
+test('a waiting parameter does not change by a bit, then learns with the others', async () => {
   const waiting = { parameters: ['w'], steps: 3 }
   const trainer = await make(2, { waiting })
   const losses: number[] = []
@@ -84,7 +84,7 @@ test('a parameter that waits stays as it is, bit for bit, and then learns with t
   await trainer.release()
 })
 
-test('AdamW with warm-up, cosine, clipping and decay follows the float64 reference', async () => {
+test('AdamW with warm-up, cosine schedule, clipping and weight decay follows the float64 reference', async () => {
   const trainer = await make()
   const losses: number[] = []
   for (let call = 0; call < 10; call++) losses.push(...(await trainer.run(batches)).losses)
@@ -92,14 +92,14 @@ test('AdamW with warm-up, cosine, clipping and decay follows the float64 referen
   await trainer.release()
 })
 
-test('metrics and gradient norms come per step', async () => {
+test('a run records metrics and gradient norms for every step', async () => {
   const trainer = await make()
   const { losses, gradientNorms, metrics } = await trainer.run(batches)
   expect(metrics.twice![1]).toBeCloseTo(2 * losses[1]!, 6)
   expect(gradientNorms).toHaveLength(2)
 })
 
-test('a resumed training gives the same bits as one that was not interrupted', async () => {
+test('resumed training gives the same bits as uninterrupted training', async () => {
   const whole = await make()
   for (let i = 0; i < 4; i++) await whole.run(batches)
   const first = await make()
@@ -110,7 +110,7 @@ test('a resumed training gives the same bits as one that was not interrupted', a
   expect(second.state()).toEqual(whole.state())
 })
 
-test('a NaN names its step and leaves the state as it was', async () => {
+test('a NaN is reported with its step and leaves the state unchanged', async () => {
   const trainer = await make()
   await trainer.run(batches)
   const before = structuredClone(trainer.state())
