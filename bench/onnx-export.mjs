@@ -3,7 +3,7 @@
 // Both decode the same tokens with one thread, in turn, so that what else the machine does meets both; of each the fastest
 // of several passes counts. Greedy tokens must be the same. The graph computes logits of all tokens and returns whole
 // caches, which onnxruntime-node copies out at every step; the decoder returns the last logits and new rows only.
-import * as ort from 'onnxruntime-node'
+import * as ort from '../dist/tensor/engine.js'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import '../tensor/telemetry.js'
 import { Command } from 'commander'
 import { addCommands } from './command-list.js'
 import { log, printJson } from './common.js'
