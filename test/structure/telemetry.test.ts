@@ -67,7 +67,8 @@ const ownText = (path: string) => readFileSync(join(packageRoot(), path), 'utf8'
 
 test('only tensor/engine.ts imports onnxruntime’s package, after its telemetry is off', () => {
   const importing = sources.filter(
-    (path) => /\.([cm]?[jt]s)$/.test(path) && /(?:from|import|import\(|require\()\s*'onnxruntime-node'/.test(ownText(path)),
+    (path) =>
+      /\.([cm]?[jt]s)$/.test(path) && /(?:from|import|import\(|require\()\s*'onnxruntime-node'/.test(ownText(path)),
   )
   expect(importing).toEqual(['tensor/engine.ts', 'test/structure/telemetry.test.ts'])
   const imports = ownText('tensor/engine.ts').matchAll(/from '(.*)'|^import '(.*)'/gm)
