@@ -10,12 +10,14 @@ export interface Workflows {
 
 /** Bundles workflows as the sandbox takes them, by the paths given: what they link to is not asked. */
 export async function bundleWorkflows(workflows: Workflows): Promise<string> {
+  const symlinks = !process.execArgv.includes(asNamed)
   const { code } = await bundleWorkflowCode({
     ...workflows,
     logger: new DefaultLogger('WARN'),
     webpackConfigHook: (config) => ({
       ...config,
-      resolve: { ...config.resolve, symlinks: !process.execArgv.includes(asNamed) },
+      resolve: { ...config.resolve, symlinks },
+      resolveLoader: { ...config.resolveLoader, symlinks },
     }),
   })
   return code

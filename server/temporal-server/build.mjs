@@ -19,7 +19,7 @@ import { fileURLToPath } from 'node:url'
 
 const sources = dirname(fileURLToPath(import.meta.url))
 
-/** Modules of which `_overlay` takes something out: archives and workers in clouds, two thirds of all that would be compiled. */
+/** Modules of which `_overlay` takes something out: archives and workers in clouds, 700 of 1,780 packages. */
 const overlaid = ['go.temporal.io/server', 'go.temporal.io/auto-scaled-workers']
 
 /** Folder of what can be made again, as in store/paths.ts. */
