@@ -15,8 +15,8 @@ export default defineConfig({
     pool: 'forks',
     // One more than the cores of the machines for which this is made: many tests wait, for heartbeats and for what was killed.
     maxWorkers: 3,
-    // Expected texts are plain; on CI colours would be on.
-    env: { NO_COLOR: '1' },
+    // Expected texts are plain; on CI colours would be on. What a test starts sends nothing (tensor/telemetry.ts).
+    env: { NO_COLOR: '1', ORT_DISABLE_TELEMETRY: '1' },
     // Real processes, servers and kills: what fails twice has a cause; what fails once is told as flaky, to be looked at.
     retry: process.env.CI ? 2 : 0,
   },

@@ -1,4 +1,5 @@
 /** A child process: does one job at a time, as the worker asks. It ends with the worker. */
+import '../tensor/telemetry.js'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure, type Environment, type Outputs, type RunningTask, type StageContext } from '../plugins/api/index.js'

@@ -9,12 +9,12 @@ import {
   type LogEntry,
   type NativeConnectionOptions,
 } from '@temporalio/worker'
-import { cpus } from 'node:os'
 import { mkdirSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { join } from 'node:path'
 import { loadPlugins, type Loaded } from '../plugins/registry.js'
 import type { Store } from '../store/index.js'
+import { processors } from '../tensor/processors.js'
 import { makeActivities } from './activities.js'
 import { Host } from './host.js'
 import { Admission } from './admission.js'
@@ -39,7 +39,7 @@ export interface WorkerOptions {
   }
   readonly store: Store
   readonly queue: string
-  /** Tasks side by side, one thread each. Default: the number of cores. */
+  /** Tasks side by side, one thread each. Default: the processors that this process may use. */
   readonly slots?: number
   /** Ends when nothing has run for as many seconds. Default: never. */
   readonly idleSeconds?: number
@@ -54,7 +54,7 @@ export interface WorkerOptions {
 export async function runWorker(options: WorkerOptions): Promise<void> {
   const { access, store, queue } = options
   const { namespace, dataConverter } = access
-  const slots = new Slots(options.slots ?? Math.max(1, cpus().length))
+  const slots = new Slots(options.slots ?? processors())
   const admission = new Admission(slots.size)
   const logs = join(store.root, 'logs')
   mkdirSync(logs, { recursive: true })

@@ -3,7 +3,7 @@
 // Both decode the same tokens on one thread and in turn, so that other load affects both; the fastest of several passes counts.
 // Greedy tokens must be equal. The graph computes logits of all tokens and returns whole caches, which onnxruntime-node copies at
 // every step; the decoder returns only the last logits and the new rows.
-import * as ort from 'onnxruntime-node'
+import * as ort from '../dist/tensor/engine.js'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'

@@ -10,7 +10,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import * as ort from 'onnxruntime-node'
+import * as ort from '../dist/tensor/engine.js'
 import {
   cacheWeights,
   Decoder,

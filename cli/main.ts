@@ -1,10 +1,13 @@
 #!/usr/bin/env node
+import '../tensor/telemetry.js'
 import { Command } from 'commander'
 import { addCommands } from './command-list.js'
 import { log, printJson } from './common.js'
 import { exitCodes } from './exit-codes.js'
+import { packageVersion } from '../store/paths.js'
 
 const program = new Command('puzzleflow')
+  .version(packageVersion(), '--version')
   .description('Find a faster child of a language model for the hardware that will serve it')
   .showSuggestionAfterError()
   .configureOutput({ writeOut: (text) => process.stdout.write(text), writeErr: (text) => process.stderr.write(text) })

@@ -1,43 +1,91 @@
 // Set-up of a fresh clone. Imports Node's own modules only, for node_modules may not exist yet.
 import { spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-const digest = (file) =>
-  createHash('sha256')
-    .update(readFileSync(join(root, file)))
-    .digest('hex')
-
 /** Runs a command in the project's root; ends this process with its exit code when it fails. */
-export function run(command, args, env = {}) {
-  const done = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } })
-  if (done.error) throw done.error
+export function run(command, args) {
+  const done = spawnSync(command, args, { cwd: root, stdio: 'inherit' })
+  if (done.error) stop(`setup: ${command} cannot be started: ${done.error.message}`)
   if (done.status !== 0) process.exit(done.status ?? 1)
 }
 
-/** Installs the dependencies unless the lock file was installed already. */
+/** Says why set-up cannot go on, and ends this process. */
+function stop(message) {
+  console.error(message)
+  process.exit(5)
+}
+
+/** Of what is set for npm elsewhere, these would leave out what is needed, or install it elsewhere or not at all. */
+const flags = [
+  ...['dev', 'optional', 'peer'].map((kind) => `--include=${kind}`),
+  ...['--package-lock', '--no-global', '--no-dry-run', '--no-package-lock-only', '--install-strategy=hoisted'],
+  // Packages come with their native code; what their scripts would do (downloading libraries for GPUs, say) is not needed.
+  ...['--ignore-scripts', '--no-fund', '--no-audit', '--loglevel=error'],
+]
+
+/** npm lists here what it has installed, at the end. */
+const list = () => join(root, 'node_modules', '.package-lock.json')
+
+/** Installs the dependencies of the lock file unless they are there, whoever installed them. */
 export function install() {
   const [major, minor] = process.versions.node.split('.').map(Number)
-  if (major < 20 || (major === 20 && minor < 19)) {
-    console.error(`puzzleflow needs Node 20.19 or newer; this is ${process.versions.node}.`)
-    process.exit(5)
-  }
-  const stamp = join(root, 'node_modules', '.puzzleflow-lock')
-  const wanted = digest('package-lock.json')
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
+  if (major < 20 || (major === 20 && minor < 19))
+    stop(`puzzleflow needs Node 20.19 or newer; this is ${process.versions.node}.`)
+  if (isInstalled()) return
   console.error('setup: installing dependencies (npm ci) …')
-  // The GPU libraries that onnxruntime-node would download are not used: the processor's provider is in the package.
-  run('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error'], { ONNXRUNTIME_NODE_INSTALL: 'skip' })
-  writeFileSync(stamp, wanted)
+  // What is killed half-way is not taken for whole.
+  rmSync(list(), { force: true })
+  run('npm', ['ci', ...flags])
+  if (!isInstalled())
+    stop('setup: npm ci ended well, but packages are missing in node_modules. Give the same command again.')
+}
+
+/** Whether all packages of the lock file are there, optional ones as far as npm chose to install them. */
+function isInstalled() {
+  let installed
+  try {
+    installed = JSON.parse(readFileSync(list(), 'utf8')).packages
+  } catch {
+    return false
+  }
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
+  const needed = Object.entries(packages).filter(([path, own]) => path !== '' && !own.optional)
+  return (
+    needed.every(([path]) => path in installed) &&
+    Object.entries(installed).every(
+      ([path, { version, bin = {} }]) =>
+        packages[path]?.version === version &&
+        ['package.json', ...Object.values(bin)].every((file) => existsSync(join(root, path, file))),
+    )
+  )
 }
 
 /** Compiles TypeScript into dist/ (incremental: seconds when nothing changed). */
 export function build() {
+  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+  if (!existsSync(compiler)) {
+    rmSync(list(), { force: true })
+    stop('setup: there is no TypeScript compiler in node_modules. The same command will install it.')
+  }
   mkdirSync(join(root, 'dist'), { recursive: true })
+  if (!isWhole()) rmSync(join(root, 'dist', '.tsbuildinfo'), { force: true })
   console.error('setup: compiling TypeScript …')
-  run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.'])
+  run(process.execPath, [compiler, '-p', '.'])
 }
+
+/** Whether nothing of what was compiled is missing; the compiler writes only what has changed since. */
+function isWhole() {
+  const { include } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8'))
+  return include.every((room) =>
+    sources(join(root, room)).every((path) => existsSync(join(root, 'dist', room, path.replace(/\.ts$/, '.js')))),
+  )
+}
+
+const sources = (folder) =>
+  readdirSync(folder, { recursive: true }).filter(
+    (path) => /(?<!\.d)\.ts$/.test(path) && !/(^|\/)node_modules\//.test(path),
+  )

@@ -1,9 +1,13 @@
 // `npm start`: set-up, then the quickstart search, run or resumed. What is given after `--` goes on to the command.
 import { spawnSync } from 'node:child_process'
+import { buildServer } from './server.mjs'
 import { build, install, root } from './setup.mjs'
 
+// It takes as long as all the rest of set-up, or longer: both go on at once.
+const server = buildServer()
 install()
 build()
+await server
 
 /** Runs a command of puzzleflow in this terminal and returns its exit code. */
 function puzzleflow(...args) {

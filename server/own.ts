@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { stateDirectory } from '../store/paths.js'
 import { commandLine, findProcess } from './processes.js'
 
@@ -35,9 +35,9 @@ export function ourServer(): ServerInfo | undefined {
 }
 
 /** Whether a command line is that of our server. */
-export const isOurs = (command: string): boolean => command.includes(`${folder()}/`) && ports.test(command)
+export const isOurs = (command: string): boolean => dirname(databaseOf(command)) === folder() && ports.test(command)
 /** The database that a command line names. */
-export const databaseOf = (command: string): string => / --db(?:-filename)? (.*?\.sqlite)/.exec(command)?.[1] ?? ''
+export const databaseOf = (command: string): string => / --db(?:-filename)? ([^]*?\.sqlite) --/.exec(command)?.[1] ?? ''
 
 /** Of the command line that `serverArguments` (server.ts) makes. */
 const ports = / --port (\d+) --ui-port (\d+)/

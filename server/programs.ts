@@ -1,7 +1,7 @@
-import { execFile, spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { accessSync, constants, existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { Failure } from '../plugins/api/index.js'
 import { cacheDirectory, packageRoot } from '../store/paths.js'
@@ -28,11 +28,11 @@ export async function findProgram(log: Log): Promise<ServerProgram> {
   if (onPath) return { kind: 'cli', path: onPath, source: `temporal on PATH (${onPath})` }
   const downloaded = join(cacheDirectory(), 'temporal-cli', 'temporal')
   if (existsSync(downloaded)) return { kind: 'cli', path: downloaded, source: 'the official server, downloaded before' }
-  const built = builtProgram()
+  const built = await builtProgram()
   if (existsSync(built)) return { kind: 'embedded', path: built, source: 'the embedded server, built before' }
   if (await download(downloaded, log))
     return { kind: 'cli', path: downloaded, source: 'the official server, downloaded' }
-  return { kind: 'embedded', path: await build(built, log), source: 'the embedded server, built now' }
+  return { kind: 'embedded', path: await build(log), source: 'the embedded server, built now' }
 }
 
 function findOnPath(name: string): string | undefined {
@@ -49,13 +49,13 @@ function isProgram(path: string): boolean {
   }
 }
 
-/** The Go program's place depends on its sources. */
-function builtProgram(): string {
-  const hash = createHash('sha256')
-  for (const name of ['main.go', 'go.mod', 'go.sum']) hash.update(readFileSync(join(sources(), name)))
-  return join(cacheDirectory(), 'temporal-server', hash.digest('hex').slice(0, 16), 'temporal-server')
+/** Builds the Go program, and knows where it then is. Set-up runs it before there is any compiled code. */
+const builder = (): string => join(packageRoot(), 'server', 'temporal-server', 'build.mjs')
+
+async function builtProgram(): Promise<string> {
+  const { builtProgram } = (await import(pathToFileURL(builder()).href)) as { readonly builtProgram: () => string }
+  return builtProgram()
 }
-const sources = (): string => join(packageRoot(), 'server', 'temporal-server')
 
 /** The download that Temporal's own test package performs: from the official host, into its folder. */
 async function download(target: string, log: Log): Promise<boolean> {
@@ -82,7 +82,7 @@ async function download(target: string, log: Log): Promise<boolean> {
 }
 
 /** Builds the Go program: minutes the first time. */
-async function build(target: string, log: Log): Promise<string> {
+async function build(log: Log): Promise<string> {
   const remedy =
     'Install Go 1.26 or newer, or put the `temporal` program on PATH, or give the address of a server: --address HOST:PORT.'
   try {
@@ -90,34 +90,18 @@ async function build(target: string, log: Log): Promise<string> {
   } catch {
     throw new Failure('NoServer', 'There is no Temporal server, and no Go to build one', { remedy })
   }
-  log('Temporal: building the embedded server (once, about four minutes on two cores) …')
+  log('Temporal: building the embedded server (once, about two minutes on two cores) …')
   const begin = Date.now()
-  const ticker = setInterval(
-    () => log(`Temporal: still building, ${Math.round((Date.now() - begin) / 1000)} s …`),
-    20_000,
-  )
-  const temporary = `${target}.${process.pid}.tmp`
-  mkdirSync(join(target, '..'), { recursive: true })
+  const seconds = () => Math.round((Date.now() - begin) / 1000)
+  const ticker = setInterval(() => log(`Temporal: still building, ${seconds()} s …`), 20_000)
   try {
-    await new Promise<void>((resolve, reject) => {
-      const child = spawn('go', ['build', '-trimpath', '-ldflags', '-s -w', '-o', temporary, '.'], {
-        cwd: sources(),
-        env: { ...process.env, CGO_ENABLED: '0' },
-        stdio: ['ignore', 'ignore', 'pipe'],
-      })
-      let output = ''
-      child.stderr.on('data', (data: Buffer) => (output = (output + data.toString()).slice(-4000)))
-      child.on('error', reject)
-      child.on('exit', (code) =>
-        code === 0
-          ? resolve()
-          : reject(new Failure('NoServer', `The embedded server cannot be built:\n${output}`, { remedy })),
-      )
-    })
-    renameSync(temporary, target)
+    const { stdout } = await run(process.execPath, [builder()])
+    log(`Temporal: built in ${seconds()} s.`)
+    return stdout.trim()
+  } catch (error) {
+    const { stderr = '' } = error as { readonly stderr?: string }
+    throw new Failure('NoServer', `The embedded server cannot be built:\n${stderr.trim()}`, { remedy })
   } finally {
     clearInterval(ticker)
   }
-  log(`Temporal: built in ${Math.round((Date.now() - begin) / 1000)} s.`)
-  return target
 }

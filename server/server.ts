@@ -110,6 +110,7 @@ async function start(log: (line: string) => void): Promise<ServerInfo> {
   }
   const before = silent ?? lastServer()
   const program = await findProgram(log)
+  refuseOddFolder(program)
   // Where it was before, workers and browsers find it again.
   const wanted = { port: portOf(before?.address) ?? 7233, ui: portOf(before?.uiAddress) ?? 8233 }
   for (let attempt = 1; ; attempt++) {
@@ -135,6 +136,15 @@ async function start(log: (line: string) => void): Promise<ServerInfo> {
   }
 }
 
+/** The official server takes these characters of its database's path for something else, and would write elsewhere. */
+function refuseOddFolder({ kind, source }: ServerProgram): void {
+  const odd = kind === 'cli' ? /[#%?]/.exec(folder())?.[0] : undefined
+  if (odd !== undefined)
+    throw new Failure('NoServer', `The folder ${folder()} has a "${odd}" in its path, which ${source} does not take`, {
+      remedy: 'Set XDG_STATE_HOME to another folder, or give the address of a server: --address HOST:PORT.',
+    })
+}
+
 const portOf = (address: string | undefined): number | undefined =>
   Number(/:(\d+)$/.exec(address ?? '')?.[1]) || undefined
 
@@ -144,6 +154,8 @@ async function launch(program: ServerProgram, port: number, uiPort: number): Pro
   const child = spawn(program.path, serverArguments(program, port, uiPort), {
     detached: true,
     stdio: ['ignore', output, output],
+    // It would ask its makers for newer versions, and tell its own.
+    env: { ...process.env, TEMPORAL_VERSION_CHECK_DISABLED: '1' },
   })
   closeSync(output)
   let over = false

@@ -17,7 +17,10 @@ export const defaultStoreRoot = (): string => join(stateDirectory(), 'store')
 export const machineStateDirectory = (): string => join(stateDirectory(), 'machine')
 
 /** Folder of what can be made again: built programs. */
-export const cacheDirectory = (): string => join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'puzzleflow')
+export function cacheDirectory(): string {
+  const base = process.env.XDG_CACHE_HOME
+  return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'puzzleflow')
+}
 
 /** Folder of the package: where package.json lies, above the sources as above dist/. */
 export function packageRoot(): string {

@@ -1,4 +1,4 @@
-import * as ort from 'onnxruntime-node'
+import * as ort from './engine.js'
 import type { Graph } from './graph.js'
 import type { DType, Tensor, TypedArray } from './types.js'
 

@@ -83,7 +83,7 @@ export function runCommands(program: Command): void {
 
   common(program.command('worker').description('serve the searches of a store'))
     .option('--queue <name>', 'only tasks of stages whose `queue` this is')
-    .option('--slots <n>', 'tasks side by side (default: the number of cores)', wholeNumber(1))
+    .option('--slots <n>', 'tasks side by side (default: the processors that the worker may use)', wholeNumber(1))
     .option('--idle <seconds>', 'end when nothing has run for so long', positiveNumber)
     .addOption(
       new Option('--metrics <[host:]port>', 'serve metrics for Prometheus at /metrics (host: 127.0.0.1)')

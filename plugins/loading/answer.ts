@@ -1,4 +1,5 @@
 /** A child process that loads plugins, answers one question about them and ends. */
+import '../../tensor/telemetry.js'
 import { Failure } from '../api/index.js'
 import type { Answer, Question } from './ask.js'
 import { importPlugin } from './import.js'

@@ -7,6 +7,7 @@ import { runProgram } from './command-process.js'
 import { placeProgram, type SourceFile } from './command-program.js'
 import { Sayings } from './command-sayings.js'
 import type { Digest } from '../../store/digest.js'
+import { telemetryOff } from '../../tensor/telemetry.js'
 
 interface CommandParams {
   readonly command: readonly [string, ...string[]]
@@ -136,6 +137,7 @@ function environmentOf(
     { HOME: folder, TMPDIR: temporary, LANG: 'C.UTF-8' },
     { OMP_NUM_THREADS: count, OPENBLAS_NUM_THREADS: count, MKL_NUM_THREADS: count, PYTHONDONTWRITEBYTECODE: '1' },
     ...['PATH', 'LANG', ...environment].map(own),
+    telemetryOff,
   ) as Record<string, string>
 }
 

@@ -9,6 +9,7 @@ import {
   type Scenario,
 } from '../../model/index.js'
 import { elements, engineVersion } from '../../tensor/index.js'
+import { processors } from '../../tensor/processors.js'
 import type { JsonObject, Slot } from '../api/index.js'
 
 /** What a block uses in the scenario. */
@@ -36,7 +37,8 @@ export interface CostTable {
 /** What the times depend on beside the blocks. */
 export const fingerprint = (threads: number, { engine }: Pick<Scenario, 'engine'>): JsonObject => ({
   processor: cpus()[0]?.model ?? 'unknown',
-  cores: cpus().length,
+  // Those that this process may use: what others do on the rest of a machine is not measured.
+  cores: processors(),
   threads,
   platform: `${process.platform}-${process.arch}`,
   engine: engine === 'llama.cpp' ? `node-llama-cpp ${findLlamaCpp().version}` : `onnxruntime ${engineVersion}`,

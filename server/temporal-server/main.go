@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/signal"
 	"strings"
@@ -62,14 +63,14 @@ func run(file string, port, uiPort int, namespace, attributes string) error {
 	}
 	sql := &config.SQL{
 		PluginName:        sqliteplugin.PluginName,
-		DatabaseName:      file,
+		DatabaseName:      escaped(file),
 		ConnectAttributes: map[string]string{"mode": "rwc", "_journal_mode": "wal", "_synchronous": "2"},
 	}
 	if _, err := os.Stat(file); os.IsNotExist(err) {
 		// Under another name until it is whole, so that a kill leaves no half of a schema.
 		temporary := *sql
-		temporary.DatabaseName = file + ".new"
-		_ = os.Remove(temporary.DatabaseName)
+		temporary.DatabaseName = escaped(file + ".new")
+		_ = os.Remove(file + ".new")
 		if err := sqlite.SetupSchema(&temporary); err != nil {
 			return fmt.Errorf("schema: %w", err)
 		}
@@ -81,7 +82,7 @@ func run(file string, port, uiPort int, namespace, attributes string) error {
 		if err := sqlite.CreateNamespaces(&temporary, details); err != nil {
 			return err
 		}
-		if err := os.Rename(temporary.DatabaseName, file); err != nil {
+		if err := os.Rename(file+".new", file); err != nil {
 			return err
 		}
 	}
@@ -152,6 +153,8 @@ func run(file string, port, uiPort int, namespace, attributes string) error {
 		temporal.WithAuthorizer(authorizer),
 		temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper { return claims }),
 		temporal.WithDynamicConfigClient(dynamicconfig.StaticClient{
+			// Nothing is told to anybody, and nobody is asked for newer versions.
+			dynamicconfig.EnableServerVersionCheck.Key(): false,
 			// A new search attribute can be used at once.
 			dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(): true,
 			// A search with thousands of tasks does not starve one with ten.
@@ -194,6 +197,11 @@ func run(file string, port, uiPort int, namespace, attributes string) error {
 		err = stopError
 	}
 	return err
+}
+
+// escaped makes a path of the URI with which SQLite is asked for a file: `#` and `?` would end it, `%` begin something else.
+func escaped(file string) string {
+	return (&url.URL{Path: file}).EscapedPath()
 }
 
 func parseAttributes(text string) (map[string]enumspb.IndexedValueType, error) {

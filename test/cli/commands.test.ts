@@ -2,6 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { packageVersion } from '../../store/paths.js'
 import { Place } from './puzzleflow.js'
 import { writeTinySearch } from './tiny-search.js'
 
@@ -98,6 +99,10 @@ test('solve refuses what is no problem', async () => {
 layers: must NOT have fewer than 1 items, not a list of 0.
 Remedy: Correct the problem; its form is described in schemas/problem.schema.json (\`npx puzzleflow schema problem\`).
 `)
+})
+
+test('`--version` prints the version of the package', async () => {
+  expect(await prints('--version')).toBe(`${packageVersion()}\n`)
 })
 
 test('help lists the commands on stdout', async () => {

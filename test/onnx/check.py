@@ -2,8 +2,12 @@
 package: python check.py FOLDER PROMPTS TOKENS, where PROMPTS is JSON. Prints JSON: a continuation for each prompt."""
 
 import json
+import os
 import sys
 from pathlib import Path
+
+# Before onnxruntime is loaded: it would write an identifier of the machine, and send what it does.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import numpy as np
 import onnx

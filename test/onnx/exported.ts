@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import * as ort from 'onnxruntime-node'
+import * as ort from '../../tensor/engine.js'
 import type { OnnxDescription } from '../../model/onnx/interface.js'
 import { readFileSync } from 'node:fs'
 

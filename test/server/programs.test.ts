@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest'
@@ -60,6 +60,21 @@ test('`temporal` is started on loopback with a database that stays and our searc
       '--search-attribute PuzzleStatus=Keyword',
   )
 })
+
+test.each(['c#1', 'x%41y', 'a?b'])(
+  '`temporal` is not started in a state directory %j, whose database it would not find',
+  async (name) => {
+    vi.stubEnv('XDG_STATE_HOME', join(folder, name))
+    const path = program('bin/temporal', `touch ${folder}/started`)
+    const failure = await ensureServer({ log: silent }).catch((error: unknown) => error)
+    expect(failure).toMatchObject({
+      kind: 'NoServer',
+      message: `The folder ${folder}/${name}/puzzleflow/server has a "${/[#%?]/.exec(name)![0]}" in its path, which temporal on PATH (${path}) does not take`,
+      remedy: 'Set XDG_STATE_HOME to another folder, or give the address of a server: --address HOST:PORT.',
+    })
+    expect(existsSync(join(folder, 'started'))).toBe(false)
+  },
+)
 
 test('a port that is taken is passed over', async () => {
   const taken = createServer()
