@@ -1,18 +1,18 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { copyFile, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { Failure } from '../plugins/api/index.js'
+import { chatTemplateFiles } from './chat-files.js'
 import { ggufOf, openGguf } from './gguf/read.js'
 import { readGgufTokenizer, tokenizerJson, type GgufTokenizer } from './gguf/read-tokenizer.js'
 
-/** Files beside config.json and the weights that belong to a checkpoint. */
+/** Files beside config.json, the weights and chat templates that belong to a checkpoint. */
 export const companions: readonly string[] = [
   'tokenizer.json',
   'tokenizer_config.json',
   'tokenizer.model',
   'special_tokens_map.json',
   'added_tokens.json',
-  'chat_template.jinja',
   'generation_config.json',
   'LICENSE',
   'LICENSE.md',
@@ -41,6 +41,10 @@ export async function copyCompanions(folder: string, to: string): Promise<void> 
   if (gguf === undefined) {
     for (const name of companions)
       if (existsSync(join(folder, name))) await copyFile(join(folder, name), join(to, name))
+    for (const name of chatTemplateFiles(folder)) {
+      await mkdir(dirname(join(to, name)), { recursive: true })
+      await copyFile(join(folder, name), join(to, name))
+    }
     return
   }
   const tokenizer = readGgufTokenizer(gguf)

@@ -51,6 +51,7 @@ export {
   type ChatOptions,
   type RenderOptions,
 } from './chat.js'
+export { exactJson } from './jinja/json.js'
 export { cacheWeights, embed, Forward } from './forward.js'
 export { Head, type Comparison } from './head.js'
 export { Decoder, type DecoderOptions, type Prediction, type SequenceDecoder } from './decoder.js'

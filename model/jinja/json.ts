@@ -1,4 +1,4 @@
-import { typeError, unsupported, valueError } from './errors.js'
+import { JinjaError, typeError, unsupported, valueError } from './errors.js'
 import { charge, nested, requireLength } from './meter.js'
 import { asInt, floatText, intText } from './numbers.js'
 import { compare } from './operators.js'
@@ -85,17 +85,38 @@ export function parseJson(text: string): Value {
   return found
 }
 
+/** A float that JavaScript would take for an int. */
+export class Float {
+  constructor(readonly value: number) {}
+}
+
+/** JSON as JavaScript has it, but for what it would lose: large ints are bigints, `1.0` is a `Float`, and an object whose keys
+ *  it would put in another order a template's own.
+ *  @throws SyntaxError */
+export const exactJson = (text: string): unknown => toJs(parseJson(text))
+
+function toJs(value: Value): unknown {
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value
+  if (typeof value === 'number') return Number.isInteger(value) ? new Float(value) : value
+  if (value instanceof List) return value.items.map(toJs)
+  if (!(value instanceof Dict)) return value
+  const pairs = value.pairs() as readonly (readonly [string, Value])[]
+  if (pairs.some(([key]) => key === '__proto__' || /^\d+$/.test(key))) return value
+  return Object.fromEntries(pairs.map(([key, item]) => [key, toJs(item)]))
+}
+
 /** A JavaScript value, of JSON or of a table's row, as Python has it. What is a template's value already stays. */
 export function fromJs(value: unknown, depth = 0): Value {
-  if (depth > mostDepth) throw new RangeError(`values more than ${mostDepth} deep within each other`)
+  if (depth > mostDepth) throw new JinjaError('bound', `values are more than ${mostDepth} deep within each other`)
   if (value === null || value === undefined) return null
   if (typeof value === 'string' || typeof value === 'boolean' || typeof value === 'bigint') return value
   if (typeof value === 'number') return Number.isInteger(value) ? BigInt(value) : value
   if (value instanceof List || value instanceof Dict || value instanceof Tuple) return value
+  if (value instanceof Float) return value.value
   if (Array.isArray(value) || ArrayBuffer.isView(value))
     return new List(Array.from(value as ArrayLike<unknown>, (item) => fromJs(item, depth + 1)))
   if (value instanceof Date) return value.toISOString()
-  if (typeof value !== 'object') throw new TypeError(`a ${typeof value} in messages`)
+  if (typeof value !== 'object') throw unsupported(`a ${typeof value} in messages`)
   return new Dict(Object.entries(value).map(([key, item]) => [key, fromJs(item, depth + 1)]))
 }
 

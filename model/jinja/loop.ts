@@ -36,7 +36,8 @@ export class Loop {
 
   /** Goes on to the next item. */
   next(): IteratorResult<Value> {
-    charge()
+    // The variables of a body cost as much as several values.
+    charge(8)
     const next = this.peek()
     this.after = undefined
     if (next.done) return next

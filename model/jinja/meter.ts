@@ -3,7 +3,7 @@ import { JinjaError } from './errors.js'
 /** What one rendering may take: a template is a program, and may come from anybody. */
 export const limits = {
   /** Units of work: a node evaluated, an element of a list made, eight characters read. */
-  work: 2 ** 25,
+  work: 2 ** 24,
   /** Characters of one text. */
   characters: 2 ** 26,
   /** Macros, loops and values within each other. */
