@@ -18,8 +18,9 @@ interface PrepareParams {
  *  Parquet file or 16 Mi characters of a text file are in memory, and some bytes for each sequence. */
 export const prepare: SingleStage<PrepareParams> = {
   name: 'prepare',
-  // 2: text files of more than 16 Mi characters are several documents.
-  version: 2,
+  // 2: text files of more than 16 Mi characters are several documents. 3: chat templates are rendered as in Python, and a task's
+  // prompt and answer are tokenised as one text.
+  version: 3,
   reads: ['model', 'data', 'tasks'],
   about: { summary: 'Tokenises training and validation text into sequences.' },
   parameters: {

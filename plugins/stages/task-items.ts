@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Tokenizer } from '../../model/index.js'
+import { taskItem, type Tokenizer } from '../../model/index.js'
 import { Failure } from '../api/index.js'
 import { readJsonLines } from './json-lines.js'
 
@@ -27,7 +27,7 @@ export async function readTasks(
       if (items.length === most) break
       const { prompt, answer } = fields
       if (typeof prompt !== 'string' || typeof answer !== 'string') throw bad('has no prompt and answer')
-      const item = { prompt: tokenizer.encode(prompt), answer: tokenizer.encode(answer, { special: false }) }
+      const item = taskItem(tokenizer, prompt, answer)
       // An answer of no tokens would be right whatever the model says.
       for (const part of ['prompt', 'answer'] as const) if (item[part].length === 0) throw bad(`has an empty ${part}`)
       items.push(item)
