@@ -1,4 +1,4 @@
-import { ChatTemplate, Tokenizer, type ChatMessage } from '../model/index.js'
+import { ChatTemplate, Tokenizer, type ChatMessage, type RenderOptions } from '../model/index.js'
 import { Failure } from '../plugins/api/index.js'
 import { kindOf, readDocuments, type Document } from '../plugins/stages/documents.js'
 import { readLines } from '../plugins/stages/text-files.js'
@@ -37,16 +37,16 @@ export async function readPrompts(
     if (tokenizer.hasUnknown(own)) unknown++
     return own
   }
-  const encodeChat = (messages: readonly ChatMessage[]) => {
+  const encodeChat = (messages: readonly ChatMessage[], extras: RenderOptions = {}) => {
     template ??= ChatTemplate.open(folder)
     // The template writes special tokens itself.
-    return encode(template.render(messages, { addGenerationPrompt: true }), false)
+    return encode(template.render(messages, { ...extras, addGenerationPrompt: true }), false)
   }
   const before = system === undefined ? [] : [{ role: 'system', content: system }]
   const ids: (readonly number[])[] = []
   for await (const document of documents(options, vocabulary)) {
     if (document.kind === 'ids') ids.push(document.ids)
-    else if (document.kind === 'messages') ids.push(encodeChat(document.messages))
+    else if (document.kind === 'messages') ids.push(encodeChat(document.messages, document.extras))
     else ids.push(chat ? encodeChat([...before, { role: 'user', content: document.text }]) : encode(document.text))
   }
   if (ids.length === 0)

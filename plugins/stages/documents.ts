@@ -1,4 +1,4 @@
-import { ChatTemplate, messagesProblem, Tokenizer, type ChatMessage } from '../../model/index.js'
+import { ChatTemplate, exactJson, messagesProblem, Tokenizer, type ChatMessage, type RenderOptions } from '../../model/index.js'
 import { Failure } from '../api/index.js'
 import { readJsonLines, type DataRecord } from './json-lines.js'
 import { readParquetRows } from './parquet-rows.js'
@@ -15,7 +15,13 @@ export interface DataFile {
 export type Document =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'ids'; readonly ids: readonly number[] }
-  | { readonly kind: 'messages'; readonly messages: readonly ChatMessage[]; readonly bad: DataRecord['bad'] }
+  | {
+      readonly kind: 'messages'
+      readonly messages: readonly ChatMessage[]
+      /** What the record has for the chat template beside them. */
+      readonly extras: Pick<RenderOptions, 'tools' | 'documents' | 'variables'>
+      readonly bad: DataRecord['bad']
+    }
 
 /** Most characters of a text file that are one document: longer files are divided. */
 export const longestText = 16 * 2 ** 20
@@ -52,7 +58,17 @@ export async function* readDocuments({ path, column }: DataFile, vocabulary: num
 
 const kinds: Readonly<Record<string, Document['kind']>> = { text: 'text', input_ids: 'ids', messages: 'messages' }
 
-function documentOf({ fields, bad }: DataRecord, names: readonly string[], vocabulary: number): Document {
+/** What a chat template gets beside messages. */
+function extrasOf(fields: DataRecord['fields']): Pick<RenderOptions, 'tools' | 'documents' | 'variables'> {
+  const { tools, documents, chat_template_kwargs: variables } = fields
+  return {
+    ...(Array.isArray(tools) && { tools }),
+    ...(Array.isArray(documents) && { documents }),
+    ...(typeof variables === 'object' && variables !== null && { variables: variables as Record<string, unknown> }),
+  }
+}
+
+function documentOf({ fields, json, bad }: DataRecord, names: readonly string[], vocabulary: number): Document {
   const known = (id: unknown): boolean => Number.isInteger(id) && (id as number) >= 0 && (id as number) < vocabulary
   for (const name of names) {
     const value = fields[name]
@@ -64,7 +80,9 @@ function documentOf({ fields, bad }: DataRecord, names: readonly string[], vocab
       continue
     const problem = messagesProblem(value)
     if (problem !== undefined) throw bad(problem)
-    return { kind: 'messages', messages: value as ChatMessage[], bad }
+    // Numbers reach the template as they are written.
+    const exact = json === undefined ? fields : (exactJson(json) as DataRecord['fields'])
+    return { kind: 'messages', messages: exact[name] as ChatMessage[], extras: extrasOf(exact), bad }
   }
   if (names.length === 1) throw bad(`has no "${names[0]}" that is text, token ids within the vocabulary, or messages`)
   throw bad('has neither a "text" nor "input_ids" within the vocabulary nor "messages"')
@@ -100,7 +118,7 @@ export class DocumentEncoder {
         let text: string
         try {
           this.template ??= ChatTemplate.open(this.folder)
-          text = this.template.render(document.messages)
+          text = this.template.render(document.messages, document.extras)
         } catch (error) {
           if (!(error instanceof Failure)) throw error
           throw document.bad(error.message, error.remedy)

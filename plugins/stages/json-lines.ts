@@ -5,6 +5,8 @@ import { readLines } from './text-files.js'
 export interface DataRecord {
   /** An object; {} where the line is JSON of another kind. */
   readonly fields: { readonly [key: string]: unknown }
+  /** The record as JSON writes it, where it comes from such a file. */
+  readonly json?: string
   /** A failure that names file and place. */
   readonly bad: (message: string, remedy?: string) => Failure
 }
@@ -24,6 +26,6 @@ export async function* readJsonLines(path: string, remedy: string): AsyncGenerat
       throw bad('is not JSON')
     }
     const fields = typeof value === 'object' && value !== null ? (value as DataRecord['fields']) : {}
-    yield { fields, bad }
+    yield { fields, json: text, bad }
   }
 }
