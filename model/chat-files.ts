@@ -19,13 +19,17 @@ export function chatTemplateFiles(folder: string): readonly string[] {
   const named = existsSync(further) && statSync(further).isDirectory() ? readdirSync(further) : []
   const found = named.filter((name) => name.endsWith('.jinja')).sort()
   if (found.length > mostTemplates)
-    throw new Failure('InvalidInput', `${further} has ${found.length} chat templates, and ${mostTemplates} at most are read`, {
-      file: further,
-      remedy: 'Keep those that are used.',
-    })
-  return ['chat_template.jinja', 'chat_template.json'].filter((name) => existsSync(join(folder, name))).concat(
-    found.map((name) => `${others}/${name}`),
-  )
+    throw new Failure(
+      'InvalidInput',
+      `${further} has ${found.length} chat templates, and ${mostTemplates} at most are read`,
+      {
+        file: further,
+        remedy: 'Keep those that are used.',
+      },
+    )
+  return ['chat_template.jinja', 'chat_template.json']
+    .filter((name) => existsSync(join(folder, name)))
+    .concat(found.map((name) => `${others}/${name}`))
 }
 
 /**
@@ -61,7 +65,10 @@ export function chatTemplates(folder: string, config: JsonObject, file: string):
 }
 
 const wrong = (file: string, message: string) =>
-  new Failure('InvalidInput', `${file}: ${message}`, { file, remedy: 'Use the chat template that belongs to the model.' })
+  new Failure('InvalidInput', `${file}: ${message}`, {
+    file,
+    remedy: 'Use the chat template that belongs to the model.',
+  })
 
 function readTemplate(file: string): string {
   if (statSync(file).size > mostBytes) throw wrong(file, `the chat template has more than ${mostBytes} bytes`)

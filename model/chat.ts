@@ -122,7 +122,11 @@ export class ChatTemplate {
       const { kind, said, line } = error
       const [what, remedy] = faults[kind]
       const where = line === undefined ? '' : ` (line ${line})`
-      throw new Failure('InvalidInput', `${file}: the chat template ${what}: ${said}${where}`, { file, cause: error, remedy })
+      throw new Failure('InvalidInput', `${file}: the chat template ${what}: ${said}${where}`, {
+        file,
+        cause: error,
+        remedy,
+      })
     }
   }
 }

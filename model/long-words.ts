@@ -83,7 +83,7 @@ function neighboursIn(vocabulary: readonly (string | undefined)[]): ReadonlySet<
 
 function* divided(word: string, neighbours: ReadonlySet<number>): Generator<string> {
   let [from, before] = [0, -1]
-  for (let at = 0; at < word.length; ) {
+  for (let at = 0; at < word.length;) {
     const code = word.codePointAt(at)!
     if (before >= 0 && !neighbours.has(pairOf(before, code))) {
       yield word.slice(from, at)

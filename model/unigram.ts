@@ -57,7 +57,7 @@ class Lattice {
     this.starts.fill(-1)
     /** How far pieces reach that begin before. */
     let reach = 0
-    for (let at = 0; at < text.length; ) {
+    for (let at = 0; at < text.length;) {
       // Every way leads through here: what is before is decided.
       if (reach === at && at - this.base >= window) this.decide(at)
       const size = text.codePointAt(at)! > 0xffff ? 2 : 1
@@ -114,7 +114,7 @@ class Lattice {
     const ends: number[] = []
     for (let at = to - this.base; at > 0; at = this.starts[at]!) ends.push(at)
     const { model, tokens, text, base } = this
-    for (let i = ends.length - 1; i >= 0; ) {
+    for (let i = ends.length - 1; i >= 0;) {
       const from = this.starts[ends[i]!]!
       const piece = this.pieces[ends[i]!]!
       if (piece !== unknown && piece !== model.unk_token_id) {

@@ -7,11 +7,20 @@ export type Expression = { readonly line: number } & (
   | { readonly kind: 'attribute'; readonly object: Expression; readonly name: string }
   | { readonly kind: 'item'; readonly object: Expression; readonly key: Expression | Slice }
   | { readonly kind: 'call'; readonly callee: Expression; readonly args: CallArguments }
-  | { readonly kind: 'filter' | 'test'; readonly of: Expression | undefined; readonly name: string; readonly args: CallArguments }
+  | {
+      readonly kind: 'filter' | 'test'
+      readonly of: Expression | undefined
+      readonly name: string
+      readonly args: CallArguments
+    }
   | { readonly kind: 'unary'; readonly operator: 'not' | '+' | '-'; readonly operand: Expression }
   | { readonly kind: 'binary'; readonly operator: string; readonly left: Expression; readonly right: Expression }
   | { readonly kind: 'and' | 'or'; readonly left: Expression; readonly right: Expression }
-  | { readonly kind: 'compare'; readonly first: Expression; readonly rest: readonly (readonly [operator: string, Expression])[] }
+  | {
+      readonly kind: 'compare'
+      readonly first: Expression
+      readonly rest: readonly (readonly [operator: string, Expression])[]
+    }
   | {
       readonly kind: 'condition'
       readonly test: Expression
@@ -67,8 +76,18 @@ export type Statement = { readonly line: number } & (
       readonly otherwise: Body
     }
   | { readonly kind: 'set'; readonly target: Target; readonly value: Expression }
-  | { readonly kind: 'set-block'; readonly target: Target; readonly filter: Expression | undefined; readonly body: Body }
-  | { readonly kind: 'with'; readonly targets: readonly Target[]; readonly values: readonly Expression[]; readonly body: Body }
+  | {
+      readonly kind: 'set-block'
+      readonly target: Target
+      readonly filter: Expression | undefined
+      readonly body: Body
+    }
+  | {
+      readonly kind: 'with'
+      readonly targets: readonly Target[]
+      readonly values: readonly Expression[]
+      readonly body: Body
+    }
   | { readonly kind: 'macro'; readonly macro: MacroBody }
   | { readonly kind: 'call'; readonly call: Expression & { kind: 'call' }; readonly caller: MacroBody }
   | { readonly kind: 'filter-block'; readonly filter: Expression; readonly body: Body }

@@ -4,7 +4,22 @@ import { bind } from './parameters.js'
 import { equal, itemAt } from './operators.js'
 import { asInt } from './numbers.js'
 import { stringMethod } from './string-methods.js'
-import { Callable, Dict, DictView, otherwise, isInt, List, listOf, Markup, Namespace, Range, Tuple, typeName, Undefined, type Value } from './values.js'
+import {
+  Callable,
+  Dict,
+  DictView,
+  otherwise,
+  isInt,
+  List,
+  listOf,
+  Markup,
+  Namespace,
+  Range,
+  Tuple,
+  typeName,
+  Undefined,
+  type Value,
+} from './values.js'
 
 // What each object of Python has; the sandbox lets nobody use it.
 const internal = new Set(
@@ -70,7 +85,13 @@ function item(object: Value, key: Value): Value | undefined {
 
 function missing(object: Value, key: Value): Undefined {
   const name = typeof key === 'string' ? `'${key}'` : String(typeof key === 'object' ? typeName(key) : key)
-  if (object instanceof List || object instanceof Tuple || object instanceof Dict || typeof object === 'string' || typeof key === 'string')
+  if (
+    object instanceof List ||
+    object instanceof Tuple ||
+    object instanceof Dict ||
+    typeof object === 'string' ||
+    typeof key === 'string'
+  )
     return new Undefined(
       typeof key === 'string'
         ? `'${typeName(object)} object' has no attribute ${name}`
@@ -98,7 +119,10 @@ function dictMethod(dict: Dict, name: string): Value | undefined {
     case 'copy':
       return made('', () => new Dict(dict.pairs()))
     case 'fromkeys':
-      return made('iterable, value?, /', ({ iterable, value }) => new Dict(listOf(iterable!).map((key) => [key, value ?? null])))
+      return made(
+        'iterable, value?, /',
+        ({ iterable, value }) => new Dict(listOf(iterable!).map((key) => [key, value ?? null])),
+      )
     default:
       return undefined
   }

@@ -27,13 +27,20 @@ export function formatBraces(text: string, args: Arguments, named: KeywordArgume
     if (inner.includes('{')) throw unsupported('a field within a field of format()')
     const match = /^([^!:[.]*)((?:\.[^.[!:]+|\[[^\]]+\])*)(?:!(.))?(?::(.*))?$/su.exec(inner)
     if (!match) throw valueError(`the field {${inner}} of format() is wrong`)
-    const [, name, path, conversion, specification = ''] = match as unknown as [string, string, string, string?, string?]
+    const [, name, path, conversion, specification = ''] = match as unknown as [
+      string,
+      string,
+      string,
+      string?,
+      string?,
+    ]
     let value = valueOf(name)
     for (const [step] of path.matchAll(/\.[^.[]+|\[[^\]]+\]/g)) {
       const key = step.startsWith('.') ? step.slice(1) : step.slice(1, -1)
       value = step.startsWith('.') ? getAttribute(value, key) : getItem(value, /^\d+$/.test(key) ? BigInt(key) : key)
     }
-    if (conversion !== undefined && !'rs'.includes(conversion)) throw unsupported(`the conversion !${conversion} of format()`)
+    if (conversion !== undefined && !'rs'.includes(conversion))
+      throw unsupported(`the conversion !${conversion} of format()`)
     found += written(conversion === 'r' ? repr(value) : conversion === 's' ? str(value) : value, specification)
     requireLength(found.length)
     at = end + 1

@@ -16,7 +16,8 @@ export class JinjaError extends Error {
 }
 
 /** Python's own error. */
-export const pythonError = (type: string, message: string): JinjaError => new JinjaError('python', `${type}: ${message}`)
+export const pythonError = (type: string, message: string): JinjaError =>
+  new JinjaError('python', `${type}: ${message}`)
 
 export const typeError = (message: string): JinjaError => pythonError('TypeError', message)
 export const valueError = (message: string): JinjaError => pythonError('ValueError', message)

@@ -8,7 +8,19 @@ import { contains, equal, operate, ordered, slice } from './operators.js'
 import { str } from './repr.js'
 import type { Scope } from './scope.js'
 import { applyTest } from './tests.js'
-import { Callable, Dict, isInt, iterate, List, otherwise, truth, Tuple, typeName, Undefined, type Value } from './values.js'
+import {
+  Callable,
+  Dict,
+  isInt,
+  iterate,
+  List,
+  otherwise,
+  truth,
+  Tuple,
+  typeName,
+  Undefined,
+  type Value,
+} from './values.js'
 
 /** Finds what expressions are. */
 export class Evaluator {

@@ -56,7 +56,12 @@ export class ExpressionParser {
 
   isTupleEnd(names: readonly string[]): boolean {
     const { stream } = this
-    return stream.is('variable_end') || stream.is('block_end') || stream.is(')') || (names.length > 0 && stream.is('name', ...names))
+    return (
+      stream.is('variable_end') ||
+      stream.is('block_end') ||
+      stream.is(')') ||
+      (names.length > 0 && stream.is('name', ...names))
+    )
   }
 
   private condition(): Expression {
@@ -326,7 +331,10 @@ export class ExpressionParser {
     if (!hasTest(name)) this.mentions.missing(new JinjaError('syntax', `No test named '${name}'.`, line))
     let args = noArguments
     if (stream.is('(')) args = this.callArguments()
-    else if (['name', 'string', 'integer', 'float', '[', '{'].includes(stream.current.type) && !stream.is('name', 'else', 'or', 'and')) {
+    else if (
+      ['name', 'string', 'integer', 'float', '[', '{'].includes(stream.current.type) &&
+      !stream.is('name', 'else', 'or', 'and')
+    ) {
       if (stream.is('name', 'is')) throw stream.fail('You cannot chain multiple tests with is')
       args = { ...noArguments, args: [this.postfix(this.primary())] }
     }

@@ -10,7 +10,19 @@ import { str } from './repr.js'
 import { sequenceFilters } from './sequence-filters.js'
 import { capitalize, replace, stringMethod } from './string-methods.js'
 import { blank, part, splitAt, splitLines, strip } from './text.js'
-import { Dict, isInt, isNumber, Markup, truth, Tuple, typeName, Undefined, type Arguments, type KeywordArguments, type Value } from './values.js'
+import {
+  Dict,
+  isInt,
+  isNumber,
+  Markup,
+  truth,
+  Tuple,
+  typeName,
+  Undefined,
+  type Arguments,
+  type KeywordArguments,
+  type Value,
+} from './values.js'
 
 type Given = Readonly<Record<string, Value | undefined>>
 
@@ -46,7 +58,8 @@ function toInt(value: Value, otherwise: Value, base: number): Value {
 const notNumber = (): never => {
   throw valueError('not a number')
 }
-const isPythons = (error: unknown, type: string): boolean => error instanceof JinjaError && error.said.startsWith(`${type}:`)
+const isPythons = (error: unknown, type: string): boolean =>
+  error instanceof JinjaError && error.said.startsWith(`${type}:`)
 const whole = (value: number): bigint => {
   if (Number.isNaN(value)) throw valueError('cannot convert float NaN to integer')
   // Of an infinite one Python raises another error, which `int` as a filter does not catch at first.
@@ -66,8 +79,13 @@ function indent(value: Value, { width, first, blank: empty }: Given): Value {
 }
 
 function truncate(value: Value, { length, killwords, end, leeway }: Given): Value {
-  const [most, more, tail] = [needInt(length, 255), needInt(leeway === null ? undefined : leeway, 5), end === undefined ? '...' : needText(end, 'end')]
-  if (most < len(tail) || more < 0) throw new JinjaError('python', `AssertionError: expected length >= ${len(tail)}, got ${most}`)
+  const [most, more, tail] = [
+    needInt(length, 255),
+    needInt(leeway === null ? undefined : leeway, 5),
+    end === undefined ? '...' : needText(end, 'end'),
+  ]
+  if (most < len(tail) || more < 0)
+    throw new JinjaError('python', `AssertionError: expected length >= ${len(tail)}, got ${most}`)
   if (len(value) <= most + more) return value
   const text = part(needText(value, 'what is truncated'), 0, most - len(tail))
   return (truth(killwords ?? false) ? text : splitAt(text, ' ', 1, true)[0]!) + tail
@@ -102,7 +120,8 @@ const textFilters: Readonly<Record<string, Filter>> = {
   ],
   trim: [
     'chars?',
-    (value, { chars }) => strip(soft(value), chars === undefined || chars === null ? undefined : needText(chars, 'strip arg'), 'both'),
+    (value, { chars }) =>
+      strip(soft(value), chars === undefined || chars === null ? undefined : needText(chars, 'strip arg'), 'both'),
   ],
   truncate: ['length?, killwords?, end?, leeway?', truncate],
   upper: ['', (value) => soft(value).toUpperCase()],
@@ -111,7 +130,9 @@ const textFilters: Readonly<Record<string, Filter>> = {
     (value) => {
       if (typeof value !== 'string' && !isNumber(value)) throw unsupported(`urlencode of a ${typeName(value)}`)
       const text = encodeURIComponent(read(str(value)))
-      return text.replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`).replace(/%2F/g, '/')
+      return text
+        .replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
+        .replace(/%2F/g, '/')
     },
   ],
   wordcount: ['', (value) => BigInt(soft(value).match(/[\p{L}\p{N}_]+/gu)?.length ?? 0)],
@@ -145,10 +166,7 @@ const valueFilters: Readonly<Record<string, Filter>> = {
       return isNumber(value) ? asFloat(value) : otherwise
     },
   ],
-  int: [
-    'default?, base?',
-    (value, { default: otherwise = 0n, base }) => toInt(value, otherwise, needInt(base, 10)),
-  ],
+  int: ['default?, base?', (value, { default: otherwise = 0n, base }) => toInt(value, otherwise, needInt(base, 10))],
   length: ['', (value) => BigInt(len(value))],
   round: [
     'precision?, method?',
@@ -161,7 +179,9 @@ const valueFilters: Readonly<Record<string, Filter>> = {
       if (method === 'common') return round(value, digits)
       const power = arithmetic('**', 10n, BigInt(digits))
       const scaled = operate('*', value, power)
-      const rounded = isInt(scaled) ? scaled : whole(method === 'ceil' ? Math.ceil(scaled as number) : Math.floor(scaled as number))
+      const rounded = isInt(scaled)
+        ? scaled
+        : whole(method === 'ceil' ? Math.ceil(scaled as number) : Math.floor(scaled as number))
       return arithmetic('/', rounded, power)
     },
   ],
@@ -198,12 +218,20 @@ export function applyFilter(name: string, value: Value, args: Arguments, named: 
   charge()
   if (name === 'format') {
     if (args.length > 0 && named.size > 0)
-      throw new JinjaError('python', "FilterArgumentError: can't handle positional and keyword arguments at the same time")
+      throw new JinjaError(
+        'python',
+        "FilterArgumentError: can't handle positional and keyword arguments at the same time",
+      )
     return formatPercent(soft(value), named.size > 0 ? new Dict(named) : new Tuple(args))
   }
   const filter = Object.hasOwn(all, name) ? all[name] : undefined
-  if (filter) return filter[1](value, filter[0].startsWith('...') ? { args: new Tuple(args), named: new Dict(named) } : bind(name, filter[0], args, named))
+  if (filter)
+    return filter[1](
+      value,
+      filter[0].startsWith('...')
+        ? { args: new Tuple(args), named: new Dict(named) }
+        : bind(name, filter[0], args, named),
+    )
   if (refused.includes(name)) throw unsupported(`the filter "${name}"`)
   throw new JinjaError('python', `TemplateRuntimeError: No filter named '${name}' found.`)
 }
-

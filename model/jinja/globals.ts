@@ -3,7 +3,18 @@ import { asInt } from './numbers.js'
 import { bind, needText } from './parameters.js'
 import { str } from './repr.js'
 import { strftime } from './strftime.js'
-import { Callable, Dict, isInt, listOf, Namespace, Range, typeName, type Arguments, type KeywordArguments, type Value } from './values.js'
+import {
+  Callable,
+  Dict,
+  isInt,
+  listOf,
+  Namespace,
+  Range,
+  typeName,
+  type Arguments,
+  type KeywordArguments,
+  type Value,
+} from './values.js'
 
 /** As long as a range may be in Jinja's sandbox. */
 const longestRange = 100_000
@@ -32,7 +43,8 @@ function dict(args: Arguments, named: KeywordArguments): Dict {
 
 function pair(value: Value): [Value, Value] {
   const items = listOf(value)
-  if (items.length !== 2) throw valueError(`a dictionary update sequence element has length ${items.length}; 2 is required`)
+  if (items.length !== 2)
+    throw valueError(`a dictionary update sequence element has length ${items.length}; 2 is required`)
   return [items[0]!, items[1]!]
 }
 
@@ -46,11 +58,27 @@ function cycler(args: Arguments): Value {
   if (args.length === 0) throw new JinjaError('python', 'RuntimeError: at least one item has to be provided')
   let at = 0
   const method = (name: string, work: () => Value) => new Callable(name, work)
-  return new Callable('cycler', () => { throw typeError("'Cycler' object is not callable") }, (name) => {
-    if (name === 'current') return args[at]!
-    if (name === 'next') return method(name, () => { const now = args[at]!; at = (at + 1) % args.length; return now })
-    return name === 'reset' ? method(name, () => { at = 0; return null }) : undefined
-  })
+  return new Callable(
+    'cycler',
+    () => {
+      throw typeError("'Cycler' object is not callable")
+    },
+    (name) => {
+      if (name === 'current') return args[at]!
+      if (name === 'next')
+        return method(name, () => {
+          const now = args[at]!
+          at = (at + 1) % args.length
+          return now
+        })
+      return name === 'reset'
+        ? method(name, () => {
+            at = 0
+            return null
+          })
+        : undefined
+    },
+  )
 }
 
 function joiner(args: Arguments, named: KeywordArguments): Value {
@@ -89,6 +117,8 @@ export function globals(now: Date): Map<string, Value> {
     made('raise_exception', (args, named) => {
       throw new JinjaError('raised', str(bind('raise_exception', 'message', args, named).message!))
     }),
-    made('strftime_now', (args, named) => strftime(now, needText(bind('strftime_now', 'format', args, named).format, 'format'))),
+    made('strftime_now', (args, named) =>
+      strftime(now, needText(bind('strftime_now', 'format', args, named).format, 'format')),
+    ),
   ])
 }

@@ -140,11 +140,25 @@ export function dumpJson(value: Value, { ascii, indent, separators, sortKeys }: 
     if (typeof item === 'bigint') return intText(item)
     if (typeof item === 'number') return float(item)
     if (item instanceof List || item instanceof Tuple)
-      return framed('[', item.items.map((one) => () => write(one, level + 1)), ']', level)
+      return framed(
+        '[',
+        item.items.map((one) => () => write(one, level + 1)),
+        ']',
+        level,
+      )
     if (item instanceof Dict) {
       const pairs = [...item.pairs()]
       if (sortKeys) pairs.sort(([a], [b]) => compare(a, b))
-      return framed('{', pairs.map(([key, one]) => () => text(keyText(key), ascii) + colon + write(one, level + 1)), '}', level)
+      return framed(
+        '{',
+        pairs.map(
+          ([key, one]) =>
+            () =>
+              text(keyText(key), ascii) + colon + write(one, level + 1),
+        ),
+        '}',
+        level,
+      )
     }
     throw typeError(`Object of type ${typeName(item)} is not JSON serializable`)
   }

@@ -125,7 +125,8 @@ function floats(operator: string, a: number, b: number): number {
     }
     default: {
       if (a === 0 && b < 0) throw divisionByZero('0.0 cannot be raised to a negative power')
-      if (a < 0 && Number.isFinite(a) && Number.isFinite(b) && !Number.isInteger(b)) throw unsupported('a complex number')
+      if (a < 0 && Number.isFinite(a) && Number.isFinite(b) && !Number.isInteger(b))
+        throw unsupported('a complex number')
       // Python has 1 for these, JavaScript none.
       if (a === 1 || (a === -1 && !Number.isFinite(b) && !Number.isNaN(b))) return 1
       const power = a ** b
@@ -199,7 +200,8 @@ export function parseInt10(text: string, base: number): bigint {
   if (base === 0 && !used && /^0[0_]*[1-9]/.test(rest)) throw bad()
   if (!/^[0-9a-zA-Z]+(_[0-9a-zA-Z]+)*$/.test(rest)) throw bad()
   const clean = rest.replace(/_/g, '')
-  if (clean.length > mostDigits) throw valueError(`Exceeds the limit (${mostDigits} digits) for integer string conversion`)
+  if (clean.length > mostDigits)
+    throw valueError(`Exceeds the limit (${mostDigits} digits) for integer string conversion`)
   let value = 0n
   for (const digit of clean) {
     const number = Number.parseInt(digit, 36)

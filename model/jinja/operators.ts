@@ -3,7 +3,24 @@ import { charge, nested, read, requireLength } from './meter.js'
 import { arithmetic, asInt } from './numbers.js'
 import { formatPercent } from './percent.js'
 import { compareText, length, points } from './text.js'
-import { Callable, Dict, DictView, isInt, isNumber, iterate, iterated, Iter, List, Markup, Namespace, Range, Tuple, typeName, Undefined, type Value } from './values.js'
+import {
+  Callable,
+  Dict,
+  DictView,
+  isInt,
+  isNumber,
+  iterate,
+  iterated,
+  Iter,
+  List,
+  Markup,
+  Namespace,
+  Range,
+  Tuple,
+  typeName,
+  Undefined,
+  type Value,
+} from './values.js'
 
 /** Python's `==`. */
 export function equal(a: Value, b: Value): boolean {
@@ -28,7 +45,8 @@ export function equal(a: Value, b: Value): boolean {
 const same = (a: Value, b: Value): boolean => (typeof a === 'object' && a === b) || equal(a, b)
 
 // JavaScript compares a bigint and a number as exactly as Python an int and a float.
-const numeric = (value: bigint | boolean | number): bigint | number => (typeof value === 'boolean' ? BigInt(value) : value)
+const numeric = (value: bigint | boolean | number): bigint | number =>
+  typeof value === 'boolean' ? BigInt(value) : value
 
 /** Python's `<`, `<=`, `>` and `>=`. */
 export function ordered(operator: '<' | '<=' | '>' | '>=', a: Value, b: Value): boolean {
@@ -51,7 +69,13 @@ export function ordered(operator: '<' | '<=' | '>' | '>=', a: Value, b: Value): 
 }
 
 const holds = (operator: '<' | '<=' | '>' | '>=', difference: number): boolean =>
-  operator === '<' ? difference < 0 : operator === '<=' ? difference <= 0 : operator === '>' ? difference > 0 : difference >= 0
+  operator === '<'
+    ? difference < 0
+    : operator === '<='
+      ? difference <= 0
+      : operator === '>'
+        ? difference > 0
+        : difference >= 0
 
 /** How `sorted` orders two values. */
 export const compare = (a: Value, b: Value): number => (ordered('<', a, b) ? -1 : ordered('<', b, a) ? 1 : 0)
@@ -110,7 +134,10 @@ function repeated(value: Value, times: bigint): Value {
   if (value instanceof List || value instanceof Tuple) {
     requireLength(BigInt(value.items.length) * count)
     charge(value.items.length * Number(count))
-    const all = Array.from({ length: value.items.length * Number(count) }, (_, i) => value.items[i % value.items.length]!)
+    const all = Array.from(
+      { length: value.items.length * Number(count) },
+      (_, i) => value.items[i % value.items.length]!,
+    )
     return value instanceof List ? new List(all) : new Tuple(all)
   }
   throw typeError(`can't multiply sequence by non-int of type '${typeName(value)}'`)
@@ -144,7 +171,8 @@ export function itemAt(value: Value, index: bigint): Value | undefined {
 export function slice(value: Value, start: Value, stop: Value, step: Value): Value {
   if (value instanceof Undefined) throw value.fail()
   if (value instanceof Markup) throw unsupported('a part of escaped text')
-  const sliceable = typeof value === 'string' || value instanceof List || value instanceof Tuple || value instanceof Range
+  const sliceable =
+    typeof value === 'string' || value instanceof List || value instanceof Tuple || value instanceof Range
   if (!sliceable)
     throw typeError(
       value instanceof Dict ? "unhashable type: 'slice'" : `'${typeName(value)}' object is not subscriptable`,
@@ -178,7 +206,13 @@ export function slice(value: Value, start: Value, stop: Value, step: Value): Val
 export function reversed(value: Value): Value[] {
   if (value instanceof Undefined) return []
   if (typeof value === 'string') return points(value).reverse()
-  if (value instanceof Dict || value instanceof DictView || value instanceof Range || value instanceof List || value instanceof Tuple) {
+  if (
+    value instanceof Dict ||
+    value instanceof DictView ||
+    value instanceof Range ||
+    value instanceof List ||
+    value instanceof Tuple
+  ) {
     const iterator = iterate(value)
     const all: Value[] = []
     for (let next = iterator.next(); !next.done; next = iterator.next()) all.push(next.value)
@@ -191,7 +225,14 @@ export function reversed(value: Value): Value[] {
 /** Whether two values are one, where Python says so for certain. */
 export function identical(a: Value, b: Value): boolean {
   if (typeName(a) !== typeName(b)) return false
-  if (a === null || typeof a === 'boolean' || a instanceof List || a instanceof Dict || a instanceof Iter || a instanceof Namespace)
+  if (
+    a === null ||
+    typeof a === 'boolean' ||
+    a instanceof List ||
+    a instanceof Dict ||
+    a instanceof Iter ||
+    a instanceof Namespace
+  )
     return a === b
   throw unsupported(`"sameas" for a ${typeName(a)}`)
 }

@@ -88,7 +88,12 @@ class Parser extends ExpressionParser {
         return this.callBlock(line)
       case 'filter': {
         const filter = this.filter(undefined, true)!
-        return { kind: 'filter-block', filter, body: this.mentions.strictly(() => this.block(tag, ['endfilter'])), line }
+        return {
+          kind: 'filter-block',
+          filter,
+          body: this.mentions.strictly(() => this.block(tag, ['endfilter'])),
+          line,
+        }
       }
       case 'with':
         return this.with(line)
@@ -150,7 +155,8 @@ class Parser extends ExpressionParser {
   private for(line: number): Statement {
     const { stream } = this
     const target = this.target({ end: ['in'] })
-    if (namesOf(target).includes('loop')) throw stream.fail("Can't assign to special loop variable in for-loop target", line)
+    if (namesOf(target).includes('loop'))
+      throw stream.fail("Can't assign to special loop variable in for-loop target", line)
     stream.expect('name', 'in')
     const over = this.tuple({ withCondition: false, end: ['recursive'] })
     const test = stream.skipIf('name', 'if') ? this.expression() : undefined
@@ -199,7 +205,8 @@ class Parser extends ExpressionParser {
       const parameters = signature()
       const [body, special] = this.mentions.watch(() => this.block(tag, [`end${tag}`]))
       for (const { name: own } of parameters.slice(0, -1).filter(({ otherwise }) => !otherwise))
-        if (own === 'caller') throw this.stream.fail('When defining macros with "caller" the argument must have a default')
+        if (own === 'caller')
+          throw this.stream.fail('When defining macros with "caller" the argument must have a default')
       return { name, parameters, body, special }
     })
   }
@@ -239,8 +246,7 @@ class Parser extends ExpressionParser {
       if (!stream.is(',')) break
       isTuple = true
     }
-    if (!isTuple && targets.length === 0)
-      throw stream.fail(`Expected an expression, got '${describe(stream.current)}'`)
+    if (!isTuple && targets.length === 0) throw stream.fail(`Expected an expression, got '${describe(stream.current)}'`)
     return isTuple ? { kind: 'tuple', targets } : targets[0]!
   }
 

@@ -57,7 +57,11 @@ export class Renderer {
         return undefined
       case 'set-block': {
         const text = this.textOf(statement.body, scope)
-        this.assign(statement.target, statement.filter ? this.evaluator.value(statement.filter, scope, text) : text, scope)
+        this.assign(
+          statement.target,
+          statement.filter ? this.evaluator.value(statement.filter, scope, text) : text,
+          scope,
+        )
         return undefined
       }
       case 'with': {
@@ -90,13 +94,7 @@ export class Renderer {
     }
   }
 
-  private loop(
-    statement: Statement & { kind: 'for' },
-    over: Value,
-    scope: Scope,
-    out: Output,
-    depth: number,
-  ): void {
+  private loop(statement: Statement & { kind: 'for' }, over: Value, scope: Scope, out: Output, depth: number): void {
     const { target, test, body, otherwise, recursive } = statement
     const items = test ? this.chosen(statement, over, scope) : iterate(over)
     const known = test || over instanceof Iter ? undefined : len(over)
@@ -134,7 +132,11 @@ export class Renderer {
     if (target.kind === 'namespace') {
       const namespace = scope.get(target.name)
       if (!(namespace instanceof Namespace))
-        throw new JinjaError('python', 'TemplateRuntimeError: cannot assign attribute on non-namespace object', target.line)
+        throw new JinjaError(
+          'python',
+          'TemplateRuntimeError: cannot assign attribute on non-namespace object',
+          target.line,
+        )
       return namespace.set(target.attribute, value)
     }
     const values = listOf(value)

@@ -25,8 +25,7 @@ function ofMany(value: Exclude<Value, null | boolean | bigint | number | string>
   if (value instanceof List) return `[${value.items.map(repr).join(', ')}]`
   if (value instanceof Tuple) return `(${value.items.map(repr).join(', ')}${value.items.length === 1 ? ',' : ''})`
   if (value instanceof Dict) return ofPairs(value.pairs())
-  if (value instanceof Range)
-    return `range(${value.start}, ${value.stop}${value.step === 1n ? '' : `, ${value.step}`})`
+  if (value instanceof Range) return `range(${value.start}, ${value.stop}${value.step === 1n ? '' : `, ${value.step}`})`
   if (value instanceof DictView) return `dict_${value.of}([${value.list().map(repr).join(', ')}])`
   if (value instanceof Undefined) return 'Undefined'
   if (value instanceof Namespace) return `<Namespace ${ofPairs([...value.attributes])}>`

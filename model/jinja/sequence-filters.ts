@@ -6,7 +6,22 @@ import { compare, equal, operate, ordered, reversed } from './operators.js'
 import { needInt } from './parameters.js'
 import { str } from './repr.js'
 import { applyTest } from './tests.js'
-import { Dict, DictView, hashOf, iterate, Iter, List, listOf, truth, Tuple, typeName, Undefined, type Arguments, type KeywordArguments, type Value } from './values.js'
+import {
+  Dict,
+  DictView,
+  hashOf,
+  iterate,
+  Iter,
+  List,
+  listOf,
+  truth,
+  Tuple,
+  typeName,
+  Undefined,
+  type Arguments,
+  type KeywordArguments,
+  type Value,
+} from './values.js'
 
 type Apply = (name: string, value: Value, args: Arguments, named: KeywordArguments) => Value
 type Given = Readonly<Record<string, Value | undefined>>
@@ -149,7 +164,10 @@ const mapping =
 
 /** Filters of lists and the like. */
 export const sequenceFilters = (apply: Apply): Readonly<Record<string, Filter>> => ({
-  batch: ['linecount, fill_with?', (value, { linecount, fill_with: fill = null }) => lazily(() => batches(value, needInt(linecount, 0), fill))],
+  batch: [
+    'linecount, fill_with?',
+    (value, { linecount, fill_with: fill = null }) => lazily(() => batches(value, needInt(linecount, 0), fill)),
+  ],
   dictsort: [
     'case_sensitive?, by?, reverse?',
     (value, given) => {
@@ -210,7 +228,10 @@ export const sequenceFilters = (apply: Apply): Readonly<Record<string, Filter>> 
   ],
   select: ['...', choosing(true, false)],
   selectattr: ['...', choosing(true, true)],
-  slice: ['slices, fill_with?', (value, { slices: count, fill_with: fill = null }) => lazily(() => slices(value, needInt(count, 0), fill))],
+  slice: [
+    'slices, fill_with?',
+    (value, { slices: count, fill_with: fill = null }) => lazily(() => slices(value, needInt(count, 0), fill)),
+  ],
   sort: [
     'reverse?, case_sensitive?, attribute?',
     (value, given) => {

@@ -2,8 +2,29 @@ import { typeError, unsupported, valueError } from './errors.js'
 import { charge, read, requireLength } from './meter.js'
 import { bind, needInt, needText } from './parameters.js'
 import { formatBraces } from './braces.js'
-import { isBlankText, length, part, points, pointsBefore, splitAt, splitBlank, splitLines, strip, titleCase } from './text.js'
-import { Callable, isInt, iterate, List, Tuple, typeName, type Arguments, type KeywordArguments, type Value } from './values.js'
+import {
+  isBlankText,
+  length,
+  part,
+  points,
+  pointsBefore,
+  splitAt,
+  splitBlank,
+  splitLines,
+  strip,
+  titleCase,
+} from './text.js'
+import {
+  Callable,
+  isInt,
+  iterate,
+  List,
+  Tuple,
+  typeName,
+  type Arguments,
+  type KeywordArguments,
+  type Value,
+} from './values.js'
 
 type Given = Readonly<Record<string, Value | undefined>>
 type Method = readonly [spec: string, (text: string, given: Given) => Value]
@@ -87,10 +108,12 @@ const all = (pattern: RegExp): Method => ['', (text) => text !== '' && points(te
 const cased = /[\p{Lowercase}\p{Uppercase}\p{Lt}]/u
 const small = /\p{Lowercase}/u
 const large = /\p{Uppercase}/u
-const allOf = (wanted: RegExp): Method[1] => (text) => {
-  const letters = points(text).filter((char) => cased.test(char))
-  return letters.length > 0 && letters.every((char) => wanted.test(char))
-}
+const allOf =
+  (wanted: RegExp): Method[1] =>
+  (text) => {
+    const letters = points(text).filter((char) => cased.test(char))
+    return letters.length > 0 && letters.every((char) => wanted.test(char))
+  }
 
 /** @param other  count of those that are replaced; negative: all */
 export function replace(text: string, old: string, by: string, most: number): string {
@@ -215,8 +238,7 @@ const methods: Readonly<Record<string, Method>> = {
   ],
   replace: [
     'old, new, count?, /',
-    (text, { old, new: by, count }) =>
-      replace(text, needText(old, 'old'), needText(by, 'new'), needInt(count, -1)),
+    (text, { old, new: by, count }) => replace(text, needText(old, 'old'), needText(by, 'new'), needInt(count, -1)),
   ],
   rfind: ['sub, start?, end?, /', find(true, false)],
   rindex: ['sub, start?, end?, /', find(true, true)],
@@ -230,7 +252,10 @@ const methods: Readonly<Record<string, Method>> = {
   strip: ['chars?, /', stripped('both')],
   swapcase: [
     '',
-    (text) => points(text).map((char) => (large.test(char) ? char.toLowerCase() : small.test(char) ? char.toUpperCase() : char)).join(''),
+    (text) =>
+      points(text)
+        .map((char) => (large.test(char) ? char.toLowerCase() : small.test(char) ? char.toUpperCase() : char))
+        .join(''),
   ],
   title: ['', (text) => title(text)],
   upper: ['', (text) => text.toUpperCase()],
@@ -254,7 +279,9 @@ export function stringMethod(text: string, name: string): Callable | undefined {
   const found = Object.hasOwn(methods, name) ? methods[name] : undefined
   if (found) {
     const [spec, work] = found
-    return new Callable(name, (args: Arguments, named: KeywordArguments) => work(read(text), bind(name, spec, args, named)))
+    return new Callable(name, (args: Arguments, named: KeywordArguments) =>
+      work(read(text), bind(name, spec, args, named)),
+    )
   }
   if (!others.includes(name)) return undefined
   return new Callable(name, () => {

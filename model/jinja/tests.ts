@@ -5,12 +5,28 @@ import { contains, equal, identical, operate, ordered } from './operators.js'
 import { bind } from './parameters.js'
 import { str } from './repr.js'
 import { stringMethod } from './string-methods.js'
-import { Callable, Dict, DictView, Iter, isNumber, iterated, Markup, truth, Undefined, type Arguments, type KeywordArguments, type Value } from './values.js'
+import {
+  Callable,
+  Dict,
+  DictView,
+  Iter,
+  isNumber,
+  iterated,
+  Markup,
+  truth,
+  Undefined,
+  type Arguments,
+  type KeywordArguments,
+  type Value,
+} from './values.js'
 
 type Test = readonly [spec: string, test: (value: Value, other: Value) => boolean]
 
 const remainder = (value: Value, by: Value): boolean => equal(operate('%', value, by), 0n)
-const comparing = (operator: '<' | '<=' | '>' | '>='): Test => ['other', (value, other) => ordered(operator, value, other)]
+const comparing = (operator: '<' | '<=' | '>' | '>='): Test => [
+  'other',
+  (value, other) => ordered(operator, value, other),
+]
 const equals: Test = ['other', equal]
 const differs: Test = ['other', (value, other) => !equal(value, other)]
 const ofText = (method: string): Test => ['', (value) => truth(stringMethod(str(value), method)!.call([], new Map()))]

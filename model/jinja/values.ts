@@ -212,7 +212,11 @@ export function truth(value: Value): boolean {
 export function iterated(value: Value): Iterator<Value> | undefined {
   if (typeof value === 'string') return read(value)[Symbol.iterator]()
   if (value instanceof List || value instanceof Tuple) return value.items[Symbol.iterator]()
-  if (value instanceof Dict) return value.pairs().map(([key]) => key)[Symbol.iterator]()
+  if (value instanceof Dict)
+    return value
+      .pairs()
+      .map(([key]) => key)
+      [Symbol.iterator]()
   if (value instanceof DictView) return value.list()[Symbol.iterator]()
   if (value instanceof Iter) return value.iterator
   if (value instanceof Undefined) return [][Symbol.iterator]()
@@ -244,6 +248,7 @@ export function listOf(value: Value): Value[] {
 }
 
 /** Whether a value is an int, as True is. */
-export const isInt = (value: Value): value is bigint | boolean => typeof value === 'bigint' || typeof value === 'boolean'
+export const isInt = (value: Value): value is bigint | boolean =>
+  typeof value === 'bigint' || typeof value === 'boolean'
 
 export const isNumber = (value: Value): value is bigint | boolean | number => isInt(value) || typeof value === 'number'

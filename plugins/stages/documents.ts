@@ -1,4 +1,11 @@
-import { ChatTemplate, exactJson, messagesProblem, Tokenizer, type ChatMessage, type RenderOptions } from '../../model/index.js'
+import {
+  ChatTemplate,
+  exactJson,
+  messagesProblem,
+  Tokenizer,
+  type ChatMessage,
+  type RenderOptions,
+} from '../../model/index.js'
 import { Failure } from '../api/index.js'
 import { readJsonLines, type DataRecord } from './json-lines.js'
 import { readParquetRows } from './parquet-rows.js'

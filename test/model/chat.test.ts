@@ -93,7 +93,11 @@ test('tools, documents and further variables reach the template, and with tools 
 test.each([
   ['chat_template.jinja', ['chat_template.jinja', 'tokenizer_config.json', 'chat_template.json'], undefined],
   ['additional_chat_templates/rag.jinja', ['chat_template.jinja', 'additional_chat_templates/rag.jinja'], 'rag'],
-  ['additional_chat_templates/default.jinja', ['additional_chat_templates/default.jinja', 'tokenizer_config.json'], undefined],
+  [
+    'additional_chat_templates/default.jinja',
+    ['additional_chat_templates/default.jinja', 'tokenizer_config.json'],
+    undefined,
+  ],
   ['tokenizer_config.json', ['tokenizer_config.json', 'chat_template.json'], undefined],
   ['chat_template.json', ['chat_template.json'], undefined],
 ])('as in transformers, %s counts among %j', (wanted, files, template) => {
@@ -134,14 +138,62 @@ test.each([
     'chat_template.jinja',
     'fails: OverflowError: Range too big: 1000000000 numbers, and 100000 at most (line 1)',
   ],
-  ['it asks for what is not supported', {}, '\n{{ 1 | pprint }}', 'chat_template.jinja', 'cannot be rendered: the filter "pprint" is not supported (line 2)'],
-  ['it reads another file', {}, '\n\n{% include "x" %}', 'chat_template.jinja', 'cannot be read: {% include %} is not supported (line 3)'],
-  ['it makes too long a text', {}, "{% set ns = namespace(x='aaaaaaaaaaaaaaaa') %}{% for i in range(24) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}", 'chat_template.jinja', 'is ended: it makes a text of more than 67108864 characters (line 1)'],
-  ['it makes too long a list', {}, '{% set ns = namespace(x=[0], k=[]) %}{% for i in range(23) %}{% set ns.x = ns.x + ns.x %}{% endfor %}', 'chat_template.jinja', 'is ended: it takes more than 16777216 steps (line 1)'],
-  ['it calls itself', {}, '{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}', 'chat_template.jinja', 'is ended: its calls, loops or values are nested more than 150 deep (line 1)'],
-  ['its expressions are nested too deeply', {}, `{{ ${'('.repeat(1000)}1${')'.repeat(1000)} }}`, 'chat_template.jinja', 'cannot be read: expressions are nested more than 150 deep (line 1)'],
-  ['its sum is too long', {}, `{{ 1${'+1'.repeat(50_000)} }}`, 'chat_template.jinja', 'is ended: it is nested too deeply'],
-  ['it wants what is inside', {}, '{{ messages.__class__.__mro__ }}', 'chat_template.jinja', "fails: SecurityError: access to attribute '__class__' of 'list' object is unsafe. (line 1)"],
+  [
+    'it asks for what is not supported',
+    {},
+    '\n{{ 1 | pprint }}',
+    'chat_template.jinja',
+    'cannot be rendered: the filter "pprint" is not supported (line 2)',
+  ],
+  [
+    'it reads another file',
+    {},
+    '\n\n{% include "x" %}',
+    'chat_template.jinja',
+    'cannot be read: {% include %} is not supported (line 3)',
+  ],
+  [
+    'it makes too long a text',
+    {},
+    "{% set ns = namespace(x='aaaaaaaaaaaaaaaa') %}{% for i in range(24) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}",
+    'chat_template.jinja',
+    'is ended: it makes a text of more than 67108864 characters (line 1)',
+  ],
+  [
+    'it makes too long a list',
+    {},
+    '{% set ns = namespace(x=[0], k=[]) %}{% for i in range(23) %}{% set ns.x = ns.x + ns.x %}{% endfor %}',
+    'chat_template.jinja',
+    'is ended: it takes more than 16777216 steps (line 1)',
+  ],
+  [
+    'it calls itself',
+    {},
+    '{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}',
+    'chat_template.jinja',
+    'is ended: its calls, loops or values are nested more than 150 deep (line 1)',
+  ],
+  [
+    'its expressions are nested too deeply',
+    {},
+    `{{ ${'('.repeat(1000)}1${')'.repeat(1000)} }}`,
+    'chat_template.jinja',
+    'cannot be read: expressions are nested more than 150 deep (line 1)',
+  ],
+  [
+    'its sum is too long',
+    {},
+    `{{ 1${'+1'.repeat(50_000)} }}`,
+    'chat_template.jinja',
+    'is ended: it is nested too deeply',
+  ],
+  [
+    'it wants what is inside',
+    {},
+    '{{ messages.__class__.__mro__ }}',
+    'chat_template.jinja',
+    "fails: SecurityError: access to attribute '__class__' of 'list' object is unsafe. (line 1)",
+  ],
   [
     'it refuses the messages',
     {},
@@ -163,11 +215,14 @@ test.each([
 
 test('a template that does not end is ended', { timeout: 30_000 }, () => {
   const loop = '{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}'
-  expect(() => renderChat(folderOf({}, loop), [])).toThrow(/the chat template is ended: it (takes more than|does not end)/)
+  expect(() => renderChat(folderOf({}, loop), [])).toThrow(
+    /the chat template is ended: it (takes more than|does not end)/,
+  )
 })
 
 test('the prototype of an object is not in reach', () => {
-  const reach = '{{ messages.constructor }}{{ messages[0].constructor }}{{ messages[0]["__proto__"] }}{{ "".constructor.constructor }}'
+  const reach =
+    '{{ messages.constructor }}{{ messages[0].constructor }}{{ messages[0]["__proto__"] }}{{ "".constructor.constructor }}'
   expect(() => renderChat(folderOf({}, reach), [user('x')])).toThrow('UndefinedError')
   expect(renderChat(folderOf({}, '[{{ messages.constructor }}{{ messages[0].toString }}]'), [user('x')])).toBe('[]')
 })

@@ -14,7 +14,25 @@ const kinds = ['tokenizer-unigram', 'tokenizer-sentencepiece-bpe', 'tokenizer-by
 const read = (folder: string, name: string) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as object
 
 /** Pieces of texts: words, what is unknown, halves of characters, no blank at all. */
-const pieces = ['fox', ' owl', 'seal ', '  ', 'aaaa', 'ab', '😀', 'é', '你好', '\n', '.', '12', '▁', 'x y', 'the', 'ing', '\ud800']
+const pieces = [
+  'fox',
+  ' owl',
+  'seal ',
+  '  ',
+  'aaaa',
+  'ab',
+  '😀',
+  'é',
+  '你好',
+  '\n',
+  '.',
+  '12',
+  '▁',
+  'x y',
+  'the',
+  'ing',
+  '\ud800',
+]
 
 /** A text by a number: the same one always. */
 function textOf(seed: number, length: number): string {
@@ -31,7 +49,14 @@ test.each(kinds)('%s: long texts have the tokens that the library gives them', (
   const tokenizer = Tokenizer.open(folder)
   const library = new Library(read(folder, 'tokenizer.json'), read(folder, 'tokenizer_config.json'))
   const texts = Array.from({ length: 30 }, (_, i) => textOf(i, i < 20 ? 40 * i : 3000))
-  for (const text of [...texts, 'a'.repeat(5000), 'ab'.repeat(700), ' '.repeat(900), '😀'.repeat(600), 'seal'.repeat(400)])
+  for (const text of [
+    ...texts,
+    'a'.repeat(5000),
+    'ab'.repeat(700),
+    ' '.repeat(900),
+    '😀'.repeat(600),
+    'seal'.repeat(400),
+  ])
     expect(tokenizer.encode(text)).toEqual(Array.from(library.encode(text, { add_special_tokens: true }).ids, Number))
 })
 

@@ -35,7 +35,10 @@ function rendered(one: Case): string | { readonly failed: string } {
   }
 }
 
-test.each(cases.map((one, i) => [i, one.template, one] as const))('case %i, %s, is as in Python', (_, template, one) => {
-  const failed = { failed: expect.stringMatching(/^(python|syntax|raised|unsupported|bound)$/) as string }
-  expect(rendered(one)).toEqual(one.gives ?? failed)
-})
+test.each(cases.map((one, i) => [i, one.template, one] as const))(
+  'case %i, %s, is as in Python',
+  (_, template, one) => {
+    const failed = { failed: expect.stringMatching(/^(python|syntax|raised|unsupported|bound)$/) as string }
+    expect(rendered(one)).toEqual(one.gives ?? failed)
+  },
+)
