@@ -121,7 +121,7 @@ export class ChatTemplate {
       if (!(error instanceof JinjaError)) throw error
       const { kind, said, line } = error
       const [what, remedy] = faults[kind]
-      const where = line === undefined ? '' : ` (line ${line})`
+      const where = line === undefined || kind === 'raised' ? '' : ` (line ${line})`
       throw new Failure('InvalidInput', `${file}: the chat template ${what}: ${said}${where}`, {
         file,
         cause: error,

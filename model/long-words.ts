@@ -148,7 +148,7 @@ function* joined(word: string, rank: Rank): Generator<string> {
     at[place] = join.into
     at[behind] = -1
     next[place] = next[behind]!
-    if (next[place]! < count) before[next[place]!] = place
+    if (next[place] < count) before[next[place]] = place
     if (before[place]! >= 0) offer(before[place]!)
     offer(place)
   }

@@ -59,7 +59,7 @@ export class Evaluator {
         const { object, key } = expression
         if (key.kind !== 'slice') return getItem(value(object), value(key))
         const [of, ...parts] = [value(object), ...key.parts.map((part) => (part ? value(part) : null))]
-        return slice(of!, parts[0]!, parts[1]!, parts[2]!)
+        return slice(of, parts[0]!, parts[1]!, parts[2]!)
       }
       case 'call':
         return this.call(expression.callee, expression.args, scope)

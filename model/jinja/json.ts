@@ -201,7 +201,7 @@ const short: Readonly<Record<string, string>> = {
 
 function text(value: string, ascii: boolean): string {
   charge(value.length / 8)
-  // eslint-disable-next-line no-control-regex
+
   const escaped = ascii ? /["\\]|[^ -~]/g : /["\\\0-\x1f]/g
   return `"${value.replace(escaped, (unit) => short[unit] ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)}"`
 }

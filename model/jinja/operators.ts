@@ -26,7 +26,11 @@ import {
 export function equal(a: Value, b: Value): boolean {
   charge()
   if (typeof a === 'string' && typeof b === 'string') return a === b
-  if (isNumber(a) && isNumber(b)) return numeric(a) == numeric(b)
+  if (isNumber(a) && isNumber(b)) {
+    const [x, y] = [numeric(a), numeric(b)]
+    // `===` would tell a bigint from a number.
+    return x <= y && x >= y
+  }
   if (a instanceof Undefined || b instanceof Undefined) return a instanceof Undefined && b instanceof Undefined
   if ((a instanceof List && b instanceof List) || (a instanceof Tuple && b instanceof Tuple))
     return a.items.length === b.items.length && nested(() => a.items.every((item, i) => same(item, b.items[i]!)))

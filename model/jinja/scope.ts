@@ -13,11 +13,9 @@ export class Scope {
   }
 
   get(name: string): Value | undefined {
-    for (let scope: Scope | undefined = this; scope; scope = scope.around) {
-      const value = scope.own.get(name)
-      if (value !== undefined) return value
-    }
-    return undefined
+    let value = this.own.get(name)
+    for (let scope = this.around; value === undefined && scope; scope = scope.around) value = scope.own.get(name)
+    return value
   }
 
   set(name: string, value: Value): void {

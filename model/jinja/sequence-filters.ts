@@ -221,7 +221,7 @@ export const sequenceFilters = (apply: Apply): Readonly<Record<string, Filter>> 
   reverse: [
     '',
     (value) => {
-      if (typeof value === 'string') return reversed(value).join('')
+      if (typeof value === 'string') return reversed(value).map(str).join('')
       if (value instanceof Iter) return new List(listOf(value).reverse())
       return new Iter(reversed(value)[Symbol.iterator](), 'list_reverseiterator')
     },

@@ -14,9 +14,7 @@ export const points = (text: string): string[] => Array.from(read(text))
 /** How many code points. */
 export function length(text: string): number {
   if (!halves.test(read(text))) return text.length
-  let count = 0
-  for (const _ of text) count++
-  return count
+  return Array.from(text).length
 }
 
 /** From one code point to before another. */
