@@ -1,6 +1,5 @@
-import { ChatTemplate, Tokenizer, type ChatMessage } from '../model/index.js'
+import { ChatTemplate, Tokenizer, type ChatMessage, type RenderOptions } from '../model/index.js'
 import { Failure } from '../plugins/api/index.js'
-import type { ChatExtras } from '../plugins/stages/conversations.js'
 import { lookAt } from '../plugins/stages/data-file.js'
 import { readDocuments, type Document } from '../plugins/stages/documents.js'
 import { readLines } from '../plugins/stages/text-files.js'
@@ -39,7 +38,7 @@ export async function readPrompts(
     if (tokenizer.hasUnknown(own)) unknown++
     return own
   }
-  const encodeChat = (messages: readonly ChatMessage[], extras: ChatExtras = {}) => {
+  const encodeChat = (messages: readonly ChatMessage[], extras: RenderOptions = {}) => {
     template ??= ChatTemplate.open(folder)
     // The template writes special tokens itself.
     return encode(template.render(messages, { ...extras, addGenerationPrompt: true }), false)

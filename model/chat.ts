@@ -1,121 +1,147 @@
-import * as engine from '@huggingface/jinja'
-import { existsSync, readFileSync, statSync } from 'node:fs'
-import { createContext, Script } from 'node:vm'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { chatTemplates, type TemplateText } from './chat-files.js'
 import { ggufOf } from './gguf/read.js'
 import { ggufTokenizerConfig } from './gguf/read-tokenizer.js'
 import { modelFile } from './model-files.js'
-import { Failure } from '../plugins/api/index.js'
+import { JinjaError } from './jinja/errors.js'
+import { fromJs } from './jinja/json.js'
+import { Template } from './jinja/template.js'
+import { Dict, List, type Value } from './jinja/values.js'
+import { Failure, type JsonObject } from '../plugins/api/index.js'
 
-/** What is used of the library (its own types do not resolve under Node's module rules). */
-interface Engine {
-  readonly Template: new (text: string) => { readonly parsed: object }
-  readonly Environment: new () => { set(name: string, value: unknown): void }
-  readonly Interpreter: new (environment: object) => { run(parsed: object): { readonly value: string } }
-}
-const jinja = engine as unknown as Engine
-
-/** A turn of a conversation. Further fields reach the template as they are. */
+/** A turn of a conversation. Its fields reach the template as they are, those that are null left out. */
 export interface ChatMessage {
   /** `system`, `user`, `assistant`, or what else the model's template knows. */
   readonly role: string
-  readonly content: string
+  /** Text, parts of it (`{type: 'text', text}`), or what else the template takes; null beside `tool_calls`, for instance. */
+  readonly content?: unknown
   readonly [field: string]: unknown
 }
 
+/** What a template gets beside messages. Numbers of JSON that JavaScript does not keep come by `exactJson`. */
 export interface RenderOptions {
   /** Whether the text ends where the assistant begins to speak. Default: no. */
   readonly addGenerationPrompt?: boolean
+  /** What the model may call. A template named `tool_use` is taken then, where there are several. */
+  readonly tools?: readonly unknown[] | undefined
+  /** What the model may look into. */
+  readonly documents?: readonly unknown[] | undefined
+  /** Further variables: `enable_thinking`, for instance. */
+  readonly variables?: Readonly<Record<string, unknown>> | undefined
   /** What templates that ask for the date get (its parts in UTC). Default: 26 July 2024, so that a text is the same on every day. */
   readonly now?: Date
-  /** What the model may call. Default: nothing. */
-  readonly tools?: readonly unknown[]
-  /** What the model may look into. Default: nothing. */
-  readonly documents?: readonly unknown[]
-  /** Further variables, as transformers' keyword arguments: `enable_thinking`, for instance. */
-  readonly variables?: Readonly<Record<string, unknown>>
 }
 
 export interface ChatOptions {
-  /** Which of several named templates. Default: `default`. */
+  /** Which of several named templates. Default: `tool_use` where there are tools and such a template, else `default`. */
   readonly template?: string
 }
 
-// A folder may come from anybody: what its template may take is bounded.
-const mostBytes = 1 << 20
-const longestRange = 100_000
-const mostMilliseconds = 5_000
-
 /** A model's own way of writing a conversation: its Jinja chat template. */
 export class ChatTemplate {
-  private constructor(
-    private readonly parsed: object,
-    /** The file that it stands in. */
-    readonly file: string,
-    private readonly specialTokens: Readonly<Record<string, string>>,
-  ) {}
+  private readonly compiled = new Map<TemplateText, Template>()
 
-  /** The template of a model's folder: chat_template.jinja, or `chat_template` in tokenizer_config.json (one, or a list of named ones).
+  private constructor(
+    private readonly folder: string,
+    private readonly templates: ReadonlyMap<string, TemplateText>,
+    private readonly name: string | undefined,
+    private readonly specialTokens: Readonly<Record<string, string>>,
+    private readonly remedy: string,
+  ) {
+    this.compile(this.chosen(false))
+  }
+
+  /** The template of a model's folder, or of its GGUF file, as transformers finds it (`chatTemplates`).
    *  @throws Failure InvalidInput naming the file */
-  static open(folder: string, { template: name = 'default' }: ChatOptions = {}): ChatTemplate {
+  static open(folder: string, { template }: ChatOptions = {}): ChatTemplate {
     const gguf = ggufOf(folder)
-    const config =
-      gguf === undefined ? readConfig(modelFile(folder, 'tokenizer_config.json')) : ggufTokenizerConfig(gguf)
-    const { file, text } = templateText(folder, config, name, gguf)
-    try {
-      return new ChatTemplate(new jinja.Template(text).parsed, file, specialTokens(config))
-    } catch (error) {
-      throw new Failure('InvalidInput', `${file}: the chat template cannot be read: ${(error as Error).message}`, {
-        file,
-        cause: error,
-        remedy: 'Use the chat template that belongs to the model.',
-      })
-    }
+    const file = gguf ?? modelFile(folder, 'tokenizer_config.json')
+    const config = gguf === undefined ? readConfig(file) : ggufTokenizerConfig(gguf)
+    const remedy =
+      gguf === undefined
+        ? `Put the template of the instruct model into ${join(folder, 'chat_template.jinja')}, or give texts instead of messages.`
+        : 'Use the GGUF file of an instruct model, or give texts instead of messages.'
+    return new ChatTemplate(folder, chatTemplates(folder, config, file), template, specialTokens(config), remedy)
+  }
+
+  /** The file that it stands in. */
+  get file(): string {
+    return this.chosen(false).file
   }
 
   /** A conversation as text, special tokens written out: it is to be encoded without adding any (`{ special: false }`).
    *  @throws Failure InvalidInput naming the template's file, for instance when the template refuses the order of roles */
   render(messages: readonly ChatMessage[], options: RenderOptions = {}): string {
     const { addGenerationPrompt = false, now = new Date(Date.UTC(2024, 6, 26)) } = options
-    const variables: Record<string, unknown> = {
-      ...this.specialTokens,
-      ...options.variables,
-      messages,
-      add_generation_prompt: addGenerationPrompt,
-      tools: options.tools ?? null,
-      documents: options.documents ?? null,
-      true: true,
-      false: false,
-      none: null,
-      True: true,
-      False: false,
-      None: null,
-      range: boundedRange,
-      strftime_now: (format: string) => formatDate(now, format),
-      raise_exception: (message: string) => {
-        throw new Refusal(message)
-      },
+    const { tools, documents, variables = {} } = options
+    const template = this.chosen(tools !== undefined)
+    return this.attempt(template.file, () =>
+      this.compile(template).render(
+        Object.entries({
+          ...this.specialTokens,
+          ...variables,
+          messages: new List(messages.map(messageOf)),
+          tools,
+          documents,
+          add_generation_prompt: addGenerationPrompt,
+        }).map(([name, value]) => [name, fromJs(value)] as const),
+        now,
+      ),
+    )
+  }
+
+  private chosen(withTools: boolean): TemplateText {
+    const name = this.name ?? (withTools && this.templates.has('tool_use') ? 'tool_use' : 'default')
+    const found = this.templates.get(name)
+    if (found) return found
+    const [first] = this.templates.values()
+    const own = first ? (first.file.endsWith('.jinja') ? this.folder : first.file) : this.folder
+    const names = [...this.templates.keys()].map((one) => `"${one}"`).join(', ')
+    const message = first || this.name !== undefined ? `has no chat template "${name}"` : 'has no chat template'
+    throw new Failure('InvalidInput', `${own}: ${message}`, {
+      file: own,
+      remedy: first ? `It has ${names}.` : this.remedy,
+    })
+  }
+
+  private compile(template: TemplateText): Template {
+    let made = this.compiled.get(template)
+    if (!made) {
+      made = this.attempt(template.file, () => new Template(template.text))
+      this.compiled.set(template, made)
     }
+    return made
+  }
+
+  /** @throws Failure for what is wrong with the template */
+  private attempt<T>(file: string, work: () => T): T {
     try {
-      // Not `Template.render`: its own globals have the clock and ranges without bounds.
-      const environment = new jinja.Environment()
-      for (const [name, value] of Object.entries(variables)) environment.set(name, value)
-      return bounded(() => new jinja.Interpreter(environment).run(this.parsed).value)
+      return work()
     } catch (error) {
-      const { message } = error as Error
-      const refused = error instanceof Refusal
-      throw new Failure(
-        'InvalidInput',
-        `${this.file}: the chat template ${refused ? 'refuses the messages' : 'fails'}: ${message}`,
-        {
-          file: this.file,
-          cause: error,
-          remedy: refused
-            ? 'Give messages in an order and with roles that the model knows.'
-            : 'Use the chat template that belongs to the model; templates get messages, add_generation_prompt and the special tokens.',
-        },
-      )
+      if (!(error instanceof JinjaError)) throw error
+      const { kind, said, line } = error
+      const [what, remedy] = faults[kind]
+      const where = line === undefined || kind === 'raised' ? '' : ` (line ${line})`
+      throw new Failure('InvalidInput', `${file}: the chat template ${what}: ${said}${where}`, {
+        file,
+        cause: error,
+        remedy,
+      })
     }
   }
+}
+
+const own = 'Use the chat template that belongs to the model.'
+const faults: Readonly<Record<JinjaError['kind'], readonly [what: string, remedy: string]>> = {
+  syntax: ['cannot be read', own],
+  raised: ['refuses the messages', 'Give messages in an order and with roles that the model knows.'],
+  python: [
+    'fails',
+    `${own} Templates get messages, tools, documents, add_generation_prompt and the special tokens, as in transformers.`,
+  ],
+  unsupported: ['cannot be rendered', 'Write that line in another way, or give texts instead of messages.'],
+  bound: ['is ended', own],
 }
 
 /** A conversation as a model's text, by the chat template of its folder: to be encoded with `{ special: false }`.
@@ -128,64 +154,44 @@ export function renderChat(
   return ChatTemplate.open(folder, options).render(messages, options)
 }
 
+/** Names under which a message has its reasoning, the one that counts first. */
+const reasonings = ['reasoning_content', 'thinking', 'reasoning']
+
+/** A message as transformers gives it to templates: fields that are null left out, and reasoning under all names that
+ *  templates read. */
+function messageOf(message: ChatMessage): Dict {
+  const fields = new Map<Value, Value>()
+  const given = fromJs(message)
+  for (const [key, value] of given instanceof Dict ? given.pairs() : []) if (value !== null) fields.set(key, value)
+  const reasoning = reasonings.map((name) => fields.get(name)).find((value) => value !== undefined)
+  if (reasoning === undefined) return new Dict(fields)
+  return new Dict([['thinking', reasoning], ...fields, ['reasoning_content', reasoning]])
+}
+
 /** What is wrong with a value that should be messages; undefined when it is `[{role, content}, …]`. */
 export function messagesProblem(value: unknown): string | undefined {
   if (!Array.isArray(value)) return 'has "messages" that are not a list'
   if (value.length === 0) return 'has no messages in "messages"'
   for (const [i, message] of (value as unknown[]).entries()) {
-    const { role, content } = (message ?? {}) as Partial<Record<string, unknown>>
+    const { role, content, tool_calls: calls } = (message ?? {}) as Partial<Record<string, unknown>>
     if (typeof role !== 'string' || role === '') return `has a message (number ${i + 1}) without a "role" that is text`
-    if (typeof content !== 'string') return `has a message (number ${i + 1}) without a "content" that is text`
+    if ((content === undefined || content === null) && Array.isArray(calls)) continue
+    if (typeof content !== 'string' && (typeof content !== 'object' || content === null))
+      return `has a message (number ${i + 1}) without a "content" that is text, or a list of parts`
   }
   return undefined
 }
 
-/** What a template said with `raise_exception`. */
-class Refusal extends Error {}
-
-function readConfig(file: string): Readonly<Record<string, unknown>> {
+function readConfig(file: string): JsonObject {
   if (!existsSync(file)) return {}
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
+    return JSON.parse(readFileSync(file, 'utf8')) as JsonObject
   } catch (error) {
     throw new Failure('InvalidInput', `${file} cannot be read: ${(error as Error).message}`, {
       file,
       remedy: "Put the model's own tokenizer_config.json there.",
     })
   }
-}
-
-function templateText(folder: string, config: Readonly<Record<string, unknown>>, name: string, gguf?: string) {
-  const own = modelFile(folder, 'chat_template.jinja')
-  const shared = gguf ?? modelFile(folder, 'tokenizer_config.json')
-  const remedy =
-    gguf === undefined
-      ? `Put the template of the instruct model into ${own}, or give texts instead of messages.`
-      : 'Use the GGUF file of an instruct model, or give texts instead of messages.'
-  const refuse = (file: string, message: string, what = remedy) =>
-    new Failure('InvalidInput', `${file}: ${message}`, { file, remedy: what })
-  const checked = (file: string, text: string) => {
-    if (Buffer.byteLength(text) > mostBytes) throw refuse(file, `the chat template has more than ${mostBytes} bytes`)
-    return { file, text }
-  }
-  // As transformers does it: the file goes before the field.
-  if (name === 'default' && gguf === undefined && existsSync(own)) {
-    if (statSync(own).size > mostBytes) throw refuse(own, `the chat template has more than ${mostBytes} bytes`)
-    return checked(own, readFileSync(own, 'utf8'))
-  }
-  const { chat_template: given } = config
-  if (typeof given === 'string' && name === 'default') return checked(shared, given)
-  if (given === undefined || given === null || typeof given === 'string')
-    throw refuse(folder, `has no chat template${name === 'default' ? '' : ` "${name}"`}`)
-  const named = Array.isArray(given) ? (given as ({ name?: unknown; template?: unknown } | null)[]) : []
-  if (named.length === 0 || named.some((entry) => typeof entry?.template !== 'string'))
-    throw refuse(shared, '"chat_template" is neither a template nor a list of {name, template}')
-  const found = named.find((entry) => entry!.name === name)
-  if (!found) {
-    const names = named.map((entry) => `"${String(entry!.name)}"`).join(', ')
-    throw refuse(shared, `has no chat template "${name}"`, `It has ${names}.`)
-  }
-  return checked(shared, found.template as string)
 }
 
 /** `bos_token` and its like: text, or {content}. */
@@ -197,51 +203,4 @@ function specialTokens(config: Readonly<Record<string, unknown>>): Record<string
     if (typeof text === 'string') tokens[key] = text
   }
   return tokens
-}
-
-const context = createContext({ work: undefined as (() => string) | undefined })
-const script = new Script('work()')
-
-/** Ends work that does not end: a template is a program. */
-function bounded(work: () => string): string {
-  context.work = work
-  try {
-    return script.runInContext(context, { timeout: mostMilliseconds }) as string
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT')
-      throw new Error(`it does not end in ${mostMilliseconds / 1000} s`)
-    throw error
-  } finally {
-    context.work = undefined
-  }
-}
-
-function boundedRange(first: number, end?: number, step = 1): number[] {
-  const [from, to] = end === undefined ? [0, first] : [first, end]
-  const count = Math.max(0, Math.ceil((to - from) / step))
-  if (!(count <= longestRange)) throw new Error(`range() of ${count} numbers`)
-  return Array.from({ length: count }, (_, i) => from + i * step)
-}
-
-const months = 'January February March April May June July August September October November December'.split(' ')
-const days = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ')
-
-/** The part of strftime that templates use, in English whatever the machine's language. */
-function formatDate(date: Date, format: string): string {
-  const [day, month] = [days[date.getUTCDay()]!, months[date.getUTCMonth()]!]
-  const two = (n: number) => String(n).padStart(2, '0')
-  const parts: Readonly<Record<string, string>> = {
-    Y: String(date.getUTCFullYear()),
-    m: two(date.getUTCMonth() + 1),
-    d: two(date.getUTCDate()),
-    H: two(date.getUTCHours()),
-    M: two(date.getUTCMinutes()),
-    S: two(date.getUTCSeconds()),
-    B: month,
-    b: month.slice(0, 3),
-    A: day,
-    a: day.slice(0, 3),
-    '%': '%',
-  }
-  return format.replace(/%(.)/g, (whole, letter: string) => parts[letter] ?? whole)
 }

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { copyFile, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { Failure } from '../plugins/api/index.js'
+import { chatTemplateFiles } from './chat-files.js'
 import { ggufOf, openGguf } from './gguf/read.js'
 import { readGgufTokenizer, tokenizerJson, type GgufTokenizer } from './gguf/read-tokenizer.js'
 import { companions, modelFile, type ModelFile } from './model-files.js'
@@ -27,6 +28,10 @@ export async function copyCompanions(folder: string, to: string): Promise<void> 
   if (gguf === undefined) {
     for (const name of companions)
       if (existsSync(modelFile(folder, name))) await copyFile(modelFile(folder, name), join(to, name))
+    for (const name of chatTemplateFiles(folder)) {
+      await mkdir(dirname(join(to, name)), { recursive: true })
+      await copyFile(join(folder, name), join(to, name))
+    }
     return
   }
   const tokenizer = readGgufTokenizer(gguf)

@@ -53,6 +53,7 @@ export {
   type ChatOptions,
   type RenderOptions,
 } from './chat.js'
+export { exactJson } from './jinja/json.js'
 export { cacheWeights, embed, Forward } from './forward.js'
 export { Head, type Comparison } from './head.js'
 export { Decoder, type DecoderOptions, type Prediction, type SequenceDecoder } from './decoder.js'
@@ -65,7 +66,7 @@ export { findLlamaCpp, type LlamaCpp } from './llama-cpp/find.js'
 export { llamaBytes } from './llama-cpp/sizes.js'
 export { alternate, median, openTimed, tokensPerSecond, typical } from './throughput.js'
 export type { Scenario, TimedModel, Timing } from './scenario.js'
-export { answerAccuracy, type TaskItem } from './tasks.js'
+export { answerAccuracy, taskItem, type TaskItem } from './tasks.js'
 export { exportFormats, storedType, type ExportFormat, type ExportOptions, type ExportType } from './exports.js'
 export { ggufFile, writeGguf, writeGgufFolder, type GgufOptions, type GgufType } from './gguf/write.js'
 export { ggufCannot } from './gguf/write-plan.js'

@@ -1,16 +1,16 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { Failure } from '../plugins/api/index.js'
+import { chatTemplateFiles } from './chat-files.js'
 import { ggufOf } from './gguf/read.js'
 
-/** Files beside config.json and the weights that belong to a checkpoint, and go with it where it is written anew. */
+/** Files beside config.json, the weights and chat templates that belong to a checkpoint, and go with it where it is written anew. */
 export const companions = [
   'tokenizer.json',
   'tokenizer_config.json',
   'tokenizer.model',
   'special_tokens_map.json',
   'added_tokens.json',
-  'chat_template.jinja',
   'generation_config.json',
   'LICENSE',
   'LICENSE.md',
@@ -35,7 +35,8 @@ export function modelFiles(path: string): readonly string[] {
   const own: readonly ModelFile[] = gguf === undefined ? ['config.json', ...companions] : ['generation_config.json']
   const weights = gguf === undefined ? weightFiles(path) : [basename(gguf)]
   const beside = own.filter((name) => existsSync(modelFile(path, name)))
-  return [...new Set([...beside, ...weights])].sort()
+  const templates = gguf === undefined ? chatTemplateFiles(path) : []
+  return [...new Set([...beside, ...templates, ...weights])].sort()
 }
 
 const weightsFile = 'model.safetensors'

@@ -2,11 +2,32 @@ import type { Model } from './checkpoint.js'
 import type { Forward } from './forward.js'
 import { embed } from './forward.js'
 import type { Head } from './head.js'
+import type { Tokenizer } from './tokenizer.js'
 
 /** A question as token ids, and the answer that counts. */
 export interface TaskItem {
   readonly prompt: readonly number[]
   readonly answer: readonly number[]
+}
+
+/**
+ * A question and its answer as tokens. Both are tokenised as one text and divided where the question ends, as lm-evaluation-harness
+ * does: a model says " 4" behind "2 + 2 =" as one token. Blanks at the end of the question are the answer's; where neither has one
+ * a space stands between them (the harness's `target_delimiter`).
+ */
+export function taskItem(tokenizer: Pick<Tokenizer, 'encode'>, prompt: string, answer: string): TaskItem {
+  const question = prompt.trimEnd()
+  const given = prompt.slice(question.length) + answer
+  const behind = question === '' || /^\s/.test(given) ? given : ` ${given}`
+  const own = tokenizer.encode(question, { special: false })
+  const whole = tokenizer.encode(question + behind, { special: false })
+  // What the tokenizer puts in front of a text; what it puts behind comes behind no answer.
+  const begun = tokenizer.encode(question)
+  const first = begun.findIndex((_, i) => own.every((id, k) => begun[i + k] === id))
+  return {
+    prompt: [...(own.length === 0 ? begun : begun.slice(0, Math.max(0, first))), ...whole.slice(0, own.length)],
+    answer: answer === '' ? [] : whole.slice(own.length),
+  }
 }
 
 /**

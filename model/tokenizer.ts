@@ -3,7 +3,9 @@ import { Failure } from '../plugins/api/index.js'
 import { cleanUp } from './clean-up.js'
 import { ggufTokenizer, tokenizerFiles } from './folder.js'
 import { ggufOf } from './gguf/read.js'
+import { fitLongWords, type Bpe, type Rank } from './long-words.js'
 import { rankedBpe } from './ranked-bpe.js'
+import { fitUnigram, type Unigram } from './unigram.js'
 
 /** What is used of the library's tokenizer (its own types do not resolve under Node's module rules). */
 interface Engine {
@@ -55,9 +57,18 @@ export class Tokenizer {
     }
   }
 
-  /** Token ids, with the special tokens that the tokenizer adds (a leading `<s>`, for instance) unless told otherwise. */
+  /** Token ids, with the special tokens that the tokenizer adds (a leading `<s>`, for instance) unless told otherwise.
+   *  @throws Failure InvalidInput for a text that is too long */
   encode(text: string, { special = true } = {}): number[] {
-    return Array.from(this.engine.encode(text, { add_special_tokens: special }).ids, Number)
+    try {
+      return Array.from(this.engine.encode(text, { add_special_tokens: special }).ids, Number)
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      throw new Failure('InvalidInput', `a text of ${text.length} characters is too long for the tokenizer`, {
+        cause: error,
+        remedy: 'Divide it, or break its lines: what has no place to be split is read at once.',
+      })
+    }
   }
 
   /** Whether a piece of a text had no token. */
@@ -109,16 +120,27 @@ interface Source {
 
 function ofFiles(folder: string): Source {
   const { file, json, config } = tokenizerFiles(folder)
-  return { file, json, config, size: largestId(json) + 1, engine: () => new EngineClass(json, config) }
+  return { file, json, config, size: largestId(json) + 1, engine: () => fitted(new EngineClass(json, config)) }
+}
+
+/** The library's tokenizer, fit for long texts. */
+function fitted(engine: Engine, rank?: Rank): Engine {
+  const model = engine.model as { readonly trie?: object; readonly bpe_ranks?: ReadonlyMap<string, number> }
+  if (model.trie) fitUnigram(model as unknown as Unigram)
+  else if (model.bpe_ranks) {
+    const ranks = model.bpe_ranks
+    fitLongWords(model as unknown as Bpe, rank ?? ((left, right) => ranks.get(JSON.stringify([left, right]))))
+  }
+  return engine
 }
 
 function ofGguf(file: string): Source {
   const { tokens, merges, frame, config } = ggufTokenizer(file)
   const engine = (): Engine => {
-    if (!merges) return new EngineClass(frame, config)
+    if (!merges) return fitted(new EngineClass(frame, config))
     const made = new EngineClass({ ...frame, model: { ...frame.model, vocab: {}, merges: [] } }, config)
     made.model = rankedBpe(frame.model, { ...tokens, rank: merges.rank })
-    return made
+    return fitted(made, merges.rank)
   }
   return { file, json: frame, config, size: tokens.texts.length, engine }
 }

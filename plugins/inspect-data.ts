@@ -92,5 +92,12 @@ export function sizeOf(document: Document): number {
   if (document.kind === 'text') return document.text.length
   if (document.kind === 'ids') return 4 * document.ids.length
   if (document.kind === 'empty') return 0
-  return document.messages.reduce((n, { content }) => n + (content?.length ?? 0), 0)
+  return document.messages.reduce((n, { content }) => n + lengthOf(content), 0)
+}
+
+/** Characters of a content: a text, or parts with texts in them. */
+function lengthOf(content: unknown): number {
+  if (typeof content === 'string') return content.length
+  if (typeof content !== 'object' || content === null) return 0
+  return Object.values(content).reduce((n: number, part) => n + lengthOf(part), 0)
 }

@@ -116,8 +116,19 @@ export function ggufTokenizerConfig(path: string): JsonObject {
   return keys.raw('tokenizer.ggml.tokens') === undefined ? {} : configOf(keys, namedTokens(keys))
 }
 
+/** A template, or several with names. */
+function templateOf(keys: Keys): Json | undefined {
+  const single = keys.textOrNone('tokenizer.chat_template')
+  const named = (keys.textsOrNone('tokenizer.chat_templates') ?? []).flatMap((name) => {
+    const template = keys.textOrNone(`tokenizer.chat_template.${name}`)
+    return template === undefined || name === 'default' ? [] : [{ name, template }]
+  })
+  if (named.length === 0) return single
+  return single === undefined ? named : [{ name: 'default', template: single }, ...named]
+}
+
 function configOf(keys: Keys, { bos, eos, unknown, padding }: NamedTokens): JsonObject {
-  const template = keys.textOrNone('tokenizer.chat_template')
+  const template = templateOf(keys)
   return {
     tokenizer_class: 'PreTrainedTokenizerFast',
     // The library's default would take spaces before punctuation out of what is decoded.

@@ -1,5 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { Failure } from '../../plugins/api/index.js'
+import { existsSync } from 'node:fs'
+import { Failure, type JsonObject } from '../../plugins/api/index.js'
+import { chatTemplates } from '../chat-files.js'
 import type { Model } from '../checkpoint.js'
 import type { ModelConfig } from '../config.js'
 import { tokenizerFiles } from '../folder.js'
@@ -53,9 +54,8 @@ function ofText(folder: string, config: ModelConfig): Record<string, KeyValue> {
       file,
       remedy: 'Leave the tokenizer out (--token-ids): programs then give the model token ids, and no text.',
     })
-  const { pad_token: pad, chat_template: template } = settings as {
+  const { pad_token: pad } = settings as {
     readonly pad_token?: string | { readonly content?: string } | null
-    readonly chat_template?: unknown
   }
   if (typeof json.model?.vocab !== 'object' || Array.isArray(json.model.vocab))
     throw refuse(`llama.cpp's tokenizers of the kind ${String(json.model?.type)} do not give the same tokens`)
@@ -64,7 +64,6 @@ function ofText(folder: string, config: ModelConfig): Record<string, KeyValue> {
   const byteLevel = stepsOf(json.pre_tokenizer).some(({ type }) => type === 'ByteLevel')
   const keysOf = json.model.type === 'Unigram' ? unigramKeys : byteLevel ? byteLevelKeys : sentencePieceKeys
   const padding = typeof pad === 'string' ? pad : pad?.content
-  const chat = modelFile(folder, 'chat_template.jinja')
   return {
     ...keysOf(json, tokens, refuse),
     'ggml.tokens': { type: 'array', of: 'string', values: tokens.texts },
@@ -75,10 +74,21 @@ function ofText(folder: string, config: ModelConfig): Record<string, KeyValue> {
       tokens.texts.includes(padding) && {
         'ggml.padding_token_id': u32(tokens.texts.indexOf(padding)),
       }),
-    ...(typeof template === 'string'
-      ? { chat_template: string(template) }
-      : existsSync(chat) && { chat_template: string(readFileSync(chat, 'utf8')) }),
+    ...templateKeys(folder, settings as JsonObject),
   }
+}
+
+/** Chat templates as llama.cpp's own converter writes them: those that are not "default" under their names. */
+function templateKeys(folder: string, settings: JsonObject): Record<string, KeyValue> {
+  const templates = chatTemplates(folder, settings, ggufOf(folder) ?? modelFile(folder, 'tokenizer_config.json'))
+  const keys: Record<string, KeyValue> = {}
+  const names: string[] = []
+  for (const [name, { text }] of templates) {
+    const own = name.replace(/[^A-Za-z0-9]/g, '_')
+    if (name !== 'default') names.push(own)
+    keys[name === 'default' ? 'chat_template' : `chat_template.${own}`] = string(text)
+  }
+  return names.length === 0 ? keys : { ...keys, chat_templates: { type: 'array', of: 'string', values: names } }
 }
 
 /** Unigram's list of pieces and scores as others say their tokens: ids by text. */

@@ -1,4 +1,4 @@
-import type { ChatMessage } from '../../model/index.js'
+import { exactJson, type ChatMessage } from '../../model/index.js'
 import { kindName, type DataRecord } from './json-records.js'
 
 type Bad = DataRecord['bad']
@@ -28,7 +28,7 @@ export const isConversation = (value: unknown): value is readonly unknown[] =>
   Array.isArray(value) && typeof value[0] === 'object' && value[0] !== null && !Array.isArray(value[0])
 
 /**
- * Messages as chat templates take them, from {role, content} or ShareGPT's {from, value}; parts of text become one text.
+ * Messages as chat templates take them, from {role, content} or ShareGPT's {from, value}. Parts of text stay parts.
  * @param name  the column they stand in
  * @throws Failure InvalidInput with the message's number, counted from 1
  */
@@ -47,8 +47,8 @@ export function messagesOf(value: unknown, name: string, bad: Bad): ChatMessage[
     if (typeof role !== 'string' || role === '') throw wrong('without a "role" that is text')
     // Calls may be all that there is of a message.
     if ((content ?? undefined) === undefined && Array.isArray(calls) && calls.length > 0)
-      return { ...turn, role, content: null } as unknown as ChatMessage
-    return { ...turn, role, content: textOf(content, wrong) }
+      return { ...turn, role, content: null }
+    return { ...turn, role, content: checkedContent(content, wrong) }
   })
 }
 
@@ -62,21 +62,28 @@ function roleOf(from: unknown, wrong: (what: string, remedy: string) => Error): 
   return role
 }
 
-function textOf(content: unknown, wrong: (what: string, remedy?: string) => Error): string {
+function checkedContent(content: unknown, wrong: (what: string, remedy?: string) => Error): unknown {
   if (typeof content === 'string') return content
   if (!Array.isArray(content))
     throw wrong(content === null ? 'whose "content" is null' : 'without a "content" that is text')
-  return content
-    .map((part: unknown) => {
-      const { type, text } = (part ?? {}) as Readonly<Record<string, unknown>>
-      if (type === 'text' && typeof text === 'string') return text
+  for (const part of content as readonly unknown[]) {
+    const { type, text } = (part ?? {}) as Readonly<Record<string, unknown>>
+    if (type !== 'text' || typeof text !== 'string')
       throw wrong(
         `with a part of type ${JSON.stringify(type ?? null)} in its "content"`,
         'Parts are {"type": "text", "text": "…"}: models here read text alone. Leave out records with images and sound.',
       )
-    })
-    .join('')
+  }
+  return content
 }
+
+/** The texts of a content: it is one, or has parts that have one each. */
+export const textsOf = (content: unknown): string[] =>
+  typeof content === 'string'
+    ? [content]
+    : Array.isArray(content)
+      ? content.map((part: { readonly text: string }) => part.text)
+      : []
 
 /** What there is beside messages. A list may also stand there as its JSON.
  *  @throws Failure InvalidInput */
@@ -100,7 +107,7 @@ export function extrasOf(fields: DataRecord['fields'], bad: Bad): ChatExtras {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return exactJson(text)
   } catch {
     return undefined
   }

@@ -1,6 +1,14 @@
-import { ChatTemplate, Tokenizer, type ChatMessage } from '../../model/index.js'
+import { ChatTemplate, exactJson, Tokenizer, type ChatMessage, type RenderOptions } from '../../model/index.js'
 import { Failure } from '../api/index.js'
-import { extraColumns, extrasOf, isConversation, knownRoles, messagesOf, type ChatExtras } from './conversations.js'
+import {
+  extraColumns,
+  extrasOf,
+  isConversation,
+  knownRoles,
+  messagesOf,
+  textsOf,
+  type ChatExtras,
+} from './conversations.js'
 import { lookAt, type FileLook } from './data-file.js'
 import { kindName, readJsonRecords, type DataRecord } from './json-records.js'
 import { readParquetRows } from './parquet-rows.js'
@@ -21,6 +29,7 @@ export type Document =
   | {
       readonly kind: 'messages'
       readonly messages: readonly ChatMessage[]
+      /** What the record has for the chat template beside them. */
       readonly extras: ChatExtras
       readonly bad: DataRecord['bad']
     }
@@ -80,14 +89,20 @@ function documentOf(record: DataRecord, column: string | undefined, vocabulary: 
       return textDocument(value, name, bad)
     case 'ids':
       return idsDocument(value, name, fields, vocabulary, bad)
-    case 'messages':
-      return { kind, messages: messagesOf(value, name, bad), extras: extrasOf(fields, bad), bad }
+    case 'messages': {
+      const exact = exactly(record)
+      return { kind, messages: messagesOf(exact[name], name, bad), extras: extrasOf(exact, bad), bad }
+    }
     case 'prompt':
       return promptDocument(record)
     case undefined:
       throw bad(`has a "${name}" that is ${kindName(value)}, neither a text, nor token ids, nor messages`)
   }
 }
+
+/** A record's fields with numbers as they are written: so they reach chat templates. */
+const exactly = ({ fields, json }: DataRecord): DataRecord['fields'] =>
+  json === undefined ? fields : (exactJson(json) as DataRecord['fields'])
 
 type Kind = 'text' | 'ids' | 'messages' | 'prompt'
 const namedKinds = new Map<string, Kind>([
@@ -135,15 +150,17 @@ function idsDocument(
 }
 
 /** `prompt` and `completion` are one text, or one conversation, as TRL takes them. */
-function promptDocument({ fields, bad }: DataRecord): Document {
+function promptDocument(record: DataRecord): Document {
+  const { fields, bad } = record
   const { prompt, completion } = fields
   if (completion === undefined) throw noDocument(bad, Object.keys(fields), undefined, fields)
   if (completion === null) return { kind: 'empty', bad }
   if (typeof prompt === 'string' && typeof completion === 'string')
     return textDocument(prompt + completion, 'completion', bad)
   if (isConversation(prompt) && isConversation(completion)) {
-    const messages = [...messagesOf(prompt, 'prompt', bad), ...messagesOf(completion, 'completion', bad)]
-    return { kind: 'messages', messages, extras: extrasOf(fields, bad), bad }
+    const exact = exactly(record)
+    const messages = [...messagesOf(exact.prompt, 'prompt', bad), ...messagesOf(exact.completion, 'completion', bad)]
+    return { kind: 'messages', messages, extras: extrasOf(exact, bad), bad }
   }
   throw bad(`has a "prompt" that is ${kindName(prompt)} and a "completion" that is ${kindName(completion)}`, both)
 }
@@ -230,7 +247,7 @@ export class DocumentEncoder {
     }
     // Templates pass over roles that they do not know, and say nothing.
     for (const [i, { role, content }] of messages.entries())
-      if (!knownRoles.includes(role) && content && !text.includes(content.trim()))
+      if (!knownRoles.includes(role) && textsOf(content).some((said) => !text.includes(said.trim())))
         throw bad(
           `has a message (number ${i + 1}) of the role "${role}", which the chat template leaves out`,
           'Rename the role to one that the model knows: system, user, assistant or tool.',

@@ -19,8 +19,9 @@ interface PrepareParams {
 export const prepare: SingleStage<PrepareParams> = {
   name: 'prepare',
   // 2: text files of more than 16 Mi characters are several documents. 3: data by what it is; null and empty texts count
-  // nowhere; values tell of padding.
-  version: 3,
+  // nowhere; values tell of padding. 4: chat templates are rendered as in Python, and a task's prompt and answer are tokenised
+  // as one text.
+  version: 4,
   reads: ['model', 'data', 'tasks'],
   about: { summary: 'Tokenises training and validation text into sequences.' },
   parameters: {

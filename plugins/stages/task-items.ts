@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Tokenizer } from '../../model/index.js'
+import { taskItem, type Tokenizer } from '../../model/index.js'
 import { Failure } from '../api/index.js'
 import { readJsonRecords } from './json-records.js'
 
@@ -54,7 +54,7 @@ export async function readTasks(
       for (const part of ['prompt', 'answer'] as const)
         if (fields[part] === null) throw bad(`has ${part === 'answer' ? 'an' : 'a'} ${part} that is null`)
       if (typeof prompt !== 'string' || typeof answer !== 'string') throw bad('has no prompt and answer')
-      const item = { prompt: tokenizer.encode(prompt), answer: tokenizer.encode(answer, { special: false }) }
+      const item = taskItem(tokenizer, prompt, answer)
       // An answer of no tokens would be right whatever the model says.
       for (const part of ['prompt', 'answer'] as const) if (item[part].length === 0) throw bad(`has an empty ${part}`)
       items.push(item)

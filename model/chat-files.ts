@@ -1,0 +1,93 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { Failure, type JsonObject } from '../plugins/api/index.js'
+
+/** A chat template as it stands in a folder. */
+export interface TemplateText {
+  readonly file: string
+  readonly text: string
+}
+
+/** Where further templates stand, as transformers names it. */
+const others = 'additional_chat_templates'
+const mostBytes = 1 << 18
+const mostTemplates = 100
+
+/** Files of a folder that are chat templates, besides tokenizer_config.json. */
+export function chatTemplateFiles(folder: string): readonly string[] {
+  const further = join(folder, others)
+  const named = existsSync(further) && statSync(further).isDirectory() ? readdirSync(further) : []
+  const found = named.filter((name) => name.endsWith('.jinja')).sort()
+  if (found.length > mostTemplates)
+    throw new Failure(
+      'InvalidInput',
+      `${further} has ${found.length} chat templates, and ${mostTemplates} at most are read`,
+      {
+        file: further,
+        remedy: 'Keep those that are used.',
+      },
+    )
+  return ['chat_template.jinja', 'chat_template.json']
+    .filter((name) => existsSync(join(folder, name)))
+    .concat(found.map((name) => `${others}/${name}`))
+}
+
+/**
+ * A folder's chat templates by their names, as transformers finds them: files go before the field of tokenizer_config.json,
+ * chat_template.jinja being "default" and each of additional_chat_templates called by its file; a processor's
+ * chat_template.json counts where there is nothing else.
+ * @param config  tokenizer_config.json, or what a GGUF file says in its place
+ * @param file  what `config` was read from
+ * @throws Failure InvalidInput naming the file
+ */
+export function chatTemplates(folder: string, config: JsonObject, file: string): ReadonlyMap<string, TemplateText> {
+  const files = file.endsWith('.json') ? chatTemplateFiles(folder) : []
+  const templates = new Map<string, TemplateText>()
+  for (const name of files) {
+    if (!name.endsWith('.jinja')) continue
+    const own = join(folder, name)
+    const called = name === 'chat_template.jinja' ? 'default' : name.slice(others.length + 1, -'.jinja'.length)
+    templates.set(called, { file: own, text: readTemplate(own) })
+  }
+  if (templates.size > 0) return templates
+  if (config.chat_template !== undefined && config.chat_template !== null) return ofField(config.chat_template, file)
+  if (!files.includes('chat_template.json')) return templates
+  const processors = join(folder, 'chat_template.json')
+  let json: unknown
+  try {
+    json = JSON.parse(readTemplate(processors))
+  } catch (error) {
+    if (error instanceof Failure) throw error
+    throw wrong(processors, `is not JSON: ${(error as Error).message}`)
+  }
+  const { chat_template: given } = (json ?? {}) as { readonly chat_template?: unknown }
+  return ofField(given, processors)
+}
+
+const wrong = (file: string, message: string) =>
+  new Failure('InvalidInput', `${file}: ${message}`, {
+    file,
+    remedy: 'Use the chat template that belongs to the model.',
+  })
+
+function readTemplate(file: string): string {
+  if (statSync(file).size > mostBytes) throw wrong(file, `the chat template has more than ${mostBytes} bytes`)
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(file))
+  } catch {
+    throw wrong(file, 'the chat template is not UTF-8')
+  }
+}
+
+/** A text, or a list of {name, template}. */
+function ofField(given: unknown, file: string): ReadonlyMap<string, TemplateText> {
+  const checked = (text: string): TemplateText => {
+    if (Buffer.byteLength(text) > mostBytes) throw wrong(file, `the chat template has more than ${mostBytes} bytes`)
+    return { file, text }
+  }
+  if (typeof given === 'string') return new Map([['default', checked(given)]])
+  const named = Array.isArray(given) ? (given as ({ name?: unknown; template?: unknown } | null)[]) : []
+  if (named.length === 0 || named.some((one) => typeof one?.template !== 'string' || typeof one.name !== 'string'))
+    throw wrong(file, '"chat_template" is neither a template nor a list of {name, template}')
+  return new Map(named.map((one) => [one!.name as string, checked(one!.template as string)]))
+}

@@ -1,0 +1,61 @@
+import { unsupported } from './errors.js'
+import { nested, read } from './meter.js'
+import { floatText, intText } from './numbers.js'
+import { Dict, DictView, List, Markup, Namespace, Range, Tuple, typeName, Undefined, type Value } from './values.js'
+
+/** A value as `str` writes it. */
+export function str(value: Value): string {
+  if (typeof value === 'string') return value
+  if (value instanceof Undefined) return ''
+  if (value instanceof Markup) return value.text
+  return repr(value)
+}
+
+/** A value as `repr` writes it. */
+export function repr(value: Value): string {
+  if (value === null) return 'None'
+  if (typeof value === 'boolean') return value ? 'True' : 'False'
+  if (typeof value === 'bigint') return intText(value)
+  if (typeof value === 'number') return floatText(value)
+  if (typeof value === 'string') return quoted(value)
+  return nested(() => ofMany(value))
+}
+
+function ofMany(value: Exclude<Value, null | boolean | bigint | number | string>): string {
+  if (value instanceof List) return `[${value.items.map(repr).join(', ')}]`
+  if (value instanceof Tuple) return `(${value.items.map(repr).join(', ')}${value.items.length === 1 ? ',' : ''})`
+  if (value instanceof Dict) return ofPairs(value.pairs())
+  if (value instanceof Range) return `range(${value.start}, ${value.stop}${value.step === 1n ? '' : `, ${value.step}`})`
+  if (value instanceof DictView) return `dict_${value.of}([${value.list().map(repr).join(', ')}])`
+  if (value instanceof Undefined) return 'Undefined'
+  if (value instanceof Namespace) return `<Namespace ${ofPairs([...value.attributes])}>`
+  if (value instanceof Markup) return `Markup(${quoted(value.text)})`
+  // Python writes where it is in memory.
+  throw unsupported(`a ${typeName(value)} written as text`)
+}
+
+const ofPairs = (pairs: readonly (readonly [Value, Value])[]): string =>
+  `{${pairs.map(([key, item]) => `${repr(key)}: ${repr(item)}`).join(', ')}}`
+
+const short: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+// What Python does not print: all that is no letter, mark, number, sign or space, and of spaces all but one.
+const unprintable = /[\p{C}\p{Z}]/u
+
+function quoted(text: string): string {
+  const quote = read(text).includes("'") && !text.includes('"') ? '"' : "'"
+  let found = ''
+  for (const char of text) {
+    if (char === quote) found += `\\${char}`
+    else if (short[char] !== undefined) found += short[char]
+    else if (char !== ' ' && unprintable.test(char)) found += escaped(char.codePointAt(0)!)
+    else found += char
+  }
+  return quote + found + quote
+}
+
+const escaped = (code: number): string =>
+  code < 0x100
+    ? `\\x${code.toString(16).padStart(2, '0')}`
+    : code < 0x10000
+      ? `\\u${code.toString(16).padStart(4, '0')}`
+      : `\\U${code.toString(16).padStart(8, '0')}`

@@ -1,0 +1,66 @@
+import { JinjaError } from './errors.js'
+import { tokens, type Token } from './lexer.js'
+
+const described: Readonly<Record<string, string>> = {
+  block_begin: 'begin of statement block',
+  block_end: 'end of statement block',
+  variable_begin: 'begin of print statement',
+  variable_end: 'end of print statement',
+  data: 'template data / text',
+  eof: 'end of template',
+}
+
+/** A token as messages call it. */
+export const describe = ({ type, value }: Token): string => (type === 'name' ? value : (described[type] ?? type))
+
+/** Tokens, one of which is looked at. */
+export class TokenStream {
+  private readonly all: readonly Token[]
+  private at = 0
+
+  constructor(template: string) {
+    const all = [...tokens(template)]
+    all.push({ type: 'eof', value: '', line: all.at(-1)?.line ?? 1 })
+    this.all = all
+  }
+
+  get current(): Token {
+    return this.all[this.at]!
+  }
+
+  /** The one behind. */
+  get following(): Token {
+    return this.all[Math.min(this.at + 1, this.all.length - 1)]!
+  }
+
+  next(): Token {
+    const token = this.current
+    if (this.at < this.all.length - 1) this.at++
+    return token
+  }
+
+  /** Whether the token is of a type, or one of these names. */
+  is(type: string, ...names: readonly string[]): boolean {
+    return this.current.type === type && (names.length === 0 || names.includes(this.current.value))
+  }
+
+  skipIf(type: string, ...names: readonly string[]): boolean {
+    const found = this.is(type, ...names)
+    if (found) this.next()
+    return found
+  }
+
+  expect(type: string, name?: string): Token {
+    if (this.is(type, ...(name === undefined ? [] : [name]))) return this.next()
+    const wanted = name ?? described[type] ?? type
+    throw this.fail(
+      this.current.type === 'eof'
+        ? `unexpected end of template, expected '${wanted}'.`
+        : `expected token '${wanted}', got '${describe(this.current)}'`,
+    )
+  }
+
+  fail(message: string, line = this.current.line): JinjaError {
+    return new JinjaError('syntax', message, line)
+  }
+}

@@ -1,0 +1,254 @@
+import { charge, read } from './meter.js'
+import { JinjaError, typeError, unsupported } from './errors.js'
+
+/** A value as Python has it: None is null, an int a bigint, a float a number. */
+export type Value =
+  | null
+  | boolean
+  | bigint
+  | number
+  | string
+  | List
+  | Tuple
+  | Dict
+  | Range
+  | DictView
+  | Iter
+  | Undefined
+  | Callable
+  | Namespace
+  | Markup
+
+export class List {
+  constructor(readonly items: readonly Value[]) {
+    charge(items.length)
+  }
+}
+
+export class Tuple {
+  constructor(
+    readonly items: readonly Value[],
+    /** Of a named tuple. */
+    readonly names: readonly string[] = [],
+  ) {
+    charge(items.length)
+  }
+}
+
+/** A dict: keys in the order in which they came. */
+export class Dict {
+  private readonly entries = new Map<string, [key: Value, value: Value]>()
+
+  constructor(entries: Iterable<readonly [Value, Value]> = []) {
+    for (const [key, value] of entries) this.put(key, value)
+  }
+
+  /** Only while it is made: templates change no dict. */
+  put(key: Value, value: Value): void {
+    charge()
+    const hash = hashOf(key)
+    const there = this.entries.get(hash)
+    if (there) there[1] = value
+    else this.entries.set(hash, [key, value])
+  }
+
+  get(key: Value): Value | undefined {
+    return this.entries.get(hashOf(key))?.[1]
+  }
+
+  has(key: Value): boolean {
+    return this.entries.has(hashOf(key))
+  }
+
+  get size(): number {
+    return this.entries.size
+  }
+
+  pairs(): (readonly [Value, Value])[] {
+    charge(this.size)
+    return [...this.entries.values()]
+  }
+}
+
+export class Range {
+  constructor(
+    readonly start: bigint,
+    readonly stop: bigint,
+    readonly step: bigint,
+  ) {}
+
+  get length(): number {
+    const { start, stop, step } = this
+    const span = step > 0n ? stop - start : start - stop
+    const size = step > 0n ? step : -step
+    return span <= 0n ? 0 : Number((span + size - 1n) / size)
+  }
+
+  at(index: number): bigint {
+    return this.start + BigInt(index) * this.step
+  }
+}
+
+/** What `items()`, `keys()` and `values()` of a dict give. */
+export class DictView {
+  constructor(
+    readonly dict: Dict,
+    readonly of: 'items' | 'keys' | 'values',
+  ) {}
+
+  list(): Value[] {
+    const pairs = this.dict.pairs()
+    return this.of === 'items'
+      ? pairs.map((pair) => new Tuple(pair))
+      : pairs.map(([key, value]) => (this.of === 'keys' ? key : value))
+  }
+}
+
+/** What can be gone through once, as a generator. */
+export class Iter {
+  constructor(
+    readonly iterator: Iterator<Value>,
+    /** As Python calls its type. */
+    readonly type = 'generator',
+  ) {}
+}
+
+/** What is not there. */
+export class Undefined {
+  constructor(
+    readonly hint: string,
+    /** Whether it is there, and must not be used. */
+    readonly unsafe = false,
+  ) {}
+
+  fail(): JinjaError {
+    return new JinjaError('python', `${this.unsafe ? 'SecurityError' : 'UndefinedError'}: ${this.hint}`)
+  }
+}
+
+export type Arguments = readonly Value[]
+export type KeywordArguments = ReadonlyMap<string, Value>
+
+/** A function, a method or a macro. */
+export class Callable {
+  constructor(
+    readonly name: string,
+    readonly call: (args: Arguments, named: KeywordArguments) => Value,
+    /** What it has behind a dot. */
+    readonly attributes: (name: string) => Value | undefined = () => undefined,
+    /** How many it says that it has; the loop variable has a length. */
+    readonly iterable?: { readonly length: () => number; readonly next: () => Iterator<Value> },
+  ) {}
+}
+
+/** What `namespace()` makes: the one thing whose attributes are set. */
+export class Namespace {
+  readonly attributes = new Map<string, Value>()
+
+  set(name: string, value: Value): void {
+    if (name.startsWith('_'))
+      throw new JinjaError('python', `SecurityError: a namespace cannot have the attribute '${name}'`)
+    this.attributes.set(name, value)
+  }
+}
+
+/** Text that is escaped for HTML, or counts as such. */
+export class Markup {
+  constructor(readonly text: string) {}
+}
+
+/** A value where there is one; None is one. */
+export const otherwise = (value: Value | undefined, none: () => Value): Value => (value === undefined ? none() : value)
+
+/** Python's name of a value's type. */
+export function typeName(value: Value): string {
+  if (value === null) return 'NoneType'
+  if (typeof value === 'boolean') return 'bool'
+  if (typeof value === 'bigint') return 'int'
+  if (typeof value === 'number') return 'float'
+  if (typeof value === 'string') return 'str'
+  if (value instanceof List) return 'list'
+  if (value instanceof Tuple) return 'tuple'
+  if (value instanceof Dict) return 'dict'
+  if (value instanceof Range) return 'range'
+  if (value instanceof DictView) return `dict_${value.of}`
+  if (value instanceof Iter) return value.type
+  if (value instanceof Undefined) return 'Undefined'
+  if (value instanceof Namespace) return 'Namespace'
+  if (value instanceof Markup) return 'Markup'
+  return 'function'
+}
+
+/** A text for each hash: values that are equal have the same. */
+export function hashOf(key: Value): string {
+  if (typeof key === 'string') return `s${read(key)}`
+  if (typeof key === 'boolean') return key ? 'n1' : 'n0'
+  if (typeof key === 'bigint') return `n${key}`
+  if (typeof key === 'number') return Number.isInteger(key) ? `n${BigInt(key)}` : `n${key}`
+  if (key === null) return 'None'
+  if (key instanceof Undefined) return 'Undefined'
+  if (key instanceof Tuple) return `(${key.items.map((item) => `${hashOf(item).length}:${hashOf(item)}`).join()})`
+  if (key instanceof List || key instanceof Dict) throw typeError(`unhashable type: '${typeName(key)}'`)
+  throw unsupported(`a ${typeName(key)} as a key`)
+}
+
+export function truth(value: Value): boolean {
+  if (typeof value === 'boolean') return value
+  if (typeof value === 'string') return value !== ''
+  if (value === null || value instanceof Undefined) return false
+  if (typeof value === 'bigint') return value !== 0n
+  // A number that is none is true.
+  if (typeof value === 'number') return value !== 0
+  if (value instanceof List || value instanceof Tuple) return value.items.length > 0
+  if (value instanceof Dict) return value.size > 0
+  if (value instanceof Range) return value.length > 0
+  if (value instanceof DictView) return value.dict.size > 0
+  if (value instanceof Markup) return value.text !== ''
+  if (value instanceof Callable && value.iterable) return value.iterable.length() > 0
+  return true
+}
+
+/** The items of a value, where it has some. */
+export function iterated(value: Value): Iterator<Value> | undefined {
+  if (typeof value === 'string') return read(value)[Symbol.iterator]()
+  if (value instanceof List || value instanceof Tuple) return value.items[Symbol.iterator]()
+  if (value instanceof Dict)
+    return value
+      .pairs()
+      .map(([key]) => key)
+      [Symbol.iterator]()
+  if (value instanceof DictView) return value.list()[Symbol.iterator]()
+  if (value instanceof Iter) return value.iterator
+  if (value instanceof Undefined) return [][Symbol.iterator]()
+  if (value instanceof Range) return numbersOf(value)
+  if (value instanceof Callable) return value.iterable?.next()
+  if (value instanceof Markup) throw unsupported('going through escaped text')
+  return undefined
+}
+
+function* numbersOf(range: Range): Generator<Value> {
+  for (let i = 0; i < range.length; i++) yield range.at(i)
+}
+
+/** @throws JinjaError where a value has no items */
+export function iterate(value: Value): Iterator<Value> {
+  const found = iterated(value)
+  if (!found) throw typeError(`'${typeName(value)}' object is not iterable`)
+  return found
+}
+
+export function listOf(value: Value): Value[] {
+  const iterator = iterate(value)
+  const items: Value[] = []
+  for (let next = iterator.next(); !next.done; next = iterator.next()) {
+    charge()
+    items.push(next.value)
+  }
+  return items
+}
+
+/** Whether a value is an int, as True is. */
+export const isInt = (value: Value): value is bigint | boolean =>
+  typeof value === 'bigint' || typeof value === 'boolean'
+
+export const isNumber = (value: Value): value is bigint | boolean | number => isInt(value) || typeof value === 'number'

@@ -1,0 +1,230 @@
+import { byteToken } from './unigram.js'
+
+/** What is used of the library's byte pair encoding (its own types do not resolve under Node's module rules). */
+export interface Bpe {
+  readonly tokens_to_ids: ReadonlyMap<string, number>
+  readonly vocab: readonly (string | undefined)[]
+  readonly unk_token: string | null | undefined
+  readonly end_of_word_suffix: string | null | undefined
+  readonly continuing_subword_suffix: string | null | undefined
+  readonly byte_fallback: boolean
+  readonly ignore_merges: boolean
+  bpe(word: string): string[]
+  encode: (words: readonly string[]) => string[]
+}
+
+/** The rank of a pair of neighbours: the lowest is joined first; undefined: never. */
+export type Rank = (left: string, right: string) => number | undefined
+
+/** Units of a word from which on it is divided: the library keeps the tokens of those below. */
+const long = 256
+
+/**
+ * Makes the library's byte pair encoding divide long words where no two characters are neighbours in any token: nothing is
+ * joined across. The word of a SentencePiece tokenizer is a whole text, and the library makes an object of each character.
+ * What cannot be divided is joined in arrays of numbers.
+ */
+export function fitLongWords(model: Bpe, rank: Rank): void {
+  if (model.end_of_word_suffix || model.continuing_subword_suffix) return
+  let neighbours: ReadonlySet<number> | undefined
+  const encode = model.encode.bind(model)
+  model.encode = (words) => {
+    if (words.every(({ length }) => length < long)) return encode(words)
+    const tokens: string[] = []
+    const add = (some: readonly string[]) => {
+      for (const token of some) tokens.push(token)
+    }
+    for (const word of words) {
+      if (word.length < long || (model.ignore_merges && model.tokens_to_ids.has(word))) {
+        add(encode([word]))
+        continue
+      }
+      neighbours ??= neighboursIn(model.vocab)
+      for (const part of divided(word, neighbours)) {
+        const own = part.length === 1 ? [part] : part.length < long ? model.bpe(part) : joined(part, rank)
+        for (const token of own) addKnown(model, token, tokens)
+      }
+    }
+    return tokens
+  }
+}
+
+/** A token that the vocabulary has, or what stands for it. */
+function addKnown(model: Bpe, token: string, tokens: string[]): void {
+  if (model.tokens_to_ids.has(token)) {
+    tokens.push(token)
+    return
+  }
+  if (model.byte_fallback) {
+    const bytes = Array.from(new TextEncoder().encode(token), byteToken)
+    if (bytes.every((one) => model.tokens_to_ids.has(one))) {
+      for (const one of bytes) tokens.push(one)
+      return
+    }
+  }
+  if (typeof model.unk_token === 'string') tokens.push(model.unk_token)
+}
+
+const pairOf = (left: number, right: number): number => left * 0x200000 + right
+
+/** Which characters stand beside each other in tokens. */
+function neighboursIn(vocabulary: readonly (string | undefined)[]): ReadonlySet<number> {
+  const found = new Set<number>()
+  for (const token of vocabulary) {
+    let before = -1
+    for (const char of token ?? '') {
+      const code = char.codePointAt(0)!
+      if (before >= 0) found.add(pairOf(before, code))
+      before = code
+    }
+  }
+  return found
+}
+
+function* divided(word: string, neighbours: ReadonlySet<number>): Generator<string> {
+  let [from, before] = [0, -1]
+  for (let at = 0; at < word.length;) {
+    const code = word.codePointAt(at)!
+    if (before >= 0 && !neighbours.has(pairOf(before, code))) {
+      yield word.slice(from, at)
+      from = at
+    }
+    before = code
+    at += code > 0xffff ? 2 : 1
+  }
+  yield word.slice(from)
+}
+
+/** Two symbols that are joined. */
+interface Join {
+  readonly rank: number
+  readonly into: number
+}
+
+/** The tokens of a word: of all neighbours those of the lowest rank are joined first, and of those the first. */
+function* joined(word: string, rank: Rank): Generator<string> {
+  const texts: string[] = []
+  const symbols = new Map<string, number>()
+  const symbolOf = (text: string): number => {
+    let symbol = symbols.get(text)
+    if (symbol === undefined) {
+      symbols.set(text, (symbol = texts.length))
+      texts.push(text)
+    }
+    return symbol
+  }
+  const joins = new Map<number, Join | null>()
+  const joinOf = (left: number, right: number): Join | null => {
+    const pair = pairOf(left, right)
+    let join = joins.get(pair)
+    if (join === undefined) {
+      const own = rank(texts[left]!, texts[right]!)
+      join = own === undefined ? null : { rank: own, into: symbolOf(texts[left]! + texts[right]!) }
+      joins.set(pair, join)
+    }
+    return join
+  }
+
+  // Places hold a symbol each; those that were joined to the one before hold none.
+  const at = new Int32Array(word.length)
+  let count = 0
+  for (const char of word) at[count++] = symbolOf(char)
+  const next = new Int32Array(count)
+  const before = new Int32Array(count)
+  for (let place = 0; place < count; place++) [next[place], before[place]] = [place + 1, place - 1]
+  const queue = new PlacesByRank()
+  const offer = (place: number) => {
+    const behind = next[place]!
+    const join = behind < count ? joinOf(at[place]!, at[behind]!) : null
+    if (join) queue.add(join.rank, place)
+  }
+  for (let place = 0; place < count; place++) offer(place)
+  for (let first = queue.take(); first; first = queue.take()) {
+    const { rank: own, place } = first
+    const behind = at[place]! < 0 ? count : next[place]!
+    const join = behind < count ? joinOf(at[place]!, at[behind]!) : null
+    // It was joined with another since.
+    if (join?.rank !== own) continue
+    at[place] = join.into
+    at[behind] = -1
+    next[place] = next[behind]!
+    if (next[place] < count) before[next[place]] = place
+    if (before[place]! >= 0) offer(before[place]!)
+    offer(place)
+  }
+  for (let place = 0; place < count; place = next[place]!) yield texts[at[place]!]!
+}
+
+/** Places that wait, by rank, and of one rank by place: a heap of each rank's in order. */
+class PlacesByRank {
+  private readonly ranks: number[] = []
+  private readonly places = new Map<number, PlaceHeap>()
+
+  add(rank: number, place: number): void {
+    let heap = this.places.get(rank)
+    if (!heap) {
+      this.places.set(rank, (heap = new PlaceHeap()))
+      this.ranks.splice(this.indexOf(rank), 0, rank)
+    }
+    heap.push(place)
+  }
+
+  take(): { readonly rank: number; readonly place: number } | undefined {
+    while (this.ranks.length > 0) {
+      const rank = this.ranks.at(-1)!
+      const heap = this.places.get(rank)!
+      if (heap.size > 0) return { rank, place: heap.pop() }
+      this.places.delete(rank)
+      this.ranks.pop()
+    }
+    return undefined
+  }
+
+  /** Where a rank belongs: the lowest is the last. */
+  private indexOf(rank: number): number {
+    let [low, high] = [0, this.ranks.length]
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.ranks[middle]! > rank) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
+
+/** Numbers, the smallest first. */
+class PlaceHeap {
+  private items = new Int32Array(4)
+  size = 0
+
+  push(place: number): void {
+    if (this.size === this.items.length) {
+      const larger = new Int32Array(this.size * 2)
+      larger.set(this.items)
+      this.items = larger
+    }
+    const { items } = this
+    let at = this.size++
+    for (; at > 0; at = (at - 1) >> 1) {
+      const parent = items[(at - 1) >> 1]!
+      if (parent <= place) break
+      items[at] = parent
+    }
+    items[at] = place
+  }
+
+  pop(): number {
+    const { items } = this
+    const first = items[0]!
+    const last = items[--this.size]!
+    let at = 0
+    for (let child = 1; child < this.size; child = 2 * at + 1) {
+      if (child + 1 < this.size && items[child + 1]! < items[child]!) child++
+      if (items[child]! >= last) break
+      items[at] = items[child]!
+      at = child
+    }
+    items[at] = last
+    return first
+  }
+}
