@@ -2,8 +2,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure } from '../plugins/api/index.js'
+import { refuseStandIn } from '../plugins/api/stand-in.js'
 import { ggufOf, openGguf } from './gguf/read.js'
 import { readGgufTokenizer, tokenizerJson, type GgufTokenizer } from './gguf/read-tokenizer.js'
+import { instead } from './weight-files.js'
 
 /** Files beside config.json and the weights that belong to a checkpoint. */
 export const companions: readonly string[] = [
@@ -26,8 +28,9 @@ export async function configText(folder: string): Promise<string> {
   const gguf = ggufOf(folder)
   if (gguf !== undefined) return (await openGguf(gguf)).config
   const file = join(folder, 'config.json')
+  refuseStandIn(file)
   return readFile(file, 'utf8').catch((error: Error) => {
-    throw new Failure('InvalidInput', `${file} cannot be read: ${error.message}`, {
+    throw instead(folder) ?? new Failure('InvalidInput', `${file} cannot be read: ${error.message}`, {
       file,
       remedy: 'The model must be a folder with config.json, safetensors files and tokenizer.json, or a GGUF file.',
     })
@@ -71,6 +74,7 @@ export function tokenizerFiles(folder: string): {
   }
   const read = (name: string): object => {
     const file = join(folder, name)
+    refuseStandIn(file)
     try {
       return JSON.parse(readFileSync(file, 'utf8')) as object
     } catch (error) {

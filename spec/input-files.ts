@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { pointerOf } from '../plugins/api/stand-in.js'
 import { digestJson, parseDigest, type Digest } from '../store/digest.js'
 import { suggest } from './diagnostics.js'
 import type { PathKind } from './keywords.js'
@@ -24,7 +25,8 @@ export async function checkPath(path: string, written: string, kind: PathKind): 
     return { code: 'wrong-file', message: `"${written}" is a folder; it must be a file.` }
   if (kind === 'folder' && !found.isDirectory())
     return { code: 'wrong-file', message: `"${written}" is a file; it must be a folder.` }
-  return undefined
+  const pointer = pointerOf(path)
+  return pointer && { code: 'wrong-file', message: `"${written}" ${pointer.what}.`, hint: pointer.remedy }
 }
 
 async function near(path: string): Promise<string | undefined> {

@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { Failure } from '../../plugins/api/index.js'
+import { refuseStandIn } from '../../plugins/api/stand-in.js'
 import { dequantise } from './dequantise.js'
 import { HeaderReader } from './header.js'
 import {
@@ -60,6 +61,7 @@ export class GgufFile {
 
   /** Reads and checks the header. @throws Failure InvalidInput when the file is truncated or inconsistent */
   static open(path: string): GgufFile {
+    refuseStandIn(path)
     let descriptor: number
     try {
       descriptor = openSync(path, 'r')

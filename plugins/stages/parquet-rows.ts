@@ -8,6 +8,7 @@ import {
 } from 'hyparquet'
 import { compressors as library } from 'hyparquet-compressors'
 import { Failure } from '../api/index.js'
+import { refusePointer } from '../api/stand-in.js'
 import type { DataRecord } from './json-lines.js'
 import { checkPages } from './parquet-pages.js'
 
@@ -67,6 +68,7 @@ const broken =
   'Fetch or write the file again; texts are UTF-8, packed with snappy, gzip, zstd, brotli, lz4 or not at all.'
 
 async function openFile(path: string): Promise<{ file: AsyncBuffer; metadata: FileMetaData }> {
+  refusePointer(path)
   try {
     const file = await asyncBufferFromFile(path)
     return { file, metadata: await parquetMetadataAsync(file, { geoparquet: false }) }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Tokenizer } from '../../model/index.js'
 import { Failure } from '../api/index.js'
+import { refusePointer } from '../api/stand-in.js'
 import { readJsonLines } from './json-lines.js'
 
 /** Items of one task as token ids. */
@@ -41,6 +42,7 @@ export async function readTasks(
 /** Names and chances of the tasks that tasks.json lists. */
 async function readIndex(file: string): Promise<[name: string, chance: number][]> {
   const bad = (message: string) => new Failure('InvalidInput', `${file}: ${message}`, { file, remedy })
+  refusePointer(file)
   let index: unknown
   try {
     index = JSON.parse(await readFile(file, 'utf8'))

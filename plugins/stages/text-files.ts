@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { Failure } from '../api/index.js'
+import { refusePointer } from '../api/stand-in.js'
 
 /** Most bytes of a line: a line is held whole. */
 export const longestLine = 64 * 2 ** 20
@@ -86,6 +87,7 @@ function placeToDivide(text: string, most: number): number {
 
 /** Bytes of a file, unpacked where its name ends in .gz, in pieces of at most 64 KiB. */
 async function* readBytes(path: string, remedy: string): AsyncGenerator<Buffer> {
+  refusePointer(path)
   const file = createReadStream(path)
   const packed = path.endsWith('.gz')
   // Errors come out of the loop below; the callback is there because they must be listened to.

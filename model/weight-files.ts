@@ -1,0 +1,114 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { Failure } from '../plugins/api/index.js'
+import { refuseStandIn, unfinishedOf } from '../plugins/api/stand-in.js'
+import { SafetensorsFile } from './safetensors.js'
+
+const usual =
+  'The model must be a folder with config.json and model.safetensors, or shards with model.safetensors.index.json.'
+
+/** The one safetensors file of a folder, or those its index names. @throws Failure InvalidInput */
+export async function openWeightFiles(folder: string): Promise<SafetensorsFile[]> {
+  const single = join(folder, 'model.safetensors')
+  if (existsSync(single)) return [await SafetensorsFile.open(single)]
+  const index = join(folder, 'model.safetensors.index.json')
+  if (existsSync(index)) return Promise.all((await shardsOf(folder, index)).map((path) => SafetensorsFile.open(path)))
+  const unfinished = unfinishedOf(single) ?? unfinishedOf(index)
+  if (unfinished !== undefined)
+    throw new Failure('InvalidInput', `${folder} has no model.safetensors: ${unfinished}`, {
+      file: folder,
+      remedy: 'Finish the download, or begin it again.',
+    })
+  throw instead(folder) ?? bad(folder, 'has neither model.safetensors nor model.safetensors.index.json')
+}
+
+const bad = (file: string, message: string, remedy = usual) =>
+  new Failure('InvalidInput', `${file} ${message}`, { file, remedy })
+
+/** Paths of the shards that an index names, all of which are there. */
+async function shardsOf(folder: string, index: string): Promise<readonly string[]> {
+  refuseStandIn(index)
+  let map: Record<string, unknown>
+  try {
+    map = (JSON.parse(await readFile(index, 'utf8')) as { weight_map: Record<string, unknown> }).weight_map
+  } catch {
+    throw bad(index, 'is not JSON')
+  }
+  if (typeof map !== 'object' || map === null) throw bad(index, 'has no weight_map')
+  const names = [...new Set(Object.values(map))]
+  for (const name of names)
+    if (typeof name !== 'string' || basename(name) !== name || name.startsWith('.'))
+      throw bad(index, `names the file ${JSON.stringify(name)}, which is not in the folder`)
+  const shards = names as string[]
+  const missing = shards.filter((name) => !existsSync(join(folder, name)))
+  if (missing.length === 0) return shards.map((name) => join(folder, name))
+  const unfinished = missing.map((name) => unfinishedOf(join(folder, name))).find((own) => own !== undefined)
+  throw bad(
+    folder,
+    `lacks ${missing.length} of ${shards.length} shards that ${basename(index)} names: ${missing.join(', ')}${unfinished === undefined ? '' : `; ${unfinished}`}`,
+    'Fetch the missing files from the source of the others.',
+  )
+}
+
+/** What folders hold instead of a checkpoint that is read, by a file that shows it. */
+const kinds: readonly { readonly shows: RegExp; readonly what: string; readonly remedy: string }[] = [
+  {
+    shows: /^adapter_(config\.json|model\.(safetensors|bin))$/,
+    what: 'is an adapter (LoRA), not a whole model',
+    remedy:
+      "Merge it into its base model first, with peft: `AutoPeftModelForCausalLM.from_pretrained(folder).merge_and_unload().save_pretrained('merged')`.",
+  },
+  {
+    shows: /^pytorch_model.*\.bin$|\.(pt|pth|ckpt)$/,
+    what: 'holds weights as Python pickles, which are never read, as code may run in them',
+    remedy:
+      "Take the safetensors of this model, or convert it where you trust it: `AutoModelForCausalLM.from_pretrained(folder).save_pretrained('converted')` in transformers.",
+  },
+  {
+    shows: /^consolidated.*\.safetensors$|^params\.json$/,
+    what: "is in the layout of the model's makers, not of Hugging Face",
+    remedy: 'Take the files of the same model with config.json and model.safetensors beside them.',
+  },
+  {
+    shows: /\.gguf$/,
+    what: 'holds a GGUF file and no safetensors',
+    remedy: 'Give the path of the GGUF file itself as the model.',
+  },
+  {
+    shows: /^(flax_model.*\.msgpack|tf_model.*\.h5)$/,
+    what: 'holds weights for JAX or TensorFlow',
+    remedy: 'Take the safetensors of this model.',
+  },
+  {
+    shows: /-\d{5}-of-\d{5}\.safetensors$/,
+    what: 'holds shards without model.safetensors.index.json, which says what is where',
+    remedy: 'Fetch model.safetensors.index.json from the source of the shards.',
+  },
+  {
+    shows: /\.safetensors$/,
+    what: 'holds safetensors of another name than model.safetensors',
+    remedy: 'Rename the file to model.safetensors if it has all the weights of the model.',
+  },
+]
+
+/** Why a folder without a checkpoint is none, where its files show what it is. */
+export function instead(folder: string): Failure | undefined {
+  let names: string[]
+  try {
+    names = readdirSync(folder).sort()
+  } catch {
+    return undefined
+  }
+  for (const { shows, what, remedy } of kinds) {
+    const found = names.find((name) => shows.test(name))
+    if (found !== undefined) return bad(folder, `${what} (${found})`, remedy)
+  }
+  // The cache of Hugging Face keeps one folder a version.
+  const snapshots = join(folder, 'snapshots')
+  const version =
+    existsSync(snapshots) && readdirSync(snapshots).find((name) => existsSync(join(snapshots, name, 'config.json')))
+  return version
+    ? bad(folder, 'is a folder of the cache of Hugging Face', `Give the version in it: ${join(snapshots, version)}.`)
+    : undefined
+}
