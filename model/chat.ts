@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { createContext, Script } from 'node:vm'
 import { ggufOf } from './gguf/read.js'
+import { tokenizerConfig } from './special-tokens.js'
 import { ggufTokenizerConfig } from './gguf/read-tokenizer.js'
 import { Failure } from '../plugins/api/index.js'
 
@@ -52,7 +53,7 @@ export class ChatTemplate {
    *  @throws Failure InvalidInput naming the file */
   static open(folder: string, { template: name = 'default' }: ChatOptions = {}): ChatTemplate {
     const gguf = ggufOf(folder)
-    const config = gguf === undefined ? readConfig(join(folder, 'tokenizer_config.json')) : ggufTokenizerConfig(gguf)
+    const config = gguf === undefined ? tokenizerConfig(folder) : ggufTokenizerConfig(gguf)
     const { file, text } = templateText(folder, config, name, gguf)
     try {
       return new ChatTemplate(new jinja.Template(text).parsed, file, specialTokens(config))
@@ -134,18 +135,6 @@ export function messagesProblem(value: unknown): string | undefined {
 
 /** What a template said with `raise_exception`. */
 class Refusal extends Error {}
-
-function readConfig(file: string): Readonly<Record<string, unknown>> {
-  if (!existsSync(file)) return {}
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
-  } catch (error) {
-    throw new Failure('InvalidInput', `${file} cannot be read: ${(error as Error).message}`, {
-      file,
-      remedy: "Put the model's own tokenizer_config.json there.",
-    })
-  }
-}
 
 function templateText(folder: string, config: Readonly<Record<string, unknown>>, name: string, gguf?: string) {
   const own = join(folder, 'chat_template.jinja')

@@ -25,10 +25,14 @@ export function refuseQuantised(folder: string, names: Iterable<string>): void {
   for (const name of names) {
     const method = quantised.find(([end]) => end.test(name))?.[1]
     if (method !== undefined)
-      throw new Failure('InvalidInput', `${folder}: the checkpoint is quantised (${method}): it has the tensor ${name}`, {
-        file: folder,
-        remedy: 'Use the unquantised checkpoint, in F32, F16 or BF16.',
-      })
+      throw new Failure(
+        'InvalidInput',
+        `${folder}: the checkpoint is quantised (${method}): it has the tensor ${name}`,
+        {
+          file: folder,
+          remedy: 'Use the unquantised checkpoint, in F32, F16 or BF16.',
+        },
+      )
   }
 }
 

@@ -1,10 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure } from '../plugins/api/index.js'
 import { refuseStandIn } from '../plugins/api/stand-in.js'
 import { ggufOf, openGguf } from './gguf/read.js'
 import { readGgufTokenizer, tokenizerJson, type GgufTokenizer } from './gguf/read-tokenizer.js'
+import { readTokenizerFile, tokenizerConfig, withAddedTokens } from './special-tokens.js'
 import { instead } from './weight-files.js'
 
 /** Files beside config.json and the weights that belong to a checkpoint. */
@@ -30,10 +31,13 @@ export async function configText(folder: string): Promise<string> {
   const file = join(folder, 'config.json')
   refuseStandIn(file)
   return readFile(file, 'utf8').catch((error: Error) => {
-    throw instead(folder) ?? new Failure('InvalidInput', `${file} cannot be read: ${error.message}`, {
-      file,
-      remedy: 'The model must be a folder with config.json, safetensors files and tokenizer.json, or a GGUF file.',
-    })
+    throw (
+      instead(folder) ??
+      new Failure('InvalidInput', `${file} cannot be read: ${error.message}`, {
+        file,
+        remedy: 'The model must be a folder with config.json, safetensors files and tokenizer.json, or a GGUF file.',
+      })
+    )
   })
 }
 
@@ -72,17 +76,7 @@ export function tokenizerFiles(folder: string): {
     const tokenizer = ggufTokenizer(gguf)
     return { file: gguf, json: tokenizerJson(tokenizer), config: tokenizer.config }
   }
-  const read = (name: string): object => {
-    const file = join(folder, name)
-    refuseStandIn(file)
-    try {
-      return JSON.parse(readFileSync(file, 'utf8')) as object
-    } catch (error) {
-      const remedy = `Put the model's own ${name} into ${folder}.`
-      throw new Failure('InvalidInput', `${file} cannot be read: ${(error as Error).message}`, { file, remedy })
-    }
-  }
-  const json = read('tokenizer.json')
-  const config = existsSync(join(folder, 'tokenizer_config.json')) ? read('tokenizer_config.json') : {}
+  const config = tokenizerConfig(folder)
+  const json = withAddedTokens(folder, readTokenizerFile(folder, 'tokenizer.json'), config)
   return { file: join(folder, 'tokenizer.json'), json, config }
 }

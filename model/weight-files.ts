@@ -20,7 +20,7 @@ export async function openWeightFiles(folder: string): Promise<SafetensorsFile[]
       file: folder,
       remedy: 'Finish the download, or begin it again.',
     })
-  throw instead(folder) ?? bad(folder, 'has neither model.safetensors nor model.safetensors.index.json')
+  throw instead(folder, weights) ?? bad(folder, 'has neither model.safetensors nor model.safetensors.index.json')
 }
 
 const bad = (file: string, message: string, remedy = usual) =>
@@ -51,8 +51,15 @@ async function shardsOf(folder: string, index: string): Promise<readonly string[
   )
 }
 
-/** What folders hold instead of a checkpoint that is read, by a file that shows it. */
-const kinds: readonly { readonly shows: RegExp; readonly what: string; readonly remedy: string }[] = [
+/** What a folder holds, by a file that shows it. */
+interface Kind {
+  readonly shows: RegExp
+  readonly what: string
+  readonly remedy: string
+}
+
+/** What folders hold that are no checkpoints at all. */
+const kinds: readonly Kind[] = [
   {
     shows: /^adapter_(config\.json|model\.(safetensors|bin))$/,
     what: 'is an adapter (LoRA), not a whole model',
@@ -71,14 +78,19 @@ const kinds: readonly { readonly shows: RegExp; readonly what: string; readonly 
     remedy: 'Take the files of the same model with config.json and model.safetensors beside them.',
   },
   {
-    shows: /\.gguf$/,
-    what: 'holds a GGUF file and no safetensors',
-    remedy: 'Give the path of the GGUF file itself as the model.',
-  },
-  {
     shows: /^(flax_model.*\.msgpack|tf_model.*\.h5)$/,
     what: 'holds weights for JAX or TensorFlow',
     remedy: 'Take the safetensors of this model.',
+  },
+]
+
+/** What they hold beside a config.json instead of weights that are read. */
+const weights: readonly Kind[] = [
+  ...kinds,
+  {
+    shows: /\.gguf$/,
+    what: 'holds a GGUF file and no safetensors',
+    remedy: 'Give the path of the GGUF file itself as the model.',
   },
   {
     shows: /-\d{5}-of-\d{5}\.safetensors$/,
@@ -92,15 +104,15 @@ const kinds: readonly { readonly shows: RegExp; readonly what: string; readonly 
   },
 ]
 
-/** Why a folder without a checkpoint is none, where its files show what it is. */
-export function instead(folder: string): Failure | undefined {
+/** Why a folder without config.json, or one without weights, is no checkpoint, where its files show what it is. */
+export function instead(folder: string, among = kinds): Failure | undefined {
   let names: string[]
   try {
     names = readdirSync(folder).sort()
   } catch {
     return undefined
   }
-  for (const { shows, what, remedy } of kinds) {
+  for (const { shows, what, remedy } of among) {
     const found = names.find((name) => shows.test(name))
     if (found !== undefined) return bad(folder, `${what} (${found})`, remedy)
   }

@@ -36,7 +36,11 @@ const pointers: readonly (StandIn & { readonly begins: RegExp })[] = [
 
 /** What else is found under a model file's name. */
 const others: readonly (StandIn & { readonly begins: RegExp })[] = [
-  { begins: /^\s*<(!doctype|html|\?xml|head|error)\b/i, what: 'is a web page, not the file itself', remedy: fetchAgain },
+  {
+    begins: /^\s*<(!doctype|html|\?xml|head|error)\b/i,
+    what: 'is a web page, not the file itself',
+    remedy: fetchAgain,
+  },
   {
     begins:
       /^\s*(entry not found|not found|404\b|401\b|403\b|invalid (username|credentials)|access to (model|dataset)|unauthorized|forbidden|repository not found)/i,

@@ -13,7 +13,7 @@ export interface DataFile {
 
 /** A document: text, token ids as they are, or a conversation. */
 export type Document =
-  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'text'; readonly text: string; readonly bad?: DataRecord['bad'] }
   | { readonly kind: 'ids'; readonly ids: readonly number[] }
   | { readonly kind: 'messages'; readonly messages: readonly ChatMessage[]; readonly bad: DataRecord['bad'] }
 
@@ -37,7 +37,9 @@ export async function* readDocuments({ path, column }: DataFile, vocabulary: num
         file: path,
         remedy: 'Leave `column` out, or give a .jsonl, .jsonl.gz or .parquet file.',
       })
-    for await (const text of readText(path, longestText)) yield { kind: 'text', text }
+    const bad: DataRecord['bad'] = (message, remedy) =>
+      new Failure('InvalidInput', `${path}: ${message}`, { file: path, ...(remedy !== undefined && { remedy }) })
+    for await (const text of readText(path, longestText)) yield { kind: 'text', text, bad }
     return
   }
   const names = column === undefined ? Object.keys(kinds) : [column]
@@ -58,7 +60,7 @@ function documentOf({ fields, bad }: DataRecord, names: readonly string[], vocab
     const value = fields[name]
     // A field of another name may hold any of them.
     const mayBe = (kind: Document['kind']) => (kinds[name] ?? kind) === kind
-    if (typeof value === 'string' && mayBe('text')) return { kind: 'text', text: value }
+    if (typeof value === 'string' && mayBe('text')) return { kind: 'text', text: value, bad }
     if (Array.isArray(value) && value.every(known) && mayBe('ids')) return { kind: 'ids', ids: value as number[] }
     if (!mayBe('messages') || (name === 'messages' ? value === undefined || value === null : !isConversation(value)))
       continue
@@ -94,24 +96,33 @@ export class DocumentEncoder {
     switch (document.kind) {
       case 'ids':
         return document.ids
-      case 'text':
-        return this.tokenizer.encode(document.text)
+      case 'text': {
+        // A tokenizer that cannot be opened is not the document's fault.
+        const { tokenizer } = this
+        return placed(document.bad, () => tokenizer.encode(document.text))
+      }
       case 'messages': {
-        let text: string
-        try {
+        const { tokenizer } = this
+        return placed(document.bad, () => {
           this.template ??= ChatTemplate.open(this.folder)
-          text = this.template.render(document.messages)
-        } catch (error) {
-          if (!(error instanceof Failure)) throw error
-          throw document.bad(error.message, error.remedy)
-        }
-        // The template has written the special tokens.
-        return this.tokenizer.encode(text, { special: false })
+          // The template writes the special tokens.
+          return tokenizer.encode(this.template.render(document.messages), { special: false })
+        })
       }
       default: {
         const impossible: never = document
         return impossible
       }
     }
+  }
+}
+
+/** What is wrong with a document is said with its place. */
+export function placed<T>(bad: DataRecord['bad'] | undefined, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof Failure) || !bad) throw error
+    throw bad(error.message, error.remedy)
   }
 }

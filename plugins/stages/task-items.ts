@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Tokenizer } from '../../model/index.js'
 import { Failure } from '../api/index.js'
 import { refusePointer } from '../api/stand-in.js'
+import { placed } from './documents.js'
 import { readJsonLines } from './json-lines.js'
 
 /** Items of one task as token ids. */
@@ -28,7 +29,10 @@ export async function readTasks(
       if (items.length === most) break
       const { prompt, answer } = fields
       if (typeof prompt !== 'string' || typeof answer !== 'string') throw bad('has no prompt and answer')
-      const item = { prompt: tokenizer.encode(prompt), answer: tokenizer.encode(answer, { special: false }) }
+      const item = placed(bad, () => ({
+        prompt: tokenizer.encode(prompt),
+        answer: tokenizer.encode(answer, { special: false }),
+      }))
       // An answer of no tokens would be right whatever the model says.
       for (const part of ['prompt', 'answer'] as const) if (item[part].length === 0) throw bad(`has an empty ${part}`)
       items.push(item)
