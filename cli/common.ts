@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Failure } from '../plugins/api/index.js'
 import { allowing, type Allowed, type AllowEntry } from '../plugins/loading/allowed.js'
+import { formatDiagnostic } from '../spec/diagnostics.js'
 import { compileSpec } from '../spec/plan.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { Registry } from '../spec/registry.js'
@@ -80,8 +81,9 @@ export const registryFor = (options: SpecOptions): Registry => specRegistry(unde
 
 /** The frozen plan of a spec. @throws BadSpec with all mistakes */
 export async function planOf(file: string, options: SpecOptions): Promise<FrozenPlan> {
-  const { plan, diagnostics } = await compileSpec(file, registryFor(options))
+  const { plan, diagnostics, warnings = [] } = await compileSpec(file, registryFor(options))
   if (!plan) throw new BadSpec(diagnostics)
+  for (const warning of warnings) log(`Warning: ${formatDiagnostic(warning)}`)
   return plan
 }
 

@@ -95,11 +95,13 @@ export interface ModelInspection extends Inspection {
 
 /** Adds mistakes in data and tasks. */
 export async function inspectTexts(inputs: JsonObject, found: ModelInspection): Promise<Inspection> {
-  const { config, problems, blocks, family } = found
+  const { config, problems, blocks, family, warnings, otherHead } = found
   return {
     problems: config ? [...problems, ...(await inspectData(inputs, config))] : problems,
     blocks,
     ...(family && { family }),
+    ...(warnings && { warnings }),
+    ...(otherHead && { otherHead }),
   }
 }
 
@@ -198,6 +200,10 @@ export async function inspectModel(
   const plugin = originOf?.(familyOf(model.config, blocks))?.digest
   return {
     problems: wrong.length > 0 ? wrong : inspectGguf(model, inputs, runs),
+    ...(model.warnings && {
+      otherHead: true,
+      warnings: model.warnings.map((message) => ({ path: ['model'], code: 'model-warning', message: `${message}.` })),
+    }),
     blocks: [...own, ...ofRuns.blocks],
     config: model.config,
     ...(plugin !== undefined && { family: { name: model.config.family, plugin } }),

@@ -22,6 +22,8 @@ export interface CompiledSpec {
   readonly diagnostics: readonly Diagnostic[]
   /** Absent when there are mistakes. */
   readonly plan?: FrozenPlan
+  /** What the user should know, though nothing is refused. */
+  readonly warnings?: readonly Diagnostic[]
 }
 
 const envelope = readSchema('spec')
@@ -68,6 +70,9 @@ export async function compileText(file: string, text: string, registry: Registry
   for (const { path, ...problem } of inspected?.problems ?? [])
     report(spec.map.diagnose(pointer(path), 'value', problem))
   if (diagnostics.length > 0) return done()
+  const warnings = (inspected?.warnings ?? []).map(({ path, ...problem }) =>
+    spec.map.diagnose(pointer(path), 'value', problem),
+  )
 
   const inputDigests = await digestInputs(used, report)
   if (diagnostics.length > 0) return done()
@@ -85,10 +90,15 @@ export async function compileText(file: string, text: string, registry: Registry
     ]),
     ...(runs.length > 0 && { runs }),
     ...(inspected?.family && { family: inspected.family }),
+    ...(inspected?.otherHead && { otherHead: inspected.otherHead }),
     plugins,
   }
   const digest = digestJson(asWritten(body, used))
-  return { diagnostics: [], plan: { ...body, specFile: resolve(file), digest } }
+  return {
+    diagnostics: [],
+    plan: { ...body, specFile: resolve(file), digest },
+    ...(warnings.length > 0 && { warnings }),
+  }
 }
 
 function checkEnvelope(spec: SourceDocument, report: (found: Diagnostic) => void) {

@@ -59,10 +59,14 @@ export interface InputProblem {
 
 export interface Inspection {
   readonly problems: readonly InputProblem[]
+  /** What the user should know, though nothing is refused. */
+  readonly warnings?: readonly InputProblem[]
   /** Block types that the model is made of, and those that runs of its layers become. */
   readonly blocks: readonly BlockName[]
   /** The model's family, where it came from a plugin. */
   readonly family?: PlannedFamily
+  /** The model's head is another one than its config.json says. */
+  readonly otherHead?: true
 }
 
 /** Why a command of a spec is not run. */

@@ -28,8 +28,15 @@ import { specRegistry } from '../spec-registry.js'
 export function specCommands(program: Command): void {
   reading(program.command('validate <spec>').description('all mistakes of a spec')).action(
     action(async (file: string, options: SpecOptions) => {
-      const { plan, diagnostics } = await compileSpec(file, registryFor(options))
-      if (options.json) printJson({ valid: plan !== undefined, digest: plan?.digest, diagnostics })
+      const { plan, diagnostics, warnings = [] } = await compileSpec(file, registryFor(options))
+      for (const warning of warnings) log(`Warning: ${formatDiagnostic(warning)}`)
+      if (options.json)
+        printJson({
+          valid: plan !== undefined,
+          digest: plan?.digest,
+          diagnostics,
+          ...(warnings.length > 0 && { warnings }),
+        })
       else for (const diagnostic of diagnostics) print(formatDiagnostic(diagnostic))
       if (plan && !options.json)
         print(`${file} is valid: ${plan.stages.length} stages, digest ${plan.digest.slice(0, 12)}`)

@@ -18,8 +18,9 @@ interface PrepareParams {
  *  Parquet file or 16 Mi characters of a text file are in memory, and some bytes for each sequence. */
 export const prepare: SingleStage<PrepareParams> = {
   name: 'prepare',
-  // 2: text files of more than 16 Mi characters are several documents.
-  version: 2,
+  // 2: text files of more than 16 Mi characters are several documents. 3: special tokens that only special_tokens_map.json and
+  // its like name are found in texts.
+  version: 3,
   reads: ['model', 'data', 'tasks'],
   about: { summary: 'Tokenises training and validation text into sequences.' },
   parameters: {
@@ -49,7 +50,8 @@ export const prepare: SingleStage<PrepareParams> = {
   async run(context) {
     const { spec, seed, params } = context
     const folder = spec.model as string
-    const { vocabulary, maxPositions, eos } = (await openModel(folder, context.blocks)).config
+    const { config, warnings } = await openModel(folder, context.blocks)
+    const { vocabulary, maxPositions, eos } = config
     const encoder = new DocumentEncoder(folder, vocabulary)
     const data = spec.data as unknown as { train: DataFile; validate: DataFile; sequenceLength?: number }
     const length = data.sequenceLength ?? 128
@@ -85,7 +87,13 @@ export const prepare: SingleStage<PrepareParams> = {
     files.tasks = await context.put('tasks', tasks as unknown as JsonObject)
     const count = ({ count, tokens }: SequenceFile) => ({ sequences: count, tokens })
     return {
-      values: { sequenceLength: length, train: count(train), validate: count(validate), tasks: Object.keys(tasks) },
+      values: {
+        sequenceLength: length,
+        train: count(train),
+        validate: count(validate),
+        tasks: Object.keys(tasks),
+        ...(warnings && { warnings }),
+      },
       files,
     }
   },
