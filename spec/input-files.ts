@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { partName } from '../plugins/api/gguf-parts.js'
 import { pointerOf } from '../plugins/api/stand-in.js'
 import { digestJson, parseDigest, type Digest } from '../store/digest.js'
 import { suggest } from './diagnostics.js'
@@ -40,7 +41,11 @@ async function near(path: string): Promise<string | undefined> {
 
 /** sha256 of a file, or of the sorted names and digests in a folder; names that start with a dot are left out. */
 export async function digestPath(path: string): Promise<Digest> {
-  if ((await stat(path)).isFile()) return digestFile(path)
+  if ((await stat(path)).isFile()) {
+    const parts = partName(path)?.all ?? []
+    // A part of a model stands for all of it, whichever is named.
+    return parts.length > 1 ? digestJson(await Promise.all(parts.map(digestFile))) : digestFile(path)
+  }
   const entries: Record<string, Digest> = {}
   for (const name of await filesBelow(path, '')) entries[name] = await digestFile(join(path, name))
   return digestJson(entries)
