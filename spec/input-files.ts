@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -42,7 +42,7 @@ async function near(path: string): Promise<string | undefined> {
 /** sha256 of a file, or of the sorted names and digests in a folder; names that start with a dot are left out. */
 export async function digestPath(path: string): Promise<Digest> {
   if ((await stat(path)).isFile()) {
-    const parts = partName(path)?.all ?? []
+    const parts = (partName(path)?.all ?? []).filter((part) => existsSync(part))
     // A part of a model stands for all of it, whichever is named.
     return parts.length > 1 ? digestJson(await Promise.all(parts.map(digestFile))) : digestFile(path)
   }

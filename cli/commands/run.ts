@@ -1,7 +1,9 @@
 import { Option, type Command } from 'commander'
+import { resolve } from 'node:path'
 import pc from 'picocolors'
 import { asJson, asText } from '../../activities/journal.js'
 import { queueOf, searchesOn } from '../../activities/queue.js'
+import { writing } from '../../model/index.js'
 import { Failure } from '../../plugins/api/index.js'
 import { describedTypes } from '../../plugins/loading/load.js'
 import { accessTo, connect, ensureServer, serverStatus, stopServer } from '../../server/index.js'
@@ -124,7 +126,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
     process.exit(130)
   })
   const document = await follow(store, name, info.address, async () => (await findServer()).address)
-  const outcome = await writeOutcome(store, document)
+  const outcome = await writing(resolve('runs', document.run), () => writeOutcome(store, document))
   if (options.json) printJson(await resultOf(store, document))
   else log(`Done: ${outcome.folder}`)
   if (outcome.report) log(`Report: ${outcome.report}`)
