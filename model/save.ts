@@ -75,7 +75,9 @@ export function checkpointConfig(
   { config, blocks }: Pick<Model, 'config' | 'blocks'>,
   dtype: CheckpointType,
 ): string {
-  const { puzzleflow: _, ...parent } = parentFields(parseFields(text, 'config.json'))
+  const parent = Object.fromEntries(
+    Object.entries(parentFields(parseFields(text, 'config.json'))).filter(([name]) => name !== 'puzzleflow'),
+  )
   const families = familiesOf(blocks)
   const fields: Record<string, unknown> = { ...parent, ...tiedAs(config, parent, families) }
   fields['torch_dtype' in fields ? 'torch_dtype' : 'dtype'] = dtype

@@ -41,8 +41,8 @@ const ifThere = (folder: string, name: string): JsonObject =>
 export function tokenizerConfig(folder: string): JsonObject {
   const config = ifThere(folder, 'tokenizer_config.json')
   if (config.added_tokens_decoder !== undefined) return config
-  const { additional_special_tokens: _, ...map } = ifThere(folder, 'special_tokens_map.json')
-  return { ...config, ...map }
+  const map = Object.entries(ifThere(folder, 'special_tokens_map.json'))
+  return { ...config, ...Object.fromEntries(map.filter(([name]) => name !== 'additional_special_tokens')) }
 }
 
 /**

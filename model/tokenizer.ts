@@ -153,7 +153,9 @@ function largestIds(json: object): readonly [own: number, added: number] {
   }
   const later = new Set(added.map(({ content }) => content))
   const vocab = model?.vocab ?? {}
-  const ids = Array.isArray(vocab) ? vocab.map(([text], id) => [text, id] as const) : Object.entries(vocab)
+  const ids = Array.isArray(vocab)
+    ? (vocab as readonly (readonly [string, number])[]).map(([text], id) => [text, id] as const)
+    : Object.entries(vocab as Record<string, number>)
   let own = -1
   for (const [text, id] of ids) if (id > own && !later.has(text)) own = id
   return [own, added.reduce((most, { id }) => Math.max(most, id), -1)]

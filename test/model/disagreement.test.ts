@@ -18,7 +18,7 @@ async function stored(change: Readonly<Record<string, string | readonly number[]
   const folder = await writeTiny(fields)
   const path = join(folder, 'model.safetensors')
   const file = await SafetensorsFile.open(path)
-  const all = new Map([...file.tensors].map(([name, { shape }]) => [name, { shape, of: name as string | undefined }]))
+  const all = new Map([...file.tensors].map(([name, { shape }]) => [name, { shape, of: name }]))
   for (const [name, what] of Object.entries(change))
     if (what === null) all.delete(name)
     else if (typeof what === 'string') all.set(name, { shape: file.tensors.get(what)!.shape, of: what })

@@ -56,7 +56,7 @@ test.each(['t.txt', 't.jsonl', 't.jsonl.gz', 't.parquet'])('%s that is a pointer
   const path = join(scratch(), name)
   writeFileSync(path, pointer)
   const all = async () => {
-    for await (const _ of readDocuments({ path }, 50));
+    for await (const document of readDocuments({ path }, 50)) expect(document).toBeUndefined()
   }
   expect(await failure(all)).toMatchObject({ kind: 'InvalidInput', message: `${path} ${isPointer}`, remedy: pull })
 })
