@@ -115,7 +115,7 @@ const pointerIn = ({ text, size }: Begin): StandIn | undefined =>
   size < looked ? pointers.find(({ begins }) => begins.test(text)) : undefined
 
 function refuse(path: string, found: StandIn | undefined): void {
-  if (found) throw new Failure('InvalidInput', `${path} ${found.what}`, { file: path, remedy: found.remedy })
+  if (found) throw new Failure('InvalidInput', `${path}: ${found.what}`, { file: path, remedy: found.remedy })
 }
 
 /** The first bytes of a file, in latin1, and how many it has. */

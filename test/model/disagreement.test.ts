@@ -18,7 +18,9 @@ async function stored(change: Readonly<Record<string, string | readonly number[]
   const folder = await writeTiny(fields)
   const path = join(folder, 'model.safetensors')
   const file = await SafetensorsFile.open(path)
-  const all = new Map([...file.tensors].map(([name, { shape }]) => [name, { shape, of: name }]))
+  const all = new Map<string, { shape: readonly number[]; of: string | undefined }>(
+    [...file.tensors].map(([name, { shape }]) => [name, { shape, of: name }] as const),
+  )
   for (const [name, what] of Object.entries(change))
     if (what === null) all.delete(name)
     else if (typeof what === 'string') all.set(name, { shape: file.tensors.get(what)!.shape, of: what })

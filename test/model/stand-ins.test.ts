@@ -34,7 +34,7 @@ test.each([
   writeFileSync(file, text, 'latin1')
   expect(await failure(() => openModel(folder, blocks))).toMatchObject({
     kind: 'InvalidInput',
-    message: `${file} ${message}`,
+    message: `${file}: ${message}`,
     remedy: message === isPointer ? pull : (expect.any(String) as string),
   })
 })
@@ -43,12 +43,12 @@ test('a tokenizer and a GGUF file that are pointers are said to be', async () =>
   const folder = scratch()
   for (const name of ['tokenizer.json', 'm.gguf']) writeFileSync(join(folder, name), pointer)
   expect(await failure(() => openModel(join(folder, 'm.gguf'), blocks))).toMatchObject({
-    message: `${join(folder, 'm.gguf')} ${isPointer}`,
+    message: `${join(folder, 'm.gguf')}: ${isPointer}`,
     remedy: pull,
   })
   await rm(join(folder, 'm.gguf'))
   expect(await failure(() => Tokenizer.open(folder))).toMatchObject({
-    message: `${join(folder, 'tokenizer.json')} ${isPointer}`,
+    message: `${join(folder, 'tokenizer.json')}: ${isPointer}`,
   })
 })
 
@@ -58,7 +58,7 @@ test.each(['t.txt', 't.jsonl', 't.jsonl.gz', 't.parquet'])('%s that is a pointer
   const all = async () => {
     for await (const document of readDocuments({ path }, 50)) expect(document).toBeUndefined()
   }
-  expect(await failure(all)).toMatchObject({ kind: 'InvalidInput', message: `${path} ${isPointer}`, remedy: pull })
+  expect(await failure(all)).toMatchObject({ kind: 'InvalidInput', message: `${path}: ${isPointer}`, remedy: pull })
 })
 
 test.each([
@@ -98,7 +98,7 @@ test('a file whose download goes on beside it is not read', async () => {
   const folder = await writeTiny()
   writeFileSync(join(folder, 'model.safetensors.aria2'), '')
   expect(await failure(() => openModel(folder, blocks))).toMatchObject({
-    message: `${join(folder, 'model.safetensors')} is not whole: model.safetensors.aria2 beside it says that its download has not finished`,
+    message: `${join(folder, 'model.safetensors')}: is not whole: model.safetensors.aria2 beside it says that its download has not finished`,
   })
 })
 
