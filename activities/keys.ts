@@ -98,6 +98,7 @@ const numbers = ({ plan, planned, stage }: KeyParts): Components => ({
   engine: engineVersion,
   // A model that is read by other rules is another model.
   ...(plan.family && { family: plan.family }),
+  ...(plan.otherHead && { otherHead: true }),
 })
 
 const whole = (parts: KeyParts): Components => ({

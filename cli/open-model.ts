@@ -6,7 +6,7 @@ import { isPackageName } from '../plugins/loading/find.js'
 import { withCode } from '../plugins/loading/load.js'
 import { openPlugins } from '../plugins/loading/open.js'
 import { loadPlugins } from '../plugins/registry.js'
-import { allowedPlugins, allowEntries, type SpecOptions } from './common.js'
+import { allowedPlugins, allowEntries, log, type SpecOptions } from './common.js'
 
 /**
  * Opens a model for a command. Where it has block types or a family that do not come with puzzleflow, they are looked for in the
@@ -14,6 +14,12 @@ import { allowedPlugins, allowEntries, type SpecOptions } from './common.js'
  * @throws Failure InvalidInput when none of them has a block type
  */
 export async function openAnyModel(folder: string, options: SpecOptions): Promise<Model> {
+  const model = await openWithPlugins(folder, options)
+  for (const warning of model.warnings ?? []) log(`Warning: ${warning}.`)
+  return model
+}
+
+async function openWithPlugins(folder: string, options: SpecOptions): Promise<Model> {
   const builtIn = loadPlugins()
   const noted = noting(builtIn.blocks)
   try {

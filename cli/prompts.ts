@@ -1,7 +1,7 @@
 import { ChatTemplate, Tokenizer, type ChatMessage, type RenderOptions } from '../model/index.js'
 import { Failure } from '../plugins/api/index.js'
 import { lookAt } from '../plugins/stages/data-file.js'
-import { readDocuments, type Document } from '../plugins/stages/documents.js'
+import { placed, readDocuments, type Document } from '../plugins/stages/documents.js'
 import { readLines } from '../plugins/stages/text-files.js'
 import { log } from './common.js'
 
@@ -14,6 +14,8 @@ export interface PromptOptions {
   readonly chat?: boolean
   readonly system?: string
 }
+
+type TextDocument = Extract<Document, { readonly kind: 'text' }>
 
 /** Prompts as token ids, and what they were made with: undefined where there were ids only. */
 export interface Prompts {
@@ -32,24 +34,25 @@ export async function readPrompts(
   let tokenizer: Tokenizer | undefined
   let template: ChatTemplate | undefined
   let unknown = 0
-  const encode = (text: string, special = true) => {
-    tokenizer ??= Tokenizer.open(folder, vocabulary)
-    const own = tokenizer.encode(text, { special })
+  const encode = (text: string, bad: TextDocument['bad'], special = true) => {
+    const opened = (tokenizer ??= Tokenizer.open(folder, vocabulary))
+    const own = placed(bad, () => opened.encode(text, { special }))
     if (tokenizer.hasUnknown(own)) unknown++
     return own
   }
-  const encodeChat = (messages: readonly ChatMessage[], extras: RenderOptions = {}) => {
+  const encodeChat = (messages: readonly ChatMessage[], bad: TextDocument['bad'], extras: RenderOptions = {}) => {
     template ??= ChatTemplate.open(folder)
     // The template writes special tokens itself.
-    return encode(template.render(messages, { ...extras, addGenerationPrompt: true }), false)
+    return encode(template.render(messages, { ...extras, addGenerationPrompt: true }), bad, false)
   }
   const before = system === undefined ? [] : [{ role: 'system', content: system }]
   const ids: (readonly number[])[] = []
   for await (const document of documents(options, vocabulary)) {
     if (document.kind === 'empty') throw document.bad('has a prompt that is null or empty', 'Leave it out.')
     if (document.kind === 'ids') ids.push(document.ids)
-    else if (document.kind === 'messages') ids.push(encodeChat(document.messages, document.extras))
-    else ids.push(chat ? encodeChat([...before, { role: 'user', content: document.text }]) : encode(document.text))
+    else if (document.kind === 'messages') ids.push(encodeChat(document.messages, document.bad, document.extras))
+    else if (!chat) ids.push(encode(document.text, document.bad))
+    else ids.push(encodeChat([...before, { role: 'user', content: document.text }], document.bad))
   }
   if (ids.length === 0)
     throw new Failure('InvalidInput', `${options.prompts} holds no prompt`, {
@@ -83,14 +86,21 @@ export async function readPrompts(
 }
 
 async function* documents({ prompt, tokens, prompts }: PromptOptions, vocabulary: number): AsyncGenerator<Document> {
-  for (const text of prompt) yield { kind: 'text', text }
+  for (const [i, text] of prompt.entries())
+    yield { kind: 'text', text, bad: inPrompt(prompt.length === 1 ? 'The prompt' : `Prompt ${i + 1}`) }
   for (const text of tokens) yield { kind: 'ids', ids: text.split(',').map((id) => tokenId(id, text)) }
   if (prompts === undefined) return
   if (lookAt(prompts).kind !== 'text') yield* readDocuments({ path: prompts }, vocabulary)
   else
-    for await (const { text } of readLines(prompts, 'A prompt a line, in UTF-8.'))
-      if (text.trim() !== '') yield { kind: 'text', text }
+    for await (const { text, line } of readLines(prompts, 'A prompt a line, in UTF-8.'))
+      if (text.trim() !== '') yield { kind: 'text', text, bad: inPrompt(`${prompts}:${line}`) }
 }
+
+/** Says where a text is at fault. */
+const inPrompt =
+  (place: string) =>
+  (message: string, remedy?: string): Failure =>
+    new Failure('InvalidInput', `${place}: ${message}`, remedy === undefined ? {} : { remedy })
 
 function tokenId(text: string, all: string): number {
   if (!/^\s*\d+\s*$/.test(text))

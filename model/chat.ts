@@ -1,14 +1,14 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { chatTemplates, type TemplateText } from './chat-files.js'
 import { ggufOf } from './gguf/read.js'
+import { tokenizerConfig } from './special-tokens.js'
 import { ggufTokenizerConfig } from './gguf/read-tokenizer.js'
 import { modelFile } from './model-files.js'
 import { JinjaError } from './jinja/errors.js'
 import { fromJs } from './jinja/json.js'
 import { Template } from './jinja/template.js'
 import { Dict, List, type Value } from './jinja/values.js'
-import { Failure, type JsonObject } from '../plugins/api/index.js'
+import { Failure } from '../plugins/api/index.js'
 
 /** A turn of a conversation. Its fields reach the template as they are, those that are null left out. */
 export interface ChatMessage {
@@ -57,7 +57,7 @@ export class ChatTemplate {
   static open(folder: string, { template }: ChatOptions = {}): ChatTemplate {
     const gguf = ggufOf(folder)
     const file = gguf ?? modelFile(folder, 'tokenizer_config.json')
-    const config = gguf === undefined ? readConfig(file) : ggufTokenizerConfig(gguf)
+    const config = gguf === undefined ? tokenizerConfig(folder) : ggufTokenizerConfig(gguf)
     const remedy =
       gguf === undefined
         ? `Put the template of the instruct model into ${join(folder, 'chat_template.jinja')}, or give texts instead of messages.`
@@ -180,18 +180,6 @@ export function messagesProblem(value: unknown): string | undefined {
       return `has a message (number ${i + 1}) without a "content" that is text, or a list of parts`
   }
   return undefined
-}
-
-function readConfig(file: string): JsonObject {
-  if (!existsSync(file)) return {}
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as JsonObject
-  } catch (error) {
-    throw new Failure('InvalidInput', `${file} cannot be read: ${(error as Error).message}`, {
-      file,
-      remedy: "Put the model's own tokenizer_config.json there.",
-    })
-  }
 }
 
 /** `bos_token` and its like: text, or {content}. */

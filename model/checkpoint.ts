@@ -1,14 +1,16 @@
-import { join } from 'node:path'
 import { Failure, type Blocks, type Slot, type Weight, type Weights } from '../plugins/api/index.js'
 import { elements } from '../tensor/index.js'
 import { parseConfig, type ModelConfig } from './config.js'
+import { Disagreements, refuseQuantised, type Disagreement } from './disagreement.js'
+import { parseFields } from './families/fields.js'
 import { familiesOf } from './families/index.js'
 import { configText } from './folder.js'
 import { ggufOf, openGguf } from './gguf/read.js'
 import { generationEnds } from './generation-config.js'
-import { modelFile, shardNames } from './model-files.js'
+import { modelFile } from './model-files.js'
 import { quantisationOf, rounded } from './quantisation.js'
-import { SafetensorsFile } from './safetensors.js'
+import { endsOf } from './tied-head.js'
+import { openWeightFiles } from './weight-files.js'
 import { besideOthers, endTensors, slotTensors, transposed } from './names.js'
 
 /** A model whose weights are read when they are asked for. Matrices of slots lie as [in, out]. */
@@ -17,6 +19,8 @@ export interface Model {
   readonly folder: string
   readonly config: ModelConfig
   readonly blocks: Blocks
+  /** What the user should know of a checkpoint that is not quite as its config.json says. */
+  readonly warnings?: readonly string[]
   /** Weights of a slot, its norms included as `norm` and, in families that have one, `post`; {} for an empty block. Those that are integers in memory come as the
    *  numbers they stand for. */
   weights(layer: number, slot: Slot): Promise<Weights>
@@ -38,11 +42,9 @@ export interface TensorFile {
   read(name: string): Promise<Float32Array>
 }
 
-const copyBoth = 'The checkpoint does not fit its config.json: copy both from the same source.'
-
 /**
  * Opens a Hugging Face checkpoint of a family that is known, a child that puzzleflow wrote, or a GGUF file. Names, types and shapes of all
- * tensors are checked; no weight is read.
+ * tensors are checked; no weight is read but a head that should be the embedding.
  * @param folder  one with config.json, or the path of a GGUF file, or a folder with one GGUF file and no config.json
  * @throws Failure InvalidInput naming file, tensor and remedy
  */
@@ -52,30 +54,38 @@ export async function openModel(folder: string, blocks: Blocks): Promise<Model> 
   const configFile = gguf ?? modelFile(folder, 'config.json')
   const text = checkpoint?.config ?? (await configText(folder))
   const eos = await generationEnds(folder)
-  const config = { ...parseConfig(text, configFile, familiesOf(blocks)), ...(eos && { eos }) }
+  const families = familiesOf(blocks)
+  const said = { ...parseConfig(text, configFile, families), ...(eos && { eos }) }
+  const found = locate(checkpoint ? [checkpoint] : await openWeightFiles(folder))
+  const names = endTensors(said, blocks)
+  const ends = await endsOf(said, names, found, configFile)
+  const config = { ...said, tied: ends.tied }
   const expected = expectedTensors(config, blocks, configFile)
-  const ends = endTensors(config, blocks)
-  const found = locate(checkpoint ? [checkpoint] : await openFiles(folder))
+  if (ends.embedding !== names.embedding) {
+    expected.set(ends.embedding, expected.get(names.embedding)!)
+    expected.delete(names.embedding)
+  }
   const stored = olderNames(found, expected)
+  if (!checkpoint) refuseQuantised(folder, found.keys())
+  const expectedWith = (field: string, value: boolean) => {
+    const other = JSON.stringify({ ...parseFields(text, configFile), [field]: value })
+    return expectedTensors(parseConfig(other, configFile, families), blocks, configFile)
+  }
+  const words = new Disagreements(config, blocks, found.keys(), checkpoint ? undefined : expectedWith)
+  const bad = (file: string, tensor: string, { message, remedy }: Disagreement) =>
+    new Failure('InvalidInput', `${file}: tensor ${tensor} ${message}`, { file, remedy })
 
   for (const [name, shape] of expected) {
     const file = found.get(name)
-    if (!file)
-      throw new Failure('InvalidInput', `${folder}: tensor ${name} is missing`, { file: folder, remedy: copyBoth })
+    if (!file) throw bad(folder, name, words.missing(name))
     const entry = file.tensors.get(stored.get(name) ?? name)!
-    const bad = (message: string, remedy: string) =>
-      new Failure('InvalidInput', `${file.path}: tensor ${name} ${message}`, { file: file.path, remedy })
-    if (entry.shape.join() !== shape.join())
-      throw bad(`is [${entry.shape.join(', ')}], not [${shape.join(', ')}]`, copyBoth)
+    if (entry.shape.join() !== shape.join()) throw bad(file.path, name, words.shape(name, entry.shape, shape))
     const refusal = file.refusal(stored.get(name) ?? name)
-    if (refusal) throw bad(refusal.message, refusal.remedy)
+    if (refusal) throw bad(file.path, name, refusal)
   }
   for (const [name, file] of found)
-    if (!expected.has(name) && !name.endsWith('rotary_emb.inv_freq') && !(config.tied && name === ends.head))
-      throw new Failure('InvalidInput', `${file.path}: tensor ${name} is not part of this model`, {
-        file: file.path,
-        remedy: `${copyBoth} A layer with more weights than its family's is not supported.`,
-      })
+    if (!expected.has(name) && !name.endsWith('rotary_emb.inv_freq') && !(config.tied && name === names.head))
+      throw bad(file.path, name, words.unexpected(name))
 
   const read = (name: string) => found.get(name)!.read(stored.get(name) ?? name)
   const embedding = shared(() => read(ends.embedding))
@@ -83,9 +93,10 @@ export async function openModel(folder: string, blocks: Blocks): Promise<Model> 
     folder,
     config,
     blocks,
+    ...(ends.warning !== undefined && { warnings: [ends.warning] }),
     embedding,
-    norm: () => read(ends.norm),
-    head: config.tied ? embedding : shared(() => read(ends.head)),
+    norm: () => read(names.norm),
+    head: config.tied ? embedding : shared(() => read(names.head)),
     async weights(layer, slot) {
       const tensors = slotTensors(config, blocks, layer, slot).map(async ({ name, transpose, parts }) => {
         const all = await read(name)
@@ -174,7 +185,3 @@ function expectedTensors(config: ModelConfig, blocks: Blocks, file: string): Map
       }
   return expected
 }
-
-/** The safetensors files of a folder. */
-const openFiles = (folder: string): Promise<SafetensorsFile[]> =>
-  Promise.all(shardNames(folder).map((name) => SafetensorsFile.open(join(folder, name))))

@@ -195,8 +195,16 @@ function whichFamily(fields: JsonObject, file: string, families: readonly Family
 }
 
 function refuseUnsupported(f: Fields, { refused = {} }: Family): void {
-  if ((f.raw('quantization_config') ?? null) !== null)
-    throw f.refuse('quantised checkpoints ("quantization_config") are not supported', 'Use the unquantised checkpoint.')
+  for (const name of ['quantization_config', 'compression_config', 'quantization']) {
+    const about = f.object(name)
+    if (about === undefined) continue
+    // MLX says only how: {"group_size": 64, "bits": 4}.
+    const method = typeof about.quant_method === 'string' ? ` (${about.quant_method})` : ''
+    throw f.refuse(
+      `quantised checkpoints${method} are not supported ("${name}")`,
+      'Use the unquantised checkpoint, in F32, F16 or BF16.',
+    )
+  }
   for (const [name, { except, why }] of Object.entries(refused)) {
     const value = f.raw(name) ?? null
     if (value !== null && !except.includes(value))
@@ -233,7 +241,8 @@ function activationOf(f: Fields, { activationField = 'hidden_act' }: Family): Mo
 
 /** Grouped-query attention, with a window where the family has one, and gated FFNs of one width. */
 function usualBlocks(f: Fields, family: Family, layers: number, heads: number): LayerBlocks[] {
-  const kvHeads = f.count('num_key_value_heads', heads)
+  // Null means as many as queries have, whatever the family's default.
+  const kvHeads = f.raw('num_key_value_heads') === null ? heads : f.count('num_key_value_heads', heads)
   const ffn: BlockChoice = { block: 'swiglu', params: { width: f.count('intermediate_size') } }
   return Array.from({ length: layers }, (_, layer) => {
     const window = family.window?.(f, layer)

@@ -1,11 +1,14 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Failure } from '../plugins/api/index.js'
+import { refuseStandIn } from '../plugins/api/stand-in.js'
 import { chatTemplateFiles } from './chat-files.js'
 import { ggufOf, openGguf } from './gguf/read.js'
 import { readGgufTokenizer, tokenizerJson, type GgufTokenizer } from './gguf/read-tokenizer.js'
-import { companions, modelFile, type ModelFile } from './model-files.js'
+import { companions, modelFile } from './model-files.js'
+import { readTokenizerFile, tokenizerConfig, withAddedTokens } from './special-tokens.js'
+import { instead } from './weight-files.js'
 
 /** The text of a model's config.json; of a GGUF file, of one that says the same.
  *  @throws Failure InvalidInput */
@@ -13,11 +16,15 @@ export async function configText(folder: string): Promise<string> {
   const gguf = ggufOf(folder)
   if (gguf !== undefined) return (await openGguf(gguf)).config
   const file = modelFile(folder, 'config.json')
+  refuseStandIn(file)
   return readFile(file, 'utf8').catch((error: Error) => {
-    throw new Failure('InvalidInput', `${file} cannot be read: ${error.message}`, {
-      file,
-      remedy: 'The model must be a folder with config.json, safetensors files and tokenizer.json, or a GGUF file.',
-    })
+    throw (
+      instead(folder) ??
+      new Failure('InvalidInput', `${file} cannot be read: ${error.message}`, {
+        file,
+        remedy: 'The model must be a folder with config.json, safetensors files and tokenizer.json, or a GGUF file.',
+      })
+    )
   })
 }
 
@@ -60,16 +67,7 @@ export function tokenizerFiles(folder: string): {
     const tokenizer = ggufTokenizer(gguf)
     return { file: gguf, json: tokenizerJson(tokenizer), config: tokenizer.config }
   }
-  const read = (name: ModelFile): object => {
-    const file = modelFile(folder, name)
-    try {
-      return JSON.parse(readFileSync(file, 'utf8')) as object
-    } catch (error) {
-      const remedy = `Put the model's own ${name} into ${folder}.`
-      throw new Failure('InvalidInput', `${file} cannot be read: ${(error as Error).message}`, { file, remedy })
-    }
-  }
-  const json = read('tokenizer.json')
-  const config = existsSync(modelFile(folder, 'tokenizer_config.json')) ? read('tokenizer_config.json') : {}
+  const config = tokenizerConfig(folder)
+  const json = withAddedTokens(folder, readTokenizerFile(folder, 'tokenizer.json'), config)
   return { file: modelFile(folder, 'tokenizer.json'), json, config }
 }

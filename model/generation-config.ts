@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { Failure } from '../plugins/api/index.js'
+import { refuseStandIn } from '../plugins/api/stand-in.js'
 import { modelFile } from './model-files.js'
 
 /** What a model's generation_config.json says about how tokens are chosen. What it leaves out is undefined. */
@@ -56,6 +57,7 @@ async function read(
       file,
       remedy: 'Copy the file from the original checkpoint again, or remove it.',
     })
+  refuseStandIn(file)
   const text = await readFile(file, 'utf8').catch(() => '{}')
   try {
     return { fields: (JSON.parse(text) ?? {}) as Readonly<Record<string, unknown>>, bad }

@@ -72,4 +72,5 @@ export { ggufFile, writeGguf, writeGgufFolder, type GgufOptions, type GgufType }
 export { ggufCannot } from './gguf/write-plan.js'
 export { ggufTokenizerCannot } from './gguf/write-tokenizer.js'
 export { taken } from './whole-folder.js'
+export { writing } from './writing.js'
 export { withEvidence } from './hf/card.js'

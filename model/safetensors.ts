@@ -1,5 +1,6 @@
 import { open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { Failure } from '../plugins/api/index.js'
+import { refuseStandIn } from '../plugins/api/stand-in.js'
 import { fromBfloat16, fromFloat16, safetensorsHead, toBfloat16, toFloat16 } from '../tensor/index.js'
 
 /** Where a tensor lies in a file. */
@@ -21,8 +22,14 @@ const sizes: Readonly<Record<string, number>> = {
   I32: 4,
   I16: 2,
   I8: 1,
+  U64: 8,
+  U32: 4,
+  U16: 2,
   U8: 1,
   BOOL: 1,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
+  F8_E8M0: 1,
 }
 const largestHeader = 100 * 2 ** 20
 const copyAgain = 'Copy the file from its source again.'
@@ -42,6 +49,7 @@ export class SafetensorsFile {
   static async open(path: string): Promise<SafetensorsFile> {
     const bad = (message: string) =>
       new Failure('InvalidInput', `${path}: ${message}`, { file: path, remedy: copyAgain })
+    refuseStandIn(path)
     const file = await open(path, 'r').catch((error: Error) => {
       throw bad(`cannot be opened: ${error.message}`)
     })

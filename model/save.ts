@@ -9,7 +9,7 @@ import { familiesOf } from './families/index.js'
 import { configText, copyCompanions } from './folder.js'
 import { modelCard } from './hf/card.js'
 import { copyCode } from './hf/code.js'
-import { exportedConfig } from './hf/config.js'
+import { exportedConfig, tiedAs } from './hf/config.js'
 import { parentFields } from './hf/parent-fields.js'
 import { endTensors, slotTensors, transposed } from './names.js'
 import { quantisationOf, rounded } from './quantisation.js'
@@ -77,14 +77,17 @@ export function checkpointConfig(
   { config, blocks }: Pick<Model, 'config' | 'blocks'>,
   dtype: CheckpointType,
 ): string {
-  const fields: Record<string, unknown> = parentFields(parseFields(text, 'config.json'))
-  delete fields.puzzleflow
+  const parent = Object.fromEntries(
+    Object.entries(parentFields(parseFields(text, 'config.json'))).filter(([name]) => name !== 'puzzleflow'),
+  )
+  const families = familiesOf(blocks)
+  const fields: Record<string, unknown> = { ...parent, ...tiedAs(config, parent, families) }
   fields['torch_dtype' in fields ? 'torch_dtype' : 'dtype'] = dtype
   const describe = ({ attention, ffn }: LayerBlocks) => ({
     attention: { block: attention.block, ...attention.params },
     ffn: { block: ffn.block, ...ffn.params },
   })
-  const said = parseConfig(JSON.stringify(fields), 'config.json', familiesOf(blocks)).blocks.map(describe)
+  const said = parseConfig(JSON.stringify(fields), 'config.json', families).blocks.map(describe)
   const layers = config.blocks.map(describe)
   const own = JSON.stringify(layers) === JSON.stringify(said) ? {} : { puzzleflow: { layers } }
   return `${JSON.stringify({ ...fields, ...own }, null, 2)}\n`

@@ -29,17 +29,20 @@ export class Tokenizer {
     private readonly special: ReadonlySet<string>,
     /** The token that stands for pieces of a text which have none. */
     readonly unknown: string | undefined,
+    /** Rows of the model's embedding. */
+    private readonly rows: number,
   ) {}
 
-  /** @param vocabulary  rows of the model's embedding: a tokenizer with a larger id is refused
+  /** @param vocabulary  rows of the model's embedding: a tokenizer with a larger id is refused, unless only tokens that were
+   *                      added to it have one, which do no harm until a text holds them
    *  @throws Failure InvalidInput */
-  static open(folder: string, vocabulary?: number): Tokenizer {
+  static open(folder: string, vocabulary = Infinity): Tokenizer {
     const gguf = ggufOf(folder)
-    const { file, json, config, size, engine } = gguf === undefined ? ofFiles(folder) : ofGguf(gguf)
-    if (vocabulary !== undefined && size > vocabulary)
+    const { file, json, config, size, own, engine } = gguf === undefined ? ofFiles(folder) : ofGguf(gguf)
+    if (own > vocabulary)
       throw new Failure(
         'InvalidInput',
-        `${file} has token ids up to ${size - 1}, but the model knows ${vocabulary} tokens`,
+        `${file} has token ids up to ${own - 1}, but the model knows ${vocabulary} tokens`,
         {
           file,
           remedy: 'Use the tokenizer that belongs to the model.',
@@ -47,7 +50,8 @@ export class Tokenizer {
       )
     try {
       const { clean_up_tokenization_spaces: cleansUp } = config as { clean_up_tokenization_spaces?: boolean }
-      return new Tokenizer(engine(), size, cleansUp === true, specialTokens(json, config), unknownToken(json))
+      const special = specialTokens(json, config)
+      return new Tokenizer(engine(), size, cleansUp === true, special, unknownToken(json), vocabulary)
     } catch (error) {
       throw new Failure('InvalidInput', `${file} is not supported: ${(error as Error).message}`, {
         file,
@@ -58,10 +62,11 @@ export class Tokenizer {
   }
 
   /** Token ids, with the special tokens that the tokenizer adds (a leading `<s>`, for instance) unless told otherwise.
-   *  @throws Failure InvalidInput for a text that is too long */
+   *  @throws Failure InvalidInput for a text that is too long, or has a token that the model has no row for */
   encode(text: string, { special = true } = {}): number[] {
+    let ids: number[]
     try {
-      return Array.from(this.engine.encode(text, { add_special_tokens: special }).ids, Number)
+      ids = Array.from(this.engine.encode(text, { add_special_tokens: special }).ids, Number)
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
       throw new Failure('InvalidInput', `a text of ${text.length} characters is too long for the tokenizer`, {
@@ -69,6 +74,13 @@ export class Tokenizer {
         remedy: 'Divide it, or break its lines: what has no place to be split is read at once.',
       })
     }
+    const beyond = ids.find((id) => id >= this.rows)
+    if (beyond === undefined) return ids
+    throw new Failure(
+      'InvalidInput',
+      `the text has the token ${JSON.stringify(this.engine.id_to_token(beyond))} (id ${beyond}), and the model's embedding has ${this.rows} rows`,
+      { remedy: 'Take the token out of the text, or use a model that was trained with it.' },
+    )
   }
 
   /** Whether a piece of a text had no token. */
@@ -114,13 +126,23 @@ interface Source {
   readonly json: object
   readonly config: object
   readonly size: number
+  /** The same, of tokens that were not added to it later. */
+  readonly own: number
   /** @throws Error where the library does not support it */
   readonly engine: () => Engine
 }
 
 function ofFiles(folder: string): Source {
   const { file, json, config } = tokenizerFiles(folder)
-  return { file, json, config, size: largestId(json) + 1, engine: () => fitted(new EngineClass(json, config)) }
+  const [own, added] = largestIds(json)
+  return {
+    file,
+    json,
+    config,
+    size: Math.max(own, added) + 1,
+    own: own + 1,
+    engine: () => fitted(new EngineClass(json, config)),
+  }
 }
 
 /** The library's tokenizer, fit for long texts. */
@@ -142,18 +164,21 @@ function ofGguf(file: string): Source {
     made.model = rankedBpe(frame.model, { ...tokens, rank: merges.rank })
     return fitted(made, merges.rank)
   }
-  return { file, json: frame, config, size: tokens.texts.length, engine }
+  return { file, json: frame, config, size: tokens.texts.length, own: tokens.texts.length, engine }
 }
 
-function largestId(json: object): number {
+/** Of a tokenizer's own tokens, and of those that were added to it; -1 where there are none. */
+function largestIds(json: object): readonly [own: number, added: number] {
   const { model, added_tokens: added = [] } = json as {
-    model?: { vocab?: Record<string, number> | readonly unknown[] }
-    added_tokens?: readonly { id: number }[]
+    model?: { vocab?: Record<string, number> | readonly (readonly [string, number])[] }
+    added_tokens?: readonly { id: number; content: string }[]
   }
-  let largest = -1
+  const later = new Set(added.map(({ content }) => content))
   const vocab = model?.vocab ?? {}
-  if (Array.isArray(vocab)) largest = vocab.length - 1
-  else for (const id of Object.values(vocab as Record<string, number>)) largest = Math.max(largest, id)
-  for (const { id } of added) largest = Math.max(largest, id)
-  return largest
+  const ids = Array.isArray(vocab)
+    ? (vocab as readonly (readonly [string, number])[]).map(([text], id) => [text, id] as const)
+    : Object.entries(vocab as Record<string, number>)
+  let own = -1
+  for (const [text, id] of ids) if (id > own && !later.has(text)) own = id
+  return [own, added.reduce((most, { id }) => Math.max(most, id), -1)]
 }

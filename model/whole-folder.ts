@@ -1,6 +1,7 @@
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { Failure } from '../plugins/api/index.js'
+import { writing } from './writing.js'
 
 /**
  * Makes a folder that appears whole or not at all.
@@ -11,17 +12,23 @@ import { Failure } from '../plugins/api/index.js'
 export async function wholeFolder<T>(folder: string, fill: (temporary: string) => Promise<T>): Promise<T> {
   const target = resolve(folder)
   const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`)
+  const remove = () => rm(temporary, { recursive: true, force: true })
   try {
-    await rm(temporary, { recursive: true, force: true })
-    await mkdir(temporary, { recursive: true })
-    const filled = await fill(temporary)
-    await rename(temporary, target).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST' && error.code !== 'ENOTDIR') throw error
-      throw taken(folder)
+    await writing(folder, async () => {
+      await remove()
+      await mkdir(temporary, { recursive: true })
     })
+    const filled = await fill(temporary)
+    await writing(folder, () =>
+      rename(temporary, target).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST' && error.code !== 'ENOTDIR') throw error
+        throw taken(folder)
+      }),
+    )
     return filled
   } finally {
-    await rm(temporary, { recursive: true, force: true })
+    // Where it could not be made, what lies there cannot be removed either.
+    await remove().catch(() => {})
   }
 }
 

@@ -1,6 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { familyOf, layerFacts, modelFiles, modelProblem, openModel, type ModelConfig } from '../model/index.js'
+import {
+  familyOf,
+  layerFacts,
+  modelFiles,
+  modelProblem,
+  openModel,
+  type Model,
+  type ModelConfig,
+} from '../model/index.js'
 import { packageRoot } from '../store/paths.js'
 import type { PlannedPlugin } from '../spec/frozen-plan.js'
 import type { InputProblem, Inspection, Registry } from '../spec/registry.js'
@@ -102,11 +110,12 @@ export interface ModelInspection extends Inspection {
 
 /** Adds mistakes in data and tasks. */
 export async function inspectTexts(inputs: JsonObject, found: ModelInspection): Promise<Inspection> {
-  const { config, problems, blocks, family } = found
+  const { config, problems, blocks, family, otherHead } = found
   return {
     problems: config ? [...problems, ...(await inspectData(inputs, config))] : problems,
     blocks,
     ...(family && { family }),
+    ...(otherHead && { otherHead }),
   }
 }
 
@@ -219,9 +228,19 @@ export async function inspectModel(
   return {
     problems: wrong.some(({ severity }) => severity === undefined)
       ? wrong
-      : [...wrong, ...inspectGguf(model, inputs, runs)],
+      : [...wrong, ...warningsOf(model), ...inspectGguf(model, inputs, runs)],
+    ...(model.warnings && { otherHead: true }),
     blocks: [...own, ...ofRuns.blocks],
     config: model.config,
     ...(plugin !== undefined && { family: { name: model.config.family, plugin } }),
   }
 }
+
+/** What is odd about a model, though it can be read. */
+const warningsOf = ({ warnings = [] }: Model): InputProblem[] =>
+  warnings.map((message) => ({
+    path: ['model'],
+    code: 'model-warning',
+    message: `${message}.`,
+    severity: 'warning',
+  }))

@@ -47,6 +47,8 @@ export interface Result {
   readonly solver: { readonly status: string; readonly objective: number; readonly bound: number; readonly gap: number }
   /** Tasks that failed or were skipped: the search had to do without them. */
   readonly leftOut?: readonly { readonly task: string; readonly reason: string }[]
+  /** What is odd about the parent, and what was made of it. */
+  readonly warnings?: readonly string[]
   readonly baselines: Readonly<Record<string, { readonly objective: number | null; readonly feasible: boolean }>>
 }
 
@@ -66,6 +68,7 @@ export function markdown(result: Result): string {
     solver,
     baselines,
     leftOut = [],
+    warnings = [],
     timingSessions: sessions = 1,
   } = result
   const row = (name: string, a: number | null, b: number | null, ratio?: number | null) =>
@@ -75,6 +78,7 @@ export function markdown(result: Result): string {
     '',
     ...reasons.map((reason) => `- ${reason}`),
     ...(reasons.length > 0 ? [''] : []),
+    ...warnings.flatMap((warning) => [`Of the parent: ${warning}.`, '']),
     '| | parent | child | ratio |',
     '|---|---:|---:|---:|',
     row(

@@ -91,9 +91,9 @@ export function readDocument(file: string, text: string): SourceDocument {
 
 /** Whether a text has more of YAML's signs than any spec: its parser would take long to say what is wrong with each. */
 function isFlood(text: string): boolean {
-  let count = 0
-  for (const _ of new Lexer().lex(text)) if (++count > mostLexemes) return true
-  return false
+  const lexemes = new Lexer().lex(text)
+  for (let count = 0; count <= mostLexemes; count++) if (lexemes.next().done) return false
+  return true
 }
 
 const copyKeys = 'write its keys here; an alias stands for a whole value: key: *name'

@@ -102,6 +102,9 @@ export interface FrozenPlan {
   readonly runs?: readonly PlannedRun[]
   /** Absent for families that come with puzzleflow. */
   readonly family?: PlannedFamily
+  /** The model's head is the one that is stored, though its config.json says that it is the embedding. Earlier versions took
+   *  the embedding. */
+  readonly otherHead?: true
   readonly plugins: readonly PlannedPlugin[]
   /** Of all above but `specFile`, with paths as the spec writes them: the same wherever the folder lies. */
   readonly digest: Digest

@@ -76,7 +76,6 @@ function pattern(written: string, what: string): Meant | undefined {
 
 /** Names of Windows, and what double quotes have made of them. */
 function foreign(written: string): Meant | undefined {
-  // eslint-disable-next-line no-control-regex
   if (/[\x00-\x1f\x7f]/.test(written))
     return {
       message: `The path ${JSON.stringify(written)} has a character that no name has.`,

@@ -95,6 +95,7 @@ export async function compileText(file: string, text: string, registry: Registry
     ]),
     ...(runs.length > 0 && { runs }),
     ...(inspected?.family && { family: inspected.family }),
+    ...(inspected?.otherHead && { otherHead: inspected.otherHead }),
     plugins,
   }
   const digest = digestJson(asWritten(body, used))

@@ -66,6 +66,8 @@ export interface Inspection {
   readonly blocks: readonly BlockName[]
   /** The model's family, where it came from a plugin. */
   readonly family?: PlannedFamily
+  /** The model's head is another one than its config.json says. */
+  readonly otherHead?: true
 }
 
 /** What a path of some format holds. */

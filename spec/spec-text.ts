@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
+import { pointerOf } from '../plugins/api/stand-in.js'
 import { nearest, type Diagnostic } from './diagnostics.js'
 import { maximumBytes } from './document.js'
 import { meantPath } from './meant-path.js'
@@ -14,6 +15,8 @@ export async function readSpecText(
   })
   const specsIn = async (folder: string) =>
     (await readdir(folder).catch(() => [])).filter((name) => /\.(ya?ml|json)$/.test(name))
+  const pointer = pointerOf(file)
+  if (pointer) return bad('wrong-file', `"${file}" ${pointer.what}.`, pointer.remedy)
   try {
     const found = await stat(file)
     if (found.isDirectory()) {

@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { exportFormats, storedType, taken, type ExportType } from '../../model/index.js'
+import { exportFormats, storedType, taken, writing, type ExportType } from '../../model/index.js'
 import { Failure } from '../../plugins/api/index.js'
 import { action, print, printJson, reading, type SpecOptions } from '../common.js'
 import { openAnyModel } from '../open-model.js'
@@ -12,6 +12,8 @@ interface ExportOptions extends SpecOptions {
   readonly dtype?: ExportType
   readonly tokenIds?: boolean
 }
+
+const isEmpty = (folder: string): Promise<boolean> => writing(folder, () => readdirSync(folder).length === 0)
 
 /** Models for other tools. */
 export function exportCommand(program: Command): void {
@@ -38,7 +40,7 @@ async function exportModel(
     throw new Failure('InvalidInput', `The format ${format} has no ${dtype}`, {
       remedy: `Give --dtype ${dtypes.join(' or ')}.`,
     })
-  if (existsSync(output) && !(statSync(output).isDirectory() && readdirSync(output).length === 0)) throw taken(output)
+  if (existsSync(output) && !(statSync(output).isDirectory() && (await isEmpty(output)))) throw taken(output)
   const model = await openAnyModel(folder, options)
   const own = await storedType(model)
   const stored = dtype ?? (own !== undefined && dtypes.includes(own) ? own : 'float32')

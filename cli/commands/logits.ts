@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import { existsSync, readFileSync, statSync } from 'node:fs'
+import { access, constants } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { cacheWeights, OnnxModel } from '../../model/index.js'
+import { cacheWeights, OnnxModel, writing } from '../../model/index.js'
 import { Failure } from '../../plugins/api/index.js'
 import { LogitsOf } from '../../plugins/evaluate-logits.js'
 import { writeTensors } from '../../tensor/index.js'
@@ -24,7 +25,7 @@ export function logitsCommand(program: Command): void {
 }
 
 async function logits(folder: string, { tokens, output, ...options }: Options): Promise<void> {
-  checkOutput(output)
+  await checkOutput(output)
   const model = await openRunnable(folder, options)
   const { vocabulary } = model.config
   const rows = readRows(tokens, model.config)
@@ -39,18 +40,23 @@ async function logits(folder: string, { tokens, output, ...options }: Options): 
     }
   await own.release()
   if (model instanceof OnnxModel) await model.release()
-  await writeTensors(output, { logits: { dtype: 'float32', dims: [rows.length, length, vocabulary], data: all } })
+  await writing(output, () =>
+    writeTensors(output, { logits: { dtype: 'float32', dims: [rows.length, length, vocabulary], data: all } }),
+  )
 }
 
 /** @throws Failure InvalidInput where no file can be written: before anything is computed */
-function checkOutput(output: string): void {
+async function checkOutput(output: string): Promise<void> {
   const bad = (message: string) =>
     new Failure('InvalidInput', `${output} ${message}`, {
       file: output,
       remedy: 'Name a file in a folder that is there: -o logits.safetensors.',
     })
   if (!existsSync(dirname(output))) throw bad(`cannot be written: there is no folder ${dirname(output)}`)
-  if (statSync(output, { throwIfNoEntry: false })?.isDirectory()) throw bad('is a folder')
+  const there = statSync(output, { throwIfNoEntry: false })
+  if (there?.isDirectory()) throw bad('is a folder')
+  // A file that cannot be replaced is told of now, not when all is computed.
+  await writing(output, () => access(there ? output : dirname(output), constants.W_OK))
 }
 
 /** Sequences of one length.

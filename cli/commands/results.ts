@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { writing } from '../../model/index.js'
 import { Failure } from '../../plugins/api/index.js'
 import type { CostTable } from '../../plugins/stages/costs.js'
 import { markdown } from '../../report/markdown.js'
@@ -70,7 +71,8 @@ export function resultCommands(program: Command): void {
         const store = await readStore(options)
         const costs = (await outputsOf(store, await readRun(store, run))).profile?.files.costs
         if (!costs) throw new Failure('InvalidInput', `The run "${run}" has no cost table`)
-        writeFileSync(options.output, readFileSync(await store.path(costs)))
+        const table = readFileSync(await store.path(costs))
+        await writing(options.output, () => writeFileSync(options.output, table))
       }),
     )
 }

@@ -1,10 +1,11 @@
 import { Option, type Command } from 'commander'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import pc from 'picocolors'
 import { keepListings } from '../../activities/input-changes.js'
 import { asJson, asText } from '../../activities/journal.js'
 import { queueOf, searchesOn } from '../../activities/queue.js'
+import { writing } from '../../model/index.js'
 import { Failure } from '../../plugins/api/index.js'
 import { describedTypes } from '../../plugins/loading/load.js'
 import { accessTo, connect, serverStatus, stopServer } from '../../server/index.js'
@@ -142,7 +143,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
       throw error
     },
   )
-  const outcome = await writeOutcome(store, document)
+  const outcome = await writing(resolve('runs', document.run), () => writeOutcome(store, document))
   if (options.json) printJson(await resultOf(store, document))
   const missed = notAccepted(document)
   if (missed) log(pc.yellow(missed))

@@ -6,7 +6,6 @@ export const llama: Family = {
   name: 'llama',
   modelTypes: ['llama'],
   architectures: ['LlamaForCausalLM'],
-  refused: { pretraining_tp: { except: [1], why: 'Matrices that are split by tensor parallelism are not read.' } },
   traits: (f) => ({
     qkvBias: f.flag('attention_bias'),
     outputBias: f.flag('attention_bias'),

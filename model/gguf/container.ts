@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { Failure } from '../../plugins/api/index.js'
+import { refuseStandIn } from '../../plugins/api/stand-in.js'
 import { dequantise } from './dequantise.js'
 import { HeaderReader } from './header.js'
 import {
@@ -20,6 +21,8 @@ export type NumberList =
 /** Where a tensor lies in a file. */
 export interface GgufTensor {
   readonly name: string
+  /** The file, or the part of a split one, that it lies in. */
+  readonly file: string
   /** Sizes with the row length last, as elsewhere here; the file has it first. */
   readonly shape: readonly number[]
   /** Undefined for a type that is not read. */
@@ -60,6 +63,7 @@ export class GgufFile {
 
   /** Reads and checks the header. @throws Failure InvalidInput when the file is truncated or inconsistent */
   static open(path: string): GgufFile {
+    refuseStandIn(path)
     let descriptor: number
     try {
       descriptor = openSync(path, 'r')
@@ -76,6 +80,10 @@ export class GgufFile {
       closeSync(descriptor)
     }
   }
+
+  /** The first part of a split file with the tensors of all. */
+  static joined = ({ path, keys }: GgufFile, tensors: ReadonlyMap<string, GgufTensor>): GgufFile =>
+    new GgufFile(path, keys, tensors)
 
   private static parse(reader: HeaderReader): GgufFile {
     if (reader.bytes(4).toString('latin1') !== 'GGUF')
@@ -110,11 +118,11 @@ export class GgufFile {
   async read(name: string): Promise<Float32Array> {
     const entry = this.tensors.get(name)!
     const bad = (message: string, remedy: string) =>
-      new Failure('InvalidInput', `${this.path}: tensor ${name} ${message}`, { file: this.path, remedy })
+      new Failure('InvalidInput', `${entry.file}: tensor ${name} ${message}`, { file: entry.file, remedy })
     if (!entry.type) throw bad(`has the type ${typeName(entry)}`, supported)
     // Memory of its own, so that it is aligned for every type.
     const bytes = new Uint8Array(entry.end - entry.start)
-    const file = await open(this.path, 'r')
+    const file = await open(entry.file, 'r')
     try {
       for (let at = 0; at < bytes.length;) {
         const length = Math.min(bytes.length - at, 2 ** 30)
@@ -221,7 +229,7 @@ function readNumber(reader: HeaderReader, type: NumberType, bytes: Buffer, at: n
 
 /** Entries by name. Each must begin where the one before ends, up to the alignment, and lie in the file. */
 function readTensors(reader: HeaderReader, count: number, alignment: number): Map<string, GgufTensor> {
-  const found: (Omit<GgufTensor, 'start' | 'end'> & { readonly offset: bigint; readonly bytes: number })[] = []
+  const found: (Omit<GgufTensor, 'file' | 'start' | 'end'> & { readonly offset: bigint; readonly bytes: number })[] = []
   const seen = new Set<string>()
   for (let i = 0; i < count; i++) {
     reader.what = `the entry of tensor ${i}`
@@ -257,7 +265,7 @@ function readTensors(reader: HeaderReader, count: number, alignment: number): Ma
     const start = base + expected
     if (start + bytes > reader.size)
       throw reader.fail(`is truncated: tensor ${tensor.name} ends at byte ${start + bytes} of ${reader.size}`)
-    tensors.set(tensor.name, { ...tensor, start, end: start + bytes })
+    tensors.set(tensor.name, { ...tensor, file: reader.path, start, end: start + bytes })
     expected = aligned(expected + bytes)
   }
   return tensors

@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '../../plugins/api/index.js'
-import { GgufFile } from './container.js'
+import { openWhole } from './split.js'
 import { byteLevelParts } from './tokenizer-bytes.js'
 import { sentencePieceParts } from './tokenizer-pieces.js'
 import { unigramParts } from './tokenizer-unigram.js'
@@ -32,7 +32,7 @@ const kinds: Readonly<Record<string, (keys: Keys, tokens: Tokens) => TokenizerPa
 /** The tokenizer of a GGUF file; undefined where it has none, or one of ids alone: tokens without merges.
  *  @throws Failure InvalidInput for one of a kind that is not read */
 export function readGgufTokenizer(path: string): GgufTokenizer | undefined {
-  const keys = new Keys(GgufFile.open(path))
+  const keys = new Keys(openWhole(path))
   const kind = kindOf(keys)
   if (kind === undefined) return undefined
   const parts = kinds[kind]
@@ -49,7 +49,7 @@ export function readGgufTokenizer(path: string): GgufTokenizer | undefined {
 }
 
 /** Whether a GGUF file has a tokenizer of texts, of a kind that is read or of another. No more than the header is read. */
-export const hasGgufTokenizer = (path: string): boolean => kindOf(new Keys(GgufFile.open(path))) !== undefined
+export const hasGgufTokenizer = (path: string): boolean => kindOf(new Keys(openWhole(path))) !== undefined
 
 function kindOf(keys: Keys): string | undefined {
   const kind = keys.textOrNone('tokenizer.ggml.model') ?? 'none'
@@ -112,7 +112,7 @@ function namedTokens(keys: Keys): NamedTokens {
  *  than the header is read.
  *  @throws Failure InvalidInput */
 export function ggufTokenizerConfig(path: string): JsonObject {
-  const keys = new Keys(GgufFile.open(path))
+  const keys = new Keys(openWhole(path))
   return keys.raw('tokenizer.ggml.tokens') === undefined ? {} : configOf(keys, namedTokens(keys))
 }
 

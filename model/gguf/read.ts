@@ -1,10 +1,11 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { partName } from '../../plugins/api/gguf-parts.js'
 import { Failure } from '../../plugins/api/index.js'
-import { GgufFile } from './container.js'
 import { describeGguf } from './read-config.js'
 import { namedTensors } from './read-tensors.js'
 import { typeName, supported } from './container.js'
+import { openWhole, refuseOther } from './split.js'
 
 /** A GGUF file as a checkpoint of the family that it is. */
 export interface GgufCheckpoint {
@@ -25,7 +26,10 @@ export function ggufOf(path: string): string | undefined {
     return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? undefined : path
   if (existsSync(join(path, 'config.json')) || statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true)
     return undefined
-  const found = readdirSync(path).filter((name) => name.endsWith('.gguf'))
+  const all = readdirSync(path).filter((name) => name.endsWith('.gguf'))
+  // What lies beside a model often: what reads images for it, and statistics of its activations.
+  const models = all.filter((name) => !/mmproj|imatrix/i.test(name))
+  const found = firstParts(models.length > 0 ? models : all)
   if (found.length > 1)
     throw new Failure('InvalidInput', `${path} has several GGUF files: ${found.sort().join(', ')}`, {
       file: path,
@@ -34,10 +38,21 @@ export function ggufOf(path: string): string | undefined {
   return found[0] === undefined ? undefined : join(path, found[0])
 }
 
+/** The files, of those that are parts of one only the first that is there. */
+function firstParts(names: readonly string[]): string[] {
+  const kept = new Map<string, string>()
+  for (const name of [...names].sort()) {
+    const whole = partName(name)?.all[0] ?? name
+    if (!kept.has(whole)) kept.set(whole, name)
+  }
+  return [...kept.values()]
+}
+
 /** Opens a GGUF file as a model. Only its header is read, and the few numbers of `rope_freqs.weight`.
  *  @throws Failure InvalidInput naming file, key or tensor, and remedy */
 export async function openGguf(path: string): Promise<GgufCheckpoint> {
-  const file = GgufFile.open(path)
+  const file = openWhole(path)
+  refuseOther(file)
   const divisors = file.tensors.has('rope_freqs.weight') ? await file.read('rope_freqs.weight') : undefined
   const description = describeGguf(file, divisors)
   const named = namedTensors(file, description)

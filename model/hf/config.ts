@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../plugins/api/index.js'
+import type { Family, JsonObject } from '../../plugins/api/index.js'
 import type { Model } from '../checkpoint.js'
 import { parseConfig } from '../config.js'
 import { familiesOf } from '../families/index.js'
@@ -35,8 +35,12 @@ export function exportedConfig(
   // The code that `auto_map` names is not carried.
   const before = Object.entries(parentFields(parseFields(text, 'config.json')))
   const parent = Object.fromEntries(before.filter(([name]) => name !== 'puzzleflow' && name !== 'auto_map'))
-  const fields: JsonObject = { ...parent, ['torch_dtype' in parent ? 'torch_dtype' : 'dtype']: dtype }
   const families = familiesOf(blocks)
+  const fields: JsonObject = {
+    ...parent,
+    ...tiedAs(config, parent, families),
+    ['torch_dtype' in parent ? 'torch_dtype' : 'dtype']: dtype,
+  }
   const wanted = JSON.stringify(essentialLayers(config.blocks))
   const said = (own: JsonObject) => parseConfig(JSON.stringify(own), 'config.json', families).blocks
   const says = (own: JsonObject) => JSON.stringify(essentialLayers(said(own))) === wanted
@@ -84,6 +88,12 @@ export function exportedConfig(
     ...(configs && { block_configs: configs }),
   }
   return { text: written(replacedFields(fields, own, { layers, model })), computedBy: { kind: 'own-code' } }
+}
+
+/** Whether the head is the embedding, where the fields say something else than is stored. */
+export function tiedAs({ tied }: Model['config'], fields: JsonObject, families: readonly Family[]): JsonObject {
+  const said = parseConfig(JSON.stringify(fields), 'config.json', families).tied
+  return said === tied ? {} : { tie_word_embeddings: tied }
 }
 
 /** The fields of one size for all layers, as the first layer has them. */

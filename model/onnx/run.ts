@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { Failure } from '../../plugins/api/index.js'
+import { refuseStandIn } from '../../plugins/api/stand-in.js'
 import { elements, Session, type Tensor } from '../../tensor/index.js'
 import type { Prediction, SequenceDecoder } from '../decoder.js'
 import { generationEnds } from '../generation-config.js'
@@ -53,6 +54,7 @@ export class OnnxModel {
     const bad = (message: string, at = file) =>
       new Failure('InvalidInput', `${at} ${message}`, { file: at, remedy: notOurs })
     let fields: ConfigFields
+    refuseStandIn(file)
     try {
       fields = JSON.parse(await readFile(file, 'utf8')) as ConfigFields
     } catch (error) {
@@ -66,6 +68,7 @@ export class OnnxModel {
     if (!Number.isSafeInteger(maxPositions) || maxPositions! < 1) throw bad('has no "max_position_embeddings"')
     const graph = join(folder, about.file)
     if (!existsSync(graph)) throw bad('is missing', graph)
+    for (const path of [graph, `${graph}.data`]) refuseStandIn(path)
     const session = await Session.create(graph, { threads }).catch((error: Error) => {
       throw bad(`cannot be opened: ${error.message}`, graph)
     })

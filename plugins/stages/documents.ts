@@ -1,4 +1,4 @@
-import { ChatTemplate, exactJson, Tokenizer, type ChatMessage, type RenderOptions } from '../../model/index.js'
+import { ChatTemplate, exactJson, Tokenizer, type ChatMessage } from '../../model/index.js'
 import { Failure } from '../api/index.js'
 import {
   extraColumns,
@@ -24,7 +24,7 @@ export interface DataFile {
 
 /** A document: text, token ids as they are, or a conversation; or a record without one, null or empty, which is counted. */
 export type Document =
-  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'text'; readonly text: string; readonly bad?: DataRecord['bad'] }
   | { readonly kind: 'ids'; readonly ids: readonly number[] }
   | {
       readonly kind: 'messages'
@@ -51,9 +51,10 @@ export async function* readDocuments({ path, column }: DataFile, vocabulary: num
         file: path,
         remedy: 'Leave `column` out, or name the file by what it holds: .jsonl, .json, .csv, .tsv or .parquet.',
       })
-    const bad = (message: string) => new Failure('InvalidInput', `${path}: ${message}`, { file: path })
+    const bad: DataRecord['bad'] = (message, remedy) =>
+      new Failure('InvalidInput', `${path}: ${message}`, { file: path, ...(remedy !== undefined && { remedy }) })
     for await (const text of readText(path, longestText, look))
-      yield text === '' ? { kind: 'empty', bad } : { kind: 'text', text }
+      yield text === '' ? { kind: 'empty', bad } : { kind: 'text', text, bad }
     return
   }
   for await (const record of records(path, look, column)) yield documentOf(record, column, vocabulary)
@@ -122,7 +123,7 @@ function textDocument(value: unknown, name: string, bad: DataRecord['bad']): Doc
   if (typeof value !== 'string') throw bad(`has a "${name}" that is ${kindName(value)}, not a text`)
   if (value === '') return { kind: 'empty', bad }
   if (value.includes('\0')) throw bad(`has a NUL character in its "${name}"`, 'Take it out.')
-  return { kind: 'text', text: value }
+  return { kind: 'text', text: value, bad }
 }
 
 function idsDocument(
@@ -224,11 +225,16 @@ export class DocumentEncoder {
         return []
       case 'ids':
         return document.ids
-      case 'text':
-        return this.tokenizer.encode(document.text)
-      case 'messages':
+      case 'text': {
+        // A tokenizer that cannot be opened is not the document's fault.
+        const { tokenizer } = this
+        return placed(document.bad, () => tokenizer.encode(document.text))
+      }
+      case 'messages': {
+        const { tokenizer } = this
         // The template has written the special tokens.
-        return this.tokenizer.encode(this.render(document), { special: false })
+        return placed(document.bad, () => tokenizer.encode(this.render(document), { special: false }))
+      }
       default: {
         const impossible: never = document
         return impossible
@@ -236,22 +242,27 @@ export class DocumentEncoder {
     }
   }
 
-  private render({ messages, extras, bad }: Extract<Document, { readonly kind: 'messages' }>): string {
-    let text: string
-    try {
-      this.template ??= ChatTemplate.open(this.folder)
-      text = this.template.render(messages, extras)
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error
-      throw bad(error.message, error.remedy)
-    }
+  private render({ messages, extras }: Extract<Document, { readonly kind: 'messages' }>): string {
+    this.template ??= ChatTemplate.open(this.folder)
+    const text = this.template.render(messages, extras)
     // Templates pass over roles that they do not know, and say nothing.
     for (const [i, { role, content }] of messages.entries())
       if (!knownRoles.includes(role) && textsOf(content).some((said) => !text.includes(said.trim())))
-        throw bad(
+        throw new Failure(
+          'InvalidInput',
           `has a message (number ${i + 1}) of the role "${role}", which the chat template leaves out`,
-          'Rename the role to one that the model knows: system, user, assistant or tool.',
+          { remedy: 'Rename the role to one that the model knows: system, user, assistant or tool.' },
         )
     return text
+  }
+}
+
+/** What is wrong with a document is said with its place. */
+export function placed<T>(bad: DataRecord['bad'] | undefined, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof Failure) || !bad) throw error
+    throw bad(error.message, error.remedy)
   }
 }

@@ -19,8 +19,8 @@ interface PrepareParams {
 export const prepare: SingleStage<PrepareParams> = {
   name: 'prepare',
   // 2: text files of more than 16 Mi characters are several documents. 3: data by what it is; null and empty texts count
-  // nowhere; values tell of padding. 4: chat templates are rendered as in Python, and a task's prompt and answer are tokenised
-  // as one text.
+  // nowhere; values tell of padding. 4: chat templates are rendered as in Python, a task's prompt and answer are tokenised as one
+  // text, and special tokens that only special_tokens_map.json and its like name are found in texts.
   version: 4,
   reads: ['model', 'data', 'tasks'],
   about: { summary: 'Tokenises training and validation text into sequences.' },
@@ -51,7 +51,8 @@ export const prepare: SingleStage<PrepareParams> = {
   async run(context) {
     const { spec, seed, params } = context
     const folder = spec.model as string
-    const { vocabulary, maxPositions, eos } = (await openModel(folder, context.blocks)).config
+    const { config, warnings } = await openModel(folder, context.blocks)
+    const { vocabulary, maxPositions, eos } = config
     const encoder = new DocumentEncoder(folder, vocabulary)
     const data = spec.data as unknown as { train: DataFile; validate: DataFile; sequenceLength?: number }
     const length = data.sequenceLength ?? 128
@@ -87,7 +88,10 @@ export const prepare: SingleStage<PrepareParams> = {
         validate: await validate.store(context, join(context.scratch, 'validate'), seed),
         tasks: await context.put('tasks', tasks as unknown as JsonObject),
       }
-      return { values: { sequenceLength: length, ...found, tasks: Object.keys(tasks) }, files }
+      return {
+        values: { sequenceLength: length, ...found, tasks: Object.keys(tasks), ...(warnings && { warnings }) },
+        files,
+      }
     } finally {
       train.close()
       validate.close()

@@ -76,6 +76,8 @@ export const report: SingleStage = {
       leftOut: ['distill', 'score'].flatMap(
         (name) => (stages[name]?.values.leftOut ?? []) as unknown as { task: string; reason: string }[],
       ),
+      // What is odd about the parent.
+      warnings: stages.prepare?.values.warnings,
       baselines: outcome.baselines,
       exports: exportsOf(stages.export?.files),
     }

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { taskItem, type Tokenizer } from '../../model/index.js'
 import { Failure } from '../api/index.js'
+import { placed } from './documents.js'
 import { readJsonRecords } from './json-records.js'
 
 /** Items of one task as token ids. */
@@ -54,7 +55,7 @@ export async function readTasks(
       for (const part of ['prompt', 'answer'] as const)
         if (fields[part] === null) throw bad(`has ${part === 'answer' ? 'an' : 'a'} ${part} that is null`)
       if (typeof prompt !== 'string' || typeof answer !== 'string') throw bad('has no prompt and answer')
-      const item = taskItem(tokenizer, prompt, answer)
+      const item = placed(bad, () => taskItem(tokenizer, prompt, answer))
       // An answer of no tokens would be right whatever the model says.
       for (const part of ['prompt', 'answer'] as const) if (item[part].length === 0) throw bad(`has an empty ${part}`)
       items.push(item)

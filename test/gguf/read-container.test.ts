@@ -82,7 +82,7 @@ test('version 2 and another alignment are read', async () => {
 test('a file that ends anywhere before its end is refused, whatever is missing', () => {
   const bytes = fileBytes(keys, tensors)
   for (let length = 0; length < bytes.length; length++)
-    expect(refusal(written(bytes.subarray(0, length))), `${length} bytes`).toMatch(/truncated|GGUF/)
+    expect(refusal(written(bytes.subarray(0, length))), `${length} bytes`).toMatch(/truncated|GGUF|is empty/)
 })
 
 test('the tensor that a truncated file lacks is named', () => {
@@ -93,7 +93,7 @@ test('the tensor that a truncated file lacks is named', () => {
 })
 
 test('what is no GGUF file, or one of another version or byte order, is refused', () => {
-  expect(refusal(written(Buffer.from('PK\u0003\u0004 something')))).toMatch(/^is no GGUF file/)
+  expect(refusal(written(Buffer.from('something else')))).toMatch(/^is no GGUF file/)
   expect(refusal(made({ version: 1 }))).toBe('has the GGUF version 1')
   expect(refusal(made({ version: 4 }))).toBe('has the GGUF version 4')
   expect(refusal(made({ version: 0x03000000 }))).toMatch(/the other way round/)

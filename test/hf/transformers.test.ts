@@ -94,6 +94,47 @@ const withoutLatent = (fields: JsonObject) =>
     fields,
   )
 
+/** Fields with an entry for each of three layers, as transformers writes them. */
+const listed: Readonly<Record<string, JsonObject>> = {
+  'gemma2 with layer_types': {
+    ...families.gemma2,
+    layer_types: ['sliding_attention', 'full_attention', 'sliding_attention'],
+  },
+  'gemma3 with layer_types': {
+    ...normed.gemma3,
+    layer_types: ['sliding_attention', 'full_attention', 'sliding_attention'],
+  },
+  'smollm3 with no_rope_layers and windows': {
+    ...families.smollm3,
+    no_rope_layers: [1, 0, 1],
+    layer_types: ['full_attention', 'sliding_attention', 'full_attention'],
+    use_sliding_window: true,
+    sliding_window: 5,
+  },
+  'qwen2 with windows': {
+    ...families.qwen2,
+    use_sliding_window: true,
+    sliding_window: 5,
+    max_window_layers: 1,
+    layer_types: ['full_attention', 'sliding_attention', 'sliding_attention'],
+  },
+  'qwen3 with windows': {
+    ...normed.qwen3,
+    use_sliding_window: true,
+    sliding_window: 5,
+    max_window_layers: 2,
+    layer_types: ['full_attention', 'full_attention', 'sliding_attention'],
+  },
+}
+
+/** A model without some of its layers. */
+async function without(fields: JsonObject, layers: readonly number[]): Promise<Model> {
+  let model = await openTiny(fields)
+  for (const layer of layers)
+    for (const slot of ['attention', 'ffn'] as const) model = await withVariant(model, layer, slot, 'no-op', {})
+  return model
+}
+
 const cases: readonly Case[] = [
   ...Object.entries(families).map(([name, fields]) => ({
     name: `a child of ${name} with all block types`,
@@ -128,6 +169,13 @@ const cases: readonly Case[] = [
     },
     trust: false,
   },
+  ...Object.entries(listed).flatMap(([name, fields]) =>
+    [[1], [0, 2]].map((layers) => ({
+      name: `a child of ${name} without its layers ${layers.join(' and ')}`,
+      model: () => without(fields, layers),
+      trust: true,
+    })),
+  ),
   {
     name: 'a parent of DeciLM',
     model: () => openTiny(decilm),

@@ -1,0 +1,99 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Failure, type Json, type JsonObject } from '../plugins/api/index.js'
+import { refuseStandIn } from '../plugins/api/stand-in.js'
+
+/** A token that a tokenizer finds in a text before anything else. */
+interface AddedToken {
+  readonly id: number
+  readonly content: string
+  readonly special?: boolean
+}
+
+/** Tokens with a part of their own, in the order in which transformers adds them. */
+const named = ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token']
+
+/** A JSON object of a model's folder. @throws Failure InvalidInput */
+export function readTokenizerFile(folder: string, name: string): JsonObject {
+  const file = join(folder, name)
+  refuseStandIn(file)
+  const remedy = `Put the model's own ${name} into ${folder}.`
+  try {
+    const json = JSON.parse(readFileSync(file, 'utf8')) as Json
+    if (isObject(json)) return json
+  } catch (error) {
+    throw new Failure('InvalidInput', `${file} cannot be read: ${(error as Error).message}`, { file, remedy })
+  }
+  throw new Failure('InvalidInput', `${file} is not a JSON object`, { file, remedy })
+}
+
+const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const ifThere = (folder: string, name: string): JsonObject =>
+  existsSync(join(folder, name)) ? readTokenizerFile(folder, name) : {}
+
+/**
+ * A folder's tokenizer_config.json, with what special_tokens_map.json says of tokens with a part of their own; {} where there
+ * is neither. As in transformers the map goes before the config, and counts only where that has no `added_tokens_decoder`.
+ * @throws Failure InvalidInput
+ */
+export function tokenizerConfig(folder: string): JsonObject {
+  const config = ifThere(folder, 'tokenizer_config.json')
+  if (config.added_tokens_decoder !== undefined) return config
+  const map = Object.entries(ifThere(folder, 'special_tokens_map.json'))
+  return { ...config, ...Object.fromEntries(map.filter(([name]) => name !== 'additional_special_tokens')) }
+}
+
+/**
+ * A tokenizer.json with the tokens that only other files add to it, as transformers finds them: those of
+ * `added_tokens_decoder` or added_tokens.json, and those with a part of their own. What has no id yet comes behind the last.
+ * @param config  what `tokenizerConfig` says
+ */
+export function withAddedTokens(folder: string, json: JsonObject, config: JsonObject): JsonObject {
+  const before = (json.added_tokens ?? []) as unknown as readonly AddedToken[]
+  const added = new Map(before.map((token) => [token.content, token]))
+  const ids = idsOf(json)
+  let next = Math.max(-1, ...before.map(({ id }) => id))
+  for (const id of ids.values()) next = Math.max(next, id)
+  const add = (token: Json | undefined, flags: JsonObject) => {
+    const own = isObject(token) ? token : { content: token }
+    const { content } = own
+    if (typeof content !== 'string' || content === '' || added.has(content)) return
+    const usual = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }
+    added.set(content, { ...usual, ...own, ...flags, content, id: ids.get(content) ?? ++next })
+  }
+  for (const token of addedElsewhere(folder, config)) add(token, {})
+  const own = Object.keys(config).filter((name) => name.endsWith('_token') && !named.includes(name))
+  for (const name of [...named, ...own]) add(config[name], { special: true })
+  const extra = config.extra_special_tokens ?? config.additional_special_tokens
+  const extras = Array.isArray(extra) ? (extra as readonly Json[]) : isObject(extra) ? Object.values(extra) : []
+  for (const token of extras) add(token, { special: true })
+  return added.size === before.length ? json : { ...json, added_tokens: [...added.values()] as unknown as Json }
+}
+
+/** Tokens that tokenizer_config.json or added_tokens.json add, by their ids there. */
+function addedElsewhere(folder: string, config: JsonObject): Json[] {
+  const { added_tokens_decoder: decoder } = config
+  if (decoder !== undefined)
+    return Object.entries(isObject(decoder) ? decoder : {})
+      .sort(([a], [b]) => Number(a) - Number(b))
+      .map(([, token]) => (isObject(token) ? token : null))
+  const special = new Set(named.map((name) => textOf(config[name])))
+  return Object.entries(ifThere(folder, 'added_tokens.json'))
+    .sort(([, a], [, b]) => Number(a) - Number(b))
+    .map(([content]) => ({ content, special: special.has(content), normalized: !special.has(content) }))
+}
+
+/** A token's text: it may be written as an object. */
+export const textOf = (token: Json | undefined): string | undefined => {
+  const text = isObject(token) ? token.content : token
+  return typeof text === 'string' ? text : undefined
+}
+
+/** Ids of a tokenizer.json's own tokens. */
+function idsOf(json: JsonObject): ReadonlyMap<string, number> {
+  const { vocab } = (json.model ?? {}) as { readonly vocab?: Json }
+  if (Array.isArray(vocab)) return new Map(vocab.map((piece, id) => [(piece as readonly [string, number])[0], id]))
+  return new Map(Object.entries(isObject(vocab) ? (vocab as Readonly<Record<string, number>>) : {}))
+}

@@ -1,0 +1,132 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { Failure } from '../plugins/api/index.js'
+import { refuseStandIn, unfinishedOf } from '../plugins/api/stand-in.js'
+import { SafetensorsFile } from './safetensors.js'
+
+const usual =
+  'The model must be a folder with config.json and model.safetensors, or shards with model.safetensors.index.json.'
+
+export const weightsFile = 'model.safetensors'
+export const indexFile = 'model.safetensors.index.json'
+
+/** Opens the files with a folder's weights. @throws Failure InvalidInput */
+export const openWeightFiles = (folder: string): Promise<SafetensorsFile[]> =>
+  Promise.all(shardNames(folder).map((name) => SafetensorsFile.open(join(folder, name))))
+
+/** Names of the files with a folder's weights: the one, or those that its index names. @throws Failure InvalidInput */
+export function shardNames(folder: string): readonly string[] {
+  const single = join(folder, weightsFile)
+  if (existsSync(single)) return [weightsFile]
+  const index = join(folder, indexFile)
+  if (existsSync(index)) return shardsOf(folder, index)
+  const unfinished = unfinishedOf(single) ?? unfinishedOf(index)
+  if (unfinished !== undefined)
+    throw new Failure('InvalidInput', `${folder} has no model.safetensors: ${unfinished}`, {
+      file: folder,
+      remedy: 'Finish the download, or begin it again.',
+    })
+  throw instead(folder, weights) ?? bad(folder, 'has neither model.safetensors nor model.safetensors.index.json')
+}
+
+const bad = (file: string, message: string, remedy = usual) =>
+  new Failure('InvalidInput', `${file} ${message}`, { file, remedy })
+
+/** Names of the shards that an index names, all of which are there. */
+function shardsOf(folder: string, index: string): readonly string[] {
+  refuseStandIn(index)
+  let map: Record<string, unknown>
+  try {
+    map = (JSON.parse(readFileSync(index, 'utf8')) as { weight_map: Record<string, unknown> }).weight_map
+  } catch {
+    throw bad(index, 'is not JSON')
+  }
+  if (typeof map !== 'object' || map === null) throw bad(index, 'has no weight_map')
+  const names = [...new Set(Object.values(map))]
+  for (const name of names)
+    if (typeof name !== 'string' || basename(name) !== name || name.startsWith('.'))
+      throw bad(index, `names the file ${JSON.stringify(name)}, which is not in the folder`)
+  const shards = names as string[]
+  const missing = shards.filter((name) => !existsSync(join(folder, name)))
+  if (missing.length === 0) return shards
+  const unfinished = missing.map((name) => unfinishedOf(join(folder, name))).find((own) => own !== undefined)
+  throw bad(
+    folder,
+    `lacks ${missing.length} of ${shards.length} shards that ${basename(index)} names: ${missing.join(', ')}${unfinished === undefined ? '' : `; ${unfinished}`}`,
+    'Fetch the missing files from the source of the others.',
+  )
+}
+
+/** What a folder holds, by a file that shows it. */
+interface Kind {
+  readonly shows: RegExp
+  readonly what: string
+  readonly remedy: string
+}
+
+/** What folders hold that are no checkpoints at all. */
+const kinds: readonly Kind[] = [
+  {
+    shows: /^adapter_(config\.json|model\.(safetensors|bin))$/,
+    what: 'is an adapter (LoRA), not a whole model',
+    remedy:
+      "Merge it into its base model first, with peft: `AutoPeftModelForCausalLM.from_pretrained(folder).merge_and_unload().save_pretrained('merged')`.",
+  },
+  {
+    shows: /^pytorch_model.*\.bin$|\.(pt|pth|ckpt)$/,
+    what: 'holds weights as Python pickles, which are never read, as code may run in them',
+    remedy:
+      "Take the safetensors of this model, or convert it where you trust it: `AutoModelForCausalLM.from_pretrained(folder).save_pretrained('converted')` in transformers.",
+  },
+  {
+    shows: /^consolidated.*\.safetensors$|^params\.json$/,
+    what: "is in the layout of the model's makers, not of Hugging Face",
+    remedy: 'Take the files of the same model with config.json and model.safetensors beside them.',
+  },
+  {
+    shows: /^(flax_model.*\.msgpack|tf_model.*\.h5)$/,
+    what: 'holds weights for JAX or TensorFlow',
+    remedy: 'Take the safetensors of this model.',
+  },
+]
+
+/** What they hold beside a config.json instead of weights that are read. */
+const weights: readonly Kind[] = [
+  ...kinds,
+  {
+    shows: /\.gguf$/,
+    what: 'holds a GGUF file and no safetensors',
+    remedy: 'Give the path of the GGUF file itself as the model.',
+  },
+  {
+    shows: /-\d{5}-of-\d{5}\.safetensors$/,
+    what: 'holds shards without model.safetensors.index.json, which says what is where',
+    remedy: 'Fetch model.safetensors.index.json from the source of the shards.',
+  },
+  {
+    shows: /\.safetensors$/,
+    what: 'holds safetensors of another name than model.safetensors',
+    remedy: 'Rename the file to model.safetensors if it has all the weights of the model.',
+  },
+]
+
+/** Why a folder without config.json, or one without weights, is no checkpoint, where its files show what it is. */
+export function instead(folder: string, among = kinds): Failure | undefined {
+  let names: string[]
+  try {
+    names = readdirSync(folder).sort()
+  } catch {
+    return undefined
+  }
+  for (const { shows, what, remedy } of among) {
+    const found = names.find((name) => shows.test(name))
+    if (found !== undefined) return bad(folder, `${what} (${found})`, remedy)
+  }
+  // The cache of Hugging Face keeps one folder a version.
+  const snapshots = join(folder, 'snapshots')
+  const version =
+    existsSync(snapshots) && readdirSync(snapshots).find((name) => existsSync(join(snapshots, name, 'config.json')))
+  return version
+    ? bad(folder, 'is a folder of the cache of Hugging Face', `Give the version in it: ${join(snapshots, version)}.`)
+    : undefined
+}

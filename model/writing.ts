@@ -1,0 +1,52 @@
+import { dirname, resolve, sep } from 'node:path'
+import { Failure } from '../plugins/api/index.js'
+
+/** Why a place cannot be written that the user named, by the code of the system's error. */
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EROFS: 'the file system is read-only',
+  ENOTDIR: 'a part of the path is a file, not a folder',
+  EEXIST: 'a part of the path is a file, not a folder',
+  EISDIR: 'it is a folder',
+  ENOENT: 'its folder does not exist',
+  ENAMETOOLONG: 'its name is too long',
+  ELOOP: 'its links lead in a circle',
+}
+
+/**
+ * Writes to a place that the user named: where the system refuses, that is the user's to mend.
+ * @throws Failure InvalidInput with place and reason; OutOfDisk where there is no room
+ */
+export async function writing<T>(place: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw unwritable(place, error) ?? error
+  }
+}
+
+function unwritable(place: string, error: unknown): Failure | undefined {
+  const { code = '', path } = error as NodeJS.ErrnoException
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG')
+    return new Failure('OutOfDisk', `${place} cannot be written: the disk is full or a quota reached`, {
+      file: place,
+      cause: error,
+      remedy: 'Free some space, or name a place on another disk.',
+    })
+  const reason = reasons[code]
+  // What cannot be read elsewhere is another matter.
+  const near = dirname(resolve(place))
+  if (
+    reason === undefined ||
+    !(path === undefined || resolve(path) === near || isBelow(resolve(path), near) || isBelow(near, resolve(path)))
+  )
+    return undefined
+  return new Failure('InvalidInput', `${place} cannot be written: ${reason}`, {
+    file: place,
+    cause: error,
+    remedy: 'Name a place in a folder in which you may write.',
+  })
+}
+
+const isBelow = (path: string, folder: string): boolean => path.startsWith(folder === sep ? sep : `${folder}${sep}`)
