@@ -62,7 +62,7 @@ export function makeAjv(): Ajv2020 {
         fail(quantity, 'quantity', 'there is no value.', `allowed: ${quantityExamples(kind)}`)
         return false
       }
-      const parsed = parseQuantity(kind, typeof data === 'number' ? data : String(data as string | boolean))
+      const parsed = parseQuantity(kind, typeof data === 'number' ? data : `${data as string | boolean}`)
       if ('error' in parsed) {
         fail(quantity, 'quantity', parsed.error, parsed.hint)
         return false
