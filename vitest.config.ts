@@ -5,7 +5,7 @@ const source = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 export default defineConfig({
   // Examples import what a plugin imports.
-  resolve: { alias: [{ find: /^puzzleflow\/plugin$/, replacement: source('./plugins/api/index.ts') }] },
+  resolve: { alias: [{ find: /^puzzleflow\/plugin$/, replacement: source('./api/index.ts') }] },
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/state-home.ts'],

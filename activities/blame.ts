@@ -1,6 +1,6 @@
-import type { TaskPlan } from '../plugins/api/index.js'
+import type { TaskPlan } from '../api/index.js'
 import type { FrozenPlan, PlannedPlugin, PlannedStage } from '../spec/frozen-plan.js'
-import { ChildFailure } from './child-failure.js'
+import { ChildFailure } from '../errors/child-failure.js'
 import { remedies } from './guard.js'
 import { Crash } from './host.js'
 

@@ -1,4 +1,4 @@
-import { Failure, outcomeOf, type Outputs } from '../plugins/api/index.js'
+import { Failure, outcomeOf, type Outputs } from '../api/index.js'
 
 /**
  * What a stage has left, if it is what stages leave. The pipe to the worker would make null of NaN.

@@ -2,18 +2,18 @@
 import '../tensor/telemetry.js'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Failure, type Environment, type Outputs, type RunningTask, type StageContext } from '../plugins/api/index.js'
+import { Failure, type Environment, type Outputs, type RunningTask, type StageContext } from '../api/index.js'
 import { withCode } from '../plugins/loading/load.js'
-import { withPlace } from '../plugins/loading/place.js'
+import { withPlace } from '../plugins/place.js'
 import { loadPlugins, onlyRuns, type Loaded } from '../plugins/registry.js'
 import { openStore, type Store } from '../store/index.js'
 import { machineStateDirectory } from '../store/paths.js'
-import { inWindow } from './in-window.js'
+import { inWindow } from '../lineage/in-window.js'
 import { attemptLog } from './attempt-log.js'
 import { checkedOutputs } from './checked-outputs.js'
-import { digestsOf, pick } from './inputs.js'
+import { digestsOf, pick } from '../lineage/inputs.js'
 import { onlyTask, type Job, type Message } from './job.js'
-import { plannedStage, stageParams } from './keys.js'
+import { plannedStage, stageParams } from '../lineage/keys.js'
 
 /** A store elsewhere answers each request late, but many at once. */
 const recordsAtOnce = 16

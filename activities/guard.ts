@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity'
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
 import { MissingArtifact } from '../store/index.js'
 import { FailureCount } from './failure-count.js'
-import { ChildFailure } from './child-failure.js'
+import { ChildFailure } from '../errors/child-failure.js'
 import { Crash } from './host.js'
 import { currentAttempt, type Watch } from './watch.js'
 

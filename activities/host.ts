@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { childEnvironment } from './child-environment.js'
-import { ChildFailure } from './child-failure.js'
+import { ChildFailure } from '../errors/child-failure.js'
 import type { Job, Message } from './job.js'
 import type { Entry, Log } from './journal.js'
 import { watchLimits } from './limits.js'

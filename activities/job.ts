@@ -1,4 +1,4 @@
-import type { TaskPlan } from '../plugins/api/index.js'
+import type { TaskPlan } from '../api/index.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { ArtifactRef, Digest } from '../store/index.js'
 

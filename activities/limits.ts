@@ -1,4 +1,4 @@
-import { ChildFailure } from './child-failure.js'
+import { ChildFailure } from '../errors/child-failure.js'
 import type { Limits } from './job.js'
 import { residentBytes } from './memory.js'
 

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import { Failure } from '../plugins/api/index.js'
+import { Failure } from '../api/index.js'
 import { pathOf } from './request-path.js'
 
 /** How a task ended. */

@@ -1,6 +1,6 @@
-import type { TaskPlan } from '../plugins/api/index.js'
+import type { TaskPlan } from '../api/index.js'
 import type { TaskPage } from '../workflows/types.js'
-import { ChildFailure } from './child-failure.js'
+import { ChildFailure } from '../errors/child-failure.js'
 
 /** What messages and histories hold of tasks. Temporal takes 2 MiB a message and 51,200 events a workflow. */
 export interface Bounds {

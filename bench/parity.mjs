@@ -22,7 +22,7 @@ import {
   SafetensorsFile,
   storedType,
 } from '../dist/model/index.js'
-import { Failure } from '../dist/plugins/api/index.js'
+import { Failure } from '../dist/api/index.js'
 import { makeBlocks } from '../dist/plugins/blocks/index.js'
 import { readTensors } from '../dist/tensor/index.js'
 

@@ -1,5 +1,5 @@
 import pc from 'picocolors'
-import { exitCodes as ofFailures, Failure, type FailureKind } from '../plugins/api/index.js'
+import { exitCodes as ofFailures, Failure, type FailureKind } from '../api/index.js'
 import { grpcFailure } from '../server/grpc-errors.js'
 import { exitCodes, type Ending } from './exit-codes.js'
 import { formatDiagnostic, type Diagnostic } from '../spec/diagnostics.js'

@@ -1,6 +1,6 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client'
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js'
-import { Failure } from '../plugins/api/index.js'
+import { Failure } from '../api/index.js'
 import { connect, grpcErrorIn, isAway, look, pause, ServerAway } from '../server/index.js'
 import type { Store } from '../store/index.js'
 import { describeLeft } from '../workflows/remaining.js'

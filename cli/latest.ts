@@ -1,5 +1,5 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client'
-import { Failure } from '../plugins/api/index.js'
+import { Failure } from '../api/index.js'
 import { connect, serverStatus } from '../server/index.js'
 import type { Store } from '../store/index.js'
 import type { SearchResult } from '../workflows/types.js'

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { isOnnxFolder, OnnxModel, openModel, UnknownFamily, type Model } from '../model/index.js'
-import { Failure, type Blocks } from '../plugins/api/index.js'
+import { Failure, type Blocks } from '../api/index.js'
 import type { AllowEntry } from '../plugins/loading/allowed.js'
 import { isPackageName } from '../plugins/loading/find.js'
 import { withCode } from '../plugins/loading/load.js'

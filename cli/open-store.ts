@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { Failure } from '../plugins/api/index.js'
+import { Failure } from '../api/index.js'
 import { unexpanded } from '../spec/meant-path.js'
 import { openStore as openStoreAt, storeFailure, storeNames, type Store } from '../store/index.js'
 import type { Common } from './common.js'

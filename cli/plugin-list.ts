@@ -1,4 +1,4 @@
-import type { Family } from '../plugins/api/index.js'
+import type { Family } from '../api/index.js'
 import type { PluginDescription } from '../plugins/loading/describe.js'
 
 /** A plugin as `plugins ls --json` tells of it (schema `plugin`, `$defs/description`, beside where it comes from). */

@@ -1,8 +1,8 @@
 import { ChatTemplate, Tokenizer, type ChatMessage, type RenderOptions } from '../model/index.js'
-import { Failure } from '../plugins/api/index.js'
-import { lookAt } from '../plugins/stages/data-file.js'
-import { placed, readDocuments, type Document } from '../plugins/stages/documents.js'
-import { readLines } from '../plugins/stages/text-files.js'
+import { Failure } from '../api/index.js'
+import { lookAt } from '../data/data-file.js'
+import { placed, readDocuments, type Document } from '../data/documents.js'
+import { readLines } from '../data/text-files.js'
 import { log } from './common.js'
 
 /** Where prompts come from. */

@@ -1,9 +1,9 @@
 import { accessSync, constants, mkdirSync } from 'node:fs'
-import { walk, withoutWriting } from '../activities/walk.js'
-import { Failure } from '../plugins/api/index.js'
+import { walk, withoutWriting } from '../lineage/walk.js'
+import { Failure } from '../api/index.js'
 import { needsWithPlugins } from '../plugins/loading/ask.js'
 import type { Loaded } from '../plugins/registry.js'
-import { checkResources, needsOf } from '../plugins/resources.js'
+import { checkResources, needsOf } from '../plugins/inspect/resources.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { Store } from '../store/index.js'
 

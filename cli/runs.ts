@@ -2,7 +2,7 @@ import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/c
 import { defineSearchAttributeKey } from '@temporalio/common'
 import { basename } from 'node:path'
 import { queueOf } from '../activities/queue.js'
-import { Failure, type Outcome } from '../plugins/api/index.js'
+import { Failure, type Outcome } from '../api/index.js'
 import { sealed } from '../server/index.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { ArtifactRef, Store } from '../store/index.js'

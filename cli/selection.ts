@@ -1,5 +1,5 @@
-import { walk } from '../activities/walk.js'
-import { Failure } from '../plugins/api/index.js'
+import { walk } from '../lineage/walk.js'
+import { Failure } from '../api/index.js'
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import { digestJson } from '../store/digest.js'

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { Failure, type JsonObject } from '../plugins/api/index.js'
+import { Failure, type JsonObject } from '../api/index.js'
 import type { AllowEntry } from '../plugins/loading/allowed.js'
 import { readSchema } from '../schemas/read.js'
 import { isBad, parseAddress } from '../server/address.js'

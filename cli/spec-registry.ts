@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { allowing, commandsAllowed, type Allowed } from '../plugins/loading/allowed.js'
-import { Failure, type JsonObject } from '../plugins/api/index.js'
+import { Failure, type JsonObject } from '../api/index.js'
 import { inspectWithPlugins } from '../plugins/loading/ask.js'
 import { withDescriptions } from '../plugins/loading/load.js'
 import { openPlugins, pipelineFile, type OpenedPlugin } from '../plugins/loading/open.js'
@@ -14,7 +14,7 @@ import {
   loadPlugins,
   type Loaded,
 } from '../plugins/registry.js'
-import { freezeProgram } from '../plugins/stages/command-program.js'
+import { freezeProgram } from '../plugins/stages/command/program.js'
 import type { ProgramProblem, Registry } from '../spec/registry.js'
 
 /**

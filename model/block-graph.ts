@@ -1,4 +1,4 @@
-import type { BlockContext, BlockResult, BlockType, JsonObject, LayerFacts } from '../plugins/api/index.js'
+import type { BlockContext, BlockResult, BlockType, JsonObject, LayerFacts } from '../api/index.js'
 import { Graph, type DType, type Value } from '../tensor/index.js'
 import { pastShape } from './state.js'
 

@@ -1,4 +1,4 @@
-import type { BlockContext, Blocks, LayerFacts, Slot } from '../plugins/api/index.js'
+import type { BlockContext, Blocks, LayerFacts, Slot } from '../api/index.js'
 import type { Graph, Value } from '../tensor/index.js'
 import { checkResult } from './check-result.js'
 import { layerFacts, rotaryOf, type LayerBlocks, type ModelConfig, type RotaryConfig } from './config.js'

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { Failure, type JsonObject } from '../plugins/api/index.js'
+import { Failure, type JsonObject } from '../api/index.js'
 
 /** A chat template as it stands in a folder. */
 export interface TemplateText {

@@ -8,7 +8,7 @@ import { JinjaError } from './jinja/errors.js'
 import { fromJs } from './jinja/json.js'
 import { Template } from './jinja/template.js'
 import { Dict, List, type Value } from './jinja/values.js'
-import { Failure } from '../plugins/api/index.js'
+import { Failure } from '../api/index.js'
 
 /** A turn of a conversation. Its fields reach the template as they are, those that are null left out. */
 export interface ChatMessage {

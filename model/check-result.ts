@@ -1,4 +1,4 @@
-import { Failure, type BlockResult, type BlockType, type JsonObject, type LayerFacts } from '../plugins/api/index.js'
+import { Failure, type BlockResult, type BlockType, type JsonObject, type LayerFacts } from '../api/index.js'
 import { show, type Value } from '../tensor/index.js'
 
 /**

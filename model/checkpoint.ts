@@ -1,4 +1,4 @@
-import { Failure, type Blocks, type Slot, type Weight, type Weights } from '../plugins/api/index.js'
+import { Failure, type Blocks, type Slot, type Weight, type Weights } from '../api/index.js'
 import { elements } from '../tensor/index.js'
 import { parseConfig, type ModelConfig } from './config.js'
 import { Disagreements, refuseQuantised, type Disagreement } from './disagreement.js'

@@ -1,13 +1,13 @@
-import { Failure, type BlockChoice, type JsonObject, type LayerBlocks, type LayerFacts } from '../plugins/api/index.js'
-import type { Family, RotaryConfig, Slot } from '../plugins/api/index.js'
-import { isWeightKind, weightKinds, withWeights } from '../plugins/api/weights.js'
+import { Failure, type BlockChoice, type JsonObject, type LayerBlocks, type LayerFacts } from '../api/index.js'
+import type { Family, RotaryConfig, Slot } from '../api/index.js'
+import { isWeightKind, weightKinds, withWeights } from '../api/weights.js'
 import { builtInFamilies } from './families/index.js'
 import { Fields, parseFields } from './families/fields.js'
 import { readRotary } from './families/rotary.js'
 import { missingOf } from './families/unsupported.js'
 import { parentFields } from './hf/parent-fields.js'
 
-export type { LayerBlocks, RotaryConfig } from '../plugins/api/index.js'
+export type { LayerBlocks, RotaryConfig } from '../api/index.js'
 
 /** A model's shape, independent of how its checkpoint spells it. Sizes in elements. */
 export interface ModelConfig {

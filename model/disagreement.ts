@@ -1,4 +1,4 @@
-import { Failure, type Blocks } from '../plugins/api/index.js'
+import { Failure, type Blocks } from '../api/index.js'
 import type { ModelConfig } from './config.js'
 import { familyOf } from './families/index.js'
 

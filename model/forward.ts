@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Slot, Weights } from '../plugins/api/index.js'
+import type { Slot, Weights } from '../api/index.js'
 import { Graph, Session, type QuantisedMatrix, type Tensor } from '../tensor/index.js'
 import { buildSlot, rotaryConstants, slotShapes } from './build.js'
 import type { Model } from './checkpoint.js'

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { Failure } from '../plugins/api/index.js'
-import { refuseStandIn } from '../plugins/api/stand-in.js'
+import { Failure } from '../api/index.js'
+import { refuseStandIn } from '../files/stand-in.js'
 import { modelFile } from './model-files.js'
 
 /** What a model's generation_config.json says about how tokens are chosen. What it leaves out is undefined. */

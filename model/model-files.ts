@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { partName } from '../plugins/api/gguf-parts.js'
+import { partName } from '../files/gguf-parts.js'
 import { chatTemplateFiles } from './chat-files.js'
 import { ggufOf } from './gguf/read.js'
 import { indexFile, shardNames, weightsFile } from './weight-files.js'

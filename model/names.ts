@@ -1,4 +1,4 @@
-import type { Blocks, Slot } from '../plugins/api/index.js'
+import type { Blocks, Slot } from '../api/index.js'
 import { elements } from '../tensor/index.js'
 import { slotShapes } from './build.js'
 import type { ModelConfig } from './config.js'

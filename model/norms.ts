@@ -1,4 +1,4 @@
-import type { Weights } from '../plugins/api/index.js'
+import type { Weights } from '../api/index.js'
 import type { ModelConfig } from './config.js'
 
 /** A slot's weights by whose they are: the norms are the model's, the others its block type's. */

@@ -1,5 +1,5 @@
-import type { Blocks, BlockChoice, BlockType, JsonObject, LayerFacts, Slot, Weights } from '../plugins/api/index.js'
-import { weightsOf } from '../plugins/api/weights.js'
+import type { Blocks, BlockChoice, BlockType, JsonObject, LayerFacts, Slot, Weights } from '../api/index.js'
+import { weightsOf } from '../api/weights.js'
 import {
   dequantise,
   elements,

@@ -1,4 +1,4 @@
-import type { BlockChoice, Slot, Weights } from '../plugins/api/index.js'
+import type { BlockChoice, Slot, Weights } from '../api/index.js'
 import type { Model } from './checkpoint.js'
 
 /** Another sub-block for a slot. */

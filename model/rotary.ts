@@ -1,4 +1,4 @@
-import type { RotaryConfig } from '../plugins/api/index.js'
+import type { RotaryConfig } from '../api/index.js'
 
 /**
  * Cosines and sines of rotary embedding for positions start..start+length-1, each [length, headDim] with the angles

@@ -1,6 +1,6 @@
 import { open, rename, rm, type FileHandle } from 'node:fs/promises'
-import { Failure } from '../plugins/api/index.js'
-import { refuseStandIn } from '../plugins/api/stand-in.js'
+import { Failure } from '../api/index.js'
+import { refuseStandIn } from '../files/stand-in.js'
 import { fromBfloat16, fromFloat16, safetensorsHead, toBfloat16, toFloat16 } from '../tensor/index.js'
 
 /** Where a tensor lies in a file. */

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Blocks, type Slot, type Weights } from '../plugins/api/index.js'
+import { type Blocks, type Slot, type Weights } from '../api/index.js'
 import { weightName } from './build.js'
 import type { Model } from './checkpoint.js'
 import { parseConfig, type LayerBlocks, type ModelConfig } from './config.js'

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Failure, type Json, type JsonObject } from '../plugins/api/index.js'
-import { refuseStandIn } from '../plugins/api/stand-in.js'
+import { Failure, type Json, type JsonObject } from '../api/index.js'
+import { refuseStandIn } from '../files/stand-in.js'
 
 /** A token that a tokenizer finds in a text before anything else. */
 interface AddedToken {

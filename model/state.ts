@@ -1,4 +1,4 @@
-import type { Slot, StateShape } from '../plugins/api/index.js'
+import type { Slot, StateShape } from '../api/index.js'
 import type { Dim, Tensor } from '../tensor/index.js'
 import type { Model } from './checkpoint.js'
 import { layerFacts } from './config.js'

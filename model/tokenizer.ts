@@ -1,5 +1,5 @@
 import * as engines from '@huggingface/tokenizers'
-import { Failure } from '../plugins/api/index.js'
+import { Failure } from '../api/index.js'
 import { cleanUp } from './clean-up.js'
 import { ggufTokenizer, tokenizerFiles } from './folder.js'
 import { ggufOf } from './gguf/read.js'

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { Failure } from '../plugins/api/index.js'
-import { refuseStandIn, unfinishedOf } from '../plugins/api/stand-in.js'
+import { Failure } from '../api/index.js'
+import { refuseStandIn, unfinishedOf } from '../files/stand-in.js'
 import { SafetensorsFile } from './safetensors.js'
 
 const usual =

@@ -1,6 +1,6 @@
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { Failure } from '../plugins/api/index.js'
+import { Failure } from '../api/index.js'
 import { writing } from './writing.js'
 
 /**

@@ -1,5 +1,5 @@
 import { dirname, resolve, sep } from 'node:path'
-import { Failure } from '../plugins/api/index.js'
+import { Failure } from '../api/index.js'
 
 /** Why a place cannot be written that the user named, by the code of the system's error. */
 const reasons: Readonly<Record<string, string>> = {

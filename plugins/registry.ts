@@ -23,15 +23,15 @@ import {
   type Runs,
   type RunType,
   type Stage,
-} from './api/index.js'
+} from '../api/index.js'
 import { builtInBlocks, makeBlocks } from './blocks/index.js'
 import { builtInRuns, makeRuns } from './runs/index.js'
-import { inspectData } from './inspect-data.js'
-import { inspectGguf } from './inspect-gguf.js'
-import { inspectRuns, problem, type Tried } from './inspect-runs.js'
+import { inspectData } from './inspect/data.js'
+import { inspectGguf } from './inspect/gguf.js'
+import { inspectRuns, problem, type Tried } from './inspect/runs.js'
 import { builtInStages } from './stages/index.js'
-import { taskFiles, tasksProblem } from './stages/task-items.js'
-import { tryVariant } from './try-forward.js'
+import { taskFiles, tasksProblem } from '../data/task-items.js'
+import { tryVariant } from './inspect/try-forward.js'
 
 /** Stage, block and run types that a plan can use. */
 export interface Loaded {

@@ -1,7 +1,7 @@
 import { Client, Connection, type ConnectionOptions } from '@temporalio/client'
 import type { DataConverter } from '@temporalio/common'
 import { loadClientConfigProfile, toClientOptions } from '@temporalio/envconfig'
-import { Failure } from '../plugins/api/index.js'
+import { Failure } from '../api/index.js'
 import { payloadConverter } from './codec.js'
 import { isBad, isLoopback, parseAddress } from './address.js'
 import { grpcFailure, isAway, ServerAway } from './grpc-errors.js'

@@ -3,7 +3,7 @@ import proto from '@temporalio/proto'
 import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Failure } from '../plugins/api/index.js'
+import { Failure } from '../api/index.js'
 import { packageRoot } from '../store/paths.js'
 
 const encoding = 'binary/encrypted'

@@ -1,4 +1,4 @@
-import { Failure } from '../plugins/api/failure.js'
+import { Failure } from '../errors/failure.js'
 
 // Temporal's client is not needed to know its errors: commands that ask no server do not load it.
 

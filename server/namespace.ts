@@ -1,6 +1,6 @@
 import type { Connection } from '@temporalio/client'
 import Long from 'long'
-import { Failure } from '../plugins/api/index.js'
+import { Failure } from '../api/index.js'
 import { accessTo, openConnection, unusable } from './access.js'
 import { grpcErrorIn, isAway } from './grpc-errors.js'
 import { pause } from './processes.js'

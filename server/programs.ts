@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, mkdirSync, renameSync, statSync } fr
 import { delimiter, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
-import { Failure } from '../plugins/api/index.js'
+import { Failure } from '../api/index.js'
 import { cacheDirectory, packageRoot } from '../store/paths.js'
 
 const run = promisify(execFile)

@@ -1,5 +1,5 @@
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
-import { Failure } from '../plugins/api/failure.js'
+import { Failure } from '../errors/failure.js'
 import { readSchema } from '../schemas/read.js'
 import type { Problem } from './problem.js'
 

@@ -14,7 +14,7 @@ import {
   type Pair,
   type Scalar,
 } from 'yaml'
-import type { Json, JsonObject } from '../plugins/api/block.js'
+import type { Json, JsonObject } from '../api/block.js'
 import { sortDiagnostics, type Diagnostic } from './diagnostics.js'
 import { pointer, SourceMap, type Range } from './source-map.js'
 import { explainTraps } from './traps.js'

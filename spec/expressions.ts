@@ -1,6 +1,6 @@
 // Workflows resolve expressions: nothing here may lead to an import of node.
-import type { Json, JsonObject } from '../plugins/api/block.js'
-import { Failure } from '../plugins/api/failure.js'
+import type { Json, JsonObject } from '../api/block.js'
+import { Failure } from '../errors/failure.js'
 
 /** `${{ stages.NAME.outputs.PATH }}`: a value (or with `files.` an artifact) that a stage left behind. */
 export interface Expression {

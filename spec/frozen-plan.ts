@@ -1,5 +1,5 @@
 // Types only: workflows import this file.
-import type { JsonObject, Slot } from '../plugins/api/block.js'
+import type { JsonObject, Slot } from '../api/block.js'
 import type { Digest } from '../store/digest.js'
 
 /** How often and how long a stage's tasks are tried again after a crash. Seconds. */

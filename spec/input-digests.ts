@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { partName } from '../plugins/api/gguf-parts.js'
+import { partName } from '../files/gguf-parts.js'
 import { digestJson, type Digest } from '../store/digest.js'
 import { digestFile } from '../store/files.js'
 import type { Contents } from './registry.js'

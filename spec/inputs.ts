@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
-import type { Json, JsonObject, Slot } from '../plugins/api/block.js'
-import { weightsSchema } from '../plugins/api/weights.js'
+import type { Json, JsonObject, Slot } from '../api/block.js'
+import { weightsSchema } from '../api/weights.js'
 import { nearest, suggest, type Diagnostic } from './diagnostics.js'
 import type { SourceDocument } from './document.js'
 import type { Finding } from './explain-errors.js'

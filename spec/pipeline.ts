@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../plugins/api/block.js'
+import type { Json, JsonObject } from '../api/block.js'
 import { readSchema } from '../schemas/read.js'
 import { suggest, type Diagnostic } from './diagnostics.js'
 import { readDocument, type SourceDocument } from './document.js'

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { isAbsolute, normalize } from 'node:path/posix'
-import type { JsonObject } from '../plugins/api/block.js'
+import type { JsonObject } from '../api/block.js'
 import { readSchema } from '../schemas/read.js'
 import { digestJson, type Digest } from '../store/digest.js'
 import { checkDag } from './dag.js'

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../plugins/api/block.js'
+import type { JsonObject } from '../api/block.js'
 import type { Diagnostic } from './diagnostics.js'
 import type { Collected } from './keywords.js'
 import type { Registry } from './registry.js'

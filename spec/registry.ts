@@ -1,5 +1,5 @@
-import type { About, JsonObject, Slot } from '../plugins/api/block.js'
-import type { BlockName } from '../plugins/api/stage.js'
+import type { About, JsonObject, Slot } from '../api/block.js'
+import type { BlockName } from '../api/stage.js'
 import type { Digest } from '../store/digest.js'
 import type { PlannedFamily, PlannedPlugin } from './frozen-plan.js'
 import type { PathKind } from './keywords.js'

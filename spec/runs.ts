@@ -1,4 +1,4 @@
-import type { JsonObject } from '../plugins/api/block.js'
+import type { JsonObject } from '../api/block.js'
 import { suggest, type Diagnostic } from './diagnostics.js'
 import type { PlannedRun } from './frozen-plan.js'
 import type { Registry } from './registry.js'

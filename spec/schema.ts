@@ -1,6 +1,6 @@
 import { readSchema } from '../schemas/read.js'
-import type { Slot } from '../plugins/api/block.js'
-import { weightsSchema } from '../plugins/api/weights.js'
+import type { Slot } from '../api/block.js'
+import { weightsSchema } from '../api/weights.js'
 import { sortDiagnostics, type Diagnostic } from './diagnostics.js'
 import { readDocument } from './document.js'
 import { pathKinds } from './keywords.js'

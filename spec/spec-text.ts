@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
-import { pointerOf } from '../plugins/api/stand-in.js'
+import { pointerOf } from '../files/stand-in.js'
 import { nearest, type Diagnostic } from './diagnostics.js'
 import { maximumBytes } from './document.js'
 import { meantPath } from './meant-path.js'

@@ -1,5 +1,5 @@
 import type { ErrorObject } from 'ajv'
-import type { Json, JsonObject } from '../plugins/api/block.js'
+import type { Json, JsonObject } from '../api/block.js'
 import { findExpressions } from './expressions.js'
 import { validatorOf, type Collected } from './keywords.js'
 import { explainErrors, type Finding } from './explain-errors.js'

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { Failure } from '../plugins/api/failure.js'
+import { Failure } from '../errors/failure.js'
 import { parseDigest, type Digest } from './digest.js'
 
 type SystemError = NodeJS.ErrnoException

@@ -1,5 +1,5 @@
 import { S3Client } from '@aws-sdk/client-s3'
-import { Failure } from '../plugins/api/failure.js'
+import { Failure } from '../errors/failure.js'
 
 /** Where a store in S3 lies. */
 export interface S3Location {

@@ -1,6 +1,6 @@
 import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
-import { Failure } from '../plugins/api/failure.js'
+import { Failure } from '../errors/failure.js'
 import { Cache } from './cache.js'
 import { canonicalJson, digestBytes, parseDigest, type Digest } from './digest.js'
 import { digestFile, extent, fileFailure, makeFolder, namesIn } from './files.js'

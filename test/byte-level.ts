@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { JsonObject } from '../plugins/api/index.js'
+import type { JsonObject } from '../api/index.js'
 
 /** Tokens of the byte-level tokenizer that no text has by itself. */
 export const special: readonly string[] = ['<pad>', '<s>', '</s>', '<|user|>', '<|assistant|>', '<|end|>']

@@ -1,4 +1,4 @@
-import type { Outcome } from '../plugins/api/outcome.js'
+import type { Outcome } from '../api/outcome.js'
 
 /** The outcome of a run, of those of its stages in their order: the first that is not well, or else the last. */
 export const worst = (outcomes: readonly (Outcome | undefined)[]): Outcome | undefined =>

@@ -1,6 +1,6 @@
 import { ApplicationFailure, condition, proxyActivities, type ActivityOptions } from '@temporalio/workflow'
 import type { ArtifactRef } from '../store/store.js'
-import type { Outcome } from '../plugins/api/outcome.js'
+import type { Outcome } from '../api/outcome.js'
 import { describeFailure, isCancelled, shortReason, type FailureText } from './failures.js'
 import { Gate } from './gate.js'
 import { Groups, type GroupsOptions, type SearchPace } from './groups.js'

@@ -1,4 +1,4 @@
-import type { Outcome } from '../plugins/api/outcome.js'
+import type { Outcome } from '../api/outcome.js'
 import type { FailurePolicy, RetryPolicy } from '../spec/frozen-plan.js'
 import type { ArtifactRef } from '../store/store.js'
 import type { Approval, Pace } from './messages.js'

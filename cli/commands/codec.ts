@@ -1,7 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { createServer, type IncomingMessage } from 'node:http'
 import { pathOf } from '../../activities/request-path.js'
-import { Failure } from '../../plugins/api/index.js'
+import { Failure } from '../../api/index.js'
 import { keyFileVariable, payloadCodec, type EncryptingCodec } from '../../server/index.js'
 import { action, common, log, portNumber, printJson, type Common } from '../common.js'
 

@@ -1,7 +1,7 @@
 import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client'
 import type { Command } from 'commander'
 import { userInfo } from 'node:os'
-import { Failure } from '../../plugins/api/index.js'
+import { Failure } from '../../api/index.js'
 import { connect } from '../../server/index.js'
 import type { Store } from '../../store/index.js'
 import type { Approval, TaskName } from '../../workflows/messages.js'

@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander'
 import { OnnxModel } from '../../model/index.js'
-import { evaluateFile, evaluateTasks, type Answers, type Evaluation } from '../../plugins/evaluate-file.js'
-import { Failure } from '../../plugins/api/index.js'
+import { evaluateFile, evaluateTasks, type Answers, type Evaluation } from '../../puzzle/evaluate-file.js'
+import { Failure } from '../../api/index.js'
 import { action, print, printJson, reading, wholeNumber, type SpecOptions } from '../common.js'
 import { openRunnable } from '../open-model.js'
 

@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { exportFormats, storedType, taken, writing, type ExportType } from '../../model/index.js'
-import { Failure } from '../../plugins/api/index.js'
+import { Failure } from '../../api/index.js'
 import { action, print, printJson, reading, type SpecOptions } from '../common.js'
 import { openAnyModel } from '../open-model.js'
 

@@ -7,7 +7,7 @@ import {
   type GenerationConfig,
   type SamplingOptions,
 } from '../../model/index.js'
-import { Failure } from '../../plugins/api/index.js'
+import { Failure } from '../../api/index.js'
 import { action, log, positiveNumber, print, printJson, reading, wholeNumber, type SpecOptions } from '../common.js'
 import { openRunnable } from '../open-model.js'
 import { readPrompts, type PromptOptions } from '../prompts.js'

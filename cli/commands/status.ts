@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client'
 import type { Command } from 'commander'
 import { basename } from 'node:path'
-import type { Outcome } from '../../plugins/api/index.js'
+import type { Outcome } from '../../api/index.js'
 import { connect, serverStatus } from '../../server/index.js'
 import type { Store } from '../../store/index.js'
 import { describeLeft } from '../../workflows/remaining.js'

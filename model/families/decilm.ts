@@ -1,4 +1,4 @@
-import type { BlockChoice, ConfigFields, Family, Json, JsonObject, LayerBlocks } from '../../plugins/api/index.js'
+import type { BlockChoice, ConfigFields, Family, Json, JsonObject, LayerBlocks } from '../../api/index.js'
 import { llamaTensors, separateAttention, separateFfn } from './tensors.js'
 
 type Entry = { readonly attention?: JsonObject; readonly ffn?: JsonObject }

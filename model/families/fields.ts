@@ -1,4 +1,4 @@
-import { Failure, type ConfigFields, type Json, type JsonObject } from '../../plugins/api/index.js'
+import { Failure, type ConfigFields, type Json, type JsonObject } from '../../api/index.js'
 
 /** What all families take for fields that are missing. */
 const defaults: JsonObject = {

@@ -1,4 +1,4 @@
-import type { ConfigFields, Family, FamilyTraits } from '../../plugins/api/index.js'
+import type { ConfigFields, Family, FamilyTraits } from '../../api/index.js'
 import { gemmaTensors, separateAttention } from './tensors.js'
 import { layerType } from './windows.js'
 

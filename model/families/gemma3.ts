@@ -1,4 +1,4 @@
-import type { ConfigFields, Family } from '../../plugins/api/index.js'
+import type { ConfigFields, Family } from '../../api/index.js'
 import { gemmaDefaults, gemmaRefused, gemmaTraits } from './gemma2.js'
 import { gemmaTensors, normedAttention } from './tensors.js'
 import { layerType } from './windows.js'

@@ -1,4 +1,4 @@
-import type { Family } from '../../plugins/api/index.js'
+import type { Family } from '../../api/index.js'
 import { llamaTensors } from './tensors.js'
 
 /** Granite: Llama with factors on embeddings, attention, residuals and logits. */

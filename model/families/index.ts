@@ -1,4 +1,4 @@
-import type { Blocks, Family } from '../../plugins/api/index.js'
+import type { Blocks, Family } from '../../api/index.js'
 import type { ModelConfig } from '../config.js'
 import { decilm } from './decilm.js'
 import { gemma2 } from './gemma2.js'

@@ -1,4 +1,4 @@
-import type { Family } from '../../plugins/api/index.js'
+import type { Family } from '../../api/index.js'
 import { llamaTensors } from './tensors.js'
 
 /** Llama 1 to 3, and what is built like it. */

@@ -1,4 +1,4 @@
-import type { Family } from '../../plugins/api/index.js'
+import type { Family } from '../../api/index.js'
 import { windowedTensors } from './tensors.js'
 
 /** Mistral: Llama with a window on every layer, or on none where `sliding_window` is null. */

@@ -1,4 +1,4 @@
-import type { Family } from '../../plugins/api/index.js'
+import type { Family } from '../../api/index.js'
 import { normedAttention, windowedTensors } from './tensors.js'
 import { upperWindow } from './windows.js'
 

@@ -1,4 +1,4 @@
-import type { Family, Json, JsonObject, RotaryConfig } from '../../plugins/api/index.js'
+import type { Family, Json, JsonObject, RotaryConfig } from '../../api/index.js'
 import type { Fields } from './fields.js'
 
 type Scaling = RotaryConfig['scaling']

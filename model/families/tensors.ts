@@ -1,4 +1,4 @@
-import type { FamilyTensors, TensorTable } from '../../plugins/api/index.js'
+import type { FamilyTensors, TensorTable } from '../../api/index.js'
 
 /** Attention with a matrix each for queries, keys, values and output. */
 export const separateAttention: TensorTable = {

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../plugins/api/index.js'
+import type { JsonObject } from '../../api/index.js'
 
 const experts = 'its FFNs are mixtures of experts (MoE), for which there is no block type'
 

@@ -1,4 +1,4 @@
-import type { ConfigFields } from '../../plugins/api/index.js'
+import type { ConfigFields } from '../../api/index.js'
 
 const kinds = ['full_attention', 'sliding_attention']
 

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { Failure } from '../../plugins/api/index.js'
-import { refuseStandIn } from '../../plugins/api/stand-in.js'
+import { Failure } from '../../api/index.js'
+import { refuseStandIn } from '../../files/stand-in.js'
 import { dequantise } from './dequantise.js'
 import { HeaderReader } from './header.js'
 import {

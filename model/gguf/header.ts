@@ -1,5 +1,5 @@
 import { readSync } from 'node:fs'
-import { Failure } from '../../plugins/api/index.js'
+import { Failure } from '../../api/index.js'
 
 /** Bytes that a header may have: those of the largest vocabularies have about 15 MB. */
 const largestHeader = 256 * 2 ** 20

@@ -1,4 +1,4 @@
-import type { Slot } from '../../plugins/api/index.js'
+import type { Slot } from '../../api/index.js'
 
 /** Where a part's weights come from. */
 export interface Place {

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../plugins/api/index.js'
+import type { Json, JsonObject } from '../../api/index.js'
 import type { GgufFile } from './container.js'
 import { gemmaFields } from './read-gemma.js'
 import { Keys } from './read-keys.js'

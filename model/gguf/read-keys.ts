@@ -1,4 +1,4 @@
-import { Failure } from '../../plugins/api/index.js'
+import { Failure } from '../../api/index.js'
 import type { GgufFile, GgufValue, NumberList } from './container.js'
 
 /** A GGUF file's keys, asked for by name; those of the architecture without it before them. */

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../plugins/api/index.js'
+import type { JsonObject } from '../../api/index.js'
 import { inverseFrequencies } from '../rotary.js'
 import type { Keys } from './read-keys.js'
 

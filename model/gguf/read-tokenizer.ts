@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../plugins/api/index.js'
+import type { Json, JsonObject } from '../../api/index.js'
 import { openWhole } from './split.js'
 import { byteLevelParts } from './tokenizer-bytes.js'
 import { sentencePieceParts } from './tokenizer-pieces.js'

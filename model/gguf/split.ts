@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
-import { Failure } from '../../plugins/api/index.js'
-import { partName } from '../../plugins/api/gguf-parts.js'
+import { Failure } from '../../api/index.js'
+import { partName } from '../../files/gguf-parts.js'
 import { GgufFile, type GgufTensor } from './container.js'
 
 /** Opens a GGUF file, with the parts beside it where it is one of several. Their headers are read and checked.

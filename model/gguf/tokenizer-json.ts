@@ -1,4 +1,4 @@
-import type { Failure } from '../../plugins/api/index.js'
+import type { Failure } from '../../api/index.js'
 
 /** What is read of a tokenizer.json. */
 export interface TokenizerJson {

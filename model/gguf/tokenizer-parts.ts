@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../plugins/api/index.js'
+import type { Json, JsonObject } from '../../api/index.js'
 import type { NumberList } from './container.js'
 import type { Keys } from './read-keys.js'
 

@@ -1,4 +1,4 @@
-import type { Json } from '../../plugins/api/index.js'
+import type { Json } from '../../api/index.js'
 import type { Keys } from './read-keys.js'
 import { scoresOf, type TokenizerParts, type Tokens } from './tokenizer-parts.js'
 import { space, tokenTypes } from './types.js'

@@ -1,4 +1,4 @@
-import { Failure } from '../../plugins/api/index.js'
+import { Failure } from '../../api/index.js'
 import { toBfloat16, toFloat16 } from '../../tensor/index.js'
 import { tensorTypes, type TensorTypeName } from './types.js'
 

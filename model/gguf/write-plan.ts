@@ -1,4 +1,4 @@
-import { Failure, type BlockChoice, type Slot } from '../../plugins/api/index.js'
+import { Failure, type BlockChoice, type Slot } from '../../api/index.js'
 import type { Model } from '../checkpoint.js'
 import { parentBlocks, type ModelConfig } from '../config.js'
 import { pack, type PackedLayer, type Part } from './pack.js'

@@ -1,4 +1,4 @@
-import { compute, type Slot, type Weight, type Weights } from '../../plugins/api/index.js'
+import { compute, type Slot, type Weight, type Weights } from '../../api/index.js'
 import { elements } from '../../tensor/index.js'
 import type { Model } from '../checkpoint.js'
 import type { ModelConfig } from '../config.js'

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { Failure, type JsonObject } from '../../plugins/api/index.js'
+import { Failure, type JsonObject } from '../../api/index.js'
 import { chatTemplates } from '../chat-files.js'
 import type { Model } from '../checkpoint.js'
 import type { ModelConfig } from '../config.js'

@@ -1,4 +1,4 @@
-import type { Family, JsonObject } from '../../plugins/api/index.js'
+import type { Family, JsonObject } from '../../api/index.js'
 import type { Model } from '../checkpoint.js'
 import { parseConfig } from '../config.js'
 import { familiesOf } from '../families/index.js'

@@ -1,4 +1,4 @@
-import type { Blocks, JsonObject, Slot } from '../../plugins/api/index.js'
+import type { Blocks, JsonObject, Slot } from '../../api/index.js'
 import type { ModelConfig } from '../config.js'
 import { endTensors, slotTensors } from '../names.js'
 import { familyOf } from '../families/index.js'

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../plugins/api/index.js'
+import type { Json, JsonObject } from '../../api/index.js'
 
 const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,5 +1,5 @@
-import type { BlockChoice, JsonObject } from '../../plugins/api/index.js'
-import { withWeights } from '../../plugins/api/weights.js'
+import type { BlockChoice, JsonObject } from '../../api/index.js'
+import { withWeights } from '../../api/weights.js'
 import type { LayerBlocks, ModelConfig } from '../config.js'
 
 /** Parameters that only say how a variant's first weights were made. */

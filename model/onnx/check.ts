@@ -1,5 +1,5 @@
-import type { BlockType, Slot, Weights } from '../../plugins/api/index.js'
-import { withWeights } from '../../plugins/api/weights.js'
+import type { BlockType, Slot, Weights } from '../../api/index.js'
+import { withWeights } from '../../api/weights.js'
 import { Session, type Tensor } from '../../tensor/index.js'
 import { encodeModel } from '../../tensor/onnx.js'
 import { modelShapes, slotShapes } from '../build.js'

@@ -1,4 +1,4 @@
-import type { StateShape } from '../../plugins/api/index.js'
+import type { StateShape } from '../../api/index.js'
 import type { Dim } from '../../tensor/index.js'
 import type { ValueRecord } from '../../tensor/onnx.js'
 import type { Model } from '../checkpoint.js'

@@ -1,4 +1,4 @@
-import { Failure, type Slot } from '../../plugins/api/index.js'
+import { Failure, type Slot } from '../../api/index.js'
 import type { GraphRecord } from '../../tensor/onnx.js'
 import { Graph, quantisationBlock, type TypedArray, type Value } from '../../tensor/index.js'
 import { buildLayer, embedded, finalNorm, logitsOf, modelShapes, weightName } from '../build.js'

@@ -1,4 +1,4 @@
-import type { Slot, Weights } from '../../plugins/api/index.js'
+import type { Slot, Weights } from '../../api/index.js'
 import type { Model } from '../checkpoint.js'
 import { quantisationOf, rounded } from '../quantisation.js'
 

@@ -1,5 +1,5 @@
 import type { Value } from '../../tensor/index.js'
-import { compute, type LayerFacts, type Weight, type Weights } from '../api/index.js'
+import { compute, type LayerFacts, type Weight, type Weights } from '../../api/index.js'
 import { affine } from './affine.js'
 
 type G = Value['graph']

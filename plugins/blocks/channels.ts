@@ -1,4 +1,4 @@
-import { compute, type LayerFacts, type Sample, type Weights } from '../api/index.js'
+import { compute, type LayerFacts, type Sample, type Weights } from '../../api/index.js'
 import { activationsOf } from './activations.js'
 
 /** Tokens of calibration text for ranking channels iteratively. */

@@ -1,4 +1,4 @@
-import { compute, type LayerFacts, type LayerStatistics, type Weights } from '../api/index.js'
+import { compute, type LayerFacts, type LayerStatistics, type Weights } from '../../api/index.js'
 import { attend } from './softmax-attention.js'
 import { byGroups, positioned, scaleOf, toHeads } from './heads.js'
 

@@ -1,5 +1,5 @@
 import { CholeskyDecomposition, EigenvalueDecomposition, Matrix, QrDecomposition } from 'ml-matrix'
-import { compute, type Weight } from '../api/index.js'
+import { compute, type Weight } from '../../api/index.js'
 
 /**
  * Factorises W into two thin matrices that are optimal for the given inputs: they minimise |X (W - A B)|, where G = XᵀX, so directions

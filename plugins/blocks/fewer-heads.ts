@@ -1,4 +1,4 @@
-import { Failure, type BlockType, type LayerFacts } from '../api/index.js'
+import { Failure, type BlockType, type LayerFacts } from '../../api/index.js'
 import { headContribution, largest, tokensForHeads } from './contribution.js'
 import { countOrShare } from './counts.js'
 import { attentionShapes, softmaxAttention } from './grouped-query.js'

@@ -8,7 +8,7 @@ import {
   type LayerFacts,
   type LayerStatistics,
   type Weights,
-} from '../api/index.js'
+} from '../../api/index.js'
 import { headContribution, largest, tokensForHeads } from './contribution.js'
 import { affine } from './affine.js'
 import { counts } from './counts.js'

@@ -1,5 +1,5 @@
 import type { Value } from '../../tensor/index.js'
-import type { BlockContext, LayerFacts, Weight, Weights } from '../api/index.js'
+import type { BlockContext, LayerFacts, Weight, Weights } from '../../api/index.js'
 import { affine } from './affine.js'
 
 type G = Value['graph']

@@ -1,4 +1,4 @@
-import { Failure, withWeightsKey, type Blocks, type BlockType, type Family } from '../api/index.js'
+import { Failure, withWeightsKey, type Blocks, type BlockType, type Family } from '../../api/index.js'
 import { fewerHeads } from './fewer-heads.js'
 import { groupedQuery } from './grouped-query.js'
 import { latentAttention } from './latent-attention.js'

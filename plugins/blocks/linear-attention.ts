@@ -1,5 +1,5 @@
 import type { Value } from '../../tensor/index.js'
-import { Failure, grid, type About, type BlockType, type LayerFacts, type Weight } from '../api/index.js'
+import { Failure, grid, type About, type BlockType, type LayerFacts, type Weight } from '../../api/index.js'
 import { affine } from './affine.js'
 import { counts } from './counts.js'
 import { attentionShapes, checkKvHeads } from './grouped-query.js'

@@ -1,4 +1,4 @@
-import type { About, BlockType, LayerFacts, Slot, Weight, Weights } from '../api/index.js'
+import type { About, BlockType, LayerFacts, Slot, Weight, Weights } from '../../api/index.js'
 
 type NoParams = Readonly<Record<string, never>>
 

@@ -5,7 +5,7 @@ import {
   type LayerStatistics,
   type Weight,
   type Weights,
-} from '../api/index.js'
+} from '../../api/index.js'
 import { activate, activationsOf } from './activations.js'
 import { countOrShare } from './counts.js'
 import { factorise, gramOf } from './factorise.js'

@@ -1,4 +1,4 @@
-import type { BlockType, Slot } from '../api/index.js'
+import type { BlockType, Slot } from '../../api/index.js'
 
 /** Leaves the residual stream unchanged. */
 const noOp = (slot: Slot): BlockType<Readonly<Record<string, never>>> => ({

@@ -1,4 +1,4 @@
-import type { Weight } from '../api/index.js'
+import type { Weight } from '../../api/index.js'
 
 /** Picks groups of `size` columns, such as heads: [rows, count * size] to [rows, kept * size]. A bias counts as one row. */
 export function pickColumns({ shape, data }: Weight, kept: readonly number[], size = 1): Weight {

@@ -1,4 +1,4 @@
-import { Failure, grid, type BlockType } from '../api/index.js'
+import { Failure, grid, type BlockType } from '../../api/index.js'
 import { counts } from './counts.js'
 import { attentionShapes, checkKvHeads, softmaxAttention } from './grouped-query.js'
 import { poolKeysAndValues } from './heads.js'

@@ -1,5 +1,5 @@
 import type { Value } from '../../tensor/index.js'
-import type { BlockContext } from '../api/index.js'
+import type { BlockContext } from '../../api/index.js'
 
 /** Keys and values of earlier tokens. */
 export interface Before {

@@ -1,4 +1,4 @@
-import { Failure, grid, type BlockType, type LayerFacts, type Weight } from '../api/index.js'
+import { Failure, grid, type BlockType, type LayerFacts, type Weight } from '../../api/index.js'
 import { gated } from './activations.js'
 import { affine } from './affine.js'
 import { channelsByElimination, tokensForChannels } from './channels.js'

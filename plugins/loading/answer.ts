@@ -1,9 +1,9 @@
 /** A child process that loads plugins, answers one question about them and ends. */
 import '../../tensor/telemetry.js'
-import { Failure } from '../api/index.js'
+import { Failure } from '../../api/index.js'
 import type { Answer, Question } from './ask.js'
 import { importPlugin } from './import.js'
-import { withPlace } from './place.js'
+import { withPlace } from '../place.js'
 import { blockAnatomy, describeType, familyAnatomy, runAnatomy, stageAnatomy } from './type-fields.js'
 
 async function answer(question: Question): Promise<unknown> {
@@ -23,7 +23,7 @@ async function answer(question: Question): Promise<unknown> {
     }
     case 'needs': {
       const [{ needsOf }, { loadPlugins }, { withCode }] = await Promise.all([
-        import('../resources.js'),
+        import('../inspect/resources.js'),
         import('../registry.js'),
         import('./load.js'),
       ])

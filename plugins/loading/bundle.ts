@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { cacheDirectory } from '../../store/paths.js'
 import { digestBytes, parseDigest, type Digest } from '../../store/digest.js'
 import type { PlannedPlugin } from '../../spec/frozen-plan.js'
-import { Failure } from '../api/index.js'
+import { Failure } from '../../api/index.js'
 
 /** Folder of a compiled plugin, named after the digest of its code: `plugin.mjs` and what is known of it. */
 export const bundleFolder = (digest: Digest): string => join(cacheDirectory(), 'plugins', parseDigest(digest))

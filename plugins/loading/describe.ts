@@ -7,7 +7,7 @@ import type { BlockInfo, RunInfo, StageInfo } from '../../spec/registry.js'
 import { checkValue } from '../../spec/validate.js'
 import type { Digest } from '../../store/digest.js'
 import { packageVersion } from '../../store/paths.js'
-import { Failure, type Family, type JsonObject, type Slot } from '../api/index.js'
+import { Failure, type Family, type JsonObject, type Slot } from '../../api/index.js'
 import { ask } from './ask.js'
 import { bundleFolder, verifiedBundle, writeBundleFile } from './bundle.js'
 

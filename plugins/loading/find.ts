@@ -3,7 +3,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
 import { readSchema } from '../../schemas/read.js'
 import { checkValue } from '../../spec/validate.js'
 import { packageVersion } from '../../store/paths.js'
-import { pluginApiVersion, type JsonObject } from '../api/index.js'
+import { pluginApiVersion, type JsonObject } from '../../api/index.js'
 import { BadPlugin } from './bad-plugin.js'
 
 /** A plugin where it lies. Nothing of it has been executed. */

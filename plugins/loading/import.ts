@@ -1,8 +1,8 @@
 import { register } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import type { PlannedPlugin } from '../../spec/frozen-plan.js'
-import { Failure, type Plugin } from '../api/index.js'
-import { claimsWeights } from '../api/weights.js'
+import { Failure, type Plugin } from '../../api/index.js'
+import { claimsWeights } from '../../api/weights.js'
 import { verifiedBundle } from './bundle.js'
 import { blockAnatomy, familyAnatomy, runAnatomy, stageAnatomy, typeProblem } from './type-fields.js'
 

@@ -1,6 +1,6 @@
 import type { FrozenPlan, PlannedPlugin } from '../../spec/frozen-plan.js'
-import { Failure, type BlockType, type Family, type RunType, type Stage } from '../api/index.js'
-import { withWeightsKey } from '../api/weights.js'
+import { Failure, type BlockType, type Family, type RunType, type Stage } from '../../api/index.js'
+import { withWeightsKey } from '../../api/weights.js'
 import { loadPlugins, makeLoaded, type Loaded } from '../registry.js'
 import { describePlugin } from './describe.js'
 import { importPlugin } from './import.js'

@@ -1,4 +1,4 @@
-import type { BlockType, Family, FanOutStage, GateStage, RunType, SingleStage } from '../api/index.js'
+import type { BlockType, Family, FanOutStage, GateStage, RunType, SingleStage } from '../../api/index.js'
 
 type Method = (...args: never[]) => unknown
 type KeyOf<T> = T extends unknown ? keyof T : never

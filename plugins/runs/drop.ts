@@ -1,4 +1,4 @@
-import type { RunType } from '../api/index.js'
+import type { RunType } from '../../api/index.js'
 import { spanParameters, spans, type SpanParams } from './span.js'
 
 /** Removes entire layers. */

@@ -1,4 +1,4 @@
-import { joinColumns, type RunType, type Weight, type Weights } from '../api/index.js'
+import { joinColumns, type RunType, type Weight, type Weights } from '../../api/index.js'
 import { spanParameters, spans, type SpanParams } from './span.js'
 
 /** Fuses the FFNs of consecutive layers into one wide FFN and keeps only the first layer's attention. */

@@ -1,4 +1,4 @@
-import { Failure, type Runs, type RunType } from '../api/index.js'
+import { Failure, type Runs, type RunType } from '../../api/index.js'
 import { drop } from './drop.js'
 import { fuseFfn } from './fuse-ffn.js'
 import { merge } from './merge.js'

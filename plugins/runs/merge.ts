@@ -1,4 +1,4 @@
-import type { RunType, Weights } from '../api/index.js'
+import type { RunType, Weights } from '../../api/index.js'
 import { spanParameters, spans, type SpanParams } from './span.js'
 
 /** Averages consecutive layers into one. */

@@ -1,4 +1,4 @@
-import { Failure, type JsonObject } from '../api/index.js'
+import { Failure, type JsonObject } from '../../api/index.js'
 
 /** Parameters of a run type whose only parameter is its length. */
 export interface SpanParams {

@@ -1,4 +1,4 @@
-import type { GateStage } from '../api/index.js'
+import type { GateStage } from '../../api/index.js'
 
 interface ApproveParams {
   readonly question: string

@@ -1,10 +1,10 @@
 import { embed, Forward, type ModelConfig } from '../../model/index.js'
-import { Failure, type ArtifactRef, type SingleStage } from '../api/index.js'
+import { Failure, type ArtifactRef, type SingleStage } from '../../api/index.js'
 import { join } from 'node:path'
-import { Contributions } from './contributions.js'
-import { layerName } from './library.js'
-import { chunksOf, HiddenStates, openParent, putSequences, readSequences, tokensOf } from './sequences.js'
-import { batch } from './parameters.js'
+import { Contributions } from '../../puzzle/channel-contribution.js'
+import { layerName } from '../../puzzle/library.js'
+import { chunksOf, HiddenStates, openParent, putSequences, readSequences, tokensOf } from '../../data/sequences.js'
+import { batch } from '../../puzzle/parameters.js'
 
 interface CaptureParams {
   readonly sequences: number

@@ -1,12 +1,12 @@
 import type { Scenario } from '../../model/index.js'
 import { solve } from '../../solver/index.js'
-import { Failure, type JsonObject, type SingleStage, type Slot } from '../api/index.js'
-import { addCosts, type CostTable } from './costs.js'
-import { readJson, variants } from './library.js'
-import { bounds, describeInfeasible, limitsOf, useOf } from './limits.js'
-import { runVariants } from './run-variants.js'
-import { openParent } from './sequences.js'
-import { parentCost, parentLayers } from './solving.js'
+import { Failure, type JsonObject, type SingleStage, type Slot } from '../../api/index.js'
+import { addCosts, type CostTable } from '../../puzzle/costs.js'
+import { readJson, variants } from '../../puzzle/library.js'
+import { bounds, describeInfeasible, limitsOf, useOf } from '../../puzzle/limits.js'
+import { runVariants } from '../../puzzle/run-variants.js'
+import { openParent } from '../../data/sequences.js'
+import { parentCost, parentLayers } from '../../puzzle/selection-problem.js'
 
 /** Refuses limits that no choice of variants can meet, alone or together, before anything is trained. */
 export const checkLimits: SingleStage = {

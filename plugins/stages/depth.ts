@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Forward, Head, replaceBlocks, type Model } from '../../model/index.js'
-import { Failure, type FanOutStage, type JsonObject, type TaskContext } from '../api/index.js'
-import { layerName } from './library.js'
-import { blocksOf, HiddenStates, openParent, readSequences } from './sequences.js'
-import { batch } from './parameters.js'
+import { Failure, type FanOutStage, type JsonObject, type TaskContext } from '../../api/index.js'
+import { layerName } from '../../puzzle/library.js'
+import { blocksOf, HiddenStates, openParent, readSequences } from '../../data/sequences.js'
+import { batch } from '../../puzzle/parameters.js'
 
 interface DepthParams {
   readonly maximum: number

@@ -1,10 +1,10 @@
 import type { Scenario } from '../../model/index.js'
-import type { FanOutStage, JsonObject, TaskPlan } from '../api/index.js'
-import { readChild } from './child.js'
-import { throughputOf } from './costs.js'
-import { retime, retimed } from './judging.js'
-import { asTask, assemble, chosenEntries, readJson, readLibrary, type Filling } from './library.js'
-import { limitsOf, type Limit } from './limits.js'
+import type { FanOutStage, JsonObject, TaskPlan } from '../../api/index.js'
+import { readChild } from '../../puzzle/child.js'
+import { throughputOf } from '../../puzzle/costs.js'
+import { retime, retimed } from '../../puzzle/judge-limits.js'
+import { asTask, assemble, chosenEntries, readJson, readLibrary, type Filling } from '../../puzzle/library.js'
+import { limitsOf, type Limit } from '../../puzzle/limits.js'
 import {
   evaluatePair,
   measureQuality,
@@ -14,10 +14,10 @@ import {
   type Evaluation,
   type Measured,
   type Thoroughness,
-} from './measuring.js'
-import { openParent } from './sequences.js'
+} from '../../puzzle/evaluation.js'
+import { openParent } from '../../data/sequences.js'
 import { costParts, type SolveOutcome } from './solve.js'
-import { parentCost, type Solution } from './solving.js'
+import { parentCost, type Solution } from '../../puzzle/selection-problem.js'
 
 interface EvaluateParams extends Thoroughness {
   readonly of: 'solutions' | 'child'

@@ -1,11 +1,11 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openModel, writeGguf, writeModel, type CheckpointType, type GgufType } from '../../model/index.js'
-import type { ArtifactRef, SingleStage } from '../api/index.js'
-import { readChild } from './child.js'
-import { asTask, assemble, chosenEntries, readJson, readLibrary } from './library.js'
-import { openParent } from './sequences.js'
-import type { Solution } from './solving.js'
+import type { ArtifactRef, SingleStage } from '../../api/index.js'
+import { readChild } from '../../puzzle/child.js'
+import { asTask, assemble, chosenEntries, readJson, readLibrary } from '../../puzzle/library.js'
+import { openParent } from '../../data/sequences.js'
+import type { Solution } from '../../puzzle/selection-problem.js'
 
 interface ExportParams {
   readonly dtype: CheckpointType

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { openModel } from '../../model/index.js'
-import type { ArtifactRef, JsonObject, SingleStage } from '../api/index.js'
-import { DocumentEncoder, readDocuments, type DataFile } from './documents.js'
-import { Packer, requireEnough, requirePositions, type Packing } from './packing.js'
-import { SequenceFile } from './sequence-file.js'
-import { readTasks } from './task-items.js'
+import type { ArtifactRef, JsonObject, SingleStage } from '../../api/index.js'
+import { DocumentEncoder, readDocuments, type DataFile } from '../../data/documents.js'
+import { Packer, requireEnough, requirePositions, type Packing } from '../../data/packing.js'
+import { SequenceFile } from '../../data/sequence-file.js'
+import { readTasks } from '../../data/task-items.js'
 
 interface PrepareParams {
   /** Most items read of each task. */

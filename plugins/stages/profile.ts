@@ -3,12 +3,12 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Scenario } from '../../model/index.js'
 import { numericsVersion } from '../../tensor/index.js'
-import { digestJson, type FanOutStage, type JsonObject, type Slot, type TaskPlan } from '../api/index.js'
-import { fingerprint, type Cost, type CostTable } from './costs.js'
-import { readCostTable } from './imported-costs.js'
-import { distinctVariants, measure, type Part, type Repetition } from './profiling.js'
-import { openParent } from './sequences.js'
-import { threads } from './parameters.js'
+import { digestJson, type FanOutStage, type JsonObject, type Slot, type TaskPlan } from '../../api/index.js'
+import { fingerprint, type Cost, type CostTable } from '../../puzzle/costs.js'
+import { readCostTable } from '../../puzzle/imported-costs.js'
+import { distinctVariants, measure, type Part, type Repetition } from '../../puzzle/block-timing.js'
+import { openParent } from '../../data/sequences.js'
+import { threads } from '../../puzzle/parameters.js'
 
 /** What is measured: a block, or what no block does. */
 interface ProfileTask extends Repetition {

@@ -1,12 +1,12 @@
 import type { Scenario } from '../../model/index.js'
-import type { ArtifactRef, Json, JsonObject, SingleStage } from '../api/index.js'
+import type { ArtifactRef, Json, JsonObject, SingleStage } from '../../api/index.js'
 import { format, markdown, type Result } from '../../report/markdown.js'
-import { judgeLimits } from './judging.js'
-import { readJson } from './library.js'
-import { limitsOf } from './limits.js'
-import type { Evaluation } from './measuring.js'
+import { judgeLimits } from '../../puzzle/judge-limits.js'
+import { readJson } from '../../puzzle/library.js'
+import { limitsOf } from '../../puzzle/limits.js'
+import type { Evaluation } from '../../puzzle/evaluation.js'
 import type { SolveOutcome } from './solve.js'
-import type { ChosenRun } from './solving.js'
+import type { ChosenRun } from '../../puzzle/selection-problem.js'
 
 /** Of the parent's accuracy. */
 interface QualityFloor {

@@ -1,12 +1,12 @@
 import type { Comparison } from '../../model/index.js'
-import { Failure, type FanOutStage, type JsonObject, type Slot, type TaskPlan } from '../api/index.js'
-import { initialWeights, sampleInputs, samplesFor } from './initial.js'
-import { asTask, fillingWeights, layerName, ownVariant, readLibrary, type Filling } from './library.js'
-import { runName, runVariants } from './run-variants.js'
-import { pairsOf } from './score-plan.js'
-import { Scorer } from './scorer.js'
-import { blocksOf, openParent } from './sequences.js'
-import { batch } from './parameters.js'
+import { Failure, type FanOutStage, type JsonObject, type Slot, type TaskPlan } from '../../api/index.js'
+import { initialWeights, sampleInputs, samplesFor } from '../../puzzle/initial-weights.js'
+import { asTask, fillingWeights, layerName, ownVariant, readLibrary, type Filling } from '../../puzzle/library.js'
+import { runName, runVariants } from '../../puzzle/run-variants.js'
+import { pairsOf } from '../../puzzle/scored-pairs.js'
+import { Scorer } from '../../puzzle/scorer.js'
+import { blocksOf, openParent } from '../../data/sequences.js'
+import { batch } from '../../puzzle/parameters.js'
 
 interface ScoreParams {
   readonly sequences: number

@@ -1,9 +1,9 @@
 import { solve as solveProblem } from '../../solver/index.js'
-import { digestJson, type JsonObject, type SingleStage } from '../api/index.js'
-import { throughputOf } from './costs.js'
-import { judgeLimits, retime, retimed } from './judging.js'
-import { asTask, assemble, chosenEntries, readJson } from './library.js'
-import { limitsOf, type Limit } from './limits.js'
+import { digestJson, type JsonObject, type SingleStage } from '../../api/index.js'
+import { throughputOf } from '../../puzzle/costs.js'
+import { judgeLimits, retime, retimed } from '../../puzzle/judge-limits.js'
+import { asTask, assemble, chosenEntries, readJson } from '../../puzzle/library.js'
+import { limitsOf, type Limit } from '../../puzzle/limits.js'
 import {
   evaluatePair,
   measureQuality,
@@ -14,10 +14,10 @@ import {
   type Quality,
   type Thoroughness,
   type Yardstick,
-} from './measuring.js'
-import { openParent } from './sequences.js'
+} from '../../puzzle/evaluation.js'
+import { openParent } from '../../data/sequences.js'
 import { problemParts, type SolveOutcome } from './solve.js'
-import { makeProblem, parentCost, toSolution, type Solution } from './solving.js'
+import { makeProblem, parentCost, toSolution, type Solution } from '../../puzzle/selection-problem.js'
 
 interface SelectParams extends Thoroughness {
   readonly rounds: number

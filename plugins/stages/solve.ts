@@ -1,13 +1,13 @@
 import type { Scenario } from '../../model/index.js'
 import { solve as solveProblem, type SolveResult } from '../../solver/index.js'
-import { Failure, type JsonObject, type SingleStage, type StageContext } from '../api/index.js'
-import type { CostTable } from './costs.js'
+import { Failure, type JsonObject, type SingleStage, type StageContext } from '../../api/index.js'
+import type { CostTable } from '../../puzzle/costs.js'
 import type { DepthStep } from './depth.js'
-import { readJson, readLibrary } from './library.js'
-import { bounds, describeInfeasible, limitsOf } from './limits.js'
+import { readJson, readLibrary } from '../../puzzle/library.js'
+import { bounds, describeInfeasible, limitsOf } from '../../puzzle/limits.js'
 import type { ScoreRow } from './score.js'
-import { openParent } from './sequences.js'
-import { makeProblem, parentCost, parentLayers, toSolution, type ProblemParts, type Solution } from './solving.js'
+import { openParent } from '../../data/sequences.js'
+import { makeProblem, parentCost, parentLayers, toSolution, type ProblemParts, type Solution } from '../../puzzle/selection-problem.js'
 
 interface SolveParams {
   readonly solutions: number

@@ -13,11 +13,11 @@ import {
   type ModelConfig,
 } from '../../model/index.js'
 import { elements, Trainer, type AdamWOptions } from '../../tensor/index.js'
-import { Failure, type JsonObject, type SingleStage } from '../api/index.js'
-import { readCorpus } from './corpus.js'
+import { Failure, type JsonObject, type SingleStage } from '../../api/index.js'
+import { readCorpus } from '../../data/corpus.js'
 import { normal } from '../../tensor/random.js'
-import { trainWithCheckpoints } from './training.js'
-import { batch, learningRate, weightDecay } from './parameters.js'
+import { trainWithCheckpoints } from '../../puzzle/train-with-checkpoints.js'
+import { batch, learningRate, weightDecay } from '../../puzzle/parameters.js'
 
 interface TrainParams {
   /** Fields of a Hugging Face `config.json`; a Llama's unless they say otherwise. */

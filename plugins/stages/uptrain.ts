@@ -10,13 +10,13 @@ import {
   type Tensor,
   type Value,
 } from '../../tensor/index.js'
-import type { FanOutStage } from '../api/index.js'
-import { asTask, assemble, chosenEntries, readJson, readLibrary, type Filling } from './library.js'
+import type { FanOutStage } from '../../api/index.js'
+import { asTask, assemble, chosenEntries, readJson, readLibrary, type Filling } from '../../puzzle/library.js'
 import { shuffled } from '../../tensor/random.js'
-import { openParent, readSequences, stepsFor, tokensOf } from './sequences.js'
-import type { Solution } from './solving.js'
-import { trainWithCheckpoints } from './training.js'
-import { batch, learningRate, weightDecay } from './parameters.js'
+import { openParent, readSequences, stepsFor, tokensOf } from '../../data/sequences.js'
+import type { Solution } from '../../puzzle/selection-problem.js'
+import { trainWithCheckpoints } from '../../puzzle/train-with-checkpoints.js'
+import { batch, learningRate, weightDecay } from '../../puzzle/parameters.js'
 
 interface UptrainParams {
   readonly tokens: number

@@ -10,7 +10,7 @@ import {
   type Model,
 } from '../../model/index.js'
 import { elements } from '../../tensor/index.js'
-import type { Weights } from '../api/index.js'
+import type { Weights } from '../../api/index.js'
 import { differingBits, distance, noise } from './noise.js'
 import type { Measure } from './report.js'
 import { initialWeights, trained, type Subject } from './subject.js'

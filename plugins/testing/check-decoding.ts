@@ -1,6 +1,6 @@
 import { windowMask } from '../../model/state.js'
 import { elements, type DType, type Tensor } from '../../tensor/index.js'
-import type { StateShape } from '../api/index.js'
+import type { StateShape } from '../../api/index.js'
 import { distance, noise } from './noise.js'
 import { tolerance } from './prepare.js'
 import type { Measure } from './report.js'

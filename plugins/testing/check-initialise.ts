@@ -1,5 +1,5 @@
 import { elements } from '../../tensor/index.js'
-import type { LayerStatistics, Weights } from '../api/index.js'
+import type { LayerStatistics, Weights } from '../../api/index.js'
 import { differingBits } from './noise.js'
 import type { Measure } from './report.js'
 import { statisticsOf, type Subject } from './subject.js'

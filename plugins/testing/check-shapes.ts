@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { JsonObject } from '../api/index.js'
+import type { JsonObject } from '../../api/index.js'
 import type { Measure } from './report.js'
 import type { Subject } from './subject.js'
 

@@ -1,5 +1,5 @@
 import { Session } from '../../tensor/index.js'
-import type { Weights } from '../api/index.js'
+import type { Weights } from '../../api/index.js'
 import type { Measure } from './report.js'
 import { asTensor, buildForward, rotaryFeeds, weightFeeds, whole } from './runner.js'
 import { initialWeights, type Prepared, type Subject } from './subject.js'

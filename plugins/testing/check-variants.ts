@@ -1,6 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { isDeepStrictEqual } from 'node:util'
-import { Failure, type BlockType, type JsonObject, type LayerFacts } from '../api/index.js'
+import { Failure, type BlockType, type JsonObject, type LayerFacts } from '../../api/index.js'
 import type { Measure } from './report.js'
 
 /** Lists the variants of an entry; undefined if the type rejects it for this parent. */

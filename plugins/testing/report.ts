@@ -1,6 +1,6 @@
 import { basename, dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Failure } from '../api/index.js'
+import { Failure } from '../../api/index.js'
 
 /** The checks, each with the mistake that most often makes it fail. */
 export const usualCauses = {

@@ -1,5 +1,5 @@
 import { elements, type DType } from '../../tensor/index.js'
-import type { BlockType, JsonObject, LayerFacts, Weights } from '../api/index.js'
+import type { BlockType, JsonObject, LayerFacts, Weights } from '../../api/index.js'
 import { noise } from './noise.js'
 import type { TinyParent } from './tiny-parent.js'
 

@@ -16,7 +16,7 @@ import {
   type ModelConfig,
 } from '../../model/index.js'
 import { elements } from '../../tensor/index.js'
-import type { Blocks, JsonObject, LayerFacts, LayerStatistics, Sample, Slot, Weights } from '../api/index.js'
+import type { Blocks, JsonObject, LayerFacts, LayerStatistics, Sample, Slot, Weights } from '../../api/index.js'
 import { noise } from './noise.js'
 
 /** Sizes of a parent. */

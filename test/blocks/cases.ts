@@ -1,4 +1,4 @@
-import type { BlockType, JsonObject, LayerFacts } from '../../plugins/api/index.js'
+import type { BlockType, JsonObject, LayerFacts } from '../../api/index.js'
 import { fewerHeads } from '../../plugins/blocks/fewer-heads.js'
 import { groupedQuery } from '../../plugins/blocks/grouped-query.js'
 import { latentAttention } from '../../plugins/blocks/latent-attention.js'

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../plugins/api/index.js'
+import type { JsonObject } from '../../api/index.js'
 
 /** What a spec may write of every built-in block type, by `slot/name`: for a parent with 4 query heads and 24 channels. */
 export const entries: Readonly<Record<string, JsonObject>> = {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { JsonObject } from '../../plugins/api/index.js'
+import type { JsonObject } from '../../api/index.js'
 import { builtInBlocks } from '../../plugins/blocks/index.js'
 import { checkBlockType } from '../../plugins/testing/index.js'
 import type { ParentSizes } from '../../plugins/testing/tiny-parent.js'

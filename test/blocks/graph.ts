@@ -1,5 +1,5 @@
 import { Graph, Session, tensor, type Tensor } from '../../tensor/index.js'
-import type { BlockContext, BlockResult } from '../../plugins/api/index.js'
+import type { BlockContext, BlockResult } from '../../api/index.js'
 import { weightsOf, type Case } from './cases.js'
 import { angle } from './reference.js'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { grid } from '../../plugins/api/index.js'
+import { grid } from '../../api/index.js'
 
 test('a grid has all combinations, the last list varies fastest, and duplicates count once', () => {
   expect([...grid({ a: [1, 2, 1], b: ['x', 'y'] })]).toEqual([

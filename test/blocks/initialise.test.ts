@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { LayerFacts, Weight, Weights } from '../../plugins/api/index.js'
+import type { LayerFacts, Weight, Weights } from '../../api/index.js'
 import { groupedQuery } from '../../plugins/blocks/grouped-query.js'
 import { attentionMatrix, ffnMatrix } from '../../plugins/blocks/linear.js'
 import { swiglu } from '../../plugins/blocks/swiglu.js'

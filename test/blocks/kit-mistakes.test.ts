@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { BlockType, JsonObject, Weight } from '../../plugins/api/index.js'
+import type { BlockType, JsonObject, Weight } from '../../api/index.js'
 import { groupedQuery } from '../../plugins/blocks/grouped-query.js'
 import { slidingWindow } from '../../plugins/blocks/sliding-window.js'
 import { checkBlockType, type BlockReport } from '../../plugins/testing/index.js'

@@ -1,6 +1,6 @@
 import { Matrix, SingularValueDecomposition } from 'ml-matrix'
 import { expect, test } from 'vitest'
-import type { BlockType, LayerFacts, Sample, Weight, Weights } from '../../plugins/api/index.js'
+import type { BlockType, LayerFacts, Sample, Weight, Weights } from '../../api/index.js'
 import { headContribution } from '../../plugins/blocks/contribution.js'
 import { factorise, gramOf } from '../../plugins/blocks/factorise.js'
 import { fewerHeads } from '../../plugins/blocks/fewer-heads.js'

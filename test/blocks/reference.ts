@@ -1,4 +1,4 @@
-import type { LayerFacts } from '../../plugins/api/index.js'
+import type { LayerFacts } from '../../api/index.js'
 
 /** Plain float64 arithmetic, without graphs, that block types are compared with. Matrices are lists of rows. */
 export type Matrix = readonly (readonly number[])[]

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Failure, type JsonObject } from '../../plugins/api/index.js'
+import { Failure, type JsonObject } from '../../api/index.js'
 import { groupedQuery } from '../../plugins/blocks/grouped-query.js'
 import { builtInBlocks, makeBlocks } from '../../plugins/blocks/index.js'
 import { swiglu } from '../../plugins/blocks/swiglu.js'

@@ -1,4 +1,4 @@
-import { readRecords } from '../../activities/inventory.js'
+import { readRecords } from '../../lineage/inventory.js'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'

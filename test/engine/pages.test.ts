@@ -1,7 +1,7 @@
 /** Stages of more tasks than one message or one history holds. */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { bounds, checkTasks, pagesOf, shortLabel } from '../../activities/pages.js'
-import type { TaskPlan } from '../../plugins/api/index.js'
+import type { TaskPlan } from '../../api/index.js'
 import type { SearchProgress } from '../../workflows/types.js'
 import { serverTimeout, testServer } from '../temporal.js'
 import { refusal, rejection, Rig } from './rig.js'

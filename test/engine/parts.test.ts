@@ -1,7 +1,7 @@
 /** Runs of a part of a pipeline: `--from`, `--until`, `--only`. */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { selectStages, type Selection } from '../../cli/selection.js'
-import { Failure } from '../../plugins/api/index.js'
+import { Failure } from '../../api/index.js'
 import { serverTimeout, testServer } from '../temporal.js'
 import { loadPlugins } from './registry.js'
 import { compile, rejection, Rig } from './rig.js'

@@ -10,7 +10,7 @@ import {
   type RunningTask,
   type SingleStage,
   type Stage,
-} from '../../plugins/api/index.js'
+} from '../../api/index.js'
 import { approve } from '../../plugins/stages/approve.js'
 import { makeLoaded, type Loaded } from '../../plugins/registry.js'
 import { socketVariable, type FromStage, type FromTest } from './step-protocol.js'

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { layerFacts, replaceBlocks, type Model, type Replacement } from '../../model/index.js'
-import type { JsonObject, Slot } from '../../plugins/api/index.js'
+import type { JsonObject, Slot } from '../../api/index.js'
 import { noise } from '../noise.js'
 import { blocks, openTiny } from '../model/tiny.js'
 

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { GgufFile } from '../../model/gguf/container.js'
 import { dequantise } from '../../model/gguf/dequantise.js'
 import { tensorTypes, type TensorTypeName } from '../../model/gguf/types.js'
-import { Failure } from '../../plugins/api/index.js'
+import { Failure } from '../../api/index.js'
 import { scratch } from '../model/tiny.js'
 import {
   bool,

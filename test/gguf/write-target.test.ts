@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { JsonObject } from '../../plugins/api/index.js'
+import type { JsonObject } from '../../api/index.js'
 import { Search } from '../stages/run-stage.js'
 import { tinySpec, tinyWorld } from '../stages/world.js'
 

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openModel, SafetensorsFile, writeModel, writeSafetensors } from '../../model/index.js'
-import type { JsonObject } from '../../plugins/api/index.js'
+import type { JsonObject } from '../../api/index.js'
 import { fullLogits } from './mixed.js'
 import { blocks, scratch, someIds, writeTiny } from './tiny.js'
 

@@ -18,7 +18,7 @@ import {
   type Model,
   type Replacement,
 } from '../../model/index.js'
-import { defineFamily, type JsonObject, type Slot } from '../../plugins/api/index.js'
+import { defineFamily, type JsonObject, type Slot } from '../../api/index.js'
 import { makeBlocks } from '../../plugins/blocks/index.js'
 import { blocks, openTiny, scratch, someIds, tinyConfig, writeTiny } from './tiny.js'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { allWeights, buildModel, finalNorm, modelShapes } from '../../model/index.js'
-import type { JsonObject } from '../../plugins/api/index.js'
+import type { JsonObject } from '../../api/index.js'
 import { elements, Graph, gradients, Session, type Tensor } from '../../tensor/index.js'
 import { noise } from '../noise.js'
 import { blocks, openTiny, someIds } from './tiny.js'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { Decoder, type Model } from '../../model/index.js'
-import type { JsonObject, Slot } from '../../plugins/api/index.js'
+import type { JsonObject, Slot } from '../../api/index.js'
 import { difference, fullLogits, withVariant } from './mixed.js'
 import { openTiny, someIds } from './tiny.js'
 

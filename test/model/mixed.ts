@@ -1,5 +1,5 @@
 import { embed, Forward, Head, layerFacts, replaceBlocks, type Model, type Replacement } from '../../model/index.js'
-import type { JsonObject, Slot } from '../../plugins/api/index.js'
+import type { JsonObject, Slot } from '../../api/index.js'
 import { blocks, openTiny } from './tiny.js'
 
 /** A variant of a slot with its initial weights. */

@@ -14,7 +14,7 @@ import {
 } from '../../model/index.js'
 import { ChatTemplate, readGenerationConfig } from '../../model/index.js'
 import { builtInBlocks, makeBlocks } from '../../plugins/blocks/index.js'
-import { readTasks, taskFiles } from '../../plugins/stages/task-items.js'
+import { readTasks, taskFiles } from '../../data/task-items.js'
 import { digestPath } from '../../spec/input-digests.js'
 
 const blocks = makeBlocks(builtInBlocks)

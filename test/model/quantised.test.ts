@@ -13,9 +13,9 @@ import {
   writeModel,
   type Model,
 } from '../../model/index.js'
-import type { BlockType, JsonObject, Slot } from '../../plugins/api/index.js'
+import type { BlockType, JsonObject, Slot } from '../../api/index.js'
 import { builtInBlocks, makeBlocks } from '../../plugins/blocks/index.js'
-import { sizes } from '../../plugins/stages/costs.js'
+import { sizes } from '../../puzzle/costs.js'
 import { dequantise, quantise } from '../../tensor/index.js'
 import { greedy } from '../stages/world.js'
 import { difference, fullLogits, withVariant } from './mixed.js'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { Decoder, replaceBlocks, stateShapes, type Model } from '../../model/index.js'
-import type { BlockType } from '../../plugins/api/index.js'
+import type { BlockType } from '../../api/index.js'
 import { builtInBlocks, makeBlocks } from '../../plugins/blocks/index.js'
 import { difference, fullLogits } from './mixed.js'
 import { openTiny, someIds } from './tiny.js'

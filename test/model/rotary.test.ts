@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { Decoder, embed, Forward, parseConfig, rotaryOf, rotaryTables } from '../../model/index.js'
-import type { JsonObject } from '../../plugins/api/index.js'
+import type { JsonObject } from '../../api/index.js'
 import { openTiny, someIds, tinyConfig } from './tiny.js'
 
 const config = (fields: JsonObject) =>

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openModel, Tokenizer, writing } from '../../model/index.js'
-import { readDocuments } from '../../plugins/stages/documents.js'
+import { readDocuments } from '../../data/documents.js'
 import { blocks, scratch, writeTiny } from './tiny.js'
 
 const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 123\n`

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach } from 'vitest'
 import { familiesOf, modelShapes, openModel, parseConfig, saveCheckpoint, type Model } from '../../model/index.js'
-import type { JsonObject } from '../../plugins/api/index.js'
+import type { JsonObject } from '../../api/index.js'
 import { makeBlocks } from '../../plugins/blocks/index.js'
 import { noise } from '../noise.js'
 

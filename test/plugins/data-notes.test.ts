@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { JsonObject } from '../../plugins/api/index.js'
-import { dataNotes } from '../../plugins/data-notes.js'
+import type { JsonObject } from '../../api/index.js'
+import { dataNotes } from '../../plugins/inspect/data-notes.js'
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
 import { lasting, tinyWorld } from '../stages/world.js'
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { openModel } from '../../model/index.js'
-import { inspectData } from '../../plugins/inspect-data.js'
+import { inspectData } from '../../plugins/inspect/data.js'
 import { blocks } from '../model/tiny.js'
 import { lasting, tinyWorld } from '../stages/world.js'
 

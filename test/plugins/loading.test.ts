@@ -1,7 +1,7 @@
 import { rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { definePlugin, defineStage, type SingleStage } from '../../plugins/api/index.js'
+import { definePlugin, defineStage, type SingleStage } from '../../api/index.js'
 import { withDescriptions } from '../../plugins/loading/load.js'
 import { loadPlugins } from '../../plugins/registry.js'
 import { tinySpec, writeTinySearch } from '../cli/tiny-search.js'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { checkResources } from '../../plugins/resources.js'
+import { checkResources } from '../../plugins/inspect/resources.js'
 
 const gib = 2 ** 30
 const needs = [

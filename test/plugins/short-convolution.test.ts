@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { shortConvolution } from '../../examples/plugin-short-convolution/short-convolution.js'
-import type { LayerFacts, Weight, Weights } from '../../plugins/api/index.js'
+import type { LayerFacts, Weight, Weights } from '../../api/index.js'
 import { attentionMatrix } from '../../plugins/blocks/linear.js'
 import { Graph, Session, tensor, type Tensor } from '../../tensor/index.js'
 import { noise } from '../noise.js'

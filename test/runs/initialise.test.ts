@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { Forward, layerFacts, replaceBlocks, type Model } from '../../model/index.js'
-import type { JsonObject, RunLayer } from '../../plugins/api/index.js'
+import type { JsonObject, RunLayer } from '../../api/index.js'
 import { makeRuns } from '../../plugins/runs/index.js'
-import { runVariants } from '../../plugins/stages/run-variants.js'
+import { runVariants } from '../../puzzle/run-variants.js'
 import { noise } from '../noise.js'
 import { openTiny } from '../model/tiny.js'
 

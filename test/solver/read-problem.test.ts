@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Failure } from '../../plugins/api/failure.js'
+import { Failure } from '../../errors/failure.js'
 import { readProblem } from '../../solver/read-problem.js'
 import { solve } from '../../solver/solve.js'
 

@@ -1,7 +1,7 @@
 /** `execution:` says how tasks are run, and nothing about their results. */
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { expect, test } from 'vitest'
-import { taskKey } from '../../activities/keys.js'
+import { taskKey } from '../../lineage/keys.js'
 import { specRegistry } from '../../cli/spec-registry.js'
 import { loadPlugins } from '../../plugins/registry.js'
 import { formatDiagnostic } from '../../spec/diagnostics.js'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { JsonObject } from '../../plugins/api/index.js'
+import type { JsonObject } from '../../api/index.js'
 import { FileStore } from '../../store/index.js'
 import { costTable, fakeSpace } from './fakes.js'
 import { Search } from './run-stage.js'

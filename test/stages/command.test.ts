@@ -11,7 +11,7 @@ import {
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { commandLine } from '../../server/index.js'
-import type { JsonObject } from '../../plugins/api/index.js'
+import type { JsonObject } from '../../api/index.js'
 import { onlyTask } from '../../activities/job.js'
 import { addFiles, bundles, compile, folderWith } from '../plugins/folders.js'
 import { Search } from './run-stage.js'

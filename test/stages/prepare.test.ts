@@ -1,9 +1,9 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { JsonObject } from '../../plugins/api/index.js'
-import type { TaskItems } from '../../plugins/stages/task-items.js'
-import { readSequences } from '../../plugins/stages/sequences.js'
+import type { JsonObject } from '../../api/index.js'
+import type { TaskItems } from '../../data/task-items.js'
+import { readSequences } from '../../data/sequences.js'
 import { Search } from './run-stage.js'
 import { lasting, tinySpec, tinyWorld, words } from './world.js'
 

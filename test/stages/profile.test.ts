@@ -1,8 +1,8 @@
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { JsonObject } from '../../plugins/api/index.js'
-import type { CostTable } from '../../plugins/stages/costs.js'
+import type { JsonObject } from '../../api/index.js'
+import type { CostTable } from '../../puzzle/costs.js'
 import { Search } from './run-stage.js'
 import { lasting, tinySpec, tinyWorld } from './world.js'
 

@@ -1,5 +1,5 @@
 import type { Model } from '../../model/index.js'
-import type { BlockChoice, Slot, Weight, Weights } from '../../plugins/api/index.js'
+import type { BlockChoice, Slot, Weight, Weights } from '../../api/index.js'
 
 /** Rows of float64 numbers, one a token: a language model in plain arithmetic, which the stages are compared with. */
 export type Rows = readonly (readonly number[])[]

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, wri
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Failure } from '../../plugins/api/index.js'
+import { Failure } from '../../api/index.js'
 import { digestJson } from '../../store/digest.js'
 import { FileStore, type TaskRecord } from '../../store/index.js'
 import { Machine } from './machine.js'

@@ -1,7 +1,7 @@
 /** Stages for tests of stores: numbers in, their squares out, by way of checkpoints. Loaded instead of the built-in ones. */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ArtifactRef, FanOutStage, SingleStage, Stage } from '../../plugins/api/index.js'
+import type { ArtifactRef, FanOutStage, SingleStage, Stage } from '../../api/index.js'
 import { makeBlocks } from '../../plugins/blocks/index.js'
 import { makeRuns } from '../../plugins/runs/index.js'
 import type { Loaded } from '../../plugins/registry.js'

@@ -22,7 +22,7 @@ import {
   type StateShape,
   type Weight,
   type Weights,
-} from '../../plugins/api/index.js'
+} from '../../api/index.js'
 import { checkBlockType, type CheckOptions, type Finding } from '../../plugins/testing/index.js'
 import type { Graph, Value } from '../../tensor/index.js'
 

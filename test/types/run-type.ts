@@ -8,7 +8,7 @@ import {
   type LayerWeights,
   type RunLayer,
   type RunType,
-} from '../../plugins/api/index.js'
+} from '../../api/index.js'
 
 type Params = { readonly span: number }
 

@@ -1,0 +1,87 @@
+import type { Tokenizer } from '../model/index.js'
+import type { Tensor } from '../tensor/index.js'
+import { Failure } from '../api/index.js'
+import { readJsonRecords, type DataRecord } from './json-records.js'
+
+const remedy = 'Each line is {"text": "…"}, with "answers": [[start, end], …] in characters where they weigh more.'
+
+/** A piece of a text, and how much its tokens weigh in the loss. */
+interface Piece {
+  readonly text: string
+  readonly weight: number
+}
+
+/** Texts to learn from, as token ids with a weight each. */
+export interface Corpus {
+  /** Documents. */
+  readonly count: number
+  /** `steps` batches from document `first` on; after the last document the first follows. */
+  batches(first: number, steps: number, batch: number): Record<'ids' | 'labels' | 'weights', Tensor>
+}
+
+/** Documents of a file of JSON lines in its order, cut and padded to `length` tokens, the last of which is a label alone.
+ *  @param contextWeight  of what is no answer
+ *  @throws Failure InvalidInput naming file and line */
+export async function readCorpus(
+  path: string,
+  tokenizer: Tokenizer,
+  length: number,
+  contextWeight: number,
+): Promise<Corpus> {
+  const documents: Piece[][] = []
+  for await (const line of readJsonRecords(path, remedy)) documents.push(pieces(line, contextWeight))
+  const count = documents.length
+  if (count === 0) throw new Failure('InvalidInput', `${path} has no documents`, { file: path, remedy })
+  const ids = new Int32Array(count * length)
+  const weights = new Float32Array(count * length)
+  for (const [row, document] of documents.entries()) {
+    let at = row * length
+    const end = at + length
+    for (const { text, weight } of document)
+      for (const id of tokenizer.encode(text, { special: at === row * length })) {
+        if (at === end) break
+        ids[at] = id
+        weights[at++] = weight
+      }
+  }
+  return {
+    count,
+    batches(first, steps, batch) {
+      const step = batch * (length - 1)
+      const out = {
+        ids: { dtype: 'int64' as const, dims: [steps, step], data: new BigInt64Array(steps * step) },
+        labels: { dtype: 'int64' as const, dims: [steps, step], data: new BigInt64Array(steps * step) },
+        weights: { dtype: 'float32' as const, dims: [steps, step], data: new Float32Array(steps * step) },
+      }
+      for (let i = 0; i < steps * batch; i++) {
+        const row = ((first + i) % count) * length
+        for (let t = 0; t < length - 1; t++) {
+          const to = i * (length - 1) + t
+          out.ids.data[to] = BigInt(ids[row + t]!)
+          out.labels.data[to] = BigInt(ids[row + t + 1]!)
+          out.weights.data[to] = weights[row + t + 1]!
+        }
+      }
+      return out
+    },
+  }
+}
+
+/** A document: its answers, and what is between them. */
+function pieces({ fields: { text, answers = [] }, bad }: DataRecord, contextWeight: number): Piece[] {
+  if (text === null || text === '') throw bad(`has a "text" that is ${text === null ? 'null' : 'empty'}`)
+  if (typeof text !== 'string') throw bad('has no "text"')
+  const wrong = () => bad('has answers that are not ranges of its text')
+  if (!Array.isArray(answers)) throw wrong()
+  const found: Piece[] = []
+  let from = 0
+  for (const range of answers as readonly unknown[]) {
+    const [start, end] = Array.isArray(range) ? (range as readonly number[]) : []
+    if (!Number.isInteger(start) || !Number.isInteger(end)) throw wrong()
+    if (!(from <= start! && start! < end! && end! <= text.length)) throw wrong()
+    found.push({ text: text.slice(from, start), weight: contextWeight })
+    found.push({ text: text.slice(start, end), weight: 1 })
+    from = end!
+  }
+  return [...found, { text: text.slice(from), weight: contextWeight }]
+}

@@ -1,0 +1,87 @@
+import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import { writeTensors } from '../tensor/index.js'
+import type { ArtifactRef, Environment } from '../api/index.js'
+import { shuffled } from '../tensor/random.js'
+
+/** Tokens that are read or written at once, about. */
+const tokensAtOnce = 2 ** 18
+
+/** Sequences that are collected on disk, so that memory does not grow with them but by some bytes each. */
+export class SequenceFile {
+  private readonly descriptor: number
+  private readonly lengths: number[] = []
+  private readonly rowsAtOnce: number
+  private readonly buffer: Int32Array
+  private flushed = 0
+  /** Tokens of all sequences, without padding. */
+  tokens = 0
+
+  /** @param path  a scratch file
+   *  @param length  most tokens of a sequence */
+  constructor(
+    private readonly path: string,
+    readonly length: number,
+  ) {
+    this.descriptor = openSync(path, 'w+')
+    this.rowsAtOnce = Math.max(1, Math.floor(tokensAtOnce / length))
+    this.buffer = new Int32Array(this.rowsAtOnce * length)
+  }
+
+  get count(): number {
+    return this.lengths.length
+  }
+
+  add(ids: readonly number[]): void {
+    const at = (this.count - this.flushed) * this.length
+    this.buffer.fill(0, at, at + this.length).set(ids, at)
+    this.lengths.push(ids.length)
+    this.tokens += ids.length
+    if (this.count - this.flushed === this.rowsAtOnce) this.flush()
+  }
+
+  /** Stores the sequences as an artifact (`readSequences`), in an order that follows from the seed. */
+  async store(context: Pick<Environment, 'putFile'>, path: string, seed: number): Promise<ArtifactRef> {
+    this.flush()
+    const dims = [this.count, this.length]
+    const order = shuffled(this.count, seed)
+    await writeTensors(path, {
+      input_ids: { dtype: 'int32', dims, bytes: this.ids(order) },
+      mask: { dtype: 'float32', dims, bytes: this.mask(order) },
+    })
+    return context.putFile('tokens', path)
+  }
+
+  /** Removes the scratch file. */
+  close(): void {
+    closeSync(this.descriptor)
+    rmSync(this.path, { force: true })
+  }
+
+  private flush(): void {
+    const { buffer, length } = this
+    const bytes = new Uint8Array(buffer.buffer, 0, (this.count - this.flushed) * length * 4)
+    for (let at = 0; at < bytes.length;) at += writeSync(this.descriptor, bytes, at)
+    this.flushed = this.count
+  }
+
+  private async *ids(order: Uint32Array): AsyncGenerator<Uint8Array> {
+    const size = this.length * 4
+    for (const rows of this.batches(order)) {
+      const bytes = new Uint8Array(rows.length * size)
+      rows.forEach((row, i) => readSync(this.descriptor, bytes, i * size, size, row * size))
+      yield bytes
+    }
+  }
+
+  private async *mask(order: Uint32Array): AsyncGenerator<Uint8Array> {
+    for (const rows of this.batches(order)) {
+      const mask = new Float32Array(rows.length * this.length)
+      rows.forEach((row, i) => mask.fill(1, i * this.length, i * this.length + this.lengths[row]!))
+      yield new Uint8Array(mask.buffer)
+    }
+  }
+
+  private *batches(order: Uint32Array): Generator<Uint32Array> {
+    for (let i = 0; i < order.length; i += this.rowsAtOnce) yield order.subarray(i, i + this.rowsAtOnce)
+  }
+}

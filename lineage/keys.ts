@@ -1,0 +1,148 @@
+import type { JsonObject, Stage, TaskPlan } from '../api/index.js'
+import { resolveExpressions } from '../spec/expressions.js'
+import type { FrozenPlan, PlannedStage } from '../spec/frozen-plan.js'
+import { digestJson } from '../store/digest.js'
+import type { ArtifactRef, Digest } from '../store/index.js'
+import { engineVersion, numericsVersion } from '../tensor/version.js'
+import { digestsOf, pick, withDigests } from './inputs.js'
+
+/** All that can change the result of a task, by name: what `explain` compares. */
+export type Components = Readonly<Record<string, unknown>>
+
+/** A key, and what it is the digest of. */
+export interface Key {
+  readonly key: Digest
+  readonly components: Components
+}
+
+export const plannedStage = (plan: FrozenPlan, name: string): PlannedStage => {
+  const found = plan.stages.find((stage) => stage.name === name)
+  if (!found) throw new Error(`Internal error: the plan has no stage ${name}`)
+  return found
+}
+
+/** Parameters with expressions resolved by the outputs of earlier stages. */
+export const stageParams = (
+  planned: PlannedStage,
+  outputs: Readonly<
+    Record<string, { readonly values: JsonObject; readonly files: Readonly<Record<string, ArtifactRef>> }>
+  >,
+): JsonObject => resolveExpressions(planned.params, outputs)
+
+/** A stage of a plan, with all that its keys are made of. */
+export interface KeyParts {
+  readonly plan: FrozenPlan
+  readonly planned: PlannedStage
+  readonly stage: Stage
+  /** Expressions resolved. */
+  readonly params: JsonObject
+  /** An artifact with the outputs of each stage that this one needs. */
+  readonly outputs: Readonly<Record<string, ArtifactRef>>
+}
+
+/** Key of the list of a stage's tasks. */
+export const planKey = (parts: KeyParts): Key => keyOf({ kind: 'plan', ...whole(parts) })
+
+/** Key of a stage that is one task, or of a planned task: then of what the task says of itself, and nothing else. */
+export const taskKey = (parts: KeyParts, task: TaskPlan): Key => taskKeys(parts)(task)
+
+/** The same for many tasks: what they have in common is looked at once, however large the spec is. */
+export function taskKeys(parts: KeyParts): (task: TaskPlan) => Key {
+  const { plan, stage } = parts
+  if (!stage.plan) {
+    const key = keyOf({ kind: 'run', ...whole(parts) })
+    return () => key
+  }
+  const [common, read] = [numbers(parts), inputs(plan, stage.taskReads ?? [])]
+  return (task) =>
+    keyOf({
+      kind: 'run',
+      ...common,
+      // Names what a task is when its parameters alone do not.
+      task: task.id,
+      taskParams: task.params,
+      taskInputs: Object.fromEntries(Object.entries(task.inputs).map(([name, { digest }]) => [name, digest])),
+      inputs: read,
+      blocks: blocks(plan, task.blocks),
+      ...runs(plan, task.runs ?? []),
+    })
+}
+
+/** Key of what becomes of all tasks of a stage. */
+export const gatherKey = (parts: KeyParts, keys: readonly (Digest | null)[], tasks: readonly TaskPlan[]): Key =>
+  keyOf({
+    kind: 'gather',
+    ...whole(parts),
+    tasks: keys,
+    // Left out; the reason is for people.
+    skipped: tasks.filter((_, i) => keys[i] === null).map(({ id }) => id),
+  })
+
+/** Key of the list of tasks behind a gathering that is recorded. */
+export function planKeyBehind({ tasks: _, skipped: __, ...components }: Components): Digest {
+  return digestJson({ ...components, kind: 'plan' })
+}
+
+const keyOf = (components: Components): Key => ({ key: digestJson(components), components })
+
+/** What changes numbers whatever the task. */
+const numbers = ({ plan, planned, stage }: KeyParts): Components => ({
+  stage: stage.name,
+  // Raised by hand when the stage does something else.
+  version: stage.version,
+  // An out-of-tree stage is another one when its code changes.
+  ...(planned.plugin === undefined ? {} : { plugin: planned.plugin }),
+  seed: plan.seed,
+  // Graphs and kernels decide the last bits.
+  numerics: numericsVersion,
+  engine: engineVersion,
+  // A model that is read by other rules is another model.
+  ...(plan.family && { family: plan.family }),
+  ...(plan.otherHead && { otherHead: true }),
+})
+
+const whole = (parts: KeyParts): Components => ({
+  ...numbers(parts),
+  params: withDigests(parts.params, `stages.${parts.planned.name}`, parts.plan.inputDigests),
+  inputs: inputs(parts.plan, parts.stage.reads),
+  needs: Object.fromEntries(Object.entries(parts.outputs).map(([name, { digest }]) => [name, digest])),
+  blocks: blocks(parts.plan, undefined),
+  // Only a stage that reads the space asks run types for anything.
+  ...(parts.stage.reads.some((path) => path.split('.')[0] === 'space') ? runs(parts.plan) : {}),
+})
+
+/** What of the spec's inputs is read, paths replaced by the digests of what lies there. */
+const inputs = (plan: FrozenPlan, reads: readonly string[]): JsonObject =>
+  pick(withDigests(plan.inputs, '', tablesApart(plan, digestsOf(plan, reads))) as JsonObject, reads)
+
+/** The bytes of a table are a text under another name: of tables, the name counts as well. */
+function tablesApart({ inputs: { data } }: FrozenPlan, digests: ReturnType<typeof digestsOf>): Record<string, Digest> {
+  const apart: Record<string, Digest> = { ...digests }
+  for (const [name, file] of Object.entries((data ?? {}) as Record<string, { readonly path?: unknown } | null>)) {
+    const at = `data.${name}.path`
+    const table = /\.(csv|tsv|tab)(\.\w+)?$/i.exec(String(file?.path))?.[1]?.toLowerCase()
+    if (table !== undefined && at in apart) apart[at] = digestJson({ digest: apart[at], table })
+  }
+  return apart
+}
+
+/** Versions of block types, and digests of the plugins that they came from. */
+function blocks(plan: FrozenPlan, used: TaskPlan['blocks']): readonly Components[] {
+  const known = plan.blocks.filter(
+    ({ slot, name }) => used === undefined || used.some((own) => own.slot === slot && own.name === name),
+  )
+  const missing = used?.find((own) => !known.some(({ slot, name }) => own.slot === slot && own.name === name))
+  if (missing) throw new Error(`Internal error: the plan does not list the ${missing.slot} block type ${missing.name}`)
+  return known.map((own) => ({ ...own }))
+}
+
+/** Versions of run types, and digests of the plugins that they came from; nothing where none is used. */
+function runs(
+  { runs: planned = [] }: FrozenPlan,
+  used: readonly string[] = planned.map(({ name }) => name),
+): Components {
+  const known = planned.filter(({ name }) => used.includes(name))
+  const missing = used.find((name) => !known.some((own) => own.name === name))
+  if (missing !== undefined) throw new Error(`Internal error: the plan does not list the run type ${missing}`)
+  return known.length === 0 ? {} : { runs: known.map((own) => ({ ...own })) }
+}

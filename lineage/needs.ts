@@ -1,0 +1,91 @@
+import { Failure, type Outputs } from '../api/index.js'
+import type { Loaded } from '../plugins/registry.js'
+import type { FrozenPlan } from '../spec/frozen-plan.js'
+import { digestJson } from '../store/digest.js'
+import { MissingArtifact, type ArtifactRef, type Digest, type Store } from '../store/index.js'
+import { outputsOf, type KnownRun, type Records } from './inventory.js'
+import { planKeyBehind } from './keys.js'
+import { walk, type Lookup } from './walk.js'
+
+/** What a run needs of a store. */
+export interface Needs {
+  /** Of tasks, also of those that are still to be done. */
+  readonly keys: Set<Digest>
+  readonly artifacts: Set<Digest>
+  /** Outputs by stage, as far as an unfinished run has got. */
+  readonly outputs: Map<string, Outputs>
+}
+
+/** The stage and block types that a plan uses. */
+export type TypesOf = (plan: FrozenPlan) => Promise<Loaded>
+
+/** What a run needs: all that led to its outputs, and all that its tasks would find.
+ *  @throws Failure InvalidInput when a run that is not finished has stage types that are not known here */
+export async function needsOf(store: Store, records: Records, run: KnownRun, typesOf: TypesOf): Promise<Needs> {
+  const given = Object.values(run.given ?? {})
+  const needs: Needs = { keys: new Set(), artifacts: new Set([run.plan.digest]), outputs: new Map() }
+  backwards(records, [...Object.values(run.outputs ?? {}), ...given], needs)
+  try {
+    await forwards(store, records, run, typesOf, needs)
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    // Of a finished run the way back from its outputs tells all but the answers at gates.
+    if (!run.outputs)
+      throw new Failure(error.kind, `What the run "${run.run}" needs cannot be told: ${error.message}`, {
+        remedy: error.remedy ?? 'Finish the run, or give those that are to be kept with --keep.',
+        cause: error,
+      })
+  }
+  for (const key of needs.keys)
+    for (const ref of Object.values(records.get(key)?.record.outputs.files ?? {})) needs.artifacts.add(ref.digest)
+  return needs
+}
+
+/** From outputs to the records that they came from. Nothing is computed anew: it holds for runs of any version. */
+function backwards(records: Records, outputs: readonly ArtifactRef[], needs: Needs): void {
+  const gathered = new Map<Digest, Digest[]>()
+  for (const [key, { record }] of records)
+    if (record.components.kind === 'gather')
+      gathered.set(outputsOf(record), [...(gathered.get(outputsOf(record)) ?? []), key])
+  const open = outputs.map(({ digest }) => digest)
+  for (let digest = open.pop(); digest !== undefined; digest = open.pop()) {
+    needs.artifacts.add(digest)
+    for (const key of gathered.get(digest) ?? []) {
+      if (needs.keys.has(key)) continue
+      const { components } = records.get(key)!.record
+      const before = (components.needs ?? {}) as Readonly<Record<string, Digest>>
+      for (const own of [key, planKeyBehind(components), ...tasksOf(components)]) needs.keys.add(own)
+      open.push(...Object.values(before))
+    }
+  }
+}
+
+/** Keys of the tasks that were gathered; null where one was left out. */
+const tasksOf = ({ tasks = [] }: { readonly tasks?: readonly (Digest | null)[] }): Digest[] =>
+  tasks.filter((key) => key !== null)
+
+/** From the plan to every key that can be known now, as the run's tasks come to them. */
+async function forwards(store: Store, records: Records, run: KnownRun, typesOf: TypesOf, needs: Needs): Promise<void> {
+  const lookup: Lookup = {
+    getRecord: async (key) => records.get(key)?.record,
+    // Nothing is written by looking.
+    putJson: async (kind, data) => ({ digest: digestJson(data), bytes: 0, kind }),
+    has: (ref) => store.has(ref),
+    readJson: (ref) => store.readJson(ref),
+  }
+  try {
+    const plan = (await store.readJson(run.plan)) as FrozenPlan
+    for await (const known of walk(plan, lookup, await typesOf(plan), run.given)) {
+      if (known.kind === 'unplanned') needs.keys.add(known.key.key)
+      if (known.kind !== 'planned') continue
+      for (const key of [known.key, ...known.tasks.map((task) => task.key)]) needs.keys.add(key.key)
+      needs.keys.add(known.last.key)
+      if (!known.outputs) continue
+      needs.artifacts.add(known.outputs.digest)
+      needs.outputs.set(known.planned.name, (await store.readJson(known.outputs)) as Outputs)
+    }
+  } catch (error) {
+    // A run whose plan or outputs are lost needs nothing of what comes after them: it is done anew.
+    if (!(error instanceof MissingArtifact)) throw error
+  }
+}

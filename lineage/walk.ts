@@ -1,0 +1,121 @@
+import type { Outputs, TaskPlan } from '../api/index.js'
+import type { Loaded } from '../plugins/registry.js'
+import type { FrozenPlan, PlannedStage } from '../spec/frozen-plan.js'
+import { canonicalJson, digestBytes } from '../store/digest.js'
+import type { ArtifactRef, Digest, Store, TaskRecord } from '../store/index.js'
+import { inWindow } from './in-window.js'
+import { onlyTask } from '../activities/job.js'
+import { gatherKey, planKey, stageParams, taskKeys, type Key, type KeyParts } from './keys.js'
+
+/** What is looked up of a store. */
+export type Lookup = Pick<Store, 'getRecord' | 'has' | 'putJson' | 'readJson'>
+
+/** The same where nothing is to be written by looking: what would be put is remembered. */
+export function withoutWriting(store: Lookup): Lookup {
+  const put = new Map<Digest, unknown>()
+  return {
+    getRecord: (key) => store.getRecord(key),
+    has: (ref) => store.has(ref),
+    putJson(kind, data) {
+      const text = canonicalJson(data)
+      const digest = digestBytes(text)
+      put.set(digest, data)
+      return Promise.resolve({ digest, bytes: Buffer.byteLength(text), kind })
+    },
+    readJson: async (ref) => put.get(ref.digest) ?? store.readJson(ref),
+  }
+}
+
+/** A store elsewhere answers each request late, but many at once. */
+const recordsAtOnce = 16
+
+/** A task as the store knows it. */
+export interface KnownTask {
+  readonly task: TaskPlan
+  readonly key: Key
+  /** Absent when it is still to be done. */
+  readonly record: TaskRecord | undefined
+}
+
+/** A stage of a plan, as far as the store tells. */
+export type KnownStage = { readonly planned: PlannedStage } & (
+  | { readonly kind: 'unknown'; readonly until: readonly string[] }
+  | { readonly kind: 'unplanned'; readonly key: Key }
+  | {
+      readonly kind: 'planned'
+      /** Of the list of its tasks, and of what becomes of them all. */
+      readonly key: Key
+      readonly last: Key
+      readonly tasks: readonly KnownTask[]
+      /** Present when the stage is done. */
+      readonly outputs: ArtifactRef | undefined
+    }
+)
+
+/** Looks up every key of a plan that can be known now, in the order of its stages.
+ *  @param given  outputs of stages that are needed but not in the plan */
+export async function* walk(
+  plan: FrozenPlan,
+  store: Lookup,
+  loaded: Loaded,
+  given: Readonly<Record<string, ArtifactRef>> = {},
+): AsyncGenerator<KnownStage> {
+  const done = new Map<string, { readonly ref: ArtifactRef; readonly value: Outputs }>()
+  for (const [name, ref] of Object.entries(given))
+    done.set(name, { ref, value: (await store.readJson(ref)) as Outputs })
+  for (const planned of plan.stages) {
+    const until = planned.needs.filter((need) => !done.has(need))
+    if (until.length > 0) {
+      yield { planned, kind: 'unknown', until }
+      continue
+    }
+    const found = await look(plan, planned, done, store, loaded)
+    if (found.kind === 'planned' && found.outputs)
+      done.set(planned.name, { ref: found.outputs, value: (await store.readJson(found.outputs)) as Outputs })
+    yield found
+  }
+}
+
+async function look(
+  plan: FrozenPlan,
+  planned: PlannedStage,
+  done: ReadonlyMap<string, { readonly ref: ArtifactRef; readonly value: Outputs }>,
+  store: Lookup,
+  loaded: Loaded,
+): Promise<KnownStage> {
+  const of = <T>(pick: (own: { readonly ref: ArtifactRef; readonly value: Outputs }) => T) =>
+    Object.fromEntries(planned.needs.map((need) => [need, pick(done.get(need)!)]))
+  const parts: KeyParts = {
+    plan,
+    planned,
+    stage: loaded.stage(planned.uses),
+    params: stageParams(
+      planned,
+      of(({ value }) => value),
+    ),
+    outputs: of(({ ref }) => ref),
+  }
+  const key = planKey(parts)
+  const own = await store.getRecord(key.key)
+  const put = async ({ values, files }: TaskRecord['outputs']) => store.putJson('outputs', { values, files })
+  if (parts.stage.gate) {
+    const task = { task: onlyTask(planned.name), key, record: own }
+    const outputs = own && (await put({ values: { approved: true }, files: {} }))
+    return { planned, kind: 'planned', key, last: key, tasks: [task], outputs }
+  }
+  const list = own?.outputs.files.tasks
+  if (!list || !(await store.has(list))) return { planned, kind: 'unplanned', key }
+  const keyOf = taskKeys(parts)
+  const tasks = await inWindow((await store.readJson(list)) as TaskPlan[], recordsAtOnce, async (task) => {
+    const key = keyOf(task)
+    return { task, key, record: await store.getRecord(key.key) } satisfies KnownTask
+  })
+  const all = tasks.map((task) => task.task)
+  const last = gatherKey(
+    parts,
+    tasks.map((own) => own.key.key),
+    all,
+  )
+  const gathered = await store.getRecord(last.key)
+  return { planned, kind: 'planned', key, last, tasks, outputs: gathered && (await put(gathered.outputs)) }
+}

@@ -1,0 +1,103 @@
+import type { ModelConfig } from '../../model/index.js'
+import type { InputProblem } from '../../spec/registry.js'
+import { Failure, type JsonObject } from '../../api/index.js'
+import { DocumentEncoder, readDocuments, type DataFile, type Document } from '../../data/documents.js'
+import { Packer, requireEnough, requirePositions } from '../../data/packing.js'
+import { readTasks } from '../../data/task-items.js'
+
+/** What of a spec's inputs is read as text. */
+interface TextInputs {
+  readonly model: string
+  readonly data?: {
+    readonly train?: DataFile
+    readonly validate?: DataFile
+    readonly test?: DataFile
+    readonly sequenceLength?: number
+  }
+  readonly tasks?: string
+}
+
+/** Items of a task that are tokenised to see that they can be. */
+const itemsLookedAt = 1000
+
+/** Characters of a file, about, that are looked at: the rest of a larger one is looked at by the run's first stage. */
+const charactersLookedAt = 2 ** 27
+
+/**
+ * Mistakes in data and tasks that a run would meet in its first stage: a tokenizer that does not fit the model, files
+ * that are not what they should be, or hold too little. All lines of files that are not very large are looked at, but only
+ * as many are tokenised as are needed to know that there are enough.
+ */
+export async function inspectData(inputs: JsonObject, config: ModelConfig): Promise<InputProblem[]> {
+  const { model, data, tasks } = inputs as unknown as TextInputs
+  const problems: InputProblem[] = []
+  const look = async (path: InputProblem['path'], code: string, work: () => void | Promise<unknown>) => {
+    try {
+      await work()
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      const { message, remedy } = error
+      problems.push({ path, code, message: `${message}.`, ...(remedy === undefined ? {} : { hint: remedy }) })
+    }
+  }
+
+  const encoder = new DocumentEncoder(model, config.vocabulary)
+  if (await needsTokenizer(data, tasks, config.vocabulary))
+    await look(['model'], 'bad-tokenizer', () => void encoder.tokenizer)
+  if (problems.length > 0) return problems
+
+  const length = data?.sequenceLength ?? 128
+  await look(['data', 'sequenceLength'], 'too-long', () => requirePositions(length, config.maxPositions))
+  for (const name of ['train', 'validate', 'test'] as const) {
+    const file = data?.[name]
+    if (file === undefined) continue
+    await look(['data', name, 'path'], 'bad-data', async () => {
+      const packer = new Packer('documents', length, undefined)
+      let [tokens, characters, empty] = [0, 0, 0]
+      for await (const document of readDocuments(file, config.vocabulary)) {
+        if (document.kind === 'empty') empty++
+        else if (tokens < 2 * length) for (const piece of packer.add(encoder.encode(document))) tokens += piece.length
+        else if ((characters += sizeOf(document)) > charactersLookedAt) break
+      }
+      requireEnough(file.path, tokens, length, empty)
+    })
+  }
+  if (tasks !== undefined) await look(['tasks'], 'bad-tasks', () => readTasks(tasks, encoder.tokenizer, itemsLookedAt))
+  return problems
+}
+
+/** Whether there is any text. Files that cannot be read are told of later, by name. */
+async function needsTokenizer(
+  data: TextInputs['data'],
+  tasks: string | undefined,
+  vocabulary: number,
+): Promise<boolean> {
+  if (tasks !== undefined) return true
+  for (const file of [data?.train, data?.validate, data?.test]) {
+    if (file === undefined) continue
+    try {
+      for await (const { kind } of readDocuments(file, vocabulary)) {
+        if (kind !== 'ids') return true
+        break
+      }
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+    }
+  }
+  return false
+}
+
+/** Characters of a document, about. */
+export function sizeOf(document: Document): number {
+  if (document.kind === 'text') return document.text.length
+  if (document.kind === 'ids') return 4 * document.ids.length
+  if (document.kind === 'empty') return 0
+  return document.messages.reduce((n, { content }) => n + lengthOf(content), 0)
+}
+
+/** Characters of a content: a text, or parts with texts in them. */
+function lengthOf(content: unknown): number {
+  if (typeof content === 'string') return content.length
+  if (typeof content !== 'object' || content === null) return 0
+  return Object.values(content).reduce((n: number, part) => n + lengthOf(part), 0)
+}

@@ -1,0 +1,120 @@
+import { findLlamaCpp, ggufCannot, ggufTokenizerCannot, layerFacts, type Model } from '../../model/index.js'
+import type { InputProblem } from '../../spec/registry.js'
+import { Failure, type BlockType, type JsonObject, type LayerFacts, type Runs, type Slot } from '../../api/index.js'
+import { runVariants } from '../../puzzle/run-variants.js'
+
+interface Inputs {
+  readonly target?: { readonly format?: string; readonly scenario?: { readonly engine?: string } }
+  readonly space: {
+    readonly attention: readonly (string | JsonObject)[]
+    readonly ffn: readonly (string | JsonObject)[]
+    readonly runs?: readonly JsonObject[]
+  }
+}
+
+const slots = ['attention', 'ffn'] as const
+
+/**
+ * What keeps children from being written as GGUF, where the spec says that they shall be: the parent itself, its tokenizer
+ * where a file is to be written, entries of the space.
+ * @param inputs  in which nothing else is wrong
+ */
+export function inspectGguf(model: Model, inputs: JsonObject, runs: Runs): InputProblem[] {
+  const { target, space } = inputs as unknown as Inputs
+  const engine = target?.scenario?.engine === 'llama.cpp'
+  if (target?.format !== 'gguf' && !engine) return []
+  const { config } = model
+  const at = engine ? ['target', 'scenario', 'engine'] : ['target', 'format']
+  const without = engine ? '`engine: llama.cpp`' : '`format: gguf`'
+  for (let layer = 0; layer < config.layers; layer++)
+    for (const slot of slots) {
+      const choice = config.blocks[layer]![slot]
+      const cannot = ggufCannot(config, layer, slot, choice)
+      if (cannot === undefined) continue
+      const message = `GGUF cannot say the parent (layer ${layer}, ${slot} ${choice.block}): ${cannot}`
+      return [{ path: at, code: 'not-in-gguf', message, hint: `Leave out ${without}.` }]
+    }
+  if (target?.format === 'gguf') {
+    const cannot = ggufTokenizerCannot(model)
+    const hint = `Leave out \`format: gguf\`: \`npx puzzleflow export MODEL --format gguf --token-ids\` writes a child whose tokens are numbers.`
+    if (cannot !== undefined) return [{ path: ['target', 'format'], code: 'not-in-gguf', message: `${cannot}.`, hint }]
+  }
+  const unmeasured = engine ? engineCannot(model) : undefined
+  if (unmeasured) return [{ path: at, ...unmeasured }]
+  const hint = `Leave the entry out, or ${without} under \`target\`.`
+  const problems: InputProblem[] = []
+  const report = (path: InputProblem['path'], name: string, layer: number, cannot: string) =>
+    problems.push({ path, code: 'not-in-gguf', message: `GGUF cannot say ${name} (layer ${layer}): ${cannot}`, hint })
+  for (const slot of slots)
+    for (const [i, entry] of space[slot].entries()) {
+      const found = entryCannot(model, slot, typeof entry === 'string' ? { block: entry } : entry)
+      if (found) report(['space', slot, i], found.name, found.layer, found.cannot)
+    }
+  for (const [i, entry] of (space.runs ?? []).entries()) {
+    const found = runCannot(model, entry, runs)
+    if (found) report(['space', 'runs', i], found.name, found.layer, found.cannot)
+  }
+  return problems
+}
+
+/** Why blocks of a model cannot be measured in llama.cpp. */
+function engineCannot({ config }: Model): Omit<InputProblem, 'path'> | undefined {
+  // A block is measured in models that have nothing else.
+  const alone = ggufCannot(config, 0, 'attention', { block: 'no-op', params: {} })
+  if (alone !== undefined)
+    return {
+      code: 'not-in-gguf',
+      message: `llama.cpp cannot run models of single blocks of this parent: ${alone}`,
+      hint: 'Leave out `engine: llama.cpp`: blocks are then measured in puzzleflow.',
+    }
+  try {
+    findLlamaCpp()
+    return undefined
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    const { message, remedy } = error
+    return { code: 'no-engine', message: `${message}.`, ...(remedy === undefined ? {} : { hint: remedy }) }
+  }
+}
+
+interface Found {
+  readonly name: string
+  readonly layer: number
+  readonly cannot: string
+}
+
+/** The first variant of an entry that there are no words for. */
+function entryCannot({ config, blocks }: Model, slot: Slot, entry: JsonObject): Found | undefined {
+  if (entry.block === 'parent') return undefined
+  const type = blocks.get(slot, entry.block as string)
+  for (let layer = 0; layer < config.layers; layer++)
+    for (const params of variantsAt(type, layerFacts(config, layer), entry)) {
+      const cannot = ggufCannot(config, layer, slot, { block: type.name, params })
+      if (cannot !== undefined) return { name: type.id(params), layer, cannot }
+    }
+  return undefined
+}
+
+/** The variants of an entry; none where the layer cannot have them, as long as some other can. */
+function variantsAt(type: BlockType, facts: LayerFacts, entry: JsonObject): JsonObject[] {
+  try {
+    return [...type.variants(facts, entry)]
+  } catch (error) {
+    if (error instanceof Failure) return []
+    throw error
+  }
+}
+
+/** The first layer of a run's variants that there are no words for. Layers of which nothing is left are none. */
+function runCannot(model: Model, entry: JsonObject, runs: Runs): Found | undefined {
+  const { config } = model
+  for (const { layer, id, slots: own } of runVariants(model, { runs: [entry] }, runs)) {
+    if (own.attention.empty && own.ffn.empty) continue
+    for (const slot of slots) {
+      const { block, params } = own[slot]
+      const cannot = ggufCannot(config, layer, slot, { block, params })
+      if (cannot !== undefined) return { name: id, layer, cannot }
+    }
+  }
+  return undefined
+}

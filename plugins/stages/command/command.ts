@@ -1,0 +1,169 @@
+import { mkdirSync, rmSync, statfsSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Failure, type JsonObject, type Outputs, type SingleStage } from '../../../api/index.js'
+import { placeInputs, type CommandInput } from './inputs.js'
+import { collectOutputs } from './outputs.js'
+import { runProgram } from './process.js'
+import { placeProgram, type SourceFile } from './program.js'
+import { Sayings } from './sayings.js'
+import type { Digest } from '../../../store/digest.js'
+import { telemetryOff } from '../../../tensor/telemetry.js'
+
+interface CommandParams {
+  readonly command: readonly [string, ...string[]]
+  /** As plans hold it. */
+  readonly sources: readonly SourceFile[]
+  /** Digest of command and sources, which plans hold beside them. */
+  readonly program: Digest
+  readonly inputs?: Readonly<Record<string, CommandInput>>
+  readonly files: Readonly<Record<string, string>>
+  readonly parameters: JsonObject
+  readonly environment: readonly string[]
+}
+
+/** Of what docs/command-stages.md says. */
+const contract = 1
+
+/** Bytes of the disk that other tasks of this machine are left. */
+const spareDisk = 64 * 2 ** 20
+
+/**
+ * A program in any language, as docs/command-stages.md says: files in, files out. It runs with the user's rights, so only
+ * what the user has allowed is run; a working folder, environment and session of its own keep mistakes in.
+ */
+export const command: SingleStage<CommandParams> = {
+  name: 'command',
+  version: 1,
+  about: { summary: 'Runs a program in any language: files in, files out.' },
+  reads: [],
+  parameters: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['command'],
+    program: true,
+    properties: {
+      command: {
+        type: 'array',
+        minItems: 1,
+        items: { type: 'string', not: { pattern: '\\$\\{\\{' } },
+        description: 'The program and its arguments; no shell. What differs from run to run belongs in `parameters`.',
+      },
+      sources: {
+        type: 'array',
+        items: { type: 'string', minLength: 1, not: { pattern: '\\$\\{\\{' } },
+        default: [],
+        description: 'Files and folders beside the spec that the program is made of: they are part of the key.',
+      },
+      inputs: {
+        type: 'object',
+        propertyNames: { pattern: '^[A-Za-z0-9_-][A-Za-z0-9._-]*$' },
+        description:
+          'Outputs of stages by name: ${{ stages.NAME.outputs.files.FILE }}. Default: all of those it needs.',
+      },
+      files: {
+        type: 'object',
+        default: {},
+        propertyNames: { pattern: '^[A-Za-z0-9_-][A-Za-z0-9._-]*$' },
+        additionalProperties: { type: 'string', format: 'path' },
+        description: 'Data of the spec by name: files and folders.',
+      },
+      parameters: { type: 'object', default: {}, description: 'For the program; expressions are resolved.' },
+      environment: {
+        type: 'array',
+        items: { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]*$' },
+        default: [],
+        description: 'Variables of the worker that the program gets beside PATH and LANG. Not part of the key.',
+      },
+    },
+  },
+
+  async run(context) {
+    const { params, scratch, signal } = context
+    const folder = join(scratch, 'work')
+    const temporary = join(scratch, 'temporary')
+    for (const own of [folder, temporary, join(folder, 'inputs'), join(folder, 'outputs')]) mkdirSync(own)
+    placeProgram(params.command, { digest: params.program, sources: params.sources }, folder)
+    const inputs = await placeInputs(context, params, join(folder, 'inputs'))
+    symlinkSync(context.checkpoint, join(folder, 'checkpoint'))
+    const task = {
+      contract,
+      parameters: params.parameters,
+      seed: context.seed,
+      threads: context.threads,
+      inputs,
+      values: Object.fromEntries(Object.entries(context.stages).map(([name, { values }]) => [name, values])),
+      outputs: 'outputs',
+      checkpoint: 'checkpoint',
+    }
+    writeFileSync(join(folder, 'task.json'), JSON.stringify(task, null, 1))
+
+    const sayings = new Sayings(context)
+    const full = new AbortController()
+    const watch = setInterval(() => free(scratch) < spareDisk && full.abort(), 1000)
+    try {
+      const ending = await runProgram({
+        command: params.command,
+        folder,
+        environment: environmentOf(params, folder, temporary, context.threads),
+        onLine: (line, from) => sayings.hear(line, from),
+        signal: AbortSignal.any([signal, full.signal]),
+      })
+      signal.throwIfAborted()
+      if (full.signal.aborted) throw diskFull(scratch)
+      const [program] = params.command
+      if (ending.kind === 'not started')
+        throw new Failure('InvalidInput', `The program ${program} cannot be started: ${ending.code}`, {
+          remedy: 'Install it on the machines that do this stage, or list the file under `sources` (executable).',
+        })
+      if (ending.kind === 'ended') checkExit(ending, program, sayings)
+    } finally {
+      clearInterval(watch)
+      // Links to artifacts go first: nothing may be removed through them.
+      rmSync(join(folder, 'inputs'), { recursive: true, force: true })
+    }
+    return collectOutputs(context, join(folder, 'outputs')) satisfies Promise<Outputs>
+  },
+}
+
+function environmentOf(
+  { environment }: CommandParams,
+  folder: string,
+  temporary: string,
+  threads: number,
+): Record<string, string> {
+  const own = (name: string) => (process.env[name] === undefined ? {} : { [name]: process.env[name] })
+  const count = String(threads)
+  return Object.assign(
+    { HOME: folder, TMPDIR: temporary, LANG: 'C.UTF-8' },
+    { OMP_NUM_THREADS: count, OPENBLAS_NUM_THREADS: count, MKL_NUM_THREADS: count, PYTHONDONTWRITEBYTECODE: '1' },
+    ...['PATH', 'LANG', ...environment].map(own),
+    telemetryOff,
+  ) as Record<string, string>
+}
+
+/** Exit codes of the contract; 75, 2 and 65 are those of sysexits.h and of programs that do not like their arguments. */
+function checkExit(
+  { code, signal }: { readonly code: number | null; readonly signal: string | null },
+  program: string,
+  sayings: Sayings,
+): void {
+  if (code === 0) return
+  const { message = sayings.last, remedy } = sayings.error ?? {}
+  const how = signal === null ? `exit code ${code}` : `${signal}`
+  const text = `The program ${program} ended with ${how}${message === '' ? '' : `: ${message}`}`
+  const see = 'See logs/tasks.log in the store for what the program said.'
+  if (code === 75) throw new Failure('TryAgain', text, { remedy: remedy ?? see })
+  if (code === 2 || code === 65)
+    throw new Failure('InvalidInput', text, { remedy: remedy ?? 'Look at its parameters and inputs: it refuses them.' })
+  throw Object.assign(new Error(text), { remedy: remedy ?? see })
+}
+
+const free = (folder: string) => {
+  const { bavail, bsize } = statfsSync(folder)
+  return bavail * bsize
+}
+
+const diskFull = (folder: string) =>
+  new Failure('OutOfDisk', `The disk is nearly full: ${folder} has less than ${spareDisk / 2 ** 20} MiB left`, {
+    remedy: 'Free some space, or choose another store with --store. What is finished is kept.',
+  })

@@ -1,0 +1,60 @@
+import { mkdirSync, symlinkSync } from 'node:fs'
+import { dirname, join, posix } from 'node:path'
+import { Failure, type ArtifactRef, type Environment, type JsonObject, type StageContext } from '../../../api/index.js'
+
+/** An artifact that a stage left, or several by name. */
+export type CommandInput = ArtifactRef | { readonly [name: string]: ArtifactRef }
+
+/** What `task.json` says of an input. */
+interface PlacedInput {
+  /** From the working folder. */
+  readonly path: string
+  readonly kind: string
+  readonly bytes?: number
+}
+
+/**
+ * Links a task's inputs into its working folder: `inputs/NAME`, and `inputs/NAME/FILE` where a name stands for several.
+ * @returns what `task.json` says of them, by name (`NAME/FILE`)
+ */
+export async function placeInputs(
+  context: Pick<StageContext, 'stages'> & Pick<Environment, 'open'>,
+  params: {
+    readonly inputs?: Readonly<Record<string, CommandInput>>
+    readonly files: Readonly<Record<string, string>>
+  },
+  folder: string,
+): Promise<Record<string, PlacedInput>> {
+  const { stages } = context
+  const given: Readonly<Record<string, unknown>> =
+    params.inputs ?? Object.fromEntries(Object.entries(stages).map(([name, { files }]) => [name, files]))
+  const placed: Record<string, PlacedInput> = {}
+  const place = (name: string, target: string, more: Omit<PlacedInput, 'path'>) => {
+    if (name in placed || posix.normalize(name) !== name || name.split('/').includes('..') || name.startsWith('/'))
+      throw new Failure('InvalidInput', `"${name}" cannot be the name of an input`)
+    const path = join(folder, name)
+    mkdirSync(dirname(path), { recursive: true })
+    symlinkSync(target, path)
+    placed[name] = { path: `inputs/${name}`, ...more }
+  }
+  for (const [name, value] of Object.entries(given)) {
+    for (const [file, ref] of isRef(value) ? [['', value] as const] : Object.entries(mapOf(name, value)))
+      place(file === '' ? name : `${name}/${file}`, await context.open(ref), { kind: ref.kind, bytes: ref.bytes })
+  }
+  for (const [name, path] of Object.entries(params.files))
+    if (name in given) throw new Failure('InvalidInput', `"${name}" is an input and one of \`files\``)
+    else place(name, path, { kind: 'file' })
+  return placed
+}
+
+function mapOf(name: string, value: unknown): Readonly<Record<string, ArtifactRef>> {
+  const entries = typeof value === 'object' && value !== null ? Object.values(value as JsonObject) : [undefined]
+  if (entries.every(isRef)) return value as Readonly<Record<string, ArtifactRef>>
+  throw new Failure('InvalidInput', `The input "${name}" is no output of a stage`, {
+    remedy:
+      'Write ${{ stages.NAME.outputs.files.FILE }}, or ${{ stages.NAME.outputs.files }} for all; values go below `parameters:`.',
+  })
+}
+
+const isRef = (value: unknown): value is ArtifactRef =>
+  typeof value === 'object' && value !== null && typeof (value as Partial<ArtifactRef>).digest === 'string'

@@ -1,0 +1,72 @@
+import { copyFileSync, lstatSync, readdirSync, readFileSync, type Stats } from 'node:fs'
+import { extname, join } from 'node:path'
+import { Failure, type ArtifactRef, type Environment, type JsonObject, type Outputs } from '../../../api/index.js'
+
+const mostFiles = 100_000
+/** Values go through the store's records and the search's outputs: what is large belongs in a file. */
+const mostValueBytes = 2 ** 20
+
+const kinds: Readonly<Record<string, string>> = { '.safetensors': 'tensors', '.json': 'json', '.jsonl': 'json-lines' }
+
+/**
+ * Takes what a program left in its folder `outputs`: `values.json`, and every other file as an artifact named after its
+ * path. What is no plain file is refused: a link could lead anywhere.
+ * @throws Failure PluginBug
+ */
+export async function collectOutputs(context: Pick<Environment, 'putFile'>, folder: string): Promise<Outputs> {
+  const found = filesBelow(folder)
+  const values = found.has(valuesFile) ? readValues(found.get(valuesFile)!.path) : {}
+  found.delete(valuesFile)
+  const files: Record<string, ArtifactRef> = {}
+  for (const [name, { path, stats }] of [...found].sort(([a], [b]) => (a < b ? -1 : 1)))
+    files[name] = await context.putFile(kinds[extname(name)] ?? 'file', stats.nlink > 1 ? ownCopy(path) : path)
+  return { values, files }
+}
+
+const valuesFile = 'values.json'
+
+type Found = Map<string, { readonly path: string; readonly stats: Stats }>
+
+function filesBelow(folder: string, prefix = '', found: Found = new Map()): Found {
+  if (!lstatOf(folder)?.isDirectory()) throw broken('removed its folder `outputs`, or put something else there')
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name)
+    const stats = lstatSync(path)
+    if (stats.isDirectory()) filesBelow(path, `${prefix}${name}/`, found)
+    else if (stats.isFile()) found.set(prefix + name, { path, stats })
+    else if (stats.isSymbolicLink()) throw broken(`left a link among its outputs: ${prefix}${name}`)
+    else throw broken(`left something among its outputs that is no file: ${prefix}${name}`)
+    if (found.size > mostFiles) throw broken(`left more than ${mostFiles} files`)
+  }
+  return found
+}
+
+function lstatOf(path: string): Stats | undefined {
+  return lstatSync(path, { throwIfNoEntry: false })
+}
+
+function readValues(path: string): JsonObject {
+  if (lstatSync(path).size > mostValueBytes) throw broken(`left more than ${mostValueBytes} bytes in values.json`)
+  let values: unknown
+  try {
+    values = JSON.parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    // Python writes NaN and Infinity, which are no JSON.
+    throw broken(`left a values.json that is no JSON: ${(error as Error).message}`)
+  }
+  if (typeof values !== 'object' || values === null || Array.isArray(values))
+    throw broken('left a values.json that is no object')
+  return values as JsonObject
+}
+
+/** Others may still write to a file that has other names too. */
+function ownCopy(path: string): string {
+  const copy = `${path}.copy`
+  copyFileSync(path, copy)
+  return copy
+}
+
+const broken = (what: string) =>
+  new Failure('PluginBug', `The program ${what}`, {
+    remedy: 'See docs/command-stages.md for what a program may leave.',
+  })

@@ -1,0 +1,75 @@
+import { fork } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { packageRoot } from '../../../store/paths.js'
+import type { Order, Report } from './guard.js'
+
+/** How a program ended. */
+export type Ending =
+  | { readonly kind: 'ended'; readonly code: number | null; readonly signal: string | null }
+  | { readonly kind: 'not started'; readonly code: string }
+  | { readonly kind: 'aborted' }
+
+export interface Program {
+  readonly command: readonly [string, ...string[]]
+  readonly folder: string
+  readonly environment: Readonly<Record<string, string>>
+  readonly onLine: (line: string, from: 'stdout' | 'stderr') => void
+  /** Ends it: politely first. */
+  readonly signal: AbortSignal
+}
+
+/** Milliseconds to save a checkpoint between SIGTERM and SIGKILL; the worker waits twice as long for the whole task. */
+const grace = 10_000
+
+/** Characters of a line; more are cut off. */
+const lineLimit = 64 * 1024
+
+/** Runs a program to its end. Nothing that it has started is left when this returns, or when this process ends. */
+export function runProgram({ command, folder, environment, onLine, signal }: Program): Promise<Ending> {
+  // The compiled file even when the sources run, as in tests.
+  const guard = fork(join(packageRoot(), 'dist/plugins/stages/command/guard.js'), [], {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    execArgv: [],
+  })
+  readLines(guard.stdout!, (line) => onLine(line, 'stdout'))
+  readLines(guard.stderr!, (line) => onLine(line, 'stderr'))
+  const order = (order: Order) => void (guard.connected && guard.send(order, () => undefined))
+  return new Promise((resolve, reject) => {
+    let kill: NodeJS.Timeout | undefined
+    const onAbort = () => {
+      order({ kind: 'stop', signal: 'SIGTERM' })
+      kill = setTimeout(() => order({ kind: 'stop', signal: 'SIGKILL' }), grace)
+    }
+    let ending: Report | undefined
+    guard.on('message', (report: Report) => (ending = report))
+    guard.once('error', reject)
+    // All that was written has been read by then.
+    guard.once('close', (_, by) => {
+      clearTimeout(kill)
+      signal.removeEventListener('abort', onAbort)
+      if (signal.aborted) resolve({ kind: 'aborted' })
+      else if (ending) resolve(ending)
+      else reject(new Error(`The process that guards the program was ended by ${by ?? 'itself'}`))
+    })
+    order({ kind: 'start', command, folder, environment, mark: randomUUID() })
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort)
+  })
+}
+
+/** Tells of every line that ends, and of what is left at the end. */
+function readLines(stream: Readable, onLine: (line: string) => void): void {
+  let line = ''
+  stream.setEncoding('utf8').on('data', (text: string) => {
+    const [first, ...rest] = text.split('\n')
+    // A program that never ends its line must not fill the memory.
+    line = (line + first).slice(0, lineLimit)
+    for (const next of rest) {
+      onLine(line.replace(/\r$/, ''))
+      line = next.slice(0, lineLimit)
+    }
+  })
+  stream.once('end', () => line !== '' && onLine(line))
+}

@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
+import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, resolve, sep } from 'node:path'
+import { digestJson, parseDigest, type Digest } from '../../../store/digest.js'
+import { unique } from '../../../store/files.js'
+import { cacheDirectory } from '../../../store/paths.js'
+import { Failure } from '../../../api/index.js'
+
+/** A file of a program. */
+export interface SourceFile {
+  /** From the folder of the spec: where it lies in the working folder of a task too. */
+  readonly path: string
+  readonly digest: Digest
+  readonly executable: boolean
+}
+
+/** A command with the files that it runs, under a digest of both. */
+export interface FrozenProgram {
+  readonly digest: Digest
+  readonly sources: readonly SourceFile[]
+}
+
+/** Copies of programs that the user has allowed, each in a folder named after its digest. */
+const programFolder = (digest: Digest) => join(cacheDirectory(), 'programs', parseDigest(digest))
+
+/** Sources are code; what is larger is data, and belongs in `files`. */
+const mostBytes = 256 * 2 ** 20
+
+/**
+ * Copies a program to this machine's cache, from where tasks run it: what runs is what the key names, whatever becomes of
+ * the sources, and only what the user of this machine has allowed is there.
+ * @param sources  paths of files and folders; names that start with a dot, and Python's caches, are left out
+ * @throws Failure InvalidInput when a source lies outside the folder, is not there or too large
+ */
+export function freezeProgram(
+  command: readonly string[],
+  sources: readonly { readonly written: string; readonly folder: string }[],
+): FrozenProgram {
+  const found = new Map<string, string>()
+  for (const { written, folder } of sources) for (const file of filesOf(written, folder)) found.set(...file)
+  const bytes = [...found.values()].reduce((n, file) => n + statSync(file).size, 0)
+  if (bytes > mostBytes)
+    throw new Failure('InvalidInput', `The sources are ${Math.round(bytes / 2 ** 20)} MiB`, {
+      remedy: 'Sources are what the program is made of: name data below `files:` instead.',
+    })
+  const files = [...found].sort(([a], [b]) => (a < b ? -1 : 1))
+  const listed = files.map(([path, file]) => ({ path, digest: digestOf(file), executable: isExecutable(file) }))
+  const digest = digestOfProgram(command, listed)
+  const folder = programFolder(digest)
+  if (existsSync(folder)) {
+    if (isWhole(folder, listed)) return { digest, sources: listed }
+    rmSync(folder, { recursive: true, force: true })
+  }
+  const temporary = `${folder}.${unique()}.tmp`
+  mkdirSync(temporary, { recursive: true })
+  try {
+    for (const [path, file] of files) copyFile(file, join(temporary, path))
+    writeFileSync(join(temporary, commandFile), JSON.stringify(command))
+    if (!isWhole(temporary, listed)) throw new Failure('InvalidInput', 'The sources change while they are read')
+    renameSync(temporary, folder)
+  } catch (error) {
+    // Another process may have been faster.
+    if (!existsSync(folder)) throw error
+  } finally {
+    rmSync(temporary, { recursive: true, force: true })
+  }
+  return { digest, sources: listed }
+}
+
+const digestOfProgram = (command: readonly string[], sources: readonly SourceFile[]): Digest =>
+  digestJson({ command, sources: sources.map(({ path, digest, executable }) => ({ path, digest, executable })) })
+
+/** What a task's working folder holds beside the program. */
+export const reservedNames = ['task.json', 'inputs', 'outputs', 'checkpoint']
+
+/** Names that start with a dot are no sources. */
+const commandFile = '.command.json'
+
+/** Copies the files of a program into a task's working folder. A plan may come from anywhere: what it says of a program must be
+ *  what its digest stands for.
+ *  @throws Failure InvalidInput when nobody has allowed it on this machine */
+export function placeProgram(command: readonly string[], { digest, sources }: FrozenProgram, folder: string): void {
+  const from = programFolder(digest)
+  if (digestOfProgram(command, sources) !== digest || !existsSync(join(from, commandFile)) || !isWhole(from, sources))
+    throw new Failure(
+      'InvalidInput',
+      `The program ${digest.slice(0, 12)} of the command is not allowed on this machine`,
+      {
+        remedy: 'Run `npx puzzleflow plan SPEC --allow-plugin FOLDER` here, FOLDER being that of the spec.',
+      },
+    )
+  for (const { path } of sources) copyFile(join(from, path), join(folder, path))
+}
+
+function copyFile(from: string, to: string): void {
+  mkdirSync(dirname(to), { recursive: true })
+  copyFileSync(from, to)
+  // A program's own umask is not the writer's.
+  chmodSync(to, isExecutable(from) ? 0o755 : 0o644)
+}
+
+const isExecutable = (file: string) => (statSync(file).mode & 0o100) !== 0
+const digestOf = (file: string) => parseDigest(createHash('sha256').update(readFileSync(file)).digest('hex'))
+
+const isWhole = (folder: string, sources: readonly SourceFile[]) =>
+  sources.every(({ path, digest }) => existsSync(join(folder, path)) && digestOf(join(folder, path)) === digest)
+
+/** Files of a source: path from the folder, and where each lies. */
+function filesOf(written: string, folder: string): (readonly [string, string])[] {
+  const root = realpathSync(folder)
+  const inside = (path: string) => {
+    const real = realpathSync(path)
+    const [first = ''] = relative(folder, path).split(sep)
+    if (reservedNames.includes(first))
+      throw new Failure('InvalidInput', `The source "${written}" has a name that the working folder of a task needs`, {
+        remedy: `Choose another name than ${reservedNames.join(', ')}.`,
+      })
+    if ((real === root || real.startsWith(root + sep)) && first !== '..') return real
+    throw new Failure('InvalidInput', `The source "${written}" leads out of the spec’s folder`, {
+      remedy: 'Put what the program needs beside the spec.',
+    })
+  }
+  const walk = (path: string): (readonly [string, string])[] => {
+    const real = inside(path)
+    if (!statSync(real).isDirectory()) return [[relative(folder, path).replaceAll(sep, '/'), real]]
+    const names = readdirSync(path).filter((name) => !name.startsWith('.') && name !== '__pycache__')
+    return names.flatMap((name) => walk(join(path, name)))
+  }
+  return walk(resolve(folder, written))
+}

@@ -1,0 +1,99 @@
+import { cpus } from 'node:os'
+import {
+  findLlamaCpp,
+  llamaBytes,
+  modelShapes,
+  slotBytes,
+  stateShapes,
+  type Model,
+  type Scenario,
+} from '../model/index.js'
+import { elements, engineVersion } from '../tensor/index.js'
+import { processors } from '../tensor/processors.js'
+import type { JsonObject, Slot } from '../api/index.js'
+
+/** What a block uses in the scenario. */
+export interface Cost {
+  /** Of the whole prompt, all sequences. */
+  readonly prefillSeconds: number
+  /** Of all generated tokens, all sequences. */
+  readonly decodeSeconds: number
+  /** Weights as they are in memory, and state at full length for all sequences. */
+  readonly memoryBytes: number
+  readonly parameters: number
+}
+
+/** Costs of all distinct blocks on one machine, by slot and variant. */
+export interface CostTable {
+  readonly version: 1
+  readonly fingerprint: JsonObject
+  readonly scenario: Scenario
+  /** Embedding, last norm, head and what no block does. */
+  readonly floor: Cost
+  readonly attention: Readonly<Record<string, Cost>>
+  readonly ffn: Readonly<Record<string, Cost>>
+}
+
+/** What the times depend on beside the blocks. */
+export const fingerprint = (threads: number, { engine }: Pick<Scenario, 'engine'>): JsonObject => ({
+  processor: cpus()[0]?.model ?? 'unknown',
+  // Those that this process may use: what others do on the rest of a machine is not measured.
+  cores: processors(),
+  threads,
+  platform: `${process.platform}-${process.arch}`,
+  engine: engine === 'llama.cpp' ? `node-llama-cpp ${findLlamaCpp().version}` : `onnxruntime ${engineVersion}`,
+})
+
+export const addCosts = (a: Cost, b: Cost): Cost => ({
+  prefillSeconds: a.prefillSeconds + b.prefillSeconds,
+  decodeSeconds: a.decodeSeconds + b.decodeSeconds,
+  memoryBytes: a.memoryBytes + b.memoryBytes,
+  parameters: a.parameters + b.parameters,
+})
+
+/** Costs of a model by its table: the floor and every slot's. */
+export function totalCost(
+  table: CostTable,
+  choice: readonly { readonly attention: string; readonly ffn: string }[],
+): Cost {
+  return choice.reduce((sum, own) => {
+    const cost = (slot: Slot) => {
+      const found = table[slot][own[slot]]
+      if (!found) throw new Error(`Internal error: no cost of ${slot} ${own[slot]}`)
+      return found
+    }
+    return addCosts(addCosts(sum, cost('attention')), cost('ffn'))
+  }, table.floor)
+}
+
+export const runtime = ({ prefillSeconds, decodeSeconds }: Cost): number => prefillSeconds + decodeSeconds
+
+/** Generated tokens per second. */
+export const throughputOf = ({ batch, generate }: Scenario, cost: Cost): number => (batch * generate) / runtime(cost)
+
+/** Weights and state at full length, from shapes alone. */
+export function sizes(model: Model, scenario: Scenario): { parameters: number; memoryBytes: number } {
+  const { batch, prefill, generate, engine } = scenario
+  const parameters = Object.values(modelShapes(model.config, model.blocks)).reduce((n, shape) => n + elements(shape), 0)
+  if (engine === 'llama.cpp') return { parameters, memoryBytes: llamaBytes(model, scenario) }
+  const state = stateShapes(model).reduce((n, { shape }) => {
+    const tokens = prefill + generate
+    const rows = {
+      'per-token': tokens,
+      'per-sequence': 1,
+      window: Math.min('window' in shape ? shape.window : 0, tokens),
+    }[shape.kind]
+    return n + elements(shape.shape) * rows * batch
+  }, 0)
+  return { parameters, memoryBytes: weightBytes(model) + 4 * state }
+}
+
+/** Bytes of a model's weights in memory. */
+function weightBytes(model: Model): number {
+  const { vocabulary, hidden, layers, tied } = model.config
+  const ends = 4 * (vocabulary * hidden * (tied ? 1 : 2) + hidden)
+  const slots = Array.from({ length: layers }, (_, layer) =>
+    (['attention', 'ffn'] as const).reduce((n, slot) => n + slotBytes(model, layer, slot), 0),
+  )
+  return slots.reduce((a, b) => a + b, ends)
+}

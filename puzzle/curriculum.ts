@@ -1,0 +1,116 @@
+import type { Model } from '../model/index.js'
+import { Failure, type JsonObject, type Runs, type Slot } from '../api/index.js'
+import type { Lesson, Pupil } from './lesson.js'
+import { asRunTask, runPupils, runVariants } from './run-variants.js'
+import { entryId, variants, type Variant } from './library.js'
+
+export interface DistillParams {
+  readonly tokens: number
+  readonly batch: number
+  readonly learningRate: number
+  readonly weightDecay: number
+  readonly mode: 'decoupled' | 'coupled'
+  readonly coupled: readonly CoupledPair[]
+  readonly besideNoOp: 'all' | 'parent' | 'none'
+}
+
+/** Two variants that are trained together. */
+interface CoupledPair {
+  readonly attention: string
+  readonly ffn: string
+  /** Default: all. */
+  readonly layers?: readonly number[]
+}
+
+export const coupledParameter = {
+  type: 'array',
+  default: [],
+  description: 'Pairs of variants that are trained together as well, by the names that `puzzleflow scores` shows.',
+  items: {
+    type: 'object',
+    required: ['attention', 'ffn'],
+    additionalProperties: false,
+    properties: {
+      attention: { type: 'string' },
+      ffn: { type: 'string' },
+      layers: { type: 'array', items: { type: 'integer', minimum: 0 }, description: 'Default: all layers.' },
+    },
+  },
+}
+
+type Aim = Pick<Lesson, 'layer' | 'train' | 'beside' | 'run'>
+
+/** All variants of all slots, layer by layer. */
+export function allVariants(model: Model, space: JsonObject): { layer: number; slot: Slot; variant: Variant }[] {
+  return Array.from({ length: model.config.layers }, (_, layer) =>
+    (['attention', 'ffn'] as const).flatMap((slot) =>
+      variants(space, slot, model, layer).map((variant) => ({ layer, slot, variant })),
+    ),
+  ).flat()
+}
+
+/** What is to be learned: every variant beside the parent's other slot and beside none, and the pairs asked for. */
+export function lessons(model: Model, space: JsonObject, params: DistillParams, runs: Runs): Aim[] {
+  const all = allVariants(model, space)
+  const aims: Aim[] = []
+  const pupil = (layer: number, slot: Slot, { id, block, params }: Variant, beside: string): Pupil => ({
+    entry: entryId(layer, slot, id, beside),
+    slot,
+    variant: id,
+    block,
+    params,
+  })
+  for (const { layer, slot, variant } of all) {
+    if (variant.empty) continue
+    const othersMayGo = all.some((o) => o.layer === layer && o.slot !== slot && o.variant.empty && !o.variant.own)
+    const wanted = params.besideNoOp === 'all' || (params.besideNoOp === 'parent' && variant.own)
+    // The parent's block beside the parent's other block has nothing to learn.
+    if (!variant.own) aims.push({ layer, train: [pupil(layer, slot, variant, 'parent')], beside: 'parent' })
+    if (othersMayGo && wanted) aims.push({ layer, train: [pupil(layer, slot, variant, 'no-op')], beside: 'no-op' })
+  }
+  for (const { layer, attention, ffn } of coupledPairs(all, params))
+    aims.push({
+      layer,
+      train: [pupil(layer, 'attention', attention, ffn.id), pupil(layer, 'ffn', ffn, attention.id)],
+      beside: 'parent',
+    })
+  for (const run of runVariants(model, space, runs)) {
+    const train = runPupils(run)
+    // Only what is trained is behind the layer's input: nothing of the parent's stands between.
+    if (train.length > 0) aims.push({ layer: run.layer, train, beside: 'no-op', run: asRunTask(run) })
+  }
+  return aims
+}
+
+function coupledPairs(all: ReturnType<typeof allVariants>, { mode, coupled }: DistillParams) {
+  const learnable = all.filter(({ variant }) => !variant.empty && !variant.own)
+  const pairs = learnable
+    .filter(({ slot }) => slot === 'attention')
+    .flatMap(({ layer, variant: attention }) =>
+      learnable
+        .filter((own) => own.layer === layer && own.slot === 'ffn')
+        .map(({ variant: ffn }) => ({ layer, attention, ffn })),
+    )
+  if (mode === 'coupled') return pairs
+  const chosen = new Set<(typeof pairs)[number]>()
+  for (const wanted of coupled) {
+    const named = pairs.filter(({ attention, ffn }) => attention.id === wanted.attention && ffn.id === wanted.ffn)
+    const missing = wanted.layers?.filter((layer) => !named.some((pair) => pair.layer === layer)) ?? []
+    if (named.length === 0 || missing.length > 0) throw noSuchPair(wanted, missing, all)
+    for (const pair of named) if (wanted.layers?.includes(pair.layer) ?? true) chosen.add(pair)
+  }
+  return pairs.filter((pair) => chosen.has(pair))
+}
+
+function noSuchPair(
+  { attention, ffn }: CoupledPair,
+  missing: readonly number[],
+  all: ReturnType<typeof allVariants>,
+): Failure {
+  const learnable = all.filter(({ variant }) => !variant.empty && !variant.own)
+  const names = (slot: Slot) => [...new Set(learnable.filter((v) => v.slot === slot).map((v) => v.variant.id))]
+  const where = missing.length === 0 ? 'any layer' : `layer${missing.length > 1 ? 's' : ''} ${missing.join(', ')}`
+  return new Failure('InvalidInput', `distill.coupled: there is no pair ${attention} and ${ffn} to train in ${where}`, {
+    remedy: `Attention: ${names('attention').join(', ')}. FFN: ${names('ffn').join(', ')}. Layers: 0 to ${all.at(-1)!.layer}.`,
+  })
+}

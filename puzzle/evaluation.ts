@@ -1,0 +1,239 @@
+import {
+  answerAccuracy,
+  Forward,
+  Head,
+  alternate,
+  median,
+  openTimed,
+  tokensPerSecond,
+  typical,
+  embed,
+  type Model,
+  type Scenario,
+  type TaskItem,
+  type TimedModel,
+  type Timing,
+} from '../model/index.js'
+import { Failure, type ArtifactRef, type Environment } from '../api/index.js'
+import { sizes } from './costs.js'
+import { readJson } from './library.js'
+import type { TaskItems } from '../data/task-items.js'
+import { readSequences, type Sequences } from '../data/sequences.js'
+import { threads } from './parameters.js'
+
+/** Quality of a model on held-out text and tasks. */
+export interface Quality {
+  /** KL(parent || model), nats per token; 0 for the parent. */
+  readonly kl: number
+  readonly perplexity: number
+  /** Mean over tasks; null without tasks. */
+  readonly accuracy: number | null
+  readonly tasks: Readonly<Record<string, number>>
+}
+
+/** A model as it was measured. */
+export interface Measured extends Quality {
+  readonly throughput: { readonly measured: number }
+  readonly memoryBytes: number
+  readonly parameters: number
+}
+
+/** Beside what was predicted of it. */
+export type Predicted<T extends Measured = Measured> = T & {
+  readonly throughput: { readonly predicted: number; readonly measured: number }
+}
+
+/** What models are measured with. */
+export interface Yardstick {
+  readonly parent: Model
+  readonly held: Sequences
+  /** Hidden states of the parent before its last norm. */
+  readonly final: Float32Array
+  readonly tasks: Readonly<Record<string, TaskItems>>
+  readonly scenario: Scenario
+  readonly threads: number
+}
+
+/** How much is measured. */
+export interface Thoroughness {
+  /** Most items of each task. */
+  readonly items: number
+  /** Held-out sequences for KL and perplexity. */
+  readonly sequences: number
+  readonly threads: number
+}
+
+/** @param prepared  artifacts of `prepare`: `validate` and `tasks` */
+export async function openYardstick(
+  context: Pick<Environment, 'open'>,
+  parent: Model,
+  prepared: Readonly<Record<string, ArtifactRef>>,
+  scenario: Scenario,
+  { items, sequences, threads }: Thoroughness,
+): Promise<Yardstick> {
+  const held = await readSequences(context, prepared.validate!, sequences)
+  const all = await readJson<Record<string, TaskItems>>(context, prepared.tasks!)
+  const tasks = Object.fromEntries(
+    Object.entries(all).map(([name, own]) => [name, { chance: own.chance, items: own.items.slice(0, items) }]),
+  )
+  return { parent, held, final: await lastHidden(parent, held, threads), tasks, scenario, threads }
+}
+
+const batchOf = ({ count }: Sequences) => Math.min(16, count)
+
+async function lastHidden(model: Model, held: Sequences, threads: number): Promise<Float32Array> {
+  const { hidden, layers } = model.config
+  const { count, length, ids } = held
+  const batch = batchOf(held)
+  const forward = new Forward(batch, length, threads)
+  const embedding = await model.embedding()
+  const out = new Float32Array(count * length * hidden)
+  for (let first = 0; first < count; first += batch) {
+    const start = Math.min(first, count - batch) * length
+    out.set(
+      await forward.layers(
+        model,
+        embed(embedding, model.config, ids.subarray(start, start + batch * length)),
+        0,
+        layers,
+      ),
+      start * hidden,
+    )
+  }
+  await forward.release()
+  return out
+}
+
+/** KL, perplexity and task accuracy. */
+export async function measureQuality(
+  model: Model,
+  { parent, held, final, tasks, threads }: Yardstick,
+  progress: (fraction: number, message: string) => void = () => {},
+): Promise<Quality> {
+  const head = await Head.create(model, threads, parent)
+  const own = model === parent ? final : await lastHidden(model, held, threads)
+  const c = await head.compare(final, own, held.ids, held.mask, held.length)
+  const accuracy: Record<string, number> = {}
+  const names = Object.keys(tasks)
+  for (const [i, name] of names.entries()) {
+    progress(i / names.length, `task ${name}`)
+    accuracy[name] = await taskAccuracy(model, head, tasks[name]!.items, threads)
+  }
+  await head.release()
+  const values = Object.values(accuracy)
+  const measures = { kl: c.kl / c.tokens, perplexity: Math.exp(c.loss / c.targets) }
+  for (const [name, value] of Object.entries(measures))
+    if (!Number.isFinite(value))
+      throw new Failure('NonFinite', `${model === parent ? 'the parent' : 'the child'}: ${name} is ${value}`, {
+        remedy: 'Look for extreme values in the weights, or leave the block types that bring them out of `space`.',
+      })
+  return {
+    ...measures,
+    accuracy: values.length ? values.reduce((a, b) => a + b, 0) / values.length : null,
+    tasks: accuracy,
+  }
+}
+
+/** Items of similar length together, so that little is computed for padding. */
+export async function taskAccuracy(
+  model: Model,
+  head: Head,
+  items: readonly TaskItem[],
+  threads: number,
+): Promise<number> {
+  const groups = new Map<number, TaskItem[]>()
+  for (const item of items) {
+    const length = Math.ceil((item.prompt.length + item.answer.length) / 16) * 16
+    groups.set(length, [...(groups.get(length) ?? []), item])
+  }
+  let correct = 0
+  for (const [length, group] of groups) {
+    const forward = new Forward(Math.min(16, group.length), length, threads)
+    correct += (await answerAccuracy(model, head, forward, group)) * group.length
+    await forward.release()
+  }
+  return correct / items.length
+}
+
+/** Parent and child in turn: the scenario once to warm up, then `repetitions` times. */
+export async function measureThroughput(
+  models: readonly [parent: Model, child: Model],
+  { scenario, threads }: Pick<Yardstick, 'scenario' | 'threads'>,
+  repetitions: number,
+): Promise<{ parent: number; child: number; ratio: number }> {
+  const timed: TimedModel[] = []
+  for (const model of models) timed.push(await openTimed(model, scenario, threads))
+  const [parent, child] = (await alternate(timed, repetitions)) as [Timing[], Timing[]]
+  for (const t of timed) await t.release()
+  const seconds = (pass: Timing) => pass.prefillSeconds + pass.decodeSeconds
+  return {
+    parent: tokensPerSecond(scenario, typical(parent)),
+    child: tokensPerSecond(scenario, typical(child)),
+    // Of passes side by side: what else the machine did then met both.
+    ratio: median(parent.map((pass, i) => seconds(pass) / seconds(child[i]!))),
+  }
+}
+
+/** A child beside its parent. */
+export interface Evaluation<M extends Measured = Predicted> {
+  readonly parent: M
+  readonly child: M
+  /** Child / parent; throughput as measured in one run. */
+  readonly ratios: {
+    readonly throughput: number
+    readonly accuracy: number | null
+    readonly memory: number
+    readonly parameters: number
+  }
+  /** Sessions of timing, where more than one was needed; the last or the fastest counts. */
+  readonly sessions?: number
+}
+
+export async function evaluatePair(
+  yardstick: Yardstick,
+  parentQuality: Quality,
+  child: Model,
+  repetitions: number,
+  progress?: (fraction: number, message: string) => void,
+): Promise<Evaluation<Measured>> {
+  const quality = await measureQuality(child, yardstick, progress)
+  const speed = await measureThroughput([yardstick.parent, child], yardstick, repetitions)
+  const measured = (model: Model, own: Quality, tokens: number): Measured => ({
+    ...own,
+    throughput: { measured: tokens },
+    ...sizes(model, yardstick.scenario),
+  })
+  const parent = measured(yardstick.parent, parentQuality, speed.parent)
+  const own = measured(child, quality, speed.child)
+  return {
+    parent,
+    child: own,
+    ratios: {
+      throughput: speed.ratio,
+      accuracy: parent.accuracy && own.accuracy !== null ? own.accuracy / parent.accuracy : null,
+      memory: own.memoryBytes / parent.memoryBytes,
+      parameters: own.parameters / parent.parameters,
+    },
+  }
+}
+
+/** The evaluation with predicted throughputs, tokens/s. */
+export function withPredictions(
+  { parent, child, ...more }: Evaluation<Measured>,
+  predicted: { readonly parent: number; readonly child: number },
+): Evaluation {
+  const add = (own: Measured, guess: number) => ({ ...own, throughput: { predicted: guess, ...own.throughput } })
+  return { parent: add(parent, predicted.parent), child: add(child, predicted.child), ...more }
+}
+
+/** Parameters of stages that measure. */
+export const thoroughness = {
+  items: { type: 'integer', minimum: 1, default: 1000000, description: 'Most items of each task.' },
+  sequences: {
+    type: 'integer',
+    minimum: 1,
+    default: 128,
+    description: 'Held-out sequences for KL and perplexity.',
+  },
+  threads: threads('Threads that the scenario is decoded with: as many as will serve it.'),
+}

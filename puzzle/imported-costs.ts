@@ -1,0 +1,45 @@
+import { readFile } from 'node:fs/promises'
+import type { Model, Scenario } from '../model/index.js'
+import { Failure } from '../api/index.js'
+import { sizes, type Cost, type CostTable } from './costs.js'
+import { blockSizes, withoutBlocks, type Part } from './block-timing.js'
+
+const remedy = 'Export it with `npx puzzleflow profile RUN -o FILE` from a run with the same model, space and scenario.'
+
+/** A cost table measured elsewhere: what it has of these variants, all of which it must have.
+ *  @throws Failure InvalidInput */
+export async function readCostTable(
+  path: string,
+  model: Model,
+  scenario: Scenario,
+  parts: readonly Part[],
+): Promise<CostTable> {
+  const bad = (message: string) => new Failure('InvalidInput', `${path}: ${message}`, { file: path, remedy })
+  let table: CostTable
+  try {
+    table = JSON.parse(await readFile(path, 'utf8')) as CostTable
+  } catch (error) {
+    throw bad(error instanceof SyntaxError ? `is not JSON: ${error.message}` : (error as Error).message)
+  }
+  if (table?.version !== 1 || !table.floor || !table.attention || !table.ffn) throw bad('is no cost table')
+  for (const key of ['batch', 'prefill', 'generate', 'engine'] as const)
+    if (table.scenario?.[key] !== scenario[key])
+      throw bad(`was measured with ${key} ${table.scenario?.[key]}, not ${scenario[key]}`)
+  const check = (what: string, cost: Cost, parameters: number) => {
+    for (const name of ['prefillSeconds', 'decodeSeconds', 'memoryBytes', 'parameters'] as const)
+      if (!(Number.isFinite(cost[name]) && cost[name] >= 0))
+        throw bad(`${what}: ${name} is ${JSON.stringify(cost[name])}, not a number from 0 on`)
+    // Times and bytes are the other machine's own affair; the number of parameters tells whether it is this model.
+    if (cost.parameters !== parameters)
+      throw bad(`${what} has ${cost.parameters} parameters there, and ${parameters} in this model`)
+  }
+  check('the floor', table.floor, sizes(withoutBlocks(model), scenario).parameters)
+  const own = { attention: {} as Record<string, Cost>, ffn: {} as Record<string, Cost> }
+  for (const { slot, variant } of parts) {
+    const cost = table[slot][variant.id]
+    if (!cost) throw bad(`has no costs of ${slot} ${variant.id}`)
+    check(`${slot} ${variant.id}`, cost, blockSizes(model, { slot, choice: variant }, scenario).parameters)
+    own[slot][variant.id] = cost
+  }
+  return { ...table, ...own }
+}

@@ -1,0 +1,100 @@
+import { layerFacts, normalise, rotaryOf, rotaryTables, splitNorms, type Model } from '../model/index.js'
+import {
+  digestJson,
+  type ArtifactRef,
+  type BlockChoice,
+  type Environment,
+  type LayerStatistics,
+  type Sample,
+  type Slot,
+  type Weights,
+} from '../api/index.js'
+import { withWeights } from '../api/weights.js'
+import { layerName, readJson, type Variant } from './library.js'
+import { HiddenStates, readSequences } from '../data/sequences.js'
+
+/** What `capture` left that initial weights are made from. */
+export interface InitialInputs {
+  readonly statistics: ArtifactRef
+  /** Calibration text as it enters each slot (before its norm), for block types with `sampleTokens`. */
+  readonly sample?: { readonly states: ArtifactRef; readonly tokens: ArtifactRef }
+}
+
+type Files = Readonly<Record<string, ArtifactRef>>
+
+/**
+ * Inputs of a task in which block types of slots are initialised that look at a sample: what entered each in the parent,
+ * as `sample-SLOT`, and the text, under a name of the caller's (none: the task has it already).
+ * @param files  of `capture`
+ */
+export function samplesFor(
+  model: Model,
+  layer: number,
+  wanted: readonly (BlockChoice & { readonly slot: Slot })[],
+  files: Files,
+  text?: string,
+): Files {
+  const sampled = wanted.filter(({ slot, block, params }) => model.blocks.get(slot, block).sampleTokens?.(params))
+  if (sampled.length === 0) return {}
+  const states = { attention: 'hidden', ffn: 'mid' }
+  return {
+    ...Object.fromEntries(
+      sampled.map(({ slot }) => [`sample-${slot}`, files[`${states[slot]}${layerName(layer).slice(5)}`]!]),
+    ),
+    ...(text !== undefined && { [text]: files.tokens! }),
+  }
+}
+
+/** The sample of a slot among a task's inputs, as `samplesFor` put it there. */
+export function sampleInputs(inputs: Files, slot: Slot, text: string): Pick<InitialInputs, 'sample'> {
+  const states = inputs[`sample-${slot}`]
+  return states ? { sample: { states, tokens: inputs[text]! } } : {}
+}
+
+/** Training-free weights of a variant, `norm` included, from the parent's and the statistics that `capture` left. */
+export async function initialWeights(
+  context: Pick<Environment, 'open'>,
+  model: Model,
+  layer: number,
+  slot: Slot,
+  variant: Pick<Variant, 'block' | 'params'> & { readonly parent: boolean },
+  inputs: InitialInputs,
+): Promise<Weights> {
+  const type = model.blocks.get(slot, variant.block)
+  if (type.empty) return {}
+  const parent = await model.weights(layer, slot)
+  if (variant.parent || alike(variant, model.config.blocks[layer]![slot])) return parent
+  const contribution = (await readJson<Record<string, number[]>>(context, inputs.statistics))[layerName(layer)]
+  const { norms, own } = splitNorms(parent)
+  const tokens = type.sampleTokens?.(variant.params) ?? 0
+  const statistics: LayerStatistics = {
+    ...(contribution?.length && { channelContribution: Float32Array.from(contribution) }),
+    ...(tokens > 0 &&
+      inputs.sample && { sample: await readSample(context, model, layer, norms.norm!.data, tokens, inputs.sample) }),
+  }
+  return { ...norms, ...(await type.initialise(own, layerFacts(model.config, layer), variant.params, statistics)) }
+}
+
+/** Whether two blocks differ in what their weights are in memory at most. */
+export function alike(a: BlockChoice, b: BlockChoice): boolean {
+  const plain = ({ block, params }: BlockChoice) => digestJson([block, withWeights(params, 'float32')])
+  return plain(a) === plain(b)
+}
+
+/** The first sequences, as many as hold the tokens asked for. */
+async function readSample(
+  context: Pick<Environment, 'open'>,
+  { config }: Model,
+  layer: number,
+  norm: Float32Array,
+  tokens: number,
+  { states, tokens: text }: NonNullable<InitialInputs['sample']>,
+): Promise<Sample> {
+  const all = await readSequences(context, text)
+  const { length } = all
+  const sequences = Math.min(all.count, Math.ceil(tokens / length))
+  const x = (await HiddenStates.read(await context.open(states))).rows(0, sequences * length)
+  normalise(x, norm, config)
+  const { cos, sin } = rotaryTables(rotaryOf(config, layer), config.headDim, 0, length)
+  return { sequences, length, x, mask: all.mask.slice(0, sequences * length), rotary: { cos, sin } }
+}

@@ -1,0 +1,178 @@
+import {
+  buildSlot,
+  Forward,
+  layerFacts,
+  quantisationOfChoice,
+  replaceBlocks,
+  rotaryConstants,
+  rounded,
+  roundedInGraph,
+  type Model,
+} from '../model/index.js'
+import { Trainer, type AdamWOptions, type Tensor, type Value } from '../tensor/index.js'
+import type { BlockChoice, JsonObject, Slot, TaskContext, Weights } from '../api/index.js'
+import type { RunTask } from './run-variants.js'
+import { chunksOf, HiddenStates, readSequences, SquaredError } from '../data/sequences.js'
+
+/** A variant that learns. */
+export interface Pupil extends BlockChoice {
+  /** Id of the library entry that it becomes. */
+  readonly entry: string
+  readonly slot: Slot
+  /** Id of the variant. */
+  readonly variant: string
+  readonly params: JsonObject
+}
+
+/** One or both slots of a layer, learning what the layer does in the parent. */
+export interface Lesson {
+  readonly layer: number
+  /** Attention first where there are both. */
+  readonly train: readonly Pupil[]
+  /** What is in the slot that does not learn, where one does not. */
+  readonly beside: 'parent' | 'no-op'
+  /** Sequences of a step. */
+  readonly batch: number
+  readonly steps: number
+  readonly learningRate: number
+  readonly weightDecay: number
+  /** Where the layer stands for a run of layers: its type. Then it learns what the whole run does. */
+  readonly run?: RunTask
+}
+
+interface Station extends BlockChoice {
+  readonly slot: Slot
+  readonly learns: boolean
+}
+
+/** The slots that the layer's input runs through on the way to its output, in order. */
+function path(model: Model, { layer, train, beside }: Lesson): Station[] {
+  const own = model.config.blocks[layer]!
+  return (['attention', 'ffn'] as const).flatMap((slot): Station[] => {
+    const learning = train.find((pupil) => pupil.slot === slot)
+    if (learning) return [{ ...learning, learns: true }]
+    // An FFN beside the parent's attention begins behind that: nothing of it is computed.
+    const behind = slot === 'ffn' && beside === 'parent' && !model.blocks.get(slot, own[slot].block).empty
+    return behind ? [{ ...own[slot], slot, learns: false }] : []
+  })
+}
+
+/** The trainer of a lesson. Its loss is the normalised squared error of the layer's output, whole tensor, real tokens. */
+export async function learner(
+  model: Model,
+  lesson: Lesson,
+  initial: Readonly<Record<string, Weights>>,
+  length: number,
+  threads: number,
+): Promise<Trainer> {
+  const { config, blocks } = model
+  const { layer, batch, steps, learningRate, weightDecay } = lesson
+  const slots = path(model, lesson)
+  const frozen: Record<string, Tensor> = {}
+  for (const { slot, learns } of slots)
+    if (!learns)
+      for (const [name, { shape, data }] of Object.entries(await model.weights(layer, slot)))
+        frozen[`${slot}.${name}`] = { dtype: 'float32', dims: shape, data }
+  const states = { dtype: 'float32' as const, shape: [batch * length, config.hidden] }
+  return Trainer.create({
+    parameters: Object.fromEntries(
+      Object.entries(initial).flatMap(([slot, weights]) =>
+        Object.entries(weights).map(([name, weight]) => [`${slot}.${name}`, weight]),
+      ),
+    ),
+    frozen,
+    batch: { x: states, target: states, mask: { dtype: 'float32', shape: [batch * length] } },
+    loss: (g, { parameters, frozen, batch: { x, target, mask } }) => {
+      const context = {
+        facts: layerFacts(config, layer),
+        batch,
+        length,
+        rotary: rotaryConstants(g, config, length, layer),
+        wantState: false,
+      }
+      let y = x!
+      for (const own of slots) {
+        const learning = () =>
+          roundedInGraph(g, ofSlot(own.slot, parameters), quantisationOfChoice(blocks, own.slot, own, context.facts))
+        const weights = own.learns ? learning() : ofSlot(own.slot, frozen)
+        y = buildSlot(g, y, own.slot, blocks, own, weights, context).x
+      }
+      const weight = g.unsqueeze(mask!, 1)
+      const power = (v: Value) => g.sum(g.mul(g.square(v), weight))
+      return g.div(power(g.sub(y, target!)), power(target!))
+    },
+    optimiser: {
+      learningRate,
+      weightDecay,
+      ...waiting(model, lesson, initial),
+      totalSteps: steps,
+      warmupSteps: Math.min(20, Math.ceil(steps / 10)),
+      finalFraction: 0.05,
+    },
+    stepsPerCall: 8,
+    threads,
+  })
+}
+
+/** What pupils have learned, as integers where their weights are some in memory. */
+export function learned(
+  { config, blocks }: Model,
+  { layer, train }: Lesson,
+  weights: Readonly<Record<string, Weights>>,
+): Record<string, Weights> {
+  const facts = layerFacts(config, layer)
+  return Object.fromEntries(
+    train.map((own) => [own.slot, rounded(weights[own.slot]!, quantisationOfChoice(blocks, own.slot, own, facts))]),
+  )
+}
+
+/** Weights of a slot that wait until those that learn first have learned alone. */
+function waiting(
+  { blocks }: Model,
+  { train, steps }: Lesson,
+  initial: Readonly<Record<string, Weights>>,
+): Pick<AdamWOptions, 'waiting'> {
+  const parameters = train.flatMap(({ slot, block, params }) => {
+    const first = blocks.get(slot, block).learnsFirst?.(params) ?? []
+    const names = Object.keys(initial[slot]!)
+    return first.length === 0 ? [] : names.filter((name) => !first.includes(name)).map((name) => `${slot}.${name}`)
+  })
+  return parameters.length === 0 ? {} : { waiting: { parameters, steps: Math.floor(steps / 2) } }
+}
+
+const ofSlot = (slot: Slot, values: Readonly<Record<string, Value>>): Record<string, Value> =>
+  Object.fromEntries(
+    Object.entries(values)
+      .filter(([name]) => name.startsWith(`${slot}.`))
+      .map(([name, value]) => [name.slice(slot.length + 1), value]),
+  )
+
+/** Measures weights of a lesson's slots on held-out text. */
+export async function heldOutError(
+  context: Pick<TaskContext, 'open' | 'task' | 'threads'>,
+  model: Model,
+  lesson: Lesson,
+): Promise<(weights: Readonly<Record<string, Weights>>) => Promise<number>> {
+  const { inputs } = context.task
+  const states = await HiddenStates.read(await context.open(inputs.validateInput!))
+  const targets = await HiddenStates.read(await context.open(inputs.validateTarget!))
+  const { count, length, mask } = await readSequences(context, inputs.validateTokens!)
+  const { layer, train } = lesson
+  const batch = Math.min(16, count)
+  return async (weights) => {
+    const forward = new Forward(batch, length, context.threads)
+    const view = replaceBlocks(
+      model,
+      train.map(({ slot, block, params }) => ({ layer, slot, block, params, weights: weights[slot]! })),
+    )
+    const error = new SquaredError()
+    for (const { first, again } of chunksOf(count, batch)) {
+      const [start, rows] = [first * length, batch * length]
+      let y = states.rows(start, rows)
+      for (const { slot } of path(model, lesson)) y = await forward.slot(view, layer, slot, y)
+      error.add(y, targets.rows(start, rows), mask.slice(start, start + rows).fill(0, 0, again * length))
+    }
+    await forward.release()
+    return error.value
+  }
+}

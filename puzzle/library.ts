@@ -1,0 +1,180 @@
+import { readFile } from 'node:fs/promises'
+import { commonBlock, isOriginal, layerFacts, replaceBlocks, type Model, type Replacement } from '../model/index.js'
+import { readTensors } from '../tensor/index.js'
+import {
+  Failure,
+  type ArtifactRef,
+  type BlockChoice,
+  type BlockType,
+  type Environment,
+  type JsonObject,
+  type Slot,
+  type StageContext,
+  type Weights,
+} from '../api/index.js'
+import { askedWeights, weightsId, weightsOf, withWeights } from '../api/weights.js'
+
+/** What may fill a slot of a layer. */
+export interface Variant extends BlockChoice {
+  /** Unique within layer and slot: `parent`, `swiglu-256`, `no-op`. */
+  readonly id: string
+  readonly empty: boolean
+  /** What the parent has there. */
+  readonly own: boolean
+}
+
+/** A sub-block that fills a slot: what an entry of the library is without its evidence. */
+export type Filling = {
+  /** Of the entry: `layer03/ffn/swiglu-256`, with `+no-op` where the other slot was empty. */
+  readonly id: string
+  readonly layer: number
+  readonly slot: Slot
+  readonly variant: string
+  readonly block: string
+  readonly params: JsonObject
+  /** Layers that it stands for, where they are more than its own: the others are empty. */
+  readonly span?: number
+}
+
+/** A trained variant. What fills the layer's other slot while it is trained is part of what it is. */
+export interface LibraryEntry extends Filling {
+  /** The variant in the other slot: `parent`, `no-op`, or the one that it was trained together with. */
+  readonly beside: string
+  /** Weights with `norm`; null where they are the parent's own, or there are none. */
+  readonly weights: ArtifactRef | null
+  readonly parameters: number
+  /** Normalised squared error of the layer's output on held-out text, before and after training. */
+  readonly nmseBefore: number
+  readonly nmseAfter: number
+}
+
+/** One entry per slot of every layer, by id. */
+export type Choice = readonly { readonly attention: string; readonly ffn: string }[]
+
+export const layerName = (layer: number): string => `layer${String(layer).padStart(2, '0')}`
+export const entryId = (layer: number, slot: Slot, variant: string, beside: string): string =>
+  `${layerName(layer)}/${slot}/${variant}${beside === 'parent' ? '' : `+${beside}`}`
+
+/** Id of what the parent has in a slot: `parent`; where its layers differ, or it is itself a child, the block's own name
+ *  for what is another than in the first layer of the model it descends from. Blocks of one id are alike in all layers. */
+export function ownVariant(model: Model, layer: number, slot: Slot): string {
+  return ownId(model, slot, model.config.blocks[layer]![slot])
+}
+
+function ownId({ config, blocks }: Model, slot: Slot, { block, params }: BlockChoice): string {
+  const type = blocks.get(slot, block)
+  const usual = commonBlock(config, slot)
+  return block === usual.block && type.id(params) === type.id(usual.params) ? 'parent' : type.id(params)
+}
+
+/** All variants of a slot that the spec's space asks for; the parent's own comes first, whether asked for or not. */
+export function variants(space: JsonObject, slot: Slot, model: Model, layer: number): Variant[] {
+  const { config, blocks } = model
+  const parent = config.blocks[layer]![slot]
+  const found = new Map<string, Variant>()
+  const add = (id: string, { block, params }: BlockChoice, own: boolean) => {
+    if (!found.has(id)) found.set(id, { id, block, params, own, empty: blocks.get(slot, block).empty === true })
+  }
+  add(ownVariant(model, layer, slot), parent, true)
+  const plainId = ownId(model, slot, { ...parent, params: withWeights(parent.params, 'float32') })
+  // Other blocks begin as parts of the parent's: nothing is made of one that has been replaced already.
+  const replaced = !isOriginal(config, layer, slot)
+  for (const entry of space[slot] as readonly (string | JsonObject)[]) {
+    const wanted: JsonObject = typeof entry === 'string' ? { block: entry } : entry
+    if (wanted.block === 'parent') {
+      for (const kind of blocks.get(slot, parent.block).empty ? [] : askedWeights(wanted))
+        if (kind !== 'float32' && kind !== weightsOf(parent.params))
+          add(weightsId(plainId, kind), { block: parent.block, params: withWeights(parent.params, kind) }, false)
+      continue
+    }
+    const type = blocks.get(slot, wanted.block as string)
+    if (replaced && type.empty !== true) continue
+    for (const params of possible(type, model, layer, wanted)) add(type.id(params), { block: type.name, params }, false)
+  }
+  return [...found.values()]
+}
+
+/** Variants of an entry at a layer: none where other layers of the parent can have what this one cannot. What no layer can
+ *  have has been refused with the spec. */
+function possible(type: BlockType, { config }: Model, layer: number, entry: JsonObject): JsonObject[] {
+  const facts = layerFacts(config, layer)
+  try {
+    return [...type.variants(facts, entry)]
+  } catch (error) {
+    const alike = JSON.stringify({ ...facts, layer: 0 })
+    const differ = config.blocks.some((_, i) => JSON.stringify({ ...layerFacts(config, i), layer: 0 }) !== alike)
+    if (error instanceof Failure && error.kind === 'InvalidInput' && differ) return []
+    throw error
+  }
+}
+
+/** The part of entries that says what they compute, as parameters of a task, and their weights as its inputs by entry id. */
+export function asTask(entries: readonly LibraryEntry[]): {
+  readonly fillings: Filling[]
+  readonly inputs: Record<string, ArtifactRef>
+} {
+  const fillings = entries.map(({ id, layer, slot, variant, block, params, span }): Filling => ({
+    id,
+    layer,
+    slot,
+    variant,
+    block,
+    params,
+    ...(span !== undefined && { span }),
+  }))
+  const trained = entries.flatMap(({ id, weights }) => (weights ? [[id, weights] as const] : []))
+  return { fillings, inputs: Object.fromEntries(trained) }
+}
+
+/** Weights of a filling; the parent's own where it has none of its own. */
+export async function fillingWeights(
+  { id, layer, slot, block }: Filling,
+  inputs: Readonly<Record<string, ArtifactRef>>,
+  model: Model,
+  context: Pick<Environment, 'open'>,
+): Promise<Weights> {
+  const own = inputs[id]
+  if (own) return readWeights(await context.open(own))
+  return model.blocks.get(slot, block).empty ? {} : model.weights(layer, slot)
+}
+
+async function readWeights(path: string): Promise<Weights> {
+  const { tensors } = await readTensors(path)
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, { dims, data }]) => [name, { shape: dims, data: data as Float32Array }]),
+  )
+}
+
+/** The model with fillings in its slots: a view, weights are read when they are asked for. */
+export function assemble(
+  model: Model,
+  fillings: readonly Filling[],
+  inputs: Readonly<Record<string, ArtifactRef>>,
+  context: Pick<Environment, 'open'>,
+): Model {
+  const replacements = fillings.map((own): Replacement => {
+    const { layer, slot, block, params } = own
+    return { layer, slot, block, params, weights: () => fillingWeights(own, inputs, model, context) }
+  })
+  return replaceBlocks(model, replacements)
+}
+
+/** The entries of a choice, attention and FFN of every layer in turn. */
+export function chosenEntries(library: ReadonlyMap<string, LibraryEntry>, choice: Choice): LibraryEntry[] {
+  return choice
+    .flatMap((own) => [own.attention, own.ffn])
+    .map((id) => {
+      const entry = library.get(id)
+      if (!entry) throw new Error(`Internal error: no library entry ${id}`)
+      return entry
+    })
+}
+
+export async function readLibrary(context: StageContext<unknown>): Promise<Map<string, LibraryEntry>> {
+  const entries = await readJson<LibraryEntry[]>(context, context.stages.distill!.files.library!)
+  return new Map(entries.map((entry) => [entry.id, entry]))
+}
+
+export async function readJson<T>(context: Pick<Environment, 'open'>, ref: ArtifactRef): Promise<T> {
+  return JSON.parse(await readFile(await context.open(ref), 'utf8')) as T
+}

@@ -1,0 +1,110 @@
+import type { Scenario } from '../model/index.js'
+import type { Infeasibility } from '../solver/index.js'
+import type { JsonObject } from '../api/index.js'
+import { runtime, throughputOf, type Cost } from './costs.js'
+
+/** A limit of the spec's target. */
+export interface Limit {
+  readonly name: 'throughput' | 'memory' | 'latency' | 'parameters'
+  readonly bound: 'min' | 'max'
+  readonly value: number
+  /** `parent`: a multiple of the parent's value. */
+  readonly unit: string
+}
+
+/** Sums of costs over the slots that must not be passed; `runtime` in seconds, `memory` in bytes. */
+export interface Bound {
+  readonly cost: 'runtime' | 'memory' | 'parameters'
+  readonly max: number
+  readonly limit: Limit
+}
+
+export const limitsOf = (spec: JsonObject): Limit[] =>
+  Object.entries((spec.target as { limits?: JsonObject }).limits ?? {}).map(([name, limit]) => ({
+    ...(limit as unknown as Omit<Limit, 'name'>),
+    name: name as Limit['name'],
+  }))
+
+/** A limit in absolute units: tokens/s, bytes, seconds, parameters. */
+export function absolute(limit: Limit, parent: Cost, scenario: Scenario): number {
+  if (limit.unit !== 'parent') return limit.value
+  const own = {
+    throughput: throughputOf(scenario, parent),
+    memory: parent.memoryBytes,
+    latency: runtime(parent),
+    parameters: parent.parameters,
+  }
+  return limit.value * own[limit.name]
+}
+
+/**
+ * Limits as bounds on what the slots together may use.
+ * @param parent  predicted costs of the parent, the floor included
+ * @param floor   costs that no slot has a part in
+ * @param correction  by limit: predicted value to aim at, as a multiple of the limit (to meet it as measured)
+ */
+export function bounds(
+  limits: readonly Limit[],
+  parent: Cost,
+  floor: Cost,
+  scenario: Scenario,
+  correction: Readonly<Partial<Record<Limit['name'], number>>> = {},
+): Bound[] {
+  return limits.map((limit) => {
+    const value = absolute(limit, parent, scenario) * (correction[limit.name] ?? 1)
+    switch (limit.name) {
+      case 'throughput':
+        return { limit, cost: 'runtime', max: (scenario.batch * scenario.generate) / value - runtime(floor) }
+      case 'latency':
+        return { limit, cost: 'runtime', max: value - runtime(floor) }
+      case 'memory':
+        return { limit, cost: 'memory', max: value - floor.memoryBytes }
+      case 'parameters':
+        return { limit, cost: 'parameters', max: value - floor.parameters }
+    }
+  })
+}
+
+/** What limits are judged with: predicted costs of the parent, and what no slot has a part in. */
+export interface Yard {
+  readonly parent: Cost
+  readonly floor: Cost
+  readonly scenario: Scenario
+}
+
+export const useOf = (cost: Bound['cost'], of: Cost): number =>
+  ({ runtime: runtime(of), memory: of.memoryBytes, parameters: of.parameters })[cost]
+
+/** That a bound cannot be held, and by how much, in the words of its limit.
+ *  @param minimum  the least that the slots together can use
+ *  @param held  names of limits that are held meanwhile */
+function describeUnmet(
+  { cost, max, limit }: Bound,
+  minimum: number,
+  { parent, floor, scenario }: Yard,
+  held: readonly string[] = [],
+): string {
+  const rest = useOf(cost, floor)
+  const best = limit.name === 'throughput' ? (scenario.batch * scenario.generate) / (minimum + rest) : minimum + rest
+  const round = (n: number, digits: number) => Number(n.toPrecision(digits))
+  const lack = round((100 * (minimum - max)) / (max + rest), 3)
+  const given = held.length === 0 ? '' : ` while ${held.join(' and ')} ${held.length > 1 ? 'are' : 'is'} held`
+  return `${describeLimit(limit)} cannot be met${given}: the best any choice reaches is ${round(best, 4)}, the limit is ${round(absolute(limit, parent, scenario), 4)} (it lacks ${lack} % of ${cost})`
+}
+
+/** The solver's reason in the words of the spec's limits; it knows only what is left of them for the slots. */
+export function describeInfeasible(all: readonly Bound[], yard: Yard, infeasible: Infeasibility | undefined): string {
+  const lines = (infeasible?.limits ?? []).flatMap(({ cost, max, minimum, holding }) => {
+    const bound = all.find((own) => own.cost === cost && own.max === max)
+    const held = all.filter((own) => holding.includes(own.cost)).map(({ limit }) => limit.name)
+    return bound ? [describeUnmet(bound, minimum, yard, held)] : []
+  })
+  return lines.length > 0 ? lines.join('; ') : (infeasible?.message ?? 'The limits cannot be met together')
+}
+
+/** A limit for people: `throughput >= 1.6x of the parent`. */
+export function describeLimit({ name, bound, value, unit }: Limit): string {
+  const number = Number(value.toPrecision(unit === 'parent' ? 4 : 6))
+  const what = unit === 'parent' ? `${number}x of the parent` : unit === name ? number : `${number} ${unit}`
+  return `${name} ${bound === 'min' ? '>=' : '<='} ${what}`
+}

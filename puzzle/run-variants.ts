@@ -1,0 +1,168 @@
+import { layerFacts, replaceBlocks, slotShapes, type Model } from '../model/index.js'
+import {
+  Failure,
+  type BlockChoice,
+  type JsonObject,
+  type RunLayer,
+  type Runs,
+  type RunType,
+  type Slot,
+  type Weights,
+} from '../api/index.js'
+import { entryId, layerName, ownVariant, type LibraryEntry } from './library.js'
+
+/** A way to replace the layers from one on. */
+export interface RunVariant {
+  /** Run type and length: `fuse-ffn-2`. */
+  readonly id: string
+  readonly type: RunType
+  readonly params: JsonObject
+  readonly layer: number
+  readonly span: number
+  /** What the first layer becomes: library entries without their evidence. An empty slot is the block `no-op`. */
+  readonly slots: Readonly<Record<Slot, RunSlot>>
+}
+
+interface RunSlot extends BlockChoice {
+  /** Id of the library entry. */
+  readonly entry: string
+  readonly variant: string
+  readonly empty: boolean
+}
+
+/** A run as parameters of a task. */
+export interface RunTask {
+  readonly name: string
+  readonly version: number
+  readonly params: JsonObject
+  readonly span: number
+}
+
+const nothing: BlockChoice = { block: 'no-op', params: {} }
+
+/**
+ * All replacements of runs that the space asks for, by their first layer, each once.
+ * @throws Failure InvalidInput for what the model cannot have, PluginBug where a run type breaks a rule of its interface
+ */
+export function runVariants(model: Model, space: JsonObject, runs: Runs): RunVariant[] {
+  const { config } = model
+  const found = ((space.runs ?? []) as readonly JsonObject[]).flatMap(({ run: name, ...entry }) => {
+    const type = runs.get(name as string)
+    return [...type.variants(config.layers, entry)].flatMap((params) => {
+      const { id, span } = named(type, params)
+      const starts = Array.from({ length: Math.max(0, config.layers - span + 1) }, (_, layer) => layer)
+      return starts.flatMap((layer): RunVariant[] => {
+        const blocks = type.blocks(layersOf(model, layer, span), params)
+        if (!blocks) return []
+        const slot = (name: Slot): RunSlot => {
+          const choice = blocks[name] ?? nothing
+          const own = model.blocks.get(name, choice.block)
+          const empty = own.empty === true
+          const parents = config.blocks[layer]![name]
+          const same = parents.block === choice.block && own.id(parents.params) === own.id(choice.params)
+          // By what it is, not by where it comes from: blocks that are alike cost the same.
+          const variant = same ? ownVariant(model, layer, name) : own.id(choice.params)
+          return { ...choice, variant, empty, entry: entryId(layer, name, variant, empty ? 'parent' : id) }
+        }
+        return [{ id, type, params, layer, span, slots: { attention: slot('attention'), ffn: slot('ffn') } }]
+      })
+    })
+  })
+  return [...new Map(found.map((variant) => [runName(variant), variant])).values()]
+}
+
+/** Id and length of a variant: files and library entries are named after it, and layers counted by it. */
+function named(type: RunType, params: JsonObject): { readonly id: string; readonly span: number } {
+  const [id, span] = [type.id(params), type.span(params)]
+  const bug = (message: string) => new Failure('PluginBug', `run type "${type.name}": ${message}`)
+  if (!/^[\w.-]+$/.test(id)) throw bug(`the id ${JSON.stringify(id)} has more than letters, digits, ".", "_" and "-"`)
+  if (!Number.isSafeInteger(span) || span < 1) throw bug(`the span of ${id} is ${span}, not a whole number above 0`)
+  return { id, span }
+}
+
+const layersOf = ({ config }: Model, layer: number, span: number): RunLayer[] =>
+  Array.from({ length: span }, (_, i) => ({
+    facts: layerFacts(config, layer + i),
+    ...config.blocks[layer + i]!,
+  }))
+
+/**
+ * Training-free weights of what a run becomes.
+ * @param pupils  the slots that are not empty
+ * @throws Failure PluginBug when the run type makes others than the blocks have
+ */
+export async function runWeights(
+  model: Model,
+  layer: number,
+  run: RunTask,
+  pupils: readonly (BlockChoice & { readonly slot: Slot })[],
+  runs: Runs,
+): Promise<Record<string, Weights>> {
+  const layers = Array.from({ length: run.span }, (_, i) => layer + i)
+  const weights = await Promise.all(
+    layers.map(async (at) => ({
+      attention: await model.weights(at, 'attention'),
+      ffn: await model.weights(at, 'ffn'),
+    })),
+  )
+  const made = runs.get(run.name).initialise(weights, layersOf(model, layer, run.span), run.params)
+  const nothing = { norm: { shape: [], data: new Float32Array(0) } }
+  const replaced = replaceBlocks(
+    model,
+    pupils.map(({ slot, block, params }) => ({ layer, slot, block, params, weights: nothing })),
+  )
+  return Object.fromEntries(
+    pupils.map(({ slot, block }) => {
+      const own = made[slot] ?? {}
+      const wanted = slotShapes(replaced.config, layer, slot, model.blocks)
+      for (const name of new Set([...Object.keys(wanted), ...Object.keys(own)])) {
+        const [shape, weight] = [wanted[name], own[name]]
+        if (shape?.join() === weight?.shape.join() && weight?.data.length === shape?.reduce((n, d) => n * d, 1))
+          continue
+        const show = (dims?: readonly number[]) => (dims ? `[${dims.join(', ')}]` : 'none')
+        const message = `run type "${run.name}" makes ${name} ${show(weight?.shape)} for the ${slot} block type "${block}", which has ${show(shape)}`
+        throw new Failure('PluginBug', message)
+      }
+      return [slot, own]
+    }),
+  )
+}
+
+export const asRunTask = ({ type, params, span }: RunVariant): RunTask => ({
+  name: type.name,
+  version: type.version,
+  params,
+  span,
+})
+
+/** Id of the entry of nothing in a slot. */
+export const emptyEntry = (layer: number, slot: Slot): string => entryId(layer, slot, 'no-op', 'parent')
+
+/** Entries of nothing for all layers of runs, whether the space has them or not: what the rest of a run becomes. */
+export function emptyEntries(runs: readonly RunVariant[]): LibraryEntry[] {
+  const layers = new Set(runs.flatMap(({ layer, span }) => Array.from({ length: span }, (_, i) => layer + i)))
+  return [...layers].flatMap((layer) =>
+    (['attention', 'ffn'] as const).map((slot) => ({
+      id: emptyEntry(layer, slot),
+      layer,
+      slot,
+      variant: 'no-op',
+      ...nothing,
+      beside: 'parent',
+      weights: null,
+      parameters: 0,
+      nmseBefore: 0,
+      nmseAfter: 0,
+    })),
+  )
+}
+
+/** Pupils of a run's lesson: the slots that are not empty. None where nothing is to be learned. */
+export const runPupils = ({ slots }: RunVariant) =>
+  (['attention', 'ffn'] as const).flatMap((slot) => {
+    const { entry, variant, block, params, empty } = slots[slot]
+    return empty ? [] : [{ entry, slot, variant, block, params }]
+  })
+
+/** Name of a run's task: `layer02/run/fuse-ffn-2`. */
+export const runName = ({ layer, id }: Pick<RunVariant, 'layer' | 'id'>): string => `${layerName(layer)}/run/${id}`

@@ -1,0 +1,89 @@
+import type { Model } from '../model/index.js'
+import { digestJson, type JsonObject, type Slot } from '../api/index.js'
+import { entryId, ownVariant, variants, type LibraryEntry, type Variant } from './library.js'
+
+/** Entries for both slots of a layer, to be scored together. */
+export interface Pair {
+  readonly slot: Slot | 'block'
+  readonly attention: LibraryEntry
+  readonly ffn: LibraryEntry
+}
+
+type Library = ReadonlyMap<string, LibraryEntry>
+
+/**
+ * What is scored at a layer: every variant beside the parent's other slot; every pair that was trained for each other,
+ * removed slots included; and pairs of others: `wanted` of them, to see how scores of slots add up, or all. Variants that
+ * were left out of the library are left out here.
+ */
+export function pairsOf(
+  model: Model,
+  space: JsonObject,
+  library: Library,
+  layer: number,
+  wanted: number | 'all',
+  seed: number,
+): Pair[] {
+  const own = {
+    attention: variants(space, 'attention', model, layer),
+    ffn: variants(space, 'ffn', model, layer),
+  }
+  const entry = (slot: Slot, variant: string, beside: string) => library.get(entryId(layer, slot, variant, beside))
+  const parents = (slot: Slot) => entry(slot, ownVariant(model, layer, slot), 'parent')!
+  const parent = { attention: parents('attention'), ffn: parents('ffn') }
+  const singles = (['attention', 'ffn'] as const).flatMap((slot) =>
+    own[slot].flatMap(({ id, own }): Pair[] => {
+      const changed = own ? undefined : entry(slot, id, 'parent')
+      return changed ? [{ slot, ...parent, [slot]: changed }] : []
+    }),
+  )
+  const blocks = own.attention.flatMap((a) =>
+    own.ffn.flatMap((f) => {
+      const together = trainedTogether(a, f, entry)
+      return together ? [{ slot: 'block' as const, ...together }] : []
+    }),
+  )
+  return [...singles, ...blocks, ...sampled(own, entry, blocks, layer, wanted, seed)]
+}
+
+type Find = (slot: Slot, variant: string, beside: string) => LibraryEntry | undefined
+
+/** Entries that were trained for each other, if any; with a removed slot, the best there is beside it. */
+function trainedTogether(a: Variant, f: Variant, entry: Find): Omit<Pair, 'slot'> | undefined {
+  // The layer as it is in the parent: its score is 0 without measuring.
+  if (a.own && f.own) return undefined
+  if (a.empty || f.empty) {
+    const best = (slot: Slot, own: Variant, other: Variant) =>
+      (other.empty && !own.empty ? entry(slot, own.id, other.id) : undefined) ?? entry(slot, own.id, 'parent')
+    const pair = { attention: best('attention', a, f), ffn: best('ffn', f, a) }
+    // A removed slot beside the parent's untouched other one is what the variant alone is scored as.
+    const untouched = (own: Variant, made?: LibraryEntry) => own.own && made?.beside === 'parent'
+    const alone = untouched(a, pair.attention) || untouched(f, pair.ffn)
+    return pair.attention && pair.ffn && !alone ? { attention: pair.attention, ffn: pair.ffn } : undefined
+  }
+  const [attention, ffn] = [entry('attention', a.id, f.id), entry('ffn', f.id, a.id)]
+  return attention && ffn ? { attention, ffn } : undefined
+}
+
+/** Pairs of changed slots, each trained beside the parent's. Those with the smallest digests: a variant more in the space
+ *  does not draw the others anew. */
+function sampled(
+  own: { readonly attention: readonly Variant[]; readonly ffn: readonly Variant[] },
+  entry: Find,
+  scored: readonly Pair[],
+  layer: number,
+  wanted: number | 'all',
+  seed: number,
+): Pair[] {
+  const changed = (list: readonly Variant[]) => list.filter(({ own, empty }) => !own && !empty)
+  const is = (a: string, f: string) => (pair: Pair) => pair.attention.variant === a && pair.ffn.variant === f
+  const all = changed(own.attention)
+    .flatMap((a) => changed(own.ffn).map((f) => [a.id, f.id] as const))
+    .filter(([a, f]) => !scored.some(is(a, f)))
+    .map(([a, f]) => ({ a, f, rank: digestJson([seed, layer, a, f]) }))
+    .sort((x, y) => (x.rank < y.rank ? -1 : 1))
+  return all.slice(0, wanted === 'all' ? all.length : wanted).flatMap(({ a, f }): Pair[] => {
+    const [attention, ffn] = [entry('attention', a, 'parent'), entry('ffn', f, 'parent')]
+    return attention && ffn ? [{ slot: 'block', attention, ffn }] : []
+  })
+}

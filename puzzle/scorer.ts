@@ -1,0 +1,71 @@
+import { Forward, Head, replaceBlocks, type Comparison, type Model } from '../model/index.js'
+import type { Slot, TaskContext, Weights } from '../api/index.js'
+import type { Filling } from './library.js'
+import { HiddenStates, readSequences, type Sequences } from '../data/sequences.js'
+import { Warm } from './warm.js'
+
+/** Held-out text as `capture` left it: what enters a layer, and what leaves the last one. */
+interface Held extends Sequences {
+  readonly input: HiddenStates
+  readonly final: Float32Array
+}
+
+/** Compares the parent with itself after a change of one layer: only the layers from that one on are computed. */
+export class Scorer {
+  private constructor(
+    private readonly model: Model,
+    private readonly layer: number,
+    private readonly held: Held,
+    private readonly forward: Forward,
+    private readonly head: Head,
+  ) {}
+
+  /** Sessions, and states that other tasks of this process used, are taken over. */
+  static async open(
+    context: Pick<TaskContext, 'open' | 'task' | 'threads' | 'inputDigests'>,
+    model: Model,
+    { layer, sequences, batch }: { readonly layer: number; readonly sequences: number; readonly batch: number },
+  ): Promise<Scorer> {
+    const { task, threads, inputDigests } = context
+    const { input, final, tokens } = task.inputs as Required<typeof task.inputs>
+    const text = await readSequences(context, tokens!, sequences)
+    const { count, length } = text
+    const size = Math.min(batch, count)
+    const states = (ref: NonNullable<typeof input>) =>
+      layerStates.get(ref.digest, async () => HiddenStates.read(await context.open(ref)))
+    const end = await finalStates.get(`${final!.digest} ${count}`, async () =>
+      (await states(final!)).rows(0, count * length),
+    )
+    const of = `${inputDigests.model} ${threads}`
+    const forward = await forwards.get(`${of} ${size} ${length}`, async () => new Forward(size, length, threads))
+    const head = await heads.get(of, () => Head.create(model, threads))
+    return new Scorer(model, layer, { ...text, input: await states(input!), final: end }, forward, head)
+  }
+
+  async measure(
+    fillings: Readonly<Record<Slot, Filling>> & { readonly span?: number },
+    weights: Readonly<Record<Slot, Weights>>,
+  ): Promise<Comparison> {
+    const { held, model, layer, forward } = this
+    const slots = ['attention', 'ffn'] as const
+    const behind = Array.from({ length: (fillings.span ?? 1) - 1 }, (_, i) => this.layer + 1 + i)
+    const view = replaceBlocks(model, [
+      ...slots.map((slot) => ({ ...fillings[slot], weights: weights[slot] })),
+      ...behind.flatMap((layer) => slots.map((slot) => ({ layer, slot, block: 'no-op', params: {}, weights: {} }))),
+    ])
+    const rows = forward.batch * held.length
+    const { hidden, layers } = model.config
+    const out = new Float32Array(held.final.length)
+    for (let first = 0; first < held.count; first += forward.batch) {
+      const start = Math.min(first, held.count - forward.batch) * held.length
+      out.set(await forward.layers(view, held.input.rows(start, rows), layer, layers), start * hidden)
+    }
+    return this.head.compare(held.final, out, held.ids, held.mask, held.length)
+  }
+}
+
+// Tasks of one layer follow one another in a process; they share all but the block that is scored.
+const layerStates = new Warm<HiddenStates>(3)
+const finalStates = new Warm<Float32Array>(1)
+const forwards = new Warm<Forward>(1, (forward) => forward.release())
+const heads = new Warm<Head>(1, (head) => head.release())

@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { NonFiniteError, readTensors, writeTensors, type Tensor, type Trainer } from '../tensor/index.js'
+import { Failure } from '../api/index.js'
+
+/** A point of a training's curve: means over the steps since the point before. */
+export interface CurvePoint {
+  /** Steps done. */
+  readonly step: number
+  readonly loss: number
+  readonly [metric: string]: number
+}
+
+export interface TrainingRun {
+  readonly trainer: Trainer
+  readonly steps: number
+  /** Steps between two points of the curve, and in one call of the trainer. Default 16. */
+  readonly stepsPerPoint?: number
+  /** Folder of checkpoints. */
+  readonly checkpoint: string
+  /** Points between two checkpoints. Default 4. */
+  readonly pointsPerCheckpoint?: number
+  /** Batches of steps start..start+count-1, [count, ...]. Must depend on nothing else. */
+  batches(start: number, count: number): Readonly<Record<string, Tensor>>
+  readonly signal: AbortSignal
+  progress(fraction: number, message: string): void
+  /** Named in the error of a NaN. */
+  readonly what: string
+}
+
+/**
+ * Trains to the last step, from the newest checkpoint if there is one: bit-identical to a training that was never
+ * interrupted. A checkpoint is one file, replaced by rename.
+ * @returns the curve, from its first point on
+ */
+export async function trainWithCheckpoints(run: TrainingRun): Promise<CurvePoint[]> {
+  const { trainer, steps, stepsPerPoint = 16, pointsPerCheckpoint = 4 } = run
+  const file = join(run.checkpoint, 'trainer.safetensors')
+  const curve = await resumed(file, trainer, steps)
+  let step = curve.at(-1)?.step ?? 0
+  for (let point = curve.length; step < steps; point++) {
+    const count = Math.min(stepsPerPoint, steps - step)
+    try {
+      const { losses, metrics } = await trainer.run(run.batches(step, count))
+      const mean = (values: Float32Array) => values.reduce((a, b) => a + b, 0) / values.length
+      step += count
+      const means = Object.fromEntries(Object.entries(metrics).map(([name, values]) => [name, mean(values)]))
+      curve.push({ step, loss: mean(losses), ...means })
+    } catch (error) {
+      if (error instanceof NonFiniteError) throw notFinite(`${run.what}: ${error.message}`, error)
+      throw error
+    }
+    const { loss } = curve.at(-1)!
+    run.progress(step / steps, `step ${step} of ${steps}, loss ${loss.toPrecision(4)}`)
+    if ((point + 1) % pointsPerCheckpoint === 0 && step < steps) {
+      await save(file, trainer, curve)
+      run.progress(step / steps, `step ${step} of ${steps}, checkpoint saved`)
+    }
+    // Lets messages in, and the abort take effect.
+    await new Promise((resolve) => setImmediate(resolve))
+    if (run.signal.aborted) {
+      await save(file, trainer, curve)
+      throw run.signal.reason
+    }
+  }
+  // No loss has seen what the last step made of the weights.
+  for (const [name, data] of Object.entries(trainer.parameters()))
+    if (!data.every(Number.isFinite))
+      throw notFinite(`${run.what}: The weights ${name} are not finite after step ${step}`)
+  return curve
+}
+
+const notFinite = (message: string, cause?: unknown) =>
+  new Failure('NonFinite', message, {
+    remedy: 'Lower the learning rate, or look for extreme values in the data and weights.',
+    cause,
+  })
+
+/** @param curve  of all steps done: its last point tells how many */
+async function save(file: string, trainer: Trainer, curve: readonly CurvePoint[]): Promise<void> {
+  const { tensors } = trainer.state()
+  // Another attempt, thought lost, may have ended the task and removed the folder.
+  await mkdir(dirname(file), { recursive: true })
+  const text = JSON.stringify(curve)
+  await writeTensors(file, tensors, { curve: text, digest: digestOf(tensors, text) })
+}
+
+/** Puts the trainer where its checkpoint was saved. A checkpoint that is not whole, or of another training, is none.
+ *  @returns the curve up to there */
+async function resumed(file: string, trainer: Trainer, steps: number): Promise<CurvePoint[]> {
+  if (!existsSync(file)) return []
+  try {
+    const { tensors, metadata } = await readTensors(file)
+    const { curve: text = '[]', digest } = metadata
+    if (digest !== digestOf(tensors, text)) return []
+    const curve = JSON.parse(text) as CurvePoint[]
+    const step = curve.at(-1)?.step ?? 0
+    if (step > steps) return []
+    trainer.restore({ step, tensors })
+    return curve
+  } catch {
+    return []
+  }
+}
+
+/** Tells whether a file still holds what was saved: its tensors would not show that one of their bits has changed. */
+function digestOf(tensors: Readonly<Record<string, Tensor>>, curve: string): string {
+  const hash = createHash('sha256').update(curve)
+  for (const [name, { data }] of Object.entries(tensors).sort(([a], [b]) => (a < b ? -1 : 1)))
+    hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+  return hash.digest('hex')
+}

@@ -1,0 +1,41 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { forecast } from '../../lineage/forecast.js'
+import { serverTimeout, testServer } from '../temporal.js'
+import { loadPlugins } from '../engine/registry.js'
+import { compile, rejection, Rig } from '../engine/rig.js'
+
+// Stopping a task takes a heartbeat or two, and machines that test may have much else to do.
+vi.setConfig({ testTimeout: 240_000 })
+
+let rig: Rig
+beforeAll(async () => {
+  rig = await Rig.create(await testServer())
+  await rig.startWorker(3)
+}, serverTimeout)
+afterAll(() => rig.close())
+
+const spec = (factor: number) => `
+items: [a1, a2, b1]
+pipeline:
+  inputs: { items: { type: array } }
+  stages:
+    source: {}
+    each: { needs: [source], with: { factor: ${factor} } }
+`
+
+test('tasks that will run are counted by reason, those that are done are not among them', async () => {
+  await Promise.all([(await rig.run('first', spec(2))).result(), rig.steps.finish(3)])
+  const run = await rig.run('second', spec(3))
+  const calls = [await rig.steps.nextCall(), await rig.steps.nextCall(), await rig.steps.nextCall()]
+  calls.find(({ info }) => info.task === 'b1')!.finish()
+  while ((await rig.inFlight(run)).length > 2);
+  await run.cancel()
+  await rejection(run.result())
+  const [, each] = await forecast(await compile(spec(3)), rig.store, loadPlugins())
+  expect(each).toMatchObject({
+    stage: 'each',
+    tasks: 3,
+    reused: 1,
+    reasons: [{ tasks: 2, reason: 'factor 2 -> 3', example: 'a1' }],
+  })
+})
