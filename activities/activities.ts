@@ -8,7 +8,16 @@ import type { ArtifactRef, Digest } from '../store/index.js'
 import type { Activities, GatherRequest, Skipped, StageRequest, TaskGroup, TaskRef } from '../workflows/types.js'
 import { guardWith } from './guard.js'
 import { blaming, pluginsOf } from './blame.js'
-import { gatherKey, planKey, plannedStage, stageParams, taskKey, taskKeys, type Key, type KeyParts } from '../lineage/keys.js'
+import {
+  gatherKey,
+  planKey,
+  plannedStage,
+  stageParams,
+  taskKey,
+  taskKeys,
+  type Key,
+  type KeyParts,
+} from '../lineage/keys.js'
 import { boundsHere, checkTasks, pagesOf, shortLabel } from './pages.js'
 import { recentJson } from './recent.js'
 import { resultsOf, reuseOr, type ReuseServices, type Runner } from './reuse.js'

@@ -12,7 +12,8 @@ import { inWindow } from '../lineage/in-window.js'
 import { attemptLog } from './attempt-log.js'
 import { checkedOutputs } from './checked-outputs.js'
 import { digestsOf, pick } from '../lineage/inputs.js'
-import { onlyTask, type Job, type Message } from './job.js'
+import { onlyTask } from '../lineage/keys.js'
+import type { Job, Message } from './job.js'
 import { plannedStage, stageParams } from '../lineage/keys.js'
 
 /** A store elsewhere answers each request late, but many at once. */

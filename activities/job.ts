@@ -36,9 +36,6 @@ export type Job =
       readonly skipped: readonly { readonly task: string; readonly reason: string }[]
     })
 
-/** A stage whose list of tasks is one: the stage itself. */
-export const onlyTask = (stage: string): TaskPlan => ({ id: stage, label: stage, params: {}, inputs: {} })
-
 /** From a child process to the worker. */
 export type Message =
   | { readonly kind: 'progress'; readonly fraction: number; readonly text: string }

@@ -5,15 +5,9 @@ import { Failure, type JsonObject } from '../api/index.js'
 import { inspectWithPlugins } from '../plugins/loading/ask.js'
 import { withDescriptions } from '../plugins/loading/load.js'
 import { openPlugins, pipelineFile, type OpenedPlugin } from '../plugins/loading/open.js'
-import {
-  builtInPipeline,
-  builtInPipelines,
-  inputContents,
-  inspectInputs,
-  inspectTexts,
-  loadPlugins,
-  type Loaded,
-} from '../plugins/registry.js'
+import { builtInPipeline, builtInPipelines, loadPlugins, type Loaded } from '../plugins/registry.js'
+import { inputContents } from '../plugins/inspect/input-contents.js'
+import { inspectInputs, inspectTexts } from '../plugins/inspect/model.js'
 import { freezeProgram } from '../plugins/stages/command/program.js'
 import type { ProgramProblem, Registry } from '../spec/registry.js'
 

@@ -1,4 +1,4 @@
-import type { FailureKind } from '../api/index.js'
+import type { FailureKind } from './failure.js'
 
 /** What a stage threw, as the child told it; or what was found out about a task from outside. */
 export class ChildFailure extends Error {

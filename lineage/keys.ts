@@ -21,6 +21,9 @@ export const plannedStage = (plan: FrozenPlan, name: string): PlannedStage => {
   return found
 }
 
+/** A stage whose list of tasks is one: the stage itself. */
+export const onlyTask = (stage: string): TaskPlan => ({ id: stage, label: stage, params: {}, inputs: {} })
+
 /** Parameters with expressions resolved by the outputs of earlier stages. */
 export const stageParams = (
   planned: PlannedStage,

@@ -4,7 +4,7 @@ import type { FrozenPlan, PlannedStage } from '../spec/frozen-plan.js'
 import { canonicalJson, digestBytes } from '../store/digest.js'
 import type { ArtifactRef, Digest, Store, TaskRecord } from '../store/index.js'
 import { inWindow } from './in-window.js'
-import { onlyTask } from '../activities/job.js'
+import { onlyTask } from './keys.js'
 import { gatherKey, planKey, stageParams, taskKeys, type Key, type KeyParts } from './keys.js'
 
 /** What is looked up of a store. */

@@ -1,6 +1,5 @@
-import type { BlockContext, BlockResult, BlockType, JsonObject, LayerFacts } from '../api/index.js'
-import { Graph, type DType, type Value } from '../tensor/index.js'
-import { pastShape } from './state.js'
+import type { BlockContext, BlockResult, BlockType, JsonObject, LayerFacts, StateShape } from '../api/index.js'
+import { Graph, type DType, type Dim, type Value } from '../tensor/index.js'
 
 /** What a graph is built for. */
 export interface Chunk {
@@ -52,4 +51,10 @@ export function buildBlock(
     }),
   }
   return { g, x, weights, result: type.forward(g, x, weights, params, context) }
+}
+
+/** Shape of a state before a chunk; the slots of rows are known at run time only. */
+export function pastShape(batch: number, { kind, shape, ...rest }: StateShape): Dim[] {
+  if (kind === 'per-sequence') return [batch, ...shape]
+  return [batch, shape[0], 'window' in rest ? `window${rest.window}` : 'capacity', shape[1]]
 }

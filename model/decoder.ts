@@ -1,6 +1,6 @@
 import { Session, type Tensor } from '../tensor/index.js'
 import { slotShapes } from './build.js'
-import type { Model } from './checkpoint.js'
+import type { Model } from './model.js'
 import { buildDecoding, rotaryInput, type DecodingWeight } from './decoding-graph.js'
 import { packed, quantisationOf } from './quantisation.js'
 import { isFixed, rotaryTables } from './rotary.js'

@@ -1,7 +1,8 @@
 import { Graph, type QuantisedMatrix, type Tensor, type Value } from '../tensor/index.js'
 import { buildLayer, embedded, finalNorm, logitsOf } from './build.js'
-import type { Model } from './checkpoint.js'
-import { pastShape, stateShapes } from './state.js'
+import type { Model } from './model.js'
+import { pastShape } from './block-graph.js'
+import { stateShapes } from './state.js'
 
 /** A weight as decoding holds it. */
 export type DecodingWeight = Tensor | QuantisedMatrix

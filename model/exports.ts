@@ -1,4 +1,4 @@
-import type { Model } from './checkpoint.js'
+import type { Model } from './model.js'
 import { configText } from './folder.js'
 import { writeGgufFolder, type GgufType } from './gguf/write.js'
 import { writeOnnx } from './onnx/write.js'

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Slot, Weights } from '../api/index.js'
 import { Graph, Session, type QuantisedMatrix, type Tensor } from '../tensor/index.js'
 import { buildSlot, rotaryConstants, slotShapes } from './build.js'
-import type { Model } from './checkpoint.js'
+import type { Model } from './model.js'
 import { layerFacts, rotaryOf, type ModelConfig } from './config.js'
 import { packed, quantisationOf } from './quantisation.js'
 

@@ -1,4 +1,4 @@
-import type { Model } from './checkpoint.js'
+import type { Model } from './model.js'
 import { Decoder, type Prediction } from './decoder.js'
 import { cacheWeights } from './forward.js'
 import { OnnxModel } from './onnx/run.js'

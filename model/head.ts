@@ -1,6 +1,6 @@
 import { Graph, Session, type Tensor, type Value } from '../tensor/index.js'
 import { finalNorm, logitsOf } from './build.js'
-import type { Model } from './checkpoint.js'
+import type { Model } from './model.js'
 import type { ModelConfig } from './config.js'
 
 /** Sums of what differs between two models' predictions; divide by `tokens` (all positions) or `targets`. */

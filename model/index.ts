@@ -11,19 +11,19 @@ export {
   slotShapes,
   weightName,
 } from './build.js'
-export { openModel, type Model } from './checkpoint.js'
+export { openModel } from './checkpoint.js'
+export type { Model } from './model.js'
 export {
   commonBlock,
   isOriginal,
   layerFacts,
   parentBlocks,
-  parseConfig,
   rotaryOf,
-  UnknownFamily,
   type LayerBlocks,
   type ModelConfig,
   type RotaryConfig,
 } from './config.js'
+export { parseConfig, UnknownFamily } from './hf/read-config.js'
 export { builtInFamilies, familiesOf, familyOf } from './families/index.js'
 export { endTensors, slotTensors, type SlotTensor, type TensorPart } from './names.js'
 export {

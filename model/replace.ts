@@ -1,5 +1,5 @@
 import type { BlockChoice, Slot, Weights } from '../api/index.js'
-import type { Model } from './checkpoint.js'
+import type { Model } from './model.js'
 
 /** Another sub-block for a slot. */
 export interface Replacement extends BlockChoice {

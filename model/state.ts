@@ -1,6 +1,6 @@
 import type { Slot, StateShape } from '../api/index.js'
-import type { Dim, Tensor } from '../tensor/index.js'
-import type { Model } from './checkpoint.js'
+import type { Tensor } from '../tensor/index.js'
+import type { Model } from './model.js'
 import { layerFacts } from './config.js'
 
 /** Slots by which the buffers of per-token state grow. */
@@ -169,12 +169,6 @@ export function windowMask(position: number, length: number, window: number, cap
     for (let i = 0; i < length && position + i - token <= window; i++) mask[i * slots + slot] = 0
   }
   return mask
-}
-
-/** Shape of a state before a chunk; the slots of rows are known at run time only. */
-export function pastShape(batch: number, { kind, shape, ...rest }: StateShape): Dim[] {
-  if (kind === 'per-sequence') return [batch, ...shape]
-  return [batch, shape[0], 'window' in rest ? `window${rest.window}` : 'capacity', shape[1]]
 }
 
 /** States of all slots, named `3.attention.k`. */

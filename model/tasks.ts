@@ -1,4 +1,4 @@
-import type { Model } from './checkpoint.js'
+import type { Model } from './model.js'
 import type { Forward } from './forward.js'
 import { embed } from './forward.js'
 import type { Head } from './head.js'

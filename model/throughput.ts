@@ -1,4 +1,4 @@
-import type { Model } from './checkpoint.js'
+import type { Model } from './model.js'
 import { Decoder } from './decoder.js'
 import { LlamaTimed } from './llama-cpp/timed.js'
 import type { Scenario, TimedModel, Timing } from './scenario.js'

@@ -11,7 +11,8 @@ import {
 } from '../api/index.js'
 import { withWeights } from '../api/weights.js'
 import { layerName, readJson, type Variant } from './library.js'
-import { HiddenStates, readSequences } from '../data/sequences.js'
+import { HiddenStates } from './hidden-states.js'
+import { readSequences } from '../data/sequences.js'
 
 /** What `capture` left that initial weights are made from. */
 export interface InitialInputs {

@@ -12,7 +12,8 @@ import {
 import { Trainer, type AdamWOptions, type Tensor, type Value } from '../tensor/index.js'
 import type { BlockChoice, JsonObject, Slot, TaskContext, Weights } from '../api/index.js'
 import type { RunTask } from './run-variants.js'
-import { chunksOf, HiddenStates, readSequences, SquaredError } from '../data/sequences.js'
+import { chunksOf, readSequences } from '../data/sequences.js'
+import { HiddenStates, SquaredError } from './hidden-states.js'
 
 /** A variant that learns. */
 export interface Pupil extends BlockChoice {

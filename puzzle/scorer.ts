@@ -1,7 +1,8 @@
 import { Forward, Head, replaceBlocks, type Comparison, type Model } from '../model/index.js'
 import type { Slot, TaskContext, Weights } from '../api/index.js'
 import type { Filling } from './library.js'
-import { HiddenStates, readSequences, type Sequences } from '../data/sequences.js'
+import { HiddenStates } from './hidden-states.js'
+import { readSequences, type Sequences } from '../data/sequences.js'
 import { Warm } from './warm.js'
 
 /** Held-out text as `capture` left it: what enters a layer, and what leaves the last one. */

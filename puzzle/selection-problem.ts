@@ -2,11 +2,11 @@ import type { Model, Scenario } from '../model/index.js'
 import type { Problem } from '../solver/index.js'
 import type { Slot } from '../api/index.js'
 import { addCosts, runtime, throughputOf, totalCost, type Cost, type CostTable } from './costs.js'
-import type { DepthStep } from '../plugins/stages/depth.js'
+import type { DepthStep } from './depth-step.js'
 import { ownVariant, type Choice, type LibraryEntry } from './library.js'
 import { bounds, type Limit } from './limits.js'
 import { emptyEntry } from './run-variants.js'
-import type { ScoreRow } from '../plugins/stages/score.js'
+import type { ScoreRow } from './score-row.js'
 
 /** A choice of the solver. */
 export interface Solution {

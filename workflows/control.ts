@@ -11,9 +11,9 @@ import {
   retryUpdate,
   skipUpdate,
   troubleSignal,
-  type Approval,
   type TaskName,
 } from './messages.js'
+import type { Approval } from './types.js'
 import { mostConcurrency, type SearchPace } from './groups.js'
 import { promptActivities } from './options.js'
 import { noSuchTask, type StageRun } from './stage.js'

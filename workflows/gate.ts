@@ -1,8 +1,8 @@
 import { ApplicationFailure, condition, type ActivityOptions } from '@temporalio/workflow'
 import type { ArtifactRef } from '../store/store.js'
-import type { Approval } from './messages.js'
+import type { Approval } from './types.js'
 import { promptActivities } from './options.js'
-import type { StageOptions } from './stage.js'
+import type { StageOptions } from './stage-options.js'
 
 /** A stage that waits for a person. */
 export class Gate {

@@ -1,6 +1,6 @@
 import type { ChildWorkflowHandle, SignalDefinition } from '@temporalio/workflow'
 import type { group as groupWorkflow } from './group.js'
-import type { Pace } from './messages.js'
+import type { Pace } from './types.js'
 import { pageName, type page as pageWorkflow } from './page.js'
 import type { Tasks } from './tasks.js'
 import type { TaskGroup, TaskPage, TaskRef } from './types.js'

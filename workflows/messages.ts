@@ -1,5 +1,5 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow'
-import type { PageDone, SearchProgress, TaskResult } from './types.js'
+import type { Approval, Pace, PageDone, SearchProgress, TaskResult } from './types.js'
 
 /** A task by name: `distill/layer03/ffn/swiglu-256`. */
 export interface TaskName {
@@ -26,23 +26,8 @@ export const skipUpdate = defineUpdate<string, [TaskName & { readonly reason?: s
 /** Answers a stage that waits for a person. */
 export const approveUpdate = defineUpdate<string, [Approval]>('approve')
 
-export interface Approval {
-  readonly stage: string
-  readonly approved: boolean
-  readonly by?: string
-  readonly comment?: string
-}
-
 // From a search to the groups of its tasks.
 
-/** How a group is to work from now on. */
-export interface Pace {
-  readonly paused: boolean
-  /** Tasks in flight at once. */
-  readonly window: number
-  /** The stage has failed: what runs may finish, nothing begins. */
-  readonly ending?: boolean
-}
 export const paceSignal = defineSignal<[Pace]>('pace')
 /** Tasks of the group by id. */
 export const retrySignal = defineSignal<[string]>('retry')

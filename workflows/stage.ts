@@ -5,10 +5,12 @@ import { describeFailure, isCancelled, shortReason, type FailureText } from './f
 import { Gate } from './gate.js'
 import { Groups, type GroupsOptions, type SearchPace } from './groups.js'
 import { membersOf, membersOfPages, type Member } from './members.js'
-import type { Approval, GroupResults, PageNews } from './messages.js'
+import type { Approval } from './types.js'
+import type { GroupResults, PageNews } from './messages.js'
 import { promptActivities, stageOptions } from './options.js'
 import type { PageResult } from './page.js'
 import { Remaining } from './remaining.js'
+import type { StageOptions } from './stage-options.js'
 import type {
   Activities,
   PageDone,
@@ -25,17 +27,6 @@ import type {
 const mostNamed = 100
 /** Tasks that are left out in one list of a message. */
 const mostInMessage = 500
-
-/** What a search gives to each of its stages. */
-export interface StageOptions {
-  readonly node: StageNode
-  readonly request: StageRequest
-  readonly progress: StageProgress
-  readonly pace: SearchPace
-  readonly show: () => void
-  /** Called as soon as the stage fails, if all that runs is to end then. */
-  readonly giveUp: () => void
-}
 
 /** Runs one stage of a search: its list of tasks, the tasks, and what becomes of them. */
 export class StageRun {

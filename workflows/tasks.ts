@@ -1,6 +1,6 @@
 import { CancellationScope, CancelledFailure, condition, isCancellation } from '@temporalio/workflow'
 import { describeFailure, shortReason } from './failures.js'
-import type { Pace } from './messages.js'
+import type { Pace } from './types.js'
 import type { StageNode, TaskDone, TaskRef, TaskResult } from './types.js'
 
 export interface TasksOptions {

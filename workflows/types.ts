@@ -1,7 +1,6 @@
 import type { Outcome } from '../api/outcome.js'
 import type { FailurePolicy, RetryPolicy } from '../spec/frozen-plan.js'
 import type { ArtifactRef } from '../store/store.js'
-import type { Approval, Pace } from './messages.js'
 
 /** A stage as the workflow sees it. */
 export interface StageNode {
@@ -219,4 +218,21 @@ export interface SearchResult {
   readonly outcome?: Outcome
   /** Outputs of every stage. */
   readonly outputs: StageOutputs
+}
+
+/** A person's answer to a stage that waits for one. */
+export interface Approval {
+  readonly stage: string
+  readonly approved: boolean
+  readonly by?: string
+  readonly comment?: string
+}
+
+/** How a group is to work from now on. */
+export interface Pace {
+  readonly paused: boolean
+  /** Tasks in flight at once. */
+  readonly window: number
+  /** The stage has failed: what runs may finish, nothing begins. */
+  readonly ending?: boolean
 }

@@ -1,5 +1,5 @@
 import { basename, resolve } from 'node:path'
-import type { Model } from '../checkpoint.js'
+import type { Model } from '../model.js'
 import type { PackedLayer } from './pack.js'
 import { rotaryKinds, saidByKeys, type Architecture } from './write-architectures.js'
 import type { WrittenType } from './write-encode.js'

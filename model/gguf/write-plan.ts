@@ -1,5 +1,5 @@
 import { Failure, type BlockChoice, type Slot } from '../../api/index.js'
-import type { Model } from '../checkpoint.js'
+import type { Model } from '../model.js'
 import { parentBlocks, type ModelConfig } from '../config.js'
 import { pack, type PackedLayer, type Part } from './pack.js'
 import { architectures, lacks, type Architecture } from './write-architectures.js'

@@ -1,6 +1,6 @@
 import { compute, type Slot, type Weight, type Weights } from '../../api/index.js'
 import { elements } from '../../tensor/index.js'
-import type { Model } from '../checkpoint.js'
+import type { Model } from '../model.js'
 import type { ModelConfig } from '../config.js'
 import { transposed } from '../names.js'
 import { inverseFrequencies } from '../rotary.js'

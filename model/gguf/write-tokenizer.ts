@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { Failure, type JsonObject } from '../../api/index.js'
 import { chatTemplates } from '../chat-files.js'
-import type { Model } from '../checkpoint.js'
+import type { Model } from '../model.js'
 import type { ModelConfig } from '../config.js'
 import { tokenizerFiles } from '../folder.js'
 import { modelFile } from '../model-files.js'

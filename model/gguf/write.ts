@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import type { Model } from '../checkpoint.js'
+import type { Model } from '../model.js'
 import type { CheckpointType } from '../safetensors.js'
 import { taken, wholeFolder } from '../whole-folder.js'
 import type { WrittenType } from './write-encode.js'

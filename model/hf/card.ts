@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
-import type { Model } from '../checkpoint.js'
+import type { Model } from '../model.js'
 import type { CheckpointType } from '../safetensors.js'
 import type { ComputedBy } from './config.js'
 

@@ -1,6 +1,6 @@
 import type { Family, JsonObject } from '../../api/index.js'
-import type { Model } from '../checkpoint.js'
-import { parseConfig } from '../config.js'
+import type { Model } from '../model.js'
+import { parseConfig } from './read-config.js'
 import { familiesOf } from '../families/index.js'
 import { parseFields } from '../families/fields.js'
 import type { CheckpointType } from '../safetensors.js'

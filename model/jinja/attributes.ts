@@ -1,4 +1,5 @@
 import { typeError, unsupported, valueError } from './errors.js'
+import { formatBraces } from './braces.js'
 import { charge } from './meter.js'
 import { bind } from './parameters.js'
 import { equal, itemAt } from './operators.js'
@@ -50,7 +51,10 @@ function attribute(object: Value, name: string): Value | undefined {
   const type = typeName(object)
   if (internal.has(name) || mutating[type]?.includes(name))
     return new Undefined(`access to attribute '${name}' of '${type}' object is unsafe.`, true)
-  if (typeof object === 'string') return stringMethod(object, name)
+  if (typeof object === 'string')
+    return name === 'format'
+      ? new Callable(name, (args, named) => formatBraces(object, args, named, { getAttribute, getItem }))
+      : stringMethod(object, name)
   if (object instanceof Dict) return dictMethod(object, name)
   if (object instanceof List || object instanceof Tuple) return sequenceAttribute(object, name)
   if (object instanceof Markup) throw unsupported(`.${name} of escaped text`)

@@ -1,5 +1,4 @@
 import { pythonError, unsupported, valueError } from './errors.js'
-import { getAttribute, getItem } from './attributes.js'
 import { requireLength } from './meter.js'
 import { asFloat, asInt } from './numbers.js'
 import { repr, str } from './repr.js'
@@ -7,8 +6,19 @@ import { character, fixed, inBase, laidOut, signOf } from './specification.js'
 import { points } from './text.js'
 import { isInt, typeName, Undefined, type Arguments, type KeywordArguments, type Value } from './values.js'
 
+/** How a field looks into a value: `{0.name}`, `{0[key]}`. */
+export interface Lookups {
+  getAttribute(value: Value, name: string): Value
+  getItem(value: Value, key: Value): Value
+}
+
 /** Python's `text.format(…)`. */
-export function formatBraces(text: string, args: Arguments, named: KeywordArguments): string {
+export function formatBraces(
+  text: string,
+  args: Arguments,
+  named: KeywordArguments,
+  { getAttribute, getItem }: Lookups,
+): string {
   let [found, at, automatic] = ['', 0, 0]
   while (at < text.length) {
     const open = /[{}]/.exec(text.slice(at))

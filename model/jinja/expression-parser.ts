@@ -1,6 +1,6 @@
 import type { CallArguments, Expression, Slice } from './ast.js'
 import { JinjaError } from './errors.js'
-import { hasFilter } from './filters.js'
+import { hasFilter } from './filter-names.js'
 import type { Mentions } from './mentions.js'
 import { hasTest } from './tests.js'
 import { describe, type TokenStream } from './token-stream.js'

@@ -1,4 +1,6 @@
 import { JinjaError, typeError, unsupported, valueError } from './errors.js'
+import type { Filter, Given } from './filter.js'
+import { refusedFilters } from './filter-names.js'
 import { onlyAttribute } from './attributes.js'
 import { dumpJson, indentOf, separatorsOf } from './json.js'
 import { charge, read, requireLength } from './meter.js'
@@ -23,11 +25,6 @@ import {
   type KeywordArguments,
   type Value,
 } from './values.js'
-
-type Given = Readonly<Record<string, Value | undefined>>
-
-/** A filter: parameters behind the value, as `bind` takes them, and what it makes. */
-export type Filter = readonly [spec: string, work: (value: Value, given: Given) => Value]
 
 /** `str` of what is text or not, for filters that give text. */
 const soft = (value: Value): string => {
@@ -206,12 +203,6 @@ const all: Readonly<Record<string, Filter>> = {
   e: textFilters.escape!,
 }
 
-/** Filters of Jinja that are refused where they are used. */
-const refused = 'filesizeformat pprint random striptags urlize wordwrap xmlattr'.split(' ')
-
-export const hasFilter = (name: string): boolean =>
-  Object.hasOwn(all, name) || refused.includes(name) || name === 'map' || name === 'format'
-
 /** Applies a filter by its name.
  *  @throws JinjaError */
 export function applyFilter(name: string, value: Value, args: Arguments, named: KeywordArguments): Value {
@@ -232,6 +223,6 @@ export function applyFilter(name: string, value: Value, args: Arguments, named: 
         ? { args: new Tuple(args), named: new Dict(named) }
         : bind(name, filter[0], args, named),
     )
-  if (refused.includes(name)) throw unsupported(`the filter "${name}"`)
+  if (refusedFilters.has(name)) throw unsupported(`the filter "${name}"`)
   throw new JinjaError('python', `TemplateRuntimeError: No filter named '${name}' found.`)
 }

@@ -1,6 +1,6 @@
 import { JinjaError, typeError } from './errors.js'
 import { getItem } from './attributes.js'
-import type { Filter } from './filters.js'
+import type { Filter } from './filter.js'
 import { charge, requireLength } from './meter.js'
 import { compare, equal, operate, ordered, reversed } from './operators.js'
 import { needInt } from './parameters.js'

@@ -1,7 +1,6 @@
 import { typeError, unsupported, valueError } from './errors.js'
 import { charge, read, requireLength } from './meter.js'
 import { bind, needInt, needText } from './parameters.js'
-import { formatBraces } from './braces.js'
 import {
   isBlankText,
   length,
@@ -273,9 +272,8 @@ const methods: Readonly<Record<string, Method>> = {
 
 const others = 'casefold encode format_map isnumeric maketrans translate'.split(' ')
 
-/** A method of a text; undefined where Python has none of this name. */
+/** A method of a text, `format` left out (`formatBraces`); undefined where Python has none of this name. */
 export function stringMethod(text: string, name: string): Callable | undefined {
-  if (name === 'format') return new Callable(name, (args, named) => formatBraces(text, args, named))
   const found = Object.hasOwn(methods, name) ? methods[name] : undefined
   if (found) {
     const [spec, work] = found

@@ -1,5 +1,5 @@
 import { JinjaError } from './errors.js'
-import { hasFilter } from './filters.js'
+import { hasFilter } from './filter-names.js'
 import { charge } from './meter.js'
 import { contains, equal, identical, operate, ordered } from './operators.js'
 import { bind } from './parameters.js'

@@ -1,5 +1,5 @@
 import { elements } from '../../tensor/index.js'
-import type { Model } from '../checkpoint.js'
+import type { Model } from '../model.js'
 import { bytesOf } from '../gguf/write-encode.js'
 import { ggufPlan } from '../gguf/write-plan.js'
 import { ggufTensors } from '../gguf/write-tensors.js'

@@ -1,5 +1,5 @@
 import type { GraphRecord, Initializer } from '../../tensor/onnx.js'
-import type { Model } from '../checkpoint.js'
+import type { Model } from '../model.js'
 import { inverseFrequencies, isFixed, rotaryTables } from '../rotary.js'
 import { generalise, NotGeneral, type General, type RunTimeSizes } from './generalise.js'
 import { attentionMask, inputIds, logitsOutput, stateEntries, type StateEntry } from './interface.js'

@@ -1,7 +1,7 @@
 import type { StateShape } from '../../api/index.js'
 import type { Dim } from '../../tensor/index.js'
 import type { ValueRecord } from '../../tensor/onnx.js'
-import type { Model } from '../checkpoint.js'
+import type { Model } from '../model.js'
 import { stateShapes } from '../state.js'
 
 /** A state of a layer as input and output of the exported graph. */

@@ -2,9 +2,10 @@ import { Failure, type Slot } from '../../api/index.js'
 import type { GraphRecord } from '../../tensor/onnx.js'
 import { Graph, quantisationBlock, type TypedArray, type Value } from '../../tensor/index.js'
 import { buildLayer, embedded, finalNorm, logitsOf, modelShapes, weightName } from '../build.js'
-import type { Model } from '../checkpoint.js'
+import type { Model } from '../model.js'
 import { quantisationOf } from '../quantisation.js'
-import { pastShape, stateShapes } from '../state.js'
+import { pastShape } from '../block-graph.js'
+import { stateShapes } from '../state.js'
 
 /** Which numbers stand in a constant that is a weight, or part of one. */
 export interface WeightPart {

@@ -1,5 +1,5 @@
 import type { Slot, Weights } from '../../api/index.js'
-import type { Model } from '../checkpoint.js'
+import type { Model } from '../model.js'
 import { quantisationOf, rounded } from '../quantisation.js'
 
 /** Reads weights by the names of `modelShapes`, one slot at a time. */

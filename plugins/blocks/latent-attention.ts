@@ -1,5 +1,13 @@
 import type { Value } from '../../tensor/index.js'
-import { Failure, grid, joinColumns, type BlockType, type LayerFacts, type Weight, type Weights } from '../../api/index.js'
+import {
+  Failure,
+  grid,
+  joinColumns,
+  type BlockType,
+  type LayerFacts,
+  type Weight,
+  type Weights,
+} from '../../api/index.js'
 import { affine } from './affine.js'
 import { counts } from './counts.js'
 import { factorise, gramOf } from './factorise.js'

@@ -32,7 +32,8 @@ async function answer(question: Question): Promise<unknown> {
     }
     case 'inspect': {
       // Only here: the built-in types bring the engine with them, which takes a while to load.
-      const [{ inspectModel, loadPlugins }, { withCode }] = await Promise.all([
+      const [{ inspectModel }, { loadPlugins }, { withCode }] = await Promise.all([
+        import('../inspect/model.js'),
         import('../registry.js'),
         import('./load.js'),
       ])

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { FrozenPlan, PlannedPlugin } from '../../spec/frozen-plan.js'
 import { packageRoot } from '../../store/paths.js'
 import { Failure, type FailureKind, type JsonObject } from '../../api/index.js'
-import type { ModelInspection } from '../registry.js'
+import type { ModelInspection } from '../inspect/model.js'
 import type { StageNeeds } from '../inspect/resources.js'
 
 /** What a short-lived child process that loads plugins is asked. */

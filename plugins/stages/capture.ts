@@ -3,7 +3,9 @@ import { Failure, type ArtifactRef, type SingleStage } from '../../api/index.js'
 import { join } from 'node:path'
 import { Contributions } from '../../puzzle/channel-contribution.js'
 import { layerName } from '../../puzzle/library.js'
-import { chunksOf, HiddenStates, openParent, putSequences, readSequences, tokensOf } from '../../data/sequences.js'
+import { chunksOf, putSequences, readSequences, tokensOf } from '../../data/sequences.js'
+import { HiddenStates } from '../../puzzle/hidden-states.js'
+import { openParent } from '../../puzzle/parent.js'
 import { batch } from '../../puzzle/parameters.js'
 
 interface CaptureParams {

@@ -5,7 +5,7 @@ import { addCosts, type CostTable } from '../../puzzle/costs.js'
 import { readJson, variants } from '../../puzzle/library.js'
 import { bounds, describeInfeasible, limitsOf, useOf } from '../../puzzle/limits.js'
 import { runVariants } from '../../puzzle/run-variants.js'
-import { openParent } from '../../data/sequences.js'
+import { openParent } from '../../puzzle/parent.js'
 import { parentCost, parentLayers } from '../../puzzle/selection-problem.js'
 
 /** Refuses limits that no choice of variants can meet, alone or together, before anything is trained. */

@@ -3,23 +3,17 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Forward, Head, replaceBlocks, type Model } from '../../model/index.js'
 import { Failure, type FanOutStage, type JsonObject, type TaskContext } from '../../api/index.js'
+import type { DepthStep } from '../../puzzle/depth-step.js'
 import { layerName } from '../../puzzle/library.js'
-import { blocksOf, HiddenStates, openParent, readSequences } from '../../data/sequences.js'
+import { blocksOf, openParent } from '../../puzzle/parent.js'
+import { HiddenStates } from '../../puzzle/hidden-states.js'
+import { readSequences } from '../../data/sequences.js'
 import { batch } from '../../puzzle/parameters.js'
 
 interface DepthParams {
   readonly maximum: number
   readonly sequences: number
   readonly batch: number
-}
-
-/** A layer removed, after those before it. */
-export interface DepthStep {
-  readonly layer: number
-  /** KL(parent || parent without this layer and those before it), mean per token, nats. */
-  readonly cumulative: number
-  /** The same without this layer alone: what sums of scores would be made of. */
-  readonly alone: number
 }
 
 /**

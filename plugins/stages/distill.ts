@@ -9,7 +9,9 @@ import { alike, initialWeights, sampleInputs, samplesFor } from '../../puzzle/in
 import { entryId, layerName, ownVariant, type LibraryEntry } from '../../puzzle/library.js'
 import { emptyEntries, runVariants, runWeights } from '../../puzzle/run-variants.js'
 import { shuffled } from '../../tensor/random.js'
-import { blocksOf, HiddenStates, openParent, readSequences, stepsFor } from '../../data/sequences.js'
+import { blocksOf, openParent } from '../../puzzle/parent.js'
+import { HiddenStates } from '../../puzzle/hidden-states.js'
+import { readSequences, stepsFor } from '../../data/sequences.js'
 import { trainWithCheckpoints } from '../../puzzle/train-with-checkpoints.js'
 import { batch, learningRate, weightDecay } from '../../puzzle/parameters.js'
 

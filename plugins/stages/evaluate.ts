@@ -15,8 +15,9 @@ import {
   type Measured,
   type Thoroughness,
 } from '../../puzzle/evaluation.js'
-import { openParent } from '../../data/sequences.js'
-import { costParts, type SolveOutcome } from './solve.js'
+import { openParent } from '../../puzzle/parent.js'
+import { costParts } from '../../puzzle/problem-parts.js'
+import type { SolveOutcome } from '../../puzzle/solve-outcome.js'
 import { parentCost, type Solution } from '../../puzzle/selection-problem.js'
 
 interface EvaluateParams extends Thoroughness {

@@ -4,7 +4,7 @@ import { openModel, writeGguf, writeModel, type CheckpointType, type GgufType } 
 import type { ArtifactRef, SingleStage } from '../../api/index.js'
 import { readChild } from '../../puzzle/child.js'
 import { asTask, assemble, chosenEntries, readJson, readLibrary } from '../../puzzle/library.js'
-import { openParent } from '../../data/sequences.js'
+import { openParent } from '../../puzzle/parent.js'
 import type { Solution } from '../../puzzle/selection-problem.js'
 
 interface ExportParams {

@@ -7,7 +7,7 @@ import { digestJson, type FanOutStage, type JsonObject, type Slot, type TaskPlan
 import { fingerprint, type Cost, type CostTable } from '../../puzzle/costs.js'
 import { readCostTable } from '../../puzzle/imported-costs.js'
 import { distinctVariants, measure, type Part, type Repetition } from '../../puzzle/block-timing.js'
-import { openParent } from '../../data/sequences.js'
+import { openParent } from '../../puzzle/parent.js'
 import { threads } from '../../puzzle/parameters.js'
 
 /** What is measured: a block, or what no block does. */

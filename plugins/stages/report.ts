@@ -5,7 +5,7 @@ import { judgeLimits } from '../../puzzle/judge-limits.js'
 import { readJson } from '../../puzzle/library.js'
 import { limitsOf } from '../../puzzle/limits.js'
 import type { Evaluation } from '../../puzzle/evaluation.js'
-import type { SolveOutcome } from './solve.js'
+import type { SolveOutcome } from '../../puzzle/solve-outcome.js'
 import type { ChosenRun } from '../../puzzle/selection-problem.js'
 
 /** Of the parent's accuracy. */

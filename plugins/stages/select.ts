@@ -15,8 +15,9 @@ import {
   type Thoroughness,
   type Yardstick,
 } from '../../puzzle/evaluation.js'
-import { openParent } from '../../data/sequences.js'
-import { problemParts, type SolveOutcome } from './solve.js'
+import { openParent } from '../../puzzle/parent.js'
+import { problemParts } from '../../puzzle/problem-parts.js'
+import type { SolveOutcome } from '../../puzzle/solve-outcome.js'
 import { makeProblem, parentCost, toSolution, type Solution } from '../../puzzle/selection-problem.js'
 
 interface SelectParams extends Thoroughness {

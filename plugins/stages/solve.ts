@@ -1,13 +1,9 @@
-import type { Scenario } from '../../model/index.js'
 import { solve as solveProblem, type SolveResult } from '../../solver/index.js'
-import { Failure, type JsonObject, type SingleStage, type StageContext } from '../../api/index.js'
-import type { CostTable } from '../../puzzle/costs.js'
-import type { DepthStep } from './depth.js'
-import { readJson, readLibrary } from '../../puzzle/library.js'
-import { bounds, describeInfeasible, limitsOf } from '../../puzzle/limits.js'
-import type { ScoreRow } from './score.js'
-import { openParent } from '../../data/sequences.js'
-import { makeProblem, parentCost, parentLayers, toSolution, type ProblemParts, type Solution } from '../../puzzle/selection-problem.js'
+import { Failure, type JsonObject, type SingleStage } from '../../api/index.js'
+import { bounds, describeInfeasible } from '../../puzzle/limits.js'
+import { problemParts } from '../../puzzle/problem-parts.js'
+import { makeProblem, parentCost, toSolution, type ProblemParts } from '../../puzzle/selection-problem.js'
+import type { SolveOutcome } from '../../puzzle/solve-outcome.js'
 
 interface SolveParams {
   readonly solutions: number
@@ -16,18 +12,6 @@ interface SolveParams {
   readonly margin: number
   readonly composition: 'measured' | 'sum' | 'rss'
   readonly timeLimit: number
-}
-
-/** What `solve` leaves for later stages. */
-export interface SolveOutcome extends Omit<SolveResult, 'solutions'> {
-  readonly composition: 'sum' | 'rss'
-  readonly solutions: readonly Solution[]
-  readonly proofs: readonly {
-    readonly objective: number
-    readonly bound: number
-    readonly gap: number
-    readonly seconds: number
-  }[]
 }
 
 /** One variant per slot and layer with the least KL under the limits: a pool of different solutions, and baselines. */
@@ -128,33 +112,4 @@ export const solve: SingleStage<SolveParams> = {
 function whyInfeasible(parts: ProblemParts, { infeasible }: SolveResult): string {
   const yard = { parent: parentCost(parts), floor: parts.table.floor, scenario: parts.scenario }
   return describeInfeasible(bounds(parts.limits, yard.parent, yard.floor, yard.scenario), yard, infeasible)
-}
-
-/** Everything the selection problem is made of. */
-export async function problemParts(
-  context: StageContext<unknown>,
-  composition: SolveParams['composition'] = 'measured',
-): Promise<ProblemParts> {
-  const { score, depth } = context.stages
-  return {
-    ...(await costParts(context)),
-    rows: await readJson<ScoreRow[]>(context, score!.files.scores!),
-    ...(depth?.files.depth && { depth: await readJson<DepthStep[]>(context, depth.files.depth) }),
-    composition: composition === 'measured' ? (score!.values.composition as 'sum' | 'rss') : composition,
-  }
-}
-
-/** What costs of models are predicted from. */
-export async function costParts(
-  context: StageContext<unknown>,
-): Promise<Omit<ProblemParts, 'rows' | 'composition' | 'depth'>> {
-  const { stages, spec } = context
-  const model = await openParent(context)
-  return {
-    library: await readLibrary(context),
-    table: await readJson<CostTable>(context, stages.profile!.files.costs!),
-    scenario: (spec.target as { scenario: JsonObject }).scenario as unknown as Scenario,
-    limits: limitsOf(spec),
-    parent: parentLayers(model),
-  }
 }

@@ -1,0 +1,9 @@
+import { taskFiles, tasksProblem } from '../../data/task-items.js'
+import { modelFiles, modelProblem } from '../../model/index.js'
+import type { Registry } from '../../spec/registry.js'
+
+/** What is read of paths with a format of their own. */
+export const inputContents: NonNullable<Registry['contents']> = {
+  model: { files: modelFiles, problem: modelProblem },
+  tasks: { files: taskFiles, problem: tasksProblem },
+}

@@ -1,0 +1,157 @@
+import { familyOf, layerFacts, openModel, type Model, type ModelConfig } from '../../model/index.js'
+import type { InputProblem, Inspection } from '../../spec/registry.js'
+import { Failure, type BlockName, type BlockType, type JsonObject, type LayerFacts } from '../../api/index.js'
+import type { Loaded } from '../registry.js'
+import { inspectData } from './data.js'
+import { inspectGguf } from './gguf.js'
+import { inspectRuns, problem, type Tried } from './runs.js'
+import { tryVariant } from './try-forward.js'
+
+/** Mistakes in the inputs that only their contents tell. */
+export const inspectInputs = async (inputs: JsonObject, types: Types): Promise<Inspection> =>
+  inspectTexts(inputs, await inspectModel(inputs, types))
+
+type Types = Pick<Loaded, 'blocks' | 'runs'> & Partial<Pick<Loaded, 'originOf'>>
+
+/** What the model and the block types say. */
+export interface ModelInspection extends Inspection {
+  /** Absent when there is no model, or it cannot be read. */
+  readonly config?: ModelConfig
+}
+
+/** Adds mistakes in data and tasks. */
+export async function inspectTexts(inputs: JsonObject, found: ModelInspection): Promise<Inspection> {
+  const { config, problems, blocks, family, otherHead } = found
+  return {
+    problems: config ? [...problems, ...(await inspectData(inputs, config))] : problems,
+    blocks,
+    ...(family && { family }),
+    ...(otherHead && { otherHead }),
+  }
+}
+
+/** Variants of a slot in a layer, unless the spec's `limits.maxVariants` says otherwise. */
+const defaultMaxVariants = 200
+
+const tooMany = (slot: string, most: number, remedy: string) =>
+  new Failure('InvalidInput', `with this entry a layer's ${slot} has more than ${most} variants`, { remedy })
+
+/**
+ * Variants of an entry in the first layer that can have it.
+ * @param room  counting ends at one more
+ * @throws Failure of the first layer where no layer can have them
+ */
+function countVariants(
+  type: BlockType,
+  config: ModelConfig,
+  entry: JsonObject,
+  room: number,
+  isTried: boolean,
+): number {
+  let first: Failure | undefined
+  for (const facts of distinctFacts(config))
+    try {
+      // One by one, and no further than the limit: a grid of a few lists may stand for millions.
+      let count = 0
+      const each = type.variants(facts, entry)[Symbol.iterator]()
+      for (let next = each.next(); next.done !== true && count <= room; next = each.next()) {
+        if (isTried) tryVariant(type, facts, next.value)
+        count++
+      }
+      return count
+    } catch (error) {
+      if (!(error instanceof Failure) || error.kind === 'PluginBug') throw error
+      first ??= error
+    }
+  throw first!
+}
+
+/** A scenario longer than the model's positions is measured all the same: what it generates there is not looked at. */
+function beyondPositions({ target }: JsonObject, { maxPositions }: ModelConfig): InputProblem[] {
+  const { prefill = 0, generate = 0 } = ((target as JsonObject | undefined)?.scenario ?? {}) as {
+    prefill?: number
+    generate?: number
+  }
+  if (prefill + generate <= maxPositions) return []
+  const message = `The scenario has ${prefill + generate} positions, and the model knows ${maxPositions}: it is measured, but what the model would write there is not sensible.`
+  const hint = `prefill and generate together should be at most ${maxPositions}`
+  return [{ path: ['target', 'scenario'], code: 'beyond-positions', message, hint, severity: 'warning' }]
+}
+
+/** Facts of layers, those once that differ in nothing but their number. */
+function distinctFacts(config: ModelConfig): LayerFacts[] {
+  const found = new Map<string, LayerFacts>()
+  for (let layer = 0; layer < config.layers; layer++) {
+    const facts = layerFacts(config, layer)
+    const key = JSON.stringify({ ...facts, layer: 0 })
+    if (!found.has(key)) found.set(key, facts)
+  }
+  return [...found.values()]
+}
+
+/**
+ * Opens the parent (headers only) and asks every block and run type whether the parent can have what the space asks for.
+ * @param tried  types of which each variant's graph is built. Default: none, those that come with puzzleflow are known
+ */
+export async function inspectModel(
+  inputs: JsonObject,
+  { blocks, runs, originOf }: Types,
+  tried: Tried = () => false,
+): Promise<ModelInspection> {
+  if (typeof inputs.model !== 'string' || inputs.space === undefined) return { problems: [], blocks: [] }
+  let model
+  try {
+    model = await openModel(inputs.model, blocks)
+  } catch (error) {
+    if (error instanceof Failure) return { problems: [problem(['model'], 'bad-model', error)], blocks: [] }
+    throw error
+  }
+  const problems: InputProblem[] = []
+  const most = (inputs.limits as { maxVariants?: number } | undefined)?.maxVariants ?? defaultMaxVariants
+  for (const slot of ['attention', 'ffn'] as const) {
+    let count = 0
+    for (const [i, entry] of ((inputs.space as JsonObject)[slot] as readonly (string | JsonObject)[]).entries()) {
+      const own = typeof entry === 'string' ? { block: entry } : entry
+      if (own.block === 'parent') continue
+      try {
+        const type = blocks.get(slot, own.block as string)
+        count += countVariants(type, model.config, own, most - count, tried(type))
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error
+        const code = error.kind === 'PluginBug' ? 'broken-block' : 'impossible-variant'
+        problems.push(problem(['space', slot, i], code, error))
+      }
+      if (count > most) {
+        const remedy = 'Shorten its lists, or raise limits.maxVariants: each is trained and scored in every layer.'
+        problems.push(problem(['space', slot, i], 'too-many-variants', tooMany(slot, most, remedy)))
+        break
+      }
+    }
+  }
+  problems.push(...beyondPositions(inputs, model.config))
+  const ofRuns = inspectRuns(model, inputs.space as JsonObject, { blocks, runs }, most, tried)
+  const wrong = [...problems, ...ofRuns.problems]
+  const own = model.config.blocks.flatMap(({ attention, ffn }): BlockName[] => [
+    { slot: 'attention', name: attention.block },
+    { slot: 'ffn', name: ffn.block },
+  ])
+  const plugin = originOf?.(familyOf(model.config, blocks))?.digest
+  return {
+    problems: wrong.some(({ severity }) => severity === undefined)
+      ? wrong
+      : [...wrong, ...warningsOf(model), ...inspectGguf(model, inputs, runs)],
+    ...(model.warnings && { otherHead: true }),
+    blocks: [...own, ...ofRuns.blocks],
+    config: model.config,
+    ...(plugin !== undefined && { family: { name: model.config.family, plugin } }),
+  }
+}
+
+/** What is odd about a model, though it can be read. */
+const warningsOf = ({ warnings = [] }: Model): InputProblem[] =>
+  warnings.map((message) => ({
+    path: ['model'],
+    code: 'model-warning',
+    message: `${message}.`,
+    severity: 'warning',
+  }))

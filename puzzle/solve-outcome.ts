@@ -1,0 +1,14 @@
+import type { SolveResult } from '../solver/index.js'
+import type { Solution } from './selection-problem.js'
+
+/** What `solve` leaves for later stages. */
+export interface SolveOutcome extends Omit<SolveResult, 'solutions'> {
+  readonly composition: 'sum' | 'rss'
+  readonly solutions: readonly Solution[]
+  readonly proofs: readonly {
+    readonly objective: number
+    readonly bound: number
+    readonly gap: number
+    readonly seconds: number
+  }[]
+}
