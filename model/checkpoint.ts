@@ -1,4 +1,4 @@
-import { Failure, type Blocks, type Slot, type Weight, type Weights } from '../api/index.js'
+import { Failure, type Blocks, type Weight } from '../api/index.js'
 import { elements } from '../tensor/index.js'
 import type { Model } from './model.js'
 import { parseConfig } from './hf/read-config.js'

@@ -1,6 +1,5 @@
 import { encodeModel, type Attribute, type Band, type GraphRecord, type Initializer, type NodeRecord } from './onnx.js'
 import { toFloat16 } from './float16.js'
-import type { Graph } from './graph.js'
 import { newScope, type Scope } from './scope.js'
 import { allocate, elements, show, ShapeError } from './types.js'
 import type { DType, Shape, TypedArray } from './types.js'
@@ -70,8 +69,8 @@ export abstract class GraphCore {
   }
 
   /** This instance as a `Graph`, the only class that is ever instantiated. */
-  private get whole(): Graph {
-    return this as GraphCore as Graph
+  private get whole(): Value['graph'] {
+    return this as GraphCore as Value['graph']
   }
 
   // Differentiation needs these three: `add` accumulates gradients, `expand` seeds them, `zeros` fills in missing ones.

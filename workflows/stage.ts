@@ -11,17 +11,7 @@ import { promptActivities, stageOptions } from './options.js'
 import type { PageResult } from './page.js'
 import { Remaining } from './remaining.js'
 import type { StageOptions } from './stage-options.js'
-import type {
-  Activities,
-  PageDone,
-  Skipped,
-  StageNode,
-  StageProgress,
-  StageRequest,
-  TaskGroup,
-  TaskRef,
-  TaskResult,
-} from './types.js'
+import type { Activities, PageDone, Skipped, TaskGroup, TaskRef, TaskResult } from './types.js'
 
 /** Tasks that are left out and named where a stage's progress is told. */
 const mostNamed = 100

@@ -8,8 +8,8 @@ import { isInt, typeName, Undefined, type Arguments, type KeywordArguments, type
 
 /** How a field looks into a value: `{0.name}`, `{0[key]}`. */
 export interface Lookups {
-  getAttribute(value: Value, name: string): Value
-  getItem(value: Value, key: Value): Value
+  readonly getAttribute: (value: Value, name: string) => Value
+  readonly getItem: (value: Value, key: Value) => Value
 }
 
 /** Python's `text.format(…)`. */

@@ -27,7 +27,7 @@ const rooms: readonly (readonly [room: string, ...from: readonly string[]])[] = 
   ['plugins/testing', 'errors', 'tensor', 'api', 'model', 'plugins/blocks'],
   ['plugins', 'errors', 'store', 'api', 'spec', 'plugins/blocks', 'plugins/runs', 'plugins/stages'],
   ['plugins/inspect', 'errors', 'tensor', 'store', 'api', 'spec', 'model', 'data', 'puzzle', 'plugins'],
-  ['plugins/loading', 'errors', 'schemas', 'store', 'api', 'spec', 'model', 'plugins', 'plugins/inspect'],
+  ['plugins/loading', 'errors', 'schemas', 'tensor', 'store', 'api', 'spec', 'model', 'plugins', 'plugins/inspect'],
   ['lineage', 'errors', 'tensor', 'store', 'api', 'spec', 'plugins'],
   [
     'activities',
