@@ -2,7 +2,7 @@
 import '../tensor/telemetry.js'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Failure, type Environment, type Outputs, type RunningTask, type StageContext } from '../api/index.js'
+import { Failure, type Outputs, type RunningTask, type StageContext } from '../api/index.js'
 import { withCode } from '../plugins/loading/load.js'
 import { withPlace } from '../plugins/place.js'
 import { loadPlugins, onlyRuns, type Loaded } from '../plugins/registry.js'
@@ -11,9 +11,9 @@ import { machineStateDirectory } from '../store/paths.js'
 import { inWindow } from '../lineage/in-window.js'
 import { attemptLog } from './attempt-log.js'
 import { checkedOutputs } from './checked-outputs.js'
-import { digestsOf, pick } from '../lineage/inputs.js'
 import { onlyTask } from '../lineage/keys.js'
 import type { Job, Message } from './job.js'
+import { stageEnvironment } from './stage-environment.js'
 import { plannedStage, stageParams } from '../lineage/keys.js'
 
 /** A store elsewhere answers each request late, but many at once. */
@@ -21,21 +21,6 @@ const recordsAtOnce = 16
 
 const abort = new AbortController()
 const send = (message: Message) => process.send?.(message)
-
-/** What a stage can use whatever it does: the inputs that it reads, and no others. */
-function environment({ plan }: Job, store: Store, loaded: Loaded, reads: readonly string[]): Environment {
-  return {
-    spec: pick(plan.inputs, reads),
-    inputDigests: digestsOf(plan, reads),
-    seed: plan.seed,
-    blocks: loaded.blocks,
-    runs: loaded.runs,
-    open: (ref) => store.path(ref),
-    put: (kind, data) => (data instanceof Uint8Array ? store.putBytes(kind, data) : store.putJson(kind, data)),
-    putFile: (kind, path) => store.putFile(kind, path),
-    log: (text, fields) => send({ kind: 'log', text, ...(fields === undefined ? {} : { fields }) }),
-  }
-}
 
 /** Stores that were opened: what a warm process has verified once it need not verify again. */
 const stores = new Map<string, Store>()
@@ -54,10 +39,14 @@ async function workWith(store: Store, job: Job, note: ReturnType<typeof attemptL
   const loaded = await withCode(await builtIn(), job.plan.plugins)
   const planned = plannedStage(job.plan, job.stage)
   const stage = loaded.stage(planned.uses)
+  const environment = (reads: readonly string[]) =>
+    stageEnvironment(job.plan, store, loaded, reads, (text, fields) =>
+      send({ kind: 'log', text, ...(fields === undefined ? {} : { fields }) }),
+    )
   const whole = async (): Promise<StageContext> => {
     const stages: Record<string, Outputs> = {}
     for (const [name, ref] of Object.entries(job.outputs)) stages[name] = (await store.readJson(ref)) as Outputs
-    return { ...environment(job, store, loaded, stage.reads), params: stageParams(planned, stages), stages }
+    return { ...environment(stage.reads), params: stageParams(planned, stages), stages }
   }
   if (stage.gate && job.kind === 'ask') return stage.ask(await whole())
   if (stage.gate || job.kind === 'ask') throw new Error(`Internal error: ${job.stage} cannot ${job.kind}`)
@@ -83,7 +72,7 @@ async function workWith(store: Store, job: Job, note: ReturnType<typeof attemptL
       if (!stage.plan) return checkedOutputs(job.stage, await stage.run({ ...(await whole()), ...running }))
       const { task } = job
       const runs = onlyRuns(loaded.runs, task.runs)
-      const own = { ...environment(job, store, loaded, stage.taskReads ?? []), runs, ...running, task }
+      const own = { ...environment(stage.taskReads ?? []), runs, ...running, task }
       return checkedOutputs(`${job.stage}/${job.task.id}`, await stage.run(own))
     }
     const done = job.tasks.flatMap((plan, i) => (job.keys[i] ? [{ plan, key: job.keys[i] }] : []))

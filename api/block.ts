@@ -1,12 +1,23 @@
+import type { ArtifactRef } from '../store/store.js'
 import type { Graph, Value } from '../tensor/index.js'
 
-/** The two sub-blocks of a layer. */
-export type Slot = 'attention' | 'ffn'
+/** The two sub-blocks of a decoder layer, in the order in which a hidden state passes through them. */
+export const slots = ['attention', 'ffn'] as const
+/** One of the two sub-blocks of a layer. */
+export type Slot = (typeof slots)[number]
 
 /** JSON data: parameters of variants and tasks. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 /** A JSON object. */
 export type JsonObject = { readonly [key: string]: Json }
+/** `T` where all of it is JSON, interfaces included; otherwise something that nothing can be assigned to. */
+export type JsonOf<T> = T extends Json | ArtifactRef
+  ? T
+  : T extends (...args: never[]) => unknown
+    ? never
+    : T extends object
+      ? { readonly [K in keyof T]: JsonOf<T[K]> }
+      : never
 
 /** What a block type may know about the parent's layer. All sizes are numbers of elements. */
 export interface LayerFacts {

@@ -1,7 +1,7 @@
 import type { BlockType, JsonObject } from './block.js'
 import type { Family } from './family.js'
 import type { RunType } from './run.js'
-import type { Stage } from './stage.js'
+import type { Needs, Outputs, Stage, TaskTypes } from './stage.js'
 
 /** What a plugin adds to puzzleflow: the default export of the module named in its package.json. */
 export interface Plugin {
@@ -27,8 +27,19 @@ export interface Plugin {
  */
 export const definePlugin = (plugin: Plugin): Plugin => plugin
 
-/** Declares a stage; the compiler checks it against the type of its parameters. */
-export const defineStage = <P>(stage: Stage<P>): Stage => stage as unknown as Stage
+/**
+ * Declares a stage; the compiler checks it against the types of its parameters, the outputs it needs and those it leaves. This
+ * is the one place where these types are given up: plans hold parameters as JSON that the stage's schema has checked.
+ */
+export const defineStage = <
+  P,
+  N extends Needs,
+  O extends Outputs<object, object>,
+  T extends TaskTypes,
+  Spec extends object,
+>(
+  stage: Stage<P, N, O, T, Spec>,
+): Stage => stage as unknown as Stage
 
 /** Declares a block type; the compiler checks it against the type of its parameters. */
 export const defineBlockType = <P extends JsonObject>(type: BlockType<P>): BlockType => type

@@ -1,13 +1,26 @@
 import type { Family } from './family.js'
 import type { ArtifactRef, Digest } from '../store/store.js'
-import type { About, BlockType, Json, JsonObject, Slot } from './block.js'
+import type { About, BlockType, JsonObject, JsonOf, Slot } from './block.js'
 import type { RunType } from './run.js'
 
-/** What a task or stage leaves behind: small JSON values, and artifacts by name. */
-export interface Outputs {
-  readonly values: JsonObject
-  readonly files: Readonly<Record<string, ArtifactRef>>
+/** Artifacts by name. */
+export type Files = Readonly<Record<string, ArtifactRef>>
+
+/**
+ * What a task or stage leaves behind: small JSON values, and artifacts by name.
+ *
+ * @typeParam Values  JSON
+ * @typeParam F       artifacts by name; those that may be missing are optional
+ */
+export interface Outputs<Values extends object = JsonObject, F extends object = Files> {
+  readonly values: Values
+  readonly files: F
 }
+
+/** Outputs of other stages by stage name, as a stage declares them. */
+export type Needs = object
+/** What is known of the other stages' outputs where a stage does not say what it needs. */
+export type AnyNeeds = Readonly<Record<string, Outputs>>
 
 /** A block type by slot and name. */
 export interface BlockName {
@@ -18,16 +31,19 @@ export interface BlockName {
 /**
  * One retryable unit of a stage. It says all that its result depends on, and sees nothing else: whatever changes
  * elsewhere in the spec, a task whose plan is the same is not done again.
+ *
+ * @typeParam P  parameters, JSON
+ * @typeParam I  artifacts that it reads, by name
  */
-export interface TaskPlan {
+export interface TaskPlan<P extends object = JsonObject, I extends object = Files> {
   /** Unique in the stage, and part of the key: `layer03/ffn/swiglu-256`. */
   readonly id: string
   /** For people: shown in the Temporal UI. Not part of the key. */
   readonly label: string
   /** Tasks of one group run in one child workflow: `layer03`. Default: the task's id. Not part of the key. */
   readonly group?: string
-  readonly params: JsonObject
-  readonly inputs: Readonly<Record<string, ArtifactRef>>
+  readonly params: P
+  readonly inputs: I
   /** Block types whose code it runs: their versions are part of the key. Default: all of the spec and its model. */
   readonly blocks?: readonly BlockName[]
   /** Names of run types whose code it runs: their versions are part of the key. Default: none. */
@@ -51,10 +67,14 @@ export interface Runs {
   list(): readonly RunType[]
 }
 
-/** What every part of a stage can use. */
-export interface Environment {
+/**
+ * What every part of a stage can use.
+ *
+ * @typeParam Spec  those of the pipeline's inputs that the stage reads
+ */
+export interface Environment<Spec extends object = JsonObject> {
   /** Those of the pipeline's inputs (`model`, `space`, `target.scenario` …) that the stage reads; paths are absolute. */
-  readonly spec: JsonObject
+  readonly spec: Spec
   /** Digest of each file or folder among them, by its path in the spec (`model`, `data.train.path`). */
   readonly inputDigests: Readonly<Record<string, Digest>>
   readonly seed: number
@@ -64,18 +84,23 @@ export interface Environment {
   /** Local path of an artifact's file (fetched and verified when it is not there). Read only. */
   open(ref: ArtifactRef): Promise<string>
   /** Stores bytes or JSON as an artifact. */
-  put(kind: string, data: Uint8Array | Json): Promise<ArtifactRef>
+  put(kind: string, data: Uint8Array): Promise<ArtifactRef>
+  put<T>(kind: string, data: T & JsonOf<T>): Promise<ArtifactRef<T>>
   /** Stores a file as an artifact; the file is moved. */
   putFile(kind: string, path: string): Promise<ArtifactRef>
   log(message: string, fields?: JsonObject): void
 }
 
 /** What a stage sees of the run. */
-export interface StageContext<P = JsonObject> extends Environment {
+export interface StageContext<
+  P = JsonObject,
+  N extends Needs = AnyNeeds,
+  Spec extends object = JsonObject,
+> extends Environment<Spec> {
   /** The stage's parameters from pipeline and spec, expressions resolved. */
   readonly params: P
   /** Outputs of the stages that this one needs, by stage name. */
-  readonly stages: Readonly<Record<string, Outputs>>
+  readonly stages: N
 }
 
 /** What work in progress can use. */
@@ -97,19 +122,57 @@ export interface RunningTask extends Running {
   readonly signal: AbortSignal
 }
 
+/** Types of a stage's tasks: what they are told, and what they leave. */
+export interface TaskTypes {
+  readonly params: object
+  readonly inputs: object
+  readonly outputs: Outputs<object, object>
+}
+/** Types of tasks of which nothing else is said. */
+export interface AnyTask extends TaskTypes {
+  readonly params: JsonObject
+  readonly inputs: Files
+  readonly outputs: Outputs
+}
+
 /** A planned task at work: `spec` holds what the stage's `taskReads` names, and nothing is there of other stages. */
-export interface TaskContext extends Environment, RunningTask {
-  readonly task: TaskPlan
+export interface TaskContext<T extends Pick<TaskTypes, 'params' | 'inputs'> = AnyTask, Spec extends object = JsonObject>
+  extends Environment<Spec>, RunningTask {
+  readonly task: TaskPlan<T['params'], T['inputs']>
 }
 
-export interface GatherContext<P = JsonObject> extends StageContext<P>, Running {
+export interface GatherContext<
+  P = JsonObject,
+  N extends Needs = AnyNeeds,
+  T extends TaskTypes = AnyTask,
+  Spec extends object = JsonObject,
+>
+  extends StageContext<P, N, Spec>, Running {
   /** Tasks that were done. */
-  readonly tasks: readonly { readonly plan: TaskPlan; readonly outputs: Outputs }[]
+  readonly tasks: readonly { readonly plan: TaskPlan<T['params'], T['inputs']>; readonly outputs: T['outputs'] }[]
   /** Tasks that were left out: they failed, or somebody said so. Always empty unless the stage is `partial`. */
-  readonly skipped: readonly { readonly task: string; readonly reason: string }[]
+  readonly skipped: readonly LeftOut[]
 }
 
-interface StageBase {
+/** A task that was left out of a stage, and why. */
+export type LeftOut = {
+  readonly task: string
+  readonly reason: string
+}
+
+/** What a stage needs of the machine, estimated before anything runs. */
+export interface Resources {
+  /** Bytes that it stores. @default 0 */
+  readonly disk?: number
+  /** Bytes of memory that it holds at once. @default 0 */
+  readonly memory?: number
+}
+
+/**
+ * @typeParam P     parameters
+ * @typeParam Spec  the pipeline's inputs
+ */
+interface StageBase<P, Spec extends object> {
   readonly name: string
   /** Raised by hand when the same inputs give other outputs: it enters the keys. */
   readonly version: number
@@ -117,44 +180,88 @@ interface StageBase {
   readonly parameters: object
   /** Which of the spec's inputs it reads, `target` or `target.scenario`: they enter its keys, others are hidden from it. */
   readonly reads: readonly string[]
-  /** Runs alone on its worker: for measurements. */
+  /** Runs alone on its worker: for measurements. @default false */
   readonly exclusive?: boolean
   /** For people: `plugins ls` shows it. */
   readonly about?: Pick<About, 'summary'>
+  /**
+   * What it needs of the machine, about: a machine that has less is refused before anything runs. Expressions among the
+   * parameters are still texts. Where it depends on what the search will choose, count too little rather than too much.
+   * @default nothing
+   */
+  resources?(context: ResourcesContext<P, Spec>): Resources | Promise<Resources>
 }
 
-/** A stage that is one task. */
-export interface SingleStage<P = JsonObject> extends StageBase {
+/** What is known before a run: parameters, and all of the pipeline's inputs. */
+export type ResourcesContext<P = JsonObject, Spec extends object = JsonObject> = Pick<
+  StageContext<P, AnyNeeds, Spec>,
+  'params' | 'spec' | 'inputDigests' | 'blocks' | 'runs'
+>
+
+/**
+ * A stage that is one task.
+ *
+ * @typeParam P     parameters
+ * @typeParam N     outputs of the stages that it needs, by name: reading another's is an error of the compiler
+ * @typeParam O     its outputs
+ * @typeParam Spec  the pipeline's inputs that it reads
+ */
+export interface SingleStage<
+  P = JsonObject,
+  N extends Needs = AnyNeeds,
+  O extends Outputs<object, object> = Outputs,
+  Spec extends object = JsonObject,
+> extends StageBase<P, Spec> {
   readonly gate?: false
   readonly plan?: never
-  run(context: StageContext<P> & RunningTask): Promise<Outputs>
+  run(context: StageContext<P, N, Spec> & RunningTask): Promise<O>
 }
 
-/** A stage of many tasks, listed when the stages it needs are done. */
-export interface FanOutStage<P = JsonObject> extends StageBase {
+/**
+ * A stage of many tasks, listed when the stages it needs are done.
+ *
+ * @typeParam P     parameters
+ * @typeParam N     outputs of the stages that it needs, by name: reading another's is an error of the compiler
+ * @typeParam O     its outputs
+ * @typeParam T     what its tasks are told, and what they leave
+ * @typeParam Spec  the pipeline's inputs that it, or its tasks, read
+ */
+export interface FanOutStage<
+  P = JsonObject,
+  N extends Needs = AnyNeeds,
+  O extends Outputs<object, object> = Outputs,
+  T extends TaskTypes = AnyTask,
+  Spec extends object = JsonObject,
+> extends StageBase<P, Spec> {
   readonly gate?: false
-  /** Can do without some of its tasks: `gather` then lacks those that failed or were skipped. */
+  /** Can do without some of its tasks: `gather` then lacks those that failed or were skipped. @default false */
   readonly partial?: boolean
-  /** Which of the spec's inputs its tasks read. Default: none. */
+  /** Which of the spec's inputs its tasks read. @default none */
   readonly taskReads?: readonly string[]
-  plan(context: StageContext<P>): Promise<readonly TaskPlan[]>
-  run(context: TaskContext): Promise<Outputs>
-  /** Many tasks -> one output. Default: values {tasks: {id: values}} and no files. */
-  gather?(context: GatherContext<P>): Promise<Outputs>
+  plan(context: StageContext<P, N, Spec>): Promise<readonly TaskPlan<T['params'], T['inputs']>[]>
+  run(context: TaskContext<T, Spec>): Promise<T['outputs']>
+  /** Many tasks -> one output. @default values {tasks: {id: values}} and no files */
+  gather?(context: GatherContext<P, N, T, Spec>): Promise<O>
 }
 
 /** A stage that waits for a person. What it asks follows from its parameters; the answer holds as long as they, and what
  *  the stage gets from others, stay the same. */
-export interface GateStage<P = JsonObject> extends StageBase {
+export interface GateStage<P = JsonObject, N extends Needs = AnyNeeds> extends StageBase<P, JsonObject> {
   readonly gate: true
   readonly plan?: never
   readonly run?: never
   /** The question, as Markdown. */
-  ask(context: Pick<StageContext<P>, 'params' | 'stages'>): string
+  ask(context: Pick<StageContext<P, N>, 'params' | 'stages'>): string
 }
 
 /**
  * A step of a pipeline. `plan`, `run` and `gather` are all executed in a child process; what they return is stored and
  * reused by key.
  */
-export type Stage<P = JsonObject> = SingleStage<P> | FanOutStage<P> | GateStage<P>
+export type Stage<
+  P = JsonObject,
+  N extends Needs = AnyNeeds,
+  O extends Outputs<object, object> = Outputs,
+  T extends TaskTypes = AnyTask,
+  Spec extends object = JsonObject,
+> = SingleStage<P, N, O, Spec> | FanOutStage<P, N, O, T, Spec> | GateStage<P, N>

@@ -20,7 +20,9 @@ export async function checkReadiness(plan: FrozenPlan, store: Store, loaded: Loa
       const { tasks, planned } = known
       left.set(planned.name, tasks.filter(({ record }) => !record).length / Math.max(1, tasks.length))
     }
-  const fromPlugins = [...plan.blocks, ...(plan.runs ?? [])].some(({ plugin }) => plugin !== undefined)
+  const fromPlugins =
+    [...plan.blocks, ...(plan.runs ?? [])].some(({ plugin }) => plugin !== undefined) ||
+    plan.stages.some(({ uses, plugin }) => plugin !== undefined && loaded.stage(uses).resources !== undefined)
   const all = fromPlugins ? await needsWithPlugins(plan) : await needsOf(plan, loaded)
   const needs = all.flatMap(({ stage, disk, memory }) => {
     const share = left.get(stage) ?? 1

@@ -9,7 +9,8 @@ import {
   type Timing,
 } from '../model/index.js'
 import { elements } from '../tensor/index.js'
-import type { BlockChoice, JsonObject, RunningTask, Runs, Slot, Weights } from '../api/index.js'
+import type { BlockChoice, RunningTask, Runs, Slot, Weights } from '../api/index.js'
+import type { Space } from './inputs.js'
 import { sizes, type Cost } from './costs.js'
 import { variants, type Variant } from './library.js'
 import { runVariants } from './run-variants.js'
@@ -22,7 +23,7 @@ export interface Part {
 }
 
 /** The variants that the space has in any layer, each once. */
-export function distinctVariants(model: Model, space: JsonObject, runs: Runs): Part[] {
+export function distinctVariants(model: Model, space: Space, runs: Runs): Part[] {
   const found = new Map<string, Part>()
   for (let layer = 0; layer < model.config.layers; layer++)
     for (const slot of ['attention', 'ffn'] as const)

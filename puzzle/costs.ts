@@ -71,10 +71,14 @@ export const runtime = ({ prefillSeconds, decodeSeconds }: Cost): number => pref
 /** Generated tokens per second. */
 export const throughputOf = ({ batch, generate }: Scenario, cost: Cost): number => (batch * generate) / runtime(cost)
 
+/** Parameters of a model, its ends included. */
+export const parameterCount = ({ config, blocks }: Pick<Model, 'config' | 'blocks'>): number =>
+  Object.values(modelShapes(config, blocks)).reduce((n, shape) => n + elements(shape), 0)
+
 /** Weights and state at full length, from shapes alone. */
 export function sizes(model: Model, scenario: Scenario): { parameters: number; memoryBytes: number } {
   const { batch, prefill, generate, engine } = scenario
-  const parameters = Object.values(modelShapes(model.config, model.blocks)).reduce((n, shape) => n + elements(shape), 0)
+  const parameters = parameterCount(model)
   if (engine === 'llama.cpp') return { parameters, memoryBytes: llamaBytes(model, scenario) }
   const state = stateShapes(model).reduce((n, { shape }) => {
     const tokens = prefill + generate

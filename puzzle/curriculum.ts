@@ -1,5 +1,6 @@
 import type { Model } from '../model/index.js'
-import { Failure, type JsonObject, type Runs, type Slot } from '../api/index.js'
+import { Failure, type Runs, type Slot } from '../api/index.js'
+import type { Space } from './inputs.js'
 import type { Lesson, Pupil } from './lesson.js'
 import { asRunTask, runPupils, runVariants } from './run-variants.js'
 import { entryId, variants, type Variant } from './library.js'
@@ -41,7 +42,7 @@ export const coupledParameter = {
 type Aim = Pick<Lesson, 'layer' | 'train' | 'beside' | 'run'>
 
 /** All variants of all slots, layer by layer. */
-export function allVariants(model: Model, space: JsonObject): { layer: number; slot: Slot; variant: Variant }[] {
+export function allVariants(model: Model, space: Space): { layer: number; slot: Slot; variant: Variant }[] {
   return Array.from({ length: model.config.layers }, (_, layer) =>
     (['attention', 'ffn'] as const).flatMap((slot) =>
       variants(space, slot, model, layer).map((variant) => ({ layer, slot, variant })),
@@ -50,7 +51,7 @@ export function allVariants(model: Model, space: JsonObject): { layer: number; s
 }
 
 /** What is to be learned: every variant beside the parent's other slot and beside none, and the pairs asked for. */
-export function lessons(model: Model, space: JsonObject, params: DistillParams, runs: Runs): Aim[] {
+export function lessons(model: Model, space: Space, params: DistillParams, runs: Runs): Aim[] {
   const all = allVariants(model, space)
   const aims: Aim[] = []
   const pupil = (layer: number, slot: Slot, { id, block, params }: Variant, beside: string): Pupil => ({

@@ -14,8 +14,9 @@ import {
   type TimedModel,
   type Timing,
 } from '../model/index.js'
-import { Failure, type ArtifactRef, type Environment } from '../api/index.js'
+import { Failure, type Environment } from '../api/index.js'
 import { sizes } from './costs.js'
+import type { PrepareOutputs } from './hand-over.js'
 import { readJson } from './library.js'
 import type { TaskItems } from '../data/task-items.js'
 import { readSequences, type Sequences } from '../data/sequences.js'
@@ -63,16 +64,16 @@ export interface Thoroughness {
   readonly threads: number
 }
 
-/** @param prepared  artifacts of `prepare`: `validate` and `tasks` */
+/** Opens what children of a parent are measured with. @param prepared  artifacts of `prepare` */
 export async function openYardstick(
   context: Pick<Environment, 'open'>,
   parent: Model,
-  prepared: Readonly<Record<string, ArtifactRef>>,
+  prepared: Pick<PrepareOutputs['files'], 'validate' | 'tasks'>,
   scenario: Scenario,
   { items, sequences, threads }: Thoroughness,
 ): Promise<Yardstick> {
-  const held = await readSequences(context, prepared.validate!, sequences)
-  const all = await readJson<Record<string, TaskItems>>(context, prepared.tasks!)
+  const held = await readSequences(context, prepared.validate, sequences)
+  const all = await readJson(context, prepared.tasks)
   const tasks = Object.fromEntries(
     Object.entries(all).map(([name, own]) => [name, { chance: own.chance, items: own.items.slice(0, items) }]),
   )

@@ -4,24 +4,24 @@ import {
   type ArtifactRef,
   type BlockChoice,
   type Environment,
+  type Files,
   type LayerStatistics,
   type Sample,
   type Slot,
   type Weights,
 } from '../api/index.js'
 import { withWeights } from '../api/weights.js'
+import { captured, hiddenName, midName, type CapturedFiles, type CapturedStatistics } from './captured.js'
 import { layerName, readJson, type Variant } from './library.js'
 import { HiddenStates } from './hidden-states.js'
 import { readSequences } from '../data/sequences.js'
 
 /** What `capture` left that initial weights are made from. */
 export interface InitialInputs {
-  readonly statistics: ArtifactRef
+  readonly statistics: ArtifactRef<CapturedStatistics>
   /** Calibration text as it enters each slot (before its norm), for block types with `sampleTokens`. */
   readonly sample?: { readonly states: ArtifactRef; readonly tokens: ArtifactRef }
 }
-
-type Files = Readonly<Record<string, ArtifactRef>>
 
 /**
  * Inputs of a task in which block types of slots are initialised that look at a sample: what entered each in the parent,
@@ -32,23 +32,25 @@ export function samplesFor(
   model: Model,
   layer: number,
   wanted: readonly (BlockChoice & { readonly slot: Slot })[],
-  files: Files,
+  files: CapturedFiles,
   text?: string,
 ): Files {
   const sampled = wanted.filter(({ slot, block, params }) => model.blocks.get(slot, block).sampleTokens?.(params))
   if (sampled.length === 0) return {}
-  const states = { attention: 'hidden', ffn: 'mid' }
+  const entering = { attention: hiddenName, ffn: midName }
   return {
     ...Object.fromEntries(
-      sampled.map(({ slot }) => [`sample-${slot}`, files[`${states[slot]}${layerName(layer).slice(5)}`]!]),
+      sampled.map(({ slot }) => [sampleName(slot), captured(files, entering[slot]('train', layer))]),
     ),
-    ...(text !== undefined && { [text]: files.tokens! }),
+    ...(text !== undefined && { [text]: files.tokens }),
   }
 }
 
+const sampleName = (slot: Slot) => `sample-${slot}`
+
 /** The sample of a slot among a task's inputs, as `samplesFor` put it there. */
 export function sampleInputs(inputs: Files, slot: Slot, text: string): Pick<InitialInputs, 'sample'> {
-  const states = inputs[`sample-${slot}`]
+  const states = inputs[sampleName(slot)]
   return states ? { sample: { states, tokens: inputs[text]! } } : {}
 }
 
@@ -65,7 +67,7 @@ export async function initialWeights(
   if (type.empty) return {}
   const parent = await model.weights(layer, slot)
   if (variant.parent || alike(variant, model.config.blocks[layer]![slot])) return parent
-  const contribution = (await readJson<Record<string, number[]>>(context, inputs.statistics))[layerName(layer)]
+  const contribution = (await readJson(context, inputs.statistics))[layerName(layer)]
   const { norms, own } = splitNorms(parent)
   const tokens = type.sampleTokens?.(variant.params) ?? 0
   const statistics: LayerStatistics = {

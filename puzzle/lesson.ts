@@ -10,7 +10,8 @@ import {
   type Model,
 } from '../model/index.js'
 import { Trainer, type AdamWOptions, type Tensor, type Value } from '../tensor/index.js'
-import type { BlockChoice, JsonObject, Slot, TaskContext, Weights } from '../api/index.js'
+import type { ArtifactRef, BlockChoice, Files, JsonObject, Slot, TaskContext, Weights } from '../api/index.js'
+import type { CapturedStatistics } from './captured.js'
 import type { RunTask } from './run-variants.js'
 import { chunksOf, readSequences } from '../data/sequences.js'
 import { HiddenStates, SquaredError } from './hidden-states.js'
@@ -39,6 +40,18 @@ export interface Lesson {
   readonly weightDecay: number
   /** Where the layer stands for a run of layers: its type. Then it learns what the whole run does. */
   readonly run?: RunTask
+}
+
+/** Artifacts that a lesson is learned from: what enters the slots that learn, what the layer makes of it in the parent, and
+ *  the text; the same of held-out text; and what initial weights are made from. */
+export interface LessonInputs extends Files {
+  readonly input: ArtifactRef
+  readonly target: ArtifactRef
+  readonly tokens: ArtifactRef
+  readonly validateInput: ArtifactRef
+  readonly validateTarget: ArtifactRef
+  readonly validateTokens: ArtifactRef
+  readonly statistics: ArtifactRef<CapturedStatistics>
 }
 
 interface Station extends BlockChoice {
@@ -150,14 +163,14 @@ const ofSlot = (slot: Slot, values: Readonly<Record<string, Value>>): Record<str
 
 /** Measures weights of a lesson's slots on held-out text. */
 export async function heldOutError(
-  context: Pick<TaskContext, 'open' | 'task' | 'threads'>,
+  context: Pick<TaskContext<{ params: object; inputs: LessonInputs }>, 'open' | 'task' | 'threads'>,
   model: Model,
   lesson: Lesson,
 ): Promise<(weights: Readonly<Record<string, Weights>>) => Promise<number>> {
   const { inputs } = context.task
-  const states = await HiddenStates.read(await context.open(inputs.validateInput!))
-  const targets = await HiddenStates.read(await context.open(inputs.validateTarget!))
-  const { count, length, mask } = await readSequences(context, inputs.validateTokens!)
+  const states = await HiddenStates.read(await context.open(inputs.validateInput))
+  const targets = await HiddenStates.read(await context.open(inputs.validateTarget))
+  const { count, length, mask } = await readSequences(context, inputs.validateTokens)
   const { layer, train } = lesson
   const batch = Math.min(16, count)
   return async (weights) => {

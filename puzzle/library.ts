@@ -9,9 +9,10 @@ import {
   type Environment,
   type JsonObject,
   type Slot,
-  type StageContext,
   type Weights,
 } from '../api/index.js'
+import type { DistillOutputs } from './hand-over.js'
+import type { Space } from './inputs.js'
 import { askedWeights, weightsId, weightsOf, withWeights } from '../api/weights.js'
 
 /** What may fill a slot of a layer. */
@@ -68,7 +69,7 @@ function ownId({ config, blocks }: Model, slot: Slot, { block, params }: BlockCh
 }
 
 /** All variants of a slot that the spec's space asks for; the parent's own comes first, whether asked for or not. */
-export function variants(space: JsonObject, slot: Slot, model: Model, layer: number): Variant[] {
+export function variants(space: Space, slot: Slot, model: Model, layer: number): Variant[] {
   const { config, blocks } = model
   const parent = config.blocks[layer]![slot]
   const found = new Map<string, Variant>()
@@ -79,7 +80,7 @@ export function variants(space: JsonObject, slot: Slot, model: Model, layer: num
   const plainId = ownId(model, slot, { ...parent, params: withWeights(parent.params, 'float32') })
   // Other blocks begin as parts of the parent's: nothing is made of one that has been replaced already.
   const replaced = !isOriginal(config, layer, slot)
-  for (const entry of space[slot] as readonly (string | JsonObject)[]) {
+  for (const entry of space[slot]) {
     const wanted: JsonObject = typeof entry === 'string' ? { block: entry } : entry
     if (wanted.block === 'parent') {
       for (const kind of blocks.get(slot, parent.block).empty ? [] : askedWeights(wanted))
@@ -170,11 +171,15 @@ export function chosenEntries(library: ReadonlyMap<string, LibraryEntry>, choice
     })
 }
 
-export async function readLibrary(context: StageContext<unknown>): Promise<Map<string, LibraryEntry>> {
-  const entries = await readJson<LibraryEntry[]>(context, context.stages.distill!.files.library!)
+/** The library that `distill` left, by entry. */
+export async function readLibrary(
+  context: Pick<Environment, 'open'> & { readonly stages: { readonly distill: DistillOutputs } },
+): Promise<Map<string, LibraryEntry>> {
+  const entries = await readJson(context, context.stages.distill.files.library)
   return new Map(entries.map((entry) => [entry.id, entry]))
 }
 
-export async function readJson<T>(context: Pick<Environment, 'open'>, ref: ArtifactRef): Promise<T> {
+/** Contents of an artifact that is JSON. */
+export async function readJson<T>(context: Pick<Environment, 'open'>, ref: ArtifactRef<T>): Promise<T> {
   return JSON.parse(await readFile(await context.open(ref), 'utf8')) as T
 }

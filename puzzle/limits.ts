@@ -1,6 +1,6 @@
 import type { Scenario } from '../model/index.js'
 import type { Infeasibility } from '../solver/index.js'
-import type { JsonObject } from '../api/index.js'
+import type { Target } from './inputs.js'
 import { runtime, throughputOf, type Cost } from './costs.js'
 
 /** A limit of the spec's target. */
@@ -19,11 +19,9 @@ export interface Bound {
   readonly limit: Limit
 }
 
-export const limitsOf = (spec: JsonObject): Limit[] =>
-  Object.entries((spec.target as { limits?: JsonObject }).limits ?? {}).map(([name, limit]) => ({
-    ...(limit as unknown as Omit<Limit, 'name'>),
-    name: name as Limit['name'],
-  }))
+/** The limits of a target, in the order of the spec. */
+export const limitsOf = ({ limits = {} }: Target): Limit[] =>
+  Object.entries(limits).map(([name, limit]) => ({ ...limit, name: name as Limit['name'] }))
 
 /** A limit in absolute units: tokens/s, bytes, seconds, parameters. */
 export function absolute(limit: Limit, parent: Cost, scenario: Scenario): number {

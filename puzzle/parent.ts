@@ -1,12 +1,16 @@
 import type { BlockName, Blocks, Environment } from '../api/index.js'
 import { cacheWeights, openModel, type Model } from '../model/index.js'
+import type { ModelInput } from './inputs.js'
 import { Warm } from './warm.js'
 
 const parents = new WeakMap<Blocks, Warm<Model>>()
 
 /** The spec's model, with some of its weights in memory. Tasks of one process share it. */
-export async function openParent({ spec, inputDigests, blocks }: Environment): Promise<Model> {
-  const folder = spec.model as string
+export async function openParent({
+  spec: { model: folder },
+  inputDigests,
+  blocks,
+}: Pick<Environment<ModelInput>, 'spec' | 'inputDigests' | 'blocks'>): Promise<Model> {
   let warm = parents.get(blocks)
   if (!warm) parents.set(blocks, (warm = new Warm(1)))
   return warm.get(`${inputDigests.model} ${folder}`, async () => cacheWeights(await openModel(folder, blocks)))

@@ -1,41 +1,45 @@
-import type { JsonObject, StageContext } from '../api/index.js'
-import type { Scenario } from '../model/index.js'
-import type { CostTable } from './costs.js'
-import type { DepthStep } from './depth-step.js'
+import type { Environment } from '../api/index.js'
+import type { DepthOutputs, DistillOutputs, ProfileOutputs, ScoreOutputs } from './hand-over.js'
+import type { ModelInput, TargetInput } from './inputs.js'
 import { readJson, readLibrary } from './library.js'
 import { limitsOf } from './limits.js'
 import { openParent } from './parent.js'
-import type { ScoreRow } from './score-row.js'
+import type { Composition } from './score-row.js'
 import { parentLayers, type ProblemParts } from './selection-problem.js'
 
-/** How scores of the two slots of a layer add up. */
-export type Composition = 'sum' | 'rss'
+/** A stage that predicts costs, and the stages that it needs for that. */
+interface CostContext extends Environment<ModelInput & TargetInput> {
+  readonly stages: { readonly distill: DistillOutputs; readonly profile: ProfileOutputs }
+}
+
+/** A stage that makes the selection problem, and the stages that it needs for that. */
+interface ProblemContext extends CostContext {
+  readonly stages: CostContext['stages'] & { readonly score: ScoreOutputs; readonly depth?: DepthOutputs }
+}
 
 /** Everything the selection problem is made of. */
 export async function problemParts(
-  context: StageContext<unknown>,
+  context: ProblemContext,
   composition: 'measured' | Composition = 'measured',
 ): Promise<ProblemParts> {
   const { score, depth } = context.stages
   return {
     ...(await costParts(context)),
-    rows: await readJson<ScoreRow[]>(context, score!.files.scores!),
-    ...(depth?.files.depth && { depth: await readJson<DepthStep[]>(context, depth.files.depth) }),
-    composition: composition === 'measured' ? (score!.values.composition as 'sum' | 'rss') : composition,
+    rows: await readJson(context, score.files.scores),
+    ...(depth?.files.depth && { depth: await readJson(context, depth.files.depth) }),
+    composition: composition === 'measured' ? score.values.composition : composition,
   }
 }
 
 /** What costs of models are predicted from. */
-export async function costParts(
-  context: StageContext<unknown>,
-): Promise<Omit<ProblemParts, 'rows' | 'composition' | 'depth'>> {
+export async function costParts(context: CostContext): Promise<Omit<ProblemParts, 'rows' | 'composition' | 'depth'>> {
   const { stages, spec } = context
   const model = await openParent(context)
   return {
     library: await readLibrary(context),
-    table: await readJson<CostTable>(context, stages.profile!.files.costs!),
-    scenario: (spec.target as { scenario: JsonObject }).scenario as unknown as Scenario,
-    limits: limitsOf(spec),
+    table: await readJson(context, stages.profile.files.costs),
+    scenario: spec.target.scenario,
+    limits: limitsOf(spec.target),
     parent: parentLayers(model),
   }
 }

@@ -9,6 +9,7 @@ import {
   type Slot,
   type Weights,
 } from '../api/index.js'
+import type { Space } from './inputs.js'
 import { entryId, layerName, ownVariant, type LibraryEntry } from './library.js'
 
 /** A way to replace the layers from one on. */
@@ -44,9 +45,9 @@ const nothing: BlockChoice = { block: 'no-op', params: {} }
  * All replacements of runs that the space asks for, by their first layer, each once.
  * @throws Failure InvalidInput for what the model cannot have, PluginBug where a run type breaks a rule of its interface
  */
-export function runVariants(model: Model, space: JsonObject, runs: Runs): RunVariant[] {
+export function runVariants(model: Model, space: Pick<Space, 'runs'>, runs: Runs): RunVariant[] {
   const { config } = model
-  const found = ((space.runs ?? []) as readonly JsonObject[]).flatMap(({ run: name, ...entry }) => {
+  const found = (space.runs ?? []).flatMap(({ run: name, ...entry }) => {
     const type = runs.get(name as string)
     return [...type.variants(config.layers, entry)].flatMap((params) => {
       const { id, span } = named(type, params)

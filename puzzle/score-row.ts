@@ -1,5 +1,8 @@
 import type { Slot } from '../api/index.js'
 
+/** How scores of the two slots of a layer add up: as they are, or as the root of the sum of their squares. */
+export type Composition = 'sum' | 'rss'
+
 /** What replacing one slot, or both slots of a layer, does to the parent's predictions on held-out text. */
 export interface ScoreRow {
   readonly layer: number

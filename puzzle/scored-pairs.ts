@@ -1,5 +1,6 @@
 import type { Model } from '../model/index.js'
-import { digestJson, type JsonObject, type Slot } from '../api/index.js'
+import { digestJson, type Slot } from '../api/index.js'
+import type { Space } from './inputs.js'
 import { entryId, ownVariant, variants, type LibraryEntry, type Variant } from './library.js'
 
 /** Entries for both slots of a layer, to be scored together. */
@@ -18,7 +19,7 @@ type Library = ReadonlyMap<string, LibraryEntry>
  */
 export function pairsOf(
   model: Model,
-  space: JsonObject,
+  space: Space,
   library: Library,
   layer: number,
   wanted: number | 'all',

@@ -1,5 +1,5 @@
 import { Forward, Head, replaceBlocks, type Comparison, type Model } from '../model/index.js'
-import type { Slot, TaskContext, Weights } from '../api/index.js'
+import type { ArtifactRef, Slot, TaskContext, Weights } from '../api/index.js'
 import type { Filling } from './library.js'
 import { HiddenStates } from './hidden-states.js'
 import { readSequences, type Sequences } from '../data/sequences.js'
@@ -9,6 +9,13 @@ import { Warm } from './warm.js'
 interface Held extends Sequences {
   readonly input: HiddenStates
   readonly final: Float32Array
+}
+
+/** Artifacts of that text: what enters the layer, what leaves the last one, and the tokens. */
+export interface HeldInputs {
+  readonly input: ArtifactRef
+  readonly final: ArtifactRef
+  readonly tokens: ArtifactRef
 }
 
 /** Compares the parent with itself after a change of one layer: only the layers from that one on are computed. */
@@ -23,24 +30,24 @@ export class Scorer {
 
   /** Sessions, and states that other tasks of this process used, are taken over. */
   static async open(
-    context: Pick<TaskContext, 'open' | 'task' | 'threads' | 'inputDigests'>,
+    context: Pick<TaskContext<{ params: object; inputs: HeldInputs }>, 'open' | 'task' | 'threads' | 'inputDigests'>,
     model: Model,
     { layer, sequences, batch }: { readonly layer: number; readonly sequences: number; readonly batch: number },
   ): Promise<Scorer> {
     const { task, threads, inputDigests } = context
-    const { input, final, tokens } = task.inputs as Required<typeof task.inputs>
-    const text = await readSequences(context, tokens!, sequences)
+    const { input, final, tokens } = task.inputs
+    const text = await readSequences(context, tokens, sequences)
     const { count, length } = text
     const size = Math.min(batch, count)
-    const states = (ref: NonNullable<typeof input>) =>
+    const states = (ref: ArtifactRef) =>
       layerStates.get(ref.digest, async () => HiddenStates.read(await context.open(ref)))
-    const end = await finalStates.get(`${final!.digest} ${count}`, async () =>
-      (await states(final!)).rows(0, count * length),
+    const end = await finalStates.get(`${final.digest} ${count}`, async () =>
+      (await states(final)).rows(0, count * length),
     )
     const of = `${inputDigests.model} ${threads}`
     const forward = await forwards.get(`${of} ${size} ${length}`, async () => new Forward(size, length, threads))
     const head = await heads.get(of, () => Head.create(model, threads))
-    return new Scorer(model, layer, { ...text, input: await states(input!), final: end }, forward, head)
+    return new Scorer(model, layer, { ...text, input: await states(input), final: end }, forward, head)
   }
 
   async measure(

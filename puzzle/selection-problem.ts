@@ -6,7 +6,7 @@ import type { DepthStep } from './depth-step.js'
 import { ownVariant, type Choice, type LibraryEntry } from './library.js'
 import { bounds, type Limit } from './limits.js'
 import { emptyEntry } from './run-variants.js'
-import type { ScoreRow } from './score-row.js'
+import type { Composition, ScoreRow } from './score-row.js'
 
 /** A choice of the solver. */
 export interface Solution {
@@ -38,7 +38,7 @@ export interface ChosenRun {
 
 export interface ProblemParts {
   readonly rows: readonly ScoreRow[]
-  readonly composition: 'sum' | 'rss'
+  readonly composition: Composition
   readonly library: ReadonlyMap<string, LibraryEntry>
   /** Order in which whole layers may go, where any may. */
   readonly depth?: readonly DepthStep[]
@@ -163,7 +163,7 @@ function option(
   layer: number,
   { attention, ffn }: Layer,
   parent: Layer,
-  composition: 'sum' | 'rss',
+  composition: Composition,
 ): { score: number; entries: { attention: string; ffn: string } } | undefined {
   const name = `layer${String(layer).padStart(2, '0')}`
   const exact = scores.get(`${layer}/block/${attention}/${ffn}`)

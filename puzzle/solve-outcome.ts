@@ -1,9 +1,10 @@
 import type { SolveResult } from '../solver/index.js'
+import type { Composition } from './score-row.js'
 import type { Solution } from './selection-problem.js'
 
 /** What `solve` leaves for later stages. */
 export interface SolveOutcome extends Omit<SolveResult, 'solutions'> {
-  readonly composition: 'sum' | 'rss'
+  readonly composition: Composition
   readonly solutions: readonly Solution[]
   readonly proofs: readonly {
     readonly objective: number

@@ -2,12 +2,18 @@ import type { Digest } from './digest.js'
 
 export type { Digest } from './digest.js'
 
-/** A reference to an immutable, content-addressed file. */
-export interface ArtifactRef {
+/**
+ * A reference to an immutable, content-addressed file.
+ *
+ * @typeParam Content  what the file holds when it is JSON. Known to the compiler alone: nothing is stored of it
+ */
+export interface ArtifactRef<Content = unknown> {
   readonly digest: Digest
   readonly bytes: number
   /** What it holds, for people and readers: `weights`, `tokens`, `json`, … */
   readonly kind: string
+  /** Never there. */
+  readonly ' content'?: Content
 }
 
 /** What is kept of a finished task under its key. */

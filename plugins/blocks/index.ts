@@ -1,4 +1,4 @@
-import { Failure, withWeightsKey, type Blocks, type BlockType, type Family } from '../../api/index.js'
+import { defineBlockType, Failure, withWeightsKey, type Blocks, type BlockType, type Family } from '../../api/index.js'
 import { fewerHeads } from './fewer-heads.js'
 import { groupedQuery } from './grouped-query.js'
 import { latentAttention } from './latent-attention.js'
@@ -10,20 +10,20 @@ import { slidingWindow } from './sliding-window.js'
 import { swiglu } from './swiglu.js'
 
 /** The block types that come with puzzleflow. */
-export const builtInBlocks = [
-  groupedQuery,
-  fewerHeads,
-  slidingWindow,
-  linearAttention,
-  gatedLinearAttention,
-  latentAttention,
-  attentionMatrix,
-  noOpAttention,
-  swiglu,
-  lowRank,
-  ffnMatrix,
-  noOpFfn,
-] as unknown as readonly BlockType[]
+export const builtInBlocks: readonly BlockType[] = [
+  defineBlockType(groupedQuery),
+  defineBlockType(fewerHeads),
+  defineBlockType(slidingWindow),
+  defineBlockType(linearAttention),
+  defineBlockType(gatedLinearAttention),
+  defineBlockType(latentAttention),
+  defineBlockType(attentionMatrix),
+  defineBlockType(noOpAttention),
+  defineBlockType(swiglu),
+  defineBlockType(lowRank),
+  defineBlockType(ffnMatrix),
+  defineBlockType(noOpFfn),
+]
 
 /**
  * Creates a registry of block types, each extended by the parameter `weights`.

@@ -25,12 +25,12 @@ const work: Anatomy<SingleStage | FanOutStage> = {
     gate: true,
     about: true,
   },
-  methods: { plan: 'optional', run: 'needed', gather: 'optional' },
+  methods: { plan: 'optional', run: 'needed', gather: 'optional', resources: 'optional' },
 }
 
 const gate: Anatomy<GateStage> = {
   fields: { name: true, version: true, parameters: true, reads: true, exclusive: true, gate: true, about: true },
-  methods: { ask: 'needed', plan: 'optional', run: 'optional' },
+  methods: { ask: 'needed', plan: 'optional', run: 'optional', resources: 'optional' },
 }
 
 export const stageAnatomy = (stage: object): Anatomy<never> => ('gate' in stage && stage.gate === true ? gate : work)

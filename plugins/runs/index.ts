@@ -1,10 +1,14 @@
-import { Failure, type Runs, type RunType } from '../../api/index.js'
+import { defineRunType, Failure, type Runs, type RunType } from '../../api/index.js'
 import { drop } from './drop.js'
 import { fuseFfn } from './fuse-ffn.js'
 import { merge } from './merge.js'
 
 /** The run types that come with puzzleflow. */
-export const builtInRuns = [drop, merge, fuseFfn] as unknown as readonly RunType[]
+export const builtInRuns: readonly RunType[] = [
+  defineRunType(drop),
+  defineRunType(merge),
+  defineRunType(fuseFfn),
+]
 
 /** Creates a registry of run types. @throws Failure `PluginBug` if two have the same name */
 export function makeRuns(types: readonly RunType[] = builtInRuns): Runs {

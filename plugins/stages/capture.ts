@@ -1,8 +1,12 @@
 import { embed, Forward, type ModelConfig } from '../../model/index.js'
-import { Failure, type ArtifactRef, type SingleStage } from '../../api/index.js'
+import { Failure, slots, type ArtifactRef, type SingleStage } from '../../api/index.js'
 import { join } from 'node:path'
 import { Contributions } from '../../puzzle/channel-contribution.js'
+import { hiddenName, midName, tokensName, type CapturedFiles, type CapturedText } from '../../puzzle/captured.js'
+import type { CaptureOutputs, PrepareOutputs } from '../../puzzle/hand-over.js'
+import type { DataInput, ModelInput } from '../../puzzle/inputs.js'
 import { layerName } from '../../puzzle/library.js'
+import { sequencesAtMost } from '../../data/sequences-at-most.js'
 import { chunksOf, putSequences, readSequences, tokensOf } from '../../data/sequences.js'
 import { HiddenStates } from '../../puzzle/hidden-states.js'
 import { openParent } from '../../puzzle/parent.js'
@@ -20,7 +24,12 @@ interface CaptureParams {
  * between its slots (`midNN`) and leaves the last one, of training text and (`validate-…`) of held-out text, with the
  * tokens themselves (`tokens`); and how much each FFN channel contributes (Puzzle, appendix A).
  */
-export const capture: SingleStage<CaptureParams> = {
+export const capture: SingleStage<
+  CaptureParams,
+  { readonly prepare: PrepareOutputs },
+  CaptureOutputs,
+  ModelInput & Partial<DataInput>
+> = {
   name: 'capture',
   // 4: values tell of tokens.
   version: 4,
@@ -55,12 +64,21 @@ export const capture: SingleStage<CaptureParams> = {
     },
   },
 
+  async resources({ params, spec, ...context }) {
+    const { layers, hidden } = (await openParent({ ...context, spec })).config
+    const { data } = spec
+    const length = data?.sequenceLength ?? 128
+    const wanted = (text: CapturedText, most: number) => Math.min(most, sequencesAtMost(data?.[text].path, length))
+    const sequences = wanted('train', params.sequences) + wanted('validate', params.validateSequences)
+    return { disk: Math.min(sequences * (2 * layers + 1) * length * (2 * hidden + 4), params.maxBytes) }
+  },
+
   async run(context) {
     const { params, stages } = context
     const model = await openParent(context)
     const { config } = model
     const { layers, hidden } = config
-    const validate = await readSequences(context, stages.prepare!.files.validate!, params.validateSequences)
+    const validate = await readSequences(context, stages.prepare.files.validate, params.validateSequences)
     const { fixed, perSequence } = sizes(model.config, validate.length)
     const least = fixed + (validate.count + 1) * perSequence
     if (params.maxBytes < least)
@@ -70,18 +88,18 @@ export const capture: SingleStage<CaptureParams> = {
         { remedy: `Give at least ${least} bytes, or capture fewer validateSequences.` },
       )
     const affordable = 1 + Math.floor((params.maxBytes - least) / perSequence)
-    const train = await readSequences(context, stages.prepare!.files.train!, Math.min(params.sequences, affordable))
+    const train = await readSequences(context, stages.prepare.files.train, Math.min(params.sequences, affordable))
 
     const files: Record<string, ArtifactRef> = {}
     const total = { error: 0, power: 0 }
     const statistics: Record<string, number[]> = {}
-    const sets = { '': train, 'validate-': validate }
-    for (const [prefix, sequences] of Object.entries(sets)) {
+    for (const text of ['train', 'validate'] as const) {
+      const sequences = { train, validate }[text]
       const { count, length, ids, mask } = sequences
-      files[`${prefix}tokens`] = await putSequences(context, join(context.scratch, 'tokens'), sequences)
+      files[tokensName(text)] = await putSequences(context, join(context.scratch, 'tokens'), sequences)
       const batch = Math.min(params.batch, count)
       const forward = new Forward(batch, length, context.threads)
-      const contributions = prefix === '' ? new Contributions(model, batch * length, context.threads) : undefined
+      const contributions = text === 'train' ? new Contributions(model, batch * length, context.threads) : undefined
       // Layer by layer over all sequences: only two boundaries are in memory, whatever the depth.
       const embedding = await model.embedding()
       let inputs = HiddenStates.empty(count * length, hidden)
@@ -98,9 +116,9 @@ export const capture: SingleStage<CaptureParams> = {
         }
       }
       keep(inputs, 'Embeddings')
-      files[`${prefix}hidden${layerName(0).slice(5)}`] = await inputs.put(context, context.scratch, 'states')
+      files[hiddenName(text, 0)] = await inputs.put(context, context.scratch, 'states')
       for (let layer = 0; layer < layers; layer++) {
-        for (const slot of ['attention', 'ffn'] as const) {
+        for (const slot of slots) {
           const next: Float32Array[] = []
           for (const [i, { first, again }] of chunks.entries()) {
             if (slot === 'ffn')
@@ -114,18 +132,24 @@ export const capture: SingleStage<CaptureParams> = {
           exact = next
           inputs = HiddenStates.empty(count * length, hidden)
           keep(inputs, `Hidden states after the ${slot} of layer ${layer}`)
-          const name =
-            slot === 'attention' ? `mid${layerName(layer).slice(5)}` : `hidden${layerName(layer + 1).slice(5)}`
-          files[prefix + name] = await inputs.put(context, context.scratch, 'states')
+          const name = slot === 'attention' ? midName(text, layer) : hiddenName(text, layer + 1)
+          files[name] = await inputs.put(context, context.scratch, 'states')
         }
-        context.progress((layer + 1) / layers, `${prefix}layer ${layer + 1} of ${layers}`)
+        context.progress(
+          (layer + 1) / layers,
+          `${text === 'train' ? '' : 'held-out text, '}layer ${layer + 1} of ${layers}`,
+        )
         if (contributions) statistics[layerName(layer)] = Array.from(await contributions.result(layer))
       }
       await forward.release()
       await contributions?.release()
     }
-    files.statistics = await context.put('statistics', statistics)
-    const bytes = Object.values(files).reduce((n, ref) => n + ref.bytes, 0)
+    const left: CapturedFiles = {
+      ...files,
+      tokens: files[tokensName('train')]!,
+      statistics: await context.put('statistics', statistics),
+    }
+    const bytes = Object.values(left).reduce((n, ref) => n + ref.bytes, 0)
     return {
       values: {
         sequences: train.count,
@@ -135,7 +159,7 @@ export const capture: SingleStage<CaptureParams> = {
         bytes,
         float16Error: total.error / total.power,
       },
-      files,
+      files: left,
     }
   },
 }

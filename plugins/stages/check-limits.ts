@@ -1,7 +1,8 @@
-import type { Scenario } from '../../model/index.js'
 import { solve } from '../../solver/index.js'
-import { Failure, type JsonObject, type SingleStage, type Slot } from '../../api/index.js'
-import { addCosts, type CostTable } from '../../puzzle/costs.js'
+import { Failure, type JsonObject, type Outputs, type SingleStage, type Slot } from '../../api/index.js'
+import { addCosts } from '../../puzzle/costs.js'
+import type { ProfileOutputs } from '../../puzzle/hand-over.js'
+import type { ModelInput, SpaceInput, TargetInput } from '../../puzzle/inputs.js'
 import { readJson, variants } from '../../puzzle/library.js'
 import { bounds, describeInfeasible, limitsOf, useOf } from '../../puzzle/limits.js'
 import { runVariants } from '../../puzzle/run-variants.js'
@@ -9,7 +10,12 @@ import { openParent } from '../../puzzle/parent.js'
 import { parentCost, parentLayers } from '../../puzzle/selection-problem.js'
 
 /** Refuses limits that no choice of variants can meet, alone or together, before anything is trained. */
-export const checkLimits: SingleStage = {
+export const checkLimits: SingleStage<
+  JsonObject,
+  { readonly profile: ProfileOutputs },
+  Outputs,
+  ModelInput & SpaceInput & TargetInput
+> = {
   name: 'check-limits',
   version: 4,
   reads: ['model', 'space', 'target'],
@@ -18,18 +24,18 @@ export const checkLimits: SingleStage = {
 
   async run(context) {
     const { spec, stages } = context
-    const table = await readJson<CostTable>(context, stages.profile!.files.costs!)
-    const scenario = (spec.target as { scenario: JsonObject }).scenario as unknown as Scenario
+    const table = await readJson(context, stages.profile.files.costs)
+    const { scenario } = spec.target
     const model = await openParent(context)
     const parent = parentCost({ table, parent: parentLayers(model) })
-    const limits = bounds(limitsOf(spec), parent, table.floor, scenario)
-    const of = (slot: Slot, layer: number) => variants(spec.space as JsonObject, slot, model, layer)
+    const limits = bounds(limitsOf(spec.target), parent, table.floor, scenario)
+    const of = (slot: Slot, layer: number) => variants(spec.space, slot, model, layer)
     // Scores aside: every choice is as good as any other, if there is one.
     const costsOf = (attention: string, ffn: string) => {
       const use = addCosts(table.attention[attention]!, table.ffn[ffn]!)
       return Object.fromEntries(limits.map(({ cost }) => [cost, useOf(cost, use)]))
     }
-    const runs = runVariants(model, spec.space as JsonObject, context.runs)
+    const runs = runVariants(model, spec.space, context.runs)
     const layers = model.config.blocks.map((_, layer) => ({
       options: [
         ...of('attention', layer).flatMap((attention) =>

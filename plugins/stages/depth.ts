@@ -2,9 +2,19 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Forward, Head, replaceBlocks, type Model } from '../../model/index.js'
-import { Failure, type FanOutStage, type JsonObject, type TaskContext } from '../../api/index.js'
+import {
+  Failure,
+  slots,
+  type ArtifactRef,
+  type FanOutStage,
+  type Files,
+  type Outputs,
+  type TaskContext,
+} from '../../api/index.js'
+import { captured, hiddenName, tokensName } from '../../puzzle/captured.js'
+import type { CaptureOutputs, DepthOutputs } from '../../puzzle/hand-over.js'
+import type { ModelInput, Space, SpaceInput } from '../../puzzle/inputs.js'
 import type { DepthStep } from '../../puzzle/depth-step.js'
-import { layerName } from '../../puzzle/library.js'
 import { blocksOf, openParent } from '../../puzzle/parent.js'
 import { HiddenStates } from '../../puzzle/hidden-states.js'
 import { readSequences } from '../../data/sequences.js'
@@ -16,6 +26,13 @@ interface DepthParams {
   readonly batch: number
 }
 
+interface DepthTask {
+  readonly params: Omit<DepthParams, 'maximum'> & { readonly rounds: number }
+  /** What enters each layer, held-out text, and its tokens. */
+  readonly inputs: Files & { readonly tokens: ArtifactRef }
+  readonly outputs: Outputs<{ readonly order: readonly DepthStep[] }, object>
+}
+
 /**
  * Removes whole layers one after the other, each time the one whose removal, after the earlier ones, does the least to the
  * parent's predictions on held-out text. Scores of single removals do not add up: two layers may each be dispensable only
@@ -24,7 +41,13 @@ interface DepthParams {
  * @source Muralidharan et al. 2024, arXiv 2407.14679, for depth; each removal measured after the earlier ones as in
  *         Nemotron Elastic, arXiv 2511.16664
  */
-export const depth: FanOutStage<DepthParams> = {
+export const depth: FanOutStage<
+  DepthParams,
+  { readonly capture: CaptureOutputs },
+  DepthOutputs,
+  DepthTask,
+  ModelInput & SpaceInput
+> = {
   name: 'depth',
   version: 1,
   about: { summary: 'Removes whole layers one after the other, each measured without those before it.' },
@@ -47,11 +70,11 @@ export const depth: FanOutStage<DepthParams> = {
   /** One task, and none where `space.runs` removes no single layers. */
   async plan(context) {
     const { spec, params, stages } = context
-    if (!dropsLayers(spec.space as JsonObject)) return []
+    if (!dropsLayers(spec.space)) return []
     const model = await openParent(context)
     const { layers } = model.config
-    const { files } = stages.capture!
-    const states = Array.from({ length: layers + 1 }, (_, n) => `hidden${layerName(n).slice(5)}`)
+    const { files } = stages.capture
+    const states = Array.from({ length: layers + 1 }, (_, n) => hiddenName('validate', n))
     const removable = layersWithBlocks(model).length
     const rounds = Math.min(removable - 1, Math.max(1, Math.floor(params.maximum * layers)))
     if (rounds < 1) return []
@@ -61,8 +84,8 @@ export const depth: FanOutStage<DepthParams> = {
         label: `${rounds} of ${layers} layers removed one after the other`,
         params: { rounds, sequences: params.sequences, batch: params.batch },
         inputs: {
-          ...Object.fromEntries(states.map((name) => [name, files[`validate-${name}`]!])),
-          tokens: files['validate-tokens']!,
+          ...Object.fromEntries(states.map((name) => [name, captured(files, name)])),
+          tokens: captured(files, tokensName('validate')),
         },
         blocks: blocksOf(model),
       },
@@ -70,7 +93,7 @@ export const depth: FanOutStage<DepthParams> = {
   },
 
   async run(context) {
-    const { rounds } = context.task.params as unknown as { rounds: number }
+    const { rounds } = context.task.params
     const model = await openParent(context)
     const measure = await Removal.open(context, model)
     const kept = join(context.checkpoint, 'rounds.json')
@@ -101,12 +124,12 @@ export const depth: FanOutStage<DepthParams> = {
     } finally {
       await measure.release()
     }
-    return { values: { order: order as unknown as JsonObject[] }, files: {} }
+    return { values: { order }, files: {} }
   },
 
   /** The order, and how far sums of single removals are from what was measured. */
   async gather(context) {
-    const order = (context.tasks[0]?.outputs.values.order ?? []) as unknown as DepthStep[]
+    const order = context.tasks[0]?.outputs.values.order ?? []
     const evidence = order.map(({ cumulative }, k) => ({
       removed: k + 1,
       measured: cumulative,
@@ -114,10 +137,12 @@ export const depth: FanOutStage<DepthParams> = {
     }))
     return {
       values: { removed: order.map(({ layer }) => layer), evidence },
-      files: order.length === 0 ? {} : { depth: await context.put('depth', order as unknown as JsonObject[]) },
+      files: order.length === 0 ? {} : { depth: await context.put('depth', order) },
     }
   },
 }
+
+type Context = TaskContext<DepthTask, ModelInput & SpaceInput>
 
 /** Layers that do something: in a model that is itself a child some may be gone already. */
 const layersWithBlocks = ({ config, blocks }: Model): number[] =>
@@ -126,15 +151,14 @@ const layersWithBlocks = ({ config, blocks }: Model): number[] =>
   )
 
 /** Whether a space has single layers removed. */
-function dropsLayers(space: JsonObject): boolean {
-  const runs = (space.runs ?? []) as readonly JsonObject[]
+function dropsLayers({ runs = [] }: Space): boolean {
   return runs.some(({ run, span = 1 }) => run === 'drop' && [span].flat().includes(1))
 }
 
 /** Measures the parent without some of its layers on held-out text: only the layers from the first of them on. */
 class Removal {
   private constructor(
-    private readonly context: TaskContext,
+    private readonly context: Context,
     private readonly model: Model,
     private readonly text: Awaited<ReturnType<typeof readSequences>>,
     private readonly final: Float32Array,
@@ -142,9 +166,9 @@ class Removal {
     private readonly head: Head,
   ) {}
 
-  static async open(context: TaskContext, model: Model): Promise<Removal> {
-    const { sequences, batch } = context.task.params as unknown as DepthParams
-    const text = await readSequences(context, context.task.inputs.tokens!, sequences)
+  static async open(context: Context, model: Model): Promise<Removal> {
+    const { sequences, batch } = context.task.params
+    const text = await readSequences(context, context.task.inputs.tokens, sequences)
     const forward = new Forward(Math.min(batch, text.count), text.length, context.threads)
     const final = (await states(context, model.config.layers)).rows(0, text.count * text.length)
     return new Removal(context, model, text, final, forward, await Head.create(model, context.threads))
@@ -154,9 +178,7 @@ class Removal {
     const { model, text, forward, final } = this
     const view = replaceBlocks(
       model,
-      layers.flatMap((layer) =>
-        (['attention', 'ffn'] as const).map((slot) => ({ layer, slot, block: 'no-op', params: {}, weights: {} })),
-      ),
+      layers.flatMap((layer) => slots.map((slot) => ({ layer, slot, block: 'no-op', params: {}, weights: {} }))),
     )
     const first = Math.min(...layers)
     const input = await states(this.context, first)
@@ -177,8 +199,8 @@ class Removal {
   }
 }
 
-const states = async (context: TaskContext, boundary: number) =>
-  HiddenStates.read(await context.open(context.task.inputs[`hidden${layerName(boundary).slice(5)}`]!))
+const states = async (context: Context, layer: number) =>
+  HiddenStates.read(await context.open(captured(context.task.inputs, hiddenName('validate', layer))))
 
 /** Rounds done, and what each layer's removal alone does. */
 interface Rounds {

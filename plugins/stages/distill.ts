@@ -1,8 +1,11 @@
 import { join } from 'node:path'
-import { slotShapes } from '../../model/index.js'
+import { layerFacts, slotShapes } from '../../model/index.js'
 import { elements, writeTensors, type Tensor } from '../../tensor/index.js'
-import type { ArtifactRef, FanOutStage, JsonObject, Weights } from '../../api/index.js'
-import { heldOutError, learned, learner, type Lesson } from '../../puzzle/lesson.js'
+import type { ArtifactRef, FanOutStage, Files, Outputs, Weights } from '../../api/index.js'
+import { captured, hiddenName, midName, tokensName, type CapturedText } from '../../puzzle/captured.js'
+import type { CaptureOutputs, DistillOutputs } from '../../puzzle/hand-over.js'
+import type { ModelInput, SpaceInput } from '../../puzzle/inputs.js'
+import { heldOutError, learned, learner, type Lesson, type LessonInputs } from '../../puzzle/lesson.js'
 import { allVariants, coupledParameter, lessons, type DistillParams } from '../../puzzle/curriculum.js'
 import { weightsOf } from '../../api/weights.js'
 import { alike, initialWeights, sampleInputs, samplesFor } from '../../puzzle/initial-weights.js'
@@ -12,15 +15,31 @@ import { shuffled } from '../../tensor/random.js'
 import { blocksOf, openParent } from '../../puzzle/parent.js'
 import { HiddenStates } from '../../puzzle/hidden-states.js'
 import { readSequences, stepsFor } from '../../data/sequences.js'
-import { trainWithCheckpoints } from '../../puzzle/train-with-checkpoints.js'
+import { trainWithCheckpoints, type CurvePoint } from '../../puzzle/train-with-checkpoints.js'
 import { batch, learningRate, weightDecay } from '../../puzzle/parameters.js'
+
+interface DistillTask {
+  readonly params: Lesson
+  readonly inputs: LessonInputs
+  /** Weights by entry, and the curve of the loss. */
+  readonly outputs: Outputs<
+    { readonly entries: readonly Omit<LibraryEntry, 'weights'>[] },
+    Files & { readonly curve: ArtifactRef<readonly CurvePoint[]> }
+  >
+}
 
 /**
  * Block-wise local distillation (BLD; Puzzle, section 3): variants learn to make their layer's output the parent's.
  * Decoupled: one slot at a time, the other being the parent's and frozen. Variants are trained a second time beside an
  * empty other slot, for the layers that lose a slot; and pairs that are asked for, both slots together.
  */
-export const distill: FanOutStage<DistillParams> = {
+export const distill: FanOutStage<
+  DistillParams,
+  { readonly capture: CaptureOutputs },
+  DistillOutputs,
+  DistillTask,
+  ModelInput & SpaceInput
+> = {
   name: 'distill',
   // 4: tokens are counted without padding.
   version: 4,
@@ -55,23 +74,31 @@ export const distill: FanOutStage<DistillParams> = {
     },
   },
 
+  async resources({ params, spec, runs, ...context }) {
+    const model = await openParent({ ...context, spec })
+    const weights = lessons(model, spec.space, params, runs).flatMap(({ layer, train }) =>
+      train.map(({ slot, block, params }) => {
+        const shapes = Object.values(model.blocks.get(slot, block).shapes(layerFacts(model.config, layer), params))
+        return shapes.reduce((n, shape) => n + elements(shape), model.config.hidden)
+      }),
+    )
+    return { disk: 4 * weights.reduce((a, b) => a + b, 0) }
+  },
+
   async plan(context) {
     const { params, stages, spec } = context
     const model = await openParent(context)
-    const { files, values } = stages.capture!
-    const { tokens, sequences } = values as { tokens: number; sequences: number }
+    const { files, values } = stages.capture
+    const { tokens, sequences } = values
     const batch = Math.min(params.batch, sequences)
     const steps = stepsFor(params.tokens, batch, sequences, tokens)
     const { weightDecay } = params
-    return lessons(model, spec.space as JsonObject, params, context.runs).map((lesson) => {
+    return lessons(model, spec.space, params, context.runs).map((lesson) => {
       const { layer, train, beside, run } = lesson
-      const number = (n: number) => layerName(n).slice(5)
       // Beside the parent's attention an FFN sees what that makes of the layer's input, else the layer's input itself.
       const alone = train.length === 1 && train[0]!.slot === 'ffn' && beside === 'parent'
-      const [input, target] = [
-        `${alone ? 'mid' : 'hidden'}${number(layer)}`,
-        `hidden${number(layer + (run?.span ?? 1))}`,
-      ]
+      const input = (text: CapturedText) => captured(files, (alone ? midName : hiddenName)(text, layer))
+      const target = (text: CapturedText) => captured(files, hiddenName(text, layer + (run?.span ?? 1)))
       const names = train.map(({ variant }) => variant).join(' + ')
       const touchUp = beside === 'parent' && train.every((own) => alike(own, model.config.blocks[layer]![own.slot]))
       const learningRate = params.learningRate * (touchUp ? touchUpRate : 1)
@@ -81,15 +108,15 @@ export const distill: FanOutStage<DistillParams> = {
           ? `layers ${layer} to ${layer + run.span - 1} as one: ${run.name}`
           : `layer ${layer}, ${train.map(({ slot }) => slot).join(' and ')}: ${names}${beside === 'no-op' ? ' (other slot removed)' : ''}`,
         group: layerName(layer),
-        params: { ...lesson, batch, steps, learningRate, weightDecay } as unknown as JsonObject,
+        params: { ...lesson, batch, steps, learningRate, weightDecay },
         inputs: {
-          input: files[input]!,
-          target: files[target]!,
-          tokens: files.tokens!,
-          validateInput: files[`validate-${input}`]!,
-          validateTarget: files[`validate-${target}`]!,
-          validateTokens: files['validate-tokens']!,
-          statistics: files.statistics!,
+          input: input('train'),
+          target: target('train'),
+          tokens: files.tokens,
+          validateInput: input('validate'),
+          validateTarget: target('validate'),
+          validateTokens: captured(files, tokensName('validate')),
+          statistics: files.statistics,
           ...samplesFor(model, layer, train, files),
         },
         blocks: [...blocksOf(model), ...train.map(({ slot, block }) => ({ slot, name: block }))],
@@ -100,7 +127,7 @@ export const distill: FanOutStage<DistillParams> = {
 
   async run(context) {
     const { task, seed, scratch } = context
-    const lesson = task.params as unknown as Lesson
+    const lesson = task.params
     const { layer, train, beside, batch, steps, run } = lesson
     const model = await openParent(context)
     const initial: Record<string, Weights> = {}
@@ -113,12 +140,11 @@ export const distill: FanOutStage<DistillParams> = {
           layer,
           slot,
           { block, params, parent: variant === ownVariant(model, layer, slot) },
-          { statistics: task.inputs.statistics!, ...sampleInputs(task.inputs, slot, 'tokens') },
+          { statistics: task.inputs.statistics, ...sampleInputs(task.inputs, slot, 'tokens') },
         )
-    const [inputs, targets] = await Promise.all(
-      ['input', 'target'].map(async (name) => HiddenStates.read(await context.open(task.inputs[name]!))),
-    )
-    const { count, length, mask } = await readSequences(context, task.inputs.tokens!)
+    const states = async (ref: ArtifactRef) => HiddenStates.read(await context.open(ref))
+    const [inputs, targets] = await Promise.all([states(task.inputs.input), states(task.inputs.target)])
+    const { count, length, mask } = await readSequences(context, task.inputs.tokens)
     const trainer = await learner(model, lesson, initial, length, context.threads)
     const order = orders(count, seed)
     const curve = await trainWithCheckpoints({
@@ -138,14 +164,14 @@ export const distill: FanOutStage<DistillParams> = {
         const weights = new Float32Array(steps * tokens)
         for (let i = 0; i < steps * batch; i++) {
           const from = order(start * batch + i) * length
-          x.set(inputs!.rows(from, length), i * length * width)
-          target.set(targets!.rows(from, length), i * length * width)
+          x.set(inputs.rows(from, length), i * length * width)
+          target.set(targets.rows(from, length), i * length * width)
           weights.set(mask.subarray(from, from + length), i * length)
         }
-        const states = (data: Float32Array): Tensor => ({ dtype: 'float32', dims: [steps, tokens, width], data })
+        const rows = (data: Float32Array): Tensor => ({ dtype: 'float32', dims: [steps, tokens, width], data })
         return {
-          x: states(x),
-          target: states(target),
+          x: rows(x),
+          target: rows(target),
           mask: { dtype: 'float32', dims: [steps, tokens], data: weights },
         }
       },
@@ -158,7 +184,7 @@ export const distill: FanOutStage<DistillParams> = {
     const better = nmseLast <= nmseBefore || train.every(({ params }) => weightsOf(params) === 'float32')
     const [trained, nmseAfter] = better ? [last, nmseLast] : [learned(model, lesson, initial), nmseBefore]
     const entries: Omit<LibraryEntry, 'weights'>[] = []
-    const files: Record<string, ArtifactRef> = { curve: await context.put('curve', curve) }
+    const files: Record<string, ArtifactRef> = {}
     for (const { entry: id, slot, variant, block, params } of train) {
       const weights = trained[slot]!
       const path = join(scratch, slot)
@@ -174,16 +200,16 @@ export const distill: FanOutStage<DistillParams> = {
       }
       entries.push({ id, layer, slot, variant, block, params, ...(run && { span: run.span }), ...evidence })
     }
-    return { values: { entries: entries }, files }
+    return { values: { entries }, files: { ...files, curve: await context.put('curve', curve) } }
   },
 
   /** The library: trained entries, and those that need no training. */
   async gather(context) {
     const model = await openParent(context)
     const entries: LibraryEntry[] = context.tasks.flatMap(({ outputs }) =>
-      (outputs.values.entries as unknown as LibraryEntry[]).map((own) => ({ ...own, weights: outputs.files[own.id]! })),
+      outputs.values.entries.map((own) => ({ ...own, weights: outputs.files[own.id]! })),
     )
-    for (const { layer, slot, variant: v } of allVariants(model, context.spec.space as JsonObject)) {
+    for (const { layer, slot, variant: v } of allVariants(model, context.spec.space)) {
       if (!v.own && !v.empty) continue
       const shapes = v.empty ? {} : slotShapes(model.config, layer, slot, context.blocks)
       const parameters = Object.values(shapes).reduce((n, shape) => n + elements(shape), 0)
@@ -192,12 +218,12 @@ export const distill: FanOutStage<DistillParams> = {
       entries.push({ id, ...own, weights: null, parameters, nmseBefore: 0, nmseAfter: 0 })
     }
     const known = new Set(entries.map(({ id }) => id))
-    const runs = runVariants(model, context.spec.space as JsonObject, context.runs)
+    const runs = runVariants(model, context.spec.space, context.runs)
     entries.push(...emptyEntries(runs).filter(({ id }) => !known.has(id)))
     entries.sort((a, b) => (a.id < b.id ? -1 : 1))
     return {
       values: { entries: entries.length, trained: context.tasks.length, leftOut: context.skipped },
-      files: { library: await context.put('library', entries as unknown as JsonObject[]) },
+      files: { library: await context.put('library', entries) },
     }
   },
 }

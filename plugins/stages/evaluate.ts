@@ -1,5 +1,22 @@
-import type { Scenario } from '../../model/index.js'
-import type { FanOutStage, JsonObject, TaskPlan } from '../../api/index.js'
+import {
+  Failure,
+  type ArtifactRef,
+  type FanOutStage,
+  type Files,
+  type Outputs,
+  type StageContext,
+  type TaskPlan,
+} from '../../api/index.js'
+import type {
+  DistillOutputs,
+  EvaluateOutputs,
+  PrepareOutputs,
+  ProfileOutputs,
+  SelectOutputs,
+  SolveOutputs,
+  UptrainOutputs,
+} from '../../puzzle/hand-over.js'
+import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
 import { throughputOf } from '../../puzzle/costs.js'
 import { retime, retimed } from '../../puzzle/judge-limits.js'
@@ -17,7 +34,6 @@ import {
 } from '../../puzzle/evaluation.js'
 import { openParent } from '../../puzzle/parent.js'
 import { costParts } from '../../puzzle/problem-parts.js'
-import type { SolveOutcome } from '../../puzzle/solve-outcome.js'
 import { parentCost, type Solution } from '../../puzzle/selection-problem.js'
 
 interface EvaluateParams extends Thoroughness {
@@ -32,8 +48,32 @@ interface TaskParams extends Omit<EvaluateParams, 'of' | 'retime'> {
   readonly retime?: number
 }
 
+interface EvaluateNeeds {
+  readonly prepare: PrepareOutputs
+  readonly profile: ProfileOutputs
+  readonly distill: DistillOutputs
+  /** `of: solutions`. */
+  readonly solve?: SolveOutputs
+  /** `of: child`. */
+  readonly select?: SelectOutputs
+  readonly uptrain?: UptrainOutputs
+}
+
+interface EvaluateTask {
+  readonly params: TaskParams
+  /** Weights by entry, those of an uptrained child, and what it is measured with. */
+  readonly inputs: Files & Pick<PrepareOutputs['files'], 'validate' | 'tasks'> & { readonly child?: ArtifactRef }
+  readonly outputs: Outputs<Evaluation<Measured>, object>
+}
+
 /** Measures assembled children: KL, perplexity, task accuracy, and generation throughput beside the parent's in one run. */
-export const evaluate: FanOutStage<EvaluateParams> = {
+export const evaluate: FanOutStage<
+  EvaluateParams,
+  EvaluateNeeds,
+  EvaluateOutputs,
+  EvaluateTask,
+  ModelInput & TargetInput
+> = {
   name: 'evaluate',
   version: 5,
   reads: ['model', 'target'],
@@ -64,28 +104,27 @@ export const evaluate: FanOutStage<EvaluateParams> = {
     const { params, stages, spec } = context
     const library = await readLibrary(context)
     const { repetitions, items, sequences, threads } = params
-    const { validate, tasks } = stages.prepare!.files as Required<TaskPlan['inputs']>
+    const { validate, tasks } = stages.prepare.files
     const solutions = await measuredSolutions(context)
-    return solutions.map((solution, i): TaskPlan => {
+    return solutions.map((solution, i): TaskPlan<TaskParams, EvaluateTask['inputs']> => {
       const { fillings, inputs } = asTask(chosenEntries(library, solution.choice))
-      const child = params.of === 'child' ? { child: stages.uptrain!.files.child! } : {}
+      const child = params.of === 'child' ? { child: needed(stages, 'uptrain').files.child } : {}
       // Solutions are measured whatever the limits are: others only solve and select again.
-      const judged =
-        params.of === 'child' ? { limits: limitsOf(spec) as unknown as JsonObject[], retime: params.retime } : {}
+      const judged = params.of === 'child' ? { limits: limitsOf(spec.target), retime: params.retime } : {}
       return {
         id: params.of === 'child' ? 'child' : `solution-${i + 1}`,
         label: params.of === 'child' ? 'the uptrained child' : `solution ${i + 1} of ${solutions.length}`,
         group: 'solutions',
         params: { fillings, repetitions, items, sequences, threads, ...judged },
-        inputs: { ...inputs, ...child, validate: validate!, tasks: tasks! },
+        inputs: { ...inputs, ...child, validate, tasks },
       }
     })
   },
 
   async run(context) {
     const { task, spec } = context
-    const own = task.params as unknown as TaskParams
-    const scenario = (spec.target as { scenario: JsonObject }).scenario as unknown as Scenario
+    const own = task.params
+    const { scenario } = spec.target
     const model = await openParent(context)
     const yardstick = await openYardstick(context, model, task.inputs, scenario, own)
     const assembled = assemble(model, own.fillings, task.inputs, context)
@@ -99,7 +138,7 @@ export const evaluate: FanOutStage<EvaluateParams> = {
     const { limits = [], retime: most = 0 } = own
     const again = (session: number) => context.progress(0.9, `timing it again, session ${session}`)
     const timed = await retimed(evaluation, () => [model, child], scenario, { ...own, limits, retime: most }, again)
-    return { values: timed as unknown as JsonObject, files: {} }
+    return { values: timed, files: {} }
   },
 
   /** Measured beside predicted: a new prediction is no reason to measure again. */
@@ -108,18 +147,30 @@ export const evaluate: FanOutStage<EvaluateParams> = {
     const parts = await costParts(context)
     const parent = throughputOf(parts.scenario, parentCost(parts))
     const evaluations = context.tasks.map(({ outputs }, i) =>
-      withPredictions(outputs.values as unknown as Evaluation<Measured>, {
+      withPredictions(outputs.values, {
         parent,
         child: solutions[i]!.predicted.throughput,
       }),
     )
-    return { values: { evaluations: evaluations as unknown as JsonObject[] }, files: {} }
+    return { values: { evaluations }, files: {} }
   },
 }
 
 /** The pool, or the one that was selected. */
-async function measuredSolutions(context: Parameters<typeof evaluate.plan>[0]): Promise<readonly Solution[]> {
+async function measuredSolutions(
+  context: StageContext<EvaluateParams, EvaluateNeeds, object>,
+): Promise<readonly Solution[]> {
   const { params, stages } = context
-  if (params.of === 'child') return [await readJson<Solution>(context, stages.select!.files.selected!)]
-  return (await readJson<SolveOutcome>(context, stages.solve!.files.solutions!)).solutions
+  if (params.of === 'child') return [await readJson(context, needed(stages, 'select').files.selected)]
+  return (await readJson(context, needed(stages, 'solve').files.solutions)).solutions
+}
+
+/** Outputs of a stage that what is measured comes from. @throws Failure InvalidInput when the pipeline does not give them */
+function needed<K extends keyof EvaluateNeeds>(stages: EvaluateNeeds, name: K): NonNullable<EvaluateNeeds[K]> {
+  const outputs = stages[name]
+  if (!outputs)
+    throw new Failure('InvalidInput', `evaluate needs the outputs of the stage ${name}`, {
+      remedy: `Add ${name} to the \`needs:\` of this stage in the pipeline.`,
+    })
+  return outputs
 }

@@ -2,10 +2,12 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openModel, writeGguf, writeModel, type CheckpointType, type GgufType } from '../../model/index.js'
 import type { ArtifactRef, SingleStage } from '../../api/index.js'
+import type { DistillOutputs, ExportOutputs, SelectOutputs, UptrainOutputs } from '../../puzzle/hand-over.js'
+import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
+import { parameterCount } from '../../puzzle/costs.js'
 import { asTask, assemble, chosenEntries, readJson, readLibrary } from '../../puzzle/library.js'
 import { openParent } from '../../puzzle/parent.js'
-import type { Solution } from '../../puzzle/selection-problem.js'
 
 interface ExportParams {
   readonly dtype: CheckpointType
@@ -13,11 +15,19 @@ interface ExportParams {
   readonly ggufDtype?: GgufType
 }
 
+/** Bytes of a number in a file; a scale of two bytes for 32 numbers included. */
+const bytesOf: Readonly<Record<GgufType, number>> = { float32: 4, float16: 2, bfloat16: 2, q8_0: 34 / 32 }
+
 /** The child as a GGUF file, among the files that the stage leaves. */
 const ggufName = 'child.gguf'
 
 /** The child as a Hugging Face folder, one artifact a file; where the target's format is GGUF, as a GGUF file too. */
-export const exportChild: SingleStage<ExportParams> = {
+export const exportChild: SingleStage<
+  ExportParams,
+  { readonly distill: DistillOutputs; readonly select: SelectOutputs; readonly uptrain?: UptrainOutputs },
+  ExportOutputs,
+  ModelInput & TargetInput
+> = {
   name: 'export',
   version: 4,
   reads: ['model', 'target'],
@@ -35,10 +45,17 @@ export const exportChild: SingleStage<ExportParams> = {
     },
   },
 
+  /** The child is taken to be half of the parent. */
+  async resources({ params: { dtype, ggufDtype = dtype }, ...context }) {
+    const child = parameterCount(await openParent(context)) / 2
+    const inGguf = context.spec.target.format === 'gguf'
+    return { disk: child * (bytesOf[dtype] + (inGguf ? bytesOf[ggufDtype] : 0)) }
+  },
+
   async run(context) {
     const { params, spec, stages, scratch, blocks } = context
     const parent = await openParent(context)
-    const solution = await readJson<Solution>(context, stages.select!.files.selected!)
+    const solution = await readJson(context, stages.select.files.selected)
     const { fillings, inputs } = asTask(chosenEntries(await readLibrary(context), solution.choice))
     const assembled = assemble(parent, fillings, inputs, context)
     // Without uptraining the child as it was selected.
@@ -47,7 +64,7 @@ export const exportChild: SingleStage<ExportParams> = {
     const folder = join(scratch, 'child')
     // What the parent's card has as evidence is the parent's.
     await writeModel(child, folder, { dtype: params.dtype, sameEvidence: false })
-    const inGguf = (spec.target as { format?: string } | undefined)?.format === 'gguf'
+    const inGguf = spec.target.format === 'gguf'
     const gguf = join(scratch, ggufName)
     // Of the folder, not of what it was written from: both hold the same numbers.
     if (inGguf) await writeGguf(await openModel(folder, blocks), gguf, { dtype: params.ggufDtype ?? params.dtype })

@@ -1,4 +1,4 @@
-import type { Stage } from '../../api/index.js'
+import { defineStage, type Stage } from '../../api/index.js'
 import { approve } from './approve.js'
 import { capture } from './capture.js'
 import { checkLimits } from './check-limits.js'
@@ -17,21 +17,21 @@ import { train } from './train.js'
 import { uptrain } from './uptrain.js'
 
 /** The stages that come with puzzleflow. */
-export const builtInStages = [
-  prepare,
-  profile,
-  checkLimits,
-  capture,
-  depth,
-  distill,
-  score,
-  solve,
-  evaluate,
-  select,
-  uptrain,
-  exportChild,
-  report,
-  train,
-  approve,
-  command,
-] as unknown as readonly Stage[]
+export const builtInStages: readonly Stage[] = [
+  defineStage(prepare),
+  defineStage(profile),
+  defineStage(checkLimits),
+  defineStage(capture),
+  defineStage(depth),
+  defineStage(distill),
+  defineStage(score),
+  defineStage(solve),
+  defineStage(evaluate),
+  defineStage(select),
+  defineStage(uptrain),
+  defineStage(exportChild),
+  defineStage(report),
+  defineStage(train),
+  defineStage(approve),
+  defineStage(command),
+]

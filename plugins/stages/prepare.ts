@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import { openModel } from '../../model/index.js'
-import type { ArtifactRef, JsonObject, SingleStage } from '../../api/index.js'
+import type { SingleStage } from '../../api/index.js'
+import type { PreparedText, PrepareOutputs } from '../../puzzle/hand-over.js'
+import type { DataInput, ModelInput } from '../../puzzle/inputs.js'
 import { DocumentEncoder, readDocuments, type DataFile } from '../../data/documents.js'
 import { Packer, requireEnough, requirePositions, type Packing } from '../../data/packing.js'
 import { SequenceFile } from '../../data/sequence-file.js'
@@ -16,7 +18,7 @@ interface PrepareParams {
 
 /** Turns the data into token sequences of one length, shuffled by the seed. Texts are streamed: a record, a row group of a
  *  Parquet file or 16 Mi characters of a text file are in memory, and some bytes for each sequence. */
-export const prepare: SingleStage<PrepareParams> = {
+export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelInput & DataInput> = {
   name: 'prepare',
   // 2: text files of more than 16 Mi characters are several documents. 3: data by what it is; null and empty texts count
   // nowhere; values tell of padding. 4: chat templates are rendered as in Python, a task's prompt and answer are tokenised as one
@@ -50,15 +52,14 @@ export const prepare: SingleStage<PrepareParams> = {
 
   async run(context) {
     const { spec, seed, params } = context
-    const folder = spec.model as string
+    const { model: folder, data } = spec
     const { config, warnings } = await openModel(folder, context.blocks)
     const { vocabulary, maxPositions, eos } = config
     const encoder = new DocumentEncoder(folder, vocabulary)
-    const data = spec.data as unknown as { train: DataFile; validate: DataFile; sequenceLength?: number }
     const length = data.sequenceLength ?? 128
     requirePositions(length, maxPositions)
 
-    const read = async (file: DataFile, sequences: SequenceFile): Promise<JsonObject> => {
+    const read = async (file: DataFile, sequences: SequenceFile): Promise<PreparedText> => {
       const packer = new Packer(params.packing, length, eos[0])
       const most = params.maxSequences ?? Infinity
       let empty = 0
@@ -83,14 +84,13 @@ export const prepare: SingleStage<PrepareParams> = {
       const found = { train: await read(data.train, train), validate: await read(data.validate, validate) }
       const tasks =
         typeof spec.tasks === 'string' ? await readTasks(spec.tasks, encoder.tokenizer, params.taskItems) : {}
-      const files: Record<string, ArtifactRef> = {
-        train: await train.store(context, join(context.scratch, 'train'), seed),
-        validate: await validate.store(context, join(context.scratch, 'validate'), seed),
-        tasks: await context.put('tasks', tasks as unknown as JsonObject),
-      }
       return {
         values: { sequenceLength: length, ...found, tasks: Object.keys(tasks), ...(warnings && { warnings }) },
-        files,
+        files: {
+          train: await train.store(context, join(context.scratch, 'train'), seed),
+          validate: await validate.store(context, join(context.scratch, 'validate'), seed),
+          tasks: await context.put('tasks', tasks),
+        },
       }
     } finally {
       train.close()

@@ -1,9 +1,17 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Scenario } from '../../model/index.js'
 import { numericsVersion } from '../../tensor/index.js'
-import { digestJson, type FanOutStage, type JsonObject, type Slot, type TaskPlan } from '../../api/index.js'
+import {
+  digestJson,
+  type FanOutStage,
+  type JsonObject,
+  type Outputs,
+  type Slot,
+  type TaskPlan,
+} from '../../api/index.js'
+import type { ProfileOutputs } from '../../puzzle/hand-over.js'
+import type { ModelInput, SpaceInput, TargetInput } from '../../puzzle/inputs.js'
 import { fingerprint, type Cost, type CostTable } from '../../puzzle/costs.js'
 import { readCostTable } from '../../puzzle/imported-costs.js'
 import { distinctVariants, measure, type Part, type Repetition } from '../../puzzle/block-timing.js'
@@ -11,10 +19,16 @@ import { openParent } from '../../puzzle/parent.js'
 import { threads } from '../../puzzle/parameters.js'
 
 /** What is measured: a block, or what no block does. */
-interface ProfileTask extends Repetition {
+interface ProfileTaskParams extends Repetition {
   readonly slot: Slot | 'floor'
   readonly block?: string
   readonly params?: JsonObject
+}
+
+interface ProfileTask {
+  readonly params: ProfileTaskParams
+  readonly inputs: object
+  readonly outputs: Outputs<{ readonly fingerprint: JsonObject; readonly cost: Cost }, object>
 }
 
 /**
@@ -22,7 +36,13 @@ interface ProfileTask extends Repetition {
  * turn, and the difference is N blocks. A model without blocks is the floor. Times do not depend on the weights' values.
  * What was measured is kept in the user's state directory by hardware fingerprint, so that a rerun takes the same costs.
  */
-export const profile: FanOutStage<Repetition> = {
+export const profile: FanOutStage<
+  Repetition,
+  object,
+  ProfileOutputs,
+  ProfileTask,
+  ModelInput & SpaceInput & TargetInput
+> = {
   name: 'profile',
   version: 2,
   reads: ['model', 'space', 'target.scenario', 'target.profile'],
@@ -41,14 +61,14 @@ export const profile: FanOutStage<Repetition> = {
 
   async plan(context) {
     const { params, spec } = context
-    const { profile: elsewhere, scenario } = spec.target as unknown as Target
+    const { profile: elsewhere, scenario } = spec.target
     const model = await openParent(context)
-    const parts = distinctVariants(model, spec.space as JsonObject, context.runs)
+    const parts = distinctVariants(model, spec.space, context.runs)
     if (elsewhere !== undefined) {
       await readCostTable(elsewhere, model, scenario, parts)
       return []
     }
-    const task = (slot: ProfileTask['slot'], variant?: Part['variant']): TaskPlan => ({
+    const task = (slot: Slot | 'floor', variant?: Part['variant']): TaskPlan<ProfileTaskParams, object> => ({
       id: variant ? `${slot}/${variant.id}` : slot,
       label: variant ? `${slot}: ${variant.id}` : 'embedding, last norm and head',
       // One after the other: each runs alone.
@@ -62,8 +82,8 @@ export const profile: FanOutStage<Repetition> = {
   },
 
   async run(context) {
-    const own = context.task.params as unknown as ProfileTask
-    const { scenario } = context.spec.target as unknown as Target
+    const own = context.task.params
+    const { scenario } = context.spec.target
     const model = await openParent(context)
     const { slot, block, params = {} } = own
     const part = slot === 'floor' || block === undefined ? undefined : { slot, choice: { block, params } }
@@ -86,21 +106,21 @@ export const profile: FanOutStage<Repetition> = {
   /** The cost table: measured here, or elsewhere. */
   async gather(context) {
     const { spec, tasks } = context
-    const { profile: elsewhere, scenario } = spec.target as unknown as Target
-    const put = async (table: CostTable) => ({ costs: await context.put('costs', table as unknown as JsonObject) })
+    const { profile: elsewhere, scenario } = spec.target
+    const put = async (table: CostTable) => ({ costs: await context.put('costs', table) })
     if (elsewhere !== undefined) {
       const model = await openParent(context)
-      const parts = distinctVariants(model, spec.space as JsonObject, context.runs)
+      const parts = distinctVariants(model, spec.space, context.runs)
       const table = await readCostTable(elsewhere, model, scenario, parts)
       return { values: { measured: 'elsewhere' }, files: await put(table) }
     }
     const table = { attention: {} as Record<string, Cost>, ffn: {} as Record<string, Cost> }
-    const cost = (at: number) => tasks[at]!.outputs.values.cost as unknown as Cost
+    const cost = (at: number) => tasks[at]!.outputs.values.cost
     for (const [i, { plan }] of tasks.entries()) {
       const [slot, variant] = plan.id.split('/') as [Slot, string]
       if (i > 0) table[slot][variant] = cost(i)
     }
-    const print = tasks[0]!.outputs.values.fingerprint as JsonObject
+    const print = tasks[0]!.outputs.values.fingerprint
     return {
       values: { measured: 'here', fingerprint: print },
       files: await put({ version: 1, fingerprint: print, scenario, floor: cost(0), ...table }),
@@ -108,16 +128,11 @@ export const profile: FanOutStage<Repetition> = {
   },
 }
 
-interface Target {
-  readonly scenario: Scenario
-  readonly profile?: string
-}
-
 /** An earlier measurement; one that cannot be read is made again. */
-async function readKept(path: string): Promise<JsonObject | undefined> {
+async function readKept(path: string): Promise<ProfileTask['outputs']['values'] | undefined> {
   if (!existsSync(path)) return undefined
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as JsonObject
+    return JSON.parse(await readFile(path, 'utf8')) as ProfileTask['outputs']['values']
   } catch {
     return undefined
   }

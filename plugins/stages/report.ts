@@ -1,20 +1,45 @@
-import type { Scenario } from '../../model/index.js'
-import type { ArtifactRef, Json, JsonObject, SingleStage } from '../../api/index.js'
+import type { ArtifactRef, Json, JsonObject, Outcome, Outputs, SingleStage } from '../../api/index.js'
 import { format, markdown, type Result } from '../../report/markdown.js'
+import type {
+  DepthOutputs,
+  DistillOutputs,
+  EvaluateOutputs,
+  ExportOutputs,
+  PrepareOutputs,
+  ScoreOutputs,
+  SelectOutputs,
+  SolveOutputs,
+} from '../../puzzle/hand-over.js'
+import type { Target, TargetInput } from '../../puzzle/inputs.js'
 import { judgeLimits } from '../../puzzle/judge-limits.js'
 import { readJson } from '../../puzzle/library.js'
 import { limitsOf } from '../../puzzle/limits.js'
 import type { Evaluation } from '../../puzzle/evaluation.js'
-import type { SolveOutcome } from '../../puzzle/solve-outcome.js'
-import type { ChosenRun } from '../../puzzle/selection-problem.js'
 
-/** Of the parent's accuracy. */
-interface QualityFloor {
-  readonly value: number
+interface ReportNeeds {
+  readonly prepare?: PrepareOutputs
+  readonly distill: DistillOutputs
+  readonly depth?: DepthOutputs
+  readonly score: ScoreOutputs
+  readonly solve: SolveOutputs
+  readonly evaluate: EvaluateOutputs
+  readonly select: SelectOutputs
+  readonly 'evaluate-child'?: EvaluateOutputs
+  readonly export?: ExportOutputs
 }
 
+type ReportOutputs = Outputs<
+  {
+    readonly verdict: string
+    readonly reasons: readonly string[]
+    readonly solutionDigest: string
+    readonly outcome: Outcome
+  },
+  { readonly result: ArtifactRef; readonly 'report.md': ArtifactRef }
+>
+
 /** What came out of a search, as JSON (`result.json`) and Markdown. */
-export const report: SingleStage = {
+export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetInput> = {
   name: 'report',
   version: 4,
   reads: ['target'],
@@ -23,19 +48,12 @@ export const report: SingleStage = {
 
   async run(context) {
     const { stages, spec } = context
-    const { scenario, quality } = spec.target as unknown as { scenario: Scenario; quality?: QualityFloor }
-    const chosen = stages.select!.values as unknown as {
-      solutionDigest: string
-      evaluation: Evaluation
-      layers: { attention: string; ffn: string }[]
-      objective: number
-      runs?: ChosenRun[]
-      addedUp?: ChosenRun[]
-    }
-    const after = (stages['evaluate-child']?.values.evaluations as unknown as Evaluation[] | undefined)?.[0]
+    const { scenario, quality } = spec.target
+    const chosen = stages.select.values
+    const after = stages['evaluate-child']?.values.evaluations[0]
     const final = after ?? chosen.evaluation
-    const outcome = await readJson<SolveOutcome>(context, stages.solve!.files.solutions!)
-    const limits = judgeLimits(limitsOf(spec), scenario, final)
+    const outcome = await readJson(context, stages.solve.files.solutions)
+    const limits = judgeLimits(limitsOf(spec.target), scenario, final)
     const floor = quality && judgeQuality(quality, final)
     const reasons = [
       ...limits.filter(({ held }) => !held).map(({ limit, value }) => `${limit}: ${format(value)} as measured`),
@@ -64,45 +82,42 @@ export const report: SingleStage = {
         seconds: outcome.proofs[0]!.seconds,
         secondOpinion: outcome.secondOpinion,
         composition: outcome.composition,
-        compositionEvidence: stages.score!.values.evidence,
+        compositionEvidence: stages.score.values.evidence,
       },
       solutions: outcome.solutions.map((s, i) => ({
         objective: s.objective,
         predicted: s.predicted,
-        measured: (stages.evaluate!.values.evaluations as unknown as Evaluation[])[i]?.child,
-        ratios: (stages.evaluate!.values.evaluations as unknown as Evaluation[])[i]?.ratios,
+        measured: stages.evaluate.values.evaluations[i]?.child,
+        ratios: stages.evaluate.values.evaluations[i]?.ratios,
       })),
       // Never silently: what the search had to do without.
-      leftOut: ['distill', 'score'].flatMap(
-        (name) => (stages[name]?.values.leftOut ?? []) as unknown as { task: string; reason: string }[],
-      ),
+      leftOut: [...stages.distill.values.leftOut, ...stages.score.values.leftOut],
       // What is odd about the parent.
       warnings: stages.prepare?.values.warnings,
       baselines: outcome.baselines,
       exports: exportsOf(stages.export?.files),
     }
-    const json = JSON.parse(JSON.stringify(result)) as JsonObject
+    // As it is stored: what is undefined is absent.
+    const json = JSON.parse(JSON.stringify(result)) as JsonObject & Result
     return {
       values: { verdict: result.verdict, reasons, solutionDigest: chosen.solutionDigest, outcome: outcomeOf(reasons) },
       files: {
         result: await context.put('result', json),
-        'report.md': await context.put('markdown', new TextEncoder().encode(markdown(json as unknown as Result))),
+        'report.md': await context.put('markdown', new TextEncoder().encode(markdown(json))),
       },
     }
   },
 }
 
 /** What lists of runs and the command's exit code tell of it. */
-const outcomeOf = (reasons: readonly string[]): JsonObject =>
+const outcomeOf = (reasons: readonly string[]): Outcome =>
   reasons.length === 0
     ? { ok: true, status: 'accepted', text: 'A child was found.' }
     : { ok: false, status: 'no child', text: `No acceptable child: ${reasons.join('; ')}.` }
 
 /** The order in which layers went, and how far sums of single removals are from what was measured; undefined where none went. */
-const depthOf = (values: JsonObject | undefined): JsonObject | undefined =>
-  (values?.removed as Json[] | undefined)?.length
-    ? { removed: values!.removed!, evidence: values!.evidence! }
-    : undefined
+const depthOf = (values: DepthOutputs['values'] | undefined): DepthOutputs['values'] | undefined =>
+  values && values.removed.length > 0 ? { removed: values.removed, evidence: values.evidence } : undefined
 
 /** Files of the child by format. */
 function exportsOf(files: Readonly<Record<string, ArtifactRef>> = {}): Json {
@@ -113,7 +128,7 @@ function exportsOf(files: Readonly<Record<string, ArtifactRef>> = {}): Json {
 }
 
 /** The floor of quality against the share of the parent's accuracy that the child keeps. */
-function judgeQuality({ value: wanted }: QualityFloor, { ratios: { accuracy } }: Evaluation) {
+function judgeQuality({ value: wanted }: NonNullable<Target['quality']>, { ratios: { accuracy } }: Evaluation) {
   return { held: accuracy !== null && accuracy >= wanted, value: accuracy, wanted }
 }
 

@@ -1,11 +1,23 @@
 import type { Comparison } from '../../model/index.js'
-import { Failure, type FanOutStage, type JsonObject, type Slot, type TaskPlan } from '../../api/index.js'
+import {
+  Failure,
+  slots as places,
+  type ArtifactRef,
+  type FanOutStage,
+  type Files,
+  type Outputs,
+  type Slot,
+  type TaskPlan,
+} from '../../api/index.js'
+import { captured, hiddenName, tokensName, type CapturedStatistics } from '../../puzzle/captured.js'
+import type { CaptureOutputs, DistillOutputs, ScoreOutputs } from '../../puzzle/hand-over.js'
+import type { ModelInput, SpaceInput } from '../../puzzle/inputs.js'
 import { initialWeights, sampleInputs, samplesFor } from '../../puzzle/initial-weights.js'
 import { asTask, fillingWeights, layerName, ownVariant, readLibrary, type Filling } from '../../puzzle/library.js'
 import { runName, runVariants } from '../../puzzle/run-variants.js'
 import type { ScoreRow } from '../../puzzle/score-row.js'
 import { pairsOf } from '../../puzzle/scored-pairs.js'
-import { Scorer } from '../../puzzle/scorer.js'
+import { Scorer, type HeldInputs } from '../../puzzle/scorer.js'
 import { blocksOf, openParent } from '../../puzzle/parent.js'
 import { batch } from '../../puzzle/parameters.js'
 
@@ -15,7 +27,7 @@ interface ScoreParams {
   readonly batch: number
 }
 
-interface ScoreTask {
+interface ScoreTaskParams {
   readonly layer: number
   readonly slot: ScoreRow['slot']
   readonly attention: Filling
@@ -29,11 +41,26 @@ interface ScoreTask {
   readonly batch: number
 }
 
+interface ScoreTask {
+  readonly params: ScoreTaskParams
+  /** What is scored, and what initial weights are made from where they are scored too. */
+  readonly inputs: Files & HeldInputs & { readonly statistics?: ArtifactRef<CapturedStatistics> }
+  readonly outputs: Outputs<ScoreRow, object>
+}
+
+type Task = TaskPlan<ScoreTaskParams, ScoreTask['inputs']>
+
 /**
  * Scores library entries: KL(parent || parent with that block). Only layers from the changed one on are computed. Pairs
  * trained for each other are scored together; of others a few are, to see how scores of slots add up, or all.
  */
-export const score: FanOutStage<ScoreParams> = {
+export const score: FanOutStage<
+  ScoreParams,
+  { readonly distill: DistillOutputs; readonly capture: CaptureOutputs },
+  ScoreOutputs,
+  ScoreTask,
+  ModelInput & SpaceInput
+> = {
   name: 'score',
   version: 3,
   reads: ['model', 'space'],
@@ -58,66 +85,67 @@ export const score: FanOutStage<ScoreParams> = {
     const { params, spec, seed, stages } = context
     const model = await openParent(context)
     const library = await readLibrary(context)
-    const { files } = stages.capture!
+    const { files } = stages.capture
     const { layers } = model.config
-    const states = (n: number) => files[`validate-hidden${layerName(n).slice(5)}`]!
+    const states = (n: number) => captured(files, hiddenName('validate', n))
+    const tokens = captured(files, tokensName('validate'))
     const single = Array.from({ length: layers }, (_, layer) =>
-      pairsOf(model, spec.space as JsonObject, library, layer, params.pairs, seed).map(
-        ({ slot, attention, ffn }): TaskPlan => {
-          const { fillings, inputs } = asTask([attention, ffn])
-          const before = slot !== 'block' && { attention, ffn }[slot].weights !== null
-          return {
-            id: `${layerName(layer)}/${slot}/${attention.variant}+${ffn.variant}`,
-            label: `layer ${layer}: ${attention.variant} and ${ffn.variant}`,
-            group: layerName(layer),
-            params: {
-              layer,
-              slot,
-              attention: fillings[0]!,
-              ffn: fillings[1]!,
-              before,
-              sequences: params.sequences,
-              batch: params.batch,
-            },
-            inputs: {
-              ...inputs,
-              input: states(layer),
-              final: states(layers),
-              tokens: files['validate-tokens']!,
-              ...(before && {
-                statistics: files.statistics!,
-                ...samplesFor(model, layer, [{ ...{ attention, ffn }[slot], slot }], files, 'sampleText'),
-              }),
-            },
-            blocks: [
-              ...blocksOf(model),
-              { slot: 'attention', name: attention.block },
-              { slot: 'ffn', name: ffn.block },
-            ],
-          }
-        },
-      ),
+      pairsOf(model, spec.space, library, layer, params.pairs, seed).map(({ slot, attention, ffn }): Task => {
+        const { fillings, inputs } = asTask([attention, ffn])
+        const before = slot !== 'block' && { attention, ffn }[slot].weights !== null
+        return {
+          id: `${layerName(layer)}/${slot}/${attention.variant}+${ffn.variant}`,
+          label: `layer ${layer}: ${attention.variant} and ${ffn.variant}`,
+          group: layerName(layer),
+          params: {
+            layer,
+            slot,
+            attention: fillings[0]!,
+            ffn: fillings[1]!,
+            before,
+            sequences: params.sequences,
+            batch: params.batch,
+          },
+          inputs: {
+            ...inputs,
+            input: states(layer),
+            final: states(layers),
+            tokens,
+            ...(before && {
+              statistics: files.statistics,
+              ...samplesFor(model, layer, [{ ...{ attention, ffn }[slot], slot }], files, 'sampleText'),
+            }),
+          },
+          blocks: [...blocksOf(model), { slot: 'attention', name: attention.block }, { slot: 'ffn', name: ffn.block }],
+        }
+      }),
     ).flat()
-    const runs = runVariants(model, spec.space as JsonObject, context.runs).flatMap((run): TaskPlan[] => {
+    const runs = runVariants(model, spec.space, context.runs).flatMap((run): Task[] => {
       const { id, layer, span, slots } = run
       const [attention, ffn] = [library.get(slots.attention.entry), library.get(slots.ffn.entry)]
       // What was left out of the library is left out here.
       if (!attention || !ffn) return []
       const { fillings, inputs } = asTask([attention, ffn])
       const { sequences, batch } = params
-      const own = { layer, slot: 'block', attention: fillings[0]!, ffn: fillings[1]!, before: false, run: id, span }
+      const own = {
+        layer,
+        slot: 'block' as const,
+        attention: fillings[0]!,
+        ffn: fillings[1]!,
+        before: false,
+        run: id,
+        span,
+      }
       return [
         {
           id: runName(run),
           label: `layers ${layer} to ${layer + span - 1}: ${id}`,
           group: layerName(layer),
           params: { ...own, sequences, batch },
-          inputs: { ...inputs, input: states(layer), final: states(layers), tokens: files['validate-tokens']! },
+          inputs: { ...inputs, input: states(layer), final: states(layers), tokens },
           blocks: [
             ...blocksOf(model),
-            ...(['attention', 'ffn'] as const)
-              .filter((slot) => !slots[slot].empty)
-              .map((slot) => ({ slot, name: slots[slot].block })),
+            ...places.filter((slot) => !slots[slot].empty).map((slot) => ({ slot, name: slots[slot].block })),
           ],
         },
       ]
@@ -126,8 +154,7 @@ export const score: FanOutStage<ScoreParams> = {
   },
 
   async run(context) {
-    const { inputs, params } = context.task
-    const own = params as unknown as ScoreTask
+    const { inputs, params: own } = context.task
     const { layer, slot } = own
     const model = await openParent(context)
     const scorer = await Scorer.open(context, model, own)
@@ -156,12 +183,12 @@ export const score: FanOutStage<ScoreParams> = {
           `layer ${layer}, ${row.attention} and ${row.ffn}: the score is not finite (${measure} ${row[measure]})`,
           { remedy: 'Leave the variant out of `space`, or look for extreme values in the weights.' },
         )
-    return { values: row as unknown as JsonObject, files: {} }
+    return { values: row, files: {} }
   },
 
   /** The table of all rows, and how scores of two slots of a layer add up, judged by the pairs measured. */
   async gather(context) {
-    const rows = context.tasks.map(({ outputs }) => outputs.values as unknown as ScoreRow)
+    const rows = context.tasks.map(({ outputs }) => outputs.values)
     const model = await openParent(context)
     const single = (row: ScoreRow, slot: Slot) =>
       row[slot] === ownVariant(model, row.layer, slot)
@@ -192,13 +219,13 @@ export const score: FanOutStage<ScoreParams> = {
         evidence,
         leftOut: context.skipped,
       },
-      files: { scores: await context.put('scores', rows as unknown as JsonObject[]) },
+      files: { scores: await context.put('scores', rows) },
     }
   },
 }
 
 const toRow = (
-  { layer, slot, attention, ffn, run, span }: ScoreTask,
+  { layer, slot, attention, ffn, run, span }: ScoreTaskParams,
   after: Comparison,
   before?: Comparison,
 ): ScoreRow => ({

@@ -1,5 +1,16 @@
 import { solve as solveProblem } from '../../solver/index.js'
-import { digestJson, type JsonObject, type SingleStage } from '../../api/index.js'
+import { digestJson, type SingleStage } from '../../api/index.js'
+import type {
+  DepthOutputs,
+  DistillOutputs,
+  EvaluateOutputs,
+  PrepareOutputs,
+  ProfileOutputs,
+  ScoreOutputs,
+  SelectOutputs,
+  SolveOutputs,
+} from '../../puzzle/hand-over.js'
+import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { throughputOf } from '../../puzzle/costs.js'
 import { judgeLimits, retime, retimed } from '../../puzzle/judge-limits.js'
 import { asTask, assemble, chosenEntries, readJson } from '../../puzzle/library.js'
@@ -17,7 +28,6 @@ import {
 } from '../../puzzle/evaluation.js'
 import { openParent } from '../../puzzle/parent.js'
 import { problemParts } from '../../puzzle/problem-parts.js'
-import type { SolveOutcome } from '../../puzzle/solve-outcome.js'
 import { makeProblem, parentCost, toSolution, type Solution } from '../../puzzle/selection-problem.js'
 
 interface SelectParams extends Thoroughness {
@@ -33,12 +43,22 @@ interface Candidate {
   readonly round: number
 }
 
+interface SelectNeeds {
+  readonly prepare: PrepareOutputs
+  readonly profile: ProfileOutputs
+  readonly distill: DistillOutputs
+  readonly depth?: DepthOutputs
+  readonly score: ScoreOutputs
+  readonly solve: SolveOutputs
+  readonly evaluate: EvaluateOutputs
+}
+
 /**
  * The best solution among those that hold their limits as measured: the one with the least KL. One that narrowly misses a
  * limit of time is timed again. If none holds them, limits are
  * corrected by predicted / measured and solved again.
  */
-export const select: SingleStage<SelectParams> = {
+export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, ModelInput & TargetInput> = {
   name: 'select',
   version: 6,
   reads: ['model', 'target'],
@@ -64,10 +84,10 @@ export const select: SingleStage<SelectParams> = {
 
   async run(context) {
     const { params, stages, spec, seed } = context
-    const limits = limitsOf(spec)
-    const outcome = await readJson<SolveOutcome>(context, stages.solve!.files.solutions!)
+    const limits = limitsOf(spec.target)
+    const outcome = await readJson(context, stages.solve.files.solutions)
     const parts = await problemParts(context, outcome.composition)
-    const measured = stages.evaluate!.values.evaluations as unknown as Evaluation[]
+    const measured = stages.evaluate.values.evaluations
     const model = await openParent(context)
     const childOf = ({ choice }: Solution) => {
       const { fillings, inputs } = asTask(chosenEntries(parts.library, choice))
@@ -105,7 +125,7 @@ export const select: SingleStage<SelectParams> = {
       const best = result.solutions[0]
       if (!best) break
       const solution = toSolution(parts, best.choice, best.objective)
-      yardstick ??= await openYardstick(context, model, stages.prepare!.files, parts.scenario, params)
+      yardstick ??= await openYardstick(context, model, stages.prepare.files, parts.scenario, params)
       parent ??= await measureQuality(model, yardstick)
       const evaluation = await evaluatePair(yardstick, parent, childOf(solution), params.repetitions)
       const predicted = {
@@ -134,23 +154,23 @@ export const select: SingleStage<SelectParams> = {
       values: {
         solutionDigest,
         limitsHeld: able.length > 0,
-        limits: judge(chosen) as unknown as JsonObject[],
+        limits: judge(chosen),
         round: chosen.round,
         predicted: chosen.solution.predicted,
         objective: chosen.solution.objective,
-        evaluation: chosen.evaluation as unknown as JsonObject,
+        evaluation: chosen.evaluation,
         layers: choice.map((own) => ({ attention: own.attention.variant, ffn: own.ffn.variant })),
         ...runsOf(chosen.solution),
       },
-      files: { selected: await context.put('solution', chosen.solution as unknown as JsonObject) },
+      files: { selected: await context.put('solution', chosen.solution) },
     }
   },
 }
 
 /** What of a solution tells of runs of layers. */
-const runsOf = ({ runs, addedUp }: Solution): JsonObject => ({
-  ...(runs && { runs: runs as unknown as JsonObject[] }),
-  ...(addedUp && { addedUp: addedUp as unknown as JsonObject[] }),
+const runsOf = ({ runs, addedUp }: Solution): Pick<Solution, 'runs' | 'addedUp'> => ({
+  ...(runs && { runs }),
+  ...(addedUp && { addedUp }),
 })
 
 /** Aims further by as much as the prediction was too kind, and one per cent. */

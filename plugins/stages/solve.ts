@@ -1,5 +1,13 @@
 import { solve as solveProblem, type SolveResult } from '../../solver/index.js'
-import { Failure, type JsonObject, type SingleStage } from '../../api/index.js'
+import { Failure, type SingleStage } from '../../api/index.js'
+import type {
+  DepthOutputs,
+  DistillOutputs,
+  ProfileOutputs,
+  ScoreOutputs,
+  SolveOutputs,
+} from '../../puzzle/hand-over.js'
+import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { bounds, describeInfeasible } from '../../puzzle/limits.js'
 import { problemParts } from '../../puzzle/problem-parts.js'
 import { makeProblem, parentCost, toSolution, type ProblemParts } from '../../puzzle/selection-problem.js'
@@ -15,7 +23,17 @@ interface SolveParams {
 }
 
 /** One variant per slot and layer with the least KL under the limits: a pool of different solutions, and baselines. */
-export const solve: SingleStage<SolveParams> = {
+export const solve: SingleStage<
+  SolveParams,
+  {
+    readonly score: ScoreOutputs
+    readonly profile: ProfileOutputs
+    readonly distill: DistillOutputs
+    readonly depth?: DepthOutputs
+  },
+  SolveOutputs,
+  ModelInput & TargetInput
+> = {
   name: 'solve',
   version: 3,
   reads: ['model', 'target'],
@@ -102,8 +120,8 @@ export const solve: SingleStage<SolveParams> = {
         composition: parts.composition,
       },
       files: {
-        problem: await context.put('problem', problem as unknown as JsonObject),
-        solutions: await context.put('solutions', outcome as unknown as JsonObject),
+        problem: await context.put('problem', problem),
+        solutions: await context.put('solutions', outcome),
       },
     }
   },

@@ -10,12 +10,14 @@ import {
   type Tensor,
   type Value,
 } from '../../tensor/index.js'
-import type { FanOutStage } from '../../api/index.js'
+import { slots, type ArtifactRef, type FanOutStage, type Files } from '../../api/index.js'
+import type { DistillOutputs, PrepareOutputs, SelectOutputs, UptrainOutputs } from '../../puzzle/hand-over.js'
+import type { ModelInput } from '../../puzzle/inputs.js'
+import { parameterCount } from '../../puzzle/costs.js'
 import { asTask, assemble, chosenEntries, readJson, readLibrary, type Filling } from '../../puzzle/library.js'
 import { shuffled } from '../../tensor/random.js'
 import { openParent } from '../../puzzle/parent.js'
 import { readSequences, stepsFor, tokensOf } from '../../data/sequences.js'
-import type { Solution } from '../../puzzle/selection-problem.js'
 import { trainWithCheckpoints } from '../../puzzle/train-with-checkpoints.js'
 import { batch, learningRate, weightDecay } from '../../puzzle/parameters.js'
 
@@ -26,12 +28,25 @@ interface UptrainParams {
   readonly weightDecay: number
 }
 
+interface UptrainTask {
+  readonly params: UptrainParams & { readonly fillings: readonly Filling[] }
+  /** Weights by entry, and the text. */
+  readonly inputs: Files & { readonly train: ArtifactRef }
+  readonly outputs: UptrainOutputs
+}
+
 /**
  * Global knowledge distillation (GKD; Puzzle, section 5): all layers of the child learn from the parent by the cosine of
  * hidden states after every layer and the KL of predictions. Embedding and head stay as they are. Weights that are integers
  * in memory learn as such: rounded in every step, with the gradient passing as if they were not.
  */
-export const uptrain: FanOutStage<UptrainParams> = {
+export const uptrain: FanOutStage<
+  UptrainParams,
+  { readonly prepare: PrepareOutputs; readonly distill: DistillOutputs; readonly select: SelectOutputs },
+  UptrainOutputs,
+  UptrainTask,
+  ModelInput
+> = {
   name: 'uptrain',
   // 3: tokens are counted without padding.
   version: 3,
@@ -55,27 +70,34 @@ export const uptrain: FanOutStage<UptrainParams> = {
     },
   },
 
+  /** The child's weights and, while it trains, a checkpoint with two moments of each; in memory the gradients too. The child
+   *  is taken to be half of the parent. */
+  async resources(context) {
+    const parent = parameterCount(await openParent(context))
+    return { disk: 4 * 4 * (parent / 2), memory: 4 * (parent + 4 * (parent / 2)) }
+  },
+
   /** One task that depends on the blocks chosen alone, not on all that were there to choose from. */
   async plan(context) {
     const { params, stages } = context
-    const solution = await readJson<Solution>(context, stages.select!.files.selected!)
+    const solution = await readJson(context, stages.select.files.selected)
     const { fillings, inputs } = asTask(chosenEntries(await readLibrary(context), solution.choice))
     return [
       {
         id: 'child',
         label: 'the selected child',
         params: { ...params, fillings },
-        inputs: { ...inputs, train: stages.prepare!.files.train! },
+        inputs: { ...inputs, train: stages.prepare.files.train },
       },
     ]
   },
 
   async run(context) {
     const { task, seed } = context
-    const params = task.params as unknown as UptrainParams & { readonly fillings: readonly Filling[] }
+    const { params } = task
     const parent = await openParent(context)
     const child = assemble(parent, params.fillings, task.inputs, context)
-    const train = await readSequences(context, task.inputs.train!)
+    const train = await readSequences(context, task.inputs.train)
     const { length } = train
     const batch = Math.min(params.batch, train.count)
     const own = Array.from({ length: train.count }, (_, i) =>
@@ -161,7 +183,7 @@ function roundedWhere<T>(
 ): Record<string, T> {
   const all = { ...weights }
   for (let layer = 0; layer < model.config.layers; layer++)
-    for (const slot of ['attention', 'ffn'] as const) {
+    for (const slot of slots) {
       const { bits = 8, names = [] } = quantisationOf(model, layer, slot) ?? {}
       for (const own of names) {
         const name = weightName(layer, slot, own)
@@ -175,7 +197,7 @@ function roundedWhere<T>(
 async function layerWeights(model: Model): Promise<Record<string, { shape: readonly number[]; data: Float32Array }>> {
   const all: Record<string, { shape: readonly number[]; data: Float32Array }> = {}
   for (let layer = 0; layer < model.config.layers; layer++)
-    for (const slot of ['attention', 'ffn'] as const)
+    for (const slot of slots)
       for (const [name, weight] of Object.entries(await model.weights(layer, slot)))
         all[weightName(layer, slot, name)] = weight
   return all

@@ -1,4 +1,5 @@
 import { cpSync, writeFileSync } from 'node:fs'
+import type { Space } from '../../puzzle/inputs.js'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { plannedStage, taskKey } from '../../lineage/keys.js'
@@ -22,7 +23,7 @@ const space = (...widths: number[]): JsonObject => ({
 /** A search whose stages before those with tasks have left something. */
 async function search(changes: JsonObject = {}, folder = world.folder): Promise<Search> {
   const own = await Search.open(folder, tinySpec({ space: space(16), ...changes }), { store })
-  const spec = own.plan.inputs.space as JsonObject
+  const spec = own.plan.inputs.space as Space
   own.give('prepare', { files: { train: fakeRef('train'), validate: fakeRef('validate'), tasks: fakeRef('tasks') } })
   own.give('check-limits', {})
   own.give('capture', fakeCapture())

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
-import type { JsonObject } from '../../api/index.js'
+import type { Space } from '../../puzzle/inputs.js'
 import { lessons, type DistillParams } from '../../puzzle/curriculum.js'
 import { makeRuns } from '../../plugins/runs/index.js'
 import { openTiny } from '../model/tiny.js'
 
 const model = await openTiny()
-const space: JsonObject = {
+const space: Space = {
   attention: ['parent', { block: 'linear' }, 'no-op'],
   ffn: [{ block: 'swiglu', width: [16, 8] }, 'no-op'],
 }
@@ -20,7 +20,7 @@ const defaults: DistillParams = {
 }
 
 /** What is to be learned at a layer: `slot:variant` of the pupils, and what is beside them. */
-const planned = (params: Partial<DistillParams> = {}, own: JsonObject = space, layer = 1) =>
+const planned = (params: Partial<DistillParams> = {}, own: Space = space, layer = 1) =>
   lessons(model, own, { ...defaults, ...params }, makeRuns())
     .filter((lesson) => lesson.layer === layer)
     .map(({ train, beside }) => `${train.map(({ slot, variant }) => `${slot}:${variant}`).join(' ')} / ${beside}`)

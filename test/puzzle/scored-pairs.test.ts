@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
-import type { JsonObject } from '../../api/index.js'
+import type { Space } from '../../puzzle/inputs.js'
 import type { DistillParams } from '../../puzzle/curriculum.js'
 import { pairsOf } from '../../puzzle/scored-pairs.js'
 import { openTiny } from '../model/tiny.js'
 import { fakeLibrary } from '../stages/fakes.js'
 
 const model = await openTiny()
-const space: JsonObject = {
+const space: Space = {
   attention: ['parent', { block: 'linear' }, { block: 'grouped-query', kvHeads: [1] }, 'no-op'],
   ffn: [{ block: 'swiglu', width: [16, 8] }, 'no-op'],
 }
@@ -87,7 +87,7 @@ test('as many pairs as wanted are sampled, others with another seed', () => {
 
 test('sampled pairs stay when the space grows: only pairs of the new variants take places', () => {
   const grown = { ...space, ffn: [{ block: 'swiglu', width: [16, 32, 8, 24] }, 'no-op'] }
-  const pairs = (own: JsonObject, seed: number) => scored(2, {}, own, seed).slice(scored(0, {}, own).length)
+  const pairs = (own: Space, seed: number) => scored(2, {}, own, seed).slice(scored(0, {}, own).length)
   const isNew = (pair: string) => /swiglu-(24|32)/.test(pair)
   let kept = 0
   for (let seed = 1; seed <= 8; seed++) {

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { CapturedFiles } from '../../puzzle/captured.js'
 import { describe, expect, test } from 'vitest'
 import { openModel } from '../../model/index.js'
 import type { JsonObject, Outputs, TaskPlan, Weights } from '../../api/index.js'
@@ -6,7 +7,6 @@ import { learner, type Lesson } from '../../puzzle/lesson.js'
 import { initialWeights } from '../../puzzle/initial-weights.js'
 import { fillingWeights, type LibraryEntry } from '../../puzzle/library.js'
 import { HiddenStates } from '../../puzzle/hidden-states.js'
-import { openParent } from '../../puzzle/parent.js'
 import { readSequences } from '../../data/sequences.js'
 import { readTensors, writeTensors } from '../../tensor/index.js'
 import { blocks } from '../model/tiny.js'
@@ -27,7 +27,7 @@ const spec = (distill: JsonObject = {}): JsonObject =>
     stages: { capture: { validateSequences: 18, batch: 5 }, distill: { ...params, ...distill }, 'check-limits': false },
   })
 const search = await Search.open(world.folder, spec())
-const parent = await openParent(search.environment(['model']))
+const parent = await search.parent()
 
 /** A lesson of each kind, at the layer in the middle. */
 const kinds: [kind: string, task: string][] = [
@@ -50,7 +50,9 @@ async function initialOf(task: TaskPlan): Promise<Record<string, Weights>> {
     const own = { block, params, parent: variant === 'parent' }
     return [
       slot,
-      await initialWeights(search.environment([]), parent, layer, slot, own, { statistics: task.inputs.statistics! }),
+      await initialWeights(search.environment([]), parent, layer, slot, own, {
+        statistics: task.inputs.statistics as CapturedFiles['statistics'],
+      }),
     ] as const
   })
   return Object.fromEntries(await Promise.all(entries))

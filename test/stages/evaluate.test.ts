@@ -1,7 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
 import type { JsonObject, TaskPlan } from '../../api/index.js'
 import type { Evaluation, Measured } from '../../puzzle/evaluation.js'
-import { openParent } from '../../puzzle/parent.js'
 import { readSequences } from '../../data/sequences.js'
 import type { Solution } from '../../puzzle/selection-problem.js'
 import type { TaskItems } from '../../data/task-items.js'
@@ -16,7 +15,7 @@ const world = await tinyWorld()
 const scenario = { batch: 2, prefill: 4, generate: 4 }
 const spec = tinySpec({ space: fakeSpace, target: { scenario } })
 const search = await Search.open(world.folder, spec)
-const parent = await openParent(search.environment(['model']))
+const parent = await search.parent()
 const prepared = await search.outputs('prepare')
 await giveScores(search, parent)
 search.give('prepare', prepared)

@@ -4,7 +4,6 @@ import { expect, test } from 'vitest'
 import { embed, Forward, Head, openModel, SafetensorsFile, type Model } from '../../model/index.js'
 import type { JsonObject, Outputs } from '../../api/index.js'
 import type { LibraryEntry } from '../../puzzle/library.js'
-import { openParent } from '../../puzzle/parent.js'
 import { difference, flat, fullLogits } from '../model/mixed.js'
 import { blocks, someIds } from '../model/tiny.js'
 import { asTensors, putTensors, untrainedChild } from './children.js'
@@ -37,7 +36,7 @@ async function exported({
   const leftOut = uptrained ? {} : { uptrain: false, 'evaluate-child': false }
   const spec = tinySpec({ space: fakeSpace, stages: { export: params, ...leftOut } })
   const search = await Search.open(folder, { ...spec, target: { ...(spec.target as JsonObject), ...target } })
-  const parent = await openParent(search.environment(['model']))
+  const parent = await search.parent()
   const untrained = await untrainedChild(search, parent)
   const parents = [0, 1, 2].map((n) => ({ attention: `layer0${n}/attention/parent`, ffn: `layer0${n}/ffn/parent` }))
   const [library, choice]: [readonly LibraryEntry[], unknown] = unchanged

@@ -1,4 +1,5 @@
-import type { ArtifactRef, JsonObject, Outputs } from '../../api/index.js'
+import type { ArtifactRef, Outputs } from '../../api/index.js'
+import type { Space } from '../../puzzle/inputs.js'
 import type { Model } from '../../model/index.js'
 import type { Cost, CostTable } from '../../puzzle/costs.js'
 import { allVariants, lessons, type DistillParams } from '../../puzzle/curriculum.js'
@@ -78,7 +79,7 @@ export const scoreRows: readonly ScoreRow[] = [0, 1, 2].flatMap((layer) => {
 })
 
 /** The space of `costTable`. */
-export const fakeSpace: JsonObject = {
+export const fakeSpace: Space = {
   attention: ['parent', { block: 'linear' }, 'no-op'],
   ffn: ['parent', { block: 'swiglu', width: [16] }, 'no-op'],
 }
@@ -98,7 +99,7 @@ export async function giveScores(search: Search, model: Model, rows = scoreRows,
 }
 
 /** The library that `distill` would make, without weights. */
-export function fakeLibrary(model: Model, space: JsonObject, params: Partial<DistillParams> = {}): LibraryEntry[] {
+export function fakeLibrary(model: Model, space: Space, params: Partial<DistillParams> = {}): LibraryEntry[] {
   const whole = { mode: 'decoupled', coupled: [], besideNoOp: 'all', ...params } as DistillParams
   const common = { parameters: 1, nmseBefore: 1, nmseAfter: 0.5 }
   const trained = lessons(model, space, whole, makeRuns()).flatMap(({ layer, train, beside }) =>

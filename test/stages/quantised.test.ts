@@ -1,4 +1,5 @@
 import { copyFileSync, mkdirSync } from 'node:fs'
+import type { Space } from '../../puzzle/inputs.js'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { openModel, quantisationOf, replaceBlocks, rounded, type Model } from '../../model/index.js'
@@ -9,14 +10,13 @@ import { asTask, assemble, chosenEntries, variants, type LibraryEntry } from '..
 import type { Evaluation } from '../../puzzle/evaluation.js'
 import type { ScoreRow } from '../../puzzle/score-row.js'
 import type { Solution } from '../../puzzle/selection-problem.js'
-import { openParent } from '../../puzzle/parent.js'
 import type { Result } from '../../report/markdown.js'
 import { blocks } from '../model/tiny.js'
 import { Search } from './run-stage.js'
 import { greedy, lasting, tinySpec, tinyWorld } from './world.js'
 
 const scenario = { batch: 2, prefill: 4, generate: 4 }
-const space: JsonObject = {
+const space: Space = {
   attention: [{ block: 'parent', weights: ['int8', 'int4'] }],
   ffn: [{ block: 'parent', weights: 'int8' }, { block: 'swiglu', width: [16], weights: ['float32', 'int4'] }, 'no-op'],
 }
@@ -48,7 +48,7 @@ let folder: string
 beforeAll(async () => {
   search = await Search.open(world.folder, spec)
   for (const { name } of search.plan.stages) await search.outputs(name)
-  parent = await openParent(search.environment(['model']))
+  parent = await search.parent()
   const { files } = await search.outputs('distill')
   library = new Map((await search.json<LibraryEntry[]>(files.library)).map((entry) => [entry.id, entry]))
   solution = await search.json<Solution>((await search.outputs('select')).files.selected)
@@ -92,7 +92,8 @@ test('a child with integers can be searched again: its own block keeps its name,
   const child = replaceBlocks(parent, [
     { layer: 1, slot: 'ffn', block: 'swiglu', params: { ...params, weights: 'int8' }, weights: {} },
   ])
-  const wanted = {
+  const wanted: Space = {
+    attention: [],
     ffn: [
       { block: 'parent', weights: ['int8', 'int4'] },
       { block: 'swiglu', width: [16] },

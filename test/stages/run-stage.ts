@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { digestsOf, pick } from '../../lineage/inputs.js'
+import { stageEnvironment } from '../../activities/stage-environment.js'
 import { gatherKey, plannedStage, stageParams, taskKey, type KeyParts } from '../../lineage/keys.js'
 import { specRegistry } from '../../cli/spec-registry.js'
 import { onlyTask } from '../../lineage/keys.js'
@@ -8,6 +8,9 @@ import type { Environment, JsonObject, Outputs, RunningTask, StageContext, TaskP
 import { allowing } from '../../plugins/loading/allowed.js'
 import { builtInPipeline, builtInPipelines, loadPlugins, onlyRuns } from '../../plugins/registry.js'
 import { inspectInputs } from '../../plugins/inspect/model.js'
+import type { Model } from '../../model/index.js'
+import type { ModelInput } from '../../puzzle/inputs.js'
+import { openParent } from '../../puzzle/parent.js'
 import { formatDiagnostic } from '../../spec/diagnostics.js'
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
 import { compileText } from '../../spec/plan.js'
@@ -151,20 +154,15 @@ export class Search {
     return { ...this.environment(stage.reads), params: stageParams(planned, stages), stages }
   }
 
+  /** The parent, as stages open it. */
+  parent(): Promise<Model> {
+    const { spec, ...own } = this.environment(['model'])
+    return openParent({ ...own, spec: spec as JsonObject & ModelInput })
+  }
+
   /** What a stage sees of the spec and the store, reading only `reads`. */
   environment(reads: readonly string[]): Environment {
-    const { plan, store } = this
-    return {
-      spec: pick(plan.inputs, reads),
-      inputDigests: digestsOf(plan, reads),
-      seed: plan.seed,
-      blocks: loaded.blocks,
-      runs: loaded.runs,
-      open: (ref) => store.path(ref),
-      put: (kind, data) => (data instanceof Uint8Array ? store.putBytes(kind, data) : store.putJson(kind, data)),
-      putFile: (kind, path) => store.putFile(kind, path),
-      log: (message) => void this.logged.push(message),
-    }
+    return stageEnvironment(this.plan, this.store, loaded, reads, (message) => void this.logged.push(message))
   }
 
   /** What a stage makes of its tasks' outputs, which may be made up. */

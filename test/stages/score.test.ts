@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
-import type { JsonObject, TaskPlan } from '../../api/index.js'
+import type { CapturedFiles } from '../../puzzle/captured.js'
+import type { HeldInputs } from '../../puzzle/scorer.js'
+import type { Files, JsonObject, TaskPlan } from '../../api/index.js'
 import { assemble, type Filling, type LibraryEntry } from '../../puzzle/library.js'
 import { initialWeights } from '../../puzzle/initial-weights.js'
 import type { ScoreRow } from '../../puzzle/score-row.js'
 import { Scorer } from '../../puzzle/scorer.js'
-import { openParent } from '../../puzzle/parent.js'
 import { readSequences } from '../../data/sequences.js'
 import { replaceBlocks, type Model } from '../../model/index.js'
 import { compare } from './reference.js'
@@ -27,7 +28,7 @@ const spec: JsonObject = tinySpec({
 })
 const search = await Search.open(world.folder, spec)
 const tasks = await search.tasks('score')
-const parent = await openParent(search.environment(['model']))
+const parent = await search.parent()
 const { files } = await search.outputs('capture')
 const held = await readSequences(search.environment([]), files['validate-tokens']!, 7)
 const texts = textsOf(held)
@@ -69,7 +70,11 @@ test.each([
 test('the parent itself scores 0 but for the rounding of states', async () => {
   for (const layer of [0, 1, 2]) {
     const { inputs } = taskOf(`layer0${layer}/ffn/parent+swiglu-16`)
-    const context = { ...search.environment(['model']), task: { id: '', label: '', params: {}, inputs }, threads: 1 }
+    const context = {
+      ...search.environment(['model']),
+      task: { id: '', label: '', params: {}, inputs: inputs as Files & HeldInputs },
+      threads: 1,
+    }
     const scorer = await Scorer.open(context, parent, { layer, sequences: 7, batch: 3 })
     const own = parent.config.blocks[layer]!
     const filling = (slot: 'attention' | 'ffn') => ({ id: '', layer, slot, variant: 'parent', ...own[slot] })
@@ -95,7 +100,7 @@ test('a trained variant is scored with its training-free weights too', async () 
     1,
     'attention',
     { ...attention, parent: false },
-    { statistics: files.statistics! },
+    { statistics: files.statistics as CapturedFiles['statistics'] },
   )
   const before = replaceBlocks(parent, [{ ...attention, weights }])
   const expected = await compare(parent, before, texts)

@@ -1,8 +1,9 @@
 import { copyFileSync, mkdirSync } from 'node:fs'
+import type { Space } from '../../puzzle/inputs.js'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { layerFacts, openModel, replaceBlocks, writeModel, type Model, type Replacement } from '../../model/index.js'
-import type { JsonObject, Slot } from '../../api/index.js'
+import type { Slot } from '../../api/index.js'
 import type { CostTable } from '../../puzzle/costs.js'
 import { makeRuns } from '../../plugins/runs/index.js'
 import { lessons, type DistillParams } from '../../puzzle/curriculum.js'
@@ -77,7 +78,7 @@ test('blocks are named after what they are, and costs counted as they are', asyn
 
 test('a slot that was replaced stays or goes; others learn to be less', () => {
   const params = { besideNoOp: 'none', mode: 'decoupled', coupled: [] } as unknown as DistillParams
-  const space = search.plan.inputs.space as JsonObject
+  const space = search.plan.inputs.space as Space
   expect(lessons(child, space, params, makeRuns()).map(({ train }) => train.map(({ entry }) => entry).join())).toEqual([
     'layer00/attention/linear',
     'layer00/ffn/swiglu-16',

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Space } from '../../puzzle/inputs.js'
 import type { JsonObject } from '../../api/index.js'
 import type { CostTable } from '../../puzzle/costs.js'
 import { judgeLimits, type Judged } from '../../puzzle/judge-limits.js'
@@ -18,7 +19,7 @@ const world = await tinyWorld()
 const model = await openTiny()
 const store = new FileStore(lasting())
 /** A space that needs no training: slots stay or go. */
-const space: JsonObject = { attention: ['parent', 'no-op'], ffn: ['parent', 'no-op'] }
+const space: Space = { attention: ['parent', 'no-op'], ffn: ['parent', 'no-op'] }
 const { attention, ffn } = costTable
 const table: CostTable = {
   ...costTable,

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import type { JsonObject, Outputs, TaskPlan } from '../../api/index.js'
 import { readChild } from '../../puzzle/child.js'
-import { openParent } from '../../puzzle/parent.js'
 import { readSequences } from '../../data/sequences.js'
 import type { CurvePoint } from '../../puzzle/train-with-checkpoints.js'
 import { readTensors } from '../../tensor/index.js'
@@ -19,7 +18,7 @@ async function open(): Promise<Search> {
   return own
 }
 const search = await open()
-const parent = await openParent(search.environment(['model']))
+const parent = await search.parent()
 const { fillings, inputs, model: child, library, choice } = await untrainedChild(search, parent)
 const { files } = await search.outputs('prepare')
 const train = await readSequences(search.environment([]), files.train!)

@@ -1,4 +1,5 @@
 import type { Services } from '../../activities/activities.js'
+import { stageEnvironment } from '../../activities/stage-environment.js'
 import { Crash } from '../../activities/host.js'
 import { makeBlocks } from '../../plugins/blocks/index.js'
 import { makeRuns } from '../../plugins/runs/index.js'
@@ -15,19 +16,9 @@ export function hostHere(store: Store, crash?: string): Services['host'] {
       if (stage.gate || job.kind === 'ask') throw new Error('no stage here asks')
       const stages: Record<string, Outputs> = {}
       for (const [name, ref] of Object.entries(job.outputs)) stages[name] = (await store.readJson(ref)) as Outputs
-      const context: StageContext = {
-        spec: job.plan.inputs,
-        inputDigests: {},
-        seed: job.plan.seed,
-        blocks: makeBlocks([]),
-        runs: makeRuns([]),
-        open: (ref) => store.path(ref),
-        put: (kind, data) => (data instanceof Uint8Array ? store.putBytes(kind, data) : store.putJson(kind, data)),
-        putFile: (kind, path) => store.putFile(kind, path),
-        log: () => undefined,
-        params: {},
-        stages,
-      }
+      const types = { blocks: makeBlocks([]), runs: makeRuns([]) }
+      const environment = stageEnvironment(job.plan, store, types, Object.keys(job.plan.inputs), () => undefined)
+      const context: StageContext = { ...environment, params: {}, stages }
       const scratch = temporaryFolder('scratch')
       const running = { scratch, threads: 1, progress: onProgress, machineState: scratch, signal }
       if (job.kind === 'plan')
