@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
 import { constants, gunzipSync } from 'node:zlib'
+import { refusePointer } from '../files/stand-in.js'
 import { Failure } from '../api/index.js'
 
 /** What a file of data is. */
@@ -65,11 +66,6 @@ const signatures: readonly Signature[] = [
   { bytes: '4747554603000000', what: 'is a GGUF model', remedy: 'Give a file with texts.' },
   { bytes: 'fffe0000', what: 'is UTF-32', remedy: 'Write it as UTF-8: `iconv -f UTF-32 -t UTF-8 FILE`.' },
   { bytes: '0000feff', what: 'is UTF-32', remedy: 'Write it as UTF-8: `iconv -f UTF-32 -t UTF-8 FILE`.' },
-  {
-    bytes: Buffer.from('version https://git-lfs.github.com/spec/').toString('hex'),
-    what: 'is a Git LFS pointer, not the data',
-    remedy: 'Fetch the data: `git lfs pull`.',
-  },
 ]
 
 const kindsByName: readonly [RegExp, FileLook['kind']][] = [
@@ -91,6 +87,7 @@ export function lookAt(path: string, remedy = 'Give a file that is there and may
   const bad = (what: string, remedy: string) =>
     new Failure('InvalidInput', `${path}: ${what}`, { file: path, remedy: remedy.replaceAll('FILE', path) })
   let bytes: Buffer = firstBytes(path, remedy)
+  refusePointer(path)
   const packed = bytes.length > 2 && bytes[0] === 0x1f && bytes[1] === 0x8b ? 'gzip' : undefined
   if (packed) bytes = unpackedStart(bytes.subarray(0, packedLooked))
   if (packed && bytes[0] === 0x1f && bytes[1] === 0x8b)

@@ -1,7 +1,6 @@
 import type { JsonObject, Slot } from '../api/index.js'
 import type { DataFile } from '../data/documents.js'
 import type { Scenario } from '../model/index.js'
-import type { Limit } from './limits.js'
 
 // What the pipeline `puzzle` asks of a spec (plugins/pipelines/puzzle.yaml), as stages see it: checked by its schemas, paths
 // absolute, quantities as numbers.
@@ -44,4 +43,13 @@ export interface Target {
   readonly format?: 'hf' | 'gguf'
   /** A cost table measured elsewhere. */
   readonly profile?: string
+}
+
+/** A limit of the spec's target. */
+export interface Limit {
+  readonly name: 'throughput' | 'memory' | 'latency' | 'parameters'
+  readonly bound: 'min' | 'max'
+  readonly value: number
+  /** `parent`: a multiple of the parent's value. */
+  readonly unit: string
 }

@@ -11,7 +11,6 @@ import {
   type Slot,
   type Weights,
 } from '../api/index.js'
-import type { DistillOutputs } from './hand-over.js'
 import type { Space } from './inputs.js'
 import { askedWeights, weightsId, weightsOf, withWeights } from '../api/weights.js'
 
@@ -173,7 +172,11 @@ export function chosenEntries(library: ReadonlyMap<string, LibraryEntry>, choice
 
 /** The library that `distill` left, by entry. */
 export async function readLibrary(
-  context: Pick<Environment, 'open'> & { readonly stages: { readonly distill: DistillOutputs } },
+  context: Pick<Environment, 'open'> & {
+    readonly stages: {
+      readonly distill: { readonly files: { readonly library: ArtifactRef<readonly LibraryEntry[]> } }
+    }
+  },
 ): Promise<Map<string, LibraryEntry>> {
   const entries = await readJson(context, context.stages.distill.files.library)
   return new Map(entries.map((entry) => [entry.id, entry]))

@@ -21,7 +21,8 @@ import { readChild } from '../../puzzle/child.js'
 import { throughputOf } from '../../puzzle/costs.js'
 import { retime, retimed } from '../../puzzle/judge-limits.js'
 import { asTask, assemble, chosenEntries, readJson, readLibrary, type Filling } from '../../puzzle/library.js'
-import { limitsOf, type Limit } from '../../puzzle/limits.js'
+import { limitsOf } from '../../puzzle/limits.js'
+import type { Limit } from '../../puzzle/inputs.js'
 import {
   evaluatePair,
   measureQuality,

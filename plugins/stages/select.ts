@@ -14,7 +14,8 @@ import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { throughputOf } from '../../puzzle/costs.js'
 import { judgeLimits, retime, retimed } from '../../puzzle/judge-limits.js'
 import { asTask, assemble, chosenEntries, readJson } from '../../puzzle/library.js'
-import { limitsOf, type Limit } from '../../puzzle/limits.js'
+import { limitsOf } from '../../puzzle/limits.js'
+import type { Limit } from '../../puzzle/inputs.js'
 import {
   evaluatePair,
   measureQuality,

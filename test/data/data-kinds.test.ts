@@ -254,7 +254,19 @@ test.each<[what: string, name: string, content: string | Uint8Array, right: unkn
         },
       ],
     }),
-    [{ messages: [say('user', 'ab')] }],
+    [
+      {
+        messages: [
+          {
+            role: 'user',
+            content: [
+              { type: 'text', text: 'a' },
+              { type: 'text', text: 'b' },
+            ],
+          },
+        ],
+      },
+    ],
   ],
   [
     'an image',

@@ -74,12 +74,12 @@ async function readAll(path: string, isChat: boolean): Promise<void> {
   await copyCompanions(path, fs.mkdtempSync(join(tmpdir(), 'companions-')))
 }
 
-function addClutter(folder: string): void {
-  for (const name of clutter) {
-    fs.mkdirSync(join(folder, name, '..'), { recursive: true })
-    fs.writeFileSync(join(folder, name), 'x')
-  }
+function writeBelow(folder: string, name: string, text: string): void {
+  fs.mkdirSync(join(folder, name, '..'), { recursive: true })
+  fs.writeFileSync(join(folder, name), text)
 }
+
+const addClutter = (folder: string): void => clutter.forEach((name) => writeBelow(folder, name, 'x'))
 
 const makeFolder = () => fs.realpathSync(fs.mkdtempSync(join(tmpdir(), 'model-')))
 
@@ -88,11 +88,16 @@ test.each<[what: string, make: (folder: string) => Promise<void>, more: readonly
     'a folder of one file with all that belongs to a checkpoint',
     async (folder) => {
       fs.cpSync(join(quickstart, 'parent'), folder, { recursive: true })
-      for (const name of companions)
-        if (!fs.existsSync(join(folder, name)))
-          fs.writeFileSync(join(folder, name), name.endsWith('.json') ? '{}' : 'x')
+      for (const name of [...companions, 'chat_template.jinja', 'additional_chat_templates/tool_use.jinja'])
+        if (!fs.existsSync(join(folder, name))) writeBelow(folder, name, name.endsWith('.json') ? '{}' : 'x')
     },
-    ['config.json', 'model.safetensors', ...companions],
+    [
+      'config.json',
+      'model.safetensors',
+      'chat_template.jinja',
+      'additional_chat_templates/tool_use.jinja',
+      ...companions,
+    ],
   ],
   [
     'a folder of shards',

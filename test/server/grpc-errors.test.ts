@@ -6,7 +6,7 @@ const errorOf = (code: number, details: string) => Object.assign(new Error(detai
 const again = 'Try again: what is finished is kept.'
 const log = 'See the server’s log, and that its version is a current one.'
 const at = 'The Temporal server at t:1'
-const smaller = 'Raise its limit, or make the search smaller: fewer variants, or fewer stages at once.'
+const smaller = 'Make the search smaller (fewer variants, fewer stages, shorter names), or raise the server’s limit.'
 const key = 'Check the API key (TEMPORAL_API_KEY, or api_key in temporal.toml) and its rights in the namespace "n".'
 
 test.each([
@@ -53,8 +53,10 @@ test.each([
 ])('error %i (%s): is nobody there? %s', (code, details, away, message, remedy) => {
   const error = new Error('behind', { cause: errorOf(code, details) })
   expect(isAway(error)).toBe(away)
-  expect(grpcFailure(error, { address: 't:1', namespace: 'n' })).toMatchObject({ kind: 'NoServer', message, remedy })
-  expect(explain(error)).toMatchObject({ exitCode: 5, json: { kind: 'NoServer' } })
+  // A message that is too large stays so: the search must change.
+  const kind = remedy === smaller ? 'InvalidInput' : 'NoServer'
+  expect(grpcFailure(error, { address: 't:1', namespace: 'n' })).toMatchObject({ kind, message, remedy })
+  expect(explain(error)).toMatchObject({ exitCode: kind === 'NoServer' ? 5 : 2, json: { kind } })
 })
 
 test('an error of something else says nothing of a server', () => {

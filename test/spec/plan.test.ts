@@ -131,6 +131,7 @@ test('pipeline puzzle fits the built-in stages', async () => {
   const builtIn = { ...specRegistry(), inspect: async () => ({ problems: [], blocks: [] }) } // the folder's parent is no model
   const { file, folder } = await specFolder(goodSpec.replace(/^stages:[^]*$/m, ''))
   await writeFile(join(folder, 'tasks/tasks.json'), '{"add":{}}')
+  await writeFile(join(folder, 'parent/model.safetensors'), '')
   const { diagnostics } = await compileSpec(file, builtIn)
   expect(diagnostics.map(formatDiagnostic)).toEqual([])
 })
