@@ -130,7 +130,7 @@ test.each<[what: string, name: string, content: string | Uint8Array, right: unkn
     'a Git LFS pointer',
     'a.jsonl',
     'version https://git-lfs.github.com/spec/v1\noid sha256:0\n',
-    'FILE: is a Git LFS pointer, not the data',
+    'FILE: is a Git LFS pointer, not the file itself',
   ],
   ['bytes', 'a.txt', Buffer.from([1, 2, 0, 3]), 'FILE: is not text: it has NUL bytes'],
 
