@@ -79,7 +79,7 @@ export interface DepthEvidence {
 }
 
 export type DistillOutputs = Outputs<
-  { readonly entries: number; readonly trained: number; readonly leftOut: readonly LeftOut[] },
+  { readonly entries: number; readonly trained: number; readonly leftOut?: readonly LeftOut[] },
   { readonly library: ArtifactRef<readonly LibraryEntry[]> }
 >
 
@@ -88,7 +88,7 @@ export type ScoreOutputs = Outputs<
     readonly rows: number
     readonly composition: Composition
     readonly evidence: { readonly pairs: number; readonly sum: number; readonly rss: number }
-    readonly leftOut: readonly LeftOut[]
+    readonly leftOut?: readonly LeftOut[]
   },
   { readonly scores: ArtifactRef<readonly ScoreRow[]> }
 >

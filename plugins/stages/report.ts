@@ -91,7 +91,7 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
         ratios: stages.evaluate.values.evaluations[i]?.ratios,
       })),
       // Never silently: what the search had to do without.
-      leftOut: [...stages.distill.values.leftOut, ...stages.score.values.leftOut],
+      leftOut: [...(stages.distill.values.leftOut ?? []), ...(stages.score.values.leftOut ?? [])],
       // What is odd about the parent.
       warnings: stages.prepare?.values.warnings,
       baselines: outcome.baselines,
