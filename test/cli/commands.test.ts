@@ -97,7 +97,7 @@ test('solve refuses what is no problem', async () => {
   expect(JSON.parse(stdout)).toMatchObject({ error: { kind: 'InvalidInput', exitCode: 2 } })
   expect(stderr).toBe(`The problem is invalid.
 layers: must NOT have fewer than 1 items, not a list of 0.
-Remedy: Correct the problem; its form is described in schemas/problem.schema.json (\`npx puzzleflow schema problem\`).
+Remedy: Correct the problem; schemas/problem.schema.json describes its form (\`npx puzzleflow schema problem\`).
 `)
 })
 
