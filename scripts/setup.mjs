@@ -1,6 +1,6 @@
 // Set-up of a fresh clone. Imports Node's own modules only, for node_modules may not exist yet.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -75,6 +75,8 @@ export function build() {
   if (!isWhole()) rmSync(join(root, 'dist', '.tsbuildinfo'), { force: true })
   console.error('setup: compiling TypeScript …')
   run(process.execPath, [compiler, '-p', '.'])
+  // npm marks a command executable once, when it links it: not again after dist/ was removed.
+  chmodSync(join(root, 'dist', 'cli', 'main.js'), 0o755)
 }
 
 /** Whether nothing of what was compiled is missing; the compiler writes only what has changed since. */
