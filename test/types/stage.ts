@@ -18,7 +18,11 @@ import {
 
 /** Types that are the same, not just assignable one way; `any` is the same as nothing else. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
-const same = <A, B>(_: Same<A, B>): void => undefined
+/** States that a value has exactly that type: `is<number>()(value, true)`. */
+const is =
+  <A>() =>
+  <B>(_value: B, _same: Same<A, B>): void =>
+    undefined
 const common = { version: 1, reads: [], parameters: {} } as const
 
 // Stages as plugins wrote them when parameters were all that had a type: they compile, and see JSON and artifacts by name.
@@ -26,12 +30,16 @@ const common = { version: 1, reads: [], parameters: {} } as const
 const single: SingleStage<{ readonly top: number }> = {
   name: 'single',
   ...common,
-  async run({ params, stages, spec, put }) {
-    same<typeof params, { readonly top: number }>(true)
-    same<typeof stages, Readonly<Record<string, Outputs>>>(true)
-    same<typeof spec, JsonObject>(true)
+  async run(context) {
+    const { params, stages, spec } = context
+    is<{ readonly top: number }>()(params, true)
+    is<Readonly<Record<string, Outputs>>>()(stages, true)
+    is<JsonObject>()(spec, true)
     const words = stages.count!.values.words as number
-    return { values: { words, text: spec.text as string }, files: { page: await put('report', { top: params.top }) } }
+    return {
+      values: { words, text: spec.text as string },
+      files: { page: await context.put('report', { top: params.top }) },
+    }
   },
 }
 const fanOut: FanOutStage<{ readonly letters: number }> = {
@@ -44,11 +52,15 @@ const fanOut: FanOutStage<{ readonly letters: number }> = {
       params: { letters },
       inputs: { chunk },
     })),
-  async run({ task: { params, inputs }, open, put }) {
-    same<typeof params, JsonObject>(true)
-    same<typeof inputs, Files>(true)
-    const path = await open(inputs.chunk!)
-    return { values: { letters: params.letters as number }, files: { counts: await put('counts', [path.length]) } }
+  async run(context) {
+    const { params, inputs } = context.task
+    is<JsonObject>()(params, true)
+    is<Files>()(inputs, true)
+    const path = await context.open(inputs.chunk!)
+    return {
+      values: { letters: params.letters as number },
+      files: { counts: await context.put('counts', [path.length]) },
+    }
   },
   async gather({ tasks }) {
     return { values: { tasks: tasks.length }, files: { first: tasks[0]!.outputs.files.counts! } }
@@ -98,30 +110,30 @@ const count: CountStage = {
   name: 'count',
   ...common,
   async plan({ params, stages, spec }) {
-    same<typeof params, CountParams>(true)
-    same<typeof spec, TextInput>(true)
+    is<CountParams>()(params, true)
+    is<TextInput>()(spec, true)
     const { values, files } = stages.split
-    same<typeof values.chunks, number>(true)
-    same<typeof files.text, ArtifactRef>(true)
-    same<typeof files.index, ArtifactRef | undefined>(true)
-    same<typeof stages.other, SplitOutputs | undefined>(true)
+    is<number>()(values.chunks, true)
+    is<ArtifactRef>()(files.text, true)
+    is<ArtifactRef | undefined>()(files.index, true)
+    is<SplitOutputs | undefined>()(stages.other, true)
     return [{ id: 'all', label: 'all', params: { letters: params.letters, from: 0 }, inputs: { text: files.text } }]
   },
-  async run({ task: { params, inputs }, put }) {
-    same<typeof params, CountTask['params']>(true)
-    same<typeof inputs, CountTask['inputs']>(true)
+  async run(context) {
+    const { params, inputs } = context.task
+    is<CountTask['params']>()(params, true)
+    is<CountTask['inputs']>()(inputs, true)
     const counts: Counts = { words: { a: params.from } }
-    const ref = await put('counts', counts)
-    same<typeof ref, ArtifactRef<Counts>>(true)
+    const ref = await context.put('counts', counts)
+    is<ArtifactRef<Counts>>()(ref, true)
     return { values: { words: 1 }, files: { counts: ref } }
   },
   async gather({ tasks, stages, skipped }) {
     const [first] = tasks
-    same<
-      typeof first,
+    is<
       | { readonly plan: TaskPlan<CountTask['params'], CountTask['inputs']>; readonly outputs: CountTask['outputs'] }
       | undefined
-    >(true)
+    >()(first, true)
     void (skipped satisfies readonly { readonly task: string; readonly reason: string }[])
     return { values: { words: stages.split.values.chunks }, files: { counts: first!.outputs.files.counts } }
   },
@@ -198,12 +210,12 @@ void ({
 void ({
   ...count,
   // @ts-expect-error a file holds what was said of it
-  run: async ({ put }) => ({ values: { words: 1 }, files: { counts: await put('counts', { lines: 1 }) } }),
+  run: async (context) => ({ values: { words: 1 }, files: { counts: await context.put('counts', { lines: 1 }) } }),
 } satisfies CountStage)
 void ({
   ...count,
   // @ts-expect-error tasks leave no such file
-  gather: async ({ tasks }) => ({ values: { words: 1 }, files: { counts: tasks[0]!.outputs.files.page } }),
+  gather: async ({ tasks }) => (void tasks[0]!.outputs.files.page, { values: { words: 1 }, files: { counts } }),
 } satisfies CountStage)
 void ({
   ...count,
@@ -227,30 +239,30 @@ declare const ref: ArtifactRef
 declare const counts: ArtifactRef<Counts>
 
 /** What a stage stores is bytes or JSON; interfaces are JSON too, and so are references to artifacts. */
-export async function stores({ put }: Parameters<typeof single.run>[0], rows: readonly Counts[]): Promise<void> {
-  same<Awaited<ReturnType<typeof bytes>>, ArtifactRef>(true)
-  const bytes = () => put('text', new Uint8Array(1))
-  await put('rows', rows)
-  await put('list', [1, 'two', null, true, { deep: [{}] }])
-  await put('index', { first: ref, all: [counts] })
+export async function stores(context: Parameters<typeof single.run>[0], rows: readonly Counts[]): Promise<void> {
+  const bytes = await context.put('text', new Uint8Array(1))
+  is<ArtifactRef>()(bytes, true)
+  await context.put('rows', rows)
+  await context.put('list', [1, 'two', null, true, { deep: [{}] }])
+  await context.put('index', { first: ref, all: [counts] })
   // @ts-expect-error a function is not JSON
-  await put('code', () => 1)
+  await context.put('code', () => 1)
   // @ts-expect-error neither is one in an object
-  await put('code', { run: () => 1 })
+  await context.put('code', { run: () => 1 })
   // @ts-expect-error undefined is not JSON
-  await put('nothing', undefined)
+  await context.put('nothing', undefined)
   // @ts-expect-error neither is it in an object
-  await put('nothing', { a: undefined })
+  await context.put('nothing', { a: undefined })
   // @ts-expect-error neither is what may be undefined
-  await put('nothing', [rows[0]])
+  await context.put('nothing', [rows[0]])
   // @ts-expect-error numbers beyond 2^53 are not JSON
-  await put('number', 1n)
+  await context.put('number', 1n)
   // @ts-expect-error a symbol is not JSON
-  await put('symbol', { s: Symbol('s') })
+  await context.put('symbol', { s: Symbol('s') })
   // @ts-expect-error a date has methods: write a text
-  await put('date', { at: new Date() })
+  await context.put('date', { at: new Date() })
   // @ts-expect-error neither a map
-  await put('map', new Map([['a', 1]]))
+  await context.put('map', new Map([['a', 1]]))
   // @ts-expect-error numbers are bytes by `new Uint8Array(x.buffer)`, or a list
-  await put('numbers', { data: new Float32Array(1) })
+  await context.put('numbers', { data: new Float32Array(1) })
 }
