@@ -63,7 +63,7 @@ describe.skipIf(!asked)(`the package of a clean clone, installed into an empty p
   let files: readonly string[]
 
   const run = (cwd: string, command: string, ...args: string[]) =>
-    execFileSync(command, args, { cwd, env: place.environment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+    execFileSync(command, args, { cwd, env: place.environment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
   const puzzleflow = (...args: string[]) => run(project, 'node_modules/.bin/puzzleflow', ...args)
 
   beforeAll(async () => {
