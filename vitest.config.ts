@@ -17,7 +17,7 @@ export default defineConfig({
     maxWorkers: 3,
     // Expected texts are plain; on CI colours would be on. What a test starts sends nothing (tensor/telemetry.ts).
     env: { NO_COLOR: '1', ORT_DISABLE_TELEMETRY: '1' },
-    // Real processes, servers and kills: what fails twice has a cause; what fails once is told as flaky, to be looked at.
-    retry: process.env.CI ? 2 : 0,
+    // What fails now and then has a cause. A test that measures by the clock says so, and has a `retry` of its own.
+    retry: 0,
   },
 })

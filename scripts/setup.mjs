@@ -82,8 +82,9 @@ export function build() {
 /** Whether nothing of what was compiled is missing; the compiler writes only what has changed since. */
 function isWhole() {
   const { include } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8'))
-  return include.every((room) =>
-    sources(join(root, room)).every((path) => existsSync(join(root, 'dist', room, path.replace(/\.ts$/, '.js')))),
+  const compiled = (path) => existsSync(join(root, 'dist', path.replace(/\.ts$/, '.js')))
+  return include.every((own) =>
+    own.endsWith('.ts') ? compiled(own) : sources(join(root, own)).every((path) => compiled(join(own, path))),
   )
 }
 

@@ -42,6 +42,7 @@ test(
     const call = await rig.steps.nextCall()
     const other = await rig.run('other', spec('with: { note: other }'))
     while ((await rig.inFlight(other)).length === 0);
+    // Time in which a second place, if the worker had one, would take the task.
     await pause(300)
     const depth = /^puzzleflow_queue_depth\{queue="puzzleflow-.*"\} (\d+)$/m
     const inQueue = async () => Number(depth.exec(await metrics())?.[1])
