@@ -102,7 +102,7 @@ export class Host {
         else if (message.kind === 'done') finish(() => resolve(message.result), true)
         else if (message.kind === 'failed') {
           const { type, message: text, remedy, file, stack, over } = message
-          const failure = new ChildFailure(type as 'TaskError', text, { remedy, file, stack })
+          const failure = new ChildFailure(type, text, { remedy, file, stack })
           finish(() => reject(because(failure)), !over)
         }
       }

@@ -1,4 +1,4 @@
-import { exitCodes as ofFailures, type FailureKind } from '../api/index.js'
+import { exitCodes as ofFailures, type FailureKind } from '../errors/kinds.js'
 
 /** How a command ends: `Done`; `NotAccepted`: a run has ended, and not with what it was to find; `Cancelled`: the user did
  *  it; `Defect`: puzzleflow is at fault; or with a failure. */

@@ -1,5 +1,6 @@
 import pc from 'picocolors'
-import { exitCodes as ofFailures, Failure, type FailureKind } from '../api/index.js'
+import { Failure } from '../errors/failure.js'
+import { isFailureKind, type FailureKind } from '../errors/kinds.js'
 import { grpcFailure } from '../server/grpc-errors.js'
 import { exitCodes, type Ending } from './exit-codes.js'
 import { formatDiagnostic, type Diagnostic } from '../spec/diagnostics.js'
@@ -56,7 +57,7 @@ function reportOf(error: unknown): ErrorReport {
       const { type = '', message, details } = last as Wrapped
       if (type === 'Cancelled') return cancelled
       const remedy = details?.[0]?.remedy
-      if (type in ofFailures) return as(type as FailureKind, message, remedy)
+      if (isFailureKind(type)) return as(type, message, remedy)
       return as('TaskFailed', `A task failed for good: ${message}`, remedy)
     }
     case 'TimeoutFailure': {

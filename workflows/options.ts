@@ -6,10 +6,9 @@ import {
   workflowInfo,
   type ActivityOptions,
 } from '@temporalio/workflow'
+import { notRetried } from '../errors/kinds.js'
 import type { Activities, StageNode } from './types.js'
 
-/** Failures that another attempt would only repeat. A store that does not answer may be back soon: it is none of them. */
-const hopeless = ['InvalidInput', 'Infeasible', 'PluginBug', 'NonFinite', 'TaskFailed', 'MissingArtifact']
 const day = 86_400
 
 /** How tasks of a stage are tried, by the workers of its queue. */
@@ -38,7 +37,7 @@ export function stageOptions({ run, retry = {}, timeout, heartbeat }: StageNode)
       backoffCoefficient: retry.backoff ?? 2,
       maximumInterval: (retry.maximumInterval ?? 60) * 1000,
       ...(retry.maximumAttempts === undefined ? {} : { maximumAttempts: retry.maximumAttempts }),
-      nonRetryableErrorTypes: hopeless,
+      nonRetryableErrorTypes: [...notRetried],
     },
   }
 }
@@ -49,6 +48,6 @@ export function stageOptions({ run, retry = {}, timeout, heartbeat }: StageNode)
  */
 export function promptActivities(before: ActivityOptions): Activities {
   if (!patched('prompt-activities')) return proxyActivities<Activities>(before)
-  const retry = { initialInterval: 1000, maximumInterval: 10_000, nonRetryableErrorTypes: hopeless }
+  const retry = { initialInterval: 1000, maximumInterval: 10_000, nonRetryableErrorTypes: [...notRetried] }
   return proxyLocalActivities<Activities>({ startToCloseTimeout: 60_000, retry })
 }

@@ -1,4 +1,5 @@
 import { CancellationScope, CancelledFailure, condition, isCancellation } from '@temporalio/workflow'
+import { unreachable } from '../errors/unreachable.js'
 import { describeFailure, shortReason } from './failures.js'
 import type { Pace } from './types.js'
 import type { StageNode, TaskDone, TaskRef, TaskResult } from './types.js'
@@ -116,7 +117,8 @@ export class Tasks {
     if (outcome.kind === 'done') return settle(outcome)
     if (outcome.kind === 'stopped') return this.wait(open)
     const failure = describeFailure(outcome.error)
-    switch (this.options.node.onFailure ?? 'fail-fast') {
+    const policy = this.options.node.onFailure ?? 'fail-fast'
+    switch (policy) {
       case 'fail-fast':
         this.failed ??= outcome.error
         for (const other of this.scopes.values()) other.cancel()
@@ -132,6 +134,9 @@ export class Tasks {
         await condition(() => this.again.has(task.id) || this.skipped.has(task.id) || this.ending)
         this.options.onTrouble?.(task, undefined)
         this.wait(open)
+        return
+      default:
+        return unreachable(policy)
     }
   }
 
