@@ -7,22 +7,22 @@ import { traitsOf } from '../errors/kinds.js'
 import { Crash } from './host.js'
 import { currentAttempt, type Watch } from './watch.js'
 
-/** Bytes that a message of Temporal may hold are 2 MiB: more would be sent, and refused, for ever. */
+/** A message to Temporal may hold 2 MiB. A larger one would be sent and refused forever. */
 const mostBytes = 1_800_000
-/** Characters of a failure. */
+/** Most characters of a failure's message. */
 const longestMessage = 10_000
 
 function checkSize(activity: string, result: unknown): void {
   const bytes = Buffer.byteLength(JSON.stringify(result) ?? '')
   if (bytes > mostBytes)
     throw ApplicationFailure.nonRetryable(
-      `${activity}: what comes out has ${bytes} bytes, and ${mostBytes} is the most that a message to Temporal holds`,
+      `${activity}: the result has ${bytes} bytes; a message to Temporal holds at most ${mostBytes}`,
       'TaskFailed',
-      { remedy: 'Leave large results in files, and put references to them among the values.' },
+      { remedy: 'Put large results in files, and return references to them.' },
     )
 }
 
-/** Turns errors into what Temporal knows: failures with a type, of which some are worth no other attempt. */
+/** Turns errors into Temporal's failures: each has a type, and says whether another attempt may help. */
 export function guardWith(watch: Watch): <A, R>(activity: (argument: A) => Promise<R>) => (argument: A) => Promise<R> {
   const failures = new FailureCount()
   return (activity) => async (argument) => {

@@ -42,7 +42,7 @@ async function ended(client: Client, store: Store, document: RunDocument): Promi
       kind === 'Cancelled'
         ? `The latest attempt of the run "${document.run}" was cancelled: it has no result`
         : `The latest attempt of the run "${document.run}" failed: ${message}`,
-      { remedy: remedy ?? 'The same `puzzleflow run` goes on with what is finished.', cause: error },
+      { remedy: remedy ?? 'The same `puzzleflow run` continues with what is finished.', cause: error },
     )
   }
 }

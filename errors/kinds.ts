@@ -37,7 +37,7 @@ const kinds = {
   MissingArtifact: {
     retryable: false,
     blamesPlugin: false,
-    remedy: 'Run it again: what is missing is made anew, all else is reused.',
+    remedy: 'Run it again: what is missing is computed again, everything else is reused.',
   },
   /** The task threw something else: after three times, the stage has a defect. */
   TaskError: {
