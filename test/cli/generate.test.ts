@@ -155,7 +155,7 @@ test('each prompt has the positions that it leaves itself', async () => {
   )
   expect({ code, stderr }).toEqual({
     code: 0,
-    stderr: 'The model has 64 positions: at most 4 tokens fit behind the longest prompt.\n',
+    stderr: 'The model has 64 positions: at most 4 tokens fit after the longest prompt.\n',
   })
   const { sequences } = JSON.parse(stdout) as { sequences: Sequence[] }
   expect(sequences.map(({ tokens }) => tokens.length)).toEqual([4, 9])
