@@ -134,7 +134,7 @@ test.each<[string, readonly string[], string]>([
   [
     'a spec that is not there',
     ['plan', 'serach.yaml'],
-    'serach.yaml:1:1 missing-file There is no file "serach.yaml".\n',
+    'serach.yaml:1:1 missing-file There is no file "serach.yaml". (did you mean "search.yaml"?)\n',
   ],
   [
     'a model that is none',

@@ -6,14 +6,12 @@ const errorOf = (code: number, details: string) => Object.assign(new Error(detai
 const again = 'Try again: finished work is kept.'
 const log = 'See the server’s log, and check that its version is current.'
 const at = 'The Temporal server at t:1'
-const smaller = 'Raise its limit, or make the search smaller: fewer variants, or fewer stages at once.'
 const key = 'Check the API key (TEMPORAL_API_KEY, or api_key in temporal.toml) and its rights in the namespace "n".'
 
 test.each([
   [1, 'Call cancelled', true, 'The connection to the Temporal server at t:1 was lost: Call cancelled', again],
   [2, 'panic', false, `${at} failed to handle a request: panic`, log],
   [3, 'bad query', false, `${at} refuses a request: bad query`, log],
-  [3, 'Blob exceeds limit', false, `${at} refuses a message as too large: Blob exceeds limit`, smaller],
   [4, 'Deadline exceeded', true, `${at} took too long to answer a request`, `It may be very busy. ${again}`],
   [
     5,
@@ -32,13 +30,6 @@ test.each([
   [6, 'is there', false, `${at} refuses a request: is there`, log],
   [7, 'no rights', false, `${at} refuses us: no rights`, key],
   [8, 'rate', false, `${at} is too busy, or has reached a limit: rate`, again],
-  [
-    8,
-    'Received message larger than max (9 vs 4)',
-    false,
-    `${at} refuses a message as too large: Received message larger than max (9 vs 4)`,
-    smaller,
-  ],
   [9, 'closed', false, `${at} refuses a request: closed`, log],
   [
     12,
