@@ -119,7 +119,8 @@ export class Host {
   private childFor({ limits, plugins = [] }: Job): ChildProcess {
     const wanted = plugins.join()
     // Memory that an earlier task left in use would count.
-    const at = limits?.memory === undefined ? this.idle.findLastIndex((child) => this.plugins.get(child) === wanted) : -1
+    const at =
+      limits?.memory === undefined ? this.idle.findLastIndex((child) => this.plugins.get(child) === wanted) : -1
     const child = at < 0 ? this.start() : this.idle.splice(at, 1)[0]!
     this.plugins.set(child, wanted)
     return child
