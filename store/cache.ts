@@ -22,7 +22,7 @@ process.on('exit', () => {
 })
 
 /**
- * Artifacts of a store elsewhere, kept in a folder of this machine up to a number of bytes; the least recently used goes
+ * Artifacts of a remote store, kept in a folder of this machine up to a number of bytes; the least recently used goes
  * first. Processes share the folder. A path that is handed out is a second hard link to the file, in a folder of the
  * process: a file with two links is in use by somebody and stays.
  */
