@@ -32,9 +32,16 @@ export default tseslint.config(
         {
           patterns: [
             {
-              group: ['node:*', '@temporalio/worker', '@temporalio/client', '@temporalio/activity', '../*'],
+              group: [
+                'node:*',
+                '@temporalio/worker',
+                '@temporalio/client',
+                '@temporalio/activity',
+                '../*',
+                '!../errors',
+              ],
               allowTypeImports: true,
-              message: 'Workflow code runs in a sandbox: types only.',
+              message: 'Workflow code runs in a sandbox: import types only.',
             },
           ],
         },

@@ -155,7 +155,7 @@ export function makeActivities(services: Services): Activities {
 
     approval: guarded(async ({ answer, ...request }) => {
       const parts = await open(request)
-      if (!parts.stage.gate) throw new Error(`Internal error: ${request.stage} is no gate`)
+      if (!parts.stage.gate) throw new Error(`Internal error: ${request.stage} is not a gate`)
       const { key, components } = planKey(parts)
       const now = new Date().toISOString()
       const values = answer && {

@@ -1,10 +1,10 @@
 import type { TaskPlan } from '../api/index.js'
 import type { FrozenPlan, PlannedPlugin, PlannedStage } from '../spec/frozen-plan.js'
 import { ChildFailure } from '../errors/child-failure.js'
-import { remedies } from './guard.js'
+import { traitsOf } from '../errors/kinds.js'
 import { Crash } from './host.js'
 
-/** Plugins whose code a stage runs when it plans or gathers, or does a task: the stage's own, and those of block and run types. */
+/** Plugins whose code a stage runs to plan, gather or do a task: the stage's plugin, and those of block and run types. */
 export function pluginsOf(
   { plugins, blocks, runs = [] }: FrozenPlan,
   planned: PlannedStage,
@@ -18,21 +18,19 @@ export function pluginsOf(
   return plugins.filter(({ digest }) => digests.has(digest))
 }
 
-/** Failures that no plugin can be blamed for. */
-const innocent = ['OutOfDisk', 'NoServer', 'MissingArtifact']
-
-/** A failure that says whose code was at work: in it, or beside it. */
+/** The failure, with the plugins whose code was running when it happened. */
 export function blaming(error: unknown, what: string, plugins: readonly PlannedPlugin[]): unknown {
   if (plugins.length === 0 || !(error instanceof ChildFailure || error instanceof Crash)) return error
   const { type, remedy, file, stack, final } = error as Partial<ChildFailure>
-  if (type !== undefined && innocent.includes(type)) return error
+  const traits = traitsOf(type ?? error.name)
+  if (traits?.blamesPlugin === false) return error
   const names = plugins.map(({ name, version }) => `${name} ${version}`).join(', ')
   const whose = `plugin${plugins.length > 1 ? 's' : ''} ${names}`
-  const message = `${error.message.startsWith(what) ? '' : `${what}: `}${error.message} (with code of ${whose})`
-  const more = `If it is the fault of ${whose}, tell its author, or leave out what needs it.`
-  const own = remedy ?? remedies[type ?? error.name]
-  const whole = { message, remedy: own === undefined ? more : `${own} ${more}` }
-  // How often it is tried again depends on its kind.
+  const message = `${error.message.startsWith(what) ? '' : `${what}: `}${error.message} (running code of ${whose})`
+  const more = `If the fault is in ${whose}, report it to the author, or remove what uses it.`
+  const first = remedy ?? traits?.remedy
+  const whole = { message, remedy: first === undefined ? more : `${first} ${more}` }
+  // The kind decides how often it is retried.
   if (error instanceof Crash) return Object.assign(new Crash(what, null), { ...whole, stack })
   return new ChildFailure(type ?? 'TaskError', message, { remedy: whole.remedy, file, stack, final: final ?? false })
 }

@@ -1,26 +1,26 @@
 import { Failure, outcomeOf, type Outputs } from '../api/index.js'
 
 /**
- * What a stage has left, if it is what stages leave. The pipe to the worker would make null of NaN.
+ * A stage's outputs, checked. The pipe to the worker would turn NaN into null.
  * @param what  the task, for messages
  * @throws Failure PluginBug or NonFinite
  */
 export function checkedOutputs(what: string, outputs: unknown): Outputs {
   const { values, files } = (outputs ?? {}) as Partial<Outputs>
   if (!isMap(values) || !isMap(files))
-    throw new Failure('PluginBug', `${what}: The stage returned no { values, files }`, {
-      remedy: 'A stage’s run() and gather() return both, empty where there is nothing.',
+    throw new Failure('PluginBug', `${what}: The stage did not return { values, files }`, {
+      remedy: 'run() and gather() must return both; either may be empty.',
     })
   checkFinite(what, values, 'values')
   if (isMap(values.outcome) && typeof values.outcome.ok === 'boolean' && !outcomeOf(values))
-    throw new Failure('PluginBug', `${what}: The stage’s output values.outcome is no outcome of a run`, {
+    throw new Failure('PluginBug', `${what}: The stage’s output values.outcome is not a valid outcome`, {
       remedy:
-        'An outcome is { ok, status, text }: status a word or two of small letters and digits, text a sentence for people.',
+        'An outcome is { ok, status, text }: status is one or two words in lower-case letters and digits, text is a sentence.',
     })
   for (const [name, ref] of Object.entries(files))
     if (!isMap(ref) || typeof ref.digest !== 'string')
-      throw new Failure('PluginBug', `${what}: The stage’s output files.${name} is no artifact`, {
-        remedy: 'Store files with put() or putFile(), and return what they give.',
+      throw new Failure('PluginBug', `${what}: The stage’s output files.${name} is not an artifact`, {
+        remedy: 'Store files with put() or putFile(), and return the references you get.',
       })
   return outputs as Outputs
 }
@@ -28,7 +28,7 @@ export function checkedOutputs(what: string, outputs: unknown): Outputs {
 function checkFinite(what: string, value: unknown, at: string): void {
   if (typeof value === 'number' && !Number.isFinite(value))
     throw new Failure('NonFinite', `${what}: The stage’s output ${at} is ${value}`, {
-      remedy: 'Look for where it comes from; what is not known can be null.',
+      remedy: 'Find out where it comes from. Use null for an unknown value.',
     })
   if (typeof value !== 'object' || value === null) return
   for (const [key, item] of Object.entries(value)) checkFinite(what, item, `${at}.${key}`)

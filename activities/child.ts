@@ -1,4 +1,4 @@
-/** A child process: does one job at a time, as the worker asks. It ends with the worker. */
+/** A child process: does one job at a time for the worker, and ends with it. */
 import '../tensor/telemetry.js'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -16,13 +16,13 @@ import type { Job, Message } from './job.js'
 import { stageEnvironment } from './stage-environment.js'
 import { plannedStage, stageParams } from '../lineage/keys.js'
 
-/** A store elsewhere answers each request late, but many at once. */
+/** A remote store answers each request late, but many in parallel. */
 const recordsAtOnce = 16
 
 const abort = new AbortController()
 const send = (message: Message) => process.send?.(message)
 
-/** Stores that were opened: what a warm process has verified once it need not verify again. */
+/** Open stores: a warm process need not verify again what it has verified once. */
 const stores = new Map<string, Store>()
 
 async function work(job: Job, note: ReturnType<typeof attemptLog>): Promise<unknown> {
@@ -72,8 +72,8 @@ async function workWith(store: Store, job: Job, note: ReturnType<typeof attemptL
       if (!stage.plan) return checkedOutputs(job.stage, await stage.run({ ...(await whole()), ...running }))
       const { task } = job
       const runs = onlyRuns(loaded.runs, task.runs)
-      const own = { ...environment(stage.taskReads ?? []), runs, ...running, task }
-      return checkedOutputs(`${job.stage}/${job.task.id}`, await stage.run(own))
+      const context = { ...environment(stage.taskReads ?? []), runs, ...running, task }
+      return checkedOutputs(`${job.stage}/${job.task.id}`, await stage.run(context))
     }
     const done = job.tasks.flatMap((plan, i) => (job.keys[i] ? [{ plan, key: job.keys[i] }] : []))
     const tasks = await inWindow(done, recordsAtOnce, async ({ plan, key }) => {
@@ -96,7 +96,7 @@ async function workWith(store: Store, job: Job, note: ReturnType<typeof attemptL
   }
 }
 
-/** The registry that a plan's plugins add to: another module in tests. */
+/** The registry that a plan's plugins extend. Tests name another module. */
 async function builtIn(): Promise<Loaded> {
   const other = process.env.PUZZLEFLOW_TEST_REGISTRY
   if (other === undefined) return loadPlugins()
@@ -105,12 +105,12 @@ async function builtIn(): Promise<Loaded> {
 
 let working = false
 
-/** What is thrown where nobody waits for it: the task cannot be trusted any more, nor can the process. */
+/** An error that nothing handles: neither the task nor the process can be trusted after it. */
 function onStray(error: unknown): void {
   if (!working) process.exit(1)
   working = false
   const { message, stack } = error instanceof Error ? error : new Error(String(error))
-  const text = `An error was thrown where nobody waits for it: ${message}`
+  const text = `Uncaught error in the task: ${message}`
   process.send?.({ kind: 'failed', type: 'TaskError', message: text, stack, over: true } satisfies Message)
 }
 process.on('uncaughtException', onStray)
@@ -147,5 +147,5 @@ process.on('message', (job: Job) => {
 })
 process.on('disconnect', () => process.exit(0))
 process.on('SIGTERM', () => abort.abort(new Error('The task was cancelled')))
-// Ctrl-C in the terminal is for the command: it decides what happens to its children.
+// Ctrl-C in the terminal is meant for the command, which decides what happens to its children.
 process.on('SIGINT', () => undefined)

@@ -1,17 +1,17 @@
-/** Failures of an activity in a row by what a worker has seen of them; those of other workers are counted there. */
+/** Failures of each activity, by kind, as this worker sees them. Every worker counts for itself. */
 export class FailureCount {
   private readonly counts = new Map<string, Map<string, number>>()
 
-  /** Counts one more of a kind. @returns how many there were, this one included */
+  /** Counts one more failure of a kind. @returns how many there were, including this one */
   add(activity: string, kind: string): number {
-    const own = this.counts.get(activity) ?? new Map<string, number>()
-    this.counts.set(activity, own)
-    const count = (own.get(kind) ?? 0) + 1
-    own.set(kind, count)
+    const byKind = this.counts.get(activity) ?? new Map<string, number>()
+    this.counts.set(activity, byKind)
+    const count = (byKind.get(kind) ?? 0) + 1
+    byKind.set(kind, count)
     return count
   }
 
-  /** The activity is over, or begins anew. */
+  /** Forgets an activity that is over, or begins again. */
   forget(activity: string): void {
     this.counts.delete(activity)
   }

@@ -3,48 +3,26 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
 import { MissingArtifact } from '../store/index.js'
 import { FailureCount } from './failure-count.js'
 import { ChildFailure } from '../errors/child-failure.js'
+import { traitsOf } from '../errors/kinds.js'
 import { Crash } from './host.js'
 import { currentAttempt, type Watch } from './watch.js'
 
-/** Failures by kind; what is not here is retried as long as the stage's policy says (workflows/options.ts). Attempts that
- *  were lost with a worker or a server do not count: in a long task there may be any number of them. */
-const mostFailures: Readonly<Record<string, number>> = {
-  // After as many it is a defect of the stage, not of the circumstances.
-  TaskError: 3,
-  Exit: 3,
-  Timeout: 3,
-  Crash: 10,
-  // With the back-off a quarter of an hour to make space.
-  OutOfDisk: 20,
-  OutOfMemory: 20,
-  // As long for a store to come back.
-  NoServer: 20,
-}
-
-/** What to do about failures that do not say so themselves. */
-export const remedies: Readonly<Record<string, string>> = {
-  MissingArtifact: 'Run it again: what is missing is made anew, all else is reused.',
-  TaskError: 'See logs/tasks.log in the store for the stack.',
-  Exit: 'See logs/tasks.log in the store. Something in the task ends its process: look for `process.exit`.',
-  Crash: 'See logs/tasks.log in the store; a process that SIGKILL ended may have had too little memory.',
-}
-
-/** Bytes that a message of Temporal may hold are 2 MiB: more would be sent, and refused, for ever. */
+/** A message to Temporal may hold 2 MiB. A larger one would be sent and refused forever. */
 const mostBytes = 1_800_000
-/** Characters of a failure. */
+/** Most characters of a failure's message. */
 const longestMessage = 10_000
 
 function checkSize(activity: string, result: unknown): void {
   const bytes = Buffer.byteLength(JSON.stringify(result) ?? '')
   if (bytes > mostBytes)
     throw ApplicationFailure.nonRetryable(
-      `${activity}: what comes out has ${bytes} bytes, and ${mostBytes} is the most that a message to Temporal holds`,
+      `${activity}: the result has ${bytes} bytes; a message to Temporal holds at most ${mostBytes}`,
       'TaskFailed',
-      { remedy: 'Leave large results in files, and put references to them among the values.' },
+      { remedy: 'Put large results in files, and return references to them.' },
     )
 }
 
-/** Turns errors into what Temporal knows: failures with a type, of which some are worth no other attempt. */
+/** Turns errors into Temporal's failures: each has a type, and says whether another attempt may help. */
 export function guardWith(watch: Watch): <A, R>(activity: (argument: A) => Promise<R>) => (argument: A) => Promise<R> {
   const failures = new FailureCount()
   return (activity) => async (argument) => {
@@ -65,10 +43,11 @@ export function guardWith(watch: Watch): <A, R>(activity: (argument: A) => Promi
           : error instanceof Crash || error instanceof MissingArtifact
             ? cause.name
             : ((error as { kind?: string }).kind ?? 'TaskError')
-      const { remedy = remedies[type], file } = error as { remedy?: string; file?: string }
+      const traits = traitsOf(type)
+      const { remedy = traits?.remedy, file } = error as { remedy?: string; file?: string }
       const details = [{ remedy, file }]
       const final = error instanceof ChildFailure && error.final
-      const nonRetryable = failures.add(id, type) >= (mostFailures[type] ?? Infinity) || final
+      const nonRetryable = failures.add(id, type) >= (traits?.attempts ?? Infinity) || final
       if (nonRetryable) failures.forget(id)
       watch.failed(currentAttempt(), type, cause, { remedy, final: nonRetryable })
       const message =

@@ -9,7 +9,7 @@ import { watchLimits } from './limits.js'
 /** Time for a checkpoint between SIGTERM and SIGKILL: onnxruntime cannot be interrupted within a call. */
 const grace = 20_000
 
-/** A child process that was ended while it worked. Worth another attempt. */
+/** A signal ended a child process while it worked. Another attempt may succeed. */
 export class Crash extends Error {
   constructor(what: string, signal: string | null) {
     super(`${what}: the process was ended by ${signal} while it worked`)
@@ -17,14 +17,14 @@ export class Crash extends Error {
   }
 }
 
-/** What V8 and C++ say when memory runs out. */
+/** What V8 and C++ print when memory runs out. */
 const outOfMemory = /out of memory|std::bad_alloc/i
 const tooLarge = (what: string) =>
   new ChildFailure('OutOfMemory', `${what}: the process ran out of memory`, {
     remedy: 'Close other programs, or run fewer tasks side by side: `npx puzzleflow worker --slots N`.',
   })
 
-/** What ends with an exit code has called for it: nothing else does in a child process. */
+/** A child process ends with an exit code only if its code calls for that. */
 const ended = (what: string, code: number | null, signal: string | null) =>
   signal === null
     ? new ChildFailure('Exit', `${what}: the process ended with exit code ${code} while it worked`)
@@ -35,25 +35,25 @@ export interface RunOptions {
   readonly what: string
   readonly signal: AbortSignal
   readonly onProgress: (fraction: number, text: string) => void
-  /** Told what the task says. */
+  /** Receives what the task logs. */
   readonly log: (entry: Pick<Entry, 'level' | 'event' | 'message'> & { readonly fields?: unknown }) => void
 }
 
-/** Warm child processes that do jobs, one each at a time. onnxruntime blocks its thread: nothing else lives in them. */
+/** Warm child processes, each doing one job at a time. onnxruntime blocks its thread, so nothing else runs in them. */
 export class Host {
   private readonly idle: ChildProcess[] = []
   private readonly all = new Set<ChildProcess>()
-  /** What a child last wrote to stderr. */
+  /** The last text that a child wrote to stderr. */
   private readonly lastWords = new WeakMap<ChildProcess, string>()
-  /** What it writes to stderr belongs to the task that it does. */
+  /** Where to log what a child writes to stderr: with the task that it does. */
   private readonly logs = new WeakMap<ChildProcess, RunOptions['log']>()
-  /** Plugins whose code it has run: what they left in it may harm their own tasks, and no others. */
+  /** Plugins whose code a child has run: what they left there may harm only tasks of the same plugins. */
   private readonly plugins = new WeakMap<ChildProcess, string>()
 
-  /** @param options  `log` is told what children say while they do nothing */
+  /** @param options  `log` receives what children write while they have no job */
   constructor(private readonly options: { readonly log: Log; readonly registry?: string }) {}
 
-  /** Does a job in a child process. An abort ends the child: politely first, so that it can checkpoint.
+  /** Does a job in a child process. An abort ends the child, with SIGTERM first, so that it can save a checkpoint.
    *  @throws Crash, ChildFailure, or the signal's reason */
   run(job: Job, { what, signal, onProgress, log }: RunOptions): Promise<unknown> {
     if (signal.aborted) return Promise.reject(signal.reason as Error)
@@ -65,7 +65,7 @@ export class Host {
         child.kill('SIGTERM')
         kill ??= setTimeout(() => child.kill('SIGKILL'), grace)
       }
-      /** Why it is ended, if it is by us. */
+      /** Why this process ends the child, if it does. */
       let exceeded: ChildFailure | undefined
       const because = (error: Error) => (signal.aborted ? (signal.reason as Error) : (exceeded ?? error))
       const unwatch = watchLimits(child.pid, what, job.limits ?? {}, (why) => {
@@ -88,7 +88,7 @@ export class Host {
           const error = outOfMemory.test(this.lastWords.get(child) ?? '') ? tooLarge(what) : ended(what, code, by)
           finish(() => reject(because(error)), false)
         }
-        // Its last words may still be on their way; a process of its own may keep the pipe open.
+        // Its last output may still be on its way; a process that it started may keep the pipe open.
         const late = setTimeout(tell, 500)
         child.once('close', () => {
           clearTimeout(late)
@@ -102,14 +102,14 @@ export class Host {
         else if (message.kind === 'done') finish(() => resolve(message.result), true)
         else if (message.kind === 'failed') {
           const { type, message: text, remedy, file, stack, over } = message
-          const failure = new ChildFailure(type as 'TaskError', text, { remedy, file, stack })
+          const failure = new ChildFailure(type, text, { remedy, file, stack })
           finish(() => reject(because(failure)), !over)
         }
       }
       child.on('exit', onExit).on('message', onMessage)
       child.send(job, (error) => {
         if (!error) return
-        // It ended while it was idle, which `exit` will tell, or it never started, which nothing will.
+        // It ended while idle, which `exit` reports, or it never started, which nothing else reports.
         if (child.pid === undefined) finish(() => reject(error), false)
         else child.kill('SIGKILL')
       })
@@ -118,8 +118,9 @@ export class Host {
 
   private childFor({ limits, plugins = [] }: Job): ChildProcess {
     const wanted = plugins.join()
-    // What an earlier task has left in memory would count.
-    const at = limits?.memory === undefined ? this.idle.findLastIndex((own) => this.plugins.get(own) === wanted) : -1
+    // Memory that an earlier task left in use would count.
+    const at =
+      limits?.memory === undefined ? this.idle.findLastIndex((child) => this.plugins.get(child) === wanted) : -1
     const child = at < 0 ? this.start() : this.idle.splice(at, 1)[0]!
     this.plugins.set(child, wanted)
     return child

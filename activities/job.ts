@@ -1,4 +1,5 @@
 import type { TaskPlan } from '../api/index.js'
+import type { ChildFailure } from '../errors/child-failure.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { ArtifactRef, Digest } from '../store/index.js'
 
@@ -43,7 +44,7 @@ export type Message =
   | { readonly kind: 'done'; readonly result: unknown }
   | {
       readonly kind: 'failed'
-      readonly type: string
+      readonly type: ChildFailure['type']
       readonly message: string
       readonly remedy?: string | undefined
       readonly file?: string | undefined

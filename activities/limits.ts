@@ -2,13 +2,13 @@ import { ChildFailure } from '../errors/child-failure.js'
 import type { Limits } from './job.js'
 import { residentBytes } from './memory.js'
 
-/** Milliseconds between two looks at memory. */
+/** Milliseconds between two measurements of memory. */
 const pause = 250
 
 /**
  * Watches a task's process.
- * @param exceeded  told once, why the task must be ended
- * @returns ends the watch
+ * @param exceeded  called once, with the reason why the task must end
+ * @returns a function that ends the watch
  */
 export function watchLimits(
   pid: number | undefined,
@@ -27,7 +27,7 @@ export function watchLimits(
         remedy: 'Raise the stage’s `timeout:`; a task that reports no progress may be in a loop.',
       }),
     )
-  // The longest that a timer takes, 24 days, is as good as no limit.
+  // A timer can wait 24 days at most; a longer limit is as good as none.
   const clock = seconds === undefined || seconds * 1000 > 2 ** 31 - 1 ? undefined : setTimeout(late, seconds * 1000)
   const sessions = new Set<number>()
   let looking: NodeJS.Timeout | undefined
@@ -38,8 +38,8 @@ export function watchLimits(
       tell(
         new ChildFailure(
           'OutOfMemory',
-          `${what}: the task held ${mebibytes(bytes)} of memory, and its stage allows ${mebibytes(memory!)}`,
-          { remedy: 'Raise the stage’s `memory:`, or lower what the task needs at once.', final: true },
+          `${what}: the task used ${mebibytes(bytes)} of memory; its stage allows ${mebibytes(memory!)}`,
+          { remedy: 'Raise the stage’s `memory:`, or make the task use less.', final: true },
         ),
       )
     else looking = setTimeout(() => void look(), pause)

@@ -20,13 +20,13 @@ export class Metrics {
   private readonly tasks = new Set<Observed>()
   private readonly ended = new Counter({
     name: 'puzzleflow_tasks_total',
-    help: 'Tasks that ended here, by outcome; reused: the store had the result.',
+    help: 'Tasks that ended on this worker, by outcome; reused: the store had the result.',
     labelNames: ['stage', 'outcome'],
     registers: [this.registry],
   })
   private readonly seconds = new Histogram({
     name: 'puzzleflow_task_seconds',
-    help: 'Seconds of work of tasks that are done.',
+    help: 'Seconds that finished tasks took.',
     labelNames: ['stage'],
     buckets: [0.1, 1, 10, 60, 600, 3600, 36_000],
     registers: [this.registry],
@@ -45,11 +45,13 @@ export class Metrics {
   constructor(places: number, queue: string, backlog: () => Promise<number | undefined>) {
     const registers = [this.registry]
     collectDefaultMetrics({ register: this.registry })
-    new Gauge({ name: 'puzzleflow_places', help: 'Tasks that run side by side here.', registers }).set(places)
+    new Gauge({ name: 'puzzleflow_places', help: 'Tasks that this worker can run at the same time.', registers }).set(
+      places,
+    )
     const { tasks } = this
     new Gauge({
       name: 'puzzleflow_tasks',
-      help: 'Tasks that this worker has now: running, or waiting for a place.',
+      help: 'Tasks that this worker holds: running, or waiting for a slot.',
       labelNames: ['state'],
       registers,
       collect() {
@@ -60,7 +62,7 @@ export class Metrics {
     })
     new Gauge({
       name: 'puzzleflow_heartbeat_age_seconds',
-      help: 'Since a running task last told of progress.',
+      help: 'Seconds since a running task last reported progress.',
       labelNames: ['stage', 'task'],
       registers,
       collect() {
@@ -131,7 +133,7 @@ export class Metrics {
       server.once('error', (error) =>
         reject(
           new Failure('NoServer', `Metrics cannot be served at ${place}: ${error.message}`, {
-            remedy: 'Give another place: --metrics PORT or HOST:PORT.',
+            remedy: 'Choose another address: --metrics PORT or HOST:PORT.',
           }),
         ),
       )

@@ -2,17 +2,17 @@ import type { TaskPlan } from '../api/index.js'
 import type { TaskPage } from '../workflows/types.js'
 import { ChildFailure } from '../errors/child-failure.js'
 
-/** What messages and histories hold of tasks. Temporal takes 2 MiB a message and 51,200 events a workflow. */
+/** Limits on tasks in messages and histories. Temporal allows 2 MiB per message and 51,200 events per workflow. */
 export interface Bounds {
-  /** Tasks of one workflow: six events each. */
+  /** Most tasks of one workflow: six events each. */
   readonly together: number
-  /** Bytes of their names in one message. */
+  /** Most bytes of their names in one message. */
   readonly bytes: number
-  /** Workflows of one stage, each some ten events of the search. */
+  /** Most workflows of one stage, each about ten events of the search. */
   readonly groups: number
-  /** Tasks of a stage. */
+  /** Most tasks of a stage. */
   readonly tasks: number
-  /** Characters of a task's id, and of a group's name: the ends of names of activities and workflows. */
+  /** Most bytes of a task's id or a group's name, which end the names of activities and workflows. */
   readonly name: number
 }
 
@@ -27,7 +27,7 @@ export const boundsHere = (): Bounds => (fewTogether > 0 ? { ...bounds, together
 const bytesOf = ({ id, label, group = '' }: TaskPlan): number =>
   Buffer.byteLength(id) + Buffer.byteLength(shortLabel(label)) + Buffer.byteLength(group) + 130
 
-/** Bytes of a text for people that the server takes are 400, encrypted or not, with the stage's name. */
+/** The server allows 400 bytes for a summary, encrypted or not, which includes the stage's name. */
 const longestLabel = 100
 
 /** A label as the Temporal UI shows it. */
@@ -36,15 +36,15 @@ export function shortLabel(label: string): string {
   return letters.length > longestLabel ? `${letters.slice(0, longestLabel - 1).join('')}…` : label
 }
 
-/** Pages of a stage's tasks; undefined where its groups can be told in one message and done by a workflow each. */
+/** Pages of a stage's tasks; undefined if one message holds its groups, and one workflow can do each group. */
 export function pagesOf(tasks: readonly TaskPlan[], { together, bytes, groups }: Bounds): TaskPage[] | undefined {
   const sizes = new Map<string | undefined, number>()
   const names = new Map<string, number>()
   for (const { id, group = id } of tasks) names.set(group, (names.get(group) ?? 0) + 1)
   for (const [group, count] of names) {
     // Tasks without others in their group are done together.
-    const own = count === 1 ? undefined : group
-    sizes.set(own, (sizes.get(own) ?? 0) + count)
+    const shared = count === 1 ? undefined : group
+    sizes.set(shared, (sizes.get(shared) ?? 0) + count)
   }
   const total = tasks.reduce((sum, task) => sum + bytesOf(task), 0)
   if (sizes.size <= groups && Math.max(0, ...sizes.values()) <= together && total <= 5 * bytes) return undefined
@@ -61,13 +61,13 @@ export function pagesOf(tasks: readonly TaskPlan[], { together, bytes, groups }:
   return [...pages, { from, to: tasks.length }]
 }
 
-/** What a stage has planned, if it can be done. @throws ChildFailure PluginBug, or InvalidInput where it is too much */
+/** Checks the tasks that a stage planned. @throws ChildFailure PluginBug, or InvalidInput if there are too many */
 export function checkTasks(stage: string, tasks: readonly TaskPlan[], { tasks: most, name }: Bounds): void {
   if (tasks.length > most)
     throw new ChildFailure(
       'InvalidInput',
-      `The stage ${stage} planned ${tasks.length} tasks, and a stage can have ${most} at most`,
-      { remedy: 'Let each task do more, or share them among several stages.' },
+      `The stage ${stage} planned ${tasks.length} tasks; a stage can have at most ${most}`,
+      { remedy: 'Make each task do more, or split them over several stages.' },
     )
   const ids = new Set<string>()
   for (const { id, group = '' } of tasks) {
@@ -80,7 +80,7 @@ export function checkTasks(stage: string, tasks: readonly TaskPlan[], { tasks: m
       if (Buffer.byteLength(text) > name)
         throw new ChildFailure(
           'PluginBug',
-          `The stage ${stage} planned ${what} whose name has ${Buffer.byteLength(text)} bytes, and ${name} is the most: "${text.slice(0, 40)}…"`,
+          `The stage ${stage} planned ${what} whose name has ${Buffer.byteLength(text)} bytes; the limit is ${name}: "${text.slice(0, 40)}…"`,
         )
   }
 }

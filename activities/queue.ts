@@ -9,7 +9,7 @@ import { buildId } from './build-id.js'
 export const queueOf = (store: Store, name?: string): string =>
   `puzzleflow-${store.id}-${buildId()}${name === undefined ? '' : `/${name}`}`
 
-/** Searches on a queue that go on, or went on a moment ago: the server's list lags. */
+/** How many searches on a queue run, or ran a moment ago: the server's list lags. */
 export async function searchesOn(queue: string, { workflow }: Client): Promise<number> {
   return (await workflow.count(`TaskQueue = '${queue}' AND ExecutionStatus = 'Running'`)).count
 }

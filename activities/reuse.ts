@@ -15,7 +15,7 @@ import type { Watch } from './watch.js'
 /** Characters of what a task says that it does: it goes to the server with every sign of life. */
 const longestText = 1000
 
-/** Artifacts looked up at once: one by one from the disk would be as fast, from elsewhere not. */
+/** Artifacts to look up in parallel, which matters for remote stores. */
 const artifactsAtOnce = 8
 
 /** What finished work is looked for with, and other work is done with. */
@@ -41,7 +41,7 @@ export async function reuseOr(
   const heart = Context.current()
   const { cancellationSignal: signal } = heart
   // Without heartbeats the server takes the worker for dead; they also bring cancellation.
-  let last: unknown = { fraction: 0, text: 'waiting for a place' }
+  let last: unknown = { fraction: 0, text: 'waiting for a slot' }
   const pulse = setInterval(() => heart.heartbeat(last), pulsePause(heart))
   const releases: (() => void)[] = []
   const watched = watch.begin()
@@ -105,7 +105,7 @@ export async function reuseOr(
   }
 }
 
-/** Records looked up at once. */
+/** Records to look up in parallel. */
 const recordsAtOnce = 8
 
 /** Of which keys the store has the result. Tells the server meanwhile that the worker lives. */

@@ -31,7 +31,7 @@ export class Watch {
     return new Watched(currentAttempt(), this.log, this.metrics)
   }
 
-  /** An attempt failed, in whatever activity. */
+  /** An attempt of any activity failed. */
   failed(
     own: Attempt,
     kind: string,
@@ -80,7 +80,7 @@ export class Watched {
     this.outcome = 'cancelled'
     this.log({ level: 'info', event: 'task cancelled' })
   }
-  /** Whatever became of it, it is not here any more. What failed is told by `Watch.failed`. */
+  /** The task is no longer here, whatever became of it. `Watch.failed` reports failures. */
   end(): void {
     this.metrics.end(this.observed, this.outcome, this.seconds)
   }

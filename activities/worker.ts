@@ -50,7 +50,7 @@ export interface WorkerOptions {
   readonly registry?: { readonly loaded: Loaded; readonly module: string }
 }
 
-/** Serves a store's searches until it is told to end or is idle. */
+/** Serves a store's searches until a signal ends it or it has been idle for too long. */
 export async function runWorker(options: WorkerOptions): Promise<void> {
   const { access, store, queue } = options
   const { namespace, dataConverter } = access
@@ -90,7 +90,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     },
     // Cancellation comes with the answer to a heartbeat.
     maxHeartbeatThrottleInterval: '2 seconds',
-    // So long workflows wait for a worker that is gone before another one may go on with them.
+    // Workflows wait this long for a worker that is gone before another one may continue them.
     stickyQueueScheduleToStartTimeout: '3 seconds',
     shutdownGraceTime: '1 second',
     shutdownForceTime: '40 seconds',
@@ -110,7 +110,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   }
 }
 
-/** What a worker's connection is made with: its library reads no variables, so it is told of the proxy. */
+/** Options of a worker's connection. Its library reads no environment variables, so they name the proxy. */
 function nativeOptions({ connection, proxy }: WorkerOptions['access']): NativeConnectionOptions {
   // What is for the client's library alone is left alone here.
   const options = connection as NativeConnectionOptions
@@ -125,7 +125,7 @@ function sdkEntry({ level, message }: LogEntry): Entry {
   return { level: level === 'ERROR' ? 'error' : 'warn', event: 'sdk', message }
 }
 
-/** Tasks of a queue that no worker has taken, as far as the server tells. */
+/** Tasks of a queue that no worker has taken, according to the server. */
 async function queueDepth(connection: NativeConnection, namespace: string, name: string): Promise<number | undefined> {
   try {
     const { stats } = await connection.workflowService.describeTaskQueue({
@@ -158,7 +158,7 @@ async function endWhenIdle(
           worker.shutdown()
         }
       })
-      // A server that is away for a while is no reason to end.
+      // The worker does not end because the server is away for a while.
       .catch(() => (busy = Date.now()))
   }, 3000)
   return async () => {

@@ -70,9 +70,9 @@ async function bundleByLink(workflows: Workflows): Promise<string> {
     await promisify(execFile)(process.execPath, [asNamed, '--preserve-symlinks-main', program, order, target])
     return readFileSync(target, 'utf8')
   } catch (cause) {
-    throw new Failure('InvalidInput', `The workflows cannot be bundled below ${JSON.stringify(odd)}`, {
+    throw new Failure('InvalidInput', `The workflows cannot be bundled under ${JSON.stringify(odd)}`, {
       cause,
-      remedy: 'Move puzzleflow to a folder whose path has letters, digits and hyphens only.',
+      remedy: 'Move puzzleflow to a folder whose path has only letters, digits and hyphens.',
     })
   } finally {
     rmSync(place, { recursive: true, force: true })
@@ -89,9 +89,9 @@ function plainFolder(root: string): string {
     }
   throw new Failure(
     'InvalidInput',
-    `puzzleflow lies in ${JSON.stringify(root)}, and there is no folder for a plain link to it`,
+    `puzzleflow is installed in ${JSON.stringify(root)}, and no folder with a plain path can hold a link to it`,
     {
-      remedy: 'Set TMPDIR to a folder whose path has letters, digits and hyphens only.',
+      remedy: 'Set TMPDIR to a folder whose path has only letters, digits and hyphens.',
     },
   )
 }

@@ -20,8 +20,8 @@ export const modules: readonly (readonly [names: string, load: () => Promise<(pr
   ['codec', async () => (await import('./commands/codec.js')).codecCommand],
 ]
 
-/** Adds commands to the program: of the one asked for its module alone, since Temporal's client would take a third of the start
- *  of those that ask no server; else all. */
+/** Adds commands to the program. Loads only the module of a known command, because loading Temporal's client would take a
+ *  third of the start of commands that need no server. */
 export async function addCommands(program: Command, asked = ''): Promise<void> {
   const found = modules.find(([names]) => names.split(' ').includes(asked))
   for (const [, load] of found ? [found] : modules) (await load())(program)

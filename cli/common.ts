@@ -19,12 +19,12 @@ export interface Common {
 
 export const common = (command: Command): Command =>
   command
-    .option('--json', 'one JSON document on stdout, and nothing else there')
+    .option('--json', 'print one JSON document on stdout, and nothing else')
     .option(
       '--store <place>',
       'where artifacts and records are kept: a folder or s3://bucket/prefix (PUZZLEFLOW_STORE)',
     )
-    .option('--address <host:port>', 'of a Temporal server (TEMPORAL_ADDRESS)', serverAddress)
+    .option('--address <host:port>', 'address of a Temporal server (TEMPORAL_ADDRESS)', serverAddress)
 
 /** Options of commands that read a spec. */
 export interface SpecOptions extends Common {
@@ -34,7 +34,7 @@ export interface SpecOptions extends Common {
 export const reading = (command: Command): Command =>
   common(command).option(
     '--allow-plugin <name>',
-    'a package or folder whose code may run; again for more (puzzleflow.config.yaml: allowPlugins)',
+    'a package or folder whose code may run; repeat for more (puzzleflow.config.yaml: allowPlugins)',
     (name: string, before: readonly string[]) => [...before, name],
     [],
   )
@@ -45,7 +45,7 @@ export const allowedPlugins = (options: SpecOptions): Allowed => {
   return allowing([...flags, ...settings])
 }
 
-/** The same as they are written: on the command line, and in settings files. */
+/** The plugins that the user allows, as written on the command line and in settings files. */
 export const allowEntries = ({
   allowPlugin = [],
 }: SpecOptions): Readonly<Record<'flags' | 'settings', readonly AllowEntry[]>> => ({
@@ -53,19 +53,19 @@ export const allowEntries = ({
   settings: readSettings().allowPlugins,
 })
 
-/** Progress and logs: never on stdout. */
+/** Writes progress and logs to stderr, never to stdout. */
 export const log = (line: string): void => void process.stderr.write(`${line}\n`)
 export const print = (text: string): void => void process.stdout.write(`${text}\n`)
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2))
 
-/** What specs can use: built-in types and those of allowed plugins. */
+/** Types that specs can use: built-in ones and those of allowed plugins. */
 export const registryFor = (options: SpecOptions): Registry => specRegistry(undefined, allowedPlugins(options))
 
 /** The frozen plan of a spec. @throws BadSpec with all mistakes */
 export const planOf = async (file: string, options: SpecOptions): Promise<FrozenPlan> =>
   (await compiled(file, options)).plan
 
-/** The same with the files of the folders that it names; warnings are logged. */
+/** The frozen plan of a spec, with the files of the folders that it names. Logs warnings. @throws BadSpec with all mistakes */
 export async function compiled(
   file: string,
   options: SpecOptions,
@@ -77,7 +77,7 @@ export async function compiled(
   return { ...found, plan }
 }
 
-/** Runs a command: failures become one clear message and the exit code of the contract. */
+/** Runs a command: a failure becomes one clear message and its exit code (docs/operations.md). */
 export function action<A extends unknown[]>(work: (...args: A) => Promise<void>): (...args: A) => Promise<void> {
   return async (...args) => {
     noteGiven((args.at(-1) as Command).opts<Common>())

@@ -1,7 +1,7 @@
-import { exitCodes as ofFailures, type FailureKind } from '../api/index.js'
+import { exitCodes as ofFailures, type FailureKind } from '../errors/kinds.js'
 
-/** How a command ends: `Done`; `NotAccepted`: a run has ended, and not with what it was to find; `Cancelled`: the user did
- *  it; `Defect`: puzzleflow is at fault; or with a failure. */
+/** How a command ends: `Done`; `NotAccepted`: a run ended without finding what it searched for; `Cancelled`: by the user;
+ *  `Defect`: puzzleflow is at fault; or with a failure. */
 export type Ending = 'Done' | 'Defect' | FailureKind | 'NotAccepted' | 'Cancelled'
 
 /** Exit codes of the command line (docs/operations.md). */

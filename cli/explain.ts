@@ -1,5 +1,6 @@
 import pc from 'picocolors'
-import { exitCodes as ofFailures, Failure, type FailureKind } from '../api/index.js'
+import { Failure } from '../errors/failure.js'
+import { isFailureKind, type FailureKind } from '../errors/kinds.js'
 import { grpcFailure } from '../server/grpc-errors.js'
 import { exitCodes, type Ending } from './exit-codes.js'
 import { formatDiagnostic, type Diagnostic } from '../spec/diagnostics.js'
@@ -17,20 +18,20 @@ export interface ErrorReport {
   readonly kind: Exclude<Ending, 'Done' | 'NotAccepted'>
   readonly exitCode: number
   readonly message: string
-  /** What to do about it. */
+  /** What the user can do about it. */
   readonly remedy?: string | undefined
   /** All mistakes of a spec. */
   readonly diagnostics?: readonly Diagnostic[]
 }
 
-/** An error as text for people, as JSON, and its exit code (contract). */
+/** An error as text for people and as JSON, with its exit code (docs/operations.md). */
 export function explain(error: unknown): { exitCode: number; text: string; json: ErrorReport } {
   const report = reportOf(error)
   const { exitCode, message, remedy, kind } = report
   const text = [
     error instanceof BadSpec ? message : pc.red(message),
     ...(remedy === undefined ? [] : [`Remedy: ${remedy}`]),
-    ...(kind === 'Defect' ? ['This is a defect of puzzleflow.'] : []),
+    ...(kind === 'Defect' ? ['This is a defect in puzzleflow.'] : []),
   ]
   return { exitCode, text: text.join('\n'), json: report }
 }
@@ -48,26 +49,26 @@ function reportOf(error: unknown): ErrorReport {
   if (error instanceof Failure) return as(error.kind, error.message, error.remedy)
   if (full.includes((error as NodeJS.ErrnoException).code ?? ''))
     return as('OutOfDisk', `The disk is full: ${(error as Error).message}`, 'Free some space.')
-  const said = grpcFailure(error)
-  if (said) return as(said.kind, said.message, said.remedy)
+  const refusal = grpcFailure(error)
+  if (refusal) return as(refusal.kind, refusal.message, refusal.remedy)
   const [last, ...around] = [...chain(error)].reverse()
   switch (last?.name) {
     case 'ApplicationFailure': {
       const { type = '', message, details } = last as Wrapped
       if (type === 'Cancelled') return cancelled
       const remedy = details?.[0]?.remedy
-      if (type in ofFailures) return as(type as FailureKind, message, remedy)
+      if (isFailureKind(type)) return as(type, message, remedy)
       return as('TaskFailed', `A task failed for good: ${message}`, remedy)
     }
     case 'TimeoutFailure': {
       const { activityId } = (around.find(({ name }) => name === 'ActivityFailure') ?? {}) as { activityId?: string }
       const remedy = 'Give the stage more time: `timeout` or `retry` in the pipeline.'
-      return as('TaskFailed', `${activityId ?? 'The run'} took longer than it may: ${last.message}`, remedy)
+      return as('TaskFailed', `${activityId ?? 'The run'} took longer than allowed: ${last.message}`, remedy)
     }
     case 'CancelledFailure':
       return cancelled
     case 'TerminatedFailure':
-      return as('TaskFailed', `The run was terminated: ${last.message}`, 'The same command starts it again.')
+      return as('TaskFailed', `The run was terminated: ${last.message}`, 'Run the same command to start it again.')
     default:
       return {
         kind: 'Defect',
@@ -84,7 +85,7 @@ interface Wrapped extends Error {
   readonly details?: readonly { readonly remedy?: string }[]
 }
 
-/** An error and those behind it: Temporal wraps what happened in failures of activities and workflows. */
+/** An error and its causes: Temporal wraps what happened in failures of activities and workflows. */
 function* chain(error: unknown): Iterable<Error> {
   for (let inner = error; inner instanceof Error; inner = inner.cause) yield inner
 }

@@ -11,7 +11,7 @@ import { typed } from './typed.js'
 import { ensureWorker } from './workers.js'
 
 /**
- * Follows a run to its end, with a worker as long as it lasts. A server that went away is looked for again.
+ * Follows a run to its end, and keeps a worker running for it. Looks again for a server that went away.
  * @param findServer  its address, started if need be
  * @throws what made the run fail
  */
@@ -29,7 +29,7 @@ export async function follow(
       if (!isAway(error)) throw error
       const { state, why } = await look(at)
       if (state === 'serves') {
-        // It was slow, or the connection was lost: no reason to look for another.
+        // It was slow, or the connection was lost: that is not a reason to look for another.
         if (Date.now() - began > patience || busySince === 0) busySince = Date.now()
         if (Date.now() - busySince > patience) throw error
         await pause(1000)
@@ -39,17 +39,17 @@ export async function follow(
       log(
         state === 'unknown'
           ? `The server cannot be reached (${why}): looking for it.`
-          : 'The server does not answer any more: looking for it.',
+          : 'The server no longer answers: looking for it.',
       )
       at = await patiently(findServer)
     }
   }
 }
 
-/** Milliseconds that a server of the user's may be away. */
+/** Milliseconds that the user's server may be away. */
 const patience = 60_000
 
-/** A server that somebody else has to start again is waited for. */
+/** Waits for a server that somebody else has to start again. */
 async function patiently(findServer: () => Promise<string>): Promise<string> {
   for (const end = Date.now() + patience; ; await pause(2000))
     try {
@@ -59,7 +59,7 @@ async function patiently(findServer: () => Promise<string>): Promise<string> {
     }
 }
 
-/** Questions in turn without an answer after which it is away, and not just busy. */
+/** Unanswered questions in a row after which a server counts as away rather than busy. */
 const mostSilences = 3
 
 /** Number of gRPC: DEADLINE_EXCEEDED. */

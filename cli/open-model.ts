@@ -34,7 +34,7 @@ async function openWithPlugins(folder: string, options: SpecOptions): Promise<Mo
   const [failure] = asked.failures
   if (failure)
     throw new Failure('InvalidInput', failure.message, failure.hint === undefined ? {} : { remedy: failure.hint })
-  // Settings also allow what has nothing to do with this model, or is no plugin at all: folders whose commands may run.
+  // Settings also allow what has nothing to do with this model, or is not a plugin: folders whose commands may run.
   const known = new Set(asked.opened.map(({ found }) => found.name))
   const { opened } = await open(settings)
   const plugins = [...asked.opened, ...opened.filter(({ found }) => !known.has(found.name))]
@@ -50,7 +50,7 @@ async function openWithPlugins(folder: string, options: SpecOptions): Promise<Mo
     if (!all.isIncomplete() || !(error instanceof Failure)) throw error
     throw new Failure(error.kind, error.message, {
       file: folder,
-      remedy: 'Name the plugin that has it: --allow-plugin FOLDER_OR_PACKAGE.',
+      remedy: 'Allow the plugin that provides it: --allow-plugin FOLDER_OR_PACKAGE.',
     })
   }
 }

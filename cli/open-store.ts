@@ -42,7 +42,7 @@ async function open(
   let existing = store.root
   while (!existsSync(existing)) existing = dirname(existing)
   if (!statSync(existing).isDirectory())
-    throw new Failure('NoServer', `There can be no store at ${store.root}: ${existing} is not a folder`, {
+    throw new Failure('NoServer', `No store can be created at ${store.root}: ${existing} is not a folder`, {
       remedy: 'Choose another folder: --store DIR.',
     })
   return { store, namedBy }

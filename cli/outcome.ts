@@ -12,7 +12,7 @@ import { typed } from './typed.js'
 export async function outputsOf(store: Store, document: RunDocument): Promise<Record<string, Outputs>> {
   if (!document.outputs)
     throw new Failure('InvalidInput', `The run "${document.run}" has no result yet`, {
-      remedy: `See where it stands with \`${typed('status', document.run)}\`, or go on: \`${typed('run', document.specFile, '--run', document.run)}\`.`,
+      remedy: `See where it stands with \`${typed('status', document.run)}\`, or continue it: \`${typed('run', document.specFile, '--run', document.run)}\`.`,
     })
   const entries = Object.entries(document.outputs).map(
     async ([name, ref]) => [name, (await store.readJson(ref)) as Outputs] as const,
@@ -30,7 +30,7 @@ export async function resultOf(store: Store, document: RunDocument): Promise<Jso
 }
 
 /** What a stage said about a run that has not found what it was to find; undefined of one that has. Such a run gives the command
- *  an exit code of its own. */
+ *  a special exit code. */
 export function notAccepted({ outcome }: RunDocument): string | undefined {
   if (outcome?.ok !== false) return undefined
   process.exitCode = exitCodes.NotAccepted

@@ -1,7 +1,7 @@
 import type { Family } from '../api/index.js'
 import type { PluginDescription } from '../plugins/loading/describe.js'
 
-/** A plugin as `plugins ls --json` tells of it (schema `plugin`, `$defs/description`, beside where it comes from). */
+/** A plugin as `plugins ls --json` prints it (schema `plugin`, `$defs/description`), with where it comes from. */
 export interface Listed {
   readonly name: string
   readonly version: string

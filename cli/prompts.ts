@@ -57,12 +57,12 @@ export async function readPrompts(
   if (ids.length === 0)
     throw new Failure('InvalidInput', `${options.prompts} holds no prompt`, {
       file: options.prompts!,
-      remedy: 'Give a .txt file with a prompt a line, or a .jsonl file with {"text": "…"} lines.',
+      remedy: 'Give a .txt file with one prompt per line, or a .jsonl file with {"text": "…"} lines.',
     })
   ids.forEach((prompt, i) => check(prompt, ids.length === 1 ? 'The prompt' : `Prompt ${i + 1}`))
   if (unknown > 0) {
     const whose = ids.length === 1 ? 'The prompt has' : `${unknown} of ${ids.length} prompts have`
-    log(`${whose} a piece that the tokenizer knows no token for: the model reads ${tokenizer!.unknown} there.`)
+    log(`${whose} text that the tokenizer has no token for: the model reads ${tokenizer!.unknown} there.`)
   }
   return { ids, tokenizer }
 
@@ -70,17 +70,17 @@ export async function readPrompts(
     const bad = (message: string, remedy: string) => new Failure('InvalidInput', `${name} ${message}`, { remedy })
     if (prompt.length === 0) throw bad('has no tokens', 'Give at least one.')
     if (prompt.some(Number.isNaN))
-      throw bad('has a piece that the tokenizer knows no token for', 'Use words and characters that it knows.')
+      throw bad('has text that the tokenizer has no token for', 'Use words and characters that it has tokens for.')
     const unknown = prompt.find((id) => !(id < vocabulary))
     if (unknown !== undefined)
       throw bad(
-        `has the token ${unknown}, and the model knows 0 to ${vocabulary - 1}`,
+        `has the token ${unknown}, but the model’s tokens are 0 to ${vocabulary - 1}`,
         `Give --prompt TEXT, or --tokens with ids from 0 to ${vocabulary - 1}.`,
       )
     if (prompt.length >= maxPositions)
       throw bad(
-        `has ${prompt.length} tokens, and the model ${maxPositions} positions`,
-        `Shorten it to ${maxPositions - 1} tokens or less.`,
+        `has ${prompt.length} tokens, but the model has ${maxPositions} positions`,
+        `Shorten it to at most ${maxPositions - 1} tokens.`,
       )
   }
 }
@@ -92,7 +92,7 @@ async function* documents({ prompt, tokens, prompts }: PromptOptions, vocabulary
   if (prompts === undefined) return
   if (lookAt(prompts).kind !== 'text') yield* readDocuments({ path: prompts }, vocabulary)
   else
-    for await (const { text, line } of readLines(prompts, 'A prompt a line, in UTF-8.'))
+    for await (const { text, line } of readLines(prompts, 'One prompt per line, in UTF-8.'))
       if (text.trim() !== '') yield { kind: 'text', text, bad: inPrompt(`${prompts}:${line}`) }
 }
 
@@ -104,8 +104,8 @@ const inPrompt =
 
 function tokenId(text: string, all: string): number {
   if (!/^\s*\d+\s*$/.test(text))
-    throw new Failure('InvalidInput', `--tokens "${all}": "${text}" is no token id`, {
-      remedy: 'Give whole numbers, separated by commas: --tokens 1,2,3.',
+    throw new Failure('InvalidInput', `--tokens "${all}": "${text}" is not a token id`, {
+      remedy: 'Give whole numbers separated by commas: --tokens 1,2,3.',
     })
   return Number(text)
 }

@@ -11,7 +11,7 @@ export async function runningAmong(runs: readonly RunDocument[], options: Common
   const address = addressOf(options) ?? (await serverStatus())?.address
   const client = address === undefined ? undefined : await connect(address).catch(() => undefined)
   if (!client) {
-    log('No Temporal server answers: runs without a result count as going on.')
+    log('No Temporal server answers: runs without a result count as in progress.')
     return open
   }
   try {

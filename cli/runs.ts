@@ -32,7 +32,7 @@ const specKey = defineSearchAttributeKey('PuzzleSpec', 'KEYWORD')
 export const workflowIdOf = (store: Store, run: string): string => `puzzleflow-${store.id}/${run}`
 
 export async function readRun(store: Store, run: string): Promise<RunDocument> {
-  if (!/^[\w.-]+$/.test(run)) throw new Failure('InvalidInput', `"${run}" is not a name of a run`)
+  if (!/^[\w.-]+$/.test(run)) throw new Failure('InvalidInput', `"${run}" is not a valid name for a run`)
   const found = (await store.getDocument(`runs/${run}`)) as RunDocument | undefined
   if (found) return found
   const known = (await store.listDocuments('runs')).map((name) => basename(name))
@@ -62,7 +62,7 @@ function stagesIn({ stages }: SearchInput): string {
 export interface StartOptions {
   /** Seconds without a sign of life after which a task's attempt is taken for lost. */
   readonly heartbeat?: number | undefined
-  /** Tasks of a stage in flight at once. */
+  /** Most tasks of a stage in flight at the same time. */
   readonly concurrency?: number | undefined
   /** Outputs of stages that are needed but not in the plan. */
   readonly given?: Readonly<Record<string, ArtifactRef>>
@@ -126,13 +126,13 @@ export async function startRun(
     const handle = client.workflow.getHandle(workflowId)
     const running = await handle.describe()
     if (running.typedSearchAttributes.get(specKey) !== sealed(plan.digest))
-      throw new Failure('InvalidInput', `The run "${run}" still runs another spec`, {
+      throw new Failure('InvalidInput', `The run "${run}" is still running another spec`, {
         remedy: `Wait for it, cancel it (\`${typed('cancel', run)}\`), or give this run another name: --run ID.`,
       })
     started = running.taskQueue !== queueOf(store) && !(await isServed(client, running.taskQueue))
     if (started) {
       // Another version began it and none of its workers is left: what they finished is in the store.
-      await handle.terminate('goes on with another version of puzzleflow')
+      await handle.terminate('continues with another version of puzzleflow')
       await begin()
     }
   }

@@ -17,7 +17,7 @@ export interface Selection {
 }
 
 export interface SelectedPlan {
-  /** The plan cut down to the stages that are to run; another plan, so with a digest of its own. */
+  /** The plan, reduced to the stages that will run: another plan, with another digest. */
   readonly plan: FrozenPlan
   /** Outputs of stages that are not run but needed. */
   readonly given: Readonly<Record<string, ArtifactRef>>
@@ -34,7 +34,9 @@ export async function selectStages(
   const { from, until, only } = selection
   for (const name of [from, until, only]) if (name !== undefined) checkName(plan, name)
   if (only !== undefined && (from !== undefined || until !== undefined))
-    throw new Failure('InvalidInput', '--only goes without --from and --until', { remedy: 'Give one or the other.' })
+    throw new Failure('InvalidInput', '--only cannot be combined with --from or --until', {
+      remedy: 'Give one or the other.',
+    })
   const after = from === undefined ? undefined : downstream(plan, from)
   const before = until === undefined ? undefined : upstream(plan, until)
   const chosen = plan.stages.filter(
@@ -54,7 +56,7 @@ export async function selectStages(
         given[known.planned.name] = known.outputs
   const missing = [...wanted].filter((name) => !(name in given))
   if (missing.length > 0)
-    throw new Failure('InvalidInput', `What ${missing.join(' and ')} would leave behind is not in the store`, {
+    throw new Failure('InvalidInput', `The store does not have the outputs of ${missing.join(' and ')}`, {
       remedy: `Run ${missing.length > 1 ? 'them' : 'it'} first: \`${typed('run', plan.specFile, '--until', missing.at(-1)!)}\`.`,
     })
   return { plan: { ...plan, stages: chosen, digest: digestJson({ plan: plan.digest, ...selection }) }, given }

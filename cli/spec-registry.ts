@@ -47,7 +47,7 @@ const openProgramOf =
     for (const folder of folders) {
       const refused = commandsAllowed(folder, allowed)
       const code = 'command-not-allowed'
-      const message = `The command "${command[0]}" would run here, and nobody has allowed the commands of this folder.`
+      const message = `The command "${command[0]}" would run here, but the commands of this folder are not allowed.`
       if (refused) return { code, message, ...refused } satisfies ProgramProblem
     }
     try {
@@ -91,7 +91,7 @@ async function extended(loaded: Loaded, opened: readonly OpenedPlugin[]): Promis
     ),
   )
   const all = await withDescriptions(loaded, plugins)
-  // What a block or run type says of the parent is its code's answer.
+  // Only the code of a block or run type knows what it finds in the parent.
   const asks = opened.some(
     ({ description: { blocks, runs, families } }) => blocks.length + runs.length + families.length > 0,
   )
@@ -103,7 +103,7 @@ async function extended(loaded: Loaded, opened: readonly OpenedPlugin[]): Promis
     },
     pipelines: () => [...builtInPipelines(), ...files.keys()],
     inspect: async (inputs) =>
-      // Only what is for the plugins to say: data may be large, and their time is limited.
+      // Asks plugins only what they alone know: data may be large, and their time is limited.
       asks ? inspectTexts(inputs, await inspectWithPlugins(plugins, inputs)) : inspectInputs(inputs, loaded),
   }
 }

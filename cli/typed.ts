@@ -2,7 +2,7 @@ import { accessSync, constants, realpathSync } from 'node:fs'
 import { delimiter, dirname, isAbsolute, join, relative } from 'node:path'
 import { packageRoot } from '../store/paths.js'
 
-/** What the user gave the command that runs, and has to give the next one too. */
+/** Options of this command that the next one needs too. */
 interface Given {
   readonly store?: string
   readonly address?: string
@@ -32,14 +32,14 @@ export function programName(
   main = process.argv[1] ?? '',
   folder = process.cwd(),
 ): string {
-  // npm puts folders on PATH that the user's shell has not.
+  // npm puts folders on PATH that are not on the PATH of the user's shell.
   if (environment.npm_command !== undefined) return 'npx puzzleflow'
   const leadsHere = (file: string) => isProgram(file) && realpathSync(file) === orSame(main)
   const path = (environment.PATH ?? '').split(delimiter).filter(isAbsolute)
-  if (path.some((own) => leadsHere(join(own, 'puzzleflow')))) return 'puzzleflow'
+  if (path.some((bin) => leadsHere(join(bin, 'puzzleflow')))) return 'puzzleflow'
   if (
     isWithin(folder, packageRoot()) ||
-    above(folder).some((own) => leadsHere(join(own, 'node_modules/.bin/puzzleflow')))
+    above(folder).some((parent) => leadsHere(join(parent, 'node_modules/.bin/puzzleflow')))
   )
     return 'npx puzzleflow'
   return `node ${quoted(isWithin(main, folder) ? relative(folder, main) : main)}`

@@ -2,10 +2,10 @@ import { ensureServer, undoStart, type ServerInfo } from '../server/index.js'
 import { addressOf } from './address.js'
 import { log, type Common } from './common.js'
 
-/** The server for a command: the one that the user names, or ours, started if need be. */
+/** The server for a command: the one that the user names, or puzzleflow's, started if necessary. */
 export const findServer = (options: Common): Promise<ServerInfo> => ensureServer({ address: addressOf(options), log })
 
-/** Does what a command may still be refused for; a server that was started for it alone is then ended again. */
+/** Does work with a server. If the work fails, ends a server that was started for it alone. */
 export async function withServer<T>(options: Common, work: (server: ServerInfo) => Promise<T>): Promise<T> {
   const server = await findServer(options)
   try {

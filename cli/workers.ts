@@ -23,7 +23,7 @@ interface WorkerState {
   readonly detached?: boolean
 }
 
-/** What tells whether processes have the same of the variables that tasks heed: which llama.cpp, store, keys and caches. */
+/** A digest of the environment variables that matter to tasks: they choose llama.cpp, store, keys and caches. */
 const environment = (): string =>
   createHash('sha256')
     .update(
@@ -36,7 +36,7 @@ const environment = (): string =>
     .digest('hex')
     .slice(0, 12)
 
-// Workers of different versions serve different searches; on a shared folder each machine has one of its own.
+// Workers of different versions serve different searches; on a shared folder, each machine has its own.
 const place = (store: Store) => join(store.root, `worker-${buildId()}-${hostname()}`)
 const lockFile = (store: Store) => `${place(store)}.lock`
 const stateFile = (store: Store) => `${place(store)}.json`
@@ -63,7 +63,7 @@ export async function claimWorker(
   return release
 }
 
-/** The process that holds the place of the store's worker; the place of one that was killed here is given up at once. */
+/** The process that holds the place of the store's worker; a process that was killed here loses the place immediately. */
 async function workerOf(store: Store): Promise<WorkerState | 'unknown' | undefined> {
   if (!(await check(store.root, lockOptions(store)).catch(() => false))) return undefined
   let state: WorkerState
@@ -80,8 +80,8 @@ async function workerOf(store: Store): Promise<WorkerState | 'unknown' | undefin
 }
 
 /**
- * Ends the store's worker here where it began with other variables than this process, so that one with these is started: the one
- * that an earlier command left, while no search needs it. Of any other only a line tells that it keeps its own.
+ * Ends the store's worker here if it started with other variables than this process, so that a new one gets these. Only a
+ * worker that an earlier command left, and that no search needs, ends; for any other, logs that it keeps its variables.
  */
 export async function endOutdatedWorker(store: Store, searchesRun: () => Promise<boolean>): Promise<void> {
   const found = await workerOf(store)
@@ -89,11 +89,11 @@ export async function endOutdatedWorker(store: Store, searchesRun: () => Promise
   if (found.environment === environment()) return
   if (found.detached && !(await searchesRun())) return endProcess(found.pid, 30_000)
   log(
-    `The worker (process ${found.pid}) began with other PUZZLEFLOW_ or AWS_ variables than this command, and keeps them.`,
+    `The worker (process ${found.pid}) started with other PUZZLEFLOW_ or AWS_ variables than this command has, and keeps them.`,
   )
 }
 
-/** Sees that the store's worker, if it has one, serves it for this server, or for one that is gone.
+/** Checks that the store's worker, if it has one, serves it for this server, or for one that is gone.
  *  @throws Failure NoServer when it serves the store for another server */
 export async function checkWorker(store: Store, address: string): Promise<'serves' | 'none' | WorkerState> {
   const found = await workerOf(store)
@@ -103,7 +103,7 @@ export async function checkWorker(store: Store, address: string): Promise<'serve
   if (found.host === hostname() && (await isGone())) return found
   throw new Failure(
     'NoServer',
-    `The store ${store.location} is served for the server at ${found.address} (worker: process ${found.pid} on ${found.host})`,
+    `A worker serves the store ${store.location} for the server at ${found.address} (process ${found.pid} on ${found.host})`,
     { remedy: `Give --address ${found.address}, end that worker, or choose another store with --store.` },
   )
 }
@@ -113,7 +113,7 @@ export async function ensureWorker(store: Store, address: string): Promise<void>
   const found = await checkWorker(store, address)
   if (found === 'serves') return
   if (found !== 'none') {
-    log(`The worker ${found.pid} waits for a server that is gone: it is replaced.`)
+    log(`The worker ${found.pid} waits for a server that is gone: replacing it.`)
     await endProcess(found.pid, 30_000)
   }
   const logs = join(store.root, 'logs')

@@ -1,5 +1,6 @@
 import { ChatTemplate, exactJson, Tokenizer, type ChatMessage } from '../model/index.js'
 import { Failure } from '../api/index.js'
+import { unreachable } from '../errors/unreachable.js'
 import {
   extraColumns,
   extrasOf,
@@ -235,10 +236,8 @@ export class DocumentEncoder {
         // The template has written the special tokens.
         return placed(document.bad, () => tokenizer.encode(this.render(document), { special: false }))
       }
-      default: {
-        const impossible: never = document
-        return impossible
-      }
+      default:
+        return unreachable(document)
     }
   }
 

@@ -1,14 +1,14 @@
-import type { FailureKind } from './failure.js'
+import type { TaskFailureKind } from './kinds.js'
 
-/** What a stage threw, as the child told it; or what was found out about a task from outside. */
+/** What a stage threw, as reported by its child process, or what the worker found out about a task from outside. */
 export class ChildFailure extends Error {
   readonly remedy: string | undefined
   readonly file: string | undefined
-  /** Another attempt would end the same. */
+  /** Whether another attempt would fail the same way. */
   readonly final: boolean
 
   constructor(
-    readonly type: FailureKind | 'TaskError' | 'MissingArtifact' | 'Timeout' | 'Exit',
+    readonly type: Exclude<TaskFailureKind, 'Crash'>,
     message: string,
     more: { remedy?: string | undefined; file?: string | undefined; stack?: string | undefined; final?: boolean } = {},
   ) {

@@ -1,18 +1,18 @@
 import { basename, dirname, join } from 'node:path'
 
-/** What the name of a part of a split GGUF file says. */
+/** The name of a part of a split GGUF file, taken apart. */
 export interface PartName {
   /** From 1. */
   readonly number: number
   readonly count: number
-  /** Paths of all parts, in their order; of one alone, its own. */
+  /** Paths of all parts, in order. */
   readonly all: readonly string[]
 }
 
-/** Most parts: llama.cpp counts them in 16 bits. */
+/** llama.cpp counts parts in 16 bits. */
 const mostParts = 65_535
 
-/** Reads names as `llama-gguf-split` gives them, `NAME-00001-of-00003.gguf`; undefined for others. */
+/** Reads a name that `llama-gguf-split` gives, `NAME-00001-of-00003.gguf`; undefined for any other. */
 export function partName(path: string): PartName | undefined {
   const [, stem, number, of] = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/.exec(basename(path)) ?? []
   if (stem === undefined) return undefined

@@ -8,14 +8,14 @@ export interface StandIn {
   readonly remedy: string
 }
 
-/** Bytes that tell what a file is. */
+/** Bytes from the beginning of a file that show what it is. */
 const looked = 1024
 
-const fetchAgain = 'Fetch the file again, with its whole address and an access token where it needs one.'
+const fetchAgain = 'Download the file again, with its full address and an access token if it needs one.'
 const unpickle =
-  'Code may run when such a file is read, so it never is. Take the safetensors of this model, or convert it: load it with transformers where you trust it, and `save_pretrained` it.'
+  'Reading such a file can run code, so puzzleflow never reads one. Use the safetensors of this model, or convert it: if you trust it, load it with transformers and call `save_pretrained`.'
 
-/** What tools put in the place of a file until its content is fetched. */
+/** What tools leave in place of a file until its content is fetched. */
 const pointers: readonly (StandIn & { readonly begins: RegExp })[] = [
   {
     begins: /^version https:\/\/(git-lfs\.github\.com|hawser\.github\.com)\/spec\//,
@@ -30,7 +30,7 @@ const pointers: readonly (StandIn & { readonly begins: RegExp })[] = [
   {
     begins: /^\.\.\/(\.\.\/)*blobs\/[0-9a-f]{40,64}\s*$/,
     what: 'holds the text of a symbolic link, not the file itself',
-    remedy: 'Copy the folder so that links are followed: `cp -rL`.',
+    remedy: 'Copy the folder again and follow links: `cp -rL`.',
   },
 ]
 
@@ -58,33 +58,33 @@ const containers: readonly (StandIn & { readonly begins: RegExp })[] = [
   {
     begins: /^GGUF/,
     what: 'is a GGUF file',
-    remedy: 'Name it with .gguf at its end, and give its path as the model.',
+    remedy: 'Give it a name that ends in .gguf, and use its path as the model.',
   },
-  { begins: /^\x89HDF/, what: 'is an HDF5 file, as Keras writes', remedy: 'Take the safetensors of this model.' },
+  { begins: /^\x89HDF/, what: 'is an HDF5 file, as Keras writes', remedy: 'Use the safetensors of this model.' },
 ]
 
 /** How a safetensors file begins: with a length, whose low bytes may be those of another kind's. */
 const safetensors = /^[^]{4}\0{4}\{/
 
-/** What a file is that only points to another; undefined for every other file, and for one that cannot be read. */
+/** Describes a file that only points to another; undefined for any other file, and for one that cannot be read. */
 export function pointerOf(path: string): StandIn | undefined {
   const begin = beginOf(path)
   return begin && pointerIn(begin)
 }
 
 /**
- * Refuses a file that only points to another, as Git LFS leaves one where contents were not fetched. A file that cannot be
- * read is left to whoever reads it.
+ * Refuses a file that only points to another, such as Git LFS leaves if contents were not fetched. Accepts a file that
+ * cannot be read: its reader reports that.
  * @throws Failure InvalidInput
  */
 export const refusePointer = (path: string): void => refuse(path, pointerOf(path))
 
-/** Extensions of what a download has not finished, behind a file's name. */
+/** Extensions that unfinished downloads add to a file's name. */
 const unfinished = ['.aria2', '.incomplete', '.part', '.crdownload', '.partial', '.!qB', '.download']
 
 /**
- * Refuses what stands in the place of a model's file: a pointer, a web page or a server's refusal, a container of another
- * kind, a download that has not finished, nothing. A file that cannot be read is left to whoever reads it.
+ * Refuses what stands in for a model's file: a pointer, a web page or a server's refusal, a container of another kind, an
+ * unfinished download, an empty file. Accepts a file that cannot be read: its reader reports that.
  * @throws Failure InvalidInput
  */
 export function refuseStandIn(path: string): void {
@@ -97,7 +97,7 @@ function standInOf(path: string, begin: Begin): StandIn | undefined {
   // aria2 makes a file as long as it will be, and fills it.
   if (existsSync(`${path}.aria2`))
     return {
-      what: `is not whole: ${basename(path)}.aria2 beside it says that its download has not finished`,
+      what: `is incomplete: ${basename(path)}.aria2 next to it means that the download has not finished`,
       remedy: 'Finish the download: run the same aria2c command again.',
     }
   if (size === 0) return { what: 'is empty', remedy: 'Copy the file from its source again.' }
@@ -105,7 +105,7 @@ function standInOf(path: string, begin: Begin): StandIn | undefined {
   return pointerIn(begin) ?? [...others, ...containers].find(({ begins }) => begins.test(text))
 }
 
-/** What to say of a file that is missing: that its download has not finished, where the beginning of it is there. */
+/** What to say about a missing file if its download has begun but not finished; undefined if it has not begun. */
 export function unfinishedOf(path: string): string | undefined {
   const found = unfinished.find((extension) => existsSync(`${path}${extension}`))
   return found === undefined ? undefined : `its download has not finished: there is ${basename(path)}${found}`

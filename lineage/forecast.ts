@@ -8,7 +8,7 @@ import { readRecords } from './inventory.js'
 import type { Components } from './keys.js'
 import { walk, withoutWriting, type KnownStage } from './walk.js'
 
-/** What a run of a plan would do with a stage, as far as the store tells. */
+/** What a run of a plan would do with a stage, as far as the store knows. */
 export interface StageForecast {
   readonly stage: string
   readonly needs: readonly string[]

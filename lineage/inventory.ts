@@ -13,7 +13,7 @@ export interface KnownRun {
   readonly outputs?: Readonly<Record<string, ArtifactRef>>
 }
 
-/** A record with what the store says of its file. */
+/** A record, with what the store knows about its file. */
 export interface KnownRecord {
   readonly record: TaskRecord
   readonly bytes: number
@@ -30,7 +30,7 @@ export interface Origin {
 /** All records of a store, by key. */
 export type Records = ReadonlyMap<Digest, KnownRecord>
 
-/** Requests at once: a store elsewhere answers each late. */
+/** Parallel requests: a remote store answers each late. */
 const atOnce = 16
 
 /** Reads all records. Those that cannot be read count as none, as they do for tasks. */
@@ -57,7 +57,7 @@ export function outputsOf({ outputs: { values, files } }: TaskRecord): Digest {
   return digestJson({ values, files })
 }
 
-/** What every artifact is that a record or a run tells of. */
+/** What every artifact is that a record or a run mentions. */
 export function originsOf(records: Records, runs: readonly KnownRun[]): ReadonlyMap<Digest, Origin> {
   const origins = new Map<Digest, Origin & { readonly tasks: string[] }>()
   const known = new Set<string>()

@@ -46,10 +46,10 @@ export interface KeyParts {
 /** Key of the list of a stage's tasks. */
 export const planKey = (parts: KeyParts): Key => keyOf({ kind: 'plan', ...whole(parts) })
 
-/** Key of a stage that is one task, or of a planned task: then of what the task says of itself, and nothing else. */
+/** Key of a stage that is one task, or of a planned task, whose key depends only on the task's description. */
 export const taskKey = (parts: KeyParts, task: TaskPlan): Key => taskKeys(parts)(task)
 
-/** The same for many tasks: what they have in common is looked at once, however large the spec is. */
+/** The keys of many tasks. Computes what they have in common only once, however large the spec is. */
 export function taskKeys(parts: KeyParts): (task: TaskPlan) => Key {
   const { plan, stage } = parts
   if (!stage.plan) {

@@ -29,10 +29,10 @@ export async function needsOf(store: Store, records: Records, run: KnownRun, typ
     await forwards(store, records, run, typesOf, needs)
   } catch (error) {
     if (!(error instanceof Failure)) throw error
-    // Of a finished run the way back from its outputs tells all but the answers at gates.
+    // The outputs of a finished run lead back to everything except the answers at gates.
     if (!run.outputs)
-      throw new Failure(error.kind, `What the run "${run.run}" needs cannot be told: ${error.message}`, {
-        remedy: error.remedy ?? 'Finish the run, or give those that are to be kept with --keep.',
+      throw new Failure(error.kind, `Cannot determine what the run "${run.run}" needs: ${error.message}`, {
+        remedy: error.remedy ?? 'Finish the run, or name the runs to keep with --keep.',
         cause: error,
       })
   }
@@ -41,7 +41,7 @@ export async function needsOf(store: Store, records: Records, run: KnownRun, typ
   return needs
 }
 
-/** From outputs to the records that they came from. Nothing is computed anew: it holds for runs of any version. */
+/** From outputs to the records that they came from. Computes no keys, so it works for runs of any version. */
 function backwards(records: Records, outputs: readonly ArtifactRef[], needs: Needs): void {
   const gathered = new Map<Digest, Digest[]>()
   for (const [key, { record }] of records)
@@ -85,7 +85,7 @@ async function forwards(store: Store, records: Records, run: KnownRun, typesOf: 
       needs.outputs.set(known.planned.name, (await store.readJson(known.outputs)) as Outputs)
     }
   } catch (error) {
-    // A run whose plan or outputs are lost needs nothing of what comes after them: it is done anew.
+    // A run whose plan or outputs are lost needs nothing that comes after them: it starts again.
     if (!(error instanceof MissingArtifact)) throw error
   }
 }

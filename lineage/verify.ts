@@ -20,7 +20,7 @@ export interface Verification {
   readonly badRecords: readonly Digest[]
 }
 
-/** Artifacts that are hashed at once. */
+/** Artifacts to hash in parallel. */
 const atOnce = 4
 
 /** Hashes everything in a store. */

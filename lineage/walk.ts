@@ -26,7 +26,7 @@ export function withoutWriting(store: Lookup): Lookup {
   }
 }
 
-/** A store elsewhere answers each request late, but many at once. */
+/** A remote store answers each request late, but many in parallel. */
 const recordsAtOnce = 16
 
 /** A task as the store knows it. */
@@ -37,7 +37,7 @@ export interface KnownTask {
   readonly record: TaskRecord | undefined
 }
 
-/** A stage of a plan, as far as the store tells. */
+/** A stage of a plan, as far as the store knows. */
 export type KnownStage = { readonly planned: PlannedStage } & (
   | { readonly kind: 'unknown'; readonly until: readonly string[] }
   | { readonly kind: 'unplanned'; readonly key: Key }

@@ -1,4 +1,5 @@
 import type { RotaryConfig } from '../api/index.js'
+import { unreachable } from '../errors/unreachable.js'
 
 /**
  * Cosines and sines of rotary embedding for positions start..start+length-1, each [length, headDim] with the angles
@@ -50,10 +51,8 @@ export function inverseFrequencies({ theta, scaling }: RotaryConfig, headDim: nu
         return llama3(frequency, scaling)
       case 'yarn':
         return yarn(frequency, scaling, theta, headDim, i)
-      default: {
-        const impossible: never = scaling
-        throw new Error(`Internal error: rotary scaling ${JSON.stringify(impossible)}`)
-      }
+      default:
+        return unreachable(scaling)
     }
   })
 }

@@ -8,19 +8,20 @@ import { grpcFailure, isAway, ServerAway } from './grpc-errors.js'
 import { ourServer } from './own.js'
 import { proxyOf, type Proxy } from './proxy.js'
 
-/** How to reach a server: what a client and a worker are made with. */
+/** How to reach a server: options for a client and a worker. */
 export interface Access {
   readonly address: string
   readonly namespace: string
-  /** Address, TLS, API key: of Temporal's own environment variables and profile file. */
+  /** Address, TLS and API key, from Temporal's environment variables and profile file. */
   readonly connection: Pick<ConnectionOptions, 'address' | 'tls' | 'apiKey' | 'metadata' | 'channelArgs'>
-  /** By which a worker reaches it; a client's library finds it itself. */
+  /** The proxy for a worker; a client's library finds it by itself. */
   readonly proxy?: Proxy
-  /** Encrypts payloads, where the user gave a key. */
+  /** Encrypts payloads if the user set a key. */
   readonly dataConverter: DataConverter
 }
 
-/** The address that the environment or Temporal's profile file names, if any. @throws Failure InvalidInput */
+/** The address in TEMPORAL_ADDRESS or Temporal's profile file; undefined if there is none.
+ *  @throws Failure InvalidInput if the settings cannot be read, or the address is not `HOST:PORT` */
 export function configuredAddress(): string | undefined {
   const { address } = profile()
   if (address === undefined) return undefined
@@ -30,17 +31,22 @@ export function configuredAddress(): string | undefined {
   throw new Failure('InvalidInput', `${where}: "${address}" ${read.problem}`, { remedy: read.remedy })
 }
 
-/** Our own server, which knows no TLS and one namespace: it is on this machine, and not what the settings name. */
+/** Whether it is puzzleflow's server, which has no TLS and one namespace: on this machine, and not named by the settings. */
 function isOwn(address: string): boolean {
   const read = parseAddress(address)
   if (isBad(read) || !isLoopback(address)) return false
   return profile().address !== address && ourServer()?.address === `127.0.0.1:${read.port}`
 }
 
-/** @param address  of a server; our own is reached plainly, all others as environment and profile file say */
+/**
+ * How to reach a server: puzzleflow's without TLS, any other as the environment and Temporal's profile file say.
+ *
+ * @param address  `HOST:PORT`
+ * @throws Failure InvalidInput if Temporal's settings or the key cannot be read
+ */
 export function accessTo(address: string): Access {
   const dataConverter = payloadConverter()
-  // A proxy knows nothing of this machine's own addresses.
+  // A proxy cannot reach this machine's loopback.
   const direct = isLoopback(address) ? { channelArgs: { 'grpc.enable_http_proxy': 0 } } : {}
   if (isOwn(address)) return { address, namespace: 'default', connection: { address, ...direct }, dataConverter }
   const { namespace = 'default', connectionOptions } = readable(() => toClientOptions(profile()))
@@ -58,20 +64,19 @@ export function accessTo(address: string): Access {
 
 const profile = () => readable(() => loadClientConfigProfile())
 
-/** What settings say. @throws Failure InvalidInput when they, or files that they name, cannot be read */
+/** The settings. @throws Failure InvalidInput if they, or files that they name, cannot be read */
 function readable<T>(read: () => T): T {
   try {
     return read()
   } catch (error) {
     throw new Failure('InvalidInput', `Temporal's settings cannot be read: ${(error as Error).message}`, {
-      remedy:
-        'Mend the profile file, or the environment variables TEMPORAL_… that name it, and the files that they name.',
+      remedy: 'Correct the profile file, the TEMPORAL_… environment variables, or the files that they name.',
       cause: error,
     })
   }
 }
 
-/** A connection, as settings say. @throws Failure NoServer */
+/** Connects as the settings say. @throws Failure NoServer */
 export async function openConnection(address: string, connectTimeout = 10_000): Promise<Connection> {
   const access = accessTo(address)
   try {
@@ -88,7 +93,7 @@ export function unusable({ address, namespace, connection, proxy }: Access, erro
   const nobody = (message: string, remedy: string) => new ServerAway('NoServer', message, { remedy, cause: error })
   if (proxy)
     return nobody(
-      `No Temporal server answers at ${address} by way of the proxy ${proxy.address} (${proxy.variable})`,
+      `No Temporal server answers at ${address} through the proxy ${proxy.address} (${proxy.variable})`,
       'Check the address and the proxy, or name the server in no_proxy.',
     )
   if (connection.tls !== undefined && connection.tls !== false)
@@ -98,11 +103,16 @@ export function unusable({ address, namespace, connection, proxy }: Access, erro
     )
   return nobody(
     `No Temporal server answers at ${address}`,
-    'Start it, or leave the address out: puzzleflow then starts a server of its own.',
+    'Start it, or omit the address: puzzleflow then starts its own server.',
   )
 }
 
-/** A client of a server. @throws Failure NoServer */
+/**
+ * Connects a client to a server, within 3 seconds.
+ *
+ * @param address  `HOST:PORT`
+ * @throws Failure NoServer if nothing answers or the server refuses; InvalidInput if settings cannot be read
+ */
 export async function connect(address: string): Promise<Client> {
   const { namespace, dataConverter } = accessTo(address)
   return new Client({ connection: await openConnection(address, 3000), namespace, dataConverter })

@@ -22,7 +22,7 @@ export function parseAddress(text: string): HostPort | BadAddress {
     remedy,
   })
   if (text.trim() === '') return bad('is empty')
-  if (/\s/.test(text)) return bad('has white space in it', `Write ${text.replace(/\s+/g, '')}.`)
+  if (/\s/.test(text)) return bad('contains white space', `Write ${text.replace(/\s+/g, '')}.`)
   if (scheme !== '') return bad(`has a scheme (${scheme})`, `Write HOST:PORT alone: ${plain(rest)}.`)
   if (/[/?#]/.test(rest)) return bad('has a path', `Write HOST:PORT alone: ${plain(rest)}.`)
   if (rest.includes('@')) return bad('has a user name', `Write HOST:PORT alone: ${plain(rest)}.`)
@@ -32,15 +32,15 @@ export function parseAddress(text: string): HostPort | BadAddress {
   if (end === undefined) return bad('is not HOST:PORT')
   if (host === '') return bad('has no host', `Write a host before the port: 127.0.0.1${end}.`)
   const name = host.replace(/^\[(.*)\]$/, '$1')
-  if (host.startsWith('[') ? !isIPv6(name) : !isHostName(name)) return bad(`has no host that can be: "${host}"`)
+  if (host.startsWith('[') ? !isIPv6(name) : !isHostName(name)) return bad(`has an invalid host: "${host}"`)
   if (end === '' || end === ':') return bad('has no port', `Write the port too: ${host}:7233, for instance.`)
   const port = readPort(end.slice(1))
   if (!end.startsWith(':') || port === undefined)
-    return bad(`has no port that can be: "${end.replace(/^:/, '')}"`, 'A port is a whole number from 1 to 65535.')
+    return bad(`has an invalid port: "${end.replace(/^:/, '')}"`, 'A port is a whole number from 1 to 65535.')
   return { host: name, port }
 }
 
-/** What is left of a URL as far as it is an address. */
+/** The address in a URL. */
 const plain = (text: string): string => {
   const [place = ''] = text.replace(/^[^/?#]*@/, '').split(/[/?#]/)
   return /:\d+$/.test(place) ? place : `${place || 'HOST'}:7233`
@@ -65,7 +65,7 @@ loopback.addAddress('::1', 'ipv6')
 loopback.addAddress('0.0.0.0', 'ipv4')
 loopback.addAddress('::', 'ipv6')
 
-/** Whether an address is of this machine by its spelling: no name is looked up. */
+/** Whether the spelling of an address means this machine: no name is looked up. */
 export function isLoopback(address: string): boolean {
   const read = parseAddress(address)
   if (isBad(read)) return false

@@ -7,21 +7,21 @@ import { Failure } from '../api/index.js'
 import { packageRoot } from '../store/paths.js'
 
 const encoding = 'binary/encrypted'
-/** Names the file with the key; the key itself is never in a setting. */
+/** Environment variable with the path of the key file. The key itself is never in a setting. */
 export const keyFileVariable = 'PUZZLEFLOW_PAYLOAD_KEY_FILE'
 
 const text = (value: string) => new TextEncoder().encode(value)
 const PayloadMessage = proto.temporal.api.common.v1.Payload
 
 /**
- * Encrypts what the server keeps of a search (arguments, results, heartbeats, updates, summaries) with AES-256-GCM. What
- * it needs to work with stays readable: names of workflows, queues and tasks, search attributes.
+ * Encrypts the data of a search that the server keeps (arguments, results, heartbeats, updates, summaries) with AES-256-GCM.
+ * What the server works with stays readable: names of workflows, queues and tasks, and search attributes.
  */
 export class EncryptingCodec implements PayloadCodec {
-  /** Names the key, so that another one is told from damage. */
+  /** Identifies the key, to distinguish a wrong key from damage. */
   readonly keyId: string
 
-  /** @param key  32 bytes */
+  /** @param key  32 bytes, the AES-256 key */
   constructor(private readonly key: Buffer) {
     this.keyId = createHash('sha256').update(key).digest('hex').slice(0, 12)
   }
@@ -43,7 +43,7 @@ export class EncryptingCodec implements PayloadCodec {
       if (key === undefined || !data) return payload
       if (key !== this.keyId)
         throw new Failure('InvalidInput', `A payload was encrypted with the key ${key}, not with ${this.keyId}`, {
-          remedy: `Let ${keyFileVariable} name the file with the key of this search.`,
+          remedy: `Set ${keyFileVariable} to the file with the key of this search.`,
         })
       const [iv, body, tag] = [data.subarray(0, 12), data.subarray(12, -16), data.subarray(-16)]
       const decipher = createDecipheriv('aes-256-gcm', this.key, iv)
@@ -59,27 +59,28 @@ function keyOf({ metadata }: Payload): string | undefined {
   return of('encoding') === encoding ? of('key') : undefined
 }
 
-/** Without a key: says what is missing where a payload is encrypted. */
+/** Without a key: refuses encrypted payloads and names the key they need. */
 const keyless: PayloadCodec = {
   encode: (payloads) => Promise.resolve(payloads),
   async decode(payloads) {
     const key = payloads.map(keyOf).find((own) => own !== undefined)
     if (key === undefined) return payloads
     throw new Failure('InvalidInput', `A payload is encrypted, with the key ${key}`, {
-      remedy: `Let ${keyFileVariable} name the file with that key.`,
+      remedy: `Set ${keyFileVariable} to the file with that key.`,
     })
   },
 }
 
-/** The codec of the key file that the environment names; undefined without one.
- *  @throws Failure InvalidInput when the file holds no key */
+/** The codec with the key in the file that PUZZLEFLOW_PAYLOAD_KEY_FILE names; undefined if it is not set.
+ *  @throws Failure InvalidInput if the file cannot be read or does not hold a key */
 export function payloadCodec(): EncryptingCodec | undefined {
   const file = process.env[keyFileVariable]
   if (file === undefined || file === '') return undefined
   return new EncryptingCodec(readKey(file))
 }
 
-/** A keyed digest of what must not be readable, but must be comparable, in a search attribute. */
+/** A value for a search attribute that can be compared but not read: with a key, its keyed digest (HMAC-SHA-256, 64
+ *  hexadecimal digits); without one, the value itself. @throws Failure InvalidInput if the key cannot be read */
 export function sealed(value: string): string {
   const file = process.env[keyFileVariable]
   return file ? createHmac('sha256', readKey(file)).update(value).digest('hex') : value
@@ -98,7 +99,7 @@ function readKey(file: string): Buffer {
   } catch (error) {
     throw bad(`cannot be read: ${(error as Error).message}`, error)
   }
-  if (!/^[0-9a-f]{64}$/i.test(content)) throw bad('holds no key')
+  if (!/^[0-9a-f]{64}$/i.test(content)) throw bad('does not hold a key')
   return Buffer.from(content, 'hex')
 }
 

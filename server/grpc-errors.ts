@@ -1,15 +1,15 @@
 import { Failure } from '../errors/failure.js'
 
-// Temporal's client is not needed to know its errors: commands that ask no server do not load it.
+// Recognises the errors of Temporal's client without loading it, because commands that ask no server do not need it.
 
-/** What a server answered with that did not do what it was asked. */
+/** The answer of a server that did not do what it was asked. */
 export interface GrpcError {
-  /** Number of gRPC. */
+  /** Status code of gRPC, 1 to 16. */
   readonly code: number
   readonly details: string
 }
 
-/** What a server answered, among the reasons of an error. */
+/** The server's answer among the causes of an error; undefined if there is none. */
 export function grpcErrorIn(error: unknown): GrpcError | undefined {
   for (let inner = error; inner instanceof Error; inner = inner.cause) if (isGrpcError(inner)) return inner
   return undefined
@@ -20,26 +20,26 @@ function isGrpcError(error: Error): error is Error & GrpcError {
   return typeof code === 'number' && typeof details === 'string' && typeof metadata === 'object' && metadata !== null
 }
 
-/** Nobody answers: there may be no server, or one that hangs. */
+/** Nothing answers: there may be no server, or one that hangs. Its kind is `NoServer`. */
 export class ServerAway extends Failure {}
 
 /** CANCELLED (of a connection that was lost), DEADLINE_EXCEEDED, UNAVAILABLE. */
 const away: readonly number[] = [1, 4, 14]
 
-/** Whether an error only says that no answer came. */
+/** Whether an error only means that no answer came: the same request may succeed later. */
 export const isAway = (error: unknown): boolean =>
   error instanceof ServerAway || away.includes(grpcErrorIn(error)?.code ?? NaN)
 
-/** Whom a request was for. */
+/** Where a request went. */
 export interface Asked {
   readonly address?: string
   readonly namespace?: string
 }
 
-const tryAgain = 'Try again: what is finished is kept.'
-const seeLog = 'See the server’s log, and that its version is a current one.'
+const tryAgain = 'Try again: finished work is kept.'
+const seeLog = 'See the server’s log, and check that its version is current.'
 
-/** What a user can do about an error of gRPC, by what it says of the server; undefined for any other error. */
+/** A gRPC error as a failure with a remedy; undefined for any other error. */
 export function grpcFailure(error: unknown, { address, namespace }: Asked = {}): Failure | undefined {
   const found = grpcErrorIn(error)
   if (!found) return undefined
@@ -64,7 +64,7 @@ export function grpcFailure(error: unknown, { address, namespace }: Asked = {}):
             `${server} has no namespace${named}`,
             'Create it, or name another: TEMPORAL_NAMESPACE, or namespace in temporal.toml.',
           )
-        : failure(`${server} does not know what it was asked for: ${details}`, 'See that it is the server of this run.')
+        : failure(`${server} does not know what was requested: ${details}`, 'Check that it is the server of this run.')
     case 7:
     case 16:
       return failure(
@@ -72,10 +72,10 @@ export function grpcFailure(error: unknown, { address, namespace }: Asked = {}):
         `Check the API key (TEMPORAL_API_KEY, or api_key in temporal.toml) and its rights in the namespace${named}.`,
       )
     case 8:
-      return failure(`${server} is too busy, or a limit of it is reached: ${details}`, tryAgain)
+      return failure(`${server} is too busy, or has reached a limit: ${details}`, tryAgain)
     case 12:
       return failure(
-        `What answers${address === undefined ? '' : ` at ${address}`} is not a Temporal server, or is too old: ${details}`,
+        `The server${address === undefined ? '' : ` at ${address}`} is not a Temporal server, or is too old: ${details}`,
         'Check the address: it must be that of Temporal’s frontend (gRPC), not of its UI.',
       )
     case 14:
@@ -83,7 +83,7 @@ export function grpcFailure(error: unknown, { address, namespace }: Asked = {}):
     case 2:
     case 13:
     case 15:
-      return failure(`${server} failed at a request: ${details}`, seeLog)
+      return failure(`${server} failed to handle a request: ${details}`, seeLog)
     default:
       return failure(`${server} refuses a request: ${details}`, seeLog)
   }

@@ -5,15 +5,22 @@ import { isBad, parseAddress } from './address.js'
 import { grpcErrorIn, isAway } from './grpc-errors.js'
 import { proxyOf } from './proxy.js'
 
-/** What a look at a server finds. */
+/** State of a server. */
 export interface Health {
-  /** It answers, whatever it says; nobody listens; somebody listens and says nothing; it cannot be told from here. */
+  /** `serves`: it answers, even with an error. `closed`: nothing listens. `silent`: something listens but does not answer.
+   *  `unknown`: it cannot be reached from here. */
   readonly state: 'serves' | 'closed' | 'silent' | 'unknown'
-  /** Of the system, where it cannot be told. */
+  /** The system's error code, if the state is `unknown`. */
   readonly why?: string
 }
 
-/** Looks whether a server answers: a question that every server answers, with whatever rights and namespace. */
+/**
+ * Asks a server a question that every server answers, whatever the rights and namespace.
+ *
+ * @param address  `HOST:PORT`
+ * @param patience  milliseconds to wait for an answer. @default 1500
+ * @throws Failure InvalidInput if Temporal's settings or the key cannot be read
+ */
 export async function look(address: string, patience = 1500): Promise<Health> {
   if (!proxyOf(address)) {
     const found = await knock(address, patience)
@@ -31,7 +38,7 @@ export async function look(address: string, patience = 1500): Promise<Health> {
   }
 }
 
-/** Whether somebody listens at an address. */
+/** Whether something listens at an address. */
 function knock(address: string, patience: number): Promise<Health> {
   const place = parseAddress(address)
   if (isBad(place)) return Promise.resolve({ state: 'unknown', why: place.problem })

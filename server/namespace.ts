@@ -5,7 +5,7 @@ import { accessTo, openConnection, unusable } from './access.js'
 import { grpcErrorIn, isAway } from './grpc-errors.js'
 import { pause } from './processes.js'
 
-/** Search attributes of every search, beside those of Temporal. */
+/** Search attributes that every search has besides Temporal's, with their types. */
 export const searchAttributes = {
   PuzzleModel: 'keyword',
   PuzzleSpec: 'keyword',
@@ -21,7 +21,7 @@ const indexedValueType = { keyword: 2, double: 4 } as const
 
 const tenYears = 10 * 365 * 86_400
 
-/** Sees that a server answers, and knows our namespace. @throws Failure NoServer that says what is amiss */
+/** Checks that a server answers and knows the namespace. @throws Failure NoServer that says what is wrong */
 export async function reach(address: string, patience = 1500): Promise<void> {
   const connection = await openConnection(address, patience)
   const access = accessTo(address)
@@ -34,7 +34,8 @@ export async function reach(address: string, patience = 1500): Promise<void> {
   }
 }
 
-/** Whether a server answers, and knows our namespace. @throws Failure InvalidInput when settings cannot be read */
+/** Whether a server answers within 1500 ms and knows the namespace.
+ *  @throws Failure InvalidInput if Temporal's settings or the key cannot be read */
 export const answers = (address: string): Promise<boolean> =>
   reach(address).then(
     () => true,
@@ -44,7 +45,7 @@ export const answers = (address: string): Promise<boolean> =>
     },
   )
 
-/** Long retention, where it may be set, and our search attributes. @throws Failure NoServer when they cannot be had */
+/** Sets a long retention, if allowed, and adds the search attributes. @throws Failure NoServer if that is impossible */
 export async function setUp(address: string): Promise<void> {
   const connection = await openConnection(address)
   const { namespace } = accessTo(address)
@@ -66,7 +67,7 @@ export async function setUp(address: string): Promise<void> {
     if (wrong.length > 0)
       throw new Failure(
         'NoServer',
-        `The server at ${address} has search attributes of other types than ours: ${wrong.map(([name]) => name).join(', ')}`,
+        `The server at ${address} has search attributes of the wrong type: ${wrong.map(([name]) => name).join(', ')}`,
         { remedy: `Remove them from the namespace "${namespace}", and add: ${wanted}.` },
       )
     const missing = attributes.filter(([name]) => !(name in known))
@@ -88,7 +89,7 @@ export async function setUp(address: string): Promise<void> {
   }
 }
 
-/** Milliseconds that a server may take to learn of search attributes. */
+/** Milliseconds that a server may take to accept new search attributes. */
 const patience = 60_000
 /** Number of gRPC: INVALID_ARGUMENT. */
 const invalidArgument = 3

@@ -5,19 +5,20 @@ import { commandLine, findProcess } from './processes.js'
 
 /** A server that can be used. */
 export interface ServerInfo {
+  /** `HOST:PORT` */
   readonly address: string
-  /** Of the web UI, where it is known. */
+  /** URL of the web UI, if known. */
   readonly uiAddress?: string
-  /** Where it came from, for people. */
+  /** Where the server came from, for people. */
   readonly source: string
-  /** Of a server that puzzleflow started. */
+  /** Process id of a server that puzzleflow started. */
   readonly pid?: number
 }
 
 export const alreadyRunning = 'already running'
 /** Folder of the server that puzzleflow starts. */
 export const folder = (): string => join(stateDirectory(), 'server')
-/** Tells of the server that was started last. */
+/** File that describes the server started last. */
 export const stateFile = (): string => join(folder(), 'server.json')
 
 /** Our server's process, whether it answers or not: the one that serves our database. A number in a file proves nothing, and
@@ -42,7 +43,7 @@ export const databaseOf = (command: string): string => / --db(?:-filename)? ([^]
 /** Of the command line that `serverArguments` (server.ts) makes. */
 const ports = / --port (\d+) --ui-port (\d+)/
 
-/** The server that was started last, as its state file tells; none when the file is absent or damaged. */
+/** The server started last, from its state file; undefined if the file is absent or damaged. */
 export function lastServer(): ServerInfo | undefined {
   try {
     const info = JSON.parse(readFileSync(stateFile(), 'utf8')) as Partial<ServerInfo> | null

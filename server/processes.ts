@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
-/** Command line of a process; empty when none runs under this id, or it has ended and nobody has taken note of it. */
+/** Command line of a process; empty if no process has this id, or it is a zombie. */
 export function commandLine(pid: number): string {
   if (process.platform === 'linux')
     try {
@@ -13,7 +13,7 @@ export function commandLine(pid: number): string {
   return status === 0 && !/<defunct>/.test(stdout) ? stdout.trim() : ''
 }
 
-/** Whether a process has the same loopback as this one: in a container of its own it has not. */
+/** Whether a process has the same loopback as this one: in another container it does not. */
 export function sharesNetwork(pid: number): boolean {
   try {
     return readlinkSync(`/proc/${pid}/ns/net`) === readlinkSync('/proc/self/ns/net')
@@ -41,7 +41,12 @@ function* processes(): Iterable<readonly [pid: number, command: string]> {
   }
 }
 
-/** Ends a process and waits until it has: politely first. */
+/**
+ * Ends a process, with SIGTERM first and then SIGKILL, and waits until it has ended.
+ *
+ * @param graceMilliseconds  between the two signals. @default 10000
+ * @throws Error if this user may not end the process
+ */
 export async function endProcess(pid: number, graceMilliseconds = 10_000): Promise<void> {
   const signal = (name: NodeJS.Signals) => {
     try {
@@ -57,5 +62,6 @@ export async function endProcess(pid: number, graceMilliseconds = 10_000): Promi
   while (commandLine(pid) !== '') await pause(20)
 }
 
+/** Resolves after this many milliseconds. */
 export const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds))

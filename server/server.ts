@@ -62,20 +62,18 @@ export async function stopServer(): Promise<boolean> {
   return true
 }
 
-/** Ends a server whose database is gone: somebody removed the state directory, and it can write nothing any more. */
+/** Ends a server whose database is gone: somebody removed the state directory, so it can no longer write. */
 async function endLostServer(log: (line: string) => void): Promise<void> {
   const lost = findProcess((command) => isOurs(command) && !existsSync(databaseOf(command)))
   if (!lost) return
-  log(`Temporal: the database of the running server (process ${lost.pid}) was removed: starting anew.`)
+  log(`Temporal: the database of the running server (process ${lost.pid}) was removed: starting a new one.`)
   await endProcess(lost.pid)
 }
 
 /** Ends our server where a direct look shows that it hangs. @returns false where it answers after all
  *  @throws Failure NoServer where it answers but cannot be used, or cannot be looked at: then it stays */
 async function endHanging({ address, pid }: ServerInfo): Promise<boolean> {
-  const { state, why } = sharesNetwork(pid!)
-    ? await look(address)
-    : { state: 'unknown', why: 'it has a network of its own' }
+  const { state, why } = sharesNetwork(pid!) ? await look(address) : { state: 'unknown', why: 'it has its own network' }
   if (state === 'serves') {
     await reach(address)
     return false
@@ -140,9 +138,13 @@ async function start(log: (line: string) => void): Promise<ServerInfo> {
 function refuseOddFolder({ kind, source }: ServerProgram): void {
   const odd = kind === 'cli' ? /[#%?]/.exec(folder())?.[0] : undefined
   if (odd !== undefined)
-    throw new Failure('NoServer', `The folder ${folder()} has a "${odd}" in its path, which ${source} does not take`, {
-      remedy: 'Set XDG_STATE_HOME to another folder, or give the address of a server: --address HOST:PORT.',
-    })
+    throw new Failure(
+      'NoServer',
+      `The folder ${folder()} has a "${odd}" in its path, which ${source} does not accept`,
+      {
+        remedy: 'Set XDG_STATE_HOME to another folder, or give the address of a server: --address HOST:PORT.',
+      },
+    )
 }
 
 const portOf = (address: string | undefined): number | undefined =>

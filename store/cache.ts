@@ -22,7 +22,7 @@ process.on('exit', () => {
 })
 
 /**
- * Artifacts of a store elsewhere, kept in a folder of this machine up to a number of bytes; the least recently used goes
+ * Artifacts of a remote store, kept in a folder of this machine up to a number of bytes; the least recently used goes
  * first. Processes share the folder. A path that is handed out is a second hard link to the file, in a folder of the
  * process: a file with two links is in use by somebody and stays.
  */
@@ -43,7 +43,7 @@ export class Cache {
   }
 
   private place = (digest: Digest) => join(this.root, 'files', digest)
-  /** Of files that are being made; it need not be there yet. */
+  /** Folder for files in progress; it may not exist yet. */
   get scratchFolder(): string {
     return join(this.root, 'scratch')
   }
@@ -62,7 +62,7 @@ export class Cache {
     }
   }
 
-  /** A path to an artifact: at once if it is here, else when `fetch` has written it to the path it is given. */
+  /** A path to an artifact: the file in the cache, or the one that `fetch` writes to the path it receives. */
   async open(digest: Digest, bytes: number, fetch: (path: string) => Promise<void>): Promise<string> {
     const going = this.pending.get(digest)
     if (going) return going
@@ -85,7 +85,7 @@ export class Cache {
     })
   }
 
-  /** The paths handed out so far are of no use any more. */
+  /** Gives up the paths handed out so far: nobody may read them after this. */
   async release(): Promise<void> {
     handedOut.delete(this.own)
     await this.guard(() => rm(this.own, { recursive: true, force: true }))
@@ -148,7 +148,7 @@ export class Cache {
     return path
   }
 
-  /** Removes what was used least recently until so many more bytes fit, as far as nobody uses it. */
+  /** Removes unused files, the least recently used first, until this many more bytes fit. */
   private async makeRoom(bytes: number): Promise<void> {
     const isKnown = this.counted !== undefined && this.written < this.maxBytes / 100
     if (isKnown && this.counted! + this.written + bytes <= this.maxBytes) return
@@ -170,7 +170,7 @@ export class Cache {
     this.written = 0
   }
 
-  /** Gives up what processes of this machine held that have been killed. */
+  /** Releases what killed processes of this machine held. */
   private async forgetDead(): Promise<void> {
     for (const name of await namesIn(join(this.root, 'open'))) {
       const [host, rest = ''] = name.split(',')

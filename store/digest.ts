@@ -7,7 +7,7 @@ export type Digest = string & { readonly __brand: 'Digest' }
 /** Canonical JSON (RFC 8785): the same text for the same data, whatever the order of keys. */
 export function canonicalJson(value: unknown): string {
   const text = (canonicalize as unknown as (value: unknown) => string | undefined)(value)
-  if (text === undefined) throw new Error('Internal error: a value without a JSON form was to be digested')
+  if (text === undefined) throw new Error('Internal error: cannot digest a value without a JSON form')
   return text
 }
 
@@ -21,8 +21,8 @@ export function digestJson(value: unknown): Digest {
   return digestBytes(canonicalJson(value))
 }
 
-/** The same digest, checked: for digests read from files and command lines. */
+/** Checks a digest that comes from a file or a command line. */
 export function parseDigest(text: string): Digest {
-  if (!/^[0-9a-f]{64}$/.test(text)) throw new Error(`Internal error: ${JSON.stringify(text)} is no sha256 digest`)
+  if (!/^[0-9a-f]{64}$/.test(text)) throw new Error(`Internal error: ${JSON.stringify(text)} is not a SHA-256 digest`)
   return text as Digest
 }

@@ -34,7 +34,7 @@ export function fileFailure(error: unknown, root: string): unknown {
   const other = 'or choose another store with --store'
   if (full.includes(code))
     return new Failure('OutOfDisk', `The disk is full: ${path ?? root} cannot be written`, {
-      remedy: `Free some space, ${other}. What is finished is kept.`,
+      remedy: `Free some space, ${other}. Finished work is kept.`,
       cause: error,
     })
   if (forbidden.includes(code))
@@ -44,7 +44,7 @@ export function fileFailure(error: unknown, root: string): unknown {
     })
   if (away.includes(code))
     return new Failure('NoServer', `The store ${root} does not answer: ${code} ${path ?? ''}`.trimEnd(), {
-      remedy: `See that the folder is there and its disk is mounted, ${other}.`,
+      remedy: `Check that the folder exists and its disk is mounted, ${other}.`,
       cause: error,
     })
   return error
@@ -55,7 +55,7 @@ export async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true })
   } catch (error) {
-    // So Node says when the file system may not be written: asked for one folder alone it tells why.
+    // Node reports this for a read-only file system; making a single folder reveals the reason.
     if (!isAbsent(error) || dirname(folder) === folder) throw error
     if (!(await exists(dirname(folder)))) await makeFolder(dirname(folder))
     await mkdir(folder).catch((own: SystemError) => {

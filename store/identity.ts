@@ -17,24 +17,24 @@ export interface Identity {
 
 export const newId = (): string => randomBytes(6).toString('hex')
 
-/** Reads `store.json`. @throws Failure NoServer when it is no such file */
+/** Reads `store.json`. @throws Failure NoServer if the text is not an identity */
 export function parseIdentity(text: string, place: string): Identity {
   try {
     const found = JSON.parse(text) as Identity
     if (found.version === 1 && /^[0-9a-f]{12}$/.test(found.id)) return found
   } catch {
-    // Told below.
+    // The failure below reports it.
   }
   throw new Failure('NoServer', `${place} does not say which store this is`, {
     remedy:
-      'Bring it back from a copy of the store. Without it the store gets a new identity, and runs that go on are started anew.',
+      'Restore it from a copy of the store. Without it, the store gets a new identity, and runs in progress start again.',
   })
 }
 
 /**
  * The id of the store in a folder, from its file `store.json`, which is written once: of several processes that open a
  * new store at the same time all get the same. A store that is moved, or mounted elsewhere, keeps its id; a copy that
- * is used beside its original on one machine gets one of its own, for workers of one must not take the other's tasks.
+ * is used beside its original on one machine gets a new one, because workers of one must not take the other's tasks.
  */
 export function identityOf(root: string): string {
   try {

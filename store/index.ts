@@ -9,9 +9,11 @@ export { MissingArtifact } from './missing-artifact.js'
 export type { ArtifactRef, Digest, Leftover, Store, Stored, TaskRecord } from './store.js'
 
 /**
- * Opens the store at a location: a folder, or `s3://bucket/prefix`; by default the folder in the user's state directory.
- * @param options  with `onlyRead` nothing will be written: a place without a store gets no identity
- * @throws Failure InvalidInput, NoServer
+ * Opens a store. A store in a folder is created by the first write.
+ *
+ * @param location  a folder, or `s3://bucket/prefix`. @default `store` in the user's state directory
+ * @param options  `onlyRead`: nothing will be written, so a bucket without a store gets no identity. @default false
+ * @throws Failure InvalidInput if the location or the S3 settings are wrong, NoServer if S3 cannot be reached
  */
 export async function openStore(location?: string, { onlyRead = false } = {}): Promise<Store> {
   if (location === undefined) return new FileStore()

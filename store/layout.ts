@@ -19,7 +19,7 @@ export function digestInName(name: string): Digest | undefined {
   return found === undefined ? undefined : parseDigest(found)
 }
 
-/** What lies at the top of a store in a folder. */
+/** Names of the files and folders at the top of a store in a folder. */
 export const storeNames: readonly string[] = [
   identityName,
   'artifacts',
@@ -32,7 +32,7 @@ export const storeNames: readonly string[] = [
 ]
 
 /**
- * What is put again, or used, when it is older than this gets its time set anew (milliseconds). `gc` leaves what is
- * younger than the run that is going on, with twice this as a margin.
+ * Milliseconds. Putting or using something older than this sets its time to now. `gc` keeps whatever is younger than a run
+ * in progress, with a margin of twice this.
  */
 export const freshFor = 5 * 60_000

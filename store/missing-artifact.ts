@@ -1,6 +1,6 @@
 import type { ArtifactRef } from './store.js'
 
-/** An artifact is absent, or was corrupt and has been set aside. Running its task again makes it anew. */
+/** An artifact is absent, or was corrupt and has been set aside. Running its task again recreates it. */
 export class MissingArtifact extends Error {
   readonly ref: ArtifactRef
 

@@ -31,7 +31,7 @@ export interface Condition {
   readonly ifTag?: string
 }
 
-/** Most requests at once of a listing or removal of many. */
+/** Most parallel requests when listing or removing many objects. */
 const atOnce = 16
 
 /** The objects below a store's prefix, by name. Errors are failures that say what can be done. */

@@ -45,7 +45,7 @@ export class S3Checkpoints {
       for (const [name, digest] of Object.entries(manifest.files)) {
         const path = join(fresh, name)
         await makeFolder(dirname(path))
-        // Half a checkpoint is none: the task starts with what this machine has, or anew.
+        // Half a checkpoint is useless: the task continues from this machine's checkpoint, or starts again.
         if ((await this.bucket.download(this.fileName(key, digest), path)) !== digest) return
       }
       await rm(this.folder(key), { recursive: true, force: true })

@@ -33,7 +33,7 @@ export interface S3Access {
  * @throws Failure InvalidInput when the endpoint is not a URL
  */
 export async function openClient(maxAttempts: number): Promise<S3Access> {
-  // Which version of Node the SDK's next year will want is no matter of those who run a search.
+  // Which version of Node next year's SDK will need does not concern those who run a search.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
   const { endpoint, region } = await settings()
   const client = new S3Client({
@@ -62,7 +62,7 @@ async function settings(): Promise<{ endpoint?: string | undefined; region?: str
   const { config } = new S3Client({})
   const endpoint = await config.serviceConfiguredEndpoint?.()
   if (endpoint !== undefined && !/^https?:$/.test(URL.canParse(endpoint) ? new URL(endpoint).protocol : ''))
-    throw new Failure('InvalidInput', `The endpoint of S3 is "${endpoint}", which is not a URL`, {
+    throw new Failure('InvalidInput', `The S3 endpoint "${endpoint}" is not a URL`, {
       remedy: 'Write http://HOST:PORT or https://HOST, in AWS_ENDPOINT_URL or endpoint_url of the AWS profile.',
     })
   const known = await config.region().then(
@@ -106,7 +106,7 @@ export function s3Failure(error: unknown, location: string, endpoint?: string): 
       'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.',
     )
   if (name === 'NoSuchBucket')
-    return fail(`There is no bucket for ${location} at ${where}`, 'Make it first, or correct --store.')
+    return fail(`There is no bucket for ${location} at ${where}`, 'Create it, or correct --store.')
   if (http === 507 || /StorageFull|QuotaExceeded|InsufficientStorage/.test(name))
     return new Failure('OutOfDisk', `The store ${location} is full (${name})`, {
       remedy: 'Free some space (`npx puzzleflow artifacts gc`), or choose another store with --store.',
@@ -115,17 +115,17 @@ export function s3Failure(error: unknown, location: string, endpoint?: string): 
   if (http === 401 || http === 403 || /UserNotFound|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken/.test(name))
     return fail(
       `${where} refuses access to ${location} (${name === 'Unknown' ? `HTTP ${http}` : name})`,
-      'See that the credentials are valid and may list, read, write and delete there.',
+      'Check that the credentials are valid and may list, read, write and delete there.',
     )
   if (code !== undefined || http === undefined || http >= 500 || http === 429)
     return fail(
       `The store ${location} does not answer: ${where}, ${code ?? (http ? `HTTP ${http}` : name)}`,
-      'See that the endpoint (AWS_ENDPOINT_URL, or endpoint_url of the AWS profile) is right and its server runs. What is finished is kept.',
+      'Check that the endpoint (AWS_ENDPOINT_URL, or endpoint_url of the AWS profile) is right and its server is running. Finished work is kept.',
     )
-  return fail(`${where} refuses a request to ${location}: ${name}, HTTP ${http}`, 'See that it is an S3 server.')
+  return fail(`${where} refuses a request to ${location}: ${name}, HTTP ${http}`, 'Check that it is an S3 server.')
 }
 
-/** Of files of this machine that are sent or written: told by those whose files they are. */
+/** Errors of local files that are sent or written: the owners of the files report them. */
 const localCodes = [
   'ENOSPC',
   'EDQUOT',

@@ -9,7 +9,7 @@ import { parseDigest, type Digest } from './digest.js'
 const attempts = 6
 
 /**
- * Reads an object, into a file or only for its digest. When the connection breaks it goes on from where it was.
+ * Reads an object, into a file or only for its digest. If the connection breaks, it continues from where it was.
  * @returns its sha256
  */
 export async function download(

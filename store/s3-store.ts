@@ -77,7 +77,7 @@ export class S3Store implements Store {
   private async store(ref: ArtifactRef, path: string): Promise<ArtifactRef> {
     const name = artifactName(ref.digest)
     const found = await this.bucket.head(name)
-    // An old one is written anew, so that `gc` does not take it for unused.
+    // Rewrites an old one, so that `gc` does not take it for unused.
     if (found?.bytes !== ref.bytes || !isFresh(found.modified)) await this.bucket.upload(name, path, ref.digest)
     await this.cache.adopt(ref.digest, ref.bytes, path)
     return ref
@@ -232,7 +232,7 @@ async function identityOf(bucket: Bucket, onlyRead = false): Promise<string> {
   // There is nothing of it here, nor will there be: its id is of no consequence.
   if (onlyRead) return digestBytes(place).slice(0, 12)
   const id = newId()
-  // Of several at once the first wins.
+  // If several processes do this at the same time, the first wins.
   if (await bucket.put(identityName, JSON.stringify({ version: 1, id }, null, 1), { ifNew: true })) return id
   return parseIdentity((await bucket.text(identityName))?.text ?? '', place).id
 }
@@ -242,7 +242,7 @@ function cacheBytesOf(text: string | undefined): number {
   if (text === undefined || text === '') return defaultCacheBytes
   const value = Number(text)
   if (Number.isSafeInteger(value) && value >= 0) return value
-  throw new Failure('InvalidInput', `PUZZLEFLOW_CACHE_BYTES is "${text}", which is no number of bytes`, {
-    remedy: 'Write a whole number, as 21474836480 for 20 GiB.',
+  throw new Failure('InvalidInput', `PUZZLEFLOW_CACHE_BYTES is "${text}", which is not a number of bytes`, {
+    remedy: 'Write a whole number, such as 21474836480 for 20 GiB.',
   })
 }

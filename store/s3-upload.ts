@@ -16,7 +16,7 @@ const mebibyte = 2 ** 20
 /** Larger files go in parts of this size, or larger where there would be more than S3 takes. */
 export const partBytes = 16 * mebibyte
 const mostParts = 10_000
-/** Parts in memory and on their way at once. */
+/** Parts in memory and being sent at the same time. */
 const partsAtOnce = 4
 
 interface Place {
@@ -61,14 +61,14 @@ async function uploadParts(client: S3Client, place: Place, file: FileHandle, siz
   try {
     await client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts: parts } }))
   } catch (error) {
-    // It was completed, the answer was lost, and asked again the server knows nothing of it any more.
+    // It was completed but the answer was lost, and the server no longer knows the upload.
     if ((error as Error).name !== 'NoSuchUpload') throw error
     const found = await client.send(new HeadObjectCommand(place))
     if (found.ContentLength !== size) throw error
   }
 }
 
-/** Waits for all, so that nothing goes on behind the caller's back; then tells the first error. */
+/** Waits for all, so that nothing continues behind the caller's back, then throws the first error. */
 async function allOrFirstError(work: readonly Promise<void>[]): Promise<void> {
   const failed = (await Promise.allSettled(work)).find((result) => result.status === 'rejected')
   if (failed) throw failed.reason
@@ -85,7 +85,7 @@ async function uploadPart(
   const body = Buffer.alloc(bytes)
   for (let read = 0; read < bytes;) {
     const { bytesRead } = await file.read(body, read, bytes - read, start + read)
-    if (bytesRead === 0) throw new Error('Internal error: a file that was to be stored became shorter')
+    if (bytesRead === 0) throw new Error('Internal error: a file became shorter while it was stored')
     read += bytesRead
   }
   const checksum = createHash('sha256').update(body).digest('base64')

@@ -5,22 +5,22 @@ export type { Digest } from './digest.js'
 /**
  * A reference to an immutable, content-addressed file.
  *
- * @typeParam Content  what the file holds when it is JSON. Known to the compiler alone: nothing is stored of it
+ * @typeParam Content  what the file holds if it is JSON. Only the compiler knows it: it is not stored
  */
 export interface ArtifactRef<Content = unknown> {
   readonly digest: Digest
   readonly bytes: number
-  /** What it holds, for people and readers: `weights`, `tokens`, `json`, … */
+  /** What the file holds, for people and readers: `weights`, `tokens`, `json`, … */
   readonly kind: string
   /** Never there. */
   readonly ' content'?: Content
 }
 
-/** What is kept of a finished task under its key. */
+/** The result of a finished task, stored under the task's key. */
 export interface TaskRecord {
   readonly version: 1
   readonly key: Digest
-  /** All that entered the key, so that `explain` can name differences. */
+  /** Everything that entered the key, so that `explain` can name differences. */
   readonly components: Readonly<Record<string, unknown>>
   readonly outputs: {
     readonly values: Readonly<Record<string, unknown>>
@@ -41,73 +41,85 @@ export interface Stored {
   readonly modified: number
 }
 
-/** What is neither artifact nor record nor document: of work that goes on, was killed, or came to nothing. */
+/** A file that is not an artifact, record or document: from work that is in progress, was killed, or failed. */
 export interface Leftover {
   readonly kind: 'temporary' | 'checkpoint' | 'set-aside'
-  /** Its place, in the words of the store. */
+  /** Its path or object name, as `removeLeftover` takes it. */
   readonly name: string
   /** Key of the task whose checkpoint it is. */
   readonly key?: Digest
   readonly bytes: number
+  /** When it was last written, milliseconds since 1970. */
   readonly modified: number
 }
 
 /**
- * Artifacts, task records and documents. All writes are whole or not there: a reader sees a whole file or none, however
- * many write and whenever they are killed. Opening an artifact verifies its digest; a corrupt one is set aside and
- * reported as missing.
- * @throws Failure OutOfDisk when there is no space, NoServer when the store cannot be reached, read or written
+ * Artifacts, task records and documents. Writes are atomic: a reader sees a whole file or none, however many processes
+ * write and whenever they are killed. Opening an artifact verifies its digest; a corrupt one is set aside and reported as
+ * missing.
+ * @throws Failure from every method: OutOfDisk if there is no space, NoServer if the store cannot be reached, read or written
  */
 export interface Store {
-  /** Its identity; task queues and workflow ids carry it. Stays when the store is moved. */
+  /** Twelve hexadecimal digits that identify the store in task queues and workflow ids. A store that moves keeps them. */
   readonly id: string
   /** What `--store` takes: a folder, or `s3://bucket/prefix`. */
   readonly location: string
   /** Folder of this machine for what belongs to the store: logs, the worker's lock. The store itself if it is a folder. */
   readonly root: string
 
+  /** Stores bytes. @param kind  see `ArtifactRef.kind` */
   putBytes(kind: string, data: Uint8Array): Promise<ArtifactRef>
+  /** Stores a value as canonical JSON (RFC 8785). */
   putJson(kind: string, data: unknown): Promise<ArtifactRef>
   /** Moves a finished file into the store. */
   putFile(kind: string, path: string): Promise<ArtifactRef>
-  /** A local, read-only path, good until `release`. @throws MissingArtifact when it is absent or corrupt */
+  /** A local, read-only path, valid until `release`. @throws MissingArtifact if it is absent or corrupt */
   path(ref: ArtifactRef): Promise<string>
+  /** Reads an artifact that holds JSON. @throws MissingArtifact if it is absent or corrupt */
   readJson(ref: ArtifactRef): Promise<unknown>
+  /** Whether the artifact is there. */
   has(ref: ArtifactRef): Promise<boolean>
-  /** The paths handed out so far are of no use any more. */
+  /** Gives up the paths handed out so far: nobody may read them after this. */
   release(): Promise<void>
 
+  /** A task's record; undefined if there is none, or it is damaged. */
   getRecord(key: Digest): Promise<TaskRecord | undefined>
-  /** The same for work that will build on it: its use is noted, which protects it from `gc`. */
+  /** Like `getRecord`, for work that will build on it: notes the use, which protects the record from `gc`. */
   useRecord(key: Digest): Promise<TaskRecord | undefined>
-  /** The first writer wins. @param instead  a record found to be of no use, which may be replaced
-   *  @returns the record that is kept, which may be another process's */
+  /** Writes a record, unless there is one: the first writer wins.
+   *  @param instead  a useless record, which may be replaced. @default none
+   *  @returns the record in the store, which may be another process's */
   putRecord(record: TaskRecord, instead?: TaskRecord): Promise<TaskRecord>
 
-  /** Local folder for a task's checkpoints; created. */
+  /** Local folder for a task's checkpoints, which it creates. */
   checkpoint(key: Digest): Promise<string>
-  /** Brings the checkpoint that another machine has left, where it is newer, into the local folder. */
+  /** Copies another machine's checkpoint into the local folder, if it is newer. */
   fetchCheckpoint(key: Digest): Promise<void>
-  /** Keeps the local folder's state where it survives this machine. */
+  /** Copies the local folder to where it survives this machine. */
   saveCheckpoint(key: Digest): Promise<void>
   removeCheckpoint(key: Digest): Promise<void>
-  /** Local folder for files that are being made, from which they can be moved into the store. */
+  /** Local folder for files in progress, from which `putFile` can move them into the store. */
   scratch(): Promise<string>
 
-  /** Named mutable documents (runs): the last writer wins. */
+  /** A document by its name (`runs/NAME`); undefined if there is none. */
   getDocument(name: string): Promise<unknown>
+  /** Writes a document, over any other of its name: the last writer wins. */
   putDocument(name: string, value: unknown): Promise<void>
+  /** Names of the documents below `prefix/`, in any order. */
   listDocuments(prefix: string): Promise<readonly string[]>
   removeDocument(name: string): Promise<void>
 
-  /** All artifacts, in no order. */
+  /** All artifacts, in any order. */
   artifacts(): AsyncIterable<Stored>
+  /** All records, in any order. */
   records(): AsyncIterable<Stored>
   leftovers(): AsyncIterable<Leftover>
-  /** Hashes an artifact anew; a corrupt one is set aside. */
+  /** Hashes an artifact again, and sets a corrupt one aside. */
   verify(digest: Digest): Promise<'sound' | 'corrupt' | 'absent'>
-  /** Removes it unless it was written or used since then (milliseconds since 1970). @returns whether it was removed */
+  /** Removes an artifact unless it was written or used since then.
+   *  @param unusedSince  milliseconds since 1970  @returns whether it was removed */
   removeArtifact(digest: Digest, unusedSince: number): Promise<boolean>
+  /** Removes a record unless it was written or used since then (milliseconds since 1970). @returns whether it was removed */
   removeRecord(key: Digest, unusedSince: number): Promise<boolean>
   removeLeftover(leftover: Leftover): Promise<void>
 }

@@ -35,18 +35,18 @@ export function handleMessages({ nodes, runs, pace, setPace }: Controlled): void
   const refuse = (message: string): never => {
     throw new Error(message)
   }
-  // Whoever is answered may rely on it. Runs that began before this was so were answered at once.
+  // Who gets an answer can rely on it. Runs that began before this rule get their answer immediately.
   const tell = (next: Partial<SearchPace>, answer: string): string | Promise<string> => {
     const told = setPace(next)
     return patched('told') ? told.then(() => answer) : answer
   }
 
   setHandler(pauseUpdate, () => tell({ paused: true }, 'Paused: running tasks save a checkpoint and stop.'), {
-    description: 'Begin no task any more; those that run save a checkpoint and stop',
-    validator: () => void (pace().paused && refuse('It is paused already.')),
+    description: 'Start no more tasks; running ones save a checkpoint and stop',
+    validator: () => void (pace().paused && refuse('It is already paused.')),
   })
-  setHandler(resumeUpdate, () => tell({ paused: false }, 'Going on.'), {
-    description: 'Go on after a pause',
+  setHandler(resumeUpdate, () => tell({ paused: false }, 'Resumed.'), {
+    description: 'Continue after a pause',
     validator: () => void (pace().paused || refuse('It is not paused.')),
   })
   setHandler(
@@ -59,12 +59,12 @@ export function handleMessages({ nodes, runs, pace, setPace }: Controlled): void
         allowEagerDispatch: false,
       })
       await CancellationScope.nonCancellable(() => activities.cancelRun())
-      return 'Cancelling: what is finished is kept.'
+      return 'Cancelling: finished work is kept.'
     },
-    { description: 'End the search; what is finished is kept' },
+    { description: 'End the search; finished work is kept' },
   )
   setHandler(concurrencyUpdate, (concurrency) => tell({ concurrency }, `At most ${concurrency} tasks in flight.`), {
-    description: 'Tasks in flight at once',
+    description: 'Set how many tasks may run at the same time',
     validator: (n: number) =>
       void (
         (Number.isInteger(n) && n >= 1 && n <= mostConcurrency) ||
@@ -135,7 +135,7 @@ function taskOf(nodes: readonly StageNode[], runs: ReadonlyMap<string, StageRun>
   // From the UI anything may come.
   const { task = '' } = name ?? {}
   const found = split(nodes, task)
-  if (!found) throw new Error(`There is no stage of the task "${task}": names are like ${nodes[0]?.name}/TASK.`)
+  if (!found) throw new Error(`No stage has the task "${task}": task names look like ${nodes[0]?.name}/TASK.`)
   const run = runs.get(found.node.name)
   if (!run?.inPages && !run?.has(found.id)) throw new Error(noSuchTask(found.node.name, found.id))
   return { ...found, run }

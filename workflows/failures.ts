@@ -9,7 +9,7 @@ export interface FailureText {
 /** The failure behind those that Temporal wraps around it. */
 export function describeFailure(error: unknown): FailureText {
   if (error instanceof ActivityFailure || error instanceof ChildWorkflowFailure) return describeFailure(error.cause)
-  if (error instanceof TimeoutFailure) return { message: `It took longer than it may: ${error.message}` }
+  if (error instanceof TimeoutFailure) return { message: `It took longer than allowed: ${error.message}` }
   if (error instanceof ApplicationFailure) {
     const remedy = (error.details?.[0] as { remedy?: string } | undefined)?.remedy
     return { message: error.message, ...(remedy === undefined ? {} : { remedy }) }
@@ -24,6 +24,6 @@ export const isCancelled = (error: unknown): boolean =>
 /** Characters of a reason that is kept for each of thousands of tasks. */
 const longestReason = 500
 
-/** Why a task is left out, short enough to be told in a list. */
+/** Why a task is left out, short enough for a list. */
 export const shortReason = (text: string): string =>
   text.length > longestReason ? `${text.slice(0, longestReason - 1)}…` : text

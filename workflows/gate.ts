@@ -35,7 +35,7 @@ export class Gate {
       throw ApplicationFailure.nonRetryable(
         `Stage ${node.name} was not approved${found.kind === 'refused' && found.comment ? `: ${found.comment}` : ''}`,
         'TaskFailed',
-        { remedy: 'Change the spec, or answer anew: the same command asks again.' },
+        { remedy: 'Change the spec, or run the same command to be asked again.' },
       )
     progress.done = progress.total = 1
     return found.outputs

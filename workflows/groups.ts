@@ -11,15 +11,15 @@ import { executeTask } from './part.js'
 import { Tasks } from './tasks.js'
 import type { StageNode, StageRequest, TaskRef, TaskResult } from './types.js'
 
-/** Groups that are workflows of their own, of a stage at once. */
+/** Most groups of a stage that run as child workflows at the same time. */
 const groupsAtOnce = 8
-/** Tasks in flight at once that a search may ask for. */
+/** Most tasks that a search may have in flight at the same time. */
 export const mostConcurrency = 1000
 
 /** How a search is to work from now on. */
 export interface SearchPace {
   readonly paused: boolean
-  /** Tasks in flight at once, of each stage that runs. */
+  /** Most tasks of each running stage in flight at the same time. */
   readonly concurrency: number
 }
 
@@ -58,7 +58,7 @@ export class Groups {
     this.lanes = new Lanes(Math.min(groupsAtOnce, this.members.length), this.pace.concurrency)
   }
 
-  /** Does all tasks. @throws the first failure, when nothing runs any more */
+  /** Does all tasks. @throws the first failure, once nothing runs */
   async run(): Promise<void> {
     const waiting = [...this.members]
     const over = () => waiting.length === 0 || this.ending || this.failed !== undefined
@@ -87,7 +87,7 @@ export class Groups {
     if (this.failed) throw this.failed
   }
 
-  /** @returns when the groups have been told: what ends after that is followed by no more than the pace allows */
+  /** @returns once the groups know the pace: from then on they start no more tasks than it allows */
   setPace(pace: SearchPace): Promise<void> {
     this.pace = pace
     this.lanes.setConcurrency(pace.concurrency)
@@ -114,7 +114,7 @@ export class Groups {
     else void send(member, skipSignal, { id, reason })
   }
 
-  /** A group tells of tasks that are over before all of it is. */
+  /** A group reports tasks that are over while others still run. */
   hear(results: GroupResults['results']): void {
     for (const { task, result } of results) {
       const found = this.find(task)
@@ -122,7 +122,7 @@ export class Groups {
     }
   }
 
-  /** A task of a stage that lets running ones finish has failed: nothing begins any more. */
+  /** A task failed in a stage that lets running tasks finish: no more tasks start. */
   end(): void {
     this.ending = true
     void this.tellPace()
@@ -208,7 +208,7 @@ export class Groups {
     return { paused: this.pace.paused, window: this.lanes.window(member), ...ending }
   }
 
-  /** Tells the groups that run how to go on, if they do not know yet. */
+  /** Sends the pace to running groups that do not know it yet. */
   private async tellPace(): Promise<void> {
     const sent: Promise<void>[] = []
     for (const member of this.members) {

@@ -1,8 +1,8 @@
-/** Shares what may be in flight at once among groups of tasks: each has a lane, and each lane its share. */
+/** Divides the tasks that may be in flight among groups of tasks: each group has a lane, each lane a share. */
 export class Lanes<Group> {
   private readonly taken = new Map<Group, number>()
 
-  /** @param most  lanes at most  @param concurrency  tasks in flight at once, of all lanes together */
+  /** @param most  most lanes  @param concurrency  most tasks in flight in all lanes together */
   constructor(
     private readonly most: number,
     private concurrency: number,

@@ -5,7 +5,7 @@ import { pageName, type page as pageWorkflow } from './page.js'
 import type { Tasks } from './tasks.js'
 import type { TaskGroup, TaskPage, TaskRef } from './types.js'
 
-/** Tasks that are done together, and by whom: a group or a page by a workflow of its own, those without a group by this one. */
+/** Tasks that are done together: a group or a page by a child workflow, tasks without a group by this workflow. */
 export interface Member {
   /** None that are known here, where it is a page. */
   readonly tasks: readonly TaskRef[]
@@ -15,7 +15,7 @@ export interface Member {
   readonly skipped: { readonly id: string; readonly reason: string }[]
   here?: Tasks
   child?: ChildWorkflowHandle<typeof groupWorkflow> | ChildWorkflowHandle<typeof pageWorkflow>
-  /** What it was told last. */
+  /** The pace it received last. */
   pace?: Pace
   over?: boolean
 }

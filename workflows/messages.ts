@@ -11,13 +11,13 @@ export const progressQuery = defineQuery<SearchProgress>('progress')
 
 // Updates of `search`: validated before they are accepted, and in the history for ever. Each answers with a sentence.
 
-/** Begins no task any more; those that run save a checkpoint and stop. */
+/** Starts no more tasks; running ones save a checkpoint and stop. */
 export const pauseUpdate = defineUpdate<string>('pause')
 /** Goes on after a pause. */
 export const resumeUpdate = defineUpdate<string>('resume')
 /** Ends the search; what is finished is kept. */
 export const cancelUpdate = defineUpdate<string>('cancel')
-/** Tasks in flight at once. */
+/** Most tasks in flight at the same time. */
 export const concurrencyUpdate = defineUpdate<string, [number]>('concurrency')
 /** Tries a task again now: one that failed and is waited for, or one that runs or waits between attempts. */
 export const retryUpdate = defineUpdate<string, [TaskName]>('retry')
@@ -35,7 +35,7 @@ export const skipSignal = defineSignal<[{ readonly id: string; readonly reason: 
 
 // From a group to its search: what became of a task that ran on.
 
-/** Tasks of a stage that are over, while others of their group go on. */
+/** Tasks of a stage that are over while others of their group still run. */
 export const resultsSignal = defineSignal<[GroupResults]>('results')
 export interface GroupResults {
   readonly stage: string
@@ -50,7 +50,7 @@ export interface PageNews extends PageDone {
   readonly from: number
 }
 
-/** A task has failed for good and waits for `retry` or `skip`; or it does not any more. */
+/** A task failed for good and waits for `retry` or `skip`, or no longer waits. */
 export const troubleSignal = defineSignal<[Trouble]>('trouble')
 export interface Trouble {
   readonly task: string

@@ -6,30 +6,29 @@ import {
   workflowInfo,
   type ActivityOptions,
 } from '@temporalio/workflow'
+import { notRetried } from '../errors/kinds.js'
 import type { Activities, StageNode } from './types.js'
 
-/** Failures that another attempt would only repeat. A store that does not answer may be back soon: it is none of them. */
-const hopeless = ['InvalidInput', 'Infeasible', 'PluginBug', 'NonFinite', 'TaskFailed', 'MissingArtifact']
 const day = 86_400
 
-/** How tasks of a stage are tried, by the workers of its queue. */
+/** How the workers of a stage's queue attempt its tasks. */
 export const taskOptions = (node: StageNode): ActivityOptions => ({
   ...(node.queue === undefined ? {} : { taskQueue: `${workflowInfo().taskQueue}/${node.queue}` }),
   ...stageOptions(node),
 })
 
-/** How a stage is planned and gathered, and its tasks are tried: crashes, kills and full disks again with back-off, bounded
- *  by time. */
+/** How a stage is planned and gathered, and its tasks are attempted: crashes, kills and full disks are retried with back-off,
+ *  within a time limit. */
 export function stageOptions({ run, retry = {}, timeout, heartbeat }: StageNode): ActivityOptions {
   return {
-    // A search with thousands of tasks does not starve one with ten. The server takes 64 characters.
+    // A search with thousands of tasks does not starve one with ten. The server allows 64 characters.
     priority: { fairnessKey: run.slice(0, 64) },
     // The worker ends the task itself in time, and says why; this is for one that cannot.
     startToCloseTimeout: (timeout === undefined ? 30 * day : timeout + 60) * 1000,
     scheduleToCloseTimeout: (retry.within ?? 60 * day) * 1000,
-    // Tasks come by way of the queue, whose turns they take.
+    // Tasks come through the queue, and wait their turn there.
     allowEagerDispatch: false,
-    // A task that is stopped has stopped before it begins again.
+    // A cancelled task must have stopped before it begins again.
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     // A dead worker is noticed this soon.
     heartbeatTimeout: (heartbeat ?? 20) * 1000,
@@ -38,17 +37,17 @@ export function stageOptions({ run, retry = {}, timeout, heartbeat }: StageNode)
       backoffCoefficient: retry.backoff ?? 2,
       maximumInterval: (retry.maximumInterval ?? 60) * 1000,
       ...(retry.maximumAttempts === undefined ? {} : { maximumAttempts: retry.maximumAttempts }),
-      nonRetryableErrorTypes: hopeless,
+      nonRetryableErrorTypes: [...notRetried],
     },
   }
 }
 
 /**
- * Activities that answer a person: those of the worker that runs the workflow, for the others may be busy for hours.
- * @param before  how they were done in runs that began before
+ * Activities that answer a person. The worker that runs the workflow does them, because others may be busy for hours.
+ * @param before  options for runs that began before this was so
  */
 export function promptActivities(before: ActivityOptions): Activities {
   if (!patched('prompt-activities')) return proxyActivities<Activities>(before)
-  const retry = { initialInterval: 1000, maximumInterval: 10_000, nonRetryableErrorTypes: hopeless }
+  const retry = { initialInterval: 1000, maximumInterval: 10_000, nonRetryableErrorTypes: [...notRetried] }
   return proxyLocalActivities<Activities>({ startToCloseTimeout: 60_000, retry })
 }

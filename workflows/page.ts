@@ -5,7 +5,7 @@ import { Part } from './part.js'
 import type { Activities, PageDone, PageInput, Skipped, TaskRef, TaskResult } from './types.js'
 import type { ArtifactRef } from '../store/store.js'
 
-/** Times that a search is told by all pages of a stage together: each is an event of it. */
+/** Most reports that all pages of a stage together send to their search: each is an event in its history. */
 const mostNews = 200
 
 /** How a page ends. */
@@ -35,7 +35,7 @@ export async function page({ page: own, total, ...input }: PageInput): Promise<P
       leftOut: leftOut + (result.kind === 'skipped' ? 1 : 0),
       ...(skipped.length > 0 && { last: skipped.at(-1)! }),
     }
-    // The last ones are told by the end.
+    // The result of the workflow reports the last ones.
     if (state.done - told >= size && state.done < count) tell()
   }
   const tell = () => {

@@ -13,7 +13,7 @@ import { Tasks } from './tasks.js'
 import type { Activities, PartInput, StageRequest, TaskRef, TaskResult } from './types.js'
 import type { ArtifactRef } from '../store/store.js'
 
-/** Tasks waiting for a decision that a search is told of at a time: each is a message. */
+/** Most tasks waiting for a decision that a search knows of at a time: each is a message. */
 const mostTroubles = 100
 
 export interface PartOptions {
@@ -23,7 +23,7 @@ export interface PartOptions {
   readonly onResult: (task: TaskRef, result: TaskResult) => void
 }
 
-/** Some of a stage's tasks, in a workflow of their own: at the pace that its search tells, which is told what happens. */
+/** Some of a stage's tasks, in a child workflow. The search sets the pace and receives what happens. */
 export class Part {
   readonly tasks: Tasks
   private done = 0

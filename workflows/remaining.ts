@@ -2,7 +2,7 @@
 export class Remaining {
   private worked = 0
 
-  /** @param now  milliseconds: the workflow's clock, when its tasks begin or go on */
+  /** @param now  milliseconds: the workflow's clock, when its tasks begin or resume */
   constructor(private readonly begin: number) {}
 
   /** Tasks are done that were not there already. @returns seconds until `left` more are */

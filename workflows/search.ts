@@ -20,7 +20,7 @@ const stageKey = defineSearchAttributeKey('PuzzleStage', 'KEYWORD')
 const progressKey = defineSearchAttributeKey('PuzzleProgress', 'DOUBLE')
 const statusKey = defineSearchAttributeKey('PuzzleStatus', 'KEYWORD')
 
-/** Tasks in flight at once, of each stage, unless the run says otherwise. */
+/** Most tasks of each stage in flight at the same time, unless the run says otherwise. */
 const defaultConcurrency = 32
 
 /** A run of a plan: every stage when those it needs are done. */

@@ -13,7 +13,7 @@ import { Remaining } from './remaining.js'
 import type { StageOptions } from './stage-options.js'
 import type { Activities, PageDone, Skipped, TaskGroup, TaskRef, TaskResult } from './types.js'
 
-/** Tasks that are left out and named where a stage's progress is told. */
+/** Most left-out tasks that a stage's progress names. */
 const mostNamed = 100
 /** Tasks that are left out in one list of a message. */
 const mostInMessage = 500
@@ -23,7 +23,7 @@ export class StageRun {
   private pace: SearchPace
   private groups: Groups | undefined
   private readonly results = new Map<number, TaskResult>()
-  /** What pages have told, by their first task. */
+  /** What pages have reported, by their first task. */
   private readonly pages = new Map<number, PageDone>()
   /** The list of tasks, where it is in pages. */
   private list: ArtifactRef | undefined
@@ -38,7 +38,7 @@ export class StageRun {
     if (options.node.gate) this.gate = new Gate(options, (activity) => this.activityOptions(activity))
   }
 
-  /** @returns the artifact with the stage's outputs  @throws its first failure, when nothing of it runs any more */
+  /** @returns the artifact with the stage's outputs  @throws its first failure, once none of its tasks runs */
   async run(): Promise<ArtifactRef> {
     const { node, progress, show, giveUp } = this.options
     progress.state = 'running'
@@ -59,7 +59,7 @@ export class StageRun {
     }
   }
 
-  /** @returns when groups that run have been told */
+  /** @returns once running groups know it */
   async setPace(pace: SearchPace): Promise<void> {
     // How fast it was before says little.
     if (this.pace.paused !== pace.paused || this.pace.concurrency !== pace.concurrency) this.forgetPace()
@@ -67,7 +67,7 @@ export class StageRun {
     await this.groups?.setPace(pace)
   }
 
-  /** Whether it has a task of this name that is not done, as far as is known: a group tells of its tasks in parts. */
+  /** Whether it has an unfinished task of this name, as far as it knows: a group reports its tasks in batches. */
   has(id: string): boolean {
     const task = this.groups?.find(id)
     return task !== undefined && !this.results.has(task.index)
@@ -106,7 +106,7 @@ export class StageRun {
     this.gate?.approve(answer)
   }
 
-  /** A task waits for a decision, or does not any more. */
+  /** A task waits for a decision, or no longer does. */
   trouble(id: string, failure: FailureText | undefined): void {
     const { troubles } = this
     const { progress, show } = this.options
@@ -214,7 +214,7 @@ export class StageRun {
   private countPage(from: number, state: PageDone): void {
     const { progress, show } = this.options
     const before = this.pages.get(from) ?? { done: 0, reused: 0, seconds: 0, leftOut: 0 }
-    // The end of a page may come before what it told last.
+    // The end of a page may arrive before its last report.
     if (state.done <= before.done) return
     this.pages.set(from, state)
     progress.done += state.done - before.done
@@ -248,7 +248,7 @@ export class StageRun {
     const least = Math.ceil((node.minimumSuccess ?? 0) * progress.total - 1e-9)
     if (progress.total - progress.leftOut < least)
       throw ApplicationFailure.nonRetryable(
-        `Stage ${node.name}: ${progress.leftOut} of ${progress.total} tasks are left out, and ${least} must succeed. ${last.task}: ${last.reason}`,
+        `Stage ${node.name}: ${progress.leftOut} of ${progress.total} tasks are left out, but ${least} must succeed. ${last.task}: ${last.reason}`,
         'TaskFailed',
       )
   }

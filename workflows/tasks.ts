@@ -1,4 +1,5 @@
 import { CancellationScope, CancelledFailure, condition, isCancellation } from '@temporalio/workflow'
+import { unreachable } from '../errors/unreachable.js'
 import { describeFailure, shortReason } from './failures.js'
 import type { Pace } from './types.js'
 import type { StageNode, TaskDone, TaskRef, TaskResult } from './types.js'
@@ -8,14 +9,14 @@ export interface TasksOptions {
   readonly pace: Pace
   /** Does one attempt; its cancellation stops the task with a checkpoint. */
   readonly execute: (task: TaskRef) => Promise<TaskDone>
-  /** Told of a task that waits for somebody's decision, and when it does not any more. */
+  /** Called when a task waits for a decision, and again, without a failure, when it no longer does. */
   readonly onTrouble?: (task: TaskRef, failure: { message: string; remedy?: string } | undefined) => void
   readonly onResult?: (task: TaskRef, result: TaskResult) => void
-  /** Told when a failure lets only those finish that run. */
+  /** Called when, after a failure, only running tasks may finish. */
   readonly onEnding?: () => void
 }
 
-/** How an attempt ended that is no result. */
+/** How an attempt ended without a result. */
 type Unfinished = { readonly kind: 'stopped' } | { readonly kind: 'failed'; readonly error: Error }
 
 /** A task that is not over; its result is undefined when the stage ends before it. */
@@ -47,7 +48,7 @@ export class Tasks {
 
   setPace(pace: Pace): void {
     this.pace = pace
-    // Running tasks stop, with a checkpoint; they begin again when it goes on.
+    // Running tasks stop with a checkpoint, and begin again after the pause.
     if (pace.paused) for (const scope of this.scopes.values()) scope.cancel()
   }
 
@@ -64,7 +65,7 @@ export class Tasks {
   }
 
   /** All tasks, results in their order; undefined for those that a stage which is ending leaves out.
-   *  @throws the failure that ended the stage, when nothing runs any more */
+   *  @throws the failure that ended the stage, once nothing runs */
   async run(tasks: readonly TaskRef[]): Promise<(TaskResult | undefined)[]> {
     const results = tasks.map(async (task) => {
       const result = await new Promise<TaskResult | undefined>((settle, reject) => this.wait({ task, settle, reject }))
@@ -76,9 +77,9 @@ export class Tasks {
     this.over = true
     await beginning
     if (this.failed) throw this.failed
-    return settled.map((own) => {
-      if (own.status === 'rejected') throw own.reason
-      return own.value
+    return settled.map((result) => {
+      if (result.status === 'rejected') throw result.reason
+      return result.value
     })
   }
 
@@ -116,7 +117,8 @@ export class Tasks {
     if (outcome.kind === 'done') return settle(outcome)
     if (outcome.kind === 'stopped') return this.wait(open)
     const failure = describeFailure(outcome.error)
-    switch (this.options.node.onFailure ?? 'fail-fast') {
+    const policy = this.options.node.onFailure ?? 'fail-fast'
+    switch (policy) {
       case 'fail-fast':
         this.failed ??= outcome.error
         for (const other of this.scopes.values()) other.cancel()
@@ -132,6 +134,9 @@ export class Tasks {
         await condition(() => this.again.has(task.id) || this.skipped.has(task.id) || this.ending)
         this.options.onTrouble?.(task, undefined)
         this.wait(open)
+        return
+      default:
+        return unreachable(policy)
     }
   }
 

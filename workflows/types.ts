@@ -35,7 +35,7 @@ export interface SearchInput {
   readonly stages: readonly StageNode[]
   /** Outputs of stages that are needed but not run. */
   readonly given: StageOutputs
-  /** Tasks in flight at once, of each stage. */
+  /** Most tasks of each stage in flight at the same time. */
   readonly concurrency?: number
 }
 
@@ -67,7 +67,7 @@ export interface PlannedTasks {
   /** Artifact with the whole list. */
   readonly tasks: ArtifactRef
   /** Artifact with the key of each, and what it is the digest of: for workers of the stage's queue, which may be programs
-   *  that cannot find keys themselves. Absent where the stage has no queue of its own. */
+   *  that cannot find keys themselves. Absent if the stage has no `queue`. */
   readonly keys?: ArtifactRef
   /** None where there are pages. */
   readonly groups: readonly TaskGroup[]
@@ -157,7 +157,7 @@ export interface Activities {
   cancelRun(): Promise<void>
 }
 
-/** What a workflow of some of a stage's tasks is told. */
+/** Input of a workflow that does some of a stage's tasks. */
 export interface PartInput extends StageRequest {
   readonly tasks: ArtifactRef
   readonly keys?: ArtifactRef
@@ -188,7 +188,7 @@ export interface StageProgress {
   reused: number
   /** Of work, in all tasks. */
   seconds: number
-  /** Until its tasks are done, if they go on as they did since it began or was resumed; absent while nothing is known. */
+  /** Until its tasks are done, at the speed since it began or resumed; absent while that is unknown. */
   secondsLeft?: number
   /** Tasks that are left out. */
   leftOut: number
@@ -231,7 +231,7 @@ export interface Approval {
 /** How a group is to work from now on. */
 export interface Pace {
   readonly paused: boolean
-  /** Tasks in flight at once. */
+  /** Most tasks in flight at the same time. */
   readonly window: number
   /** The stage has failed: what runs may finish, nothing begins. */
   readonly ending?: boolean

@@ -23,21 +23,21 @@ interface GcOptions extends Common {
 
 /** What lies in a store. */
 export function artifactCommands(program: Command): void {
-  const artifacts = program.command('artifacts').description('what lies in a store')
+  const artifacts = program.command('artifacts').description('list, copy, check and clean up the artifacts of a store')
 
-  common(artifacts.command('ls [run]').description('artifacts, of a run or all: kind, bytes, digest, the task')).action(
-    action(list),
-  )
+  common(
+    artifacts.command('ls [run]').description('list the artifacts of a run, or all: kind, size, digest, task'),
+  ).action(action(list))
   common(artifacts.command('get <what...>').description('copy an artifact: DIGEST, or RUN STAGE FILE'))
     .requiredOption('-o, --output <file>')
     .action(action(get))
-  common(artifacts.command('verify').description('hash everything anew; what is corrupt is set aside')).action(
+  common(artifacts.command('verify').description('hash everything again, and set aside what is corrupt')).action(
     action(verify),
   )
-  common(artifacts.command('gc').description('remove what no kept run needs; without --apply only tell'))
-    .option('--keep <run...>', 'runs to keep, beside those that go on (default: all that the store knows)')
-    .option('--older-than <time>', 'leave what was written or used since: 90 min, 12 h, 3 d', '1 d')
-    .option('--apply', 'remove it')
+  common(artifacts.command('gc').description('remove what no kept run needs; without --apply, only list it'))
+    .option('--keep <run...>', 'runs to keep, besides those in progress (default: all that the store knows)')
+    .option('--older-than <time>', 'remove only what has not been used for this long: 90 min, 12 h, 3 d', '1 d')
+    .option('--apply', 'really remove it')
     .action(action(gc))
 }
 
@@ -90,8 +90,8 @@ async function verify(options: Common): Promise<void> {
   found.missing.forEach((damage) => tell('missing', damage))
   found.badRecords.forEach((key) => print(`corrupt  ${key}  record`))
   print(`${found.artifacts} artifacts, ${size(found.bytes)}, and ${found.records} records read`)
-  if (isSound && found.missing.length === 0) print('All are as they were stored.')
-  else log('Run the searches that need them again: what is missing is made anew, all else is reused.')
+  if (isSound && found.missing.length === 0) print('Everything is intact.')
+  else log('Run the searches that need them again: what is missing is computed again, everything else is reused.')
 }
 
 async function gc({ keep, olderThan, apply = false, ...options }: GcOptions): Promise<void> {
@@ -121,9 +121,9 @@ async function gc({ keep, olderThan, apply = false, ...options }: GcOptions): Pr
   tell(apply ? 'removed' : 'would be removed', garbage.removed)
   tell('kept', garbage.kept)
   print(`runs kept: ${names(kept).join(', ') || 'none'}`)
-  if (running.length > 0) print(`of them going on, as far as is known: ${names(running).join(', ')}`)
+  if (running.length > 0) print(`of these in progress, as far as known: ${names(running).join(', ')}`)
   if (forgotten.length > 0) print(`runs ${apply ? '' : 'that would be '}forgotten: ${names(forgotten).join(', ')}`)
-  print(`${size(garbage.bytes)} ${apply ? 'removed.' : 'would be removed: again with --apply.'}`)
+  print(`${size(garbage.bytes)} ${apply ? 'removed.' : 'would be removed. Repeat with --apply to remove it.'}`)
 }
 
 /** 12345678 -> 12.3 MB. */

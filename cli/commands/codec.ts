@@ -17,14 +17,14 @@ const mostBytes = 16 * 2 ** 20
 /** Lets the Temporal UI show what is encrypted. */
 export function codecCommand(program: Command): void {
   common(program.command('codec').description('decrypt payloads for the Temporal UI, on loopback'))
-    .option('--port <n>', 'where it listens', portNumber, 8888)
-    .option('--origin <url>', 'of the UI that may ask', originOf, 'http://127.0.0.1:8233')
+    .option('--port <n>', 'port to listen on', portNumber, 8888)
+    .option('--origin <url>', 'origin of the UI that may use it', originOf, 'http://127.0.0.1:8233')
     .action(
       action(async ({ port, origin, json }: Common & { port: number; origin: string }) => {
         const codec = payloadCodec()
         if (!codec)
           throw new Failure('InvalidInput', 'There is no key to decrypt with', {
-            remedy: `Let ${keyFileVariable} name the file with the key.`,
+            remedy: `Set ${keyFileVariable} to the file with the key.`,
           })
         await serve(codec, port, origin)
         if (json) printJson({ endpoint: `http://127.0.0.1:${port}`, origin })
@@ -67,7 +67,9 @@ function serve(codec: EncryptingCodec, port: number, origin: string): Promise<vo
   return new Promise((resolve, reject) => {
     server.once('error', (error) =>
       reject(
-        new Failure('NoServer', `Port ${port} cannot be used: ${error.message}`, { remedy: 'Give another: --port N.' }),
+        new Failure('NoServer', `Port ${port} cannot be used: ${error.message}`, {
+          remedy: 'Choose another: --port N.',
+        }),
       ),
     )
     server.listen(port, '127.0.0.1', resolve)

@@ -17,16 +17,16 @@ import { ensureWorker } from '../workers.js'
 export function controlCommands(program: Command): void {
   const command = (words: string, text: string) => common(program.command(words).description(text))
 
-  command('pause <run>', 'begin no task; running ones save a checkpoint and stop').action(
+  command('pause <run>', 'start no more tasks; running ones save a checkpoint and stop').action(
     action(async (run: string, options: Common) => update(run, options, 'pause')),
   )
-  command('resume <run>', 'go on after a pause').action(
+  command('resume <run>', 'continue after a pause').action(
     action(async (run: string, options: Common) => update(run, options, 'resume')),
   )
-  command('cancel <run>', 'end a run; what is finished is kept').action(
+  command('cancel <run>', 'end a run; finished work is kept').action(
     action(async (run: string, options: Common) => update(run, options, 'cancel')),
   )
-  command('concurrency <run>', 'tasks of a stage in flight at once')
+  command('concurrency <run>', 'set how many tasks of a stage may run at the same time')
     .argument('<n>', 'a whole number', wholeNumber(1))
     .action(action(async (run: string, n: number, options: Common) => update(run, options, 'concurrency', n)))
   command('retry <run> <task>', 'try a task again now: STAGE/TASK').action(
@@ -35,7 +35,7 @@ export function controlCommands(program: Command): void {
     ),
   )
   command('skip <run> <task>', 'leave a task out of its stage: STAGE/TASK')
-    .option('--reason <text>', 'why, for the report')
+    .option('--reason <text>', 'reason, for the report')
     .action(
       action(async (run: string, task: string, options: Common & { reason?: string }) => {
         const { reason } = options
@@ -43,7 +43,7 @@ export function controlCommands(program: Command): void {
       }),
     )
   command('approve <run> <stage>', 'answer a stage that waits for approval')
-    .option('--refuse', 'the answer is no: the run ends')
+    .option('--refuse', 'refuse: the run ends')
     .option('--comment <text>')
     .action(
       action(async (run: string, stage: string, options: Common & { refuse?: boolean; comment?: string }) => {

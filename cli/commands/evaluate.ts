@@ -22,15 +22,15 @@ export function evaluateCommand(program: Command): void {
   reading(
     program
       .command('evaluate <model>')
-      .description('perplexity of a model on a text, and what it answers to tasks; one of both is enough'),
+      .description('measure a model: its perplexity on a text, its accuracy on tasks, or both'),
   )
-    .option('--data <file>', '.jsonl, .json, .csv, .tsv, .txt (also .gz) or .parquet, as `data` of a spec')
+    .option('--data <file>', '.jsonl, .json, .csv, .tsv, .txt (also .gz) or .parquet, like `data` in a spec')
     .option('--column <name>', 'field or column with the text')
-    .option('--tasks <folder>', 'tasks to answer, as `tasks` of a spec')
-    .option('--parent <model>', 'compares with this model of the same vocabulary')
+    .option('--tasks <folder>', 'tasks to answer, like `tasks` in a spec')
+    .option('--parent <model>', 'compare with this model, which has the same vocabulary')
     .option(
       '--sequence-length <n>',
-      'tokens that are seen at once (default: the model’s positions, 512 at most)',
+      'tokens per sequence (default: the model’s positions, at most 512)',
       wholeNumber(2),
     )
     .addOption(
@@ -38,9 +38,9 @@ export function evaluateCommand(program: Command): void {
         .choices(['documents', 'continuous'])
         .default('documents'),
     )
-    .option('--max-tokens <n>', 'no more than about so many are predicted', wholeNumber(1))
-    .option('--batch <n>', 'sequences at once', wholeNumber(1), 8)
-    .option('--threads <n>', 'processors that it takes', wholeNumber(1), 1)
+    .option('--max-tokens <n>', 'predict at most about this many tokens', wholeNumber(1))
+    .option('--batch <n>', 'sequences per batch', wholeNumber(1), 8)
+    .option('--threads <n>', 'processors to use', wholeNumber(1), 1)
     .action(
       action(async (folder: string, { data, column, parent, ...options }: Options) => {
         requireMeasure(data, parent, options.tasks)
@@ -62,7 +62,8 @@ function requireMeasure(data: string | undefined, parent: string | undefined, ta
   if (data !== undefined) return
   const remedy = 'Give a text with --data FILE, tasks with --tasks FOLDER, or both.'
   if (tasks === undefined) throw new Failure('InvalidInput', 'There is nothing to measure the model on', { remedy })
-  if (parent !== undefined) throw new Failure('InvalidInput', 'Models are compared (--parent) on a text', { remedy })
+  if (parent !== undefined)
+    throw new Failure('InvalidInput', '--parent compares the models on a text, but none is given', { remedy })
 }
 
 function asText(found: Evaluation | Answers): string {

@@ -13,7 +13,7 @@ import { readRun, type RunDocument } from '../runs.js'
 
 /** Why tasks ran or were reused. */
 export function explainCommand(program: Command): void {
-  common(program.command('explain <run> <task>').description('why a task ran or was reused: STAGE/TASK')).action(
+  common(program.command('explain <run> <task>').description('show why a task ran or was reused: STAGE/TASK')).action(
     action(async (run: string, name: string, options: Common) => {
       const store = await readStore(options)
       const document = await readRun(store, run)
@@ -36,21 +36,21 @@ export function explainCommand(program: Command): void {
       print(`${name}: ${task.label}`)
       print(`key ${key.key.slice(0, 12)}`)
       print(`${story(record, document.startedAt)}`)
-      if (!found) print('Nothing like it was done before.')
+      if (!found) print('No similar task was done before.')
       else {
         print(
           `The most similar earlier task (${found.record.key.slice(0, 12)}, ${found.record.finishedAt}) differs in:`,
         )
         for (const line of words!) print(`  ${line}`)
       }
-      print('The key is made of:')
+      print('The key consists of:')
       for (const [part, value] of Object.entries(key.components)) print(`  ${part}: ${short(value)}`)
     }),
   )
 }
 
 function story(record: TaskRecord | undefined, started: string): string {
-  if (!record) return 'It is not done: there is no record of this key.'
+  if (!record) return 'It is not done: the store has no record of this key.'
   const when = `${record.seconds.toFixed(1)} s of work, done ${record.finishedAt} on ${record.host}`
   return record.finishedAt < started ? `It was reused: ${when}, before this run began.` : `It ran: ${when}.`
 }

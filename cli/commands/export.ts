@@ -23,11 +23,11 @@ export function exportCommand(program: Command): void {
     .addOption(
       new Option('--format <format>', formats.join('; ')).choices(Object.keys(exportFormats)).makeOptionMandatory(),
     )
-    .requiredOption('-o, --output <folder>', 'must not exist, or be empty')
+    .requiredOption('-o, --output <folder>', 'must be empty or not exist yet')
     .addOption(
       new Option('--dtype <type>', 'how numbers are stored (default: as they are, or float32)').choices(dtypes),
     )
-    .option('--token-ids', 'gguf: write no tokenizer, but tokens that are numbers')
+    .option('--token-ids', 'gguf: write numbers as tokens instead of a tokenizer')
     .action(action(exportModel))
 }
 
@@ -37,7 +37,7 @@ async function exportModel(
 ): Promise<void> {
   const { write, dtypes } = exportFormats[format]!
   if (dtype !== undefined && !dtypes.includes(dtype))
-    throw new Failure('InvalidInput', `The format ${format} has no ${dtype}`, {
+    throw new Failure('InvalidInput', `The format ${format} does not support ${dtype}`, {
       remedy: `Give --dtype ${dtypes.join(' or ')}.`,
     })
   if (existsSync(output) && !(statSync(output).isDirectory() && (await isEmpty(output)))) throw taken(output)

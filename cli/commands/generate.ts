@@ -30,32 +30,39 @@ const sampled = ' (with --temperature)'
 
 /** Continues texts with any readable model. */
 export function generateCommand(program: Command): void {
-  reading(program.command('generate <model>').description('continue a prompt, or several'))
-    .option('--prompt <text>', 'again for more: those of as many tokens are decoded side by side', again, [])
-    .option('--tokens <ids>', 'token ids, separated by commas, instead of a text; again for more', again, [])
-    .option('--prompts <file>', 'a .txt file with a prompt a line, or .jsonl, .csv or .parquet as `data` of a spec')
-    .option('--chat', 'each prompt is what a user says, in the model’s chat template')
-    .option('--system <text>', 'with --chat: what the system says first')
+  reading(program.command('generate <model>').description('continue one or more prompts'))
+    .option('--prompt <text>', 'repeat for more: prompts with equally many tokens are decoded together', again, [])
+    .option('--tokens <ids>', 'token ids separated by commas, instead of a text; repeat for more', again, [])
+    .option(
+      '--prompts <file>',
+      'a .txt file with one prompt per line, or .jsonl, .csv or .parquet like `data` in a spec',
+    )
+    .option('--chat', 'treat each prompt as a user’s message in the model’s chat template')
+    .option('--system <text>', 'with --chat: the system message')
     .option('-n, --number <n>', 'most tokens', wholeNumber(1), 32)
     .option(
       '--temperature <t>',
       '0: always the most likely token (default: 0, unless generation_config.json says do_sample)',
       positiveNumber,
     )
-    .option('--top-k <n>', `only so many of the most likely tokens${sampled}`, wholeNumber(1))
-    .option('--top-p <p>', `only the most likely tokens that together have this probability${sampled}`, probability)
-    .option('--repetition-penalty <x>', 'makes tokens that are there less likely; 1: not', factor)
+    .option('--top-k <n>', `choose among this many of the most likely tokens${sampled}`, wholeNumber(1))
+    .option(
+      '--top-p <p>',
+      `choose among the most likely tokens that together have this probability${sampled}`,
+      probability,
+    )
+    .option('--repetition-penalty <x>', 'make tokens that already occur less likely; 1: no change', factor)
     .option('--seed <n>', 'of sampling', wholeNumber(0), 1)
-    .option('--stop <text>', 'ends before this text; again for more', again, [])
-    .option('--ignore-eos', 'go on after an end token')
-    .option('--batch <n>', 'most prompts side by side', wholeNumber(1), 16)
-    .option('--threads <n>', 'processors that it takes', wholeNumber(1), 1)
+    .option('--stop <text>', 'stop before this text; repeat for more', again, [])
+    .option('--ignore-eos', 'continue after an end token')
+    .option('--batch <n>', 'most prompts to decode together', wholeNumber(1), 16)
+    .option('--threads <n>', 'processors to use', wholeNumber(1), 1)
     .action(action(run))
 }
 
 const probability = (text: string): number => {
   const value = positiveNumber(text)
-  if (value === 0 || value > 1) throw new InvalidArgumentError('It must be above 0, and 1 at most.')
+  if (value === 0 || value > 1) throw new InvalidArgumentError('It must be above 0 and at most 1.')
   return value
 }
 
@@ -71,14 +78,14 @@ async function run(folder: string, options: Options): Promise<void> {
   const sampling = samplingOf(options, await readGenerationConfig(folder))
   const { ids: prompts, tokenizer } = await readPrompts(folder, model.config, options)
   if (options.stop.length > 0 && !tokenizer)
-    throw new Failure('InvalidInput', `--stop works on text, and ${options.prompts} holds only token ids`, {
+    throw new Failure('InvalidInput', `--stop works on text, but ${options.prompts} holds only token ids`, {
       remedy: 'Leave it out, or give texts.',
     })
   const { maxPositions } = model.config
   const least = maxPositions - Math.max(...prompts.map(({ length }) => length))
   if (least < options.number)
     log(
-      `The model knows ${maxPositions} positions: at most ${least} tokens come${prompts.length > 1 ? ' behind the longest prompt' : ''}.`,
+      `The model has ${maxPositions} positions: at most ${least} tokens fit${prompts.length > 1 ? ' after the longest prompt' : ''}.`,
     )
 
   const texts = tokenizer && prompts.map((prompt) => new StreamedText(tokenizer, prompt, options.stop))
@@ -123,12 +130,12 @@ function checkTogether({ prompt, tokens, prompts, chat, system, stop }: Options)
   const names = given.filter((name) => name !== false)
   if (names.length !== 1)
     throw bad(
-      names.length > 1 ? `${names.join(' and ')} are both given` : 'There is no prompt',
-      'Give --prompt TEXT, or --tokens IDS, once or more; or --prompts FILE.',
+      names.length > 1 ? `${names.join(' and ')} cannot be combined` : 'There is no prompt',
+      'Give --prompt TEXT or --tokens IDS, once or more, or --prompts FILE.',
     )
   if (tokens.length > 0 && (chat || stop.length > 0))
-    throw bad(`${chat ? '--chat' : '--stop'} works on text, and there are only token ids`, 'Give --prompt TEXT.')
-  if (system !== undefined && !chat) throw bad('--system says something to nobody', 'Give --chat too.')
+    throw bad(`${chat ? '--chat' : '--stop'} works on text, but there are only token ids`, 'Give --prompt TEXT.')
+  if (system !== undefined && !chat) throw bad('--system needs --chat', 'Add --chat.')
   if (stop.includes('')) throw bad('--stop is empty: every text would end at once', 'Leave it out.')
 }
 
@@ -142,15 +149,13 @@ function samplingOf(options: Options, defaults: GenerationConfig): SamplingOptio
   if (!temperature) {
     if ((topK ?? topP) === undefined) return always
     const name = topK === undefined ? `--top-p ${topP}` : `--top-k ${topK}`
-    throw new Failure(
-      'InvalidInput',
-      `${name} chooses among tokens, but at temperature 0 the most likely one is always taken`,
-      { remedy: 'Give --temperature 1, for instance.' },
-    )
+    throw new Failure('InvalidInput', `${name} has no effect: at temperature 0 the most likely token is always taken`, {
+      remedy: 'Give --temperature 1, for instance.',
+    })
   }
   if (options.temperature === undefined)
     log(
-      `Tokens are drawn at temperature ${temperature}, as generation_config.json says; with --temperature 0 the most likely one is taken.`,
+      `Tokens are drawn at temperature ${temperature}, as generation_config.json says; --temperature 0 always takes the most likely one.`,
     )
   const [k, p] = [topK ?? defaults.topK, topP ?? defaults.topP]
   return { ...always, temperature, ...(k !== undefined && { topK: k }), ...(p !== undefined && { topP: p }) }

@@ -15,12 +15,14 @@ interface Options extends SpecOptions {
   readonly threads: number
 }
 
-/** What any readable model says of token sequences. */
+/** Logits of token sequences, from any readable model. */
 export function logitsCommand(program: Command): void {
-  reading(program.command('logits <model>').description('logits of token sequences, to compare with other tools'))
+  reading(
+    program.command('logits <model>').description('compute the logits of token sequences, to compare with other tools'),
+  )
     .requiredOption('--tokens <file>', '{"input_ids": [[…], …]}')
     .requiredOption('-o, --output <file>', 'safetensors: logits, float32 [sequences, tokens, vocabulary]')
-    .option('--threads <n>', 'processors that it takes', wholeNumber(1), 1)
+    .option('--threads <n>', 'processors to use', wholeNumber(1), 1)
     .action(action(logits))
 }
 
@@ -50,12 +52,12 @@ async function checkOutput(output: string): Promise<void> {
   const bad = (message: string) =>
     new Failure('InvalidInput', `${output} ${message}`, {
       file: output,
-      remedy: 'Name a file in a folder that is there: -o logits.safetensors.',
+      remedy: 'Name a file in an existing folder: -o logits.safetensors.',
     })
   if (!existsSync(dirname(output))) throw bad(`cannot be written: there is no folder ${dirname(output)}`)
   const there = statSync(output, { throwIfNoEntry: false })
   if (there?.isDirectory()) throw bad('is a folder')
-  // A file that cannot be replaced is told of now, not when all is computed.
+  // Reports a file that cannot be replaced before the computation, not after it.
   await writing(output, () => access(there ? output : dirname(output), constants.W_OK))
 }
 
@@ -65,7 +67,7 @@ function readRows(
   file: string,
   { vocabulary, maxPositions }: { readonly vocabulary: number; readonly maxPositions: number },
 ): readonly (readonly number[])[] {
-  const bad = (message: string, remedy = 'Write {"input_ids": [[…], …]}, all sequences of one length.') =>
+  const bad = (message: string, remedy = 'Write {"input_ids": [[…], …]}, all sequences of the same length.') =>
     new Failure('InvalidInput', `${file}: ${message}`, { file, remedy })
   let rows: unknown
   try {
@@ -78,11 +80,11 @@ function readRows(
   if (!Array.isArray(rows) || rows.length === 0 || !rows.every(valid))
     throw bad(`needs {"input_ids": [[…], …]} with ids from 0 to ${vocabulary - 1}`)
   const length = rows[0]!.length
-  if (rows.some((row) => row.length !== length)) throw bad('needs sequences of one length')
+  if (rows.some((row) => row.length !== length)) throw bad('needs sequences of the same length')
   if (length > maxPositions)
     throw bad(
-      `has sequences of ${length} tokens, and the model ${maxPositions} positions`,
-      `Shorten them to ${maxPositions} tokens or less.`,
+      `has sequences of ${length} tokens, but the model has ${maxPositions} positions`,
+      `Shorten them to at most ${maxPositions} tokens.`,
     )
   return rows
 }

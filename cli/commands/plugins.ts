@@ -14,8 +14,8 @@ import { action, allowedPlugins, print, printJson, reading, type SpecOptions } f
 
 /** What stage types, block types, run types, families of models and pipelines there are. */
 export function pluginCommands(program: Command): void {
-  const plugins = program.command('plugins').description('stage types, block types, families of models and pipelines')
-  reading(plugins.command('ls').description('those that come with puzzleflow, and those of a spec’s plugins'))
+  const plugins = program.command('plugins').description('list stage types, block types, model families and pipelines')
+  reading(plugins.command('ls').description('list those of puzzleflow, and those of a spec’s plugins'))
     .option('--spec <spec>', 'list its plugins too')
     .action(
       action(async (options: SpecOptions & { spec?: string }) => {

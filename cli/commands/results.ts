@@ -13,7 +13,7 @@ import { readRun } from '../runs.js'
 
 /** What came out of runs. */
 export function resultCommands(program: Command): void {
-  common(program.command('result <run>').description('parent and child side by side')).action(
+  common(program.command('result <run>').description('show parent and child side by side')).action(
     action(async (run: string, options: Common) => {
       const store = await readStore(options)
       const document = await latest(store, run, options)
@@ -25,7 +25,7 @@ export function resultCommands(program: Command): void {
     }),
   )
 
-  common(program.command('scores <run>').description('all variants with scores and costs'))
+  common(program.command('scores <run>').description('list all variants with their scores and costs'))
     .option('--csv', 'as comma-separated values')
     .action(
       action(async (run: string, options: Common & { csv?: boolean }) => {
@@ -64,7 +64,9 @@ export function resultCommands(program: Command): void {
       }),
     )
 
-  common(program.command('profile <run>').description('the cost table of a run, for target.profile elsewhere'))
+  common(
+    program.command('profile <run>').description('write the cost table of a run, to use as target.profile elsewhere'),
+  )
     .requiredOption('-o, --output <file>')
     .action(
       action(async (run: string, options: Common & { output: string }) => {

@@ -49,8 +49,12 @@ export function runCommands(program: Command): void {
     .option('--until <stage>', 'only this stage and those it needs')
     .option('--from <stage>', 'only this stage and those after it: what it needs must be in the store')
     .option('--only <stage>', 'only this stage: what it needs must be in the store')
-    .option('--concurrency <n>', 'tasks of a stage in flight at once (default: 32)', wholeNumber(1))
-    .option('--heartbeat <seconds>', 'a worker silent for so long counts as dead (default: 20)', wholeNumber(1))
+    .option('--concurrency <n>', 'most tasks of a stage to run at the same time (default: 32)', wholeNumber(1))
+    .option(
+      '--heartbeat <seconds>',
+      'a worker that is silent for this long counts as dead (default: 20)',
+      wholeNumber(1),
+    )
     .action(action(run))
 
   const server = program.command('server').description('the Temporal server')
@@ -69,7 +73,7 @@ export function runCommands(program: Command): void {
         print(
           info
             ? `Temporal at ${info.address}, UI at ${info.uiAddress}, process ${info.pid}`
-            : 'No server of ours runs.',
+            : 'No server of puzzleflow’s is running.',
         )
       if (!info) process.exitCode = exitCodes.NoServer
     }),
@@ -78,21 +82,25 @@ export function runCommands(program: Command): void {
     action(async (options: Common) => {
       const stopped = await stopServer()
       if (options.json) printJson({ stopped })
-      else print(stopped ? 'Stopped.' : 'No server of ours runs.')
+      else print(stopped ? 'Stopped.' : 'No server of puzzleflow’s is running.')
     }),
   )
 
   common(program.command('worker').description('serve the searches of a store'))
-    .option('--queue <name>', 'only tasks of stages whose `queue` this is')
-    .option('--slots <n>', 'tasks side by side (default: the processors that the worker may use)', wholeNumber(1))
-    .option('--idle <seconds>', 'end when nothing has run for so long', positiveNumber)
+    .option('--queue <name>', 'do only tasks of stages with this `queue`')
+    .option(
+      '--slots <n>',
+      'tasks to run at the same time (default: the processors that the worker may use)',
+      wholeNumber(1),
+    )
+    .option('--idle <seconds>', 'end when nothing has run for this long', positiveNumber)
     .addOption(
       new Option('--metrics <[host:]port>', 'serve metrics for Prometheus at /metrics (host: 127.0.0.1)')
         .env('PUZZLEFLOW_METRICS')
         .argParser(listenAddress),
     )
-    .option('--unless-served', 'end at once when another worker serves the store')
-    .option('--describe', 'only say as JSON what a worker in another language connects to')
+    .option('--unless-served', 'end immediately if another worker serves the store')
+    .option('--describe', 'only print, as JSON, what a worker in another language connects to')
     .action(action(worker))
 }
 
@@ -100,7 +108,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
   const { plan: whole, listings } = await compiled(file, options)
   const name = options.run ?? whole.name
   if (!/^[\w.-]{1,100}$/.test(name))
-    throw new Failure('InvalidInput', `"${name}" is not a name of a run`, {
+    throw new Failure('InvalidInput', `"${name}" is not a valid name for a run`, {
       remedy: 'Use letters, digits, dots and dashes.',
     })
   const store = await openStore(options)
@@ -124,14 +132,14 @@ async function run(file: string, options: RunOptions): Promise<void> {
   })
   await ensureWorker(store, info.address)
   const link = info.uiAddress && `${info.uiAddress}/namespaces/default/workflows/${encodeURIComponent(workflowId)}`
-  log(`${started ? 'Started' : 'Going on with'} run ${pc.bold(name)}${link ? `: ${link}` : ''}`)
+  log(`${started ? 'Started' : 'Continuing'} run ${pc.bold(name)}${link ? `: ${link}` : ''}`)
   if (options.detach) {
     if (options.json) printJson({ run: name, specDigest: plan.digest, started, ui: link })
     return
   }
   process.once('SIGINT', () => {
     log(
-      `\nThe run goes on without this command. See it with \`${typed('status', name)}\`, come back with the same command.`,
+      `\nThe run continues without this command. See it with \`${typed('status', name)}\`; repeat the command to follow it again.`,
     )
     process.exit(exitCodes.Cancelled)
   })
@@ -139,7 +147,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
     (error: unknown) => {
       const before = outcomeFolder(name)
       if (existsSync(join(before, 'result.json')))
-        log(`${before} holds what an earlier attempt has found, not this one.`)
+        log(`${before} holds the result of an earlier attempt, not of this one.`)
       throw error
     },
   )
@@ -164,7 +172,7 @@ interface WorkerOptions extends Common {
 async function worker(options: WorkerOptions): Promise<void> {
   const { queue, slots, idle, metrics } = options
   if (queue !== undefined && !/^[A-Za-z0-9][\w.-]{0,62}$/.test(queue))
-    throw new Failure('InvalidInput', `"${queue}" is not a name of a queue`, {
+    throw new Failure('InvalidInput', `"${queue}" is not a valid name for a queue`, {
       remedy: 'Use letters, digits, dots and dashes.',
     })
   const store = await openStore(options)

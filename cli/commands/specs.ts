@@ -28,7 +28,7 @@ import { specRegistry } from '../spec-registry.js'
 
 /** Commands that need no server. */
 export function specCommands(program: Command): void {
-  reading(program.command('validate <spec>').description('all mistakes of a spec')).action(
+  reading(program.command('validate <spec>').description('list all mistakes in a spec')).action(
     action(async (file: string, options: SpecOptions) => {
       const { plan, diagnostics } = await compileSpec(file, registryFor(options))
       const notes = plan ? await dataNotes(plan) : []
@@ -42,7 +42,9 @@ export function specCommands(program: Command): void {
     }),
   )
 
-  reading(program.command('plan <spec>').description('stages and tasks, and what the store has of them')).action(
+  reading(
+    program.command('plan <spec>').description('list stages and tasks, and how much of them the store already has'),
+  ).action(
     action(async (file: string, options: SpecOptions) => {
       const { plan, listings } = await compiled(file, options)
       const stages = await forecast(plan, await readStore(options, false), await describedTypes(plan), listings)
@@ -54,7 +56,7 @@ export function specCommands(program: Command): void {
     }),
   )
 
-  reading(program.command('graph <spec>').description('the pipeline as a graph'))
+  reading(program.command('graph <spec>').description('draw the pipeline as a graph'))
     .option('--format <format>', 'mermaid or dot', 'mermaid')
     .action(
       action(async (file: string, options: SpecOptions & { format: string }) => {
@@ -67,13 +69,17 @@ export function specCommands(program: Command): void {
       }),
     )
 
-  reading(program.command('schema [name]').description(`a JSON Schema: ${schemaNames.join(', ')} (default: spec)`))
-    .option('--spec <spec>', 'the schema for editors of this spec: of its pipeline, with its plugins')
+  reading(
+    program.command('schema [name]').description(`print a JSON Schema: ${schemaNames.join(', ')} (default: spec)`),
+  )
+    .option('--spec <spec>', 'print the schema for this spec’s pipeline and plugins, for editors')
     .action(
       action(async (name: string | undefined, options: SpecOptions & { spec?: string }) => {
         if (options.spec !== undefined) {
           if (name !== undefined && name !== 'spec')
-            throw new Failure('InvalidInput', `The schema "${name}" depends on no spec`, { remedy: 'Leave one out.' })
+            throw new Failure('InvalidInput', `The schema "${name}" does not depend on a spec`, {
+              remedy: 'Leave one out.',
+            })
           const { schema, diagnostics } = await schemaOfSpec(options.spec, registryFor(options))
           if (!schema) throw new BadSpec(diagnostics)
           return printJson(schema)
@@ -88,7 +94,7 @@ export function specCommands(program: Command): void {
       }),
     )
 
-  common(program.command('solve <problem>').description('the solver alone, on a problem in JSON')).action(
+  common(program.command('solve <problem>').description('run the solver alone, on a problem in JSON')).action(
     action(async (file: string) => {
       const problem = openProblem(file)
       const result = await solve(problem)

@@ -35,21 +35,23 @@ interface RunState {
 
 /** What runs and ran. */
 export function statusCommands(program: Command): void {
-  common(program.command('list').description('all runs of the store')).action(
+  common(program.command('list').description('list all runs of the store')).action(
     action(async (options: Common) => {
       const states = await statesOf(undefined, options)
       if (options.json) printJson(states)
       else for (const state of states) print(head(state))
     }),
   )
-  common(program.command('status [run]').description('where a run stands, or all')).action(
+  common(program.command('status [run]').description('show where a run stands, or all of them')).action(
     action(async (run: string | undefined, options: Common) => {
       const states = await statesOf(run, options)
       if (options.json) printJson(run === undefined ? states : states[0])
       else for (const state of states) for (const line of describe(state)) print(line)
     }),
   )
-  common(program.command('watch <run>').description('follow a run to its end; Ctrl-C only ends the watching')).action(
+  common(
+    program.command('watch <run>').description('follow a run to its end; Ctrl-C stops watching, not the run'),
+  ).action(
     action(async (run: string, options: Common) => {
       const store = await readStore(options)
       await readRun(store, run)

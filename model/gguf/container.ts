@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { Failure } from '../../api/index.js'
+import { unreachable } from '../../errors/unreachable.js'
 import { refuseStandIn } from '../../files/stand-in.js'
 import { dequantise } from './dequantise.js'
 import { HeaderReader } from './header.js'
@@ -220,10 +221,8 @@ function readNumber(reader: HeaderReader, type: NumberType, bytes: Buffer, at: n
       if (!Number.isSafeInteger(value)) throw reader.fail(`${reader.what} is ${value}, which is too large`)
       return value
     }
-    default: {
-      const impossible: never = type
-      throw new Error(`Internal error: no values of type ${String(impossible)}`)
-    }
+    default:
+      return unreachable(type)
   }
 }
 

@@ -1,4 +1,5 @@
 import { Failure } from '../../api/index.js'
+import { unreachable } from '../../errors/unreachable.js'
 import { toBfloat16, toFloat16 } from '../../tensor/index.js'
 import { tensorTypes, type TensorTypeName } from './types.js'
 
@@ -28,10 +29,8 @@ export function encode(values: Float32Array, type: WrittenType, name: string): U
       return bytes(halvesOf(values, name))
     case 'Q8_0':
       return quantised(values, name)
-    default: {
-      const impossible: never = type
-      throw new Error(`Internal error: type ${String(impossible)}`)
-    }
+    default:
+      return unreachable(type)
   }
 }
 

@@ -1,3 +1,4 @@
+import { unreachable } from '../../errors/unreachable.js'
 import type { CallArguments, Expression } from './ast.js'
 import { JinjaError, typeError } from './errors.js'
 import { getAttribute, getItem } from './attributes.js'
@@ -101,10 +102,8 @@ export class Evaluator {
           `the inline if-expression on line ${expression.line} evaluated to false and no else section was defined.`,
         )
       }
-      default: {
-        const impossible: never = expression
-        return impossible
-      }
+      default:
+        return unreachable(expression)
     }
   }
 

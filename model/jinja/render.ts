@@ -1,3 +1,4 @@
+import { unreachable } from '../../errors/unreachable.js'
 import type { Body, MacroBody, Statement, Target } from './ast.js'
 import { JinjaError, typeError, valueError } from './errors.js'
 import { Evaluator } from './evaluate.js'
@@ -87,10 +88,8 @@ export class Renderer {
       case 'break':
       case 'continue':
         return statement.kind
-      default: {
-        const impossible: never = statement
-        return impossible
-      }
+      default:
+        return unreachable(statement)
     }
   }
 

@@ -23,7 +23,7 @@ test('a run is paused, shown as paused, and cancelled; what makes no sense is re
   await place.run('run', 'search.yaml', '--detach')
   expect(await says('pause', 'tiny')).toEqual({ code: 0, text: 'Paused: running tasks save a checkpoint and stop.' })
   const remedy = 'Remedy: See where it stands: `npx puzzleflow status tiny`.'
-  expect(await says('pause', 'tiny')).toEqual({ code: 2, text: `tiny: It is paused already.\n${remedy}` })
+  expect(await says('pause', 'tiny')).toEqual({ code: 2, text: `tiny: It is already paused.\n${remedy}` })
   expect((await says('status', 'tiny')).text).toMatch(/^tiny\tPAUSED\t/)
   expect(await says('concurrency', 'tiny', '2000')).toEqual({
     code: 2,
@@ -32,7 +32,7 @@ test('a run is paused, shown as paused, and cancelled; what makes no sense is re
   expect((await says('concurrency', 'tiny', '0')).code).toBe(2)
   expect(await says('skip', 'tiny', 'nothing/at-all')).toEqual({
     code: 2,
-    text: `tiny: There is no stage of the task "nothing/at-all": names are like prepare/TASK.\n${remedy}`,
+    text: `tiny: No stage has the task "nothing/at-all": task names look like prepare/TASK.\n${remedy}`,
   })
   expect(await says('approve', 'tiny', 'solve')).toEqual({
     code: 2,
@@ -40,7 +40,7 @@ test('a run is paused, shown as paused, and cancelled; what makes no sense is re
   })
   const { stdout } = await place.run('concurrency', 'tiny', '5', '--json')
   expect(JSON.parse(stdout)).toEqual({ run: 'tiny', concurrency: 5, answer: 'At most 5 tasks in flight.' })
-  expect(await says('cancel', 'tiny')).toEqual({ code: 0, text: 'Cancelling: what is finished is kept.' })
+  expect(await says('cancel', 'tiny')).toEqual({ code: 0, text: 'Cancelling: finished work is kept.' })
   const { code, stderr } = await place.run('watch', 'tiny')
   expect({ code, stderr }, stderr).toMatchObject({ code: 130 })
   expect(await says('resume', 'tiny')).toEqual({

@@ -168,7 +168,7 @@ describe('the command', () => {
     ],
     [['--data', 'empty.jsonl'], 'empty.jsonl holds no sequence of two tokens'],
     [[], 'There is nothing to measure the model on'],
-    [['--tasks', 'tasks', '--parent', 'parent'], 'Models are compared (--parent) on a text'],
+    [['--tasks', 'tasks', '--parent', 'parent'], '--parent compares the models on a text, but none is given'],
   ])('%j is refused', async (args, message) => {
     writeFileSync(join(place.folder, 'empty.jsonl'), '{"text": "an"}\n')
     const { code, stdout, stderr } = await place.run('evaluate', 'parent', ...args)

@@ -107,13 +107,13 @@ test('the child is another model than its parent', async () => {
 })
 
 test.each([
-  ['of several lengths', '[[1, 2], [3]]', 'needs sequences of one length'],
+  ['of several lengths', '[[1, 2], [3]]', 'needs sequences of the same length'],
   ['with a token that the model does not know', '[[1, 270]]', 'needs {"input_ids": [[…], …]} with ids from 0 to 269'],
   ['that are none', '[]', 'needs {"input_ids": [[…], …]} with ids from 0 to 269'],
   [
     'longer than the model reads',
     JSON.stringify([new Array(257).fill(1)]),
-    'has sequences of 257 tokens, and the model 256 positions',
+    'has sequences of 257 tokens, but the model has 256 positions',
   ],
 ])('sequences %s are refused', async (_, ids, message) => {
   writeFileSync(join(place.folder, 'bad.json'), `{"input_ids": ${ids}}`)
@@ -129,5 +129,5 @@ test.each([
 ])('logits cannot be written to %s', async (output, message) => {
   const { code, stdout, stderr } = await place.run('logits', 'parent', '--tokens', 'rows.json', '-o', output)
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
-  expect(stderr).toBe(`${message}Remedy: Name a file in a folder that is there: -o logits.safetensors.\n`)
+  expect(stderr).toBe(`${message}Remedy: Name a file in an existing folder: -o logits.safetensors.\n`)
 })

@@ -46,7 +46,7 @@ async function prints(...args: readonly string[]): Promise<string> {
     .replace(/ \(\d+ s saved\)|, about \d+ s of work left/g, '')
 }
 /** The part of an explanation before the key's parts. */
-const story = async (...args: readonly string[]) => (await prints('explain', ...args)).split('The key is made of:')[0]!
+const story = async (...args: readonly string[]) => (await prints('explain', ...args)).split('The key consists of:')[0]!
 
 const task = 'distill/layer00/ffn/swiglu-32'
 
@@ -55,8 +55,8 @@ test('a task that was never done before', async () => {
     "distill/layer00/ffn/swiglu-32: layer 0, ffn: swiglu-32
     key DIGEST
     It ran: SECONDS of work, done DATE on HOST.
-    Nothing like it was done before.
-    The key is made of:
+    No similar task was done before.
+    The key consists of:
       kind: "run"
       stage: "distill"
       version: 4
@@ -78,7 +78,7 @@ test('a task that is reused', async () => {
     "distill/layer00/ffn/swiglu-32: layer 0, ffn: swiglu-32
     key DIGEST
     It was reused: SECONDS of work, done DATE on HOST, before this run began.
-    Nothing like it was done before.
+    No similar task was done before.
     "
   `)
 })

@@ -74,7 +74,7 @@ test('what the tokenizer has no token for is told, where another token stands fo
     expect(code).toBe(0)
     return stderr
   }
-  const rest = 'a piece that the tokenizer knows no token for: the model reads <unk> there.\n'
+  const rest = 'text that the tokenizer has no token for: the model reads <unk> there.\n'
   expect(await says('an unicorn')).toBe(`The prompt has ${rest}`)
   expect(await says('an ant', 'an unicorn', 'unicorn')).toBe(`2 of 3 prompts have ${rest}`)
   expect(await says('an ant')).toBe('')
@@ -125,7 +125,7 @@ test('a model whose generation_config.json says do_sample is sampled as it says,
   const { code, stdout, stderr } = await place.run('generate', 'drawing', ...args, '--json')
   expect(code).toBe(0)
   expect(stderr).toBe(
-    'Tokens are drawn at temperature 2, as generation_config.json says; with --temperature 0 the most likely one is taken.\n',
+    'Tokens are drawn at temperature 2, as generation_config.json says; --temperature 0 always takes the most likely one.\n',
   )
   expect(JSON.parse(stdout)).toEqual(expected)
   // What is told takes the place of that one value.
@@ -155,28 +155,28 @@ test('each prompt has the positions that it leaves itself', async () => {
   )
   expect({ code, stderr }).toEqual({
     code: 0,
-    stderr: 'The model knows 64 positions: at most 4 tokens come behind the longest prompt.\n',
+    stderr: 'The model has 64 positions: at most 4 tokens fit after the longest prompt.\n',
   })
   const { sequences } = JSON.parse(stdout) as { sequences: Sequence[] }
   expect(sequences.map(({ tokens }) => tokens.length)).toEqual([4, 9])
 })
 
 test.each([
-  [['--prompt', 'an ant', '--top-p', '0'], "'0' is invalid. It must be above 0, and 1 at most."],
+  [['--prompt', 'an ant', '--top-p', '0'], "'0' is invalid. It must be above 0 and at most 1."],
   [['--prompt', 'an ant', '--temperature=-1'], "'-1' is invalid. It must be a number, 0 or more."],
   [['--prompt', 'an ant', '--stop', ''], '--stop is empty: every text would end at once\n'],
-  [['--tokens', '1,x'], '--tokens "1,x": "x" is no token id\n'],
-  [['--prompt', 'an unicorn'], 'The prompt has a piece that the tokenizer knows no token for\n'],
+  [['--tokens', '1,x'], '--tokens "1,x": "x" is not a token id\n'],
+  [['--prompt', 'an unicorn'], 'The prompt has text that the tokenizer has no token for\n'],
   [['--prompt', ''], 'The prompt has no tokens\n'],
-  [['--tokens', '1', '--tokens', '1,99'], 'Prompt 2 has the token 99, and the model knows 0 to 39\n'],
+  [['--tokens', '1', '--tokens', '1,99'], 'Prompt 2 has the token 99, but the model’s tokens are 0 to 39\n'],
   [
     ['--tokens', Array.from({ length: 64 }, () => 4).join()],
-    'The prompt has 64 tokens, and the model 64 positions\nRemedy: Shorten it to 63 tokens or less.\n',
+    'The prompt has 64 tokens, but the model has 64 positions\nRemedy: Shorten it to at most 63 tokens.\n',
   ],
-  [['--tokens', '1', '--prompts', 'prompts.txt'], '--tokens and --prompts are both given\n'],
+  [['--tokens', '1', '--prompts', 'prompts.txt'], '--tokens and --prompts cannot be combined\n'],
   [['--prompts', 'nowhere.txt'], 'nowhere.txt: ENOENT'],
   [['--prompts', 'nothing.txt'], 'nothing.txt holds no prompt\n'],
-  [['--prompts', 'ids.jsonl', '--stop', 'an'], '--stop works on text, and ids.jsonl holds only token ids\n'],
+  [['--prompts', 'ids.jsonl', '--stop', 'an'], '--stop works on text, but ids.jsonl holds only token ids\n'],
 ])('%j is refused', async (args, message) => {
   const { code, stdout, stderr } = await place.run('generate', 'parent', ...args)
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })

@@ -61,13 +61,13 @@ test('a later attempt that fails leaves nothing of the earlier one in its place'
   const failed = await place.run(...command('broken.yaml'))
   expect(failed.code, failed.stderr).toBe(4)
   expect(failed.stderr).toContain(
-    `${place.folder}/runs/bridge holds what an earlier attempt has found, not this one.\n`,
+    `${place.folder}/runs/bridge holds the result of an earlier attempt, not of this one.\n`,
   )
   const said = await place.run('result', 'bridge', '--json')
   expect(said.code).toBe(4)
   const { error } = JSON.parse(said.stdout) as { error: { message: string } }
   expect(error.message).toBe(
-    'The latest attempt of the run "bridge" failed: judge: The stage’s output values.outcome is no outcome of a run',
+    'The latest attempt of the run "bridge" failed: judge: The stage’s output values.outcome is not a valid outcome',
   )
   expect(readFileSync(join(place.folder, 'runs/bridge/result.json'), 'utf8')).toContain(outcome.text)
 })

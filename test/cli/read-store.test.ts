@@ -90,7 +90,7 @@ test('a file in the place of a store is said for what it is', async () => {
   for (const open of [openStore, readStore])
     await expect(open({ store: join(folder, 'file') })).rejects.toMatchObject({
       kind: 'NoServer',
-      message: `There can be no store at ${folder}/file: ${folder}/file is not a folder`,
+      message: `No store can be created at ${folder}/file: ${folder}/file is not a folder`,
     })
 })
 

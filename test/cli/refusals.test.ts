@@ -33,7 +33,7 @@ test('an address where no server answers has its own exit code', async () => {
     code: 5,
     stdout: '',
     stderr: `No Temporal server answers at ${address}
-Remedy: Start it, or leave the address out: puzzleflow then starts a server of its own.
+Remedy: Start it, or omit the address: puzzleflow then starts its own server.
 `,
   })
   expect(existsSync(join(place.folder, 'runs'))).toBe(false)
@@ -45,7 +45,7 @@ Remedy: Start it, or leave the address out: puzzleflow then starts a server of i
         kind: 'NoServer',
         exitCode: 5,
         message: `No Temporal server answers at ${address}`,
-        remedy: 'Start it, or leave the address out: puzzleflow then starts a server of its own.',
+        remedy: 'Start it, or omit the address: puzzleflow then starts its own server.',
       },
     },
   })
@@ -56,7 +56,7 @@ test.each(['run', 'plan'])('%s refuses a store that cannot be, with the same exi
   expect(await says(command, 'search.yaml', '--store', 'file/store')).toEqual({
     code: 5,
     stdout: '',
-    stderr: `There can be no store at FOLDER/file/store: FOLDER/file is not a folder
+    stderr: `No store can be created at FOLDER/file/store: FOLDER/file is not a folder
 Remedy: Choose another folder: --store DIR.
 `,
   })
@@ -124,7 +124,7 @@ test.each<[string, readonly string[], string]>([
   [
     'a run of no name',
     ['run', 'search.yaml', '--run', 'a/b'],
-    '"a/b" is not a name of a run\nRemedy: Use letters, digits, dots and dashes.\n',
+    '"a/b" is not a valid name for a run\nRemedy: Use letters, digits, dots and dashes.\n',
   ],
   [
     'a stage that is not there',
@@ -134,7 +134,7 @@ test.each<[string, readonly string[], string]>([
   [
     'a spec that is not there',
     ['plan', 'serach.yaml'],
-    'serach.yaml:1:1 missing-file There is no file "serach.yaml".\n',
+    'serach.yaml:1:1 missing-file There is no file "serach.yaml". (did you mean "search.yaml"?)\n',
   ],
   [
     'a model that is none',
@@ -144,22 +144,22 @@ test.each<[string, readonly string[], string]>([
   [
     'tokens that the model does not know',
     ['generate', 'parent', '--tokens', '1,40'],
-    'The prompt has the token 40, and the model knows 0 to 39\nRemedy: Give --prompt TEXT, or --tokens with ids from 0 to 39.\n',
+    'The prompt has the token 40, but the model’s tokens are 0 to 39\nRemedy: Give --prompt TEXT, or --tokens with ids from 0 to 39.\n',
   ],
   [
     'a prompt that is none',
     ['generate', 'parent'],
-    'There is no prompt\nRemedy: Give --prompt TEXT, or --tokens IDS, once or more; or --prompts FILE.\n',
+    'There is no prompt\nRemedy: Give --prompt TEXT or --tokens IDS, once or more, or --prompts FILE.\n',
   ],
   [
     'a stop string without text',
     ['generate', 'parent', '--tokens', '1', '--stop', 'x'],
-    '--stop works on text, and there are only token ids\nRemedy: Give --prompt TEXT.\n',
+    '--stop works on text, but there are only token ids\nRemedy: Give --prompt TEXT.\n',
   ],
   [
     'a nucleus at temperature 0',
     ['generate', 'parent', '--prompt', 'an ant', '--top-p', '0.9'],
-    '--top-p 0.9 chooses among tokens, but at temperature 0 the most likely one is always taken\nRemedy: Give --temperature 1, for instance.\n',
+    '--top-p 0.9 has no effect: at temperature 0 the most likely token is always taken\nRemedy: Give --temperature 1, for instance.\n',
   ],
   [
     'a chat with a model that has no template',

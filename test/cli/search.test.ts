@@ -125,11 +125,11 @@ test(
     expect(second).toMatchObject(first)
 
     const run = disturbed.start(...command, '--json')
-    expect(await run.says(/run tiny/)).toMatch(/^Going on with run tiny/)
+    expect(await run.says(/run tiny/)).toMatch(/^Continuing run tiny/)
     await run.says(/running: .*uptrain/)
     // The command and its worker outlive the server.
     await kill([serverOf(home)])
-    await run.says(/^The server does not answer any more: looking for it\.$/)
+    await run.says(/^The server no longer answers: looking for it\.$/)
     const { code, stdout, stderr } = await run.ended
     expect(code, stderr).toBe(0)
     const after = records(disturbed)
@@ -192,7 +192,7 @@ test(
 )
 
 test(
-  'a name whose run still runs another spec is refused; cancelled, it is free',
+  'a name whose run is still running another spec is refused; cancelled, it is free',
   async () => {
     const place = new Place(undisturbed.folder, inject('stateHome'), 'empty')
     try {
@@ -205,12 +205,12 @@ test(
       expect(await place.run('run', 'changed.yaml')).toEqual({
         code: 2,
         stdout: '',
-        stderr: `The run "tiny" still runs another spec
+        stderr: `The run "tiny" is still running another spec
 Remedy: Wait for it, cancel it (\`npx puzzleflow cancel tiny\`), or give this run another name: --run ID.
 `,
       })
       const following = place.start('run', 'long.yaml')
-      expect(await following.says(/run tiny/)).toMatch(/^Going on with run tiny/)
+      expect(await following.says(/run tiny/)).toMatch(/^Continuing run tiny/)
       expect((await place.run('cancel', 'tiny')).code).toBe(0)
       const { code, stderr } = await following.ended
       expect(code).toBe(130)

@@ -54,7 +54,7 @@ test(
     leftBy(process.pid, other)
     await expect(ensureWorker(store, address)).rejects.toMatchObject({
       kind: 'NoServer',
-      message: `The store ${store.root} is served for the server at ${other} (worker: process ${process.pid} on ${hostname()})`,
+      message: `A worker serves the store ${store.root} for the server at ${other} (process ${process.pid} on ${hostname()})`,
       remedy: `Give --address ${other}, end that worker, or choose another store with --store.`,
     })
     expect(started()).toBe(false)
@@ -68,7 +68,7 @@ test('a worker that began with other variables is ended when nothing runs, so th
   leftBy(other.pid!, address, hostname(), { environment: 'of others', detached: true })
   const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
   await endOutdatedWorker(store, () => Promise.resolve(true))
-  expect(said.mock.calls.join()).toContain(`The worker (process ${other.pid}) began with other PUZZLEFLOW_ or AWS_`)
+  expect(said.mock.calls.join()).toContain(`The worker (process ${other.pid}) started with other PUZZLEFLOW_ or AWS_`)
   said.mockRestore()
   expect(other.exitCode).toBeNull()
   await endOutdatedWorker(store, () => Promise.resolve(false))

@@ -89,11 +89,11 @@ test('choices that cannot be made are refused, saying why', async () => {
   expect(await refused('skip', { task: 'each/c1' })).toBe('Stage each cannot do without any of its tasks.')
   for (const name of ['skip', 'retry']) {
     expect(await refused(name, { task: 'nothing/c1' })).toBe(
-      'There is no stage of the task "nothing/c1": names are like source/TASK.',
+      'No stage has the task "nothing/c1": task names look like source/TASK.',
     )
     expect(await refused(name, { task: 'each/c9' })).toBe('Stage each has no unfinished task "c9".')
     expect(await refused(name, { task: 'source' })).toBe('Stage source has no unfinished task "source".')
-    expect(await refused(name)).toMatch(/^There is no stage of the task ""/)
+    expect(await refused(name)).toMatch(/^No stage has the task ""/)
   }
   expect(await refused('approve', { stage: 'each', approved: true })).toBe('Stage each does not wait for approval.')
   expect(await refused('approve', { stage: 'each' })).toBe('"approved" must be true or false.')

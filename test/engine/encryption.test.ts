@@ -123,12 +123,12 @@ test('with another key, or none, a run cannot be followed, and it says why', asy
   const other = await at('other')
   expect(other.code).toBe(2)
   expect(other.stderr).toMatch(
-    /^A payload was encrypted with the key \w{12}, not with \w{12}\nRemedy: Let PUZZLEFLOW_PAYLOAD_KEY_FILE name the file with the key of this search\.\n$/,
+    /^A payload was encrypted with the key \w{12}, not with \w{12}\nRemedy: Set PUZZLEFLOW_PAYLOAD_KEY_FILE to the file with the key of this search\.\n$/,
   )
   const none = await at(undefined)
   expect(none.code).toBe(2)
   expect(none.stderr).toMatch(
-    /^A payload is encrypted, with the key \w{12}\nRemedy: Let PUZZLEFLOW_PAYLOAD_KEY_FILE name the file with that key\.\n$/,
+    /^A payload is encrypted, with the key \w{12}\nRemedy: Set PUZZLEFLOW_PAYLOAD_KEY_FILE to the file with that key\.\n$/,
   )
 })
 
@@ -177,6 +177,6 @@ test('without a key the codec command says what is missing', async () => {
   expect(await place.run('codec')).toEqual({
     code: 2,
     stdout: '',
-    stderr: 'There is no key to decrypt with\nRemedy: Let PUZZLEFLOW_PAYLOAD_KEY_FILE name the file with the key.\n',
+    stderr: 'There is no key to decrypt with\nRemedy: Set PUZZLEFLOW_PAYLOAD_KEY_FILE to the file with the key.\n',
   })
 })

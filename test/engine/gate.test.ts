@@ -75,7 +75,7 @@ test('a refusal ends the run with the comment, and the next run asks again', asy
     kind: 'TaskFailed',
     exitCode: 4,
     message: 'Stage check was not approved: Too slow.',
-    remedy: 'Change the spec, or answer anew: the same command asks again.',
+    remedy: 'Change the spec, or run the same command to be asked again.',
   })
   const again = await rig.run('refused', spec('refused'))
   await asks(again)

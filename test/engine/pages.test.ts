@@ -33,15 +33,15 @@ test.for([
 })
 
 test.for([
-  [tasks(100_001), 'The stage s planned 100001 tasks, and a stage can have 100000 at most'],
+  [tasks(100_001), 'The stage s planned 100001 tasks; a stage can have at most 100000'],
   [tasks(2, () => ({ id: 'same' })), 'The stage s planned two tasks "same"'],
   [
     tasks(1, () => ({ id: 'é'.repeat(251) })),
-    `The stage s planned a task whose name has 502 bytes, and 500 is the most: "${'é'.repeat(40)}…"`,
+    `The stage s planned a task whose name has 502 bytes; the limit is 500: "${'é'.repeat(40)}…"`,
   ],
   [
     tasks(1, () => ({ group: 'g'.repeat(501) })),
-    `The stage s planned a group whose name has 501 bytes, and 500 is the most: "${'g'.repeat(40)}…"`,
+    `The stage s planned a group whose name has 501 bytes; the limit is 500: "${'g'.repeat(40)}…"`,
   ],
 ] as const)('what cannot be done is refused before any of it begins: %#', ([list, message]) => {
   expect(() => checkTasks('s', list, bounds)).toThrow(message)
@@ -95,7 +95,7 @@ test('too many left out of a list in pages end the run', async () => {
   const run = await rig.run('least', many('count: 10, failEvery: 2, offset: 200', policy))
   const { cause } = await rejection(run.result())
   expect((cause as Error).message).toMatch(
-    /^Stage many: \d of 10 tasks are left out, and 8 must succeed\. task-2\d\d: 2\d\d is no number for this\.$/,
+    /^Stage many: \d of 10 tasks are left out, but 8 must succeed\. task-2\d\d: 2\d\d is no number for this\.$/,
   )
 })
 

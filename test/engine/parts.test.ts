@@ -41,10 +41,10 @@ const refused = async (selection: Selection, note?: string) => {
 
 test('what is needed and was never run is named, with what to run first', async () => {
   expect(await refused({ only: 'middle' })).toBe(
-    'What first would leave behind is not in the store. Run it first: `npx puzzleflow run SPEC --until first`.',
+    'The store does not have the outputs of first. Run it first: `npx puzzleflow run SPEC --until first`.',
   )
   expect(await refused({ from: 'last' })).toBe(
-    'What middle would leave behind is not in the store. Run it first: `npx puzzleflow run SPEC --until middle`.',
+    'The store does not have the outputs of middle. Run it first: `npx puzzleflow run SPEC --until middle`.',
   )
 })
 
@@ -72,7 +72,7 @@ test('the parts are what their names say', async () => {
 })
 
 test('what the store has of another spec does not count', async () => {
-  expect(await refused({ only: 'middle' }, 'another')).toMatch(/^What first would leave behind is not in the store\./)
+  expect(await refused({ only: 'middle' }, 'another')).toMatch(/^The store does not have the outputs of first\./)
 })
 
 test('parts that cannot be are refused', async () => {
@@ -81,7 +81,7 @@ test('parts that cannot be are refused', async () => {
   )
   expect(await refused({ from: 'aside', until: 'last' })).toMatch(/^No stage comes after aside and before last\./)
   expect(await refused({ only: 'last', from: 'first' })).toBe(
-    '--only goes without --from and --until. Give one or the other.',
+    '--only cannot be combined with --from or --until. Give one or the other.',
   )
   expect(await refused({ only: 'lst' })).toBe('There is no stage "lst". Stages: first, middle, aside, last.')
 })

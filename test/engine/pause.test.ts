@@ -42,7 +42,7 @@ test('a paused search stops its tasks with a checkpoint and begins none, in grou
     head: expect.stringMatching(/^paused\tPAUSED\t/) as string,
   })
 
-  expect(await run.executeUpdate('resume')).toBe('Going on.')
+  expect(await run.executeUpdate('resume')).toBe('Resumed.')
   const again = await nextCalls(3)
   expect(again.map(({ name }) => name).sort()).toEqual(calls.map(({ name }) => name).sort())
   expect(again.map(({ info }) => info.found)).toEqual([['saved'], ['saved'], ['saved']])
@@ -61,7 +61,7 @@ test('what makes no sense is refused before it is in the history', async () => {
   expect(await refusal(run.executeUpdate('resume'))).toBe('It is not paused.')
   expect(await events()).toHaveLength(0)
   await run.executeUpdate('pause')
-  expect(await refusal(run.executeUpdate('pause'))).toBe('It is paused already.')
+  expect(await refusal(run.executeUpdate('pause'))).toBe('It is already paused.')
   expect(await events()).toHaveLength(1)
   await call.ended
   await run.executeUpdate('resume')

@@ -104,7 +104,7 @@ test.for(kinds)('continue: too many failures end the run, %s', async ([name, let
   const calls = await nextCalls(4)
   calls.forEach((call, i) => (i < 2 ? call.fail('It diverged.', 'NonFinite') : call.finish()))
   expect(await messageOf(run)).toMatch(
-    /^Stage some: 2 of 4 tasks are left out, and 3 must succeed\. \w+: It diverged\.$/,
+    /^Stage some: 2 of 4 tasks are left out, but 3 must succeed\. \w+: It diverged\.$/,
   )
 })
 

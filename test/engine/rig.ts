@@ -121,7 +121,7 @@ export class Rig {
     for (;;) {
       const { raw } = await handle.describe()
       const details = raw.pendingActivities?.[0]?.heartbeatDetails?.payloads?.[0]?.data
-      if (details && Buffer.from(details).includes('waiting for a place')) return
+      if (details && Buffer.from(details).includes('waiting for a slot')) return
     }
   }
 

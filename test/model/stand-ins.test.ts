@@ -98,7 +98,7 @@ test('a file whose download goes on beside it is not read', async () => {
   const folder = await writeTiny()
   writeFileSync(join(folder, 'model.safetensors.aria2'), '')
   expect(await failure(() => openModel(folder, blocks))).toMatchObject({
-    message: `${join(folder, 'model.safetensors')}: is not whole: model.safetensors.aria2 beside it says that its download has not finished`,
+    message: `${join(folder, 'model.safetensors')}: is incomplete: model.safetensors.aria2 next to it means that the download has not finished`,
   })
 })
 

@@ -52,7 +52,7 @@ function failures(run: string): Record<string, { message: string; remedy: string
   )
 }
 
-const fault = 'If it is the fault of plugin harmful 1.2.3, tell its author, or leave out what needs it.'
+const fault = 'If the fault is in plugin harmful 1.2.3, report it to the author, or remove what uses it.'
 
 /** What each task does to itself. */
 const tasks: Readonly<Record<string, string>> = {
@@ -112,23 +112,23 @@ test(
     expect(skipped).toEqual(Object.keys(tasks).filter((id) => id !== 'good' && id !== 'noise'))
     const told = failures('harm')
     expect(Object.fromEntries(Object.entries(told).map(([task, { message }]) => [task, message]))).toEqual({
-      'harm/throws': 'harm/throws: not today (index.js:9:24 of plugin harmful) (with code of plugin harmful 1.2.3)',
-      'harm/rejects':
-        'harm/rejects: An error was thrown where nobody waits for it: nobody hears (with code of plugin harmful 1.2.3)',
+      'harm/throws': 'harm/throws: not today (index.js:9:24 of plugin harmful) (running code of plugin harmful 1.2.3)',
+      'harm/rejects': 'harm/rejects: Uncaught error in the task: nobody hears (running code of plugin harmful 1.2.3)',
       'harm/loops':
-        'harm/loops: the task took longer than the 10 s that its stage allows (with code of plugin harmful 1.2.3)',
+        'harm/loops: the task took longer than the 10 s that its stage allows (running code of plugin harmful 1.2.3)',
       'harm/waits':
-        'harm/waits: the task took longer than the 10 s that its stage allows (with code of plugin harmful 1.2.3)',
+        'harm/waits: the task took longer than the 10 s that its stage allows (running code of plugin harmful 1.2.3)',
       'harm/exits':
-        'harm/exits: the process ended with exit code 0 while it worked (with code of plugin harmful 1.2.3)',
+        'harm/exits: the process ended with exit code 0 while it worked (running code of plugin harmful 1.2.3)',
       'harm/fails':
-        'harm/fails: the process ended with exit code 1 while it worked (with code of plugin harmful 1.2.3)',
-      'harm/kills': 'harm/kills: the process was ended by SIGKILL while it worked (with code of plugin harmful 1.2.3)',
+        'harm/fails: the process ended with exit code 1 while it worked (running code of plugin harmful 1.2.3)',
+      'harm/kills':
+        'harm/kills: the process was ended by SIGKILL while it worked (running code of plugin harmful 1.2.3)',
       'harm/leaks': expect.stringMatching(
-        /^harm\/leaks: the task held \d+ MiB of memory, and its stage allows 500 MiB \(with code of plugin harmful 1\.2\.3\)$/,
+        /^harm\/leaks: the task used \d+ MiB of memory; its stage allows 500 MiB \(running code of plugin harmful 1\.2\.3\)$/,
       ) as string,
-      'harm/nothing': 'harm/nothing: The stage returned no { values, files } (with code of plugin harmful 1.2.3)',
-      'harm/nan': 'harm/nan: The stage’s output values.scores.1 is NaN (with code of plugin harmful 1.2.3)',
+      'harm/nothing': 'harm/nothing: The stage did not return { values, files } (running code of plugin harmful 1.2.3)',
+      'harm/nan': 'harm/nan: The stage’s output values.scores.1 is NaN (running code of plugin harmful 1.2.3)',
     })
     for (const { remedy } of Object.values(told)) expect(remedy).toContain(fault)
     expect(told['harm/loops']!.remedy).toContain('Raise the stage’s `timeout:`')
@@ -147,7 +147,7 @@ test(
     expect(error).toMatchObject({
       kind: 'TaskFailed',
       message:
-        'A task failed for good: harm-plan: plan: no plan (index.js:25:80 of plugin harmful) (with code of plugin harmful 1.2.3)',
+        'A task failed for good: harm-plan: plan: no plan (index.js:25:80 of plugin harmful) (running code of plugin harmful 1.2.3)',
       remedy: expect.stringContaining(fault) as string,
     })
   },
@@ -191,7 +191,7 @@ test(
     expect(Object.keys(told).sort()).toEqual(['missing', 'nan', 'short', 'throwing'].flatMap(names).sort())
     for (const [task, { message, remedy }] of Object.entries(told)) {
       expect(message.startsWith(task.replace('distill/', '')) || message.startsWith(task)).toBe(true)
-      expect(message).toContain('(with code of plugin harmful 1.2.3)')
+      expect(message).toContain('(running code of plugin harmful 1.2.3)')
       expect(remedy).toContain(fault)
     }
     rmSync(search, { recursive: true })

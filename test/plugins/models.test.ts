@@ -72,7 +72,7 @@ test('without leave nothing of a plugin runs, and the message says what to do', 
   const { code, stderr } = await puzzleflow(...generating)
   expect(code).toBe(2)
   expect(stderr).toContain('There is no attention block type "short-convolution"')
-  expect(stderr).toContain('Remedy: Name the plugin that has it: --allow-plugin FOLDER_OR_PACKAGE.')
+  expect(stderr).toContain('Remedy: Allow the plugin that provides it: --allow-plugin FOLDER_OR_PACKAGE.')
 })
 
 test('a plugin that the settings allow is found; what else they allow is not in the way', async () => {

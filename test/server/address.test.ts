@@ -14,7 +14,7 @@ test.each([
 test.each([
   ['', 'is empty', 'Write HOST:PORT, as in 127.0.0.1:7233 or [::1]:7233.'],
   [' \n', 'is empty', 'Write HOST:PORT, as in 127.0.0.1:7233 or [::1]:7233.'],
-  ['127.0.0.1:7233 ', 'has white space in it', 'Write 127.0.0.1:7233.'],
+  ['127.0.0.1:7233 ', 'contains white space', 'Write 127.0.0.1:7233.'],
   ['temporal', 'has no port', 'Write the port too: temporal:7233, for instance.'],
   ['temporal:', 'has no port', 'Write the port too: temporal:7233, for instance.'],
   ['[::1]', 'has no port', 'Write the port too: [::1]:7233, for instance.'],
@@ -26,11 +26,11 @@ test.each([
   ['temporal://[::1]:7233/', 'has a scheme (temporal://)', 'Write HOST:PORT alone: [::1]:7233.'],
   ['temporal:7233/ui', 'has a path', 'Write HOST:PORT alone: temporal:7233.'],
   ['me@temporal:7233', 'has a user name', 'Write HOST:PORT alone: temporal:7233.'],
-  ['temporal:0', 'has no port that can be: "0"', 'A port is a whole number from 1 to 65535.'],
-  ['temporal:65536', 'has no port that can be: "65536"', 'A port is a whole number from 1 to 65535.'],
-  ['temporal:http', 'has no port that can be: "http"', 'A port is a whole number from 1 to 65535.'],
-  ['[::g]:7233', 'has no host that can be: "[::g]"', 'Write HOST:PORT, as in 127.0.0.1:7233 or [::1]:7233.'],
-  ['a..b:7233', 'has no host that can be: "a..b"', 'Write HOST:PORT, as in 127.0.0.1:7233 or [::1]:7233.'],
+  ['temporal:0', 'has an invalid port: "0"', 'A port is a whole number from 1 to 65535.'],
+  ['temporal:65536', 'has an invalid port: "65536"', 'A port is a whole number from 1 to 65535.'],
+  ['temporal:http', 'has an invalid port: "http"', 'A port is a whole number from 1 to 65535.'],
+  ['[::g]:7233', 'has an invalid host: "[::g]"', 'Write HOST:PORT, as in 127.0.0.1:7233 or [::1]:7233.'],
+  ['a..b:7233', 'has an invalid host: "a..b"', 'Write HOST:PORT, as in 127.0.0.1:7233 or [::1]:7233.'],
 ])('%j is not an address, and is told why', (text, problem, remedy) =>
   expect(parseAddress(text)).toEqual({ problem, remedy }),
 )

@@ -25,7 +25,7 @@ test(
       'PuzzleModel (keyword), PuzzleSpec (keyword), PuzzleStage (keyword), PuzzleProgress (double), PuzzleStatus (keyword)'
     await expect(ensureServer({ address, log: () => undefined })).rejects.toMatchObject({
       kind: 'NoServer',
-      message: `The server at ${address} has search attributes of other types than ours: PuzzleSpec`,
+      message: `The server at ${address} has search attributes of the wrong type: PuzzleSpec`,
       remedy: `Remove them from the namespace "${namespace}", and add: ${wanted}.`,
     })
   },

@@ -98,7 +98,7 @@ describe.skipIf(why !== '')(`a production server on PostgreSQL${why}`, () => {
 
     const { code, stdout, stderr } = await place.run(...command)
     expect(code, stderr).toBe(0)
-    expect(stderr).toMatch(/^Going on with run tiny/)
+    expect(stderr).toMatch(/^Continuing run tiny/)
     expect(digestOf(stdout)).toBe(expected)
   })
 

@@ -69,7 +69,7 @@ test.each(['c#1', 'x%41y', 'a?b'])(
     const failure = await ensureServer({ log: silent }).catch((error: unknown) => error)
     expect(failure).toMatchObject({
       kind: 'NoServer',
-      message: `The folder ${folder}/${name}/puzzleflow/server has a "${/[#%?]/.exec(name)![0]}" in its path, which temporal on PATH (${path}) does not take`,
+      message: `The folder ${folder}/${name}/puzzleflow/server has a "${/[#%?]/.exec(name)![0]}" in its path, which temporal on PATH (${path}) does not accept`,
       remedy: 'Set XDG_STATE_HOME to another folder, or give the address of a server: --address HOST:PORT.',
     })
     expect(existsSync(join(folder, 'started'))).toBe(false)

@@ -81,7 +81,7 @@ test('an address that does not answer is a failure of its own, and no other serv
   await expect(ensureServer({ ...silent, address: `127.0.0.1:${port}` })).rejects.toMatchObject({
     kind: 'NoServer',
     message: `No Temporal server answers at 127.0.0.1:${port}`,
-    remedy: 'Start it, or leave the address out: puzzleflow then starts a server of its own.',
+    remedy: 'Start it, or omit the address: puzzleflow then starts its own server.',
   })
   expect(await serverStatus()).toBeUndefined()
 })

@@ -244,7 +244,7 @@ test('a command is refused until the user allows the folder of the spec', async 
   const { plan, diagnostics } = await compile(folder, [])
   expect(plan).toBeUndefined()
   expect(diagnostics).toEqual([
-    'spec.yaml:5:44 command-not-allowed The command "sh" would run here, and nobody has allowed the commands of this folder. ' +
+    'spec.yaml:5:44 command-not-allowed The command "sh" would run here, but the commands of this folder are not allowed. ' +
       `(if you trust it: --allow-plugin ${folder}, or the line \`allowPlugins: ['${folder}']\` in puzzleflow.config.yaml)`,
   ])
   expect((await compile(folder, ['./'])).diagnostics).toEqual([])

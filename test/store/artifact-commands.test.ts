@@ -65,7 +65,7 @@ test('get of what there is not says what there is', async () => {
   ])
   expect(await wrong('one', 'cube', 'sum')).toEqual([
     2,
-    'The run "one" has no outputs of a stage "cube" Remedy: Stages that have: numbers, square.',
+    'The run "one" has no outputs of the stage "cube" Remedy: Stages with outputs: numbers, square.',
   ])
   expect(await wrong('one', 'square', 'difference')).toEqual([
     2,
@@ -88,7 +88,7 @@ test('gc tells what would go, and forgets runs that are not to be kept only when
   const { code, stdout } = await artifacts('gc', '--older-than', '0 s')
   expect([code, stdout.trim().split('\n').slice(-2)]).toEqual([
     0,
-    ['runs kept: one', '0 B would be removed: again with --apply.'],
+    ['runs kept: one', '0 B would be removed. Repeat with --apply to remove it.'],
   ])
   expect((await run({ run: 'one', numbers: [2, 3] })).done).toEqual([])
 })

@@ -125,7 +125,7 @@ test('a run in progress whose stages are not known here is no reason to remove i
   age()
   const options = { kept: [await runOf('squares')], running: [], unusedSince: Date.now(), apply: true }
   await expect(collectGarbage(store, unknownTypes, options)).rejects.toThrow(
-    'What the run "squares" needs cannot be told',
+    'Cannot determine what the run "squares" needs',
   )
   expect((await run()).done).toEqual(['square-2', 'square-3'])
 })

@@ -71,7 +71,7 @@ test.each<[string, string, Record<string, string>, object]>([
 test('an endpoint that is not a URL is refused, with where it may be written', async () => {
   await expect(found('', { AWS_ENDPOINT_URL: 'localhost:9000' })).rejects.toMatchObject({
     kind: 'InvalidInput',
-    message: 'The endpoint of S3 is "localhost:9000", which is not a URL',
+    message: 'The S3 endpoint "localhost:9000" is not a URL',
     remedy: 'Write http://HOST:PORT or https://HOST, in AWS_ENDPOINT_URL or endpoint_url of the AWS profile.',
   })
 })
