@@ -9,7 +9,7 @@ import {
   type Timing,
 } from '../model/index.js'
 import { elements } from '../tensor/index.js'
-import type { BlockChoice, RunningTask, Runs, Slot, Weights } from '../api/index.js'
+import { slots, type BlockChoice, type RunningTask, type Runs, type Slot, type Weights } from '../api/index.js'
 import type { Space } from './inputs.js'
 import { sizes, type Cost } from './costs.js'
 import { variants, type Variant } from './library.js'
@@ -26,11 +26,11 @@ export interface Part {
 export function distinctVariants(model: Model, space: Space, runs: Runs): Part[] {
   const found = new Map<string, Part>()
   for (let layer = 0; layer < model.config.layers; layer++)
-    for (const slot of ['attention', 'ffn'] as const)
+    for (const slot of slots)
       for (const variant of variants(space, slot, model, layer)) found.set(`${slot}/${variant.id}`, { slot, variant })
-  for (const { slots } of runVariants(model, space, runs))
-    for (const slot of ['attention', 'ffn'] as const) {
-      const { variant: id, block, params, empty } = slots[slot]
+  for (const run of runVariants(model, space, runs))
+    for (const slot of slots) {
+      const { variant: id, block, params, empty } = run.slots[slot]
       // The layers behind a run's first one are empty.
       for (const variant of [empty ? nothing : { id, block, params, empty, own: false }, nothing])
         if (!found.has(`${slot}/${variant.id}`)) found.set(`${slot}/${variant.id}`, { slot, variant })

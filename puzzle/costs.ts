@@ -10,7 +10,7 @@ import {
 } from '../model/index.js'
 import { elements, engineVersion } from '../tensor/index.js'
 import { processors } from '../tensor/processors.js'
-import type { JsonObject, Slot } from '../api/index.js'
+import { slots, type JsonObject, type Slot } from '../api/index.js'
 
 /** What a block uses in the scenario. */
 export interface Cost {
@@ -96,8 +96,8 @@ export function sizes(model: Model, scenario: Scenario): { parameters: number; m
 function weightBytes(model: Model): number {
   const { vocabulary, hidden, layers, tied } = model.config
   const ends = 4 * (vocabulary * hidden * (tied ? 1 : 2) + hidden)
-  const slots = Array.from({ length: layers }, (_, layer) =>
-    (['attention', 'ffn'] as const).reduce((n, slot) => n + slotBytes(model, layer, slot), 0),
+  const bytes = Array.from({ length: layers }, (_, layer) =>
+    slots.reduce((n, slot) => n + slotBytes(model, layer, slot), 0),
   )
-  return slots.reduce((a, b) => a + b, ends)
+  return bytes.reduce((a, b) => a + b, ends)
 }

@@ -1,5 +1,5 @@
 import type { Model } from '../model/index.js'
-import { Failure, type Runs, type Slot } from '../api/index.js'
+import { Failure, slots, type Runs, type Slot } from '../api/index.js'
 import type { Space } from './inputs.js'
 import type { Lesson, Pupil } from './lesson.js'
 import { asRunTask, runPupils, runVariants } from './run-variants.js'
@@ -44,9 +44,7 @@ type Aim = Pick<Lesson, 'layer' | 'train' | 'beside' | 'run'>
 /** All variants of all slots, layer by layer. */
 export function allVariants(model: Model, space: Space): { layer: number; slot: Slot; variant: Variant }[] {
   return Array.from({ length: model.config.layers }, (_, layer) =>
-    (['attention', 'ffn'] as const).flatMap((slot) =>
-      variants(space, slot, model, layer).map((variant) => ({ layer, slot, variant })),
-    ),
+    slots.flatMap((slot) => variants(space, slot, model, layer).map((variant) => ({ layer, slot, variant }))),
   ).flat()
 }
 

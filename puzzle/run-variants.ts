@@ -1,6 +1,7 @@
 import { layerFacts, replaceBlocks, slotShapes, type Model } from '../model/index.js'
 import {
   Failure,
+  slots,
   type BlockChoice,
   type JsonObject,
   type RunLayer,
@@ -143,7 +144,7 @@ export const emptyEntry = (layer: number, slot: Slot): string => entryId(layer, 
 export function emptyEntries(runs: readonly RunVariant[]): LibraryEntry[] {
   const layers = new Set(runs.flatMap(({ layer, span }) => Array.from({ length: span }, (_, i) => layer + i)))
   return [...layers].flatMap((layer) =>
-    (['attention', 'ffn'] as const).map((slot) => ({
+    slots.map((slot) => ({
       id: emptyEntry(layer, slot),
       layer,
       slot,
@@ -159,9 +160,9 @@ export function emptyEntries(runs: readonly RunVariant[]): LibraryEntry[] {
 }
 
 /** Pupils of a run's lesson: the slots that are not empty. None where nothing is to be learned. */
-export const runPupils = ({ slots }: RunVariant) =>
-  (['attention', 'ffn'] as const).flatMap((slot) => {
-    const { entry, variant, block, params, empty } = slots[slot]
+export const runPupils = (run: RunVariant) =>
+  slots.flatMap((slot) => {
+    const { entry, variant, block, params, empty } = run.slots[slot]
     return empty ? [] : [{ entry, slot, variant, block, params }]
   })
 

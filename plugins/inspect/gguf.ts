@@ -1,6 +1,14 @@
 import { findLlamaCpp, ggufCannot, ggufTokenizerCannot, layerFacts, type Model } from '../../model/index.js'
 import type { InputProblem } from '../../spec/registry.js'
-import { Failure, type BlockType, type JsonObject, type LayerFacts, type Runs, type Slot } from '../../api/index.js'
+import {
+  Failure,
+  slots,
+  type BlockType,
+  type JsonObject,
+  type LayerFacts,
+  type Runs,
+  type Slot,
+} from '../../api/index.js'
 import { runVariants } from '../../puzzle/run-variants.js'
 
 interface Inputs {
@@ -11,8 +19,6 @@ interface Inputs {
     readonly runs?: readonly JsonObject[]
   }
 }
-
-const slots = ['attention', 'ffn'] as const
 
 /**
  * What keeps children from being written as GGUF, where the spec says that they shall be: the parent itself, its tokenizer

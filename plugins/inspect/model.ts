@@ -1,6 +1,6 @@
 import { familyOf, layerFacts, openModel, type Model, type ModelConfig } from '../../model/index.js'
 import type { InputProblem, Inspection } from '../../spec/registry.js'
-import { Failure, type BlockName, type BlockType, type JsonObject, type LayerFacts } from '../../api/index.js'
+import { Failure, slots, type BlockName, type BlockType, type JsonObject, type LayerFacts } from '../../api/index.js'
 import type { Loaded } from '../registry.js'
 import { inspectData } from './data.js'
 import { inspectGguf } from './gguf.js'
@@ -108,7 +108,7 @@ export async function inspectModel(
   }
   const problems: InputProblem[] = []
   const most = (inputs.limits as { maxVariants?: number } | undefined)?.maxVariants ?? defaultMaxVariants
-  for (const slot of ['attention', 'ffn'] as const) {
+  for (const slot of slots) {
     let count = 0
     for (const [i, entry] of ((inputs.space as JsonObject)[slot] as readonly (string | JsonObject)[]).entries()) {
       const own = typeof entry === 'string' ? { block: entry } : entry

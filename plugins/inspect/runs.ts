@@ -2,6 +2,7 @@ import { layerFacts, type Model } from '../../model/index.js'
 import type { InputProblem } from '../../spec/registry.js'
 import {
   Failure,
+  slots,
   type BlockName,
   type Blocks,
   type BlockType,
@@ -60,9 +61,9 @@ export function inspectRuns(
         const remedy = 'Take the entry out, or change its parameters: `npx puzzleflow plugins ls` tells what they are.'
         problems.push(problem(['space', 'runs', i], 'no-run', new Failure('InvalidInput', message, { remedy })))
       }
-      for (const { layer, slots } of found)
-        for (const slot of ['attention', 'ffn'] as const) {
-          const { block, params, variant, empty } = slots[slot]
+      for (const { layer, slots: becoming } of found)
+        for (const slot of slots) {
+          const { block, params, variant, empty } = becoming[slot]
           if (empty) continue
           used.set(`${slot}/${block}`, { slot, name: block })
           const becomes = blocks.get(slot, block)
