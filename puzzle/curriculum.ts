@@ -29,7 +29,7 @@ export const coupledParameter = {
   description: 'Pairs of variants that are trained together as well, by the names that `puzzleflow scores` shows.',
   items: {
     type: 'object',
-    required: ['attention', 'ffn'],
+    required: [...slots],
     additionalProperties: false,
     properties: {
       attention: { type: 'string' },

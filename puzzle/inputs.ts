@@ -7,7 +7,7 @@ import type { Limit } from './limits.js'
 // absolute, quantities as numbers.
 
 export interface ModelInput {
-  /** Folder or GGUF file of the parent. */
+  /** The parent: a checkpoint folder or a GGUF file. */
   readonly model: string
 }
 
@@ -15,7 +15,9 @@ export interface DataInput {
   readonly data: {
     readonly train: DataFile
     readonly validate: DataFile
-    /** Tokens of a sequence. @default 128 */
+    /** Never seen by the search. */
+    readonly test?: DataFile
+    /** Tokens per sequence. @default 128 */
     readonly sequenceLength?: number
   }
   /** Folder of tasks. */

@@ -13,6 +13,7 @@ import {
 } from '../api/index.js'
 import type { DistillOutputs } from './hand-over.js'
 import type { Space } from './inputs.js'
+import { layerName } from './layer-name.js'
 import { askedWeights, weightsId, weightsOf, withWeights } from '../api/weights.js'
 
 /** What may fill a slot of a layer. */
@@ -52,7 +53,7 @@ export interface LibraryEntry extends Filling {
 /** One entry per slot of every layer, by id. */
 export type Choice = readonly { readonly attention: string; readonly ffn: string }[]
 
-export const layerName = (layer: number): string => `layer${String(layer).padStart(2, '0')}`
+/** Id of a library entry: `layer03/ffn/swiglu-256`, with `+BESIDE` unless it was trained beside the parent's other slot. */
 export const entryId = (layer: number, slot: Slot, variant: string, beside: string): string =>
   `${layerName(layer)}/${slot}/${variant}${beside === 'parent' ? '' : `+${beside}`}`
 

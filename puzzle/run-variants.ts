@@ -11,7 +11,8 @@ import {
   type Weights,
 } from '../api/index.js'
 import type { Space } from './inputs.js'
-import { entryId, layerName, ownVariant, type LibraryEntry } from './library.js'
+import { layerName } from './layer-name.js'
+import { entryId, ownVariant, type LibraryEntry } from './library.js'
 
 /** A way to replace the layers from one on. */
 export interface RunVariant {

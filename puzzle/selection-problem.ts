@@ -3,7 +3,7 @@ import type { Problem } from '../solver/index.js'
 import type { Slot } from '../api/index.js'
 import { addCosts, runtime, throughputOf, totalCost, type Cost, type CostTable } from './costs.js'
 import type { DepthStep } from './depth-step.js'
-import { ownVariant, type Choice, type LibraryEntry } from './library.js'
+import { entryId, ownVariant, type Choice, type LibraryEntry } from './library.js'
 import { bounds, type Limit } from './limits.js'
 import { emptyEntry } from './run-variants.js'
 import type { Composition, ScoreRow } from './score-row.js'
@@ -165,10 +165,12 @@ function option(
   parent: Layer,
   composition: Composition,
 ): { score: number; entries: { attention: string; ffn: string } } | undefined {
-  const name = `layer${String(layer).padStart(2, '0')}`
   const exact = scores.get(`${layer}/block/${attention}/${ffn}`)
   if (exact) return { score: exact.kl, entries: exact.entries }
-  const entries = { attention: `${name}/attention/${attention}`, ffn: `${name}/ffn/${ffn}` }
+  const entries = {
+    attention: entryId(layer, 'attention', attention, 'parent'),
+    ffn: entryId(layer, 'ffn', ffn, 'parent'),
+  }
   const a = attention === parent.attention ? 0 : scores.get(`${layer}/attention/${attention}/${parent.ffn}`)?.kl
   const f = ffn === parent.ffn ? 0 : scores.get(`${layer}/ffn/${parent.attention}/${ffn}`)?.kl
   if (a === undefined || f === undefined) return undefined

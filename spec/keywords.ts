@@ -1,6 +1,6 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { DataValidationCxt } from 'ajv/dist/types/index.js'
-import type { Slot } from '../api/block.js'
+import { slots, type Slot } from '../api/block.js'
 import { Failure } from '../errors/failure.js'
 import { boundedPattern } from './bounded-pattern.js'
 import { looksLikeExpression } from './expressions.js'
@@ -99,7 +99,7 @@ export function makeAjv(): Ajv2020 {
   })
   ajv.addKeyword({
     keyword: 'blocks',
-    metaSchema: { enum: ['attention', 'ffn'] },
+    metaSchema: { enum: [...slots] },
     validate: function (this: Collected, slot: Slot, _data: unknown, _schema: unknown, context?: DataValidationCxt) {
       this.blocks.push({ at: context?.instancePath ?? '', slot })
       return true

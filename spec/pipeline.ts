@@ -55,7 +55,8 @@ export interface InputsSchema {
 
 const noInputs: InputsSchema = { type: 'object', required: [], properties: {}, $defs: {} }
 const pipelineSchema = readSchema('pipeline')
-const stageSchema = { ...(pipelineSchema.$defs as { stage: object }).stage, $defs: pipelineSchema.$defs }
+const { stage, ...otherDefs } = pipelineSchema.$defs as { readonly stage: { readonly properties: JsonObject } }
+const stageSchema = { ...stage, $defs: { stage, ...otherDefs } }
 
 interface Reading {
   readonly registry: Registry
@@ -194,9 +195,8 @@ export function applySpecStages(
 
 /** Schema of what `execution:` says of a stage. */
 export const executionSchema = (): JsonObject => {
-  const { properties } = stageSchema as unknown as { properties: JsonObject }
-  const own = executionKeys.map((key) => [key, properties[key]!])
-  return { type: 'object', additionalProperties: false, properties: Object.fromEntries(own) as JsonObject }
+  const properties = Object.fromEntries(executionKeys.map((key) => [key, stage.properties[key]!]))
+  return { type: 'object', additionalProperties: false, properties }
 }
 
 function applyExecution(

@@ -10,23 +10,14 @@ import {
   type Slot,
 } from '../../api/index.js'
 import { runVariants } from '../../puzzle/run-variants.js'
-
-interface Inputs {
-  readonly target?: { readonly format?: string; readonly scenario?: { readonly engine?: string } }
-  readonly space: {
-    readonly attention: readonly (string | JsonObject)[]
-    readonly ffn: readonly (string | JsonObject)[]
-    readonly runs?: readonly JsonObject[]
-  }
-}
+import type { PuzzleInputs } from './puzzle-inputs.js'
 
 /**
  * What keeps children from being written as GGUF, where the spec says that they shall be: the parent itself, its tokenizer
  * where a file is to be written, entries of the space.
  * @param inputs  in which nothing else is wrong
  */
-export function inspectGguf(model: Model, inputs: JsonObject, runs: Runs): InputProblem[] {
-  const { target, space } = inputs as unknown as Inputs
+export function inspectGguf(model: Model, { target, space }: PuzzleInputs, runs: Runs): InputProblem[] {
   const engine = target?.scenario?.engine === 'llama.cpp'
   if (target?.format !== 'gguf' && !engine) return []
   const { config } = model

@@ -4,6 +4,7 @@ import { Failure, slots, type BlockName, type BlockType, type JsonObject, type L
 import type { Loaded } from '../registry.js'
 import { inspectData } from './data.js'
 import { inspectGguf } from './gguf.js'
+import { isSearch, type PuzzleInputs } from './puzzle-inputs.js'
 import { inspectRuns, problem, type Tried } from './runs.js'
 import { tryVariant } from './try-forward.js'
 
@@ -23,7 +24,7 @@ export interface ModelInspection extends Inspection {
 export async function inspectTexts(inputs: JsonObject, found: ModelInspection): Promise<Inspection> {
   const { config, problems, blocks, family, otherHead } = found
   return {
-    problems: config ? [...problems, ...(await inspectData(inputs, config))] : problems,
+    problems: config && isSearch(inputs) ? [...problems, ...(await inspectData(inputs, config))] : problems,
     blocks,
     ...(family && { family }),
     ...(otherHead && { otherHead }),
@@ -67,11 +68,8 @@ function countVariants(
 }
 
 /** A scenario longer than the model's positions is measured all the same: what it generates there is not looked at. */
-function beyondPositions({ target }: JsonObject, { maxPositions }: ModelConfig): InputProblem[] {
-  const { prefill = 0, generate = 0 } = ((target as JsonObject | undefined)?.scenario ?? {}) as {
-    prefill?: number
-    generate?: number
-  }
+function beyondPositions({ target }: PuzzleInputs, { maxPositions }: ModelConfig): InputProblem[] {
+  const { prefill, generate } = target?.scenario ?? { prefill: 0, generate: 0 }
   if (prefill + generate <= maxPositions) return []
   const message = `The scenario has ${prefill + generate} positions, and the model knows ${maxPositions}: it is measured, but what the model would write there is not sensible.`
   const hint = `prefill and generate together should be at most ${maxPositions}`
@@ -98,7 +96,7 @@ export async function inspectModel(
   { blocks, runs, originOf }: Types,
   tried: Tried = () => false,
 ): Promise<ModelInspection> {
-  if (typeof inputs.model !== 'string' || inputs.space === undefined) return { problems: [], blocks: [] }
+  if (!isSearch(inputs)) return { problems: [], blocks: [] }
   let model
   try {
     model = await openModel(inputs.model, blocks)
@@ -107,10 +105,10 @@ export async function inspectModel(
     throw error
   }
   const problems: InputProblem[] = []
-  const most = (inputs.limits as { maxVariants?: number } | undefined)?.maxVariants ?? defaultMaxVariants
+  const most = inputs.limits?.maxVariants ?? defaultMaxVariants
   for (const slot of slots) {
     let count = 0
-    for (const [i, entry] of ((inputs.space as JsonObject)[slot] as readonly (string | JsonObject)[]).entries()) {
+    for (const [i, entry] of inputs.space[slot].entries()) {
       const own = typeof entry === 'string' ? { block: entry } : entry
       if (own.block === 'parent') continue
       try {
@@ -129,7 +127,7 @@ export async function inspectModel(
     }
   }
   problems.push(...beyondPositions(inputs, model.config))
-  const ofRuns = inspectRuns(model, inputs.space as JsonObject, { blocks, runs }, most, tried)
+  const ofRuns = inspectRuns(model, inputs.space, { blocks, runs }, most, tried)
   const wrong = [...problems, ...ofRuns.problems]
   const own = model.config.blocks.flatMap(({ attention, ffn }): BlockName[] => [
     { slot: 'attention', name: attention.block },

@@ -6,11 +6,11 @@ import {
   type BlockName,
   type Blocks,
   type BlockType,
-  type JsonObject,
   type Runs,
   type RunType,
 } from '../../api/index.js'
 import { withPlace } from '../place.js'
+import type { Space } from '../../puzzle/inputs.js'
 import { runVariants } from '../../puzzle/run-variants.js'
 import { tryVariant } from './try-forward.js'
 
@@ -31,7 +31,7 @@ export const problem = (
  */
 export function inspectRuns(
   model: Model,
-  space: JsonObject,
+  space: Space,
   { blocks, runs }: { readonly blocks: Blocks; readonly runs: Runs },
   most: number,
   tried: Tried,
@@ -40,7 +40,7 @@ export function inspectRuns(
   const used = new Map<string, BlockName>()
   const seen = new Set<string>()
   let count = 0
-  for (const [i, entry] of ((space.runs ?? []) as readonly JsonObject[]).entries()) {
+  for (const [i, entry] of (space.runs ?? []).entries()) {
     const { run, ...own } = entry
     const type = runs.get(run as string)
     try {

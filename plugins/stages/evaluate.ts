@@ -19,7 +19,7 @@ import type {
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
 import { throughputOf } from '../../puzzle/costs.js'
-import { retime, retimed } from '../../puzzle/judge-limits.js'
+import { retimed, timing, type TimingParams } from '../../puzzle/judge-limits.js'
 import { asTask, assemble, chosenEntries, readJson, readLibrary, type Filling } from '../../puzzle/library.js'
 import { limitsOf, type Limit } from '../../puzzle/limits.js'
 import {
@@ -36,10 +36,8 @@ import { openParent } from '../../puzzle/parent.js'
 import { costParts } from '../../puzzle/problem-parts.js'
 import { parentCost, type Solution } from '../../puzzle/selection-problem.js'
 
-interface EvaluateParams extends Thoroughness {
+interface EvaluateParams extends Thoroughness, TimingParams {
   readonly of: 'solutions' | 'child'
-  readonly repetitions: number
-  readonly retime: number
 }
 
 interface TaskParams extends Omit<EvaluateParams, 'of' | 'retime'> {
@@ -89,13 +87,11 @@ export const evaluate: FanOutStage<
         default: 'solutions',
         description: 'What is measured: the pool of `solve`, or the uptrained child.',
       },
-      repetitions: {
-        type: 'integer',
-        minimum: 1,
-        default: 5,
-        description: 'Timed passes of parent and child in turn; the median counts.',
+      ...timing,
+      retime: {
+        ...timing.retime,
+        description: `${timing.retime.description} Only with \`of: child\`; \`select\` does this for the pool.`,
       },
-      retime: { ...retime, description: `${retime.description} For \`of: child\`; of the pool, \`select\` does it.` },
       ...thoroughness,
     },
   },

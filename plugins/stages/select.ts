@@ -12,7 +12,7 @@ import type {
 } from '../../puzzle/hand-over.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { throughputOf } from '../../puzzle/costs.js'
-import { judgeLimits, retime, retimed } from '../../puzzle/judge-limits.js'
+import { judgeLimits, retimed, timing, type TimingParams } from '../../puzzle/judge-limits.js'
 import { asTask, assemble, chosenEntries, readJson } from '../../puzzle/library.js'
 import { limitsOf, type Limit } from '../../puzzle/limits.js'
 import {
@@ -30,10 +30,8 @@ import { openParent } from '../../puzzle/parent.js'
 import { problemParts } from '../../puzzle/problem-parts.js'
 import { makeProblem, parentCost, toSolution, type Solution } from '../../puzzle/selection-problem.js'
 
-interface SelectParams extends Thoroughness {
+interface SelectParams extends Thoroughness, TimingParams {
   readonly rounds: number
-  readonly repetitions: number
-  readonly retime: number
 }
 
 /** A solution as it was measured, and the corrected solve that it comes from; 0: the pool. */
@@ -71,13 +69,7 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
     additionalProperties: false,
     properties: {
       rounds: { type: 'integer', minimum: 0, default: 3, description: 'Most corrected solves.' },
-      repetitions: {
-        description: 'How often parent and candidates are timed, in turn.',
-        type: 'integer',
-        minimum: 1,
-        default: 5,
-      },
-      retime,
+      ...timing,
       ...thoroughness,
     },
   },
@@ -100,8 +92,8 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
           0,
           `solution ${candidates.length + 1} narrowly misses a limit: timing it again, session ${session}`,
         )
-      const timing = { limits, ...params }
-      const timed = await retimed(evaluation, () => [model, childOf(solution)], parts.scenario, timing, again)
+      const retiming = { limits, ...params }
+      const timed = await retimed(evaluation, () => [model, childOf(solution)], parts.scenario, retiming, again)
       candidates.push({ solution, evaluation: timed, round })
     }
     for (const [i, solution] of outcome.solutions.entries()) await add(solution, measured[i]!, 0)
