@@ -26,7 +26,7 @@ interface CoupledPair {
 export const coupledParameter = {
   type: 'array',
   default: [],
-  description: 'Pairs of variants that are trained together as well, by the names that `puzzleflow scores` shows.',
+  description: 'Pairs of variants to train together as well, by the names that `puzzleflow scores` shows.',
   items: {
     type: 'object',
     required: [...slots],

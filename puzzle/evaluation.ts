@@ -126,7 +126,7 @@ export async function measureQuality(
   for (const [name, value] of Object.entries(measures))
     if (!Number.isFinite(value))
       throw new Failure('NonFinite', `${model === parent ? 'the parent' : 'the child'}: ${name} is ${value}`, {
-        remedy: 'Look for extreme values in the weights, or leave the block types that bring them out of `space`.',
+        remedy: 'Check the weights for extreme values, or remove the block types that produce them from `space`.',
       })
   return {
     ...measures,
@@ -229,12 +229,12 @@ export function withPredictions(
 
 /** Parameters of stages that measure. */
 export const thoroughness = {
-  items: { type: 'integer', minimum: 1, default: 1000000, description: 'Most items of each task.' },
+  items: { type: 'integer', minimum: 1, default: 1000000, description: 'Maximum number of items per task.' },
   sequences: {
     type: 'integer',
     minimum: 1,
     default: 128,
     description: 'Held-out sequences for KL and perplexity.',
   },
-  threads: threads('Threads that the scenario is decoded with: as many as will serve it.'),
+  threads: threads('Threads that run the scenario: as many as will serve the child.'),
 }

@@ -39,7 +39,7 @@ export class HiddenStates {
       for (let i = t * size; i < (t + 1) * size; i++) largest = Math.max(largest, Math.abs(rows[i]!))
       if (!Number.isFinite(largest))
         throw new Failure('NonFinite', `${what} of the parent are not finite`, {
-          remedy: 'Look for damaged or extreme weights in the parent: it does not work on this text.',
+          remedy: 'Check the parent for damaged or extreme weights: it does not work on this text.',
         })
       const scale = largest || 1
       this.scales[start + t] = scale

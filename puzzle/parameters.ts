@@ -10,19 +10,19 @@ export const batch = <const T extends number>(fallback: T, description: string) 
   }) as const
 
 export const learningRate = {
-  description: 'AdamW’s largest step size; it rises from 0 and falls again as a cosine.',
+  description: 'Peak learning rate of AdamW: it warms up from 0 and decays on a cosine schedule.',
   type: 'number',
   exclusiveMinimum: 0,
   maximum: 1,
-  reason: 'AdamW moves every weight by about so much in a step',
+  reason: 'AdamW moves every weight by about this much per step',
 } as const
 
 export const weightDecay = {
-  description: 'AdamW’s decay of weights.',
+  description: 'Weight decay of AdamW.',
   type: 'number',
   minimum: 0,
   maximum: 1,
-  reason: 'a step takes this share of each weight away, times the learning rate',
+  reason: 'each step shrinks every weight by this share, times the learning rate',
 } as const
 
 export const threads = (description: string) =>

@@ -78,7 +78,7 @@ export function runVariants(model: Model, space: Pick<Space, 'runs'>, runs: Runs
 function named(type: RunType, params: JsonObject): { readonly id: string; readonly span: number } {
   const [id, span] = [type.id(params), type.span(params)]
   const bug = (message: string) => new Failure('PluginBug', `run type "${type.name}": ${message}`)
-  if (!/^[\w.-]+$/.test(id)) throw bug(`the id ${JSON.stringify(id)} has more than letters, digits, ".", "_" and "-"`)
+  if (!/^[\w.-]+$/.test(id)) throw bug(`the id ${JSON.stringify(id)} has characters other than letters, digits, ".", "_" and "-"`)
   if (!Number.isSafeInteger(span) || span < 1) throw bug(`the span of ${id} is ${span}, not a whole number above 0`)
   return { id, span }
 }

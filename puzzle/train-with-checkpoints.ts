@@ -74,7 +74,7 @@ export async function trainWithCheckpoints(run: TrainingRun): Promise<CurvePoint
 
 const notFinite = (message: string, cause?: unknown) =>
   new Failure('NonFinite', message, {
-    remedy: 'Lower the learning rate, or look for extreme values in the data and weights.',
+    remedy: 'Lower the learning rate, or check data and weights for extreme values.',
     cause,
   })
 

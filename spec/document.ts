@@ -61,11 +61,11 @@ export function readDocument(file: string, text: string): SourceDocument {
       line: 1,
       column: 1,
       code: 'too-large',
-      message: `The text has ${bytes} bytes; at most ${maximumBytes} (1 MiB) are read.`,
+      message: `The text has ${bytes} bytes; the limit is ${maximumBytes} (1 MiB).`,
     })
 
   if (isFlood(text)) {
-    const message = `The text has more than ${mostLexemes} words and signs.`
+    const message = `The text has more than ${mostLexemes} words and symbols.`
     return empty({ file, line: 1, column: 1, code: 'too-large', message })
   }
 
@@ -96,7 +96,7 @@ function isFlood(text: string): boolean {
   return true
 }
 
-const copyKeys = 'write its keys here; an alias stands for a whole value: key: *name'
+const copyKeys = 'write its keys here: an alias stands for a whole value (key: *name)'
 
 /** Mistakes that leave the rest of the text readable. */
 const harmless = ['duplicate-key', 'unknown-tag', 'wrong-value', 'ambiguous-number', 'merge-key']
@@ -136,7 +136,7 @@ class Reader {
         { start: 0, end: 0 },
         'wrong-type',
         'The text is empty or has no `key: value` lines at its top level.',
-        /^\s*[\w-]+[:=]\S/.test(this.text) ? 'a space follows the colon' : undefined,
+        /^\s*[\w-]+[:=]\S/.test(this.text) ? 'put a space after the colon' : undefined,
       )
     const root = typeof data === 'object' && data !== null && !Array.isArray(data) ? (data as JsonObject) : {}
     const unreadable = this.#exhausted || this.#diagnostics.some(({ code }) => !harmless.includes(code))
@@ -173,7 +173,7 @@ class Reader {
       this.#report(
         this.#outermost ?? range,
         'alias-limit',
-        `Aliases stand for more than ${maxAliasedNodes} values together.`,
+        `Together, the aliases stand for more than ${maxAliasedNodes} values.`,
       )
       return null
     }
@@ -185,7 +185,7 @@ class Reader {
     if (isAlias(node)) {
       const target = this.#targets.get(node)
       if (!target) {
-        const hint = /[./]/.test(node.source) ? `for the text put it in quotes: '*${node.source}'` : undefined
+        const hint = /[./]/.test(node.source) ? `to write it literally, put it in quotes: '*${node.source}'` : undefined
         this.#report(range, 'unknown-alias', `There is no anchor &${node.source} before this alias.`, hint)
         return null
       }
@@ -213,12 +213,12 @@ class Reader {
       const range = isNode(key) ? this.#span(key) : { start: 0, end: 0 }
       const scalar = isScalar(key) ? key.value : undefined
       if (typeof scalar !== 'string' && typeof scalar !== 'number' && typeof scalar !== 'boolean') {
-        this.#report(range, 'wrong-type', 'A key must be a text.')
+        this.#report(range, 'wrong-type', 'A key must be a string.')
         continue
       }
       const name = String(scalar)
       if (name === '<<' && isScalar(key) && key.type === 'PLAIN') {
-        this.#report(range, 'merge-key', 'YAML 1.2 has no merge keys: what << names would not be read.', copyKeys)
+        this.#report(range, 'merge-key', 'YAML 1.2 has no merge keys: the keys behind << would be ignored.', copyKeys)
         continue
       }
       if (name === '__proto__') {
@@ -240,9 +240,9 @@ class Reader {
 
   #scalar({ value, source, type }: Scalar, range: Offsets): Json {
     if (typeof value === 'number' && source !== undefined && /^[-+]?0\d/.test(source)) {
-      const older = /^[-+]?0[0-7]+$/.test(source) ? String(parseInt(source, 8)) : 'a text'
+      const older = /^[-+]?0[0-7]+$/.test(source) ? String(parseInt(source, 8)) : 'a string'
       const message = `${source} is ${value} in YAML 1.2, and ${older} in YAML 1.1.`
-      this.#report(range, 'ambiguous-number', message, `write ${value}, or '${source}' for the text`)
+      this.#report(range, 'ambiguous-number', message, `write ${value}, or '${source}' for the string`)
     }
     // `limit: >2`: without a sign of its own the rest of a line would be told of by the parser.
     if (value === '' && (type === 'BLOCK_FOLDED' || type === 'BLOCK_LITERAL')) {
@@ -251,7 +251,7 @@ class Reader {
         this.#report(
           range,
           'unquoted-value',
-          `The value ${header} begins with "${header[0]}", with which YAML begins a block of text.`,
+          `The value ${header} begins with "${header[0]}", which begins a block of text in YAML.`,
           `put it in quotes: '${header}'`,
         )
     }
@@ -262,7 +262,7 @@ class Reader {
     if (value === null || typeof value === 'boolean' || typeof value === 'number' || typeof value === 'string')
       return value
     if (value === undefined) return null
-    this.#report(range, 'wrong-type', 'Only texts, numbers, true, false and null are values.')
+    this.#report(range, 'wrong-type', 'A value must be a string, a number, true, false or null.')
     return null
   }
 

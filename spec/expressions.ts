@@ -28,7 +28,7 @@ export function explainExpression(text: string): { message: string; hint: string
   if (!inner) return { message: 'The expression is not closed with }}.', hint }
   if (inner[0].length !== text.trim().length)
     return { message: 'An expression must be the whole value, with nothing before or after it.', hint }
-  return { message: `"${inner[1]!.trim()}" is no expression: there is only one form.`, hint }
+  return { message: `"${inner[1]!.trim()}" is not a valid expression.`, hint }
 }
 
 /** Every expression in the parameters, with its path. */
@@ -80,5 +80,5 @@ function lookUp(text: string, outputs: StageOutputs): Json {
 
 function remedy(stage: StageOutputs[string] | undefined): string {
   const names = [...Object.keys(stage?.values ?? {}), ...Object.keys(stage?.files ?? {}).map((name) => `files.${name}`)]
-  return names.length > 0 ? `It has ${names.sort().join(', ')}.` : 'It has none.'
+  return names.length > 0 ? `It has ${names.sort().join(', ')}.` : 'It has no outputs.'
 }

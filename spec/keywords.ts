@@ -59,7 +59,7 @@ export function makeAjv(): Ajv2020 {
       // A limit that was read already, or an expression that is resolved when the stage runs.
       if ((typeof data === 'object' && data !== null) || looksLikeExpression(data)) return true
       if (data === null) {
-        fail(quantity, 'quantity', 'there is no value.', `allowed: ${quantityExamples(kind)}`)
+        fail(quantity, 'quantity', 'the value is missing.', `allowed: ${quantityExamples(kind)}`)
         return false
       }
       const parsed = parseQuantity(kind, typeof data === 'number' ? data : `${data as string | boolean}`)
@@ -156,7 +156,7 @@ export function validatorOf(schema: object, name: string): ValidateFunction {
     try {
       validate = ajv.compile(JSON.parse(text) as object)
     } catch (cause) {
-      throw new Failure('PluginBug', `The schema of ${name} is no JSON Schema: ${(cause as Error).message}`, { cause })
+      throw new Failure('PluginBug', `The schema of ${name} is not a valid JSON Schema: ${(cause as Error).message}`, { cause })
     }
     compiled.set(text, validate)
   }

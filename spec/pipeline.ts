@@ -168,11 +168,11 @@ export function applySpecStages(
       nodes.set(name, node && data.needs === undefined ? { ...added, needs: node.needs, site: node.site } : added)
     } else if (definition) {
       const message = `There are two stages "${name}": one here, one in pipeline "${pipeline.name}".`
-      const hint = 'choose another name, or say `replace: true` to put this one in its place'
+      const hint = 'choose another name, or write `replace: true` to replace that one'
       report(site.diagnose('', 'key', { code: 'duplicate-stage', message, hint }))
     } else if (!node) {
       const message = `There is no stage "${name}" in pipeline "${pipeline.name}".`
-      const hint = suggest(name, [...nodes.keys()]) ?? 'say which stage type it `uses:` to add one'
+      const hint = suggest(name, [...nodes.keys()]) ?? 'to add one, name its stage type with `uses:`'
       report(site.diagnose('', 'key', { code: 'unknown-stage', message, hint }))
     } else if (value === false) {
       leftOut.set(name, site)
@@ -185,8 +185,8 @@ export function applySpecStages(
   const stages = [...nodes.values()]
   const over = stages[mostStages]
   if (over) {
-    const message = `There are ${stages.length} stages, and ${mostStages} is the most that a run can have.`
-    const hint = 'make one stage of many tasks of those that are alike'
+    const message = `There are ${stages.length} stages; a run can have at most ${mostStages}.`
+    const hint = 'merge similar stages into one stage with many tasks'
     report(over.site.diagnose('', 'key', { code: 'too-many-stages', message, hint }))
   }
   applyExecution(nodes, spec, report)
@@ -209,7 +209,7 @@ function applyExecution(
     const site = siteOf(spec.map, pointer(['execution', name]))
     const node = nodes.get(name)
     if (!node) {
-      const message = `There is no stage "${name}" to say how it is executed.`
+      const message = `There is no stage "${name}".`
       report(site.diagnose('', 'key', { code: 'unknown-stage', message, hint: suggest(name, [...nodes.keys()]) }))
       continue
     }

@@ -147,7 +147,7 @@ function planStage(
   for (const finding of checked.findings) report(paramsSite.diagnose(finding.at, finding.where, finding))
   const exclusive = execution.exclusive ?? type?.exclusive
   if (execution.onFailure === 'continue' && type && !type.partial) {
-    const message = `Stage "${name}" cannot do without any of its tasks, so failed ones cannot be left out.`
+    const message = `Stage "${name}" needs all of its tasks, so failed ones cannot be left out.`
     const hint = 'use `onFailure: wait` or `finish-running`'
     report((executionSite ?? site).diagnose('', 'key', { code: 'needs-all-tasks', message, hint }))
   }
@@ -179,7 +179,7 @@ function checkReads(
   for (const input of new Set(reads.map((path) => path.split('.')[0]!))) {
     if (input in pipeline.inputs.properties) continue
     const message = `Stage "${name}" reads the input "${input}", which pipeline "${pipeline.name}" does not declare.`
-    const hint = 'declare it below `inputs:` of the pipeline, or say `inputs: puzzle`'
+    const hint = 'declare it under `inputs:` of the pipeline, or write `inputs: puzzle`'
     report(site.diagnose('', 'key', { code: 'undeclared-input', message, hint }))
   }
 }

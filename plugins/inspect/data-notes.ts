@@ -43,13 +43,13 @@ export async function dataNotes({ inputs, stages }: FrozenPlan): Promise<string[
   const padding = 1 - found.tokens / length
   if (padding > 0.5 && prepare.packing === 'documents')
     notes.push(
-      `prepare: about ${(100 * padding).toFixed(0)} % of the positions are padding, as documents are shorter than the sequences of ${length} (data.sequenceLength). \`stages: { prepare: { packing: continuous } }\` puts documents one after another.`,
+      `prepare: about ${(100 * padding).toFixed(0)} % of the positions are padding, because documents are shorter than the sequence length of ${length} (data.sequenceLength). \`stages: { prepare: { packing: continuous } }\` packs documents one after another.`,
     )
   const repeat = (stage: string, tokens: unknown, sequences: number, what: string) => {
     const times = Number(tokens) / (sequences * found.tokens)
     if (times >= 1.1)
       notes.push(
-        `${stage}: ${String(tokens)} tokens go about ${times.toFixed(times < 10 ? 1 : 0)} times through ${what}.`,
+        `${stage}: ${String(tokens)} tokens are about ${times.toFixed(times < 10 ? 1 : 0)} passes over ${what}.`,
       )
   }
   const captured = Number(using('capture')?.sequences ?? Infinity)

@@ -28,20 +28,20 @@ export function inspectGguf(model: Model, { target, space }: PuzzleInputs, runs:
       const choice = config.blocks[layer]![slot]
       const cannot = ggufCannot(config, layer, slot, choice)
       if (cannot === undefined) continue
-      const message = `GGUF cannot say the parent (layer ${layer}, ${slot} ${choice.block}): ${cannot}`
-      return [{ path: at, code: 'not-in-gguf', message, hint: `Leave out ${without}.` }]
+      const message = `GGUF cannot represent the parent (layer ${layer}, ${slot} ${choice.block}): ${cannot}`
+      return [{ path: at, code: 'not-in-gguf', message, hint: `Remove ${without}.` }]
     }
   if (target?.format === 'gguf') {
     const cannot = ggufTokenizerCannot(model)
-    const hint = `Leave out \`format: gguf\`: \`npx puzzleflow export MODEL --format gguf --token-ids\` writes a child whose tokens are numbers.`
+    const hint = `Remove \`format: gguf\`: \`npx puzzleflow export MODEL --format gguf --token-ids\` writes a child whose tokens are numbers.`
     if (cannot !== undefined) return [{ path: ['target', 'format'], code: 'not-in-gguf', message: `${cannot}.`, hint }]
   }
   const unmeasured = engine ? engineCannot(model) : undefined
   if (unmeasured) return [{ path: at, ...unmeasured }]
-  const hint = `Leave the entry out, or ${without} under \`target\`.`
+  const hint = `Remove the entry, or ${without} under \`target\`.`
   const problems: InputProblem[] = []
   const report = (path: InputProblem['path'], name: string, layer: number, cannot: string) =>
-    problems.push({ path, code: 'not-in-gguf', message: `GGUF cannot say ${name} (layer ${layer}): ${cannot}`, hint })
+    problems.push({ path, code: 'not-in-gguf', message: `GGUF cannot represent ${name} (layer ${layer}): ${cannot}`, hint })
   for (const slot of slots)
     for (const [i, entry] of space[slot].entries()) {
       const found = entryCannot(model, slot, typeof entry === 'string' ? { block: entry } : entry)
@@ -62,7 +62,7 @@ function engineCannot({ config }: Model): Omit<InputProblem, 'path'> | undefined
     return {
       code: 'not-in-gguf',
       message: `llama.cpp cannot run models of single blocks of this parent: ${alone}`,
-      hint: 'Leave out `engine: llama.cpp`: blocks are then measured in puzzleflow.',
+      hint: 'Remove `engine: llama.cpp`: puzzleflow then measures the blocks itself.',
     }
   try {
     findLlamaCpp()

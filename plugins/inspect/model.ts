@@ -71,7 +71,7 @@ function countVariants(
 function beyondPositions({ target }: PuzzleInputs, { maxPositions }: ModelConfig): InputProblem[] {
   const { prefill, generate } = target?.scenario ?? { prefill: 0, generate: 0 }
   if (prefill + generate <= maxPositions) return []
-  const message = `The scenario has ${prefill + generate} positions, and the model knows ${maxPositions}: it is measured, but what the model would write there is not sensible.`
+  const message = `The scenario has ${prefill + generate} positions, but the model has only ${maxPositions}: it is measured, but text generated beyond them makes no sense.`
   const hint = `prefill and generate together should be at most ${maxPositions}`
   return [{ path: ['target', 'scenario'], code: 'beyond-positions', message, hint, severity: 'warning' }]
 }
@@ -120,7 +120,7 @@ export async function inspectModel(
         problems.push(problem(['space', slot, i], code, error))
       }
       if (count > most) {
-        const remedy = 'Shorten its lists, or raise limits.maxVariants: each is trained and scored in every layer.'
+        const remedy = 'Shorten its lists, or raise limits.maxVariants: each variant is trained and scored in every layer.'
         problems.push(problem(['space', slot, i], 'too-many-variants', tooMany(slot, most, remedy)))
         break
       }

@@ -41,7 +41,7 @@ export function checkResources(folder: string, needs: readonly StageNeeds[], has
     const parts = stored.map((own) => `${own.stage} ${sized(own.disk)}`).join(', ')
     throw new Failure(
       'OutOfDisk',
-      `${folder} has ${sized(has.disk)} free, and this needs about ${sized(disk)} (${parts})`,
+      `${folder} has ${sized(has.disk)} free, but this needs about ${sized(disk)} (${parts})`,
       {
         remedy: 'Free some space, choose another store with --store, or lower capture.maxBytes and capture.sequences.',
       },
@@ -51,7 +51,7 @@ export function checkResources(folder: string, needs: readonly StageNeeds[], has
     if (memory > has.memory)
       throw new Failure(
         'OutOfMemory',
-        `This machine has ${sized(has.memory)} of memory, and ${stage} needs about ${sized(memory)}`,
+        `This machine has ${sized(has.memory)} of memory, but ${stage} needs about ${sized(memory)}`,
         { remedy: `Run it on a larger machine, or leave the stage out: \`stages: { ${stage}: false }\`.` },
       )
 }

@@ -57,8 +57,8 @@ export function inspectRuns(
       }
       const found = [...runVariants(model, { runs: [entry] }, runs)]
       if (found.length === 0) {
-        const message = `no run of the parent's ${model.config.layers} layers is one that "${type.name}" could replace`
-        const remedy = 'Take the entry out, or change its parameters: `npx puzzleflow plugins ls` tells what they are.'
+        const message = `"${type.name}" cannot replace any run of the parent's ${model.config.layers} layers`
+        const remedy = 'Remove the entry, or change its parameters: `npx puzzleflow plugins ls` lists them.'
         problems.push(problem(['space', 'runs', i], 'no-run', new Failure('InvalidInput', message, { remedy })))
       }
       for (const { layer, slots: becoming } of found)

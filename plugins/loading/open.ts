@@ -92,7 +92,7 @@ async function open(
 export function pipelineFile({ root }: FoundPlugin, name: string, path: string): string {
   const file = resolve(root, path)
   if (!existsSync(file) || !statSync(file).isFile() || !realpathSync(file).startsWith(root + sep))
-    throw new Failure('PluginBug', `its pipeline "${name}" is no file of its folder: ${path}`)
+    throw new Failure('PluginBug', `its pipeline "${name}" is not a file in its folder: ${path}`)
   return file
 }
 

@@ -36,7 +36,7 @@ export const capture: SingleStage<
   reads: ['model'],
   about: {
     summary:
-      'Stores what the parent computes on text: hidden states of every layer, and statistics for initial weights.',
+      'Stores the parent’s hidden states at every layer, and statistics for initial weights.',
   },
   parameters: {
     type: 'object',
@@ -49,7 +49,7 @@ export const capture: SingleStage<
         description: 'Training sequences, if the budget allows.',
       },
       validateSequences: {
-        description: 'Sequences of the data to validate with, which no block is trained on.',
+        description: 'Held-out sequences, on which no block is trained.',
         type: 'integer',
         minimum: 1,
         default: 96,
@@ -58,9 +58,9 @@ export const capture: SingleStage<
         quantity: 'bytes',
         exclusiveMinimum: 0,
         default: 4294967296,
-        description: 'Budget of what is stored.',
+        description: 'Maximum number of bytes to store.',
       },
-      batch: batch(16, 'Sequences at a time.'),
+      batch: batch(16, 'Sequences per forward pass.'),
     },
   },
 
@@ -84,8 +84,8 @@ export const capture: SingleStage<
     if (params.maxBytes < least)
       throw new Failure(
         'InvalidInput',
-        `capture.maxBytes ${params.maxBytes} does not hold one sequence of every layer`,
-        { remedy: `Give at least ${least} bytes, or capture fewer validateSequences.` },
+        `capture.maxBytes ${params.maxBytes} is too small for one sequence of every layer`,
+        { remedy: `Set it to at least ${least} bytes, or capture fewer validateSequences.` },
       )
     const affordable = 1 + Math.floor((params.maxBytes - least) / perSequence)
     const train = await readSequences(context, stages.prepare.files.train, Math.min(params.sequences, affordable))

@@ -77,7 +77,7 @@ export const evaluate: FanOutStage<
   reads: ['model', 'target'],
   taskReads: ['model', 'target.scenario'],
   exclusive: true,
-  about: { summary: 'Measures whole children: KL, perplexity, accuracy, speed and memory, beside the parent.' },
+  about: { summary: 'Measures whole children: KL, perplexity, accuracy, speed and memory, compared with the parent.' },
   parameters: {
     type: 'object',
     additionalProperties: false,
@@ -85,7 +85,7 @@ export const evaluate: FanOutStage<
       of: {
         enum: ['solutions', 'child'],
         default: 'solutions',
-        description: 'What is measured: the pool of `solve`, or the uptrained child.',
+        description: 'What to measure: the solutions of `solve`, or the uptrained child.',
       },
       ...timing,
       retime: {
@@ -132,7 +132,7 @@ export const evaluate: FanOutStage<
       context.progress(0.5 + f * 0.4, `child, ${m}`),
     )
     const { limits = [], retime: most = 0 } = own
-    const again = (session: number) => context.progress(0.9, `timing it again, session ${session}`)
+    const again = (session: number) => context.progress(0.9, `timing again, session ${session}`)
     const timed = await retimed(evaluation, () => [model, child], scenario, { ...own, limits, retime: most }, again)
     return { values: timed, files: {} }
   },

@@ -31,15 +31,15 @@ export const exportChild: SingleStage<
   name: 'export',
   version: 4,
   reads: ['model', 'target'],
-  about: { summary: 'Writes the child as a Hugging Face folder and, where the target says so, as a GGUF file.' },
+  about: { summary: 'Writes the child as a Hugging Face folder and, if the target asks for it, as a GGUF file.' },
   parameters: {
     type: 'object',
     additionalProperties: false,
     properties: {
-      dtype: { description: 'How weights are stored.', enum: ['float16', 'bfloat16', 'float32'], default: 'float16' },
+      dtype: { description: 'Number format of the stored weights.', enum: ['float16', 'bfloat16', 'float32'], default: 'float16' },
       ggufDtype: {
         description:
-          'How matrices of the GGUF file are stored, where `target.format` is gguf; q8_0 are integers of 8 bits with a scale. Default: as dtype.',
+          'Number format of the matrices in the GGUF file, if `target.format` is gguf; q8_0: 8-bit integers with a scale per 32. Default: dtype.',
         enum: ['float16', 'bfloat16', 'float32', 'q8_0'],
       },
     },

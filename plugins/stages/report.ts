@@ -43,7 +43,7 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
   name: 'report',
   version: 4,
   reads: ['target'],
-  about: { summary: 'Puts the result and its evidence together: result.json and report.md.' },
+  about: { summary: 'Writes the result and its evidence: result.json and report.md.' },
   parameters: { type: 'object', additionalProperties: false, properties: {} },
 
   async run(context) {

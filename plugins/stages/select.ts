@@ -62,13 +62,13 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
   reads: ['model', 'target'],
   exclusive: true,
   about: {
-    summary: 'Takes the best child whose limits hold as measured; if none does, solves again with corrected limits.',
+    summary: 'Selects the best child that meets the limits as measured; if none does, solves again with corrected limits.',
   },
   parameters: {
     type: 'object',
     additionalProperties: false,
     properties: {
-      rounds: { type: 'integer', minimum: 0, default: 3, description: 'Most corrected solves.' },
+      rounds: { type: 'integer', minimum: 0, default: 3, description: 'Maximum number of corrected solves.' },
       ...timing,
       ...thoroughness,
     },
@@ -90,7 +90,7 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
       const again = (session: number) =>
         context.progress(
           0,
-          `solution ${candidates.length + 1} narrowly misses a limit: timing it again, session ${session}`,
+          `solution ${candidates.length + 1} narrowly misses a limit: timing again, session ${session}`,
         )
       const retiming = { limits, ...params }
       const timed = await retimed(evaluation, () => [model, childOf(solution)], parts.scenario, retiming, again)
@@ -109,7 +109,7 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
       correction = corrected(limits, correction, from.evaluation)
       context.progress(
         round / (params.rounds + 1),
-        `no solution holds its limits as measured: solving again, round ${round}`,
+        `no solution meets the limits as measured: solving again, round ${round}`,
       )
       const result = await solveProblem({
         ...makeProblem(parts, { solutions: 1, minimumDifference: 0, gap: 1e-4, seed }, correction),

@@ -53,18 +53,18 @@ export const uptrain: FanOutStage<
   reads: [],
   taskReads: ['model'],
   exclusive: true,
-  about: { summary: 'Trains the whole child to predict what the parent predicts.' },
+  about: { summary: 'Trains the whole child to match the parent’s predictions.' },
   parameters: {
     type: 'object',
     additionalProperties: false,
     properties: {
       tokens: {
         description:
-          'Tokens that the child learns from, padding not counted; the text is gone through again where it has fewer.',
+          'Tokens to train the child on, padding not counted; text that has fewer is repeated.',
         quantity: 'tokens',
         default: 10000000,
       },
-      batch: batch(32, 'Sequences of a step.'),
+      batch: batch(32, 'Sequences per step.'),
       learningRate: { ...learningRate, default: 0.001 },
       weightDecay: { ...weightDecay, default: 0.01 },
     },

@@ -28,14 +28,14 @@ const valuesFile = 'values.json'
 type Found = Map<string, { readonly path: string; readonly stats: Stats }>
 
 function filesBelow(folder: string, prefix = '', found: Found = new Map()): Found {
-  if (!lstatOf(folder)?.isDirectory()) throw broken('removed its folder `outputs`, or put something else there')
+  if (!lstatOf(folder)?.isDirectory()) throw broken('removed or replaced its folder `outputs`')
   for (const name of readdirSync(folder)) {
     const path = join(folder, name)
     const stats = lstatSync(path)
     if (stats.isDirectory()) filesBelow(path, `${prefix}${name}/`, found)
     else if (stats.isFile()) found.set(prefix + name, { path, stats })
     else if (stats.isSymbolicLink()) throw broken(`left a link among its outputs: ${prefix}${name}`)
-    else throw broken(`left something among its outputs that is no file: ${prefix}${name}`)
+    else throw broken(`left something among its outputs that is not a file: ${prefix}${name}`)
     if (found.size > mostFiles) throw broken(`left more than ${mostFiles} files`)
   }
   return found
@@ -51,11 +51,11 @@ function readValues(path: string): JsonObject {
   try {
     values = JSON.parse(readFileSync(path, 'utf8'))
   } catch (error) {
-    // Python writes NaN and Infinity, which are no JSON.
-    throw broken(`left a values.json that is no JSON: ${(error as Error).message}`)
+    // Python writes NaN and Infinity, which are not JSON.
+    throw broken(`left a values.json that is not JSON: ${(error as Error).message}`)
   }
   if (typeof values !== 'object' || values === null || Array.isArray(values))
-    throw broken('left a values.json that is no object')
+    throw broken('left a values.json that is not an object')
   return values as JsonObject
 }
 
