@@ -14,9 +14,8 @@ import {
   type TimedModel,
   type Timing,
 } from '../model/index.js'
-import { Failure, type Environment } from '../api/index.js'
+import { Failure, type ArtifactRef, type Environment } from '../api/index.js'
 import { sizes } from './costs.js'
-import type { PrepareOutputs } from './hand-over.js'
 import { readJson } from './library.js'
 import type { TaskItems } from '../data/task-items.js'
 import { readSequences, type Sequences } from '../data/sequences.js'
@@ -68,7 +67,7 @@ export interface Thoroughness {
 export async function openYardstick(
   context: Pick<Environment, 'open'>,
   parent: Model,
-  prepared: Pick<PrepareOutputs['files'], 'validate' | 'tasks'>,
+  prepared: { readonly validate: ArtifactRef; readonly tasks: ArtifactRef<Readonly<Record<string, TaskItems>>> },
   scenario: Scenario,
   { items, sequences, threads }: Thoroughness,
 ): Promise<Yardstick> {

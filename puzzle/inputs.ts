@@ -1,7 +1,7 @@
 import type { JsonObject, Slot } from '../api/index.js'
 import type { DataFile } from '../data/documents.js'
 import type { Scenario } from '../model/index.js'
-import type { Limit } from './limits.js'
+import type { Limit } from './limit.js'
 
 // What the pipeline `puzzle` asks of a spec (plugins/pipelines/puzzle.yaml), as stages see it: checked by its schemas, paths
 // absolute, quantities as numbers.

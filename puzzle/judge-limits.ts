@@ -1,5 +1,6 @@
 import type { Model, Scenario } from '../model/index.js'
-import { describeLimit, type Limit } from './limits.js'
+import type { Limit } from './limit.js'
+import { describeLimit } from './limits.js'
 import { measureThroughput, type Evaluation, type Measured } from './evaluation.js'
 
 /** How a limit was held. */

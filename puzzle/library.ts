@@ -11,7 +11,6 @@ import {
   type Slot,
   type Weights,
 } from '../api/index.js'
-import type { DistillOutputs } from './hand-over.js'
 import type { Space } from './inputs.js'
 import { layerName } from './layer-name.js'
 import { askedWeights, weightsId, weightsOf, withWeights } from '../api/weights.js'
@@ -170,14 +169,6 @@ export function chosenEntries(library: ReadonlyMap<string, LibraryEntry>, choice
       if (!entry) throw new Error(`Internal error: no library entry ${id}`)
       return entry
     })
-}
-
-/** The library that `distill` left, by entry. */
-export async function readLibrary(
-  context: Pick<Environment, 'open'> & { readonly stages: { readonly distill: DistillOutputs } },
-): Promise<Map<string, LibraryEntry>> {
-  const entries = await readJson(context, context.stages.distill.files.library)
-  return new Map(entries.map((entry) => [entry.id, entry]))
 }
 
 /** Contents of an artifact that is JSON. */

@@ -1,16 +1,8 @@
 import type { Scenario } from '../model/index.js'
 import type { Infeasibility } from '../solver/index.js'
 import type { Target } from './inputs.js'
+import type { Limit } from './limit.js'
 import { runtime, throughputOf, type Cost } from './costs.js'
-
-/** A limit of the spec's target. */
-export interface Limit {
-  readonly name: 'throughput' | 'memory' | 'latency' | 'parameters'
-  readonly bound: 'min' | 'max'
-  readonly value: number
-  /** `parent`: a multiple of the parent's value. */
-  readonly unit: string
-}
 
 /** Sums of costs over the slots that must not be passed; `runtime` in seconds, `memory` in bytes. */
 export interface Bound {

@@ -20,8 +20,10 @@ import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
 import { throughputOf } from '../../puzzle/costs.js'
 import { retimed, timing, type TimingParams } from '../../puzzle/judge-limits.js'
-import { asTask, assemble, chosenEntries, readJson, readLibrary, type Filling } from '../../puzzle/library.js'
-import { limitsOf, type Limit } from '../../puzzle/limits.js'
+import { asTask, assemble, chosenEntries, readJson, type Filling } from '../../puzzle/library.js'
+import { readLibrary } from '../../puzzle/read-library.js'
+import type { Limit } from '../../puzzle/limit.js'
+import { limitsOf } from '../../puzzle/limits.js'
 import {
   evaluatePair,
   measureQuality,

@@ -6,7 +6,8 @@ import type { DistillOutputs, ExportOutputs, SelectOutputs, UptrainOutputs } fro
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
 import { parameterCount } from '../../puzzle/costs.js'
-import { asTask, assemble, chosenEntries, readJson, readLibrary } from '../../puzzle/library.js'
+import { asTask, assemble, chosenEntries, readJson } from '../../puzzle/library.js'
+import { readLibrary } from '../../puzzle/read-library.js'
 import { openParent } from '../../puzzle/parent.js'
 
 interface ExportParams {

@@ -14,7 +14,8 @@ import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { throughputOf } from '../../puzzle/costs.js'
 import { judgeLimits, retimed, timing, type TimingParams } from '../../puzzle/judge-limits.js'
 import { asTask, assemble, chosenEntries, readJson } from '../../puzzle/library.js'
-import { limitsOf, type Limit } from '../../puzzle/limits.js'
+import type { Limit } from '../../puzzle/limit.js'
+import { limitsOf } from '../../puzzle/limits.js'
 import {
   evaluatePair,
   measureQuality,

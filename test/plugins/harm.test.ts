@@ -125,7 +125,7 @@ test(
         'harm/fails: the process ended with exit code 1 while it worked (with code of plugin harmful 1.2.3)',
       'harm/kills': 'harm/kills: the process was ended by SIGKILL while it worked (with code of plugin harmful 1.2.3)',
       'harm/leaks': expect.stringMatching(
-        /^harm\/leaks: the task held \d+ MiB of memory, but its stage allows 500 MiB \(with code of plugin harmful 1\.2\.3\)$/,
+        /^harm\/leaks: the task held \d+ MiB of memory, and its stage allows 500 MiB \(with code of plugin harmful 1\.2\.3\)$/,
       ) as string,
       'harm/nothing': 'harm/nothing: The stage returned no { values, files } (with code of plugin harmful 1.2.3)',
       'harm/nan': 'harm/nan: The stage’s output values.scores.1 is NaN (with code of plugin harmful 1.2.3)',

@@ -129,7 +129,7 @@ test.each([
   [
     'is of another model',
     withCost({ parameters: 2903 }),
-    /: ffn parent has 2903 parameters there, and 2904 in this model$/,
+    /: ffn parent has 2903 parameters in the table, but 2904 in this model$/,
   ],
 ])('an imported table that %s is refused with file and remedy', async (_, costs, message) => {
   const { search, file } = await imported(costs)
