@@ -5,13 +5,20 @@ import type { Lesson, Pupil } from './lesson.js'
 import { asRunTask, runPupils, runVariants } from './run-variants.js'
 import { entryId, variants, type Variant } from './library.js'
 
+/** Parameters of stage `distill`, which trains variants block by block (BLD; Puzzle, section 3). */
 export interface DistillParams {
+  /** Tokens to train each variant on, without padding. @default 1,000,000 */
   readonly tokens: number
+  /** Sequences per step. @default 8 */
   readonly batch: number
+  /** Peak learning rate of AdamW. @default 0.002 */
   readonly learningRate: number
   readonly weightDecay: number
+  /** `decoupled`: each variant on its own; `coupled`: every pair of variants of a layer as well. @default decoupled */
   readonly mode: 'decoupled' | 'coupled'
+  /** Pairs to train together in decoupled mode as well. */
   readonly coupled: readonly CoupledPair[]
+  /** Variants that are also trained with the other slot removed. @default all */
   readonly besideNoOp: 'all' | 'parent' | 'none'
 }
 
@@ -23,6 +30,7 @@ interface CoupledPair {
   readonly layers?: readonly number[]
 }
 
+/** JSON Schema of the parameter `coupled`. */
 export const coupledParameter = {
   type: 'array',
   default: [],
@@ -48,7 +56,8 @@ export function allVariants(model: Model, space: Space): { layer: number; slot: 
   ).flat()
 }
 
-/** What is to be learned: every variant beside the parent's other slot and beside none, and the pairs asked for. */
+/** All lessons of a space: every variant beside the parent's other slot and beside an empty one, the requested pairs, and
+ *  runs of layers. The parent's blocks need no lesson beside the parent's other slot. */
 export function lessons(model: Model, space: Space, params: DistillParams, runs: Runs): Aim[] {
   const all = allVariants(model, space)
   const aims: Aim[] = []

@@ -31,23 +31,23 @@ export interface Quality {
   readonly tasks: Readonly<Record<string, number>>
 }
 
-/** A model as it was measured. */
+/** Measurements of a model: throughput in tokens/s, memory in bytes. */
 export interface Measured extends Quality {
   readonly throughput: { readonly measured: number }
   readonly memoryBytes: number
   readonly parameters: number
 }
 
-/** Beside what was predicted of it. */
+/** Measurements together with the predicted throughput. */
 export type Predicted<T extends Measured = Measured> = T & {
   readonly throughput: { readonly predicted: number; readonly measured: number }
 }
 
-/** What models are measured with. */
+/** The parent, text, tasks and scenario that models are measured with. */
 export interface Yardstick {
   readonly parent: Model
   readonly held: Sequences
-  /** Hidden states of the parent before its last norm. */
+  /** Hidden states of the parent before its final norm, [sequences * length, hidden]. */
   readonly final: Float32Array
   readonly tasks: Readonly<Record<string, TaskItems>>
   readonly scenario: Scenario
@@ -63,7 +63,7 @@ export interface Thoroughness {
   readonly threads: number
 }
 
-/** Opens what children of a parent are measured with. @param prepared  artifacts of `prepare` */
+/** Opens the yardstick for the children of a parent. @param prepared  artifacts of `prepare` */
 export async function openYardstick(
   context: Pick<Environment, 'open'>,
   parent: Model,
@@ -189,6 +189,11 @@ export interface Evaluation<M extends Measured = Predicted> {
   readonly sessions?: number
 }
 
+/**
+ * Measures a child and times it against its parent.
+ * @param parentQuality  the parent's quality, measured once for all its children
+ * @param repetitions    timed passes of each model
+ */
 export async function evaluatePair(
   yardstick: Yardstick,
   parentQuality: Quality,

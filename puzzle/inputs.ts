@@ -3,14 +3,16 @@ import type { DataFile } from '../data/documents.js'
 import type { Scenario } from '../model/index.js'
 import type { Limit } from './limit.js'
 
-// What the pipeline `puzzle` asks of a spec (plugins/pipelines/puzzle.yaml), as stages see it: checked by its schemas, paths
-// absolute, quantities as numbers.
+// Inputs of the pipeline `puzzle` (plugins/pipelines/puzzle.yaml) as stages see them: checked by its schemas, with absolute
+// paths, and quantities as numbers.
 
+/** The input `model`. */
 export interface ModelInput {
   /** The parent: a checkpoint folder or a GGUF file. */
   readonly model: string
 }
 
+/** The inputs `data` and `tasks`. */
 export interface DataInput {
   readonly data: {
     readonly train: DataFile
@@ -24,24 +26,27 @@ export interface DataInput {
   readonly tasks?: string
 }
 
+/** The input `space`. */
 export interface SpaceInput {
   readonly space: Space
 }
 
-/** What each layer may become. */
+/** The search space: candidate blocks for each slot, and replacements of runs of layers. */
 export type Space = Readonly<Record<Slot, readonly (string | JsonObject)[]>> & {
   /** Replacements of runs of layers. */
   readonly runs?: readonly JsonObject[]
 }
 
+/** The input `target`. */
 export interface TargetInput {
   readonly target: Target
 }
 
+/** Where the child will run, and the limits it must meet. */
 export interface Target {
   readonly scenario: Scenario
   readonly limits?: Readonly<Partial<Record<Limit['name'], Omit<Limit, 'name'>>>>
-  /** Floor under the child's mean task accuracy, as a share of the parent's. */
+  /** Lower bound on the child's mean task accuracy, as a share of the parent's. */
   readonly quality?: { readonly value: number }
   readonly format?: 'hf' | 'gguf'
   /** A cost table measured elsewhere. */

@@ -1,4 +1,7 @@
-/** Parameters of several stages. Beyond its bounds a number is a slip of the pen; `reason` says why in the message. */
+// JSON Schemas of parameters that several stages share. A number outside the bounds is a typing error; the message gives the
+// `reason`.
+
+/** A batch size, in sequences. */
 export const batch = <const T extends number>(fallback: T, description: string) =>
   ({
     description,
@@ -9,6 +12,7 @@ export const batch = <const T extends number>(fallback: T, description: string) 
     default: fallback,
   }) as const
 
+/** Peak learning rate of AdamW. */
 export const learningRate = {
   description: 'Peak learning rate of AdamW: it warms up from 0 and decays on a cosine schedule.',
   type: 'number',
@@ -17,6 +21,7 @@ export const learningRate = {
   reason: 'AdamW moves every weight by about this much per step',
 } as const
 
+/** Decoupled weight decay of AdamW. */
 export const weightDecay = {
   description: 'Weight decay of AdamW.',
   type: 'number',
@@ -25,5 +30,6 @@ export const weightDecay = {
   reason: 'each step shrinks every weight by this share, times the learning rate',
 } as const
 
+/** A number of threads. @default 1 */
 export const threads = (description: string) =>
   ({ description, type: 'integer', minimum: 1, maximum: 1024, default: 1 }) as const

@@ -37,6 +37,7 @@ export interface ChosenRun {
   readonly run: string
 }
 
+/** Everything that the selection problem is made from. */
 export interface ProblemParts {
   readonly rows: readonly ScoreRow[]
   readonly composition: Composition
@@ -198,6 +199,7 @@ export function makeProblem(
   }
 }
 
+/** Predicted costs of the parent. */
 export const parentCost = ({ table, parent }: Pick<ProblemParts, 'table' | 'parent'>): Cost => totalCost(table, parent)
 
 /** The solver's option ids as entries, with predicted costs of the whole model. */

@@ -28,22 +28,22 @@ export interface SourceDocument {
   readonly data: JsonObject
   readonly map: SourceMap
   readonly diagnostics: readonly Diagnostic[]
-  /** The data is not what the text says, so that checking it would find what is not wrong. */
+  /** The data does not reflect the text, so checking it would report false mistakes. */
   readonly unreadable: boolean
 }
 
-/** Bytes of a text that is read at all. */
+/** Largest text to read, in bytes. */
 export const maximumBytes = 1024 * 1024
 /** Aliases (`*name`) in a text, and the nodes that all of them together may stand for. */
 export const maxAliasCount = 100
 const maxAliasedNodes = 10_000
 const maxDepth = 64
-/** Words, signs and spaces of a text. */
+/** Most words, symbols and spaces of a text. */
 const mostLexemes = 50_000
 
 /**
- * Reads YAML 1.2 with the core schema into plain data. Duplicate keys, tags of one's own, several documents, keys that
- * are no texts, and aliases beyond the bound are diagnostics.
+ * Reads YAML 1.2 with the core schema into plain data. Duplicate keys, custom tags, several documents, keys that
+ * are not strings, and too many aliases are diagnostics.
  */
 export function readDocument(file: string, text: string): SourceDocument {
   const empty = (diagnostic: Diagnostic): SourceDocument => ({
@@ -89,7 +89,7 @@ export function readDocument(file: string, text: string): SourceDocument {
   return new Reader(file, text, document, lines).read()
 }
 
-/** Whether a text has more of YAML's signs than any spec: its parser would take long to say what is wrong with each. */
+/** Whether a text has more of YAML's symbols than any spec: the parser would take long to report each. */
 function isFlood(text: string): boolean {
   const lexemes = new Lexer().lex(text)
   for (let count = 0; count <= mostLexemes; count++) if (lexemes.next().done) return false
@@ -225,7 +225,7 @@ class Reader {
         this.#report(range, 'wrong-value', 'The key "__proto__" is not allowed.')
         continue
       }
-      // The parser's own check tells 1 from "1" and misplaces some keys.
+      // The parser's check distinguishes 1 from "1" and misplaces some keys.
       if (Object.hasOwn(object, name)) this.#report(range, 'duplicate-key', `There are two keys "${name}" in one map.`)
       const inner = [...path, name]
       this.#map.setKey(pointer(inner), this.#range(range))
@@ -244,7 +244,7 @@ class Reader {
       const message = `${source} is ${value} in YAML 1.2, and ${older} in YAML 1.1.`
       this.#report(range, 'ambiguous-number', message, `write ${value}, or '${source}' for the string`)
     }
-    // `limit: >2`: without a sign of its own the rest of a line would be told of by the parser.
+    // `limit: >2`: the parser reports nothing here.
     if (value === '' && (type === 'BLOCK_FOLDED' || type === 'BLOCK_LITERAL')) {
       const header = /^[^\n#]*/.exec(this.text.slice(range.start))![0].trim()
       if (/\d/.test(header))

@@ -15,7 +15,7 @@ const form = /^\$\{\{\s*stages\.([A-Za-z][A-Za-z0-9_-]*)\.outputs((?:\.[A-Za-z0-
 export const looksLikeExpression = (value: unknown): value is string =>
   typeof value === 'string' && value.includes('${{')
 
-/** Undefined when the text is no well-formed expression. An expression is the whole text. */
+/** Undefined when the text is not a well-formed expression. An expression is the whole text. */
 export function parseExpression(text: string): Expression | undefined {
   const match = form.exec(text.trim())
   return match ? { stage: match[1]!, path: match[2]!.slice(1).split('.') } : undefined

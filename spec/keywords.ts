@@ -146,7 +146,7 @@ const compiled = new Map<string, ValidateFunction>()
 /**
  * The validator of a schema, compiled once.
  * @param name  of what the schema describes
- * @throws Failure when it is no JSON Schema
+ * @throws Failure when it is not a JSON Schema
  */
 export function validatorOf(schema: object, name: string): ValidateFunction {
   // A draft's name would make ajv look for its meta-schema; the differences between drafts do not matter here.
@@ -156,7 +156,9 @@ export function validatorOf(schema: object, name: string): ValidateFunction {
     try {
       validate = ajv.compile(JSON.parse(text) as object)
     } catch (cause) {
-      throw new Failure('PluginBug', `The schema of ${name} is not a valid JSON Schema: ${(cause as Error).message}`, { cause })
+      throw new Failure('PluginBug', `The schema of ${name} is not a valid JSON Schema: ${(cause as Error).message}`, {
+        cause,
+      })
     }
     compiled.set(text, validate)
   }

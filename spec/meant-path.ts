@@ -1,21 +1,21 @@
 import { homedir } from 'node:os'
 import type { PathKind } from './keywords.js'
 
-/** What a path that is not there is, in other words, and what to write instead. */
+/** What the user meant by a path that does not exist, and what to write instead. */
 export interface Meant {
   readonly message?: string
   readonly hint: string
 }
 
 /**
- * Tells a path that is not one of this machine: an address, one that a shell would expand, a pattern, one of Windows.
- * @param what  that it must be: `file`
+ * Recognises paths that do not work on this machine: addresses, paths that a shell would expand, patterns, Windows paths.
+ * @param what  what the path must be: `file`
  */
 export function meantPath(written: string, what = 'file or folder', kind?: PathKind): Meant | undefined {
   return address(written, what, kind) ?? unexpanded(written) ?? pattern(written, what) ?? foreign(written)
 }
 
-/** A path that a shell would expand. Here none is, so that a spec means the same to everybody. */
+/** A path that a shell would expand. Specs are not expanded, so that they mean the same to everybody. */
 export function unexpanded(written: string): Meant | undefined {
   const home = /^~(?=\/|$)/
   if (written.startsWith('~'))
@@ -27,9 +27,7 @@ export function unexpanded(written: string): Meant | undefined {
   if (variable === undefined) return undefined
   return {
     message: `"${written}" contains the variable ${variable}, which is not expanded here.`,
-    hint: /^\$\{?HOME\}?$/.test(variable)
-      ? `write "${written.replace(variable, () => homedir())}"`
-      : 'write its value',
+    hint: /^\$\{?HOME\}?$/.test(variable) ? `write "${written.replace(variable, () => homedir())}"` : 'write its value',
   }
 }
 
@@ -81,8 +79,7 @@ function foreign(written: string): Meant | undefined {
       message: `The path ${JSON.stringify(written)} contains a control character.`,
       hint: 'in double quotes, \\t and \\n are control characters: write / instead of \\, or use single quotes',
     }
-  if (/^[A-Za-z]:[\\/]/.test(written))
-    return { hint: 'Windows paths do not work here; under WSL, drive C: is /mnt/c' }
+  if (/^[A-Za-z]:[\\/]/.test(written)) return { hint: 'Windows paths do not work here; under WSL, drive C: is /mnt/c' }
   if (written.includes('\\')) return { hint: `write "${written.replaceAll('\\', '/')}"` }
   return undefined
 }

@@ -23,7 +23,7 @@ export interface StageNode {
   readonly needs: readonly Need[]
   readonly params: JsonObject
   readonly execution: Execution
-  /** Where `execution:` of the spec speaks of it. */
+  /** Its place in the spec's `execution:`. */
   readonly executionSite?: Site
   /** Of the stage's definition: `/uses`, `/needs/0`. */
   readonly site: Site
@@ -65,7 +65,7 @@ interface Reading {
   readonly trail: readonly string[]
 }
 
-/** The pipeline that a spec names or holds. Undefined when there is none to go on with. */
+/** The pipeline that a spec names or contains. Undefined when it cannot be used. */
 export function readPipeline(
   spec: SourceDocument,
   registry: Registry,
@@ -135,7 +135,7 @@ function readInputs(inputs: Json | undefined, site: Site, { registry, report, tr
   return { type: 'object', required, properties, $defs }
 }
 
-/** Why a schema is none, if so. */
+/** Why a schema is not valid; undefined if it is. */
 function schemaProblem(schema: object): string | undefined {
   try {
     validatorOf(schema, 'this input')
@@ -193,7 +193,7 @@ export function applySpecStages(
   return { stages: [...nodes.values()], leftOut }
 }
 
-/** Schema of what `execution:` says of a stage. */
+/** Schema of a stage's entry in `execution:`. */
 export const executionSchema = (): JsonObject => {
   const properties = Object.fromEntries(executionKeys.map((key) => [key, stage.properties[key]!]))
   return { type: 'object', additionalProperties: false, properties }

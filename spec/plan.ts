@@ -102,7 +102,7 @@ export async function compileText(file: string, text: string, registry: Registry
   return { diagnostics: sortDiagnostics(warnings), plan: { ...body, specFile: resolve(file), digest }, listings }
 }
 
-/** Without what is said of values that could not be read as they are written: that has been said. */
+/** Leaves out mistakes at values that could not be read: those have been reported already. */
 function withoutEchoes(found: readonly Diagnostic[], spec: SourceDocument): readonly Diagnostic[] {
   const place = ({ file, line, column }: Diagnostic) => `${file}:${line}:${column}`
   const told = new Set(spec.diagnostics.map(place))
@@ -211,7 +211,7 @@ async function digestInputs(
   return { inputDigests, listings }
 }
 
-/** The plan with the paths of the spec's text, so that its digest does not tell where the folder lies. */
+/** The plan with the paths of the spec's text, so that its digest does not depend on where the folder lies. */
 function asWritten(body: object, used: readonly PathUse[]): JsonObject {
   const copy = structuredClone(body) as JsonObject
   for (const { at, written } of used)

@@ -42,7 +42,7 @@ export async function readSpecText(
 /** Text in UTF-8, whatever marks its beginning. */
 export function decodeText(bytes: Buffer, file: string): { readonly text: string } | { readonly problem: Diagnostic } {
   if (isUtf8(bytes) && !bytes.includes(0)) return { text: bytes.toString('utf8') }
-  // Of two bytes a character, one is 0 in Latin letters.
+  // In UTF-16, one of the two bytes of a Latin letter is 0.
   const utf16 = bytes.subarray(0, 2).equals(Buffer.from([0xff, 0xfe])) || bytes.subarray(0, 200).includes(0)
   const message = utf16 ? 'The file is not UTF-8: it is UTF-16, or not text.' : 'The file is not UTF-8.'
   const hint = `save it as UTF-8${utf16 ? ': iconv -f UTF-16 -t UTF-8' : ''}`

@@ -7,8 +7,8 @@ interface Source {
 }
 
 /**
- * Adds to mistakes what the characters at fault tell: typographic quotes, a decimal comma, `no` for false. What they
- * are taken for is YAML's business, and most people do not know it.
+ * Explains mistakes by the characters at fault: typographic quotes, a decimal comma, `no` for false. How YAML reads them
+ * surprises most people.
  */
 export function explainTraps(found: readonly Diagnostic[], { file, text }: Source): readonly Diagnostic[] {
   if (found.length === 0) return found
@@ -26,7 +26,7 @@ export function explainTraps(found: readonly Diagnostic[], { file, text }: Sourc
   })
 }
 
-/** What lies behind a mistake. Texts that come in other alphabets are nobody's mistake: only what is wrong gets here. */
+/** The hint for a mistake. Only text that is wrong gets here: other alphabets are not mistakes in themselves. */
 function trap(
   { code, message }: Diagnostic,
   { written, before }: { written: string; before: string },

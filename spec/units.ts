@@ -78,7 +78,7 @@ const simple = {
 } as const satisfies Partial<Record<QuantityKind, Units>>
 
 const relative = { '%': 0.01, x: 1 }
-/** Multiples of the parent's value beyond which a limit is a slip of the pen: 1.7 of percent, not times. */
+/** Multiples of the parent's value beyond which a limit is a typing error: `170x` for `170%`. */
 const mostTimes = {
   'throughput-limit': 1000,
   'memory-limit': 10,
@@ -179,7 +179,7 @@ function unitError(what: string, unit: string, hint: string): { error: string; h
   return { error: unit === '' ? `${what}: it has no unit.` : `${what}: unknown unit "${unit}".`, hint }
 }
 
-/** The factor of a unit as it is written; not what every object has by nature. */
+/** The factor of a unit as it is written; inherited properties of objects are not units. */
 const factorOf = (factors: Readonly<Record<string, number>>, unit: string): number | undefined =>
   Object.hasOwn(factors, unit) ? factors[unit] : undefined
 

@@ -1,4 +1,4 @@
-/** A mistake against YAML's grammar, as its parser tells it. */
+/** A mistake against YAML's grammar, as its parser reports it. */
 export interface YamlError {
   readonly code: string
   readonly message: string
@@ -78,7 +78,10 @@ function reworded({ code, message, pos: [start] }: YamlError, text: string): Par
         hint: 'remove the line "---" and everything after it',
       }
     case 'TAB_AS_INDENT':
-      return { message: 'This line is indented with a tab.', hint: 'YAML is indented with spaces: replace the tab with two spaces' }
+      return {
+        message: 'This line is indented with a tab.',
+        hint: 'YAML is indented with spaces: replace the tab with two spaces',
+      }
     case 'BAD_DQ_ESCAPE':
       return {
         message: `${text.slice(start, start + 2)} is not a valid escape in double quotes.`,
@@ -114,7 +117,7 @@ function withoutSpace(line: string): Pick<YamlMistake, 'message' | 'hint'> | und
     : { message: 'A key is followed by a colon and a space.', hint: `write "${key}: ${value}"` }
 }
 
-/** The first line with an odd number of a quote: the parser tells only where the text ends. */
+/** The first line with an odd number of a quote: the parser reports only the end of the text. */
 function unclosed(text: string, quote: string): Partial<YamlMistake> {
   let start = 0
   for (const line of text.split('\n')) {

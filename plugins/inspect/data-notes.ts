@@ -6,12 +6,12 @@ import { leftOut, Packer, type Packing } from '../../data/packing.js'
 /** Characters, about, that are tokenised to estimate the rest. */
 const charactersTokenised = 2 ** 18
 
-/** Characters that are looked at: of larger files it is not said how often they are gone through. */
+/** Characters to read: no number of passes is given for larger files. */
 const charactersCounted = 2 ** 25
 
 type Data = Readonly<Partial<Record<'train' | 'validate' | 'test', DataFile>>> & { readonly sequenceLength?: number }
 
-/** What a file becomes, about. */
+/** Estimate of what a file becomes. */
 interface Estimate {
   /** Infinity: of a large file. */
   readonly sequences: number
@@ -22,8 +22,8 @@ interface Estimate {
 }
 
 /**
- * What users should know of a plan's data before they run it: what is left out, how much of it is padding, and how often it is
- * gone through where budgets are larger than it is.
+ * What users should know about a plan's data before they run it: what is left out, how much of it is padding, and how often it
+ * is repeated when the token budget exceeds it.
  */
 export async function dataNotes({ inputs, stages }: FrozenPlan): Promise<string[]> {
   const { model, data } = inputs as { model?: unknown; data?: Data }

@@ -12,7 +12,7 @@ interface TextInputs extends ModelInput {
   readonly tasks?: string
 }
 
-/** Items of a task that are tokenised to see that they can be. */
+/** Items of a task to tokenise as a check. */
 const itemsLookedAt = 1000
 
 /** Characters of a file, about, that are looked at: the rest of a larger one is looked at by the run's first stage. */

@@ -13,9 +13,9 @@ import { runVariants } from '../../puzzle/run-variants.js'
 import type { PuzzleInputs } from './puzzle-inputs.js'
 
 /**
- * What keeps children from being written as GGUF, where the spec says that they shall be: the parent itself, its tokenizer
- * where a file is to be written, entries of the space.
- * @param inputs  in which nothing else is wrong
+ * Why children cannot be written as GGUF, where the spec asks for it: the parent itself, its tokenizer if a file is to be
+ * written, entries of the space.
+ * @param inputs  without other mistakes
  */
 export function inspectGguf(model: Model, { target, space }: PuzzleInputs, runs: Runs): InputProblem[] {
   const engine = target?.scenario?.engine === 'llama.cpp'
@@ -41,7 +41,12 @@ export function inspectGguf(model: Model, { target, space }: PuzzleInputs, runs:
   const hint = `Remove the entry, or ${without} under \`target\`.`
   const problems: InputProblem[] = []
   const report = (path: InputProblem['path'], name: string, layer: number, cannot: string) =>
-    problems.push({ path, code: 'not-in-gguf', message: `GGUF cannot represent ${name} (layer ${layer}): ${cannot}`, hint })
+    problems.push({
+      path,
+      code: 'not-in-gguf',
+      message: `GGUF cannot represent ${name} (layer ${layer}): ${cannot}`,
+      hint,
+    })
   for (const slot of slots)
     for (const [i, entry] of space[slot].entries()) {
       const found = entryCannot(model, slot, typeof entry === 'string' ? { block: entry } : entry)
@@ -80,7 +85,7 @@ interface Found {
   readonly cannot: string
 }
 
-/** The first variant of an entry that there are no words for. */
+/** The first variant of an entry that GGUF cannot represent. */
 function entryCannot({ config, blocks }: Model, slot: Slot, entry: JsonObject): Found | undefined {
   if (entry.block === 'parent') return undefined
   const type = blocks.get(slot, entry.block as string)
@@ -102,7 +107,7 @@ function variantsAt(type: BlockType, facts: LayerFacts, entry: JsonObject): Json
   }
 }
 
-/** The first layer of a run's variants that there are no words for. Layers of which nothing is left are none. */
+/** The first layer of a run's variants that GGUF cannot represent. Layers that are removed entirely do not count. */
 function runCannot(model: Model, entry: JsonObject, runs: Runs): Found | undefined {
   const { config } = model
   for (const { layer, id, slots: own } of runVariants(model, { runs: [entry] }, runs)) {

@@ -8,13 +8,13 @@ import { isSearch, type PuzzleInputs } from './puzzle-inputs.js'
 import { inspectRuns, problem, type Tried } from './runs.js'
 import { tryVariant } from './try-forward.js'
 
-/** Mistakes in the inputs that only their contents tell. */
+/** Mistakes in the inputs that show only in the files they name. */
 export const inspectInputs = async (inputs: JsonObject, types: Types): Promise<Inspection> =>
   inspectTexts(inputs, await inspectModel(inputs, types))
 
 type Types = Pick<Loaded, 'blocks' | 'runs'> & Partial<Pick<Loaded, 'originOf'>>
 
-/** What the model and the block types say. */
+/** Mistakes that the model and the block types reveal. */
 export interface ModelInspection extends Inspection {
   /** Absent when there is no model, or it cannot be read. */
   readonly config?: ModelConfig
@@ -67,7 +67,7 @@ function countVariants(
   throw first!
 }
 
-/** A scenario longer than the model's positions is measured all the same: what it generates there is not looked at. */
+/** A scenario longer than the model's positions is measured all the same: the text it generates there does not matter. */
 function beyondPositions({ target }: PuzzleInputs, { maxPositions }: ModelConfig): InputProblem[] {
   const { prefill, generate } = target?.scenario ?? { prefill: 0, generate: 0 }
   if (prefill + generate <= maxPositions) return []
@@ -76,7 +76,7 @@ function beyondPositions({ target }: PuzzleInputs, { maxPositions }: ModelConfig
   return [{ path: ['target', 'scenario'], code: 'beyond-positions', message, hint, severity: 'warning' }]
 }
 
-/** Facts of layers, those once that differ in nothing but their number. */
+/** Facts of layers; layers that differ only in their number appear once. */
 function distinctFacts(config: ModelConfig): LayerFacts[] {
   const found = new Map<string, LayerFacts>()
   for (let layer = 0; layer < config.layers; layer++) {
@@ -120,7 +120,8 @@ export async function inspectModel(
         problems.push(problem(['space', slot, i], code, error))
       }
       if (count > most) {
-        const remedy = 'Shorten its lists, or raise limits.maxVariants: each variant is trained and scored in every layer.'
+        const remedy =
+          'Shorten its lists, or raise limits.maxVariants: each variant is trained and scored in every layer.'
         problems.push(problem(['space', slot, i], 'too-many-variants', tooMany(slot, most, remedy)))
         break
       }
@@ -145,7 +146,7 @@ export async function inspectModel(
   }
 }
 
-/** What is odd about a model, though it can be read. */
+/** Oddities of a model that can nevertheless be read. */
 const warningsOf = ({ warnings = [] }: Model): InputProblem[] =>
   warnings.map((message) => ({
     path: ['model'],

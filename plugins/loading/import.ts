@@ -6,14 +6,14 @@ import { claimsWeights } from '../../api/weights.js'
 import { verifiedBundle } from './bundle.js'
 import { blockAnatomy, familyAnatomy, runAnatomy, stageAnatomy, typeProblem } from './type-fields.js'
 
-/** What a plugin can add. */
+/** Kinds of things that a plugin can add. */
 const kinds = ['blocks', 'stages', 'runs', 'families', 'pipelines']
 
 let hooked = false
 
 /**
  * Loads the code of a compiled plugin. For child processes only: the code may do anything.
- * @throws Failure when it is not on this machine, or is no plugin
+ * @throws Failure when it is not on this machine, or is not a plugin
  */
 export async function importPlugin(planned: PlannedPlugin): Promise<Plugin> {
   const file = await verifiedBundle(planned)

@@ -31,12 +31,11 @@ export const capture: SingleStage<
   ModelInput & Partial<DataInput>
 > = {
   name: 'capture',
-  // 4: values tell of tokens.
+  // 4: values include the number of tokens.
   version: 4,
   reads: ['model'],
   about: {
-    summary:
-      'Stores the parent’s hidden states at every layer, and statistics for initial weights.',
+    summary: 'Stores the parent’s hidden states at every layer, and statistics for initial weights.',
   },
   parameters: {
     type: 'object',

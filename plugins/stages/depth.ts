@@ -62,7 +62,12 @@ export const depth: FanOutStage<
         default: 0.25,
         description: 'Maximum share of the layers to remove; at least one layer.',
       },
-      sequences: { type: 'integer', minimum: 1, default: 64, description: 'How many of the captured held-out sequences to use.' },
+      sequences: {
+        type: 'integer',
+        minimum: 1,
+        default: 64,
+        description: 'How many of the captured held-out sequences to use.',
+      },
       batch: batch(16, 'Sequences per forward pass: more take more memory and less time.'),
     },
   },

@@ -55,8 +55,7 @@ export const distill: FanOutStage<
       tokens: {
         quantity: 'tokens',
         default: 1000000,
-        description:
-          'Tokens to train each variant on, padding not counted; captured text that has fewer is repeated.',
+        description: 'Tokens to train each variant on, padding not counted; captured text that has fewer is repeated.',
       },
       batch: batch(8, 'Sequences per step.'),
       learningRate: { ...learningRate, default: 0.002 },
@@ -70,7 +69,8 @@ export const distill: FanOutStage<
       besideNoOp: {
         enum: ['all', 'parent', 'none'],
         default: 'all',
-        description: 'Which variants are also trained with the other slot removed: all, only the parent’s block, or none.',
+        description:
+          'Which variants are also trained with the other slot removed: all, only the parent’s block, or none.',
       },
     },
   },

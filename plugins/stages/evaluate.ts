@@ -139,7 +139,7 @@ export const evaluate: FanOutStage<
     return { values: timed, files: {} }
   },
 
-  /** Measured beside predicted: a new prediction is no reason to measure again. */
+  /** Adds predictions here, not in the tasks: a new prediction must not cause new measurements. */
   async gather(context) {
     const solutions = await measuredSolutions(context)
     const parts = await costParts(context)

@@ -37,7 +37,11 @@ export const exportChild: SingleStage<
     type: 'object',
     additionalProperties: false,
     properties: {
-      dtype: { description: 'Number format of the stored weights.', enum: ['float16', 'bfloat16', 'float32'], default: 'float16' },
+      dtype: {
+        description: 'Number format of the stored weights.',
+        enum: ['float16', 'bfloat16', 'float32'],
+        default: 'float16',
+      },
       ggufDtype: {
         description:
           'Number format of the matrices in the GGUF file, if `target.format` is gguf; q8_0: 8-bit integers with a scale per 32. Default: dtype.',

@@ -43,7 +43,8 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
         default: 'documents',
       },
       maxSequences: {
-        description: 'Maximum number of sequences to take from the beginning of each file, before shuffling. Default: all.',
+        description:
+          'Maximum number of sequences to take from the beginning of each file, before shuffling. Default: all.',
         type: 'integer',
         minimum: 2,
       },

@@ -53,8 +53,18 @@ export const profile: FanOutStage<
     type: 'object',
     additionalProperties: false,
     properties: {
-      copies: { type: 'integer', minimum: 1, default: 4, description: 'N: a model with N copies of the block is timed against one with 2N.' },
-      repetitions: { type: 'integer', minimum: 1, default: 5, description: 'Timed passes of each model; the median counts.' },
+      copies: {
+        type: 'integer',
+        minimum: 1,
+        default: 4,
+        description: 'N: a model with N copies of the block is timed against one with 2N.',
+      },
+      repetitions: {
+        type: 'integer',
+        minimum: 1,
+        default: 5,
+        description: 'Timed passes of each model; the median counts.',
+      },
       threads: threads('Threads that run the measurements: as many as will serve the child.'),
     },
   },

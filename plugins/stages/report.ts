@@ -90,9 +90,8 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
         measured: stages.evaluate.values.evaluations[i]?.child,
         ratios: stages.evaluate.values.evaluations[i]?.ratios,
       })),
-      // Never silently: what the search had to do without.
+      // Tasks that the search had to do without are never dropped silently.
       leftOut: [...stages.distill.values.leftOut, ...stages.score.values.leftOut],
-      // What is odd about the parent.
       warnings: stages.prepare?.values.warnings,
       baselines: outcome.baselines,
       exports: exportsOf(stages.export?.files),

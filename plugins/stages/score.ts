@@ -73,11 +73,17 @@ export const score: FanOutStage<
     type: 'object',
     additionalProperties: false,
     properties: {
-      sequences: { type: 'integer', minimum: 1, default: 64, description: 'How many of the captured held-out sequences to use.' },
+      sequences: {
+        type: 'integer',
+        minimum: 1,
+        default: 64,
+        description: 'How many of the captured held-out sequences to use.',
+      },
       pairs: {
         anyOf: [{ type: 'integer', minimum: 0 }, { const: 'all' }],
         default: 2,
-        description: 'Pairs of replaced slots to measure per layer, to choose the composition; all: every pair is measured and none composed.',
+        description:
+          'Pairs of replaced slots to measure per layer, to choose the composition; all: every pair is measured and none composed.',
       },
       batch: batch(16, 'Sequences per forward pass: more take more memory and less time.'),
     },

@@ -53,9 +53,8 @@ interface SelectNeeds {
 }
 
 /**
- * The best solution among those that hold their limits as measured: the one with the least KL. One that narrowly misses a
- * limit of time is timed again. If none holds them, limits are
- * corrected by predicted / measured and solved again.
+ * Selects the solution with the least KL among those that meet the limits as measured. One that narrowly misses a limit on
+ * time is timed again. If none meets them, the limits are corrected by predicted / measured and the problem is solved again.
  */
 export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, ModelInput & TargetInput> = {
   name: 'select',
@@ -63,7 +62,8 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
   reads: ['model', 'target'],
   exclusive: true,
   about: {
-    summary: 'Selects the best child that meets the limits as measured; if none does, solves again with corrected limits.',
+    summary:
+      'Selects the best child that meets the limits as measured; if none does, solves again with corrected limits.',
   },
   parameters: {
     type: 'object',
@@ -160,13 +160,13 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
   },
 }
 
-/** What of a solution tells of runs of layers. */
+/** The parts of a solution about runs of layers. */
 const runsOf = ({ runs, addedUp }: Solution): Pick<Solution, 'runs' | 'addedUp'> => ({
   ...(runs && { runs }),
   ...(addedUp && { addedUp }),
 })
 
-/** Aims further by as much as the prediction was too kind, and one per cent. */
+/** Tightens each limit on time by the factor by which the prediction was too optimistic, and one per cent. */
 function corrected(
   limits: readonly Limit[],
   before: Readonly<Partial<Record<Limit['name'], number>>>,

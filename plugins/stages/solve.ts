@@ -70,7 +70,8 @@ export const solve: SingleStage<
       composition: {
         enum: ['measured', 'sum', 'rss'],
         default: 'measured',
-        description: 'How the scores of a layer’s two slots are combined; measured: whichever fits the scored pairs better.',
+        description:
+          'How the scores of a layer’s two slots are combined; measured: whichever fits the scored pairs better.',
       },
       timeLimit: {
         quantity: 'duration',
@@ -101,9 +102,13 @@ export const solve: SingleStage<
         remedy: 'Loosen the limits, or add cheaper block types to `space`.',
       })
     if (result.solutions.length === 0)
-      throw new Failure('TaskFailed', `The solver found no solution within ${timeLimit} s, but has not proved that there is none`, {
-        remedy: 'Give it more time: stages.solve.timeLimit.',
-      })
+      throw new Failure(
+        'TaskFailed',
+        `The solver found no solution within ${timeLimit} s, but has not proved that there is none`,
+        {
+          remedy: 'Give it more time: stages.solve.timeLimit.',
+        },
+      )
     const outcome: SolveOutcome = {
       ...result,
       composition: parts.composition,

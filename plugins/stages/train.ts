@@ -154,9 +154,13 @@ async function continued(
   const entries = Object.entries(shapes).map(([name, shape]) => {
     const data = weights[name]
     if (data?.length !== elements(shape))
-      throw new Failure('InvalidInput', `config does not fit the checkpoint of the previous stage: ${name} has another shape`, {
-        remedy: 'Use the same config in both stages.',
-      })
+      throw new Failure(
+        'InvalidInput',
+        `config does not fit the checkpoint of the previous stage: ${name} has another shape`,
+        {
+          remedy: 'Use the same config in both stages.',
+        },
+      )
     return [name, { shape: [...shape], data }] as const
   })
   return Object.fromEntries(entries)

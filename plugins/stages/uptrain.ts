@@ -60,8 +60,7 @@ export const uptrain: FanOutStage<
     additionalProperties: false,
     properties: {
       tokens: {
-        description:
-          'Tokens to train the child on, padding not counted; text that has fewer is repeated.',
+        description: 'Tokens to train the child on, padding not counted; text that has fewer is repeated.',
         quantity: 'tokens',
         default: 10000000,
       },

@@ -52,7 +52,9 @@ test('an entry that llama.cpp has no operator for is refused at its place, and o
 
 test('a window shorter than the context is refused among longer ones', async () => {
   const space = { attention: ['parent', { block: 'sliding-window', window: [256, 8] }] }
-  expect(await said(space)).toMatch(/not-in-gguf GGUF cannot represent sliding-window-8-2 \(layer 0\): architectures without/)
+  expect(await said(space)).toMatch(
+    /not-in-gguf GGUF cannot represent sliding-window-8-2 \(layer 0\): architectures without/,
+  )
 })
 
 test('of a Qwen3 parent only whole layers can go', async () => {

@@ -45,7 +45,7 @@ test.for<[string, string, readonly string[]]>([
   [
     'an unknown stage',
     '  distil: { timeout: 1 h }\n',
-    ['search.yaml:25:3 unknown-stage There is no stage "distil" to say how it is executed. (did you mean "distill"?)'],
+    ['search.yaml:25:3 unknown-stage There is no stage "distil". (did you mean "distill"?)'],
   ],
   [
     'an unknown policy',

@@ -46,7 +46,8 @@ export const command: SingleStage<CommandParams> = {
         type: 'array',
         minItems: 1,
         items: { type: 'string', not: { pattern: '\\$\\{\\{' } },
-        description: 'The program and its arguments, without a shell. Values that differ between runs belong in `parameters`.',
+        description:
+          'The program and its arguments, without a shell. Values that differ between runs belong in `parameters`.',
       },
       sources: {
         type: 'array',
@@ -72,7 +73,8 @@ export const command: SingleStage<CommandParams> = {
         type: 'array',
         items: { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]*$' },
         default: [],
-        description: 'Environment variables of the worker that the program receives, besides PATH and LANG. Not part of the key.',
+        description:
+          'Environment variables of the worker that the program receives, besides PATH and LANG. Not part of the key.',
       },
     },
   },
@@ -154,7 +156,9 @@ function checkExit(
   const see = 'See logs/tasks.log in the store for the output of the program.'
   if (code === 75) throw new Failure('TryAgain', text, { remedy: remedy ?? see })
   if (code === 2 || code === 65)
-    throw new Failure('InvalidInput', text, { remedy: remedy ?? 'Check its parameters and inputs: the program refused them.' })
+    throw new Failure('InvalidInput', text, {
+      remedy: remedy ?? 'Check its parameters and inputs: the program refused them.',
+    })
   throw Object.assign(new Error(text), { remedy: remedy ?? see })
 }
 

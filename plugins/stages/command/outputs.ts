@@ -3,14 +3,14 @@ import { extname, join } from 'node:path'
 import { Failure, type ArtifactRef, type Environment, type JsonObject, type Outputs } from '../../../api/index.js'
 
 const mostFiles = 100_000
-/** Values go through the store's records and the search's outputs: what is large belongs in a file. */
+/** Values pass through the store's records and the outputs of stages: large data belongs in a file. */
 const mostValueBytes = 2 ** 20
 
 const kinds: Readonly<Record<string, string>> = { '.safetensors': 'tensors', '.json': 'json', '.jsonl': 'json-lines' }
 
 /**
  * Takes what a program left in its folder `outputs`: `values.json`, and every other file as an artifact named after its
- * path. What is no plain file is refused: a link could lead anywhere.
+ * path. Anything but a plain file is refused: a link could lead anywhere.
  * @throws Failure PluginBug
  */
 export async function collectOutputs(context: Pick<Environment, 'putFile'>, folder: string): Promise<Outputs> {

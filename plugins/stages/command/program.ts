@@ -41,9 +41,13 @@ export function freezeProgram(
   for (const { written, folder } of sources) for (const file of filesOf(written, folder)) found.set(...file)
   const bytes = [...found.values()].reduce((n, file) => n + statSync(file).size, 0)
   if (bytes > mostBytes)
-    throw new Failure('InvalidInput', `The sources take ${Math.round(bytes / 2 ** 20)} MiB; the limit is ${mostBytes / 2 ** 20} MiB`, {
-      remedy: 'Sources are code: list data under `files:` instead.',
-    })
+    throw new Failure(
+      'InvalidInput',
+      `The sources take ${Math.round(bytes / 2 ** 20)} MiB; the limit is ${mostBytes / 2 ** 20} MiB`,
+      {
+        remedy: 'Sources are code: list data under `files:` instead.',
+      },
+    )
   const files = [...found].sort(([a], [b]) => (a < b ? -1 : 1))
   const listed = files.map(([path, file]) => ({ path, digest: digestOf(file), executable: isExecutable(file) }))
   const digest = digestOfProgram(command, listed)
@@ -74,7 +78,7 @@ const digestOfProgram = (command: readonly string[], sources: readonly SourceFil
 /** What a task's working folder holds beside the program. */
 export const reservedNames = ['task.json', 'inputs', 'outputs', 'checkpoint']
 
-/** Names that start with a dot are no sources. */
+/** Starts with a dot, as no source does. */
 const commandFile = '.command.json'
 
 /** Copies the files of a program into a task's working folder. A plan may come from anywhere: what it says of a program must be
@@ -113,9 +117,13 @@ function filesOf(written: string, folder: string): (readonly [string, string])[]
     const real = realpathSync(path)
     const [first = ''] = relative(folder, path).split(sep)
     if (reservedNames.includes(first))
-      throw new Failure('InvalidInput', `The source "${written}" has a name that is reserved in the working folder of a task`, {
-        remedy: `Choose a name other than ${reservedNames.join(', ')}.`,
-      })
+      throw new Failure(
+        'InvalidInput',
+        `The source "${written}" has a name that is reserved in the working folder of a task`,
+        {
+          remedy: `Choose a name other than ${reservedNames.join(', ')}.`,
+        },
+      )
     if ((real === root || real.startsWith(root + sep)) && first !== '..') return real
     throw new Failure('InvalidInput', `The source "${written}" lies outside the spec’s folder`, {
       remedy: 'Put the files of the program next to the spec.',
