@@ -45,7 +45,7 @@ test('what GGUF can say is taken, whatever the mixture', async () => {
 
 test('an entry that llama.cpp has no operator for is refused at its place, and only where the child shall be GGUF', async () => {
   expect(await said(linearAttention)).toMatch(
-    /^search\.yaml:1:\d+ not-in-gguf GGUF cannot represent linear-attention-\S+ \(layer 0\): llama\.cpp has no operator for this recurrence \(Leave the entry out, or `format: gguf` under `target`\.\)$/,
+    /^search\.yaml:1:\d+ not-in-gguf GGUF cannot represent linear-attention-\S+ \(layer 0\): llama\.cpp has no operator for this recurrence \(Remove the entry, or `format: gguf` under `target`\.\)$/,
   )
   expect(await said(linearAttention, world, 'hf')).toBe('nothing')
 })

@@ -61,7 +61,7 @@ puzzleflow-sensitivity 1.0.0, package, digest ${digest(sensitivity!)}, ${folder}
   stage sensitivity, version 1
       Ranks the blocks of the parent by the effect of replacing them: which layers are sensitive.
       by       What is compared. Default: "kl".
-      variant  Only this variant counts: \`no-op\` tells what a block is worth.
+      variant  Only this variant counts: \`no-op\` shows what a block is worth.
       top      Rows of the page; the CSV has all. Default: 20.
 `)
 })
@@ -84,7 +84,7 @@ test('of what comes with puzzleflow it tells the same: a summary of every type, 
   stage export, version 4
       Writes the child as a Hugging Face folder and, if the target asks for it, as a GGUF file.
       dtype      Number format of the stored weights. Default: "float16".
-      ggufDtype  How matrices of the GGUF file are stored, where \`target.format\` is gguf; q8_0 are integers of 8 bits with a scale. Default: as dtype.
+      ggufDtype  Number format of the matrices in the GGUF file, if \`target.format\` is gguf; q8_0: 8-bit integers with a scale per 32. Default: dtype.
 `)
   expect(text.endsWith('  pipeline puzzle\n')).toBe(true)
 })
