@@ -1,8 +1,8 @@
 import type { Json, JsonObject } from './block.js'
 
-/** What a stage says about all that its run was for: the value `outcome` of its outputs, if it is of this form. */
+/** What a stage says about the purpose of the whole run: the value `outcome` of its outputs, if it has this form. */
 export interface Outcome {
-  /** Whether the run has found what it was to find. If not, commands end with an exit code of their own. */
+  /** Whether the run achieved its purpose. If not, commands end with a separate exit code. */
   readonly ok: boolean
   /** A word or two for lists of runs: `no child`. Small letters, digits and spaces, at most 30. */
   readonly status: string

@@ -103,20 +103,20 @@ export interface StageContext<
   readonly stages: N
 }
 
-/** What work in progress can use. */
+/** What running work can use. */
 export interface Running {
   /** A scratch folder, removed at the end of the attempt. */
   readonly scratch: string
   readonly threads: number
-  /** fraction 0..1 of the work, and a short text (shown in the UI). */
+  /** Reports the fraction of the work that is done, 0..1, and a short text (shown in the UI). */
   progress(fraction: number, message: string): void
 }
 
-/** What a task can use beside that. */
+/** What a running task can use as well. */
 export interface RunningTask extends Running {
   /** A folder of this task's key that survives crashes and retries; removed when the task is done. */
   readonly checkpoint: string
-  /** Folder in the user's state directory for what is pinned by machine (profiles). */
+  /** Folder in the user's state directory for data that belongs to this machine (profiles). */
   readonly machineState: string
   /** Aborted when the task is cancelled: stop at the next step, the checkpoint kept. */
   readonly signal: AbortSignal
@@ -128,7 +128,7 @@ export interface TaskTypes {
   readonly inputs: object
   readonly outputs: Outputs<object, object>
 }
-/** Types of tasks of which nothing else is said. */
+/** Types of tasks that declare none. */
 export interface AnyTask extends TaskTypes {
   readonly params: JsonObject
   readonly inputs: Files
@@ -185,7 +185,7 @@ interface StageBase<P, Spec extends object> {
   /** For people: `plugins ls` shows it. */
   readonly about?: Pick<About, 'summary'>
   /**
-   * What it needs of the machine, about: a machine that has less is refused before anything runs. Expressions among the
+   * Estimates what it needs of the machine: a machine that has less is refused before anything runs. Expressions among the
    * parameters are still texts. Where it depends on what the search will choose, count too little rather than too much.
    * @default nothing
    */
@@ -202,7 +202,7 @@ export type ResourcesContext<P = JsonObject, Spec extends object = JsonObject> =
  * A stage that is one task.
  *
  * @typeParam P     parameters
- * @typeParam N     outputs of the stages that it needs, by name: reading another's is an error of the compiler
+ * @typeParam N     outputs of the stages that it needs, by name: reading others does not compile
  * @typeParam O     its outputs
  * @typeParam Spec  the pipeline's inputs that it reads
  */

@@ -1,4 +1,4 @@
-import type { BlockContext, Blocks, LayerFacts, Slot } from '../api/index.js'
+import { slots, type BlockContext, type Blocks, type LayerFacts, type Slot } from '../api/index.js'
 import type { Graph, Value } from '../tensor/index.js'
 import { checkResult } from './check-result.js'
 import { layerFacts, rotaryOf, type LayerBlocks, type ModelConfig, type RotaryConfig } from './config.js'
@@ -70,7 +70,7 @@ export function buildLayer(
   { past, windowMasks, rotaries, ...context }: ChunkContext,
 ): { x: Value; state: { attention: Values; ffn: Values } } {
   const state: { attention: Values; ffn: Values } = { attention: {}, ffn: {} }
-  for (const slot of ['attention', 'ffn'] as const) {
+  for (const slot of slots) {
     const before = past?.[slot]
     const slotContext = {
       facts: layerFacts(config, layer),
@@ -105,7 +105,7 @@ export function modelShapes(config: ModelConfig, blocks: Blocks): Record<string,
   const shapes: Record<string, readonly number[]> = { embedding: [vocabulary, hidden], norm: [hidden] }
   if (!config.tied) shapes.head = [vocabulary, hidden]
   for (let layer = 0; layer < config.layers; layer++)
-    for (const slot of ['attention', 'ffn'] as const)
+    for (const slot of slots)
       for (const [name, shape] of Object.entries(slotShapes(config, layer, slot, blocks)))
         shapes[weightName(layer, slot, name)] = shape
   return shapes

@@ -1,4 +1,4 @@
-import { Failure, type Blocks, type Weight } from '../api/index.js'
+import { Failure, slots, type Blocks, type Weight } from '../api/index.js'
 import { elements } from '../tensor/index.js'
 import type { Model } from './model.js'
 import { parseConfig } from './hf/read-config.js'
@@ -152,7 +152,7 @@ function expectedTensors(config: ModelConfig, blocks: Blocks, file: string): Map
   ])
   if (!config.tied) expected.set(ends.head, [vocabulary, hidden])
   for (let layer = 0; layer < config.layers; layer++)
-    for (const slot of ['attention', 'ffn'] as const)
+    for (const slot of slots)
       for (const { name, shape, parts } of slotTensors(config, blocks, layer, slot)) {
         const wrong = parts.find(({ shape }) => !shape.every((d) => Number.isSafeInteger(d) && d > 0))
         if (wrong)

@@ -5,6 +5,7 @@ import { buildDecoding, rotaryInput, type DecodingWeight } from './decoding-grap
 import { packed, quantisationOf } from './quantisation.js'
 import { isFixed, rotaryTables } from './rotary.js'
 import { DecodingState } from './state.js'
+import { slots } from '../api/index.js'
 
 /** Below this, weights are constants of the session (rearranged for speed, held twice while it is made); above, inputs. */
 const largestConstant = 256 * 2 ** 20
@@ -171,7 +172,7 @@ async function decodingWeights(model: Model): Promise<Record<string, DecodingWei
   }
   if (!config.tied) weights.head = matrix(await model.head())
   for (let layer = 0; layer < config.layers; layer++)
-    for (const slot of ['attention', 'ffn'] as const) {
+    for (const slot of slots) {
       const own = await model.weights(layer, slot)
       const quantisation = quantisationOf(model, layer, slot)
       const integers = quantisation ? packed(own, quantisation) : {}

@@ -3,6 +3,7 @@ import { buildLayer, embedded, finalNorm, logitsOf } from './build.js'
 import type { Model } from './model.js'
 import { pastShape } from './block-graph.js'
 import { stateShapes } from './state.js'
+import { slots } from '../api/index.js'
 
 /** A weight as decoding holds it. */
 export type DecodingWeight = Tensor | QuantisedMatrix
@@ -61,19 +62,19 @@ export function buildDecoding(
   let x = embedded(g, config, values.embedding!, ids)
   const after: Record<string, Value> = {}
   for (let layer = 0; layer < config.layers; layer++) {
-    const slots = (all: Readonly<Record<string, Value>>, prefix: string) => ({
+    const bySlot = (all: Readonly<Record<string, Value>>, prefix: string) => ({
       attention: under(all, `${prefix}${layer}.attention.`),
       ffn: under(all, `${prefix}${layer}.ffn.`),
     })
-    const result = buildLayer(g, x, config, layer, blocks, slots(values, 'w.'), {
+    const result = buildLayer(g, x, config, layer, blocks, bySlot(values, 'w.'), {
       batch,
       length,
       rotaries,
       wantState: true,
-      ...(mask && { past: slots(past, ''), windowMasks: slots(windowMasks, ''), mask }),
+      ...(mask && { past: bySlot(past, ''), windowMasks: bySlot(windowMasks, ''), mask }),
     })
     x = result.x
-    for (const slot of ['attention', 'ffn'] as const)
+    for (const slot of slots)
       for (const [name, value] of Object.entries(result.state[slot])) after[`${layer}.${slot}.${name}`] = value
   }
   outputStates(

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Blocks, type Slot, type Weights } from '../api/index.js'
+import { slots, type Blocks, type Slot, type Weights } from '../api/index.js'
 import { weightName } from './build.js'
 import type { Model } from './model.js'
 import { parseConfig } from './hf/read-config.js'
@@ -104,7 +104,7 @@ function sources(model: Omit<Model, 'folder'>): TensorSource[] {
   const onGrid = async (layer: number, slot: Slot) =>
     rounded(await model.weights(layer, slot), quantisationOf(model, layer, slot))
   for (let layer = 0; layer < config.layers; layer++)
-    for (const slot of ['attention', 'ffn'] as const) {
+    for (const slot of slots) {
       let loaded: Promise<Weights> | undefined
       const tensors = slotTensors(config, blocks, layer, slot)
       for (const [i, { name, shape, transpose, parts }] of tensors.entries())
@@ -144,7 +144,7 @@ export async function allWeights(model: Model): Promise<Record<string, Float32Ar
   const weights: Record<string, Float32Array> = { embedding: await model.embedding(), norm: await model.norm() }
   if (!model.config.tied) weights.head = await model.head()
   for (let layer = 0; layer < model.config.layers; layer++)
-    for (const slot of ['attention', 'ffn'] as const)
+    for (const slot of slots)
       for (const [name, { data }] of Object.entries(await model.weights(layer, slot)))
         weights[weightName(layer, slot, name)] = data
   return weights

@@ -1,4 +1,4 @@
-import type { Slot, StateShape } from '../api/index.js'
+import { slots, type Slot, type StateShape } from '../api/index.js'
 import type { Tensor } from '../tensor/index.js'
 import type { Model } from './model.js'
 import { layerFacts } from './config.js'
@@ -177,7 +177,7 @@ export function stateShapes({
   blocks,
 }: Model): { name: string; layer: number; slot: Slot; shape: StateShape }[] {
   return config.blocks.flatMap((own, layer) =>
-    (['attention', 'ffn'] as const).flatMap((slot) => {
+    slots.flatMap((slot) => {
       const { block, params } = own[slot]
       const shapes = blocks.get(slot, block).state?.(layerFacts(config, layer), params) ?? []
       return shapes.map((shape) => ({ name: `${layer}.${slot}.${shape.name}`, layer, slot, shape }))

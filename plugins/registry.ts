@@ -46,7 +46,7 @@ export function makeLoaded(
   }
 }
 
-/** The run types with these names: what a task's plan does not name is no part of its key, so the task does not see it. */
+/** The run types with these names. Others are not part of a task's key, so the task must not see them. */
 export const onlyRuns = (runs: Runs, names: readonly string[] = []): Runs =>
   makeRuns(runs.list().filter(({ name }) => names.includes(name)))
 

@@ -9,7 +9,7 @@ import {
   type Timing,
 } from '../model/index.js'
 import { elements } from '../tensor/index.js'
-import type { BlockChoice, RunningTask, Runs, Slot, Weights } from '../api/index.js'
+import { slots, type BlockChoice, type RunningTask, type Runs, type Slot, type Weights } from '../api/index.js'
 import type { Space } from './inputs.js'
 import { sizes, type Cost } from './costs.js'
 import { variants, type Variant } from './library.js'
@@ -26,11 +26,11 @@ export interface Part {
 export function distinctVariants(model: Model, space: Space, runs: Runs): Part[] {
   const found = new Map<string, Part>()
   for (let layer = 0; layer < model.config.layers; layer++)
-    for (const slot of ['attention', 'ffn'] as const)
+    for (const slot of slots)
       for (const variant of variants(space, slot, model, layer)) found.set(`${slot}/${variant.id}`, { slot, variant })
-  for (const { slots } of runVariants(model, space, runs))
-    for (const slot of ['attention', 'ffn'] as const) {
-      const { variant: id, block, params, empty } = slots[slot]
+  for (const run of runVariants(model, space, runs))
+    for (const slot of slots) {
+      const { variant: id, block, params, empty } = run.slots[slot]
       // The layers behind a run's first one are empty.
       for (const variant of [empty ? nothing : { id, block, params, empty, own: false }, nothing])
         if (!found.has(`${slot}/${variant.id}`)) found.set(`${slot}/${variant.id}`, { slot, variant })
@@ -40,7 +40,7 @@ export function distinctVariants(model: Model, space: Space, runs: Runs): Part[]
 
 const nothing = { id: 'no-op', block: 'no-op', params: {}, empty: true, own: false, behind: true }
 
-/** A block, and whose place it takes. */
+/** A block and the slot it fills. */
 export interface Placed {
   readonly slot: Slot
   readonly choice: BlockChoice
@@ -54,7 +54,7 @@ export interface Repetition {
   readonly threads: number
 }
 
-/** Costs of a block, or of a model without any. */
+/** Measures the costs of a block, or of a model without blocks: (time of 2N copies - time of N copies) / N. */
 export async function measure(
   model: Model,
   part: Placed | undefined,
@@ -70,7 +70,7 @@ export async function measure(
   const [one, two] = (await alternate(timed, repetitions)).map(typical) as [Timing, Timing?]
   for (const t of timed) await t.release()
   if (!part || !two) return { ...one, ...sizes(floor, scenario) }
-  // Noise can make a tiny difference negative: a block takes no negative time.
+  // Noise can make a tiny difference negative; times are at least 0.
   const difference = (kind: keyof Timing) => Math.max(0, two[kind] - one[kind]) / copies
   return {
     prefillSeconds: difference('prefillSeconds'),
@@ -79,7 +79,7 @@ export async function measure(
   }
 }
 
-/** What a block adds to a model without any. */
+/** Parameters and bytes that a block adds to a model without blocks. */
 export function blockSizes(model: Model, part: Placed, scenario: Scenario): Pick<Cost, 'parameters' | 'memoryBytes'> {
   const [own, none] = [sizes(stacked(model, part, 1), scenario), sizes(withoutBlocks(model), scenario)]
   return { parameters: own.parameters - none.parameters, memoryBytes: own.memoryBytes - none.memoryBytes }
@@ -87,7 +87,7 @@ export function blockSizes(model: Model, part: Placed, scenario: Scenario): Pick
 
 const noCost: Cost = { prefillSeconds: 0, decodeSeconds: 0, memoryBytes: 0, parameters: 0 }
 
-/** What no block does: embedding, last norm and head. */
+/** The model without blocks: embedding, final norm and head. */
 export const withoutBlocks = (model: Model): Model => stacked(model, undefined, 0)
 
 /** A model of N copies of a block, with made-up weights. */

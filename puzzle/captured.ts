@@ -1,4 +1,5 @@
 import type { ArtifactRef, Files } from '../api/index.js'
+import { layerNumber } from './layer-name.js'
 
 /** Text that was captured: what blocks are trained on, and held-out text. */
 export type CapturedText = 'train' | 'validate'
@@ -13,14 +14,13 @@ export interface CapturedFiles extends Files {
 }
 
 const prefix = { train: '', validate: 'validate-' } as const
-const twoDigits = (layer: number) => String(layer).padStart(2, '0')
 
 /** Name of the tokens themselves. */
 export const tokensName = (text: CapturedText): string => `${prefix[text]}tokens`
 /** Name of what enters a layer; behind the last one, what leaves it. */
-export const hiddenName = (text: CapturedText, layer: number): string => `${prefix[text]}hidden${twoDigits(layer)}`
+export const hiddenName = (text: CapturedText, layer: number): string => `${prefix[text]}hidden${layerNumber(layer)}`
 /** Name of what stands between the slots of a layer. */
-export const midName = (text: CapturedText, layer: number): string => `${prefix[text]}mid${twoDigits(layer)}`
+export const midName = (text: CapturedText, layer: number): string => `${prefix[text]}mid${layerNumber(layer)}`
 
 /** An artifact of `capture`. @throws Error when it is missing: a defect */
 export function captured(files: Files, name: string): ArtifactRef {

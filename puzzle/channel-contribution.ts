@@ -1,7 +1,7 @@
 import { slotNorm, type Model } from '../model/index.js'
 import { Graph, Session } from '../tensor/index.js'
 
-/** How much each FFN channel of the parent contributes (Puzzle, appendix A), one layer after the other. */
+/** Contribution of each FFN channel of the parent (Puzzle, appendix A), one layer at a time. */
 export class Contributions {
   private sums: Float64Array | undefined
   private tokens = 0
@@ -80,6 +80,7 @@ export class Contributions {
     return out
   }
 
+  /** Frees the sessions. */
   async release(): Promise<void> {
     for (const session of this.sessions.values()) await (await session).release()
   }

@@ -10,15 +10,15 @@ import {
 } from '../model/index.js'
 import { elements, engineVersion } from '../tensor/index.js'
 import { processors } from '../tensor/processors.js'
-import type { JsonObject, Slot } from '../api/index.js'
+import { slots, type JsonObject, type Slot } from '../api/index.js'
 
-/** What a block uses in the scenario. */
+/** Costs of a block in the scenario. */
 export interface Cost {
-  /** Of the whole prompt, all sequences. */
+  /** Seconds to process the prompts of all sequences. */
   readonly prefillSeconds: number
-  /** Of all generated tokens, all sequences. */
+  /** Seconds to generate all tokens of all sequences. */
   readonly decodeSeconds: number
-  /** Weights as they are in memory, and state at full length for all sequences. */
+  /** Bytes of the weights in memory and of the state (such as the KV cache) of all sequences at full length. */
   readonly memoryBytes: number
   readonly parameters: number
 }
@@ -28,22 +28,23 @@ export interface CostTable {
   readonly version: 1
   readonly fingerprint: JsonObject
   readonly scenario: Scenario
-  /** Embedding, last norm, head and what no block does. */
+  /** Embedding, final norm and head: the costs of a model without blocks. */
   readonly floor: Cost
   readonly attention: Readonly<Record<string, Cost>>
   readonly ffn: Readonly<Record<string, Cost>>
 }
 
-/** What the times depend on beside the blocks. */
+/** What times depend on besides the blocks: processor, cores, threads, platform and engine. */
 export const fingerprint = (threads: number, { engine }: Pick<Scenario, 'engine'>): JsonObject => ({
   processor: cpus()[0]?.model ?? 'unknown',
-  // Those that this process may use: what others do on the rest of a machine is not measured.
+  // Those that this process may use: work on the other cores does not slow it down.
   cores: processors(),
   threads,
   platform: `${process.platform}-${process.arch}`,
   engine: engine === 'llama.cpp' ? `node-llama-cpp ${findLlamaCpp().version}` : `onnxruntime ${engineVersion}`,
 })
 
+/** Sum of two costs, field by field. */
 export const addCosts = (a: Cost, b: Cost): Cost => ({
   prefillSeconds: a.prefillSeconds + b.prefillSeconds,
   decodeSeconds: a.decodeSeconds + b.decodeSeconds,
@@ -51,7 +52,7 @@ export const addCosts = (a: Cost, b: Cost): Cost => ({
   parameters: a.parameters + b.parameters,
 })
 
-/** Costs of a model by its table: the floor and every slot's. */
+/** Predicted costs of a model: the floor plus the costs of every slot. @param choice  variants by layer */
 export function totalCost(
   table: CostTable,
   choice: readonly { readonly attention: string; readonly ffn: string }[],
@@ -66,12 +67,13 @@ export function totalCost(
   }, table.floor)
 }
 
+/** Seconds of prefill and decoding together. */
 export const runtime = ({ prefillSeconds, decodeSeconds }: Cost): number => prefillSeconds + decodeSeconds
 
-/** Generated tokens per second. */
+/** Throughput: generated tokens of all sequences per second of prefill and decoding. */
 export const throughputOf = ({ batch, generate }: Scenario, cost: Cost): number => (batch * generate) / runtime(cost)
 
-/** Parameters of a model, its ends included. */
+/** Number of parameters of a model, including embedding, final norm and head. */
 export const parameterCount = ({ config, blocks }: Pick<Model, 'config' | 'blocks'>): number =>
   Object.values(modelShapes(config, blocks)).reduce((n, shape) => n + elements(shape), 0)
 
@@ -96,8 +98,8 @@ export function sizes(model: Model, scenario: Scenario): { parameters: number; m
 function weightBytes(model: Model): number {
   const { vocabulary, hidden, layers, tied } = model.config
   const ends = 4 * (vocabulary * hidden * (tied ? 1 : 2) + hidden)
-  const slots = Array.from({ length: layers }, (_, layer) =>
-    (['attention', 'ffn'] as const).reduce((n, slot) => n + slotBytes(model, layer, slot), 0),
+  const bytes = Array.from({ length: layers }, (_, layer) =>
+    slots.reduce((n, slot) => n + slotBytes(model, layer, slot), 0),
   )
-  return slots.reduce((a, b) => a + b, ends)
+  return bytes.reduce((a, b) => a + b, ends)
 }

@@ -1,17 +1,24 @@
 import type { Model } from '../model/index.js'
-import { Failure, type Runs, type Slot } from '../api/index.js'
+import { Failure, slots, type Runs, type Slot } from '../api/index.js'
 import type { Space } from './inputs.js'
 import type { Lesson, Pupil } from './lesson.js'
 import { asRunTask, runPupils, runVariants } from './run-variants.js'
 import { entryId, variants, type Variant } from './library.js'
 
+/** Parameters of stage `distill`, which trains variants block by block (BLD; Puzzle, section 3). */
 export interface DistillParams {
+  /** Tokens to train each variant on, without padding. @default 1,000,000 */
   readonly tokens: number
+  /** Sequences per step. @default 8 */
   readonly batch: number
+  /** Peak learning rate of AdamW. @default 0.002 */
   readonly learningRate: number
   readonly weightDecay: number
+  /** `decoupled`: each variant on its own; `coupled`: every pair of variants of a layer as well. @default decoupled */
   readonly mode: 'decoupled' | 'coupled'
+  /** Pairs to train together in decoupled mode as well. */
   readonly coupled: readonly CoupledPair[]
+  /** Variants that are also trained with the other slot removed. @default all */
   readonly besideNoOp: 'all' | 'parent' | 'none'
 }
 
@@ -23,13 +30,14 @@ interface CoupledPair {
   readonly layers?: readonly number[]
 }
 
+/** JSON Schema of the parameter `coupled`. */
 export const coupledParameter = {
   type: 'array',
   default: [],
-  description: 'Pairs of variants that are trained together as well, by the names that `puzzleflow scores` shows.',
+  description: 'Pairs of variants to train together as well, by the names that `puzzleflow scores` shows.',
   items: {
     type: 'object',
-    required: ['attention', 'ffn'],
+    required: [...slots],
     additionalProperties: false,
     properties: {
       attention: { type: 'string' },
@@ -44,13 +52,12 @@ type Aim = Pick<Lesson, 'layer' | 'train' | 'beside' | 'run'>
 /** All variants of all slots, layer by layer. */
 export function allVariants(model: Model, space: Space): { layer: number; slot: Slot; variant: Variant }[] {
   return Array.from({ length: model.config.layers }, (_, layer) =>
-    (['attention', 'ffn'] as const).flatMap((slot) =>
-      variants(space, slot, model, layer).map((variant) => ({ layer, slot, variant })),
-    ),
+    slots.flatMap((slot) => variants(space, slot, model, layer).map((variant) => ({ layer, slot, variant }))),
   ).flat()
 }
 
-/** What is to be learned: every variant beside the parent's other slot and beside none, and the pairs asked for. */
+/** All lessons of a space: every variant beside the parent's other slot and beside an empty one, the requested pairs, and
+ *  runs of layers. The parent's blocks need no lesson beside the parent's other slot. */
 export function lessons(model: Model, space: Space, params: DistillParams, runs: Runs): Aim[] {
   const all = allVariants(model, space)
   const aims: Aim[] = []

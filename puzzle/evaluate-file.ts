@@ -97,7 +97,7 @@ export async function evaluateFile(
     if (total.targets === 0)
       throw new Failure(
         'InvalidInput',
-        `${data.path} holds no sequence of two tokens${empty > 0 ? ` (${leftOut(empty)})` : ''}`,
+        `${data.path} contains no sequence of at least two tokens${empty > 0 ? ` (${leftOut(empty)})` : ''}`,
         {
           file: data.path,
           remedy: 'Give a file with text.',
@@ -260,7 +260,7 @@ function requireComparable(parent: Model | OnnxModel, { folder, config }: Model 
   if (parent.config.vocabulary === config.vocabulary) return
   throw new Failure(
     'InvalidInput',
-    `${parent.folder} has a vocabulary of ${parent.config.vocabulary}, and ${folder} one of ${config.vocabulary}`,
+    `${parent.folder} has a vocabulary of ${parent.config.vocabulary}, but ${folder} has one of ${config.vocabulary}`,
     { file: parent.folder, remedy: 'Compare a child with the parent that it descends from.' },
   )
 }

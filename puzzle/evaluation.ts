@@ -31,23 +31,23 @@ export interface Quality {
   readonly tasks: Readonly<Record<string, number>>
 }
 
-/** A model as it was measured. */
+/** Measurements of a model: throughput in tokens/s, memory in bytes. */
 export interface Measured extends Quality {
   readonly throughput: { readonly measured: number }
   readonly memoryBytes: number
   readonly parameters: number
 }
 
-/** Beside what was predicted of it. */
+/** Measurements together with the predicted throughput. */
 export type Predicted<T extends Measured = Measured> = T & {
   readonly throughput: { readonly predicted: number; readonly measured: number }
 }
 
-/** What models are measured with. */
+/** The parent, text, tasks and scenario that models are measured with. */
 export interface Yardstick {
   readonly parent: Model
   readonly held: Sequences
-  /** Hidden states of the parent before its last norm. */
+  /** Hidden states of the parent before its final norm, [sequences * length, hidden]. */
   readonly final: Float32Array
   readonly tasks: Readonly<Record<string, TaskItems>>
   readonly scenario: Scenario
@@ -63,14 +63,11 @@ export interface Thoroughness {
   readonly threads: number
 }
 
-/** Opens what children of a parent are measured with. @param prepared  artifacts of `prepare` */
+/** Opens the yardstick for the children of a parent. @param prepared  artifacts of `prepare` */
 export async function openYardstick(
   context: Pick<Environment, 'open'>,
   parent: Model,
-  prepared: {
-    readonly validate: ArtifactRef
-    readonly tasks: ArtifactRef<Readonly<Record<string, TaskItems>>>
-  },
+  prepared: { readonly validate: ArtifactRef; readonly tasks: ArtifactRef<Readonly<Record<string, TaskItems>>> },
   scenario: Scenario,
   { items, sequences, threads }: Thoroughness,
 ): Promise<Yardstick> {
@@ -128,7 +125,7 @@ export async function measureQuality(
   for (const [name, value] of Object.entries(measures))
     if (!Number.isFinite(value))
       throw new Failure('NonFinite', `${model === parent ? 'the parent' : 'the child'}: ${name} is ${value}`, {
-        remedy: 'Look for extreme values in the weights, or leave the block types that bring them out of `space`.',
+        remedy: 'Check the weights for extreme values, or remove the block types that produce them from `space`.',
       })
   return {
     ...measures,
@@ -192,6 +189,11 @@ export interface Evaluation<M extends Measured = Predicted> {
   readonly sessions?: number
 }
 
+/**
+ * Measures a child and times it against its parent.
+ * @param parentQuality  the parent's quality, measured once for all its children
+ * @param repetitions    timed passes of each model
+ */
 export async function evaluatePair(
   yardstick: Yardstick,
   parentQuality: Quality,
@@ -231,12 +233,12 @@ export function withPredictions(
 
 /** Parameters of stages that measure. */
 export const thoroughness = {
-  items: { type: 'integer', minimum: 1, default: 1000000, description: 'Most items of each task.' },
+  items: { type: 'integer', minimum: 1, default: 1000000, description: 'Maximum number of items per task.' },
   sequences: {
     type: 'integer',
     minimum: 1,
     default: 128,
     description: 'Held-out sequences for KL and perplexity.',
   },
-  threads: threads('Threads that the scenario is decoded with: as many as will serve it.'),
+  threads: threads('Threads that run the scenario: as many as will serve the child.'),
 }

@@ -11,10 +11,12 @@ export class HiddenStates {
     private readonly scales: Float32Array,
   ) {}
 
+  /** Zeros, to be filled by `set`. */
   static empty(tokens: number, size: number): HiddenStates {
     return new HiddenStates(tokens, size, new Uint16Array(tokens * size), new Float32Array(tokens))
   }
 
+  /** Reads an artifact that `put` stored. */
   static async read(path: string): Promise<HiddenStates> {
     const { x, scale } = (await readTensors(path)).tensors
     return new HiddenStates(x!.dims[0]!, x!.dims[1]!, x!.data as Uint16Array, scale!.data as Float32Array)
@@ -30,7 +32,7 @@ export class HiddenStates {
     return context.putFile('hidden-states', path)
   }
 
-  /** Takes over rows from token `start` on. @returns squared rounding error and squares, summed */
+  /** Copies rows, [tokens, size], to token `start` and after. @returns sums of the squared rounding errors and of the squares */
   set(start: number, rows: Float32Array, what: string): { error: number; power: number } {
     const { size } = this
     const scaled = new Float32Array(rows.length)
@@ -39,7 +41,7 @@ export class HiddenStates {
       for (let i = t * size; i < (t + 1) * size; i++) largest = Math.max(largest, Math.abs(rows[i]!))
       if (!Number.isFinite(largest))
         throw new Failure('NonFinite', `${what} of the parent are not finite`, {
-          remedy: 'Look for damaged or extreme weights in the parent: it does not work on this text.',
+          remedy: 'Check the parent for damaged or extreme weights: it does not work on this text.',
         })
       const scale = largest || 1
       this.scales[start + t] = scale

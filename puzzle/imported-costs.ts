@@ -6,8 +6,8 @@ import { blockSizes, withoutBlocks, type Part } from './block-timing.js'
 
 const remedy = 'Export it with `npx puzzleflow profile RUN -o FILE` from a run with the same model, space and scenario.'
 
-/** A cost table measured elsewhere: what it has of these variants, all of which it must have.
- *  @throws Failure InvalidInput */
+/** Reads a cost table that was measured elsewhere, reduced to these variants.
+ *  @throws Failure InvalidInput when it is not a cost table, is of another scenario or model, or lacks a variant */
 export async function readCostTable(
   path: string,
   model: Model,
@@ -21,17 +21,17 @@ export async function readCostTable(
   } catch (error) {
     throw bad(error instanceof SyntaxError ? `is not JSON: ${error.message}` : (error as Error).message)
   }
-  if (table?.version !== 1 || !table.floor || !table.attention || !table.ffn) throw bad('is no cost table')
+  if (table?.version !== 1 || !table.floor || !table.attention || !table.ffn) throw bad('is not a cost table')
   for (const key of ['batch', 'prefill', 'generate', 'engine'] as const)
     if (table.scenario?.[key] !== scenario[key])
       throw bad(`was measured with ${key} ${table.scenario?.[key]}, not ${scenario[key]}`)
   const check = (what: string, cost: Cost, parameters: number) => {
     for (const name of ['prefillSeconds', 'decodeSeconds', 'memoryBytes', 'parameters'] as const)
       if (!(Number.isFinite(cost[name]) && cost[name] >= 0))
-        throw bad(`${what}: ${name} is ${JSON.stringify(cost[name])}, not a number from 0 on`)
-    // Times and bytes are the other machine's own affair; the number of parameters tells whether it is this model.
+        throw bad(`${what}: ${name} is ${JSON.stringify(cost[name])}, not a number of at least 0`)
+    // Times and bytes depend on the machine; the number of parameters shows whether it is the same model.
     if (cost.parameters !== parameters)
-      throw bad(`${what} has ${cost.parameters} parameters there, and ${parameters} in this model`)
+      throw bad(`${what} has ${cost.parameters} parameters in the table, but ${parameters} in this model`)
   }
   check('the floor', table.floor, sizes(withoutBlocks(model), scenario).parameters)
   const own = { attention: {} as Record<string, Cost>, ffn: {} as Record<string, Cost> }

@@ -12,7 +12,8 @@ import {
 } from '../api/index.js'
 import { withWeights } from '../api/weights.js'
 import { captured, hiddenName, midName, type CapturedFiles, type CapturedStatistics } from './captured.js'
-import { layerName, readJson, type Variant } from './library.js'
+import { layerName } from './layer-name.js'
+import { readJson, type Variant } from './library.js'
 import { HiddenStates } from './hidden-states.js'
 import { readSequences } from '../data/sequences.js'
 

@@ -1,55 +1,54 @@
 import type { JsonObject, Slot } from '../api/index.js'
 import type { DataFile } from '../data/documents.js'
 import type { Scenario } from '../model/index.js'
+import type { Limit } from './limit.js'
 
-// What the pipeline `puzzle` asks of a spec (plugins/pipelines/puzzle.yaml), as stages see it: checked by its schemas, paths
-// absolute, quantities as numbers.
+// Inputs of the pipeline `puzzle` (plugins/pipelines/puzzle.yaml) as stages see them: checked by its schemas, with absolute
+// paths, and quantities as numbers.
 
+/** The input `model`. */
 export interface ModelInput {
-  /** Folder or GGUF file of the parent. */
+  /** The parent: a checkpoint folder or a GGUF file. */
   readonly model: string
 }
 
+/** The inputs `data` and `tasks`. */
 export interface DataInput {
   readonly data: {
     readonly train: DataFile
     readonly validate: DataFile
-    /** Tokens of a sequence. @default 128 */
+    /** Never seen by the search. */
+    readonly test?: DataFile
+    /** Tokens per sequence. @default 128 */
     readonly sequenceLength?: number
   }
   /** Folder of tasks. */
   readonly tasks?: string
 }
 
+/** The input `space`. */
 export interface SpaceInput {
   readonly space: Space
 }
 
-/** What each layer may become. */
+/** The search space: candidate blocks for each slot, and replacements of runs of layers. */
 export type Space = Readonly<Record<Slot, readonly (string | JsonObject)[]>> & {
   /** Replacements of runs of layers. */
   readonly runs?: readonly JsonObject[]
 }
 
+/** The input `target`. */
 export interface TargetInput {
   readonly target: Target
 }
 
+/** Where the child will run, and the limits it must meet. */
 export interface Target {
   readonly scenario: Scenario
   readonly limits?: Readonly<Partial<Record<Limit['name'], Omit<Limit, 'name'>>>>
-  /** Floor under the child's mean task accuracy, as a share of the parent's. */
+  /** Lower bound on the child's mean task accuracy, as a share of the parent's. */
   readonly quality?: { readonly value: number }
   readonly format?: 'hf' | 'gguf'
   /** A cost table measured elsewhere. */
   readonly profile?: string
-}
-
-/** A limit of the spec's target. */
-export interface Limit {
-  readonly name: 'throughput' | 'memory' | 'latency' | 'parameters'
-  readonly bound: 'min' | 'max'
-  readonly value: number
-  /** `parent`: a multiple of the parent's value. */
-  readonly unit: string
 }

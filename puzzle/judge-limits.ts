@@ -1,6 +1,6 @@
 import type { Model, Scenario } from '../model/index.js'
+import type { Limit } from './limit.js'
 import { describeLimit } from './limits.js'
-import type { Limit } from './inputs.js'
 import { measureThroughput, type Evaluation, type Measured } from './evaluation.js'
 
 /** How a limit was held. */
@@ -42,12 +42,17 @@ export function judgeLimits(
   })
 }
 
-/** What a child is timed again with. */
-export interface Retiming {
-  readonly limits: readonly Limit[]
-  /** Most sessions more. */
-  readonly retime: number
+/** How parent and child are timed. */
+export interface TimingParams {
+  /** Timed passes of each in one session. */
   readonly repetitions: number
+  /** Further sessions, at most, when a limit on time is narrowly missed. */
+  readonly retime: number
+}
+
+/** How a child is timed again. */
+export interface Retiming extends TimingParams {
+  readonly limits: readonly Limit[]
   readonly threads: number
 }
 
@@ -86,11 +91,19 @@ export async function retimed<E extends Evaluation<Measured>>(
   return best
 }
 
-/** Parameter of stages that judge limits. */
-export const retime = {
-  type: 'integer',
-  minimum: 0,
-  default: 3,
-  description:
-    'Most times that parent and child are timed again when a limit of time is narrowly missed: noise makes a machine slower, not faster.',
+/** Parameters of stages that time parent and child and judge limits. */
+export const timing = {
+  repetitions: {
+    type: 'integer',
+    minimum: 1,
+    default: 5,
+    description: 'Timed passes of parent and child, in alternation; the median counts.',
+  },
+  retime: {
+    type: 'integer',
+    minimum: 0,
+    default: 3,
+    description:
+      'How many more times parent and child are timed, at most, when a limit on time is narrowly missed: noise makes a machine slower, never faster.',
+  },
 } as const

@@ -10,7 +10,16 @@ import {
   type Model,
 } from '../model/index.js'
 import { Trainer, type AdamWOptions, type Tensor, type Value } from '../tensor/index.js'
-import type { ArtifactRef, BlockChoice, Files, JsonObject, Slot, TaskContext, Weights } from '../api/index.js'
+import {
+  slots,
+  type ArtifactRef,
+  type BlockChoice,
+  type Files,
+  type JsonObject,
+  type Slot,
+  type TaskContext,
+  type Weights,
+} from '../api/index.js'
 import type { CapturedStatistics } from './captured.js'
 import type { RunTask } from './run-variants.js'
 import { chunksOf, readSequences } from '../data/sequences.js'
@@ -62,7 +71,7 @@ interface Station extends BlockChoice {
 /** The slots that the layer's input runs through on the way to its output, in order. */
 function path(model: Model, { layer, train, beside }: Lesson): Station[] {
   const own = model.config.blocks[layer]!
-  return (['attention', 'ffn'] as const).flatMap((slot): Station[] => {
+  return slots.flatMap((slot): Station[] => {
     const learning = train.find((pupil) => pupil.slot === slot)
     if (learning) return [{ ...learning, learns: true }]
     // An FFN beside the parent's attention begins behind that: nothing of it is computed.
@@ -81,9 +90,9 @@ export async function learner(
 ): Promise<Trainer> {
   const { config, blocks } = model
   const { layer, batch, steps, learningRate, weightDecay } = lesson
-  const slots = path(model, lesson)
+  const stations = path(model, lesson)
   const frozen: Record<string, Tensor> = {}
-  for (const { slot, learns } of slots)
+  for (const { slot, learns } of stations)
     if (!learns)
       for (const [name, { shape, data }] of Object.entries(await model.weights(layer, slot)))
         frozen[`${slot}.${name}`] = { dtype: 'float32', dims: shape, data }
@@ -105,7 +114,7 @@ export async function learner(
         wantState: false,
       }
       let y = x!
-      for (const own of slots) {
+      for (const own of stations) {
         const learning = () =>
           roundedInGraph(g, ofSlot(own.slot, parameters), quantisationOfChoice(blocks, own.slot, own, context.facts))
         const weights = own.learns ? learning() : ofSlot(own.slot, frozen)

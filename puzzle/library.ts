@@ -12,6 +12,7 @@ import {
   type Weights,
 } from '../api/index.js'
 import type { Space } from './inputs.js'
+import { layerName } from './layer-name.js'
 import { askedWeights, weightsId, weightsOf, withWeights } from '../api/weights.js'
 
 /** What may fill a slot of a layer. */
@@ -51,7 +52,7 @@ export interface LibraryEntry extends Filling {
 /** One entry per slot of every layer, by id. */
 export type Choice = readonly { readonly attention: string; readonly ffn: string }[]
 
-export const layerName = (layer: number): string => `layer${String(layer).padStart(2, '0')}`
+/** Id of a library entry: `layer03/ffn/swiglu-256`, with `+BESIDE` unless it was trained beside the parent's other slot. */
 export const entryId = (layer: number, slot: Slot, variant: string, beside: string): string =>
   `${layerName(layer)}/${slot}/${variant}${beside === 'parent' ? '' : `+${beside}`}`
 
@@ -168,18 +169,6 @@ export function chosenEntries(library: ReadonlyMap<string, LibraryEntry>, choice
       if (!entry) throw new Error(`Internal error: no library entry ${id}`)
       return entry
     })
-}
-
-/** The library that `distill` left, by entry. */
-export async function readLibrary(
-  context: Pick<Environment, 'open'> & {
-    readonly stages: {
-      readonly distill: { readonly files: { readonly library: ArtifactRef<readonly LibraryEntry[]> } }
-    }
-  },
-): Promise<Map<string, LibraryEntry>> {
-  const entries = await readJson(context, context.stages.distill.files.library)
-  return new Map(entries.map((entry) => [entry.id, entry]))
 }
 
 /** Contents of an artifact that is JSON. */

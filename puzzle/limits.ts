@@ -1,9 +1,10 @@
 import type { Scenario } from '../model/index.js'
 import type { Infeasibility } from '../solver/index.js'
-import type { Limit, Target } from './inputs.js'
+import type { Target } from './inputs.js'
+import type { Limit } from './limit.js'
 import { runtime, throughputOf, type Cost } from './costs.js'
 
-/** Sums of costs over the slots that must not be passed; `runtime` in seconds, `memory` in bytes. */
+/** An upper bound on the sum of a cost over all slots; `runtime` in seconds, `memory` in bytes. */
 export interface Bound {
   readonly cost: 'runtime' | 'memory' | 'parameters'
   readonly max: number
@@ -54,17 +55,18 @@ export function bounds(
   })
 }
 
-/** What limits are judged with: predicted costs of the parent, and what no slot has a part in. */
+/** Predicted costs that limits are judged against. */
 export interface Yard {
   readonly parent: Cost
   readonly floor: Cost
   readonly scenario: Scenario
 }
 
+/** How much of a bounded cost a model or block uses: seconds, bytes or parameters. */
 export const useOf = (cost: Bound['cost'], of: Cost): number =>
   ({ runtime: runtime(of), memory: of.memoryBytes, parameters: of.parameters })[cost]
 
-/** That a bound cannot be held, and by how much, in the words of its limit.
+/** Says that a bound cannot be met, and by how much, in the terms of its limit.
  *  @param minimum  the least that the slots together can use
  *  @param held  names of limits that are held meanwhile */
 function describeUnmet(
@@ -81,7 +83,7 @@ function describeUnmet(
   return `${describeLimit(limit)} cannot be met${given}: the best any choice reaches is ${round(best, 4)}, the limit is ${round(absolute(limit, parent, scenario), 4)} (it lacks ${lack} % of ${cost})`
 }
 
-/** The solver's reason in the words of the spec's limits; it knows only what is left of them for the slots. */
+/** The solver's reason in terms of the spec's limits; the solver knows only what they leave for the slots. */
 export function describeInfeasible(all: readonly Bound[], yard: Yard, infeasible: Infeasibility | undefined): string {
   const lines = (infeasible?.limits ?? []).flatMap(({ cost, max, minimum, holding }) => {
     const bound = all.find((own) => own.cost === cost && own.max === max)

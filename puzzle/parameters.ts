@@ -1,4 +1,7 @@
-/** Parameters of several stages. Beyond its bounds a number is a slip of the pen; `reason` says why in the message. */
+// JSON Schemas of parameters that several stages share. A number outside the bounds is a typing error; the message gives the
+// `reason`.
+
+/** A batch size, in sequences. */
 export const batch = <const T extends number>(fallback: T, description: string) =>
   ({
     description,
@@ -9,21 +12,24 @@ export const batch = <const T extends number>(fallback: T, description: string) 
     default: fallback,
   }) as const
 
+/** Peak learning rate of AdamW. */
 export const learningRate = {
-  description: 'AdamW’s largest step size; it rises from 0 and falls again as a cosine.',
+  description: 'Peak learning rate of AdamW: it warms up from 0 and decays on a cosine schedule.',
   type: 'number',
   exclusiveMinimum: 0,
   maximum: 1,
-  reason: 'AdamW moves every weight by about so much in a step',
+  reason: 'AdamW moves every weight by about this much per step',
 } as const
 
+/** Decoupled weight decay of AdamW. */
 export const weightDecay = {
-  description: 'AdamW’s decay of weights.',
+  description: 'Weight decay of AdamW.',
   type: 'number',
   minimum: 0,
   maximum: 1,
-  reason: 'a step takes this share of each weight away, times the learning rate',
+  reason: 'each step shrinks every weight by this share, times the learning rate',
 } as const
 
+/** A number of threads. @default 1 */
 export const threads = (description: string) =>
   ({ description, type: 'integer', minimum: 1, maximum: 1024, default: 1 }) as const

@@ -1,6 +1,7 @@
 import { layerFacts, replaceBlocks, slotShapes, type Model } from '../model/index.js'
 import {
   Failure,
+  slots,
   type BlockChoice,
   type JsonObject,
   type RunLayer,
@@ -10,7 +11,8 @@ import {
   type Weights,
 } from '../api/index.js'
 import type { Space } from './inputs.js'
-import { entryId, layerName, ownVariant, type LibraryEntry } from './library.js'
+import { layerName } from './layer-name.js'
+import { entryId, ownVariant, type LibraryEntry } from './library.js'
 
 /** A way to replace the layers from one on. */
 export interface RunVariant {
@@ -61,7 +63,7 @@ export function runVariants(model: Model, space: Pick<Space, 'runs'>, runs: Runs
           const empty = own.empty === true
           const parents = config.blocks[layer]![name]
           const same = parents.block === choice.block && own.id(parents.params) === own.id(choice.params)
-          // By what it is, not by where it comes from: blocks that are alike cost the same.
+          // Named after the block, not after the run: equal blocks have equal costs.
           const variant = same ? ownVariant(model, layer, name) : own.id(choice.params)
           return { ...choice, variant, empty, entry: entryId(layer, name, variant, empty ? 'parent' : id) }
         }
@@ -76,7 +78,8 @@ export function runVariants(model: Model, space: Pick<Space, 'runs'>, runs: Runs
 function named(type: RunType, params: JsonObject): { readonly id: string; readonly span: number } {
   const [id, span] = [type.id(params), type.span(params)]
   const bug = (message: string) => new Failure('PluginBug', `run type "${type.name}": ${message}`)
-  if (!/^[\w.-]+$/.test(id)) throw bug(`the id ${JSON.stringify(id)} has more than letters, digits, ".", "_" and "-"`)
+  if (!/^[\w.-]+$/.test(id))
+    throw bug(`the id ${JSON.stringify(id)} has characters other than letters, digits, ".", "_" and "-"`)
   if (!Number.isSafeInteger(span) || span < 1) throw bug(`the span of ${id} is ${span}, not a whole number above 0`)
   return { id, span }
 }
@@ -129,6 +132,7 @@ export async function runWeights(
   )
 }
 
+/** The part of a run that its task depends on. */
 export const asRunTask = ({ type, params, span }: RunVariant): RunTask => ({
   name: type.name,
   version: type.version,
@@ -136,14 +140,14 @@ export const asRunTask = ({ type, params, span }: RunVariant): RunTask => ({
   span,
 })
 
-/** Id of the entry of nothing in a slot. */
+/** Id of the library entry of an empty slot. */
 export const emptyEntry = (layer: number, slot: Slot): string => entryId(layer, slot, 'no-op', 'parent')
 
-/** Entries of nothing for all layers of runs, whether the space has them or not: what the rest of a run becomes. */
+/** Entries of empty slots for all layers of runs, whether the space has them or not: all but the first layer of a run become empty. */
 export function emptyEntries(runs: readonly RunVariant[]): LibraryEntry[] {
   const layers = new Set(runs.flatMap(({ layer, span }) => Array.from({ length: span }, (_, i) => layer + i)))
   return [...layers].flatMap((layer) =>
-    (['attention', 'ffn'] as const).map((slot) => ({
+    slots.map((slot) => ({
       id: emptyEntry(layer, slot),
       layer,
       slot,
@@ -158,10 +162,10 @@ export function emptyEntries(runs: readonly RunVariant[]): LibraryEntry[] {
   )
 }
 
-/** Pupils of a run's lesson: the slots that are not empty. None where nothing is to be learned. */
-export const runPupils = ({ slots }: RunVariant) =>
-  (['attention', 'ffn'] as const).flatMap((slot) => {
-    const { entry, variant, block, params, empty } = slots[slot]
+/** Pupils of a run's lesson: the slots that are not empty. */
+export const runPupils = (run: RunVariant) =>
+  slots.flatMap((slot) => {
+    const { entry, variant, block, params, empty } = run.slots[slot]
     return empty ? [] : [{ entry, slot, variant, block, params }]
   })
 

@@ -1,5 +1,5 @@
 import type { Model } from '../model/index.js'
-import { digestJson, type Slot } from '../api/index.js'
+import { digestJson, slots, type Slot } from '../api/index.js'
 import type { Space } from './inputs.js'
 import { entryId, ownVariant, variants, type LibraryEntry, type Variant } from './library.js'
 
@@ -32,7 +32,7 @@ export function pairsOf(
   const entry = (slot: Slot, variant: string, beside: string) => library.get(entryId(layer, slot, variant, beside))
   const parents = (slot: Slot) => entry(slot, ownVariant(model, layer, slot), 'parent')!
   const parent = { attention: parents('attention'), ffn: parents('ffn') }
-  const singles = (['attention', 'ffn'] as const).flatMap((slot) =>
+  const singles = slots.flatMap((slot) =>
     own[slot].flatMap(({ id, own }): Pair[] => {
       const changed = own ? undefined : entry(slot, id, 'parent')
       return changed ? [{ slot, ...parent, [slot]: changed }] : []

@@ -1,5 +1,5 @@
 import { Forward, Head, replaceBlocks, type Comparison, type Model } from '../model/index.js'
-import type { ArtifactRef, Slot, TaskContext, Weights } from '../api/index.js'
+import { slots, type ArtifactRef, type Slot, type TaskContext, type Weights } from '../api/index.js'
 import type { Filling } from './library.js'
 import { HiddenStates } from './hidden-states.js'
 import { readSequences, type Sequences } from '../data/sequences.js'
@@ -55,7 +55,6 @@ export class Scorer {
     weights: Readonly<Record<Slot, Weights>>,
   ): Promise<Comparison> {
     const { held, model, layer, forward } = this
-    const slots = ['attention', 'ffn'] as const
     const behind = Array.from({ length: (fillings.span ?? 1) - 1 }, (_, i) => this.layer + 1 + i)
     const view = replaceBlocks(model, [
       ...slots.map((slot) => ({ ...fillings[slot], weights: weights[slot] })),

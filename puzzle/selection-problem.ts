@@ -3,9 +3,9 @@ import type { Problem } from '../solver/index.js'
 import type { Slot } from '../api/index.js'
 import { addCosts, runtime, throughputOf, totalCost, type Cost, type CostTable } from './costs.js'
 import type { DepthStep } from './depth-step.js'
-import { ownVariant, type Choice, type LibraryEntry } from './library.js'
+import { entryId, ownVariant, type Choice, type LibraryEntry } from './library.js'
+import type { Limit } from './limit.js'
 import { bounds } from './limits.js'
-import type { Limit } from './inputs.js'
 import { emptyEntry } from './run-variants.js'
 import type { Composition, ScoreRow } from './score-row.js'
 
@@ -37,6 +37,7 @@ export interface ChosenRun {
   readonly run: string
 }
 
+/** Everything that the selection problem is made from. */
 export interface ProblemParts {
   readonly rows: readonly ScoreRow[]
   readonly composition: Composition
@@ -166,10 +167,12 @@ function option(
   parent: Layer,
   composition: Composition,
 ): { score: number; entries: { attention: string; ffn: string } } | undefined {
-  const name = `layer${String(layer).padStart(2, '0')}`
   const exact = scores.get(`${layer}/block/${attention}/${ffn}`)
   if (exact) return { score: exact.kl, entries: exact.entries }
-  const entries = { attention: `${name}/attention/${attention}`, ffn: `${name}/ffn/${ffn}` }
+  const entries = {
+    attention: entryId(layer, 'attention', attention, 'parent'),
+    ffn: entryId(layer, 'ffn', ffn, 'parent'),
+  }
   const a = attention === parent.attention ? 0 : scores.get(`${layer}/attention/${attention}/${parent.ffn}`)?.kl
   const f = ffn === parent.ffn ? 0 : scores.get(`${layer}/ffn/${parent.attention}/${ffn}`)?.kl
   if (a === undefined || f === undefined) return undefined
@@ -196,6 +199,7 @@ export function makeProblem(
   }
 }
 
+/** Predicted costs of the parent. */
 export const parentCost = ({ table, parent }: Pick<ProblemParts, 'table' | 'parent'>): Cost => totalCost(table, parent)
 
 /** The solver's option ids as entries, with predicted costs of the whole model. */

@@ -13,6 +13,7 @@ export interface CurvePoint {
   readonly [metric: string]: number
 }
 
+/** A training: its trainer, data and checkpoints. */
 export interface TrainingRun {
   readonly trainer: Trainer
   readonly steps: number
@@ -26,7 +27,7 @@ export interface TrainingRun {
   batches(start: number, count: number): Readonly<Record<string, Tensor>>
   readonly signal: AbortSignal
   progress(fraction: number, message: string): void
-  /** Named in the error of a NaN. */
+  /** Name of the training in errors. */
   readonly what: string
 }
 
@@ -74,11 +75,11 @@ export async function trainWithCheckpoints(run: TrainingRun): Promise<CurvePoint
 
 const notFinite = (message: string, cause?: unknown) =>
   new Failure('NonFinite', message, {
-    remedy: 'Lower the learning rate, or look for extreme values in the data and weights.',
+    remedy: 'Lower the learning rate, or check data and weights for extreme values.',
     cause,
   })
 
-/** @param curve  of all steps done: its last point tells how many */
+/** @param curve  of all steps done: its last point has their number */
 async function save(file: string, trainer: Trainer, curve: readonly CurvePoint[]): Promise<void> {
   const { tensors } = trainer.state()
   // Another attempt, thought lost, may have ended the task and removed the folder.
@@ -87,7 +88,7 @@ async function save(file: string, trainer: Trainer, curve: readonly CurvePoint[]
   await writeTensors(file, tensors, { curve: text, digest: digestOf(tensors, text) })
 }
 
-/** Puts the trainer where its checkpoint was saved. A checkpoint that is not whole, or of another training, is none.
+/** Restores the trainer from its checkpoint. A checkpoint that is incomplete, or of another training, is ignored.
  *  @returns the curve up to there */
 async function resumed(file: string, trainer: Trainer, steps: number): Promise<CurvePoint[]> {
   if (!existsSync(file)) return []
@@ -105,7 +106,7 @@ async function resumed(file: string, trainer: Trainer, steps: number): Promise<C
   }
 }
 
-/** Tells whether a file still holds what was saved: its tensors would not show that one of their bits has changed. */
+/** Detects a damaged checkpoint: the tensors alone do not show that a bit has changed. */
 function digestOf(tensors: Readonly<Record<string, Tensor>>, curve: string): string {
   const hash = createHash('sha256').update(curve)
   for (const [name, { data }] of Object.entries(tensors).sort(([a], [b]) => (a < b ? -1 : 1)))

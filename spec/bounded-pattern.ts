@@ -1,20 +1,20 @@
 import { createContext, Script } from 'node:vm'
 
-/** Milliseconds that one text may be compared with a pattern. */
+/** Milliseconds that one match may take. */
 const mostMilliseconds = 1000
 
 const context = createContext({ test: undefined as (() => boolean) | undefined })
 const script = new Script('test()')
 const slow = new Set<string>()
 
-/** Whether a pattern did not come to an end for some text. */
+/** Whether matching some text against a pattern timed out. */
 export const isSlow = (pattern: string): boolean => slow.has(pattern)
 
-/** Patterns as ajv uses them. A spec may bring its own, some of which take longer than the universe: they match nothing. */
+/** Patterns as ajv uses them. A spec may bring patterns that backtrack forever: those match nothing. */
 export function boundedPattern(pattern: string, flags: string): { test(text: string): boolean; toString(): string } {
   const expression = new RegExp(pattern, flags)
   return {
-    // What ajv tells patterns apart by.
+    // ajv distinguishes patterns by this.
     toString: () => String(expression),
     test(text) {
       if (slow.has(pattern)) return false

@@ -25,7 +25,7 @@ export function checkDag(
     const node = stages.find(({ name }) => name === first)!
     const index = node.needs.findIndex(({ stage }) => stage === second)
     const message = `Stages need each other in a circle: ${[...circle, first].join(' -> ')}.`
-    const hint = 'leave out one of these needs'
+    const hint = 'remove one of these needs'
     report(node.site.diagnose(`/needs/${index}`, 'value', { code: 'cycle', message, hint }))
   }
   // A stage gets the outputs of its needs alone, so one that it names in an expression becomes one of them.

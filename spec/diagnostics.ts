@@ -14,11 +14,11 @@ export interface Diagnostic {
   readonly hint?: string
   /** Characters at fault, for underlining. */
   readonly length?: number
-  /** What can be done all the same. Default: a mistake. */
+  /** A warning does not stop the run. Default: a mistake, which does. */
   readonly severity?: 'warning'
 }
 
-/** Mistakes that are told of: nobody mends more at once. */
+/** Most mistakes to report: nobody corrects more at once. */
 const mostTold = 200
 
 /** By file, line, column and code, each reported once; of very many, the first. */

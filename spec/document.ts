@@ -28,22 +28,22 @@ export interface SourceDocument {
   readonly data: JsonObject
   readonly map: SourceMap
   readonly diagnostics: readonly Diagnostic[]
-  /** The data is not what the text says, so that checking it would find what is not wrong. */
+  /** The data does not reflect the text, so checking it would report false mistakes. */
   readonly unreadable: boolean
 }
 
-/** Bytes of a text that is read at all. */
+/** Largest text to read, in bytes. */
 export const maximumBytes = 1024 * 1024
 /** Aliases (`*name`) in a text, and the nodes that all of them together may stand for. */
 export const maxAliasCount = 100
 const maxAliasedNodes = 10_000
 const maxDepth = 64
-/** Words, signs and spaces of a text. */
+/** Most words, symbols and spaces of a text. */
 const mostLexemes = 50_000
 
 /**
- * Reads YAML 1.2 with the core schema into plain data. Duplicate keys, tags of one's own, several documents, keys that
- * are no texts, and aliases beyond the bound are diagnostics.
+ * Reads YAML 1.2 with the core schema into plain data. Duplicate keys, custom tags, several documents, keys that
+ * are not strings, and too many aliases are diagnostics.
  */
 export function readDocument(file: string, text: string): SourceDocument {
   const empty = (diagnostic: Diagnostic): SourceDocument => ({
@@ -61,11 +61,11 @@ export function readDocument(file: string, text: string): SourceDocument {
       line: 1,
       column: 1,
       code: 'too-large',
-      message: `The text has ${bytes} bytes; at most ${maximumBytes} (1 MiB) are read.`,
+      message: `The text has ${bytes} bytes; the limit is ${maximumBytes} (1 MiB).`,
     })
 
   if (isFlood(text)) {
-    const message = `The text has more than ${mostLexemes} words and signs.`
+    const message = `The text has more than ${mostLexemes} words and symbols.`
     return empty({ file, line: 1, column: 1, code: 'too-large', message })
   }
 
@@ -89,14 +89,14 @@ export function readDocument(file: string, text: string): SourceDocument {
   return new Reader(file, text, document, lines).read()
 }
 
-/** Whether a text has more of YAML's signs than any spec: its parser would take long to say what is wrong with each. */
+/** Whether a text has more of YAML's symbols than any spec: the parser would take long to report each. */
 function isFlood(text: string): boolean {
   const lexemes = new Lexer().lex(text)
   for (let count = 0; count <= mostLexemes; count++) if (lexemes.next().done) return false
   return true
 }
 
-const copyKeys = 'write its keys here; an alias stands for a whole value: key: *name'
+const copyKeys = 'write its keys here: an alias stands for a whole value (key: *name)'
 
 /** Mistakes that leave the rest of the text readable. */
 const harmless = ['duplicate-key', 'unknown-tag', 'wrong-value', 'ambiguous-number', 'merge-key']
@@ -136,7 +136,7 @@ class Reader {
         { start: 0, end: 0 },
         'wrong-type',
         'The text is empty or has no `key: value` lines at its top level.',
-        /^\s*[\w-]+[:=]\S/.test(this.text) ? 'a space follows the colon' : undefined,
+        /^\s*[\w-]+[:=]\S/.test(this.text) ? 'put a space after the colon' : undefined,
       )
     const root = typeof data === 'object' && data !== null && !Array.isArray(data) ? (data as JsonObject) : {}
     const unreadable = this.#exhausted || this.#diagnostics.some(({ code }) => !harmless.includes(code))
@@ -173,7 +173,7 @@ class Reader {
       this.#report(
         this.#outermost ?? range,
         'alias-limit',
-        `Aliases stand for more than ${maxAliasedNodes} values together.`,
+        `Together, the aliases stand for more than ${maxAliasedNodes} values.`,
       )
       return null
     }
@@ -185,7 +185,7 @@ class Reader {
     if (isAlias(node)) {
       const target = this.#targets.get(node)
       if (!target) {
-        const hint = /[./]/.test(node.source) ? `for the text put it in quotes: '*${node.source}'` : undefined
+        const hint = /[./]/.test(node.source) ? `to write it literally, put it in quotes: '*${node.source}'` : undefined
         this.#report(range, 'unknown-alias', `There is no anchor &${node.source} before this alias.`, hint)
         return null
       }
@@ -213,19 +213,19 @@ class Reader {
       const range = isNode(key) ? this.#span(key) : { start: 0, end: 0 }
       const scalar = isScalar(key) ? key.value : undefined
       if (typeof scalar !== 'string' && typeof scalar !== 'number' && typeof scalar !== 'boolean') {
-        this.#report(range, 'wrong-type', 'A key must be a text.')
+        this.#report(range, 'wrong-type', 'A key must be a string.')
         continue
       }
       const name = String(scalar)
       if (name === '<<' && isScalar(key) && key.type === 'PLAIN') {
-        this.#report(range, 'merge-key', 'YAML 1.2 has no merge keys: what << names would not be read.', copyKeys)
+        this.#report(range, 'merge-key', 'YAML 1.2 has no merge keys: the keys behind << would be ignored.', copyKeys)
         continue
       }
       if (name === '__proto__') {
         this.#report(range, 'wrong-value', 'The key "__proto__" is not allowed.')
         continue
       }
-      // The parser's own check tells 1 from "1" and misplaces some keys.
+      // The parser's check distinguishes 1 from "1" and misplaces some keys.
       if (Object.hasOwn(object, name)) this.#report(range, 'duplicate-key', `There are two keys "${name}" in one map.`)
       const inner = [...path, name]
       this.#map.setKey(pointer(inner), this.#range(range))
@@ -240,18 +240,18 @@ class Reader {
 
   #scalar({ value, source, type }: Scalar, range: Offsets): Json {
     if (typeof value === 'number' && source !== undefined && /^[-+]?0\d/.test(source)) {
-      const older = /^[-+]?0[0-7]+$/.test(source) ? String(parseInt(source, 8)) : 'a text'
+      const older = /^[-+]?0[0-7]+$/.test(source) ? String(parseInt(source, 8)) : 'a string'
       const message = `${source} is ${value} in YAML 1.2, and ${older} in YAML 1.1.`
-      this.#report(range, 'ambiguous-number', message, `write ${value}, or '${source}' for the text`)
+      this.#report(range, 'ambiguous-number', message, `write ${value}, or '${source}' for the string`)
     }
-    // `limit: >2`: without a sign of its own the rest of a line would be told of by the parser.
+    // `limit: >2`: the parser reports nothing here.
     if (value === '' && (type === 'BLOCK_FOLDED' || type === 'BLOCK_LITERAL')) {
       const header = /^[^\n#]*/.exec(this.text.slice(range.start))![0].trim()
       if (/\d/.test(header))
         this.#report(
           range,
           'unquoted-value',
-          `The value ${header} begins with "${header[0]}", with which YAML begins a block of text.`,
+          `The value ${header} begins with "${header[0]}", which begins a block of text in YAML.`,
           `put it in quotes: '${header}'`,
         )
     }
@@ -262,7 +262,7 @@ class Reader {
     if (value === null || typeof value === 'boolean' || typeof value === 'number' || typeof value === 'string')
       return value
     if (value === undefined) return null
-    this.#report(range, 'wrong-type', 'Only texts, numbers, true, false and null are values.')
+    this.#report(range, 'wrong-type', 'A value must be a string, a number, true, false or null.')
     return null
   }
 

@@ -90,7 +90,7 @@ function explain(error: ErrorObject, name: string): Finding {
     }
     case 'propertyNames': {
       const key = (params as { propertyName: string }).propertyName
-      const text = `"${key}" is no name: use letters, digits, - and _, a letter first.`
+      const text = `"${key}" is not a valid name: use letters, digits, - and _, and begin with a letter.`
       return { at: at + pointer([key]), where: 'key', code: 'wrong-value', message: text }
     }
     case 'type': {
@@ -115,7 +115,7 @@ function explain(error: ErrorObject, name: string): Finding {
       return value('unknown-key', `${what} is not allowed.`)
     case 'pattern':
       if (isSlow(schema as string))
-        return value('wrong-schema', `${what} cannot be compared with the pattern ${show(schema)} in a second.`)
+        return value('wrong-schema', `${what} takes more than a second to match against the pattern ${show(schema)}.`)
       return value('wrong-value', `${what} has the wrong form: ${show(data)}.`, parent.description)
     case 'minimum':
     case 'exclusiveMinimum':
@@ -154,7 +154,7 @@ function subject(at: string, name: string): string {
 const typeNames: Readonly<Record<string, string>> = {
   object: 'a map',
   array: 'a list',
-  string: 'a text',
+  string: 'a string',
   integer: 'a whole number',
   number: 'a number',
   boolean: 'true or false',

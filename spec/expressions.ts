@@ -15,7 +15,7 @@ const form = /^\$\{\{\s*stages\.([A-Za-z][A-Za-z0-9_-]*)\.outputs((?:\.[A-Za-z0-
 export const looksLikeExpression = (value: unknown): value is string =>
   typeof value === 'string' && value.includes('${{')
 
-/** Undefined when the text is no well-formed expression. An expression is the whole text. */
+/** Undefined when the text is not a well-formed expression. An expression is the whole text. */
 export function parseExpression(text: string): Expression | undefined {
   const match = form.exec(text.trim())
   return match ? { stage: match[1]!, path: match[2]!.slice(1).split('.') } : undefined
@@ -28,7 +28,7 @@ export function explainExpression(text: string): { message: string; hint: string
   if (!inner) return { message: 'The expression is not closed with }}.', hint }
   if (inner[0].length !== text.trim().length)
     return { message: 'An expression must be the whole value, with nothing before or after it.', hint }
-  return { message: `"${inner[1]!.trim()}" is no expression: there is only one form.`, hint }
+  return { message: `"${inner[1]!.trim()}" is not a valid expression.`, hint }
 }
 
 /** Every expression in the parameters, with its path. */
@@ -80,5 +80,5 @@ function lookUp(text: string, outputs: StageOutputs): Json {
 
 function remedy(stage: StageOutputs[string] | undefined): string {
   const names = [...Object.keys(stage?.values ?? {}), ...Object.keys(stage?.files ?? {}).map((name) => `files.${name}`)]
-  return names.length > 0 ? `It has ${names.sort().join(', ')}.` : 'It has none.'
+  return names.length > 0 ? `It has ${names.sort().join(', ')}.` : 'It has no outputs.'
 }

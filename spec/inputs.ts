@@ -46,7 +46,7 @@ export function checkInputs(
   for (const { at, input } of requires) {
     if ((data[input] ?? null) !== null) continue
     const label = at.slice(1).replaceAll('/', '.')
-    const message = `${label} means nothing without the key "${input}".`
+    const message = `${label} requires the key "${input}".`
     const hint = `add \`${input}:\`, or leave \`${label.split('.').at(-1)}\` out`
     report(site.diagnose(at, 'value', { code: 'missing-key', message, hint }))
   }
@@ -123,7 +123,7 @@ function checkBlock(
     const extra = Object.keys(others).find((key) => key !== 'block')
     if (extra === undefined) checkWeights()
     else {
-      const message = 'The block "parent" has no parameters but "weights".'
+      const message = 'The block "parent" has only the parameter "weights".'
       report(site.diagnose(`${at}/${extra}`, 'key', { code: 'unknown-key', message }))
     }
     return undefined

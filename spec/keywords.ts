@@ -1,6 +1,6 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { DataValidationCxt } from 'ajv/dist/types/index.js'
-import type { Slot } from '../api/block.js'
+import { slots, type Slot } from '../api/block.js'
 import { Failure } from '../errors/failure.js'
 import { boundedPattern } from './bounded-pattern.js'
 import { looksLikeExpression } from './expressions.js'
@@ -59,7 +59,7 @@ export function makeAjv(): Ajv2020 {
       // A limit that was read already, or an expression that is resolved when the stage runs.
       if ((typeof data === 'object' && data !== null) || looksLikeExpression(data)) return true
       if (data === null) {
-        fail(quantity, 'quantity', 'there is no value.', `allowed: ${quantityExamples(kind)}`)
+        fail(quantity, 'quantity', 'the value is missing.', `allowed: ${quantityExamples(kind)}`)
         return false
       }
       const parsed = parseQuantity(kind, typeof data === 'number' ? data : `${data as string | boolean}`)
@@ -99,7 +99,7 @@ export function makeAjv(): Ajv2020 {
   })
   ajv.addKeyword({
     keyword: 'blocks',
-    metaSchema: { enum: ['attention', 'ffn'] },
+    metaSchema: { enum: [...slots] },
     validate: function (this: Collected, slot: Slot, _data: unknown, _schema: unknown, context?: DataValidationCxt) {
       this.blocks.push({ at: context?.instancePath ?? '', slot })
       return true
@@ -146,7 +146,7 @@ const compiled = new Map<string, ValidateFunction>()
 /**
  * The validator of a schema, compiled once.
  * @param name  of what the schema describes
- * @throws Failure when it is no JSON Schema
+ * @throws Failure when it is not a JSON Schema
  */
 export function validatorOf(schema: object, name: string): ValidateFunction {
   // A draft's name would make ajv look for its meta-schema; the differences between drafts do not matter here.
@@ -156,7 +156,9 @@ export function validatorOf(schema: object, name: string): ValidateFunction {
     try {
       validate = ajv.compile(JSON.parse(text) as object)
     } catch (cause) {
-      throw new Failure('PluginBug', `The schema of ${name} is no JSON Schema: ${(cause as Error).message}`, { cause })
+      throw new Failure('PluginBug', `The schema of ${name} is not a valid JSON Schema: ${(cause as Error).message}`, {
+        cause,
+      })
     }
     compiled.set(text, validate)
   }

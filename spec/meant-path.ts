@@ -1,35 +1,33 @@
 import { homedir } from 'node:os'
 import type { PathKind } from './keywords.js'
 
-/** What a path that is not there is, in other words, and what to write instead. */
+/** What the user meant by a path that does not exist, and what to write instead. */
 export interface Meant {
   readonly message?: string
   readonly hint: string
 }
 
 /**
- * Tells a path that is not one of this machine: an address, one that a shell would expand, a pattern, one of Windows.
- * @param what  that it must be: `file`
+ * Recognises paths that do not work on this machine: addresses, paths that a shell would expand, patterns, Windows paths.
+ * @param what  what the path must be: `file`
  */
 export function meantPath(written: string, what = 'file or folder', kind?: PathKind): Meant | undefined {
   return address(written, what, kind) ?? unexpanded(written) ?? pattern(written, what) ?? foreign(written)
 }
 
-/** A path that a shell would expand. Here none is, so that a spec means the same to everybody. */
+/** A path that a shell would expand. Specs are not expanded, so that they mean the same to everybody. */
 export function unexpanded(written: string): Meant | undefined {
   const home = /^~(?=\/|$)/
   if (written.startsWith('~'))
     return {
       message: `"${written}" begins with "~", which is not expanded here.`,
-      hint: home.test(written) ? `write "${written.replace(home, () => homedir())}"` : 'write the whole path',
+      hint: home.test(written) ? `write "${written.replace(home, () => homedir())}"` : 'write the full path',
     }
   const [variable] = /\$\{?[A-Za-z_]\w*\}?|%[A-Za-z_]\w*%/.exec(written) ?? []
   if (variable === undefined) return undefined
   return {
-    message: `"${written}" has the variable ${variable}, and variables are not expanded here.`,
-    hint: /^\$\{?HOME\}?$/.test(variable)
-      ? `write "${written.replace(variable, () => homedir())}"`
-      : 'write what it stands for',
+    message: `"${written}" contains the variable ${variable}, which is not expanded here.`,
+    hint: /^\$\{?HOME\}?$/.test(variable) ? `write "${written.replace(variable, () => homedir())}"` : 'write its value',
   }
 }
 
@@ -37,7 +35,7 @@ function address(written: string, what: string, kind: PathKind | undefined): Mea
   const [, scheme = '', rest = ''] = /^([A-Za-z][A-Za-z0-9+.-]+):\/\/(.*)$/.exec(written) ?? []
   const hub = /^(?:https?:\/\/)?(?:huggingface\.co|hf\.co)\/(datasets\/)?([\w.-]+\/[\w.-]+)/.exec(written)
   if (scheme === '' && !hub) return undefined
-  const message = `"${written}" is an address, and not a ${what} of this machine.`
+  const message = `"${written}" is an address, not a ${what} on this machine.`
   if (scheme === 'file') return { message, hint: `write "${rest.startsWith('/') ? rest : `/${rest}`}"` }
   const ofHub = hub ?? (scheme === 'hf' ? /^()(datasets\/)?([\w.-]+\/[\w.-]+)/.exec(rest)?.slice(1) : undefined)
   if (ofHub) {
@@ -54,10 +52,10 @@ function address(written: string, what: string, kind: PathKind | undefined): Mea
 /** A name of the Hugging Face Hub, for something that is not here. */
 export function fromHub(written: string, kind: PathKind): string | undefined {
   if (!/^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/.test(written)) return undefined
-  if (kind === 'model') return `a model of the Hugging Face Hub? ${download(written, false)}`
+  if (kind === 'model') return `a model on the Hugging Face Hub? ${download(written, false)}`
   // Names of files have an ending.
   if (kind === 'file' && !/\.\w+$/.test(written))
-    return `a data set of the Hugging Face Hub? ${download(written, true)}`
+    return `a data set on the Hugging Face Hub? ${download(written, true)}`
   return undefined
 }
 
@@ -66,11 +64,11 @@ const download = (name: string, isData: boolean): string =>
 
 function pattern(written: string, what: string): Meant | undefined {
   if (!/[*?]|\[[^\]]+\]|\{[^}]*,[^}]*\}/.test(written)) return undefined
-  const message = `"${written}" is a pattern, and names no single ${what}.`
+  const message = `"${written}" is a pattern, not the name of a single ${what}.`
   const ending = /\.(jsonl|txt)(\.gz)?$/.exec(written)?.[0]
   return {
     message,
-    hint: ending === undefined ? 'write the name of one' : `join the files first: cat ${written} > all${ending}`,
+    hint: ending === undefined ? 'name a single one' : `join the files first: cat ${written} > all${ending}`,
   }
 }
 
@@ -78,11 +76,10 @@ function pattern(written: string, what: string): Meant | undefined {
 function foreign(written: string): Meant | undefined {
   if (/[\x00-\x1f\x7f]/.test(written))
     return {
-      message: `The path ${JSON.stringify(written)} has a character that no name has.`,
-      hint: 'in double quotes \\t and \\n are such characters: write / for \\, or use single quotes',
+      message: `The path ${JSON.stringify(written)} contains a control character.`,
+      hint: 'in double quotes, \\t and \\n are control characters: write / instead of \\, or use single quotes',
     }
-  if (/^[A-Za-z]:[\\/]/.test(written))
-    return { hint: 'a path of Windows is none here; under WSL the disk C: is /mnt/c' }
+  if (/^[A-Za-z]:[\\/]/.test(written)) return { hint: 'Windows paths do not work here; under WSL, drive C: is /mnt/c' }
   if (written.includes('\\')) return { hint: `write "${written.replaceAll('\\', '/')}"` }
   return undefined
 }

@@ -23,7 +23,7 @@ export interface StageNode {
   readonly needs: readonly Need[]
   readonly params: JsonObject
   readonly execution: Execution
-  /** Where `execution:` of the spec speaks of it. */
+  /** Its place in the spec's `execution:`. */
   readonly executionSite?: Site
   /** Of the stage's definition: `/uses`, `/needs/0`. */
   readonly site: Site
@@ -55,7 +55,8 @@ export interface InputsSchema {
 
 const noInputs: InputsSchema = { type: 'object', required: [], properties: {}, $defs: {} }
 const pipelineSchema = readSchema('pipeline')
-const stageSchema = { ...(pipelineSchema.$defs as { stage: object }).stage, $defs: pipelineSchema.$defs }
+const { stage, ...otherDefs } = pipelineSchema.$defs as { readonly stage: { readonly properties: JsonObject } }
+const stageSchema = { ...stage, $defs: { stage, ...otherDefs } }
 
 interface Reading {
   readonly registry: Registry
@@ -64,7 +65,7 @@ interface Reading {
   readonly trail: readonly string[]
 }
 
-/** The pipeline that a spec names or holds. Undefined when there is none to go on with. */
+/** The pipeline that a spec names or contains. Undefined when it cannot be used. */
 export function readPipeline(
   spec: SourceDocument,
   registry: Registry,
@@ -134,7 +135,7 @@ function readInputs(inputs: Json | undefined, site: Site, { registry, report, tr
   return { type: 'object', required, properties, $defs }
 }
 
-/** Why a schema is none, if so. */
+/** Why a schema is not valid; undefined if it is. */
 function schemaProblem(schema: object): string | undefined {
   try {
     validatorOf(schema, 'this input')
@@ -167,11 +168,11 @@ export function applySpecStages(
       nodes.set(name, node && data.needs === undefined ? { ...added, needs: node.needs, site: node.site } : added)
     } else if (definition) {
       const message = `There are two stages "${name}": one here, one in pipeline "${pipeline.name}".`
-      const hint = 'choose another name, or say `replace: true` to put this one in its place'
+      const hint = 'choose another name, or write `replace: true` to replace that one'
       report(site.diagnose('', 'key', { code: 'duplicate-stage', message, hint }))
     } else if (!node) {
       const message = `There is no stage "${name}" in pipeline "${pipeline.name}".`
-      const hint = suggest(name, [...nodes.keys()]) ?? 'say which stage type it `uses:` to add one'
+      const hint = suggest(name, [...nodes.keys()]) ?? 'to add one, name its stage type with `uses:`'
       report(site.diagnose('', 'key', { code: 'unknown-stage', message, hint }))
     } else if (value === false) {
       leftOut.set(name, site)
@@ -184,19 +185,18 @@ export function applySpecStages(
   const stages = [...nodes.values()]
   const over = stages[mostStages]
   if (over) {
-    const message = `There are ${stages.length} stages, and ${mostStages} is the most that a run can have.`
-    const hint = 'make one stage of many tasks of those that are alike'
+    const message = `There are ${stages.length} stages; a run can have at most ${mostStages}.`
+    const hint = 'merge similar stages into one stage with many tasks'
     report(over.site.diagnose('', 'key', { code: 'too-many-stages', message, hint }))
   }
   applyExecution(nodes, spec, report)
   return { stages: [...nodes.values()], leftOut }
 }
 
-/** Schema of what `execution:` says of a stage. */
+/** Schema of a stage's entry in `execution:`. */
 export const executionSchema = (): JsonObject => {
-  const { properties } = stageSchema as unknown as { properties: JsonObject }
-  const own = executionKeys.map((key) => [key, properties[key]!])
-  return { type: 'object', additionalProperties: false, properties: Object.fromEntries(own) as JsonObject }
+  const properties = Object.fromEntries(executionKeys.map((key) => [key, stage.properties[key]!]))
+  return { type: 'object', additionalProperties: false, properties }
 }
 
 function applyExecution(
@@ -209,7 +209,7 @@ function applyExecution(
     const site = siteOf(spec.map, pointer(['execution', name]))
     const node = nodes.get(name)
     if (!node) {
-      const message = `There is no stage "${name}" to say how it is executed.`
+      const message = `There is no stage "${name}".`
       report(site.diagnose('', 'key', { code: 'unknown-stage', message, hint: suggest(name, [...nodes.keys()]) }))
       continue
     }

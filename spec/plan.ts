@@ -102,7 +102,7 @@ export async function compileText(file: string, text: string, registry: Registry
   return { diagnostics: sortDiagnostics(warnings), plan: { ...body, specFile: resolve(file), digest }, listings }
 }
 
-/** Without what is said of values that could not be read as they are written: that has been said. */
+/** Leaves out mistakes at values that could not be read: those have been reported already. */
 function withoutEchoes(found: readonly Diagnostic[], spec: SourceDocument): readonly Diagnostic[] {
   const place = ({ file, line, column }: Diagnostic) => `${file}:${line}:${column}`
   const told = new Set(spec.diagnostics.map(place))
@@ -147,7 +147,7 @@ function planStage(
   for (const finding of checked.findings) report(paramsSite.diagnose(finding.at, finding.where, finding))
   const exclusive = execution.exclusive ?? type?.exclusive
   if (execution.onFailure === 'continue' && type && !type.partial) {
-    const message = `Stage "${name}" cannot do without any of its tasks, so failed ones cannot be left out.`
+    const message = `Stage "${name}" needs all of its tasks, so failed ones cannot be left out.`
     const hint = 'use `onFailure: wait` or `finish-running`'
     report((executionSite ?? site).diagnose('', 'key', { code: 'needs-all-tasks', message, hint }))
   }
@@ -179,7 +179,7 @@ function checkReads(
   for (const input of new Set(reads.map((path) => path.split('.')[0]!))) {
     if (input in pipeline.inputs.properties) continue
     const message = `Stage "${name}" reads the input "${input}", which pipeline "${pipeline.name}" does not declare.`
-    const hint = 'declare it below `inputs:` of the pipeline, or say `inputs: puzzle`'
+    const hint = 'declare it under `inputs:` of the pipeline, or write `inputs: puzzle`'
     report(site.diagnose('', 'key', { code: 'undeclared-input', message, hint }))
   }
 }
@@ -211,7 +211,7 @@ async function digestInputs(
   return { inputDigests, listings }
 }
 
-/** The plan with the paths of the spec's text, so that its digest does not tell where the folder lies. */
+/** The plan with the paths of the spec's text, so that its digest does not depend on where the folder lies. */
 function asWritten(body: object, used: readonly PathUse[]): JsonObject {
   const copy = structuredClone(body) as JsonObject
   for (const { at, written } of used)

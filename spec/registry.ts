@@ -56,7 +56,7 @@ export interface InputProblem {
   readonly code: string
   readonly message: string
   readonly hint?: string
-  /** What can be done all the same. Default: a mistake. */
+  /** A warning does not stop the run. Default: a mistake, which does. */
   readonly severity?: 'warning'
 }
 
@@ -138,7 +138,7 @@ export interface Registry {
   readonly contents?: Readonly<Partial<Record<PathKind, Contents>>>
 
   /**
-   * Looks for mistakes that only the model tells: widths it cannot have, a checkpoint that cannot be read. Called when
+   * Looks for mistakes that only the model reveals: widths it cannot have, a checkpoint that cannot be read. Called when
    * the inputs hold no other mistake.
    * @param inputs  as in the frozen plan
    */

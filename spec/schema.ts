@@ -56,7 +56,7 @@ function schemaOf(pipeline: Pipeline, registry: Registry): Schema {
   const properties = envelope.properties as Schema
   return {
     ...envelope,
-    title: own ? 'puzzleflow spec with a pipeline of its own' : `puzzleflow spec of pipeline ${pipeline.name}`,
+    title: own ? 'puzzleflow spec with its own pipeline' : `puzzleflow spec of pipeline ${pipeline.name}`,
     description: 'Made by `puzzleflow schema spec`.',
     required: own ? [...(required as string[]), 'pipeline', ...pipeline.inputs.required] : required,
     // A spec may bring another pipeline, whose inputs are others.

@@ -22,12 +22,12 @@ export async function readSpecText(
     if (found.isDirectory()) {
       const names = await specsIn(file)
       const hint = names.length > 0 ? `name a spec in it: ${names.slice(0, 5).join(', ')}` : undefined
-      return bad('wrong-file', `"${file}" is a folder, and not a spec.`, hint)
+      return bad('wrong-file', `"${file}" is a folder, not a spec.`, hint)
     }
     // A pipe of a shell is as good as a file.
     if (!found.isFile() && !found.isFIFO()) return bad('wrong-file', `"${file}" is not a file.`)
     if (found.size > maximumBytes)
-      return bad('too-large', `The file has ${found.size} bytes; at most ${maximumBytes} (1 MiB) are read.`)
+      return bad('too-large', `The file has ${found.size} bytes; the limit is ${maximumBytes} (1 MiB).`)
     return decodeText(await readFile(file), file)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
@@ -42,9 +42,9 @@ export async function readSpecText(
 /** Text in UTF-8, whatever marks its beginning. */
 export function decodeText(bytes: Buffer, file: string): { readonly text: string } | { readonly problem: Diagnostic } {
   if (isUtf8(bytes) && !bytes.includes(0)) return { text: bytes.toString('utf8') }
-  // Of two bytes a character, one is 0 in Latin letters.
+  // In UTF-16, one of the two bytes of a Latin letter is 0.
   const utf16 = bytes.subarray(0, 2).equals(Buffer.from([0xff, 0xfe])) || bytes.subarray(0, 200).includes(0)
-  const message = utf16 ? 'The file is not UTF-8, but UTF-16 or no text.' : 'The file is not UTF-8.'
+  const message = utf16 ? 'The file is not UTF-8: it is UTF-16, or not text.' : 'The file is not UTF-8.'
   const hint = `save it as UTF-8${utf16 ? ': iconv -f UTF-16 -t UTF-8' : ''}`
   return { problem: { file, line: 1, column: 1, code: 'not-utf8', message, hint } }
 }

@@ -7,8 +7,8 @@ interface Source {
 }
 
 /**
- * Adds to mistakes what the characters at fault tell: typographic quotes, a decimal comma, `no` for false. What they
- * are taken for is YAML's business, and most people do not know it.
+ * Explains mistakes by the characters at fault: typographic quotes, a decimal comma, `no` for false. How YAML reads them
+ * surprises most people.
  */
 export function explainTraps(found: readonly Diagnostic[], { file, text }: Source): readonly Diagnostic[] {
   if (found.length === 0) return found
@@ -26,7 +26,7 @@ export function explainTraps(found: readonly Diagnostic[], { file, text }: Sourc
   })
 }
 
-/** What lies behind a mistake. Texts that come in other alphabets are nobody's mistake: only what is wrong gets here. */
+/** The hint for a mistake. Only text that is wrong gets here: other alphabets are not mistakes in themselves. */
 function trap(
   { code, message }: Diagnostic,
   { written, before }: { written: string; before: string },
@@ -38,18 +38,18 @@ function trap(
   const isWord = /^(?:yes|no|on|off|y|n)$/i.test(written)
   if (isWord && /\b(?:true|false)\b/.test(message)) {
     const meant = /^(?:yes|on|y)$/i.test(written)
-    return `YAML 1.2 reads ${written} as a text: write ${meant}`
+    return `YAML 1.2 reads ${written} as a string: write ${meant}`
   }
-  if (/^(["'])(?:true|false)\1$/.test(written) && message.includes('true or false')) return 'leave the quotes out'
+  if (/^(["'])(?:true|false)\1$/.test(written) && message.includes('true or false')) return 'remove the quotes'
   const plain = inner(written)
   if (/ must be a list, not "/.test(message)) return `write [${plain}]`
   if (/^(?:wrong-unit|wrong-type|wrong-value|out-of-range)$/.test(code)) {
-    if (/ must be a text, not /.test(message)) {
-      if (written === '~') return 'YAML reads ~ as nothing'
+    if (/ must be a string, not /.test(message)) {
+      if (written === '~') return 'YAML reads ~ as null'
       if (/^(?:[-+.\d]\S*|true|false)$/i.test(written)) return `put it in quotes: '${written}'`
     }
     if (/\d,\d/.test(plain) && !/^[[{]/.test(plain))
-      return `numbers have a point, and no commas: ${plain.replace(',', '.')} or ${plain.replaceAll(',', '')}`
+      return `write numbers with a decimal point and without commas: ${plain.replace(',', '.')} or ${plain.replaceAll(',', '')}`
     const [, first, second, third] = /^(\d+):(\d\d)(?::(\d\d))?$/.exec(plain) ?? []
     if (third !== undefined && message.includes('duration'))
       return `write ${(Number(first) * 60 + Number(second)) * 60 + Number(third)} s`
@@ -57,10 +57,10 @@ function trap(
       const total = Number(first) * 60 + Number(second)
       return `write ${total} min for hours and minutes, or ${total} s for minutes and seconds`
     }
-    if (/\S#/.test(plain)) return 'a comment has a space before its #'
+    if (/\S#/.test(plain)) return 'put a space before the # of a comment'
   }
   const [, key, value] = code === 'unknown-key' ? (/^([\w-]+):(\S.*)$/.exec(written) ?? []) : []
-  if (key !== undefined) return `a space follows the colon: ${key}: ${value}`
+  if (key !== undefined) return `put a space after the colon: ${key}: ${value}`
   if (code === 'unknown-key' && /^\d/.test(written) && /\d,\s*$/.test(before)) {
     const number = /[\d]+(?=,\s*$)/.exec(before)![0]
     return `a comma in { } ends a value: write ${number}${written}, or ${number}.${written} with a point`
@@ -92,8 +92,8 @@ function lookAlike(written: string): string | undefined {
     const plain = alikes.find(([, characters]) => characters.includes(character))?.[0]
     const digit = /[\uff10-\uff19]/.test(character) ? String(character.charCodeAt(0) - 0xff10) : undefined
     const code = `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`
-    if (plain === 'a space' || plain === 'nothing') return `it has the invisible character ${code}: write ${plain}`
-    if (plain !== undefined || digit !== undefined) return `it has ${character} (${code}): write ${plain ?? digit}`
+    if (plain === 'a space' || plain === 'nothing') return `it contains the invisible character ${code}: write ${plain}`
+    if (plain !== undefined || digit !== undefined) return `it contains ${character} (${code}): write ${plain ?? digit}`
   }
   return undefined
 }

@@ -78,7 +78,7 @@ const simple = {
 } as const satisfies Partial<Record<QuantityKind, Units>>
 
 const relative = { '%': 0.01, x: 1 }
-/** Multiples of the parent's value beyond which a limit is a slip of the pen: 1.7 of percent, not times. */
+/** Multiples of the parent's value beyond which a limit is a typing error: `170x` for `170%`. */
 const mostTimes = {
   'throughput-limit': 1000,
   'memory-limit': 10,
@@ -127,7 +127,7 @@ function parseSimple(kind: keyof typeof simple, written: string | number): Parse
   const { factors, integer, minimum, maximum, examples }: Units = simple[kind]
   const hint = `allowed: ${examples}`
   const parts = split(written)
-  const what = `${JSON.stringify(written)} is no ${names[kind]}`
+  const what = `${JSON.stringify(written)} is not a valid ${names[kind]}`
   if (!parts || parts.operator) return { error: `${what}.`, hint }
   const factor = factorOf(factors, parts.unit)
   if (factor === undefined) return unitError(what, parts.unit, hint)
@@ -143,7 +143,7 @@ function parseLimit(kind: keyof typeof limits, written: string | number): Parsed
   const { bound, unit, factors, examples } = limits[kind]
   const hint = `allowed: ${examples}`
   const parts = split(written)
-  const what = `${JSON.stringify(written)} is no ${names[kind]}`
+  const what = `${JSON.stringify(written)} is not a valid ${names[kind]}`
   if (!parts) return { error: `${what}.`, hint }
   const wanted = bound === 'min' ? '>=' : '<='
   if (parts.operator && parts.operator !== wanted)
@@ -157,7 +157,7 @@ function parseLimit(kind: keyof typeof limits, written: string | number): Parsed
   if (!Number.isFinite(value)) return { error: `${what}: it is too large.`, hint }
   if (times === undefined) return { value: { bound, value, unit } }
   const most = mostTimes[kind]
-  if (value > most) return { error: `${what}: it is more than ${most} times the parent's.`, hint }
+  if (value > most) return { error: `${what}: it is more than ${most} times the parent's value.`, hint }
   return { value: { bound, value, unit: 'parent' } }
 }
 
@@ -172,14 +172,14 @@ const names: Readonly<Record<QuantityKind, string>> = {
   'memory-limit': 'limit on memory',
   'latency-limit': 'limit on latency',
   'parameters-limit': 'limit on parameters',
-  'quality-limit': 'floor of quality',
+  'quality-limit': 'quality floor',
 }
 
 function unitError(what: string, unit: string, hint: string): { error: string; hint: string } {
-  return { error: unit === '' ? `${what}: it has no unit.` : `${what}: it has the unit "${unit}".`, hint }
+  return { error: unit === '' ? `${what}: it has no unit.` : `${what}: unknown unit "${unit}".`, hint }
 }
 
-/** The factor of a unit as it is written; not what every object has by nature. */
+/** The factor of a unit as it is written; inherited properties of objects are not units. */
 const factorOf = (factors: Readonly<Record<string, number>>, unit: string): number | undefined =>
   Object.hasOwn(factors, unit) ? factors[unit] : undefined
 

@@ -1,4 +1,4 @@
-/** A mistake against YAML's grammar, as its parser tells it. */
+/** A mistake against YAML's grammar, as its parser reports it. */
 export interface YamlError {
   readonly code: string
   readonly message: string
@@ -61,8 +61,8 @@ function needsQuotes({ code, message, pos: [start] }: YamlError, text: string): 
   return {
     code: 'unquoted-value',
     message: block
-      ? `The value ${value} begins with "${sign}", with which YAML begins a block of text.`
-      : `The value ${value} begins with "${sign}", which YAML keeps for itself.`,
+      ? `The value ${value} begins with "${sign}", which begins a block of text in YAML.`
+      : `The value ${value} begins with "${sign}", which is reserved in YAML.`,
     hint: `put it in quotes: '${value.replaceAll("'", "''")}'`,
     start: from,
     end: from + value.length,
@@ -75,46 +75,49 @@ function reworded({ code, message, pos: [start] }: YamlError, text: string): Par
     case 'MULTIPLE_DOCS':
       return {
         message: 'There is more than one document in the file.',
-        hint: 'remove the line "---" and what comes after it',
+        hint: 'remove the line "---" and everything after it',
       }
     case 'TAB_AS_INDENT':
-      return { message: 'A tab indents this line.', hint: 'YAML indents with spaces: replace the tab with two' }
+      return {
+        message: 'This line is indented with a tab.',
+        hint: 'YAML is indented with spaces: replace the tab with two spaces',
+      }
     case 'BAD_DQ_ESCAPE':
       return {
-        message: `${text.slice(start, start + 2)} in double quotes is not a character.`,
+        message: `${text.slice(start, start + 2)} is not a valid escape in double quotes.`,
         hint: 'use single quotes, or / in a path',
       }
     case 'MISSING_CHAR': {
       if (message.startsWith('Missing closing'))
         return { message: 'The quote is not closed.', ...unclosed(text, message.includes("'") ? "'" : '"') }
-      if (/['"]#/.test(line)) return { message: 'There is more after the value.', hint: spaceBefore }
-      return { message: 'A key has ": " and a value after it.', ...withoutSpace(line) }
+      if (/['"]#/.test(line)) return { message: 'There is more text after the value.', hint: spaceBefore }
+      return { message: 'A key is followed by ": " and a value.', ...withoutSpace(line) }
     }
     case 'BLOCK_AS_IMPLICIT_KEY':
     case 'MULTILINE_IMPLICIT_KEY':
       if (withoutSpace(line)) return withoutSpace(line)!
       return {
         message: 'There are two keys in one value.',
-        hint: 'put a text with ": " in quotes; keys of one map begin in one column',
+        hint: 'put a string with ": " in quotes; begin all keys of a map in the same column',
       }
     default:
       if (message === 'Unexpected scalar at node end')
-        return { message: 'There is more after the value.', hint: 'put all of it in one pair of quotes' }
+        return { message: 'There is more text after the value.', hint: 'put all of it in one pair of quotes' }
       return {}
   }
 }
 
-const spaceBefore = 'a comment has a space before its #'
+const spaceBefore = 'put a space before the # of a comment'
 
 /** `seed:7` and `seed = 7`. */
 function withoutSpace(line: string): Pick<YamlMistake, 'message' | 'hint'> | undefined {
   const [, key, value] = /^\s*(?:- )?([\w.-]+)(?::(?=\S)|\s*=)\s*(\S.*)$/.exec(line) ?? []
   return key === undefined
     ? undefined
-    : { message: 'A key has ": " after it, with a space.', hint: `write "${key}: ${value}"` }
+    : { message: 'A key is followed by a colon and a space.', hint: `write "${key}: ${value}"` }
 }
 
-/** The first line with an odd number of a quote: the parser tells only where the text ends. */
+/** The first line with an odd number of a quote: the parser reports only the end of the text. */
 function unclosed(text: string, quote: string): Partial<YamlMistake> {
   let start = 0
   for (const line of text.split('\n')) {

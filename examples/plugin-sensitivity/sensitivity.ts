@@ -12,7 +12,7 @@ interface Params {
 export const sensitivity: SingleStage<Params> = {
   name: 'sensitivity',
   version: 1,
-  about: { summary: 'Ranks the blocks of the parent by what replacing them does: which layers are sensitive.' },
+  about: { summary: 'Ranks the blocks of the parent by the effect of replacing them: which layers are sensitive.' },
   // Nothing of the spec: all comes from the stage before.
   reads: [],
   parameters: {
@@ -20,7 +20,7 @@ export const sensitivity: SingleStage<Params> = {
     additionalProperties: false,
     properties: {
       by: { description: 'What is compared.', enum: ['kl', 'lossDelta', 'nmse'], default: 'kl' },
-      variant: { description: 'Only this variant counts: `no-op` tells what a block is worth.', type: 'string' },
+      variant: { description: 'Only this variant counts: `no-op` shows what a block is worth.', type: 'string' },
       top: { description: 'Rows of the page; the CSV has all.', type: 'integer', minimum: 1, default: 20 },
     },
   },
@@ -30,7 +30,7 @@ export const sensitivity: SingleStage<Params> = {
     const scores = stages.score?.files.scores
     if (!scores)
       throw new Failure('InvalidInput', 'The stage `sensitivity` does not get the scores', {
-        remedy: 'Say `needs: [score]`.',
+        remedy: 'Write `needs: [score]`.',
       })
     const rows = JSON.parse(await readFile(await context.open(scores), 'utf8')) as readonly Score[]
     const places = ranking(rows, params.by, params.variant)

@@ -43,7 +43,7 @@ export const shortConvolution: BlockType<ShortConvolutionParams> = {
   variants(_, { kernel = 3 }) {
     return [...new Set([kernel].flat() as number[])].map((size) => {
       if (size >= 2 && size <= 16) return { kernel: size }
-      throw new Failure('InvalidInput', `a kernel of ${size} is no short convolution`, {
+      throw new Failure('InvalidInput', `a kernel of ${size} is not a short convolution`, {
         remedy: size < 2 ? 'Use 2 to 16, or the block type `linear`.' : 'Use 2 to 16.',
       })
     })

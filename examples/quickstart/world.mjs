@@ -163,7 +163,7 @@ function chain(head, questions) {
   })
 }
 
-/** Stories are in the world and its texts; the parent does not answer questions about them yet, so they are no tasks. */
+/** Stories are in the world and its texts; the parent does not answer questions about them yet, so they are not tasks. */
 const tasks = ['add', 'sub', 'fact', 'copy', 'reverse', 'lookup']
 const shares = { add: 15, sub: 13, fact: 7, copy: 10, reverse: 11, lookup: 14, where: 12, thing: 9, has: 9 }
 /** Most of the parent's second course is retrieval; its documents are full of questions. */

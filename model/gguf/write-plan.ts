@@ -1,4 +1,4 @@
-import { Failure, type BlockChoice, type Slot } from '../../api/index.js'
+import { Failure, slots, type BlockChoice, type Slot } from '../../api/index.js'
 import type { Model } from '../model.js'
 import { parentBlocks, type ModelConfig } from '../config.js'
 import { pack, type PackedLayer, type Part } from './pack.js'
@@ -105,7 +105,7 @@ export function ggufPlan({ config, folder }: Pick<Model, 'config' | 'folder'>): 
 function planOf(config: ModelConfig): Found {
   const parts: Part[] = []
   for (let layer = 0; layer < config.layers; layer++)
-    for (const slot of ['attention', 'ffn'] as const) {
+    for (const slot of slots) {
       const part = partOf(config, layer, slot, config.blocks[layer]![slot])
       if (part === 'none') continue
       if ('cannot' in part) return { ...part, place: { layer, slot } }

@@ -4,6 +4,7 @@ import { basename, join, resolve } from 'node:path'
 import type { Model } from '../model.js'
 import type { CheckpointType } from '../safetensors.js'
 import type { ComputedBy } from './config.js'
+import { slots } from '../../api/index.js'
 
 /** Where the evidence begins: what was measured, which stays with the model when it is exported again. */
 const evidenceHeading = '## Evidence'
@@ -19,9 +20,7 @@ export async function modelCard(
   const evidence = sameEvidence && existsSync(before) ? evidenceOf(await readFile(before, 'utf8')) : undefined
   const changed = config.blocks.flatMap((own, layer) => {
     const parent = config.ownBlocks[layer]!
-    const differs = (['attention', 'ffn'] as const).some(
-      (slot) => JSON.stringify(own[slot]) !== JSON.stringify(parent[slot]),
-    )
+    const differs = slots.some((slot) => JSON.stringify(own[slot]) !== JSON.stringify(parent[slot]))
     return differs ? [layer] : []
   })
   const name = (slot: 'attention' | 'ffn', layer: number) => {

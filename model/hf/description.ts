@@ -1,4 +1,4 @@
-import type { Blocks, JsonObject, Slot } from '../../api/index.js'
+import { slots, type Blocks, type JsonObject, type Slot } from '../../api/index.js'
 import type { ModelConfig } from '../config.js'
 import { endTensors, slotTensors } from '../names.js'
 import { familyOf } from '../families/index.js'
@@ -28,7 +28,7 @@ export function notComputed(config: ModelConfig, blocks: Blocks): string | undef
   if (layers !== usual || embedding !== ends.embedding || norm !== ends.norm || head !== ends.head)
     return `the family ${config.family} has other names for its tensors`
   for (const [layer, own] of config.blocks.entries())
-    for (const slot of ['attention', 'ffn'] as const)
+    for (const slot of slots)
       if (!computed[slot].includes(own[slot].block))
         return `layer ${layer} has the ${slot} block type ${own[slot].block} of a plugin`
   return undefined

@@ -1,4 +1,4 @@
-import { Failure, type Slot } from '../../api/index.js'
+import { Failure, slots, type Slot } from '../../api/index.js'
 import type { GraphRecord } from '../../tensor/onnx.js'
 import { Graph, quantisationBlock, type TypedArray, type Value } from '../../tensor/index.js'
 import { buildLayer, embedded, finalNorm, logitsOf, modelShapes, weightName } from '../build.js'
@@ -96,7 +96,7 @@ export function buildTrace(model: Model, batch: number, length: number, integers
       },
     )
     x = result.x
-    for (const slot of ['attention', 'ffn'] as const)
+    for (const slot of slots)
       for (const [name, value] of Object.entries(result.state[slot])) after[`${layer}.${slot}.${name}`] = value
     const stateful = states.filter((state) => state.layer === layer)
     const sees = g.uses(ofThisLayer).length > 0 && stateful.every(({ slot }) => slot === 'attention')
@@ -112,7 +112,7 @@ export function buildTrace(model: Model, batch: number, length: number, integers
 export function quantisedNames(model: Model): Map<string, 4 | 8> {
   const all = new Map<string, 4 | 8>()
   for (let layer = 0; layer < model.config.layers; layer++)
-    for (const slot of ['attention', 'ffn'] as const) {
+    for (const slot of slots) {
       const own = quantisationOf(model, layer, slot)
       for (const name of own?.names ?? []) all.set(weightName(layer, slot, name), own!.bits)
     }

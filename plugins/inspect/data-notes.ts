@@ -6,12 +6,12 @@ import { leftOut, Packer, type Packing } from '../../data/packing.js'
 /** Characters, about, that are tokenised to estimate the rest. */
 const charactersTokenised = 2 ** 18
 
-/** Characters that are looked at: of larger files it is not said how often they are gone through. */
+/** Characters to read: no number of passes is given for larger files. */
 const charactersCounted = 2 ** 25
 
 type Data = Readonly<Partial<Record<'train' | 'validate' | 'test', DataFile>>> & { readonly sequenceLength?: number }
 
-/** What a file becomes, about. */
+/** Estimate of what a file becomes. */
 interface Estimate {
   /** Infinity: of a large file. */
   readonly sequences: number
@@ -22,8 +22,8 @@ interface Estimate {
 }
 
 /**
- * What users should know of a plan's data before they run it: what is left out, how much of it is padding, and how often it is
- * gone through where budgets are larger than it is.
+ * What users should know about a plan's data before they run it: what is left out, how much of it is padding, and how often it
+ * is repeated when the token budget exceeds it.
  */
 export async function dataNotes({ inputs, stages }: FrozenPlan): Promise<string[]> {
   const { model, data } = inputs as { model?: unknown; data?: Data }
@@ -43,13 +43,13 @@ export async function dataNotes({ inputs, stages }: FrozenPlan): Promise<string[
   const padding = 1 - found.tokens / length
   if (padding > 0.5 && prepare.packing === 'documents')
     notes.push(
-      `prepare: about ${(100 * padding).toFixed(0)} % of the positions are padding, as documents are shorter than the sequences of ${length} (data.sequenceLength). \`stages: { prepare: { packing: continuous } }\` puts documents one after another.`,
+      `prepare: about ${(100 * padding).toFixed(0)} % of the positions are padding, because documents are shorter than the sequence length of ${length} (data.sequenceLength). \`stages: { prepare: { packing: continuous } }\` packs documents one after another.`,
     )
   const repeat = (stage: string, tokens: unknown, sequences: number, what: string) => {
     const times = Number(tokens) / (sequences * found.tokens)
     if (times >= 1.1)
       notes.push(
-        `${stage}: ${String(tokens)} tokens go about ${times.toFixed(times < 10 ? 1 : 0)} times through ${what}.`,
+        `${stage}: ${String(tokens)} tokens are about ${times.toFixed(times < 10 ? 1 : 0)} passes over ${what}.`,
       )
   }
   const captured = Number(using('capture')?.sequences ?? Infinity)

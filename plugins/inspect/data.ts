@@ -1,23 +1,18 @@
 import type { ModelConfig } from '../../model/index.js'
 import type { InputProblem } from '../../spec/registry.js'
-import { Failure, type JsonObject } from '../../api/index.js'
-import { DocumentEncoder, readDocuments, type DataFile, type Document } from '../../data/documents.js'
+import { Failure } from '../../api/index.js'
+import { DocumentEncoder, readDocuments, type Document } from '../../data/documents.js'
 import { Packer, requireEnough, requirePositions } from '../../data/packing.js'
 import { readTasks } from '../../data/task-items.js'
+import type { DataInput, ModelInput } from '../../puzzle/inputs.js'
 
-/** What of a spec's inputs is read as text. */
-interface TextInputs {
-  readonly model: string
-  readonly data?: {
-    readonly train?: DataFile
-    readonly validate?: DataFile
-    readonly test?: DataFile
-    readonly sequenceLength?: number
-  }
+/** The inputs that are read as text. */
+interface TextInputs extends ModelInput {
+  readonly data?: Partial<DataInput['data']>
   readonly tasks?: string
 }
 
-/** Items of a task that are tokenised to see that they can be. */
+/** Items of a task to tokenise as a check. */
 const itemsLookedAt = 1000
 
 /** Characters of a file, about, that are looked at: the rest of a larger one is looked at by the run's first stage. */
@@ -28,8 +23,7 @@ const charactersLookedAt = 2 ** 27
  * that are not what they should be, or hold too little. All lines of files that are not very large are looked at, but only
  * as many are tokenised as are needed to know that there are enough.
  */
-export async function inspectData(inputs: JsonObject, config: ModelConfig): Promise<InputProblem[]> {
-  const { model, data, tasks } = inputs as unknown as TextInputs
+export async function inspectData({ model, data, tasks }: TextInputs, config: ModelConfig): Promise<InputProblem[]> {
   const problems: InputProblem[] = []
   const look = async (path: InputProblem['path'], code: string, work: () => void | Promise<unknown>) => {
     try {

@@ -1,26 +1,23 @@
 import { findLlamaCpp, ggufCannot, ggufTokenizerCannot, layerFacts, type Model } from '../../model/index.js'
 import type { InputProblem } from '../../spec/registry.js'
-import { Failure, type BlockType, type JsonObject, type LayerFacts, type Runs, type Slot } from '../../api/index.js'
+import {
+  Failure,
+  slots,
+  type BlockType,
+  type JsonObject,
+  type LayerFacts,
+  type Runs,
+  type Slot,
+} from '../../api/index.js'
 import { runVariants } from '../../puzzle/run-variants.js'
-
-interface Inputs {
-  readonly target?: { readonly format?: string; readonly scenario?: { readonly engine?: string } }
-  readonly space: {
-    readonly attention: readonly (string | JsonObject)[]
-    readonly ffn: readonly (string | JsonObject)[]
-    readonly runs?: readonly JsonObject[]
-  }
-}
-
-const slots = ['attention', 'ffn'] as const
+import type { PuzzleInputs } from './puzzle-inputs.js'
 
 /**
- * What keeps children from being written as GGUF, where the spec says that they shall be: the parent itself, its tokenizer
- * where a file is to be written, entries of the space.
- * @param inputs  in which nothing else is wrong
+ * Why children cannot be written as GGUF, where the spec asks for it: the parent itself, its tokenizer if a file is to be
+ * written, entries of the space.
+ * @param inputs  without other mistakes
  */
-export function inspectGguf(model: Model, inputs: JsonObject, runs: Runs): InputProblem[] {
-  const { target, space } = inputs as unknown as Inputs
+export function inspectGguf(model: Model, { target, space }: PuzzleInputs, runs: Runs): InputProblem[] {
   const engine = target?.scenario?.engine === 'llama.cpp'
   if (target?.format !== 'gguf' && !engine) return []
   const { config } = model
@@ -31,20 +28,25 @@ export function inspectGguf(model: Model, inputs: JsonObject, runs: Runs): Input
       const choice = config.blocks[layer]![slot]
       const cannot = ggufCannot(config, layer, slot, choice)
       if (cannot === undefined) continue
-      const message = `GGUF cannot say the parent (layer ${layer}, ${slot} ${choice.block}): ${cannot}`
-      return [{ path: at, code: 'not-in-gguf', message, hint: `Leave out ${without}.` }]
+      const message = `GGUF cannot represent the parent (layer ${layer}, ${slot} ${choice.block}): ${cannot}`
+      return [{ path: at, code: 'not-in-gguf', message, hint: `Remove ${without}.` }]
     }
   if (target?.format === 'gguf') {
     const cannot = ggufTokenizerCannot(model)
-    const hint = `Leave out \`format: gguf\`: \`npx puzzleflow export MODEL --format gguf --token-ids\` writes a child whose tokens are numbers.`
+    const hint = `Remove \`format: gguf\`: \`npx puzzleflow export MODEL --format gguf --token-ids\` writes a child whose tokens are numbers.`
     if (cannot !== undefined) return [{ path: ['target', 'format'], code: 'not-in-gguf', message: `${cannot}.`, hint }]
   }
   const unmeasured = engine ? engineCannot(model) : undefined
   if (unmeasured) return [{ path: at, ...unmeasured }]
-  const hint = `Leave the entry out, or ${without} under \`target\`.`
+  const hint = `Remove the entry, or ${without} under \`target\`.`
   const problems: InputProblem[] = []
   const report = (path: InputProblem['path'], name: string, layer: number, cannot: string) =>
-    problems.push({ path, code: 'not-in-gguf', message: `GGUF cannot say ${name} (layer ${layer}): ${cannot}`, hint })
+    problems.push({
+      path,
+      code: 'not-in-gguf',
+      message: `GGUF cannot represent ${name} (layer ${layer}): ${cannot}`,
+      hint,
+    })
   for (const slot of slots)
     for (const [i, entry] of space[slot].entries()) {
       const found = entryCannot(model, slot, typeof entry === 'string' ? { block: entry } : entry)
@@ -65,7 +67,7 @@ function engineCannot({ config }: Model): Omit<InputProblem, 'path'> | undefined
     return {
       code: 'not-in-gguf',
       message: `llama.cpp cannot run models of single blocks of this parent: ${alone}`,
-      hint: 'Leave out `engine: llama.cpp`: blocks are then measured in puzzleflow.',
+      hint: 'Remove `engine: llama.cpp`: puzzleflow then measures the blocks itself.',
     }
   try {
     findLlamaCpp()
@@ -83,7 +85,7 @@ interface Found {
   readonly cannot: string
 }
 
-/** The first variant of an entry that there are no words for. */
+/** The first variant of an entry that GGUF cannot represent. */
 function entryCannot({ config, blocks }: Model, slot: Slot, entry: JsonObject): Found | undefined {
   if (entry.block === 'parent') return undefined
   const type = blocks.get(slot, entry.block as string)
@@ -105,7 +107,7 @@ function variantsAt(type: BlockType, facts: LayerFacts, entry: JsonObject): Json
   }
 }
 
-/** The first layer of a run's variants that there are no words for. Layers of which nothing is left are none. */
+/** The first layer of a run's variants that GGUF cannot represent. Layers that are removed entirely do not count. */
 function runCannot(model: Model, entry: JsonObject, runs: Runs): Found | undefined {
   const { config } = model
   for (const { layer, id, slots: own } of runVariants(model, { runs: [entry] }, runs)) {

@@ -1,19 +1,20 @@
 import { familyOf, layerFacts, openModel, type Model, type ModelConfig } from '../../model/index.js'
 import type { InputProblem, Inspection } from '../../spec/registry.js'
-import { Failure, type BlockName, type BlockType, type JsonObject, type LayerFacts } from '../../api/index.js'
+import { Failure, slots, type BlockName, type BlockType, type JsonObject, type LayerFacts } from '../../api/index.js'
 import type { Loaded } from '../registry.js'
 import { inspectData } from './data.js'
 import { inspectGguf } from './gguf.js'
+import { isSearch, type PuzzleInputs } from './puzzle-inputs.js'
 import { inspectRuns, problem, type Tried } from './runs.js'
 import { tryVariant } from './try-forward.js'
 
-/** Mistakes in the inputs that only their contents tell. */
+/** Mistakes in the inputs that show only in the files they name. */
 export const inspectInputs = async (inputs: JsonObject, types: Types): Promise<Inspection> =>
   inspectTexts(inputs, await inspectModel(inputs, types))
 
 type Types = Pick<Loaded, 'blocks' | 'runs'> & Partial<Pick<Loaded, 'originOf'>>
 
-/** What the model and the block types say. */
+/** Mistakes that the model and the block types reveal. */
 export interface ModelInspection extends Inspection {
   /** Absent when there is no model, or it cannot be read. */
   readonly config?: ModelConfig
@@ -23,7 +24,7 @@ export interface ModelInspection extends Inspection {
 export async function inspectTexts(inputs: JsonObject, found: ModelInspection): Promise<Inspection> {
   const { config, problems, blocks, family, otherHead } = found
   return {
-    problems: config ? [...problems, ...(await inspectData(inputs, config))] : problems,
+    problems: config && isSearch(inputs) ? [...problems, ...(await inspectData(inputs, config))] : problems,
     blocks,
     ...(family && { family }),
     ...(otherHead && { otherHead }),
@@ -66,19 +67,16 @@ function countVariants(
   throw first!
 }
 
-/** A scenario longer than the model's positions is measured all the same: what it generates there is not looked at. */
-function beyondPositions({ target }: JsonObject, { maxPositions }: ModelConfig): InputProblem[] {
-  const { prefill = 0, generate = 0 } = ((target as JsonObject | undefined)?.scenario ?? {}) as {
-    prefill?: number
-    generate?: number
-  }
+/** A scenario longer than the model's positions is measured all the same: the text it generates there does not matter. */
+function beyondPositions({ target }: PuzzleInputs, { maxPositions }: ModelConfig): InputProblem[] {
+  const { prefill, generate } = target?.scenario ?? { prefill: 0, generate: 0 }
   if (prefill + generate <= maxPositions) return []
-  const message = `The scenario has ${prefill + generate} positions, and the model knows ${maxPositions}: it is measured, but what the model would write there is not sensible.`
+  const message = `The scenario has ${prefill + generate} positions, but the model has only ${maxPositions}: it is measured, but text generated beyond them makes no sense.`
   const hint = `prefill and generate together should be at most ${maxPositions}`
   return [{ path: ['target', 'scenario'], code: 'beyond-positions', message, hint, severity: 'warning' }]
 }
 
-/** Facts of layers, those once that differ in nothing but their number. */
+/** Facts of layers; layers that differ only in their number appear once. */
 function distinctFacts(config: ModelConfig): LayerFacts[] {
   const found = new Map<string, LayerFacts>()
   for (let layer = 0; layer < config.layers; layer++) {
@@ -98,7 +96,7 @@ export async function inspectModel(
   { blocks, runs, originOf }: Types,
   tried: Tried = () => false,
 ): Promise<ModelInspection> {
-  if (typeof inputs.model !== 'string' || inputs.space === undefined) return { problems: [], blocks: [] }
+  if (!isSearch(inputs)) return { problems: [], blocks: [] }
   let model
   try {
     model = await openModel(inputs.model, blocks)
@@ -107,10 +105,10 @@ export async function inspectModel(
     throw error
   }
   const problems: InputProblem[] = []
-  const most = (inputs.limits as { maxVariants?: number } | undefined)?.maxVariants ?? defaultMaxVariants
-  for (const slot of ['attention', 'ffn'] as const) {
+  const most = inputs.limits?.maxVariants ?? defaultMaxVariants
+  for (const slot of slots) {
     let count = 0
-    for (const [i, entry] of ((inputs.space as JsonObject)[slot] as readonly (string | JsonObject)[]).entries()) {
+    for (const [i, entry] of inputs.space[slot].entries()) {
       const own = typeof entry === 'string' ? { block: entry } : entry
       if (own.block === 'parent') continue
       try {
@@ -122,14 +120,15 @@ export async function inspectModel(
         problems.push(problem(['space', slot, i], code, error))
       }
       if (count > most) {
-        const remedy = 'Shorten its lists, or raise limits.maxVariants: each is trained and scored in every layer.'
+        const remedy =
+          'Shorten its lists, or raise limits.maxVariants: each variant is trained and scored in every layer.'
         problems.push(problem(['space', slot, i], 'too-many-variants', tooMany(slot, most, remedy)))
         break
       }
     }
   }
   problems.push(...beyondPositions(inputs, model.config))
-  const ofRuns = inspectRuns(model, inputs.space as JsonObject, { blocks, runs }, most, tried)
+  const ofRuns = inspectRuns(model, inputs.space, { blocks, runs }, most, tried)
   const wrong = [...problems, ...ofRuns.problems]
   const own = model.config.blocks.flatMap(({ attention, ffn }): BlockName[] => [
     { slot: 'attention', name: attention.block },
@@ -147,7 +146,7 @@ export async function inspectModel(
   }
 }
 
-/** What is odd about a model, though it can be read. */
+/** Oddities of a model that can nevertheless be read. */
 const warningsOf = ({ warnings = [] }: Model): InputProblem[] =>
   warnings.map((message) => ({
     path: ['model'],

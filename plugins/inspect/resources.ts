@@ -5,7 +5,7 @@ import { Failure } from '../../api/index.js'
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
 import type { Loaded } from '../registry.js'
 
-/** What a stage needs of the machine, about. */
+/** Estimate of what a stage needs of the machine. */
 export interface StageNeeds {
   readonly stage: string
   /** Bytes that it stores. */
@@ -14,7 +14,7 @@ export interface StageNeeds {
   readonly memory: number
 }
 
-/** What the stages of a plan will need: each says so itself, and those that do not count nothing. */
+/** Estimates for the stages of a plan, by the stages themselves; a stage without an estimate counts as nothing. */
 export async function needsOf(
   plan: FrozenPlan,
   loaded: Pick<Loaded, 'stage' | 'blocks' | 'runs'>,
@@ -41,7 +41,7 @@ export function checkResources(folder: string, needs: readonly StageNeeds[], has
     const parts = stored.map((own) => `${own.stage} ${sized(own.disk)}`).join(', ')
     throw new Failure(
       'OutOfDisk',
-      `${folder} has ${sized(has.disk)} free, and this needs about ${sized(disk)} (${parts})`,
+      `${folder} has ${sized(has.disk)} free, but this needs about ${sized(disk)} (${parts})`,
       {
         remedy: 'Free some space, choose another store with --store, or lower capture.maxBytes and capture.sequences.',
       },
@@ -51,7 +51,7 @@ export function checkResources(folder: string, needs: readonly StageNeeds[], has
     if (memory > has.memory)
       throw new Failure(
         'OutOfMemory',
-        `This machine has ${sized(has.memory)} of memory, and ${stage} needs about ${sized(memory)}`,
+        `This machine has ${sized(has.memory)} of memory, but ${stage} needs about ${sized(memory)}`,
         { remedy: `Run it on a larger machine, or leave the stage out: \`stages: { ${stage}: false }\`.` },
       )
 }
@@ -66,7 +66,7 @@ function resourcesOf(folder: string): { readonly disk: number; readonly memory: 
   return { disk: bavail * bsize, memory: Math.min(totalmem(), limit) }
 }
 
-/** 1.5 GiB */
+/** Bytes for people: `1.5 GiB`. */
 function sized(bytes: number): string {
   const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
   const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log2(Math.max(1, bytes)) / 10)))

@@ -2,14 +2,15 @@ import { layerFacts, type Model } from '../../model/index.js'
 import type { InputProblem } from '../../spec/registry.js'
 import {
   Failure,
+  slots,
   type BlockName,
   type Blocks,
   type BlockType,
-  type JsonObject,
   type Runs,
   type RunType,
 } from '../../api/index.js'
 import { withPlace } from '../place.js'
+import type { Space } from '../../puzzle/inputs.js'
 import { runVariants } from '../../puzzle/run-variants.js'
 import { tryVariant } from './try-forward.js'
 
@@ -30,7 +31,7 @@ export const problem = (
  */
 export function inspectRuns(
   model: Model,
-  space: JsonObject,
+  space: Space,
   { blocks, runs }: { readonly blocks: Blocks; readonly runs: Runs },
   most: number,
   tried: Tried,
@@ -39,7 +40,7 @@ export function inspectRuns(
   const used = new Map<string, BlockName>()
   const seen = new Set<string>()
   let count = 0
-  for (const [i, entry] of ((space.runs ?? []) as readonly JsonObject[]).entries()) {
+  for (const [i, entry] of (space.runs ?? []).entries()) {
     const { run, ...own } = entry
     const type = runs.get(run as string)
     try {
@@ -56,13 +57,13 @@ export function inspectRuns(
       }
       const found = [...runVariants(model, { runs: [entry] }, runs)]
       if (found.length === 0) {
-        const message = `no run of the parent's ${model.config.layers} layers is one that "${type.name}" could replace`
-        const remedy = 'Take the entry out, or change its parameters: `npx puzzleflow plugins ls` tells what they are.'
+        const message = `"${type.name}" cannot replace any run of the parent's ${model.config.layers} layers`
+        const remedy = 'Remove the entry, or change its parameters: `npx puzzleflow plugins ls` lists them.'
         problems.push(problem(['space', 'runs', i], 'no-run', new Failure('InvalidInput', message, { remedy })))
       }
-      for (const { layer, slots } of found)
-        for (const slot of ['attention', 'ffn'] as const) {
-          const { block, params, variant, empty } = slots[slot]
+      for (const { layer, slots: becoming } of found)
+        for (const slot of slots) {
+          const { block, params, variant, empty } = becoming[slot]
           if (empty) continue
           used.set(`${slot}/${block}`, { slot, name: block })
           const becomes = blocks.get(slot, block)

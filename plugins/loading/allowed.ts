@@ -34,7 +34,7 @@ export function checkAllowed({ kind, name, root, written }: FoundPlugin, { packa
   const entry = kind === 'package' ? name : shortest(root)
   throw new BadPlugin(
     'plugin-not-allowed',
-    `The plugin "${written}" is code that would run here, and nobody has allowed it.`,
+    `The plugin "${written}" would run code on this machine, and has not been allowed to.`,
     `if you trust it: --allow-plugin ${entry}, or the line \`allowPlugins: ['${entry}']\` in puzzleflow.config.yaml`,
   )
 }

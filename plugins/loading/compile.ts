@@ -25,7 +25,7 @@ export async function compilePlugin(found: FoundPlugin): Promise<Digest> {
   const file = bundleFile(digest)
   const there = await readFile(file).catch(() => undefined)
   if (!there || digestBytes(there) !== digest) await writeBundleFile(file, module)
-  // It may tell where the plugin lies, and lines that comments moved: it is no part of the digest, and written anew.
+  // The map depends on where the plugin lies and on comments, so it is not part of the digest, and is written anew.
   const places = below(map, head.length)
   const known = await readFile(mapFile(digest), 'utf8').catch(() => undefined)
   if (known !== places) await writeBundleFile(mapFile(digest), places)

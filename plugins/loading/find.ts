@@ -37,18 +37,18 @@ export function findPlugin(written: string, folder: string): FoundPlugin {
     throw new BadPlugin(
       there ? 'broken-plugin' : 'unknown-plugin',
       there ? `The plugin "${written}" has no package.json.` : `There is no folder "${written}".`,
-      there ? undefined : 'a path starts from the spec’s folder; a name without slashes is an npm package',
+      there ? undefined : 'paths start from the spec’s folder; a name without slashes is an npm package',
     )
   }
   const root = realpathSync(place)
   const { name, version = '0.0.0', puzzleflow } = readManifest(join(root, 'package.json'), written)
   const broken = (message: string) => new BadPlugin('broken-plugin', `The package.json of "${written}" ${message}`)
-  if (typeof name !== 'string' || !isPackageName(name)) throw broken('has no proper `name`.')
+  if (typeof name !== 'string' || !isPackageName(name)) throw broken('has no valid `name`.')
   if (kind === 'package' && name !== written) throw broken(`says that its name is "${name}".`)
-  if (typeof version !== 'string' || !/^[\w.+-]+$/.test(version)) throw broken('has no proper `version`.')
+  if (typeof version !== 'string' || !/^[\w.+-]+$/.test(version)) throw broken('has no valid `version`.')
   const entry = resolve(root, entryOf(puzzleflow, written, broken))
   if (!existsSync(entry) || !statSync(entry).isFile())
-    throw broken(`names the module ./${relative(root, entry).replaceAll(sep, '/')}, which is not there.`)
+    throw broken(`names the module ./${relative(root, entry).replaceAll(sep, '/')}, which does not exist.`)
   const real = realpathSync(entry)
   if (!real.startsWith(root + sep)) throw broken('names a module outside its folder.')
   return { written, kind, root, name, version, entry: real }
@@ -62,14 +62,14 @@ function installed(name: string, folder: string): string {
     if (at === dirname(at)) break
   }
   const message = `The package "${name}" is not installed where the spec finds it.`
-  throw new BadPlugin('unknown-plugin', message, `npm install ${name}; a folder is written ./${name}`)
+  throw new BadPlugin('unknown-plugin', message, `npm install ${name}; write a folder as ./${name}`)
 }
 
 function readManifest(file: string, written: string): Record<string, unknown> {
   try {
     const json: unknown = JSON.parse(readFileSync(file, 'utf8'))
     if (typeof json === 'object' && json !== null) return json as Record<string, unknown>
-    throw new Error('it is no object')
+    throw new Error('it is not an object')
   } catch (cause) {
     const message = `The package.json of "${written}" cannot be read: ${(cause as Error).message}.`
     throw new BadPlugin('broken-plugin', message, undefined, { cause })

@@ -6,14 +6,14 @@ import { claimsWeights } from '../../api/weights.js'
 import { verifiedBundle } from './bundle.js'
 import { blockAnatomy, familyAnatomy, runAnatomy, stageAnatomy, typeProblem } from './type-fields.js'
 
-/** What a plugin can add. */
+/** Kinds of things that a plugin can add. */
 const kinds = ['blocks', 'stages', 'runs', 'families', 'pipelines']
 
 let hooked = false
 
 /**
  * Loads the code of a compiled plugin. For child processes only: the code may do anything.
- * @throws Failure when it is not on this machine, or is no plugin
+ * @throws Failure when it is not on this machine, or is not a plugin
  */
 export async function importPlugin(planned: PlannedPlugin): Promise<Plugin> {
   const file = await verifiedBundle(planned)
@@ -26,19 +26,19 @@ export async function importPlugin(planned: PlannedPlugin): Promise<Plugin> {
 function checkPlugin(exported: unknown): Plugin {
   const bug = (message: string) => new Failure('PluginBug', message)
   if (exported === undefined) throw bug('it has no default export')
-  if (!isRecord(exported)) throw bug(`its default export is no { ${kinds.join(', ')} }`)
+  if (!isRecord(exported)) throw bug(`its default export is not an object { ${kinds.join(', ')} }`)
   for (const key of Object.keys(exported))
     if (!kinds.includes(key)) throw bug(`its default export has "${key}", which is none of ${kinds.join(', ')}`)
   const { blocks = [], stages = [], runs = [], families = [], pipelines = {} } = exported
   const anatomies = { blocks: blockAnatomy, stages: stageAnatomy, runs: runAnatomy, families: familyAnatomy }
   for (const [kind, list] of Object.entries({ blocks, stages, runs, families })) {
-    if (!Array.isArray(list)) throw bug(`its \`${kind}\` is no list`)
+    if (!Array.isArray(list)) throw bug(`its \`${kind}\` is not a list`)
     for (const [i, type] of (list as unknown[]).entries()) {
-      if (!isRecord(type)) throw bug(`${kind}[${i}] is no object`)
+      if (!isRecord(type)) throw bug(`${kind}[${i}] is not an object`)
       const problem = typeProblem(type, anatomies[kind as keyof typeof anatomies](type))
       if (problem !== undefined) throw bug(`${kind}[${i}] ("${String(type.name)}") ${problem}`)
       if (kind === 'blocks' && claimsWeights(type))
-        throw bug(`${kind}[${i}] ("${String(type.name)}") has a parameter "weights", a name that is puzzleflow's own`)
+        throw bug(`${kind}[${i}] ("${String(type.name)}") has a parameter "weights", a name that puzzleflow reserves`)
     }
   }
   return { blocks, stages, runs, families, pipelines } as Plugin

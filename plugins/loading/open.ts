@@ -2,7 +2,7 @@ import { existsSync, realpathSync, statSync } from 'node:fs'
 import { resolve, sep } from 'node:path'
 import type { PlannedPlugin } from '../../spec/frozen-plan.js'
 import { builtInFamilies } from '../../model/families/index.js'
-import { Failure, type Family } from '../../api/index.js'
+import { Failure, slots, type Family } from '../../api/index.js'
 import { builtInPipelines, type Loaded } from '../registry.js'
 import { checkAllowed, type Allowed } from './allowed.js'
 import { BadPlugin } from './bad-plugin.js'
@@ -50,7 +50,7 @@ export async function openPlugins(
   for (const { slot, name } of loaded.blocks.list()) taken.set(`${slot} block type "${name}"`, builtIn)
   for (const { name } of loaded.runs.list()) taken.set(`run type "${name}"`, builtIn)
   for (const family of builtInFamilies) for (const name of familyNames(family)) taken.set(name, builtIn)
-  for (const slot of ['attention', 'ffn']) taken.set(`${slot} block type "parent"`, builtIn)
+  for (const slot of slots) taken.set(`${slot} block type "parent"`, builtIn)
   for (const name of builtInPipelines()) taken.set(`pipeline "${name}"`, builtIn)
 
   const opened: OpenedPlugin[] = []
@@ -92,7 +92,7 @@ async function open(
 export function pipelineFile({ root }: FoundPlugin, name: string, path: string): string {
   const file = resolve(root, path)
   if (!existsSync(file) || !statSync(file).isFile() || !realpathSync(file).startsWith(root + sep))
-    throw new Failure('PluginBug', `its pipeline "${name}" is no file of its folder: ${path}`)
+    throw new Failure('PluginBug', `its pipeline "${name}" is not a file in its folder: ${path}`)
   return file
 }
 

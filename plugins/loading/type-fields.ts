@@ -91,7 +91,7 @@ export function typeProblem(type: object, { methods }: Anatomy<never>): string |
   const own = type as Readonly<Record<string, unknown>>
   for (const [key, need] of Object.entries(methods)) {
     if (own[key] === undefined && need === 'needed') return `has no ${key}()`
-    if (own[key] !== undefined && typeof own[key] !== 'function') return `has a \`${key}\` that is no function`
+    if (own[key] !== undefined && typeof own[key] !== 'function') return `has a \`${key}\` that is not a function`
   }
   return undefined
 }

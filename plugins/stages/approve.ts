@@ -12,16 +12,16 @@ export const approve: GateStage<ApproveParams> = {
   version: 1,
   gate: true,
   reads: [],
-  about: { summary: 'Waits until somebody approves, with a question in Markdown.' },
+  about: { summary: 'Asks a question, in Markdown, and waits for approval.' },
   parameters: {
     type: 'object',
     additionalProperties: false,
     properties: {
-      question: { type: 'string', default: 'May the search go on?', description: 'What is asked, as Markdown.' },
+      question: { type: 'string', default: 'May the search go on?', description: 'The question, in Markdown.' },
       show: {
         type: 'object',
         default: {},
-        description: 'What to look at, by name: ${{ stages.solve.outputs.objective }}.',
+        description: 'Values to show with the question, by name: ${{ stages.solve.outputs.objective }}.',
       },
     },
   },

@@ -5,7 +5,7 @@ import { Contributions } from '../../puzzle/channel-contribution.js'
 import { hiddenName, midName, tokensName, type CapturedFiles, type CapturedText } from '../../puzzle/captured.js'
 import type { CaptureOutputs, PrepareOutputs } from '../../puzzle/hand-over.js'
 import type { DataInput, ModelInput } from '../../puzzle/inputs.js'
-import { layerName } from '../../puzzle/library.js'
+import { layerName } from '../../puzzle/layer-name.js'
 import { sequencesAtMost } from '../../data/sequences-at-most.js'
 import { chunksOf, putSequences, readSequences, tokensOf } from '../../data/sequences.js'
 import { HiddenStates } from '../../puzzle/hidden-states.js'
@@ -31,12 +31,11 @@ export const capture: SingleStage<
   ModelInput & Partial<DataInput>
 > = {
   name: 'capture',
-  // 4: values tell of tokens.
+  // 4: values include the number of tokens.
   version: 4,
   reads: ['model'],
   about: {
-    summary:
-      'Stores what the parent computes on text: hidden states of every layer, and statistics for initial weights.',
+    summary: 'Stores the parent’s hidden states at every layer, and statistics for initial weights.',
   },
   parameters: {
     type: 'object',
@@ -49,7 +48,7 @@ export const capture: SingleStage<
         description: 'Training sequences, if the budget allows.',
       },
       validateSequences: {
-        description: 'Sequences of the data to validate with, which no block is trained on.',
+        description: 'Held-out sequences, on which no block is trained.',
         type: 'integer',
         minimum: 1,
         default: 96,
@@ -58,9 +57,9 @@ export const capture: SingleStage<
         quantity: 'bytes',
         exclusiveMinimum: 0,
         default: 4294967296,
-        description: 'Budget of what is stored.',
+        description: 'Maximum number of bytes to store.',
       },
-      batch: batch(16, 'Sequences at a time.'),
+      batch: batch(16, 'Sequences per forward pass.'),
     },
   },
 
@@ -84,8 +83,8 @@ export const capture: SingleStage<
     if (params.maxBytes < least)
       throw new Failure(
         'InvalidInput',
-        `capture.maxBytes ${params.maxBytes} does not hold one sequence of every layer`,
-        { remedy: `Give at least ${least} bytes, or capture fewer validateSequences.` },
+        `capture.maxBytes ${params.maxBytes} is too small for one sequence of every layer`,
+        { remedy: `Set it to at least ${least} bytes, or capture fewer validateSequences.` },
       )
     const affordable = 1 + Math.floor((params.maxBytes - least) / perSequence)
     const train = await readSequences(context, stages.prepare.files.train, Math.min(params.sequences, affordable))

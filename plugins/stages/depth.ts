@@ -50,7 +50,7 @@ export const depth: FanOutStage<
 > = {
   name: 'depth',
   version: 1,
-  about: { summary: 'Removes whole layers one after the other, each measured without those before it.' },
+  about: { summary: 'Removes whole layers one by one, each measured on top of the earlier removals.' },
   reads: ['model', 'space'],
   taskReads: ['model'],
   parameters: {
@@ -60,10 +60,15 @@ export const depth: FanOutStage<
       maximum: {
         quantity: 'fraction',
         default: 0.25,
-        description: 'Share of the layers that may be removed; at least one may.',
+        description: 'Maximum share of the layers to remove; at least one layer.',
       },
-      sequences: { type: 'integer', minimum: 1, default: 64, description: 'Held-out sequences, of those captured.' },
-      batch: batch(16, 'Sequences that go through the model at once: a matter of memory and time.'),
+      sequences: {
+        type: 'integer',
+        minimum: 1,
+        default: 64,
+        description: 'How many of the captured held-out sequences to use.',
+      },
+      batch: batch(16, 'Sequences per forward pass: more take more memory and less time.'),
     },
   },
 
@@ -81,7 +86,7 @@ export const depth: FanOutStage<
     return [
       {
         id: 'depth',
-        label: `${rounds} of ${layers} layers removed one after the other`,
+        label: `${rounds} of ${layers} layers removed one by one`,
         params: { rounds, sequences: params.sequences, batch: params.batch },
         inputs: {
           ...Object.fromEntries(states.map((name) => [name, captured(files, name)])),
@@ -110,9 +115,9 @@ export const depth: FanOutStage<
           if (!Number.isFinite(kl))
             throw new Failure(
               'NonFinite',
-              `without the layers ${[...removed, layer].join(', ')} the KL is not finite`,
+              `the KL without the layers ${[...removed, layer].join(', ')} is not finite`,
               {
-                remedy: 'Leave `drop` out of `space.runs`, or look for extreme values in the weights.',
+                remedy: 'Remove `drop` from `space.runs`, or check the weights for extreme values.',
               },
             )
           if (removed.length === 0) alone[layer] = kl

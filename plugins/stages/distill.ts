@@ -9,7 +9,8 @@ import { heldOutError, learned, learner, type Lesson, type LessonInputs } from '
 import { allVariants, coupledParameter, lessons, type DistillParams } from '../../puzzle/curriculum.js'
 import { weightsOf } from '../../api/weights.js'
 import { alike, initialWeights, sampleInputs, samplesFor } from '../../puzzle/initial-weights.js'
-import { entryId, layerName, ownVariant, type LibraryEntry } from '../../puzzle/library.js'
+import { layerName } from '../../puzzle/layer-name.js'
+import { entryId, ownVariant, type LibraryEntry } from '../../puzzle/library.js'
 import { emptyEntries, runVariants, runWeights } from '../../puzzle/run-variants.js'
 import { shuffled } from '../../tensor/random.js'
 import { blocksOf, openParent } from '../../puzzle/parent.js'
@@ -46,7 +47,7 @@ export const distill: FanOutStage<
   reads: ['model', 'space'],
   taskReads: ['model'],
   partial: true,
-  about: { summary: 'Trains each variant of each layer alone to do what the parent’s block does.' },
+  about: { summary: 'Trains each variant of each layer on its own to imitate the parent’s block.' },
   parameters: {
     type: 'object',
     additionalProperties: false,
@@ -54,22 +55,22 @@ export const distill: FanOutStage<
       tokens: {
         quantity: 'tokens',
         default: 1000000,
-        description:
-          'Tokens that each variant learns from, padding not counted; the captured ones are gone through again where they are fewer.',
+        description: 'Tokens to train each variant on, padding not counted; captured text that has fewer is repeated.',
       },
-      batch: batch(8, 'Sequences of a step.'),
+      batch: batch(8, 'Sequences per step.'),
       learningRate: { ...learningRate, default: 0.002 },
       weightDecay: { ...weightDecay, default: 0.01 },
       mode: {
         enum: ['decoupled', 'coupled'],
         default: 'decoupled',
-        description: 'Each variant alone; or every pair of variants of a layer together as well.',
+        description: 'decoupled: each variant on its own; coupled: every pair of variants of a layer together as well.',
       },
       coupled: coupledParameter,
       besideNoOp: {
         enum: ['all', 'parent', 'none'],
         default: 'all',
-        description: 'Which variants are trained beside a removed other slot too: all, the parent’s own block, none.',
+        description:
+          'Which variants are also trained with the other slot removed: all, only the parent’s block, or none.',
       },
     },
   },

@@ -19,10 +19,11 @@ import type {
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
 import { throughputOf } from '../../puzzle/costs.js'
-import { retime, retimed } from '../../puzzle/judge-limits.js'
-import { asTask, assemble, chosenEntries, readJson, readLibrary, type Filling } from '../../puzzle/library.js'
+import { retimed, timing, type TimingParams } from '../../puzzle/judge-limits.js'
+import { asTask, assemble, chosenEntries, readJson, type Filling } from '../../puzzle/library.js'
+import { readLibrary } from '../../puzzle/read-library.js'
+import type { Limit } from '../../puzzle/limit.js'
 import { limitsOf } from '../../puzzle/limits.js'
-import type { Limit } from '../../puzzle/inputs.js'
 import {
   evaluatePair,
   measureQuality,
@@ -37,10 +38,8 @@ import { openParent } from '../../puzzle/parent.js'
 import { costParts } from '../../puzzle/problem-parts.js'
 import { parentCost, type Solution } from '../../puzzle/selection-problem.js'
 
-interface EvaluateParams extends Thoroughness {
+interface EvaluateParams extends Thoroughness, TimingParams {
   readonly of: 'solutions' | 'child'
-  readonly repetitions: number
-  readonly retime: number
 }
 
 interface TaskParams extends Omit<EvaluateParams, 'of' | 'retime'> {
@@ -80,7 +79,7 @@ export const evaluate: FanOutStage<
   reads: ['model', 'target'],
   taskReads: ['model', 'target.scenario'],
   exclusive: true,
-  about: { summary: 'Measures whole children: KL, perplexity, accuracy, speed and memory, beside the parent.' },
+  about: { summary: 'Measures whole children: KL, perplexity, accuracy, speed and memory, compared with the parent.' },
   parameters: {
     type: 'object',
     additionalProperties: false,
@@ -88,15 +87,13 @@ export const evaluate: FanOutStage<
       of: {
         enum: ['solutions', 'child'],
         default: 'solutions',
-        description: 'What is measured: the pool of `solve`, or the uptrained child.',
+        description: 'What to measure: the solutions of `solve`, or the uptrained child.',
       },
-      repetitions: {
-        type: 'integer',
-        minimum: 1,
-        default: 5,
-        description: 'Timed passes of parent and child in turn; the median counts.',
+      ...timing,
+      retime: {
+        ...timing.retime,
+        description: `${timing.retime.description} Only with \`of: child\`; \`select\` does this for the pool.`,
       },
-      retime: { ...retime, description: `${retime.description} For \`of: child\`; of the pool, \`select\` does it.` },
       ...thoroughness,
     },
   },
@@ -137,12 +134,12 @@ export const evaluate: FanOutStage<
       context.progress(0.5 + f * 0.4, `child, ${m}`),
     )
     const { limits = [], retime: most = 0 } = own
-    const again = (session: number) => context.progress(0.9, `timing it again, session ${session}`)
+    const again = (session: number) => context.progress(0.9, `timing again, session ${session}`)
     const timed = await retimed(evaluation, () => [model, child], scenario, { ...own, limits, retime: most }, again)
     return { values: timed, files: {} }
   },
 
-  /** Measured beside predicted: a new prediction is no reason to measure again. */
+  /** Adds predictions here, not in the tasks: a new prediction must not cause new measurements. */
   async gather(context) {
     const solutions = await measuredSolutions(context)
     const parts = await costParts(context)

@@ -6,7 +6,8 @@ import type { DistillOutputs, ExportOutputs, SelectOutputs, UptrainOutputs } fro
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
 import { parameterCount } from '../../puzzle/costs.js'
-import { asTask, assemble, chosenEntries, readJson, readLibrary } from '../../puzzle/library.js'
+import { asTask, assemble, chosenEntries, readJson } from '../../puzzle/library.js'
+import { readLibrary } from '../../puzzle/read-library.js'
 import { openParent } from '../../puzzle/parent.js'
 
 interface ExportParams {
@@ -31,15 +32,19 @@ export const exportChild: SingleStage<
   name: 'export',
   version: 4,
   reads: ['model', 'target'],
-  about: { summary: 'Writes the child as a Hugging Face folder and, where the target says so, as a GGUF file.' },
+  about: { summary: 'Writes the child as a Hugging Face folder and, if the target asks for it, as a GGUF file.' },
   parameters: {
     type: 'object',
     additionalProperties: false,
     properties: {
-      dtype: { description: 'How weights are stored.', enum: ['float16', 'bfloat16', 'float32'], default: 'float16' },
+      dtype: {
+        description: 'Number format of the stored weights.',
+        enum: ['float16', 'bfloat16', 'float32'],
+        default: 'float16',
+      },
       ggufDtype: {
         description:
-          'How matrices of the GGUF file are stored, where `target.format` is gguf; q8_0 are integers of 8 bits with a scale. Default: as dtype.',
+          'Number format of the matrices in the GGUF file, if `target.format` is gguf; q8_0: 8-bit integers with a scale per 32. Default: dtype.',
         enum: ['float16', 'bfloat16', 'float32', 'q8_0'],
       },
     },

@@ -31,19 +31,20 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
     additionalProperties: false,
     properties: {
       taskItems: {
-        description: 'Items at most of each task that accuracy is measured on.',
+        description: 'Maximum number of items per task for measuring accuracy.',
         type: 'integer',
         minimum: 1,
         default: 240,
       },
       packing: {
         description:
-          'How documents fill sequences. documents: each begins a sequence of its own, longer ones are cut and the rest is padded, so that no token sees another document. continuous: one after another, an end token between them, without padding: tokens see the documents before theirs in the sequence.',
+          'How documents fill sequences. documents: each document begins a new sequence, long ones are split and the last sequence is padded, so that no token sees another document. continuous: documents follow one another, separated by an end token and without padding; tokens see the earlier documents in their sequence.',
         enum: ['documents', 'continuous'],
         default: 'documents',
       },
       maxSequences: {
-        description: 'Most sequences taken of each file, from its beginning, before they are shuffled. Default: all.',
+        description:
+          'Maximum number of sequences to take from the beginning of each file, before shuffling. Default: all.',
         type: 'integer',
         minimum: 2,
       },

@@ -48,14 +48,24 @@ export const profile: FanOutStage<
   reads: ['model', 'space', 'target.scenario', 'target.profile'],
   taskReads: ['model', 'target.scenario'],
   exclusive: true,
-  about: { summary: 'Measures what every block costs on this machine in the scenario: time, memory, parameters.' },
+  about: { summary: 'Measures the cost of every block on this machine in the scenario: time, memory, parameters.' },
   parameters: {
     type: 'object',
     additionalProperties: false,
     properties: {
-      copies: { type: 'integer', minimum: 1, default: 4, description: 'N: a model of N copies against one of 2N.' },
-      repetitions: { type: 'integer', minimum: 1, default: 5, description: 'Passes of each model; the median counts.' },
-      threads: threads('Threads that blocks are measured with: as many as will serve the child.'),
+      copies: {
+        type: 'integer',
+        minimum: 1,
+        default: 4,
+        description: 'N: a model with N copies of the block is timed against one with 2N.',
+      },
+      repetitions: {
+        type: 'integer',
+        minimum: 1,
+        default: 5,
+        description: 'Timed passes of each model; the median counts.',
+      },
+      threads: threads('Threads that run the measurements: as many as will serve the child.'),
     },
   },
 
@@ -93,7 +103,7 @@ export const profile: FanOutStage<
     const kept = join(context.machineState, 'profiles', `${key}.json`)
     const known = await readKept(kept)
     if (known) {
-      context.log('times of this block on this machine are known')
+      context.log('this block has been timed on this machine before')
       return { values: known, files: {} }
     }
     const values = { fingerprint: print, cost: { ...(await measure(model, part, scenario, own, context)) } }

@@ -43,7 +43,7 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
   name: 'report',
   version: 4,
   reads: ['target'],
-  about: { summary: 'Puts the result and its evidence together: result.json and report.md.' },
+  about: { summary: 'Writes the result and its evidence: result.json and report.md.' },
   parameters: { type: 'object', additionalProperties: false, properties: {} },
 
   async run(context) {
@@ -90,7 +90,7 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
         measured: stages.evaluate.values.evaluations[i]?.child,
         ratios: stages.evaluate.values.evaluations[i]?.ratios,
       })),
-      // Never silently: what the search had to do without.
+      // Tasks that the search had to do without are never dropped silently.
       leftOut: [...(stages.distill.values.leftOut ?? []), ...(stages.score.values.leftOut ?? [])],
       // What is odd about the parent.
       warnings: stages.prepare?.values.warnings,

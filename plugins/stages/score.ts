@@ -13,7 +13,9 @@ import { captured, hiddenName, tokensName, type CapturedStatistics } from '../..
 import type { CaptureOutputs, DistillOutputs, ScoreOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput, SpaceInput } from '../../puzzle/inputs.js'
 import { initialWeights, sampleInputs, samplesFor } from '../../puzzle/initial-weights.js'
-import { asTask, fillingWeights, layerName, ownVariant, readLibrary, type Filling } from '../../puzzle/library.js'
+import { layerName } from '../../puzzle/layer-name.js'
+import { asTask, fillingWeights, ownVariant, type Filling } from '../../puzzle/library.js'
+import { readLibrary } from '../../puzzle/read-library.js'
 import { runName, runVariants } from '../../puzzle/run-variants.js'
 import type { ScoreRow } from '../../puzzle/score-row.js'
 import { pairsOf } from '../../puzzle/scored-pairs.js'
@@ -66,18 +68,24 @@ export const score: FanOutStage<
   reads: ['model', 'space'],
   taskReads: ['model'],
   partial: true,
-  about: { summary: 'Replaces one block of the parent at a time and measures what that does to its predictions.' },
+  about: { summary: 'Replaces one block of the parent at a time and measures the effect on its predictions.' },
   parameters: {
     type: 'object',
     additionalProperties: false,
     properties: {
-      sequences: { type: 'integer', minimum: 1, default: 64, description: 'Held-out sequences, of those captured.' },
+      sequences: {
+        type: 'integer',
+        minimum: 1,
+        default: 64,
+        description: 'How many of the captured held-out sequences to use.',
+      },
       pairs: {
         anyOf: [{ type: 'integer', minimum: 0 }, { const: 'all' }],
         default: 2,
-        description: 'Pairs of changed slots of each layer measured to choose the composition; all: none is composed.',
+        description:
+          'Pairs of replaced slots to measure per layer, to choose the composition; all: every pair is measured and none composed.',
       },
-      batch: batch(16, 'Sequences that go through the model at once: a matter of memory and time.'),
+      batch: batch(16, 'Sequences per forward pass: more take more memory and less time.'),
     },
   },
 
@@ -181,7 +189,7 @@ export const score: FanOutStage<
         throw new Failure(
           'NonFinite',
           `layer ${layer}, ${row.attention} and ${row.ffn}: the score is not finite (${measure} ${row[measure]})`,
-          { remedy: 'Leave the variant out of `space`, or look for extreme values in the weights.' },
+          { remedy: 'Remove the variant from `space`, or check the weights for extreme values.' },
         )
     return { values: row, files: {} }
   },

@@ -12,10 +12,10 @@ import type {
 } from '../../puzzle/hand-over.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { throughputOf } from '../../puzzle/costs.js'
-import { judgeLimits, retime, retimed } from '../../puzzle/judge-limits.js'
+import { judgeLimits, retimed, timing, type TimingParams } from '../../puzzle/judge-limits.js'
 import { asTask, assemble, chosenEntries, readJson } from '../../puzzle/library.js'
+import type { Limit } from '../../puzzle/limit.js'
 import { limitsOf } from '../../puzzle/limits.js'
-import type { Limit } from '../../puzzle/inputs.js'
 import {
   evaluatePair,
   measureQuality,
@@ -31,10 +31,8 @@ import { openParent } from '../../puzzle/parent.js'
 import { problemParts } from '../../puzzle/problem-parts.js'
 import { makeProblem, parentCost, toSolution, type Solution } from '../../puzzle/selection-problem.js'
 
-interface SelectParams extends Thoroughness {
+interface SelectParams extends Thoroughness, TimingParams {
   readonly rounds: number
-  readonly repetitions: number
-  readonly retime: number
 }
 
 /** A solution as it was measured, and the corrected solve that it comes from; 0: the pool. */
@@ -55,9 +53,8 @@ interface SelectNeeds {
 }
 
 /**
- * The best solution among those that hold their limits as measured: the one with the least KL. One that narrowly misses a
- * limit of time is timed again. If none holds them, limits are
- * corrected by predicted / measured and solved again.
+ * Selects the solution with the least KL among those that meet the limits as measured. One that narrowly misses a limit on
+ * time is timed again. If none meets them, the limits are corrected by predicted / measured and the problem is solved again.
  */
 export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, ModelInput & TargetInput> = {
   name: 'select',
@@ -65,20 +62,15 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
   reads: ['model', 'target'],
   exclusive: true,
   about: {
-    summary: 'Takes the best child whose limits hold as measured; if none does, solves again with corrected limits.',
+    summary:
+      'Selects the best child that meets the limits as measured; if none does, solves again with corrected limits.',
   },
   parameters: {
     type: 'object',
     additionalProperties: false,
     properties: {
-      rounds: { type: 'integer', minimum: 0, default: 3, description: 'Most corrected solves.' },
-      repetitions: {
-        description: 'How often parent and candidates are timed, in turn.',
-        type: 'integer',
-        minimum: 1,
-        default: 5,
-      },
-      retime,
+      rounds: { type: 'integer', minimum: 0, default: 3, description: 'Maximum number of corrected solves.' },
+      ...timing,
       ...thoroughness,
     },
   },
@@ -99,10 +91,10 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
       const again = (session: number) =>
         context.progress(
           0,
-          `solution ${candidates.length + 1} narrowly misses a limit: timing it again, session ${session}`,
+          `solution ${candidates.length + 1} narrowly misses a limit: timing again, session ${session}`,
         )
-      const timing = { limits, ...params }
-      const timed = await retimed(evaluation, () => [model, childOf(solution)], parts.scenario, timing, again)
+      const retiming = { limits, ...params }
+      const timed = await retimed(evaluation, () => [model, childOf(solution)], parts.scenario, retiming, again)
       candidates.push({ solution, evaluation: timed, round })
     }
     for (const [i, solution] of outcome.solutions.entries()) await add(solution, measured[i]!, 0)
@@ -118,7 +110,7 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
       correction = corrected(limits, correction, from.evaluation)
       context.progress(
         round / (params.rounds + 1),
-        `no solution holds its limits as measured: solving again, round ${round}`,
+        `no solution meets the limits as measured: solving again, round ${round}`,
       )
       const result = await solveProblem({
         ...makeProblem(parts, { solutions: 1, minimumDifference: 0, gap: 1e-4, seed }, correction),
@@ -168,13 +160,13 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
   },
 }
 
-/** What of a solution tells of runs of layers. */
+/** The parts of a solution about runs of layers. */
 const runsOf = ({ runs, addedUp }: Solution): Pick<Solution, 'runs' | 'addedUp'> => ({
   ...(runs && { runs }),
   ...(addedUp && { addedUp }),
 })
 
-/** Aims further by as much as the prediction was too kind, and one per cent. */
+/** Tightens each limit on time by the factor by which the prediction was too optimistic, and one per cent. */
 function corrected(
   limits: readonly Limit[],
   before: Readonly<Partial<Record<Limit['name'], number>>>,

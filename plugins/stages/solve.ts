@@ -37,26 +37,26 @@ export const solve: SingleStage<
   name: 'solve',
   version: 3,
   reads: ['model', 'target'],
-  about: { summary: 'Picks a variant for each slot of each layer: the least sum of scores within the limits.' },
+  about: { summary: 'Chooses a variant for each slot of each layer: the smallest sum of scores within the limits.' },
   parameters: {
     type: 'object',
     additionalProperties: false,
     properties: {
       solutions: {
-        description: 'Children that the search proposes, each different from the others by `minimumDifference`.',
+        description: 'Number of children to propose; any two differ by at least `minimumDifference`.',
         type: 'integer',
         minimum: 1,
         maximum: 1000,
-        reason: 'each is solved for and measured',
+        reason: 'each one is solved and measured separately',
         default: 3,
       },
       minimumDifference: {
         quantity: 'fraction',
         default: 0.2,
-        description: 'Share of layers in which two solutions differ at least.',
+        description: 'Minimum share of layers in which any two solutions differ.',
       },
       gap: {
-        description: 'How far, as a part of it, the best solution’s score may be from the proven bound.',
+        description: 'Maximum relative gap between the score of the best solution and the proven bound.',
         type: 'number',
         minimum: 0,
         maximum: 1,
@@ -65,18 +65,19 @@ export const solve: SingleStage<
       margin: {
         quantity: 'fraction',
         default: 0.05,
-        description: 'By how much more limits of time are aimed at: predictions and measurements are noisy.',
+        description: 'Safety margin on limits on time: predictions and measurements are noisy.',
       },
       composition: {
         enum: ['measured', 'sum', 'rss'],
         default: 'measured',
-        description: 'How scores of the two slots of a layer add up; measured: as the pairs that were scored say.',
+        description:
+          'How the scores of a layer’s two slots are combined; measured: whichever fits the scored pairs better.',
       },
       timeLimit: {
         quantity: 'duration',
         exclusiveMinimum: 0,
         default: 60,
-        description: 'A safety net; what is not proven by then says so.',
+        description: 'A safety net: a solution that is not proven optimal by then is marked as such.',
       },
     },
   },
@@ -101,9 +102,13 @@ export const solve: SingleStage<
         remedy: 'Loosen the limits, or add cheaper block types to `space`.',
       })
     if (result.solutions.length === 0)
-      throw new Failure('TaskFailed', `The solver found no solution within ${timeLimit} s, and ruled none out`, {
-        remedy: 'Give it more time: stages.solve.timeLimit.',
-      })
+      throw new Failure(
+        'TaskFailed',
+        `The solver found no solution within ${timeLimit} s, but has not proved that there is none`,
+        {
+          remedy: 'Give it more time: stages.solve.timeLimit.',
+        },
+      )
     const outcome: SolveOutcome = {
       ...result,
       composition: parts.composition,

@@ -39,25 +39,25 @@ export const train: SingleStage<TrainParams> = {
   name: 'train',
   version: 1,
   reads: ['corpus', 'corpus2', 'tokenizer'],
-  about: { summary: 'Trains a model as it is on text, without a parent.' },
+  about: { summary: 'Trains a model on text, without a parent.' },
   parameters: {
     type: 'object',
     required: ['config', 'steps'],
     additionalProperties: false,
     properties: {
-      config: { type: 'object', description: 'Fields of config.json; a Llama’s unless they say otherwise.' },
-      sequenceLength: { description: 'Tokens of a sequence.', type: 'integer', minimum: 2, default: 128 },
-      batch: batch(32, 'Sequences of a step.'),
-      steps: { description: 'Steps of training.', type: 'integer', minimum: 1 },
-      corpus: { enum: ['corpus', 'corpus2'], default: 'corpus', description: 'Which input of the pipeline is read.' },
+      config: { type: 'object', description: 'Fields of config.json; by default the model is a Llama.' },
+      sequenceLength: { description: 'Tokens per sequence.', type: 'integer', minimum: 2, default: 128 },
+      batch: batch(32, 'Sequences per step.'),
+      steps: { description: 'Number of training steps.', type: 'integer', minimum: 1 },
+      corpus: { enum: ['corpus', 'corpus2'], default: 'corpus', description: 'The input of the pipeline to read.' },
       contextWeight: {
-        description: 'Weight in the loss of what is not marked as an answer; answers have 1.',
+        description: 'Loss weight of tokens outside the answers; answers have weight 1.',
         type: 'number',
         minimum: 0,
         default: 1,
       },
       optimiser: {
-        description: 'AdamW’s options: learningRate, weightDecay and others of `puzzleflow/tensor`.',
+        description: 'Options of AdamW: learningRate, weightDecay and the others of `puzzleflow/tensor`.',
         type: 'object',
         required: ['learningRate'],
         properties: { learningRate, weightDecay },
@@ -85,7 +85,7 @@ export const train: SingleStage<TrainParams> = {
       throw new Failure(
         'InvalidInput',
         `sequenceLength ${length} is more than the model's ${config.maxPositions} positions`,
-        { remedy: `Give ${config.maxPositions} or less, or more max_position_embeddings.` },
+        { remedy: `Give ${config.maxPositions} or less, or raise max_position_embeddings.` },
       )
     const tokenizer = Tokenizer.open(spec.tokenizer as string, config.vocabulary)
     const corpus = await readCorpus(spec[params.corpus] as string, tokenizer, length + 1, params.contextWeight)
@@ -154,9 +154,13 @@ async function continued(
   const entries = Object.entries(shapes).map(([name, shape]) => {
     const data = weights[name]
     if (data?.length !== elements(shape))
-      throw new Failure('InvalidInput', `config does not fit the checkpoint of the course before: ${name} is another`, {
-        remedy: 'Give both courses the same config.',
-      })
+      throw new Failure(
+        'InvalidInput',
+        `config does not fit the checkpoint of the previous stage: ${name} has another shape`,
+        {
+          remedy: 'Use the same config in both stages.',
+        },
+      )
     return [name, { shape: [...shape], data }] as const
   })
   return Object.fromEntries(entries)

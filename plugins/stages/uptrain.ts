@@ -14,7 +14,8 @@ import { slots, type ArtifactRef, type FanOutStage, type Files } from '../../api
 import type { DistillOutputs, PrepareOutputs, SelectOutputs, UptrainOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput } from '../../puzzle/inputs.js'
 import { parameterCount } from '../../puzzle/costs.js'
-import { asTask, assemble, chosenEntries, readJson, readLibrary, type Filling } from '../../puzzle/library.js'
+import { asTask, assemble, chosenEntries, readJson, type Filling } from '../../puzzle/library.js'
+import { readLibrary } from '../../puzzle/read-library.js'
 import { shuffled } from '../../tensor/random.js'
 import { openParent } from '../../puzzle/parent.js'
 import { readSequences, stepsFor, tokensOf } from '../../data/sequences.js'
@@ -53,18 +54,17 @@ export const uptrain: FanOutStage<
   reads: [],
   taskReads: ['model'],
   exclusive: true,
-  about: { summary: 'Trains the whole child to predict what the parent predicts.' },
+  about: { summary: 'Trains the whole child to match the parent’s predictions.' },
   parameters: {
     type: 'object',
     additionalProperties: false,
     properties: {
       tokens: {
-        description:
-          'Tokens that the child learns from, padding not counted; the text is gone through again where it has fewer.',
+        description: 'Tokens to train the child on, padding not counted; text that has fewer is repeated.',
         quantity: 'tokens',
         default: 10000000,
       },
-      batch: batch(32, 'Sequences of a step.'),
+      batch: batch(32, 'Sequences per step.'),
       learningRate: { ...learningRate, default: 0.001 },
       weightDecay: { ...weightDecay, default: 0.01 },
     },

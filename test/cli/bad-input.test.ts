@@ -50,10 +50,10 @@ stages:
   expect(await refused())
     .toBe(`search.yaml:6:21 missing-file There is no file "./data/valid.jsonl". (did you mean "validate.jsonl"?)
 search.yaml:7:3 unknown-key data has no key "sequenceLenght". (did you mean "sequenceLength"?)
-search.yaml:15:13 wrong-unit target.limits.memory: "<= 80 tokens/s" is no limit on memory: it has the unit "tokens/s". (allowed: "<= 70%", "<= 0.7x", "80 GiB", "500 MB")
-search.yaml:20:35 cycle Stages need each other in a circle: one -> two -> one. (leave out one of these needs)
+search.yaml:15:13 wrong-unit target.limits.memory: "<= 80 tokens/s" is not a valid limit on memory: unknown unit "tokens/s". (allowed: "<= 70%", "<= 0.7x", "80 GiB", "500 MB")
+search.yaml:20:35 cycle Stages need each other in a circle: one -> two -> one. (remove one of these needs)
 search.yaml:23:5 duplicate-key There are two keys "prepare" in one map.
-search.yaml:26:22 wrong-unit stages.distill.tokens: "20 km" is no number of tokens: it has the unit "km". (allowed: 50000, 50k, 1.5M)
+search.yaml:26:22 wrong-unit stages.distill.tokens: "20 km" is not a valid number of tokens: unknown unit "km". (allowed: 50000, 50k, 1.5M)
 `)
 })
 
@@ -109,7 +109,7 @@ test('a grid that stands for more variants than the limit is refused at its plac
   change('search.yaml', swap('block: swiglu', 'block: low-rank'))
   change('search.yaml', (text) => `${text}limits: { maxVariants: 5 }\n`)
   expect(await refused())
-    .toBe(`search.yaml:11:17 too-many-variants with this entry a layer's ffn has more than 5 variants (Shorten its lists, or raise limits.maxVariants: each is trained and scored in every layer.)
+    .toBe(`search.yaml:11:17 too-many-variants with this entry a layer's ffn has more than 5 variants (Shorten its lists, or raise limits.maxVariants: each variant is trained and scored in every layer.)
 `)
 })
 

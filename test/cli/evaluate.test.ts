@@ -101,7 +101,7 @@ describe('what is measured', () => {
     const [parent, child] = [await openTiny({ vocab_size: 60 }), await openTiny()]
     await expect(evaluateFile(child, data(), { ...options, parent })).rejects.toMatchObject({
       kind: 'InvalidInput',
-      message: `${parent.folder} has a vocabulary of 60, and ${child.folder} one of 50`,
+      message: `${parent.folder} has a vocabulary of 60, but ${child.folder} has one of 50`,
       remedy: 'Compare a child with the parent that it descends from.',
     })
   })
@@ -166,7 +166,7 @@ describe('the command', () => {
       ['--data', 'data/validate.jsonl', '--sequence-length', '65'],
       "--sequence-length 65 is more than the model's 64 positions",
     ],
-    [['--data', 'empty.jsonl'], 'empty.jsonl holds no sequence of two tokens'],
+    [['--data', 'empty.jsonl'], 'empty.jsonl contains no sequence of at least two tokens'],
     [[], 'There is nothing to measure the model on'],
     [['--tasks', 'tasks', '--parent', 'parent'], '--parent compares the models on a text, but none is given'],
   ])('%j is refused', async (args, message) => {

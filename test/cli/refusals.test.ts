@@ -72,7 +72,7 @@ test('a disk that is too small is refused before anything begins', async (contex
     expect(await says('run', 'search.yaml', '--store', 'disk/store')).toEqual({
       code: 6,
       stdout: '',
-      stderr: `FOLDER/disk/store has 64 KiB free, and this needs about 728 KiB (capture 425 KiB, distill 117 KiB, uptrain 165 KiB, export 20.7 KiB)
+      stderr: `FOLDER/disk/store has 64 KiB free, but this needs about 728 KiB (capture 425 KiB, distill 117 KiB, uptrain 165 KiB, export 20.7 KiB)
 Remedy: Free some space, choose another store with --store, or lower capture.maxBytes and capture.sequences.
 `,
     })

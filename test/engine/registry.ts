@@ -139,7 +139,7 @@ const many: FanOutStage<{ readonly count: number; readonly failEvery: number; re
   },
   async run({ task }) {
     const { number, fails } = task.params as { number: number; fails: boolean }
-    if (fails) throw new Failure('NonFinite', `${number} is no number for this.`)
+    if (fails) throw new Failure('NonFinite', `${number} is not a valid number for this.`)
     return { values: { number }, files: {} }
   },
   async gather({ tasks, skipped }) {

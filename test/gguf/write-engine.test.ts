@@ -61,7 +61,7 @@ async function said({ folder }: World, space: JsonObject = {}): Promise<string> 
 test('a search for llama.cpp is refused what it cannot run, or where it is not installed', async () => {
   const world = await tinyWorld()
   expect(await said(world, { attention: ['parent', { block: 'linear-attention', features: 4 }] })).toMatch(
-    withoutLlama ? /no-engine/ : /not-in-gguf GGUF cannot say linear-attention-\S+ \(layer 0\)/,
+    withoutLlama ? /no-engine/ : /not-in-gguf GGUF cannot represent linear-attention-\S+ \(layer 0\)/,
   )
   const qwen3 = await tinyWorld({ model_type: 'qwen3', architectures: ['Qwen3ForCausalLM'] })
   expect(await said(qwen3)).toContain('llama.cpp cannot run models of single blocks of this parent')

@@ -45,28 +45,30 @@ test('what GGUF can say is taken, whatever the mixture', async () => {
 
 test('an entry that llama.cpp has no operator for is refused at its place, and only where the child shall be GGUF', async () => {
   expect(await said(linearAttention)).toMatch(
-    /^search\.yaml:1:\d+ not-in-gguf GGUF cannot say linear-attention-\S+ \(layer 0\): llama\.cpp has no operator for this recurrence \(Leave the entry out, or `format: gguf` under `target`\.\)$/,
+    /^search\.yaml:1:\d+ not-in-gguf GGUF cannot represent linear-attention-\S+ \(layer 0\): llama\.cpp has no operator for this recurrence \(Remove the entry, or `format: gguf` under `target`\.\)$/,
   )
   expect(await said(linearAttention, world, 'hf')).toBe('nothing')
 })
 
 test('a window shorter than the context is refused among longer ones', async () => {
   const space = { attention: ['parent', { block: 'sliding-window', window: [256, 8] }] }
-  expect(await said(space)).toMatch(/not-in-gguf GGUF cannot say sliding-window-8-2 \(layer 0\): architectures without/)
+  expect(await said(space)).toMatch(
+    /not-in-gguf GGUF cannot represent sliding-window-8-2 \(layer 0\): architectures without/,
+  )
 })
 
 test('of a Qwen3 parent only whole layers can go', async () => {
   expect(await said({ runs: [{ run: 'drop' }] }, qwen3)).toBe('nothing')
   expect(await said({ ffn: ['parent', { block: 'swiglu', width: '50%' }] }, qwen3)).toMatch(
-    /GGUF cannot say swiglu-\d+ \(layer 0\): deci, llama\.cpp's only architecture for layers that differ so, has no norms of queries and keys/,
+    /GGUF cannot represent swiglu-\d+ \(layer 0\): deci, llama\.cpp's only architecture for layers that differ so, has no norms of queries and keys/,
   )
-  expect(await said({ runs: [{ run: 'fuse-ffn' }] }, qwen3)).toMatch(/GGUF cannot say fuse-ffn-2 \(layer 0\)/)
+  expect(await said({ runs: [{ run: 'fuse-ffn' }] }, qwen3)).toMatch(/GGUF cannot represent fuse-ffn-2 \(layer 0\)/)
 })
 
-test('a parent that GGUF cannot say is told of at the format', async () => {
+test('a parent that GGUF cannot represent is told of at the format', async () => {
   const dynamic = await tinyWorld({ rope_parameters: { rope_type: 'dynamic', rope_theta: 10000, factor: 2 } }, ids)
   expect(await said({}, dynamic)).toMatch(
-    /^search\.yaml:1:\d+ not-in-gguf GGUF cannot say the parent \(layer 0, attention grouped-query\): llama\.cpp's architecture deci has no dynamic rotary scaling/,
+    /^search\.yaml:1:\d+ not-in-gguf GGUF cannot represent the parent \(layer 0, attention grouped-query\): llama\.cpp's architecture deci has no dynamic rotary scaling/,
   )
 })
 

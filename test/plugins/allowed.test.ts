@@ -43,7 +43,7 @@ test('the message says what to write, and that is what allows it', async () => {
   const { folder } = marking()
   const { diagnostics } = await compile(folder, [])
   expect(diagnostics[0]).toBe(
-    'spec.yaml:3:11 plugin-not-allowed The plugin "./mine" is code that would run here, and nobody has allowed it. ' +
+    'spec.yaml:3:11 plugin-not-allowed The plugin "./mine" would run code on this machine, and has not been allowed to. ' +
       `(if you trust it: --allow-plugin ${folder}/mine, or the line \`allowPlugins: ['${folder}/mine']\` in puzzleflow.config.yaml)`,
   )
   const line = /`(.*)`/.exec(diagnostics[0]!)![1]!

@@ -50,7 +50,7 @@ test.each<[string, Record<string, string>, string]>([
   [
     'names a module that is not there',
     { 'package.json': manifest('x', './index.ts') },
-    'broken-plugin The package.json of "./mine" names the module ./index.ts, which is not there.',
+    'broken-plugin The package.json of "./mine" names the module ./index.ts, which does not exist.',
   ],
   [
     'names a module outside its folder',
@@ -102,7 +102,7 @@ test.each<[string, Record<string, string>, string]>([
     exporting(
       `{ blocks: [${block('ffn', 'mine').replace('parameters: {}', 'parameters: { properties: { weights: {} } }')}] }`,
     ),
-    `broken-plugin The plugin "./mine" cannot be used: blocks[0] ("mine") has a parameter "weights", a name that is puzzleflow's own.`,
+    `broken-plugin The plugin "./mine" cannot be used: blocks[0] ("mine") has a parameter "weights", a name that puzzleflow reserves.`,
   ],
   [
     'exports nothing',
@@ -127,12 +127,12 @@ test.each<[string, Record<string, string>, string]>([
   [
     'has a stage whose parameters are no JSON Schema',
     exporting(`{ stages: [{ ...${stageSource('odd')}, parameters: { type: 'obect' } }] }`),
-    'broken-plugin The plugin "./mine" cannot be used: The schema of stage type "odd" is no JSON Schema: ',
+    'broken-plugin The plugin "./mine" cannot be used: The schema of stage type "odd" is not a valid JSON Schema: ',
   ],
   [
     'has a pipeline without a file',
     exporting(`{ pipelines: { mine: './mine.yaml' } }`),
-    'broken-plugin The plugin "./mine" cannot be used: its pipeline "mine" is no file of its folder: ./mine.yaml.',
+    'broken-plugin The plugin "./mine" cannot be used: its pipeline "mine" is not a file in its folder: ./mine.yaml.',
   ],
   [
     'has a stage of puzzleflow’s name',
@@ -195,8 +195,8 @@ test('all plugins that cannot be used are told at once', async () => {
   const { diagnostics } = await compile(folder, ['./a', './b', './c'])
   expect(diagnostics).toEqual([
     'spec.yaml:3:11 broken-plugin The plugin "./a" cannot be used: 1.',
-    'spec.yaml:3:16 broken-plugin The plugin "./b" cannot be used: its default export is no { blocks, stages, runs, families, pipelines }.',
-    'spec.yaml:3:21 unknown-plugin There is no folder "./c". (a path starts from the spec’s folder; a name without slashes is an npm package)',
+    'spec.yaml:3:16 broken-plugin The plugin "./b" cannot be used: its default export is not an object { blocks, stages, runs, families, pipelines }.',
+    'spec.yaml:3:21 unknown-plugin There is no folder "./c". (paths start from the spec’s folder; a name without slashes is an npm package)',
   ])
 })
 

@@ -32,14 +32,14 @@ test('nothing is said where budgets fit and sequences are full', async () => {
 test('it is said how often data is gone through, padding not counted', async () => {
   const stages = { capture: { sequences: 5 }, distill: { tokens: 60 }, uptrain: { tokens: 60 } }
   expect(await notes(ten, 4, stages)).toEqual([
-    'distill: 60 tokens go about 4.0 times through the 5 captured sequences (capture.sequences).',
-    'uptrain: 60 tokens go about 2.0 times through the training data.',
+    'distill: 60 tokens are about 4.0 passes over the 5 captured sequences (capture.sequences).',
+    'uptrain: 60 tokens are about 2.0 passes over the training data.',
   ])
 })
 
 test('it is said where more than half is padding, unless documents are packed one after another', async () => {
   expect(await notes(ten, 10, {})).toEqual([
-    'prepare: about 70 % of the positions are padding, as documents are shorter than the sequences of 10 (data.sequenceLength). `stages: { prepare: { packing: continuous } }` puts documents one after another.',
+    'prepare: about 70 % of the positions are padding, because documents are shorter than the sequence length of 10 (data.sequenceLength). `stages: { prepare: { packing: continuous } }` packs documents one after another.',
   ])
   expect(await notes(ten, 10, { prepare: { packing: 'continuous' } })).toEqual([])
 })

@@ -59,9 +59,9 @@ puzzleflow-short-convolution 1.0.0, path, digest ${digest(convolution!)}, ${fold
       kernel  Tokens that a token sees, itself included; 2 to 16. Default: 3.
 puzzleflow-sensitivity 1.0.0, package, digest ${digest(sensitivity!)}, ${folder}/node_modules/puzzleflow-sensitivity
   stage sensitivity, version 1
-      Ranks the blocks of the parent by what replacing them does: which layers are sensitive.
+      Ranks the blocks of the parent by the effect of replacing them: which layers are sensitive.
       by       What is compared. Default: "kl".
-      variant  Only this variant counts: \`no-op\` tells what a block is worth.
+      variant  Only this variant counts: \`no-op\` shows what a block is worth.
       top      Rows of the page; the CSV has all. Default: 20.
 `)
 })
@@ -82,9 +82,9 @@ test('of what comes with puzzleflow it tells the same: a summary of every type, 
   )
   expect(text).toContain(`
   stage export, version 4
-      Writes the child as a Hugging Face folder and, where the target says so, as a GGUF file.
-      dtype      How weights are stored. Default: "float16".
-      ggufDtype  How matrices of the GGUF file are stored, where \`target.format\` is gguf; q8_0 are integers of 8 bits with a scale. Default: as dtype.
+      Writes the child as a Hugging Face folder and, if the target asks for it, as a GGUF file.
+      dtype      Number format of the stored weights. Default: "float16".
+      ggufDtype  Number format of the matrices in the GGUF file, if \`target.format\` is gguf; q8_0: 8-bit integers with a scale per 32. Default: dtype.
 `)
   expect(text.endsWith('  pipeline puzzle\n')).toBe(true)
 })

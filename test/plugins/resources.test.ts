@@ -15,7 +15,7 @@ test('a disk that does not hold what all stages store together is refused, with 
   expect(() => checkResources('/store', needs, { disk: 3.4 * gib, memory: 99 * gib })).toThrow(
     expect.objectContaining({
       kind: 'OutOfDisk',
-      message: '/store has 3.4 GiB free, and this needs about 3.5 GiB (capture 3 GiB, uptrain 512 MiB)',
+      message: '/store has 3.4 GiB free, but this needs about 3.5 GiB (capture 3 GiB, uptrain 512 MiB)',
     }) as Error,
   )
 })
@@ -24,7 +24,7 @@ test('a memory that does not hold what one stage needs is refused, and the stage
   expect(() => checkResources('/store', needs, { disk: 99 * gib, memory: 16 * gib })).toThrow(
     expect.objectContaining({
       kind: 'OutOfMemory',
-      message: 'This machine has 16 GiB of memory, and uptrain needs about 20 GiB',
+      message: 'This machine has 16 GiB of memory, but uptrain needs about 20 GiB',
       remedy: 'Run it on a larger machine, or leave the stage out: `stages: { uptrain: false }`.',
     }) as Error,
   )

@@ -77,7 +77,7 @@ test('an entry that fits no layer is told at its line', async () => {
   )
   const { diagnostics } = await compiled(undefined, fitsNone)
   expect(diagnostics).toEqual([
-    `spec.yaml:${line}:7 no-run no run of the parent's 2 layers is one that "keep-one" could replace (Take the entry out, or change its parameters: \`npx puzzleflow plugins ls\` tells what they are.)`,
+    `spec.yaml:${line}:7 no-run "keep-one" cannot replace any run of the parent's 2 layers (Remove the entry, or change its parameters: \`npx puzzleflow plugins ls\` lists them.)`,
   ])
 })
 

@@ -136,6 +136,6 @@ test('a kernel of one token, or of very many, is refused with a remedy', () => {
   ]
   expect(variants()).toEqual([{ kernel: 3 }])
   expect(variants([4, 3, 4])).toEqual([{ kernel: 4 }, { kernel: 3 }])
-  expect(() => variants(1)).toThrow('a kernel of 1 is no short convolution')
-  expect(() => variants([3, 17])).toThrow('a kernel of 17 is no short convolution')
+  expect(() => variants(1)).toThrow('a kernel of 1 is not a short convolution')
+  expect(() => variants([3, 17])).toThrow('a kernel of 17 is not a short convolution')
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Limit } from '../../puzzle/inputs.js'
+import type { Limit } from '../../puzzle/limit.js'
 import { layerOptions, makeProblem, toSolution, type ProblemParts } from '../../puzzle/selection-problem.js'
 import { openTiny } from '../model/tiny.js'
 import { costTable, fakeLibrary, fakeSpace, scoreRow, scoreRows } from '../stages/fakes.js'

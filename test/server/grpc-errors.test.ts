@@ -44,10 +44,22 @@ test.each([
 ])('error %i (%s): is nobody there? %s', (code, details, away, message, remedy) => {
   const error = new Error('behind', { cause: errorOf(code, details) })
   expect(isAway(error)).toBe(away)
-  // A message that is too large stays so: the search must change.
-  const kind = remedy === smaller ? 'InvalidInput' : 'NoServer'
-  expect(grpcFailure(error, { address: 't:1', namespace: 'n' })).toMatchObject({ kind, message, remedy })
-  expect(explain(error)).toMatchObject({ exitCode: kind === 'NoServer' ? 5 : 2, json: { kind } })
+  expect(grpcFailure(error, { address: 't:1', namespace: 'n' })).toMatchObject({ kind: 'NoServer', message, remedy })
+  expect(explain(error)).toMatchObject({ exitCode: 5, json: { kind: 'NoServer' } })
+})
+
+test.each([
+  [3, 'Blob exceeds limit'],
+  [8, 'Received message larger than max (9 vs 4)'],
+])('error %i (%s) would come again: the search must change', (code, details) => {
+  const error = errorOf(code, details)
+  expect(isAway(error)).toBe(false)
+  expect(grpcFailure(error, { address: 't:1' })).toMatchObject({
+    kind: 'InvalidInput',
+    message: `${at} refuses a message as too large: ${details}`,
+    remedy: 'Make the search smaller (fewer variants, fewer stages, shorter names), or raise the server’s limit.',
+  })
+  expect(explain(error)).toMatchObject({ exitCode: 2 })
 })
 
 test('an error of something else says nothing of a server', () => {

@@ -31,7 +31,7 @@ test.each<[string, () => string, readonly string[]]>([
     'more stages than a run can have',
     () => add(moreStages(1000)),
     [
-      'search.yaml:1010:3 too-many-stages There are 1014 stages, and 1000 is the most that a run can have. (make one stage of many tasks of those that are alike)',
+      'search.yaml:1010:3 too-many-stages There are 1014 stages; a run can have at most 1000. (merge similar stages into one stage with many tasks)',
     ],
   ],
   [
@@ -59,21 +59,21 @@ test.each<[string, () => string, readonly string[]]>([
     'a wrong unit of a count',
     () => change('50k', '50 GiB'),
     [
-      'search.yaml:22:22 wrong-unit stages.distill.tokens: "50 GiB" is no count: it has the unit "GiB". (allowed: 50000, 50k, 1.5M)',
+      'search.yaml:22:22 wrong-unit stages.distill.tokens: "50 GiB" is not a valid count: unknown unit "GiB". (allowed: 50000, 50k, 1.5M)',
     ],
   ],
   [
     'a wrong unit of a limit',
     () => change('"<= 70%"', '5500 tokens/s'),
     [
-      'search.yaml:17:13 wrong-unit target.limits.memory: "5500 tokens/s" is no limit on memory: it has the unit "tokens/s". (allowed: "<= 70%", "<= 0.7x", "80 GiB", "500 MB")',
+      'search.yaml:17:13 wrong-unit target.limits.memory: "5500 tokens/s" is not a valid limit on memory: unknown unit "tokens/s". (allowed: "<= 70%", "<= 0.7x", "80 GiB", "500 MB")',
     ],
   ],
   [
     'a limit in the wrong direction',
     () => change('">= 1.7x"', '"<= 1.7x"'),
     [
-      'search.yaml:16:17 wrong-unit target.limits.throughput: "<= 1.7x" is no limit on throughput: it must be a lower bound (>=). (allowed: ">= 1.7x", ">= 170%", "5500 tokens/s")',
+      'search.yaml:16:17 wrong-unit target.limits.throughput: "<= 1.7x" is not a valid limit on throughput: it must be a lower bound (>=). (allowed: ">= 1.7x", ">= 170%", "5500 tokens/s")',
     ],
   ],
   [
@@ -112,7 +112,7 @@ test.each<[string, () => string, readonly string[]]>([
     'a new stage under a name that the pipeline has',
     () => add('  score: { uses: echo }\n'),
     [
-      'search.yaml:24:3 duplicate-stage There are two stages "score": one here, one in pipeline "puzzle". (choose another name, or say `replace: true` to put this one in its place)',
+      'search.yaml:24:3 duplicate-stage There are two stages "score": one here, one in pipeline "puzzle". (choose another name, or write `replace: true` to replace that one)',
     ],
   ],
   [
@@ -146,12 +146,12 @@ test.each<[string, () => string, readonly string[]]>([
       add(
         '  a: { uses: echo, needs: [c] }\n  b: { uses: echo, needs: [a] }\n  c: { uses: echo, needs: [prepare, b] }\n',
       ),
-    ['search.yaml:24:28 cycle Stages need each other in a circle: a -> c -> b -> a. (leave out one of these needs)'],
+    ['search.yaml:24:28 cycle Stages need each other in a circle: a -> c -> b -> a. (remove one of these needs)'],
   ],
   [
     'a stage that needs itself',
     () => add('  a: { uses: echo, needs: [a] }\n'),
-    ['search.yaml:24:28 cycle Stages need each other in a circle: a -> a. (leave out one of these needs)'],
+    ['search.yaml:24:28 cycle Stages need each other in a circle: a -> a. (remove one of these needs)'],
   ],
   [
     'an expression of an unknown stage',
@@ -169,7 +169,7 @@ test.each<[string, () => string, readonly string[]]>([
     'an expression of another form',
     () => add('  note: { uses: echo, with: { text: "${{ 1 + 1 }}" } }\n'),
     [
-      'search.yaml:24:37 bad-expression "1 + 1" is no expression: there is only one form. (write ${{ stages.NAME.outputs.PATH }})',
+      'search.yaml:24:37 bad-expression "1 + 1" is not a valid expression. (write ${{ stages.NAME.outputs.PATH }})',
     ],
   ],
   [
@@ -224,7 +224,7 @@ test.each<[string, () => string, readonly string[]]>([
   [
     'a parameter of the parent’s own block that is not its weights',
     () => change('  ffn:\n    - parent', '  ffn:\n    - { block: parent, weight: int8 }'),
-    ['search.yaml:10:24 unknown-key The block "parent" has no parameters but "weights".'],
+    ['search.yaml:10:24 unknown-key The block "parent" has only the parameter "weights".'],
   ],
   [
     'weights by a wrong name',
@@ -261,7 +261,7 @@ test.each<[string, () => string, readonly string[]]>([
           ...'bcdefg'.split('').map((name, i) => `${name}: &${name} [${Array(9).fill(`*${'abcdefg'[i]}`).join(',')}]`),
         ].join('\n'),
       ),
-    ['search.yaml:24:8 alias-limit Aliases stand for more than 10000 values together.'],
+    ['search.yaml:24:8 alias-limit Together, the aliases stand for more than 10000 values.'],
   ],
   [
     'a text that is no YAML',
@@ -328,7 +328,7 @@ test('an input with a wrong schema is refused in the pipeline', async () => {
   const spec =
     'apiVersion: puzzleflow/v1\nname: x\ny: 1\npipeline:\n  inputs: { y: { type: nmber } }\n  stages: { echo: {} }\n'
   const [line, ...more] = await problems(spec)
-  expect(line).toMatch(/^search\.yaml:5:16 wrong-schema The schema of this input is no JSON Schema: /)
+  expect(line).toMatch(/^search\.yaml:5:16 wrong-schema The schema of this input is not a valid JSON Schema: /)
   expect(more).toEqual([])
 })
 

@@ -45,7 +45,7 @@ test.for<[string, string, readonly string[]]>([
   [
     'an unknown stage',
     '  distil: { timeout: 1 h }\n',
-    ['search.yaml:25:3 unknown-stage There is no stage "distil" to say how it is executed. (did you mean "distill"?)'],
+    ['search.yaml:25:3 unknown-stage There is no stage "distil". (did you mean "distill"?)'],
   ],
   [
     'an unknown policy',
@@ -63,7 +63,7 @@ test.for<[string, string, readonly string[]]>([
     'leaving out tasks of a stage that needs them all',
     '  uptrain: { onFailure: continue }\n',
     [
-      'search.yaml:25:3 needs-all-tasks Stage "uptrain" cannot do without any of its tasks, so failed ones cannot be left out. (use `onFailure: wait` or `finish-running`)',
+      'search.yaml:25:3 needs-all-tasks Stage "uptrain" needs all of its tasks, so failed ones cannot be left out. (use `onFailure: wait` or `finish-running`)',
     ],
   ],
 ])('%s is refused, where it stands', async ([_, execution, expected]) => {

@@ -33,7 +33,7 @@ test('the schema for editors describes what may be written', () => {
   expect(properties.target!.properties.quality).toEqual({
     type: 'string',
     description:
-      'Floor of the child\'s mean accuracy in `tasks`, measured; below it the verdict is: no acceptable child. For example ">= 97%", ">= 0.97x".',
+      'Lower bound on the child\'s measured mean accuracy on `tasks`; below it the verdict is: no acceptable child. For example ">= 97%", ">= 0.97x".',
     examples: ['>= 97%', '>= 0.97x'],
   })
 })

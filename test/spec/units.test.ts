@@ -27,36 +27,36 @@ test.each<[QuantityKind, string | number, unknown]>([
 })
 
 test.each<[QuantityKind, string | number, string, string]>([
-  ['tokens', '50 GiB', '"50 GiB" is no number of tokens: it has the unit "GiB".', 'allowed: 50000, 50k, 1.5M'],
-  ['tokens', '1.5', '"1.5" is no number of tokens: it is not a whole number.', 'allowed: 50000, 50k, 1.5M'],
+  ['tokens', '50 GiB', '"50 GiB" is not a valid number of tokens: unknown unit "GiB".', 'allowed: 50000, 50k, 1.5M'],
+  ['tokens', '1.5', '"1.5" is not a valid number of tokens: it is not a whole number.', 'allowed: 50000, 50k, 1.5M'],
   [
     'bytes',
     '80 tokens',
-    '"80 tokens" is no number of bytes: it has the unit "tokens".',
+    '"80 tokens" is not a valid number of bytes: unknown unit "tokens".',
     'allowed: 500 MiB, 80 GiB, 80 GB',
   ],
-  ['fraction', '120%', '"120%" is no fraction: it is more than 1.', 'allowed: 20%, 0.2'],
-  ['fraction', -1, '-1 is no fraction.', 'allowed: 20%, 0.2'],
+  ['fraction', '120%', '"120%" is not a valid fraction: it is more than 1.', 'allowed: 20%, 0.2'],
+  ['fraction', -1, '-1 is not a valid fraction.', 'allowed: 20%, 0.2'],
   [
     'memory-limit',
     '>= 70%',
-    '">= 70%" is no limit on memory: it must be an upper bound (<=).',
+    '">= 70%" is not a valid limit on memory: it must be an upper bound (<=).',
     'allowed: "<= 70%", "<= 0.7x", "80 GiB", "500 MB"',
   ],
   [
     'throughput-limit',
     '80 GiB',
-    '"80 GiB" is no limit on throughput: it has the unit "GiB".',
+    '"80 GiB" is not a valid limit on throughput: unknown unit "GiB".',
     'allowed: ">= 1.7x", ">= 170%", "5500 tokens/s"',
   ],
   [
     'throughput-limit',
     5500,
-    '5500 is no limit on throughput: it has no unit.',
+    '5500 is not a valid limit on throughput: it has no unit.',
     'allowed: ">= 1.7x", ">= 170%", "5500 tokens/s"',
   ],
-  ['memory-limit', 80, '80 is no limit on memory: it has no unit.', 'allowed: "<= 70%", "<= 0.7x", "80 GiB", "500 MB"'],
-  ['quality-limit', 'good', '"good" is no floor of quality.', 'allowed: ">= 97%", ">= 0.97x"'],
+  ['memory-limit', 80, '80 is not a valid limit on memory: it has no unit.', 'allowed: "<= 70%", "<= 0.7x", "80 GiB", "500 MB"'],
+  ['quality-limit', 'good', '"good" is not a valid quality floor.', 'allowed: ">= 97%", ">= 0.97x"'],
 ])('%s %j is refused', (kind, text, error, hint) => {
   expect(parseQuantity(kind, text)).toEqual({ error, hint })
 })

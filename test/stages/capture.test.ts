@@ -72,7 +72,7 @@ test('what is not finite is refused by place', async () => {
   await expect((await capture({}, folder)).outputs('capture')).rejects.toMatchObject({
     kind: 'NonFinite',
     message: 'Hidden states after the ffn of layer 1 of the parent are not finite',
-    remedy: 'Look for damaged or extreme weights in the parent: it does not work on this text.',
+    remedy: 'Check the parent for damaged or extreme weights: it does not work on this text.',
   })
 })
 
@@ -102,7 +102,7 @@ test('a budget that holds nothing is refused with the number that is needed, whi
     .catch((e: unknown) => e)
   expect(error).toMatchObject({
     kind: 'InvalidInput',
-    message: 'capture.maxBytes 20000 does not hold one sequence of every layer',
+    message: 'capture.maxBytes 20000 is too small for one sequence of every layer',
   })
   const [needed] = /\d+/.exec((error as { remedy: string }).remedy)!.map(Number)
   const { values } = await (await capture({ maxBytes: needed!, validateSequences: 2 })).outputs('capture')

@@ -194,11 +194,11 @@ test.each([
   [
     'a link in place of the folder',
     'rm -r outputs; ln -s /etc outputs',
-    'The program removed its folder `outputs`, or put something else there',
+    'The program removed or replaced its folder `outputs',
   ],
-  ['a pipe', 'mkfifo outputs/own', 'The program left something among its outputs that is no file: own'],
-  ['NaN', `echo '{"loss": NaN}' > outputs/values.json`, 'The program left a values.json that is no JSON: '],
-  ['a list', `echo '[]' > outputs/values.json`, 'The program left a values.json that is no object'],
+  ['a pipe', 'mkfifo outputs/own', 'The program left something among its outputs that is not a file: own'],
+  ['NaN', `echo '{"loss": NaN}' > outputs/values.json`, 'The program left a values.json that is not JSON: '],
+  ['a list', `echo '[]' > outputs/values.json`, 'The program left a values.json that is not an object'],
 ])('%s among the outputs is refused', async (_, script, message) => {
   const { search } = await shell(script)
   await expect(search.run('own', own)).rejects.toMatchObject({
@@ -264,7 +264,7 @@ test('a machine on which nobody has allowed a command does not run it', async ()
 test.each([
   ['is not there', 'absent.sh', 'bad-sources ENOENT'],
   ['lies outside the folder', '../outside.sh', 'bad-sources The source "../outside.sh" '],
-  ['leads outside the folder', 'link', 'bad-sources The source "link" leads out of the spec’s folder.'],
+  ['leads outside the folder', 'link', 'bad-sources The source "link" lies outside the spec’s folder.'],
   ['has a name that is taken', 'outputs', 'bad-sources The source "outputs" has a name'],
 ])('a source that %s is a mistake', async (_, source, message) => {
   const folder = folderWith()

@@ -65,7 +65,7 @@ test('a model whose embedding is its head has it once on the floor', async () =>
 test('what was measured on this machine is not measured again, in another store either', async () => {
   const again = await open()
   expect(await tableOf(again)).toEqual(table)
-  expect(again.logged).toEqual(Array(8).fill('times of this block on this machine are known'))
+  expect(again.logged).toEqual(Array(8).fill('this block has been timed on this machine before'))
 })
 
 test('another scenario is measured anew, a damaged measurement too', async () => {
@@ -110,9 +110,9 @@ const without = (slot: 'attention' | 'ffn', name: string) => {
 const withCost = (cost: JsonObject) => ({ ...table, ffn: { ...table.ffn, parent: { ...table.ffn.parent, ...cost } } })
 test.each([
   ['is not JSON', '{', /^(.*): is not JSON/],
-  ['is no table', { hello: 1 }, /: is no cost table$/],
-  ['is null', 'null', /: is no cost table$/],
-  ['is of another version', { ...table, version: 2 }, /: is no cost table$/],
+  ['is no table', { hello: 1 }, /: is not a cost table$/],
+  ['is null', 'null', /: is not a cost table$/],
+  ['is of another version', { ...table, version: 2 }, /: is not a cost table$/],
   [
     'has another scenario',
     { ...table, scenario: { ...scenario, prefill: 5 } },
@@ -123,13 +123,13 @@ test.each([
   [
     'has a negative time',
     withCost({ decodeSeconds: -1 }),
-    /: ffn parent: decodeSeconds is -1, not a number from 0 on$/,
+    /: ffn parent: decodeSeconds is -1, not a number of at least 0$/,
   ],
-  ['lacks a number', withCost({ memoryBytes: null }), /: ffn parent: memoryBytes is null, not a number from 0 on$/],
+  ['lacks a number', withCost({ memoryBytes: null }), /: ffn parent: memoryBytes is null, not a number of at least 0$/],
   [
     'is of another model',
     withCost({ parameters: 2903 }),
-    /: ffn parent has 2903 parameters there, and 2904 in this model$/,
+    /: ffn parent has 2903 parameters in the table, but 2904 in this model$/,
   ],
 ])('an imported table that %s is refused with file and remedy', async (_, costs, message) => {
   const { search, file } = await imported(costs)

@@ -194,7 +194,7 @@ test('sequences longer than the model has positions are refused', async () => {
   await expect((await open({ sequenceLength: 65 })).outputs('train')).rejects.toMatchObject({
     kind: 'InvalidInput',
     message: "sequenceLength 65 is more than the model's 64 positions",
-    remedy: 'Give 64 or less, or more max_position_embeddings.',
+    remedy: 'Give 64 or less, or raise max_position_embeddings.',
   })
 })
 

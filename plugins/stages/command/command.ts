@@ -46,33 +46,35 @@ export const command: SingleStage<CommandParams> = {
         type: 'array',
         minItems: 1,
         items: { type: 'string', not: { pattern: '\\$\\{\\{' } },
-        description: 'The program and its arguments; no shell. What differs from run to run belongs in `parameters`.',
+        description:
+          'The program and its arguments, without a shell. Values that differ between runs belong in `parameters`.',
       },
       sources: {
         type: 'array',
         items: { type: 'string', minLength: 1, not: { pattern: '\\$\\{\\{' } },
         default: [],
-        description: 'Files and folders beside the spec that the program is made of: they are part of the key.',
+        description: 'Files and folders of the program, next to the spec. They are part of the key.',
       },
       inputs: {
         type: 'object',
         propertyNames: { pattern: '^[A-Za-z0-9_-][A-Za-z0-9._-]*$' },
         description:
-          'Outputs of stages by name: ${{ stages.NAME.outputs.files.FILE }}. Default: all of those it needs.',
+          'Outputs of stages by name: ${{ stages.NAME.outputs.files.FILE }}. Default: all outputs of the stages it needs.',
       },
       files: {
         type: 'object',
         default: {},
         propertyNames: { pattern: '^[A-Za-z0-9_-][A-Za-z0-9._-]*$' },
         additionalProperties: { type: 'string', format: 'path' },
-        description: 'Data of the spec by name: files and folders.',
+        description: 'Data files and folders, by name.',
       },
-      parameters: { type: 'object', default: {}, description: 'For the program; expressions are resolved.' },
+      parameters: { type: 'object', default: {}, description: 'Parameters of the program; expressions are resolved.' },
       environment: {
         type: 'array',
         items: { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]*$' },
         default: [],
-        description: 'Variables of the worker that the program gets beside PATH and LANG. Not part of the key.',
+        description:
+          'Environment variables of the worker that the program receives, besides PATH and LANG. Not part of the key.',
       },
     },
   },
@@ -113,7 +115,7 @@ export const command: SingleStage<CommandParams> = {
       const [program] = params.command
       if (ending.kind === 'not started')
         throw new Failure('InvalidInput', `The program ${program} cannot be started: ${ending.code}`, {
-          remedy: 'Install it on the machines that do this stage, or list the file under `sources` (executable).',
+          remedy: 'Install it on the machines that run this stage, or list the executable file under `sources`.',
         })
       if (ending.kind === 'ended') checkExit(ending, program, sayings)
     } finally {
@@ -151,10 +153,12 @@ function checkExit(
   const { message = sayings.last, remedy } = sayings.error ?? {}
   const how = signal === null ? `exit code ${code}` : `${signal}`
   const text = `The program ${program} ended with ${how}${message === '' ? '' : `: ${message}`}`
-  const see = 'See logs/tasks.log in the store for what the program said.'
+  const see = 'See logs/tasks.log in the store for the output of the program.'
   if (code === 75) throw new Failure('TryAgain', text, { remedy: remedy ?? see })
   if (code === 2 || code === 65)
-    throw new Failure('InvalidInput', text, { remedy: remedy ?? 'Look at its parameters and inputs: it refuses them.' })
+    throw new Failure('InvalidInput', text, {
+      remedy: remedy ?? 'Check its parameters and inputs: the program refused them.',
+    })
   throw Object.assign(new Error(text), { remedy: remedy ?? see })
 }
 
@@ -165,5 +169,5 @@ const free = (folder: string) => {
 
 const diskFull = (folder: string) =>
   new Failure('OutOfDisk', `The disk is nearly full: ${folder} has less than ${spareDisk / 2 ** 20} MiB left`, {
-    remedy: 'Free some space, or choose another store with --store. What is finished is kept.',
+    remedy: 'Free some space, or choose another store with --store. Finished work is kept.',
   })

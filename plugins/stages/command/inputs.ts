@@ -42,7 +42,7 @@ export async function placeInputs(
       place(file === '' ? name : `${name}/${file}`, await context.open(ref), { kind: ref.kind, bytes: ref.bytes })
   }
   for (const [name, path] of Object.entries(params.files))
-    if (name in given) throw new Failure('InvalidInput', `"${name}" is an input and one of \`files\``)
+    if (name in given) throw new Failure('InvalidInput', `"${name}" names both an input and one of \`files\``)
     else place(name, path, { kind: 'file' })
   return placed
 }
@@ -50,9 +50,9 @@ export async function placeInputs(
 function mapOf(name: string, value: unknown): Readonly<Record<string, ArtifactRef>> {
   const entries = typeof value === 'object' && value !== null ? Object.values(value as JsonObject) : [undefined]
   if (entries.every(isRef)) return value as Readonly<Record<string, ArtifactRef>>
-  throw new Failure('InvalidInput', `The input "${name}" is no output of a stage`, {
+  throw new Failure('InvalidInput', `The input "${name}" is not an output of a stage`, {
     remedy:
-      'Write ${{ stages.NAME.outputs.files.FILE }}, or ${{ stages.NAME.outputs.files }} for all; values go below `parameters:`.',
+      'Write ${{ stages.NAME.outputs.files.FILE }}, or ${{ stages.NAME.outputs.files }} for all of them; values belong under `parameters:`.',
   })
 }
 

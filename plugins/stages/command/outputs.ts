@@ -3,14 +3,14 @@ import { extname, join } from 'node:path'
 import { Failure, type ArtifactRef, type Environment, type JsonObject, type Outputs } from '../../../api/index.js'
 
 const mostFiles = 100_000
-/** Values go through the store's records and the search's outputs: what is large belongs in a file. */
+/** Values pass through the store's records and the outputs of stages: large data belongs in a file. */
 const mostValueBytes = 2 ** 20
 
 const kinds: Readonly<Record<string, string>> = { '.safetensors': 'tensors', '.json': 'json', '.jsonl': 'json-lines' }
 
 /**
  * Takes what a program left in its folder `outputs`: `values.json`, and every other file as an artifact named after its
- * path. What is no plain file is refused: a link could lead anywhere.
+ * path. Anything but a plain file is refused: a link could lead anywhere.
  * @throws Failure PluginBug
  */
 export async function collectOutputs(context: Pick<Environment, 'putFile'>, folder: string): Promise<Outputs> {
@@ -28,14 +28,14 @@ const valuesFile = 'values.json'
 type Found = Map<string, { readonly path: string; readonly stats: Stats }>
 
 function filesBelow(folder: string, prefix = '', found: Found = new Map()): Found {
-  if (!lstatOf(folder)?.isDirectory()) throw broken('removed its folder `outputs`, or put something else there')
+  if (!lstatOf(folder)?.isDirectory()) throw broken('removed or replaced its folder `outputs`')
   for (const name of readdirSync(folder)) {
     const path = join(folder, name)
     const stats = lstatSync(path)
     if (stats.isDirectory()) filesBelow(path, `${prefix}${name}/`, found)
     else if (stats.isFile()) found.set(prefix + name, { path, stats })
     else if (stats.isSymbolicLink()) throw broken(`left a link among its outputs: ${prefix}${name}`)
-    else throw broken(`left something among its outputs that is no file: ${prefix}${name}`)
+    else throw broken(`left something among its outputs that is not a file: ${prefix}${name}`)
     if (found.size > mostFiles) throw broken(`left more than ${mostFiles} files`)
   }
   return found
@@ -51,11 +51,11 @@ function readValues(path: string): JsonObject {
   try {
     values = JSON.parse(readFileSync(path, 'utf8'))
   } catch (error) {
-    // Python writes NaN and Infinity, which are no JSON.
-    throw broken(`left a values.json that is no JSON: ${(error as Error).message}`)
+    // Python writes NaN and Infinity, which are not JSON.
+    throw broken(`left a values.json that is not JSON: ${(error as Error).message}`)
   }
   if (typeof values !== 'object' || values === null || Array.isArray(values))
-    throw broken('left a values.json that is no object')
+    throw broken('left a values.json that is not an object')
   return values as JsonObject
 }
 

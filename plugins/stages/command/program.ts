@@ -41,9 +41,13 @@ export function freezeProgram(
   for (const { written, folder } of sources) for (const file of filesOf(written, folder)) found.set(...file)
   const bytes = [...found.values()].reduce((n, file) => n + statSync(file).size, 0)
   if (bytes > mostBytes)
-    throw new Failure('InvalidInput', `The sources are ${Math.round(bytes / 2 ** 20)} MiB`, {
-      remedy: 'Sources are what the program is made of: name data below `files:` instead.',
-    })
+    throw new Failure(
+      'InvalidInput',
+      `The sources take ${Math.round(bytes / 2 ** 20)} MiB; the limit is ${mostBytes / 2 ** 20} MiB`,
+      {
+        remedy: 'Sources are code: list data under `files:` instead.',
+      },
+    )
   const files = [...found].sort(([a], [b]) => (a < b ? -1 : 1))
   const listed = files.map(([path, file]) => ({ path, digest: digestOf(file), executable: isExecutable(file) }))
   const digest = digestOfProgram(command, listed)
@@ -57,7 +61,7 @@ export function freezeProgram(
   try {
     for (const [path, file] of files) copyFile(file, join(temporary, path))
     writeFileSync(join(temporary, commandFile), JSON.stringify(command))
-    if (!isWhole(temporary, listed)) throw new Failure('InvalidInput', 'The sources change while they are read')
+    if (!isWhole(temporary, listed)) throw new Failure('InvalidInput', 'The sources changed while they were being read')
     renameSync(temporary, folder)
   } catch (error) {
     // Another process may have been faster.
@@ -74,7 +78,7 @@ const digestOfProgram = (command: readonly string[], sources: readonly SourceFil
 /** What a task's working folder holds beside the program. */
 export const reservedNames = ['task.json', 'inputs', 'outputs', 'checkpoint']
 
-/** Names that start with a dot are no sources. */
+/** Starts with a dot, as no source does. */
 const commandFile = '.command.json'
 
 /** Copies the files of a program into a task's working folder. A plan may come from anywhere: what it says of a program must be
@@ -87,7 +91,7 @@ export function placeProgram(command: readonly string[], { digest, sources }: Fr
       'InvalidInput',
       `The program ${digest.slice(0, 12)} of the command is not allowed on this machine`,
       {
-        remedy: 'Run `npx puzzleflow plan SPEC --allow-plugin FOLDER` here, FOLDER being that of the spec.',
+        remedy: 'Run `npx puzzleflow plan SPEC --allow-plugin FOLDER` here, where FOLDER is the folder of the spec.',
       },
     )
   for (const { path } of sources) copyFile(join(from, path), join(folder, path))
@@ -113,12 +117,16 @@ function filesOf(written: string, folder: string): (readonly [string, string])[]
     const real = realpathSync(path)
     const [first = ''] = relative(folder, path).split(sep)
     if (reservedNames.includes(first))
-      throw new Failure('InvalidInput', `The source "${written}" has a name that the working folder of a task needs`, {
-        remedy: `Choose another name than ${reservedNames.join(', ')}.`,
-      })
+      throw new Failure(
+        'InvalidInput',
+        `The source "${written}" has a name that is reserved in the working folder of a task`,
+        {
+          remedy: `Choose a name other than ${reservedNames.join(', ')}.`,
+        },
+      )
     if ((real === root || real.startsWith(root + sep)) && first !== '..') return real
-    throw new Failure('InvalidInput', `The source "${written}" leads out of the spec’s folder`, {
-      remedy: 'Put what the program needs beside the spec.',
+    throw new Failure('InvalidInput', `The source "${written}" lies outside the spec’s folder`, {
+      remedy: 'Put the files of the program next to the spec.',
     })
   }
   const walk = (path: string): (readonly [string, string])[] => {

@@ -37,7 +37,7 @@ export class Sayings {
     if (this.lines.length > 3) this.lines.shift()
     if (this.logged > mostLogged) return
     this.logged += line.length
-    this.context.log(this.logged > mostLogged ? 'The program says more than is kept.' : line, { from })
+    this.context.log(this.logged > mostLogged ? 'Further output of the program is not kept.' : line, { from })
   }
 }
 
