@@ -1,7 +1,8 @@
-import { open, rename, rm, type FileHandle } from 'node:fs/promises'
+import { open, type FileHandle } from 'node:fs/promises'
 import { Failure } from '../api/index.js'
 import { refuseStandIn } from '../files/stand-in.js'
-import { fromBfloat16, fromFloat16, safetensorsHead, toBfloat16, toFloat16 } from '../tensor/index.js'
+import { writeTensorBytes, type TensorBytes } from '../tensor/file.js'
+import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from '../tensor/index.js'
 
 /** Where a tensor lies in a file. */
 export interface TensorEntry {
@@ -119,34 +120,19 @@ export async function writeSafetensors(
   dtype: CheckpointType,
 ): Promise<void> {
   const type = checkpointTypes[dtype]
-  // `pt`: transformers refuses to open a file that does not say what framework it is for.
-  const header: Record<string, unknown> = { __metadata__: { format: 'pt' } }
-  let offset = 0
-  for (const { name, shape } of sources) {
-    const end = offset + shape.reduce((n, d) => n * d, sizes[type]!)
-    header[name] = { dtype: type, shape, data_offsets: [offset, end] }
-    offset = end
-  }
-  const head = safetensorsHead(header)
-  const temporary = `${path}.${process.pid}.tmp`
-  const file = await open(temporary, 'w')
-  try {
-    await file.writeFile(head)
-    for (const { name, shape, values } of sources) {
+  const tensors = sources.map(({ name, shape, values }): TensorBytes => {
+    const elements = shape.reduce((n, d) => n * d, 1)
+    async function* bytes() {
       const data = await values()
-      if (data.length !== shape.reduce((n, d) => n * d, 1))
+      if (data.length !== elements)
         throw new Error(`Internal error: tensor ${name} has ${data.length} elements, not [${shape.join(', ')}]`)
-      const narrow = encode(data, dtype, name)
-      await file.writeFile(new Uint8Array(narrow.buffer, narrow.byteOffset, narrow.byteLength))
+      const encoded = encode(data, dtype, name)
+      yield new Uint8Array(encoded.buffer, encoded.byteOffset, encoded.byteLength)
     }
-    await file.sync()
-    await file.close()
-    await rename(temporary, path)
-  } catch (error) {
-    await file.close().catch(() => {})
-    await rm(temporary, { force: true })
-    throw error
-  }
+    return { name, type, shape, size: elements * sizes[type]!, bytes }
+  })
+  // `pt`: transformers refuses to open a file that does not name its framework.
+  await writeTensorBytes(path, tensors, { format: 'pt' })
 }
 
 function encode(data: Float32Array, dtype: CheckpointType, name: string): Float32Array | Uint16Array {

@@ -6,6 +6,7 @@ import { ggufOf } from './gguf/read.js'
 import { fitLongWords, type Bpe, type Rank } from './long-words.js'
 import { rankedBpe } from './ranked-bpe.js'
 import { fitUnigram, type Unigram } from './unigram.js'
+import { unknownToken } from './unknown-token.js'
 
 /** What is used of the library's tokenizer (its own types do not resolve under Node's module rules). */
 interface Engine {
@@ -109,14 +110,6 @@ function specialTokens(json: object, config: object): ReadonlySet<string> {
   const { added_tokens: added = [] } = json as { added_tokens?: readonly { content: string; special?: boolean }[] }
   const { additional_special_tokens: more } = config as { additional_special_tokens?: readonly string[] | null }
   return new Set([...added.filter(({ special }) => special).map(({ content }) => content), ...(more ?? [])])
-}
-
-function unknownToken(json: object): string | undefined {
-  const { model = {} } = json as { model?: { unk_token?: string | null; unk_id?: number | null; vocab?: unknown } }
-  const { unk_token: token, unk_id: id, vocab } = model
-  // Those of the kind Unigram name its place among pairs of a token and its score.
-  if (Array.isArray(vocab) && typeof id === 'number') return (vocab[id] as readonly [string, number] | undefined)?.[0]
-  return token ?? undefined
 }
 
 /** A tokenizer before it is made. */

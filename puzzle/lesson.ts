@@ -10,6 +10,7 @@ import {
   type Model,
 } from '../model/index.js'
 import { Trainer, type AdamWOptions, type Tensor, type Value } from '../tensor/index.js'
+import { tensorsOf } from '../tensor/tensors-of.js'
 import type { ArtifactRef, BlockChoice, Files, JsonObject, Slot, TaskContext, Weights } from '../api/index.js'
 import type { CapturedStatistics } from './captured.js'
 import type { RunTask } from './run-variants.js'
@@ -84,9 +85,7 @@ export async function learner(
   const slots = path(model, lesson)
   const frozen: Record<string, Tensor> = {}
   for (const { slot, learns } of slots)
-    if (!learns)
-      for (const [name, { shape, data }] of Object.entries(await model.weights(layer, slot)))
-        frozen[`${slot}.${name}`] = { dtype: 'float32', dims: shape, data }
+    if (!learns) Object.assign(frozen, tensorsOf(await model.weights(layer, slot), `${slot}.`))
   const states = { dtype: 'float32' as const, shape: [batch * length, config.hidden] }
   return Trainer.create({
     parameters: Object.fromEntries(

@@ -5,6 +5,7 @@ import type { Model } from '../model.js'
 import type { ModelConfig } from '../config.js'
 import { tokenizerFiles } from '../folder.js'
 import { modelFile } from '../model-files.js'
+import { unknownToken } from '../unknown-token.js'
 import { ggufOf } from './read.js'
 import { hasGgufTokenizer } from './read-tokenizer.js'
 import { byteLevelKeys } from './write-byte-level.js'
@@ -94,12 +95,12 @@ function templateKeys(folder: string, settings: JsonObject): Record<string, KeyV
 /** Unigram's list of pieces and scores as others say their tokens: ids by text. */
 function withNames(json: object): TokenizerJson {
   const { model } = json as {
-    readonly model?: { readonly type?: string; readonly vocab?: unknown; readonly unk_id?: number | null }
+    readonly model?: { readonly type?: string; readonly vocab?: unknown }
   }
   if (model?.type !== 'Unigram' || !Array.isArray(model.vocab)) return json as TokenizerJson
   const pieces = model.vocab as readonly (readonly [string, number])[]
   const vocab = Object.fromEntries(pieces.map(([text], id) => [text, id]))
-  const unknown = pieces[model.unk_id ?? -1]?.[0]
+  const unknown = unknownToken(json)
   const named = {
     ...model,
     vocab,
