@@ -3,7 +3,7 @@ import type { Tensor } from '../tensor/index.js'
 import { Failure } from '../api/index.js'
 import { readJsonRecords, type DataRecord } from './json-records.js'
 
-const remedy = 'Each line is {"text": "…"}, with "answers": [[start, end], …] in characters where they weigh more.'
+const remedy = 'Each line is {"text": "…"}, with "answers": [[start, end], …] in characters, where answers count more.'
 
 /** A piece of a text, and how much its tokens weigh in the loss. */
 interface Piece {

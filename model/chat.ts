@@ -140,8 +140,8 @@ const faults: Readonly<Record<JinjaError['kind'], readonly [what: string, remedy
     'fails',
     `${own} Templates get messages, tools, documents, add_generation_prompt and the special tokens, as in transformers.`,
   ],
-  unsupported: ['cannot be rendered', 'Write that line in another way, or give texts instead of messages.'],
-  bound: ['is ended', own],
+  unsupported: ['cannot be rendered', 'Rewrite that line, or give texts instead of messages.'],
+  bound: ['was stopped', own],
 }
 
 /** A conversation as a model's text, by the chat template of its folder: to be encoded with `{ special: false }`.

@@ -79,7 +79,7 @@ export class Disagreements {
     if (layer !== undefined && !this.layersStored.has(layer)) {
       const stored = this.layersStored.size
       return {
-        message: `is missing, as all of layer ${layer}: config.json says "num_hidden_layers": ${this.config.layers}, and ${stored} ${stored === 1 ? 'layer is' : 'layers are'} stored`,
+        message: `is missing, like all of layer ${layer}: config.json says "num_hidden_layers": ${this.config.layers}, and ${stored} ${stored === 1 ? 'layer is' : 'layers are'} stored`,
         remedy: copyBoth,
       }
     }
@@ -117,12 +117,12 @@ export class Disagreements {
           }
         : {
             message: `${message}: layers of the family ${family} have no such bias`,
-            remedy: `${copyBoth} Perhaps "model_type" is another.`,
+            remedy: `${copyBoth} Perhaps "model_type" is wrong.`,
           }
     if (/\.[qk]_norm\.weight$/.test(name))
       return {
         message: `${message}: layers of the family ${family} have no norms of queries and keys`,
-        remedy: `${copyBoth} Perhaps "model_type" is another.`,
+        remedy: `${copyBoth} Perhaps "model_type" is wrong.`,
       }
     return { message, remedy: `${copyBoth} A layer with more weights than its family's is not supported.` }
   }

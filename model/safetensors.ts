@@ -56,12 +56,14 @@ export class SafetensorsFile {
     })
     try {
       const stat = await file.stat()
-      if (!stat.isFile()) throw bad('is no file')
+      if (!stat.isFile()) throw bad('is not a file')
       const head = new Uint8Array(8)
       if (!(await fill(file, head, 0))) throw bad(`is truncated: it has only ${stat.size} bytes`)
       const length = new DataView(head.buffer).getBigUint64(0, true)
       if (length > stat.size - 8)
-        throw bad(`is truncated or no safetensors file: its header claims ${length} bytes, the file has ${stat.size}`)
+        throw bad(
+          `is truncated or not a safetensors file: its header claims ${length} bytes, the file has ${stat.size}`,
+        )
       if (length > largestHeader) throw bad(`has a header of ${length} bytes; at most ${largestHeader} are read`)
       const text = new Uint8Array(Number(length))
       if (!(await fill(file, text, 8))) throw bad('is truncated within its header')
@@ -189,10 +191,11 @@ function checkHeader(
   let [end, before] = [base, 'the header']
   for (const entry of [...tensors.values()].sort((a, b) => a.start - b.start || a.end - b.end)) {
     if (entry.start < end) throw bad(`tensors ${before} and ${entry.name} overlap`)
-    if (entry.start > end) throw bad(`has ${entry.start - end} bytes of no tensor before tensor ${entry.name}`)
+    if (entry.start > end)
+      throw bad(`has ${entry.start - end} bytes that belong to no tensor before tensor ${entry.name}`)
     ;[end, before] = [entry.end, entry.name]
   }
-  if (end !== size) throw bad(`has ${size - end} bytes of no tensor at its end`)
+  if (end !== size) throw bad(`has ${size - end} bytes that belong to no tensor at its end`)
   return tensors
 }
 

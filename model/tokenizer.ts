@@ -43,7 +43,7 @@ export class Tokenizer {
     if (own > vocabulary)
       throw new Failure(
         'InvalidInput',
-        `${file} has token ids up to ${own - 1}, but the model knows ${vocabulary} tokens`,
+        `${file} has token ids up to ${own - 1}, but the model has ${vocabulary} tokens`,
         {
           file,
           remedy: 'Use the tokenizer that belongs to the model.',
@@ -57,7 +57,7 @@ export class Tokenizer {
       throw new Failure('InvalidInput', `${file} is not supported: ${(error as Error).message}`, {
         file,
         cause: error,
-        remedy: 'Use a tokenizer.json as the library `tokenizers` writes it.',
+        remedy: 'Use a tokenizer.json written by the library `tokenizers`.',
       })
     }
   }
@@ -72,15 +72,15 @@ export class Tokenizer {
       if (!(error instanceof RangeError)) throw error
       throw new Failure('InvalidInput', `a text of ${text.length} characters is too long for the tokenizer`, {
         cause: error,
-        remedy: 'Divide it, or break its lines: what has no place to be split is read at once.',
+        remedy: 'Split it, or add line breaks: the tokenizer reads text without them at once.',
       })
     }
     const beyond = ids.find((id) => id >= this.rows)
     if (beyond === undefined) return ids
     throw new Failure(
       'InvalidInput',
-      `the text has the token ${JSON.stringify(this.engine.id_to_token(beyond))} (id ${beyond}), and the model's embedding has ${this.rows} rows`,
-      { remedy: 'Take the token out of the text, or use a model that was trained with it.' },
+      `the text has the token ${JSON.stringify(this.engine.id_to_token(beyond))} (id ${beyond}), but the model's embedding has ${this.rows} rows`,
+      { remedy: 'Remove the token from the text, or use a model that was trained with it.' },
     )
   }
 

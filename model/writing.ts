@@ -11,7 +11,7 @@ const reasons: Readonly<Record<string, string>> = {
   EISDIR: 'it is a folder',
   ENOENT: 'its folder does not exist',
   ENAMETOOLONG: 'its name is too long',
-  ELOOP: 'its links lead in a circle',
+  ELOOP: 'its symbolic links form a loop',
 }
 
 /**
@@ -32,7 +32,7 @@ function unwritable(place: string, error: unknown): Failure | undefined {
     return new Failure('OutOfDisk', `${place} cannot be written: the disk is full or a quota reached`, {
       file: place,
       cause: error,
-      remedy: 'Free some space, or name a place on another disk.',
+      remedy: 'Free some space, or choose another disk.',
     })
   const reason = reasons[code]
   // What cannot be read elsewhere is another matter.
@@ -45,7 +45,7 @@ function unwritable(place: string, error: unknown): Failure | undefined {
   return new Failure('InvalidInput', `${place} cannot be written: ${reason}`, {
     file: place,
     cause: error,
-    remedy: 'Name a place in a folder in which you may write.',
+    remedy: 'Choose a folder that you can write to.',
   })
 }
 

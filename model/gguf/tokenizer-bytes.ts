@@ -14,7 +14,8 @@ export function byteLevelParts(keys: Keys): TokenizerParts {
   const texts = keys.textsOrNone('tokenizer.ggml.merges')!
   const ranks = new Map<string, number>()
   texts.forEach((text, rank) => {
-    if (endOfFirst(text) < 0) throw keys.refuse(`tokenizer.ggml.merges has ${JSON.stringify(text)}, which is no pair`)
+    if (endOfFirst(text) < 0)
+      throw keys.refuse(`tokenizer.ggml.merges has ${JSON.stringify(text)}, which is not a pair`)
     ranks.set(text, rank)
   })
   return {

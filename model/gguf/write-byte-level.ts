@@ -9,7 +9,7 @@ export function byteLevelKeys(json: TokenizerJson, tokens: TokenList, refuse: Re
     throw refuse(`byte-level tokenizers of the kind ${String(model.type)} are not known to llama.cpp`)
   // Texts are nearly always in that form already: llama.cpp's own converter passes over it as well.
   const other = stepsOf(normalizer).find(({ type }) => type !== 'NFC')
-  if (other) throw refuse(`llama.cpp does not have its normaliser ${other.type}`)
+  if (other) throw refuse(`llama.cpp does not support its normaliser ${other.type}`)
   const merges = (model.merges ?? []).map((pair) => (typeof pair === 'string' ? pair : pair.join(' ')))
   if (tokens.texts.some((text) => text.length === 0)) throw refuse('it has an empty token')
   return {
@@ -23,6 +23,6 @@ function preKey({ pre_tokenizer: pre, model }: TokenizerJson, refuse: Refuse): s
   const name = splitName(pre, model.ignore_merges === true)
   if (name !== undefined) return name
   if (stepsOf(pre).some((step) => step.type === 'ByteLevel' && step.add_prefix_space === true))
-    throw refuse('llama.cpp puts no space before texts that are split into bytes')
-  throw refuse('its way to split texts into words has no name in llama.cpp that is known here')
+    throw refuse('llama.cpp adds no space before texts for byte-level tokenizers')
+  throw refuse('its pre-tokenizer matches none that llama.cpp is known to have')
 }

@@ -12,7 +12,7 @@ export interface GgufPlan {
 
 const remedyOf = {
   block:
-    'Search with `target: { format: gguf }`, which leaves such blocks out, or export it as `hf` or `onnx`, which have them.',
+    'Search with `target: { format: gguf }`, which leaves such blocks out, or export it as `hf` or `onnx`, which support them.',
   model: 'Export it as `hf` or `onnx`.',
 }
 
@@ -48,7 +48,9 @@ export function partOf(
     case 'attention/gated-linear-attention':
       return { cannot: 'llama.cpp has no operator for this recurrence' }
     case 'attention/latent-attention':
-      return { cannot: 'llama.cpp rotates the same channels in all layers, and these heads are rotated in part' }
+      return {
+        cannot: 'llama.cpp rotates the same channels in all layers, but this block rotates only a part of each head',
+      }
     default:
       return { cannot: 'llama.cpp does not know this block type' }
   }
@@ -139,13 +141,13 @@ function planFor(
   const other = windowed.find(({ window }) => window !== first!.window)
   if (other)
     return {
-      cannot: `llama.cpp has one window for all layers, and there is another of ${first!.window}`,
+      cannot: `llama.cpp has one window for all layers, but another layer has one of ${first!.window}`,
       place: other,
     }
   if (mixed) return { architecture, layers: pack(parts) }
   if ('different' in uniform)
     return {
-      cannot: `layers of llama.cpp's architecture ${name} are all alike, and this one differs from the first`,
+      cannot: `layers of llama.cpp's architecture ${name} are all alike, but this one differs from the first`,
       place: uniform.different,
     }
   return { architecture, layers: uniform }

@@ -53,13 +53,13 @@ function ofText(folder: string, config: ModelConfig): Record<string, KeyValue> {
   const refuse: Refuse = (message) =>
     new Failure('InvalidInput', `${file} cannot be written as GGUF: ${message}`, {
       file,
-      remedy: 'Leave the tokenizer out (--token-ids): programs then give the model token ids, and no text.',
+      remedy: 'Leave the tokenizer out (--token-ids): programs then pass token ids instead of text.',
     })
   const { pad_token: pad } = settings as {
     readonly pad_token?: string | { readonly content?: string } | null
   }
   if (typeof json.model?.vocab !== 'object' || Array.isArray(json.model.vocab))
-    throw refuse(`llama.cpp's tokenizers of the kind ${String(json.model?.type)} do not give the same tokens`)
+    throw refuse(`llama.cpp's tokenizers of the kind ${String(json.model?.type)} do not produce the same tokens`)
   const { vocab, unk_token: unknown } = json.model
   const tokens = listOf(json, config, refuse)
   const byteLevel = stepsOf(json.pre_tokenizer).some(({ type }) => type === 'ByteLevel')
@@ -136,9 +136,7 @@ function listOf({ model, added_tokens: added = [] }: TokenizerJson, config: Mode
   const types: number[] = []
   const set = (id: number, text: string, type: number) => {
     if (!Number.isSafeInteger(id) || id < 0 || id >= config.vocabulary)
-      throw refuse(
-        `the token ${JSON.stringify(text)} has the id ${id}, and the model knows ${config.vocabulary} tokens`,
-      )
+      throw refuse(`the token ${JSON.stringify(text)} has the id ${id}, but the model has ${config.vocabulary} tokens`)
     texts[id] = text
     types[id] = type
   }
@@ -155,7 +153,7 @@ function listOf({ model, added_tokens: added = [] }: TokenizerJson, config: Mode
   const seen = new Set<string>()
   for (let id = 0; id < config.vocabulary; id++) {
     if (texts[id] === undefined) set(id, padOf(id), tokenTypes.unused)
-    if (seen.has(texts[id]!)) throw refuse(`the token ${JSON.stringify(texts[id])} is there twice`)
+    if (seen.has(texts[id]!)) throw refuse(`the token ${JSON.stringify(texts[id])} occurs twice`)
     seen.add(texts[id]!)
   }
   return { texts, types }

@@ -138,7 +138,7 @@ test('an architecture that is not supported is refused by name', async () => {
 test('a tokenizer with more tokens than the model knows is refused', async () => {
   change('parent/tokenizer.json', swap('"no":39', '"no":39,"more":40'))
   expect(await refused())
-    .toBe(`search.yaml:3:8 bad-tokenizer parent/tokenizer.json has token ids up to 40, but the model knows 40 tokens. (Use the tokenizer that belongs to the model.)
+    .toBe(`search.yaml:3:8 bad-tokenizer parent/tokenizer.json has token ids up to 40, but the model has 40 tokens. (Use the tokenizer that belongs to the model.)
 `)
 })
 

@@ -287,7 +287,7 @@ test.each<[string, JsonObject, RegExp]>([
   [
     'heads that do not divide',
     { architectures: null, model_type: 'deci', num_key_value_heads_per_layer: [1, 3, 1] },
-    /4 is no multiple of "num_key_value_heads" 3 \(layer 1\)/,
+    /4 is not a multiple of "num_key_value_heads" 3 \(layer 1\)/,
   ],
 ])('a config.json with %s is refused by name', (_, fields, message) => {
   expect(() => parse(fields)).toThrow(message)

@@ -103,7 +103,7 @@ test('a tokenizer.json of another kind is refused by what is missing, with a rem
     expect.objectContaining({
       kind: 'InvalidInput',
       message: expect.stringContaining(`${join(folder, 'tokenizer.json')} is not supported: `) as string,
-      remedy: 'Use a tokenizer.json as the library `tokenizers` writes it.',
+      remedy: 'Use a tokenizer.json written by the library `tokenizers`.',
     }) as Error,
   )
 })

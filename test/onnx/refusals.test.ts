@@ -77,7 +77,7 @@ test('a block type that begins with another state than zeros is refused', async 
     return { y: g.reshape(y, [batch * length, hidden]), state: { last: g.add(before, last) } }
   }, rows)
   expect((await refused(model)).message).toMatch(
-    /attention block type "odd" computes something else.*read as 300 tokens/,
+    /attention block type "odd" gives other results.*read as 300 tokens/,
   )
 })
 
@@ -88,7 +88,7 @@ test('a block type that does something else with long chunks is refused', async 
     return { y: length > 100 ? g.relu(x) : x, state: { last } }
   }, rows)
   expect((await refused(model)).message).toMatch(
-    /attention block type "odd" computes something else.*read as 300 tokens/,
+    /attention block type "odd" gives other results.*read as 300 tokens/,
   )
 })
 
