@@ -1,7 +1,7 @@
 import { dirname, resolve, sep } from 'node:path'
 import { Failure } from '../api/index.js'
 
-/** Why a place cannot be written that the user named, by the code of the system's error. */
+/** Reasons why an output cannot be written, by the code of the system's error. */
 const reasons: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EPERM: 'operation not permitted',
@@ -15,8 +15,10 @@ const reasons: Readonly<Record<string, string>> = {
 }
 
 /**
- * Writes to a place that the user named: where the system refuses, that is the user's to mend.
- * @throws Failure InvalidInput with place and reason; OutOfDisk where there is no room
+ * Runs work that writes an output, and turns the system's errors into failures that the user can fix.
+ *
+ * @param place  the output's path, for messages
+ * @throws Failure InvalidInput with place and reason; OutOfDisk if there is no space
  */
 export async function writing<T>(place: string, work: () => T | Promise<T>): Promise<T> {
   try {

@@ -232,14 +232,14 @@ test.each<[what: string, name: string, content: string | Uint8Array, right: unkn
     'a row that is too long',
     'a.csv',
     'id,text\n1,a\n2,b, c\n',
-    'FILE:3: has 3 cells, and the first row names 2 columns',
+    'FILE:3: has 3 cells, but the first row names 2 columns',
   ],
   ['quotes without an end', 'a.csv', 'id,text\n1,"a\n2,b\n', 'FILE:2: is not CSV: an unclosed quote'],
   [
     'a row behind quotes with lines',
     'a.csv',
     'id,text\n1,"a\nb"\n2\n',
-    'FILE:4: has 1 cell, and the first row names 2 columns',
+    'FILE:4: has 1 cell, but the first row names 2 columns',
   ],
   ['a column named twice', 'a.csv', 'text,text\na,b\n', 'FILE:1: names the column "text" twice'],
 

@@ -249,7 +249,7 @@ test('divisors that are none of Llama 3’s are refused', async () => {
   const data = Float32Array.of(1, 3, 2, 8)
   await expect(
     bothOf({ architecture: 'llama', more: () => [{ name: 'rope_freqs.weight', shape: [4], data }] }),
-  ).rejects.toThrow(/rope_freqs.weight has values that are none/)
+  ).rejects.toThrow(/rope_freqs.weight has values that do not follow/)
 })
 
 test('biases that some layers lack are zeros there', async () => {
