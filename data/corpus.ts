@@ -20,7 +20,7 @@ export interface Corpus {
 }
 
 /** Documents of a file of JSON lines in its order, cut and padded to `length` tokens, the last of which is a label alone.
- *  @param contextWeight  of what is no answer
+ *  @param contextWeight  weight of text that is not an answer
  *  @throws Failure InvalidInput naming file and line */
 export async function readCorpus(
   path: string,

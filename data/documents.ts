@@ -145,7 +145,7 @@ function idsDocument(
   if (name === 'input_ids' && Array.isArray(mask)) {
     if (mask.length !== ids.length)
       throw bad(`has ${ids.length} "input_ids" and ${mask.length} in its "attention_mask"`)
-    // Padding is no text.
+    // Padding is not text.
     ids = ids.filter((_, i) => mask[i] !== 0 && mask[i] !== false)
   }
   return ids.length === 0 ? { kind: 'empty', bad } : { kind: 'ids', ids }

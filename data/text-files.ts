@@ -129,7 +129,7 @@ function unfinished(bytes: Buffer, encoding: FileLook['encoding']): number {
   return 0
 }
 
-/** What there is before the first bytes that are no character, and where those are. */
+/** Returns the text before the first invalid bytes, and their position. */
 function firstInvalid(bytes: Buffer, encoding: FileLook['encoding']): [valid: string, at: number] {
   if (encoding !== 'utf-8') return ['', 0]
   const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)

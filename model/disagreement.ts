@@ -11,7 +11,7 @@ export interface Disagreement {
 
 const copyBoth = 'The checkpoint does not fit its config.json: copy both from the same source.'
 
-/** What tells a quantised checkpoint, by the end of a tensor's name. */
+/** Endings of tensor names that identify quantised checkpoints. */
 const quantised: readonly (readonly [end: RegExp, method: string])[] = [
   [/\.(qweight|qzeros|g_idx)$/, 'GPTQ or AWQ'],
   [/\.(absmax|quant_map|nested_absmax|quant_state\.[\w.]+|SCB)$/, 'bitsandbytes'],

@@ -64,7 +64,7 @@ interface Kind {
   readonly remedy: string
 }
 
-/** What folders hold that are no checkpoints at all. */
+/** Contents of folders that are not checkpoints. */
 const kinds: readonly Kind[] = [
   {
     shows: /^adapter_(config\.json|model\.(safetensors|bin))$/,
@@ -110,7 +110,7 @@ const weights: readonly Kind[] = [
   },
 ]
 
-/** Why a folder without config.json, or one without weights, is no checkpoint, where its files show what it is. */
+/** Returns why a folder without config.json or weights is not a checkpoint, if its files show it. */
 export function instead(folder: string, among = kinds): Failure | undefined {
   let names: string[]
   try {

@@ -139,7 +139,7 @@ function storedAs(file: GgufFile): string {
   return types.size !== 1 ? 'float32' : only === 'F16' ? 'float16' : only === 'BF16' ? 'bfloat16' : 'float32'
 }
 
-/** llama.cpp has no windows for these architectures, other tools do: what is meant is not clear. */
+/** Refuses windows of these architectures: llama.cpp ignores them and other tools do not, so the intent is unclear. */
 function refuseWindow(keys: Keys): JsonObject {
   const window = keys.numberOrNone('attention.sliding_window') ?? 0
   if (window > 0 && window < keys.number('context_length'))

@@ -75,7 +75,7 @@ function tensorsOf(parts: readonly GgufFile[]): Map<string, GgufTensor> {
   return tensors
 }
 
-/** Refuses what is no model: files for images or adapters, statistics, vocabularies.
+/** Refuses GGUF files that are not models: files for images or adapters, statistics, vocabularies.
  *  @throws Failure InvalidInput */
 export function refuseOther(file: GgufFile): void {
   const text = (key: string) => file.keys.get(key)

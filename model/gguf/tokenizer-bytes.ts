@@ -31,5 +31,5 @@ export function byteLevelParts(keys: Keys): TokenizerParts {
   }
 }
 
-/** Where the space between a merge's pair is: those within tokens are written otherwise. */
+/** Position of the space between a merge's pair: spaces inside tokens are encoded differently. */
 const endOfFirst = (merge: string): number => merge.indexOf(' ', 1)

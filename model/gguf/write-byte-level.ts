@@ -7,7 +7,7 @@ export function byteLevelKeys(json: TokenizerJson, tokens: TokenList, refuse: Re
   const { model, normalizer } = json
   if (model.type !== 'BPE')
     throw refuse(`byte-level tokenizers of the kind ${String(model.type)} are not known to llama.cpp`)
-  // Texts are nearly always in that form already: llama.cpp's own converter passes over it as well.
+  // Text is nearly always in NFC already: llama.cpp's converter ignores it, too.
   const other = stepsOf(normalizer).find(({ type }) => type !== 'NFC')
   if (other) throw refuse(`llama.cpp does not support its normaliser ${other.type}`)
   const merges = (model.merges ?? []).map((pair) => (typeof pair === 'string' ? pair : pair.join(' ')))

@@ -34,7 +34,7 @@ function spacePrefix({ normalizer, pre_tokenizer: pre }: TokenizerJson, tokens: 
       prefix ||= step.prepend_scheme !== 'never'
       if (step.split !== false) requireWords(tokens, refuse)
     } else if (step.type === 'Split' && (step.pattern as { readonly String?: string }).String === ' ') {
-      // Spaces are no spaces any more when it comes to it.
+      // By then, spaces have been replaced.
       if (!replaced) throw refuse('llama.cpp does not split texts at spaces')
     } else throw refuse(`llama.cpp does not support its pre-tokenizer ${step.type}`)
   }
@@ -42,7 +42,7 @@ function spacePrefix({ normalizer, pre_tokenizer: pre }: TokenizerJson, tokens: 
   return prefix
 }
 
-/** A text that is split at spaces has no token across one; llama.cpp does not split it. */
+/** Refuses tokens that span a space: this tokenizer splits text at spaces, llama.cpp does not. */
 export function requireWords({ texts, types }: TokenList, refuse: Refuse): void {
   const across = texts.findIndex((text, id) => types[id] === tokenTypes.normal && text.indexOf(space, 1) > 0)
   if (across >= 0) throw refuse(`the token ${JSON.stringify(texts[across])} spans a space, and llama.cpp would use it`)
