@@ -155,7 +155,7 @@ export const uptrain: FanOutStage<
     const final = roundedWhere(child, trainer.parameters(), (data, name, bits) =>
       dequantise(quantise(data, shapes[name]!, bits)),
     )
-    const weights = Object.entries(final).map(([name, data]) => [name, { shape: shapes[name]!, data }])
+    const weights = Object.entries(final).map(([name, data]) => [name, { shape: shapes[name]!, data }] as const)
     await writeTensors(path, tensorsOf(Object.fromEntries(weights)))
     await trainer.release()
     const last = curve.at(-1)!
