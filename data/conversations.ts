@@ -56,8 +56,8 @@ function roleOf(from: unknown, wrong: (what: string, remedy: string) => Error): 
   const role = typeof from === 'string' ? (speakers[from] ?? from) : undefined
   if (role === undefined || !knownRoles.includes(role))
     throw wrong(
-      `from ${JSON.stringify(from)}, which is no role`,
-      'Known are human, gpt, system, user, assistant and tool. Write other turns as {"role": …, "content": …}.',
+      `from ${JSON.stringify(from)}, which is not a role`,
+      'Known roles: human, gpt, system, user, assistant and tool. Write other turns as {"role": …, "content": …}.',
     )
   return role
 }
@@ -71,7 +71,7 @@ function checkedContent(content: unknown, wrong: (what: string, remedy?: string)
     if (type !== 'text' || typeof text !== 'string')
       throw wrong(
         `with a part of type ${JSON.stringify(type ?? null)} in its "content"`,
-        'Parts are {"type": "text", "text": "…"}: models here read text alone. Leave out records with images and sound.',
+        'Parts are {"type": "text", "text": "…"}: only text is supported. Leave out records with images or sound.',
       )
   }
   return content

@@ -3,7 +3,7 @@ import type { Tensor } from '../tensor/index.js'
 import { Failure } from '../api/index.js'
 import { readJsonRecords, type DataRecord } from './json-records.js'
 
-const remedy = 'Each line is {"text": "…"}, with "answers": [[start, end], …] in characters where they weigh more.'
+const remedy = 'Each line is {"text": "…"}, with "answers": [[start, end], …] in characters, where answers count more.'
 
 /** A piece of a text, and how much its tokens weigh in the loss. */
 interface Piece {
@@ -20,7 +20,7 @@ export interface Corpus {
 }
 
 /** Documents of a file of JSON lines in its order, cut and padded to `length` tokens, the last of which is a label alone.
- *  @param contextWeight  of what is no answer
+ *  @param contextWeight  weight of text that is not an answer
  *  @throws Failure InvalidInput naming file and line */
 export async function readCorpus(
   path: string,

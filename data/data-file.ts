@@ -32,24 +32,32 @@ const fromArrow = `Open it with Hugging Face datasets or pyarrow, and ${asParque
 
 /** First bytes, in hexadecimal, of kinds that are not read. */
 const signatures: readonly Signature[] = [
-  { bytes: '28b52ffd', what: 'is packed with zstd', remedy: 'Unpack it: `zstd -d FILE`; or pack it with gzip.' },
+  {
+    bytes: '28b52ffd',
+    what: 'is compressed with zstd',
+    remedy: 'Unpack it: `zstd -d FILE`; or compress it with gzip.',
+  },
   {
     bytes: '314159265359',
     at: 4,
-    what: 'is packed with bzip2',
-    remedy: 'Unpack it: `bunzip2 -k FILE`; or pack it with gzip.',
+    what: 'is compressed with bzip2',
+    remedy: 'Unpack it: `bunzip2 -k FILE`; or compress it with gzip.',
   },
-  { bytes: 'fd377a585a00', what: 'is packed with xz', remedy: 'Unpack it: `xz -dk FILE`; or pack it with gzip.' },
-  { bytes: '04224d18', what: 'is packed with lz4', remedy: 'Unpack it: `lz4 -d FILE`; or pack it with gzip.' },
-  { bytes: '504b0304', what: 'is a zip archive', remedy: 'Unpack it (`unzip FILE`), and give a file of it.' },
-  { bytes: '504b0506', what: 'is a zip archive', remedy: 'Unpack it (`unzip FILE`), and give a file of it.' },
-  { bytes: '377abcaf271c', what: 'is a 7z archive', remedy: 'Unpack it (`7z x FILE`), and give a file of it.' },
-  { bytes: '526172211a07', what: 'is a RAR archive', remedy: 'Unpack it, and give a file of it.' },
+  {
+    bytes: 'fd377a585a00',
+    what: 'is compressed with xz',
+    remedy: 'Unpack it: `xz -dk FILE`; or compress it with gzip.',
+  },
+  { bytes: '04224d18', what: 'is compressed with lz4', remedy: 'Unpack it: `lz4 -d FILE`; or compress it with gzip.' },
+  { bytes: '504b0304', what: 'is a zip archive', remedy: 'Unpack it (`unzip FILE`), and give a file from it.' },
+  { bytes: '504b0506', what: 'is a zip archive', remedy: 'Unpack it (`unzip FILE`), and give a file from it.' },
+  { bytes: '377abcaf271c', what: 'is a 7z archive', remedy: 'Unpack it (`7z x FILE`), and give a file from it.' },
+  { bytes: '526172211a07', what: 'is a RAR archive', remedy: 'Unpack it, and give a file from it.' },
   {
     bytes: '7573746172',
     at: 257,
     what: 'is a tar archive',
-    remedy: 'Unpack it (`tar xf FILE`), and give a file of it.',
+    remedy: 'Unpack it (`tar xf FILE`), and give a file from it.',
   },
   { bytes: '4152524f57310000', what: 'is an Arrow file', remedy: fromArrow },
   { bytes: 'ffffffff', what: 'is an Arrow stream', remedy: fromArrow },
@@ -83,7 +91,7 @@ export const plainName = (path: string): string => path.toLowerCase().replace(/\
  * @param remedy  where it cannot be opened
  * @throws Failure InvalidInput for what is not read, with the way out
  */
-export function lookAt(path: string, remedy = 'Give a file that is there and may be read.'): FileLook {
+export function lookAt(path: string, remedy = 'Give the path of a readable file.'): FileLook {
   const bad = (what: string, remedy: string) =>
     new Failure('InvalidInput', `${path}: ${what}`, { file: path, remedy: remedy.replaceAll('FILE', path) })
   let bytes: Buffer = firstBytes(path, remedy)
@@ -91,8 +99,8 @@ export function lookAt(path: string, remedy = 'Give a file that is there and may
   const packed = bytes.length > 2 && bytes[0] === 0x1f && bytes[1] === 0x8b ? 'gzip' : undefined
   if (packed) bytes = unpackedStart(bytes.subarray(0, packedLooked))
   if (packed && bytes[0] === 0x1f && bytes[1] === 0x8b)
-    throw bad('is packed with gzip twice', 'Unpack it once: `gunzip FILE`.')
-  const inside = packed ? ', packed with gzip' : ''
+    throw bad('is compressed with gzip twice', 'Unpack it once: `gunzip FILE`.')
+  const inside = packed ? ', compressed with gzip' : ''
   const begins = ({ bytes: hex, at = 0 }: Signature) => bytes.subarray(at, at + hex.length / 2).toString('hex') === hex
   const refused = signatures.find(begins)
   if (refused) throw bad(refused.what + inside, refused.remedy)
@@ -100,7 +108,8 @@ export function lookAt(path: string, remedy = 'Give a file that is there and may
   if (/\.(arrow|feather)$/.test(name)) throw bad('is named as an Arrow file', fromArrow)
   const byName = kindsByName.find(([pattern]) => pattern.test(name))?.[1] ?? 'text'
   if (bytes.subarray(0, 4).toString('latin1') === 'PAR1') {
-    if (packed) throw bad('is a Parquet file, packed with gzip', 'Unpack it: `gunzip FILE`. Parquet packs by itself.')
+    if (packed)
+      throw bad('is a Parquet file, compressed with gzip', 'Unpack it: `gunzip FILE`. Parquet compresses by itself.')
     return { kind: 'parquet', encoding: 'utf-8', start: '' }
   }
   const encoding = encodingOf(bytes)
@@ -109,19 +118,19 @@ export function lookAt(path: string, remedy = 'Give a file that is there and may
   if (encoding === 'utf-8' && bytes.includes(0))
     throw bad(
       'is not text: it has NUL bytes',
-      'Give UTF-8, or UTF-16 with a byte order mark; other kinds are .parquet and what is packed with gzip.',
+      'Give UTF-8, or UTF-16 with a byte order mark, plain or compressed with gzip; or a .parquet file.',
     )
   if (byName === 'parquet')
     throw bad(
       'is not a Parquet file, as its name says',
       isJson(start)
         ? `It is JSON: name it .jsonl.`
-        : 'Fetch it again, or name it by what it holds: .jsonl, .csv, .txt.',
+        : 'Fetch it again, or give it the extension of its contents: .jsonl, .csv or .txt.',
     )
   if (byName !== 'json' && isJson(start))
     throw bad(
-      'holds JSON, and its name says that it does not',
-      'Name it .jsonl. Where JSON itself is the text to learn, put it into lines {"text": "…"} of a .jsonl file.',
+      'holds JSON, but its name does not say so',
+      'Name it .jsonl. If the JSON itself is the text to learn, put it into lines {"text": "…"} of a .jsonl file.',
     )
   return { kind: byName, ...(packed && { packed }), encoding, start }
 }

@@ -50,7 +50,8 @@ export async function* readDocuments({ path, column }: DataFile, vocabulary: num
     if (column !== undefined)
       throw new Failure('InvalidInput', `${path}: is read as one text, and has no "${column}"`, {
         file: path,
-        remedy: 'Leave `column` out, or name the file by what it holds: .jsonl, .json, .csv, .tsv or .parquet.',
+        remedy:
+          'Leave `column` out, or give the file the extension of its contents: .jsonl, .json, .csv, .tsv or .parquet.',
       })
     const bad: DataRecord['bad'] = (message, remedy) =>
       new Failure('InvalidInput', `${path}: ${message}`, { file: path, ...(remedy !== undefined && { remedy }) })
@@ -123,7 +124,7 @@ function kindOfValue(value: unknown): Kind | undefined {
 function textDocument(value: unknown, name: string, bad: DataRecord['bad']): Document {
   if (typeof value !== 'string') throw bad(`has a "${name}" that is ${kindName(value)}, not a text`)
   if (value === '') return { kind: 'empty', bad }
-  if (value.includes('\0')) throw bad(`has a NUL character in its "${name}"`, 'Take it out.')
+  if (value.includes('\0')) throw bad(`has a NUL character in its "${name}"`, 'Remove it.')
   return { kind: 'text', text: value, bad }
 }
 
@@ -145,7 +146,7 @@ function idsDocument(
   if (name === 'input_ids' && Array.isArray(mask)) {
     if (mask.length !== ids.length)
       throw bad(`has ${ids.length} "input_ids" and ${mask.length} in its "attention_mask"`)
-    // Padding is no text.
+    // Padding is not text.
     ids = ids.filter((_, i) => mask[i] !== 0 && mask[i] !== false)
   }
   return ids.length === 0 ? { kind: 'empty', bad } : { kind: 'ids', ids }
@@ -167,7 +168,7 @@ function promptDocument(record: DataRecord): Document {
   throw bad(`has a "prompt" that is ${kindName(prompt)} and a "completion" that is ${kindName(completion)}`, both)
 }
 
-const both = 'Both are texts, or both are lists of messages.'
+const both = 'Both must be text, or both lists of messages.'
 
 /** Nothing in a record, or in the columns of a table, is a document. */
 function noDocument(
@@ -200,7 +201,7 @@ function remedyFor(has: readonly string[], column: string | undefined, lists: re
   const question = ['prompt', 'question', 'query', 'instruction', 'input'].find((name) => has.includes(name))
   if (answer !== undefined && question !== undefined)
     return `Rename "${question}" to "prompt" and "${answer}" to "completion", or write both as "messages".`
-  return 'Name the one with the text: `column: NAME` beside `path` in a spec, --column NAME for evaluate; or rename it to "text".'
+  return 'Name the column with the text: `column: NAME` beside `path` in a spec, --column NAME for evaluate; or rename it to "text".'
 }
 
 /** Token ids of documents by a model's folder. What is needed for it is opened when it is first met: token ids need no

@@ -50,7 +50,7 @@ class Check {
     const { text, at } = this
     const first = text[at]
     if (first === '{' || first === '[') {
-      if (depth === deepest) throw this.notJson(`more than ${deepest} lists and objects within each other`)
+      if (depth === deepest) throw this.notJson(`more than ${deepest} nested lists and objects`)
       this.at++
       if (first === '{') this.object(depth)
       else this.list(depth)
@@ -105,7 +105,9 @@ class Check {
       const next = text[this.at]
       if (next === '"') break
       if (next !== '\\')
-        throw this.notJson(next === undefined || next === '\n' ? 'a text without an end' : `${this.shown()} in a text`)
+        throw this.notJson(
+          next === undefined || next === '\n' ? 'a string without an end' : `${this.shown()} in a string`,
+        )
       this.escape()
     }
     this.at++
@@ -115,7 +117,7 @@ class Check {
     const { text, at } = this
     const letter = text[at + 1]
     if (letter !== 'u') {
-      if (letter === undefined || !'"\\/bfnrt'.includes(letter)) throw this.notJson(`\\${letter ?? ''} in a text`)
+      if (letter === undefined || !'"\\/bfnrt'.includes(letter)) throw this.notJson(`\\${letter ?? ''} in a string`)
       this.at += 2
       return
     }
@@ -125,7 +127,7 @@ class Check {
     const pair = code >= 0xd800 && code < 0xdc00 ? this.unit(at + 6) : undefined
     const whole = pair !== undefined && pair >= 0xdc00 && pair < 0xe000
     if (code >= 0xd800 && code < 0xe000 && !whole)
-      throw new Found(at, `has half of a character: ${text.slice(at, at + 6)}`)
+      throw new Found(at, `has an unpaired surrogate: ${text.slice(at, at + 6)}`)
     this.at += whole ? 12 : 6
   }
 

@@ -49,8 +49,8 @@ export async function* readJsonRecords(
 function remedyOf(message: string, remedy: string): string {
   if (/^is not JSON: [-+]?(NaN|Infinity|nan|inf)$/.test(message))
     return 'Write null, or leave the field out: JSON has no such number (Python refuses it with json.dumps(…, allow_nan=False)).'
-  if (/ twice$/.test(message)) return 'Leave one out: which one counts is not known.'
-  if (/half of a character|NUL/.test(message)) return 'Take it out: tokenizers do not agree on it.'
+  if (/ twice$/.test(message)) return 'Remove one: it is not clear which one counts.'
+  if (/unpaired surrogate|NUL/.test(message)) return 'Remove it: tokenizers do not agree on it.'
   return remedy
 }
 

@@ -55,7 +55,7 @@ export async function* readParquetRows(
       throw inGroup((error as Error).message, broken)
     }
     for (const [i, fields] of rows.entries()) {
-      const bad = (message: string, remedy = 'Mend this row, or leave it out.') =>
+      const bad = (message: string, remedy = 'Correct this row, or leave it out.') =>
         new Failure('InvalidInput', `${path}, row ${rowStart + i + 1}: ${message}`, { file: path, remedy })
       yield { fields: plain(fields) as DataRecord['fields'], bad }
     }
@@ -63,7 +63,7 @@ export async function* readParquetRows(
 }
 
 const broken =
-  'Fetch or write the file again; texts are UTF-8, packed with snappy, gzip, zstd, brotli, lz4 or not at all.'
+  'Fetch or write the file again; text must be UTF-8, compressed with snappy, gzip, zstd, brotli, lz4 or not at all.'
 
 async function openFile(path: string): Promise<{ file: AsyncBuffer; metadata: FileMetaData }> {
   try {
@@ -96,7 +96,7 @@ function checkGroup(
   for (const { meta_data: chunk } of chunks) {
     if (!chunk || !columns.includes(chunk.path_in_schema[0]!)) continue
     const path = chunk.path_in_schema.join('.')
-    if (!leaves.has(path) || seen.has(path)) throw failed(`the column "${path}" is not as the schema says`, broken)
+    if (!leaves.has(path) || seen.has(path)) throw failed(`the column "${path}" does not match the schema`, broken)
     seen.add(path)
     if (!(chunk.num_values >= num_rows && chunk.num_values <= mostValues))
       throw failed(`the column "${path}" has ${chunk.num_values} values in ${num_rows} rows`, broken)

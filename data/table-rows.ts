@@ -19,7 +19,7 @@ export async function* readTableRows(path: string, remedy: string, look: FileLoo
   const failed = (line: number, message: string, other: string) =>
     new Failure('InvalidInput', `${path}:${line}: ${message}`, { file: path, remedy: other })
   const delimiter = delimiterOf(path, look.start)
-  const quoting = `Put texts with ${JSON.stringify(delimiter)}, quotes or line ends in double quotes, and double the quotes within.`
+  const quoting = `Put texts with ${JSON.stringify(delimiter)}, quotes or line breaks in double quotes, and double the quotes inside.`
   const parser = parse({
     delimiter,
     info: true,
@@ -46,7 +46,7 @@ export async function* readTableRows(path: string, remedy: string, look: FileLoo
       if (record.length !== names.length)
         throw failed(
           line,
-          `has ${record.length} ${record.length === 1 ? 'cell' : 'cells'}, and the first row names ${names.length} columns`,
+          `has ${record.length} ${record.length === 1 ? 'cell' : 'cells'}, but the first row names ${names.length} columns`,
           quoting,
         )
       const bad: DataRecord['bad'] = (message, other = remedy) => failed(line, message, other)
@@ -55,8 +55,8 @@ export async function* readTableRows(path: string, remedy: string, look: FileLoo
   } catch (error) {
     if (!(error instanceof CsvError)) throw error
     const said: Readonly<Partial<Record<CsvErrorCode, string>>> = {
-      CSV_QUOTE_NOT_CLOSED: 'a quote without an end',
-      CSV_MAX_RECORD_SIZE: `a row of more than ${longestLine} characters: is there a quote without an end?`,
+      CSV_QUOTE_NOT_CLOSED: 'an unclosed quote',
+      CSV_MAX_RECORD_SIZE: `a row of more than ${longestLine} characters: is there an unclosed quote?`,
     }
     throw failed(last + 1, `is not CSV: ${said[error.code] ?? error.message}`, quoting)
   }

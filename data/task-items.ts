@@ -73,7 +73,7 @@ async function readIndex(file: string): Promise<[name: string, chance: number][]
   for await (const { fields } of readJsonRecords(file, remedy)) entries.push(...Object.entries(fields))
   if (entries.length === 0) throw bad('names no tasks')
   return entries.map(([name, entry]) => {
-    if (!/^[\w-]+$/.test(name)) throw bad(`"${name}" is no name of a task`)
+    if (!/^[\w-]+$/.test(name)) throw bad(`"${name}" is not a task name`)
     const { chance = 0 } = (entry ?? {}) as { chance?: unknown }
     if (typeof chance !== 'number' || !(chance >= 0 && chance < 1))
       throw bad(`the chance of "${name}" is ${JSON.stringify(chance)}, not a number from 0 to below 1`)

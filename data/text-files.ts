@@ -85,12 +85,12 @@ export async function* readCharacters(path: string, { packed, encoding }: FileLo
       at,
       `is not ${name} at byte ${offset}`,
       encoding === 'utf-8'
-        ? `Write it as UTF-8: where it is Latin-1, \`iconv -f LATIN1 -t UTF-8 ${path}\`.`
+        ? `Write it as UTF-8: if it is Latin-1, \`iconv -f LATIN1 -t UTF-8 ${path}\`.`
         : 'Write it as UTF-8.',
     )
   const checked = (text: string): string => {
     const nul = text.indexOf('\0')
-    if (nul !== -1) throw bad(line + newlines(text.slice(0, nul)), 'has a NUL character', 'Take it out.')
+    if (nul !== -1) throw bad(line + newlines(text.slice(0, nul)), 'has a NUL character', 'Remove it.')
     line += newlines(text)
     return text
   }
@@ -129,7 +129,7 @@ function unfinished(bytes: Buffer, encoding: FileLook['encoding']): number {
   return 0
 }
 
-/** What there is before the first bytes that are no character, and where those are. */
+/** Returns the text before the first invalid bytes, and their position. */
 function firstInvalid(bytes: Buffer, encoding: FileLook['encoding']): [valid: string, at: number] {
   if (encoding !== 'utf-8') return ['', 0]
   const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
@@ -158,8 +158,8 @@ async function* readBytes(path: string, packed: FileLook['packed']): AsyncGenera
     throw new Failure('InvalidInput', `${path}: ${broken ? `is not a whole gzip file: ${message}` : message}`, {
       file: path,
       remedy: broken
-        ? 'Fetch or pack the file again: `gzip -t FILE` tells whether it is whole.'
-        : 'Give a file that is there and may be read.',
+        ? 'Fetch or compress the file again; `gzip -t FILE` checks it.'
+        : 'Give the path of a readable file.',
     })
   } finally {
     file.destroy()

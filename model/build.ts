@@ -6,7 +6,7 @@ import { rotaryTables } from './rotary.js'
 
 type Values = Readonly<Record<string, Value>>
 
-/** Weights of a layer's two slots, each with `norm` unless the block is empty. */
+/** Weights of a layer's two slots, each with `norm` unless its block is empty. */
 export interface LayerValues {
   readonly attention: Values
   readonly ffn: Values
@@ -18,15 +18,15 @@ export interface RotaryValues {
   readonly sin: Value
 }
 
-/** What a chunk of tokens needs beside the weights. */
+/** Inputs of a chunk of tokens beside the weights. */
 export type ChunkContext = Omit<BlockContext, 'facts' | 'past' | 'windowMasks' | 'rotary'> & {
-  /** Of every rotary embedding of the model, in the order of `ModelConfig.rotaries`. */
+  /** Tables of every rotary embedding of the model, in the order of `ModelConfig.rotaries`. */
   readonly rotaries: readonly RotaryValues[]
   readonly past?: { readonly attention?: Values; readonly ffn?: Values }
   readonly windowMasks?: { readonly attention: Values; readonly ffn: Values }
 }
 
-/** A norm of the model's: its weight counts from the family's offset on. */
+/** Applies one of the model's RMS norms, with the family's offset of the weight. */
 export function slotNorm(
   g: Graph,
   x: Value,
@@ -36,8 +36,8 @@ export function slotNorm(
   return g.rmsNorm(x, normOffset === 0 ? weight : g.add(weight, g.scalar(normOffset, weight.dtype)), normEps)
 }
 
-/** A slot: x + scale * post(block(norm(x))), or x itself where the block is empty. Most families have neither a scale nor
- *  a norm behind the block. */
+/** Builds a slot: x + scale * post(block(norm(x))), or x if the block is empty. Most families have neither a scale nor a
+ *  norm after the block. @param x  [batch * length, hidden] */
 export function buildSlot(
   g: Graph,
   x: Value,
@@ -59,7 +59,7 @@ export function buildSlot(
   return { x: g.add(x, added), state: result.state ?? {} }
 }
 
-/** One decoder layer. x: [batch * length, hidden]. */
+/** Builds one decoder layer. @param x  [batch * length, hidden] */
 export function buildLayer(
   g: Graph,
   x: Value,
@@ -86,7 +86,7 @@ export function buildLayer(
   return { x, state }
 }
 
-/** The rotary tables of a layer for positions 0..length-1 as constants. */
+/** Adds a layer's rotary tables for positions 0..length-1 as constants, [length, headDim]. */
 export const rotaryConstants = (g: Graph, config: ModelConfig, length: number, layer: number): RotaryValues =>
   tableConstants(g, config, length, rotaryOf(config, layer))
 
@@ -96,10 +96,11 @@ function tableConstants(g: Graph, config: ModelConfig, length: number, rotary: R
   return { cos: g.constant(cos, shape), sin: g.constant(sin, shape) }
 }
 
-/** Name of a slot's weight among a whole model's: `layers.3.ffn.up`. */
+/** Returns the name of a slot's weight in the whole model, such as `layers.3.ffn.up`. */
 export const weightName = (layer: number, slot: Slot, weight: string): string => `layers.${layer}.${slot}.${weight}`
 
-/** Shapes of all weights of a model by name: `embedding`, `norm`, `head` (unless tied) and those of `weightName`. */
+/** Returns the shapes of all weights of a model by name: `embedding`, `norm`, `head` (unless tied) and those of `weightName`.
+ *  Matrices of slots are [in, out]; embedding and head are [vocabulary, hidden]. */
 export function modelShapes(config: ModelConfig, blocks: Blocks): Record<string, readonly number[]> {
   const { vocabulary, hidden } = config
   const shapes: Record<string, readonly number[]> = { embedding: [vocabulary, hidden], norm: [hidden] }
@@ -111,7 +112,7 @@ export function modelShapes(config: ModelConfig, blocks: Blocks): Record<string,
   return shapes
 }
 
-/** Shapes of a slot's weights, `norm` and `post` included. */
+/** Returns the shapes of a slot's weights by name, with `norm` and `post`; {} for an empty block. */
 export function slotShapes(
   config: ModelConfig,
   layer: number,
@@ -126,10 +127,11 @@ export function slotShapes(
 }
 
 /**
- * A whole model without its head, for training.
+ * Builds a whole model without its head, for training.
+ *
  * @param ids      int64 [batch * length]
  * @param weights  by the names of `modelShapes`
- * @returns hidden states before the last norm, and after every layer, [batch * length, hidden]
+ * @returns hidden states before the final norm, and after every layer, [batch * length, hidden]
  */
 export function buildModel(
   g: Graph,
@@ -155,20 +157,20 @@ export function buildModel(
   return { hidden: x, layerOutputs }
 }
 
-/** What enters the first layer, [ids, hidden]. */
+/** Builds the input of the first layer, [ids, hidden]. */
 export function embedded(g: Graph, { embeddingScale }: ModelConfig, embedding: Value, ids: Value): Value {
   const x = g.gather(embedding, ids, 0)
   return embeddingScale === 1 ? x : g.mul(x, g.scalar(embeddingScale, x.dtype))
 }
 
-/** After the last layer: the norm before the head, times what logits are multiplied by. */
+/** Builds the final norm, times the factor of the logits. */
 export function finalNorm(g: Graph, config: ModelConfig, hidden: Value, weight: Value): Value {
   const { logitsScale } = config
   const normed = slotNorm(g, hidden, weight, config)
   return logitsScale === 1 ? normed : g.mul(normed, g.scalar(logitsScale, normed.dtype))
 }
 
-/** Logits of what `finalNorm` returns, [rows, vocabulary]. */
+/** Builds the logits, [rows, vocabulary]. @param normed  from `finalNorm` */
 export function logitsOf(g: Graph, { finalSoftcap }: ModelConfig, normed: Value, head: Value): Value {
   const logits = g.gemm(normed, head, { transB: true })
   return finalSoftcap === undefined ? logits : g.softcap(logits, finalSoftcap)

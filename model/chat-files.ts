@@ -24,7 +24,7 @@ export function chatTemplateFiles(folder: string): readonly string[] {
       `${further} has ${found.length} chat templates, and ${mostTemplates} at most are read`,
       {
         file: further,
-        remedy: 'Keep those that are used.',
+        remedy: 'Remove those that are not used.',
       },
     )
   return ['chat_template.jinja', 'chat_template.json']

@@ -10,35 +10,37 @@ import { Template } from './jinja/template.js'
 import { Dict, List, type Value } from './jinja/values.js'
 import { Failure } from '../api/index.js'
 
-/** A turn of a conversation. Its fields reach the template as they are, those that are null left out. */
+/** A message of a conversation. Its fields reach the template unchanged; null fields are left out. */
 export interface ChatMessage {
-  /** `system`, `user`, `assistant`, or what else the model's template knows. */
+  /** `system`, `user`, `assistant`, or another role that the model's template supports. */
   readonly role: string
-  /** Text, parts of it (`{type: 'text', text}`), or what else the template takes; null beside `tool_calls`, for instance. */
+  /** Text, a list of parts (`{type: 'text', text}`), or whatever the template accepts, such as null beside `tool_calls`. */
   readonly content?: unknown
   readonly [field: string]: unknown
 }
 
-/** What a template gets beside messages. Numbers of JSON that JavaScript does not keep come by `exactJson`. */
+/** What a template receives beside the messages. Parse JSON with `exactJson` to keep numbers that JavaScript would change. */
 export interface RenderOptions {
-  /** Whether the text ends where the assistant begins to speak. Default: no. */
+  /** Whether the text ends with the start of the assistant's answer. @default false */
   readonly addGenerationPrompt?: boolean
-  /** What the model may call. A template named `tool_use` is taken then, where there are several. */
+  /** Tools that the model may call. They select the template named `tool_use`, if there is one. */
   readonly tools?: readonly unknown[] | undefined
-  /** What the model may look into. */
+  /** Documents for retrieval-augmented generation. */
   readonly documents?: readonly unknown[] | undefined
-  /** Further variables: `enable_thinking`, for instance. */
+  /** Further variables, such as `enable_thinking`. */
   readonly variables?: Readonly<Record<string, unknown>> | undefined
-  /** What templates that ask for the date get (its parts in UTC). Default: 26 July 2024, so that a text is the same on every day. */
+  /** Date for templates that ask for it, in UTC. @default 26 July 2024, so that the text does not depend on the day */
   readonly now?: Date
 }
 
+/** Which chat template to use. */
 export interface ChatOptions {
-  /** Which of several named templates. Default: `tool_use` where there are tools and such a template, else `default`. */
+  /** Name of the template. @default `tool_use` if there are tools and such a template, else `default` */
   readonly template?: string
 }
 
-/** A model's own way of writing a conversation: its Jinja chat template. */
+/** A model's Jinja chat template, which turns a conversation into text.
+ *  @source https://huggingface.co/docs/transformers/chat_templating */
 export class ChatTemplate {
   private readonly compiled = new Map<TemplateText, Template>()
 
@@ -52,8 +54,8 @@ export class ChatTemplate {
     this.compile(this.chosen(false))
   }
 
-  /** The template of a model's folder, or of its GGUF file, as transformers finds it (`chatTemplates`).
-   *  @throws Failure InvalidInput naming the file */
+  /** Opens the template of a model's folder or GGUF file, where transformers would find it.
+   *  @throws Failure InvalidInput naming the file, if it has no such template or the template cannot be read */
   static open(folder: string, { template }: ChatOptions = {}): ChatTemplate {
     const gguf = ggufOf(folder)
     const file = gguf ?? modelFile(folder, 'tokenizer_config.json')
@@ -65,13 +67,13 @@ export class ChatTemplate {
     return new ChatTemplate(folder, chatTemplates(folder, config, file), template, specialTokens(config), remedy)
   }
 
-  /** The file that it stands in. */
+  /** Path of the file that contains the template. */
   get file(): string {
     return this.chosen(false).file
   }
 
-  /** A conversation as text, special tokens written out: it is to be encoded without adding any (`{ special: false }`).
-   *  @throws Failure InvalidInput naming the template's file, for instance when the template refuses the order of roles */
+  /** Renders a conversation as text that includes special tokens: encode it with `{ special: false }`.
+   *  @throws Failure InvalidInput naming the template's file, for instance if the template refuses the order of roles */
   render(messages: readonly ChatMessage[], options: RenderOptions = {}): string {
     const { addGenerationPrompt = false, now = new Date(Date.UTC(2024, 6, 26)) } = options
     const { tools, documents, variables = {} } = options
@@ -114,7 +116,7 @@ export class ChatTemplate {
     return made
   }
 
-  /** @throws Failure for what is wrong with the template */
+  /** @throws Failure if the template is wrong */
   private attempt<T>(file: string, work: () => T): T {
     try {
       return work()
@@ -140,11 +142,11 @@ const faults: Readonly<Record<JinjaError['kind'], readonly [what: string, remedy
     'fails',
     `${own} Templates get messages, tools, documents, add_generation_prompt and the special tokens, as in transformers.`,
   ],
-  unsupported: ['cannot be rendered', 'Write that line in another way, or give texts instead of messages.'],
-  bound: ['is ended', own],
+  unsupported: ['cannot be rendered', 'Rewrite that line, or give texts instead of messages.'],
+  bound: ['was stopped', own],
 }
 
-/** A conversation as a model's text, by the chat template of its folder: to be encoded with `{ special: false }`.
+/** Renders a conversation with the chat template of a model's folder or GGUF file: encode the text with `{ special: false }`.
  *  @throws Failure InvalidInput naming the file */
 export function renderChat(
   folder: string,
@@ -154,11 +156,11 @@ export function renderChat(
   return ChatTemplate.open(folder, options).render(messages, options)
 }
 
-/** Names under which a message has its reasoning, the one that counts first. */
+/** Fields for a message's reasoning, by precedence. */
 const reasonings = ['reasoning_content', 'thinking', 'reasoning']
 
-/** A message as transformers gives it to templates: fields that are null left out, and reasoning under all names that
- *  templates read. */
+/** Converts a message as transformers does for templates: without null fields, and with the reasoning under every name
+ *  that templates use. */
 function messageOf(message: ChatMessage): Dict {
   const fields = new Map<Value, Value>()
   const given = fromJs(message)
@@ -168,7 +170,7 @@ function messageOf(message: ChatMessage): Dict {
   return new Dict([['thinking', reasoning], ...fields, ['reasoning_content', reasoning]])
 }
 
-/** What is wrong with a value that should be messages; undefined when it is `[{role, content}, …]`. */
+/** Returns what is wrong with a value that should be messages; undefined if it is `[{role, content}, …]`. */
 export function messagesProblem(value: unknown): string | undefined {
   if (!Array.isArray(value)) return 'has "messages" that are not a list'
   if (value.length === 0) return 'has no messages in "messages"'

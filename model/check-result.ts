@@ -15,7 +15,8 @@ export function checkResult(
 ): void {
   const bug = (message: string) => new Failure('PluginBug', `${type.slot} block type "${type.name}" ${message}`)
   // Added with broadcasting, another shape would go unnoticed.
-  if (show(y.shape) !== show(x.shape)) throw bug(`makes ${show(y.shape)} of ${show(x.shape)}: both must have one shape`)
+  if (show(y.shape) !== show(x.shape))
+    throw bug(`makes ${show(y.shape)} of ${show(x.shape)}: both must have the same shape`)
   if (!wantState) return
   for (const { name, kind, shape } of type.state?.(facts, params) ?? []) {
     const wanted = [batch, ...(kind === 'per-sequence' ? shape : [shape[0], length, shape[1]])]

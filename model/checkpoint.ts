@@ -15,20 +15,21 @@ import { endsOf } from './tied-head.js'
 import { openWeightFiles } from './weight-files.js'
 import { besideOthers, endTensors, slotTensors, transposed } from './names.js'
 
-/** A file with tensors of a checkpoint, by the names that the family gives them. */
+/** A file with tensors of a checkpoint, by the family's names. */
 export interface TensorFile {
   readonly path: string
   readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>
-  /** Why a tensor cannot be read, if it cannot. */
+  /** Returns why a tensor cannot be read; undefined if it can. */
   refusal(name: string): { readonly message: string; readonly remedy: string } | undefined
-  /** A tensor as float32. @throws Failure InvalidInput when it is truncated, or holds NaN or infinity */
+  /** Reads a tensor as float32. @throws Failure InvalidInput if it is truncated, or contains NaN or infinity */
   read(name: string): Promise<Float32Array>
 }
 
 /**
- * Opens a Hugging Face checkpoint of a family that is known, a child that puzzleflow wrote, or a GGUF file. Names, types and shapes of all
- * tensors are checked; no weight is read but a head that should be the embedding.
- * @param folder  one with config.json, or the path of a GGUF file, or a folder with one GGUF file and no config.json
+ * Opens a Hugging Face checkpoint of a supported family, a child that puzzleflow wrote, or a GGUF file. Checks the names,
+ * types and shapes of all tensors, but reads no weights (except a stored head that should be tied to the embedding).
+ *
+ * @param folder  a folder with config.json, a GGUF file, or a folder with one GGUF file and no config.json
  * @throws Failure InvalidInput naming file, tensor and remedy
  */
 export async function openModel(folder: string, blocks: Blocks): Promise<Model> {
@@ -89,13 +90,13 @@ export async function openModel(folder: string, blocks: Blocks): Promise<Model> 
         })
       })
       const weights = Object.fromEntries((await Promise.all(tensors)).flat())
-      // Integers were written as the numbers they stand for, in the checkpoint's own precision.
+      // Quantised weights were written dequantised, in the checkpoint's precision.
       return rounded(weights, quantisationOf({ config, blocks }, layer, slot))
     },
   }
 }
 
-/** A matrix that is held once, however many ask for it, and forgotten when nobody uses it any more. */
+/** A matrix held once for all users, and released when nobody uses it. */
 function shared(read: () => Promise<Float32Array>): () => Promise<Float32Array> {
   let reading: Promise<Float32Array> | undefined
   let known: WeakRef<Float32Array> | undefined
@@ -112,7 +113,7 @@ function shared(read: () => Promise<Float32Array>): () => Promise<Float32Array> 
   }
 }
 
-/** Which file has which tensor. */
+/** Maps tensors to their files. */
 function locate(files: readonly TensorFile[]): Map<string, TensorFile> {
   const found = new Map<string, TensorFile>()
   for (const file of files)

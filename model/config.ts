@@ -2,22 +2,23 @@ import type { BlockChoice, LayerBlocks, LayerFacts, RotaryConfig, Slot } from '.
 
 export type { LayerBlocks, RotaryConfig } from '../api/index.js'
 
-/** A model's shape, independent of how its checkpoint spells it. Sizes in elements. */
+/** A model's architecture, independent of its checkpoint's config.json. Sizes are in elements. */
 export interface ModelConfig {
-  /** Name of the family that it is of. */
+  /** Name of the model's family. */
   readonly family: string
   readonly vocabulary: number
   readonly hidden: number
   readonly layers: number
   readonly heads: number
-  /** Of the layer with most of them. */
+  /** Number of key/value heads of the layer that has most. */
   readonly kvHeads: number
   readonly headDim: number
-  /** Of the layer with the widest FFN. */
+  /** Width of the widest FFN. */
   readonly intermediate: number
+  /** Longest context in tokens. */
   readonly maxPositions: number
   readonly normEps: number
-  /** Norms multiply with this + weight. Weights are as the checkpoint has them. */
+  /** Norms multiply by this + weight. Weights are as in the checkpoint. */
   readonly normOffset: 0 | 1
   /** RMS norms over each head of queries and keys before rotation: weights `q.norm`, `k.norm`. */
   readonly qkNorm: boolean
@@ -36,24 +37,25 @@ export interface ModelConfig {
   readonly attentionScale: number
   /** Scaled products become cap * tanh(products / cap). */
   readonly attentionSoftcap?: number
-  /** The head is the embedding. */
+  /** Whether the head is the embedding. */
   readonly tied: boolean
   readonly qkvBias: boolean
   readonly outputBias: boolean
   readonly mlpBias: boolean
-  /** The rotary embeddings that layers have. */
+  /** The distinct rotary embeddings of the layers. */
   readonly rotaries: readonly RotaryConfig[]
-  /** Which of `rotaries` each layer has. */
+  /** Index into `rotaries` for each layer. */
   readonly layerRotary: readonly number[]
   readonly bos?: number
+  /** Ids of the tokens that end a text. */
   readonly eos: readonly number[]
   /** Sub-blocks of every layer. */
   readonly blocks: readonly LayerBlocks[]
-  /** Sub-blocks of every layer before any was replaced: those of the model that a child descends from. */
+  /** Sub-blocks of every layer before replacements: those of the model that a child descends from. */
   readonly ownBlocks: readonly LayerBlocks[]
 }
 
-/** What block types may know of a layer. In a child the layer's blocks have sizes of their own. */
+/** What block types know about a layer: the parent's sizes, which blocks of a child may differ from. */
 export function layerFacts(config: ModelConfig, layer: number): LayerFacts {
   const { layers, hidden, heads, headDim, qkvBias, outputBias, mlpBias, normEps } = config
   const { attention, ffn } = config.blocks[layer]!
@@ -65,7 +67,7 @@ export function layerFacts(config: ModelConfig, layer: number): LayerFacts {
     kvHeads: Number(kvHeads ?? config.kvHeads),
     intermediate: Number(width ?? config.intermediate),
     ...{ attentionBias: qkvBias, mlpBias, normEps },
-    // What is as in Llama is left out.
+    // Values as in Llama are left out.
     ...(outputBias !== qkvBias && { outputBias }),
     ...(config.qkNorm && { qkNorm: true }),
     ...(config.normOffset !== 0 && { normOffset: config.normOffset }),
@@ -80,30 +82,30 @@ export function layerFacts(config: ModelConfig, layer: number): LayerFacts {
   }
 }
 
-/** The sub-blocks that a layer has in the model without replacements. Layers beyond its own, of models made for measuring,
- *  are as its first. */
+/** Returns a layer's sub-blocks in the model without replacements. Further layers, in models built for measurements, are like
+ *  the first. */
 export const parentBlocks = (config: ModelConfig, layer: number): LayerBlocks =>
   config.ownBlocks[layer] ?? config.ownBlocks[0]!
 
-/** Block types that models are made of before any block is replaced. */
+/** Block types of models without replacements. */
 const original: Readonly<Record<Slot, readonly string[]>> = {
   attention: ['grouped-query', 'sliding-window'],
   ffn: ['swiglu'],
 }
 
-/** Whether a layer's sub-block is of the type that it has in the model without replacements, so that others can be made of
+/** Whether a layer's sub-block has a type that models have without replacements, so that other blocks can be initialised from
  *  its weights. */
 export function isOriginal(config: ModelConfig, layer: number, slot: Slot): boolean {
   const { block } = config.blocks[layer]![slot]
   return block === parentBlocks(config, layer)[slot].block && original[slot].includes(block)
 }
 
-/** What the first layer that has such a sub-block has in the model without replacements. */
+/** Returns the sub-block of the first layer that has one in this slot, in the model without replacements. */
 export function commonBlock(config: ModelConfig, slot: Slot): BlockChoice {
   const all = config.ownBlocks.map((own) => own[slot])
   return all.find(({ block }) => original[slot].includes(block)) ?? all[0]!
 }
 
-/** The rotary embedding of a layer. */
+/** Returns the rotary embedding of a layer. */
 export const rotaryOf = (config: ModelConfig, layer: number): RotaryConfig =>
   config.rotaries[config.layerRotary[layer] ?? 0]!

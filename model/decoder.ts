@@ -7,32 +7,34 @@ import { isFixed, rotaryTables } from './rotary.js'
 import { DecodingState } from './state.js'
 import { slots } from '../api/index.js'
 
-/** Below this, weights are constants of the session (rearranged for speed, held twice while it is made); above, inputs. */
+/** Up to this many bytes, weights are constants of the session (rearranged for speed, held twice while it is created); above, inputs. */
 const largestConstant = 256 * 2 ** 20
 
+/** Options of `Decoder.create`. */
 export interface DecoderOptions {
-  /** Sequences decoded side by side. */
+  /** Number of sequences decoded in parallel. */
   readonly batch: number
+  /** @default 1 */
   readonly threads?: number
-  /** Whether logits come out beside the most likely token. Default false: they stay in native memory. */
+  /** Whether predictions include the logits; otherwise they stay in native memory. @default false */
   readonly logits?: boolean
-  /** Bytes of weights up to which they are constants of the session. Default 256 MiB. */
+  /** Size of all weights, in bytes, up to which they are constants of the session. @default 256 MiB */
   readonly largestConstant?: number
-  /** Writes profiles of the operators beside this path; `release` ends them. */
+  /** Path prefix of the operator profiles to write; `release` completes them. @default none */
   readonly profile?: string
 }
 
-/** Predictions for the token after the chunk. */
+/** Predictions of the token after a chunk. */
 export interface Prediction {
-  /** Most likely token of each sequence. */
+  /** Most likely token of each sequence, [batch]. */
   readonly best: Int32Array
-  /** [batch, vocabulary] when asked for. */
+  /** [batch, vocabulary]; present if requested. */
   readonly logits?: Float32Array
 }
 
-/** Continues sequences that all stand at the same position. */
+/** Continues a batch of sequences that share one position. */
 export interface SequenceDecoder {
-  /** Forgets all tokens, and reads the first ones, [batch * length]. */
+  /** Forgets all tokens, then reads the first ones, [batch * length]. */
   prefill(ids: Int32Array): Promise<Prediction>
   /** Reads the next token of each sequence, [batch]. */
   step(ids: Int32Array): Promise<Prediction>
@@ -41,14 +43,14 @@ export interface SequenceDecoder {
 
 type Tables = ReturnType<typeof rotaryTables>
 
-/** Generates token by token with state. All sequences of a batch stand at the same position. */
+/** Decodes token by token with a KV cache or other state. All sequences of a batch share one position. */
 export class Decoder implements SequenceDecoder {
   private readonly state: DecodingState
   /** Weights that are inputs of the session. */
   private readonly fed: Readonly<Record<string, Tensor>>
   private stepping: Promise<Session> | undefined
   private readonly prefills = new Map<number, Promise<Session>>()
-  /** Of every rotary embedding the tables of positions 0 to below `rows`. */
+  /** Tables of positions 0 to `rows` - 1 for every rotary embedding. */
   private tables: { readonly rotaries: readonly Tables[]; readonly rows: number } = { rotaries: [], rows: 0 }
 
   private constructor(
@@ -66,7 +68,7 @@ export class Decoder implements SequenceDecoder {
     return new Decoder(model, options, weights, bytesOf(weights) <= (options.largestConstant ?? largestConstant))
   }
 
-  /** Bytes of the weights that it holds. */
+  /** Size of the weights it holds, in bytes. */
   get weightBytes(): number {
     return bytesOf(this.weights)
   }
@@ -76,7 +78,7 @@ export class Decoder implements SequenceDecoder {
     this.state.reset()
   }
 
-  /** Bytes of state that are held, for as many tokens as there is room for. */
+  /** Size of the state in bytes, and the number of tokens it has room for. */
   get stateSize(): { readonly bytes: number; readonly capacity: number } {
     return { bytes: this.state.bytes, capacity: this.state.capacity }
   }
@@ -105,7 +107,7 @@ export class Decoder implements SequenceDecoder {
     return { ...this.fed, ids: { dtype: 'int32', dims: [ids.length], data: ids }, ...this.rotaryFeeds(length) }
   }
 
-  /** Rotary tables of the chunk that comes. */
+  /** Rotary tables of the next chunk. */
   private rotaryFeeds(length: number): Record<string, Tensor> {
     const { headDim, rotaries } = this.model.config
     const start = this.state.position

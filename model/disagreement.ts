@@ -11,7 +11,7 @@ export interface Disagreement {
 
 const copyBoth = 'The checkpoint does not fit its config.json: copy both from the same source.'
 
-/** What tells a quantised checkpoint, by the end of a tensor's name. */
+/** Endings of tensor names that identify quantised checkpoints. */
 const quantised: readonly (readonly [end: RegExp, method: string])[] = [
   [/\.(qweight|qzeros|g_idx)$/, 'GPTQ or AWQ'],
   [/\.(absmax|quant_map|nested_absmax|quant_state\.[\w.]+|SCB)$/, 'bitsandbytes'],
@@ -79,7 +79,7 @@ export class Disagreements {
     if (layer !== undefined && !this.layersStored.has(layer)) {
       const stored = this.layersStored.size
       return {
-        message: `is missing, as all of layer ${layer}: config.json says "num_hidden_layers": ${this.config.layers}, and ${stored} ${stored === 1 ? 'layer is' : 'layers are'} stored`,
+        message: `is missing, like all of layer ${layer}: config.json says "num_hidden_layers": ${this.config.layers}, and ${stored} ${stored === 1 ? 'layer is' : 'layers are'} stored`,
         remedy: copyBoth,
       }
     }
@@ -95,7 +95,10 @@ export class Disagreements {
         ? ['vocab_size', 'hidden_size']
         : (fieldsOf.find(([end]) => end.test(name))?.[1] ?? [])
     const differ = sides.filter((_, i) => stored[i] !== wanted[i])
-    const why = this.expectedWith && differ.length > 0 ? ` as "${differ.join('" and "')}" in config.json say` : ''
+    const why =
+      this.expectedWith && differ.length > 0
+        ? ` as "${differ.join('" and "')}" in config.json ${differ.length > 1 ? 'say' : 'says'}`
+        : ''
     return { message: `is [${stored.join(', ')}], not [${wanted.join(', ')}]${why}`, remedy: copyBoth }
   }
 
@@ -117,12 +120,12 @@ export class Disagreements {
           }
         : {
             message: `${message}: layers of the family ${family} have no such bias`,
-            remedy: `${copyBoth} Perhaps "model_type" is another.`,
+            remedy: `${copyBoth} Perhaps "model_type" is wrong.`,
           }
     if (/\.[qk]_norm\.weight$/.test(name))
       return {
         message: `${message}: layers of the family ${family} have no norms of queries and keys`,
-        remedy: `${copyBoth} Perhaps "model_type" is another.`,
+        remedy: `${copyBoth} Perhaps "model_type" is wrong.`,
       }
     return { message, remedy: `${copyBoth} A layer with more weights than its family's is not supported.` }
   }

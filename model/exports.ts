@@ -5,25 +5,25 @@ import { writeOnnx } from './onnx/write.js'
 import type { CheckpointType } from './safetensors.js'
 import { writeModel } from './save.js'
 
-/** How numbers can be stored in some format. */
+/** Types of numbers in any of the formats. */
 export type ExportType = CheckpointType | GgufType
 
+/** Options of `ExportFormat.write`. */
 export interface ExportOptions {
-  /** Token ids only, for a model whose tokenizer the format cannot say. Folders with the tokenizer's own files have no
-   *  need of it. */
+  /** Whether to leave the tokenizer out of a GGUF file, for a tokenizer that GGUF cannot represent. @default false */
   readonly tokenIds?: boolean
 }
 
-/** A format that other tools read. */
+/** A format for other tools. */
 export interface ExportFormat {
   readonly summary: string
-  /** How numbers can be stored there. */
+  /** Types of numbers that the format supports. */
   readonly dtypes: readonly ExportType[]
-  /** Writes a folder, which must not exist or be empty. */
+  /** Writes a folder, which must not exist or be empty. @throws Failure InvalidInput for a model that the format cannot represent */
   readonly write: (model: Model, folder: string, dtype: ExportType, options?: ExportOptions) => Promise<unknown>
 }
 
-/** Formats that a model can be written in, by name. */
+/** Export formats by name. */
 export const exportFormats: Readonly<Record<string, ExportFormat>> = {
   hf: {
     summary: 'a Hugging Face folder: config.json, safetensors, tokenizer',
@@ -43,7 +43,7 @@ export const exportFormats: Readonly<Record<string, ExportFormat>> = {
   },
 }
 
-/** What the model's own config.json says that its numbers are stored as; undefined where it does not. */
+/** Returns the type of numbers that a model's config.json states; undefined if it states none. */
 export async function storedType({ folder }: Model): Promise<ExportType | undefined> {
   const fields = JSON.parse(await configText(folder)) as Record<string, unknown>
   const said = fields.dtype ?? fields.torch_dtype

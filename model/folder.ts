@@ -10,8 +10,8 @@ import { companions, modelFile } from './model-files.js'
 import { readTokenizerFile, tokenizerConfig, withAddedTokens } from './special-tokens.js'
 import { instead } from './weight-files.js'
 
-/** The text of a model's config.json; of a GGUF file, of one that says the same.
- *  @throws Failure InvalidInput */
+/** Reads the text of a model's config.json, or of an equivalent one for a GGUF file.
+ *  @throws Failure InvalidInput if it cannot be read */
 export async function configText(folder: string): Promise<string> {
   const gguf = ggufOf(folder)
   if (gguf !== undefined) return (await openGguf(gguf)).config
@@ -28,8 +28,8 @@ export async function configText(folder: string): Promise<string> {
   })
 }
 
-/** Writes into a folder what a model has beside config.json and the weights: copies of its files, or, of a GGUF file's
- *  tokenizer, files that say the same. */
+/** Writes the files that a model has beside config.json and the weights into a folder: copies, or, for a GGUF file, the
+ *  equivalent tokenizer files. */
 export async function copyCompanions(folder: string, to: string): Promise<void> {
   const gguf = ggufOf(folder)
   if (gguf === undefined) {
@@ -47,16 +47,16 @@ export async function copyCompanions(folder: string, to: string): Promise<void> 
   await writeFile(join(to, 'tokenizer_config.json'), `${JSON.stringify(tokenizer.config, null, 2)}\n`)
 }
 
-/** The tokenizer of a GGUF file.
- *  @throws Failure InvalidInput where it has none for texts */
+/** Reads the tokenizer of a GGUF file.
+ *  @throws Failure InvalidInput if it has none for text */
 export function ggufTokenizer(file: string): GgufTokenizer {
   const tokenizer = readGgufTokenizer(file)
   if (tokenizer) return tokenizer
   throw new Failure('InvalidInput', `${file} has no tokenizer for text`, { file, remedy: 'Give token ids.' })
 }
 
-/** A model's tokenizer.json and tokenizer_config.json, {} where it has none; of a GGUF file, what says the same.
- *  @throws Failure InvalidInput */
+/** Reads a model's tokenizer.json and tokenizer_config.json ({} if missing), or their equivalents from a GGUF file.
+ *  @throws Failure InvalidInput if they cannot be read */
 export function tokenizerFiles(folder: string): {
   readonly file: string
   readonly json: object

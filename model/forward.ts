@@ -6,7 +6,11 @@ import type { Model } from './model.js'
 import { layerFacts, rotaryOf, type ModelConfig } from './config.js'
 import { packed, quantisationOf } from './quantisation.js'
 
-/** The model with weights of its slots kept in memory as long as they take no more than `budget` bytes together. */
+/**
+ * Returns a view of a model that keeps the weights of its slots in memory.
+ *
+ * @param budget  limit on the memory for weights, in bytes; what exceeds it is read again. @default 1 GiB
+ */
 export function cacheWeights(model: Model, budget = 2 ** 30): Model {
   const kept = new Map<string, Promise<Weights>>()
   let used = 0
@@ -28,7 +32,7 @@ export function cacheWeights(model: Model, budget = 2 ** 30): Model {
   }
 }
 
-/** What enters the first layer: rows of the embedding for token ids, times the model's scale, [ids, hidden]. */
+/** Looks up token ids in the embedding, [vocabulary, hidden], and applies the model's scale. @returns the input of the first layer, [ids, hidden] */
 export function embed(
   embedding: Float32Array,
   { hidden, embeddingScale }: Pick<ModelConfig, 'hidden' | 'embeddingScale'>,
@@ -40,19 +44,19 @@ export function embed(
   return x
 }
 
-/** A session with matrices of integers in it. */
+/** A session with quantised matrices as constants. */
 interface Fixed {
   /** Of the block and its weights. */
   readonly digest: string
-  /** The weights that had this digest: those it is not computed of again. */
+  /** The weights with this digest, so that it is not computed again. */
   readonly weights: WeakRef<Weights>
   readonly session: Session
 }
 
 /**
- * Runs slots of models one after the other, for chunks of batch x length tokens from the start of their sequences. There
- * is one session per distinct block and rotary embedding, whatever the layer and the model: weights are inputs. Matrices of integers can only
- * be constants: where a slot has some, there is one session of that slot, for the weights that it had last.
+ * Runs slots of models one after another, for chunks of batch x length tokens from the start of their sequences. Each
+ * distinct block and rotary embedding has one session, whatever the layer and the model: weights are inputs. Quantised
+ * matrices must be constants, so a slot that has some gets its own session, which holds the weights of the last call.
  */
 export class Forward {
   private readonly sessions = new Map<string, Promise<Session>>()
@@ -64,7 +68,7 @@ export class Forward {
     private readonly threads = 1,
   ) {}
 
-  /** The residual stream behind one slot, x + block(norm(x)), x: [batch * length, hidden]; x itself where the block is empty. */
+  /** Computes the residual stream after one slot: x + block(norm(x)), or x if the block is empty. @param x  [batch * length, hidden] */
   async slot(model: Model, layer: number, slot: Slot, x: Float32Array): Promise<Float32Array> {
     const choice = model.config.blocks[layer]![slot]
     if (model.blocks.get(slot, choice.block).empty) return x
@@ -111,7 +115,7 @@ export class Forward {
     return session
   }
 
-  /** Layers from..to-1. */
+  /** Runs layers from..to-1. @param x  [batch * length, hidden] */
   async layers(model: Model, x: Float32Array, from: number, to: number): Promise<Float32Array> {
     for (let layer = from; layer < to; layer++)
       x = await this.slot(model, layer, 'ffn', await this.slot(model, layer, 'attention', x))

@@ -4,27 +4,30 @@ import { cacheWeights } from './forward.js'
 import { OnnxModel } from './onnx/run.js'
 import { isGreedy, sampler, type SamplingOptions } from './sampling.js'
 
+/** Options of `generate` and `generateAll`. */
 export interface GenerateOptions extends SamplingOptions {
+  /** Limit on generated tokens per sequence. */
   readonly maxTokens: number
-  /** Goes on after an end token. */
+  /** Whether to go on after an end token. @default false */
   readonly ignoreEos?: boolean
-  /** Whether a sequence is over, asked when whoever reads has seen its latest token. @param tokens  those that came, prompt excluded */
+  /** Decides whether a sequence ends; called after the caller has received its latest token. @param tokens  generated tokens, without the prompt */
   readonly isOver?: (tokens: readonly number[], sequence: number) => boolean
-  /** Told when a sequence has ended. */
+  /** Called when a sequence has ended. */
   readonly onEnd?: (sequence: number) => void
-  /** Most sequences side by side. Default 16. */
+  /** Limit on sequences decoded in parallel. @default 16 */
   readonly batch?: number
+  /** @default 1 */
   readonly threads?: number
 }
 
-/** A token of one of several sequences. */
+/** A generated token of one of several sequences. */
 export interface GeneratedToken {
   /** Index of its prompt. */
   readonly sequence: number
   readonly token: number
 }
 
-/** Continues a prompt token by token. */
+/** Continues a prompt token by token. @param prompt  at least one token */
 export async function* generate(
   model: Model | OnnxModel,
   prompt: readonly number[],
@@ -34,10 +37,11 @@ export async function* generate(
 }
 
 /**
- * Continues prompts. Those of one length are decoded side by side, lengths one after the other. Every sequence has random
- * numbers of its own from the same seed: its tokens are those that it would get alone, unless two are equally likely to
- * the last bits, in which sums depend on how many are computed at once.
- * @param prompts  with at least one token each
+ * Continues prompts. Prompts of the same length are decoded in parallel, one length after another. Every sequence draws
+ * random numbers from the same seed, so it gets the tokens it would get alone, unless rounding decides between two tokens:
+ * the last bits of sums depend on the batch size.
+ *
+ * @param prompts  at least one token each
  */
 export async function* generateAll(
   model: Model | OnnxModel,
@@ -49,7 +53,7 @@ export async function* generateAll(
     const own = [...prompts.keys()].filter((i) => prompts[i]!.length === length)
     return Array.from({ length: Math.ceil(own.length / batch) }, (_, i) => own.slice(i * batch, (i + 1) * batch))
   })
-  // Each group has a decoder of its own: what it is made of is read once where there is room.
+  // Each group has its own decoder: weights are read once if they fit.
   const source = model instanceof OnnxModel || groups.length === 1 ? model : cacheWeights(model)
   for (const group of groups) yield* generateGroup(source, prompts, group, options)
 }
@@ -93,7 +97,7 @@ async function* generateGroup(
         if (own.over) onEnd?.(own.sequence)
       }
       if (sequences.every(({ over }) => over)) return
-      // Those that are over go along with their last token: all of a batch stand at one position.
+      // Ended sequences repeat their last token: all sequences of a batch share one position.
       prediction = await decoder.step(Int32Array.from(sequences, ({ tokens }) => tokens.at(-1)!))
     }
   } finally {

@@ -3,9 +3,9 @@ import { Failure } from '../api/index.js'
 import { refuseStandIn } from '../files/stand-in.js'
 import { modelFile } from './model-files.js'
 
-/** What a model's generation_config.json says about how tokens are chosen. What it leaves out is undefined. */
+/** How a model's generation_config.json chooses tokens. Missing values are undefined. */
 export interface GenerationConfig {
-  /** Whether tokens are drawn. Otherwise the most likely one is taken. */
+  /** Whether tokens are sampled; otherwise the most likely one is chosen. */
   readonly sample: boolean
   readonly temperature?: number
   readonly topK?: number
@@ -13,10 +13,11 @@ export interface GenerationConfig {
   readonly repetitionPenalty?: number
 }
 
-/** What transformers draws from where the file does not say (`GenerationConfig.top_k`). */
+/** The default of transformers (`GenerationConfig.top_k`). */
 const usualTopK = 50
 
-/** @throws Failure InvalidInput for a file that is not JSON, or with a number that means nothing */
+/** Reads a model's generation_config.json.
+ *  @throws Failure InvalidInput for a file that is not JSON, or a number out of range */
 export async function readGenerationConfig(folder: string): Promise<GenerationConfig> {
   const { fields, bad } = await read(folder)
   const number = (name: string, holds: (x: number) => boolean, what: string): number | undefined => {
@@ -27,7 +28,7 @@ export async function readGenerationConfig(folder: string): Promise<GenerationCo
   }
   const repetitionPenalty = number('repetition_penalty', (x) => x > 0, 'a number above 0')
   const penalty = repetitionPenalty === undefined ? {} : { repetitionPenalty }
-  // Where nothing is drawn the rest counts for nothing, and files have all sorts of it.
+  // Without sampling the rest has no effect, and files contain all sorts of values.
   if (fields.do_sample !== true) return { sample: false, ...penalty }
   const topK = number('top_k', (x) => Number.isInteger(x) && x >= 0, 'a whole number, 0 or more') ?? usualTopK
   const topP = number('top_p', (x) => x > 0 && x <= 1, 'a number above 0, up to 1')
@@ -40,7 +41,7 @@ export async function readGenerationConfig(folder: string): Promise<GenerationCo
   }
 }
 
-/** End tokens of generation_config.json, undefined where it has none: chat models end with others than config.json says.
+/** End tokens of generation_config.json; undefined if it has none. Those of chat models differ from config.json's.
  *  @throws Failure InvalidInput for a file that is not JSON */
 export async function generationEnds(folder: string): Promise<readonly number[] | undefined> {
   const { fields } = await read(folder)

@@ -3,21 +3,23 @@ import { finalNorm, logitsOf } from './build.js'
 import type { Model } from './model.js'
 import type { ModelConfig } from './config.js'
 
-/** Sums of what differs between two models' predictions; divide by `tokens` (all positions) or `targets`. */
+/** Sums of the differences between two models' predictions. Divide them by `tokens` or `targets` for means. */
 export interface Comparison {
-  /** KL(parent || child) in nats. */
+  /** KL(parent || child) in nats, over `tokens`. */
   readonly kl: number
-  /** Cross-entropy of the child with the next token, in nats, over `targets`. */
+  /** Cross-entropy of the child for the next token, in nats, over `targets`. */
   readonly loss: number
-  /** The same of the parent. */
+  /** The same for the parent. */
   readonly parentLoss: number
-  /** Positions where both have the same most likely token. */
+  /** Number of positions where both have the same most likely token. */
   readonly top1: number
-  /** Squares of the difference of the hidden states before the last norm, and of the parent's. */
+  /** Sum of squared differences of the hidden states before the final norm. */
   readonly error: number
+  /** Sum of squares of the parent's hidden states. */
   readonly power: number
+  /** Number of positions that are not padding. */
   readonly tokens: number
-  /** Positions with a next token. */
+  /** Number of positions that have a next token. */
   readonly targets: number
 }
 
@@ -32,7 +34,7 @@ async function ends(model: Model): Promise<Ends> {
   }
 }
 
-/** Logits computed for a chunk of tokens at a time: memory is chunk x vocabulary (at most 16 MiB of logits), never all tokens. */
+/** Final norm and head. Computes logits chunk by chunk: memory is chunk x vocabulary (16 MiB for vocabularies up to 262,144), whatever the number of tokens. */
 export class Head {
   private constructor(
     private readonly config: ModelConfig,
@@ -45,7 +47,10 @@ export class Head {
   private judging: Promise<Session> | undefined
   private projecting: Promise<Session> | undefined
 
-  /** @param parent  the model that `compare` compares with: its last norm and head may be others. Default: the model */
+  /**
+   * @param threads  @default 1
+   * @param parent   the model that `compare` compares with; its final norm and head may differ. @default model
+   */
   static async create(model: Model, threads = 1, parent = model): Promise<Head> {
     const chunk = Math.max(16, Math.min(1024, Math.floor(2 ** 22 / model.config.vocabulary)))
     const own = await ends(model)
@@ -67,7 +72,7 @@ export class Head {
     return Session.create(g, { threads: this.threads })
   }
 
-  /** Rows start..start+chunk-1 of hidden states, filled up with zeros. */
+  /** Rows start..start+chunk-1 of hidden states, padded with zeros. */
   private rows(x: Float32Array, start: number): Tensor {
     const size = this.chunk * this.config.hidden
     let data = x.subarray(start * this.config.hidden, start * this.config.hidden + size)
@@ -79,7 +84,11 @@ export class Head {
     return { dtype: 'float32', dims: [this.chunk, this.config.hidden], data }
   }
 
-  /** Logits by chunks of tokens: [chunk, vocabulary], of which the first `count` rows count. */
+  /**
+   * Yields logits chunk by chunk: [chunk, vocabulary], of which the first `count` rows are valid.
+   *
+   * @param x  hidden states before the final norm, [tokens, hidden]
+   */
   async *logits(
     x: Float32Array,
   ): AsyncGenerator<{ start: number; count: number; logits: Float32Array; best: BigInt64Array }> {
@@ -97,7 +106,7 @@ export class Head {
     }
   }
 
-  /** What is compared at each position of a chunk; of a model alone, its loss. */
+  /** Builds the comparison at each position of a chunk; for a model alone, its loss. */
   private predictions(alone: boolean): Promise<Session> {
     return this.session((g) => {
       const labels = g.unsqueeze(g.input('labels', 'int64', [this.chunk]), 1)
@@ -114,9 +123,10 @@ export class Head {
   }
 
   /**
-   * Compares predictions at all positions. A model with itself, by the same hidden states: its logits are computed once.
-   * @param parent  hidden states before the last norm, [tokens, hidden]
-   * @param child   the same of the child
+   * Compares predictions at all positions. If `parent` and `child` are the same array, logits are computed only once.
+   *
+   * @param parent  hidden states before the final norm, [tokens, hidden]
+   * @param child   the same for the child
    * @param ids     [tokens], sequences of `length`
    * @param mask    1 for real tokens, 0 for padding
    */

@@ -5,7 +5,7 @@ import { chatTemplateFiles } from './chat-files.js'
 import { ggufOf } from './gguf/read.js'
 import { indexFile, shardNames, weightsFile } from './weight-files.js'
 
-/** Files beside config.json, the weights and chat templates that belong to a checkpoint, and go with it where it is written anew. */
+/** Files that belong to a checkpoint beside config.json, the weights and chat templates, and are copied with it. */
 export const companions = [
   'tokenizer.json',
   'tokenizer_config.json',
@@ -19,16 +19,17 @@ export const companions = [
   'NOTICE',
 ] as const
 
-/** A file of a model's folder that is read, beside the weights. */
+/** A file of a model's folder that is read beside the weights. */
 export type ModelFile = 'config.json' | (typeof companions)[number]
 
-/** Where such a file is. Readers ask here alone, so that what they read is what `modelFiles` names. */
+/** Returns the path of such a file. All readers ask here, so that they read only what `modelFiles` names. */
 export const modelFile = (folder: string, name: ModelFile): string => join(folder, name)
 
 /**
- * Names of the files that a model is read from: what else lies in its folder changes nothing.
- * @param path  a folder, or a GGUF file, which is all that is read then: []
- * @throws Failure InvalidInput where the weights cannot be told
+ * Returns the names of the files that a model is read from; other files in its folder change nothing.
+ *
+ * @param path  a folder, or a GGUF file, for which the list is empty
+ * @throws Failure InvalidInput if it is not clear which files hold the weights
  */
 export function modelFiles(path: string): readonly string[] {
   if (statSync(path).isFile()) return []

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { ggufOf } from './gguf/read.js'
 import { modelFile } from './model-files.js'
 
-/** Why a path that is there is not a model's, where what is meant lies beside or below it. */
+/** Returns why an existing path is not a model, if the intended one is beside or below it. */
 export function modelProblem(
   path: string,
   written: string,
@@ -42,7 +42,7 @@ const isModel = (folder: string): boolean => {
   }
 }
 
-/** Folders that are looked into: those of a folder, and the snapshots of the Hub's cache. */
+/** Folders to search: those inside a folder, and the snapshots of the Hub's cache. */
 function foldersBelow(folder: string): string[] {
   const below = (place: string) =>
     existsSync(place)

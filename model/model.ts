@@ -1,21 +1,21 @@
 import type { Blocks, Slot, Weights } from '../api/index.js'
 import type { ModelConfig } from './config.js'
 
-/** A model whose weights are read when they are asked for. Matrices of slots lie as [in, out]. */
+/** A model whose weights are read when needed. Matrices of slots are [in, out]. */
 export interface Model {
-  /** Where config.json and the tokenizer are, or a GGUF file that has both inside. */
+  /** Path of the folder with config.json and the tokenizer, or of a GGUF file that contains both. */
   readonly folder: string
   readonly config: ModelConfig
   readonly blocks: Blocks
-  /** What the user should know of a checkpoint that is not quite as its config.json says. */
+  /** Notes for the user about differences between the checkpoint and its config.json. */
   readonly warnings?: readonly string[]
-  /** Weights of a slot, its norms included as `norm` and, in families that have one, `post`; {} for an empty block. Those that are integers in memory come as the
-   *  numbers they stand for. */
+  /** Reads the weights of a slot, with its norm as `norm` and, in families that have one, that after the block as `post`;
+   *  {} for an empty block. Quantised weights are dequantised. */
   weights(layer: number, slot: Slot): Promise<Weights>
-  /** [vocabulary, hidden] */
+  /** Reads the embedding, [vocabulary, hidden]. */
   embedding(): Promise<Float32Array>
-  /** Weight of the norm before the head, [hidden]. */
+  /** Reads the weight of the final norm, [hidden]. */
   norm(): Promise<Float32Array>
-  /** [vocabulary, hidden]; the embedding where they are tied. */
+  /** Reads the head, [vocabulary, hidden]; the embedding if they are tied. */
   head(): Promise<Float32Array>
 }

@@ -17,21 +17,21 @@ export function transposed(data: Float32Array, rows: number, columns: number): F
   return out
 }
 
-/** A weight in a checkpoint's tensor. */
+/** A weight inside a checkpoint's tensor. */
 export interface TensorPart {
   readonly weight: string
-  /** The weight's own shape, matrices as [in, out]. */
+  /** Shape of the weight; matrices are [in, out]. */
   readonly shape: readonly number[]
-  /** Elements of the tensor before it. */
+  /** Number of the tensor's elements before it. */
   readonly start: number
 }
 
-/** A tensor of a checkpoint, and the weights that are in it, one behind the other. */
+/** A tensor of a checkpoint, and the weights concatenated in it. */
 export interface SlotTensor {
   readonly name: string
   /** Shape in the checkpoint. */
   readonly shape: readonly number[]
-  /** Whether weights lie as [out, in] there. */
+  /** Whether weights are stored as [out, in]. */
   readonly transpose: boolean
   readonly parts: readonly TensorPart[]
 }
@@ -39,7 +39,8 @@ export interface SlotTensor {
 /** What follows the name of a weight that others' names begin with. Children of older versions go without. */
 export const besideOthers = '.weight'
 
-/** The tensors of a slot, in the order of its weights: the family's for its own block types, our own for others. */
+/** Returns the tensors of a slot, in the order of its weights, with the family's names for its block types and puzzleflow's
+ *  for others. */
 export function slotTensors(config: ModelConfig, blocks: Blocks, layer: number, slot: Slot): SlotTensor[] {
   const { tensors } = familyOf(config, blocks)
   const table = { ...tensors.norms[slot], ...tensors.blocks[slot][config.blocks[layer]![slot].block] }
@@ -66,7 +67,7 @@ export function slotTensors(config: ModelConfig, blocks: Blocks, layer: number, 
   return [...found.values()]
 }
 
-/** Names of the tensors that belong to no layer. */
+/** Names of the tensors outside layers. */
 export const endTensors = (
   config: ModelConfig,
   blocks: Blocks,

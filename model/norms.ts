@@ -1,12 +1,12 @@
 import type { Weights } from '../api/index.js'
 import type { ModelConfig } from './config.js'
 
-/** A slot's weights by whose they are: the norms are the model's, the others its block type's. */
+/** Separates a slot's weights: norms belong to the model, `own` to the block type. */
 export function splitNorms({ norm, post, ...own }: Weights): { readonly norms: Weights; readonly own: Weights } {
   return { norms: { ...(norm && { norm }), ...(post && { post }) }, own }
 }
 
-/** RMS norm of rows, in place. @param weight  as the checkpoint has it */
+/** Applies an RMS norm to rows, in place. @param weight  as in the checkpoint */
 export function normalise(
   x: Float32Array,
   weight: Float32Array,

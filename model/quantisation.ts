@@ -14,22 +14,22 @@ import { buildBlock } from './block-graph.js'
 import { slotShapes } from './build.js'
 import { layerFacts, type ModelConfig } from './config.js'
 
-/** What of a slot is integers. */
+/** The quantised matrices of a slot. */
 export interface Quantisation {
   readonly bits: Bits
-  /** Names of the matrices that are. */
+  /** Names of the matrices. */
   readonly names: ReadonlySet<string>
 }
 
-/** A slot of a model: what its weights are follows from this. */
+/** What decides the quantisation of a model's slots. */
 type ModelShape = { readonly config: ModelConfig; readonly blocks: Blocks }
 
-/** What of a slot is integers; undefined where all is float32. */
+/** Returns which matrices of a slot are quantised; undefined if all weights are float32. */
 export function quantisationOf({ config, blocks }: ModelShape, layer: number, slot: Slot): Quantisation | undefined {
   return quantisationOfChoice(blocks, slot, config.blocks[layer]![slot], layerFacts(config, layer))
 }
 
-/** The same of a block that need not be in a model. */
+/** The same as `quantisationOf`, for a block that need not be in a model. */
 export function quantisationOfChoice(
   blocks: Blocks,
   slot: Slot,
@@ -42,7 +42,7 @@ export function quantisationOfChoice(
   return { bits: kind === 'int8' ? 8 : 4, names: quantisable(type, facts, params) }
 }
 
-/** Weights of a slot as the numbers that its integers stand for; what is on their grid already does not change. */
+/** Rounds the quantised matrices of a slot to the values that their integers represent; such values do not change. */
 export function rounded(weights: Weights, quantisation: Quantisation | undefined): Weights {
   if (!quantisation) return weights
   return Object.fromEntries(
@@ -55,12 +55,12 @@ export function rounded(weights: Weights, quantisation: Quantisation | undefined
   )
 }
 
-/** Matrices of a slot as integers, by name. */
+/** Quantises matrices of a slot, by name. */
 export function packed(weights: Weights, { bits, names }: Quantisation): Record<string, QuantisedMatrix> {
   return Object.fromEntries([...names].map((name) => [name, quantise(weights[name]!.data, weights[name]!.shape, bits)]))
 }
 
-/** Weights of a slot that learns, rounded in the graph as they will be in the end. */
+/** Rounds trained weights of a slot in the graph (quantisation-aware training). */
 export function roundedInGraph(
   g: Graph,
   values: Readonly<Record<string, Value>>,
@@ -74,7 +74,7 @@ export function roundedInGraph(
   )
 }
 
-/** Bytes of a slot's weights in memory, `norm` included. */
+/** Returns the size of a slot's weights in memory in bytes, with `norm`. */
 export function slotBytes(model: ModelShape, layer: number, slot: Slot): number {
   const quantisation = quantisationOf(model, layer, slot)
   return Object.entries(slotShapes(model.config, layer, slot, model.blocks)).reduce(
@@ -89,7 +89,7 @@ export function slotBytes(model: ModelShape, layer: number, slot: Slot): number 
 
 const known = new WeakMap<BlockType, Map<string, ReadonlySet<string>>>()
 
-/** Names of a block's matrices that it uses as right factors of products alone, whether there is a past or not. */
+/** Names of a block's matrices that it uses only as right factors of products, with and without a past. */
 function quantisable(type: BlockType, facts: LayerFacts, params: JsonObject): ReadonlySet<string> {
   const own = known.get(type) ?? new Map<string, ReadonlySet<string>>()
   known.set(type, own)
@@ -102,7 +102,7 @@ function quantisable(type: BlockType, facts: LayerFacts, params: JsonObject): Re
   return names
 }
 
-/** Builds the block for a tiny chunk and looks at what uses its matrices. */
+/** Builds the block for a tiny chunk to see what uses its matrices. */
 function productsOnly(type: BlockType, facts: LayerFacts, params: JsonObject, hasPast: boolean): string[] {
   const chunk = { batch: 1, length: hasPast ? 1 : 2, hasPast, wantState: true }
   const { g, weights } = buildBlock(type, facts, params, chunk)

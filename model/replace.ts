@@ -1,15 +1,15 @@
 import type { BlockChoice, Slot, Weights } from '../api/index.js'
 import type { Model } from './model.js'
 
-/** Another sub-block for a slot. */
+/** A new sub-block for a slot. */
 export interface Replacement extends BlockChoice {
   readonly layer: number
   readonly slot: Slot
-  /** Its weights with `norm`; {} for an empty block. Read when they are asked for. */
+  /** Its weights with `norm`; {} for an empty block. A function is called when they are needed. */
   readonly weights: Weights | (() => Promise<Weights>)
 }
 
-/** The model with sub-blocks replaced: a view, nothing is copied. */
+/** Returns a view of a model with sub-blocks replaced; nothing is copied. */
 export function replaceBlocks(model: Model, replacements: readonly Replacement[]): Model {
   const at = new Map(replacements.map((r) => [`${r.layer}/${r.slot}`, r]))
   const blocks = model.config.blocks.map((own, layer) => {

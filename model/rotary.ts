@@ -2,9 +2,9 @@ import type { RotaryConfig } from '../api/index.js'
 import { unreachable } from '../errors/unreachable.js'
 
 /**
- * Cosines and sines of rotary embedding for positions start..start+length-1, each [length, headDim] with the angles
- * repeated for the second half of the head (Hugging Face's order). Dynamic scaling depends on where the chunk ends:
- * as in transformers, all of it has the frequencies of a sequence of that length, and earlier chunks keep theirs.
+ * Computes cosines and sines of a rotary embedding for positions start..start+length-1, each [length, headDim] with the
+ * angles repeated in the second half of the head (Hugging Face's order). Dynamic scaling depends on the end of the chunk: as
+ * in transformers, the whole chunk has the frequencies of a sequence of that length, and earlier chunks keep theirs.
  */
 export function rotaryTables(
   rotary: RotaryConfig,
@@ -57,8 +57,8 @@ export function inverseFrequencies({ theta, scaling }: RotaryConfig, headDim: nu
   })
 }
 
-/** Theta for a sequence that is longer than the model has learned: by NTK scaling, so that the slowest pair turns as far
- *  as it does at `originalPositions`, times the factor. */
+/** Theta by NTK scaling, for a sequence longer than the model was trained on: the slowest pair turns as far as it does at
+ *  `originalPositions`, times the factor. */
 function stretched(
   theta: number,
   { factor, originalPositions }: Extract<Scaling, { kind: 'dynamic' }>,

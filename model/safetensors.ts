@@ -1,15 +1,17 @@
-import { open, rename, rm, type FileHandle } from 'node:fs/promises'
+import { open, type FileHandle } from 'node:fs/promises'
 import { Failure } from '../api/index.js'
 import { refuseStandIn } from '../files/stand-in.js'
-import { fromBfloat16, fromFloat16, safetensorsHead, toBfloat16, toFloat16 } from '../tensor/index.js'
+import { writeTensorBytes, type TensorBytes } from '../tensor/file.js'
+import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from '../tensor/index.js'
 
-/** Where a tensor lies in a file. */
+/** A tensor's place in a file. */
 export interface TensorEntry {
   readonly name: string
   readonly dtype: string
   readonly shape: readonly number[]
-  /** Bytes from the file's begin. */
+  /** First byte of the data in the file. */
   readonly start: number
+  /** Byte after the data. */
   readonly end: number
 }
 
@@ -34,18 +36,20 @@ const sizes: Readonly<Record<string, number>> = {
 const largestHeader = 100 * 2 ** 20
 const copyAgain = 'Copy the file from its source again.'
 
-/** Types of checkpoints, and what safetensors calls them. */
+/** Types of checkpoints, with safetensors' names. */
 const checkpointTypes = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' } as const
+/** Type in which a checkpoint stores its tensors. */
 export type CheckpointType = keyof typeof checkpointTypes
 
-/** A safetensors file read by ranges: only the header is held. */
+/** A safetensors file of which only the header is in memory; tensors are read one by one.
+ *  @source https://github.com/huggingface/safetensors#format */
 export class SafetensorsFile {
   private constructor(
     readonly path: string,
     readonly tensors: ReadonlyMap<string, TensorEntry>,
   ) {}
 
-  /** Reads and checks the header. @throws Failure InvalidInput when the file is truncated or inconsistent */
+  /** Reads and checks the header. @throws Failure InvalidInput if the file is truncated or inconsistent */
   static async open(path: string): Promise<SafetensorsFile> {
     const bad = (message: string) =>
       new Failure('InvalidInput', `${path}: ${message}`, { file: path, remedy: copyAgain })
@@ -55,12 +59,14 @@ export class SafetensorsFile {
     })
     try {
       const stat = await file.stat()
-      if (!stat.isFile()) throw bad('is no file')
+      if (!stat.isFile()) throw bad('is not a file')
       const head = new Uint8Array(8)
       if (!(await fill(file, head, 0))) throw bad(`is truncated: it has only ${stat.size} bytes`)
       const length = new DataView(head.buffer).getBigUint64(0, true)
       if (length > stat.size - 8)
-        throw bad(`is truncated or no safetensors file: its header claims ${length} bytes, the file has ${stat.size}`)
+        throw bad(
+          `is truncated or not a safetensors file: its header claims ${length} bytes, the file has ${stat.size}`,
+        )
       if (length > largestHeader) throw bad(`has a header of ${length} bytes; at most ${largestHeader} are read`)
       const text = new Uint8Array(Number(length))
       if (!(await fill(file, text, 8))) throw bad('is truncated within its header')
@@ -70,22 +76,22 @@ export class SafetensorsFile {
     }
   }
 
-  /** Why `read` cannot give a tensor. */
+  /** Returns why `read` would refuse a tensor; undefined if it would not. */
   refusal(name: string): { readonly message: string; readonly remedy: string } | undefined {
     const { dtype } = this.tensors.get(name)!
     if (dtype === 'F32' || dtype === 'F16' || dtype === 'BF16') return undefined
     return { message: `has the type ${dtype}`, remedy: 'Use a checkpoint in F32, F16 or BF16.' }
   }
 
-  /** A floating-point tensor as float32.
-   *  @throws Failure InvalidInput when it is of another type, truncated, or holds NaN or infinity */
+  /** Reads a floating-point tensor as float32.
+   *  @throws Failure InvalidInput if it has another type, is truncated, or contains NaN or infinity */
   async read(name: string): Promise<Float32Array> {
     const entry = this.tensors.get(name)!
     const bad = (message: string, remedy: string) =>
       new Failure('InvalidInput', `${this.path}: tensor ${name} ${message}`, { file: this.path, remedy })
     const refusal = this.refusal(name)
     if (refusal) throw bad(refusal.message, refusal.remedy)
-    // Memory of its own, so that it is aligned for every type.
+    // Fresh memory is aligned for every type.
     const bytes = new Uint8Array(entry.end - entry.start)
     const file = await open(this.path, 'r')
     try {
@@ -102,16 +108,19 @@ export class SafetensorsFile {
   }
 }
 
-/** A tensor to be written; its values are asked for when their turn comes. */
+/** A tensor to be written. */
 export interface TensorSource {
   readonly name: string
   readonly shape: readonly number[]
+  /** Gives the data, row-major. Called when all tensors before it are written. */
   readonly values: () => Float32Array | Promise<Float32Array>
 }
 
 /**
- * Writes a safetensors file tensor by tensor, through a temporary file and a rename: no more than one tensor is held.
- * @throws Failure NonFinite when a value does not fit the type
+ * Writes a safetensors file tensor by tensor, with at most one in memory. The file appears complete or not at all (temporary
+ * file, then rename).
+ *
+ * @throws Failure NonFinite if a value does not fit the type
  */
 export async function writeSafetensors(
   path: string,
@@ -119,34 +128,19 @@ export async function writeSafetensors(
   dtype: CheckpointType,
 ): Promise<void> {
   const type = checkpointTypes[dtype]
-  // `pt`: transformers refuses to open a file that does not say what framework it is for.
-  const header: Record<string, unknown> = { __metadata__: { format: 'pt' } }
-  let offset = 0
-  for (const { name, shape } of sources) {
-    const end = offset + shape.reduce((n, d) => n * d, sizes[type]!)
-    header[name] = { dtype: type, shape, data_offsets: [offset, end] }
-    offset = end
-  }
-  const head = safetensorsHead(header)
-  const temporary = `${path}.${process.pid}.tmp`
-  const file = await open(temporary, 'w')
-  try {
-    await file.writeFile(head)
-    for (const { name, shape, values } of sources) {
+  const tensors = sources.map(({ name, shape, values }): TensorBytes => {
+    const elements = shape.reduce((n, d) => n * d, 1)
+    async function* bytes() {
       const data = await values()
-      if (data.length !== shape.reduce((n, d) => n * d, 1))
+      if (data.length !== elements)
         throw new Error(`Internal error: tensor ${name} has ${data.length} elements, not [${shape.join(', ')}]`)
-      const narrow = encode(data, dtype, name)
-      await file.writeFile(new Uint8Array(narrow.buffer, narrow.byteOffset, narrow.byteLength))
+      const encoded = encode(data, dtype, name)
+      yield new Uint8Array(encoded.buffer, encoded.byteOffset, encoded.byteLength)
     }
-    await file.sync()
-    await file.close()
-    await rename(temporary, path)
-  } catch (error) {
-    await file.close().catch(() => {})
-    await rm(temporary, { force: true })
-    throw error
-  }
+    return { name, type, shape, size: elements * sizes[type]!, bytes }
+  })
+  // `pt`: transformers refuses to open a file that does not name its framework.
+  await writeTensorBytes(path, tensors, { format: 'pt' })
 }
 
 function encode(data: Float32Array, dtype: CheckpointType, name: string): Float32Array | Uint16Array {
@@ -168,7 +162,7 @@ function allFinite(values: Float32Array): boolean {
   return sum === 0
 }
 
-/** Reads as many bytes as `into` has. @returns false when the file ends before */
+/** Fills `into` from the file. @returns false if the file ends too early */
 async function fill(file: FileHandle, into: Uint8Array, position: number): Promise<boolean> {
   for (let at = 0; at < into.length;) {
     const { bytesRead } = await file.read(into, at, Math.min(into.length - at, 2 ** 30), position + at)
@@ -190,7 +184,7 @@ function parseHeader(text: Uint8Array, bad: (message: string) => Failure): objec
   return header
 }
 
-/** Entries by name. The data must be theirs wholly: no two overlap, no byte is nobody's. */
+/** Returns the entries by name. They must cover the data without overlaps and gaps. */
 function checkHeader(
   header: object,
   base: number,
@@ -203,10 +197,11 @@ function checkHeader(
   let [end, before] = [base, 'the header']
   for (const entry of [...tensors.values()].sort((a, b) => a.start - b.start || a.end - b.end)) {
     if (entry.start < end) throw bad(`tensors ${before} and ${entry.name} overlap`)
-    if (entry.start > end) throw bad(`has ${entry.start - end} bytes of no tensor before tensor ${entry.name}`)
+    if (entry.start > end)
+      throw bad(`has ${entry.start - end} bytes that belong to no tensor before tensor ${entry.name}`)
     ;[end, before] = [entry.end, entry.name]
   }
-  if (end !== size) throw bad(`has ${size - end} bytes of no tensor at its end`)
+  if (end !== size) throw bad(`has ${size - end} bytes that belong to no tensor at its end`)
   return tensors
 }
 

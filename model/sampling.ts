@@ -1,29 +1,31 @@
 import { uniform } from '../tensor/random.js'
 
-/** How the next token is drawn. What is left out changes nothing. */
+/** How the next token is chosen. Options that are left out have no effect. */
 export interface SamplingOptions {
-  /** Logits are divided by this. 0: always the most likely token. Default 0. */
+  /** Divides the logits; 0 always chooses the most likely token. @default 0 */
   readonly temperature?: number
-  /** Only so many of the most likely tokens can be drawn. */
+  /** Number of most likely tokens to draw from. @default all */
   readonly topK?: number
-  /** Only the fewest most likely tokens can be drawn that together have this probability (Holtzman et al., arXiv
-   *  1904.09751, section 3.1). Above 0, up to 1. */
+  /** Nucleus sampling: draws from the smallest set of most likely tokens whose total probability is at least this, above 0
+   *  and up to 1. @default 1
+   *  @source Holtzman et al., arXiv 1904.09751, section 3.1 */
   readonly topP?: number
-  /** Logits of tokens that are there already are divided by this where they are positive, else multiplied (Keskar et al.,
-   *  arXiv 1909.05858, section 4.1). 1: no penalty. */
+  /** Divides positive logits of tokens that have already occurred, and multiplies negative ones. @default 1 (no penalty)
+   *  @source Keskar et al., arXiv 1909.05858, section 4.1 */
   readonly repetitionPenalty?: number
-  /** Of the generator of random numbers. Default 1. */
+  /** Seed of the random numbers. @default 1 */
   readonly seed?: number
 }
 
-/** Whether the most likely token as the model says it is all that is asked for, so that no logits are needed. */
+/** Whether every choice is the model's most likely token, so that no logits are needed. */
 export const isGreedy = ({ temperature = 0, repetitionPenalty = 1 }: SamplingOptions): boolean =>
   temperature === 0 && repetitionPenalty === 1
 
 /**
- * Draws tokens of one sequence. Filters come in transformers' order: penalty, temperature, top-k, top-p. Of equal logits the
- * lower id counts as the more likely one.
- * @returns a function of the logits ([vocabulary], left as they are) and of the tokens that are there
+ * Draws tokens of one sequence. Filters apply in transformers' order: penalty, temperature, top-k, top-p. Of equal logits,
+ * the lower id counts as more likely.
+ *
+ * @returns a function of the logits, [vocabulary], which it does not change, and of the tokens so far
  */
 export function sampler(options: SamplingOptions): (logits: Float32Array, seen: Iterable<number>) => number {
   const { temperature = 0, topK = Infinity, topP = 1, repetitionPenalty = 1, seed = 1 } = options
@@ -50,25 +52,25 @@ function penalised(logits: Float32Array, seen: Iterable<number>, penalty: number
   return changed
 }
 
-/** The most likely token, the lower id of equal ones. @param logits  [vocabulary] */
+/** Returns the most likely token; of equal ones, that with the lower id. @param logits  [vocabulary] */
 export function mostLikely(logits: Float32Array): number {
   let best = 0
   for (let id = 1; id < logits.length; id++) if (logits[id]! > logits[best]!) best = id
   return best
 }
 
-/** The `count` heaviest ids, in the order of their ids. */
+/** The `count` ids with the largest weights, in the order of the ids. */
 function candidates(weights: Float64Array, count: number): Uint32Array {
   const all = Uint32Array.from(weights, (_, id) => id)
   if (count >= all.length) return all
   return heaviestFirst(all, weights).slice(0, count).sort()
 }
 
-/** The fewest heaviest ids with the part `p` of the weight of all. */
+/** The fewest ids whose weights add up to the share `p` of all, largest first. */
 function nucleus(ids: Uint32Array, weights: Float64Array, p: number): Uint32Array {
   if (p >= 1) return ids
   const total = sumOf(ids, weights)
-  // All below this together weigh less than what may be left out: none of them needs sorting.
+  // Together, all weights below this are less than what may be left out: none of them needs sorting.
   const least = ((1 - p) * total) / ids.length
   const sorted = heaviestFirst(
     ids.filter((id) => weights[id]! >= least),

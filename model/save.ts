@@ -18,7 +18,13 @@ import { writeShards } from './shards.js'
 import { writeSafetensors, type CheckpointType, type TensorSource } from './safetensors.js'
 import { wholeFolder } from './whole-folder.js'
 
-/** Writes weights of a model, by the names of `modelShapes`, as one safetensors file in Hugging Face's layout. */
+/**
+ * Writes a model's weights as one safetensors file in Hugging Face's layout.
+ *
+ * @param weights  by the names of `modelShapes`
+ * @param shapes   the same, from `modelShapes`
+ * @throws Failure NonFinite for a value that does not fit `dtype`
+ */
 export async function saveCheckpoint(
   path: string,
   config: ModelConfig,
@@ -45,20 +51,23 @@ export async function saveCheckpoint(
   await writeSafetensors(path, sources(source), dtype)
 }
 
+/** Options of `writeModel`. */
 export interface WriteOptions {
   readonly dtype: CheckpointType
-  /** Bytes of tensors up to which they stand in one file; above, in shards of at most so many, a larger tensor alone.
-   *  Default 5e9. */
+  /** Largest size of a weight file in bytes: larger models are split into shards, and a larger tensor gets a shard to
+   *  itself. @default 5e9 */
   readonly shardBytes?: number
-  /** Whether what the card of the model's own folder has as evidence is of this model too. Default: yes. */
+  /** Whether the evidence in the model card of the model's folder holds for this model, too. @default true */
   readonly sameEvidence?: boolean
 }
 
 /**
  * Writes a model as a Hugging Face folder that `openModel` and transformers read: config.json, model.safetensors, a model
- * card, code for transformers where it has no class for the model, and the tokenizer, licence and generation settings of
- * the folder the model came from. One layer's weights are held at a time.
- * @param folder  must not exist, or be empty; it appears whole or not at all
+ * card, code for transformers if it has no class for the model, and the tokenizer, licence and generation settings of the
+ * folder that the model came from. Memory holds one layer's weights at a time.
+ *
+ * @param folder  must not exist, or be empty; it appears complete or not at all
+ * @throws Failure InvalidInput for an existing folder, NonFinite for a value that does not fit `options.dtype`
  */
 export async function writeModel(model: Model, folder: string, options: WriteOptions): Promise<void> {
   const { text, computedBy } = exportedConfig(await configText(model.folder), model, options.dtype)
@@ -94,13 +103,13 @@ export function checkpointConfig(
   return `${JSON.stringify({ ...fields, ...own }, null, 2)}\n`
 }
 
-/** Tensors of a checkpoint in the order of a forward pass, read when their turn comes. */
+/** Tensors of a checkpoint in the order of a forward pass, each read when it is written. */
 function sources(model: Omit<Model, 'folder'>): TensorSource[] {
   const { config, blocks } = model
   const { vocabulary, hidden } = config
   const ends = endTensors(config, blocks)
   const all: TensorSource[] = [{ name: ends.embedding, shape: [vocabulary, hidden], values: () => model.embedding() }]
-  // Integers are written as the numbers they stand for.
+  // Quantised weights are written dequantised.
   const onGrid = async (layer: number, slot: Slot) =>
     rounded(await model.weights(layer, slot), quantisationOf(model, layer, slot))
   for (let layer = 0; layer < config.layers; layer++)
@@ -128,7 +137,7 @@ function sources(model: Omit<Model, 'folder'>): TensorSource[] {
   return all
 }
 
-/** Weights one behind the other, as they lie in one tensor. */
+/** Concatenates weights, as they lie in one tensor. */
 function joined(parts: readonly Float32Array[]): Float32Array {
   const all = new Float32Array(parts.reduce((n, { length }) => n + length, 0))
   let start = 0
@@ -139,7 +148,7 @@ function joined(parts: readonly Float32Array[]): Float32Array {
   return all
 }
 
-/** All weights of a model by the names of `modelShapes`. */
+/** Reads all weights of a model. @returns them by the names of `modelShapes`; without `head` if it is tied */
 export async function allWeights(model: Model): Promise<Record<string, Float32Array>> {
   const weights: Record<string, Float32Array> = { embedding: await model.embedding(), norm: await model.norm() }
   if (!model.config.tied) weights.head = await model.head()

@@ -1,9 +1,9 @@
-/** What a user serves: sequences side by side, prompt tokens, generated tokens. */
+/** The load to serve: parallel sequences, prompt tokens and generated tokens. */
 export interface Scenario {
   readonly batch: number
   readonly prefill: number
   readonly generate: number
-  /** What serves them, where it is not puzzleflow. */
+  /** The engine that serves it. @default puzzleflow's decoder */
   readonly engine?: 'llama.cpp'
 }
 

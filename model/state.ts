@@ -171,7 +171,7 @@ export function windowMask(position: number, length: number, window: number, cap
   return mask
 }
 
-/** States of all slots, named `3.attention.k`. */
+/** Returns the shapes of all slots' states, named like `3.attention.k`. */
 export function stateShapes({
   config,
   blocks,

@@ -3,8 +3,8 @@ import { TokenText } from './token-text.js'
 import type { Tokenizer } from './tokenizer.js'
 
 /**
- * Text of tokens that come one by one. What is told is never taken back: a character whose bytes are not all there, a
- * space that may be cleaned up, and text that may become a stop string, wait.
+ * Decodes tokens that arrive one by one. Text that was returned is final: incomplete characters, spaces that may be cleaned
+ * up, and text that may become a stop string are held back.
  */
 export class StreamedText {
   private readonly tokens: TokenText
@@ -17,8 +17,8 @@ export class StreamedText {
   private rest = ''
   private ended = false
 
-  /** @param before  tokens of the prompt: what the first token's text is can depend on them
-   *  @param stops   strings that end the text; they are no part of it */
+  /** @param before  tokens of the prompt, on which the first token's text can depend
+   *  @param stops   strings that end the text and are not part of it */
   constructor(
     private readonly tokenizer: Pick<Tokenizer, 'decode' | 'isSilent' | 'cleansUp'>,
     before: readonly number[] = [],
@@ -27,17 +27,17 @@ export class StreamedText {
     this.tokens = new TokenText(tokenizer, before)
   }
 
-  /** Whether a stop string came. */
+  /** Whether a stop string has occurred. */
   get stopped(): boolean {
     return this.ended
   }
 
-  /** All of the text, up to a stop string. */
+  /** The whole text, up to a stop string. */
   get whole(): string {
     return this.told.join('') + this.waiting + this.rest
   }
 
-  /** @returns what is new and sure */
+  /** Adds a token. @returns the new final text */
   add(token: number): string {
     if (this.ended) return ''
     this.raw += this.tokens.add(token)
@@ -55,14 +55,14 @@ export class StreamedText {
     return this.tell(this.waiting.length)
   }
 
-  /** @returns what waited, when no token comes any more */
+  /** Ends the text. @returns what was held back */
   end(): string {
     this.waiting += this.rest
     this.rest = ''
     return this.tell(this.waiting.length)
   }
 
-  /** Characters at the end with which a stop string may begin. */
+  /** Number of characters at the end that may begin a stop string. */
   private begun(): number {
     const all = this.stops.map((stop) => {
       for (let n = Math.min(stop.length - 1, this.waiting.length); n > 0; n--)

@@ -4,16 +4,16 @@ import { embed } from './forward.js'
 import type { Head } from './head.js'
 import type { Tokenizer } from './tokenizer.js'
 
-/** A question as token ids, and the answer that counts. */
+/** A question and its expected answer as token ids. */
 export interface TaskItem {
   readonly prompt: readonly number[]
   readonly answer: readonly number[]
 }
 
 /**
- * A question and its answer as tokens. Both are tokenised as one text and divided where the question ends, as lm-evaluation-harness
- * does: a model says " 4" behind "2 + 2 =" as one token. Blanks at the end of the question are the answer's; where neither has one
- * a space stands between them (the harness's `target_delimiter`).
+ * Tokenises a question and its answer as one text and splits it after the question, as lm-evaluation-harness does: a model
+ * answers "2 + 2 =" with the one token " 4". Blanks at the end of the question go to the answer; if neither has one, a space
+ * separates them (the harness's `target_delimiter`).
  */
 export function taskItem(tokenizer: Pick<Tokenizer, 'encode'>, prompt: string, answer: string): TaskItem {
   const question = prompt.trimEnd()
@@ -21,7 +21,7 @@ export function taskItem(tokenizer: Pick<Tokenizer, 'encode'>, prompt: string, a
   const behind = question === '' || /^\s/.test(given) ? given : ` ${given}`
   const own = tokenizer.encode(question, { special: false })
   const whole = tokenizer.encode(question + behind, { special: false })
-  // What the tokenizer puts in front of a text; what it puts behind comes behind no answer.
+  // Tokens that the tokenizer adds before a text; those it adds after a text do not follow an answer.
   const begun = tokenizer.encode(question)
   const first = begun.findIndex((_, i) => own.every((id, k) => begun[i + k] === id))
   return {
@@ -31,8 +31,8 @@ export function taskItem(tokenizer: Pick<Tokenizer, 'encode'>, prompt: string, a
 }
 
 /**
- * Share of items whose greedy continuation is the answer, token for token. It is found without generating: each token of
- * the answer must be the most likely one after the prompt and the tokens of the answer before it.
+ * Computes the share of items, from 0 to 1, whose greedy continuation is exactly the answer. Nothing is generated: each
+ * token of the answer must be the most likely one after the prompt and the preceding tokens of the answer.
  */
 export async function answerAccuracy(
   model: Model,

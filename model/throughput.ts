@@ -3,11 +3,11 @@ import { Decoder } from './decoder.js'
 import { LlamaTimed } from './llama-cpp/timed.js'
 import type { Scenario, TimedModel, Timing } from './scenario.js'
 
-/** A model ready to be timed, in the scenario's engine. */
+/** Prepares a model for timing in the scenario's engine. @param threads  @default 1 */
 export const openTimed = (model: Model, scenario: Scenario, threads = 1): Promise<TimedModel> =>
   scenario.engine === 'llama.cpp' ? LlamaTimed.create(model, scenario, threads) : Timed.create(model, scenario, threads)
 
-/** A model in our own decoder. */
+/** A model in puzzleflow's decoder. */
 export class Timed implements TimedModel {
   private constructor(
     private readonly decoder: Decoder,
@@ -39,14 +39,15 @@ export class Timed implements TimedModel {
   }
 }
 
+/** Returns the median of at least one value. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
-/** Passes of several models in turn, so that what else the machine does meets all of them; the first pass of each only
- *  warms up. @returns of each model its passes, [models][repetitions] */
+/** Times several models in turn, so that other load on the machine affects all of them. The first pass of each is a warm-up.
+ *  @returns the passes of each model, [models][repetitions] */
 export async function alternate(timed: readonly TimedModel[], repetitions: number): Promise<Timing[][]> {
   const passes: Timing[][] = timed.map(() => [])
   for (let r = 0; r <= repetitions; r++)
@@ -57,12 +58,12 @@ export async function alternate(timed: readonly TimedModel[], repetitions: numbe
   return passes
 }
 
-/** Medians of passes. */
+/** Returns the medians of several passes. */
 export const typical = (passes: readonly Timing[]): Timing => ({
   prefillSeconds: median(passes.map((p) => p.prefillSeconds)),
   decodeSeconds: median(passes.map((p) => p.decodeSeconds)),
 })
 
-/** Generated tokens per second of a whole pass. */
+/** Returns the generated tokens per second of a whole pass, prefill included. */
 export const tokensPerSecond = ({ batch, generate }: Scenario, { prefillSeconds, decodeSeconds }: Timing): number =>
   (batch * generate) / (prefillSeconds + decodeSeconds)

@@ -6,10 +6,11 @@ import { ggufOf } from './gguf/read.js'
 import { fitLongWords, type Bpe, type Rank } from './long-words.js'
 import { rankedBpe } from './ranked-bpe.js'
 import { fitUnigram, type Unigram } from './unigram.js'
+import { unknownToken } from './unknown-token.js'
 
-/** What is used of the library's tokenizer (its own types do not resolve under Node's module rules). */
+/** The part of the library's tokenizer that is used here (its types do not resolve under Node's module rules). */
 interface Engine {
-  /** What makes tokens of words. */
+  /** Splits words into tokens. */
   model: object
   encode(text: string, options: { add_special_tokens: boolean }): { ids: ArrayLike<number> }
   decode(ids: number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: false }): string
@@ -17,32 +18,34 @@ interface Engine {
 }
 const { Tokenizer: EngineClass } = engines as unknown as { Tokenizer: new (json: object, config: object) => Engine }
 
-/** Text to token ids and back, by a model folder's `tokenizer.json`, or by what a GGUF file says. */
+/** Converts text to token ids and back, with the tokenizer of a model's folder (`tokenizer.json`) or GGUF file. */
 export class Tokenizer {
   private constructor(
     private readonly engine: Engine,
-    /** Ids go from 0 to below this. */
+    /** Largest id + 1. */
     readonly size: number,
-    /** Whether `decode` takes spaces before punctuation out, as tokenizer_config.json says; unless it does, transformers has
-     *  left them where they are since 4.46, and so does this. */
+    /** Whether `decode` removes spaces before punctuation: only if tokenizer_config.json demands it, as in transformers since
+     *  4.46. */
     readonly cleansUp: boolean,
     private readonly special: ReadonlySet<string>,
-    /** The token that stands for pieces of a text which have none. */
+    /** The token for pieces of text outside the vocabulary. */
     readonly unknown: string | undefined,
-    /** Rows of the model's embedding. */
+    /** Number of rows of the model's embedding. */
     private readonly rows: number,
   ) {}
 
-  /** @param vocabulary  rows of the model's embedding: a tokenizer with a larger id is refused, unless only tokens that were
-   *                      added to it have one, which do no harm until a text holds them
-   *  @throws Failure InvalidInput */
+  /** Opens the tokenizer of a model's folder or GGUF file.
+   *
+   *  @param vocabulary  number of rows of the model's embedding: a tokenizer with larger ids is refused, unless only added
+   *                     tokens have them, which do no harm until a text contains them. @default Infinity
+   *  @throws Failure InvalidInput if the tokenizer is missing, not supported, or too large */
   static open(folder: string, vocabulary = Infinity): Tokenizer {
     const gguf = ggufOf(folder)
     const { file, json, config, size, own, engine } = gguf === undefined ? ofFiles(folder) : ofGguf(gguf)
     if (own > vocabulary)
       throw new Failure(
         'InvalidInput',
-        `${file} has token ids up to ${own - 1}, but the model knows ${vocabulary} tokens`,
+        `${file} has token ids up to ${own - 1}, but the model has ${vocabulary} tokens`,
         {
           file,
           remedy: 'Use the tokenizer that belongs to the model.',
@@ -56,13 +59,15 @@ export class Tokenizer {
       throw new Failure('InvalidInput', `${file} is not supported: ${(error as Error).message}`, {
         file,
         cause: error,
-        remedy: 'Use a tokenizer.json as the library `tokenizers` writes it.',
+        remedy: 'Use a tokenizer.json written by the library `tokenizers`.',
       })
     }
   }
 
-  /** Token ids, with the special tokens that the tokenizer adds (a leading `<s>`, for instance) unless told otherwise.
-   *  @throws Failure InvalidInput for a text that is too long, or has a token that the model has no row for */
+  /** Encodes a text as token ids.
+   *
+   *  @param special  whether to add the tokenizer's special tokens, such as a leading `<s>`. @default true
+   *  @throws Failure InvalidInput for a text that is too long, or contains a token beyond the model's embedding */
   encode(text: string, { special = true } = {}): number[] {
     let ids: number[]
     try {
@@ -71,25 +76,27 @@ export class Tokenizer {
       if (!(error instanceof RangeError)) throw error
       throw new Failure('InvalidInput', `a text of ${text.length} characters is too long for the tokenizer`, {
         cause: error,
-        remedy: 'Divide it, or break its lines: what has no place to be split is read at once.',
+        remedy: 'Split it, or add line breaks: the tokenizer reads text without them at once.',
       })
     }
     const beyond = ids.find((id) => id >= this.rows)
     if (beyond === undefined) return ids
     throw new Failure(
       'InvalidInput',
-      `the text has the token ${JSON.stringify(this.engine.id_to_token(beyond))} (id ${beyond}), and the model's embedding has ${this.rows} rows`,
-      { remedy: 'Take the token out of the text, or use a model that was trained with it.' },
+      `the text has the token ${JSON.stringify(this.engine.id_to_token(beyond))} (id ${beyond}), but the model's embedding has ${this.rows} rows`,
+      { remedy: 'Remove the token from the text, or use a model that was trained with it.' },
     )
   }
 
-  /** Whether a piece of a text had no token. */
+  /** Whether the unknown token is among the ids. */
   hasUnknown(ids: readonly number[]): boolean {
     return this.unknown !== undefined && ids.some((id) => this.engine.id_to_token(id) === this.unknown)
   }
 
-  /** Text of ids, without those that have no token; special tokens left out unless told otherwise.
-   *  @param clean  whether spaces before punctuation are taken out; default: `cleansUp` */
+  /** Decodes token ids as text; ids without a token are left out.
+   *
+   *  @param special  whether to include special tokens. @default false
+   *  @param clean    whether to remove spaces before punctuation. @default cleansUp */
   decode(ids: readonly number[], { special = false, clean = this.cleansUp } = {}): string {
     const known = ids.filter((id) => this.engine.id_to_token(id) !== undefined)
     // The engine refuses an empty list.
@@ -98,7 +105,7 @@ export class Tokenizer {
     return clean ? cleanUp(text) : text
   }
 
-  /** Whether `decode` leaves an id out, whatever is around it: special tokens, and ids without a token. */
+  /** Whether `decode` always leaves an id out: special tokens, and ids without a token. */
   isSilent(id: number): boolean {
     const token = this.engine.id_to_token(id)
     return token === undefined || this.special.has(token)
@@ -111,24 +118,16 @@ function specialTokens(json: object, config: object): ReadonlySet<string> {
   return new Set([...added.filter(({ special }) => special).map(({ content }) => content), ...(more ?? [])])
 }
 
-function unknownToken(json: object): string | undefined {
-  const { model = {} } = json as { model?: { unk_token?: string | null; unk_id?: number | null; vocab?: unknown } }
-  const { unk_token: token, unk_id: id, vocab } = model
-  // Those of the kind Unigram name its place among pairs of a token and its score.
-  if (Array.isArray(vocab) && typeof id === 'number') return (vocab[id] as readonly [string, number] | undefined)?.[0]
-  return token ?? undefined
-}
-
-/** A tokenizer before it is made. */
+/** What a tokenizer is created from. */
 interface Source {
   readonly file: string
   /** tokenizer.json, perhaps without its tokens, and tokenizer_config.json. */
   readonly json: object
   readonly config: object
   readonly size: number
-  /** The same, of tokens that were not added to it later. */
+  /** The same, without added tokens. */
   readonly own: number
-  /** @throws Error where the library does not support it */
+  /** @throws Error if the library does not support the tokenizer */
   readonly engine: () => Engine
 }
 
@@ -145,7 +144,7 @@ function ofFiles(folder: string): Source {
   }
 }
 
-/** The library's tokenizer, fit for long texts. */
+/** Adapts the library's tokenizer to long texts. */
 function fitted(engine: Engine, rank?: Rank): Engine {
   const model = engine.model as { readonly trie?: object; readonly bpe_ranks?: ReadonlyMap<string, number> }
   if (model.trie) fitUnigram(model as unknown as Unigram)
@@ -167,7 +166,7 @@ function ofGguf(file: string): Source {
   return { file, json: frame, config, size: tokens.texts.length, own: tokens.texts.length, engine }
 }
 
-/** Of a tokenizer's own tokens, and of those that were added to it; -1 where there are none. */
+/** Largest ids of the vocabulary, and of added tokens; -1 if there are none. */
 function largestIds(json: object): readonly [own: number, added: number] {
   const { model, added_tokens: added = [] } = json as {
     model?: { vocab?: Record<string, number> | readonly (readonly [string, number])[] }

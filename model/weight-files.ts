@@ -24,7 +24,7 @@ export function shardNames(folder: string): readonly string[] {
   if (unfinished !== undefined)
     throw new Failure('InvalidInput', `${folder} has no model.safetensors: ${unfinished}`, {
       file: folder,
-      remedy: 'Finish the download, or begin it again.',
+      remedy: 'Finish the download, or start it again.',
     })
   throw instead(folder, weights) ?? bad(folder, 'has neither model.safetensors nor model.safetensors.index.json')
 }
@@ -64,7 +64,7 @@ interface Kind {
   readonly remedy: string
 }
 
-/** What folders hold that are no checkpoints at all. */
+/** Contents of folders that are not checkpoints. */
 const kinds: readonly Kind[] = [
   {
     shows: /^adapter_(config\.json|model\.(safetensors|bin))$/,
@@ -74,14 +74,14 @@ const kinds: readonly Kind[] = [
   },
   {
     shows: /^pytorch_model.*\.bin$|\.(pt|pth|ckpt)$/,
-    what: 'holds weights as Python pickles, which are never read, as code may run in them',
+    what: 'holds weights as Python pickles, which can run code and are never read',
     remedy:
       "Take the safetensors of this model, or convert it where you trust it: `AutoModelForCausalLM.from_pretrained(folder).save_pretrained('converted')` in transformers.",
   },
   {
     shows: /^consolidated.*\.safetensors$|^params\.json$/,
-    what: "is in the layout of the model's makers, not of Hugging Face",
-    remedy: 'Take the files of the same model with config.json and model.safetensors beside them.',
+    what: "is in the layout of the model's makers, not in Hugging Face's",
+    remedy: 'Use the version of the model that has config.json and model.safetensors.',
   },
   {
     shows: /^(flax_model.*\.msgpack|tf_model.*\.h5)$/,
@@ -100,17 +100,17 @@ const weights: readonly Kind[] = [
   },
   {
     shows: /-\d{5}-of-\d{5}\.safetensors$/,
-    what: 'holds shards without model.safetensors.index.json, which says what is where',
+    what: 'holds shards without model.safetensors.index.json, which lists their tensors',
     remedy: 'Fetch model.safetensors.index.json from the source of the shards.',
   },
   {
     shows: /\.safetensors$/,
-    what: 'holds safetensors of another name than model.safetensors',
+    what: 'holds safetensors under another name than model.safetensors',
     remedy: 'Rename the file to model.safetensors if it has all the weights of the model.',
   },
 ]
 
-/** Why a folder without config.json, or one without weights, is no checkpoint, where its files show what it is. */
+/** Returns why a folder without config.json or weights is not a checkpoint, if its files show it. */
 export function instead(folder: string, among = kinds): Failure | undefined {
   let names: string[]
   try {
@@ -127,6 +127,6 @@ export function instead(folder: string, among = kinds): Failure | undefined {
   const version =
     existsSync(snapshots) && readdirSync(snapshots).find((name) => existsSync(join(snapshots, name, 'config.json')))
   return version
-    ? bad(folder, 'is a folder of the cache of Hugging Face', `Give the version in it: ${join(snapshots, version)}.`)
+    ? bad(folder, "is a folder of Hugging Face's cache", `Give the snapshot inside it: ${join(snapshots, version)}.`)
     : undefined
 }

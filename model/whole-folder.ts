@@ -4,10 +4,11 @@ import { Failure } from '../api/index.js'
 import { writing } from './writing.js'
 
 /**
- * Makes a folder that appears whole or not at all.
+ * Creates a folder that appears complete or not at all.
+ *
  * @param folder  must not exist, or be empty
  * @param fill    writes into the folder that will become it
- * @throws Failure InvalidInput when there is something at `folder`
+ * @throws Failure InvalidInput if `folder` exists and is not empty
  */
 export async function wholeFolder<T>(folder: string, fill: (temporary: string) => Promise<T>): Promise<T> {
   const target = resolve(folder)
@@ -32,7 +33,7 @@ export async function wholeFolder<T>(folder: string, fill: (temporary: string) =
   }
 }
 
-/** What is said of a place where there is something already. */
+/** Creates the error for an output folder that already exists. */
 export const taken = (folder: string): Failure =>
   new Failure('InvalidInput', `${folder} exists already`, {
     file: folder,

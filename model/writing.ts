@@ -1,7 +1,7 @@
 import { dirname, resolve, sep } from 'node:path'
 import { Failure } from '../api/index.js'
 
-/** Why a place cannot be written that the user named, by the code of the system's error. */
+/** Reasons why an output cannot be written, by the code of the system's error. */
 const reasons: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EPERM: 'operation not permitted',
@@ -11,12 +11,14 @@ const reasons: Readonly<Record<string, string>> = {
   EISDIR: 'it is a folder',
   ENOENT: 'its folder does not exist',
   ENAMETOOLONG: 'its name is too long',
-  ELOOP: 'its links lead in a circle',
+  ELOOP: 'its symbolic links form a loop',
 }
 
 /**
- * Writes to a place that the user named: where the system refuses, that is the user's to mend.
- * @throws Failure InvalidInput with place and reason; OutOfDisk where there is no room
+ * Runs work that writes an output, and turns the system's errors into failures that the user can fix.
+ *
+ * @param place  the output's path, for messages
+ * @throws Failure InvalidInput with place and reason; OutOfDisk if there is no space
  */
 export async function writing<T>(place: string, work: () => T | Promise<T>): Promise<T> {
   try {
@@ -32,7 +34,7 @@ function unwritable(place: string, error: unknown): Failure | undefined {
     return new Failure('OutOfDisk', `${place} cannot be written: the disk is full or a quota reached`, {
       file: place,
       cause: error,
-      remedy: 'Free some space, or name a place on another disk.',
+      remedy: 'Free some space, or choose another disk.',
     })
   const reason = reasons[code]
   // What cannot be read elsewhere is another matter.
@@ -45,7 +47,7 @@ function unwritable(place: string, error: unknown): Failure | undefined {
   return new Failure('InvalidInput', `${place} cannot be written: ${reason}`, {
     file: place,
     cause: error,
-    remedy: 'Name a place in a folder in which you may write.',
+    remedy: 'Choose a folder that you can write to.',
   })
 }
 

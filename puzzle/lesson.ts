@@ -10,6 +10,7 @@ import {
   type Model,
 } from '../model/index.js'
 import { Trainer, type AdamWOptions, type Tensor, type Value } from '../tensor/index.js'
+import { tensorsOf } from '../tensor/tensors-of.js'
 import {
   slots,
   type ArtifactRef,
@@ -93,9 +94,7 @@ export async function learner(
   const stations = path(model, lesson)
   const frozen: Record<string, Tensor> = {}
   for (const { slot, learns } of stations)
-    if (!learns)
-      for (const [name, { shape, data }] of Object.entries(await model.weights(layer, slot)))
-        frozen[`${slot}.${name}`] = { dtype: 'float32', dims: shape, data }
+    if (!learns) Object.assign(frozen, tensorsOf(await model.weights(layer, slot), `${slot}.`))
   const states = { dtype: 'float32' as const, shape: [batch * length, config.hidden] }
   return Trainer.create({
     parameters: Object.fromEntries(

@@ -1,4 +1,4 @@
-import { open, readFile, rename } from 'node:fs/promises'
+import { open, readFile, rename, rm } from 'node:fs/promises'
 import { bytesOf, elements, type DType, type Tensor, type TypedArray } from './types.js'
 
 const names: Readonly<Record<DType, string>> = {
@@ -19,6 +19,59 @@ const types = {
   BOOL: ['bool', Uint8Array],
   U8: ['uint8', Uint8Array],
 } as const
+
+/** A tensor to be written to a safetensors file. */
+export interface TensorBytes {
+  readonly name: string
+  /** The format's name for the type of the elements, such as `BF16`. */
+  readonly type: string
+  readonly shape: readonly number[]
+  /** Size of the data in bytes. */
+  readonly size: number
+  /** Gives the data, row-major and little-endian. Called when all tensors before it are written. */
+  readonly bytes: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+}
+
+/**
+ * Writes a safetensors file tensor by tensor. The file appears complete or not at all (temporary file, then rename).
+ *
+ * @param metadata  the header's `__metadata__`; `{}` leaves it out
+ * @throws Error if a tensor has more or fewer bytes than its `size`
+ * @source https://github.com/huggingface/safetensors#format
+ */
+export async function writeTensorBytes(
+  path: string,
+  tensors: readonly TensorBytes[],
+  metadata: Readonly<Record<string, string>>,
+): Promise<void> {
+  const header: Record<string, unknown> = Object.keys(metadata).length ? { __metadata__: metadata } : {}
+  let offset = 0
+  for (const { name, type, shape, size } of tensors) {
+    header[name] = { dtype: type, shape, data_offsets: [offset, offset + size] }
+    offset += size
+  }
+  const temporary = `${path}.${process.pid}.tmp`
+  const file = await open(temporary, 'w')
+  try {
+    await file.writeFile(safetensorsHead(header))
+    for (const { name, size, bytes } of tensors) {
+      let written = 0
+      for await (const chunk of bytes()) {
+        await file.writeFile(chunk)
+        written += chunk.byteLength
+      }
+      if (written !== size)
+        throw new Error(`Internal error: ${path}: tensor ${name} has ${written} bytes instead of ${size}`)
+    }
+    await file.sync()
+    await file.close()
+    await rename(temporary, path)
+  } catch (error) {
+    await file.close().catch(() => {})
+    await rm(temporary, { force: true })
+    throw error
+  }
+}
 
 /** Builds the start of a safetensors file: the header's length and its JSON, padded so that the data is aligned for every type. */
 export function safetensorsHead(header: Readonly<Record<string, unknown>>): Buffer {
@@ -46,32 +99,15 @@ export async function writeTensors(
   tensors: Readonly<Record<string, Tensor | TensorStream>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const header: Record<string, unknown> = Object.keys(metadata).length ? { __metadata__: metadata } : {}
-  let offset = 0
-  for (const [name, { dtype, dims }] of Object.entries(tensors)) {
-    const end = offset + elements(dims) * bytesOf[dtype]
-    header[name] = { dtype: names[dtype], shape: dims, data_offsets: [offset, end] }
-    offset = end
-  }
-  const head = safetensorsHead(header)
-  const temporary = `${path}.${process.pid}.tmp`
-  const file = await open(temporary, 'w')
-  try {
-    await file.writeFile(head)
-    for (const tensor of Object.values(tensors))
-      if ('data' in tensor) {
-        const { buffer, byteOffset, byteLength } = tensor.data
-        await file.writeFile(new Uint8Array(buffer, byteOffset, byteLength))
-      } else for await (const bytes of tensor.bytes) await file.writeFile(bytes)
-    const { size } = await file.stat()
-    if (size !== head.length + offset)
-      throw new Error(`Internal error: ${path} has ${size} bytes instead of ${head.length + offset}`)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(temporary, path)
+  const list = Object.entries(tensors).map(([name, tensor]): TensorBytes => {
+    const { dtype, dims } = tensor
+    const bytes = () => ('data' in tensor ? [bytesIn(tensor.data)] : tensor.bytes)
+    return { name, type: names[dtype], shape: dims, size: elements(dims) * bytesOf[dtype], bytes }
+  })
+  await writeTensorBytes(path, list, metadata)
 }
+
+const bytesIn = ({ buffer, byteOffset, byteLength }: TypedArray) => new Uint8Array(buffer, byteOffset, byteLength)
 
 /**
  * Reads a whole safetensors file that this project wrote (checkpoint, captured activations, weights).

@@ -66,7 +66,7 @@ export const decilm: Family = {
     if (entries) return entries.map((entry, layer) => layerOf(f, entry, layer))
     const kvHeads = f.perLayer('num_key_value_heads_per_layer')
     if (!kvHeads)
-      throw f.refuse('has neither "block_configs" nor "num_key_value_heads_per_layer": what its layers are is not said')
+      throw f.refuse('has neither "block_configs" nor "num_key_value_heads_per_layer": nothing describes its layers')
     const width = f.count('intermediate_size')
     return kvHeads.map((own) => ({
       attention: { block: 'grouped-query', params: { kvHeads: own } },

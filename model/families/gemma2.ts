@@ -20,7 +20,10 @@ const softcaps = (finalSoftcap?: number, attentionSoftcap?: number): FamilyTrait
 
 /** Fields that make Gemma another kind of model. */
 export const gemmaRefused: NonNullable<Family['refused']> = {
-  use_bidirectional_attention: { except: [false], why: 'Tokens that see later tokens make a model of another kind.' },
+  use_bidirectional_attention: {
+    except: [false],
+    why: 'Only causal attention is supported: no token may see later ones.',
+  },
 }
 
 /** Defaults of both. */

@@ -64,9 +64,7 @@ export function readRotary(f: Fields, { rotaries, ropeTypes }: Family, kind: str
     )
   const part = from.partial_rotary_factor ?? f.raw('partial_rotary_factor') ?? 1
   if (part !== 1)
-    throw f.refuse(
-      `"partial_rotary_factor" is ${JSON.stringify(part)}: heads that are rotated in part are not supported`,
-    )
+    throw f.refuse(`"partial_rotary_factor" is ${JSON.stringify(part)}: partial rotary embedding is not supported`)
   const scaling = read(f, from)
   return {
     theta: from.rope_theta === undefined ? f.real(theta) : f.positive('rope_theta', from.rope_theta),

@@ -12,10 +12,10 @@ const signs: readonly (readonly [shows: (fields: JsonObject) => boolean, missing
     experts,
   ],
   [({ model_type: type }) => typeof type === 'string' && /moe|mixtral/i.test(type), experts],
-  [({ kv_lora_rank: rank }) => typeof rank === 'number', 'its attention keeps latent vectors (MLA)'],
+  [({ kv_lora_rank: rank }) => typeof rank === 'number', 'it has multi-head latent attention (MLA)'],
   [
     ({ vision_config: vision }) => vision !== undefined && vision !== null,
-    'it reads images too. Its text model alone, saved as a checkpoint of its own, may be supported',
+    'it also reads images. Its text model, saved as a separate checkpoint, may be supported',
   ],
   [
     ({ model_type: type }) => typeof type === 'string' && /mamba|rwkv|jamba|nemotron_h/i.test(type),

@@ -75,7 +75,7 @@ export class GgufFile {
     try {
       const stat = fstatSync(descriptor)
       const reader = new HeaderReader(descriptor, path, stat.size)
-      if (!stat.isFile()) throw reader.fail('is no file', 'Give the path of a GGUF file.')
+      if (!stat.isFile()) throw reader.fail('is not a file', 'Give the path of a GGUF file.')
       return GgufFile.parse(reader)
     } finally {
       closeSync(descriptor)
@@ -88,12 +88,12 @@ export class GgufFile {
 
   private static parse(reader: HeaderReader): GgufFile {
     if (reader.bytes(4).toString('latin1') !== 'GGUF')
-      throw reader.fail('is no GGUF file: it does not begin with "GGUF"', 'Give the path of a GGUF file.')
+      throw reader.fail('is not a GGUF file: it does not begin with "GGUF"', 'Give the path of a GGUF file.')
     const version = reader.u32()
     if (version !== 2 && version !== 3)
       throw reader.fail(
-        `has the GGUF version ${version}${(version & 0xffff) === 0 ? ' (numbers lie the other way round)' : ''}`,
-        'Versions 2 and 3 are read, little-endian. Convert the model again with a current llama.cpp.',
+        `has the GGUF version ${version}${(version & 0xffff) === 0 ? ' (big-endian)' : ''}`,
+        'Supported: versions 2 and 3, little-endian. Convert the model again with a current llama.cpp.',
       )
     // A tensor's entry: name, dimensions, type, offset. A key: its name, type, and a byte.
     reader.what = 'the number of tensors'
@@ -110,7 +110,7 @@ export class GgufFile {
     }
     const alignment = keys.get('general.alignment') ?? defaultAlignment
     if (typeof alignment !== 'number' || !Number.isInteger(Math.log2(alignment)) || alignment < 8)
-      throw reader.fail(`has the general.alignment ${String(alignment)}, which is no power of two of 8 or more`)
+      throw reader.fail(`has the general.alignment ${String(alignment)}, which is not a power of two of at least 8`)
     return new GgufFile(reader.path, keys, readTensors(reader, tensorCount, alignment))
   }
 
@@ -145,7 +145,7 @@ export class GgufFile {
 }
 
 /** What to do about a type of tensors that is not read. */
-export const supported = `Supported: ${Object.keys(tensorTypes).join(', ')}. Take the model in another quantisation.`
+export const supported = `Supported: ${Object.keys(tensorTypes).join(', ')}. Use another quantisation of the model.`
 
 const valueNames = new Map(Object.entries(valueTypes).map(([name, number]) => [number as number, name as ValueType]))
 const valueBytes = { u8: 1, i8: 1, u16: 2, i16: 2, u32: 4, i32: 4, f32: 4, bool: 1, u64: 8, i64: 8, f64: 8 } as const
@@ -237,14 +237,13 @@ function readTensors(reader: HeaderReader, count: number, alignment: number): Ma
     if (seen.has(name)) throw reader.fail(`has the tensor ${name} twice`)
     seen.add(name)
     const dimensions = reader.u32()
-    if (dimensions > 4)
-      throw reader.fail(`is damaged: tensor ${name} has ${dimensions} dimensions, at most 4 are known`)
+    if (dimensions > 4) throw reader.fail(`is damaged: tensor ${name} has ${dimensions} dimensions, more than GGUF's 4`)
     const shape = Array.from({ length: dimensions }, () => Number(reader.bytes(8).readBigUInt64LE()))
     const typeNumber = reader.u32()
     const offset = reader.bytes(8).readBigUInt64LE()
     const type = namesByNumber.get(typeNumber)
     const layout = type ? tensorTypes[type] : unread[typeNumber]
-    if (!layout) throw reader.fail(`tensor ${name} has the type number ${typeNumber}, which is not known`, supported)
+    if (!layout) throw reader.fail(`tensor ${name} has the type number ${typeNumber}, which is unknown`, supported)
     const values = shape.reduce((n, d) => n * d, 1)
     const row = shape[0] ?? 1
     if (!Number.isSafeInteger(values) || values < 1 || row % layout.values !== 0)

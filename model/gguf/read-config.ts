@@ -74,7 +74,7 @@ export function describeGguf(file: GgufFile, divisors?: Float32Array): GgufDescr
   const architecture = architectures.find(({ name }) => name === keys.architecture)
   if (!architecture)
     throw keys.refuse(
-      `the architecture "${keys.architecture}" is not read from GGUF files`,
+      `the architecture "${keys.architecture}" is not supported in GGUF files`,
       `Supported: ${architectures.map(({ name }) => name).join(', ')}. Give the model's Hugging Face folder.`,
     )
   for (const [key, values] of Object.entries(neutral)) {
@@ -83,7 +83,7 @@ export function describeGguf(file: GgufFile, divisors?: Float32Array): GgufDescr
     if (!values.includes(value)) throw keys.refuse(`${keys.name(key)} is ${value}, which is not supported`)
   }
   const embedding = file.tensors.get('token_embd.weight')
-  if (embedding?.shape.length !== 2) throw keys.refuse('tensor token_embd.weight is missing or no matrix')
+  if (embedding?.shape.length !== 2) throw keys.refuse('tensor token_embd.weight is missing or not a matrix')
   const hidden = keys.number('embedding_length')
   const count = keys.number('block_count')
   if (!(count >= 1 && count <= 1000)) throw keys.refuse(`${keys.name('block_count')} is ${count}`)
@@ -99,7 +99,7 @@ export function describeGguf(file: GgufFile, divisors?: Float32Array): GgufDescr
     )
   const valueDim = keys.numberOrNone('attention.value_length') ?? headDim
   if (valueDim !== headDim)
-    throw keys.refuse(`keys have ${headDim} values per head and values ${valueDim}: only one size is supported`)
+    throw keys.refuse(`keys have ${headDim} values per head and values ${valueDim}: both must be the same`)
   const has = (pattern: RegExp) => [...file.tensors.keys()].some((name) => pattern.test(name))
   const ends = [keys.numberOrNone('tokenizer.ggml.eos_token_id'), keys.numberOrNone('tokenizer.ggml.eot_token_id')]
   const eos = [...new Set(ends.filter((id): id is number => id !== undefined))]
@@ -139,12 +139,12 @@ function storedAs(file: GgufFile): string {
   return types.size !== 1 ? 'float32' : only === 'F16' ? 'float16' : only === 'BF16' ? 'bfloat16' : 'float32'
 }
 
-/** llama.cpp has no windows for these architectures, other tools do: what is meant is not clear. */
+/** Refuses windows of these architectures: llama.cpp ignores them and other tools do not, so the intent is unclear. */
 function refuseWindow(keys: Keys): JsonObject {
   const window = keys.numberOrNone('attention.sliding_window') ?? 0
   if (window > 0 && window < keys.number('context_length'))
     throw keys.refuse(
-      `${keys.name('attention.sliding_window')} is ${window}, which llama.cpp does not heed for this architecture`,
+      `${keys.name('attention.sliding_window')} is ${window}, which llama.cpp ignores for this architecture`,
       "Give the model's Hugging Face folder.",
     )
   return {}
@@ -156,8 +156,8 @@ function deciFields(keys: Keys, layers: readonly LayerSizes[], most: number): Js
   const entries = layers.map(({ heads, kvHeads, width }, layer): JsonObject => {
     if (width === 0 && heads > 0)
       throw keys.refuse(
-        `layer ${layer} has attention but no FFN: llama.cpp leaves such a layer out, other tools do not`,
-        'Convert the model so that the layer has a FFN of zeros, or none of both.',
+        `layer ${layer} has attention but no FFN: llama.cpp skips such a layer, other tools do not`,
+        'Convert the model so that the layer has an FFN of zeros, or neither attention nor FFN.',
       )
     const usual = { n_heads_in_group: isFewer(heads, kvHeads, most) ? 1 : heads / kvHeads }
     const attention: JsonObject = heads === 0 ? { no_op: true } : kvHeads === 0 ? { replace_with_linear: true } : usual

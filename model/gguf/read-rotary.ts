@@ -9,7 +9,7 @@ export function rotaryFields(keys: Keys, headDim: number, divisors?: Float32Arra
   const rotated = keys.numberOrNone('rope.dimension_count') ?? headDim
   if (rotated !== headDim)
     throw keys.refuse(
-      `${keys.name('rope.dimension_count')} is ${rotated} of ${headDim}: heads that are rotated in part are not supported`,
+      `${keys.name('rope.dimension_count')} is ${rotated} of ${headDim}: partial rotary embedding is not supported`,
     )
   const theta = keys.numberOrNone('rope.freq_base') ?? 10000
   const scaling = scalingOf(keys)
@@ -71,7 +71,7 @@ function llama3Of(keys: Keys, theta: number, headDim: number, divisors: Float32A
         original_max_position_embeddings: original,
       }
   }
-  throw keys.refuse('rope_freqs.weight has values that are none of Llama 3’s scaling')
+  throw keys.refuse('rope_freqs.weight has values that do not follow Llama 3’s scaling')
 }
 
 /** Bounds and original contexts that may be what the divisors come from. */

@@ -33,7 +33,7 @@ export function ggufOf(path: string): string | undefined {
   if (found.length > 1)
     throw new Failure('InvalidInput', `${path} has several GGUF files: ${found.sort().join(', ')}`, {
       file: path,
-      remedy: 'Name the one that is meant.',
+      remedy: 'Give the path of one of them.',
     })
   return found[0] === undefined ? undefined : join(path, found[0])
 }

@@ -26,7 +26,7 @@ export function openWhole(path: string): GgufFile {
 const bad = ({ path }: GgufFile, message: string, remedy: string) =>
   new Failure('InvalidInput', `${path}: ${message}`, { file: path, remedy })
 
-const sameSource = 'Fetch all parts of one model from the same source, with the names that they have there.'
+const sameSource = 'Fetch all parts of one model from one source, and keep their names.'
 
 function numberOf(file: GgufFile, key: string): number | undefined {
   const value = file.keys.get(key)
@@ -41,7 +41,7 @@ function namesOf(file: GgufFile, count: number) {
   const five = (n: number) => String(n).padStart(5, '0')
   throw bad(
     file,
-    `is part ${own} of ${count} of a split model, and its name does not say so`,
+    `is part ${own} of ${count} of a split model, but its name does not say so`,
     `Name the parts as they were: NAME-${five(own)}-of-${five(count)}.gguf for this one; or make one file of them with \`llama-gguf-split --merge\`.`,
   )
 }
@@ -50,8 +50,8 @@ function namesOf(file: GgufFile, count: number) {
 function checkPlace(part: GgufFile, index: number, count: number): void {
   const [no, of] = [numberOf(part, 'split.no'), numberOf(part, 'split.count')]
   if (no === index && of === count) return
-  const said = no === undefined || of === undefined ? 'is no part of a split model' : `is part ${no + 1} of ${of}`
-  throw bad(part, `${said} (split.no, split.count), and its name says part ${index + 1} of ${count}`, sameSource)
+  const said = no === undefined || of === undefined ? 'is not a part of a split model' : `is part ${no + 1} of ${of}`
+  throw bad(part, `${said} (split.no, split.count), but its name says part ${index + 1} of ${count}`, sameSource)
 }
 
 /** Tensors of all parts, as many as each part says that there are. */
@@ -68,21 +68,21 @@ function tensorsOf(parts: readonly GgufFile[]): Map<string, GgufTensor> {
     if (said !== tensors.size)
       throw bad(
         part,
-        `is part of a model of ${said} tensors (split.tensors.count), and all parts together have ${tensors.size}`,
+        `is part of a model of ${said} tensors (split.tensors.count), but all parts together have ${tensors.size}`,
         sameSource,
       )
   }
   return tensors
 }
 
-/** Refuses what is no model: files for images or adapters, statistics, vocabularies.
+/** Refuses GGUF files that are not models: files for images or adapters, statistics, vocabularies.
  *  @throws Failure InvalidInput */
 export function refuseOther(file: GgufFile): void {
   const text = (key: string) => file.keys.get(key)
   const [type, architecture] = [text('general.type'), text('general.architecture')]
   const model = 'Give the GGUF file of the language model itself.'
   if (type === 'mmproj' || architecture === 'clip')
-    throw bad(file, 'is the part of a model that reads images or sound (mmproj), not the language model', model)
+    throw bad(file, 'encodes images or sound for a model (mmproj), and is not the language model', model)
   if (type === 'adapter')
     throw bad(
       file,

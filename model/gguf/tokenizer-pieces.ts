@@ -37,7 +37,7 @@ function mergesOf({ texts, types, ids }: Tokens, scores: ArrayLike<number>): Mer
       longest = Math.max(longest, texts[id]!.length)
     }
   byScore.sort((a, b) => scores[b]! - scores[a]! || a - b)
-  // By id; -1 for tokens that are no pieces.
+  // By id; -1 for tokens that are not pieces.
   const places = new Int32Array(texts.length).fill(-1)
   byScore.forEach((id, place) => (places[id] = place))
   const placeOf = (text: string): number => places[ids.get(text) ?? -1] ?? -1

@@ -12,14 +12,18 @@ export function unigramParts(keys: Keys, tokens: Tokens): TokenizerParts {
   const scores = scoresOf(keys, tokens)
   if (keys.raw('tokenizer.ggml.precompiled_charsmap') !== undefined)
     throw keys.refuse(
-      'has a tokenizer that normalises letters (tokenizer.ggml.precompiled_charsmap), which is not read',
+      'has a tokenizer that normalises letters (tokenizer.ggml.precompiled_charsmap), which is not supported',
     )
-  const own = tokens.texts.find((_, id) => tokens.types[id] === tokenTypes.userDefined)
-  if (own !== undefined)
-    throw keys.refuse(`has the token ${JSON.stringify(own)} of its user beside a Unigram tokenizer, which is not read`)
+  const userDefined = tokens.texts.find((_, id) => tokens.types[id] === tokenTypes.userDefined)
+  if (userDefined !== undefined)
+    throw keys.refuse(
+      `has the user-defined token ${JSON.stringify(userDefined)}, which is not supported for Unigram tokenizers`,
+    )
   const joined = keys.flag('tokenizer.ggml.remove_extra_whitespaces', false)
   if (!joined && keys.flag('tokenizer.ggml.add_space_prefix', false))
-    throw keys.refuse('puts a space in front of texts and keeps those that are there, which is not read')
+    throw keys.refuse(
+      'adds a space before texts and keeps repeated spaces, which is not supported for Unigram tokenizers',
+    )
   const unknown = keys.numberOrNone('tokenizer.ggml.unknown_token_id') ?? 2
   const metaspace: Json = {
     type: 'Metaspace',
@@ -49,6 +53,6 @@ function piecesOf({ texts, types }: Tokens, scores: ArrayLike<number>): [string,
     if (types[id] !== tokenTypes.unused) count = id + 1
     if (types[id] === tokenTypes.normal) smallest = Math.min(smallest, scores[id]!)
   }
-  // What is unknown counts from the smallest score, which tokens that are no pieces must leave as it is.
+  // The unknown token is scored relative to the smallest score, which must not come from a token that is not a piece.
   return texts.slice(0, count).map((text, id) => [text, Math.max(scores[id]!, smallest)])
 }

@@ -92,8 +92,8 @@ export function lacks(arch: Architecture, config: ModelConfig): string | undefin
   }
   // A factor behind the norm of a block that is its own could go nowhere else.
   if (arch.headsFillHidden && config.heads * config.headDim !== config.hidden)
-    return `needs heads that together have the model's size`
-  if (arch.tiedOnly && !config.tied) return 'needs a head that is the embedding'
+    return `needs heads whose sizes add up to the hidden size`
+  if (arch.tiedOnly && !config.tied) return 'needs a head tied to the embedding'
   return rotaryLack(arch, config)
 }
 

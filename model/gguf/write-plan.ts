@@ -12,11 +12,11 @@ export interface GgufPlan {
 
 const remedyOf = {
   block:
-    'Search with `target: { format: gguf }`, which leaves such blocks out, or export it as `hf` or `onnx`, which have them.',
+    'Search with `target: { format: gguf }`, which leaves such blocks out, or export it as `hf` or `onnx`, which support them.',
   model: 'Export it as `hf` or `onnx`.',
 }
 
-/** What a sub-block is in GGUF's words, `none` where it is nothing, or why there are no words for it. */
+/** Maps a sub-block to GGUF: `none` if it is empty, `cannot` with the reason if GGUF cannot represent it. */
 export function partOf(
   config: ModelConfig,
   layer: number,
@@ -48,22 +48,25 @@ export function partOf(
     case 'attention/gated-linear-attention':
       return { cannot: 'llama.cpp has no operator for this recurrence' }
     case 'attention/latent-attention':
-      return { cannot: 'llama.cpp rotates the same channels in all layers, and these heads are rotated in part' }
+      return {
+        cannot: 'llama.cpp rotates the same channels in all layers, but this block rotates only a part of each head',
+      }
     default:
       return { cannot: 'llama.cpp does not know this block type' }
   }
 }
 
 /**
- * Why GGUF cannot say a block at a layer of a model, or children with it; undefined where it can.
- * @param config  of the parent
+ * Returns why GGUF cannot represent a model, or a child of it, with this block at this layer; undefined if it can.
+ *
+ * @param config  the parent's
  */
 export function ggufCannot(config: ModelConfig, layer: number, slot: Slot, choice: BlockChoice): string | undefined {
   const part = partOf(config, layer, slot, choice)
   if (part !== 'none' && 'cannot' in part) return part.cannot
   const own = parentBlocks(config, layer)[slot]
   const alone = { ...config, blocks: config.ownBlocks }
-  // Integers are written as the numbers that they stand for.
+  // Quantised weights are written dequantised.
   if (
     choice.block === own.block &&
     Object.entries(choice.params).every(([k, v]) => k === 'weights' || own.params[k] === v)
@@ -75,13 +78,13 @@ export function ggufCannot(config: ModelConfig, layer: number, slot: Slot, choic
   return part !== 'none' && isShort(part, config) ? windowless(part.window) : undefined
 }
 
-/** Why GGUF cannot say a model as it is; undefined where it can. */
+/** Returns why GGUF cannot represent a model; undefined if it can. */
 function modelCannot(config: ModelConfig): string | undefined {
   const found = planOf(config)
   return 'cannot' in found ? found.cannot : undefined
 }
 
-/** Whether there are tokens of the context that a token does not see. */
+/** Whether a block has a window shorter than the context. */
 const isShort = (part: Part, { maxPositions }: ModelConfig): part is Part & { readonly window: number } =>
   part.kind === 'softmax' && part.window !== undefined && part.window < maxPositions
 
@@ -90,7 +93,7 @@ const windowless = (window: number) =>
 
 type Found = GgufPlan | { readonly cannot: string; readonly place?: { readonly layer: number; readonly slot: Slot } }
 
-/** How to write a model. @throws Failure InvalidInput naming layer and block type that GGUF cannot say */
+/** Plans how to write a model. @throws Failure InvalidInput naming the layer and block type that GGUF cannot represent */
 export function ggufPlan({ config, folder }: Pick<Model, 'config' | 'folder'>): GgufPlan {
   const found = planOf(config)
   if (!('cannot' in found)) return found
@@ -118,7 +121,7 @@ function planOf(config: ModelConfig): Found {
     if (!('cannot' in found)) return found
     reasons.push(found)
   }
-  // The architecture that comes closest is the one that the family would have.
+  // The closest architecture is the one for the model's family.
   const near = architectures.findIndex((own) => own.qkNorm === config.qkNorm && own.postNorms === config.postNorms)
   const deci = architectures.findIndex(({ mixed }) => mixed)
   return reasons[config.qkNorm || config.postNorms ? Math.max(near, 0) : deci]!
@@ -139,22 +142,22 @@ function planFor(
   const other = windowed.find(({ window }) => window !== first!.window)
   if (other)
     return {
-      cannot: `llama.cpp has one window for all layers, and there is another of ${first!.window}`,
+      cannot: `llama.cpp has one window for all layers, but another layer has one of ${first!.window}`,
       place: other,
     }
   if (mixed) return { architecture, layers: pack(parts) }
   if ('different' in uniform)
     return {
-      cannot: `layers of llama.cpp's architecture ${name} are all alike, and this one differs from the first`,
+      cannot: `layers of llama.cpp's architecture ${name} are all alike, but this one differs from the first`,
       place: uniform.different,
     }
   return { architecture, layers: uniform }
 }
 
-/** What stands for the first layer of a model in which there is nothing. */
+/** Stands for the first layer of a model whose blocks are all empty. */
 const nothing: Part = { layer: 0, slot: 'attention', kind: 'linear', bias: false }
 
-/** Layers that are all alike, those that are nothing left out; or the first part that makes one differ. */
+/** Returns the layers, without empty ones, if they are all alike; otherwise the first part that differs. */
 function uniformLayers(parts: readonly Part[]): readonly PackedLayer[] | { readonly different: Part } {
   const layers: PackedLayer[] = []
   const [first, second] = parts

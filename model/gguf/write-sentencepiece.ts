@@ -6,9 +6,9 @@ import { space, tokenTypes } from './types.js'
 export function sentencePieceKeys(json: TokenizerJson, tokens: TokenList, refuse: Refuse): Record<string, KeyValue> {
   const { model } = json
   if (model.type !== 'BPE')
-    throw refuse(`llama.cpp's tokenizers of the kind ${String(model.type)} do not give the same tokens`)
+    throw refuse(`llama.cpp's tokenizers of the kind ${String(model.type)} do not produce the same tokens`)
   const bytes = tokens.types.filter((type) => type === tokenTypes.byte).length
-  if (bytes !== 256) throw refuse(`llama.cpp needs a token for each of the 256 bytes, and it has ${bytes}`)
+  if (bytes !== 256) throw refuse(`llama.cpp needs a token for each of the 256 bytes, but it has ${bytes}`)
   const prefix = spacePrefix(json, tokens, refuse)
   return {
     'ggml.model': { type: 'string', value: 'llama' },
@@ -26,7 +26,7 @@ function spacePrefix({ normalizer, pre_tokenizer: pre }: TokenizerJson, tokens: 
     const isSpace = (step.pattern as { readonly String?: string } | undefined)?.String === ' ' && step.content === space
     if (step.type === 'Prepend' && step.prepend === space) prefix = true
     else if (step.type === 'Replace' && isSpace) replaced = true
-    else throw refuse(`llama.cpp does not have its normaliser ${step.type}`)
+    else throw refuse(`llama.cpp does not support its normaliser ${step.type}`)
   }
   for (const step of stepsOf(pre)) {
     if (step.type === 'Metaspace' && step.replacement === space) {
@@ -34,19 +34,18 @@ function spacePrefix({ normalizer, pre_tokenizer: pre }: TokenizerJson, tokens: 
       prefix ||= step.prepend_scheme !== 'never'
       if (step.split !== false) requireWords(tokens, refuse)
     } else if (step.type === 'Split' && (step.pattern as { readonly String?: string }).String === ' ') {
-      // Spaces are no spaces any more when it comes to it.
+      // By then, spaces have been replaced.
       if (!replaced) throw refuse('llama.cpp does not split texts at spaces')
-    } else throw refuse(`llama.cpp does not have its pre-tokenizer ${step.type}`)
+    } else throw refuse(`llama.cpp does not support its pre-tokenizer ${step.type}`)
   }
-  if (!replaced) throw refuse('llama.cpp writes spaces as ▁, and this tokenizer does not')
+  if (!replaced) throw refuse('llama.cpp writes spaces as ▁, but this tokenizer does not')
   return prefix
 }
 
-/** A text that is split at spaces has no token across one; llama.cpp does not split it. */
+/** Refuses tokens that span a space: this tokenizer splits text at spaces, llama.cpp does not. */
 export function requireWords({ texts, types }: TokenList, refuse: Refuse): void {
   const across = texts.findIndex((text, id) => types[id] === tokenTypes.normal && text.indexOf(space, 1) > 0)
-  if (across >= 0)
-    throw refuse(`the token ${JSON.stringify(texts[across])} goes across a space, which llama.cpp would use`)
+  if (across >= 0) throw refuse(`the token ${JSON.stringify(texts[across])} spans a space, and llama.cpp would use it`)
 }
 
 /**
@@ -61,7 +60,9 @@ function scoresOf({ model }: TokenizerJson, { texts, types }: TokenList, refuse:
   for (const [left, right] of pairs) {
     const text = `${left}${right}`
     if (ranks.has(text) && before !== text)
-      throw refuse(`pairs that become ${JSON.stringify(text)} are merged at different times, which llama.cpp cannot`)
+      throw refuse(
+        `pairs that become ${JSON.stringify(text)} are merged at different ranks, which llama.cpp does not support`,
+      )
     if (!ranks.has(text)) ranks.set(text, ranks.size)
     before = text
   }

@@ -5,6 +5,7 @@ import type { Model } from '../model.js'
 import type { ModelConfig } from '../config.js'
 import { tokenizerFiles } from '../folder.js'
 import { modelFile } from '../model-files.js'
+import { unknownToken } from '../unknown-token.js'
 import { ggufOf } from './read.js'
 import { hasGgufTokenizer } from './read-tokenizer.js'
 import { byteLevelKeys } from './write-byte-level.js'
@@ -28,7 +29,7 @@ const u32 = (value: number): KeyValue => ({ type: 'u32', value })
 const bool = (value: boolean): KeyValue => ({ type: 'bool', value })
 const string = (value: string): KeyValue => ({ type: 'string', value })
 
-/** Tokens without a text: llama.cpp wants some all the same, all different. */
+/** Keys for token ids without text: llama.cpp requires a distinct text for each. */
 function numbers(config: ModelConfig): Record<string, KeyValue> {
   const ends = [config.bos, ...config.eos]
   const ids = Array.from({ length: config.vocabulary }, (_, id) => id)
@@ -52,13 +53,13 @@ function ofText(folder: string, config: ModelConfig): Record<string, KeyValue> {
   const refuse: Refuse = (message) =>
     new Failure('InvalidInput', `${file} cannot be written as GGUF: ${message}`, {
       file,
-      remedy: 'Leave the tokenizer out (--token-ids): programs then give the model token ids, and no text.',
+      remedy: 'Leave the tokenizer out (--token-ids): programs then pass token ids instead of text.',
     })
   const { pad_token: pad } = settings as {
     readonly pad_token?: string | { readonly content?: string } | null
   }
   if (typeof json.model?.vocab !== 'object' || Array.isArray(json.model.vocab))
-    throw refuse(`llama.cpp's tokenizers of the kind ${String(json.model?.type)} do not give the same tokens`)
+    throw refuse(`llama.cpp's tokenizers of the kind ${String(json.model?.type)} do not produce the same tokens`)
   const { vocab, unk_token: unknown } = json.model
   const tokens = listOf(json, config, refuse)
   const byteLevel = stepsOf(json.pre_tokenizer).some(({ type }) => type === 'ByteLevel')
@@ -91,15 +92,15 @@ function templateKeys(folder: string, settings: JsonObject): Record<string, KeyV
   return names.length === 0 ? keys : { ...keys, chat_templates: { type: 'array', of: 'string', values: names } }
 }
 
-/** Unigram's list of pieces and scores as others say their tokens: ids by text. */
+/** Turns Unigram's list of pieces and scores into a map from text to id, as other tokenizers have it. */
 function withNames(json: object): TokenizerJson {
   const { model } = json as {
-    readonly model?: { readonly type?: string; readonly vocab?: unknown; readonly unk_id?: number | null }
+    readonly model?: { readonly type?: string; readonly vocab?: unknown }
   }
   if (model?.type !== 'Unigram' || !Array.isArray(model.vocab)) return json as TokenizerJson
   const pieces = model.vocab as readonly (readonly [string, number])[]
   const vocab = Object.fromEntries(pieces.map(([text], id) => [text, id]))
-  const unknown = pieces[model.unk_id ?? -1]?.[0]
+  const unknown = unknownToken(json)
   const named = {
     ...model,
     vocab,
@@ -109,7 +110,7 @@ function withNames(json: object): TokenizerJson {
   return { ...json, model: named }
 }
 
-/** Why the tokenizer of a model cannot be written; undefined where it can, or there is none. */
+/** Returns why GGUF cannot represent a model's tokenizer; undefined if it can, or if the model has none. */
 export function ggufTokenizerCannot(model: Model): string | undefined {
   try {
     if (hasTokenizer(model.folder)) tokenizerKeys(model, 'text')
@@ -120,7 +121,7 @@ export function ggufTokenizerCannot(model: Model): string | undefined {
   }
 }
 
-/** Whether a model has a tokenizer of texts. */
+/** Whether a model has a tokenizer for text. */
 export function hasTokenizer(folder: string): boolean {
   const gguf = ggufOf(folder)
   return gguf === undefined ? existsSync(modelFile(folder, 'tokenizer.json')) : hasGgufTokenizer(gguf)
@@ -129,21 +130,19 @@ export function hasTokenizer(folder: string): boolean {
 /** What llama.cpp's own converter calls a row of the embedding that has no token. */
 const padOf = (id: number): string => `[PAD${id}]`
 
-/** All tokens by id; rows of the embedding that have none get one that no text has. */
+/** All tokens by id; rows of the embedding without a token get a placeholder. */
 function listOf({ model, added_tokens: added = [] }: TokenizerJson, config: ModelConfig, refuse: Refuse): TokenList {
   const texts: string[] = []
   const types: number[] = []
   const set = (id: number, text: string, type: number) => {
     if (!Number.isSafeInteger(id) || id < 0 || id >= config.vocabulary)
-      throw refuse(
-        `the token ${JSON.stringify(text)} has the id ${id}, and the model knows ${config.vocabulary} tokens`,
-      )
+      throw refuse(`the token ${JSON.stringify(text)} has the id ${id}, but the model has ${config.vocabulary} tokens`)
     texts[id] = text
     types[id] = type
   }
   for (const [text, id] of Object.entries(model.vocab)) {
     const isByte = model.byte_fallback === true && /^<0x[0-9A-F]{2}>$/.test(text)
-    // A tokenizer that was read from GGUF has those of no text, too.
+    // A tokenizer read from GGUF has these placeholders, too.
     set(id, text, isByte ? tokenTypes.byte : text === padOf(id) ? tokenTypes.unused : tokenTypes.normal)
   }
   for (const { id, content, special } of added)
@@ -154,13 +153,13 @@ function listOf({ model, added_tokens: added = [] }: TokenizerJson, config: Mode
   const seen = new Set<string>()
   for (let id = 0; id < config.vocabulary; id++) {
     if (texts[id] === undefined) set(id, padOf(id), tokenTypes.unused)
-    if (seen.has(texts[id]!)) throw refuse(`the token ${JSON.stringify(texts[id])} is there twice`)
+    if (seen.has(texts[id]!)) throw refuse(`the token ${JSON.stringify(texts[id])} occurs twice`)
     seen.add(texts[id]!)
   }
   return { texts, types }
 }
 
-/** Tokens that the post-processor puts before and behind a text. */
+/** Tokens that the post-processor adds before and after a text. */
 function addedEnds({ post_processor: post }: TokenizerJson): { readonly before?: number; readonly behind?: number } {
   const template = stepsOf(post).find(({ type }) => type === 'TemplateProcessing') as
     | {
@@ -176,7 +175,7 @@ function addedEnds({ post_processor: post }: TokenizerJson): { readonly before?:
 
 function endKeys(config: ModelConfig, { before, behind }: ReturnType<typeof addedEnds>): Record<string, KeyValue> {
   const [bos, eos] = [before ?? config.bos, behind ?? config.eos[0]]
-  // Chat models end with others, too.
+  // Chat models have further end tokens.
   const eot = config.eos.find((id) => id !== eos)
   return {
     ...(bos !== undefined && { 'ggml.bos_token_id': u32(bos) }),

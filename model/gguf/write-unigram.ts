@@ -13,8 +13,8 @@ const never = -1e6
  */
 export function unigramKeys(json: TokenizerJson, tokens: TokenList, refuse: Refuse): Record<string, KeyValue> {
   const { scores, byte_fallback: bytes, unk_token: unknown } = json.model
-  if (bytes) throw refuse('llama.cpp has no pieces for bytes in a tokenizer of the kind Unigram')
-  if (unknown === undefined) throw refuse('llama.cpp needs a token for what is unknown')
+  if (bytes) throw refuse('llama.cpp does not support byte fallback in Unigram tokenizers')
+  if (unknown === undefined) throw refuse('llama.cpp needs an unknown token')
   const own = tokens.types.indexOf(tokenTypes.userDefined)
   if (own >= 0) throw refuse(`llama.cpp reads the added token ${JSON.stringify(tokens.texts[own])} as text`)
   const prefix = spacePrefix(json, tokens, refuse)
@@ -38,12 +38,12 @@ function spacePrefix({ normalizer, pre_tokenizer: pre }: TokenizerJson, tokens: 
   for (const step of stepsOf(normalizer)) {
     const regex = (step.pattern as { readonly Regex?: string } | undefined)?.Regex
     const known = Object.values(spaceSteps).find(([own, content]) => own === regex && content === step.content)
-    if (step.type !== 'Replace' || !known) throw refuse(`llama.cpp does not have its normaliser ${describe(step)}`)
+    if (step.type !== 'Replace' || !known) throw refuse(`llama.cpp does not support its normaliser ${describe(step)}`)
     done.add(known[0])
   }
   const [metaspace, ...others] = stepsOf(pre)
   if (metaspace?.type !== 'Metaspace' || metaspace.replacement !== space || others.length > 0)
-    throw refuse('llama.cpp splits such texts at spaces alone, written as ▁ (the pre-tokenizer Metaspace)')
+    throw refuse('llama.cpp splits text only at spaces, written as ▁ (the pre-tokenizer Metaspace)')
   if (metaspace.split !== false) requireWords(tokens, refuse)
   const scheme =
     (metaspace.prepend_scheme as string | undefined) ?? (metaspace.add_prefix_space === false ? 'never' : 'always')
@@ -51,7 +51,7 @@ function spacePrefix({ normalizer, pre_tokenizer: pre }: TokenizerJson, tokens: 
   if (scheme === 'always' && joins && trims) return true
   if (scheme === 'never' && !joins && !trims) return false
   throw refuse(
-    `with the spaces of texts llama.cpp does something else (Metaspace "${scheme}", runs of spaces ${joins ? 'joined' : 'kept'}, ends ${trims ? 'trimmed' : 'kept'})`,
+    `llama.cpp treats spaces differently (Metaspace "${scheme}", runs of spaces ${joins ? 'joined' : 'kept'}, ends ${trims ? 'trimmed' : 'kept'})`,
   )
 }
 

@@ -11,14 +11,15 @@ import { ggufPlan } from './write-plan.js'
 import { ggufTensors } from './write-tensors.js'
 import { hasTokenizer, tokenizerKeys } from './write-tokenizer.js'
 
-/** How numbers of matrices can be stored. `q8_0`: blocks of 32 integers with a float16 scale. */
+/** Types in which matrices can be stored. `q8_0`: blocks of 32 8-bit integers with a float16 scale. */
 export type GgufType = CheckpointType | 'q8_0'
 
+/** Options of `writeGguf`. */
 export interface GgufOptions {
-  /** Default float32. */
+  /** Type of the matrices. @default 'float32' */
   readonly dtype?: GgufType
-  /** `text`: tokens, so that programs take text as the model's tokenizer does; `ids`: none but numbers, for a model whose
-   *  tokenizer GGUF cannot say. Default: `text` where there is a tokenizer.json. */
+  /** `text`: with the tokenizer, so that programs accept text; `ids`: token ids only, for a tokenizer that GGUF cannot
+   *  represent. @default 'text' if the model has a tokenizer, else 'ids' */
   readonly tokenizer?: 'text' | 'ids'
 }
 
@@ -29,16 +30,16 @@ const types: Readonly<Record<GgufType, WrittenType>> = {
   q8_0: 'Q8_0',
 }
 
-/** The file in a folder that `puzzleflow export` makes. */
+/** Name of the GGUF file in a folder that `puzzleflow export` writes. */
 export const ggufFile = 'model.gguf'
 
 /**
- * Writes a model as one GGUF file that llama.cpp runs. One slot's weights are held at a time. Vectors are float32 whatever
- * the type; of `q8_0` matrices whose rows are no multiple of 32 are float16. Matrices of integers are written as the numbers
- * that they stand for.
+ * Writes a model as one GGUF file that llama.cpp runs. Memory holds one slot's weights at a time. Vectors are always
+ * float32; with `q8_0`, matrices whose rows are not a multiple of 32 are float16. Quantised matrices are written dequantised.
+ *
  * @param path  must not exist
- * @returns its bytes
- * @throws Failure InvalidInput, before anything is written, for a model or tokenizer that GGUF cannot say
+ * @returns the size of the file in bytes
+ * @throws Failure InvalidInput for a model or tokenizer that GGUF cannot represent; nothing is written then
  */
 export async function writeGguf(model: Model, path: string, options: GgufOptions = {}): Promise<number> {
   const { dtype = 'float32' } = options
@@ -56,6 +57,6 @@ function tokensOf(keys: ReadonlyMap<string, KeyValue>): readonly string[] {
   return list?.type === 'array' && list.of === 'string' ? list.values : []
 }
 
-/** The same as `model.gguf` in a folder, which must not exist, or be empty; it appears whole or not at all. */
+/** Writes `model.gguf` as `writeGguf` does. @param folder  must not exist, or be empty; it appears complete or not at all */
 export const writeGgufFolder = (model: Model, folder: string, options: GgufOptions = {}): Promise<number> =>
   wholeFolder(folder, (temporary) => writeGguf(model, join(temporary, ggufFile), options))

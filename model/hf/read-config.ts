@@ -114,7 +114,7 @@ function refuseUnsupported(f: Fields, { refused = {} }: Family): void {
 function headSize(f: Fields, hidden: number, heads: number): number {
   const given = f.countOrNone('head_dim')
   if (given === undefined && hidden % heads !== 0)
-    throw f.refuse(`"hidden_size" ${hidden} is no multiple of "num_attention_heads" ${heads}`)
+    throw f.refuse(`"hidden_size" ${hidden} is not a multiple of "num_attention_heads" ${heads}`)
   const headDim = given ?? hidden / heads
   if (headDim % 2 !== 0) throw f.refuse(`a head size of ${headDim} is odd: rotary embedding needs pairs`)
   return headDim
@@ -147,7 +147,7 @@ function usualBlocks(f: Fields, family: Family, layers: number, heads: number): 
     const window = family.window?.(f, layer)
     if (window === undefined) return { attention: { block: 'grouped-query', params: { kvHeads } }, ffn }
     if (!Number.isSafeInteger(window) || window < 2)
-      throw f.refuse(`"sliding_window" is ${window}: a window has 2 tokens or more, the token itself included`)
+      throw f.refuse(`"sliding_window" is ${window}: a window has at least 2 tokens, the token itself included`)
     return { attention: { block: 'sliding-window', params: { window, kvHeads } }, ffn }
   })
 }
@@ -158,7 +158,7 @@ function checkHeads(f: Fields, { attention }: LayerBlocks, layer: number, heads:
   if (kvHeads === undefined) return
   if (typeof kvHeads !== 'number' || !Number.isSafeInteger(kvHeads) || kvHeads < 1 || heads % kvHeads !== 0)
     throw f.refuse(
-      `"num_attention_heads" ${heads} is no multiple of "num_key_value_heads" ${JSON.stringify(kvHeads)} (layer ${layer})`,
+      `"num_attention_heads" ${heads} is not a multiple of "num_key_value_heads" ${JSON.stringify(kvHeads)} (layer ${layer})`,
     )
 }
 

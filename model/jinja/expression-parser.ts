@@ -1,67 +1,12 @@
-import type { CallArguments, Expression, Slice } from './ast.js'
-import { JinjaError } from './errors.js'
-import { hasFilter } from './filter-names.js'
-import type { Mentions } from './mentions.js'
-import { hasTest } from './tests.js'
-import { describe, type TokenStream } from './token-stream.js'
+import type { Expression } from './ast.js'
+import { PrimaryParser } from './primary-parser.js'
 
-/** Expressions within each other. */
-const mostDepth = 150
 const comparisons = ['==', '!=', '<', '<=', '>', '>=']
-const constants: Readonly<Record<string, boolean | null>> = {
-  true: true,
-  True: true,
-  false: false,
-  False: false,
-  none: null,
-  None: null,
-}
-export const noArguments: CallArguments = { args: [], named: [], rest: undefined, restNamed: undefined }
 
-/** Reads expressions with Jinja's precedence. */
-export class ExpressionParser {
-  private depth = 0
-
-  constructor(
-    protected readonly stream: TokenStream,
-    protected readonly mentions: Mentions,
-  ) {}
-
+/** Reads expressions with Jinja's precedence of operators. */
+export class ExpressionParser extends PrimaryParser {
   expression(withCondition = true): Expression {
-    if (++this.depth > mostDepth) throw this.stream.fail(`expressions are nested more than ${mostDepth} deep`)
-    try {
-      return withCondition ? this.condition() : this.or()
-    } finally {
-      this.depth--
-    }
-  }
-
-  /** An expression, or several with commas between them. */
-  tuple({ withCondition = true, parentheses = false, end = [] as readonly string[] } = {}): Expression {
-    const { line } = this.stream.current
-    const items: Expression[] = []
-    let isTuple = false
-    for (;;) {
-      if (items.length > 0) this.stream.expect(',')
-      if (this.isTupleEnd(end)) break
-      items.push(this.expression(withCondition))
-      if (!this.stream.is(',')) break
-      isTuple = true
-    }
-    if (!isTuple && items.length > 0) return items[0]!
-    if (!isTuple && !parentheses)
-      throw this.stream.fail(`Expected an expression, got '${describe(this.stream.current)}'`)
-    return { kind: 'tuple', items, line }
-  }
-
-  isTupleEnd(names: readonly string[]): boolean {
-    const { stream } = this
-    return (
-      stream.is('variable_end') ||
-      stream.is('block_end') ||
-      stream.is(')') ||
-      (names.length > 0 && stream.is('name', ...names))
-    )
+    return this.nested(() => (withCondition ? this.condition() : this.or()))
   }
 
   private condition(): Expression {
@@ -78,19 +23,14 @@ export class ExpressionParser {
   }
 
   private or(): Expression {
-    let left = this.and()
-    while (this.stream.is('name', 'or')) {
-      const { line } = this.stream.next()
-      left = { kind: 'or', left, right: this.and(), line }
-    }
-    return left
+    return this.logical('or', () => this.logical('and', () => this.not()))
   }
 
-  private and(): Expression {
-    let left = this.not()
-    while (this.stream.is('name', 'and')) {
+  private logical(kind: 'or' | 'and', operand: () => Expression): Expression {
+    let left = operand()
+    while (this.stream.is('name', kind)) {
       const { line } = this.stream.next()
-      left = { kind: 'and', left, right: this.not(), line }
+      left = { kind, left, right: operand(), line }
     }
     return left
   }
@@ -98,9 +38,7 @@ export class ExpressionParser {
   private not(): Expression {
     if (!this.stream.is('name', 'not')) return this.compare()
     const { line } = this.stream.next()
-    if (++this.depth > mostDepth) throw this.stream.fail(`expressions are nested more than ${mostDepth} deep`)
-    const operand = this.not()
-    this.depth--
+    const operand = this.nested(() => this.not())
     return { kind: 'unary', operator: 'not', operand, line }
   }
 
@@ -147,198 +85,12 @@ export class ExpressionParser {
 
   private unary(withFilter = true): Expression {
     const { type, line } = this.stream.current
-    let found: Expression
+    let value: Expression
     if (type === '-' || type === '+') {
       this.stream.next()
-      if (++this.depth > mostDepth) throw this.stream.fail(`expressions are nested more than ${mostDepth} deep`)
-      found = { kind: 'unary', operator: type, operand: this.unary(false), line }
-      this.depth--
-    } else found = this.primary()
-    found = this.postfix(found)
-    return withFilter ? this.filters(found) : found
-  }
-
-  primary(): Expression {
-    const { stream } = this
-    const token = stream.current
-    const { type, value, line } = token
-    switch (type) {
-      case 'name':
-        stream.next()
-        if (Object.hasOwn(constants, value)) return { kind: 'constant', value: constants[value]!, line }
-        this.mentions.used(value)
-        return { kind: 'name', name: value, line }
-      case 'string': {
-        let text = stream.next().value
-        while (stream.is('string')) text += stream.next().value
-        return { kind: 'constant', value: text, line }
-      }
-      case 'integer':
-      case 'float':
-        stream.next()
-        return { kind: 'constant', value: token.number!, line }
-      case '(': {
-        stream.next()
-        if (++this.depth > mostDepth) throw stream.fail(`expressions are nested more than ${mostDepth} deep`)
-        const found = this.tuple({ parentheses: true })
-        this.depth--
-        stream.expect(')')
-        return found
-      }
-      case '[':
-        return { kind: 'list', items: this.enclosed('[', ']', () => this.expression()), line }
-      case '{': {
-        const pairs = this.enclosed('{', '}', () => {
-          const key = this.expression()
-          stream.expect(':')
-          return [key, this.expression()] as const
-        })
-        return { kind: 'dict', pairs, line }
-      }
-      default:
-        throw stream.fail(`unexpected '${describe(token)}'`)
-    }
-  }
-
-  private enclosed<T>(open: string, close: string, one: () => T): T[] {
-    this.stream.expect(open)
-    const all: T[] = []
-    while (!this.stream.is(close)) {
-      if (all.length > 0) this.stream.expect(',')
-      if (this.stream.is(close)) break
-      all.push(one())
-    }
-    this.stream.expect(close)
-    return all
-  }
-
-  private postfix(of: Expression): Expression {
-    let found = of
-    for (;;) {
-      if (this.stream.is('.') || this.stream.is('[')) found = this.subscript(found)
-      else if (this.stream.is('(')) found = this.call(found)
-      else return found
-    }
-  }
-
-  private filters(of: Expression): Expression {
-    let found = of
-    for (;;) {
-      if (this.stream.is('|')) found = this.filter(found)!
-      else if (this.stream.is('name', 'is')) found = this.test(found)
-      else if (this.stream.is('(')) found = this.call(found)
-      else return found
-    }
-  }
-
-  private subscript(object: Expression): Expression {
-    const { type, line } = this.stream.next()
-    if (type === '.') {
-      const { type: kind, value, number } = this.stream.next()
-      if (kind === 'name') return { kind: 'attribute', object, name: value, line }
-      if (kind !== 'integer') throw this.stream.fail('expected name or number')
-      return { kind: 'item', object, key: { kind: 'constant', value: number!, line }, line }
-    }
-    const keys: (Expression | Slice)[] = []
-    while (!this.stream.is(']')) {
-      if (keys.length > 0) this.stream.expect(',')
-      keys.push(this.key())
-    }
-    this.stream.expect(']')
-    if (keys.length === 1) return { kind: 'item', object, key: keys[0]!, line }
-    if (keys.some(({ kind }) => kind === 'slice')) throw this.stream.fail('several slices are not supported', line)
-    return { kind: 'item', object, key: { kind: 'tuple', items: keys as Expression[], line }, line }
-  }
-
-  private key(): Expression | Slice {
-    const { stream } = this
-    const ends = () => stream.is(']') || stream.is(',')
-    const first = stream.is(':') ? undefined : this.expression()
-    if (first && !stream.is(':')) return first
-    stream.expect(':')
-    const second = stream.is(':') || ends() ? undefined : this.expression()
-    const third = stream.skipIf(':') && !ends() ? this.expression() : undefined
-    return { kind: 'slice', parts: [first, second, third] }
-  }
-
-  private callArguments(): CallArguments {
-    const { stream } = this
-    const { line } = stream.expect('(')
-    const args: Expression[] = []
-    const named: [string, Expression][] = []
-    let rest: Expression | undefined
-    let restNamed: Expression | undefined
-    const ensure = (right: boolean) => {
-      if (!right) throw stream.fail('invalid syntax for function call expression', line)
-    }
-    let first = true
-    while (!stream.is(')')) {
-      if (!first) {
-        stream.expect(',')
-        if (stream.is(')')) break
-      }
-      first = false
-      if (stream.skipIf('*')) {
-        ensure(!rest && !restNamed)
-        rest = this.expression()
-      } else if (stream.skipIf('**')) {
-        ensure(!restNamed)
-        restNamed = this.expression()
-      } else if (stream.is('name') && stream.following.type === '=') {
-        ensure(!restNamed)
-        const name = stream.next().value
-        stream.next()
-        if (named.some(([one]) => one === name)) throw stream.fail(`keyword argument repeated: ${name}`, line)
-        named.push([name, this.expression()])
-      } else {
-        ensure(!rest && !restNamed && named.length === 0)
-        args.push(this.expression())
-      }
-    }
-    stream.expect(')')
-    return { args, named, rest, restNamed }
-  }
-
-  private call(callee: Expression): Expression {
-    const { line } = this.stream.current
-    return { kind: 'call', callee, args: this.callArguments(), line }
-  }
-
-  /** Filters behind a value, or without one, at the beginning of a block. */
-  filter(of: Expression | undefined, inline = false): Expression | undefined {
-    let found = of
-    for (let begins = inline; begins || this.stream.is('|'); begins = false) {
-      if (!begins) this.stream.next()
-      const { line } = this.stream.current
-      const name = this.dotted()
-      if (!hasFilter(name)) this.mentions.missing(new JinjaError('syntax', `No filter named '${name}'.`, line))
-      found = { kind: 'filter', of: found, name, args: this.stream.is('(') ? this.callArguments() : noArguments, line }
-    }
-    return found
-  }
-
-  private dotted(): string {
-    let name = this.stream.expect('name').value
-    while (this.stream.skipIf('.')) name += `.${this.stream.expect('name').value}`
-    return name
-  }
-
-  private test(of: Expression): Expression {
-    const { stream } = this
-    const { line } = stream.next()
-    const negated = stream.skipIf('name', 'not')
-    const name = this.dotted()
-    if (!hasTest(name)) this.mentions.missing(new JinjaError('syntax', `No test named '${name}'.`, line))
-    let args = noArguments
-    if (stream.is('(')) args = this.callArguments()
-    else if (
-      ['name', 'string', 'integer', 'float', '[', '{'].includes(stream.current.type) &&
-      !stream.is('name', 'else', 'or', 'and')
-    ) {
-      if (stream.is('name', 'is')) throw stream.fail('You cannot chain multiple tests with is')
-      args = { ...noArguments, args: [this.postfix(this.primary())] }
-    }
-    const found: Expression = { kind: 'test', of, name, args, line }
-    return negated ? { kind: 'unary', operator: 'not', operand: found, line } : found
+      value = { kind: 'unary', operator: type, operand: this.nested(() => this.unary(false)), line }
+    } else value = this.primary()
+    value = this.postfix(value)
+    return withFilter ? this.filters(value) : value
   }
 }

@@ -87,7 +87,7 @@ export const compare = (a: Value, b: Value): number => (ordered('<', a, b) ? -1 
 /** Python's `in`. */
 export function contains(container: Value, item: Value): boolean {
   if (typeof container === 'string') {
-    if (item instanceof Markup) throw unsupported('escaped text looked for in a text')
+    if (item instanceof Markup) throw unsupported('escaped text looked for in a string')
     if (typeof item !== 'string')
       throw typeError(`'in <string>' requires string as left operand, not ${typeName(item)}`)
     return read(container).includes(item)

@@ -38,7 +38,7 @@ const ofPairs = (pairs: readonly (readonly [Value, Value])[]): string =>
   `{${pairs.map(([key, item]) => `${repr(key)}: ${repr(item)}`).join(', ')}}`
 
 const short: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
-// What Python does not print: all that is no letter, mark, number, sign or space, and of spaces all but one.
+// What Python does not print: everything but letters, marks, numbers, signs and the plain space.
 const unprintable = /[\p{C}\p{Z}]/u
 
 function quoted(text: string): string {

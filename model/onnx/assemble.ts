@@ -76,7 +76,7 @@ function traced(model: Model, integers: boolean, run: Nodes, sizes: RunTimeSizes
   throw refusal(
     model.folder,
     `a block type's graph is not the same for every batch and length: ${last}`,
-    'Let its forward compute sizes only, and masks by Graph.band; or export without that block type.',
+    'Let batch and length decide only sizes in its forward, and make masks with Graph.band; or export without that block type.',
   )
 }
 

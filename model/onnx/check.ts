@@ -38,8 +38,8 @@ export async function checkStates(model: Model): Promise<void> {
       if (difference <= tolerance) continue
       throw refusal(
         model.folder,
-        `${slot} block type "${block}" computes something else in one graph for all lengths: read as ${lengths.join(' + ')} tokens, logits differ by ${difference.toPrecision(2)} of the largest`,
-        'Let its forward do the same for every length, and take state of zeros as no state; or export without that block type.',
+        `${slot} block type "${block}" gives other results in one graph for all lengths: read as ${lengths.join(' + ')} tokens, logits differ by ${difference.toPrecision(2)} of the largest`,
+        'Make its forward do the same for every length and treat a state of zeros like no state; or export without that block type.',
       )
     }
   }

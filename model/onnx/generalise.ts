@@ -18,7 +18,7 @@ export interface General {
   readonly parts: readonly { readonly tensor: Initializer; readonly part: WeightPart }[]
 }
 
-/** Graphs that are no instances of one graph for any batch and length; the message says where they part. */
+/** The traces are not instances of one graph for every batch and length; the message names the first difference. */
 export class NotGeneral extends Error {}
 
 /**

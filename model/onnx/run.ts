@@ -48,7 +48,7 @@ export class OnnxModel {
     private readonly states: OnnxDescription['states'],
   ) {}
 
-  /** @throws Failure InvalidInput for a folder that is no such export */
+  /** @throws Failure InvalidInput for a folder that is not such an export */
   static async open(folder: string, threads = 1): Promise<OnnxModel> {
     const file = join(folder, 'config.json')
     const bad = (message: string, at = file) =>

@@ -14,27 +14,29 @@ import { describeStates, type OnnxDescription } from './interface.js'
 import { quantisedNames, refusal } from './trace.js'
 import { weightReader } from './weights.js'
 
+/** Options of `writeOnnx`. */
 export interface OnnxOptions {
-  /** How floats are stored; computed is in float32 all the same. Default float32. */
+  /** Type in which floats are stored; computation is in float32. @default 'float32' */
   readonly dtype?: 'float32' | 'float16'
-  /** Matrices of integers: `keep` them for onnxruntime's own operator MatMulNBits, or write them as the floats that they
-   *  stand for, which every runtime can take. Default keep. */
+  /** How quantised matrices are written: `keep` for onnxruntime's operator MatMulNBits, or `floats` that every runtime
+   *  supports. @default 'keep' */
   readonly integers?: 'keep' | 'floats'
-  /** Bytes of weights up to which they stand in model.onnx itself; above, in model.onnx.data. Protobuf ends at 2 GB.
-   *  Default 1.5e9. */
+  /** Size of the weights, in bytes, up to which they are inside model.onnx, and above which in model.onnx.data; at most
+   *  2e9 (protobuf's limit). @default 1.5e9 */
   readonly largestInline?: number
 }
 
-/** Weights that protobuf can hold beside the graph. */
+/** Size of the weights that protobuf can hold beside the graph, in bytes. */
 const inlineLimit = 2e9
 
 /**
  * Writes a model as one ONNX graph that decodes with its state as input and output, for any batch and length: `model.onnx`
- * (opset 21), config.json with what the inputs are under `puzzleflow.onnx`, and the tokenizer's files. One layer's weights
- * are held at a time.
- * @param folder  must not exist, or be empty; it appears whole or not at all
- * @returns bytes of the graph's files by name
- * @throws Failure InvalidInput for a model that has no such graph
+ * (opset 21), config.json with a description of the inputs under `puzzleflow.onnx`, and the tokenizer's files. Memory holds
+ * one layer's weights at a time.
+ *
+ * @param folder  must not exist, or be empty; it appears complete or not at all
+ * @returns sizes of the graph's files in bytes, by name
+ * @throws Failure InvalidInput for a model that cannot be one graph for every batch and length, or an existing folder
  */
 export async function writeOnnx(
   model: Model,

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { layerFacts, slotShapes } from '../../model/index.js'
 import { elements, writeTensors, type Tensor } from '../../tensor/index.js'
+import { tensorsOf } from '../../tensor/tensors-of.js'
 import type { ArtifactRef, FanOutStage, Files, Outputs, Weights } from '../../api/index.js'
 import { captured, hiddenName, midName, tokensName, type CapturedText } from '../../puzzle/captured.js'
 import type { CaptureOutputs, DistillOutputs } from '../../puzzle/hand-over.js'
@@ -189,7 +190,7 @@ export const distill: FanOutStage<
     for (const { entry: id, slot, variant, block, params } of train) {
       const weights = trained[slot]!
       const path = join(scratch, slot)
-      await writeTensors(path, tensors(weights))
+      await writeTensors(path, tensorsOf(weights))
       files[id] = await context.putFile('weights', path)
       const parameters = Object.values(weights).reduce((n, { data }) => n + data.length, 0)
       const other = train.find((own) => own.slot !== slot)?.variant ?? beside
@@ -232,11 +233,6 @@ export const distill: FanOutStage<
 /** Share of the learning rate for the parent's own weights that are only rounded: they are where they should be, nearly.
  *  On the quickstart's second layer 4-bit weights ended at 2.1e-4 with the whole rate, and at 5e-5 with this. */
 const touchUpRate = 1 / 20
-
-const tensors = (weights: Weights): Record<string, Tensor> =>
-  Object.fromEntries(
-    Object.entries(weights).map(([name, { shape, data }]) => [name, { dtype: 'float32', dims: shape, data }]),
-  )
 
 /** Parameters of the trainer as weights of slots, with the shapes of those it began with. */
 function bySlot(

@@ -10,6 +10,7 @@ import {
   type Tensor,
   type Value,
 } from '../../tensor/index.js'
+import { tensorsOf } from '../../tensor/tensors-of.js'
 import { slots, type ArtifactRef, type FanOutStage, type Files } from '../../api/index.js'
 import type { DistillOutputs, PrepareOutputs, SelectOutputs, UptrainOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput } from '../../puzzle/inputs.js'
@@ -110,7 +111,7 @@ export const uptrain: FanOutStage<
     const norm: Tensor = { dtype: 'float32', dims: [parent.config.hidden], data: await parent.norm() }
     const trainer = await Trainer.create({
       parameters: { ...trained, norm: { shape: norm.dims, data: norm.data as Float32Array } },
-      frozen: { ...prefixed('parent.', await layerWeights(parent)), ...(await ends(parent)), parentNorm: norm },
+      frozen: { ...tensorsOf(await layerWeights(parent), 'parent.'), ...(await ends(parent)), parentNorm: norm },
       batch: {
         ids: { dtype: 'int32', shape: [batch * length] },
         mask: { dtype: 'float32', shape: [batch * length] },
@@ -154,11 +155,8 @@ export const uptrain: FanOutStage<
     const final = roundedWhere(child, trainer.parameters(), (data, name, bits) =>
       dequantise(quantise(data, shapes[name]!, bits)),
     )
-    const weights = Object.entries(final).map(([name, data]): [string, Tensor] => [
-      name,
-      { dtype: 'float32', dims: [...shapes[name]!], data },
-    ])
-    await writeTensors(path, Object.fromEntries(weights))
+    const weights = Object.entries(final).map(([name, data]) => [name, { shape: shapes[name]!, data }] as const)
+    await writeTensors(path, tensorsOf(Object.fromEntries(weights)))
     await trainer.release()
     const last = curve.at(-1)!
     let seen = 0
@@ -202,11 +200,6 @@ async function layerWeights(model: Model): Promise<Record<string, { shape: reado
         all[weightName(layer, slot, name)] = weight
   return all
 }
-
-const prefixed = (prefix: string, weights: Awaited<ReturnType<typeof layerWeights>>): Record<string, Tensor> =>
-  Object.fromEntries(
-    Object.entries(weights).map(([name, { shape, data }]) => [prefix + name, { dtype: 'float32', dims: shape, data }]),
-  )
 
 /** Embedding, and head where it is another matrix. */
 async function ends(model: Model): Promise<Record<string, Tensor>> {

@@ -124,7 +124,7 @@ test('a checkpoint that ends too early is refused', async () => {
 test('a checkpoint whose shapes are not those of its config is refused', async () => {
   config({ hidden_size: 64 })
   expect(await refused())
-    .toBe(`search.yaml:3:8 bad-model parent/model.safetensors: tensor model.embed_tokens.weight is [40, 32], not [40, 64] (The checkpoint does not fit its config.json: copy both from the same source.)
+    .toBe(`search.yaml:3:8 bad-model parent/model.safetensors: tensor model.embed_tokens.weight is [40, 32], not [40, 64] as "hidden_size" in config.json says (The checkpoint does not fit its config.json: copy both from the same source.)
 `)
 })
 
@@ -138,7 +138,7 @@ test('an architecture that is not supported is refused by name', async () => {
 test('a tokenizer with more tokens than the model knows is refused', async () => {
   change('parent/tokenizer.json', swap('"no":39', '"no":39,"more":40'))
   expect(await refused())
-    .toBe(`search.yaml:3:8 bad-tokenizer parent/tokenizer.json has token ids up to 40, but the model knows 40 tokens. (Use the tokenizer that belongs to the model.)
+    .toBe(`search.yaml:3:8 bad-tokenizer parent/tokenizer.json has token ids up to 40, but the model has 40 tokens. (Use the tokenizer that belongs to the model.)
 `)
 })
 

@@ -51,7 +51,7 @@ test('a part of another name is said for what it is', async () => {
   const path = join(folder, 'renamed.gguf')
   await rename(parts[1]!, path)
   await expect(openModel(path, blocks)).rejects.toMatchObject({
-    message: `${path}: is part 2 of 2 of a split model, and its name does not say so`,
+    message: `${path}: is part 2 of 2 of a split model, but its name does not say so`,
   })
 })
 
@@ -61,6 +61,6 @@ test('parts whose names are exchanged are not put together', async () => {
   await rename(parts[1]!, parts[0]!)
   await rename(join(folder, 'x'), parts[1]!)
   await expect(openModel(parts[0]!, blocks)).rejects.toMatchObject({
-    message: `${parts[0]}: is part 2 of 2 (split.no, split.count), and its name says part 1 of 2`,
+    message: `${parts[0]}: is part 2 of 2 (split.no, split.count), but its name says part 1 of 2`,
   })
 })

@@ -225,7 +225,7 @@ test('tokens that are there twice, and lists of other lengths, are refused', () 
 })
 
 test('a tokenizer with more tokens than the model is refused', () => {
-  expect(() => Tokenizer.open(bytePairs('qwen2', digits), 50)).toThrow(/token ids up to 100, but the model knows 50/)
+  expect(() => Tokenizer.open(bytePairs('qwen2', digits), 50)).toThrow(/token ids up to 100, but the model has 50/)
 })
 
 test('a conversation is written as the chat template of the file says', () => {

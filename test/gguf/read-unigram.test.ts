@@ -55,9 +55,9 @@ test.each<readonly [string, () => string]>([
     'normalises letters (tokenizer.ggml.precompiled_charsmap)',
     () => unigram({ a: -1 }, { precompiled_charsmap: text('x') }),
   ],
-  ['has the token "[0]" of its user', () => unigram({ a: -1 }, {}, [4])],
+  ['has the user-defined token "[0]"', () => unigram({ a: -1 }, {}, [4])],
   [
-    'puts a space in front of texts and keeps those that are there',
+    'adds a space before texts and keeps repeated spaces',
     () => unigram({ a: -1 }, { remove_extra_whitespaces: bool(false), add_space_prefix: bool(true) }),
   ],
   ['tokenizer.ggml.scores has 1 entries for 3 tokens', () => unigram({ a: -1 }, { scores: f32s([0]) })],

@@ -27,7 +27,7 @@ test('a block type without an operator in llama.cpp is refused by layer and name
   ])
   expect(await refusal(model)).toBe(
     'MODEL cannot be written as GGUF: layer 1, attention linear-attention: llama.cpp has no operator for this recurrence\n' +
-      'Search with `target: { format: gguf }`, which leaves such blocks out, or export it as `hf` or `onnx`, which have them.',
+      'Search with `target: { format: gguf }`, which leaves such blocks out, or export it as `hf` or `onnx`, which support them.',
   )
 })
 
@@ -44,7 +44,7 @@ test('a window that is shorter than the context is refused', async () => {
 test('a Qwen3 child whose layers differ is refused at the layer that differs', async () => {
   const model = await withVariant(await openTiny(qwen3), 2, 'ffn', 'swiglu', { width: 16 })
   expect(await refusal(model)).toContain(
-    "layer 2, ffn swiglu: layers of llama.cpp's architecture qwen3 are all alike, and this one differs from the first",
+    "layer 2, ffn swiglu: layers of llama.cpp's architecture qwen3 are all alike, but this one differs from the first",
   )
 })
 

@@ -172,13 +172,13 @@ test.skipIf(!hasFixtures).each<readonly [string, string, (json: Json) => void, s
     'of the kind Unigram with pieces for bytes',
     'tokenizer-unigram',
     (json) => (Object.assign(json, { normalizer: joinSpaces }).model.byte_fallback = true),
-    'no pieces for bytes',
+    'does not support byte fallback',
   ],
   [
     'of the kind Unigram without an unknown token',
     'tokenizer-unigram',
     (json) => (Object.assign(json, { normalizer: joinSpaces }).model.unk_id = null),
-    'a token for what is unknown',
+    'needs an unknown token',
   ],
   [
     'of the kind Unigram with a piece across a space',
@@ -187,7 +187,7 @@ test.skipIf(!hasFixtures).each<readonly [string, string, (json: Json) => void, s
       json.normalizer = joinSpaces
       ;(json.model.vocab as unknown as [string, number][]).push(['the▁key', -1])
     },
-    'goes across a space',
+    'spans a space',
   ],
   [
     'that is a list of words',
@@ -212,7 +212,7 @@ test.skipIf(!hasFixtures).each<readonly [string, string, (json: Json) => void, s
           { type: 'ByteLevel', add_prefix_space: false, use_regex: false },
         ],
       }),
-    'its way to split texts',
+    'its pre-tokenizer matches none',
   ],
   [
     'without a token for some byte',
@@ -221,7 +221,7 @@ test.skipIf(!hasFixtures).each<readonly [string, string, (json: Json) => void, s
       json.model.vocab['<0xfe>'] = json.model.vocab['<0xFE>']!
       delete json.model.vocab['<0xFE>']
     },
-    'and it has 255',
+    'but it has 255',
   ],
   [
     'that does not merge a pair which llama.cpp would',

@@ -157,21 +157,21 @@ test.each([
     {},
     "{% set ns = namespace(x='aaaaaaaaaaaaaaaa') %}{% for i in range(24) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}",
     'chat_template.jinja',
-    'is ended: it makes a text of more than 67108864 characters (line 1)',
+    'was stopped: it makes a text of more than 67108864 characters (line 1)',
   ],
   [
     'it makes too long a list',
     {},
     '{% set ns = namespace(x=[0], k=[]) %}{% for i in range(23) %}{% set ns.x = ns.x + ns.x %}{% endfor %}',
     'chat_template.jinja',
-    'is ended: it takes more than 16777216 steps (line 1)',
+    'was stopped: it takes more than 16777216 steps (line 1)',
   ],
   [
     'it calls itself',
     {},
     '{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}',
     'chat_template.jinja',
-    'is ended: its calls, loops or values are nested more than 150 deep (line 1)',
+    'was stopped: its calls, loops or values are nested more than 150 deep (line 1)',
   ],
   [
     'its expressions are nested too deeply',
@@ -185,7 +185,7 @@ test.each([
     {},
     `{{ 1${'+1'.repeat(50_000)} }}`,
     'chat_template.jinja',
-    'is ended: it is nested too deeply',
+    'was stopped: it is nested too deeply',
   ],
   [
     'it wants what is inside',
@@ -216,7 +216,7 @@ test.each([
 test('a template that does not end is ended', { timeout: 30_000 }, () => {
   const loop = '{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}'
   expect(() => renderChat(folderOf({}, loop), [])).toThrow(
-    /the chat template is ended: it (takes more than|does not end)/,
+    /the chat template was stopped: it (takes more than|does not end)/,
   )
 })
 

@@ -64,7 +64,7 @@ const rows: [string, () => Promise<string>, string][] = [
   [
     'more layers than are stored',
     async () => edit(await writeTiny(), { num_hidden_layers: 4 }),
-    'tensor model.layers.3.input_layernorm.weight is missing, as all of layer 3: config.json says "num_hidden_layers": 4, and 3 layers are stored',
+    'tensor model.layers.3.input_layernorm.weight is missing, like all of layer 3: config.json says "num_hidden_layers": 4, and 3 layers are stored',
   ],
   [
     'biases that config.json does not say',

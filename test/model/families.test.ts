@@ -234,9 +234,13 @@ test.each<[string, JsonObject, RegExp]>([
   [
     'a model that reads images',
     { architectures: ['Gemma3ForConditionalGeneration'], model_type: 'gemma3', vision_config: {} },
-    /"Gemma3ForConditionalGeneration" .* is not supported: it reads images too/,
+    /"Gemma3ForConditionalGeneration" .* is not supported: it also reads images/,
   ],
-  ['latent attention', { architectures: ['X'], model_type: 'deepseek_v2', kv_lora_rank: 5 }, /keeps latent vectors/],
+  [
+    'latent attention',
+    { architectures: ['X'], model_type: 'deepseek_v2', kv_lora_rank: 5 },
+    /multi-head latent attention/,
+  ],
   [
     'an unknown family',
     { architectures: ['GPT2LMHeadModel'], model_type: 'gpt2' },
@@ -287,7 +291,7 @@ test.each<[string, JsonObject, RegExp]>([
   [
     'heads that do not divide',
     { architectures: null, model_type: 'deci', num_key_value_heads_per_layer: [1, 3, 1] },
-    /4 is no multiple of "num_key_value_heads" 3 \(layer 1\)/,
+    /4 is not a multiple of "num_key_value_heads" 3 \(layer 1\)/,
   ],
 ])('a config.json with %s is refused by name', (_, fields, message) => {
   expect(() => parse(fields)).toThrow(message)

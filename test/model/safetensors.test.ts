@@ -61,7 +61,7 @@ test('a tensor that does not fit float16 is refused by name, and no file is left
 const bytes = (n: number) => new Uint8Array(n)
 const bad: [string, () => Promise<string>, RegExp][] = [
   ['is missing', async () => join(scratch(), 'none'), /cannot be opened/],
-  ['is a folder', async () => scratch(), /is no file|cannot be opened/],
+  ['is a folder', async () => scratch(), /is not a file|cannot be opened/],
   [
     'is empty',
     async () => {
@@ -89,8 +89,12 @@ const bad: [string, () => Promise<string>, RegExp][] = [
   ['has offsets that do not fit the shape', () => file({ a: f32(0, 4, [2]) }, bytes(4)), /a F32 \[2\] needs 8 bytes/],
   ['is truncated', () => file({ a: f32(0, 4), b: f32(4, 12) }, bytes(9)), /is truncated: tensor b ends at byte/],
   ['has tensors that overlap', () => file({ a: f32(0, 8), b: f32(4, 12) }, bytes(12)), /tensors a and b overlap/],
-  ['has a hole', () => file({ a: f32(0, 4), b: f32(8, 12) }, bytes(12)), /4 bytes of no tensor before tensor b/],
-  ['has more data than tensors', () => file({ a: f32(0, 4) }, bytes(6)), /2 bytes of no tensor at its end/],
+  [
+    'has a hole',
+    () => file({ a: f32(0, 4), b: f32(8, 12) }, bytes(12)),
+    /4 bytes that belong to no tensor before tensor b/,
+  ],
+  ['has more data than tensors', () => file({ a: f32(0, 4) }, bytes(6)), /2 bytes that belong to no tensor at its end/],
 ]
 test.each(bad)('a file that %s is refused with its name and a remedy', async (_, make, message) => {
   const path = await make()

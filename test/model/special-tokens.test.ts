@@ -109,8 +109,8 @@ test('a token beyond the rows of the embedding is refused in a text that holds i
   expect(() => tokenizer.encode('fox <x>')).toThrow(
     expect.objectContaining({
       kind: 'InvalidInput',
-      message: 'the text has the token "<x>" (id 5), and the model\'s embedding has 5 rows',
+      message: 'the text has the token "<x>" (id 5), but the model\'s embedding has 5 rows',
     }) as Error,
   )
-  expect(() => Tokenizer.open(folderOf({}), 4)).toThrow(/has token ids up to 4, but the model knows 4 tokens/)
+  expect(() => Tokenizer.open(folderOf({}), 4)).toThrow(/has token ids up to 4, but the model has 4 tokens/)
 })

@@ -62,22 +62,19 @@ test.each(['t.txt', 't.jsonl', 't.jsonl.gz', 't.parquet'])('%s that is a pointer
 })
 
 test.each([
-  [
-    ['pytorch_model.bin'],
-    'holds weights as Python pickles, which are never read, as code may run in them (pytorch_model.bin)',
-  ],
+  [['pytorch_model.bin'], 'holds weights as Python pickles, which can run code and are never read (pytorch_model.bin)'],
   [
     ['adapter_config.json', 'adapter_model.safetensors'],
     'is an adapter (LoRA), not a whole model (adapter_config.json)',
   ],
   [
     ['consolidated.safetensors'],
-    "is in the layout of the model's makers, not of Hugging Face (consolidated.safetensors)",
+    "is in the layout of the model's makers, not in Hugging Face's (consolidated.safetensors)",
   ],
   [['model.gguf'], 'holds a GGUF file and no safetensors (model.gguf)'],
   [
     ['model-00001-of-00002.safetensors'],
-    'holds shards without model.safetensors.index.json, which says what is where (model-00001-of-00002.safetensors)',
+    'holds shards without model.safetensors.index.json, which lists their tensors (model-00001-of-00002.safetensors)',
   ],
   [
     ['model.safetensors.incomplete'],

@@ -77,7 +77,7 @@ test('a tokenizer with more tokens than the model is refused', async () => {
   const folder = await words({ fox: 1, owl: 7 })
   expect(Tokenizer.open(folder, 8).size).toBe(8)
   expect(() => Tokenizer.open(folder, 7)).toThrow(
-    `${join(folder, 'tokenizer.json')} has token ids up to 7, but the model knows 7 tokens`,
+    `${join(folder, 'tokenizer.json')} has token ids up to 7, but the model has 7 tokens`,
   )
 })
 
@@ -103,7 +103,7 @@ test('a tokenizer.json of another kind is refused by what is missing, with a rem
     expect.objectContaining({
       kind: 'InvalidInput',
       message: expect.stringContaining(`${join(folder, 'tokenizer.json')} is not supported: `) as string,
-      remedy: 'Use a tokenizer.json as the library `tokenizers` writes it.',
+      remedy: 'Use a tokenizer.json written by the library `tokenizers`.',
     }) as Error,
   )
 })

@@ -7,7 +7,7 @@ import { inspectData } from '../../plugins/inspect/data.js'
 import { blocks } from '../model/tiny.js'
 import { lasting, tinyWorld } from '../stages/world.js'
 
-const parquet = join(import.meta.dirname, '../stages/parquet')
+const parquet = join(import.meta.dirname, '../data/parquet')
 const [world, bare] = [await tinyWorld(), await tinyWorld({}, { tokenizer: false })]
 const { config } = await openModel(world.parent, blocks)
 

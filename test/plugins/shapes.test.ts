@@ -45,7 +45,7 @@ test('a wrong shape in forward is a mistake of the spec, told with operator, sha
 
 test('so is an output of another shape than the input, which would be added with broadcasting', async () => {
   expect(await diagnosticsOf(plugin('good', 'g.slice(y, 0, 0, 1)'))).toEqual([
-    'spec.yaml:12:17 broken-block variant narrow: ffn block type "narrow" makes [1, 32] of [6, 32]: both must have one shape',
+    'spec.yaml:12:17 broken-block variant narrow: ffn block type "narrow" makes [1, 32] of [6, 32]: both must have the same shape',
   ])
 })
 

@@ -168,9 +168,7 @@ test.each<[string, () => string, readonly string[]]>([
   [
     'an expression of another form',
     () => add('  note: { uses: echo, with: { text: "${{ 1 + 1 }}" } }\n'),
-    [
-      'search.yaml:24:37 bad-expression "1 + 1" is not a valid expression. (write ${{ stages.NAME.outputs.PATH }})',
-    ],
+    ['search.yaml:24:37 bad-expression "1 + 1" is not a valid expression. (write ${{ stages.NAME.outputs.PATH }})'],
   ],
   [
     'an expression inside a text',

@@ -147,7 +147,11 @@ test.each<[from: string, to: string, ...lines: string[]]>([
   ],
   ['tokens: 50k', 'tokens: 1e400', '19:22 wrong-value 1e400 is not finite. (write a number, or leave the key out)'],
   ['tokens: 50k', 'tokens: .nan', '19:22 wrong-value .nan is not finite. (write a number, or leave the key out)'],
-  ['tokens: 50k', 'tokens:', '19:21 wrong-unit stages.distill.tokens: the value is missing. (allowed: 50000, 50k, 1.5M)'],
+  [
+    'tokens: 50k',
+    'tokens:',
+    '19:21 wrong-unit stages.distill.tokens: the value is missing. (allowed: 50000, 50k, 1.5M)',
+  ],
   [
     'tokens: 50k',
     'tokens: 50,000',

@@ -55,7 +55,12 @@ test.each<[QuantityKind, string | number, string, string]>([
     '5500 is not a valid limit on throughput: it has no unit.',
     'allowed: ">= 1.7x", ">= 170%", "5500 tokens/s"',
   ],
-  ['memory-limit', 80, '80 is not a valid limit on memory: it has no unit.', 'allowed: "<= 70%", "<= 0.7x", "80 GiB", "500 MB"'],
+  [
+    'memory-limit',
+    80,
+    '80 is not a valid limit on memory: it has no unit.',
+    'allowed: "<= 70%", "<= 0.7x", "80 GiB", "500 MB"',
+  ],
   ['quality-limit', 'good', '"good" is not a valid quality floor.', 'allowed: ">= 97%", ">= 0.97x"'],
 ])('%s %j is refused', (kind, text, error, hint) => {
   expect(parseQuantity(kind, text)).toEqual({ error, hint })

@@ -165,7 +165,7 @@ test.each([
   ['an index that is not JSON', 'tasks.json', '{', 'tasks.json:1:2: is not JSON'],
   ['an index that is no map', 'tasks.json', '[]', 'tasks.json: names no tasks'],
   ['a chance that is no share', 'tasks.json', '{"one": {"chance": 2}}', 'tasks.json: the chance of "one" is 2'],
-  ['a task that leads out of the folder', 'tasks.json', '{"../one": {}}', 'tasks.json: "../one" is no name of a task'],
+  ['a task that leads out of the folder', 'tasks.json', '{"../one": {}}', 'tasks.json: "../one" is not a task name'],
   ['a task without items', 'one.jsonl', '\n', 'one.jsonl: has no items'],
   ['a task without its file', 'tasks.json', '{"three": {}}', 'three.jsonl: ENOENT'],
   [

@@ -186,7 +186,7 @@ test.each([
     kind: 'InvalidInput',
     file: own,
     message: line === undefined ? `${own} ${message}` : `${own}:${line}: ${message}`,
-    remedy: 'Each line is {"text": "…"}, with "answers": [[start, end], …] in characters where they weigh more.',
+    remedy: 'Each line is {"text": "…"}, with "answers": [[start, end], …] in characters, where answers count more.',
   })
 })
 
