@@ -76,7 +76,8 @@ export function build() {
   console.error('setup: compiling TypeScript …')
   run(process.execPath, [compiler, '-p', '.'])
   // npm marks a command executable once, when it links it: not again after dist/ was removed.
-  chmodSync(join(root, 'dist', 'cli', 'main.js'), 0o755)
+  const command = join(root, 'dist', 'cli', 'main.js')
+  if (existsSync(command)) chmodSync(command, 0o755)
 }
 
 /** Whether nothing of what was compiled is missing; the compiler writes only what has changed since. */

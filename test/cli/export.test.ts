@@ -107,7 +107,7 @@ test('a model above the limit is written in shards with an index, and opens as t
 
 test.each([
   [['--format', 'tar', '-o', 'new'], 'Allowed choices are hf, onnx'],
-  [['--format', 'onnx', '-o', 'new', '--dtype', 'bfloat16'], 'has no bfloat16'],
+  [['--format', 'onnx', '-o', 'new', '--dtype', 'bfloat16'], 'does not support bfloat16'],
   [['--format', 'hf', '-o', 'taken'], 'taken exists already'],
   [['--format', 'hf', '-o', 'taken/file'], 'exists already'],
 ])('%j is refused, and changes nothing', async (args, message) => {

@@ -95,7 +95,7 @@ test('too many left out of a list in pages end the run', async () => {
   const run = await rig.run('least', many('count: 10, failEvery: 2, offset: 200', policy))
   const { cause } = await rejection(run.result())
   expect((cause as Error).message).toMatch(
-    /^Stage many: \d of 10 tasks are left out, and 8 must succeed\. task-2\d\d: 2\d\d is not a valid number for this\.$/,
+    /^Stage many: \d of 10 tasks are left out, but 8 must succeed\. task-2\d\d: 2\d\d is not a valid number for this\.$/,
   )
 })
 

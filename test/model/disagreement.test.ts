@@ -44,17 +44,17 @@ const rows: [string, () => Promise<string>, string][] = [
   [
     'vocab_size',
     async () => edit(await writeTiny(), { vocab_size: 51 }),
-    'tensor model.embed_tokens.weight is [50, 24], not [51, 24] as "vocab_size" in config.json say',
+    'tensor model.embed_tokens.weight is [50, 24], not [51, 24] as "vocab_size" in config.json says',
   ],
   [
     'intermediate_size',
     async () => edit(await writeTiny(), { intermediate_size: 48 }),
-    `tensor ${layer0}.mlp.gate_proj.weight is [40, 24], not [48, 24] as "intermediate_size" in config.json say`,
+    `tensor ${layer0}.mlp.gate_proj.weight is [40, 24], not [48, 24] as "intermediate_size" in config.json says`,
   ],
   [
     'num_key_value_heads',
     async () => edit(await writeTiny(), { num_key_value_heads: 4 }),
-    `tensor ${layer0}.self_attn.k_proj.weight is [16, 24], not [32, 24] as "num_key_value_heads" × "head_dim" in config.json say`,
+    `tensor ${layer0}.self_attn.k_proj.weight is [16, 24], not [32, 24] as "num_key_value_heads" × "head_dim" in config.json says`,
   ],
   [
     'fewer layers than are stored',
