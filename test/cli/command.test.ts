@@ -64,7 +64,7 @@ test.each([
     `exec python3 -c 'kept = b"x" * 300000000; import time; time.sleep(1000)'`,
     ', memory: 200 MiB',
     6,
-    /^own: the task held \d+ MiB of memory, and its stage allows 200 MiB$/,
+    /^own: the task used \d+ MiB of memory; its stage allows 200 MiB$/,
   ],
   [
     'time',

@@ -111,7 +111,7 @@ test('what a changed parameter makes run anew, before and after', async () => {
         unknown until uptrain and select and distill has run
     report           tasks unknown
         unknown until depth and distill and score and solve and evaluate and select and uptrain and evaluate-child and export has run
-    note: uptrain: 80000 tokens go about 56 times through the training data.
+    note: uptrain: 80000 tokens are about 56 passes over the training data.
     "
   `)
   await runs(file, 'rate')
@@ -166,8 +166,8 @@ test('what a changed input makes run anew', async () => {
           unknown until uptrain and select and distill has run
       report           tasks unknown
           unknown until profile and depth and distill and score and solve and evaluate and select and uptrain and evaluate-child and export has run
-      note: distill: 1000 tokens go about 2.8 times through the training data.
-      note: uptrain: 80000 tokens go about 222 times through the training data.
+      note: distill: 1000 tokens are about 2.8 passes over the training data.
+      note: uptrain: 80000 tokens are about 222 passes over the training data.
       "
     `)
   } finally {

@@ -75,7 +75,7 @@ test('a parent that GGUF cannot represent is told of at the format', async () =>
 test('a tokenizer that llama.cpp would not follow is told of at the format, and only where a file is to be written', async () => {
   const words = await tinyWorld()
   expect(await said({}, words)).toMatch(
-    /^search\.yaml:1:\d+ not-in-gguf parent\/tokenizer\.json cannot be written as GGUF: .+ \(Leave out `format: gguf`: /,
+    /^search\.yaml:1:\d+ not-in-gguf parent\/tokenizer\.json cannot be written as GGUF: .+ \(Remove `format: gguf`: /,
   )
   expect(await said({}, words, 'hf')).toBe('nothing')
 })
