@@ -87,7 +87,11 @@ test('the code of a plugin that is not allowed does not run, and nothing is told
 })
 
 test.each([
-  ['id: ({ span, keep }) => ', "id: ({ span, keep }) => '+' + ", 'the id "+keep-last-2" has characters other than letters'],
+  [
+    'id: ({ span, keep }) => ',
+    "id: ({ span, keep }) => '+' + ",
+    'the id "+keep-last-2" has characters other than letters',
+  ],
   ['span: ({ span }) => span', 'span: ({ span }) => span / 4', 'the span of keep-last-2 is 0.5'],
   ['blocks(run, { keep }) {', "blocks(run, { keep }) { throw new Error('no idea');", 'no idea (index.ts:15:'],
   ['return { attention, ffn }', "return { ffn: { block: 'wide', params: {} } }", 'There is no ffn block type "wide"'],
