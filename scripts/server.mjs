@@ -31,7 +31,7 @@ if (process.argv[1] === join(root, 'scripts', 'server.mjs')) {
     () => false,
   )
   if (!reached) {
-    console.error('setup: building the Temporal server beside it (once, about two minutes on two cores) …')
+    console.error('setup: building the Temporal server beside it (once, about two and a half minutes on two cores) …')
     const builder = spawn(process.execPath, [join(root, 'server/temporal-server/build.mjs')], { stdio: 'ignore' })
     process.once('SIGTERM', () => builder.kill())
   }

@@ -90,7 +90,7 @@ async function build(log: Log): Promise<string> {
   } catch {
     throw new Failure('NoServer', 'There is no Temporal server, and no Go to build one', { remedy })
   }
-  log('Temporal: building the embedded server (once, about two minutes on two cores) …')
+  log('Temporal: building the embedded server (once, about two and a half minutes on two cores) …')
   const begin = Date.now()
   const seconds = () => Math.round((Date.now() - begin) / 1000)
   const ticker = setInterval(() => log(`Temporal: still building, ${seconds()} s …`), 20_000)

@@ -78,7 +78,8 @@ function overlay(module, copy, ours) {
 let running
 /** Runs Go, whatever the user has it do elsewhere. @returns what it prints */
 function go(args, cwd) {
-  const own = { CGO_ENABLED: '0', GOFLAGS: '', GOWORK: 'off', GO111MODULE: 'on', GOOS: '', GOARCH: '' }
+  // The compiler collects its garbage seldom: a tenth less time for some hundred megabytes more.
+  const own = { GOGC: '800', CGO_ENABLED: '0', GOFLAGS: '', GOWORK: 'off', GO111MODULE: 'on', GOOS: '', GOARCH: '' }
   const child = spawn('go', args, { cwd, env: { ...process.env, ...own }, stdio: ['ignore', 'pipe', 'pipe'] })
   running = child
   let [output, errors] = ['', '']
