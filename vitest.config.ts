@@ -17,7 +17,8 @@ export default defineConfig({
     maxWorkers: 3,
     // Expected texts are plain; on CI colours would be on. What a test starts sends nothing (tensor/telemetry.ts).
     env: { NO_COLOR: '1', ORT_DISABLE_TELEMETRY: '1' },
-    // What fails now and then has a cause. A test that measures by the clock says so, and has a `retry` of its own.
-    retry: 0,
+    // What fails now and then has a cause, and is mended where it is seen: locally nothing is retried. On CI real processes,
+    // servers and kills share a machine of two cores with two other files: once more, and vitest tells of it as flaky.
+    retry: process.env.CI ? 1 : 0,
   },
 })
