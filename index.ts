@@ -6,20 +6,17 @@
  * `Failure` with a kind and a remedy.
  */
 import './tensor/telemetry.js'
-import { queueOf, searchesOn } from './activities/queue.js'
 import { Failure, type JsonObject, type Outcome } from './api/index.js'
 import { registryFor, type Common } from './cli/common.js'
 import { BadSpec } from './cli/explain.js'
 import { follow as followRun, progressOf } from './cli/follow.js'
 import { openStore, readStore } from './cli/open-store.js'
 import { resultOf, writeOutcome } from './cli/outcome.js'
-import { checkReadiness } from './cli/readiness.js'
-import { startRun, workflowIdOf } from './cli/runs.js'
-import { selectStages, type Selection } from './cli/selection.js'
-import { findServer, withServer } from './cli/with-server.js'
-import { checkWorker, endOutdatedWorker, ensureWorker } from './cli/workers.js'
+import { workflowIdOf } from './cli/runs.js'
+import { startSearch } from './cli/start-search.js'
+import { type Selection } from './cli/selection.js'
+import { findServer } from './cli/with-server.js'
 import { forecast, type StageForecast } from './lineage/forecast.js'
-import { keepListings } from './lineage/input-changes.js'
 import { dataNotes } from './plugins/inspect/data-notes.js'
 import { describedTypes } from './plugins/loading/load.js'
 import { connect } from './server/index.js'
@@ -152,37 +149,19 @@ export async function plan(specFile: string, options: SpecOptions & StoreOptions
  * ```
  */
 export async function run(specFile: string, options: RunOptions = {}): Promise<StartedRun> {
-  const { plan: whole, listings } = await frozen(specFile, options)
-  const name = options.run ?? whole.name
-  if (!/^[\w.-]{1,100}$/.test(name))
-    throw new Failure('InvalidInput', `"${name}" is not a name of a run`, {
-      remedy: 'Use letters, digits, dots and dashes.',
-    })
-  const places = common(options)
-  const store = await openStore(places)
-  const loaded = await describedTypes(whole)
-  const { plan, given } = await selectStages(whole, selectionOf(options), store, loaded)
-  await checkReadiness(plan, store, loaded)
-  await keepListings(store, listings)
-  const workflow = encodeURIComponent(workflowIdOf(store, name))
-  const { info, started } = await withServer(places, async (info) => {
-    await checkWorker(store, info.address)
-    const client = await connect(info.address)
-    try {
-      await endOutdatedWorker(store, async () => (await searchesOn(queueOf(store), client)) > 0)
-      return { info, started: await startRun(client, store, name, plan, { ...options, given }) }
-    } finally {
-      await client.connection.close()
-    }
-  })
-  await ensureWorker(store, info.address)
+  const search = await startSearch(
+    await frozen(specFile, options),
+    { ...options, ...common(options) },
+    selectionOf(options),
+  )
+  const { name, plan, store, started, link } = search
   return {
     run: name,
     specDigest: plan.digest,
     started,
     store: store.location,
     ...(options.address !== undefined && { address: options.address }),
-    ...(info.uiAddress !== undefined && { ui: `${info.uiAddress}/namespaces/default/workflows/${workflow}` }),
+    ...(link !== undefined && { ui: link }),
   }
 }
 

@@ -2,13 +2,11 @@ import { Option, type Command } from 'commander'
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import pc from 'picocolors'
-import { keepListings } from '../../lineage/input-changes.js'
 import { asJson, asText } from '../../activities/journal.js'
-import { queueOf, searchesOn } from '../../activities/queue.js'
+import { queueOf } from '../../activities/queue.js'
 import { writing } from '../../model/index.js'
 import { Failure } from '../../api/index.js'
-import { describedTypes } from '../../plugins/loading/load.js'
-import { accessTo, connect, serverStatus, stopServer } from '../../server/index.js'
+import { accessTo, serverStatus, stopServer } from '../../server/index.js'
 import {
   action,
   common,
@@ -27,12 +25,11 @@ import { exitCodes } from '../exit-codes.js'
 import { follow } from '../follow.js'
 import { openStore } from '../open-store.js'
 import { notAccepted, outcomeFolder, resultOf, writeOutcome } from '../outcome.js'
-import { startRun, workflowIdOf } from '../runs.js'
-import { checkReadiness } from '../readiness.js'
-import { selectStages, type Selection } from '../selection.js'
+import { type Selection } from '../selection.js'
+import { startSearch } from '../start-search.js'
 import { typed } from '../typed.js'
-import { findServer, withServer } from '../with-server.js'
-import { checkWorker, claimWorker, endOutdatedWorker, ensureWorker } from '../workers.js'
+import { findServer } from '../with-server.js'
+import { claimWorker } from '../workers.js'
 
 interface RunOptions extends SpecOptions, Selection {
   readonly run?: string
@@ -105,33 +102,13 @@ export function runCommands(program: Command): void {
 }
 
 async function run(file: string, options: RunOptions): Promise<void> {
-  const { plan: whole, listings } = await compiled(file, options)
-  const name = options.run ?? whole.name
-  if (!/^[\w.-]{1,100}$/.test(name))
-    throw new Failure('InvalidInput', `"${name}" is not a valid name for a run`, {
-      remedy: 'Use letters, digits, dots and dashes.',
-    })
-  const store = await openStore(options)
   const { from, until, only } = options
   const selection = { ...(from && { from }), ...(until && { until }), ...(only && { only }) }
-  const loaded = await describedTypes(whole)
-  const { plan, given } = await selectStages(whole, selection, store, loaded)
-  await checkReadiness(plan, store, loaded)
-  await keepListings(store, listings)
-  // Fails where the store does not say which it is: before anything is started.
-  const workflowId = workflowIdOf(store, name)
-  const { info, started } = await withServer(options, async (info) => {
-    await checkWorker(store, info.address)
-    const client = await connect(info.address)
-    try {
-      await endOutdatedWorker(store, async () => (await searchesOn(queueOf(store), client)) > 0)
-      return { info, started: await startRun(client, store, name, plan, { ...options, given }) }
-    } finally {
-      await client.connection.close()
-    }
-  })
-  await ensureWorker(store, info.address)
-  const link = info.uiAddress && `${info.uiAddress}/namespaces/default/workflows/${encodeURIComponent(workflowId)}`
+  const { name, plan, store, info, started, link } = await startSearch(
+    await compiled(file, options),
+    options,
+    selection,
+  )
   log(`${started ? 'Started' : 'Continuing'} run ${pc.bold(name)}${link ? `: ${link}` : ''}`)
   if (options.detach) {
     if (options.json) printJson({ run: name, specDigest: plan.digest, started, ui: link })
