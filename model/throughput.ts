@@ -46,15 +46,25 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
-/** Times several models in turn, so that other load on the machine affects all of them. The first pass of each is a warm-up.
- *  @returns the passes of each model, [models][repetitions] */
-export async function alternate(timed: readonly TimedModel[], repetitions: number): Promise<Timing[][]> {
+/**
+ * Times several models in turn, so that other load on the machine affects all of them; the order is reversed from round to
+ * round, so that none always runs behind the same other. The first pass of each is a warm-up.
+ * @returns the passes of each model, [models][repetitions]
+ */
+export async function alternate(
+  timed: readonly TimedModel[],
+  repetitions: number,
+  progress: (done: number) => void = () => {},
+): Promise<Timing[][]> {
   const passes: Timing[][] = timed.map(() => [])
-  for (let r = 0; r <= repetitions; r++)
-    for (const [i, one] of timed.entries()) {
-      const pass = await one.pass()
+  const order = timed.map((_, i) => i)
+  for (let r = 0; r <= repetitions; r++) {
+    for (const i of r % 2 === 0 ? order : [...order].reverse()) {
+      const pass = await timed[i]!.pass()
       if (r > 0) passes[i]!.push(pass)
     }
+    progress(r)
+  }
   return passes
 }
 

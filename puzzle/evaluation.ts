@@ -1,25 +1,11 @@
-import {
-  answerAccuracy,
-  Forward,
-  Head,
-  alternate,
-  median,
-  openTimed,
-  tokensPerSecond,
-  typical,
-  embed,
-  type Model,
-  type Scenario,
-  type TaskItem,
-  type TimedModel,
-  type Timing,
-} from '../model/index.js'
+import { answerAccuracy, Forward, Head, embed, type Model, type Scenario, type TaskItem } from '../model/index.js'
 import { Failure, type ArtifactRef, type Environment } from '../api/index.js'
 import { sizes } from './costs.js'
 import { readJson } from './library.js'
 import type { TaskItems } from '../data/task-items.js'
 import { readSequences, type Sequences } from '../data/sequences.js'
 import { threads } from './parameters.js'
+import { errorOf, speedOf, timePairs, type PairedPasses, type TimingParams } from './speed.js'
 
 /** Quality of a model on held-out text and tasks. */
 export interface Quality {
@@ -155,25 +141,6 @@ export async function taskAccuracy(
   return correct / items.length
 }
 
-/** Parent and child in turn: the scenario once to warm up, then `repetitions` times. */
-export async function measureThroughput(
-  models: readonly [parent: Model, child: Model],
-  { scenario, threads }: Pick<Yardstick, 'scenario' | 'threads'>,
-  repetitions: number,
-): Promise<{ parent: number; child: number; ratio: number }> {
-  const timed: TimedModel[] = []
-  for (const model of models) timed.push(await openTimed(model, scenario, threads))
-  const [parent, child] = (await alternate(timed, repetitions)) as [Timing[], Timing[]]
-  for (const t of timed) await t.release()
-  const seconds = (pass: Timing) => pass.prefillSeconds + pass.decodeSeconds
-  return {
-    parent: tokensPerSecond(scenario, typical(parent)),
-    child: tokensPerSecond(scenario, typical(child)),
-    // Of passes side by side: what else the machine did then met both.
-    ratio: median(parent.map((pass, i) => seconds(pass) / seconds(child[i]!))),
-  }
-}
-
 /** A child beside its parent. */
 export interface Evaluation<M extends Measured = Predicted> {
   readonly parent: M
@@ -185,40 +152,50 @@ export interface Evaluation<M extends Measured = Predicted> {
     readonly memory: number
     readonly parameters: number
   }
-  /** Sessions of timing, where more than one was needed; the last or the fastest counts. */
-  readonly sessions?: number
+  /** The passes that throughputs and their ratio come from. */
+  readonly timing: PairedPasses
 }
 
 /**
  * Measures a child and times it against its parent.
  * @param parentQuality  the parent's quality, measured once for all its children
- * @param repetitions    timed passes of each model
  */
 export async function evaluatePair(
   yardstick: Yardstick,
   parentQuality: Quality,
   child: Model,
-  repetitions: number,
-  progress?: (fraction: number, message: string) => void,
+  { repetitions, retime }: TimingParams,
+  progress: (fraction: number, message: string) => void = () => {},
 ): Promise<Evaluation<Measured>> {
-  const quality = await measureQuality(child, yardstick, progress)
-  const speed = await measureThroughput([yardstick.parent, child], yardstick, repetitions)
-  const measured = (model: Model, own: Quality, tokens: number): Measured => ({
-    ...own,
-    throughput: { measured: tokens },
-    ...sizes(model, yardstick.scenario),
-  })
-  const parent = measured(yardstick.parent, parentQuality, speed.parent)
-  const own = measured(child, quality, speed.child)
+  const { scenario } = yardstick
+  const quality = await measureQuality(child, yardstick, (f, message) => progress(f * 0.5, message))
+  const timing = await timePairs(
+    [yardstick.parent, child],
+    yardstick,
+    { pairs: repetitions, error: errorOf({ retime }) },
+    (pair, pairs) => progress(0.5 + (0.5 * pair) / pairs, `timing, pair ${pair} of ${pairs}`),
+  )
+  const parent = { ...parentQuality, ...sizes(yardstick.parent, scenario), throughput: { measured: 0 } }
+  const own = { ...quality, ...sizes(child, scenario), throughput: { measured: 0 } }
+  const ratios = {
+    throughput: 0,
+    accuracy: parent.accuracy && own.accuracy !== null ? own.accuracy / parent.accuracy : null,
+    memory: own.memoryBytes / parent.memoryBytes,
+    parameters: own.parameters / parent.parameters,
+  }
+  return withTiming({ parent, child: own, ratios, timing }, scenario, timing)
+}
+
+/** The evaluation with the speeds of these passes. */
+export function withTiming<E extends Evaluation<Measured>>(evaluation: E, scenario: Scenario, timing: PairedPasses): E {
+  const { parent, child, ratio } = speedOf(scenario, timing)
+  const timed = (own: Measured, measured: number) => ({ ...own, throughput: { ...own.throughput, measured } })
   return {
-    parent,
-    child: own,
-    ratios: {
-      throughput: speed.ratio,
-      accuracy: parent.accuracy && own.accuracy !== null ? own.accuracy / parent.accuracy : null,
-      memory: own.memoryBytes / parent.memoryBytes,
-      parameters: own.parameters / parent.parameters,
-    },
+    ...evaluation,
+    parent: timed(evaluation.parent, parent),
+    child: timed(evaluation.child, child.value),
+    ratios: { ...evaluation.ratios, throughput: ratio.value },
+    timing,
   }
 }
 

@@ -108,20 +108,24 @@ export type SolveOutputs = Outputs<
 /** Of each solution, or of the child alone. */
 export type EvaluateOutputs = Outputs<{ readonly evaluations: readonly Evaluation[] }, object>
 
+/** A solution by its variants. */
+export interface Described {
+  readonly solutionDigest: string
+  readonly predicted: Solution['predicted']
+  readonly objective: number
+  /** Variants by layer. */
+  readonly layers: readonly { readonly attention: string; readonly ffn: string }[]
+  readonly runs?: readonly ChosenRun[]
+  readonly addedUp?: readonly ChosenRun[]
+}
+
 export type SelectOutputs = Outputs<
-  {
-    readonly solutionDigest: string
+  Described & {
     readonly limitsHeld: boolean
     readonly limits: readonly Judged[]
     /** The corrected solve that it comes from; 0: the pool. */
     readonly round: number
-    readonly predicted: Solution['predicted']
-    readonly objective: number
     readonly evaluation: Evaluation
-    /** Variants by layer. */
-    readonly layers: readonly { readonly attention: string; readonly ffn: string }[]
-    readonly runs?: readonly ChosenRun[]
-    readonly addedUp?: readonly ChosenRun[]
   },
   { readonly selected: ArtifactRef<Solution> }
 >
@@ -133,9 +137,37 @@ export type UptrainOutputs = Outputs<
     readonly loss: number
     readonly kl: number
     readonly cosine: number
+    /** How it was trained, for those who train on. */
+    readonly batch: number
+    readonly learningRate: number
+    readonly weightDecay: number
   },
   { readonly child: ArtifactRef; readonly curve: ArtifactRef<readonly CurvePoint[]> }
 >
+
+/** What was tried after the first child fell short, and the child that came of it. Nothing was tried where it did not. */
+export type ImproveOutputs = Outputs<
+  {
+    readonly attempts: readonly Attempt[]
+    /** Absent where the first child is still the nearest. */
+    readonly child?: Described & { readonly evaluation: Evaluation }
+  },
+  { readonly selected?: ArtifactRef<Solution>; readonly child?: ArtifactRef }
+>
+
+/** One more try at a child that meets the limits and the quality floor. */
+export interface Attempt {
+  /** `train on`: the child as it was, trained further; `another child`: another solution, trained from the start. */
+  readonly action: 'train on' | 'another child'
+  /** Why the child before was not accepted. */
+  readonly because: readonly string[]
+  /** Why this one is not; none: it is. */
+  readonly reasons: readonly string[]
+  readonly tokens: number
+  readonly kl: number
+  readonly throughput: number
+  readonly accuracy: number | null
+}
 
 /** Files of the child by their names. */
 export type ExportOutputs = Outputs<

@@ -1,109 +1,100 @@
 import type { Model, Scenario } from '../model/index.js'
 import type { Limit } from './limit.js'
 import { describeLimit } from './limits.js'
-import { measureThroughput, type Evaluation, type Measured } from './evaluation.js'
+import { withTiming, type Evaluation, type Measured } from './evaluation.js'
+import { errorOf, joined, speedOf, timePairs, type Estimate, type TimingParams } from './speed.js'
 
 /** How a limit was held. */
 export interface Judged {
   readonly limit: string
+  /** Whether the whole interval is on the right side. */
   readonly held: boolean
   /** As measured (predicted for sizes, which are exact), and the limit, in its own unit. */
   readonly value: number
+  /** Confidence interval of the value. Absent for sizes. */
+  readonly interval?: readonly [low: number, high: number]
   readonly wanted: number
+  /** How far the interval's worse end is from the limit, as a share of it. Absent where the limit is held. */
+  readonly missedBy?: number
 }
 
-/** Limits against what was measured; relative ones against the parent measured in the same run. */
+/** Limits against what was measured; relative ones against the parent, measured in the same sessions. */
 export function judgeLimits(
   limits: readonly Limit[],
-  { batch, generate }: Scenario,
-  { child, parent, ratios }: Evaluation<Measured>,
+  scenario: Scenario,
+  { child, ratios, timing }: Evaluation<Measured>,
 ): Judged[] {
+  const speed = speedOf(scenario, timing)
+  const exact = (value: number): Estimate => ({ value, low: value, high: value })
+  const tokens = scenario.batch * scenario.generate
   return limits.map((limit) => {
-    const seconds = (speed: number) => (batch * generate) / speed
-    const own = {
-      throughput: child.throughput.measured,
-      latency: seconds(child.throughput.measured),
-      memory: child.memoryBytes,
-      parameters: child.parameters,
+    const relative = limit.unit === 'parent'
+    const measured = {
+      throughput: relative ? speed.ratio : speed.child,
+      latency: relative ? inverse(1, speed.ratio) : inverse(tokens, speed.child),
+      memory: exact(relative ? ratios.memory : child.memoryBytes),
+      parameters: exact(relative ? ratios.parameters : child.parameters),
     }[limit.name]
-    const relative = {
-      throughput: ratios.throughput,
-      latency: seconds(child.throughput.measured) / seconds(parent.throughput.measured),
-      memory: ratios.memory,
-      parameters: ratios.parameters,
-    }[limit.name]
-    const value = limit.unit === 'parent' ? relative : own
+    const { value, low, high } = measured
+    const missedBy = limit.bound === 'min' ? limit.value / Math.max(low, 0) - 1 : high / limit.value - 1
     return {
       limit: describeLimit(limit),
-      held: limit.bound === 'min' ? value >= limit.value : value <= limit.value,
+      held: missedBy <= 0,
       value,
+      ...(onTime(limit) && { interval: [low, high] as const }),
       wanted: limit.value,
+      ...(missedBy > 0 && { missedBy }),
     }
   })
 }
 
-/** How parent and child are timed. */
-export interface TimingParams {
-  /** Timed passes of each in one session. */
-  readonly repetitions: number
-  /** Further sessions, at most, when a limit on time is narrowly missed. */
-  readonly retime: number
-}
+/** Time from speed. */
+const inverse = (numerator: number, { value, low, high }: Estimate): Estimate => ({
+  value: numerator / value,
+  low: numerator / high,
+  high: low > 0 ? numerator / low : Infinity,
+})
 
-/** How a child is timed again. */
-export interface Retiming extends TimingParams {
+const onTime = ({ name }: Limit): boolean => name === 'throughput' || name === 'latency'
+
+/** A limit on time that asks for a little more. @param headroom  0.01: one per cent */
+export const tightened = (limit: Limit, headroom: number): Limit =>
+  onTime(limit) ? { ...limit, value: limit.value * (limit.bound === 'min' ? 1 + headroom : 1 / (1 + headroom)) } : limit
+
+/** How far the worst of the limits is missed, as a share of it; 0: all are held. */
+export const shortfall = (judged: readonly Judged[]): number =>
+  Math.max(0, ...judged.map(({ missedBy = 0 }) => missedBy))
+
+/** How long a child is timed. */
+export interface Deciding extends TimingParams {
   readonly limits: readonly Limit[]
   readonly threads: number
 }
 
-/** A limit of time that is missed by more was not missed by noise. */
-const noise = 1.5
-
 /**
- * Times parent and child again as long as a limit of time is narrowly missed: what else a machine does can make a child seem
- * slow, and seldom one that is slow seem fast. The first session that holds the limits counts, else the fastest.
+ * Times parent and child for longer, each time as many pairs again, until every limit on time is decided: its interval does
+ * not contain the limit. A sequential test; a limit that is still open in the end is not held.
  */
-export async function retimed<E extends Evaluation<Measured>>(
+export async function decided<E extends Evaluation<Measured>>(
   evaluation: E,
   models: () => readonly [parent: Model, child: Model],
   scenario: Scenario,
-  { limits, retime, repetitions, threads }: Retiming,
-  progress: (session: number) => void = () => {},
+  { limits, retime, repetitions, threads }: Deciding,
+  progress: (message: string) => void = () => {},
 ): Promise<E> {
-  const ofTime = limits.filter(({ name }) => name === 'throughput' || name === 'latency')
-  const judge = (own: E) => judgeLimits(ofTime, scenario, own)
-  const narrow = ({ held, value, wanted }: Judged) => held || Math.max(value / wanted, wanted / value) < noise
-  let best = evaluation
-  for (let session = 2; session <= 1 + retime; session++) {
-    const judged = judge(best)
-    if (judged.every(({ held }) => held) || !judged.every(narrow)) break
-    progress(session)
-    const speed = await measureThroughput(models(), { scenario, threads }, repetitions)
-    const again = {
-      ...best,
-      parent: { ...best.parent, throughput: { ...best.parent.throughput, measured: speed.parent } },
-      child: { ...best.child, throughput: { ...best.child.throughput, measured: speed.child } },
-      ratios: { ...best.ratios, throughput: speed.ratio },
-    }
-    const better = speed.ratio > best.ratios.throughput || judge(again).every(({ held }) => held)
-    best = { ...(better ? again : best), sessions: session }
+  const ofTime = limits.filter(onTime)
+  const most = Math.max(repetitions, evaluation.timing.child.length) * 2 ** retime
+  const error = errorOf({ retime })
+  let now = withTiming(evaluation, scenario, { ...evaluation.timing, error })
+  const open = () => judgeLimits(ofTime, scenario, now).some(isOpen)
+  while (open() && now.timing.child.length < most) {
+    const pairs = Math.min(now.timing.child.length, most - now.timing.child.length)
+    const say = (pair: number) => progress(`timing again, pair ${pair} of ${pairs}: a limit is within the interval`)
+    const more = await timePairs(models(), { scenario, threads }, { pairs, error }, say)
+    now = withTiming(now, scenario, joined(now.timing, more))
   }
-  return best
+  return now
 }
 
-/** Parameters of stages that time parent and child and judge limits. */
-export const timing = {
-  repetitions: {
-    type: 'integer',
-    minimum: 1,
-    default: 5,
-    description: 'Timed passes of parent and child, in alternation; the median counts.',
-  },
-  retime: {
-    type: 'integer',
-    minimum: 0,
-    default: 3,
-    description:
-      'How many more times parent and child are timed, at most, when a limit on time is narrowly missed: noise makes a machine slower, never faster.',
-  },
-} as const
+const isOpen = ({ interval, wanted }: Judged): boolean =>
+  interval !== undefined && interval[0] < wanted && wanted <= interval[1]

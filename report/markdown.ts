@@ -41,9 +41,26 @@ export interface Result {
     readonly memory: number
     readonly parameters: number
   }
-  readonly limits: readonly { readonly limit: string; readonly held: boolean; readonly value: number }[]
-  /** Sessions in which the child was timed, where more than one was needed. */
-  readonly timingSessions?: number
+  readonly limits: readonly {
+    readonly limit: string
+    readonly held: boolean
+    readonly value: number
+    /** Confidence interval of a measured time. */
+    readonly interval?: readonly [low: number, high: number]
+  }[]
+  /** The passes by which parent and child were timed. */
+  readonly timing?: { readonly child: readonly number[]; readonly sessions: number; readonly error: number }
+  /** Limits that would accept this child. */
+  readonly wouldTake?: readonly string[]
+  /** What was tried after the first child fell short. */
+  readonly attempts?: readonly {
+    readonly action: string
+    readonly because: readonly string[]
+    readonly tokens: number
+    readonly kl: number
+    readonly throughput: number
+    readonly accuracy: number | null
+  }[]
   readonly solver: { readonly status: string; readonly objective: number; readonly bound: number; readonly gap: number }
   /** Tasks that failed or were skipped: the search had to do without them. */
   readonly leftOut?: readonly { readonly task: string; readonly reason: string }[]
@@ -69,7 +86,8 @@ export function markdown(result: Result): string {
     baselines,
     leftOut = [],
     warnings = [],
-    timingSessions: sessions = 1,
+    timing,
+    wouldTake = [],
   } = result
   const row = (name: string, a: number | null, b: number | null, ratio?: number | null) =>
     `| ${name} | ${format(a)} | ${format(b)} | ${format(ratio)} |`
@@ -78,6 +96,9 @@ export function markdown(result: Result): string {
     '',
     ...reasons.map((reason) => `- ${reason}`),
     ...(reasons.length > 0 ? [''] : []),
+    ...(wouldTake.length > 0
+      ? [`This is the nearest child. It would be accepted with ${wouldTake.join(' and ')}.`, '']
+      : []),
     ...warnings.flatMap((warning) => [`Of the parent: ${warning}.`, '']),
     '| | parent | child | ratio |',
     '|---|---:|---:|---:|',
@@ -99,12 +120,14 @@ export function markdown(result: Result): string {
     '',
     '## Limits',
     '',
-    ...limits.map(({ limit, held, value }) => `- ${held ? 'held' : 'NOT held'}: ${limit} (${format(value)})`),
+    ...limits.map(
+      ({ limit, held, value, interval }) =>
+        `- ${held ? 'held' : 'NOT held'}: ${limit} (${format(value)}${interval ? `, ${interval.map(format).join(' to ')}` : ''})`,
+    ),
     ...(limits.length === 0 ? ['None.'] : []),
-    ...(sessions > 1
-      ? ['', `A limit of time was narrowly missed at first: this is the best of ${sessions} sessions of timing.`]
-      : []),
     '',
+    ...(timing ? [timingNote(timing), ''] : []),
+    ...attemptsTable(result.attempts),
     ...(leftOut.length > 0
       ? ['## Left out of the search', '', ...leftOut.map(({ task, reason }) => `- ${task}: ${reason}`), '']
       : []),
@@ -126,6 +149,25 @@ export function markdown(result: Result): string {
     ),
     '',
   ].join('\n')
+}
+
+/** How speeds were measured. */
+const timingNote = ({ child, sessions, error }: NonNullable<Result['timing']>): string =>
+  `Parent and child ran the scenario in turn, ${child.length} times each in ${sessions === 1 ? 'one session' : `${sessions} sessions`}; all of these passes count. The throughput's ratio is the median of the pairs; the intervals hold with ${format(100 * (1 - 2 * error))} % confidence.`
+
+function attemptsTable(attempts: Result['attempts'] = []): string[] {
+  if (attempts.length === 0) return []
+  return [
+    '## Further attempts',
+    '',
+    '| because | action | tokens | KL | throughput | accuracy |',
+    '|---|---|---:|---:|---:|---:|',
+    ...attempts.map(
+      ({ because, action, tokens, kl, throughput, accuracy }) =>
+        `| ${because.join('; ')} | ${action} | ${tokens} | ${format(kl)} | ${format(throughput)} | ${format(accuracy)} |`,
+    ),
+    '',
+  ]
 }
 
 /** What is in each layer; where there are runs of layers, what each is part of. */

@@ -19,7 +19,8 @@ import type {
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
 import { throughputOf } from '../../puzzle/costs.js'
-import { retimed, timing, type TimingParams } from '../../puzzle/judge-limits.js'
+import { decided } from '../../puzzle/judge-limits.js'
+import { timing, type TimingParams } from '../../puzzle/speed.js'
 import { asTask, assemble, chosenEntries, readJson, type Filling } from '../../puzzle/library.js'
 import { readLibrary } from '../../puzzle/read-library.js'
 import type { Limit } from '../../puzzle/limit.js'
@@ -42,10 +43,10 @@ interface EvaluateParams extends Thoroughness, TimingParams {
   readonly of: 'solutions' | 'child'
 }
 
-interface TaskParams extends Omit<EvaluateParams, 'of' | 'retime'> {
+interface TaskParams extends Omit<EvaluateParams, 'of'> {
   readonly fillings: readonly Filling[]
+  /** Limits that the child is timed for until they are decided. */
   readonly limits?: readonly Limit[]
-  readonly retime?: number
 }
 
 interface EvaluateNeeds {
@@ -75,7 +76,8 @@ export const evaluate: FanOutStage<
   ModelInput & TargetInput
 > = {
   name: 'evaluate',
-  version: 5,
+  // 6: parent and child are timed in pairs, all of which count.
+  version: 6,
   reads: ['model', 'target'],
   taskReads: ['model', 'target.scenario'],
   exclusive: true,
@@ -92,7 +94,7 @@ export const evaluate: FanOutStage<
       ...timing,
       retime: {
         ...timing.retime,
-        description: `${timing.retime.description} Only with \`of: child\`; \`select\` does this for the pool.`,
+        description: `${timing.retime.description} With \`of: solutions\`, \`select\` goes on with them.`,
       },
       ...thoroughness,
     },
@@ -101,19 +103,19 @@ export const evaluate: FanOutStage<
   async plan(context) {
     const { params, stages, spec } = context
     const library = await readLibrary(context)
-    const { repetitions, items, sequences, threads } = params
+    const { repetitions, retime, items, sequences, threads } = params
     const { validate, tasks } = stages.prepare.files
     const solutions = await measuredSolutions(context)
     return solutions.map((solution, i): TaskPlan<TaskParams, EvaluateTask['inputs']> => {
       const { fillings, inputs } = asTask(chosenEntries(library, solution.choice))
       const child = params.of === 'child' ? { child: needed(stages, 'uptrain').files.child } : {}
       // Solutions are measured whatever the limits are: others only solve and select again.
-      const judged = params.of === 'child' ? { limits: limitsOf(spec.target), retime: params.retime } : {}
+      const judged = params.of === 'child' ? { limits: limitsOf(spec.target) } : {}
       return {
         id: params.of === 'child' ? 'child' : `solution-${i + 1}`,
         label: params.of === 'child' ? 'the uptrained child' : `solution ${i + 1} of ${solutions.length}`,
         group: 'solutions',
-        params: { fillings, repetitions, items, sequences, threads, ...judged },
+        params: { fillings, repetitions, retime, items, sequences, threads, ...judged },
         inputs: { ...inputs, ...child, validate, tasks },
       }
     })
@@ -130,12 +132,17 @@ export const evaluate: FanOutStage<
     const child = trained ? await readChild(assembled, await context.open(trained)) : assembled
     context.progress(0, 'the parent')
     const parent = await measureQuality(model, yardstick, (f, m) => context.progress(f * 0.45, `parent, ${m}`))
-    const evaluation = await evaluatePair(yardstick, parent, child, own.repetitions, (f, m) =>
-      context.progress(0.5 + f * 0.4, `child, ${m}`),
+    const evaluation = await evaluatePair(yardstick, parent, child, own, (f, m) =>
+      context.progress(0.45 + f * 0.45, `child, ${m}`),
     )
-    const { limits = [], retime: most = 0 } = own
-    const again = (session: number) => context.progress(0.9, `timing again, session ${session}`)
-    const timed = await retimed(evaluation, () => [model, child], scenario, { ...own, limits, retime: most }, again)
+    const { limits = [] } = own
+    const timed = await decided(
+      evaluation,
+      () => [model, child],
+      scenario,
+      { ...own, limits },
+      (message) => context.progress(0.9, message),
+    )
     return { values: timed, files: {} }
   },
 

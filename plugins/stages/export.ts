@@ -2,7 +2,13 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openModel, writeGguf, writeModel, type CheckpointType, type GgufType } from '../../model/index.js'
 import type { ArtifactRef, SingleStage } from '../../api/index.js'
-import type { DistillOutputs, ExportOutputs, SelectOutputs, UptrainOutputs } from '../../puzzle/hand-over.js'
+import type {
+  DistillOutputs,
+  ExportOutputs,
+  ImproveOutputs,
+  SelectOutputs,
+  UptrainOutputs,
+} from '../../puzzle/hand-over.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
 import { parameterCount } from '../../puzzle/costs.js'
@@ -25,7 +31,12 @@ const ggufName = 'child.gguf'
 /** The child as a Hugging Face folder, one artifact a file; where the target's format is GGUF, as a GGUF file too. */
 export const exportChild: SingleStage<
   ExportParams,
-  { readonly distill: DistillOutputs; readonly select: SelectOutputs; readonly uptrain?: UptrainOutputs },
+  {
+    readonly distill: DistillOutputs
+    readonly select: SelectOutputs
+    readonly uptrain?: UptrainOutputs
+    readonly improve?: ImproveOutputs
+  },
   ExportOutputs,
   ModelInput & TargetInput
 > = {
@@ -60,11 +71,12 @@ export const exportChild: SingleStage<
   async run(context) {
     const { params, spec, stages, scratch, blocks } = context
     const parent = await openParent(context)
-    const solution = await readJson(context, stages.select.files.selected)
+    const improved = stages.improve?.files
+    const solution = await readJson(context, improved?.selected ?? stages.select.files.selected)
     const { fillings, inputs } = asTask(chosenEntries(await readLibrary(context), solution.choice))
     const assembled = assemble(parent, fillings, inputs, context)
     // Without uptraining the child as it was selected.
-    const trained = stages.uptrain?.files.child
+    const trained = improved?.child ?? stages.uptrain?.files.child
     const child = trained ? await readChild(assembled, await context.open(trained)) : assembled
     const folder = join(scratch, 'child')
     // What the parent's card has as evidence is the parent's.

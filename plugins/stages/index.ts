@@ -7,6 +7,7 @@ import { depth } from './depth.js'
 import { distill } from './distill.js'
 import { evaluate } from './evaluate.js'
 import { exportChild } from './export.js'
+import { improve } from './improve.js'
 import { prepare } from './prepare.js'
 import { profile } from './profile.js'
 import { report } from './report.js'
@@ -29,6 +30,7 @@ export const builtInStages: readonly Stage[] = [
   defineStage(evaluate),
   defineStage(select),
   defineStage(uptrain),
+  defineStage(improve),
   defineStage(exportChild),
   defineStage(report),
   defineStage(train),

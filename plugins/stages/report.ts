@@ -1,20 +1,19 @@
 import type { ArtifactRef, Json, JsonObject, Outcome, Outputs, SingleStage } from '../../api/index.js'
-import { format, markdown, type Result } from '../../report/markdown.js'
+import { markdown, type Result } from '../../report/markdown.js'
 import type {
   DepthOutputs,
   DistillOutputs,
   EvaluateOutputs,
   ExportOutputs,
+  ImproveOutputs,
   PrepareOutputs,
   ScoreOutputs,
   SelectOutputs,
   SolveOutputs,
 } from '../../puzzle/hand-over.js'
-import type { Target, TargetInput } from '../../puzzle/inputs.js'
-import { judgeLimits } from '../../puzzle/judge-limits.js'
+import type { TargetInput } from '../../puzzle/inputs.js'
 import { readJson } from '../../puzzle/library.js'
-import { limitsOf } from '../../puzzle/limits.js'
-import type { Evaluation } from '../../puzzle/evaluation.js'
+import { judge } from '../../puzzle/verdict.js'
 
 interface ReportNeeds {
   readonly prepare?: PrepareOutputs
@@ -25,6 +24,7 @@ interface ReportNeeds {
   readonly evaluate: EvaluateOutputs
   readonly select: SelectOutputs
   readonly 'evaluate-child'?: EvaluateOutputs
+  readonly improve?: ImproveOutputs
   readonly export?: ExportOutputs
 }
 
@@ -41,27 +41,26 @@ type ReportOutputs = Outputs<
 /** What came out of a search, as JSON (`result.json`) and Markdown. */
 export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetInput> = {
   name: 'report',
-  version: 4,
+  // 5: intervals, and further attempts.
+  version: 5,
   reads: ['target'],
   about: { summary: 'Writes the result and its evidence: result.json and report.md.' },
   parameters: { type: 'object', additionalProperties: false, properties: {} },
 
   async run(context) {
     const { stages, spec } = context
-    const { scenario, quality } = spec.target
-    const chosen = stages.select.values
-    const after = stages['evaluate-child']?.values.evaluations[0]
-    const final = after ?? chosen.evaluation
+    const { scenario } = spec.target
+    const selected = stages.select.values
+    const improved = stages.improve?.values
+    const chosen = improved?.child ?? selected
+    const after = improved?.child?.evaluation ?? stages['evaluate-child']?.values.evaluations[0]
+    const final = after ?? selected.evaluation
     const outcome = await readJson(context, stages.solve.files.solutions)
-    const limits = judgeLimits(limitsOf(spec.target), scenario, final)
-    const floor = quality && judgeQuality(quality, final)
-    const reasons = [
-      ...limits.filter(({ held }) => !held).map(({ limit, value }) => `${limit}: ${format(value)} as measured`),
-      ...(floor && !floor.held ? [whyNot(floor)] : []),
-    ]
+    const { limits, quality, reasons, wouldTake } = judge(spec.target, final)
     const result = {
       verdict: reasons.length === 0 ? 'accepted' : 'no acceptable child',
       reasons,
+      wouldTake: reasons.length > 0 ? wouldTake : undefined,
       solutionDigest: chosen.solutionDigest,
       scenario,
       parent: final.parent,
@@ -69,11 +68,14 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
       predictedKl: chosen.objective,
       addedUpRemovals: chosen.addedUp,
       depth: depthOf(stages.depth?.values),
-      beforeUptraining: after ? chosen.evaluation.child : undefined,
+      // Of the child that was selected; another one that took its place was not measured before it was trained.
+      beforeUptraining:
+        after && chosen.solutionDigest === selected.solutionDigest ? selected.evaluation.child : undefined,
+      attempts: improved && improved.attempts.length > 0 ? improved.attempts : undefined,
       ratios: final.ratios,
-      timingSessions: final.sessions,
+      timing: final.timing,
       limits,
-      quality: floor,
+      quality,
       solver: {
         status: outcome.status,
         objective: outcome.proofs[0]!.objective,
@@ -126,13 +128,3 @@ function exportsOf(files: Readonly<Record<string, ArtifactRef>> = {}): Json {
     (formats[kind === 'gguf' ? 'gguf' : 'hf'] ??= {})[name] = { digest, bytes }
   return formats
 }
-
-/** The floor of quality against the share of the parent's accuracy that the child keeps. */
-function judgeQuality({ value: wanted }: NonNullable<Target['quality']>, { ratios: { accuracy } }: Evaluation) {
-  return { held: accuracy !== null && accuracy >= wanted, value: accuracy, wanted }
-}
-
-const whyNot = ({ value, wanted }: ReturnType<typeof judgeQuality>): string =>
-  value === null
-    ? `quality >= ${format(wanted)} of the parent cannot be judged: there are no tasks, or the parent solves none`
-    : `quality ${format(value)} is below ${format(wanted)}`

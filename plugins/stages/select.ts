@@ -1,5 +1,5 @@
 import { solve as solveProblem } from '../../solver/index.js'
-import { digestJson, type SingleStage } from '../../api/index.js'
+import type { SingleStage } from '../../api/index.js'
 import type {
   DepthOutputs,
   DistillOutputs,
@@ -11,10 +11,11 @@ import type {
   SolveOutputs,
 } from '../../puzzle/hand-over.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
+import { corrected, type Correction } from '../../puzzle/correction.js'
 import { throughputOf } from '../../puzzle/costs.js'
-import { judgeLimits, retimed, timing, type TimingParams } from '../../puzzle/judge-limits.js'
+import { describeSolution } from '../../puzzle/describe-solution.js'
+import { decided, judgeLimits, shortfall, tightened } from '../../puzzle/judge-limits.js'
 import { asTask, assemble, chosenEntries, readJson } from '../../puzzle/library.js'
-import type { Limit } from '../../puzzle/limit.js'
 import { limitsOf } from '../../puzzle/limits.js'
 import {
   evaluatePair,
@@ -30,9 +31,11 @@ import {
 import { openParent } from '../../puzzle/parent.js'
 import { problemParts } from '../../puzzle/problem-parts.js'
 import { makeProblem, parentCost, toSolution, type Solution } from '../../puzzle/selection-problem.js'
+import { timing, type TimingParams } from '../../puzzle/speed.js'
 
 interface SelectParams extends Thoroughness, TimingParams {
   readonly rounds: number
+  readonly headroom: number
 }
 
 /** A solution as it was measured, and the corrected solve that it comes from; 0: the pool. */
@@ -53,12 +56,14 @@ interface SelectNeeds {
 }
 
 /**
- * Selects the solution with the least KL among those that meet the limits as measured. One that narrowly misses a limit on
- * time is timed again. If none meets them, the limits are corrected by predicted / measured and the problem is solved again.
+ * Selects the solution with the least KL among those that meet the limits as measured, those on time with some headroom: the
+ * child is measured once more at the end. If none meets them, the limits are corrected by predicted / measured and the problem
+ * is solved again.
  */
 export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, ModelInput & TargetInput> = {
   name: 'select',
-  version: 6,
+  // 7: limits on time are decided by a sequential test, with headroom.
+  version: 7,
   reads: ['model', 'target'],
   exclusive: true,
   about: {
@@ -70,6 +75,12 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
     additionalProperties: false,
     properties: {
       rounds: { type: 'integer', minimum: 0, default: 3, description: 'Maximum number of corrected solves.' },
+      headroom: {
+        quantity: 'fraction',
+        default: 0.01,
+        description:
+          'How far beyond the limits on time a selected child must be, so that it still holds them when it is measured at the end.',
+      },
       ...timing,
       ...thoroughness,
     },
@@ -86,24 +97,29 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
       const { fillings, inputs } = asTask(chosenEntries(parts.library, choice))
       return assemble(model, fillings, inputs, context)
     }
+    const aim = limits.map((limit) => tightened(limit, params.headroom))
     const candidates: Candidate[] = []
     const add = async (solution: Solution, evaluation: Evaluation, round: number) => {
-      const again = (session: number) =>
-        context.progress(
-          0,
-          `solution ${candidates.length + 1} narrowly misses a limit: timing again, session ${session}`,
-        )
-      const retiming = { limits, ...params }
-      const timed = await retimed(evaluation, () => [model, childOf(solution)], parts.scenario, retiming, again)
+      const deciding = { ...params, limits: aim }
+      const timed = await decided(
+        evaluation,
+        () => [model, childOf(solution)],
+        parts.scenario,
+        deciding,
+        (message) => context.progress(0, `candidate ${candidates.length + 1}: ${message}`),
+      )
       candidates.push({ solution, evaluation: timed, round })
     }
-    for (const [i, solution] of outcome.solutions.entries()) await add(solution, measured[i]!, 0)
-    const judge = ({ evaluation }: Candidate) => judgeLimits(limits, parts.scenario, evaluation)
-    const holds = (candidate: Candidate) => judge(candidate).every(({ held }) => held)
+    const missed = ({ evaluation }: Candidate) => shortfall(judgeLimits(aim, parts.scenario, evaluation))
+    const holds = (candidate: Candidate) => missed(candidate) === 0
+    // The measured KL decides, never small differences of time: the first that holds is the best that does.
+    const pool = outcome.solutions.map((solution, i) => ({ solution, evaluation: measured[i]! }))
+    for (const { solution, evaluation } of pool.sort((a, b) => a.evaluation.child.kl - b.evaluation.child.kl))
+      if (!candidates.some(holds)) await add(solution, evaluation, 0)
 
     let yardstick: Yardstick | undefined
     let parent: Quality | undefined
-    let correction: Partial<Record<Limit['name'], number>> = {}
+    let correction: Correction = {}
     for (let round = 1; round <= params.rounds && !candidates.some(holds); round++) {
       const last = candidates.at(-1)!
       const from = round === 1 ? candidates[0]! : last
@@ -120,66 +136,28 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
       const solution = toSolution(parts, best.choice, best.objective)
       yardstick ??= await openYardstick(context, model, stages.prepare.files, parts.scenario, params)
       parent ??= await measureQuality(model, yardstick)
-      const evaluation = await evaluatePair(yardstick, parent, childOf(solution), params.repetitions)
+      const evaluation = await evaluatePair(yardstick, parent, childOf(solution), params)
       const predicted = {
         parent: throughputOf(parts.scenario, parentCost(parts)),
         child: solution.predicted.throughput,
       }
       await add(solution, withPredictions(evaluation, predicted), round)
     }
-    const able = candidates.filter(holds)
-    // The measured KL decides, never small differences of time.
-    const chosen = (able.length > 0 ? able : candidates).reduce((a, b) =>
-      b.evaluation.child.kl < a.evaluation.child.kl ? b : a,
-    )
-    const choice = chosen.solution.choice.map((own) => ({
-      attention: parts.library.get(own.attention)!,
-      ffn: parts.library.get(own.ffn)!,
-    }))
-    const solutionDigest = digestJson({
-      parent: context.inputDigests.model,
-      layers: choice.map((own) => ({
-        attention: { variant: own.attention.variant, weights: own.attention.weights?.digest ?? null },
-        ffn: { variant: own.ffn.variant, weights: own.ffn.weights?.digest ?? null },
-      })),
+    // If none holds them, the nearest; of equals, the one with the least KL.
+    const chosen = candidates.reduce((a, b) => {
+      const nearer = missed(b) - missed(a)
+      return nearer < 0 || (nearer === 0 && b.evaluation.child.kl < a.evaluation.child.kl) ? b : a
     })
+    const judged = judgeLimits(limits, parts.scenario, chosen.evaluation)
     return {
       values: {
-        solutionDigest,
-        limitsHeld: able.length > 0,
-        limits: judge(chosen),
+        ...describeSolution(chosen.solution, parts.library, context.inputDigests.model!),
+        limitsHeld: judged.every(({ held }) => held),
+        limits: judged,
         round: chosen.round,
-        predicted: chosen.solution.predicted,
-        objective: chosen.solution.objective,
         evaluation: chosen.evaluation,
-        layers: choice.map((own) => ({ attention: own.attention.variant, ffn: own.ffn.variant })),
-        ...runsOf(chosen.solution),
       },
       files: { selected: await context.put('solution', chosen.solution) },
     }
   },
-}
-
-/** The parts of a solution about runs of layers. */
-const runsOf = ({ runs, addedUp }: Solution): Pick<Solution, 'runs' | 'addedUp'> => ({
-  ...(runs && { runs }),
-  ...(addedUp && { addedUp }),
-})
-
-/** Tightens each limit on time by the factor by which the prediction was too optimistic, and one per cent. */
-function corrected(
-  limits: readonly Limit[],
-  before: Readonly<Partial<Record<Limit['name'], number>>>,
-  { child, parent }: Evaluation,
-): Partial<Record<Limit['name'], number>> {
-  const next = { ...before }
-  for (const limit of limits) {
-    const { predicted, measured } = child.throughput
-    if (limit.name !== 'throughput' && limit.name !== 'latency') continue
-    const own = predicted / measured
-    const kindness = limit.unit === 'parent' ? own / (parent.throughput.predicted / parent.throughput.measured) : own
-    const factor = Math.max(1.005, kindness * 1.01)
-    next[limit.name] = limit.name === 'throughput' ? factor : 1 / factor
-  }
-  return next
 }

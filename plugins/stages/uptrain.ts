@@ -1,34 +1,14 @@
 import { join } from 'node:path'
-import { buildModel, finalNorm, modelShapes, quantisationOf, weightName, type Model } from '../../model/index.js'
-import {
-  dequantise,
-  quantise,
-  Trainer,
-  writeTensors,
-  type Bits,
-  type Graph,
-  type Tensor,
-  type Value,
-} from '../../tensor/index.js'
-import { tensorsOf } from '../../tensor/tensors-of.js'
-import { slots, type ArtifactRef, type FanOutStage, type Files } from '../../api/index.js'
+import { type ArtifactRef, type FanOutStage, type Files } from '../../api/index.js'
 import type { DistillOutputs, PrepareOutputs, SelectOutputs, UptrainOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput } from '../../puzzle/inputs.js'
 import { parameterCount } from '../../puzzle/costs.js'
 import { asTask, assemble, chosenEntries, readJson, type Filling } from '../../puzzle/library.js'
 import { readLibrary } from '../../puzzle/read-library.js'
-import { shuffled } from '../../tensor/random.js'
 import { openParent } from '../../puzzle/parent.js'
-import { readSequences, stepsFor, tokensOf } from '../../data/sequences.js'
-import { trainWithCheckpoints } from '../../puzzle/train-with-checkpoints.js'
+import { readSequences } from '../../data/sequences.js'
+import { uptrainChild, type UptrainParams } from '../../puzzle/uptraining.js'
 import { batch, learningRate, weightDecay } from '../../puzzle/parameters.js'
-
-interface UptrainParams {
-  readonly tokens: number
-  readonly batch: number
-  readonly learningRate: number
-  readonly weightDecay: number
-}
 
 interface UptrainTask {
   readonly params: UptrainParams & { readonly fillings: readonly Filling[] }
@@ -50,8 +30,8 @@ export const uptrain: FanOutStage<
   ModelInput
 > = {
   name: 'uptrain',
-  // 3: tokens are counted without padding.
-  version: 3,
+  // 3: tokens are counted without padding. 4: says how it trained.
+  version: 4,
   reads: [],
   taskReads: ['model'],
   exclusive: true,
@@ -95,74 +75,15 @@ export const uptrain: FanOutStage<
 
   async run(context) {
     const { task, seed } = context
-    const { params } = task
+    const { fillings, ...params } = task.params
     const parent = await openParent(context)
-    const child = assemble(parent, params.fillings, task.inputs, context)
-    const train = await readSequences(context, task.inputs.train)
-    const { length } = train
-    const batch = Math.min(params.batch, train.count)
-    const own = Array.from({ length: train.count }, (_, i) =>
-      tokensOf({ mask: train.mask.subarray(i * length, (i + 1) * length) }),
-    )
-    const steps = stepsFor(params.tokens, batch, train.count, tokensOf(train))
-    const order = shuffled(train.count, seed + 17)
-
-    const trained = await layerWeights(child)
-    const norm: Tensor = { dtype: 'float32', dims: [parent.config.hidden], data: await parent.norm() }
-    const trainer = await Trainer.create({
-      parameters: { ...trained, norm: { shape: norm.dims, data: norm.data as Float32Array } },
-      frozen: { ...tensorsOf(await layerWeights(parent), 'parent.'), ...(await ends(parent)), parentNorm: norm },
-      batch: {
-        ids: { dtype: 'int32', shape: [batch * length] },
-        mask: { dtype: 'float32', shape: [batch * length] },
-      },
-      loss: (g, { parameters, frozen, batch: { ids, mask } }) =>
-        gkdLoss(g, parent, child, parameters, frozen, ids!, mask!, { batch, length }, withinRuns(params.fillings)),
-      optimiser: {
-        learningRate: params.learningRate,
-        weightDecay: params.weightDecay,
-        totalSteps: steps,
-        warmupSteps: Math.min(20, Math.ceil(steps / 10)),
-        finalFraction: 0.05,
-      },
-      stepsPerCall: 4,
-      threads: context.threads,
-    })
-    const curve = await trainWithCheckpoints({
-      trainer,
-      steps,
-      stepsPerPoint: 8,
-      pointsPerCheckpoint: 2,
-      what: 'uptrain',
-      checkpoint: context.checkpoint,
-      signal: context.signal,
-      progress: (fraction, message) => context.progress(fraction, message),
-      batches(start, count) {
-        const tokens = batch * length
-        const ids = new Int32Array(count * tokens)
-        const mask = new Float32Array(count * tokens)
-        for (let i = 0; i < count * batch; i++) {
-          const from = order[(start * batch + i) % train.count]! * length
-          ids.set(train.ids.subarray(from, from + length), i * length)
-          mask.set(train.mask.subarray(from, from + length), i * length)
-        }
-        const dims = [count, tokens]
-        return { ids: { dtype: 'int32', dims, data: ids }, mask: { dtype: 'float32', dims, data: mask } }
-      },
-    })
+    const child = assemble(parent, fillings, task.inputs, context)
+    const text = await readSequences(context, task.inputs.train)
     const path = join(context.scratch, 'child')
-    const shapes = modelShapes(child.config, child.blocks)
-    const final = roundedWhere(child, trainer.parameters(), (data, name, bits) =>
-      dequantise(quantise(data, shapes[name]!, bits)),
-    )
-    const weights = Object.entries(final).map(([name, data]) => [name, { shape: shapes[name]!, data }] as const)
-    await writeTensors(path, tensorsOf(Object.fromEntries(weights)))
-    await trainer.release()
-    const last = curve.at(-1)!
-    let seen = 0
-    for (let i = 0; i < steps * batch; i++) seen += own[order[i % train.count]!]!
+    const { batch, learningRate, weightDecay } = params
+    const { curve, ...values } = await uptrainChild(parent, child, fillings, text, { ...params, seed }, context, path)
     return {
-      values: { steps, tokens: seen, loss: last.loss, kl: last.kl!, cosine: last.cosine! },
+      values: { ...values, batch, learningRate, weightDecay },
       files: {
         child: await context.putFile('weights', path),
         curve: await context.put('curve', curve),
@@ -171,94 +92,4 @@ export const uptrain: FanOutStage<
   },
 
   gather: async ({ tasks }) => tasks[0]!.outputs,
-}
-
-/** Weights by the names of `modelShapes`, of which those that are integers in memory are rounded. */
-function roundedWhere<T>(
-  model: Model,
-  weights: Readonly<Record<string, T>>,
-  round: (value: T, name: string, bits: Bits) => T,
-): Record<string, T> {
-  const all = { ...weights }
-  for (let layer = 0; layer < model.config.layers; layer++)
-    for (const slot of slots) {
-      const { bits = 8, names = [] } = quantisationOf(model, layer, slot) ?? {}
-      for (const own of names) {
-        const name = weightName(layer, slot, own)
-        all[name] = round(weights[name]!, name, bits)
-      }
-    }
-  return all
-}
-
-/** Weights of all slots by the names of `modelShapes`. */
-async function layerWeights(model: Model): Promise<Record<string, { shape: readonly number[]; data: Float32Array }>> {
-  const all: Record<string, { shape: readonly number[]; data: Float32Array }> = {}
-  for (let layer = 0; layer < model.config.layers; layer++)
-    for (const slot of slots)
-      for (const [name, weight] of Object.entries(await model.weights(layer, slot)))
-        all[weightName(layer, slot, name)] = weight
-  return all
-}
-
-/** Embedding, and head where it is another matrix. */
-async function ends(model: Model): Promise<Record<string, Tensor>> {
-  const { vocabulary, hidden, tied } = model.config
-  const matrix = (data: Float32Array): Tensor => ({ dtype: 'float32', dims: [vocabulary, hidden], data })
-  return { embedding: matrix(await model.embedding()), ...(tied ? {} : { head: matrix(await model.head()) }) }
-}
-
-/** Layers after which a run is not over: the child has done there what the parent has still to do. */
-const withinRuns = (fillings: readonly Filling[]): ReadonlySet<number> =>
-  new Set(fillings.flatMap(({ layer, span = 1 }) => Array.from({ length: span - 1 }, (_, i) => layer + i)))
-
-type Values = Readonly<Record<string, Value>>
-
-/**
- * Mean over tokens of the sum over layers of 1 - cos(parent, child), plus the mean over tokens of KL(parent || child).
- * The parent's part is computed in the same graph.
- */
-function gkdLoss(
-  g: Graph,
-  parent: Model,
-  child: Model,
-  trained: Values,
-  frozen: Values,
-  ids: Value,
-  mask: Value,
-  size: { batch: number; length: number },
-  skipped: ReadonlySet<number>,
-): { loss: Value; metrics: Values } {
-  const own = Object.fromEntries(
-    Object.entries(frozen)
-      .filter(([name]) => name.startsWith('parent.'))
-      .map(([name, value]) => [name.slice('parent.'.length), value]),
-  )
-  const embedding = frozen.embedding!
-  const teacher = buildModel(g, parent.config, parent.blocks, ids, { ...own, embedding }, size)
-  const learning = roundedWhere(child, trained, (value, _, bits) => g.fakeQuantise(value, bits))
-  const student = buildModel(g, child.config, child.blocks, ids, { ...learning, embedding }, size)
-  const tokens = g.sum(mask)
-  const dot = (a: Value, b: Value) => g.sum(g.mul(a, b), [1])
-  let cosine = g.scalar(0, 'float32')
-  for (const [layer, t] of teacher.layerOutputs.entries()) {
-    if (skipped.has(layer)) continue
-    const s = student.layerOutputs[layer]!
-    const target = g.stopGradient(t)
-    const norms = g.sqrt(g.add(g.mul(dot(target, target), dot(s, s)), g.scalar(1e-12, 'float32')))
-    const term = g.sub(g.scalar(1, 'float32'), g.div(dot(target, s), norms))
-    cosine = g.add(cosine, g.div(g.sum(g.mul(term, mask)), tokens))
-  }
-  const head = frozen.head ?? embedding
-  const kl = g.div(
-    g.klHead(
-      g.stopGradient(finalNorm(g, parent.config, teacher.hidden, frozen.parentNorm!)),
-      finalNorm(g, child.config, student.hidden, trained.norm!),
-      head,
-      mask,
-      child.config.finalSoftcap === undefined ? {} : { softcap: child.config.finalSoftcap },
-    ),
-    tokens,
-  )
-  return { loss: g.add(cosine, kl), metrics: { kl, cosine } }
 }

@@ -159,9 +159,51 @@ test('without limits and tasks there are no lines for them', () => {
   expect(page).toContain('\n## Limits\n\nNone.\n\n## Layers\n')
 })
 
-test('a child that was timed more than once says so', () => {
-  expect(markdown(result)).not.toContain('sessions')
-  expect(markdown({ ...result, timingSessions: 3 })).toContain(
-    '(0.5)\n\nA limit of time was narrowly missed at first: this is the best of 3 sessions of timing.\n',
-  )
+test('intervals of limits on time, and how they were measured, are on the page', () => {
+  const limits = [{ limit: 'latency <= 2 seconds', held: true, value: 1.5, interval: [1.45678, 1.61234] as const }]
+  const timing = { child: Array<number>(36).fill(1), sessions: 2, error: 0.00625 }
+  expect(markdown({ ...result, limits, timing })).toContain(`## Limits
+
+- held: latency <= 2 seconds (1.5, 1.457 to 1.612)
+
+Parent and child ran the scenario in turn, 36 times each in 2 sessions; all of these passes count. The throughput's ratio is the median of the pairs; the intervals hold with 98.75 % confidence.
+
+## Layers
+`)
+})
+
+test('a child that is not accepted comes with what would accept it, and with what was tried', () => {
+  const attempts = [
+    {
+      action: 'train on',
+      because: ['quality 0.97 is below 0.98'],
+      tokens: 500,
+      kl: 0.01,
+      throughput: 2,
+      accuracy: 0.975,
+    },
+  ]
+  const reasons = ['quality 0.975 is below 0.98']
+  const page = markdown({
+    ...result,
+    verdict: 'no acceptable child',
+    reasons,
+    wouldTake: ['quality >= 97.5 %'],
+    attempts,
+  })
+  expect(page).toContain(`# No acceptable child
+
+- quality 0.975 is below 0.98
+
+This is the nearest child. It would be accepted with quality >= 97.5 %.
+
+|`)
+  expect(page).toContain(`## Further attempts
+
+| because | action | tokens | KL | throughput | accuracy |
+|---|---|---:|---:|---:|---:|
+| quality 0.97 is below 0.98 | train on | 500 | 0.01 | 2 | 0.975 |
+
+## Layers
+`)
 })

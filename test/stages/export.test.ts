@@ -7,7 +7,7 @@ import type { LibraryEntry } from '../../puzzle/library.js'
 import { difference, flat, fullLogits } from '../model/mixed.js'
 import { blocks, someIds } from '../model/tiny.js'
 import { asTensors, putTensors, untrainedChild } from './children.js'
-import { fakeLibrary, fakeSpace } from './fakes.js'
+import { fakeLibrary, fakeRef, fakeSpace } from './fakes.js'
 import { Search } from './run-stage.js'
 import { changeWeights, lasting, tinySpec, tinyWorld } from './world.js'
 
@@ -18,7 +18,8 @@ writeFileSync(join(world.parent, 'chat_template.jinja'), 'hello')
 interface Setup {
   readonly params?: JsonObject
   readonly folder?: string
-  readonly uptrained?: boolean
+  /** By `uptrain`, or by `improve` after it. */
+  readonly uptrained?: boolean | 'improved'
   /** The parent's own blocks everywhere. */
   readonly unchanged?: boolean
   /** What the child is for. */
@@ -44,10 +45,17 @@ async function exported({
     : [untrained.library, untrained.choice]
   search.give('distill', { files: { library: await search.store.putJson('library', library) } })
   search.give('select', { files: { selected: await search.store.putJson('solution', { choice }) } })
+  search.give('improve', { values: { attempts: [] } })
   let model: Model = unchanged ? parent : untrained.model
   if (uptrained) {
     const { norm, tensors } = await shaken(model)
-    search.give('uptrain', { files: { child: await putTensors(search, tensors) } })
+    const trained = { files: { child: await putTensors(search, tensors) } }
+    search.give('uptrain', uptrained === 'improved' ? { files: { child: fakeRef('first child') } } : trained)
+    if (uptrained === 'improved') {
+      search.give('select', { files: { selected: fakeRef('first solution') } })
+      const selected = await search.store.putJson('solution', { choice })
+      search.give('improve', { values: { attempts: [] }, files: { selected, ...trained.files } })
+    }
     model = { ...model, norm: async () => norm }
   }
   const outputs = await search.outputs('export')
@@ -84,7 +92,7 @@ async function logits(model: Model): Promise<Float32Array> {
 }
 
 test('a child exported in float32 opens again with the same logits, bit for bit', async () => {
-  for (const uptrained of [false, true]) {
+  for (const uptrained of [false, true, 'improved'] as const) {
     const { child, model } = await exported({ params: { dtype: 'float32' }, uptrained })
     const again = await openModel(child, blocks)
     expect(again.config.blocks).toEqual(model.config.blocks)

@@ -1,10 +1,11 @@
 import type { ArtifactRef, Outputs } from '../../api/index.js'
 import type { Space } from '../../puzzle/inputs.js'
-import type { Model } from '../../model/index.js'
+import type { Model, Scenario } from '../../model/index.js'
 import type { Cost, CostTable } from '../../puzzle/costs.js'
 import { allVariants, lessons, type DistillParams } from '../../puzzle/curriculum.js'
 import { entryId, type LibraryEntry } from '../../puzzle/library.js'
 import type { ScoreRow } from '../../puzzle/score-row.js'
+import type { PairedPasses } from '../../puzzle/speed.js'
 import { makeRuns } from '../../plugins/runs/index.js'
 import { digestBytes } from '../../store/digest.js'
 import type { Search } from './run-stage.js'
@@ -114,4 +115,14 @@ export function fakeLibrary(model: Model, space: Space, params: Partial<DistillP
     return [{ ...own, ...common, beside: 'parent', weights: null }]
   })
   return [...trained, ...untrained]
+}
+
+/** Sixteen passes of a machine without noise; with two speeds in turn if there are two. @param speeds  tokens/s */
+export const passes = (
+  { batch, generate }: Scenario,
+  { parent, child }: { readonly parent: number; readonly child: number | readonly [number, number] },
+): PairedPasses => {
+  const seconds = (speeds: number | readonly [number, number]) =>
+    Array.from({ length: 16 }, (_, i) => (batch * generate) / (typeof speeds === 'number' ? speeds : speeds[i % 2]!))
+  return { parent: seconds(parent), child: seconds(child), error: 0.025, sessions: 1 }
 }

@@ -7,7 +7,7 @@ import { markdown, type Result } from '../../report/markdown.js'
 import { readSchema } from '../../schemas/read.js'
 import { digestBytes } from '../../store/digest.js'
 import { FileStore } from '../../store/index.js'
-import { costTable, fakeRef } from './fakes.js'
+import { costTable, fakeRef, passes } from './fakes.js'
 import { Search } from './run-stage.js'
 import { lasting, tinySpec, tinyWorld } from './world.js'
 
@@ -15,7 +15,8 @@ const world = await tinyWorld()
 const store = new FileStore(lasting())
 
 interface Child {
-  readonly throughput?: number
+  /** Tokens/s; of every second pass, if there are two. */
+  readonly throughput?: number | readonly [number, number]
   readonly accuracy?: number | null
   /** Share of the parent's memory and parameters. */
   readonly size?: number
@@ -32,10 +33,12 @@ function evaluation({ throughput = 200, accuracy = 0.79, size = 0.5 }: Child = {
     parameters: 400 * share,
   })
   const noTasks = accuracy === null
+  const speed = typeof throughput === 'number' ? throughput : (throughput[0] + throughput[1]) / 2
   return {
     parent: of(100, noTasks ? null : 0.8, 1, 0),
-    child: of(throughput, accuracy, size, 0.05),
-    ratios: { throughput: throughput / 100, accuracy: noTasks ? null : accuracy / 0.8, memory: size, parameters: size },
+    child: of(speed, accuracy, size, 0.05),
+    ratios: { throughput: speed / 100, accuracy: noTasks ? null : accuracy / 0.8, memory: size, parameters: size },
+    timing: passes(costTable.scenario, { parent: 100, child: throughput }),
   }
 }
 
@@ -51,9 +54,20 @@ interface Setup {
   readonly chosen?: JsonObject
   /** Layers that `depth` removed. */
   readonly removed?: readonly number[]
+  /** What `improve` leaves. */
+  readonly improved?: JsonObject
 }
 
-async function report({ limits = {}, quality, selected, uptrained, leftOut = [], chosen = {}, removed = [] }: Setup) {
+async function report({
+  limits = {},
+  quality,
+  selected,
+  uptrained,
+  leftOut = [],
+  chosen = {},
+  removed = [],
+  improved = { attempts: [] },
+}: Setup) {
   const target = { scenario: { ...costTable.scenario }, limits, ...(quality === undefined ? {} : { quality }) }
   const gone = uptrained ? leftOut : [...leftOut, 'uptrain', 'evaluate-child']
   const stages = Object.fromEntries(gone.map((name) => [name, false]))
@@ -76,6 +90,7 @@ async function report({ limits = {}, quality, selected, uptrained, leftOut = [],
   for (const name of ['prepare', 'profile', 'distill']) search.give(name, {})
   const evidence = removed.map((_, i) => ({ removed: i + 1, measured: 0.1 * (i + 1) ** 2, additive: 0.1 * (i + 1) }))
   search.give('depth', { values: { removed, evidence } })
+  search.give('improve', { values: improved })
   search.give('score', { values: { evidence: { pairs: 2, sum: 0.1, rss: 0.3 } } })
   search.give('solve', { files: { solutions: await store.putJson('solutions', outcome) } })
   search.give('evaluate', { values: evaluations(selected) })
@@ -139,15 +154,22 @@ test('a child that holds its limits and the quality floor is accepted', async ()
 
 test('a limit that is not held makes the child unacceptable, by as much as was measured', async () => {
   const limits = { throughput: '>= 1.7x', latency: '<= 50%', memory: '<= 40%' }
-  const { values } = await report({ limits, uptrained: { throughput: 160 } })
+  const { values, result } = await report({ limits, quality: '>= 99%', uptrained: { throughput: 160 } })
   expect(values).toMatchObject({
     verdict: 'no acceptable child',
     reasons: [
-      'throughput >= 1.7x of the parent: 1.6 as measured',
-      'latency <= 0.5x of the parent: 0.625 as measured',
+      'throughput >= 1.7x of the parent: 1.6 as measured (1.6 to 1.6)',
+      'latency <= 0.5x of the parent: 0.625 as measured (0.625 to 0.625)',
       'memory <= 0.4x of the parent: 0.5 as measured',
+      'quality 0.9875 is below 0.99',
     ],
   })
+  expect(result.wouldTake).toEqual([
+    'throughput >= 1.6x of the parent',
+    'latency <= 0.625x of the parent',
+    'memory <= 0.5x of the parent',
+    'quality >= 98.7 %',
+  ])
 })
 
 test('limits are judged by the last measurement, not by that of the child before uptraining', async () => {
@@ -159,7 +181,7 @@ test('limits are judged by the last measurement, not by that of the child before
     selected: { throughput: 200 },
     uptrained: { throughput: 100 },
   })
-  expect(bad.values.reasons).toEqual(['latency <= 0.05 seconds: 0.08 as measured'])
+  expect(bad.values.reasons).toEqual(['latency <= 0.05 seconds: 0.08 as measured (0.08 to 0.08)'])
   const without = await report({ limits, selected: { throughput: 200 } })
   expect(without.values.verdict).toBe('accepted')
 })
@@ -198,6 +220,38 @@ test('the result has parent and child as measured last, and the child before upt
   expect((await report({ selected: {} })).result.beforeUptraining).toBeUndefined()
   expect(result.exports).toEqual({ hf: { 'config.json': { digest: digestBytes('config'), bytes: 6 } } })
   expect((await report({ leftOut: ['export'] })).result.exports).toEqual({})
+})
+
+test('a limit that the estimate meets, but not the whole interval, is not held', async () => {
+  const { values } = await report({ limits: { throughput: '>= 1.7x' }, uptrained: { throughput: [169, 190] } })
+  expect(values.reasons).toEqual([
+    'throughput >= 1.7x of the parent: 1.795 as measured (1.69 to 1.9), not shown to hold',
+  ])
+})
+
+test('the child that `improve` leaves takes the place of the first one', async () => {
+  const layers = [
+    { attention: 'no-op', ffn: 'parent' },
+    { attention: 'parent', ffn: 'parent' },
+  ]
+  const attempt = {
+    action: 'another child',
+    because: ['quality 0.875 is below 0.97'],
+    reasons: [],
+    tokens: 100,
+    kl: 0.05,
+    throughput: 2,
+    accuracy: 0.9875,
+  }
+  const child = { solutionDigest: digestBytes('another'), objective: 0.06, layers, evaluation: { ...evaluation() } }
+  const { values, result } = await report({
+    quality: '>= 97%',
+    uptrained: { accuracy: 0.7 },
+    improved: { attempts: [attempt], child: child as unknown as JsonObject },
+  })
+  expect(values).toMatchObject({ verdict: 'accepted', solutionDigest: digestBytes('another') })
+  expect(result).toMatchObject({ child: { layers, accuracy: 0.79 }, predictedKl: 0.06, attempts: [attempt] })
+  expect(result).not.toHaveProperty('beforeUptraining')
 })
 
 test('the page of Markdown is of the same result', async () => {

@@ -1,0 +1,244 @@
+import { existsSync } from 'node:fs'
+import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ArtifactRef, SingleStage } from '../../api/index.js'
+import { readSequences } from '../../data/sequences.js'
+import type { Model } from '../../model/index.js'
+import type {
+  Attempt,
+  DepthOutputs,
+  DistillOutputs,
+  EvaluateOutputs,
+  ImproveOutputs,
+  PrepareOutputs,
+  ProfileOutputs,
+  ScoreOutputs,
+  SelectOutputs,
+  SolveOutputs,
+  UptrainOutputs,
+} from '../../puzzle/hand-over.js'
+import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
+import { readChild } from '../../puzzle/child.js'
+import { parameterCount, throughputOf } from '../../puzzle/costs.js'
+import { describeSolution } from '../../puzzle/describe-solution.js'
+import { decided } from '../../puzzle/judge-limits.js'
+import { asTask, assemble, chosenEntries, readJson } from '../../puzzle/library.js'
+import { limitsOf } from '../../puzzle/limits.js'
+import {
+  evaluatePair,
+  measureQuality,
+  openYardstick,
+  thoroughness,
+  withPredictions,
+  type Evaluation,
+  type Quality,
+  type Thoroughness,
+  type Yardstick,
+} from '../../puzzle/evaluation.js'
+import { openParent } from '../../puzzle/parent.js'
+import { problemParts } from '../../puzzle/problem-parts.js'
+import { parentCost, type Solution } from '../../puzzle/selection-problem.js'
+import { remedyFor, type Remedy } from '../../puzzle/remedy.js'
+import { timing, type TimingParams } from '../../puzzle/speed.js'
+import type { CurvePoint } from '../../puzzle/train-with-checkpoints.js'
+import { uptrainChild } from '../../puzzle/uptraining.js'
+import { judge, missed } from '../../puzzle/verdict.js'
+
+interface ImproveParams extends Thoroughness, TimingParams {
+  readonly attempts: number
+  readonly trainOn: number
+}
+
+interface ImproveNeeds {
+  readonly prepare: PrepareOutputs
+  readonly profile: ProfileOutputs
+  readonly distill: DistillOutputs
+  readonly depth?: DepthOutputs
+  readonly score: ScoreOutputs
+  readonly solve: SolveOutputs
+  readonly evaluate: EvaluateOutputs
+  readonly select: SelectOutputs
+  readonly uptrain?: UptrainOutputs
+  readonly 'evaluate-child'?: EvaluateOutputs
+}
+
+/** A trained child. */
+interface Trained {
+  readonly solution: Solution
+  readonly evaluation: Evaluation
+  readonly curve: readonly CurvePoint[]
+  /** Its weights: those of `uptrain`, or a file of this stage's checkpoint. */
+  readonly weights: ArtifactRef | string
+}
+
+/**
+ * Goes on where the trained child misses a limit or the quality floor. A limit that was missed as measured is corrected by
+ * predicted / measured, and the next solution is trained. A child whose quality is short is trained on while its KL still
+ * falls; else the next best measured solution is trained. Ends with the first child that is accepted, or with the nearest.
+ */
+export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, ModelInput & TargetInput> = {
+  name: 'improve',
+  version: 1,
+  reads: ['model', 'target'],
+  exclusive: true,
+  about: {
+    summary:
+      'Goes on if the child misses a limit or the quality floor: trains it on, or trains the next solution. Otherwise does nothing.',
+  },
+  parameters: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      attempts: {
+        type: 'integer',
+        minimum: 0,
+        maximum: 100,
+        reason: 'each one trains a child',
+        default: 3,
+        description: 'Maximum number of further trainings before the verdict is: no acceptable child.',
+      },
+      trainOn: {
+        quantity: 'fraction',
+        exclusiveMinimum: 0,
+        default: 0.5,
+        description: 'Tokens of a training that goes on with the same child, as a share of those of `uptrain`.',
+      },
+      ...timing,
+      ...thoroughness,
+    },
+  },
+
+  /** As for `uptrain`; a checkpoint also keeps the weights of each attempt. */
+  async resources(context) {
+    const parent = parameterCount(await openParent(context))
+    const child = parent / 2
+    return { disk: 4 * (3 + context.params.attempts) * child, memory: 4 * (parent + 4 * child) }
+  },
+
+  async run(context) {
+    const { params, stages, spec } = context
+    const { uptrain, 'evaluate-child': first } = stages
+    const evaluation = first?.values.evaluations[0]
+    if (!uptrain || !evaluation || judge(spec.target, evaluation).reasons.length === 0)
+      return { values: { attempts: [] }, files: {} }
+
+    const model = await openParent(context)
+    const limits = limitsOf(spec.target)
+    const parts = await problemParts(context, stages.solve.values.composition)
+    const { solutions } = await readJson(context, stages.solve.files.solutions)
+    const measured = solutions.map((solution, i) => ({ solution, evaluation: stages.evaluate.values.evaluations[i]! }))
+    const text = await readSequences(context, stages.prepare.files.train)
+    const tried: Trained[] = [
+      {
+        solution: await readJson(context, stages.select.files.selected),
+        evaluation,
+        curve: await readJson(context, uptrain.files.curve),
+        weights: uptrain.files.child,
+      },
+    ]
+    const reasonsOf = (own: Trained) => judge(spec.target, own.evaluation).reasons
+    const attempts: Attempt[] = []
+    const tokensFor = (action: Attempt['action']) =>
+      Math.ceil(uptrain.values.tokens * (action === 'train on' ? params.trainOn : 1))
+
+    const assembled = (solution: Solution): Model => {
+      const { fillings, inputs } = asTask(chosenEntries(parts.library, solution.choice))
+      return assemble(model, fillings, inputs, context)
+    }
+    const open = async ({ solution, weights }: Trained) =>
+      readChild(assembled(solution), typeof weights === 'string' ? weights : await context.open(weights))
+    let yardstick: Yardstick | undefined
+    let parent: Quality | undefined
+
+    /** Trains and measures a child; what was done before an interruption is read from the checkpoint. */
+    const trained = async (n: number, { action, solution }: Remedy, from: Trained): Promise<Trained> => {
+      const folder = join(context.checkpoint, `attempt-${n}`)
+      const [weights, done] = [join(folder, 'child.safetensors'), join(folder, 'done.json')]
+      if (existsSync(done))
+        return { ...(JSON.parse(await readFile(done, 'utf8')) as Omit<Trained, 'weights'>), weights }
+      await mkdir(folder, { recursive: true })
+      const say = (fraction: number, message: string) =>
+        context.progress((n - 1 + fraction) / params.attempts, `attempt ${n}, ${action}: ${message}`)
+      const start = action === 'train on' ? await open(from) : assembled(solution)
+      const { fillings } = asTask(chosenEntries(parts.library, solution.choice))
+      const { batch, learningRate, weightDecay } = uptrain.values
+      const training = {
+        batch,
+        learningRate,
+        weightDecay,
+        tokens: tokensFor(action),
+        seed: context.seed + n,
+      }
+      const own = {
+        ...context,
+        checkpoint: join(folder, 'training'),
+        progress: (f: number, m: string) => say(0.8 * f, m),
+      }
+      const { curve } = await uptrainChild(model, start, fillings, text, training, own, `${weights}.tmp`)
+      await rename(`${weights}.tmp`, weights)
+      const child = await readChild(assembled(solution), weights)
+      yardstick ??= await openYardstick(context, model, stages.prepare.files, parts.scenario, params)
+      parent ??= await measureQuality(model, yardstick)
+      const untimed = await evaluatePair(yardstick, parent, child, params, (f, m) => say(0.8 + 0.2 * f, m))
+      const timed = await decided(
+        untimed,
+        () => [model, child],
+        parts.scenario,
+        { ...params, limits },
+        (m) => say(1, m),
+      )
+      const predicted = {
+        parent: throughputOf(parts.scenario, parentCost(parts)),
+        child: solution.predicted.throughput,
+      }
+      const result = { solution, evaluation: withPredictions(timed, predicted), curve }
+      await writeFile(`${done}.tmp`, JSON.stringify(result))
+      await rename(`${done}.tmp`, done)
+      await rm(join(folder, 'training'), { recursive: true, force: true })
+      return { ...result, weights }
+    }
+
+    for (let n = 1; n <= params.attempts; n++) {
+      const next = await remedyFor(tried, { parts, target: spec.target, measured, seed: context.seed })
+      if (!next) break
+      const before = tried.at(-1)!
+      const because = reasonsOf(before)
+      context.log(`${because.join('; ')}: ${next.action === 'train on' ? 'training on' : 'training another child'}`)
+      const own = await trained(n, next, before)
+      tried.push(own)
+      const { child, ratios } = own.evaluation
+      attempts.push({
+        action: next.action,
+        because,
+        reasons: reasonsOf(own),
+        tokens: tokensFor(next.action),
+        kl: child.kl,
+        throughput: ratios.throughput,
+        accuracy: ratios.accuracy,
+      })
+      if (reasonsOf(own).length === 0) break
+    }
+    const distance = ({ evaluation: own }: Trained) => [missed(judge(spec.target, own)), own.child.kl] as const
+    const nearest = tried.reduce((a, b) => {
+      const [[missedA, klA], [missedB, klB]] = [distance(a), distance(b)]
+      return missedB < missedA || (missedB === missedA && klB < klA) ? b : a
+    })
+    if (typeof nearest.weights !== 'string') return { values: { attempts }, files: {} }
+    // The checkpoint stays what it is until the task is done.
+    const copy = join(context.scratch, 'child')
+    await copyFile(nearest.weights, copy)
+    return {
+      values: {
+        attempts,
+        child: {
+          ...describeSolution(nearest.solution, parts.library, context.inputDigests.model!),
+          evaluation: nearest.evaluation,
+        },
+      },
+      files: {
+        selected: await context.put('solution', nearest.solution),
+        child: await context.putFile('weights', copy),
+      },
+    }
+  },
+}

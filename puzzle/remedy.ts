@@ -1,0 +1,85 @@
+import { solve } from '../solver/index.js'
+import { corrected, type Correction } from './correction.js'
+import type { Evaluation } from './evaluation.js'
+import type { Attempt } from './hand-over.js'
+import type { Target } from './inputs.js'
+import { limitsOf } from './limits.js'
+import { makeProblem, toSolution, type ProblemParts, type Solution } from './selection-problem.js'
+import type { CurvePoint } from './train-with-checkpoints.js'
+import { judge } from './verdict.js'
+
+/** What to do about a child that fell short: which solution to train, and whether from where the last training ended. */
+export interface Remedy extends Pick<Attempt, 'action'> {
+  readonly solution: Solution
+}
+
+/** A child that was trained and measured. */
+interface Tried {
+  readonly solution: Solution
+  readonly evaluation: Evaluation
+  /** Of its training. */
+  readonly curve: readonly CurvePoint[]
+}
+
+/** What a remedy is looked for with. */
+interface Remedies {
+  readonly parts: ProblemParts
+  readonly target: Target
+  /** Solutions that were measured before any training. */
+  readonly measured: readonly { readonly solution: Solution; readonly evaluation: Evaluation }[]
+  readonly seed: number
+}
+
+/**
+ * The cheapest thing that may help: training goes on while the KL still falls; another child is trained where a limit is
+ * missed, or the KL no longer falls.
+ * @param tried  at least one; the last one fell short
+ * @returns undefined where nothing is left to try
+ */
+export async function remedyFor(
+  tried: readonly Tried[],
+  { parts, target, measured, seed }: Remedies,
+): Promise<Remedy | undefined> {
+  const last = tried.at(-1)!
+  const { limits, quality } = judge(target, last.evaluation)
+  const isNew = (solution: Solution) => !tried.some((own) => same(own.solution, solution))
+  if (limits.some(({ held }) => !held)) {
+    const correction = tried.reduce<Correction>((before, own) => tighter(before, own, parts), {})
+    const problem = makeProblem(parts, { solutions: 1, minimumDifference: 0, gap: 1e-4, seed }, correction)
+    const [best] = (await solve(problem)).solutions
+    const solution = best && toSolution(parts, best.choice, best.objective)
+    return solution && isNew(solution) ? { action: 'another child', solution } : undefined
+  }
+  // Without tasks that the parent solves, no training changes the verdict.
+  if (quality?.value === null) return undefined
+  if (stillFalls(last.curve)) return { action: 'train on', solution: last.solution }
+  const { quality: _, ...limitsAlone } = target
+  const [next] = measured
+    .filter(({ solution, evaluation }) => isNew(solution) && judge(limitsAlone, evaluation).reasons.length === 0)
+    .sort((a, b) => a.evaluation.child.kl - b.evaluation.child.kl)
+  return next && { action: 'another child', solution: next.solution }
+}
+
+const same = (a: Solution, b: Solution): boolean =>
+  a.choice.every(({ attention, ffn }, i) => attention === b.choice[i]!.attention && ffn === b.choice[i]!.ffn)
+
+/** The tightest of what each measurement asks for. */
+function tighter(before: Correction, { evaluation }: Tried, { limits }: ProblemParts): Correction {
+  const next = { ...before }
+  for (const [name, factor] of Object.entries(corrected(limits, {}, evaluation)) as [keyof Correction, number][]) {
+    const old = next[name] ?? factor
+    next[name] = name === 'throughput' ? Math.max(old, factor) : Math.min(old, factor)
+  }
+  return next
+}
+
+/** Falls by less than this share from one quarter of a training to the next: it has converged. */
+const converged = 0.02
+
+/** Whether the KL of the last quarter of a training is still clearly below that of the quarter before. */
+export function stillFalls(curve: readonly CurvePoint[]): boolean {
+  const quarter = Math.floor(curve.length / 4)
+  if (quarter === 0) return true
+  const mean = (points: readonly CurvePoint[]) => points.reduce((sum, { kl = NaN }) => sum + kl, 0) / points.length
+  return mean(curve.slice(-quarter)) < (1 - converged) * mean(curve.slice(-2 * quarter, -quarter))
+}

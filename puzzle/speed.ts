@@ -1,0 +1,110 @@
+import {
+  alternate,
+  median,
+  openTimed,
+  type Model,
+  type Scenario,
+  type TimedModel,
+  type Timing,
+} from '../model/index.js'
+import { fewestFor, medianInterval, type Interval } from './sign-test.js'
+
+/** Passes through a scenario, of parent and child in alternation: pass i of one ran beside pass i of the other. */
+export interface PairedPasses {
+  /** Seconds of each pass, of all sessions. */
+  readonly parent: readonly number[]
+  readonly child: readonly number[]
+  /** Probability, on either side, that a ratio lies outside of its interval. */
+  readonly error: number
+  /** Times that the two were loaded and timed. */
+  readonly sessions: number
+}
+
+/** A measured value and its confidence interval. */
+export interface Estimate extends Interval {
+  readonly value: number
+}
+
+/** Throughput as measured: tokens/s, and child / parent. */
+export interface Speed {
+  readonly parent: number
+  readonly child: Estimate
+  readonly ratio: Estimate
+}
+
+/** How parent and child are timed. */
+export interface TimingParams {
+  /** Pairs of passes at first. */
+  readonly repetitions: number
+  /** How many times, at most, the number of pairs is doubled. */
+  readonly retime: number
+}
+
+/** The probability that a child that misses a limit on time passes, all looks at the pairs together. */
+const falsePass = 0.025
+
+/** Error of the interval at each look, so that all looks together keep to `falsePass` (Bonferroni). */
+export const errorOf = ({ retime }: Pick<TimingParams, 'retime'>): number => falsePass / (retime + 1)
+
+/** Times parent and child in turn.
+ *  @param error  what an interval may err by: at least as many pairs are timed as say something about that */
+export async function timePairs(
+  models: readonly [parent: Model, child: Model],
+  { scenario, threads }: { readonly scenario: Scenario; readonly threads: number },
+  { pairs, error }: { readonly pairs: number; readonly error: number },
+  progress: (pair: number, pairs: number) => void = () => {},
+): Promise<PairedPasses> {
+  const count = Math.max(pairs, fewestFor(error))
+  const timed: TimedModel[] = []
+  try {
+    for (const model of models) timed.push(await openTimed(model, scenario, threads))
+    const passes = await alternate(timed, count, (done) => progress(done, count))
+    // More digits are below the clock's own noise.
+    const seconds = (pass: Timing) => Number((pass.prefillSeconds + pass.decodeSeconds).toPrecision(6))
+    const [parent = [], child = []] = passes.map((own) => own.map(seconds))
+    return { parent, child, error, sessions: 1 }
+  } finally {
+    for (const one of timed) await one.release()
+  }
+}
+
+/** The passes of several sessions: none is dropped. */
+export const joined = (a: PairedPasses, b: PairedPasses): PairedPasses => ({
+  parent: [...a.parent, ...b.parent],
+  child: [...a.child, ...b.child],
+  error: Math.min(a.error, b.error),
+  sessions: a.sessions + b.sessions,
+})
+
+/**
+ * Speeds of pairs. The ratio is the median of the pairs' ratios, since what else the machine did met both of a pair; the
+ * parent's speed is the child's over that ratio, so that the three figures agree.
+ */
+export function speedOf({ batch, generate }: Scenario, { parent, child, error }: PairedPasses): Speed {
+  const estimate = (values: readonly number[]): Estimate => ({
+    value: median(values),
+    ...medianInterval(values, error),
+  })
+  const speed = estimate(child.map((seconds) => (batch * generate) / seconds))
+  const ratio = estimate(parent.map((seconds, i) => seconds / child[i]!))
+  return { parent: speed.value / ratio.value, child: speed, ratio }
+}
+
+/** Parameters of stages that time parent and child and judge limits. */
+export const timing = {
+  repetitions: {
+    type: 'integer',
+    minimum: 1,
+    default: 9,
+    description: 'Pairs of timed passes of parent and child, in alternation, before the first look at a limit on time.',
+  },
+  retime: {
+    type: 'integer',
+    minimum: 0,
+    maximum: 10,
+    reason: 'each one doubles the number of pairs',
+    default: 3,
+    description:
+      'How many times, at most, the number of pairs is doubled because the confidence interval contains the limit. All pairs count. A child that misses a limit on time passes with a probability of at most 2.5 %.',
+  },
+} as const

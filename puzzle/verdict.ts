@@ -1,0 +1,84 @@
+import type { Evaluation, Measured } from './evaluation.js'
+import type { Target } from './inputs.js'
+import { judgeLimits, shortfall, type Judged } from './judge-limits.js'
+import type { Limit } from './limit.js'
+import { describeLimit, limitsOf } from './limits.js'
+
+/** Whether a child is accepted, and why not. */
+export interface Verdict {
+  readonly limits: readonly Judged[]
+  readonly quality?: JudgedQuality
+  /** None: it is accepted. */
+  readonly reasons: readonly string[]
+  /** The target that would accept this child, where it differs: `throughput >= 2.1x of the parent`. */
+  readonly wouldTake: readonly string[]
+}
+
+/** The share of the parent's accuracy that the child keeps, against its floor. */
+interface JudgedQuality {
+  readonly held: boolean
+  /** null: there are no tasks, or the parent solves none. */
+  readonly value: number | null
+  readonly wanted: number
+}
+
+/** Judges a child by every limit and the quality floor of a target. */
+export function judge(target: Target, evaluation: Evaluation<Measured>): Verdict {
+  const all = limitsOf(target)
+  const limits = judgeLimits(all, target.scenario, evaluation)
+  const quality = target.quality && judgeQuality(target.quality.value, evaluation)
+  return {
+    limits,
+    ...(quality && { quality }),
+    reasons: [
+      ...limits.filter(({ held }) => !held).map(whyMissed),
+      ...(quality && !quality.held ? [whyTooPoor(quality)] : []),
+    ],
+    wouldTake: [
+      ...limits.flatMap((own, i) => (own.held ? [] : describeLimit({ ...all[i]!, value: within(own, all[i]!.bound) }))),
+      ...(quality && !quality.held && quality.value !== null
+        ? [`quality >= ${rounded(100 * quality.value, Math.floor)} %`]
+        : []),
+    ],
+  }
+}
+
+/** The nearest value with three digits that a limit could have had. */
+function within({ value, interval: [low, high] = [value, value] }: Judged, bound: Limit['bound']): number {
+  return bound === 'min' ? rounded(low, Math.floor) : rounded(high, Math.ceil)
+}
+
+/** Rounds to three significant digits. */
+function rounded(value: number, round: (value: number) => number): number {
+  const unit = 10 ** (Math.floor(Math.log10(value)) - 2)
+  // A quotient such as 1.6 may lie a rounding error beside it.
+  const scaled = value / unit
+  const whole = Math.round(scaled)
+  return Number(((Math.abs(scaled - whole) < 1e-6 ? whole : round(scaled)) * unit).toPrecision(3))
+}
+
+/** How far the worst of the limits and the quality floor is missed, as a share of it; 0: all are met. */
+export function missed({ limits, quality }: Verdict): number {
+  const short = quality && !quality.held ? quality.wanted / Math.max(quality.value ?? 0, 1e-9) - 1 : 0
+  return Math.max(short, shortfall(limits))
+}
+
+function judgeQuality(wanted: number, { ratios: { accuracy } }: Evaluation<Measured>): JudgedQuality {
+  return { held: accuracy !== null && accuracy >= wanted, value: accuracy, wanted }
+}
+
+/** Four digits. */
+const short = (value: number): string => String(Number(value.toPrecision(4)))
+
+function whyMissed({ limit, value, interval, wanted }: Judged): string {
+  if (!interval) return `${limit}: ${short(value)} as measured`
+  const [low, high] = interval
+  // The estimate may be on the right side of the limit.
+  const open = low < wanted && wanted <= high ? ', not shown to hold' : ''
+  return `${limit}: ${short(value)} as measured (${short(low)} to ${short(high)})${open}`
+}
+
+const whyTooPoor = ({ value, wanted }: JudgedQuality): string =>
+  value === null
+    ? `quality >= ${short(wanted)} of the parent cannot be judged: there are no tasks, or the parent solves none`
+    : `quality ${short(value)} is below ${short(wanted)}`
