@@ -107,10 +107,12 @@ test('what a changed parameter makes run anew, before and after', async () => {
         unknown until select and distill has run
     evaluate-child   tasks unknown
         unknown until uptrain and select and distill has run
+    improve          tasks unknown
+        unknown until depth and distill and score and solve and evaluate and select and uptrain and evaluate-child has run
     export           tasks unknown
-        unknown until uptrain and select and distill has run
+        unknown until uptrain and improve and select and distill has run
     report           tasks unknown
-        unknown until depth and distill and score and solve and evaluate and select and uptrain and evaluate-child and export has run
+        unknown until depth and distill and score and solve and evaluate and select and uptrain and evaluate-child and improve and export has run
     note: uptrain: 80000 tokens are about 56 passes over the training data.
     "
   `)
@@ -162,10 +164,12 @@ test('what a changed input makes run anew', async () => {
           unknown until select and distill has run
       evaluate-child   tasks unknown
           unknown until uptrain and select and distill and profile has run
+      improve          tasks unknown
+          unknown until profile and depth and distill and score and solve and evaluate and select and uptrain and evaluate-child has run
       export           tasks unknown
-          unknown until uptrain and select and distill has run
+          unknown until uptrain and improve and select and distill has run
       report           tasks unknown
-          unknown until profile and depth and distill and score and solve and evaluate and select and uptrain and evaluate-child and export has run
+          unknown until profile and depth and distill and score and solve and evaluate and select and uptrain and evaluate-child and improve and export has run
       note: distill: 1000 tokens are about 2.8 passes over the training data.
       note: uptrain: 80000 tokens are about 222 passes over the training data.
       "

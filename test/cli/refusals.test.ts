@@ -72,7 +72,7 @@ test('a disk that is too small is refused before anything begins', async (contex
     expect(await says('run', 'search.yaml', '--store', 'disk/store')).toEqual({
       code: 6,
       stdout: '',
-      stderr: `FOLDER/disk/store has 64 KiB free, but this needs about 728 KiB (capture 425 KiB, distill 117 KiB, uptrain 165 KiB, export 20.7 KiB)
+      stderr: `FOLDER/disk/store has 64 KiB free, but this needs about 976 KiB (capture 425 KiB, distill 117 KiB, uptrain 165 KiB, improve 248 KiB, export 20.7 KiB)
 Remedy: Free some space, choose another store with --store, or lower capture.maxBytes and capture.sequences.
 `,
     })
@@ -129,7 +129,7 @@ test.each<[string, readonly string[], string]>([
   [
     'a stage that is not there',
     ['run', 'search.yaml', '--until', 'distil'],
-    'There is no stage "distil"\nRemedy: Stages: prepare, profile, check-limits, capture, depth, distill, score, solve, evaluate, select, uptrain, evaluate-child, export, report.\n',
+    'There is no stage "distil"\nRemedy: Stages: prepare, profile, check-limits, capture, depth, distill, score, solve, evaluate, select, uptrain, evaluate-child, improve, export, report.\n',
   ],
   [
     'a spec that is not there',

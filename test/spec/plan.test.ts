@@ -74,6 +74,7 @@ test('the stages of pipeline puzzle come in an order in which each one follows t
     'select',
     'uptrain',
     'evaluate-child',
+    'improve',
     'export',
     'report',
   ])
@@ -124,7 +125,7 @@ test('a stage can be left out when nothing needs it', async () => {
 
 test('the child is exported as selected when uptraining is left out', async () => {
   const plan = await planOf((await specFolder(`${goodSpec}  uptrain: false\n  evaluate-child: false\n`)).file)
-  expect(plan.stages.find(({ name }) => name === 'export')!.needs).toEqual(['select', 'distill'])
+  expect(plan.stages.find(({ name }) => name === 'export')!.needs).toEqual(['improve', 'select', 'distill'])
 })
 
 test('pipeline puzzle fits the built-in stages', async () => {

@@ -48,6 +48,7 @@ const stages: readonly StageInfo[] = [
   stage('evaluate', parameters({ of: { enum: ['solutions', 'child'], default: 'solutions' } }), ['model', 'tasks']),
   stage('select', parameters({}), ['target']),
   stage('uptrain', parameters({ steps: { type: 'integer', default: 100 } }), ['model']),
+  stage('improve', parameters({ attempts: { type: 'integer', default: 3 } }), ['model', 'target']),
   stage('export', parameters({}), ['model']),
   stage('report'),
   stage('echo', parameters({ text: { type: 'string' }, count: { type: 'integer' } })),
