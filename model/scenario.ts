@@ -12,6 +12,8 @@ export interface Timing {
   readonly prefillSeconds: number
   /** From the first generated token to the last. */
   readonly decodeSeconds: number
+  /** Seconds of each step of decoding, where the engine says so. */
+  readonly steps?: readonly number[]
 }
 
 /** A model ready to be timed. */

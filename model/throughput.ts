@@ -29,9 +29,15 @@ export class Timed implements TimedModel {
     const begin = performance.now()
     let { best } = await this.decoder.prefill(this.prompt)
     const middle = performance.now()
-    for (let n = 1; n < this.scenario.generate; n++) best = (await this.decoder.step(best)).best
-    const end = performance.now()
-    return { prefillSeconds: (middle - begin) / 1000, decodeSeconds: (end - middle) / 1000 }
+    const steps: number[] = []
+    let end = middle
+    for (let n = 1; n < this.scenario.generate; n++) {
+      best = (await this.decoder.step(best)).best
+      const now = performance.now()
+      steps.push((now - end) / 1000)
+      end = now
+    }
+    return { prefillSeconds: (middle - begin) / 1000, decodeSeconds: (end - middle) / 1000, steps }
   }
 
   async release(): Promise<void> {
@@ -68,11 +74,28 @@ export async function alternate(
   return passes
 }
 
-/** Returns the medians of several passes. */
-export const typical = (passes: readonly Timing[]): Timing => ({
-  prefillSeconds: median(passes.map((p) => p.prefillSeconds)),
-  decodeSeconds: median(passes.map((p) => p.decodeSeconds)),
-})
+/**
+ * Returns what a pass takes while nothing else slows the machine: noise only ever adds, so it is the lower quartile of the
+ * passes that counts, for each step of decoding by itself where steps were timed: a burst of noise then spoils a step, and not
+ * a pass.
+ */
+export function quiet(passes: readonly Timing[]): Pick<Timing, 'prefillSeconds' | 'decodeSeconds'> {
+  const steps = passes[0]?.steps?.map((_, step) => lowerQuartile(passes.map((pass) => pass.steps![step]!)))
+  return {
+    prefillSeconds: lowerQuartile(passes.map((pass) => pass.prefillSeconds)),
+    decodeSeconds: steps
+      ? steps.reduce((a, b) => a + b, 0)
+      : lowerQuartile(passes.map((pass) => pass.decodeSeconds)),
+  }
+}
+
+function lowerQuartile(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const place = (sorted.length - 1) / 4
+  const below = Math.floor(place)
+  const [a, b] = [sorted[below]!, sorted[Math.min(below + 1, sorted.length - 1)]!]
+  return a + (place - below) * (b - a)
+}
 
 /** Returns the generated tokens per second of a whole pass, prefill included. */
 export const tokensPerSecond = ({ batch, generate }: Scenario, { prefillSeconds, decodeSeconds }: Timing): number =>

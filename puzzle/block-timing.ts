@@ -1,20 +1,20 @@
 import {
   alternate,
-  slotShapes,
+  commonBlock,
   openTimed,
-  typical,
+  quiet,
   type Model,
-  type ModelConfig,
   type Scenario,
+  type TimedModel,
   type Timing,
 } from '../model/index.js'
-import { elements } from '../tensor/index.js'
-import { slots, type BlockChoice, type RunningTask, type Runs, type Slot, type Weights } from '../api/index.js'
+import { slots, type BlockChoice, type RunningTask, type Runs, type Slot } from '../api/index.js'
+import { shuffled } from '../tensor/random.js'
 import type { Space } from './inputs.js'
 import { sizes, type Cost } from './costs.js'
 import { variants, type Variant } from './library.js'
+import { empty, layersOf, madeUp, withoutBlocks, type LayerBlocks } from './made-up.js'
 import { runVariants } from './run-variants.js'
-import { normal } from '../tensor/random.js'
 
 /** A variant, whatever the layer: blocks that are alike cost the same everywhere. */
 export interface Part {
@@ -46,71 +46,124 @@ export interface Placed {
   readonly choice: BlockChoice
 }
 
-/** How a block is timed. */
+/** How long something is timed. */
 export interface Repetition {
-  /** N: a model of N copies against one of 2N. */
-  readonly copies: number
+  /** Passes at first. */
   readonly repetitions: number
+  /** The number of passes is doubled until the interval is this narrow, as a share of what the parent takes, on either side. */
+  readonly precision: number
   readonly threads: number
 }
 
-/** Measures the costs of a block, or of a model without blocks: (time of 2N copies - time of N copies) / N. */
-export async function measure(
-  model: Model,
-  part: Placed | undefined,
+/** Seconds of prefill and decoding. */
+export type Seconds = Pick<Timing, 'prefillSeconds' | 'decodeSeconds'>
+
+/** What was timed in turn, without the noise that only ever adds. */
+export interface Compared {
+  /** Of each model. */
+  readonly seconds: readonly Seconds[]
+  /** Half the width of the 95 % interval of the difference between the last model and the first, in seconds. */
+  readonly error: number
+  readonly passes: number
+  /** Whether the interval became as narrow as it was to be. */
+  readonly precise: boolean
+}
+
+/** How many times the number of passes is doubled at most. */
+const doublings = 3
+
+/**
+ * Times models in turn, copies alternating, so that drift and neighbours meet all of them; goes on until the difference is
+ * known well enough, or eight times the passes are spent.
+ */
+export async function compare(
+  models: readonly Model[],
   scenario: Scenario,
-  { copies, repetitions, threads }: Repetition,
-  context: Pick<RunningTask, 'progress'>,
-): Promise<Cost> {
-  const floor = withoutBlocks(model)
-  const models = part ? [stacked(model, part, copies), stacked(model, part, 2 * copies)] : [floor]
-  if (part && model.blocks.get(part.slot, part.choice.block).empty) return noCost
-  const timed = await Promise.all(models.map((m) => openTimed(m, scenario, threads)))
-  context.progress(0.2, `${repetitions} passes`)
-  const [one, two] = (await alternate(timed, repetitions)).map(typical) as [Timing, Timing?]
-  for (const t of timed) await t.release()
-  if (!part || !two) return { ...one, ...sizes(floor, scenario) }
-  // Noise can make a tiny difference negative; times are at least 0.
-  const difference = (kind: keyof Timing) => Math.max(0, two[kind] - one[kind]) / copies
-  return {
-    prefillSeconds: difference('prefillSeconds'),
-    decodeSeconds: difference('decodeSeconds'),
-    ...blockSizes(model, part, scenario),
+  { repetitions, precision, threads }: Repetition,
+  { progress }: Pick<RunningTask, 'progress'>,
+): Promise<Compared> {
+  const timed: TimedModel[] = []
+  try {
+    for (const model of models) timed.push(await openTimed(model, scenario, threads))
+    let passes: Timing[][] = timed.map(() => [])
+    const most = repetitions * 2 ** doublings
+    for (;;) {
+      const had = passes[0]!.length
+      const more = await alternate(timed, had || repetitions, (done) =>
+        progress((had + done) / most, `pass ${had + done} of at most ${most}`),
+      )
+      passes = passes.map((own, i) => [...own, ...more[i]!])
+      const seconds = passes.map(quiet)
+      const error = halfWidth(passes[0]!, passes.at(-1)!)
+      const precise = error <= precision * total(seconds[0]!)
+      if (precise || passes[0]!.length >= most) return { seconds, error, passes: passes[0]!.length, precise }
+    }
+  } finally {
+    for (const one of timed) await one.release()
   }
+}
+
+const total = ({ prefillSeconds, decodeSeconds }: Seconds): number => prefillSeconds + decodeSeconds
+
+/** Half the width of the interval of a difference of models, or of one model's seconds: the halves of the passes against each
+ *  other, as often as they can be split in so many ways. */
+function halfWidth(a: readonly Timing[], b: readonly Timing[]): number {
+  const splits = 64
+  let squares = 0
+  for (let n = 0; n < splits; n++) {
+    const order = [...shuffled(a.length, n)]
+    const half = a.length >> 1
+    const part = (from: number, to: number) => {
+      const own = order.slice(from, to)
+      const seconds = (passes: readonly Timing[]) => total(quiet(own.map((i) => passes[i]!)))
+      return a === b ? seconds(a) : seconds(a) - seconds(b)
+    }
+    if (half > 0) squares += (part(0, half) - part(half, 2 * half)) ** 2
+  }
+  // Halves have twice the variance of the whole, and their difference four times.
+  return a.length < 2 ? Infinity : 1.96 * Math.sqrt(squares / splits / 4)
+}
+
+/** The parent's usual layer. */
+const usualLayer = ({ config }: Model): LayerBlocks => ({
+  attention: commonBlock(config, 'attention'),
+  ffn: commonBlock(config, 'ffn'),
+})
+
+/**
+ * Times N of the parent's usual layers against the same with another block in one slot: what N such blocks save.
+ * @param choice  the other block; an empty one shows what the parent's own costs
+ * @returns the seconds that one block saves
+ */
+export async function timeBlock(
+  model: Model,
+  { slot, choice }: Placed,
+  scenario: Scenario,
+  { copies, ...how }: Repetition & { readonly copies: number },
+  context: Pick<RunningTask, 'progress'>,
+): Promise<Compared & { readonly saves: Seconds }> {
+  const usual = usualLayer(model)
+  const pair = [usual, { ...usual, [slot]: choice }].map((blocks) => madeUp(model, layersOf(blocks, copies)))
+  const compared = await compare(pair, scenario, how, context)
+  const [own, other] = compared.seconds as [Seconds, Seconds]
+  const each = (kind: keyof Seconds) => (own[kind] - other[kind]) / copies
+  return { ...compared, saves: { prefillSeconds: each('prefillSeconds'), decodeSeconds: each('decodeSeconds') } }
+}
+
+/** Whether timing a block against the parent's says nothing, as it is the parent's. */
+export const isUsual = (model: Model, { slot, choice }: Placed): boolean => {
+  const usual = commonBlock(model.config, slot)
+  const type = model.blocks.get(slot, choice.block)
+  return choice.block === usual.block && type.id(choice.params) === type.id(usual.params)
 }
 
 /** Parameters and bytes that a block adds to a model without blocks. */
-export function blockSizes(model: Model, part: Placed, scenario: Scenario): Pick<Cost, 'parameters' | 'memoryBytes'> {
-  const [own, none] = [sizes(stacked(model, part, 1), scenario), sizes(withoutBlocks(model), scenario)]
+export function blockSizes(
+  model: Model,
+  { slot, choice }: Placed,
+  scenario: Scenario,
+): Pick<Cost, 'parameters' | 'memoryBytes'> {
+  const alone: LayerBlocks = { attention: empty, ffn: empty, [slot]: choice }
+  const [own, none] = [sizes(madeUp(model, [alone]), scenario), sizes(withoutBlocks(model), scenario)]
   return { parameters: own.parameters - none.parameters, memoryBytes: own.memoryBytes - none.memoryBytes }
-}
-
-const noCost: Cost = { prefillSeconds: 0, decodeSeconds: 0, memoryBytes: 0, parameters: 0 }
-
-/** The model without blocks: embedding, final norm and head. */
-export const withoutBlocks = (model: Model): Model => stacked(model, undefined, 0)
-
-/** A model of N copies of a block, with made-up weights. */
-function stacked(model: Model, part: Placed | undefined, copies: number): Model {
-  const empty = { block: 'no-op', params: {} }
-  const of = (slot: Slot) => (part?.slot === slot ? part.choice : empty)
-  const layer = { attention: of('attention'), ffn: of('ffn') }
-  const config: ModelConfig = {
-    ...model.config,
-    layers: copies,
-    blocks: Array(copies).fill(layer) as ModelConfig['blocks'],
-  }
-  return {
-    ...model,
-    config,
-    async weights(at, slot): Promise<Weights> {
-      const random = normal(at + 1)
-      return Object.fromEntries(
-        Object.entries(slotShapes(config, at, slot, model.blocks)).map(([name, shape]) => [
-          name,
-          { shape, data: Float32Array.from({ length: elements(shape) }, () => random() * 0.02) },
-        ]),
-      )
-    },
-  }
 }

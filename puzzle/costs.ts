@@ -21,6 +21,8 @@ export interface Cost {
   /** Bytes of the weights in memory and of the state (such as the KV cache) of all sequences at full length. */
   readonly memoryBytes: number
   readonly parameters: number
+  /** Half the width of the 95 % interval of the seconds, where they were timed as a block's. */
+  readonly error?: number
 }
 
 /** Costs of all distinct blocks on one machine, by slot and variant. */

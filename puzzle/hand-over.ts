@@ -1,5 +1,6 @@
 import type { ArtifactRef, JsonObject, LeftOut, Outputs } from '../api/index.js'
 import type { TaskItems } from '../data/task-items.js'
+import type { Calibration } from './calibration.js'
 import type { CapturedFiles } from './captured.js'
 import type { CostTable } from './costs.js'
 import type { DepthStep } from './depth-step.js'
@@ -44,7 +45,12 @@ export interface PreparedText {
 }
 
 export type ProfileOutputs = Outputs<
-  { readonly measured: 'here' | 'elsewhere'; readonly fingerprint?: JsonObject },
+  {
+    readonly measured: 'here' | 'elsewhere'
+    readonly fingerprint?: JsonObject
+    /** Absent where no whole models were timed. */
+    readonly calibration?: Calibration
+  },
   { readonly costs: ArtifactRef<CostTable> }
 >
 

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import type { Model, Scenario } from '../model/index.js'
 import { Failure } from '../api/index.js'
 import { sizes, type Cost, type CostTable } from './costs.js'
-import { blockSizes, withoutBlocks, type Part } from './block-timing.js'
+import { blockSizes, type Part } from './block-timing.js'
+import { withoutBlocks } from './made-up.js'
 
 const remedy = 'Export it with `npx puzzleflow profile RUN -o FILE` from a run with the same model, space and scenario.'
 

@@ -1,50 +1,94 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { commonBlock, type Model, type Scenario } from '../../model/index.js'
 import { numericsVersion } from '../../tensor/index.js'
 import {
   digestJson,
+  slots,
   type FanOutStage,
   type JsonObject,
   type Outputs,
+  type RunningTask,
   type Slot,
   type TaskPlan,
 } from '../../api/index.js'
 import type { ProfileOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput, SpaceInput, TargetInput } from '../../puzzle/inputs.js'
-import { fingerprint, type Cost, type CostTable } from '../../puzzle/costs.js'
+import { fingerprint, sizes, type Cost, type CostTable } from '../../puzzle/costs.js'
 import { readCostTable } from '../../puzzle/imported-costs.js'
-import { distinctVariants, measure, type Part, type Repetition } from '../../puzzle/block-timing.js'
+import {
+  blockSizes,
+  compare,
+  distinctVariants,
+  isUsual,
+  timeBlock,
+  type Part,
+  type Repetition,
+  type Seconds,
+} from '../../puzzle/block-timing.js'
+import { calibrate, randomChildren, type Variants, type Whole } from '../../puzzle/calibration.js'
+import { empty, madeUp, withoutBlocks, type LayerBlocks } from '../../puzzle/made-up.js'
 import { openParent } from '../../puzzle/parent.js'
 import { threads } from '../../puzzle/parameters.js'
+import { parentLayers } from '../../puzzle/selection-problem.js'
 
-/** What is measured: a block, or what no block does. */
+/** How blocks and whole models are timed. */
+interface ProfileParams extends Repetition {
+  /** N: models of N layers are timed, and the difference divided by N. */
+  readonly copies: number
+  /** Children that are timed as wholes. */
+  readonly children: number
+}
+
+/** What is timed: a block, what no block does, or a child as a whole. */
 interface ProfileTaskParams extends Repetition {
-  readonly slot: Slot | 'floor'
+  readonly kind: 'block' | 'floor' | 'child'
+  readonly copies: number
+  readonly slot?: Slot
   readonly block?: string
   readonly params?: JsonObject
+  /** Of a child. */
+  readonly layers?: readonly LayerBlocks[]
+}
+
+/** What a task measured: seconds of parent and other, in one session. */
+interface Timed {
+  readonly fingerprint: JsonObject
+  /** Of the floor; seconds that a block saves against the parent's; of the parent. */
+  readonly first: Seconds
+  /** Of a child. */
+  readonly second?: Seconds
+  /** Half the width of a 95 % interval, in seconds. */
+  readonly error: number
+  readonly passes: number
 }
 
 interface ProfileTask {
   readonly params: ProfileTaskParams
   readonly inputs: object
-  readonly outputs: Outputs<{ readonly fingerprint: JsonObject; readonly cost: Cost }, object>
+  readonly outputs: Outputs<Timed, object>
 }
 
+/** A plan of what to time. */
+type Plan = TaskPlan<ProfileTaskParams, object>
+
 /**
- * Prefill and decoding time of every distinct block on this machine: models of N and of 2N copies run the scenario in
- * turn, and the difference is N blocks. A model without blocks is the floor. Times do not depend on the weights' values.
- * What was measured is kept in the user's state directory by hardware fingerprint, so that a rerun takes the same costs.
+ * Prefill and decoding time of every distinct block on this machine: N of the parent's layers run the scenario in turn with
+ * the same layers with another block. The parent and some children of random choice are timed as wholes, and correct the
+ * table. A model without blocks is the floor. Times do not depend on the weights' values. What was measured is kept in the
+ * user's state directory by hardware fingerprint, so that a rerun takes the same costs.
  */
 export const profile: FanOutStage<
-  Repetition,
+  ProfileParams,
   object,
   ProfileOutputs,
   ProfileTask,
   ModelInput & SpaceInput & TargetInput
 > = {
   name: 'profile',
-  version: 2,
+  // 3: blocks are timed against the parent's, and the table is calibrated on whole models.
+  version: 3,
   reads: ['model', 'space', 'target.scenario', 'target.profile'],
   taskReads: ['model', 'target.scenario'],
   exclusive: true,
@@ -57,20 +101,35 @@ export const profile: FanOutStage<
         type: 'integer',
         minimum: 1,
         default: 4,
-        description: 'N: a model with N copies of the block is timed against one with 2N.',
+        description: "N: N of the parent's layers are timed against N with another block.",
       },
       repetitions: {
         type: 'integer',
-        minimum: 1,
-        default: 5,
-        description: 'Timed passes of each model; the median counts.',
+        minimum: 2,
+        default: 8,
+        description: 'Timed passes of each model at first; the lower quartile counts, since noise only ever adds.',
+      },
+      precision: {
+        quantity: 'fraction',
+        exclusiveMinimum: 0,
+        default: 0.01,
+        description:
+          "The number of passes is doubled, up to eight times as many, until the interval of a block's cost is this narrow, as a share of the parent's.",
+      },
+      children: {
+        type: 'integer',
+        minimum: 0,
+        maximum: 1000,
+        reason: 'each one is timed',
+        default: 4,
+        description: 'Children of random choice that are timed as wholes to calibrate the table; 0: none.',
       },
       threads: threads('Threads that run the measurements: as many as will serve the child.'),
     },
   },
 
   async plan(context) {
-    const { params, spec } = context
+    const { params, spec, seed } = context
     const { profile: elsewhere, scenario } = spec.target
     const model = await openParent(context)
     const parts = distinctVariants(model, spec.space, context.runs)
@@ -78,35 +137,51 @@ export const profile: FanOutStage<
       await readCostTable(elsewhere, model, scenario, parts)
       return []
     }
-    const task = (slot: Slot | 'floor', variant?: Part['variant']): TaskPlan<ProfileTaskParams, object> => ({
-      id: variant ? `${slot}/${variant.id}` : slot,
-      label: variant ? `${slot}: ${variant.id}` : 'embedding, last norm and head',
-      // One after the other: each runs alone.
-      group: 'blocks',
-      params: { ...params, slot, ...(variant && { block: variant.block, params: variant.params }) },
-      inputs: {},
-      // That a block is empty enters the plan only where the space says so; it takes nothing whatever its version.
-      blocks: variant && slot !== 'floor' && !variant.behind ? [{ slot, name: variant.block }] : [],
-    })
-    return [task('floor'), ...parts.map(({ slot, variant }) => task(slot, variant))]
+    const { children, ...how } = params
+    // One after the other: each runs alone.
+    const group = 'blocks'
+    const floor: Plan = {
+      ...{ id: 'floor', label: 'embedding, last norm and head', group, inputs: {} },
+      params: { ...how, kind: 'floor' },
+    }
+    const blocks = [...parts, ...missingUsual(model, parts)]
+      .filter((part) => toTime(model, part))
+      .map(({ slot, variant }): Plan => ({
+        ...{ id: `${slot}/${variant.id}`, label: `${slot}: ${variant.id}`, group, inputs: {} },
+        params: { ...how, kind: 'block', slot, block: variant.block, params: variant.params },
+        blocks: [{ slot, name: variant.block }],
+      }))
+    const wholes = randomChildren(model, spec.space, children, seed).map((layers, i): Plan => ({
+      ...{ id: `child/${i + 1}`, label: `random child ${i + 1} of ${children}`, group, inputs: {} },
+      params: { ...how, kind: 'child', layers: layers.map(blocksOf) },
+      blocks: uses(layers),
+    }))
+    return [floor, ...blocks, ...wholes]
   },
 
   async run(context) {
-    const own = context.task.params
+    const { params: own } = context.task
     const { scenario } = context.spec.target
     const model = await openParent(context)
-    const { slot, block, params = {} } = own
-    const part = slot === 'floor' || block === undefined ? undefined : { slot, choice: { block, params } }
-    const version = part ? model.blocks.get(part.slot, part.choice.block).version : 0
+    const versions = (context.task.blocks ?? []).map(({ slot, name }) => model.blocks.get(slot, name).version)
     const print = fingerprint(own.threads, scenario)
-    const key = digestJson({ print, scenario, own, version, numericsVersion, shape: { ...model.config, blocks: 0 } })
+    const shape = { ...model.config, blocks: own.kind === 'child' ? model.config.blocks : 0 }
+    const key = digestJson({ print, scenario, own, versions, numericsVersion, shape, method: profile.version })
     const kept = join(context.machineState, 'profiles', `${key}.json`)
     const known = await readKept(kept)
     if (known) {
       context.log('this block has been timed on this machine before')
       return { values: known, files: {} }
     }
-    const values = { fingerprint: print, cost: { ...(await measure(model, part, scenario, own, context)) } }
+    const { precise, ...timed } = await time(model, own, scenario, context)
+    const values = { fingerprint: print, ...timed }
+    if (!precise) {
+      // A busy machine must not decide for all the searches to come.
+      context.log(
+        `${context.task.id}: known to ${(1000 * timed.error).toFixed(2)} ms after ${timed.passes} passes; it will be timed again by other runs`,
+      )
+      return { values, files: {} }
+    }
     await mkdir(join(context.machineState, 'profiles'), { recursive: true })
     await writeFile(`${kept}.${process.pid}.tmp`, JSON.stringify(values))
     await rename(`${kept}.${process.pid}.tmp`, kept)
@@ -115,27 +190,93 @@ export const profile: FanOutStage<
 
   /** The cost table: measured here, or elsewhere. */
   async gather(context) {
-    const { spec, tasks } = context
+    const { spec, tasks, seed, params } = context
     const { profile: elsewhere, scenario } = spec.target
+    const model = await openParent(context)
+    const parts = distinctVariants(model, spec.space, context.runs)
     const put = async (table: CostTable) => ({ costs: await context.put('costs', table) })
     if (elsewhere !== undefined) {
-      const model = await openParent(context)
-      const parts = distinctVariants(model, spec.space, context.runs)
       const table = await readCostTable(elsewhere, model, scenario, parts)
       return { values: { measured: 'elsewhere' }, files: await put(table) }
     }
-    const table = { attention: {} as Record<string, Cost>, ffn: {} as Record<string, Cost> }
-    const cost = (at: number) => tasks[at]!.outputs.values.cost
-    for (const [i, { plan }] of tasks.entries()) {
-      const [slot, variant] = plan.id.split('/') as [Slot, string]
-      if (i > 0) table[slot][variant] = cost(i)
+    const timed = new Map(tasks.map(({ plan, outputs }) => [plan.id, outputs.values]))
+    const of = (id: string) => timed.get(id)!
+    const print = of('floor').fingerprint
+    const costs = (slot: Slot) =>
+      Object.fromEntries(
+        parts
+          .filter((part) => part.slot === slot)
+          .map((part) => [part.variant.id, blockCost(model, part, scenario, (id) => of(`${slot}/${id}`))]),
+      )
+    const raw: CostTable = {
+      ...{ version: 1, fingerprint: print, scenario },
+      floor: { ...of('floor').first, ...sizes(withoutBlocks(model), scenario) },
+      ...{ attention: costs('attention'), ffn: costs('ffn') },
     }
-    const print = tasks[0]!.outputs.values.fingerprint
-    return {
-      values: { measured: 'here', fingerprint: print },
-      files: await put({ version: 1, fingerprint: print, scenario, floor: cost(0), ...table }),
-    }
+    const wholes = randomChildren(model, spec.space, params.children, seed).map((layers, i): Whole => {
+      const { first, second } = of(`child/${i + 1}`)
+      return { layers: layers.map(idsOf), parent: first, child: second! }
+    })
+    if (wholes.length === 0) return { values: { measured: 'here', fingerprint: print }, files: await put(raw) }
+    const { table, calibration } = calibrate(raw, parentLayers(model), wholes)
+    return { values: { measured: 'here', fingerprint: print, calibration }, files: await put(table) }
   },
+}
+
+const blocksOf = (own: Variants[number]): LayerBlocks => ({
+  attention: { block: own.attention.block, params: own.attention.params },
+  ffn: { block: own.ffn.block, params: own.ffn.params },
+})
+const idsOf = (own: Variants[number]) => ({ attention: own.attention.id, ffn: own.ffn.id })
+
+/** Block types of a child, each once. */
+const uses = (layers: Variants): { slot: Slot; name: string }[] =>
+  slots.flatMap((slot) => [...new Set(layers.map((own) => own[slot].block))].map((name) => ({ slot, name })))
+
+/** The parent's usual block, where the other blocks of a slot are timed against it and no layer has it any more. */
+const missingUsual = (model: Model, parts: readonly Part[]): Part[] =>
+  slots.flatMap((slot) => {
+    const own = parts.filter((part) => part.slot === slot && toTime(model, part))
+    const choice = commonBlock(model.config, slot)
+    if (own.length === 0 || own.some(({ variant }) => isUsual(model, { slot, choice: variant }))) return []
+    return [{ slot, variant: { ...choice, id: 'parent', empty: false, own: false } }]
+  })
+
+/** What is empty takes nothing. */
+const toTime = (model: Model, { slot, variant }: Part): boolean => !model.blocks.get(slot, variant.block).empty
+
+/** Times what a task is about. */
+async function time(
+  model: Model,
+  own: ProfileTaskParams,
+  scenario: Scenario,
+  context: Pick<RunningTask, 'progress'>,
+): Promise<Omit<Timed, 'fingerprint'> & { readonly precise: boolean }> {
+  if (own.kind === 'block') {
+    const part = { slot: own.slot!, choice: { block: own.block!, params: own.params! } }
+    // Against nothing, the parent's own block shows what it costs.
+    const against = isUsual(model, part) ? { ...part, choice: empty } : part
+    const { saves, error, passes, precise } = await timeBlock(model, against, scenario, own, context)
+    return { first: saves, error: error / own.copies, passes, precise }
+  }
+  const models =
+    own.kind === 'floor' ? [withoutBlocks(model)] : [model.config.blocks, own.layers!].map((all) => madeUp(model, all))
+  const { seconds, error, passes, precise } = await compare(models, scenario, own, context)
+  return { first: seconds[0]!, ...(seconds[1] && { second: seconds[1] }), error, passes, precise }
+}
+
+/** The cost of a block: the parent's is what nothing saves against it, another one's is that less what it saves. */
+function blockCost(model: Model, part: Part, scenario: Scenario, of: (id: string) => Timed): Cost {
+  const choice = { slot: part.slot, choice: part.variant }
+  const none = { prefillSeconds: 0, decodeSeconds: 0 }
+  const costs = blockSizes(model, choice, scenario)
+  if (!toTime(model, part)) return { ...none, ...costs }
+  const { first: usual } = of('parent')
+  const { first: saved, error } = of(part.variant.id)
+  const seconds = (kind: keyof Seconds) =>
+    // Noise can make a tiny difference negative; times are at least 0.
+    Math.max(0, isUsual(model, choice) ? usual[kind] : usual[kind] - saved[kind])
+  return { prefillSeconds: seconds('prefillSeconds'), decodeSeconds: seconds('decodeSeconds'), ...costs, error }
 }
 
 /** An earlier measurement; one that cannot be read is made again. */
