@@ -10,7 +10,7 @@ export interface ModelConfig {
   readonly hidden: number
   readonly layers: number
   readonly heads: number
-  /** Number of key/value heads of the layer that has most. */
+  /** Number of key/value heads of the layer that has the most. */
   readonly kvHeads: number
   readonly headDim: number
   /** Width of the widest FFN. */
@@ -18,16 +18,16 @@ export interface ModelConfig {
   /** Longest context in tokens. */
   readonly maxPositions: number
   readonly normEps: number
-  /** Norms multiply by this + weight. Weights are as in the checkpoint. */
+  /** Norms multiply by this plus the weight. Weights are as in the checkpoint. */
   readonly normOffset: 0 | 1
   /** RMS norms over each head of queries and keys before rotation: weights `q.norm`, `k.norm`. */
   readonly qkNorm: boolean
-  /** A norm behind each block, before the residual addition: weight `post` beside `norm`. */
+  /** A norm after each block, before the residual addition: weight `post` in addition to `norm`. */
   readonly postNorms: boolean
   readonly activation: 'silu' | 'gelu-tanh'
   /** Embeddings are multiplied by this. */
   readonly embeddingScale: number
-  /** What blocks return is multiplied by this before the residual addition. */
+  /** The output of blocks is multiplied by this before the residual addition. */
   readonly residualScale: number
   /** Logits are multiplied by this, before they are capped. */
   readonly logitsScale: number
@@ -37,7 +37,7 @@ export interface ModelConfig {
   readonly attentionScale: number
   /** Scaled products become cap * tanh(products / cap). */
   readonly attentionSoftcap?: number
-  /** Whether the head is the embedding. */
+  /** Whether the embedding matrix is also the head. */
   readonly tied: boolean
   readonly qkvBias: boolean
   readonly outputBias: boolean
@@ -55,7 +55,7 @@ export interface ModelConfig {
   readonly ownBlocks: readonly LayerBlocks[]
 }
 
-/** What block types know about a layer: the parent's sizes, which blocks of a child may differ from. */
+/** Returns what block types know about a layer: the parent's sizes. Blocks of a child may differ from them. */
 export function layerFacts(config: ModelConfig, layer: number): LayerFacts {
   const { layers, hidden, heads, headDim, qkvBias, outputBias, mlpBias, normEps } = config
   const { attention, ffn } = config.blocks[layer]!
@@ -67,7 +67,7 @@ export function layerFacts(config: ModelConfig, layer: number): LayerFacts {
     kvHeads: Number(kvHeads ?? config.kvHeads),
     intermediate: Number(width ?? config.intermediate),
     ...{ attentionBias: qkvBias, mlpBias, normEps },
-    // Values as in Llama are left out.
+    // Only fields whose values differ from Llama's.
     ...(outputBias !== qkvBias && { outputBias }),
     ...(config.qkNorm && { qkNorm: true }),
     ...(config.normOffset !== 0 && { normOffset: config.normOffset }),
@@ -82,19 +82,19 @@ export function layerFacts(config: ModelConfig, layer: number): LayerFacts {
   }
 }
 
-/** Returns a layer's sub-blocks in the model without replacements. Further layers, in models built for measurements, are like
- *  the first. */
+/** Returns a layer's sub-blocks in the model without replacements. Models built for measurements can have more layers; those
+ *  are like the first. */
 export const parentBlocks = (config: ModelConfig, layer: number): LayerBlocks =>
   config.ownBlocks[layer] ?? config.ownBlocks[0]!
 
-/** Block types of models without replacements. */
+/** The block types that occur in models without replacements. */
 const original: Readonly<Record<Slot, readonly string[]>> = {
   attention: ['grouped-query', 'sliding-window'],
   ffn: ['swiglu'],
 }
 
-/** Whether a layer's sub-block has a type that models have without replacements, so that other blocks can be initialised from
- *  its weights. */
+/** Whether a layer's sub-block has a type that occurs in models without replacements, so that other blocks can be initialised
+ *  from its weights. */
 export function isOriginal(config: ModelConfig, layer: number, slot: Slot): boolean {
   const { block } = config.blocks[layer]![slot]
   return block === parentBlocks(config, layer)[slot].block && original[slot].includes(block)

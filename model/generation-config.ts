@@ -28,7 +28,7 @@ export async function readGenerationConfig(folder: string): Promise<GenerationCo
   }
   const repetitionPenalty = number('repetition_penalty', (x) => x > 0, 'a number above 0')
   const penalty = repetitionPenalty === undefined ? {} : { repetitionPenalty }
-  // Without sampling the rest has no effect, and files contain all sorts of values.
+  // Without sampling the other fields have no effect, and real files contain all sorts of values there.
   if (fields.do_sample !== true) return { sample: false, ...penalty }
   const topK = number('top_k', (x) => Number.isInteger(x) && x >= 0, 'a whole number, 0 or more') ?? usualTopK
   const topP = number('top_p', (x) => x > 0 && x <= 1, 'a number above 0, up to 1')

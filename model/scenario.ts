@@ -10,13 +10,13 @@ export interface Scenario {
 /** Seconds of one pass through a scenario. */
 export interface Timing {
   readonly prefillSeconds: number
-  /** From the first generated token to the last. */
+  /** Time from the first generated token to the last. */
   readonly decodeSeconds: number
 }
 
 /** A model ready to be timed. */
 export interface TimedModel {
-  /** One pass: the prompt, then token by token. */
+  /** Runs one pass: the prompt, then token by token. */
   pass(): Promise<Timing>
   release(): Promise<void>
 }
