@@ -16,13 +16,13 @@ import { variants, type Variant } from './library.js'
 import { runVariants } from './run-variants.js'
 import { normal } from '../tensor/random.js'
 
-/** A variant, whatever the layer: blocks that are alike cost the same everywhere. */
+/** A variant without a layer: equal blocks cost the same everywhere. */
 export interface Part {
   readonly slot: Slot
   readonly variant: Variant & { /** Nothing, that only runs of layers leave behind. */ readonly behind?: boolean }
 }
 
-/** The variants that the space has in any layer, each once. */
+/** Lists the distinct variants of the space in all layers. */
 export function distinctVariants(model: Model, space: Space, runs: Runs): Part[] {
   const found = new Map<string, Part>()
   for (let layer = 0; layer < model.config.layers; layer++)
@@ -31,7 +31,7 @@ export function distinctVariants(model: Model, space: Space, runs: Runs): Part[]
   for (const run of runVariants(model, space, runs))
     for (const slot of slots) {
       const { variant: id, block, params, empty } = run.slots[slot]
-      // The layers behind a run's first one are empty.
+      // All but the first layer of a run are empty.
       for (const variant of [empty ? nothing : { id, block, params, empty, own: false }, nothing])
         if (!found.has(`${slot}/${variant.id}`)) found.set(`${slot}/${variant.id}`, { slot, variant })
     }
@@ -40,15 +40,15 @@ export function distinctVariants(model: Model, space: Space, runs: Runs): Part[]
 
 const nothing = { id: 'no-op', block: 'no-op', params: {}, empty: true, own: false, behind: true }
 
-/** A block and the slot it fills. */
+/** A block, and the slot that it fills. */
 export interface Placed {
   readonly slot: Slot
   readonly choice: BlockChoice
 }
 
-/** How a block is timed. */
+/** Parameters of the timing of a block. */
 export interface Repetition {
-  /** N: a model of N copies against one of 2N. */
+  /** N: a model with N copies is compared with one with 2N. */
   readonly copies: number
   readonly repetitions: number
   readonly threads: number
@@ -90,7 +90,7 @@ const noCost: Cost = { prefillSeconds: 0, decodeSeconds: 0, memoryBytes: 0, para
 /** The model without blocks: embedding, final norm and head. */
 export const withoutBlocks = (model: Model): Model => stacked(model, undefined, 0)
 
-/** A model of N copies of a block, with made-up weights. */
+/** A model of N copies of a block, with random weights. */
 function stacked(model: Model, part: Placed | undefined, copies: number): Model {
   const empty = { block: 'no-op', params: {} }
   const of = (slot: Slot) => (part?.slot === slot ? part.choice : empty)

@@ -43,7 +43,7 @@ export type Predicted<T extends Measured = Measured> = T & {
   readonly throughput: { readonly predicted: number; readonly measured: number }
 }
 
-/** The parent, text, tasks and scenario that models are measured with. */
+/** The parent, the text, the tasks and the scenario that models are measured with. */
 export interface Yardstick {
   readonly parent: Model
   readonly held: Sequences
@@ -54,11 +54,11 @@ export interface Yardstick {
   readonly threads: number
 }
 
-/** How much is measured. */
+/** How thoroughly to measure. */
 export interface Thoroughness {
-  /** Most items of each task. */
+  /** Largest number of items of each task. */
   readonly items: number
-  /** Held-out sequences for KL and perplexity. */
+  /** Number of held-out sequences for KL and perplexity. */
   readonly sequences: number
   readonly threads: number
 }
@@ -104,7 +104,7 @@ async function lastHidden(model: Model, held: Sequences, threads: number): Promi
   return out
 }
 
-/** KL, perplexity and task accuracy. */
+/** Measures KL, perplexity and task accuracy. @throws Failure NonFinite if one of them is not finite */
 export async function measureQuality(
   model: Model,
   { parent, held, final, tasks, threads }: Yardstick,
@@ -134,7 +134,7 @@ export async function measureQuality(
   }
 }
 
-/** Items of similar length together, so that little is computed for padding. */
+/** Computes accuracy on tasks. Items of similar length are computed together, to save padding. */
 export async function taskAccuracy(
   model: Model,
   head: Head,
@@ -155,7 +155,7 @@ export async function taskAccuracy(
   return correct / items.length
 }
 
-/** Parent and child in turn: the scenario once to warm up, then `repetitions` times. */
+/** Times parent and child in turn: one warm-up pass through the scenario, then `repetitions` passes. */
 export async function measureThroughput(
   models: readonly [parent: Model, child: Model],
   { scenario, threads }: Pick<Yardstick, 'scenario' | 'threads'>,
@@ -169,12 +169,12 @@ export async function measureThroughput(
   return {
     parent: tokensPerSecond(scenario, typical(parent)),
     child: tokensPerSecond(scenario, typical(child)),
-    // Of passes side by side: what else the machine did then met both.
+    // The median ratio of adjacent passes: other load on the machine affected both.
     ratio: median(parent.map((pass, i) => seconds(pass) / seconds(child[i]!))),
   }
 }
 
-/** A child beside its parent. */
+/** Measurements of a child and its parent. */
 export interface Evaluation<M extends Measured = Predicted> {
   readonly parent: M
   readonly child: M
@@ -185,7 +185,7 @@ export interface Evaluation<M extends Measured = Predicted> {
     readonly memory: number
     readonly parameters: number
   }
-  /** Sessions of timing, where more than one was needed; the last or the fastest counts. */
+  /** Number of timing sessions, if more than one was needed; the last or the fastest counts. */
   readonly sessions?: number
 }
 
@@ -222,7 +222,7 @@ export async function evaluatePair(
   }
 }
 
-/** The evaluation with predicted throughputs, tokens/s. */
+/** Adds predicted throughputs, in tokens/s, to an evaluation. */
 export function withPredictions(
   { parent, child, ...more }: Evaluation<Measured>,
   predicted: { readonly parent: number; readonly child: number },

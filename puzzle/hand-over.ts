@@ -11,7 +11,7 @@ import type { ChosenRun, Solution } from './selection-problem.js'
 import type { SolveOutcome } from './solve-outcome.js'
 import type { CurvePoint } from './train-with-checkpoints.js'
 
-// What each stage of the pipeline `puzzle` leaves for those behind it.
+// The outputs of each stage of the pipeline `puzzle` for later stages.
 
 /** Token sequences (`readSequences`), and items of tasks. */
 export type PrepareOutputs = Outputs<
@@ -20,7 +20,7 @@ export type PrepareOutputs = Outputs<
     readonly train: PreparedText
     readonly validate: PreparedText
     readonly tasks: readonly string[]
-    /** What is odd about the parent. */
+    /** Notes on oddities of the parent. */
     readonly warnings?: readonly string[]
   },
   {
@@ -30,16 +30,16 @@ export type PrepareOutputs = Outputs<
   }
 >
 
-/** What a file of data came to. */
+/** Statistics of a prepared data file. */
 export interface PreparedText {
   readonly sequences: number
-  /** Without padding. */
+  /** Number of tokens, without padding. */
   readonly tokens: number
-  /** With padding. */
+  /** Number of tokens, with padding. */
   readonly positions: number
-  /** Share of the positions that is padding, 0..1. */
+  /** Share of positions that are padding, 0 to 1. */
   readonly padding: number
-  /** Records that were null or empty. */
+  /** Number of null or empty records. */
   readonly empty: number
 }
 
@@ -53,12 +53,12 @@ export type CaptureOutputs = Outputs<
   {
     readonly sequences: number
     readonly validateSequences: number
-    /** Tokens of the training sequences, without padding. */
+    /** Number of tokens of the training sequences, without padding. */
     readonly tokens: number
-    /** Tokens of a sequence. */
+    /** Tokens per sequence. */
     readonly length: number
     readonly bytes: number
-    /** Squared rounding error over squares. */
+    /** Sum of squared rounding errors divided by the sum of squares. */
     readonly float16Error: number
   },
   CapturedFiles
@@ -66,13 +66,13 @@ export type CaptureOutputs = Outputs<
 
 export type DepthOutputs = Outputs<
   { readonly removed: readonly number[]; readonly evidence: readonly DepthEvidence[] },
-  /** Absent where no layer may go. */
+  /** Absent if no layer may be removed. */
   { readonly depth?: ArtifactRef<readonly DepthStep[]> }
 >
 
-/** How far the sum of single removals is from what was measured. KL, nats per token. */
+/** The sum of the scores of single removals against the measured KL, in nats per token. */
 export interface DepthEvidence {
-  /** Layers removed. */
+  /** Number of layers removed. */
   readonly removed: number
   readonly measured: number
   readonly additive: number
@@ -105,7 +105,7 @@ export type SolveOutputs = Outputs<
   { readonly problem: ArtifactRef; readonly solutions: ArtifactRef<SolveOutcome> }
 >
 
-/** Of each solution, or of the child alone. */
+/** Evaluations of each solution, or of the child only. */
 export type EvaluateOutputs = Outputs<{ readonly evaluations: readonly Evaluation[] }, object>
 
 export type SelectOutputs = Outputs<
@@ -113,7 +113,7 @@ export type SelectOutputs = Outputs<
     readonly solutionDigest: string
     readonly limitsHeld: boolean
     readonly limits: readonly Judged[]
-    /** The corrected solve that it comes from; 0: the pool. */
+    /** Number of the corrected solve that it comes from; 0 for the pool. */
     readonly round: number
     readonly predicted: Solution['predicted']
     readonly objective: number
@@ -137,7 +137,7 @@ export type UptrainOutputs = Outputs<
   { readonly child: ArtifactRef; readonly curve: ArtifactRef<readonly CurvePoint[]> }
 >
 
-/** Files of the child by their names. */
+/** Files of the child, by name. */
 export type ExportOutputs = Outputs<
   { readonly files: readonly string[]; readonly dtype: string },
   Readonly<Record<string, ArtifactRef>>

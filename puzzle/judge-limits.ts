@@ -3,16 +3,16 @@ import type { Limit } from './limit.js'
 import { describeLimit } from './limits.js'
 import { measureThroughput, type Evaluation, type Measured } from './evaluation.js'
 
-/** How a limit was held. */
+/** A limit, and whether the child meets it. */
 export interface Judged {
   readonly limit: string
   readonly held: boolean
-  /** As measured (predicted for sizes, which are exact), and the limit, in its own unit. */
+  /** The measured value (for sizes, the prediction, which is exact), in the limit's unit. */
   readonly value: number
   readonly wanted: number
 }
 
-/** Limits against what was measured; relative ones against the parent measured in the same run. */
+/** Compares limits with measurements; relative limits, with the parent measured in the same run. */
 export function judgeLimits(
   limits: readonly Limit[],
   { batch, generate }: Scenario,
@@ -44,24 +44,24 @@ export function judgeLimits(
 
 /** How parent and child are timed. */
 export interface TimingParams {
-  /** Timed passes of each in one session. */
+  /** Timed passes of each model in one session. */
   readonly repetitions: number
-  /** Further sessions, at most, when a limit on time is narrowly missed. */
+  /** Largest number of further sessions if a time limit is narrowly missed. */
   readonly retime: number
 }
 
-/** How a child is timed again. */
+/** Parameters for timing a child again. */
 export interface Retiming extends TimingParams {
   readonly limits: readonly Limit[]
   readonly threads: number
 }
 
-/** A limit of time that is missed by more was not missed by noise. */
+/** Largest factor by which noise can make a child miss a time limit. */
 const noise = 1.5
 
 /**
- * Times parent and child again as long as a limit of time is narrowly missed: what else a machine does can make a child seem
- * slow, and seldom one that is slow seem fast. The first session that holds the limits counts, else the fastest.
+ * Times parent and child again while a time limit is narrowly missed: other load on the machine often makes a fast child seem
+ * slow, but seldom a slow one fast. The first session that meets the limits counts; if none does, the fastest.
  */
 export async function retimed<E extends Evaluation<Measured>>(
   evaluation: E,
