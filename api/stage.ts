@@ -141,6 +141,7 @@ export interface TaskContext<T extends Pick<TaskTypes, 'params' | 'inputs'> = An
   readonly task: TaskPlan<T['params'], T['inputs']>
 }
 
+/** The gathering of a stage's tasks: their outputs, and those that were left out. */
 export interface GatherContext<
   P = JsonObject,
   N extends Needs = AnyNeeds,

@@ -8,14 +8,14 @@ interface Measured {
   readonly memoryBytes: number
 }
 
-/** Neighbouring layers that are replaced as one. */
+/** Adjacent layers that are replaced as one. */
 interface Run {
   readonly layer: number
   readonly span: number
   readonly run: string
 }
 
-/** What of a search's result is shown. */
+/** The parts of a search's result that the page shows. Throughput is in tokens/s, KL in nats per token. */
 export interface Result {
   readonly verdict: string
   readonly reasons: readonly string[]
@@ -24,13 +24,13 @@ export interface Result {
     readonly layers: readonly { attention: string; ffn: string }[]
     readonly runs?: readonly Run[]
   }
-  /** As selected, where it was uptrained. */
+  /** Measurements of the selected child before uptraining; absent if it was not uptrained. */
   readonly beforeUptraining?: Measured
-  /** KL of the child as selected by the sum of its scores. */
+  /** KL that the sum of scores predicts for the selected child. */
   readonly predictedKl?: number
-  /** Removals of layers whose scores were added up though each was measured alone. */
+  /** Removals of layers that were only measured individually, and whose scores were added up. */
   readonly addedUpRemovals?: readonly Run[]
-  /** Layers in the order in which they were removed, and what that does: KL to the parent. */
+  /** Layers in the order of their removal, and its effect: KL to the parent. */
   readonly depth?: {
     readonly removed: readonly number[]
     readonly evidence: readonly { readonly removed: number; readonly measured: number; readonly additive: number }[]
@@ -42,21 +42,21 @@ export interface Result {
     readonly parameters: number
   }
   readonly limits: readonly { readonly limit: string; readonly held: boolean; readonly value: number }[]
-  /** Sessions in which the child was timed, where more than one was needed. */
+  /** Number of timing sessions of the child, if more than one was needed. */
   readonly timingSessions?: number
   readonly solver: { readonly status: string; readonly objective: number; readonly bound: number; readonly gap: number }
-  /** Tasks that failed or were skipped: the search had to do without them. */
+  /** Tasks that failed or were skipped, so that the search had to do without them. */
   readonly leftOut?: readonly { readonly task: string; readonly reason: string }[]
-  /** What is odd about the parent, and what was made of it. */
+  /** Notes on oddities of the parent and how they were treated. */
   readonly warnings?: readonly string[]
   readonly baselines: Readonly<Record<string, { readonly objective: number | null; readonly feasible: boolean }>>
 }
 
-/** A number for people: four digits; a dash for what is none, the share of nothing for instance. */
+/** Formats a number with four digits; a dash for a missing or infinite one, such as a ratio to 0. */
 export const format = (value: number | null | undefined): string =>
   Number.isFinite(value) ? String(Number(value!.toPrecision(4))) : '–'
 
-/** The result as a page of Markdown. */
+/** Writes the result as a page of Markdown. */
 export function markdown(result: Result): string {
   const {
     verdict,
@@ -74,15 +74,15 @@ export function markdown(result: Result): string {
   const row = (name: string, a: number | null, b: number | null, ratio?: number | null) =>
     `| ${name} | ${format(a)} | ${format(b)} | ${format(ratio)} |`
   return [
-    `# ${verdict === 'accepted' ? 'A child was found' : 'No acceptable child'}`,
+    `# ${verdict === 'accepted' ? 'A child was found' : 'No acceptable child was found'}`,
     '',
     ...reasons.map((reason) => `- ${reason}`),
     ...(reasons.length > 0 ? [''] : []),
-    ...warnings.flatMap((warning) => [`Of the parent: ${warning}.`, '']),
+    ...warnings.flatMap((warning) => [`Note on the parent: ${warning}.`, '']),
     '| | parent | child | ratio |',
     '|---|---:|---:|---:|',
     row(
-      'throughput, tokens/s (measured in one run)',
+      'throughput, tokens/s (both measured in the same run)',
       parent.throughput.measured,
       child.throughput.measured,
       ratios.throughput,
@@ -93,16 +93,19 @@ export function markdown(result: Result): string {
       row(`task ${name}`, parent.tasks[name]!, child.tasks[name]!, child.tasks[name]! / parent.tasks[name]!),
     ),
     row('perplexity', parent.perplexity, child.perplexity, child.perplexity / parent.perplexity),
-    row('KL(parent, child), nats per token', 0, child.kl),
+    row('KL(parent ‖ child), nats per token', 0, child.kl),
     row('parameters', parent.parameters, child.parameters, ratios.parameters),
     row('memory in the scenario, bytes', parent.memoryBytes, child.memoryBytes, ratios.memory),
     '',
     '## Limits',
     '',
-    ...limits.map(({ limit, held, value }) => `- ${held ? 'held' : 'NOT held'}: ${limit} (${format(value)})`),
+    ...limits.map(({ limit, held, value }) => `- ${held ? 'met' : 'NOT met'}: ${limit} (actual: ${format(value)})`),
     ...(limits.length === 0 ? ['None.'] : []),
     ...(sessions > 1
-      ? ['', `A limit of time was narrowly missed at first: this is the best of ${sessions} sessions of timing.`]
+      ? [
+          '',
+          `A limit on time was narrowly missed at first; these values are from the best of ${sessions} timing sessions.`,
+        ]
       : []),
     '',
     ...(leftOut.length > 0
@@ -120,15 +123,15 @@ export function markdown(result: Result): string {
     '',
     '| method | predicted KL |',
     '|---|---:|',
-    `| mixed-integer search | ${format(solver.objective)} |`,
+    `| mixed-integer programming | ${format(solver.objective)} |`,
     ...Object.entries(baselines).map(
-      ([name, { objective }]) => `| ${name} | ${objective === null ? 'none feasible' : format(objective)} |`,
+      ([name, { objective }]) => `| ${name} | ${objective === null ? 'no feasible choice' : format(objective)} |`,
     ),
     '',
   ].join('\n')
 }
 
-/** What is in each layer; where there are runs of layers, what each is part of. */
+/** The blocks of each layer and, if there are runs of layers, the run that it is part of. */
 function layersTable({ layers, runs = [] }: Result['child']): string[] {
   const rows = layers.map(({ attention, ffn }, i) => {
     const run = runs.find(({ layer, span }) => i >= layer && i < layer + span)
@@ -149,25 +152,25 @@ function layersTable({ layers, runs = [] }: Result['child']): string[] {
 const nameOf = ({ layer, span, run }: Run): string =>
   `${run}, ${span === 1 ? `layer ${layer}` : `layers ${layer} to ${layer + span - 1}`}`
 
-/** That a prediction is a sum of removals, which misleads. */
+/** A note that the predicted KL is misleading, because it adds up removals of layers. */
 function removalNote({ addedUpRemovals: removals, predictedKl, beforeUptraining, child }: Result): string[] {
   if (!removals) return []
   const measured = (beforeUptraining ?? child).kl
   return [
-    `Several removals of layers (${removals.map(nameOf).join('; ')}) were chosen by the sum of what each does alone, and together they can do much more: KL ${format(predictedKl)} was predicted for this child, and ${format(measured)} measured${beforeUptraining ? ' before uptraining' : ''}. The stage \`depth\` measures removals of single layers, \`{ run: drop }\`, together.`,
+    `Several removals of layers (${removals.map(nameOf).join('; ')}) were chosen by adding up their individual scores, but together they can do much more damage: the predicted KL of this child is ${format(predictedKl)}, the measured KL ${format(measured)}${beforeUptraining ? ' before uptraining' : ''}. For removals of single layers (\`{ run: drop }\`), the stage \`depth\` measures their combined effect.`,
     '',
   ]
 }
 
-/** Order and effect of removals of single layers. */
+/** The order and the effect of removals of single layers. */
 function depthSection(depth: Result['depth']): string[] {
   if (!depth) return []
   return [
     '## Removing single layers',
     '',
-    'Each layer went after those before it, the one whose removal does least.',
+    'Layers were removed one by one, each time the one whose removal changed the predictions least.',
     '',
-    '| layers removed | KL, measured | sum of what each does alone |',
+    '| removed layers | measured KL | sum of individual KLs |',
     '|---|---:|---:|',
     ...depth.evidence.map(
       ({ removed, measured, additive }) =>

@@ -143,9 +143,9 @@ test('a limit that is not held makes the child unacceptable, by as much as was m
   expect(values).toMatchObject({
     verdict: 'no acceptable child',
     reasons: [
-      'throughput >= 1.7x of the parent: 1.6 as measured',
-      'latency <= 0.5x of the parent: 0.625 as measured',
-      'memory <= 0.4x of the parent: 0.5 as measured',
+      'throughput >= 1.7x of the parent is not met: the actual value is 1.6',
+      'latency <= 0.5x of the parent is not met: the actual value is 0.625',
+      'memory <= 0.4x of the parent is not met: the actual value is 0.5',
     ],
   })
 })
@@ -159,7 +159,7 @@ test('limits are judged by the last measurement, not by that of the child before
     selected: { throughput: 200 },
     uptrained: { throughput: 100 },
   })
-  expect(bad.values.reasons).toEqual(['latency <= 0.05 seconds: 0.08 as measured'])
+  expect(bad.values.reasons).toEqual(['latency <= 0.05 seconds is not met: the actual value is 0.08'])
   const without = await report({ limits, selected: { throughput: 200 } })
   expect(without.values.verdict).toBe('accepted')
 })
@@ -178,7 +178,7 @@ test('a quality floor that nothing was measured for is not held', async () => {
   const { values, result } = await report({ quality: '>= 97%', uptrained: { accuracy: null } })
   expect(values).toMatchObject({
     verdict: 'no acceptable child',
-    reasons: ['quality >= 0.97 of the parent cannot be judged: there are no tasks, or the parent solves none'],
+    reasons: ["quality >= 0.97 of the parent cannot be checked: there are no tasks, or the parent's accuracy is 0"],
   })
   expect(result.quality).toEqual({ held: false, value: null, wanted: 0.97 })
 })
@@ -214,7 +214,7 @@ test('runs, removals that were added up and the order of `depth` are in the resu
     depth: { removed: [1, 0], evidence: [{ measured: 0.1 }, { measured: 0.4, additive: 0.2 }] },
   })
   expect(text).toContain('| 1 | no-op | parent | drop-2, layers 0 to 1 |')
-  expect(text).toContain('KL 0.04 was predicted for this child, and 0.05 measured before uptraining')
+  expect(text).toContain('the predicted KL of this child is 0.04, the measured KL 0.05 before uptraining')
   expect(text).toContain('| 1, 0 | 0.4 | 0.2 |')
   const plain = await report({})
   for (const key of ['addedUpRemovals', 'depth']) expect(plain.result).not.toHaveProperty(key)
