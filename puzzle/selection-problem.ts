@@ -181,7 +181,7 @@ function option(
 }
 
 /** Creates the selection problem, with limits as bounds on the sums over slots.
- *  @source Bercovich et al., "Puzzle", arXiv 2411.19146, section 4.3 */
+ *  @source Bercovich et al., "Puzzle", arXiv 2411.19146 (mixed-integer program) */
 export function makeProblem(
   parts: ProblemParts,
   options: {

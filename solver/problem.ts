@@ -38,7 +38,7 @@ export interface Limit {
 export interface Problem {
   /** The options of each layer. */
   readonly layers: readonly { readonly options: readonly Option[] }[]
-  /** @default none */
+  /** Upper bounds on sums of costs. @default none */
   readonly limits?: readonly Limit[]
   /** Number of solutions, best first. @default 1 */
   readonly solutions?: number

@@ -59,7 +59,7 @@ export interface UnmetLimit {
 export interface Infeasibility {
   /** The limits at fault; empty if requirements between options contradict each other. */
   readonly limits: readonly UnmetLimit[]
-  /** The same for people: a sentence per limit. */
+  /** The same in words, one sentence per limit. */
   readonly message: string
 }
 

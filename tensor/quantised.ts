@@ -21,7 +21,7 @@ export interface QuantisedMatrix {
 
 const blocksOf = (inputs: number) => Math.ceil(inputs / quantisationBlock)
 
-/** Bytes that a quantised matrix occupies, scales included. */
+/** Size of a quantised matrix in bytes, including its scales. */
 export const quantisedBytes = ([inputs, outputs]: readonly [number, number], bits: Bits): number =>
   outputs * blocksOf(inputs) * ((quantisationBlock * bits) / 8 + 4)
 

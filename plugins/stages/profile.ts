@@ -18,7 +18,7 @@ import { distinctVariants, measure, type Part, type Repetition } from '../../puz
 import { openParent } from '../../puzzle/parent.js'
 import { threads } from '../../puzzle/parameters.js'
 
-/** What is measured: a block, or what no block does. */
+/** Parameters of a measurement: a block, or the model without blocks. */
 interface ProfileTaskParams extends Repetition {
   readonly slot: Slot | 'floor'
   readonly block?: string
@@ -32,9 +32,9 @@ interface ProfileTask {
 }
 
 /**
- * Prefill and decoding time of every distinct block on this machine: models of N and of 2N copies run the scenario in
- * turn, and the difference is N blocks. A model without blocks is the floor. Times do not depend on the weights' values.
- * What was measured is kept in the user's state directory by hardware fingerprint, so that a rerun takes the same costs.
+ * Measures prefill and decoding time of every distinct block on this machine: models with N and with 2N copies run the scenario
+ * in turn, and the difference is the time of N blocks. A model without blocks is the floor. Times do not depend on the values of
+ * the weights. Measurements are kept in the user's state directory by hardware fingerprint, so that a rerun uses the same costs.
  */
 export const profile: FanOutStage<
   Repetition,
@@ -81,11 +81,11 @@ export const profile: FanOutStage<
     const task = (slot: Slot | 'floor', variant?: Part['variant']): TaskPlan<ProfileTaskParams, object> => ({
       id: variant ? `${slot}/${variant.id}` : slot,
       label: variant ? `${slot}: ${variant.id}` : 'embedding, last norm and head',
-      // One after the other: each runs alone.
+      // Measurements run one at a time.
       group: 'blocks',
       params: { ...params, slot, ...(variant && { block: variant.block, params: variant.params }) },
       inputs: {},
-      // That a block is empty enters the plan only where the space says so; it takes nothing whatever its version.
+      // An empty block behind the first layer of a run is not part of the key: it costs nothing, whatever its version.
       blocks: variant && slot !== 'floor' && !variant.behind ? [{ slot, name: variant.block }] : [],
     })
     return [task('floor'), ...parts.map(({ slot, variant }) => task(slot, variant))]
@@ -113,7 +113,7 @@ export const profile: FanOutStage<
     return { values, files: {} }
   },
 
-  /** The cost table: measured here, or elsewhere. */
+  /** Returns the cost table, measured here or elsewhere. */
   async gather(context) {
     const { spec, tasks } = context
     const { profile: elsewhere, scenario } = spec.target
@@ -138,7 +138,7 @@ export const profile: FanOutStage<
   },
 }
 
-/** An earlier measurement; one that cannot be read is made again. */
+/** Reads an earlier measurement. An unreadable one is repeated. */
 async function readKept(path: string): Promise<ProfileTask['outputs']['values'] | undefined> {
   if (!existsSync(path)) return undefined
   try {

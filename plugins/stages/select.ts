@@ -35,7 +35,7 @@ interface SelectParams extends Thoroughness, TimingParams {
   readonly rounds: number
 }
 
-/** A solution as it was measured, and the corrected solve that it comes from; 0: the pool. */
+/** A measured solution, and the number of the corrected solve that it comes from; 0 for the pool. */
 interface Candidate {
   readonly solution: Solution
   readonly evaluation: Evaluation
@@ -128,7 +128,7 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
       await add(solution, withPredictions(evaluation, predicted), round)
     }
     const able = candidates.filter(holds)
-    // The measured KL decides, never small differences of time.
+    // The measured KL decides, and not small differences in time.
     const chosen = (able.length > 0 ? able : candidates).reduce((a, b) =>
       b.evaluation.child.kl < a.evaluation.child.kl ? b : a,
     )
@@ -166,7 +166,7 @@ const runsOf = ({ runs, addedUp }: Solution): Pick<Solution, 'runs' | 'addedUp'>
   ...(addedUp && { addedUp }),
 })
 
-/** Tightens each limit on time by the factor by which the prediction was too optimistic, and one per cent. */
+/** Tightens each limit on time by the factor by which the prediction was too optimistic, plus one per cent. */
 function corrected(
   limits: readonly Limit[],
   before: Readonly<Partial<Record<Limit['name'], number>>>,

@@ -38,9 +38,11 @@ interface UptrainTask {
 }
 
 /**
- * Global knowledge distillation (GKD; Puzzle, section 5): all layers of the child learn from the parent by the cosine of
- * hidden states after every layer and the KL of predictions. Embedding and head stay as they are. Weights that are integers
- * in memory learn as such: rounded in every step, with the gradient passing as if they were not.
+ * Global knowledge distillation (GKD): all layers of the child learn from the parent, by the cosine similarity of the hidden
+ * states after every layer and the KL of predictions. Embedding and head do not change. Weights that are integers in memory are
+ * rounded in every step, and the gradient passes unchanged (straight-through estimator).
+ *
+ * @source Bercovich et al., "Puzzle", arXiv 2411.19146, section 5
  */
 export const uptrain: FanOutStage<
   UptrainParams,
@@ -71,14 +73,14 @@ export const uptrain: FanOutStage<
     },
   },
 
-  /** The child's weights and, while it trains, a checkpoint with two moments of each; in memory the gradients too. The child
-   *  is taken to be half of the parent. */
+  /** Estimates disk space for the child's weights and a checkpoint with two moments of each, and memory for these and the
+   *  gradients, by assuming that the child has half of the parent's size. */
   async resources(context) {
     const parent = parameterCount(await openParent(context))
     return { disk: 4 * 4 * (parent / 2), memory: 4 * (parent + 4 * (parent / 2)) }
   },
 
-  /** One task that depends on the blocks chosen alone, not on all that were there to choose from. */
+  /** Plans one task. It depends only on the chosen blocks, and not on the others in the space. */
   async plan(context) {
     const { params, stages } = context
     const solution = await readJson(context, stages.select.files.selected)
@@ -173,7 +175,7 @@ export const uptrain: FanOutStage<
   gather: async ({ tasks }) => tasks[0]!.outputs,
 }
 
-/** Weights by the names of `modelShapes`, of which those that are integers in memory are rounded. */
+/** Rounds those weights that are integers in memory. Weights are by the names of `modelShapes`. */
 function roundedWhere<T>(
   model: Model,
   weights: Readonly<Record<string, T>>,
@@ -191,7 +193,7 @@ function roundedWhere<T>(
   return all
 }
 
-/** Weights of all slots by the names of `modelShapes`. */
+/** Reads the weights of all slots, by the names of `modelShapes`. */
 async function layerWeights(model: Model): Promise<Record<string, { shape: readonly number[]; data: Float32Array }>> {
   const all: Record<string, { shape: readonly number[]; data: Float32Array }> = {}
   for (let layer = 0; layer < model.config.layers; layer++)
@@ -201,22 +203,24 @@ async function layerWeights(model: Model): Promise<Record<string, { shape: reado
   return all
 }
 
-/** Embedding, and head where it is another matrix. */
+/** Reads the embedding and, unless it is tied, the head. */
 async function ends(model: Model): Promise<Record<string, Tensor>> {
   const { vocabulary, hidden, tied } = model.config
   const matrix = (data: Float32Array): Tensor => ({ dtype: 'float32', dims: [vocabulary, hidden], data })
   return { embedding: matrix(await model.embedding()), ...(tied ? {} : { head: matrix(await model.head()) }) }
 }
 
-/** Layers after which a run is not over: the child has done there what the parent has still to do. */
+/** Layers inside runs: after them, the child's hidden states do not correspond to the parent's. */
 const withinRuns = (fillings: readonly Filling[]): ReadonlySet<number> =>
   new Set(fillings.flatMap(({ layer, span = 1 }) => Array.from({ length: span - 1 }, (_, i) => layer + i)))
 
 type Values = Readonly<Record<string, Value>>
 
 /**
- * Mean over tokens of the sum over layers of 1 - cos(parent, child), plus the mean over tokens of KL(parent || child).
- * The parent's part is computed in the same graph.
+ * Builds the loss: the mean over tokens of the sum over layers of 1 - cos(parent, child), plus the mean over tokens of
+ * KL(parent || child). The parent is computed in the same graph.
+ *
+ * @source Bercovich et al., "Puzzle", arXiv 2411.19146, section 5
  */
 function gkdLoss(
   g: Graph,
