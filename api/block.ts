@@ -121,6 +121,7 @@ export type StateShape =
 
 /** Position and state of the chunk of tokens that `forward` computes. */
 export interface BlockContext {
+  /** Sizes of the layer in the parent. */
   readonly facts: LayerFacts
   /** Number of sequences. */
   readonly batch: number
@@ -229,5 +230,6 @@ export interface About {
 export interface BlockChoice {
   /** Name of the block type. */
   readonly block: string
+  /** Parameters of the variant. */
   readonly params: JsonObject
 }

@@ -10,10 +10,13 @@ import { walk, withoutWriting, type KnownStage } from './walk.js'
 
 /** What a run of a plan would do with a stage, as far as the store knows. */
 export interface StageForecast {
+  /** Name of the stage. */
   readonly stage: string
+  /** Names of the stages that it needs. */
   readonly needs: readonly string[]
   /** Unknown until the stages it needs have run. */
   readonly tasks: number | 'unknown'
+  /** Number of tasks whose results are in the store. */
   readonly reused: number
   /** Seconds that the reused tasks took. */
   readonly secondsSaved: number

@@ -23,11 +23,11 @@ export interface ChatMessage {
 export interface RenderOptions {
   /** Whether the text ends with the start of the assistant's answer. @default false */
   readonly addGenerationPrompt?: boolean
-  /** Tools that the model may call. They select the template named `tool_use`, if there is one. */
+  /** Tools that the model may call. They select the template named `tool_use`, if there is one. @default none */
   readonly tools?: readonly unknown[] | undefined
-  /** Documents for retrieval-augmented generation. */
+  /** Documents for retrieval-augmented generation. @default none */
   readonly documents?: readonly unknown[] | undefined
-  /** Further variables, such as `enable_thinking`. */
+  /** Further variables, such as `enable_thinking`. @default none */
   readonly variables?: Readonly<Record<string, unknown>> | undefined
   /** Date for templates that ask for it, in UTC. @default 26 July 2024, so that the text does not depend on the day */
   readonly now?: Date

@@ -6,17 +6,23 @@ export type { LayerBlocks, RotaryConfig } from '../api/index.js'
 export interface ModelConfig {
   /** Name of the model's family. */
   readonly family: string
+  /** Number of tokens, which is the number of rows of the embedding. */
   readonly vocabulary: number
+  /** Size of the residual stream. */
   readonly hidden: number
+  /** Number of decoder layers. */
   readonly layers: number
+  /** Number of query heads of the parent. */
   readonly heads: number
   /** Number of key/value heads of the layer that has the most. */
   readonly kvHeads: number
+  /** Size of a head. */
   readonly headDim: number
   /** Width of the widest FFN. */
   readonly intermediate: number
   /** Longest context in tokens. */
   readonly maxPositions: number
+  /** Epsilon of the RMS norms. */
   readonly normEps: number
   /** Norms multiply by this plus the weight. Weights are as in the checkpoint. */
   readonly normOffset: 0 | 1
@@ -24,6 +30,7 @@ export interface ModelConfig {
   readonly qkNorm: boolean
   /** A norm after each block, before the residual addition: weight `post` in addition to `norm`. */
   readonly postNorms: boolean
+  /** Activation of gated FFNs. */
   readonly activation: 'silu' | 'gelu-tanh'
   /** Embeddings are multiplied by this. */
   readonly embeddingScale: number
@@ -39,13 +46,17 @@ export interface ModelConfig {
   readonly attentionSoftcap?: number
   /** Whether the embedding matrix is also the head. */
   readonly tied: boolean
+  /** Whether queries, keys and values have biases. */
   readonly qkvBias: boolean
+  /** Whether the output of attention has a bias. */
   readonly outputBias: boolean
+  /** Whether the matrices of FFNs have biases. */
   readonly mlpBias: boolean
   /** The distinct rotary embeddings of the layers. */
   readonly rotaries: readonly RotaryConfig[]
   /** Index into `rotaries` for each layer. */
   readonly layerRotary: readonly number[]
+  /** Id of the token that begins a text; absent if config.json has none. */
   readonly bos?: number
   /** Ids of the tokens that end a text. */
   readonly eos: readonly number[]

@@ -39,6 +39,7 @@ export interface SequenceDecoder {
   prefill(ids: Int32Array): Promise<Prediction>
   /** Reads the next token of each sequence, [batch]. */
   step(ids: Int32Array): Promise<Prediction>
+  /** Frees native memory. The decoder cannot be used afterwards. */
   release(): Promise<void>
 }
 
@@ -143,6 +144,7 @@ export class Decoder implements SequenceDecoder {
     })
   }
 
+  /** Frees native memory. The decoder cannot be used afterwards. */
   async release(): Promise<void> {
     for (const session of [this.stepping, ...this.prefills.values()]) {
       if (this.options.profile !== undefined) (await session)?.endProfiling()

@@ -16,6 +16,7 @@ export interface ExportOptions {
 
 /** A format for other tools. */
 export interface ExportFormat {
+  /** Description for people, shown by `puzzleflow export --help`. */
   readonly summary: string
   /** Types of numbers that the format supports. */
   readonly dtypes: readonly ExportType[]

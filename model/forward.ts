@@ -64,7 +64,9 @@ export class Forward {
   private readonly fixed = new Map<string, Fixed>()
 
   constructor(
+    /** Number of sequences in a chunk. */
     readonly batch: number,
+    /** Tokens per sequence in a chunk. */
     readonly length: number,
     private readonly threads = 1,
   ) {}
@@ -150,6 +152,7 @@ export class Forward {
     return Session.create(g, { threads: this.threads })
   }
 
+  /** Frees native memory. The object cannot be used afterwards. */
   async release(): Promise<void> {
     for (const session of this.sessions.values()) await (await session).release()
     for (const { session } of this.fixed.values()) await session.release()

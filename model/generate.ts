@@ -13,7 +13,7 @@ export interface GenerateOptions extends SamplingOptions {
   /** Decides whether a sequence ends; called after the caller has received its latest token. @default never
    *  @param tokens  generated tokens, without the prompt */
   readonly isOver?: (tokens: readonly number[], sequence: number) => boolean
-  /** Called when a sequence has ended. */
+  /** Called when a sequence has ended. @default none */
   readonly onEnd?: (sequence: number) => void
   /** Limit on sequences decoded in parallel. @default 16 */
   readonly batch?: number
@@ -25,6 +25,7 @@ export interface GenerateOptions extends SamplingOptions {
 export interface GeneratedToken {
   /** Index of its prompt. */
   readonly sequence: number
+  /** Id of the token. */
   readonly token: number
 }
 

@@ -7,9 +7,13 @@ import { modelFile } from './model-files.js'
 export interface GenerationConfig {
   /** Whether tokens are sampled; otherwise the most likely one is chosen. */
   readonly sample: boolean
+  /** Divides the logits. */
   readonly temperature?: number
+  /** Number of most likely tokens to draw from. */
   readonly topK?: number
+  /** Nucleus sampling: total probability of the tokens to draw from. */
   readonly topP?: number
+  /** Penalty on tokens that have already occurred. */
   readonly repetitionPenalty?: number
 }
 

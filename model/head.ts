@@ -39,6 +39,7 @@ async function ends(model: Model): Promise<Ends> {
 export class Head {
   private constructor(
     private readonly config: ModelConfig,
+    /** Number of rows that are computed at once. */
     readonly chunk: number,
     private readonly own: Ends,
     private readonly parent: Ends,
@@ -180,6 +181,7 @@ export class Head {
     return sum
   }
 
+  /** Frees native memory. The object cannot be used afterwards. */
   async release(): Promise<void> {
     for (const session of [this.comparing, this.judging, this.projecting]) await (await session)?.release()
   }

@@ -5,7 +5,9 @@ import type { ModelConfig } from './config.js'
 export interface Model {
   /** Path of the folder with config.json and the tokenizer, or of a GGUF file that contains both. */
   readonly folder: string
+  /** The architecture. */
   readonly config: ModelConfig
+  /** Block types and families, built in and from plugins. */
   readonly blocks: Blocks
   /** Notes for the user about differences between the checkpoint and its config.json. */
   readonly warnings?: readonly string[]

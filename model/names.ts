@@ -19,6 +19,7 @@ export function transposed(data: Float32Array, rows: number, columns: number): F
 
 /** A weight inside a checkpoint's tensor. */
 export interface TensorPart {
+  /** Name of the weight in its slot, such as `up`. */
   readonly weight: string
   /** Shape of the weight; matrices are [in, out]. */
   readonly shape: readonly number[]
@@ -28,11 +29,13 @@ export interface TensorPart {
 
 /** A tensor of a checkpoint, and the weights concatenated in it. */
 export interface SlotTensor {
+  /** Name in the checkpoint. */
   readonly name: string
   /** Shape in the checkpoint. */
   readonly shape: readonly number[]
   /** Whether weights are stored as [out, in]. */
   readonly transpose: boolean
+  /** The weights in it, in order. */
   readonly parts: readonly TensorPart[]
 }
 

@@ -16,6 +16,7 @@ import { layerFacts, type ModelConfig } from './config.js'
 
 /** The quantised matrices of a slot. */
 export interface Quantisation {
+  /** Bits per weight. */
   readonly bits: Bits
   /** Names of the matrices. */
   readonly names: ReadonlySet<string>

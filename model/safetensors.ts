@@ -45,7 +45,9 @@ export type CheckpointType = keyof typeof checkpointTypes
  *  @source https://github.com/huggingface/safetensors#format */
 export class SafetensorsFile {
   private constructor(
+    /** Path of the file. */
     readonly path: string,
+    /** Entries of the tensors, by name. */
     readonly tensors: ReadonlyMap<string, TensorEntry>,
   ) {}
 
@@ -110,7 +112,9 @@ export class SafetensorsFile {
 
 /** A tensor to be written. */
 export interface TensorSource {
+  /** Name in the file. */
   readonly name: string
+  /** Sizes of the axes. */
   readonly shape: readonly number[]
   /** Returns the data, row-major. Called after all tensors before it have been written. */
   readonly values: () => Float32Array | Promise<Float32Array>

@@ -1,7 +1,10 @@
 /** The load to serve: parallel sequences, prompt tokens and generated tokens. */
 export interface Scenario {
+  /** Number of parallel sequences. */
   readonly batch: number
+  /** Prompt tokens per sequence. */
   readonly prefill: number
+  /** Generated tokens per sequence. */
   readonly generate: number
   /** The engine that serves it. @default puzzleflow's decoder */
   readonly engine?: 'llama.cpp'
@@ -9,6 +12,7 @@ export interface Scenario {
 
 /** Seconds of one pass through a scenario. */
 export interface Timing {
+  /** Time to process the prompt and generate the first token. */
   readonly prefillSeconds: number
   /** Time from the first generated token to the last. */
   readonly decodeSeconds: number
@@ -18,5 +22,6 @@ export interface Timing {
 export interface TimedModel {
   /** Runs one pass: the prompt, then token by token. */
   pass(): Promise<Timing>
+  /** Frees the memory of the model, which cannot be used afterwards. */
   release(): Promise<void>
 }

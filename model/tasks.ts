@@ -6,7 +6,9 @@ import type { Tokenizer } from './tokenizer.js'
 
 /** A question and its expected answer as token ids. */
 export interface TaskItem {
+  /** Token ids of the question. */
   readonly prompt: readonly number[]
+  /** Token ids of the answer. */
   readonly answer: readonly number[]
 }
 

@@ -27,6 +27,7 @@ export interface Requirement {
 export interface Limit {
   /** Name of the cost, which every option must have. */
   readonly cost: string
+  /** Largest allowed sum, in the unit of the cost. */
   readonly max: number
 }
 

@@ -45,7 +45,9 @@ export type BaselineName = (typeof baselineNames)[number]
 
 /** A limit that cannot be met, and by how much. */
 export interface UnmetLimit {
+  /** Name of the cost. */
   readonly cost: string
+  /** The limit. */
   readonly max: number
   /** The least that any choice uses while the limits in `holding` are met. */
   readonly minimum: number

@@ -8,7 +8,9 @@ export type { Digest } from './digest.js'
  * @typeParam Content  type of the file's contents if it is JSON; known only to the compiler and not stored
  */
 export interface ArtifactRef<Content = unknown> {
+  /** SHA-256 of the contents. */
   readonly digest: Digest
+  /** Size in bytes. */
   readonly bytes: number
   /** Kind of contents, for people and programs: `weights`, `tokens`, `json`, … */
   readonly kind: string

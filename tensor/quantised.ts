@@ -11,7 +11,9 @@ export const quantisationBlock = 32
  * own scale; the last block is shorter if `in` is not a multiple of the block size.
  */
 export interface QuantisedMatrix {
+  /** Bits per weight. */
   readonly bits: Bits
+  /** Shape of the matrix, [in, out]. */
   readonly shape: readonly [inputs: number, outputs: number]
   /** [out, blocks, bytes per block]; of two 4-bit levels in a byte, the first is in the lower half. */
   readonly levels: Uint8Array

@@ -10,6 +10,7 @@ const tried = '3.22.1'
 export interface LlamaCpp {
   /** Path of its main module. */
   readonly entry: string
+  /** Its version. */
   readonly version: string
 }
 

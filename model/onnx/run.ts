@@ -38,7 +38,9 @@ function describesGraph(text: string): boolean {
 /** A graph that `writeOnnx` wrote, run by onnxruntime. Release it after use. */
 export class OnnxModel {
   private constructor(
+    /** Path of the exported folder. */
     readonly folder: string,
+    /** Fields of its config.json: the size of the vocabulary, the longest context in tokens, and the end tokens. */
     readonly config: {
       readonly vocabulary: number
       readonly maxPositions: number
@@ -125,6 +127,7 @@ export class OnnxModel {
       for (let t = 0; t < count; t++) yield data.subarray(t * vocabulary, (t + 1) * vocabulary)
   }
 
+  /** Frees native memory. The model cannot be used afterwards. */
   async release(): Promise<void> {
     await this.session.release()
   }

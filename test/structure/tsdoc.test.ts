@@ -14,7 +14,18 @@ const entries = Object.values(exports).flatMap((entry) =>
   typeof entry === 'string' ? [] : [join(root, entry.types.replace(/^\.\/dist\//, '').replace(/\.d\.ts$/, '.ts'))],
 )
 
-/** `file: name` of each export without a doc comment. */
+const fileOf = (symbol: ts.Symbol): string => symbol.declarations![0]!.getSourceFile().fileName
+
+/** Fields and methods of an interface or class, except those of type parameters and inside the class. */
+const membersOf = (symbol: ts.Symbol): ts.Symbol[] =>
+  [...(symbol.members?.values() ?? [])].filter(
+    ({ flags, declarations: [declared] = [] }) =>
+      flags & (ts.SymbolFlags.Property | ts.SymbolFlags.Method | ts.SymbolFlags.Accessor) &&
+      declared &&
+      !(ts.getCombinedModifierFlags(declared) & (ts.ModifierFlags.Private | ts.ModifierFlags.Protected)),
+  )
+
+/** `file: name` of each export, and of each field or method of one, without a doc comment. */
 function undocumented(files: readonly string[]): string[] {
   const { options } = ts.parseJsonConfigFileContent(
     ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path)).config,
@@ -23,17 +34,22 @@ function undocumented(files: readonly string[]): string[] {
   )
   const program = ts.createProgram(files, { ...options, noEmit: true })
   const checker = program.getTypeChecker()
+  const bare = (symbol: ts.Symbol) =>
+    symbol.getJsDocTags(checker).length === 0 &&
+    ts.displayPartsToString(symbol.getDocumentationComment(checker)).trim() === ''
   const found = files.flatMap((file) => {
     const module = checker.getSymbolAtLocation(program.getSourceFile(file)!)!
-    return checker.getExportsOfModule(module).map((symbol) => {
+    return checker.getExportsOfModule(module).flatMap((symbol) => {
       const real = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol
-      const documented = ts.displayPartsToString(real.getDocumentationComment(checker)).trim() !== ''
-      return documented ? '' : `${relative(root, real.declarations![0]!.getSourceFile().fileName)}: ${symbol.name}`
+      const members = membersOf(real).filter(bare)
+      return [...(bare(real) ? [real.name] : []), ...members.map(({ name }) => `${real.name}.${name}`)].map(
+        (name) => `${relative(root, fileOf(real))}: ${name}`,
+      )
     })
   })
-  return [...new Set(found)].filter((line) => line !== '')
+  return [...new Set(found)]
 }
 
-test('every export that a program can import from the package has a doc comment', () => {
+test('every export that a program can import from the package has a doc comment, and so has each of its members', () => {
   expect(undocumented(entries)).toEqual([])
 })
