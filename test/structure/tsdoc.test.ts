@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
 import ts from 'typescript'
 import { expect, test } from 'vitest'
 import { packageRoot } from '../../store/paths.js'
@@ -14,9 +14,21 @@ const entries = Object.values(exports).flatMap((entry) =>
   typeof entry === 'string' ? [] : [join(root, entry.types.replace(/^\.\/dist\//, '').replace(/\.d\.ts$/, '.ts'))],
 )
 
+// Comments do not depend on types: packages and the library need not be read, which would take most of the time.
+const options: ts.CompilerOptions = { module: ts.ModuleKind.NodeNext, noLib: true, types: [] }
+const host: ts.CompilerHost = {
+  ...ts.createCompilerHost(options),
+  resolveModuleNameLiterals: (names, file) =>
+    names.map(({ text }) => {
+      const resolvedFileName = join(dirname(file), text.replace(/\.js$/, '.ts'))
+      const own = text.startsWith('.') && existsSync(resolvedFileName)
+      return { resolvedModule: own ? { resolvedFileName, extension: ts.Extension.Ts } : undefined }
+    }),
+}
+
 const fileOf = (symbol: ts.Symbol): string => symbol.declarations![0]!.getSourceFile().fileName
 
-/** Fields and methods of an interface or class, except those of type parameters and inside the class. */
+/** Fields and methods of an interface or class, except private and protected ones. */
 const membersOf = (symbol: ts.Symbol): ts.Symbol[] =>
   [...(symbol.members?.values() ?? [])].filter(
     ({ flags, declarations: [declared] = [] }) =>
@@ -27,12 +39,7 @@ const membersOf = (symbol: ts.Symbol): ts.Symbol[] =>
 
 /** `file: name` of each export, and of each field or method of one, without a doc comment. */
 function undocumented(files: readonly string[]): string[] {
-  const { options } = ts.parseJsonConfigFileContent(
-    ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path)).config,
-    ts.sys,
-    root,
-  )
-  const program = ts.createProgram(files, { ...options, noEmit: true })
+  const program = ts.createProgram(files, options, host)
   const checker = program.getTypeChecker()
   const bare = (symbol: ts.Symbol) =>
     symbol.getJsDocTags(checker).length === 0 &&
