@@ -7,7 +7,7 @@ import type { RunType } from './run.js'
 export type Files = Readonly<Record<string, ArtifactRef>>
 
 /**
- * What a task or stage leaves behind: small JSON values, and artifacts by name.
+ * The outputs of a task or stage: small JSON values, and artifacts by name.
  *
  * @typeParam Values  JSON
  * @typeParam F       artifacts by name; those that may be missing are optional
@@ -21,7 +21,7 @@ export interface Outputs<Values extends object = JsonObject, F extends object = 
 
 /** Outputs of other stages by stage name, as a stage declares them. */
 export type Needs = object
-/** What is known of the other stages' outputs where a stage does not say what it needs. */
+/** Outputs of other stages, for a stage that does not declare which ones it needs. */
 export type AnyNeeds = Readonly<Record<string, Outputs>>
 
 /** A block type by slot and name. */

@@ -16,7 +16,7 @@ export async function* listDigests(root: string, room: string): AsyncIterable<St
 
 const rooms = { scratch: 'temporary', corrupt: 'set-aside', checkpoints: 'checkpoint' } as const
 
-/** Lists the files that work has left behind in a store in a folder. */
+/** Lists the leftovers of unfinished work in a store in a folder. */
 export async function* listLeftovers(root: string): AsyncIterable<Leftover> {
   for (const [room, kind] of Object.entries(rooms))
     for (const own of await namesIn(join(root, room))) {

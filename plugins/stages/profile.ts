@@ -85,7 +85,7 @@ export const profile: FanOutStage<
       group: 'blocks',
       params: { ...params, slot, ...(variant && { block: variant.block, params: variant.params }) },
       inputs: {},
-      // An empty block behind the first layer of a run is not part of the key: it costs nothing, whatever its version.
+      // The empty block of a run's later layers is not part of the key: it costs nothing, whatever its version.
       blocks: variant && slot !== 'floor' && !variant.behind ? [{ slot, name: variant.block }] : [],
     })
     return [task('floor'), ...parts.map(({ slot, variant }) => task(slot, variant))]
