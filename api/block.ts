@@ -10,7 +10,7 @@ export type Slot = (typeof slots)[number]
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 /** A JSON object. */
 export type JsonObject = { readonly [key: string]: Json }
-/** `T` where all of it is JSON, interfaces included; otherwise something that nothing can be assigned to. */
+/** `T` if all of it is JSON, including interfaces; otherwise a type that nothing can be assigned to. */
 export type JsonOf<T> = T extends Json | ArtifactRef
   ? T
   : T extends (...args: never[]) => unknown
@@ -56,7 +56,7 @@ export interface LayerFacts {
   readonly attentionScale?: number
   /** Soft cap on the scaled dot products: cap * tanh(x / cap). @default none */
   readonly attentionSoftcap?: number
-  /** Number of tokens that a token attends to in the parent, itself included. @default all earlier ones */
+  /** Number of tokens that a token attends to in the parent, including itself. @default all earlier ones */
   readonly window?: number
   /** Factor on a block's output before the residual connection; the model applies it. @default 1 */
   readonly residualScale?: number
@@ -121,6 +121,7 @@ export type StateShape =
 
 /** Position and state of the chunk of tokens that `forward` computes. */
 export interface BlockContext {
+  /** Sizes of the layer in the parent. */
   readonly facts: LayerFacts
   /** Number of sequences. */
   readonly batch: number
@@ -229,5 +230,6 @@ export interface About {
 export interface BlockChoice {
   /** Name of the block type. */
   readonly block: string
+  /** Parameters of the variant. */
   readonly params: JsonObject
 }

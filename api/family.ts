@@ -37,7 +37,9 @@ export interface RotaryConfig {
 
 /** The sub-blocks of a layer. */
 export interface LayerBlocks {
+  /** Block of the attention slot. */
   readonly attention: BlockChoice
+  /** Block of the FFN slot. */
   readonly ffn: BlockChoice
 }
 

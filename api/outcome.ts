@@ -13,7 +13,7 @@ export interface Outcome {
 /** Characters of an outcome's sentence: it is shown wherever the run is. */
 const longest = 1000
 
-/** What the values of a stage's outputs say about the whole run; undefined where they say nothing. */
+/** Reads the outcome of the whole run from the values of a stage's outputs; undefined if they contain none. */
 export function outcomeOf({ outcome }: JsonObject): Outcome | undefined {
   if (typeof outcome !== 'object' || outcome === null || Array.isArray(outcome)) return undefined
   const { ok, status, text } = outcome as Readonly<Record<string, Json | undefined>>

@@ -2,14 +2,19 @@ import type { About, BlockChoice, JsonObject, LayerFacts, Weights } from './bloc
 
 /** A layer of a run, in the parent. */
 export interface RunLayer {
+  /** Sizes of the layer. */
   readonly facts: LayerFacts
+  /** Block of its attention slot. */
   readonly attention: BlockChoice
+  /** Block of its FFN slot. */
   readonly ffn: BlockChoice
 }
 
 /** Weights of a layer's slots, `norm` included; {} for an empty slot. */
 export interface LayerWeights {
+  /** Weights of the attention slot. */
   readonly attention: Weights
+  /** Weights of the FFN slot. */
   readonly ffn: Weights
 }
 

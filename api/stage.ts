@@ -7,24 +7,28 @@ import type { RunType } from './run.js'
 export type Files = Readonly<Record<string, ArtifactRef>>
 
 /**
- * What a task or stage leaves behind: small JSON values, and artifacts by name.
+ * The outputs of a task or stage: small JSON values, and artifacts by name.
  *
  * @typeParam Values  JSON
  * @typeParam F       artifacts by name; those that may be missing are optional
  */
 export interface Outputs<Values extends object = JsonObject, F extends object = Files> {
+  /** Small JSON values, which later stages and expressions can read. */
   readonly values: Values
+  /** Artifacts by name. */
   readonly files: F
 }
 
 /** Outputs of other stages by stage name, as a stage declares them. */
 export type Needs = object
-/** What is known of the other stages' outputs where a stage does not say what it needs. */
+/** Outputs of other stages, for a stage that does not declare which ones it needs. */
 export type AnyNeeds = Readonly<Record<string, Outputs>>
 
 /** A block type by slot and name. */
 export interface BlockName {
+  /** Slot of the block type. */
   readonly slot: Slot
+  /** Name of the block type. */
   readonly name: string
 }
 
@@ -40,9 +44,11 @@ export interface TaskPlan<P extends object = JsonObject, I extends object = File
   readonly id: string
   /** For people: shown in the Temporal UI. Not part of the key. */
   readonly label: string
-  /** Tasks of one group run in one child workflow: `layer03`. Default: the task's id. Not part of the key. */
+  /** Tasks of one group run in one child workflow: `layer03`. Not part of the key. @default the task's id */
   readonly group?: string
+  /** Parameters of the task; part of its key. */
   readonly params: P
+  /** Artifacts that the task reads, by name; part of its key. */
   readonly inputs: I
   /** Block types whose code it runs: their versions are part of the key. Default: all of the spec and its model. */
   readonly blocks?: readonly BlockName[]
@@ -52,42 +58,50 @@ export interface TaskPlan<P extends object = JsonObject, I extends object = File
 
 /** Block types by slot and name, built in and from plugins; and the families of models that plugins add. */
 export interface Blocks {
-  /** Families beside those that come with puzzleflow. Default: none. */
+  /** Families in addition to those that come with puzzleflow. @default none */
   readonly families?: readonly Family[]
+  /** Returns a block type. @throws Failure InvalidInput if there is none with this name */
   get(slot: Slot, name: string): BlockType
+  /** Whether there is a block type with this name. */
   has(slot: Slot, name: string): boolean
+  /** Lists all block types. */
   list(): readonly BlockType[]
 }
 
 /** Run types by name, built in and from plugins. */
 export interface Runs {
-  /** @throws Failure InvalidInput when there is none of that name */
+  /** Returns a run type. @throws Failure InvalidInput if there is none with this name */
   get(name: string): RunType
+  /** Whether there is a run type with this name. */
   has(name: string): boolean
+  /** Lists all run types. */
   list(): readonly RunType[]
 }
 
 /**
  * What every part of a stage can use.
  *
- * @typeParam Spec  those of the pipeline's inputs that the stage reads
+ * @typeParam Spec  the pipeline's inputs that the stage reads
  */
 export interface Environment<Spec extends object = JsonObject> {
-  /** Those of the pipeline's inputs (`model`, `space`, `target.scenario` …) that the stage reads; paths are absolute. */
+  /** The pipeline's inputs (`model`, `space`, `target.scenario` …) that the stage reads. Paths are absolute. */
   readonly spec: Spec
   /** Digest of each file or folder among them, by its path in the spec (`model`, `data.train.path`). */
   readonly inputDigests: Readonly<Record<string, Digest>>
+  /** Seed of the spec. Derive all random numbers from it. */
   readonly seed: number
+  /** Block types, built in and from plugins. */
   readonly blocks: Blocks
-  /** A task sees those that its plan names. */
+  /** Run types, built in and from plugins. A task sees only those that its plan names. */
   readonly runs: Runs
-  /** Local path of an artifact's file (fetched and verified when it is not there). Read only. */
+  /** Returns the local path of an artifact's file, which must not be changed. A missing file is fetched and verified. */
   open(ref: ArtifactRef): Promise<string>
   /** Stores bytes or JSON as an artifact. */
   put(kind: string, data: Uint8Array): Promise<ArtifactRef>
   put<T>(kind: string, data: T & JsonOf<T>): Promise<ArtifactRef<T>>
-  /** Stores a file as an artifact; the file is moved. */
+  /** Stores a file as an artifact by moving it. */
   putFile(kind: string, path: string): Promise<ArtifactRef>
+  /** Writes a line to the worker's log. */
   log(message: string, fields?: JsonObject): void
 }
 
@@ -97,7 +111,7 @@ export interface StageContext<
   N extends Needs = AnyNeeds,
   Spec extends object = JsonObject,
 > extends Environment<Spec> {
-  /** The stage's parameters from pipeline and spec, expressions resolved. */
+  /** The stage's parameters from pipeline and spec, with resolved expressions. */
   readonly params: P
   /** Outputs of the stages that this one needs, by stage name. */
   readonly stages: N
@@ -107,40 +121,50 @@ export interface StageContext<
 export interface Running {
   /** A scratch folder, removed at the end of the attempt. */
   readonly scratch: string
+  /** Number of threads to use. */
   readonly threads: number
-  /** Reports the fraction of the work that is done, 0..1, and a short text (shown in the UI). */
+  /** Reports the completed fraction of the work, 0 to 1, and a short text, which the UI shows. */
   progress(fraction: number, message: string): void
 }
 
-/** What a running task can use as well. */
+/** What a running task can use in addition. */
 export interface RunningTask extends Running {
-  /** A folder of this task's key that survives crashes and retries; removed when the task is done. */
+  /** A folder for this task's key that survives crashes and retries. It is removed when the task is done. */
   readonly checkpoint: string
   /** Folder in the user's state directory for data that belongs to this machine (profiles). */
   readonly machineState: string
-  /** Aborted when the task is cancelled: stop at the next step, the checkpoint kept. */
+  /** Aborted when the task is cancelled: stop at the next step and keep the checkpoint. */
   readonly signal: AbortSignal
 }
 
-/** Types of a stage's tasks: what they are told, and what they leave. */
+/** Types of a stage's tasks: their parameters, inputs and outputs. */
 export interface TaskTypes {
+  /** Parameters of a task. */
   readonly params: object
+  /** Artifacts that a task reads, by name. */
   readonly inputs: object
+  /** Outputs of a task. */
   readonly outputs: Outputs<object, object>
 }
 /** Types of tasks that declare none. */
 export interface AnyTask extends TaskTypes {
+  /** Parameters of any JSON type. */
   readonly params: JsonObject
+  /** Artifacts by name. */
   readonly inputs: Files
+  /** Outputs of any type. */
   readonly outputs: Outputs
 }
 
-/** A planned task at work: `spec` holds what the stage's `taskReads` names, and nothing is there of other stages. */
+/** Context of a running planned task. `spec` contains only what the stage's `taskReads` names, and outputs of other stages are
+ *  not available. */
 export interface TaskContext<T extends Pick<TaskTypes, 'params' | 'inputs'> = AnyTask, Spec extends object = JsonObject>
   extends Environment<Spec>, RunningTask {
+  /** The task, as planned. */
   readonly task: TaskPlan<T['params'], T['inputs']>
 }
 
+/** Context for gathering a stage's tasks: their outputs, and the tasks that were left out. */
 export interface GatherContext<
   P = JsonObject,
   N extends Needs = AnyNeeds,
@@ -148,9 +172,9 @@ export interface GatherContext<
   Spec extends object = JsonObject,
 >
   extends StageContext<P, N, Spec>, Running {
-  /** Tasks that were done. */
+  /** Completed tasks. */
   readonly tasks: readonly { readonly plan: TaskPlan<T['params'], T['inputs']>; readonly outputs: T['outputs'] }[]
-  /** Tasks that were left out: they failed, or somebody said so. Always empty unless the stage is `partial`. */
+  /** Tasks that failed, or that somebody skipped. Always empty unless the stage is `partial`. */
   readonly skipped: readonly LeftOut[]
 }
 
@@ -160,7 +184,7 @@ export type LeftOut = {
   readonly reason: string
 }
 
-/** What a stage needs of the machine, estimated before anything runs. */
+/** What a stage needs from the machine, estimated before anything runs. */
 export interface Resources {
   /** Bytes that it stores. @default 0 */
   readonly disk?: number
@@ -174,25 +198,26 @@ export interface Resources {
  */
 interface StageBase<P, Spec extends object> {
   readonly name: string
-  /** Raised by hand when the same inputs give other outputs: it enters the keys. */
+  /** Part of task keys. Raise it when the same inputs would give other outputs. */
   readonly version: number
-  /** JSON Schema of the parameters, defaults included. */
+  /** JSON Schema of the parameters, including defaults. */
   readonly parameters: object
-  /** Which of the spec's inputs it reads, `target` or `target.scenario`: they enter its keys, others are hidden from it. */
+  /** The spec's inputs that the stage reads, such as `target` or `target.scenario`. They are part of its keys; others are hidden
+   *  from it. */
   readonly reads: readonly string[]
-  /** Runs alone on its worker: for measurements. @default false */
+  /** Whether it runs alone on its worker, for measurements. @default false */
   readonly exclusive?: boolean
-  /** For people: `plugins ls` shows it. */
+  /** Description for people, shown by `plugins ls`. @default none */
   readonly about?: Pick<About, 'summary'>
   /**
-   * Estimates what it needs of the machine: a machine that has less is refused before anything runs. Expressions among the
-   * parameters are still texts. Where it depends on what the search will choose, count too little rather than too much.
+   * Estimates what the stage needs from the machine. A machine that has less is refused before anything runs. Expressions in the
+   * parameters are not resolved yet. If the needs depend on what the search will choose, estimate too little rather than too much.
    * @default nothing
    */
   resources?(context: ResourcesContext<P, Spec>): Resources | Promise<Resources>
 }
 
-/** What is known before a run: parameters, and all of the pipeline's inputs. */
+/** What is known before a run: parameters, and all inputs of the pipeline. */
 export type ResourcesContext<P = JsonObject, Spec extends object = JsonObject> = Pick<
   StageContext<P, AnyNeeds, Spec>,
   'params' | 'spec' | 'inputDigests' | 'blocks' | 'runs'
@@ -202,7 +227,7 @@ export type ResourcesContext<P = JsonObject, Spec extends object = JsonObject> =
  * A stage that is one task.
  *
  * @typeParam P     parameters
- * @typeParam N     outputs of the stages that it needs, by name: reading others does not compile
+ * @typeParam N     outputs of the stages that it needs, by name; reading others does not compile
  * @typeParam O     its outputs
  * @typeParam Spec  the pipeline's inputs that it reads
  */
@@ -212,18 +237,21 @@ export interface SingleStage<
   O extends Outputs<object, object> = Outputs,
   Spec extends object = JsonObject,
 > extends StageBase<P, Spec> {
+  /** Not a gate. */
   readonly gate?: false
+  /** A stage of one task plans nothing. */
   readonly plan?: never
+  /** Does the work of the stage. */
   run(context: StageContext<P, N, Spec> & RunningTask): Promise<O>
 }
 
 /**
- * A stage of many tasks, listed when the stages it needs are done.
+ * A stage of many tasks, which are listed once the stages that it needs are done.
  *
  * @typeParam P     parameters
- * @typeParam N     outputs of the stages that it needs, by name: reading another's is an error of the compiler
+ * @typeParam N     outputs of the stages that it needs, by name; reading others does not compile
  * @typeParam O     its outputs
- * @typeParam T     what its tasks are told, and what they leave
+ * @typeParam T     parameters, inputs and outputs of its tasks
  * @typeParam Spec  the pipeline's inputs that it, or its tasks, read
  */
 export interface FanOutStage<
@@ -233,22 +261,28 @@ export interface FanOutStage<
   T extends TaskTypes = AnyTask,
   Spec extends object = JsonObject,
 > extends StageBase<P, Spec> {
+  /** Not a gate. */
   readonly gate?: false
-  /** Can do without some of its tasks: `gather` then lacks those that failed or were skipped. @default false */
+  /** Whether it can do without some of its tasks. `gather` then lacks those that failed or were skipped. @default false */
   readonly partial?: boolean
-  /** Which of the spec's inputs its tasks read. @default none */
+  /** The spec's inputs that its tasks read. @default none */
   readonly taskReads?: readonly string[]
+  /** Lists the tasks of the stage. */
   plan(context: StageContext<P, N, Spec>): Promise<readonly TaskPlan<T['params'], T['inputs']>[]>
+  /** Does the work of one task. */
   run(context: TaskContext<T, Spec>): Promise<T['outputs']>
-  /** Many tasks -> one output. @default values {tasks: {id: values}} and no files */
+  /** Combines the outputs of all tasks. @default values {tasks: {id: values}} and no files */
   gather?(context: GatherContext<P, N, T, Spec>): Promise<O>
 }
 
-/** A stage that waits for a person. What it asks follows from its parameters; the answer holds as long as they, and what
- *  the stage gets from others, stay the same. */
+/** A stage that waits for a person. Its question follows from its parameters. The answer remains valid as long as the parameters
+ *  and the outputs of the stages that it needs stay the same. */
 export interface GateStage<P = JsonObject, N extends Needs = AnyNeeds> extends StageBase<P, JsonObject> {
+  /** Waits for a person. */
   readonly gate: true
+  /** A gate plans nothing. */
   readonly plan?: never
+  /** A gate does no work. */
   readonly run?: never
   /** The question, as Markdown. */
   ask(context: Pick<StageContext<P, N>, 'params' | 'stages'>): string

@@ -7,7 +7,10 @@ import { formatDiagnostic, type Diagnostic } from '../spec/diagnostics.js'
 
 /** A spec with mistakes. */
 export class BadSpec extends Error {
-  constructor(readonly diagnostics: readonly Diagnostic[]) {
+  constructor(
+    /** All mistakes, in the order of the text. */
+    readonly diagnostics: readonly Diagnostic[],
+  ) {
     super(diagnostics.map(formatDiagnostic).join('\n'))
     this.name = 'BadSpec'
   }

@@ -41,7 +41,7 @@ export function notAccepted({ outcome }: RunDocument): string | undefined {
 export const outcomeFolder = (run: string): string => resolve('runs', run)
 
 /** Writes what a user keeps of a run to `runs/RUN`: result.json, what stages made for people, the exported child: a folder
- *  and, where there is one, a GGUF file beside it. */
+ *  and, where there is one, a GGUF file next to it. */
 export async function writeOutcome(
   store: Store,
   document: RunDocument,

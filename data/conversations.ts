@@ -3,33 +3,33 @@ import { kindName, type DataRecord } from './json-records.js'
 
 type Bad = DataRecord['bad']
 
-/** What a chat template gets of a record beside its messages. */
+/** The values that a record passes to a chat template besides its messages. */
 export interface ChatExtras {
-  /** What the model may call. */
+  /** Tools that the model may call. */
   readonly tools?: readonly unknown[]
-  /** What the model may look into. */
+  /** Documents for retrieval-augmented generation. */
   readonly documents?: readonly unknown[]
-  /** Further variables of the template: `enable_thinking`, for instance. */
+  /** Further variables of the template, such as `enable_thinking`. */
   readonly variables?: Readonly<Record<string, unknown>>
 }
 
-/** Columns that go with messages. */
+/** Columns that accompany messages. */
 export const extraColumns = ['tools', 'documents', 'chat_template_kwargs'] as const
 
 const shape = 'Messages are [{"role": "user", "content": "…"}, …].'
 
-/** How ShareGPT calls them. Others are roles already. */
+/** Roles by their names in ShareGPT. Other names are roles already. */
 const speakers: Readonly<Record<string, string>> = { human: 'user', gpt: 'assistant' }
-/** Roles that templates know. */
+/** Roles that templates support. */
 export const knownRoles = ['system', 'developer', 'user', 'assistant', 'tool']
 
-/** Whether a value is a list of turns, of either spelling. */
+/** Whether a value is a list of turns, in either format. */
 export const isConversation = (value: unknown): value is readonly unknown[] =>
   Array.isArray(value) && typeof value[0] === 'object' && value[0] !== null && !Array.isArray(value[0])
 
 /**
- * Messages as chat templates take them, from {role, content} or ShareGPT's {from, value}. Parts of text stay parts.
- * @param name  the column they stand in
+ * Converts messages for chat templates, from {role, content} or ShareGPT's {from, value}. Parts of text stay separate.
+ * @param name  the column that contains them
  * @throws Failure InvalidInput with the message's number, counted from 1
  */
 export function messagesOf(value: unknown, name: string, bad: Bad): ChatMessage[] {
@@ -45,7 +45,7 @@ export function messagesOf(value: unknown, name: string, bad: Bad): ChatMessage[
       : { ...message }
     const { role, content, tool_calls: calls } = turn
     if (typeof role !== 'string' || role === '') throw wrong('without a "role" that is text')
-    // Calls may be all that there is of a message.
+    // A message may consist of tool calls only.
     if ((content ?? undefined) === undefined && Array.isArray(calls) && calls.length > 0)
       return { ...turn, role, content: null }
     return { ...turn, role, content: checkedContent(content, wrong) }
@@ -77,7 +77,7 @@ function checkedContent(content: unknown, wrong: (what: string, remedy?: string)
   return content
 }
 
-/** The texts of a content: it is one, or has parts that have one each. */
+/** Returns the texts of a message's content, which is one text or a list of parts. */
 export const textsOf = (content: unknown): string[] =>
   typeof content === 'string'
     ? [content]
@@ -85,7 +85,7 @@ export const textsOf = (content: unknown): string[] =>
       ? content.map((part: { readonly text: string }) => part.text)
       : []
 
-/** What there is beside messages. A list may also stand there as its JSON.
+/** Reads the columns that accompany messages. A list may also be given as its JSON.
  *  @throws Failure InvalidInput */
 export function extrasOf(fields: DataRecord['fields'], bad: Bad): ChatExtras {
   const list = (name: 'tools' | 'documents') => {

@@ -5,21 +5,21 @@ import { readJsonRecords, type DataRecord } from './json-records.js'
 
 const remedy = 'Each line is {"text": "…"}, with "answers": [[start, end], …] in characters, where answers count more.'
 
-/** A piece of a text, and how much its tokens weigh in the loss. */
+/** A piece of a text, and the weight of its tokens in the loss. */
 interface Piece {
   readonly text: string
   readonly weight: number
 }
 
-/** Texts to learn from, as token ids with a weight each. */
+/** Texts to learn from, as token ids with weights. */
 export interface Corpus {
-  /** Documents. */
+  /** Number of documents. */
   readonly count: number
-  /** `steps` batches from document `first` on; after the last document the first follows. */
+  /** Returns `steps` batches, starting at document `first`. After the last document, it continues with the first. */
   batches(first: number, steps: number, batch: number): Record<'ids' | 'labels' | 'weights', Tensor>
 }
 
-/** Documents of a file of JSON lines in its order, cut and padded to `length` tokens, the last of which is a label alone.
+/** Reads the documents of a file of JSON lines in its order, cut or padded to `length` tokens. The last token is only a label.
  *  @param contextWeight  weight of text that is not an answer
  *  @throws Failure InvalidInput naming file and line */
 export async function readCorpus(
@@ -67,7 +67,7 @@ export async function readCorpus(
   }
 }
 
-/** A document: its answers, and what is between them. */
+/** Divides a document into its answers and the text between them. */
 function pieces({ fields: { text, answers = [] }, bad }: DataRecord, contextWeight: number): Piece[] {
   if (text === null || text === '') throw bad(`has a "text" that is ${text === null ? 'null' : 'empty'}`)
   if (typeof text !== 'string') throw bad('has no "text"')

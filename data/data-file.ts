@@ -3,20 +3,21 @@ import { constants, gunzipSync } from 'node:zlib'
 import { refusePointer } from '../files/stand-in.js'
 import { Failure } from '../api/index.js'
 
-/** What a file of data is. */
+/** The format of a data file. */
 export interface FileLook {
-  /** `json`: JSON lines, a list, or one value after another; `table`: CSV and its kind; `text`: as it is. */
+  /** `json`: JSON lines, a list, or a sequence of values; `table`: CSV and similar formats; `text`: plain text. */
   readonly kind: 'json' | 'table' | 'parquet' | 'text'
   readonly packed?: 'gzip'
   readonly encoding: 'utf-8' | 'utf-16le' | 'utf-16be'
-  /** What it begins with, unpacked and decoded; '' for Parquet. */
+  /** The beginning of its contents, unpacked and decoded; '' for Parquet. */
   readonly start: string
 }
 
-/** Bytes that are looked at. */
+/** Number of bytes that are examined. */
 const looked = 2 ** 16
 
-/** Bytes of a packed file that are unpacked to look at: gzip makes a thousandth of zeros, so this stays small. */
+/** Number of bytes of a packed file that are unpacked and examined. gzip packs zeros to a thousandth: even so, this stays
+ *  small. */
 const packedLooked = 2 ** 12
 
 interface Signature {
@@ -30,7 +31,7 @@ const asParquetOrLines = 'give it as .parquet or .jsonl'
 const convert = 'Write it as .jsonl (a line {"text": "…"} for each document) or .parquet.'
 const fromArrow = `Open it with Hugging Face datasets or pyarrow, and ${asParquetOrLines}: load_from_disk("FOLDER").to_parquet("train.parquet").`
 
-/** First bytes, in hexadecimal, of kinds that are not read. */
+/** First bytes, in hexadecimal, of formats that are not supported. */
 const signatures: readonly Signature[] = [
   {
     bytes: '28b52ffd',
@@ -67,7 +68,7 @@ const signatures: readonly Signature[] = [
   {
     bytes: '934e554d5059',
     what: 'is a NumPy file',
-    remedy: 'Write its token ids as .jsonl: a line {"input_ids": […]} each.',
+    remedy: 'Write its token ids as .jsonl: a line {"input_ids": […]} for each sequence.',
   },
   { bytes: '53514c69746520666f726d6174203300', what: 'is an SQLite database', remedy: convert },
   { bytes: '255044462d', what: 'is a PDF', remedy: 'Write its text to a .txt file: `pdftotext FILE`.' },
@@ -82,14 +83,14 @@ const kindsByName: readonly [RegExp, FileLook['kind']][] = [
   [/\.(parquet|pq)$/, 'parquet'],
 ]
 
-/** A file's name without what says that it is packed, in small letters. */
+/** A file's name in lower case, without the extension of a compression format. */
 export const plainName = (path: string): string => path.toLowerCase().replace(/\.(gz|gzip|zst|bz2|xz|lz4|zip)$/, '')
 
 /**
- * What a file of data is: how it is packed and encoded, and kinds that are not text, by its first bytes; which kind of text by
- * its name, unless it is JSON under another name.
- * @param remedy  where it cannot be opened
- * @throws Failure InvalidInput for what is not read, with the way out
+ * Determines the format of a data file. Its first bytes show its compression and encoding, and formats that are not text; its
+ * name shows which kind of text it is. JSON under another name is refused.
+ * @param remedy  for a file that cannot be opened
+ * @throws Failure InvalidInput for an unsupported format, with a way to convert it
  */
 export function lookAt(path: string, remedy = 'Give the path of a readable file.'): FileLook {
   const bad = (what: string, remedy: string) =>
@@ -105,7 +106,7 @@ export function lookAt(path: string, remedy = 'Give the path of a readable file.
   const refused = signatures.find(begins)
   if (refused) throw bad(refused.what + inside, refused.remedy)
   const name = plainName(path)
-  if (/\.(arrow|feather)$/.test(name)) throw bad('is named as an Arrow file', fromArrow)
+  if (/\.(arrow|feather)$/.test(name)) throw bad('is named like an Arrow file', fromArrow)
   const byName = kindsByName.find(([pattern]) => pattern.test(name))?.[1] ?? 'text'
   if (bytes.subarray(0, 4).toString('latin1') === 'PAR1') {
     if (packed)
@@ -113,7 +114,7 @@ export function lookAt(path: string, remedy = 'Give the path of a readable file.
     return { kind: 'parquet', encoding: 'utf-8', start: '' }
   }
   const encoding = encodingOf(bytes)
-  // The last character may be cut.
+  // The last character may be incomplete.
   const start = new TextDecoder(encoding).decode(bytes).replace(/\ufffd+$/, '')
   if (encoding === 'utf-8' && bytes.includes(0))
     throw bad(
@@ -122,7 +123,7 @@ export function lookAt(path: string, remedy = 'Give the path of a readable file.
     )
   if (byName === 'parquet')
     throw bad(
-      'is not a Parquet file, as its name says',
+      'is not a Parquet file, although its name says so',
       isJson(start)
         ? `It is JSON: name it .jsonl.`
         : 'Fetch it again, or give it the extension of its contents: .jsonl, .csv or .txt.',
@@ -189,7 +190,7 @@ function unpackedStart(bytes: Buffer): Buffer {
   try {
     return gunzipSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, looked)
   } catch {
-    // A broken file is said to be so where it is read.
+    // A damaged file is reported when it is read.
     return Buffer.alloc(0)
   }
 }

@@ -16,33 +16,35 @@ import { readParquetRows } from './parquet-rows.js'
 import { readTableRows } from './table-rows.js'
 import { readText } from './text-files.js'
 
-/** A file with documents, as the spec's `data` names it. */
+/** A file with documents, from the spec's `data`. */
 export interface DataFile {
   readonly path: string
-  /** Field or column of the document. Default: the first of `mainColumns` that is there. */
+  /** Field or column with the document. @default the first of `text`, `input_ids`, `messages`, `conversations` and `prompt` that
+   *  the file has */
   readonly column?: string
 }
 
-/** A document: text, token ids as they are, or a conversation; or a record without one, null or empty, which is counted. */
+/** A document: text, token ids, or a conversation. A null or empty record is only counted. */
 export type Document =
   | { readonly kind: 'text'; readonly text: string; readonly bad?: DataRecord['bad'] }
   | { readonly kind: 'ids'; readonly ids: readonly number[] }
   | {
       readonly kind: 'messages'
       readonly messages: readonly ChatMessage[]
-      /** What the record has for the chat template beside them. */
+      /** Further values of the record for the chat template. */
       readonly extras: ChatExtras
       readonly bad: DataRecord['bad']
     }
   | { readonly kind: 'empty'; readonly bad: DataRecord['bad'] }
 
-/** Most characters of a text file that are one document: longer files are divided. */
+/** Largest number of characters of a text file that form one document. Longer files are divided. */
 export const longestText = 16 * 2 ** 20
 
-/** Columns that hold documents, the first of which that is there counts. */
+/** Columns for documents. The first of them that exists counts. */
 const mainColumns = ['text', 'input_ids', 'messages', 'conversations', 'prompt'] as const
 
-/** Documents of a file, whichever kind it is (docs/data.md). Held at once: a record, a row group, or `longestText` characters.
+/** Reads the documents of a file in any supported format (docs/data.md). Memory holds one record, one row group, or
+ *  `longestText` characters at a time.
  *  @throws Failure InvalidInput with file and place */
 export async function* readDocuments({ path, column }: DataFile, vocabulary: number): AsyncGenerator<Document> {
   const look = lookAt(path)
@@ -73,7 +75,7 @@ function records(path: string, look: FileLook, column: string | undefined): Asyn
   return readParquetRows(path, main, beside, (bad, has) => noDocument(bad, has, column))
 }
 
-/** What is read with a main column. */
+/** Columns that are read together with a main column. */
 const besideColumns = ['completion', 'attention_mask', ...extraColumns] as const
 
 function documentOf(record: DataRecord, column: string | undefined, vocabulary: number): Document {
@@ -85,7 +87,7 @@ function documentOf(record: DataRecord, column: string | undefined, vocabulary: 
     throw noDocument(bad, Object.keys(fields), column, fields)
   }
   const value = fields[name]
-  // A column that is named may hold any kind, unless its name says which.
+  // A column that the user names may hold any kind of document, unless its name determines the kind.
   const kind = namedKinds.get(name) ?? (column === undefined ? 'prompt' : kindOfValue(value))
   switch (kind) {
     case 'text':
@@ -103,7 +105,7 @@ function documentOf(record: DataRecord, column: string | undefined, vocabulary: 
   }
 }
 
-/** A record's fields with numbers as they are written: so they reach chat templates. */
+/** A record's fields for chat templates, with numbers exactly as they are written. */
 const exactly = ({ fields, json }: DataRecord): DataRecord['fields'] =>
   json === undefined ? fields : (exactJson(json) as DataRecord['fields'])
 
@@ -146,13 +148,13 @@ function idsDocument(
   if (name === 'input_ids' && Array.isArray(mask)) {
     if (mask.length !== ids.length)
       throw bad(`has ${ids.length} "input_ids" and ${mask.length} in its "attention_mask"`)
-    // Padding is not text.
+    // Removes padding.
     ids = ids.filter((_, i) => mask[i] !== 0 && mask[i] !== false)
   }
   return ids.length === 0 ? { kind: 'empty', bad } : { kind: 'ids', ids }
 }
 
-/** `prompt` and `completion` are one text, or one conversation, as TRL takes them. */
+/** Joins `prompt` and `completion` to one text or one conversation, as TRL does. */
 function promptDocument(record: DataRecord): Document {
   const { fields, bad } = record
   const { prompt, completion } = fields
@@ -170,7 +172,7 @@ function promptDocument(record: DataRecord): Document {
 
 const both = 'Both must be text, or both lists of messages.'
 
-/** Nothing in a record, or in the columns of a table, is a document. */
+/** Creates the error for a record, or a table, without a document. */
 function noDocument(
   bad: DataRecord['bad'],
   has: readonly string[],
@@ -204,8 +206,8 @@ function remedyFor(has: readonly string[], column: string | undefined, lists: re
   return 'Name the column with the text: `column: NAME` beside `path` in a spec, --column NAME for evaluate; or rename it to "text".'
 }
 
-/** Token ids of documents by a model's folder. What is needed for it is opened when it is first met: token ids need no
- *  tokenizer, texts no chat template. */
+/** Converts documents to token ids with the files of a model's folder. These are opened only when a document needs them: token
+ *  ids need no tokenizer, texts no chat template. */
 export class DocumentEncoder {
   private opened: Tokenizer | undefined
   private template: ChatTemplate | undefined
@@ -215,12 +217,13 @@ export class DocumentEncoder {
     private readonly vocabulary: number,
   ) {}
 
-  /** @throws Failure InvalidInput */
+  /** Opens the tokenizer. @throws Failure InvalidInput if it is missing or not supported */
   get tokenizer(): Tokenizer {
     return (this.opened ??= Tokenizer.open(this.folder, this.vocabulary))
   }
 
-  /** @throws Failure InvalidInput, with file and place where it is the document's or the chat template's fault */
+  /** Encodes a document.
+   *  @throws Failure InvalidInput, with file and place if the document or the chat template is to blame */
   encode(document: Document): readonly number[] {
     switch (document.kind) {
       case 'empty':
@@ -228,13 +231,13 @@ export class DocumentEncoder {
       case 'ids':
         return document.ids
       case 'text': {
-        // A tokenizer that cannot be opened is not the document's fault.
+        // Opened here, because a tokenizer that cannot be opened is not the document's fault.
         const { tokenizer } = this
         return placed(document.bad, () => tokenizer.encode(document.text))
       }
       case 'messages': {
         const { tokenizer } = this
-        // The template has written the special tokens.
+        // The template's text already contains the special tokens.
         return placed(document.bad, () => tokenizer.encode(this.render(document), { special: false }))
       }
       default:
@@ -245,7 +248,7 @@ export class DocumentEncoder {
   private render({ messages, extras }: Extract<Document, { readonly kind: 'messages' }>): string {
     this.template ??= ChatTemplate.open(this.folder)
     const text = this.template.render(messages, extras)
-    // Templates pass over roles that they do not know, and say nothing.
+    // Templates silently skip roles that they do not know.
     for (const [i, { role, content }] of messages.entries())
       if (!knownRoles.includes(role) && textsOf(content).some((said) => !text.includes(said.trim())))
         throw new Failure(
@@ -257,7 +260,7 @@ export class DocumentEncoder {
   }
 }
 
-/** What is wrong with a document is said with its place. */
+/** Adds a document's place to errors that concern it. */
 export function placed<T>(bad: DataRecord['bad'] | undefined, work: () => T): T {
   try {
     return work()

@@ -1,15 +1,15 @@
-/** What is wrong with a JSON text, and where: an index into it. */
+/** An error in a JSON text, and its index in the text. */
 export interface JsonProblem {
   readonly at: number
   readonly message: string
 }
 
-/** Lists and objects within each other, at most. */
+/** Largest depth of nested lists and objects. */
 const deepest = 512
 
 /**
- * The first thing that keeps a text from being one JSON value of one meaning: what no standard has (NaN, single quotes), keys
- * that come twice, halves of characters, NUL, numbers that no double holds.
+ * Finds the first error that keeps a text from being an unambiguous JSON value: syntax outside the standard (NaN, single
+ * quotes), duplicate keys, unpaired surrogates, NUL, numbers too large for a double. Undefined if there is none.
  */
 export function jsonProblem(text: string): JsonProblem | undefined {
   try {
@@ -131,7 +131,7 @@ class Check {
     this.at += whole ? 12 : 6
   }
 
-  /** The number of `\uXXXX`. */
+  /** Reads the code unit of `\uXXXX`; undefined if it is incomplete. */
   private unit(at: number): number | undefined {
     const digits = /^\\u([\da-fA-F]{4})$/.exec(this.text.slice(at, at + 6))
     return digits ? parseInt(digits[1]!, 16) : undefined
@@ -157,7 +157,7 @@ class Check {
     return this.notJson(size > 0 ? short(this.text.slice(at, at + size)) : `${this.shown()} where a value should be`)
   }
 
-  /** @returns how much was skipped */
+  /** @returns the number of characters that were skipped */
   private skip(pattern: RegExp): number {
     pattern.lastIndex = this.at
     const { length } = pattern.exec(this.text)?.[0] ?? ''
@@ -165,7 +165,7 @@ class Check {
     return length
   }
 
-  /** What is there, for people. */
+  /** Describes the current character for messages. */
   private shown(): string {
     const code = this.text.codePointAt(this.at)
     if (code === undefined) return 'the end'

@@ -4,19 +4,19 @@ import { jsonProblem } from './json-check.js'
 import { jsonTexts } from './json-texts.js'
 import { readCharacters } from './text-files.js'
 
-/** A record of a file: an object of JSON, or a row of a table. */
+/** A record of a file: a JSON object, or a row of a table. */
 export interface DataRecord {
   readonly fields: { readonly [key: string]: unknown }
-  /** The record as JSON writes it, where it comes from such a file. */
+  /** The record's JSON text, if it comes from a JSON file. */
   readonly json?: string
-  /** A failure that names file and place. */
+  /** Creates a failure that names the file and the record's place. */
   readonly bad: (message: string, remedy?: string) => Failure
 }
 
 /**
- * The records of a file of JSON: one a line, one after another over several lines, or in a list. One is held at a time.
- * @param remedy  what a record should be
- * @throws Failure InvalidInput with line and column for what is not JSON or not an object, and when the file cannot be read
+ * Reads the records of a JSON file: one per line, a sequence over several lines, or a list. Memory holds one at a time.
+ * @param remedy  describes a correct record
+ * @throws Failure InvalidInput with line and column if a record is not JSON or not an object, or if the file cannot be read
  */
 export async function* readJsonRecords(
   path: string,
@@ -37,7 +37,7 @@ export async function* readJsonRecords(
       throw failed(line + lines, at)(found.message, remedyOf(found.message, remedy))
     }
     const value: unknown = JSON.parse(text)
-    // What begins its line needs no column.
+    // A record at the beginning of its line needs no column.
     const at = failed(line, column > 1 ? column : 0)
     const bad: DataRecord['bad'] = (message, other = remedy) => at(message, other)
     if (typeof value !== 'object' || value === null || Array.isArray(value))
@@ -54,11 +54,9 @@ function remedyOf(message: string, remedy: string): string {
   return remedy
 }
 
-/** A value's kind for people: `a text`, `a number`. */
+/** Names the kind of a value in messages: `a text`, `a number`. */
 export function kindName(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'a list'
-  return { string: 'a text', number: 'a number', boolean: 'a truth value', object: 'an object' }[
-    typeof value as string
-  ]!
+  return { string: 'a text', number: 'a number', boolean: 'a boolean', object: 'an object' }[typeof value as string]!
 }

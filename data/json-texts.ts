@@ -2,21 +2,21 @@ import type { JsonProblem } from './json-check.js'
 import { jsonProblem } from './json-check.js'
 import { longestLine } from './text-files.js'
 
-/** A JSON text within a file. */
+/** The text of one JSON value within a file. */
 export interface JsonText {
-  /** Of one value, whether it is JSON or not. */
+  /** Text of one value, which may not be valid JSON. */
   readonly text: string
-  /** Where it begins, counted from 1. */
+  /** Line where it begins, counted from 1. */
   readonly line: number
   readonly column: number
-  /** What is wrong with it or its surroundings, where that is known. */
+  /** A known error in it or next to it. */
   readonly problem?: JsonProblem
 }
 
 /**
- * Divides a file into the texts of its JSON values: those that follow each other with space between them, and the items of
- * lists. What is within a value is not looked at; it ends at the latest with a line that ends within a string.
- * @param most  most characters of a value
+ * Divides a file into the texts of its JSON values: a sequence of values separated by whitespace, or the items of lists. The
+ * inside of a value is not checked; a value ends at the latest with a line break inside a string.
+ * @param most  largest number of characters of a value
  */
 export async function* jsonTexts(chunks: AsyncIterable<string>, most = longestLine): AsyncGenerator<JsonText> {
   const splitter = new Splitter(most)
@@ -29,7 +29,7 @@ class Splitter {
 
   private line = 1
   private column = 1
-  /** Of the value that has begun: its parts, and where it began. */
+  /** Parts of the value that has begun. */
   private held: string[] = []
   private size = 0
   private start = { line: 1, column: 1 }
@@ -37,7 +37,7 @@ class Splitter {
   private depth = 0
   private inString = false
   private escaped = false
-  /** Whether there is a list around the values, and what is next in it. */
+  /** Whether the values are in a list, and what comes next in it. */
   private list: 'none' | 'first' | 'item' | 'comma' = 'none'
 
   private advance(text: string): void {
@@ -71,7 +71,7 @@ class Splitter {
     else if (this.list !== 'none') yield this.wrong('is not JSON: the end where , or ] should be')
   }
 
-  /** What is between values. @returns where to go on, or a mistake */
+  /** Reads what is between values. @returns the index where to continue, or an error */
   private between(chunk: string, from: number): number | JsonText {
     const space = /[ \t\r\n]*/y
     space.lastIndex = from
@@ -96,7 +96,7 @@ class Splitter {
     return at
   }
 
-  /** Where a list, an object or a string ends, if it does. */
+  /** Finds the end of a list, an object or a string; undefined if it is not in this chunk. */
   private valueEnd(chunk: string, from: number): number | undefined {
     let at = from
     while (at < chunk.length) {
@@ -146,7 +146,7 @@ class Splitter {
       at: 0,
       message: `is longer than ${this.most} characters${key ? `; it begins with a list in ${key}` : ''}`,
     }
-    // Where nothing but its end is missing, it is too long.
+    // If only its end is missing, the value is too long; otherwise its first error counts.
     return { text, ...start, problem: known && known.at < text.length ? known : own }
   }
 

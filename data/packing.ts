@@ -1,20 +1,21 @@
 import { Failure } from '../api/index.js'
 
-/** How documents fill sequences. `documents`: each begins a sequence of its own. `continuous`: one after another. */
+/** How documents fill sequences. `documents`: each document begins a new sequence. `continuous`: documents follow one another
+ *  without padding. */
 export type Packing = 'documents' | 'continuous'
 
-/** Divides documents, given one after the other, into sequences of at most `length` tokens. */
+/** Divides documents, added one by one, into sequences of at most `length` tokens. */
 export class Packer {
   private held: number[] = []
 
-  /** @param end  token between documents that are packed continuously; undefined: none */
+  /** @param end  token between documents that are packed continuously; none if undefined */
   constructor(
     private readonly packing: Packing,
     private readonly length: number,
     private readonly end: number | undefined,
   ) {}
 
-  /** Sequences that are full with this document, or that it fills alone. */
+  /** Adds a document. @returns the sequences that it completes */
   *add(ids: readonly number[]): Generator<readonly number[]> {
     const { packing, length, end } = this
     if (packing === 'documents') {
@@ -29,14 +30,14 @@ export class Packer {
     this.held = all.slice(full)
   }
 
-  /** What is left in the end. */
+  /** Returns the last, incomplete sequence. */
   *rest(): Generator<readonly number[]> {
     yield* cut(this.held, this.length)
     this.held = []
   }
 }
 
-/** Pieces of at most `length` tokens. A last piece of one token predicts nothing and is left out. */
+/** Cuts a document into pieces of at most `length` tokens. A last piece of one token predicts nothing and is left out. */
 function* cut(ids: readonly number[], length: number): Generator<readonly number[]> {
   for (let i = 0; i < ids.length; i += length) {
     const piece = ids.slice(i, i + length)
@@ -44,9 +45,9 @@ function* cut(ids: readonly number[], length: number): Generator<readonly number
   }
 }
 
-/** Two sequences are the least that can be trained on and shuffled.
- *  @param empty  records that were left out
- *  @throws Failure InvalidInput */
+/** Requires two sequences, the minimum for training on shuffled data.
+ *  @param empty  number of records that were left out
+ *  @throws Failure InvalidInput for fewer tokens */
 export function requireEnough(path: string, tokens: number, length: number, empty = 0): void {
   if (tokens < 2 * length)
     throw new Failure(
@@ -56,11 +57,11 @@ export function requireEnough(path: string, tokens: number, length: number, empt
     )
 }
 
-/** 3 null or empty records are left out */
+/** Writes, for example, `3 null or empty records are left out`. */
 export const leftOut = (empty: number): string =>
   `${empty} null or empty ${empty === 1 ? 'record is' : 'records are'} left out`
 
-/** @throws Failure InvalidInput when sequences are longer than the model's positions */
+/** @throws Failure InvalidInput if sequences are longer than the model's context */
 export function requirePositions(length: number, positions: number, name = 'data.sequenceLength'): void {
   if (length > positions)
     throw new Failure('InvalidInput', `${name} ${length} is more than the model's ${positions} positions`, {

@@ -2,10 +2,10 @@ import type { AsyncBuffer, ColumnMetaData } from 'hyparquet'
 import { parquetHeader } from 'hyparquet/src/column.js'
 
 /**
- * Looks at the heads of a column chunk's pages: the library believes what they say, and goes round in circles, or
- * allocates without measure, where a damaged file's pages say too much.
- * @param most  most bytes of a page, unpacked
- * @throws Error saying what is wrong
+ * Checks the headers of a column chunk's pages. The library trusts them: wrong sizes in a damaged file would make it loop
+ * forever or allocate without limit.
+ * @param most  largest size of an unpacked page, in bytes
+ * @throws Error with the reason
  */
 export async function checkPages(file: AsyncBuffer, chunk: ColumnMetaData, most: number): Promise<void> {
   const data = Number(chunk.data_page_offset)
@@ -28,7 +28,7 @@ export async function checkPages(file: AsyncBuffer, chunk: ColumnMetaData, most:
       if (!(d >= 0 && r >= 0 && d + r <= packed && d + r <= unpacked && num_nulls >= 0 && num_rows >= 0))
         throw new Error('a page whose levels lie outside of it')
     }
-    // Entries of a dictionary take up a byte at least, as a bit does of a truth value.
+    // An entry of a dictionary takes at least one bit, which is enough for a boolean.
     if (type === 'DICTIONARY_PAGE' ? values > 8 * unpacked : (left -= values) < 0)
       throw new Error('pages of more values than the column has')
     reader.offset += packed

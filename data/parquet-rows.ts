@@ -11,18 +11,18 @@ import { Failure } from '../api/index.js'
 import type { DataRecord } from './json-records.js'
 import { checkPages } from './parquet-pages.js'
 
-/** Most bytes of a row group, unpacked, in the columns that are read: they are held whole. */
+/** Largest unpacked size of the columns that are read in one row group, in bytes. They are held in memory. */
 export const largestRowGroup = 2 ** 30
 
-/** Most values of a column in a row group: token ids, for instance. */
+/** Largest number of values of a column in a row group, such as token ids. */
 const mostValues = 2 ** 27
 
 /**
- * Rows of a Parquet file in those of some columns that it has, row group after row group.
- * @param wanted  one of them must be there
- * @param beside  read as well
- * @param missing  the failure where none is there, from all columns that are
- * @throws Failure InvalidInput with the file, and the row where it is known, counted from 1
+ * Reads the rows of a Parquet file, one row group after another, with only some of its columns.
+ * @param wanted   columns of which the file must have at least one
+ * @param beside   further columns to read if they exist
+ * @param missing  creates the failure for a file with none of them, from the columns that it has
+ * @throws Failure InvalidInput with the file and, if known, the row, counted from 1
  */
 export async function* readParquetRows(
   path: string,
@@ -79,12 +79,12 @@ async function openFile(path: string): Promise<{ file: AsyncBuffer; metadata: Fi
 
 type Schema = ReturnType<typeof parquetSchema>
 
-/** Paths of what holds values. */
+/** Paths of the leaves of a schema, which hold the values. */
 const leavesOf = (schema: Schema): string[] =>
   schema.children.length === 0 ? [schema.path.join('.')] : schema.children.flatMap(leavesOf)
 
-/** What is read of a row group is known before anything is allocated for it; and it is what the schema says, for the
- *  library leaves promises behind, which nobody hears fail, where that is not so. */
+/** Checks a row group before memory is allocated for it: its size, and that it matches the schema. If it does not, the library
+ *  leaves promises behind whose rejection nobody handles. */
 function checkGroup(
   { columns: chunks, num_rows }: FileMetaData['row_groups'][number],
   columns: readonly string[],
@@ -110,7 +110,7 @@ function checkGroup(
     )
 }
 
-/** What a page says of its own size is checked too. */
+/** Decompressors that also check the size that a page claims to have. */
 const compressors = Object.fromEntries(
   Object.entries(library).map(([name, unpack]) => [
     name,
@@ -133,7 +133,7 @@ const parsers = {
   },
 }
 
-/** Values as JSON has them: whole numbers of 64 bits become numbers, typed arrays lists. */
+/** Converts values to those of JSON: 64-bit integers become numbers, and typed arrays lists. */
 function plain(value: unknown): unknown {
   if (typeof value === 'bigint') return Number(value)
   if (typeof value !== 'object' || value === null) return value

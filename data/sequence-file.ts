@@ -3,21 +3,21 @@ import { writeTensors } from '../tensor/index.js'
 import type { ArtifactRef, Environment } from '../api/index.js'
 import { shuffled } from '../tensor/random.js'
 
-/** Tokens that are read or written at once, about. */
+/** Approximate number of tokens that are read or written at once. */
 const tokensAtOnce = 2 ** 18
 
-/** Sequences that are collected on disk, so that memory does not grow with them but by some bytes each. */
+/** Collects sequences on disk, so that memory grows only by a few bytes for each. */
 export class SequenceFile {
   private readonly descriptor: number
   private readonly lengths: number[] = []
   private readonly rowsAtOnce: number
   private readonly buffer: Int32Array
   private flushed = 0
-  /** Tokens of all sequences, without padding. */
+  /** Number of tokens of all sequences, without padding. */
   tokens = 0
 
   /** @param path  a scratch file
-   *  @param length  most tokens of a sequence */
+   *  @param length  largest number of tokens of a sequence */
   constructor(
     private readonly path: string,
     readonly length: number,
@@ -39,7 +39,7 @@ export class SequenceFile {
     if (this.count - this.flushed === this.rowsAtOnce) this.flush()
   }
 
-  /** Stores the sequences as an artifact (`readSequences`), in an order that follows from the seed. */
+  /** Stores the sequences as an artifact for `readSequences`, shuffled by the seed. */
   async store(context: Pick<Environment, 'putFile'>, path: string, seed: number): Promise<ArtifactRef> {
     this.flush()
     const dims = [this.count, this.length]

@@ -2,9 +2,8 @@ import { existsSync, statSync } from 'node:fs'
 import { lookAt } from './data-file.js'
 
 /**
- * Sequences that a file can be packed into, from above, by its size alone: a document is a record of JSON of about 16 bytes or
- * more, a row of a table of one or more, or `length` tokens of text of a byte or more each. Infinity where the size does not
- * say: packed files.
+ * Estimates from a file's size an upper bound on the number of its sequences. A JSON record has at least about 16 bytes, a row
+ * of a table at least one, and a token of text at least one. Infinity for compressed files, whose size gives no bound.
  */
 export function sequencesAtMost(path: string | undefined, length: number): number {
   if (path === undefined || !existsSync(path)) return 0

@@ -1,7 +1,7 @@
 import type { ArtifactRef, Environment } from '../api/index.js'
 import { readTensors, writeTensors } from '../tensor/index.js'
 
-/** Token sequences of one length. */
+/** Token sequences of equal length. */
 export interface Sequences {
   readonly count: number
   readonly length: number
@@ -11,7 +11,7 @@ export interface Sequences {
   readonly mask: Float32Array
 }
 
-/** The first sequences of an artifact of `prepare`. */
+/** Reads the first sequences of an artifact of `prepare`. */
 export async function readSequences(
   context: Pick<Environment, 'open'>,
   ref: ArtifactRef,
@@ -28,14 +28,15 @@ export async function readSequences(
   }
 }
 
-/** Tokens, without padding. */
+/** Number of tokens, without padding. */
 export const tokensOf = ({ mask }: Pick<Sequences, 'mask'>): number => mask.reduce((n, own) => n + own, 0)
 
-/** Steps that go through about so many tokens, padding not counted: batches are full of sequences of the mean length. */
+/** Number of steps for about this many tokens, without padding, if sequences have the mean length. */
 export const stepsFor = (tokens: number, batch: number, sequences: number, tokensOfAll: number): number =>
   Math.max(1, Math.round((tokens * sequences) / (batch * tokensOfAll)))
 
-/** Sequences to compute together: always `batch` of them from `first` on, the first `again` of which were in the chunk before. */
+/** Divides sequences into chunks of exactly `batch`, beginning at `first`. The last chunk overlaps the one before: its first
+ *  `again` sequences are in both. */
 export const chunksOf = (count: number, batch: number): { readonly first: number; readonly again: number }[] =>
   Array.from({ length: Math.ceil(count / batch) }, (_, i) => {
     const first = Math.min(i * batch, count - batch)

@@ -5,15 +5,16 @@ import { plainName, type FileLook } from './data-file.js'
 import type { DataRecord } from './json-records.js'
 import { longestLine, readCharacters } from './text-files.js'
 
-/** A row with what the library knows of it. */
+/** A row, with the library's information on it. */
 interface Parsed {
   readonly record: readonly string[]
   readonly info: { readonly lines: number }
 }
 
 /**
- * Rows of a file of comma- or tab-separated values (RFC 4180), of which the first names the columns. One is held at a time.
- * @throws Failure InvalidInput with the line for a row of another width, and quotes that do not end
+ * Reads the rows of a file of comma- or tab-separated values (RFC 4180), whose first row names the columns. Memory holds one
+ * row at a time.
+ * @throws Failure InvalidInput with the line of a row with a wrong number of cells, or of an unclosed quote
  */
 export async function* readTableRows(path: string, remedy: string, look: FileLook): AsyncGenerator<DataRecord> {
   const failed = (line: number, message: string, other: string) =>
@@ -27,7 +28,7 @@ export async function* readTableRows(path: string, remedy: string, look: FileLoo
     skip_empty_lines: true,
     max_record_size: longestLine,
   })
-  // Errors come out of the loop below; the callback is there because they must be listened to.
+  // The loop below throws the errors. The pipeline requires a callback nevertheless.
   const rows = pipeline(Readable.from(readCharacters(path, look)), parser, () => {})
   let names: readonly string[] | undefined
   let last = 0
@@ -35,7 +36,7 @@ export async function* readTableRows(path: string, remedy: string, look: FileLoo
     for await (const row of rows) {
       const { record, info } = row as Parsed
       last = info.lines
-      // A row ends with the line that is counted, and lines within its quotes are its own.
+      // The library counts the line where a row ends; the row may contain line breaks in quotes.
       const line = info.lines - record.reduce((n, cell) => n + cell.split('\n').length - 1, 0)
       if (names === undefined) {
         names = record.map((name) => name.trim())
@@ -62,7 +63,7 @@ export async function* readTableRows(path: string, remedy: string, look: FileLoo
   }
 }
 
-/** A tab by name; else a comma, unless the first line has none and another that spreadsheets write. */
+/** A tab if the name says so; otherwise a comma, unless the first line has none, but another delimiter of spreadsheets. */
 function delimiterOf(path: string, start: string): string {
   if (/\.(tsv|tab)$/.test(plainName(path))) return '\t'
   const first = start.split('\n', 1)[0]!

@@ -5,9 +5,9 @@ import { Failure } from '../api/index.js'
 import { placed } from './documents.js'
 import { readJsonRecords } from './json-records.js'
 
-/** Items of one task as token ids. */
+/** The items of one task, as token ids. */
 export interface TaskItems {
-  /** Accuracy of guessing. */
+  /** Accuracy of guessing, from 0 to below 1. */
   readonly chance: number
   readonly items: readonly { readonly prompt: readonly number[]; readonly answer: readonly number[] }[]
 }
@@ -17,14 +17,14 @@ const remedy = 'tasks.json is {"NAME": {"chance": 0.1}}, and NAME.jsonl has line
 const indexFile = 'tasks.json'
 const itemsFile = (name: string) => `${name}.jsonl`
 
-/** Names of the files that tasks are read from: what else lies in their folder changes nothing.
- *  @throws Failure InvalidInput where tasks.json does not tell */
+/** Names of the files that tasks are read from. Other files in the folder have no effect.
+ *  @throws Failure InvalidInput for an invalid tasks.json */
 export async function taskFiles(folder: string): Promise<readonly string[]> {
   const tasks = await readIndex(join(folder, indexFile))
   return [indexFile, ...tasks.map(([name]) => itemsFile(name))].sort()
 }
 
-/** Why a folder is not one of tasks. */
+/** Explains why a folder is not a folder of tasks; undefined if it is one. */
 export function tasksProblem(folder: string, written: string) {
   if (existsSync(join(folder, indexFile))) return undefined
   const entries = readdirSync(folder, { withFileTypes: true })
@@ -39,7 +39,8 @@ export function tasksProblem(folder: string, written: string) {
   return { code: 'bad-tasks', message: `The folder "${written}" has no ${indexFile}.`, hint }
 }
 
-/** The tasks of a folder: tasks.json {name: {chance}} and NAME.jsonl {"prompt", "answer"}, at most `most` items of each. */
+/** Reads the tasks of a folder, tasks.json {name: {chance}} and NAME.jsonl {"prompt", "answer"}, with at most `most` items of
+ *  each. */
 export async function readTasks(
   folder: string,
   tokenizer: Tokenizer,
@@ -56,7 +57,7 @@ export async function readTasks(
         if (fields[part] === null) throw bad(`has ${part === 'answer' ? 'an' : 'a'} ${part} that is null`)
       if (typeof prompt !== 'string' || typeof answer !== 'string') throw bad('has no prompt and answer')
       const item = placed(bad, () => taskItem(tokenizer, prompt, answer))
-      // An answer of no tokens would be right whatever the model says.
+      // An answer without tokens would be right for every model.
       for (const part of ['prompt', 'answer'] as const) if (item[part].length === 0) throw bad(`has an empty ${part}`)
       items.push(item)
     }

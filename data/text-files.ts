@@ -5,16 +5,16 @@ import { createGunzip } from 'node:zlib'
 import { Failure } from '../api/index.js'
 import { lookAt, type FileLook } from './data-file.js'
 
-/** Most characters of a line or record: it is held whole. */
+/** Largest number of characters of a line or record, which is held in memory. */
 export const longestLine = 64 * 2 ** 20
 
-/** A line of a file, without its end, and its number, counted from 1. */
+/** A line of a file without its line break, and its number, counted from 1. */
 export interface Line {
   readonly line: number
   readonly text: string
 }
 
-/** Lines of a file of text, which end with \n or \r\n. One line is held at a time.
+/** Reads the lines of a text file, which end with \n or \r\n. Memory holds one line at a time.
  *  @throws Failure InvalidInput with file and line */
 export async function* readLines(path: string, remedy: string): AsyncGenerator<Line> {
   let line = 0
@@ -43,8 +43,8 @@ export async function* readLines(path: string, remedy: string): AsyncGenerator<L
   if (held.length > 0) yield finish()
 }
 
-/** A file of text, whole up to `most` characters. Longer ones are divided there: after the last line, or else the last
- *  space. No character is lost.
+/** Reads a text file in parts of at most `most` characters, which end after a line if possible, or else after a space. No
+ *  character is lost.
  *  @throws Failure InvalidInput with the file */
 export async function* readText(path: string, most: number, look = lookAt(path)): AsyncGenerator<string> {
   let text = ''
@@ -61,21 +61,21 @@ export async function* readText(path: string, most: number, look = lookAt(path))
   if (text !== '' || !divided) yield text
 }
 
-/** Where a text is divided so that the first part has at most `most` characters. */
+/** Finds the place to divide a text so that the first part has at most `most` characters. */
 function placeToDivide(text: string, most: number): number {
   const after = text.lastIndexOf('\n', most - 1) + 1 || text.lastIndexOf(' ', most - 1) + 1
   if (after > 0) return after
-  // Not within a character of two code units.
+  // Not between the two code units of one character.
   const unit = text.charCodeAt(most)
   return unit >= 0xdc00 && unit <= 0xdfff && most > 1 ? most - 1 : most
 }
 
-/** Characters of a file, unpacked and decoded on the way, in pieces of at most 64 Ki. A byte order mark is left out.
- *  @throws Failure InvalidInput with line and byte where it is not what it should be */
+/** Reads the characters of a file, unpacked and decoded, in pieces of at most 64 Ki. A byte order mark is removed.
+ *  @throws Failure InvalidInput with line and byte of an invalid character */
 export async function* readCharacters(path: string, { packed, encoding }: FileLook): AsyncGenerator<string> {
   const decoder = new TextDecoder(encoding, { fatal: true })
   let [bytes, line] = [0, 1]
-  // Bytes of a character that the next chunk ends.
+  // Bytes of an incomplete character, which continues in the next chunk.
   let cut = Buffer.alloc(0)
   const bad = (at: number, message: string, remedy: string) =>
     new Failure('InvalidInput', `${path}:${at}: ${message}`, { file: path, remedy })
@@ -122,7 +122,7 @@ function newlines(text: string): number {
   return count
 }
 
-/** Bytes at the end that begin a character. */
+/** Number of bytes at the end that belong to an incomplete character. */
 function unfinished(bytes: Buffer, encoding: FileLook['encoding']): number {
   if (encoding !== 'utf-8') return bytes.length % 2
   for (let n = 0; n < Math.min(4, bytes.length); n++) if (isUtf8(bytes.subarray(0, bytes.length - n))) return n
@@ -137,7 +137,7 @@ function firstInvalid(bytes: Buffer, encoding: FileLook['encoding']): [valid: st
   let from = 0
   for (let i = text.indexOf('\ufffd'); i !== -1; i = text.indexOf('\ufffd', from)) {
     offset += Buffer.byteLength(text.slice(from, i))
-    // It may stand there itself.
+    // The file may contain U+FFFD itself.
     if (bytes.subarray(offset, offset + 3).toString('hex') !== 'efbfbd') return [text.slice(0, i), offset]
     offset += 3
     from = i + 1
@@ -145,10 +145,10 @@ function firstInvalid(bytes: Buffer, encoding: FileLook['encoding']): [valid: st
   return [text, bytes.length]
 }
 
-/** Bytes of a file, unpacked, in pieces of at most 64 KiB. */
+/** Reads the unpacked bytes of a file, in pieces of at most 64 KiB. */
 async function* readBytes(path: string, packed: FileLook['packed']): AsyncGenerator<Buffer> {
   const file = createReadStream(path)
-  // Errors come out of the loop below; the callback is there because they must be listened to.
+  // The loop below throws the errors. The pipeline requires a callback nevertheless.
   const stream = packed ? pipeline(file, createGunzip({ chunkSize: 2 ** 16 }), () => {}) : file
   try {
     for await (const chunk of stream) yield chunk as Buffer

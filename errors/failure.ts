@@ -4,6 +4,7 @@ export { exitCodes, type FailureKind } from './kinds.js'
 
 /** A failure with a cause that a user can act on. Anything else that is thrown is a defect. */
 export class Failure extends Error {
+  /** Kind of the failure, which determines the exit code of a command. */
   readonly kind: FailureKind
   /** What the user can do about it, as a sentence. */
   readonly remedy: string | undefined

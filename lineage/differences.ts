@@ -1,15 +1,15 @@
 import type { TaskRecord } from '../store/index.js'
 import type { Components } from './keys.js'
 
-/** A component of a key, and how it differs from an earlier record's. */
+/** A component of a key that differs from an earlier record's. */
 export interface Difference {
-  /** `taskParams.learningRate` */
+  /** Path of the component, such as `taskParams.learningRate`. */
   readonly path: string
   readonly before: unknown
   readonly after: unknown
 }
 
-/** Every leaf in which two keys differ, in the order of the paths. */
+/** Lists every leaf in which two keys differ, in the order of the paths. */
 export function differences(before: unknown, after: unknown, path = ''): Difference[] {
   if (JSON.stringify(before) === JSON.stringify(after)) return []
   if (!isMap(before) || !isMap(after)) return [{ path, before, after }]
@@ -20,10 +20,10 @@ export function differences(before: unknown, after: unknown, path = ''): Differe
 const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null
 
-/** What a key is compared with alone: of the same stage and kind; of the same task, if any. */
+/** Identifies the records that a key is compared with: those of the same stage, kind and, if there is one, task. */
 const alike = ({ stage, kind, task }: Components): string => JSON.stringify([stage, kind, task])
 
-/** Finds the record that is most like a key among many, for many keys. */
+/** Returns a function that finds the record most similar to a key. */
 export function nearestAmong(records: readonly TaskRecord[]): (components: Components) => Nearest | undefined {
   const byTask = new Map<string, TaskRecord[]>()
   for (const record of records) {
@@ -34,7 +34,7 @@ export function nearestAmong(records: readonly TaskRecord[]): (components: Compo
   return (components) => nearest(components, byTask.get(alike(components)) ?? [])
 }
 
-/** A record that is like a key, and how they differ. */
+/** A record that is similar to a key, and their differences. */
 export interface Nearest {
   readonly record: TaskRecord
   readonly differences: readonly Difference[]
@@ -54,7 +54,7 @@ function nearest(components: Components, records: readonly TaskRecord[]): Neares
   return best
 }
 
-/** A difference in words: `learningRate 0.001 -> 0.002`, `input tokens is another file`. */
+/** Describes a difference: `learningRate 0.001 -> 0.002`, `input tokens is another file`. */
 export function inWords({ path, before, after }: Difference): string {
   const [group, ...rest] = path.split('.')
   const name = rest.join('.')

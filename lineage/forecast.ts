@@ -10,21 +10,25 @@ import { walk, withoutWriting, type KnownStage } from './walk.js'
 
 /** What a run of a plan would do with a stage, as far as the store knows. */
 export interface StageForecast {
+  /** Name of the stage. */
   readonly stage: string
+  /** Names of the stages that it needs. */
   readonly needs: readonly string[]
   /** Unknown until the stages it needs have run. */
   readonly tasks: number | 'unknown'
+  /** Number of tasks whose results are in the store. */
   readonly reused: number
   /** Seconds that the reused tasks took. */
   readonly secondsSaved: number
-  /** Seconds that the others will take, as the same stage's tasks in the store did on average; null: no tasks to tell. */
+  /** Estimated seconds for the other tasks, from the average of the stage's tasks in the store; null if it has none. */
   readonly secondsLeft: number | null
   /** Why tasks will run, most frequent reason first. */
   readonly reasons: readonly { readonly tasks: number; readonly reason: string; readonly example: string }[]
 }
 
-/** Looks up every key that can be known now, and says of what is not there how it differs from what is.
- *  @param listings  of the plan's folders, where they are known */
+/** Looks up every key that can be known now, and explains how missing keys differ from those in the store.
+ *  @param listings  contents of the plan's folders, if known
+ *  @throws Failure if the store cannot be read */
 export async function forecast(
   plan: FrozenPlan,
   store: Store,
@@ -34,11 +38,11 @@ export async function forecast(
   const records = [...(await readRecords(store)).values()].map(({ record }) => record)
   const find = nearestAmong(records)
   const said = new Map<string, Promise<string>>()
-  /** Why there is no record of a key. */
+  /** Explains why there is no record for a key. */
   const why = async (stage: string, components: Components): Promise<string> => {
     const found = find(components)
     if (!found) return 'never done before'
-    // Many tasks differ in the same way.
+    // Many tasks have the same differences, so their description is kept.
     const key = JSON.stringify([stage, found.differences])
     if (!said.has(key))
       said.set(key, changesInWords(found.differences, stage, { plan, store, ...(listings && { listings }) }).then(few))

@@ -4,13 +4,13 @@ import { outputsOf, originsOf, readRecords, type KnownRun, type Records } from '
 import { needsOf, type TypesOf } from './needs.js'
 
 export interface GarbageOptions {
-  /** Runs whose needs stay. */
+  /** Runs whose records and artifacts stay. */
   readonly kept: readonly KnownRun[]
-  /** Those of them that may be going on now. */
+  /** Those of them that may be active. */
   readonly running: readonly KnownRun[]
-  /** What was written or used since stays in any case, milliseconds since 1970. */
+  /** Everything written or used since this time stays, in milliseconds since 1970. */
   readonly unusedSince: number
-  /** Remove, rather than only tell. */
+  /** Whether to remove anything, and not only report it. */
   readonly apply: boolean
 }
 
@@ -22,16 +22,16 @@ export interface Share {
 }
 
 export interface Garbage {
-  /** What was removed, or would be, by kind. */
+  /** Files that were removed, or would be, by kind. */
   readonly removed: readonly Share[]
   readonly kept: readonly Share[]
   readonly bytes: number
 }
 
 /**
- * Removes what no kept run needs and nothing has used lately: records first, then artifacts that no record left refers
- * to, then what killed work has left. While a run goes on, whatever was written or used since it began stays, for its
- * tasks commit artifacts before the record that refers to them.
+ * Removes what no kept run needs and nothing has used recently: first records, then artifacts that no remaining record refers
+ * to, then leftovers of killed work. While a run is active, everything written or used since it began stays, because its tasks
+ * store artifacts before the record that refers to them.
  */
 export async function collectGarbage(store: Store, typesOf: TypesOf, options: GarbageOptions): Promise<Garbage> {
   const { kept: runs, running, apply } = options
@@ -48,7 +48,7 @@ export async function collectGarbage(store: Store, typesOf: TypesOf, options: Ga
     needs.artifacts.forEach((digest) => artifacts.add(digest))
   }
 
-  /** Removes, or would; what has been used in between stays. */
+  /** Whether something is removed, or would be; what has been used in the meantime stays. */
   const goes = async ({ modified }: Stored, remove: () => Promise<boolean>) =>
     modified < unusedSince && (!apply || (await remove()))
   for await (const stored of store.records()) {
@@ -73,9 +73,9 @@ export async function collectGarbage(store: Store, typesOf: TypesOf, options: Ga
   return { removed: removed.list(), kept: kept.list(), bytes: removed.bytes }
 }
 
-/** What a record that stays refers to. */
+/** Lists the artifacts that a remaining record refers to. */
 async function filesOf(store: Store, records: Records, key: Digest): Promise<readonly Digest[]> {
-  // One that was written since they were read is read now.
+  // A record that was written after the others were read is read now.
   const record = records.get(key)?.record ?? (await store.getRecord(key))
   if (!record) return []
   const files = Object.values(record.outputs.files).map(({ digest }) => digest)

@@ -1,4 +1,4 @@
-/** Maps items, at most `size` at a time, results in the order of the items. The first failure ends it. */
+/** Maps items, at most `size` at a time. Results are in the order of the items. The first failure ends the mapping. */
 export async function inWindow<T, R>(items: readonly T[], size: number, work: (item: T) => Promise<R>): Promise<R[]> {
   const results = new Array<R>(items.length)
   let next = 0

@@ -6,14 +6,14 @@ import { inWords, type Difference } from './differences.js'
 
 const documentOf = (digest: Digest) => `folders/${digest}`
 
-/** Keeps what files folders had, so that a later plan can name those that have changed. */
+/** Stores the contents of folders, so that a later plan can name the files that have changed. */
 export async function keepListings(store: Store, listings: Listings | undefined): Promise<void> {
   for (const [digest, listing] of listings ?? [])
     if ((await store.getDocument(documentOf(digest))) === undefined)
       await store.putDocument(documentOf(digest), listing)
 }
 
-/** Differences of a stage's keys in words; of a folder that the spec names, with the files that are others. */
+/** Describes the differences between a stage's keys; for a folder of the spec, with the files that have changed. */
 export async function changesInWords(
   found: readonly Difference[],
   stage: string,
@@ -39,7 +39,7 @@ export async function changesInWords(
   return words
 }
 
-/** Name in `inputDigests` of a part of a key, if it is a path of the spec. */
+/** Returns the name in `inputDigests` for a component of a key; undefined if it is not a path of the spec. */
 function inputOf(path: string, stage: string): string | undefined {
   const [group, ...rest] = path.split('.')
   if (group === 'inputs') return rest.join('.')

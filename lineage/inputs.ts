@@ -4,7 +4,7 @@ import type { Digest } from '../store/index.js'
 
 type Digests = Readonly<Record<string, Digest>>
 
-/** Only what the paths name: `pick({ target: { scenario, limits } }, ['target.scenario'])`. What is absent stays absent. */
+/** Keeps only what the paths name: `pick({ target: { scenario, limits } }, ['target.scenario'])`. Absent parts stay absent. */
 export function pick(inputs: JsonObject, reads: readonly string[]): JsonObject {
   const picked: Record<string, unknown> = {}
   for (const path of reads) {
@@ -20,7 +20,7 @@ export function pick(inputs: JsonObject, reads: readonly string[]): JsonObject {
   return picked as JsonObject
 }
 
-/** Digests of the files and folders that lie at or below the paths. */
+/** Returns the digests of the files and folders named at or below the paths. */
 export const digestsOf = ({ inputDigests }: FrozenPlan, reads: readonly string[]): Digests =>
   Object.fromEntries(
     Object.entries(inputDigests).filter(([name]) =>
@@ -28,7 +28,7 @@ export const digestsOf = ({ inputDigests }: FrozenPlan, reads: readonly string[]
     ),
   )
 
-/** A value with every path that has a digest replaced by it. */
+/** Replaces every path in a value by its digest, if it has one. */
 export function withDigests(value: unknown, at: string, digests: Digests): unknown {
   if (at in digests) return digests[at]
   const below = (key: string | number) => (at === '' ? String(key) : `${at}.${key}`)

@@ -2,25 +2,25 @@ import { digestJson } from '../store/digest.js'
 import type { ArtifactRef, Digest, Store, TaskRecord } from '../store/index.js'
 import { inWindow } from './in-window.js'
 
-/** What the store keeps of a run, as far as it matters for what the run needs. */
+/** The parts of a stored run that determine what the run needs. */
 export interface KnownRun {
   readonly run: string
   readonly plan: ArtifactRef
   readonly startedAt: string
-  /** Outputs of stages that it needs and does not run. */
+  /** Outputs of stages that it needs but does not run. */
   readonly given?: Readonly<Record<string, ArtifactRef>>
-  /** Of all stages, when it is done. */
+  /** Outputs of all stages, once it has finished. */
   readonly outputs?: Readonly<Record<string, ArtifactRef>>
 }
 
-/** A record, with what the store knows about its file. */
+/** A record, with the store's information on its file. */
 export interface KnownRecord {
   readonly record: TaskRecord
   readonly bytes: number
   readonly modified: number
 }
 
-/** What an artifact is, and which tasks have made it. */
+/** Kind of an artifact, and the tasks that created it. */
 export interface Origin {
   readonly kind: string
   readonly bytes: number
@@ -30,10 +30,10 @@ export interface Origin {
 /** All records of a store, by key. */
 export type Records = ReadonlyMap<Digest, KnownRecord>
 
-/** Parallel requests: a remote store answers each late. */
+/** Number of parallel requests, since a remote store answers each one late. */
 const atOnce = 16
 
-/** Reads all records. Those that cannot be read count as none, as they do for tasks. */
+/** Reads all records. Unreadable ones count as absent, as they do for tasks. */
 export async function readRecords(store: Store): Promise<Records> {
   const listed = []
   for await (const stored of store.records()) listed.push(stored)
@@ -45,26 +45,26 @@ export async function readRecords(store: Store): Promise<Records> {
   return found
 }
 
-/** A task as people know it: stage type and the task's id. */
+/** Names a task for people: stage type and the task's id. */
 export function taskName({ components }: TaskRecord): string {
   const { stage, task, kind } = components as { stage: string; task?: string; kind: string }
   if (task !== undefined) return `${stage}/${task}`
   return kind === 'run' ? stage : `${stage}: ${kind}`
 }
 
-/** The artifact that holds the outputs of a stage, of which its gathering is recorded. */
+/** Digest of the artifact with the outputs of a stage, from the record of its gathering. */
 export function outputsOf({ outputs: { values, files } }: TaskRecord): Digest {
   return digestJson({ values, files })
 }
 
-/** What every artifact is that a record or a run mentions. */
+/** Finds the origin of every artifact that a record or a run mentions. */
 export function originsOf(records: Records, runs: readonly KnownRun[]): ReadonlyMap<Digest, Origin> {
   const origins = new Map<Digest, Origin & { readonly tasks: string[] }>()
   const known = new Set<string>()
   const add = (digest: Digest, bytes: number, kind: string, task: string) => {
     const { tasks = [] } = origins.get(digest) ?? {}
     origins.set(digest, { kind, bytes, tasks })
-    // Thousands of tasks may have left the same.
+    // Thousands of tasks may have created the same artifact.
     if (known.has(`${digest} ${task}`)) return
     known.add(`${digest} ${task}`)
     tasks.push(task)

@@ -6,10 +6,10 @@ import type { ArtifactRef, Digest } from '../store/index.js'
 import { engineVersion, numericsVersion } from '../tensor/version.js'
 import { digestsOf, pick, withDigests } from './inputs.js'
 
-/** All that can change the result of a task, by name: what `explain` compares. */
+/** Everything that can change the result of a task, by name. `explain` compares these components. */
 export type Components = Readonly<Record<string, unknown>>
 
-/** A key, and what it is the digest of. */
+/** A key and its components, of which it is the digest. */
 export interface Key {
   readonly key: Digest
   readonly components: Components
@@ -21,10 +21,10 @@ export const plannedStage = (plan: FrozenPlan, name: string): PlannedStage => {
   return found
 }
 
-/** A stage whose list of tasks is one: the stage itself. */
+/** The task of a stage that has only one. */
 export const onlyTask = (stage: string): TaskPlan => ({ id: stage, label: stage, params: {}, inputs: {} })
 
-/** Parameters with expressions resolved by the outputs of earlier stages. */
+/** Resolves expressions in a stage's parameters with the outputs of earlier stages. */
 export const stageParams = (
   planned: PlannedStage,
   outputs: Readonly<
@@ -32,24 +32,24 @@ export const stageParams = (
   >,
 ): JsonObject => resolveExpressions(planned.params, outputs)
 
-/** A stage of a plan, with all that its keys are made of. */
+/** A stage of a plan, with everything that its keys are computed from. */
 export interface KeyParts {
   readonly plan: FrozenPlan
   readonly planned: PlannedStage
   readonly stage: Stage
-  /** Expressions resolved. */
+  /** Parameters with resolved expressions. */
   readonly params: JsonObject
   /** An artifact with the outputs of each stage that this one needs. */
   readonly outputs: Readonly<Record<string, ArtifactRef>>
 }
 
-/** Key of the list of a stage's tasks. */
+/** Computes the key of the list of a stage's tasks. */
 export const planKey = (parts: KeyParts): Key => keyOf({ kind: 'plan', ...whole(parts) })
 
-/** Key of a stage that is one task, or of a planned task, whose key depends only on the task's description. */
+/** Computes the key of a stage that is one task, or of a planned task. The latter depends only on the task's description. */
 export const taskKey = (parts: KeyParts, task: TaskPlan): Key => taskKeys(parts)(task)
 
-/** The keys of many tasks. Computes what they have in common only once, however large the spec is. */
+/** Returns a function that computes keys of tasks. What they have in common is computed only once, however large the spec is. */
 export function taskKeys(parts: KeyParts): (task: TaskPlan) => Key {
   const { plan, stage } = parts
   if (!stage.plan) {
@@ -61,7 +61,7 @@ export function taskKeys(parts: KeyParts): (task: TaskPlan) => Key {
     keyOf({
       kind: 'run',
       ...common,
-      // Names what a task is when its parameters alone do not.
+      // Distinguishes tasks with the same parameters.
       task: task.id,
       taskParams: task.params,
       taskInputs: Object.fromEntries(Object.entries(task.inputs).map(([name, { digest }]) => [name, digest])),
@@ -71,35 +71,35 @@ export function taskKeys(parts: KeyParts): (task: TaskPlan) => Key {
     })
 }
 
-/** Key of what becomes of all tasks of a stage. */
+/** Computes the key of the gathering of a stage's tasks. */
 export const gatherKey = (parts: KeyParts, keys: readonly (Digest | null)[], tasks: readonly TaskPlan[]): Key =>
   keyOf({
     kind: 'gather',
     ...whole(parts),
     tasks: keys,
-    // Left out; the reason is for people.
+    // Tasks that were left out. The reasons do not matter.
     skipped: tasks.filter((_, i) => keys[i] === null).map(({ id }) => id),
   })
 
-/** Key of the list of tasks behind a gathering that is recorded. */
+/** Computes the key of the list of tasks from the components of their gathering. */
 export function planKeyBehind({ tasks: _, skipped: __, ...components }: Components): Digest {
   return digestJson({ ...components, kind: 'plan' })
 }
 
 const keyOf = (components: Components): Key => ({ key: digestJson(components), components })
 
-/** What changes numbers whatever the task. */
+/** Components that change the numbers of every task. */
 const numbers = ({ plan, planned, stage }: KeyParts): Components => ({
   stage: stage.name,
-  // Raised by hand when the stage does something else.
+  // Raised by hand when the stage's results change.
   version: stage.version,
-  // An out-of-tree stage is another one when its code changes.
+  // A plugin's stage counts as another one if its code changes.
   ...(planned.plugin === undefined ? {} : { plugin: planned.plugin }),
   seed: plan.seed,
-  // Graphs and kernels decide the last bits.
+  // Graphs and kernels affect the last bits.
   numerics: numericsVersion,
   engine: engineVersion,
-  // A model that is read by other rules is another model.
+  // A model that is read by other rules counts as another model.
   ...(plan.family && { family: plan.family }),
   ...(plan.otherHead && { otherHead: true }),
 })
@@ -110,15 +110,15 @@ const whole = (parts: KeyParts): Components => ({
   inputs: inputs(parts.plan, parts.stage.reads),
   needs: Object.fromEntries(Object.entries(parts.outputs).map(([name, { digest }]) => [name, digest])),
   blocks: blocks(parts.plan, undefined),
-  // Only a stage that reads the space asks run types for anything.
+  // Only stages that read the space use run types.
   ...(parts.stage.reads.some((path) => path.split('.')[0] === 'space') ? runs(parts.plan) : {}),
 })
 
-/** What of the spec's inputs is read, paths replaced by the digests of what lies there. */
+/** The parts of the spec's inputs that a stage reads, with paths replaced by the digests of their contents. */
 const inputs = (plan: FrozenPlan, reads: readonly string[]): JsonObject =>
   pick(withDigests(plan.inputs, '', tablesApart(plan, digestsOf(plan, reads))) as JsonObject, reads)
 
-/** The bytes of a table are a text under another name: of tables, the name counts as well. */
+/** Includes the names of tables in their digests, because the same bytes under another name would be read as text. */
 function tablesApart({ inputs: { data } }: FrozenPlan, digests: ReturnType<typeof digestsOf>): Record<string, Digest> {
   const apart: Record<string, Digest> = { ...digests }
   for (const [name, file] of Object.entries((data ?? {}) as Record<string, { readonly path?: unknown } | null>)) {
@@ -129,7 +129,7 @@ function tablesApart({ inputs: { data } }: FrozenPlan, digests: ReturnType<typeo
   return apart
 }
 
-/** Versions of block types, and digests of the plugins that they came from. */
+/** Versions of block types, and digests of the plugins that they come from. */
 function blocks(plan: FrozenPlan, used: TaskPlan['blocks']): readonly Components[] {
   const known = plan.blocks.filter(
     ({ slot, name }) => used === undefined || used.some((own) => own.slot === slot && own.name === name),
@@ -139,7 +139,7 @@ function blocks(plan: FrozenPlan, used: TaskPlan['blocks']): readonly Components
   return known.map((own) => ({ ...own }))
 }
 
-/** Versions of run types, and digests of the plugins that they came from; nothing where none is used. */
+/** Versions of run types, and digests of the plugins that they come from; {} if none is used. */
 function runs(
   { runs: planned = [] }: FrozenPlan,
   used: readonly string[] = planned.map(({ name }) => name),

@@ -7,20 +7,20 @@ import { outputsOf, type KnownRun, type Records } from './inventory.js'
 import { planKeyBehind } from './keys.js'
 import { walk, type Lookup } from './walk.js'
 
-/** What a run needs of a store. */
+/** Keys, artifacts and outputs that a run needs from a store. */
 export interface Needs {
-  /** Of tasks, also of those that are still to be done. */
+  /** Keys of tasks, including those that have not been run yet. */
   readonly keys: Set<Digest>
   readonly artifacts: Set<Digest>
-  /** Outputs by stage, as far as an unfinished run has got. */
+  /** Outputs by stage; of an unfinished run, those so far. */
   readonly outputs: Map<string, Outputs>
 }
 
 /** The stage and block types that a plan uses. */
 export type TypesOf = (plan: FrozenPlan) => Promise<Loaded>
 
-/** What a run needs: all that led to its outputs, and all that its tasks would find.
- *  @throws Failure InvalidInput when a run that is not finished has stage types that are not known here */
+/** Determines what a run needs: everything that led to its outputs, and everything that its tasks would reuse.
+ *  @throws Failure InvalidInput if an unfinished run has stage types that are not known here */
 export async function needsOf(store: Store, records: Records, run: KnownRun, typesOf: TypesOf): Promise<Needs> {
   const given = Object.values(run.given ?? {})
   const needs: Needs = { keys: new Set(), artifacts: new Set([run.plan.digest]), outputs: new Map() }
@@ -41,7 +41,7 @@ export async function needsOf(store: Store, records: Records, run: KnownRun, typ
   return needs
 }
 
-/** From outputs to the records that they came from. Computes no keys, so it works for runs of any version. */
+/** Goes from outputs back to the records that they came from. It computes no keys, so it works for runs of any version. */
 function backwards(records: Records, outputs: readonly ArtifactRef[], needs: Needs): void {
   const gathered = new Map<Digest, Digest[]>()
   for (const [key, { record }] of records)
@@ -60,15 +60,15 @@ function backwards(records: Records, outputs: readonly ArtifactRef[], needs: Nee
   }
 }
 
-/** Keys of the tasks that were gathered; null where one was left out. */
+/** Keys of the tasks that were gathered, without those that were left out. */
 const tasksOf = ({ tasks = [] }: { readonly tasks?: readonly (Digest | null)[] }): Digest[] =>
   tasks.filter((key) => key !== null)
 
-/** From the plan to every key that can be known now, as the run's tasks come to them. */
+/** Goes from the plan to every key that can be known now, in the order in which the run would compute them. */
 async function forwards(store: Store, records: Records, run: KnownRun, typesOf: TypesOf, needs: Needs): Promise<void> {
   const lookup: Lookup = {
     getRecord: async (key) => records.get(key)?.record,
-    // Nothing is written by looking.
+    // A lookup must not write anything.
     putJson: async (kind, data) => ({ digest: digestJson(data), bytes: 0, kind }),
     has: (ref) => store.has(ref),
     readJson: (ref) => store.readJson(ref),
@@ -85,7 +85,7 @@ async function forwards(store: Store, records: Records, run: KnownRun, typesOf: 
       needs.outputs.set(known.planned.name, (await store.readJson(known.outputs)) as Outputs)
     }
   } catch (error) {
-    // A run whose plan or outputs are lost needs nothing that comes after them: it starts again.
+    // A run whose plan or outputs are lost starts again from there, so it needs nothing that comes after them.
     if (!(error instanceof MissingArtifact)) throw error
   }
 }

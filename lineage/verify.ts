@@ -2,28 +2,29 @@ import type { Digest, Store } from '../store/index.js'
 import { inWindow } from './in-window.js'
 import { originsOf, readRecords, type KnownRun, type Origin } from './inventory.js'
 
-/** An artifact that is not as it was stored, with what it was. */
+/** A damaged or missing artifact, with its origin. */
 export interface Damage extends Partial<Origin> {
   readonly digest: Digest
 }
 
 export interface Verification {
-  /** Artifacts and bytes that were read. */
+  /** Number of artifacts that were read. */
   readonly artifacts: number
+  /** Their total size. */
   readonly bytes: number
   readonly records: number
-  /** Set aside; the tasks that made them are done again when a run needs them. */
+  /** Corrupt artifacts, which have been set aside. Their tasks are run again when a run needs them. */
   readonly corrupt: readonly Damage[]
-  /** Artifacts that records refer to and that are not there. */
+  /** Missing artifacts that records refer to. */
   readonly missing: readonly Damage[]
-  /** Keys of records that are not as they were written; they count as none, and give way when the task is done again. */
+  /** Keys of damaged records. They count as absent, and are replaced when the task is run again. */
   readonly badRecords: readonly Digest[]
 }
 
-/** Artifacts to hash in parallel. */
+/** Number of artifacts to hash in parallel. */
 const atOnce = 4
 
-/** Hashes everything in a store. */
+/** Verifies every artifact and record of a store. */
 export async function verifyStore(store: Store, runs: readonly KnownRun[]): Promise<Verification> {
   const records = await readRecords(store)
   const origins = originsOf(records, runs)

@@ -7,10 +7,10 @@ import { inWindow } from './in-window.js'
 import { onlyTask } from './keys.js'
 import { gatherKey, planKey, stageParams, taskKeys, type Key, type KeyParts } from './keys.js'
 
-/** What is looked up of a store. */
+/** The operations of a store that lookups use. */
 export type Lookup = Pick<Store, 'getRecord' | 'has' | 'putJson' | 'readJson'>
 
-/** The same where nothing is to be written by looking: what would be put is remembered. */
+/** Wraps a store so that lookups write nothing: values that would be stored are only remembered. */
 export function withoutWriting(store: Lookup): Lookup {
   const put = new Map<Digest, unknown>()
   return {
@@ -26,14 +26,14 @@ export function withoutWriting(store: Lookup): Lookup {
   }
 }
 
-/** A remote store answers each request late, but many in parallel. */
+/** Number of parallel lookups, since a remote store answers each request late. */
 const recordsAtOnce = 16
 
-/** A task as the store knows it. */
+/** A task, with its record in the store. */
 export interface KnownTask {
   readonly task: TaskPlan
   readonly key: Key
-  /** Absent when it is still to be done. */
+  /** Undefined if the task has not been run yet. */
   readonly record: TaskRecord | undefined
 }
 
@@ -43,17 +43,18 @@ export type KnownStage = { readonly planned: PlannedStage } & (
   | { readonly kind: 'unplanned'; readonly key: Key }
   | {
       readonly kind: 'planned'
-      /** Of the list of its tasks, and of what becomes of them all. */
+      /** Key of the list of its tasks. */
       readonly key: Key
+      /** Key of its gathering, or of its only task. */
       readonly last: Key
       readonly tasks: readonly KnownTask[]
-      /** Present when the stage is done. */
+      /** Present if the stage is done. */
       readonly outputs: ArtifactRef | undefined
     }
 )
 
 /** Looks up every key of a plan that can be known now, in the order of its stages.
- *  @param given  outputs of stages that are needed but not in the plan */
+ *  @param given  outputs of stages that are needed but not part of the plan */
 export async function* walk(
   plan: FrozenPlan,
   store: Lookup,

@@ -16,8 +16,9 @@ export interface BlockGraph {
   readonly result: BlockResult
 }
 
-/** The graph of a block type's `forward` alone for a chunk: inputs `x`, `w.NAME`, `cos`, `sin`, `past.NAME`, `mask`,
- *  `mask.NAME`. @throws what `forward` throws */
+/** Builds a graph of a block type's `forward` alone, for one chunk. Inputs: `x`, `w.NAME`, `cos`, `sin`, `past.NAME`, `mask`,
+ *  `mask.NAME`.
+ *  @throws whatever `forward` throws */
 export function buildBlock(
   type: BlockType,
   facts: LayerFacts,
@@ -53,7 +54,7 @@ export function buildBlock(
   return { g, x, weights, result: type.forward(g, x, weights, params, context) }
 }
 
-/** Shape of a state before a chunk; the slots of rows are known at run time only. */
+/** Shape of a state before a chunk. The number of slots of per-token state is only known at run time. */
 export function pastShape(batch: number, { kind, shape, ...rest }: StateShape): Dim[] {
   if (kind === 'per-sequence') return [batch, ...shape]
   return [batch, shape[0], 'window' in rest ? `window${rest.window}` : 'capacity', shape[1]]

@@ -18,7 +18,7 @@ export interface RotaryValues {
   readonly sin: Value
 }
 
-/** Inputs of a chunk of tokens beside the weights. */
+/** Inputs of a chunk of tokens, besides the weights. */
 export type ChunkContext = Omit<BlockContext, 'facts' | 'past' | 'windowMasks' | 'rotary'> & {
   /** Tables of every rotary embedding of the model, in the order of `ModelConfig.rotaries`. */
   readonly rotaries: readonly RotaryValues[]
@@ -26,7 +26,8 @@ export type ChunkContext = Omit<BlockContext, 'facts' | 'past' | 'windowMasks' |
   readonly windowMasks?: { readonly attention: Values; readonly ffn: Values }
 }
 
-/** Applies one of the model's RMS norms, with the family's offset of the weight. */
+/** Applies one of the model's RMS norms, with the family's weight offset.
+ *  @source Zhang and Sennrich, arXiv 1910.07467, eq. 4 */
 export function slotNorm(
   g: Graph,
   x: Value,
@@ -37,7 +38,9 @@ export function slotNorm(
 }
 
 /** Builds a slot: x + scale * post(block(norm(x))), or x if the block is empty. Most families have neither a scale nor a
- *  norm after the block. @param x  [batch * length, hidden] */
+ *  norm after the block.
+ *  @param x  [batch * length, hidden]
+ *  @throws Failure PluginBug if the block's `forward` returns other shapes than it declares */
 export function buildSlot(
   g: Graph,
   x: Value,
@@ -59,7 +62,9 @@ export function buildSlot(
   return { x: g.add(x, added), state: result.state ?? {} }
 }
 
-/** Builds one decoder layer. @param x  [batch * length, hidden] */
+/** Builds one decoder layer.
+ *  @param x  [batch * length, hidden]
+ *  @throws Failure PluginBug if a block's `forward` returns other shapes than it declares */
 export function buildLayer(
   g: Graph,
   x: Value,
@@ -163,14 +168,16 @@ export function embedded(g: Graph, { embeddingScale }: ModelConfig, embedding: V
   return embeddingScale === 1 ? x : g.mul(x, g.scalar(embeddingScale, x.dtype))
 }
 
-/** Builds the final norm, times the factor of the logits. */
+/** Builds the final norm, times the model's logits scale. @param hidden  [rows, hidden] */
 export function finalNorm(g: Graph, config: ModelConfig, hidden: Value, weight: Value): Value {
   const { logitsScale } = config
   const normed = slotNorm(g, hidden, weight, config)
   return logitsScale === 1 ? normed : g.mul(normed, g.scalar(logitsScale, normed.dtype))
 }
 
-/** Builds the logits, [rows, vocabulary]. @param normed  from `finalNorm` */
+/** Builds the logits, [rows, vocabulary], capped if the model has a softcap.
+ *  @param normed  from `finalNorm`, [rows, hidden]
+ *  @param head    [vocabulary, hidden] */
 export function logitsOf(g: Graph, { finalSoftcap }: ModelConfig, normed: Value, head: Value): Value {
   const logits = g.gemm(normed, head, { transB: true })
   return finalSoftcap === undefined ? logits : g.softcap(logits, finalSoftcap)

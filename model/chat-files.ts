@@ -2,18 +2,18 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure, type JsonObject } from '../api/index.js'
 
-/** A chat template as it stands in a folder. */
+/** A chat template and the file that contains it. */
 export interface TemplateText {
   readonly file: string
   readonly text: string
 }
 
-/** Where further templates stand, as transformers names it. */
+/** The folder for further templates, as transformers names it. */
 const others = 'additional_chat_templates'
 const mostBytes = 1 << 18
 const mostTemplates = 100
 
-/** Files of a folder that are chat templates, besides tokenizer_config.json. */
+/** Names of a folder's files that are chat templates; tokenizer_config.json may contain more. */
 export function chatTemplateFiles(folder: string): readonly string[] {
   const further = join(folder, others)
   const named = existsSync(further) && statSync(further).isDirectory() ? readdirSync(further) : []
@@ -33,11 +33,11 @@ export function chatTemplateFiles(folder: string): readonly string[] {
 }
 
 /**
- * A folder's chat templates by their names, as transformers finds them: files go before the field of tokenizer_config.json,
- * chat_template.jinja being "default" and each of additional_chat_templates called by its file; a processor's
- * chat_template.json counts where there is nothing else.
- * @param config  tokenizer_config.json, or what a GGUF file says in its place
- * @param file  what `config` was read from
+ * Finds a folder's chat templates by name, as transformers does. Files take precedence over the field of
+ * tokenizer_config.json: chat_template.jinja is "default", and each file in additional_chat_templates gives its template its
+ * name. A processor's chat_template.json counts only if there is nothing else.
+ * @param config  tokenizer_config.json, or its equivalent from a GGUF file
+ * @param file    the file that `config` was read from
  * @throws Failure InvalidInput naming the file
  */
 export function chatTemplates(folder: string, config: JsonObject, file: string): ReadonlyMap<string, TemplateText> {
@@ -79,7 +79,7 @@ function readTemplate(file: string): string {
   }
 }
 
-/** A text, or a list of {name, template}. */
+/** Reads the field `chat_template`: a text, or a list of {name, template}. */
 function ofField(given: unknown, file: string): ReadonlyMap<string, TemplateText> {
   const checked = (text: string): TemplateText => {
     if (Buffer.byteLength(text) > mostBytes) throw wrong(file, `the chat template has more than ${mostBytes} bytes`)

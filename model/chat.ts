@@ -14,20 +14,20 @@ import { Failure } from '../api/index.js'
 export interface ChatMessage {
   /** `system`, `user`, `assistant`, or another role that the model's template supports. */
   readonly role: string
-  /** Text, a list of parts (`{type: 'text', text}`), or whatever the template accepts, such as null beside `tool_calls`. */
+  /** Text, a list of parts (`{type: 'text', text}`), or whatever the template accepts, such as null next to `tool_calls`. */
   readonly content?: unknown
   readonly [field: string]: unknown
 }
 
-/** What a template receives beside the messages. Parse JSON with `exactJson` to keep numbers that JavaScript would change. */
+/** What a template receives besides the messages. Parse JSON with `exactJson` to keep numbers that JavaScript would change. */
 export interface RenderOptions {
   /** Whether the text ends with the start of the assistant's answer. @default false */
   readonly addGenerationPrompt?: boolean
-  /** Tools that the model may call. They select the template named `tool_use`, if there is one. */
+  /** Tools that the model may call. They select the template named `tool_use`, if there is one. @default none */
   readonly tools?: readonly unknown[] | undefined
-  /** Documents for retrieval-augmented generation. */
+  /** Documents for retrieval-augmented generation. @default none */
   readonly documents?: readonly unknown[] | undefined
-  /** Further variables, such as `enable_thinking`. */
+  /** Further variables, such as `enable_thinking`. @default none */
   readonly variables?: Readonly<Record<string, unknown>> | undefined
   /** Date for templates that ask for it, in UTC. @default 26 July 2024, so that the text does not depend on the day */
   readonly now?: Date
@@ -184,7 +184,7 @@ export function messagesProblem(value: unknown): string | undefined {
   return undefined
 }
 
-/** `bos_token` and its like: text, or {content}. */
+/** Reads `bos_token` and similar fields, which are text or {content}. */
 function specialTokens(config: Readonly<Record<string, unknown>>): Record<string, string> {
   const tokens: Record<string, string> = {}
   for (const [key, value] of Object.entries(config)) {

@@ -2,7 +2,8 @@ import { Failure, type BlockResult, type BlockType, type JsonObject, type LayerF
 import { show, type Value } from '../tensor/index.js'
 
 /**
- * What a block type's `forward` made of a chunk has the shape of its input, and its states are those that `state` declares.
+ * Checks that the result of a block type's `forward` has the shape of its input, and that its states are those that `state`
+ * declares.
  * @param x  [batch * length, hidden]
  * @throws Failure PluginBug naming the block type and both shapes
  */
@@ -14,7 +15,7 @@ export function checkResult(
   { facts, batch, length, wantState }: ChunkFacts,
 ): void {
   const bug = (message: string) => new Failure('PluginBug', `${type.slot} block type "${type.name}" ${message}`)
-  // Added with broadcasting, another shape would go unnoticed.
+  // The residual addition broadcasts, so another shape could go unnoticed.
   if (show(y.shape) !== show(x.shape))
     throw bug(`makes ${show(y.shape)} of ${show(x.shape)}: both must have the same shape`)
   if (!wantState) return
@@ -27,7 +28,7 @@ export function checkResult(
   }
 }
 
-/** Sizes of a chunk, and whether its state was asked for. */
+/** Sizes of a chunk, and whether the caller wants its state. */
 interface ChunkFacts {
   readonly facts: LayerFacts
   readonly batch: number

@@ -15,7 +15,7 @@ import { endsOf } from './tied-head.js'
 import { openWeightFiles } from './weight-files.js'
 import { besideOthers, endTensors, slotTensors, transposed } from './names.js'
 
-/** A file with tensors of a checkpoint, by the family's names. */
+/** A file with tensors of a checkpoint, named as in the family. */
 export interface TensorFile {
   readonly path: string
   readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>
@@ -96,7 +96,7 @@ export async function openModel(folder: string, blocks: Blocks): Promise<Model> 
   }
 }
 
-/** A matrix held once for all users, and released when nobody uses it. */
+/** Shares one copy of a matrix among all its users. The copy is released when nobody uses it. */
 function shared(read: () => Promise<Float32Array>): () => Promise<Float32Array> {
   let reading: Promise<Float32Array> | undefined
   let known: WeakRef<Float32Array> | undefined
@@ -129,7 +129,8 @@ function locate(files: readonly TensorFile[]): Map<string, TensorFile> {
   return found
 }
 
-/** Tensors that older versions of ours called otherwise, by what they are called now, which `found` then has. */
+/** Finds tensors that have the names of older versions of puzzleflow, and gives them their current names in `found`.
+ *  @returns the older names by the current ones */
 function olderNames(found: Map<string, TensorFile>, expected: ReadonlyMap<string, unknown>): Map<string, string> {
   const names = new Map<string, string>()
   for (const name of expected.keys()) {
@@ -143,7 +144,7 @@ function olderNames(found: Map<string, TensorFile>, expected: ReadonlyMap<string
   return names
 }
 
-/** Shapes of a checkpoint's tensors by their names there. */
+/** Shapes that a checkpoint's tensors must have, by their names there. */
 function expectedTensors(config: ModelConfig, blocks: Blocks, file: string): Map<string, readonly number[]> {
   const { vocabulary, hidden } = config
   const ends = endTensors(config, blocks)

@@ -6,28 +6,35 @@ export type { LayerBlocks, RotaryConfig } from '../api/index.js'
 export interface ModelConfig {
   /** Name of the model's family. */
   readonly family: string
+  /** Number of tokens, which is the number of rows of the embedding. */
   readonly vocabulary: number
+  /** Size of the residual stream. */
   readonly hidden: number
+  /** Number of decoder layers. */
   readonly layers: number
+  /** Number of query heads of the parent. */
   readonly heads: number
-  /** Number of key/value heads of the layer that has most. */
+  /** Number of key/value heads of the layer that has the most. */
   readonly kvHeads: number
+  /** Size of a head. */
   readonly headDim: number
   /** Width of the widest FFN. */
   readonly intermediate: number
   /** Longest context in tokens. */
   readonly maxPositions: number
+  /** Epsilon of the RMS norms. */
   readonly normEps: number
-  /** Norms multiply by this + weight. Weights are as in the checkpoint. */
+  /** Norms multiply by this plus the weight. Weights are as in the checkpoint. */
   readonly normOffset: 0 | 1
   /** RMS norms over each head of queries and keys before rotation: weights `q.norm`, `k.norm`. */
   readonly qkNorm: boolean
-  /** A norm behind each block, before the residual addition: weight `post` beside `norm`. */
+  /** A norm after each block, before the residual addition: weight `post` in addition to `norm`. */
   readonly postNorms: boolean
+  /** Activation of gated FFNs. */
   readonly activation: 'silu' | 'gelu-tanh'
   /** Embeddings are multiplied by this. */
   readonly embeddingScale: number
-  /** What blocks return is multiplied by this before the residual addition. */
+  /** The output of blocks is multiplied by this before the residual addition. */
   readonly residualScale: number
   /** Logits are multiplied by this, before they are capped. */
   readonly logitsScale: number
@@ -37,15 +44,19 @@ export interface ModelConfig {
   readonly attentionScale: number
   /** Scaled products become cap * tanh(products / cap). */
   readonly attentionSoftcap?: number
-  /** Whether the head is the embedding. */
+  /** Whether the embedding matrix is also the head. */
   readonly tied: boolean
+  /** Whether queries, keys and values have biases. */
   readonly qkvBias: boolean
+  /** Whether the output of attention has a bias. */
   readonly outputBias: boolean
+  /** Whether the matrices of FFNs have biases. */
   readonly mlpBias: boolean
   /** The distinct rotary embeddings of the layers. */
   readonly rotaries: readonly RotaryConfig[]
   /** Index into `rotaries` for each layer. */
   readonly layerRotary: readonly number[]
+  /** Id of the token that begins a text; absent if config.json has none. */
   readonly bos?: number
   /** Ids of the tokens that end a text. */
   readonly eos: readonly number[]
@@ -55,7 +66,7 @@ export interface ModelConfig {
   readonly ownBlocks: readonly LayerBlocks[]
 }
 
-/** What block types know about a layer: the parent's sizes, which blocks of a child may differ from. */
+/** Returns what block types know about a layer: the parent's sizes. Blocks of a child may differ from them. */
 export function layerFacts(config: ModelConfig, layer: number): LayerFacts {
   const { layers, hidden, heads, headDim, qkvBias, outputBias, mlpBias, normEps } = config
   const { attention, ffn } = config.blocks[layer]!
@@ -67,7 +78,7 @@ export function layerFacts(config: ModelConfig, layer: number): LayerFacts {
     kvHeads: Number(kvHeads ?? config.kvHeads),
     intermediate: Number(width ?? config.intermediate),
     ...{ attentionBias: qkvBias, mlpBias, normEps },
-    // Values as in Llama are left out.
+    // Only fields whose values differ from Llama's.
     ...(outputBias !== qkvBias && { outputBias }),
     ...(config.qkNorm && { qkNorm: true }),
     ...(config.normOffset !== 0 && { normOffset: config.normOffset }),
@@ -82,19 +93,19 @@ export function layerFacts(config: ModelConfig, layer: number): LayerFacts {
   }
 }
 
-/** Returns a layer's sub-blocks in the model without replacements. Further layers, in models built for measurements, are like
- *  the first. */
+/** Returns a layer's sub-blocks in the model without replacements. Models built for measurements can have more layers; those
+ *  are like the first. */
 export const parentBlocks = (config: ModelConfig, layer: number): LayerBlocks =>
   config.ownBlocks[layer] ?? config.ownBlocks[0]!
 
-/** Block types of models without replacements. */
+/** The block types that occur in models without replacements. */
 const original: Readonly<Record<Slot, readonly string[]>> = {
   attention: ['grouped-query', 'sliding-window'],
   ffn: ['swiglu'],
 }
 
-/** Whether a layer's sub-block has a type that models have without replacements, so that other blocks can be initialised from
- *  its weights. */
+/** Whether a layer's sub-block has a type that occurs in models without replacements, so that other blocks can be initialised
+ *  from its weights. */
 export function isOriginal(config: ModelConfig, layer: number, slot: Slot): boolean {
   const { block } = config.blocks[layer]![slot]
   return block === parentBlocks(config, layer)[slot].block && original[slot].includes(block)

@@ -7,7 +7,8 @@ import { isFixed, rotaryTables } from './rotary.js'
 import { DecodingState } from './state.js'
 import { slots } from '../api/index.js'
 
-/** Up to this many bytes, weights are constants of the session (rearranged for speed, held twice while it is created); above, inputs. */
+/** Weights of up to this many bytes are constants of the session: onnxruntime rearranges them for speed, and holds them twice
+ *  while it creates the session. Larger weights are inputs. */
 const largestConstant = 256 * 2 ** 20
 
 /** Options of `Decoder.create`. */
@@ -38,6 +39,7 @@ export interface SequenceDecoder {
   prefill(ids: Int32Array): Promise<Prediction>
   /** Reads the next token of each sequence, [batch]. */
   step(ids: Int32Array): Promise<Prediction>
+  /** Frees native memory. The decoder cannot be used afterwards. */
   release(): Promise<void>
 }
 
@@ -107,13 +109,13 @@ export class Decoder implements SequenceDecoder {
     return { ...this.fed, ids: { dtype: 'int32', dims: [ids.length], data: ids }, ...this.rotaryFeeds(length) }
   }
 
-  /** Rotary tables of the next chunk. */
+  /** Rotary tables of the next chunk, by input name. */
   private rotaryFeeds(length: number): Record<string, Tensor> {
     const { headDim, rotaries } = this.model.config
     const start = this.state.position
     const end = start + length
     if (end > this.tables.rows) {
-      // Far enough that a step rarely makes tables.
+      // For as many positions as the state has room for, so that few steps compute tables.
       const rows = Math.max(end, this.state.capacity)
       this.tables = { rotaries: rotaries.map((own) => rotaryTables(own, headDim, 0, isFixed(own) ? rows : 0)), rows }
     }
@@ -136,12 +138,13 @@ export class Decoder implements SequenceDecoder {
     const g = buildDecoding(this.model, this.weights, { batch, length, hasPast, constant: this.constant, logits })
     return Session.create(g, {
       threads,
-      // The kernels for integers work on rearranged weights only.
+      // The integer kernels only work on rearranged weights.
       prepacking: this.constant || Object.values(this.weights).some((own) => 'levels' in own),
       ...(profile !== undefined && { profile: `${profile}-${hasPast ? 'step' : `prefill-${length}`}` }),
     })
   }
 
+  /** Frees native memory. The decoder cannot be used afterwards. */
   async release(): Promise<void> {
     for (const session of [this.stepping, ...this.prefills.values()]) {
       if (this.options.profile !== undefined) (await session)?.endProfiling()

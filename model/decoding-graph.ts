@@ -14,19 +14,22 @@ export interface DecodingGraphOptions {
   readonly length: number
   /** Whether there is state before the chunk. */
   readonly hasPast: boolean
-  /** Weights as constants of the graph; otherwise they are inputs, matrices of integers excepted. */
+  /** Whether weights are constants of the graph. Otherwise they are inputs, except for quantised matrices. */
   readonly constant: boolean
-  /** Whether logits come out beside the most likely token. */
+  /** Whether logits are an output, too. */
   readonly logits: boolean
 }
 
 /**
- * The graph that reads a chunk of tokens and predicts the next. Inputs: `ids` int32 [batch * length], rotary tables `cos`
- * and `sin` [length, headDim] (`cos.1`, `sin.1` and so on of further embeddings), and with a past `mask` and `past.NAME`. Outputs: `best` int32 [batch], `logits` when asked
- * for, and the new state: of a first chunk as `state.NAME`, later all packed in one `state`, since an output costs a few
- * microseconds however small it is.
+ * Builds the graph that reads a chunk of tokens and predicts the next one.
  *
- * @param weights  by names: `embedding`, `norm`, `head` (unless tied), `w.3.ffn.up`
+ * Inputs: `ids` int32 [batch * length]; rotary tables `cos` and `sin` [length, headDim] (`cos.1`, `sin.1` and so on for further
+ * embeddings); and, if there is a past, `mask` and `past.NAME`.
+ *
+ * Outputs: `best` int32 [batch]; `logits` [batch, vocabulary] if requested; and the new state, as `state.NAME` after the first
+ * chunk, and later packed into one `state`, since each output costs a few microseconds however small it is.
+ *
+ * @param weights  by name: `embedding`, `norm`, `head` (unless tied), `w.3.ffn.up`
  */
 export function buildDecoding(
   model: Model,
@@ -83,7 +86,7 @@ export function buildDecoding(
     hasPast,
   )
 
-  // Only the last position of each sequence is asked for its next token.
+  // Only the last position of each sequence needs a prediction.
   const last = g.slice(g.reshape(x, [batch, length, config.hidden]), 1, length - 1, length)
   const normed = finalNorm(g, config, g.reshape(last, [batch, config.hidden]), values.norm!)
   const logits = logitsOf(g, config, normed, values.head ?? values.embedding!)
@@ -92,10 +95,10 @@ export function buildDecoding(
   return g
 }
 
-/** Name of the input with a table of the model's rotary embedding of that number. */
+/** Name of the input for a table of the model's rotary embedding with this index. */
 export const rotaryInput = (table: 'cos' | 'sin', index: number): string => (index === 0 ? table : `${table}.${index}`)
 
-/** The entries whose names begin with a prefix, without it. */
+/** Entries whose names begin with a prefix; their names no longer have it. */
 const under = (values: Readonly<Record<string, Value>>, prefix: string): Record<string, Value> =>
   Object.fromEntries(
     Object.entries(values)

@@ -2,9 +2,9 @@ import { Failure, type Blocks } from '../api/index.js'
 import type { ModelConfig } from './config.js'
 import { familyOf } from './families/index.js'
 
-/** What is said where config.json and the tensors that are stored do not agree. */
+/** An error text for stored tensors that contradict config.json. */
 export interface Disagreement {
-  /** Behind the tensor's name. */
+  /** The message after the tensor's name. */
   readonly message: string
   readonly remedy: string
 }
@@ -36,7 +36,7 @@ export function refuseQuantised(folder: string, names: Iterable<string>): void {
   }
 }
 
-/** What the fields of config.json are called that a tensor's sizes follow from, [rows, columns], by the end of its name. */
+/** The fields of config.json that determine a tensor's sizes, [rows, columns], by the end of the tensor's name. */
 const fieldsOf: readonly (readonly [end: RegExp, fields: readonly string[]])[] = [
   [/\.q_proj\.(weight|bias)$/, ['num_attention_heads" × "head_dim', 'hidden_size']],
   [/\.[kv]_proj\.(weight|bias)$/, ['num_key_value_heads" × "head_dim', 'hidden_size']],
@@ -48,14 +48,14 @@ const fieldsOf: readonly (readonly [end: RegExp, fields: readonly string[]])[] =
   [/norm\.weight$|\.(o|down)_proj\.bias$/, ['hidden_size']],
 ]
 
-/** Finds the words for disagreements of one checkpoint. */
+/** Explains contradictions between the tensors and the config.json of one checkpoint. */
 export class Disagreements {
   private readonly layersStored: ReadonlySet<number>
 
   /**
-   * @param found         tensors that are stored
-   * @param expectedWith  tensors that would be expected if config.json had this field; undefined for a model whose fields no
-   *                      user sees
+   * @param found         the stored tensors
+   * @param expectedWith  the tensors to expect if config.json had this field; undefined for a model without a config.json that
+   *                      the user could edit
    */
   constructor(
     private readonly config: ModelConfig,
@@ -142,7 +142,7 @@ export class Disagreements {
   }
 }
 
-/** The field that says whether a bias is there. */
+/** The field of config.json for the presence of a bias. */
 function flagOf(name: string): string | undefined {
   if (/\.self_attn\.\w+_proj\.bias$/.test(name)) return 'attention_bias'
   return /\.mlp\.\w+_proj\.bias$/.test(name) ? 'mlp_bias' : undefined

@@ -5,7 +5,7 @@ import { writeOnnx } from './onnx/write.js'
 import type { CheckpointType } from './safetensors.js'
 import { writeModel } from './save.js'
 
-/** Types of numbers in any of the formats. */
+/** A type of numbers that at least one export format supports. */
 export type ExportType = CheckpointType | GgufType
 
 /** Options of `ExportFormat.write`. */
@@ -16,10 +16,12 @@ export interface ExportOptions {
 
 /** A format for other tools. */
 export interface ExportFormat {
+  /** Description for people, shown by `puzzleflow export --help`. */
   readonly summary: string
   /** Types of numbers that the format supports. */
   readonly dtypes: readonly ExportType[]
-  /** Writes a folder, which must not exist or be empty. @throws Failure InvalidInput for a model that the format cannot represent */
+  /** Writes a model into a folder that does not exist or is empty.
+   *  @throws Failure InvalidInput for a model that the format cannot represent */
   readonly write: (model: Model, folder: string, dtype: ExportType, options?: ExportOptions) => Promise<unknown>
 }
 

@@ -28,8 +28,9 @@ export async function configText(folder: string): Promise<string> {
   })
 }
 
-/** Writes the files that a model has beside config.json and the weights into a folder: copies, or, for a GGUF file, the
- *  equivalent tokenizer files. */
+/** Copies the files that a model has besides config.json and the weights into a folder. For a GGUF file, writes the equivalent
+ *  tokenizer files.
+ *  @throws Failure InvalidInput for a GGUF file whose tokenizer is not supported */
 export async function copyCompanions(folder: string, to: string): Promise<void> {
   const gguf = ggufOf(folder)
   if (gguf === undefined) {
@@ -48,7 +49,7 @@ export async function copyCompanions(folder: string, to: string): Promise<void> 
 }
 
 /** Reads the tokenizer of a GGUF file.
- *  @throws Failure InvalidInput if it has none for text */
+ *  @throws Failure InvalidInput if it has no tokenizer for text */
 export function ggufTokenizer(file: string): GgufTokenizer {
   const tokenizer = readGgufTokenizer(file)
   if (tokenizer) return tokenizer

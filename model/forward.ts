@@ -9,7 +9,7 @@ import { packed, quantisationOf } from './quantisation.js'
 /**
  * Returns a view of a model that keeps the weights of its slots in memory.
  *
- * @param budget  limit on the memory for weights, in bytes; what exceeds it is read again. @default 1 GiB
+ * @param budget  limit on the memory for weights, in bytes; weights beyond it are read again each time. @default 1 GiB
  */
 export function cacheWeights(model: Model, budget = 2 ** 30): Model {
   const kept = new Map<string, Promise<Weights>>()
@@ -32,7 +32,8 @@ export function cacheWeights(model: Model, budget = 2 ** 30): Model {
   }
 }
 
-/** Looks up token ids in the embedding, [vocabulary, hidden], and applies the model's scale. @returns the input of the first layer, [ids, hidden] */
+/** Looks up token ids in the embedding, [vocabulary, hidden], and applies the model's scale.
+ *  @returns the input of the first layer, [ids, hidden] */
 export function embed(
   embedding: Float32Array,
   { hidden, embeddingScale }: Pick<ModelConfig, 'hidden' | 'embeddingScale'>,
@@ -46,9 +47,9 @@ export function embed(
 
 /** A session with quantised matrices as constants. */
 interface Fixed {
-  /** Of the block and its weights. */
+  /** Digest of the block and its weights. */
   readonly digest: string
-  /** The weights with this digest, so that it is not computed again. */
+  /** The weights that the digest was computed from: the same object need not be hashed again. */
   readonly weights: WeakRef<Weights>
   readonly session: Session
 }
@@ -63,12 +64,16 @@ export class Forward {
   private readonly fixed = new Map<string, Fixed>()
 
   constructor(
+    /** Number of sequences in a chunk. */
     readonly batch: number,
+    /** Tokens per sequence in a chunk. */
     readonly length: number,
     private readonly threads = 1,
   ) {}
 
-  /** Computes the residual stream after one slot: x + block(norm(x)), or x if the block is empty. @param x  [batch * length, hidden] */
+  /** Computes the residual stream after one slot: x + block(norm(x)), or x if the block is empty.
+   *  @param x  [batch * length, hidden]
+   *  @returns the same shape */
   async slot(model: Model, layer: number, slot: Slot, x: Float32Array): Promise<Float32Array> {
     const choice = model.config.blocks[layer]![slot]
     if (model.blocks.get(slot, choice.block).empty) return x
@@ -115,7 +120,9 @@ export class Forward {
     return session
   }
 
-  /** Runs layers from..to-1. @param x  [batch * length, hidden] */
+  /** Runs layers from..to-1.
+   *  @param x  [batch * length, hidden]
+   *  @returns the same shape */
   async layers(model: Model, x: Float32Array, from: number, to: number): Promise<Float32Array> {
     for (let layer = from; layer < to; layer++)
       x = await this.slot(model, layer, 'ffn', await this.slot(model, layer, 'attention', x))
@@ -145,6 +152,7 @@ export class Forward {
     return Session.create(g, { threads: this.threads })
   }
 
+  /** Frees native memory. The object cannot be used afterwards. */
   async release(): Promise<void> {
     for (const session of this.sessions.values()) await (await session).release()
     for (const { session } of this.fixed.values()) await session.release()

@@ -10,13 +10,14 @@ export interface GenerateOptions extends SamplingOptions {
   readonly maxTokens: number
   /** Whether to go on after an end token. @default false */
   readonly ignoreEos?: boolean
-  /** Decides whether a sequence ends; called after the caller has received its latest token. @param tokens  generated tokens, without the prompt */
+  /** Decides whether a sequence ends; called after the caller has received its latest token. @default never
+   *  @param tokens  generated tokens, without the prompt */
   readonly isOver?: (tokens: readonly number[], sequence: number) => boolean
-  /** Called when a sequence has ended. */
+  /** Called when a sequence has ended. @default none */
   readonly onEnd?: (sequence: number) => void
   /** Limit on sequences decoded in parallel. @default 16 */
   readonly batch?: number
-  /** @default 1 */
+  /** Threads of the decoder. @default 1 */
   readonly threads?: number
 }
 
@@ -24,10 +25,13 @@ export interface GenerateOptions extends SamplingOptions {
 export interface GeneratedToken {
   /** Index of its prompt. */
   readonly sequence: number
+  /** Id of the token. */
   readonly token: number
 }
 
-/** Continues a prompt token by token. @param prompt  at least one token */
+/** Continues a prompt token by token.
+ *  @param prompt  at least one token
+ *  @returns the generated token ids, one by one */
 export async function* generate(
   model: Model | OnnxModel,
   prompt: readonly number[],

@@ -7,9 +7,13 @@ import { modelFile } from './model-files.js'
 export interface GenerationConfig {
   /** Whether tokens are sampled; otherwise the most likely one is chosen. */
   readonly sample: boolean
+  /** Divides the logits. */
   readonly temperature?: number
+  /** Number of most likely tokens to draw from. */
   readonly topK?: number
+  /** Nucleus sampling: total probability of the tokens to draw from. */
   readonly topP?: number
+  /** Penalty on tokens that have already occurred. */
   readonly repetitionPenalty?: number
 }
 
@@ -28,7 +32,7 @@ export async function readGenerationConfig(folder: string): Promise<GenerationCo
   }
   const repetitionPenalty = number('repetition_penalty', (x) => x > 0, 'a number above 0')
   const penalty = repetitionPenalty === undefined ? {} : { repetitionPenalty }
-  // Without sampling the rest has no effect, and files contain all sorts of values.
+  // Without sampling the other fields have no effect, and real files contain all sorts of values there.
   if (fields.do_sample !== true) return { sample: false, ...penalty }
   const topK = number('top_k', (x) => Number.isInteger(x) && x >= 0, 'a whole number, 0 or more') ?? usualTopK
   const topP = number('top_p', (x) => x > 0 && x <= 1, 'a number above 0, up to 1')

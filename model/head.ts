@@ -23,7 +23,7 @@ export interface Comparison {
   readonly targets: number
 }
 
-/** What comes after the last layer. */
+/** The weights after the last layer. */
 type Ends = { readonly head: Tensor; readonly norm: Tensor }
 
 async function ends(model: Model): Promise<Ends> {
@@ -34,10 +34,12 @@ async function ends(model: Model): Promise<Ends> {
   }
 }
 
-/** Final norm and head. Computes logits chunk by chunk: memory is chunk x vocabulary (16 MiB for vocabularies up to 262,144), whatever the number of tokens. */
+/** Final norm and head. Logits are computed chunk by chunk: memory is chunk x vocabulary (16 MiB for vocabularies up to
+ *  262,144), whatever the number of tokens. */
 export class Head {
   private constructor(
     private readonly config: ModelConfig,
+    /** Number of rows that are computed at once. */
     readonly chunk: number,
     private readonly own: Ends,
     private readonly parent: Ends,
@@ -57,7 +59,7 @@ export class Head {
     return new Head(model.config, chunk, own, parent === model ? own : await ends(parent), threads)
   }
 
-  /** Logits of input `name`, by the weights `prefix` + `head` and `norm`. */
+  /** Builds the logits of input `name` with the weights `prefix` + `head` and `prefix` + `norm`. */
   private logitsOf(g: Graph, name: string, prefix = ''): Value {
     const { hidden, vocabulary } = this.config
     const head = g.input(`${prefix}head`, 'float32', [vocabulary, hidden])
@@ -106,7 +108,7 @@ export class Head {
     }
   }
 
-  /** Builds the comparison at each position of a chunk; for a model alone, its loss. */
+  /** Builds the comparison at each position of a chunk; for a model without a parent, only its loss. */
   private predictions(alone: boolean): Promise<Session> {
     return this.session((g) => {
       const labels = g.unsqueeze(g.input('labels', 'int64', [this.chunk]), 1)
@@ -179,6 +181,7 @@ export class Head {
     return sum
   }
 
+  /** Frees native memory. The object cannot be used afterwards. */
   async release(): Promise<void> {
     for (const session of [this.comparing, this.judging, this.projecting]) await (await session)?.release()
   }

@@ -1,6 +1,6 @@
 import { byteToken } from './unigram.js'
 
-/** What is used of the library's byte pair encoding (its own types do not resolve under Node's module rules). */
+/** The part of the library's byte pair encoding that is used here (its types do not resolve under Node's module rules). */
 export interface Bpe {
   readonly tokens_to_ids: ReadonlyMap<string, number>
   readonly vocab: readonly (string | undefined)[]
@@ -13,16 +13,17 @@ export interface Bpe {
   encode: (words: readonly string[]) => string[]
 }
 
-/** The rank of a pair of neighbours: the lowest is joined first; undefined: never. */
+/** Returns the rank of a pair of neighbours. The pair with the lowest rank is joined first; pairs without a rank are never
+ *  joined. */
 export type Rank = (left: string, right: string) => number | undefined
 
-/** Units of a word from which on it is divided: the library keeps the tokens of those below. */
+/** Words of at least this many UTF-16 units are divided. The library caches the tokens of shorter ones. */
 const long = 256
 
 /**
- * Makes the library's byte pair encoding divide long words where no two characters are neighbours in any token: nothing is
- * joined across. The word of a SentencePiece tokenizer is a whole text, and the library makes an object of each character.
- * What cannot be divided is joined in arrays of numbers.
+ * Makes the library's byte pair encoding divide long words between characters that are not neighbours in any token, since
+ * nothing is ever joined there. For a SentencePiece tokenizer a whole text is one word, and the library would create an object
+ * for each of its characters. Long parts that cannot be divided are joined in arrays of numbers.
  */
 export function fitLongWords(model: Bpe, rank: Rank): void {
   if (model.end_of_word_suffix || model.continuing_subword_suffix) return
@@ -49,7 +50,7 @@ export function fitLongWords(model: Bpe, rank: Rank): void {
   }
 }
 
-/** A token that the vocabulary has, or what stands for it. */
+/** Adds a token, or the byte tokens or the unknown token that stand for one outside the vocabulary. */
 function addKnown(model: Bpe, token: string, tokens: string[]): void {
   if (model.tokens_to_ids.has(token)) {
     tokens.push(token)
@@ -67,7 +68,7 @@ function addKnown(model: Bpe, token: string, tokens: string[]): void {
 
 const pairOf = (left: number, right: number): number => left * 0x200000 + right
 
-/** Which characters stand beside each other in tokens. */
+/** Finds the pairs of characters that are neighbours in a token. */
 function neighboursIn(vocabulary: readonly (string | undefined)[]): ReadonlySet<number> {
   const found = new Set<number>()
   for (const token of vocabulary) {
@@ -95,13 +96,13 @@ function* divided(word: string, neighbours: ReadonlySet<number>): Generator<stri
   yield word.slice(from)
 }
 
-/** Two symbols that are joined. */
+/** The rank of a pair of symbols, and the symbol that they become. */
 interface Join {
   readonly rank: number
   readonly into: number
 }
 
-/** The tokens of a word: of all neighbours those of the lowest rank are joined first, and of those the first. */
+/** Yields the tokens of a word. The neighbours with the lowest rank are joined first; of several, the leftmost. */
 function* joined(word: string, rank: Rank): Generator<string> {
   const texts: string[] = []
   const symbols = new Map<string, number>()
@@ -125,7 +126,7 @@ function* joined(word: string, rank: Rank): Generator<string> {
     return join
   }
 
-  // Places hold a symbol each; those that were joined to the one before hold none.
+  // Each place holds a symbol, until it is joined to the place before it.
   const at = new Int32Array(word.length)
   let count = 0
   for (const char of word) at[count++] = symbolOf(char)
@@ -143,7 +144,7 @@ function* joined(word: string, rank: Rank): Generator<string> {
     const { rank: own, place } = first
     const behind = at[place]! < 0 ? count : next[place]!
     const join = behind < count ? joinOf(at[place]!, at[behind]!) : null
-    // It was joined with another since.
+    // One of the two has been joined with another symbol in the meantime.
     if (join?.rank !== own) continue
     at[place] = join.into
     at[behind] = -1
@@ -155,7 +156,7 @@ function* joined(word: string, rank: Rank): Generator<string> {
   for (let place = 0; place < count; place = next[place]!) yield texts[at[place]!]!
 }
 
-/** Places that wait, by rank, and of one rank by place: a heap of each rank's in order. */
+/** A queue of places by rank, and by place within a rank: one heap for each rank. */
 class PlacesByRank {
   private readonly ranks: number[] = []
   private readonly places = new Map<number, PlaceHeap>()
@@ -180,7 +181,7 @@ class PlacesByRank {
     return undefined
   }
 
-  /** Where a rank belongs: the lowest is the last. */
+  /** The index of a rank in `ranks`, whose last entry is the lowest. */
   private indexOf(rank: number): number {
     let [low, high] = [0, this.ranks.length]
     while (low < high) {
@@ -192,7 +193,7 @@ class PlacesByRank {
   }
 }
 
-/** Numbers, the smallest first. */
+/** A heap of numbers, the smallest first. */
 class PlaceHeap {
   private items = new Int32Array(4)
   size = 0

@@ -5,7 +5,7 @@ import { chatTemplateFiles } from './chat-files.js'
 import { ggufOf } from './gguf/read.js'
 import { indexFile, shardNames, weightsFile } from './weight-files.js'
 
-/** Files that belong to a checkpoint beside config.json, the weights and chat templates, and are copied with it. */
+/** Files that are copied with a checkpoint, besides config.json, the weights and chat templates. */
 export const companions = [
   'tokenizer.json',
   'tokenizer_config.json',
@@ -19,7 +19,7 @@ export const companions = [
   'NOTICE',
 ] as const
 
-/** A file of a model's folder that is read beside the weights. */
+/** A file of a model's folder that is read in addition to the weights. */
 export type ModelFile = 'config.json' | (typeof companions)[number]
 
 /** Returns the path of such a file. All readers ask here, so that they read only what `modelFiles` names. */
@@ -41,11 +41,11 @@ export function modelFiles(path: string): readonly string[] {
   return [...new Set([...beside, ...templates, ...weights])].sort()
 }
 
-/** Names of a GGUF file, or of all parts of a split one that are there. */
+/** Name of a GGUF file, or of those parts of a split one that exist. */
 const partsOf = (gguf: string): string[] =>
   (partName(gguf)?.all ?? [gguf]).filter((part) => existsSync(part)).map((part) => basename(part))
 
-/** The one safetensors file of a folder, or the index and those that it names. @throws Failure InvalidInput */
+/** Name of a folder's only safetensors file, or of the index and the files that it lists. @throws Failure InvalidInput */
 function weightFiles(folder: string): readonly string[] {
   if (existsSync(join(folder, weightsFile))) return [weightsFile]
   return [indexFile, ...shardNames(folder)]

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { ggufOf } from './gguf/read.js'
 import { modelFile } from './model-files.js'
 
-/** Returns why an existing path is not a model, if the intended one is beside or below it. */
+/** Returns why an existing path is not a model, if the intended one is next to it or below it. */
 export function modelProblem(
   path: string,
   written: string,

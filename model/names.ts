@@ -4,8 +4,8 @@ import { slotShapes } from './build.js'
 import type { ModelConfig } from './config.js'
 import { familyOf } from './families/index.js'
 
-/** [rows, columns] to [columns, rows], by tiles as wide as a line of the processor's cache: larger ones twice as slow, since columns
- *  of a matrix whose rows are a multiple of 4 KiB push each other out of it. */
+/** Transposes [rows, columns] to [columns, rows]. Tiles are as wide as a line of the processor's cache: larger ones are twice
+ *  as slow, since columns of a matrix whose rows are a multiple of 4 KiB evict each other from the cache. */
 export function transposed(data: Float32Array, rows: number, columns: number): Float32Array {
   const out = new Float32Array(data.length)
   const tile = 16
@@ -19,6 +19,7 @@ export function transposed(data: Float32Array, rows: number, columns: number): F
 
 /** A weight inside a checkpoint's tensor. */
 export interface TensorPart {
+  /** Name of the weight in its slot, such as `up`. */
   readonly weight: string
   /** Shape of the weight; matrices are [in, out]. */
   readonly shape: readonly number[]
@@ -28,15 +29,17 @@ export interface TensorPart {
 
 /** A tensor of a checkpoint, and the weights concatenated in it. */
 export interface SlotTensor {
+  /** Name in the checkpoint. */
   readonly name: string
   /** Shape in the checkpoint. */
   readonly shape: readonly number[]
   /** Whether weights are stored as [out, in]. */
   readonly transpose: boolean
+  /** The weights in it, in order. */
   readonly parts: readonly TensorPart[]
 }
 
-/** What follows the name of a weight that others' names begin with. Children of older versions go without. */
+/** Suffix for a weight whose name is the prefix of other weights' names. Children written by older versions lack it. */
 export const besideOthers = '.weight'
 
 /** Returns the tensors of a slot, in the order of its weights, with the family's names for its block types and puzzleflow's
@@ -46,13 +49,13 @@ export function slotTensors(config: ModelConfig, blocks: Blocks, layer: number, 
   const table = { ...tensors.norms[slot], ...tensors.blocks[slot][config.blocks[layer]![slot].block] }
   const found = new Map<string, SlotTensor>()
   const shapes = Object.entries(slotShapes(config, layer, slot, blocks))
-  // In PyTorch a tensor cannot have others below it: `q` beside `q.bias` is `q.weight`.
+  // In PyTorch a name is either a tensor or a module: next to `q.bias`, `q` must be `q.weight`.
   const ownName = (weight: string) =>
     shapes.some(([other]) => other.startsWith(`${weight}.`)) ? `${weight}${besideOthers}` : weight
   for (const [weight, shape] of shapes) {
     const known = table[weight]
     const name = `${tensors.layers}${layer}.${known ?? `${slot}.${ownName(weight)}`}`
-    // Matrices of a family's block types lie as [out, in]; our own names keep them as they are.
+    // Under a family's names, matrices are stored as [out, in]; under puzzleflow's own names, they stay as they are.
     const transpose = known !== undefined && shape.length === 2
     const lying = transpose ? [...shape].reverse() : shape
     const before = found.get(name)

@@ -16,6 +16,7 @@ import { layerFacts, type ModelConfig } from './config.js'
 
 /** The quantised matrices of a slot. */
 export interface Quantisation {
+  /** Bits per weight. */
   readonly bits: Bits
   /** Names of the matrices. */
   readonly names: ReadonlySet<string>
@@ -29,7 +30,7 @@ export function quantisationOf({ config, blocks }: ModelShape, layer: number, sl
   return quantisationOfChoice(blocks, slot, config.blocks[layer]![slot], layerFacts(config, layer))
 }
 
-/** The same as `quantisationOf`, for a block that need not be in a model. */
+/** The same as `quantisationOf`, for a block that may not be part of a model. */
 export function quantisationOfChoice(
   blocks: Blocks,
   slot: Slot,
@@ -60,7 +61,8 @@ export function packed(weights: Weights, { bits, names }: Quantisation): Record<
   return Object.fromEntries([...names].map((name) => [name, quantise(weights[name]!.data, weights[name]!.shape, bits)]))
 }
 
-/** Rounds trained weights of a slot in the graph (quantisation-aware training). */
+/** Rounds trained weights of a slot in the graph (quantisation-aware training).
+ *  @source Jacob et al., arXiv 1712.05877, section 3 */
 export function roundedInGraph(
   g: Graph,
   values: Readonly<Record<string, Value>>,
@@ -89,7 +91,7 @@ export function slotBytes(model: ModelShape, layer: number, slot: Slot): number 
 
 const known = new WeakMap<BlockType, Map<string, ReadonlySet<string>>>()
 
-/** Names of a block's matrices that it uses only as right factors of products, with and without a past. */
+/** Names of the matrices that a block uses only as right factors of products, with and without a past. */
 function quantisable(type: BlockType, facts: LayerFacts, params: JsonObject): ReadonlySet<string> {
   const own = known.get(type) ?? new Map<string, ReadonlySet<string>>()
   known.set(type, own)

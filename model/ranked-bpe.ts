@@ -1,24 +1,25 @@
 import * as engines from '@huggingface/tokenizers'
 
-/** Tokens, and which of them are joined. */
+/** Tokens, and the pairs of them that are joined. */
 export interface RankedVocabulary {
   /** By id. */
   readonly texts: readonly string[]
   readonly ids: ReadonlyMap<string, number>
-  /** Of all neighbours in a text those of the lowest rank are joined first; undefined: never. */
+  /** Returns the rank of a pair of neighbours. The pair with the lowest rank is joined first; pairs without a rank are never
+   *  joined. */
   readonly rank: (left: string, right: string) => number | undefined
 }
 
-/** Two neighbours in a text, as the library has them. */
+/** Two neighbours in a text, as the library represents them. */
 interface Node {
   readonly token: string
   readonly next: Node
-  /** 0 to below 1: the first of several of one rank comes first. */
+  /** From 0 to below 1, in the order of the text: the leftmost of several pairs with one rank comes first. */
   readonly bias: number
   score: number
 }
 
-/** What is used of the library's model (its own types do not resolve under Node's module rules). */
+/** The part of the library's model that is used here (its types do not resolve under Node's module rules). */
 interface Bpe {
   tokens_to_ids: ReadonlyMap<string, number>
   vocab: readonly string[]
@@ -28,8 +29,8 @@ interface Bpe {
 const { BPE } = engines as unknown as { BPE: new (settings: object) => Bpe }
 
 /**
- * The library's byte pair encoding, which asks for ranks pair by pair. The library itself lists all merges by their texts,
- * which takes seconds for the half a million of a large vocabulary.
+ * Creates the library's byte pair encoding, changed so that it asks for ranks pair by pair. The library itself builds a map of
+ * all merges by their texts, which takes seconds for the half a million merges of a large vocabulary.
  * @param settings  `model` of a tokenizer.json, without `vocab` and `merges`
  */
 export function rankedBpe(

@@ -3,7 +3,9 @@ import type { Model } from './model.js'
 
 /** A new sub-block for a slot. */
 export interface Replacement extends BlockChoice {
+  /** Index of the layer. */
   readonly layer: number
+  /** The slot to replace. */
   readonly slot: Slot
   /** Its weights with `norm`; {} for an empty block. A function is called when they are needed. */
   readonly weights: Weights | (() => Promise<Weights>)

@@ -4,7 +4,9 @@ import { unreachable } from '../errors/unreachable.js'
 /**
  * Computes cosines and sines of a rotary embedding for positions start..start+length-1, each [length, headDim] with the
  * angles repeated in the second half of the head (Hugging Face's order). Dynamic scaling depends on the end of the chunk: as
- * in transformers, the whole chunk has the frequencies of a sequence of that length, and earlier chunks keep theirs.
+ * in transformers, the whole chunk has the frequencies of a sequence that ends there, and earlier chunks keep theirs.
+ *
+ * @source Su et al., arXiv 2104.09864, eq. 34
  */
 export function rotaryTables(
   rotary: RotaryConfig,
@@ -27,7 +29,7 @@ export function rotaryTables(
   return { cos, sin }
 }
 
-/** Whether the tables of a position are the same in every chunk. */
+/** Whether a position has the same angles in every chunk. */
 export const isFixed = ({ scaling }: RotaryConfig): boolean => scaling?.kind !== 'dynamic'
 
 type Scaling = NonNullable<RotaryConfig['scaling']>
@@ -57,8 +59,9 @@ export function inverseFrequencies({ theta, scaling }: RotaryConfig, headDim: nu
   })
 }
 
-/** Theta by NTK scaling, for a sequence longer than the model was trained on: the slowest pair turns as far as it does at
- *  `originalPositions`, times the factor. */
+/** Scales theta by NTK, for a sequence longer than the model was trained on: the slowest pair turns as far as it does at
+ *  `originalPositions`, times the factor.
+ *  @source transformers, `_compute_dynamic_ntk_parameters` */
 function stretched(
   theta: number,
   { factor, originalPositions }: Extract<Scaling, { kind: 'dynamic' }>,
@@ -69,7 +72,8 @@ function stretched(
   return theta * Math.pow((factor * end) / originalPositions - (factor - 1), headDim / (headDim - 2))
 }
 
-/** Llama 3: long wavelengths are stretched, short ones kept, those between interpolated. */
+/** Llama 3: stretches long wavelengths, keeps short ones, and interpolates those in between.
+ *  @source transformers, `_compute_llama3_parameters` */
 function llama3(
   frequency: number,
   {
@@ -86,8 +90,9 @@ function llama3(
   return ((1 - smooth) * frequency) / factor + smooth * frequency
 }
 
-/** YaRN (arXiv 2309.00071, section 3.2): pairs that turn less than `betaSlow` times in the original context are
- *  interpolated, those that turn more than `betaFast` times kept, a ramp over the pairs between. */
+/** YaRN: interpolates pairs that turn less than `betaSlow` times in the original context, keeps those that turn more than
+ *  `betaFast` times, and ramps over the pairs in between.
+ *  @source Peng et al., arXiv 2309.00071, section 3.2 */
 function yarn(
   frequency: number,
   { factor, originalPositions, betaFast, betaSlow, truncate }: Extract<Scaling, { kind: 'yarn' }>,

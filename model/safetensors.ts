@@ -41,11 +41,13 @@ const checkpointTypes = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' } as 
 /** Type in which a checkpoint stores its tensors. */
 export type CheckpointType = keyof typeof checkpointTypes
 
-/** A safetensors file of which only the header is in memory; tensors are read one by one.
+/** A safetensors file. Only its header is in memory; tensors are read one by one.
  *  @source https://github.com/huggingface/safetensors#format */
 export class SafetensorsFile {
   private constructor(
+    /** Path of the file. */
     readonly path: string,
+    /** Entries of the tensors, by name. */
     readonly tensors: ReadonlyMap<string, TensorEntry>,
   ) {}
 
@@ -91,7 +93,7 @@ export class SafetensorsFile {
       new Failure('InvalidInput', `${this.path}: tensor ${name} ${message}`, { file: this.path, remedy })
     const refusal = this.refusal(name)
     if (refusal) throw bad(refusal.message, refusal.remedy)
-    // Fresh memory is aligned for every type.
+    // Newly allocated memory is aligned for every type.
     const bytes = new Uint8Array(entry.end - entry.start)
     const file = await open(this.path, 'r')
     try {
@@ -110,9 +112,11 @@ export class SafetensorsFile {
 
 /** A tensor to be written. */
 export interface TensorSource {
+  /** Name in the file. */
   readonly name: string
+  /** Sizes of the axes. */
   readonly shape: readonly number[]
-  /** Gives the data, row-major. Called when all tensors before it are written. */
+  /** Returns the data, row-major. Called after all tensors before it have been written. */
   readonly values: () => Float32Array | Promise<Float32Array>
 }
 
@@ -139,7 +143,7 @@ export async function writeSafetensors(
     }
     return { name, type, shape, size: elements * sizes[type]!, bytes }
   })
-  // `pt`: transformers refuses to open a file that does not name its framework.
+  // transformers refuses to open a file that does not name its framework; `pt` is PyTorch.
   await writeTensorBytes(path, tensors, { format: 'pt' })
 }
 
@@ -156,7 +160,7 @@ function encode(data: Float32Array, dtype: CheckpointType, name: string): Float3
 }
 
 function allFinite(values: Float32Array): boolean {
-  // A sum of zeros unless there is a NaN or an infinity: much faster than a test of each.
+  // x * 0 is 0 unless x is NaN or infinite: summing is much faster than testing each value.
   let sum = 0
   for (let i = 0; i < values.length; i++) sum += values[i]! * 0
   return sum === 0
@@ -184,7 +188,7 @@ function parseHeader(text: Uint8Array, bad: (message: string) => Failure): objec
   return header
 }
 
-/** Returns the entries by name. They must cover the data without overlaps and gaps. */
+/** Returns the entries by name. They must cover the data without overlaps or gaps. */
 function checkHeader(
   header: object,
   base: number,

@@ -1,6 +1,6 @@
 import { uniform } from '../tensor/random.js'
 
-/** How the next token is chosen. Options that are left out have no effect. */
+/** How the next token is chosen. Omitted options have no effect. */
 export interface SamplingOptions {
   /** Divides the logits; 0 always chooses the most likely token. @default 0 */
   readonly temperature?: number
@@ -52,7 +52,7 @@ function penalised(logits: Float32Array, seen: Iterable<number>, penalty: number
   return changed
 }
 
-/** Returns the most likely token; of equal ones, that with the lower id. @param logits  [vocabulary] */
+/** Returns the most likely token; of equally likely ones, the one with the lowest id. @param logits  [vocabulary] */
 export function mostLikely(logits: Float32Array): number {
   let best = 0
   for (let id = 1; id < logits.length; id++) if (logits[id]! > logits[best]!) best = id
@@ -70,7 +70,7 @@ function candidates(weights: Float64Array, count: number): Uint32Array {
 function nucleus(ids: Uint32Array, weights: Float64Array, p: number): Uint32Array {
   if (p >= 1) return ids
   const total = sumOf(ids, weights)
-  // Together, all weights below this are less than what may be left out: none of them needs sorting.
+  // All weights below this add up to less than the share that may be left out, so they need no sorting.
   const least = ((1 - p) * total) / ids.length
   const sorted = heaviestFirst(
     ids.filter((id) => weights[id]! >= least),

@@ -54,10 +54,10 @@ export async function saveCheckpoint(
 /** Options of `writeModel`. */
 export interface WriteOptions {
   readonly dtype: CheckpointType
-  /** Largest size of a weight file in bytes: larger models are split into shards, and a larger tensor gets a shard to
-   *  itself. @default 5e9 */
+  /** Largest size of a weight file, in bytes. Larger models are split into shards, and a larger tensor gets a shard of its
+   *  own. @default 5e9 */
   readonly shardBytes?: number
-  /** Whether the evidence in the model card of the model's folder holds for this model, too. @default true */
+  /** Whether the evidence in the model card of the model's folder also applies to this model. @default true */
   readonly sameEvidence?: boolean
 }
 
@@ -80,8 +80,9 @@ export async function writeModel(model: Model, folder: string, options: WriteOpt
   })
 }
 
-/** The config.json of a model that descends from the one with the config.json `text`. What the layers are is said only
- *  where they are not what the other fields say already. */
+/** Writes the config.json of a model that descends from the one with the config.json `text`. Layers are listed only if they
+ *  differ from those that the other fields describe.
+ *  @throws Failure InvalidInput for a `text` that is not a supported config.json */
 export function checkpointConfig(
   text: string,
   { config, blocks }: Pick<Model, 'config' | 'blocks'>,
@@ -137,7 +138,7 @@ function sources(model: Omit<Model, 'folder'>): TensorSource[] {
   return all
 }
 
-/** Concatenates weights, as they lie in one tensor. */
+/** Concatenates weights that share one tensor. */
 function joined(parts: readonly Float32Array[]): Float32Array {
   const all = new Float32Array(parts.reduce((n, { length }) => n + length, 0))
   let start = 0

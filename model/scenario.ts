@@ -1,7 +1,10 @@
 /** The load to serve: parallel sequences, prompt tokens and generated tokens. */
 export interface Scenario {
+  /** Number of parallel sequences. */
   readonly batch: number
+  /** Prompt tokens per sequence. */
   readonly prefill: number
+  /** Generated tokens per sequence. */
   readonly generate: number
   /** The engine that serves it. @default puzzleflow's decoder */
   readonly engine?: 'llama.cpp'
@@ -9,8 +12,9 @@ export interface Scenario {
 
 /** Seconds of one pass through a scenario. */
 export interface Timing {
+  /** Time to process the prompt and generate the first token. */
   readonly prefillSeconds: number
-  /** From the first generated token to the last. */
+  /** Time from the first generated token to the last. */
   readonly decodeSeconds: number
   /** Seconds of each step of decoding, where the engine says so. */
   readonly steps?: readonly number[]
@@ -18,7 +22,8 @@ export interface Timing {
 
 /** A model ready to be timed. */
 export interface TimedModel {
-  /** One pass: the prompt, then token by token. */
+  /** Runs one pass: the prompt, then token by token. */
   pass(): Promise<Timing>
+  /** Frees the memory of the model, which cannot be used afterwards. */
   release(): Promise<void>
 }

@@ -5,8 +5,8 @@ import { writeSafetensors, type CheckpointType, type TensorSource } from './safe
 const bytesOfElement: Readonly<Record<CheckpointType, number>> = { float32: 4, float16: 2, bfloat16: 2 }
 
 /**
- * Tensors as `model.safetensors`, or where they are more than `shardBytes` as `model-00001-of-00003.safetensors` and so on
- * with `model.safetensors.index.json`, in their order.
+ * Writes tensors in their order as `model.safetensors` or, if they have more than `shardBytes` bytes, as
+ * `model-00001-of-00003.safetensors` and so on, with `model.safetensors.index.json`.
  */
 export async function writeShards(
   folder: string,

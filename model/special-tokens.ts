@@ -3,17 +3,17 @@ import { join } from 'node:path'
 import { Failure, type Json, type JsonObject } from '../api/index.js'
 import { refuseStandIn } from '../files/stand-in.js'
 
-/** A token that a tokenizer finds in a text before anything else. */
+/** A token that a tokenizer finds in a text before it splits the rest. */
 interface AddedToken {
   readonly id: number
   readonly content: string
   readonly special?: boolean
 }
 
-/** Tokens with a part of their own, in the order in which transformers adds them. */
+/** Fields for tokens with a special role, in the order in which transformers adds them. */
 const named = ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token']
 
-/** A JSON object of a model's folder. @throws Failure InvalidInput */
+/** Reads a JSON object from a model's folder. @throws Failure InvalidInput */
 export function readTokenizerFile(folder: string, name: string): JsonObject {
   const file = join(folder, name)
   refuseStandIn(file)
@@ -34,8 +34,8 @@ const ifThere = (folder: string, name: string): JsonObject =>
   existsSync(join(folder, name)) ? readTokenizerFile(folder, name) : {}
 
 /**
- * A folder's tokenizer_config.json, with what special_tokens_map.json says of tokens with a part of their own; {} where there
- * is neither. As in transformers the map goes before the config, and counts only where that has no `added_tokens_decoder`.
+ * Reads a folder's tokenizer_config.json, with the special tokens of special_tokens_map.json; {} if it has neither. As in
+ * transformers, the map takes precedence over the config, but counts only if the config has no `added_tokens_decoder`.
  * @throws Failure InvalidInput
  */
 export function tokenizerConfig(folder: string): JsonObject {
@@ -46,9 +46,9 @@ export function tokenizerConfig(folder: string): JsonObject {
 }
 
 /**
- * A tokenizer.json with the tokens that only other files add to it, as transformers finds them: those of
- * `added_tokens_decoder` or added_tokens.json, and those with a part of their own. What has no id yet comes behind the last.
- * @param config  what `tokenizerConfig` says
+ * Adds to a tokenizer.json the tokens that only other files have, as transformers does: those of `added_tokens_decoder` or
+ * added_tokens.json, and special tokens. Tokens without an id get the ids after the largest.
+ * @param config  from `tokenizerConfig`
  */
 export function withAddedTokens(folder: string, json: JsonObject, config: JsonObject): JsonObject {
   const before = (json.added_tokens ?? []) as unknown as readonly AddedToken[]
@@ -72,7 +72,7 @@ export function withAddedTokens(folder: string, json: JsonObject, config: JsonOb
   return added.size === before.length ? json : { ...json, added_tokens: [...added.values()] as unknown as Json }
 }
 
-/** Tokens that tokenizer_config.json or added_tokens.json add, by their ids there. */
+/** Tokens that tokenizer_config.json or added_tokens.json add, in the order of their ids there. */
 function addedElsewhere(folder: string, config: JsonObject): Json[] {
   const { added_tokens_decoder: decoder } = config
   if (decoder !== undefined)
@@ -85,7 +85,7 @@ function addedElsewhere(folder: string, config: JsonObject): Json[] {
     .map(([content]) => ({ content, special: special.has(content), normalized: !special.has(content) }))
 }
 
-/** A token's text: it may be written as an object. */
+/** Returns the text of a token, which may be written as an object; undefined if it has none. */
 export const textOf = (token: Json | undefined): string | undefined => {
   const text = isObject(token) ? token.content : token
   return typeof text === 'string' ? text : undefined

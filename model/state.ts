@@ -3,15 +3,15 @@ import type { Tensor } from '../tensor/index.js'
 import type { Model } from './model.js'
 import { layerFacts } from './config.js'
 
-/** Slots by which the buffers of per-token state grow. */
+/** The buffers of per-token state grow by multiples of this many slots. */
 const growth = 32
 
-/** State with rows of tokens, as it lies in the memory of all such state. */
+/** The place of one per-token state in the memory that all of them share. */
 interface Rows {
-  /** Rows of a token: batch * heads. */
+  /** Rows for each token: batch * heads. */
   readonly count: number
   readonly dim: number
-  /** Tokens kept: the newest take the places of the oldest. Infinity: all. */
+  /** Number of tokens to keep; new tokens replace the oldest. Infinity keeps all. */
   readonly window: number
   /** Where [count, capacity, dim] begins. */
   start: number
@@ -20,19 +20,19 @@ interface Rows {
 interface State {
   readonly name: string
   readonly shape: StateShape
-  /** Elements of one token, or of the whole state. */
+  /** Number of elements of one token, or of the whole state. */
   readonly size: number
   readonly rows: Rows | undefined
 }
 
 /**
- * What a batch of sequences carries from chunk to chunk. State that grows with tokens lies in buffers
- * [batch, heads, capacity, dim] that go into the graph whole and uncopied; only new rows come out and are written here.
+ * What a batch of sequences carries from chunk to chunk. State that grows with tokens is held in buffers
+ * [batch, heads, capacity, dim], which the graph reads without a copy; it returns only new rows, which are written here.
  */
 export class DecodingState {
   /** Tokens read so far by each sequence. */
   position = 0
-  /** Slots of the buffers; more than there are tokens. */
+  /** Number of slots of the buffers, larger than the number of tokens. */
   capacity = 0
   private readonly inputs: Record<string, Tensor> = {}
   private readonly states: readonly State[]
@@ -61,22 +61,21 @@ export class DecodingState {
     this.capacity = 0
   }
 
-  /** Bytes of all state, room for tokens to come included. */
+  /** Size of all state in bytes, including the room for further tokens. */
   get bytes(): number {
     const past = Object.entries(this.inputs).filter(([name]) => name.startsWith('past.'))
     return past.reduce((sum, [, { data }]) => sum + data.byteLength, 0)
   }
 
-  /** The state as inputs `past.NAME`, and the additive masks over its slots for the next token: `mask`, and of windows
-   *  `mask.window63`. */
+  /** The state as inputs `past.NAME`, and the additive masks over its slots for the next token: `mask`, and `mask.window63` for
+   *  a window. */
   feeds(): Readonly<Record<string, Tensor>> {
     return this.inputs
   }
 
   /**
-   * Takes over the state after a chunk of `length` tokens.
-   * @param outputs  new rows and states by output name, `state.NAME`; or packed, one behind the other in the order of
-   *                 `stateShapes`
+   * Stores the state after a chunk of `length` tokens.
+   * @param outputs  new rows and states by output name, `state.NAME`; or concatenated in the order of `stateShapes`
    */
   append(outputs: Float32Array | Readonly<Record<string, Tensor>>, length: number): void {
     if (this.position + length > this.capacity) this.grow(this.position + length)
@@ -94,7 +93,7 @@ export class DecodingState {
     this.mask.fill(0, this.position, this.position + length)
     this.position += length
     for (const window of this.windows) {
-      // Once it is full before a chunk, the next token sees all of it, as the last one did.
+      // A window that was full before the chunk stays full: its mask is the same.
       if (this.position - length > window) continue
       this.inputs[`mask.window${window}`] = {
         dtype: 'float32',
@@ -104,23 +103,23 @@ export class DecodingState {
     }
   }
 
-  /** New rows [batch, heads, length, dim] behind those that are there. */
+  /** Writes new rows [batch, heads, length, dim] after the present ones. */
   private write(data: Float32Array, { count, dim, window, start }: Rows, length: number): void {
     const { memory, capacity, position } = this
     const slots = Math.min(window, capacity)
     for (let row = 0; row < count; row++) {
-      // Of more tokens than there are slots the last stay.
+      // If there are more tokens than slots, only the last ones are kept.
       for (let t = Math.max(0, length - slots); t < length; t++) {
         const slot = window < Infinity ? (position + t) % window : position + t
         const first = start + (row * slots + slot) * dim
         let from = (row * length + t) * dim
-        // Rows of one token are too short for a call of `set` each: this takes half the time.
+        // The rows of one token are short: a loop takes half the time of a call of `set` for each.
         for (let i = first; i < first + dim; i++, from++) memory[i] = data[from]!
       }
     }
   }
 
-  /** Makes room for `tokens` and more. Memory is kept over resets: fresh pages cost more than writing to old ones. */
+  /** Makes room for more than `tokens`. Memory survives resets, since new pages cost more than writing to old ones. */
   private grow(tokens: number): void {
     const before = this.capacity
     this.capacity = Math.ceil((tokens + 1) / growth) * growth
@@ -129,11 +128,11 @@ export class DecodingState {
     const growing = this.states.flatMap(({ name, shape, rows }) => (rows ? [{ name, shape, rows }] : []))
     const size = growing.reduce((n, { rows }) => n + rows.count * rows.dim * Math.min(rows.window, this.capacity), 0)
     const from = this.memory
-    // One memory for all: the system can give it large pages, which writing a row here and there gains from.
+    // One allocation for all: the system can back it with large pages, which speeds up scattered writes of rows.
     if (from.length < size) this.memory = new Float32Array(size)
     const to = this.memory
     let next = size
-    // From the last row to the first: each moves to a higher place, maybe of the same memory.
+    // From the last row to the first: each moves to a higher address, possibly in the same memory.
     for (const { name, shape, rows } of growing.reverse()) {
       const { count, dim, window, start } = rows
       const [old, slots] = [Math.min(window, before), Math.min(window, this.capacity)]
@@ -143,7 +142,7 @@ export class DecodingState {
       for (let row = count - 1; row >= 0; row--) {
         const [source, target] = [start + row * old * dim, next + row * slots * dim]
         to.set(from.subarray(source, source + used * dim), target)
-        // A slot that is masked out counts 0 times what is in it, which must be finite.
+        // A masked slot is multiplied by 0, so its contents must be finite.
         to.fill(0, target + coming * dim, target + slots * dim)
       }
       this.inputs[`past.${name}`] = {
@@ -156,15 +155,15 @@ export class DecodingState {
 }
 
 /**
- * Which slots of a window tokens position .. position+length-1 may look at: those with a token at most `window` before
- * them. Token p lies in slot p % window.
+ * Masks the slots of a window for tokens position..position+length-1, which see the tokens at most `window` positions before
+ * them. Token p is in slot p % window.
  * @returns additive mask [length, min(window, capacity)]
  */
 export function windowMask(position: number, length: number, window: number, capacity: number): Float32Array {
   const slots = Math.min(window, capacity)
   const mask = new Float32Array(length * slots).fill(-1e9)
   for (let slot = 0; slot < Math.min(slots, position); slot++) {
-    // The newest token before the chunk that lies there.
+    // The newest token before the chunk in this slot.
     const token = position - 1 - ((position - 1 - slot) % window)
     for (let i = 0; i < length && position + i - token <= window; i++) mask[i * slots + slot] = 0
   }

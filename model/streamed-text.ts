@@ -3,17 +3,17 @@ import { TokenText } from './token-text.js'
 import type { Tokenizer } from './tokenizer.js'
 
 /**
- * Decodes tokens that arrive one by one. Text that was returned is final: incomplete characters, spaces that may be cleaned
- * up, and text that may become a stop string are held back.
+ * Decodes tokens that arrive one by one. Text that has been returned is final: incomplete characters, spaces that may still be
+ * cleaned up, and text that may turn into a stop string are held back.
  */
 export class StreamedText {
   private readonly tokens: TokenText
   private readonly told: string[] = []
-  /** As the tokens have it: what follows decides how it is cleaned up. */
+  /** Text before it is cleaned up, which depends on what follows. */
   private raw = ''
-  /** May become a stop string. */
+  /** Text that may become a stop string. */
   private waiting = ''
-  /** What the rest is unless more comes. */
+  /** Text of the remaining bytes if no more tokens follow. */
   private rest = ''
   private ended = false
 

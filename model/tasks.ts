@@ -6,7 +6,9 @@ import type { Tokenizer } from './tokenizer.js'
 
 /** A question and its expected answer as token ids. */
 export interface TaskItem {
+  /** Token ids of the question. */
   readonly prompt: readonly number[]
+  /** Token ids of the answer. */
   readonly answer: readonly number[]
 }
 
@@ -21,7 +23,7 @@ export function taskItem(tokenizer: Pick<Tokenizer, 'encode'>, prompt: string, a
   const behind = question === '' || /^\s/.test(given) ? given : ` ${given}`
   const own = tokenizer.encode(question, { special: false })
   const whole = tokenizer.encode(question + behind, { special: false })
-  // Tokens that the tokenizer adds before a text; those it adds after a text do not follow an answer.
+  // Keeps tokens that the tokenizer adds before a text, but not those that it adds after one.
   const begun = tokenizer.encode(question)
   const first = begun.findIndex((_, i) => own.every((id, k) => begun[i + k] === id))
   return {

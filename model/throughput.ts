@@ -3,11 +3,13 @@ import { Decoder } from './decoder.js'
 import { LlamaTimed } from './llama-cpp/timed.js'
 import type { Scenario, TimedModel, Timing } from './scenario.js'
 
-/** Prepares a model for timing in the scenario's engine. @param threads  @default 1 */
+/** Prepares a model for timing in the scenario's engine.
+ *  @param threads  of the engine. @default 1
+ *  @throws Failure InvalidInput if the engine is not installed or cannot run the model */
 export const openTimed = (model: Model, scenario: Scenario, threads = 1): Promise<TimedModel> =>
   scenario.engine === 'llama.cpp' ? LlamaTimed.create(model, scenario, threads) : Timed.create(model, scenario, threads)
 
-/** A model in puzzleflow's decoder. */
+/** A model in puzzleflow's decoder, ready to be timed. */
 export class Timed implements TimedModel {
   private constructor(
     private readonly decoder: Decoder,
@@ -24,7 +26,7 @@ export class Timed implements TimedModel {
     return new Timed(decoder, scenario, prompt)
   }
 
-  /** One pass: the prompt, then token by token. */
+  /** Runs one pass: the prompt, then token by token. */
   async pass(): Promise<Timing> {
     const begin = performance.now()
     let { best } = await this.decoder.prefill(this.prompt)
@@ -97,6 +99,6 @@ function lowerQuartile(values: readonly number[]): number {
   return a + (place - below) * (b - a)
 }
 
-/** Returns the generated tokens per second of a whole pass, prefill included. */
+/** Returns the generated tokens per second of a whole pass, including prefill. */
 export const tokensPerSecond = ({ batch, generate }: Scenario, { prefillSeconds, decodeSeconds }: Timing): number =>
   (batch * generate) / (prefillSeconds + decodeSeconds)

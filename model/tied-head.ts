@@ -2,18 +2,18 @@ import { open } from 'node:fs/promises'
 import type { ModelConfig } from './config.js'
 import { SafetensorsFile } from './safetensors.js'
 
-/** What `tie_word_embeddings` and the tensors that are stored come to. */
+/** What follows from `tie_word_embeddings` and the stored tensors. */
 export interface Ends {
   readonly tied: boolean
-  /** The tensor that is the embedding. */
+  /** Name of the tensor to read the embedding from. */
   readonly embedding: string
-  /** What the user should know. */
+  /** A note for the user. */
   readonly warning?: string
 }
 
 /**
- * Decides as transformers does: a stored head that is not the embedding is the head, whatever config.json says; where both are
- * said to be one, either may be stored.
+ * Decides which tensors are the embedding and the head, as transformers does: a stored head that differs from the embedding is
+ * the head, whatever config.json says; if they are tied, either of them may be stored.
  * @param file  config.json, for messages
  */
 export async function endsOf(
@@ -26,7 +26,7 @@ export async function endsOf(
   if (!tied || !(head instanceof SafetensorsFile)) return { tied, embedding: names.embedding }
   if (!(embedding instanceof SafetensorsFile)) return { tied, embedding: names.head }
   const shape = [vocabulary, hidden].join()
-  // What has another shape is refused later, by name.
+  // A tensor of another shape is refused later, with its name.
   const comparable = [embedding.tensors.get(names.embedding), head.tensors.get(names.head)].every(
     (entry) => entry?.shape.join() === shape,
   )
@@ -41,7 +41,7 @@ export async function endsOf(
 
 const chunk = 4 * 2 ** 20
 
-/** Whether two tensors of one shape hold the same numbers. Where they do not, little is read. */
+/** Whether two tensors of one shape hold the same numbers. Reading stops at the first difference. */
 async function isSame(a: SafetensorsFile, nameA: string, b: SafetensorsFile, nameB: string): Promise<boolean> {
   const [first, second] = [a.tensors.get(nameA)!, b.tensors.get(nameB)!]
   if (first.dtype !== second.dtype) {

@@ -1,22 +1,22 @@
 import type { Tokenizer } from './tokenizer.js'
 
-/** Tokens that are decoded again with those that follow. Each is a byte at least, and the last three may be half a
- *  character: so many have `overlap` whole ones. */
+/** Number of tokens that are decoded again with the next ones. Each is at least one byte, and the last three may be an
+ *  incomplete character: 16 tokens contain at least `overlap` complete ones. */
 const kept = 16
-/** UTF-16 units behind which it does not matter where decoding began: by then a space at the start is stripped, and what
- *  is left of a character that was cut, three bytes at most, has passed. */
+/** After this many UTF-16 units, it does not matter where decoding began: a leading space has been stripped, and the rest of
+ *  a character that was cut, at most three bytes, has passed. */
 const overlap = 4
 
 /**
- * Text of tokens that come one by one: the work for each does not grow with the text. What a token's text is can depend on
- * those around it, as bytes of one character or with a space at the start of the text only; so the last tokens are decoded
- * together, and what is new is counted from the end.
+ * Decodes tokens that arrive one by one; the work for each does not grow with the text. The text of a token can depend on its
+ * neighbours (they may be bytes of one character, or lose a space at the start of the text). So the last tokens are decoded
+ * together, and the new text is what exceeds the known part.
  */
 export class TokenText {
   private window: number[]
-  /** Characters of the window's text that were told, or are the prompt's. */
+  /** Number of characters of the window's text that have been returned, or belong to the prompt. */
   private told: number
-  /** What a character is for now whose bytes are not all there. */
+  /** Text of an incomplete character at the end. */
   rest = ''
 
   /** @param before  tokens of the prompt */
@@ -30,7 +30,7 @@ export class TokenText {
     this.shorten(text)
   }
 
-  /** @returns what is new, in whole characters */
+  /** Adds a token. @returns the new text, in complete characters */
   add(token: number): string {
     if (this.tokenizer.isSilent(token)) return ''
     this.window.push(token)
@@ -46,7 +46,7 @@ export class TokenText {
     return this.tokenizer.decode(tokens, { clean: false })
   }
 
-  /** Forgets all but the last tokens. @param text  of the window */
+  /** Forgets all but the last tokens. @param text  the window's text */
   private shorten(text: string): void {
     const last = this.window.slice(-kept)
     const told = this.decode(last).length - (text.length - this.told)
@@ -56,5 +56,5 @@ export class TokenText {
   }
 }
 
-/** An incomplete character at the end is one U+FFFD: those before it stay. */
+/** Length of the text without an incomplete character at its end, which is a single U+FFFD. */
 const wholeEnd = (text: string): number => text.length - (text.endsWith('\ufffd') ? 1 : 0)

@@ -118,14 +118,14 @@ function specialTokens(json: object, config: object): ReadonlySet<string> {
   return new Set([...added.filter(({ special }) => special).map(({ content }) => content), ...(more ?? [])])
 }
 
-/** What a tokenizer is created from. */
+/** The parts that a tokenizer is created from. */
 interface Source {
   readonly file: string
   /** tokenizer.json, perhaps without its tokens, and tokenizer_config.json. */
   readonly json: object
   readonly config: object
   readonly size: number
-  /** The same, without added tokens. */
+  /** Largest id + 1, without added tokens. */
   readonly own: number
   /** @throws Error if the library does not support the tokenizer */
   readonly engine: () => Engine

@@ -1,10 +1,10 @@
-/** A node of the library's trie of pieces, with what is kept in it here. */
+/** A node of the library's trie of pieces, with the id of the piece that ends here. */
 interface Node {
   readonly children: ReadonlyMap<string, Node>
   piece?: number
 }
 
-/** What is used of the library's Unigram model (its own types do not resolve under Node's module rules). */
+/** The part of the library's Unigram model that is used here (its types do not resolve under Node's module rules). */
 export interface Unigram {
   readonly vocab: readonly string[]
   readonly scores: readonly number[]
@@ -16,14 +16,14 @@ export interface Unigram {
   _call: (words: readonly string[]) => string[]
 }
 
-/** Units of a text behind which what is decided is written. */
+/** Number of UTF-16 units after which decided tokens are written. */
 const window = 1 << 16
 const unknown = -1
 
 /**
- * Makes the library's Unigram model do its work in arrays of numbers, as far behind as pieces reach: the library makes objects
- * of a whole text, hundreds of bytes for each character. Of two ways to write a text that are equally likely the one whose last
- * piece is longer is taken, as in Hugging Face's `tokenizers`.
+ * Makes the library's Unigram model work in arrays of numbers that cover only as much text as pieces can span: the library
+ * creates objects for a whole text, hundreds of bytes for each character. Of two equally likely ways to write a text, it takes
+ * the one whose last piece is longer, as Hugging Face's `tokenizers` does.
  */
 export function fitUnigram(model: Unigram): void {
   for (const [text, id] of model.tokens_to_ids) {
@@ -38,9 +38,9 @@ export function fitUnigram(model: Unigram): void {
   }
 }
 
-/** The best way to each place of a word. */
+/** The best way to write each prefix of a word. */
 class Lattice {
-  /** Where the arrays begin. */
+  /** Place in the text where the arrays begin. */
   private base = 0
   private scores = new Float64Array(window * 2)
   private starts = new Int32Array(window * 2)
@@ -55,13 +55,13 @@ class Lattice {
   write(): void {
     const { text } = this
     this.starts.fill(-1)
-    /** How far pieces reach that begin before. */
+    /** End of the longest piece that begins before `at`. */
     let reach = 0
     for (let at = 0; at < text.length;) {
-      // Every way leads through here: what is before is decided.
+      // No piece spans this place, so everything before it is decided.
       if (reach === at && at - this.base >= window) this.decide(at)
       const size = text.codePointAt(at)! > 0xffff ? 2 : 1
-      // Within a piece's character no other begins; each character can be reached.
+      // Pieces begin only at characters, and every character can be reached.
       reach = Math.max(reach, this.extend(at, size))
       at += size
     }
@@ -109,7 +109,7 @@ class Lattice {
     this.pieces = larger(new Int32Array(length), this.pieces)
   }
 
-  /** Writes the tokens of the best way to a place, which becomes where the arrays begin. */
+  /** Writes the tokens of the best way to a place; the arrays begin there afterwards. */
   private decide(to: number): void {
     const ends: number[] = []
     for (let at = to - this.base; at > 0; at = this.starts[at]!) ends.push(at)
@@ -122,7 +122,7 @@ class Lattice {
         i--
         continue
       }
-      // Neighbours that are unknown are one token.
+      // Neighbouring unknown pieces become one token.
       let last = ends[i--]!
       for (; i >= 0 && this.isUnknown(ends[i]!); i--) last = ends[i]!
       this.pushUnknown(text.slice(base + from, base + last))
@@ -153,5 +153,5 @@ class Lattice {
   }
 }
 
-/** The token of a byte that no piece has. */
+/** The token of a single byte, such as `<0x0A>`. */
 export const byteToken = (byte: number): string => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`

@@ -2,7 +2,7 @@
 export function unknownToken(json: object): string | undefined {
   const { model = {} } = json as { model?: { unk_token?: string | null; unk_id?: number | null; vocab?: unknown } }
   const { unk_token: token, unk_id: id, vocab } = model
-  // Unigram gives its index in the list of [token, score] pairs.
+  // Unigram stores its index in the list of [token, score] pairs.
   if (Array.isArray(vocab) && typeof id === 'number') return (vocab[id] as readonly [string, number] | undefined)?.[0]
   return token ?? undefined
 }

@@ -14,7 +14,8 @@ export const indexFile = 'model.safetensors.index.json'
 export const openWeightFiles = (folder: string): Promise<SafetensorsFile[]> =>
   Promise.all(shardNames(folder).map((name) => SafetensorsFile.open(join(folder, name))))
 
-/** Names of the files with a folder's weights: the one, or those that its index names. @throws Failure InvalidInput */
+/** Names of the files with a folder's weights: model.safetensors, or the shards that its index names.
+ *  @throws Failure InvalidInput */
 export function shardNames(folder: string): readonly string[] {
   const single = join(folder, weightsFile)
   if (existsSync(single)) return [weightsFile]
@@ -32,7 +33,7 @@ export function shardNames(folder: string): readonly string[] {
 const bad = (file: string, message: string, remedy = usual) =>
   new Failure('InvalidInput', `${file} ${message}`, { file, remedy })
 
-/** Names of the shards that an index names, all of which are there. */
+/** Names of the shards that an index names, all of which must exist. */
 function shardsOf(folder: string, index: string): readonly string[] {
   refuseStandIn(index)
   let map: Record<string, unknown>
@@ -57,7 +58,7 @@ function shardsOf(folder: string, index: string): readonly string[] {
   )
 }
 
-/** What a folder holds, by a file that shows it. */
+/** A kind of folder that can be recognised by its files. */
 interface Kind {
   readonly shows: RegExp
   readonly what: string
@@ -90,7 +91,7 @@ const kinds: readonly Kind[] = [
   },
 ]
 
-/** What they hold beside a config.json instead of weights that are read. */
+/** Contents of folders that have a config.json, but no weights that can be read. */
 const weights: readonly Kind[] = [
   ...kinds,
   {
@@ -122,7 +123,7 @@ export function instead(folder: string, among = kinds): Failure | undefined {
     const found = names.find((name) => shows.test(name))
     if (found !== undefined) return bad(folder, `${what} (${found})`, remedy)
   }
-  // The cache of Hugging Face keeps one folder a version.
+  // The cache of Hugging Face has one folder for each version.
   const snapshots = join(folder, 'snapshots')
   const version =
     existsSync(snapshots) && readdirSync(snapshots).find((name) => existsSync(join(snapshots, name, 'config.json')))

@@ -28,14 +28,14 @@ export async function wholeFolder<T>(folder: string, fill: (temporary: string) =
     )
     return filled
   } finally {
-    // Where it could not be made, what lies there cannot be removed either.
+    // If the folder could not be created, there is nothing to remove.
     await remove().catch(() => {})
   }
 }
 
 /** Creates the error for an output folder that already exists. */
 export const taken = (folder: string): Failure =>
-  new Failure('InvalidInput', `${folder} exists already`, {
+  new Failure('InvalidInput', `${folder} already exists`, {
     file: folder,
     remedy: 'Remove it, or name another folder.',
   })

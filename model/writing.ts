@@ -31,13 +31,13 @@ export async function writing<T>(place: string, work: () => T | Promise<T>): Pro
 function unwritable(place: string, error: unknown): Failure | undefined {
   const { code = '', path } = error as NodeJS.ErrnoException
   if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG')
-    return new Failure('OutOfDisk', `${place} cannot be written: the disk is full or a quota reached`, {
+    return new Failure('OutOfDisk', `${place} cannot be written: the disk is full or a quota is reached`, {
       file: place,
       cause: error,
       remedy: 'Free some space, or choose another disk.',
     })
   const reason = reasons[code]
-  // What cannot be read elsewhere is another matter.
+  // An error about a path elsewhere does not concern this output.
   const near = dirname(resolve(place))
   if (
     reason === undefined ||

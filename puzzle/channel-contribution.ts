@@ -1,7 +1,8 @@
 import { slotNorm, type Model } from '../model/index.js'
 import { Graph, Session } from '../tensor/index.js'
 
-/** Contribution of each FFN channel of the parent (Puzzle, appendix A), one layer at a time. */
+/** Computes the contribution of each FFN channel of the parent, one layer at a time.
+ *  @source Bercovich et al., "Puzzle", arXiv 2411.19146, appendix A */
 export class Contributions {
   private sums: Float64Array | undefined
   private tokens = 0
@@ -14,7 +15,7 @@ export class Contributions {
     private readonly threads: number,
   ) {}
 
-  /** Channels of a layer's FFN; undefined where it has none. */
+  /** Number of channels of a layer's FFN; undefined if it has none. */
   private width(layer: number): number | undefined {
     const { block, params } = this.model.config.blocks[layer]!.ffn
     return block === 'swiglu' ? (params.width as number) : undefined
@@ -43,8 +44,9 @@ export class Contributions {
     return Session.create(g, { threads: this.threads })
   }
 
-  /** @param x     what enters the FFN's norm, [rows, hidden]
-   *  @param mask  1 for tokens that count, 0 for others */
+  /** Adds rows to the sums of a layer.
+   *  @param x     input of the FFN's norm, [rows, hidden]
+   *  @param mask  1 for tokens that count, 0 for others, [rows] */
   async add(layer: number, x: Float32Array, mask: Float32Array): Promise<void> {
     const width = this.width(layer)
     if (width === undefined) return
@@ -66,7 +68,7 @@ export class Contributions {
     this.tokens += mask.reduce((a, b) => a + b, 0)
   }
 
-  /** Mean |activation| times the norm of the channel's row of W_down; starts anew. */
+  /** Returns the mean |activation| times the norm of the channel's row of W_down, [intermediate], and resets the sums. */
   async result(layer: number): Promise<Float32Array> {
     if (!this.sums) return new Float32Array(0)
     const { data, shape } = (await this.model.weights(layer, 'ffn')).down!

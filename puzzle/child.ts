@@ -1,8 +1,8 @@
 import { slotShapes, weightName, type Model } from '../model/index.js'
 import { readTensors } from '../tensor/index.js'
 
-/** A model with all weights of its slots from a file, by the names of `modelShapes`; embedding, norm and head are its own
- *  unless they are in the file. */
+/** Returns the model with all weights of its slots from a file, by the names of `modelShapes`. Embedding, norm and head come
+ *  from the model unless the file has them. */
 export async function readChild(model: Model, path: string): Promise<Model> {
   const { tensors } = await readTensors(path)
   const data = (name: string) => tensors[name]?.data as Float32Array | undefined

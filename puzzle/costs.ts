@@ -18,7 +18,7 @@ export interface Cost {
   readonly prefillSeconds: number
   /** Seconds to generate all tokens of all sequences. */
   readonly decodeSeconds: number
-  /** Bytes of the weights in memory and of the state (such as the KV cache) of all sequences at full length. */
+  /** Bytes of the weights in memory and of the state (such as the KV cache) of all sequences at their full length. */
   readonly memoryBytes: number
   readonly parameters: number
   /** Half the width of the 95 % interval of the seconds, where they were timed as a block's. */
@@ -36,10 +36,10 @@ export interface CostTable {
   readonly ffn: Readonly<Record<string, Cost>>
 }
 
-/** What times depend on besides the blocks: processor, cores, threads, platform and engine. */
+/** Everything besides the blocks that times depend on: processor, cores, threads, platform and engine. */
 export const fingerprint = (threads: number, { engine }: Pick<Scenario, 'engine'>): JsonObject => ({
   processor: cpus()[0]?.model ?? 'unknown',
-  // Those that this process may use: work on the other cores does not slow it down.
+  // Only the cores that this process may use: work on others does not slow it down.
   cores: processors(),
   threads,
   platform: `${process.platform}-${process.arch}`,
@@ -54,7 +54,7 @@ export const addCosts = (a: Cost, b: Cost): Cost => ({
   parameters: a.parameters + b.parameters,
 })
 
-/** Predicted costs of a model: the floor plus the costs of every slot. @param choice  variants by layer */
+/** Predicts the costs of a model: the floor plus the costs of every slot. @param choice  variants by layer */
 export function totalCost(
   table: CostTable,
   choice: readonly { readonly attention: string; readonly ffn: string }[],
@@ -79,7 +79,7 @@ export const throughputOf = ({ batch, generate }: Scenario, cost: Cost): number 
 export const parameterCount = ({ config, blocks }: Pick<Model, 'config' | 'blocks'>): number =>
   Object.values(modelShapes(config, blocks)).reduce((n, shape) => n + elements(shape), 0)
 
-/** Weights and state at full length, from shapes alone. */
+/** Computes the number of parameters, and the bytes of weights and state at full length, from shapes alone. */
 export function sizes(model: Model, scenario: Scenario): { parameters: number; memoryBytes: number } {
   const { batch, prefill, generate, engine } = scenario
   const parameters = parameterCount(model)

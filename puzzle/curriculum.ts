@@ -5,7 +5,8 @@ import type { Lesson, Pupil } from './lesson.js'
 import { asRunTask, runPupils, runVariants } from './run-variants.js'
 import { entryId, variants, type Variant } from './library.js'
 
-/** Parameters of stage `distill`, which trains variants block by block (BLD; Puzzle, section 3). */
+/** Parameters of stage `distill`, which trains variants block by block (blockwise local distillation).
+ *  @source Bercovich et al., "Puzzle", arXiv 2411.19146, section 3 */
 export interface DistillParams {
   /** Tokens to train each variant on, without padding. @default 1,000,000 */
   readonly tokens: number
@@ -14,9 +15,9 @@ export interface DistillParams {
   /** Peak learning rate of AdamW. @default 0.002 */
   readonly learningRate: number
   readonly weightDecay: number
-  /** `decoupled`: each variant on its own; `coupled`: every pair of variants of a layer as well. @default decoupled */
+  /** `decoupled` trains each variant on its own; `coupled` also trains every pair of variants of a layer. @default decoupled */
   readonly mode: 'decoupled' | 'coupled'
-  /** Pairs to train together in decoupled mode as well. */
+  /** Pairs that are trained together even in decoupled mode. @default none */
   readonly coupled: readonly CoupledPair[]
   /** Variants that are also trained with the other slot removed. @default all */
   readonly besideNoOp: 'all' | 'parent' | 'none'
@@ -26,7 +27,7 @@ export interface DistillParams {
 interface CoupledPair {
   readonly attention: string
   readonly ffn: string
-  /** Default: all. */
+  /** Layers in which they are trained together. @default all */
   readonly layers?: readonly number[]
 }
 
@@ -49,15 +50,16 @@ export const coupledParameter = {
 
 type Aim = Pick<Lesson, 'layer' | 'train' | 'beside' | 'run'>
 
-/** All variants of all slots, layer by layer. */
+/** Lists all variants of all slots, layer by layer. */
 export function allVariants(model: Model, space: Space): { layer: number; slot: Slot; variant: Variant }[] {
   return Array.from({ length: model.config.layers }, (_, layer) =>
     slots.flatMap((slot) => variants(space, slot, model, layer).map((variant) => ({ layer, slot, variant }))),
   ).flat()
 }
 
-/** All lessons of a space: every variant beside the parent's other slot and beside an empty one, the requested pairs, and
- *  runs of layers. The parent's blocks need no lesson beside the parent's other slot. */
+/** Lists all lessons of a space: every variant next to the parent's block in the other slot, and next to an empty slot; the
+ *  requested pairs; and runs of layers. The parent's own blocks need no lesson next to each other.
+ *  @throws Failure InvalidInput for a requested pair that does not exist */
 export function lessons(model: Model, space: Space, params: DistillParams, runs: Runs): Aim[] {
   const all = allVariants(model, space)
   const aims: Aim[] = []
@@ -72,7 +74,7 @@ export function lessons(model: Model, space: Space, params: DistillParams, runs:
     if (variant.empty) continue
     const othersMayGo = all.some((o) => o.layer === layer && o.slot !== slot && o.variant.empty && !o.variant.own)
     const wanted = params.besideNoOp === 'all' || (params.besideNoOp === 'parent' && variant.own)
-    // The parent's block beside the parent's other block has nothing to learn.
+    // A block of the parent next to the parent's other block has nothing to learn.
     if (!variant.own) aims.push({ layer, train: [pupil(layer, slot, variant, 'parent')], beside: 'parent' })
     if (othersMayGo && wanted) aims.push({ layer, train: [pupil(layer, slot, variant, 'no-op')], beside: 'no-op' })
   }
@@ -84,7 +86,7 @@ export function lessons(model: Model, space: Space, params: DistillParams, runs:
     })
   for (const run of runVariants(model, space, runs)) {
     const train = runPupils(run)
-    // Only what is trained is behind the layer's input: nothing of the parent's stands between.
+    // A run replaces the whole layer: none of the parent's blocks is used.
     if (train.length > 0) aims.push({ layer: run.layer, train, beside: 'no-op', run: asRunTask(run) })
   }
   return aims

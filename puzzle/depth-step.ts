@@ -1,8 +1,8 @@
-/** A layer removed, after those before it. */
+/** The removal of a layer, after those of the steps before. */
 export interface DepthStep {
   readonly layer: number
-  /** KL(parent || parent without this layer and those before it), mean per token, nats. */
+  /** KL(parent || parent without this layer and those of the steps before), mean per token, nats. */
   readonly cumulative: number
-  /** The same without this layer alone: what sums of scores would be made of. */
+  /** KL(parent || parent without this layer only), nats: the score that would otherwise be added up. */
   readonly alone: number
 }

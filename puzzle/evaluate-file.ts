@@ -8,39 +8,39 @@ import { leftOut, Packer, requirePositions, type Packing } from '../data/packing
 import { readTasks, type TaskItems } from '../data/task-items.js'
 
 export interface EvaluationOptions {
-  /** Tokens of a sequence: what a token can see at most. Default: as many as the model has positions, 512 at most. */
+  /** Tokens per sequence, which limits the context of each token. @default the model's context, at most 512 */
   readonly sequenceLength?: number
   readonly packing: Packing
-  /** Ends with the sequence that reaches so many tokens. Default: all. */
+  /** Stops after the sequence that reaches this many tokens. @default all */
   readonly maxTokens?: number
-  /** Folder of tasks as a spec names one. */
+  /** Folder of tasks, as in a spec. @default none */
   readonly tasks?: string
-  /** The model to compare with, of the same vocabulary. */
+  /** The model to compare with, which must have the same vocabulary. @default none */
   readonly parent?: Model | OnnxModel
-  /** Sequences computed at once. */
+  /** Number of sequences to compute at once. */
   readonly batch: number
   readonly threads: number
 }
 
-/** What a model answers. */
+/** A model's results on tasks. */
 export interface Answers {
-  /** Share of each task's items that are answered right. */
+  /** Share of correct answers for each task, 0 to 1. */
   readonly tasks?: Readonly<Record<string, number>>
-  /** Their mean. */
+  /** Mean over the tasks. */
   readonly accuracy?: number
 }
 
-/** What a model makes of a text. Means over tokens that have one before them in their sequence; nats. */
+/** A model's results on a text: means in nats, over all tokens but the first of each sequence. */
 export interface Evaluation extends Answers {
   readonly sequences: number
-  /** Tokens that were predicted. */
+  /** Number of tokens that were predicted. */
   readonly tokens: number
   /** Mean negative log-likelihood. */
   readonly loss: number
   readonly perplexity: number
-  /** Null and empty records, which were left out. Absent: none. */
+  /** Number of null and empty records, which were left out; absent if there were none. */
   readonly empty?: number
-  /** Beside the parent, at all positions: KL(parent || model), and how often both find the same token most likely. */
+  /** Comparison with the parent at all positions: KL(parent || model), and the share with the same most likely token. */
   readonly comparison?: {
     readonly kl: number
     readonly top1: number
@@ -49,11 +49,11 @@ export interface Evaluation extends Answers {
   }
 }
 
-/** What judges sequences of one length at most. */
+/** Evaluates sequences up to a given length. */
 interface Judge {
-  /** @param rows  at most as many sequences as are computed at once */
+  /** Compares predictions. @param rows  sequences, at most as many as are computed at once */
   compare(rows: readonly (readonly number[])[]): Promise<Sums>
-  /** Share of items that are answered right. */
+  /** Returns the share of correct answers, 0 to 1. */
   answers(items: readonly TaskItem[]): Promise<number>
   release(): Promise<void>
 }
@@ -61,9 +61,9 @@ interface Judge {
 const sumNames = ['kl', 'loss', 'parentLoss', 'top1', 'tokens', 'targets'] as const
 
 /**
- * Measures a model, or the graph that it was exported as, on a file of text and on tasks. The file is streamed: in memory
- * are one batch of sequences, a chunk of logits, and weights up to 1 GiB beside embedding and head.
- * @throws Failure InvalidInput for a file that is none, a parent of another vocabulary; NonFinite
+ * Measures a model, or its exported graph, on a file of text and on tasks. The file is streamed: memory holds one batch of
+ * sequences, a chunk of logits, embedding and head, and up to 1 GiB of other weights.
+ * @throws Failure InvalidInput for an unreadable file, or a parent with another vocabulary; NonFinite if the loss is not finite
  */
 export async function evaluateFile(
   model: Model | OnnxModel,
@@ -77,7 +77,7 @@ export async function evaluateFile(
   requirePositions(length, positions, '--sequence-length')
   if (parent) requireComparable(parent, model)
   const encoder = new DocumentEncoder(model.folder, config.vocabulary)
-  // Before anything is computed.
+  // Tasks are read first, so that mistakes are found before anything is computed.
   const tasks = options.tasks === undefined ? {} : await readTasks(options.tasks, encoder.tokenizer, Infinity)
 
   const judge = await judgeOf(model, parent, length, options)
@@ -114,9 +114,9 @@ export async function evaluateFile(
 }
 
 /**
- * Measures a model, or the graph that it was exported as, on tasks alone.
- * @param tasks  folder of tasks as a spec names one
- * @throws Failure InvalidInput for a folder that is none
+ * Measures a model, or its exported graph, on tasks only.
+ * @param tasks  folder of tasks, as in a spec
+ * @throws Failure InvalidInput if it is not a folder of tasks
  */
 export async function evaluateTasks(
   model: Model | OnnxModel,
@@ -125,7 +125,7 @@ export async function evaluateTasks(
 ): Promise<Answers> {
   const encoder = new DocumentEncoder(model.folder, model.config.vocabulary)
   const items = await readTasks(tasks, encoder.tokenizer, Infinity)
-  // Items have lengths of their own; that of texts, of which there are none, is as short as can be.
+  // Items have their own lengths. There are no texts, so their length is the smallest possible.
   const judge = await judgeOf(model, undefined, 2, options)
   try {
     return await answersOf(judge, items)
@@ -150,13 +150,13 @@ async function judgeOf(
   if (model instanceof OnnxModel) return judgeByLogits(model, parent, length, threads)
   const own = cacheWeights(model)
   if (parent === undefined) return judgeByLayers(own, own, length, batch, threads)
-  // One graph compares hidden states of one size.
+  // The graph that compares hidden states requires the same size for both.
   return parent instanceof OnnxModel || parent.config.hidden !== model.config.hidden
     ? judgeByLogits(own, parent, length, threads)
     : judgeByLayers(own, cacheWeights(parent), length, batch, threads)
 }
 
-/** Layer by layer, `batch` sequences at once; logits stay in native memory. */
+/** Evaluates layer by layer, `batch` sequences at once. Logits stay in native memory. */
 async function judgeByLayers(
   own: Model,
   parent: Model,
@@ -187,7 +187,7 @@ async function judgeByLayers(
   }
 }
 
-/** By what every model has, one sequence at a time. */
+/** Evaluates by logits, which every model has, one sequence at a time. */
 async function judgeByLogits(
   model: Model | OnnxModel,
   parent: Model | OnnxModel | undefined,
@@ -279,7 +279,7 @@ async function* sequences(
   yield* packer.rest()
 }
 
-/** Items `size` at a time, the last ones fewer. */
+/** Groups items into batches of `size`; the last batch may be smaller. */
 async function* batches<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<readonly T[]> {
   let held: T[] = []
   for await (const item of items) {

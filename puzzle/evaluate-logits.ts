@@ -1,21 +1,21 @@
 import { embed, Forward, Head, mostLikely, OnnxModel, type Comparison, type Model } from '../model/index.js'
 import type { TaskItem } from '../model/index.js'
 
-/** Sums over tokens of what models predict. */
+/** Sums over tokens of the differences between predictions. */
 export type Sums = Pick<Comparison, 'kl' | 'loss' | 'parentLoss' | 'top1' | 'tokens' | 'targets'>
 
-/** Logits of whole sequences: what every model has, whatever is inside. */
+/** Logits of whole sequences, for any kind of model. */
 export class LogitsOf {
   private constructor(
-    /** Logits at the positions of a sequence, [vocabulary] each; a row holds until the next is asked for. */
+    /** Yields the logits at each position of a sequence, [vocabulary]. A row is valid until the next is requested. */
     readonly rows: (ids: readonly number[]) => AsyncGenerator<Float32Array>,
     readonly release: () => Promise<void>,
   ) {}
 
-  /** @param length  tokens of the longest sequence */
+  /** Opens a model. @param length  number of tokens of the longest sequence */
   static async create(model: Model | OnnxModel, length: number, threads: number): Promise<LogitsOf> {
     if (model instanceof OnnxModel)
-      // The graph is the caller's.
+      // The caller releases the graph.
       return new LogitsOf(
         (ids) => model.logits(Int32Array.from(ids)),
         async () => {},
@@ -43,7 +43,7 @@ export class LogitsOf {
   }
 }
 
-/** What the logits of a sequence say, beside those of a parent. */
+/** Computes the loss of a sequence and compares its logits with those of a parent, if there is one. */
 export async function compareLogits(ids: readonly number[], own: LogitsOf, parent?: LogitsOf): Promise<Sums> {
   const sums = { kl: 0, loss: 0, parentLoss: 0, top1: 0, tokens: 0, targets: 0 }
   const parents = parent?.rows(ids)
@@ -71,7 +71,7 @@ export async function compareLogits(ids: readonly number[], own: LogitsOf, paren
   return sums
 }
 
-/** Share of items whose greedy continuation is the answer, token for token. */
+/** Computes the share of items whose greedy continuation is exactly the answer. */
 export async function answerShare(own: LogitsOf, items: readonly TaskItem[]): Promise<number> {
   let correct = 0
   for (const { prompt, answer } of items) {
@@ -88,7 +88,7 @@ export async function answerShare(own: LogitsOf, items: readonly TaskItem[]): Pr
   return correct / items.length
 }
 
-/** Logarithm of the sum of exponentials. */
+/** Log of the sum of exponentials. */
 function logOfSum(logits: Float32Array): number {
   let largest = -Infinity
   for (const x of logits) if (x > largest) largest = x

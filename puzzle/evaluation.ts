@@ -29,7 +29,7 @@ export type Predicted<T extends Measured = Measured> = T & {
   readonly throughput: { readonly predicted: number; readonly measured: number }
 }
 
-/** The parent, text, tasks and scenario that models are measured with. */
+/** The parent, the text, the tasks and the scenario that models are measured with. */
 export interface Yardstick {
   readonly parent: Model
   readonly held: Sequences
@@ -40,11 +40,11 @@ export interface Yardstick {
   readonly threads: number
 }
 
-/** How much is measured. */
+/** How thoroughly to measure. */
 export interface Thoroughness {
-  /** Most items of each task. */
+  /** Largest number of items of each task. */
   readonly items: number
-  /** Held-out sequences for KL and perplexity. */
+  /** Number of held-out sequences for KL and perplexity. */
   readonly sequences: number
   readonly threads: number
 }
@@ -90,7 +90,7 @@ async function lastHidden(model: Model, held: Sequences, threads: number): Promi
   return out
 }
 
-/** KL, perplexity and task accuracy. */
+/** Measures KL, perplexity and task accuracy. @throws Failure NonFinite if one of them is not finite */
 export async function measureQuality(
   model: Model,
   { parent, held, final, tasks, threads }: Yardstick,
@@ -120,7 +120,7 @@ export async function measureQuality(
   }
 }
 
-/** Items of similar length together, so that little is computed for padding. */
+/** Computes accuracy on tasks. Items of similar length are computed together, to save padding. */
 export async function taskAccuracy(
   model: Model,
   head: Head,
@@ -141,7 +141,7 @@ export async function taskAccuracy(
   return correct / items.length
 }
 
-/** A child beside its parent. */
+/** Measurements of a child and its parent. */
 export interface Evaluation<M extends Measured = Predicted> {
   readonly parent: M
   readonly child: M
@@ -199,7 +199,7 @@ export function withTiming<E extends Evaluation<Measured>>(evaluation: E, scenar
   }
 }
 
-/** The evaluation with predicted throughputs, tokens/s. */
+/** Adds predicted throughputs, in tokens/s, to an evaluation. */
 export function withPredictions(
   { parent, child, ...more }: Evaluation<Measured>,
   predicted: { readonly parent: number; readonly child: number },

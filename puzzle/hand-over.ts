@@ -12,7 +12,7 @@ import type { ChosenRun, Solution } from './selection-problem.js'
 import type { SolveOutcome } from './solve-outcome.js'
 import type { CurvePoint } from './train-with-checkpoints.js'
 
-// What each stage of the pipeline `puzzle` leaves for those behind it.
+// The outputs of each stage of the pipeline `puzzle` for later stages.
 
 /** Token sequences (`readSequences`), and items of tasks. */
 export type PrepareOutputs = Outputs<
@@ -21,7 +21,7 @@ export type PrepareOutputs = Outputs<
     readonly train: PreparedText
     readonly validate: PreparedText
     readonly tasks: readonly string[]
-    /** What is odd about the parent. */
+    /** Notes on oddities of the parent. */
     readonly warnings?: readonly string[]
   },
   {
@@ -31,16 +31,16 @@ export type PrepareOutputs = Outputs<
   }
 >
 
-/** What a file of data came to. */
+/** Statistics of a prepared data file. */
 export interface PreparedText {
   readonly sequences: number
-  /** Without padding. */
+  /** Number of tokens, without padding. */
   readonly tokens: number
-  /** With padding. */
+  /** Number of tokens, with padding. */
   readonly positions: number
-  /** Share of the positions that is padding, 0..1. */
+  /** Share of positions that are padding, 0 to 1. */
   readonly padding: number
-  /** Records that were null or empty. */
+  /** Number of null or empty records. */
   readonly empty: number
 }
 
@@ -59,12 +59,12 @@ export type CaptureOutputs = Outputs<
   {
     readonly sequences: number
     readonly validateSequences: number
-    /** Tokens of the training sequences, without padding. */
+    /** Number of tokens of the training sequences, without padding. */
     readonly tokens: number
-    /** Tokens of a sequence. */
+    /** Tokens per sequence. */
     readonly length: number
     readonly bytes: number
-    /** Squared rounding error over squares. */
+    /** Sum of squared rounding errors divided by the sum of squares. */
     readonly float16Error: number
   },
   CapturedFiles
@@ -72,13 +72,13 @@ export type CaptureOutputs = Outputs<
 
 export type DepthOutputs = Outputs<
   { readonly removed: readonly number[]; readonly evidence: readonly DepthEvidence[] },
-  /** Absent where no layer may go. */
+  /** Absent if no layer may be removed. */
   { readonly depth?: ArtifactRef<readonly DepthStep[]> }
 >
 
-/** How far the sum of single removals is from what was measured. KL, nats per token. */
+/** The sum of the scores of single removals against the measured KL, in nats per token. */
 export interface DepthEvidence {
-  /** Layers removed. */
+  /** Number of layers removed. */
   readonly removed: number
   readonly measured: number
   readonly additive: number
@@ -111,7 +111,7 @@ export type SolveOutputs = Outputs<
   { readonly problem: ArtifactRef; readonly solutions: ArtifactRef<SolveOutcome> }
 >
 
-/** Of each solution, or of the child alone. */
+/** Evaluations of each solution, or of the child only. */
 export type EvaluateOutputs = Outputs<{ readonly evaluations: readonly Evaluation[] }, object>
 
 /** A solution by its variants. */
@@ -129,7 +129,7 @@ export type SelectOutputs = Outputs<
   Described & {
     readonly limitsHeld: boolean
     readonly limits: readonly Judged[]
-    /** The corrected solve that it comes from; 0: the pool. */
+    /** Number of the corrected solve that it comes from; 0 for the pool. */
     readonly round: number
     readonly evaluation: Evaluation
   },
@@ -151,31 +151,32 @@ export type UptrainOutputs = Outputs<
   { readonly child: ArtifactRef; readonly curve: ArtifactRef<readonly CurvePoint[]> }
 >
 
-/** What was tried after the first child fell short, and the child that came of it. Nothing was tried where it did not. */
+/** What was tried after the first child fell short, and the resulting child. Nothing is tried if it did not. */
 export type ImproveOutputs = Outputs<
   {
     readonly attempts: readonly Attempt[]
-    /** Absent where the first child is still the nearest. */
+    /** Absent if the first child is still the nearest. */
     readonly child?: Described & { readonly evaluation: Evaluation }
   },
   { readonly selected?: ArtifactRef<Solution>; readonly child?: ArtifactRef }
 >
 
-/** One more try at a child that meets the limits and the quality floor. */
+/** One more attempt at a child that meets the limits and the quality floor. */
 export interface Attempt {
-  /** `train on`: the child as it was, trained further; `another child`: another solution, trained from the start. */
+  /** `train on`: the same child, trained further; `another child`: another solution, trained from the start. */
   readonly action: 'train on' | 'another child'
-  /** Why the child before was not accepted. */
+  /** Why the previous child was not accepted. */
   readonly because: readonly string[]
-  /** Why this one is not; none: it is. */
+  /** Why this one was not accepted; empty if it was. */
   readonly reasons: readonly string[]
   readonly tokens: number
   readonly kl: number
+  /** Child / parent, measured. */
   readonly throughput: number
   readonly accuracy: number | null
 }
 
-/** Files of the child by their names. */
+/** Files of the child, by name. */
 export type ExportOutputs = Outputs<
   { readonly files: readonly string[]; readonly dtype: string },
   Readonly<Record<string, ArtifactRef>>

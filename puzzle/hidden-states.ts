@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { Failure, type ArtifactRef, type Environment } from '../api/index.js'
 import { fromFloat16, readTensors, toFloat16, writeTensors } from '../tensor/index.js'
 
-/** Hidden states of tokens, as 16-bit floats with a scale per token: residuals of some models pass 65,504. */
+/** Hidden states of tokens, as 16-bit floats with a scale for each token, since residuals of some models exceed 65,504. */
 export class HiddenStates {
   constructor(
     readonly tokens: number,
@@ -11,7 +11,7 @@ export class HiddenStates {
     private readonly scales: Float32Array,
   ) {}
 
-  /** Zeros, to be filled by `set`. */
+  /** Creates zeros, to be filled by `set`. */
   static empty(tokens: number, size: number): HiddenStates {
     return new HiddenStates(tokens, size, new Uint16Array(tokens * size), new Float32Array(tokens))
   }
@@ -22,7 +22,7 @@ export class HiddenStates {
     return new HiddenStates(x!.dims[0]!, x!.dims[1]!, x!.data as Uint16Array, scale!.data as Float32Array)
   }
 
-  /** Stores as an artifact. */
+  /** Stores the states as an artifact. */
   async put(context: Pick<Environment, 'putFile'>, scratch: string, name: string): Promise<ArtifactRef> {
     const path = join(scratch, name)
     await writeTensors(path, {
@@ -32,7 +32,9 @@ export class HiddenStates {
     return context.putFile('hidden-states', path)
   }
 
-  /** Copies rows, [tokens, size], to token `start` and after. @returns sums of the squared rounding errors and of the squares */
+  /** Copies rows, [tokens, size], to token `start` and those after it.
+   *  @returns the sums of the squared rounding errors and of the squares
+   *  @throws Failure NonFinite for NaN or infinity */
   set(start: number, rows: Float32Array, what: string): { error: number; power: number } {
     const { size } = this
     const scaled = new Float32Array(rows.length)
@@ -57,7 +59,7 @@ export class HiddenStates {
     return { error, power }
   }
 
-  /** Rows of tokens start..start+count-1, [count, size]. */
+  /** Returns the rows of tokens start..start+count-1, [count, size]. */
   rows(start: number, count: number): Float32Array {
     const { size } = this
     const out = fromFloat16(this.values.subarray(start * size, (start + count) * size))

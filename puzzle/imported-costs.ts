@@ -7,8 +7,8 @@ import { withoutBlocks } from './made-up.js'
 
 const remedy = 'Export it with `npx puzzleflow profile RUN -o FILE` from a run with the same model, space and scenario.'
 
-/** Reads a cost table that was measured elsewhere, reduced to these variants.
- *  @throws Failure InvalidInput when it is not a cost table, is of another scenario or model, or lacks a variant */
+/** Reads a cost table that was measured elsewhere, and keeps only these variants.
+ *  @throws Failure InvalidInput if it is not a cost table, is for another scenario or model, or lacks a variant */
 export async function readCostTable(
   path: string,
   model: Model,
@@ -30,7 +30,7 @@ export async function readCostTable(
     for (const name of ['prefillSeconds', 'decodeSeconds', 'memoryBytes', 'parameters'] as const)
       if (!(Number.isFinite(cost[name]) && cost[name] >= 0))
         throw bad(`${what}: ${name} is ${JSON.stringify(cost[name])}, not a number of at least 0`)
-    // Times and bytes depend on the machine; the number of parameters shows whether it is the same model.
+    // Times and bytes depend on the machine; the number of parameters shows whether the model is the same.
     if (cost.parameters !== parameters)
       throw bad(`${what} has ${cost.parameters} parameters in the table, but ${parameters} in this model`)
   }

@@ -17,17 +17,18 @@ import { readJson, type Variant } from './library.js'
 import { HiddenStates } from './hidden-states.js'
 import { readSequences } from '../data/sequences.js'
 
-/** What `capture` left that initial weights are made from. */
+/** Results of `capture` that initial weights are derived from. */
 export interface InitialInputs {
   readonly statistics: ArtifactRef<CapturedStatistics>
-  /** Calibration text as it enters each slot (before its norm), for block types with `sampleTokens`. */
+  /** Hidden states of calibration text before the slot's norm, for block types with `sampleTokens`. */
   readonly sample?: { readonly states: ArtifactRef; readonly tokens: ArtifactRef }
 }
 
 /**
- * Inputs of a task in which block types of slots are initialised that look at a sample: what entered each in the parent,
- * as `sample-SLOT`, and the text, under a name of the caller's (none: the task has it already).
- * @param files  of `capture`
+ * Returns the inputs that a task needs to initialise block types that look at a sample: the hidden states that entered each
+ * slot in the parent, as `sample-SLOT`, and the text.
+ * @param files  artifacts of `capture`
+ * @param text   name for the text's input; undefined if the task already has the text
  */
 export function samplesFor(
   model: Model,
@@ -49,13 +50,13 @@ export function samplesFor(
 
 const sampleName = (slot: Slot) => `sample-${slot}`
 
-/** The sample of a slot among a task's inputs, as `samplesFor` put it there. */
+/** Finds the sample of a slot among a task's inputs from `samplesFor`. */
 export function sampleInputs(inputs: Files, slot: Slot, text: string): Pick<InitialInputs, 'sample'> {
   const states = inputs[sampleName(slot)]
   return states ? { sample: { states, tokens: inputs[text]! } } : {}
 }
 
-/** Training-free weights of a variant, `norm` included, from the parent's and the statistics that `capture` left. */
+/** Derives training-free weights of a variant, including `norm`, from the parent's weights and the statistics of `capture`. */
 export async function initialWeights(
   context: Pick<Environment, 'open'>,
   model: Model,
@@ -79,13 +80,13 @@ export async function initialWeights(
   return { ...norms, ...(await type.initialise(own, layerFacts(model.config, layer), variant.params, statistics)) }
 }
 
-/** Whether two blocks differ in what their weights are in memory at most. */
+/** Whether two blocks differ at most in how their weights are stored in memory. */
 export function alike(a: BlockChoice, b: BlockChoice): boolean {
   const plain = ({ block, params }: BlockChoice) => digestJson([block, withWeights(params, 'float32')])
   return plain(a) === plain(b)
 }
 
-/** The first sequences, as many as hold the tokens asked for. */
+/** Reads as many sequences as needed for the requested number of tokens. */
 async function readSample(
   context: Pick<Environment, 'open'>,
   { config }: Model,

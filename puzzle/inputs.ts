@@ -3,8 +3,8 @@ import type { DataFile } from '../data/documents.js'
 import type { Scenario } from '../model/index.js'
 import type { Limit } from './limit.js'
 
-// Inputs of the pipeline `puzzle` (plugins/pipelines/puzzle.yaml) as stages see them: checked by its schemas, with absolute
-// paths, and quantities as numbers.
+// Inputs of the pipeline `puzzle` (plugins/pipelines/puzzle.yaml) as stages see them: checked against its schemas, with
+// absolute paths, and with quantities as numbers.
 
 /** The input `model`. */
 export interface ModelInput {
@@ -17,7 +17,7 @@ export interface DataInput {
   readonly data: {
     readonly train: DataFile
     readonly validate: DataFile
-    /** Never seen by the search. */
+    /** Text that the search never sees. */
     readonly test?: DataFile
     /** Tokens per sequence. @default 128 */
     readonly sequenceLength?: number
@@ -49,6 +49,6 @@ export interface Target {
   /** Lower bound on the child's mean task accuracy, as a share of the parent's. */
   readonly quality?: { readonly value: number }
   readonly format?: 'hf' | 'gguf'
-  /** A cost table measured elsewhere. */
+  /** Path of a cost table that was measured elsewhere. */
   readonly profile?: string
 }

@@ -26,7 +26,7 @@ import type { RunTask } from './run-variants.js'
 import { chunksOf, readSequences } from '../data/sequences.js'
 import { HiddenStates, SquaredError } from './hidden-states.js'
 
-/** A variant that learns. */
+/** A variant that is trained. */
 export interface Pupil extends BlockChoice {
   /** Id of the library entry that it becomes. */
   readonly entry: string
@@ -36,24 +36,24 @@ export interface Pupil extends BlockChoice {
   readonly params: JsonObject
 }
 
-/** One or both slots of a layer, learning what the layer does in the parent. */
+/** The training of one or both slots of a layer to do what the layer does in the parent. */
 export interface Lesson {
   readonly layer: number
-  /** Attention first where there are both. */
+  /** The pupils, attention before FFN. */
   readonly train: readonly Pupil[]
-  /** What is in the slot that does not learn, where one does not. */
+  /** Contents of the slot that is not trained, if there is one. */
   readonly beside: 'parent' | 'no-op'
-  /** Sequences of a step. */
+  /** Sequences per step. */
   readonly batch: number
   readonly steps: number
   readonly learningRate: number
   readonly weightDecay: number
-  /** Where the layer stands for a run of layers: its type. Then it learns what the whole run does. */
+  /** Present if the layer replaces a run of layers: then it learns what the whole run does. */
   readonly run?: RunTask
 }
 
-/** Artifacts that a lesson is learned from: what enters the slots that learn, what the layer makes of it in the parent, and
- *  the text; the same of held-out text; and what initial weights are made from. */
+/** Artifacts for a lesson: the input of the slots in training, the parent's output for it, and the text; the same for held-out
+ *  text; and the sources of initial weights. */
 export interface LessonInputs extends Files {
   readonly input: ArtifactRef
   readonly target: ArtifactRef
@@ -69,19 +69,19 @@ interface Station extends BlockChoice {
   readonly learns: boolean
 }
 
-/** The slots that the layer's input runs through on the way to its output, in order. */
+/** The slots that the lesson computes, in order. */
 function path(model: Model, { layer, train, beside }: Lesson): Station[] {
   const own = model.config.blocks[layer]!
   return slots.flatMap((slot): Station[] => {
     const learning = train.find((pupil) => pupil.slot === slot)
     if (learning) return [{ ...learning, learns: true }]
-    // An FFN beside the parent's attention begins behind that: nothing of it is computed.
+    // The input of an FFN next to the parent's attention was captured after the attention, which is not computed again.
     const behind = slot === 'ffn' && beside === 'parent' && !model.blocks.get(slot, own[slot].block).empty
     return behind ? [{ ...own[slot], slot, learns: false }] : []
   })
 }
 
-/** The trainer of a lesson. Its loss is the normalised squared error of the layer's output, whole tensor, real tokens. */
+/** Creates the trainer of a lesson. Its loss is the normalised squared error of the layer's output over all real tokens. */
 export async function learner(
   model: Model,
   lesson: Lesson,
@@ -136,7 +136,7 @@ export async function learner(
   })
 }
 
-/** What pupils have learned, as integers where their weights are some in memory. */
+/** Returns the trained weights, rounded to integers if the block's weights are integers in memory. */
 export function learned(
   { config, blocks }: Model,
   { layer, train }: Lesson,
@@ -148,7 +148,7 @@ export function learned(
   )
 }
 
-/** Weights of a slot that wait until those that learn first have learned alone. */
+/** Lists the weights that are not trained during the first half of the steps, in which those that learn first are. */
 function waiting(
   { blocks }: Model,
   { train, steps }: Lesson,
@@ -169,7 +169,7 @@ const ofSlot = (slot: Slot, values: Readonly<Record<string, Value>>): Record<str
       .map(([name, value]) => [name.slice(slot.length + 1), value]),
   )
 
-/** Measures weights of a lesson's slots on held-out text. */
+/** Measures the error of weights for a lesson's slots on held-out text. */
 export async function heldOutError(
   context: Pick<TaskContext<{ params: object; inputs: LessonInputs }>, 'open' | 'task' | 'threads'>,
   model: Model,

@@ -15,33 +15,33 @@ import type { Space } from './inputs.js'
 import { layerName } from './layer-name.js'
 import { askedWeights, weightsId, weightsOf, withWeights } from '../api/weights.js'
 
-/** What may fill a slot of a layer. */
+/** A candidate block for a slot of a layer. */
 export interface Variant extends BlockChoice {
   /** Unique within layer and slot: `parent`, `swiglu-256`, `no-op`. */
   readonly id: string
   readonly empty: boolean
-  /** What the parent has there. */
+  /** Whether it is the parent's block. */
   readonly own: boolean
 }
 
-/** A sub-block that fills a slot: what an entry of the library is without its evidence. */
+/** A sub-block that fills a slot: a library entry without its evidence. */
 export type Filling = {
-  /** Of the entry: `layer03/ffn/swiglu-256`, with `+no-op` where the other slot was empty. */
+  /** Id of the entry: `layer03/ffn/swiglu-256`, with `+no-op` if the other slot was empty. */
   readonly id: string
   readonly layer: number
   readonly slot: Slot
   readonly variant: string
   readonly block: string
   readonly params: JsonObject
-  /** Layers that it stands for, where they are more than its own: the others are empty. */
+  /** Number of layers that it replaces, if there are several: the others are empty. */
   readonly span?: number
 }
 
-/** A trained variant. What fills the layer's other slot while it is trained is part of what it is. */
+/** A trained variant. The block in the layer's other slot during training is part of its identity. */
 export interface LibraryEntry extends Filling {
   /** The variant in the other slot: `parent`, `no-op`, or the one that it was trained together with. */
   readonly beside: string
-  /** Weights with `norm`; null where they are the parent's own, or there are none. */
+  /** Weights with `norm`; null if they are the parent's, or if there are none. */
   readonly weights: ArtifactRef | null
   readonly parameters: number
   /** Normalised squared error of the layer's output on held-out text, before and after training. */
@@ -52,12 +52,12 @@ export interface LibraryEntry extends Filling {
 /** One entry per slot of every layer, by id. */
 export type Choice = readonly { readonly attention: string; readonly ffn: string }[]
 
-/** Id of a library entry: `layer03/ffn/swiglu-256`, with `+BESIDE` unless it was trained beside the parent's other slot. */
+/** Id of a library entry: `layer03/ffn/swiglu-256`, with `+BESIDE` unless it was trained next to the parent's other block. */
 export const entryId = (layer: number, slot: Slot, variant: string, beside: string): string =>
   `${layerName(layer)}/${slot}/${variant}${beside === 'parent' ? '' : `+${beside}`}`
 
-/** Id of what the parent has in a slot: `parent`; where its layers differ, or it is itself a child, the block's own name
- *  for what is another than in the first layer of the model it descends from. Blocks of one id are alike in all layers. */
+/** Id of the parent's block in a slot: `parent`, or the block's own id if it differs from the first layer of the model that the
+ *  parent descends from. Blocks with the same id are equal in all layers. */
 export function ownVariant(model: Model, layer: number, slot: Slot): string {
   return ownId(model, slot, model.config.blocks[layer]![slot])
 }
@@ -68,7 +68,7 @@ function ownId({ config, blocks }: Model, slot: Slot, { block, params }: BlockCh
   return block === usual.block && type.id(params) === type.id(usual.params) ? 'parent' : type.id(params)
 }
 
-/** All variants of a slot that the spec's space asks for; the parent's own comes first, whether asked for or not. */
+/** Lists all variants of a slot in the spec's space. The parent's own block always comes first. */
 export function variants(space: Space, slot: Slot, model: Model, layer: number): Variant[] {
   const { config, blocks } = model
   const parent = config.blocks[layer]![slot]
@@ -78,7 +78,7 @@ export function variants(space: Space, slot: Slot, model: Model, layer: number):
   }
   add(ownVariant(model, layer, slot), parent, true)
   const plainId = ownId(model, slot, { ...parent, params: withWeights(parent.params, 'float32') })
-  // Other blocks begin as parts of the parent's: nothing is made of one that has been replaced already.
+  // Other blocks are initialised from the parent's, which is not possible for one that has already been replaced.
   const replaced = !isOriginal(config, layer, slot)
   for (const entry of space[slot]) {
     const wanted: JsonObject = typeof entry === 'string' ? { block: entry } : entry
@@ -95,8 +95,8 @@ export function variants(space: Space, slot: Slot, model: Model, layer: number):
   return [...found.values()]
 }
 
-/** Variants of an entry at a layer: none where other layers of the parent can have what this one cannot. What no layer can
- *  have has been refused with the spec. */
+/** Lists the variants of an entry at a layer; none if the entry is only possible for other layers of the parent. An entry that
+ *  is possible for no layer has been refused with the spec. */
 function possible(type: BlockType, { config }: Model, layer: number, entry: JsonObject): JsonObject[] {
   const facts = layerFacts(config, layer)
   try {
@@ -109,7 +109,7 @@ function possible(type: BlockType, { config }: Model, layer: number, entry: Json
   }
 }
 
-/** The part of entries that says what they compute, as parameters of a task, and their weights as its inputs by entry id. */
+/** Divides entries into parameters of a task, which determine what they compute, and its inputs: their weights by entry id. */
 export function asTask(entries: readonly LibraryEntry[]): {
   readonly fillings: Filling[]
   readonly inputs: Record<string, ArtifactRef>
@@ -127,7 +127,7 @@ export function asTask(entries: readonly LibraryEntry[]): {
   return { fillings, inputs: Object.fromEntries(trained) }
 }
 
-/** Weights of a filling; the parent's own where it has none of its own. */
+/** Reads the weights of a filling: its own, or else the parent's. */
 export async function fillingWeights(
   { id, layer, slot, block }: Filling,
   inputs: Readonly<Record<string, ArtifactRef>>,
@@ -146,7 +146,7 @@ async function readWeights(path: string): Promise<Weights> {
   )
 }
 
-/** The model with fillings in its slots: a view, weights are read when they are asked for. */
+/** Returns a view of the model with fillings in its slots. Weights are read when needed. */
 export function assemble(
   model: Model,
   fillings: readonly Filling[],
@@ -160,7 +160,7 @@ export function assemble(
   return replaceBlocks(model, replacements)
 }
 
-/** The entries of a choice, attention and FFN of every layer in turn. */
+/** Returns the entries of a choice, in the order attention, FFN for every layer. */
 export function chosenEntries(library: ReadonlyMap<string, LibraryEntry>, choice: Choice): LibraryEntry[] {
   return choice
     .flatMap((own) => [own.attention, own.ffn])
@@ -171,7 +171,7 @@ export function chosenEntries(library: ReadonlyMap<string, LibraryEntry>, choice
     })
 }
 
-/** Contents of an artifact that is JSON. */
+/** Reads an artifact that is JSON. */
 export async function readJson<T>(context: Pick<Environment, 'open'>, ref: ArtifactRef<T>): Promise<T> {
   return JSON.parse(await readFile(await context.open(ref), 'utf8')) as T
 }

@@ -3,6 +3,6 @@ export interface Limit {
   readonly name: 'throughput' | 'memory' | 'latency' | 'parameters'
   readonly bound: 'min' | 'max'
   readonly value: number
-  /** `parent`: a multiple of the parent's value. */
+  /** Unit of the value; `parent` for a multiple of the parent's value. */
   readonly unit: string
 }

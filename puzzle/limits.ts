@@ -4,7 +4,7 @@ import type { Target } from './inputs.js'
 import type { Limit } from './limit.js'
 import { runtime, throughputOf, type Cost } from './costs.js'
 
-/** An upper bound on the sum of a cost over all slots; `runtime` in seconds, `memory` in bytes. */
+/** An upper bound on the sum of a cost over all slots: `runtime` in seconds, `memory` in bytes. */
 export interface Bound {
   readonly cost: 'runtime' | 'memory' | 'parameters'
   readonly max: number
@@ -15,7 +15,7 @@ export interface Bound {
 export const limitsOf = ({ limits = {} }: Target): Limit[] =>
   Object.entries(limits).map(([name, limit]) => ({ ...limit, name: name as Limit['name'] }))
 
-/** A limit in absolute units: tokens/s, bytes, seconds, parameters. */
+/** Converts a limit to absolute units: tokens/s, bytes, seconds, parameters. */
 export function absolute(limit: Limit, parent: Cost, scenario: Scenario): number {
   if (limit.unit !== 'parent') return limit.value
   const own = {
@@ -28,10 +28,10 @@ export function absolute(limit: Limit, parent: Cost, scenario: Scenario): number
 }
 
 /**
- * Limits as bounds on what the slots together may use.
- * @param parent  predicted costs of the parent, the floor included
- * @param floor   costs that no slot has a part in
- * @param correction  by limit: predicted value to aim at, as a multiple of the limit (to meet it as measured)
+ * Converts limits to bounds on what all slots together may use.
+ * @param parent      predicted costs of the parent, including the floor
+ * @param floor       costs outside all slots
+ * @param correction  by limit: the predicted value to aim at, as a multiple of the limit, so that the measured one meets it
  */
 export function bounds(
   limits: readonly Limit[],
@@ -66,9 +66,9 @@ export interface Yard {
 export const useOf = (cost: Bound['cost'], of: Cost): number =>
   ({ runtime: runtime(of), memory: of.memoryBytes, parameters: of.parameters })[cost]
 
-/** Says that a bound cannot be met, and by how much, in the terms of its limit.
- *  @param minimum  the least that the slots together can use
- *  @param held  names of limits that are held meanwhile */
+/** Writes that a bound cannot be met, and by how much, in terms of its limit.
+ *  @param minimum  the least that all slots together can use
+ *  @param held     names of the other limits that are met at the same time */
 function describeUnmet(
   { cost, max, limit }: Bound,
   minimum: number,
@@ -83,7 +83,7 @@ function describeUnmet(
   return `${describeLimit(limit)} cannot be met${given}: the best any choice reaches is ${round(best, 4)}, the limit is ${round(absolute(limit, parent, scenario), 4)} (it lacks ${lack} % of ${cost})`
 }
 
-/** The solver's reason in terms of the spec's limits; the solver knows only what they leave for the slots. */
+/** Translates the solver's reason to the spec's limits. The solver only knows what they leave for the slots. */
 export function describeInfeasible(all: readonly Bound[], yard: Yard, infeasible: Infeasibility | undefined): string {
   const lines = (infeasible?.limits ?? []).flatMap(({ cost, max, minimum, holding }) => {
     const bound = all.find((own) => own.cost === cost && own.max === max)
@@ -93,7 +93,7 @@ export function describeInfeasible(all: readonly Bound[], yard: Yard, infeasible
   return lines.length > 0 ? lines.join('; ') : (infeasible?.message ?? 'The limits cannot be met together')
 }
 
-/** A limit for people: `throughput >= 1.6x of the parent`. */
+/** Writes a limit in messages: `throughput >= 1.6x of the parent`. */
 export function describeLimit({ name, bound, value, unit }: Limit): string {
   const number = Number(value.toPrecision(unit === 'parent' ? 4 : 6))
   const what = unit === 'parent' ? `${number}x of the parent` : unit === name ? number : `${number} ${unit}`

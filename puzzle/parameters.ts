@@ -1,5 +1,5 @@
-// JSON Schemas of parameters that several stages share. A number outside the bounds is a typing error; the message gives the
-// `reason`.
+// JSON Schemas of parameters that several stages share. A number outside the bounds is surely a typing error; the message
+// contains the `reason`.
 
 /** A batch size, in sequences. */
 export const batch = <const T extends number>(fallback: T, description: string) =>

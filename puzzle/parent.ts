@@ -5,7 +5,7 @@ import { Warm } from './warm.js'
 
 const parents = new WeakMap<Blocks, Warm<Model>>()
 
-/** The spec's model, with some of its weights in memory. Tasks of one process share it. */
+/** Opens the spec's model, with some of its weights in memory. Tasks of one process share it. */
 export async function openParent({
   spec: { model: folder },
   inputDigests,
@@ -16,7 +16,7 @@ export async function openParent({
   return warm.get(`${inputDigests.model} ${folder}`, async () => cacheWeights(await openModel(folder, blocks)))
 }
 
-/** Block types that a model is made of. */
+/** Lists the block types of a model. */
 export function blocksOf({ config }: Model): BlockName[] {
   const names = config.blocks.flatMap(({ attention, ffn }) => [`attention/${attention.block}`, `ffn/${ffn.block}`])
   return [...new Set(names)].map((name): BlockName => {

@@ -8,17 +8,17 @@ import { openParent } from './parent.js'
 import type { Composition } from './score-row.js'
 import { parentLayers, type ProblemParts } from './selection-problem.js'
 
-/** A stage that predicts costs, and the stages that it needs for that. */
+/** Context of a stage that predicts costs, with the stages that it needs for that. */
 interface CostContext extends Environment<ModelInput & TargetInput> {
   readonly stages: { readonly distill: DistillOutputs; readonly profile: ProfileOutputs }
 }
 
-/** A stage that makes the selection problem, and the stages that it needs for that. */
+/** Context of a stage that creates the selection problem, with the stages that it needs for that. */
 interface ProblemContext extends CostContext {
   readonly stages: CostContext['stages'] & { readonly score: ScoreOutputs; readonly depth?: DepthOutputs }
 }
 
-/** Everything the selection problem is made of. */
+/** Reads everything that the selection problem is created from. */
 export async function problemParts(
   context: ProblemContext,
   composition: 'measured' | Composition = 'measured',
@@ -32,7 +32,7 @@ export async function problemParts(
   }
 }
 
-/** What costs of models are predicted from. */
+/** Reads everything that costs of models are predicted from. */
 export async function costParts(context: CostContext): Promise<Omit<ProblemParts, 'rows' | 'composition' | 'depth'>> {
   const { stages, spec } = context
   const model = await openParent(context)

@@ -2,7 +2,7 @@ import type { Environment } from '../api/index.js'
 import type { DistillOutputs } from './hand-over.js'
 import { readJson, type LibraryEntry } from './library.js'
 
-/** The library that `distill` left, by entry. */
+/** Reads the library of `distill`, by entry id. */
 export async function readLibrary(
   context: Pick<Environment, 'open'> & { readonly stages: { readonly distill: DistillOutputs } },
 ): Promise<Map<string, LibraryEntry>> {

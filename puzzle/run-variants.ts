@@ -14,7 +14,7 @@ import type { Space } from './inputs.js'
 import { layerName } from './layer-name.js'
 import { entryId, ownVariant, type LibraryEntry } from './library.js'
 
-/** A way to replace the layers from one on. */
+/** A replacement of several consecutive layers. */
 export interface RunVariant {
   /** Run type and length: `fuse-ffn-2`. */
   readonly id: string
@@ -22,7 +22,7 @@ export interface RunVariant {
   readonly params: JsonObject
   readonly layer: number
   readonly span: number
-  /** What the first layer becomes: library entries without their evidence. An empty slot is the block `no-op`. */
+  /** Blocks of the first layer: library entries without their evidence. An empty slot has the block `no-op`. */
   readonly slots: Readonly<Record<Slot, RunSlot>>
 }
 
@@ -33,7 +33,7 @@ interface RunSlot extends BlockChoice {
   readonly empty: boolean
 }
 
-/** A run as parameters of a task. */
+/** A run, as parameters of a task. */
 export interface RunTask {
   readonly name: string
   readonly version: number
@@ -44,8 +44,8 @@ export interface RunTask {
 const nothing: BlockChoice = { block: 'no-op', params: {} }
 
 /**
- * All replacements of runs that the space asks for, by their first layer, each once.
- * @throws Failure InvalidInput for what the model cannot have, PluginBug where a run type breaks a rule of its interface
+ * Lists the distinct replacements of runs in the space, in the order of their first layers.
+ * @throws Failure InvalidInput if the model cannot have one, PluginBug if a run type breaks a rule of its interface
  */
 export function runVariants(model: Model, space: Pick<Space, 'runs'>, runs: Runs): RunVariant[] {
   const { config } = model
@@ -63,7 +63,7 @@ export function runVariants(model: Model, space: Pick<Space, 'runs'>, runs: Runs
           const empty = own.empty === true
           const parents = config.blocks[layer]![name]
           const same = parents.block === choice.block && own.id(parents.params) === own.id(choice.params)
-          // Named after the block, not after the run: equal blocks have equal costs.
+          // Named after the block, and not after the run: equal blocks have equal costs.
           const variant = same ? ownVariant(model, layer, name) : own.id(choice.params)
           return { ...choice, variant, empty, entry: entryId(layer, name, variant, empty ? 'parent' : id) }
         }
@@ -74,7 +74,7 @@ export function runVariants(model: Model, space: Pick<Space, 'runs'>, runs: Runs
   return [...new Map(found.map((variant) => [runName(variant), variant])).values()]
 }
 
-/** Id and length of a variant: files and library entries are named after it, and layers counted by it. */
+/** Checks the id and length of a variant, which names of files and library entries and numbers of layers are derived from. */
 function named(type: RunType, params: JsonObject): { readonly id: string; readonly span: number } {
   const [id, span] = [type.id(params), type.span(params)]
   const bug = (message: string) => new Failure('PluginBug', `run type "${type.name}": ${message}`)
@@ -91,9 +91,9 @@ const layersOf = ({ config }: Model, layer: number, span: number): RunLayer[] =>
   }))
 
 /**
- * Training-free weights of what a run becomes.
+ * Computes the training-free weights of the blocks that replace a run.
  * @param pupils  the slots that are not empty
- * @throws Failure PluginBug when the run type makes others than the blocks have
+ * @throws Failure PluginBug if the run type returns other weights than the blocks have
  */
 export async function runWeights(
   model: Model,
@@ -143,7 +143,8 @@ export const asRunTask = ({ type, params, span }: RunVariant): RunTask => ({
 /** Id of the library entry of an empty slot. */
 export const emptyEntry = (layer: number, slot: Slot): string => entryId(layer, slot, 'no-op', 'parent')
 
-/** Entries of empty slots for all layers of runs, whether the space has them or not: all but the first layer of a run become empty. */
+/** Returns entries of empty slots for all layers of runs, even if the space does not have them: all but the first layer of a run
+ *  become empty. */
 export function emptyEntries(runs: readonly RunVariant[]): LibraryEntry[] {
   const layers = new Set(runs.flatMap(({ layer, span }) => Array.from({ length: span }, (_, i) => layer + i)))
   return [...layers].flatMap((layer) =>
@@ -162,7 +163,7 @@ export function emptyEntries(runs: readonly RunVariant[]): LibraryEntry[] {
   )
 }
 
-/** Pupils of a run's lesson: the slots that are not empty. */
+/** Returns the pupils of a run's lesson: its slots that are not empty. */
 export const runPupils = (run: RunVariant) =>
   slots.flatMap((slot) => {
     const { entry, variant, block, params, empty } = run.slots[slot]

@@ -3,7 +3,7 @@ import { digestJson, slots, type Slot } from '../api/index.js'
 import type { Space } from './inputs.js'
 import { entryId, ownVariant, variants, type LibraryEntry, type Variant } from './library.js'
 
-/** Entries for both slots of a layer, to be scored together. */
+/** Entries for both slots of a layer that are scored together. */
 export interface Pair {
   readonly slot: Slot | 'block'
   readonly attention: LibraryEntry
@@ -13,9 +13,9 @@ export interface Pair {
 type Library = ReadonlyMap<string, LibraryEntry>
 
 /**
- * What is scored at a layer: every variant beside the parent's other slot; every pair that was trained for each other,
- * removed slots included; and pairs of others: `wanted` of them, to see how scores of slots add up, or all. Variants that
- * were left out of the library are left out here.
+ * Lists what is scored at a layer: every variant next to the parent's block in the other slot; every pair that was trained
+ * together, including removed slots; and `wanted` or all other pairs, which show how scores of slots combine. Variants that are
+ * missing in the library are left out.
  */
 export function pairsOf(
   model: Model,
@@ -49,15 +49,15 @@ export function pairsOf(
 
 type Find = (slot: Slot, variant: string, beside: string) => LibraryEntry | undefined
 
-/** Entries that were trained for each other, if any; with a removed slot, the best there is beside it. */
+/** Returns entries that were trained together, if any; next to a removed slot, the best available entry. */
 function trainedTogether(a: Variant, f: Variant, entry: Find): Omit<Pair, 'slot'> | undefined {
-  // The layer as it is in the parent: its score is 0 without measuring.
+  // The layer of the parent needs no measurement: its score is 0.
   if (a.own && f.own) return undefined
   if (a.empty || f.empty) {
     const best = (slot: Slot, own: Variant, other: Variant) =>
       (other.empty && !own.empty ? entry(slot, own.id, other.id) : undefined) ?? entry(slot, own.id, 'parent')
     const pair = { attention: best('attention', a, f), ffn: best('ffn', f, a) }
-    // A removed slot beside the parent's untouched other one is what the variant alone is scored as.
+    // A removed slot next to the parent's unchanged other block is already scored as a single variant.
     const untouched = (own: Variant, made?: LibraryEntry) => own.own && made?.beside === 'parent'
     const alone = untouched(a, pair.attention) || untouched(f, pair.ffn)
     return pair.attention && pair.ffn && !alone ? { attention: pair.attention, ffn: pair.ffn } : undefined
@@ -66,8 +66,8 @@ function trainedTogether(a: Variant, f: Variant, entry: Find): Omit<Pair, 'slot'
   return attention && ffn ? { attention, ffn } : undefined
 }
 
-/** Pairs of changed slots, each trained beside the parent's. Those with the smallest digests: a variant more in the space
- *  does not draw the others anew. */
+/** Samples pairs of changed slots, each trained next to the parent's other block. It takes those with the smallest digests, so
+ *  that one more variant in the space does not change the rest of the sample. */
 function sampled(
   own: { readonly attention: readonly Variant[]; readonly ffn: readonly Variant[] },
   entry: Find,

@@ -5,20 +5,20 @@ import { HiddenStates } from './hidden-states.js'
 import { readSequences, type Sequences } from '../data/sequences.js'
 import { Warm } from './warm.js'
 
-/** Held-out text as `capture` left it: what enters a layer, and what leaves the last one. */
+/** Held-out text from `capture`: hidden states before a layer, and after the last one. */
 interface Held extends Sequences {
   readonly input: HiddenStates
   readonly final: Float32Array
 }
 
-/** Artifacts of that text: what enters the layer, what leaves the last one, and the tokens. */
+/** Artifacts of held-out text: hidden states before the layer and after the last one, and the tokens. */
 export interface HeldInputs {
   readonly input: ArtifactRef
   readonly final: ArtifactRef
   readonly tokens: ArtifactRef
 }
 
-/** Compares the parent with itself after a change of one layer: only the layers from that one on are computed. */
+/** Compares the parent with a copy in which one layer is changed. Only the layers from that one on are computed. */
 export class Scorer {
   private constructor(
     private readonly model: Model,
@@ -28,7 +28,7 @@ export class Scorer {
     private readonly head: Head,
   ) {}
 
-  /** Sessions, and states that other tasks of this process used, are taken over. */
+  /** Opens a scorer. It reuses sessions, and states that other tasks of this process have read. */
   static async open(
     context: Pick<TaskContext<{ params: object; inputs: HeldInputs }>, 'open' | 'task' | 'threads' | 'inputDigests'>,
     model: Model,
@@ -71,7 +71,7 @@ export class Scorer {
   }
 }
 
-// Tasks of one layer follow one another in a process; they share all but the block that is scored.
+// A process runs the tasks of one layer in succession. They share everything but the block that is scored.
 const layerStates = new Warm<HiddenStates>(3)
 const finalStates = new Warm<Float32Array>(1)
 const forwards = new Warm<Forward>(1, (forward) => forward.release())

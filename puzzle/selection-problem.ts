@@ -9,16 +9,16 @@ import { bounds } from './limits.js'
 import { emptyEntry } from './run-variants.js'
 import type { Composition, ScoreRow } from './score-row.js'
 
-/** A choice of the solver. */
+/** A solution of the selection problem. */
 export interface Solution {
   /** Library entries by layer. */
   readonly choice: Choice
-  /** Predicted KL. */
+  /** Predicted KL, in nats per token. */
   readonly objective: number
-  /** Runs of layers that are replaced as one. Absent where there are none. */
+  /** Runs of layers that are replaced as one; absent if there are none. */
   readonly runs?: readonly ChosenRun[]
-  /** All removals of whole layers, where there are several and some of their scores were added up though each was
-   *  measured alone: together they may do much more. */
+  /** All removals of whole layers, if there are several and some of them were only measured alone: together, they may do more
+   *  damage than the sum of their scores. */
   readonly addedUp?: readonly ChosenRun[]
   readonly predicted: {
     readonly throughput: number
@@ -28,36 +28,36 @@ export interface Solution {
   }
 }
 
-/** A replacement of neighbouring layers. */
+/** A replacement of adjacent layers. */
 export interface ChosenRun {
-  /** The first. */
+  /** The first of the layers. */
   readonly layer: number
   readonly span: number
-  /** Run type and length, `fuse-ffn-2`; or variants of one layer, `no-op+no-op`. */
+  /** Run type and length, such as `fuse-ffn-2`; or variants of one layer, such as `no-op+no-op`. */
   readonly run: string
 }
 
-/** Everything that the selection problem is made from. */
+/** Everything that the selection problem is created from. */
 export interface ProblemParts {
   readonly rows: readonly ScoreRow[]
   readonly composition: Composition
   readonly library: ReadonlyMap<string, LibraryEntry>
-  /** Order in which whole layers may go, where any may. */
+  /** Order in which whole layers may be removed; absent if none may. */
   readonly depth?: readonly DepthStep[]
   readonly table: CostTable
   readonly scenario: Scenario
   readonly limits: readonly Limit[]
-  /** Variants that the parent has, by layer. */
+  /** The parent's variants by layer. */
   readonly parent: readonly Layer[]
 }
 
-/** Variants of a layer. */
+/** The variants in the slots of a layer. */
 interface Layer {
   readonly attention: string
   readonly ffn: string
 }
 
-/** Variants that a model has, by layer. */
+/** Returns a model's variants by layer. */
 export const parentLayers = (model: Model): Layer[] =>
   model.config.blocks.map((_, layer) => ({
     attention: ownVariant(model, layer, 'attention'),
@@ -71,14 +71,14 @@ interface LayerOption {
   readonly entries: { readonly attention: string; readonly ffn: string }
   readonly costs: Readonly<Record<'runtime' | 'memory' | 'parameters', number>>
   readonly span?: number
-  /** Stands for a run of layers, be it of one. */
+  /** Whether it replaces a run of layers, which may consist of one. */
   readonly isRun?: boolean
   readonly requires?: readonly { readonly layer: number; readonly option: string }[]
 }
 
 const asCosts = (cost: Cost) => ({ runtime: runtime(cost), memory: cost.memoryBytes, parameters: cost.parameters })
 
-/** Replacements of runs that begin at a layer. The layers behind the first one use nothing. */
+/** Returns the replacements of runs that begin at a layer. All but the first layer cost nothing. */
 const runOptions = (rows: readonly ScoreRow[], layer: number, table: CostTable): LayerOption[] =>
   rows.flatMap(({ run, span, kl, entries, attention, ffn, ...row }) =>
     run === undefined || span === undefined || row.layer !== layer
@@ -98,8 +98,9 @@ const runOptions = (rows: readonly ScoreRow[], layer: number, table: CostTable):
 const dropped = 'drop-1'
 
 /**
- * Removals of whole layers cost what each adds to those before it in the order, and need them: so sums of removals are what
- * was measured. Others are left out, and so is the same removal by way of its two slots, where it is one.
+ * Makes the removal of a whole layer conditional on the removals before it in the order of `depth`. Its score is what it adds
+ * to them, so that the scores add up to the measured KL. Removals outside this order are left out, and so is the equivalent
+ * removal of both slots.
  */
 function conditional(
   options: readonly LayerOption[],
@@ -124,7 +125,7 @@ function conditional(
   })
 }
 
-/** The order up to the first layer whose removal was left out of the scores: those behind it need that one. */
+/** Cuts the order of removals before the first layer that has no score, since later removals depend on it. */
 function possible(
   depth: readonly DepthStep[] | undefined,
   rows: readonly ScoreRow[],
@@ -134,7 +135,7 @@ function possible(
   return end < 0 ? depth : depth!.slice(0, end)
 }
 
-/** Options of every layer: pairs of entries, those trained for each other with their own score. */
+/** Lists the options of every layer: pairs of entries. Those that were trained together have a score of their own. */
 export function layerOptions({ rows, composition, table, parent, depth }: ProblemParts): LayerOption[][] {
   const scores = new Map<string, ScoreRow>()
   const order = possible(depth, rows)
@@ -179,7 +180,8 @@ function option(
   return { score: composition === 'sum' ? a + f : Math.hypot(a, f), entries }
 }
 
-/** The selection problem, with limits as bounds on the slots' sums. */
+/** Creates the selection problem, with limits as bounds on the sums over slots.
+ *  @source Bercovich et al., "Puzzle", arXiv 2411.19146 (mixed-integer program) */
 export function makeProblem(
   parts: ProblemParts,
   options: {
@@ -199,16 +201,16 @@ export function makeProblem(
   }
 }
 
-/** Predicted costs of the parent. */
+/** Predicts the costs of the parent. */
 export const parentCost = ({ table, parent }: Pick<ProblemParts, 'table' | 'parent'>): Cost => totalCost(table, parent)
 
-/** The solver's option ids as entries, with predicted costs of the whole model. */
+/** Converts the solver's option ids to entries, and predicts the costs of the whole model. */
 export function toSolution(parts: ProblemParts, ids: readonly string[], objective: number): Solution {
   const own = layerOptions(parts)
   const choice: { attention: string; ffn: string }[] = []
   const runs: ChosenRun[] = []
   const removals: ChosenRun[] = []
-  // A run's id stands at all of its layers; its blocks are in the first one.
+  // A run's id appears at each of its layers; its blocks are in the first one.
   while (choice.length < ids.length) {
     const first = choice.length
     const option = own[first]!.find((o) => o.id === ids[first])!
@@ -220,7 +222,7 @@ export function toSolution(parts: ProblemParts, ids: readonly string[], objectiv
     for (let layer = first + 1; layer < first + span; layer++)
       choice.push({ attention: emptyEntry(layer, 'attention'), ffn: emptyEntry(layer, 'ffn') })
   }
-  // Single removals in the order of `depth` were measured together.
+  // Single removals in the order of `depth` were measured together; others were not.
   const apart = removals.some(
     ({ layer, run }) => !(run === dropped && parts.depth?.some((step) => step.layer === layer)),
   )
@@ -233,14 +235,14 @@ export function toSolution(parts: ProblemParts, ids: readonly string[], objectiv
   }
 }
 
-/** Whether an option leaves nothing of its layers. */
+/** Whether an option removes its layers entirely. */
 function removes({ library, parent }: ProblemParts, { entries, isRun }: LayerOption, layer: number): boolean {
   const empty = [entries.attention, entries.ffn].every((id) => library.get(id)?.block === 'no-op')
   const { attention, ffn } = parent[layer]!
   return empty && (isRun === true || attention !== 'no-op' || ffn !== 'no-op')
 }
 
-/** Predicted costs of a choice of entries. */
+/** Predicts the costs of a choice of entries. */
 export function predict(
   parts: Pick<ProblemParts, 'library' | 'table' | 'scenario'>,
   choice: Choice,

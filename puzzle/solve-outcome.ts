@@ -2,7 +2,7 @@ import type { SolveResult } from '../solver/index.js'
 import type { Composition } from './score-row.js'
 import type { Solution } from './selection-problem.js'
 
-/** What `solve` leaves for later stages. */
+/** The results of `solve` for later stages. */
 export interface SolveOutcome extends Omit<SolveResult, 'solutions'> {
   readonly composition: Composition
   readonly solutions: readonly Solution[]

@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path'
 import { NonFiniteError, readTensors, writeTensors, type Tensor, type Trainer } from '../tensor/index.js'
 import { Failure } from '../api/index.js'
 
-/** A point of a training's curve: means over the steps since the point before. */
+/** A point of a training curve: means over the steps since the previous point. */
 export interface CurvePoint {
-  /** Steps done. */
+  /** Number of completed steps. */
   readonly step: number
   readonly loss: number
   readonly [metric: string]: number
@@ -17,13 +17,13 @@ export interface CurvePoint {
 export interface TrainingRun {
   readonly trainer: Trainer
   readonly steps: number
-  /** Steps between two points of the curve, and in one call of the trainer. Default 16. */
+  /** Steps between two points of the curve, and in one call of the trainer. @default 16 */
   readonly stepsPerPoint?: number
-  /** Folder of checkpoints. */
+  /** Path of the folder for checkpoints. */
   readonly checkpoint: string
-  /** Points between two checkpoints. Default 4. */
+  /** Points of the curve between two checkpoints. @default 4 */
   readonly pointsPerCheckpoint?: number
-  /** Batches of steps start..start+count-1, [count, ...]. Must depend on nothing else. */
+  /** Returns the batches of steps start..start+count-1, [count, ...]. They must depend on nothing else. */
   batches(start: number, count: number): Readonly<Record<string, Tensor>>
   readonly signal: AbortSignal
   progress(fraction: number, message: string): void
@@ -32,9 +32,10 @@ export interface TrainingRun {
 }
 
 /**
- * Trains to the last step, from the newest checkpoint if there is one: bit-identical to a training that was never
- * interrupted. A checkpoint is one file, replaced by rename.
- * @returns the curve, from its first point on
+ * Trains to the last step, from the newest checkpoint if there is one. The result is bit-identical to that of an uninterrupted
+ * training. A checkpoint is one file, replaced by rename.
+ * @returns the curve from its first point on
+ * @throws Failure NonFinite if the loss or a weight is not finite
  */
 export async function trainWithCheckpoints(run: TrainingRun): Promise<CurvePoint[]> {
   const { trainer, steps, stepsPerPoint = 16, pointsPerCheckpoint = 4 } = run
@@ -59,14 +60,14 @@ export async function trainWithCheckpoints(run: TrainingRun): Promise<CurvePoint
       await save(file, trainer, curve)
       run.progress(step / steps, `step ${step} of ${steps}, checkpoint saved`)
     }
-    // Lets messages in, and the abort take effect.
+    // Lets messages arrive, and an abort take effect.
     await new Promise((resolve) => setImmediate(resolve))
     if (run.signal.aborted) {
       await save(file, trainer, curve)
       throw run.signal.reason
     }
   }
-  // No loss has seen what the last step made of the weights.
+  // The last step's weights have not been through a loss, so they are checked here.
   for (const [name, data] of Object.entries(trainer.parameters()))
     if (!data.every(Number.isFinite))
       throw notFinite(`${run.what}: The weights ${name} are not finite after step ${step}`)
@@ -79,17 +80,17 @@ const notFinite = (message: string, cause?: unknown) =>
     cause,
   })
 
-/** @param curve  of all steps done: its last point has their number */
+/** @param curve  curve up to the current step */
 async function save(file: string, trainer: Trainer, curve: readonly CurvePoint[]): Promise<void> {
   const { tensors } = trainer.state()
-  // Another attempt, thought lost, may have ended the task and removed the folder.
+  // Another attempt that seemed lost may have completed the task and removed the folder.
   await mkdir(dirname(file), { recursive: true })
   const text = JSON.stringify(curve)
   await writeTensors(file, tensors, { curve: text, digest: digestOf(tensors, text) })
 }
 
 /** Restores the trainer from its checkpoint. A checkpoint that is incomplete, or of another training, is ignored.
- *  @returns the curve up to there */
+ *  @returns the curve up to the checkpoint */
 async function resumed(file: string, trainer: Trainer, steps: number): Promise<CurvePoint[]> {
   if (!existsSync(file)) return []
   try {

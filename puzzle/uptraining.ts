@@ -120,7 +120,7 @@ function tokensSeen({ mask, length, count }: Sequences, order: Uint32Array, sequ
   return seen
 }
 
-/** Weights by the names of `modelShapes`, of which those that are integers in memory are rounded. */
+/** Rounds those weights that are integers in memory. Weights are by the names of `modelShapes`. */
 function roundedWhere<T>(
   model: Model,
   weights: Readonly<Record<string, T>>,
@@ -138,7 +138,7 @@ function roundedWhere<T>(
   return all
 }
 
-/** Weights of all slots by the names of `modelShapes`. */
+/** Reads the weights of all slots, by the names of `modelShapes`. */
 async function layerWeights(model: Model): Promise<Record<string, { shape: readonly number[]; data: Float32Array }>> {
   const all: Record<string, { shape: readonly number[]; data: Float32Array }> = {}
   for (let layer = 0; layer < model.config.layers; layer++)
@@ -148,22 +148,24 @@ async function layerWeights(model: Model): Promise<Record<string, { shape: reado
   return all
 }
 
-/** Embedding, and head where it is another matrix. */
+/** Reads the embedding and, unless it is tied, the head. */
 async function ends(model: Model): Promise<Record<string, Tensor>> {
   const { vocabulary, hidden, tied } = model.config
   const matrix = (data: Float32Array): Tensor => ({ dtype: 'float32', dims: [vocabulary, hidden], data })
   return { embedding: matrix(await model.embedding()), ...(tied ? {} : { head: matrix(await model.head()) }) }
 }
 
-/** Layers after which a run is not over: the child has done there what the parent has still to do. */
+/** Layers inside runs: after them, the child's hidden states do not correspond to the parent's. */
 const withinRuns = (fillings: readonly Filling[]): ReadonlySet<number> =>
   new Set(fillings.flatMap(({ layer, span = 1 }) => Array.from({ length: span - 1 }, (_, i) => layer + i)))
 
 type Values = Readonly<Record<string, Value>>
 
 /**
- * Mean over tokens of the sum over layers of 1 - cos(parent, child), plus the mean over tokens of KL(parent || child).
- * The parent's part is computed in the same graph.
+ * Builds the loss: the mean over tokens of the sum over layers of 1 - cos(parent, child), plus the mean over tokens of
+ * KL(parent || child). The parent is computed in the same graph.
+ *
+ * @source Bercovich et al., "Puzzle", arXiv 2411.19146, section 5
  */
 function gkdLoss(
   g: Graph,

@@ -71,14 +71,16 @@ function judgeQuality(wanted: number, { ratios: { accuracy } }: Evaluation<Measu
 const short = (value: number): string => String(Number(value.toPrecision(4)))
 
 function whyMissed({ limit, value, interval, wanted }: Judged): string {
-  if (!interval) return `${limit}: ${short(value)} as measured`
+  if (!interval) return `${limit} is not met: the actual value is ${short(value)}`
   const [low, high] = interval
+  const range = `${short(value)} (${short(low)} to ${short(high)})`
   // The estimate may be on the right side of the limit.
-  const open = low < wanted && wanted <= high ? ', not shown to hold' : ''
-  return `${limit}: ${short(value)} as measured (${short(low)} to ${short(high)})${open}`
+  return low < wanted && wanted <= high
+    ? `${limit} is not shown to be met: the value is ${range}`
+    : `${limit} is not met: the actual value is ${range}`
 }
 
 const whyTooPoor = ({ value, wanted }: JudgedQuality): string =>
   value === null
-    ? `quality >= ${short(wanted)} of the parent cannot be judged: there are no tasks, or the parent solves none`
+    ? `quality >= ${short(wanted)} of the parent cannot be checked: there are no tasks, or the parent's accuracy is 0`
     : `quality ${short(value)} is below ${short(wanted)}`

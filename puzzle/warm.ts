@@ -1,6 +1,6 @@
 /**
- * What is worth keeping from task to task of one process: opened models, sessions, inputs that many tasks share. At most
- * `size` things; the one used longest ago goes first. A process does one task at a time.
+ * Keeps objects that several tasks of one process use: opened models, sessions, shared inputs. It holds at most `size` of them
+ * and discards the least recently used. A process runs one task at a time.
  */
 export class Warm<T> {
   private readonly kept = new Map<string, T>()
@@ -10,7 +10,7 @@ export class Warm<T> {
     private readonly dispose: (thing: T) => Promise<void> = async () => undefined,
   ) {}
 
-  /** The thing of a key, which must name all that it depends on. */
+  /** Returns the object for a key, which must contain everything that the object depends on. */
   async get(key: string, make: () => Promise<T>): Promise<T> {
     const known = this.kept.get(key)
     const thing = known ?? (await make())

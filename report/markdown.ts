@@ -8,14 +8,14 @@ interface Measured {
   readonly memoryBytes: number
 }
 
-/** Neighbouring layers that are replaced as one. */
+/** Adjacent layers that are replaced as one. */
 interface Run {
   readonly layer: number
   readonly span: number
   readonly run: string
 }
 
-/** What of a search's result is shown. */
+/** The parts of a search's result that the page shows. Throughput is in tokens/s, KL in nats per token. */
 export interface Result {
   readonly verdict: string
   readonly reasons: readonly string[]
@@ -24,13 +24,13 @@ export interface Result {
     readonly layers: readonly { attention: string; ffn: string }[]
     readonly runs?: readonly Run[]
   }
-  /** As selected, where it was uptrained. */
+  /** Measurements of the selected child before uptraining; absent if it was not uptrained. */
   readonly beforeUptraining?: Measured
-  /** KL of the child as selected by the sum of its scores. */
+  /** KL that the sum of scores predicts for the selected child. */
   readonly predictedKl?: number
-  /** Removals of layers whose scores were added up though each was measured alone. */
+  /** Removals of layers that were only measured individually, and whose scores were added up. */
   readonly addedUpRemovals?: readonly Run[]
-  /** Layers in the order in which they were removed, and what that does: KL to the parent. */
+  /** Layers in the order of their removal, and its effect: KL to the parent. */
   readonly depth?: {
     readonly removed: readonly number[]
     readonly evidence: readonly { readonly removed: number; readonly measured: number; readonly additive: number }[]
@@ -62,18 +62,18 @@ export interface Result {
     readonly accuracy: number | null
   }[]
   readonly solver: { readonly status: string; readonly objective: number; readonly bound: number; readonly gap: number }
-  /** Tasks that failed or were skipped: the search had to do without them. */
+  /** Tasks that failed or were skipped, so that the search had to do without them. */
   readonly leftOut?: readonly { readonly task: string; readonly reason: string }[]
-  /** What is odd about the parent, and what was made of it. */
+  /** Notes on oddities of the parent and how they were treated. */
   readonly warnings?: readonly string[]
   readonly baselines: Readonly<Record<string, { readonly objective: number | null; readonly feasible: boolean }>>
 }
 
-/** A number for people: four digits; a dash for what is none, the share of nothing for instance. */
+/** Formats a number with four digits; a dash for a missing or infinite one, such as a ratio to 0. */
 export const format = (value: number | null | undefined): string =>
   Number.isFinite(value) ? String(Number(value!.toPrecision(4))) : '–'
 
-/** The result as a page of Markdown. */
+/** Writes the result as a page of Markdown. */
 export function markdown(result: Result): string {
   const {
     verdict,
@@ -92,18 +92,18 @@ export function markdown(result: Result): string {
   const row = (name: string, a: number | null, b: number | null, ratio?: number | null) =>
     `| ${name} | ${format(a)} | ${format(b)} | ${format(ratio)} |`
   return [
-    `# ${verdict === 'accepted' ? 'A child was found' : 'No acceptable child'}`,
+    `# ${verdict === 'accepted' ? 'A child was found' : 'No acceptable child was found'}`,
     '',
     ...reasons.map((reason) => `- ${reason}`),
     ...(reasons.length > 0 ? [''] : []),
     ...(wouldTake.length > 0
       ? [`This is the nearest child. It would be accepted with ${wouldTake.join(' and ')}.`, '']
       : []),
-    ...warnings.flatMap((warning) => [`Of the parent: ${warning}.`, '']),
+    ...warnings.flatMap((warning) => [`Note on the parent: ${warning}.`, '']),
     '| | parent | child | ratio |',
     '|---|---:|---:|---:|',
     row(
-      'throughput, tokens/s (measured in one run)',
+      'throughput, tokens/s (both measured in the same run)',
       parent.throughput.measured,
       child.throughput.measured,
       ratios.throughput,
@@ -114,7 +114,7 @@ export function markdown(result: Result): string {
       row(`task ${name}`, parent.tasks[name]!, child.tasks[name]!, child.tasks[name]! / parent.tasks[name]!),
     ),
     row('perplexity', parent.perplexity, child.perplexity, child.perplexity / parent.perplexity),
-    row('KL(parent, child), nats per token', 0, child.kl),
+    row('KL(parent ‖ child), nats per token', 0, child.kl),
     row('parameters', parent.parameters, child.parameters, ratios.parameters),
     row('memory in the scenario, bytes', parent.memoryBytes, child.memoryBytes, ratios.memory),
     '',
@@ -122,7 +122,7 @@ export function markdown(result: Result): string {
     '',
     ...limits.map(
       ({ limit, held, value, interval }) =>
-        `- ${held ? 'held' : 'NOT held'}: ${limit} (${format(value)}${interval ? `, ${interval.map(format).join(' to ')}` : ''})`,
+        `- ${held ? 'met' : 'NOT met'}: ${limit} (actual: ${format(value)}${interval ? `, ${interval.map(format).join(' to ')}` : ''})`,
     ),
     ...(limits.length === 0 ? ['None.'] : []),
     '',
@@ -143,17 +143,17 @@ export function markdown(result: Result): string {
     '',
     '| method | predicted KL |',
     '|---|---:|',
-    `| mixed-integer search | ${format(solver.objective)} |`,
+    `| mixed-integer programming | ${format(solver.objective)} |`,
     ...Object.entries(baselines).map(
-      ([name, { objective }]) => `| ${name} | ${objective === null ? 'none feasible' : format(objective)} |`,
+      ([name, { objective }]) => `| ${name} | ${objective === null ? 'no feasible choice' : format(objective)} |`,
     ),
     '',
   ].join('\n')
 }
 
-/** How speeds were measured. */
+/** Says how speeds were measured. */
 const timingNote = ({ child, sessions, error }: NonNullable<Result['timing']>): string =>
-  `Parent and child ran the scenario in turn, ${child.length} times each in ${sessions === 1 ? 'one session' : `${sessions} sessions`}; all of these passes count. The throughput's ratio is the median of the pairs; the intervals hold with ${format(100 * (1 - 2 * error))} % confidence.`
+  `Parent and child ran the scenario in turn, ${child.length} times each in ${sessions === 1 ? 'one session' : `${sessions} sessions`}; all of these passes count. The ratio of throughputs is the median over the pairs; the intervals have ${format(100 * (1 - 2 * error))} % confidence.`
 
 function attemptsTable(attempts: Result['attempts'] = []): string[] {
   if (attempts.length === 0) return []
@@ -170,7 +170,7 @@ function attemptsTable(attempts: Result['attempts'] = []): string[] {
   ]
 }
 
-/** What is in each layer; where there are runs of layers, what each is part of. */
+/** The blocks of each layer and, if there are runs of layers, the run that it is part of. */
 function layersTable({ layers, runs = [] }: Result['child']): string[] {
   const rows = layers.map(({ attention, ffn }, i) => {
     const run = runs.find(({ layer, span }) => i >= layer && i < layer + span)
@@ -191,25 +191,25 @@ function layersTable({ layers, runs = [] }: Result['child']): string[] {
 const nameOf = ({ layer, span, run }: Run): string =>
   `${run}, ${span === 1 ? `layer ${layer}` : `layers ${layer} to ${layer + span - 1}`}`
 
-/** That a prediction is a sum of removals, which misleads. */
+/** A note that the predicted KL is misleading, because it adds up removals of layers. */
 function removalNote({ addedUpRemovals: removals, predictedKl, beforeUptraining, child }: Result): string[] {
   if (!removals) return []
   const measured = (beforeUptraining ?? child).kl
   return [
-    `Several removals of layers (${removals.map(nameOf).join('; ')}) were chosen by the sum of what each does alone, and together they can do much more: KL ${format(predictedKl)} was predicted for this child, and ${format(measured)} measured${beforeUptraining ? ' before uptraining' : ''}. The stage \`depth\` measures removals of single layers, \`{ run: drop }\`, together.`,
+    `Several removals of layers (${removals.map(nameOf).join('; ')}) were chosen by adding up their individual scores, but together they can do much more damage: the predicted KL of this child is ${format(predictedKl)}, the measured KL ${format(measured)}${beforeUptraining ? ' before uptraining' : ''}. For removals of single layers (\`{ run: drop }\`), the stage \`depth\` measures their combined effect.`,
     '',
   ]
 }
 
-/** Order and effect of removals of single layers. */
+/** The order and the effect of removals of single layers. */
 function depthSection(depth: Result['depth']): string[] {
   if (!depth) return []
   return [
     '## Removing single layers',
     '',
-    'Each layer went after those before it, the one whose removal does least.',
+    'Layers were removed one by one, each time the one whose removal changed the predictions least.',
     '',
-    '| layers removed | KL, measured | sum of what each does alone |',
+    '| removed layers | measured KL | sum of individual KLs |',
     '|---|---:|---:|',
     ...depth.evidence.map(
       ({ removed, measured, additive }) =>

@@ -27,6 +27,7 @@ export interface Requirement {
 export interface Limit {
   /** Name of the cost, which every option must have. */
   readonly cost: string
+  /** Largest allowed sum, in the unit of the cost. */
   readonly max: number
 }
 
@@ -38,7 +39,7 @@ export interface Limit {
 export interface Problem {
   /** The options of each layer. */
   readonly layers: readonly { readonly options: readonly Option[] }[]
-  /** @default none */
+  /** Upper bounds on sums of costs. @default none */
   readonly limits?: readonly Limit[]
   /** Number of solutions, best first. @default 1 */
   readonly solutions?: number

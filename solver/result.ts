@@ -45,7 +45,9 @@ export type BaselineName = (typeof baselineNames)[number]
 
 /** A limit that cannot be met, and by how much. */
 export interface UnmetLimit {
+  /** Name of the cost. */
   readonly cost: string
+  /** The limit. */
   readonly max: number
   /** The least that any choice uses while the limits in `holding` are met. */
   readonly minimum: number
@@ -59,7 +61,7 @@ export interface UnmetLimit {
 export interface Infeasibility {
   /** The limits at fault; empty if requirements between options contradict each other. */
   readonly limits: readonly UnmetLimit[]
-  /** The same for people: a sentence per limit. */
+  /** The same in words, one sentence per limit. */
   readonly message: string
 }
 

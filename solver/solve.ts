@@ -8,9 +8,9 @@ import type { WorkerMessage } from './worker.js'
 
 /** Options of `solve`. */
 export interface SolveOptions {
-  /** Stops the solver; the promise is rejected with the signal's reason. */
+  /** Stops the solver; the promise is rejected with the signal's reason. @default none */
   readonly signal?: AbortSignal
-  /** Called with the result so far, after a first selection is known and after each solution. */
+  /** Called with the result so far, after a first selection is known and after each solution. @default none */
   readonly onPartial?: (result: SolveResult) => void
   /**
    * Seconds after which the thread is stopped and its result so far is returned. Engines check the clock only occasionally, and

@@ -14,7 +14,7 @@ export interface Diagnostic {
   readonly hint?: string
   /** Characters at fault, for underlining. */
   readonly length?: number
-  /** A warning does not stop the run. Default: a mistake, which does. */
+  /** A warning does not stop the run. @default a mistake, which does */
   readonly severity?: 'warning'
 }
 

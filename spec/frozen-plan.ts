@@ -83,12 +83,15 @@ export interface PlannedPlugin {
 
 /** A spec, checked and made independent of all other files: what a run runs. JSON. */
 export interface FrozenPlan {
+  /** Version of the format. */
   readonly version: 1
+  /** Name of the spec. */
   readonly name: string
   /** Absolute. */
   readonly specFile: string
   /** Name of a pipeline, or `custom`. */
   readonly pipeline: string
+  /** Seed of all random numbers. */
   readonly seed: number
   /** The pipeline's inputs: quantities as numbers, `space` entries as `{ block, … }`, defaults filled in, paths absolute. */
   readonly inputs: JsonObject
@@ -105,6 +108,7 @@ export interface FrozenPlan {
   /** The model's head is the one that is stored, though its config.json says that it is the embedding. Earlier versions took
    *  the embedding. */
   readonly otherHead?: true
+  /** Plugins whose code the plan uses. */
   readonly plugins: readonly PlannedPlugin[]
   /** Of all above but `specFile`, with paths as the spec writes them: the same wherever the folder lies. */
   readonly digest: Digest

@@ -15,24 +15,25 @@ import {
   unique,
 } from './files.js'
 
-/** Folders of paths that this process has handed out, for when it ends. */
+/** Folders of the paths that this process has handed out. They are removed when it ends. */
 const handedOut = new Set<string>()
 process.on('exit', () => {
   for (const folder of handedOut) rmSync(folder, { recursive: true, force: true })
 })
 
 /**
- * Artifacts of a remote store, kept in a folder of this machine up to a number of bytes; the least recently used goes
- * first. Processes share the folder. A path that is handed out is a second hard link to the file, in a folder of the
- * process: a file with two links is in use by somebody and stays.
+ * Keeps artifacts of a remote store in a local folder, up to a number of bytes; the least recently used are removed first.
+ * Processes share the folder. A path that is handed out is a second hard link to the file, in a folder of the process: a file
+ * with two links is in use and stays.
  */
 export class Cache {
-  /** Verified by this process, and the state of the file then. */
+  /** Artifacts that this process has verified, with the state of their files at that time. */
   private readonly verified = new Map<Digest, string>()
   private readonly pending = new Map<Digest, Promise<string>>()
   private readonly own: string
-  /** Bytes when last counted, and written by this process since. */
+  /** Bytes in the cache when they were last counted; undefined before that. */
   private counted: number | undefined
+  /** Bytes that this process has written since. */
   private written = 0
 
   constructor(
@@ -62,7 +63,7 @@ export class Cache {
     }
   }
 
-  /** A path to an artifact: the file in the cache, or the one that `fetch` writes to the path it receives. */
+  /** Returns the path of an artifact in the cache. If it is missing, `fetch` writes it to the path that it receives. */
   async open(digest: Digest, bytes: number, fetch: (path: string) => Promise<void>): Promise<string> {
     const going = this.pending.get(digest)
     if (going) return going
@@ -75,7 +76,7 @@ export class Cache {
     }
   }
 
-  /** Takes over a finished file, whose digest is known to be right. */
+  /** Moves a finished file, whose digest is known to be right, into the cache. */
   async adopt(digest: Digest, bytes: number, path: string): Promise<void> {
     await this.guard(async () => {
       await this.makeRoom(bytes)
@@ -85,7 +86,7 @@ export class Cache {
     })
   }
 
-  /** Gives up the paths handed out so far: nobody may read them after this. */
+  /** Releases the paths handed out so far, which must not be read afterwards. */
   async release(): Promise<void> {
     handedOut.delete(this.own)
     await this.guard(() => rm(this.own, { recursive: true, force: true }))
@@ -100,11 +101,11 @@ export class Cache {
         return undefined
       }
       this.verified.set(digest, stamp)
-      // The time of reading orders what goes first; the time of writing stays, for the stamp.
+      // The access time determines which files are removed first. The modification time stays, as part of the stamp.
       await utimes(place, new Date(), (await stat(place)).mtime)
       return await this.handOut(digest)
     } catch (error) {
-      // Another process may have taken it away to make room.
+      // Another process may have removed it to make room.
       if (isAbsent(error)) return undefined
       throw error
     }
@@ -117,7 +118,7 @@ export class Cache {
     try {
       await fetch(temporary).catch(async (error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') throw error
-        // The disk is smaller than the bound: all that nobody uses goes.
+        // The disk is smaller than the limit: removes everything that is not in use.
         await rm(temporary, { force: true })
         await this.makeRoom(Infinity)
         await fetch(temporary)
@@ -141,7 +142,7 @@ export class Cache {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (code === 'EEXIST') return path
-      // A file system without hard links: the file itself, which others may take away to make room.
+      // A file system without hard links: returns the file itself, which others may remove to make room.
       if (code === 'EPERM' || code === 'ENOTSUP' || code === 'ENOSYS') return this.place(digest)
       throw error
     }
@@ -170,7 +171,7 @@ export class Cache {
     this.written = 0
   }
 
-  /** Releases what killed processes of this machine held. */
+  /** Releases files that killed processes of this machine held. */
   private async forgetDead(): Promise<void> {
     for (const name of await namesIn(join(this.root, 'open'))) {
       const [host, rest = ''] = name.split(',')

@@ -1,7 +1,7 @@
 import canonicalize from 'canonicalize'
 import { createHash } from 'node:crypto'
 
-/** A sha256 as 64 lower-case hexadecimal digits. Made here only. */
+/** A SHA-256 digest as 64 lower-case hexadecimal digits. Only this module creates them. */
 export type Digest = string & { readonly __brand: 'Digest' }
 
 /** Canonical JSON (RFC 8785): the same text for the same data, whatever the order of keys. */
@@ -11,12 +11,12 @@ export function canonicalJson(value: unknown): string {
   return text
 }
 
-/** sha256 of bytes, or of a text's UTF-8 bytes. */
+/** Computes the SHA-256 of bytes, or of a text's UTF-8 bytes. */
 export function digestBytes(data: Uint8Array | string): Digest {
   return createHash('sha256').update(data).digest('hex') as Digest
 }
 
-/** sha256 of a value's canonical JSON. */
+/** Computes the SHA-256 of a value's canonical JSON (RFC 8785): the order of keys does not matter. */
 export function digestJson(value: unknown): Digest {
   return digestBytes(canonicalJson(value))
 }

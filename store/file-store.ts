@@ -12,15 +12,15 @@ import { readJsonText, readRecord, recordText, sameRecord } from './record.js'
 import type { ArtifactRef, Leftover, Store, TaskRecord } from './store.js'
 
 /**
- * A store in a folder of the file system, also of a shared one. What is written is first written to `scratch/`, then
- * renamed; every process has its own names there.
+ * A store in a folder of the file system, which may be shared. Files are first written to `scratch/`, under names that are
+ * unique to the process, and then renamed.
  */
 export class FileStore implements Store {
-  /** Artifacts whose digest this process has verified, and the state of the file then. */
+  /** Artifacts that this process has verified, with the state of their files at that time. */
   private readonly verified = new Map<Digest, string>()
   private identity: string | undefined
 
-  /** Default folder: of this user. It is made when something is written. */
+  /** @param root  the folder, which the first write creates. @default the user's store */
   constructor(readonly root = defaultStoreRoot()) {}
 
   get id(): string {
@@ -34,7 +34,7 @@ export class FileStore implements Store {
   private place = (name: string) => join(this.root, name)
   private temporary = () => this.place(`scratch/${unique()}.tmp`)
 
-  /** Turns errors of the file system into what a user can act on. */
+  /** Converts errors of the file system to failures with a remedy. */
   private async guard<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work()
@@ -64,7 +64,7 @@ export class FileStore implements Store {
       const digest = await digestFile(path)
       const { size } = await stat(path)
       const ref = { digest, bytes: size, kind }
-      // One that is there is left in peace: on a shared mount a reader elsewhere would lose it.
+      // An existing file is not replaced: on a shared mount, a reader on another machine would lose it.
       if (await this.refresh(ref)) await rm(path)
       else {
         const target = this.place(artifactName(digest))
@@ -75,7 +75,7 @@ export class FileStore implements Store {
     })
   }
 
-  /** Whether it is there whole; then its time is set anew if it is old, so that `gc` does not take it for unused. */
+  /** Whether an artifact exists completely. If so, an old file's time is updated, so that `gc` does not consider it unused. */
   private async refresh(ref: ArtifactRef): Promise<boolean> {
     if (!(await this.has(ref))) return false
     const place = this.place(artifactName(ref.digest))
@@ -106,7 +106,7 @@ export class FileStore implements Store {
       await rename(place, aside)
       return 'corrupt'
     } catch (error) {
-      // Another process may have been faster.
+      // Another process may have set it aside first.
       if (isAbsent(error)) return 'absent'
       throw error
     }

@@ -8,10 +8,10 @@ import { parseDigest, type Digest } from './digest.js'
 
 type SystemError = NodeJS.ErrnoException
 
-/** A name that no other process and no other call makes. */
+/** Creates a name that no other process and no other call creates. */
 export const unique = (): string => `${process.pid}.${randomBytes(6).toString('hex')}`
 
-/** The file system, or this user's rights, do not let it be written. */
+/** Whether the file system, or this user's rights, forbid writing. */
 export const isForbidden = (error: unknown): boolean =>
   ['EROFS', 'EACCES', 'EPERM'].includes((error as SystemError).code ?? '')
 
@@ -19,16 +19,16 @@ export const isAbsent = (error: unknown): boolean => (error as SystemError).code
 
 const full = ['ENOSPC', 'EDQUOT']
 const forbidden = ['EROFS', 'EACCES', 'EPERM', 'ENOTDIR']
-/** Calls of the system that change nothing. */
+/** System calls that change nothing. */
 const readings = ['access', 'lstat', 'opendir', 'read', 'readlink', 'realpath', 'scandir', 'stat']
-/** A mount whose server is away. */
+/** Errors of a mount whose server cannot be reached. */
 const away = ['EIO', 'ESTALE', 'ENXIO', 'ENODEV', 'ETIMEDOUT', 'EHOSTDOWN', 'ENOTCONN']
 
-/** What a user can act on in place of a system's error about a file of the store; any other error as it is. */
+/** Converts a system error about a file of the store to a failure with a remedy. Other errors stay as they are. */
 export function fileFailure(error: unknown, root: string): unknown {
   const { code, path, syscall = '' } = error as SystemError
   if (code === undefined || error instanceof Failure) return error
-  // What is written is written to a temporary file first.
+  // Only temporary files are opened for writing.
   const isRead = readings.includes(syscall) || (syscall === 'open' && path?.endsWith('.tmp') === false)
   const done = isRead && code !== 'EROFS' ? 'read' : 'written'
   const other = 'or choose another store with --store'
@@ -50,7 +50,7 @@ export function fileFailure(error: unknown, root: string): unknown {
   return error
 }
 
-/** Makes a folder and those above it. */
+/** Creates a folder and its parents. */
 export async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true })
@@ -64,13 +64,13 @@ export async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-/** A file or folder made durable. */
+/** Flushes a file or folder to disk. */
 export async function sync(path: string): Promise<void> {
   const handle = await open(path, 'r')
   await handle.sync().finally(() => handle.close())
 }
 
-/** Writes a file that is then moved to its place. */
+/** Writes a temporary file, flushed to disk, that can be moved to its place. */
 async function writeDurably(path: string, data: Uint8Array | string): Promise<void> {
   const file = await open(path, 'w')
   await file
@@ -79,7 +79,7 @@ async function writeDurably(path: string, data: Uint8Array | string): Promise<vo
     .finally(() => file.close())
 }
 
-/** Writes a file beside its place and renames it, so that nobody ever sees half of it. */
+/** Writes a temporary file and renames it, so that nobody ever sees an incomplete file. */
 export async function writeWhole(temporary: string, path: string, data: Uint8Array | string): Promise<void> {
   await makeFolder(dirname(path))
   await makeFolder(dirname(temporary))
@@ -91,7 +91,7 @@ export async function writeWhole(temporary: string, path: string, data: Uint8Arr
   }
 }
 
-/** The same unless there is a file already. @returns whether it was written */
+/** The same, unless the file already exists. @returns whether it was written */
 export async function writeNew(temporary: string, path: string, data: Uint8Array | string): Promise<boolean> {
   await makeFolder(dirname(path))
   await makeFolder(dirname(temporary))
@@ -103,7 +103,7 @@ export async function writeNew(temporary: string, path: string, data: Uint8Array
     const { code = '' } = error as SystemError
     if (code === 'EEXIST') return false
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code)) throw error
-    // A file system without hard links: of two at the same moment the later wins.
+    // A file system without hard links: of two simultaneous writers, the later wins.
     if (await exists(path)) return false
     await rename(temporary, path)
     return true
@@ -112,7 +112,8 @@ export async function writeNew(temporary: string, path: string, data: Uint8Array
   }
 }
 
-/** Moves a finished file to its place, durably, over what may be there; from another file system through a temporary file. */
+/** Moves a finished file to its place, durably, replacing what is there. A file from another file system is copied to a temporary
+ *  file first. */
 export async function moveDurably(path: string, temporary: string, target: string): Promise<void> {
   await makeFolder(dirname(target))
   await sync(path)
@@ -137,7 +138,7 @@ export async function exists(path: string): Promise<boolean> {
   return (await orAbsent(stat(path))) !== undefined
 }
 
-/** What an operation on a file gives, undefined when there is no such file. */
+/** Returns the result of an operation on a file; undefined if the file does not exist. */
 export async function orAbsent<T>(operation: Promise<T>): Promise<T | undefined> {
   try {
     return await operation
@@ -149,10 +150,10 @@ export async function orAbsent<T>(operation: Promise<T>): Promise<T | undefined>
 
 export const readText = (path: string): Promise<string | undefined> => orAbsent(readFile(path, 'utf8'))
 
-/** Names in a folder; none when there is no such folder. */
+/** Lists the names in a folder; none if it does not exist. */
 export const namesIn = async (folder: string): Promise<string[]> => (await orAbsent(readdir(folder))) ?? []
 
-/** Bytes and newest time of a file, or of all files of a folder. */
+/** Returns the size and the latest modification time of a file, or of all files in a folder. */
 export async function extent(path: string): Promise<{ bytes: number; modified: number }> {
   const found = await orAbsent(stat(path))
   if (!found) return { bytes: 0, modified: 0 }
@@ -167,9 +168,9 @@ export async function extent(path: string): Promise<{ bytes: number; modified: n
 }
 
 /**
- * Sets a file's time to now if it is older than so many milliseconds. Another user's file, whose time may not be set, is
- * replaced by a copy; what may not be written at all stays as it is.
- * @returns whether there is such a file
+ * Sets a file's time to now if it is older than `olderThan` milliseconds. Another user's file, whose time cannot be set, is
+ * replaced by a copy. A file that cannot be written at all stays as it is.
+ * @returns whether the file exists
  */
 export async function setTimeAnew(path: string, temporary: string, olderThan: number): Promise<boolean> {
   const now = new Date()
@@ -190,13 +191,13 @@ export async function setTimeAnew(path: string, temporary: string, olderThan: nu
   }
 }
 
-/** Changes whenever a file's content does. */
+/** Returns a stamp that changes whenever a file's contents change. */
 export async function stampOf(path: string): Promise<string> {
   const { size, mtimeNs, ino } = await stat(path, { bigint: true })
   return `${size} ${mtimeNs} ${ino}`
 }
 
-/** sha256 of a file, streamed. */
+/** Computes the SHA-256 of a file, streamed. */
 export async function digestFile(path: string): Promise<Digest> {
   const hash = createHash('sha256')
   await pipeline(createReadStream(path), hash)

@@ -4,7 +4,7 @@ import { extent, fileFailure, isAbsent, makeFolder, namesIn, orAbsent } from './
 import { digestInName } from './layout.js'
 import type { Leftover, Stored } from './store.js'
 
-/** Artifacts or records of a store in a folder. */
+/** Lists artifacts or records of a store in a folder. */
 export async function* listDigests(root: string, room: string): AsyncIterable<Stored> {
   for (const part of await namesIn(join(root, room)))
     for (const name of await namesIn(join(root, room, part))) {
@@ -16,7 +16,7 @@ export async function* listDigests(root: string, room: string): AsyncIterable<St
 
 const rooms = { scratch: 'temporary', corrupt: 'set-aside', checkpoints: 'checkpoint' } as const
 
-/** What work has left in a store in a folder. */
+/** Lists the leftovers of unfinished work in a store in a folder. */
 export async function* listLeftovers(root: string): AsyncIterable<Leftover> {
   for (const [room, kind] of Object.entries(rooms))
     for (const own of await namesIn(join(root, room))) {
@@ -27,8 +27,8 @@ export async function* listLeftovers(root: string): AsyncIterable<Leftover> {
 }
 
 /**
- * Removes a file that has not been written or used since. It is taken away first and looked at then: who has noted its
- * use before gets it back, who comes later finds nothing.
+ * Removes a file that has not been written or used since `unusedSince`. The file is moved away first and then checked again:
+ * if its use was noted in between, it is moved back; a process that looks later does not find it.
  */
 export async function removeUnused(path: string, taken: string, unusedSince: number): Promise<boolean> {
   await makeFolder(dirname(taken))
@@ -47,7 +47,7 @@ export async function removeUnused(path: string, taken: string, unusedSince: num
   return true
 }
 
-/** The same items; errors of the file system as what a user can act on. */
+/** Yields the same items, and converts errors of the file system to failures with a remedy. */
 export async function* guarded<T>(items: AsyncIterable<T>, root: string): AsyncIterable<T> {
   try {
     yield* items

@@ -7,11 +7,11 @@ import { digestJson } from './digest.js'
 import { fileFailure, isAbsent, isForbidden, unique } from './files.js'
 import { identityName } from './layout.js'
 
-/** What `store.json` holds. */
+/** The contents of `store.json`. */
 export interface Identity {
   readonly version: 1
   readonly id: string
-  /** Where the store was when it got this id, or was last found to have been moved. Not there for stores in S3. */
+  /** Place of the store when it got this id, or when a move was last noticed. Absent for stores in S3. */
   readonly place?: { readonly host: string; readonly path: string }
 }
 
@@ -32,9 +32,9 @@ export function parseIdentity(text: string, place: string): Identity {
 }
 
 /**
- * The id of the store in a folder, from its file `store.json`, which is written once: of several processes that open a
- * new store at the same time all get the same. A store that is moved, or mounted elsewhere, keeps its id; a copy that
- * is used beside its original on one machine gets a new one, because workers of one must not take the other's tasks.
+ * Returns the id of the store in a folder, from its file `store.json`. The file is written once: several processes that open a
+ * new store at the same time all get the same id. A store that is moved, or mounted elsewhere, keeps its id. A copy that is
+ * used on the same machine as its original gets a new one, because workers of one must not take the other's tasks.
  */
 export function identityOf(root: string): string {
   try {
@@ -46,9 +46,9 @@ export function identityOf(root: string): string {
     else if (!isSame(root, found.place.path)) return copied(root, found)
     return found.id
   } catch (error) {
-    // ENOENT: what Node says when a folder cannot be made on a disk that may only be read.
+    // Node reports ENOENT if it cannot create a folder on a read-only disk.
     if (!isForbidden(error) && !isAbsent(error)) throw fileFailure(error, root)
-    // A store that may only be read, and was never opened for writing: its id is of no consequence.
+    // A read-only store that was never opened for writing: its id does not matter.
     return digestJson(root).slice(0, 12)
   }
 }
@@ -67,7 +67,7 @@ function read(root: string): Identity | undefined {
   return parseIdentity(text, file)
 }
 
-/** What lies at another place; nothing where nothing can be read. */
+/** Reads the identity at another place; undefined if it cannot be read. */
 function tryRead(root: string): Identity | undefined {
   try {
     return read(root)
@@ -76,7 +76,7 @@ function tryRead(root: string): Identity | undefined {
   }
 }
 
-/** Whether two paths lead to one store, as through another mount. */
+/** Whether two paths lead to the same store, for instance through different mounts. */
 function isSame(one: string, two: string): boolean {
   const [a, b] = [one, two].map((root) => statSync(join(root, identityName), { bigint: true }))
   return a!.ino === b!.ino && a!.dev === b!.dev
@@ -90,7 +90,7 @@ function create(root: string): Identity {
     linkSync(temporary, file)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    // Without hard links the file is there whole all the same, but of two at the same moment the later wins.
+    // Without hard links the file is complete, too, but of two simultaneous writers the later wins.
     if (code !== 'EEXIST' && tryRead(root) === undefined) renameSync(temporary, file)
   } finally {
     rmSync(temporary, { force: true })
@@ -98,7 +98,7 @@ function create(root: string): Identity {
   return read(root)!
 }
 
-/** The identity of a copy: one that every process that finds the copy comes to. */
+/** Derives the identity of a copy, so that all processes that notice the copy get the same one. */
 function copied(root: string, original: Identity): string {
   const place = placeOf(root)
   const id = digestJson({ original: original.id, place, folder: String(statSync(root).ino) }).slice(0, 12)
@@ -110,7 +110,7 @@ function note(root: string, identity: Identity): void {
   try {
     renameSync(write(root, identity), join(root, identityName))
   } catch (error) {
-    // A store that may only be read stays as it is.
+    // A read-only store stays as it is.
     if (!isForbidden(error)) throw error
   }
 }

@@ -18,7 +18,7 @@ export type { ArtifactRef, Digest, Leftover, Store, Stored, TaskRecord } from '.
 export async function openStore(location?: string, { onlyRead = false } = {}): Promise<Store> {
   if (location === undefined) return new FileStore()
   if (!location.startsWith('s3://')) return new FileStore(resolve(location))
-  // The SDK takes a while to load, and most commands do without.
+  // The SDK takes a while to load, and most commands do not need it.
   const { S3Store } = await import('./s3-store.js')
   return S3Store.open(location, { onlyRead })
 }

@@ -1,6 +1,6 @@
 import { parseDigest, type Digest } from './digest.js'
 
-/** Names of what lies in a store: paths below its folder or prefix. */
+/** Name of the file with the store's identity. Names in a store are paths below its folder or prefix. */
 export const identityName = 'store.json'
 export const artifactName = (digest: Digest): string => `artifacts/${digest.slice(0, 2)}/${parseDigest(digest)}`
 export const recordName = (key: Digest): string => `records/${key.slice(0, 2)}/${parseDigest(key)}.json`
@@ -13,7 +13,7 @@ export function documentName(name: string): string {
   return `documents/${name}.json`
 }
 
-/** The digest that ends a name, of an artifact or a record; undefined for anything else. */
+/** Returns the digest at the end of the name of an artifact or a record; undefined for any other name. */
 export function digestInName(name: string): Digest | undefined {
   const found = /(?:^|\/)([0-9a-f]{64})(?:\.json)?$/.exec(name)?.[1]
   return found === undefined ? undefined : parseDigest(found)
@@ -32,7 +32,7 @@ export const storeNames: readonly string[] = [
 ]
 
 /**
- * Milliseconds. Putting or using something older than this sets its time to now. `gc` keeps whatever is younger than a run
- * in progress, with a margin of twice this.
+ * In milliseconds. Storing or using something older than this sets its time to now. `gc` keeps everything that is newer than
+ * the start of an active run, with a margin of twice this.
  */
 export const freshFor = 5 * 60_000

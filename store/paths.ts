@@ -3,26 +3,26 @@ import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The user's state directory: `$XDG_STATE_HOME/puzzleflow`, by default `~/.local/state/puzzleflow`. */
+/** Returns the user's state directory: `$XDG_STATE_HOME/puzzleflow`, by default `~/.local/state/puzzleflow`. */
 export function stateDirectory(environment: NodeJS.ProcessEnv = process.env): string {
   const base = environment.XDG_STATE_HOME
-  // The XDG specification says that relative paths are to be ignored.
+  // The XDG specification requires that relative paths be ignored.
   return join(base?.startsWith('/') ? base : join(homedir(), '.local', 'state'), 'puzzleflow')
 }
 
-/** Where artifacts and records go unless `--store` says otherwise. */
+/** Returns the default folder of the store. */
 export const defaultStoreRoot = (): string => join(stateDirectory(), 'store')
 
-/** Where what is pinned by machine (profiles) is kept. */
+/** Returns the folder for data that belongs to this machine, such as profiles. */
 export const machineStateDirectory = (): string => join(stateDirectory(), 'machine')
 
-/** Folder of what can be made again: built programs. */
+/** Returns the folder for files that can be recreated, such as built programs. */
 export function cacheDirectory(): string {
   const base = process.env.XDG_CACHE_HOME
   return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'puzzleflow')
 }
 
-/** Folder of the package: where package.json lies, above the sources as above dist/. */
+/** Returns the folder of the package, which contains package.json. It is above the sources and above dist/. */
 export function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url))
   while (!existsSync(join(folder, 'package.json'))) {
@@ -33,6 +33,6 @@ export function packageRoot(): string {
   return folder
 }
 
-/** Version of the package. */
+/** Returns the version of the package. */
 export const packageVersion = (): string =>
   (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version

@@ -1,11 +1,11 @@
 import { canonicalJson, digestJson, type Digest } from './digest.js'
 import type { TaskRecord } from './store.js'
 
-/** A record's file: the record and its digest. */
+/** Writes a record's file: the record and its digest. */
 export const recordText = (record: TaskRecord): string =>
   JSON.stringify({ ...record, digest: digestJson(record) }, null, 1)
 
-/** Reads a record's file. A damaged record, or one of another key, counts as absent: its task is done again. */
+/** Reads a record's file. A damaged record, or one with another key, counts as absent, so its task is run again. */
 export function readRecord(text: string | undefined, key: Digest): TaskRecord | undefined {
   const found = readJsonText(text) as (TaskRecord & { readonly digest?: Digest }) | undefined
   if (typeof found !== 'object' || found === null) return undefined
@@ -13,7 +13,7 @@ export function readRecord(text: string | undefined, key: Digest): TaskRecord | 
   return record.version === 1 && record.key === key && digest === digestJson(record) ? record : undefined
 }
 
-/** Reads JSON. Text that is not JSON counts as absent, because what it held can be made again. */
+/** Reads JSON. Text that is not JSON counts as absent, because its contents can be recreated. */
 export function readJsonText(text: string | undefined): unknown {
   if (text === undefined) return undefined
   try {

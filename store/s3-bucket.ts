@@ -16,25 +16,25 @@ import { download } from './s3-download.js'
 import { uploadFile } from './s3-upload.js'
 import type { Digest } from './store.js'
 
-/** An object without its bytes. */
+/** An object's metadata. */
 export interface ObjectHead {
   readonly bytes: number
   readonly modified: number
   readonly etag: string
 }
 
-/** When an object may be written. */
+/** Condition for writing an object. */
 export interface Condition {
-  /** Only where there is none. */
+  /** Only if the object does not exist. */
   readonly ifNew?: boolean
-  /** Only in place of the one with this tag. */
+  /** Only if the object has this tag. */
   readonly ifTag?: string
 }
 
-/** Most parallel requests when listing or removing many objects. */
+/** Largest number of parallel requests when listing or removing many objects. */
 const atOnce = 16
 
-/** The objects below a store's prefix, by name. Errors are failures that say what can be done. */
+/** The objects below a store's prefix, by name. Errors are failures with a remedy. */
 export class Bucket {
   private readonly client: S3Client
   private readonly bucket: string
@@ -50,7 +50,9 @@ export class Bucket {
     this.client = access.client
   }
 
-  /** @param maxAttempts  of each request  @throws Failure InvalidInput, NoServer */
+  /** Opens a bucket.
+   *  @param maxAttempts  attempts for each request. @default 10
+   *  @throws Failure InvalidInput for a wrong location or wrong settings, NoServer if S3 cannot be reached */
   static async open(location: string, maxAttempts = 10): Promise<Bucket> {
     parseS3Location(location)
     try {
@@ -93,7 +95,7 @@ export class Bucket {
     })
   }
 
-  /** A small object's text. */
+  /** Reads the text of a small object; undefined if it does not exist. */
   text(name: string): Promise<(ObjectHead & { readonly text: string }) | undefined> {
     return this.orMissing(async () => {
       const found = await this.client.send(new GetObjectCommand(this.place(name)))
@@ -103,7 +105,7 @@ export class Bucket {
     })
   }
 
-  /** Writes a small object. The server checks its sha256. @returns false when the condition does not hold */
+  /** Writes a small object. The server checks its SHA-256. @returns false if the condition is not met */
   put(name: string, data: Uint8Array | string, { ifNew, ifTag }: Condition = {}): Promise<boolean> {
     return this.guard(async () => {
       const body = typeof data === 'string' ? Buffer.from(data) : data
@@ -130,17 +132,17 @@ export class Bucket {
     await this.guard(() => uploadFile(this.client, this.place(name), path, digest))
   }
 
-  /** Reads an object into a file. @returns its sha256, or undefined when there is none */
+  /** Reads an object into a file. @returns its SHA-256; undefined if it does not exist */
   download(name: string, path: string): Promise<Digest | undefined> {
     return this.orMissing(() => download(this.client, this.place(name), path))
   }
 
-  /** sha256 of an object, read for that alone. */
+  /** Reads an object only to compute its SHA-256. */
   digest(name: string): Promise<Digest | undefined> {
     return this.orMissing(() => download(this.client, this.place(name), undefined))
   }
 
-  /** Copies within the bucket. @returns false when there is none, or it is too large for one request */
+  /** Copies an object within the bucket. @returns false if it does not exist, or is too large for one request */
   async copy(from: string, to: string): Promise<boolean> {
     const source = `${this.bucket}/${this.prefix}${from}`.split('/').map(encodeURIComponent).join('/')
     return this.guard(async () => {
@@ -183,7 +185,7 @@ export class Bucket {
     } while (token !== undefined)
   }
 
-  /** Uploads in parts that were begun and neither completed nor given up: of processes that were killed. */
+  /** Lists multipart uploads that were neither completed nor aborted: those of killed processes. */
   async *uploads(): AsyncIterable<{ readonly name: string; readonly id: string; readonly modified: number }> {
     let at: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } | undefined = {}
     do {

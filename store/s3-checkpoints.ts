@@ -6,16 +6,16 @@ import { checkpointName } from './layout.js'
 import { readJsonText } from './record.js'
 import type { Bucket } from './s3-bucket.js'
 
-/** Files of a checkpoint as they were at one moment: path in the folder -> content. */
+/** The files of a checkpoint at one moment: digests of their contents, by path in the folder. */
 interface Manifest {
   readonly version: 1
   readonly files: Readonly<Record<string, Digest>>
 }
 
 /**
- * Checkpoints that survive the machine. A stage writes them to a folder of this machine; a copy of the folder is kept in
- * the bucket, one object a file and a manifest, which is written last: a reader sees one whole state or another.
- * Beside the folder lies the digest of the manifest that it was last equal to.
+ * Checkpoints that survive the machine. A stage writes them to a local folder. The bucket keeps a copy of the folder: one
+ * object for each file, and a manifest, which is written last, so that a reader always sees a consistent state. A file next to
+ * the folder holds the digest of the manifest that the folder last agreed with.
  */
 export class S3Checkpoints {
   constructor(
@@ -33,7 +33,8 @@ export class S3Checkpoints {
     return this.folder(key)
   }
 
-  /** Brings the state that another machine has saved. This machine's own is as new, or newer, than what it saved itself. */
+  /** Fetches the state that another machine has saved. A state that this machine saved is not fetched: the folder is as new, or
+   *  newer. */
   async fetch(key: Digest): Promise<void> {
     const text = (await this.bucket.text(this.manifestName(key)))?.text
     if (text === undefined || digestBytes(text) === (await this.noted(key))) return
@@ -45,7 +46,7 @@ export class S3Checkpoints {
       for (const [name, digest] of Object.entries(manifest.files)) {
         const path = join(fresh, name)
         await makeFolder(dirname(path))
-        // Half a checkpoint is useless: the task continues from this machine's checkpoint, or starts again.
+        // An incomplete checkpoint is useless: the task continues from this machine's checkpoint, or starts again.
         if ((await this.bucket.download(this.fileName(key, digest), path)) !== digest) return
       }
       await rm(this.folder(key), { recursive: true, force: true })
@@ -56,7 +57,7 @@ export class S3Checkpoints {
     }
   }
 
-  /** Saves the folder's state unless it is what was saved last. */
+  /** Saves the folder's state, unless it has not changed since it was last saved. */
   async save(key: Digest): Promise<void> {
     const before = parseManifest((await this.bucket.text(this.manifestName(key)))?.text)
     const held = join(this.root, `${key}.${unique()}`)
@@ -64,7 +65,7 @@ export class S3Checkpoints {
       const files: Record<string, Digest> = {}
       await makeFolder(held)
       for (const [i, name] of (await filesBelow(this.folder(key))).entries()) {
-        // A second link keeps what the stage may replace by rename at any time.
+        // A second link keeps the file, which the stage may replace by rename at any time.
         const path = join(held, String(i))
         if (!(await linked(join(this.folder(key), name), path))) continue
         const digest = await digestFile(path)
@@ -87,7 +88,7 @@ export class S3Checkpoints {
   async remove(key: Digest): Promise<void> {
     const names = []
     for await (const { name } of this.bucket.list(`${checkpointName(key)}/`)) names.push(name)
-    // The manifest first: without it the rest is nothing.
+    // The manifest goes first: without it, the other objects do not count as a checkpoint.
     if (names.length > 0) await this.bucket.remove(this.manifestName(key))
     await this.bucket.removeAll(names.filter((name) => name !== this.manifestName(key)))
     await rm(this.folder(key), { recursive: true, force: true })
@@ -105,7 +106,7 @@ function parseManifest(text: string | undefined): Manifest | undefined {
   return found?.version === 1 && Object.keys(found.files).every(isInside) ? found : undefined
 }
 
-/** Paths of the files in a folder, without those that are being written. */
+/** Lists the paths of the files in a folder, except those that are being written. */
 async function filesBelow(folder: string, below = ''): Promise<string[]> {
   const found: string[] = []
   for (const name of (await namesIn(join(folder, below))).sort()) {
@@ -122,7 +123,7 @@ async function linked(from: string, to: string): Promise<boolean> {
     await link(from, to)
     return true
   } catch (error) {
-    // Replaced in between, by a stage that removes before it writes.
+    // The stage has removed it in between, to write it again.
     if (isAbsent(error)) return false
     throw error
   }

@@ -1,10 +1,10 @@
 import { S3Client } from '@aws-sdk/client-s3'
 import { Failure } from '../errors/failure.js'
 
-/** Where a store in S3 lies. */
+/** Location of a store in S3. */
 export interface S3Location {
   readonly bucket: string
-  /** '' or ends with a slash. */
+  /** Empty, or ends with a slash. */
   readonly prefix: string
 }
 
@@ -19,21 +19,21 @@ export function parseS3Location(location: string): S3Location {
   return { bucket: found[1]!, prefix: prefix.map((part) => `${part}/`).join('') }
 }
 
-/** A client, and where its requests go. */
+/** A client and its endpoint. */
 export interface S3Access {
   readonly client: S3Client
-  /** Of a server that is not Amazon's. */
+  /** URL of a server that is not Amazon's; otherwise absent. */
   readonly endpoint?: string
 }
 
 /**
- * A client with AWS's own settings, as the SDK finds them: environment, profile, the machine's role. With an endpoint of
- * its own, buckets are named in the path and the region has a default, as most other servers want it.
- * @param maxAttempts  of each request; with the back-off ten take half a minute
- * @throws Failure InvalidInput when the endpoint is not a URL
+ * Opens a client with AWS's own settings, as the SDK finds them: environment, profile, the machine's role. With another
+ * endpoint, the bucket is part of the path and the region has a default, as most other servers require.
+ * @param maxAttempts  attempts for each request; with the back-off, ten take half a minute
+ * @throws Failure InvalidInput if the endpoint is not a URL
  */
 export async function openClient(maxAttempts: number): Promise<S3Access> {
-  // Which version of Node next year's SDK will need does not concern those who run a search.
+  // Users need no warning about the version of Node that next year's SDK will require.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
   const { endpoint, region } = await settings()
   const client = new S3Client({
@@ -41,12 +41,12 @@ export async function openClient(maxAttempts: number): Promise<S3Access> {
     ...(region === undefined ? {} : { region }),
     maxAttempts,
     retryMode: 'adaptive',
-    // Digests are given and checked here: sha256 of every part and of the whole.
+    // Checksums are computed and checked here: the SHA-256 of every part and of the whole.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: {
       connectionTimeout: 5_000,
-      // Nothing moves for so long: another attempt. A slow connection is only slow.
+      // A connection without any traffic for this long is tried again. A slow connection is not interrupted.
       socketTimeout: 60_000,
       requestTimeout: 900_000,
       throwOnRequestTimeout: true,
@@ -57,7 +57,7 @@ export async function openClient(maxAttempts: number): Promise<S3Access> {
   return { client, ...(endpoint === undefined ? {} : { endpoint }) }
 }
 
-/** What the SDK finds of endpoint and region, in whichever of its places; the region only where it would find none itself. */
+/** Finds the endpoint and region wherever the SDK looks for them. The region is only set if the SDK would find none. */
 async function settings(): Promise<{ endpoint?: string | undefined; region?: string | undefined }> {
   const { config } = new S3Client({})
   const endpoint = await config.serviceConfiguredEndpoint?.()
@@ -82,16 +82,16 @@ interface ServiceError {
 
 const status = (error: unknown): number | undefined => (error as ServiceError).$metadata?.httpStatusCode
 
-/** There is no such object (or, for requests without a body in the answer, no such bucket). */
+/** Whether the object does not exist (or the bucket, for requests whose answer has no body). */
 export const isMissing = (error: unknown): boolean => {
   const { name = '' } = error as ServiceError
   return name === 'NoSuchKey' || name === 'NotFound' || (status(error) === 404 && !name.startsWith('NoSuch'))
 }
 
-/** Another writer was first: of a conditional request. */
+/** Whether a conditional request failed because another writer was first. */
 export const isPrecondition = (error: unknown): boolean => status(error) === 412 || status(error) === 409
 
-/** What a user can act on in place of an error of the SDK; a defect as it is. Never holds a key or a signature. */
+/** Converts an error of the SDK to a failure with a remedy, without any key or signature. A defect stays as it is. */
 export function s3Failure(error: unknown, location: string, endpoint?: string): unknown {
   const { name = 'Error', message = '', code } = error as ServiceError
   if (error instanceof Failure || isOwnDefect(error) || localCodes.includes(code ?? '')) return error
@@ -125,7 +125,7 @@ export function s3Failure(error: unknown, location: string, endpoint?: string): 
   return fail(`${where} refuses a request to ${location}: ${name}, HTTP ${http}`, 'Check that it is an S3 server.')
 }
 
-/** Errors of local files that are sent or written: the owners of the files report them. */
+/** Errors of local files that are sent or written. The owners of the files report them. */
 const localCodes = [
   'ENOSPC',
   'EDQUOT',
@@ -140,6 +140,6 @@ const localCodes = [
   'ENFILE',
 ]
 
-/** An error of this program, not of the network. */
+/** Whether it is an error in this program, and not of the network. */
 const isOwnDefect = (error: unknown): boolean =>
   error instanceof TypeError || error instanceof RangeError || /^Internal error/.test((error as Error).message)

@@ -5,12 +5,12 @@ import type { Readable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseDigest, type Digest } from './digest.js'
 
-/** So often in a row a connection may break without a byte having come. */
+/** How many times in a row a connection may break before a byte has arrived. */
 const attempts = 6
 
 /**
- * Reads an object, into a file or only for its digest. If the connection breaks, it continues from where it was.
- * @returns its sha256
+ * Reads an object, into a file or only for its digest. If the connection breaks, the download continues where it stopped.
+ * @returns its SHA-256
  */
 export async function download(
   client: S3Client,
@@ -22,7 +22,7 @@ export async function download(
   let [offset, tag, failed] = [0, undefined as string | undefined, 0]
   try {
     for (;;) {
-      // A request that fails as a whole has been tried often enough by the client.
+      // Only broken downloads are continued: the client itself has already retried a request that fails entirely.
       const from = offset > 0 ? { Range: `bytes=${offset}-`, ...(tag === undefined ? {} : { IfMatch: tag }) } : {}
       const answer = await client.send(new GetObjectCommand({ ...place, ...from }))
       tag = answer.ETag

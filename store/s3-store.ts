@@ -13,19 +13,19 @@ import { Bucket } from './s3-bucket.js'
 import { S3Checkpoints } from './s3-checkpoints.js'
 import type { ArtifactRef, Leftover, Store, Stored, TaskRecord } from './store.js'
 
-/** Of the local cache of artifacts, unless the user says otherwise: 20 GiB. */
+/** Default size of the local cache of artifacts: 20 GiB. */
 export const defaultCacheBytes = 20 * 2 ** 30
 
 export interface S3StoreOptions {
-  /** Bound of the local cache. Default: `PUZZLEFLOW_CACHE_BYTES`, or 20 GiB. */
+  /** Largest size of the local cache, in bytes. @default `PUZZLEFLOW_CACHE_BYTES`, or 20 GiB */
   readonly cacheBytes?: number
-  /** Nothing will be written: a place without a store gets no identity. */
+  /** Whether nothing will be written, so that a place without a store gets no identity. @default false */
   readonly onlyRead?: boolean
 }
 
 /**
- * A store in a bucket of S3 or of a server that speaks its protocol. What is read is kept in a cache of this machine.
- * Any number of machines may share it.
+ * A store in a bucket of S3, or of a server that speaks its protocol. Artifacts that are read are kept in a local cache. Any
+ * number of machines may share a store.
  */
 export class S3Store implements Store {
   readonly root: string
@@ -45,7 +45,7 @@ export class S3Store implements Store {
   /** Opens the store; a new one gets its identity. @throws Failure NoServer, InvalidInput */
   static async open(location: string, options: S3StoreOptions = {}): Promise<S3Store> {
     const cacheBytes = options.cacheBytes ?? cacheBytesOf(process.env.PUZZLEFLOW_CACHE_BYTES)
-    // Few attempts: who has mistyped an address is not to wait for half a minute.
+    // Few attempts, so that a user who has mistyped an address does not wait for half a minute.
     const id = await identityOf(await Bucket.open(location, 3), options.onlyRead)
     return new S3Store(id, await Bucket.open(location), cacheBytes)
   }
@@ -77,13 +77,13 @@ export class S3Store implements Store {
   private async store(ref: ArtifactRef, path: string): Promise<ArtifactRef> {
     const name = artifactName(ref.digest)
     const found = await this.bucket.head(name)
-    // Rewrites an old one, so that `gc` does not take it for unused.
+    // An old artifact is written again, so that `gc` does not consider it unused.
     if (found?.bytes !== ref.bytes || !isFresh(found.modified)) await this.bucket.upload(name, path, ref.digest)
     await this.cache.adopt(ref.digest, ref.bytes, path)
     return ref
   }
 
-  /** Errors of this machine's files as what a user can act on. */
+  /** Converts errors of local files to failures with a remedy. */
   private async local<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work()
@@ -106,7 +106,7 @@ export class S3Store implements Store {
     return JSON.parse(await readFile(await this.path(ref), 'utf8')) as unknown
   }
 
-  /** Whether it is there with its size; its digest is checked when it is read. */
+  /** Whether an artifact exists with the right size. Its digest is checked when it is read. */
   async has(ref: ArtifactRef): Promise<boolean> {
     return (await this.bucket.head(artifactName(parseDigest(ref.digest))))?.bytes === ref.bytes
   }
@@ -181,7 +181,7 @@ export class S3Store implements Store {
     }
     for await (const { name, id, modified } of this.bucket.uploads())
       yield { kind: 'temporary', name: `${name}#${id}`, bytes: 0, modified }
-    // Of this machine.
+    // Local folders.
     const folders = { checkpoint: join(this.root, 'checkpoints'), temporary: this.cache.scratchFolder } as const
     for (const [kind, folder] of Object.entries(folders) as [Leftover['kind'], string][])
       for (const own of await this.local(() => namesIn(folder))) {
@@ -214,7 +214,8 @@ export class S3Store implements Store {
   removeArtifact = (digest: Digest, unusedSince: number) => this.remove(artifactName(digest), unusedSince)
   removeRecord = (key: Digest, unusedSince: number) => this.remove(recordName(key), unusedSince)
 
-  /** Between look and removal lies a moment in which a use may go unnoticed: then a task finds it missing and is done again. */
+  /** Removes an object that is not in use. A use between check and removal goes unnoticed; then a task finds the object missing
+   *  and is run again. */
   private async remove(name: string, unusedSince: number): Promise<boolean> {
     const found = await this.bucket.head(name)
     if (!found || found.modified >= unusedSince) return false
@@ -229,7 +230,7 @@ async function identityOf(bucket: Bucket, onlyRead = false): Promise<string> {
   const place = `${bucket.location.replace(/\/$/, '')}/${identityName}`
   const found = await bucket.text(identityName)
   if (found) return parseIdentity(found.text, place).id
-  // There is nothing of it here, nor will there be: its id is of no consequence.
+  // The store does not exist and will not be created, so its id does not matter.
   if (onlyRead) return digestBytes(place).slice(0, 12)
   const id = newId()
   // If several processes do this at the same time, the first wins.

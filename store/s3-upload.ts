@@ -13,10 +13,10 @@ import { open, readFile, type FileHandle } from 'node:fs/promises'
 import type { Digest } from './store.js'
 
 const mebibyte = 2 ** 20
-/** Larger files go in parts of this size, or larger where there would be more than S3 takes. */
+/** Larger files are uploaded in parts of this size, or in larger parts if there would be more than S3 allows. */
 export const partBytes = 16 * mebibyte
 const mostParts = 10_000
-/** Parts in memory and being sent at the same time. */
+/** Number of parts that are in memory and sent at the same time. */
 const partsAtOnce = 4
 
 interface Place {
@@ -24,7 +24,7 @@ interface Place {
   readonly Key: string
 }
 
-/** Writes a file as an object. Each request carries its sha256, which the server checks, and can be sent again. */
+/** Writes a file as an object. Each request carries its SHA-256, which the server checks, and can be repeated. */
 export async function uploadFile(client: S3Client, place: Place, path: string, digest: Digest): Promise<void> {
   const file = await open(path)
   try {
@@ -54,14 +54,14 @@ async function uploadParts(client: S3Client, place: Place, file: FileHandle, siz
   try {
     await allOrFirstError(Array.from({ length: Math.min(partsAtOnce, count) }, lane))
   } catch (error) {
-    // Its parts would be kept, and paid for, without end. One that cannot be given up now is found by gc.
+    // Parts of an upload that is not aborted would be kept, and cost money, forever. If aborting fails, gc will find them.
     await client.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined)
     throw error
   }
   try {
     await client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts: parts } }))
   } catch (error) {
-    // It was completed but the answer was lost, and the server no longer knows the upload.
+    // The upload may have been completed while the answer was lost: then the server no longer knows it.
     if ((error as Error).name !== 'NoSuchUpload') throw error
     const found = await client.send(new HeadObjectCommand(place))
     if (found.ContentLength !== size) throw error

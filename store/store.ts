@@ -5,14 +5,16 @@ export type { Digest } from './digest.js'
 /**
  * A reference to an immutable, content-addressed file.
  *
- * @typeParam Content  what the file holds if it is JSON. Only the compiler knows it: it is not stored
+ * @typeParam Content  type of the file's contents if it is JSON; known only to the compiler and not stored
  */
 export interface ArtifactRef<Content = unknown> {
+  /** SHA-256 of the contents. */
   readonly digest: Digest
+  /** Size in bytes. */
   readonly bytes: number
-  /** What the file holds, for people and readers: `weights`, `tokens`, `json`, … */
+  /** Kind of contents, for people and programs: `weights`, `tokens`, `json`, … */
   readonly kind: string
-  /** Never there. */
+  /** Never present: carries the type `Content`. */
   readonly ' content'?: Content
 }
 
@@ -32,24 +34,24 @@ export interface TaskRecord {
   readonly host: string
 }
 
-/** Something that lies in a store, found by listing. */
+/** An artifact or record of a store, found by listing. */
 export interface Stored {
   /** An artifact's digest, or a record's key. */
   readonly digest: Digest
   readonly bytes: number
-  /** When it was written or its use was noted, milliseconds since 1970 by the clock of where the store lies. */
+  /** When it was last written or used, in milliseconds since 1970, by the clock of the store's server. */
   readonly modified: number
 }
 
-/** A file that is not an artifact, record or document: from work that is in progress, was killed, or failed. */
+/** A file that is not an artifact, record or document: it comes from work that is in progress, was killed, or failed. */
 export interface Leftover {
   readonly kind: 'temporary' | 'checkpoint' | 'set-aside'
-  /** Its path or object name, as `removeLeftover` takes it. */
+  /** Its path or object name, for `removeLeftover`. */
   readonly name: string
-  /** Key of the task whose checkpoint it is. */
+  /** For a checkpoint, the key of its task. */
   readonly key?: Digest
   readonly bytes: number
-  /** When it was last written, milliseconds since 1970. */
+  /** When it was last written, in milliseconds since 1970. */
   readonly modified: number
 }
 
@@ -64,7 +66,7 @@ export interface Store {
   readonly id: string
   /** What `--store` takes: a folder, or `s3://bucket/prefix`. */
   readonly location: string
-  /** Folder of this machine for what belongs to the store: logs, the worker's lock. The store itself if it is a folder. */
+  /** Local folder for files that accompany the store: logs, the worker's lock. For a store in a folder, the store itself. */
   readonly root: string
 
   /** Stores bytes. @param kind  see `ArtifactRef.kind` */
@@ -75,16 +77,16 @@ export interface Store {
   putFile(kind: string, path: string): Promise<ArtifactRef>
   /** A local, read-only path, valid until `release`. @throws MissingArtifact if it is absent or corrupt */
   path(ref: ArtifactRef): Promise<string>
-  /** Reads an artifact that holds JSON. @throws MissingArtifact if it is absent or corrupt */
+  /** Reads an artifact that is JSON. @throws MissingArtifact if it is absent or corrupt */
   readJson(ref: ArtifactRef): Promise<unknown>
-  /** Whether the artifact is there. */
+  /** Whether the artifact exists. */
   has(ref: ArtifactRef): Promise<boolean>
-  /** Gives up the paths handed out so far: nobody may read them after this. */
+  /** Releases the paths handed out so far, which must not be read afterwards. */
   release(): Promise<void>
 
   /** A task's record; undefined if there is none, or it is damaged. */
   getRecord(key: Digest): Promise<TaskRecord | undefined>
-  /** Like `getRecord`, for work that will build on it: notes the use, which protects the record from `gc`. */
+  /** Like `getRecord`, for work that depends on the record: notes its use, which protects it from `gc`. */
   useRecord(key: Digest): Promise<TaskRecord | undefined>
   /** Writes a record, unless there is one: the first writer wins.
    *  @param instead  a useless record, which may be replaced. @default none
@@ -95,15 +97,15 @@ export interface Store {
   checkpoint(key: Digest): Promise<string>
   /** Copies another machine's checkpoint into the local folder, if it is newer. */
   fetchCheckpoint(key: Digest): Promise<void>
-  /** Copies the local folder to where it survives this machine. */
+  /** Copies the local folder to a place that survives this machine. */
   saveCheckpoint(key: Digest): Promise<void>
   removeCheckpoint(key: Digest): Promise<void>
   /** Local folder for files in progress, from which `putFile` can move them into the store. */
   scratch(): Promise<string>
 
-  /** A document by its name (`runs/NAME`); undefined if there is none. */
+  /** Reads a document by its name (`runs/NAME`); undefined if there is none. */
   getDocument(name: string): Promise<unknown>
-  /** Writes a document, over any other of its name: the last writer wins. */
+  /** Writes a document and replaces any other with its name: the last writer wins. */
   putDocument(name: string, value: unknown): Promise<void>
   /** Names of the documents below `prefix/`, in any order. */
   listDocuments(prefix: string): Promise<readonly string[]>

@@ -28,7 +28,7 @@ export interface TensorBytes {
   readonly shape: readonly number[]
   /** Size of the data in bytes. */
   readonly size: number
-  /** Gives the data, row-major and little-endian. Called when all tensors before it are written. */
+  /** Returns the data, row-major and little-endian. Called after all tensors before it have been written. */
   readonly bytes: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 }
 

@@ -2,16 +2,16 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 
-/** What the system tells about this process; tests give their own. */
+/** Sources of information on this process; tests provide their own. */
 export interface ProcessorSources {
   /** Processors on which this process may be scheduled. */
   readonly affinity: () => number
-  /** The text of a file; undefined when it cannot be read. */
+  /** The text of a file; undefined if it cannot be read. */
   readonly read: (path: string) => string | undefined
 }
 
 const system: ProcessorSources = {
-  // Node's own count heeds the affinity (taskset, a container's cpuset), and quotas only since Node 22.
+  // Node's own count respects the affinity (taskset, a container's cpuset), but quotas only since Node 22.
   affinity: availableParallelism,
   read(path) {
     try {
@@ -23,8 +23,8 @@ const system: ProcessorSources = {
 }
 
 /**
- * Processors that this process may use: those it may be scheduled on, or fewer where a control group (a container) has a
- * quota of processor time. A quota of two and a half is two: a third thread would be held up, and so would what it measures.
+ * Counts the processors that this process may use: those it may be scheduled on, or fewer if a control group (a container) has
+ * a quota of processor time. A quota of 2.5 counts as 2: a third thread would be throttled, which would distort measurements.
  */
 export function processors({ affinity, read }: ProcessorSources = system): number {
   const quotas = groupsOf(read).flatMap(({ folder, top, version }) =>
@@ -35,7 +35,7 @@ export function processors({ affinity, read }: ProcessorSources = system): numbe
 
 type Read = ProcessorSources['read']
 
-/** A control group of this process that may limit processor time: its folder, and that of the highest group seen from here. */
+/** A control group that may limit this process's processor time: its folder, and that of the highest visible group. */
 interface Group {
   readonly folder: string
   readonly top: string
@@ -55,7 +55,7 @@ function groupsOf(read: Read): Group[] {
   })
 }
 
-/** A folder under which groups are mounted, and the group that is shown there. */
+/** A folder where groups are mounted, and the group that it shows. */
 interface Mount extends Pick<Group, 'top' | 'version'> {
   readonly root: string
 }
@@ -72,17 +72,17 @@ function mountsOf(text: string): Mount[] {
   })
 }
 
-/** Spaces and other separators are written as octal numbers there. */
+/** Decodes spaces and other separators, which are written as octal numbers. */
 const unescaped = (text: string) =>
   text.replace(/\\([0-7]{3})/g, (_, code: string) => String.fromCharCode(parseInt(code, 8)))
 
-/** A group's path from the one that is mounted. A container may see its own group mounted, and its path from the host's top. */
+/** A group's path relative to the mounted one. A container may see only its own group mounted, but its path from the host's top. */
 function below(path: string, root: string): string {
   if (root === '/') return path.startsWith('/..') ? '/' : path
   return path === root || path.startsWith(`${root}/`) ? path.slice(root.length) : '/'
 }
 
-/** A folder and those above it, up to the top. */
+/** Lists a folder and its parents, up to `top`. */
 function upwards(folder: string, top: string): string[] {
   const found = [folder]
   for (let own = folder; own.length > top.length && own.startsWith(top);) found.push((own = join(own, '..')))
@@ -95,7 +95,7 @@ function quotaOfV2(folder: string, read: Read): number[] {
   return share(quota, period)
 }
 
-/** The quota is -1 where there is none. */
+/** A quota of -1 means that there is none. */
 function quotaOfV1(folder: string, read: Read): number[] {
   return share(Number(read(join(folder, 'cpu.cfs_quota_us'))), Number(read(join(folder, 'cpu.cfs_period_us'))))
 }

@@ -11,7 +11,9 @@ export const quantisationBlock = 32
  * own scale; the last block is shorter if `in` is not a multiple of the block size.
  */
 export interface QuantisedMatrix {
+  /** Bits per weight. */
   readonly bits: Bits
+  /** Shape of the matrix, [in, out]. */
   readonly shape: readonly [inputs: number, outputs: number]
   /** [out, blocks, bytes per block]; of two 4-bit levels in a byte, the first is in the lower half. */
   readonly levels: Uint8Array
@@ -21,7 +23,7 @@ export interface QuantisedMatrix {
 
 const blocksOf = (inputs: number) => Math.ceil(inputs / quantisationBlock)
 
-/** Bytes that a quantised matrix occupies, scales included. */
+/** Size of a quantised matrix in bytes, including its scales. */
 export const quantisedBytes = ([inputs, outputs]: readonly [number, number], bits: Bits): number =>
   outputs * blocksOf(inputs) * ((quantisationBlock * bits) / 8 + 4)
 

@@ -6,7 +6,7 @@ export interface AdamWOptions {
   readonly beta1?: number
   /** Decay of the second moment. @default 0.95 */
   readonly beta2?: number
-  /** @default 1e-8 */
+  /** Added to the root of the second moment. @default 1e-8 */
   readonly epsilon?: number
   /** Decoupled weight decay; never applied to 1-D parameters (norms, biases). @default 0.1 */
   readonly weightDecay?: number
@@ -14,7 +14,7 @@ export interface AdamWOptions {
   readonly clipNorm?: number
   /** Steps of linear warm-up; the first step already has a rate above 0. @default 0 */
   readonly warmupSteps?: number
-  /** Length of the schedule in steps, warm-up included; later steps keep the final rate. */
+  /** Length of the schedule in steps, including the warm-up; later steps keep the final rate. */
   readonly totalSteps: number
   /** Final rate as a fraction of the peak. @default 0 */
   readonly finalFraction?: number
@@ -26,7 +26,7 @@ export interface AdamWOptions {
   readonly waiting?: { readonly parameters: readonly string[]; readonly steps: number }
 }
 
-/** Values of options that are left out. */
+/** Values of omitted options. */
 export const adamWDefaults = {
   beta1: 0.9,
   beta2: 0.95,

@@ -11,6 +11,7 @@ export class NonFiniteError extends Error {
   constructor(
     /** Step, counted from 0 since the start of training. */
     readonly step: number,
+    /** What is not finite: the loss or the gradient norm. */
     readonly what: 'loss' | 'gradient',
     /** NaN or infinity; for a gradient, its global norm. */
     readonly value: number,

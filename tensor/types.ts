@@ -13,9 +13,11 @@ export type TypedArray = Float32Array | Uint16Array | Float64Array | BigInt64Arr
 
 /** Data in row-major order. */
 export interface Tensor {
+  /** Type of the elements. */
   readonly dtype: DType
   /** Sizes of the axes, all known. */
   readonly dims: readonly number[]
+  /** The elements, row-major. */
   readonly data: TypedArray
 }
 

@@ -7,7 +7,9 @@ export interface Value {
   readonly graph: Graph
   /** Unique within the graph. */
   readonly name: string
+  /** Type of the elements. */
   readonly dtype: DType
+  /** Sizes of the axes. */
   readonly shape: Shape
 }
 

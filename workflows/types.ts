@@ -204,10 +204,13 @@ export interface StageProgress {
 
 /** Answer of the query `progress`. */
 export interface SearchProgress {
+  /** Progress of each stage, in the order of the pipeline. */
   readonly stages: readonly StageProgress[]
   /** 0..1 */
   readonly fraction: number
+  /** Whether the run is paused. */
   readonly paused: boolean
+  /** Largest number of tasks of a stage in flight at once. */
   readonly concurrency: number
   /** What its stages say about all of it so far. */
   readonly outcome?: Outcome

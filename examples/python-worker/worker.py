@@ -98,7 +98,7 @@ class Distiller:
         if not alone or task["params"]["beside"] != "parent":
             raise _failure(
                 "InvalidInput",
-                f"{stage}/{task['id']}: this worker distils FFNs of block type swiglu beside the parent's attention, nothing else",
+                f"{stage}/{task['id']}: this worker distils FFNs of block type swiglu next to the parent's attention, nothing else",
                 "Give the stage another queue, or teach examples/python-worker/lesson.py the block type.",
             )
 

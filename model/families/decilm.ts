@@ -6,11 +6,12 @@ type Entry = { readonly attention?: JsonObject; readonly ffn?: JsonObject }
 const linear: BlockChoice = { block: 'linear', params: {} }
 const noOp: BlockChoice = { block: 'no-op', params: {} }
 
-/** An FFN's width as DeciLM computes it: 2/3 of `ffn_mult` times hidden, cut, then up to a multiple of 256. */
+/** Computes an FFN's width as DeciLM does: 2/3 of `ffn_mult` times hidden, rounded down to a whole number, then up to a
+ *  multiple of 256. */
 const widthOf = (ffnMult: number, hidden: number): number =>
   Math.ceil(Math.floor((2 * ffnMult * hidden) / 3) / 256) * 256
 
-/** The first of the sub-block's own spellings that it has. */
+/** Reads a sub-block that is skipped or replaced by a matrix; any other is read by `usual`. */
 function slot(entry: JsonObject, usual: () => BlockChoice): BlockChoice {
   const spellings: Readonly<Record<string, () => BlockChoice>> = {
     no_op: () => noOp,
@@ -20,7 +21,7 @@ function slot(entry: JsonObject, usual: () => BlockChoice): BlockChoice {
   return found === undefined ? usual() : spellings[found]!()
 }
 
-/** Keys of sub-blocks that mean something else than attention and FFNs that we know. */
+/** Keys of sub-blocks for kinds of attention and FFN that are not supported. */
 const unknown = ['sparsify', 'window_length', 'num_sink_tokens', 'moe', 'mamba', 'llama4']
 
 function layerOf(f: ConfigFields, entry: Json, layer: number): LayerBlocks {
@@ -51,7 +52,7 @@ function layerOf(f: ConfigFields, entry: Json, layer: number): LayerBlocks {
   }
 }
 
-/** DeciLM-7B (KV heads by layer) and Llama-Nemotron NAS (`block_configs`): Llama whose layers differ. */
+/** DeciLM-7B (KV heads for each layer) and Llama-Nemotron NAS (`block_configs`): like Llama, but layers differ. */
 export const decilm: Family = {
   name: 'decilm',
   modelTypes: ['nemotron-nas', 'deci', 'decilm'],

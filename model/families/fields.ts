@@ -1,6 +1,6 @@
 import { Failure, type ConfigFields, type Json, type JsonObject } from '../../api/index.js'
 
-/** What all families take for fields that are missing. */
+/** Values of missing fields for all families. */
 const defaults: JsonObject = {
   max_position_embeddings: 2048,
   rms_norm_eps: 1e-6,
@@ -8,7 +8,7 @@ const defaults: JsonObject = {
   tie_word_embeddings: false,
 }
 
-/** A config.json's object. @throws Failure InvalidInput */
+/** Parses the JSON object of a config.json. @throws Failure InvalidInput */
 export function parseFields(text: string, file: string): JsonObject {
   let json: unknown
   try {
@@ -40,7 +40,7 @@ export class Fields implements ConfigFields {
     return this.fields[name]
   }
 
-  /** The value, or what stands for it where it is missing or null. */
+  /** The value of a field, or its default if it is missing or null. */
   private value(name: string): Json | undefined {
     return this.fields[name] ?? this.defaults[name] ?? undefined
   }
@@ -52,7 +52,7 @@ export class Fields implements ConfigFields {
     return value
   }
 
-  /** The same, or undefined where it is missing or null and has no default. */
+  /** A positive whole number; undefined if the field is missing or null and has no default. */
   countOrNone(name: string): number | undefined {
     return this.value(name) === undefined ? undefined : this.count(name)
   }
@@ -63,12 +63,12 @@ export class Fields implements ConfigFields {
 
   realOrNone(name: string): number | undefined {
     const value = this.value(name)
-    // Null is a value of its own here: a window or cap that is switched off, whatever the default.
+    // Here null has a meaning: it switches a window or cap off, whatever the default.
     if (value === undefined || this.fields[name] === null) return undefined
     return this.positive(name, value)
   }
 
-  /** A positive number that need not be a field of the file itself. */
+  /** Checks that a value is a positive number. It may be nested in a field. */
   positive(name: string, value: Json | undefined): number {
     if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0)
       throw this.wrong(name, value, 'a positive number')

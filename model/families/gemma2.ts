@@ -2,7 +2,7 @@ import type { ConfigFields, Family, FamilyTraits } from '../../api/index.js'
 import { gemmaTensors, separateAttention } from './tensors.js'
 import { layerType } from './windows.js'
 
-/** What Gemma 2 and 3 have in common. */
+/** Traits that Gemma 2 and 3 have in common. */
 export const gemmaTraits = (f: ConfigFields): FamilyTraits => ({
   normOffset: 1,
   postNorms: true,
@@ -18,7 +18,7 @@ const softcaps = (finalSoftcap?: number, attentionSoftcap?: number): FamilyTrait
   ...(attentionSoftcap !== undefined && { attentionSoftcap }),
 })
 
-/** Fields that make Gemma another kind of model. */
+/** Fields of Gemma models that are not causal language models. */
 export const gemmaRefused: NonNullable<Family['refused']> = {
   use_bidirectional_attention: {
     except: [false],
@@ -26,7 +26,7 @@ export const gemmaRefused: NonNullable<Family['refused']> = {
   },
 }
 
-/** Defaults of both. */
+/** Defaults of Gemma 2 and 3. */
 export const gemmaDefaults = {
   num_key_value_heads: 4,
   head_dim: 256,
@@ -35,7 +35,7 @@ export const gemmaDefaults = {
   tie_word_embeddings: true,
 }
 
-/** Gemma 2: norms with 1 + w before and behind each block, softcaps, every second layer with a window. */
+/** Gemma 2: norms with 1 + w before and after each block, softcaps, and a window on every second layer. */
 export const gemma2: Family = {
   name: 'gemma2',
   modelTypes: ['gemma2'],

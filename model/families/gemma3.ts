@@ -6,7 +6,8 @@ import { layerType } from './windows.js'
 const kind = (f: ConfigFields, layer: number): string =>
   layerType(f, layer, (layer + 1) % f.count('sliding_window_pattern') === 0 ? 'full_attention' : 'sliding_attention')
 
-/** Gemma 3, text: as Gemma 2, with norms of queries and keys, and rotary embeddings of their own for layers with a window. */
+/** Gemma 3, text only: like Gemma 2, with norms of queries and keys, and a separate rotary embedding for layers with a
+ *  window. */
 export const gemma3: Family = {
   name: 'gemma3',
   modelTypes: ['gemma3_text'],

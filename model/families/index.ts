@@ -25,13 +25,13 @@ export const builtInFamilies: readonly Family[] = [
   decilm,
 ]
 
-/** The families that models can be of: those that come with puzzleflow, and those of plugins. */
+/** All supported families: those that come with puzzleflow, and those of plugins. */
 export const familiesOf = ({ families = [] }: Pick<Blocks, 'families'>): readonly Family[] => [
   ...builtInFamilies,
   ...families,
 ]
 
-/** The family of a model. */
+/** Returns the family of a model. @throws Error for a family that neither puzzleflow nor a plugin has */
 export function familyOf({ family: name }: Pick<ModelConfig, 'family'>, blocks: Pick<Blocks, 'families'>): Family {
   const family = familiesOf(blocks).find((own) => own.name === name)
   if (!family) throw new Error(`Internal error: there is no family ${name}`)

@@ -1,7 +1,7 @@
 import type { Family } from '../../api/index.js'
 import { llamaTensors } from './tensors.js'
 
-/** Llama 1 to 3, and what is built like it. */
+/** Llama 1 to 3, and models with the same architecture. */
 export const llama: Family = {
   name: 'llama',
   modelTypes: ['llama'],

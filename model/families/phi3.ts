@@ -14,7 +14,7 @@ export const phi3: Family = {
   modelTypes: ['phi3'],
   architectures: ['Phi3ForCausalLM'],
   defaults: { max_position_embeddings: 4096, rms_norm_eps: 1e-5 },
-  // What older files call `yarn` or `su` is `longrope` here, with a factor for each pair.
+  // `yarn` and `su` of older files are `longrope` for this family, with a factor for each pair.
   ropeTypes: ['default'],
   window: (f) => f.realOrNone('sliding_window'),
   tensors: {

@@ -2,7 +2,7 @@ import type { Family } from '../../api/index.js'
 import { windowedTensors } from './tensors.js'
 import { upperWindow } from './windows.js'
 
-/** Qwen2 and 2.5: biases of queries, keys and values, and windows on the upper layers where they are switched on. */
+/** Qwen2 and 2.5: biases of queries, keys and values, and optional windows on the upper layers. */
 export const qwen2: Family = {
   name: 'qwen2',
   modelTypes: ['qwen2'],

@@ -38,7 +38,8 @@ const kinds: Readonly<Record<string, (f: Fields, from: JsonObject) => Scaling>> 
   },
 }
 
-/** YaRN's factor of cosines and sines (arXiv 2309.00071, eq. 22), and DeepSeek's variant of it. */
+/** YaRN's factor for cosines and sines, and DeepSeek's variant of it.
+ *  @source Peng et al., arXiv 2309.00071, eq. 22 */
 function attentionFactor(f: Fields, from: JsonObject, factor: number): number {
   if (from.attention_factor !== undefined && from.attention_factor !== null)
     return f.positive('attention_factor', from.attention_factor)
@@ -47,8 +48,9 @@ function attentionFactor(f: Fields, from: JsonObject, factor: number): number {
   return scale(f.positive('mscale', from.mscale)) / scale(f.positive('mscale_all_dim', from.mscale_all_dim))
 }
 
-/** The rotary embedding of a kind of layer, in the newer spelling (`rope_parameters`, which may be per layer type) or the
- *  older one (`rope_theta`, `rope_scaling`). @throws Failure InvalidInput for one that is not known */
+/** Reads the rotary embedding of a kind of layer, from the newer field (`rope_parameters`, which may have an entry for each
+ *  layer type) or the older ones (`rope_theta`, `rope_scaling`).
+ *  @throws Failure InvalidInput for a scaling that is not supported */
 export function readRotary(f: Fields, { rotaries, ropeTypes }: Family, kind: string): RotaryConfig {
   if (kind === 'none') return { theta: 1, scaling: { kind: 'none' } }
   const { theta, scaled } = rotaries?.[kind] ?? { theta: 'rope_theta', scaled: true }
@@ -75,5 +77,5 @@ export function readRotary(f: Fields, { rotaries, ropeTypes }: Family, kind: str
 const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Whether there are parameters for each type of layer. */
+/** Whether `rope_parameters` has an entry for each type of layer. */
 const isNested = (parameters: JsonObject): boolean => Object.values(parameters).some(isObject)

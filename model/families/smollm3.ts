@@ -2,7 +2,7 @@ import type { Family } from '../../api/index.js'
 import { windowedTensors } from './tensors.js'
 import { layerType } from './windows.js'
 
-/** SmolLM3: some layers without rotary embedding (`no_rope_layers`: 0 is without). */
+/** SmolLM3: some layers have no rotary embedding (those with 0 in `no_rope_layers`). */
 export const smollm3: Family = {
   name: 'smollm3',
   modelTypes: ['smollm3'],

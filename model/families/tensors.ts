@@ -1,6 +1,6 @@
 import type { FamilyTensors, TensorTable } from '../../api/index.js'
 
-/** Attention with a matrix each for queries, keys, values and output. */
+/** Attention with separate matrices for queries, keys, values and output. */
 export const separateAttention: TensorTable = {
   q: 'self_attn.q_proj.weight',
   k: 'self_attn.k_proj.weight',
@@ -12,14 +12,14 @@ export const separateAttention: TensorTable = {
   'o.bias': 'self_attn.o_proj.bias',
 }
 
-/** The same with norms of queries and keys. */
+/** The same, with norms of queries and keys. */
 export const normedAttention: TensorTable = {
   ...separateAttention,
   'q.norm': 'self_attn.q_norm.weight',
   'k.norm': 'self_attn.k_norm.weight',
 }
 
-/** A gated FFN with a matrix each for gate, up and down. */
+/** A gated FFN with separate matrices for gate, up and down. */
 export const separateFfn: TensorTable = {
   gate: 'mlp.gate_proj.weight',
   up: 'mlp.up_proj.weight',
@@ -29,7 +29,7 @@ export const separateFfn: TensorTable = {
   'down.bias': 'mlp.down_proj.bias',
 }
 
-/** Llama's tensors, which most families have. */
+/** Llama's tensor names, which most families share. */
 export const llamaTensors: FamilyTensors = {
   layers: 'model.layers.',
   embedding: 'model.embed_tokens.weight',
@@ -45,13 +45,13 @@ export const llamaTensors: FamilyTensors = {
   },
 }
 
-/** Llama's, where layers may have windows. */
+/** Llama's tensor names for families whose layers may have windows. */
 export const windowedTensors = (attention: TensorTable = separateAttention): FamilyTensors => ({
   ...llamaTensors,
   blocks: { ...llamaTensors.blocks, attention: { 'grouped-query': attention, 'sliding-window': attention } },
 })
 
-/** Gemma's, with a norm before and behind each block. */
+/** Gemma's tensor names, with a norm before and after each block. */
 export const gemmaTensors = (attention: TensorTable): FamilyTensors => ({
   ...windowedTensors(attention),
   norms: {

@@ -2,7 +2,7 @@ import type { JsonObject } from '../../api/index.js'
 
 const experts = 'its FFNs are mixtures of experts (MoE), for which there is no block type'
 
-/** What models of other families have that is missing here, by what shows it in config.json. */
+/** Unsupported features of other families, each with a test for it in config.json. */
 const signs: readonly (readonly [shows: (fields: JsonObject) => boolean, missing: string])[] = [
   [
     (fields) =>
@@ -24,5 +24,5 @@ const signs: readonly (readonly [shows: (fields: JsonObject) => boolean, missing
   [({ is_encoder_decoder: both }) => both === true, 'it has an encoder'],
 ]
 
-/** What a model has that is missing here, as the end of a sentence; undefined where nothing shows it. */
+/** Returns an unsupported feature of a model, as the end of a sentence; undefined if config.json shows none. */
 export const missingOf = (fields: JsonObject): string | undefined => signs.find(([shows]) => shows(fields))?.[1]

@@ -2,7 +2,8 @@ import type { ConfigFields } from '../../api/index.js'
 
 const kinds = ['full_attention', 'sliding_attention']
 
-/** What `layer_types` calls a layer, or what the family takes where the field is missing. @throws Failure */
+/** Returns a layer's type from `layer_types`, or `usual` if the field is missing.
+ *  @throws Failure InvalidInput for an unknown type */
 export function layerType(f: ConfigFields, layer: number, usual: string): string {
   const kind = f.perLayer('layer_types')?.[layer] ?? usual
   if (typeof kind === 'string' && kinds.includes(kind)) return kind
@@ -12,7 +13,7 @@ export function layerType(f: ConfigFields, layer: number, usual: string): string
   )
 }
 
-/** Qwen's windows: on the layers from `max_window_layers` on, if `use_sliding_window` says so. */
+/** Returns the window of a layer of Qwen: those from `max_window_layers` on have one if `use_sliding_window` is true. */
 export function upperWindow(f: ConfigFields, layer: number): number | undefined {
   if (!f.flag('use_sliding_window')) return undefined
   const usual = layer >= f.count('max_window_layers') ? 'sliding_attention' : 'full_attention'

@@ -14,23 +14,23 @@ import {
   type ValueType,
 } from './types.js'
 
-/** A key's value. Lists of numbers are typed arrays, booleans in lists 0 or 1; numbers of 64 bits beyond 2^53 are not read. */
+/** A key's value. Lists of numbers are typed arrays, with 0 or 1 for booleans. 64-bit integers beyond 2^53 are refused. */
 export type GgufValue = number | boolean | string | readonly string[] | NumberList
 export type NumberList =
   Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array | Float64Array
 
-/** Where a tensor lies in a file. */
+/** A tensor's place in a file. */
 export interface GgufTensor {
   readonly name: string
-  /** The file, or the part of a split one, that it lies in. */
+  /** Path of the file that contains it, which may be one part of a split file. */
   readonly file: string
-  /** Sizes with the row length last, as elsewhere here; the file has it first. */
+  /** Shape with the row length last, as everywhere in puzzleflow; the file has it first. */
   readonly shape: readonly number[]
-  /** Undefined for a type that is not read. */
+  /** Undefined for a type that cannot be read. */
   readonly type: TensorTypeName | undefined
-  /** What stands for the type in the file. */
+  /** The number for the type in the file. */
   readonly typeNumber: number
-  /** Bytes from the file's begin. */
+  /** Offset of the first byte in the file. */
   readonly start: number
   readonly end: number
 }
@@ -40,7 +40,7 @@ const namesByNumber: ReadonlyMap<number, TensorTypeName> = new Map(
   Object.entries(tensorTypes).map(([name, { number }]) => [number, name as TensorTypeName]),
 )
 
-/** Types that are not read, by what stands for them in the file: their layout is known, so that the others' place can be checked. */
+/** Types that cannot be read, by their numbers in the file. Their sizes are needed to check where the next tensor begins. */
 const unread: Readonly<Record<number, Omit<TensorType, 'number'> & { readonly name: string }>> = {
   9: { name: 'Q8_1', values: 32, bytes: 36 },
   10: { name: 'Q2_K', values: 256, bytes: 84 },
@@ -50,11 +50,11 @@ const unread: Readonly<Record<number, Omit<TensorType, 'number'> & { readonly na
   23: { name: 'IQ4_XS', values: 256, bytes: 136 },
 }
 
-/** What a type is called in messages. */
+/** Returns the name of a tensor's type for messages. */
 export const typeName = ({ type, typeNumber }: GgufTensor): string =>
   type ?? unread[typeNumber]?.name ?? `${typeNumber}`
 
-/** A GGUF file read by ranges: only its header is held. */
+/** A GGUF file. Only its header is in memory; tensors are read one by one. */
 export class GgufFile {
   private constructor(
     readonly path: string,
@@ -62,7 +62,7 @@ export class GgufFile {
     readonly tensors: ReadonlyMap<string, GgufTensor>,
   ) {}
 
-  /** Reads and checks the header. @throws Failure InvalidInput when the file is truncated or inconsistent */
+  /** Reads and checks the header. @throws Failure InvalidInput if the file is truncated or inconsistent */
   static open(path: string): GgufFile {
     refuseStandIn(path)
     let descriptor: number
@@ -82,7 +82,7 @@ export class GgufFile {
     }
   }
 
-  /** The first part of a split file with the tensors of all. */
+  /** Returns the first part of a split file with the tensors of all parts. */
   static joined = ({ path, keys }: GgufFile, tensors: ReadonlyMap<string, GgufTensor>): GgufFile =>
     new GgufFile(path, keys, tensors)
 
@@ -95,7 +95,7 @@ export class GgufFile {
         `has the GGUF version ${version}${(version & 0xffff) === 0 ? ' (big-endian)' : ''}`,
         'Supported: versions 2 and 3, little-endian. Convert the model again with a current llama.cpp.',
       )
-    // A tensor's entry: name, dimensions, type, offset. A key: its name, type, and a byte.
+    // Least sizes: a tensor's entry has a name, dimensions, type and offset; a key has a name, type, and at least one byte.
     reader.what = 'the number of tensors'
     const tensorCount = reader.count(8 + 4 + 4 + 8)
     reader.what = 'the number of keys'
@@ -114,14 +114,14 @@ export class GgufFile {
     return new GgufFile(reader.path, keys, readTensors(reader, tensorCount, alignment))
   }
 
-  /** A tensor's values, dequantised.
-   *  @throws Failure InvalidInput when it is of a type that is not read, truncated, or holds NaN or infinity */
+  /** Reads a tensor's values, dequantised.
+   *  @throws Failure InvalidInput if its type is not supported, it is truncated, or it contains NaN or infinity */
   async read(name: string): Promise<Float32Array> {
     const entry = this.tensors.get(name)!
     const bad = (message: string, remedy: string) =>
       new Failure('InvalidInput', `${entry.file}: tensor ${name} ${message}`, { file: entry.file, remedy })
     if (!entry.type) throw bad(`has the type ${typeName(entry)}`, supported)
-    // Memory of its own, so that it is aligned for every type.
+    // Newly allocated memory is aligned for every type.
     const bytes = new Uint8Array(entry.end - entry.start)
     const file = await open(entry.file, 'r')
     try {
@@ -135,7 +135,7 @@ export class GgufFile {
       await file.close()
     }
     const values = dequantise(entry.type, bytes)
-    // A block's scale makes its first value NaN or infinite, if any.
+    // If a block's scale is NaN or infinite, so is the block's first value: one value per block is enough to check.
     const step = tensorTypes[entry.type].values
     let sum = 0
     for (let i = 0; i < values.length; i += step) sum += values[i]! * 0
@@ -144,7 +144,7 @@ export class GgufFile {
   }
 }
 
-/** What to do about a type of tensors that is not read. */
+/** Remedy for a tensor type that cannot be read. */
 export const supported = `Supported: ${Object.keys(tensorTypes).join(', ')}. Use another quantisation of the model.`
 
 const valueNames = new Map(Object.entries(valueTypes).map(([name, number]) => [number as number, name as ValueType]))
@@ -195,7 +195,7 @@ function readValue(reader: HeaderReader): GgufValue {
   return values
 }
 
-/** @param reader  only for messages */
+/** @param reader  used only for messages */
 function readNumber(reader: HeaderReader, type: NumberType, bytes: Buffer, at: number): number {
   switch (type) {
     case 'u8':
@@ -226,7 +226,7 @@ function readNumber(reader: HeaderReader, type: NumberType, bytes: Buffer, at: n
   }
 }
 
-/** Entries by name. Each must begin where the one before ends, up to the alignment, and lie in the file. */
+/** Reads the tensors' entries. Each tensor must begin at the aligned end of the one before, and end within the file. */
 function readTensors(reader: HeaderReader, count: number, alignment: number): Map<string, GgufTensor> {
   const found: (Omit<GgufTensor, 'file' | 'start' | 'end'> & { readonly offset: bigint; readonly bytes: number })[] = []
   const seen = new Set<string>()

@@ -1,15 +1,15 @@
 import { readSync } from 'node:fs'
 import { Failure } from '../../api/index.js'
 
-/** Bytes that a header may have: those of the largest vocabularies have about 15 MB. */
+/** Largest header in bytes. With the largest vocabularies, headers have about 15 MB. */
 const largestHeader = 256 * 2 ** 20
 const chunk = 4 * 2 ** 20
 
-/** Reads numbers and texts of a file's header one after the other, a chunk of the file at a time. Whatever claims to be longer
- *  than what is left of the file is refused before memory is taken for it. */
+/** Reads the numbers and texts of a file's header in turn, a chunk of the file at a time. Anything that claims to be longer than
+ *  the rest of the file is refused before memory is allocated for it. */
 export class HeaderReader {
   private buffer = Buffer.alloc(0)
-  /** Where `buffer` begins in the file, and what is read of it. */
+  /** Offset of `buffer` in the file. */
   private base = 0
   private at = 0
   /** What is being read, for messages. */
@@ -21,12 +21,12 @@ export class HeaderReader {
     readonly size: number,
   ) {}
 
-  /** Bytes read so far. */
+  /** Number of bytes read so far. */
   get position(): number {
     return this.base + this.at
   }
 
-  /** Bytes that may follow. */
+  /** Number of bytes that may follow. */
   get left(): number {
     return Math.min(this.size, largestHeader) - this.position
   }
@@ -41,8 +41,9 @@ export class HeaderReader {
     return this.buffer.subarray(start, start + length)
   }
 
-  /** Goes on by so many bytes; where they begin in `buffer`. Numbers and texts are read from there, without a view of their own:
-   *  there may be hundreds of thousands. */
+  /** Advances by `length` bytes. Numbers and texts are read from `buffer` directly: there may be hundreds of thousands, and a
+   *  view for each would be slow.
+   *  @returns where the bytes begin in `buffer` */
   private take(length: number): number {
     if (length > this.left) {
       if (this.position + length > this.size)
@@ -69,7 +70,7 @@ export class HeaderReader {
     return this.buffer.readUInt32LE(this.take(4))
   }
 
-  /** A whole number of 64 bits that counts something of at least `least` bytes each. */
+  /** Reads a 64-bit number of entries that have at least `least` bytes each. */
   count(least: number): number {
     const start = this.take(8)
     const low = this.buffer.readUInt32LE(start)

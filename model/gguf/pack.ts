@@ -1,19 +1,19 @@
 import type { Slot } from '../../api/index.js'
 
-/** Where a part's weights come from. */
+/** The layer and slot that a part's weights come from. */
 export interface Place {
   readonly layer: number
   readonly slot: Slot
 }
 
-/** What a sub-block is in the words of GGUF's architectures; a sub-block that is nothing has none. */
+/** A sub-block in the terms of GGUF's architectures. Empty sub-blocks have no part. */
 export type Part = Place &
   (
     | {
         readonly kind: 'softmax'
         readonly heads: number
         readonly kvHeads: number
-        /** Tokens that a token sees, itself included; absent where that is all. */
+        /** Number of tokens that a token sees, including itself; absent if it sees all earlier ones. */
         readonly window?: number
       }
     | { readonly kind: 'linear'; readonly bias: boolean }
@@ -22,15 +22,15 @@ export type Part = Place &
 
 /** A layer of llama.cpp's architecture `deci`. */
 export interface PackedLayer {
-  /** `none`: no attention; `zero`: attention that returns zeros, where the graph needs some. */
+  /** `none`: no attention; `zero`: attention that returns zeros, for a graph that requires attention here. */
   readonly attention: Extract<Part, { kind: 'softmax' | 'linear' }> | 'none' | 'zero'
-  /** `zero`: an FFN of one channel that returns its bias, that of the linear part before it, or zeros. */
+  /** `zero`: an FFN with one channel that returns only its bias: the bias of the linear part before it, or zeros. */
   readonly ffn: Extract<Part, { kind: 'ffn' }> | 'zero'
 }
 
 /**
- * Lays sub-blocks in the order of a forward pass into layers that the graph of `deci` computes as they are: it has matrices
- * in the place of attention only, skips the attention of layers without an FFN, and reads the head's size off layer 0.
+ * Packs sub-blocks, in the order of a forward pass, into layers that the graph of `deci` computes exactly. In that graph, a
+ * matrix can only replace attention, layers without an FFN lose their attention, and layer 0 determines the head size.
  */
 export function pack(parts: readonly Part[]): PackedLayer[] {
   const layers: PackedLayer[] = []
@@ -41,7 +41,7 @@ export function pack(parts: readonly Part[]): PackedLayer[] {
   }
   for (const part of parts) {
     if (part.kind === 'ffn') {
-      // The bias of a matrix has its place in an FFN of zeros.
+      // The bias of a matrix goes into an FFN of zeros.
       if (open?.kind === 'linear' && open.bias) close('zero')
       close(part)
       continue

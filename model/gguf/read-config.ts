@@ -4,7 +4,7 @@ import { gemmaFields } from './read-gemma.js'
 import { Keys } from './read-keys.js'
 import { rotaryFields } from './read-rotary.js'
 
-/** What a GGUF file says of a model, as the fields of a config.json. */
+/** A GGUF file's description of a model, as the fields of a config.json. */
 export interface GgufDescription {
   readonly fields: JsonObject
   readonly architecture: Architecture
@@ -19,18 +19,18 @@ export interface LayerSizes {
   readonly width: number
 }
 
-/** How an architecture of llama.cpp differs from the Hugging Face family that it is. */
+/** How an architecture of llama.cpp differs from the corresponding Hugging Face family. */
 export interface Architecture {
   readonly name: string
   readonly modelType: string
   readonly className: string
-  /** Whether rows of queries and keys lie in pairs that are rotated together, instead of in two halves. */
+  /** Whether neighbouring rows of queries and keys are rotated together, instead of one row from each half of the head. */
   readonly paired: boolean
-  /** What norms' weights have more than the family's. */
+  /** What is added to the family's norm weights in the file. */
   readonly normOffset: 0 | 1
-  /** Norms behind blocks too, with other names. */
+  /** Whether there are norms after blocks, which changes the names of norms. */
   readonly postNorms: boolean
-  /** Whether products of queries and keys are capped as `attn_logit_softcapping` says. */
+  /** Whether `attn_logit_softcapping` caps products of queries and keys. */
   readonly attentionSoftcap?: true
 }
 
@@ -52,7 +52,7 @@ const architectures: readonly Architecture[] = [
   { ...gemma, name: 'gemma3', modelType: 'gemma3_text', className: 'Gemma3ForCausalLM' },
 ]
 
-/** Keys that change what a model computes, where they are not these values. */
+/** Keys with the values that have no effect. Other values would change what a model computes. */
 const neutral: Readonly<Record<string, readonly number[]>> = {
   expert_count: [0],
   'attention.scale': [0],
@@ -64,11 +64,12 @@ const neutral: Readonly<Record<string, readonly number[]>> = {
   embedding_scale: [0, 1],
 }
 
-/** Values of a head; known models have up to 512. */
+/** Largest head size; known models have up to 512. */
 const largestHead = 65536
 
-/** @param divisors  values of `rope_freqs.weight`, if the file has it
- *  @throws Failure InvalidInput for an architecture that is not read */
+/** Describes the model of a GGUF file.
+ *  @param divisors  values of `rope_freqs.weight`, if the file has it
+ *  @throws Failure InvalidInput for an architecture or feature that is not supported */
 export function describeGguf(file: GgufFile, divisors?: Float32Array): GgufDescription {
   const keys = new Keys(file)
   const architecture = architectures.find(({ name }) => name === keys.architecture)
@@ -132,7 +133,7 @@ export function describeGguf(file: GgufFile, divisors?: Float32Array): GgufDescr
   return { ...described, fields: { ...fields, ...usual, ...own } }
 }
 
-/** The type in which an export would write the weights, were nothing else said. */
+/** The default type of weights for an export of the model. */
 function storedAs(file: GgufFile): string {
   const types = new Set([...file.tensors.values()].filter(({ shape }) => shape.length > 1).map(({ type }) => type))
   const [only] = types
@@ -150,7 +151,7 @@ function refuseWindow(keys: Keys): JsonObject {
   return {}
 }
 
-/** Layers that differ. Those with fewer query heads than others are the block type `fewer-heads`. */
+/** Fields for layers that differ. Those with fewer query heads than others have the block type `fewer-heads`. */
 function deciFields(keys: Keys, layers: readonly LayerSizes[], most: number): JsonObject {
   refuseWindow(keys)
   const entries = layers.map(({ heads, kvHeads, width }, layer): JsonObject => {

@@ -1,14 +1,14 @@
 import type { JsonObject } from '../../api/index.js'
 import type { Keys } from './read-keys.js'
 
-/** What llama.cpp's Gemmas differ in.
+/** The differences between the Gemma architectures of llama.cpp.
  *  @source llama.cpp, src/models/gemma2.cpp and gemma3.cpp */
 interface Gemma {
-  /** Of so many layers all but the last have a window, unless the pattern says otherwise. */
+  /** In each group of this many layers, all but the last have a window, unless the file has a pattern. */
   readonly period: number
-  /** Tokens of the window where the file says nothing; 0: there is none. */
+  /** Number of tokens of the window if the file does not give it; 0 means no window. */
   readonly window: number
-  /** Number of layers of the model of 27B parameters, which scales attention by the mean head's size, not the head's. */
+  /** Number of layers of the model with 27B parameters, which scales attention by hidden / heads instead of the head size. */
   readonly scaledByMean: number
   readonly own: (keys: Keys) => JsonObject
 }
@@ -18,7 +18,7 @@ const gemmas: Readonly<Record<string, Gemma>> = {
   gemma3: { period: 6, window: 0, scaledByMean: 62, own: gemma3Fields },
 }
 
-/** Fields of a config.json for windows, softcaps and the scale of attention; undefined for other architectures. */
+/** Returns fields of a config.json for windows, softcaps and the scale of attention; undefined for other architectures. */
 export function gemmaFields(keys: Keys, layers: number, headDim: number): JsonObject | undefined {
   const gemma = gemmas[keys.architecture]
   if (!gemma) return undefined
@@ -39,7 +39,7 @@ export function gemmaFields(keys: Keys, layers: number, headDim: number): JsonOb
   }
 }
 
-/** Softcaps of logits and attention, which are always there, and one rotary embedding. */
+/** Gemma 2 always has softcaps of logits and attention, and one rotary embedding. */
 function gemma2Fields(keys: Keys): JsonObject {
   const cap = (key: string, usual: number): number => {
     const value = keys.numberOrNone(key) ?? usual
@@ -58,7 +58,7 @@ function gemma2Fields(keys: Keys): JsonObject {
   }
 }
 
-/** A rotary embedding of their own for layers with a window; logits may have a softcap. */
+/** Gemma 3 has a separate rotary embedding for layers with a window, and perhaps a softcap of logits. */
 function gemma3Fields(keys: Keys): JsonObject {
   const cap = keys.numberOrNone('final_logit_softcapping') ?? 0
   return {

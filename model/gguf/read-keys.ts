@@ -1,7 +1,7 @@
 import { Failure } from '../../api/index.js'
 import type { GgufFile, GgufValue, NumberList } from './container.js'
 
-/** A GGUF file's keys, asked for by name; those of the architecture without it before them. */
+/** Reads a GGUF file's keys by name. Keys of the architecture are named without its prefix. */
 export class Keys {
   readonly architecture: string
 
@@ -29,7 +29,7 @@ export class Keys {
     return this.file.keys.get(this.name(key))
   }
 
-  /** A number, or undefined where the key is missing. Numbers that float32 rounded get their short decimals back. */
+  /** A number; undefined if the key is missing. A float32 becomes the shortest decimal number that rounds to it. */
   numberOrNone(key: string): number | undefined {
     const value = this.raw(key)
     if (value === undefined) return undefined
@@ -59,7 +59,7 @@ export class Keys {
     const value = this.raw(key)
     if (value === undefined) return undefined
     if (Array.isArray(value)) return value as readonly string[]
-    // A list of no texts may be written as one of no numbers.
+    // An empty list of texts may be written as an empty list of numbers.
     if (typeof value === 'object' && value.length === 0) return []
     throw this.wrong(key, value, 'a list of texts')
   }
@@ -71,7 +71,7 @@ export class Keys {
     throw this.wrong(key, value, 'a list of numbers')
   }
 
-  /** A number for each layer: the key has one of all layers, or a list. */
+  /** A number for each layer: the key has one number for all layers, or a list. */
   perLayer(key: string, layers: number, fallback?: readonly number[]): readonly number[] {
     const value = this.raw(key)
     if (value === undefined && fallback) return fallback

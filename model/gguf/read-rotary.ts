@@ -2,9 +2,9 @@ import type { JsonObject } from '../../api/index.js'
 import { inverseFrequencies } from '../rotary.js'
 import type { Keys } from './read-keys.js'
 
-/** Fields of a config.json for a rotary embedding.
+/** Returns the fields of a config.json for a rotary embedding.
  *  @param divisors  values of `rope_freqs.weight`, if the file has it: frequencies are divided by them
- *  @throws Failure InvalidInput for a scaling that is not known */
+ *  @throws Failure InvalidInput for a scaling that is not supported */
 export function rotaryFields(keys: Keys, headDim: number, divisors?: Float32Array): JsonObject {
   const rotated = keys.numberOrNone('rope.dimension_count') ?? headDim
   if (rotated !== headDim)
@@ -31,7 +31,7 @@ function scalingOf(keys: Keys): JsonObject | undefined {
     ['yarn_ext_factor', 1],
   ] as const) {
     const value = keys.numberOrNone(`rope.scaling.${key}`) ?? usual
-    // Below 0 means: not given.
+    // A negative value means that none is given.
     if (value !== usual && value >= 0)
       throw keys.refuse(`${keys.name(`rope.scaling.${key}`)} is ${value}; only ${usual} is supported`)
   }
@@ -40,16 +40,17 @@ function scalingOf(keys: Keys): JsonObject | undefined {
     factor,
     original_max_position_embeddings:
       keys.numberOrNone('rope.scaling.original_context_length') ?? keys.number('context_length'),
-    // There, what the factor makes of it is multiplied by the key's value; in a config.json the field has the product.
+    // llama.cpp multiplies the key's value by YaRN's own factor; the field of config.json is the product.
     attention_factor: (keys.numberOrNone('rope.scaling.attn_factor') ?? 1) * (0.1 * Math.log(factor) + 1),
   }
 }
 
 /**
- * Llama 3's scaling with these divisors. They do not determine it: between the pairs that stay (divisor 1) and those that are
- * stretched (the factor), 1/divisor is linear in the frequency, which says the low and the high bound only as multiples of
- * the original context; and it may be that no pair lies between. So, from the most usual on, what gives these very divisors.
- * @throws Failure InvalidInput when none does
+ * Finds a Llama 3 scaling with these divisors. They do not determine it. Between the pairs that are kept (divisor 1) and those
+ * that are stretched (divisor `factor`), 1/divisor is linear in the frequency, but this gives the low and high bounds only
+ * relative to the original context, and there may be no pair in between. So parameters are tried, the most common ones first,
+ * until they yield exactly these divisors.
+ * @throws Failure InvalidInput if none do
  */
 function llama3Of(keys: Keys, theta: number, headDim: number, divisors: Float32Array): JsonObject | undefined {
   if (divisors.length !== headDim / 2)
@@ -74,9 +75,9 @@ function llama3Of(keys: Keys, theta: number, headDim: number, divisors: Float32A
   throw keys.refuse('rope_freqs.weight has values that do not follow Llama 3’s scaling')
 }
 
-/** Bounds and original contexts that may be what the divisors come from. */
+/** Yields low and high bounds and original contexts that may have led to the divisors. */
 function* candidates(plain: Float32Array, divisors: Float32Array, factor: number): Generator<[number, number, number]> {
-  // As the models have them, and as tiny ones may.
+  // Values of published models, and of tiny ones.
   for (let original = 8192; original >= 16; original /= 2) yield [1, 4, original]
   // share = (original * x - low) / (high - low), with x = 1 / wavelength; the share of the plain frequency is 1 at the high bound.
   const points = Array.from(divisors, (d, i) => ({
@@ -94,7 +95,8 @@ function* candidates(plain: Float32Array, divisors: Float32Array, factor: number
     yield [1, high, original]
     return
   }
-  // No line through one point or none: four times as usual, else a step between the pairs that stay and those that do not.
+  // Fewer than two points determine no line: tries the usual ratio of the bounds, then others, then a step between the pairs
+  // that are kept and those that are stretched.
   if (first) for (const high of [4, 2, 1.1]) yield [1, high, (first.share * (high - 1) + 1) / first.x]
   const kept = Math.min(...points.filter(({ share }) => share >= 1 - 1e-4).map(({ x }) => x))
   const stretched = Math.max(...points.filter(({ share }) => share <= 1e-4).map(({ x }) => x))

@@ -2,18 +2,18 @@ import { transposed } from '../names.js'
 import type { GgufFile } from './container.js'
 import { isFewer, type GgufDescription, type LayerSizes } from './read-config.js'
 
-/** A tensor as a Hugging Face checkpoint of the family has it. */
+/** A tensor as in a Hugging Face checkpoint of the family. */
 export interface NamedTensor {
   readonly shape: readonly number[]
-  /** Its name in the file; undefined for zeros that the file leaves out. */
+  /** Its name in the file; undefined for zeros that the file omits. */
   readonly from: string | undefined
-  /** Makes the family's values of the file's. */
+  /** Converts the file's values to the family's. */
   readonly made: (values: Float32Array) => Float32Array
 }
 
 const same = (values: Float32Array): Float32Array => values
 
-/** The tensors of a GGUF file by the names that Hugging Face gives them. What has no such name keeps its own. */
+/** Returns the tensors of a GGUF file by their Hugging Face names. Tensors without such a name keep their own. */
 export function namedTensors(file: GgufFile, description: GgufDescription): Map<string, NamedTensor> {
   const { architecture, layers, fields } = description
   const named = new Map<string, NamedTensor>()
@@ -43,7 +43,7 @@ export function namedTensors(file: GgufFile, description: GgufDescription): Map<
 }
 
 interface Place {
-  /** Behind `model.layers.N.` */
+  /** Name after `model.layers.N.` */
   readonly name: string
   readonly made?: (values: Float32Array) => Float32Array
   readonly transpose?: boolean
@@ -78,13 +78,14 @@ function placeOf(name: string, { heads, kvHeads }: LayerSizes, description: Gguf
   const made = architecture.paired && (weight === 'q' || weight === 'k') ? halves(own, headDim) : same
   if (!isFewer(heads, kvHeads, fields.num_attention_heads as number))
     return { name: `self_attn.${weight}_proj.${kind}`, made }
-  // A block type of our own has names of its own, and matrices as [in, out].
+  // The block type `fewer-heads` is puzzleflow's own: it has other names, and matrices as [in, out].
   return kind === 'bias'
     ? { name: `attention.${weight}.bias`, made }
     : { name: `attention.${weight}`, made, transpose: true }
 }
 
-/** Rows of pairs that are rotated together become two halves, head by head: row 2 i + h comes to h * size / 2 + i. */
+/** Moves the rows of each head so that pairs that are rotated together are no longer neighbours, but in two halves: row 2 i + h
+ *  moves to h * headDim / 2 + i. */
 const halves =
   (heads: number, headDim: number) =>
   (values: Float32Array): Float32Array => {
@@ -100,14 +101,15 @@ const halves =
     return out
   }
 
-/** Biases that the family has where any layer has one, and the file only where they are not zero. */
+/** Adds zeros for missing biases: if one layer has a bias, all layers of the family do, but the file omits those that are
+ *  zero. */
 function addZeros(
   named: Map<string, NamedTensor>,
   { layers, fields, headDim, architecture }: GgufDescription,
   hidden: number,
 ): void {
   const most = fields.num_attention_heads as number
-  // Qwen2 has none behind the attention, and those of queries, keys and values always.
+  // Qwen2 always has biases of queries, keys and values, and never one of attention's output.
   const withOutput = architecture.modelType !== 'qwen2'
   layers.forEach(({ heads, kvHeads, width }, layer) => {
     const zeros = (name: string, length: number) => {

@@ -7,18 +7,18 @@ import { Keys } from './read-keys.js'
 import type { Merges, TokenizerParts, Tokens } from './tokenizer-parts.js'
 import { tokenTypes } from './types.js'
 
-/** A tokenizer of a GGUF file. */
+/** The tokenizer of a GGUF file. */
 export interface GgufTokenizer {
   readonly tokens: Tokens
-  /** Of one that joins pairs. */
+  /** Present if the tokenizer joins pairs. */
   readonly merges?: Merges
-  /** tokenizer.json, without tokens and merges where there are merges. */
+  /** tokenizer.json; if there are merges, without tokens and merges. */
   readonly frame: TokenizerFrame
-  /** tokenizer_config.json, the chat template included. */
+  /** tokenizer_config.json, including the chat template. */
   readonly config: JsonObject
 }
 
-/** What a tokenizer.json has beside tokens and merges. */
+/** The parts of a tokenizer.json other than tokens and merges. */
 export interface TokenizerFrame extends JsonObject {
   readonly model: JsonObject & { readonly unk_token?: string | null }
 }
@@ -29,8 +29,8 @@ const kinds: Readonly<Record<string, (keys: Keys, tokens: Tokens) => TokenizerPa
   t5: unigramParts,
 }
 
-/** The tokenizer of a GGUF file; undefined where it has none, or one of ids alone: tokens without merges.
- *  @throws Failure InvalidInput for one of a kind that is not read */
+/** Reads the tokenizer of a GGUF file; undefined if it has none, or only ids: tokens without merges.
+ *  @throws Failure InvalidInput for a kind of tokenizer that is not supported */
 export function readGgufTokenizer(path: string): GgufTokenizer | undefined {
   const keys = new Keys(openWhole(path))
   const kind = kindOf(keys)
@@ -48,7 +48,7 @@ export function readGgufTokenizer(path: string): GgufTokenizer | undefined {
   return { tokens, ...(own.merges && { merges: own.merges }), frame, config: configOf(keys, named) }
 }
 
-/** Whether a GGUF file has a tokenizer of texts, of a kind that is read or of another. No more than the header is read. */
+/** Whether a GGUF file has a tokenizer for text, supported or not. Reads only the header. */
 export const hasGgufTokenizer = (path: string): boolean => kindOf(new Keys(openWhole(path))) !== undefined
 
 function kindOf(keys: Keys): string | undefined {
@@ -57,7 +57,7 @@ function kindOf(keys: Keys): string | undefined {
   return kind === 'none' || isIds ? undefined : kind
 }
 
-/** The whole tokenizer.json. */
+/** Returns the whole tokenizer.json. */
 export const tokenizerJson = ({ frame, tokens, merges }: GgufTokenizer): JsonObject => ({
   ...frame,
   model: { ...frame.model, ...(merges && { vocab: Object.fromEntries(tokens.ids), merges: merges.list() }) },
@@ -88,7 +88,7 @@ interface Token {
   readonly id: number
 }
 
-/** Tokens with a part of their own. */
+/** Tokens with a special role. */
 interface NamedTokens {
   readonly bos: Token | undefined
   readonly eos: Token | undefined
@@ -108,15 +108,15 @@ function namedTokens(keys: Keys): NamedTokens {
   return { bos: named('bos'), eos: named('eos'), unknown: named('unknown'), padding: named('padding') }
 }
 
-/** What tokenizer_config.json says of a GGUF file's tokenizer, the chat template included; {} where it has none. Quick: no more
- *  than the header is read.
+/** Returns the tokenizer_config.json for a GGUF file's tokenizer, including the chat template; {} if it has none. Reads only the
+ *  header.
  *  @throws Failure InvalidInput */
 export function ggufTokenizerConfig(path: string): JsonObject {
   const keys = new Keys(openWhole(path))
   return keys.raw('tokenizer.ggml.tokens') === undefined ? {} : configOf(keys, namedTokens(keys))
 }
 
-/** A template, or several with names. */
+/** Returns the chat template, or several with names; undefined if there is none. */
 function templateOf(keys: Keys): Json | undefined {
   const single = keys.textOrNone('tokenizer.chat_template')
   const named = (keys.textsOrNone('tokenizer.chat_templates') ?? []).flatMap((name) => {
@@ -131,7 +131,7 @@ function configOf(keys: Keys, { bos, eos, unknown, padding }: NamedTokens): Json
   const template = templateOf(keys)
   return {
     tokenizer_class: 'PreTrainedTokenizerFast',
-    // The library's default would take spaces before punctuation out of what is decoded.
+    // The library's default would remove spaces before punctuation from decoded text.
     clean_up_tokenization_spaces: false,
     model_max_length: keys.number('context_length'),
     ...(bos && { bos_token: bos.text }),
@@ -171,7 +171,7 @@ function frameOf(
   }
 }
 
-/** What a tokenizer.json says of a model that joins pairs, unless a kind says otherwise. */
+/** Fields of `model` in a tokenizer.json for a tokenizer that joins pairs; kinds of tokenizers may override them. */
 const pairs: JsonObject = {
   type: 'BPE',
   dropout: null,
@@ -182,7 +182,7 @@ const pairs: JsonObject = {
   ignore_merges: false,
 }
 
-/** What puts the tokens before and behind a text. */
+/** Creates the post-processor that adds the tokens before and after a text. */
 function wrapping(first: Token | undefined, last: Token | undefined): Json {
   if (!first && !last) return null
   const token = ({ text }: Token): JsonObject => ({ SpecialToken: { id: text, type_id: 0 } })

@@ -7,27 +7,30 @@ import { namedTensors } from './read-tensors.js'
 import { typeName, supported } from './container.js'
 import { openWhole, refuseOther } from './split.js'
 
-/** A GGUF file as a checkpoint of the family that it is. */
+/** A GGUF file, presented as a checkpoint of its family. */
 export interface GgufCheckpoint {
   readonly path: string
-  /** Text of the config.json that says the same. */
+  /** Text of the equivalent config.json. */
   readonly config: string
   /** By Hugging Face's names. */
   readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly dtype: string }>
-  /** Why a tensor cannot be read. */
+  /** Returns why a tensor cannot be read; undefined if it can. */
   refusal(name: string): { readonly message: string; readonly remedy: string } | undefined
-  /** A tensor as the family has it, float32. @throws Failure InvalidInput */
+  /** Reads a tensor as in the family, float32.
+   *  @throws Failure InvalidInput if it is truncated, or contains NaN or infinity */
   read(name: string): Promise<Float32Array>
 }
 
-/** The GGUF file that is a model: the path itself, or the only one of a folder that has no config.json. */
+/** Returns the path of a model's GGUF file: the path itself, or the only one in a folder without config.json. Undefined if
+ *  there is none.
+ *  @throws Failure InvalidInput if a folder has several */
 export function ggufOf(path: string): string | undefined {
   if (path.endsWith('.gguf'))
     return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? undefined : path
   if (existsSync(join(path, 'config.json')) || statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true)
     return undefined
   const all = readdirSync(path).filter((name) => name.endsWith('.gguf'))
-  // What lies beside a model often: what reads images for it, and statistics of its activations.
+  // Files that often accompany a model: its image encoder, and statistics of its activations.
   const models = all.filter((name) => !/mmproj|imatrix/i.test(name))
   const found = firstParts(models.length > 0 ? models : all)
   if (found.length > 1)
@@ -38,7 +41,7 @@ export function ggufOf(path: string): string | undefined {
   return found[0] === undefined ? undefined : join(path, found[0])
 }
 
-/** The files, of those that are parts of one only the first that is there. */
+/** Keeps only the first existing part of each split file. */
 function firstParts(names: readonly string[]): string[] {
   const kept = new Map<string, string>()
   for (const name of [...names].sort()) {
@@ -48,7 +51,7 @@ function firstParts(names: readonly string[]): string[] {
   return [...kept.values()]
 }
 
-/** Opens a GGUF file as a model. Only its header is read, and the few numbers of `rope_freqs.weight`.
+/** Opens a GGUF file as a model. Reads only its header, and the few numbers of `rope_freqs.weight`.
  *  @throws Failure InvalidInput naming file, key or tensor, and remedy */
 export async function openGguf(path: string): Promise<GgufCheckpoint> {
   const file = openWhole(path)

@@ -4,8 +4,8 @@ import { Failure } from '../../api/index.js'
 import { partName } from '../../files/gguf-parts.js'
 import { GgufFile, type GgufTensor } from './container.js'
 
-/** Opens a GGUF file, with the parts beside it where it is one of several. Their headers are read and checked.
- *  @throws Failure InvalidInput naming the part that is missing, or is another model's */
+/** Opens a GGUF file; if it is one of several parts, together with the others. Reads and checks their headers.
+ *  @throws Failure InvalidInput naming the part that is missing or belongs to another model */
 export function openWhole(path: string): GgufFile {
   const file = GgufFile.open(path)
   const count = numberOf(file, 'split.count') ?? 1
@@ -33,7 +33,7 @@ function numberOf(file: GgufFile, key: string): number | undefined {
   return typeof value === 'number' ? value : undefined
 }
 
-/** Names of all parts, from the file's own. */
+/** Derives the paths of all parts from the path of one. */
 function namesOf(file: GgufFile, count: number) {
   const name = partName(file.path)
   if (name?.count === count) return name
@@ -46,7 +46,7 @@ function namesOf(file: GgufFile, count: number) {
   )
 }
 
-/** What a file says of itself is what its name says. */
+/** Checks that a part's keys agree with its name. */
 function checkPlace(part: GgufFile, index: number, count: number): void {
   const [no, of] = [numberOf(part, 'split.no'), numberOf(part, 'split.count')]
   if (no === index && of === count) return
@@ -54,13 +54,13 @@ function checkPlace(part: GgufFile, index: number, count: number): void {
   throw bad(part, `${said} (split.no, split.count), but its name says part ${index + 1} of ${count}`, sameSource)
 }
 
-/** Tensors of all parts, as many as each part says that there are. */
+/** Returns the tensors of all parts. Each part states how many there are together. */
 function tensorsOf(parts: readonly GgufFile[]): Map<string, GgufTensor> {
   const tensors = new Map<string, GgufTensor>()
   for (const part of parts)
     for (const [name, tensor] of part.tensors) {
       const other = tensors.get(name)
-      if (other) throw bad(part, `has the tensor ${name}, which is in ${basename(other.file)}, too`, sameSource)
+      if (other) throw bad(part, `has the tensor ${name}, which is also in ${basename(other.file)}`, sameSource)
       tensors.set(name, tensor)
     }
   for (const part of parts) {

@@ -10,7 +10,7 @@ export interface TextSplit {
   readonly preTokenizer: Json
   /** The same as Hugging Face's tokenizers spell it, if JavaScript cannot. */
   readonly alsoSpelled?: Json
-  /** Llama 3: a word that is a token is that token, whatever the merges. */
+  /** Whether a word that is a token becomes that token, whatever the merges (Llama 3). */
   readonly ignoreMerges?: true
   readonly addsBos?: true
   readonly normalizer?: Json
@@ -78,7 +78,7 @@ export const splitName = (preTokenizer: Step | null | undefined, ignoreMerges: b
   )?.names[0]
 }
 
-/** What a pre-tokenizer does, whatever it says of offsets and leaves to defaults. */
+/** Normalises a pre-tokenizer for comparison: without offsets, and with defaults filled in. */
 const meaningOf = (preTokenizer: Step | null | undefined): string =>
   JSON.stringify(
     stepsOf(preTokenizer).map((step) => {

@@ -2,13 +2,13 @@ import type { Keys } from './read-keys.js'
 import { textSplits } from './text-splits.js'
 import type { TokenizerParts } from './tokenizer-parts.js'
 
-/** Byte-level BPE: `tokenizer.ggml.model` is "gpt2". */
+/** Reads a byte-level BPE tokenizer: `tokenizer.ggml.model` is "gpt2". */
 export function byteLevelParts(keys: Keys): TokenizerParts {
   const name = keys.textOrNone('tokenizer.ggml.pre') ?? 'default'
   const split = textSplits.find(({ names }) => names.includes(name))
   if (!split)
     throw keys.refuse(
-      `how the tokenizer splits text, "${name}" (tokenizer.ggml.pre), is not known`,
+      `the way in which the tokenizer splits text, "${name}" (tokenizer.ggml.pre), is not supported`,
       `Supported: ${textSplits.flatMap(({ names }) => names).join(', ')}. Give token ids, or the model's Hugging Face folder.`,
     )
   const texts = keys.textsOrNone('tokenizer.ggml.merges')!
@@ -31,5 +31,5 @@ export function byteLevelParts(keys: Keys): TokenizerParts {
   }
 }
 
-/** Position of the space between a merge's pair: spaces inside tokens are encoded differently. */
+/** Position of the space between the two tokens of a merge. Byte-level tokens write their own spaces as another character. */
 const endOfFirst = (merge: string): number => merge.indexOf(' ', 1)

@@ -1,6 +1,6 @@
 import type { Failure } from '../../api/index.js'
 
-/** What is read of a tokenizer.json. */
+/** The fields of a tokenizer.json that are read. */
 export interface TokenizerJson {
   readonly normalizer?: Step | null
   readonly pre_tokenizer?: Step | null
@@ -8,7 +8,7 @@ export interface TokenizerJson {
   readonly model: {
     readonly type?: string
     readonly vocab: Readonly<Record<string, number>>
-    /** Of Unigram, by id. */
+    /** Scores of a Unigram tokenizer, by id. */
     readonly scores?: readonly number[]
     readonly merges?: readonly (string | readonly [string, string])[]
     readonly unk_token?: string | null
@@ -27,16 +27,16 @@ export interface Step {
   readonly [key: string]: unknown
 }
 
-/** Tokens in the order of their ids, as many as the embedding has rows. */
+/** Tokens in the order of their ids: one for each row of the embedding. */
 export interface TokenList {
   readonly texts: readonly string[]
   readonly types: readonly number[]
 }
 
-/** For a tokenizer that llama.cpp does not have: makes the error. */
+/** Creates the error for a tokenizer that llama.cpp does not support. */
 export type Refuse = (message: string) => Failure
 
-/** Steps that are one or a sequence. */
+/** Returns the steps of a single step or a sequence. */
 export function stepsOf(step: Step | null | undefined): readonly Step[] {
   if (!step) return []
   return step.type === 'Sequence' ? (step.normalizers ?? step.pretokenizers ?? step.processors ?? []) : [step]

@@ -9,29 +9,29 @@ export interface Tokens {
   readonly ids: ReadonlyMap<string, number>
 }
 
-/** Which neighbours are joined. */
+/** The pairs of neighbours that are joined. */
 export interface Merges {
-  /** Those of the lowest rank first; undefined: never. */
+  /** Returns the rank of a pair. The lowest is joined first; pairs without a rank are never joined. */
   readonly rank: (left: string, right: string) => number | undefined
-  /** All of them by rank, as a tokenizer.json has them. There may be half a million. */
+  /** Lists all pairs by rank, as in a tokenizer.json. There may be half a million. */
   list(): [string, string][]
 }
 
-/** What the kinds of tokenizers differ in. */
+/** The parts that differ between kinds of tokenizers. */
 export interface TokenizerParts {
   readonly normalizer: Json
   readonly preTokenizer: Json
   readonly decoder: Json
-  /** None: `model` is whole. */
+  /** Absent if `model` is complete without merges. */
   readonly merges?: Merges
   readonly model: JsonObject
-  /** Whether `<s>` comes first where the file does not say so. */
+  /** Whether `<s>` comes first, unless the file says otherwise. */
   readonly addsBos: boolean
-  /** Whether `</s>` comes last there. Default: no. */
+  /** Whether `</s>` comes last, unless the file says otherwise. @default false */
   readonly addsEos?: boolean
 }
 
-/** Scores of tokens, by id. @throws Failure InvalidInput where there is not one for each */
+/** Reads the scores of tokens, by id. @throws Failure InvalidInput unless there is one for each token */
 export function scoresOf(keys: Keys, { texts }: Tokens): NumberList {
   const scores = keys.numbersOrNone('tokenizer.ggml.scores')
   if (scores?.length === texts.length) return scores

@@ -3,7 +3,7 @@ import type { Keys } from './read-keys.js'
 import { scoresOf, type Merges, type TokenizerParts, type Tokens } from './tokenizer-parts.js'
 import { space, tokenTypes } from './types.js'
 
-/** SentencePiece BPE: `tokenizer.ggml.model` is "llama". */
+/** Reads a SentencePiece BPE tokenizer: `tokenizer.ggml.model` is "llama". */
 export function sentencePieceParts(keys: Keys, tokens: Tokens): TokenizerParts {
   const scores = scoresOf(keys, tokens)
   const prefix = keys.flag('tokenizer.ggml.add_space_prefix', true)
@@ -25,8 +25,8 @@ export function sentencePieceParts(keys: Keys, tokens: Tokens): TokenizerParts {
 }
 
 /**
- * Merges that do what scores do: of all neighbours that make a piece together, those are joined first whose piece has the
- * highest score. Each piece is what any two others that make it join to.
+ * Derives merges from scores: of all neighbours that form a piece together, those whose piece has the highest score are joined
+ * first. Every pair of pieces that form a piece is a merge.
  */
 function mergesOf({ texts, types, ids }: Tokens, scores: ArrayLike<number>): Merges {
   const byScore: number[] = []
@@ -37,7 +37,7 @@ function mergesOf({ texts, types, ids }: Tokens, scores: ArrayLike<number>): Mer
       longest = Math.max(longest, texts[id]!.length)
     }
   byScore.sort((a, b) => scores[b]! - scores[a]! || a - b)
-  // By id; -1 for tokens that are not pieces.
+  // Places in the order of scores, by id; -1 for tokens that are not pieces.
   const places = new Int32Array(texts.length).fill(-1)
   byScore.forEach((id, place) => (places[id] = place))
   const placeOf = (text: string): number => places[ids.get(text) ?? -1] ?? -1
@@ -45,7 +45,7 @@ function mergesOf({ texts, types, ids }: Tokens, scores: ArrayLike<number>): Mer
     rank(left, right) {
       const place = placeOf(left + right)
       if (place < 0 || placeOf(left) < 0 || placeOf(right) < 0) return undefined
-      // Of a piece's pairs that with the shortest beginning comes first.
+      // Of a piece's pairs, the one with the shortest left part comes first.
       return place * longest + left.length
     },
     list: () =>
@@ -53,7 +53,7 @@ function mergesOf({ texts, types, ids }: Tokens, scores: ArrayLike<number>): Mer
   }
 }
 
-/** All ways to cut a text in two, but not within a character of two code units. */
+/** All ways to cut a text in two, but not between the two code units of one character. */
 function splitsOf(text: string): [string, string][] {
   const splits: [string, string][] = []
   for (let at = 1; at < text.length; at++)

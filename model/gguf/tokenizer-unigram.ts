@@ -3,11 +3,11 @@ import type { Keys } from './read-keys.js'
 import { scoresOf, type TokenizerParts, type Tokens } from './tokenizer-parts.js'
 import { space, tokenTypes } from './types.js'
 
-/** Regular expressions of a normaliser, and what it puts in the place of what they find: several spaces become one, and those
- *  at the ends of a text go. (`^` and `$` would be the ends of lines in Hugging Face's regular expressions.) */
+/** Regular expressions of a normaliser and their replacements: several spaces become one, and those at the ends of a text are
+ *  removed. (`^` and `$` would match at line breaks in Hugging Face's regular expressions.) */
 export const spaceSteps = { joining: [' {2,}', ' '], trimming: ['(?<![\\s\\S]) +| +(?![\\s\\S])', ''] } as const
 
-/** Unigram: `tokenizer.ggml.model` is "t5". */
+/** Reads a Unigram tokenizer: `tokenizer.ggml.model` is "t5". */
 export function unigramParts(keys: Keys, tokens: Tokens): TokenizerParts {
   const scores = scoresOf(keys, tokens)
   if (keys.raw('tokenizer.ggml.precompiled_charsmap') !== undefined)
@@ -46,13 +46,13 @@ export function unigramParts(keys: Keys, tokens: Tokens): TokenizerParts {
   }
 }
 
-/** Pieces with their scores by id, up to the last that a text can have. */
+/** Pieces with their scores by id, up to the last one that a text can contain. */
 function piecesOf({ texts, types }: Tokens, scores: ArrayLike<number>): [string, number][] {
   let [count, smallest] = [0, 0]
   for (let id = 0; id < texts.length; id++) {
     if (types[id] !== tokenTypes.unused) count = id + 1
     if (types[id] === tokenTypes.normal) smallest = Math.min(smallest, scores[id]!)
   }
-  // The unknown token is scored relative to the smallest score, which must not come from a token that is not a piece.
+  // The unknown token is scored relative to the smallest score, so tokens that are not pieces must not lower it.
   return texts.slice(0, count).map((text, id) => [text, Math.max(scores[id]!, smallest)])
 }

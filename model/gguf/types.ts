@@ -1,4 +1,4 @@
-/** Types of values of a GGUF file's keys, by the number that stands for each in the file. */
+/** Types of the values of a GGUF file's keys, with their numbers in the file. */
 export const valueTypes = {
   u8: 0,
   i8: 1,
@@ -16,17 +16,17 @@ export const valueTypes = {
 } as const
 export type ValueType = keyof typeof valueTypes
 
-/** How a type of tensors lies in a GGUF file: rows are whole numbers of blocks. */
+/** The layout of a tensor type in a GGUF file. Rows consist of whole blocks. */
 export interface TensorType {
-  /** What stands for it in the file. */
+  /** The number for the type in the file. */
   readonly number: number
-  /** Values of a block; 1 where values stand for themselves. */
+  /** Number of values in a block; 1 for types without blocks. */
   readonly values: number
-  /** Bytes of a block. */
+  /** Size of a block in bytes. */
   readonly bytes: number
 }
 
-/** Types of tensors that are read.
+/** The tensor types that can be read.
  *  @source ggml's block layouts: https://github.com/ggml-org/ggml, src/ggml-common.h */
 export const tensorTypes = {
   F32: { number: 0, values: 1, bytes: 4 },
@@ -43,11 +43,11 @@ export const tensorTypes = {
 } as const satisfies Readonly<Record<string, TensorType>>
 export type TensorTypeName = keyof typeof tensorTypes
 
-/** Types of a tokenizer's tokens (`tokenizer.ggml.token_type`). */
+/** Types of a tokenizer's tokens, with their numbers in `tokenizer.ggml.token_type`. */
 export const tokenTypes = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const
 
-/** What the data begins on a multiple of, and each tensor in it, where `general.alignment` says nothing else. Bytes. */
+/** The data, and each tensor in it, begins at a multiple of this many bytes, unless `general.alignment` says otherwise. */
 export const defaultAlignment = 32
 
-/** What SentencePiece writes for a space. */
+/** The character that SentencePiece writes for a space. */
 export const space = '▁'

@@ -1,30 +1,30 @@
 import { rotaryOf, type ModelConfig, type RotaryConfig } from '../config.js'
 
-/** An architecture of llama.cpp that models can be written for. Facts from its loaders and graphs.
+/** An architecture of llama.cpp that models can be written for. The facts come from its loaders and graphs.
  *  @source https://github.com/ggml-org/llama.cpp, src/models */
 export interface Architecture {
   readonly name: string
   /** Whether layers can differ. */
   readonly mixed: boolean
-  /** Channels that turn together: neighbours, or one of each half of the head (as in checkpoints). */
+  /** Channels that are rotated together: neighbours, or one from each half of the head (as in checkpoints). */
   readonly pairs: 'neighbours' | 'halves'
   readonly activation: ModelConfig['activation']
   readonly qkNorm: boolean
   readonly postNorms: boolean
-  /** Biases that weights may have. */
+  /** The biases that a model may have. */
   readonly biases: readonly ('qkvBias' | 'outputBias' | 'mlpBias')[]
-  /** Whether some layers may have a window of one size. */
+  /** Whether some layers may have a window, of the same size in all of them. */
   readonly windows: boolean
   /** Whether the graph divides rotary frequencies by `rope_freqs.weight`. */
   readonly factors: boolean
   /** Whether the graph multiplies embeddings by sqrt(hidden). */
   readonly scaledEmbedding: boolean
   readonly softcaps: readonly ('finalSoftcap' | 'attentionSoftcap')[]
-  /** Whether the graph caps all the same where a file says nothing. */
+  /** Whether the graph always caps, even if the file has no key for it. */
   readonly alwaysCaps?: boolean
-  /** Number of layers of the model whose attention the graph scales by the mean head's size, not the head's. */
+  /** Number of layers of the model whose attention the graph scales by hidden / heads instead of the head size. */
   readonly scaledByMean?: number
-  /** Heads together must be as large as hidden. */
+  /** Whether heads * headDim must equal the hidden size. */
   readonly headsFillHidden?: boolean
   readonly tiedOnly?: boolean
 }
@@ -58,7 +58,7 @@ const gemma = {
   scaledEmbedding: true,
 } as const
 
-/** In the order in which they are preferred where several can. */
+/** The architectures in order of preference. */
 export const architectures: readonly Architecture[] = [
   { ...like, name: 'qwen2', biases: ['qkvBias'], headsFillHidden: true },
   llama,
@@ -75,14 +75,15 @@ export const architectures: readonly Architecture[] = [
   { ...gemma, name: 'gemma3', qkNorm: true, softcaps: ['finalSoftcap'], scaledByMean: 62 },
 ]
 
-/** What of a model as a whole an architecture cannot compute; undefined where it can. Layers are looked at elsewhere. */
+/** Returns why an architecture cannot compute a model as a whole, as the end of a sentence; undefined if it can. Layers are
+ *  checked elsewhere. */
 export function lacks(arch: Architecture, config: ModelConfig): string | undefined {
   const { name } = arch
-  if (name === 'qwen2' && config.family !== 'qwen2') return 'is the family qwen2'
+  if (name === 'qwen2' && config.family !== 'qwen2') return 'is only for the family qwen2'
   if (config.qkNorm !== arch.qkNorm)
     return config.qkNorm ? 'has no norms of queries and keys' : 'needs norms of queries and keys'
   if (config.postNorms !== arch.postNorms)
-    return config.postNorms ? 'has no norms behind blocks' : 'needs norms behind blocks'
+    return config.postNorms ? 'has no norms after blocks' : 'needs norms after blocks'
   if (config.activation !== arch.activation) return `has no ${config.activation} FFN`
   for (const bias of ['qkvBias', 'outputBias', 'mlpBias'] as const)
     if (config[bias] && !arch.biases.includes(bias)) return `has no biases of ${biased[bias]}`
@@ -90,7 +91,7 @@ export function lacks(arch: Architecture, config: ModelConfig): string | undefin
     if (config[cap] !== undefined && !arch.softcaps.includes(cap)) return `has no softcap of ${capped[cap]}`
     if (config[cap] === undefined && arch.alwaysCaps) return `needs a softcap of ${capped[cap]}`
   }
-  // A factor behind the norm of a block that is its own could go nowhere else.
+  // The factor of attention is written into the norms of queries and keys; here there are none.
   if (arch.headsFillHidden && config.heads * config.headDim !== config.hidden)
     return `needs heads whose sizes add up to the hidden size`
   if (arch.tiedOnly && !config.tied) return 'needs a head tied to the embedding'
@@ -106,14 +107,15 @@ function rotaryLack(arch: Architecture, config: ModelConfig): string | undefined
   for (const { scaling } of [...global, ...local]) {
     if (scaling?.kind === 'none') return 'has no layers without rotary embedding'
     if (scaling?.kind === 'dynamic') return 'has no dynamic rotary scaling'
-    if (scaling && !arch.factors && !saidByKeys(scaling)) return `has no such rotary scaling (${scaling.kind})`
+    if (scaling && !arch.factors && !saidByKeys(scaling)) return `has no ${scaling.kind} rotary scaling`
   }
-  // What keys say of scaling is for layers without a window.
+  // The keys for scaling apply only to layers without a window.
   if (local.some(({ scaling }) => scaling)) return 'does not scale the rotary embedding of layers with a window'
   return undefined
 }
 
-/** The rotary embeddings of layers without and with a window; where an architecture has no windows, all count as without. */
+/** Returns the rotary embeddings of layers without and with a window. For an architecture without windows, all count as
+ *  without. */
 export function rotaryKinds(
   { windows }: Pick<Architecture, 'windows'>,
   config: ModelConfig,
@@ -126,7 +128,7 @@ export function rotaryKinds(
   return { global: [...kinds.global], local: [...kinds.local] }
 }
 
-/** Whether keys of the file say it all; else frequencies are divided one by one by `rope_freqs.weight`. */
+/** Whether the file's keys can describe a scaling. Otherwise `rope_freqs.weight` has a divisor for each frequency. */
 export const saidByKeys = (scaling: NonNullable<RotaryConfig['scaling']>): boolean =>
   scaling.kind === 'linear' ||
   (scaling.kind === 'yarn' && scaling.betaFast === 32 && scaling.betaSlow === 1 && scaling.truncate)

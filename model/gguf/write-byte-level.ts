@@ -2,12 +2,12 @@ import type { KeyValue } from './write-file.js'
 import { splitName } from './text-splits.js'
 import { stepsOf, type Refuse, type TokenizerJson, type TokenList } from './tokenizer-json.js'
 
-/** Keys of a byte-level BPE tokenizer. */
+/** Returns the keys of a byte-level BPE tokenizer. @throws Failure InvalidInput if llama.cpp would tokenise differently */
 export function byteLevelKeys(json: TokenizerJson, tokens: TokenList, refuse: Refuse): Record<string, KeyValue> {
   const { model, normalizer } = json
   if (model.type !== 'BPE')
     throw refuse(`byte-level tokenizers of the kind ${String(model.type)} are not known to llama.cpp`)
-  // Text is nearly always in NFC already: llama.cpp's converter ignores it, too.
+  // NFC is ignored, as in llama.cpp's converter: nearly all text is in NFC already.
   const other = stepsOf(normalizer).find(({ type }) => type !== 'NFC')
   if (other) throw refuse(`llama.cpp does not support its normaliser ${other.type}`)
   const merges = (model.merges ?? []).map((pair) => (typeof pair === 'string' ? pair : pair.join(' ')))

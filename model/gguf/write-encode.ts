@@ -6,17 +6,18 @@ import { tensorTypes, type TensorTypeName } from './types.js'
 /** Types that tensors can be written in. */
 export type WrittenType = Extract<TensorTypeName, 'F32' | 'F16' | 'BF16' | 'Q8_0'>
 
-/** Bytes of so many values. */
+/** Size in bytes of this many values. */
 export const bytesOf = (type: WrittenType, values: number): number =>
   (values / tensorTypes[type].values) * tensorTypes[type].bytes
 
 /**
- * Values as they lie in a file.
- * @param values  rows one behind the other, their length a multiple of the type's block
- * @throws Failure NonFinite for a value that the type cannot hold
+ * Encodes values as bytes of a file.
+ * @param values  rows, row-major; the row length is a multiple of the type's block
+ * @param name    the tensor's name, for messages
+ * @throws Failure NonFinite for a value that does not fit the type
  */
 export function encode(values: Float32Array, type: WrittenType, name: string): Uint8Array {
-  // A sum of zeros unless there is a NaN or an infinity: much faster than a test of each.
+  // x * 0 is 0 unless x is NaN or infinite: summing is much faster than testing each value.
   let sum = 0
   for (let i = 0; i < values.length; i++) sum += values[i]! * 0
   if (sum !== 0) throw new Failure('NonFinite', `tensor ${name} holds NaN or infinity`)
@@ -46,7 +47,7 @@ function halvesOf(values: Float32Array, name: string): Uint16Array {
   return halves
 }
 
-/** Blocks of 32: a float16 scale, the largest magnitude divided by 127, and an int8 for each value.
+/** Quantises blocks of 32 values: a float16 scale (the largest magnitude divided by 127), and an int8 for each value.
  *  @source ggml's quantize_row_q8_0: https://github.com/ggml-org/ggml, src/ggml-quants.c */
 function quantised(values: Float32Array, name: string): Uint8Array {
   const { values: size, bytes: length } = tensorTypes.Q8_0
@@ -59,7 +60,7 @@ function quantised(values: Float32Array, name: string): Uint8Array {
     for (let i = b * size; i < (b + 1) * size; i++) largest = Math.max(largest, Math.abs(values[i]!))
     scales[b] = Math.fround(largest / 127)
     const inverse = scales[b] === 0 ? 0 : Math.fround(1 / scales[b]!)
-    // Halves away from zero, as C's roundf.
+    // Rounds halves away from zero, like C's roundf.
     for (let i = 0; i < size; i++) {
       const q = Math.fround(values[b * size + i]! * inverse)
       out[b * length + 2 + i] = Math.sign(q) * Math.floor(Math.abs(q) + 0.5)

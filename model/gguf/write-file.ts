@@ -12,10 +12,10 @@ export type KeyValue =
   | { readonly type: 'array'; readonly of: 'u32' | 'i32' | 'f32'; readonly values: readonly number[] }
   | { readonly type: 'array'; readonly of: 'bool'; readonly values: readonly boolean[] }
 
-/** A tensor to be written; its values are asked for when their turn comes. */
+/** A tensor to be written. Its values are read only when it is written. */
 export interface GgufTensor {
   readonly name: string
-  /** Rows first, as elsewhere here; the file has the row's length first. */
+  /** Shape with the row length last, as everywhere in puzzleflow; the file has it first. */
   readonly shape: readonly number[]
   readonly type: WrittenType
   readonly values: () => Float32Array | Promise<Float32Array>
@@ -24,8 +24,9 @@ export interface GgufTensor {
 const longestName = 63
 
 /**
- * Writes a GGUF file (version 3) tensor by tensor, through a temporary file and a rename: no more than one tensor is held.
- * @returns its bytes
+ * Writes a GGUF file (version 3) tensor by tensor, with at most one in memory. The file appears complete or not at all
+ * (temporary file, then rename).
+ * @returns its size in bytes
  */
 export async function writeGgufFile(
   path: string,
@@ -60,7 +61,7 @@ export async function writeGgufFile(
 
 const aligned = (n: number): number => Math.ceil(n / defaultAlignment) * defaultAlignment
 
-/** All before the data, padded to its begin. */
+/** Everything before the data, padded to the alignment. */
 function header(keys: ReadonlyMap<string, KeyValue>, tensors: readonly GgufTensor[]): Buffer {
   const parts: Buffer[] = [Buffer.from('GGUF'), number('u32', 3), long(tensors.length), long(keys.size)]
   for (const [name, value] of keys) parts.push(text(name), number('u32', valueTypes[value.type]), encoded(value))

@@ -10,14 +10,14 @@ const u32 = (value: number): KeyValue => ({ type: 'u32', value })
 const f32 = (value: number): KeyValue => ({ type: 'f32', value })
 const string = (value: string): KeyValue => ({ type: 'string', value })
 
-/** What `general.file_type` calls them. */
+/** Numbers of the types in `general.file_type`. */
 const fileTypes: Readonly<Record<WrittenType, number>> = { F32: 0, F16: 1, Q8_0: 7, BF16: 32 }
 
-/** Tokens that a file must have whose name looks like Phi-3's: llama.cpp looks for them. */
+/** Tokens that llama.cpp requires in files whose model name looks like Phi-3's. */
 const phi3Tokens = ['</s>', '<unk>', '<s>', '<|endoftext|>']
 
-/** The keys that say what a model is, the tokenizer's left out.
- *  @param tokens  that the file has */
+/** Returns the keys that describe a model, without those of its tokenizer.
+ *  @param tokens  the file's tokens */
 export function ggufKeys(
   model: Model,
   plan: GgufPlan,
@@ -59,7 +59,7 @@ export function ggufKeys(
   ])
 }
 
-/** A layer as `deci` counts it: heads without KV heads are a matrix. */
+/** Returns a layer's sizes as `deci` stores them: heads without KV heads stand for a matrix. */
 function sizesOf({ attention, ffn }: PackedLayer): { heads: number; kvHeads: number; width: number } {
   const width = ffn === 'zero' ? 1 : ffn.width
   if (attention === 'none') return { heads: 0, kvHeads: 0, width }
@@ -89,19 +89,19 @@ function scalingKeys(scaling: Parameters<typeof saidByKeys>[0]): Record<string, 
     'rope.scaling.type': string('yarn'),
     'rope.scaling.factor': f32(factor),
     'rope.scaling.original_context_length': u32(originalPositions),
-    // llama.cpp multiplies the usual factor of YaRN with it.
+    // llama.cpp multiplies this by YaRN's own factor.
     'rope.scaling.attn_factor': f32(attentionFactor / (factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1)),
   }
 }
 
-/** Which layers have a window, where the architecture has any. */
+/** Returns the keys for windows, if the architecture has any. */
 function windowKeys({ config }: Model, { architecture, layers }: GgufPlan): Record<string, KeyValue> {
   if (!architecture.windows) return {}
   const windows = layers.map(({ attention }) =>
     typeof attention === 'object' && attention.kind === 'softmax' ? attention.window : undefined,
   )
   const local = windows.map((window) => window !== undefined)
-  // Longer ones than the context are as good as any.
+  // A window as long as the context has no effect: it stands for longer windows, and for none.
   const window = windows.reduce<number>((least, own) => Math.min(least, own ?? Infinity), Infinity)
   if (architecture.name === 'gemma3' && !local.includes(true)) return {}
   return {

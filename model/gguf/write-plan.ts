@@ -41,7 +41,7 @@ export function partOf(
       return { ...place, kind: 'linear', bias: config.mlpBias }
     case 'ffn/swiglu':
       return { ...place, kind: 'ffn', width: number('width') }
-    // Its thin matrices are written as their products: as exact, if larger.
+    // Pairs of thin matrices are written as their product, which is just as exact, but larger.
     case 'ffn/low-rank':
       return { ...place, kind: 'ffn', width: config.intermediate }
     case 'attention/linear-attention':
@@ -89,11 +89,12 @@ const isShort = (part: Part, { maxPositions }: ModelConfig): part is Part & { re
   part.kind === 'softmax' && part.window !== undefined && part.window < maxPositions
 
 const windowless = (window: number) =>
-  `architectures without norms behind blocks have no window, and this one (${window} tokens) is shorter than the context`
+  `architectures without norms after blocks have no window, and this one (${window} tokens) is shorter than the context`
 
 type Found = GgufPlan | { readonly cannot: string; readonly place?: { readonly layer: number; readonly slot: Slot } }
 
-/** Plans how to write a model. @throws Failure InvalidInput naming the layer and block type that GGUF cannot represent */
+/** Plans how to write a model.
+ *  @throws Failure InvalidInput naming the layer and block type that GGUF cannot represent */
 export function ggufPlan({ config, folder }: Pick<Model, 'config' | 'folder'>): GgufPlan {
   const found = planOf(config)
   if (!('cannot' in found)) return found

@@ -2,7 +2,9 @@ import type { KeyValue } from './write-file.js'
 import { stepsOf, type Refuse, type TokenizerJson, type TokenList } from './tokenizer-json.js'
 import { space, tokenTypes } from './types.js'
 
-/** Keys of a BPE tokenizer as SentencePiece makes them: spaces are a letter, and other letters fall back to bytes. */
+/** Returns the keys of a SentencePiece BPE tokenizer: a space is a character like others, and unknown characters fall back to
+ *  bytes.
+ *  @throws Failure InvalidInput if llama.cpp would tokenise differently */
 export function sentencePieceKeys(json: TokenizerJson, tokens: TokenList, refuse: Refuse): Record<string, KeyValue> {
   const { model } = json
   if (model.type !== 'BPE')
@@ -18,7 +20,7 @@ export function sentencePieceKeys(json: TokenizerJson, tokens: TokenList, refuse
   }
 }
 
-/** Whether texts begin with a space that is not written. */
+/** Whether the tokenizer adds a space before texts. */
 function spacePrefix({ normalizer, pre_tokenizer: pre }: TokenizerJson, tokens: TokenList, refuse: Refuse): boolean {
   let prefix = false
   let replaced = false
@@ -42,15 +44,15 @@ function spacePrefix({ normalizer, pre_tokenizer: pre }: TokenizerJson, tokens: 
   return prefix
 }
 
-/** Refuses tokens that span a space: this tokenizer splits text at spaces, llama.cpp does not. */
+/** Refuses tokens that span a space: this tokenizer splits text at spaces, but llama.cpp does not. */
 export function requireWords({ texts, types }: TokenList, refuse: Refuse): void {
   const across = texts.findIndex((text, id) => types[id] === tokenTypes.normal && text.indexOf(space, 1) > 0)
   if (across >= 0) throw refuse(`the token ${JSON.stringify(texts[across])} spans a space, and llama.cpp would use it`)
 }
 
 /**
- * What llama.cpp merges first: it looks at the tokens that pairs become, not at pairs. That is the same where every pair
- * that becomes a token is among the merges, and the pairs of a token stand together.
+ * Scores for llama.cpp, which ranks the tokens that pairs become, and not the pairs. The result is the same if every pair that
+ * becomes a token is a merge, and the merges of each token are consecutive.
  */
 function scoresOf({ model }: TokenizerJson, { texts, types }: TokenList, refuse: Refuse): number[] {
   const pairs = (model.merges ?? []).map((pair) => (typeof pair === 'string' ? pair.split(' ') : pair))
@@ -77,7 +79,7 @@ function scoresOf({ model }: TokenizerJson, { texts, types }: TokenList, refuse:
           `it does not merge ${JSON.stringify(left)} and ${JSON.stringify(right)} to the token ${JSON.stringify(text)}; llama.cpp does`,
         )
     }
-    // Single letters are never merged into; their score says nothing.
+    // Single letters are not the result of a merge, so their score has no effect.
     return -(ranks.get(text) ?? texts.length)
   })
 }

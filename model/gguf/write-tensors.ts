@@ -11,7 +11,7 @@ import type { GgufTensor } from './write-file.js'
 import type { GgufPlan } from './write-plan.js'
 import { tensorTypes } from './types.js'
 
-/** The tensors of a model in the order of a forward pass. */
+/** Lists the tensors of a model in the order of a forward pass. */
 export function ggufTensors(model: Model, { architecture, layers }: GgufPlan, type: WrittenType): GgufTensor[] {
   const { config } = model
   const { vocabulary, hidden } = config
@@ -36,19 +36,19 @@ export function ggufTensors(model: Model, { architecture, layers }: GgufPlan, ty
       }),
     ),
     vector('output_norm.weight', norm),
-    // A tied head is the embedding as it was before any factor.
+    // If the stored embedding is scaled, a tied head must be stored separately, without the factor.
     ...(config.tied && scale === 1 ? [] : [matrix('output.weight', [vocabulary, hidden], () => model.head())]),
   ]
 }
 
-/** Rows must be whole blocks. */
+/** Whether rows consist of whole blocks. */
 const fits = (type: WrittenType, shape: readonly number[]): boolean => shape.at(-1)! % tensorTypes[type].values === 0
 
-/** What embeddings are multiplied by beside what the graph does. */
+/** Factor of embeddings beyond the one that the graph applies. */
 export const embeddingFactor = ({ scaledEmbedding }: Architecture, { embeddingScale, hidden }: ModelConfig): number =>
   embeddingScale / (scaledEmbedding ? Math.sqrt(hidden) : 1)
 
-/** What rotary frequencies are divided by, one for each pair; undefined where keys of the file say it all. */
+/** Divisors of rotary frequencies, one for each pair; undefined if the file's keys describe the scaling. */
 function rotaryFactors(architecture: Architecture, config: ModelConfig): Float32Array | undefined {
   const rotary = rotaryKinds(architecture, config).global[0]
   if (!rotary?.scaling || saidByKeys(rotary.scaling)) return undefined
@@ -56,12 +56,12 @@ function rotaryFactors(architecture: Architecture, config: ModelConfig): Float32
   return inverseFrequencies(rotary, config.headDim, 0).map((frequency, i) => plain[i]! / frequency)
 }
 
-/** What products of queries and keys are multiplied by beside what the graph does. */
+/** Factor of products of queries and keys beyond the one that the graph applies. */
 function attentionFactor(architecture: Architecture, config: ModelConfig, layers: number): number {
   const { attentionScale, headDim, hidden, heads } = config
   const size = layers === architecture.scaledByMean ? Math.floor(hidden / heads) : headDim
   const scaling = rotaryKinds(architecture, config).global[0]?.scaling
-  // Cosines and sines of queries and keys are multiplied by it.
+  // YaRN multiplies the cosines and sines of both queries and keys by its factor.
   const stretched = scaling?.kind === 'yarn' && !saidByKeys(scaling) ? scaling.attentionFactor ** 2 : 1
   return attentionScale * Math.sqrt(size) * stretched
 }
@@ -165,11 +165,11 @@ type Change = (data: Float32Array) => Float32Array
 
 interface Reader {
   vector(name: string, weight: string, size: number, change: Change): Named
-  /** A matrix [in, out] as [out, in]. */
+  /** A matrix, transposed from [in, out] to [out, in]. */
   matrix(name: string, weight: string, shape: readonly [number, number], change: Change): Named
 }
 
-/** Tensors of a slot. Its weights are held while the last one that was asked for may not have been. */
+/** Creates the tensors of a slot. Its weights are read once, and released after the last tensor has been written. */
 function reader(model: Model, { layer, slot }: Place): Reader {
   let left = 0
   let loaded: Promise<Weights> | undefined
@@ -192,7 +192,7 @@ function reader(model: Model, { layer, slot }: Place): Reader {
   }
 }
 
-/** A matrix that is kept as a product of two. */
+/** Multiplies a matrix that is stored as two factors. */
 async function multiplied(weights: Weights, name: string, layer: number, slot: Slot): Promise<Weight> {
   const [a, b] = [weights[`${name}.a`], weights[`${name}.b`]]
   if (!a || !b) throw new Error(`Internal error: layer ${layer}, ${slot}: no weight ${name}`)
@@ -204,7 +204,7 @@ const scaled = (data: Float32Array, by: number): Float32Array => (by === 1 ? dat
 
 const shifted = (data: Float32Array, by: number): Float32Array => (by === 0 ? data : data.map((value) => value + by))
 
-/** Rows of each head reordered, so that those that turn together, one of each half, become neighbours.
+/** Reorders the rows of each head so that those that are rotated together, one from each half, become neighbours.
  *  @param data  [heads * headDim, row] */
 function interleaved(data: Float32Array, headDim: number, row: number): Float32Array {
   const out = new Float32Array(data.length)

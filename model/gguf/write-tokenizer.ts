@@ -16,9 +16,9 @@ import { unigramKeys } from './write-unigram.js'
 import { tokenTypes } from './types.js'
 
 /**
- * The keys of a tokenizer.
- * @param kind  `ids`: tokens are numbers without a text
- * @throws Failure InvalidInput for a tokenizer that llama.cpp would not follow
+ * Returns the keys of a tokenizer.
+ * @param kind  `ids`: tokens are numbers without text
+ * @throws Failure InvalidInput for a tokenizer with which llama.cpp would tokenise differently
  */
 export function tokenizerKeys({ folder, config }: Model, kind: 'text' | 'ids'): Map<string, KeyValue> {
   const own = kind === 'ids' ? numbers(config) : ofText(folder, config)
@@ -79,7 +79,8 @@ function ofText(folder: string, config: ModelConfig): Record<string, KeyValue> {
   }
 }
 
-/** Chat templates as llama.cpp's own converter writes them: those that are not "default" under their names. */
+/** Returns the keys of chat templates, as llama.cpp's own converter writes them: all but "default" have their names in the
+ *  key. */
 function templateKeys(folder: string, settings: JsonObject): Record<string, KeyValue> {
   const templates = chatTemplates(folder, settings, ggufOf(folder) ?? modelFile(folder, 'tokenizer_config.json'))
   const keys: Record<string, KeyValue> = {}
@@ -127,7 +128,7 @@ export function hasTokenizer(folder: string): boolean {
   return gguf === undefined ? existsSync(modelFile(folder, 'tokenizer.json')) : hasGgufTokenizer(gguf)
 }
 
-/** What llama.cpp's own converter calls a row of the embedding that has no token. */
+/** The placeholder of llama.cpp's own converter for a row of the embedding without a token. */
 const padOf = (id: number): string => `[PAD${id}]`
 
 /** All tokens by id; rows of the embedding without a token get a placeholder. */

@@ -4,12 +4,14 @@ import { spaceSteps } from './tokenizer-unigram.js'
 import { stepsOf, type Refuse, type Step, type TokenizerJson, type TokenList } from './tokenizer-json.js'
 import { space, tokenTypes } from './types.js'
 
-/** Below what any piece of a vocabulary has: the token is never chosen. */
+/** A score below that of any piece: the token is never chosen. */
 const never = -1e6
 
 /**
- * Keys of a Unigram tokenizer, which llama.cpp calls that of T5: of all ways to write a text with pieces, the one whose scores
- * have the largest sum; what no piece has is the unknown token, once for neighbours, at 10 below the smallest score.
+ * Returns the keys of a Unigram tokenizer, which llama.cpp calls "t5". Of all ways to write a text with pieces, llama.cpp takes
+ * the one with the largest sum of scores. Adjacent characters without a piece become one unknown token, with a score of 10
+ * below the smallest.
+ * @throws Failure InvalidInput if llama.cpp would tokenise differently
  */
 export function unigramKeys(json: TokenizerJson, tokens: TokenList, refuse: Refuse): Record<string, KeyValue> {
   const { scores, byte_fallback: bytes, unk_token: unknown } = json.model
@@ -30,8 +32,10 @@ export function unigramKeys(json: TokenizerJson, tokens: TokenList, refuse: Refu
 }
 
 /**
- * Whether each word has its space in front, the first one, too, however many spaces there are; else spaces are as in the text.
- * llama.cpp knows either: where it puts a space before the first word it does so behind those that are there.
+ * Whether exactly one space precedes each word, including the first, however many the text has; otherwise, spaces stay as in
+ * the text. llama.cpp supports only these two ways: if it adds a space before the first word, it must also remove the extra
+ * ones.
+ * @throws Failure InvalidInput for any other treatment of spaces
  */
 function spacePrefix({ normalizer, pre_tokenizer: pre }: TokenizerJson, tokens: TokenList, refuse: Refuse): boolean {
   const done = new Set<string>()

@@ -6,11 +6,11 @@ import type { CheckpointType } from '../safetensors.js'
 import type { ComputedBy } from './config.js'
 import { slots } from '../../api/index.js'
 
-/** Where the evidence begins: what was measured, which stays with the model when it is exported again. */
+/** Heading of the evidence: measurements that stay with the model when it is exported again. */
 const evidenceHeading = '## Evidence'
 
-/** A model card for an exported folder. What the card of the model's own folder says as evidence is carried over
- *  where it is of the same model. */
+/** Writes the model card of an exported folder. Evidence in the card of the model's own folder is carried over if it is about
+ *  the same model. */
 export async function modelCard(
   { folder, config, blocks }: Pick<Model, 'folder' | 'config' | 'blocks'>,
   computedBy: ComputedBy,
@@ -74,15 +74,17 @@ function use(computedBy: ComputedBy): string[] {
   ]
 }
 
-/** The evidence of a card, from its heading to the end. */
+/** Returns the evidence of a card, from its heading to the end; undefined if it has none. */
 const evidenceOf = (card: string): string | undefined => {
   const at = card.indexOf(`\n${evidenceHeading}\n`)
   return at < 0 ? undefined : card.slice(at + 1)
 }
 
 /**
- * A card with evidence behind it, instead of what was there.
- * @param pages  Markdown; its headings go down by two levels
+ * Puts evidence at the end of a model card, in place of any earlier evidence.
+ * @param card   Markdown of the model card
+ * @param pages  Markdown; its headings move down two levels
+ * @returns the new model card
  */
 export function withEvidence(card: string, pages: string): string {
   const before = evidenceOf(card)

@@ -8,7 +8,8 @@ import { describeModel, notComputed } from './description.js'
 import { parentFields, replacedFields } from './parent-fields.js'
 import { blockConfigs, essentialLayers, perLayerConfig } from './spellings.js'
 
-/** Who computes an exported model in transformers: its own class of the family, our code beside the checkpoint, or nobody. */
+/** What computes an exported model in transformers: its class of the family, puzzleflow's code in the checkpoint's folder, or
+ *  nothing. */
 export type ComputedBy =
   { readonly kind: 'transformers' } | { readonly kind: 'own-code' } | { readonly kind: 'nobody'; readonly why: string }
 
@@ -17,14 +18,14 @@ export interface ExportedConfig {
   readonly computedBy: ComputedBy
 }
 
-/** Families whose models transformers has no class for. */
+/** Families that transformers has no class for. */
 const withoutClass = ['decilm']
 
 /**
- * The config.json of an export. Where all layers are what the family's own fields can say, those say it and transformers'
- * class of the family computes it. Otherwise it is a model of type `puzzleflow` with code of our own beside it, so that
- * nothing takes it for its parent, and layers are said three ways: `puzzleflow.layers`, and where they have the words
- * transformers' `per_layer_config` and DeciLM's `block_configs`.
+ * Writes the config.json of an export. If the family's own fields can describe all layers, they do, and transformers' class of
+ * the family computes the model. Otherwise the model has the type `puzzleflow` and brings its own code, so that no program
+ * mistakes it for its parent. Its layers are described in `puzzleflow.layers` and, if they can be, in transformers'
+ * `per_layer_config` and DeciLM's `block_configs`.
  * @param text  config.json of the model that it descends from
  */
 export function exportedConfig(
@@ -32,7 +33,7 @@ export function exportedConfig(
   { config, blocks }: Pick<Model, 'config' | 'blocks'>,
   dtype: CheckpointType,
 ): ExportedConfig {
-  // The code that `auto_map` names is not carried.
+  // `auto_map` names code that is not copied.
   const before = Object.entries(parentFields(parseFields(text, 'config.json')))
   const parent = Object.fromEntries(before.filter(([name]) => name !== 'puzzleflow' && name !== 'auto_map'))
   const families = familiesOf(blocks)
@@ -70,7 +71,7 @@ export function exportedConfig(
     AutoConfig: 'configuration_puzzleflow.PuzzleflowConfig',
     AutoModelForCausalLM: 'modeling_puzzleflow.PuzzleflowForCausalLM',
   }
-  // What serves DeciLM knows it by its own name.
+  // Programs that serve DeciLM recognise it by its own model type.
   if (plain) {
     const own = withLayers(plain)
     const ours = { ...(own.puzzleflow as JsonObject | undefined), model }
@@ -90,13 +91,13 @@ export function exportedConfig(
   return { text: written(replacedFields(fields, own, { layers, model })), computedBy: { kind: 'own-code' } }
 }
 
-/** Whether the head is the embedding, where the fields say something else than is stored. */
+/** Returns the field that ties head and embedding, if the other fields contradict the stored tensors. */
 export function tiedAs({ tied }: Model['config'], fields: JsonObject, families: readonly Family[]): JsonObject {
   const said = parseConfig(JSON.stringify(fields), 'config.json', families).tied
   return said === tied ? {} : { tie_word_embeddings: tied }
 }
 
-/** The fields of one size for all layers, as the first layer has them. */
+/** Fields that hold one size for all layers, with the sizes of the first layer. */
 function uniformSizes({ blocks }: Model['config']): JsonObject {
   const { attention, ffn } = blocks[0]!
   const { kvHeads, window } = attention.params

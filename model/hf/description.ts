@@ -20,7 +20,7 @@ const computed: Readonly<Record<Slot, readonly string[]>> = {
   ffn: ['swiglu', 'low-rank', 'linear', 'no-op'],
 }
 
-/** Why modeling_puzzleflow.py cannot compute a model; undefined where it can. */
+/** Returns why modeling_puzzleflow.py cannot compute a model; undefined if it can. */
 export function notComputed(config: ModelConfig, blocks: Blocks): string | undefined {
   const { layers } = familyOf(config, blocks).tensors
   const { embedding, norm, head } = endTensors(config, blocks)
@@ -35,8 +35,8 @@ export function notComputed(config: ModelConfig, blocks: Blocks): string | undef
 }
 
 /**
- * A model as modeling_puzzleflow.py reads it: numbers of the whole, the distinct sub-blocks with their tensors, and which
- * of them each layer has. It follows from the rest of config.json; with it the Python needs to know no families.
+ * Describes a model for modeling_puzzleflow.py: sizes of the whole model, the distinct sub-blocks with their tensors, and the
+ * sub-blocks of each layer. All of it follows from the rest of config.json; it spares the Python code the details of families.
  */
 export function describeModel(config: ModelConfig, blocks: Blocks): JsonObject {
   const kinds: JsonObject[] = []

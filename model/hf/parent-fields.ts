@@ -3,8 +3,8 @@ import type { Json, JsonObject } from '../../api/index.js'
 const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Fields of a config.json as the model that this one descends from has them. An export for transformers replaces some, so
- *  that nothing takes the child for its parent, and keeps them under `puzzleflow.parent`: null where there was none. */
+/** Restores the fields of a config.json that the model's ancestor has. An export for transformers replaces some, so that no
+ *  program mistakes the child for its parent, and keeps the originals under `puzzleflow.parent`, with null for missing ones. */
 export function parentFields(fields: JsonObject): JsonObject {
   const { puzzleflow } = fields
   if (!isObject(puzzleflow) || !isObject(puzzleflow.parent)) return fields
@@ -13,7 +13,7 @@ export function parentFields(fields: JsonObject): JsonObject {
   return Object.fromEntries(all.filter(([name, value]) => value !== null || parent[name] === undefined))
 }
 
-/** The fields with others in their place, from which `parentFields` makes the same again. */
+/** Replaces fields by `own`, and keeps the originals for `parentFields`. */
 export function replacedFields(fields: JsonObject, own: JsonObject, puzzleflow: JsonObject): JsonObject {
   const parent = Object.fromEntries(Object.keys(own).map((name) => [name, fields[name] ?? null]))
   return { ...fields, ...own, puzzleflow: { ...puzzleflow, parent } }

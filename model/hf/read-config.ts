@@ -14,9 +14,12 @@ import { readRotary } from '../families/rotary.js'
 import { missingOf } from '../families/unsupported.js'
 import { parentFields } from './parent-fields.js'
 
-/** Reads `config.json` of a checkpoint. Whatever is unknown or unsupported is refused by name.
- *  @param families  that it can be of. Default: those that come with puzzleflow
- *  @throws Failure InvalidInput */
+/** Reads the `config.json` of a checkpoint.
+ *  @param text      contents of the file
+ *  @param file      its path, for messages
+ *  @param families  the supported families. @default those that come with puzzleflow
+ *  @throws UnknownFamily if none of the families can read it
+ *  @throws Failure InvalidInput naming a field that is unsupported, missing or wrong */
 export function parseConfig(text: string, file: string, families: readonly Family[] = builtInFamilies): ModelConfig {
   const json = parentFields(parseFields(text, file))
   const family = whichFamily(json, file, families)
@@ -46,7 +49,7 @@ export function parseConfig(text: string, file: string, families: readonly Famil
     family: family.name,
     vocabulary: f.count('vocab_size'),
     ...{ hidden, layers, heads, headDim },
-    // Of a model without any attention or FFN nobody asks.
+    // In a model without any attention or FFN, the value is never used.
     kvHeads: largest('attention', 'kvHeads') || heads,
     intermediate: largest('ffn', 'width') || hidden,
     maxPositions: f.count('max_position_embeddings'),
@@ -73,10 +76,10 @@ export function parseConfig(text: string, file: string, families: readonly Famil
   }
 }
 
-/** No family that is known can read a config.json; one of a plugin might. */
+/** Thrown if no known family can read a config.json. A plugin may add the family. */
 export class UnknownFamily extends Failure {}
 
-/** The family that can read a config.json. @throws Failure InvalidInput naming it and what is missing */
+/** Finds the family of a config.json. @throws UnknownFamily naming the architecture and what is not supported */
 function whichFamily(fields: JsonObject, file: string, families: readonly Family[]): Family {
   const architecture = Array.isArray(fields.architectures) ? String(fields.architectures[0]) : undefined
   const type = fields.model_type
@@ -97,7 +100,7 @@ function refuseUnsupported(f: Fields, { refused = {} }: Family): void {
   for (const name of ['quantization_config', 'compression_config', 'quantization']) {
     const about = f.object(name)
     if (about === undefined) continue
-    // MLX says only how: {"group_size": 64, "bits": 4}.
+    // MLX gives no method, only its parameters: {"group_size": 64, "bits": 4}.
     const method = typeof about.quant_method === 'string' ? ` (${about.quant_method})` : ''
     throw f.refuse(
       `quantised checkpoints${method} are not supported ("${name}")`,
@@ -120,7 +123,7 @@ function headSize(f: Fields, hidden: number, heads: number): number {
   return headDim
 }
 
-/** What configurations call activations. */
+/** Names of activations in configurations. */
 const activations: Readonly<Record<string, ModelConfig['activation']>> = {
   silu: 'silu',
   swish: 'silu',
@@ -138,9 +141,9 @@ function activationOf(f: Fields, { activationField = 'hidden_act' }: Family): Mo
   )
 }
 
-/** Grouped-query attention, with a window where the family has one, and gated FFNs of one width. */
+/** Grouped-query attention, with a window if the family has one, and gated FFNs of one width. */
 function usualBlocks(f: Fields, family: Family, layers: number, heads: number): LayerBlocks[] {
-  // Null means as many as queries have, whatever the family's default.
+  // Null means as many as query heads, whatever the family's default.
   const kvHeads = f.raw('num_key_value_heads') === null ? heads : f.count('num_key_value_heads', heads)
   const ffn: BlockChoice = { block: 'swiglu', params: { width: f.count('intermediate_size') } }
   return Array.from({ length: layers }, (_, layer) => {
@@ -152,7 +155,7 @@ function usualBlocks(f: Fields, family: Family, layers: number, heads: number): 
   })
 }
 
-/** @throws Failure where a layer's key/value heads cannot be shared evenly */
+/** @throws Failure InvalidInput unless query heads share a layer's key/value heads evenly */
 function checkHeads(f: Fields, { attention }: LayerBlocks, layer: number, heads: number): void {
   const { kvHeads } = attention.params
   if (kvHeads === undefined) return
@@ -162,7 +165,7 @@ function checkHeads(f: Fields, { attention }: LayerBlocks, layer: number, heads:
     )
 }
 
-/** Layers of a child that this project wrote. */
+/** Reads the layers of a child that puzzleflow wrote. */
 function replacedBlocks(value: unknown, layers: number, f: Fields): LayerBlocks[] {
   const choice = (slot: unknown, where: string): BlockChoice => {
     const { block, weights = 'float32', ...params } = (slot ?? {}) as { readonly block?: unknown } & JsonObject

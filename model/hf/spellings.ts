@@ -2,13 +2,14 @@ import type { BlockChoice, JsonObject } from '../../api/index.js'
 import { withWeights } from '../../api/weights.js'
 import type { LayerBlocks, ModelConfig } from '../config.js'
 
-/** Parameters that only say how a variant's first weights were made. */
+/** Parameters that only record how a variant's weights were initialised. */
 const ofInitialisation: Readonly<Record<string, readonly string[]>> = {
   'grouped-query': ['heads'],
   swiglu: ['channels'],
 }
 
-/** What of a block decides about its arithmetic on numbers: neither how it began nor whether they came from integers. */
+/** Returns the parts of a block that determine its arithmetic: neither how it was initialised, nor whether its weights are
+ *  quantised. */
 export function essential({ block, params }: BlockChoice): BlockChoice {
   const left = Object.entries(withWeights(params, 'float32')).filter(
     ([name]) => !ofInitialisation[block]?.includes(name),
@@ -19,13 +20,13 @@ export function essential({ block, params }: BlockChoice): BlockChoice {
 export const essentialLayers = (layers: readonly LayerBlocks[]): LayerBlocks[] =>
   layers.map(({ attention, ffn }) => ({ attention: essential(attention), ffn: essential(ffn) }))
 
-/** A list with an entry of every layer, or undefined where one cannot be said. */
+/** Returns an entry for every layer; undefined if one layer cannot be described. */
 function eachLayer<T>(config: ModelConfig, of: (layer: LayerBlocks) => T | undefined): T[] | undefined {
   const all = essentialLayers(config.blocks).map(of)
   return all.every((entry) => entry !== undefined) ? all : undefined
 }
 
-/** `block_configs` as DeciLM and Llama-Nemotron have them; undefined where a layer has what they have no word for. */
+/** Writes the `block_configs` of DeciLM and Llama-Nemotron; undefined if they cannot describe a layer. */
 export function blockConfigs(config: ModelConfig): JsonObject[] | undefined {
   return eachLayer(config, ({ attention, ffn }) => {
     const mixing = deciAttention(attention, config.heads)
@@ -60,7 +61,7 @@ function deciFfn({ block, params }: BlockChoice, hidden: number): JsonObject | u
   })
   if (block === 'swiglu') {
     const width = Number(params.width)
-    // Widths follow from `ffn_mult` in steps of 256 only.
+    // `ffn_mult` can only describe widths that are multiples of 256.
     return entry(width % 256 === 0 ? { ffn_mult: (3 * width) / (2 * hidden) } : { intermediate_size: width })
   }
   return block === 'no-op' || block === 'linear' ? entry(empty[block]) : undefined
@@ -68,8 +69,8 @@ function deciFfn({ block, params }: BlockChoice, hidden: number): JsonObject | u
 
 const empty = { 'no-op': { no_op: true }, linear: { replace_with_linear: true } } as const
 
-/** transformers' `per_layer_config`: by layer what is not as in the fields of the whole model, and what is skipped;
- *  undefined where a layer has what it has no word for. */
+/** Writes transformers' `per_layer_config`: for each layer, the fields that differ from those of the whole model, and skipped
+ *  sub-blocks. Undefined if it cannot describe a layer. */
 export function perLayerConfig(config: ModelConfig, fields: JsonObject): JsonObject | undefined {
   const { heads, kvHeads, intermediate, ownBlocks } = config
   const windowed = ownBlocks.some(({ attention }) => attention.block === 'sliding-window')
@@ -80,7 +81,7 @@ export function perLayerConfig(config: ModelConfig, fields: JsonObject): JsonObj
     const { window = null } = attention.params
     const known = ['grouped-query', 'sliding-window', 'fewer-heads', 'no-op'].includes(attention.block)
     if (!known || !['swiglu', 'no-op'].includes(ffn.block)) return undefined
-    // Where the family has windows, `layer_types` and its like say which layers have one.
+    // In families with windows, `layer_types` and similar fields determine which layers have one.
     const own = ownBlocks[i]?.attention.params.window ?? null
     if (windowed && attention.block !== 'no-op' && window !== own) return undefined
     const skip = [...(attention.block === 'no-op' ? ['attention'] : []), ...(ffn.block === 'no-op' ? ['mlp'] : [])]

@@ -1,4 +1,4 @@
-/** An expression, with the line it stands in. */
+/** An expression and its line. */
 export type Expression = { readonly line: number } & (
   | { readonly kind: 'constant'; readonly value: null | boolean | bigint | number | string }
   | { readonly kind: 'name'; readonly name: string }
@@ -42,7 +42,7 @@ export interface CallArguments {
   readonly restNamed: Expression | undefined
 }
 
-/** What is assigned to. */
+/** The target of an assignment. */
 export type Target =
   | { readonly kind: 'name'; readonly name: string }
   | { readonly kind: 'namespace'; readonly name: string; readonly attribute: string; readonly line: number }
@@ -53,12 +53,12 @@ export interface Parameter {
   readonly otherwise: Expression | undefined
 }
 
-/** What a macro, or the body of a `call`, is. */
+/** A macro, or the body of a `call`. */
 export interface MacroBody {
   readonly name: string
   readonly parameters: readonly Parameter[]
   readonly body: readonly Statement[]
-  /** Which of `caller`, `varargs` and `kwargs` it speaks of. */
+  /** Which of `caller`, `varargs` and `kwargs` it mentions. */
   readonly special: ReadonlySet<string>
 }
 

@@ -22,7 +22,7 @@ import {
   type Value,
 } from './values.js'
 
-// What each object of Python has; the sandbox lets nobody use it.
+// Attributes that every Python object has. The sandbox does not allow them.
 const internal = new Set(
   'class delattr dir doc eq format ge getattribute getstate gt hash init init_subclass le lt ne new reduce reduce_ex repr setattr sizeof str subclasshook contains getitem len iter add mul rmul reversed class_getitem or ror ior setitem delitem iadd imul mod rmod getnewargs abs bool call code globals self func name qualname closure defaults kwdefaults annotations dict module wrapped'
     .split(' ')
@@ -44,7 +44,7 @@ const others: Readonly<Record<string, readonly string[]>> = {
   generator: 'close gi_code gi_frame gi_running gi_suspended gi_yieldfrom send throw'.split(' '),
 }
 
-/** What Python's `getattr` finds: methods, and what few objects have else. */
+/** What Python's `getattr` finds: methods, and the attributes of a few objects. */
 function attribute(object: Value, name: string): Value | undefined {
   if (object instanceof Namespace) return object.attributes.get(name)
   if (object instanceof Callable) return object.attributes(name)
@@ -62,7 +62,7 @@ function attribute(object: Value, name: string): Value | undefined {
   return undefined
 }
 
-/** `object.name`: the attribute first, then the item. */
+/** `object.name`: looks for the attribute first, then for the item. */
 export function getAttribute(object: Value, name: string): Value {
   if (object instanceof Undefined) throw object.fail()
   const found = attribute(object, name)
@@ -70,7 +70,7 @@ export function getAttribute(object: Value, name: string): Value {
   return otherwise(object instanceof Dict ? object.get(name) : undefined, () => missing(object, name))
 }
 
-/** `object[key]`: the item first, then the attribute. */
+/** `object[key]`: looks for the item first, then for the attribute. */
 export function getItem(object: Value, key: Value): Value {
   if (object instanceof Undefined) throw object.fail()
   const found = item(object, key)
@@ -104,7 +104,7 @@ function missing(object: Value, key: Value): Undefined {
   return new Undefined(`${typeName(object)} object has no element ${name}`)
 }
 
-/** The attribute alone, as the filter `attr` takes it. */
+/** Looks only for the attribute, as the filter `attr` does. */
 export function onlyAttribute(object: Value, name: string): Value {
   if (object instanceof Undefined) throw object.fail()
   return otherwise(attribute(object, name), () => missing(object, name))

@@ -6,7 +6,7 @@ import { character, fixed, inBase, laidOut, signOf } from './specification.js'
 import { points } from './text.js'
 import { isInt, typeName, Undefined, type Arguments, type KeywordArguments, type Value } from './values.js'
 
-/** How a field looks into a value: `{0.name}`, `{0[key]}`. */
+/** How a field accesses parts of a value: `{0.name}`, `{0[key]}`. */
 export interface Lookups {
   readonly getAttribute: (value: Value, name: string) => Value
   readonly getItem: (value: Value, key: Value) => Value
@@ -36,7 +36,7 @@ export function formatBraces(
     const inner = text.slice(at + 1, end)
     if (inner.includes('{')) throw unsupported('a field within a field of format()')
     const match = /^([^!:[.]*)((?:\.[^.[!:]+|\[[^\]]+\])*)(?:!(.))?(?::(.*))?$/su.exec(inner)
-    if (!match) throw valueError(`the field {${inner}} of format() is wrong`)
+    if (!match) throw valueError(`the field {${inner}} of format() is not valid`)
     const [, name, path, conversion, specification = ''] = match as unknown as [
       string,
       string,
@@ -91,9 +91,9 @@ function written(value: Value, specification: string): string {
     if (sign || grouping || layout.align === '=') throw valueError(`'${specification}' is not a format for a text`)
     return laidOut('', precision === undefined ? value : points(value).slice(0, Number(precision)).join(''), layout)
   }
-  if (value instanceof Undefined) throw unsupported('a format of what is undefined')
+  if (value instanceof Undefined) throw unsupported('formatting an undefined value')
   const group = (digits: string) => (grouping ? digits.replace(/\B(?=(\d{3})+$)/g, grouping) : digits)
-  if (grouping && (zero || layout.align === '=')) throw unsupported('groups of digits behind zeros')
+  if (grouping && (zero || layout.align === '=')) throw unsupported('groups of digits with leading zeros')
   if (isInt(value) && typeof value !== 'boolean' && (type === undefined || 'dxXobcn'.includes(type))) {
     if (precision !== undefined) throw valueError('Precision not allowed in integer format specifier')
     if (type === 'n') throw unsupported('the format "n"')

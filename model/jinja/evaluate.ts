@@ -23,9 +23,9 @@ import {
   type Value,
 } from './values.js'
 
-/** Finds what expressions are. */
+/** Evaluates expressions. */
 export class Evaluator {
-  /** @param piped  what a filter without a value in front is applied to */
+  /** @param piped  the value for a filter that has none in front of it */
   value(expression: Expression, scope: Scope, piped?: Value): Value {
     charge()
     try {
@@ -107,7 +107,7 @@ export class Evaluator {
     }
   }
 
-  /** @param further  arguments with names beside those that are written */
+  /** @param further  keyword arguments in addition to those in the template */
   call(callee: Expression, given: CallArguments, scope: Scope, further?: readonly [string, Value]): Value {
     const called = this.value(callee, scope)
     const { args, named } = this.arguments(given, scope)

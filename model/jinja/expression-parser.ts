@@ -3,7 +3,7 @@ import { PrimaryParser } from './primary-parser.js'
 
 const comparisons = ['==', '!=', '<', '<=', '>', '>=']
 
-/** Reads expressions with Jinja's precedence of operators. */
+/** Parses expressions with Jinja's operator precedence. */
 export class ExpressionParser extends PrimaryParser {
   expression(withCondition = true): Expression {
     return this.nested(() => (withCondition ? this.condition() : this.or()))

@@ -1,4 +1,4 @@
-/** Filters that are applied, by name. */
+/** Names of the supported filters. */
 export const filterNames: ReadonlySet<string> = new Set(
   `abs attr batch capitalize center count d default dictsort e escape first float forceescape format
    groupby indent int items join last length list lower map max min reject rejectattr replace reverse
@@ -6,7 +6,7 @@ export const filterNames: ReadonlySet<string> = new Set(
    wordcount`.split(/\s+/),
 )
 
-/** Filters of Jinja that are refused where they are used. */
+/** Names of Jinja's filters that are not supported: using one is an error. */
 export const refusedFilters: ReadonlySet<string> = new Set(
   'filesizeformat pprint random striptags urlize wordwrap xmlattr'.split(' '),
 )

@@ -1,7 +1,7 @@
 import type { Value } from './values.js'
 
-/** What a filter was given behind the value, by parameter. */
+/** Arguments of a filter after the value, by parameter. */
 export type Given = Readonly<Record<string, Value | undefined>>
 
-/** A filter: parameters behind the value, as `bind` takes them, and what it makes. */
+/** A filter: its parameters after the value, in the notation of `bind`, and its implementation. */
 export type Filter = readonly [spec: string, work: (value: Value, given: Given) => Value]

@@ -26,7 +26,7 @@ import {
   type Value,
 } from './values.js'
 
-/** `str` of what is text or not, for filters that give text. */
+/** Converts a value with `str`, for filters that return text. */
 const soft = (value: Value): string => {
   if (value instanceof Markup) throw unsupported('a filter of escaped text')
   return read(str(value))
@@ -59,7 +59,7 @@ const isPythons = (error: unknown, type: string): boolean =>
   error instanceof JinjaError && error.said.startsWith(`${type}:`)
 const whole = (value: number): bigint => {
   if (Number.isNaN(value)) throw valueError('cannot convert float NaN to integer')
-  // Of an infinite one Python raises another error, which `int` as a filter does not catch at first.
+  // For infinity, Python raises another error, which the filter `int` does not catch at first.
   if (!Number.isFinite(value)) throw new JinjaError('python', 'OverflowError: cannot convert float infinity to integer')
   return BigInt(Math.trunc(value))
 }

@@ -16,7 +16,7 @@ import {
   type Value,
 } from './values.js'
 
-/** As long as a range may be in Jinja's sandbox. */
+/** Largest length of a range in Jinja's sandbox. */
 const longestRange = 100_000
 
 function range(args: Arguments, named: KeywordArguments): Value {
@@ -91,7 +91,7 @@ function joiner(args: Arguments, named: KeywordArguments): Value {
   })
 }
 
-/** What transformers gives all chat templates. @param now  the date that they get */
+/** The globals that transformers provides for chat templates. @param now  the current date for templates */
 export function globals(now: Date): Map<string, Value> {
   const made = (name: string, call: Callable['call'], attributes?: Callable['attributes']) =>
     [name, new Callable(name, call, attributes)] as const

@@ -4,10 +4,10 @@ import { asInt, floatText, intText } from './numbers.js'
 import { compare } from './operators.js'
 import { Dict, isInt, List, Tuple, typeName, Undefined, type Value } from './values.js'
 
-/** Values within each other. */
+/** Largest depth of nested values. */
 const mostDepth = 500
 
-/** JSON as Python's `json.loads` reads it: `1.0` is a float, `1` an int of any size, and keys keep their order.
+/** Parses JSON as Python's `json.loads` does: `1.0` is a float, `1` an int of any size, and keys keep their order.
  *  @throws SyntaxError */
 export function parseJson(text: string): Value {
   let at = 0
@@ -85,14 +85,14 @@ export function parseJson(text: string): Value {
   return found
 }
 
-/** A float that JavaScript would take for an int. */
+/** A float with an integer value, which JavaScript could not distinguish from an int. */
 export class Float {
   constructor(readonly value: number) {}
 }
 
-/** JSON as JavaScript has it, but for what it would lose: large ints are bigints, `1.0` is a `Float`, and an object whose keys
- *  it would put in another order a template's own.
- *  @throws SyntaxError */
+/** Parses JSON without the losses of `JSON.parse`: large ints are bigints, `1.0` is a `Float`, and an object whose keys
+ *  JavaScript would reorder becomes a `Dict`, the type of templates.
+ *  @throws SyntaxError if the text is not JSON */
 export const exactJson = (text: string): unknown => toJs(parseJson(text))
 
 function toJs(value: Value): unknown {
@@ -105,7 +105,7 @@ function toJs(value: Value): unknown {
   return Object.fromEntries(pairs.map(([key, item]) => [key, toJs(item)]))
 }
 
-/** A JavaScript value, of JSON or of a table's row, as Python has it. What is a template's value already stays. */
+/** Converts a JavaScript value, from JSON or a table's row, to a template's value. Values of templates stay as they are. */
 export function fromJs(value: unknown, depth = 0): Value {
   if (depth > mostDepth) throw new JinjaError('bound', `values are more than ${mostDepth} deep within each other`)
   if (value === null || value === undefined) return null
@@ -120,7 +120,7 @@ export function fromJs(value: unknown, depth = 0): Value {
   return new Dict(Object.entries(value).map(([key, item]) => [key, fromJs(item, depth + 1)]))
 }
 
-/** How `json.dumps` writes. */
+/** Options of `json.dumps`. */
 export interface Dump {
   readonly ascii: boolean
   readonly indent: string | undefined
@@ -206,7 +206,7 @@ function text(value: string, ascii: boolean): string {
   return `"${value.replace(escaped, (unit) => short[unit] ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)}"`
 }
 
-/** Indentation as `json.dumps` takes it. */
+/** Converts the parameter `indent` of `json.dumps`. */
 export function indentOf(indent: Value): string | undefined {
   if (indent === null) return undefined
   if (typeof indent === 'string') return indent
@@ -217,7 +217,7 @@ export function indentOf(indent: Value): string | undefined {
   return ' '.repeat(Math.max(0, width))
 }
 
-/** Separators as `json.dumps` takes them. */
+/** Converts the parameter `separators` of `json.dumps`. */
 export function separatorsOf(given: Value): readonly [string, string] | undefined {
   if (given === null) return undefined
   const items = given instanceof Tuple || given instanceof List ? given.items : []

@@ -1,7 +1,7 @@
 import { JinjaError } from './errors.js'
 import { blank } from './text.js'
 
-/** `operator` and the like have the sign as their type. */
+/** A token. Operators and punctuation have their sign as type. */
 export interface Token {
   readonly type: string
   readonly value: string
@@ -25,7 +25,7 @@ const endOf = {
 }
 const closing: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' }
 
-/** A template's tokens, as Jinja's own lexer makes them with trim_blocks and lstrip_blocks. */
+/** Yields a template's tokens, as Jinja's own lexer does with trim_blocks and lstrip_blocks. */
 export function* tokens(template: string): Generator<Token> {
   const text = template.replace(/\r\n|\r/g, '\n').replace(/\n$/, '')
   let [at, line, lineBegins] = [0, 1, true]
@@ -40,7 +40,7 @@ export function* tokens(template: string): Generator<Token> {
     at = to
   }
   const data = (value: string): Token => ({ type: 'data', value, line })
-  /** What is before a tag, as the tag's sign says. */
+  /** Text before a tag, stripped as the tag's sign requires. */
   const before = (value: string, sign: string, isVariable: boolean): string => {
     if (sign === '-') return trimEnd(value)
     if (sign === '+' || isVariable) return value
@@ -64,7 +64,7 @@ export function* tokens(template: string): Generator<Token> {
       advance(at + rawBegin[0].length)
       endRaw.lastIndex = at
       const end = endRaw.exec(text)
-      // What is open at the very end Jinja does not see.
+      // Jinja ignores a raw block that opens at the very end of the text.
       if (!end && at === text.length) return
       if (!end) throw fail('Missing end of raw directive')
       const inside = before(text.slice(at, end.index), end[1]!, false)
@@ -92,7 +92,7 @@ export function* tokens(template: string): Generator<Token> {
         advance(at + end[0].length)
         return
       }
-      // What is open at the end of the text is for the parser to say.
+      // The parser reports what is still open at the end of the text.
       if (at >= text.length) return
       const blanks = match(space)
       if (blanks) {
@@ -132,14 +132,14 @@ export function* tokens(template: string): Generator<Token> {
   }
 }
 
-/** A text without blanks at its end; a regular expression would look at each run of them again and again. */
+/** Removes trailing whitespace. A regular expression would take quadratic time for long runs of it. */
 function trimEnd(text: string): string {
   let end = text.length
   while (end > 0 && onlyBlank.test(text[end - 1]!)) end--
   return text.slice(0, end)
 }
 
-/** Where the next `{%`, `{{` or `{#` begins; -1: nowhere. */
+/** Index of the next `{%`, `{{` or `{#`; -1 if there is none. */
 function nextTag(text: string, from: number): number {
   for (let at = text.indexOf('{', from); at >= 0; at = text.indexOf('{', at + 1))
     if ('%{#'.includes(text[at + 1] ?? ' ')) return at
@@ -160,7 +160,8 @@ const simple: Readonly<Record<string, string>> = {
   v: '\v',
 }
 
-/** A literal's text: Python's "unicode-escape", to which all but ASCII comes as escapes, even behind a backslash. */
+/** Decodes a literal like Python's "unicode-escape", for which all characters but ASCII are escaped first, even after a
+ *  backslash. */
 function unescaped(text: string, fail: (message: string) => JinjaError): string {
   if (!text.includes('\\')) return text
   const ascii = text.replace(/[^\0-\x7f]/gu, (char) => {

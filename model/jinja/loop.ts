@@ -3,7 +3,7 @@ import { charge } from './meter.js'
 import { equal } from './operators.js'
 import { Callable, Tuple, Undefined, type Value } from './values.js'
 
-/** A `for`: what it goes through, and what `loop` says of it. */
+/** A running `for`: its items, and the variable `loop`. */
 export class Loop {
   private index = -1
   private after: IteratorResult<Value> | undefined
@@ -16,7 +16,7 @@ export class Loop {
 
   constructor(
     private items: Iterator<Value>,
-    /** How many, where that is known before the end. */
+    /** Number of items, if it is known before the end. */
     private known: number | undefined,
     private readonly depth: number,
     recurse: ((over: Value) => Value) | undefined,
@@ -29,14 +29,14 @@ export class Loop {
     this.variable = new Callable('loop', call, (name) => this.attribute(name), {
       length: () => this.length,
       next: () => {
-        throw unsupported('going through "loop" itself')
+        throw unsupported('iterating over "loop" itself')
       },
     })
   }
 
-  /** Goes on to the next item. */
+  /** Advances to the next item. */
   next(): IteratorResult<Value> {
-    // The variables of a body cost as much as several values.
+    // The variables of a loop's body cost as much as several values.
     charge(8)
     const next = this.peek()
     this.after = undefined

@@ -1,6 +1,6 @@
 import type { JinjaError } from './errors.js'
 
-/** What a template speaks of while it is read. */
+/** Records the names that a template uses while it is parsed. */
 export class Mentions {
   private readonly watched: { readonly found: Set<string>; readonly hidden: Set<string> }[] = []
   private readonly soft: JinjaError[] = []
@@ -14,7 +14,7 @@ export class Mentions {
     for (const { hidden } of this.watched) hidden.add(name)
   }
 
-  /** Names used in what is read, those assigned there before left out. */
+  /** Returns the names that the parsed part uses, except for those that it assigned before. */
   watch<T>(work: () => T): readonly [T, ReadonlySet<string>] {
     const watched = { found: new Set<string>(), hidden: new Set<string>() }
     this.watched.push(watched)
@@ -23,22 +23,22 @@ export class Mentions {
     return [result, watched.found]
   }
 
-  /** A filter or test that there is not. */
+  /** Records a filter or test that does not exist. */
   missing(error: JinjaError): void {
     this.soft.push(error)
   }
 
-  /** How many are missing now. */
+  /** Number of missing filters and tests so far. */
   get mark(): number {
     return this.soft.length
   }
 
-  /** What is missing since then is so only once it is evaluated: it stands in a condition. */
+  /** Makes filters and tests that are missing since `mark` errors only when they are evaluated: they are in a condition. */
   forgive(mark: number): void {
     this.soft.length = mark
   }
 
-  /** Reads what Jinja compiles on its own: what is missing there is missing, evaluated or not. */
+  /** Parses a part that Jinja compiles separately: missing filters and tests are errors there, even if never evaluated. */
   strictly<T>(work: () => T): T {
     const { mark } = this
     const result = work()
@@ -46,7 +46,7 @@ export class Mentions {
     return result
   }
 
-  /** @throws JinjaError for what is missing */
+  /** @throws JinjaError for the first missing filter or test */
   end(): void {
     const [first] = [...this.hard, ...this.soft]
     if (first) throw first

@@ -1,12 +1,12 @@
 import { JinjaError } from './errors.js'
 
-/** What one rendering may take: a template is a program, and may come from anybody. */
+/** Limits of one rendering: a template is a program that may come from anybody. */
 export const limits = {
-  /** Units of work: a node evaluated, an element of a list made, eight characters read. */
+  /** Units of work: one for each evaluated node, created element of a list, and eight characters read. */
   work: 2 ** 24,
-  /** Characters of one text. */
+  /** Number of characters of one text. */
   characters: 2 ** 26,
-  /** Macros, loops and values within each other. */
+  /** Depth of nested macros, loops and values. */
   depth: 150,
   milliseconds: 10_000,
 } as const
@@ -17,11 +17,11 @@ interface Meter {
   readonly end: number
 }
 
-// A rendering is one synchronous call.
+// A rendering is one synchronous call, so one meter at a time is enough.
 let current: Meter | undefined
 
 /** Does work within the limits.
- *  @throws JinjaError of the kind `bound` beyond them */
+ *  @throws JinjaError of the kind `bound` if it exceeds them */
 export function metered<T>(work: () => T): T {
   const before = current
   current = { work: 0, depth: 0, end: Date.now() + limits.milliseconds }
@@ -35,7 +35,7 @@ export function metered<T>(work: () => T): T {
   }
 }
 
-/** Counts work. */
+/** Counts units of work. @throws JinjaError of the kind `bound` */
 export function charge(units = 1): void {
   if (!current) return
   const before = current.work
@@ -51,13 +51,13 @@ export function read(text: string): string {
   return text
 }
 
-/** Refuses a text or list that would be too long, before it is made. */
+/** Refuses a text or list that would be too long, before it is created. */
 export function requireLength(length: number | bigint): void {
   if (length > limits.characters)
     throw new JinjaError('bound', `it makes a text of more than ${limits.characters} characters`)
 }
 
-/** Counts how deep calls are within each other. */
+/** Counts the depth of nested calls. */
 export function nested<T>(work: () => T): T {
   if (!current) return work()
   if (++current.depth > limits.depth)

@@ -3,10 +3,10 @@ import { charge, requireLength } from './meter.js'
 import { blank } from './text.js'
 import { isNumber, typeName, type Value } from './values.js'
 
-/** Digits of an int that Python reads and writes. */
+/** Largest number of digits for which Python converts an int from or to text. */
 const mostDigits = 4300
 
-/** A float as `repr` writes it. */
+/** Writes a float as Python's `repr` does. */
 export function floatText(value: number): string {
   if (Number.isNaN(value)) return 'nan'
   if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf'
@@ -29,10 +29,10 @@ export function intText(value: bigint): string {
   return text
 }
 
-/** An int of True and False, too. */
+/** Converts an int, True or False to an int. */
 export const asInt = (value: bigint | boolean): bigint => BigInt(value)
 
-/** @throws JinjaError where it is too large */
+/** Converts to a float. @throws JinjaError OverflowError for an int that is too large */
 export function asFloat(value: bigint | boolean | number): number {
   if (typeof value === 'number') return value
   const float = Number(value)
@@ -40,7 +40,7 @@ export function asFloat(value: bigint | boolean | number): number {
   return float
 }
 
-/** What Python's operators do with two numbers. */
+/** Python's arithmetic operators for two numbers. */
 export function arithmetic(operator: string, left: Value, right: Value): Value {
   if (!isNumber(left) || !isNumber(right))
     throw typeError(`unsupported operand type(s) for ${operator}: '${typeName(left)}' and '${typeName(right)}'`)
@@ -88,11 +88,11 @@ export function floorDivide(a: bigint, b: bigint): bigint {
   return whole * b !== a && a < 0n !== b < 0n ? whole - 1n : whole
 }
 
-/** The float next to a / b. */
+/** The float nearest to a / b. */
 function quotient(a: bigint, b: bigint): number {
   const most = 2n ** 53n
   if (a <= most && a >= -most && b <= most && b >= -most) return Number(a) / Number(b)
-  // 66 bits and whether there are more: a conversion rounds them once.
+  // 66 bits, the last of which is set if a remainder is left: the conversion to a float then rounds only once.
   const shift = BigInt(Math.max(0, 66 - (bitLength(a) - bitLength(b))))
   const [top, bottom] = [(a < 0n ? -a : a) << shift, b < 0n ? -b : b]
   const whole = top / bottom
@@ -127,7 +127,7 @@ function floats(operator: string, a: number, b: number): number {
       if (a === 0 && b < 0) throw divisionByZero('0.0 cannot be raised to a negative power')
       if (a < 0 && Number.isFinite(a) && Number.isFinite(b) && !Number.isInteger(b))
         throw unsupported('a complex number')
-      // Python has 1 for these, JavaScript none.
+      // For these, Python returns 1 and JavaScript NaN.
       if (a === 1 || (a === -1 && !Number.isFinite(b) && !Number.isNaN(b))) return 1
       const power = a ** b
       if (!Number.isFinite(power) && Number.isFinite(a) && Number.isFinite(b))
@@ -143,7 +143,7 @@ function modulo(a: number, b: number): number {
   return b < 0 !== rest < 0 ? rest + b : rest
 }
 
-/** A float times 10 to some power, rounded to an int: halves to the even one. */
+/** A float times 10 to the power `power`, rounded to an int, with halves to even. */
 export function scaledInt(value: number, power: number): bigint {
   const view = new DataView(new ArrayBuffer(8))
   view.setFloat64(0, value)

@@ -28,7 +28,7 @@ export function equal(a: Value, b: Value): boolean {
   if (typeof a === 'string' && typeof b === 'string') return a === b
   if (isNumber(a) && isNumber(b)) {
     const [x, y] = [numeric(a), numeric(b)]
-    // `===` would tell a bigint from a number.
+    // `===` is false for a bigint and a number of the same value.
     return x <= y && x >= y
   }
   if (a instanceof Undefined || b instanceof Undefined) return a instanceof Undefined && b instanceof Undefined
@@ -45,10 +45,10 @@ export function equal(a: Value, b: Value): boolean {
   return a === b
 }
 
-/** What is in a container is equal where it is the same, too. */
+/** Equality of items in a container, where an object always equals itself. */
 const same = (a: Value, b: Value): boolean => (typeof a === 'object' && a === b) || equal(a, b)
 
-// JavaScript compares a bigint and a number as exactly as Python an int and a float.
+// JavaScript compares a bigint with a number as exactly as Python compares an int with a float.
 const numeric = (value: bigint | boolean | number): bigint | number =>
   typeof value === 'boolean' ? BigInt(value) : value
 
@@ -160,7 +160,7 @@ export function len(value: Value): number {
   throw typeError(`object of type '${typeName(value)}' has no len()`)
 }
 
-/** An item by its place, negative ones from the end; undefined where there is none. */
+/** Returns an item by its index, negative from the end; undefined if there is none. */
 export function itemAt(value: Value, index: bigint): Value | undefined {
   const size = len(value)
   const at = index < 0n ? index + BigInt(size) : index
@@ -206,7 +206,7 @@ export function slice(value: Value, start: Value, stop: Value, step: Value): Val
   return value instanceof List ? new List(items) : new Tuple(items)
 }
 
-/** The items from the last to the first. @throws JinjaError where Python's `reversed` does */
+/** Returns the items from the last to the first. @throws JinjaError for values that Python's `reversed` refuses */
 export function reversed(value: Value): Value[] {
   if (value instanceof Undefined) return []
   if (typeof value === 'string') return points(value).reverse()
@@ -226,7 +226,7 @@ export function reversed(value: Value): Value[] {
   throw typeError(`'${typeName(value)}' object is not reversible`)
 }
 
-/** Whether two values are one, where Python says so for certain. */
+/** Python's `is`. @throws JinjaError for values for which its result depends on the implementation */
 export function identical(a: Value, b: Value): boolean {
   if (typeName(a) !== typeName(b)) return false
   if (

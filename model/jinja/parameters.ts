@@ -3,8 +3,9 @@ import { isInt, typeName, Undefined, type Arguments, type KeywordArguments, type
 import { asInt } from './numbers.js'
 
 /**
- * Arguments by the names of a function's parameters, as Python binds them.
- * @param spec  `a, b?, *, c?`: those with a question mark may be left out; `/` ends those without a name; `*` begins those that have only a name
+ * Binds arguments to a function's parameters, as Python does.
+ * @param spec  `a, b?, *, c?`: parameters with a question mark are optional; those before `/` are positional only, those after
+ *              `*` keyword only
  * @throws JinjaError TypeError
  */
 export function bind(
@@ -34,14 +35,14 @@ export function bind(
   return found
 }
 
-/** @throws JinjaError TypeError unless it is text */
+/** Returns a text. @throws JinjaError TypeError for any other value */
 export function needText(value: Value | undefined, what: string): string {
   if (typeof value === 'string') return value
   if (value instanceof Undefined) throw typeError(`${what} must be str, not Undefined`)
   throw typeError(`${what} must be str, not ${typeName(value === undefined ? null : value)}`)
 }
 
-/** @throws JinjaError TypeError unless it is an int */
+/** Returns an int, or `otherwise` if there is no value. @throws JinjaError TypeError for any other value */
 export function needInt(value: Value | undefined, otherwise: number): number {
   if (value === undefined) return otherwise
   if (!isInt(value)) throw typeError(`'${typeName(value)}' object cannot be interpreted as an integer`)

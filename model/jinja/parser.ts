@@ -3,10 +3,10 @@ import { ExpressionParser } from './expression-parser.js'
 import { Mentions } from './mentions.js'
 import { describe, TokenStream } from './token-stream.js'
 
-/** Blocks within each other. */
+/** Largest depth of nested blocks. */
 const mostDepth = 100
 
-/** Reads a template.
+/** Parses a template.
  *  @throws JinjaError of the kind `syntax` */
 export function parse(template: string): Body {
   const mentions = new Mentions()
@@ -23,7 +23,7 @@ class Parser extends ExpressionParser {
     return this.body([])
   }
 
-  /** Statements up to a tag of these names, which is the token at the end. */
+  /** Parses statements up to a tag with one of these names, which becomes the current token. */
   private body(ends: readonly string[]): Statement[] {
     const { stream } = this
     const found: Statement[] = []
@@ -48,7 +48,7 @@ class Parser extends ExpressionParser {
     }
   }
 
-  /** What stands between a tag and the one that ends it. */
+  /** Parses the statements between a tag and its end tag. */
   private block(tag: string, ends: readonly string[], keepEnd = false): Statement[] {
     const { stream } = this
     stream.skipIf(':')
@@ -98,7 +98,7 @@ class Parser extends ExpressionParser {
       case 'with':
         return this.with(line)
       case 'generation':
-        // Marks what the assistant says; the text is the same.
+        // `generation` marks what the assistant says, and does not change the text.
         return { kind: 'scope', body: this.alone(() => this.block(tag, ['endgeneration'])), line }
       case 'break':
       case 'continue':
@@ -118,7 +118,7 @@ class Parser extends ExpressionParser {
     }
   }
 
-  /** Reads what is a function of its own: no loop around it can be left from there. */
+  /** Parses a part that Jinja compiles to a function: `break` and `continue` cannot leave a loop around it. */
   private alone<T>(work: () => T): T {
     const { loops } = this
     this.loops = 0
@@ -234,7 +234,7 @@ class Parser extends ExpressionParser {
     return value
   }
 
-  /** What is assigned to: a name, a name of a namespace, or several. */
+  /** Parses the target of an assignment: a name, an attribute of a namespace, or several. */
   private target({ end = [] as readonly string[], namespaces = false } = {}): Target {
     const { stream } = this
     const targets: Target[] = []

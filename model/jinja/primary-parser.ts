@@ -17,7 +17,7 @@ const constants: Readonly<Record<string, boolean | null>> = {
 }
 const noArguments: CallArguments = { args: [], named: [], rest: undefined, restNamed: undefined }
 
-/** Reads what binds tighter than any operator: a value, and the attributes, items, calls, filters and tests behind it. */
+/** Parses what binds more tightly than any operator: a value, followed by attributes, items, calls, filters and tests. */
 export abstract class PrimaryParser {
   private depth = 0
 
@@ -28,7 +28,7 @@ export abstract class PrimaryParser {
 
   abstract expression(withCondition?: boolean): Expression
 
-  /** Reads an expression within another. */
+  /** Parses an expression within another. */
   protected nested<T>(read: () => T): T {
     if (++this.depth > mostDepth) throw this.stream.fail(`expressions are nested more than ${mostDepth} deep`)
     const inner = read()
@@ -36,7 +36,7 @@ export abstract class PrimaryParser {
     return inner
   }
 
-  /** An expression, or several with commas between them. */
+  /** Parses an expression, or several separated by commas. */
   tuple({ withCondition = true, parentheses = false, end = [] as readonly string[] } = {}): Expression {
     const { line } = this.stream.current
     const items: Expression[] = []
@@ -208,7 +208,7 @@ export abstract class PrimaryParser {
     return { kind: 'call', callee, args: this.callArguments(), line }
   }
 
-  /** Filters behind a value, or without one, at the beginning of a block. */
+  /** Parses filters after a value, or at the beginning of a block without one. */
   filter(of: Expression | undefined, inline = false): Expression | undefined {
     let found = of
     for (let begins = inline; begins || this.stream.is('|'); begins = false) {

@@ -9,10 +9,10 @@ import { str } from './repr.js'
 import { Output, Scope } from './scope.js'
 import { Callable, Dict, Iter, iterate, listOf, Namespace, truth, Tuple, Undefined, type Value } from './values.js'
 
-/** How a loop's body ended before its end. */
+/** How a loop's body was left early. */
 type Left = 'break' | 'continue' | undefined
 
-/** Writes what a template says. */
+/** Executes the statements of a template. */
 export class Renderer {
   private readonly evaluator = new Evaluator()
 
@@ -30,7 +30,7 @@ export class Renderer {
     return undefined
   }
 
-  /** The text of a part with variables of its own. */
+  /** Renders statements in a scope of their own. */
   private textOf(statements: Body, around: Scope): string {
     const out = new Output()
     this.body(statements, new Scope(around), out)
@@ -109,13 +109,13 @@ export class Renderer {
       this.assign(target, next.value, inner)
       const left = this.body(body, inner, out)
       if (left === 'break') break
-      // As Jinja compiles it, a body that is left on the way does not count.
+      // As in Jinja's compiled code, an iteration that is left early does not count.
       if (left === undefined) some = true
     }
     if (!some) this.body(otherwise, new Scope(scope), out)
   }
 
-  /** Items for which the test of a `for` holds. */
+  /** Yields the items for which the condition of a `for` is true. */
   private *chosen({ target, test }: Statement & { kind: 'for' }, over: Value, scope: Scope): Generator<Value> {
     const items = iterate(over)
     for (let next = items.next(); !next.done; next = items.next()) {
@@ -165,7 +165,7 @@ export class Renderer {
       if (special.has('varargs')) scope.set('varargs', new Tuple(args.slice(names.length)))
       else if (args.length > names.length)
         throw typeError(`macro '${name}' takes not more than ${names.length} argument(s)`)
-      // A default may speak of the parameters before.
+      // A default may use the parameters before it.
       parameters.forEach(({ name: key, otherwise }, i) => {
         const own = values[i] === undefined && otherwise ? this.evaluator.value(otherwise, scope) : values[i]
         scope.set(key, own === undefined ? new Undefined(`parameter '${key}' was not provided`) : own)

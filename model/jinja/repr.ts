@@ -3,7 +3,7 @@ import { nested, read } from './meter.js'
 import { floatText, intText } from './numbers.js'
 import { Dict, DictView, List, Markup, Namespace, Range, Tuple, typeName, Undefined, type Value } from './values.js'
 
-/** A value as `str` writes it. */
+/** Writes a value as Python's `str` does. */
 export function str(value: Value): string {
   if (typeof value === 'string') return value
   if (value instanceof Undefined) return ''
@@ -11,7 +11,7 @@ export function str(value: Value): string {
   return repr(value)
 }
 
-/** A value as `repr` writes it. */
+/** Writes a value as Python's `repr` does. */
 export function repr(value: Value): string {
   if (value === null) return 'None'
   if (typeof value === 'boolean') return value ? 'True' : 'False'
@@ -30,7 +30,7 @@ function ofMany(value: Exclude<Value, null | boolean | bigint | number | string>
   if (value instanceof Undefined) return 'Undefined'
   if (value instanceof Namespace) return `<Namespace ${ofPairs([...value.attributes])}>`
   if (value instanceof Markup) return `Markup(${quoted(value.text)})`
-  // Python writes where it is in memory.
+  // Python would write its address in memory.
   throw unsupported(`a ${typeName(value)} written as text`)
 }
 
@@ -38,7 +38,7 @@ const ofPairs = (pairs: readonly (readonly [Value, Value])[]): string =>
   `{${pairs.map(([key, item]) => `${repr(key)}: ${repr(item)}`).join(', ')}}`
 
 const short: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
-// What Python does not print: everything but letters, marks, numbers, signs and the plain space.
+// Characters that Python escapes: all but letters, marks, numbers, punctuation, symbols and the plain space.
 const unprintable = /[\p{C}\p{Z}]/u
 
 function quoted(text: string): string {

@@ -1,7 +1,7 @@
 import { requireLength } from './meter.js'
 import type { Value } from './values.js'
 
-/** Variables of a part of a template, and around them those of what it stands in. */
+/** The variables of a part of a template, and the scope around it. */
 export class Scope {
   private readonly own = new Map<string, Value>()
 
@@ -23,7 +23,7 @@ export class Scope {
   }
 }
 
-/** Text as it is written. */
+/** Collects the text that a template writes. */
 export class Output {
   private readonly parts: string[] = []
   private size = 0

@@ -29,7 +29,7 @@ type Given = Readonly<Record<string, Value | undefined>>
 const argumentError = (message: string) => new JinjaError('python', `FilterArgumentError: ${message}`)
 const lowered = (value: Value): Value => (typeof value === 'string' ? value.toLowerCase() : value)
 
-/** What finds an attribute by a path with dots, whose numbers are indices. */
+/** Returns a function that finds an attribute by a dotted path, in which numbers are indices. */
 function getter(attribute: Value | undefined, otherwise: Value = null): (item: Value) => Value {
   const steps: Value[] =
     attribute === undefined || attribute === null
@@ -47,7 +47,7 @@ function getter(attribute: Value | undefined, otherwise: Value = null): (item: V
   }
 }
 
-/** Items that are made as they are asked for. */
+/** Creates items only when they are requested. */
 const lazily = (make: () => Generator<Value>): Iter => new Iter(make())
 
 function* each(value: Value): Generator<Value> {
@@ -123,7 +123,7 @@ function* batches(value: Value, size: number, fill: Value): Generator<Value> {
   yield new List(batch)
 }
 
-/** `select`, `reject` and those for an attribute. */
+/** `select` and `reject`, also for an attribute. */
 const choosing =
   (wanted: boolean, byAttribute: boolean): Filter[1] =>
   (value, { args, named }) => {
@@ -162,7 +162,7 @@ const mapping =
     })
   }
 
-/** Filters of lists and the like. */
+/** Filters of lists and other sequences. */
 export const sequenceFilters = (apply: Apply): Readonly<Record<string, Filter>> => ({
   batch: [
     'linecount, fill_with?',

@@ -3,8 +3,8 @@ import { unsupported } from './errors.js'
 const months = 'January February March April May June July August September October November December'.split(' ')
 const days = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ')
 
-/** A date as Python's strftime writes it, in English and UTC.
- *  @throws JinjaError for a directive that it does not know */
+/** Writes a date as Python's strftime does, in English and UTC.
+ *  @throws JinjaError for an unsupported directive */
 export function strftime(date: Date, format: string): string {
   const [year, month, day, weekday] = [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate(), date.getUTCDay()]
   const [hours, minutes, seconds] = [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()]

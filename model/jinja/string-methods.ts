@@ -45,7 +45,7 @@ const split =
     return list(separator === undefined ? splitBlank(text, most, fromRight) : splitAt(text, separator, most, fromRight))
   }
 
-/** Where in a text, in code points: as far as `start` and `end` say. */
+/** The part of a text between `start` and `end`, in code points. */
 function window(text: string, { start, end }: Given): { from: number; within: string; empty: boolean } {
   const size = length(text)
   const place = (value: Value | undefined, none: number) => {
@@ -101,7 +101,7 @@ const padded =
     return fill.repeat(left) + text + fill.repeat(missing - left)
   }
 
-/** All characters, of which there is one at least. */
+/** Whether a text is not empty and all its characters match. */
 const all = (pattern: RegExp): Method => ['', (text) => text !== '' && points(text).every((char) => pattern.test(char))]
 
 const cased = /[\p{Lowercase}\p{Uppercase}\p{Lt}]/u
@@ -114,7 +114,7 @@ const allOf =
     return letters.length > 0 && letters.every((char) => wanted.test(char))
   }
 
-/** @param other  count of those that are replaced; negative: all */
+/** Python's `replace`. @param most  largest number of replacements; negative for all */
 export function replace(text: string, old: string, by: string, most: number): string {
   const parts = old === '' ? betweenAll(text, most) : splitAt(text, old, most)
   requireLength(text.length + parts.length * by.length)
@@ -122,7 +122,7 @@ export function replace(text: string, old: string, by: string, most: number): st
   return parts.join(by)
 }
 
-/** What is empty is found before each character, and at the end. */
+/** Splits a text at an empty string, which is found before each character and at the end. */
 function betweenAll(text: string, most: number): string[] {
   const all = ['', ...points(text), '']
   if (most < 0 || most >= all.length - 1) return all
@@ -272,7 +272,7 @@ const methods: Readonly<Record<string, Method>> = {
 
 const others = 'casefold encode format_map isnumeric maketrans translate'.split(' ')
 
-/** A method of a text, `format` left out (`formatBraces`); undefined where Python has none of this name. */
+/** Returns a method of a text, except for `format` (see `formatBraces`); undefined if Python has no method of this name. */
 export function stringMethod(text: string, name: string): Callable | undefined {
   const found = Object.hasOwn(methods, name) ? methods[name] : undefined
   if (found) {

@@ -6,16 +6,18 @@ import { Renderer } from './render.js'
 import { Output, Scope } from './scope.js'
 import type { Value } from './values.js'
 
-/** A Jinja template as transformers renders chat templates: with trim_blocks, lstrip_blocks, loop controls and the sandbox. */
+/** A Jinja template, rendered as transformers renders chat templates: with trim_blocks, lstrip_blocks, loop controls and the
+ *  sandbox. */
 export class Template {
   private readonly body: Body
 
-  /** @throws JinjaError */
+  /** Parses a template. @throws JinjaError of the kind `syntax` */
   constructor(text: string) {
     this.body = metered(() => parse(text))
   }
 
-  /** @param now  the date that it gets
+  /** Renders the template.
+   *  @param now  the current date for the template
    *  @throws JinjaError */
   render(variables: Iterable<readonly [string, Value]>, now: Date): string {
     return metered(() => {

@@ -31,7 +31,7 @@ const equals: Test = ['other', equal]
 const differs: Test = ['other', (value, other) => !equal(value, other)]
 const ofText = (method: string): Test => ['', (value) => truth(stringMethod(str(value), method)!.call([], new Map()))]
 
-/** Whether a value has a length and items by their place. */
+/** Whether a value has a length, and items by index. */
 const isSequence = (value: Value): boolean =>
   iterated(value) !== undefined && !(value instanceof DictView || value instanceof Iter || value instanceof Callable)
 

@@ -1,9 +1,9 @@
 import { read } from './meter.js'
 
-// Python counts code points, JavaScript the halves that those above U+FFFF have.
+// Python counts code points, JavaScript UTF-16 units: characters above U+FFFF have two.
 const halves = /[\ud800-\udfff]/
 
-/** What Python's `strip()`, `split()` and regular expressions take for blank. */
+/** The characters that count as whitespace in Python's `strip()`, `split()` and regular expressions. */
 export const blank = '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000'
 const isBlank = new RegExp(`^[${blank}]$`)
 const lineEnd = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/g
@@ -11,23 +11,23 @@ const lineEnd = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/g
 /** Code points of a text. */
 export const points = (text: string): string[] => Array.from(read(text))
 
-/** How many code points. */
+/** Number of code points of a text. */
 export function length(text: string): number {
   if (!halves.test(read(text))) return text.length
   return Array.from(text).length
 }
 
-/** From one code point to before another. */
+/** The part of a text from one code point up to, but not including, another. */
 export function part(text: string, from: number, to: number): string {
   return halves.test(read(text)) ? Array.from(text).slice(from, to).join('') : text.slice(from, to)
 }
 
-/** Where a code point begins that `units` UTF-16 units are before. */
+/** Converts an index in UTF-16 units to one in code points. */
 export const pointsBefore = (text: string, units: number): number => length(text.slice(0, units))
 
 export const isBlankText = (text: string): boolean => text !== '' && points(text).every((char) => isBlank.test(char))
 
-/** A text without the characters at its ends. @param chars  undefined: what is blank */
+/** Removes characters from the ends of a text. @param chars  the characters; whitespace if undefined */
 export function strip(text: string, chars: string | undefined, ends: 'left' | 'right' | 'both'): string {
   const all = points(text)
   const set = chars === undefined ? undefined : new Set(points(chars))
@@ -38,7 +38,7 @@ export function strip(text: string, chars: string | undefined, ends: 'left' | 'r
   return all.slice(from, to).join('')
 }
 
-/** Words between what is blank. @param most  splits; negative: all */
+/** Splits a text at whitespace. @param most  largest number of splits; negative for all */
 export function splitBlank(text: string, most: number, fromRight = false): string[] {
   const words: string[] = []
   const all = points(text)
@@ -59,7 +59,7 @@ export function splitBlank(text: string, most: number, fromRight = false): strin
   return fromRight ? words.reverse() : words
 }
 
-/** Parts between a separator. @param most  splits; negative: all */
+/** Splits a text at a separator. @param most  largest number of splits; negative for all */
 export function splitAt(text: string, separator: string, most: number, fromRight = false): string[] {
   read(text)
   if (most < 0) return text.split(separator)
@@ -86,7 +86,7 @@ export function splitLines(text: string, keepEnds: boolean): string[] {
   return lines
 }
 
-/** As `<` orders texts: by code points. */
+/** Compares texts as Python's `<` does: by code points. */
 export function compareText(a: string, b: string): number {
   if (a === b) return 0
   if (!halves.test(a) && !halves.test(b)) return a < b ? -1 : 1
@@ -98,12 +98,12 @@ export function compareText(a: string, b: string): number {
   return left.length - right.length
 }
 
-/** A letter as the first of a title: of few it is not the capital. */
+/** Converts a character to title case, which differs from upper case for a few letters. */
 export function titleCase(char: string): string {
   const code = char.codePointAt(0)!
   if (code >= 0x1c4 && code <= 0x1cc) return String.fromCodePoint(0x1c5 + 3 * Math.floor((code - 0x1c4) / 3))
   if (code >= 0x1f1 && code <= 0x1f3) return '\u01f2'
-  // Georgian, and Greek with a small iota below.
+  // Georgian letters have no title case; Greek letters with an iota subscript have one that differs from upper case.
   if ((code >= 0x10d0 && code <= 0x10fa) || (code >= 0x10fd && code <= 0x10ff)) return char
   if (code >= 0x1f80 && code <= 0x1faf) return String.fromCodePoint(code | 8)
   if (code === 0x1fb3 || code === 0x1fc3 || code === 0x1ff3) return String.fromCodePoint(code + 9)
@@ -111,6 +111,6 @@ export function titleCase(char: string): string {
   const upper = char.toUpperCase()
   const [first, ...rest] = upper
   if (rest.length === 0) return upper
-  // Letters whose small iota or accent is a mark of its own keep it small.
+  // Where upper case has several characters, only the first one stays upper case.
   return first! + rest.join('').toLowerCase()
 }

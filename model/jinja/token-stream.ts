@@ -10,10 +10,10 @@ const described: Readonly<Record<string, string>> = {
   eof: 'end of template',
 }
 
-/** A token as messages call it. */
+/** Returns a token's name for messages. */
 export const describe = ({ type, value }: Token): string => (type === 'name' ? value : (described[type] ?? type))
 
-/** Tokens, one of which is looked at. */
+/** A stream of tokens with a current one. */
 export class TokenStream {
   private readonly all: readonly Token[]
   private at = 0
@@ -28,7 +28,7 @@ export class TokenStream {
     return this.all[this.at]!
   }
 
-  /** The one behind. */
+  /** The token after the current one. */
   get following(): Token {
     return this.all[Math.min(this.at + 1, this.all.length - 1)]!
   }
@@ -39,7 +39,7 @@ export class TokenStream {
     return token
   }
 
-  /** Whether the token is of a type, or one of these names. */
+  /** Whether the current token has a type and, if names are given, one of them. */
   is(type: string, ...names: readonly string[]): boolean {
     return this.current.type === type && (names.length === 0 || names.includes(this.current.value))
   }

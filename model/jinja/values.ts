@@ -1,7 +1,7 @@
 import { charge, read } from './meter.js'
 import { JinjaError, typeError, unsupported } from './errors.js'
 
-/** A value as Python has it: None is null, an int a bigint, a float a number. */
+/** A Python value: None is null, an int a bigint, a float a number. */
 export type Value =
   | null
   | boolean
@@ -28,14 +28,14 @@ export class List {
 export class Tuple {
   constructor(
     readonly items: readonly Value[],
-    /** Of a named tuple. */
+    /** Names of a named tuple's items. */
     readonly names: readonly string[] = [],
   ) {
     charge(items.length)
   }
 }
 
-/** A dict: keys in the order in which they came. */
+/** A dict. Keys keep the order in which they were added. */
 export class Dict {
   private readonly entries = new Map<string, [key: Value, value: Value]>()
 
@@ -43,7 +43,7 @@ export class Dict {
     for (const [key, value] of entries) this.put(key, value)
   }
 
-  /** Only while it is made: templates change no dict. */
+  /** Adds an entry. Only for creating a dict: templates cannot change one. */
   put(key: Value, value: Value): void {
     charge()
     const hash = hashOf(key)
@@ -89,7 +89,7 @@ export class Range {
   }
 }
 
-/** What `items()`, `keys()` and `values()` of a dict give. */
+/** The result of a dict's `items()`, `keys()` or `values()`. */
 export class DictView {
   constructor(
     readonly dict: Dict,
@@ -104,20 +104,20 @@ export class DictView {
   }
 }
 
-/** What can be gone through once, as a generator. */
+/** An iterator, which can be used only once, such as a generator. */
 export class Iter {
   constructor(
     readonly iterator: Iterator<Value>,
-    /** As Python calls its type. */
+    /** Python's name of its type. */
     readonly type = 'generator',
   ) {}
 }
 
-/** What is not there. */
+/** An undefined value. */
 export class Undefined {
   constructor(
     readonly hint: string,
-    /** Whether it is there, and must not be used. */
+    /** Whether it exists, but the sandbox does not allow it. */
     readonly unsafe = false,
   ) {}
 
@@ -134,14 +134,14 @@ export class Callable {
   constructor(
     readonly name: string,
     readonly call: (args: Arguments, named: KeywordArguments) => Value,
-    /** What it has behind a dot. */
+    /** Finds its attributes. */
     readonly attributes: (name: string) => Value | undefined = () => undefined,
-    /** How many it says that it has; the loop variable has a length. */
+    /** For the variable `loop`, which has a length and can be iterated over. */
     readonly iterable?: { readonly length: () => number; readonly next: () => Iterator<Value> },
   ) {}
 }
 
-/** What `namespace()` makes: the one thing whose attributes are set. */
+/** The result of `namespace()`: the only object whose attributes can be set. */
 export class Namespace {
   readonly attributes = new Map<string, Value>()
 
@@ -152,12 +152,12 @@ export class Namespace {
   }
 }
 
-/** Text that is escaped for HTML, or counts as such. */
+/** Text that has been escaped for HTML, or is marked as safe. */
 export class Markup {
   constructor(readonly text: string) {}
 }
 
-/** A value where there is one; None is one. */
+/** Returns the value, which may be None, or the default if it is undefined. */
 export const otherwise = (value: Value | undefined, none: () => Value): Value => (value === undefined ? none() : value)
 
 /** Python's name of a value's type. */
@@ -179,7 +179,7 @@ export function typeName(value: Value): string {
   return 'function'
 }
 
-/** A text for each hash: values that are equal have the same. */
+/** Returns a key for maps: equal values have equal keys. */
 export function hashOf(key: Value): string {
   if (typeof key === 'string') return `s${read(key)}`
   if (typeof key === 'boolean') return key ? 'n1' : 'n0'
@@ -197,7 +197,7 @@ export function truth(value: Value): boolean {
   if (typeof value === 'string') return value !== ''
   if (value === null || value instanceof Undefined) return false
   if (typeof value === 'bigint') return value !== 0n
-  // A number that is none is true.
+  // NaN is true.
   if (typeof value === 'number') return value !== 0
   if (value instanceof List || value instanceof Tuple) return value.items.length > 0
   if (value instanceof Dict) return value.size > 0
@@ -208,7 +208,7 @@ export function truth(value: Value): boolean {
   return true
 }
 
-/** The items of a value, where it has some. */
+/** Returns an iterator over the items of a value; undefined if it is not iterable. */
 export function iterated(value: Value): Iterator<Value> | undefined {
   if (typeof value === 'string') return read(value)[Symbol.iterator]()
   if (value instanceof List || value instanceof Tuple) return value.items[Symbol.iterator]()
@@ -222,7 +222,7 @@ export function iterated(value: Value): Iterator<Value> | undefined {
   if (value instanceof Undefined) return [][Symbol.iterator]()
   if (value instanceof Range) return numbersOf(value)
   if (value instanceof Callable) return value.iterable?.next()
-  if (value instanceof Markup) throw unsupported('going through escaped text')
+  if (value instanceof Markup) throw unsupported('iterating over escaped text')
   return undefined
 }
 
@@ -230,7 +230,7 @@ function* numbersOf(range: Range): Generator<Value> {
   for (let i = 0; i < range.length; i++) yield range.at(i)
 }
 
-/** @throws JinjaError where a value has no items */
+/** Returns an iterator over the items of a value. @throws JinjaError if it is not iterable */
 export function iterate(value: Value): Iterator<Value> {
   const found = iterated(value)
   if (!found) throw typeError(`'${typeName(value)}' object is not iterable`)
@@ -247,7 +247,7 @@ export function listOf(value: Value): Value[] {
   return items
 }
 
-/** Whether a value is an int, as True is. */
+/** Whether a value is an int, which includes True and False. */
 export const isInt = (value: Value): value is bigint | boolean =>
   typeof value === 'bigint' || typeof value === 'boolean'
 

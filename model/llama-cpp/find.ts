@@ -3,18 +3,19 @@ import { dirname, join } from 'node:path'
 import { Failure } from '../../api/index.js'
 import { packageRoot } from '../../store/paths.js'
 
-/** The version that is tried. */
+/** The version that puzzleflow is tested with. */
 const tried = '3.22.1'
 
-/** node-llama-cpp as it is installed. */
+/** An installation of node-llama-cpp. */
 export interface LlamaCpp {
-  /** Its module. */
+  /** Path of its main module. */
   readonly entry: string
+  /** Its version. */
   readonly version: string
 }
 
 /**
- * Finds node-llama-cpp: in the folder that PUZZLEFLOW_LLAMA_CPP names, beside puzzleflow, or in the working folder.
+ * Finds node-llama-cpp in the folder that PUZZLEFLOW_LLAMA_CPP names, next to puzzleflow, or in the working folder.
  * @throws Failure InvalidInput with the command that installs it
  */
 export function findLlamaCpp(): LlamaCpp {

@@ -5,8 +5,9 @@ import { ggufPlan } from '../gguf/write-plan.js'
 import { ggufTensors } from '../gguf/write-tensors.js'
 import type { Scenario } from '../scenario.js'
 
-/** Bytes of weights and of keys and values of a scenario in llama.cpp: matrices and cache in float16, its default. What the
- *  file has where the graph needs something in the place of nothing is left out: it is tiny, and belongs to no block. */
+/** Computes the memory in bytes for a scenario in llama.cpp: weights, keys and values, with matrices and cache in float16, its
+ *  default. Placeholders for empty blocks, which the graph requires, are left out: they are tiny and belong to no block.
+ *  @throws Failure InvalidInput for a model that GGUF cannot represent */
 export function llamaBytes(model: Model, { batch, prefill, generate }: Scenario): number {
   const plan = ggufPlan(model)
   const standsIn = (name: string): boolean => {

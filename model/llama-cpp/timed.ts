@@ -9,14 +9,15 @@ import { writeGguf } from '../gguf/write.js'
 import type { Scenario, Timing } from '../scenario.js'
 import { findLlamaCpp } from './find.js'
 
-/** How models are written to be timed and counted: as `puzzleflow export --dtype float16` does. */
+/** Type of the matrices when models are timed and their memory is computed, as in `puzzleflow export --dtype float16`. */
 export const timedType = 'float16'
 
 /** A model in llama.cpp, ready to be timed. */
 export class LlamaTimed {
   private constructor(private readonly child: ChildProcess) {}
 
-  /** @throws Failure InvalidInput where llama.cpp is not there, or GGUF cannot say the model */
+  /** Starts llama.cpp with a model.
+   *  @throws Failure InvalidInput if llama.cpp is not installed, or GGUF cannot represent the model */
   static async create(model: Model, scenario: Scenario, threads: number): Promise<LlamaTimed> {
     const { entry } = findLlamaCpp()
     const folder = await mkdtemp(join(tmpdir(), 'puzzleflow-llama-'))
@@ -33,12 +34,12 @@ export class LlamaTimed {
       await timed.release()
       throw error
     } finally {
-      // It is mapped: nobody needs its name any more.
+      // llama.cpp has mapped the file and no longer needs its name.
       await rm(folder, { recursive: true, force: true })
     }
   }
 
-  /** One pass: the prompt, then token by token. */
+  /** Runs one pass: the prompt, then token by token. */
   async pass(): Promise<Timing> {
     return (await this.ask({ kind: 'pass' })) as Timing
   }

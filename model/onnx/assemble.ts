@@ -6,7 +6,7 @@ import { attentionMask, inputIds, logitsOutput, stateEntries, type StateEntry } 
 import { needed, Nodes } from './nodes.js'
 import { buildTrace, refusal, type Trace, type WeightPart } from './trace.js'
 
-/** A model's graph for any batch and length, without its weights. */
+/** A model's graph for any batch and length, without the weights. */
 export interface Assembled {
   readonly graph: GraphRecord
   /** Names of weights that the graph reads as floats. */
@@ -16,17 +16,19 @@ export interface Assembled {
   readonly blindToPadding: readonly number[]
 }
 
-/** Batches and lengths that are traced: two of each in all combinations, and one more to check. Prime, so that no size of
- *  a model is likely to be one of them or a multiple; where one is all the same, the second set may be free of that. */
+/** Batches and lengths to trace: two of each in all combinations, and one more pair as a check. They are prime, so that a size
+ *  of the model is unlikely to equal one of them or a multiple. If one does, the second set may still work. */
 const tracedSizes = [
   { batches: [5, 7], lengths: [11, 13], check: [3, 17] },
   { batches: [19, 23], lengths: [29, 37], check: [17, 41] },
 ] as const
 
-/** Past the end of every axis. */
+/** An index beyond the end of every axis. */
 const end = 2 ** 31 - 1
 
-/** @param integers  whether matrices of integers stay such @throws Failure InvalidInput */
+/** Builds a model's graph for any batch and length.
+ *  @param integers  whether quantised matrices stay integers
+ *  @throws Failure InvalidInput for a model that cannot be one graph for every batch and length */
 export function assemble(model: Model, integers: boolean): Assembled {
   if (!model.config.rotaries.every(isFixed))
     throw refusal(model.folder, 'its rotary embedding changes with the length of the text', 'Use another format.')
@@ -86,7 +88,7 @@ function runTimeSizes(run: Nodes): RunTimeSizes {
   return { batch, length, tokens: run.emit('Mul', [batch, length]) }
 }
 
-/** What the traced graph is fed with, from the inputs of the exported one. */
+/** Computes the inputs of the traced graph from those of the exported one. */
 function feeds(model: Model, run: Nodes, { length }: RunTimeSizes, states: readonly StateEntry[]): void {
   const total = run.size('attention_mask', 1)
   const past = run.emit('Sub', [total, length])
@@ -95,13 +97,13 @@ function feeds(model: Model, run: Nodes, { length }: RunTimeSizes, states: reado
 
   const positions = run.range(past, total)
   for (const [i, rotary] of model.config.rotaries.entries()) {
-    // Angles in float64 and within one turn, as a float32 cannot tell late positions apart.
+    // Angles are computed in float64 and reduced to one turn: float32 cannot distinguish late positions.
     const frequencies = Float64Array.from(inverseFrequencies(rotary, model.config.headDim, 1))
     const row = run.constant(frequencies, 'float64', [1, frequencies.length])
     const turn = run.constant(Float64Array.of(2 * Math.PI), 'float64', [])
     const angles = run.emit('Mul', [run.unsqueeze(run.cast(positions, 'float64'), 1), row])
     const angle = run.cast(run.emit('Mod', [angles, turn], { fmod: 1 }), 'float32')
-    // The first position is turned by nothing: its cosine is the factor of all.
+    // The angle of position 0 is 0, so its cosine is the factor by which the scaling multiplies all tables.
     const factor = rotaryTables(rotary, model.config.headDim, 0, 1).cos[0]!
     for (const [table, op] of [
       ['cos', 'Cos'],
@@ -127,7 +129,7 @@ function feeds(model: Model, run: Nodes, { length }: RunTimeSizes, states: reado
   for (const [window, state] of sized) {
     const slots = run.size(state, 2)
     run.name(`padding.window${window}`, run.slice(padding, 1, run.emit('Sub', [past, slots]), past))
-    // Token i of the chunk stands slots - j + i behind slot j.
+    // Token i of the chunk is slots - j + i positions after slot j.
     const [own, slot] = [run.unsqueeze(run.range(zero, length), 1), run.unsqueeze(run.range(zero, slots), 0)]
     const back = run.emit('Sub', [run.emit('Add', [own, slots]), slot])
     const seen = run.emit('LessOrEqual', [back, run.ints([window], [])])

@@ -11,18 +11,18 @@ import { assemble } from './assemble.js'
 import { refusal } from './trace.js'
 import { weightReader } from './weights.js'
 
-/** Tokens that are read as chunks of these lengths: one that is longer than what is traced, and several behind a past. */
+/** Lengths of the chunks in which the tokens are read: one chunk that is longer than the traces, and several with a past. */
 const readings = [[300], [7, 1, 1, 40]] as const
 
-/** Of the largest logit. What is computed in another order differs by a thousandth of this. */
+/** Largest accepted difference, relative to the largest logit. Another order of computation causes a thousandth of it. */
 const tolerance = 1e-3
 
 const vocabulary = 8
 
 /**
- * Checks each kind of block that has state, alone and with random weights, against the decoder: traces are short and have
- * a past, so a block type that does something else with long chunks, or whose state at the start of a text is not as good
- * as zeros, would be exported wrong.
+ * Compares each kind of block that has state, alone and with random weights, with the decoder. Traces are short and have a
+ * past, so the export would be wrong for a block type that treats long chunks differently, or for which having no state is
+ * not equivalent to a state of zeros.
  * @throws Failure InvalidInput naming the block type
  */
 export async function checkStates(model: Model): Promise<void> {
@@ -38,7 +38,7 @@ export async function checkStates(model: Model): Promise<void> {
       if (difference <= tolerance) continue
       throw refusal(
         model.folder,
-        `${slot} block type "${block}" gives other results in one graph for all lengths: read as ${lengths.join(' + ')} tokens, logits differ by ${difference.toPrecision(2)} of the largest`,
+        `${slot} block type "${block}" gives different results in one graph for all lengths: for chunks of ${lengths.join(' + ')} tokens, logits differ by ${difference.toPrecision(2)} of the largest`,
         'Make its forward do the same for every length and treat a state of zeros like no state; or export without that block type.',
       )
     }
@@ -60,7 +60,7 @@ const none: BlockType = {
   empty: true,
 }
 
-/** The model with this block alone, in floats, on few tokens. */
+/** A model that has only this block, in floats, and a small vocabulary. */
 function alone(model: Model, layer: number, slot: Slot): Model {
   const { config, blocks } = model
   const { block, params } = config.blocks[layer]![slot]
@@ -100,7 +100,7 @@ function alone(model: Model, layer: number, slot: Slot): Model {
   }
 }
 
-/** Largest difference of the last logits, of the largest of them; NaN where there are numbers that are none. */
+/** Largest difference of the last logits, relative to the largest of them; NaN if a logit is NaN. */
 async function differenceOf(probe: Model, lengths: readonly number[]): Promise<number> {
   const total = lengths.reduce((n, length) => n + length, 0)
   const ids = Int32Array.from({ length: total }, (_, i) => (i * i * 7 + i) % vocabulary)
@@ -152,7 +152,7 @@ async function logitsOfGraph(probe: Model, ids: Int32Array, lengths: readonly nu
   }
 }
 
-/** Numbers between -1 and 1, the same each time. */
+/** Returns a generator of numbers between -1 and 1, which are the same each time. */
 function noise(): () => number {
   let state = 1
   return () => {

@@ -4,7 +4,7 @@ import { bytesOf, type DType, type TypedArray } from '../../tensor/types.js'
 import { elements } from '../../tensor/index.js'
 import { encodeAround, type GraphRecord, type LateData } from '../../tensor/onnx.js'
 
-/** A tensor that is read when its turn comes. */
+/** A tensor whose data is read only when it is written. */
 export interface LateTensor {
   readonly name: string
   readonly dtype: DType
@@ -15,15 +15,16 @@ export interface LateTensor {
 export const graphFile = 'model.onnx'
 export const dataFile = 'model.onnx.data'
 
-/** Where a tensor begins in the data file: pages can be mapped from there. */
+/** Tensors in the data file begin at multiples of this many bytes, so that they can be mapped into memory. */
 const alignment = 4096
 
 const sizeOf = ({ dtype, shape }: LateTensor): number => elements(shape) * bytesOf[dtype]
 
 /**
  * Writes a model one tensor at a time.
- * @param largest  bytes of tensors up to which they stand in the model itself; above, in `model.onnx.data`
- * @returns names of the files and their bytes
+ * @param largest  total size of the tensors in bytes up to which they are inside the model; larger ones are in
+ *                 `model.onnx.data`
+ * @returns the sizes of the files in bytes, by name
  */
 export async function writeFiles(
   folder: string,

@@ -4,7 +4,7 @@ import type { Nodes } from './nodes.js'
 import { isConstant, showSize, sizeOf, type Sample, type Size } from './sizes.js'
 import type { Trace, WeightPart } from './trace.js'
 
-/** What is computed once for all: values of the graph by name, int64 [1]. */
+/** Names of the graph's values for batch, length and their product, int64 [1]. */
 export interface RunTimeSizes {
   readonly batch: string
   readonly length: string
@@ -14,20 +14,20 @@ export interface RunTimeSizes {
 export interface General {
   readonly nodes: readonly NodeRecord[]
   readonly constants: readonly Initializer[]
-  /** Constants that are parts of weights. */
+  /** Constants that stand for weights, or parts of them. */
   readonly parts: readonly { readonly tensor: Initializer; readonly part: WeightPart }[]
 }
 
-/** The traces are not instances of one graph for every batch and length; the message names the first difference. */
+/** Thrown if the traces are not instances of one graph for every batch and length. The message names the first difference. */
 export class NotGeneral extends Error {}
 
 /**
- * One graph for any batch and length from graphs for some of them. Block types compute sizes in plain arithmetic, so that
- * these differ from trace to trace; everything else has to be the same. A size is taken for constant + b * batch +
- * l * length + t * batch * length, whose four coefficients follow from the first four traces (`sizeOf`) and are checked on
+ * Makes one graph for any batch and length from graphs for some of them. Block types compute sizes in plain arithmetic, so
+ * sizes differ from trace to trace; everything else has to be the same. Each size is assumed to be constant + b * batch +
+ * l * length + t * batch * length. The four coefficients follow from the first four traces (`sizeOf`) and are checked against
  * the others. Masks (`Graph.band`) are computed from the length.
  *
- * @throws NotGeneral
+ * @throws NotGeneral if the traces differ in anything but sizes, or a size does not fit
  */
 export function generalise(traces: readonly Trace[], run: Nodes, sizes: RunTimeSizes): General {
   const [first, ...others] = traces.map(({ record }) => record) as [GraphRecord, ...GraphRecord[]]
@@ -76,7 +76,7 @@ export function generalise(traces: readonly Trace[], run: Nodes, sizes: RunTimeS
   }
 }
 
-/** JSON has no Infinity. */
+// JSON cannot represent Infinity.
 const bandKey = ({ seen, hidden, window }: Band) => [seen, hidden, String(window)]
 
 const sameConstant = (a: Initializer, b: Initializer): boolean =>
@@ -91,7 +91,7 @@ function fitted(samples: readonly Sample[], what: string): Size {
   throw new NotGeneral(`${what} is ${values.join(', ')}`)
 }
 
-/** A vector or scalar of sizes. */
+/** Computes a constant vector or scalar of sizes at run time. */
 function sizesAtRunTime(
   all: readonly Initializer[],
   samples: (values: readonly number[]) => Sample[],
@@ -110,7 +110,7 @@ function sizesAtRunTime(
   return own.shape.length === 0 ? run.scalar(elements[0]!) : run.concat(elements, 0)
 }
 
-/** [length, length], as `Graph.band` says. */
+/** Computes the mask of `Graph.band` at run time, [length, length]. */
 function bandAtRunTime(run: Nodes, { seen, hidden, window }: Band, length: string): string {
   const positions = run.range(run.ints([0]), length)
   const back = run.emit('Sub', [run.unsqueeze(positions, 1), run.unsqueeze(positions, 0)])
@@ -123,7 +123,7 @@ function bandAtRunTime(run: Nodes, { seen, hidden, window }: Band, length: strin
 const isGraph = (attribute: Attribute | undefined): attribute is { readonly graph: () => GraphRecord } =>
   typeof attribute === 'object' && 'graph' in attribute
 
-/** @throws NotGeneral where operators, names or attributes differ */
+/** @throws NotGeneral if operators, names or attributes differ */
 function sameNodes(a: readonly NodeRecord[], b: readonly NodeRecord[]): void {
   if (a.length !== b.length) throw new NotGeneral(`the number of operators is ${a.length} and ${b.length}`)
   for (const [i, node] of a.entries()) {
@@ -138,7 +138,7 @@ function sameNodes(a: readonly NodeRecord[], b: readonly NodeRecord[]): void {
   }
 }
 
-/** The node with the sizes in bodies of loops as `dim` says. */
+/** Replaces the sizes in the bodies of a node's loops by those that `dim` returns. */
 function withSizes(node: NodeRecord, others: readonly NodeRecord[], dim: (values: readonly Dim[]) => Dim): NodeRecord {
   const bodies = Object.entries(node.attributes).flatMap(([name, attribute]) => {
     if (!isGraph(attribute)) return []

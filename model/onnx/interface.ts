@@ -6,7 +6,7 @@ import { stateShapes } from '../state.js'
 
 /** A state of a layer as input and output of the exported graph. */
 export interface StateEntry {
-  /** Of the traced graph: `past.NAME` and `new.NAME`. */
+  /** NAME of the traced graph's `past.NAME` and `new.NAME`. */
   readonly name: string
   readonly layer: number
   readonly shape: StateShape
@@ -14,7 +14,7 @@ export interface StateEntry {
   readonly output: ValueRecord
 }
 
-/** Names as Hugging Face Optimum gives them to decoders with a cache. */
+/** Token ids. Inputs and outputs have the names that Hugging Face Optimum gives to decoders with a cache. */
 export const inputIds: ValueRecord = { name: 'input_ids', dtype: 'int64', shape: ['batch_size', 'sequence_length'] }
 export const attentionMask: ValueRecord = {
   name: 'attention_mask',
@@ -27,8 +27,8 @@ export const logitsOutput = (model: Model): ValueRecord => ({
   shape: ['batch_size', 'sequence_length', model.config.vocabulary],
 })
 
-/** The states of a model in the order of its layers. Keys and values that grow with the text are called as Optimum calls
- *  them; all else is `past_state.LAYER.NAME`, of an FFN `past_state.LAYER.ffn.NAME`. */
+/** Lists the states of a model in the order of its layers. Keys and values that grow with the text have Optimum's names; other
+ *  state is `past_state.LAYER.NAME`, or `past_state.LAYER.ffn.NAME` for an FFN. */
 export function stateEntries(model: Model): StateEntry[] {
   return stateShapes(model).map(({ name, layer, slot, shape }) => {
     const cache = { k: 'key', v: 'value' }[shape.name]
@@ -51,27 +51,27 @@ export function stateEntries(model: Model): StateEntry[] {
   })
 }
 
-/** What stands about the graph in config.json, under `puzzleflow.onnx`. */
+/** The description of the graph in config.json, under `puzzleflow.onnx`. */
 export interface OnnxDescription {
   readonly file: string
-  /** Present where the weights are in a file of their own. */
+  /** Name of the file with the weights, unless they are inside the graph's file. */
   readonly data?: string
   /** How floats are stored; the graph computes in float32. */
   readonly dtype: string
   readonly opset: number
-  /** Operators of onnxruntime's own that the graph needs. */
+  /** Operators that the graph needs and only onnxruntime has. */
   readonly contribOperators: readonly string[]
-  /** Whether sequences of a batch may begin with padding: false where a layer takes padding for text. */
+  /** Whether sequences of a batch may begin with padding; false if a layer would treat padding as text. */
   readonly leftPadding: boolean
   readonly layersBlindToPadding?: readonly number[]
   readonly states: readonly {
     readonly layer: number
     readonly input: string
     readonly output: string
-    /** `per-token`: one row more for each token; `window`: the last `window` rows; `per-sequence`: of one size, zeros at the
-     *  start. */
+    /** `per-token`: one more row for each token; `window`: the last `window` rows; `per-sequence`: a fixed size, with zeros at
+     *  the start. */
     readonly kind: StateShape['kind']
-    /** Of the input; names are sizes that are known at run time, 0 at the start. */
+    /** Shape of the input. Names are sizes known at run time; except for the batch, they are 0 at the start. */
     readonly shape: readonly Dim[]
     readonly window?: number
   }[]

@@ -3,14 +3,14 @@ import { elementType } from '../../tensor/onnx.js'
 import type { DType, TypedArray } from '../../tensor/index.js'
 import type { Size } from './sizes.js'
 
-/** Nodes by name: what is computed at run time around a graph that was built. Values are told by their names. */
+/** Collects the nodes that are computed at run time around a traced graph. Values are referred to by name. */
 export class Nodes {
   readonly nodes: NodeRecord[] = []
   readonly constants: Initializer[] = []
   private readonly known = new Map<string, string>()
   private next = 0
 
-  /** A node with one output; the same node of the same inputs is made once. */
+  /** Adds a node with one output, unless there is the same node with the same inputs. @returns the name of its output */
   emit(op: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}): string {
     const key = JSON.stringify([op, inputs, attributes])
     const known = this.known.get(key)
@@ -51,7 +51,7 @@ export class Nodes {
   scalar(vector: string): string {
     return this.emit('Reshape', [vector, this.ints([])])
   }
-  /** from, from + 1 .. below `to`, int64; both int64 [1]. */
+  /** from, from + 1, … below `to`, int64; both bounds are int64 [1]. */
   range(from: string, to: string): string {
     return this.emit('Range', [this.scalar(from), this.scalar(to), this.ints([1], [])])
   }
@@ -82,7 +82,7 @@ export class Nodes {
   }
 }
 
-/** Nodes and constants that outputs need, in their order. */
+/** Keeps the nodes that the outputs need, in their order. @returns also the names of all values that they read */
 export function needed(
   nodes: readonly NodeRecord[],
   outputs: readonly string[],
@@ -97,7 +97,7 @@ export function needed(
   return { nodes: kept.reverse(), values }
 }
 
-/** Names that a node reads, those in the bodies of loops included. */
+/** Names that a node reads, including those in the bodies of loops. */
 function reads(node: NodeRecord): string[] {
   const bodies = Object.values(node.attributes).flatMap((attribute) =>
     typeof attribute === 'object' && 'graph' in attribute ? attribute.graph().nodes.flatMap(reads) : [],

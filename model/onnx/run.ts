@@ -10,23 +10,23 @@ import { mostLikely } from '../sampling.js'
 import { graphFile } from './file.js'
 import { attentionMask, inputIds, type OnnxDescription } from './interface.js'
 
-/** Tokens of a sequence that are read at once: recurrences take memory with the square of it. */
+/** Largest number of tokens to read at once: the memory for recurrences grows with its square. */
 const longestChunk = 256
-/** Logits of a sequence that are held at once, unless a few tokens have more. */
+/** Largest number of a sequence's logits in memory, unless 16 tokens have more. */
 const mostLogits = 2 ** 22
-/** Numbers of state that a text may begin with. */
+/** Largest number of elements of a state at the start of a text. */
 const largestState = 2 ** 28
 
 const notOurs = 'Export the model again: `npx puzzleflow export MODEL --format onnx -o FOLDER`.'
 
-/** Whether a folder holds a graph, or the description of one that is missing, and no weights of a checkpoint. */
+/** Whether a folder contains an ONNX graph, or the description of a missing one, and no checkpoint's weights. */
 export function isOnnxFolder(folder: string): boolean {
   const holds = (name: string) => existsSync(join(folder, name))
   if (holds('model.safetensors') || holds('model.safetensors.index.json')) return false
   return holds(graphFile) || (holds('config.json') && describesGraph(readFileSync(join(folder, 'config.json'), 'utf8')))
 }
 
-/** @param text  a config.json, or what should be one */
+/** @param text  contents of config.json, perhaps not JSON */
 function describesGraph(text: string): boolean {
   try {
     return typeof (JSON.parse(text) as ConfigFields).puzzleflow?.onnx === 'object'
@@ -35,10 +35,12 @@ function describesGraph(text: string): boolean {
   }
 }
 
-/** A graph that `writeOnnx` wrote, run by onnxruntime. */
+/** A graph that `writeOnnx` wrote, run by onnxruntime. Release it after use. */
 export class OnnxModel {
   private constructor(
+    /** Path of the exported folder. */
     readonly folder: string,
+    /** Fields of its config.json: the size of the vocabulary, the longest context in tokens, and the end tokens. */
     readonly config: {
       readonly vocabulary: number
       readonly maxPositions: number
@@ -48,7 +50,9 @@ export class OnnxModel {
     private readonly states: OnnxDescription['states'],
   ) {}
 
-  /** @throws Failure InvalidInput for a folder that is not such an export */
+  /** Opens an exported folder.
+   *  @param threads  of onnxruntime. @default 1
+   *  @throws Failure InvalidInput for a folder that `writeOnnx` did not write, or that is damaged */
   static async open(folder: string, threads = 1): Promise<OnnxModel> {
     const file = join(folder, 'config.json')
     const bad = (message: string, at = file) =>
@@ -88,7 +92,7 @@ export class OnnxModel {
     )
   }
 
-  /** Continues `batch` sequences side by side. Its `release` leaves the model open. */
+  /** Creates a decoder for `batch` sequences in parallel. Its `release` leaves the model open. */
   decoder(batch: number, wantLogits: boolean): SequenceDecoder {
     let text = this.begin(batch)
     const last = async (ids: Int32Array): Promise<Prediction> => {
@@ -116,13 +120,14 @@ export class OnnxModel {
     }
   }
 
-  /** Logits at all positions of one sequence, [vocabulary] each. */
+  /** Yields the logits at each position of one sequence, [vocabulary]. */
   async *logits(ids: Int32Array): AsyncGenerator<Float32Array> {
     const { vocabulary } = this.config
     for await (const { data, count } of this.begin(1).read(ids))
       for (let t = 0; t < count; t++) yield data.subarray(t * vocabulary, (t + 1) * vocabulary)
   }
 
+  /** Frees native memory. The model cannot be used afterwards. */
   async release(): Promise<void> {
     await this.session.release()
   }
@@ -133,7 +138,7 @@ export class OnnxModel {
   }
 }
 
-/** What of config.json is read, before it is known to be so. */
+/** The fields of config.json that are read, before they are checked. */
 interface ConfigFields {
   readonly max_position_embeddings?: number
   readonly eos_token_id?: number | readonly number[]
@@ -146,7 +151,7 @@ interface LogitRows {
   readonly count: number
 }
 
-/** Sequences that are read on and on, with what the graph keeps of them. */
+/** A batch of sequences and their state, read chunk by chunk. */
 class Text {
   private seen = 0
   private state: Record<string, Tensor>
@@ -190,11 +195,11 @@ class Text {
   }
 }
 
-/** Sizes of a state before a text: what is not known yet has no rows. */
+/** Shape of a state before a text: sizes that grow with the text are 0. */
 const atStart = (shape: OnnxDescription['states'][number]['shape'], batch: number): number[] =>
   shape.map((d) => (d === 'batch_size' ? batch : typeof d === 'number' ? d : 0))
 
-/** In what a graph is another than its description; undefined where it is the same. */
+/** Returns how a graph differs from its description; undefined if it does not. */
 function unlike(session: Session, states: OnnxDescription['states']): string | undefined {
   const inputs = new Set<unknown>([inputIds.name, attentionMask.name])
   for (const state of states) {

@@ -13,10 +13,10 @@ export interface Sample {
 }
 
 /**
- * The size that takes these values.
- * @param samples  the first four: two batches and two lengths in all combinations, (b0, l0), (b1, l0), (b0, l1), (b1, l1);
- *                 the others must follow
- * @returns undefined where there is none with whole coefficients
+ * Finds the size that has these values.
+ * @param samples  first two batches and two lengths in all combinations, (b0, l0), (b1, l0), (b0, l1), (b1, l1), which
+ *                 determine the coefficients; then samples that must agree with them
+ * @returns undefined if no size with whole coefficients has these values
  */
 export function sizeOf(samples: readonly Sample[]): Size | undefined {
   const [s00, s10, s01, s11] = samples as readonly [Sample, Sample, Sample, Sample]
@@ -35,7 +35,7 @@ export function sizeOf(samples: readonly Sample[]): Size | undefined {
 
 export const isConstant = ({ batch, length, tokens }: Size): boolean => batch === 0 && length === 0 && tokens === 0
 
-/** For people, and as the name of a dimension: `2*sequence_length+1`. */
+/** Shows a size in messages and as the name of a dimension: `2*sequence_length+1`. */
 export function showSize({ constant, batch, length, tokens }: Size): string {
   const term = (n: number, name: string) => (n === 0 ? [] : [n === 1 ? name : `${n}*${name}`])
   const terms = [

@@ -7,9 +7,9 @@ import { quantisationOf } from '../quantisation.js'
 import { pastShape } from '../block-graph.js'
 import { stateShapes } from '../state.js'
 
-/** Which numbers stand in a constant that is a weight, or part of one. */
+/** The weight, or part of one, that a constant stands for. */
 export interface WeightPart {
-  /** As `modelShapes` names it. */
+  /** Name as in `modelShapes`. */
   readonly weight: string
   readonly part: 'levels' | 'scales'
 }
@@ -18,19 +18,22 @@ export interface WeightPart {
 export interface Trace {
   readonly batch: number
   readonly length: number
-  /** Inputs: the weights that are floats, by name, and those of `buildTrace`. */
+  /** The graph. Its inputs are the float weights, by name, and those that `buildTrace` lists. */
   readonly record: GraphRecord
   /** Constants that stand for weights, by their data. */
   readonly parts: ReadonlyMap<TypedArray, WeightPart>
-  /** Layers whose state holds text although there was padding. */
+  /** Layers whose state treats padding as text. */
   readonly blindToPadding: readonly number[]
 }
 
 /**
- * Builds the graph of a chunk behind a past. Inputs beside the weights: `ids` int64 [batch * length], `cos.I` and `sin.I`
- * [length, headDim] of rotary embedding I, `mask` [capacity], `mask.windowN` [length, windowN], `padding.own` [batch, length],
- * `padding.past` [batch, capacity], `padding.windowN` [batch, windowN], and `past.NAME`. Outputs: `rows`, logits
- * [batch * length, vocabulary], and `new.NAME`.
+ * Builds the graph of a chunk that follows a past.
+ *
+ * Inputs besides the weights: `ids` int64 [batch * length], `cos.I` and `sin.I` [length, headDim] of rotary embedding I, `mask`
+ * [capacity], `mask.windowN` [length, windowN], `padding.own` [batch, length], `padding.past` [batch, capacity],
+ * `padding.windowN` [batch, windowN], and `past.NAME`.
+ *
+ * Outputs: `rows`, logits [batch * length, vocabulary], and `new.NAME`.
  */
 export function buildTrace(model: Model, batch: number, length: number, integers: boolean): Trace {
   const { config, blocks } = model
@@ -75,7 +78,7 @@ export function buildTrace(model: Model, batch: number, length: number, integers
       ffn: under(all, name('ffn')),
     })
     const ofStates = (all: Readonly<Record<string, Value>>) => ofLayer(all, (slot) => `${layer}.${slot}.`)
-    // A name of its own for each layer, to see whether it is used there.
+    // A separate value for each layer, to see whether the layer uses it.
     const ofThisLayer = g.stopGradient(own)
     const result = buildLayer(
       g,
@@ -108,7 +111,7 @@ export function buildTrace(model: Model, batch: number, length: number, integers
   return { batch, length, record: g.written(), parts, blindToPadding }
 }
 
-/** Matrices that are integers in memory, by the names of `modelShapes`, and their bits. */
+/** Bits of the quantised matrices of a model, by the names of `modelShapes`. */
 export function quantisedNames(model: Model): Map<string, 4 | 8> {
   const all = new Map<string, 4 | 8>()
   for (let layer = 0; layer < model.config.layers; layer++)
@@ -119,7 +122,7 @@ export function quantisedNames(model: Model): Map<string, 4 | 8> {
   return all
 }
 
-/** Zeros that all such matrices share: the graph is built before any weight is read. */
+/** Zeros in place of all quantised matrices: the graph is built before any weight is read. */
 let zeros = new ArrayBuffer(0)
 
 function placeholder(
@@ -139,7 +142,7 @@ function placeholder(
   return { bits, shape: [inputs, outputs] as const, levels, scales }
 }
 
-/** The entries whose names begin with a prefix, without it. */
+/** Entries whose names begin with a prefix; their names no longer have it. */
 const under = (values: Readonly<Record<string, Value>>, prefix: string): Record<string, Value> =>
   Object.fromEntries(
     Object.entries(values).flatMap(([name, value]) =>
@@ -147,6 +150,6 @@ const under = (values: Readonly<Record<string, Value>>, prefix: string): Record<
     ),
   )
 
-/** A model that this format cannot hold. */
+/** Creates the error for a model that this format cannot represent. */
 export const refusal = (folder: string, message: string, remedy: string): Failure =>
   new Failure('InvalidInput', `${folder} cannot become an ONNX model: ${message}`, { file: folder, remedy })

@@ -2,7 +2,7 @@ import type { Slot, Weights } from '../../api/index.js'
 import type { Model } from '../model.js'
 import { quantisationOf, rounded } from '../quantisation.js'
 
-/** Reads weights by the names of `modelShapes`, one slot at a time. */
+/** Returns a function that reads weights by the names of `modelShapes`, and keeps those of one slot in memory. */
 export function weightReader(model: Model): (name: string) => Promise<Float32Array> {
   let last: { readonly key: string; readonly weights: Promise<Weights> } | undefined
   return async (name) => {
@@ -12,7 +12,7 @@ export function weightReader(model: Model): (name: string) => Promise<Float32Arr
     const [, layer, slot, ...weight] = name.split('.') as [string, string, Slot, ...string[]]
     const key = `${layer}.${slot}`
     if (last?.key !== key) {
-      // Those of a view may not be on the grid of their integers yet.
+      // Weights of a view may not have been rounded to the values of their integers.
       const onGrid = async () =>
         rounded(await model.weights(Number(layer), slot), quantisationOf(model, Number(layer), slot))
       last = { key, weights: onGrid() }

@@ -18,15 +18,15 @@ import { weightReader } from './weights.js'
 export interface OnnxOptions {
   /** Type in which floats are stored; computation is in float32. @default 'float32' */
   readonly dtype?: 'float32' | 'float16'
-  /** How quantised matrices are written: `keep` for onnxruntime's operator MatMulNBits, or `floats` that every runtime
-   *  supports. @default 'keep' */
+  /** How quantised matrices are written: `keep` writes integers for onnxruntime's operator MatMulNBits, `floats` writes floats,
+   *  which every runtime supports. @default 'keep' */
   readonly integers?: 'keep' | 'floats'
-  /** Size of the weights, in bytes, up to which they are inside model.onnx, and above which in model.onnx.data; at most
-   *  2e9 (protobuf's limit). @default 1.5e9 */
+  /** Size of the weights in bytes up to which they are inside model.onnx; larger ones are in model.onnx.data. At most 2e9,
+   *  protobuf's limit. @default 1.5e9 */
   readonly largestInline?: number
 }
 
-/** Size of the weights that protobuf can hold beside the graph, in bytes. */
+/** Largest size of the weights, in bytes, for which the graph still fits into the same protobuf message. */
 const inlineLimit = 2e9
 
 /**
@@ -76,7 +76,7 @@ async function configWith(model: Model, dtype: 'float32' | 'float16', onnx: Onnx
   return `${JSON.stringify({ ...config, puzzleflow: { ...config.puzzleflow, onnx } }, null, 2)}\n`
 }
 
-/** The weights in the order of the layers, and what makes float32 of those that are stored smaller. */
+/** The weights in the order of the layers. Adds nodes that convert weights stored as float16 to float32. */
 function weightTensors(
   model: Model,
   { floats, parts }: Assembled,
@@ -97,7 +97,7 @@ function weightTensors(
       }))
     }
     if (!floats.has(name)) return []
-    // Vectors are small, and norms are sensitive.
+    // Vectors stay float32: they are small, and norms are sensitive to rounding.
     if (dtype === 'float32' || shape.length < 2) return [{ name, dtype: 'float32', shape, data: () => read(name) }]
     const stored = `${name}.float16`
     const attributes = { to: elementType.float32 }

@@ -65,7 +65,8 @@ const linear = (
   }
 }
 
-/** Attention as if every token attended only to itself: W_V W_O (Puzzle, section 3). */
+/** Attention as if every token attended only to itself: W_V W_O.
+ *  @source Bercovich et al., "Puzzle", arXiv 2411.19146, section 2 and appendix A */
 export const attentionMatrix = linear(
   'attention',
   {
@@ -81,7 +82,8 @@ export const attentionMatrix = linear(
   },
 )
 
-/** The FFN without its gate: W_up W_down (Puzzle, section 3). */
+/** The FFN without its gate: W_up W_down.
+ *  @source Bercovich et al., "Puzzle", arXiv 2411.19146, section 2 and appendix A */
 export const ffnMatrix = linear(
   'ffn',
   {

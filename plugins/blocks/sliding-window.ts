@@ -6,7 +6,7 @@ import { poolKeysAndValues } from './heads.js'
 /** Parameters of a variant of `sliding-window`. */
 export interface SlidingWindowParams {
   readonly [key: string]: number
-  /** Number of tokens that a token attends to, itself included. */
+  /** Number of tokens that a token attends to, including itself. */
   readonly window: number
   readonly kvHeads: number
 }

@@ -6,7 +6,8 @@ interface ApproveParams {
   readonly show: Readonly<Record<string, unknown>>
 }
 
-/** Waits for a person's approval, days if need be: `puzzleflow approve RUN STAGE`, or the update `approve` in the Temporal UI. */
+/** Waits for a person's approval, for days if necessary: `puzzleflow approve RUN STAGE`, or the update `approve` in the Temporal
+ *  UI. */
 export const approve: GateStage<ApproveParams> = {
   name: 'approve',
   version: 1,

@@ -20,9 +20,11 @@ interface CaptureParams {
 }
 
 /**
- * One pass of the parent over calibration text. Keeps, as 16-bit floats, what enters every layer (`hiddenNN`), stands
- * between its slots (`midNN`) and leaves the last one, of training text and (`validate-…`) of held-out text, with the
- * tokens themselves (`tokens`); and how much each FFN channel contributes (Puzzle, appendix A).
+ * Runs the parent once over calibration text. Stores hidden states as 16-bit floats, for training text and (`validate-…`)
+ * held-out text: those before every layer and after the last one (`hiddenNN`), and those between a layer's slots (`midNN`).
+ * Also stores the tokens (`tokens`) and the contribution of each FFN channel.
+ *
+ * @source Bercovich et al., "Puzzle", arXiv 2411.19146, appendix A, for the contributions
  */
 export const capture: SingleStage<
   CaptureParams,
@@ -99,7 +101,7 @@ export const capture: SingleStage<
       const batch = Math.min(params.batch, count)
       const forward = new Forward(batch, length, context.threads)
       const contributions = text === 'train' ? new Contributions(model, batch * length, context.threads) : undefined
-      // Layer by layer over all sequences: only two boundaries are in memory, whatever the depth.
+      // All sequences go through one layer at a time: memory holds only two layers' hidden states, whatever the depth.
       const embedding = await model.embedding()
       let inputs = HiddenStates.empty(count * length, hidden)
       let exact: Float32Array[] = []
@@ -163,7 +165,7 @@ export const capture: SingleStage<
   },
 }
 
-/** Bytes that are stored whatever the number of sequences, from above; and for each of them. */
+/** An upper bound on the bytes that are stored for any number of sequences, and the bytes for each sequence. */
 function sizes({ layers, hidden, intermediate }: ModelConfig, length: number) {
   const states = 2 * layers + 1
   const header = 256

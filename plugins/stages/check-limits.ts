@@ -30,7 +30,7 @@ export const checkLimits: SingleStage<
     const parent = parentCost({ table, parent: parentLayers(model) })
     const limits = bounds(limitsOf(spec.target), parent, table.floor, scenario)
     const of = (slot: Slot, layer: number) => variants(spec.space, slot, model, layer)
-    // Scores aside: every choice is as good as any other, if there is one.
+    // Scores do not matter here, only whether any choice meets the limits.
     const costsOf = (attention: string, ffn: string) => {
       const use = addCosts(table.attention[attention]!, table.ffn[ffn]!)
       return Object.fromEntries(limits.map(({ cost }) => [cost, useOf(cost, use)]))
@@ -66,7 +66,7 @@ export const checkLimits: SingleStage<
         describeInfeasible(limits, { parent, floor: table.floor, scenario }, result.infeasible),
         { remedy: 'Loosen these limits, or add cheaper block types to `space` (no-op is the cheapest).' },
       )
-    // Nothing of the limits: what comes after the gate does not depend on them, and stays when they change.
+    // The outputs contain nothing about the limits, so later stages are reused when the limits change.
     return { values: {}, files: {} }
   },
 }

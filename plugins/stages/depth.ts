@@ -28,15 +28,15 @@ interface DepthParams {
 
 interface DepthTask {
   readonly params: Omit<DepthParams, 'maximum'> & { readonly rounds: number }
-  /** What enters each layer, held-out text, and its tokens. */
+  /** Hidden states before each layer for held-out text, and its tokens. */
   readonly inputs: Files & { readonly tokens: ArtifactRef }
   readonly outputs: Outputs<{ readonly order: readonly DepthStep[] }, object>
 }
 
 /**
- * Removes whole layers one after the other, each time the one whose removal, after the earlier ones, does the least to the
- * parent's predictions on held-out text. Scores of single removals do not add up: two layers may each be dispensable only
- * as long as the other is there.
+ * Removes whole layers one by one: each time, the layer whose removal, on top of the earlier ones, changes the parent's
+ * predictions on held-out text least. Scores of single removals do not add up: two layers may each be dispensable only as long
+ * as the other is present.
  *
  * @source Muralidharan et al. 2024, arXiv 2407.14679, for depth; each removal measured after the earlier ones as in
  *         Nemotron Elastic, arXiv 2511.16664
@@ -72,7 +72,7 @@ export const depth: FanOutStage<
     },
   },
 
-  /** One task, and none where `space.runs` removes no single layers. */
+  /** Plans one task, or none if `space.runs` removes no single layers. */
   async plan(context) {
     const { spec, params, stages } = context
     if (!dropsLayers(spec.space)) return []
@@ -132,7 +132,7 @@ export const depth: FanOutStage<
     return { values: { order }, files: {} }
   },
 
-  /** The order, and how far sums of single removals are from what was measured. */
+  /** Returns the order, and compares sums of single removals with the measured KL. */
   async gather(context) {
     const order = context.tasks[0]?.outputs.values.order ?? []
     const evidence = order.map(({ cumulative }, k) => ({
@@ -149,18 +149,18 @@ export const depth: FanOutStage<
 
 type Context = TaskContext<DepthTask, ModelInput & SpaceInput>
 
-/** Layers that do something: in a model that is itself a child some may be gone already. */
+/** Layers that are not empty. In a parent that is itself a child, some may have been removed already. */
 const layersWithBlocks = ({ config, blocks }: Model): number[] =>
   config.blocks.flatMap(({ attention, ffn }, layer) =>
     blocks.get('attention', attention.block).empty && blocks.get('ffn', ffn.block).empty ? [] : [layer],
   )
 
-/** Whether a space has single layers removed. */
+/** Whether a space contains removals of single layers. */
 function dropsLayers({ runs = [] }: Space): boolean {
   return runs.some(({ run, span = 1 }) => run === 'drop' && [span].flat().includes(1))
 }
 
-/** Measures the parent without some of its layers on held-out text: only the layers from the first of them on. */
+/** Measures the parent without some of its layers on held-out text. Only the layers from the first removed one on are computed. */
 class Removal {
   private constructor(
     private readonly context: Context,
@@ -207,13 +207,13 @@ class Removal {
 const states = async (context: Context, layer: number) =>
   HiddenStates.read(await context.open(captured(context.task.inputs, hiddenName('validate', layer))))
 
-/** Rounds done, and what each layer's removal alone does. */
+/** Completed rounds, and the effect of removing each layer alone. */
 interface Rounds {
   readonly order: DepthStep[]
   readonly alone: (number | null)[]
 }
 
-/** What an earlier attempt left; one that cannot be read is made again. */
+/** Reads the rounds of an earlier attempt. Unreadable ones are computed again. */
 async function readRounds(path: string): Promise<Rounds> {
   if (!existsSync(path)) return { order: [], alone: [] }
   try {

@@ -23,7 +23,7 @@ import { batch, learningRate, weightDecay } from '../../puzzle/parameters.js'
 interface DistillTask {
   readonly params: Lesson
   readonly inputs: LessonInputs
-  /** Weights by entry, and the curve of the loss. */
+  /** Weights by entry, and the loss curve. */
   readonly outputs: Outputs<
     { readonly entries: readonly Omit<LibraryEntry, 'weights'>[] },
     Files & { readonly curve: ArtifactRef<readonly CurvePoint[]> }
@@ -31,9 +31,11 @@ interface DistillTask {
 }
 
 /**
- * Block-wise local distillation (BLD; Puzzle, section 3): variants learn to make their layer's output the parent's.
- * Decoupled: one slot at a time, the other being the parent's and frozen. Variants are trained a second time beside an
- * empty other slot, for the layers that lose a slot; and pairs that are asked for, both slots together.
+ * Blockwise local distillation (BLD): trains variants to reproduce the output of their layer in the parent. Decoupled training
+ * takes one slot at a time, while the other holds the parent's frozen block. Variants are trained a second time next to an empty
+ * slot, for layers that lose one; requested pairs are trained together.
+ *
+ * @source Bercovich et al., "Puzzle", arXiv 2411.19146, section 3
  */
 export const distill: FanOutStage<
   DistillParams,
@@ -97,7 +99,7 @@ export const distill: FanOutStage<
     const { weightDecay } = params
     return lessons(model, spec.space, params, context.runs).map((lesson) => {
       const { layer, train, beside, run } = lesson
-      // Beside the parent's attention an FFN sees what that makes of the layer's input, else the layer's input itself.
+      // Next to the parent's attention, an FFN sees the hidden states after it; otherwise, the layer's input.
       const alone = train.length === 1 && train[0]!.slot === 'ffn' && beside === 'parent'
       const input = (text: CapturedText) => captured(files, (alone ? midName : hiddenName)(text, layer))
       const target = (text: CapturedText) => captured(files, hiddenName(text, layer + (run?.span ?? 1)))
@@ -182,7 +184,7 @@ export const distill: FanOutStage<
     await trainer.release()
     const error = await heldOutError(context, model, lesson)
     const [nmseBefore, nmseLast] = [await error(initial), await error(last)]
-    // Rounding alone can be better than what a few steps make of it.
+    // Rounded weights without training can be better than those after a few steps.
     const better = nmseLast <= nmseBefore || train.every(({ params }) => weightsOf(params) === 'float32')
     const [trained, nmseAfter] = better ? [last, nmseLast] : [learned(model, lesson, initial), nmseBefore]
     const entries: Omit<LibraryEntry, 'weights'>[] = []
@@ -205,7 +207,7 @@ export const distill: FanOutStage<
     return { values: { entries }, files: { ...files, curve: await context.put('curve', curve) } }
   },
 
-  /** The library: trained entries, and those that need no training. */
+  /** Assembles the library: trained entries, and those that need no training. */
   async gather(context) {
     const model = await openParent(context)
     const entries: LibraryEntry[] = context.tasks.flatMap(({ outputs }) =>
@@ -230,11 +232,11 @@ export const distill: FanOutStage<
   },
 }
 
-/** Share of the learning rate for the parent's own weights that are only rounded: they are where they should be, nearly.
- *  On the quickstart's second layer 4-bit weights ended at 2.1e-4 with the whole rate, and at 5e-5 with this. */
+/** Share of the learning rate for the parent's own weights if they are only rounded, since they are nearly right already. On the
+ *  quickstart's second layer, 4-bit weights reached an error of 2.1e-4 with the full rate, and 5e-5 with this. */
 const touchUpRate = 1 / 20
 
-/** Parameters of the trainer as weights of slots, with the shapes of those it began with. */
+/** Converts parameters of the trainer to weights of slots, with the shapes of the initial weights. */
 function bySlot(
   parameters: Readonly<Record<string, Float32Array>>,
   initial: Readonly<Record<string, Weights>>,
@@ -249,7 +251,7 @@ function bySlot(
   )
 }
 
-/** The n-th sequence to train on: every epoch in an order of its own. */
+/** Returns a function for the n-th training sequence: each epoch has its own order. */
 function orders(count: number, seed: number): (n: number) => number {
   let epoch = -1
   let order: Uint32Array = new Uint32Array(0)

@@ -53,21 +53,21 @@ interface EvaluateNeeds {
   readonly prepare: PrepareOutputs
   readonly profile: ProfileOutputs
   readonly distill: DistillOutputs
-  /** `of: solutions`. */
+  /** Needed with `of: solutions`. */
   readonly solve?: SolveOutputs
-  /** `of: child`. */
+  /** Needed with `of: child`. */
   readonly select?: SelectOutputs
   readonly uptrain?: UptrainOutputs
 }
 
 interface EvaluateTask {
   readonly params: TaskParams
-  /** Weights by entry, those of an uptrained child, and what it is measured with. */
+  /** Weights by entry, weights of an uptrained child, and the text and tasks to measure with. */
   readonly inputs: Files & Pick<PrepareOutputs['files'], 'validate' | 'tasks'> & { readonly child?: ArtifactRef }
   readonly outputs: Outputs<Evaluation<Measured>, object>
 }
 
-/** Measures assembled children: KL, perplexity, task accuracy, and generation throughput beside the parent's in one run. */
+/** Measures assembled children: KL, perplexity, task accuracy, and throughput in the same run as the parent's. */
 export const evaluate: FanOutStage<
   EvaluateParams,
   EvaluateNeeds,
@@ -109,7 +109,7 @@ export const evaluate: FanOutStage<
     return solutions.map((solution, i): TaskPlan<TaskParams, EvaluateTask['inputs']> => {
       const { fillings, inputs } = asTask(chosenEntries(library, solution.choice))
       const child = params.of === 'child' ? { child: needed(stages, 'uptrain').files.child } : {}
-      // Solutions are measured whatever the limits are: others only solve and select again.
+      // Measurements of solutions do not depend on the limits: if those change, only `solve` and `select` run again.
       const judged = params.of === 'child' ? { limits: limitsOf(spec.target) } : {}
       return {
         id: params.of === 'child' ? 'child' : `solution-${i + 1}`,
@@ -161,7 +161,7 @@ export const evaluate: FanOutStage<
   },
 }
 
-/** The pool, or the one that was selected. */
+/** The solutions of the pool, or the selected one. */
 async function measuredSolutions(
   context: StageContext<EvaluateParams, EvaluateNeeds, object>,
 ): Promise<readonly Solution[]> {
@@ -170,7 +170,8 @@ async function measuredSolutions(
   return (await readJson(context, needed(stages, 'solve').files.solutions)).solutions
 }
 
-/** Outputs of a stage that what is measured comes from. @throws Failure InvalidInput when the pipeline does not give them */
+/** Returns the outputs of a stage that the measurements need.
+ *  @throws Failure InvalidInput if the pipeline does not provide them */
 function needed<K extends keyof EvaluateNeeds>(stages: EvaluateNeeds, name: K): NonNullable<EvaluateNeeds[K]> {
   const outputs = stages[name]
   if (!outputs)

@@ -18,17 +18,17 @@ import { openParent } from '../../puzzle/parent.js'
 
 interface ExportParams {
   readonly dtype: CheckpointType
-  /** Absent: as `dtype`. */
+  /** Type of the matrices in the GGUF file. @default `dtype` */
   readonly ggufDtype?: GgufType
 }
 
-/** Bytes of a number in a file; a scale of two bytes for 32 numbers included. */
+/** Bytes per number in a file. For q8_0, this includes a scale of two bytes for 32 numbers. */
 const bytesOf: Readonly<Record<GgufType, number>> = { float32: 4, float16: 2, bfloat16: 2, q8_0: 34 / 32 }
 
-/** The child as a GGUF file, among the files that the stage leaves. */
+/** Name of the child's GGUF file among the outputs of the stage. */
 const ggufName = 'child.gguf'
 
-/** The child as a Hugging Face folder, one artifact a file; where the target's format is GGUF, as a GGUF file too. */
+/** Writes the child as a Hugging Face folder, with one artifact per file, and, if the target's format is GGUF, as a GGUF file. */
 export const exportChild: SingleStage<
   ExportParams,
   {
@@ -61,7 +61,7 @@ export const exportChild: SingleStage<
     },
   },
 
-  /** The child is taken to be half of the parent. */
+  /** Estimates disk space by assuming that the child has half of the parent's size. */
   async resources({ params: { dtype, ggufDtype = dtype }, ...context }) {
     const child = parameterCount(await openParent(context)) / 2
     const inGguf = context.spec.target.format === 'gguf'
@@ -75,17 +75,17 @@ export const exportChild: SingleStage<
     const solution = await readJson(context, improved?.selected ?? stages.select.files.selected)
     const { fillings, inputs } = asTask(chosenEntries(await readLibrary(context), solution.choice))
     const assembled = assemble(parent, fillings, inputs, context)
-    // Without uptraining the child as it was selected.
+    // Without uptraining, this is the child as selected.
     const trained = improved?.child ?? stages.uptrain?.files.child
     const child = trained ? await readChild(assembled, await context.open(trained)) : assembled
     const folder = join(scratch, 'child')
-    // What the parent's card has as evidence is the parent's.
+    // The evidence in the parent's model card is about the parent.
     await writeModel(child, folder, { dtype: params.dtype, sameEvidence: false })
     const inGguf = spec.target.format === 'gguf'
     const gguf = join(scratch, ggufName)
-    // Of the folder, not of what it was written from: both hold the same numbers.
+    // Written from the exported folder, so that both contain the same numbers.
     if (inGguf) await writeGguf(await openModel(folder, blocks), gguf, { dtype: params.ggufDtype ?? params.dtype })
-    // Stored files are gone from here.
+    // `putFile` moves the files into the store.
     const files: Record<string, ArtifactRef> = {}
     for (const name of (await readdir(folder)).sort())
       files[name] = await context.putFile('checkpoint-file', join(folder, name))

@@ -9,20 +9,20 @@ import { SequenceFile } from '../../data/sequence-file.js'
 import { readTasks } from '../../data/task-items.js'
 
 interface PrepareParams {
-  /** Most items read of each task. */
+  /** Largest number of items to read of each task. */
   readonly taskItems: number
   readonly packing: Packing
-  /** Most sequences taken of each file. Absent: all. */
+  /** Largest number of sequences to take from each file. @default all */
   readonly maxSequences?: number
 }
 
-/** Turns the data into token sequences of one length, shuffled by the seed. Texts are streamed: a record, a row group of a
- *  Parquet file or 16 Mi characters of a text file are in memory, and some bytes for each sequence. */
+/** Converts the data to token sequences of equal length, shuffled by the seed. Texts are streamed: memory holds one record, one
+ *  row group of a Parquet file or 16 Mi characters of a text file, and a few bytes for each sequence. */
 export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelInput & DataInput> = {
   name: 'prepare',
-  // 2: text files of more than 16 Mi characters are several documents. 3: data by what it is; null and empty texts count
-  // nowhere; values tell of padding. 4: chat templates are rendered as in Python, a task's prompt and answer are tokenised as one
-  // text, and special tokens that only special_tokens_map.json and its like name are found in texts.
+  // 2: text files of more than 16 Mi characters become several documents. 3: formats are detected by contents; null and empty
+  // texts are left out; values include padding. 4: chat templates are rendered as in Python; a task's prompt and answer are
+  // tokenised as one text; special tokens that only special_tokens_map.json or similar files name are found in texts.
   version: 4,
   reads: ['model', 'data', 'tasks'],
   about: { summary: 'Tokenises training and validation text into sequences.' },

@@ -38,10 +38,10 @@ type ReportOutputs = Outputs<
   { readonly result: ArtifactRef; readonly 'report.md': ArtifactRef }
 >
 
-/** What came out of a search, as JSON (`result.json`) and Markdown. */
+/** Writes the result of a search as JSON (`result.json`) and Markdown. */
 export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetInput> = {
   name: 'report',
-  // 5: intervals, and further attempts.
+  // 5: intervals, further attempts, and the texts of report.md and of reasons in result.json.
   version: 5,
   reads: ['target'],
   about: { summary: 'Writes the result and its evidence: result.json and report.md.' },
@@ -92,14 +92,14 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
         measured: stages.evaluate.values.evaluations[i]?.child,
         ratios: stages.evaluate.values.evaluations[i]?.ratios,
       })),
-      // Tasks that the search had to do without are never dropped silently.
+      // Tasks that the search had to do without are always mentioned.
       leftOut: [...(stages.distill.values.leftOut ?? []), ...(stages.score.values.leftOut ?? [])],
-      // What is odd about the parent.
+      // Notes on oddities of the parent.
       warnings: stages.prepare?.values.warnings,
       baselines: outcome.baselines,
       exports: exportsOf(stages.export?.files),
     }
-    // As it is stored: what is undefined is absent.
+    // In the form in which it is stored: undefined fields are absent.
     const json = JSON.parse(JSON.stringify(result)) as JsonObject & Result
     return {
       values: { verdict: result.verdict, reasons, solutionDigest: chosen.solutionDigest, outcome: outcomeOf(reasons) },
@@ -111,13 +111,14 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
   },
 }
 
-/** What lists of runs and the command's exit code tell of it. */
+/** The outcome for lists of runs and the command's exit code. */
 const outcomeOf = (reasons: readonly string[]): Outcome =>
   reasons.length === 0
     ? { ok: true, status: 'accepted', text: 'A child was found.' }
     : { ok: false, status: 'no child', text: `No acceptable child: ${reasons.join('; ')}.` }
 
-/** The order in which layers went, and how far sums of single removals are from what was measured; undefined where none went. */
+/** The order in which layers were removed, and the sums of their individual scores against the measured KL; undefined if none
+ *  were removed. */
 const depthOf = (values: DepthOutputs['values'] | undefined): DepthOutputs['values'] | undefined =>
   values && values.removed.length > 0 ? { removed: values.removed, evidence: values.evidence } : undefined
 

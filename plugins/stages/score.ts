@@ -34,10 +34,10 @@ interface ScoreTaskParams {
   readonly slot: ScoreRow['slot']
   readonly attention: Filling
   readonly ffn: Filling
-  /** Where the layer stands for a run of layers. */
+  /** Id of the run of layers that the layer replaces; absent for a single layer. */
   readonly run?: string
   readonly span?: number
-  /** Whether the training-free weights are scored too. */
+  /** Whether the training-free weights are scored, too. */
   readonly before: boolean
   readonly sequences: number
   readonly batch: number
@@ -45,7 +45,7 @@ interface ScoreTaskParams {
 
 interface ScoreTask {
   readonly params: ScoreTaskParams
-  /** What is scored, and what initial weights are made from where they are scored too. */
+  /** Weights to score, and the sources of initial weights if those are scored, too. */
   readonly inputs: Files & HeldInputs & { readonly statistics?: ArtifactRef<CapturedStatistics> }
   readonly outputs: Outputs<ScoreRow, object>
 }
@@ -53,8 +53,10 @@ interface ScoreTask {
 type Task = TaskPlan<ScoreTaskParams, ScoreTask['inputs']>
 
 /**
- * Scores library entries: KL(parent || parent with that block). Only layers from the changed one on are computed. Pairs
- * trained for each other are scored together; of others a few are, to see how scores of slots add up, or all.
+ * Scores library entries: KL(parent || parent with that block). Only layers from the changed one on are computed. Pairs that
+ * were trained together are scored together. Of the other pairs, a few are scored, to see how scores of slots combine, or all.
+ *
+ * @source Bercovich et al., "Puzzle", arXiv 2411.19146 (replace-1-block scores)
  */
 export const score: FanOutStage<
   ScoreParams,
@@ -131,7 +133,7 @@ export const score: FanOutStage<
     const runs = runVariants(model, spec.space, context.runs).flatMap((run): Task[] => {
       const { id, layer, span, slots } = run
       const [attention, ffn] = [library.get(slots.attention.entry), library.get(slots.ffn.entry)]
-      // What was left out of the library is left out here.
+      // Entries that are missing in the library are not scored.
       if (!attention || !ffn) return []
       const { fillings, inputs } = asTask([attention, ffn])
       const { sequences, batch } = params
@@ -194,7 +196,7 @@ export const score: FanOutStage<
     return { values: row, files: {} }
   },
 
-  /** The table of all rows, and how scores of two slots of a layer add up, judged by the pairs measured. */
+  /** Returns the table of all rows, and how scores of a layer's two slots combine, according to the measured pairs. */
   async gather(context) {
     const rows = context.tasks.map(({ outputs }) => outputs.values)
     const model = await openParent(context)
@@ -204,7 +206,7 @@ export const score: FanOutStage<
         : rows.find((r) => r.slot === slot && r.layer === row.layer && r[slot] === row[slot])?.kl
     const errors = { sum: [] as number[], rss: [] as number[] }
     for (const row of rows) {
-      // Entries that were trained for each other say nothing of those that were not.
+      // Entries that were trained together do not show how others combine.
       if (
         row.slot !== 'block' ||
         row.run !== undefined ||
@@ -213,7 +215,7 @@ export const score: FanOutStage<
       )
         continue
       const [a, f] = [single(row, 'attention'), single(row, 'ffn')]
-      // Rounding may leave a KL of nothing a little below 0.
+      // Rounding may make a KL of zero slightly negative.
       if (a === undefined || f === undefined || row.kl <= 0 || a + f <= 0) continue
       errors.sum.push(Math.abs(Math.log((a + f) / row.kl)))
       errors.rss.push(Math.abs(Math.log(Math.sqrt(a * a + f * f) / row.kl)))

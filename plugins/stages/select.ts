@@ -38,7 +38,7 @@ interface SelectParams extends Thoroughness, TimingParams {
   readonly headroom: number
 }
 
-/** A solution as it was measured, and the corrected solve that it comes from; 0: the pool. */
+/** A measured solution, and the number of the corrected solve that it comes from; 0 for the pool. */
 interface Candidate {
   readonly solution: Solution
   readonly evaluation: Evaluation

@@ -22,7 +22,8 @@ interface SolveParams {
   readonly timeLimit: number
 }
 
-/** One variant per slot and layer with the least KL under the limits: a pool of different solutions, and baselines. */
+/** Chooses one variant per slot and layer with the least predicted KL under the limits. Returns a pool of different solutions,
+ *  and baselines. */
 export const solve: SingleStage<
   SolveParams,
   {
@@ -93,7 +94,7 @@ export const solve: SingleStage<
     let problem = problemFor(aim)
     let result = await solveProblem(problem)
     if (result.status === 'infeasible') {
-      // The margin is a wish, the limits are not.
+      // The margin can be dropped, the limits cannot.
       problem = problemFor({})
       result = await solveProblem(problem)
     }

@@ -20,7 +20,7 @@ import { trainWithCheckpoints } from '../../puzzle/train-with-checkpoints.js'
 import { batch, learningRate, weightDecay } from '../../puzzle/parameters.js'
 
 interface TrainParams {
-  /** Fields of a Hugging Face `config.json`; a Llama's unless they say otherwise. */
+  /** Fields of a Hugging Face `config.json`. By default, the model is a Llama. */
   readonly config: JsonObject
   readonly sequenceLength: number
   readonly batch: number
@@ -32,9 +32,9 @@ interface TrainParams {
   readonly corpus: string
 }
 
-/** Trains a model, from scratch or from the checkpoint that an earlier `train` stage left, and writes it as a
- *  Hugging Face checkpoint in float16. Data: JSON lines
- *  {"text", "answers": [[start, end] in characters]?}, one document a sequence, read in the file's order. */
+/** Trains a model, from scratch or from the checkpoint of an earlier `train` stage, and writes it as a Hugging Face checkpoint in
+ *  float16. The data are JSON lines {"text", "answers": [[start, end], …]}, with optional answers in characters. Each document is
+ *  one sequence, in the order of the file. */
 export const train: SingleStage<TrainParams> = {
   name: 'train',
   version: 1,
@@ -139,7 +139,7 @@ export const train: SingleStage<TrainParams> = {
   },
 }
 
-/** Weights of the checkpoint that a stage this one needs has left. */
+/** Reads the weights of the checkpoint of a stage that this one needs. */
 async function continued(
   context: Parameters<(typeof train)['run']>[0],
   shapes: Readonly<Record<string, readonly number[]>>,
@@ -166,7 +166,8 @@ async function continued(
   return Object.fromEntries(entries)
 }
 
-/** Normal with standard deviation 1/sqrt(fan-in), outputs into the residual stream smaller by sqrt(2 layers); norms 1, biases 0. */
+/** Initial weights: normal with standard deviation 1/sqrt(fan-in), divided by sqrt(2 layers) for outputs into the residual
+ *  stream; norms 1, biases 0. */
 function initialWeights(config: ModelConfig, shapes: Readonly<Record<string, readonly number[]>>, seed: number) {
   const random = normal(seed)
   return Object.fromEntries(

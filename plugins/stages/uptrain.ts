@@ -18,9 +18,11 @@ interface UptrainTask {
 }
 
 /**
- * Global knowledge distillation (GKD; Puzzle, section 5): all layers of the child learn from the parent by the cosine of
- * hidden states after every layer and the KL of predictions. Embedding and head stay as they are. Weights that are integers
- * in memory learn as such: rounded in every step, with the gradient passing as if they were not.
+ * Global knowledge distillation (GKD): all layers of the child learn from the parent, by the cosine similarity of the hidden
+ * states after every layer and the KL of predictions. Embedding and head do not change. Weights that are integers in memory are
+ * rounded in every step, and the gradient passes unchanged (straight-through estimator).
+ *
+ * @source Bercovich et al., "Puzzle", arXiv 2411.19146, section 5
  */
 export const uptrain: FanOutStage<
   UptrainParams,
@@ -51,14 +53,14 @@ export const uptrain: FanOutStage<
     },
   },
 
-  /** The child's weights and, while it trains, a checkpoint with two moments of each; in memory the gradients too. The child
-   *  is taken to be half of the parent. */
+  /** Estimates disk space for the child's weights and a checkpoint with two moments of each, and memory for these and the
+   *  gradients, by assuming that the child has half of the parent's size. */
   async resources(context) {
     const parent = parameterCount(await openParent(context))
     return { disk: 4 * 4 * (parent / 2), memory: 4 * (parent + 4 * (parent / 2)) }
   },
 
-  /** One task that depends on the blocks chosen alone, not on all that were there to choose from. */
+  /** Plans one task. It depends only on the chosen blocks, and not on the others in the space. */
   async plan(context) {
     const { params, stages } = context
     const solution = await readJson(context, stages.select.files.selected)

@@ -55,7 +55,9 @@ export interface Measure {
 /** All findings about a block type. */
 export class BlockReport {
   constructor(
+    /** Name of the block type. */
     readonly type: string,
+    /** The results of all checks. */
     readonly findings: readonly Finding[],
   ) {}
 

@@ -108,8 +108,8 @@ test('a model above the limit is written in shards with an index, and opens as t
 test.each([
   [['--format', 'tar', '-o', 'new'], 'Allowed choices are hf, onnx'],
   [['--format', 'onnx', '-o', 'new', '--dtype', 'bfloat16'], 'does not support bfloat16'],
-  [['--format', 'hf', '-o', 'taken'], 'taken exists already'],
-  [['--format', 'hf', '-o', 'taken/file'], 'exists already'],
+  [['--format', 'hf', '-o', 'taken'], 'taken already exists'],
+  [['--format', 'hf', '-o', 'taken/file'], 'already exists'],
 ])('%j is refused, and changes nothing', async (args, message) => {
   mkdirSync(join(folder, 'taken'), { recursive: true })
   writeFileSync(join(folder, 'taken/file'), 'mine')

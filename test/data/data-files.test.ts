@@ -186,8 +186,8 @@ test.each<[string, string, string | Uint8Array | undefined, string]>([
     ', row 2: has 50 in its "input_ids" (number 2), which is not a token id of the model',
   ],
   ['a Parquet file whose text is not UTF-8', 'latin.parquet', undefined, ': rows 1 to 2: a text is not UTF-8'],
-  ['a file that is no Parquet', 'a.parquet', three, ': is not a Parquet file, as its name says'],
-  ['an empty Parquet file', 'b.parquet', '', ': is not a Parquet file, as its name says'],
+  ['a file that is not Parquet', 'a.parquet', three, ': is not a Parquet file, although its name says so'],
+  ['an empty Parquet file', 'b.parquet', '', ': is not a Parquet file, although its name says so'],
 ])('%s is refused with file, place and remedy', async (_, name, content, message) => {
   const { failure, file } = await prepared(name, content)
   const error = await failure()

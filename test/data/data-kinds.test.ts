@@ -122,7 +122,7 @@ test.each<[what: string, name: string, content: string | Uint8Array, right: unkn
     'FILE: is not a whole Parquet file: parquet file invalid (footer != PAR1)',
   ],
   ['packed Parquet', 'a.parquet.gz', gzipSync('PAR1 and more'), 'FILE: is a Parquet file, compressed with gzip'],
-  ['lines under the name of Parquet', 'a.parquet', two, 'FILE: is not a Parquet file, as its name says'],
+  ['lines under the name of Parquet', 'a.parquet', two, 'FILE: is not a Parquet file, although its name says so'],
   ['Arrow', 'a.arrow', hex('4152524f57310000'), 'FILE: is an Arrow file'],
   ['an Arrow stream', 'data-00000-of-00001.arrow', hex('ffffffff'), 'FILE: is an Arrow stream'],
   ['Feather', 'a.feather', hex('46454131'), 'FILE: is a Feather file'],

@@ -210,7 +210,7 @@ test('Llama 3’s tokenizer begins texts with its token where nothing else is sa
 })
 
 test('tokenizers that are not read are refused by name, and one without merges is none', () => {
-  expect(() => Tokenizer.open(bytePairs('tekken', digits))).toThrow(/"tekken" \(tokenizer.ggml.pre\), is not known/)
+  expect(() => Tokenizer.open(bytePairs('tekken', digits))).toThrow(/"tekken" \(tokenizer.ggml.pre\), is not supported/)
   expect(() => Tokenizer.open(fileOf([['tokenizer.ggml.model', text('bert')]]))).toThrow(/the kind "bert"/)
   expect(() => Tokenizer.open(bytePairs('default', []))).toThrow(/has no tokenizer for text/)
   expect(() => Tokenizer.open(fileOf([]))).toThrow(/has no tokenizer for text/)

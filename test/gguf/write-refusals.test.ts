@@ -38,7 +38,7 @@ test('latent attention is refused: its heads are rotated in part', async () => {
 
 test('a window that is shorter than the context is refused', async () => {
   const model = await openWith([['sliding-window', { window: 6, kvHeads: 2 }]])
-  expect(await refusal(model)).toContain('layer 0, attention sliding-window: architectures without norms behind blocks')
+  expect(await refusal(model)).toContain('layer 0, attention sliding-window: architectures without norms after blocks')
 })
 
 test('a Qwen3 child whose layers differ is refused at the layer that differs', async () => {
@@ -93,8 +93,8 @@ test('a file that is there already is kept', async () => {
   const folder = join(scratch(), 'out')
   await writeGgufFolder(model, folder)
   const before = readFileSync(join(folder, 'model.gguf'))
-  await expect(writeGguf(model, join(folder, 'model.gguf'))).rejects.toThrow('exists already')
-  await expect(writeGgufFolder(model, folder)).rejects.toThrow('exists already')
+  await expect(writeGguf(model, join(folder, 'model.gguf'))).rejects.toThrow('already exists')
+  await expect(writeGgufFolder(model, folder)).rejects.toThrow('already exists')
   expect(readFileSync(join(folder, 'model.gguf')).equals(before)).toBe(true)
 })
 

@@ -95,13 +95,10 @@ test('the card says how the model is loaded, and keeps its evidence when it is e
   const card = readFileSync(join(folder, 'README.md'), 'utf8')
   expect(card).toContain('trust_remote_code=True')
   expect(card).toContain('| 1 | no-op | swiglu-16 |')
-  writeFileSync(
-    join(folder, 'README.md'),
-    withEvidence(withEvidence(card, '# Old'), '# A child was found\n\n- held: x'),
-  )
+  writeFileSync(join(folder, 'README.md'), withEvidence(withEvidence(card, '# Old'), '# A child was found\n\n- met: x'))
   const again = await exported(await openModel(folder, blocks))
   const carried = readFileSync(join(again.folder, 'README.md'), 'utf8')
-  expect(carried).toContain('## Evidence\n\n### A child was found\n\n- held: x')
+  expect(carried).toContain('## Evidence\n\n### A child was found\n\n- met: x')
   expect(carried).not.toContain('Old')
 
   const plain = readFileSync(join((await exported(await openTiny())).folder, 'README.md'), 'utf8')

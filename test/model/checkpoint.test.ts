@@ -242,7 +242,7 @@ test('a folder with files in it is never overwritten', async () => {
   await writeFile(join(folder, 'mine'), '')
   await expect(writeModel(model, folder, { dtype: 'float32' })).rejects.toMatchObject({
     kind: 'InvalidInput',
-    message: `${folder} exists already`,
+    message: `${folder} already exists`,
   })
   expect(await readdir(folder)).toEqual(['mine'])
 })

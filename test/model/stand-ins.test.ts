@@ -103,7 +103,7 @@ test.each([
   ['EACCES', 'InvalidInput', 'permission denied'],
   ['EROFS', 'InvalidInput', 'the file system is read-only'],
   ['ENOTDIR', 'InvalidInput', 'a part of the path is a file, not a folder'],
-  ['ENOSPC', 'OutOfDisk', 'the disk is full or a quota reached'],
+  ['ENOSPC', 'OutOfDisk', 'the disk is full or a quota is reached'],
 ])('where the system says %s, writing is a failure of the kind %s', async (code, kind, reason) => {
   const refuse = () => Promise.reject(Object.assign(new Error(code), { code, path: '/there/out' }))
   expect(await failure(() => writing('/there/out', refuse))).toMatchObject({

@@ -40,20 +40,20 @@ test('a result is a page with the verdict, the comparison, limits, layers and th
 
 | | parent | child | ratio |
 |---|---:|---:|---:|
-| throughput, tokens/s (measured in one run) | 100 | 201.2 | 2.012 |
+| throughput, tokens/s (both measured in the same run) | 100 | 201.2 | 2.012 |
 | throughput, tokens/s (predicted) | 110 | 190 | – |
 | mean task accuracy | 0.8 | 0.79 | 0.9875 |
 | task add | 0.8 | 0.76 | 0.95 |
 | task copy | 0 | 0.5 | – |
 | perplexity | 3 | 3.06 | 1.02 |
-| KL(parent, child), nats per token | 0 | 0.01235 | – |
+| KL(parent ‖ child), nats per token | 0 | 0.01235 | – |
 | parameters | 400 | 200 | 0.5 |
 | memory in the scenario, bytes | 1000 | 500 | 0.5 |
 
 ## Limits
 
-- held: throughput >= 1.7x of the parent (2.012)
-- NOT held: memory <= 0.4x of the parent (0.5)
+- met: throughput >= 1.7x of the parent (actual: 2.012)
+- NOT met: memory <= 0.4x of the parent (actual: 0.5)
 
 ## Layers
 
@@ -68,9 +68,9 @@ Solver: optimal, KL 0.01 (bound 0.00999, gap 0.001).
 
 | method | predicted KL |
 |---|---:|
-| mixed-integer search | 0.01 |
+| mixed-integer programming | 0.01 |
 | greedy | 0.02 |
-| homogeneous | none feasible |
+| homogeneous | no feasible choice |
 `)
 })
 
@@ -104,10 +104,10 @@ test('removals that were added up are told with what they do together', () => {
   ]
   const told = { ...result, addedUpRemovals: removals, predictedKl: 0.02 }
   const sentence = (rest: string) =>
-    `Several removals of layers (drop-2, layers 1 to 2; no-op+no-op, layer 4) were chosen by the sum of what each does alone, and together they can do much more: KL 0.02 was predicted for this child, and ${rest}.`
-  expect(markdown(told)).toContain(sentence('0.01235 measured'))
+    `Several removals of layers (drop-2, layers 1 to 2; no-op+no-op, layer 4) were chosen by adding up their individual scores, but together they can do much more damage: the predicted KL of this child is 0.02, ${rest}.`
+  expect(markdown(told)).toContain(sentence('the measured KL 0.01235'))
   const before = { ...result.child, kl: 0.3 }
-  expect(markdown({ ...told, beforeUptraining: before })).toContain(sentence('0.3 measured before uptraining'))
+  expect(markdown({ ...told, beforeUptraining: before })).toContain(sentence('the measured KL 0.3 before uptraining'))
   expect(markdown(result)).not.toContain('removals')
 })
 
@@ -119,9 +119,9 @@ test('where single layers were removed one after the other, the page has the ord
   expect(markdown({ ...result, depth: { removed: [5, 2], evidence } })).toContain(`
 ## Removing single layers
 
-Each layer went after those before it, the one whose removal does least.
+Layers were removed one by one, each time the one whose removal changed the predictions least.
 
-| layers removed | KL, measured | sum of what each does alone |
+| removed layers | measured KL | sum of individual KLs |
 |---|---:|---:|
 | 5 | 0.1 | 0.1 |
 | 5, 2 | 0.42 | 0.25 |
@@ -137,7 +137,7 @@ test('a child that is not acceptable says why', () => {
     reasons: ['quality 0.9 is below 0.97', 'too slow'],
   })
   expect(page.split('\n').slice(0, 6)).toEqual([
-    '# No acceptable child',
+    '# No acceptable child was found',
     '',
     '- quality 0.9 is below 0.97',
     '- too slow',
@@ -164,9 +164,9 @@ test('intervals of limits on time, and how they were measured, are on the page',
   const timing = { child: Array<number>(36).fill(1), sessions: 2, error: 0.00625 }
   expect(markdown({ ...result, limits, timing })).toContain(`## Limits
 
-- held: latency <= 2 seconds (1.5, 1.457 to 1.612)
+- met: latency <= 2 seconds (actual: 1.5, 1.457 to 1.612)
 
-Parent and child ran the scenario in turn, 36 times each in 2 sessions; all of these passes count. The throughput's ratio is the median of the pairs; the intervals hold with 98.75 % confidence.
+Parent and child ran the scenario in turn, 36 times each in 2 sessions; all of these passes count. The ratio of throughputs is the median over the pairs; the intervals have 98.75 % confidence.
 
 ## Layers
 `)
@@ -191,7 +191,7 @@ test('a child that is not accepted comes with what would accept it, and with wha
     wouldTake: ['quality >= 97.5 %'],
     attempts,
   })
-  expect(page).toContain(`# No acceptable child
+  expect(page).toContain(`# No acceptable child was found
 
 - quality 0.975 is below 0.98
 

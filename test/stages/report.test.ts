@@ -158,9 +158,9 @@ test('a limit that is not held makes the child unacceptable, by as much as was m
   expect(values).toMatchObject({
     verdict: 'no acceptable child',
     reasons: [
-      'throughput >= 1.7x of the parent: 1.6 as measured (1.6 to 1.6)',
-      'latency <= 0.5x of the parent: 0.625 as measured (0.625 to 0.625)',
-      'memory <= 0.4x of the parent: 0.5 as measured',
+      'throughput >= 1.7x of the parent is not met: the actual value is 1.6 (1.6 to 1.6)',
+      'latency <= 0.5x of the parent is not met: the actual value is 0.625 (0.625 to 0.625)',
+      'memory <= 0.4x of the parent is not met: the actual value is 0.5',
       'quality 0.9875 is below 0.99',
     ],
   })
@@ -181,7 +181,7 @@ test('limits are judged by the last measurement, not by that of the child before
     selected: { throughput: 200 },
     uptrained: { throughput: 100 },
   })
-  expect(bad.values.reasons).toEqual(['latency <= 0.05 seconds: 0.08 as measured (0.08 to 0.08)'])
+  expect(bad.values.reasons).toEqual(['latency <= 0.05 seconds is not met: the actual value is 0.08 (0.08 to 0.08)'])
   const without = await report({ limits, selected: { throughput: 200 } })
   expect(without.values.verdict).toBe('accepted')
 })
@@ -200,7 +200,7 @@ test('a quality floor that nothing was measured for is not held', async () => {
   const { values, result } = await report({ quality: '>= 97%', uptrained: { accuracy: null } })
   expect(values).toMatchObject({
     verdict: 'no acceptable child',
-    reasons: ['quality >= 0.97 of the parent cannot be judged: there are no tasks, or the parent solves none'],
+    reasons: ["quality >= 0.97 of the parent cannot be checked: there are no tasks, or the parent's accuracy is 0"],
   })
   expect(result.quality).toEqual({ held: false, value: null, wanted: 0.97 })
 })
@@ -225,7 +225,7 @@ test('the result has parent and child as measured last, and the child before upt
 test('a limit that the estimate meets, but not the whole interval, is not held', async () => {
   const { values } = await report({ limits: { throughput: '>= 1.7x' }, uptrained: { throughput: [169, 190] } })
   expect(values.reasons).toEqual([
-    'throughput >= 1.7x of the parent: 1.795 as measured (1.69 to 1.9), not shown to hold',
+    'throughput >= 1.7x of the parent is not shown to be met: the value is 1.795 (1.69 to 1.9)',
   ])
 })
 
@@ -268,7 +268,7 @@ test('runs, removals that were added up and the order of `depth` are in the resu
     depth: { removed: [1, 0], evidence: [{ measured: 0.1 }, { measured: 0.4, additive: 0.2 }] },
   })
   expect(text).toContain('| 1 | no-op | parent | drop-2, layers 0 to 1 |')
-  expect(text).toContain('KL 0.04 was predicted for this child, and 0.05 measured before uptraining')
+  expect(text).toContain('the predicted KL of this child is 0.04, the measured KL 0.05 before uptraining')
   expect(text).toContain('| 1, 0 | 0.4 | 0.2 |')
   const plain = await report({})
   for (const key of ['addedUpRemovals', 'depth']) expect(plain.result).not.toHaveProperty(key)

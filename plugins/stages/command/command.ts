@@ -11,9 +11,9 @@ import { telemetryOff } from '../../../tensor/telemetry.js'
 
 interface CommandParams {
   readonly command: readonly [string, ...string[]]
-  /** As plans hold it. */
+  /** The program's files, as listed in the plan. */
   readonly sources: readonly SourceFile[]
-  /** Digest of command and sources, which plans hold beside them. */
+  /** Digest of command and sources, which the plan contains, too. */
   readonly program: Digest
   readonly inputs?: Readonly<Record<string, CommandInput>>
   readonly files: Readonly<Record<string, string>>
@@ -21,15 +21,15 @@ interface CommandParams {
   readonly environment: readonly string[]
 }
 
-/** Of what docs/command-stages.md says. */
+/** Version of the contract in docs/command-stages.md. */
 const contract = 1
 
-/** Bytes of the disk that other tasks of this machine are left. */
+/** Disk space in bytes that is left for other tasks on this machine. */
 const spareDisk = 64 * 2 ** 20
 
 /**
- * A program in any language, as docs/command-stages.md says: files in, files out. It runs with the user's rights, so only
- * what the user has allowed is run; a working folder, environment and session of its own keep mistakes in.
+ * Runs a program in any language (docs/command-stages.md): files in, files out. It runs with the user's rights, so only programs
+ * that the user has allowed are run. A separate working folder, environment and session limit the effects of mistakes.
  */
 export const command: SingleStage<CommandParams> = {
   name: 'command',
@@ -120,7 +120,7 @@ export const command: SingleStage<CommandParams> = {
       if (ending.kind === 'ended') checkExit(ending, program, sayings)
     } finally {
       clearInterval(watch)
-      // Links to artifacts go first: nothing may be removed through them.
+      // Links to artifacts are removed first, so that nothing is removed through them.
       rmSync(join(folder, 'inputs'), { recursive: true, force: true })
     }
     return collectOutputs(context, join(folder, 'outputs')) satisfies Promise<Outputs>
@@ -143,7 +143,7 @@ function environmentOf(
   ) as Record<string, string>
 }
 
-/** Exit codes of the contract; 75, 2 and 65 are those of sysexits.h and of programs that do not like their arguments. */
+/** Handles the exit codes of the contract: 75 and 65 as in sysexits.h, and 2 for wrong arguments. */
 function checkExit(
   { code, signal }: { readonly code: number | null; readonly signal: string | null },
   program: string,

@@ -1,17 +1,17 @@
 /**
- * Stands between a task and the program that it runs, in a process of its own: whatever ends the task's process, SIGKILL
- * included, the pipe to it breaks, and the program ends with all that it has started.
+ * Guards the program that a task runs, in a separate process. Whatever ends the task's process, even SIGKILL, breaks the pipe to
+ * the guard, which then ends the program and everything that it has started.
  */
 import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** The one thing that it is asked first. */
+/** The first message to the guard. */
 export interface Start {
   readonly kind: 'start'
   readonly command: readonly [string, ...string[]]
   readonly folder: string
   readonly environment: Readonly<Record<string, string>>
-  /** In the environment of all that the program starts, and of nothing else. */
+  /** A mark in the environment of everything that the program starts, and of nothing else. */
   readonly mark: string
 }
 export type Order = Start | { readonly kind: 'stop'; readonly signal: NodeJS.Signals }
@@ -20,14 +20,14 @@ export type Report =
   | { readonly kind: 'ended'; readonly code: number | null; readonly signal: string | null }
 
 const tell = (report: Report, then?: () => void) => process.send?.(report, () => then?.())
-/** Ends all that was started; nothing at first. */
+/** Ends everything that was started; does nothing before that. */
 let end = () => undefined as void
 
 function start({ command: [program, ...args], folder, environment, mark }: Start): void {
   const child = spawn(program, args, {
     cwd: folder,
     env: { ...environment, [markVariable]: mark },
-    // A session of its own: it can be ended as a whole.
+    // In a new session, which can be ended as a whole.
     detached: true,
     stdio: ['ignore', 'inherit', 'inherit'],
   })
@@ -50,10 +50,10 @@ function start({ command: [program, ...args], folder, environment, mark }: Start
 
 const markVariable = 'PUZZLEFLOW_TASK_MARK'
 
-/** Ends the program's session, and what has left the session as daemons do. */
+/** Ends the program's session, and processes that have left the session, like daemons. */
 function endSession(session: number, mark: string): void {
   signalGroup(session, 'SIGKILL')
-  // What is found may just have started something else.
+  // The processes that are found may just have started others.
   for (let again = 0; again < 20; again++) {
     const left = leftOver(session, `${markVariable}=${mark}`)
     if (left.length === 0) return
@@ -61,7 +61,7 @@ function endSession(session: number, mark: string): void {
   }
 }
 
-/** Processes of a session or with a mark that have not ended. Only Linux tells. */
+/** Lists the running processes that belong to a session or have a mark. Only Linux provides this information. */
 function leftOver(session: number, mark: string): number[] {
   let names: string[]
   try {
@@ -80,7 +80,7 @@ function leftOver(session: number, mark: string): number[] {
         const marked = () => readFileSync(`/proc/${name}/environ`, 'latin1').split('\0').includes(mark)
         return Number(own) === session || marked() ? [Number(name)] : []
       } catch {
-        return [] // It has ended, or it is somebody else's.
+        return [] // It has ended, or belongs to another user.
       }
     })
 }
@@ -100,5 +100,5 @@ process.on('disconnect', () => {
   end()
   process.exit()
 })
-// They are for those who decide about the task.
+// The guard ignores these signals: the task's process decides when to end the program.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)

@@ -2,20 +2,21 @@ import { mkdirSync, symlinkSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 import { Failure, type ArtifactRef, type Environment, type JsonObject, type StageContext } from '../../../api/index.js'
 
-/** An artifact that a stage left, or several by name. */
+/** An artifact of a stage, or several by name. */
 export type CommandInput = ArtifactRef | { readonly [name: string]: ArtifactRef }
 
-/** What `task.json` says of an input. */
+/** An input's entry in `task.json`. */
 interface PlacedInput {
-  /** From the working folder. */
+  /** Path relative to the working folder. */
   readonly path: string
   readonly kind: string
   readonly bytes?: number
 }
 
 /**
- * Links a task's inputs into its working folder: `inputs/NAME`, and `inputs/NAME/FILE` where a name stands for several.
- * @returns what `task.json` says of them, by name (`NAME/FILE`)
+ * Links a task's inputs into its working folder: `inputs/NAME`, or `inputs/NAME/FILE` if a name stands for several.
+ * @returns their entries in `task.json`, by name (`NAME/FILE`)
+ * @throws Failure InvalidInput for a wrong name, or an input that is not an output of a stage
  */
 export async function placeInputs(
   context: Pick<StageContext, 'stages'> & Pick<Environment, 'open'>,

@@ -3,15 +3,15 @@ import { extname, join } from 'node:path'
 import { Failure, type ArtifactRef, type Environment, type JsonObject, type Outputs } from '../../../api/index.js'
 
 const mostFiles = 100_000
-/** Values pass through the store's records and the outputs of stages: large data belongs in a file. */
+/** Largest size of values.json. Values are part of records and outputs of stages: large data belongs in a file. */
 const mostValueBytes = 2 ** 20
 
 const kinds: Readonly<Record<string, string>> = { '.safetensors': 'tensors', '.json': 'json', '.jsonl': 'json-lines' }
 
 /**
- * Takes what a program left in its folder `outputs`: `values.json`, and every other file as an artifact named after its
- * path. Anything but a plain file is refused: a link could lead anywhere.
- * @throws Failure PluginBug
+ * Collects the contents of a program's folder `outputs`: `values.json`, and every other file as an artifact named after its
+ * path. Only plain files are accepted, since a link could lead anywhere.
+ * @throws Failure PluginBug for outputs that break the contract
  */
 export async function collectOutputs(context: Pick<Environment, 'putFile'>, folder: string): Promise<Outputs> {
   const found = filesBelow(folder)
@@ -51,7 +51,7 @@ function readValues(path: string): JsonObject {
   try {
     values = JSON.parse(readFileSync(path, 'utf8'))
   } catch (error) {
-    // Python writes NaN and Infinity, which are not JSON.
+    // For instance, Python writes NaN and Infinity, which are not JSON.
     throw broken(`left a values.json that is not JSON: ${(error as Error).message}`)
   }
   if (typeof values !== 'object' || values === null || Array.isArray(values))
@@ -59,7 +59,7 @@ function readValues(path: string): JsonObject {
   return values as JsonObject
 }
 
-/** Others may still write to a file that has other names too. */
+/** Copies a file that has further hard links, through which others may still write to it. */
 function ownCopy(path: string): string {
   const copy = `${path}.copy`
   copyFileSync(path, copy)

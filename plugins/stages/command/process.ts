@@ -16,19 +16,19 @@ export interface Program {
   readonly folder: string
   readonly environment: Readonly<Record<string, string>>
   readonly onLine: (line: string, from: 'stdout' | 'stderr') => void
-  /** Ends it: politely first. */
+  /** Ends the program, first with SIGTERM. */
   readonly signal: AbortSignal
 }
 
 /** Milliseconds to save a checkpoint between SIGTERM and SIGKILL; the worker waits twice as long for the whole task. */
 const grace = 10_000
 
-/** Characters of a line; more are cut off. */
+/** Largest number of characters of a line; the rest is cut off. */
 const lineLimit = 64 * 1024
 
-/** Runs a program to its end. Nothing that it has started is left when this returns, or when this process ends. */
+/** Runs a program to its end. When this returns, or when this process ends, nothing that the program has started is left. */
 export function runProgram({ command, folder, environment, onLine, signal }: Program): Promise<Ending> {
-  // The compiled file even when the sources run, as in tests.
+  // Always the compiled file, even if this code runs from source, as in tests.
   const guard = fork(join(packageRoot(), 'dist/plugins/stages/command/guard.js'), [], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     execArgv: [],
@@ -45,7 +45,7 @@ export function runProgram({ command, folder, environment, onLine, signal }: Pro
     let ending: Report | undefined
     guard.on('message', (report: Report) => (ending = report))
     guard.once('error', reject)
-    // All that was written has been read by then.
+    // By then, all output has been read.
     guard.once('close', (_, by) => {
       clearTimeout(kill)
       signal.removeEventListener('abort', onAbort)
@@ -59,12 +59,12 @@ export function runProgram({ command, folder, environment, onLine, signal }: Pro
   })
 }
 
-/** Tells of every line that ends, and of what is left at the end. */
+/** Calls `onLine` for every complete line, and for the rest at the end. */
 function readLines(stream: Readable, onLine: (line: string) => void): void {
   let line = ''
   stream.setEncoding('utf8').on('data', (text: string) => {
     const [first, ...rest] = text.split('\n')
-    // A program that never ends its line must not fill the memory.
+    // A program that never writes a line break must not fill the memory.
     line = (line + first).slice(0, lineLimit)
     for (const next of rest) {
       onLine(line.replace(/\r$/, ''))

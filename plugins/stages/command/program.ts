@@ -9,29 +9,29 @@ import { Failure } from '../../../api/index.js'
 
 /** A file of a program. */
 export interface SourceFile {
-  /** From the folder of the spec: where it lies in the working folder of a task too. */
+  /** Path relative to the spec's folder, and also to a task's working folder. */
   readonly path: string
   readonly digest: Digest
   readonly executable: boolean
 }
 
-/** A command with the files that it runs, under a digest of both. */
+/** A command and its files, with a digest of both. */
 export interface FrozenProgram {
   readonly digest: Digest
   readonly sources: readonly SourceFile[]
 }
 
-/** Copies of programs that the user has allowed, each in a folder named after its digest. */
+/** Folder of the copy of a program that the user has allowed, named after its digest. */
 const programFolder = (digest: Digest) => join(cacheDirectory(), 'programs', parseDigest(digest))
 
-/** Sources are code; what is larger is data, and belongs in `files`. */
+/** Largest total size of the sources. They are code; anything larger is data, and belongs in `files`. */
 const mostBytes = 256 * 2 ** 20
 
 /**
- * Copies a program to this machine's cache, from where tasks run it: what runs is what the key names, whatever becomes of
- * the sources, and only what the user of this machine has allowed is there.
- * @param sources  paths of files and folders; names that start with a dot, and Python's caches, are left out
- * @throws Failure InvalidInput when a source lies outside the folder, is not there or too large
+ * Copies a program to this machine's cache, from which tasks run it. Thus exactly the program in the key is run, even if the
+ * sources change, and the cache contains only programs that the user of this machine has allowed.
+ * @param sources  paths of files and folders; names that begin with a dot, and Python's caches, are left out
+ * @throws Failure InvalidInput for a source that is outside the folder, missing or too large
  */
 export function freezeProgram(
   command: readonly string[],
@@ -64,7 +64,7 @@ export function freezeProgram(
     if (!isWhole(temporary, listed)) throw new Failure('InvalidInput', 'The sources changed while they were being read')
     renameSync(temporary, folder)
   } catch (error) {
-    // Another process may have been faster.
+    // Another process may have copied it first.
     if (!existsSync(folder)) throw error
   } finally {
     rmSync(temporary, { recursive: true, force: true })
@@ -75,15 +75,15 @@ export function freezeProgram(
 const digestOfProgram = (command: readonly string[], sources: readonly SourceFile[]): Digest =>
   digestJson({ command, sources: sources.map(({ path, digest, executable }) => ({ path, digest, executable })) })
 
-/** What a task's working folder holds beside the program. */
+/** Names in a task's working folder besides the program. */
 export const reservedNames = ['task.json', 'inputs', 'outputs', 'checkpoint']
 
-/** Starts with a dot, as no source does. */
+/** Name of the file with the command. It begins with a dot, which no source does. */
 const commandFile = '.command.json'
 
-/** Copies the files of a program into a task's working folder. A plan may come from anywhere: what it says of a program must be
- *  what its digest stands for.
- *  @throws Failure InvalidInput when nobody has allowed it on this machine */
+/** Copies the files of a program into a task's working folder. A plan may come from anywhere, so its description of the program
+ *  must match the digest.
+ *  @throws Failure InvalidInput if nobody has allowed the program on this machine */
 export function placeProgram(command: readonly string[], { digest, sources }: FrozenProgram, folder: string): void {
   const from = programFolder(digest)
   if (digestOfProgram(command, sources) !== digest || !existsSync(join(from, commandFile)) || !isWhole(from, sources))
@@ -100,7 +100,7 @@ export function placeProgram(command: readonly string[], { digest, sources }: Fr
 function copyFile(from: string, to: string): void {
   mkdirSync(dirname(to), { recursive: true })
   copyFileSync(from, to)
-  // A program's own umask is not the writer's.
+  // The mode must not depend on this process's umask.
   chmodSync(to, isExecutable(from) ? 0o755 : 0o644)
 }
 
@@ -110,7 +110,7 @@ const digestOf = (file: string) => parseDigest(createHash('sha256').update(readF
 const isWhole = (folder: string, sources: readonly SourceFile[]) =>
   sources.every(({ path, digest }) => existsSync(join(folder, path)) && digestOf(join(folder, path)) === digest)
 
-/** Files of a source: path from the folder, and where each lies. */
+/** Lists the files of a source: the path relative to the folder, and the full path of each. */
 function filesOf(written: string, folder: string): (readonly [string, string])[] {
   const root = realpathSync(folder)
   const inside = (path: string) => {

@@ -1,11 +1,11 @@
 import type { RunningTask, StageContext } from '../../../api/index.js'
 
-/** Characters of a program's output that go to the log, of one attempt: it is shared with all tasks. */
+/** Largest number of characters of an attempt's output in the log, which all tasks share. */
 const mostLogged = 2 ** 20
 
-/** What a program writes: lines of JSON on stdout are for puzzleflow, all else is for people. */
+/** Processes a program's output: lines of JSON on stdout are for puzzleflow, everything else is for people. */
 export class Sayings {
-  /** Why it cannot go on, in its own words: `{"error": "…", "remedy": "…"}`. */
+  /** The program's own message on why it cannot continue: `{"error": "…", "remedy": "…"}`. */
   error: { readonly message: string; readonly remedy?: string } | undefined
   private logged = 0
   private readonly lines: string[] = []
@@ -26,7 +26,7 @@ export class Sayings {
     } else this.note(line, from)
   }
 
-  /** Its last words. */
+  /** The last lines of its output. */
   get last(): string {
     return this.lines.join(' | ').slice(-2000)
   }
@@ -41,7 +41,7 @@ export class Sayings {
   }
 }
 
-/** A line that is a message of the contract. */
+/** Parses a line that is a message of the contract; undefined for any other line. */
 function message(line: string): Readonly<Record<string, unknown>> | undefined {
   if (!line.startsWith('{')) return undefined
   try {
