@@ -5,7 +5,7 @@ import { connect, grpcErrorIn, isAway, look, pause, ServerAway } from '../server
 import type { Store } from '../store/index.js'
 import { describeLeft } from '../workflows/remaining.js'
 import type { SearchProgress, SearchResult } from '../workflows/types.js'
-import { log } from './common.js'
+import { log } from './output.js'
 import { readRun, type RunDocument } from './runs.js'
 import { typed } from './typed.js'
 import { ensureWorker } from './workers.js'

@@ -3,7 +3,7 @@ import { Failure } from '../api/index.js'
 import { lookAt } from '../data/data-file.js'
 import { placed, readDocuments, type Document } from '../data/documents.js'
 import { readLines } from '../data/text-files.js'
-import { log } from './common.js'
+import { log } from './output.js'
 
 /** Where prompts come from. */
 export interface PromptOptions {

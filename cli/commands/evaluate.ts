@@ -2,7 +2,10 @@ import { Option, type Command } from 'commander'
 import { OnnxModel } from '../../model/index.js'
 import { evaluateFile, evaluateTasks, type Answers, type Evaluation } from '../../puzzle/evaluate-file.js'
 import { Failure } from '../../api/index.js'
-import { action, print, printJson, reading, wholeNumber, type SpecOptions } from '../common.js'
+import { action } from '../action.js'
+import { wholeNumber } from '../option-values.js'
+import { reading, type SpecOptions } from '../options.js'
+import { print, printJson } from '../output.js'
 import { openRunnable } from '../open-model.js'
 
 interface Options extends SpecOptions {

@@ -3,7 +3,9 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { exportFormats, storedType, taken, writing, type ExportType } from '../../model/index.js'
 import { Failure } from '../../api/index.js'
-import { action, print, printJson, reading, type SpecOptions } from '../common.js'
+import { action } from '../action.js'
+import { reading, type SpecOptions } from '../options.js'
+import { print, printJson } from '../output.js'
 import { openAnyModel } from '../open-model.js'
 
 interface ExportOptions extends SpecOptions {

@@ -8,7 +8,10 @@ import {
   type SamplingOptions,
 } from '../../model/index.js'
 import { Failure } from '../../api/index.js'
-import { action, log, positiveNumber, print, printJson, reading, wholeNumber, type SpecOptions } from '../common.js'
+import { action } from '../action.js'
+import { positiveNumber, wholeNumber } from '../option-values.js'
+import { reading, type SpecOptions } from '../options.js'
+import { log, print, printJson } from '../output.js'
 import { openRunnable } from '../open-model.js'
 import { readPrompts, type PromptOptions } from '../prompts.js'
 

@@ -6,7 +6,9 @@ import { cacheWeights, OnnxModel, writing } from '../../model/index.js'
 import { Failure } from '../../api/index.js'
 import { LogitsOf } from '../../puzzle/evaluate-logits.js'
 import { writeTensors } from '../../tensor/index.js'
-import { action, reading, wholeNumber, type SpecOptions } from '../common.js'
+import { action } from '../action.js'
+import { wholeNumber } from '../option-values.js'
+import { reading, type SpecOptions } from '../options.js'
 import { openRunnable } from '../open-model.js'
 
 interface Options extends SpecOptions {
