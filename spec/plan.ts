@@ -159,7 +159,6 @@ function planStage(
       ...(type?.plugin !== undefined && { plugin: type.plugin }),
       needs,
       params: checked.data,
-      ...(type?.plugin !== undefined && { plugin: type.plugin }),
       ...execution,
       ...(exclusive !== undefined && { exclusive }),
       ...(type?.partial !== undefined && { partial: type.partial }),

@@ -79,38 +79,42 @@ async function writeDurably(path: string, data: Uint8Array | string): Promise<vo
     .finally(() => file.close())
 }
 
-/** Writes a file beside its place and renames it, so that nobody ever sees half of it. */
-export async function writeWhole(temporary: string, path: string, data: Uint8Array | string): Promise<void> {
+/** Writes a file beside its place, and has it put there; what then still lies beside it goes. */
+async function writeBeside<T>(
+  temporary: string,
+  path: string,
+  data: Uint8Array | string,
+  put: () => Promise<T>,
+): Promise<T> {
   await makeFolder(dirname(path))
   await makeFolder(dirname(temporary))
   try {
     await writeDurably(temporary, data)
-    await rename(temporary, path)
+    return await put()
   } finally {
     await rm(temporary, { force: true })
   }
 }
 
+/** Writes a file beside its place and renames it, so that nobody ever sees half of it. */
+export const writeWhole = (temporary: string, path: string, data: Uint8Array | string): Promise<void> =>
+  writeBeside(temporary, path, data, () => rename(temporary, path))
+
 /** The same unless there is a file already. @returns whether it was written */
-export async function writeNew(temporary: string, path: string, data: Uint8Array | string): Promise<boolean> {
-  await makeFolder(dirname(path))
-  await makeFolder(dirname(temporary))
-  try {
-    await writeDurably(temporary, data)
-    await link(temporary, path)
+export const writeNew = (temporary: string, path: string, data: Uint8Array | string): Promise<boolean> =>
+  writeBeside(temporary, path, data, async () => {
+    try {
+      await link(temporary, path)
+    } catch (error) {
+      const { code = '' } = error as SystemError
+      if (code === 'EEXIST') return false
+      if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code)) throw error
+      // A file system without hard links: of two at the same moment the later wins.
+      if (await exists(path)) return false
+      await rename(temporary, path)
+    }
     return true
-  } catch (error) {
-    const { code = '' } = error as SystemError
-    if (code === 'EEXIST') return false
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code)) throw error
-    // A file system without hard links: of two at the same moment the later wins.
-    if (await exists(path)) return false
-    await rename(temporary, path)
-    return true
-  } finally {
-    await rm(temporary, { force: true })
-  }
-}
+  })
 
 /** Moves a finished file to its place, durably, over what may be there; from another file system through a temporary file. */
 export async function moveDurably(path: string, temporary: string, target: string): Promise<void> {
