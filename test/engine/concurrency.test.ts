@@ -1,17 +1,10 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { Lanes } from '../../workflows/lanes.js'
-import { serverTimeout, testServer } from '../temporal.js'
-import { refusal, Rig } from './rig.js'
+import { refusal } from './rig.js'
+import { sharedRig } from './shared-rig.js'
 
-// Stopping a task takes a heartbeat or two, and machines that test may have much else to do.
-vi.setConfig({ testTimeout: 240_000 })
-
-let rig: Rig
-beforeAll(async () => {
-  rig = await Rig.create(await testServer())
-  await rig.startWorker(8)
-}, serverTimeout)
-afterAll(() => rig.close())
+const rig = await sharedRig()
+await rig.startWorker(8)
 
 const spec = (items: readonly string[], factor: number) => `
 items: [${items.join(', ')}]
@@ -21,7 +14,6 @@ pipeline:
     source: {}
     each: { needs: [source], with: { factor: ${factor} } }
 `
-const nextCalls = (count: number) => Promise.all(Array.from({ length: count }, () => rig.steps.nextCall()))
 
 test.for([
   ['of a group', ['a1', 'a2', 'a3', 'a4', 'a5'], 2],
@@ -31,10 +23,10 @@ test.for([
   'as many tasks %s are in flight as it is told: more at once, fewer when those that run are done',
   async ([_, items, factor]) => {
     const run = await rig.run(`flight-${factor}`, spec(items, factor), { concurrency: 2 })
-    const two = await nextCalls(2)
+    const two = await rig.steps.nextCalls(2)
     expect(await rig.inFlight(run)).toHaveLength(2)
     expect(await run.executeUpdate('concurrency', { args: [4] })).toBe('At most 4 tasks in flight.')
-    const four = [...two, ...(await nextCalls(2))]
+    const four = [...two, ...(await rig.steps.nextCalls(2))]
     expect(await rig.inFlight(run)).toHaveLength(4)
     await run.executeUpdate('concurrency', { args: [1] })
     // Three end; the fifth must wait until the fourth has. Of two groups one has lost its place: its tasks are let end.

@@ -1,18 +1,16 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { serverTimeout, testServer } from '../temporal.js'
-import { Rig } from './rig.js'
+import { beforeAll, expect, test } from 'vitest'
+import type { Handle } from './rig.js'
+import { sharedRig } from './shared-rig.js'
 
-let rig: Rig
-let first: Awaited<ReturnType<Rig['run']>>
+const rig = await sharedRig()
+await rig.startWorker()
+let first: Handle
 beforeAll(async () => {
-  rig = await Rig.create(await testServer())
-  await rig.startWorker()
   first = await rig.run('first', spec())
   await rig.steps.finish(3, (task) => values[task]!)
-}, serverTimeout)
-afterAll(() => rig.close())
+})
 
 /** Fan-out over items in two groups, gather, and a stage that takes a value of it. */
 const spec = (factor = 2) => `

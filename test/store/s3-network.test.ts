@@ -10,7 +10,7 @@ import { openClient } from '../../store/s3-client.js'
 import { Machine } from './machine.js'
 import { Proxy, type Fate } from './proxy.js'
 import { S3Server, s3Program } from './s3-server.js'
-import { temporaryFolder } from './temporary.js'
+import { temporaryFolder } from '../temporary-folder.js'
 
 const program = await s3Program()
 const why = 'missing' in program ? ` (skipped: ${program.missing})` : ''
