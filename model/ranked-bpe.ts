@@ -1,4 +1,4 @@
-import * as engines from '@huggingface/tokenizers'
+import { BPE } from './tokenizer-engine.js'
 
 /** Tokens, and which of them are joined. */
 export interface RankedVocabulary {
@@ -8,24 +8,6 @@ export interface RankedVocabulary {
   /** Of all neighbours in a text those of the lowest rank are joined first; undefined: never. */
   readonly rank: (left: string, right: string) => number | undefined
 }
-
-/** Two neighbours in a text, as the library has them. */
-interface Node {
-  readonly token: string
-  readonly next: Node
-  /** 0 to below 1: the first of several of one rank comes first. */
-  readonly bias: number
-  score: number
-}
-
-/** What is used of the library's model (its own types do not resolve under Node's module rules). */
-interface Bpe {
-  tokens_to_ids: ReadonlyMap<string, number>
-  vocab: readonly string[]
-  unk_token_id: number | undefined
-  add_node(queue: { push(node: Node): void }, node: Node): void
-}
-const { BPE } = engines as unknown as { BPE: new (settings: object) => Bpe }
 
 /**
  * The library's byte pair encoding, which asks for ranks pair by pair. The library itself lists all merges by their texts,

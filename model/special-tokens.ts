@@ -4,7 +4,7 @@ import { Failure, type Json, type JsonObject } from '../api/index.js'
 import { refuseStandIn } from '../files/stand-in.js'
 
 /** A token that a tokenizer finds in a text before anything else. */
-interface AddedToken {
+type AddedToken = {
   readonly id: number
   readonly content: string
   readonly special?: boolean
@@ -51,7 +51,7 @@ export function tokenizerConfig(folder: string): JsonObject {
  * @param config  what `tokenizerConfig` says
  */
 export function withAddedTokens(folder: string, json: JsonObject, config: JsonObject): JsonObject {
-  const before = (json.added_tokens ?? []) as unknown as readonly AddedToken[]
+  const before = (json.added_tokens ?? []) as readonly AddedToken[]
   const added = new Map(before.map((token) => [token.content, token]))
   const ids = idsOf(json)
   let next = Math.max(-1, ...before.map(({ id }) => id))
@@ -69,7 +69,7 @@ export function withAddedTokens(folder: string, json: JsonObject, config: JsonOb
   const extra = config.extra_special_tokens ?? config.additional_special_tokens
   const extras = Array.isArray(extra) ? (extra as readonly Json[]) : isObject(extra) ? Object.values(extra) : []
   for (const token of extras) add(token, { special: true })
-  return added.size === before.length ? json : { ...json, added_tokens: [...added.values()] as unknown as Json }
+  return added.size === before.length ? json : { ...json, added_tokens: [...added.values()] }
 }
 
 /** Tokens that tokenizer_config.json or added_tokens.json add, by their ids there. */

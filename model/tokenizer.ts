@@ -1,22 +1,12 @@
-import * as engines from '@huggingface/tokenizers'
 import { Failure } from '../api/index.js'
 import { cleanUp } from './clean-up.js'
 import { ggufTokenizer, tokenizerFiles } from './folder.js'
 import { ggufOf } from './gguf/read.js'
 import { fitLongWords, type Bpe, type Rank } from './long-words.js'
 import { rankedBpe } from './ranked-bpe.js'
+import { EngineClass, type Engine } from './tokenizer-engine.js'
 import { fitUnigram, type Unigram } from './unigram.js'
 import { unknownToken } from './unknown-token.js'
-
-/** The part of the library's tokenizer that is used here (its types do not resolve under Node's module rules). */
-interface Engine {
-  /** Splits words into tokens. */
-  model: object
-  encode(text: string, options: { add_special_tokens: boolean }): { ids: ArrayLike<number> }
-  decode(ids: number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: false }): string
-  id_to_token(id: number): string | undefined
-}
-const { Tokenizer: EngineClass } = engines as unknown as { Tokenizer: new (json: object, config: object) => Engine }
 
 /** Converts text to token ids and back, with the tokenizer of a model's folder (`tokenizer.json`) or GGUF file. */
 export class Tokenizer {
@@ -146,11 +136,11 @@ function ofFiles(folder: string): Source {
 
 /** Adapts the library's tokenizer to long texts. */
 function fitted(engine: Engine, rank?: Rank): Engine {
-  const model = engine.model as { readonly trie?: object; readonly bpe_ranks?: ReadonlyMap<string, number> }
-  if (model.trie) fitUnigram(model as unknown as Unigram)
-  else if (model.bpe_ranks) {
-    const ranks = model.bpe_ranks
-    fitLongWords(model as unknown as Bpe, rank ?? ((left, right) => ranks.get(JSON.stringify([left, right]))))
+  const { model } = engine
+  const { trie, bpe_ranks: ranks } = model as { trie?: object; bpe_ranks?: ReadonlyMap<string, number> }
+  if (trie) fitUnigram(model as Unigram)
+  else if (ranks) {
+    fitLongWords(model as Bpe, rank ?? ((left, right) => ranks.get(JSON.stringify([left, right]))))
   }
   return engine
 }

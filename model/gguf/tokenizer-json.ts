@@ -1,4 +1,4 @@
-import type { Failure } from '../../api/index.js'
+import type { Failure, Json } from '../../api/index.js'
 
 /** What is read of a tokenizer.json. */
 export interface TokenizerJson {
@@ -24,7 +24,7 @@ export interface Step {
   readonly normalizers?: readonly Step[]
   readonly pretokenizers?: readonly Step[]
   readonly processors?: readonly Step[]
-  readonly [key: string]: unknown
+  readonly [key: string]: Json
 }
 
 /** Tokens in the order of their ids, as many as the embedding has rows. */

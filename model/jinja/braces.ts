@@ -37,13 +37,7 @@ export function formatBraces(
     if (inner.includes('{')) throw unsupported('a field within a field of format()')
     const match = /^([^!:[.]*)((?:\.[^.[!:]+|\[[^\]]+\])*)(?:!(.))?(?::(.*))?$/su.exec(inner)
     if (!match) throw valueError(`the field {${inner}} of format() is wrong`)
-    const [, name, path, conversion, specification = ''] = match as unknown as [
-      string,
-      string,
-      string,
-      string?,
-      string?,
-    ]
+    const [, name = '', path = '', conversion, specification = ''] = match
     let value = valueOf(name)
     for (const [step] of path.matchAll(/\.[^.[]+|\[[^\]]+\]/g)) {
       const key = step.startsWith('.') ? step.slice(1) : step.slice(1, -1)

@@ -191,7 +191,7 @@ export function parseInt10(text: string, base: number): bigint {
   if (/\p{Nd}/u.test(text.replace(/[0-9]/g, ''))) throw unsupported('a number in other digits than 0 to 9')
   const found = /^([+-]?)(0[xX](?=_?)|0[oO]|0[bB])?_?(\w+)$/.exec(text.replace(ends, ''))
   if (!found) throw bad()
-  const [, sign, prefix, digits] = found as unknown as [string, string, string | undefined, string]
+  const [, sign, prefix, digits = ''] = found
   const own = { x: 16, o: 8, b: 2 }[prefix?.[1]?.toLowerCase() ?? ''] ?? 0
   // In base 16 and above, 0b is a digit, too.
   const used = prefix !== undefined && (own === base || base === 0)

@@ -20,14 +20,7 @@ export function formatPercent(text: string, values: Value): string {
     found += rest.slice(0, at)
     const match = /^%(?:\(([^()]*)\))?([-+ #0]*)(\*|\d+)?(?:\.(\*|\d+)?)?[hlL]?(.)/su.exec(rest.slice(at))
     if (!match) throw valueError('incomplete format')
-    const [whole, key, flags, width, precision, type] = match as unknown as [
-      string,
-      string?,
-      string?,
-      string?,
-      string?,
-      string?,
-    ]
+    const [whole, key, flags, width, precision, type] = match
     rest = rest.slice(at + whole.length)
     if (whole.includes('(') && key === undefined) throw unsupported(`the format ${JSON.stringify(whole)}`)
     if (width === '*' || precision === '*') throw unsupported('a width "*" in a format')

@@ -8,7 +8,7 @@ import { cacheDirectory } from '../../../store/paths.js'
 import { Failure } from '../../../api/index.js'
 
 /** A file of a program. */
-export interface SourceFile {
+export type SourceFile = {
   /** From the folder of the spec: where it lies in the working folder of a task too. */
   readonly path: string
   readonly digest: Digest
