@@ -36,9 +36,9 @@ export async function readPrompts(
   let unknown = 0
   const encode = (text: string, bad: TextDocument['bad'], special = true) => {
     const opened = (tokenizer ??= Tokenizer.open(folder, vocabulary))
-    const own = placed(bad, () => opened.encode(text, { special }))
-    if (tokenizer.hasUnknown(own)) unknown++
-    return own
+    const ids = placed(bad, () => opened.encode(text, { special }))
+    if (tokenizer.hasUnknown(ids)) unknown++
+    return ids
   }
   const encodeChat = (messages: readonly ChatMessage[], bad: TextDocument['bad'], extras: RenderOptions = {}) => {
     template ??= ChatTemplate.open(folder)

@@ -53,8 +53,8 @@ export class Head {
    */
   static async create(model: Model, threads = 1, parent = model): Promise<Head> {
     const chunk = Math.max(16, Math.min(1024, Math.floor(2 ** 22 / model.config.vocabulary)))
-    const own = await ends(model)
-    return new Head(model.config, chunk, own, parent === model ? own : await ends(parent), threads)
+    const modelEnds = await ends(model)
+    return new Head(model.config, chunk, modelEnds, parent === model ? modelEnds : await ends(parent), threads)
   }
 
   /** Logits of input `name`, by the weights `prefix` + `head` and `norm`. */

@@ -44,7 +44,7 @@ export const besideOthers = '.weight'
 export function slotTensors(config: ModelConfig, blocks: Blocks, layer: number, slot: Slot): SlotTensor[] {
   const { tensors } = familyOf(config, blocks)
   const table = { ...tensors.norms[slot], ...tensors.blocks[slot][config.blocks[layer]![slot].block] }
-  const found = new Map<string, SlotTensor>()
+  const tensorOf = new Map<string, SlotTensor>()
   const shapes = Object.entries(slotShapes(config, layer, slot, blocks))
   // In PyTorch a tensor cannot have others below it: `q` beside `q.bias` is `q.weight`.
   const ownName = (weight: string) =>
@@ -55,16 +55,16 @@ export function slotTensors(config: ModelConfig, blocks: Blocks, layer: number, 
     // Matrices of a family's block types lie as [out, in]; our own names keep them as they are.
     const transpose = known !== undefined && shape.length === 2
     const lying = transpose ? [...shape].reverse() : shape
-    const before = found.get(name)
+    const before = tensorOf.get(name)
     const start = before ? elements(before.shape) : 0
-    found.set(name, {
+    tensorOf.set(name, {
       name,
       transpose,
       shape: before ? [before.shape[0]! + lying[0]!, ...lying.slice(1)] : lying,
       parts: [...(before?.parts ?? []), { weight, shape, start }],
     })
   }
-  return [...found.values()]
+  return [...tensorOf.values()]
 }
 
 /** Names of the tensors outside layers. */

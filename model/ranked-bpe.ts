@@ -23,9 +23,9 @@ export function rankedBpe(
   bpe.vocab = texts
   bpe.unk_token_id = typeof settings.unk_token === 'string' ? ids.get(settings.unk_token) : undefined
   bpe.add_node = (queue, node) => {
-    const own = rank(node.token, node.next.token)
-    if (own === undefined) return
-    node.score = own + node.bias
+    const pairRank = rank(node.token, node.next.token)
+    if (pairRank === undefined) return
+    node.score = pairRank + node.bias
     queue.push(node)
   }
   return bpe

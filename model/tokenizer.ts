@@ -167,7 +167,7 @@ function largestIds(json: object): readonly [own: number, added: number] {
   const ids = Array.isArray(vocab)
     ? (vocab as readonly (readonly [string, number])[]).map(([text], id) => [text, id] as const)
     : Object.entries(vocab as Record<string, number>)
-  let own = -1
-  for (const [text, id] of ids) if (id > own && !later.has(text)) own = id
-  return [own, added.reduce((most, { id }) => Math.max(most, id), -1)]
+  let largest = -1
+  for (const [text, id] of ids) if (id > largest && !later.has(text)) largest = id
+  return [largest, added.reduce((most, { id }) => Math.max(most, id), -1)]
 }

@@ -134,8 +134,8 @@ export async function fillingWeights(
   model: Model,
   context: Pick<Environment, 'open'>,
 ): Promise<Weights> {
-  const own = inputs[id]
-  if (own) return readWeights(await context.open(own))
+  const stored = inputs[id]
+  if (stored) return readWeights(await context.open(stored))
   return model.blocks.get(slot, block).empty ? {} : model.weights(layer, slot)
 }
 

@@ -73,9 +73,9 @@ export async function compileText(file: string, text: string, registry: Registry
   const inspected = diagnostics.length === 0 ? await all.inspect?.(inputs) : undefined
   const warnings: Diagnostic[] = []
   for (const { path, severity, ...problem } of inspected?.problems ?? []) {
-    const found = spec.map.diagnose(pointer(path), 'value', problem)
-    if (severity === undefined) report(found)
-    else warnings.push({ ...found, severity })
+    const diagnostic = spec.map.diagnose(pointer(path), 'value', problem)
+    if (severity === undefined) report(diagnostic)
+    else warnings.push({ ...diagnostic, severity })
   }
   if (diagnostics.length > 0) return done()
 

@@ -158,10 +158,10 @@ export const namesIn = async (folder: string): Promise<string[]> => (await orAbs
 
 /** Bytes and newest time of a file, or of all files of a folder. */
 export async function extent(path: string): Promise<{ bytes: number; modified: number }> {
-  const found = await orAbsent(stat(path))
-  if (!found) return { bytes: 0, modified: 0 }
-  if (!found.isDirectory()) return { bytes: found.size, modified: found.mtimeMs }
-  let [bytes, modified] = [0, found.mtimeMs]
+  const stats = await orAbsent(stat(path))
+  if (!stats) return { bytes: 0, modified: 0 }
+  if (!stats.isDirectory()) return { bytes: stats.size, modified: stats.mtimeMs }
+  let [bytes, modified] = [0, stats.mtimeMs]
   for (const name of await namesIn(path)) {
     const inner = await extent(join(path, name))
     bytes += inner.bytes

@@ -44,8 +44,8 @@ async function exportModel(
     })
   if (existsSync(output) && !(statSync(output).isDirectory() && (await isEmpty(output)))) throw taken(output)
   const model = await openAnyModel(folder, options)
-  const own = await storedType(model)
-  const stored = dtype ?? (own !== undefined && dtypes.includes(own) ? own : 'float32')
+  const parentType = await storedType(model)
+  const stored = dtype ?? (parentType !== undefined && dtypes.includes(parentType) ? parentType : 'float32')
   await write(model, output, stored, { ...(tokenIds === true && { tokenIds }) })
   const files = Object.fromEntries(
     readdirSync(output)

@@ -35,14 +35,18 @@ async function logits(folder: string, { tokens, output, ...options }: Options): 
   const rows = readRows(tokens, model.config)
   const length = rows[0]!.length
   const all = new Float32Array(rows.length * length * vocabulary)
-  const own = await LogitsOf.create(model instanceof OnnxModel ? model : cacheWeights(model), length, options.threads)
+  const logitsOf = await LogitsOf.create(
+    model instanceof OnnxModel ? model : cacheWeights(model),
+    length,
+    options.threads,
+  )
   let at = 0
   for (const row of rows)
-    for await (const logits of own.rows(row)) {
+    for await (const logits of logitsOf.rows(row)) {
       all.set(logits, at)
       at += vocabulary
     }
-  await own.release()
+  await logitsOf.release()
   if (model instanceof OnnxModel) await model.release()
   await writing(output, () =>
     writeTensors(output, { logits: { dtype: 'float32', dims: [rows.length, length, vocabulary], data: all } }),

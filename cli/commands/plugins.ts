@@ -23,8 +23,8 @@ export function pluginCommands(program: Command): void {
     .action(
       action(async (options: SpecOptions & { spec?: string }) => {
         const loaded = loadPlugins()
-        const own = options.spec === undefined ? [] : await pluginsOf(options.spec, loaded, options)
-        const all = [builtIn(loaded), ...own]
+        const ofSpec = options.spec === undefined ? [] : await pluginsOf(options.spec, loaded, options)
+        const all = [builtIn(loaded), ...ofSpec]
         if (options.json) printJson(all)
         else for (const plugin of all) print(listPlugin(plugin))
       }),

@@ -205,7 +205,8 @@ function readNumber(reader: HeaderReader, type: NumberType, bytes: Buffer, at: n
 
 /** Entries by name. Each must begin where the one before ends, up to the alignment, and lie in the file. */
 function readTensors(reader: HeaderReader, count: number, alignment: number): Map<string, GgufTensor> {
-  const found: (Omit<GgufTensor, 'file' | 'start' | 'end'> & { readonly offset: bigint; readonly bytes: number })[] = []
+  const entries: (Omit<GgufTensor, 'file' | 'start' | 'end'> & { readonly offset: bigint; readonly bytes: number })[] =
+    []
   const seen = new Set<string>()
   for (let i = 0; i < count; i++) {
     reader.what = `the entry of tensor ${i}`
@@ -228,13 +229,13 @@ function readTensors(reader: HeaderReader, count: number, alignment: number): Ma
         `is damaged: tensor ${name} cannot have the sizes [${shape.join(', ')}] as ${type ?? typeNumber}`,
       )
     const bytes = (values / layout.values) * layout.bytes
-    found.push({ name, shape: shape.reverse(), type, typeNumber, offset, bytes })
+    entries.push({ name, shape: shape.reverse(), type, typeNumber, offset, bytes })
   }
   const aligned = (position: number) => Math.ceil(position / alignment) * alignment
   const base = aligned(reader.position)
   let expected = 0
   const tensors = new Map<string, GgufTensor>()
-  for (const { offset, bytes, ...tensor } of found) {
+  for (const { offset, bytes, ...tensor } of entries) {
     if (offset !== BigInt(expected))
       throw reader.fail(`is damaged: tensor ${tensor.name} begins at ${offset} of the data, not at ${expected}`)
     const start = base + expected

@@ -81,8 +81,8 @@ export function perLayerConfig(config: ModelConfig, fields: JsonObject): JsonObj
     const known = ['grouped-query', 'sliding-window', 'fewer-heads', 'no-op'].includes(attention.block)
     if (!known || !['swiglu', 'no-op'].includes(ffn.block)) return undefined
     // Where the family has windows, `layer_types` and its like say which layers have one.
-    const own = ownBlocks[i]?.attention.params.window ?? null
-    if (windowed && attention.block !== 'no-op' && window !== own) return undefined
+    const familyWindow = ownBlocks[i]?.attention.params.window ?? null
+    if (windowed && attention.block !== 'no-op' && window !== familyWindow) return undefined
     const skip = [...(attention.block === 'no-op' ? ['attention'] : []), ...(ffn.block === 'no-op' ? ['mlp'] : [])]
     return {
       ...differing('num_attention_heads', attention.params.heads, heads),

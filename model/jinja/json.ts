@@ -79,10 +79,10 @@ export function parseJson(text: string): Value {
       if (next !== ',') throw bad()
     }
   }
-  const found = value(0)
+  const read = value(0)
   skip()
   if (at < text.length) throw bad()
-  return found
+  return read
 }
 
 /** A float that JavaScript would take for an int. */

@@ -167,8 +167,8 @@ export class Renderer {
         throw typeError(`macro '${name}' takes not more than ${names.length} argument(s)`)
       // A default may speak of the parameters before.
       parameters.forEach(({ name: key, otherwise }, i) => {
-        const own = values[i] === undefined && otherwise ? this.evaluator.value(otherwise, scope) : values[i]
-        scope.set(key, own === undefined ? new Undefined(`parameter '${key}' was not provided`) : own)
+        const argument = values[i] === undefined && otherwise ? this.evaluator.value(otherwise, scope) : values[i]
+        scope.set(key, argument === undefined ? new Undefined(`parameter '${key}' was not provided`) : argument)
       })
       return this.textOf(macro.body, scope)
     }

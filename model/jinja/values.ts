@@ -232,9 +232,9 @@ function* numbersOf(range: Range): Generator<Value> {
 
 /** @throws JinjaError where a value has no items */
 export function iterate(value: Value): Iterator<Value> {
-  const found = iterated(value)
-  if (!found) throw typeError(`'${typeName(value)}' object is not iterable`)
-  return found
+  const iterator = iterated(value)
+  if (!iterator) throw typeError(`'${typeName(value)}' object is not iterable`)
+  return iterator
 }
 
 export function listOf(value: Value): Value[] {
