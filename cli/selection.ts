@@ -70,9 +70,9 @@ function checkName({ stages }: FrozenPlan, name: string): void {
 
 function upstream({ stages }: FrozenPlan, name: string): ReadonlySet<string> {
   const selected = new Set<string>()
-  const add = (own: string) => {
-    selected.add(own)
-    stages.find((stage) => stage.name === own)!.needs.forEach(add)
+  const add = (need: string) => {
+    selected.add(need)
+    stages.find((stage) => stage.name === need)!.needs.forEach(add)
   }
   add(name)
   return selected

@@ -15,7 +15,7 @@ export async function keepListings(store: Store, listings: Listings | undefined)
 
 /** Differences of a stage's keys in words; of a folder that the spec names, with the files that are others. */
 export async function changesInWords(
-  found: readonly Difference[],
+  changes: readonly Difference[],
   stage: string,
   { plan, store, listings }: { readonly plan: FrozenPlan; readonly store: Store; readonly listings?: Listings },
 ): Promise<readonly string[]> {
@@ -25,7 +25,7 @@ export async function changesInWords(
       ? ((await store.getDocument(documentOf(digest as Digest))) as Listing | undefined)
       : undefined)
   const words: string[] = []
-  for (const difference of found) {
+  for (const difference of changes) {
     const name = inputOf(difference.path, stage)
     if (name === undefined || plan.inputDigests[name] !== difference.after || difference.before === undefined) {
       words.push(inWords(difference))

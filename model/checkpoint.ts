@@ -130,15 +130,15 @@ function locate(files: readonly TensorFile[]): Map<string, TensorFile> {
 }
 
 /** Tensors that older versions of ours called otherwise, by what they are called now, which `found` then has. */
-function olderNames(found: Map<string, TensorFile>, expected: ReadonlyMap<string, unknown>): Map<string, string> {
+function olderNames(fileOf: Map<string, TensorFile>, expected: ReadonlyMap<string, unknown>): Map<string, string> {
   const names = new Map<string, string>()
   for (const name of expected.keys()) {
     const older = name.endsWith(besideOthers) ? name.slice(0, -besideOthers.length) : name
-    const file = found.get(older)
-    if (found.has(name) || !file || expected.has(older)) continue
+    const file = fileOf.get(older)
+    if (fileOf.has(name) || !file || expected.has(older)) continue
     names.set(name, older)
-    found.set(name, file)
-    found.delete(older)
+    fileOf.set(name, file)
+    fileOf.delete(older)
   }
   return names
 }

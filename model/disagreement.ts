@@ -53,17 +53,17 @@ export class Disagreements {
   private readonly layersStored: ReadonlySet<number>
 
   /**
-   * @param found         tensors that are stored
+   * @param tensors         tensors that are stored
    * @param expectedWith  tensors that would be expected if config.json had this field; undefined for a model whose fields no
    *                      user sees
    */
   constructor(
     private readonly config: ModelConfig,
     private readonly blocks: Blocks,
-    found: Iterable<string>,
+    tensors: Iterable<string>,
     private readonly expectedWith: ((field: string, value: boolean) => ReadonlyMap<string, unknown>) | undefined,
   ) {
-    const stored = [...found].map((name) => this.layerOf(name)).filter((layer) => layer !== undefined)
+    const stored = [...tensors].map((name) => this.layerOf(name)).filter((layer) => layer !== undefined)
     this.layersStored = new Set(stored)
   }
 

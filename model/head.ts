@@ -39,7 +39,7 @@ export class Head {
   private constructor(
     private readonly config: ModelConfig,
     readonly chunk: number,
-    private readonly own: Ends,
+    private readonly modelEnds: Ends,
     private readonly parent: Ends,
     private readonly threads: number,
   ) {}
@@ -100,7 +100,7 @@ export class Head {
     })
     const session = await this.projecting
     for (let start = 0; start < tokens; start += this.chunk) {
-      const out = await session.run({ ...this.own, x: this.rows(x, start) })
+      const out = await session.run({ ...this.modelEnds, x: this.rows(x, start) })
       const count = Math.min(this.chunk, tokens - start)
       yield { start, count, logits: out.logits!.data as Float32Array, best: out.best!.data as BigInt64Array }
     }
@@ -137,7 +137,7 @@ export class Head {
     mask: Float32Array,
     length: number,
   ): Promise<Comparison> {
-    const alone = parent === child && this.parent === this.own
+    const alone = parent === child && this.parent === this.modelEnds
     const session = await (alone
       ? (this.judging ??= this.predictions(true))
       : (this.comparing ??= this.predictions(false)))
@@ -148,7 +148,7 @@ export class Head {
       const hasNext = (i: number) => (start + i + 1) % length !== 0 && mask[start + i + 1] === 1
       for (let i = 0; i < count; i++) labels[i] = hasNext(i) ? BigInt(ids[start + i + 1]!) : 0n
       const out = await session.run({
-        ...this.own,
+        ...this.modelEnds,
         ...(!alone && {
           'parent.head': this.parent.head,
           'parent.norm': this.parent.norm,

@@ -31,11 +31,11 @@ export class Tokenizer {
    *  @throws Failure InvalidInput if the tokenizer is missing, not supported, or too large */
   static open(folder: string, vocabulary = Infinity): Tokenizer {
     const gguf = ggufOf(folder)
-    const { file, json, config, size, own, engine } = gguf === undefined ? ofFiles(folder) : ofGguf(gguf)
-    if (own > vocabulary)
+    const { file, json, config, size, sizeWithoutAdded, engine } = gguf === undefined ? ofFiles(folder) : ofGguf(gguf)
+    if (sizeWithoutAdded > vocabulary)
       throw new Failure(
         'InvalidInput',
-        `${file} has token ids up to ${own - 1}, but the model has ${vocabulary} tokens`,
+        `${file} has token ids up to ${sizeWithoutAdded - 1}, but the model has ${vocabulary} tokens`,
         {
           file,
           remedy: 'Use the tokenizer that belongs to the model.',
@@ -116,7 +116,7 @@ interface Source {
   readonly config: object
   readonly size: number
   /** The same, without added tokens. */
-  readonly own: number
+  readonly sizeWithoutAdded: number
   /** @throws Error if the library does not support the tokenizer */
   readonly engine: () => Engine
 }
@@ -129,7 +129,7 @@ function ofFiles(folder: string): Source {
     json,
     config,
     size: Math.max(own, added) + 1,
-    own: own + 1,
+    sizeWithoutAdded: own + 1,
     engine: () => fitted(new EngineClass(json, config)),
   }
 }
@@ -153,7 +153,7 @@ function ofGguf(file: string): Source {
     made.model = rankedBpe(frame.model, { ...tokens, rank: merges.rank })
     return fitted(made, merges.rank)
   }
-  return { file, json: frame, config, size: tokens.texts.length, own: tokens.texts.length, engine }
+  return { file, json: frame, config, size: tokens.texts.length, sizeWithoutAdded: tokens.texts.length, engine }
 }
 
 /** Largest ids of the vocabulary, and of added tokens; -1 if there are none. */

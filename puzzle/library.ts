@@ -72,9 +72,9 @@ function ownId({ config, blocks }: Model, slot: Slot, { block, params }: BlockCh
 export function variants(space: Space, slot: Slot, model: Model, layer: number): Variant[] {
   const { config, blocks } = model
   const parent = config.blocks[layer]![slot]
-  const found = new Map<string, Variant>()
+  const byId = new Map<string, Variant>()
   const add = (id: string, { block, params }: BlockChoice, own: boolean) => {
-    if (!found.has(id)) found.set(id, { id, block, params, own, empty: blocks.get(slot, block).empty === true })
+    if (!byId.has(id)) byId.set(id, { id, block, params, own, empty: blocks.get(slot, block).empty === true })
   }
   add(ownVariant(model, layer, slot), parent, true)
   const plainId = ownId(model, slot, { ...parent, params: withWeights(parent.params, 'float32') })
@@ -92,7 +92,7 @@ export function variants(space: Space, slot: Slot, model: Model, layer: number):
     if (replaced && type.empty !== true) continue
     for (const params of possible(type, model, layer, wanted)) add(type.id(params), { block: type.name, params }, false)
   }
-  return [...found.values()]
+  return [...byId.values()]
 }
 
 /** Variants of an entry at a layer: none where other layers of the parent can have what this one cannot. What no layer can

@@ -15,7 +15,7 @@ export interface Dag {
 export function checkDag(
   stages: readonly StageNode[],
   leftOut: ReadonlyMap<string, Site>,
-  report: (found: Diagnostic) => void,
+  report: (diagnostic: Diagnostic) => void,
 ): Dag {
   const names = stages.map(({ name }) => name)
   const needs = new Map(stages.map((node) => [node.name, checkNeeds(node, names, leftOut, report)]))
@@ -42,7 +42,7 @@ function checkNeeds(
   { name, needs, site }: StageNode,
   names: readonly string[],
   leftOut: ReadonlyMap<string, Site>,
-  report: (found: Diagnostic) => void,
+  report: (diagnostic: Diagnostic) => void,
 ): readonly string[] {
   const known: string[] = []
   for (const [i, { stage, optional }] of needs.entries()) {
@@ -106,7 +106,7 @@ function checkExpressions(
   { name, params, paramsSite }: StageNode,
   names: readonly string[],
   needs: ReadonlyMap<string, readonly string[]>,
-  report: (found: Diagnostic) => void,
+  report: (diagnostic: Diagnostic) => void,
 ): readonly string[] {
   const expressions = findExpressions(params)
   if (expressions.length === 0) return []

@@ -37,7 +37,7 @@ export function checkInputs(
   spec: SourceDocument,
   schema: InputsSchema,
   registry: Registry,
-  report: (found: Diagnostic) => void,
+  report: (diagnostic: Diagnostic) => void,
 ): CheckedInputs {
   const site = siteOf(spec.map)
   const given = Object.fromEntries(Object.entries(spec.data).filter(([key]) => key in schema.properties))
@@ -101,7 +101,7 @@ function checkBlock(
   slot: Slot,
   registry: Registry,
   site: Site,
-  report: (found: Diagnostic) => void,
+  report: (diagnostic: Diagnostic) => void,
 ): PlannedBlock | undefined {
   const written = getValue(data, at)
   const entry: JsonObject | undefined =

@@ -14,7 +14,7 @@ export function parentFields(fields: JsonObject): JsonObject {
 }
 
 /** The fields with others in their place, from which `parentFields` makes the same again. */
-export function replacedFields(fields: JsonObject, own: JsonObject, puzzleflow: JsonObject): JsonObject {
-  const parent = Object.fromEntries(Object.keys(own).map((name) => [name, fields[name] ?? null]))
-  return { ...fields, ...own, puzzleflow: { ...puzzleflow, parent } }
+export function replacedFields(fields: JsonObject, replacement: JsonObject, puzzleflow: JsonObject): JsonObject {
+  const parent = Object.fromEntries(Object.keys(replacement).map((name) => [name, fields[name] ?? null]))
+  return { ...fields, ...replacement, puzzleflow: { ...puzzleflow, parent } }
 }

@@ -35,7 +35,7 @@ export function blockConfigs(config: ModelConfig): JsonObject[] | undefined {
 }
 
 function deciAttention({ block, params }: BlockChoice, heads: number): JsonObject | undefined {
-  const entry = (own: JsonObject): JsonObject => ({
+  const entry = (fields: JsonObject): JsonObject => ({
     n_heads_in_group: null,
     no_op: false,
     num_sink_tokens: null,
@@ -44,19 +44,19 @@ function deciAttention({ block, params }: BlockChoice, heads: number): JsonObjec
     unshifted_sink: false,
     use_prefill_window_in_sink_attention: false,
     window_length: null,
-    ...own,
+    ...fields,
   })
   if (block === 'grouped-query') return entry({ n_heads_in_group: heads / Number(params.kvHeads) })
   return block === 'no-op' || block === 'linear' ? entry(empty[block]) : undefined
 }
 
 function deciFfn({ block, params }: BlockChoice, hidden: number): JsonObject | undefined {
-  const entry = (own: JsonObject): JsonObject => ({
+  const entry = (fields: JsonObject): JsonObject => ({
     ffn_mult: null,
     no_op: false,
     replace_with_linear: false,
     sparsify: null,
-    ...own,
+    ...fields,
   })
   if (block === 'swiglu') {
     const width = Number(params.width)

@@ -98,9 +98,9 @@ export class Renderer {
     const items = test ? this.chosen(statement, over, scope) : iterate(over)
     const known = test || over instanceof Iter ? undefined : len(over)
     const recurse = (inner: Value): Value => {
-      const own = new Output()
-      this.loop(statement, inner, scope, own, depth + 1)
-      return own.text
+      const loopOutput = new Output()
+      this.loop(statement, inner, scope, loopOutput, depth + 1)
+      return loopOutput.text
     }
     const loop = new Loop(items, known, depth, recursive ? recurse : undefined)
     let some = false
