@@ -1,19 +1,13 @@
 import { expect, test } from 'vitest'
 import { explain } from '../../cli/explain.js'
 import { rejection, type Handle } from './rig.js'
+import { fanOut } from './fan-out.js'
 import { sharedRig } from './shared-rig.js'
 
 const rig = await sharedRig()
 await rig.startWorker(3)
 
-const spec = (factor: number) => `
-items: [a1, a2, b1]
-pipeline:
-  inputs: { items: { type: array } }
-  stages:
-    source: {}
-    each: { needs: [source], with: { factor: ${factor} } }
-    sum: { uses: echo, needs: [each] }
+const spec = (factor: number) => `${fanOut(['a1', 'a2', 'b1'], factor)}    sum: { uses: echo, needs: [each] }
 `
 
 test.for<[string, number, (run: Handle) => Promise<unknown>]>([

@@ -85,6 +85,7 @@ test(
     const third = await rig.steps.nextCall()
     third.finish(6)
     expect((await rig.outputs(next)).step!.values).toEqual({ value: 6 })
+    // The worker removes it after its result is known, and tells nobody.
     while (existsSync(first.info.checkpoint)) await pause(20)
   },
   serverTimeout,
@@ -136,6 +137,7 @@ test.skipIf(clock === undefined)(
     await rig.startWorker(2, { env: { LD_PRELOAD: clock, FAKETIME: '+3d', FAKETIME_DONT_FAKE_MONOTONIC: '1' } })
     const run = await rig.run('clock', spec)
     const call = await rig.steps.nextCall()
+    // The server counts by the clock, and tells nobody that a heartbeat was due.
     // Longer than a heartbeat may be.
     await pause(4000)
     call.finish(8)

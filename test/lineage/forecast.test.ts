@@ -2,19 +2,13 @@ import { expect, test } from 'vitest'
 import { forecast } from '../../lineage/forecast.js'
 import { loadPlugins } from '../engine/registry.js'
 import { compile, rejection } from '../engine/rig.js'
+import { fanOut } from '../engine/fan-out.js'
 import { sharedRig } from '../engine/shared-rig.js'
 
 const rig = await sharedRig()
 await rig.startWorker(3)
 
-const spec = (factor: number) => `
-items: [a1, a2, b1]
-pipeline:
-  inputs: { items: { type: array } }
-  stages:
-    source: {}
-    each: { needs: [source], with: { factor: ${factor} } }
-`
+const spec = (factor: number) => fanOut(['a1', 'a2', 'b1'], factor)
 
 test('tasks that will run are counted by reason, those that are done are not among them', async () => {
   await Promise.all([(await rig.run('first', spec(2))).result(), rig.steps.finish(3)])
