@@ -111,8 +111,8 @@ export async function measureQuality(
   progress: (fraction: number, message: string) => void = () => {},
 ): Promise<Quality> {
   const head = await Head.create(model, threads, parent)
-  const own = model === parent ? final : await lastHidden(model, held, threads)
-  const c = await head.compare(final, own, held.ids, held.mask, held.length)
+  const modelStates = model === parent ? final : await lastHidden(model, held, threads)
+  const c = await head.compare(final, modelStates, held.ids, held.mask, held.length)
   const accuracy: Record<string, number> = {}
   const names = Object.keys(tasks)
   for (const [i, name] of names.entries()) {
@@ -209,15 +209,15 @@ export async function evaluatePair(
     ...sizes(model, yardstick.scenario),
   })
   const parent = measured(yardstick.parent, parentQuality, speed.parent)
-  const own = measured(child, quality, speed.child)
+  const ofChild = measured(child, quality, speed.child)
   return {
     parent,
-    child: own,
+    child: ofChild,
     ratios: {
       throughput: speed.ratio,
-      accuracy: parent.accuracy && own.accuracy !== null ? own.accuracy / parent.accuracy : null,
-      memory: own.memoryBytes / parent.memoryBytes,
-      parameters: own.parameters / parent.parameters,
+      accuracy: parent.accuracy && ofChild.accuracy !== null ? ofChild.accuracy / parent.accuracy : null,
+      memory: ofChild.memoryBytes / parent.memoryBytes,
+      parameters: ofChild.parameters / parent.parameters,
     },
   }
 }

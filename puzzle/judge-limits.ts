@@ -20,7 +20,7 @@ export function judgeLimits(
 ): Judged[] {
   return limits.map((limit) => {
     const seconds = (speed: number) => (batch * generate) / speed
-    const own = {
+    const measured = {
       throughput: child.throughput.measured,
       latency: seconds(child.throughput.measured),
       memory: child.memoryBytes,
@@ -32,7 +32,7 @@ export function judgeLimits(
       memory: ratios.memory,
       parameters: ratios.parameters,
     }[limit.name]
-    const value = limit.unit === 'parent' ? relative : own
+    const value = limit.unit === 'parent' ? relative : measured
     return {
       limit: describeLimit(limit),
       held: limit.bound === 'min' ? value >= limit.value : value <= limit.value,

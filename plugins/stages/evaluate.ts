@@ -121,21 +121,21 @@ export const evaluate: FanOutStage<
 
   async run(context) {
     const { task, spec } = context
-    const own = task.params
+    const params = task.params
     const { scenario } = spec.target
     const model = await openParent(context)
-    const yardstick = await openYardstick(context, model, task.inputs, scenario, own)
-    const assembled = assemble(model, own.fillings, task.inputs, context)
+    const yardstick = await openYardstick(context, model, task.inputs, scenario, params)
+    const assembled = assemble(model, params.fillings, task.inputs, context)
     const trained = task.inputs.child
     const child = trained ? await readChild(assembled, await context.open(trained)) : assembled
     context.progress(0, 'the parent')
     const parent = await measureQuality(model, yardstick, (f, m) => context.progress(f * 0.45, `parent, ${m}`))
-    const evaluation = await evaluatePair(yardstick, parent, child, own.repetitions, (f, m) =>
+    const evaluation = await evaluatePair(yardstick, parent, child, params.repetitions, (f, m) =>
       context.progress(0.5 + f * 0.4, `child, ${m}`),
     )
-    const { limits = [], retime: most = 0 } = own
+    const { limits = [], retime: most = 0 } = params
     const again = (session: number) => context.progress(0.9, `timing again, session ${session}`)
-    const timed = await retimed(evaluation, () => [model, child], scenario, { ...own, limits, retime: most }, again)
+    const timed = await retimed(evaluation, () => [model, child], scenario, { ...params, limits, retime: most }, again)
     return { values: timed, files: {} }
   },
 

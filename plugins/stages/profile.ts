@@ -92,21 +92,28 @@ export const profile: FanOutStage<
   },
 
   async run(context) {
-    const own = context.task.params
+    const taskParams = context.task.params
     const { scenario } = context.spec.target
     const model = await openParent(context)
-    const { slot, block, params = {} } = own
+    const { slot, block, params = {} } = taskParams
     const part = slot === 'floor' || block === undefined ? undefined : { slot, choice: { block, params } }
     const version = part ? model.blocks.get(part.slot, part.choice.block).version : 0
-    const print = fingerprint(own.threads, scenario)
-    const key = digestJson({ print, scenario, own, version, numericsVersion, shape: { ...model.config, blocks: 0 } })
+    const print = fingerprint(taskParams.threads, scenario)
+    const key = digestJson({
+      print,
+      scenario,
+      own: taskParams,
+      version,
+      numericsVersion,
+      shape: { ...model.config, blocks: 0 },
+    })
     const kept = join(context.machineState, 'profiles', `${key}.json`)
     const known = await readKept(kept)
     if (known) {
       context.log('this block has been timed on this machine before')
       return { values: known, files: {} }
     }
-    const values = { fingerprint: print, cost: { ...(await measure(model, part, scenario, own, context)) } }
+    const values = { fingerprint: print, cost: { ...(await measure(model, part, scenario, taskParams, context)) } }
     await mkdir(join(context.machineState, 'profiles'), { recursive: true })
     await writeFile(`${kept}.${process.pid}.tmp`, JSON.stringify(values))
     await rename(`${kept}.${process.pid}.tmp`, kept)

@@ -176,8 +176,9 @@ function corrected(
   for (const limit of limits) {
     const { predicted, measured } = child.throughput
     if (limit.name !== 'throughput' && limit.name !== 'latency') continue
-    const own = predicted / measured
-    const kindness = limit.unit === 'parent' ? own / (parent.throughput.predicted / parent.throughput.measured) : own
+    const ratio = predicted / measured
+    const kindness =
+      limit.unit === 'parent' ? ratio / (parent.throughput.predicted / parent.throughput.measured) : ratio
     const factor = Math.max(1.005, kindness * 1.01)
     next[limit.name] = limit.name === 'throughput' ? factor : 1 / factor
   }

@@ -103,7 +103,7 @@ export const uptrain: FanOutStage<
     const train = await readSequences(context, task.inputs.train)
     const { length } = train
     const batch = Math.min(params.batch, train.count)
-    const own = Array.from({ length: train.count }, (_, i) =>
+    const tokenCounts = Array.from({ length: train.count }, (_, i) =>
       tokensOf({ mask: train.mask.subarray(i * length, (i + 1) * length) }),
     )
     const steps = stepsFor(params.tokens, batch, train.count, tokensOf(train))
@@ -162,7 +162,7 @@ export const uptrain: FanOutStage<
     await trainer.release()
     const last = curve.at(-1)!
     let seen = 0
-    for (let i = 0; i < steps * batch; i++) seen += own[order[i % train.count]!]!
+    for (let i = 0; i < steps * batch; i++) seen += tokenCounts[order[i % train.count]!]!
     return {
       values: { steps, tokens: seen, loss: last.loss, kl: last.kl!, cosine: last.cosine! },
       files: {
@@ -185,8 +185,8 @@ function roundedWhere<T>(
   for (let layer = 0; layer < model.config.layers; layer++)
     for (const slot of slots) {
       const { bits = 8, names = [] } = quantisationOf(model, layer, slot) ?? {}
-      for (const own of names) {
-        const name = weightName(layer, slot, own)
+      for (const weight of names) {
+        const name = weightName(layer, slot, weight)
         all[name] = round(weights[name]!, name, bits)
       }
     }
@@ -233,13 +233,13 @@ function gkdLoss(
   size: { batch: number; length: number },
   skipped: ReadonlySet<number>,
 ): { loss: Value; metrics: Values } {
-  const own = Object.fromEntries(
+  const parentWeights = Object.fromEntries(
     Object.entries(frozen)
       .filter(([name]) => name.startsWith('parent.'))
       .map(([name, value]) => [name.slice('parent.'.length), value]),
   )
   const embedding = frozen.embedding!
-  const teacher = buildModel(g, parent.config, parent.blocks, ids, { ...own, embedding }, size)
+  const teacher = buildModel(g, parent.config, parent.blocks, ids, { ...parentWeights, embedding }, size)
   const learning = roundedWhere(child, trained, (value, _, bits) => g.fakeQuantise(value, bits))
   const student = buildModel(g, child.config, child.blocks, ids, { ...learning, embedding }, size)
   const tokens = g.sum(mask)
