@@ -7,7 +7,8 @@
  */
 import './tensor/telemetry.js'
 import { Failure, type JsonObject, type Outcome } from './api/index.js'
-import { registryFor, type Common } from './cli/common.js'
+import { registryFor } from './cli/compiled-spec.js'
+import type { Common } from './cli/options.js'
 import { BadSpec } from './cli/explain.js'
 import { follow as followRun, progressOf } from './cli/follow.js'
 import { openStore, readStore } from './cli/open-store.js'

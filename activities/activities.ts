@@ -90,12 +90,12 @@ export function makeActivities(services: Services): Activities {
   const refsOf = async (parts: KeyParts, tasks: readonly TaskPlan[], from: number): Promise<TaskRef[]> => {
     const keyOf = taskKeys(parts)
     const keys = tasks.map((task) => keyOf(task).key)
-    const found = await resultsOf(store, keys)
+    const results = await resultsOf(store, keys)
     return tasks.map(({ id, label }, i) => ({
       index: from + i,
       id,
       label: shortLabel(label),
-      ...(found[i] && { found: keys[i]! }),
+      ...(results[i] && { found: keys[i]! }),
     }))
   }
   /** All that are left out, in the order of the tasks. */
@@ -123,10 +123,10 @@ export function makeActivities(services: Services): Activities {
       const pages = pagesOf(tasks, boundsHere())
       if (pages) return { tasks: ref, ...told, groups: [], pages, total: tasks.length }
       const groups = new Map<string, TaskGroup & { tasks: TaskGroup['tasks'][number][] }>()
-      for (const own of await refsOf(parts, tasks, 0)) {
-        const { id, group = id } = tasks[own.index]!
+      for (const taskRef of await refsOf(parts, tasks, 0)) {
+        const { id, group = id } = tasks[taskRef.index]!
         if (!groups.has(group)) groups.set(group, { name: group, tasks: [] })
-        groups.get(group)!.tasks.push(own)
+        groups.get(group)!.tasks.push(taskRef)
       }
       return { tasks: ref, ...told, groups: [...groups.values()], total: tasks.length }
     }),
@@ -145,9 +145,9 @@ export function makeActivities(services: Services): Activities {
     executeTask: guarded(async (request) => {
       const parts = await open(request)
       const task = (await tasksOf(request.tasks))[request.task.index]!
-      const own = taskKey(parts, task)
-      const { done } = await reused(own, nameOf(request.stage, task), parts, task, async (run) => {
-        const outputs = await run({ ...job(parts, request, task), kind: 'run', task, key: own.key })
+      const key = taskKey(parts, task)
+      const { done } = await reused(key, nameOf(request.stage, task), parts, task, async (run) => {
+        const outputs = await run({ ...job(parts, request, task), kind: 'run', task, key: key.key })
         return outputs as Outputs
       })
       return done
@@ -169,9 +169,9 @@ export function makeActivities(services: Services): Activities {
         const record = { version: 1 as const, key, components, outputs: { values, files: {} } }
         await store.putRecord({ ...record, seconds: 0, finishedAt: now, host: hostname() })
       }
-      const found = values ?? (await store.useRecord(key))?.outputs.values
-      if (!found) return { kind: 'open', question: await questionOf(request, parts) }
-      if (found.approved !== true) return { kind: 'refused', ...(answer?.comment && { comment: answer.comment }) }
+      const approval = values ?? (await store.useRecord(key))?.outputs.values
+      if (!approval) return { kind: 'open', question: await questionOf(request, parts) }
+      if (approval.approved !== true) return { kind: 'refused', ...(answer?.comment && { comment: answer.comment }) }
       // Who approved it and when is evidence: nothing that comes after depends on that.
       return { kind: 'approved', outputs: await store.putJson('outputs', { values: { approved: true }, files: {} }) }
     }),
@@ -181,8 +181,8 @@ export function makeActivities(services: Services): Activities {
       const tasks = await tasksOf(request.tasks)
       const skipped = await leftOutOf(tasks, request)
       const keys = (request.keys ?? keysWithout(parts, tasks, skipped)) as readonly (Digest | null)[]
-      const own = gatherKey(parts, keys, tasks)
-      const { done, outputs } = await reused(own, `${request.stage}: gather`, parts, undefined, async (run) => {
+      const gathering = gatherKey(parts, keys, tasks)
+      const { done, outputs } = await reused(gathering, `${request.stage}: gather`, parts, undefined, async (run) => {
         return (await run({
           ...job(parts, request),
           kind: 'gather',

@@ -26,10 +26,10 @@ export interface AttemptLine {
 export function attemptLog(job: Job): (event: AttemptLine['event'], text?: string) => void {
   const file = process.env[attemptLogVariable]
   if (file === undefined) return () => undefined
-  const what = { pid: process.pid, stage: job.stage, task: job.kind === 'run' ? job.task.id : job.kind }
+  const attempt = { pid: process.pid, stage: job.stage, task: job.kind === 'run' ? job.task.id : job.kind }
   return (event, text) => {
     const { user, system } = process.cpuUsage()
-    const line = { at: Date.now(), event, ...what, cpu: (user + system) / 1e6, ...(text !== undefined && { text }) }
+    const line = { at: Date.now(), event, ...attempt, cpu: (user + system) / 1e6, ...(text !== undefined && { text }) }
     appendFileSync(file, `${JSON.stringify(line)}\n`)
   }
 }

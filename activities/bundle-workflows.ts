@@ -2,7 +2,7 @@ import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker'
 import { writeFileSync } from 'node:fs'
 
 /** What is bundled. */
-export interface Workflows {
+export type Workflows = {
   readonly workflowsPath: string
   /** Of a module in the bundle; default: Temporal's own. */
   readonly failureConverterPath?: string

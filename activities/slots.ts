@@ -56,12 +56,12 @@ export class KeyLocks {
   }
 
   async take(key: string, signal: AbortSignal): Promise<() => void> {
-    const own = this.byKey.get(key) ?? new Slots(1)
-    this.byKey.set(key, own)
-    const release = await own.take(true, signal)
+    const ofKey = this.byKey.get(key) ?? new Slots(1)
+    this.byKey.set(key, ofKey)
+    const release = await ofKey.take(true, signal)
     return () => {
       release()
-      if (own.free) this.byKey.delete(key)
+      if (ofKey.free) this.byKey.delete(key)
     }
   }
 }

@@ -62,9 +62,7 @@ async function bundleByLink(workflows: Workflows): Promise<string> {
     symlinkSync(odd, link)
     const program = join(link, ...below, 'dist/activities/bundle-workflows.js')
     const order = JSON.stringify(
-      Object.fromEntries(
-        Object.entries(workflows as unknown as Record<string, string>).map(([name, path]) => [name, linked(path)]),
-      ),
+      Object.fromEntries(Object.entries(workflows).map(([name, path]) => [name, linked(path)])),
     )
     const target = join(place, 'bundle.js')
     await promisify(execFile)(process.execPath, [asNamed, '--preserve-symlinks-main', program, order, target])

@@ -39,6 +39,7 @@ export const defineStage = <
   Spec extends object,
 >(
   stage: Stage<P, N, O, T, Spec>,
+  // eslint-disable-next-line no-restricted-syntax -- given up here, see above
 ): Stage => stage as unknown as Stage
 
 /** Declares a block type; the compiler checks it against the type of its parameters. */

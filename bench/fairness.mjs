@@ -32,6 +32,7 @@ async function answer() {
 try {
   await rig.startWorker(2)
   const large = await rig.run('large', spec('l', tasks), { concurrency: 1000 })
+  // Asking more often would be load of its own beside what is measured.
   while ((await rig.inFlight(large)).length < Math.min(tasks, 1000)) await new Promise((r) => setTimeout(r, 200))
   void answer()
   const before = done.l

@@ -40,6 +40,7 @@ async function once(name, note) {
         const [{ done }] = progress.stages
         if (process.stderr.isTTY) process.stderr.write(`\r${done} of ${count} `)
       }
+      // Asking more often would be load of its own beside what is measured.
       await new Promise((resolve) => setTimeout(resolve, 2000))
     }
   })()

@@ -21,13 +21,13 @@ async function byDigest(store: Store, start: string): Promise<ArtifactRef> {
     throw new Failure('InvalidInput', `"${start}" is neither a digest nor the beginning of one`, {
       remedy: `Give at least six of its hexadecimal digits: \`${typed('artifacts', 'ls')}\`.`,
     })
-  const found = []
-  for await (const stored of store.artifacts()) if (stored.digest.startsWith(start)) found.push(stored)
-  const [only, another] = found
+  const matching = []
+  for await (const stored of store.artifacts()) if (stored.digest.startsWith(start)) matching.push(stored)
+  const [only, another] = matching
   if (!only || another)
     throw new Failure(
       'InvalidInput',
-      `${found.length === 0 ? 'No artifact begins' : 'Several artifacts begin'} with "${start}"`,
+      `${matching.length === 0 ? 'No artifact begins' : 'Several artifacts begin'} with "${start}"`,
       { remedy: `See \`${typed('artifacts', 'ls')}\`.` },
     )
   const kind = originsOf(await readRecords(store), []).get(only.digest)?.kind ?? 'unknown'

@@ -5,7 +5,7 @@ import { connect, grpcErrorIn, isAway, look, pause, ServerAway } from '../server
 import type { Store } from '../store/index.js'
 import { describeLeft } from '../workflows/remaining.js'
 import type { SearchProgress, SearchResult } from '../workflows/types.js'
-import { log } from './common.js'
+import { log } from './output.js'
 import { readRun, type RunDocument } from './runs.js'
 import { typed } from './typed.js'
 import { ensureWorker } from './workers.js'
@@ -144,12 +144,12 @@ export async function progressOf(client: Client, workflowId: string): Promise<Se
 export async function troubles(client: Client, workflowId: string): Promise<string[]> {
   try {
     const { raw } = await client.workflow.getHandle(workflowId).describe()
-    const own = (raw.pendingActivities ?? []).map(async ({ activityId, attempt, lastFailure }) => {
+    const activities = (raw.pendingActivities ?? []).map(async ({ activityId, attempt, lastFailure }) => {
       const failure = await decodeOptionalFailureToOptionalError(client.options.loadedDataConverter, lastFailure)
       return failure ? [`${activityId} failed, attempt ${attempt} follows: ${failure.message}`] : []
     })
     const children = (raw.pendingChildren ?? []).map((child) => troubles(client, child.workflowId ?? ''))
-    return (await Promise.all([...own, ...children])).flat()
+    return (await Promise.all([...activities, ...children])).flat()
   } catch {
     return []
   }

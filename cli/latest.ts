@@ -4,7 +4,7 @@ import { connect, serverStatus } from '../server/index.js'
 import type { Store } from '../store/index.js'
 import type { SearchResult } from '../workflows/types.js'
 import { addressOf } from './address.js'
-import type { Common } from './common.js'
+import type { Common } from './options.js'
 import { explain } from './explain.js'
 import { readRun, type RunDocument } from './runs.js'
 

@@ -2,7 +2,7 @@
 import '../tensor/telemetry.js'
 import { Command } from 'commander'
 import { addCommands } from './command-list.js'
-import { log, printJson } from './common.js'
+import { log, printJson } from './output.js'
 import { exitCodes } from './exit-codes.js'
 import { packageVersion } from '../store/paths.js'
 

@@ -6,7 +6,9 @@ import { isPackageName } from '../plugins/loading/find.js'
 import { withCode } from '../plugins/loading/load.js'
 import { openPlugins } from '../plugins/loading/open.js'
 import { loadPlugins } from '../plugins/registry.js'
-import { allowedPlugins, allowEntries, log, type SpecOptions } from './common.js'
+import { allowedPlugins, allowEntries } from './allowed-plugins.js'
+import type { SpecOptions } from './options.js'
+import { log } from './output.js'
 
 /**
  * Opens a model for a command. Where it has block types or a family that do not come with puzzleflow, they are looked for in the

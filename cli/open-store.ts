@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { Failure } from '../api/index.js'
 import { unexpanded } from '../spec/meant-path.js'
 import { openStore as openStoreAt, storeFailure, storeNames, type Store } from '../store/index.js'
-import type { Common } from './common.js'
+import type { Common } from './options.js'
 import { readSettings } from './settings.js'
 import { typed } from './typed.js'
 

@@ -64,12 +64,12 @@ function listType(
     required?: readonly string[]
   }
   // Of an entry of the space, `block` is its name.
-  const own = Object.entries(properties).filter(([key, { const: fixed }]) => !(key === 'block' && fixed === name))
-  const width = Math.max(0, ...own.map(([key]) => key.length))
+  const shown = Object.entries(properties).filter(([key, { const: fixed }]) => !(key === 'block' && fixed === name))
+  const width = Math.max(0, ...shown.map(([key]) => key.length))
   return [
     `  ${kind} ${name}, version ${version}`,
     ...(about ? [`      ${about.summary}`] : []),
-    ...own.map(([key, property]) => `      ${key.padEnd(width)}  ${explain(property, required.includes(key))}`),
+    ...shown.map(([key, property]) => `      ${key.padEnd(width)}  ${explain(property, required.includes(key))}`),
   ]
 }
 

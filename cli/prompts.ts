@@ -3,7 +3,7 @@ import { Failure } from '../api/index.js'
 import { lookAt } from '../data/data-file.js'
 import { placed, readDocuments, type Document } from '../data/documents.js'
 import { readLines } from '../data/text-files.js'
-import { log } from './common.js'
+import { log } from './output.js'
 
 /** Where prompts come from. */
 export interface PromptOptions {
@@ -36,9 +36,9 @@ export async function readPrompts(
   let unknown = 0
   const encode = (text: string, bad: TextDocument['bad'], special = true) => {
     const opened = (tokenizer ??= Tokenizer.open(folder, vocabulary))
-    const own = placed(bad, () => opened.encode(text, { special }))
-    if (tokenizer.hasUnknown(own)) unknown++
-    return own
+    const ids = placed(bad, () => opened.encode(text, { special }))
+    if (tokenizer.hasUnknown(ids)) unknown++
+    return ids
   }
   const encodeChat = (messages: readonly ChatMessage[], bad: TextDocument['bad'], extras: RenderOptions = {}) => {
     template ??= ChatTemplate.open(folder)

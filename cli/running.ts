@@ -1,6 +1,7 @@
 import { WorkflowNotFoundError } from '@temporalio/client'
 import { connect, serverStatus } from '../server/index.js'
-import { log, type Common } from './common.js'
+import type { Common } from './options.js'
+import { log } from './output.js'
 import { addressOf } from './address.js'
 import type { RunDocument } from './runs.js'
 

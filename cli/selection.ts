@@ -69,18 +69,18 @@ function checkName({ stages }: FrozenPlan, name: string): void {
 }
 
 function upstream({ stages }: FrozenPlan, name: string): ReadonlySet<string> {
-  const found = new Set<string>()
-  const add = (own: string) => {
-    found.add(own)
-    stages.find((stage) => stage.name === own)!.needs.forEach(add)
+  const selected = new Set<string>()
+  const add = (need: string) => {
+    selected.add(need)
+    stages.find((stage) => stage.name === need)!.needs.forEach(add)
   }
   add(name)
-  return found
+  return selected
 }
 
 function downstream({ stages }: FrozenPlan, name: string): ReadonlySet<string> {
-  const found = new Set([name])
+  const selected = new Set([name])
   // In the order of the plan those that a stage needs come before it.
-  for (const stage of stages) if (stage.needs.some((need) => found.has(need))) found.add(stage.name)
-  return found
+  for (const stage of stages) if (stage.needs.some((need) => selected.has(need))) selected.add(stage.name)
+  return selected
 }

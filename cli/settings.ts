@@ -92,8 +92,8 @@ function readFile(file: string): Settings {
   ]) {
     const meant = place === undefined || existsSync(resolve(folder, place)) ? undefined : unexpanded(place)
     if (!meant) continue
-    const found = document.map.diagnose(`/${key}`, 'value', { code: 'wrong-value', message: '', ...meant })
-    throw new Failure('InvalidInput', formatDiagnostic(found), { file })
+    const diagnostic = document.map.diagnose(`/${key}`, 'value', { code: 'wrong-value', message: '', ...meant })
+    throw new Failure('InvalidInput', formatDiagnostic(diagnostic), { file })
   }
   return {
     ...(store === undefined ? {} : { store: store.startsWith('s3://') ? store : resolve(folder, store) }),

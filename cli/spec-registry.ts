@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { allowing, commandsAllowed, type Allowed } from '../plugins/loading/allowed.js'
-import { Failure, type JsonObject } from '../api/index.js'
+import { Failure } from '../api/index.js'
 import { inspectWithPlugins } from '../plugins/loading/ask.js'
 import { withDescriptions } from '../plugins/loading/load.js'
 import { openPlugins, pipelineFile, type OpenedPlugin } from '../plugins/loading/open.js'
@@ -51,8 +51,7 @@ const openProgramOf =
       if (refused) return { code, message, ...refused } satisfies ProgramProblem
     }
     try {
-      const { digest, sources: files } = freezeProgram(command, sources)
-      return { digest, sources: files as unknown as readonly JsonObject[] }
+      return freezeProgram(command, sources)
     } catch (error) {
       const { message, remedy: hint } = error as Failure
       const isOurs = error instanceof Failure || (error as NodeJS.ErrnoException).code !== undefined

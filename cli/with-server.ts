@@ -1,6 +1,7 @@
 import { ensureServer, undoStart, type ServerInfo } from '../server/index.js'
 import { addressOf } from './address.js'
-import { log, type Common } from './common.js'
+import type { Common } from './options.js'
+import { log } from './output.js'
 
 /** The server for a command: the one that the user names, or puzzleflow's, started if necessary. */
 export const findServer = (options: Common): Promise<ServerInfo> => ensureServer({ address: addressOf(options), log })

@@ -9,7 +9,7 @@ import { buildId } from '../activities/build-id.js'
 import { Failure } from '../api/index.js'
 import { commandLine, endProcess, look } from '../server/index.js'
 import type { Store } from '../store/index.js'
-import { log } from './common.js'
+import { log } from './output.js'
 
 /** The worker of a store, as it describes itself in the store. */
 interface WorkerState {

@@ -73,15 +73,15 @@ function pieces({ fields: { text, answers = [] }, bad }: DataRecord, contextWeig
   if (typeof text !== 'string') throw bad('has no "text"')
   const wrong = () => bad('has answers that are not ranges of its text')
   if (!Array.isArray(answers)) throw wrong()
-  const found: Piece[] = []
+  const inOrder: Piece[] = []
   let from = 0
   for (const range of answers as readonly unknown[]) {
     const [start, end] = Array.isArray(range) ? (range as readonly number[]) : []
     if (!Number.isInteger(start) || !Number.isInteger(end)) throw wrong()
     if (!(from <= start! && start! < end! && end! <= text.length)) throw wrong()
-    found.push({ text: text.slice(from, start), weight: contextWeight })
-    found.push({ text: text.slice(start, end), weight: 1 })
+    inOrder.push({ text: text.slice(from, start), weight: contextWeight })
+    inOrder.push({ text: text.slice(start, end), weight: 1 })
     from = end!
   }
-  return [...found, { text: text.slice(from), weight: contextWeight }]
+  return [...inOrder, { text: text.slice(from), weight: contextWeight }]
 }

@@ -29,12 +29,12 @@ export async function* readJsonRecords(
       remedy: other,
     })
   for await (const { text, line, column, problem } of jsonTexts(readCharacters(path, look))) {
-    const found = problem ?? jsonProblem(text)
-    if (found) {
-      const before = text.slice(0, found.at)
+    const mistake = problem ?? jsonProblem(text)
+    if (mistake) {
+      const before = text.slice(0, mistake.at)
       const lines = before.split('\n').length - 1
-      const at = lines === 0 ? column + found.at : found.at - before.lastIndexOf('\n')
-      throw failed(line + lines, at)(found.message, remedyOf(found.message, remedy))
+      const at = lines === 0 ? column + mistake.at : mistake.at - before.lastIndexOf('\n')
+      throw failed(line + lines, at)(mistake.message, remedyOf(mistake.message, remedy))
     }
     const value: unknown = JSON.parse(text)
     // A record at the beginning of its line needs no column.

@@ -142,12 +142,12 @@ class Splitter {
     const { text, ...start } = this.finish()
     const known = jsonProblem(text)
     const key = /^\{\s*("(?:[^"\\]|\\.){1,100}")\s*:\s*\[/.exec(text)?.[1]
-    const own = {
+    const tooLong = {
       at: 0,
       message: `is longer than ${this.most} characters${key ? `; it begins with a list in ${key}` : ''}`,
     }
     // If only its end is missing, the value is too long; otherwise its first error counts.
-    return { text, ...start, problem: known && known.at < text.length ? known : own }
+    return { text, ...start, problem: known && known.at < text.length ? known : tooLong }
   }
 
   private wrong(message: string): JsonText {

@@ -138,6 +138,6 @@ function plain(value: unknown): unknown {
   if (typeof value === 'bigint') return Number(value)
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(plain)
-  if (ArrayBuffer.isView(value)) return Array.from(value as unknown as ArrayLike<unknown>, plain)
+  if (ArrayBuffer.isView(value)) return Array.from(value as Uint8Array | BigInt64Array, plain)
   return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, plain(field)]))
 }

@@ -95,18 +95,18 @@ export async function* readCharacters(path: string, { packed, encoding }: FileLo
     return text
   }
   for await (const chunk of readBytes(path, packed)) {
-    const own = cut.length > 0 ? Buffer.concat([cut, chunk]) : chunk
+    const whole = cut.length > 0 ? Buffer.concat([cut, chunk]) : chunk
     let text: string
     try {
       text = decoder.decode(chunk, { stream: true })
     } catch {
-      const [valid, at] = firstInvalid(own, encoding)
+      const [valid, at] = firstInvalid(whole, encoding)
       const offset = bytes - cut.length + at
       if (valid !== '') yield checked(bytes === cut.length ? valid.replace(/^\ufeff/, '') : valid)
       throw broken(line, offset)
     }
     bytes += chunk.length
-    cut = Buffer.from(own.subarray(own.length - unfinished(own, encoding)))
+    cut = Buffer.from(whole.subarray(whole.length - unfinished(whole, encoding)))
     if (text !== '') yield checked(text)
   }
   try {

@@ -72,7 +72,10 @@ export type FailureKind = {
   [Kind in TaskFailureKind]: (typeof kinds)[Kind] extends { readonly exitCode: number } ? Kind : never
 }[TaskFailureKind]
 
-const entries = Object.entries(kinds) as unknown as readonly (readonly [TaskFailureKind, FailureTraits])[]
+const entries = (Object.keys(kinds) as TaskFailureKind[]).map((kind): [TaskFailureKind, FailureTraits] => [
+  kind,
+  kinds[kind],
+])
 
 /** Exit codes of failures (docs/operations.md). Anything thrown that is not a `Failure` is a defect: 1. */
 export const exitCodes = Object.fromEntries(

@@ -27,9 +27,9 @@ const alike = ({ stage, kind, task }: Components): string => JSON.stringify([sta
 export function nearestAmong(records: readonly TaskRecord[]): (components: Components) => Nearest | undefined {
   const byTask = new Map<string, TaskRecord[]>()
   for (const record of records) {
-    const own = alike(record.components)
-    if (byTask.has(own)) byTask.get(own)!.push(record)
-    else byTask.set(own, [record])
+    const likeness = alike(record.components)
+    if (byTask.has(likeness)) byTask.get(likeness)!.push(record)
+    else byTask.set(likeness, [record])
   }
   return (components) => nearest(components, byTask.get(alike(components)) ?? [])
 }

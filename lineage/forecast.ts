@@ -75,8 +75,8 @@ async function describe(
       const reasons = new Map<string, { tasks: number; reason: string; example: string }>()
       for (const { key, task } of missing) {
         const reason = await why(name, key.components)
-        const found = reasons.get(reason) ?? { tasks: 0, reason, example: task.id }
-        reasons.set(reason, { ...found, tasks: found.tasks + 1 })
+        const counted = reasons.get(reason) ?? { tasks: 0, reason, example: task.id }
+        reasons.set(reason, { ...counted, tasks: counted.tasks + 1 })
       }
       const alike = records.filter(({ components }) => components.stage === uses && components.kind === 'run')
       const seconds = (list: readonly TaskRecord[]) => list.reduce((n, record) => n + record.seconds, 0)

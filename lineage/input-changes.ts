@@ -15,7 +15,7 @@ export async function keepListings(store: Store, listings: Listings | undefined)
 
 /** Describes the differences between a stage's keys; for a folder of the spec, with the files that have changed. */
 export async function changesInWords(
-  found: readonly Difference[],
+  changes: readonly Difference[],
   stage: string,
   { plan, store, listings }: { readonly plan: FrozenPlan; readonly store: Store; readonly listings?: Listings },
 ): Promise<readonly string[]> {
@@ -25,16 +25,16 @@ export async function changesInWords(
       ? ((await store.getDocument(documentOf(digest as Digest))) as Listing | undefined)
       : undefined)
   const words: string[] = []
-  for (const own of found) {
-    const name = inputOf(own.path, stage)
-    if (name === undefined || plan.inputDigests[name] !== own.after || own.before === undefined) {
-      words.push(inWords(own))
+  for (const difference of changes) {
+    const name = inputOf(difference.path, stage)
+    if (name === undefined || plan.inputDigests[name] !== difference.after || difference.before === undefined) {
+      words.push(inWords(difference))
       continue
     }
-    const [before, after] = [await listingOf(own.before), await listingOf(own.after)]
+    const [before, after] = [await listingOf(difference.before), await listingOf(difference.after)]
     const files =
       before && after ? fileChanges(before, after) : after ? [] : [`${basename(pathOf(plan, name))} changed`]
-    words.push(files.length > 0 ? `${name}: ${few(files)}` : inWords(own))
+    words.push(files.length > 0 ? `${name}: ${few(files)}` : inWords(difference))
   }
   return words
 }
@@ -50,11 +50,11 @@ function pathOf({ inputs, stages }: FrozenPlan, name: string): string {
   const [first, stage, ...rest] = name.split('.')
   const params = first === 'stages' ? stages.find((own) => own.name === stage)?.params : undefined
   const parts = params ? rest : name.split('.')
-  const found = parts.reduce<unknown>(
+  const value = parts.reduce<unknown>(
     (at, part) => (at as Record<string, unknown> | undefined)?.[part],
     params ?? inputs,
   )
-  return typeof found === 'string' ? found : name
+  return typeof value === 'string' ? value : name
 }
 
 function fileChanges(before: Listing, after: Listing): string[] {

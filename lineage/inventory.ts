@@ -37,12 +37,12 @@ const atOnce = 16
 export async function readRecords(store: Store): Promise<Records> {
   const listed = []
   for await (const stored of store.records()) listed.push(stored)
-  const found = new Map<Digest, KnownRecord>()
+  const records = new Map<Digest, KnownRecord>()
   await inWindow(listed, atOnce, async ({ digest, bytes, modified }) => {
     const record = await store.getRecord(digest)
-    if (record) found.set(digest, { record, bytes, modified })
+    if (record) records.set(digest, { record, bytes, modified })
   })
-  return found
+  return records
 }
 
 /** Names a task for people: stage type and the task's id. */

@@ -54,7 +54,7 @@ function backwards(records: Records, outputs: readonly ArtifactRef[], needs: Nee
       if (needs.keys.has(key)) continue
       const { components } = records.get(key)!.record
       const before = (components.needs ?? {}) as Readonly<Record<string, Digest>>
-      for (const own of [key, planKeyBehind(components), ...tasksOf(components)]) needs.keys.add(own)
+      for (const behind of [key, planKeyBehind(components), ...tasksOf(components)]) needs.keys.add(behind)
       open.push(...Object.values(before))
     }
   }

@@ -70,10 +70,10 @@ export async function* walk(
       yield { planned, kind: 'unknown', until }
       continue
     }
-    const found = await look(plan, planned, done, store, loaded)
-    if (found.kind === 'planned' && found.outputs)
-      done.set(planned.name, { ref: found.outputs, value: (await store.readJson(found.outputs)) as Outputs })
-    yield found
+    const stage = await look(plan, planned, done, store, loaded)
+    if (stage.kind === 'planned' && stage.outputs)
+      done.set(planned.name, { ref: stage.outputs, value: (await store.readJson(stage.outputs)) as Outputs })
+    yield stage
   }
 }
 
@@ -97,14 +97,14 @@ async function look(
     outputs: of(({ ref }) => ref),
   }
   const key = planKey(parts)
-  const own = await store.getRecord(key.key)
+  const record = await store.getRecord(key.key)
   const put = async ({ values, files }: TaskRecord['outputs']) => store.putJson('outputs', { values, files })
   if (parts.stage.gate) {
-    const task = { task: onlyTask(planned.name), key, record: own }
-    const outputs = own && (await put({ values: { approved: true }, files: {} }))
+    const task = { task: onlyTask(planned.name), key, record }
+    const outputs = record && (await put({ values: { approved: true }, files: {} }))
     return { planned, kind: 'planned', key, last: key, tasks: [task], outputs }
   }
-  const list = own?.outputs.files.tasks
+  const list = record?.outputs.files.tasks
   if (!list || !(await store.has(list))) return { planned, kind: 'unplanned', key }
   const keyOf = taskKeys(parts)
   const tasks = await inWindow((await store.readJson(list)) as TaskPlan[], recordsAtOnce, async (task) => {

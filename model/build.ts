@@ -153,8 +153,8 @@ export function buildModel(
   for (let layer = 0; layer < config.layers; layer++) {
     const of = (slot: Slot) => {
       const prefix = weightName(layer, slot, '')
-      const own = Object.entries(weights).filter(([name]) => name.startsWith(prefix))
-      return Object.fromEntries(own.map(([name, value]) => [name.slice(prefix.length), value]))
+      const entries = Object.entries(weights).filter(([name]) => name.startsWith(prefix))
+      return Object.fromEntries(entries.map(([name, value]) => [name.slice(prefix.length), value]))
     }
     x = buildLayer(g, x, config, layer, blocks, { attention: of('attention'), ffn: of('ffn') }, context).x
     layerOutputs.push(x)

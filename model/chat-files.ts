@@ -45,9 +45,9 @@ export function chatTemplates(folder: string, config: JsonObject, file: string):
   const templates = new Map<string, TemplateText>()
   for (const name of files) {
     if (!name.endsWith('.jinja')) continue
-    const own = join(folder, name)
+    const path = join(folder, name)
     const called = name === 'chat_template.jinja' ? 'default' : name.slice(others.length + 1, -'.jinja'.length)
-    templates.set(called, { file: own, text: readTemplate(own) })
+    templates.set(called, { file: path, text: readTemplate(path) })
   }
   if (templates.size > 0) return templates
   if (config.chat_template !== undefined && config.chat_template !== null) return ofField(config.chat_template, file)

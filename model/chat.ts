@@ -98,11 +98,11 @@ export class ChatTemplate {
     const found = this.templates.get(name)
     if (found) return found
     const [first] = this.templates.values()
-    const own = first ? (first.file.endsWith('.jinja') ? this.folder : first.file) : this.folder
+    const source = first ? (first.file.endsWith('.jinja') ? this.folder : first.file) : this.folder
     const names = [...this.templates.keys()].map((one) => `"${one}"`).join(', ')
     const message = first || this.name !== undefined ? `has no chat template "${name}"` : 'has no chat template'
-    throw new Failure('InvalidInput', `${own}: ${message}`, {
-      file: own,
+    throw new Failure('InvalidInput', `${source}: ${message}`, {
+      file: source,
       remedy: first ? `It has ${names}.` : this.remedy,
     })
   }
@@ -134,16 +134,16 @@ export class ChatTemplate {
   }
 }
 
-const own = 'Use the chat template that belongs to the model.'
+const ownTemplate = 'Use the chat template that belongs to the model.'
 const faults: Readonly<Record<JinjaError['kind'], readonly [what: string, remedy: string]>> = {
-  syntax: ['cannot be read', own],
+  syntax: ['cannot be read', ownTemplate],
   raised: ['refuses the messages', 'Give messages in an order and with roles that the model knows.'],
   python: [
     'fails',
-    `${own} Templates get messages, tools, documents, add_generation_prompt and the special tokens, as in transformers.`,
+    `${ownTemplate} Templates get messages, tools, documents, add_generation_prompt and the special tokens, as in transformers.`,
   ],
   unsupported: ['cannot be rendered', 'Rewrite that line, or give texts instead of messages.'],
-  bound: ['was stopped', own],
+  bound: ['was stopped', ownTemplate],
 }
 
 /** Renders a conversation with the chat template of a model's folder or GGUF file: encode the text with `{ special: false }`.

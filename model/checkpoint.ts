@@ -40,38 +40,38 @@ export async function openModel(folder: string, blocks: Blocks): Promise<Model> 
   const eos = await generationEnds(folder)
   const families = familiesOf(blocks)
   const said = { ...parseConfig(text, configFile, families), ...(eos && { eos }) }
-  const found = locate(checkpoint ? [checkpoint] : await openWeightFiles(folder))
+  const fileOf = locate(checkpoint ? [checkpoint] : await openWeightFiles(folder))
   const names = endTensors(said, blocks)
-  const ends = await endsOf(said, names, found, configFile)
+  const ends = await endsOf(said, names, fileOf, configFile)
   const config = { ...said, tied: ends.tied }
   const expected = expectedTensors(config, blocks, configFile)
   if (ends.embedding !== names.embedding) {
     expected.set(ends.embedding, expected.get(names.embedding)!)
     expected.delete(names.embedding)
   }
-  const stored = olderNames(found, expected)
-  if (!checkpoint) refuseQuantised(folder, found.keys())
+  const stored = olderNames(fileOf, expected)
+  if (!checkpoint) refuseQuantised(folder, fileOf.keys())
   const expectedWith = (field: string, value: boolean) => {
     const other = JSON.stringify({ ...parseFields(text, configFile), [field]: value })
     return expectedTensors(parseConfig(other, configFile, families), blocks, configFile)
   }
-  const words = new Disagreements(config, blocks, found.keys(), checkpoint ? undefined : expectedWith)
+  const words = new Disagreements(config, blocks, fileOf.keys(), checkpoint ? undefined : expectedWith)
   const bad = (file: string, tensor: string, { message, remedy }: Disagreement) =>
     new Failure('InvalidInput', `${file}: tensor ${tensor} ${message}`, { file, remedy })
 
   for (const [name, shape] of expected) {
-    const file = found.get(name)
+    const file = fileOf.get(name)
     if (!file) throw bad(folder, name, words.missing(name))
     const entry = file.tensors.get(stored.get(name) ?? name)!
     if (entry.shape.join() !== shape.join()) throw bad(file.path, name, words.shape(name, entry.shape, shape))
     const refusal = file.refusal(stored.get(name) ?? name)
     if (refusal) throw bad(file.path, name, refusal)
   }
-  for (const [name, file] of found)
+  for (const [name, file] of fileOf)
     if (!expected.has(name) && !name.endsWith('rotary_emb.inv_freq') && !(config.tied && name === names.head))
       throw bad(file.path, name, words.unexpected(name))
 
-  const read = (name: string) => found.get(name)!.read(stored.get(name) ?? name)
+  const read = (name: string) => fileOf.get(name)!.read(stored.get(name) ?? name)
   const embedding = shared(() => read(ends.embedding))
   return {
     folder,
@@ -115,31 +115,31 @@ function shared(read: () => Promise<Float32Array>): () => Promise<Float32Array> 
 
 /** Maps tensors to their files. */
 function locate(files: readonly TensorFile[]): Map<string, TensorFile> {
-  const found = new Map<string, TensorFile>()
+  const fileOf = new Map<string, TensorFile>()
   for (const file of files)
     for (const name of file.tensors.keys()) {
-      const other = found.get(name)
+      const other = fileOf.get(name)
       if (other)
         throw new Failure('InvalidInput', `tensor ${name} is both in ${other.path} and in ${file.path}`, {
           file: file.path,
           remedy: 'Copy all shards of one checkpoint.',
         })
-      found.set(name, file)
+      fileOf.set(name, file)
     }
-  return found
+  return fileOf
 }
 
-/** Finds tensors that have the names of older versions of puzzleflow, and gives them their current names in `found`.
+/** Finds tensors that have the names of older versions of puzzleflow, and gives them their current names in `fileOf`.
  *  @returns the older names by the current ones */
-function olderNames(found: Map<string, TensorFile>, expected: ReadonlyMap<string, unknown>): Map<string, string> {
+function olderNames(fileOf: Map<string, TensorFile>, expected: ReadonlyMap<string, unknown>): Map<string, string> {
   const names = new Map<string, string>()
   for (const name of expected.keys()) {
     const older = name.endsWith(besideOthers) ? name.slice(0, -besideOthers.length) : name
-    const file = found.get(older)
-    if (found.has(name) || !file || expected.has(older)) continue
+    const file = fileOf.get(older)
+    if (fileOf.has(name) || !file || expected.has(older)) continue
     names.set(name, older)
-    found.set(name, file)
-    found.delete(older)
+    fileOf.set(name, file)
+    fileOf.delete(older)
   }
   return names
 }

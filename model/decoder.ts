@@ -178,14 +178,14 @@ async function decodingWeights(model: Model): Promise<Record<string, DecodingWei
   if (!config.tied) weights.head = matrix(await model.head())
   for (let layer = 0; layer < config.layers; layer++)
     for (const slot of slots) {
-      const own = await model.weights(layer, slot)
+      const slotWeights = await model.weights(layer, slot)
       const quantisation = quantisationOf(model, layer, slot)
-      const integers = quantisation ? packed(own, quantisation) : {}
+      const integers = quantisation ? packed(slotWeights, quantisation) : {}
       for (const name of Object.keys(slotShapes(config, layer, slot, blocks)))
         weights[`w.${layer}.${slot}.${name}`] = integers[name] ?? {
           dtype: 'float32',
-          dims: own[name]!.shape,
-          data: own[name]!.data,
+          dims: slotWeights[name]!.shape,
+          data: slotWeights[name]!.data,
         }
     }
   return weights

@@ -53,17 +53,17 @@ export class Disagreements {
   private readonly layersStored: ReadonlySet<number>
 
   /**
-   * @param found         the stored tensors
+   * @param tensors       the stored tensors
    * @param expectedWith  the tensors to expect if config.json had this field; undefined for a model without a config.json that
    *                      the user could edit
    */
   constructor(
     private readonly config: ModelConfig,
     private readonly blocks: Blocks,
-    found: Iterable<string>,
+    tensors: Iterable<string>,
     private readonly expectedWith: ((field: string, value: boolean) => ReadonlyMap<string, unknown>) | undefined,
   ) {
-    const stored = [...found].map((name) => this.layerOf(name)).filter((layer) => layer !== undefined)
+    const stored = [...tensors].map((name) => this.layerOf(name)).filter((layer) => layer !== undefined)
     this.layersStored = new Set(stored)
   }
 

@@ -142,8 +142,8 @@ export class Forward {
     const shapes = Object.entries(slotShapes(config, layer, slot, blocks))
     const weights = Object.fromEntries(
       shapes.map(([name, shape]) => {
-        const own = integers[name]
-        return [name, own ? g.quantised(own) : g.input(`w.${name}`, 'float32', shape)]
+        const quantised = integers[name]
+        return [name, quantised ? g.quantised(quantised) : g.input(`w.${name}`, 'float32', shape)]
       }),
     )
     const rotary = rotaryConstants(g, config, length, layer)

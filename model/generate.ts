@@ -54,8 +54,10 @@ export async function* generateAll(
 ): AsyncGenerator<GeneratedToken> {
   const { batch = 16 } = options
   const groups = [...new Set(prompts.map(({ length }) => length))].flatMap((length) => {
-    const own = [...prompts.keys()].filter((i) => prompts[i]!.length === length)
-    return Array.from({ length: Math.ceil(own.length / batch) }, (_, i) => own.slice(i * batch, (i + 1) * batch))
+    const sameLength = [...prompts.keys()].filter((i) => prompts[i]!.length === length)
+    return Array.from({ length: Math.ceil(sameLength.length / batch) }, (_, i) =>
+      sameLength.slice(i * batch, (i + 1) * batch),
+    )
   })
   // Each group has its own decoder: weights are read once if they fit.
   const source = model instanceof OnnxModel || groups.length === 1 ? model : cacheWeights(model)

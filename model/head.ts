@@ -41,7 +41,7 @@ export class Head {
     private readonly config: ModelConfig,
     /** Number of rows that are computed at once. */
     readonly chunk: number,
-    private readonly own: Ends,
+    private readonly modelEnds: Ends,
     private readonly parent: Ends,
     private readonly threads: number,
   ) {}
@@ -55,8 +55,8 @@ export class Head {
    */
   static async create(model: Model, threads = 1, parent = model): Promise<Head> {
     const chunk = Math.max(16, Math.min(1024, Math.floor(2 ** 22 / model.config.vocabulary)))
-    const own = await ends(model)
-    return new Head(model.config, chunk, own, parent === model ? own : await ends(parent), threads)
+    const modelEnds = await ends(model)
+    return new Head(model.config, chunk, modelEnds, parent === model ? modelEnds : await ends(parent), threads)
   }
 
   /** Builds the logits of input `name` with the weights `prefix` + `head` and `prefix` + `norm`. */
@@ -102,7 +102,7 @@ export class Head {
     })
     const session = await this.projecting
     for (let start = 0; start < tokens; start += this.chunk) {
-      const out = await session.run({ ...this.own, x: this.rows(x, start) })
+      const out = await session.run({ ...this.modelEnds, x: this.rows(x, start) })
       const count = Math.min(this.chunk, tokens - start)
       yield { start, count, logits: out.logits!.data as Float32Array, best: out.best!.data as BigInt64Array }
     }
@@ -139,7 +139,7 @@ export class Head {
     mask: Float32Array,
     length: number,
   ): Promise<Comparison> {
-    const alone = parent === child && this.parent === this.own
+    const alone = parent === child && this.parent === this.modelEnds
     const session = await (alone
       ? (this.judging ??= this.predictions(true))
       : (this.comparing ??= this.predictions(false)))
@@ -150,7 +150,7 @@ export class Head {
       const hasNext = (i: number) => (start + i + 1) % length !== 0 && mask[start + i + 1] === 1
       for (let i = 0; i < count; i++) labels[i] = hasNext(i) ? BigInt(ids[start + i + 1]!) : 0n
       const out = await session.run({
-        ...this.own,
+        ...this.modelEnds,
         ...(!alone && {
           'parent.head': this.parent.head,
           'parent.norm': this.parent.norm,

@@ -42,8 +42,8 @@ export function fitLongWords(model: Bpe, rank: Rank): void {
       }
       neighbours ??= neighboursIn(model.vocab)
       for (const part of divided(word, neighbours)) {
-        const own = part.length === 1 ? [part] : part.length < long ? model.bpe(part) : joined(part, rank)
-        for (const token of own) addKnown(model, token, tokens)
+        const partTokens = part.length === 1 ? [part] : part.length < long ? model.bpe(part) : joined(part, rank)
+        for (const token of partTokens) addKnown(model, token, tokens)
       }
     }
     return tokens
@@ -70,16 +70,16 @@ const pairOf = (left: number, right: number): number => left * 0x200000 + right
 
 /** Finds the pairs of characters that are neighbours in a token. */
 function neighboursIn(vocabulary: readonly (string | undefined)[]): ReadonlySet<number> {
-  const found = new Set<number>()
+  const pairs = new Set<number>()
   for (const token of vocabulary) {
     let before = -1
     for (const char of token ?? '') {
       const code = char.codePointAt(0)!
-      if (before >= 0) found.add(pairOf(before, code))
+      if (before >= 0) pairs.add(pairOf(before, code))
       before = code
     }
   }
-  return found
+  return pairs
 }
 
 function* divided(word: string, neighbours: ReadonlySet<number>): Generator<string> {
@@ -119,8 +119,8 @@ function* joined(word: string, rank: Rank): Generator<string> {
     const pair = pairOf(left, right)
     let join = joins.get(pair)
     if (join === undefined) {
-      const own = rank(texts[left]!, texts[right]!)
-      join = own === undefined ? null : { rank: own, into: symbolOf(texts[left]! + texts[right]!) }
+      const pairRank = rank(texts[left]!, texts[right]!)
+      join = pairRank === undefined ? null : { rank: pairRank, into: symbolOf(texts[left]! + texts[right]!) }
       joins.set(pair, join)
     }
     return join

@@ -34,9 +34,10 @@ export const modelFile = (folder: string, name: ModelFile): string => join(folde
 export function modelFiles(path: string): readonly string[] {
   if (statSync(path).isFile()) return []
   const gguf = ggufOf(path)
-  const own: readonly ModelFile[] = gguf === undefined ? ['config.json', ...companions] : ['generation_config.json']
+  const companionNames: readonly ModelFile[] =
+    gguf === undefined ? ['config.json', ...companions] : ['generation_config.json']
   const weights = gguf === undefined ? weightFiles(path) : partsOf(gguf)
-  const beside = own.filter((name) => existsSync(modelFile(path, name)))
+  const beside = companionNames.filter((name) => existsSync(modelFile(path, name)))
   const templates = gguf === undefined ? chatTemplateFiles(path) : []
   return [...new Set([...beside, ...templates, ...weights])].sort()
 }

@@ -47,7 +47,7 @@ export const besideOthers = '.weight'
 export function slotTensors(config: ModelConfig, blocks: Blocks, layer: number, slot: Slot): SlotTensor[] {
   const { tensors } = familyOf(config, blocks)
   const table = { ...tensors.norms[slot], ...tensors.blocks[slot][config.blocks[layer]![slot].block] }
-  const found = new Map<string, SlotTensor>()
+  const tensorOf = new Map<string, SlotTensor>()
   const shapes = Object.entries(slotShapes(config, layer, slot, blocks))
   // In PyTorch a name is either a tensor or a module: next to `q.bias`, `q` must be `q.weight`.
   const ownName = (weight: string) =>
@@ -58,16 +58,16 @@ export function slotTensors(config: ModelConfig, blocks: Blocks, layer: number, 
     // Under a family's names, matrices are stored as [out, in]; under puzzleflow's own names, they stay as they are.
     const transpose = known !== undefined && shape.length === 2
     const lying = transpose ? [...shape].reverse() : shape
-    const before = found.get(name)
+    const before = tensorOf.get(name)
     const start = before ? elements(before.shape) : 0
-    found.set(name, {
+    tensorOf.set(name, {
       name,
       transpose,
       shape: before ? [before.shape[0]! + lying[0]!, ...lying.slice(1)] : lying,
       parts: [...(before?.parts ?? []), { weight, shape, start }],
     })
   }
-  return [...found.values()]
+  return [...tensorOf.values()]
 }
 
 /** Names of the tensors outside layers. */

@@ -93,13 +93,13 @@ const known = new WeakMap<BlockType, Map<string, ReadonlySet<string>>>()
 
 /** Names of the matrices that a block uses only as right factors of products, with and without a past. */
 function quantisable(type: BlockType, facts: LayerFacts, params: JsonObject): ReadonlySet<string> {
-  const own = known.get(type) ?? new Map<string, ReadonlySet<string>>()
-  known.set(type, own)
+  const namesByKey = known.get(type) ?? new Map<string, ReadonlySet<string>>()
+  known.set(type, namesByKey)
   const key = JSON.stringify([facts, params])
-  let names = own.get(key)
+  let names = namesByKey.get(key)
   if (!names) {
     const [first, later] = [productsOnly(type, facts, params, false), productsOnly(type, facts, params, true)]
-    own.set(key, (names = new Set(first.filter((name) => later.includes(name)))))
+    namesByKey.set(key, (names = new Set(first.filter((name) => later.includes(name)))))
   }
   return names
 }

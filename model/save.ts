@@ -35,9 +35,9 @@ export async function saveCheckpoint(
 ): Promise<void> {
   const slot = (layer: number, slot: Slot): Weights => {
     const prefix = weightName(layer, slot, '')
-    const own = Object.entries(weights).filter(([name]) => name.startsWith(prefix))
+    const entries = Object.entries(weights).filter(([name]) => name.startsWith(prefix))
     return Object.fromEntries(
-      own.map(([name, data]) => [name.slice(prefix.length), { data, shape: shapes[name]! }] as const),
+      entries.map(([name, data]) => [name.slice(prefix.length), { data, shape: shapes[name]! }] as const),
     )
   }
   const source = {
@@ -100,8 +100,8 @@ export function checkpointConfig(
   })
   const said = parseConfig(JSON.stringify(fields), 'config.json', families).blocks.map(describe)
   const layers = config.blocks.map(describe)
-  const own = JSON.stringify(layers) === JSON.stringify(said) ? {} : { puzzleflow: { layers } }
-  return `${JSON.stringify({ ...fields, ...own }, null, 2)}\n`
+  const layersField = JSON.stringify(layers) === JSON.stringify(said) ? {} : { puzzleflow: { layers } }
+  return `${JSON.stringify({ ...fields, ...layersField }, null, 2)}\n`
 }
 
 /** Tensors of a checkpoint in the order of a forward pass, each read when it is written. */
@@ -125,9 +125,9 @@ function sources(model: Omit<Model, 'folder'>): TensorSource[] {
             const weights = await (loaded ??= onGrid(layer, slot))
             if (i === tensors.length - 1) loaded = undefined
             const lying = parts.map(({ weight, shape }) => {
-              const own = weights[weight]
-              if (!own) throw new Error(`Internal error: layer ${layer}, ${slot}: no weight ${weight}`)
-              return transpose ? transposed(own.data, shape[0]!, shape[1]!) : own.data
+              const tensor = weights[weight]
+              if (!tensor) throw new Error(`Internal error: layer ${layer}, ${slot}: no weight ${weight}`)
+              return transpose ? transposed(tensor.data, shape[0]!, shape[1]!) : tensor.data
             })
             return lying.length === 1 ? lying[0]! : joined(lying)
           },

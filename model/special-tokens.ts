@@ -4,7 +4,7 @@ import { Failure, type Json, type JsonObject } from '../api/index.js'
 import { refuseStandIn } from '../files/stand-in.js'
 
 /** A token that a tokenizer finds in a text before it splits the rest. */
-interface AddedToken {
+type AddedToken = {
   readonly id: number
   readonly content: string
   readonly special?: boolean
@@ -51,25 +51,25 @@ export function tokenizerConfig(folder: string): JsonObject {
  * @param config  from `tokenizerConfig`
  */
 export function withAddedTokens(folder: string, json: JsonObject, config: JsonObject): JsonObject {
-  const before = (json.added_tokens ?? []) as unknown as readonly AddedToken[]
+  const before = (json.added_tokens ?? []) as readonly AddedToken[]
   const added = new Map(before.map((token) => [token.content, token]))
   const ids = idsOf(json)
   let next = Math.max(-1, ...before.map(({ id }) => id))
   for (const id of ids.values()) next = Math.max(next, id)
   const add = (token: Json | undefined, flags: JsonObject) => {
-    const own = isObject(token) ? token : { content: token }
-    const { content } = own
+    const fields = isObject(token) ? token : { content: token }
+    const { content } = fields
     if (typeof content !== 'string' || content === '' || added.has(content)) return
     const usual = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }
-    added.set(content, { ...usual, ...own, ...flags, content, id: ids.get(content) ?? ++next })
+    added.set(content, { ...usual, ...fields, ...flags, content, id: ids.get(content) ?? ++next })
   }
   for (const token of addedElsewhere(folder, config)) add(token, {})
-  const own = Object.keys(config).filter((name) => name.endsWith('_token') && !named.includes(name))
-  for (const name of [...named, ...own]) add(config[name], { special: true })
+  const others = Object.keys(config).filter((name) => name.endsWith('_token') && !named.includes(name))
+  for (const name of [...named, ...others]) add(config[name], { special: true })
   const extra = config.extra_special_tokens ?? config.additional_special_tokens
   const extras = Array.isArray(extra) ? (extra as readonly Json[]) : isObject(extra) ? Object.values(extra) : []
   for (const token of extras) add(token, { special: true })
-  return added.size === before.length ? json : { ...json, added_tokens: [...added.values()] as unknown as Json }
+  return added.size === before.length ? json : { ...json, added_tokens: [...added.values()] }
 }
 
 /** Tokens that tokenizer_config.json or added_tokens.json add, in the order of their ids there. */

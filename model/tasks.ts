@@ -21,14 +21,17 @@ export function taskItem(tokenizer: Pick<Tokenizer, 'encode'>, prompt: string, a
   const question = prompt.trimEnd()
   const given = prompt.slice(question.length) + answer
   const behind = question === '' || /^\s/.test(given) ? given : ` ${given}`
-  const own = tokenizer.encode(question, { special: false })
+  const questionIds = tokenizer.encode(question, { special: false })
   const whole = tokenizer.encode(question + behind, { special: false })
   // Keeps tokens that the tokenizer adds before a text, but not those that it adds after one.
   const begun = tokenizer.encode(question)
-  const first = begun.findIndex((_, i) => own.every((id, k) => begun[i + k] === id))
+  const first = begun.findIndex((_, i) => questionIds.every((id, k) => begun[i + k] === id))
   return {
-    prompt: [...(own.length === 0 ? begun : begun.slice(0, Math.max(0, first))), ...whole.slice(0, own.length)],
-    answer: answer === '' ? [] : whole.slice(own.length),
+    prompt: [
+      ...(questionIds.length === 0 ? begun : begun.slice(0, Math.max(0, first))),
+      ...whole.slice(0, questionIds.length),
+    ],
+    answer: answer === '' ? [] : whole.slice(questionIds.length),
   }
 }
 

@@ -19,10 +19,10 @@ export interface Ends {
 export async function endsOf(
   { tied, vocabulary, hidden }: ModelConfig,
   names: { readonly embedding: string; readonly head: string },
-  found: ReadonlyMap<string, unknown>,
+  tensors: ReadonlyMap<string, unknown>,
   file: string,
 ): Promise<Ends> {
-  const [embedding, head] = [found.get(names.embedding), found.get(names.head)]
+  const [embedding, head] = [tensors.get(names.embedding), tensors.get(names.head)]
   if (!tied || !(head instanceof SafetensorsFile)) return { tied, embedding: names.embedding }
   if (!(embedding instanceof SafetensorsFile)) return { tied, embedding: names.head }
   const shape = [vocabulary, hidden].join()

@@ -1,22 +1,12 @@
-import * as engines from '@huggingface/tokenizers'
 import { Failure } from '../api/index.js'
 import { cleanUp } from './clean-up.js'
 import { ggufTokenizer, tokenizerFiles } from './folder.js'
 import { ggufOf } from './gguf/read.js'
 import { fitLongWords, type Bpe, type Rank } from './long-words.js'
 import { rankedBpe } from './ranked-bpe.js'
+import { EngineClass, type Engine } from './tokenizer-engine.js'
 import { fitUnigram, type Unigram } from './unigram.js'
 import { unknownToken } from './unknown-token.js'
-
-/** The part of the library's tokenizer that is used here (its types do not resolve under Node's module rules). */
-interface Engine {
-  /** Splits words into tokens. */
-  model: object
-  encode(text: string, options: { add_special_tokens: boolean }): { ids: ArrayLike<number> }
-  decode(ids: number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: false }): string
-  id_to_token(id: number): string | undefined
-}
-const { Tokenizer: EngineClass } = engines as unknown as { Tokenizer: new (json: object, config: object) => Engine }
 
 /** Converts text to token ids and back, with the tokenizer of a model's folder (`tokenizer.json`) or GGUF file. */
 export class Tokenizer {
@@ -41,11 +31,11 @@ export class Tokenizer {
    *  @throws Failure InvalidInput if the tokenizer is missing, not supported, or too large */
   static open(folder: string, vocabulary = Infinity): Tokenizer {
     const gguf = ggufOf(folder)
-    const { file, json, config, size, own, engine } = gguf === undefined ? ofFiles(folder) : ofGguf(gguf)
-    if (own > vocabulary)
+    const { file, json, config, size, sizeWithoutAdded, engine } = gguf === undefined ? ofFiles(folder) : ofGguf(gguf)
+    if (sizeWithoutAdded > vocabulary)
       throw new Failure(
         'InvalidInput',
-        `${file} has token ids up to ${own - 1}, but the model has ${vocabulary} tokens`,
+        `${file} has token ids up to ${sizeWithoutAdded - 1}, but the model has ${vocabulary} tokens`,
         {
           file,
           remedy: 'Use the tokenizer that belongs to the model.',
@@ -126,7 +116,7 @@ interface Source {
   readonly config: object
   readonly size: number
   /** Largest id + 1, without added tokens. */
-  readonly own: number
+  readonly sizeWithoutAdded: number
   /** @throws Error if the library does not support the tokenizer */
   readonly engine: () => Engine
 }
@@ -139,18 +129,18 @@ function ofFiles(folder: string): Source {
     json,
     config,
     size: Math.max(own, added) + 1,
-    own: own + 1,
+    sizeWithoutAdded: own + 1,
     engine: () => fitted(new EngineClass(json, config)),
   }
 }
 
 /** Adapts the library's tokenizer to long texts. */
 function fitted(engine: Engine, rank?: Rank): Engine {
-  const model = engine.model as { readonly trie?: object; readonly bpe_ranks?: ReadonlyMap<string, number> }
-  if (model.trie) fitUnigram(model as unknown as Unigram)
-  else if (model.bpe_ranks) {
-    const ranks = model.bpe_ranks
-    fitLongWords(model as unknown as Bpe, rank ?? ((left, right) => ranks.get(JSON.stringify([left, right]))))
+  const { model } = engine
+  const { trie, bpe_ranks: ranks } = model as { trie?: object; bpe_ranks?: ReadonlyMap<string, number> }
+  if (trie) fitUnigram(model as Unigram)
+  else if (ranks) {
+    fitLongWords(model as Bpe, rank ?? ((left, right) => ranks.get(JSON.stringify([left, right]))))
   }
   return engine
 }
@@ -163,7 +153,7 @@ function ofGguf(file: string): Source {
     made.model = rankedBpe(frame.model, { ...tokens, rank: merges.rank })
     return fitted(made, merges.rank)
   }
-  return { file, json: frame, config, size: tokens.texts.length, own: tokens.texts.length, engine }
+  return { file, json: frame, config, size: tokens.texts.length, sizeWithoutAdded: tokens.texts.length, engine }
 }
 
 /** Largest ids of the vocabulary, and of added tokens; -1 if there are none. */
@@ -177,7 +167,7 @@ function largestIds(json: object): readonly [own: number, added: number] {
   const ids = Array.isArray(vocab)
     ? (vocab as readonly (readonly [string, number])[]).map(([text], id) => [text, id] as const)
     : Object.entries(vocab as Record<string, number>)
-  let own = -1
-  for (const [text, id] of ids) if (id > own && !later.has(text)) own = id
-  return [own, added.reduce((most, { id }) => Math.max(most, id), -1)]
+  let largest = -1
+  for (const [text, id] of ids) if (id > largest && !later.has(text)) largest = id
+  return [largest, added.reduce((most, { id }) => Math.max(most, id), -1)]
 }

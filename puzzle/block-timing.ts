@@ -24,18 +24,19 @@ export interface Part {
 
 /** The variants that the space has in any layer, each once. */
 export function distinctVariants(model: Model, space: Space, runs: Runs): Part[] {
-  const found = new Map<string, Part>()
+  const distinct = new Map<string, Part>()
   for (let layer = 0; layer < model.config.layers; layer++)
     for (const slot of slots)
-      for (const variant of variants(space, slot, model, layer)) found.set(`${slot}/${variant.id}`, { slot, variant })
+      for (const variant of variants(space, slot, model, layer))
+        distinct.set(`${slot}/${variant.id}`, { slot, variant })
   for (const run of runVariants(model, space, runs))
     for (const slot of slots) {
       const { variant: id, block, params, empty } = run.slots[slot]
       // The layers behind a run's first one are empty.
       for (const variant of [empty ? nothing : { id, block, params, empty, own: false }, nothing])
-        if (!found.has(`${slot}/${variant.id}`)) found.set(`${slot}/${variant.id}`, { slot, variant })
+        if (!distinct.has(`${slot}/${variant.id}`)) distinct.set(`${slot}/${variant.id}`, { slot, variant })
     }
-  return [...found.values()]
+  return [...distinct.values()]
 }
 
 const nothing = { id: 'no-op', block: 'no-op', params: {}, empty: true, own: false, behind: true }

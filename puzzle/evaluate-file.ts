@@ -89,8 +89,8 @@ export async function evaluateFile(
       sequences(data, encoder, packer, config, () => empty++),
       batch,
     )) {
-      const found = await judge.compare(rows)
-      for (const name of sumNames) total[name] += found[name]
+      const sums = await judge.compare(rows)
+      for (const name of sumNames) total[name] += sums[name]
       total.sequences += rows.length
       if (total.targets >= maxTokens) break
     }
@@ -148,12 +148,12 @@ async function judgeOf(
   { batch, threads }: Pick<EvaluationOptions, 'batch' | 'threads'>,
 ): Promise<Judge> {
   if (model instanceof OnnxModel) return judgeByLogits(model, parent, length, threads)
-  const own = cacheWeights(model)
-  if (parent === undefined) return judgeByLayers(own, own, length, batch, threads)
+  const cached = cacheWeights(model)
+  if (parent === undefined) return judgeByLayers(cached, cached, length, batch, threads)
   // The graph that compares hidden states requires the same size for both.
   return parent instanceof OnnxModel || parent.config.hidden !== model.config.hidden
-    ? judgeByLogits(own, parent, length, threads)
-    : judgeByLayers(own, cacheWeights(parent), length, batch, threads)
+    ? judgeByLogits(cached, parent, length, threads)
+    : judgeByLayers(cached, cacheWeights(parent), length, batch, threads)
 }
 
 /** Evaluates layer by layer, `batch` sequences at once. Logits stay in native memory. */
@@ -194,15 +194,15 @@ async function judgeByLogits(
   length: number,
   threads: number,
 ): Promise<Judge> {
-  const own = await LogitsOf.create(model, length, threads)
+  const modelLogits = await LogitsOf.create(model, length, threads)
   const other =
     parent && (await LogitsOf.create(parent instanceof OnnxModel ? parent : cacheWeights(parent), length, threads))
   return {
     async compare(rows) {
       const total = { kl: 0, loss: 0, parentLoss: 0, top1: 0, tokens: 0, targets: 0 }
       for (const ids of rows) {
-        const found = await compareLogits(ids, own, other)
-        for (const name of sumNames) total[name] += found[name]
+        const sums = await compareLogits(ids, modelLogits, other)
+        for (const name of sumNames) total[name] += sums[name]
       }
       return total
     },
@@ -216,7 +216,7 @@ async function judgeByLogits(
       }
     },
     async release() {
-      await own.release()
+      await modelLogits.release()
       await other?.release()
     },
   }

@@ -97,8 +97,8 @@ export async function measureQuality(
   progress: (fraction: number, message: string) => void = () => {},
 ): Promise<Quality> {
   const head = await Head.create(model, threads, parent)
-  const own = model === parent ? final : await lastHidden(model, held, threads)
-  const c = await head.compare(final, own, held.ids, held.mask, held.length)
+  const modelStates = model === parent ? final : await lastHidden(model, held, threads)
+  const c = await head.compare(final, modelStates, held.ids, held.mask, held.length)
   const accuracy: Record<string, number> = {}
   const names = Object.keys(tasks)
   for (const [i, name] of names.entries()) {

@@ -35,12 +35,12 @@ export async function readCostTable(
       throw bad(`${what} has ${cost.parameters} parameters in the table, but ${parameters} in this model`)
   }
   check('the floor', table.floor, sizes(withoutBlocks(model), scenario).parameters)
-  const own = { attention: {} as Record<string, Cost>, ffn: {} as Record<string, Cost> }
+  const costs = { attention: {} as Record<string, Cost>, ffn: {} as Record<string, Cost> }
   for (const { slot, variant } of parts) {
     const cost = table[slot][variant.id]
     if (!cost) throw bad(`has no costs of ${slot} ${variant.id}`)
     check(`${slot} ${variant.id}`, cost, blockSizes(model, { slot, choice: variant }, scenario).parameters)
-    own[slot][variant.id] = cost
+    costs[slot][variant.id] = cost
   }
-  return { ...table, ...own }
+  return { ...table, ...costs }
 }

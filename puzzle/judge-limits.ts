@@ -4,21 +4,21 @@ import { describeLimit } from './limits.js'
 import { withTiming, type Evaluation, type Measured } from './evaluation.js'
 import { errorOf, joined, speedOf, timePairs, type Estimate, type TimingParams } from './speed.js'
 
-/** How a limit was held. */
+/** A limit, and whether the child meets it. */
 export interface Judged {
   readonly limit: string
   /** Whether the whole interval is on the right side. */
   readonly held: boolean
-  /** As measured (predicted for sizes, which are exact), and the limit, in its own unit. */
+  /** The measured value (for sizes, the prediction, which is exact), in the limit's unit. */
   readonly value: number
   /** Confidence interval of the value. Absent for sizes. */
   readonly interval?: readonly [low: number, high: number]
   readonly wanted: number
-  /** How far the interval's worse end is from the limit, as a share of it. Absent where the limit is held. */
+  /** How far the interval's worse end is from the limit, as a share of it. Absent if the limit is met. */
   readonly missedBy?: number
 }
 
-/** Limits against what was measured; relative ones against the parent, measured in the same sessions. */
+/** Compares limits with measurements; relative limits, with the parent measured in the same sessions. */
 export function judgeLimits(
   limits: readonly Limit[],
   scenario: Scenario,
@@ -65,7 +65,7 @@ export const tightened = (limit: Limit, headroom: number): Limit =>
 export const shortfall = (judged: readonly Judged[]): number =>
   Math.max(0, ...judged.map(({ missedBy = 0 }) => missedBy))
 
-/** How long a child is timed. */
+/** Parameters of a sequential test. */
 export interface Deciding extends TimingParams {
   readonly limits: readonly Limit[]
   readonly threads: number

@@ -71,13 +71,13 @@ interface Station extends BlockChoice {
 
 /** The slots that the lesson computes, in order. */
 function path(model: Model, { layer, train, beside }: Lesson): Station[] {
-  const own = model.config.blocks[layer]!
+  const layerBlocks = model.config.blocks[layer]!
   return slots.flatMap((slot): Station[] => {
     const learning = train.find((pupil) => pupil.slot === slot)
     if (learning) return [{ ...learning, learns: true }]
     // The input of an FFN next to the parent's attention was captured after the attention, which is not computed again.
-    const behind = slot === 'ffn' && beside === 'parent' && !model.blocks.get(slot, own[slot].block).empty
-    return behind ? [{ ...own[slot], slot, learns: false }] : []
+    const behind = slot === 'ffn' && beside === 'parent' && !model.blocks.get(slot, layerBlocks[slot].block).empty
+    return behind ? [{ ...layerBlocks[slot], slot, learns: false }] : []
   })
 }
 
@@ -113,11 +113,15 @@ export async function learner(
         wantState: false,
       }
       let y = x!
-      for (const own of stations) {
+      for (const station of stations) {
         const learning = () =>
-          roundedInGraph(g, ofSlot(own.slot, parameters), quantisationOfChoice(blocks, own.slot, own, context.facts))
-        const weights = own.learns ? learning() : ofSlot(own.slot, frozen)
-        y = buildSlot(g, y, own.slot, blocks, own, weights, context).x
+          roundedInGraph(
+            g,
+            ofSlot(station.slot, parameters),
+            quantisationOfChoice(blocks, station.slot, station, context.facts),
+          )
+        const weights = station.learns ? learning() : ofSlot(station.slot, frozen)
+        y = buildSlot(g, y, station.slot, blocks, station, weights, context).x
       }
       const weight = g.unsqueeze(mask!, 1)
       const power = (v: Value) => g.sum(g.mul(g.square(v), weight))

@@ -72,9 +72,9 @@ function ownId({ config, blocks }: Model, slot: Slot, { block, params }: BlockCh
 export function variants(space: Space, slot: Slot, model: Model, layer: number): Variant[] {
   const { config, blocks } = model
   const parent = config.blocks[layer]![slot]
-  const found = new Map<string, Variant>()
+  const byId = new Map<string, Variant>()
   const add = (id: string, { block, params }: BlockChoice, own: boolean) => {
-    if (!found.has(id)) found.set(id, { id, block, params, own, empty: blocks.get(slot, block).empty === true })
+    if (!byId.has(id)) byId.set(id, { id, block, params, own, empty: blocks.get(slot, block).empty === true })
   }
   add(ownVariant(model, layer, slot), parent, true)
   const plainId = ownId(model, slot, { ...parent, params: withWeights(parent.params, 'float32') })
@@ -92,7 +92,7 @@ export function variants(space: Space, slot: Slot, model: Model, layer: number):
     if (replaced && type.empty !== true) continue
     for (const params of possible(type, model, layer, wanted)) add(type.id(params), { block: type.name, params }, false)
   }
-  return [...found.values()]
+  return [...byId.values()]
 }
 
 /** Lists the variants of an entry at a layer; none if the entry is only possible for other layers of the parent. An entry that
@@ -134,8 +134,8 @@ export async function fillingWeights(
   model: Model,
   context: Pick<Environment, 'open'>,
 ): Promise<Weights> {
-  const own = inputs[id]
-  if (own) return readWeights(await context.open(own))
+  const stored = inputs[id]
+  if (stored) return readWeights(await context.open(stored))
   return model.blocks.get(slot, block).empty ? {} : model.weights(layer, slot)
 }
 

@@ -18,13 +18,13 @@ export const limitsOf = ({ limits = {} }: Target): Limit[] =>
 /** Converts a limit to absolute units: tokens/s, bytes, seconds, parameters. */
 export function absolute(limit: Limit, parent: Cost, scenario: Scenario): number {
   if (limit.unit !== 'parent') return limit.value
-  const own = {
+  const ofParent = {
     throughput: throughputOf(scenario, parent),
     memory: parent.memoryBytes,
     latency: runtime(parent),
     parameters: parent.parameters,
   }
-  return limit.value * own[limit.name]
+  return limit.value * ofParent[limit.name]
 }
 
 /**
@@ -96,6 +96,6 @@ export function describeInfeasible(all: readonly Bound[], yard: Yard, infeasible
 /** Writes a limit in messages: `throughput >= 1.6x of the parent`. */
 export function describeLimit({ name, bound, value, unit }: Limit): string {
   const number = Number(value.toPrecision(unit === 'parent' ? 4 : 6))
-  const what = unit === 'parent' ? `${number}x of the parent` : unit === name ? number : `${number} ${unit}`
-  return `${name} ${bound === 'min' ? '>=' : '<='} ${what}`
+  const amount = unit === 'parent' ? `${number}x of the parent` : unit === name ? number : `${number} ${unit}`
+  return `${name} ${bound === 'min' ? '>=' : '<='} ${amount}`
 }

@@ -49,7 +49,7 @@ const nothing: BlockChoice = { block: 'no-op', params: {} }
  */
 export function runVariants(model: Model, space: Pick<Space, 'runs'>, runs: Runs): RunVariant[] {
   const { config } = model
-  const found = (space.runs ?? []).flatMap(({ run: name, ...entry }) => {
+  const variants = (space.runs ?? []).flatMap(({ run: name, ...entry }) => {
     const type = runs.get(name as string)
     return [...type.variants(config.layers, entry)].flatMap((params) => {
       const { id, span } = named(type, params)
@@ -59,19 +59,19 @@ export function runVariants(model: Model, space: Pick<Space, 'runs'>, runs: Runs
         if (!blocks) return []
         const slot = (name: Slot): RunSlot => {
           const choice = blocks[name] ?? nothing
-          const own = model.blocks.get(name, choice.block)
-          const empty = own.empty === true
+          const blockType = model.blocks.get(name, choice.block)
+          const empty = blockType.empty === true
           const parents = config.blocks[layer]![name]
-          const same = parents.block === choice.block && own.id(parents.params) === own.id(choice.params)
+          const same = parents.block === choice.block && blockType.id(parents.params) === blockType.id(choice.params)
           // Named after the block, and not after the run: equal blocks have equal costs.
-          const variant = same ? ownVariant(model, layer, name) : own.id(choice.params)
+          const variant = same ? ownVariant(model, layer, name) : blockType.id(choice.params)
           return { ...choice, variant, empty, entry: entryId(layer, name, variant, empty ? 'parent' : id) }
         }
         return [{ id, type, params, layer, span, slots: { attention: slot('attention'), ffn: slot('ffn') } }]
       })
     })
   })
-  return [...new Map(found.map((variant) => [runName(variant), variant])).values()]
+  return [...new Map(variants.map((variant) => [runName(variant), variant])).values()]
 }
 
 /** Checks the id and length of a variant, which names of files and library entries and numbers of layers are derived from. */
@@ -117,17 +117,17 @@ export async function runWeights(
   )
   return Object.fromEntries(
     pupils.map(({ slot, block }) => {
-      const own = made[slot] ?? {}
+      const slotWeights = made[slot] ?? {}
       const wanted = slotShapes(replaced.config, layer, slot, model.blocks)
-      for (const name of new Set([...Object.keys(wanted), ...Object.keys(own)])) {
-        const [shape, weight] = [wanted[name], own[name]]
+      for (const name of new Set([...Object.keys(wanted), ...Object.keys(slotWeights)])) {
+        const [shape, weight] = [wanted[name], slotWeights[name]]
         if (shape?.join() === weight?.shape.join() && weight?.data.length === shape?.reduce((n, d) => n * d, 1))
           continue
         const show = (dims?: readonly number[]) => (dims ? `[${dims.join(', ')}]` : 'none')
         const message = `run type "${run.name}" makes ${name} ${show(weight?.shape)} for the ${slot} block type "${block}", which has ${show(shape)}`
         throw new Failure('PluginBug', message)
       }
-      return [slot, own]
+      return [slot, slotWeights]
     }),
   )
 }

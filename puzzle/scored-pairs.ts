@@ -25,7 +25,7 @@ export function pairsOf(
   wanted: number | 'all',
   seed: number,
 ): Pair[] {
-  const own = {
+  const bySlot = {
     attention: variants(space, 'attention', model, layer),
     ffn: variants(space, 'ffn', model, layer),
   }
@@ -33,18 +33,18 @@ export function pairsOf(
   const parents = (slot: Slot) => entry(slot, ownVariant(model, layer, slot), 'parent')!
   const parent = { attention: parents('attention'), ffn: parents('ffn') }
   const singles = slots.flatMap((slot) =>
-    own[slot].flatMap(({ id, own }): Pair[] => {
+    bySlot[slot].flatMap(({ id, own }): Pair[] => {
       const changed = own ? undefined : entry(slot, id, 'parent')
       return changed ? [{ slot, ...parent, [slot]: changed }] : []
     }),
   )
-  const blocks = own.attention.flatMap((a) =>
-    own.ffn.flatMap((f) => {
+  const blocks = bySlot.attention.flatMap((a) =>
+    bySlot.ffn.flatMap((f) => {
       const together = trainedTogether(a, f, entry)
       return together ? [{ slot: 'block' as const, ...together }] : []
     }),
   )
-  return [...singles, ...blocks, ...sampled(own, entry, blocks, layer, wanted, seed)]
+  return [...singles, ...blocks, ...sampled(bySlot, entry, blocks, layer, wanted, seed)]
 }
 
 type Find = (slot: Slot, variant: string, beside: string) => LibraryEntry | undefined

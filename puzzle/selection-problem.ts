@@ -192,10 +192,10 @@ export function makeProblem(
   },
   correction: Readonly<Partial<Record<Limit['name'], number>>> = {},
 ): Problem {
-  const own = layerOptions(parts)
+  const optionsByLayer = layerOptions(parts)
   const limits = bounds(parts.limits, parentCost(parts), parts.table.floor, parts.scenario, correction)
   return {
-    layers: own.map((layer) => ({ options: layer.map(({ entries: _, isRun: __, ...option }) => option) })),
+    layers: optionsByLayer.map((layer) => ({ options: layer.map(({ entries: _, isRun: __, ...option }) => option) })),
     limits: limits.map(({ cost, max }) => ({ cost, max })),
     ...options,
   }
@@ -206,14 +206,14 @@ export const parentCost = ({ table, parent }: Pick<ProblemParts, 'table' | 'pare
 
 /** Converts the solver's option ids to entries, and predicts the costs of the whole model. */
 export function toSolution(parts: ProblemParts, ids: readonly string[], objective: number): Solution {
-  const own = layerOptions(parts)
+  const optionsByLayer = layerOptions(parts)
   const choice: { attention: string; ffn: string }[] = []
   const runs: ChosenRun[] = []
   const removals: ChosenRun[] = []
   // A run's id appears at each of its layers; its blocks are in the first one.
   while (choice.length < ids.length) {
     const first = choice.length
-    const option = own[first]!.find((o) => o.id === ids[first])!
+    const option = optionsByLayer[first]!.find((o) => o.id === ids[first])!
     const { entries, span = 1 } = option
     const chosen = { layer: first, span, run: option.id }
     if (option.isRun) runs.push(chosen)

@@ -4,6 +4,7 @@ import { readChoice, type Engine, type LpAnswer, type MipAnswer, type Model } fr
 /** Creates an engine from HiGHS: slower than glpk.js on easy problems, more robust on ties. */
 export async function createHighs(): Promise<Engine> {
   // The package's types describe a CommonJS module; at run time the default export is the loader.
+  // eslint-disable-next-line no-restricted-syntax
   const highs = await (loadHighs as unknown as () => Promise<Highs>)()
   return {
     name: 'highs',

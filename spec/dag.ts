@@ -15,7 +15,7 @@ export interface Dag {
 export function checkDag(
   stages: readonly StageNode[],
   leftOut: ReadonlyMap<string, Site>,
-  report: (found: Diagnostic) => void,
+  report: (diagnostic: Diagnostic) => void,
 ): Dag {
   const names = stages.map(({ name }) => name)
   const needs = new Map(stages.map((node) => [node.name, checkNeeds(node, names, leftOut, report)]))
@@ -31,8 +31,8 @@ export function checkDag(
   // A stage gets the outputs of its needs alone, so one that it names in an expression becomes one of them.
   const all = new Map(
     stages.map((node) => {
-      const own = needs.get(node.name)!
-      return [node.name, [...new Set([...own, ...checkExpressions(node, names, needs, report)])]]
+      const nodeNeeds = needs.get(node.name)!
+      return [node.name, [...new Set([...nodeNeeds, ...checkExpressions(node, names, needs, report)])]]
     }),
   )
   return { order: circles.length > 0 ? stages : sort(stages, needs), needs: all }
@@ -42,12 +42,12 @@ function checkNeeds(
   { name, needs, site }: StageNode,
   names: readonly string[],
   leftOut: ReadonlyMap<string, Site>,
-  report: (found: Diagnostic) => void,
+  report: (diagnostic: Diagnostic) => void,
 ): readonly string[] {
-  const found: string[] = []
+  const known: string[] = []
   for (const [i, { stage, optional }] of needs.entries()) {
     const without = leftOut.get(stage)
-    if (names.includes(stage)) found.push(stage)
+    if (names.includes(stage)) known.push(stage)
     else if (without) {
       if (optional) continue
       const message = `Stage "${stage}" is left out, but stage "${name}" needs it.`
@@ -57,7 +57,7 @@ function checkNeeds(
       report(site.diagnose(`/needs/${i}`, 'value', { code: 'unknown-stage', message, hint: suggest(stage, names) }))
     }
   }
-  return [...new Set(found)]
+  return [...new Set(known)]
 }
 
 /** One circle of each group of stages that need each other. */
@@ -106,7 +106,7 @@ function checkExpressions(
   { name, params, paramsSite }: StageNode,
   names: readonly string[],
   needs: ReadonlyMap<string, readonly string[]>,
-  report: (found: Diagnostic) => void,
+  report: (diagnostic: Diagnostic) => void,
 ): readonly string[] {
   const expressions = findExpressions(params)
   if (expressions.length === 0) return []
@@ -131,14 +131,14 @@ function checkExpressions(
 
 /** All stages that come before one. */
 function transitiveNeeds(name: string, needs: ReadonlyMap<string, readonly string[]>): ReadonlySet<string> {
-  const found = new Set<string>()
+  const needed = new Set<string>()
   const add = (from: string) => {
     for (const need of needs.get(from) ?? [])
-      if (!found.has(need)) {
-        found.add(need)
+      if (!needed.has(need)) {
+        needed.add(need)
         add(need)
       }
   }
   add(name)
-  return found
+  return needed
 }

@@ -62,7 +62,7 @@ function explainAlternatives(members: readonly ErrorObject[], compound: ErrorObj
 function explain(error: ErrorObject, name: string): Finding {
   const { keyword, instancePath: at, schema, data, message = 'is wrong', params } = error
   const parent = (error.parentSchema ?? {}) as { properties?: object; description?: string; reason?: string }
-  const what = subject(at, name)
+  const named = subject(at, name)
   const value = (code: string, text: string, hint?: string): Finding => ({
     at,
     where: 'value',
@@ -79,13 +79,13 @@ function explain(error: ErrorObject, name: string): Finding {
         at: at + pointer([key]),
         where: 'key',
         code: 'unknown-key',
-        message: at === '' && name === '' ? `Unknown key "${key}".` : `${what} has no key "${key}".`,
+        message: at === '' && name === '' ? `Unknown key "${key}".` : `${named} has no key "${key}".`,
         hint: suggest(key, Object.keys(parent.properties ?? {})),
       }
     }
     case 'required': {
       const key = (params as { missingProperty: string }).missingProperty
-      const text = at === '' && name === '' ? `The key "${key}" is missing.` : `${what} lacks the key "${key}".`
+      const text = at === '' && name === '' ? `The key "${key}" is missing.` : `${named} lacks the key "${key}".`
       return { at, where: 'key', code: 'missing-key', message: text }
     }
     case 'propertyNames': {
@@ -96,8 +96,8 @@ function explain(error: ErrorObject, name: string): Finding {
     case 'type': {
       const types = [schema].flat() as string[]
       const unit = unitProblem(types, data)
-      if (unit) return value('wrong-unit', `${what}: ${unit.error}`, unit.hint)
-      return value('wrong-type', `${what} must be ${types.map(typeName).join(' or ')}, not ${show(data)}.`)
+      if (unit) return value('wrong-unit', `${named}: ${unit.error}`, unit.hint)
+      return value('wrong-type', `${named} must be ${types.map(typeName).join(' or ')}, not ${show(data)}.`)
     }
     case 'enum':
     case 'const': {
@@ -105,26 +105,26 @@ function explain(error: ErrorObject, name: string): Finding {
       const list = constants.map((c) => JSON.stringify(c)).join(', ')
       const hint = typeof data === 'string' && constants.length > 1 ? nearestConstant(data, constants) : undefined
       const allowed = constants.length === 1 ? list : `one of ${list}`
-      return value('wrong-value', `${what} must be ${allowed}, not ${show(data)}.`, hint)
+      return value('wrong-value', `${named} must be ${allowed}, not ${show(data)}.`, hint)
     }
     case 'quantity':
-      return value('wrong-unit', `${what}: ${message}`, (params as { hint?: string }).hint)
+      return value('wrong-unit', `${named}: ${message}`, (params as { hint?: string }).hint)
     case 'format':
-      return value('wrong-value', `${what} ${message}`)
+      return value('wrong-value', `${named} ${message}`)
     case 'false schema':
-      return value('unknown-key', `${what} is not allowed.`)
+      return value('unknown-key', `${named} is not allowed.`)
     case 'pattern':
       if (isSlow(schema as string))
-        return value('wrong-schema', `${what} takes more than a second to match against the pattern ${show(schema)}.`)
-      return value('wrong-value', `${what} has the wrong form: ${show(data)}.`, parent.description)
+        return value('wrong-schema', `${named} takes more than a second to match against the pattern ${show(schema)}.`)
+      return value('wrong-value', `${named} has the wrong form: ${show(data)}.`, parent.description)
     case 'minimum':
     case 'exclusiveMinimum':
-      return value('out-of-range', `${what} ${message}, not ${show(data)}.`)
+      return value('out-of-range', `${named} ${message}, not ${show(data)}.`)
     case 'maximum':
     case 'exclusiveMaximum':
-      return value('out-of-range', `${what} ${message}, not ${show(data)}${because(parent)}.`)
+      return value('out-of-range', `${named} ${message}, not ${show(data)}${because(parent)}.`)
     default:
-      return value('wrong-value', `${what} ${message}.`)
+      return value('wrong-value', `${named} ${message}.`)
   }
 }
 

@@ -18,25 +18,18 @@ export interface RetryPolicy {
  */
 export type FailurePolicy = 'fail-fast' | 'finish-running' | 'continue' | 'wait'
 
-/** A stage of the pipeline, ready to run. */
-export interface PlannedStage {
+/** How the engine runs a stage. */
+export interface StageTerms {
   readonly name: string
-  /** The stage type. */
-  readonly uses: string
-  readonly version: number
-  /** Digest of the plugin that the stage type came from, for those that are not built in. */
-  readonly plugin?: Digest
   /** Names of the stages whose outputs it gets: those it needs, and those that its expressions name. */
   readonly needs: readonly string[]
-  /** Checked, quantities as numbers, defaults filled in, paths absolute. Expressions are still texts (spec/expressions.ts). */
-  readonly params: JsonObject
   /** Runs alone on its worker. */
   readonly exclusive?: boolean
   /** Waits for a person instead of doing work. */
   readonly gate?: boolean
   /** Can do without some of its tasks. */
   readonly partial?: boolean
-  /** Workers that do its tasks: those of `worker --queue`. */
+  /** Workers that do its tasks: those of `worker --queue`. Default: those of the run, which plan and gather in any case. */
   readonly queue?: string
   readonly onFailure?: FailurePolicy
   /** Share of tasks that must succeed where failed ones are left out, 0..1. */
@@ -44,6 +37,17 @@ export interface PlannedStage {
   readonly retry?: RetryPolicy
   /** Seconds that one attempt of a task may take. */
   readonly timeout?: number
+}
+
+/** A stage of the pipeline, ready to run. */
+export interface PlannedStage extends StageTerms {
+  /** The stage type. */
+  readonly uses: string
+  readonly version: number
+  /** Digest of the plugin that the stage type came from, for those that are not built in. */
+  readonly plugin?: Digest
+  /** Checked, quantities as numbers, defaults filled in, paths absolute. Expressions are still texts (spec/expressions.ts). */
+  readonly params: JsonObject
   /** Bytes that the processes of a task may hold together. */
   readonly memory?: number
 }

@@ -33,13 +33,13 @@ export async function digestPath(
 }
 
 async function filesBelow(folder: string, prefix: string): Promise<string[]> {
-  const found: string[] = []
+  const paths: string[] = []
   for (const name of (await readdir(folder)).sort()) {
     if (name.startsWith('.')) continue
     const path = join(folder, name)
     const inside = await stat(path) // follows links: checkpoints are often folders of them
-    if (inside.isDirectory()) found.push(...(await filesBelow(path, `${prefix}${name}/`)))
-    else if (inside.isFile()) found.push(prefix + name)
+    if (inside.isDirectory()) paths.push(...(await filesBelow(path, `${prefix}${name}/`)))
+    else if (inside.isFile()) paths.push(prefix + name)
   }
-  return found
+  return paths
 }

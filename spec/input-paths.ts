@@ -21,21 +21,21 @@ export async function checkPath(
   kind: PathKind,
   contents?: Contents,
 ): Promise<Problem | undefined> {
-  const what = words[kind]
-  let found
+  const noun = words[kind]
+  let stats
   try {
-    found = await stat(path)
+    stats = await stat(path)
     await access(path, constants.R_OK)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR') return missing(path, written, kind)
-    return { code: 'unreadable-file', message: `The ${what} "${written}" cannot be read: ${code}.` }
+    return { code: 'unreadable-file', message: `The ${noun} "${written}" cannot be read: ${code}.` }
   }
   const wrong = (message: string, hint?: string): Problem => ({ code: 'wrong-file', message, hint })
-  if (!found.isFile() && !found.isDirectory()) return wrong(`"${written}" is neither a file nor a folder.`)
-  if (kind === 'file' && !found.isFile())
+  if (!stats.isFile() && !stats.isDirectory()) return wrong(`"${written}" is neither a file nor a folder.`)
+  if (kind === 'file' && !stats.isFile())
     return wrong(`"${written}" is a folder; it must be a file.`, await filesIn(path, written))
-  if ((kind === 'folder' || kind === 'tasks') && !found.isDirectory())
+  if ((kind === 'folder' || kind === 'tasks') && !stats.isDirectory())
     return wrong(`"${written}" is a file; it must be a folder.`)
   return contents?.problem?.(path, written)
 }

@@ -37,7 +37,7 @@ export function checkInputs(
   spec: SourceDocument,
   schema: InputsSchema,
   registry: Registry,
-  report: (found: Diagnostic) => void,
+  report: (diagnostic: Diagnostic) => void,
 ): CheckedInputs {
   const site = siteOf(spec.map)
   const given = Object.fromEntries(Object.entries(spec.data).filter(([key]) => key in schema.properties))
@@ -101,7 +101,7 @@ function checkBlock(
   slot: Slot,
   registry: Registry,
   site: Site,
-  report: (found: Diagnostic) => void,
+  report: (diagnostic: Diagnostic) => void,
 ): PlannedBlock | undefined {
   const written = getValue(data, at)
   const entry: JsonObject | undefined =
@@ -136,10 +136,10 @@ function checkBlock(
     return undefined
   }
   // What is empty has none: an unknown key to it.
-  const own = type.empty ? entry : others
-  const params = Object.fromEntries(Object.entries(own).filter(([key]) => key !== 'block'))
+  const parameters = type.empty ? entry : others
+  const params = Object.fromEntries(Object.entries(parameters).filter(([key]) => key !== 'block'))
   const ownsBlock = Object.hasOwn((type.parameters as { properties?: object }).properties ?? {}, 'block')
-  const checked = checkValue(type.parameters, ownsBlock ? own : params, label, `${slot} block type ${name}`)
+  const checked = checkValue(type.parameters, ownsBlock ? parameters : params, label, `${slot} block type ${name}`)
   for (const { hint, ...finding } of checked.findings)
     report(site.diagnose(at + finding.at, finding.where, { ...finding, hint: meantWeights(finding, type) ?? hint }))
   setValue(data, at, { block: name, ...checked.data, ...(type.empty ? {} : checkWeights()) })

@@ -60,7 +60,7 @@ const stageSchema = { ...stage, $defs: { stage, ...otherDefs } }
 
 interface Reading {
   readonly registry: Registry
-  readonly report: (found: Diagnostic) => void
+  readonly report: (diagnostic: Diagnostic) => void
   /** Pipelines whose inputs led here. */
   readonly trail: readonly string[]
 }
@@ -69,7 +69,7 @@ interface Reading {
 export function readPipeline(
   spec: SourceDocument,
   registry: Registry,
-  report: (found: Diagnostic) => void,
+  report: (diagnostic: Diagnostic) => void,
 ): Pipeline | undefined {
   const written = spec.data.pipeline ?? 'puzzle'
   const site = siteOf(spec.map, '/pipeline')
@@ -86,7 +86,7 @@ export function namedPipeline(
   name: string,
   site: Site,
   registry: Registry,
-  report: (found: Diagnostic) => void,
+  report: (diagnostic: Diagnostic) => void,
   trail: readonly string[] = [],
 ): Pipeline | undefined {
   const source = registry.pipeline(name)
@@ -152,7 +152,7 @@ const mostStages = 1000
 export function applySpecStages(
   pipeline: Pipeline,
   spec: SourceDocument,
-  report: (found: Diagnostic) => void,
+  report: (diagnostic: Diagnostic) => void,
 ): { readonly stages: readonly StageNode[]; readonly leftOut: ReadonlyMap<string, Site> } {
   const nodes = new Map(pipeline.stages.map((node) => [node.name, node]))
   const leftOut = new Map<string, Site>()
@@ -202,7 +202,7 @@ export const executionSchema = (): JsonObject => {
 function applyExecution(
   nodes: Map<string, StageNode>,
   spec: SourceDocument,
-  report: (found: Diagnostic) => void,
+  report: (diagnostic: Diagnostic) => void,
 ): void {
   const written = isMap(spec.data.execution) ? spec.data.execution : {}
   for (const [name, value] of Object.entries(written)) {

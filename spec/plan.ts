@@ -44,7 +44,7 @@ export async function compileSpec(file: string, registry: Registry): Promise<Com
 export async function compileText(file: string, text: string, registry: Registry): Promise<CompiledSpec> {
   const spec = readDocument(file, text)
   const diagnostics = [...spec.diagnostics]
-  let report = (found: Diagnostic): void => void diagnostics.push(found)
+  let report = (diagnostic: Diagnostic): void => void diagnostics.push(diagnostic)
   const done = (): CompiledSpec => ({
     diagnostics: explainTraps(sortDiagnostics(withoutEchoes(diagnostics, spec)), spec),
   })
@@ -73,9 +73,9 @@ export async function compileText(file: string, text: string, registry: Registry
   const inspected = diagnostics.length === 0 ? await all.inspect?.(inputs) : undefined
   const warnings: Diagnostic[] = []
   for (const { path, severity, ...problem } of inspected?.problems ?? []) {
-    const found = spec.map.diagnose(pointer(path), 'value', problem)
-    if (severity === undefined) report(found)
-    else warnings.push({ ...found, severity })
+    const diagnostic = spec.map.diagnose(pointer(path), 'value', problem)
+    if (severity === undefined) report(diagnostic)
+    else warnings.push({ ...diagnostic, severity })
   }
   if (diagnostics.length > 0) return done()
 
@@ -103,20 +103,20 @@ export async function compileText(file: string, text: string, registry: Registry
 }
 
 /** Leaves out mistakes at values that could not be read: those have been reported already. */
-function withoutEchoes(found: readonly Diagnostic[], spec: SourceDocument): readonly Diagnostic[] {
+function withoutEchoes(diagnostics: readonly Diagnostic[], spec: SourceDocument): readonly Diagnostic[] {
   const place = ({ file, line, column }: Diagnostic) => `${file}:${line}:${column}`
   const told = new Set(spec.diagnostics.map(place))
-  return found.filter((own) => spec.diagnostics.includes(own) || !told.has(place(own)))
+  return diagnostics.filter((own) => spec.diagnostics.includes(own) || !told.has(place(own)))
 }
 
-function checkEnvelope(spec: SourceDocument, report: (found: Diagnostic) => void) {
+function checkEnvelope(spec: SourceDocument, report: (diagnostic: Diagnostic) => void) {
   const checked = checkValue(envelope, spec.data)
   for (const finding of checked.findings) report(spec.map.diagnose(finding.at, finding.where, finding))
   return checked
 }
 
 /** Top-level keys are the envelope's and the pipeline's. */
-function checkKeys(spec: SourceDocument, { name, inputs }: Pipeline, report: (found: Diagnostic) => void): void {
+function checkKeys(spec: SourceDocument, { name, inputs }: Pipeline, report: (diagnostic: Diagnostic) => void): void {
   const known = Object.keys(envelope.properties as object)
   const declared = Object.keys(inputs.properties)
   for (const key of Object.keys(spec.data)) {
@@ -133,7 +133,7 @@ function planStage(
   needs: readonly string[],
   pipeline: Pipeline,
   registry: Registry,
-  report: (found: Diagnostic) => void,
+  report: (diagnostic: Diagnostic) => void,
 ): { readonly stage: PlannedStage; readonly paths: readonly PathUse[]; readonly programs: readonly ProgramUse[] } {
   const { name, uses, execution, executionSite, site, paramsSite } = node
   const type = registry.stages.get(uses)
@@ -159,7 +159,6 @@ function planStage(
       ...(type?.plugin !== undefined && { plugin: type.plugin }),
       needs,
       params: checked.data,
-      ...(type?.plugin !== undefined && { plugin: type.plugin }),
       ...execution,
       ...(exclusive !== undefined && { exclusive }),
       ...(type?.partial !== undefined && { partial: type.partial }),
@@ -174,7 +173,7 @@ function checkReads(
   { name, site }: StageNode,
   { reads }: StageInfo,
   pipeline: Pipeline,
-  report: (found: Diagnostic) => void,
+  report: (diagnostic: Diagnostic) => void,
 ): void {
   for (const input of new Set(reads.map((path) => path.split('.')[0]!))) {
     if (input in pipeline.inputs.properties) continue
@@ -187,7 +186,7 @@ function checkReads(
 async function digestInputs(
   used: readonly PathUse[],
   { contents }: Registry,
-  report: (found: Diagnostic) => void,
+  report: (diagnostic: Diagnostic) => void,
 ): Promise<{ readonly inputDigests: Readonly<Record<string, Digest>>; readonly listings: Listings }> {
   const inputDigests: Record<string, Digest> = {}
   const listings = new Map<Digest, Listing>()
@@ -197,10 +196,10 @@ async function digestInputs(
     try {
       let digest = known.get(place)
       if (digest === undefined) {
-        const found = await digestPath(absolute, contents?.[kind])
-        digest = found.digest
+        const content = await digestPath(absolute, contents?.[kind])
+        digest = content.digest
         known.set(place, digest)
-        if (found.listing) listings.set(digest, found.listing)
+        if (content.listing) listings.set(digest, content.listing)
       }
       inputDigests[name] = digest
     } catch (error) {

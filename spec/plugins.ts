@@ -33,7 +33,7 @@ export const pluginDiagnostic = (
 export async function specPlugins(
   spec: SourceDocument,
   registry: Registry,
-  report: (found: Diagnostic) => void,
+  report: (diagnostic: Diagnostic) => void,
 ): Promise<SpecPlugins> {
   const names = pluginNames(spec)
   if (names.length === 0) return { registry, plugins: [], complete: true }
@@ -49,7 +49,7 @@ export async function specPlugins(
 
 /** Reports what is not the consequence of a missing plugin. */
 export const withoutMissing =
-  (report: (found: Diagnostic) => void) =>
+  (report: (diagnostic: Diagnostic) => void) =>
   (found: Diagnostic): void => {
     if (!['unknown-stage-type', 'unknown-block', 'unknown-run', 'unknown-pipeline'].includes(found.code)) report(found)
   }

@@ -23,7 +23,7 @@ export const programsIn = (data: JsonObject, programs: Collected['programs'], si
 export function openPrograms(
   uses: readonly ProgramUse[],
   registry: Registry,
-  report: (found: Diagnostic) => void,
+  report: (diagnostic: Diagnostic) => void,
 ): void {
   for (const { data, at, site } of uses) {
     const [command, sources = []] = [getValue(data, `${at}/command`), getValue(data, `${at}/sources`)]

@@ -11,7 +11,7 @@ export function checkRun(
   at: string,
   registry: Registry,
   site: Site,
-  report: (found: Diagnostic) => void,
+  report: (diagnostic: Diagnostic) => void,
 ): PlannedRun | undefined {
   const entry = getValue(data, at) as JsonObject | undefined
   if (typeof entry?.run !== 'string') return undefined // the pipeline's schema says so

@@ -21,9 +21,10 @@ type Schema = Record<string, unknown>
  * @throws Error naming the pipeline when it is not there or has mistakes
  */
 export function specSchema(registry: Registry, pipeline = 'puzzle'): Schema {
-  const found: Diagnostic[] = []
-  const compiled = namedPipeline(pipeline, siteOf(new SourceMap('schema')), registry, (d) => void found.push(d))
-  if (!compiled || found.length > 0) throw new Error(found[0]?.message ?? `There is no pipeline "${pipeline}".`)
+  const diagnostics: Diagnostic[] = []
+  const compiled = namedPipeline(pipeline, siteOf(new SourceMap('schema')), registry, (d) => void diagnostics.push(d))
+  if (!compiled || diagnostics.length > 0)
+    throw new Error(diagnostics[0]?.message ?? `There is no pipeline "${pipeline}".`)
   return schemaOf(compiled, registry)
 }
 
@@ -39,28 +40,28 @@ export async function schemaOfSpec(
   if ('problem' in read) return { diagnostics: [read.problem] }
   const spec = readDocument(file, read.text)
   if (spec.unreadable) return { diagnostics: spec.diagnostics }
-  const found: Diagnostic[] = []
-  const report = (diagnostic: Diagnostic) => void found.push(diagnostic)
+  const diagnostics: Diagnostic[] = []
+  const report = (diagnostic: Diagnostic) => void diagnostics.push(diagnostic)
   const { registry: all, complete } = await specPlugins(spec, registry, report)
   const pipeline = complete ? readPipeline(spec, all, report) : undefined
-  if (!pipeline || found.length > 0) return { diagnostics: sortDiagnostics(found) }
+  if (!pipeline || diagnostics.length > 0) return { diagnostics: sortDiagnostics(diagnostics) }
   return { schema: schemaOf(pipeline, all), diagnostics: [] }
 }
 
 function schemaOf(pipeline: Pipeline, registry: Registry): Schema {
   const { required, ...envelope } = readSchema('spec')
-  const own = pipeline.name === 'custom'
+  const isCustom = pipeline.name === 'custom'
   const defs: Schema = {}
   const inputs = plain({ ...pipeline.inputs }, registry, 'inputs', defs)
   Object.assign(defs, inputs.$defs)
   const properties = envelope.properties as Schema
   return {
     ...envelope,
-    title: own ? 'puzzleflow spec with its own pipeline' : `puzzleflow spec of pipeline ${pipeline.name}`,
+    title: isCustom ? 'puzzleflow spec with its own pipeline' : `puzzleflow spec of pipeline ${pipeline.name}`,
     description: 'Made by `puzzleflow schema spec`.',
-    required: own ? [...(required as string[]), 'pipeline', ...pipeline.inputs.required] : required,
+    required: isCustom ? [...(required as string[]), 'pipeline', ...pipeline.inputs.required] : required,
     // A spec may bring another pipeline, whose inputs are others.
-    ...(own
+    ...(isCustom
       ? {}
       : { if: { properties: { pipeline: { const: pipeline.name } } }, then: { required: pipeline.inputs.required } }),
     properties: {

@@ -18,16 +18,16 @@ export async function readSpecText(
   const pointer = pointerOf(file)
   if (pointer) return bad('wrong-file', `"${file}" ${pointer.what}.`, pointer.remedy)
   try {
-    const found = await stat(file)
-    if (found.isDirectory()) {
+    const stats = await stat(file)
+    if (stats.isDirectory()) {
       const names = await specsIn(file)
       const hint = names.length > 0 ? `name a spec in it: ${names.slice(0, 5).join(', ')}` : undefined
       return bad('wrong-file', `"${file}" is a folder, not a spec.`, hint)
     }
     // A pipe of a shell is as good as a file.
-    if (!found.isFile() && !found.isFIFO()) return bad('wrong-file', `"${file}" is not a file.`)
-    if (found.size > maximumBytes)
-      return bad('too-large', `The file has ${found.size} bytes; the limit is ${maximumBytes} (1 MiB).`)
+    if (!stats.isFile() && !stats.isFIFO()) return bad('wrong-file', `"${file}" is not a file.`)
+    if (stats.size > maximumBytes)
+      return bad('too-large', `The file has ${stats.size} bytes; the limit is ${maximumBytes} (1 MiB).`)
     return decodeText(await readFile(file), file)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException

@@ -10,10 +10,10 @@ interface Source {
  * Explains mistakes by the characters at fault: typographic quotes, a decimal comma, `no` for false. How YAML reads them
  * surprises most people.
  */
-export function explainTraps(found: readonly Diagnostic[], { file, text }: Source): readonly Diagnostic[] {
-  if (found.length === 0) return found
+export function explainTraps(diagnostics: readonly Diagnostic[], { file, text }: Source): readonly Diagnostic[] {
+  if (diagnostics.length === 0) return diagnostics
   const lines = text.split(/\r?\n/)
-  return found.map((diagnostic) => {
+  return diagnostics.map((diagnostic) => {
     if (diagnostic.file !== file) return diagnostic
     const { line, column, length = 1 } = diagnostic
     const all = lines[line - 1] ?? ''

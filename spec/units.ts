@@ -127,15 +127,15 @@ function parseSimple(kind: keyof typeof simple, written: string | number): Parse
   const { factors, integer, minimum, maximum, examples }: Units = simple[kind]
   const hint = `allowed: ${examples}`
   const parts = split(written)
-  const what = `${JSON.stringify(written)} is not a valid ${names[kind]}`
-  if (!parts || parts.operator) return { error: `${what}.`, hint }
+  const notValid = `${JSON.stringify(written)} is not a valid ${names[kind]}`
+  if (!parts || parts.operator) return { error: `${notValid}.`, hint }
   const factor = factorOf(factors, parts.unit)
-  if (factor === undefined) return unitError(what, parts.unit, hint)
+  if (factor === undefined) return unitError(notValid, parts.unit, hint)
   const value = tidy(parts.number * factor)
-  if (!Number.isFinite(value)) return { error: `${what}: it is too large.`, hint }
-  if (integer && !Number.isSafeInteger(value)) return { error: `${what}: it is not a whole number.`, hint }
-  if (minimum !== undefined && value < minimum) return { error: `${what}: it is less than ${minimum}.`, hint }
-  if (maximum !== undefined && value > maximum) return { error: `${what}: it is more than ${maximum}.`, hint }
+  if (!Number.isFinite(value)) return { error: `${notValid}: it is too large.`, hint }
+  if (integer && !Number.isSafeInteger(value)) return { error: `${notValid}: it is not a whole number.`, hint }
+  if (minimum !== undefined && value < minimum) return { error: `${notValid}: it is less than ${minimum}.`, hint }
+  if (maximum !== undefined && value > maximum) return { error: `${notValid}: it is more than ${maximum}.`, hint }
   return { value }
 }
 
@@ -143,21 +143,21 @@ function parseLimit(kind: keyof typeof limits, written: string | number): Parsed
   const { bound, unit, factors, examples } = limits[kind]
   const hint = `allowed: ${examples}`
   const parts = split(written)
-  const what = `${JSON.stringify(written)} is not a valid ${names[kind]}`
-  if (!parts) return { error: `${what}.`, hint }
+  const notValid = `${JSON.stringify(written)} is not a valid ${names[kind]}`
+  if (!parts) return { error: `${notValid}.`, hint }
   const wanted = bound === 'min' ? '>=' : '<='
   if (parts.operator && parts.operator !== wanted)
-    return { error: `${what}: it must be ${bound === 'min' ? 'a lower' : 'an upper'} bound (${wanted}).`, hint }
-  if (!(parts.number > 0)) return { error: `${what}: it must be above 0.`, hint }
+    return { error: `${notValid}: it must be ${bound === 'min' ? 'a lower' : 'an upper'} bound (${wanted}).`, hint }
+  if (!(parts.number > 0)) return { error: `${notValid}: it must be above 0.`, hint }
   const times = factorOf(relative, parts.unit)
   const factor = factorOf(factors, parts.unit) ?? times
   if (factor === undefined || (parts.unit === '' && kind !== 'parameters-limit'))
-    return unitError(what, parts.unit, hint)
+    return unitError(notValid, parts.unit, hint)
   const value = tidy(parts.number * factor)
-  if (!Number.isFinite(value)) return { error: `${what}: it is too large.`, hint }
+  if (!Number.isFinite(value)) return { error: `${notValid}: it is too large.`, hint }
   if (times === undefined) return { value: { bound, value, unit } }
   const most = mostTimes[kind]
-  if (value > most) return { error: `${what}: it is more than ${most} times the parent's value.`, hint }
+  if (value > most) return { error: `${notValid}: it is more than ${most} times the parent's value.`, hint }
   return { value: { bound, value, unit: 'parent' } }
 }
 

@@ -22,7 +22,7 @@ const codes: Readonly<Record<string, string>> = {
 
 /** Says in words what the parser found; of several mistakes in one unquoted value, only the first. */
 export function explainYaml(errors: readonly YamlError[], text: string): readonly YamlMistake[] {
-  const found: YamlMistake[] = []
+  const mistakes: YamlMistake[] = []
   let unquotedUntil = -1
   for (const error of errors) {
     const [start, end] = error.pos
@@ -30,7 +30,7 @@ export function explainYaml(errors: readonly YamlError[], text: string): readonl
     const unquoted = needsQuotes(error, text)
     if (unquoted) unquotedUntil = unquoted.end
     const { code, message } = error
-    found.push(
+    mistakes.push(
       unquoted ?? {
         code: codes[code] ?? 'yaml-syntax',
         message: message.endsWith('.') ? message : `${message}.`,
@@ -40,7 +40,7 @@ export function explainYaml(errors: readonly YamlError[], text: string): readonl
       },
     )
   }
-  return found
+  return mistakes
 }
 
 /** A value that begins with a sign of YAML's own: `>= 1.7x`, `@scope/name`, `%`. */

@@ -157,8 +157,8 @@ export class Cache {
     const files = []
     for (const name of await namesIn(join(this.root, 'files'))) {
       const path = join(this.root, 'files', name)
-      const found = await orAbsent(stat(path))
-      if (found) files.push({ path, bytes: found.size, used: found.atimeMs, isInUse: found.nlink > 1 })
+      const stats = await orAbsent(stat(path))
+      if (stats) files.push({ path, bytes: stats.size, used: stats.atimeMs, isInUse: stats.nlink > 1 })
     }
     let total = files.reduce((sum, file) => sum + file.bytes, 0)
     for (const file of files.sort((a, b) => a.used - b.used)) {

@@ -6,6 +6,8 @@ export type Digest = string & { readonly __brand: 'Digest' }
 
 /** Canonical JSON (RFC 8785): the same text for the same data, whatever the order of keys. */
 export function canonicalJson(value: unknown): string {
+  // The package's types describe a CommonJS module; at run time the default export is the function.
+  // eslint-disable-next-line no-restricted-syntax
   const text = (canonicalize as unknown as (value: unknown) => string | undefined)(value)
   if (text === undefined) throw new Error('Internal error: cannot digest a value without a JSON form')
   return text

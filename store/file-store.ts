@@ -134,8 +134,8 @@ export class FileStore implements Store {
   }
 
   async useRecord(key: Digest): Promise<TaskRecord | undefined> {
-    const found = await this.guard(() => setTimeAnew(this.place(recordName(key)), this.temporary(), freshFor))
-    return found ? this.getRecord(key) : undefined
+    const exists = await this.guard(() => setTimeAnew(this.place(recordName(key)), this.temporary(), freshFor))
+    return exists ? this.getRecord(key) : undefined
   }
 
   putRecord(record: TaskRecord, instead?: TaskRecord): Promise<TaskRecord> {

@@ -79,38 +79,42 @@ async function writeDurably(path: string, data: Uint8Array | string): Promise<vo
     .finally(() => file.close())
 }
 
-/** Writes a temporary file and renames it, so that nobody ever sees an incomplete file. */
-export async function writeWhole(temporary: string, path: string, data: Uint8Array | string): Promise<void> {
+/** Writes a temporary file and moves it to its place with `put`; it is removed if it is still there afterwards. */
+async function writeBeside<T>(
+  temporary: string,
+  path: string,
+  data: Uint8Array | string,
+  put: () => Promise<T>,
+): Promise<T> {
   await makeFolder(dirname(path))
   await makeFolder(dirname(temporary))
   try {
     await writeDurably(temporary, data)
-    await rename(temporary, path)
+    return await put()
   } finally {
     await rm(temporary, { force: true })
   }
 }
 
+/** Writes a temporary file and renames it, so that nobody ever sees an incomplete file. */
+export const writeWhole = (temporary: string, path: string, data: Uint8Array | string): Promise<void> =>
+  writeBeside(temporary, path, data, () => rename(temporary, path))
+
 /** The same, unless the file already exists. @returns whether it was written */
-export async function writeNew(temporary: string, path: string, data: Uint8Array | string): Promise<boolean> {
-  await makeFolder(dirname(path))
-  await makeFolder(dirname(temporary))
-  try {
-    await writeDurably(temporary, data)
-    await link(temporary, path)
+export const writeNew = (temporary: string, path: string, data: Uint8Array | string): Promise<boolean> =>
+  writeBeside(temporary, path, data, async () => {
+    try {
+      await link(temporary, path)
+    } catch (error) {
+      const { code = '' } = error as SystemError
+      if (code === 'EEXIST') return false
+      if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code)) throw error
+      // A file system without hard links: of two simultaneous writers, the later wins.
+      if (await exists(path)) return false
+      await rename(temporary, path)
+    }
     return true
-  } catch (error) {
-    const { code = '' } = error as SystemError
-    if (code === 'EEXIST') return false
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code)) throw error
-    // A file system without hard links: of two simultaneous writers, the later wins.
-    if (await exists(path)) return false
-    await rename(temporary, path)
-    return true
-  } finally {
-    await rm(temporary, { force: true })
-  }
-}
+  })
 
 /** Moves a finished file to its place, durably, replacing what is there. A file from another file system is copied to a temporary
  *  file first. */
@@ -155,10 +159,10 @@ export const namesIn = async (folder: string): Promise<string[]> => (await orAbs
 
 /** Returns the size and the latest modification time of a file, or of all files in a folder. */
 export async function extent(path: string): Promise<{ bytes: number; modified: number }> {
-  const found = await orAbsent(stat(path))
-  if (!found) return { bytes: 0, modified: 0 }
-  if (!found.isDirectory()) return { bytes: found.size, modified: found.mtimeMs }
-  let [bytes, modified] = [0, found.mtimeMs]
+  const stats = await orAbsent(stat(path))
+  if (!stats) return { bytes: 0, modified: 0 }
+  if (!stats.isDirectory()) return { bytes: stats.size, modified: stats.mtimeMs }
+  let [bytes, modified] = [0, stats.mtimeMs]
   for (const name of await namesIn(path)) {
     const inner = await extent(join(path, name))
     bytes += inner.bytes

@@ -19,8 +19,8 @@ const rooms = { scratch: 'temporary', corrupt: 'set-aside', checkpoints: 'checkp
 /** Lists the leftovers of unfinished work in a store in a folder. */
 export async function* listLeftovers(root: string): AsyncIterable<Leftover> {
   for (const [room, kind] of Object.entries(rooms))
-    for (const own of await namesIn(join(root, room))) {
-      const name = `${room}/${own}`
+    for (const entry of await namesIn(join(root, room))) {
+      const name = `${room}/${entry}`
       const key = kind === 'checkpoint' ? digestInName(name) : undefined
       yield { kind, name, ...(key && { key }), ...(await extent(join(root, name))) }
     }

@@ -20,8 +20,8 @@ export const newId = (): string => randomBytes(6).toString('hex')
 /** Reads `store.json`. @throws Failure NoServer if the text is not an identity */
 export function parseIdentity(text: string, place: string): Identity {
   try {
-    const found = JSON.parse(text) as Identity
-    if (found.version === 1 && /^[0-9a-f]{12}$/.test(found.id)) return found
+    const identity = JSON.parse(text) as Identity
+    if (identity.version === 1 && /^[0-9a-f]{12}$/.test(identity.id)) return identity
   } catch {
     // The failure below reports it.
   }

@@ -7,9 +7,9 @@ export const recordText = (record: TaskRecord): string =>
 
 /** Reads a record's file. A damaged record, or one with another key, counts as absent, so its task is run again. */
 export function readRecord(text: string | undefined, key: Digest): TaskRecord | undefined {
-  const found = readJsonText(text) as (TaskRecord & { readonly digest?: Digest }) | undefined
-  if (typeof found !== 'object' || found === null) return undefined
-  const { digest, ...record } = found
+  const read = readJsonText(text) as (TaskRecord & { readonly digest?: Digest }) | undefined
+  if (typeof read !== 'object' || read === null) return undefined
+  const { digest, ...record } = read
   return record.version === 1 && record.key === key && digest === digestJson(record) ? record : undefined
 }
 

@@ -101,21 +101,21 @@ export class S3Checkpoints {
 }
 
 function parseManifest(text: string | undefined): Manifest | undefined {
-  const found = readJsonText(text) as Manifest | undefined
+  const manifest = readJsonText(text) as Manifest | undefined
   const isInside = (name: string) => !name.startsWith('/') && !name.split('/').includes('..')
-  return found?.version === 1 && Object.keys(found.files).every(isInside) ? found : undefined
+  return manifest?.version === 1 && Object.keys(manifest.files).every(isInside) ? manifest : undefined
 }
 
 /** Lists the paths of the files in a folder, except those that are being written. */
 async function filesBelow(folder: string, below = ''): Promise<string[]> {
-  const found: string[] = []
+  const paths: string[] = []
   for (const name of (await namesIn(join(folder, below))).sort()) {
     const path = join(below, name)
-    const what = await orAbsent(stat(join(folder, path)))
-    if (what?.isDirectory()) found.push(...(await filesBelow(folder, path)))
-    else if (what && !name.endsWith('.tmp')) found.push(path)
+    const stats = await orAbsent(stat(join(folder, path)))
+    if (stats?.isDirectory()) paths.push(...(await filesBelow(folder, path)))
+    else if (stats && !name.endsWith('.tmp')) paths.push(path)
   }
-  return found
+  return paths
 }
 
 async function linked(from: string, to: string): Promise<boolean> {

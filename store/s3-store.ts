@@ -155,9 +155,9 @@ export class S3Store implements Store {
 
   async listDocuments(prefix: string): Promise<readonly string[]> {
     const folder = dirname(documentName(`${prefix}/x`))
-    const found = []
-    for await (const { name } of this.bucket.list(`${folder}/`)) found.push(name.slice('documents/'.length))
-    return found.filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -5))
+    const names = []
+    for await (const { name } of this.bucket.list(`${folder}/`)) names.push(name.slice('documents/'.length))
+    return names.filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -5))
   }
 
   removeDocument = (name: string) => this.bucket.remove(documentName(name))
@@ -184,9 +184,9 @@ export class S3Store implements Store {
     // Local folders.
     const folders = { checkpoint: join(this.root, 'checkpoints'), temporary: this.cache.scratchFolder } as const
     for (const [kind, folder] of Object.entries(folders) as [Leftover['kind'], string][])
-      for (const own of await this.local(() => namesIn(folder))) {
-        const key = kind === 'checkpoint' ? digestInName(own) : undefined
-        const name = join(folder, own)
+      for (const entry of await this.local(() => namesIn(folder))) {
+        const key = kind === 'checkpoint' ? digestInName(entry) : undefined
+        const name = join(folder, entry)
         yield { kind, name, ...(key && { key }), ...(await this.local(() => extent(name))) }
       }
   }

@@ -84,9 +84,9 @@ function below(path: string, root: string): string {
 
 /** Lists a folder and its parents, up to `top`. */
 function upwards(folder: string, top: string): string[] {
-  const found = [folder]
-  for (let own = folder; own.length > top.length && own.startsWith(top);) found.push((own = join(own, '..')))
-  return found
+  const folders = [folder]
+  for (let at = folder; at.length > top.length && at.startsWith(top);) folders.push((at = join(at, '..')))
+  return folders
 }
 
 /** `cpu.max` is QUOTA PERIOD, in microseconds, or `max PERIOD`. */

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { JsonObject } from '../api/index.js'
+import { addedToken } from './added-token.js'
 
 /** Tokens of the byte-level tokenizer that no text has by itself. */
 export const special: readonly string[] = ['<pad>', '<s>', '</s>', '<|user|>', '<|assistant|>', '<|end|>']
@@ -39,13 +40,12 @@ export function writeByteLevelTokenizer(folder: string, words: readonly string[]
   const tokens = [...special, ...bytes, ...merges.map((pair) => pair.join(''))]
   const piece = (id: string): JsonObject => ({ Sequence: { id, type_id: 0 } })
   const bos: JsonObject = { SpecialToken: { id: '<s>', type_id: 0 } }
-  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }
   const split = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true }
   const json: JsonObject = {
     version: '1.0',
     truncation: null,
     padding: null,
-    added_tokens: special.map((content, id) => ({ id, content, ...flags })),
+    added_tokens: special.map(addedToken),
     normalizer: null,
     pre_tokenizer: split,
     post_processor: {

@@ -20,24 +20,24 @@ export class Gate {
   /** Waits as long as it takes; an answer that was given to the same question before still counts. */
   async ask(): Promise<ArtifactRef> {
     const { node, request, progress, show } = this.options
-    let found = await promptActivities(this.activityOptions('approval')).approval(request)
-    if (found.kind === 'open') {
+    let approval = await promptActivities(this.activityOptions('approval')).approval(request)
+    if (approval.kind === 'open') {
       progress.state = 'asking'
-      progress.question = found.question
+      progress.question = approval.question
       show()
       await condition(() => this.answer !== undefined)
       progress.state = 'running'
       delete progress.question
       const recorder = promptActivities(this.activityOptions('answer'))
-      found = await recorder.approval({ ...request, answer: this.answer! })
+      approval = await recorder.approval({ ...request, answer: this.answer! })
     }
-    if (found.kind !== 'approved')
+    if (approval.kind !== 'approved')
       throw ApplicationFailure.nonRetryable(
-        `Stage ${node.name} was not approved${found.kind === 'refused' && found.comment ? `: ${found.comment}` : ''}`,
+        `Stage ${node.name} was not approved${approval.kind === 'refused' && approval.comment ? `: ${approval.comment}` : ''}`,
         'TaskFailed',
         { remedy: 'Change the spec, or run the same command to be asked again.' },
       )
     progress.done = progress.total = 1
-    return found.outputs
+    return approval.outputs
   }
 }

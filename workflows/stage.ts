@@ -259,11 +259,11 @@ export const noSuchTask = (stage: string, id: string): string => `Stage ${stage}
 
 /** Tasks that the store had the result of when the stage was planned, and those to be done. */
 function sortOut(groups: readonly TaskGroup[]) {
-  const found = groups.flatMap(({ tasks }) =>
+  const reused = groups.flatMap(({ tasks }) =>
     tasks.flatMap((task) => (task.found === undefined ? [] : [{ task, key: task.found }])),
   )
   const unfinished = groups
     .map(({ name, tasks }) => ({ name, tasks: tasks.filter((task) => task.found === undefined) }))
     .filter(({ tasks }) => tasks.length > 0)
-  return { found, unfinished }
+  return { found: reused, unfinished }
 }

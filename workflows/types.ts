@@ -1,26 +1,11 @@
 import type { Outcome } from '../api/outcome.js'
-import type { FailurePolicy, RetryPolicy } from '../spec/frozen-plan.js'
+import type { StageTerms } from '../spec/frozen-plan.js'
 import type { ArtifactRef } from '../store/store.js'
 
 /** A stage as the workflow sees it. */
-export interface StageNode {
-  readonly name: string
+export interface StageNode extends StageTerms {
   /** Name of the run: tasks of different runs get their turns. */
   readonly run: string
-  readonly needs: readonly string[]
-  readonly exclusive?: boolean
-  /** Waits for a person instead of doing work. */
-  readonly gate?: boolean
-  /** Can do without some of its tasks. */
-  readonly partial?: boolean
-  /** Workers that do its tasks: those of `worker --queue`. Default: those of the run, which plan and gather in any case. */
-  readonly queue?: string
-  readonly onFailure?: FailurePolicy
-  /** Share of tasks that must succeed where failed ones are left out, 0..1. */
-  readonly minimumSuccess?: number
-  readonly retry?: RetryPolicy
-  /** Seconds of one attempt of a task. */
-  readonly timeout?: number
   /** Seconds without a sign of life after which an attempt is taken for lost. Default 20. */
   readonly heartbeat?: number
 }

@@ -10,7 +10,9 @@ import { describedTypes } from '../../plugins/loading/load.js'
 import { parseQuantity } from '../../spec/units.js'
 import type { ArtifactRef, Store } from '../../store/index.js'
 import { findArtifact } from '../artifact-names.js'
-import { action, common, log, print, printJson, type Common } from '../common.js'
+import { action } from '../action.js'
+import { common, type Common } from '../options.js'
+import { log, print, printJson } from '../output.js'
 import { readStore } from '../open-store.js'
 import { readRun, type RunDocument } from '../runs.js'
 import { runningAmong } from '../running.js'
@@ -80,17 +82,17 @@ async function get(what: readonly string[], options: Common & { output: string }
 
 async function verify(options: Common): Promise<void> {
   const store = await readStore(options)
-  const found = await verifyStore(store, await runsOf(store))
-  const isSound = found.corrupt.length + found.badRecords.length === 0
+  const verified = await verifyStore(store, await runsOf(store))
+  const isSound = verified.corrupt.length + verified.badRecords.length === 0
   if (!isSound) process.exitCode = exitCodes.TaskFailed
-  if (options.json) return printJson({ sound: isSound, ...found })
+  if (options.json) return printJson({ sound: isSound, ...verified })
   const tell = (state: string, { digest, kind = 'unknown', tasks = [] }: Damage) =>
     print(`${state}  ${digest}  ${kind}  ${tasks.join(', ') || '-'}`)
-  found.corrupt.forEach((damage) => tell('corrupt', damage))
-  found.missing.forEach((damage) => tell('missing', damage))
-  found.badRecords.forEach((key) => print(`corrupt  ${key}  record`))
-  print(`${found.artifacts} artifacts, ${size(found.bytes)}, and ${found.records} records read`)
-  if (isSound && found.missing.length === 0) print('Everything is intact.')
+  verified.corrupt.forEach((damage) => tell('corrupt', damage))
+  verified.missing.forEach((damage) => tell('missing', damage))
+  verified.badRecords.forEach((key) => print(`corrupt  ${key}  record`))
+  print(`${verified.artifacts} artifacts, ${size(verified.bytes)}, and ${verified.records} records read`)
+  if (isSound && verified.missing.length === 0) print('Everything is intact.')
   else log('Run the searches that need them again: what is missing is computed again, everything else is reused.')
 }
 

@@ -3,7 +3,10 @@ import { createServer, type IncomingMessage } from 'node:http'
 import { pathOf } from '../../activities/request-path.js'
 import { Failure } from '../../api/index.js'
 import { keyFileVariable, payloadCodec, type EncryptingCodec } from '../../server/index.js'
-import { action, common, log, portNumber, printJson, type Common } from '../common.js'
+import { action } from '../action.js'
+import { portNumber } from '../option-values.js'
+import { common, type Common } from '../options.js'
+import { log, printJson } from '../output.js'
 
 /** Payloads as the Temporal UI sends them: bytes as base64. */
 interface JsonPayload {

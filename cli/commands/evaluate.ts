@@ -2,7 +2,10 @@ import { Option, type Command } from 'commander'
 import { OnnxModel } from '../../model/index.js'
 import { evaluateFile, evaluateTasks, type Answers, type Evaluation } from '../../puzzle/evaluate-file.js'
 import { Failure } from '../../api/index.js'
-import { action, print, printJson, reading, wholeNumber, type SpecOptions } from '../common.js'
+import { action } from '../action.js'
+import { wholeNumber } from '../option-values.js'
+import { reading, type SpecOptions } from '../options.js'
+import { print, printJson } from '../output.js'
 import { openRunnable } from '../open-model.js'
 
 interface Options extends SpecOptions {
@@ -47,12 +50,12 @@ export function evaluateCommand(program: Command): void {
         const model = await openRunnable(folder, options)
         const other = parent === undefined ? undefined : await openRunnable(parent, options)
         const file = data === undefined ? undefined : { path: data, ...(column !== undefined && { column }) }
-        const found = file
+        const evaluation = file
           ? await evaluateFile(model, file, { ...options, ...(other && { parent: other }) })
           : await evaluateTasks(model, options.tasks!, options)
-        for (const own of [model, other]) if (own instanceof OnnxModel) await own.release()
-        if (options.json) printJson(found)
-        else print(asText(found))
+        for (const opened of [model, other]) if (opened instanceof OnnxModel) await opened.release()
+        if (options.json) printJson(evaluation)
+        else print(asText(evaluation))
       }),
     )
 }

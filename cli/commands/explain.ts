@@ -7,7 +7,9 @@ import { Failure } from '../../api/index.js'
 import { describedTypes } from '../../plugins/loading/load.js'
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
 import type { Store, TaskRecord } from '../../store/index.js'
-import { action, common, print, printJson, type Common } from '../common.js'
+import { action } from '../action.js'
+import { common, type Common } from '../options.js'
+import { print, printJson } from '../output.js'
 import { readStore } from '../open-store.js'
 import { readRun, type RunDocument } from '../runs.js'
 
@@ -22,8 +24,8 @@ export function explainCommand(program: Command): void {
       const all = [...(await readRecords(store)).values()].map((own) => own.record)
       const records = all.filter((own) => own.key !== key.key)
       const before = record ? records.filter(({ finishedAt }) => finishedAt < record.finishedAt) : records
-      const found = nearestAmong(before)(key.components)
-      const words = found && (await changesInWords(found.differences, name.split('/')[0]!, { plan, store }))
+      const nearest = nearestAmong(before)(key.components)
+      const words = nearest && (await changesInWords(nearest.differences, name.split('/')[0]!, { plan, store }))
       if (options.json)
         return printJson({
           task: name,
@@ -31,15 +33,19 @@ export function explainCommand(program: Command): void {
           done: record ? { at: record.finishedAt, seconds: record.seconds, host: record.host } : null,
           reused: record ? record.finishedAt < document.startedAt : false,
           components: key.components,
-          nearest: found && { key: found.record.key, at: found.record.finishedAt, differences: found.differences },
+          nearest: nearest && {
+            key: nearest.record.key,
+            at: nearest.record.finishedAt,
+            differences: nearest.differences,
+          },
         })
       print(`${name}: ${task.label}`)
       print(`key ${key.key.slice(0, 12)}`)
       print(`${story(record, document.startedAt)}`)
-      if (!found) print('No similar task was done before.')
+      if (!nearest) print('No similar task was done before.')
       else {
         print(
-          `The most similar earlier task (${found.record.key.slice(0, 12)}, ${found.record.finishedAt}) differs in:`,
+          `The most similar earlier task (${nearest.record.key.slice(0, 12)}, ${nearest.record.finishedAt}) differs in:`,
         )
         for (const line of words!) print(`  ${line}`)
       }

@@ -3,7 +3,9 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { exportFormats, storedType, taken, writing, type ExportType } from '../../model/index.js'
 import { Failure } from '../../api/index.js'
-import { action, print, printJson, reading, type SpecOptions } from '../common.js'
+import { action } from '../action.js'
+import { reading, type SpecOptions } from '../options.js'
+import { print, printJson } from '../output.js'
 import { openAnyModel } from '../open-model.js'
 
 interface ExportOptions extends SpecOptions {
@@ -42,8 +44,8 @@ async function exportModel(
     })
   if (existsSync(output) && !(statSync(output).isDirectory() && (await isEmpty(output)))) throw taken(output)
   const model = await openAnyModel(folder, options)
-  const own = await storedType(model)
-  const stored = dtype ?? (own !== undefined && dtypes.includes(own) ? own : 'float32')
+  const parentType = await storedType(model)
+  const stored = dtype ?? (parentType !== undefined && dtypes.includes(parentType) ? parentType : 'float32')
   await write(model, output, stored, { ...(tokenIds === true && { tokenIds }) })
   const files = Object.fromEntries(
     readdirSync(output)

@@ -8,7 +8,10 @@ import {
   type SamplingOptions,
 } from '../../model/index.js'
 import { Failure } from '../../api/index.js'
-import { action, log, positiveNumber, print, printJson, reading, wholeNumber, type SpecOptions } from '../common.js'
+import { action } from '../action.js'
+import { positiveNumber, wholeNumber } from '../option-values.js'
+import { reading, type SpecOptions } from '../options.js'
+import { log, print, printJson } from '../output.js'
 import { openRunnable } from '../open-model.js'
 import { readPrompts, type PromptOptions } from '../prompts.js'
 
@@ -89,7 +92,7 @@ async function run(folder: string, options: Options): Promise<void> {
     )
 
   const texts = tokenizer && prompts.map((prompt) => new StreamedText(tokenizer, prompt, options.stop))
-  const found: number[][] = prompts.map(() => [])
+  const generated: number[][] = prompts.map(() => [])
   // Of several texts one is shown once it and those above it are whole.
   const streams = texts?.length === 1 && !options.json
   if (streams) process.stdout.write(tokenizer!.decode(prompts[0]!))
@@ -97,7 +100,7 @@ async function run(folder: string, options: Options): Promise<void> {
   let shown = 0
   const show = (sequence: number) => {
     for (whole.add(sequence); whole.has(shown); shown++) {
-      const text = texts ? tokenizer.decode(prompts[shown]!) + texts[shown]!.whole : found[shown]!.join()
+      const text = texts ? tokenizer.decode(prompts[shown]!) + texts[shown]!.whole : generated[shown]!.join()
       print(shown === 0 ? text : `\n${text}`)
     }
   }
@@ -112,14 +115,14 @@ async function run(folder: string, options: Options): Promise<void> {
     threads: options.threads,
   })
   for await (const { sequence, token } of tokens) {
-    found[sequence]!.push(token)
+    generated[sequence]!.push(token)
     const sure = texts?.[sequence]!.add(token)
     if (streams) process.stdout.write(sure!)
   }
   if (model instanceof OnnxModel) await model.release()
   if (streams) print(texts[0]!.end())
   if (!options.json) return
-  const all = prompts.map((prompt, i) => ({ prompt, tokens: found[i], ...(texts && { text: texts[i]!.whole }) }))
+  const all = prompts.map((prompt, i) => ({ prompt, tokens: generated[i], ...(texts && { text: texts[i]!.whole }) }))
   printJson(all.length === 1 ? all[0] : { sequences: all })
 }
 

@@ -6,7 +6,9 @@ import { cacheWeights, OnnxModel, writing } from '../../model/index.js'
 import { Failure } from '../../api/index.js'
 import { LogitsOf } from '../../puzzle/evaluate-logits.js'
 import { writeTensors } from '../../tensor/index.js'
-import { action, reading, wholeNumber, type SpecOptions } from '../common.js'
+import { action } from '../action.js'
+import { wholeNumber } from '../option-values.js'
+import { reading, type SpecOptions } from '../options.js'
 import { openRunnable } from '../open-model.js'
 
 interface Options extends SpecOptions {
@@ -33,14 +35,18 @@ async function logits(folder: string, { tokens, output, ...options }: Options): 
   const rows = readRows(tokens, model.config)
   const length = rows[0]!.length
   const all = new Float32Array(rows.length * length * vocabulary)
-  const own = await LogitsOf.create(model instanceof OnnxModel ? model : cacheWeights(model), length, options.threads)
+  const logitsOf = await LogitsOf.create(
+    model instanceof OnnxModel ? model : cacheWeights(model),
+    length,
+    options.threads,
+  )
   let at = 0
   for (const row of rows)
-    for await (const logits of own.rows(row)) {
+    for await (const logits of logitsOf.rows(row)) {
       all.set(logits, at)
       at += vocabulary
     }
-  await own.release()
+  await logitsOf.release()
   if (model instanceof OnnxModel) await model.release()
   await writing(output, () =>
     writeTensors(output, { logits: { dtype: 'float32', dims: [rows.length, length, vocabulary], data: all } }),

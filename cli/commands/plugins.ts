@@ -10,7 +10,10 @@ import { readSpecText } from '../../spec/spec-text.js'
 import { packageVersion } from '../../store/paths.js'
 import { BadSpec } from '../explain.js'
 import { listPlugin, type Listed } from '../plugin-list.js'
-import { action, allowedPlugins, print, printJson, reading, type SpecOptions } from '../common.js'
+import { action } from '../action.js'
+import { allowedPlugins } from '../allowed-plugins.js'
+import { reading, type SpecOptions } from '../options.js'
+import { print, printJson } from '../output.js'
 
 /** What stage types, block types, run types, families of models and pipelines there are. */
 export function pluginCommands(program: Command): void {
@@ -20,8 +23,8 @@ export function pluginCommands(program: Command): void {
     .action(
       action(async (options: SpecOptions & { spec?: string }) => {
         const loaded = loadPlugins()
-        const own = options.spec === undefined ? [] : await pluginsOf(options.spec, loaded, options)
-        const all = [builtIn(loaded), ...own]
+        const ofSpec = options.spec === undefined ? [] : await pluginsOf(options.spec, loaded, options)
+        const all = [builtIn(loaded), ...ofSpec]
         if (options.json) printJson(all)
         else for (const plugin of all) print(listPlugin(plugin))
       }),

@@ -7,20 +7,11 @@ import { queueOf } from '../../activities/queue.js'
 import { writing } from '../../model/index.js'
 import { Failure } from '../../api/index.js'
 import { accessTo, serverStatus, stopServer } from '../../server/index.js'
-import {
-  action,
-  common,
-  compiled,
-  listenAddress,
-  log,
-  positiveNumber,
-  print,
-  printJson,
-  reading,
-  wholeNumber,
-  type Common,
-  type SpecOptions,
-} from '../common.js'
+import { action } from '../action.js'
+import { compiled } from '../compiled-spec.js'
+import { listenAddress, positiveNumber, wholeNumber } from '../option-values.js'
+import { common, reading, type Common, type SpecOptions } from '../options.js'
+import { log, print, printJson } from '../output.js'
 import { exitCodes } from '../exit-codes.js'
 import { follow } from '../follow.js'
 import { openStore } from '../open-store.js'

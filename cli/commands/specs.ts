@@ -10,18 +10,10 @@ import { formatDiagnostic } from '../../spec/diagnostics.js'
 import { toDot, toMermaid } from '../../spec/graph.js'
 import { compileSpec } from '../../spec/plan.js'
 import { schemaOfSpec, specSchema } from '../../spec/schema.js'
-import {
-  action,
-  common,
-  compiled,
-  log,
-  planOf,
-  print,
-  printJson,
-  reading,
-  registryFor,
-  type SpecOptions,
-} from '../common.js'
+import { action } from '../action.js'
+import { compiled, planOf, registryFor } from '../compiled-spec.js'
+import { common, reading, type SpecOptions } from '../options.js'
+import { log, print, printJson } from '../output.js'
 import { BadSpec } from '../explain.js'
 import { readStore } from '../open-store.js'
 import { specRegistry } from '../spec-registry.js'

@@ -7,7 +7,9 @@ import type { Store } from '../../store/index.js'
 import { describeLeft } from '../../workflows/remaining.js'
 import { decisionsOn, describeTrouble } from '../../workflows/trouble.js'
 import type { SearchProgress, SearchResult, StageProgress } from '../../workflows/types.js'
-import { action, common, print, printJson, type Common } from '../common.js'
+import { action } from '../action.js'
+import { common, type Common } from '../options.js'
+import { print, printJson } from '../output.js'
 import { addressOf } from '../address.js'
 import { explain } from '../explain.js'
 import { exitCodes } from '../exit-codes.js'
@@ -80,8 +82,8 @@ async function statesOf(run: string | undefined, options: Common): Promise<RunSt
 async function stateOf(store: Store, client: Client | undefined, run: string): Promise<RunState> {
   const { name, workflowId, startedAt, specDigest, outputs, ...noted } = await readRun(store, run)
   const handle = client?.workflow.getHandle(workflowId)
-  const found = outputs ? undefined : await handle?.describe().catch(() => undefined)
-  const state = outputs ? 'COMPLETED' : (found?.status.name ?? 'UNKNOWN')
+  const described = outputs ? undefined : await handle?.describe().catch(() => undefined)
+  const state = outputs ? 'COMPLETED' : (described?.status.name ?? 'UNKNOWN')
   const progress = client && state === 'RUNNING' ? await progressOf(client, workflowId) : undefined
   const failed = state === 'FAILED' || state === 'TERMINATED' || state === 'TIMED_OUT'
   const failure = failed

@@ -55,8 +55,9 @@ export function readRotary(f: Fields, { rotaries, ropeTypes }: Family, kind: str
   if (kind === 'none') return { theta: 1, scaling: { kind: 'none' } }
   const { theta, scaled } = rotaries?.[kind] ?? { theta: 'rope_theta', scaled: true }
   const parameters = f.object('rope_parameters')
-  const own = parameters && (isObject(parameters[kind]) ? parameters[kind] : isNested(parameters) ? {} : parameters)
-  const from = own ?? (scaled ? f.object('rope_scaling') : undefined) ?? {}
+  const ownParameters =
+    parameters && (isObject(parameters[kind]) ? parameters[kind] : isNested(parameters) ? {} : parameters)
+  const from = ownParameters ?? (scaled ? f.object('rope_scaling') : undefined) ?? {}
   const type = from.rope_type ?? from.type ?? 'default'
   const read = typeof type === 'string' && (ropeTypes?.includes(type) ?? true) ? kinds[type] : undefined
   if (!read)

@@ -1,7 +1,6 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { Failure } from '../../api/index.js'
-import { unreachable } from '../../errors/unreachable.js'
 import { refuseStandIn } from '../../files/stand-in.js'
 import { dequantise } from './dequantise.js'
 import { HeaderReader } from './header.js'
@@ -148,22 +147,22 @@ export class GgufFile {
 export const supported = `Supported: ${Object.keys(tensorTypes).join(', ')}. Use another quantisation of the model.`
 
 const valueNames = new Map(Object.entries(valueTypes).map(([name, number]) => [number as number, name as ValueType]))
-const valueBytes = { u8: 1, i8: 1, u16: 2, i16: 2, u32: 4, i32: 4, f32: 4, bool: 1, u64: 8, i64: 8, f64: 8 } as const
-type NumberType = keyof typeof valueBytes
 
-const lists = {
-  u8: Uint8Array,
-  bool: Uint8Array,
-  i8: Int8Array,
-  u16: Uint16Array,
-  i16: Int16Array,
-  u32: Uint32Array,
-  i32: Int32Array,
-  f32: Float32Array,
-  f64: Float64Array,
-  u64: Float64Array,
-  i64: Float64Array,
-} as const satisfies Record<NumberType, unknown>
+/** Numbers by their type: their bytes, what reads one, and what holds a list of them. */
+const numberTypes = {
+  u8: { bytes: 1, read: 'readUInt8', list: Uint8Array },
+  bool: { bytes: 1, read: 'readUInt8', list: Uint8Array },
+  i8: { bytes: 1, read: 'readInt8', list: Int8Array },
+  u16: { bytes: 2, read: 'readUInt16LE', list: Uint16Array },
+  i16: { bytes: 2, read: 'readInt16LE', list: Int16Array },
+  u32: { bytes: 4, read: 'readUInt32LE', list: Uint32Array },
+  i32: { bytes: 4, read: 'readInt32LE', list: Int32Array },
+  f32: { bytes: 4, read: 'readFloatLE', list: Float32Array },
+  f64: { bytes: 8, read: 'readDoubleLE', list: Float64Array },
+  u64: { bytes: 8, read: 'readBigUInt64LE', list: Float64Array },
+  i64: { bytes: 8, read: 'readBigInt64LE', list: Float64Array },
+} as const satisfies Record<Exclude<ValueType, 'string' | 'array'>, unknown>
+type NumberType = keyof typeof numberTypes
 
 function readType(reader: HeaderReader): ValueType {
   const number = reader.u32()
@@ -176,7 +175,7 @@ function readValue(reader: HeaderReader): GgufValue {
   const type = readType(reader)
   if (type === 'string') return reader.string()
   if (type !== 'array') {
-    const value = readNumber(reader, type, reader.bytes(valueBytes[type]), 0)
+    const value = readNumber(reader, type, reader.bytes(numberTypes[type].bytes), 0)
     return type === 'bool' ? value !== 0 : value
   }
   const element = readType(reader)
@@ -187,48 +186,27 @@ function readValue(reader: HeaderReader): GgufValue {
     for (let i = 0; i < count; i++) strings.push(reader.string())
     return strings
   }
-  const count = reader.count(valueBytes[element])
-  const size = valueBytes[element]
+  const { bytes: size, list } = numberTypes[element]
+  const count = reader.count(size)
   const bytes = reader.bytes(count * size)
-  const values: NumberList = new lists[element](count)
+  const values: NumberList = new list(count)
   for (let i = 0; i < count; i++) values[i] = readNumber(reader, element, bytes, i * size)
   return values
 }
 
 /** @param reader  used only for messages */
 function readNumber(reader: HeaderReader, type: NumberType, bytes: Buffer, at: number): number {
-  switch (type) {
-    case 'u8':
-    case 'bool':
-      return bytes.readUInt8(at)
-    case 'i8':
-      return bytes.readInt8(at)
-    case 'u16':
-      return bytes.readUInt16LE(at)
-    case 'i16':
-      return bytes.readInt16LE(at)
-    case 'u32':
-      return bytes.readUInt32LE(at)
-    case 'i32':
-      return bytes.readInt32LE(at)
-    case 'f32':
-      return bytes.readFloatLE(at)
-    case 'f64':
-      return bytes.readDoubleLE(at)
-    case 'u64':
-    case 'i64': {
-      const value = Number(type === 'u64' ? bytes.readBigUInt64LE(at) : bytes.readBigInt64LE(at))
-      if (!Number.isSafeInteger(value)) throw reader.fail(`${reader.what} is ${value}, which is too large`)
-      return value
-    }
-    default:
-      return unreachable(type)
-  }
+  const value = bytes[numberTypes[type].read](at)
+  if (typeof value === 'number') return value
+  const number = Number(value)
+  if (!Number.isSafeInteger(number)) throw reader.fail(`${reader.what} is ${number}, which is too large`)
+  return number
 }
 
 /** Reads the tensors' entries. Each tensor must begin at the aligned end of the one before, and end within the file. */
 function readTensors(reader: HeaderReader, count: number, alignment: number): Map<string, GgufTensor> {
-  const found: (Omit<GgufTensor, 'file' | 'start' | 'end'> & { readonly offset: bigint; readonly bytes: number })[] = []
+  const entries: (Omit<GgufTensor, 'file' | 'start' | 'end'> & { readonly offset: bigint; readonly bytes: number })[] =
+    []
   const seen = new Set<string>()
   for (let i = 0; i < count; i++) {
     reader.what = `the entry of tensor ${i}`
@@ -251,13 +229,13 @@ function readTensors(reader: HeaderReader, count: number, alignment: number): Ma
         `is damaged: tensor ${name} cannot have the sizes [${shape.join(', ')}] as ${type ?? typeNumber}`,
       )
     const bytes = (values / layout.values) * layout.bytes
-    found.push({ name, shape: shape.reverse(), type, typeNumber, offset, bytes })
+    entries.push({ name, shape: shape.reverse(), type, typeNumber, offset, bytes })
   }
   const aligned = (position: number) => Math.ceil(position / alignment) * alignment
   const base = aligned(reader.position)
   let expected = 0
   const tensors = new Map<string, GgufTensor>()
-  for (const { offset, bytes, ...tensor } of found) {
+  for (const { offset, bytes, ...tensor } of entries) {
     if (offset !== BigInt(expected))
       throw reader.fail(`is damaged: tensor ${tensor.name} begins at ${offset} of the data, not at ${expected}`)
     const start = base + expected

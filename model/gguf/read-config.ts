@@ -129,8 +129,8 @@ export function describeGguf(file: GgufFile, divisors?: Float32Array): GgufDescr
   if (layers.some((own) => JSON.stringify(own) !== JSON.stringify(first)))
     throw keys.refuse(`layers of the architecture "${architecture.name}" cannot differ, but heads or FFN widths do`)
   const usual = { num_key_value_heads: first!.kvHeads, intermediate_size: first!.width }
-  const own = gemmaFields(keys, count, headDim) ?? refuseWindow(keys)
-  return { ...described, fields: { ...fields, ...usual, ...own } }
+  const windowFields = gemmaFields(keys, count, headDim) ?? refuseWindow(keys)
+  return { ...described, fields: { ...fields, ...usual, ...windowFields } }
 }
 
 /** The default type of weights for an export of the model. */

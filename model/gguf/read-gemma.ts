@@ -10,12 +10,12 @@ interface Gemma {
   readonly window: number
   /** Number of layers of the model with 27B parameters, which scales attention by hidden / heads instead of the head size. */
   readonly scaledByMean: number
-  readonly own: (keys: Keys) => JsonObject
+  readonly fields: (keys: Keys) => JsonObject
 }
 
 const gemmas: Readonly<Record<string, Gemma>> = {
-  gemma2: { period: 2, window: 4096, scaledByMean: 46, own: gemma2Fields },
-  gemma3: { period: 6, window: 0, scaledByMean: 62, own: gemma3Fields },
+  gemma2: { period: 2, window: 4096, scaledByMean: 46, fields: gemma2Fields },
+  gemma3: { period: 6, window: 0, scaledByMean: 62, fields: gemma3Fields },
 }
 
 /** Returns fields of a config.json for windows, softcaps and the scale of attention; undefined for other architectures. */
@@ -35,7 +35,7 @@ export function gemmaFields(keys: Keys, layers: number, headDim: number): JsonOb
         ? Math.floor(keys.number('embedding_length') / keys.number('attention.head_count'))
         : headDim,
     hidden_activation: 'gelu_pytorch_tanh',
-    ...gemma.own(keys),
+    ...gemma.fields(keys),
   }
 }
 

@@ -74,8 +74,8 @@ function placeOf(name: string, { heads, kvHeads }: LayerSizes, description: Gguf
   const weight = attention[stem]
   if (weight === undefined) return undefined
   if (kvHeads === 0) return weight === 'o' ? { name: `self_attn.linear_attn.${kind}` } : undefined
-  const own = weight === 'q' ? heads : kvHeads
-  const made = architecture.paired && (weight === 'q' || weight === 'k') ? halves(own, headDim) : same
+  const headCount = weight === 'q' ? heads : kvHeads
+  const made = architecture.paired && (weight === 'q' || weight === 'k') ? halves(headCount, headDim) : same
   if (!isFewer(heads, kvHeads, fields.num_attention_heads as number))
     return { name: `self_attn.${weight}_proj.${kind}`, made }
   // The block type `fewer-heads` is puzzleflow's own: it has other names, and matrices as [in, out].

@@ -43,9 +43,9 @@ export function readGgufTokenizer(path: string): GgufTokenizer | undefined {
     )
   const tokens = readTokens(keys)
   const named = namedTokens(keys)
-  const own = parts(keys, tokens)
-  const frame = frameOf(keys, tokens, own, named)
-  return { tokens, ...(own.merges && { merges: own.merges }), frame, config: configOf(keys, named) }
+  const kindParts = parts(keys, tokens)
+  const frame = frameOf(keys, tokens, kindParts, named)
+  return { tokens, ...(kindParts.merges && { merges: kindParts.merges }), frame, config: configOf(keys, named) }
 }
 
 /** Whether a GGUF file has a tokenizer for text, supported or not. Reads only the header. */

@@ -32,13 +32,13 @@ export function ggufOf(path: string): string | undefined {
   const all = readdirSync(path).filter((name) => name.endsWith('.gguf'))
   // Files that often accompany a model: its image encoder, and statistics of its activations.
   const models = all.filter((name) => !/mmproj|imatrix/i.test(name))
-  const found = firstParts(models.length > 0 ? models : all)
-  if (found.length > 1)
-    throw new Failure('InvalidInput', `${path} has several GGUF files: ${found.sort().join(', ')}`, {
+  const files = firstParts(models.length > 0 ? models : all)
+  if (files.length > 1)
+    throw new Failure('InvalidInput', `${path} has several GGUF files: ${files.sort().join(', ')}`, {
       file: path,
       remedy: 'Give the path of one of them.',
     })
-  return found[0] === undefined ? undefined : join(path, found[0])
+  return files[0] === undefined ? undefined : join(path, files[0])
 }
 
 /** Keeps only the first existing part of each split file. */

@@ -37,12 +37,12 @@ function numberOf(file: GgufFile, key: string): number | undefined {
 function namesOf(file: GgufFile, count: number) {
   const name = partName(file.path)
   if (name?.count === count) return name
-  const own = (numberOf(file, 'split.no') ?? 0) + 1
+  const number = (numberOf(file, 'split.no') ?? 0) + 1
   const five = (n: number) => String(n).padStart(5, '0')
   throw bad(
     file,
-    `is part ${own} of ${count} of a split model, but its name does not say so`,
-    `Name the parts as they were: NAME-${five(own)}-of-${five(count)}.gguf for this one; or make one file of them with \`llama-gguf-split --merge\`.`,
+    `is part ${number} of ${count} of a split model, but its name does not say so`,
+    `Name the parts as they were: NAME-${five(number)}-of-${five(count)}.gguf for this one; or make one file of them with \`llama-gguf-split --merge\`.`,
   )
 }
 

@@ -7,28 +7,28 @@ export interface TextSplit {
   /** All names that llama.cpp knows for it; the first is the one written. */
   readonly names: readonly string[]
   /** `pre_tokenizer` of tokenizer.json. */
-  readonly preTokenizer: Json
+  readonly preTokenizer: Step
   /** The same as Hugging Face's tokenizers spell it, if JavaScript cannot. */
-  readonly alsoSpelled?: Json
+  readonly alsoSpelled?: Step
   /** Whether a word that is a token becomes that token, whatever the merges (Llama 3). */
   readonly ignoreMerges?: true
   readonly addsBos?: true
   readonly normalizer?: Json
 }
 
-const split = (regex: string): Json => ({
+const split = (regex: string): Step => ({
   type: 'Split',
   pattern: { Regex: regex },
   behavior: 'Isolated',
   invert: false,
 })
-const bytes = (useRegex: boolean): Json => ({
+const bytes = (useRegex: boolean): Step => ({
   type: 'ByteLevel',
   add_prefix_space: false,
   trim_offsets: true,
   use_regex: useRegex,
 })
-const sequence = (...pretokenizers: Json[]): Json => ({ type: 'Sequence', pretokenizers })
+const sequence = (...pretokenizers: Step[]): Step => ({ type: 'Sequence', pretokenizers })
 
 /** The split of Llama 3 and Qwen2, which group digits differently. */
 const words = (digits: string): Pick<TextSplit, 'preTokenizer' | 'alsoSpelled'> => {
@@ -73,7 +73,7 @@ export const splitName = (preTokenizer: Step | null | undefined, ignoreMerges: b
     (known) =>
       (known.ignoreMerges ?? false) === ignoreMerges &&
       [known.preTokenizer, known.alsoSpelled].some(
-        (spelling) => spelling !== undefined && meaningOf(spelling as unknown as Step) === meaning,
+        (spelling) => spelling !== undefined && meaningOf(spelling) === meaning,
       ),
   )?.names[0]
 }

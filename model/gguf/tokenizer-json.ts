@@ -1,4 +1,4 @@
-import type { Failure } from '../../api/index.js'
+import type { Failure, Json } from '../../api/index.js'
 
 /** The fields of a tokenizer.json that are read. */
 export interface TokenizerJson {
@@ -24,7 +24,7 @@ export interface Step {
   readonly normalizers?: readonly Step[]
   readonly pretokenizers?: readonly Step[]
   readonly processors?: readonly Step[]
-  readonly [key: string]: unknown
+  readonly [key: string]: Json
 }
 
 /** Tokens in the order of their ids: one for each row of the embedding. */

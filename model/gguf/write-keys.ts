@@ -30,7 +30,7 @@ export function ggufKeys(
   const sizes = layers.map(sizesOf)
   const perLayer = (key: 'heads' | 'kvHeads' | 'width'): KeyValue =>
     mixed ? { type: 'array', of: 'u32', values: sizes.map((own) => own[key]) } : u32(sizes[0]![key])
-  const own: Record<string, KeyValue> = {
+  const llamaKeys: Record<string, KeyValue> = {
     block_count: u32(layers.length),
     context_length: u32(config.maxPositions),
     embedding_length: u32(config.hidden),
@@ -55,7 +55,7 @@ export function ggufKeys(
       : [['general.name', string(title)] as const]),
     ['general.file_type', u32(fileTypes[type])],
     ...(type === 'Q8_0' ? [['general.quantization_version', u32(2)] as const] : []),
-    ...Object.entries(own).map(([key, value]) => [`${name}.${key}`, value] as const),
+    ...Object.entries(llamaKeys).map(([key, value]) => [`${name}.${key}`, value] as const),
   ])
 }
 

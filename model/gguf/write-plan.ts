@@ -64,12 +64,12 @@ export function partOf(
 export function ggufCannot(config: ModelConfig, layer: number, slot: Slot, choice: BlockChoice): string | undefined {
   const part = partOf(config, layer, slot, choice)
   if (part !== 'none' && 'cannot' in part) return part.cannot
-  const own = parentBlocks(config, layer)[slot]
+  const parentBlock = parentBlocks(config, layer)[slot]
   const alone = { ...config, blocks: config.ownBlocks }
   // Quantised weights are written dequantised.
   if (
-    choice.block === own.block &&
-    Object.entries(choice.params).every(([k, v]) => k === 'weights' || own.params[k] === v)
+    choice.block === parentBlock.block &&
+    Object.entries(choice.params).every(([k, v]) => k === 'weights' || parentBlock.params[k] === v)
   )
     return modelCannot(alone)
   const deci = architectures.find(({ mixed }) => mixed)!
@@ -80,8 +80,8 @@ export function ggufCannot(config: ModelConfig, layer: number, slot: Slot, choic
 
 /** Returns why GGUF cannot represent a model; undefined if it can. */
 function modelCannot(config: ModelConfig): string | undefined {
-  const found = planOf(config)
-  return 'cannot' in found ? found.cannot : undefined
+  const plan = planOf(config)
+  return 'cannot' in plan ? plan.cannot : undefined
 }
 
 /** Whether a block has a window shorter than the context. */
@@ -96,9 +96,9 @@ type Found = GgufPlan | { readonly cannot: string; readonly place?: { readonly l
 /** Plans how to write a model.
  *  @throws Failure InvalidInput naming the layer and block type that GGUF cannot represent */
 export function ggufPlan({ config, folder }: Pick<Model, 'config' | 'folder'>): GgufPlan {
-  const found = planOf(config)
-  if (!('cannot' in found)) return found
-  const { cannot, place } = found
+  const plan = planOf(config)
+  if (!('cannot' in plan)) return plan
+  const { cannot, place } = plan
   const where = place && `layer ${place.layer}, ${place.slot} ${config.blocks[place.layer]![place.slot].block}: `
   throw new Failure('InvalidInput', `${folder} cannot be written as GGUF: ${where ?? ''}${cannot}`, {
     file: folder,
@@ -118,9 +118,9 @@ function planOf(config: ModelConfig): Found {
   const uniform = uniformLayers(parts)
   const reasons: Found[] = []
   for (const architecture of architectures) {
-    const found = planFor(architecture, config, parts, uniform)
-    if (!('cannot' in found)) return found
-    reasons.push(found)
+    const plan = planFor(architecture, config, parts, uniform)
+    if (!('cannot' in plan)) return plan
+    reasons.push(plan)
   }
   // The closest architecture is the one for the model's family.
   const near = architectures.findIndex((own) => own.qkNorm === config.qkNorm && own.postNorms === config.postNorms)

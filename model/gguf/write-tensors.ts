@@ -94,7 +94,7 @@ function attention(
     return [norm, slot.matrix('attn_output.weight', 'weight', [hidden, hidden], (data) => scaled(data, out))]
   const sizes = { q: part.heads * headDim, k: part.kvHeads * headDim, v: part.kvHeads * headDim }
   const factor = attentionFactor(architecture, config, layers)
-  const own = (name: 'q' | 'k' | 'v', data: Float32Array): Float32Array => {
+  const asWritten = (name: 'q' | 'k' | 'v', data: Float32Array): Float32Array => {
     if (name === 'v') return data
     const turned = architecture.pairs === 'neighbours' ? interleaved(data, headDim, data.length / sizes[name]) : data
     return name === 'q' && !config.qkNorm ? scaled(turned, factor) : turned
@@ -102,9 +102,13 @@ function attention(
   const names = ['q', 'k', 'v'] as const
   return [
     norm,
-    ...names.map((name) => slot.matrix(`attn_${name}.weight`, name, [sizes[name], hidden], (data) => own(name, data))),
+    ...names.map((name) =>
+      slot.matrix(`attn_${name}.weight`, name, [sizes[name], hidden], (data) => asWritten(name, data)),
+    ),
     ...(config.qkvBias
-      ? names.map((name) => slot.vector(`attn_${name}.bias`, `${name}.bias`, sizes[name], (data) => own(name, data)))
+      ? names.map((name) =>
+          slot.vector(`attn_${name}.bias`, `${name}.bias`, sizes[name], (data) => asWritten(name, data)),
+        )
       : []),
     ...(config.qkNorm
       ? (['q', 'k'] as const).map((name) =>

@@ -21,8 +21,8 @@ import { tokenTypes } from './types.js'
  * @throws Failure InvalidInput for a tokenizer with which llama.cpp would tokenise differently
  */
 export function tokenizerKeys({ folder, config }: Model, kind: 'text' | 'ids'): Map<string, KeyValue> {
-  const own = kind === 'ids' ? numbers(config) : ofText(folder, config)
-  return new Map(Object.entries(own).map(([name, value]) => [`tokenizer.${name}`, value]))
+  const keys = kind === 'ids' ? numbers(config) : ofText(folder, config)
+  return new Map(Object.entries(keys).map(([name, value]) => [`tokenizer.${name}`, value]))
 }
 
 const u32 = (value: number): KeyValue => ({ type: 'u32', value })
@@ -86,9 +86,9 @@ function templateKeys(folder: string, settings: JsonObject): Record<string, KeyV
   const keys: Record<string, KeyValue> = {}
   const names: string[] = []
   for (const [name, { text }] of templates) {
-    const own = name.replace(/[^A-Za-z0-9]/g, '_')
-    if (name !== 'default') names.push(own)
-    keys[name === 'default' ? 'chat_template' : `chat_template.${own}`] = string(text)
+    const keyName = name.replace(/[^A-Za-z0-9]/g, '_')
+    if (name !== 'default') names.push(keyName)
+    keys[name === 'default' ? 'chat_template' : `chat_template.${keyName}`] = string(text)
   }
   return names.length === 0 ? keys : { ...keys, chat_templates: { type: 'array', of: 'string', values: names } }
 }

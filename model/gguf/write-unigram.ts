@@ -17,8 +17,9 @@ export function unigramKeys(json: TokenizerJson, tokens: TokenList, refuse: Refu
   const { scores, byte_fallback: bytes, unk_token: unknown } = json.model
   if (bytes) throw refuse('llama.cpp does not support byte fallback in Unigram tokenizers')
   if (unknown === undefined) throw refuse('llama.cpp needs an unknown token')
-  const own = tokens.types.indexOf(tokenTypes.userDefined)
-  if (own >= 0) throw refuse(`llama.cpp reads the added token ${JSON.stringify(tokens.texts[own])} as text`)
+  const userDefined = tokens.types.indexOf(tokenTypes.userDefined)
+  if (userDefined >= 0)
+    throw refuse(`llama.cpp reads the added token ${JSON.stringify(tokens.texts[userDefined])} as text`)
   const prefix = spacePrefix(json, tokens, refuse)
   const scoreOf = (type: number, id: number) =>
     type === tokenTypes.normal ? scores![id]! : type === tokenTypes.unused ? never : 0

@@ -43,15 +43,16 @@ export function exportedConfig(
     ['torch_dtype' in parent ? 'torch_dtype' : 'dtype']: dtype,
   }
   const wanted = JSON.stringify(essentialLayers(config.blocks))
-  const said = (own: JsonObject) => parseConfig(JSON.stringify(own), 'config.json', families).blocks
-  const says = (own: JsonObject) => JSON.stringify(essentialLayers(said(own))) === wanted
-  const written = (own: JsonObject) => `${JSON.stringify(own, null, 2)}\n`
+  const said = (fields: JsonObject) => parseConfig(JSON.stringify(fields), 'config.json', families).blocks
+  const says = (fields: JsonObject) => JSON.stringify(essentialLayers(said(fields))) === wanted
+  const written = (fields: JsonObject) => `${JSON.stringify(fields, null, 2)}\n`
   const layers = config.blocks.map(({ attention, ffn }) => ({
     attention: { block: attention.block, ...attention.params },
     ffn: { block: ffn.block, ...ffn.params },
   }))
-  const exactly = (own: JsonObject) => JSON.stringify(config.blocks) === JSON.stringify(said(own))
-  const withLayers = (own: JsonObject): JsonObject => (exactly(own) ? own : { ...own, puzzleflow: { layers } })
+  const exactly = (fields: JsonObject) => JSON.stringify(config.blocks) === JSON.stringify(said(fields))
+  const withLayers = (fields: JsonObject): JsonObject =>
+    exactly(fields) ? fields : { ...fields, puzzleflow: { layers } }
 
   const deci = withoutClass.includes(config.family) ? blockConfigs(config) : undefined
   const candidates = [
@@ -73,14 +74,14 @@ export function exportedConfig(
   }
   // Programs that serve DeciLM recognise it by its own model type.
   if (plain) {
-    const own = withLayers(plain)
-    const ours = { ...(own.puzzleflow as JsonObject | undefined), model }
+    const plainFields = withLayers(plain)
+    const ours = { ...(plainFields.puzzleflow as JsonObject | undefined), model }
     const named = { auto_map: autoMap, tie_word_embeddings: config.tied }
-    return { text: written(replacedFields(own, named, ours)), computedBy: { kind: 'own-code' } }
+    return { text: written(replacedFields(plainFields, named, ours)), computedBy: { kind: 'own-code' } }
   }
   const perLayer = perLayerConfig(config, fields)
   const configs = blockConfigs(config)
-  const own: JsonObject = {
+  const puzzleflowFields: JsonObject = {
     model_type: 'puzzleflow',
     architectures: ['PuzzleflowForCausalLM'],
     auto_map: autoMap,
@@ -88,7 +89,10 @@ export function exportedConfig(
     ...(perLayer && { per_layer_config: perLayer }),
     ...(configs && { block_configs: configs }),
   }
-  return { text: written(replacedFields(fields, own, { layers, model })), computedBy: { kind: 'own-code' } }
+  return {
+    text: written(replacedFields(fields, puzzleflowFields, { layers, model })),
+    computedBy: { kind: 'own-code' },
+  }
 }
 
 /** Returns the field that ties head and embedding, if the other fields contradict the stored tensors. */

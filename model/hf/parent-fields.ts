@@ -13,8 +13,8 @@ export function parentFields(fields: JsonObject): JsonObject {
   return Object.fromEntries(all.filter(([name, value]) => value !== null || parent[name] === undefined))
 }
 
-/** Replaces fields by `own`, and keeps the originals for `parentFields`. */
-export function replacedFields(fields: JsonObject, own: JsonObject, puzzleflow: JsonObject): JsonObject {
-  const parent = Object.fromEntries(Object.keys(own).map((name) => [name, fields[name] ?? null]))
-  return { ...fields, ...own, puzzleflow: { ...puzzleflow, parent } }
+/** Replaces fields, and keeps the originals for `parentFields`. */
+export function replacedFields(fields: JsonObject, replacement: JsonObject, puzzleflow: JsonObject): JsonObject {
+  const parent = Object.fromEntries(Object.keys(replacement).map((name) => [name, fields[name] ?? null]))
+  return { ...fields, ...replacement, puzzleflow: { ...puzzleflow, parent } }
 }

@@ -89,8 +89,8 @@ function whichFamily(fields: JsonObject, file: string, families: readonly Family
   )
   if (family) return family
   const missing = missingOf(fields)
-  const what = `the architecture ${JSON.stringify(architecture ?? type)} (model_type ${JSON.stringify(type)}) is not supported`
-  throw new UnknownFamily('InvalidInput', `${file}: ${what}${missing === undefined ? '' : `: ${missing}`}`, {
+  const unsupported = `the architecture ${JSON.stringify(architecture ?? type)} (model_type ${JSON.stringify(type)}) is not supported`
+  throw new UnknownFamily('InvalidInput', `${file}: ${unsupported}${missing === undefined ? '' : `: ${missing}`}`, {
     file,
     remedy: `Supported: ${families.flatMap((own) => own.architectures).join(', ')}.`,
   })

@@ -36,7 +36,7 @@ export function blockConfigs(config: ModelConfig): JsonObject[] | undefined {
 }
 
 function deciAttention({ block, params }: BlockChoice, heads: number): JsonObject | undefined {
-  const entry = (own: JsonObject): JsonObject => ({
+  const entry = (fields: JsonObject): JsonObject => ({
     n_heads_in_group: null,
     no_op: false,
     num_sink_tokens: null,
@@ -45,19 +45,19 @@ function deciAttention({ block, params }: BlockChoice, heads: number): JsonObjec
     unshifted_sink: false,
     use_prefill_window_in_sink_attention: false,
     window_length: null,
-    ...own,
+    ...fields,
   })
   if (block === 'grouped-query') return entry({ n_heads_in_group: heads / Number(params.kvHeads) })
   return block === 'no-op' || block === 'linear' ? entry(empty[block]) : undefined
 }
 
 function deciFfn({ block, params }: BlockChoice, hidden: number): JsonObject | undefined {
-  const entry = (own: JsonObject): JsonObject => ({
+  const entry = (fields: JsonObject): JsonObject => ({
     ffn_mult: null,
     no_op: false,
     replace_with_linear: false,
     sparsify: null,
-    ...own,
+    ...fields,
   })
   if (block === 'swiglu') {
     const width = Number(params.width)
@@ -82,8 +82,8 @@ export function perLayerConfig(config: ModelConfig, fields: JsonObject): JsonObj
     const known = ['grouped-query', 'sliding-window', 'fewer-heads', 'no-op'].includes(attention.block)
     if (!known || !['swiglu', 'no-op'].includes(ffn.block)) return undefined
     // In families with windows, `layer_types` and similar fields determine which layers have one.
-    const own = ownBlocks[i]?.attention.params.window ?? null
-    if (windowed && attention.block !== 'no-op' && window !== own) return undefined
+    const familyWindow = ownBlocks[i]?.attention.params.window ?? null
+    if (windowed && attention.block !== 'no-op' && window !== familyWindow) return undefined
     const skip = [...(attention.block === 'no-op' ? ['attention'] : []), ...(ffn.block === 'no-op' ? ['mlp'] : [])]
     return {
       ...differing('num_attention_heads', attention.params.heads, heads),

@@ -19,14 +19,14 @@ export function formatBraces(
   named: KeywordArguments,
   { getAttribute, getItem }: Lookups,
 ): string {
-  let [found, at, automatic] = ['', 0, 0]
+  let [result, at, automatic] = ['', 0, 0]
   while (at < text.length) {
     const open = /[{}]/.exec(text.slice(at))
-    if (!open) return found + text.slice(at)
-    found += text.slice(at, at + open.index)
+    if (!open) return result + text.slice(at)
+    result += text.slice(at, at + open.index)
     at += open.index
     if (text[at] === text[at + 1]) {
-      found += text[at]!
+      result += text[at]!
       at += 2
       continue
     }
@@ -37,13 +37,7 @@ export function formatBraces(
     if (inner.includes('{')) throw unsupported('a field within a field of format()')
     const match = /^([^!:[.]*)((?:\.[^.[!:]+|\[[^\]]+\])*)(?:!(.))?(?::(.*))?$/su.exec(inner)
     if (!match) throw valueError(`the field {${inner}} of format() is not valid`)
-    const [, name, path, conversion, specification = ''] = match as unknown as [
-      string,
-      string,
-      string,
-      string?,
-      string?,
-    ]
+    const [, name = '', path = '', conversion, specification = ''] = match
     let value = valueOf(name)
     for (const [step] of path.matchAll(/\.[^.[]+|\[[^\]]+\]/g)) {
       const key = step.startsWith('.') ? step.slice(1) : step.slice(1, -1)
@@ -51,11 +45,11 @@ export function formatBraces(
     }
     if (conversion !== undefined && !'rs'.includes(conversion))
       throw unsupported(`the conversion !${conversion} of format()`)
-    found += written(conversion === 'r' ? repr(value) : conversion === 's' ? str(value) : value, specification)
-    requireLength(found.length)
+    result += written(conversion === 'r' ? repr(value) : conversion === 's' ? str(value) : value, specification)
+    requireLength(result.length)
     at = end + 1
   }
-  return found
+  return result
 
   function valueOf(name: string): Value {
     if (name !== '' && !/^\d+$/.test(name)) {

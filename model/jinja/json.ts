@@ -79,10 +79,10 @@ export function parseJson(text: string): Value {
       if (next !== ',') throw bad()
     }
   }
-  const found = value(0)
+  const read = value(0)
   skip()
   if (at < text.length) throw bad()
-  return found
+  return read
 }
 
 /** A float with an integer value, which JavaScript could not distinguish from an int. */

@@ -106,21 +106,21 @@ export function* tokens(template: string): Generator<Token> {
   }
 
   function word(open: string[]): { token: Token; length: number } {
-    const found = (type: string, value: string, length: number, number?: bigint | number) => ({
+    const token = (type: string, value: string, length: number, number?: bigint | number) => ({
       token: { type, value, line, ...(number !== undefined && { number }) },
       length,
     })
     const real = match(float)
-    if (real) return found('float', real[0], real[0].length, Number(real[0].replace(/_/g, '')))
+    if (real) return token('float', real[0], real[0].length, Number(real[0].replace(/_/g, '')))
     const whole = match(integer)
-    if (whole) return found('integer', whole[0], whole[0].length, BigInt(whole[0].replace(/_/g, '')))
+    if (whole) return token('integer', whole[0], whole[0].length, BigInt(whole[0].replace(/_/g, '')))
     const named = match(name)
     if (named) {
       if (!/^[\p{ID_Start}_]/u.test(named[0])) throw fail('Invalid character in identifier')
-      return found('name', named[0], named[0].length)
+      return token('name', named[0], named[0].length)
     }
     const quoted = match(string)
-    if (quoted) return found('string', unescaped(quoted[0].slice(1, -1), fail), quoted[0].length)
+    if (quoted) return token('string', unescaped(quoted[0].slice(1, -1), fail), quoted[0].length)
     const sign = match(operator)?.[0]
     if (sign === undefined) throw fail(`unexpected char ${JSON.stringify(text[at])} at ${at}`)
     if (closing[sign]) open.push(closing[sign])
@@ -128,7 +128,7 @@ export function* tokens(template: string): Generator<Token> {
       const expected = open.pop()
       if (expected !== sign) throw fail(`unexpected '${sign}'${expected ? `, expected '${expected}'` : ''}`)
     }
-    return found(sign, sign, sign.length)
+    return token(sign, sign, sign.length)
   }
 }
 

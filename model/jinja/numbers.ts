@@ -189,13 +189,13 @@ export function parseInt10(text: string, base: number): bigint {
   const bad = () => valueError(`invalid literal for int() with base ${base}`)
   if (base !== 0 && (base < 2 || base > 36)) throw valueError('int() base must be >= 2 and <= 36, or 0')
   if (/\p{Nd}/u.test(text.replace(/[0-9]/g, ''))) throw unsupported('a number in other digits than 0 to 9')
-  const found = /^([+-]?)(0[xX](?=_?)|0[oO]|0[bB])?_?(\w+)$/.exec(text.replace(ends, ''))
-  if (!found) throw bad()
-  const [, sign, prefix, digits] = found as unknown as [string, string, string | undefined, string]
-  const own = { x: 16, o: 8, b: 2 }[prefix?.[1]?.toLowerCase() ?? ''] ?? 0
+  const match = /^([+-]?)(0[xX](?=_?)|0[oO]|0[bB])?_?(\w+)$/.exec(text.replace(ends, ''))
+  if (!match) throw bad()
+  const [, sign, prefix, digits = ''] = match
+  const prefixBase = { x: 16, o: 8, b: 2 }[prefix?.[1]?.toLowerCase() ?? ''] ?? 0
   // In base 16 and above, 0b is a digit, too.
-  const used = prefix !== undefined && (own === base || base === 0)
-  const radix = used ? own : base === 0 ? 10 : base
+  const used = prefix !== undefined && (prefixBase === base || base === 0)
+  const radix = used ? prefixBase : base === 0 ? 10 : base
   const rest = used ? digits : text.replace(ends, '').replace(/^[+-]/, '')
   if (base === 0 && !used && /^0[0_]*[1-9]/.test(rest)) throw bad()
   if (!/^[0-9a-zA-Z]+(_[0-9a-zA-Z]+)*$/.test(rest)) throw bad()

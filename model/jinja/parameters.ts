@@ -17,22 +17,22 @@ export function bind(
   const parts = spec === '' ? [] : spec.split(', ')
   const slash = parts.indexOf('/')
   const star = parts.includes('*') ? parts.indexOf('*') : parts.length
-  const found: Record<string, Value | undefined> = Object.create(null) as Record<string, Value | undefined>
+  const bound: Record<string, Value | undefined> = Object.create(null) as Record<string, Value | undefined>
   const places = parts.filter((part, i) => part !== '/' && i < star)
   if (args.length > places.length)
     throw typeError(`${name}() takes at most ${places.length} arguments (${args.length} given)`)
-  args.forEach((value, i) => (found[places[i]!.replace('?', '')] = value))
+  args.forEach((value, i) => (bound[places[i]!.replace('?', '')] = value))
   const all = parts.filter((part) => part !== '/' && part !== '*').map((part) => part.replace('?', ''))
   for (const [key, value] of named) {
     if (!all.includes(key) || parts.findIndex((part) => part.replace('?', '') === key) < slash)
       throw typeError(`${name}() got an unexpected keyword argument '${key}'`)
-    if (key in found) throw typeError(`${name}() got multiple values for argument '${key}'`)
-    found[key] = value
+    if (key in bound) throw typeError(`${name}() got multiple values for argument '${key}'`)
+    bound[key] = value
   }
   for (const part of parts)
-    if (part !== '/' && part !== '*' && !part.endsWith('?') && !(part in found))
+    if (part !== '/' && part !== '*' && !part.endsWith('?') && !(part in bound))
       throw typeError(`${name}() missing required argument: '${part}'`)
-  return found
+  return bound
 }
 
 /** Returns a text. @throws JinjaError TypeError for any other value */

@@ -26,24 +26,24 @@ class Parser extends ExpressionParser {
   /** Parses statements up to a tag with one of these names, which becomes the current token. */
   private body(ends: readonly string[]): Statement[] {
     const { stream } = this
-    const found: Statement[] = []
+    const statements: Statement[] = []
     for (;;) {
       const { type, value, line } = stream.current
       if (type === 'data') {
         stream.next()
-        if (value !== '') found.push({ kind: 'text', text: value, line })
+        if (value !== '') statements.push({ kind: 'text', text: value, line })
       } else if (type === 'variable_begin') {
         stream.next()
-        found.push({ kind: 'output', value: this.tuple(), line })
+        statements.push({ kind: 'output', value: this.tuple(), line })
         stream.expect('variable_end')
       } else if (type === 'block_begin') {
         stream.next()
-        if (ends.length > 0 && stream.is('name', ...ends)) return found
-        found.push(this.statement())
+        if (ends.length > 0 && stream.is('name', ...ends)) return statements
+        statements.push(this.statement())
         stream.expect('block_end')
       } else {
         if (ends.length > 0) throw this.unknown(undefined)
-        return found
+        return statements
       }
     }
   }
@@ -55,10 +55,10 @@ class Parser extends ExpressionParser {
     stream.expect('block_end')
     if (this.open.length >= mostDepth) throw stream.fail(`blocks are nested more than ${mostDepth} deep`)
     this.open.push({ tag, ends })
-    const found = this.body(ends)
+    const body = this.body(ends)
     this.open.pop()
     if (!keepEnd) stream.next()
-    return found
+    return body
   }
 
   private unknown(name: string | undefined): Error {
@@ -122,9 +122,9 @@ class Parser extends ExpressionParser {
   private alone<T>(work: () => T): T {
     const { loops } = this
     this.loops = 0
-    const found = this.mentions.strictly(work)
+    const result = this.mentions.strictly(work)
     this.loops = loops
-    return found
+    return result
   }
 
   private printed(line: number): Expression {
@@ -253,9 +253,9 @@ class Parser extends ExpressionParser {
   private oneTarget(end: readonly string[], namespaces: boolean): Target {
     const { stream } = this
     if (stream.skipIf('(')) {
-      const found = this.target({ end, namespaces })
+      const target = this.target({ end, namespaces })
       stream.expect(')')
-      return found
+      return target
     }
     const { line } = stream.current
     if (namespaces && stream.is('name') && stream.following.type === '.') {

@@ -9,7 +9,7 @@ import { Dict, isInt, isNumber, Tuple, typeName, Undefined, type Value } from '.
 /** Python's `text % values`. */
 export function formatPercent(text: string, values: Value): string {
   const given = values instanceof Tuple ? values.items : [values]
-  let [used, found, rest, byName] = [0, '', text, false]
+  let [used, result, rest, byName] = [0, '', text, false]
   const next = (): Value => {
     if (used >= given.length) throw typeError('not enough arguments for format string')
     return given[used++]!
@@ -17,22 +17,15 @@ export function formatPercent(text: string, values: Value): string {
   for (;;) {
     const at = rest.indexOf('%')
     if (at < 0) break
-    found += rest.slice(0, at)
+    result += rest.slice(0, at)
     const match = /^%(?:\(([^()]*)\))?([-+ #0]*)(\*|\d+)?(?:\.(\*|\d+)?)?[hlL]?(.)/su.exec(rest.slice(at))
     if (!match) throw valueError('incomplete format')
-    const [whole, key, flags, width, precision, type] = match as unknown as [
-      string,
-      string?,
-      string?,
-      string?,
-      string?,
-      string?,
-    ]
+    const [whole, key, flags, width, precision, type] = match
     rest = rest.slice(at + whole.length)
     if (whole.includes('(') && key === undefined) throw unsupported(`the format ${JSON.stringify(whole)}`)
     if (width === '*' || precision === '*') throw unsupported('a width "*" in a format')
     if (type === '%') {
-      found += '%'
+      result += '%'
       continue
     }
     let value: Value
@@ -43,12 +36,12 @@ export function formatPercent(text: string, values: Value): string {
       ;[value, byName] = [there, true]
     } else value = next()
     const digits = /\.(\d*)/.exec(whole.slice(whole.indexOf(')') + 1))?.[1]
-    found += one(value, flags!, Number(width ?? 0), digits === undefined ? undefined : Number(digits), type!)
-    requireLength(found.length)
+    result += one(value, flags!, Number(width ?? 0), digits === undefined ? undefined : Number(digits), type!)
+    requireLength(result.length)
   }
   if (used < given.length && !byName && !(values instanceof Dict))
     throw typeError('not all arguments converted during string formatting')
-  return found + rest
+  return result + rest
 }
 
 function one(value: Value, flags: string, width: number, precision: number | undefined, type: string): string {

@@ -117,21 +117,21 @@ export abstract class PrimaryParser {
   }
 
   protected postfix(of: Expression): Expression {
-    let found = of
+    let expression = of
     for (;;) {
-      if (this.stream.is('.') || this.stream.is('[')) found = this.subscript(found)
-      else if (this.stream.is('(')) found = this.call(found)
-      else return found
+      if (this.stream.is('.') || this.stream.is('[')) expression = this.subscript(expression)
+      else if (this.stream.is('(')) expression = this.call(expression)
+      else return expression
     }
   }
 
   protected filters(of: Expression): Expression {
-    let found = of
+    let expression = of
     for (;;) {
-      if (this.stream.is('|')) found = this.filter(found)!
-      else if (this.stream.is('name', 'is')) found = this.test(found)
-      else if (this.stream.is('(')) found = this.call(found)
-      else return found
+      if (this.stream.is('|')) expression = this.filter(expression)!
+      else if (this.stream.is('name', 'is')) expression = this.test(expression)
+      else if (this.stream.is('(')) expression = this.call(expression)
+      else return expression
     }
   }
 
@@ -210,15 +210,21 @@ export abstract class PrimaryParser {
 
   /** Parses filters after a value, or at the beginning of a block without one. */
   filter(of: Expression | undefined, inline = false): Expression | undefined {
-    let found = of
+    let expression = of
     for (let begins = inline; begins || this.stream.is('|'); begins = false) {
       if (!begins) this.stream.next()
       const { line } = this.stream.current
       const name = this.dotted()
       if (!hasFilter(name)) this.mentions.missing(new JinjaError('syntax', `No filter named '${name}'.`, line))
-      found = { kind: 'filter', of: found, name, args: this.stream.is('(') ? this.callArguments() : noArguments, line }
+      expression = {
+        kind: 'filter',
+        of: expression,
+        name,
+        args: this.stream.is('(') ? this.callArguments() : noArguments,
+        line,
+      }
     }
-    return found
+    return expression
   }
 
   private dotted(): string {
@@ -242,7 +248,7 @@ export abstract class PrimaryParser {
       if (stream.is('name', 'is')) throw stream.fail('You cannot chain multiple tests with is')
       args = { ...noArguments, args: [this.postfix(this.primary())] }
     }
-    const found: Expression = { kind: 'test', of, name, args, line }
-    return negated ? { kind: 'unary', operator: 'not', operand: found, line } : found
+    const expression: Expression = { kind: 'test', of, name, args, line }
+    return negated ? { kind: 'unary', operator: 'not', operand: expression, line } : expression
   }
 }

@@ -98,9 +98,9 @@ export class Renderer {
     const items = test ? this.chosen(statement, over, scope) : iterate(over)
     const known = test || over instanceof Iter ? undefined : len(over)
     const recurse = (inner: Value): Value => {
-      const own = new Output()
-      this.loop(statement, inner, scope, own, depth + 1)
-      return own.text
+      const loopOutput = new Output()
+      this.loop(statement, inner, scope, loopOutput, depth + 1)
+      return loopOutput.text
     }
     const loop = new Loop(items, known, depth, recursive ? recurse : undefined)
     let some = false
@@ -167,8 +167,8 @@ export class Renderer {
         throw typeError(`macro '${name}' takes not more than ${names.length} argument(s)`)
       // A default may use the parameters before it.
       parameters.forEach(({ name: key, otherwise }, i) => {
-        const own = values[i] === undefined && otherwise ? this.evaluator.value(otherwise, scope) : values[i]
-        scope.set(key, own === undefined ? new Undefined(`parameter '${key}' was not provided`) : own)
+        const argument = values[i] === undefined && otherwise ? this.evaluator.value(otherwise, scope) : values[i]
+        scope.set(key, argument === undefined ? new Undefined(`parameter '${key}' was not provided`) : argument)
       })
       return this.textOf(macro.body, scope)
     }

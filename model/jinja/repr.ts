@@ -43,14 +43,14 @@ const unprintable = /[\p{C}\p{Z}]/u
 
 function quoted(text: string): string {
   const quote = read(text).includes("'") && !text.includes('"') ? '"' : "'"
-  let found = ''
+  let escapedText = ''
   for (const char of text) {
-    if (char === quote) found += `\\${char}`
-    else if (short[char] !== undefined) found += short[char]
-    else if (char !== ' ' && unprintable.test(char)) found += escaped(char.codePointAt(0)!)
-    else found += char
+    if (char === quote) escapedText += `\\${char}`
+    else if (short[char] !== undefined) escapedText += short[char]
+    else if (char !== ' ' && unprintable.test(char)) escapedText += escaped(char.codePointAt(0)!)
+    else escapedText += char
   }
-  return quote + found + quote
+  return quote + escapedText + quote
 }
 
 const escaped = (code: number): string =>

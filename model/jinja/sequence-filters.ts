@@ -38,12 +38,12 @@ function getter(attribute: Value | undefined, otherwise: Value = null): (item: V
         ? attribute.split('.').map((step) => (/^\d+$/.test(step) ? BigInt(step) : step))
         : [attribute]
   return (item) => {
-    let found = item
+    let value = item
     for (const step of steps) {
-      found = getItem(found, step)
-      if (otherwise !== null && found instanceof Undefined) found = otherwise
+      value = getItem(value, step)
+      if (otherwise !== null && value instanceof Undefined) value = otherwise
     }
-    return found
+    return value
   }
 }
 
@@ -83,10 +83,10 @@ function groupBy(value: Value, given: Given): Value {
   const key = (item: Value) => fold(find(item))
   const groups: { key: Value; items: Value[] }[] = []
   for (const item of sorted(listOf(value), key, false)) {
-    const own = key(item)
+    const itemKey = key(item)
     const last = groups.at(-1)
-    if (last && equal(last.key, own)) last.items.push(item)
-    else groups.push({ key: own, items: [item] })
+    if (last && equal(last.key, itemKey)) last.items.push(item)
+    else groups.push({ key: itemKey, items: [item] })
   }
   return new List(groups.map(({ items }) => new Tuple([find(items[0]!), new List(items)], ['grouper', 'list'])))
 }

@@ -62,8 +62,8 @@ const find =
   (last: boolean, must: boolean): Method[1] =>
   (text, given) => {
     const { from, within, empty } = window(text, given)
-    const what = needText(given.sub, 'sub')
-    const at = empty ? -1 : last ? within.lastIndexOf(what) : within.indexOf(what)
+    const sub = needText(given.sub, 'sub')
+    const at = empty ? -1 : last ? within.lastIndexOf(sub) : within.indexOf(sub)
     if (at < 0 && must) throw valueError('substring not found')
     return int(at < 0 ? -1 : from + pointsBefore(within, at))
   }
@@ -150,8 +150,8 @@ const methods: Readonly<Record<string, Method>> = {
     'sub, start?, end?, /',
     (text, given) => {
       const { within, empty } = window(text, given)
-      const what = needText(given.sub, 'sub')
-      return empty ? 0n : int(what === '' ? length(within) + 1 : within.split(what).length - 1)
+      const sub = needText(given.sub, 'sub')
+      return empty ? 0n : int(sub === '' ? length(within) + 1 : within.split(sub).length - 1)
     },
   ],
   endswith: ['prefix, start?, end?, /', begins('endswith', (text, what) => text.endsWith(what))],
@@ -224,15 +224,15 @@ const methods: Readonly<Record<string, Method>> = {
   removeprefix: [
     'prefix, /',
     (text, { prefix }) => {
-      const what = needText(prefix, 'prefix')
-      return text.startsWith(what) ? text.slice(what.length) : text
+      const cut = needText(prefix, 'prefix')
+      return text.startsWith(cut) ? text.slice(cut.length) : text
     },
   ],
   removesuffix: [
     'suffix, /',
     (text, { suffix }) => {
-      const what = needText(suffix, 'suffix')
-      return what !== '' && text.endsWith(what) ? text.slice(0, -what.length) : text
+      const cut = needText(suffix, 'suffix')
+      return cut !== '' && text.endsWith(cut) ? text.slice(0, -cut.length) : text
     },
   ],
   replace: [

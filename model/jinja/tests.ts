@@ -85,6 +85,6 @@ export function applyTest(name: string, value: Value, args: Arguments, named: Ke
   charge()
   if (!hasTest(name)) throw new JinjaError('python', `TemplateRuntimeError: No test named '${name}' found.`)
   const [spec, test] = all[name]!
-  const found = bind(name, spec, args, named)
-  return test(value, spec === '' ? null : found[spec]!)
+  const bound = bind(name, spec, args, named)
+  return test(value, spec === '' ? null : bound[spec]!)
 }

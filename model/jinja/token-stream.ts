@@ -45,9 +45,9 @@ export class TokenStream {
   }
 
   skipIf(type: string, ...names: readonly string[]): boolean {
-    const found = this.is(type, ...names)
-    if (found) this.next()
-    return found
+    const isNext = this.is(type, ...names)
+    if (isNext) this.next()
+    return isNext
   }
 
   expect(type: string, name?: string): Token {

@@ -232,9 +232,9 @@ function* numbersOf(range: Range): Generator<Value> {
 
 /** Returns an iterator over the items of a value. @throws JinjaError if it is not iterable */
 export function iterate(value: Value): Iterator<Value> {
-  const found = iterated(value)
-  if (!found) throw typeError(`'${typeName(value)}' object is not iterable`)
-  return found
+  const iterator = iterated(value)
+  if (!iterator) throw typeError(`'${typeName(value)}' object is not iterable`)
+  return iterator
 }
 
 export function listOf(value: Value): Value[] {

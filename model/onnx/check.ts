@@ -65,7 +65,7 @@ function alone(model: Model, layer: number, slot: Slot): Model {
   const { config, blocks } = model
   const { block, params } = config.blocks[layer]![slot]
   const nothing = { block: none.name, params: {} }
-  const own = { attention: nothing, ffn: nothing, [slot]: { block, params: withWeights(params, 'float32') } }
+  const layerBlocks = { attention: nothing, ffn: nothing, [slot]: { block, params: withWeights(params, 'float32') } }
   const random = noise()
   const numbers = (size: number, scale: number) => Float32Array.from({ length: size }, () => scale * random())
   const embedding = numbers(vocabulary * config.hidden, 1)
@@ -78,7 +78,7 @@ function alone(model: Model, layer: number, slot: Slot): Model {
     ...config,
     vocabulary,
     tied: true,
-    blocks: config.blocks.map((_, i) => (i === layer ? own : { attention: nothing, ffn: nothing })),
+    blocks: config.blocks.map((_, i) => (i === layer ? layerBlocks : { attention: nothing, ffn: nothing })),
   }
   const weights = (of: Slot): Weights =>
     Object.fromEntries(
@@ -107,9 +107,9 @@ async function differenceOf(probe: Model, lengths: readonly number[]): Promise<n
   const decoder = await Decoder.create(probe, { batch: 1, logits: true })
   const expected = (await decoder.prefill(ids)).logits!
   await decoder.release()
-  const found = (await logitsOfGraph(probe, ids, lengths)).subarray(-vocabulary)
+  const actual = (await logitsOfGraph(probe, ids, lengths)).subarray(-vocabulary)
   const size = expected.reduce((most, x) => Math.max(most, Math.abs(x)), 0)
-  return expected.reduce((most, x, i) => Math.max(most, Math.abs(x - found[i]!)), 0) / size
+  return expected.reduce((most, x, i) => Math.max(most, Math.abs(x - actual[i]!)), 0) / size
 }
 
 async function logitsOfGraph(probe: Model, ids: Int32Array, lengths: readonly number[]): Promise<Float32Array> {

@@ -52,9 +52,9 @@ export async function writeFiles(
       const values = await tensor.data()
       if (values.byteLength !== place.bytes)
         throw new Error(`Internal error: ${tensor.name} has ${values.byteLength} bytes instead of ${place.bytes}`)
-      const own = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
-      if (!('file' in place)) await model.writeFile(own)
-      else await writeAt(data!, own, place.offset)
+      const raw = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+      if (!('file' in place)) await model.writeFile(raw)
+      else await writeAt(data!, raw, place.offset)
     }
     await model.sync()
     await data?.sync()

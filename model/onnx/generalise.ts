@@ -142,7 +142,7 @@ function sameNodes(a: readonly NodeRecord[], b: readonly NodeRecord[]): void {
 function withSizes(node: NodeRecord, others: readonly NodeRecord[], dim: (values: readonly Dim[]) => Dim): NodeRecord {
   const bodies = Object.entries(node.attributes).flatMap(([name, attribute]) => {
     if (!isGraph(attribute)) return []
-    const own = attribute.graph()
+    const graphHere = attribute.graph()
     const rest = others.map(({ attributes }) => (attributes[name] as typeof attribute).graph())
     const shaped = (values: GraphRecord['inputs'], of: (graph: GraphRecord) => GraphRecord['inputs']) =>
       values.map((value, i) => ({
@@ -150,16 +150,16 @@ function withSizes(node: NodeRecord, others: readonly NodeRecord[], dim: (values
         shape: value.shape.map((d, axis) => dim([d, ...rest.map((graph) => of(graph)[i]!.shape[axis]!)])),
       }))
     const general: GraphRecord = {
-      ...own,
-      nodes: own.nodes.map((inner, i) =>
+      ...graphHere,
+      nodes: graphHere.nodes.map((inner, i) =>
         withSizes(
           inner,
           rest.map(({ nodes }) => nodes[i]!),
           dim,
         ),
       ),
-      inputs: shaped(own.inputs, ({ inputs }) => inputs),
-      outputs: shaped(own.outputs, ({ outputs }) => outputs),
+      inputs: shaped(graphHere.inputs, ({ inputs }) => inputs),
+      outputs: shaped(graphHere.outputs, ({ outputs }) => outputs),
     }
     return [[name, { graph: () => general }] as const]
   })

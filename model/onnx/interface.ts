@@ -33,10 +33,10 @@ export function stateEntries(model: Model): StateEntry[] {
   return stateShapes(model).map(({ name, layer, slot, shape }) => {
     const cache = { k: 'key', v: 'value' }[shape.name]
     const known = slot === 'attention' && shape.kind === 'per-token' ? cache : undefined
-    const own = `${layer}.${slot === 'ffn' ? 'ffn.' : ''}${shape.name}`
+    const suffix = `${layer}.${slot === 'ffn' ? 'ffn.' : ''}${shape.name}`
     const [before, after] =
       known === undefined
-        ? [`past_state.${own}`, `present_state.${own}`]
+        ? [`past_state.${suffix}`, `present_state.${suffix}`]
         : [`past_key_values.${layer}.${known}`, `present.${layer}.${known}`]
     const value = (called: string, slots: Dim): ValueRecord => ({
       name: called,

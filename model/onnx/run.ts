@@ -96,10 +96,10 @@ export class OnnxModel {
   decoder(batch: number, wantLogits: boolean): SequenceDecoder {
     let text = this.begin(batch)
     const last = async (ids: Int32Array): Promise<Prediction> => {
-      let found: LogitRows | undefined
-      for await (const rows of text.read(ids)) found = rows
+      let lastRows: LogitRows | undefined
+      for await (const rows of text.read(ids)) lastRows = rows
       const { vocabulary } = this.config
-      const { data, count } = found!
+      const { data, count } = lastRows!
       const logits = new Float32Array(batch * vocabulary)
       for (let row = 0; row < batch; row++) {
         const at = ((row + 1) * count - 1) * vocabulary
@@ -204,11 +204,11 @@ function unlike(session: Session, states: OnnxDescription['states']): string | u
   const inputs = new Set<unknown>([inputIds.name, attentionMask.name])
   for (const state of states) {
     const { input, output, shape } = (state ?? {}) as Partial<(typeof states)[number]>
-    const own = typeof input === 'string' ? session.shapeOf(input) : undefined
-    if (!own || !Array.isArray(shape) || shape.join() !== own.join() || typeof output !== 'string')
+    const inputShape = typeof input === 'string' ? session.shapeOf(input) : undefined
+    if (!inputShape || !Array.isArray(shape) || shape.join() !== inputShape.join() || typeof output !== 'string')
       return `has no input ${String(input)} as config.json describes it`
     if (!session.outputNames.includes(output)) return `has no output ${output}`
-    if (!(elements(atStart(own, 1)) <= largestState)) return `begins with a state of [${own.join(', ')}]`
+    if (!(elements(atStart(inputShape, 1)) <= largestState)) return `begins with a state of [${inputShape.join(', ')}]`
     inputs.add(input)
   }
   const other = session.inputNames.find((name) => !inputs.has(name))

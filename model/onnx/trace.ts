@@ -52,7 +52,7 @@ export function buildTrace(model: Model, batch: number, length: number, integers
   const table = (name: string) => g.input(name, 'float32', [length, config.headDim])
   const rotaries = config.rotaries.map((_, i) => ({ cos: table(`cos.${i}`), sin: table(`sin.${i}`) }))
   const mask = g.input('mask', 'float32', ['capacity'])
-  const own = g.input('padding.own', 'float32', [batch, length])
+  const ownPadding = g.input('padding.own', 'float32', [batch, length])
   const earlier = g.input('padding.past', 'float32', [batch, 'capacity'])
 
   const states = stateShapes(model)
@@ -79,7 +79,7 @@ export function buildTrace(model: Model, batch: number, length: number, integers
     })
     const ofStates = (all: Readonly<Record<string, Value>>) => ofLayer(all, (slot) => `${layer}.${slot}.`)
     // A separate value for each layer, to see whether the layer uses it.
-    const ofThisLayer = g.stopGradient(own)
+    const ofThisLayer = g.stopGradient(ownPadding)
     const result = buildLayer(
       g,
       x,
@@ -116,8 +116,8 @@ export function quantisedNames(model: Model): Map<string, 4 | 8> {
   const all = new Map<string, 4 | 8>()
   for (let layer = 0; layer < model.config.layers; layer++)
     for (const slot of slots) {
-      const own = quantisationOf(model, layer, slot)
-      for (const name of own?.names ?? []) all.set(weightName(layer, slot, name), own!.bits)
+      const quantisation = quantisationOf(model, layer, slot)
+      for (const name of quantisation?.names ?? []) all.set(weightName(layer, slot, name), quantisation!.bits)
     }
   return all
 }

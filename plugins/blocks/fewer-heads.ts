@@ -1,6 +1,6 @@
 import { Failure, type BlockType, type LayerFacts } from '../../api/index.js'
 import { headContribution, largest, tokensForHeads } from './contribution.js'
-import { countOrShare } from './counts.js'
+import { countOrShare, oneOrMore } from './counts.js'
 import { attentionShapes, softmaxAttention } from './grouped-query.js'
 import { divisors } from './heads.js'
 import { pickColumns, pickRows } from './picking.js'
@@ -33,7 +33,7 @@ export const fewerHeads: BlockType<FewerHeadsParams> = {
       block: { const: 'fewer-heads' },
       heads: {
         description: 'Numbers of query heads, or percentages of the parent’s number.',
-        anyOf: [{ $ref: '#/$defs/heads' }, { type: 'array', minItems: 1, items: { $ref: '#/$defs/heads' } }],
+        ...oneOrMore('heads'),
       },
     },
     $defs: {

@@ -7,7 +7,7 @@ import {
   type Weights,
 } from '../../api/index.js'
 import { activate, activationsOf } from './activations.js'
-import { countOrShare } from './counts.js'
+import { countOrShare, oneOrMore } from './counts.js'
 import { factorise, gramOf } from './factorise.js'
 
 /** Parameters of a variant of `low-rank`. */
@@ -38,7 +38,7 @@ export const lowRank: BlockType<LowRankParams> = {
       block: { const: 'low-rank' },
       rank: {
         description: 'Ranks, or percentages of the number of weights in the parent’s matrices.',
-        anyOf: [{ $ref: '#/$defs/rank' }, { type: 'array', minItems: 1, items: { $ref: '#/$defs/rank' } }],
+        ...oneOrMore('rank'),
       },
     },
     $defs: {

@@ -3,7 +3,7 @@ import { gated } from './activations.js'
 import { affine } from './affine.js'
 import { channelsByElimination, tokensForChannels } from './channels.js'
 import { largest } from './contribution.js'
-import { countOrShare } from './counts.js'
+import { countOrShare, oneOrMore } from './counts.js'
 import { pickColumns, pickRows } from './picking.js'
 
 /** Parameters of a variant of `swiglu`. */
@@ -35,12 +35,12 @@ export const swiglu: BlockType<SwigluParams> = {
       block: { const: 'swiglu' },
       width: {
         description: 'Numbers of channels to keep, or percentages of the parent’s number (rounded to multiples of 8).',
-        anyOf: [{ $ref: '#/$defs/width' }, { type: 'array', minItems: 1, items: { $ref: '#/$defs/width' } }],
+        ...oneOrMore('width'),
       },
       channels: {
         description:
           'How to choose channels: by their contribution (default), or by repeatedly removing the least important one (`iterative`).',
-        anyOf: [{ $ref: '#/$defs/channels' }, { type: 'array', minItems: 1, items: { $ref: '#/$defs/channels' } }],
+        ...oneOrMore('channels'),
       },
     },
     $defs: {

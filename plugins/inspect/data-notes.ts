@@ -32,31 +32,31 @@ export async function dataNotes({ inputs, stages }: FrozenPlan): Promise<string[
   if (typeof model !== 'string' || data?.train === undefined || prepare === undefined) return []
   const length = data.sequenceLength ?? 128
   const encoder = new DocumentEncoder(model, Infinity)
-  const found = await estimate(data.train, encoder, prepare, length)
+  const estimates = await estimate(data.train, encoder, prepare, length)
   const notes: string[] = []
   for (const name of ['train', 'validate', 'test'] as const) {
     const file = data[name]
     if (file === undefined) continue
-    const { empty } = name === 'train' ? found : await estimate(file, encoder, prepare, length)
+    const { empty } = name === 'train' ? estimates : await estimate(file, encoder, prepare, length)
     if (empty > 0) notes.push(`data.${name}: ${leftOut(empty)}.`)
   }
-  const padding = 1 - found.tokens / length
+  const padding = 1 - estimates.tokens / length
   if (padding > 0.5 && prepare.packing === 'documents')
     notes.push(
       `prepare: about ${(100 * padding).toFixed(0)} % of the positions are padding, because documents are shorter than the sequence length of ${length} (data.sequenceLength). \`stages: { prepare: { packing: continuous } }\` packs documents one after another.`,
     )
   const repeat = (stage: string, tokens: unknown, sequences: number, what: string) => {
-    const times = Number(tokens) / (sequences * found.tokens)
+    const times = Number(tokens) / (sequences * estimates.tokens)
     if (times >= 1.1)
       notes.push(
         `${stage}: ${String(tokens)} tokens are about ${times.toFixed(times < 10 ? 1 : 0)} passes over ${what}.`,
       )
   }
   const captured = Number(using('capture')?.sequences ?? Infinity)
-  const most = Math.min(found.sequences, captured)
-  const capturedWords = `the ${captured < found.sequences ? `${captured} captured sequences (capture.sequences)` : 'training data'}`
+  const most = Math.min(estimates.sequences, captured)
+  const capturedWords = `the ${captured < estimates.sequences ? `${captured} captured sequences (capture.sequences)` : 'training data'}`
   repeat('distill', using('distill')?.tokens, most, capturedWords)
-  repeat('uptrain', using('uptrain')?.tokens, found.sequences, 'the training data')
+  repeat('uptrain', using('uptrain')?.tokens, estimates.sequences, 'the training data')
   return notes
 }
 

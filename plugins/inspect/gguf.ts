@@ -49,12 +49,12 @@ export function inspectGguf(model: Model, { target, space }: PuzzleInputs, runs:
     })
   for (const slot of slots)
     for (const [i, entry] of space[slot].entries()) {
-      const found = entryCannot(model, slot, typeof entry === 'string' ? { block: entry } : entry)
-      if (found) report(['space', slot, i], found.name, found.layer, found.cannot)
+      const obstacle = entryCannot(model, slot, typeof entry === 'string' ? { block: entry } : entry)
+      if (obstacle) report(['space', slot, i], obstacle.name, obstacle.layer, obstacle.cannot)
     }
   for (const [i, entry] of (space.runs ?? []).entries()) {
-    const found = runCannot(model, entry, runs)
-    if (found) report(['space', 'runs', i], found.name, found.layer, found.cannot)
+    const obstacle = runCannot(model, entry, runs)
+    if (obstacle) report(['space', 'runs', i], obstacle.name, obstacle.layer, obstacle.cannot)
   }
   return problems
 }

@@ -78,13 +78,13 @@ function beyondPositions({ target }: PuzzleInputs, { maxPositions }: ModelConfig
 
 /** Facts of layers; layers that differ only in their number appear once. */
 function distinctFacts(config: ModelConfig): LayerFacts[] {
-  const found = new Map<string, LayerFacts>()
+  const distinct = new Map<string, LayerFacts>()
   for (let layer = 0; layer < config.layers; layer++) {
     const facts = layerFacts(config, layer)
     const key = JSON.stringify({ ...facts, layer: 0 })
-    if (!found.has(key)) found.set(key, facts)
+    if (!distinct.has(key)) distinct.set(key, facts)
   }
-  return [...found.values()]
+  return [...distinct.values()]
 }
 
 /**
@@ -109,11 +109,11 @@ export async function inspectModel(
   for (const slot of slots) {
     let count = 0
     for (const [i, entry] of inputs.space[slot].entries()) {
-      const own = typeof entry === 'string' ? { block: entry } : entry
-      if (own.block === 'parent') continue
+      const fields = typeof entry === 'string' ? { block: entry } : entry
+      if (fields.block === 'parent') continue
       try {
-        const type = blocks.get(slot, own.block as string)
-        count += countVariants(type, model.config, own, most - count, tried(type))
+        const type = blocks.get(slot, fields.block as string)
+        count += countVariants(type, model.config, fields, most - count, tried(type))
       } catch (error) {
         if (!(error instanceof Failure)) throw error
         const code = error.kind === 'PluginBug' ? 'broken-block' : 'impossible-variant'
@@ -130,7 +130,7 @@ export async function inspectModel(
   problems.push(...beyondPositions(inputs, model.config))
   const ofRuns = inspectRuns(model, inputs.space, { blocks, runs }, most, tried)
   const wrong = [...problems, ...ofRuns.problems]
-  const own = model.config.blocks.flatMap(({ attention, ffn }): BlockName[] => [
+  const ofModel = model.config.blocks.flatMap(({ attention, ffn }): BlockName[] => [
     { slot: 'attention', name: attention.block },
     { slot: 'ffn', name: ffn.block },
   ])
@@ -140,7 +140,7 @@ export async function inspectModel(
       ? wrong
       : [...wrong, ...warningsOf(model), ...inspectGguf(model, inputs, runs)],
     ...(model.warnings && { otherHead: true }),
-    blocks: [...own, ...ofRuns.blocks],
+    blocks: [...ofModel, ...ofRuns.blocks],
     config: model.config,
     ...(plugin !== undefined && { family: { name: model.config.family, plugin } }),
   }

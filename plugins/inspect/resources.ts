@@ -23,8 +23,8 @@ export async function needsOf(
   for (const { name, uses, params } of plan.stages) {
     const { inputs: spec, inputDigests } = plan
     const { blocks, runs } = loaded
-    const own = await loaded.stage(uses).resources?.({ params, spec, inputDigests, blocks, runs })
-    if (own) needs.push({ stage: name, disk: own.disk ?? 0, memory: own.memory ?? 0 })
+    const estimate = await loaded.stage(uses).resources?.({ params, spec, inputDigests, blocks, runs })
+    if (estimate) needs.push({ stage: name, disk: estimate.disk ?? 0, memory: estimate.memory ?? 0 })
   }
   return needs
 }

@@ -55,13 +55,13 @@ export function inspectRuns(
         )
         break
       }
-      const found = [...runVariants(model, { runs: [entry] }, runs)]
-      if (found.length === 0) {
+      const fitting = [...runVariants(model, { runs: [entry] }, runs)]
+      if (fitting.length === 0) {
         const message = `"${type.name}" cannot replace any run of the parent's ${model.config.layers} layers`
         const remedy = 'Remove the entry, or change its parameters: `npx puzzleflow plugins ls` lists them.'
         problems.push(problem(['space', 'runs', i], 'no-run', new Failure('InvalidInput', message, { remedy })))
       }
-      for (const { layer, slots: becoming } of found)
+      for (const { layer, slots: becoming } of fitting)
         for (const slot of slots) {
           const { block, params, variant, empty } = becoming[slot]
           if (empty) continue

@@ -47,8 +47,8 @@ interface Bundle {
 
 /** A source map of text that stands some lines further down. */
 function below(map: string, lines: number): string {
-  const own = JSON.parse(map) as { mappings: string }
-  return JSON.stringify({ ...own, mappings: ';'.repeat(lines) + own.mappings })
+  const sourceMap = JSON.parse(map) as { mappings: string }
+  return JSON.stringify({ ...sourceMap, mappings: ';'.repeat(lines) + sourceMap.mappings })
 }
 
 async function bundle({ root, entry, written }: FoundPlugin): Promise<Bundle> {

@@ -111,12 +111,12 @@ function claimNames({ found, description }: OpenedPlugin, taken: Map<string, str
     ...description.families.flatMap(familyNames),
     ...Object.keys(description.pipelines).map((name) => `pipeline "${name}"`),
   ]
-  const own = new Set<string>()
+  const seen = new Set<string>()
   for (const name of names) {
     const clash = (what: string) => new BadPlugin('plugin-clash', `The plugin "${found.written}" brings the ${what}.`)
-    if (own.has(name)) throw clash(`${name} twice`)
+    if (seen.has(name)) throw clash(`${name} twice`)
     if (taken.has(name)) throw clash(`${name}, which ${taken.get(name)} has`)
-    own.add(name)
+    seen.add(name)
   }
-  for (const name of own) taken.set(name, `plugin "${found.written}"`)
+  for (const name of seen) taken.set(name, `plugin "${found.written}"`)
 }

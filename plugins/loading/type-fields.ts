@@ -80,18 +80,18 @@ export function describeType<Info>(
   type: object,
   { fields, methods }: Anatomy<never>,
 ): Info & { readonly methods: readonly string[] } {
-  const own = type as Readonly<Record<string, unknown>>
-  const values = Object.keys(fields).filter((key) => own[key] !== undefined)
-  const present = Object.keys(methods).filter((key) => typeof own[key] === 'function')
-  return { ...(Object.fromEntries(values.map((key) => [key, own[key]])) as Info), methods: present }
+  const given = type as Readonly<Record<string, unknown>>
+  const values = Object.keys(fields).filter((key) => given[key] !== undefined)
+  const present = Object.keys(methods).filter((key) => typeof given[key] === 'function')
+  return { ...(Object.fromEntries(values.map((key) => [key, given[key]])) as Info), methods: present }
 }
 
 /** What a type lacks or has wrong, as a sentence's end: `has no run()`. JSON Schema says the rest. */
 export function typeProblem(type: object, { methods }: Anatomy<never>): string | undefined {
-  const own = type as Readonly<Record<string, unknown>>
+  const given = type as Readonly<Record<string, unknown>>
   for (const [key, need] of Object.entries(methods)) {
-    if (own[key] === undefined && need === 'needed') return `has no ${key}()`
-    if (own[key] !== undefined && typeof own[key] !== 'function') return `has a \`${key}\` that is not a function`
+    if (given[key] === undefined && need === 'needed') return `has no ${key}()`
+    if (given[key] !== undefined && typeof given[key] !== 'function') return `has a \`${key}\` that is not a function`
   }
   return undefined
 }

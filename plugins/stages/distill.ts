@@ -217,9 +217,9 @@ export const distill: FanOutStage<
       if (!v.own && !v.empty) continue
       const shapes = v.empty ? {} : slotShapes(model.config, layer, slot, context.blocks)
       const parameters = Object.values(shapes).reduce((n, shape) => n + elements(shape), 0)
-      const own = { layer, slot, variant: v.id, block: v.block, params: v.params, beside: 'parent' }
+      const untrained = { layer, slot, variant: v.id, block: v.block, params: v.params, beside: 'parent' }
       const id = entryId(layer, slot, v.id, 'parent')
-      entries.push({ id, ...own, weights: null, parameters, nmseBefore: 0, nmseAfter: 0 })
+      entries.push({ id, ...untrained, weights: null, parameters, nmseBefore: 0, nmseAfter: 0 })
     }
     const known = new Set(entries.map(({ id }) => id))
     const runs = runVariants(model, context.spec.space, context.runs)

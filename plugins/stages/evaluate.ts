@@ -123,24 +123,24 @@ export const evaluate: FanOutStage<
 
   async run(context) {
     const { task, spec } = context
-    const own = task.params
+    const params = task.params
     const { scenario } = spec.target
     const model = await openParent(context)
-    const yardstick = await openYardstick(context, model, task.inputs, scenario, own)
-    const assembled = assemble(model, own.fillings, task.inputs, context)
+    const yardstick = await openYardstick(context, model, task.inputs, scenario, params)
+    const assembled = assemble(model, params.fillings, task.inputs, context)
     const trained = task.inputs.child
     const child = trained ? await readChild(assembled, await context.open(trained)) : assembled
     context.progress(0, 'the parent')
     const parent = await measureQuality(model, yardstick, (f, m) => context.progress(f * 0.45, `parent, ${m}`))
-    const evaluation = await evaluatePair(yardstick, parent, child, own, (f, m) =>
+    const evaluation = await evaluatePair(yardstick, parent, child, params, (f, m) =>
       context.progress(0.45 + f * 0.45, `child, ${m}`),
     )
-    const { limits = [] } = own
+    const { limits = [] } = params
     const timed = await decided(
       evaluation,
       () => [model, child],
       scenario,
-      { ...own, limits },
+      { ...params, limits },
       (message) => context.progress(0.9, message),
     )
     return { values: timed, files: {} }

@@ -82,11 +82,11 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
     const train = new SequenceFile(join(context.scratch, 'train.rows'), length)
     const validate = new SequenceFile(join(context.scratch, 'validate.rows'), length)
     try {
-      const found = { train: await read(data.train, train), validate: await read(data.validate, validate) }
+      const texts = { train: await read(data.train, train), validate: await read(data.validate, validate) }
       const tasks =
         typeof spec.tasks === 'string' ? await readTasks(spec.tasks, encoder.tokenizer, params.taskItems) : {}
       return {
-        values: { sequenceLength: length, ...found, tasks: Object.keys(tasks), ...(warnings && { warnings }) },
+        values: { sequenceLength: length, ...texts, tasks: Object.keys(tasks), ...(warnings && { warnings }) },
         files: {
           train: await train.store(context, join(context.scratch, 'train'), seed),
           validate: await validate.store(context, join(context.scratch, 'validate'), seed),

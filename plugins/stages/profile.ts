@@ -160,20 +160,20 @@ export const profile: FanOutStage<
   },
 
   async run(context) {
-    const { params: own } = context.task
+    const { params } = context.task
     const { scenario } = context.spec.target
     const model = await openParent(context)
     const versions = (context.task.blocks ?? []).map(({ slot, name }) => model.blocks.get(slot, name).version)
-    const print = fingerprint(own.threads, scenario)
-    const shape = { ...model.config, blocks: own.kind === 'child' ? model.config.blocks : 0 }
-    const key = digestJson({ print, scenario, own, versions, numericsVersion, shape, method: profile.version })
+    const print = fingerprint(params.threads, scenario)
+    const shape = { ...model.config, blocks: params.kind === 'child' ? model.config.blocks : 0 }
+    const key = digestJson({ print, scenario, params, versions, numericsVersion, shape, method: profile.version })
     const kept = join(context.machineState, 'profiles', `${key}.json`)
     const known = await readKept(kept)
     if (known) {
       context.log('this block has been timed on this machine before')
       return { values: known, files: {} }
     }
-    const { precise, ...timed } = await time(model, own, scenario, context)
+    const { precise, ...timed } = await time(model, params, scenario, context)
     const values = { fingerprint: print, ...timed }
     if (!precise) {
       // A busy machine must not decide for all the searches to come.

@@ -137,7 +137,7 @@ export const score: FanOutStage<
       if (!attention || !ffn) return []
       const { fillings, inputs } = asTask([attention, ffn])
       const { sequences, batch } = params
-      const own = {
+      const scored = {
         layer,
         slot: 'block' as const,
         attention: fillings[0]!,
@@ -151,7 +151,7 @@ export const score: FanOutStage<
           id: runName(run),
           label: `layers ${layer} to ${layer + span - 1}: ${id}`,
           group: layerName(layer),
-          params: { ...own, sequences, batch },
+          params: { ...scored, sequences, batch },
           inputs: { ...inputs, input: states(layer), final: states(layers), tokens },
           blocks: [
             ...blocksOf(model),

@@ -54,6 +54,7 @@ export class Storm {
     const hit = this.attempts.running().map(({ stage, task }) => `${stage}/${task}`)
     const at = (performance.now() - this.begin) / 1000
     pids.forEach(kill)
+    // A process that is no child of this one says nothing when it ends: it is looked for.
     while (pids.some((pid) => commandLine(pid) !== '')) await pause(5)
     return { kind, pids, stage, hit, at }
   }
@@ -73,6 +74,7 @@ export class Storm {
       if (lines > this.lines) this.moved = now
       this.lines = lines
       if (this.keeper.gaveUp || now - this.moved > patience) return 'stuck'
+      // Kills come at a time within a stage: attempts are read from a log that other processes write.
       await pause(5)
     }
   }

@@ -50,6 +50,7 @@ function training({ store }: Place): string[] {
 /** Ends processes as the kernel does it, and waits until they are gone. */
 async function kill(pids: readonly number[]): Promise<void> {
   for (const pid of pids) process.kill(pid, 'SIGKILL')
+  // A process that is no child of this one says nothing when it ends: it is looked for.
   while (pids.some((pid) => commandLine(pid) !== '')) await pause(5)
 }
 
@@ -109,6 +110,7 @@ test(
       const run = disturbed.start(...command)
       await run.says(new RegExp(`running: .*${stage}`))
       const done = records(disturbed)
+      // A checkpoint is a file that another process writes: it is looked for.
       while (!training(disturbed).some((key) => !(key in done))) await pause(5)
       const worker = disturbed.worker!
       const children = childrenOf(worker)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { addressOf } from '../../cli/address.js'
-import { allowedPlugins } from '../../cli/common.js'
+import { allowedPlugins } from '../../cli/allowed-plugins.js'
 import { openStore } from '../../cli/open-store.js'
 import { readSettings, settingsPlaces } from '../../cli/settings.js'
 

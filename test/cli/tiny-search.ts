@@ -5,6 +5,7 @@ import { modelShapes, parseConfig, saveCheckpoint } from '../../model/index.js'
 import type { JsonObject } from '../../api/index.js'
 import { makeBlocks } from '../../plugins/blocks/index.js'
 import { noise } from '../noise.js'
+import { addedToken } from '../added-token.js'
 
 /** Words of the tiny model; with its special tokens it knows 40. */
 const words =
@@ -33,15 +34,7 @@ const config: JsonObject = {
 
 const tokenizer = {
   version: '1.0',
-  added_tokens: special.map((content, id) => ({
-    id,
-    content,
-    special: true,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-  })),
+  added_tokens: special.map(addedToken),
   normalizer: null,
   pre_tokenizer: { type: 'WhitespaceSplit' },
   post_processor: null,

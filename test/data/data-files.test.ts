@@ -8,7 +8,8 @@ import { readParquetRows } from '../../data/parquet-rows.js'
 import { uniform } from '../../tensor/random.js'
 import { readLines, readText } from '../../data/text-files.js'
 import { Search } from '../stages/run-stage.js'
-import { lasting, textsOf, tinySpec, tinyWorld } from '../stages/world.js'
+import { temporaryFolder } from '../temporary-folder.js'
+import { textsOf, tinySpec, tinyWorld } from '../stages/world.js'
 
 const world = await tinyWorld({ eos_token_id: 2 })
 const parquet = join(import.meta.dirname, 'parquet')
@@ -20,7 +21,7 @@ async function prepared(
   prepare: JsonObject = {},
   column?: string,
 ) {
-  const folder = lasting()
+  const folder = temporaryFolder()
   cpSync(world.folder, folder, { recursive: true })
   const file = join(folder, 'data', name)
   if (content === undefined) cpSync(join(parquet, name), file)
@@ -129,7 +130,11 @@ test('what is stored is what would be stored of it at once', async () => {
   const search = await (await prepared('a.jsonl', three)).open()
   const { train } = (await search.outputs('prepare')).files
   const environment = search.environment([])
-  const again = await putSequences(environment, join(lasting(), 'again'), await readSequences(environment, train!))
+  const again = await putSequences(
+    environment,
+    join(temporaryFolder(), 'again'),
+    await readSequences(environment, train!),
+  )
   expect(again.digest).toBe(train!.digest)
 })
 
@@ -207,7 +212,7 @@ test('a Parquet file that is cut is refused', async () => {
 })
 
 test('a Parquet file that is damaged somewhere gives rows or is refused: nothing hangs, and no other error comes', async () => {
-  const file = join(lasting(), 'damaged.parquet')
+  const file = join(temporaryFolder(), 'damaged.parquet')
   const random = uniform(7)
   const refused = { count: 0 }
   for (const name of ['text-snappy', 'messages', 'groups', 'ids-int64']) {
@@ -263,7 +268,7 @@ test('a text has no fields', async () => {
 })
 
 test('a long text is divided after a line, a space or a whole character, and nothing of it is lost', async () => {
-  const file = join(lasting(), 'a.txt')
+  const file = join(temporaryFolder(), 'a.txt')
   const divided = async (text: string, most: number) => {
     writeFileSync(file, text)
     const parts: string[] = []
@@ -280,7 +285,7 @@ test('a long text is divided after a line, a space or a whole character, and not
 })
 
 test('lines over many pieces of a file are whole, and one without end is refused', async () => {
-  const file = join(lasting(), 'a.jsonl')
+  const file = join(temporaryFolder(), 'a.jsonl')
   const read = async () => {
     const found: string[] = []
     for await (const { text } of readLines(file, 'remedy')) found.push(text)

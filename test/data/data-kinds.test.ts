@@ -6,11 +6,11 @@ import { expect, test } from 'vitest'
 import { Failure } from '../../api/index.js'
 import { readDocuments, type Document } from '../../data/documents.js'
 import { jsonTexts } from '../../data/json-texts.js'
-import { lasting } from '../stages/world.js'
+import { temporaryFolder } from '../temporary-folder.js'
 
 /** What a file is read as: texts, token ids, messages with what goes with them; null for what is left out. Else what is said. */
 async function read(name: string, content: string | Uint8Array, column?: string): Promise<unknown> {
-  const path = join(lasting(), name)
+  const path = join(temporaryFolder(), name)
   writeFileSync(path, content)
   return readPath(path, column)
 }
@@ -377,7 +377,7 @@ test.each<[what: string, name: string, content: string | Uint8Array, right: unkn
 })
 
 test('a folder is refused by what it is', async () => {
-  const folder = join(lasting(), 'saved')
+  const folder = join(temporaryFolder(), 'saved')
   mkdirSync(folder)
   expect(await readPath(folder)).toBe('FILE: is a folder')
   writeFileSync(join(folder, 'data-00000-of-00001.arrow'), '')

@@ -1,26 +1,13 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { explain } from '../../cli/explain.js'
-import { serverTimeout, testServer } from '../temporal.js'
-import { rejection, Rig, type Handle } from './rig.js'
+import { rejection, type Handle } from './rig.js'
+import { fanOut } from './fan-out.js'
+import { sharedRig } from './shared-rig.js'
 
-// Stopping a task takes a heartbeat or two, and machines that test may have much else to do.
-vi.setConfig({ testTimeout: 240_000 })
+const rig = await sharedRig()
+await rig.startWorker(3)
 
-let rig: Rig
-beforeAll(async () => {
-  rig = await Rig.create(await testServer())
-  await rig.startWorker(3)
-}, serverTimeout)
-afterAll(() => rig.close())
-
-const spec = (factor: number) => `
-items: [a1, a2, b1]
-pipeline:
-  inputs: { items: { type: array } }
-  stages:
-    source: {}
-    each: { needs: [source], with: { factor: ${factor} } }
-    sum: { uses: echo, needs: [each] }
+const spec = (factor: number) => `${fanOut(['a1', 'a2', 'b1'], factor)}    sum: { uses: echo, needs: [each] }
 `
 
 test.for<[string, number, (run: Handle) => Promise<unknown>]>([

@@ -1,17 +1,10 @@
 /** What people say about single tasks: try again, leave out. */
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { serverTimeout, testServer } from '../temporal.js'
-import { refusal, Rig } from './rig.js'
+import { expect, test } from 'vitest'
+import { refusal } from './rig.js'
+import { sharedRig } from './shared-rig.js'
 
-// Stopping a task takes a heartbeat or two, and machines that test may have much else to do.
-vi.setConfig({ testTimeout: 240_000 })
-
-let rig: Rig
-beforeAll(async () => {
-  rig = await Rig.create(await testServer())
-  await rig.startWorker(4)
-}, serverTimeout)
-afterAll(() => rig.close())
+const rig = await sharedRig()
+await rig.startWorker(4)
 
 /** Group `a` and a task alone, another list each time; retries come after an hour. */
 const spec = (stage: 'each' | 'some', letter: string) => `
@@ -22,7 +15,6 @@ pipeline:
     source: {}
     ${stage}: { needs: [source], retry: { initialInterval: 1 h, maximumInterval: 1 h } }
 `
-const nextCalls = (count: number) => Promise.all(Array.from({ length: count }, () => rig.steps.nextCall()))
 const byName = <T extends { readonly name: string }>(calls: readonly T[]) =>
   Object.fromEntries(calls.map((call) => [call.name, call]))
 
@@ -38,7 +30,7 @@ async function backsOff(id: string, task: string): Promise<void> {
 test('a task that waits for its next attempt, and one that runs, are tried again at once; in a group and alone', async () => {
   // With patience: an attempt that is taken for lost would wait for an hour.
   const run = await rig.run('retry', spec('each', 'a'), { heartbeat: 60 })
-  const calls = byName(await nextCalls(3))
+  const calls = byName(await rig.steps.nextCalls(3))
   for (const task of ['each/a1', 'each/za']) calls[task]!.fail('not yet')
   await backsOff(`${run.workflowId}/each/a`, 'each/a1')
   await backsOff(run.workflowId, 'each/za')
@@ -83,7 +75,7 @@ test('what was left out is done when the same search runs again', async () => {
 
 test('choices that cannot be made are refused, saying why', async () => {
   const run = await rig.run('refused', spec('each', 'c'))
-  const calls = await nextCalls(3)
+  const calls = await rig.steps.nextCalls(3)
   const refused = (name: string, argument?: unknown) =>
     refusal(run.executeUpdate(name, { args: [argument] as [object] }))
   expect(await refused('skip', { task: 'each/c1' })).toBe('Stage each cannot do without any of its tasks.')

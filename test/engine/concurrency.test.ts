@@ -1,27 +1,11 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { Lanes } from '../../workflows/lanes.js'
-import { serverTimeout, testServer } from '../temporal.js'
-import { refusal, Rig } from './rig.js'
+import { refusal } from './rig.js'
+import { fanOut } from './fan-out.js'
+import { sharedRig } from './shared-rig.js'
 
-// Stopping a task takes a heartbeat or two, and machines that test may have much else to do.
-vi.setConfig({ testTimeout: 240_000 })
-
-let rig: Rig
-beforeAll(async () => {
-  rig = await Rig.create(await testServer())
-  await rig.startWorker(8)
-}, serverTimeout)
-afterAll(() => rig.close())
-
-const spec = (items: readonly string[], factor: number) => `
-items: [${items.join(', ')}]
-pipeline:
-  inputs: { items: { type: array } }
-  stages:
-    source: {}
-    each: { needs: [source], with: { factor: ${factor} } }
-`
-const nextCalls = (count: number) => Promise.all(Array.from({ length: count }, () => rig.steps.nextCall()))
+const rig = await sharedRig()
+await rig.startWorker(8)
 
 test.for([
   ['of a group', ['a1', 'a2', 'a3', 'a4', 'a5'], 2],
@@ -30,11 +14,11 @@ test.for([
 ] as const)(
   'as many tasks %s are in flight as it is told: more at once, fewer when those that run are done',
   async ([_, items, factor]) => {
-    const run = await rig.run(`flight-${factor}`, spec(items, factor), { concurrency: 2 })
-    const two = await nextCalls(2)
+    const run = await rig.run(`flight-${factor}`, fanOut(items, factor), { concurrency: 2 })
+    const two = await rig.steps.nextCalls(2)
     expect(await rig.inFlight(run)).toHaveLength(2)
     expect(await run.executeUpdate('concurrency', { args: [4] })).toBe('At most 4 tasks in flight.')
-    const four = [...two, ...(await nextCalls(2))]
+    const four = [...two, ...(await rig.steps.nextCalls(2))]
     expect(await rig.inFlight(run)).toHaveLength(4)
     await run.executeUpdate('concurrency', { args: [1] })
     // Three end; the fifth must wait until the fourth has. Of two groups one has lost its place: its tasks are let end.
@@ -50,7 +34,7 @@ test.for([
 )
 
 test.for([[0], [-1], [1.5], [1001], ['8'], [null], []])('a concurrency of %j is refused', async (args) => {
-  const run = await rig.run('bad', spec(['a1'], 5))
+  const run = await rig.run('bad', fanOut(['a1'], 5))
   expect(await refusal(run.executeUpdate('concurrency', { args: args as [number] }))).toBe(
     'It must be a whole number from 1 to 1000.',
   )

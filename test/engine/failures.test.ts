@@ -2,17 +2,14 @@ import { ApplicationFailure, type ActivityFailure, type ChildWorkflowFailure } f
 import type { WorkflowFailedError } from '@temporalio/client'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { explain } from '../../cli/explain.js'
 import { serverTimeout, testServer } from '../temporal.js'
 import { Rig } from './rig.js'
+import { sharedRig } from './shared-rig.js'
 
-let rig: Rig
-beforeAll(async () => {
-  rig = await Rig.create(await testServer())
-  await rig.startWorker()
-}, serverTimeout)
-afterAll(() => rig.close())
+const rig = await sharedRig()
+await rig.startWorker()
 
 let specs = 0
 /** A pipeline of one step, another one each time; its retries come at once. */

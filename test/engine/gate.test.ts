@@ -1,23 +1,15 @@
 /** A stage that waits for a person. */
-import { rmSync } from 'node:fs'
-import { Client, Connection } from '@temporalio/client'
-import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
+import { expect, inject, test } from 'vitest'
 import { explain } from '../../cli/explain.js'
-import { commandLine, ensureServer, stopServer } from '../../server/index.js'
+import { commandLine, ensureServer } from '../../server/index.js'
 import { Place } from '../cli/puzzleflow.js'
-import { makeStateHome } from '../state-home.js'
-import { serverTimeout, testServer } from '../temporal.js'
-import { rejection, Rig, type Handle } from './rig.js'
+import { serverTimeout } from '../temporal.js'
+import { rejection, type Handle } from './rig.js'
+import { withOwnServer } from './own-server.js'
+import { sharedRig } from './shared-rig.js'
 
-// Stopping a task takes a heartbeat or two, and machines that test may have much else to do.
-vi.setConfig({ testTimeout: 240_000 })
-
-let rig: Rig
-beforeAll(async () => {
-  rig = await Rig.create(await testServer())
-  await rig.startWorker()
-}, serverTimeout)
-afterAll(() => rig.close())
+const rig = await sharedRig()
+await rig.startWorker()
 
 /** A step, a gate that shows its value, and a stage behind it. */
 const spec = (note: string, question = 'Good enough?') => `
@@ -85,32 +77,20 @@ test('a refusal ends the run with the comment, and the next run asks again', asy
 
 test(
   'the question outlasts the worker and the server',
-  async () => {
-    const home = await makeStateHome()
-    process.env.XDG_STATE_HOME = home
-    let own: Rig | undefined
-    try {
-      const log = () => undefined
-      const { address, pid } = await ensureServer({ log })
-      own = await Rig.create({ address, client: new Client({ connection: await Connection.connect({ address }) }) })
-      const worker = await own.startWorker()
-      const run = await own.run('outlasts', spec('outlasts'))
-      await own.steps.finish(1)
-      await asks(run, own)
+  () =>
+    withOwnServer(async (rig, { address, pid }) => {
+      const worker = await rig.startWorker()
+      const run = await rig.run('outlasts', spec('outlasts'))
+      await rig.steps.finish(1)
+      await asks(run, rig)
       await worker.kill()
-      process.kill(pid!, 'SIGKILL')
-      while (commandLine(pid!) !== '') await new Promise(setImmediate)
-      expect((await ensureServer({ log })).address).toBe(address)
-      await own.startWorker()
-      expect((await asks(run, own)).stages[1]!.question).toBe('Good enough? value: 1.')
+      process.kill(pid, 'SIGKILL')
+      while (commandLine(pid) !== '') await new Promise(setImmediate)
+      expect((await ensureServer({ log: () => undefined })).address).toBe(address)
+      await rig.startWorker()
+      expect((await asks(run, rig)).stages[1]!.question).toBe('Good enough? value: 1.')
       await approve(run)
       await run.result()
-    } finally {
-      await own?.close()
-      await stopServer()
-      process.env.XDG_STATE_HOME = inject('stateHome')
-      rmSync(home, { recursive: true, force: true })
-    }
-  },
+    }),
   serverTimeout,
 )

@@ -1,10 +1,9 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Client, Connection } from '@temporalio/client'
-import { afterEach, expect, inject, test } from 'vitest'
-import { commandLine, ensureServer, stopServer } from '../../server/index.js'
-import { makeStateHome } from '../state-home.js'
+import { afterEach, expect, test } from 'vitest'
+import { commandLine, ensureServer } from '../../server/index.js'
 import { serverTimeout, testServer } from '../temporal.js'
+import { withOwnServer } from './own-server.js'
 import { Rig } from './rig.js'
 
 const spec = `
@@ -69,32 +68,21 @@ test(
 
 test(
   'a server that is killed is started again where it was, on its database, and the run goes on',
-  async () => {
-    const home = await makeStateHome()
-    process.env.XDG_STATE_HOME = home
-    try {
-      const log: string[] = []
-      const server = await ensureServer({ log: (line) => log.push(line) })
-      const client = new Client({ connection: await Connection.connect({ address: server.address }) })
-      rig = await Rig.create({ address: server.address, client })
+  () =>
+    withOwnServer(async (rig, server) => {
       await rig.startWorker()
       const run = await rig.run('server', spec)
       const calls = [await rig.steps.nextCall(), await rig.steps.nextCall()]
-      process.kill(server.pid!, 'SIGKILL')
-      while (commandLine(server.pid!) !== '') await new Promise(setImmediate)
+      process.kill(server.pid, 'SIGKILL')
+      while (commandLine(server.pid) !== '') await new Promise(setImmediate)
       // Both tasks end while there is no server.
       calls.forEach((call) => call.finish(value(call.info.task)))
-      const again = await ensureServer({ log: (line) => log.push(line) })
+      const again = await ensureServer({ log: () => undefined })
       expect(again.address).toBe(server.address)
       expect(again.pid).not.toBe(server.pid)
       const redone = await rig.steps.finish(2, value)
       expect(redone).toEqual(expect.not.arrayContaining(calls.map(({ name }) => name)))
       expect(await outcome(rig, run)).toEqual(expected)
-    } finally {
-      await stopServer()
-      process.env.XDG_STATE_HOME = inject('stateHome')
-      rmSync(home, { recursive: true, force: true })
-    }
-  },
+    }),
   serverTimeout,
 )

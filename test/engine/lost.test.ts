@@ -1,12 +1,11 @@
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
-import { Client, Connection } from '@temporalio/client'
-import { afterEach, expect, inject, test } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { explain } from '../../cli/explain.js'
-import { ensureServer, pause, stopServer } from '../../server/index.js'
+import { pause } from '../../server/index.js'
 import { parseDigest } from '../../store/digest.js'
-import { makeStateHome } from '../state-home.js'
 import { serverTimeout, testServer } from '../temporal.js'
+import { withOwnServer } from './own-server.js'
 import { Rig } from './rig.js'
 import type { Call } from './steps.js'
 
@@ -86,6 +85,7 @@ test(
     const third = await rig.steps.nextCall()
     third.finish(6)
     expect((await rig.outputs(next)).step!.values).toEqual({ value: 6 })
+    // The worker removes it after its result is known, and tells nobody.
     while (existsSync(first.info.checkpoint)) await pause(20)
   },
   serverTimeout,
@@ -111,29 +111,19 @@ test(
 
 test(
   'a server that is silent for longer than the heartbeats may be is no reason to do a finished task again',
-  async () => {
-    const home = await makeStateHome()
-    process.env.XDG_STATE_HOME = home
-    try {
-      const { address, pid } = await ensureServer({ log: () => undefined })
-      const client = new Client({ connection: await Connection.connect({ address }) })
-      rig = await Rig.create({ address, client })
+  () =>
+    withOwnServer(async (rig, { pid }) => {
       await rig.startWorker()
       const run = await rig.run('silent', spec)
       const call = await rig.steps.nextCall()
-      process.kill(pid!, 'SIGSTOP')
+      process.kill(pid, 'SIGSTOP')
       call.finish(7)
       // Three seconds are a heartbeat's; nothing tells of a process that does nothing.
       await pause(4000)
-      process.kill(pid!, 'SIGCONT')
+      process.kill(pid, 'SIGCONT')
       expect((await rig.outputs(run)).step!.values).toEqual({ value: 7 })
       expect(rig.steps.seen).toEqual(['step/step'])
-    } finally {
-      await stopServer()
-      process.env.XDG_STATE_HOME = inject('stateHome')
-      rmSync(home, { recursive: true, force: true })
-    }
-  },
+    }),
   serverTimeout,
 )
 
@@ -147,6 +137,7 @@ test.skipIf(clock === undefined)(
     await rig.startWorker(2, { env: { LD_PRELOAD: clock, FAKETIME: '+3d', FAKETIME_DONT_FAKE_MONOTONIC: '1' } })
     const run = await rig.run('clock', spec)
     const call = await rig.steps.nextCall()
+    // The server counts by the clock, and tells nobody that a heartbeat was due.
     // Longer than a heartbeat may be.
     await pause(4000)
     call.finish(8)

@@ -1,20 +1,13 @@
 /** Runs of a part of a pipeline: `--from`, `--until`, `--only`. */
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { selectStages, type Selection } from '../../cli/selection.js'
 import { Failure } from '../../api/index.js'
-import { serverTimeout, testServer } from '../temporal.js'
 import { loadPlugins } from './registry.js'
-import { compile, rejection, Rig } from './rig.js'
+import { compile, rejection } from './rig.js'
+import { sharedRig } from './shared-rig.js'
 
-// Stopping a task takes a heartbeat or two, and machines that test may have much else to do.
-vi.setConfig({ testTimeout: 240_000 })
-
-let rig: Rig
-beforeAll(async () => {
-  rig = await Rig.create(await testServer())
-  await rig.startWorker()
-}, serverTimeout)
-afterAll(() => rig.close())
+const rig = await sharedRig()
+await rig.startWorker()
 
 /** A chain with a branch: first -> middle -> last, and aside of first. */
 const spec = (note = 'parts') => `

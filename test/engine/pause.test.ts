@@ -1,18 +1,10 @@
-import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
+import { expect, inject, test } from 'vitest'
 import { Place } from '../cli/puzzleflow.js'
-import { serverTimeout, testServer } from '../temporal.js'
-import { refusal, Rig, type TestWorker } from './rig.js'
+import { refusal } from './rig.js'
+import { sharedRig } from './shared-rig.js'
 
-// Stopping a task takes a heartbeat or two, and machines that test may have much else to do.
-vi.setConfig({ testTimeout: 240_000 })
-
-let rig: Rig
-let worker: TestWorker
-beforeAll(async () => {
-  rig = await Rig.create(await testServer())
-  worker = await rig.startWorker(3)
-}, serverTimeout)
-afterAll(() => rig.close())
+const rig = await sharedRig()
+let worker = await rig.startWorker(3)
 
 /** A group of two and a task alone, then one more stage. */
 const spec = (note: string) => `
@@ -24,11 +16,10 @@ pipeline:
     each: { needs: [source], with: { factor: 2 } }
     after: { uses: step, needs: [each], with: { note: ${note} } }
 `
-const nextCalls = (count: number) => Promise.all(Array.from({ length: count }, () => rig.steps.nextCall()))
 
 test('a paused search stops its tasks with a checkpoint and begins none, in groups and alone; resumed, it goes on there', async () => {
   const run = await rig.run('paused', spec('paused'), { concurrency: 3 })
-  const calls = await nextCalls(3)
+  const calls = await rig.steps.nextCalls(3)
   expect(calls.map(({ name }) => name).sort()).toEqual(['each/a1', 'each/b1', 'each/c1'])
   expect(await run.executeUpdate('pause')).toBe('Paused: running tasks save a checkpoint and stop.')
   expect(await Promise.all(calls.map(({ ended }) => ended))).toEqual(['aborted', 'aborted', 'aborted'])
@@ -43,7 +34,7 @@ test('a paused search stops its tasks with a checkpoint and begins none, in grou
   })
 
   expect(await run.executeUpdate('resume')).toBe('Resumed.')
-  const again = await nextCalls(3)
+  const again = await rig.steps.nextCalls(3)
   expect(again.map(({ name }) => name).sort()).toEqual(calls.map(({ name }) => name).sort())
   expect(again.map(({ info }) => info.found)).toEqual([['saved'], ['saved'], ['saved']])
   expect(await rig.status(run)).toBe('running')
@@ -71,7 +62,7 @@ test('what makes no sense is refused before it is in the history', async () => {
 
 test('a pause outlasts its worker, even one that is killed before its tasks have stopped', async () => {
   const run = await rig.run('outlasts', spec('outlasts').replace('factor: 2', 'factor: 3'), { concurrency: 3 })
-  const calls = await nextCalls(3)
+  const calls = await rig.steps.nextCalls(3)
   await run.executeUpdate('pause')
   await worker.kill()
   await Promise.all(calls.map(({ ended }) => ended))
@@ -82,9 +73,9 @@ test('a pause outlasts its worker, even one that is killed before its tasks have
   expect(await rig.status(run)).toBe('paused')
   await run.executeUpdate('resume')
   // One of each group: none is finished before all run, or a group would be through before another has begun.
-  const first = await nextCalls(3)
+  const first = await rig.steps.nextCalls(3)
   first.forEach((call) => call.finish())
-  const going = await nextCalls(2)
+  const going = await rig.steps.nextCalls(2)
   expect([...first, ...going].map(({ name }) => name).sort()).toEqual([
     'each/a1',
     'each/a2',

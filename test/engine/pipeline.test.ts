@@ -1,29 +1,22 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { serverTimeout, testServer } from '../temporal.js'
-import { Rig } from './rig.js'
+import { beforeAll, expect, test } from 'vitest'
+import type { Handle } from './rig.js'
+import { fanOut } from './fan-out.js'
+import { sharedRig } from './shared-rig.js'
 
-let rig: Rig
-let first: Awaited<ReturnType<Rig['run']>>
+const rig = await sharedRig()
+await rig.startWorker()
+let first: Handle
 beforeAll(async () => {
-  rig = await Rig.create(await testServer())
-  await rig.startWorker()
   first = await rig.run('first', spec())
   await rig.steps.finish(3, (task) => values[task]!)
-}, serverTimeout)
-afterAll(() => rig.close())
+})
 
 /** Fan-out over items in two groups, gather, and a stage that takes a value of it. */
-const spec = (factor = 2) => `
-items: [a1, a2, b1]
-pipeline:
-  inputs: { items: { type: array } }
-  stages:
-    source: {}
-    each: { needs: [source], with: { factor: ${factor} } }
-    sum: { uses: echo, needs: [each], with: { total: '\${{ stages.each.outputs.total }}' } }
+const sum = `    sum: { uses: echo, needs: [each], with: { total: '\${{ stages.each.outputs.total }}' } }
 `
+const spec = (factor = 2) => fanOut(['a1', 'a2', 'b1'], factor) + sum
 const values: Readonly<Record<string, number>> = { a1: 1, a2: 10, b1: 100 }
 
 test('stages run in the order of their needs: fan-out, gather, and a value of one in the parameters of the next', async () => {

@@ -1,20 +1,13 @@
 /** What a task that has failed for good does to its stage. */
-import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
+import { expect, inject, test } from 'vitest'
 import { explain } from '../../cli/explain.js'
 import { Place } from '../cli/puzzleflow.js'
-import { serverTimeout, testServer } from '../temporal.js'
-import { rejection, Rig, type Handle } from './rig.js'
+import { rejection, type Handle } from './rig.js'
 import type { Call } from './steps.js'
+import { sharedRig } from './shared-rig.js'
 
-// Stopping a task takes a heartbeat or two, and machines that test may have much else to do.
-vi.setConfig({ testTimeout: 240_000 })
-
-let rig: Rig
-beforeAll(async () => {
-  rig = await Rig.create(await testServer())
-  await rig.startWorker(4)
-}, serverTimeout)
-afterAll(() => rig.close())
+const rig = await sharedRig()
+await rig.startWorker(4)
 
 let lists = 0
 /** A stage over tasks that are new each time, grouped by letter. */
@@ -32,7 +25,6 @@ pipeline:
 `
   return { items, spec }
 }
-const nextCalls = (count: number) => Promise.all(Array.from({ length: count }, () => rig.steps.nextCall()))
 const messageOf = async (run: { result(): Promise<unknown> }) => explain(await rejection(run.result())).json.message
 const kinds = [
   ['in groups', 'aabb'],
@@ -41,7 +33,7 @@ const kinds = [
 
 test.for(kinds)('fail-fast: the first failure ends all other tasks, %s', async ([name, letters]) => {
   const run = await rig.run(`fast-${name.replaceAll(' ', '')}`, fanOut(letters, 'each', 'onFailure: fail-fast').spec)
-  const [first, ...others] = await nextCalls(4)
+  const [first, ...others] = await rig.steps.nextCalls(4)
   first!.fail('Not this one.', 'NonFinite')
   expect(await Promise.all(others.map(({ ended }) => ended))).toEqual(['aborted', 'aborted', 'aborted'])
   expect(await messageOf(run)).toBe('Not this one.')
@@ -54,7 +46,7 @@ test.for(kinds)(
     const { spec } = fanOut(letters, 'each', 'onFailure: finish-running')
     const id = `finish-${name.replaceAll(' ', '')}`
     const run = await rig.run(id, spec, { concurrency: 3 })
-    const [first, ...others] = await nextCalls(3)
+    const [first, ...others] = await rig.steps.nextCalls(3)
     first!.fail('Not this one.', 'NonFinite')
     if (letters === 'aabb') await toldIn(run, first!)
     else while ((await rig.inFlight(run)).length > 2);
@@ -85,7 +77,7 @@ test.for(kinds)(
   async ([name, letters]) => {
     const { spec, items } = fanOut(letters, 'some', 'onFailure: continue, minimumSuccess: 50%')
     const run = await rig.run(`enough-${name.replaceAll(' ', '')}`, spec)
-    const calls = await nextCalls(4)
+    const calls = await rig.steps.nextCalls(4)
     const bad = [items[0], items[2]]
     for (const call of calls) {
       if (bad.includes(call.info.task)) call.fail('It diverged.', 'NonFinite')
@@ -101,7 +93,7 @@ test.for(kinds)(
 test.for(kinds)('continue: too many failures end the run, %s', async ([name, letters]) => {
   const { spec } = fanOut(letters, 'some', 'onFailure: continue, minimumSuccess: 75%')
   const run = await rig.run(`few-${name.replaceAll(' ', '')}`, spec)
-  const calls = await nextCalls(4)
+  const calls = await rig.steps.nextCalls(4)
   calls.forEach((call, i) => (i < 2 ? call.fail('It diverged.', 'NonFinite') : call.finish()))
   expect(await messageOf(run)).toMatch(
     /^Stage some: 2 of 4 tasks are left out, but 3 must succeed\. \w+: It diverged\.$/,
@@ -170,7 +162,7 @@ pipeline:
     after: { uses: step, needs: [bad], with: { note: after } }
 `,
   )
-  const calls = await nextCalls(2)
+  const calls = await rig.steps.nextCalls(2)
   calls.find(({ info }) => info.task === 'bad')!.fail('Not this one.', 'NonFinite')
   await rig.until(run, ({ stages }) => stages[0]!.state === 'failed')
   expect(await rig.status(run)).toBe('failing')

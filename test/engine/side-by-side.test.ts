@@ -1,15 +1,10 @@
 import { existsSync, readdirSync } from 'node:fs'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { explain } from '../../cli/explain.js'
-import { serverTimeout, testServer } from '../temporal.js'
-import { Rig } from './rig.js'
+import { sharedRig } from './shared-rig.js'
 
-let rig: Rig
-beforeAll(async () => {
-  rig = await Rig.create(await testServer())
-  await rig.startWorker(2)
-}, serverTimeout)
-afterAll(() => rig.close())
+const rig = await sharedRig()
+await rig.startWorker(2)
 
 /** Steps that do not need each other; those that are named run alone. */
 const steps = (note: string, names: readonly string[], alone: readonly string[] = []) => `

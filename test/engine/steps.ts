@@ -80,6 +80,10 @@ export class Steps {
     return call ? Promise.resolve(call) : new Promise((resolve) => this.takers.push(resolve))
   }
 
+  nextCalls(count: number): Promise<Call[]> {
+    return Promise.all(Array.from({ length: count }, () => this.nextCall()))
+  }
+
   /** Calls that wait and that nobody has taken. */
   get waiting(): number {
     return this.calls.length

@@ -1,27 +1,14 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { forecast } from '../../lineage/forecast.js'
-import { serverTimeout, testServer } from '../temporal.js'
 import { loadPlugins } from '../engine/registry.js'
-import { compile, rejection, Rig } from '../engine/rig.js'
+import { compile, rejection } from '../engine/rig.js'
+import { fanOut } from '../engine/fan-out.js'
+import { sharedRig } from '../engine/shared-rig.js'
 
-// Stopping a task takes a heartbeat or two, and machines that test may have much else to do.
-vi.setConfig({ testTimeout: 240_000 })
+const rig = await sharedRig()
+await rig.startWorker(3)
 
-let rig: Rig
-beforeAll(async () => {
-  rig = await Rig.create(await testServer())
-  await rig.startWorker(3)
-}, serverTimeout)
-afterAll(() => rig.close())
-
-const spec = (factor: number) => `
-items: [a1, a2, b1]
-pipeline:
-  inputs: { items: { type: array } }
-  stages:
-    source: {}
-    each: { needs: [source], with: { factor: ${factor} } }
-`
+const spec = (factor: number) => fanOut(['a1', 'a2', 'b1'], factor)
 
 test('tasks that will run are counted by reason, those that are done are not among them', async () => {
   await Promise.all([(await rig.run('first', spec(2))).result(), rig.steps.finish(3)])

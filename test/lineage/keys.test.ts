@@ -10,11 +10,12 @@ import { FileStore } from '../../store/index.js'
 import { openTiny } from '../model/tiny.js'
 import { fakeCapture, fakeLibrary, fakeRef } from '../stages/fakes.js'
 import { Search } from '../stages/run-stage.js'
-import { lasting, tinySpec, tinyWorld } from '../stages/world.js'
+import { temporaryFolder } from '../temporary-folder.js'
+import { tinySpec, tinyWorld } from '../stages/world.js'
 
 const world = await tinyWorld()
 const model = await openTiny()
-const store = new FileStore(lasting())
+const store = new FileStore(temporaryFolder())
 const space = (...widths: number[]): JsonObject => ({
   attention: ['parent', { block: 'linear' }, 'no-op'],
   ffn: [{ block: 'swiglu', width: widths }, 'no-op'],
@@ -81,7 +82,7 @@ test('runs of layers in the space leave the keys of all other tasks as they are'
 })
 
 test('names of the spec and of stages, labels, groups and paths are no part of a key', async () => {
-  const folder = lasting()
+  const folder = temporaryFolder()
   cpSync(world.folder, folder, { recursive: true })
   const moved = await search({ name: 'another' }, folder)
   expect(await keys(moved)).toEqual(before)
@@ -118,7 +119,7 @@ test.each([
 })
 
 test('another file in the model’s folder changes all keys', async () => {
-  const folder = lasting()
+  const folder = temporaryFolder()
   cpSync(world.folder, folder, { recursive: true })
   writeFileSync(join(folder, 'parent/README.md'), 'Another one.')
   const after = await keys(await search({}, folder))

@@ -3,17 +3,9 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Tokenizer } from '../../model/index.js'
 import type { JsonObject } from '../../api/index.js'
+import { addedToken } from '../added-token.js'
 import { scratch } from './tiny.js'
 
-const added = (id: number, content: string) => ({
-  id,
-  content,
-  single_word: false,
-  lstrip: false,
-  rstrip: false,
-  normalized: false,
-  special: true,
-})
 const before: JsonObject = {
   type: 'TemplateProcessing',
   single: [{ SpecialToken: { id: '<s>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
@@ -21,10 +13,10 @@ const before: JsonObject = {
   special_tokens: { '<s>': { id: '<s>', ids: [1], tokens: ['<s>'] } },
 }
 const vocab = { '<unk>': 0, '<s>': 1, '</s>': 2, fox: 3, owl: 4 }
-const all = ['<unk>', '<s>', '</s>'].map((content, id) => added(id, content))
+const all = ['<unk>', '<s>', '</s>'].map(addedToken)
 const unknown = all.slice(0, 1)
 const map = { bos_token: '<s>', eos_token: { content: '</s>' } }
-const decoder = (token: ReturnType<typeof added>) => {
+const decoder = (token: ReturnType<typeof addedToken>) => {
   const { id, ...own } = token
   return { [id]: own }
 }
@@ -79,19 +71,19 @@ const rows: [string, Files, number[]][] = [
   ['the config says null', { post: before, config: { bos_token: null } }, [1, 3, 1, 4, 2, 0]],
   [
     'only the config names the tokens',
-    { tokens: unknown, config: { bos_token: '<s>', eos_token: { __type: 'AddedToken', ...added(2, '</s>') } } },
+    { tokens: unknown, config: { bos_token: '<s>', eos_token: { __type: 'AddedToken', ...addedToken('</s>', 2) } } },
     [3, 1, 4, 2, 0],
   ],
   ['only the map names the tokens', { tokens: unknown, config: {}, map }, [3, 1, 4, 2, 0]],
   ['only the map is there', { tokens: unknown, map }, [3, 1, 4, 2, 0]],
   [
     'the config’s decoder names one',
-    { tokens: unknown, config: { added_tokens_decoder: decoder(added(1, '<s>')) } },
+    { tokens: unknown, config: { added_tokens_decoder: decoder(addedToken('<s>', 1)) } },
     [3, 1, 4, 0],
   ],
   [
     'the config’s decoder is there, the map does not count',
-    { tokens: unknown, config: { added_tokens_decoder: decoder(added(0, '<unk>')) }, map },
+    { tokens: unknown, config: { added_tokens_decoder: decoder(addedToken('<unk>', 0)) }, map },
     [0, 4, 0],
   ],
   ['additional tokens get the next id', { config: { additional_special_tokens: ['<x>'] } }, [3, 1, 4, 2, 5]],

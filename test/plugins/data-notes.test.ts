@@ -4,7 +4,8 @@ import { expect, test } from 'vitest'
 import type { JsonObject } from '../../api/index.js'
 import { dataNotes } from '../../plugins/inspect/data-notes.js'
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
-import { lasting, tinyWorld } from '../stages/world.js'
+import { temporaryFolder } from '../temporary-folder.js'
+import { tinyWorld } from '../stages/world.js'
 
 const { parent } = await tinyWorld()
 
@@ -14,7 +15,7 @@ async function notes(
   sequenceLength: number,
   stages: Record<string, JsonObject>,
 ) {
-  const path = join(lasting(), 'a.jsonl')
+  const path = join(temporaryFolder(), 'a.jsonl')
   writeFileSync(path, documents.map((input_ids) => JSON.stringify({ input_ids })).join('\n'))
   const planned = Object.entries({ prepare: { packing: 'documents' }, ...stages }).map(([uses, params]) => ({
     uses,

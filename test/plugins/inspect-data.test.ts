@@ -5,7 +5,8 @@ import { expect, test } from 'vitest'
 import { openModel } from '../../model/index.js'
 import { inspectData } from '../../plugins/inspect/data.js'
 import { blocks } from '../model/tiny.js'
-import { lasting, tinyWorld } from '../stages/world.js'
+import { temporaryFolder } from '../temporary-folder.js'
+import { tinyWorld } from '../stages/world.js'
 
 const parquet = join(import.meta.dirname, '../data/parquet')
 const [world, bare] = [await tinyWorld(), await tinyWorld({}, { tokenizer: false })]
@@ -17,7 +18,7 @@ async function said(
   content?: string | Uint8Array,
   { model = world.parent, column }: { model?: string; column?: string } = {},
 ) {
-  const path = join(lasting(), name)
+  const path = join(temporaryFolder(), name)
   if (content === undefined) cpSync(join(parquet, name), path)
   else writeFileSync(path, content)
   const data = { train: { path, ...(column !== undefined && { column }) }, sequenceLength: 4 }

@@ -154,6 +154,7 @@ export class OfficialServer {
         await connection.workflowService.listNamespaces({}).finally(() => connection.close())
         return
       } catch {
+        // The server says nowhere that it serves: it is asked until it answers.
         await pause(100)
       }
     }
@@ -183,6 +184,7 @@ export class OfficialServer {
           await connection.operatorService.listSearchAttributes({ namespace })
           return
         } catch {
+          // A new namespace is known to the server a little later: it is asked until it is.
           await pause(200)
         }
     } finally {

@@ -93,6 +93,7 @@ describe.skipIf(why !== '')(`a production server on PostgreSQL${why}`, () => {
     const victims = [run.process.pid!, worker, ...childrenOf(worker)]
     for (const pid of victims) kill(pid)
     await server.crash()
+    // A process that is no child of this one says nothing when it ends: it is looked for.
     while (victims.some((pid) => commandLine(pid) !== '')) await pause(5)
     await server.resume()
 

@@ -61,6 +61,7 @@ export class Postgres {
     for (;;) {
       if (server.process.exitCode !== null) throw new Error('PostgreSQL did not start')
       if (await server.ask('postgres', 'select 1').catch(() => false)) return server
+      // PostgreSQL says nowhere that it serves: it is asked until it answers.
       await pause(50)
     }
   }

@@ -70,6 +70,7 @@ while (elapsed() < minutes && problems.length === 0) {
   const started = performance.now()
   const keeper = new Keeper(place, ['run', 'search.yaml', '--heartbeat', '5'])
   const planned = victimsOf(searches).map((kind) => ({ kind, at: started + random() * seconds * 1000 }))
+  // What is killed when follows the clock: that is what is tried here.
   for (let sampled = 0; !keeper.finished && !keeper.gaveUp; await pause(100)) {
     const now = performance.now()
     if (now - sampled > 2000) {

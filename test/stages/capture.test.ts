@@ -8,7 +8,8 @@ import { readSequences } from '../../data/sequences.js'
 import { blocks } from '../model/tiny.js'
 import { activations, forward, normalised } from './reference.js'
 import { Search } from './run-stage.js'
-import { changeWeights, lasting, textsOf, tinySpec, tinyWorld } from './world.js'
+import { temporaryFolder } from '../temporary-folder.js'
+import { changeWeights, textsOf, tinySpec, tinyWorld } from './world.js'
 
 const world = await tinyWorld()
 const parent = await openModel(world.parent, blocks)
@@ -54,7 +55,7 @@ test('states before, between and after all layers are those of the parent within
 })
 
 test('states beyond the range of half precision are kept to the same share', async () => {
-  const folder = lasting()
+  const folder = temporaryFolder()
   cpSync(world.folder, folder, { recursive: true })
   await changeWeights(join(folder, 'parent'), ({ embedding }) =>
     embedding!.forEach((v, i) => (embedding![i] = v * 1e6)),
@@ -66,7 +67,7 @@ test('states beyond the range of half precision are kept to the same share', asy
 })
 
 test('what is not finite is refused by place', async () => {
-  const folder = lasting()
+  const folder = temporaryFolder()
   cpSync(world.folder, folder, { recursive: true })
   await changeWeights(join(folder, 'parent'), (weights) => weights['layers.1.ffn.down']!.fill(3e38))
   await expect((await capture({}, folder)).outputs('capture')).rejects.toMatchObject({

@@ -3,10 +3,11 @@ import type { JsonObject } from '../../api/index.js'
 import { FileStore } from '../../store/index.js'
 import { costTable, fakeSpace } from './fakes.js'
 import { Search } from './run-stage.js'
-import { lasting, tinySpec, tinyWorld } from './world.js'
+import { temporaryFolder } from '../temporary-folder.js'
+import { tinySpec, tinyWorld } from './world.js'
 
 const world = await tinyWorld()
-const store = new FileStore(lasting())
+const store = new FileStore(temporaryFolder())
 /** A space whose cheapest variants cost something, though the table has cheaper ones. */
 const withoutNoOps: JsonObject = { attention: [{ block: 'linear' }], ffn: [{ block: 'swiglu', width: [16] }] }
 

@@ -6,7 +6,7 @@ import { writeTensors, type Tensor } from '../../tensor/index.js'
 import { blocks } from '../model/tiny.js'
 import { fakeLibrary, fakeSpace } from './fakes.js'
 import type { Search } from './run-stage.js'
-import { lasting } from './world.js'
+import { temporaryFolder } from '../temporary-folder.js'
 
 /** Weights by name as tensors, each name after a prefix. */
 export const asTensors = (weights: Weights, prefix = ''): Record<string, Tensor> =>
@@ -15,7 +15,7 @@ export const asTensors = (weights: Weights, prefix = ''): Record<string, Tensor>
   )
 
 export async function putTensors(search: Search, tensors: Readonly<Record<string, Tensor>>): Promise<ArtifactRef> {
-  const path = join(lasting(), 'weights')
+  const path = join(temporaryFolder(), 'weights')
   await writeTensors(path, tensors)
   return search.store.putFile('weights', path)
 }

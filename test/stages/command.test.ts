@@ -15,11 +15,11 @@ import type { JsonObject } from '../../api/index.js'
 import { onlyTask } from '../../lineage/keys.js'
 import { addFiles, bundles, compile, folderWith } from '../plugins/folders.js'
 import { Search } from './run-stage.js'
-import { lasting } from './world.js'
+import { temporaryFolder } from '../temporary-folder.js'
 import { FileStore } from '../../store/index.js'
 
 /** A search of one command, with its program. */
-async function open(files: Record<string, string>, parameters: JsonObject, store = new FileStore(lasting())) {
+async function open(files: Record<string, string>, parameters: JsonObject, store = new FileStore(temporaryFolder())) {
   const folder = folderWith(files)
   return { folder, store, search: await searchIn(folder, parameters, store) }
 }
@@ -279,7 +279,11 @@ test.each([
 test('a file that may be executed is the program itself', async () => {
   const folder = folderWith({ 'bin/run': '#!/bin/sh\necho "$1" > outputs/own' })
   chmodSync(join(folder, 'bin/run'), 0o755)
-  const search = await searchIn(folder, { command: ['./bin/run', 'x'], sources: ['bin'] }, new FileStore(lasting()))
+  const search = await searchIn(
+    folder,
+    { command: ['./bin/run', 'x'], sources: ['bin'] },
+    new FileStore(temporaryFolder()),
+  )
   expect(existsSync(await search.store.path((await search.run('own', own)).files.own!))).toBe(true)
 })
 

@@ -9,10 +9,11 @@ import { FileStore } from '../../store/index.js'
 import { blocks, openTiny } from '../model/tiny.js'
 import { costTable, giveScores, scoreRow } from './fakes.js'
 import { Search } from './run-stage.js'
-import { lasting, tinySpec, tinyWorld } from './world.js'
+import { temporaryFolder } from '../temporary-folder.js'
+import { tinySpec, tinyWorld } from './world.js'
 
 const world = await tinyWorld({ num_hidden_layers: 4 })
-const store = new FileStore(lasting())
+const store = new FileStore(temporaryFolder())
 const space = (...runs: JsonObject[]): JsonObject => ({ attention: ['parent'], ffn: ['parent'], runs })
 const open = async (own: JsonObject, depth: JsonObject = {}, folder = world.folder, target?: JsonObject) => {
   const stages = { capture: { validateSequences: 6 }, depth, solve: { solutions: 1 } }

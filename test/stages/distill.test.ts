@@ -13,7 +13,8 @@ import { blocks } from '../model/tiny.js'
 import { noise } from '../noise.js'
 import { slotOutput, type Rows } from './reference.js'
 import { Search } from './run-stage.js'
-import { lasting, tinySpec, tinyWorld } from './world.js'
+import { temporaryFolder } from '../temporary-folder.js'
+import { tinySpec, tinyWorld } from './world.js'
 
 const world = await tinyWorld()
 const space: JsonObject = {
@@ -195,7 +196,7 @@ test('numbers that are not finite name the variant', async () => {
 test('states that are not finite name the variant', async () => {
   const task = await taskOf('layer01/ffn/swiglu-16')
   const { tensors } = await readTensors(await search.store.path(task.inputs.target!))
-  const path = join(lasting(), 'states')
+  const path = join(temporaryFolder(), 'states')
   const scale = new Float32Array(tensors.scale!.data.length).fill(NaN)
   await writeTensors(path, { ...tensors, scale: { ...tensors.scale!, data: scale } })
   const target = await search.store.putFile('hidden-states', path)

@@ -9,7 +9,8 @@ import { blocks, someIds } from '../model/tiny.js'
 import { asTensors, putTensors, untrainedChild } from './children.js'
 import { fakeLibrary, fakeRef, fakeSpace } from './fakes.js'
 import { Search } from './run-stage.js'
-import { changeWeights, lasting, tinySpec, tinyWorld } from './world.js'
+import { temporaryFolder } from '../temporary-folder.js'
+import { changeWeights, tinySpec, tinyWorld } from './world.js'
 
 const world = await tinyWorld()
 writeFileSync(join(world.parent, 'generation_config.json'), '{"eos_token_id": [2, 9]}')
@@ -73,7 +74,7 @@ async function shaken(model: Model) {
 }
 
 async function folderOf(search: Search, { files }: Outputs): Promise<string> {
-  const folder = join(lasting(), 'child')
+  const folder = join(temporaryFolder(), 'child')
   mkdirSync(folder)
   for (const [name, ref] of Object.entries(files)) copyFileSync(await search.store.path(ref), join(folder, name))
   return folder

@@ -9,7 +9,7 @@ import type { CurvePoint } from '../../puzzle/train-with-checkpoints.js'
 import type { Result } from '../../report/markdown.js'
 import { blocks } from '../model/tiny.js'
 import { Search } from './run-stage.js'
-import { tinySpec, tinyWorld } from './world.js'
+import { brief, tinySpec, tinyWorld } from './world.js'
 
 const gemma: JsonObject = {
   architectures: null,
@@ -42,7 +42,6 @@ const families: readonly (readonly [string, JsonObject, readonly string[], reado
 
 test.each(families)('a whole search over a %s ends with a child that opens', async (family, fields, own, runs) => {
   const world = await tinyWorld(fields)
-  const measuring = { repetitions: 1, sequences: 4, items: 2 }
   const search = await Search.open(
     world.folder,
     tinySpec({
@@ -52,16 +51,7 @@ test.each(families)('a whole search over a %s ends with a child that opens', asy
         runs,
       },
       target: { scenario: { batch: 2, prefill: 4, generate: 4 }, limits: { parameters: '<= 85%' } },
-      stages: {
-        profile: { repetitions: 1, copies: 1 },
-        capture: { validateSequences: 4 },
-        distill: { tokens: 2000, batch: 4 },
-        score: { sequences: 4 },
-        evaluate: measuring,
-        select: measuring,
-        uptrain: { tokens: 6000, batch: 8 },
-        'evaluate-child': measuring,
-      },
+      stages: brief({ sequences: 4, distill: 2000, uptrain: 6000 }),
     }),
   )
   const result = await search.json<Result>((await search.outputs('report')).files.result)

@@ -9,20 +9,14 @@ import type { Result } from '../../report/markdown.js'
 import { FileStore } from '../../store/index.js'
 import { blocks } from '../model/tiny.js'
 import { Search } from './run-stage.js'
-import { lasting, tinySpec, tinyWorld } from './world.js'
+import { temporaryFolder } from '../temporary-folder.js'
+import { brief, tinySpec, tinyWorld } from './world.js'
 
 const world = await tinyWorld()
-const machineState = lasting()
+const machineState = temporaryFolder()
 const stages = {
-  profile: { repetitions: 1, copies: 1 },
-  capture: { validateSequences: 6 },
-  distill: { tokens: 400, batch: 4 },
-  score: { sequences: 6 },
+  ...brief({ sequences: 6, distill: 400, uptrain: 4000 }),
   solve: { solutions: 2 },
-  evaluate: { repetitions: 1, sequences: 6, items: 3 },
-  select: { repetitions: 1, sequences: 6, items: 3 },
-  uptrain: { tokens: 4000, batch: 8 },
-  'evaluate-child': { repetitions: 1, sequences: 6, items: 3 },
 }
 const spec = (changes: JsonObject = {}): JsonObject =>
   tinySpec({
@@ -36,7 +30,7 @@ async function run(search: Search): Promise<Search> {
   return search
 }
 
-const store = new FileStore(lasting())
+const store = new FileStore(temporaryFolder())
 let search: Search
 let result: Result & JsonObject
 beforeAll(async () => {
@@ -61,7 +55,7 @@ test('predicted sizes are the measured ones', async () => {
 })
 
 test('the exported child opens, and has the blocks that the result names', async () => {
-  const folder = join(lasting(), 'child')
+  const folder = join(temporaryFolder(), 'child')
   mkdirSync(folder)
   const { files } = await search.outputs('export')
   for (const [name, ref] of Object.entries(files)) copyFileSync(await store.path(ref), join(folder, name))
@@ -103,7 +97,7 @@ test('a variant more trains and scores that variant alone', async () => {
 })
 
 test('in another folder and store the same search has the same bits, but for times', async () => {
-  const folder = lasting()
+  const folder = temporaryFolder()
   cpSync(world.folder, folder, { recursive: true })
   const other = await Search.open(folder, spec(), { machineState })
   const library = async (own: Search) => own.json<LibraryEntry[]>((await own.outputs('distill')).files.library)

@@ -5,7 +5,8 @@ import type { JsonObject } from '../../api/index.js'
 import type { TaskItems } from '../../data/task-items.js'
 import { readSequences } from '../../data/sequences.js'
 import { Search } from './run-stage.js'
-import { lasting, tinySpec, tinyWorld, words } from './world.js'
+import { temporaryFolder } from '../temporary-folder.js'
+import { tinySpec, tinyWorld, words } from './world.js'
 
 const world = await tinyWorld()
 
@@ -25,7 +26,7 @@ async function sequences(name: string, text: string, changes: JsonObject = {}): 
 }
 
 async function prepared(name: string, text: string, changes: JsonObject = {}) {
-  const folder = lasting()
+  const folder = temporaryFolder()
   cpSync(world.folder, folder, { recursive: true })
   const file = join(folder, 'data', name)
   writeFileSync(file, text)

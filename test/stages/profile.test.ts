@@ -4,7 +4,8 @@ import { expect, test } from 'vitest'
 import type { JsonObject } from '../../api/index.js'
 import type { CostTable } from '../../puzzle/costs.js'
 import { Search } from './run-stage.js'
-import { lasting, tinySpec, tinyWorld } from './world.js'
+import { temporaryFolder } from '../temporary-folder.js'
+import { tinySpec, tinyWorld } from './world.js'
 
 const world = await tinyWorld()
 const space: JsonObject = {
@@ -13,7 +14,7 @@ const space: JsonObject = {
 }
 const scenario = { batch: 2, prefill: 4, generate: 4 }
 const stages = { profile: { repetitions: 1, copies: 1 }, prepare: {} }
-const machineState = lasting()
+const machineState = temporaryFolder()
 const open = (changes: JsonObject = {}) =>
   Search.open(world.folder, tinySpec({ space, stages, target: { scenario }, ...changes }), { machineState })
 const tableOf = async (search: Search) => search.json<CostTable>((await search.outputs('profile')).files.costs)

@@ -13,7 +13,8 @@ import type { Solution } from '../../puzzle/selection-problem.js'
 import type { Result } from '../../report/markdown.js'
 import { blocks } from '../model/tiny.js'
 import { Search } from './run-stage.js'
-import { greedy, lasting, tinySpec, tinyWorld } from './world.js'
+import { temporaryFolder } from '../temporary-folder.js'
+import { brief, greedy, tinySpec, tinyWorld } from './world.js'
 
 const scenario = { batch: 2, prefill: 4, generate: 4 }
 const space: Space = {
@@ -25,15 +26,8 @@ const spec = tinySpec({
   // Less than half: no slot can stay as it is, and removing FFNs is the dearest way.
   target: { scenario, limits: { memory: '<= 62%' } },
   stages: {
-    profile: { repetitions: 1, copies: 1 },
-    capture: { validateSequences: 6 },
-    distill: { tokens: 1500, batch: 4 },
-    score: { sequences: 6 },
+    ...brief({ sequences: 6, distill: 1500, uptrain: 3000 }),
     solve: { solutions: 1 },
-    evaluate: { repetitions: 1, sequences: 6, items: 3 },
-    select: { repetitions: 1, sequences: 6, items: 3 },
-    uptrain: { tokens: 3000, batch: 8 },
-    'evaluate-child': { repetitions: 1, sequences: 6, items: 3 },
     // Exact, so that what opens can be compared with what was trained.
     export: { dtype: 'float32' },
   },
@@ -52,7 +46,7 @@ beforeAll(async () => {
   const { files } = await search.outputs('distill')
   library = new Map((await search.json<LibraryEntry[]>(files.library)).map((entry) => [entry.id, entry]))
   solution = await search.json<Solution>((await search.outputs('select')).files.selected)
-  folder = join(lasting(), 'child')
+  folder = join(temporaryFolder(), 'child')
   mkdirSync(folder)
   for (const [name, ref] of Object.entries((await search.outputs('export')).files))
     copyFileSync(await search.store.path(ref), join(folder, name))

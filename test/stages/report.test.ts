@@ -9,10 +9,11 @@ import { digestBytes } from '../../store/digest.js'
 import { FileStore } from '../../store/index.js'
 import { costTable, fakeRef, passes } from './fakes.js'
 import { Search } from './run-stage.js'
-import { lasting, tinySpec, tinyWorld } from './world.js'
+import { temporaryFolder } from '../temporary-folder.js'
+import { tinySpec, tinyWorld } from './world.js'
 
 const world = await tinyWorld()
-const store = new FileStore(lasting())
+const store = new FileStore(temporaryFolder())
 
 interface Child {
   /** Tokens/s; of every second pass, if there are two. */

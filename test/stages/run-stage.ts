@@ -16,7 +16,7 @@ import type { FrozenPlan } from '../../spec/frozen-plan.js'
 import { compileText } from '../../spec/plan.js'
 import type { Registry } from '../../spec/registry.js'
 import { FileStore, type ArtifactRef, type Digest } from '../../store/index.js'
-import { lasting } from './world.js'
+import { temporaryFolder } from '../temporary-folder.js'
 
 const loaded = loadPlugins()
 const registry: Registry = {
@@ -83,7 +83,11 @@ export class Search {
       }),
     })
     if (!plan) throw new Error(diagnostics.map(formatDiagnostic).join('\n'))
-    return new Search(plan, options.store ?? new FileStore(lasting()), options.machineState ?? lasting())
+    return new Search(
+      plan,
+      options.store ?? new FileStore(temporaryFolder()),
+      options.machineState ?? temporaryFolder(),
+    )
   }
 
   /** Takes outputs for those of a stage, which does not run then. */
@@ -176,7 +180,7 @@ export class Search {
       return { values: { tasks: Object.fromEntries(tasks.map((t) => [t.plan.id, t.outputs.values])) }, files: {} }
     const progress = () => undefined
     const whole = await this.whole(name)
-    return plain(await stage.gather({ ...whole, tasks, skipped: [], scratch: lasting(), threads: 1, progress }))
+    return plain(await stage.gather({ ...whole, tasks, skipped: [], scratch: temporaryFolder(), threads: 1, progress }))
   }
 
   private async parts(name: string): Promise<KeyParts> {

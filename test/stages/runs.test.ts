@@ -10,26 +10,19 @@ import type { Result } from '../../report/markdown.js'
 import { FileStore } from '../../store/index.js'
 import { blocks } from '../model/tiny.js'
 import { Search } from './run-stage.js'
-import { lasting, tinySpec, tinyWorld } from './world.js'
+import { temporaryFolder } from '../temporary-folder.js'
+import { brief, tinySpec, tinyWorld } from './world.js'
 
 const world = await tinyWorld()
-const store = new FileStore(lasting())
-const machineState = lasting()
-const few = { repetitions: 1, sequences: 6, items: 3 }
+const store = new FileStore(temporaryFolder())
+const machineState = temporaryFolder()
 const spec = (runs: readonly JsonObject[], limits: JsonObject): JsonObject =>
   tinySpec({
     space: { attention: ['parent'], ffn: ['parent'], runs },
     target: { scenario: { batch: 2, prefill: 4, generate: 4 }, limits },
     stages: {
-      profile: { repetitions: 1, copies: 1 },
-      capture: { validateSequences: 6 },
-      distill: { tokens: 4000, batch: 4 },
-      score: { sequences: 6 },
+      ...brief({ sequences: 6, distill: 4000, uptrain: 400 }),
       solve: { solutions: 1 },
-      evaluate: few,
-      select: few,
-      uptrain: { tokens: 400, batch: 8 },
-      'evaluate-child': few,
     },
   })
 
@@ -83,7 +76,7 @@ test('the report names what stands in the layers of a run, and the exported chil
     expect(run).toMatch(new RegExp(`^(drop|merge|fuse-ffn)-${span}$`))
     for (const rest of layers.slice(layer + 1, layer + span)) expect(rest).toEqual({ attention: 'no-op', ffn: 'no-op' })
   }
-  const folder = lasting()
+  const folder = temporaryFolder()
   const { files } = await search.outputs('export')
   for (const [name, ref] of Object.entries(files)) copyFileSync(await store.path(ref), join(folder, name))
   const { config } = await openModel(folder, blocks)

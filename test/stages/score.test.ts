@@ -149,11 +149,12 @@ async function gathered(rows: readonly Partial<ScoreRow>[]): Promise<JsonObject>
   return result.values
 }
 
+const singles = [
+  { slot: 'attention', attention: 'linear', kl: 0.3 },
+  { slot: 'ffn', ffn: 'swiglu-16', kl: 0.4 },
+] as const
+
 test('scores of two slots are added as the pairs that were measured say', async () => {
-  const singles = [
-    { slot: 'attention', attention: 'linear', kl: 0.3 },
-    { slot: 'ffn', ffn: 'swiglu-16', kl: 0.4 },
-  ] as const
   const pair = { attention: 'linear', ffn: 'swiglu-16' }
   expect(await gathered([...singles, { ...pair, kl: 0.7 }])).toMatchObject({
     composition: 'sum',
@@ -166,10 +167,6 @@ test('scores of two slots are added as the pairs that were measured say', async 
 })
 
 test('pairs that were trained for each other, of other layers or without any KL say nothing of that', async () => {
-  const singles = [
-    { slot: 'attention', attention: 'linear', kl: 0.3 },
-    { slot: 'ffn', ffn: 'swiglu-16', kl: 0.4 },
-  ] as const
   const entries = { attention: 'layer00/attention/linear+swiglu-16', ffn: 'layer00/ffn/swiglu-16+linear' }
   const pair = { attention: 'linear', ffn: 'swiglu-16', kl: 0.5 }
   const nothing = { ...pair, kl: -1e-10 }

@@ -12,7 +12,7 @@ import type { ScoreRow } from '../../puzzle/score-row.js'
 import type { Result } from '../../report/markdown.js'
 import { blocks } from '../model/tiny.js'
 import { Search } from './run-stage.js'
-import { tinySpec, tinyWorld } from './world.js'
+import { brief, tinySpec, tinyWorld } from './world.js'
 
 // The model of this search is a child that another search could have made: no two of its layers are alike.
 const world = await tinyWorld()
@@ -32,7 +32,6 @@ const child = replaceBlocks(first, [
 ])
 await writeModel(child, join(world.folder, 'child'), { dtype: 'float32' })
 
-const measuring = { repetitions: 1, sequences: 4, items: 2 }
 const search = await Search.open(
   world.folder,
   tinySpec({
@@ -42,16 +41,7 @@ const search = await Search.open(
       ffn: [{ block: 'swiglu', width: ['50%'] }, 'no-op'],
     },
     target: { scenario: { batch: 2, prefill: 4, generate: 4 }, limits: { parameters: '<= 80%' } },
-    stages: {
-      profile: { repetitions: 1, copies: 1 },
-      capture: { validateSequences: 4 },
-      distill: { tokens: 300, batch: 4 },
-      score: { sequences: 4 },
-      evaluate: measuring,
-      select: measuring,
-      uptrain: { tokens: 2000, batch: 8 },
-      'evaluate-child': measuring,
-    },
+    stages: brief({ sequences: 4, distill: 300, uptrain: 2000 }),
   }),
 )
 let result: Result

@@ -13,11 +13,12 @@ import { FileStore } from '../../store/index.js'
 import { openTiny } from '../model/tiny.js'
 import { costTable, fakeLibrary, fakeRef, passes, scoreRow } from './fakes.js'
 import { Search } from './run-stage.js'
-import { lasting, tinySpec, tinyWorld } from './world.js'
+import { temporaryFolder } from '../temporary-folder.js'
+import { tinySpec, tinyWorld } from './world.js'
 
 const world = await tinyWorld()
 const model = await openTiny()
-const store = new FileStore(lasting())
+const store = new FileStore(temporaryFolder())
 /** A space that needs no training: slots stay or go. */
 const space: Space = { attention: ['parent', 'no-op'], ffn: ['parent', 'no-op'] }
 const { attention, ffn } = costTable

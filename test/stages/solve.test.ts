@@ -8,11 +8,12 @@ import { FileStore } from '../../store/index.js'
 import { openTiny } from '../model/tiny.js'
 import { cost, costTable, fakeSpace, giveScores, scoreRows } from './fakes.js'
 import { Search } from './run-stage.js'
-import { lasting, tinySpec, tinyWorld } from './world.js'
+import { temporaryFolder } from '../temporary-folder.js'
+import { tinySpec, tinyWorld } from './world.js'
 
 const world = await tinyWorld()
 const model = await openTiny()
-const store = new FileStore(lasting())
+const store = new FileStore(temporaryFolder())
 
 /** A search of 3 layers with made-up scores and costs. */
 async function search(

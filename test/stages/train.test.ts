@@ -8,9 +8,10 @@ import type { CurvePoint } from '../../puzzle/train-with-checkpoints.js'
 import { blocks } from '../model/tiny.js'
 import { forward, surprise } from './reference.js'
 import { Search } from './run-stage.js'
-import { lasting, words, writeTokenizer } from './world.js'
+import { temporaryFolder } from '../temporary-folder.js'
+import { words, writeTokenizer } from './world.js'
 
-const folder = lasting()
+const folder = temporaryFolder()
 mkdirSync(join(folder, 'tokenizer'))
 writeTokenizer(join(folder, 'tokenizer'))
 const write = (name: string, documents: readonly unknown[]) =>
@@ -76,7 +77,7 @@ const curveOf = async ({ files }: Outputs) => search.json<CurvePoint[]>(files.cu
 
 /** The checkpoint that a stage left. */
 async function modelOf({ files }: Outputs) {
-  const own = join(lasting(), 'model')
+  const own = join(temporaryFolder(), 'model')
   mkdirSync(own)
   for (const [name, ref] of Object.entries(files)) copyFileSync(await search.store.path(ref), join(own, name))
   return { folder: own, model: await openModel(own, blocks) }

@@ -1,24 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
 import { allWeights, Decoder, modelShapes, openModel, saveCheckpoint, type Model } from '../../model/index.js'
 import type { JsonObject } from '../../api/index.js'
 import type { Sequences } from '../../data/sequences.js'
 import { blocks, writeTiny } from '../model/tiny.js'
 import { noise } from '../noise.js'
-
-const folders: string[] = []
-afterAll(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
-})
-
-/** An empty folder that is removed after the tests of the file. */
-export function lasting(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'puzzleflow-stages-'))
-  folders.push(folder)
-  return folder
-}
+import { addedToken } from '../added-token.js'
+import { temporaryFolder } from '../temporary-folder.js'
 
 const special = ['<pad>', '<s>', '</s>', '<unk>']
 /** Words of the tiny models' language, by id. */
@@ -27,12 +15,11 @@ export const words: readonly string[] = [...special, ...Array.from({ length: 46 
 /** Writes the tokenizer of a language of 50 words: one id a word, `<s>` in front. */
 export function writeTokenizer(folder: string): void {
   const template = [{ SpecialToken: { id: '<s>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }]
-  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }
   const json = {
     version: '1.0',
     truncation: null,
     padding: null,
-    added_tokens: special.map((content, id) => ({ id, content, ...flags })),
+    added_tokens: special.map(addedToken),
     normalizer: null,
     pre_tokenizer: { type: 'WhitespaceSplit' },
     post_processor: {
@@ -116,7 +103,7 @@ export interface World {
 
 /** Writes the files of a tiny search. The parent is random: what it says is arbitrary, but it is a language model. */
 export async function tinyWorld(fields: JsonObject = {}, { tokenizer = true } = {}): Promise<World> {
-  const folder = lasting()
+  const folder = temporaryFolder('stages')
   const parent = join(folder, 'parent')
   for (const name of ['parent', 'data', 'tasks']) mkdirSync(join(folder, name))
   await writeTiny(fields, 1, parent)
@@ -147,4 +134,19 @@ const wholeSpec: JsonObject = {
   },
   target: { scenario: { batch: 2, prefill: 4, generate: 4 }, limits: { parameters: '<= 70%' } },
   seed: 5,
+}
+
+/** How the stages of a whole search are run here: on few sequences, and trained on so many tokens. */
+export function brief({ sequences, distill, uptrain }: Readonly<Record<'sequences' | 'distill' | 'uptrain', number>>) {
+  const measuring = { repetitions: 1, sequences, items: sequences / 2 }
+  return {
+    profile: { repetitions: 1, copies: 1 },
+    capture: { validateSequences: sequences },
+    distill: { tokens: distill, batch: 4 },
+    score: { sequences },
+    evaluate: measuring,
+    select: measuring,
+    uptrain: { tokens: uptrain, batch: 8 },
+    'evaluate-child': measuring,
+  }
 }

@@ -6,7 +6,7 @@ import { artifactName } from '../../store/layout.js'
 import { hostHere } from './host-here.js'
 import { Machine } from './machine.js'
 import { doRun, type RunOptions } from './plan-run.js'
-import { temporaryFolder } from './temporary.js'
+import { temporaryFolder } from '../temporary-folder.js'
 
 interface Row {
   readonly kind: string

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { Cache } from '../../store/cache.js'
 import { digestBytes, type Digest } from '../../store/digest.js'
-import { temporaryFolder } from './temporary.js'
+import { temporaryFolder } from '../temporary-folder.js'
 
 let root: string
 let fetched: string[]

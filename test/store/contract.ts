@@ -9,7 +9,7 @@ import { beforeEach, expect, test } from 'vitest'
 import { digestBytes, digestJson } from '../../store/digest.js'
 import { MissingArtifact, type Digest, type Leftover, type Store, type TaskRecord } from '../../store/index.js'
 import { artifactName, recordName } from '../../store/layout.js'
-import { temporaryFolder } from './temporary.js'
+import { temporaryFolder } from '../temporary-folder.js'
 
 /** A new, empty store, and what a test does behind its back. */
 export interface StoreUnderTest {

@@ -7,7 +7,7 @@ import { Failure } from '../../api/index.js'
 import { digestJson } from '../../store/digest.js'
 import { FileStore, type TaskRecord } from '../../store/index.js'
 import { Machine } from './machine.js'
-import { temporaryFolder } from './temporary.js'
+import { temporaryFolder } from '../temporary-folder.js'
 
 const mebibyte = 2 ** 20
 let folder: string

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { FileStore } from '../../store/index.js'
 import { storeContract } from './contract.js'
-import { temporaryFolder } from './temporary.js'
+import { temporaryFolder } from '../temporary-folder.js'
 
 describe('a store in a folder', () => {
   storeContract(() => {

@@ -8,7 +8,7 @@ import { FileStore } from '../../store/index.js'
 import { hostHere } from './host-here.js'
 import { doRun, type RunOptions } from './plan-run.js'
 import { loadPlugins } from './tiny-stages.js'
-import { temporaryFolder } from './temporary.js'
+import { temporaryFolder } from '../temporary-folder.js'
 
 const hour = 60 * 60_000
 let store: FileStore

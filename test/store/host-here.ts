@@ -6,7 +6,7 @@ import { makeRuns } from '../../plugins/runs/index.js'
 import type { Outputs, StageContext } from '../../api/index.js'
 import type { Store } from '../../store/index.js'
 import { loadPlugins } from './tiny-stages.js'
-import { temporaryFolder } from './temporary.js'
+import { temporaryFolder } from '../temporary-folder.js'
 
 /** Does jobs in this process, for tests that are not about processes. @param crash  the task that breaks off */
 export function hostHere(store: Store, crash?: string): Services['host'] {

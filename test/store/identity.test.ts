@@ -2,7 +2,7 @@ import { cpSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFil
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { FileStore } from '../../store/index.js'
-import { temporaryFolder } from './temporary.js'
+import { temporaryFolder } from '../temporary-folder.js'
 
 let base: string
 let store: string

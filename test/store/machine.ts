@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Done, RunOptions } from './plan-run.js'
-import { temporaryFolder } from './temporary.js'
+import { temporaryFolder } from '../temporary-folder.js'
 
 const run = promisify(execFile)
 const compiled = (path: string) => fileURLToPath(new URL(`../../dist/${path}`, import.meta.url))

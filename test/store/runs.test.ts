@@ -5,7 +5,7 @@ import { FileStore, openStore } from '../../store/index.js'
 import { artifactName } from '../../store/layout.js'
 import { Machine } from './machine.js'
 import { S3Server, s3Program } from './s3-server.js'
-import { temporaryFolder } from './temporary.js'
+import { temporaryFolder } from '../temporary-folder.js'
 
 const folder = () => join(temporaryFolder('runs'), 'store')
 

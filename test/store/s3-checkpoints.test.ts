@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { digestJson } from '../../store/digest.js'
 import { openStore, type Store } from '../../store/index.js'
 import { S3Server, s3Program } from './s3-server.js'
-import { temporaryFolder } from './temporary.js'
+import { temporaryFolder } from '../temporary-folder.js'
 
 const program = await s3Program()
 const why = 'missing' in program ? ` (skipped: ${program.missing})` : ''

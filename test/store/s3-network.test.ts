@@ -10,7 +10,7 @@ import { openClient } from '../../store/s3-client.js'
 import { Machine } from './machine.js'
 import { Proxy, type Fate } from './proxy.js'
 import { S3Server, s3Program } from './s3-server.js'
-import { temporaryFolder } from './temporary.js'
+import { temporaryFolder } from '../temporary-folder.js'
 
 const program = await s3Program()
 const why = 'missing' in program ? ` (skipped: ${program.missing})` : ''
@@ -102,6 +102,7 @@ describe.skipIf('missing' in program)(`S3 when the network or the server is not 
   })
 
   test('a slow store is only slow', async () => {
+    // The slowness is what is tested: some milliseconds before each part.
     const store = await through(() => ({ pace: () => new Promise((resolve) => setTimeout(resolve, 3)) }))
     const data = Buffer.alloc(4 * mebibyte, 'drop by drop ')
     const ref = await store.putBytes('bytes', data)

@@ -108,6 +108,7 @@ export class S3Server {
         )
       )
         return
+      // The server says nowhere that it serves: it is asked until it answers.
       await pause(25)
     }
     throw new Error('the S3 server did not start')

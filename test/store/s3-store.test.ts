@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe } from 'vitest'
 import { openStore } from '../../store/index.js'
 import { storeContract } from './contract.js'
 import { S3Server, s3Program } from './s3-server.js'
-import { temporaryFolder } from './temporary.js'
+import { temporaryFolder } from '../temporary-folder.js'
 
 const program = await s3Program()
 const why = 'missing' in program ? ` (skipped: ${program.missing})` : ''

@@ -83,7 +83,7 @@ export const command: SingleStage<CommandParams> = {
     const { params, scratch, signal } = context
     const folder = join(scratch, 'work')
     const temporary = join(scratch, 'temporary')
-    for (const own of [folder, temporary, join(folder, 'inputs'), join(folder, 'outputs')]) mkdirSync(own)
+    for (const made of [folder, temporary, join(folder, 'inputs'), join(folder, 'outputs')]) mkdirSync(made)
     placeProgram(params.command, { digest: params.program, sources: params.sources }, folder)
     const inputs = await placeInputs(context, params, join(folder, 'inputs'))
     symlinkSync(context.checkpoint, join(folder, 'checkpoint'))
@@ -133,12 +133,12 @@ function environmentOf(
   temporary: string,
   threads: number,
 ): Record<string, string> {
-  const own = (name: string) => (process.env[name] === undefined ? {} : { [name]: process.env[name] })
+  const inherited = (name: string) => (process.env[name] === undefined ? {} : { [name]: process.env[name] })
   const count = String(threads)
   return Object.assign(
     { HOME: folder, TMPDIR: temporary, LANG: 'C.UTF-8' },
     { OMP_NUM_THREADS: count, OPENBLAS_NUM_THREADS: count, MKL_NUM_THREADS: count, PYTHONDONTWRITEBYTECODE: '1' },
-    ...['PATH', 'LANG', ...environment].map(own),
+    ...['PATH', 'LANG', ...environment].map(inherited),
     telemetryOff,
   ) as Record<string, string>
 }

@@ -14,11 +14,11 @@ const kinds: Readonly<Record<string, string>> = { '.safetensors': 'tensors', '.j
  * @throws Failure PluginBug for outputs that break the contract
  */
 export async function collectOutputs(context: Pick<Environment, 'putFile'>, folder: string): Promise<Outputs> {
-  const found = filesBelow(folder)
-  const values = found.has(valuesFile) ? readValues(found.get(valuesFile)!.path) : {}
-  found.delete(valuesFile)
+  const left = filesBelow(folder)
+  const values = left.has(valuesFile) ? readValues(left.get(valuesFile)!.path) : {}
+  left.delete(valuesFile)
   const files: Record<string, ArtifactRef> = {}
-  for (const [name, { path, stats }] of [...found].sort(([a], [b]) => (a < b ? -1 : 1)))
+  for (const [name, { path, stats }] of [...left].sort(([a], [b]) => (a < b ? -1 : 1)))
     files[name] = await context.putFile(kinds[extname(name)] ?? 'file', stats.nlink > 1 ? ownCopy(path) : path)
   return { values, files }
 }

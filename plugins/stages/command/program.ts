@@ -8,7 +8,7 @@ import { cacheDirectory } from '../../../store/paths.js'
 import { Failure } from '../../../api/index.js'
 
 /** A file of a program. */
-export interface SourceFile {
+export type SourceFile = {
   /** Path relative to the spec's folder, and also to a task's working folder. */
   readonly path: string
   readonly digest: Digest
@@ -37,9 +37,9 @@ export function freezeProgram(
   command: readonly string[],
   sources: readonly { readonly written: string; readonly folder: string }[],
 ): FrozenProgram {
-  const found = new Map<string, string>()
-  for (const { written, folder } of sources) for (const file of filesOf(written, folder)) found.set(...file)
-  const bytes = [...found.values()].reduce((n, file) => n + statSync(file).size, 0)
+  const fileOf = new Map<string, string>()
+  for (const { written, folder } of sources) for (const file of filesOf(written, folder)) fileOf.set(...file)
+  const bytes = [...fileOf.values()].reduce((n, file) => n + statSync(file).size, 0)
   if (bytes > mostBytes)
     throw new Failure(
       'InvalidInput',
@@ -48,7 +48,7 @@ export function freezeProgram(
         remedy: 'Sources are code: list data under `files:` instead.',
       },
     )
-  const files = [...found].sort(([a], [b]) => (a < b ? -1 : 1))
+  const files = [...fileOf].sort(([a], [b]) => (a < b ? -1 : 1))
   const listed = files.map(([path, file]) => ({ path, digest: digestOf(file), executable: isExecutable(file) }))
   const digest = digestOfProgram(command, listed)
   const folder = programFolder(digest)
