@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { packageRoot } from '../../store/paths.js'
 import { Place } from '../cli/puzzleflow.js'
 import { makeStateHome } from '../state-home.js'
+import { installPackage, pack, version, writeClone } from './install.js'
 
 const root = packageRoot()
-const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
 
 // It asks npm's registry for what is not in npm's cache, and compiles all once more: about 90 s on two quiet cores.
 const asked = process.env.CI || process.env.PUZZLEFLOW_TEST_PACKAGE
@@ -74,19 +74,14 @@ describe.skipIf(!asked)(`the package of a clean clone, installed into an empty p
     // Nothing but the registry is reached: that is how the script of onnxruntime-node fails.
     Object.assign(place.environment, { ONNXRUNTIME_NODE_INSTALL: '', GLOBAL_AGENT_HTTPS_PROXY: 'http://127.0.0.1:9' })
     const clone = join(folder, 'clone')
-    const own = run(root, 'git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard').split('\0')
-    for (const path of own.filter((path) => path !== '' && existsSync(join(root, path))))
-      cpSync(join(root, path), join(clone, path))
+    writeClone(run, clone)
     symlinkSync(join(root, 'node_modules'), join(clone, 'node_modules'))
-    run(clone, 'npm', 'pack', '--pack-destination', folder)
-    const tarball = join(folder, `puzzleflow-${version}.tgz`)
+    const tarball = pack(run, clone, folder)
     files = run(folder, 'tar', '-tzf', tarball)
       .trim()
       .split('\n')
       .map((path) => path.replace('package/', ''))
-    writeFileSync(join(project, 'package.json'), '{"private": true, "type": "module"}')
-    run(project, 'npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', tarball)
-    cpSync(join(root, 'examples/quickstart'), join(project, 'quickstart'), { recursive: true })
+    installPackage(run, tarball, project)
   }, 10 * minutes)
 
   afterAll(async () => {
