@@ -9,7 +9,11 @@ import { join } from 'node:path'
 import { installPackage, pack, writeClone, type Run } from './install.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'puzzleflow-package-'))
-const [home, clone, project] = ['home', 'clone', 'project'].map((name) => join(folder, name)) as [string, string, string]
+const [home, clone, project] = ['home', 'clone', 'project'].map((name) => join(folder, name)) as [
+  string,
+  string,
+  string,
+]
 mkdirSync(home)
 
 /** Asks a tool where it keeps something. */
