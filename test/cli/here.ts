@@ -11,12 +11,13 @@ export async function runHere({ folder, environment }: Place, ...args: readonly 
   const [cwd, env, code] = [process.cwd(), process.env, process.exitCode]
   const text = { stdout: '', stderr: '' }
   const writes = (['stdout', 'stderr'] as const).map((name) => {
-    const { write } = process[name]
-    process[name].write = (chunk: string | Uint8Array) => {
+    const stream = process[name]
+    const write = stream.write.bind(stream)
+    stream.write = (chunk: string | Uint8Array) => {
       text[name] += typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString()
       return true
     }
-    return () => void (process[name].write = write)
+    return () => void (stream.write = write)
   })
   process.chdir(folder)
   process.env = { ...environment }
