@@ -6,6 +6,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Place } from '../cli/puzzleflow.js'
 import { installPackage, pack, writeClone, type Run } from './install.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'puzzleflow-package-'))
@@ -15,12 +16,15 @@ const [home, clone, project] = ['home', 'clone', 'project'].map((name) => join(f
   string,
 ]
 mkdirSync(home)
+const place = new Place(project, join(folder, 'state'))
 
 /** Asks a tool where it keeps something. */
 const ask = (command: string, ...args: string[]) => execFileSync(command, args, { encoding: 'utf8' }).trim()
 const own = Object.entries(process.env).filter(([name]) => !/^(XDG|PUZZLEFLOW|TEMPORAL)_/.test(name))
 const environment = {
   ...Object.fromEntries(own),
+  XDG_STATE_HOME: join(folder, 'state'),
+  PUZZLEFLOW_STORE: place.store,
   HOME: home,
   npm_config_cache: ask('npm', 'config', 'get', 'cache'),
   npm_config_userconfig: ask('npm', 'config', 'get', 'userconfig'),
@@ -58,6 +62,7 @@ try {
   console.log(`exit code of the search: ${code}`)
   process.exitCode = code
 } finally {
+  await place.endWorker()
   puzzleflow('server', 'stop')
   rmSync(folder, { recursive: true, force: true })
 }
