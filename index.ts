@@ -3,7 +3,7 @@
  *
  * Settings files, environment variables and defaults are those of the command line (docs/operations.md). Progress of servers and
  * workers goes to stderr. Mistakes of a spec are a `BadSpec` with all diagnostics; everything else that a user can mend is a
- * `Failure` with a kind and a remedy.
+ * `Failure` with a kind and a remedy. docs/from-code.md has an example.
  */
 import './tensor/telemetry.js'
 import { Failure, type JsonObject, type Outcome } from './api/index.js'
@@ -14,6 +14,7 @@ import { follow as followRun, progressOf } from './cli/follow.js'
 import { openStore, readStore } from './cli/open-store.js'
 import { resultOf, writeOutcome } from './cli/outcome.js'
 import { workflowIdOf } from './cli/runs.js'
+import { Cancelled, throwPlain } from './cli/plain-error.js'
 import { startSearch } from './cli/start-search.js'
 import { type Selection } from './cli/selection.js'
 import { findServer } from './cli/with-server.js'
@@ -26,7 +27,7 @@ import type { FrozenPlan } from './spec/frozen-plan.js'
 import { compileSpec } from './spec/plan.js'
 import type { SearchProgress } from './workflows/types.js'
 
-export { BadSpec, Failure }
+export { BadSpec, Cancelled, Failure }
 export { solve } from './solver/index.js'
 export type { FailureKind } from './errors/failure.js'
 export type { Limit, Option, Problem, SolveOptions, SolveResult } from './solver/index.js'
@@ -154,7 +155,7 @@ export async function run(specFile: string, options: RunOptions = {}): Promise<S
     await frozen(specFile, options),
     { ...options, ...common(options) },
     selectionOf(options),
-  )
+  ).catch(throwPlain)
   const { name, plan, store, started, link } = search
   return {
     run: name,
@@ -172,7 +173,8 @@ export async function run(specFile: string, options: RunOptions = {}): Promise<S
  *
  * @param started     a run, from `run`; its name and places are enough
  * @param onProgress  called about once a second while a worker answers. @default none
- * @throws what made the run fail
+ * @throws Failure that made the run fail, with the kind that the command's exit code stands for
+ * @throws Cancelled if somebody cancelled the run
  * @example
  * ```ts
  * const started = await run('search.yaml')
@@ -187,32 +189,32 @@ export async function follow(
   const store = await openStore(places)
   let { address } = await findServer(places)
   const find = async () => ({ address } = await findServer(places)).address
-  const ended = followRun(store, started.run, address, find)
+  const ended = followRun(store, started.run, address, find).catch(throwPlain)
   const telling = onProgress && tell(workflowIdOf(store, started.run), () => address, ended, onProgress)
   const [document] = await Promise.all([ended, telling])
-  const { folder } = await writeOutcome(store, document)
+  const { folder } = await writeOutcome(store, document).catch(throwPlain)
   const { outcome } = document
   return { run: document.run, result: await resultOf(store, document), ...(outcome && { outcome }), folder }
 }
 
-/** Tells where a run stands, again and again until it has ended. */
+/** Tells where a run stands, again and again until it has ended; nothing more once it has failed. */
 async function tell(
   workflowId: string,
   address: () => string,
   ended: Promise<unknown>,
   onProgress: (progress: SearchProgress) => void,
 ): Promise<void> {
-  let over = false
+  let [over, failed] = [false, false]
   const end = ended.then(
     () => void (over = true),
-    () => void (over = true),
+    () => void (over = failed = true),
   )
   while (!over) {
     // The server may have been replaced since.
     const client = await connect(address()).catch(() => undefined)
     const progress = client && (await progressOf(client, workflowId).catch(() => undefined))
     await client?.connection.close()
-    if (progress) onProgress(progress)
+    if (progress && !failed) onProgress(progress)
     await Promise.race([end, new Promise((resolve) => setTimeout(resolve, 1000))])
   }
 }

@@ -3,7 +3,7 @@ import { inject } from 'vitest'
 import { ensureServer } from '../server/index.js'
 
 /** Time for a test with real processes, beside others on a busy machine. */
-export const serverTimeout = 180_000
+export const serverTimeout = 300_000
 
 /** Takes out what a developer has set for servers of his own. */
 export function forgetSettings(environment: NodeJS.ProcessEnv): void {

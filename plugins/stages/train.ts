@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import {
@@ -121,10 +122,13 @@ export const train: SingleStage<TrainParams> = {
       batches: (start, count) => corpus.batches(start * batch, count, batch),
     })
 
-    const files = ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json']
+    const beside = ['tokenizer.json', 'tokenizer_config.json'].filter((name) =>
+      existsSync(join(spec.tokenizer as string, name)),
+    )
+    const files = ['config.json', 'model.safetensors', ...beside]
     await writeFile(join(scratch, 'config.json'), `${configText}\n`)
     await saveCheckpoint(join(scratch, 'model.safetensors'), config, blocks, trainer.parameters(), shapes, 'float16')
-    for (const name of files.slice(2)) await copyFile(join(spec.tokenizer as string, name), join(scratch, name))
+    for (const name of beside) await copyFile(join(spec.tokenizer as string, name), join(scratch, name))
     await trainer.release()
     const stored = []
     for (const name of files) stored.push([name, await context.putFile(basename(name), join(scratch, name))] as const)

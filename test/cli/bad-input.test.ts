@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { runHere } from './here.js'
 import { Place } from './puzzleflow.js'
 import { tinySpec, writeTinySearch } from './tiny-search.js'
 
@@ -25,7 +26,7 @@ const config = (fields: object) =>
 
 /** What `run` says of the spec in the folder, with the folder left out. It must not have begun anything. */
 async function refused(): Promise<string> {
-  const { code, stdout, stderr } = await place.run('run', 'search.yaml')
+  const { code, stdout, stderr } = await runHere(place, 'run', 'search.yaml')
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
   expect([place.store, join(folder, 'state'), join(folder, 'runs')].filter(existsSync)).toEqual([])
   return stderr.replaceAll(`${folder}/`, '').replaceAll(folder, 'FOLDER')
@@ -59,7 +60,7 @@ search.yaml:26:22 wrong-unit stages.distill.tokens: "20 km" is not a valid numbe
 
 test('validate --json lists the mistakes with their places, as one document', async () => {
   change('search.yaml', swap('seed:', 'sede:'))
-  const { code, stdout, stderr } = await place.run('validate', 'search.yaml', '--json')
+  const { code, stdout, stderr } = await runHere(place, 'validate', 'search.yaml', '--json')
   expect({ code, stderr, json: JSON.parse(stdout) as unknown }).toEqual({
     code: 2,
     stderr: '',
@@ -82,7 +83,7 @@ test('validate --json lists the mistakes with their places, as one document', as
 
 test('run --json says the same as an error with its kind and exit code', async () => {
   change('search.yaml', swap('seed:', 'sede:'))
-  const { code, stdout, stderr } = await place.run('run', 'search.yaml', '--json')
+  const { code, stdout, stderr } = await runHere(place, 'run', 'search.yaml', '--json')
   const message =
     'search.yaml:16:1 unknown-key Unknown key "sede": neither a spec nor pipeline "puzzle" has it. (did you mean "seed"?)'
   expect({ code, stderr }).toEqual({ code: 2, stderr: `${message}\n` })
@@ -92,7 +93,7 @@ test('run --json says the same as an error with its kind and exit code', async (
 })
 
 test('a spec without mistakes is valid', async () => {
-  const { code, stdout, stderr } = await place.run('validate', 'search.yaml')
+  const { code, stdout, stderr } = await runHere(place, 'validate', 'search.yaml')
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   expect(stdout).toMatch(/^search\.yaml is valid: 14 stages, digest [0-9a-f]{12}\n(note: .*\n)*$/)
 })

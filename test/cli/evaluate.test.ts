@@ -5,6 +5,7 @@ import { OnnxModel, writeOnnx, type Model } from '../../model/index.js'
 import { evaluateFile, type Evaluation, type EvaluationOptions } from '../../puzzle/evaluate-file.js'
 import { fullLogits, openMixed } from '../model/mixed.js'
 import { openTiny, scratch, someIds } from '../model/tiny.js'
+import { runHere } from './here.js'
 import { Place } from './puzzleflow.js'
 import { writeTinySearch } from './tiny-search.js'
 
@@ -124,14 +125,16 @@ describe('the command', () => {
   afterAll(() => place.close())
 
   const json = async (...args: readonly string[]): Promise<Evaluation> => {
-    const { code, stdout, stderr } = await place.run('evaluate', ...args, '--json')
+    const { code, stdout, stderr } = await runHere(place, 'evaluate', ...args, '--json')
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     return JSON.parse(stdout) as Evaluation
   }
 
   test('a model and its exports are measured alike, on texts and on tasks', async () => {
     for (const format of ['hf', 'onnx'])
-      expect((await place.run('export', 'parent', '--format', format, '-o', format, '--dtype', 'float32')).code).toBe(0)
+      expect(
+        (await runHere(place, 'export', 'parent', '--format', format, '-o', format, '--dtype', 'float32')).code,
+      ).toBe(0)
     const args = ['--data', 'data/validate.jsonl', '--tasks', 'tasks', '--sequence-length', '16']
     const parent = await json('parent', ...args)
     expect(parent.tokens).toBeGreaterThan(300)
@@ -149,7 +152,7 @@ describe('the command', () => {
     const { tokens } = await json('parent', ...args)
     expect(tokens).toBeGreaterThanOrEqual(50)
     expect(tokens).toBeLessThan(50 + 8 * 64)
-    const { code, stdout } = await place.run('evaluate', 'parent', ...args)
+    const { code, stdout } = await runHere(place, 'evaluate', 'parent', ...args)
     expect(code).toBe(0)
     expect(stdout).toMatch(
       /^tokens predicted +\d+ in \d+ sequences\nloss, nats per token +\d\.\d+\nperplexity +[\d.]+\n$/,
@@ -171,7 +174,7 @@ describe('the command', () => {
     [['--tasks', 'tasks', '--parent', 'parent'], '--parent compares the models on a text, but none is given'],
   ])('%j is refused', async (args, message) => {
     writeFileSync(join(place.folder, 'empty.jsonl'), '{"text": "an"}\n')
-    const { code, stdout, stderr } = await place.run('evaluate', 'parent', ...args)
+    const { code, stdout, stderr } = await runHere(place, 'evaluate', 'parent', ...args)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toContain(message)
   })

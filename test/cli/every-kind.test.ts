@@ -8,6 +8,7 @@ import { readTensors } from '../../tensor/index.js'
 import { writeByteLevelTokenizer } from '../byte-level.js'
 import { difference, flat, fullLogits, withVariant } from '../model/mixed.js'
 import { blocks, someIds, writeTiny } from '../model/tiny.js'
+import { runHere } from './here.js'
 import { Place } from './puzzleflow.js'
 
 /** How a child is exported in each format. */
@@ -55,7 +56,7 @@ afterAll(() => place.close())
 
 /** What a command prints that succeeds. */
 async function prints(...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await place.run(...args)
+  const { code, stdout, stderr } = await runHere(place, ...args)
   expect({ code, stderr }, args.join(' ')).toEqual({ code: 0, stderr: '' })
   return stdout
 }
@@ -117,7 +118,15 @@ test.each([
   ],
 ])('sequences %s are refused', async (_, ids, message) => {
   writeFileSync(join(place.folder, 'bad.json'), `{"input_ids": ${ids}}`)
-  const { code, stdout, stderr } = await place.run('logits', 'parent', '--tokens', 'bad.json', '-o', 'bad.safetensors')
+  const { code, stdout, stderr } = await runHere(
+    place,
+    'logits',
+    'parent',
+    '--tokens',
+    'bad.json',
+    '-o',
+    'bad.safetensors',
+  )
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
   expect(stderr).toMatch(/^bad\.json: .*\nRemedy: .*\n$/)
   expect(stderr).toContain(message)
@@ -127,7 +136,7 @@ test.each([
   ['nowhere/a.safetensors', 'nowhere/a.safetensors cannot be written: there is no folder nowhere\n'],
   ['child', 'child is a folder\n'],
 ])('logits cannot be written to %s', async (output, message) => {
-  const { code, stdout, stderr } = await place.run('logits', 'parent', '--tokens', 'rows.json', '-o', output)
+  const { code, stdout, stderr } = await runHere(place, 'logits', 'parent', '--tokens', 'rows.json', '-o', output)
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
   expect(stderr).toBe(`${message}Remedy: Name a file in an existing folder: -o logits.safetensors.\n`)
 })

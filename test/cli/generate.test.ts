@@ -1,6 +1,7 @@
 import { cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { runHere } from './here.js'
 import { Place } from './puzzleflow.js'
 import { writeTinySearch } from './tiny-search.js'
 
@@ -26,7 +27,7 @@ interface Sequence {
 
 /** What `generate --json` prints that succeeds and says nothing else. */
 async function json<T = Sequence>(...args: readonly string[]): Promise<T> {
-  const { code, stdout, stderr } = await place.run('generate', ...args, '--json')
+  const { code, stdout, stderr } = await runHere(place, 'generate', ...args, '--json')
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   return JSON.parse(stdout) as T
 }
@@ -35,7 +36,7 @@ test('the prompt is shown with what comes after it', async () => {
   const args = ['parent', '--prompt', 'an ant is', '-n', '5', '--ignore-eos']
   const { text, tokens } = await json(...args)
   expect(tokens).toHaveLength(5)
-  expect(await place.run('generate', ...args)).toEqual({ code: 0, stdout: `an ant is${text}\n`, stderr: '' })
+  expect(await runHere(place, 'generate', ...args)).toEqual({ code: 0, stdout: `an ant is${text}\n`, stderr: '' })
 })
 
 test('the text ends before a stop string, which may lie across tokens', async () => {
@@ -60,7 +61,7 @@ test('prompts of a file are continued as each is alone, however many go side by 
   ])
     expect(await json<unknown>('parent', ...more, ...options)).toEqual({ sequences: alone })
 
-  const { code, stdout } = await place.run('generate', 'parent', '--prompts', 'prompts.txt', ...options)
+  const { code, stdout } = await runHere(place, 'generate', 'parent', '--prompts', 'prompts.txt', ...options)
   expect(code).toBe(0)
   expect(stdout).toBe(`${texts.map((text, i) => text + alone[i]!.text).join('\n\n')}\n`)
 })
@@ -70,7 +71,7 @@ test('what the tokenizer has no token for is told, where another token stands fo
   write('guessing/tokenizer_config.json', '{"unk_token": "<unk>"}')
   const says = async (...texts: readonly string[]) => {
     const prompts = texts.flatMap((text) => ['--prompt', text])
-    const { code, stderr } = await place.run('generate', 'guessing', ...prompts, '-n', '2')
+    const { code, stderr } = await runHere(place, 'generate', 'guessing', ...prompts, '-n', '2')
     expect(code).toBe(0)
     return stderr
   }
@@ -122,7 +123,7 @@ test('a model whose generation_config.json says do_sample is sampled as it says,
   const args = ['--prompt', 'an ant is', '-n', '8', '--ignore-eos']
   const said = ['--temperature', '2', '--top-k', '9', '--top-p', '0.9', '--repetition-penalty', '1.3']
   const expected = await json('parent', ...args, ...said)
-  const { code, stdout, stderr } = await place.run('generate', 'drawing', ...args, '--json')
+  const { code, stdout, stderr } = await runHere(place, 'generate', 'drawing', ...args, '--json')
   expect(code).toBe(0)
   expect(stderr).toBe(
     'Tokens are drawn at temperature 2, as generation_config.json says; --temperature 0 always takes the most likely one.\n',
@@ -140,7 +141,7 @@ test('a model whose generation_config.json says do_sample is sampled as it says,
   expect(await json('drawing', ...args)).toEqual(greedy)
 
   write('drawing/generation_config.json', JSON.stringify({ ...config, top_p: 0 }))
-  expect(await place.run('generate', 'drawing', ...args)).toEqual({
+  expect(await runHere(place, 'generate', 'drawing', ...args)).toEqual({
     code: 2,
     stdout: '',
     stderr:
@@ -150,7 +151,8 @@ test('a model whose generation_config.json says do_sample is sampled as it says,
 
 test('each prompt has the positions that it leaves itself', async () => {
   const long = Array.from({ length: 60 }, () => 4)
-  const { code, stdout, stderr } = await place.run(
+  const { code, stdout, stderr } = await runHere(
+    place,
     ...['generate', 'parent', '--tokens', long.join(), '--tokens', '4,5', '-n', '9', '--ignore-eos', '--json'],
   )
   expect({ code, stderr }).toEqual({
@@ -178,7 +180,7 @@ test.each([
   [['--prompts', 'nothing.txt'], 'nothing.txt holds no prompt\n'],
   [['--prompts', 'ids.jsonl', '--stop', 'an'], '--stop works on text, but ids.jsonl holds only token ids\n'],
 ])('%j is refused', async (args, message) => {
-  const { code, stdout, stderr } = await place.run('generate', 'parent', ...args)
+  const { code, stdout, stderr } = await runHere(place, 'generate', 'parent', ...args)
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
   expect(stderr).toContain(message)
 })

@@ -21,8 +21,7 @@ export class Command {
     private readonly lines: AsyncIterator<string>,
   ) {}
 
-  static start(place: Place, args: readonly string[]): Command {
-    const program = join(packageRoot(), 'dist/cli/main.js')
+  static start(place: Place, args: readonly string[], program = join(packageRoot(), 'dist/cli/main.js')): Command {
     const child = spawn(process.execPath, [program, ...args], {
       cwd: place.folder,
       env: place.environment,
@@ -77,6 +76,10 @@ export class Place {
   }
   start(...args: readonly string[]): Command {
     return Command.start(this, args)
+  }
+  /** Runs another program of Node's to its end. */
+  runProgram(program: string, ...args: readonly string[]): Promise<Ended> {
+    return Command.start(this, args, program).ended
   }
 
   /** Process of the store's worker. */

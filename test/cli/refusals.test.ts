@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { runHere } from './here.js'
 import { Place } from './puzzleflow.js'
 import { writeTinySearch } from './tiny-search.js'
 
@@ -12,7 +13,7 @@ afterEach(() => place.close())
 
 /** What a command says, with the folder left out. */
 async function says(...args: readonly string[]) {
-  const { stderr, ...rest } = await place.run(...args)
+  const { stderr, ...rest } = await runHere(place, ...args)
   return { ...rest, stderr: stderr.replaceAll(place.folder, 'FOLDER') }
 }
 const nothingBegan = () => expect([place.store, join(place.folder, 'runs')].filter(existsSync)).toEqual([])
@@ -37,7 +38,7 @@ Remedy: Start it, or omit the address: puzzleflow then starts its own server.
 `,
   })
   expect(existsSync(join(place.folder, 'runs'))).toBe(false)
-  const status = await place.run('status', '--address', address, '--json')
+  const status = await runHere(place, 'status', '--address', address, '--json')
   expect({ code: status.code, json: JSON.parse(status.stdout) as unknown }).toEqual({
     code: 5,
     json: {

@@ -4,6 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest'
 import { readSchema } from '../../schemas/read.js'
 import { commandLine, pause } from '../../server/index.js'
+import { packageRoot } from '../../store/paths.js'
 import { childrenOf } from '../processes.js'
 import { makeStateHome } from '../state-home.js'
 import { serverTimeout, testServer } from '../temporal.js'
@@ -62,6 +63,13 @@ const serverOf = (home: string) =>
 const patience = 300_000
 
 const command = ['run', 'search.yaml', '--heartbeat', '5'] as const
+
+/** What is said of limits that `tinyCosts` cannot meet. */
+const beyond = {
+  message:
+    'throughput >= 10x of the parent cannot be met: the best any choice reaches is 4000, the limit is 4444 (it lacks 11.1 % of runtime)',
+  remedy: 'Loosen these limits, or add cheaper block types to `space` (no-op is the cheapest).',
+}
 
 test(
   'a search runs to its end, and leaves a valid result, a report and a child that answers',
@@ -157,6 +165,43 @@ test(
   patience,
 )
 
+test.concurrent.each([
+  ['finds the child of a search', 'tiny.yaml', tinySpec, 0, 'A child was found. See {runs}/tiny.\n', ''],
+  [
+    'says what limits cannot be met',
+    'beyond.yaml',
+    tinySpec
+      .replace("parameters: '<= 80%'", "throughput: '>= 10x'\n  profile: ./costs.json")
+      .replace('name: tiny', 'name: beyond'),
+    1,
+    '',
+    `Infeasible: ${beyond.message}\n${beyond.remedy}\n`,
+  ],
+  [
+    'says what is wrong with a spec',
+    'wrong.yaml',
+    tinySpec.replace('seed: 3', 'sed: 3'),
+    1,
+    '',
+    'wrong.yaml:16:1 Unknown key "sed": neither a spec nor pipeline "puzzle" has it. (did you mean "seed"?)\n',
+  ],
+])(
+  'the program of docs/from-code.md %s',
+  async (_, file, spec, code, found, problem) => {
+    const page = readFileSync(join(packageRoot(), 'docs/from-code.md'), 'utf8')
+    expect(page).toContain(
+      `\`\`\`ts\n${readFileSync(join(packageRoot(), 'examples/from-code/search.ts'), 'utf8')}\`\`\``,
+    )
+    writeFileSync(join(undisturbed.folder, file), spec)
+    const program = join(packageRoot(), 'dist/examples/from-code/search.js')
+    const ended = await undisturbed.runProgram(program, file)
+    expect(ended.code, ended.stderr).toBe(code)
+    expect(ended.stdout.endsWith(found.replace('{runs}', join(undisturbed.folder, 'runs')))).toBe(true)
+    expect(ended.stderr.endsWith(problem)).toBe(true)
+  },
+  patience,
+)
+
 test(
   'limits that nobody can meet end the run before anything is trained, with their own exit code',
   async () => {
@@ -165,9 +210,7 @@ test(
       .replace('name: tiny', 'name: greedy')
     writeFileSync(join(undisturbed.folder, 'greedy.yaml'), spec)
     const { code, stdout, stderr } = await undisturbed.run('run', 'greedy.yaml', '--json')
-    const message =
-      'throughput >= 10x of the parent cannot be met: the best any choice reaches is 4000, the limit is 4444 (it lacks 11.1 % of runtime)'
-    const remedy = 'Loosen these limits, or add cheaper block types to `space` (no-op is the cheapest).'
+    const { message, remedy } = beyond
     expect(JSON.parse(stdout)).toEqual({ error: { kind: 'Infeasible', exitCode: 3, message, remedy } })
     expect(code).toBe(3)
     expect(stderr.endsWith(`${message}\nRemedy: ${remedy}\n`)).toBe(true)

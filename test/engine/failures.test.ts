@@ -117,11 +117,11 @@ test(
 )
 
 test('a task that takes longer than its stage allows has failed for good when no attempt is left', async () => {
-  const run = await rig.run('slow', oneStep().replace('10 ms }', '10 ms, maximumAttempts: 1 }, timeout: 1 s'))
+  const run = await rig.run('slow', oneStep().replace('10 ms }', '10 ms, maximumAttempts: 1 }, timeout: 4 s'))
   const call = await rig.steps.nextCall()
   expect(explain(await failureOf(run)).json).toMatchObject({
     kind: 'TaskFailed',
-    message: 'A task failed for good: step: the task took longer than the 1 s that its stage allows',
+    message: 'A task failed for good: step: the task took longer than the 4 s that its stage allows',
     remedy: 'Raise the stage’s `timeout:`; a task that reports no progress may be in a loop.',
   })
   expect(await call.ended).toBe('aborted')

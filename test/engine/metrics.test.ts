@@ -46,7 +46,7 @@ test(
     await pause(300)
     const depth = /^puzzleflow_queue_depth\{queue="puzzleflow-.*"\} (\d+)$/m
     const inQueue = async () => Number(depth.exec(await metrics())?.[1])
-    await expect.poll(inQueue, { timeout: 30_000 }).toBe(1)
+    await expect.poll(inQueue).toBe(1)
     const during = await metrics()
     expect(valueOf(during, 'puzzleflow_places')).toBe(1)
     expect(valueOf(during, 'puzzleflow_tasks{state="running"}')).toBe(1)

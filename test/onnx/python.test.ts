@@ -33,5 +33,4 @@ test.skipIf('absent' in found).each([
     })
     expect(JSON.parse(text)).toEqual(await greedy(model, prompts, 8))
   },
-  60_000,
 )

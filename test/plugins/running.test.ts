@@ -103,7 +103,7 @@ test('a plugin’s stage that waits for a person asks its question, and goes on 
     const status = (await puzzleflow('status', 'asking')) as { progress?: { stages: { question?: string }[] } }
     return status.progress?.stages[0]?.question
   }
-  await expect.poll(question, { timeout: 60_000 }).toBe('Is child.js asking?')
+  await expect.poll(question).toBe('Is child.js asking?')
   await puzzleflow('approve', 'asking', 'echo')
   expect(await puzzleflow('run', 'asking/spec.yaml', '--allow-plugin', 'asking/mine')).toMatchObject({
     stages: { echo: { approved: true } },

@@ -47,10 +47,9 @@ test('aliases of aliases do not fill the memory', () => {
         .fill(`*a${i - 1}`)
         .join(', ')}]`,
     )
-  const started = performance.now()
-  const found = problems(rows.join('\n'))
-  expect(found).toEqual(['a.yaml:4:45 alias-limit Together, the aliases stand for more than 10000 values.'])
-  expect(performance.now() - started).toBeLessThan(2000)
+  expect(problems(rows.join('\n'))).toEqual([
+    'a.yaml:4:45 alias-limit Together, the aliases stand for more than 10000 values.',
+  ])
 })
 
 test('more than a hundred aliases are refused', () => {

@@ -48,12 +48,12 @@ const config: JsonObject = {
   tie_word_embeddings: true,
 }
 const course = { config, sequenceLength: 8, batch: 4, optimiser: { learningRate: 0.02, weightDecay: 0.01 } }
-const open = (train: JsonObject = {}, refine: JsonObject = {}) =>
+const open = (train: JsonObject = {}, refine: JsonObject = {}, tokenizer = './tokenizer') =>
   Search.open(folder, {
     apiVersion: 'puzzleflow/v1',
     name: 'parent',
     seed: 3,
-    tokenizer: './tokenizer',
+    tokenizer,
     corpus: './corpus.jsonl',
     corpus2: './questions.jsonl',
     pipeline: {
@@ -103,6 +103,13 @@ test('it is a checkpoint in float16, with its tokenizer', async () => {
   const { tensors } = await SafetensorsFile.open(join(own, 'model.safetensors'))
   expect(new Set([...tensors.values()].map(({ dtype }) => dtype))).toEqual(new Set(['F16']))
   expect(model.config).toMatchObject({ hidden: 16, layers: 2, kvHeads: 1, tied: true })
+})
+
+test('a tokenizer without tokenizer_config.json is enough', async () => {
+  mkdirSync(join(folder, 'bare'))
+  copyFileSync(join(folder, 'tokenizer/tokenizer.json'), join(folder, 'bare/tokenizer.json'))
+  const { files } = await (await open({ steps: 1 }, {}, './bare')).outputs('train')
+  expect(Object.keys(files).sort()).toEqual(['config.json', 'curve', 'model.safetensors', 'tokenizer.json'])
 })
 
 test('a second course goes on from the first one’s weights, and answers weigh more than what is around them', async () => {

@@ -1,14 +1,15 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { packageRoot } from '../../store/paths.js'
 import { Place } from '../cli/puzzleflow.js'
+import { writeTinySearch } from '../cli/tiny-search.js'
 import { makeStateHome } from '../state-home.js'
+import { installPackage, pack, version, writeClone } from './install.js'
 
 const root = packageRoot()
-const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
 
 // It asks npm's registry for what is not in npm's cache, and compiles all once more: about 90 s on two quiet cores.
 const asked = process.env.CI || process.env.PUZZLEFLOW_TEST_PACKAGE
@@ -64,6 +65,12 @@ describe.skipIf(!asked)(`the package of a clean clone, installed into an empty p
 
   const run = (cwd: string, command: string, ...args: string[]) =>
     execFileSync(command, args, { cwd, env: place.environment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  /** Checks files with the compiler, and compiles them if `options` say so. */
+  const compile = (files: readonly string[], options: object) => {
+    const usual = { target: 'es2022', lib: ['es2023'], types: [], strict: true, noEmit: true, skipLibCheck: true }
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: { ...usual, ...options }, files }))
+    expect(run(project, process.execPath, join(root, 'node_modules/typescript/bin/tsc'), '-p', '.')).toBe('')
+  }
   const puzzleflow = (...args: string[]) => run(project, 'node_modules/.bin/puzzleflow', ...args)
 
   beforeAll(async () => {
@@ -74,19 +81,14 @@ describe.skipIf(!asked)(`the package of a clean clone, installed into an empty p
     // Nothing but the registry is reached: that is how the script of onnxruntime-node fails.
     Object.assign(place.environment, { ONNXRUNTIME_NODE_INSTALL: '', GLOBAL_AGENT_HTTPS_PROXY: 'http://127.0.0.1:9' })
     const clone = join(folder, 'clone')
-    const own = run(root, 'git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard').split('\0')
-    for (const path of own.filter((path) => path !== '' && existsSync(join(root, path))))
-      cpSync(join(root, path), join(clone, path))
+    writeClone(run, clone)
     symlinkSync(join(root, 'node_modules'), join(clone, 'node_modules'))
-    run(clone, 'npm', 'pack', '--pack-destination', folder)
-    const tarball = join(folder, `puzzleflow-${version}.tgz`)
+    const tarball = pack(run, clone, folder)
     files = run(folder, 'tar', '-tzf', tarball)
       .trim()
       .split('\n')
       .map((path) => path.replace('package/', ''))
-    writeFileSync(join(project, 'package.json'), '{"private": true, "type": "module"}')
-    run(project, 'npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', tarball)
-    cpSync(join(root, 'examples/quickstart'), join(project, 'quickstart'), { recursive: true })
+    installPackage(run, tarball, project)
   }, 10 * minutes)
 
   afterAll(async () => {
@@ -120,20 +122,32 @@ describe.skipIf(!asked)(`the package of a clean clone, installed into an empty p
     expect(text).toBe('copy fox rope mole yellow\n')
   })
 
-  // The whole search takes minutes: its first stage goes through server, worker, store and workflow as all others do.
+  test('checks and plans the quickstart', () => {
+    const { valid, diagnostics } = JSON.parse(puzzleflow('validate', 'quickstart/search.yaml', '--json')) as {
+      valid: boolean
+      diagnostics: unknown
+    }
+    expect({ valid, diagnostics }).toEqual({ valid: true, diagnostics: [] })
+    expect(puzzleflow('plan', 'quickstart/search.yaml')).toMatch(/^quickstart, digest .*, pipeline puzzle\nprepare /)
+  })
+
+  // The quickstart's search takes minutes: `npm run try-package` runs it. This one has the same stages.
   test(
-    'checks and plans the quickstart, and runs its first stage',
-    () => {
-      const { valid, diagnostics } = JSON.parse(puzzleflow('validate', 'quickstart/search.yaml', '--json')) as {
-        valid: boolean
-        diagnostics: unknown
+    'compiles the program of docs/from-code.md, and finds an acceptable child with it',
+    async () => {
+      const [, code = ''] = /```ts\n(.*?)```/s.exec(readFileSync(join(root, 'docs/from-code.md'), 'utf8')) ?? []
+      writeFileSync(join(project, 'search.ts'), code)
+      const types = [join(root, 'node_modules/@types/node')]
+      compile(['search.ts'], { module: 'nodenext', moduleResolution: 'nodenext', types, noEmit: false })
+      const tiny = await writeTinySearch()
+      try {
+        const said = run(project, process.execPath, 'search.js', join(tiny, 'search.yaml'))
+        expect(said).toMatch(/^prepare: 0 of unknown tasks done before\n/)
+        expect(said.endsWith(`\nA child was found. See ${project}/runs/tiny.\n`)).toBe(true)
+      } finally {
+        rmSync(tiny, { recursive: true, force: true })
       }
-      expect({ valid, diagnostics }).toEqual({ valid: true, diagnostics: [] })
-      expect(puzzleflow('plan', 'quickstart/search.yaml')).toMatch(/^quickstart, digest .*, pipeline puzzle\nprepare /)
-      const { stages } = JSON.parse(puzzleflow('run', 'quickstart/search.yaml', '--until', 'prepare', '--json')) as {
-        stages: { prepare: { sequenceLength: number } }
-      }
-      expect(stages.prepare.sequenceLength).toBe(96)
+      expect(puzzleflow('generate', 'runs/tiny/child', '--prompt', 'an ant', '-n', '2')).toMatch(/^an ant \w+/)
     },
     5 * minutes,
   )
@@ -163,12 +177,7 @@ describe.skipIf(!asked)(`the package of a clean clone, installed into an empty p
     'has types for modules of kind %s, resolved as by %s',
     (module, moduleResolution) => {
       writeFileSync(join(project, 'typed.ts'), typed)
-      const compilerOptions = {
-        ...{ module, moduleResolution, target: 'es2022', lib: ['es2023'], types: [] },
-        ...{ strict: true, noEmit: true, skipLibCheck: true },
-      }
-      writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['typed.ts'] }))
-      expect(run(project, process.execPath, join(root, 'node_modules/typescript/bin/tsc'), '-p', '.')).toBe('')
+      compile(['typed.ts'], { module, moduleResolution })
     },
     3 * minutes,
   )
