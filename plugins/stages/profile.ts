@@ -105,7 +105,7 @@ export const profile: FanOutStage<
       },
       repetitions: {
         type: 'integer',
-        minimum: 2,
+        minimum: 1,
         default: 8,
         description: 'Timed passes of each model at first; the lower quartile counts, since noise only ever adds.',
       },

@@ -60,7 +60,7 @@ target:
     parameters: '<= 80%'
 seed: 3
 stages:
-  profile: { copies: 1, repetitions: 1 }
+  profile: { copies: 1, repetitions: 1, precision: 100%, children: 1 }
   capture: { sequences: 64, validateSequences: 16 }
   distill: { tokens: 60k, batch: 4, besideNoOp: parent }
   score: { sequences: 16, pairs: 1 }

@@ -2,6 +2,7 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { JsonObject } from '../../api/index.js'
+import type { Calibration } from '../../puzzle/calibration.js'
 import type { CostTable } from '../../puzzle/costs.js'
 import { Search } from './run-stage.js'
 import { temporaryFolder } from '../temporary-folder.js'
@@ -13,7 +14,7 @@ const space: JsonObject = {
   ffn: [{ block: 'swiglu', width: [16] }, 'no-op'],
 }
 const scenario = { batch: 2, prefill: 4, generate: 4 }
-const stages = { profile: { repetitions: 1, copies: 1 }, prepare: {} }
+const stages = { profile: { repetitions: 1, precision: '100%', copies: 1, children: 2 }, prepare: {} }
 const machineState = temporaryFolder()
 const open = (changes: JsonObject = {}) =>
   Search.open(world.folder, tinySpec({ space, stages, target: { scenario }, ...changes }), { machineState })
@@ -22,10 +23,20 @@ const tableOf = async (search: Search) => search.json<CostTable>((await search.o
 const search = await open()
 const table = await tableOf(search)
 
-test('the table has every distinct variant of the space, and the floor, each measured once', () => {
+test('the table has every distinct variant of the space, and the floor; each that is not empty is timed once', () => {
   expect(Object.keys(table.attention).sort()).toEqual(['grouped-query-1', 'linear', 'no-op', 'parent'])
   expect(Object.keys(table.ffn).sort()).toEqual(['no-op', 'parent', 'swiglu-16'])
-  expect(search.ran.filter((task) => task.startsWith('profile'))).toHaveLength(9)
+  expect(search.ran.filter((task) => task.startsWith('profile'))).toEqual([
+    'profile: floor',
+    'profile: attention/parent',
+    'profile: attention/grouped-query-1',
+    'profile: attention/linear',
+    'profile: ffn/parent',
+    'profile: ffn/swiglu-16',
+    'profile: child/1',
+    'profile: child/2',
+    'profile: gather',
+  ])
   expect(table).toMatchObject({ version: 1, scenario })
   expect(table.fingerprint).toMatchObject({ threads: 1, platform: `${process.platform}-${process.arch}` })
 })
@@ -58,9 +69,7 @@ test('no time is negative, and the floor takes some', () => {
 test('a model whose embedding is its head has it once on the floor', async () => {
   const tied = await tinyWorld({ tie_word_embeddings: true })
   const own = await Search.open(tied.folder, tinySpec({ space, stages, target: { scenario } }))
-  const [floor] = await own.tasks('profile')
-  const { values } = await own.run('profile', floor!)
-  expect(values.cost).toMatchObject({ parameters: 50 * 24 + 24 })
+  expect((await tableOf(own)).floor).toMatchObject({ parameters: 50 * 24 + 24 })
 })
 
 test('what was measured on this machine is not measured again, in another store either', async () => {
@@ -142,4 +151,25 @@ test.each([
     remedy: 'Export it with `npx puzzleflow profile RUN -o FILE` from a run with the same model, space and scenario.',
   })
   expect((error as Error).message.startsWith(file)).toBe(true)
+})
+
+test('a block that could not be timed well enough is timed again by the next search', async () => {
+  const spec = { stages: { profile: { ...stages.profile, precision: 1e-9 }, prepare: {} } }
+  const busy = await open(spec)
+  const [floor] = await busy.tasks('profile')
+  const { values } = await busy.run('profile', floor!)
+  expect(values).toMatchObject({ passes: 8 })
+  expect(busy.logged[0]).toMatch(/^floor: known to \d+\.\d\d ms after 8 passes; it will be timed again by other runs$/)
+  const again = await open(spec)
+  await again.run('profile', floor!)
+  expect(again.logged[0]).toMatch(/^floor: known to/)
+})
+
+test('the values say how well the table predicts whole models', async () => {
+  const { calibration } = (await search.outputs('profile')).values as unknown as { calibration: Calibration }
+  expect(calibration.children).toBe(2)
+  for (const { attention, ffn } of [calibration.prefill, calibration.decode])
+    expect(attention > 0 && ffn > 0).toBe(true)
+  const none = await open({ stages: { profile: { ...stages.profile, children: 0 }, prepare: {} } })
+  expect((await none.outputs('profile')).values).not.toHaveProperty('calibration')
 })

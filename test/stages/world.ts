@@ -140,7 +140,7 @@ const wholeSpec: JsonObject = {
 export function brief({ sequences, distill, uptrain }: Readonly<Record<'sequences' | 'distill' | 'uptrain', number>>) {
   const measuring = { repetitions: 1, sequences, items: sequences / 2 }
   return {
-    profile: { repetitions: 1, copies: 1 },
+    profile: { repetitions: 1, precision: '100%', copies: 1, children: 1 },
     capture: { validateSequences: sequences },
     distill: { tokens: distill, batch: 4 },
     score: { sequences },

@@ -1,0 +1,105 @@
+import { expect, test } from 'vitest'
+import { calibrate, randomChildren, residual, type Whole } from '../../puzzle/calibration.js'
+import { totalCost, type Cost, type CostTable } from '../../puzzle/costs.js'
+import { normal, uniform } from '../../tensor/random.js'
+import { cost, costTable, fakeSpace } from '../stages/fakes.js'
+import { openTiny } from '../model/tiny.js'
+
+const model = await openTiny()
+const parent = Array<{ attention: string; ffn: string }>(3).fill({ attention: 'parent', ffn: 'parent' })
+const children = (count: number) =>
+  randomChildren(model, fakeSpace, count, 7).map((layers) =>
+    layers.map(({ attention, ffn }) => ({ attention: attention.id, ffn: ffn.id })),
+  )
+const seconds = ({ prefillSeconds, decodeSeconds }: Cost) => ({ prefillSeconds, decodeSeconds })
+
+/** What a machine would measure whose costs are those of a table. */
+function measured(truth: CostTable, layers: Whole['layers'], factor: () => number = () => 1): Whole {
+  const slow = factor()
+  const scaled = (own: Cost) => ({ prefillSeconds: own.prefillSeconds * slow, decodeSeconds: own.decodeSeconds * slow })
+  return { layers, parent: scaled(totalCost(truth, parent)), child: scaled(totalCost(truth, layers)) }
+}
+/** The table with the times of a slot multiplied, and a floor of so many seconds more. */
+const changed = (attention: number, ffn: number, floor = 0): CostTable => {
+  const times = (own: Cost, factor: number) => ({
+    ...own,
+    prefillSeconds: own.prefillSeconds * factor,
+    decodeSeconds: own.decodeSeconds * factor,
+  })
+  const all = (own: Readonly<Record<string, Cost>>, factor: number) =>
+    Object.fromEntries(Object.entries(own).map(([id, one]) => [id, times(one, factor)]))
+  const more = seconds(cost(floor))
+  return {
+    ...costTable,
+    floor: {
+      ...costTable.floor,
+      prefillSeconds: costTable.floor.prefillSeconds + more.prefillSeconds,
+      decodeSeconds: costTable.floor.decodeSeconds + more.decodeSeconds,
+    },
+    attention: all(costTable.attention, attention),
+    ffn: all(costTable.ffn, ffn),
+  }
+}
+
+test('random children are the same for the same seed, and of the space', () => {
+  expect(children(3)).toEqual(children(3))
+  const ids = new Set(children(20).flatMap((layers) => layers.map(({ attention }) => attention)))
+  expect([...ids].sort()).toEqual(['linear', 'no-op', 'parent'])
+})
+
+test('a table that is right stays as it is', () => {
+  const { table, calibration } = calibrate(
+    costTable,
+    parent,
+    children(4).map((layers) => measured(costTable, layers)),
+  )
+  expect(table.attention.linear!.prefillSeconds).toBeCloseTo(costTable.attention.linear!.prefillSeconds, 9)
+  expect(calibration.before.largest).toBeLessThan(1e-9)
+  expect(calibration.after.largest).toBeLessThan(1e-9)
+})
+
+test('a table that is wrong by a factor a slot and an offset is corrected, also for children that were not timed', () => {
+  const truth = changed(1.2, 0.85, 0.8)
+  const all = children(24)
+  const { table, calibration } = calibrate(
+    costTable,
+    parent,
+    all.slice(0, 6).map((layers) => measured(truth, layers)),
+  )
+  expect(calibration.before.largest).toBeGreaterThan(0.05)
+  const others = all.slice(6).map((layers) => measured(truth, layers))
+  expect(residual(table, parent, others).largest).toBeLessThan(0.02)
+})
+
+test('sessions in which the whole machine was slower do not matter', () => {
+  const random = uniform(5)
+  const truth = changed(1.1, 0.9)
+  const wholes = children(6).map((layers) => measured(truth, layers, () => 1 + random()))
+  const { calibration } = calibrate(costTable, parent, wholes)
+  expect(calibration.after.largest).toBeLessThan(0.02)
+})
+
+test('noise in what was measured is not amplified, and costs stay positive', () => {
+  const random = normal(9)
+  const trials = 50
+  let sum = 0
+  for (let trial = 0; trial < trials; trial++) {
+    const wholes = children(4).map((layers): Whole => {
+      const own = measured(costTable, layers)
+      const noisy = 1 + 0.02 * random()
+      return {
+        ...own,
+        child: { prefillSeconds: own.child.prefillSeconds * noisy, decodeSeconds: own.child.decodeSeconds * noisy },
+      }
+    })
+    const { table } = calibrate(costTable, parent, wholes)
+    const others = children(24)
+      .slice(4)
+      .map((layers) => measured(costTable, layers))
+    sum += residual(table, parent, others).rms / trials
+    for (const own of [table.floor, ...Object.values(table.attention), ...Object.values(table.ffn)])
+      expect(Math.min(own.prefillSeconds, own.decodeSeconds)).toBeGreaterThanOrEqual(0)
+  }
+  // No more than the noise of one measurement.
+  expect(sum).toBeLessThan(0.02)
+})
