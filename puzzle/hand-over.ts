@@ -48,7 +48,7 @@ export type ProfileOutputs = Outputs<
   {
     readonly measured: 'here' | 'elsewhere'
     readonly fingerprint?: JsonObject
-    /** Absent where no whole models were timed. */
+    /** Absent if no whole models were timed. */
     readonly calibration?: Calibration
   },
   { readonly costs: ArtifactRef<CostTable> }

@@ -50,6 +50,8 @@ export interface Result {
   }[]
   /** The passes by which parent and child were timed. */
   readonly timing?: { readonly child: readonly number[]; readonly sessions: number; readonly error: number }
+  /** How well the costs of blocks predict whole models: errors of the predicted ratio of child and parent. */
+  readonly calibration?: { readonly children: number; readonly after: { readonly largest: number } }
   /** Limits that would accept this child. */
   readonly wouldTake?: readonly string[]
   /** What was tried after the first child fell short. */
@@ -87,6 +89,7 @@ export function markdown(result: Result): string {
     leftOut = [],
     warnings = [],
     timing,
+    calibration,
     wouldTake = [],
   } = result
   const row = (name: string, a: number | null, b: number | null, ratio?: number | null) =>
@@ -127,6 +130,7 @@ export function markdown(result: Result): string {
     ...(limits.length === 0 ? ['None.'] : []),
     '',
     ...(timing ? [timingNote(timing), ''] : []),
+    ...(calibration ? [calibrationNote(calibration), ''] : []),
     ...attemptsTable(result.attempts),
     ...(leftOut.length > 0
       ? ['## Left out of the search', '', ...leftOut.map(({ task, reason }) => `- ${task}: ${reason}`), '']
@@ -154,6 +158,10 @@ export function markdown(result: Result): string {
 /** Says how speeds were measured. */
 const timingNote = ({ child, sessions, error }: NonNullable<Result['timing']>): string =>
   `Parent and child ran the scenario in turn, ${child.length} times each in ${sessions === 1 ? 'one session' : `${sessions} sessions`}; all of these passes count. The ratio of throughputs is the median over the pairs; the intervals have ${format(100 * (1 - 2 * error))} % confidence.`
+
+/** Says how far predictions can be trusted. */
+const calibrationNote = ({ children, after }: NonNullable<Result['calibration']>): string =>
+  `Predictions were calibrated on the parent and ${children === 1 ? 'one random child' : `${children} random children`}: the predicted ratio of their throughputs is within ${format(100 * after.largest)} % of the measured one.`
 
 function attemptsTable(attempts: Result['attempts'] = []): string[] {
   if (attempts.length === 0) return []

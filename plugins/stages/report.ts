@@ -7,6 +7,7 @@ import type {
   ExportOutputs,
   ImproveOutputs,
   PrepareOutputs,
+  ProfileOutputs,
   ScoreOutputs,
   SelectOutputs,
   SolveOutputs,
@@ -17,6 +18,7 @@ import { judge } from '../../puzzle/verdict.js'
 
 interface ReportNeeds {
   readonly prepare?: PrepareOutputs
+  readonly profile?: ProfileOutputs
   readonly distill: DistillOutputs
   readonly depth?: DepthOutputs
   readonly score: ScoreOutputs
@@ -74,6 +76,7 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
       attempts: improved && improved.attempts.length > 0 ? improved.attempts : undefined,
       ratios: final.ratios,
       timing: final.timing,
+      calibration: stages.profile?.values.calibration,
       limits,
       quality,
       solver: {

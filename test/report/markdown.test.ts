@@ -159,6 +159,14 @@ test('without limits and tasks there are no lines for them', () => {
   expect(page).toContain('\n## Limits\n\nNone.\n\n## Layers\n')
 })
 
+test('how far predictions can be trusted is on the page', () => {
+  const calibration = { children: 4, after: { largest: 0.01234 } }
+  expect(markdown({ ...result, calibration })).toContain(
+    'Predictions were calibrated on the parent and 4 random children: the predicted ratio of their throughputs is within 1.234 % of the measured one.\n',
+  )
+  expect(markdown(result)).not.toContain('calibrated')
+})
+
 test('intervals of limits on time, and how they were measured, are on the page', () => {
   const limits = [{ limit: 'latency <= 2 seconds', held: true, value: 1.5, interval: [1.45678, 1.61234] as const }]
   const timing = { child: Array<number>(36).fill(1), sessions: 2, error: 0.00625 }

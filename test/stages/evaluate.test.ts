@@ -26,7 +26,7 @@ const inputs = { ...own.inputs, validate: prepared.files.validate!, tasks: prepa
 const task = (params: JsonObject = {}, own: TaskPlan['inputs'] = inputs): TaskPlan => ({
   id: 'solution-1',
   label: '',
-  params: { fillings, repetitions: 1, items: 5, sequences: 18, threads: 1, ...params },
+  params: { fillings, repetitions: 1, retime: 0, items: 5, sequences: 18, threads: 1, ...params },
   inputs: own,
 })
 const measured = async (plan: TaskPlan) =>

@@ -141,7 +141,7 @@ test('a child that misses a limit makes way for another, trained from the librar
   expect(attempts).toMatchObject([
     {
       action: 'another child',
-      because: ['latency <= 10 seconds: 11.43 as measured (11.43 to 11.43)'],
+      because: ['latency <= 10 seconds is not met: the actual value is 11.43 (11.43 to 11.43)'],
       reasons: [],
       tokens: 800,
     },
