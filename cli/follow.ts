@@ -1,10 +1,10 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client'
-import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js'
 import { Failure } from '../api/index.js'
 import { connect, grpcErrorIn, isAway, look, pause, ServerAway } from '../server/index.js'
 import type { Store } from '../store/index.js'
 import { describeLeft } from '../workflows/remaining.js'
 import type { SearchProgress, SearchResult } from '../workflows/types.js'
+import { atWork } from './at-work.js'
 import { log } from './output.js'
 import { readRun, type RunDocument } from './runs.js'
 import { typed } from './typed.js'
@@ -62,6 +62,9 @@ async function patiently(findServer: () => Promise<string>): Promise<string> {
 /** Unanswered questions in a row after which a server counts as away rather than busy. */
 const mostSilences = 3
 
+/** Milliseconds after which a person wants to know whether anything happens. */
+const silence = 4000
+
 /** Number of gRPC: DEADLINE_EXCEEDED. */
 const tooLate = 4
 /** Milliseconds of one question for the result. */
@@ -87,6 +90,11 @@ async function followAt(client: Client, store: Store, run: string, address: stri
   const watch = async () => {
     const told = new Set<string>()
     let silences = 0
+    let saidAt = Date.now()
+    const say = (line: string) => {
+      log(line)
+      saidAt = Date.now()
+    }
     for (let beat = 0; !over; beat++) {
       if (beat % 5 === 0) await ensureWorker(store, address)
       const progress = await progressOf(client, workflowId)
@@ -95,11 +103,14 @@ async function followAt(client: Client, store: Store, run: string, address: stri
       if (silences >= mostSilences) throw new ServerAway('NoServer', `No Temporal server answers at ${address}`)
       // The time that is left changes without news.
       const news = progress ? [{ key: describe(progress, false), line: describe(progress) }] : []
-      if (beat % 5 === 4) for (const line of await troubles(client, workflowId)) news.push({ key: line, line })
+      const looks = beat % 5 === 4 ? await atWork(client, workflowId) : undefined
+      for (const line of looks?.troubles ?? []) news.push({ key: line, line })
       for (const { key, line } of news) {
-        if (!told.has(key) && !over) log(line)
+        if (!told.has(key) && !over) say(line)
         told.add(key)
       }
+      // A long task is news of its own.
+      if (looks?.doing !== undefined && !over && Date.now() - saidAt > silence) say(`        ${looks.doing}`)
       await pause(1000)
     }
   }
@@ -137,21 +148,6 @@ export async function progressOf(client: Client, workflowId: string): Promise<Se
     if (error instanceof Failure) throw error
     // No worker answers yet, or the workflow is just starting.
     return undefined
-  }
-}
-
-/** Tasks that failed and will be tried again, a line each. */
-export async function troubles(client: Client, workflowId: string): Promise<string[]> {
-  try {
-    const { raw } = await client.workflow.getHandle(workflowId).describe()
-    const activities = (raw.pendingActivities ?? []).map(async ({ activityId, attempt, lastFailure }) => {
-      const failure = await decodeOptionalFailureToOptionalError(client.options.loadedDataConverter, lastFailure)
-      return failure ? [`${activityId} failed, attempt ${attempt} follows: ${failure.message}`] : []
-    })
-    const children = (raw.pendingChildren ?? []).map((child) => troubles(client, child.workflowId ?? ''))
-    return (await Promise.all([...activities, ...children])).flat()
-  } catch {
-    return []
   }
 }
 
