@@ -71,11 +71,11 @@ export interface Compared {
 }
 
 /** How many times the number of passes is doubled at most. */
-const doublings = 3
+const doublings = 2
 
 /**
  * Times models in turn, copies alternating, so that drift and neighbours meet all of them; goes on until the difference is
- * known well enough, or eight times the passes are spent.
+ * known well enough, or four times the passes are spent.
  */
 export async function compare(
   models: readonly Model[],

@@ -114,7 +114,7 @@ export const profile: FanOutStage<
         exclusiveMinimum: 0,
         default: 0.01,
         description:
-          "The number of passes is doubled, up to eight times as many, until the interval of a block's cost is this narrow, as a share of the parent's.",
+          "The number of passes is doubled, up to four times as many, until the interval of a block's cost is this narrow, as a share of the parent's.",
       },
       children: {
         type: 'integer',
