@@ -47,7 +47,7 @@ type Factors = { readonly attention: number; readonly ffn: number; readonly offs
 type Residual = { readonly largest: number; readonly rms: number }
 
 /** How much a factor is held to 1: an error of one unit counts as much as this share of the parent's time. */
-const hold = 0.03
+const hold = 0.1
 
 /**
  * Corrects a table of costs by whole models: a factor for each slot and an offset, for prefill and decoding, that bring the
@@ -84,7 +84,11 @@ export function calibrate(
     ffn: scaled('ffn'),
   }
   const [before, after] = [table, corrected].map((own) => residual(own, parent, wholes)) as [Residual, Residual]
-  return { table: corrected, calibration: { children: wholes.length, prefill, decode, before, after } }
+  const children = wholes.length
+  // What was measured beside too much noise corrects nothing.
+  return after.rms < before.rms
+    ? { table: corrected, calibration: { children, prefill, decode, before, after } }
+    : { table, calibration: { children, prefill: asIs, decode: asIs, before, after: before } }
 }
 
 /** Errors of the predicted ratios. */
@@ -99,10 +103,12 @@ export function residual(table: CostTable, parent: Whole['layers'], wholes: read
   return { largest: Math.max(0, ...errors.map(Math.abs)), rms: Math.sqrt(squares / Math.max(1, errors.length)) }
 }
 
+/** No correction. */
+const asIs: Factors = { attention: 1, ffn: 1, offset: 0 }
+
 function fit(table: CostTable, parent: Whole['layers'], wholes: readonly Whole[], kind: keyof Seconds): Factors {
-  const none = { attention: 1, ffn: 1, offset: 0 }
   const scale = mean(wholes.map((own) => own.parent[kind]))
-  if (!(scale > 0)) return none
+  if (!(scale > 0)) return asIs
   const parts = (layers: Whole['layers']) =>
     slots.map((slot) => layers.reduce((sum, own) => sum + table[slot][own[slot]]![kind], 0) / scale)
   // A child's time as a share of the parent's beside it: what the machine did differently from session to session cancels.
@@ -117,7 +123,7 @@ function fit(table: CostTable, parent: Whole['layers'], wholes: readonly Whole[]
   const floor = table.floor[kind] + offset * scale
   const factors = { attention: 1 + attention, ffn: 1 + ffn, offset: offset * scale }
   // Noise must not make costs negative.
-  return factors.attention > 0 && factors.ffn > 0 && floor >= 0 ? factors : none
+  return factors.attention > 0 && factors.ffn > 0 && floor >= 0 ? factors : asIs
 }
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / Math.max(1, values.length)
