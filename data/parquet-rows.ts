@@ -19,14 +19,14 @@ const mostValues = 2 ** 27
 
 /**
  * Rows of a Parquet file in those of some columns that it has, row group after row group.
- * @param wanted  one of them must be there
+ * @param wanted  one of them must be there. Undefined: all columns are read
  * @param beside  read as well
  * @param missing  the failure where none is there, from all columns that are
  * @throws Failure InvalidInput with the file, and the row where it is known, counted from 1
  */
 export async function* readParquetRows(
   path: string,
-  wanted: readonly string[],
+  wanted: readonly string[] | undefined,
   beside: readonly string[],
   missing: (bad: DataRecord['bad'], has: readonly string[]) => Failure,
 ): AsyncGenerator<DataRecord> {
@@ -36,8 +36,8 @@ export async function* readParquetRows(
   const { children } = parquetSchema(metadata)
   const has = children.map(({ element }) => element.name)
   const leaves = new Set(children.flatMap(leavesOf))
-  if (!wanted.some((name) => has.includes(name))) throw missing(failed, has)
-  const columns = [...wanted, ...beside].filter((name) => has.includes(name))
+  if (wanted && !wanted.some((name) => has.includes(name))) throw missing(failed, has)
+  const columns = wanted ? [...wanted, ...beside].filter((name) => has.includes(name)) : has
 
   let start = 0
   for (const group of metadata.row_groups) {

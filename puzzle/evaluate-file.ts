@@ -1,11 +1,14 @@
-import { cacheWeights, embed, Forward, Head, OnnxModel, type Model } from '../model/index.js'
-import type { TaskItem } from '../model/index.js'
+import { cacheWeights, embed, Forward, Head, OnnxModel, Tokenizer, type Model } from '../model/index.js'
 import { Failure } from '../api/index.js'
-import { answerShare, compareLogits, LogitsOf, type Sums } from './evaluate-logits.js'
-import { taskAccuracy } from './evaluation.js'
+import { compareLogits, likelihoodsByLogits, LogitsOf, type Sums } from './evaluate-logits.js'
+import { figuresOf, type Answers, type Quality } from './evaluation.js'
+import { listingOf, paired, type PairedTask } from './paired-task.js'
+import { respondentOf } from './respondent.js'
+import { answersTo, type Respondent } from './task-answers.js'
 import { DocumentEncoder, readDocuments, type DataFile } from '../data/documents.js'
 import { leftOut, Packer, requirePositions, type Packing } from '../data/packing.js'
-import { readTasks, type TaskItems } from '../data/task-items.js'
+import { readWholeTasks, type TasksInput } from '../data/read-tasks.js'
+import type { TaskItems } from '../data/task.js'
 
 export interface EvaluationOptions {
   /** Tokens of a sequence: what a token can see at most. Default: as many as the model has positions, 512 at most. */
@@ -13,8 +16,8 @@ export interface EvaluationOptions {
   readonly packing: Packing
   /** Ends with the sequence that reaches so many tokens. Default: all. */
   readonly maxTokens?: number
-  /** Folder of tasks as a spec names one. */
-  readonly tasks?: string
+  /** Tasks as a spec names them. */
+  readonly tasks?: TasksInput
   /** The model to compare with, of the same vocabulary. */
   readonly parent?: Model | OnnxModel
   /** Sequences computed at once. */
@@ -23,15 +26,20 @@ export interface EvaluationOptions {
 }
 
 /** What a model answers. */
-export interface Answers {
-  /** Share of each task's items that are answered right. */
+export interface Answered {
+  /** The main metric of each task that has one from 0 to 1: the share of items that are answered right. */
   readonly tasks?: Readonly<Record<string, number>>
   /** Their mean. */
   readonly accuracy?: number
+  /** By task and metric. */
+  readonly metrics?: Quality['metrics']
+  /** Beside the parent, on the same items. */
+  readonly parentTasks?: Pick<Quality, 'tasks' | 'metrics'>
+  readonly paired?: Readonly<Record<string, PairedTask>>
 }
 
 /** What a model makes of a text. Means over tokens that have one before them in their sequence; nats. */
-export interface Evaluation extends Answers {
+export interface Evaluation extends Answered {
   readonly sequences: number
   /** Tokens that were predicted. */
   readonly tokens: number
@@ -53,8 +61,9 @@ export interface Evaluation extends Answers {
 interface Judge {
   /** @param rows  at most as many sequences as are computed at once */
   compare(rows: readonly (readonly number[])[]): Promise<Sums>
-  /** Share of items that are answered right. */
-  answers(items: readonly TaskItem[]): Promise<number>
+  /** What answers tasks: the model, and the parent that it is compared with. */
+  readonly own: Respondent
+  readonly parent?: Respondent
   release(): Promise<void>
 }
 
@@ -78,7 +87,7 @@ export async function evaluateFile(
   if (parent) requireComparable(parent, model)
   const encoder = new DocumentEncoder(model.folder, config.vocabulary)
   // Before anything is computed.
-  const tasks = options.tasks === undefined ? {} : await readTasks(options.tasks, encoder.tokenizer, Infinity)
+  const tasks = options.tasks === undefined ? {} : await tasksFor(options.tasks, model, encoder)
 
   const judge = await judgeOf(model, parent, length, options)
   const total = { kl: 0, loss: 0, parentLoss: 0, top1: 0, tokens: 0, targets: 0, sequences: 0 }
@@ -115,18 +124,19 @@ export async function evaluateFile(
 
 /**
  * Measures a model, or the graph that it was exported as, on tasks alone.
- * @param tasks  folder of tasks as a spec names one
+ * @param tasks  as a spec names them
  * @throws Failure InvalidInput for a folder that is none
  */
 export async function evaluateTasks(
   model: Model | OnnxModel,
-  tasks: string,
-  options: Pick<EvaluationOptions, 'batch' | 'threads'>,
-): Promise<Answers> {
-  const encoder = new DocumentEncoder(model.folder, model.config.vocabulary)
-  const items = await readTasks(tasks, encoder.tokenizer, Infinity)
+  tasks: TasksInput,
+  options: Pick<EvaluationOptions, 'batch' | 'threads' | 'parent'>,
+): Promise<Answered> {
+  const { parent } = options
+  if (parent) requireComparable(parent, model)
+  const items = await tasksFor(tasks, model, new DocumentEncoder(model.folder, model.config.vocabulary))
   // Items have lengths of their own; that of texts, of which there are none, is as short as can be.
-  const judge = await judgeOf(model, undefined, 2, options)
+  const judge = await judgeOf(model, parent, 2, options)
   try {
     return await answersOf(judge, items)
   } finally {
@@ -134,11 +144,30 @@ export async function evaluateTasks(
   }
 }
 
-async function answersOf(judge: Judge, tasks: Readonly<Record<string, TaskItems>>): Promise<Answers> {
-  const shares: Record<string, number> = {}
-  for (const [name, { items }] of Object.entries(tasks)) shares[name] = await judge.answers(items)
-  const all = Object.values(shares)
-  return all.length === 0 ? {} : { tasks: shares, accuracy: all.reduce((a, b) => a + b, 0) / all.length }
+const tasksFor = (tasks: TasksInput, { config }: Model | OnnxModel, { tokenizer }: DocumentEncoder) =>
+  readWholeTasks(tasks, { tokenizer, positions: config.maxPositions })
+
+/** Items of each task that are listed as won, and as lost, beside a parent. */
+const mostListed = 20
+
+async function answersOf({ own, parent }: Judge, tasks: Readonly<Record<string, TaskItems>>): Promise<Answered> {
+  if (Object.keys(tasks).length === 0) return {}
+  const askedOf = async (respondent: Respondent): Promise<Answers> => {
+    const answers: Record<string, Awaited<ReturnType<typeof answersTo>>> = {}
+    for (const [name, task] of Object.entries(tasks)) answers[name] = await answersTo(task, respondent)
+    return answers
+  }
+  const answers = await askedOf(own)
+  const { accuracy, ...figures } = figuresOf(tasks, answers)
+  const found = { ...figures, ...(accuracy !== null && { accuracy }) }
+  if (!parent) return found
+  const before = await askedOf(parent)
+  const { accuracy: _, ...parentTasks } = figuresOf(tasks, before)
+  const listing = listingOf({ parent: own.model, tasks }, mostListed)
+  const compared = Object.entries(tasks).map(
+    ([name, task]) => [name, paired(task, before[name]!, answers[name]!, listing)] as const,
+  )
+  return { ...found, parentTasks, paired: Object.fromEntries(compared) }
 }
 
 async function judgeOf(
@@ -165,6 +194,7 @@ async function judgeByLayers(
   threads: number,
 ): Promise<Judge> {
   const head = await Head.create(own, threads, parent)
+  const parentHead = parent === own ? undefined : await Head.create(parent, threads)
   const forward = new Forward(batch, length, threads)
   return {
     async compare(rows) {
@@ -179,9 +209,11 @@ async function judgeByLayers(
       const hidden = await last(own)
       return head.compare(parent === own ? hidden : await last(parent), hidden, ids, mask, length)
     },
-    answers: (items) => taskAccuracy(own, head, items, threads),
+    own: respondentOf(own, head, threads),
+    ...(parentHead && { parent: respondentOf(parent, parentHead, threads) }),
     async release() {
       await head.release()
+      await parentHead?.release()
       await forward.release()
     },
   }
@@ -206,21 +238,30 @@ async function judgeByLogits(
       }
       return total
     },
-    async answers(items) {
-      const longest = Math.max(...items.map(({ prompt, answer }) => prompt.length + answer.length))
-      const whole = await LogitsOf.create(model, longest, threads)
-      try {
-        return await answerShare(whole, items)
-      } finally {
-        await whole.release()
-      }
-    },
+    own: byLogits(model, threads),
+    ...(parent && { parent: byLogits(parent, threads) }),
     async release() {
       await own.release()
       await other?.release()
     },
   }
 }
+
+/** Answers of what has logits, one sequence at a time. */
+const byLogits = (model: Model | OnnxModel, threads: number): Respondent => ({
+  model,
+  threads,
+  tokenizer: () => Tokenizer.open(model.folder, model.config.vocabulary),
+  async likelihoods(items) {
+    const longest = Math.max(...items.map(({ prompt, answer }) => prompt.length + answer.length))
+    const whole = await LogitsOf.create(model, longest, threads)
+    try {
+      return await likelihoodsByLogits(whole, items)
+    } finally {
+      await whole.release()
+    }
+  },
+})
 
 function summary(
   {

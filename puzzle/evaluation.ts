@@ -1,5 +1,4 @@
 import {
-  answerAccuracy,
   Forward,
   Head,
   alternate,
@@ -10,16 +9,19 @@ import {
   embed,
   type Model,
   type Scenario,
-  type TaskItem,
   type TimedModel,
   type Timing,
 } from '../model/index.js'
 import { Failure, type ArtifactRef, type Environment } from '../api/index.js'
 import { sizes } from './costs.js'
 import { readJson } from './library.js'
-import type { TaskItems } from '../data/task-items.js'
+import { mainMetric, withItems, type TaskItems } from '../data/task.js'
 import { readSequences, type Sequences } from '../data/sequences.js'
 import { threads } from './parameters.js'
+import { paired, type Listing, type PairedTask } from './paired-task.js'
+import { respondentOf } from './respondent.js'
+import { estimate, type Estimate } from './statistics.js'
+import { answersTo, type TaskAnswers } from './task-answers.js'
 
 /** Quality of a model on held-out text and tasks. */
 export interface Quality {
@@ -28,7 +30,19 @@ export interface Quality {
   readonly perplexity: number
   /** Mean over tasks; null without tasks. */
   readonly accuracy: number | null
+  /** The main metric of each task that has one from 0 to 1. */
   readonly tasks: Readonly<Record<string, number>>
+  /** By task and metric. */
+  readonly metrics?: Readonly<Record<string, Readonly<Record<string, Estimate>>>>
+}
+
+/** What a model answered, by task. */
+export type Answers = Readonly<Record<string, TaskAnswers>>
+
+/** A model's quality, and the answers that it comes from. */
+export interface Examined {
+  readonly quality: Quality
+  readonly answers: Answers
 }
 
 /** Measurements of a model: throughput in tokens/s, memory in bytes. */
@@ -74,7 +88,7 @@ export async function openYardstick(
   const held = await readSequences(context, prepared.validate, sequences)
   const all = await readJson(context, prepared.tasks)
   const tasks = Object.fromEntries(
-    Object.entries(all).map(([name, own]) => [name, { chance: own.chance, items: own.items.slice(0, items) }]),
+    Object.entries(all).map(([name, own]) => [name, withItems(own, own.items.slice(0, items))]),
   )
   return { parent, held, final: await lastHidden(parent, held, threads), tasks, scenario, threads }
 }
@@ -104,55 +118,55 @@ async function lastHidden(model: Model, held: Sequences, threads: number): Promi
   return out
 }
 
-/** KL, perplexity and task accuracy. */
-export async function measureQuality(
+/** KL, perplexity, and what the tasks ask. */
+export async function examine(
   model: Model,
   { parent, held, final, tasks, threads }: Yardstick,
   progress: (fraction: number, message: string) => void = () => {},
-): Promise<Quality> {
+): Promise<Examined> {
   const head = await Head.create(model, threads, parent)
   const own = model === parent ? final : await lastHidden(model, held, threads)
   const c = await head.compare(final, own, held.ids, held.mask, held.length)
-  const accuracy: Record<string, number> = {}
+  const answers: Record<string, TaskAnswers> = {}
   const names = Object.keys(tasks)
+  const respondent = respondentOf(model, head, threads)
   for (const [i, name] of names.entries()) {
     progress(i / names.length, `task ${name}`)
-    accuracy[name] = await taskAccuracy(model, head, tasks[name]!.items, threads)
+    answers[name] = await answersTo(tasks[name]!, respondent)
   }
   await head.release()
-  const values = Object.values(accuracy)
   const measures = { kl: c.kl / c.tokens, perplexity: Math.exp(c.loss / c.targets) }
   for (const [name, value] of Object.entries(measures))
     if (!Number.isFinite(value))
       throw new Failure('NonFinite', `${model === parent ? 'the parent' : 'the child'}: ${name} is ${value}`, {
         remedy: 'Check the weights for extreme values, or remove the block types that produce them from `space`.',
       })
-  return {
-    ...measures,
-    accuracy: values.length ? values.reduce((a, b) => a + b, 0) / values.length : null,
-    tasks: accuracy,
-  }
+  return { quality: { ...measures, ...figuresOf(tasks, answers) }, answers }
 }
 
-/** Items of similar length together, so that little is computed for padding. */
-export async function taskAccuracy(
-  model: Model,
-  head: Head,
-  items: readonly TaskItem[],
-  threads: number,
-): Promise<number> {
-  const groups = new Map<number, TaskItem[]>()
-  for (const item of items) {
-    const length = Math.ceil((item.prompt.length + item.answer.length) / 16) * 16
-    groups.set(length, [...(groups.get(length) ?? []), item])
+/** What answers come to. */
+export function figuresOf(
+  tasks: Readonly<Record<string, TaskItems>>,
+  answers: Answers,
+): Required<Pick<Quality, 'accuracy' | 'tasks' | 'metrics'>> {
+  const metrics = Object.fromEntries(
+    Object.entries(answers).map(([name, { scores }]) => [
+      name,
+      Object.fromEntries(Object.entries(scores).map(([key, own]) => [key, estimate(own)])),
+    ]),
+  )
+  const accuracy = Object.fromEntries(
+    Object.entries(tasks).flatMap(([name, task]) => {
+      const main = mainMetric(task)
+      return main ? [[name, metrics[name]![main.key]!.value] as const] : []
+    }),
+  )
+  const values = Object.values(accuracy)
+  return {
+    accuracy: values.length > 0 ? values.reduce((a, b) => a + b, 0) / values.length : null,
+    tasks: accuracy,
+    metrics,
   }
-  let correct = 0
-  for (const [length, group] of groups) {
-    const forward = new Forward(Math.min(16, group.length), length, threads)
-    correct += (await answerAccuracy(model, head, forward, group)) * group.length
-    await forward.release()
-  }
-  return correct / items.length
 }
 
 /** Parent and child in turn: the scenario once to warm up, then `repetitions` times. */
@@ -185,30 +199,34 @@ export interface Evaluation<M extends Measured = Predicted> {
     readonly memory: number
     readonly parameters: number
   }
+  /** Both on the same items, by task. */
+  readonly paired?: Readonly<Record<string, PairedTask>>
   /** Sessions of timing, where more than one was needed; the last or the fastest counts. */
   readonly sessions?: number
 }
 
 /**
  * Measures a child and times it against its parent.
- * @param parentQuality  the parent's quality, measured once for all its children
- * @param repetitions    timed passes of each model
+ * @param examined     the parent, examined once for all its children
+ * @param repetitions  timed passes of each model
+ * @param listing      how items are listed that only one of the two answers right. Default: they are counted
  */
 export async function evaluatePair(
   yardstick: Yardstick,
-  parentQuality: Quality,
+  examined: Examined,
   child: Model,
   repetitions: number,
   progress?: (fraction: number, message: string) => void,
+  listing?: Listing,
 ): Promise<Evaluation<Measured>> {
-  const quality = await measureQuality(child, yardstick, progress)
+  const { quality, answers } = await examine(child, yardstick, progress)
   const speed = await measureThroughput([yardstick.parent, child], yardstick, repetitions)
   const measured = (model: Model, own: Quality, tokens: number): Measured => ({
     ...own,
     throughput: { measured: tokens },
     ...sizes(model, yardstick.scenario),
   })
-  const parent = measured(yardstick.parent, parentQuality, speed.parent)
+  const parent = measured(yardstick.parent, examined.quality, speed.parent)
   const own = measured(child, quality, speed.child)
   return {
     parent,
@@ -219,6 +237,12 @@ export async function evaluatePair(
       memory: own.memoryBytes / parent.memoryBytes,
       parameters: own.parameters / parent.parameters,
     },
+    paired: Object.fromEntries(
+      Object.entries(yardstick.tasks).map(([name, task]) => [
+        name,
+        paired(task, examined.answers[name]!, answers[name]!, listing),
+      ]),
+    ),
   }
 }
 

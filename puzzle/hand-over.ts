@@ -1,5 +1,7 @@
 import type { ArtifactRef, JsonObject, LeftOut, Outputs } from '../api/index.js'
-import type { TaskItems } from '../data/task-items.js'
+import type { PreparedText } from '../data/held-out.js'
+import type { SplitKind } from '../data/task-splits.js'
+import type { TaskItems } from '../data/task.js'
 import type { CapturedFiles } from './captured.js'
 import type { CostTable } from './costs.js'
 import type { DepthStep } from './depth-step.js'
@@ -19,7 +21,10 @@ export type PrepareOutputs = Outputs<
     readonly sequenceLength: number
     readonly train: PreparedText
     readonly validate: PreparedText
+    readonly test: PreparedText
     readonly tasks: readonly string[]
+    /** How what the search sees and what only the final evaluation sees came about. */
+    readonly splits: { readonly text: SplitKind; readonly tasks: Readonly<Record<string, SplitKind>> }
     /** What is odd about the parent. */
     readonly warnings?: readonly string[]
   },
@@ -27,21 +32,11 @@ export type PrepareOutputs = Outputs<
     readonly train: ArtifactRef
     readonly validate: ArtifactRef
     readonly tasks: ArtifactRef<Readonly<Record<string, TaskItems>>>
+    /** Only the final evaluation sees these. */
+    readonly test: ArtifactRef
+    readonly testTasks: ArtifactRef<Readonly<Record<string, TaskItems>>>
   }
 >
-
-/** What a file of data came to. */
-export interface PreparedText {
-  readonly sequences: number
-  /** Without padding. */
-  readonly tokens: number
-  /** With padding. */
-  readonly positions: number
-  /** Share of the positions that is padding, 0..1. */
-  readonly padding: number
-  /** Records that were null or empty. */
-  readonly empty: number
-}
 
 export type ProfileOutputs = Outputs<
   { readonly measured: 'here' | 'elsewhere'; readonly fingerprint?: JsonObject },

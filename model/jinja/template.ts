@@ -6,13 +6,17 @@ import { Renderer } from './render.js'
 import { Output, Scope } from './scope.js'
 import type { Value } from './values.js'
 
-/** A Jinja template as transformers renders chat templates: with trim_blocks, lstrip_blocks, loop controls and the sandbox. */
+/** A Jinja template in the sandbox, with loop controls. `chat`: as transformers renders chat templates, with trim_blocks and
+ *  lstrip_blocks. `prompt`: as lm-evaluation-harness renders prompts, which keep their blanks; what is undefined is an error. */
 export class Template {
   private readonly body: Body
 
   /** @throws JinjaError */
-  constructor(text: string) {
-    this.body = metered(() => parse(text))
+  constructor(
+    text: string,
+    private readonly style: 'chat' | 'prompt' = 'chat',
+  ) {
+    this.body = metered(() => parse(text, style === 'chat' ? 'trimmed' : 'kept'))
   }
 
   /** @param now  the date that it gets
@@ -22,6 +26,6 @@ export class Template {
       const out = new Output()
       new Renderer().body(this.body, new Scope(new Scope(undefined, globals(now)), variables), out)
       return out.text
-    })
+    }, this.style === 'prompt')
   }
 }

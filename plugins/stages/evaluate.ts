@@ -26,7 +26,7 @@ import type { Limit } from '../../puzzle/limit.js'
 import { limitsOf } from '../../puzzle/limits.js'
 import {
   evaluatePair,
-  measureQuality,
+  examine,
   openYardstick,
   thoroughness,
   withPredictions,
@@ -35,6 +35,7 @@ import {
   type Thoroughness,
 } from '../../puzzle/evaluation.js'
 import { openParent } from '../../puzzle/parent.js'
+import { listingOf } from '../../puzzle/paired-task.js'
 import { costParts } from '../../puzzle/problem-parts.js'
 import { parentCost, type Solution } from '../../puzzle/selection-problem.js'
 
@@ -46,7 +47,12 @@ interface TaskParams extends Omit<EvaluateParams, 'of' | 'retime'> {
   readonly fillings: readonly Filling[]
   readonly limits?: readonly Limit[]
   readonly retime?: number
+  /** Most items that are listed of each task. */
+  readonly listed?: number
 }
+
+/** Most items of a task that are listed as won, and as lost. */
+const mostListed = 20
 
 interface EvaluateNeeds {
   readonly prepare: PrepareOutputs
@@ -75,7 +81,8 @@ export const evaluate: FanOutStage<
   ModelInput & TargetInput
 > = {
   name: 'evaluate',
-  version: 5,
+  // 6: the child is measured on the test split, and compared with the parent item by item.
+  version: 6,
   reads: ['model', 'target'],
   taskReads: ['model', 'target.scenario'],
   exclusive: true,
@@ -102,19 +109,22 @@ export const evaluate: FanOutStage<
     const { params, stages, spec } = context
     const library = await readLibrary(context)
     const { repetitions, items, sequences, threads } = params
-    const { validate, tasks } = stages.prepare.files
+    const { validate, tasks, test, testTasks } = stages.prepare.files
+    // The search chooses by the one, and what it has chosen is told by the other.
+    const measured = params.of === 'child' ? { validate: test, tasks: testTasks } : { validate, tasks }
     const solutions = await measuredSolutions(context)
     return solutions.map((solution, i): TaskPlan<TaskParams, EvaluateTask['inputs']> => {
       const { fillings, inputs } = asTask(chosenEntries(library, solution.choice))
       const child = params.of === 'child' ? { child: needed(stages, 'uptrain').files.child } : {}
       // Solutions are measured whatever the limits are: others only solve and select again.
-      const judged = params.of === 'child' ? { limits: limitsOf(spec.target), retime: params.retime } : {}
+      const judged =
+        params.of === 'child' ? { limits: limitsOf(spec.target), retime: params.retime, listed: mostListed } : {}
       return {
         id: params.of === 'child' ? 'child' : `solution-${i + 1}`,
         label: params.of === 'child' ? 'the uptrained child' : `solution ${i + 1} of ${solutions.length}`,
         group: 'solutions',
         params: { fillings, repetitions, items, sequences, threads, ...judged },
-        inputs: { ...inputs, ...child, validate, tasks },
+        inputs: { ...inputs, ...child, ...measured },
       }
     })
   },
@@ -129,10 +139,11 @@ export const evaluate: FanOutStage<
     const trained = task.inputs.child
     const child = trained ? await readChild(assembled, await context.open(trained)) : assembled
     context.progress(0, 'the parent')
-    const parent = await measureQuality(model, yardstick, (f, m) => context.progress(f * 0.45, `parent, ${m}`))
-    const evaluation = await evaluatePair(yardstick, parent, child, own.repetitions, (f, m) =>
-      context.progress(0.5 + f * 0.4, `child, ${m}`),
-    )
+    const parent = await examine(model, yardstick, (f, m) => context.progress(f * 0.45, `parent, ${m}`))
+    const after = (f: number, m: string) => context.progress(0.5 + f * 0.4, `child, ${m}`)
+    // Solutions are many, and only counted.
+    const listing = own.listed === undefined ? undefined : listingOf(yardstick, own.listed)
+    const evaluation = await evaluatePair(yardstick, parent, child, own.repetitions, after, listing)
     const { limits = [], retime: most = 0 } = own
     const again = (session: number) => context.progress(0.9, `timing again, session ${session}`)
     const timed = await retimed(evaluation, () => [model, child], scenario, { ...own, limits, retime: most }, again)

@@ -18,12 +18,12 @@ import type { Limit } from '../../puzzle/limit.js'
 import { limitsOf } from '../../puzzle/limits.js'
 import {
   evaluatePair,
-  measureQuality,
+  examine,
   openYardstick,
   thoroughness,
   withPredictions,
   type Evaluation,
-  type Quality,
+  type Examined,
   type Thoroughness,
   type Yardstick,
 } from '../../puzzle/evaluation.js'
@@ -102,7 +102,7 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
     const holds = (candidate: Candidate) => judge(candidate).every(({ held }) => held)
 
     let yardstick: Yardstick | undefined
-    let parent: Quality | undefined
+    let parent: Examined | undefined
     let correction: Partial<Record<Limit['name'], number>> = {}
     for (let round = 1; round <= params.rounds && !candidates.some(holds); round++) {
       const last = candidates.at(-1)!
@@ -119,7 +119,7 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
       if (!best) break
       const solution = toSolution(parts, best.choice, best.objective)
       yardstick ??= await openYardstick(context, model, stages.prepare.files, parts.scenario, params)
-      parent ??= await measureQuality(model, yardstick)
+      parent ??= await examine(model, yardstick)
       const evaluation = await evaluatePair(yardstick, parent, childOf(solution), params.repetitions)
       const predicted = {
         parent: throughputOf(parts.scenario, parentCost(parts)),

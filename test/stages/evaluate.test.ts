@@ -3,7 +3,7 @@ import type { JsonObject, TaskPlan } from '../../api/index.js'
 import type { Evaluation, Measured } from '../../puzzle/evaluation.js'
 import { readSequences } from '../../data/sequences.js'
 import type { Solution } from '../../puzzle/selection-problem.js'
-import type { TaskItems } from '../../data/task-items.js'
+import type { AnswerTask } from '../../data/task.js'
 import type { Tensor } from '../../tensor/index.js'
 import { asTensors, putTensors, untrainedChild } from './children.js'
 import { fakeRef, fakeSpace, giveScores } from './fakes.js'
@@ -57,7 +57,7 @@ test('perplexity is exp of the mean loss for the next token', async () => {
 })
 
 test('the accuracy of a task is the share of answers that greedy generation gives, of as many items as asked for', async () => {
-  const tasks = await search.json<Record<string, TaskItems>>(prepared.files.tasks)
+  const tasks = await search.json<Record<string, AnswerTask>>(prepared.files.tasks)
   const models = [
     [parent, evaluation.parent],
     [child, evaluation.child],
