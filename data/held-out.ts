@@ -33,7 +33,11 @@ export class HeldOut {
   }
 
   /** By content, unless they are too few. */
-  divided(): { readonly validate: Uint32Array<ArrayBuffer>; readonly test: Uint32Array<ArrayBuffer>; readonly split: SplitKind } {
+  divided(): {
+    readonly validate: Uint32Array<ArrayBuffer>
+    readonly test: Uint32Array<ArrayBuffer>
+    readonly split: SplitKind
+  } {
     const all = this.rows()
     const [validate, test] = [all.filter((i) => !this.isTest[i]), all.filter((i) => this.isTest[i]!)]
     return this.isTest.length < leastDivided || validate.length === 0 || test.length === 0

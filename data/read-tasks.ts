@@ -82,7 +82,11 @@ function withMain(task: ReadTask, main: string | undefined): ReadTask {
 function withChance(task: SplitTask): SplitTask {
   const chanceOf = (own: TaskItems): TaskItems =>
     own.kind === 'choices'
-      ? { ...own, chance: own.items.reduce((sum, { choices, gold }) => sum + gold.length / choices.length, 0) / own.items.length }
+      ? {
+          ...own,
+          chance:
+            own.items.reduce((sum, { choices, gold }) => sum + gold.length / choices.length, 0) / own.items.length,
+        }
       : own
   return { ...task, validation: chanceOf(task.validation), test: chanceOf(task.test) }
 }

@@ -217,6 +217,7 @@ export class Head {
   }
 
   async release(): Promise<void> {
-    for (const session of [this.comparing, this.judging, this.projecting, this.answering]) await (await session)?.release()
+    for (const session of [this.comparing, this.judging, this.projecting, this.answering])
+      await (await session)?.release()
   }
 }

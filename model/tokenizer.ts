@@ -56,7 +56,9 @@ export class Tokenizer {
     try {
       const { clean_up_tokenization_spaces: cleansUp } = config as { clean_up_tokenization_spaces?: boolean }
       const special = specialTokens(json, config)
-      const beginnings = [namedToken(config, 'bos_token'), namedToken(config, 'eos_token')].flatMap((text) => text ?? [])
+      const beginnings = [namedToken(config, 'bos_token'), namedToken(config, 'eos_token')].flatMap(
+        (text) => text ?? [],
+      )
       return new Tokenizer(engine(), size, cleansUp === true, special, unknownToken(json), vocabulary, beginnings)
     } catch (error) {
       throw new Failure('InvalidInput', `${file} is not supported: ${(error as Error).message}`, {

@@ -46,7 +46,13 @@ const mostOfAll = 100
 
 /** Items are shown with the parent's tokenizer. @param most  of each task */
 export function listingOf(
-  { parent, tasks }: { readonly parent: { readonly folder: string; readonly config: Pick<ModelConfig, 'vocabulary'> }; readonly tasks: Readonly<Record<string, TaskItems>> },
+  {
+    parent,
+    tasks,
+  }: {
+    readonly parent: { readonly folder: string; readonly config: Pick<ModelConfig, 'vocabulary'> }
+    readonly tasks: Readonly<Record<string, TaskItems>>
+  },
   most: number,
 ): Listing | undefined {
   const count = Object.keys(tasks).length
@@ -103,7 +109,11 @@ function described(
   const said = (answer: number | string | undefined) =>
     answer === undefined
       ? undefined
-      : start(typeof answer === 'string' || task.kind !== 'choices' ? String(answer) : decode(task.items[i]!.choices[answer]!.answer))
+      : start(
+          typeof answer === 'string' || task.kind !== 'choices'
+            ? String(answer)
+            : decode(task.items[i]!.choices[answer]!.answer),
+        )
   const [before, after] = [said(parent.said?.[i]), said(child.said?.[i])]
   return {
     item: i,
@@ -123,7 +133,10 @@ function shown(task: TaskItems, i: number, decode: Listing['decode']): Pick<Pair
     }
     case 'choices': {
       const { prompt, choices, gold } = task.items[i]!
-      return { prompt: ending(decode(prompt)), expected: start(gold.map((k) => decode(choices[k]!.answer)).join(' | ')) }
+      return {
+        prompt: ending(decode(prompt)),
+        expected: start(gold.map((k) => decode(choices[k]!.answer)).join(' | ')),
+      }
     }
     case 'generations': {
       const { prompt, gold } = task.items[i]!

@@ -1,4 +1,11 @@
-import { generateAll, type Likelihood, type Model, type OnnxModel, type TaskItem, type Tokenizer } from '../model/index.js'
+import {
+  generateAll,
+  type Likelihood,
+  type Model,
+  type OnnxModel,
+  type TaskItem,
+  type Tokenizer,
+} from '../model/index.js'
 import { unreachable } from '../errors/unreachable.js'
 import { findAll, without } from '../data/harness/python-regex.js'
 import {
@@ -86,8 +93,10 @@ async function toChoices(task: ChoiceTask, respondent: Respondent): Promise<Task
   const all = await respondent.likelihoods(pairs)
   let at = 0
   const items = task.items.map((item) => ({ item, found: all.slice(at, (at += item.choices.length)) }))
-  const best = (own: (typeof items)[number], size: (choice: ChoiceTask['items'][number]['choices'][number]) => number) =>
-    largest(own.found.map(({ sum }, i) => sum / size(own.item.choices[i]!)))
+  const best = (
+    own: (typeof items)[number],
+    size: (choice: ChoiceTask['items'][number]['choices'][number]) => number,
+  ) => largest(own.found.map(({ sum }, i) => sum / size(own.item.choices[i]!)))
   const chosen = {
     acc: () => 1,
     acc_norm: ({ characters }: { readonly characters: number }) => characters,

@@ -1,9 +1,15 @@
+import { format } from './format.js'
+import { tasksSection, type TasksResult } from './tasks-section.js'
+
+export { format }
+
 interface Measured {
   readonly throughput: { readonly predicted: number | null; readonly measured: number }
   readonly accuracy: number | null
   readonly tasks: Readonly<Record<string, number>>
   readonly perplexity: number
   readonly kl: number
+  readonly metrics?: TasksResult['child']['metrics']
   readonly parameters: number
   readonly memoryBytes: number
 }
@@ -16,7 +22,7 @@ interface Run {
 }
 
 /** What of a search's result is shown. */
-export interface Result {
+export interface Result extends Pick<TasksResult, 'paired' | 'measuredOn' | 'splits'> {
   readonly verdict: string
   readonly reasons: readonly string[]
   readonly parent: Measured
@@ -51,10 +57,6 @@ export interface Result {
   readonly warnings?: readonly string[]
   readonly baselines: Readonly<Record<string, { readonly objective: number | null; readonly feasible: boolean }>>
 }
-
-/** A number for people: four digits; a dash for what is none, the share of nothing for instance. */
-export const format = (value: number | null | undefined): string =>
-  Number.isFinite(value) ? String(Number(value!.toPrecision(4))) : '–'
 
 /** The result as a page of Markdown. */
 export function markdown(result: Result): string {
@@ -97,6 +99,7 @@ export function markdown(result: Result): string {
     row('parameters', parent.parameters, child.parameters, ratios.parameters),
     row('memory in the scenario, bytes', parent.memoryBytes, child.memoryBytes, ratios.memory),
     '',
+    ...tasksSection(result),
     '## Limits',
     '',
     ...limits.map(({ limit, held, value }) => `- ${held ? 'held' : 'NOT held'}: ${limit} (${format(value)})`),

@@ -33,7 +33,10 @@ export function evaluateCommand(program: Command): void {
       'tasks to answer: a folder like `tasks` in a spec, or a task of lm-evaluation-harness (.yaml); may be repeated',
       (path: string, before: readonly string[] = []) => [...before, path],
     )
-    .option('--parent <model>', 'compare with this model, which has the same vocabulary: on the text, and on tasks item by item')
+    .option(
+      '--parent <model>',
+      'compare with this model, which has the same vocabulary: on the text, and on tasks item by item',
+    )
     .option(
       '--sequence-length <n>',
       'tokens per sequence (default: the model’s positions, at most 512)',
@@ -55,9 +58,7 @@ export function evaluateCommand(program: Command): void {
         const { tasks, ...rest } = options
         const asked = { ...rest, ...(other && { parent: other }), ...(tasks && { tasks: tasks.map(taskEntry) }) }
         const file = data === undefined ? undefined : { path: data, ...(column !== undefined && { column }) }
-        const found = file
-          ? await evaluateFile(model, file, asked)
-          : await evaluateTasks(model, asked.tasks!, asked)
+        const found = file ? await evaluateFile(model, file, asked) : await evaluateTasks(model, asked.tasks!, asked)
         for (const own of [model, other]) if (own instanceof OnnxModel) await own.release()
         if (options.json) printJson(found)
         else print(asText(found))
@@ -96,7 +97,10 @@ function taskRows({ metrics = {}, accuracy, parentTasks, paired = {} }: Answered
     }
     const { outcomes } = paired[task] ?? {}
     if (outcomes)
-      rows.push(['  right', `both ${outcomes.both}, only the parent ${outcomes.parentOnly}, only the model ${outcomes.childOnly}, neither ${outcomes.neither}`])
+      rows.push([
+        '  right',
+        `both ${outcomes.both}, only the parent ${outcomes.parentOnly}, only the model ${outcomes.childOnly}, neither ${outcomes.neither}`,
+      ])
   }
   if (accuracy !== undefined) rows.push(['mean of tasks', share(accuracy)])
   return rows

@@ -101,9 +101,11 @@ export function harnessTask(yaml: YamlTask): HarnessTask {
   checkKeys(fields)
   const text = (key: string) => fields.get(key)?.text()
   const name = text('task') ?? basename(yaml.files[0]!).replace(/\.ya?ml$/, '')
-  if (!/^[\w.+:/ -]{1,100}$/.test(name)) throw fields.get('task')!.bad(`"${name}" is not a name for a task`, 'Use letters, digits, - and _.')
+  if (!/^[\w.+:/ -]{1,100}$/.test(name))
+    throw fields.get('task')!.bad(`"${name}" is not a name for a task`, 'Use letters, digits, - and _.')
   const repeats = fields.get('repeats')
-  if (repeats && repeats.value !== 1) throw repeats.bad('repeats are not supported: greedy texts are the same every time', 'Remove the key.')
+  if (repeats && repeats.value !== 1)
+    throw repeats.bad('repeats are not supported: greedy texts are the same every time', 'Remove the key.')
   const unsafe = fields.get('unsafe_code')
   if (unsafe?.flag() === true) throw unsafe.bad('code is not run', 'Use a task that needs none.')
 
@@ -118,7 +120,11 @@ export function harnessTask(yaml: YamlTask): HarnessTask {
   const [validation, test] = [split('validation_split'), split('test_split')]
   const first = [...fields.values()][0]!
   if (validation === undefined && test === undefined)
-    throw first.bad('the task names neither test_split nor validation_split', `Write \`test_split: ${[...splits.keys()][0]}\`.`, 'key')
+    throw first.bad(
+      'the task names neither test_split nor validation_split',
+      `Write \`test_split: ${[...splits.keys()][0]}\`.`,
+      'key',
+    )
 
   const target = (key: string, fallback: Source | undefined): Source => {
     const field = fields.get(key)
@@ -130,7 +136,8 @@ export function harnessTask(yaml: YamlTask): HarnessTask {
   if (type === 'multiple_choice' && !choice)
     throw first.bad('the task has no doc_to_choice', 'Write the choices: a field, a list, or a template.', 'key')
   // What is before a whole text is not read.
-  const question = type === 'loglikelihood_rolling' && !fields.has('doc_to_text') ? target('doc_to_target', undefined) : undefined
+  const question =
+    type === 'loglikelihood_rolling' && !fields.has('doc_to_text') ? target('doc_to_target', undefined) : undefined
   const wording: Wording = {
     text: target('doc_to_text', question),
     target: target('doc_to_target', undefined),

@@ -52,7 +52,9 @@ function pathsOf(field: Field): readonly string[] {
     if (/[*?]/.test(written)) throw own.bad(`"${written}" is a pattern`, 'Name each file.')
     const path = resolve(own.folder, written)
     if (!existsSync(path)) {
-      const here = existsSync(resolve(written)) ? ' The working directory, from which the harness starts, does not count.' : ''
+      const here = existsSync(resolve(written))
+        ? ' The working directory, from which the harness starts, does not count.'
+        : ''
       throw own.bad(`there is no file "${written}"`, `Paths start from the folder of this file, ${own.folder}.${here}`)
     }
     if (!statSync(path).isFile()) throw own.bad(`"${written}" is not a file`, 'Name the files in it.')
@@ -64,7 +66,9 @@ function pathsOf(field: Field): readonly string[] {
 function remedyFor(name: string, config: unknown, { folder }: Field): string {
   if (existsSync(resolve(folder, name)))
     return `Name its files: \`dataset_path: json\` (or parquet) and \`dataset_kwargs: {data_files: {test: ${name}/FILE}}\`.`
-  const arguments_ = [name, ...(typeof config === 'string' ? [config] : [])].map((own) => JSON.stringify(own).replaceAll('"', "'"))
+  const arguments_ = [name, ...(typeof config === 'string' ? [config] : [])].map((own) =>
+    JSON.stringify(own).replaceAll('"', "'"),
+  )
   return `Write each split as a file, once: \`python3 -c "import datasets; datasets.load_dataset(${arguments_.join(', ')})['test'].to_parquet('test.parquet')"\`; then write \`dataset_path: parquet\` and \`dataset_kwargs: {data_files: {test: test.parquet}}\`.`
 }
 

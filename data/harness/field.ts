@@ -77,7 +77,11 @@ export class Field {
       .map(([key, own]) => [key, new Field(own, this.source, [...this.path, key])] as const)
     for (const [key, own] of entries)
       if (known && !known.includes(key))
-        throw own.bad(`${this.name === '' ? 'a task' : this.name} has no key "${key}"`, sentence(suggest(key, known)), 'key')
+        throw own.bad(
+          `${this.name === '' ? 'a task' : this.name} has no key "${key}"`,
+          sentence(suggest(key, known)),
+          'key',
+        )
     return new Map(entries)
   }
 }

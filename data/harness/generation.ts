@@ -23,7 +23,10 @@ export function generationOf(field: Field | undefined, fewshotDelimiter: string)
   if (sample === undefined && temperature && temperature.value !== 0)
     throw temperature.bad('texts are not sampled at a temperature', greedy)
   const until = entries.get('until')
-  const ends = until === undefined ? [fewshotDelimiter] : (Array.isArray(until.value) ? until.list() : [until]).map((own) => own.text())
+  const ends =
+    until === undefined
+      ? [fewshotDelimiter]
+      : (Array.isArray(until.value) ? until.list() : [until]).map((own) => own.text())
   const limit = limits.flatMap((name) => entries.get(name) ?? [])[0]
   return { until: ends.filter((end) => end !== ''), most: limit?.whole(1, mostTokens) ?? usualTokens }
 }
@@ -44,7 +47,8 @@ export function filtersOf(field: Field | undefined): GenerationTask['filters'] {
   const found = field.list().map((own) => {
     const entries = own.entries(['name', 'filter'])
     const [name, filter] = [entries.get('name'), entries.get('filter')]
-    if (!name || !filter) throw own.bad('an entry of filter_list has a name and a filter', 'Write `name:` and `filter:`.')
+    if (!name || !filter)
+      throw own.bad('an entry of filter_list has a name and a filter', 'Write `name:` and `filter:`.')
     return { name: name.text(), steps: filter.list().map(filterOf) }
   })
   const twice = found.find(({ name }, i) => found.findIndex((other) => other.name === name) !== i)

@@ -41,10 +41,7 @@ export function itemOf(task: HarnessTask, prompts: Prompts, doc: Doc, reader: Re
     case 'generate_until':
       return generationItem(task, prompts.context(doc), doc, reader)
     case 'loglikelihood':
-      return fitting(
-        dividedEach(reader.tokenizer, prompts.context(doc), [targetText(task, doc)])[0]!,
-        reader,
-      )
+      return fitting(dividedEach(reader.tokenizer, prompts.context(doc), [targetText(task, doc)])[0]!, reader)
     case 'loglikelihood_rolling':
       return textItem(targetText(task, doc), reader)
     default:
@@ -92,23 +89,38 @@ function goldOf(target: unknown, choices: readonly string[], bad: (message: stri
     return [at]
   }
   if (typeof target !== 'number' || !Number.isInteger(target) || target < 0 || target >= choices.length)
-    throw bad(`gives ${JSON.stringify(target) ?? 'nothing'}, not the index of one of ${choices.length} choices (from 0)`)
+    throw bad(
+      `gives ${JSON.stringify(target) ?? 'nothing'}, not the index of one of ${choices.length} choices (from 0)`,
+    )
   return [target]
 }
 
-function generationItem(task: HarnessTask, context: string, doc: Doc, { tokenizer, positions }: Reader): GenerationItem {
+function generationItem(
+  task: HarnessTask,
+  context: string,
+  doc: Doc,
+  { tokenizer, positions }: Reader,
+): GenerationItem {
   const { wording, generation } = task
   const room = positions - generation.most
   if (room < 1)
-    throw new Failure('InvalidInput', `${generation.most} tokens are to be generated, and the model has ${positions} positions`, {
-      remedy: 'Write a smaller max_gen_toks in generation_kwargs.',
-    })
+    throw new Failure(
+      'InvalidInput',
+      `${generation.most} tokens are to be generated, and the model has ${positions} positions`,
+      {
+        remedy: 'Write a smaller max_gen_toks in generation_kwargs.',
+      },
+    )
   const target = wording.target.target(doc, wording.choice !== undefined)
   const chosen = wording.choice && typeof target === 'number' ? wording.choice.choices(doc)[target] : target
   const gold = (Array.isArray(chosen) ? chosen : [chosen]).map((own: unknown) => {
     if (typeof own === 'number' && Number.isInteger(own)) return String(own)
     if (typeof own !== 'string')
-      throw problem(wording.target.field, `gives ${JSON.stringify(own) ?? 'nothing'}, not a text`, 'Use a template: "{{FIELD}}".')
+      throw problem(
+        wording.target.field,
+        `gives ${JSON.stringify(own) ?? 'nothing'}, not a text`,
+        'Use a template: "{{FIELD}}".',
+      )
     return own
   })
   if (gold.length === 0) throw problem(wording.target.field, 'gives an empty list')
@@ -121,7 +133,7 @@ function textItem(text: string, { tokenizer, positions }: Reader): TextItem {
   const prefix = beginning(tokenizer, [])
   const most = Math.min(positions, longestWindow)
   const windows: AnswerItem[] = [{ prompt: prefix, answer: ids.slice(0, most) }]
-  for (let done = most; done < ids.length; ) {
+  for (let done = most; done < ids.length;) {
     const end = Math.min(ids.length, done + most)
     // The last window is filled up with what is before it.
     windows.push({ prompt: ids.slice(Math.max(0, end - most - 1), done), answer: ids.slice(done, end) })

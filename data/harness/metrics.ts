@@ -40,7 +40,8 @@ const comparing = ['ignore_case', 'ignore_punctuation', 'ignore_numbers', 'regex
 
 /** What a `metric_list` asks for. @throws Failure InvalidInput at what cannot be computed */
 export function metricsOf(field: Field | undefined, type: OutputType): readonly Metric[] {
-  const own = field === undefined ? usual[type].map((name): Metric => ({ name })) : field.list().map((one) => read(one, type))
+  const own =
+    field === undefined ? usual[type].map((name): Metric => ({ name })) : field.list().map((one) => read(one, type))
   const twice = own.find(({ name }, i) => own.findIndex((other) => other.name === name) !== i)
   if (twice) throw field!.bad(`metric_list has ${twice.name} twice`, 'Remove one.')
   if (own.length === 0) throw field!.bad('metric_list is empty', 'Name a metric, or remove the key.')

@@ -28,7 +28,10 @@ const escapes: Readonly<Record<string, string>> = {
 export function pythonLiteral(text: string): Literal {
   let at = 0
   const bad = () =>
-    new Failure('InvalidInput', `is not a Python literal at character ${at + 1}: ${JSON.stringify(text.slice(at, at + 20))}`)
+    new Failure(
+      'InvalidInput',
+      `is not a Python literal at character ${at + 1}: ${JSON.stringify(text.slice(at, at + 20))}`,
+    )
   const blank = () => {
     while (at < text.length && /\s/.test(text[at]!)) at++
   }

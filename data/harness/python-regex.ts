@@ -22,7 +22,7 @@ export function pythonRegex(pattern: string): RegExp {
   }
   const multiline = flags.includes('m')
   let text = ''
-  for (let at = 0; at < rest.length; ) {
+  for (let at = 0; at < rest.length;) {
     const char = rest[at]!
     const two = rest.slice(at, at + 2)
     if (char === '\\') {

@@ -41,7 +41,14 @@ export async function readYamlTask(file: string): Promise<YamlTask> {
 
 async function fieldsOf(file: string): Promise<ReadonlyMap<string, Field>> {
   const read = await readSpecText(file)
-  if (!('text' in read)) throw failed(read.problem)
+  if (!('text' in read)) {
+    const { message, hint } = read.problem
+    throw new Failure('InvalidInput', message.replace(/\.$/, ''), {
+      file,
+      remedy:
+        hint === undefined ? "Give the path of a task's YAML file." : `${hint[0]!.toUpperCase()}${hint.slice(1)}.`,
+    })
+  }
   const document = readDocument(file, read.text)
   for (const found of document.diagnostics) throw functionTag(found, read.text) ?? failed(found)
   return new Field(document.data, document, []).entries()
@@ -55,7 +62,8 @@ const failed = ({ file, line, column, message, hint }: Diagnostic): Failure =>
 
 /** Python code in a task. */
 function functionTag({ file, line, code }: Diagnostic, text: string): Failure | undefined {
-  const [, key, name] = /^\s*(?:-\s+)?(?:([\w-]+)\s*:)?.*?!function\s+(\S+)/.exec(text.split(/\r?\n/)[line - 1] ?? '') ?? []
+  const [, key, name] =
+    /^\s*(?:-\s+)?(?:([\w-]+)\s*:)?.*?!function\s+(\S+)/.exec(text.split(/\r?\n/)[line - 1] ?? '') ?? []
   if (code !== 'unknown-tag' || name === undefined) return undefined
   const column = text.split(/\r?\n/)[line - 1]!.indexOf('!function') + 1
   return new Failure(

@@ -25,7 +25,10 @@ const charactersLookedAt = 2 ** 27
  * that are not what they should be, or hold too little. All lines of files that are not very large are looked at, but only
  * as many are tokenised as are needed to know that there are enough.
  */
-export async function inspectData({ model, data, tasks, target }: TextInputs, config: ModelConfig): Promise<InputProblem[]> {
+export async function inspectData(
+  { model, data, tasks, target }: TextInputs,
+  config: ModelConfig,
+): Promise<InputProblem[]> {
   const problems: InputProblem[] = []
   const look = async (path: InputProblem['path'], code: string, work: () => void | Promise<unknown>) => {
     try {
@@ -64,13 +67,15 @@ export async function inspectData({ model, data, tasks, target }: TextInputs, co
     const before = problems.length
     let measured = false
     for (const [i, entry] of taskEntries(tasks).entries()) {
-      const path = typeof tasks === 'string' ? ['tasks'] : typeof entry === 'string' ? ['tasks', i] : ['tasks', i, 'harness']
+      const path =
+        typeof tasks === 'string' ? ['tasks'] : typeof entry === 'string' ? ['tasks', i] : ['tasks', i, 'harness']
       await look(path, 'bad-tasks', async () => {
         const found = await readSplitTasks([entry], reader, amount)
         measured ||= Object.values(found).some(({ test }) => mainMetric(test))
       })
     }
-    if (problems.length === before) await look(['tasks'], 'bad-tasks', () => readSplitTasks(tasks, reader, { ...amount, most: 1 }))
+    if (problems.length === before)
+      await look(['tasks'], 'bad-tasks', () => readSplitTasks(tasks, reader, { ...amount, most: 1 }))
     if (problems.length === before && !measured && target?.quality !== undefined)
       problems.push({
         path: ['target', 'quality'],

@@ -130,8 +130,14 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
           train: await store('train', train, train.rows()),
           validate: await store('validate', held, validate),
           test: await store('test', given ?? held, test),
-          tasks: await context.put('tasks', each((task) => task.validation)),
-          testTasks: await context.put('tasks', each((task) => task.test)),
+          tasks: await context.put(
+            'tasks',
+            each((task) => task.validation),
+          ),
+          testTasks: await context.put(
+            'tasks',
+            each((task) => task.test),
+          ),
         },
       }
     } finally {

@@ -41,7 +41,8 @@ type ReportOutputs = Outputs<
 /** What came out of a search, as JSON (`result.json`) and Markdown. */
 export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetInput> = {
   name: 'report',
-  version: 4,
+  // 5: tasks item by item, and what was measured on the test split.
+  version: 5,
   reads: ['target'],
   about: { summary: 'Writes the result and its evidence: result.json and report.md.' },
   parameters: { type: 'object', additionalProperties: false, properties: {} },
@@ -71,6 +72,10 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
       depth: depthOf(stages.depth?.values),
       beforeUptraining: after ? chosen.evaluation.child : undefined,
       ratios: final.ratios,
+      paired: final.paired,
+      // Only the final evaluation reads the test split.
+      measuredOn: after ? 'test' : 'validation',
+      splits: stages.prepare?.values.splits,
       timingSessions: final.sessions,
       limits,
       quality: floor,
