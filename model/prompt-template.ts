@@ -36,7 +36,7 @@ function attempt<T>(what: string, work: () => T): T {
   } catch (error) {
     if (!(error instanceof JinjaError)) throw error
     const where = error.line === undefined || error.line === 1 ? '' : ` (line ${error.line} of it)`
-    throw wrong(`the template ${what}: ${error.said}${where}`, error)
+    throw wrong(`the template ${what}: ${error.said.replace(/\.$/, '')}${where}`, error)
   }
 }
 

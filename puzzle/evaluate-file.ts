@@ -1,14 +1,12 @@
-import { cacheWeights, embed, Forward, Head, OnnxModel, Tokenizer, type Model } from '../model/index.js'
+import { cacheWeights, embed, Forward, Head, OnnxModel, type Model } from '../model/index.js'
 import { Failure } from '../api/index.js'
-import { compareLogits, likelihoodsByLogits, LogitsOf, type Sums } from './evaluate-logits.js'
-import { figuresOf, type Answers, type Quality } from './evaluation.js'
-import { listingOf, paired, type PairedTask } from './paired-task.js'
+import { compareLogits, LogitsOf, type Sums } from './evaluate-logits.js'
+import { answersOf, byLogits, tasksFor, type Answered } from './evaluate-tasks.js'
 import { respondentOf } from './respondent.js'
-import { answersTo, type Respondent } from './task-answers.js'
+import type { Respondent } from './task-answers.js'
 import { DocumentEncoder, readDocuments, type DataFile } from '../data/documents.js'
 import { leftOut, Packer, requirePositions, type Packing } from '../data/packing.js'
-import { readWholeTasks, type TasksInput } from '../data/read-tasks.js'
-import type { TaskItems } from '../data/task.js'
+import type { TasksInput } from '../data/read-tasks.js'
 
 export interface EvaluationOptions {
   /** Tokens of a sequence: what a token can see at most. Default: as many as the model has positions, 512 at most. */
@@ -23,19 +21,6 @@ export interface EvaluationOptions {
   /** Sequences computed at once. */
   readonly batch: number
   readonly threads: number
-}
-
-/** What a model answers. */
-export interface Answered {
-  /** The main metric of each task that has one from 0 to 1: the share of items that are answered right. */
-  readonly tasks?: Readonly<Record<string, number>>
-  /** Their mean. */
-  readonly accuracy?: number
-  /** By task and metric. */
-  readonly metrics?: Quality['metrics']
-  /** Beside the parent, on the same items. */
-  readonly parentTasks?: Pick<Quality, 'tasks' | 'metrics'>
-  readonly paired?: Readonly<Record<string, PairedTask>>
 }
 
 /** What a model makes of a text. Means over tokens that have one before them in their sequence; nats. */
@@ -144,32 +129,6 @@ export async function evaluateTasks(
   }
 }
 
-const tasksFor = (tasks: TasksInput, { config }: Model | OnnxModel, { tokenizer }: DocumentEncoder) =>
-  readWholeTasks(tasks, { tokenizer, positions: config.maxPositions })
-
-/** Items of each task that are listed as won, and as lost, beside a parent. */
-const mostListed = 20
-
-async function answersOf({ own, parent }: Judge, tasks: Readonly<Record<string, TaskItems>>): Promise<Answered> {
-  if (Object.keys(tasks).length === 0) return {}
-  const askedOf = async (respondent: Respondent): Promise<Answers> => {
-    const answers: Record<string, Awaited<ReturnType<typeof answersTo>>> = {}
-    for (const [name, task] of Object.entries(tasks)) answers[name] = await answersTo(task, respondent)
-    return answers
-  }
-  const answers = await askedOf(own)
-  const { accuracy, ...figures } = figuresOf(tasks, answers)
-  const found = { ...figures, ...(accuracy !== null && { accuracy }) }
-  if (!parent) return found
-  const before = await askedOf(parent)
-  const { accuracy: _, ...parentTasks } = figuresOf(tasks, before)
-  const listing = listingOf({ parent: own.model, tasks }, mostListed)
-  const compared = Object.entries(tasks).map(
-    ([name, task]) => [name, paired(task, before[name]!, answers[name]!, listing)] as const,
-  )
-  return { ...found, parentTasks, paired: Object.fromEntries(compared) }
-}
-
 async function judgeOf(
   model: Model | OnnxModel,
   parent: Model | OnnxModel | undefined,
@@ -246,22 +205,6 @@ async function judgeByLogits(
     },
   }
 }
-
-/** Answers of what has logits, one sequence at a time. */
-const byLogits = (model: Model | OnnxModel, threads: number): Respondent => ({
-  model,
-  threads,
-  tokenizer: () => Tokenizer.open(model.folder, model.config.vocabulary),
-  async likelihoods(items) {
-    const longest = Math.max(...items.map(({ prompt, answer }) => prompt.length + answer.length))
-    const whole = await LogitsOf.create(model, longest, threads)
-    try {
-      return await likelihoodsByLogits(whole, items)
-    } finally {
-      await whole.release()
-    }
-  },
-})
 
 function summary(
   {

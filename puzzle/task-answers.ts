@@ -7,20 +7,18 @@ import {
   type Tokenizer,
 } from '../model/index.js'
 import { unreachable } from '../errors/unreachable.js'
-import { findAll, without } from '../data/harness/python-regex.js'
 import {
   mainMetric,
   metricsOf,
   type AnswerTask,
   type ChoiceTask,
-  type Comparison,
-  type Filter,
   type GenerationTask,
   type MetricName,
   type NamedMetric,
   type TaskItems,
   type TextTask,
 } from '../data/task.js'
+import { applied, cut, sameText } from './generated-text.js'
 
 /** What answers. */
 export interface Respondent {
@@ -148,40 +146,12 @@ async function toGenerations(task: GenerationTask, respondent: Respondent): Prom
     },
   )
   for await (const { sequence, token } of generated) tokens[sequence]!.push(token)
-  const said = tokens.map((ids) => task.until.reduce((text, end) => text.split(end)[0]!, textOf(ids)))
+  const said = tokens.map((ids) => cut(textOf(ids), task.until))
   const filtered = task.filters.map(({ steps }) => said.map((text) => steps.reduce(applied, text)))
   return {
     scores: scored(task, [...task.items.keys()], (i, { metric, filter }) =>
-      right(task.items[i]!.gold.some((gold) => comparable(gold, metric) === comparable(filtered[filter]![i]!, metric))),
+      right(task.items[i]!.gold.some((gold) => sameText(gold, filtered[filter]![i]!, metric))),
     ),
     said,
   }
-}
-
-function applied(text: string, filter: Filter): string {
-  switch (filter.function) {
-    case 'take_first':
-      return text
-    case 'remove_whitespace':
-      return text.trim()
-    case 'lowercase':
-      return text.toLowerCase()
-    case 'uppercase':
-      return text.toUpperCase()
-    case 'regex': {
-      const groups = findAll(filter.pattern, text).at(filter.group)
-      const found = groups && groups.length > 1 ? groups.find((group) => group !== '') : groups?.[0]
-      return found === undefined ? filter.fallback : found.trim()
-    }
-  }
-}
-
-const punctuation = /[!-/:-@[-`{-~]/g
-
-/** A text without what does not count. */
-function comparable(text: string, { ignore = [], ignoreCase, ignorePunctuation, ignoreNumbers }: Comparison): string {
-  let own = ignore.reduce((left, pattern) => without(pattern, left), text)
-  if (ignoreCase) own = own.toLowerCase()
-  if (ignorePunctuation) own = own.replace(punctuation, '')
-  return ignoreNumbers ? own.replace(/[0-9]/g, '') : own
 }

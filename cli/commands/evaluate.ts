@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander'
 import { OnnxModel } from '../../model/index.js'
-import { evaluateFile, evaluateTasks, type Answered, type Evaluation } from '../../puzzle/evaluate-file.js'
+import { evaluateFile, evaluateTasks, type Evaluation } from '../../puzzle/evaluate-file.js'
+import type { Answered } from '../../puzzle/evaluate-tasks.js'
 import type { TaskEntry } from '../../data/read-tasks.js'
 import type { Estimate } from '../../puzzle/statistics.js'
 import { Failure } from '../../api/index.js'

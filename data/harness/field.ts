@@ -79,12 +79,13 @@ export class Field {
       if (known && !known.includes(key))
         throw own.bad(
           `${this.name === '' ? 'a task' : this.name} has no key "${key}"`,
-          sentence(suggest(key, known)),
+          sentence(suggest(key, known) ?? 'remove it'),
           'key',
         )
     return new Map(entries)
   }
 }
 
-const sentence = (hint: string | undefined): string =>
-  hint === undefined ? 'Remove it.' : `${hint[0]!.toUpperCase()}${hint.slice(1)}${hint.endsWith('?') ? '' : '.'}`
+/** A hint as a remedy. */
+export const sentence = (hint: string): string =>
+  `${hint[0]!.toUpperCase()}${hint.slice(1)}${/[?.]$/.test(hint) ? '' : '.'}`

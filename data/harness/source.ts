@@ -83,7 +83,7 @@ function literal(field: Field, text: string): Literal {
     return pythonLiteral(text)
   } catch (error) {
     if (!(error instanceof Failure)) throw error
-    throw problem(field, `must write a Python list of texts, and ${error.message}`)
+    throw problem(field, `must write a Python list of texts, and ${error.message}`, 'Write one: "{{[FIELD, FIELD]}}".')
   }
 }
 

@@ -1,9 +1,10 @@
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Failure } from '../../api/index.js'
 import type { Diagnostic } from '../../spec/diagnostics.js'
 import { readDocument } from '../../spec/document.js'
 import { readSpecText } from '../../spec/spec-text.js'
-import { Field } from './field.js'
+import { Field, sentence } from './field.js'
 
 /** Most files that a task is made of. */
 const mostFiles = 16
@@ -31,6 +32,8 @@ export async function readYamlTask(file: string): Promise<YamlTask> {
     for (const own of include === undefined ? [] : Array.isArray(include.value) ? include.list() : [include]) {
       const next = resolve(own.folder, own.text())
       if (open.includes(next) || next === path) throw own.bad(`"${own.text()}" includes itself`, 'Remove this line.')
+      if (!existsSync(next))
+        throw own.bad(`there is no file "${own.text()}"`, `Paths start from the folder of this file, ${own.folder}.`)
       for (const [key, field] of await read(next, [...open, path])) merged.set(key, field)
     }
     for (const [key, field] of fields) if (key !== 'include') merged.set(key, field)
@@ -45,8 +48,7 @@ async function fieldsOf(file: string): Promise<ReadonlyMap<string, Field>> {
     const { message, hint } = read.problem
     throw new Failure('InvalidInput', message.replace(/\.$/, ''), {
       file,
-      remedy:
-        hint === undefined ? "Give the path of a task's YAML file." : `${hint[0]!.toUpperCase()}${hint.slice(1)}.`,
+      remedy: hint === undefined ? "Give the path of a task's YAML file." : sentence(hint),
     })
   }
   const document = readDocument(file, read.text)
@@ -57,7 +59,7 @@ async function fieldsOf(file: string): Promise<ReadonlyMap<string, Field>> {
 const failed = ({ file, line, column, message, hint }: Diagnostic): Failure =>
   new Failure('InvalidInput', `${file}:${line}:${column}: ${message.replace(/\.$/, '')}`, {
     file,
-    remedy: hint === undefined ? 'Correct this line.' : `${hint[0]!.toUpperCase()}${hint.slice(1)}.`,
+    remedy: hint === undefined ? 'Correct this line.' : sentence(hint),
   })
 
 /** Python code in a task. */
