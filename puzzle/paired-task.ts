@@ -38,7 +38,8 @@ export interface PairedTask {
 export interface Listing {
   /** Most wins, and most losses. */
   readonly most: number
-  decode(ids: readonly number[]): string
+  /** @param special  whether special tokens are shown, too */
+  decode(ids: readonly number[], special?: boolean): string
 }
 
 /** Most items that are listed of all tasks together. */
@@ -60,7 +61,7 @@ export function listingOf(
   const tokenizer = Tokenizer.open(parent.folder, parent.config.vocabulary)
   return {
     most: Math.max(2, Math.min(most, Math.floor(mostOfAll / count))),
-    decode: (ids) => tokenizer.decode(ids).trim(),
+    decode: (ids, special = false) => tokenizer.decode(ids, { special }).trim(),
   }
 }
 
@@ -112,7 +113,7 @@ function described(
       : start(
           typeof answer === 'string' || task.kind !== 'choices'
             ? String(answer)
-            : decode(task.items[i]!.choices[answer]!.answer),
+            : decode(task.items[i]!.choices[answer]!.answer, true),
         )
   const [before, after] = [said(parent.said?.[i]), said(child.said?.[i])]
   return {
@@ -129,13 +130,13 @@ function shown(task: TaskItems, i: number, decode: Listing['decode']): Pick<Pair
     case undefined:
     case 'answers': {
       const { prompt, answer } = task.items[i]!
-      return { prompt: ending(decode(prompt)), expected: start(decode(answer)) }
+      return { prompt: ending(decode(prompt)), expected: start(decode(answer, true)) }
     }
     case 'choices': {
       const { prompt, choices, gold } = task.items[i]!
       return {
         prompt: ending(decode(prompt)),
-        expected: start(gold.map((k) => decode(choices[k]!.answer)).join(' | ')),
+        expected: start(gold.map((k) => decode(choices[k]!.answer, true)).join(' | ')),
       }
     }
     case 'generations': {
