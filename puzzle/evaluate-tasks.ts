@@ -1,4 +1,5 @@
-import { OnnxModel, Tokenizer, type Model } from '../model/index.js'
+import type { OnnxModel} from '../model/index.js';
+import { Tokenizer, type Model } from '../model/index.js'
 import type { DocumentEncoder } from '../data/documents.js'
 import { readWholeTasks, type TasksInput } from '../data/read-tasks.js'
 import type { TaskItems } from '../data/task.js'
@@ -43,7 +44,8 @@ export async function answersOf(
   const found = { ...figures, ...(accuracy !== null && { accuracy }) }
   if (!parent) return found
   const before = await askedOf(parent)
-  const { accuracy: _, ...parentTasks } = figuresOf(tasks, before)
+  const { tasks: parentShares, metrics } = figuresOf(tasks, before)
+  const parentTasks = { tasks: parentShares, metrics }
   const listing = listingOf({ parent: own.model, tasks }, mostListed)
   const compared = Object.entries(tasks).map(
     ([name, task]) => [name, paired(task, before[name]!, answers[name]!, listing)] as const,

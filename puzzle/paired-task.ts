@@ -39,7 +39,7 @@ export interface Listing {
   /** Most wins, and most losses. */
   readonly most: number
   /** @param special  whether special tokens are shown, too */
-  decode(ids: readonly number[], special?: boolean): string
+  readonly decode: (ids: readonly number[], special?: boolean) => string
 }
 
 /** Most items that are listed of all tasks together. */

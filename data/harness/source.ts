@@ -37,7 +37,7 @@ export class Source {
   text(doc: Doc): string {
     const found = this.value(doc)
     if (typeof found !== 'string')
-      throw problem(this.field, `gives ${kindName(found as Json)}, not a text`, 'Use a template: "{{FIELD}}".')
+      throw problem(this.field, `gives ${kindName(found)}, not a text`, 'Use a template: "{{FIELD}}".')
     return found
   }
 
@@ -50,7 +50,7 @@ export class Source {
     if (!Array.isArray(found) || found.length === 0)
       throw problem(
         field,
-        `gives ${Array.isArray(found) ? 'an empty list' : kindName(found as Json)}, not a list of texts`,
+        `gives ${Array.isArray(found) ? 'an empty list' : kindName(found)}, not a list of texts`,
       )
     for (const choice of found as unknown[]) {
       if (typeof choice !== 'string')
