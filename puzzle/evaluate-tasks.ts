@@ -1,4 +1,4 @@
-import type { OnnxModel} from '../model/index.js';
+import type { OnnxModel } from '../model/index.js'
 import { Tokenizer, type Model } from '../model/index.js'
 import type { DocumentEncoder } from '../data/documents.js'
 import { readWholeTasks, type TasksInput } from '../data/read-tasks.js'

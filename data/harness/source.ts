@@ -1,5 +1,5 @@
 import { PromptTemplate } from '../../model/index.js'
-import { Failure, type Json } from '../../api/index.js'
+import { Failure } from '../../api/index.js'
 import { kindName } from '../json-records.js'
 import type { Field } from './field.js'
 import { pythonLiteral, type Literal } from './python-literal.js'
@@ -48,10 +48,7 @@ export class Source {
     if (typeof found === 'string' && !this.isField(doc)) found = literal(field, found)
     else if (typeof found === 'object' && found !== null && !Array.isArray(found)) found = Object.values(found)
     if (!Array.isArray(found) || found.length === 0)
-      throw problem(
-        field,
-        `gives ${Array.isArray(found) ? 'an empty list' : kindName(found)}, not a list of texts`,
-      )
+      throw problem(field, `gives ${Array.isArray(found) ? 'an empty list' : kindName(found)}, not a list of texts`)
     for (const choice of found as unknown[]) {
       if (typeof choice !== 'string')
         throw problem(field, `has the choice ${JSON.stringify(choice)}, which is ${kindName(choice)}, not a text`)
