@@ -21,10 +21,10 @@ export type PrepareOutputs = Outputs<
     readonly sequenceLength: number
     readonly train: PreparedText
     readonly validate: PreparedText
-    readonly test: PreparedText
+    readonly test?: PreparedText
     readonly tasks: readonly string[]
     /** How what the search sees and what only the final evaluation sees came about. */
-    readonly splits: { readonly text: SplitKind; readonly tasks: Readonly<Record<string, SplitKind>> }
+    readonly splits?: { readonly text: SplitKind; readonly tasks: Readonly<Record<string, SplitKind>> }
     /** What is odd about the parent. */
     readonly warnings?: readonly string[]
   },
@@ -32,9 +32,9 @@ export type PrepareOutputs = Outputs<
     readonly train: ArtifactRef
     readonly validate: ArtifactRef
     readonly tasks: ArtifactRef<Readonly<Record<string, TaskItems>>>
-    /** Only the final evaluation sees these. */
-    readonly test: ArtifactRef
-    readonly testTasks: ArtifactRef<Readonly<Record<string, TaskItems>>>
+    /** Only the final evaluation sees these. A stage in place of `prepare` may leave them out. */
+    readonly test?: ArtifactRef
+    readonly testTasks?: ArtifactRef<Readonly<Record<string, TaskItems>>>
   }
 >
 

@@ -109,7 +109,7 @@ export const evaluate: FanOutStage<
     const { params, stages, spec } = context
     const library = await readLibrary(context)
     const { repetitions, items, sequences, threads } = params
-    const { validate, tasks, test, testTasks } = stages.prepare.files
+    const { validate, tasks, test = validate, testTasks = tasks } = stages.prepare.files
     // The search chooses by the one, and what it has chosen is told by the other.
     const measured = params.of === 'child' ? { validate: test, tasks: testTasks } : { validate, tasks }
     const solutions = await measuredSolutions(context)

@@ -73,8 +73,8 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
       beforeUptraining: after ? chosen.evaluation.child : undefined,
       ratios: final.ratios,
       paired: final.paired,
-      // Only the final evaluation reads the test split.
-      measuredOn: after ? 'test' : 'validation',
+      // Only the final evaluation reads the test split, where there is one.
+      measuredOn: after && (!stages.prepare || stages.prepare.files.test) ? 'test' : 'validation',
       splits: stages.prepare?.values.splits,
       timingSessions: final.sessions,
       limits,
