@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -357,4 +357,28 @@ test.each<readonly [what: string, yaml: string, message: string]>([
   ],
 ])('%s is refused with its line', async (_, yaml, message) => {
   expect(await refusal({ 'a.jsonl': data, 'own.yaml': yaml })).toBe(message)
+})
+
+test('nothing is before an empty prompt but the token that begins texts, whether the tokenizer adds it or names it', async () => {
+  const bare = join(scratch, 'bare')
+  mkdirSync(bare)
+  writeTokenizer(bare)
+  const file = join(bare, 'tokenizer.json')
+  const json = JSON.parse(readFileSync(file, 'utf8')) as object
+  writeFileSync(file, JSON.stringify({ ...json, post_processor: null }))
+  const config = join(bare, 'tokenizer_config.json')
+  const yaml = choice
+    .replace('doc_to_text: q', 'doc_to_text: ""')
+    .replace('doc_to_choice: c', 'doc_to_choice: [w2, w3]')
+  const task = await openHarness(write({ 'a.jsonl': data, 'own.yaml': yaml }))
+  const promptOf = async (own: Tokenizer) =>
+    (first(await readHarness(task, { ...reader, tokenizer: own }, 9)) as { prompt: readonly number[] }).prompt
+  expect(await promptOf(reader.tokenizer)).toEqual([1])
+  expect(await promptOf(Tokenizer.open(bare))).toEqual([1])
+  writeFileSync(config, '{"eos_token": {"content": "</s>"}}')
+  expect(await promptOf(Tokenizer.open(bare))).toEqual([2])
+  writeFileSync(config, '{}')
+  await expect(promptOf(Tokenizer.open(bare))).rejects.toThrow(
+    /a.jsonl:1: the prompt is empty, and the tokenizer names no token that begins texts$/,
+  )
 })
