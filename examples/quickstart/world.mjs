@@ -220,7 +220,8 @@ function items(task, count, seed, others = new Set()) {
   const seen = new Map()
   while (seen.size < count) {
     const item = task in several ? several[task](random, 0, 1)[0] : single[task](random, 0)
-    if (heldOut(task + item.prompt) && !others.has(item.prompt)) seen.set(item.prompt, { prompt: item.prompt, answer: item.answer })
+    if (heldOut(task + item.prompt) && !others.has(item.prompt))
+      seen.set(item.prompt, { prompt: item.prompt, answer: item.answer })
   }
   return [...seen.values()]
 }
@@ -292,7 +293,13 @@ function tokenizer() {
 async function check() {
   const asked = (task) => (tasks.includes(task) ? Object.values(itemSets(task)).flat() : items(task, 240, 11))
   const held = new Set(Object.keys(shares).flatMap((task) => asked(task).map(({ prompt }) => prompt)))
-  for (const name of ['data/train.jsonl', 'data/validate.jsonl', 'data/test.jsonl', 'data/parent.jsonl', 'data/parent-2.jsonl']) {
+  for (const name of [
+    'data/train.jsonl',
+    'data/validate.jsonl',
+    'data/test.jsonl',
+    'data/parent.jsonl',
+    'data/parent-2.jsonl',
+  ]) {
     if (!existsSync(join(folder, name))) continue
     let [count, found] = [0, 0]
     for await (const line of createInterface({ input: createReadStream(join(folder, name)) })) {

@@ -58,7 +58,8 @@ interface SelectNeeds {
  */
 export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, ModelInput & TargetInput> = {
   name: 'select',
-  version: 6,
+  // 7: evaluations have standard errors and compare parent and child item by item.
+  version: 7,
   reads: ['model', 'target'],
   exclusive: true,
   about: {
