@@ -19,14 +19,14 @@ const mostValues = 2 ** 27
 
 /**
  * Reads the rows of a Parquet file, one row group after another, with only some of its columns.
- * @param wanted   columns of which the file must have at least one
+ * @param wanted   columns of which the file must have at least one. Undefined: all columns are read
  * @param beside   further columns to read if they exist
  * @param missing  creates the failure for a file with none of them, from the columns that it has
  * @throws Failure InvalidInput with the file and, if known, the row, counted from 1
  */
 export async function* readParquetRows(
   path: string,
-  wanted: readonly string[],
+  wanted: readonly string[] | undefined,
   beside: readonly string[],
   missing: (bad: DataRecord['bad'], has: readonly string[]) => Failure,
 ): AsyncGenerator<DataRecord> {
@@ -36,8 +36,8 @@ export async function* readParquetRows(
   const { children } = parquetSchema(metadata)
   const has = children.map(({ element }) => element.name)
   const leaves = new Set(children.flatMap(leavesOf))
-  if (!wanted.some((name) => has.includes(name))) throw missing(failed, has)
-  const columns = [...wanted, ...beside].filter((name) => has.includes(name))
+  if (wanted && !wanted.some((name) => has.includes(name))) throw missing(failed, has)
+  const columns = wanted ? [...wanted, ...beside].filter((name) => has.includes(name)) : has
 
   let start = 0
   for (const group of metadata.row_groups) {

@@ -39,11 +39,22 @@ export class SequenceFile {
     if (this.count - this.flushed === this.rowsAtOnce) this.flush()
   }
 
-  /** Stores the sequences as an artifact for `readSequences`, shuffled by the seed. */
-  async store(context: Pick<Environment, 'putFile'>, path: string, seed: number): Promise<ArtifactRef> {
+  /** Counts the tokens of some of the sequences, without padding. */
+  tokensOf(rows: Uint32Array): number {
+    return rows.reduce((sum, row) => sum + this.lengths[row]!, 0)
+  }
+
+  /** Stores sequences as an artifact for `readSequences`, shuffled by the seed.
+   *  @param rows  the sequences to store. Default: all */
+  async store(
+    context: Pick<Environment, 'putFile'>,
+    path: string,
+    seed: number,
+    rows = Uint32Array.from({ length: this.count }, (_, i) => i),
+  ): Promise<ArtifactRef> {
     this.flush()
-    const dims = [this.count, this.length]
-    const order = shuffled(this.count, seed)
+    const dims = [rows.length, this.length]
+    const order = shuffled(rows.length, seed).map((i) => rows[i]!)
     await writeTensors(path, {
       input_ids: { dtype: 'int32', dims, bytes: this.ids(order) },
       mask: { dtype: 'float32', dims, bytes: this.mask(order) },

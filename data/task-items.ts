@@ -4,24 +4,22 @@ import { taskItem, type Tokenizer } from '../model/index.js'
 import { Failure } from '../api/index.js'
 import { placed } from './documents.js'
 import { readJsonRecords } from './json-records.js'
-
-/** The items of one task, as token ids. */
-export interface TaskItems {
-  /** Accuracy of guessing, from 0 to below 1. */
-  readonly chance: number
-  readonly items: readonly { readonly prompt: readonly number[]; readonly answer: readonly number[] }[]
-}
+import type { AnswerItem } from './task.js'
+import type { ReadItem, ReadTask } from './task-splits.js'
 
 const remedy = 'tasks.json is {"NAME": {"chance": 0.1}}, and NAME.jsonl has lines {"prompt": "…", "answer": "…"}.'
 
 const indexFile = 'tasks.json'
 const itemsFile = (name: string) => `${name}.jsonl`
+/** Items that only the final evaluation reads. */
+const testFile = (name: string) => `${name}.test.jsonl`
 
 /** Names of the files that tasks are read from. Other files in the folder have no effect.
  *  @throws Failure InvalidInput for an invalid tasks.json */
 export async function taskFiles(folder: string): Promise<readonly string[]> {
   const tasks = await readIndex(join(folder, indexFile))
-  return [indexFile, ...tasks.map(([name]) => itemsFile(name))].sort()
+  const tests = tasks.map(([name]) => testFile(name)).filter((name) => existsSync(join(folder, name)))
+  return [indexFile, ...tasks.map(([name]) => itemsFile(name)), ...tests].sort()
 }
 
 /** Explains why a folder is not a folder of tasks; undefined if it is one. */
@@ -31,40 +29,48 @@ export function tasksProblem(folder: string, written: string) {
   const names = entries.flatMap(({ name }) => /^([\w-]+)\.jsonl$/.exec(name)?.[1] ?? []).sort()
   const below = entries.find(({ name }) => existsSync(join(folder, name, indexFile)))
   const index = Object.fromEntries(names.slice(0, 8).map((name) => [name, { chance: 0 }]))
+  const yaml = entries.find(({ name }) => /\.ya?ml$/.test(name))
   const hint = below
     ? `did you mean "${written.replace(/\/+$/, '')}/${below.name}"?`
     : names.length > 0
       ? `write it, with the accuracy of guessing: ${JSON.stringify(index)}`
-      : remedy
+      : yaml
+        ? `for a task of lm-evaluation-harness, write \`tasks: [{ harness: ${written.replace(/\/+$/, '')}/${yaml.name} }]\``
+        : remedy
   return { code: 'bad-tasks', message: `The folder "${written}" has no ${indexFile}.`, hint }
 }
 
-/** Reads the tasks of a folder, tasks.json {name: {chance}} and NAME.jsonl {"prompt", "answer"}, with at most `most` items of
- *  each. */
-export async function readTasks(
-  folder: string,
-  tokenizer: Tokenizer,
-  most: number,
-): Promise<Record<string, TaskItems>> {
-  const tasks: Record<string, TaskItems> = {}
+/** The tasks of a folder: tasks.json {name: {chance}}, NAME.jsonl {"prompt", "answer"}, and NAME.test.jsonl where there is one.
+ *  @param most  items that are read of each file */
+export async function readFolder(folder: string, tokenizer: Tokenizer, most: number): Promise<readonly ReadTask[]> {
+  const tasks: ReadTask[] = []
   for (const [name, chance] of await readIndex(join(folder, indexFile))) {
-    const file = join(folder, itemsFile(name))
-    const items: TaskItems['items'][number][] = []
-    for await (const { fields, bad } of readJsonRecords(file, remedy)) {
-      if (items.length === most) break
-      const { prompt, answer } = fields
-      for (const part of ['prompt', 'answer'] as const)
-        if (fields[part] === null) throw bad(`has ${part === 'answer' ? 'an' : 'a'} ${part} that is null`)
-      if (typeof prompt !== 'string' || typeof answer !== 'string') throw bad('has no prompt and answer')
-      const item = placed(bad, () => taskItem(tokenizer, prompt, answer))
-      // An answer without tokens would be right for every model.
-      for (const part of ['prompt', 'answer'] as const) if (item[part].length === 0) throw bad(`has an empty ${part}`)
-      items.push(item)
-    }
-    if (items.length === 0) throw new Failure('InvalidInput', `${file}: has no items`, { file, remedy })
-    tasks[name] = { chance, items }
+    const test = join(folder, testFile(name))
+    tasks.push({
+      name,
+      form: { chance },
+      items: await readItems(join(folder, itemsFile(name)), tokenizer, most),
+      ...(existsSync(test) && { test: await readItems(test, tokenizer, most) }),
+    })
   }
   return tasks
+}
+
+async function readItems(file: string, tokenizer: Tokenizer, most: number): Promise<readonly ReadItem[]> {
+  const items: { readonly item: AnswerItem; readonly content: string }[] = []
+  for await (const { fields, bad } of readJsonRecords(file, remedy)) {
+    if (items.length === most) break
+    const { prompt, answer } = fields
+    for (const part of ['prompt', 'answer'] as const)
+      if (fields[part] === null) throw bad(`has ${part === 'answer' ? 'an' : 'a'} ${part} that is null`)
+    if (typeof prompt !== 'string' || typeof answer !== 'string') throw bad('has no prompt and answer')
+    const item = placed(bad, () => taskItem(tokenizer, prompt, answer))
+    // An answer of no tokens would be right whatever the model says.
+    for (const part of ['prompt', 'answer'] as const) if (item[part].length === 0) throw bad(`has an empty ${part}`)
+    items.push({ item, content: JSON.stringify([prompt, answer]) })
+  }
+  if (items.length === 0) throw new Failure('InvalidInput', `${file}: has no items`, { file, remedy })
+  return items
 }
 
 /** Names and chances of the tasks that tasks.json lists. */

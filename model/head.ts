@@ -48,6 +48,7 @@ export class Head {
   private comparing: Promise<Session> | undefined
   private judging: Promise<Session> | undefined
   private projecting: Promise<Session> | undefined
+  private answering: Promise<Session> | undefined
 
   /**
    * @param threads  @default 1
@@ -106,6 +107,42 @@ export class Head {
       const count = Math.min(this.chunk, tokens - start)
       yield { start, count, logits: out.logits!.data as Float32Array, best: out.best!.data as BigInt64Array }
     }
+  }
+
+  /**
+   * Judges one token at each position.
+   *
+   * @param x       hidden states before the final norm, [tokens, hidden]
+   * @param labels  the token behind each, [tokens]
+   * @returns       its negative log-likelihood in nats, and whether it is the most likely one
+   */
+  async answers(
+    x: Float32Array,
+    labels: ArrayLike<number>,
+  ): Promise<{ readonly loss: Float32Array; readonly best: Uint8Array }> {
+    const tokens = labels.length
+    this.answering ??= this.session((g) => {
+      const own = g.unsqueeze(g.input('labels', 'int64', [this.chunk]), 1)
+      const y = this.logitsOf(g, 'x')
+      g.output('loss', g.neg(g.gatherElements(g.logSoftmax(y), own, 1)))
+      g.output('best', g.argmax(y, 1))
+    })
+    const session = await this.answering
+    const loss = new Float32Array(tokens)
+    const best = new Uint8Array(tokens)
+    for (let start = 0; start < tokens; start += this.chunk) {
+      const count = Math.min(this.chunk, tokens - start)
+      const data = new BigInt64Array(this.chunk)
+      for (let i = 0; i < count; i++) data[i] = BigInt(labels[start + i]!)
+      const out = await session.run({
+        ...this.modelEnds,
+        x: this.rows(x, start),
+        labels: { dtype: 'int64', dims: [this.chunk], data },
+      })
+      loss.set((out.loss!.data as Float32Array).subarray(0, count), start)
+      for (let i = 0; i < count; i++) best[start + i] = (out.best!.data as BigInt64Array)[i] === data[i] ? 1 : 0
+    }
+    return { loss, best }
   }
 
   /** Builds the comparison at each position of a chunk; for a model without a parent, only its loss. */
@@ -183,6 +220,7 @@ export class Head {
 
   /** Frees native memory. The object cannot be used afterwards. */
   async release(): Promise<void> {
-    for (const session of [this.comparing, this.judging, this.projecting]) await (await session)?.release()
+    for (const session of [this.comparing, this.judging, this.projecting, this.answering])
+      await (await session)?.release()
   }
 }

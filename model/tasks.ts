@@ -1,7 +1,3 @@
-import type { Model } from './model.js'
-import type { Forward } from './forward.js'
-import { embed } from './forward.js'
-import type { Head } from './head.js'
 import type { Tokenizer } from './tokenizer.js'
 
 /** A question and its expected answer as token ids. */
@@ -12,59 +8,49 @@ export interface TaskItem {
   readonly answer: readonly number[]
 }
 
+/** A tokenizer, as far as it is needed here. */
+type Encoder = Pick<Tokenizer, 'encode'> & Partial<Pick<Tokenizer, 'prefix'>>
+
 /**
- * Tokenises a question and its answer as one text and splits it after the question, as lm-evaluation-harness does: a model
- * answers "2 + 2 =" with the one token " 4". Blanks at the end of the question go to the answer; if neither has one, a space
- * separates them (the harness's `target_delimiter`).
+ * Tokenises a text and what follows it as one, and divides the tokens where those of the text end, as lm-evaluation-harness
+ * does: a model continues "2 + 2 =" with the one token " 4". Blanks at the end of the text go to what follows.
+ *
+ * If a token lies across the boundary, it belongs to what follows, and so does everything behind it: the tokens are those
+ * of the whole in any case. (The harness repeats or loses characters there.)
  */
-export function taskItem(tokenizer: Pick<Tokenizer, 'encode'>, prompt: string, answer: string): TaskItem {
-  const question = prompt.trimEnd()
-  const given = prompt.slice(question.length) + answer
-  const behind = question === '' || /^\s/.test(given) ? given : ` ${given}`
-  const questionIds = tokenizer.encode(question, { special: false })
-  const whole = tokenizer.encode(question + behind, { special: false })
-  // Keeps tokens that the tokenizer adds before a text, but not those that it adds after one.
+export function divided(tokenizer: Encoder, text: string, following: string): TaskItem {
+  const [only] = dividedEach(tokenizer, text, [following])
+  return { prompt: only!.prompt, answer: only!.answer }
+}
+
+/** The same for several texts that may follow. All have the same prompt, so that their likelihoods can be compared. */
+export function dividedEach(tokenizer: Encoder, text: string, following: readonly string[]): readonly TaskItem[] {
+  const question = text.trimEnd()
+  const blanks = text.slice(question.length)
+  const own = tokenizer.encode(question, { special: false })
+  const whole = following.map((rest) => tokenizer.encode(question + blanks + rest, { special: false }))
+  // Tokens that the tokenizer adds before a text; those it adds after a text do not follow an answer.
   const begun = tokenizer.encode(question)
-  const first = begun.findIndex((_, i) => questionIds.every((id, k) => begun[i + k] === id))
-  return {
-    prompt: [
-      ...(questionIds.length === 0 ? begun : begun.slice(0, Math.max(0, first))),
-      ...whole.slice(0, questionIds.length),
-    ],
-    answer: answer === '' ? [] : whole.slice(questionIds.length),
-  }
+  const first = begun.findIndex((_, i) => own.every((id, k) => begun[i + k] === id))
+  const added = own.length === 0 ? begun : begun.slice(0, Math.max(0, first))
+  const shared = Math.min(own.length, ...whole.map((ids) => commonLength(own, ids)))
+  return whole.map((ids) => ({ prompt: [...added, ...ids.slice(0, shared)], answer: ids.slice(shared) }))
+}
+
+function commonLength(a: readonly number[], b: readonly number[]): number {
+  let length = 0
+  while (length < a.length && length < b.length && a[length] === b[length]) length++
+  return length
 }
 
 /**
- * Computes the share of items, from 0 to 1, whose greedy continuation is exactly the answer. Nothing is generated: each
- * token of the answer must be the most likely one after the prompt and the preceding tokens of the answer.
+ * A question and its answer, divided as `divided` does; if neither has blanks where they meet, a space separates them (the
+ * harness's `target_delimiter`).
  */
-export async function answerAccuracy(
-  model: Model,
-  head: Head,
-  forward: Forward,
-  items: readonly TaskItem[],
-): Promise<number> {
-  const { batch, length } = forward
-  const { layers } = model.config
-  const embedding = await model.embedding()
-  let correct = 0
-  for (let first = 0; first < items.length; first += batch) {
-    const chunk = items.slice(first, first + batch)
-    const ids = new Int32Array(batch * length)
-    for (const [row, { prompt, answer }] of chunk.entries()) {
-      if (prompt.length + answer.length > length)
-        throw new Error(`Internal error: an item of ${prompt.length + answer.length} tokens in sequences of ${length}`)
-      ids.set([...prompt, ...answer], row * length)
-    }
-    const x = await forward.layers(model, embed(embedding, model.config, ids), 0, layers)
-    const best = new Int32Array(batch * length)
-    for await (const { start, count, best: found } of head.logits(x))
-      for (let i = 0; i < count; i++) best[start + i] = Number(found[i])
-    for (const [row, { prompt, answer }] of chunk.entries()) {
-      const at = row * length + prompt.length - 1
-      if (answer.every((id, i) => best[at + i] === id)) correct++
-    }
-  }
-  return correct / items.length
+export function taskItem(tokenizer: Encoder, prompt: string, answer: string): TaskItem {
+  const blanks = prompt.slice(prompt.trimEnd().length)
+  const apart = prompt.trimEnd() === '' || /^\s/.test(blanks + answer)
+  return answer === ''
+    ? { prompt: divided(tokenizer, prompt.trimEnd(), '').prompt, answer: [] }
+    : divided(tokenizer, prompt, apart ? answer : ` ${answer}`)
 }

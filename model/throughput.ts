@@ -85,9 +85,7 @@ export function quiet(passes: readonly Timing[]): Pick<Timing, 'prefillSeconds' 
   const steps = passes[0]?.steps?.map((_, step) => lowerQuartile(passes.map((pass) => pass.steps![step]!)))
   return {
     prefillSeconds: lowerQuartile(passes.map((pass) => pass.prefillSeconds)),
-    decodeSeconds: steps
-      ? steps.reduce((a, b) => a + b, 0)
-      : lowerQuartile(passes.map((pass) => pass.decodeSeconds)),
+    decodeSeconds: steps ? steps.reduce((a, b) => a + b, 0) : lowerQuartile(passes.map((pass) => pass.decodeSeconds)),
   }
 }
 

@@ -22,6 +22,8 @@ export class Tokenizer {
     readonly unknown: string | undefined,
     /** Number of rows of the model's embedding. */
     private readonly rows: number,
+    /** Texts of tokens that may stand before a text, the better one first. */
+    private readonly beginnings: readonly string[],
   ) {}
 
   /** Opens the tokenizer of a model's folder or GGUF file.
@@ -44,7 +46,10 @@ export class Tokenizer {
     try {
       const { clean_up_tokenization_spaces: cleansUp } = config as { clean_up_tokenization_spaces?: boolean }
       const special = specialTokens(json, config)
-      return new Tokenizer(engine(), size, cleansUp === true, special, unknownToken(json), vocabulary)
+      const beginnings = [namedToken(config, 'bos_token'), namedToken(config, 'eos_token')].flatMap(
+        (text) => text ?? [],
+      )
+      return new Tokenizer(engine(), size, cleansUp === true, special, unknownToken(json), vocabulary, beginnings)
     } catch (error) {
       throw new Failure('InvalidInput', `${file} is not supported: ${(error as Error).message}`, {
         file,
@@ -78,6 +83,16 @@ export class Tokenizer {
     )
   }
 
+  /** The token that stands before a text of which the first token is predicted: the one that begins texts, or else the one
+   *  that ends them. Undefined where tokenizer_config.json names neither. */
+  get prefix(): number | undefined {
+    for (const text of this.beginnings) {
+      const ids = this.encode(text, { special: false })
+      if (ids.length === 1) return ids[0]
+    }
+    return undefined
+  }
+
   /** Whether the unknown token is among the ids. */
   hasUnknown(ids: readonly number[]): boolean {
     return this.unknown !== undefined && ids.some((id) => this.engine.id_to_token(id) === this.unknown)
@@ -106,6 +121,13 @@ function specialTokens(json: object, config: object): ReadonlySet<string> {
   const { added_tokens: added = [] } = json as { added_tokens?: readonly { content: string; special?: boolean }[] }
   const { additional_special_tokens: more } = config as { additional_special_tokens?: readonly string[] | null }
   return new Set([...added.filter(({ special }) => special).map(({ content }) => content), ...(more ?? [])])
+}
+
+/** Reads the text of a special token from tokenizer_config.json. */
+function namedToken(config: object, name: string): string | undefined {
+  const token = (config as Record<string, unknown>)[name]
+  const text = typeof token === 'object' && token !== null ? (token as { content?: unknown }).content : token
+  return typeof text === 'string' && text !== '' ? text : undefined
 }
 
 /** The parts that a tokenizer is created from. */

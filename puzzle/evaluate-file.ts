@@ -1,11 +1,12 @@
 import { cacheWeights, embed, Forward, Head, OnnxModel, type Model } from '../model/index.js'
-import type { TaskItem } from '../model/index.js'
 import { Failure } from '../api/index.js'
-import { answerShare, compareLogits, LogitsOf, type Sums } from './evaluate-logits.js'
-import { taskAccuracy } from './evaluation.js'
+import { compareLogits, LogitsOf, type Sums } from './evaluate-logits.js'
+import { answersOf, byLogits, tasksFor, type Answered } from './evaluate-tasks.js'
+import { respondentOf } from './respondent.js'
+import type { Respondent } from './task-answers.js'
 import { DocumentEncoder, readDocuments, type DataFile } from '../data/documents.js'
 import { leftOut, Packer, requirePositions, type Packing } from '../data/packing.js'
-import { readTasks, type TaskItems } from '../data/task-items.js'
+import type { TasksInput } from '../data/read-tasks.js'
 
 export interface EvaluationOptions {
   /** Tokens per sequence, which limits the context of each token. @default the model's context, at most 512 */
@@ -13,8 +14,8 @@ export interface EvaluationOptions {
   readonly packing: Packing
   /** Stops after the sequence that reaches this many tokens. @default all */
   readonly maxTokens?: number
-  /** Folder of tasks, as in a spec. @default none */
-  readonly tasks?: string
+  /** Tasks, as in a spec. @default none */
+  readonly tasks?: TasksInput
   /** The model to compare with, which must have the same vocabulary. @default none */
   readonly parent?: Model | OnnxModel
   /** Number of sequences to compute at once. */
@@ -22,16 +23,8 @@ export interface EvaluationOptions {
   readonly threads: number
 }
 
-/** A model's results on tasks. */
-export interface Answers {
-  /** Share of correct answers for each task, 0 to 1. */
-  readonly tasks?: Readonly<Record<string, number>>
-  /** Mean over the tasks. */
-  readonly accuracy?: number
-}
-
 /** A model's results on a text: means in nats, over all tokens but the first of each sequence. */
-export interface Evaluation extends Answers {
+export interface Evaluation extends Answered {
   readonly sequences: number
   /** Number of tokens that were predicted. */
   readonly tokens: number
@@ -53,8 +46,9 @@ export interface Evaluation extends Answers {
 interface Judge {
   /** Compares predictions. @param rows  sequences, at most as many as are computed at once */
   compare(rows: readonly (readonly number[])[]): Promise<Sums>
-  /** Returns the share of correct answers, 0 to 1. */
-  answers(items: readonly TaskItem[]): Promise<number>
+  /** What answers tasks: the model, and the parent that it is compared with. */
+  readonly own: Respondent
+  readonly parent?: Respondent
   release(): Promise<void>
 }
 
@@ -78,7 +72,7 @@ export async function evaluateFile(
   if (parent) requireComparable(parent, model)
   const encoder = new DocumentEncoder(model.folder, config.vocabulary)
   // Tasks are read first, so that mistakes are found before anything is computed.
-  const tasks = options.tasks === undefined ? {} : await readTasks(options.tasks, encoder.tokenizer, Infinity)
+  const tasks = options.tasks === undefined ? {} : await tasksFor(options.tasks, model, encoder)
 
   const judge = await judgeOf(model, parent, length, options)
   const total = { kl: 0, loss: 0, parentLoss: 0, top1: 0, tokens: 0, targets: 0, sequences: 0 }
@@ -115,30 +109,24 @@ export async function evaluateFile(
 
 /**
  * Measures a model, or its exported graph, on tasks only.
- * @param tasks  folder of tasks, as in a spec
- * @throws Failure InvalidInput if it is not a folder of tasks
+ * @param tasks  as in a spec
+ * @throws Failure InvalidInput if they cannot be read
  */
 export async function evaluateTasks(
   model: Model | OnnxModel,
-  tasks: string,
-  options: Pick<EvaluationOptions, 'batch' | 'threads'>,
-): Promise<Answers> {
-  const encoder = new DocumentEncoder(model.folder, model.config.vocabulary)
-  const items = await readTasks(tasks, encoder.tokenizer, Infinity)
+  tasks: TasksInput,
+  options: Pick<EvaluationOptions, 'batch' | 'threads' | 'parent'>,
+): Promise<Answered> {
+  const { parent } = options
+  if (parent) requireComparable(parent, model)
+  const items = await tasksFor(tasks, model, new DocumentEncoder(model.folder, model.config.vocabulary))
   // Items have their own lengths. There are no texts, so their length is the smallest possible.
-  const judge = await judgeOf(model, undefined, 2, options)
+  const judge = await judgeOf(model, parent, 2, options)
   try {
     return await answersOf(judge, items)
   } finally {
     await judge.release()
   }
-}
-
-async function answersOf(judge: Judge, tasks: Readonly<Record<string, TaskItems>>): Promise<Answers> {
-  const shares: Record<string, number> = {}
-  for (const [name, { items }] of Object.entries(tasks)) shares[name] = await judge.answers(items)
-  const all = Object.values(shares)
-  return all.length === 0 ? {} : { tasks: shares, accuracy: all.reduce((a, b) => a + b, 0) / all.length }
 }
 
 async function judgeOf(
@@ -165,6 +153,7 @@ async function judgeByLayers(
   threads: number,
 ): Promise<Judge> {
   const head = await Head.create(own, threads, parent)
+  const parentHead = parent === own ? undefined : await Head.create(parent, threads)
   const forward = new Forward(batch, length, threads)
   return {
     async compare(rows) {
@@ -179,9 +168,11 @@ async function judgeByLayers(
       const hidden = await last(own)
       return head.compare(parent === own ? hidden : await last(parent), hidden, ids, mask, length)
     },
-    answers: (items) => taskAccuracy(own, head, items, threads),
+    own: respondentOf(own, head, threads),
+    ...(parentHead && { parent: respondentOf(parent, parentHead, threads) }),
     async release() {
       await head.release()
+      await parentHead?.release()
       await forward.release()
     },
   }
@@ -206,15 +197,8 @@ async function judgeByLogits(
       }
       return total
     },
-    async answers(items) {
-      const longest = Math.max(...items.map(({ prompt, answer }) => prompt.length + answer.length))
-      const whole = await LogitsOf.create(model, longest, threads)
-      try {
-        return await answerShare(whole, items)
-      } finally {
-        await whole.release()
-      }
-    },
+    own: byLogits(model, threads),
+    ...(parent && { parent: byLogits(parent, threads) }),
     async release() {
       await modelLogits.release()
       await other?.release()

@@ -1,5 +1,5 @@
 import { embed, Forward, Head, mostLikely, OnnxModel, type Comparison, type Model } from '../model/index.js'
-import type { TaskItem } from '../model/index.js'
+import type { Likelihood, TaskItem } from '../model/index.js'
 
 /** Sums over tokens of the differences between predictions. */
 export type Sums = Pick<Comparison, 'kl' | 'loss' | 'parentLoss' | 'top1' | 'tokens' | 'targets'>
@@ -71,21 +71,20 @@ export async function compareLogits(ids: readonly number[], own: LogitsOf, paren
   return sums
 }
 
-/** Computes the share of items whose greedy continuation is exactly the answer. */
-export async function answerShare(own: LogitsOf, items: readonly TaskItem[]): Promise<number> {
-  let correct = 0
+/** Computes the likelihoods of answers after their prompts. */
+export async function likelihoodsByLogits(own: LogitsOf, items: readonly TaskItem[]): Promise<readonly Likelihood[]> {
+  const found: Likelihood[] = []
   for (const { prompt, answer } of items) {
-    let at = 0
-    let right = true
+    let [at, sum, greedy] = [0, 0, true]
     for await (const row of own.rows([...prompt, ...answer])) {
       const expected = answer[++at - prompt.length]
       if (at < prompt.length || expected === undefined) continue
-      right = mostLikely(row) === expected
-      if (!right) break
+      sum += row[expected]! - logOfSum(row)
+      greedy &&= mostLikely(row) === expected
     }
-    if (right) correct++
+    found.push({ sum, greedy })
   }
-  return correct / items.length
+  return found
 }
 
 /** Log of the sum of exponentials. */

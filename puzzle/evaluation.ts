@@ -1,10 +1,14 @@
-import { answerAccuracy, Forward, Head, embed, type Model, type Scenario, type TaskItem } from '../model/index.js'
+import { Forward, Head, embed, type Model, type Scenario } from '../model/index.js'
 import { Failure, type ArtifactRef, type Environment } from '../api/index.js'
 import { sizes } from './costs.js'
 import { readJson } from './library.js'
-import type { TaskItems } from '../data/task-items.js'
+import { mainMetric, withItems, type TaskItems } from '../data/task.js'
 import { readSequences, type Sequences } from '../data/sequences.js'
 import { threads } from './parameters.js'
+import { paired, type Listing, type PairedTask } from './paired-task.js'
+import { respondentOf } from './respondent.js'
+import { estimate, type Estimate } from './statistics.js'
+import { answersTo, type TaskAnswers } from './task-answers.js'
 import { errorOf, speedOf, timePairs, type PairedPasses, type TimingParams } from './speed.js'
 
 /** Quality of a model on held-out text and tasks. */
@@ -14,7 +18,19 @@ export interface Quality {
   readonly perplexity: number
   /** Mean over tasks; null without tasks. */
   readonly accuracy: number | null
+  /** The main metric of each task that has one from 0 to 1. */
   readonly tasks: Readonly<Record<string, number>>
+  /** By task and metric. */
+  readonly metrics?: Readonly<Record<string, Readonly<Record<string, Estimate>>>>
+}
+
+/** What a model answered, by task. */
+export type Answers = Readonly<Record<string, TaskAnswers>>
+
+/** A model's quality, and the answers that it comes from. */
+export interface Examined {
+  readonly quality: Quality
+  readonly answers: Answers
 }
 
 /** Measurements of a model: throughput in tokens/s, memory in bytes. */
@@ -60,7 +76,7 @@ export async function openYardstick(
   const held = await readSequences(context, prepared.validate, sequences)
   const all = await readJson(context, prepared.tasks)
   const tasks = Object.fromEntries(
-    Object.entries(all).map(([name, own]) => [name, { chance: own.chance, items: own.items.slice(0, items) }]),
+    Object.entries(all).map(([name, own]) => [name, withItems(own, own.items.slice(0, items))]),
   )
   return { parent, held, final: await lastHidden(parent, held, threads), tasks, scenario, threads }
 }
@@ -90,55 +106,55 @@ async function lastHidden(model: Model, held: Sequences, threads: number): Promi
   return out
 }
 
-/** Measures KL, perplexity and task accuracy. @throws Failure NonFinite if one of them is not finite */
-export async function measureQuality(
+/** Measures KL, perplexity and answers to tasks. @throws Failure NonFinite if one of them is not finite */
+export async function examine(
   model: Model,
   { parent, held, final, tasks, threads }: Yardstick,
   progress: (fraction: number, message: string) => void = () => {},
-): Promise<Quality> {
+): Promise<Examined> {
   const head = await Head.create(model, threads, parent)
   const modelStates = model === parent ? final : await lastHidden(model, held, threads)
   const c = await head.compare(final, modelStates, held.ids, held.mask, held.length)
-  const accuracy: Record<string, number> = {}
+  const answers: Record<string, TaskAnswers> = {}
   const names = Object.keys(tasks)
+  const respondent = respondentOf(model, head, threads)
   for (const [i, name] of names.entries()) {
     progress(i / names.length, `task ${name}`)
-    accuracy[name] = await taskAccuracy(model, head, tasks[name]!.items, threads)
+    answers[name] = await answersTo(tasks[name]!, respondent)
   }
   await head.release()
-  const values = Object.values(accuracy)
   const measures = { kl: c.kl / c.tokens, perplexity: Math.exp(c.loss / c.targets) }
   for (const [name, value] of Object.entries(measures))
     if (!Number.isFinite(value))
       throw new Failure('NonFinite', `${model === parent ? 'the parent' : 'the child'}: ${name} is ${value}`, {
         remedy: 'Check the weights for extreme values, or remove the block types that produce them from `space`.',
       })
-  return {
-    ...measures,
-    accuracy: values.length ? values.reduce((a, b) => a + b, 0) / values.length : null,
-    tasks: accuracy,
-  }
+  return { quality: { ...measures, ...figuresOf(tasks, answers) }, answers }
 }
 
-/** Computes accuracy on tasks. Items of similar length are computed together, to save padding. */
-export async function taskAccuracy(
-  model: Model,
-  head: Head,
-  items: readonly TaskItem[],
-  threads: number,
-): Promise<number> {
-  const groups = new Map<number, TaskItem[]>()
-  for (const item of items) {
-    const length = Math.ceil((item.prompt.length + item.answer.length) / 16) * 16
-    groups.set(length, [...(groups.get(length) ?? []), item])
+/** What answers come to. */
+export function figuresOf(
+  tasks: Readonly<Record<string, TaskItems>>,
+  answers: Answers,
+): Required<Pick<Quality, 'accuracy' | 'tasks' | 'metrics'>> {
+  const metrics = Object.fromEntries(
+    Object.entries(answers).map(([name, { scores }]) => [
+      name,
+      Object.fromEntries(Object.entries(scores).map(([key, own]) => [key, estimate(own)])),
+    ]),
+  )
+  const accuracy = Object.fromEntries(
+    Object.entries(tasks).flatMap(([name, task]) => {
+      const main = mainMetric(task)
+      return main ? [[name, metrics[name]![main.key]!.value] as const] : []
+    }),
+  )
+  const values = Object.values(accuracy)
+  return {
+    accuracy: values.length > 0 ? values.reduce((a, b) => a + b, 0) / values.length : null,
+    tasks: accuracy,
+    metrics,
   }
-  let correct = 0
-  for (const [length, group] of groups) {
-    const forward = new Forward(Math.min(16, group.length), length, threads)
-    correct += (await answerAccuracy(model, head, forward, group)) * group.length
-    await forward.release()
-  }
-  return correct / items.length
 }
 
 /** Measurements of a child and its parent. */
@@ -154,28 +170,32 @@ export interface Evaluation<M extends Measured = Predicted> {
   }
   /** The passes that throughputs and their ratio come from. */
   readonly timing: PairedPasses
+  /** Both on the same items, by task. */
+  readonly paired?: Readonly<Record<string, PairedTask>>
 }
 
 /**
  * Measures a child and times it against its parent.
- * @param parentQuality  the parent's quality, measured once for all its children
+ * @param examined  the parent, examined once for all its children
+ * @param listing   how items are listed that only one of the two answers right. Default: they are counted
  */
 export async function evaluatePair(
   yardstick: Yardstick,
-  parentQuality: Quality,
+  examined: Examined,
   child: Model,
   { repetitions, retime }: TimingParams,
   progress: (fraction: number, message: string) => void = () => {},
+  listing?: Listing,
 ): Promise<Evaluation<Measured>> {
   const { scenario } = yardstick
-  const quality = await measureQuality(child, yardstick, (f, message) => progress(f * 0.5, message))
+  const { quality, answers } = await examine(child, yardstick, (f, message) => progress(f * 0.5, message))
   const timing = await timePairs(
     [yardstick.parent, child],
     yardstick,
     { pairs: repetitions, error: errorOf({ retime }) },
     (pair, pairs) => progress(0.5 + (0.5 * pair) / pairs, `timing, pair ${pair} of ${pairs}`),
   )
-  const parent = { ...parentQuality, ...sizes(yardstick.parent, scenario), throughput: { measured: 0 } }
+  const parent = { ...examined.quality, ...sizes(yardstick.parent, scenario), throughput: { measured: 0 } }
   const own = { ...quality, ...sizes(child, scenario), throughput: { measured: 0 } }
   const ratios = {
     throughput: 0,
@@ -183,10 +203,16 @@ export async function evaluatePair(
     memory: own.memoryBytes / parent.memoryBytes,
     parameters: own.parameters / parent.parameters,
   }
-  return withTiming({ parent, child: own, ratios, timing }, scenario, timing)
+  const pairs = Object.fromEntries(
+    Object.entries(yardstick.tasks).map(([name, task]) => [
+      name,
+      paired(task, examined.answers[name]!, answers[name]!, listing),
+    ]),
+  )
+  return withTiming({ parent, child: own, ratios, timing, paired: pairs }, scenario, timing)
 }
 
-/** The evaluation with the speeds of these passes. */
+/** Returns the evaluation with the speeds of these passes. */
 export function withTiming<E extends Evaluation<Measured>>(evaluation: E, scenario: Scenario, timing: PairedPasses): E {
   const { parent, child, ratio } = speedOf(scenario, timing)
   const timed = (own: Measured, measured: number) => ({ ...own, throughput: { ...own.throughput, measured } })

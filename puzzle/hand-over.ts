@@ -1,5 +1,7 @@
 import type { ArtifactRef, JsonObject, LeftOut, Outputs } from '../api/index.js'
-import type { TaskItems } from '../data/task-items.js'
+import type { PreparedText } from '../data/held-out.js'
+import type { SplitKind } from '../data/task-splits.js'
+import type { TaskItems } from '../data/task.js'
 import type { Calibration } from './calibration.js'
 import type { CapturedFiles } from './captured.js'
 import type { CostTable } from './costs.js'
@@ -20,7 +22,10 @@ export type PrepareOutputs = Outputs<
     readonly sequenceLength: number
     readonly train: PreparedText
     readonly validate: PreparedText
+    readonly test?: PreparedText
     readonly tasks: readonly string[]
+    /** How the validation and the test split came about. */
+    readonly splits?: { readonly text: SplitKind; readonly tasks: Readonly<Record<string, SplitKind>> }
     /** Notes on oddities of the parent. */
     readonly warnings?: readonly string[]
   },
@@ -28,21 +33,11 @@ export type PrepareOutputs = Outputs<
     readonly train: ArtifactRef
     readonly validate: ArtifactRef
     readonly tasks: ArtifactRef<Readonly<Record<string, TaskItems>>>
+    /** Only the final evaluation sees these. A stage in place of `prepare` may leave them out. */
+    readonly test?: ArtifactRef
+    readonly testTasks?: ArtifactRef<Readonly<Record<string, TaskItems>>>
   }
 >
-
-/** Statistics of a prepared data file. */
-export interface PreparedText {
-  readonly sequences: number
-  /** Number of tokens, without padding. */
-  readonly tokens: number
-  /** Number of tokens, with padding. */
-  readonly positions: number
-  /** Share of positions that are padding, 0 to 1. */
-  readonly padding: number
-  /** Number of null or empty records. */
-  readonly empty: number
-}
 
 export type ProfileOutputs = Outputs<
   {

@@ -1,5 +1,6 @@
 import type { JsonObject, Slot } from '../api/index.js'
 import type { DataFile } from '../data/documents.js'
+import type { TasksInput } from '../data/read-tasks.js'
 import type { Scenario } from '../model/index.js'
 import type { Limit } from './limit.js'
 
@@ -22,8 +23,7 @@ export interface DataInput {
     /** Tokens per sequence. @default 128 */
     readonly sequenceLength?: number
   }
-  /** Folder of tasks. */
-  readonly tasks?: string
+  readonly tasks?: TasksInput
 }
 
 /** The input `space`. */

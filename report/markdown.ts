@@ -1,9 +1,15 @@
+import { format } from './format.js'
+import { tasksSection, type TasksResult } from './tasks-section.js'
+
+export { format }
+
 interface Measured {
   readonly throughput: { readonly predicted: number | null; readonly measured: number }
   readonly accuracy: number | null
   readonly tasks: Readonly<Record<string, number>>
   readonly perplexity: number
   readonly kl: number
+  readonly metrics?: TasksResult['child']['metrics']
   readonly parameters: number
   readonly memoryBytes: number
 }
@@ -16,7 +22,7 @@ interface Run {
 }
 
 /** The parts of a search's result that the page shows. Throughput is in tokens/s, KL in nats per token. */
-export interface Result {
+export interface Result extends Pick<TasksResult, 'paired' | 'measuredOn' | 'splits'> {
   readonly verdict: string
   readonly reasons: readonly string[]
   readonly parent: Measured
@@ -71,10 +77,6 @@ export interface Result {
   readonly baselines: Readonly<Record<string, { readonly objective: number | null; readonly feasible: boolean }>>
 }
 
-/** Formats a number with four digits; a dash for a missing or infinite one, such as a ratio to 0. */
-export const format = (value: number | null | undefined): string =>
-  Number.isFinite(value) ? String(Number(value!.toPrecision(4))) : '–'
-
 /** Writes the result as a page of Markdown. */
 export function markdown(result: Result): string {
   const {
@@ -121,6 +123,7 @@ export function markdown(result: Result): string {
     row('parameters', parent.parameters, child.parameters, ratios.parameters),
     row('memory in the scenario, bytes', parent.memoryBytes, child.memoryBytes, ratios.memory),
     '',
+    ...tasksSection(result),
     '## Limits',
     '',
     ...limits.map(

@@ -3,8 +3,22 @@ import { createContext, Script } from 'node:vm'
 /** Milliseconds that one match may take. */
 const mostMilliseconds = 1000
 
-const context = createContext({ test: undefined as (() => boolean) | undefined })
-const script = new Script('test()')
+const context = createContext({ work: undefined as (() => unknown) | undefined })
+const script = new Script('work()')
+
+/** Does work that may try to match a text for ever. Not done: it took more than a second. */
+export function withinASecond<T>(work: () => T): { readonly done: true; readonly value: T } | { readonly done: false } {
+  context.work = work
+  try {
+    return { done: true, value: script.runInContext(context, { timeout: mostMilliseconds }) as T }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
+    return { done: false }
+  } finally {
+    context.work = undefined
+  }
+}
+
 const slow = new Set<string>()
 
 /** Whether matching some text against a pattern timed out. */
@@ -18,16 +32,9 @@ export function boundedPattern(pattern: string, flags: string): { test(text: str
     toString: () => String(expression),
     test(text) {
       if (slow.has(pattern)) return false
-      context.test = () => expression.test(text)
-      try {
-        return script.runInContext(context, { timeout: mostMilliseconds }) as boolean
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
-        slow.add(pattern)
-        return false
-      } finally {
-        context.test = undefined
-      }
+      const found = withinASecond(() => expression.test(text))
+      if (!found.done) slow.add(pattern)
+      return found.done && found.value
     },
   }
 }

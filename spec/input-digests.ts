@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { partName } from '../files/gguf-parts.js'
 import { digestJson, type Digest } from '../store/digest.js'
 import { digestFile } from '../store/files.js'
@@ -21,14 +21,15 @@ export async function digestPath(
   path: string,
   contents?: Contents,
 ): Promise<{ readonly digest: Digest; readonly listing?: Listing }> {
-  if ((await stat(path)).isFile()) {
+  const isFile = (await stat(path)).isFile()
+  if (isFile && !contents?.ofFile) {
     const parts = (partName(path)?.all ?? []).filter((part) => existsSync(part))
     // A part of a model stands for all of it, whichever is named.
     return { digest: parts.length > 1 ? digestJson(await Promise.all(parts.map(digestFile))) : await digestFile(path) }
   }
   const listing: Record<string, Digest> = {}
   for (const name of contents ? await contents.files(path) : await filesBelow(path, ''))
-    listing[name] = await digestFile(join(path, name))
+    listing[name] = await digestFile(join(isFile ? dirname(path) : path, name))
   return { digest: digestJson(listing), listing }
 }
 

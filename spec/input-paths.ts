@@ -12,6 +12,7 @@ const words: Readonly<Record<PathKind, string>> = {
   path: 'file or folder',
   model: 'file or folder',
   tasks: 'folder',
+  harness: 'file',
 }
 
 /** What is wrong with a path that a spec names; undefined when it is there and of the right kind. */
@@ -33,10 +34,15 @@ export async function checkPath(
   }
   const wrong = (message: string, hint?: string): Problem => ({ code: 'wrong-file', message, hint })
   if (!stats.isFile() && !stats.isDirectory()) return wrong(`"${written}" is neither a file nor a folder.`)
-  if (kind === 'file' && !stats.isFile())
+  if ((kind === 'file' || kind === 'harness') && !stats.isFile())
     return wrong(`"${written}" is a folder; it must be a file.`, await filesIn(path, written))
   if ((kind === 'folder' || kind === 'tasks') && !stats.isDirectory())
-    return wrong(`"${written}" is a file; it must be a folder.`)
+    return wrong(
+      `"${written}" is a file; it must be a folder.`,
+      kind === 'tasks' && /\.ya?ml$/.test(written)
+        ? `for a task of lm-evaluation-harness, write \`tasks: [{ harness: ${written} }]\``
+        : undefined,
+    )
   return contents?.problem?.(path, written)
 }
 

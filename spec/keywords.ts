@@ -20,15 +20,15 @@ export interface Collected {
   readonly programs: { readonly at: string }[]
 }
 
-export const pathKinds = ['file', 'folder', 'path', 'model', 'tasks'] as const
+export const pathKinds = ['file', 'folder', 'path', 'model', 'tasks', 'harness'] as const
 export type PathKind = (typeof pathKinds)[number]
 const isPathKind = (format: string): format is PathKind => (pathKinds as readonly string[]).includes(format)
 
 /**
  * ajv with what puzzleflow adds to JSON Schema:
  * - `quantity`: a number with a unit (spec/units.ts), replaced by its value;
- * - `format: file`, `folder` or `path` (either): a path that must exist, made absolute; `model` or `tasks`: the same, of
- *   which only what is read of a model or of tasks counts;
+ * - `format: file`, `folder` or `path` (either): a path that must exist, made absolute; `model`, `tasks` or `harness`:
+ *   the same, of which only what is read of a model, of tasks or of a task of lm-evaluation-harness counts;
  * - `requires`: an input without which the value means nothing;
  * - `reason`: why a number has bounds, for the message;
  * - `program`: an object whose `command` is run with the files of its `sources` (spec/programs.ts);

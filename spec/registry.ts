@@ -74,6 +74,8 @@ export interface Inspection {
 export interface Contents {
   /** Names of the files that are read of a folder; [] for a path that is itself the file. @throws Failure */
   files(path: string): Promise<readonly string[]> | readonly string[]
+  /** A path that is a file stands for several, whose names start from its folder. */
+  readonly ofFile?: true
   /** Why something that is there is not what the format says. */
   problem?(path: string, written: string): Omit<InputProblem, 'path'> | undefined
 }

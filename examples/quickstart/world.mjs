@@ -213,15 +213,25 @@ function draw(random, mixture) {
   return 'add'
 }
 
-/** Items of a task, all held out, none twice. */
-function items(task, count, seed) {
+/** Items of a task, all held out, none twice.
+ *  @param others  prompts that are not among them */
+function items(task, count, seed, others = new Set()) {
   const random = generator(seed)
   const seen = new Map()
   while (seen.size < count) {
     const item = task in several ? several[task](random, 0, 1)[0] : single[task](random, 0)
-    if (heldOut(task + item.prompt)) seen.set(item.prompt, { prompt: item.prompt, answer: item.answer })
+    if (heldOut(task + item.prompt) && !others.has(item.prompt))
+      seen.set(item.prompt, { prompt: item.prompt, answer: item.answer })
   }
   return [...seen.values()]
+}
+
+/** Items that the search sees, and those that only the final evaluation sees; of the sums and differences of two digits, only a
+ *  few hundred are held out. */
+function itemSets(task) {
+  const validation = items(task, 240, 11)
+  const seen = new Set(validation.map(({ prompt }) => prompt))
+  return { validation, test: items(task, task === 'add' || task === 'sub' ? 120 : 240, 12, seen) }
 }
 
 const write = (name, text) => {
@@ -281,8 +291,15 @@ function tokenizer() {
 }
 
 async function check() {
-  const held = new Set(Object.keys(shares).flatMap((task) => items(task, 240, 11).map(({ prompt }) => prompt)))
-  for (const name of ['data/train.jsonl', 'data/validate.jsonl', 'data/parent.jsonl', 'data/parent-2.jsonl']) {
+  const asked = (task) => (tasks.includes(task) ? Object.values(itemSets(task)).flat() : items(task, 240, 11))
+  const held = new Set(Object.keys(shares).flatMap((task) => asked(task).map(({ prompt }) => prompt)))
+  for (const name of [
+    'data/train.jsonl',
+    'data/validate.jsonl',
+    'data/test.jsonl',
+    'data/parent.jsonl',
+    'data/parent-2.jsonl',
+  ]) {
     if (!existsSync(join(folder, name))) continue
     let [count, found] = [0, 0]
     for await (const line of createInterface({ input: createReadStream(join(folder, name)) })) {
@@ -320,13 +337,18 @@ else {
       1,
     ) + '\n',
   )
-  for (const task of tasks) write(`tasks/${task}.jsonl`, lines(items(task, 240, 11)))
+  for (const task of tasks) {
+    const { validation, test } = itemSets(task)
+    write(`tasks/${task}.jsonl`, lines(validation))
+    write(`tasks/${task}.test.jsonl`, lines(test))
+  }
   write(
     'tasks/tasks.json',
     JSON.stringify(Object.fromEntries(tasks.map((name) => [name, { chance: chances[name] }])), null, 1) + '\n',
   )
   write('data/train.jsonl', lines(documents(6000, 21)))
   write('data/validate.jsonl', lines(documents(400, 22)))
+  write('data/test.jsonl', lines(documents(400, 25)))
   // The parent's documents stand in the order it reads them: easier ones in front.
   const parent = process.argv.find((argument) => /^--parent(=|$)/.test(argument))
   if (parent) {

@@ -17,17 +17,26 @@ const string = /'[^'\\]*(?:\\.[^'\\]*)*'|"[^"\\]*(?:\\.[^"\\]*)*"/sy
 const operator = /\*\*|\/\/|==|!=|>=|<=|[-+/*%~[\](){}><=.:|,;]/y
 const onlyBlank = new RegExp(`^[${blank}]+$`)
 const raw = new RegExp(`\\{%([-+]?)[${blank}]*raw[${blank}]*(?:-%\\}[${blank}]*|%\\})`, 'y')
-const endRaw = new RegExp(`\\{%([-+]?)[${blank}]*endraw[${blank}]*(?:\\+%\\}|-%\\}[${blank}]*|%\\}\\n?)`, 'g')
-const endComment = new RegExp(`\\+#\\}|-#\\}[${blank}]*|#\\}\\n?`, 'g')
-const endOf = {
-  block: new RegExp(`\\+%\\}|-%\\}[${blank}]*|%\\}\\n?`, 'y'),
+/** How tags end. @param behind  what goes with a tag that no sign ends */
+const ends = (behind: string) => ({
+  raw: new RegExp(`\\{%([-+]?)[${blank}]*endraw[${blank}]*(?:\\+%\\}|-%\\}[${blank}]*|%\\}${behind})`, 'g'),
+  comment: new RegExp(`\\+#\\}|-#\\}[${blank}]*|#\\}${behind}`, 'g'),
+  block: new RegExp(`\\+%\\}|-%\\}[${blank}]*|%\\}${behind}`, 'y'),
   variable: new RegExp(`-\\}\\}[${blank}]*|\\}\\}`, 'y'),
-}
+})
+
+/** Of blanks around tags: `trimmed`, as transformers sets Jinja for chat templates (trim_blocks, lstrip_blocks, and no line end
+ *  behind a template), or `kept`, as Jinja does by itself, with keep_trailing_newline. */
+export type Blanks = 'trimmed' | 'kept'
+
+const endsWith: Readonly<Record<Blanks, ReturnType<typeof ends>>> = { trimmed: ends('\\n?'), kept: ends('') }
 const closing: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' }
 
-/** Yields a template's tokens, as Jinja's own lexer does with trim_blocks and lstrip_blocks. */
-export function* tokens(template: string): Generator<Token> {
-  const text = template.replace(/\r\n|\r/g, '\n').replace(/\n$/, '')
+/** Yields a template's tokens, as Jinja's own lexer does. */
+export function* tokens(template: string, blanks: Blanks = 'trimmed'): Generator<Token> {
+  const lines = template.replace(/\r\n|\r/g, '\n')
+  const text = blanks === 'trimmed' ? lines.replace(/\n$/, '') : lines
+  const end = endsWith[blanks]
   let [at, line, lineBegins] = [0, 1, true]
   const fail = (message: string) => new JinjaError('syntax', message, line)
   const match = (pattern: RegExp): RegExpExecArray | null => {
@@ -43,7 +52,7 @@ export function* tokens(template: string): Generator<Token> {
   /** Text before a tag, stripped as the tag's sign requires. */
   const before = (value: string, sign: string, isVariable: boolean): string => {
     if (sign === '-') return trimEnd(value)
-    if (sign === '+' || isVariable) return value
+    if (sign === '+' || isVariable || blanks === 'kept') return value
     const from = value.lastIndexOf('\n') + 1
     return (from > 0 || lineBegins) && onlyBlank.test(value.slice(from)) ? value.slice(0, from) : value
   }
@@ -62,23 +71,23 @@ export function* tokens(template: string): Generator<Token> {
     const rawBegin = kind === '%' ? match(raw) : null
     if (rawBegin) {
       advance(at + rawBegin[0].length)
-      endRaw.lastIndex = at
-      const end = endRaw.exec(text)
+      end.raw.lastIndex = at
+      const closing = end.raw.exec(text)
       // Jinja ignores a raw block that opens at the very end of the text.
-      if (!end && at === text.length) return
-      if (!end) throw fail('Missing end of raw directive')
-      const inside = before(text.slice(at, end.index), end[1]!, false)
+      if (!closing && at === text.length) return
+      if (!closing) throw fail('Missing end of raw directive')
+      const inside = before(text.slice(at, closing.index), closing[1]!, false)
       if (inside !== '') yield data(inside)
-      advance(end.index + end[0].length)
+      advance(closing.index + closing[0].length)
       continue
     }
     advance(open + 2 + sign.length)
     if (kind === '#') {
-      endComment.lastIndex = at
-      const end = endComment.exec(text)
-      if (!end && at === text.length) return
-      if (!end) throw fail('Missing end of comment tag')
-      advance(end.index + end[0].length)
+      end.comment.lastIndex = at
+      const found = end.comment.exec(text)
+      if (!found && at === text.length) return
+      if (!found) throw fail('Missing end of comment tag')
+      advance(found.index + found[0].length)
     } else yield* inside(kind === '{' ? 'variable' : 'block')
   }
 
@@ -86,17 +95,17 @@ export function* tokens(template: string): Generator<Token> {
     yield { type: `${kind}_begin`, value: '', line }
     const open: string[] = []
     for (;;) {
-      const end = open.length === 0 ? match(endOf[kind]) : null
-      if (end) {
+      const over = open.length === 0 ? match(end[kind]) : null
+      if (over) {
         yield { type: `${kind}_end`, value: '', line }
-        advance(at + end[0].length)
+        advance(at + over[0].length)
         return
       }
       // The parser reports what is still open at the end of the text.
       if (at >= text.length) return
-      const blanks = match(space)
-      if (blanks) {
-        advance(at + blanks[0].length)
+      const between = match(space)
+      if (between) {
+        advance(at + between[0].length)
         continue
       }
       const token = word(open)

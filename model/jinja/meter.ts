@@ -14,6 +14,7 @@ export const limits = {
 interface Meter {
   work: number
   depth: number
+  readonly strict: boolean
   readonly end: number
 }
 
@@ -21,10 +22,11 @@ interface Meter {
 let current: Meter | undefined
 
 /** Does work within the limits.
+ *  @param strict  whether any use of an undefined value is an error (Jinja's StrictUndefined)
  *  @throws JinjaError of the kind `bound` if it exceeds them */
-export function metered<T>(work: () => T): T {
+export function metered<T>(work: () => T, strict = false): T {
   const before = current
-  current = { work: 0, depth: 0, end: Date.now() + limits.milliseconds }
+  current = { work: 0, depth: 0, strict, end: Date.now() + limits.milliseconds }
   try {
     return work()
   } catch (error) {
@@ -34,6 +36,9 @@ export function metered<T>(work: () => T): T {
     current = before
   }
 }
+
+/** Whether any use of an undefined value is an error. */
+export const isStrict = (): boolean => current?.strict === true
 
 /** Counts units of work. @throws JinjaError of the kind `bound` */
 export function charge(units = 1): void {

@@ -31,7 +31,10 @@ export function equal(a: Value, b: Value): boolean {
     // `===` is false for a bigint and a number of the same value.
     return x <= y && x >= y
   }
-  if (a instanceof Undefined || b instanceof Undefined) return a instanceof Undefined && b instanceof Undefined
+  if (a instanceof Undefined || b instanceof Undefined) {
+    for (const side of [a, b]) if (side instanceof Undefined) side.passes()
+    return a instanceof Undefined && b instanceof Undefined
+  }
   if ((a instanceof List && b instanceof List) || (a instanceof Tuple && b instanceof Tuple))
     return a.items.length === b.items.length && nested(() => a.items.every((item, i) => same(item, b.items[i]!)))
   if (a instanceof Dict && b instanceof Dict)
@@ -154,7 +157,10 @@ export function len(value: Value): number {
   if (value instanceof Dict) return value.size
   if (value instanceof DictView) return value.dict.size
   if (value instanceof Range) return value.length
-  if (value instanceof Undefined) return 0
+  if (value instanceof Undefined) {
+    value.passes()
+    return 0
+  }
   if (value instanceof Markup) return length(value.text)
   if (value instanceof Callable && value.iterable) return value.iterable.length()
   throw typeError(`object of type '${typeName(value)}' has no len()`)
@@ -208,7 +214,10 @@ export function slice(value: Value, start: Value, stop: Value, step: Value): Val
 
 /** Returns the items from the last to the first. @throws JinjaError for values that Python's `reversed` refuses */
 export function reversed(value: Value): Value[] {
-  if (value instanceof Undefined) return []
+  if (value instanceof Undefined) {
+    value.passes()
+    return []
+  }
   if (typeof value === 'string') return points(value).reverse()
   if (
     value instanceof Dict ||

@@ -1,6 +1,7 @@
 import type { Body, Expression, MacroBody, Parameter, Statement, Target } from './ast.js'
 import { ExpressionParser } from './expression-parser.js'
 import { Mentions } from './mentions.js'
+import type { Blanks } from './lexer.js'
 import { describe, TokenStream } from './token-stream.js'
 
 /** Largest depth of nested blocks. */
@@ -8,9 +9,9 @@ const mostDepth = 100
 
 /** Parses a template.
  *  @throws JinjaError of the kind `syntax` */
-export function parse(template: string): Body {
+export function parse(template: string, blanks?: Blanks): Body {
   const mentions = new Mentions()
-  const body = new Parser(new TokenStream(template), mentions).template()
+  const body = new Parser(new TokenStream(template, blanks), mentions).template()
   mentions.end()
   return body
 }

@@ -6,7 +6,10 @@ import { Dict, DictView, List, Markup, Namespace, Range, Tuple, typeName, Undefi
 /** Writes a value as Python's `str` does. */
 export function str(value: Value): string {
   if (typeof value === 'string') return value
-  if (value instanceof Undefined) return ''
+  if (value instanceof Undefined) {
+    value.passes()
+    return ''
+  }
   if (value instanceof Markup) return value.text
   return repr(value)
 }

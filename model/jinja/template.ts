@@ -6,14 +6,18 @@ import { Renderer } from './render.js'
 import { Output, Scope } from './scope.js'
 import type { Value } from './values.js'
 
-/** A Jinja template, rendered as transformers renders chat templates: with trim_blocks, lstrip_blocks, loop controls and the
- *  sandbox. */
+/** A Jinja template in the sandbox, with loop controls. `chat`: rendered as transformers renders chat templates, with trim_blocks
+ *  and lstrip_blocks. `prompt`: rendered as lm-evaluation-harness renders prompts, with blanks kept; using an undefined value is
+ *  an error. */
 export class Template {
   private readonly body: Body
 
   /** Parses a template. @throws JinjaError of the kind `syntax` */
-  constructor(text: string) {
-    this.body = metered(() => parse(text))
+  constructor(
+    text: string,
+    private readonly style: 'chat' | 'prompt' = 'chat',
+  ) {
+    this.body = metered(() => parse(text, style === 'chat' ? 'trimmed' : 'kept'))
   }
 
   /** Renders the template.
@@ -24,6 +28,6 @@ export class Template {
       const out = new Output()
       new Renderer().body(this.body, new Scope(new Scope(undefined, globals(now)), variables), out)
       return out.text
-    })
+    }, this.style === 'prompt')
   }
 }

@@ -1,5 +1,5 @@
 import { JinjaError } from './errors.js'
-import { tokens, type Token } from './lexer.js'
+import { tokens, type Blanks, type Token } from './lexer.js'
 
 const described: Readonly<Record<string, string>> = {
   block_begin: 'begin of statement block',
@@ -18,8 +18,8 @@ export class TokenStream {
   private readonly all: readonly Token[]
   private at = 0
 
-  constructor(template: string) {
-    const all = [...tokens(template)]
+  constructor(template: string, blanks?: Blanks) {
+    const all = [...tokens(template, blanks)]
     all.push({ type: 'eof', value: '', line: all.at(-1)?.line ?? 1 })
     this.all = all
   }

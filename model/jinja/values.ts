@@ -1,4 +1,4 @@
-import { charge, read } from './meter.js'
+import { charge, isStrict, read } from './meter.js'
 import { JinjaError, typeError, unsupported } from './errors.js'
 
 /** A Python value: None is null, an int a bigint, a float a number. */
@@ -121,6 +121,11 @@ export class Undefined {
     readonly unsafe = false,
   ) {}
 
+  /** Said where it passes for nothing, unless that is an error. */
+  passes(): void {
+    if (isStrict()) throw this.fail()
+  }
+
   fail(): JinjaError {
     return new JinjaError('python', `${this.unsafe ? 'SecurityError' : 'UndefinedError'}: ${this.hint}`)
   }
@@ -186,7 +191,10 @@ export function hashOf(key: Value): string {
   if (typeof key === 'bigint') return `n${key}`
   if (typeof key === 'number') return Number.isInteger(key) ? `n${BigInt(key)}` : `n${key}`
   if (key === null) return 'None'
-  if (key instanceof Undefined) return 'Undefined'
+  if (key instanceof Undefined) {
+    key.passes()
+    return 'Undefined'
+  }
   if (key instanceof Tuple) return `(${key.items.map((item) => `${hashOf(item).length}:${hashOf(item)}`).join()})`
   if (key instanceof List || key instanceof Dict) throw typeError(`unhashable type: '${typeName(key)}'`)
   throw unsupported(`a ${typeName(key)} as a key`)
@@ -195,6 +203,7 @@ export function hashOf(key: Value): string {
 export function truth(value: Value): boolean {
   if (typeof value === 'boolean') return value
   if (typeof value === 'string') return value !== ''
+  if (value instanceof Undefined) value.passes()
   if (value === null || value instanceof Undefined) return false
   if (typeof value === 'bigint') return value !== 0n
   // NaN is true.
@@ -219,7 +228,10 @@ export function iterated(value: Value): Iterator<Value> | undefined {
       [Symbol.iterator]()
   if (value instanceof DictView) return value.list()[Symbol.iterator]()
   if (value instanceof Iter) return value.iterator
-  if (value instanceof Undefined) return [][Symbol.iterator]()
+  if (value instanceof Undefined) {
+    value.passes()
+    return [][Symbol.iterator]()
+  }
   if (value instanceof Range) return numbersOf(value)
   if (value instanceof Callable) return value.iterable?.next()
   if (value instanceof Markup) throw unsupported('iterating over escaped text')

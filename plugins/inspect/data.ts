@@ -3,13 +3,15 @@ import type { InputProblem } from '../../spec/registry.js'
 import { Failure } from '../../api/index.js'
 import { DocumentEncoder, readDocuments, type Document } from '../../data/documents.js'
 import { Packer, requireEnough, requirePositions } from '../../data/packing.js'
-import { readTasks } from '../../data/task-items.js'
+import { readSplitTasks, taskEntries, type TasksInput } from '../../data/read-tasks.js'
+import { mainMetric } from '../../data/task.js'
 import type { DataInput, ModelInput } from '../../puzzle/inputs.js'
 
 /** The inputs that are read as text. */
 interface TextInputs extends ModelInput {
   readonly data?: Partial<DataInput['data']>
-  readonly tasks?: string
+  readonly tasks?: TasksInput
+  readonly target?: { readonly quality?: object }
 }
 
 /** Items of a task to tokenise as a check. */
@@ -23,7 +25,10 @@ const charactersLookedAt = 2 ** 27
  * that are not what they should be, or hold too little. All lines of files that are not very large are looked at, but only
  * as many are tokenised as are needed to know that there are enough.
  */
-export async function inspectData({ model, data, tasks }: TextInputs, config: ModelConfig): Promise<InputProblem[]> {
+export async function inspectData(
+  { model, data, tasks, target }: TextInputs,
+  config: ModelConfig,
+): Promise<InputProblem[]> {
   const problems: InputProblem[] = []
   const look = async (path: InputProblem['path'], code: string, work: () => void | Promise<unknown>) => {
     try {
@@ -56,14 +61,36 @@ export async function inspectData({ model, data, tasks }: TextInputs, config: Mo
       requireEnough(file.path, tokens, length, empty)
     })
   }
-  if (tasks !== undefined) await look(['tasks'], 'bad-tasks', () => readTasks(tasks, encoder.tokenizer, itemsLookedAt))
+  if (tasks !== undefined) {
+    const reader = { tokenizer: encoder.tokenizer, positions: config.maxPositions }
+    const amount = { share: 0, most: itemsLookedAt }
+    const before = problems.length
+    let measured = false
+    for (const [i, entry] of taskEntries(tasks).entries()) {
+      const path =
+        typeof tasks === 'string' ? ['tasks'] : typeof entry === 'string' ? ['tasks', i] : ['tasks', i, 'harness']
+      await look(path, 'bad-tasks', async () => {
+        const found = await readSplitTasks([entry], reader, amount)
+        measured ||= Object.values(found).some(({ test }) => mainMetric(test))
+      })
+    }
+    if (problems.length === before)
+      await look(['tasks'], 'bad-tasks', () => readSplitTasks(tasks, reader, { ...amount, most: 1 }))
+    if (problems.length === before && !measured && target?.quality !== undefined)
+      problems.push({
+        path: ['target', 'quality'],
+        code: 'no-accuracy',
+        message: 'None of the tasks has an accuracy, which `quality` is a share of.',
+        hint: 'add a task with acc, acc_norm or exact_match',
+      })
+  }
   return problems
 }
 
 /** Whether there is any text. Files that cannot be read are told of later, by name. */
 async function needsTokenizer(
   data: TextInputs['data'],
-  tasks: string | undefined,
+  tasks: TasksInput | undefined,
   vocabulary: number,
 ): Promise<boolean> {
   if (tasks !== undefined) return true

@@ -10,6 +10,7 @@ import {
 import type {
   DistillOutputs,
   EvaluateOutputs,
+  ImproveOutputs,
   PrepareOutputs,
   ProfileOutputs,
   SelectOutputs,
@@ -20,34 +21,44 @@ import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
 import { throughputOf } from '../../puzzle/costs.js'
 import { decided } from '../../puzzle/judge-limits.js'
-import { timing, type TimingParams } from '../../puzzle/speed.js'
+import { joined, timing, type PairedPasses, type TimingParams } from '../../puzzle/speed.js'
 import { asTask, assemble, chosenEntries, readJson, type Filling } from '../../puzzle/library.js'
 import { readLibrary } from '../../puzzle/read-library.js'
 import type { Limit } from '../../puzzle/limit.js'
 import { limitsOf } from '../../puzzle/limits.js'
 import {
   evaluatePair,
-  measureQuality,
+  examine,
   openYardstick,
   thoroughness,
   withPredictions,
+  withTiming,
   type Evaluation,
   type Measured,
   type Thoroughness,
 } from '../../puzzle/evaluation.js'
 import { openParent } from '../../puzzle/parent.js'
+import { listingOf } from '../../puzzle/paired-task.js'
 import { costParts } from '../../puzzle/problem-parts.js'
 import { parentCost, type Solution } from '../../puzzle/selection-problem.js'
 
 interface EvaluateParams extends Thoroughness, TimingParams {
   readonly of: 'solutions' | 'child'
+  readonly split: 'validation' | 'test'
 }
 
-interface TaskParams extends Omit<EvaluateParams, 'of'> {
+interface TaskParams extends Omit<EvaluateParams, 'of' | 'split'> {
   readonly fillings: readonly Filling[]
   /** Limits that the child is timed for until they are decided. */
   readonly limits?: readonly Limit[]
+  /** Largest number of items that are listed of each task. */
+  readonly listed?: number
+  /** Passes of the same child in earlier sessions. */
+  readonly timed?: PairedPasses
 }
+
+/** Most items of a task that are listed as won, and as lost. */
+const mostListed = 20
 
 interface EvaluateNeeds {
   readonly prepare: PrepareOutputs
@@ -58,6 +69,8 @@ interface EvaluateNeeds {
   /** Needed with `of: child`. */
   readonly select?: SelectOutputs
   readonly uptrain?: UptrainOutputs
+  readonly 'check-child'?: EvaluateOutputs
+  readonly improve?: ImproveOutputs
 }
 
 interface EvaluateTask {
@@ -76,7 +89,8 @@ export const evaluate: FanOutStage<
   ModelInput & TargetInput
 > = {
   name: 'evaluate',
-  // 6: parent and child are timed in pairs, all of which count.
+  // 6: parent and child are timed in pairs, all of which count, and compared item by item; the final child is measured on the
+  // test split.
   version: 6,
   reads: ['model', 'target'],
   taskReads: ['model', 'target.scenario'],
@@ -89,7 +103,13 @@ export const evaluate: FanOutStage<
       of: {
         enum: ['solutions', 'child'],
         default: 'solutions',
-        description: 'What to measure: the solutions of `solve`, or the uptrained child.',
+        description: 'What to measure: the solutions of `solve`, or the trained child.',
+      },
+      split: {
+        enum: ['validation', 'test'],
+        default: 'validation',
+        description:
+          'The data to measure on: those by which the search chooses, or those that only the final evaluation reads.',
       },
       ...timing,
       retime: {
@@ -103,20 +123,28 @@ export const evaluate: FanOutStage<
   async plan(context) {
     const { params, stages, spec } = context
     const library = await readLibrary(context)
-    const { repetitions, retime, items, sequences, threads } = params
-    const { validate, tasks } = stages.prepare.files
+    const { repetitions, retime, items, sequences, threads, split } = params
+    const { validate, tasks, test = validate, testTasks = tasks } = stages.prepare.files
+    const measured = split === 'test' ? { validate: test, tasks: testTasks } : { validate, tasks }
+    const improved = params.of === 'child' ? stages.improve : undefined
+    const before = improved?.values.child?.evaluation ?? stages['check-child']?.values.evaluations[0]
     const solutions = await measuredSolutions(context)
     return solutions.map((solution, i): TaskPlan<TaskParams, EvaluateTask['inputs']> => {
       const { fillings, inputs } = asTask(chosenEntries(library, solution.choice))
-      const child = params.of === 'child' ? { child: needed(stages, 'uptrain').files.child } : {}
+      // Without uptraining, the child is measured as selected.
+      const trained = params.of === 'child' ? (stages.improve?.files.child ?? stages.uptrain?.files.child) : undefined
+      const child = trained ? { child: trained } : {}
       // Measurements of solutions do not depend on the limits: if those change, only `solve` and `select` run again.
-      const judged = params.of === 'child' ? { limits: limitsOf(spec.target) } : {}
+      const judged =
+        params.of === 'child'
+          ? { limits: limitsOf(spec.target), listed: mostListed, ...(before && { timed: before.timing }) }
+          : {}
       return {
         id: params.of === 'child' ? 'child' : `solution-${i + 1}`,
         label: params.of === 'child' ? 'the uptrained child' : `solution ${i + 1} of ${solutions.length}`,
         group: 'solutions',
         params: { fillings, repetitions, retime, items, sequences, threads, ...judged },
-        inputs: { ...inputs, ...child, validate, tasks },
+        inputs: { ...inputs, ...child, ...measured },
       }
     })
   },
@@ -131,13 +159,15 @@ export const evaluate: FanOutStage<
     const trained = task.inputs.child
     const child = trained ? await readChild(assembled, await context.open(trained)) : assembled
     context.progress(0, 'the parent')
-    const parent = await measureQuality(model, yardstick, (f, m) => context.progress(f * 0.45, `parent, ${m}`))
-    const evaluation = await evaluatePair(yardstick, parent, child, params, (f, m) =>
-      context.progress(0.45 + f * 0.45, `child, ${m}`),
-    )
+    const parent = await examine(model, yardstick, (f, m) => context.progress(f * 0.45, `parent, ${m}`))
+    // Items of solutions, of which there are many, are only counted.
+    const listing = params.listed === undefined ? undefined : listingOf(yardstick, params.listed)
+    const after = (f: number, m: string) => context.progress(0.45 + f * 0.45, `child, ${m}`)
+    const evaluation = await evaluatePair(yardstick, parent, child, params, after, listing)
+    const all = params.timed ? withTiming(evaluation, scenario, joined(params.timed, evaluation.timing)) : evaluation
     const { limits = [] } = params
     const timed = await decided(
-      evaluation,
+      all,
       () => [model, child],
       scenario,
       { ...params, limits },
@@ -166,7 +196,8 @@ async function measuredSolutions(
   context: StageContext<EvaluateParams, EvaluateNeeds, object>,
 ): Promise<readonly Solution[]> {
   const { params, stages } = context
-  if (params.of === 'child') return [await readJson(context, needed(stages, 'select').files.selected)]
+  if (params.of === 'child')
+    return [await readJson(context, stages.improve?.files.selected ?? needed(stages, 'select').files.selected)]
   return (await readJson(context, needed(stages, 'solve').files.solutions)).solutions
 }
 

@@ -17,7 +17,7 @@ import type {
   SolveOutputs,
   UptrainOutputs,
 } from '../../puzzle/hand-over.js'
-import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
+import type { ModelInput, Target, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
 import { parameterCount, throughputOf } from '../../puzzle/costs.js'
 import { describeSolution } from '../../puzzle/describe-solution.js'
@@ -26,12 +26,12 @@ import { asTask, assemble, chosenEntries, readJson } from '../../puzzle/library.
 import { limitsOf } from '../../puzzle/limits.js'
 import {
   evaluatePair,
-  measureQuality,
+  examine,
   openYardstick,
   thoroughness,
   withPredictions,
   type Evaluation,
-  type Quality,
+  type Examined,
   type Thoroughness,
   type Yardstick,
 } from '../../puzzle/evaluation.js'
@@ -47,6 +47,7 @@ import { judge, missed } from '../../puzzle/verdict.js'
 interface ImproveParams extends Thoroughness, TimingParams {
   readonly attempts: number
   readonly trainOn: number
+  readonly headroom: number
 }
 
 interface ImproveNeeds {
@@ -59,7 +60,7 @@ interface ImproveNeeds {
   readonly evaluate: EvaluateOutputs
   readonly select: SelectOutputs
   readonly uptrain?: UptrainOutputs
-  readonly 'evaluate-child'?: EvaluateOutputs
+  readonly 'check-child'?: EvaluateOutputs
 }
 
 /** A trained child. */
@@ -103,6 +104,12 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
         default: 0.5,
         description: 'Tokens of a training that goes on with the same child, as a share of those of `uptrain`.',
       },
+      headroom: {
+        quantity: 'fraction',
+        default: 0.002,
+        description:
+          'How far above the quality floor a child must be on validation data, so that it still is on the test data.',
+      },
       ...timing,
       ...thoroughness,
     },
@@ -117,9 +124,10 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
 
   async run(context) {
     const { params, stages, spec } = context
-    const { uptrain, 'evaluate-child': first } = stages
+    const { uptrain, 'check-child': first } = stages
     const evaluation = first?.values.evaluations[0]
-    if (!uptrain || !evaluation || judge(spec.target, evaluation).reasons.length === 0)
+    const target = withHeadroom(spec.target, params.headroom)
+    if (!uptrain || !evaluation || judge(target, evaluation).reasons.length === 0)
       return { values: { attempts: [] }, files: {} }
 
     const model = await openParent(context)
@@ -136,7 +144,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
         weights: uptrain.files.child,
       },
     ]
-    const reasonsOf = (own: Trained) => judge(spec.target, own.evaluation).reasons
+    const reasonsOf = (own: Trained) => judge(target, own.evaluation).reasons
     const attempts: Attempt[] = []
     const tokensFor = (action: Attempt['action']) =>
       Math.ceil(uptrain.values.tokens * (action === 'train on' ? params.trainOn : 1))
@@ -148,7 +156,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
     const open = async ({ solution, weights }: Trained) =>
       readChild(assembled(solution), typeof weights === 'string' ? weights : await context.open(weights))
     let yardstick: Yardstick | undefined
-    let parent: Quality | undefined
+    let parent: Examined | undefined
 
     /** Trains and measures a child; what was done before an interruption is read from the checkpoint. */
     const trained = async (n: number, { action, solution }: Remedy, from: Trained): Promise<Trained> => {
@@ -178,7 +186,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
       await rename(`${weights}.tmp`, weights)
       const child = await readChild(assembled(solution), weights)
       yardstick ??= await openYardstick(context, model, stages.prepare.files, parts.scenario, params)
-      parent ??= await measureQuality(model, yardstick)
+      parent ??= await examine(model, yardstick)
       const untimed = await evaluatePair(yardstick, parent, child, params, (f, m) => say(0.8 + 0.2 * f, m))
       const timed = await decided(
         untimed,
@@ -199,7 +207,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
     }
 
     for (let n = 1; n <= params.attempts; n++) {
-      const next = await remedyFor(tried, { parts, target: spec.target, measured, seed: context.seed })
+      const next = await remedyFor(tried, { parts, target, measured, seed: context.seed })
       if (!next) break
       const before = tried.at(-1)!
       const because = reasonsOf(before)
@@ -218,7 +226,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
       })
       if (reasonsOf(own).length === 0) break
     }
-    const distance = ({ evaluation: own }: Trained) => [missed(judge(spec.target, own)), own.child.kl] as const
+    const distance = ({ evaluation: own }: Trained) => [missed(judge(target, own)), own.child.kl] as const
     const nearest = tried.reduce((a, b) => {
       const [[missedA, klA], [missedB, klB]] = [distance(a), distance(b)]
       return missedB < missedA || (missedB === missedA && klB < klA) ? b : a
@@ -241,4 +249,11 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
       },
     }
   },
+}
+
+/** The target with a higher quality floor, though not above the parent's quality. */
+function withHeadroom(target: Target, headroom: number): Target {
+  if (!target.quality) return target
+  const { value } = target.quality
+  return { ...target, quality: { value: Math.max(value, Math.min(1, value * (1 + headroom))) } }
 }

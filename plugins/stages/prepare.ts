@@ -1,12 +1,14 @@
 import { join } from 'node:path'
 import { openModel } from '../../model/index.js'
 import type { SingleStage } from '../../api/index.js'
-import type { PreparedText, PrepareOutputs } from '../../puzzle/hand-over.js'
+import type { PrepareOutputs } from '../../puzzle/hand-over.js'
 import type { DataInput, ModelInput } from '../../puzzle/inputs.js'
 import { DocumentEncoder, readDocuments, type DataFile } from '../../data/documents.js'
 import { Packer, requireEnough, requirePositions, type Packing } from '../../data/packing.js'
 import { SequenceFile } from '../../data/sequence-file.js'
-import { readTasks } from '../../data/task-items.js'
+import { HeldOut } from '../../data/held-out.js'
+import { readSplitTasks } from '../../data/read-tasks.js'
+import { isTest, type SplitTask } from '../../data/task-splits.js'
 
 interface PrepareParams {
   /** Largest number of items to read of each task. */
@@ -14,6 +16,8 @@ interface PrepareParams {
   readonly packing: Packing
   /** Largest number of sequences to take from each file. @default all */
   readonly maxSequences?: number
+  /** Share of what is held out that only the final evaluation sees, 0..1. */
+  readonly testShare: number
 }
 
 /** Converts the data to token sequences of equal length, shuffled by the seed. Texts are streamed: memory holds one record, one
@@ -22,8 +26,9 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
   name: 'prepare',
   // 2: text files of more than 16 Mi characters become several documents. 3: formats are detected by contents; null and empty
   // texts are left out; values include padding. 4: chat templates are rendered as in Python; a task's prompt and answer are
-  // tokenised as one text; special tokens that only special_tokens_map.json or similar files name are found in texts.
-  version: 4,
+  // tokenised as one text; special tokens that only special_tokens_map.json or similar files name are found in texts. 5: a test
+  // split that only the final evaluation reads, and tasks of lm-evaluation-harness.
+  version: 5,
   reads: ['model', 'data', 'tasks'],
   about: { summary: 'Tokenises training and validation text into sequences.' },
   parameters: {
@@ -31,7 +36,7 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
     additionalProperties: false,
     properties: {
       taskItems: {
-        description: 'Maximum number of items per task for measuring accuracy.',
+        description: 'Maximum number of items per task and split for measuring accuracy.',
         type: 'integer',
         minimum: 1,
         default: 240,
@@ -48,6 +53,12 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
         type: 'integer',
         minimum: 2,
       },
+      testShare: {
+        description:
+          'Share of the items of a task, and of the sequences of `data.validate`, that only the final evaluation sees, where the spec gives no test set of its own (docs/evaluation.md). The content decides which. 0: the final evaluation measures what the search has seen.',
+        quantity: 'fraction',
+        default: 0.5,
+      },
     },
   },
 
@@ -60,12 +71,17 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
     const length = data.sequenceLength ?? 128
     requirePositions(length, maxPositions)
 
-    const read = async (file: DataFile, sequences: SequenceFile): Promise<PreparedText> => {
+    const read = async (file: DataFile, sequences: SequenceFile): Promise<HeldOut> => {
       const packer = new Packer(params.packing, length, eos[0])
       const most = params.maxSequences ?? Infinity
+      const sides: boolean[] = []
       let empty = 0
       const add = (all: Iterable<readonly number[]>) => {
-        for (const ids of all) if (sequences.count < most) sequences.add(ids)
+        for (const ids of all)
+          if (sequences.count < most) {
+            sequences.add(ids)
+            sides.push(isTest(Buffer.from(Int32Array.from(ids).buffer), params.testShare))
+          }
       }
       for await (const document of readDocuments(file, vocabulary)) {
         context.signal.throwIfAborted()
@@ -75,27 +91,57 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
       }
       add(packer.rest())
       requireEnough(file.path, sequences.tokens, length, empty)
-      const { count, tokens } = sequences
-      const positions = count * length
-      return { sequences: count, tokens, positions, padding: 1 - tokens / positions, empty }
+      return new HeldOut(sequences, sides, empty)
     }
-    const train = new SequenceFile(join(context.scratch, 'train.rows'), length)
-    const validate = new SequenceFile(join(context.scratch, 'validate.rows'), length)
+    const files = (['train', 'validate', 'test'] as const).map(
+      (name) => new SequenceFile(join(context.scratch, `${name}.rows`), length),
+    )
+    const [trainFile, validateFile, testFile] = files as [SequenceFile, SequenceFile, SequenceFile]
     try {
-      const texts = { train: await read(data.train, train), validate: await read(data.validate, validate) }
+      const train = await read(data.train, trainFile)
+      const held = await read(data.validate, validateFile)
+      const given = data.test && (await read(data.test, testFile))
+      const { validate, test, split } = given
+        ? { validate: held.rows(), test: given.rows(), split: 'given' as const }
+        : held.divided()
       const tasks =
-        typeof spec.tasks === 'string' ? await readTasks(spec.tasks, encoder.tokenizer, params.taskItems) : {}
+        spec.tasks === undefined
+          ? {}
+          : await readSplitTasks(
+              spec.tasks,
+              { tokenizer: encoder.tokenizer, positions: maxPositions },
+              { share: params.testShare, most: params.taskItems },
+            )
+      const each = <T>(of: (task: SplitTask) => T): Record<string, T> =>
+        Object.fromEntries(Object.entries(tasks).map(([name, task]) => [name, of(task)]))
+      const store = (name: string, own: HeldOut, rows: Uint32Array<ArrayBuffer>) =>
+        own.sequences.store(context, join(context.scratch, name), seed, rows)
       return {
-        values: { sequenceLength: length, ...texts, tasks: Object.keys(tasks), ...(warnings && { warnings }) },
+        values: {
+          sequenceLength: length,
+          train: train.prepared(train.rows()),
+          validate: held.prepared(validate),
+          test: (given ?? held).prepared(test),
+          tasks: Object.keys(tasks),
+          splits: { text: split, tasks: each((task) => task.split) },
+          ...(warnings && { warnings }),
+        },
         files: {
-          train: await train.store(context, join(context.scratch, 'train'), seed),
-          validate: await validate.store(context, join(context.scratch, 'validate'), seed),
-          tasks: await context.put('tasks', tasks),
+          train: await store('train', train, train.rows()),
+          validate: await store('validate', held, validate),
+          test: await store('test', given ?? held, test),
+          tasks: await context.put(
+            'tasks',
+            each((task) => task.validation),
+          ),
+          testTasks: await context.put(
+            'tasks',
+            each((task) => task.test),
+          ),
         },
       }
     } finally {
-      train.close()
-      validate.close()
+      for (const file of files) file.close()
     }
   },
 }

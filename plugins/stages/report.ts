@@ -43,7 +43,7 @@ type ReportOutputs = Outputs<
 /** Writes the result of a search as JSON (`result.json`) and Markdown. */
 export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetInput> = {
   name: 'report',
-  // 5: intervals, further attempts, and the texts of report.md and of reasons in result.json.
+  // 5: intervals, further attempts, tasks item by item, the test split, and the texts of report.md and of reasons in result.json.
   version: 5,
   reads: ['target'],
   about: { summary: 'Writes the result and its evidence: result.json and report.md.' },
@@ -55,8 +55,8 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
     const selected = stages.select.values
     const improved = stages.improve?.values
     const chosen = improved?.child ?? selected
-    const after = improved?.child?.evaluation ?? stages['evaluate-child']?.values.evaluations[0]
-    const final = after ?? selected.evaluation
+    const after = stages['evaluate-child']?.values.evaluations[0]
+    const final = after ?? improved?.child?.evaluation ?? selected.evaluation
     const outcome = await readJson(context, stages.solve.files.solutions)
     const { limits, quality, reasons, wouldTake } = judge(spec.target, final)
     const result = {
@@ -77,6 +77,10 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
       ratios: final.ratios,
       timing: final.timing,
       calibration: stages.profile?.values.calibration,
+      paired: final.paired,
+      // Only the final evaluation reads the test split, if there is one.
+      measuredOn: after && (!stages.prepare || stages.prepare.files.test) ? 'test' : 'validation',
+      splits: stages.prepare?.values.splits,
       limits,
       quality,
       solver: {

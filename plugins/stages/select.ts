@@ -19,12 +19,12 @@ import { asTask, assemble, chosenEntries, readJson } from '../../puzzle/library.
 import { limitsOf } from '../../puzzle/limits.js'
 import {
   evaluatePair,
-  measureQuality,
+  examine,
   openYardstick,
   thoroughness,
   withPredictions,
   type Evaluation,
-  type Quality,
+  type Examined,
   type Thoroughness,
   type Yardstick,
 } from '../../puzzle/evaluation.js'
@@ -62,7 +62,8 @@ interface SelectNeeds {
  */
 export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, ModelInput & TargetInput> = {
   name: 'select',
-  // 7: limits on time are decided by a sequential test, with headroom.
+  // 7: limits on time are decided by a sequential test, with headroom; evaluations have standard errors and compare parent and
+  // child item by item.
   version: 7,
   reads: ['model', 'target'],
   exclusive: true,
@@ -118,7 +119,7 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
       if (!candidates.some(holds)) await add(solution, evaluation, 0)
 
     let yardstick: Yardstick | undefined
-    let parent: Quality | undefined
+    let parent: Examined | undefined
     let correction: Correction = {}
     for (let round = 1; round <= params.rounds && !candidates.some(holds); round++) {
       const last = candidates.at(-1)!
@@ -135,7 +136,7 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
       if (!best) break
       const solution = toSolution(parts, best.choice, best.objective)
       yardstick ??= await openYardstick(context, model, stages.prepare.files, parts.scenario, params)
-      parent ??= await measureQuality(model, yardstick)
+      parent ??= await examine(model, yardstick)
       const evaluation = await evaluatePair(yardstick, parent, childOf(solution), params)
       const predicted = {
         parent: throughputOf(parts.scenario, parentCost(parts)),

@@ -165,3 +165,23 @@ test('a plain text that is too short is refused', async () => {
     .toBe(`search.yaml:5:18 bad-data data/train.txt holds 6 tokens: fewer than two sequences of 16. (Give more text, or a smaller data.sequenceLength.)
 `)
 })
+
+test('tasks of the harness that cannot be read are refused with their lines, all at once', async () => {
+  write('one.yaml', 'task: one\ndataset_path: json\nprocess_docs: !function utils.process\n')
+  write('two.yaml', 'task: two\ndataset_path: allenai/ai2_arc\ntest_split: test\n')
+  write('text.jsonl', '{"text":"an ant is in a bat"}\n')
+  write(
+    'three.yaml',
+    'task: three\ndataset_path: json\ndataset_kwargs: {data_files: {test: text.jsonl}}\ntest_split: test\noutput_type: loglikelihood\ndoc_to_text: an\ndoc_to_target: " {{text}}"\nmetric_list: [{metric: perplexity}]\n',
+  )
+  change('search.yaml', swap('tasks: ./tasks', 'tasks: [{ harness: one.yaml }, { harness: two.yaml }]'))
+  expect(await refused())
+    .toBe(`search.yaml:8:20 bad-tasks one.yaml:3:15: process_docs is !function utils.process, Python code, which is not run. (Write what the function makes as fields of the data file, once and with Python, and use Jinja templates over them.)
+search.yaml:8:43 bad-tasks two.yaml:2:15: the data set "allenai/ai2_arc" is not local, and nothing is fetched. (Write each split as a file, once: \`python3 -c "import datasets; datasets.load_dataset('allenai/ai2_arc')['test'].to_parquet('test.parquet')"\`; then write \`dataset_path: parquet\` and \`dataset_kwargs: {data_files: {test: test.parquet}}\`.)
+`)
+  change('search.yaml', swap('[{ harness: one.yaml }, { harness: two.yaml }]', '[{ harness: three.yaml }]'))
+  change('search.yaml', swap("parameters: '<= 80%'", "parameters: '<= 80%'\n  quality: '>= 90%'"))
+  expect(await refused())
+    .toBe(`search.yaml:16:12 no-accuracy None of the tasks has an accuracy, which \`quality\` is a share of. (add a task with acc, acc_norm or exact_match)
+`)
+})

@@ -141,7 +141,7 @@ describe('the command', () => {
     expect(await json('hf', ...args)).toEqual(parent)
     const graph = await json('onnx', ...args, '--parent', 'parent')
     expect(graph).toMatchObject({ sequences: parent.sequences, tokens: parent.tokens, tasks: parent.tasks })
-    expect(await json('onnx', '--tasks', 'tasks')).toEqual({ tasks: parent.tasks, accuracy: parent.accuracy })
+    expect(await json('onnx', '--tasks', 'tasks')).toMatchObject({ tasks: parent.tasks, accuracy: parent.accuracy })
     expect(graph.loss).toBeCloseTo(parent.loss, 5)
     expect(graph.comparison!.top1).toBe(1)
     expect(graph.comparison!.kl).toBeCloseTo(0, 6)
@@ -159,6 +159,32 @@ describe('the command', () => {
     )
   })
 
+  test('a model is compared with its parent item by item, on tasks of a folder and of the harness', async () => {
+    const yaml = `task: own
+dataset_path: json
+dataset_kwargs: {data_files: {test: tasks/next.jsonl}}
+test_split: test
+output_type: multiple_choice
+doc_to_text: prompt
+doc_to_choice: "{{[answer, 'no']}}"
+doc_to_target: "{{0}}"
+`
+    writeFileSync(join(place.folder, 'mine.yaml'), yaml)
+    const args = ['--tasks', 'tasks', '--tasks', 'mine.yaml', '--parent', 'parent']
+    const { metrics, paired, parentTasks } = await json('parent', ...args)
+    expect(Object.keys(metrics!)).toEqual(['next', 'own'])
+    expect(Object.keys(metrics!.own!)).toEqual(['acc', 'acc_norm'])
+    expect(parentTasks!.metrics).toEqual(metrics)
+    for (const { differences, outcomes } of Object.values(paired!)) {
+      expect(differences.acc).toEqual({ value: 0, stderr: 0 })
+      expect(outcomes).toMatchObject({ parentOnly: 0, childOnly: 0, losses: [], wins: [] })
+    }
+    const { stdout } = await place.run('evaluate', 'parent', ...args)
+    expect(stdout.replace(/ {2,}/g, '  ')).toMatch(
+      /^task next {2}[\d.]+ % ± [\d.]+\n {2}the parent {2}[\d.]+ % ± [\d.]+\n {2}difference {2}0.00 % ± 0.00\n {2}right {2}both \d+, only the parent 0, only the model 0, neither \d+\ntask own, acc {2}/,
+    )
+  })
+
   test.each([
     [['--data', 'nowhere.jsonl'], 'nowhere.jsonl'],
     [
@@ -171,9 +197,10 @@ describe('the command', () => {
     ],
     [['--data', 'empty.jsonl'], 'empty.jsonl contains no sequence of at least two tokens'],
     [[], 'There is nothing to measure the model on'],
-    [['--tasks', 'tasks', '--parent', 'parent'], '--parent compares the models on a text, but none is given'],
+    [['--tasks', 'own.yaml'], 'own.yaml:2:15: the data set "allenai/ai2_arc" is not local, and nothing is fetched'],
   ])('%j is refused', async (args, message) => {
     writeFileSync(join(place.folder, 'empty.jsonl'), '{"text": "an"}\n')
+    writeFileSync(join(place.folder, 'own.yaml'), 'task: own\ndataset_path: allenai/ai2_arc\ntest_split: test\n')
     const { code, stdout, stderr } = await runHere(place, 'evaluate', 'parent', ...args)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toContain(message)

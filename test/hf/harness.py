@@ -24,7 +24,7 @@ for run in job["runs"]:
         task_manager=manager,
         device="cpu",
         batch_size=4,
-        bootstrap_iters=0,
+        bootstrap_iters=2,
     )
     results.append(found["results"])
 # The harness prints, too.

@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { openModel, Tokenizer, writeGguf, writeModel, type Model } from '../../model/index.js'
 import type { JsonObject } from '../../api/index.js'
-import { evaluateFile, type Evaluation } from '../../puzzle/evaluate-file.js'
+import { evaluateFile, evaluateTasks, type Evaluation } from '../../puzzle/evaluate-file.js'
+import type { Quality } from '../../puzzle/evaluation.js'
 import { writeByteLevelTokenizer } from '../byte-level.js'
 import { greedy } from '../model/greedy.js'
 import { fullLogits, withVariant } from '../model/mixed.js'
@@ -69,6 +70,8 @@ async function itemsOf(model: Model, texts: readonly string[]): Promise<Item[]> 
 type Results = Readonly<Record<string, Readonly<Record<string, number>>>>
 let results: readonly Results[] = []
 let own: { readonly words: Evaluation; readonly bytes: Evaluation; readonly chosen: number }
+/** What our own reading of the harness's files comes to. */
+let metrics: NonNullable<Quality['metrics']> = {}
 
 const textTask: JsonObject = {
   output_type: 'loglikelihood_rolling',
@@ -92,6 +95,10 @@ if (!('absent' in found)) {
   const child = join(scratch, 'child')
   await writeModel(await openEvery(), child, { dtype: 'float32' })
   writeTokenizer(child)
+  // The harness generates only with a token that ends texts.
+  const tokens = join(child, 'tokenizer_config.json')
+  const config = JSON.parse(readFileSync(tokens, 'utf8')) as JsonObject
+  writeFileSync(tokens, JSON.stringify({ ...config, eos_token: '</s>', pad_token: '<pad>' }))
   const model = await openModel(child, blocks)
   const items = await itemsOf(
     model,
@@ -117,6 +124,40 @@ if (!('absent' in found)) {
       metric_list: [{ metric: 'acc' }],
     },
   )
+  // What people write: a file that others include, examples, templates, choices of several tokens and lengths.
+  writeFileSync(
+    join(scratch, 'tasks', 'shared.yaml.txt'),
+    JSON.stringify({ output_type: 'multiple_choice', doc_to_text: '{{prompt}}', num_fewshot: 2 }),
+  )
+  writeTask(
+    'shots',
+    items.map((item, i) => ({ ...item, gold: gold[i], label: 'abcd'[gold[i]!] })),
+    {
+      include: './shared.yaml.txt',
+      description: 'w7 w8 ',
+      doc_to_choice: '{{[choices[0], choices[1], choices[2] ~ " w9 w10"]}}',
+      doc_to_target: "{{['a','b','c'].index(label) if label in 'abc' else 2}}",
+      target_delimiter: ' ',
+      fewshot_delimiter: ' w11 ',
+      fewshot_split: 'test',
+      fewshot_config: { sampler: 'first_n' },
+      metric_list: [{ metric: 'acc' }, { metric: 'acc_norm' }, { metric: 'acc_bytes' }],
+    },
+  )
+  writeTask('written', items, {
+    output_type: 'generate_until',
+    doc_to_text: '{{prompt}}',
+    doc_to_target: '{{answer}}',
+    generation_kwargs: { until: ['w44'], max_gen_toks: 2, do_sample: false },
+    filter_list: [
+      { name: 'whole', filter: [{ function: 'take_first' }] },
+      {
+        name: 'last',
+        filter: [{ function: 'regex', regex_pattern: '(w[0-9]+)', group_select: -1 }, { function: 'take_first' }],
+      },
+    ],
+    metric_list: [{ metric: 'exact_match', ignore_case: true }],
+  })
   const chosen = items.filter(({ best }, i) => best === gold[i]).length / items.length
   const asked = folder('asked')
   writeFileSync(join(asked, 'tasks.json'), '{"answers": {}}')
@@ -139,8 +180,11 @@ if (!('absent' in found)) {
     bytes: await evaluateFile(await openModel(join(scratch, 'of-gguf'), blocks), data, options),
     chosen,
   }
+  const measured = ['answers', 'choices', 'shots', 'written', 'texts']
+  const entries = measured.map((name) => ({ harness: join(scratch, 'tasks', `${name}.yaml`) }))
+  metrics = (await evaluateTasks(model, entries, { batch: 4, threads: 1 })).metrics!
   const runs = [
-    { folder: child, tasks: ['answers', 'choices'], bos: true },
+    { folder: child, tasks: measured.slice(0, -1), bos: true },
     // The harness puts a first token before these by itself.
     { folder: child, tasks: ['texts'], bos: false },
     { folder: join(scratch, 'of-gguf'), tasks: ['texts'], bos: false },
@@ -170,3 +214,28 @@ test.skipIf('absent' in found).each([
 ] as const)(`lm-evaluation-harness measures the perplexity of %s as evaluate does${skipped}`, (_, run, kind) => {
   expect(of(run, 'texts', 'word_perplexity') / ofWords(own[kind])).toBeCloseTo(1, 4)
 })
+
+test.skipIf('absent' in found)(
+  `every metric of the harness's own files is the harness's, with its standard error${skipped}`,
+  () => {
+    let compared = 0
+    for (const [run, tasks] of [
+      [0, ['answers', 'choices', 'shots', 'written']],
+      [1, ['texts']],
+    ] as const)
+      for (const task of tasks)
+        for (const [key, value] of Object.entries(results[run]![task]!)) {
+          const [name, filter] = key.split(',') as [string, string]
+          if (filter === undefined || name.endsWith('_stderr')) continue
+          const ours = metrics[task]![filter === 'none' ? name : key]!
+          expect(ours.value / value || ours.value - value + 1, `${task} ${key}`).toBeCloseTo(
+            1,
+            name.includes('p') ? 4 : 12,
+          )
+          const stderr = results[run]![task]![`${name}_stderr,${filter}`]
+          if (/^(acc|exact)/.test(name)) expect(ours.stderr, `${task} ${key}`).toBeCloseTo(stderr!, 12)
+          compared++
+        }
+    expect(compared).toBe(9)
+  },
+)

@@ -14,7 +14,7 @@ import {
 } from '../../model/index.js'
 import { ChatTemplate, readGenerationConfig } from '../../model/index.js'
 import { builtInBlocks, makeBlocks } from '../../plugins/blocks/index.js'
-import { readTasks, taskFiles } from '../../data/task-items.js'
+import { readFolder, taskFiles } from '../../data/task-items.js'
 import { digestPath } from '../../spec/input-digests.js'
 
 const blocks = makeBlocks(builtInBlocks)
@@ -148,7 +148,7 @@ test('of tasks the key covers tasks.json and the files that it names', async () 
   fs.writeFileSync(join(folder, 'other.jsonl'), 'x')
   addClutter(folder)
   const tokenizer = Tokenizer.open(join(quickstart, 'parent'))
-  const read = await openedBy(folder, () => readTasks(folder, tokenizer, 1))
+  const read = await openedBy(folder, () => readFolder(folder, tokenizer, 1))
   expect(read).toEqual(await taskFiles(folder))
   expect(read.map((name) => basename(name))).not.toContain('other.jsonl')
 })

@@ -47,7 +47,8 @@ const index = JSON.parse(readFileSync(join(repository, 'tasks/tasks.json'), 'utf
 const tasks = Object.entries(index).map(([name, { chance }]) => ({
   name,
   chance,
-  items: linesOf<Item>(join(repository, `tasks/${name}.jsonl`)),
+  // Those of the search, and those of the final evaluation.
+  items: [`tasks/${name}.jsonl`, `tasks/${name}.test.jsonl`].flatMap((file) => linesOf<Item>(join(repository, file))),
 }))
 
 test('world.mjs makes exactly the files in the repository', () => {
@@ -57,6 +58,7 @@ test('world.mjs makes exactly the files in the repository', () => {
     ...readdirSync(join(repository, 'tasks')).map((name) => `tasks/${name}`),
     'data/train.jsonl',
     'data/validate.jsonl',
+    'data/test.jsonl',
   ]
   expect(kept.length).toBeGreaterThanOrEqual(10)
   for (const name of kept)
@@ -64,10 +66,10 @@ test('world.mjs makes exactly the files in the repository', () => {
 })
 
 describe('tasks', () => {
-  test('are five or more, with 200 items or more each, none of them twice', () => {
+  test('are five or more, with 360 items or more each for search and final evaluation, none of them twice', () => {
     expect(tasks.length).toBeGreaterThanOrEqual(5)
     for (const { items } of tasks) {
-      expect(items.length).toBeGreaterThanOrEqual(200)
+      expect(items.length).toBeGreaterThanOrEqual(360)
       expect(new Set(items.map(({ prompt }) => prompt)).size).toBe(items.length)
     }
   })
@@ -120,6 +122,7 @@ describe('no item of a task is in anything that is learned from', () => {
   test.each([
     ['the search’s training text', join(repository, 'data/train.jsonl'), 6000],
     ['the search’s held-out text', join(repository, 'data/validate.jsonl'), 400],
+    ['the final evaluation’s text', join(repository, 'data/test.jsonl'), 400],
     ['the parent’s first course', join(made, 'data/parent.jsonl'), 1100],
     ['the parent’s second course', join(made, 'data/parent-2.jsonl'), 600],
   ])('%s', (_, file, count) => {
@@ -142,7 +145,7 @@ describe('no item of a task is in anything that is learned from', () => {
 
   test('world.mjs --check says so, and fails when there is one', () => {
     const said = world('--check').trim().split('\n')
-    expect(said).toHaveLength(4)
+    expect(said).toHaveLength(5)
     for (const line of said)
       expect(line).toMatch(/^data\/[\w-]+\.jsonl: 0 of \d{4,} answers belong to a held-out item$/)
 

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { markdown, type Result } from '../../report/markdown.js'
 
 const result: Result = {
@@ -214,4 +214,66 @@ This is the nearest child. It would be accepted with quality >= 97.5 %.
 
 ## Layers
 `)
+})
+
+describe('tasks', () => {
+  const metric = (value: number, stderr: number | null = 0.02) => ({ acc: { value, stderr } })
+  const outcomes = {
+    metric: 'acc',
+    both: 70,
+    neither: 19,
+    parentOnly: 7,
+    childOnly: 4,
+    losses: Array.from({ length: 7 }, (_, item) => ({ item, prompt: `2 + ${item} =`, expected: '4', child: 'a `b`' })),
+    wins: [{ item: 9, prompt: 'a\nb', expected: 'c' }],
+  }
+  const told: Result = {
+    ...result,
+    parent: { ...result.parent, metrics: { add: metric(0.77) } },
+    child: { ...result.child, metrics: { add: metric(0.74, null) } },
+    paired: { add: { items: 100, differences: metric(-0.03, 0.033), outcomes } },
+    measuredOn: 'test',
+    splits: { text: 'given', tasks: { add: 'content' } },
+  }
+
+  test('are shown with standard errors, and with items that only one answers right', () => {
+    expect(markdown(told)).toContain(`
+## Tasks
+
+With standard errors. The difference is child minus parent on the same items, so its error is smaller than theirs.
+
+| task | metric | items | parent | child | difference | only the parent right | only the child right |
+|---|---|---:|---:|---:|---:|---:|---:|
+| add | acc | 100 | 0.77 ± 0.02 | 0.74 | -0.03 ± 0.033 | 7 | 4 |
+
+Accuracy, perplexity and KL are of the test split, which the search has not seen.
+
+Lost items of add (5 of 7):
+
+- 0: \`2 + 0 =\` → \`4\`; the child \`\` a \`b\` \`\`
+- 1: \`2 + 1 =\` → \`4\`; the child \`\` a \`b\` \`\`
+- 2: \`2 + 2 =\` → \`4\`; the child \`\` a \`b\` \`\`
+- 3: \`2 + 3 =\` → \`4\`; the child \`\` a \`b\` \`\`
+- 4: \`2 + 4 =\` → \`4\`; the child \`\` a \`b\` \`\`
+
+Won items of add:
+
+- 9: \`a\\nb\` → \`c\`
+
+## Limits
+`)
+  })
+
+  test.each([
+    [
+      { measuredOn: 'validation' as const },
+      'These figures are of the validation split, by which the search has chosen: no stage measured the test split.',
+    ],
+    [
+      { splits: { text: 'same' as const, tasks: { add: 'same' as const } } },
+      'Measured on what the search has seen, because there was too little to divide: text (KL, perplexity), task add. The rest is of the test split.',
+    ],
+  ])('say what the search has seen: %j', (changes, sentence) => {
+    expect(markdown({ ...told, ...changes })).toContain(`\n${sentence}\n`)
+  })
 })

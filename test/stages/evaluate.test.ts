@@ -3,7 +3,7 @@ import type { JsonObject, TaskPlan } from '../../api/index.js'
 import type { Evaluation, Measured } from '../../puzzle/evaluation.js'
 import { readSequences } from '../../data/sequences.js'
 import type { Solution } from '../../puzzle/selection-problem.js'
-import type { TaskItems } from '../../data/task-items.js'
+import type { AnswerTask } from '../../data/task.js'
 import type { Tensor } from '../../tensor/index.js'
 import { asTensors, putTensors, untrainedChild } from './children.js'
 import { fakeRef, fakeSpace, giveScores } from './fakes.js'
@@ -57,7 +57,7 @@ test('perplexity is exp of the mean loss for the next token', async () => {
 })
 
 test('the accuracy of a task is the share of answers that greedy generation gives, of as many items as asked for', async () => {
-  const tasks = await search.json<Record<string, TaskItems>>(prepared.files.tasks)
+  const tasks = await search.json<Record<string, AnswerTask>>(prepared.files.tasks)
   const models = [
     [parent, evaluation.parent],
     [child, evaluation.child],
@@ -154,4 +154,40 @@ test('predictions stand beside measurements, whatever was measured', async () =>
   // 2 x 4 tokens in the 16 seconds of the made-up parent.
   expect(found!.parent.throughput).toEqual({ predicted: 0.5, measured: evaluation.parent.throughput.measured })
   expect(found!.ratios).toEqual(evaluation.ratios)
+})
+
+test('solutions are measured on what the search may see, the child on the test split, with items that it lost or won', async () => {
+  const own = await Search.open(world.folder, spec)
+  await giveScores(own, parent)
+  const [test, testTasks] = [fakeRef('test'), fakeRef('test tasks')]
+  own.give('prepare', { files: { ...prepared.files, test, testTasks } })
+  const solution = { choice: [], objective: 0.1, predicted: {} }
+  const solutions = await own.store.putJson('solutions', { solutions: [solution] })
+  own.give('solve', { files: { solutions } })
+  own.give('select', { files: { selected: await own.store.putJson('solution', solution) } })
+  own.give('uptrain', { files: { child: fakeRef('child') } })
+  const read = async (stage: string) => (await own.tasks(stage)).map(({ inputs }) => [inputs.validate, inputs.tasks])
+  expect(await read('evaluate')).toEqual([[prepared.files.validate, prepared.files.tasks]])
+  expect(await read('evaluate-child')).toEqual([[test, testTasks]])
+  const listed = async (stage: string) => (await own.tasks(stage)).map(({ params }) => params.listed)
+  expect([await listed('evaluate'), await listed('evaluate-child')]).toEqual([[undefined], [20]])
+})
+
+test('parent and child are compared item by item', async () => {
+  const { paired } = await measured(task({ listed: 2 }))
+  for (const name of ['one', 'two']) {
+    const { items, differences, outcomes } = paired![name]!
+    expect(items).toBe(5)
+    expect(differences.acc!.value).toBeCloseTo(evaluation.child.tasks[name]! - evaluation.parent.tasks[name]!, 12)
+    const { both, neither, parentOnly, childOnly, losses, wins } = outcomes!
+    expect(both + neither + parentOnly + childOnly).toBe(5)
+    expect([both + parentOnly, both + childOnly]).toEqual([
+      5 * evaluation.parent.tasks[name]!,
+      5 * evaluation.child.tasks[name]!,
+    ])
+    expect([losses.length, wins.length]).toEqual([Math.min(2, parentOnly), Math.min(2, childOnly)])
+    for (const { prompt, expected } of [...losses, ...wins])
+      expect(`${prompt} → ${expected}`).toMatch(/^(w\d+ ){5}→ \S+ \S+$/)
+  }
+  expect(evaluation.paired!.one!.outcomes!.losses).toEqual([])
 })

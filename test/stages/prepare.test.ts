@@ -2,7 +2,7 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { JsonObject } from '../../api/index.js'
-import type { TaskItems } from '../../data/task-items.js'
+import type { TaskItems } from '../../data/task.js'
 import { readSequences } from '../../data/sequences.js'
 import { Search } from './run-stage.js'
 import { temporaryFolder } from '../temporary-folder.js'
@@ -214,4 +214,95 @@ test('without tasks there are none', async () => {
   const { files, values } = await search.outputs('prepare')
   expect(values.tasks).toEqual([])
   expect(await search.json(files.tasks)).toEqual({})
+})
+
+/** Lines of documents that differ. */
+const many = (count: number) =>
+  Array.from({ length: count }, (_, i) => `{"text": "${words[4 + (i % 46)]} ${words[4 + Math.floor(i / 46)]}"}`).join(
+    '\n',
+  )
+const rowsOf = async (search: Search, name: 'validate' | 'test') => {
+  const { count, length, ids } = await readSequences(
+    search.environment([]),
+    (await search.outputs('prepare')).files[name]!,
+  )
+  return Array.from({ length: count }, (_, row) => ids.subarray(row * length, (row + 1) * length).join(' '))
+}
+
+test.each<
+  readonly [what: string, count: number, testShare: number | undefined, split: string, validate: number, test: number]
+>([
+  ['half of it is for the test, by content', 100, undefined, 'content', 52, 48],
+  ['as much as is asked for', 100, 0.2, 'content', 83, 17],
+  ['all of it serves for both where none is to be kept', 100, 0, 'same', 100, 100],
+  ['little text serves for both', 63, undefined, 'same', 63, 63],
+])('of one held-out text, %s', async (_, count, testShare, split, validate, held) => {
+  const data = { train: { path: './data/a.jsonl' }, validate: { path: './data/a.jsonl' }, sequenceLength: 4 }
+  const stages = testShare === undefined ? {} : { stages: { prepare: { testShare } } }
+  const { search } = await prepared('a.jsonl', many(count), { data, tasks: null, ...stages })
+  const [seen, unseen] = [await rowsOf(search, 'validate'), await rowsOf(search, 'test')]
+  expect([seen.length, unseen.length]).toEqual([validate, held])
+  if (split === 'content') expect(new Set([...seen, ...unseen]).size).toBe(count)
+  expect((await search.outputs('prepare')).values).toMatchObject({
+    train: { sequences: count },
+    validate: { sequences: validate },
+    test: { sequences: held },
+    splits: { text: split, tasks: {} },
+  })
+})
+
+test('a test text of the spec is the test, and the other is not divided', async () => {
+  const path = './data/a.jsonl'
+  const data = { train: { path }, validate: { path }, test: { path: './data/b.jsonl' }, sequenceLength: 4 }
+  const { folder, search } = await prepared('a.jsonl', many(100), { data: { ...data, test: { path } }, tasks: null })
+  expect((await search.outputs('prepare')).values).toMatchObject({
+    validate: { sequences: 100 },
+    test: { sequences: 100 },
+    splits: { text: 'given' },
+  })
+  writeFileSync(join(folder, 'data/b.jsonl'), many(3))
+  const own = await Search.open(folder, tinySpec({ data, tasks: null }))
+  expect((await own.outputs('prepare')).values).toMatchObject({ validate: { sequences: 100 }, test: { sequences: 3 } })
+})
+
+test('tasks of a folder and of the harness are read, each with what only the final evaluation sees', async () => {
+  const { folder } = await prepared('a.txt', 'w0 w1 w2 w3 w4 w5 w6 w7 w8')
+  const item = (n: number) => JSON.stringify({ prompt: `w1 ${words[4 + n]}`, answer: 'w2' })
+  writeFileSync(join(folder, 'tasks/one.jsonl'), Array.from({ length: 40 }, (_, n) => item(n)).join('\n'))
+  writeFileSync(join(folder, 'tasks/two.test.jsonl'), [item(1), item(2)].join('\n'))
+  writeFileSync(join(folder, 'more.jsonl'), '{"q": "w5", "a": "w6"}\n')
+  writeFileSync(
+    join(folder, 'more.yaml'),
+    `task: more
+dataset_path: json
+dataset_kwargs: {data_files: {test: more.jsonl}}
+test_split: test
+output_type: loglikelihood
+doc_to_text: q
+doc_to_target: " {{a}}"
+`,
+  )
+  const data = { train: { path: './data/a.txt' }, validate: { path: './data/a.txt' }, sequenceLength: 4 }
+  const tasks = ['./tasks', { harness: './more.yaml', metric: 'acc' }]
+  const search = await Search.open(folder, tinySpec({ data, tasks }))
+  const { values, files } = await search.outputs('prepare')
+  expect(values).toMatchObject({
+    tasks: ['one', 'two', 'more'],
+    splits: { tasks: { one: 'content', two: 'given', more: 'same' } },
+  })
+  const [seen, unseen] = [
+    await search.json<Record<string, TaskItems>>(files.tasks),
+    await search.json<Record<string, TaskItems>>(files.testTasks),
+  ]
+  const sizes = (own: Record<string, TaskItems>) => ['one', 'two', 'more'].map((name) => own[name]!.items.length)
+  expect([sizes(seen), sizes(unseen)]).toEqual([
+    [27, 6, 1],
+    [13, 2, 1],
+  ])
+  expect(seen.more).toEqual({
+    chance: 0,
+    metrics: [{ name: 'perplexity' }, { name: 'acc' }],
+    main: 'acc',
+    items: [{ prompt: [1, 9], answer: [10] }],
+  })
 })

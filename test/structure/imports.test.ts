@@ -17,7 +17,7 @@ const rooms: readonly (readonly [room: string, ...from: readonly string[]])[] = 
   ['spec', 'errors', 'files', 'schemas', 'store', 'api'],
   ['workflows', 'errors', 'store', 'api', 'spec'],
   ['model', 'errors', 'files', 'tensor', 'store', 'api'],
-  ['data', 'errors', 'files', 'tensor', 'store', 'api', 'model'],
+  ['data', 'errors', 'files', 'tensor', 'store', 'api', 'spec', 'model'],
   ['report', 'errors', 'schemas', 'api'],
   ['puzzle', 'errors', 'tensor', 'solver', 'store', 'api', 'model', 'data'],
   ['plugins/blocks', 'errors', 'tensor', 'api'],
