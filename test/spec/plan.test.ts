@@ -73,8 +73,9 @@ test('the stages of pipeline puzzle come in an order in which each one follows t
     'evaluate',
     'select',
     'uptrain',
-    'evaluate-child',
+    'check-child',
     'improve',
+    'evaluate-child',
     'export',
     'report',
   ])
