@@ -17,16 +17,17 @@ export function budgetGreedy(instance: Instance): Selection | undefined {
   })
   order.sort((a, b) => mean[a]! - mean[b]! || a - b)
   const left = instance.rows.map(() => 0)
+  const units = instance.rows.map(unit)
   const selection = new Int32Array(instance.layers).fill(-1)
   for (const i of order) {
     if (selection[i] !== -1) continue
     let chosen: { options: readonly number[]; over: number; score: number } | undefined
     for (let k = instance.offsets[i]!; k < instance.offsets[i + 1]!; k++) {
-      const options = undecided(instance, selection, k)
+      const options = instance.links.needs.has(k) ? undecided(instance, selection, k) : [k]
       if (!options) continue
       const violation = instance.rows.reduce((worst, row, r) => {
         const budget = left[r]! + (options.length * row.max) / instance.layers
-        return Math.max(worst, (sum(row.use, options) - budget) / unit(row))
+        return Math.max(worst, (sum(row.use, options) - budget) / units[r]!)
       }, 0)
       const over = violation <= 1e-9 ? 0 : violation
       const score = sum(instance.scores, options) / options.length
@@ -61,7 +62,9 @@ export function marginalGreedy(instance: Instance): Selection | undefined {
   let selection = leastSelection(instance)
   if (!selection) return undefined
   const use = instance.rows.map((row) => total(row.use, selection!))
-  const units = instance.rows.map(unit)
+  const { rows } = instance
+  const units = rows.map(unit)
+  const linked = instance.links.pairs.length > 0
   for (;;) {
     const excess = instance.rows.map((row, r) => Math.max(0, use[r]! - row.max - row.tolerance))
     if (excess.every((value) => value === 0)) return selection
@@ -69,18 +72,21 @@ export function marginalGreedy(instance: Instance): Selection | undefined {
     for (let k = 0; k < instance.scores.length; k++) {
       const from = selection[instance.layerOf[k]!]!
       if (from === k) continue
-      const whole = isAlone(instance, from, k) ? undefined : place(instance, selection, k)
-      if (!whole && !isAlone(instance, from, k)) continue
-      const added = (values: Float64Array, before: number) =>
-        whole ? total(values, whole) - before : values[k]! - values[from]!
+      let whole: Selection | undefined
+      if (linked && !isAlone(instance, from, k)) {
+        whole = place(instance, selection, k)
+        if (!whole) continue
+      }
       let removed = 0
-      for (const [r, row] of instance.rows.entries()) {
-        const after = Math.max(0, use[r]! + added(row.use, use[r]!) - row.max - row.tolerance)
-        removed += (excess[r]! - after) / units[r]!
+      for (let r = 0; r < rows.length; r++) {
+        const row = rows[r]!
+        const later = whole ? total(row.use, whole) : use[r]! + (row.use[k]! - row.use[from]!)
+        removed += (excess[r]! - Math.max(0, later - row.max - row.tolerance)) / units[r]!
       }
       if (!(removed > 1e-12)) continue
-      const price = added(instance.scores, whole ? total(instance.scores, selection) : 0) / removed
-      if (!swap || price < swap.price) swap = { option: k, price, ...(whole ? { whole } : {}) }
+      const { scores } = instance
+      const added = whole ? total(scores, whole) - total(scores, selection) : scores[k]! - scores[from]!
+      if (!swap || added / removed < swap.price) swap = { option: k, price: added / removed, ...(whole ? { whole } : {}) }
     }
     if (!swap) return selection
     const before = selection

@@ -25,15 +25,19 @@ export function randomSelections(instance: Instance, samples: number, seed: numb
     const from = instance.offsets[i]!
     return from + Math.floor(next() * (instance.offsets[i + 1]! - from))
   }
-  const units = instance.rows.map(unit)
+  const { rows } = instance
+  const units = rows.map(unit)
+  const almost = rows.map((row, r) => row.max + 1e-9 * units[r]!)
+  const later = new Float64Array(rows.length)
   const feasible: Selection[] = []
   for (let sample = 0; sample < samples; sample++) {
     const composed = compose(instance, pick)
     if (!composed) continue
     let selection = composed
-    const use = instance.rows.map((row) => total(row.use, selection))
+    const use = Float64Array.from(rows, (row) => total(row.use, selection))
     for (let step = 0; step < 40 * instance.layers; step++) {
-      if (withinLimits(instance, selection)) {
+      // The running sums drift a little, so they only say when the exact ones are worth computing.
+      if (use.every((value, r) => value <= almost[r]!) && withinLimits(instance, selection)) {
         feasible.push(selection)
         break
       }
@@ -43,18 +47,17 @@ export function randomSelections(instance: Instance, samples: number, seed: numb
       const alone = isAlone(instance, from, to)
       const whole: Selection | undefined = alone ? undefined : place(instance, selection, to)
       if (!alone && !whole) continue
-      const later = instance.rows.map((row, r) =>
-        whole ? total(row.use, whole) : use[r]! + row.use[to]! - row.use[from]!,
-      )
       let change = 0
-      for (const [r, row] of instance.rows.entries()) {
-        const after = later[r]!
+      for (let r = 0; r < rows.length; r++) {
+        const row = rows[r]!
+        const after = whole ? total(row.use, whole) : use[r]! + row.use[to]! - row.use[from]!
+        later[r] = after
         change += (Math.max(0, after - row.max) - Math.max(0, use[r]! - row.max)) / units[r]!
       }
       if (change >= 0) continue
       if (whole) selection = whole
       else selection[i] = to
-      use.splice(0, use.length, ...later)
+      use.set(later)
     }
   }
   return feasible
