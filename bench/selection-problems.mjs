@@ -6,7 +6,8 @@ const grid = (attention, ffn) => attention.flatMap((a) => ffn.map((f) => [a, f])
 /** Limits at a share of the way from the least that a layer-wise choice uses to what the parent uses. */
 function limited(layers, tightness, names) {
   const limits = names.map((cost) => {
-    const sum = (pick) => layers.reduce((total, { options }) => total + pick(options.map(({ costs }) => costs[cost])), 0)
+    const sum = (pick) =>
+      layers.reduce((total, { options }) => total + pick(options.map(({ costs }) => costs[cost])), 0)
     const least = sum((values) => Math.min(...values))
     const parent = sum(([first]) => first)
     return { cost, max: least + tightness * (parent - least) }
@@ -39,8 +40,7 @@ function search(seed, { layers = 80, tightness, noise = 0, third = 'latency' }) 
     return {
       options: options.map(([h, w], k) => ({
         id: `heads-${h}+width-${w}`,
-        score:
-          k === 0 ? 0 : sensitivity * (0.7 * free * damageOf(h / 8) + damageOf(w)) * Math.exp(0.15 * normal()),
+        score: k === 0 ? 0 : sensitivity * (0.7 * free * damageOf(h / 8) + damageOf(w)) * Math.exp(0.15 * normal()),
         costs: Object.fromEntries(
           Object.entries(cost[k]).map(([name, value]) => [name, value * (1 + noise * normal())]),
         ),
@@ -107,12 +107,18 @@ const tightness = (seed) => [0.3, 0.5, 0.7][seed % 3]
 
 /** Each family is solved alone; the first three are 30 problems of 80 layers, 54 options and 3 limits. */
 export const families = [
-  { name: '80 x 54 x 3, costs alike in all layers', problems: seeds(10).map((s) => search(s, { tightness: tightness(s) })) },
+  {
+    name: '80 x 54 x 3, costs alike in all layers',
+    problems: seeds(10).map((s) => search(s, { tightness: tightness(s) })),
+  },
   {
     name: '80 x 54 x 3, noisy costs, parameters',
     problems: seeds(10).map((s) => search(100 + s, { tightness: tightness(s), noise: 0.03, third: 'parameters' })),
   },
-  { name: '80 x 54 x 3, no structure', problems: seeds(10).map((s) => independent(200 + s, { tightness: tightness(s) })) },
+  {
+    name: '80 x 54 x 3, no structure',
+    problems: seeds(10).map((s) => independent(200 + s, { tightness: tightness(s) })),
+  },
   {
     name: '80 x 54 x 3, 3 solutions',
     problems: seeds(5).map((s) => ({ ...search(300 + s, { tightness: tightness(s) }), solutions: 3 })),

@@ -1,12 +1,11 @@
 import { solveCore } from './core.js'
-import { budgetGreedy, marginalGreedy } from './greedy.js'
 import { isFeasible, readSelection, toInstance, total, type Instance, type Selection } from './instance.js'
 import type { Place } from './links.js'
 import type { Engine } from './model.js'
 import type { CompiledProblem, Option, Problem, Requirement } from './problem.js'
 import { randomSelections } from './random.js'
 import type { Baseline, BaselineName } from './result.js'
-import { greedyStart } from './start.js'
+import { greedyStart, type SimpleSelections } from './start.js'
 
 const samples = 100
 
@@ -16,22 +15,24 @@ const isNoOp = (option: Option) => /^\s*(parent|no-op)(\s*[+/|,]\s*(parent|no-op
 /**
  * Solves the problem with simpler methods, under the same scores, costs and limits.
  *
+ * @param simple  what the greedy methods chose
  * @param best  objective of the best known solution, for comparison
  */
 export async function baselines(
   problem: CompiledProblem,
+  instance: Instance,
+  simple: SimpleSelections,
   engines: readonly Engine[],
   deadline: number,
   best: number | undefined,
 ): Promise<Record<BaselineName, Baseline>> {
-  const instance = toInstance(problem)
   const record = (selection: Selection | undefined, reason: string): Baseline =>
     selection && isFeasible(instance, selection)
       ? describe(instance, selection, total(instance.scores, selection), best)
       : { feasible: false, objective: null, reason }
   return {
-    greedy: record(budgetGreedy(instance), 'its selection exceeds a limit'),
-    'marginal-greedy': record(marginalGreedy(instance), 'it stops while a limit is still exceeded'),
+    greedy: record(simple.budget, 'its selection exceeds a limit'),
+    'marginal-greedy': record(simple.marginal, 'it stops while a limit is still exceeded'),
     random: random(),
     homogeneous: homogeneous(),
     'no-op': await noOp(),
@@ -74,7 +75,14 @@ export async function baselines(
         objective: null,
         reason: 'a layer has no option that consists of parent and no-op only',
       }
-    const answer = await solveCore({ instance: reduced, cuts: [], gap: 1e-3, deadline, engines, start: greedyStart(reduced) })
+    const answer = await solveCore({
+      instance: reduced,
+      cuts: [],
+      gap: 1e-3,
+      deadline,
+      engines,
+      start: greedyStart(reduced),
+    })
     if (answer.kind !== 'solved')
       return {
         feasible: false,

@@ -104,7 +104,10 @@ async function solveToGap(request: CoreRequest, gap: number, forcedModelGap?: nu
 
   // With a selection that is nearly as good as the bound, a core of all options that might beat it is small.
   const known = best()
-  let room = Math.max(1e-12 * size, Math.min(known ? known.objective - lower : Infinity, relaxed.selection ? 0.05 * size : 1e-3 * size))
+  let room = Math.max(
+    1e-12 * size,
+    Math.min(known ? known.objective - lower : Infinity, relaxed.selection ? 0.05 * size : 1e-3 * size),
+  )
   for (;;) {
     const guess = lower + room
     const kept = undominated.map((value, k) => (value && reduced[k]! < room ? 1 : 0))

@@ -26,6 +26,7 @@ export function ascend(dense: Dense): Dual {
   const rows = dense.upper.length
   const chosen = new Int32Array(dense.layers)
   const gradient = new Float64Array(rows)
+  const reduced = new Float64Array(dense.objective.length)
   let best: Repaired | undefined
   const offer = () => {
     const repaired = repair(dense, chosen)
@@ -36,12 +37,12 @@ export function ascend(dense: Dense): Dual {
   const ceiling = largestMultiplier * dense.magnitude
   let at = new Float64Array(rows)
   let multipliers = at
-  let bound = relaxed(dense, at, chosen)
+  let bound = relaxed(dense, at, chosen, reduced)
   offer()
   let length = 1.5
   let stalled = 0
   for (let step = 0; step < steps && length > 1e-4; step++) {
-    const value = relaxed(dense, at, chosen)
+    const value = relaxed(dense, at, chosen, reduced)
     stalled = value > bound + 1e-7 * Math.abs(bound) ? 0 : stalled + 1
     if (value > bound) {
       bound = value
@@ -52,7 +53,7 @@ export function ascend(dense: Dense): Dual {
       length /= 2
       stalled = 0
       at = multipliers.slice()
-      relaxed(dense, at, chosen)
+      relaxed(dense, at, chosen, reduced)
     }
     if (step % 50 === 49) offer()
     const norm = slope(dense, at, chosen, gradient)
@@ -61,26 +62,36 @@ export function ascend(dense: Dense): Dual {
     const factor = (length * Math.max(target - value, 1e-9 * dense.magnitude)) / norm
     for (let r = 0; r < rows; r++) at[r] = Math.min(ceiling, Math.max(0, at[r]! + factor * gradient[r]!))
   }
-  relaxed(dense, multipliers, chosen)
+  relaxed(dense, multipliers, chosen, reduced)
   offer()
   return { multipliers, bound, ...(best ? { best } : {}) }
 }
 
 /** The Lagrangian bound; writes each layer's best column to `chosen`. */
-function relaxed({ layers, offsets, objective, use, upper }: Dense, multipliers: Float64Array, chosen: Int32Array) {
-  let value = 0
-  for (let r = 0; r < upper.length; r++) value -= multipliers[r]! * upper[r]!
-  for (let i = 0; i < layers; i++) {
+function relaxed(dense: Dense, multipliers: Float64Array, chosen: Int32Array, reduced: Float64Array): number {
+  let value = reduce(dense, multipliers, reduced)
+  for (let i = 0; i < dense.layers; i++) {
     let least = Infinity
-    for (let c = offsets[i]!; c < offsets[i + 1]!; c++) {
-      let reduced = objective[c]!
-      for (let r = 0; r < upper.length; r++) reduced += multipliers[r]! * use[r]![c]!
-      if (reduced < least) {
-        least = reduced
-        chosen[i] = c
-      }
+    for (let c = dense.offsets[i]!; c < dense.offsets[i + 1]!; c++) {
+      if (reduced[c]! >= least) continue
+      least = reduced[c]!
+      chosen[i] = c
     }
     value += least
+  }
+  return value
+}
+
+/** Writes each column's objective plus what it uses at the price of the multipliers; returns -Σ multipliers · upper. */
+export function reduce({ objective, use, upper }: Dense, multipliers: Float64Array, reduced: Float64Array): number {
+  let value = 0
+  reduced.set(objective)
+  for (let r = 0; r < upper.length; r++) {
+    const multiplier = multipliers[r]!
+    if (multiplier === 0) continue
+    const own = use[r]!
+    value -= multiplier * upper[r]!
+    for (let c = 0; c < reduced.length; c++) reduced[c] = reduced[c]! + multiplier * own[c]!
   }
   return value
 }

@@ -1,5 +1,3 @@
-import { createGlpk } from './glpk.js'
-import { createHighs } from './highs.js'
 import { createLabels } from './labels.js'
 import type { Engine } from './model.js'
 import type { EngineName } from './result.js'
@@ -13,8 +11,8 @@ export interface Engines {
 
 const makers: Readonly<Record<EngineName, () => Engine | Promise<Engine>>> = {
   labels: createLabels,
-  glpk: createGlpk,
-  highs: createHighs,
+  glpk: async () => (await import('./glpk.js')).createGlpk(),
+  highs: async () => (await import('./highs.js')).createHighs(),
 }
 
 // Engines never free their memory, so creating many of them exhausts it: one of each per thread.

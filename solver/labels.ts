@@ -1,13 +1,23 @@
 import { restrictDense, toDense, type Dense } from './dense.js'
-import { ascend } from './dual.js'
+import { ascend, reduce } from './dual.js'
 import type { Engine, LpAnswer, MipAnswer, Model } from './model.js'
 import type { Repaired } from './repair.js'
 import { sweep } from './sweep.js'
 
 /** Rows up to which labels pay: each label carries the use of every row. */
 const mostRows = 16
-/** Widths of the sweeps in turn. Narrow ones find good selections, which let the next one leave out more. */
-const widths = [256, 2048, 16_384, 65_536]
+/**
+ * The sweeps in turn. Those that look for any better selection find good ones, with which those that look for one better by more
+ * than the gap have less to rule out.
+ */
+const sweeps = [
+  { width: 64, any: true },
+  { width: 512, any: false },
+  { width: 512, any: true },
+  { width: 4096, any: false },
+  { width: 4096, any: true },
+  { width: 65_536, any: false },
+]
 /** Labels that all sweeps together may make before the question is left to other engines. */
 const mostLabels = 4_000_000
 
@@ -42,15 +52,18 @@ function solve(model: Model, gap: number, seconds: number): MipAnswer {
   const accuracy = 1e-9 * dense.magnitude
   let best: Repaired | undefined = dual.best
   let left = mostLabels
-  for (const width of widths) {
+  let improved = true
+  for (const { width, any } of sweeps) {
+    // If the last sweep found nothing better, the selection is probably as good as it gets.
+    if (any && !improved) continue
     // Rounding in bounds must not cut off what is exactly as good.
-    const target = best ? best.objective - gap * best.objective - accuracy : dense.most + dense.magnitude
+    const target = best ? best.objective * (any ? 1 : 1 - gap) - accuracy : dense.most + dense.magnitude
     const core = restrictDense(dense, reducedBelow(dense, dual.multipliers, target))
     const { columns } = core
     const answer = sweep(core.dense, { multipliers: dual.multipliers, target, width, labels: left, deadline })
     left -= answer.labels
-    if (answer.best && (!best || answer.best.objective < best.objective))
-      best = { ...answer.best, chosen: answer.best.chosen.map((c) => columns[c]!) }
+    improved = answer.best !== undefined && (!best || answer.best.objective < best.objective)
+    if (improved && answer.best) best = { ...answer.best, chosen: answer.best.chosen.map((c) => columns[c]!) }
     // A selection that the sweep found is below the target; nothing else is.
     if (answer.complete)
       return best
@@ -58,20 +71,19 @@ function solve(model: Model, gap: number, seconds: number): MipAnswer {
         : { status: 'infeasible', bound: Infinity }
     if (left <= 0 || performance.now() >= deadline) break
   }
-  return best ? { status: 'feasible', chosen: best.chosen, bound: dual.bound - accuracy } : { status: 'unknown', bound: dual.bound - accuracy }
+  return best
+    ? { status: 'feasible', chosen: best.chosen, bound: dual.bound - accuracy }
+    : { status: 'unknown', bound: dual.bound - accuracy }
 }
 
 /** Whether a bound is so high that no selection satisfies the rows. */
 const isBeyond = (dense: Dense, bound: number) => bound > dense.most + 0.05 * dense.magnitude
 
 /** Whether a selection with a column can cost less than a target, by the column's reduced cost. */
-function reducedBelow({ layers, offsets, objective, use, upper }: Dense, multipliers: Float64Array, target: number) {
-  const reduced = Float64Array.from(objective)
-  let bound = 0
-  for (let r = 0; r < upper.length; r++) {
-    bound -= multipliers[r]! * upper[r]!
-    if (multipliers[r]! > 0) for (let c = 0; c < reduced.length; c++) reduced[c]! += multipliers[r]! * use[r]![c]!
-  }
+function reducedBelow(dense: Dense, multipliers: Float64Array, target: number) {
+  const { layers, offsets } = dense
+  const reduced = new Float64Array(dense.objective.length)
+  let bound = reduce(dense, multipliers, reduced)
   const above = new Float64Array(reduced.length)
   for (let i = 0; i < layers; i++) {
     const least = reduced.subarray(offsets[i], offsets[i + 1]).reduce((a, b) => Math.min(a, b), Infinity)

@@ -27,8 +27,9 @@ export function randomSelections(instance: Instance, samples: number, seed: numb
   }
   const { rows } = instance
   const units = rows.map(unit)
-  const almost = rows.map((row, r) => row.max + 1e-9 * units[r]!)
+  const almost = Float64Array.from(rows, (row, r) => row.max + 1e-9 * units[r]!)
   const later = new Float64Array(rows.length)
+  const linked = instance.links.pairs.length > 0
   const feasible: Selection[] = []
   for (let sample = 0; sample < samples; sample++) {
     const composed = compose(instance, pick)
@@ -37,14 +38,14 @@ export function randomSelections(instance: Instance, samples: number, seed: numb
     const use = Float64Array.from(rows, (row) => total(row.use, selection))
     for (let step = 0; step < 40 * instance.layers; step++) {
       // The running sums drift a little, so they only say when the exact ones are worth computing.
-      if (use.every((value, r) => value <= almost[r]!) && withinLimits(instance, selection)) {
+      if (below(use, almost) && withinLimits(instance, selection)) {
         feasible.push(selection)
         break
       }
       const i = Math.floor(next() * instance.layers)
       const from: number = selection[i]!
       const to = pick(i)
-      const alone = isAlone(instance, from, to)
+      const alone = !linked || isAlone(instance, from, to)
       const whole: Selection | undefined = alone ? undefined : place(instance, selection, to)
       if (!alone && !whole) continue
       let change = 0
@@ -63,12 +64,19 @@ export function randomSelections(instance: Instance, samples: number, seed: numb
   return feasible
 }
 
+function below(values: Float64Array, bounds: Float64Array): boolean {
+  for (let r = 0; r < values.length; r++) if (values[r]! > bounds[r]!) return false
+  return true
+}
+
 /** Chooses a random option layer by layer, together with all options that it needs. */
 function compose(instance: Instance, pick: (layer: number) => number): Selection | undefined {
+  const linked = instance.links.pairs.length > 0
   const selection = new Int32Array(instance.layers).fill(-1)
   for (let i = 0; i < instance.layers; i++) {
     if (selection[i] !== -1) continue
-    let options = undecided(instance, selection, pick(i))
+    const picked = pick(i)
+    let options = linked ? undecided(instance, selection, picked) : [picked]
     // An option that contradicts earlier choices gives way to the first one that does not.
     for (let k = instance.offsets[i]!; !options && k < instance.offsets[i + 1]!; k++)
       options = undecided(instance, selection, k)

@@ -6,7 +6,7 @@ import { layerMinima, readSelection, toInstance, total, type Cut, type Instance 
 import type { Engine } from './model.js'
 import { compileProblem, type CompiledProblem, type Problem } from './problem.js'
 import type { PoolSolution, SecondOpinion, SolveResult } from './result.js'
-import { findStart } from './start.js'
+import { findStart, greedySelections } from './start.js'
 
 type Solved = Extract<CoreAnswer, { kind: 'solved' }>
 
@@ -30,7 +30,8 @@ export async function solveHere(
   const instance = toInstance(compiled)
   const given = instance.scores.length
 
-  const start = findStart(instance, compiled.seed)
+  const simple = greedySelections(instance)
+  const start = findStart(instance, simple, compiled.seed)
   const cuts: Cut[] = []
   const solutions: PoolSolution[] = []
   let poolStatus: SolveResult['pool']['status'] = 'complete'
@@ -79,7 +80,10 @@ export async function solveHere(
           engines,
           Math.max(deadline, performance.now() + 250 * compiled.timeLimitSeconds),
         )
-        return result('infeasible', { infeasible, baselines: await baselines(compiled, engines, deadline, undefined) })
+        return result('infeasible', {
+          infeasible,
+          baselines: await baselines(compiled, instance, simple, engines, deadline, undefined),
+        })
       }
       poolStatus = 'exhausted'
       break
@@ -99,7 +103,10 @@ export async function solveHere(
   const status = first?.status ?? 'time-limit'
   // The baseline no-op solves a problem of its own; it must not fail only because the pool took all the time.
   const extra = Math.max(deadline, performance.now() + 100 * compiled.timeLimitSeconds)
-  return result(status, { solutions: ordered, baselines: await baselines(compiled, engines, extra, first?.objective) })
+  return result(status, {
+    solutions: ordered,
+    baselines: await baselines(compiled, instance, simple, engines, extra, first?.objective),
+  })
 }
 
 /** A further solution may beat the first one within its gap; then it inherits the first one's bound. */

@@ -5,7 +5,7 @@ import { Suffix } from './suffix.js'
 /** Labels with which a new one is compared. */
 const window = 64
 /** Labels per layer for which multipliers of their own are found. */
-const probes = 8
+const mostProbes = 8
 /** By how much a sum may exceed an upper bound of about 1 before a label is dropped; the caller checks selections exactly. */
 const slack = 1e-12
 
@@ -27,8 +27,8 @@ export interface SweepRequest {
 interface Labels {
   readonly count: number
   readonly objective: Float64Array
-  /** [rows][labels] */
-  readonly used: readonly Float64Array[]
+  /** What each uses of every row, a label after the other, [labels x rows]. */
+  readonly used: Float64Array
 }
 
 /** How labels came about: the label that each extends, and by which column. */
@@ -58,34 +58,38 @@ export function sweep(
   let labels: Labels = {
     count: 1,
     objective: new Float64Array(1),
-    used: dense.use.map(() => new Float64Array(1)),
+    used: new Float64Array(rows),
   }
+  const used = new Float64Array(rows)
+  const most = new Float64Array(rows)
   let made = 0
   let complete = true
   for (const [t, layer] of order.entries()) {
     const [from, to] = [dense.offsets[layer]!, dense.offsets[layer + 1]!]
-    const bounds = suffix.bounds(t + 1, multipliers, probe(dense, labels, from, target))
+    // Where there is nothing to choose, new multipliers would rule out nothing new.
+    const probes = to - from > 1 ? probe(dense, labels, from, target) : []
+    const bounds = suffix.bounds(t + 1, multipliers, probes)
     const room = labels.count * (to - from)
     const next = {
       objective: new Float64Array(room),
-      used: dense.use.map(() => new Float64Array(room)),
+      used: new Float64Array(room * rows),
       bound: new Float64Array(room),
       parent: new Int32Array(room),
       column: new Int32Array(room),
     }
     let count = 0
-    const used = new Float64Array(rows)
+    for (let r = 0; r < rows; r++) most[r] = dense.upper[r]! + slack - suffix.least[r]![t + 1]!
     for (let n = 0; n < labels.count; n++)
       extend: for (let c = from; c < to; c++) {
         const objective = labels.objective[n]! + dense.objective[c]!
         for (let r = 0; r < rows; r++) {
-          used[r] = labels.used[r]![n]! + dense.use[r]![c]!
-          if (used[r]! + suffix.least[r]![t + 1]! > dense.upper[r]! + slack) continue extend
+          used[r] = labels.used[n * rows + r]! + dense.use[r]![c]!
+          if (used[r]! > most[r]!) continue extend
         }
         let bound = -Infinity
-        for (const { multipliers: own, constant } of bounds) {
-          let value = objective + constant
-          for (let r = 0; r < rows; r++) value += own[r]! * used[r]!
+        for (let q = 0; q < bounds.constants.length; q++) {
+          let value = objective + bounds.constants[q]!
+          for (let r = 0; r < rows; r++) value += bounds.multipliers[q * rows + r]! * used[r]!
           if (value >= target) continue extend
           if (value > bound) bound = value
         }
@@ -93,14 +97,15 @@ export function sweep(
         next.bound[count] = bound
         next.parent[count] = n
         next.column[count] = c
-        for (let r = 0; r < rows; r++) next.used[r]![count] = used[r]!
+        next.used.set(used, count * rows)
         count++
       }
     made += count
-    const { kept, dropped } = undominated(next, count, width)
+    const { kept, dropped } = undominated(next, count, rows, width)
     if (dropped) complete = false
     const pick = (values: Float64Array) => Float64Array.from(kept, (n) => values[n]!)
-    labels = { count: kept.length, objective: pick(next.objective), used: next.used.map(pick) }
+    labels = { count: kept.length, objective: pick(next.objective), used: new Float64Array(kept.length * rows) }
+    for (const [q, n] of kept.entries()) labels.used.set(next.used.subarray(n * rows, (n + 1) * rows), q * rows)
     steps.push({
       layer,
       parent: Int32Array.from(kept, (n) => next.parent[n]!),
@@ -136,11 +141,12 @@ function byDeviation({ layers, offsets, objective, use }: Dense, multipliers: Fl
 
 /** What some of the labels leave for the layers after the next: room in each row, and room below the target. */
 function probe(dense: Dense, labels: Labels, column: number, target: number) {
-  const count = Math.min(probes, labels.count)
+  const count = Math.min(mostProbes, labels.count)
+  const rows = dense.upper.length
   return Array.from({ length: count }, (_, q) => {
     const n = Math.floor(((q + 0.5) * labels.count) / count)
     return {
-      room: Float64Array.from(dense.upper, (upper, r) => upper - labels.used[r]![n]! - dense.use[r]![column]!),
+      room: Float64Array.from(dense.upper, (upper, r) => upper - labels.used[n * rows + r]! - dense.use[r]![column]!),
       need: target - labels.objective[n]! - dense.objective[column]!,
     }
   })
@@ -148,8 +154,9 @@ function probe(dense: Dense, labels: Labels, column: number, target: number) {
 
 /** The labels with the lowest bounds, without those that an earlier one of these dominates. */
 function undominated(
-  next: { readonly objective: Float64Array; readonly used: readonly Float64Array[]; readonly bound: Float64Array },
+  next: { readonly objective: Float64Array; readonly used: Float64Array; readonly bound: Float64Array },
   count: number,
+  rows: number,
   width: number,
 ): { readonly kept: readonly number[]; readonly dropped: boolean } {
   const { objective, used, bound } = next
@@ -162,7 +169,7 @@ function undominated(
       const other = kept[q]!
       if (objective[other]! > objective[n]!) continue
       let dominates = true
-      for (let r = 0; dominates && r < used.length; r++) dominates = used[r]![other]! <= used[r]![n]!
+      for (let r = 0; dominates && r < rows; r++) dominates = used[other * rows + r]! <= used[n * rows + r]!
       if (dominates) continue label
     }
     if (kept.length === width) return { kept, dropped: true }
