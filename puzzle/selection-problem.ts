@@ -6,6 +6,7 @@ import type { DepthStep } from './depth-step.js'
 import { entryId, ownVariant, type Choice, type LibraryEntry } from './library.js'
 import type { Limit } from './limit.js'
 import { bounds } from './limits.js'
+import { applyChoices, type ChoiceRule, type Fillings } from './choices.js'
 import { emptyEntry } from './run-variants.js'
 import type { Composition, ScoreRow } from './score-row.js'
 
@@ -47,6 +48,8 @@ export interface ProblemParts {
   readonly table: CostTable
   readonly scenario: Scenario
   readonly limits: readonly Limit[]
+  /** Rules for choices; none if absent. */
+  readonly rules?: readonly ChoiceRule[]
   /** Variants that the parent has, by layer. */
   readonly parent: readonly Layer[]
 }
@@ -192,11 +195,29 @@ export function makeProblem(
 ): Problem {
   const own = layerOptions(parts)
   const limits = bounds(parts.limits, parentCost(parts), parts.table.floor, parts.scenario, correction)
+  const ruled = applyChoices(
+    parts.rules ?? [],
+    own.map((layer, i) => layer.map((option) => ({ ...option, fillings: fillingsOf(parts, option, i) }))),
+  )
   return {
-    layers: own.map((layer) => ({ options: layer.map(({ entries: _, isRun: __, ...option }) => option) })),
-    limits: limits.map(({ cost, max }) => ({ cost, max })),
+    layers: ruled.layers.map((layer) => ({
+      options: layer.map(({ entries: _, isRun: __, fillings: ___, ...option }) => option),
+    })),
+    limits: [...limits.map(({ cost, max }) => ({ cost, max })), ...ruled.limits],
     ...options,
   }
+}
+
+/** What an option puts into its layers: all but the first of a run become empty. */
+function fillingsOf({ library, parent }: ProblemParts, { entries, span = 1 }: LayerOption, layer: number): Fillings {
+  const of = (slot: Slot) => {
+    const { variant, block } = library.get(entries[slot])!
+    return { variant, block, own: variant === parent[layer]![slot] }
+  }
+  const empty = { variant: 'no-op', block: 'no-op' }
+  return Array.from({ length: span }, (_, n) =>
+    n === 0 ? { attention: of('attention'), ffn: of('ffn') } : { attention: empty, ffn: empty },
+  )
 }
 
 /** Predicted costs of the parent. */

@@ -58,7 +58,7 @@ interface SelectNeeds {
  */
 export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, ModelInput & TargetInput> = {
   name: 'select',
-  version: 6,
+  version: 7,
   reads: ['model', 'target'],
   exclusive: true,
   about: {
