@@ -1,6 +1,7 @@
 // Measures how long the solver takes for generated problems of the size of a 70B model's, to the proven best solution and
 // in all (second opinion, further solutions, baselines).
-//   npm run build && node bench/solver.mjs [OTHER]
+//   npm run build && node bench/solver.mjs [OTHER] [FAMILIES]
+// FAMILIES are numbers of those to solve (0,1,2), counted from 0.
 // OTHER is a folder with another build (dist/, schemas/, package.json, node_modules), which solves the same problems in turn;
 // its times and the ratios of both go into the table. Times are of the processor (all threads): other load on the machine makes
 // them longer too, but by far less than times by the clock.
@@ -11,6 +12,7 @@ import { families } from './selection-problems.mjs'
 const load = (folder) => import(pathToFileURL(resolve(folder, 'dist/solver/index.js')).href)
 const builds = [await load(new URL('..', import.meta.url).pathname)]
 if (process.argv[2]) builds.push(await load(process.argv[2]))
+const only = process.argv[3]?.split(',').map(Number)
 
 const cpu = () => {
   const { user, system } = process.cpuUsage()
@@ -43,7 +45,7 @@ const summary = (runs, key) => {
 const header = ['problems', 'proven s', 'in all s', 'in all by the clock', 'gap', 'second opinion']
 if (builds.length > 1) header.push('other: proven s', 'other: in all s', 'ratio proven', 'ratio in all')
 console.log(`Seconds are median / most.\n\n| ${header.join(' | ')} |\n|${header.map(() => '---').join('|')}|`)
-for (const { name, problems } of families) {
+for (const { name, problems } of families.filter((_, n) => !only || only.includes(n))) {
   const runs = builds.map(() => [])
   for (const problem of problems)
     for (const [b, build] of builds.entries()) {

@@ -79,7 +79,7 @@ export function buildModel(instance: Instance, kept: Uint8Array, cuts: readonly 
     if (spare >= 0 && sum(layerMaxima(above, offsets)) <= spare) continue
     const largest = above.reduce((a, b) => Math.max(a, b), 0)
     // A power of two, so that sums which are equal stay equal.
-    const factor = 2 ** Math.round(Math.log2(rowScale / Math.max(Math.abs(spare), largest * 1e-6)))
+    const factor = 2 ** Math.round(Math.log2(rowScale / Math.max(Math.abs(spare), largest * 1e-6, 1e-290)))
     rows.push(
       sparse(
         above.map((value) => value * factor),
