@@ -103,7 +103,9 @@ export function describeInfeasible(
     const rule = ruleOf(rules, cost)
     return rule ? [`${rule} cannot be met${heldText(held)}: the best any choice reaches is ${Math.abs(minimum)}`] : []
   })
-  return lines.length > 0 ? lines.join('; ') : (infeasible?.message ?? 'The limits cannot be met together')
+  const ruledOut = rules.some(({ only, forbid }) => only !== undefined || forbid !== undefined)
+  const reason = lines.length > 0 ? lines.join('; ') : (infeasible?.message ?? 'The limits cannot be met together')
+  return ruledOut ? `${reason}, without what target.choices rules out` : reason
 }
 
 /** A limit for people: `throughput >= 1.6x of the parent`. */
