@@ -63,7 +63,7 @@ export interface Infeasibility {
   readonly message: string
 }
 
-/** HiGHS's answer to the question that glpk.js answered. */
+/** The answer of an engine that had no part in the first one. */
 export type SecondOpinion =
   | { readonly engine: EngineName; readonly verdict: 'agrees'; readonly objective: number; readonly bound: number }
   | {
