@@ -72,6 +72,7 @@ export function marginalGreedy(instance: Instance): Selection | undefined {
   for (;;) {
     const excess = use.map((value, r) => Math.max(0, value - bounds[r]!))
     if (excess.every((value) => value === 0)) return selection
+    const violation = excess.reduce((sum, value, r) => sum + value / units[r]!, 0)
     let swap: { option: number; whole?: Selection; price: number } | undefined
     for (let i = 0; i < instance.layers; i++) {
       const from = selection[i]!
@@ -82,6 +83,9 @@ export function marginalGreedy(instance: Instance): Selection | undefined {
           whole = place(instance, selection, k)
           if (!whole) continue
         }
+        const added = whole ? total(scores, whole) - total(scores, selection) : scores[k]! - scores[from]!
+        // No swap removes more violation than there is.
+        if (swap && added >= 0 && added >= swap.price * violation) continue
         let removed = 0
         for (let r = 0; r < uses.length; r++) {
           const own = uses[r]!
@@ -89,7 +93,6 @@ export function marginalGreedy(instance: Instance): Selection | undefined {
           removed += (excess[r]! - (over > 0 ? over : 0)) / units[r]!
         }
         if (!(removed > 1e-12)) continue
-        const added = whole ? total(scores, whole) - total(scores, selection) : scores[k]! - scores[from]!
         if (swap && added / removed >= swap.price) continue
         swap = { option: k, price: added / removed, ...(whole ? { whole } : {}) }
       }

@@ -36,6 +36,8 @@ export function repair(dense: Dense, start: Int32Array): Repaired | undefined {
       for (let c = offsets[i]!; c < offsets[i + 1]!; c++) {
         let price = objective[c]! - objective[from]!
         if (before > 0) {
+          // No exchange removes more violation than there is.
+          if (price >= lowest * before) continue
           const removed = before - violation(from, c)
           if (removed <= 1e-13) continue
           price = Math.max(1e-12, price) / removed
