@@ -73,7 +73,9 @@ export function marginalGreedy(instance: Instance): Selection | undefined {
     const excess = use.map((value, r) => Math.max(0, value - bounds[r]!))
     if (excess.every((value) => value === 0)) return selection
     const violation = excess.reduce((sum, value, r) => sum + value / units[r]!, 0)
-    let swap: { option: number; whole?: Selection; price: number } | undefined
+    let lowest = Infinity
+    let option = -1
+    let together: Selection | undefined
     for (let i = 0; i < instance.layers; i++) {
       const from = selection[i]!
       for (let k = instance.offsets[i]!; k < instance.offsets[i + 1]!; k++) {
@@ -85,7 +87,7 @@ export function marginalGreedy(instance: Instance): Selection | undefined {
         }
         const added = whole ? total(scores, whole) - total(scores, selection) : scores[k]! - scores[from]!
         // No swap removes more violation than there is.
-        if (swap && added >= 0 && added >= swap.price * violation) continue
+        if (added >= 0 && added >= lowest * violation) continue
         let removed = 0
         for (let r = 0; r < uses.length; r++) {
           const own = uses[r]!
@@ -93,16 +95,18 @@ export function marginalGreedy(instance: Instance): Selection | undefined {
           removed += (excess[r]! - (over > 0 ? over : 0)) / units[r]!
         }
         if (!(removed > 1e-12)) continue
-        if (swap && added / removed >= swap.price) continue
-        swap = { option: k, price: added / removed, ...(whole ? { whole } : {}) }
+        if (added / removed >= lowest) continue
+        lowest = added / removed
+        option = k
+        together = whole
       }
     }
-    if (!swap) return selection
+    if (option < 0) return selection
     const before = selection
-    if (swap.whole) selection = swap.whole
+    if (together) selection = together
     else {
       selection = selection.slice()
-      selection[instance.layerOf[swap.option]!] = swap.option
+      selection[instance.layerOf[option]!] = option
     }
     // Summed from scratch: adding differences would drift away from the sum that the limit is checked against.
     for (const [r, row] of instance.rows.entries())
