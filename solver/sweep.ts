@@ -70,6 +70,8 @@ export function sweep(
     const probes = to - from > 1 ? probe(dense, labels, from, target) : []
     const bounds = suffix.bounds(t + 1, multipliers, probes)
     const room = labels.count * (to - from)
+    // There must be memory for all of them, before any is ruled out.
+    if (room > request.labels) return { complete: false, labels: made }
     const next = {
       objective: new Float64Array(room),
       used: new Float64Array(room * rows),
