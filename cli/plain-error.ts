@@ -4,6 +4,7 @@ import { BadSpec, explain } from './explain.js'
 
 /** A run was cancelled while a program followed it. */
 export class Cancelled extends Error {
+  /** The error's class, for those that cannot use `instanceof`. */
   override readonly name = 'Cancelled'
 }
 

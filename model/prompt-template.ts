@@ -12,7 +12,10 @@ export class PromptTemplate {
   private readonly template: Template
 
   /** @throws Failure InvalidInput */
-  constructor(readonly text: string) {
+  constructor(
+    /** The template as written. */
+    readonly text: string,
+  ) {
     // The harness's filter sorts keys and escapes for HTML, that of chat templates does not.
     if (/\|\s*tojson\b/.test(text)) throw wrong('the template uses the filter tojson, which is not supported here')
     this.template = attempt('cannot be read', () => new Template(text, 'prompt'))

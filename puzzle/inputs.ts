@@ -2,6 +2,7 @@ import type { JsonObject, Slot } from '../api/index.js'
 import type { DataFile } from '../data/documents.js'
 import type { TasksInput } from '../data/read-tasks.js'
 import type { Scenario } from '../model/index.js'
+import type { ChoiceRule } from './choices.js'
 import type { Limit } from './limit.js'
 
 // Inputs of the pipeline `puzzle` (plugins/pipelines/puzzle.yaml) as stages see them: checked against its schemas, with
@@ -46,6 +47,8 @@ export interface TargetInput {
 export interface Target {
   readonly scenario: Scenario
   readonly limits?: Readonly<Partial<Record<Limit['name'], Omit<Limit, 'name'>>>>
+  /** What layers must have, must not have, or how many may have it. */
+  readonly choices?: readonly ChoiceRule[]
   /** Lower bound on the child's mean task accuracy, as a share of the parent's. */
   readonly quality?: { readonly value: number }
   readonly format?: 'hf' | 'gguf'

@@ -1,5 +1,6 @@
 import type { Scenario } from '../model/index.js'
 import type { Infeasibility } from '../solver/index.js'
+import { ruleOf, type ChoiceRule } from './choices.js'
 import type { Target } from './inputs.js'
 import type { Limit } from './limit.js'
 import { runtime, throughputOf, type Cost } from './costs.js'
@@ -79,18 +80,32 @@ function describeUnmet(
   const best = limit.name === 'throughput' ? (scenario.batch * scenario.generate) / (minimum + rest) : minimum + rest
   const round = (n: number, digits: number) => Number(n.toPrecision(digits))
   const lack = round((100 * (minimum - max)) / (max + rest), 3)
-  const given = held.length === 0 ? '' : ` while ${held.join(' and ')} ${held.length > 1 ? 'are' : 'is'} held`
-  return `${describeLimit(limit)} cannot be met${given}: the best any choice reaches is ${round(best, 4)}, the limit is ${round(absolute(limit, parent, scenario), 4)} (it lacks ${lack} % of ${cost})`
+  return `${describeLimit(limit)} cannot be met${heldText(held)}: the best any choice reaches is ${round(best, 4)}, the limit is ${round(absolute(limit, parent, scenario), 4)} (it lacks ${lack} % of ${cost})`
 }
 
-/** Translates the solver's reason to the spec's limits. The solver only knows what they leave for the slots. */
-export function describeInfeasible(all: readonly Bound[], yard: Yard, infeasible: Infeasibility | undefined): string {
+const heldText = (held: readonly string[]) =>
+  held.length === 0 ? '' : ` while ${held.join(' and ')} ${held.length > 1 ? 'are' : 'is'} held`
+
+/** Translates the solver's reason to the spec's limits and rules. The solver only knows what they leave for the slots. */
+export function describeInfeasible(
+  all: readonly Bound[],
+  rules: readonly ChoiceRule[],
+  yard: Yard,
+  infeasible: Infeasibility | undefined,
+): string {
   const lines = (infeasible?.limits ?? []).flatMap(({ cost, max, minimum, holding }) => {
     const bound = all.find((own) => own.cost === cost && own.max === max)
-    const held = all.filter((own) => holding.includes(own.cost)).map(({ limit }) => limit.name)
-    return bound ? [describeUnmet(bound, minimum, yard, held)] : []
+    const held = [
+      ...all.filter((own) => holding.includes(own.cost)).map(({ limit }) => limit.name),
+      ...holding.flatMap((own) => ruleOf(rules, own) ?? []),
+    ]
+    if (bound) return [describeUnmet(bound, minimum, yard, held)]
+    const rule = ruleOf(rules, cost)
+    return rule ? [`${rule} cannot be met${heldText(held)}: the best any choice reaches is ${Math.abs(minimum)}`] : []
   })
-  return lines.length > 0 ? lines.join('; ') : (infeasible?.message ?? 'The limits cannot be met together')
+  const ruledOut = rules.some(({ only, forbid }) => only !== undefined || forbid !== undefined)
+  const reason = lines.length > 0 ? lines.join('; ') : (infeasible?.message ?? 'The limits cannot be met together')
+  return ruledOut ? `${reason}, without what target.choices rules out` : reason
 }
 
 /** Writes a limit in messages: `throughput >= 1.6x of the parent`. */

@@ -41,6 +41,7 @@ export async function costParts(context: CostContext): Promise<Omit<ProblemParts
     table: await readJson(context, stages.profile.files.costs),
     scenario: spec.target.scenario,
     limits: limitsOf(spec.target),
+    rules: spec.target.choices ?? [],
     parent: parentLayers(model),
   }
 }

@@ -6,6 +6,7 @@ import type { DepthStep } from './depth-step.js'
 import { entryId, ownVariant, type Choice, type LibraryEntry } from './library.js'
 import type { Limit } from './limit.js'
 import { bounds } from './limits.js'
+import { applyChoices, type ChoiceRule, type Fillings } from './choices.js'
 import { emptyEntry } from './run-variants.js'
 import type { Composition, ScoreRow } from './score-row.js'
 
@@ -47,6 +48,8 @@ export interface ProblemParts {
   readonly table: CostTable
   readonly scenario: Scenario
   readonly limits: readonly Limit[]
+  /** Rules for choices. Default: none. */
+  readonly rules?: readonly ChoiceRule[]
   /** The parent's variants by layer. */
   readonly parent: readonly Layer[]
 }
@@ -194,11 +197,29 @@ export function makeProblem(
 ): Problem {
   const optionsByLayer = layerOptions(parts)
   const limits = bounds(parts.limits, parentCost(parts), parts.table.floor, parts.scenario, correction)
+  const ruled = applyChoices(
+    parts.rules ?? [],
+    optionsByLayer.map((layer, i) => layer.map((option) => ({ ...option, fillings: fillingsOf(parts, option, i) }))),
+  )
   return {
-    layers: optionsByLayer.map((layer) => ({ options: layer.map(({ entries: _, isRun: __, ...option }) => option) })),
-    limits: limits.map(({ cost, max }) => ({ cost, max })),
+    layers: ruled.layers.map((layer) => ({
+      options: layer.map(({ entries: _, isRun: __, fillings: ___, ...option }) => option),
+    })),
+    limits: [...limits.map(({ cost, max }) => ({ cost, max })), ...ruled.limits],
     ...options,
   }
+}
+
+/** Lists what an option puts into its layers: all but the first of a run become empty. */
+function fillingsOf({ library, parent }: ProblemParts, { entries, span = 1 }: LayerOption, layer: number): Fillings {
+  const of = (slot: Slot) => {
+    const { variant, block } = library.get(entries[slot])!
+    return { variant, block, own: variant === parent[layer]![slot] }
+  }
+  const empty = { variant: 'no-op', block: 'no-op' }
+  return Array.from({ length: span }, (_, n) =>
+    n === 0 ? { attention: of('attention'), ffn: of('ffn') } : { attention: empty, ffn: empty },
+  )
 }
 
 /** Predicts the costs of the parent. */

@@ -28,19 +28,19 @@ export interface Question {
 }
 
 /** Asks the engines in order until one proves its answer. `left` returns the remaining seconds. */
-export function ask(question: Question, engines: readonly Engine[], left: () => number): Asked {
+export async function ask(question: Question, engines: readonly Engine[], left: () => number): Promise<Asked> {
   let best: Asked | undefined
   for (const [index, engine] of engines.entries()) {
     const seconds = index < engines.length - 1 ? left() / 3 : left()
     if (seconds <= 0) break
-    const answer = askOne(question, engine, seconds)
+    const answer = await askOne(question, engine, seconds)
     if (answer.status === 'proved' || answer.status === 'infeasible') return answer
     best = better(question.instance, best, answer)
   }
   return best ?? { status: 'unknown', engine: engines[0]!.name, bound: -Infinity }
 }
 
-function askOne(question: Question, engine: Engine, seconds: number): Asked {
+async function askOne(question: Question, engine: Engine, seconds: number): Promise<Asked> {
   const { instance, kept, cuts, size, gap, excluded } = question
   if (!hasOptions(instance, kept)) return { status: 'infeasible', engine: engine.name, bound: Infinity }
   const deadline = performance.now() + seconds * 1000
@@ -48,7 +48,7 @@ function askOne(question: Question, engine: Engine, seconds: number): Asked {
     const model = buildModel(instance, kept, [...cuts, ...excluded], size)
     const left = (deadline - performance.now()) / 1000
     if (attempt > 0 && left <= 0) break
-    const answer = engine.solve(model, gap, left)
+    const answer = await engine.solve(model, gap, left)
     const bound = model.base + answer.bound / model.scale
     if (!answer.chosen) return { status: answer.status, engine: engine.name, bound }
     const selection = toSelection(model, answer.chosen)

@@ -1,11 +1,11 @@
 import { solveCore } from './core.js'
-import { budgetGreedy, marginalGreedy } from './greedy.js'
 import { isFeasible, readSelection, toInstance, total, type Instance, type Selection } from './instance.js'
+import type { Place } from './links.js'
 import type { Engine } from './model.js'
 import type { CompiledProblem, Option, Problem, Requirement } from './problem.js'
 import { randomSelections } from './random.js'
 import type { Baseline, BaselineName } from './result.js'
-import { greedyStart } from './start.js'
+import { greedyStart, type SimpleSelections } from './start.js'
 
 const samples = 100
 
@@ -15,25 +15,27 @@ const isNoOp = (option: Option) => /^\s*(parent|no-op)(\s*[+/|,]\s*(parent|no-op
 /**
  * Solves the problem with simpler methods, under the same scores, costs and limits.
  *
+ * @param simple  what the greedy methods chose
  * @param best  objective of the best known solution, for comparison
  */
-export function baselines(
+export async function baselines(
   problem: CompiledProblem,
+  instance: Instance,
+  simple: SimpleSelections,
   engines: readonly Engine[],
   deadline: number,
   best: number | undefined,
-): Record<BaselineName, Baseline> {
-  const instance = toInstance(problem)
+): Promise<Record<BaselineName, Baseline>> {
   const record = (selection: Selection | undefined, reason: string): Baseline =>
     selection && isFeasible(instance, selection)
       ? describe(instance, selection, total(instance.scores, selection), best)
       : { feasible: false, objective: null, reason }
   return {
-    greedy: record(budgetGreedy(instance), 'its selection exceeds a limit'),
-    'marginal-greedy': record(marginalGreedy(instance), 'it stops while a limit is still exceeded'),
+    greedy: record(simple.budget, 'its selection exceeds a limit'),
+    'marginal-greedy': record(simple.marginal, 'it stops while a limit is still exceeded'),
     random: random(),
     homogeneous: homogeneous(),
-    'no-op': noOp(),
+    'no-op': await noOp(),
   }
 
   function random(): Baseline {
@@ -64,7 +66,7 @@ export function baselines(
     return record(feasible[0], `none of the ${tiled.length} options that every layer offers meets the limits`)
   }
 
-  function noOp(): Baseline {
+  async function noOp(): Promise<Baseline> {
     const layers = restrict(problem.layers, isNoOp)
     const reduced = toInstance({ layers, limits: problem.limits })
     if (reduced.offsets.subarray(1).some((offset, i) => offset === reduced.offsets[i]))
@@ -73,7 +75,14 @@ export function baselines(
         objective: null,
         reason: 'a layer has no option that consists of parent and no-op only',
       }
-    const answer = solveCore({ instance: reduced, cuts: [], gap: 1e-3, deadline, engines, start: greedyStart(reduced) })
+    const answer = await solveCore({
+      instance: reduced,
+      cuts: [],
+      gap: 1e-3,
+      deadline,
+      engines,
+      start: greedyStart(reduced),
+    })
     if (answer.kind !== 'solved')
       return {
         feasible: false,
@@ -90,13 +99,18 @@ function tile(instance: Instance, id: string): Selection | undefined {
   const selection = new Int32Array(instance.layers).fill(-1)
   for (let i = 0; i < instance.layers; i++) {
     if (selection[i] !== -1) continue
-    const index = instance.places.findIndex(({ option, from, covered }) => from === i && !covered && option.id === id)
-    if (index < 0) return undefined
-    for (const [k, { option, from }] of instance.places.entries())
-      if (from === i && option === instance.places[index]!.option) selection[instance.layerOf[k]!] = k
+    let index = instance.offsets[i]!
+    while (index < instance.offsets[i + 1]! && !starts(instance.places[index]!, id)) index++
+    if (index === instance.offsets[i + 1]) return undefined
+    selection[i] = index
+    for (const k of instance.links.needs.get(index) ?? [])
+      if (instance.places[k]!.option === instance.places[index]!.option) selection[instance.layerOf[k]!] = k
   }
   return selection
 }
+
+/** Whether a place is the first of an option with an id. */
+const starts = ({ option, covered }: Place, id: string) => !covered && option.id === id
 
 /** Keeps the options that a predicate admits, without those that require a removed one. */
 function restrict(layers: Problem['layers'], admits: (option: Option) => boolean): Problem['layers'] {

@@ -1,6 +1,6 @@
 import { ask } from './ask.js'
 import { isFeasible, total, type Cut, type Instance, type Selection } from './instance.js'
-import { buildModel, lagrangian, type Engine } from './model.js'
+import { buildModel, lagrangian, toSelection, type Engine } from './model.js'
 import { removeUnsupported } from './links.js'
 import { reduce } from './reduce.js'
 import type { EngineName, Finder } from './result.js'
@@ -31,11 +31,13 @@ export type CoreAnswer =
       readonly bound: number
       readonly proved: boolean
       readonly engine: Finder
+      /** The engine that the bound comes from; absent if none was asked. */
+      readonly prover?: EngineName
       /** Number of options after reduction, and in the last MIP (`core`). */
       readonly undominated: number
       readonly core: number
     }
-  | { readonly kind: 'infeasible'; readonly engine: EngineName | 'bound' }
+  | { readonly kind: 'infeasible'; readonly prover?: EngineName }
   /** Time ran out before a selection was found. */
   | { readonly kind: 'unknown'; readonly bound: number }
 
@@ -51,22 +53,23 @@ export function relativeGap(objective: number, bound: number): number {
  *
  * @source Balas and Zemel 1980, "An algorithm for large zero-one knapsack problems"
  */
-export function solveCore(request: CoreRequest): CoreAnswer {
+export async function solveCore(request: CoreRequest): Promise<CoreAnswer> {
   const gap = Math.max(request.gap, 1e-6)
-  const first = solveToGap(request, gap)
+  const first = await solveToGap(request, gap)
   // If the sum of scores is near zero or negative, the model's gap only estimates the objective's.
   if (first.kind !== 'solved' || first.proved || performance.now() >= request.deadline) return first
-  const second = solveToGap({ ...request, start: { selection: first.selection, from: first.engine } }, gap, 1e-9)
+  const start = { selection: first.selection, from: first.engine }
+  const second = await solveToGap({ ...request, start }, gap, 1e-9)
   return second.kind === 'solved' ? { ...second, bound: Math.max(first.bound, second.bound) } : first
 }
 
-function solveToGap(request: CoreRequest, gap: number, forcedModelGap?: number): CoreAnswer {
+async function solveToGap(request: CoreRequest, gap: number, forcedModelGap?: number): Promise<CoreAnswer> {
   const { instance, cuts, deadline, engines } = request
   const left = () => (deadline - performance.now()) / 1000
   const undominated = reduce(instance, cuts)
   const count = undominated.reduce((sum, value) => sum + value, 0)
   const cheapest = leastScores(instance, undominated)
-  if (!cheapest) return { kind: 'infeasible', engine: 'bound' }
+  if (!cheapest) return { kind: 'infeasible' }
 
   let incumbent: { selection: Selection; engine: Finder; objective: number } | undefined
   const best = () => incumbent
@@ -76,21 +79,22 @@ function solveToGap(request: CoreRequest, gap: number, forcedModelGap?: number):
     if (!incumbent || objective < incumbent.objective) incumbent = { selection, engine, objective }
   }
   let size = 0
-  const finish = (provenBound: number, core: number): CoreAnswer => {
+  const finish = (provenBound: number, core: number, prover?: EngineName): CoreAnswer => {
     const known = best()
     if (!known) return { kind: 'unknown', bound: provenBound }
     const bound = Math.min(provenBound, known.objective)
     const proved = relativeGap(known.objective, bound) <= gap || known.objective - bound <= accuracy * size
-    return { kind: 'solved', ...known, bound, proved, undominated: count, core }
+    return { kind: 'solved', ...known, bound, proved, undominated: count, core, ...(prover ? { prover } : {}) }
   }
 
   offer(cheapest, 'bound')
   if (best()) return finish(total(instance.scores, cheapest), instance.layers)
   if (request.start) offer(request.start.selection, request.start.from)
 
-  const relaxed = relax(request, undominated, best() !== undefined, left)
-  if (relaxed === undefined) return { kind: 'infeasible', engine: engines[0]!.name }
+  const relaxed = await relax(request, undominated, best() !== undefined, left)
+  if (relaxed.infeasible) return { kind: 'infeasible', prover: relaxed.infeasible }
   const { lower, base, reduced } = relaxed
+  offer(relaxed.selection, relaxed.engine)
   const above = lower - base
   const typical = spread(instance, undominated)
   // A bound that exceeds the minima only by noise says nothing about the size.
@@ -98,7 +102,12 @@ function solveToGap(request: CoreRequest, gap: number, forcedModelGap?: number):
   const modelGap = forcedModelGap ?? Math.min(0.5, Math.max(1e-9, (0.99 * gap * Math.abs(lower)) / size))
   const excluded: Cut[] = []
 
-  let room = 1e-3 * size
+  // With a selection that is nearly as good as the bound, a core of all options that might beat it is small.
+  const known = best()
+  let room = Math.max(
+    1e-12 * size,
+    Math.min(known ? known.objective - lower : Infinity, relaxed.selection ? 0.05 * size : 1e-3 * size),
+  )
   for (;;) {
     const guess = lower + room
     const kept = undominated.map((value, k) => (value && reduced[k]! < room ? 1 : 0))
@@ -106,43 +115,47 @@ function solveToGap(request: CoreRequest, gap: number, forcedModelGap?: number):
     removeUnsupported(instance.links, kept)
     const core = kept.reduce((sum, value) => sum + value, 0)
     const all = core === count
-    const answer = ask({ instance, kept, cuts, size, gap: modelGap, excluded }, engines, left)
+    const answer = await ask({ instance, kept, cuts, size, gap: modelGap, excluded }, engines, left)
     offer(answer.selection, answer.engine)
-    const known = best()
+    const found = best()
     // Selections within the core cost at least the engine's bound, all others at least the guess.
     const proven = Math.max(lower, all ? answer.bound : Math.min(answer.bound, guess))
     if (all && answer.status === 'infeasible')
-      return known ? finish(lower, core) : { kind: 'infeasible', engine: answer.engine }
-    const settled = all || (known !== undefined && known.objective <= guess)
+      return found ? finish(lower, core, answer.engine) : { kind: 'infeasible', prover: answer.engine }
+    const settled = all || (found !== undefined && found.objective <= guess)
     if (settled || left() <= 0 || answer.status === 'unknown' || answer.status === 'feasible')
-      return finish(proven, core)
-    room = known ? (known.objective - lower) * (1 + 1e-9) + 1e-12 * size : room * 4
+      return finish(proven, core, answer.engine)
+    room = found ? (found.objective - lower) * (1 + 1e-9) + 1e-12 * size : room * 4
   }
 }
 
 /**
- * Computes the Lagrangian bound and the reduced costs of all undominated options, in units of the score. Undefined if the
- * problem is infeasible.
+ * Computes the Lagrangian bound and the reduced costs of all undominated options, in units of the score. Names the engine that
+ * proved the problem infeasible if it is.
  *
  * @param feasible  a selection is known, so an engine that reports infeasibility is wrong
  */
-function relax(request: CoreRequest, undominated: Uint8Array, feasible: boolean, left: () => number) {
+async function relax(request: CoreRequest, undominated: Uint8Array, feasible: boolean, left: () => number) {
   const { instance, cuts, engines } = request
   const model = buildModel(instance, undominated, cuts, spread(instance, undominated))
   let multipliers = new Float64Array(model.rows.length)
+  let selection: Selection | undefined
+  let from = engines[0]!.name
   for (const engine of engines) {
-    const answer = engine.relax(model, Math.max(left(), 0.1))
+    const answer = await engine.relax(model, Math.max(left(), 0.1))
     if (answer.status === 'infeasible') {
       if (feasible) continue
-      return undefined
+      return { infeasible: engine.name }
     }
     multipliers = Float64Array.from(answer.multipliers)
+    if (answer.chosen) selection = toSelection(model, answer.chosen)
+    from = engine.name
     if (answer.status === 'optimal') break
   }
   const { bound, reduced } = lagrangian(model, multipliers)
   const byOption = new Float64Array(instance.scores.length).fill(Infinity)
   for (const [column, k] of model.columns.entries()) byOption[k] = reduced[column]! / model.scale
-  return { lower: model.base + bound / model.scale, base: model.base, reduced: byOption }
+  return { lower: model.base + bound / model.scale, base: model.base, reduced: byOption, selection, engine: from }
 }
 
 /** The best option of each layer, the first one in a tie. Undefined if a layer has no option left. */

@@ -16,18 +16,21 @@ export function budgetGreedy(instance: Instance): Selection | undefined {
     return scores.reduce((a, b) => a + b, 0) / scores.length
   })
   order.sort((a, b) => mean[a]! - mean[b]! || a - b)
-  const left = instance.rows.map(() => 0)
+  const { rows } = instance
+  const left = rows.map(() => 0)
+  const units = rows.map(unit)
   const selection = new Int32Array(instance.layers).fill(-1)
   for (const i of order) {
     if (selection[i] !== -1) continue
     let chosen: { options: readonly number[]; over: number; score: number } | undefined
     for (let k = instance.offsets[i]!; k < instance.offsets[i + 1]!; k++) {
-      const options = undecided(instance, selection, k)
+      const options = instance.links.needs.has(k) ? undecided(instance, selection, k) : [k]
       if (!options) continue
-      const violation = instance.rows.reduce((worst, row, r) => {
-        const budget = left[r]! + (options.length * row.max) / instance.layers
-        return Math.max(worst, (sum(row.use, options) - budget) / unit(row))
-      }, 0)
+      let violation = 0
+      for (let r = 0; r < rows.length; r++) {
+        const budget = left[r]! + (options.length * rows[r]!.max) / instance.layers
+        violation = Math.max(violation, (sum(rows[r]!.use, options) - budget) / units[r]!)
+      }
       const over = violation <= 1e-9 ? 0 : violation
       const score = sum(instance.scores, options) / options.length
       if (!chosen || over < chosen.over || (over === chosen.over && score < chosen.score))
@@ -60,34 +63,50 @@ export function undecided(instance: Instance, selection: Selection, option: numb
 export function marginalGreedy(instance: Instance): Selection | undefined {
   let selection = leastSelection(instance)
   if (!selection) return undefined
-  const use = instance.rows.map((row) => total(row.use, selection!))
-  const units = instance.rows.map(unit)
+  const use = Float64Array.from(instance.rows, (row) => total(row.use, selection!))
+  const { rows, scores } = instance
+  const uses = rows.map((row) => row.use)
+  const bounds = Float64Array.from(rows, (row) => row.max + row.tolerance)
+  const units = Float64Array.from(rows, unit)
+  const linked = instance.links.pairs.length > 0
   for (;;) {
-    const excess = instance.rows.map((row, r) => Math.max(0, use[r]! - row.max - row.tolerance))
+    const excess = use.map((value, r) => Math.max(0, value - bounds[r]!))
     if (excess.every((value) => value === 0)) return selection
-    let swap: { option: number; whole?: Selection; price: number } | undefined
-    for (let k = 0; k < instance.scores.length; k++) {
-      const from = selection[instance.layerOf[k]!]!
-      if (from === k) continue
-      const whole = isAlone(instance, from, k) ? undefined : place(instance, selection, k)
-      if (!whole && !isAlone(instance, from, k)) continue
-      const added = (values: Float64Array, before: number) =>
-        whole ? total(values, whole) - before : values[k]! - values[from]!
-      let removed = 0
-      for (const [r, row] of instance.rows.entries()) {
-        const after = Math.max(0, use[r]! + added(row.use, use[r]!) - row.max - row.tolerance)
-        removed += (excess[r]! - after) / units[r]!
+    const violation = excess.reduce((sum, value, r) => sum + value / units[r]!, 0)
+    let lowest = Infinity
+    let option = -1
+    let together: Selection | undefined
+    for (let i = 0; i < instance.layers; i++) {
+      const from = selection[i]!
+      for (let k = instance.offsets[i]!; k < instance.offsets[i + 1]!; k++) {
+        if (from === k) continue
+        let whole: Selection | undefined
+        if (linked && !isAlone(instance, from, k)) {
+          whole = place(instance, selection, k)
+          if (!whole) continue
+        }
+        const added = whole ? total(scores, whole) - total(scores, selection) : scores[k]! - scores[from]!
+        // No swap removes more violation than there is.
+        if (added >= 0 && added >= lowest * violation) continue
+        let removed = 0
+        for (let r = 0; r < uses.length; r++) {
+          const own = uses[r]!
+          const over = (whole ? total(own, whole) : use[r]! + (own[k]! - own[from]!)) - bounds[r]!
+          removed += (excess[r]! - (over > 0 ? over : 0)) / units[r]!
+        }
+        if (!(removed > 1e-12)) continue
+        if (added / removed >= lowest) continue
+        lowest = added / removed
+        option = k
+        together = whole
       }
-      if (!(removed > 1e-12)) continue
-      const price = added(instance.scores, whole ? total(instance.scores, selection) : 0) / removed
-      if (!swap || price < swap.price) swap = { option: k, price, ...(whole ? { whole } : {}) }
     }
-    if (!swap) return selection
+    if (option < 0) return selection
     const before = selection
-    if (swap.whole) selection = swap.whole
+    if (together) selection = together
     else {
       selection = selection.slice()
-      selection[instance.layerOf[swap.option]!] = swap.option
+      selection[instance.layerOf[option]!] = option
     }
     // Summed from scratch: adding differences would drift away from the sum that the limit is checked against.
     for (const [r, row] of instance.rows.entries())
@@ -95,7 +114,11 @@ export function marginalGreedy(instance: Instance): Selection | undefined {
   }
 }
 
-const sum = (values: Float64Array, options: readonly number[]) => options.reduce((a, k) => a + values[k]!, 0)
+function sum(values: Float64Array, options: readonly number[]): number {
+  let total = 0
+  for (let n = 0; n < options.length; n++) total += values[options[n]!]!
+  return total
+}
 
 /** The unit in which violations of a limit are measured, so that bytes and seconds are comparable. */
 export function unit(row: Row): number {

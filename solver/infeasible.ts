@@ -8,44 +8,48 @@ import type { Infeasibility, UnmetLimit } from './result.js'
  * Explains which limits cannot be met and by how much. First each limit is checked alone, which is exact. Otherwise a minimal
  * contradictory set is found by dropping limits one by one; each is reported with its minimum while the others are met.
  */
-export function explainInfeasible(instance: Instance, engines: readonly Engine[], deadline: number): Infeasibility {
-  if (instance.links.pairs.length > 0 && !canMeet(instance, [], engines, deadline))
+export async function explainInfeasible(
+  instance: Instance,
+  engines: readonly Engine[],
+  deadline: number,
+): Promise<Infeasibility> {
+  if (instance.links.pairs.length > 0 && !(await canMeet(instance, [], engines, deadline)))
     return { limits: [], message: 'The requirements between options contradict each other, whatever the limits.' }
-  const alone = instance.rows.flatMap((row): UnmetLimit[] => {
+  const alone: UnmetLimit[] = []
+  for (const row of instance.rows) {
     const minimum =
       instance.links.pairs.length === 0
         ? layerMinima(instance, row.use).reduce((a, b) => a + b, 0)
-        : (least(instance, row, [], engines, deadline) ?? -Infinity)
-    return minimum > row.max + row.tolerance ? [unmet(row, minimum, [])] : []
-  })
+        : ((await least(instance, row, [], engines, deadline)) ?? -Infinity)
+    if (minimum > row.max + row.tolerance) alone.push(unmet(row, minimum, []))
+  }
   if (alone.length > 0) return { limits: alone, message: sentence(alone) }
   let set = [...instance.rows]
   for (const row of instance.rows) {
     const without = set.filter((other) => other !== row)
-    if (!canMeet(instance, without, engines, deadline)) set = without
+    if (!(await canMeet(instance, without, engines, deadline))) set = without
   }
-  const limits = set.flatMap((row): UnmetLimit[] => {
+  const limits: UnmetLimit[] = []
+  for (const row of set) {
     const others = set.filter((other) => other !== row)
-    const minimum = least(instance, row, others, engines, deadline)
-    return minimum === undefined || minimum <= row.max
-      ? []
-      : [
-          unmet(
-            row,
-            minimum,
-            others.map((other) => other.cost),
-          ),
-        ]
-  })
+    const minimum = await least(instance, row, others, engines, deadline)
+    const holding = others.map((other) => other.cost)
+    if (minimum !== undefined && minimum > row.max) limits.push(unmet(row, minimum, holding))
+  }
   if (limits.length > 0) return { limits, message: sentence(limits) }
   const names = set.map((row) => `"${row.cost}" <= ${shown(row.max)}`).join(' and ')
   return { limits, message: `The limits ${names} cannot be met together.` }
 }
 
 /** Whether some selection meets these limits. Undecided counts as yes: a limit is only blamed on proof. */
-function canMeet(instance: Instance, rows: readonly Row[], engines: readonly Engine[], deadline: number): boolean {
+async function canMeet(
+  instance: Instance,
+  rows: readonly Row[],
+  engines: readonly Engine[],
+  deadline: number,
+): Promise<boolean> {
   const relaxed: Instance = { ...instance, scores: new Float64Array(instance.scores.length), rows }
-  const answer = solveCore({
+  const answer = await solveCore({
     instance: relaxed,
     cuts: [],
     gap: 1,
@@ -57,15 +61,15 @@ function canMeet(instance: Instance, rows: readonly Row[], engines: readonly Eng
 }
 
 /** The minimum of a row's sum while others are met, or its lower bound if unproven, so never more than the true minimum. */
-function least(
+async function least(
   instance: Instance,
   row: Row,
   others: readonly Row[],
   engines: readonly Engine[],
   deadline: number,
-): number | undefined {
+): Promise<number | undefined> {
   const relaxed: Instance = { ...instance, scores: row.use, rows: others }
-  const answer = solveCore({
+  const answer = await solveCore({
     instance: relaxed,
     cuts: [],
     gap: 1e-6,

@@ -1,4 +1,5 @@
 import { layerMinima, type Cut, type Instance, type Selection } from './instance.js'
+import type { EngineName } from './result.js'
 
 /** A mixed-integer program over some of the options: choose one column per layer, minimise, satisfy every row. */
 export interface Model {
@@ -36,13 +37,15 @@ export interface LpAnswer {
   readonly status: 'optimal' | 'infeasible' | 'unknown'
   /** Multipliers of the rows, ≥ 0. */
   readonly multipliers: Float64Array
+  /** Columns that satisfy every row, one per layer, if the engine came across some. */
+  readonly chosen?: Int32Array
 }
 
-/** A solver of models. Both engines block the thread. */
+/** A solver of models. Every engine blocks the thread. */
 export interface Engine {
-  readonly name: 'glpk' | 'highs'
-  relax(model: Model, seconds: number): LpAnswer
-  solve(model: Model, gap: number, seconds: number): MipAnswer
+  readonly name: EngineName
+  relax(model: Model, seconds: number): LpAnswer | Promise<LpAnswer>
+  solve(model: Model, gap: number, seconds: number): MipAnswer | Promise<MipAnswer>
 }
 
 // Solvers prune and check rows within absolute tolerances of 1e-7 to 1e-6. Right-hand sides of 1e4 and objectives around 1e3
@@ -75,7 +78,8 @@ export function buildModel(instance: Instance, kept: Uint8Array, cuts: readonly 
     const above = Float64Array.from(columns, (k, c) => row.use[k]! - least[layerOf[c]!]!)
     if (spare >= 0 && sum(layerMaxima(above, offsets)) <= spare) continue
     const largest = above.reduce((a, b) => Math.max(a, b), 0)
-    const factor = rowScale / Math.max(Math.abs(spare), largest * 1e-6)
+    // A power of two, so that sums which are equal stay equal.
+    const factor = 2 ** Math.round(Math.log2(rowScale / Math.max(Math.abs(spare), largest * 1e-6, 1e-290)))
     rows.push(
       sparse(
         above.map((value) => value * factor),

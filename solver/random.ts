@@ -25,47 +25,58 @@ export function randomSelections(instance: Instance, samples: number, seed: numb
     const from = instance.offsets[i]!
     return from + Math.floor(next() * (instance.offsets[i + 1]! - from))
   }
-  const units = instance.rows.map(unit)
+  const { rows } = instance
+  const units = rows.map(unit)
+  const almost = Float64Array.from(rows, (row, r) => row.max + 1e-9 * units[r]!)
+  const later = new Float64Array(rows.length)
+  const linked = instance.links.pairs.length > 0
   const feasible: Selection[] = []
   for (let sample = 0; sample < samples; sample++) {
     const composed = compose(instance, pick)
     if (!composed) continue
     let selection = composed
-    const use = instance.rows.map((row) => total(row.use, selection))
+    const use = Float64Array.from(rows, (row) => total(row.use, selection))
     for (let step = 0; step < 40 * instance.layers; step++) {
-      if (withinLimits(instance, selection)) {
+      // The running sums drift a little, so they only say when the exact ones are worth computing.
+      if (below(use, almost) && withinLimits(instance, selection)) {
         feasible.push(selection)
         break
       }
       const i = Math.floor(next() * instance.layers)
       const from: number = selection[i]!
       const to = pick(i)
-      const alone = isAlone(instance, from, to)
+      const alone = !linked || isAlone(instance, from, to)
       const whole: Selection | undefined = alone ? undefined : place(instance, selection, to)
       if (!alone && !whole) continue
-      const later = instance.rows.map((row, r) =>
-        whole ? total(row.use, whole) : use[r]! + row.use[to]! - row.use[from]!,
-      )
       let change = 0
-      for (const [r, row] of instance.rows.entries()) {
-        const after = later[r]!
+      for (let r = 0; r < rows.length; r++) {
+        const row = rows[r]!
+        const after = whole ? total(row.use, whole) : use[r]! + row.use[to]! - row.use[from]!
+        later[r] = after
         change += (Math.max(0, after - row.max) - Math.max(0, use[r]! - row.max)) / units[r]!
       }
       if (change >= 0) continue
       if (whole) selection = whole
       else selection[i] = to
-      use.splice(0, use.length, ...later)
+      use.set(later)
     }
   }
   return feasible
 }
 
+function below(values: Float64Array, bounds: Float64Array): boolean {
+  for (let r = 0; r < values.length; r++) if (values[r]! > bounds[r]!) return false
+  return true
+}
+
 /** Chooses a random option layer by layer, together with all options that it needs. */
 function compose(instance: Instance, pick: (layer: number) => number): Selection | undefined {
+  const linked = instance.links.pairs.length > 0
   const selection = new Int32Array(instance.layers).fill(-1)
   for (let i = 0; i < instance.layers; i++) {
     if (selection[i] !== -1) continue
-    let options = undecided(instance, selection, pick(i))
+    const picked = pick(i)
+    let options = linked ? undecided(instance, selection, picked) : [picked]
     // An option that contradicts earlier choices gives way to the first one that does not.
     for (let k = instance.offsets[i]!; !options && k < instance.offsets[i + 1]!; k++)
       options = undecided(instance, selection, k)

@@ -1,5 +1,5 @@
-/** A MIP engine. */
-export type EngineName = 'glpk' | 'highs'
+/** An engine: the exact search of this package (label setting), or one of two MIP solvers. */
+export type EngineName = 'labels' | 'glpk' | 'highs'
 
 /** How a solution was found: by an engine, by a simple method before it, or (`bound`) as each layer's best option, if no limit binds. */
 export type Finder = EngineName | 'greedy' | 'random' | 'bound'
@@ -65,7 +65,7 @@ export interface Infeasibility {
   readonly message: string
 }
 
-/** HiGHS's answer to the question that glpk.js answered. */
+/** The answer of an engine that had no part in the first one. */
 export type SecondOpinion =
   | { readonly engine: EngineName; readonly verdict: 'agrees'; readonly objective: number; readonly bound: number }
   | {

@@ -1,14 +1,17 @@
 import { baselines } from './baselines.js'
 import { relativeGap, solveCore, type CoreAnswer, type CoreRequest } from './core.js'
-import { loadEngines } from './engines.js'
+import { openEngines } from './engines.js'
 import { explainInfeasible } from './infeasible.js'
 import { layerMinima, readSelection, toInstance, total, type Cut, type Instance } from './instance.js'
 import type { Engine } from './model.js'
 import { compileProblem, type CompiledProblem, type Problem } from './problem.js'
 import type { PoolSolution, SecondOpinion, SolveResult } from './result.js'
-import { findStart } from './start.js'
+import { findStart, greedySelections } from './start.js'
 
 type Solved = Extract<CoreAnswer, { kind: 'solved' }>
+
+/** Seconds that a second opinion may take. */
+const mostForOpinion = 5
 
 /**
  * Solves a validated problem in the calling thread, which it blocks. `solve` does the same in a worker.
@@ -23,11 +26,12 @@ export async function solveHere(
   const compiled = compileProblem(problem)
   const begin = performance.now()
   const deadline = begin + compiled.timeLimitSeconds * 1000
-  const { all: engines, failures } = await loadEngines()
+  const { all: engines, failures } = openEngines()
   const instance = toInstance(compiled)
   const given = instance.scores.length
 
-  const start = findStart(instance, compiled.seed)
+  const simple = greedySelections(instance)
+  const start = findStart(instance, simple, compiled.seed)
   const cuts: Cut[] = []
   const solutions: PoolSolution[] = []
   let poolStatus: SolveResult['pool']['status'] = 'complete'
@@ -64,19 +68,22 @@ export async function solveHere(
       engines,
       ...(n === 0 && start ? { start } : {}),
     }
-    let answer = solveCore(request)
+    let answer = await solveCore(request)
     if (n === 0 && answer.kind === 'solved')
       report(toSolution(compiled, instance, answer, undefined, (performance.now() - from) / 1000))
-    if (n === 0) ({ answer, secondOpinion } = crossCheck(answer, { ...request, deadline }, engines))
+    if (n === 0) ({ answer, secondOpinion } = await crossCheck(answer, { ...request, deadline }, engines))
     if (answer.kind === 'infeasible') {
       if (n === 0) {
         // An explanation is worth a little more than the time limit.
-        const infeasible = explainInfeasible(
+        const infeasible = await explainInfeasible(
           instance,
           engines,
           Math.max(deadline, performance.now() + 250 * compiled.timeLimitSeconds),
         )
-        return result('infeasible', { infeasible, baselines: baselines(compiled, engines, deadline, undefined) })
+        return result('infeasible', {
+          infeasible,
+          baselines: await baselines(compiled, instance, simple, engines, deadline, undefined),
+        })
       }
       poolStatus = 'exhausted'
       break
@@ -96,7 +103,10 @@ export async function solveHere(
   const status = first?.status ?? 'time-limit'
   // The baseline no-op solves a problem of its own; it must not fail only because the pool took all the time.
   const extra = Math.max(deadline, performance.now() + 100 * compiled.timeLimitSeconds)
-  return result(status, { solutions: ordered, baselines: baselines(compiled, engines, extra, first?.objective) })
+  return result(status, {
+    solutions: ordered,
+    baselines: await baselines(compiled, instance, simple, engines, extra, first?.objective),
+  })
 }
 
 /** A further solution may beat the first one within its gap; then it inherits the first one's bound. */
@@ -143,39 +153,37 @@ function unproven(instance: Instance, start: NonNullable<CoreRequest['start']>):
   return { kind: 'solved', selection: start.selection, engine: start.from, objective, bound, proved: false, ...sizes }
 }
 
-/** Puts the question that glpk.js answered to HiGHS alone. If the answers contradict each other, the verifiable one wins. */
-function crossCheck(
+/**
+ * Puts the question to the engines that did not answer it. They start from the answer's selection, so they only have to find a
+ * better one or prove that there is none. If answers contradict each other, the verifiable one wins.
+ */
+async function crossCheck(
   answer: CoreAnswer,
   request: CoreRequest,
   engines: readonly Engine[],
-): { answer: CoreAnswer; secondOpinion: SecondOpinion } {
-  const highs = engines.filter((engine) => engine.name === 'highs')
-  if (answer.kind === 'solved' && answer.engine === 'highs')
-    return {
-      answer,
-      secondOpinion: {
-        verdict: 'none',
-        note: 'the answer came from HiGHS, because glpk.js proved nothing in its time',
-      },
-    }
+): Promise<{ answer: CoreAnswer; secondOpinion: SecondOpinion }> {
+  const none = (note: string) => ({ answer, secondOpinion: { verdict: 'none', note } as const })
   const left = request.deadline - performance.now()
-  if (left <= 0 || answer.kind === 'unknown')
-    return { answer, secondOpinion: { verdict: 'none', note: 'no time was left' } }
-  const limited = { ...request, deadline: performance.now() + Math.min(left / 2, 10_000), engines: highs }
-  const other = solveCore(limited)
-  if (other.kind === 'unknown')
-    return { answer, secondOpinion: { verdict: 'none', note: 'HiGHS found nothing in its time' } }
+  if (left <= 0 || answer.kind === 'unknown') return none('no time was left')
+  // Labels are quick or give up; where they gave up, another answer would not come from them.
+  const others = engines.filter(({ name }) => name !== 'labels' && name !== answer.prover)
+  if (others.length === 0) return none('every engine was needed for the answer')
+  const start = answer.kind === 'solved' ? { selection: answer.selection, from: answer.engine } : undefined
+  const deadline = performance.now() + Math.min(left / 2, mostForOpinion * 1000)
+  const other = await solveCore({ ...request, deadline, engines: others, start })
+  const names = others.map(({ name }) => name).join(', ')
+  if (other.kind === 'unknown') return none(`${names}: nothing was found in time`)
+  const engine = other.prover ?? others[0]!.name
   if (other.kind === 'infeasible') {
-    if (answer.kind === 'infeasible')
-      return { answer, secondOpinion: { engine: 'highs', verdict: 'agrees-infeasible' } }
-    const note = 'HiGHS reports infeasibility, but the selection was verified to meet every limit'
-    const opinion = { engine: 'highs', verdict: 'disagrees', objective: null, bound: null, note } as const
+    if (answer.kind === 'infeasible') return { answer, secondOpinion: { engine, verdict: 'agrees-infeasible' } }
+    const note = `${engine} reports infeasibility, but the selection was verified to meet every limit`
+    const opinion = { engine, verdict: 'disagrees', objective: null, bound: null, note } as const
     const bound = leastScore(request.instance)
     return { answer: { ...answer, bound, proved: false }, secondOpinion: opinion }
   }
-  const opinion = { engine: 'highs', objective: other.objective, bound: other.bound } as const
+  const opinion = { engine, objective: other.objective, bound: other.bound } as const
   if (answer.kind === 'infeasible') {
-    const note = 'glpk.js reports infeasibility, but the selection of HiGHS was verified to meet every limit'
+    const note = `the selection of ${engine} was verified to meet every limit, though infeasibility was reported`
     return { answer: other, secondOpinion: { ...opinion, verdict: 'disagrees', note } }
   }
   const slack = 2e-6 * Math.abs(answer.objective)
@@ -186,5 +194,6 @@ function crossCheck(
     const note = 'a selection beats the bound of the other engine; the better selection is kept with the lower bound'
     return { answer: { ...better, bound, proved }, secondOpinion: { ...opinion, verdict: 'disagrees', note } }
   }
+  if (!other.proved) return none(`${names}: nothing was proven in time`)
   return { answer, secondOpinion: { ...opinion, verdict: 'agrees' } }
 }

@@ -2,6 +2,7 @@ import { familyOf, layerFacts, openModel, type Model, type ModelConfig } from '.
 import type { InputProblem, Inspection } from '../../spec/registry.js'
 import { Failure, slots, type BlockName, type BlockType, type JsonObject, type LayerFacts } from '../../api/index.js'
 import type { Loaded } from '../registry.js'
+import { inspectChoices } from './choices.js'
 import { inspectData } from './data.js'
 import { inspectGguf } from './gguf.js'
 import { isSearch, type PuzzleInputs } from './puzzle-inputs.js'
@@ -138,7 +139,7 @@ export async function inspectModel(
   return {
     problems: wrong.some(({ severity }) => severity === undefined)
       ? wrong
-      : [...wrong, ...warningsOf(model), ...inspectGguf(model, inputs, runs)],
+      : [...wrong, ...inspectChoices(model, inputs, runs), ...warningsOf(model), ...inspectGguf(model, inputs, runs)],
     ...(model.warnings && { otherHead: true }),
     blocks: [...ofModel, ...ofRuns.blocks],
     config: model.config,

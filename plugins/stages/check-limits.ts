@@ -3,11 +3,15 @@ import { Failure, type JsonObject, type Outputs, type SingleStage, type Slot } f
 import { addCosts } from '../../puzzle/costs.js'
 import type { ProfileOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput, SpaceInput, TargetInput } from '../../puzzle/inputs.js'
-import { readJson, variants } from '../../puzzle/library.js'
+import { readJson, variants, type Variant } from '../../puzzle/library.js'
+import { applyChoices, type Fillings } from '../../puzzle/choices.js'
 import { bounds, describeInfeasible, limitsOf, useOf } from '../../puzzle/limits.js'
 import { runVariants } from '../../puzzle/run-variants.js'
 import { openParent } from '../../puzzle/parent.js'
 import { parentCost, parentLayers } from '../../puzzle/selection-problem.js'
+
+/** What a run leaves of its layers but the first. */
+const nothing = { variant: 'no-op', block: 'no-op' }
 
 /** Refuses limits that no choice of variants can meet, alone or together, before anything is trained. */
 export const checkLimits: SingleStage<
@@ -36,34 +40,40 @@ export const checkLimits: SingleStage<
       return Object.fromEntries(limits.map(({ cost }) => [cost, useOf(cost, use)]))
     }
     const runs = runVariants(model, spec.space, context.runs)
-    const layers = model.config.blocks.map((_, layer) => ({
-      options: [
-        ...of('attention', layer).flatMap((attention) =>
-          of('ffn', layer).map((ffn) => ({
-            id: `${attention.id}+${ffn.id}`,
-            score: 0,
-            costs: costsOf(attention.id, ffn.id),
-          })),
-        ),
-        ...runs
-          .filter((run) => run.layer === layer)
-          .map(({ id, span, slots }) => ({
-            id,
-            score: 0,
-            costs: costsOf(slots.attention.variant, slots.ffn.variant),
-            span,
-          })),
-      ],
-    }))
+    const rules = spec.target.choices ?? []
+    const filled = ({ id, block, own }: Variant) => ({ variant: id, block, own })
+    const options = model.config.blocks.map((_, layer) => [
+      ...of('attention', layer).flatMap((attention) =>
+        of('ffn', layer).map((ffn) => ({
+          id: `${attention.id}+${ffn.id}`,
+          score: 0,
+          costs: costsOf(attention.id, ffn.id),
+          fillings: [{ attention: filled(attention), ffn: filled(ffn) }],
+        })),
+      ),
+      ...runs
+        .filter((run) => run.layer === layer)
+        .map(({ id, span, slots: { attention, ffn } }) => ({
+          id,
+          score: 0,
+          costs: costsOf(attention.variant, ffn.variant),
+          span,
+          fillings: [
+            { attention, ffn },
+            ...Array<Fillings[number]>(span - 1).fill({ attention: nothing, ffn: nothing }),
+          ],
+        })),
+    ])
+    const ruled = applyChoices(rules, options)
     const result = await solve({
-      layers,
-      limits: limits.map(({ cost, max }) => ({ cost, max })),
+      layers: ruled.layers.map((layer) => ({ options: layer.map(({ fillings: _, ...option }) => option) })),
+      limits: [...limits.map(({ cost, max }) => ({ cost, max })), ...ruled.limits],
       solutions: 1,
     })
     if (result.status === 'infeasible')
       throw new Failure(
         'Infeasible',
-        describeInfeasible(limits, { parent, floor: table.floor, scenario }, result.infeasible),
+        describeInfeasible(limits, rules, { parent, floor: table.floor, scenario }, result.infeasible),
         { remedy: 'Loosen these limits, or add cheaper block types to `space` (no-op is the cheapest).' },
       )
     // The outputs contain nothing about the limits, so later stages are reused when the limits change.

@@ -63,7 +63,7 @@ interface SelectNeeds {
 export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, ModelInput & TargetInput> = {
   name: 'select',
   // 7: limits on time are decided by a sequential test, with headroom; evaluations have standard errors and compare parent and
-  // child item by item.
+  // child item by item; the solver's labels.
   version: 7,
   reads: ['model', 'target'],
   exclusive: true,

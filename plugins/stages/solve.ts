@@ -36,7 +36,7 @@ export const solve: SingleStage<
   ModelInput & TargetInput
 > = {
   name: 'solve',
-  version: 3,
+  version: 4,
   reads: ['model', 'target'],
   about: { summary: 'Chooses a variant for each slot of each layer: the smallest sum of scores within the limits.' },
   parameters: {
@@ -135,5 +135,10 @@ export const solve: SingleStage<
 
 function whyInfeasible(parts: ProblemParts, { infeasible }: SolveResult): string {
   const yard = { parent: parentCost(parts), floor: parts.table.floor, scenario: parts.scenario }
-  return describeInfeasible(bounds(parts.limits, yard.parent, yard.floor, yard.scenario), yard, infeasible)
+  return describeInfeasible(
+    bounds(parts.limits, yard.parent, yard.floor, yard.scenario),
+    parts.rules ?? [],
+    yard,
+    infeasible,
+  )
 }

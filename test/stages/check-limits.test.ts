@@ -11,8 +11,8 @@ const store = new FileStore(temporaryFolder())
 /** A space whose cheapest variants cost something, though the table has cheaper ones. */
 const withoutNoOps: JsonObject = { attention: [{ block: 'linear' }], ffn: [{ block: 'swiglu', width: [16] }] }
 
-const open = async (limits: JsonObject, space = withoutNoOps) => {
-  const target = { scenario: { ...costTable.scenario }, limits }
+const open = async (limits: JsonObject, space = withoutNoOps, choices?: readonly JsonObject[]) => {
+  const target = { scenario: { ...costTable.scenario }, limits, ...(choices && { choices: [...choices] }) }
   const search = await Search.open(world.folder, tinySpec({ target, space }), { store })
   search.give('profile', { files: { costs: await store.putJson('costs', costTable) } })
   return search
@@ -55,6 +55,18 @@ test.each<[JsonObject, string]>([
     kind: 'Infeasible',
     message,
     remedy: 'Loosen these limits, or add cheaper block types to `space` (no-op is the cheapest).',
+  })
+})
+
+test('a limit that could be met but for a rule is infeasible with the rule', async () => {
+  const rules = [{ slot: 'attention', layers: [0, 1], only: 'parent' }]
+  expect(await (await open({ parameters: '<= 410' })).outputs('check-limits')).toMatchObject({ values: {} })
+  await expect(
+    (await open({ parameters: '<= 410' }, withoutNoOps, rules)).outputs('check-limits'),
+  ).rejects.toMatchObject({
+    kind: 'Infeasible',
+    message:
+      'parameters <= 410 cannot be met: the best any choice reaches is 900, the limit is 410 (it lacks 120 % of parameters), without what target.choices rules out',
   })
 })
 

@@ -81,7 +81,7 @@ async function searchOf({
       ),
     },
   })
-  search.give('evaluate-child', { values: { evaluations: [evaluation] } })
+  search.give('check-child', { values: { evaluations: [evaluation] } })
   return search
 }
 const valuesOf = ({ values }: Outputs) =>
@@ -98,7 +98,7 @@ test('a child that is accepted is left alone', async () => {
 test('without a trained and measured child there is nothing to go on with', async () => {
   const search = await searchOf({
     target: { quality: '>= 99%' },
-    stages: { uptrain: false, 'evaluate-child': false },
+    stages: { uptrain: false },
   })
   expect(await search.outputs('improve')).toEqual({ values: { attempts: [] }, files: {} })
 })

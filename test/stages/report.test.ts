@@ -247,7 +247,7 @@ test('the child that `improve` leaves takes the place of the first one', async (
   const child = { solutionDigest: digestBytes('another'), objective: 0.06, layers, evaluation: { ...evaluation() } }
   const { values, result } = await report({
     quality: '>= 97%',
-    uptrained: { accuracy: 0.7 },
+    uptrained: {},
     improved: { attempts: [attempt], child: child as unknown as JsonObject },
   })
   expect(values).toMatchObject({ verdict: 'accepted', solutionDigest: digestBytes('another') })

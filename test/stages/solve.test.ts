@@ -21,8 +21,9 @@ async function search(
   solve: JsonObject = {},
   rows?: readonly ScoreRow[],
   table?: CostTable,
+  choices?: readonly JsonObject[],
 ): Promise<Search> {
-  const target = { scenario: { ...costTable.scenario }, limits }
+  const target = { scenario: { ...costTable.scenario }, limits, ...(choices && { choices: [...choices] }) }
   const spec = tinySpec({ space: fakeSpace, target, stages: { solve: { solutions: 1, ...solve } } })
   const own = await Search.open(world.folder, spec, { store })
   await giveScores(own, model, rows, table)
@@ -132,6 +133,30 @@ test('limits that can be met one by one but not together are infeasible, too', a
     message:
       'memory <= 154 bytes cannot be met while latency is held: the best any choice reaches is 214, the limit is 154 (it lacks 39 % of memory); ' +
       'latency <= 13 seconds cannot be met while memory is held: the best any choice reaches is 16, the limit is 13 (it lacks 23.1 % of runtime)',
+  })
+})
+
+const ruled = (choices: readonly JsonObject[], limits: JsonObject = { parameters: '<= 30%' }) =>
+  search(limits, {}, undefined, undefined, choices)
+
+test('rules force, forbid and count what layers get', async () => {
+  const free = chosen((await outcome(await search({ parameters: '<= 30%' }))).solutions[0]!)
+  expect(free).toEqual(['linear+parent', 'linear+no-op', 'linear+no-op'])
+  const kept = await outcome(await ruled([{ slot: 'attention', layers: 1, only: 'parent' }]))
+  expect(chosen(kept.solutions[0]!)[1]).toMatch(/^parent\+/)
+  const without = await outcome(await ruled([{ slot: 'ffn', forbid: 'no-op' }], { parameters: '<= 60%' }))
+  expect(chosen(without.solutions[0]!).filter((own) => own.endsWith('+no-op'))).toEqual([])
+  const counted = await outcome(await ruled([{ slot: 'attention', block: 'linear', atLeast: 2, atMost: 2 }]))
+  expect(chosen(counted.solutions[0]!).filter((own) => own.startsWith('linear+'))).toHaveLength(2)
+})
+
+test('a rule that limits leave no room for is named with them', async () => {
+  const own = await ruled([{ slot: 'attention', block: 'parent', atLeast: 2 }], { parameters: '<= 10%' })
+  await expect(own.outputs('solve')).rejects.toMatchObject({
+    kind: 'Infeasible',
+    message:
+      'parameters <= 0.1x of the parent cannot be met while target.choices[0] (attention: at least 2 with parent) is held: the best any choice reaches is 610, the limit is 151 (it lacks 304 % of parameters); ' +
+      'target.choices[0] (attention: at least 2 with parent) cannot be met while parameters is held: the best any choice reaches is 0',
   })
 })
 

@@ -1,0 +1,194 @@
+import type { Dense } from './dense.js'
+import type { Repaired } from './repair.js'
+import { Suffix } from './suffix.js'
+
+/** Labels with which a new one is compared. */
+const window = 64
+/** Labels per layer for which multipliers of their own are found. */
+const mostProbes = 8
+/** By how much a sum may exceed an upper bound of about 1 before a label is dropped; the caller checks selections exactly. */
+const slack = 1e-12
+
+/** What to search for. */
+export interface SweepRequest {
+  /** Good multipliers for the whole problem. */
+  readonly multipliers: Float64Array
+  /** Only selections with a lower objective are of interest. */
+  readonly target: number
+  /** Labels to keep per layer; the rest are dropped. */
+  readonly width: number
+  /** Labels to make at most. */
+  readonly labels: number
+  /** `performance.now()` at which to stop. */
+  readonly deadline: number
+}
+
+/** The selections of the layers up to one that may lead to a target, as columns of numbers. */
+interface Labels {
+  readonly count: number
+  readonly objective: Float64Array
+  /** What each uses of every row, a label after the other, [labels x rows]. */
+  readonly used: Float64Array
+}
+
+/** How labels came about: the label that each extends, and by which column. */
+interface Step {
+  readonly layer: number
+  readonly parent: Int32Array
+  readonly column: Int32Array
+}
+
+/**
+ * Extends labels layer by layer. A label is dropped if even the Lagrangian bound of the layers left over does not bring it below
+ * the target, or if another one uses no more of anything. Bounds are the best of several sets of multipliers, found for labels
+ * spread over the current ones.
+ *
+ * @returns `complete` if nothing was dropped for want of room: then `best`, or nothing, is below the target
+ */
+export function sweep(
+  dense: Dense,
+  request: SweepRequest,
+): { readonly best?: Repaired; readonly complete: boolean; readonly labels: number } {
+  const { multipliers, target, width, deadline } = request
+  const rows = dense.upper.length
+  const order = byDeviation(dense, multipliers)
+  if (!order) return { complete: true, labels: 0 }
+  const suffix = new Suffix(dense, order)
+  const steps: Step[] = []
+  let labels: Labels = {
+    count: 1,
+    objective: new Float64Array(1),
+    used: new Float64Array(rows),
+  }
+  const used = new Float64Array(rows)
+  const most = new Float64Array(rows)
+  let made = 0
+  let complete = true
+  for (const [t, layer] of order.entries()) {
+    const [from, to] = [dense.offsets[layer]!, dense.offsets[layer + 1]!]
+    // Where there is nothing to choose, new multipliers would rule out nothing new.
+    const probes = to - from > 1 ? probe(dense, labels, from, target) : []
+    const bounds = suffix.bounds(t + 1, multipliers, probes)
+    const room = labels.count * (to - from)
+    // There must be memory for all of them, before any is ruled out.
+    if (room > request.labels) return { complete: false, labels: made }
+    const next = {
+      objective: new Float64Array(room),
+      used: new Float64Array(room * rows),
+      bound: new Float64Array(room),
+      parent: new Int32Array(room),
+      column: new Int32Array(room),
+    }
+    let count = 0
+    for (let r = 0; r < rows; r++) most[r] = dense.upper[r]! + slack - suffix.least[r]![t + 1]!
+    for (let n = 0; n < labels.count; n++)
+      extend: for (let c = from; c < to; c++) {
+        const objective = labels.objective[n]! + dense.objective[c]!
+        for (let r = 0; r < rows; r++) {
+          used[r] = labels.used[n * rows + r]! + dense.use[r]![c]!
+          if (used[r]! > most[r]!) continue extend
+        }
+        let bound = -Infinity
+        for (let q = 0; q < bounds.constants.length; q++) {
+          let value = objective + bounds.constants[q]!
+          for (let r = 0; r < rows; r++) value += bounds.multipliers[q * rows + r]! * used[r]!
+          if (value >= target) continue extend
+          if (value > bound) bound = value
+        }
+        next.objective[count] = objective
+        next.bound[count] = bound
+        next.parent[count] = n
+        next.column[count] = c
+        next.used.set(used, count * rows)
+        count++
+      }
+    made += count
+    const { kept, dropped } = undominated(next, count, rows, width)
+    if (dropped) complete = false
+    const pick = (values: Float64Array) => Float64Array.from(kept, (n) => values[n]!)
+    labels = { count: kept.length, objective: pick(next.objective), used: new Float64Array(kept.length * rows) }
+    for (const [q, n] of kept.entries()) labels.used.set(next.used.subarray(n * rows, (n + 1) * rows), q * rows)
+    steps.push({
+      layer,
+      parent: Int32Array.from(kept, (n) => next.parent[n]!),
+      column: Int32Array.from(kept, (n) => next.column[n]!),
+    })
+    if (labels.count === 0) return { complete, labels: made }
+    if (made > request.labels || performance.now() > deadline) return { complete: false, labels: made }
+  }
+  let best = 0
+  for (let n = 1; n < labels.count; n++) if (labels.objective[n]! < labels.objective[best]!) best = n
+  return { best: trace(dense, steps, best), complete, labels: made }
+}
+
+/** Layers by how much their options differ from their relaxed choice, most first: large steps early, fine ones at the end. */
+function byDeviation({ layers, offsets, objective, use }: Dense, multipliers: Float64Array): number[] | undefined {
+  const deviation = new Float64Array(layers)
+  for (let i = 0; i < layers; i++) {
+    if (offsets[i] === offsets[i + 1]) return undefined
+    let least = Infinity
+    let relaxed = 0
+    for (let c = offsets[i]!; c < offsets[i + 1]!; c++) {
+      let reduced = objective[c]!
+      for (let r = 0; r < use.length; r++) reduced += multipliers[r]! * use[r]![c]!
+      if (reduced >= least) continue
+      least = reduced
+      relaxed = c
+    }
+    for (let c = offsets[i]!; c < offsets[i + 1]!; c++)
+      deviation[i] = Math.max(deviation[i]!, Math.abs(objective[c]! - objective[relaxed]!))
+  }
+  return Array.from(deviation.keys()).sort((a, b) => deviation[b]! - deviation[a]! || a - b)
+}
+
+/** What some of the labels leave for the layers after the next: room in each row, and room below the target. */
+function probe(dense: Dense, labels: Labels, column: number, target: number) {
+  const count = Math.min(mostProbes, labels.count)
+  const rows = dense.upper.length
+  return Array.from({ length: count }, (_, q) => {
+    const n = Math.floor(((q + 0.5) * labels.count) / count)
+    return {
+      room: Float64Array.from(dense.upper, (upper, r) => upper - labels.used[n * rows + r]! - dense.use[r]![column]!),
+      need: target - labels.objective[n]! - dense.objective[column]!,
+    }
+  })
+}
+
+/** The labels with the lowest bounds, without those that an earlier one of these dominates. */
+function undominated(
+  next: { readonly objective: Float64Array; readonly used: Float64Array; readonly bound: Float64Array },
+  count: number,
+  rows: number,
+  width: number,
+): { readonly kept: readonly number[]; readonly dropped: boolean } {
+  const { objective, used, bound } = next
+  const order = new Uint32Array(count)
+  for (let n = 0; n < count; n++) order[n] = n
+  order.sort((a, b) => bound[a]! - bound[b]! || a - b)
+  const kept: number[] = []
+  label: for (const n of order) {
+    for (let q = kept.length - 1; q >= Math.max(0, kept.length - window); q--) {
+      const other = kept[q]!
+      if (objective[other]! > objective[n]!) continue
+      let dominates = true
+      for (let r = 0; dominates && r < rows; r++) dominates = used[other * rows + r]! <= used[n * rows + r]!
+      if (dominates) continue label
+    }
+    if (kept.length === width) return { kept, dropped: true }
+    kept.push(n)
+  }
+  return { kept, dropped: false }
+}
+
+/** The columns of a label, summed in the order of the layers. */
+function trace(dense: Dense, steps: readonly Step[], last: number): Repaired {
+  const chosen = new Int32Array(dense.layers)
+  let n = last
+  for (const { layer, parent, column } of [...steps].reverse()) {
+    chosen[layer] = column[n]!
+    n = parent[n]!
+  }
+  let objective = 0
+  for (const c of chosen) objective += dense.objective[c]!
+  return { chosen, objective }
+}
