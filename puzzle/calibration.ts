@@ -47,7 +47,7 @@ type Factors = { readonly attention: number; readonly ffn: number; readonly offs
 type Residual = { readonly largest: number; readonly rms: number }
 
 /** How much a factor is held to 1: an error of one unit counts as much as this share of the parent's time. */
-const hold = 0.1
+const hold = 0.03
 
 /**
  * Corrects a table of costs by whole models: a factor for each slot and an offset, for prefill and decoding, that bring the

@@ -31,7 +31,7 @@ test.each<[string, () => string, readonly string[]]>([
     'more stages than a run can have',
     () => add(moreStages(1000)),
     [
-      'search.yaml:1009:3 too-many-stages There are 1015 stages; a run can have at most 1000. (merge similar stages into one stage with many tasks)',
+      'search.yaml:1008:3 too-many-stages There are 1016 stages; a run can have at most 1000. (merge similar stages into one stage with many tasks)',
     ],
   ],
   [
@@ -134,6 +134,7 @@ test.each<[string, () => string, readonly string[]]>([
     'a stage left out that others need',
     () => add('  select: false\n'),
     [
+      'search.yaml:24:11 needed-stage Stage "select" is left out, but stage "check-child" needs it. (leave out "check-child" too)',
       'search.yaml:24:11 needed-stage Stage "select" is left out, but stage "evaluate-child" needs it. (leave out "evaluate-child" too)',
       'search.yaml:24:11 needed-stage Stage "select" is left out, but stage "export" needs it. (leave out "export" too)',
       'search.yaml:24:11 needed-stage Stage "select" is left out, but stage "improve" needs it. (leave out "improve" too)',

@@ -45,7 +45,14 @@ const stages: readonly StageInfo[] = [
     }),
     ['target'],
   ),
-  stage('evaluate', parameters({ of: { enum: ['solutions', 'child'], default: 'solutions' } }), ['model', 'tasks']),
+  stage(
+    'evaluate',
+    parameters({
+      of: { enum: ['solutions', 'child'], default: 'solutions' },
+      split: { enum: ['validation', 'test'], default: 'validation' },
+    }),
+    ['model', 'tasks'],
+  ),
   stage('select', parameters({}), ['target']),
   stage('uptrain', parameters({ steps: { type: 'integer', default: 100 } }), ['model']),
   stage('improve', parameters({ attempts: { type: 'integer', default: 3 } }), ['model', 'target']),

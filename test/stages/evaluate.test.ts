@@ -166,11 +166,16 @@ test('solutions are measured on what the search may see, the child on the test s
   own.give('solve', { files: { solutions } })
   own.give('select', { files: { selected: await own.store.putJson('solution', solution) } })
   own.give('uptrain', { files: { child: fakeRef('child') } })
+  own.give('check-child', { values: { evaluations: [evaluation as unknown as JsonObject] } })
+  own.give('improve', { values: { attempts: [] } })
   const read = async (stage: string) => (await own.tasks(stage)).map(({ inputs }) => [inputs.validate, inputs.tasks])
   expect(await read('evaluate')).toEqual([[prepared.files.validate, prepared.files.tasks]])
   expect(await read('evaluate-child')).toEqual([[test, testTasks]])
   const listed = async (stage: string) => (await own.tasks(stage)).map(({ params }) => params.listed)
   expect([await listed('evaluate'), await listed('evaluate-child')]).toEqual([[undefined], [20]])
+  // Passes of the same child in earlier sessions count.
+  const [final] = await own.tasks('evaluate-child')
+  expect(final!.params.timed).toEqual(evaluation.timing)
 })
 
 test('parent and child are compared item by item', async () => {

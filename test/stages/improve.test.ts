@@ -112,7 +112,7 @@ test('a child whose quality is short is trained on, from the weights that it has
   const outputs = await search.outputs('improve')
   const { attempts, child } = valuesOf(outputs)
   expect(attempts).toMatchObject([
-    { action: 'train on', because: ['quality 0 is below 0.9'], tokens: 200, kl: child!.evaluation.child.kl },
+    { action: 'train on', because: ['quality 0 is below 0.9018'], tokens: 200, kl: child!.evaluation.child.kl },
   ])
   expect(child!.layers[0]).toEqual({ attention: 'linear', ffn: 'parent' })
   expect(child!.evaluation.child.throughput.predicted).toBe(0.7)
