@@ -2,7 +2,6 @@
 // random children as wholes, and prints predicted against measured figures: quiet, and beside a process that keeps a core busy
 // half of the time.
 //   node bench/predictions.mjs [SPEC] [--children 20] [--noise]
-import { spawn } from 'node:child_process'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -16,6 +15,7 @@ import { randomChildren } from '../dist/puzzle/calibration.js'
 import { compare } from '../dist/puzzle/block-timing.js'
 import { madeUp } from '../dist/puzzle/made-up.js'
 import { totalCost } from '../dist/puzzle/costs.js'
+import { startNoise } from './noise.mjs'
 import { parentLayers } from '../dist/puzzle/selection-problem.js'
 
 const { values: options, positionals } = parseArgs({
@@ -29,12 +29,7 @@ const { inputs, seed = 0 } = plan
 const { scenario } = inputs.target
 const loaded = loadPlugins()
 const model = await openModel(resolve(dirname(file), inputs.model), loaded.blocks)
-const noise = options.noise
-  ? spawn(process.execPath, [
-      '-e',
-      'for (;;) { const end = Date.now() + 50; while (Date.now() < end); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50) }',
-    ])
-  : undefined
+const noise = options.noise ? startNoise() : undefined
 process.on('exit', () => noise?.kill())
 
 const stage = plan.stages.find(({ name }) => name === 'profile')
