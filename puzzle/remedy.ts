@@ -3,7 +3,6 @@ import { corrected, type Correction } from './correction.js'
 import type { Evaluation } from './evaluation.js'
 import type { Attempt } from './hand-over.js'
 import type { Target } from './inputs.js'
-import { limitsOf } from './limits.js'
 import { makeProblem, toSolution, type ProblemParts, type Solution } from './selection-problem.js'
 import type { CurvePoint } from './train-with-checkpoints.js'
 import { judge } from './verdict.js'
@@ -53,9 +52,9 @@ export async function remedyFor(
   // Without tasks that the parent solves, no training changes the verdict.
   if (quality?.value === null) return undefined
   if (stillFalls(last.curve)) return { action: 'train on', solution: last.solution }
-  const { quality: _, ...limitsAlone } = target
+  const holds = (evaluation: Evaluation) => judge(target, evaluation).limits.every(({ held }) => held)
   const [next] = measured
-    .filter(({ solution, evaluation }) => isNew(solution) && judge(limitsAlone, evaluation).reasons.length === 0)
+    .filter(({ solution, evaluation }) => isNew(solution) && holds(evaluation))
     .sort((a, b) => a.evaluation.child.kl - b.evaluation.child.kl)
   return next && { action: 'another child', solution: next.solution }
 }

@@ -4,7 +4,7 @@ import type { TaskRecord } from '../../store/store.js'
 import type { Place } from '../cli/puzzleflow.js'
 
 /** Figures of a result that depend on measured times. */
-const measured = /(^|\.)(throughput\.measured|ratios\.throughput|seconds)$/
+const measured = /(^|\.)(throughput\.measured|ratios\.throughput|seconds)$|^timing$|^calibration$/
 
 /** Stages whose outputs do not depend on measured times. */
 const exact = ['prepare', 'capture', 'distill', 'score', 'uptrain', 'export']

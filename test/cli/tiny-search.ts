@@ -68,6 +68,8 @@ stages:
   evaluate: { repetitions: 1, sequences: 16 }
   select: { rounds: 0, repetitions: 1, sequences: 16 }
   uptrain: { tokens: 80k, batch: 8 }
+  check-child: { repetitions: 1, sequences: 16 }
+  improve: { repetitions: 1, sequences: 16 }
   evaluate-child: { repetitions: 1, sequences: 16 }
 `
 

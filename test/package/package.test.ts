@@ -159,7 +159,7 @@ describe.skipIf(!asked)(`the package of a clean clone, installed into an empty p
       writeFileSync(join(project, 'program.mjs'), program)
       expect(JSON.parse(run(project, process.execPath, 'program.mjs'))).toEqual({
         mistakes: [],
-        stages: 14,
+        stages: 16,
         name: 'quickstart',
         started: true,
         ran: ['prepare'],

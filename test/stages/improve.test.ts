@@ -1,4 +1,3 @@
-import { existsSync, readdirSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import type { JsonObject, Outputs, TaskPlan } from '../../api/index.js'
 import type { Evaluation } from '../../puzzle/evaluation.js'
