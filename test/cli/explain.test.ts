@@ -105,10 +105,12 @@ test('what a changed parameter makes run anew, before and after', async () => {
         unknown until evaluate and solve and score and distill and depth has run
     uptrain          tasks unknown
         unknown until select and distill has run
-    evaluate-child   tasks unknown
+    check-child      tasks unknown
         unknown until uptrain and select and distill has run
     improve          tasks unknown
-        unknown until depth and distill and score and solve and evaluate and select and uptrain and evaluate-child has run
+        unknown until depth and distill and score and solve and evaluate and select and uptrain and check-child has run
+    evaluate-child   tasks unknown
+        unknown until improve and check-child and uptrain and select and distill has run
     export           tasks unknown
         unknown until uptrain and improve and select and distill has run
     report           tasks unknown
@@ -162,10 +164,12 @@ test('what a changed input makes run anew', async () => {
           unknown until evaluate and solve and score and distill and depth and profile has run
       uptrain          tasks unknown
           unknown until select and distill has run
-      evaluate-child   tasks unknown
+      check-child      tasks unknown
           unknown until uptrain and select and distill and profile has run
       improve          tasks unknown
-          unknown until profile and depth and distill and score and solve and evaluate and select and uptrain and evaluate-child has run
+          unknown until profile and depth and distill and score and solve and evaluate and select and uptrain and check-child has run
+      evaluate-child   tasks unknown
+          unknown until improve and check-child and uptrain and select and distill and profile has run
       export           tasks unknown
           unknown until uptrain and improve and select and distill has run
       report           tasks unknown
