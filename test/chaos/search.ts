@@ -7,9 +7,10 @@ const stages =
 const soon = '{ retry: { initialInterval: 200 ms, maximumInterval: 1 s } }'
 const execution = stages.split(' ').map((name) => `  ${name}: ${soon}\n`)
 
-/** The tiny search with different amounts of training. */
+/** The tiny search with different amounts of training, and with costs that are the same in every search. */
 const spec = (distill: string, uptrain: string) => `${tinySpec
   .replace('name: tiny', 'name: chaos')
+  .replace('  limits:\n', '  profile: ./costs.json\n  limits:\n')
   .replace('distill: { tokens: 60k', `distill: { tokens: ${distill}`)
   .replace('uptrain: { tokens: 80k', `uptrain: { tokens: ${uptrain}`)}
 execution:
