@@ -30,17 +30,18 @@ export function madeUp(model: Model, blocks: readonly LayerBlocks[]): Model {
       const most = Math.max(1, Math.floor(mostDistinct / bytes(shapes)))
       const at = blocks.slice(0, layer).filter((own) => own[slot].block === blocks[layer]![slot].block).length
       return (known[at % most] ??= Object.fromEntries(
-        Object.entries(shapes).map(([name, shape]) => [name, { shape, data: filled(elements(shape)) }]),
+        Object.entries(shapes).map(([name, shape]) => [name, { shape, data: filled(elements(shape), layer) }]),
       ))
     },
   }
 }
 
-/** Numbers as small as weights are, neither zero nor denormal, that a processor could do faster or slower. */
-function filled(length: number): Float32Array {
+/** Numbers as small as weights are, neither zero nor denormal, that a processor could do faster or slower; others for each layer,
+ *  because the engine would keep equal weights once. */
+function filled(length: number, layer: number): Float32Array {
   const data = new Float32Array(length)
   const first = Math.min(length, 1021)
-  for (let i = 0; i < first; i++) data[i] = 0.02 * (((i * 7919) % 1021) / 510.5 - 1) || 0.01
+  for (let i = 0; i < first; i++) data[i] = 0.02 * (((i * 7919 + layer * 613) % 1021) / 510.5 - 1) || 0.01
   // By copies of what is there: as fast as memory.
   for (let done = first; done < length; done *= 2) data.copyWithin(done, 0, Math.min(done, length - done))
   return data
