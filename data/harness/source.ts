@@ -20,7 +20,7 @@ export class Source {
     if (typeof value === 'string') this.template = field.placed(() => new PromptTemplate(value))
   }
 
-  /** The field's value, or the rendered text; what is no text stays as the YAML has it. */
+  /** The field's value, or the rendered text; a value that is not a text stays as in the YAML. */
   value(doc: Doc): unknown {
     const { value } = this.field
     if (!this.template) return value
