@@ -119,11 +119,22 @@ function fit(table: CostTable, parent: Whole['layers'], wholes: readonly Whole[]
     const [attention, ffn] = parts(layers) as [number, number]
     return { x: [attention, ffn, 1], y: seconds - table.floor[kind] / scale - attention - ffn }
   })
-  const [attention, ffn, offset] = leastSquares(rows, hold) as [number, number, number]
-  const floor = table.floor[kind] + offset * scale
-  const factors = { attention: 1 + attention, ffn: 1 + ffn, offset: offset * scale }
+  const floor = table.floor[kind] / scale
+  const free = leastSquares(rows, hold)
+  // A floor takes some time: if it would become negative, it is 0, and the slots explain the rest.
+  const [attention, ffn, offset] =
+    free[2]! >= -floor
+      ? free
+      : [
+          ...leastSquares(
+            rows.map(({ x, y }) => ({ x: x.slice(0, 2), y: y + floor })),
+            hold,
+          ),
+          -floor,
+        ]
+  const factors = { attention: 1 + attention!, ffn: 1 + ffn!, offset: offset! * scale }
   // Noise must not make costs negative.
-  return factors.attention > 0 && factors.ffn > 0 && floor >= 0 ? factors : asIs
+  return factors.attention > 0 && factors.ffn > 0 ? factors : asIs
 }
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / Math.max(1, values.length)

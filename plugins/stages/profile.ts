@@ -100,8 +100,9 @@ export const profile: FanOutStage<
       copies: {
         type: 'integer',
         minimum: 1,
-        default: 4,
-        description: "N: N of the parent's layers are timed against N with another block.",
+        default: 8,
+        description:
+          "N: N of the parent's layers are timed against N with another block. Best as many as the parent has: fewer fit into a cache that the whole model does not fit into.",
       },
       repetitions: {
         type: 'integer',
