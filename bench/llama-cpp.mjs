@@ -2,17 +2,10 @@
 //   node bench/llama-cpp.mjs PARENT CHILD [batch,prefill,generate …]
 // Without folders: the quickstart's parent, and the same model with half of its FFNs narrowed and half of its attention removed.
 import { join } from 'node:path'
-import {
-  alternate,
-  median,
-  openModel,
-  openTimed,
-  replaceBlocks,
-  tokensPerSecond,
-  typical,
-} from '../dist/model/index.js'
-import { layerFacts } from '../dist/model/index.js'
+import { alternate, layerFacts, openModel, openTimed, replaceBlocks } from '../dist/model/index.js'
 import { makeBlocks } from '../dist/plugins/blocks/index.js'
+import { runtime } from '../dist/puzzle/costs.js'
+import { speedOf } from '../dist/puzzle/speed.js'
 
 const blocks = makeBlocks()
 const paths = process.argv.slice(2).filter((arg) => !/^\d+,/.test(arg))
@@ -46,14 +39,12 @@ for (const scenario of scenarios) {
   // All take turns, so that other load affects all of them.
   const passes = await alternate(timed, 5)
   for (const one of timed) await one.release()
-  const seconds = ({ prefillSeconds, decodeSeconds }) => prefillSeconds + decodeSeconds
+  const seconds = passes.map((own) => own.map(runtime))
   for (const [i, engine] of engines.entries()) {
-    const [parentPasses, childPasses] = [passes[2 * i], passes[2 * i + 1]]
-    const rate = (all) => tokensPerSecond(scenario, typical(all)).toFixed(0)
-    const ratio = median(parentPasses.map((pass, n) => seconds(pass) / seconds(childPasses[n])))
+    const speed = speedOf(scenario, { parent: seconds[2 * i], child: seconds[2 * i + 1], error: 0.025 })
     const name = Object.values(scenario).join(',')
     console.log(
-      `${name} | ${engine ?? 'puzzleflow'} | ${rate(parentPasses)} | ${rate(childPasses)} | ${ratio.toFixed(2)}`,
+      `${name} | ${engine ?? 'puzzleflow'} | ${speed.parent.toFixed(0)} | ${speed.child.value.toFixed(0)} | ${speed.ratio.value.toFixed(2)}`,
     )
   }
 }

@@ -14,7 +14,7 @@ import { profile } from '../dist/plugins/stages/profile.js'
 import { randomChildren } from '../dist/puzzle/calibration.js'
 import { compare } from '../dist/puzzle/block-timing.js'
 import { madeUp } from '../dist/puzzle/made-up.js'
-import { totalCost } from '../dist/puzzle/costs.js'
+import { runtime as seconds, totalCost } from '../dist/puzzle/costs.js'
 import { startNoise } from './noise.mjs'
 import { parentLayers } from '../dist/puzzle/selection-problem.js'
 
@@ -62,7 +62,6 @@ for (const {
   console.log(`  ${id.padEnd(28)} ±${(1000 * outputs.values.error).toFixed(3)} ms  ${outputs.values.passes} passes`)
 console.log(`calibration: ${JSON.stringify(values.calibration)}`)
 
-const seconds = ({ prefillSeconds, decodeSeconds }) => prefillSeconds + decodeSeconds
 const parent = parentLayers(model)
 const share = (a, b) => `${(100 * (a / b - 1)).toFixed(1).padStart(6)} %`
 console.log('\nchild    prefill  latency  throughput ratio predicted, measured, error')

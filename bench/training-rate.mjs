@@ -3,7 +3,7 @@
 // Compares a layer with hidden size 256 (8 heads, 2 KV heads, intermediate size 688) on 8 x 128 tokens, forward and backward, with a
 // MatMul of 1024^3, in turn.
 import { buildLayer, rotaryConstants, slotShapes } from '../dist/model/index.js'
-import { parseConfig } from '../dist/model/config.js'
+import { parseConfig } from '../dist/model/hf/read-config.js'
 import { makeBlocks } from '../dist/plugins/blocks/index.js'
 import { gradients, Graph, Session } from '../dist/tensor/index.js'
 

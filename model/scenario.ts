@@ -20,6 +20,9 @@ export interface Timing {
   readonly steps?: readonly number[]
 }
 
+/** Seconds of prefill and of decoding. */
+export type Seconds = Pick<Timing, 'prefillSeconds' | 'decodeSeconds'>
+
 /** A model ready to be timed. */
 export interface TimedModel {
   /** Runs one pass: the prompt, then token by token. */

@@ -1,13 +1,29 @@
 import type { Model } from './model.js'
 import { Decoder } from './decoder.js'
 import { LlamaTimed } from './llama-cpp/timed.js'
-import type { Scenario, TimedModel, Timing } from './scenario.js'
+import type { Scenario, Seconds, TimedModel, Timing } from './scenario.js'
 
 /** Prepares a model for timing in the scenario's engine.
  *  @param threads  of the engine. @default 1
  *  @throws Failure InvalidInput if the engine is not installed or cannot run the model */
 export const openTimed = (model: Model, scenario: Scenario, threads = 1): Promise<TimedModel> =>
   scenario.engine === 'llama.cpp' ? LlamaTimed.create(model, scenario, threads) : Timed.create(model, scenario, threads)
+
+/** Prepares models for timing, and frees them when `use` is done with them, however it ends. */
+export async function whileOpen<T>(
+  models: readonly Model[],
+  scenario: Scenario,
+  threads: number,
+  use: (timed: readonly TimedModel[]) => Promise<T>,
+): Promise<T> {
+  const timed: TimedModel[] = []
+  try {
+    for (const model of models) timed.push(await openTimed(model, scenario, threads))
+    return await use(timed)
+  } finally {
+    for (const one of timed) await one.release()
+  }
+}
 
 /** A model in puzzleflow's decoder, ready to be timed. */
 export class Timed implements TimedModel {
@@ -81,7 +97,7 @@ export async function alternate(
  * passes that counts, for each step of decoding by itself where steps were timed: a burst of noise then spoils a step, and not
  * a pass.
  */
-export function quiet(passes: readonly Timing[]): Pick<Timing, 'prefillSeconds' | 'decodeSeconds'> {
+export function quiet(passes: readonly Timing[]): Seconds {
   const steps = passes[0]?.steps?.map((_, step) => lowerQuartile(passes.map((pass) => pass.steps![step]!)))
   return {
     prefillSeconds: lowerQuartile(passes.map((pass) => pass.prefillSeconds)),
@@ -96,7 +112,3 @@ function lowerQuartile(values: readonly number[]): number {
   const [a, b] = [sorted[below]!, sorted[Math.min(below + 1, sorted.length - 1)]!]
   return a + (place - below) * (b - a)
 }
-
-/** Returns the generated tokens per second of a whole pass, including prefill. */
-export const tokensPerSecond = ({ batch, generate }: Scenario, { prefillSeconds, decodeSeconds }: Timing): number =>
-  (batch * generate) / (prefillSeconds + decodeSeconds)

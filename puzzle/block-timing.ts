@@ -1,28 +1,28 @@
 import {
   alternate,
   commonBlock,
-  openTimed,
   quiet,
+  whileOpen,
   type Model,
   type Scenario,
-  type TimedModel,
+  type Seconds,
   type Timing,
 } from '../model/index.js'
 import { slots, type BlockChoice, type RunningTask, type Runs, type Slot } from '../api/index.js'
 import { shuffled } from '../tensor/random.js'
 import type { Space } from './inputs.js'
-import { sizes, type Cost } from './costs.js'
+import { runtime, sizes, type Cost } from './costs.js'
 import { variants, type Variant } from './library.js'
 import { empty, layersOf, madeUp, withoutBlocks, type LayerBlocks } from './made-up.js'
 import { runVariants } from './run-variants.js'
 
-/** A variant, whatever the layer: blocks that are alike cost the same everywhere. */
+/** A variant without a layer: equal blocks cost the same everywhere. */
 export interface Part {
   readonly slot: Slot
   readonly variant: Variant & { /** Nothing, that only runs of layers leave behind. */ readonly behind?: boolean }
 }
 
-/** The variants that the space has in any layer, each once. */
+/** Lists the distinct variants of the space in all layers. */
 export function distinctVariants(model: Model, space: Space, runs: Runs): Part[] {
   const distinct = new Map<string, Part>()
   for (let layer = 0; layer < model.config.layers; layer++)
@@ -32,7 +32,7 @@ export function distinctVariants(model: Model, space: Space, runs: Runs): Part[]
   for (const run of runVariants(model, space, runs))
     for (const slot of slots) {
       const { variant: id, block, params, empty } = run.slots[slot]
-      // The layers behind a run's first one are empty.
+      // All but the first layer of a run are empty.
       for (const variant of [empty ? nothing : { id, block, params, empty, own: false }, nothing])
         if (!distinct.has(`${slot}/${variant.id}`)) distinct.set(`${slot}/${variant.id}`, { slot, variant })
     }
@@ -41,7 +41,7 @@ export function distinctVariants(model: Model, space: Space, runs: Runs): Part[]
 
 const nothing = { id: 'no-op', block: 'no-op', params: {}, empty: true, own: false, behind: true }
 
-/** A block and the slot it fills. */
+/** A block, and the slot that it fills. */
 export interface Placed {
   readonly slot: Slot
   readonly choice: BlockChoice
@@ -55,9 +55,6 @@ export interface Repetition {
   readonly precision: number
   readonly threads: number
 }
-
-/** Seconds of prefill and decoding. */
-export type Seconds = Pick<Timing, 'prefillSeconds' | 'decodeSeconds'>
 
 /** What was timed in turn, without the noise that only ever adds. */
 export interface Compared {
@@ -83,9 +80,7 @@ export async function compare(
   { repetitions, precision, threads }: Repetition,
   { progress }: Pick<RunningTask, 'progress'>,
 ): Promise<Compared> {
-  const timed: TimedModel[] = []
-  try {
-    for (const model of models) timed.push(await openTimed(model, scenario, threads))
+  return whileOpen(models, scenario, threads, async (timed) => {
     let passes: Timing[][] = timed.map(() => [])
     const most = repetitions * 2 ** doublings
     for (;;) {
@@ -96,15 +91,11 @@ export async function compare(
       passes = passes.map((own, i) => [...own, ...more[i]!])
       const seconds = passes.map(quiet)
       const error = halfWidth(passes[0]!, passes.at(-1)!)
-      const precise = error <= precision * total(seconds[0]!)
+      const precise = error <= precision * runtime(seconds[0]!)
       if (precise || passes[0]!.length >= most) return { seconds, error, passes: passes[0]!.length, precise }
     }
-  } finally {
-    for (const one of timed) await one.release()
-  }
+  })
 }
-
-const total = ({ prefillSeconds, decodeSeconds }: Seconds): number => prefillSeconds + decodeSeconds
 
 /** Half the width of the interval of a difference of models, or of one model's seconds: the halves of the passes against each
  *  other, as often as they can be split in so many ways. */
@@ -116,7 +107,7 @@ function halfWidth(a: readonly Timing[], b: readonly Timing[]): number {
     const half = a.length >> 1
     const part = (from: number, to: number) => {
       const own = order.slice(from, to)
-      const seconds = (passes: readonly Timing[]) => total(quiet(own.map((i) => passes[i]!)))
+      const seconds = (passes: readonly Timing[]) => runtime(quiet(own.map((i) => passes[i]!)))
       return a === b ? seconds(a) : seconds(a) - seconds(b)
     }
     if (half > 0) squares += (part(0, half) - part(half, 2 * half)) ** 2

@@ -1,8 +1,7 @@
 import { uniform } from '../tensor/random.js'
-import type { Model } from '../model/index.js'
+import type { Model, Seconds } from '../model/index.js'
 import type { Space } from './inputs.js'
-import type { Seconds } from './block-timing.js'
-import { totalCost, type Cost, type CostTable } from './costs.js'
+import { runtime, totalCost, type Cost, type CostTable } from './costs.js'
 import { variants, type Variant } from './library.js'
 import { slots, type Slot } from '../api/index.js'
 
@@ -12,12 +11,13 @@ export type Variants = readonly Readonly<Record<Slot, Variant>>[]
 /** Children of random choice, the same for the same seed: of each slot of each layer any variant. */
 export function randomChildren(model: Model, space: Space, count: number, seed: number): Variants[] {
   const random = uniform(seed)
-  const any = (slot: Slot, layer: number) => {
-    const own = variants(space, slot, model, layer)
-    return own[Math.floor(random() * own.length)]!
-  }
+  const layers = model.config.blocks.map((_, layer) => ({
+    attention: variants(space, 'attention', model, layer),
+    ffn: variants(space, 'ffn', model, layer),
+  }))
+  const any = (all: readonly Variant[]) => all[Math.floor(random() * all.length)]!
   return Array.from({ length: count }, () =>
-    model.config.blocks.map((_, layer) => ({ attention: any('attention', layer), ffn: any('ffn', layer) })),
+    layers.map(({ attention, ffn }) => ({ attention: any(attention), ffn: any(ffn) })),
   )
 }
 
@@ -93,11 +93,10 @@ export function calibrate(
 
 /** Errors of the predicted ratios. */
 export function residual(table: CostTable, parent: Whole['layers'], wholes: readonly Whole[]): Residual {
-  const seconds = ({ prefillSeconds, decodeSeconds }: Seconds) => prefillSeconds + decodeSeconds
-  const own = seconds(totalCost(table, parent))
+  const own = runtime(totalCost(table, parent))
   const errors = wholes.map((whole) => {
-    const measured = seconds(whole.parent) / seconds(whole.child)
-    return own / seconds(totalCost(table, whole.layers)) / measured - 1
+    const measured = runtime(whole.parent) / runtime(whole.child)
+    return own / runtime(totalCost(table, whole.layers)) / measured - 1
   })
   const squares = errors.reduce((sum, error) => sum + error ** 2, 0)
   return { largest: Math.max(0, ...errors.map(Math.abs)), rms: Math.sqrt(squares / Math.max(1, errors.length)) }

@@ -7,6 +7,7 @@ import {
   stateShapes,
   type Model,
   type Scenario,
+  type Seconds,
 } from '../model/index.js'
 import { elements, engineVersion } from '../tensor/index.js'
 import { processors } from '../tensor/processors.js'
@@ -70,10 +71,11 @@ export function totalCost(
 }
 
 /** Seconds of prefill and decoding together. */
-export const runtime = ({ prefillSeconds, decodeSeconds }: Cost): number => prefillSeconds + decodeSeconds
+export const runtime = ({ prefillSeconds, decodeSeconds }: Seconds): number => prefillSeconds + decodeSeconds
 
 /** Throughput: generated tokens of all sequences per second of prefill and decoding. */
-export const throughputOf = ({ batch, generate }: Scenario, cost: Cost): number => (batch * generate) / runtime(cost)
+export const throughputOf = ({ batch, generate }: Scenario, seconds: Seconds): number =>
+  (batch * generate) / runtime(seconds)
 
 /** Number of parameters of a model, including embedding, final norm and head. */
 export const parameterCount = ({ config, blocks }: Pick<Model, 'config' | 'blocks'>): number =>

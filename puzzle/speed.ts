@@ -1,12 +1,5 @@
-import {
-  alternate,
-  median,
-  openTimed,
-  type Model,
-  type Scenario,
-  type TimedModel,
-  type Timing,
-} from '../model/index.js'
+import { alternate, median, whileOpen, type Model, type Scenario, type Timing } from '../model/index.js'
+import { runtime } from './costs.js'
 import { fewestFor, medianInterval, type Interval } from './sign-test.js'
 
 /** Passes through a scenario, of parent and child in alternation: pass i of one ran beside pass i of the other. */
@@ -55,17 +48,13 @@ export async function timePairs(
   progress: (pair: number, pairs: number) => void = () => {},
 ): Promise<PairedPasses> {
   const count = Math.max(pairs, fewestFor(error))
-  const timed: TimedModel[] = []
-  try {
-    for (const model of models) timed.push(await openTimed(model, scenario, threads))
+  return whileOpen(models, scenario, threads, async (timed) => {
     const passes = await alternate(timed, count, (done) => progress(done, count))
     // More digits are below the clock's own noise.
-    const seconds = (pass: Timing) => Number((pass.prefillSeconds + pass.decodeSeconds).toPrecision(6))
+    const seconds = (pass: Timing) => Number(runtime(pass).toPrecision(6))
     const [parent = [], child = []] = passes.map((own) => own.map(seconds))
     return { parent, child, error, sessions: 1 }
-  } finally {
-    for (const one of timed) await one.release()
-  }
+  })
 }
 
 /** The passes of several sessions: none is dropped. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { commonBlock, type Model, type Scenario } from '../../model/index.js'
+import { commonBlock, type Model, type Scenario, type Seconds } from '../../model/index.js'
 import { numericsVersion } from '../../tensor/index.js'
 import {
   digestJson,
@@ -13,6 +13,7 @@ import {
   type Slot,
   type TaskPlan,
 } from '../../api/index.js'
+import { writeWhole } from '../../store/files.js'
 import type { ProfileOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput, SpaceInput, TargetInput } from '../../puzzle/inputs.js'
 import { fingerprint, sizes, type Cost, type CostTable } from '../../puzzle/costs.js'
@@ -25,7 +26,6 @@ import {
   timeBlock,
   type Part,
   type Repetition,
-  type Seconds,
 } from '../../puzzle/block-timing.js'
 import { calibrate, randomChildren, type Variants, type Whole } from '../../puzzle/calibration.js'
 import { empty, madeUp, withoutBlocks, type LayerBlocks } from '../../puzzle/made-up.js'
@@ -183,9 +183,7 @@ export const profile: FanOutStage<
       )
       return { values, files: {} }
     }
-    await mkdir(join(context.machineState, 'profiles'), { recursive: true })
-    await writeFile(`${kept}.${process.pid}.tmp`, JSON.stringify(values))
-    await rename(`${kept}.${process.pid}.tmp`, kept)
+    await writeWhole(`${kept}.${process.pid}.tmp`, kept, JSON.stringify(values))
     return { values, files: {} }
   },
 
