@@ -171,6 +171,17 @@ export function chosenEntries(library: ReadonlyMap<string, LibraryEntry>, choice
     })
 }
 
+/** Assembles the model of a choice. @returns the model, and the fillings that it is assembled from */
+export function chosenModel(
+  model: Model,
+  library: ReadonlyMap<string, LibraryEntry>,
+  choice: Choice,
+  context: Pick<Environment, 'open'>,
+): { readonly child: Model; readonly fillings: readonly Filling[] } {
+  const { fillings, inputs } = asTask(chosenEntries(library, choice))
+  return { child: assemble(model, fillings, inputs, context), fillings }
+}
+
 /** Reads an artifact that is JSON. */
 export async function readJson<T>(context: Pick<Environment, 'open'>, ref: ArtifactRef<T>): Promise<T> {
   return JSON.parse(await readFile(await context.open(ref), 'utf8')) as T

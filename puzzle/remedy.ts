@@ -1,9 +1,9 @@
-import { solve } from '../solver/index.js'
 import { corrected, type Correction } from './correction.js'
 import type { Evaluation } from './evaluation.js'
 import type { Attempt } from './hand-over.js'
 import type { Target } from './inputs.js'
-import { makeProblem, toSolution, type ProblemParts, type Solution } from './selection-problem.js'
+import type { ProblemParts, Solution } from './selection-problem.js'
+import { solveAgain } from './solve-again.js'
 import type { CurvePoint } from './train-with-checkpoints.js'
 import { judge } from './verdict.js'
 
@@ -44,9 +44,7 @@ export async function remedyFor(
   const isNew = (solution: Solution) => !tried.some((own) => same(own.solution, solution))
   if (limits.some(({ held }) => !held)) {
     const correction = tried.reduce<Correction>((before, own) => tighter(before, own, parts), {})
-    const problem = makeProblem(parts, { solutions: 1, minimumDifference: 0, gap: 1e-4, seed }, correction)
-    const [best] = (await solve(problem)).solutions
-    const solution = best && toSolution(parts, best.choice, best.objective)
+    const solution = await solveAgain(parts, correction, seed)
     return solution && isNew(solution) ? { action: 'another child', solution } : undefined
   }
   // Without tasks that the parent solves, no training changes the verdict.

@@ -225,6 +225,15 @@ function fillingsOf({ library, parent }: ProblemParts, { entries, span = 1 }: La
 /** Predicts the costs of the parent. */
 export const parentCost = ({ table, parent }: Pick<ProblemParts, 'table' | 'parent'>): Cost => totalCost(table, parent)
 
+/** Returns the predicted throughputs of the parent and of a solution, in tokens/s. */
+export const predictedSpeeds = (
+  parts: Pick<ProblemParts, 'table' | 'parent' | 'scenario'>,
+  { predicted }: Pick<Solution, 'predicted'>,
+): { readonly parent: number; readonly child: number } => ({
+  parent: throughputOf(parts.scenario, parentCost(parts)),
+  child: predicted.throughput,
+})
+
 /** Converts the solver's option ids to entries, and predicts the costs of the whole model. */
 export function toSolution(parts: ProblemParts, ids: readonly string[], objective: number): Solution {
   const optionsByLayer = layerOptions(parts)

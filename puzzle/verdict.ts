@@ -63,6 +63,19 @@ export function missed({ limits, quality }: Verdict): number {
   return Math.max(short, shortfall(limits))
 }
 
+/** The child that misses least; of equals, the one with the least KL.
+ *  @param all  at least one
+ *  @param missedBy  by what share one misses its target; 0: it meets it */
+export function nearest<T extends { readonly evaluation: Evaluation<Measured> }>(
+  all: readonly T[],
+  missedBy: (one: T) => number,
+): T {
+  return all.reduce((a, b) => {
+    const further = missedBy(b) - missedBy(a)
+    return further < 0 || (further === 0 && b.evaluation.child.kl < a.evaluation.child.kl) ? b : a
+  })
+}
+
 function judgeQuality(wanted: number, { ratios: { accuracy } }: Evaluation<Measured>): JudgedQuality {
   return { held: accuracy !== null && accuracy >= wanted, value: accuracy, wanted }
 }

@@ -19,7 +19,6 @@ import type {
 } from '../../puzzle/hand-over.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
-import { throughputOf } from '../../puzzle/costs.js'
 import { decided } from '../../puzzle/judge-limits.js'
 import { joined, timing, type PairedPasses, type TimingParams } from '../../puzzle/speed.js'
 import { asTask, assemble, chosenEntries, readJson, type Filling } from '../../puzzle/library.js'
@@ -40,7 +39,7 @@ import {
 import { openParent } from '../../puzzle/parent.js'
 import { listingOf } from '../../puzzle/paired-task.js'
 import { costParts } from '../../puzzle/problem-parts.js'
-import { parentCost, type Solution } from '../../puzzle/selection-problem.js'
+import { predictedSpeeds, type Solution } from '../../puzzle/selection-problem.js'
 
 interface EvaluateParams extends Thoroughness, TimingParams {
   readonly of: 'solutions' | 'child'
@@ -126,25 +125,23 @@ export const evaluate: FanOutStage<
     const { repetitions, retime, items, sequences, threads, split } = params
     const { validate, tasks, test = validate, testTasks = tasks } = stages.prepare.files
     const measured = split === 'test' ? { validate: test, tasks: testTasks } : { validate, tasks }
-    const improved = params.of === 'child' ? stages.improve : undefined
-    const before = improved?.values.child?.evaluation ?? stages['check-child']?.values.evaluations[0]
+    const ofChild = params.of === 'child'
+    // Without uptraining, the child is measured as selected.
+    const trained = ofChild ? (stages.improve?.files.child ?? stages.uptrain?.files.child) : undefined
+    const before = stages.improve?.values.child?.evaluation ?? stages['check-child']?.values.evaluations[0]
     const solutions = await measuredSolutions(context)
     return solutions.map((solution, i): TaskPlan<TaskParams, EvaluateTask['inputs']> => {
       const { fillings, inputs } = asTask(chosenEntries(library, solution.choice))
-      // Without uptraining, the child is measured as selected.
-      const trained = params.of === 'child' ? (stages.improve?.files.child ?? stages.uptrain?.files.child) : undefined
-      const child = trained ? { child: trained } : {}
       // Measurements of solutions do not depend on the limits: if those change, only `solve` and `select` run again.
-      const judged =
-        params.of === 'child'
-          ? { limits: limitsOf(spec.target), listed: mostListed, ...(before && { timed: before.timing }) }
-          : {}
+      const judged = ofChild
+        ? { limits: limitsOf(spec.target), listed: mostListed, ...(before && { timed: before.timing }) }
+        : {}
       return {
-        id: params.of === 'child' ? 'child' : `solution-${i + 1}`,
-        label: params.of === 'child' ? 'the uptrained child' : `solution ${i + 1} of ${solutions.length}`,
+        id: ofChild ? 'child' : `solution-${i + 1}`,
+        label: ofChild ? 'the uptrained child' : `solution ${i + 1} of ${solutions.length}`,
         group: 'solutions',
         params: { fillings, repetitions, retime, items, sequences, threads, ...judged },
-        inputs: { ...inputs, ...child, ...measured },
+        inputs: { ...inputs, ...(trained && { child: trained }), ...measured },
       }
     })
   },
@@ -180,12 +177,8 @@ export const evaluate: FanOutStage<
   async gather(context) {
     const solutions = await measuredSolutions(context)
     const parts = await costParts(context)
-    const parent = throughputOf(parts.scenario, parentCost(parts))
     const evaluations = context.tasks.map(({ outputs }, i) =>
-      withPredictions(outputs.values, {
-        parent,
-        child: solutions[i]!.predicted.throughput,
-      }),
+      withPredictions(outputs.values, predictedSpeeds(parts, solutions[i]!)),
     )
     return { values: { evaluations }, files: {} }
   },

@@ -12,7 +12,7 @@ import type {
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
 import { parameterCount } from '../../puzzle/costs.js'
-import { asTask, assemble, chosenEntries, readJson } from '../../puzzle/library.js'
+import { chosenModel, readJson } from '../../puzzle/library.js'
 import { readLibrary } from '../../puzzle/read-library.js'
 import { openParent } from '../../puzzle/parent.js'
 
@@ -73,8 +73,7 @@ export const exportChild: SingleStage<
     const parent = await openParent(context)
     const improved = stages.improve?.files
     const solution = await readJson(context, improved?.selected ?? stages.select.files.selected)
-    const { fillings, inputs } = asTask(chosenEntries(await readLibrary(context), solution.choice))
-    const assembled = assemble(parent, fillings, inputs, context)
+    const { child: assembled } = chosenModel(parent, await readLibrary(context), solution.choice, context)
     // Without uptraining, this is the child as selected.
     const trained = improved?.child ?? stages.uptrain?.files.child
     const child = trained ? await readChild(assembled, await context.open(trained)) : assembled

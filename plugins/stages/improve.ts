@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ArtifactRef, SingleStage } from '../../api/index.js'
 import { readSequences } from '../../data/sequences.js'
-import type { Model } from '../../model/index.js'
+import { writeWhole } from '../../store/files.js'
 import type {
   Attempt,
   DepthOutputs,
@@ -19,30 +19,20 @@ import type {
 } from '../../puzzle/hand-over.js'
 import type { ModelInput, Target, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
-import { parameterCount, throughputOf } from '../../puzzle/costs.js'
+import { childMeter } from '../../puzzle/child-meter.js'
+import { parameterCount } from '../../puzzle/costs.js'
 import { describeSolution } from '../../puzzle/describe-solution.js'
 import { decided } from '../../puzzle/judge-limits.js'
-import { asTask, assemble, chosenEntries, readJson } from '../../puzzle/library.js'
-import { limitsOf } from '../../puzzle/limits.js'
-import {
-  evaluatePair,
-  examine,
-  openYardstick,
-  thoroughness,
-  withPredictions,
-  type Evaluation,
-  type Examined,
-  type Thoroughness,
-  type Yardstick,
-} from '../../puzzle/evaluation.js'
+import { chosenModel, readJson } from '../../puzzle/library.js'
+import { thoroughness, type Evaluation, type Thoroughness } from '../../puzzle/evaluation.js'
 import { openParent } from '../../puzzle/parent.js'
 import { problemParts } from '../../puzzle/problem-parts.js'
-import { parentCost, type Solution } from '../../puzzle/selection-problem.js'
+import type { Solution } from '../../puzzle/selection-problem.js'
 import { remedyFor, type Remedy } from '../../puzzle/remedy.js'
 import { timing, type TimingParams } from '../../puzzle/speed.js'
 import type { CurvePoint } from '../../puzzle/train-with-checkpoints.js'
 import { uptrainChild } from '../../puzzle/uptraining.js'
-import { judge, missed } from '../../puzzle/verdict.js'
+import { judge, missed, nearest } from '../../puzzle/verdict.js'
 
 interface ImproveParams extends Thoroughness, TimingParams {
   readonly attempts: number
@@ -131,11 +121,51 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
       return { values: { attempts: [] }, files: {} }
 
     const model = await openParent(context)
-    const limits = limitsOf(spec.target)
     const parts = await problemParts(context, stages.solve.values.composition)
     const { solutions } = await readJson(context, stages.solve.files.solutions)
     const measured = solutions.map((solution, i) => ({ solution, evaluation: stages.evaluate.values.evaluations[i]! }))
     const text = await readSequences(context, stages.prepare.files.train)
+    const measure = childMeter(context, model, parts, stages.prepare.files, params)
+    const { batch, learningRate, weightDecay } = uptrain.values
+    const tokensFor = (action: Attempt['action']) =>
+      Math.ceil(uptrain.values.tokens * (action === 'train on' ? params.trainOn : 1))
+    const modelOf = ({ choice }: Solution) => chosenModel(model, parts.library, choice, context)
+    const open = async ({ solution, weights }: Trained) =>
+      readChild(modelOf(solution).child, typeof weights === 'string' ? weights : await context.open(weights))
+
+    /** Trains and measures a child. What was done before an interruption is read from the checkpoint. */
+    const train = async (n: number, { action, solution }: Remedy, from: Trained): Promise<Trained> => {
+      const folder = join(context.checkpoint, `attempt-${n}`)
+      const [weights, done] = [join(folder, 'child.safetensors'), join(folder, 'done.json')]
+      if (existsSync(done))
+        return { ...(JSON.parse(await readFile(done, 'utf8')) as Omit<Trained, 'weights'>), weights }
+      await mkdir(folder, { recursive: true })
+      const say = (fraction: number, message: string) =>
+        context.progress((n - 1 + fraction) / params.attempts, `attempt ${n}, ${action}: ${message}`)
+      const { child, fillings } = modelOf(solution)
+      const start = action === 'train on' ? await open(from) : child
+      const training = { batch, learningRate, weightDecay, tokens: tokensFor(action), seed: context.seed + n }
+      const running = {
+        ...context,
+        checkpoint: join(folder, 'training'),
+        progress: (f: number, m: string) => say(0.8 * f, m),
+      }
+      const { curve } = await uptrainChild(model, start, fillings, text, training, running, `${weights}.tmp`)
+      await rename(`${weights}.tmp`, weights)
+      const trained = await readChild(child, weights)
+      const evaluation = await decided(
+        await measure(trained, solution, (f, m) => say(0.8 + 0.2 * f, m)),
+        () => [model, trained],
+        parts.scenario,
+        { ...params, limits: parts.limits },
+        (m) => say(1, m),
+      )
+      const result = { solution, evaluation, curve }
+      await writeWhole(`${done}.tmp`, done, JSON.stringify(result))
+      await rm(running.checkpoint, { recursive: true, force: true })
+      return { ...result, weights }
+    }
+
     const tried: Trained[] = [
       {
         solution: await readJson(context, stages.select.files.selected),
@@ -144,107 +174,40 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
         weights: uptrain.files.child,
       },
     ]
-    const reasonsOf = (own: Trained) => judge(target, own.evaluation).reasons
     const attempts: Attempt[] = []
-    const tokensFor = (action: Attempt['action']) =>
-      Math.ceil(uptrain.values.tokens * (action === 'train on' ? params.trainOn : 1))
-
-    const assembled = (solution: Solution): Model => {
-      const { fillings, inputs } = asTask(chosenEntries(parts.library, solution.choice))
-      return assemble(model, fillings, inputs, context)
-    }
-    const open = async ({ solution, weights }: Trained) =>
-      readChild(assembled(solution), typeof weights === 'string' ? weights : await context.open(weights))
-    let yardstick: Yardstick | undefined
-    let parent: Examined | undefined
-
-    /** Trains and measures a child; what was done before an interruption is read from the checkpoint. */
-    const trained = async (n: number, { action, solution }: Remedy, from: Trained): Promise<Trained> => {
-      const folder = join(context.checkpoint, `attempt-${n}`)
-      const [weights, done] = [join(folder, 'child.safetensors'), join(folder, 'done.json')]
-      if (existsSync(done))
-        return { ...(JSON.parse(await readFile(done, 'utf8')) as Omit<Trained, 'weights'>), weights }
-      await mkdir(folder, { recursive: true })
-      const say = (fraction: number, message: string) =>
-        context.progress((n - 1 + fraction) / params.attempts, `attempt ${n}, ${action}: ${message}`)
-      const start = action === 'train on' ? await open(from) : assembled(solution)
-      const { fillings } = asTask(chosenEntries(parts.library, solution.choice))
-      const { batch, learningRate, weightDecay } = uptrain.values
-      const training = {
-        batch,
-        learningRate,
-        weightDecay,
-        tokens: tokensFor(action),
-        seed: context.seed + n,
-      }
-      const own = {
-        ...context,
-        checkpoint: join(folder, 'training'),
-        progress: (f: number, m: string) => say(0.8 * f, m),
-      }
-      const { curve } = await uptrainChild(model, start, fillings, text, training, own, `${weights}.tmp`)
-      await rename(`${weights}.tmp`, weights)
-      const child = await readChild(assembled(solution), weights)
-      yardstick ??= await openYardstick(context, model, stages.prepare.files, parts.scenario, params)
-      parent ??= await examine(model, yardstick)
-      const untimed = await evaluatePair(yardstick, parent, child, params, (f, m) => say(0.8 + 0.2 * f, m))
-      const timed = await decided(
-        untimed,
-        () => [model, child],
-        parts.scenario,
-        { ...params, limits },
-        (m) => say(1, m),
-      )
-      const predicted = {
-        parent: throughputOf(parts.scenario, parentCost(parts)),
-        child: solution.predicted.throughput,
-      }
-      const result = { solution, evaluation: withPredictions(timed, predicted), curve }
-      await writeFile(`${done}.tmp`, JSON.stringify(result))
-      await rename(`${done}.tmp`, done)
-      await rm(join(folder, 'training'), { recursive: true, force: true })
-      return { ...result, weights }
-    }
-
-    for (let n = 1; n <= params.attempts; n++) {
+    for (let n = 1, { reasons } = judge(target, evaluation); n <= params.attempts && reasons.length > 0; n++) {
       const next = await remedyFor(tried, { parts, target, measured, seed: context.seed })
       if (!next) break
-      const before = tried.at(-1)!
-      const because = reasonsOf(before)
-      context.log(`${because.join('; ')}: ${next.action === 'train on' ? 'training on' : 'training another child'}`)
-      const own = await trained(n, next, before)
+      context.log(`${reasons.join('; ')}: ${next.action === 'train on' ? 'training on' : 'training another child'}`)
+      const own = await train(n, next, tried.at(-1)!)
       tried.push(own)
-      const { child, ratios } = own.evaluation
+      const because = reasons
+      reasons = judge(target, own.evaluation).reasons
       attempts.push({
         action: next.action,
         because,
-        reasons: reasonsOf(own),
+        reasons,
         tokens: tokensFor(next.action),
-        kl: child.kl,
-        throughput: ratios.throughput,
-        accuracy: ratios.accuracy,
+        kl: own.evaluation.child.kl,
+        throughput: own.evaluation.ratios.throughput,
+        accuracy: own.evaluation.ratios.accuracy,
       })
-      if (reasonsOf(own).length === 0) break
     }
-    const distance = ({ evaluation: own }: Trained) => [missed(judge(target, own)), own.child.kl] as const
-    const nearest = tried.reduce((a, b) => {
-      const [[missedA, klA], [missedB, klB]] = [distance(a), distance(b)]
-      return missedB < missedA || (missedB === missedA && klB < klA) ? b : a
-    })
-    if (typeof nearest.weights !== 'string') return { values: { attempts }, files: {} }
+    const best = nearest(tried, (own) => missed(judge(target, own.evaluation)))
+    if (typeof best.weights !== 'string') return { values: { attempts }, files: {} }
     // The checkpoint stays what it is until the task is done.
     const copy = join(context.scratch, 'child')
-    await copyFile(nearest.weights, copy)
+    await copyFile(best.weights, copy)
     return {
       values: {
         attempts,
         child: {
-          ...describeSolution(nearest.solution, parts.library, context.inputDigests.model!),
-          evaluation: nearest.evaluation,
+          ...describeSolution(best.solution, parts.library, context.inputDigests.model!),
+          evaluation: best.evaluation,
         },
       },
       files: {
-        selected: await context.put('solution', nearest.solution),
+        selected: await context.put('solution', best.solution),
         child: await context.putFile('weights', copy),
       },
     }

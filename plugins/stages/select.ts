@@ -1,4 +1,3 @@
-import { solve as solveProblem } from '../../solver/index.js'
 import type { SingleStage } from '../../api/index.js'
 import type {
   DepthOutputs,
@@ -11,27 +10,19 @@ import type {
   SolveOutputs,
 } from '../../puzzle/hand-over.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
+import { childMeter } from '../../puzzle/child-meter.js'
 import { corrected, type Correction } from '../../puzzle/correction.js'
-import { throughputOf } from '../../puzzle/costs.js'
 import { describeSolution } from '../../puzzle/describe-solution.js'
 import { decided, judgeLimits, shortfall, tightened } from '../../puzzle/judge-limits.js'
-import { asTask, assemble, chosenEntries, readJson } from '../../puzzle/library.js'
+import { chosenModel, readJson } from '../../puzzle/library.js'
 import { limitsOf } from '../../puzzle/limits.js'
-import {
-  evaluatePair,
-  examine,
-  openYardstick,
-  thoroughness,
-  withPredictions,
-  type Evaluation,
-  type Examined,
-  type Thoroughness,
-  type Yardstick,
-} from '../../puzzle/evaluation.js'
+import { thoroughness, type Evaluation, type Thoroughness } from '../../puzzle/evaluation.js'
 import { openParent } from '../../puzzle/parent.js'
 import { problemParts } from '../../puzzle/problem-parts.js'
-import { makeProblem, parentCost, toSolution, type Solution } from '../../puzzle/selection-problem.js'
+import type { Solution } from '../../puzzle/selection-problem.js'
+import { solveAgain } from '../../puzzle/solve-again.js'
 import { timing, type TimingParams } from '../../puzzle/speed.js'
+import { nearest } from '../../puzzle/verdict.js'
 
 interface SelectParams extends Thoroughness, TimingParams {
   readonly rounds: number
@@ -94,10 +85,7 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
     const parts = await problemParts(context, outcome.composition)
     const measured = stages.evaluate.values.evaluations
     const model = await openParent(context)
-    const childOf = ({ choice }: Solution) => {
-      const { fillings, inputs } = asTask(chosenEntries(parts.library, choice))
-      return assemble(model, fillings, inputs, context)
-    }
+    const childOf = ({ choice }: Solution) => chosenModel(model, parts.library, choice, context).child
     const aim = limits.map((limit) => tightened(limit, params.headroom))
     const candidates: Candidate[] = []
     const add = async (solution: Solution, evaluation: Evaluation, round: number) => {
@@ -118,37 +106,20 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
     for (const { solution, evaluation } of pool.sort((a, b) => a.evaluation.child.kl - b.evaluation.child.kl))
       if (!candidates.some(holds)) await add(solution, evaluation, 0)
 
-    let yardstick: Yardstick | undefined
-    let parent: Examined | undefined
+    const measure = childMeter(context, model, parts, stages.prepare.files, params)
     let correction: Correction = {}
     for (let round = 1; round <= params.rounds && !candidates.some(holds); round++) {
-      const last = candidates.at(-1)!
-      const from = round === 1 ? candidates[0]! : last
+      const from = round === 1 ? candidates[0]! : candidates.at(-1)!
       correction = corrected(limits, correction, from.evaluation)
       context.progress(
         round / (params.rounds + 1),
         `no solution meets the limits as measured: solving again, round ${round}`,
       )
-      const result = await solveProblem({
-        ...makeProblem(parts, { solutions: 1, minimumDifference: 0, gap: 1e-4, seed }, correction),
-      })
-      const best = result.solutions[0]
-      if (!best) break
-      const solution = toSolution(parts, best.choice, best.objective)
-      yardstick ??= await openYardstick(context, model, stages.prepare.files, parts.scenario, params)
-      parent ??= await examine(model, yardstick)
-      const evaluation = await evaluatePair(yardstick, parent, childOf(solution), params)
-      const predicted = {
-        parent: throughputOf(parts.scenario, parentCost(parts)),
-        child: solution.predicted.throughput,
-      }
-      await add(solution, withPredictions(evaluation, predicted), round)
+      const solution = await solveAgain(parts, correction, seed)
+      if (!solution) break
+      await add(solution, await measure(childOf(solution), solution), round)
     }
-    // If none holds them, the nearest; of equals, the one with the least KL.
-    const chosen = candidates.reduce((a, b) => {
-      const nearer = missed(b) - missed(a)
-      return nearer < 0 || (nearer === 0 && b.evaluation.child.kl < a.evaluation.child.kl) ? b : a
-    })
+    const chosen = nearest(candidates, missed)
     const judged = judgeLimits(limits, parts.scenario, chosen.evaluation)
     return {
       values: {

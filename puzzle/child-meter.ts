@@ -1,0 +1,40 @@
+import type { Environment } from '../api/index.js'
+import type { Model } from '../model/index.js'
+import {
+  evaluatePair,
+  examine,
+  openYardstick,
+  withPredictions,
+  type Evaluation,
+  type Thoroughness,
+} from './evaluation.js'
+import type { PrepareOutputs } from './hand-over.js'
+import { predictedSpeeds, type ProblemParts, type Solution } from './selection-problem.js'
+import type { TimingParams } from './speed.js'
+
+/** Measures a child on validation data and times it against its parent. */
+type ChildMeter = (
+  child: Model,
+  solution: Solution,
+  progress?: (fraction: number, message: string) => void,
+) => Promise<Evaluation>
+
+/** Returns a meter for children of a parent. Text is read, and the parent examined, when the first child is measured. */
+export function childMeter(
+  context: Pick<Environment, 'open'>,
+  parent: Model,
+  parts: ProblemParts,
+  prepared: PrepareOutputs['files'],
+  params: Thoroughness & TimingParams,
+): ChildMeter {
+  const open = async () => {
+    const yardstick = await openYardstick(context, parent, prepared, parts.scenario, params)
+    return { yardstick, examined: await examine(parent, yardstick) }
+  }
+  let opened: ReturnType<typeof open> | undefined
+  return async (child, solution, progress) => {
+    const { yardstick, examined } = await (opened ??= open())
+    const evaluation = await evaluatePair(yardstick, examined, child, params, progress)
+    return withPredictions(evaluation, predictedSpeeds(parts, solution))
+  }
+}
