@@ -118,18 +118,18 @@ function fit(table: CostTable, parent: Whole['layers'], wholes: readonly Whole[]
     const [attention, ffn] = parts(layers) as [number, number]
     return { x: [attention, ffn, 1], y: seconds - table.floor[kind] / scale - attention - ffn }
   })
-  const floor = table.floor[kind] / scale
   const free = leastSquares(rows, hold)
-  // A floor takes some time: if it would become negative, it is 0, and the slots explain the rest.
+  // The floor was measured too: at least half of it stays, and the slots explain the rest.
+  const least = -table.floor[kind] / scale / 2
   const [attention, ffn, offset] =
-    free[2]! >= -floor
+    free[2]! >= least
       ? free
       : [
           ...leastSquares(
-            rows.map(({ x, y }) => ({ x: x.slice(0, 2), y: y + floor })),
+            rows.map(({ x, y }) => ({ x: x.slice(0, 2), y: y - least })),
             hold,
           ),
-          -floor,
+          least,
         ]
   const factors = { attention: 1 + attention!, ffn: 1 + ffn!, offset: offset! * scale }
   // Noise must not make costs negative.

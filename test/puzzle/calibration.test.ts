@@ -103,3 +103,13 @@ test('noise in what was measured is hardly amplified, and costs stay positive', 
   // One and a half times the noise of one measurement: a child that is four times as fast shows an offset fourfold.
   expect(sum).toBeLessThan(0.03)
 })
+
+test('a floor that whole models seem to deny keeps half of what was measured of it', () => {
+  // A machine on which the floor costs nothing, and blocks less than they did alone.
+  const truth = changed(0.8, 0.8)
+  const none = { prefillSeconds: 0, decodeSeconds: 0 }
+  const wholes = children(6).map((layers) => measured({ ...truth, floor: { ...truth.floor, ...none } }, layers))
+  const { table } = calibrate(costTable, parent, wholes)
+  expect(table.floor.prefillSeconds).toBeCloseTo(costTable.floor.prefillSeconds / 2, 9)
+  expect(table.floor.decodeSeconds).toBeCloseTo(costTable.floor.decodeSeconds / 2, 9)
+})
