@@ -1,4 +1,5 @@
 import { Failure } from '../../api/index.js'
+import { pythonEscapes } from '../../model/jinja/python-escapes.js'
 
 /** A value that Python's `ast.literal_eval` reads here: texts, numbers, None, True, False, and lists or tuples of them. */
 export type Literal = string | number | boolean | null | readonly Literal[]
@@ -10,19 +11,6 @@ const words = new Map<string, Literal>([
   ['True', true],
   ['False', false],
 ])
-const escapes: Readonly<Record<string, string>> = {
-  '\n': '',
-  '\\': '\\',
-  "'": "'",
-  '"': '"',
-  a: '\x07',
-  b: '\b',
-  f: '\f',
-  n: '\n',
-  r: '\r',
-  t: '\t',
-  v: '\v',
-}
 
 /** Reads what Python writes of a list (`repr`). @throws Failure InvalidInput */
 export function pythonLiteral(text: string): Literal {
@@ -60,7 +48,7 @@ export function pythonLiteral(text: string): Literal {
     }
     const char = text[at++]
     if (char === undefined || 'xuUN'.includes(char)) throw bad()
-    return escapes[char] ?? `\\${char}`
+    return pythonEscapes[char] ?? `\\${char}`
   }
   const value = (depth: number): Literal => {
     blank()

@@ -1,5 +1,6 @@
 import { JinjaError } from './errors.js'
 import { blank } from './text.js'
+import { pythonEscapes } from './python-escapes.js'
 
 /** A token. Operators and punctuation have their sign as type. */
 export interface Token {
@@ -155,20 +156,6 @@ function nextTag(text: string, from: number): number {
   return -1
 }
 
-const simple: Readonly<Record<string, string>> = {
-  '\n': '',
-  '\\': '\\',
-  "'": "'",
-  '"': '"',
-  a: '\x07',
-  b: '\b',
-  f: '\f',
-  n: '\n',
-  r: '\r',
-  t: '\t',
-  v: '\v',
-}
-
 /** Decodes a literal like Python's "unicode-escape", for which all characters but ASCII are escaped first, even after a
  *  backslash. */
 function unescaped(text: string, fail: (message: string) => JinjaError): string {
@@ -188,6 +175,6 @@ function unescaped(text: string, fail: (message: string) => JinjaError): string 
     if (/[0-7]/.test(first)) return String.fromCodePoint(Number.parseInt(escape, 8))
     if ('xuU'.includes(first)) throw fail(`truncated \\${first} escape`)
     if (first === 'N') throw new JinjaError('unsupported', 'the escape \\N of a character by its name is not supported')
-    return simple[escape] ?? whole
+    return pythonEscapes[escape] ?? whole
   })
 }
