@@ -1,12 +1,11 @@
-import type { OnnxModel } from '../model/index.js'
-import { Tokenizer, type Model } from '../model/index.js'
+import { Tokenizer, type Model, type OnnxModel } from '../model/index.js'
 import type { DocumentEncoder } from '../data/documents.js'
 import { readWholeTasks, type TasksInput } from '../data/read-tasks.js'
 import type { TaskItems } from '../data/task.js'
 import { likelihoodsByLogits, LogitsOf } from './evaluate-logits.js'
-import { figuresOf, type Answers, type Quality } from './evaluation.js'
-import { listingOf, paired, type PairedTask } from './paired-task.js'
-import { answersTo, type Respondent } from './task-answers.js'
+import { figuresOf, type Quality } from './evaluation.js'
+import { listingOf, mostListed, pairedTasks, type PairedTask } from './paired-task.js'
+import { answersToAll, type Respondent } from './task-answers.js'
 
 /** What a model answers. */
 export interface Answered {
@@ -25,32 +24,21 @@ export interface Answered {
 export const tasksFor = (tasks: TasksInput, { config }: Model | OnnxModel, { tokenizer }: DocumentEncoder) =>
   readWholeTasks(tasks, { tokenizer, positions: config.maxPositions })
 
-/** Items of each task that are listed as won, and as lost, beside a parent. */
-const mostListed = 20
-
 /** What a model answers, beside its parent if there is one. */
 export async function answersOf(
   { own, parent }: { readonly own: Respondent; readonly parent?: Respondent },
   tasks: Readonly<Record<string, TaskItems>>,
 ): Promise<Answered> {
   if (Object.keys(tasks).length === 0) return {}
-  const askedOf = async (respondent: Respondent): Promise<Answers> => {
-    const answers: Record<string, Awaited<ReturnType<typeof answersTo>>> = {}
-    for (const [name, task] of Object.entries(tasks)) answers[name] = await answersTo(task, respondent)
-    return answers
-  }
-  const answers = await askedOf(own)
+  const answers = await answersToAll(tasks, own)
   const { accuracy, ...figures } = figuresOf(tasks, answers)
   const found = { ...figures, ...(accuracy !== null && { accuracy }) }
   if (!parent) return found
-  const before = await askedOf(parent)
+  const before = await answersToAll(tasks, parent)
   const { tasks: parentShares, metrics } = figuresOf(tasks, before)
   const parentTasks = { tasks: parentShares, metrics }
   const listing = listingOf({ parent: own.model, tasks }, mostListed)
-  const compared = Object.entries(tasks).map(
-    ([name, task]) => [name, paired(task, before[name]!, answers[name]!, listing)] as const,
-  )
-  return { ...found, parentTasks, paired: Object.fromEntries(compared) }
+  return { ...found, parentTasks, paired: pairedTasks(tasks, before, answers, listing) }
 }
 
 /** Answers of what has logits, one sequence at a time. */

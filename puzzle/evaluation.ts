@@ -5,10 +5,10 @@ import { readJson } from './library.js'
 import { mainMetric, withItems, type TaskItems } from '../data/task.js'
 import { readSequences, type Sequences } from '../data/sequences.js'
 import { threads } from './parameters.js'
-import { paired, type Listing, type PairedTask } from './paired-task.js'
+import { pairedTasks, type Listing, type PairedTask } from './paired-task.js'
 import { respondentOf } from './respondent.js'
 import { estimate, type Estimate } from './statistics.js'
-import { answersTo, type TaskAnswers } from './task-answers.js'
+import { answersToAll, type Answers } from './task-answers.js'
 import { errorOf, speedOf, timePairs, type PairedPasses, type TimingParams } from './speed.js'
 
 /** Quality of a model on held-out text and tasks. */
@@ -23,9 +23,6 @@ export interface Quality {
   /** By task and metric. */
   readonly metrics?: Readonly<Record<string, Readonly<Record<string, Estimate>>>>
 }
-
-/** What a model answered, by task. */
-export type Answers = Readonly<Record<string, TaskAnswers>>
 
 /** A model's quality, and the answers that it comes from. */
 export interface Examined {
@@ -115,13 +112,7 @@ export async function examine(
   const head = await Head.create(model, threads, parent)
   const modelStates = model === parent ? final : await lastHidden(model, held, threads)
   const c = await head.compare(final, modelStates, held.ids, held.mask, held.length)
-  const answers: Record<string, TaskAnswers> = {}
-  const names = Object.keys(tasks)
-  const respondent = respondentOf(model, head, threads)
-  for (const [i, name] of names.entries()) {
-    progress(i / names.length, `task ${name}`)
-    answers[name] = await answersTo(tasks[name]!, respondent)
-  }
+  const answers = await answersToAll(tasks, respondentOf(model, head, threads), progress)
   await head.release()
   const measures = { kl: c.kl / c.tokens, perplexity: Math.exp(c.loss / c.targets) }
   for (const [name, value] of Object.entries(measures))
@@ -203,13 +194,8 @@ export async function evaluatePair(
     memory: own.memoryBytes / parent.memoryBytes,
     parameters: own.parameters / parent.parameters,
   }
-  const pairs = Object.fromEntries(
-    Object.entries(yardstick.tasks).map(([name, task]) => [
-      name,
-      paired(task, examined.answers[name]!, answers[name]!, listing),
-    ]),
-  )
-  return withTiming({ parent, child: own, ratios, timing, paired: pairs }, scenario, timing)
+  const paired = pairedTasks(yardstick.tasks, examined.answers, answers, listing)
+  return withTiming({ parent, child: own, ratios, timing, paired }, scenario, timing)
 }
 
 /** Returns the evaluation with the speeds of these passes. */

@@ -2,7 +2,7 @@ import { Tokenizer, type ModelConfig } from '../model/index.js'
 import { unreachable } from '../errors/unreachable.js'
 import { mainMetric, type TaskItems } from '../data/task.js'
 import { pairedDifference, type Estimate } from './statistics.js'
-import type { TaskAnswers } from './task-answers.js'
+import type { Answers, TaskAnswers } from './task-answers.js'
 
 /** An item that only one of the two answers right. */
 export interface PairedItem {
@@ -42,6 +42,9 @@ export interface Listing {
   readonly decode: (ids: readonly number[], special?: boolean) => string
 }
 
+/** Most items of a task that are listed as won, and as lost. */
+export const mostListed = 20
+
 /** Most items that are listed of all tasks together. */
 const mostOfAll = 100
 
@@ -70,6 +73,17 @@ const mostCharacters = 160
 
 const ending = (text: string): string => (text.length > mostCharacters ? `…${text.slice(-mostCharacters)}` : text)
 const start = (text: string): string => (text.length > mostCharacters ? `${text.slice(0, mostCharacters)}…` : text)
+
+/** Compares a child with its parent item by item, in all tasks. */
+export const pairedTasks = (
+  tasks: Readonly<Record<string, TaskItems>>,
+  parent: Answers,
+  child: Answers,
+  listing?: Listing,
+): Readonly<Record<string, PairedTask>> =>
+  Object.fromEntries(
+    Object.entries(tasks).map(([name, task]) => [name, paired(task, parent[name]!, child[name]!, listing)]),
+  )
 
 /** Compares a child with its parent item by item. */
 export function paired(task: TaskItems, parent: TaskAnswers, child: TaskAnswers, listing?: Listing): PairedTask {

@@ -43,6 +43,9 @@ export interface TaskAnswers {
   readonly said?: readonly (number | string)[]
 }
 
+/** A model's answers by task. */
+export type Answers = Readonly<Record<string, TaskAnswers>>
+
 /** Asks a model the items of a task. */
 export function answersTo(task: TaskItems, respondent: Respondent): Promise<TaskAnswers> {
   switch (task.kind) {
@@ -58,6 +61,21 @@ export function answersTo(task: TaskItems, respondent: Respondent): Promise<Task
     default:
       return unreachable(task)
   }
+}
+
+/** Asks a model the items of all tasks, one task after another. @returns the answers by task */
+export async function answersToAll(
+  tasks: Readonly<Record<string, TaskItems>>,
+  respondent: Respondent,
+  progress: (fraction: number, message: string) => void = () => {},
+): Promise<Answers> {
+  const answers: Record<string, TaskAnswers> = {}
+  const all = Object.entries(tasks)
+  for (const [i, [name, task]] of all.entries()) {
+    progress(i / all.length, `task ${name}`)
+    answers[name] = await answersTo(task, respondent)
+  }
+  return answers
 }
 
 /** Scores by metric, of what each metric takes from an item. */

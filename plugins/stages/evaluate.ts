@@ -37,7 +37,7 @@ import {
   type Thoroughness,
 } from '../../puzzle/evaluation.js'
 import { openParent } from '../../puzzle/parent.js'
-import { listingOf } from '../../puzzle/paired-task.js'
+import { listingOf, mostListed } from '../../puzzle/paired-task.js'
 import { costParts } from '../../puzzle/problem-parts.js'
 import { predictedSpeeds, type Solution } from '../../puzzle/selection-problem.js'
 
@@ -55,9 +55,6 @@ interface TaskParams extends Omit<EvaluateParams, 'of' | 'split'> {
   /** Passes of the same child in earlier sessions. */
   readonly timed?: PairedPasses
 }
-
-/** Most items of a task that are listed as won, and as lost. */
-const mostListed = 20
 
 interface EvaluateNeeds {
   readonly prepare: PrepareOutputs
