@@ -115,7 +115,8 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
         round / (params.rounds + 1),
         `no solution meets the limits as measured: solving again, round ${round}`,
       )
-      const solution = await solveAgain(parts, correction, seed)
+      // What is solved for is what candidates are judged by, headroom included.
+      const solution = await solveAgain({ ...parts, limits: aim }, correction, seed)
       if (!solution) break
       await add(solution, await measure(childOf(solution), solution), round)
     }

@@ -197,6 +197,17 @@ describe('when no solution holds its limits as measured', () => {
     expect((values.evaluation as unknown as Evaluation).child.throughput.predicted).toBe(solution.predicted.throughput)
   })
 
+  test('the headroom that candidates must have is solved for, too', async () => {
+    const own = await searchOf({
+      limits: { throughput: '>= 0.6 tokens/s' },
+      pool: [[removing('0a'), { measured: 0.6, predicted: 0.6, kl: 0.1 }]],
+      select: { headroom: 0.5 },
+    })
+    const { values, files } = await own.outputs('select')
+    expect(values.round).toBe(1)
+    expect((await own.json<Solution>(files.selected)).predicted.throughput).toBeGreaterThanOrEqual(0.6 * 1.5 * 1.01)
+  })
+
   test('a limit relative to the parent is corrected by how much kinder the child was predicted', async () => {
     // Whatever this machine measures of the next child, it is nearer to the limit than a thousandth of the parent's speed.
     const found = async (outcome: Outcome) => {
