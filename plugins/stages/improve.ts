@@ -63,7 +63,7 @@ interface Trained {
 }
 
 /**
- * Goes on where the trained child misses a limit or the quality floor. A limit that was missed as measured is corrected by
+ * Tries again if the trained child misses a limit or the quality floor. A limit that was missed as measured is corrected by
  * predicted / measured, and the next solution is trained. A child whose quality is short is trained on while its KL still
  * falls; else the next best measured solution is trained. Ends with the first child that is accepted, or with the nearest.
  */
@@ -74,7 +74,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
   exclusive: true,
   about: {
     summary:
-      'Goes on if the child misses a limit or the quality floor: trains it on, or trains the next solution. Otherwise does nothing.',
+      'If the child misses a limit or the quality floor: trains it further, or trains the next solution. Otherwise does nothing.',
   },
   parameters: {
     type: 'object',
@@ -178,7 +178,9 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
     for (let n = 1, { reasons } = judge(target, evaluation); n <= params.attempts && reasons.length > 0; n++) {
       const next = await remedyFor(tried, { parts, target, measured, seed: context.seed })
       if (!next) break
-      context.log(`${reasons.join('; ')}: ${next.action === 'train on' ? 'training on' : 'training another child'}`)
+      context.log(
+        `${reasons.join('; ')}: ${next.action === 'train on' ? 'training it further' : 'training another child'}`,
+      )
       const own = await train(n, next, tried.at(-1)!)
       tried.push(own)
       const because = reasons

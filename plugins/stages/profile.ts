@@ -179,7 +179,7 @@ export const profile: FanOutStage<
     if (!precise) {
       // A busy machine must not decide for all the searches to come.
       context.log(
-        `${context.task.id}: known to ${(1000 * timed.error).toFixed(2)} ms after ${timed.passes} passes; it will be timed again by other runs`,
+        `${context.task.id}: measured to within ${(1000 * timed.error).toFixed(2)} ms in ${timed.passes} passes, too imprecise to be kept: other runs will time it again`,
       )
       return { values, files: {} }
     }
