@@ -77,6 +77,9 @@ export const runtime = ({ prefillSeconds, decodeSeconds }: Seconds): number => p
 export const throughputOf = ({ batch, generate }: Scenario, seconds: Seconds): number =>
   (batch * generate) / runtime(seconds)
 
+/** Seconds of decoding per generated token of a sequence; all sequences of the batch advance at once. */
+export const tokenLatencyOf = ({ generate }: Scenario, { decodeSeconds }: Seconds): number => decodeSeconds / generate
+
 /** Number of parameters of a model, including embedding, final norm and head. */
 export const parameterCount = ({ config, blocks }: Pick<Model, 'config' | 'blocks'>): number =>
   Object.values(modelShapes(config, blocks)).reduce((n, shape) => n + elements(shape), 0)
