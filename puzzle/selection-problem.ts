@@ -229,7 +229,10 @@ export function predictedSpeeds(
     prefill: cost.prefillSeconds,
     tokenLatency: tokenLatencyOf(parts.scenario, cost),
   })
-  return { parent: timed(parentCost(parts)), child: { ...timed(costOf(parts, choice)), throughput: predicted.throughput } }
+  return {
+    parent: timed(parentCost(parts)),
+    child: { ...timed(costOf(parts, choice)), throughput: predicted.throughput },
+  }
 }
 
 /** Converts the solver's option ids to entries, and predicts the costs of the whole model. */

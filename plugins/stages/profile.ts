@@ -167,7 +167,15 @@ export const profile: FanOutStage<
     const versions = (context.task.blocks ?? []).map(({ slot, name }) => model.blocks.get(slot, name).version)
     const print = fingerprint(params.threads, scenario)
     const shape = { ...model.config, blocks: params.kind === 'child' ? model.config.blocks : 0 }
-    const key = digestJson({ print, scenario, params, versions, numericsVersion, shape, method: profile.version })
+    const key = digestJson({
+      print,
+      scenario: timedScenario(scenario),
+      params,
+      versions,
+      numericsVersion,
+      shape,
+      method: profile.version,
+    })
     const kept = join(context.machineState, 'profiles', `${key}.json`)
     const known = await readKept(kept)
     if (known) {
@@ -220,6 +228,12 @@ export const profile: FanOutStage<
     const { table, calibration } = calibrate(raw, parentLayers(model), wholes)
     return { values: { measured: 'here', fingerprint: print, calibration }, files: await put(table) }
   },
+}
+
+/** What times depend on: puzzleflow's decoder runs in float32 whatever the precision that memory is counted in. */
+function timedScenario(scenario: Scenario): Scenario {
+  const { weights: _, cache: __, ...load } = scenario
+  return scenario.engine === 'llama.cpp' ? scenario : load
 }
 
 const blocksOf = (own: Variants[number]): LayerBlocks => ({
