@@ -231,10 +231,10 @@ export const profile: FanOutStage<
 }
 
 /** What times depend on: puzzleflow's decoder runs in float32 whatever the precision that memory is counted in. */
-function timedScenario(scenario: Scenario): Scenario {
-  const { weights: _, cache: __, ...load } = scenario
-  return scenario.engine === 'llama.cpp' ? scenario : load
-}
+const timedScenario = (scenario: Scenario): Scenario =>
+  scenario.engine === 'llama.cpp' ? scenario : withoutPrecision(scenario)
+
+const withoutPrecision = ({ weights: _, cache: __, ...load }: Scenario): Scenario => load
 
 const blocksOf = (own: Variants[number]): LayerBlocks => ({
   attention: { block: own.attention.block, params: own.attention.params },
