@@ -45,8 +45,14 @@ export type ProfileOutputs = Outputs<
     readonly fingerprint?: JsonObject
     /** Absent if no whole models were timed. */
     readonly calibration?: Calibration
+    /** In the scenarios after the first. */
+    readonly otherCalibrations?: readonly Calibration[]
   },
-  { readonly costs: ArtifactRef<CostTable> }
+  {
+    readonly costs: ArtifactRef<CostTable>
+    /** In the scenarios after the first; absent if there are none. */
+    readonly otherCosts?: ArtifactRef<readonly CostTable[]>
+  }
 >
 
 /** Hidden states of the parent on text. */
