@@ -127,7 +127,7 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
 }
 
 /** What was measured in each of several scenarios, by name; undefined where the target has only one. */
-function byScenario(target: Target, final: Evaluation, judged: readonly Judged[]): JsonObject | undefined {
+function byScenario(target: Target, final: Evaluation, judged: readonly Judged[]): object | undefined {
   if (!target.scenarios) return undefined
   const all = limitsOf(target)
   return Object.fromEntries(
@@ -147,7 +147,7 @@ function byScenario(target: Target, final: Evaluation, judged: readonly Judged[]
         },
       ]
     }),
-  ) as unknown as JsonObject
+  )
 }
 
 /** The outcome for lists of runs and the command's exit code. */

@@ -48,11 +48,11 @@ async function searchOf(target: JsonObject, stages: JsonObject = {}): Promise<Se
   })
   return search
 }
-const message = async (work: Promise<unknown>) =>
-  (await work.then(
+const message = (work: Promise<unknown>): Promise<string> =>
+  work.then(
     () => 'nothing',
     (error: unknown) => (error as Error).message,
-  )) as string
+  )
 
 describe('several scenarios', () => {
   test('are each profiled; one without a name is profiled as ever', async () => {
@@ -195,8 +195,8 @@ describe('a child', () => {
     const parent = await openModel(world.parent, blocks)
     const deciding = { limits, retime: 1, repetitions: 1, threads: 1 }
     const after = await decided(before, () => [parent, parent], [chat, offline], deciding)
-    expect([after.timing.sessions, after.others![0]!.timing.sessions]).toEqual([1, 2])
-    expect(after.others![0]!.timing.child).toHaveLength(32)
+    expect([after.timing.sessions, after.others[0]!.timing.sessions]).toEqual([1, 2])
+    expect(after.others[0]!.timing.child).toHaveLength(32)
     expect(judgeLimits(limits, [chat, offline], after).map(({ limit: text, held }) => [text, held])).toEqual([
       ['chat: throughput >= 1.9x of the parent', true],
       ['offline: throughput >= 2x of the parent', false],
