@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander'
 import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import pc from 'picocolors'
 import { asJson, asText } from '../../activities/journal.js'
 import { queueOf } from '../../activities/queue.js'
@@ -119,7 +119,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
       throw error
     },
   )
-  const outcome = await writing(resolve('runs', document.run), () => writeOutcome(store, document))
+  const outcome = await writing(outcomeFolder(document.run), () => writeOutcome(store, document))
   if (options.json) printJson(await resultOf(store, document))
   const missed = notAccepted(document)
   if (missed) log(pc.yellow(missed))
