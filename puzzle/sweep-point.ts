@@ -47,7 +47,10 @@ export function reachOf(limit: Limit, parts: ProblemParts, { choice }: Pick<Solu
 }
 
 /** Predicted ratios of a child to its parent. */
-export function predictedRatios(parts: ProblemParts, { predicted }: Pick<Solution, 'predicted'>): SolvedPoint['ratios'] {
+export function predictedRatios(
+  parts: ProblemParts,
+  { predicted }: Pick<Solution, 'predicted'>,
+): SolvedPoint['ratios'] {
   const parent = parentCost(parts)
   return {
     throughput: useOf('runtime', parent) / predicted.runtime,

@@ -75,7 +75,13 @@ function table(solved: readonly Point[], measures: boolean): string[] {
   if (measures) names.push('KL, measured', 'accuracy', 'throughput, measured', 'limit met')
   const rows = solved.map((point) => {
     const { kl, ratios } = point.predicted!
-    const cells = [point.limit, format(kl), `${format(ratios.throughput)}x`, percent(ratios.memory), percent(ratios.parameters)]
+    const cells = [
+      point.limit,
+      format(kl),
+      `${format(ratios.throughput)}x`,
+      percent(ratios.memory),
+      percent(ratios.parameters),
+    ]
     if (measures) cells.push(...measuredCells(point))
     return [...cells, remark(point)]
   })
@@ -134,7 +140,10 @@ function drawing({ swept, comparedBy }: Curve, solved: readonly Point[]): string
 }
 
 /** Columns of the table of a curve. */
-const columns: readonly (readonly [name: string, of: (point: Point) => string | number | boolean | null | undefined])[] = [
+const columns: readonly (readonly [
+  name: string,
+  of: (point: Point) => string | number | boolean | null | undefined,
+])[] = [
   ['limit', ({ limit }) => limit],
   ['value', ({ value }) => value],
   ['status', ({ status }) => status],

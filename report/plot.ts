@@ -22,9 +22,7 @@ export function plot(points: readonly PlotPoint[], labels: { readonly x: string;
     const row = Math.round(((y.high - point.y) / (y.high - y.low)) * (height - 1))
     cells[row]![column] = point.mark
   }
-  const ticks = cells.map((_, row) =>
-    row % 5 === 0 ? text(y.high - ((y.high - y.low) * row) / (height - 1)) : '',
-  )
+  const ticks = cells.map((_, row) => (row % 5 === 0 ? text(y.high - ((y.high - y.low) * row) / (height - 1)) : ''))
   const margin = Math.max(...ticks.map(({ length }) => length))
   const ends = [text(x.low), text(x.high)] as const
   return [

@@ -1,6 +1,6 @@
 import { Failure } from '../errors/failure.js'
 import { suggest } from './diagnostics.js'
-import type { InputsSchema } from './pipeline.js'
+import type { SourceDocument } from './document.js'
 import { parseQuantity, quantityExamples, type Limit, type QuantityKind } from './units.js'
 
 /** A limit that takes several values in turn: from the smaller value to the larger one. */
@@ -20,11 +20,15 @@ interface FixedLimit {
   readonly limit: Limit
 }
 
-/** The limits that a pipeline's input `target.limits` declares: their kinds of quantities, by name. */
-export function limitKinds({ properties }: Pick<InputsSchema, 'properties'>): Readonly<Record<string, QuantityKind>> {
+/** The limits that a pipeline declares as its input `target.limits`: their kinds of quantities, by name.
+ *  @param document  of the pipeline */
+export function limitKinds({ data }: Pick<SourceDocument, 'data'>): Readonly<Record<string, QuantityKind>> {
   type Schema = { readonly properties?: Readonly<Record<string, Schema>>; readonly quantity?: QuantityKind }
-  const limits = (properties.target as Schema | undefined)?.properties?.limits?.properties ?? {}
-  return Object.fromEntries(Object.entries(limits).flatMap(([name, { quantity }]) => (quantity ? [[name, quantity]] : [])))
+  const { inputs = {} } = data as { readonly inputs?: Readonly<Record<string, Schema>> }
+  const limits = inputs.target?.properties?.limits?.properties ?? {}
+  return Object.fromEntries(
+    Object.entries(limits).flatMap(([name, { quantity }]) => (quantity ? [[name, quantity]] : [])),
+  )
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { ArtifactRef, JsonObject, Outputs, SingleStage } from '../../api/index.js'
+import type { ArtifactRef, Outputs, SingleStage } from '../../api/index.js'
 import { curvePage, curveTable } from '../../report/curve.js'
 import type { Evaluation, Measured } from '../../puzzle/evaluation.js'
 import type { EvaluateOutputs, SweepOutputs } from '../../puzzle/hand-over.js'
@@ -57,7 +57,8 @@ export const curve: SingleStage<CurveParams, CurveNeeds, CurveOutputs, TargetInp
       values: {
         points: json.points.length,
         infeasible: json.points.filter(({ status }) => status === 'infeasible').length,
-        children: new Set(json.points.flatMap((point) => ('solutionDigest' in point ? [point.solutionDigest] : []))).size,
+        children: new Set(json.points.flatMap((point) => ('solutionDigest' in point ? [point.solutionDigest] : [])))
+          .size,
       },
       files: {
         result: await context.put('result', json),

@@ -140,7 +140,9 @@ export const evaluate: FanOutStage<
         ? { limits: limitsOf(spec.target), listed: mostListed, ...(before && { timed: before.timing }) }
         : {}
       return {
-        ...nameOf(params.of, i, solutions.length, () => describeSolution(solution, library, context.inputDigests.model!)),
+        ...nameOf(params.of, i, solutions.length, () =>
+          describeSolution(solution, library, context.inputDigests.model!),
+        ),
         group: 'solutions',
         params: { fillings, repetitions, retime, items, sequences, threads, ...judged },
         inputs: { ...inputs, ...(trained && { child: trained }), ...measured },
