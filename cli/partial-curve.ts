@@ -1,6 +1,5 @@
 import { renameSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { JsonObject } from '../api/index.js'
 import { withoutWriting, walk, type KnownTask } from '../lineage/walk.js'
 import { describedTypes } from '../plugins/loading/load.js'
 import type { Evaluation, Measured } from '../puzzle/evaluation.js'
@@ -42,7 +41,7 @@ export async function partialCurve(store: Store, document: RunDocument): Promise
 
 /** JSON of stages whose types are known here. */
 // eslint-disable-next-line no-restricted-syntax -- records and plans hold any JSON; the stage's name says which
-const typedAs = <T>(json: JsonObject): T => json as unknown as T
+const typedAs = <T>(json: Readonly<Record<string, unknown>>): T => json as unknown as T
 
 /** Writes a curve to `runs/RUN/`, each file whole. */
 export function writeCurve(run: string, curve: SweepCurve): void {
