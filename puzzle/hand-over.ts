@@ -12,7 +12,6 @@ import type { LibraryEntry } from './library.js'
 import type { Composition, ScoreRow } from './score-row.js'
 import type { ChosenRun, Solution } from './selection-problem.js'
 import type { SolveOutcome } from './solve-outcome.js'
-import type { SweepPoint } from './sweep-point.js'
 import type { CurvePoint } from './train-with-checkpoints.js'
 
 // The outputs of each stage of the pipeline `puzzle` for later stages.
@@ -105,12 +104,6 @@ export type SolveOutputs = Outputs<
     readonly composition: Composition
   },
   { readonly problem: ArtifactRef; readonly solutions: ArtifactRef<SolveOutcome> }
->
-
-/** The points of a sweep, in the order of the limit's values, and their children, each once. */
-export type SweepOutputs = Outputs<
-  { readonly points: readonly SweepPoint[]; readonly leftOut?: readonly LeftOut[] },
-  { readonly children: ArtifactRef<readonly Solution[]> }
 >
 
 /** Evaluations of each solution, or of the child only. */

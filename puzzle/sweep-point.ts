@@ -1,3 +1,4 @@
+import type { ArtifactRef, LeftOut, Outputs } from '../api/index.js'
 import type { SolveResult } from '../solver/index.js'
 import type { Described } from './hand-over.js'
 import type { Limit } from './limit.js'
@@ -31,6 +32,12 @@ export interface SolvedPoint extends Described {
   /** Child / parent. */
   readonly ratios: { readonly throughput: number; readonly memory: number; readonly parameters: number }
 }
+
+/** The points of a sweep, in the order of the limit's values, and their children, each once. */
+export type SweepOutputs = Outputs<
+  { readonly points: readonly SweepPoint[]; readonly leftOut?: readonly LeftOut[] },
+  { readonly children: ArtifactRef<readonly Solution[]> }
+>
 
 /** Predicts what a child reaches of a limited quantity, in the unit of the limit. */
 export function reachOf(limit: Limit, parts: ProblemParts, { choice }: Pick<Solution, 'choice'>): number {

@@ -1,11 +1,11 @@
 import type { ArtifactRef, Outputs, SingleStage } from '../../api/index.js'
 import { curvePage, curveTable } from '../../report/curve.js'
 import type { Evaluation, Measured } from '../../puzzle/evaluation.js'
-import type { EvaluateOutputs, SweepOutputs } from '../../puzzle/hand-over.js'
+import type { EvaluateOutputs } from '../../puzzle/hand-over.js'
 import type { TargetInput } from '../../puzzle/inputs.js'
 import { limitsOf } from '../../puzzle/limits.js'
 import { curveOf, type SweepCurve } from '../../puzzle/sweep-curve.js'
-import { measurementOf, type SweptLimit } from '../../puzzle/sweep-point.js'
+import { measurementOf, type SweepOutputs, type SweptLimit } from '../../puzzle/sweep-point.js'
 
 interface CurveParams {
   readonly limit: SweptLimit

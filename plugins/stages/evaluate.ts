@@ -16,7 +16,6 @@ import type {
   ProfileOutputs,
   SelectOutputs,
   SolveOutputs,
-  SweepOutputs,
   UptrainOutputs,
 } from '../../puzzle/hand-over.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
@@ -43,7 +42,7 @@ import { openParent } from '../../puzzle/parent.js'
 import { listingOf, mostListed } from '../../puzzle/paired-task.js'
 import { costParts } from '../../puzzle/problem-parts.js'
 import { predictedSpeeds, type Solution } from '../../puzzle/selection-problem.js'
-import { measurementOf } from '../../puzzle/sweep-point.js'
+import { measurementOf, type SweepOutputs } from '../../puzzle/sweep-point.js'
 
 interface EvaluateParams extends Thoroughness, TimingParams {
   readonly of: 'solutions' | 'child' | 'points'

@@ -10,13 +10,7 @@ import {
 import type { CostTable } from '../../puzzle/costs.js'
 import type { DepthStep } from '../../puzzle/depth-step.js'
 import { describeSolution } from '../../puzzle/describe-solution.js'
-import type {
-  DepthOutputs,
-  DistillOutputs,
-  ProfileOutputs,
-  ScoreOutputs,
-  SweepOutputs,
-} from '../../puzzle/hand-over.js'
+import type { DepthOutputs, DistillOutputs, ProfileOutputs, ScoreOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readJson, type LibraryEntry } from '../../puzzle/library.js'
 import type { Limit } from '../../puzzle/limit.js'
@@ -36,6 +30,7 @@ import {
   predictedRatios,
   reachOf,
   reasonOf,
+  type SweepOutputs,
   type SweepPoint,
   type SweptLimit,
 } from '../../puzzle/sweep-point.js'
