@@ -5,15 +5,15 @@ import type { ArtifactRef, JsonObject, Outputs } from '../api/index.js'
 import { Failure } from '../api/index.js'
 import type { Store } from '../store/index.js'
 import { exitCodes } from './exit-codes.js'
-import type { RunDocument } from './runs.js'
 import { checkRunName } from './run-name.js'
+import { startAgain, type RunDocument } from './runs.js'
 import { typed } from './typed.js'
 
 /** Outputs of a run's stages. */
 export async function outputsOf(store: Store, document: RunDocument): Promise<Record<string, Outputs>> {
   if (!document.outputs)
     throw new Failure('InvalidInput', `The run "${document.run}" has no result yet`, {
-      remedy: `See where it stands with \`${typed('status', document.run)}\`, or continue it: \`${typed('run', document.specFile, '--run', document.run)}\`.`,
+      remedy: `See where it stands with \`${typed('status', document.run)}\`, or continue it: \`${startAgain(document)}\`.`,
     })
   const entries = Object.entries(document.outputs).map(
     async ([name, ref]) => [name, (await store.readJson(ref)) as Outputs] as const,

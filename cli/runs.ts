@@ -19,6 +19,8 @@ export interface RunDocument {
   readonly plan: ArtifactRef
   readonly workflowId: string
   readonly startedAt: string
+  /** Words of the command that starts it, without its name. Default: `run` and the spec. */
+  readonly command?: readonly string[]
   /** Outputs of stages that are needed but not in the plan. */
   readonly given?: Readonly<Record<string, ArtifactRef>>
   /** Outputs of all stages, when it is done. */
@@ -29,6 +31,10 @@ export interface RunDocument {
 
 const modelKey = defineSearchAttributeKey('PuzzleModel', 'KEYWORD')
 const specKey = defineSearchAttributeKey('PuzzleSpec', 'KEYWORD')
+
+/** The command that starts a run again, as this user can type it. */
+export const startAgain = ({ run, specFile, command = ['run', specFile] }: RunDocument): string =>
+  typed(...command, '--run', run)
 
 export const workflowIdOf = (store: Store, run: string): string => `puzzleflow-${store.id}/${run}`
 
@@ -68,6 +74,8 @@ export interface StartOptions {
   readonly concurrency?: number | undefined
   /** Outputs of stages that are needed but not in the plan. */
   readonly given?: Readonly<Record<string, ArtifactRef>>
+  /** Words of the command that starts it, without its name. */
+  readonly command?: readonly string[] | undefined
 }
 
 /** Starts a run, or finds it where it stands. @returns whether it was started now
@@ -77,7 +85,7 @@ export async function startRun(
   store: Store,
   run: string,
   plan: FrozenPlan,
-  { heartbeat, concurrency, given = {} }: StartOptions = {},
+  { heartbeat, concurrency, given = {}, command }: StartOptions = {},
 ): Promise<boolean> {
   const workflowId = workflowIdOf(store, run)
   const ref = await store.putJson('plan', plan)
@@ -105,6 +113,7 @@ export async function startRun(
     workflowId,
     startedAt: new Date().toISOString(),
     ...(Object.keys(given).length === 0 ? {} : { given }),
+    ...(command && { command }),
   }
   let started = true
   const begin = () =>

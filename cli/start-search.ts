@@ -32,7 +32,7 @@ export interface StartedSearch {
  */
 export async function startSearch(
   { plan: whole, listings }: { readonly plan: FrozenPlan; readonly listings?: CompiledSpec['listings'] | undefined },
-  options: Common & { readonly run?: string; readonly concurrency?: number },
+  options: Common & { readonly run?: string; readonly concurrency?: number; readonly command?: readonly string[] },
   selection: Selection,
 ): Promise<StartedSearch> {
   const name = options.run ?? whole.name
