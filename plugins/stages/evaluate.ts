@@ -8,6 +8,7 @@ import {
   type TaskPlan,
 } from '../../api/index.js'
 import type {
+  Described,
   DistillOutputs,
   EvaluateOutputs,
   ImproveOutputs,
@@ -20,6 +21,7 @@ import type {
 import type { Scenario } from '../../model/index.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
+import { describeSolution } from '../../puzzle/describe-solution.js'
 import { decided } from '../../puzzle/judge-limits.js'
 import { joined, timing, type PairedPasses, type TimingParams } from '../../puzzle/speed.js'
 import { asTask, assemble, chosenEntries, readJson, type Filling } from '../../puzzle/library.js'
@@ -42,9 +44,10 @@ import { predictedSpeeds } from '../../puzzle/predicted-speeds.js'
 import { limitsOf, scenariosOf } from '../../puzzle/scenarios.js'
 import type { Solution } from '../../puzzle/selection-problem.js'
 import { servedAt, withServedAt, withTiming } from '../../puzzle/served.js'
+import { measurementOf, type SweepOutputs } from '../../puzzle/sweep-point.js'
 
 interface EvaluateParams extends Thoroughness, TimingParams {
-  readonly of: 'solutions' | 'child'
+  readonly of: 'solutions' | 'child' | 'points'
   readonly split: 'validation' | 'test'
 }
 
@@ -68,6 +71,8 @@ interface EvaluateNeeds {
   readonly distill: DistillOutputs
   /** Needed with `of: solutions`. */
   readonly solve?: SolveOutputs
+  /** Needed with `of: points`. */
+  readonly sweep?: SweepOutputs
   /** Needed with `of: child`. */
   readonly select?: SelectOutputs
   readonly uptrain?: UptrainOutputs
@@ -103,9 +108,9 @@ export const evaluate: FanOutStage<
     additionalProperties: false,
     properties: {
       of: {
-        enum: ['solutions', 'child'],
+        enum: ['solutions', 'child', 'points'],
         default: 'solutions',
-        description: 'What to measure: the solutions of `solve`, or the trained child.',
+        description: 'What to measure: the solutions of `solve`, the trained child, or the children of a `sweep`.',
       },
       split: {
         enum: ['validation', 'test'],
@@ -141,8 +146,9 @@ export const evaluate: FanOutStage<
         ? { limits: limitsOf(spec.target), listed: mostListed, ...(before && earlierPasses(before)) }
         : {}
       return {
-        id: ofChild ? 'child' : `solution-${i + 1}`,
-        label: ofChild ? 'the uptrained child' : `solution ${i + 1} of ${solutions.length}`,
+        ...nameOf(params.of, i, solutions.length, () =>
+          describeSolution(solution, library, context.inputDigests.model!),
+        ),
         group: 'solutions',
         params: {
           fillings,
@@ -207,13 +213,31 @@ const earlierPasses = ({ timing, others }: Evaluation<Measured>) => ({
   ...(others && { timedOthers: others.map((own) => own.timing) }),
 })
 
-/** The solutions of the pool, or the selected one. */
+/** Id and label of a child's task. Children of a sweep are told apart by themselves, so that other sweeps reuse them. */
+function nameOf(
+  of: EvaluateParams['of'],
+  i: number,
+  count: number,
+  describe: () => Described,
+): Pick<TaskPlan, 'id' | 'label'> {
+  switch (of) {
+    case 'child':
+      return { id: 'child', label: 'the uptrained child' }
+    case 'solutions':
+      return { id: `solution-${i + 1}`, label: `solution ${i + 1} of ${count}` }
+    case 'points':
+      return { id: measurementOf(describe()), label: `child ${i + 1} of ${count}` }
+  }
+}
+
+/** The solutions of the pool, the children of the sweep, or the selected solution. */
 async function measuredSolutions(
   context: StageContext<EvaluateParams, EvaluateNeeds, object>,
 ): Promise<readonly Solution[]> {
   const { params, stages } = context
   if (params.of === 'child')
     return [await readJson(context, stages.improve?.files.selected ?? needed(stages, 'select').files.selected)]
+  if (params.of === 'points') return readJson(context, needed(stages, 'sweep').files.children)
   return (await readJson(context, needed(stages, 'solve').files.solutions)).solutions
 }
 

@@ -19,14 +19,7 @@ import type { ModelInput, SpaceInput, TargetInput } from '../../puzzle/inputs.js
 import { costTableOf, toTime, type TimedTask } from '../../puzzle/cost-table.js'
 import { fingerprint } from '../../puzzle/costs.js'
 import { readCostTable } from '../../puzzle/imported-costs.js'
-import {
-  compare,
-  distinctVariants,
-  isUsual,
-  timeBlock,
-  type Part,
-  type Repetition,
-} from '../../puzzle/block-timing.js'
+import { compare, distinctVariants, isUsual, timeBlock, type Part, type Repetition } from '../../puzzle/block-timing.js'
 import { randomChildren, type Variants } from '../../puzzle/calibration.js'
 import { empty, madeUp, withoutBlocks, type LayerBlocks } from '../../puzzle/made-up.js'
 import { openParent } from '../../puzzle/parent.js'
