@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import pc from 'picocolors'
 import { writing } from '../model/index.js'
 import type { SearchProgress } from '../workflows/types.js'
@@ -42,7 +42,7 @@ export async function followSearch(
       log(`${before} holds the result of an earlier attempt, not of this one.`)
     throw error
   })
-  const outcome = await writing(resolve('runs', document.run), () => writeOutcome(store, document))
+  const outcome = await writing(outcomeFolder(document.run), () => writeOutcome(store, document))
   if (options.json) printJson(await resultOf(store, document))
   const missed = notAccepted(document)
   if (missed) log(pc.yellow(missed))

@@ -6,6 +6,7 @@ import { Failure } from '../api/index.js'
 import type { Store } from '../store/index.js'
 import { exitCodes } from './exit-codes.js'
 import { startAgain, type RunDocument } from './runs.js'
+import { checkRunName } from './run-name.js'
 import { typed } from './typed.js'
 
 /** Outputs of a run's stages. */
@@ -38,7 +39,10 @@ export function notAccepted({ outcome }: RunDocument): string | undefined {
 }
 
 /** Where a user finds what came of a run. */
-export const outcomeFolder = (run: string): string => resolve('runs', run)
+export function outcomeFolder(run: string): string {
+  checkRunName(run)
+  return resolve('runs', run)
+}
 
 /** Writes what a user keeps of a run to `runs/RUN`: result.json, what stages made for people, the exported child: a folder
  *  and, where there is one, a GGUF file next to it. */

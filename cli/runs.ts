@@ -7,6 +7,7 @@ import { sealed } from '../server/index.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { ArtifactRef, Store } from '../store/index.js'
 import type { SearchInput } from '../workflows/types.js'
+import { checkRunName } from './run-name.js'
 import { typed } from './typed.js'
 
 /** What the store keeps of a run. */
@@ -38,9 +39,10 @@ export const startAgain = ({ run, specFile, command = ['run', specFile] }: RunDo
 export const workflowIdOf = (store: Store, run: string): string => `puzzleflow-${store.id}/${run}`
 
 export async function readRun(store: Store, run: string): Promise<RunDocument> {
-  if (!/^[\w.-]+$/.test(run)) throw new Failure('InvalidInput', `"${run}" is not a valid name for a run`)
+  checkRunName(run)
   const found = (await store.getDocument(`runs/${run}`)) as RunDocument | undefined
-  if (found) return found
+  // What the store says of itself leads nowhere else.
+  if (found) return { ...found, run }
   const known = (await store.listDocuments('runs')).map((name) => basename(name))
   throw new Failure('InvalidInput', `There is no run "${run}" in the store ${store.location}`, {
     remedy: known.length > 0 ? `Known: ${known.join(', ')}.` : `Start one with \`${typed('run', 'SPEC')}\`.`,

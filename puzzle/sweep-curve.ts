@@ -4,7 +4,7 @@ import type { Evaluation, Measured } from './evaluation.js'
 import { judgeLimits } from './judge-limits.js'
 import type { Limit } from './limit.js'
 import { describeLimit } from './limits.js'
-import { speedOf } from './speed.js'
+import { speedsOf } from './speed.js'
 import { describePoint, measurementOf, type SolvedPoint, type SweepPoint, type SweptLimit } from './sweep-point.js'
 
 /** A sweep, as far as it has come. */
@@ -88,7 +88,7 @@ const limitOf = (swept: SweptLimit, value: number) => ({ ...swept, value }) as L
 function measuredFigures(limit: Limit, scenario: Scenario, evaluation: Evaluation<Measured>) {
   const { child, ratios, timing } = evaluation
   const [judged] = judgeLimits([limit], scenario, evaluation)
-  const { low, high } = speedOf(scenario, timing).ratio
+  const { low, high } = speedsOf(scenario, timing).throughput.ratio
   return {
     kl: child.kl,
     perplexity: child.perplexity,

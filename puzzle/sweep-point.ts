@@ -3,8 +3,7 @@ import type { SolveResult } from '../solver/index.js'
 import type { Described } from './hand-over.js'
 import type { Limit } from './limit.js'
 import { bounds, describeInfeasible, describeLimit, useOf } from './limits.js'
-import { parentCost, type ProblemParts, type Solution } from './selection-problem.js'
-import { totalCost } from './costs.js'
+import { costOf, parentCost, type ProblemParts, type Solution } from './selection-problem.js'
 
 /** A limit that a sweep gives several values. */
 export type SweptLimit = Pick<Limit, 'bound' | 'unit'> & { readonly name: string }
@@ -41,15 +40,10 @@ export type SweepOutputs = Outputs<
 
 /** Predicts what a child reaches of a limited quantity, in the unit of the limit. */
 export function reachOf(limit: Limit, parts: ProblemParts, { choice }: Pick<Solution, 'choice'>): number {
-  const { table, scenario, library } = parts
+  const { table, scenario } = parts
   const [{ cost, max }] = bounds([limit], parentCost(parts), table.floor, scenario) as [ReturnType<typeof bounds>[0]]
-  const variant = (id: string) => library.get(id)!.variant
-  const child = totalCost(
-    table,
-    choice.map(({ attention, ffn }) => ({ attention: variant(attention), ffn: variant(ffn) })),
-  )
   // Lower limits are on speeds, the inverse of a cost; upper limits are on costs.
-  const share = useOf(cost, child) / (max + useOf(cost, table.floor))
+  const share = useOf(cost, costOf(parts, choice)) / (max + useOf(cost, table.floor))
   return limit.bound === 'min' ? limit.value / share : limit.value * share
 }
 

@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { resolve } from 'node:path'
 import { Failure } from '../../api/index.js'
 import { writing } from '../../model/index.js'
 import { describedTypes } from '../../plugins/loading/load.js'
@@ -13,7 +12,7 @@ import { compiled } from '../compiled-spec.js'
 import { followSearch } from '../follow-search.js'
 import { wholeNumber } from '../option-values.js'
 import { reading, type SpecOptions } from '../options.js'
-import { resultOf } from '../outcome.js'
+import { outcomeFolder, resultOf } from '../outcome.js'
 import { print } from '../output.js'
 import { partialCurve, writeCurve } from '../partial-curve.js'
 import { readRun } from '../runs.js'
@@ -68,7 +67,7 @@ async function sweep(file: string, options: SweepOptions): Promise<void> {
     if (now.join() === before || now.every((done) => done === 0)) return
     before = now.join()
     const curve = await partialCurve(store, await readRun(store, run))
-    if (curve) await writing(resolve('runs', run), () => writeCurve(run, curve))
+    if (curve) await writing(outcomeFolder(run), () => writeCurve(run, curve))
   }
   const document = await followSearch(search, options, grow)
   if (document && !options.json) print(curvePage((await resultOf(store, document)) as never))

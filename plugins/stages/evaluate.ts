@@ -91,8 +91,8 @@ export const evaluate: FanOutStage<
 > = {
   name: 'evaluate',
   // 6: parent and child are timed in pairs, all of which count, and compared item by item; the final child is measured on the
-  // test split.
-  version: 6,
+  // test split. 7: passes tell prefill from decoding.
+  version: 7,
   reads: ['model', 'target'],
   taskReads: ['model', 'target.scenario'],
   exclusive: true,
