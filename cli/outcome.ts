@@ -5,8 +5,8 @@ import type { ArtifactRef, JsonObject, Outputs } from '../api/index.js'
 import { Failure } from '../api/index.js'
 import type { Store } from '../store/index.js'
 import { exitCodes } from './exit-codes.js'
-import { startAgain, type RunDocument } from './runs.js'
 import { checkRunName } from './run-name.js'
+import { startAgain, type RunDocument } from './runs.js'
 import { typed } from './typed.js'
 
 /** Outputs of a run's stages. */

@@ -60,12 +60,20 @@ const state: SweepState = {
 
 /** A child that is measured without noise. */
 function evaluation(kl: number, ratio: number): Evaluation<Measured> {
-  const quality = { kl, perplexity: 5, accuracy: 0.9, tasks: {}, memoryBytes: 1, parameters: 1 }
-  const times = { prefill: { measured: 1 }, tokenLatency: { measured: 1 } }
+  const quality = {
+    kl,
+    perplexity: 5,
+    accuracy: 0.9,
+    tasks: {},
+    memoryBytes: 1,
+    parameters: 1,
+    prefill: { measured: 1 },
+    tokenLatency: { measured: 1 },
+  }
   return {
-    parent: { ...quality, ...times, kl: 0, throughput: { measured: 1 } },
-    child: { ...quality, ...times, throughput: { measured: ratio } },
-    ratios: { throughput: ratio, prefill: 1, tokenLatency: 1, accuracy: 0.95, memory: 0.5, parameters: 0.5 },
+    parent: { ...quality, kl: 0, throughput: { measured: 1 } },
+    child: { ...quality, throughput: { measured: ratio } },
+    ratios: { throughput: ratio, accuracy: 0.95, memory: 0.5, parameters: 0.5, prefill: 1, tokenLatency: 1 },
     timing: passes(scenario, { parent: 1, child: ratio }),
   }
 }
