@@ -17,6 +17,8 @@ export interface DistillParams {
   readonly weightDecay: number
   /** `decoupled` trains each variant on its own; `coupled` also trains every pair of variants of a layer. @default decoupled */
   readonly mode: 'decoupled' | 'coupled'
+  /** Whether variants are trained at all: `none` leaves them their training-free weights. @default gradient */
+  readonly training: 'gradient' | 'none'
   /** Pairs that are trained together even in decoupled mode. @default none */
   readonly coupled: readonly CoupledPair[]
   /** Variants that are also trained with the other slot removed. @default all */
