@@ -3,6 +3,7 @@ import { readSequences } from '../data/sequences.js'
 import type { Model } from '../model/index.js'
 import { shuffled } from '../tensor/random.js'
 import type { Tensor } from '../tensor/index.js'
+import { solveLesson } from './closed-form.js'
 import { HiddenStates } from './hidden-states.js'
 import { learned, learner, type Lesson, type LessonInputs } from './lesson.js'
 import { trainWithCheckpoints, type CurvePoint } from './train-with-checkpoints.js'
@@ -13,7 +14,7 @@ export interface Taught {
   readonly curve: readonly CurvePoint[]
 }
 
-/** Gives a lesson, from its checkpoint if there is one. One of no steps leaves the weights as they are.
+/** Gives a lesson, from its checkpoint if there is one. One of no steps is solved for, or leaves the weights as they are.
  *  @param initial  weights by slot */
 export async function trainLesson(
   context: Pick<
@@ -26,6 +27,7 @@ export async function trainLesson(
   const { task, seed } = context
   const lesson = task.params
   const { batch, steps } = lesson
+  if (lesson.solveOn !== undefined) return { weights: await solveLesson(context, model, initial), curve: [] }
   if (steps === 0) return { weights: learned(model, lesson, initial), curve: [] }
   const [inputs, targets] = await Promise.all(
     [task.inputs.input, task.inputs.target].map(async (ref) => HiddenStates.read(await context.open(ref))),

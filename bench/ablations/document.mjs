@@ -1,5 +1,5 @@
 // docs/results.md, from figures.
-import { accuracyOf, advantage, judge, klOf, pooled } from './figures.mjs'
+import { accuracyOf, advantages, judge, klOf, pooled } from './figures.mjs'
 import { reference } from './tables.mjs'
 
 const points = ({ value, stderr }, digits = 1) => `${(100 * value).toFixed(digits)} ± ${(100 * stderr).toFixed(digits)}`
@@ -27,25 +27,24 @@ function armRow(arm, children, base) {
   const name = arm.label ?? arm.name
   if (!children) return row([name, 'not run', '', '', '', '', '', ''])
   if (children.reason !== undefined) return row([name, `no child: ${children.reason}`, '', '', '', '', '', ''])
-  const of = (figure, when) => pooled(children.map((own) => figure(own[when])))
+  const trained = children.filter(({ after }) => after)
+  const of = (figure, when, shown) => {
+    const known = children.filter((own) => own[when])
+    return known.length > 0 ? shown(pooled(known.map((own) => figure(own[when])))) : ''
+  }
   const objective = average(children.map(({ objective }) => objective))
-  const apart =
-    arm.name === reference || !base || base.reason !== undefined
-      ? undefined
-      : pooled(
-          children.map(
-            (own, i) => advantage(own.after, base[Math.floor((i * base.length) / children.length)].after).accuracy,
-          ),
-        )
+  const apart = arm.name === reference || !base?.length ? [] : advantages(trained, base, 'after')
+  const toFirst = apart.length > 0 ? pooled(apart.map(({ accuracy }) => accuracy)) : undefined
+  const counted = trained.length < children.length ? `${children.length}, ${trained.length} uptrained` : children.length
   return row([
-    children.length > 1 && arm.parts ? `${name} (mean of ${children.length})` : name,
+    arm.parts ? `${name} (mean of ${counted})` : name,
     `${average(children.map(({ speed }) => speed)).toFixed(2)}x`,
     objective.toPrecision(3),
-    nats(of(klOf, 'before')),
-    points(of(accuracyOf, 'before')),
-    nats(of(klOf, 'after')),
-    points(of(accuracyOf, 'after')),
-    apart ? signed(points(apart), apart.value) : '',
+    of(klOf, 'before', nats),
+    of(accuracyOf, 'before', points),
+    of(klOf, 'after', nats),
+    of(accuracyOf, 'after', points),
+    toFirst ? signed(points(toFirst), toFirst.value) : '',
   ])
 }
 

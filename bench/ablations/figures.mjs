@@ -42,20 +42,26 @@ export function verdict({ value, stderr }) {
   return value > 0 ? 'holds' : 'does not hold'
 }
 
+/** How much better children of one arm are than those of another, each with those of the same seed that are as far. */
+export const advantages = (ours, theirs, when) =>
+  ours.flatMap((own) =>
+    theirs
+      .filter((other) => other.seed === own.seed && own[when] && other[when])
+      .map((other) => advantage(own[when], other[when])),
+  )
+
 /**
  * What the arms of a table say about a claim.
- * @param arms  children by arm: figures of each seed, or of each random choice, `{ before, after }`; or `{ reason }` where
- *              the method finds no child
+ * @param arms  children by arm, of all seeds and random choices: their seed and figures, `{ seed, before, after }`, the latter
+ *              when they are uptrained; or `{ reason }` where the method finds no child
  */
 export function judge({ better, worse, when, measure }, arms) {
   const [a, b] = [arms[better], arms[worse]]
   if (!a || !b) return { verdict: 'not run' }
   if (a.reason !== undefined) return { verdict: 'does not hold', note: `no child of ${better}: ${a.reason}` }
   if (b.reason !== undefined) return { verdict: 'holds', note: `no child of ${worse}: ${b.reason}` }
-  // Random choices are compared with the same child.
-  const n = Math.max(a.length, b.length)
-  const of = (children, i) => children[children.length === n ? i : Math.floor((i * children.length) / n)][when]
-  const differences = Array.from({ length: n }, (_, i) => advantage(of(a, i), of(b, i))[measure])
-  const difference = pooled(differences)
+  const all = advantages(a, b, when)
+  if (all.length === 0) return { verdict: 'not run' }
+  const difference = pooled(all.map((own) => own[measure]))
   return { verdict: verdict(difference), difference }
 }

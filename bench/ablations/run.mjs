@@ -28,26 +28,26 @@ export async function runAblations(options) {
     const out = resolve(options.out)
     writeWhole(out, await format(text, { ...(await resolveConfig(out)), filepath: out }))
   }
-  // Random choices are many and say least: they come last.
   const arms = chosen.flatMap((table) => table.arms.map((arm) => ({ table, arm })))
-  const isLate = ({ table, arm }) => table.together?.arms.includes(arm.name) === true
+  const isDrawn = ({ table, arm }) => table.together?.arms.includes(arm.name) === true
+  const drawn = arms.filter(isDrawn)
+  // Random choices are many and say least: they come last, and all are measured before the first is uptrained.
+  const order = [...arms.filter((own) => !isDrawn(own)), ...drawn.map((own) => ({ ...own, untrained: true })), ...drawn]
   for (const [i, seed] of seeds.entries())
-    for (const { table, arm } of [...arms.filter((own) => !isLate(own)), ...arms.filter(isLate)]) {
+    for (const { table, arm, untrained } of order) {
       const began = performance.now()
       const search = await searches.scored(seed, changesOf(arm, sizes))
       parent ??= await laboratory.ofParent(search)
       const child = await choose(search, arm, () => searches.removals(seed))
-      results[table.name][i][arm.name] =
-        child.reason === undefined
-          ? {
-              ...(await laboratory.ofChild(search, child, arm.losses ?? usualLosses)),
-              objective: child.objective,
-              speed: child.speed,
-            }
-          : { reason: child.reason }
+      const { reason, objective, speed } = child
+      const measured = async () => {
+        const { before, after } = await laboratory.ofChild(search, child, untrained ? [] : (arm.losses ?? usualLosses))
+        return { seed, objective, speed, before, ...(!untrained && { after }) }
+      }
+      results[table.name][i][arm.name] = reason === undefined ? await measured() : { reason }
       await write()
       const seconds = ((performance.now() - began) / 1000).toFixed(0)
-      console.error(`seed ${seed}, ${table.name}, ${arm.label ?? arm.name}: ${child.reason ?? `${seconds} s`}`)
+      console.error(`seed ${seed}, ${table.name}, ${arm.label ?? arm.name}: ${reason ?? `${seconds} s`}`)
     }
   searches.end()
   console.error(`Wrote ${options.out}. Figures and checkpoints: ${folder}`)

@@ -69,10 +69,10 @@ export const distill: FanOutStage<
       },
       coupled: coupledParameter,
       training: {
-        enum: ['gradient', 'none'],
+        enum: ['gradient', 'closed-form', 'none'],
         default: 'gradient',
         description:
-          'gradient: each variant is trained for `tokens`; none: variants keep their training-free weights, for a first look at a space.',
+          'gradient: each variant is trained for `tokens`. For a first look at a space in less time: closed-form solves for the last matrix of each variant by least squares on as many tokens; none keeps the training-free weights.',
       },
       besideNoOp: {
         enum: ['all', 'parent', 'none'],
@@ -100,7 +100,9 @@ export const distill: FanOutStage<
     const { files, values } = stages.capture
     const { tokens, sequences } = values
     const batch = Math.min(params.batch, sequences)
-    const steps = params.training === 'none' ? 0 : stepsFor(params.tokens, batch, sequences, tokens)
+    const steps = params.training === 'gradient' ? stepsFor(params.tokens, batch, sequences, tokens) : 0
+    const solves = params.training === 'closed-form'
+    const solveOn = Math.min(sequences, stepsFor(params.tokens, 1, sequences, tokens))
     const { weightDecay } = params
     return lessons(model, spec.space, params, context.runs).map((lesson) => {
       const { layer, train, beside, run } = lesson
@@ -108,6 +110,11 @@ export const distill: FanOutStage<
       const alone = train.length === 1 && train[0]!.slot === 'ffn' && beside === 'parent'
       const input = (text: CapturedText) => captured(files, (alone ? midName : hiddenName)(text, layer))
       const target = (text: CapturedText) => captured(files, hiddenName(text, layer + (run?.span ?? 1)))
+      const beforeFfn =
+        !run &&
+        train[0]!.slot === 'attention' &&
+        (train.length > 1 ||
+          (beside === 'parent' && !model.blocks.get('ffn', model.config.blocks[layer]!.ffn.block).empty))
       const names = train.map(({ variant }) => variant).join(' + ')
       const touchUp = beside === 'parent' && train.every((own) => alike(own, model.config.blocks[layer]![own.slot]))
       const learningRate = params.learningRate * (touchUp ? touchUpRate : 1)
@@ -117,10 +124,11 @@ export const distill: FanOutStage<
           ? `layers ${layer} to ${layer + run.span - 1} as one: ${run.name}`
           : `layer ${layer}, ${train.map(({ slot }) => slot).join(' and ')}: ${names}${beside === 'no-op' ? ' (other slot removed)' : ''}`,
         group: layerName(layer),
-        params: { ...lesson, batch, steps, learningRate, weightDecay },
+        params: { ...lesson, batch, steps, ...(solves && { solveOn }), learningRate, weightDecay },
         inputs: {
           input: input('train'),
           target: target('train'),
+          ...(solves && beforeFfn && { mid: captured(files, midName('train', layer)) }),
           tokens: files.tokens,
           validateInput: input('validate'),
           validateTarget: target('validate'),
@@ -154,8 +162,9 @@ export const distill: FanOutStage<
     const { weights: last, curve } = await trainLesson(context, model, initial)
     const error = await heldOutError(context, model, lesson)
     const [nmseBefore, nmseLast] = [await error(initial), await error(last)]
-    // Rounded weights without training can be better than those after a few steps.
-    const better = nmseLast <= nmseBefore || train.every(({ params }) => weightsOf(params) === 'float32')
+    // Rounded weights without training can be better than those after a few steps, and weights that are solved for on a little text.
+    const kept = lesson.steps > 0 && train.every(({ params }) => weightsOf(params) === 'float32')
+    const better = nmseLast <= nmseBefore || kept
     const [trained, nmseAfter] = better ? [last, nmseLast] : [learned(model, lesson, initial), nmseBefore]
     const entries: Omit<LibraryEntry, 'weights'>[] = []
     const files: Record<string, ArtifactRef> = {}
