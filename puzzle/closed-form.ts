@@ -1,4 +1,5 @@
-import type { Slot, TaskContext, Weights } from '../api/index.js'
+import { Failure, type Slot, type TaskContext, type Weights } from '../api/index.js'
+import { withWeights } from '../api/weights.js'
 import { chunksOf, readSequences } from '../data/sequences.js'
 import { Forward, layerFacts, replaceBlocks, type Model } from '../model/index.js'
 import { HiddenStates } from './hidden-states.js'
@@ -35,6 +36,10 @@ export async function solveLesson(
     // Only a single layer's attention has a counterpart in the parent.
     const target = slot === 'attention' && inputs.mid ? mid : after
     const first = n > 0 ? train[0]! : undefined
+    if (name !== undefined && !(name in initial[slot]!))
+      throw new Failure('InvalidInput', `The block type ${pupil.block} has no weight "${name}", its lastMatrix`, {
+        remedy: 'Correct the block type, or train with `distill: { training: gradient }`.',
+      })
     if (
       name === undefined ||
       layerFacts(model.config, layer).postNorms ||
@@ -67,7 +72,8 @@ export async function solveLesson(
 
 const replacement = ({ layer, train }: Lesson, slot: Slot, weights: Weights) => {
   const { block, params } = train.find((own) => own.slot === slot)!
-  return { layer, slot, block, params, weights }
+  // Solved for as it is without rounding, which comes last.
+  return { layer, slot, block, params: withWeights(params, 'float32'), weights }
 }
 
 /** Reads what a block multiplies its last matrix with from its output: columns of the identity in the matrix's place show it. */

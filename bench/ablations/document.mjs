@@ -78,7 +78,7 @@ export function tableText(table, results) {
     row(['---', '---', '---', '---', '--:', '---']),
     ...judged.map((own) =>
       row([
-        `${labels[own.better]} before ${labels[own.worse]}`,
+        `${labels[own.better]} over ${labels[own.worse]}`,
         own.when,
         own.measure === 'kl' ? 'KL' : 'accuracy',
         own.paper,

@@ -191,9 +191,9 @@ test('a table has its arms, those drawn at random as one, and a verdict for each
     '| random (mean of 3, 2 uptrained) | 2.30x | 0.500 | 2.20 ± 0.07 | 50.0 ± 5.8 | 2.20 ± 0.08 | 65.0 ± 5.0 | -25.0 ± 5.0 |',
     '| ordering | uptraining | measure | in the paper | here, by how much | verdict |',
     '| --- | --- | --- | --- | --: | --- |',
-    '| MIP before random | after | accuracy | 84.30, 74.01 | 25.0 ± 5.0 points | holds |',
-    '| MIP before greedy | before | KL |  | no child of greedy: its selection exceeds a limit | holds |',
-    '| late before greedy | before | KL |  |  | not run |',
+    '| MIP over random | after | accuracy | 84.30, 74.01 | 25.0 ± 5.0 points | holds |',
+    '| MIP over greedy | before | KL |  | no child of greedy: its selection exceeds a limit | holds |',
+    '| late over greedy | before | KL |  |  | not run |',
   ])
   expect(lines.at(-2)).toBe('Of 3 orderings, holds: 2, not run: 1.')
 })

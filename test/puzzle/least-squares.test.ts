@@ -45,7 +45,6 @@ test('no weights have a smaller penalised error on the real tokens', async () =>
       other[i]! += step
       expect(loss(other, ridge)).toBeGreaterThan(best)
     }
-  // What it is worth: half of the squares are explained by nothing.
   expect(best).toBeLessThan(loss(new Float32Array(w.length), ridge))
 })
 

@@ -266,6 +266,21 @@ describe('without training', () => {
       }
   })
 
+  test('closed form: weights that are integers in memory are solved for first and rounded then', async () => {
+    const int8 = (training: string) => ({
+      ...spec({ training, tokens: 100000, coupled: [], besideNoOp: 'none' }),
+      space: { attention: ['parent'], ffn: [{ block: 'swiglu', width: [16], weights: ['float32', 'int8'] }] },
+    })
+    const own = await Search.open(world.folder, int8('closed-form'), { store: search.store })
+    const errorOf = async (id: string) => {
+      const { values } = await own.run('distill', await taskOf(id, own))
+      return (values.entries as unknown as LibraryEntry[])[0]!
+    }
+    const [exact, rounded] = [await errorOf('layer01/ffn/swiglu-16'), await errorOf('layer01/ffn/swiglu-16-int8')]
+    expect(rounded.nmseAfter).toBeLessThan(rounded.nmseBefore)
+    expect(Math.abs(rounded.nmseAfter / exact.nmseAfter - 1)).toBeLessThan(0.02)
+  })
+
   test('closed form: a matrix in the place of a block is the best one on the text that it was solved on', async () => {
     const own = await untrained('closed-form')
     const task = await taskOf('layer01/attention/linear+no-op', own)
