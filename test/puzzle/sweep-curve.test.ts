@@ -37,9 +37,9 @@ const solved = (value: number, digest: string, kl: number, reaches: number): Sol
   bound: kl,
   gap: 0,
   reaches,
-  ratios: { throughput: reaches, memory: 0.5, parameters: 0.5, prefill: 1, tokenLatency: 1 },
+  ratios: { throughput: reaches, memory: 0.5, parameters: 0.5 },
   solutionDigest: digest,
-  predicted: { throughput: reaches, runtime: 1 / reaches, memoryBytes: 1, parameters: 1, prefill: 1, tokenLatency: 1 },
+  predicted: { throughput: reaches, runtime: 1 / reaches, memoryBytes: 1, parameters: 1 },
   objective: kl,
   layers: [],
 })
@@ -60,7 +60,16 @@ const state: SweepState = {
 
 /** A child that is measured without noise. */
 function evaluation(kl: number, ratio: number): Evaluation<Measured> {
-  const quality = { kl, perplexity: 5, accuracy: 0.9, tasks: {}, memoryBytes: 1, parameters: 1, prefill: 1, tokenLatency: 1 }
+  const quality = {
+    kl,
+    perplexity: 5,
+    accuracy: 0.9,
+    tasks: {},
+    memoryBytes: 1,
+    parameters: 1,
+    prefill: { measured: 1 },
+    tokenLatency: { measured: 1 },
+  }
   return {
     parent: { ...quality, kl: 0, throughput: { measured: 1 } },
     child: { ...quality, throughput: { measured: ratio } },
