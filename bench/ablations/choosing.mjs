@@ -44,7 +44,10 @@ export async function choose(search, { score = 'kl', composition, choose: by = '
   }
   const speed = (choice) => predict(parts, choice).throughput / throughputOf(parts.scenario, parentCost(parts))
   const chosen = (choice, objective) => ({ parts, choice, objective, speed: speed(choice) })
-  if (by === 'depth') return shortest(parts, speed, chosen, await removals())
+  if (by === 'depth') {
+    const order = await removals()
+    return order ? shortest(parts, speed, chosen, order) : { reason: 'not run' }
+  }
   const problem = makeProblem(
     parts,
     { solutions: 1, minimumDifference: 0, gap: 1e-4, seed: search.seed },

@@ -63,5 +63,6 @@ export function judge({ better, worse, when, measure }, arms) {
   const all = advantages(a, b, when)
   if (all.length === 0) return { verdict: 'not run' }
   const difference = pooled(all.map((own) => own[measure]))
+  if (difference.value === 0 && difference.stderr === 0) return { verdict: 'within noise', note: 'the same child' }
   return { verdict: verdict(difference), difference }
 }

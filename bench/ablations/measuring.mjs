@@ -23,8 +23,9 @@ const threads = processors()
 
 /** Measures children of the quickstart's parent on its test data. */
 export class Laboratory {
-  constructor(folder, sizes) {
-    Object.assign(this, { folder, sizes })
+  /** @param onlyKept  whether nothing is measured now */
+  constructor(folder, sizes, onlyKept) {
+    Object.assign(this, { folder, sizes, onlyKept })
   }
 
   /** The parent and what models are measured with: the same in all searches. */
@@ -109,6 +110,7 @@ export class Laboratory {
     const { items, sequences } = this.sizes
     const key = digestOf({ version, items, sequences, model: inputDigests.model, data: stages.prepare.files, ...parts })
     const file = join(this.folder, 'figures', `${key}.json`)
+    if (!existsSync(file) && this.onlyKept) return undefined
     if (!existsSync(file)) writeWhole(file, JSON.stringify(await make(key)))
     return JSON.parse(readFileSync(file, 'utf8'))
   }

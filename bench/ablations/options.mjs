@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { tableNames } from './tables.mjs'
 
-export const usage = `npm run ablations -- [--quick] [--only ${tableNames.slice(0, 2).join(',')}] [--seeds 1,2] [--profile FILE]
+export const usage = `npm run ablations -- [--quick] [--kept] [--only ${tableNames.slice(0, 2).join(',')}] [--seeds 1,2] [--profile FILE]
                      [--folder DIR] [--store DIR] [--out FILE]
   --quick    less training: a few minutes a table
   --only     tables: ${tableNames.join(', ')}
@@ -9,6 +9,7 @@ export const usage = `npm run ablations -- [--quick] [--only ${tableNames.slice(
   --profile  a cost table of \`puzzleflow profile\` (default: measured once, and kept in the folder)
   --folder   for the cost table, checkpoints and figures (default: runs/ablations)
   --store    for what searches share (default: FOLDER/store)
+  --kept     runs nothing: writes what has been measured so far
   --out      the document (default: docs/results.md)`
 
 /** Tokens, and how children are measured. Equal in all arms, but for those that are about them. */
@@ -29,6 +30,7 @@ export function readOptions(args) {
         folder: { type: 'string', default: 'runs/ablations' },
         store: { type: 'string' },
         out: { type: 'string', default: 'docs/results.md' },
+        kept: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     }).values

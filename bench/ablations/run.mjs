@@ -17,7 +17,7 @@ const usualLosses = ['cosine', 'kl']
 export async function runAblations(options) {
   const { seeds, sizes, only, folder } = options
   const searches = new Searches(options)
-  const laboratory = new Laboratory(searches.folder, sizes)
+  const laboratory = new Laboratory(searches.folder, sizes, options.kept)
   const chosen = tables.filter(({ name }) => only.includes(name))
   const results = Object.fromEntries(tables.map(({ name }) => [name, seeds.map(() => ({}))]))
   const costs = JSON.parse(readFileSync(searches.costs(), 'utf8'))
@@ -37,19 +37,22 @@ export async function runAblations(options) {
     for (const { table, arm, untrained } of order) {
       const began = performance.now()
       const search = await searches.scored(seed, changesOf(arm, sizes))
+      if (!search) continue
       parent ??= await laboratory.ofParent(search)
       const child = await choose(search, arm, () => searches.removals(seed))
       const { reason, objective, speed } = child
       const measured = async () => {
         const { before, after } = await laboratory.ofChild(search, child, untrained ? [] : (arm.losses ?? usualLosses))
-        return { seed, objective, speed, before, ...(!untrained && { after }) }
+        return before && { seed, objective, speed, before, ...(!untrained && after && { after }) }
       }
       results[table.name][i][arm.name] = reason === undefined ? await measured() : { reason }
+      if (options.kept) continue
       await write()
       const seconds = ((performance.now() - began) / 1000).toFixed(0)
       console.error(`seed ${seed}, ${table.name}, ${arm.label ?? arm.name}: ${reason ?? `${seconds} s`}`)
     }
-  searches.end()
+  if (options.kept) await write()
+  else searches.end()
   console.error(`Wrote ${options.out}. Figures and checkpoints: ${folder}`)
 }
 
@@ -63,8 +66,9 @@ async function aboutRun({ args }, { fingerprint }) {
   const git = (...command) => execFileSync('git', command, { encoding: 'utf8' }).trim()
   const changed = git('status', '--porcelain', '--untracked-files=no', '--', '.', ':!docs') !== ''
   const { processor, cores, threads } = fingerprint
+  const shown = withoutPaths(args)
   return {
-    command: ['npm run ablations', ...(args.length > 0 ? ['--', ...withoutPaths(args)] : [])].join(' '),
+    command: ['npm run ablations', ...(shown.length > 0 ? ['--', ...shown] : [])].join(' '),
     commit: `${git('rev-parse', '--short', 'HEAD')}${changed ? ', with changes' : ''}`,
     date: new Date().toISOString().slice(0, 10),
     machine: `${cpus()[0]?.model ?? 'unknown processor'}, ${processors()} cores, ${process.platform}-${process.arch}, Node ${process.versions.node}`,
@@ -78,6 +82,9 @@ const withoutPaths = (args) => {
   const places = ['--folder', '--store', '--out', '--profile']
   return args.filter(
     (own, i) =>
-      !places.includes(own) && !places.includes(args[i - 1]) && !places.some((place) => own.startsWith(`${place}=`)),
+      own !== '--kept' &&
+      !places.includes(own) &&
+      !places.includes(args[i - 1]) &&
+      !places.some((place) => own.startsWith(`${place}=`)),
   )
 }

@@ -25,8 +25,8 @@ export const digestOf = (value) => createHash('sha256').update(JSON.stringify(va
 /** The searches of a folder and a store. */
 export class Searches {
   /** @param options  of the command */
-  constructor({ folder, store, profile, sizes }) {
-    Object.assign(this, { folder: resolve(folder), location: resolve(store), profile, sizes })
+  constructor({ folder, store, profile, sizes, kept }) {
+    Object.assign(this, { folder: resolve(folder), location: resolve(store), profile, sizes, onlyKept: kept })
     this.known = new Map()
     this.loaded = loadPlugins()
   }
@@ -43,7 +43,7 @@ export class Searches {
     return file
   }
 
-  /** A search up to its scores. @param changes  parameters of `distill` that differ from the reference's */
+  /** A search up to its scores; undefined if only what has been measured is asked for, and it has not ended. @param changes  parameters of `distill` that differ from the reference's */
   scored(seed, changes = {}) {
     const stages = { distill: { tokens: this.sizes.distill, ...changes }, score: { pairs: 'all' } }
     return this.search(seed, stages, 'score')
@@ -66,7 +66,7 @@ export class Searches {
       ),
     }))
     if (!this.known.has(name)) {
-      this.puzzleflow('run', file, '--run', name, '--until', until)
+      if (!this.onlyKept) this.puzzleflow('run', file, '--run', name, '--until', until)
       this.known.set(name, await this.read(name))
     }
     return this.known.get(name)
@@ -85,9 +85,10 @@ export class Searches {
     return { name, file }
   }
 
-  /** What a stage of the run would see, with the outputs of its stages. */
+  /** What a stage of the run would see, with the outputs of its stages. Undefined if it has not ended. */
   async read(name) {
     const store = (this.store ??= await openStore(this.location))
+    if (this.onlyKept && !(await store.getDocument(`runs/${name}`))?.outputs) return undefined
     const { plan: ref, outputs } = await readRun(store, name)
     const plan = await store.readJson(ref)
     const stages = {}

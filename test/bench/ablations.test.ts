@@ -129,6 +129,11 @@ describe('verdicts', () => {
     expect(difference!.stderr).toBeCloseTo(0.1, 12)
   })
 
+  test('arms that chose the same child are said to have', () => {
+    const arms = { a: [child(90, [1, 2])], b: [child(90, [1, 2])] }
+    expect(judge(claim, arms)).toEqual({ verdict: 'within noise', note: 'the same child' })
+  })
+
   test('children are compared with those of their seed', () => {
     const arms = { a: [child(90, [1]), child(60, [1], 2)], b: [child(80, [1]), child(50, [1], 2)] }
     expect(judge(claim, arms).difference!.value).toBeCloseTo(0.1, 12)
