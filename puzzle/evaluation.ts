@@ -79,7 +79,8 @@ export async function openYardstick(
 
 const batchOf = ({ count }: Sequences) => Math.min(16, count)
 
-async function lastHidden(model: Model, held: Sequences, threads: number): Promise<Float32Array> {
+/** Hidden states of a model before its final norm, [sequences * length, hidden]. */
+export async function lastHidden(model: Model, held: Sequences, threads: number): Promise<Float32Array> {
   const { hidden, layers } = model.config
   const { count, length, ids } = held
   const batch = batchOf(held)

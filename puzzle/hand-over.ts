@@ -13,6 +13,7 @@ import type { Composition, ScoreRow } from './score-row.js'
 import type { ChosenRun, Solution } from './selection-problem.js'
 import type { SolveOutcome } from './solve-outcome.js'
 import type { CurvePoint } from './train-with-checkpoints.js'
+import type { UptrainLoss } from './uptraining.js'
 
 // The outputs of each stage of the pipeline `puzzle` for later stages.
 
@@ -148,6 +149,8 @@ export type UptrainOutputs = Outputs<
     readonly batch: number
     readonly learningRate: number
     readonly weightDecay: number
+    /** Absent if they are the usual ones. */
+    readonly losses?: readonly UptrainLoss[]
   },
   { readonly child: ArtifactRef; readonly curve: ArtifactRef<readonly CurvePoint[]> }
 >

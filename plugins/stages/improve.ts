@@ -128,7 +128,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
     const measured = solutions.map((solution, i) => ({ solution, evaluation: stages.evaluate.values.evaluations[i]! }))
     const text = await readSequences(context, stages.prepare.files.train)
     const measure = childMeter(context, model, parts, stages.prepare.files, params)
-    const { batch, learningRate, weightDecay } = uptrain.values
+    const { batch, learningRate, weightDecay, losses } = uptrain.values
     const tokensFor = (action: Attempt['action']) =>
       Math.ceil(uptrain.values.tokens * (action === 'train on' ? params.trainOn : 1))
     const modelOf = ({ choice }: Solution) => chosenModel(model, parts.library, choice, context)
@@ -146,7 +146,11 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
         context.progress((n - 1 + fraction) / params.attempts, `attempt ${n}, ${action}: ${message}`)
       const { child, fillings } = modelOf(solution)
       const start = action === 'train on' ? await open(from) : child
-      const training = { batch, learningRate, weightDecay, tokens: tokensFor(action), seed: context.seed + n }
+      const training = {
+        ...{ batch, learningRate, weightDecay, ...(losses && { losses }) },
+        tokens: tokensFor(action),
+        seed: context.seed + n,
+      }
       const running = {
         ...context,
         checkpoint: join(folder, 'training'),
