@@ -10,7 +10,7 @@ import type { Evaluation } from './evaluation.js'
 import type { Judged } from './judge-limits.js'
 import type { LibraryEntry } from './library.js'
 import type { Composition, ScoreRow } from './score-row.js'
-import type { ChosenRun, Solution } from './selection-problem.js'
+import type { ChosenRun, OptionScores, Solution } from './selection-problem.js'
 import type { SolveOutcome } from './solve-outcome.js'
 import type { CurvePoint } from './train-with-checkpoints.js'
 
@@ -104,6 +104,29 @@ export type SolveOutputs = Outputs<
     readonly composition: Composition
   },
   { readonly problem: ArtifactRef; readonly solutions: ArtifactRef<SolveOutcome> }
+>
+
+/** The solutions of `solve` as measurements of whole children improved them. */
+export type RefineOutputs = Outputs<
+  {
+    /** Children that were measured besides the solutions of `solve`. */
+    readonly evaluations: number
+    /** Of the solver's first solution: the sum of scores, and the measured KL. Absent if nothing was measured, as all below. */
+    readonly predicted?: number
+    readonly before?: number
+    /** Least measured KL of the solver's solutions, and of all children. */
+    readonly best?: number
+    readonly after?: number
+    /** Layers in which the best child differs from the solver's first solution. */
+    readonly changedLayers?: number
+    /** Sum of the scores of the best child. */
+    readonly scoreSum?: number
+  },
+  {
+    readonly solutions: ArtifactRef<SolveOutcome>
+    /** Scores of options beside the best child, by layer and option. */
+    readonly scores?: ArtifactRef<OptionScores>
+  }
 >
 
 /** Evaluations of each solution, or of the child only. */

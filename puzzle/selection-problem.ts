@@ -52,7 +52,12 @@ export interface ProblemParts {
   readonly rules?: readonly ChoiceRule[]
   /** The parent's variants by layer. */
   readonly parent: readonly Layer[]
+  /** Scores that take the place of those from `rows`. Default: none. */
+  readonly inContext?: OptionScores
 }
+
+/** Scores of options, by layer and the option's id. */
+export type OptionScores = readonly Readonly<Record<string, number>>[]
 
 /** The variants in the slots of a layer. */
 interface Layer {
@@ -139,7 +144,7 @@ function possible(
 }
 
 /** Lists the options of every layer: pairs of entries. Those that were trained together have a score of their own. */
-export function layerOptions({ rows, composition, table, parent, depth }: ProblemParts): LayerOption[][] {
+export function layerOptions({ rows, composition, table, parent, depth, inContext }: ProblemParts): LayerOption[][] {
   const scores = new Map<string, ScoreRow>()
   const order = possible(depth, rows)
   for (const row of rows)
@@ -160,7 +165,10 @@ export function layerOptions({ rows, composition, table, parent, depth }: Proble
         ]
       }),
     )
-    return conditional([...pairs, ...runOptions(rows, layer, table)], layer, own, order)
+    return conditional([...pairs, ...runOptions(rows, layer, table)], layer, own, order).map((option) => ({
+      ...option,
+      score: inContext?.[layer]?.[option.id] ?? option.score,
+    }))
   })
 }
 
@@ -263,6 +271,20 @@ export function toSolution(parts: ProblemParts, ids: readonly string[], objectiv
     ...(removals.length > 1 && apart && { addedUp: removals }),
     predicted: predict(parts, choice),
   }
+}
+
+/** Converts a solution back to the solver's option ids. */
+export function toOptions(parts: ProblemParts, { choice, runs = [] }: Pick<Solution, 'choice' | 'runs'>): string[] {
+  return layerOptions(parts).flatMap((options, layer) => {
+    const run = runs.find((own) => own.layer <= layer && layer < own.layer + own.span)
+    if (run) return [run.run]
+    const { attention, ffn } = choice[layer]!
+    const option = options.find(
+      ({ entries, isRun }) => !isRun && entries.attention === attention && entries.ffn === ffn,
+    )
+    if (!option) throw new Error(`Internal error: no option of layer ${layer} has ${attention} and ${ffn}`)
+    return [option.id]
+  })
 }
 
 /** Whether an option removes its layers entirely. */

@@ -13,6 +13,7 @@ import type {
   ImproveOutputs,
   PrepareOutputs,
   ProfileOutputs,
+  RefineOutputs,
   SelectOutputs,
   SolveOutputs,
   UptrainOutputs,
@@ -62,6 +63,8 @@ interface EvaluateNeeds {
   readonly distill: DistillOutputs
   /** Needed with `of: solutions`. */
   readonly solve?: SolveOutputs
+  /** Its solutions take the place of those of `solve`. */
+  readonly refine?: RefineOutputs
   /** Needed with `of: child`. */
   readonly select?: SelectOutputs
   readonly uptrain?: UptrainOutputs
@@ -188,7 +191,7 @@ async function measuredSolutions(
   const { params, stages } = context
   if (params.of === 'child')
     return [await readJson(context, stages.improve?.files.selected ?? needed(stages, 'select').files.selected)]
-  return (await readJson(context, needed(stages, 'solve').files.solutions)).solutions
+  return (await readJson(context, (stages.refine ?? needed(stages, 'solve')).files.solutions)).solutions
 }
 
 /** Returns the outputs of a stage that the measurements need.

@@ -8,6 +8,7 @@ import type {
   ImproveOutputs,
   PrepareOutputs,
   ProfileOutputs,
+  RefineOutputs,
   ScoreOutputs,
   SelectOutputs,
   SolveOutputs,
@@ -23,6 +24,7 @@ interface ReportNeeds {
   readonly depth?: DepthOutputs
   readonly score: ScoreOutputs
   readonly solve: SolveOutputs
+  readonly refine?: RefineOutputs
   readonly evaluate: EvaluateOutputs
   readonly select: SelectOutputs
   readonly 'evaluate-child'?: EvaluateOutputs
@@ -57,7 +59,7 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
     const chosen = improved?.child ?? selected
     const after = stages['evaluate-child']?.values.evaluations[0]
     const final = after ?? improved?.child?.evaluation ?? selected.evaluation
-    const outcome = await readJson(context, stages.solve.files.solutions)
+    const outcome = await readJson(context, (stages.refine ?? stages.solve).files.solutions)
     const { limits, quality, reasons, wouldTake } = judge(spec.target, final)
     const result = {
       verdict: reasons.length === 0 ? 'accepted' : 'no acceptable child',
