@@ -73,7 +73,9 @@ function spearman(a, b) {
 }
 const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1]
 const cell = (value) => (Number.isNaN(value) ? '-' : value.toFixed(4)).padStart(10)
-console.log(`kind       ${['sum', 'corrected', 'true', 'sum/true'].map((name) => name.padStart(10)).join('')}  tokens/s`)
+console.log(
+  `kind       ${['sum', 'corrected', 'true', 'sum/true'].map((name) => name.padStart(10)).join('')}  tokens/s`,
+)
 for (const own of rows)
   console.log(
     own.kind.padEnd(11) + [own.sum, own.corrected, own.true, own.sum / own.true].map(cell).join(''),
@@ -97,5 +99,8 @@ for (const [name, kinds] of Object.entries(groups)) {
 }
 if (options.out) {
   const names = Object.keys(rows[0])
-  writeFileSync(options.out, `${[names, ...rows.map((row) => names.map((name) => row[name]))].map((line) => line.join(',')).join('\n')}\n`)
+  writeFileSync(
+    options.out,
+    `${[names, ...rows.map((row) => names.map((name) => row[name]))].map((line) => line.join(',')).join('\n')}\n`,
+  )
 }

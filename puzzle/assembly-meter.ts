@@ -85,12 +85,16 @@ export class AssemblyMeter {
     for (let first = 0; first < held.count; first += forward.batch) {
       // The last chunk reaches back to the sequences before it, so that all chunks are of one size.
       const start = Math.min(first, held.count - forward.batch) * held.length
-      out.set(await forward.layers(view, x.subarray(start * hidden, (start + rows) * hidden), layer, layer + 1), start * hidden)
+      out.set(
+        await forward.layers(view, x.subarray(start * hidden, (start + rows) * hidden), layer, layer + 1),
+        start * hidden,
+      )
     }
     return out
   }
 
-  private viewOf(choice: Choice): Model {
+  /** The model of a choice. */
+  viewOf(choice: Choice): Model {
     const { fillings, inputs } = asTask(chosenEntries(this.library, choice))
     const view = assemble(this.model, fillings, inputs, this.context)
     return {

@@ -9,6 +9,7 @@ import type { DepthStep } from './depth-step.js'
 import type { Evaluation } from './evaluation.js'
 import type { Judged } from './judge-limits.js'
 import type { LibraryEntry } from './library.js'
+import type { Objective } from './objective.js'
 import type { Composition, ScoreRow } from './score-row.js'
 import type { ChosenRun, OptionScores, Solution } from './selection-problem.js'
 import type { SolveOutcome } from './solve-outcome.js'
@@ -87,6 +88,8 @@ export type DistillOutputs = Outputs<
 export type ScoreOutputs = Outputs<
   {
     readonly rows: number
+    /** By what blocks were judged. Absent from results of earlier versions, which knew the KL alone. */
+    readonly objective?: Objective
     readonly composition: Composition
     readonly evidence: { readonly pairs: number; readonly sum: number; readonly rss: number }
     readonly leftOut?: readonly LeftOut[]

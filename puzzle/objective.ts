@@ -1,41 +1,52 @@
 import type { Comparison } from '../model/index.js'
+import type { ScoreRow } from './score-row.js'
 
-/** What scores measure of a changed model. */
-export type ObjectiveName = 'kl' | 'loss' | 'hidden-state-error' | 'accuracy'
-
-/** An objective: the solver minimises the degradation, the amount by which a changed model is worse than the parent. */
-export interface Objective {
-  readonly direction: 'minimise' | 'maximise'
-  readonly unit: string
-  /** For people: `KL(parent || child)`. */
-  readonly label: string
-}
-
-/** The objectives by name, in the order of the documentation. */
-export const objectives: Readonly<Record<ObjectiveName, Objective>> = {
-  kl: { direction: 'minimise', unit: 'nats per token', label: 'KL(parent || child)' },
-  loss: { direction: 'minimise', unit: 'nats per token', label: 'loss for the next token' },
-  'hidden-state-error': {
-    direction: 'minimise',
-    unit: 'of the parent’s power',
-    label: 'normalised squared error of the hidden state before the last norm',
-  },
-  accuracy: { direction: 'maximise', unit: 'share of items', label: 'mean accuracy on the tasks' },
-}
+/** By what scores judge a changed model, in the order of the documentation. */
+export const objectiveNames = ['kl', 'loss', 'hidden-state-error', 'accuracy'] as const
+export type ObjectiveName = (typeof objectiveNames)[number]
 
 /** An objective as scores were measured by it. */
-export type DeclaredObjective = {
+export type Objective = {
   readonly name: ObjectiveName
-  readonly direction: Objective['direction']
-  /** The parent's own value. */
+  readonly direction: 'minimise' | 'maximise'
+  /** The parent's value: nats per token, share of the power of hidden states, or share of items. */
   readonly parent: number
 }
 
-/** The parent's value of an objective, and by how much a compared model is worse. */
+/** A changed model by an objective: the parent's value, and by how much the changed model is worse, which solvers minimise. */
+export type Judged = {
+  readonly parent: number
+  readonly degradation: number
+}
+
+/** For people. */
+export const objectiveLabels: Readonly<Record<ObjectiveName, string>> = {
+  kl: 'KL',
+  loss: 'loss for the next token',
+  'hidden-state-error': 'error of the last hidden state',
+  accuracy: 'mean accuracy on tasks',
+}
+
+/** Declares an objective. */
+export const declared = (name: ObjectiveName, parent: number): Objective => ({
+  name,
+  direction: name === 'accuracy' ? 'maximise' : 'minimise',
+  parent,
+})
+
+/** Share of the KL that decides between children of the same accuracy. */
+const tieBreak = 1e-3
+
+/**
+ * Judges a changed model.
+ * @param accuracy  mean accuracies on tasks, needed for the objective `accuracy`. Many changes have the same: a thousandth of
+ *                  the KL is added to the degradation
+ */
 export function judged(
-  objective: Exclude<ObjectiveName, 'accuracy'>,
+  objective: ObjectiveName,
   { kl, loss, parentLoss, error, power, tokens, targets }: Comparison,
-): { readonly parent: number; readonly degradation: number } {
+  accuracy?: { readonly parent: number; readonly child: number },
+): Judged {
   switch (objective) {
     case 'kl':
       return { parent: 0, degradation: kl / tokens }
@@ -43,5 +54,11 @@ export function judged(
       return { parent: parentLoss / targets, degradation: (loss - parentLoss) / targets }
     case 'hidden-state-error':
       return { parent: 0, degradation: error / power }
+    case 'accuracy':
+      if (!accuracy) throw new Error('Internal error: accuracy was not measured')
+      return { parent: accuracy.parent, degradation: accuracy.parent - accuracy.child + (tieBreak * kl) / tokens }
   }
 }
+
+/** The degradation of a scored block: its KL, unless scores have another objective. */
+export const degradationOf = ({ kl, judged: own }: Pick<ScoreRow, 'kl' | 'judged'>): number => own?.degradation ?? kl

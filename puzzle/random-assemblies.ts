@@ -33,7 +33,11 @@ export async function randomAssemblies(
   return drawn
 }
 
-async function atLimit(problem: Problem, gaussian: () => number, spread: number): Promise<readonly string[] | undefined> {
+async function atLimit(
+  problem: Problem,
+  gaussian: () => number,
+  spread: number,
+): Promise<readonly string[] | undefined> {
   const layers = problem.layers.map(({ options }) => ({
     options: options.map((option) => ({ ...option, score: option.score * Math.exp(spread * gaussian()) })),
   }))

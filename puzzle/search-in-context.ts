@@ -17,7 +17,7 @@ export type Measure = (choice: Selection, anchor: boolean) => Promise<number>
 export interface FoundInContext {
   /** All selections that meet the limits and were measured, the best first. */
   readonly measured: readonly MeasuredSelection[]
-  /** The problem with the scores that its options have in the best selection that was looked at closely. */
+  /** The problem with scores whose sums are near what was measured. */
   readonly problem: Problem
   readonly evaluations: number
 }
@@ -26,7 +26,7 @@ export interface FoundInContext {
  * Improves selections by measuring whole ones. A score says what an option costs in the parent, not beside the other options of
  * a selection. So each option is measured in the best selection, in place of the chosen one; the problem is solved again with
  * these scores, for selections that differ in few layers and in more; those are measured; and the search goes on from the best
- * one that it has not looked at yet, until the budget is spent. The same measurements lead to the same selections.
+ * one that it has not looked at yet, until the budget is spent or nothing better comes. The same measurements lead to the same selections.
  * @param start        selections that meet the limits, at least one
  * @param evaluations  measurements of selections besides those of the start
  */
@@ -55,14 +55,17 @@ export async function searchInContext(
   for (const choice of start) await value(choice)
   left = evaluations
   let current = problem
-  while (left > 0) {
+  let fruitless = 0
+  while (left > 0 && fruitless < mostFruitless) {
+    const best = allowed()[0]!.value
     const anchor = allowed().find(({ choice }) => !anchors.has(JSON.stringify(choice)))
     if (!anchor) break
     anchors.add(JSON.stringify(anchor.choice))
     await value(anchor.choice, true)
     // The sum of scores is brought to what was measured: options that are not measured here are judged by it.
     const sum = scoreOf(current, anchor.choice)
-    const scaled = sum > 0 && anchor.value > 0 ? withScores(current, ({ score }) => (score * anchor.value) / sum) : current
+    const scaled =
+      sum > 0 && anchor.value > 0 ? withScores(current, ({ score }) => (score * anchor.value) / sum) : current
     const scores = new Map<Option, number>()
     // Half of what is left remains for what comes out of it.
     for (const { layer, own, option } of alternatives(scaled, anchor.choice).slice(0, Math.ceil(left / 2))) {
@@ -81,10 +84,14 @@ export async function searchInContext(
             progress(evaluations - left, allowed()[0]!.value)
           }
     }
+    fruitless = allowed()[0]!.value < best ? 0 : fruitless + 1
   }
   const measured = allowed()
   return { measured, problem: withMeasured(current, [...known.values()]), evaluations: evaluations - left }
 }
+
+/** Selections in a row that the search goes on from without finding a better one. */
+const mostFruitless = 3
 
 /** In how many layers selections may differ from the one that scores were measured in: 2, 4, 8 …, all. */
 function radii(layers: number): number[] {
@@ -119,7 +126,9 @@ export function meets(problem: Problem, choice: Selection): boolean {
     chosen.some((own) => own.layer === layer && own.option.id === option)
   return (
     chosen.every(({ option }) => (option.requires ?? []).every(has)) &&
-    (problem.limits ?? []).every(({ cost, max }) => chosen.reduce((sum, { option }) => sum + option.costs[cost]!, 0) <= max)
+    (problem.limits ?? []).every(
+      ({ cost, max }) => chosen.reduce((sum, { option }) => sum + option.costs[cost]!, 0) <= max,
+    )
   )
 }
 

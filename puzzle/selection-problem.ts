@@ -5,6 +5,7 @@ import { addCosts, runtime, throughputOf, totalCost, type Cost, type CostTable }
 import type { DepthStep } from './depth-step.js'
 import { entryId, ownVariant, type Choice, type LibraryEntry } from './library.js'
 import type { Limit } from './limit.js'
+import { degradationOf } from './objective.js'
 import { bounds } from './limits.js'
 import { applyChoices, type ChoiceRule, type Fillings } from './choices.js'
 import { emptyEntry } from './run-variants.js'
@@ -14,7 +15,7 @@ import type { Composition, ScoreRow } from './score-row.js'
 export interface Solution {
   /** Library entries by layer. */
   readonly choice: Choice
-  /** Predicted KL, in nats per token. */
+  /** Predicted degradation: KL in nats per token, unless scores have another objective. */
   readonly objective: number
   /** Runs of layers that are replaced as one; absent if there are none. */
   readonly runs?: readonly ChosenRun[]
@@ -88,13 +89,13 @@ const asCosts = (cost: Cost) => ({ runtime: runtime(cost), memory: cost.memoryBy
 
 /** Returns the replacements of runs that begin at a layer. All but the first layer cost nothing. */
 const runOptions = (rows: readonly ScoreRow[], layer: number, table: CostTable): LayerOption[] =>
-  rows.flatMap(({ run, span, kl, entries, attention, ffn, ...row }) =>
+  rows.flatMap(({ run, span, entries, attention, ffn, ...row }) =>
     run === undefined || span === undefined || row.layer !== layer
       ? []
       : [
           {
             id: run,
-            score: kl,
+            score: degradationOf(row),
             entries,
             isRun: true,
             costs: asCosts(addCosts(table.attention[attention]!, table.ffn[ffn]!)),
@@ -115,6 +116,7 @@ function conditional(
   layer: number,
   own: Layer,
   depth: readonly DepthStep[] | undefined,
+  byKl: boolean,
 ): LayerOption[] {
   if (!depth) return [...options]
   const k = depth.findIndex((step) => step.layer === layer)
@@ -126,7 +128,8 @@ function conditional(
     return [
       {
         ...option,
-        score: depth[k]!.cumulative - (before?.cumulative ?? 0),
+        // Together, removals were only measured by their KL.
+        ...(byKl && { score: depth[k]!.cumulative - (before?.cumulative ?? 0) }),
         ...(before && { requires: [{ layer: before.layer, option: dropped }] }),
       },
     ]
@@ -147,6 +150,7 @@ function possible(
 export function layerOptions({ rows, composition, table, parent, depth, inContext }: ProblemParts): LayerOption[][] {
   const scores = new Map<string, ScoreRow>()
   const order = possible(depth, rows)
+  const byKl = rows.every((row) => row.judged === undefined)
   for (const row of rows)
     if (row.run === undefined) scores.set(`${row.layer}/${row.slot}/${row.attention}/${row.ffn}`, row)
   return parent.map((own, layer) => {
@@ -165,7 +169,7 @@ export function layerOptions({ rows, composition, table, parent, depth, inContex
         ]
       }),
     )
-    return conditional([...pairs, ...runOptions(rows, layer, table)], layer, own, order).map((option) => ({
+    return conditional([...pairs, ...runOptions(rows, layer, table)], layer, own, order, byKl).map((option) => ({
       ...option,
       score: inContext?.[layer]?.[option.id] ?? option.score,
     }))
@@ -180,13 +184,17 @@ function option(
   composition: Composition,
 ): { score: number; entries: { attention: string; ffn: string } } | undefined {
   const exact = scores.get(`${layer}/block/${attention}/${ffn}`)
-  if (exact) return { score: exact.kl, entries: exact.entries }
+  if (exact) return { score: degradationOf(exact), entries: exact.entries }
   const entries = {
     attention: entryId(layer, 'attention', attention, 'parent'),
     ffn: entryId(layer, 'ffn', ffn, 'parent'),
   }
-  const a = attention === parent.attention ? 0 : scores.get(`${layer}/attention/${attention}/${parent.ffn}`)?.kl
-  const f = ffn === parent.ffn ? 0 : scores.get(`${layer}/ffn/${parent.attention}/${ffn}`)?.kl
+  const single = (key: string) => {
+    const row = scores.get(key)
+    return row && degradationOf(row)
+  }
+  const a = attention === parent.attention ? 0 : single(`${layer}/attention/${attention}/${parent.ffn}`)
+  const f = ffn === parent.ffn ? 0 : single(`${layer}/ffn/${parent.attention}/${ffn}`)
   if (a === undefined || f === undefined) return undefined
   return { score: composition === 'sum' ? a + f : Math.hypot(a, f), entries }
 }

@@ -3,11 +3,13 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Problem } from '../../solver/index.js'
 import type { SingleStage } from '../../api/index.js'
+import { AccuracyMeter } from '../../puzzle/accuracy-meter.js'
 import { AssemblyMeter } from '../../puzzle/assembly-meter.js'
 import type {
   CaptureOutputs,
   DepthOutputs,
   DistillOutputs,
+  PrepareOutputs,
   ProfileOutputs,
   RefineOutputs,
   ScoreOutputs,
@@ -15,26 +17,25 @@ import type {
 } from '../../puzzle/hand-over.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readJson } from '../../puzzle/library.js'
+import { judged, objectiveLabels } from '../../puzzle/objective.js'
 import { openParent } from '../../puzzle/parent.js'
 import { batch } from '../../puzzle/parameters.js'
 import { problemParts } from '../../puzzle/problem-parts.js'
-import {
-  scoreOf,
-  searchInContext,
-  type MeasuredSelection,
-  type Selection,
-} from '../../puzzle/search-in-context.js'
+import { scoreOf, searchInContext, type MeasuredSelection, type Selection } from '../../puzzle/search-in-context.js'
 import { toOptions, toSolution } from '../../puzzle/selection-problem.js'
 import { writeWhole } from '../../store/files.js'
 
 interface RefineParams {
   readonly evaluations: number
   readonly sequences: number
+  readonly items: number
   readonly batch: number
 }
 
 interface RefineNeeds {
   readonly capture: CaptureOutputs
+  /** Needed if scores judge by accuracy. */
+  readonly prepare?: PrepareOutputs
   readonly profile: ProfileOutputs
   readonly distill: DistillOutputs
   readonly depth?: DepthOutputs
@@ -68,6 +69,12 @@ export const refine: SingleStage<RefineParams, RefineNeeds, RefineOutputs, Model
         default: 64,
         description: 'How many of the captured held-out sequences to measure on.',
       },
+      items: {
+        type: 'integer',
+        minimum: 1,
+        default: 40,
+        description: 'Items of each task, if scores judge by accuracy.',
+      },
       batch: batch(16, 'Sequences per forward pass: more take more memory and less time.'),
     },
   },
@@ -83,20 +90,32 @@ export const refine: SingleStage<RefineParams, RefineNeeds, RefineOutputs, Model
     const options = { ...params, threads: context.threads }
     const meter = await AssemblyMeter.open(context, model, parts.library, stages.capture.files, options)
     const done = await Measurements.resume(join(context.checkpoint, 'measured.json'))
+    const objective = stages.score.values.objective?.name ?? 'kl'
+    const tasks = stages.prepare?.files.tasks
+    const accuracy =
+      objective === 'accuracy' && tasks
+        ? await AccuracyMeter.open(context, model, tasks, params.items, context.threads)
+        : undefined
     const measure = async (choice: Selection, anchor: boolean) => {
       const before = done.get(choice)
       // An anchor's hidden states are needed by the measurements after it.
       if (before !== undefined && !anchor) return before
-      const { kl, tokens } = await meter.measure(toSolution(parts, choice, 0).choice, anchor)
-      await done.add(choice, kl / tokens)
+      const { choice: entries } = toSolution(parts, choice, 0)
+      const comparison = await meter.measure(entries, anchor)
+      const { degradation } = judged(objective, comparison, await accuracy?.measure(meter.viewOf(entries)))
+      await done.add(choice, degradation)
       if (context.signal.aborted) throw context.signal.reason
-      return kl / tokens
+      return degradation
     }
     const start = outcome.solutions.map((solution) => toOptions(parts, solution))
     const found = await searchInContext(problem, start, measure, params.evaluations, (n, best) =>
-      context.progress(n / params.evaluations, `${n} of ${params.evaluations} children, least KL ${best.toPrecision(3)}`),
+      context.progress(
+        n / params.evaluations,
+        `${n} of ${params.evaluations} children, least ${objectiveLabels[objective]} lost ${best.toPrecision(3)}`,
+      ),
     )
     await meter.release()
+    await accuracy?.release()
     const pool = different(found.measured, problem)
     const scores = found.problem.layers.map((layer) =>
       Object.fromEntries(layer.options.map(({ id, score }) => [id, score])),

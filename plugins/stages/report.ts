@@ -14,6 +14,7 @@ import type {
   SolveOutputs,
 } from '../../puzzle/hand-over.js'
 import type { TargetInput } from '../../puzzle/inputs.js'
+import { declared } from '../../puzzle/objective.js'
 import { readJson } from '../../puzzle/library.js'
 import { judge } from '../../puzzle/verdict.js'
 
@@ -61,6 +62,7 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
     const final = after ?? improved?.child?.evaluation ?? selected.evaluation
     const outcome = await readJson(context, (stages.refine ?? stages.solve).files.solutions)
     const { limits, quality, reasons, wouldTake } = judge(spec.target, final)
+    const objective = stages.score.values.objective ?? declared('kl', 0)
     const result = {
       verdict: reasons.length === 0 ? 'accepted' : 'no acceptable child',
       reasons,
@@ -69,7 +71,9 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
       scenario,
       parent: final.parent,
       child: { ...final.child, layers: chosen.layers, runs: chosen.runs },
-      predictedKl: chosen.objective,
+      objective,
+      predictedKl: objective.name === 'kl' ? chosen.objective : undefined,
+      refined: stages.refine && stages.refine.values.evaluations > 0 ? stages.refine.values : undefined,
       addedUpRemovals: chosen.addedUp,
       depth: depthOf(stages.depth?.values),
       // Of the child that was selected; another one that took its place was not measured before it was trained.
