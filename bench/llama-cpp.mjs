@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { alternate, layerFacts, openModel, openTimed, replaceBlocks } from '../dist/model/index.js'
 import { makeBlocks } from '../dist/plugins/blocks/index.js'
 import { runtime } from '../dist/puzzle/costs.js'
-import { speedOf } from '../dist/puzzle/speed.js'
+import { speedsOf } from '../dist/puzzle/speed.js'
 
 const blocks = makeBlocks()
 const paths = process.argv.slice(2).filter((arg) => !/^\d+,/.test(arg))
@@ -40,8 +40,12 @@ for (const scenario of scenarios) {
   const passes = await alternate(timed, 5)
   for (const one of timed) await one.release()
   const seconds = passes.map((own) => own.map(runtime))
+  const prompts = passes.map((own) => own.map(({ prefillSeconds }) => prefillSeconds))
   for (const [i, engine] of engines.entries()) {
-    const speed = speedOf(scenario, { parent: seconds[2 * i], child: seconds[2 * i + 1], error: 0.025 })
+    const [a, b] = [2 * i, 2 * i + 1]
+    const prefill = { parent: prompts[a], child: prompts[b] }
+    const timing = { parent: seconds[a], child: seconds[b], prefill, error: 0.025 }
+    const { throughput: speed } = speedsOf(scenario, timing)
     const name = Object.values(scenario).join(',')
     console.log(
       `${name} | ${engine ?? 'puzzleflow'} | ${speed.parent.toFixed(0)} | ${speed.child.value.toFixed(0)} | ${speed.ratio.value.toFixed(2)}`,

@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 export const modules: readonly (readonly [names: string, load: () => Promise<(program: Command) => void>])[] = [
   ['validate plan graph schema solve', async () => (await import('./commands/specs.js')).specCommands],
   ['run server worker', async () => (await import('./commands/run.js')).runCommands],
+  ['sweep', async () => (await import('./commands/sweep.js')).sweepCommand],
   ['list status watch', async () => (await import('./commands/status.js')).statusCommands],
   ['result scores profile', async () => (await import('./commands/results.js')).resultCommands],
   ['explain', async () => (await import('./commands/explain.js')).explainCommand],

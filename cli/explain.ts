@@ -3,6 +3,7 @@ import { Failure } from '../errors/failure.js'
 import { isFailureKind, type FailureKind } from '../errors/kinds.js'
 import { grpcFailure } from '../server/grpc-errors.js'
 import { exitCodes, type Ending } from './exit-codes.js'
+import { visible } from './visible.js'
 import { formatDiagnostic, type Diagnostic } from '../spec/diagnostics.js'
 
 /** A spec with mistakes. */
@@ -32,7 +33,8 @@ export function explain(error: unknown): { exitCode: number; text: string; json:
   const report = reportOf(error)
   const { exitCode, message, remedy, kind } = report
   const text = [
-    error instanceof BadSpec ? message : pc.red(message),
+    // A message's own escapes must not end its colour.
+    error instanceof BadSpec ? message : pc.red(visible(message)),
     ...(remedy === undefined ? [] : [`Remedy: ${remedy}`]),
     ...(kind === 'Defect' ? ['This is a defect in puzzleflow.'] : []),
   ]

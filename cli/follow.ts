@@ -6,13 +6,13 @@ import { describeLeft } from '../workflows/remaining.js'
 import type { SearchProgress, SearchResult } from '../workflows/types.js'
 import { atWork } from './at-work.js'
 import { log } from './output.js'
-import { readRun, type RunDocument } from './runs.js'
-import { typed } from './typed.js'
+import { readRun, startAgain, type RunDocument } from './runs.js'
 import { ensureWorker } from './workers.js'
 
 /**
  * Follows a run to its end, and keeps a worker running for it. Looks again for a server that went away.
  * @param findServer  its address, started if need be
+ * @param onProgress  is told where the run stands, about once a second
  * @throws what made the run fail
  */
 export async function follow(
@@ -20,11 +20,12 @@ export async function follow(
   run: string,
   address: string,
   findServer: () => Promise<string>,
+  onProgress?: (progress: SearchProgress) => Promise<void>,
 ): Promise<RunDocument> {
   for (let at = address, busySince = 0; ;) {
     const began = Date.now()
     try {
-      return await followAt(await connect(at), store, run, at)
+      return await followAt(await connect(at), store, run, at, onProgress)
     } catch (error) {
       if (!isAway(error)) throw error
       const { state, why } = await look(at)
@@ -83,7 +84,13 @@ async function resultOf({ client, workflowId, isOver }: { client: Client; workfl
 }
 
 /** Follows a run as long as its server answers. The connection is closed at the end. */
-async function followAt(client: Client, store: Store, run: string, address: string): Promise<RunDocument> {
+async function followAt(
+  client: Client,
+  store: Store,
+  run: string,
+  address: string,
+  onProgress?: (progress: SearchProgress) => Promise<void>,
+): Promise<RunDocument> {
   const document = await readRun(store, run)
   const { workflowId } = document
   let over = false
@@ -101,6 +108,7 @@ async function followAt(client: Client, store: Store, run: string, address: stri
       silences = progress || (await look(address)).state === 'serves' ? 0 : silences + 1
       // Calls that wait for it would be repeated for much longer.
       if (silences >= mostSilences) throw new ServerAway('NoServer', `No Temporal server answers at ${address}`)
+      if (progress && !over) await onProgress?.(progress)
       // The time that is left changes without news.
       const news = progress ? [{ key: describe(progress, false), line: describe(progress) }] : []
       const looks = beat % 5 === 4 ? await atWork(client, workflowId) : undefined
@@ -125,7 +133,7 @@ async function followAt(client: Client, store: Store, run: string, address: stri
   } catch (error) {
     if (error instanceof WorkflowNotFoundError)
       throw new Failure('NoServer', `The server at ${address} does not know the run "${run}"`, {
-        remedy: `Start it again: \`${typed('run', document.specFile, '--run', run)}\`. What is finished is reused.`,
+        remedy: `Start it again: \`${startAgain(document)}\`. What is finished is reused.`,
       })
     throw error
   } finally {

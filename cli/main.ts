@@ -4,13 +4,17 @@ import { Command } from 'commander'
 import { addCommands } from './command-list.js'
 import { log, printJson } from './output.js'
 import { exitCodes } from './exit-codes.js'
+import { visibleInColour } from './visible.js'
 import { packageVersion } from '../store/paths.js'
 
 const program = new Command('puzzleflow')
   .version(packageVersion(), '--version')
   .description('Find a faster child of a language model for the hardware that will serve it')
   .showSuggestionAfterError()
-  .configureOutput({ writeOut: (text) => process.stdout.write(text), writeErr: (text) => process.stderr.write(text) })
+  .configureOutput({
+    writeOut: (text) => process.stdout.write(text),
+    writeErr: (text) => process.stderr.write(visibleInColour(text)),
+  })
   .exitOverride(({ exitCode, message }) => {
     if (exitCode === 0) process.exit(exitCodes.Done)
     // Bad arguments are invalid input; commander has said so on stderr.

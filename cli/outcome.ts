@@ -5,14 +5,15 @@ import type { ArtifactRef, JsonObject, Outputs } from '../api/index.js'
 import { Failure } from '../api/index.js'
 import type { Store } from '../store/index.js'
 import { exitCodes } from './exit-codes.js'
-import type { RunDocument } from './runs.js'
+import { checkRunName } from './run-name.js'
+import { startAgain, type RunDocument } from './runs.js'
 import { typed } from './typed.js'
 
 /** Outputs of a run's stages. */
 export async function outputsOf(store: Store, document: RunDocument): Promise<Record<string, Outputs>> {
   if (!document.outputs)
     throw new Failure('InvalidInput', `The run "${document.run}" has no result yet`, {
-      remedy: `See where it stands with \`${typed('status', document.run)}\`, or continue it: \`${typed('run', document.specFile, '--run', document.run)}\`.`,
+      remedy: `See where it stands with \`${typed('status', document.run)}\`, or continue it: \`${startAgain(document)}\`.`,
     })
   const entries = Object.entries(document.outputs).map(
     async ([name, ref]) => [name, (await store.readJson(ref)) as Outputs] as const,
@@ -38,7 +39,10 @@ export function notAccepted({ outcome }: RunDocument): string | undefined {
 }
 
 /** Where a user finds what came of a run. */
-export const outcomeFolder = (run: string): string => resolve('runs', run)
+export function outcomeFolder(run: string): string {
+  checkRunName(run)
+  return resolve('runs', run)
+}
 
 /** Writes what a user keeps of a run to `runs/RUN`: result.json, what stages made for people, the exported child: a folder
  *  and, where there is one, a GGUF file next to it. */

@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { walk, withoutWriting } from '../lineage/walk.js'
 import { Failure } from '../api/index.js'
 import { needsWithPlugins } from '../plugins/loading/ask.js'
@@ -6,6 +6,7 @@ import type { Loaded } from '../plugins/registry.js'
 import { checkResources, needsOf } from '../plugins/inspect/resources.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { Store } from '../store/index.js'
+import { makePrivateFolder } from '../store/private-files.js'
 
 /**
  * What must be so before a run begins: the store can be written, and disk and memory hold what its stages need that are
@@ -31,7 +32,7 @@ export async function checkReadiness(plan: FrozenPlan, store: Store, loaded: Loa
   })
   checkResources(store.root, needs)
   try {
-    mkdirSync(store.root, { recursive: true })
+    makePrivateFolder(store.root)
     accessSync(store.root, constants.W_OK)
   } catch (error) {
     throw new Failure('NoServer', `The store ${store.root} cannot be written: ${(error as Error).message}`, {

@@ -7,6 +7,7 @@ import { sealed } from '../server/index.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { ArtifactRef, Store } from '../store/index.js'
 import type { SearchInput } from '../workflows/types.js'
+import { checkRunName } from './run-name.js'
 import { typed } from './typed.js'
 
 /** What the store keeps of a run. */
@@ -18,6 +19,8 @@ export interface RunDocument {
   readonly plan: ArtifactRef
   readonly workflowId: string
   readonly startedAt: string
+  /** Words of the command that starts it, without its name. Default: `run` and the spec. */
+  readonly command?: readonly string[]
   /** Outputs of stages that are needed but not in the plan. */
   readonly given?: Readonly<Record<string, ArtifactRef>>
   /** Outputs of all stages, when it is done. */
@@ -29,12 +32,17 @@ export interface RunDocument {
 const modelKey = defineSearchAttributeKey('PuzzleModel', 'KEYWORD')
 const specKey = defineSearchAttributeKey('PuzzleSpec', 'KEYWORD')
 
+/** The command that starts a run again, as this user can type it. */
+export const startAgain = ({ run, specFile, command = ['run', specFile] }: RunDocument): string =>
+  typed(...command, '--run', run)
+
 export const workflowIdOf = (store: Store, run: string): string => `puzzleflow-${store.id}/${run}`
 
 export async function readRun(store: Store, run: string): Promise<RunDocument> {
-  if (!/^[\w.-]+$/.test(run)) throw new Failure('InvalidInput', `"${run}" is not a valid name for a run`)
+  checkRunName(run)
   const found = (await store.getDocument(`runs/${run}`)) as RunDocument | undefined
-  if (found) return found
+  // What the store says of itself leads nowhere else.
+  if (found) return { ...found, run }
   const known = (await store.listDocuments('runs')).map((name) => basename(name))
   throw new Failure('InvalidInput', `There is no run "${run}" in the store ${store.location}`, {
     remedy: known.length > 0 ? `Known: ${known.join(', ')}.` : `Start one with \`${typed('run', 'SPEC')}\`.`,
@@ -66,6 +74,8 @@ export interface StartOptions {
   readonly concurrency?: number | undefined
   /** Outputs of stages that are needed but not in the plan. */
   readonly given?: Readonly<Record<string, ArtifactRef>>
+  /** Words of the command that starts it, without its name. */
+  readonly command?: readonly string[] | undefined
 }
 
 /** Starts a run, or finds it where it stands. @returns whether it was started now
@@ -75,7 +85,7 @@ export async function startRun(
   store: Store,
   run: string,
   plan: FrozenPlan,
-  { heartbeat, concurrency, given = {} }: StartOptions = {},
+  { heartbeat, concurrency, given = {}, command }: StartOptions = {},
 ): Promise<boolean> {
   const workflowId = workflowIdOf(store, run)
   const ref = await store.putJson('plan', plan)
@@ -103,6 +113,7 @@ export async function startRun(
     workflowId,
     startedAt: new Date().toISOString(),
     ...(Object.keys(given).length === 0 ? {} : { given }),
+    ...(command && { command }),
   }
   let started = true
   const begin = () =>

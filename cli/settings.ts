@@ -17,6 +17,8 @@ export interface Settings {
   /** A folder, absolute, or `s3://…`. */
   readonly store?: string
   readonly address?: string
+  /** The file that sets the address. */
+  readonly addressFile?: string
   /** Bound of the local cache in front of a store in S3. */
   readonly cacheBytes?: number
   /** Of both files. */
@@ -37,13 +39,13 @@ export function settingsPlaces(folder = process.cwd(), environment = process.env
  * @throws Failure with all mistakes in them
  */
 export function readSettings(places = settingsPlaces()): Settings {
-  const files = places.filter((file) => existsSync(file)).map(readFile)
+  const files = places.filter((file) => existsSync(file)).map((file) => ({ ...readFile(file), file }))
   const store = files.find((file) => file.store !== undefined)?.store
-  const address = files.find((file) => file.address !== undefined)?.address
+  const addressed = files.find((file) => file.address !== undefined)
   const cacheBytes = files.find((file) => file.cacheBytes !== undefined)?.cacheBytes
   return {
     ...(store === undefined ? {} : { store }),
-    ...(address === undefined ? {} : { address }),
+    ...(addressed && { address: addressed.address!, addressFile: addressed.file }),
     ...(cacheBytes === undefined ? {} : { cacheBytes }),
     allowPlugins: files.flatMap(({ allowPlugins }) => allowPlugins),
   }

@@ -1,5 +1,4 @@
 import { queueOf, searchesOn } from '../activities/queue.js'
-import { Failure } from '../api/index.js'
 import { keepListings } from '../lineage/input-changes.js'
 import { describedTypes } from '../plugins/loading/load.js'
 import { connect, type ServerInfo } from '../server/index.js'
@@ -9,6 +8,7 @@ import type { Store } from '../store/index.js'
 import type { Common } from './options.js'
 import { openStore } from './open-store.js'
 import { checkReadiness } from './readiness.js'
+import { checkRunName } from './run-name.js'
 import { startRun, workflowIdOf } from './runs.js'
 import { selectStages, type Selection } from './selection.js'
 import { withServer } from './with-server.js'
@@ -32,14 +32,11 @@ export interface StartedSearch {
  */
 export async function startSearch(
   { plan: whole, listings }: { readonly plan: FrozenPlan; readonly listings?: CompiledSpec['listings'] | undefined },
-  options: Common & { readonly run?: string; readonly concurrency?: number },
+  options: Common & { readonly run?: string; readonly concurrency?: number; readonly command?: readonly string[] },
   selection: Selection,
 ): Promise<StartedSearch> {
   const name = options.run ?? whole.name
-  if (!/^[\w.-]{1,100}$/.test(name))
-    throw new Failure('InvalidInput', `"${name}" is not a valid name for a run`, {
-      remedy: 'Use letters, digits, dots and dashes.',
-    })
+  checkRunName(name)
   const store = await openStore(options)
   const loaded = await describedTypes(whole)
   const { plan, given } = await selectStages(whole, selection, store, loaded)

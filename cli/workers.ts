@@ -9,6 +9,7 @@ import { buildId } from '../activities/build-id.js'
 import { Failure } from '../api/index.js'
 import { commandLine, endProcess, look } from '../server/index.js'
 import type { Store } from '../store/index.js'
+import { makePrivateFolder } from '../store/private-files.js'
 import { log } from './output.js'
 
 /** The worker of a store, as it describes itself in the store. */
@@ -48,7 +49,7 @@ export async function claimWorker(
   address: string,
   detached = false,
 ): Promise<(() => Promise<void>) | undefined> {
-  mkdirSync(store.root, { recursive: true })
+  makePrivateFolder(store.root)
   await workerOf(store) // gives up the place of a dead one
   let release
   try {
@@ -117,6 +118,7 @@ export async function ensureWorker(store: Store, address: string): Promise<void>
     await endProcess(found.pid, 30_000)
   }
   const logs = join(store.root, 'logs')
+  makePrivateFolder(store.root)
   mkdirSync(logs, { recursive: true })
   const output = openSync(join(logs, 'worker.log'), 'a')
   const program = fileURLToPath(new URL('./main.js', import.meta.url))

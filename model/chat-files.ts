@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure, type JsonObject } from '../api/index.js'
+import { refuseIrregular } from '../files/irregular.js'
 
 /** A chat template and the file that contains it. */
 export interface TemplateText {
@@ -71,6 +72,7 @@ const wrong = (file: string, message: string) =>
   })
 
 function readTemplate(file: string): string {
+  refuseIrregular(file)
   if (statSync(file).size > mostBytes) throw wrong(file, `the chat template has more than ${mostBytes} bytes`)
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(file))

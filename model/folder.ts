@@ -1,12 +1,10 @@
-import { existsSync } from 'node:fs'
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Failure } from '../api/index.js'
 import { refuseStandIn } from '../files/stand-in.js'
-import { chatTemplateFiles } from './chat-files.js'
 import { ggufOf, openGguf } from './gguf/read.js'
 import { readGgufTokenizer, tokenizerJson, type GgufTokenizer } from './gguf/read-tokenizer.js'
-import { companions, modelFile } from './model-files.js'
+import { companionsOf, modelFile } from './model-files.js'
 import { readTokenizerFile, tokenizerConfig, withAddedTokens } from './special-tokens.js'
 import { instead } from './weight-files.js'
 
@@ -34,9 +32,7 @@ export async function configText(folder: string): Promise<string> {
 export async function copyCompanions(folder: string, to: string): Promise<void> {
   const gguf = ggufOf(folder)
   if (gguf === undefined) {
-    for (const name of companions)
-      if (existsSync(modelFile(folder, name))) await copyFile(modelFile(folder, name), join(to, name))
-    for (const name of chatTemplateFiles(folder)) {
+    for (const name of companionsOf(folder)) {
       await mkdir(dirname(join(to, name)), { recursive: true })
       await copyFile(join(folder, name), join(to, name))
     }

@@ -1,6 +1,8 @@
 import { existsSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { partName } from '../files/gguf-parts.js'
+import { refuseIrregular } from '../files/irregular.js'
+import { refuseLinkOutside } from '../files/links.js'
 import { chatTemplateFiles } from './chat-files.js'
 import { ggufOf } from './gguf/read.js'
 import { indexFile, shardNames, weightsFile } from './weight-files.js'
@@ -34,12 +36,23 @@ export const modelFile = (folder: string, name: ModelFile): string => join(folde
 export function modelFiles(path: string): readonly string[] {
   if (statSync(path).isFile()) return []
   const gguf = ggufOf(path)
-  const companionNames: readonly ModelFile[] =
-    gguf === undefined ? ['config.json', ...companions] : ['generation_config.json']
   const weights = gguf === undefined ? weightFiles(path) : partsOf(gguf)
-  const beside = companionNames.filter((name) => existsSync(modelFile(path, name)))
-  const templates = gguf === undefined ? chatTemplateFiles(path) : []
-  return [...new Set([...beside, ...templates, ...weights])].sort()
+  const ofFolder: readonly ModelFile[] = gguf === undefined ? ['config.json'] : ['generation_config.json']
+  const beside = ofFolder.filter((name) => existsSync(modelFile(path, name)))
+  return [...new Set([...beside, ...(gguf === undefined ? companionsOf(path) : []), ...weights])].sort()
+}
+
+/**
+ * Returns the names of the files in a model's folder that are copied with a checkpoint, chat templates included.
+ * @throws Failure InvalidInput for one that is a link out of the folder, or not a file
+ */
+export function companionsOf(folder: string): readonly string[] {
+  const names = [...companions.filter((name) => existsSync(modelFile(folder, name))), ...chatTemplateFiles(folder)]
+  for (const name of names) {
+    refuseIrregular(join(folder, name))
+    refuseLinkOutside(folder, name)
+  }
+  return names
 }
 
 /** Name of a GGUF file, or of those parts of a split one that exist. */

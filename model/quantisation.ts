@@ -76,15 +76,16 @@ export function roundedInGraph(
   )
 }
 
-/** Returns the size of a slot's weights in memory in bytes, with `norm`. */
-export function slotBytes(model: ModelShape, layer: number, slot: Slot): number {
+/** Returns the size of a slot's weights in memory in bytes, with `norm`.
+ *  @param width  bytes of a weight that is not quantised */
+export function slotBytes(model: ModelShape, layer: number, slot: Slot, width = 4): number {
   const quantisation = quantisationOf(model, layer, slot)
   return Object.entries(slotShapes(model.config, layer, slot, model.blocks)).reduce(
     (n, [name, shape]) =>
       n +
       (quantisation?.names.has(name)
         ? quantisedBytes(shape as [number, number], quantisation.bits)
-        : 4 * elements(shape)),
+        : width * elements(shape)),
     0,
   )
 }

@@ -1,3 +1,5 @@
+import type { CachePrecision, WeightPrecision } from './precision.js'
+
 /** The load to serve: parallel sequences, prompt tokens and generated tokens. */
 export interface Scenario {
   /** Number of parallel sequences. */
@@ -8,6 +10,10 @@ export interface Scenario {
   readonly generate: number
   /** The engine that serves it. @default puzzleflow's decoder */
   readonly engine?: 'llama.cpp'
+  /** Precision of the weights where it is served. @default what the engine has: float32; float16 in llama.cpp */
+  readonly weights?: WeightPrecision
+  /** Precision of keys and values where it is served. @default what the engine has: float32; float16 in llama.cpp */
+  readonly cache?: CachePrecision
 }
 
 /** Seconds of one pass through a scenario. */

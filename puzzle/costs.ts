@@ -1,10 +1,12 @@
 import { cpus } from 'node:os'
 import {
+  cacheWidth,
   findLlamaCpp,
   llamaBytes,
   modelShapes,
   slotBytes,
   stateShapes,
+  weightWidth,
   type Model,
   type Scenario,
   type Seconds,
@@ -77,6 +79,9 @@ export const runtime = ({ prefillSeconds, decodeSeconds }: Seconds): number => p
 export const throughputOf = ({ batch, generate }: Scenario, seconds: Seconds): number =>
   (batch * generate) / runtime(seconds)
 
+/** Seconds of decoding per generated token of a sequence; all sequences of the batch advance at once. */
+export const tokenLatencyOf = ({ generate }: Scenario, { decodeSeconds }: Seconds): number => decodeSeconds / generate
+
 /** Number of parameters of a model, including embedding, final norm and head. */
 export const parameterCount = ({ config, blocks }: Pick<Model, 'config' | 'blocks'>): number =>
   Object.values(modelShapes(config, blocks)).reduce((n, shape) => n + elements(shape), 0)
@@ -86,24 +91,24 @@ export function sizes(model: Model, scenario: Scenario): { parameters: number; m
   const { batch, prefill, generate, engine } = scenario
   const parameters = parameterCount(model)
   if (engine === 'llama.cpp') return { parameters, memoryBytes: llamaBytes(model, scenario) }
+  const tokens = prefill + generate
   const state = stateShapes(model).reduce((n, { shape }) => {
-    const tokens = prefill + generate
-    const rows = {
-      'per-token': tokens,
-      'per-sequence': 1,
-      window: Math.min('window' in shape ? shape.window : 0, tokens),
-    }[shape.kind]
-    return n + elements(shape.shape) * rows * batch
+    const sequence =
+      shape.kind === 'per-sequence'
+        ? // Recurrent states stay in float32: engines round only what grows with the tokens.
+          4
+        : cacheWidth(scenario) * Math.min(shape.kind === 'window' ? shape.window : tokens, tokens)
+    return n + sequence * elements(shape.shape) * batch
   }, 0)
-  return { parameters, memoryBytes: weightBytes(model) + 4 * state }
+  return { parameters, memoryBytes: weightBytes(model, weightWidth(scenario)) + state }
 }
 
-/** Bytes of a model's weights in memory. */
-function weightBytes(model: Model): number {
+/** Bytes of a model's weights in memory. @param width  of a weight that is not quantised */
+function weightBytes(model: Model, width: number): number {
   const { vocabulary, hidden, layers, tied } = model.config
-  const ends = 4 * (vocabulary * hidden * (tied ? 1 : 2) + hidden)
+  const ends = width * (vocabulary * hidden * (tied ? 1 : 2) + hidden)
   const bytes = Array.from({ length: layers }, (_, layer) =>
-    slots.reduce((n, slot) => n + slotBytes(model, layer, slot), 0),
+    slots.reduce((n, slot) => n + slotBytes(model, layer, slot, width), 0),
   )
   return bytes.reduce((a, b) => a + b, ends)
 }

@@ -9,7 +9,16 @@ import { pairedTasks, type Listing, type PairedTask } from './paired-task.js'
 import { respondentOf } from './respondent.js'
 import { estimate, type Estimate } from './statistics.js'
 import { answersToAll, type Answers } from './task-answers.js'
-import { errorOf, speedOf, timePairs, type PairedPasses, type TimingParams } from './speed.js'
+import {
+  errorOf,
+  ofEachSpeed,
+  speedsOf,
+  timePairs,
+  type PairEstimate,
+  type PairedPasses,
+  type Speeds,
+  type TimingParams,
+} from './speed.js'
 
 /** Quality of a model on held-out text and tasks. */
 export interface Quality {
@@ -30,17 +39,20 @@ export interface Examined {
   readonly answers: Answers
 }
 
-/** Measurements of a model: throughput in tokens/s, memory in bytes. */
+/** Measurements of a model: throughput in tokens/s, times in seconds, memory in bytes. */
 export interface Measured extends Quality {
   readonly throughput: { readonly measured: number }
+  /** To the first token of all sequences. */
+  readonly prefill: { readonly measured: number }
+  /** Of decoding, per generated token of a sequence. */
+  readonly tokenLatency: { readonly measured: number }
   readonly memoryBytes: number
   readonly parameters: number
 }
 
-/** Measurements together with the predicted throughput. */
-export type Predicted<T extends Measured = Measured> = T & {
-  readonly throughput: { readonly predicted: number; readonly measured: number }
-}
+/** Measurements together with predicted throughput and times. */
+export type Predicted<T extends Measured = Measured> = T &
+  Readonly<Record<keyof Speeds, { readonly predicted: number; readonly measured: number }>>
 
 /** The parent, the text, the tasks and the scenario that models are measured with. */
 export interface Yardstick {
@@ -152,9 +164,11 @@ export function figuresOf(
 export interface Evaluation<M extends Measured = Predicted> {
   readonly parent: M
   readonly child: M
-  /** Child / parent; throughput as measured in one run. */
+  /** Child / parent; throughput and times as measured in one run. */
   readonly ratios: {
     readonly throughput: number
+    readonly prefill: number
+    readonly tokenLatency: number
     readonly accuracy: number | null
     readonly memory: number
     readonly parameters: number
@@ -186,10 +200,11 @@ export async function evaluatePair(
     { pairs: repetitions, error: errorOf({ retime }) },
     (pair, pairs) => progress(0.5 + (0.5 * pair) / pairs, `timing, pair ${pair} of ${pairs}`),
   )
-  const parent = { ...examined.quality, ...sizes(yardstick.parent, scenario), throughput: { measured: 0 } }
-  const own = { ...quality, ...sizes(child, scenario), throughput: { measured: 0 } }
+  const untimed = { throughput: { measured: 0 }, prefill: { measured: 0 }, tokenLatency: { measured: 0 } }
+  const parent = { ...examined.quality, ...sizes(yardstick.parent, scenario), ...untimed }
+  const own = { ...quality, ...sizes(child, scenario), ...untimed }
   const ratios = {
-    throughput: 0,
+    ...{ throughput: 0, prefill: 0, tokenLatency: 0 },
     accuracy: parent.accuracy && own.accuracy !== null ? own.accuracy / parent.accuracy : null,
     memory: own.memoryBytes / parent.memoryBytes,
     parameters: own.parameters / parent.parameters,
@@ -200,23 +215,29 @@ export async function evaluatePair(
 
 /** Returns the evaluation with the speeds of these passes. */
 export function withTiming<E extends Evaluation<Measured>>(evaluation: E, scenario: Scenario, timing: PairedPasses): E {
-  const { parent, child, ratio } = speedOf(scenario, timing)
-  const timed = (own: Measured, measured: number) => ({ ...own, throughput: { ...own.throughput, measured } })
+  const speeds = speedsOf(scenario, timing)
+  const withSpeeds = (own: Measured, of: (pair: PairEstimate) => number): Measured => ({
+    ...own,
+    ...ofEachSpeed((name) => ({ ...own[name], measured: of(speeds[name]) })),
+  })
   return {
     ...evaluation,
-    parent: timed(evaluation.parent, parent),
-    child: timed(evaluation.child, child.value),
-    ratios: { ...evaluation.ratios, throughput: ratio.value },
+    parent: withSpeeds(evaluation.parent, ({ parent }) => parent),
+    child: withSpeeds(evaluation.child, ({ child }) => child.value),
+    ratios: { ...evaluation.ratios, ...ofEachSpeed((name) => speeds[name].ratio.value) },
     timing,
   }
 }
 
-/** Adds predicted throughputs, in tokens/s, to an evaluation. */
+/** Adds predicted throughputs and times to an evaluation. */
 export function withPredictions(
   { parent, child, ...more }: Evaluation<Measured>,
-  predicted: { readonly parent: number; readonly child: number },
+  predicted: { readonly parent: Speeds; readonly child: Speeds },
 ): Evaluation {
-  const add = (own: Measured, guess: number) => ({ ...own, throughput: { predicted: guess, ...own.throughput } })
+  const add = (own: Measured, guess: Speeds) => ({
+    ...own,
+    ...ofEachSpeed((name) => ({ predicted: guess[name], ...own[name] })),
+  })
   return { parent: add(parent, predicted.parent), child: add(child, predicted.child), ...more }
 }
 

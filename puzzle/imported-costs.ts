@@ -23,7 +23,7 @@ export async function readCostTable(
     throw bad(error instanceof SyntaxError ? `is not JSON: ${error.message}` : (error as Error).message)
   }
   if (table?.version !== 1 || !table.floor || !table.attention || !table.ffn) throw bad('is not a cost table')
-  for (const key of ['batch', 'prefill', 'generate', 'engine'] as const)
+  for (const key of ['batch', 'prefill', 'generate', 'engine', 'weights', 'cache'] as const)
     if (table.scenario?.[key] !== scenario[key])
       throw bad(`was measured with ${key} ${table.scenario?.[key]}, not ${scenario[key]}`)
   const check = (what: string, cost: Cost, parameters: number) => {

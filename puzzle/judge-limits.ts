@@ -2,7 +2,7 @@ import type { Model, Scenario } from '../model/index.js'
 import type { Limit } from './limit.js'
 import { describeLimit } from './limits.js'
 import { withTiming, type Evaluation, type Measured } from './evaluation.js'
-import { errorOf, joined, speedOf, timePairs, type Estimate, type TimingParams } from './speed.js'
+import { errorOf, joined, speedsOf, timePairs, type Estimate, type TimingParams } from './speed.js'
 
 /** A limit, and whether the child meets it. */
 export interface Judged {
@@ -24,14 +24,16 @@ export function judgeLimits(
   scenario: Scenario,
   { child, ratios, timing }: Evaluation<Measured>,
 ): Judged[] {
-  const speed = speedOf(scenario, timing)
+  const { throughput, prefill, tokenLatency } = speedsOf(scenario, timing)
   const exact = (value: number): Estimate => ({ value, low: value, high: value })
   const tokens = scenario.batch * scenario.generate
   return limits.map((limit) => {
     const relative = limit.unit === 'parent'
     const measured = {
-      throughput: relative ? speed.ratio : speed.child,
-      latency: relative ? inverse(1, speed.ratio) : inverse(tokens, speed.child),
+      throughput: relative ? throughput.ratio : throughput.child,
+      prefill: relative ? prefill.ratio : prefill.child,
+      tokenLatency: relative ? tokenLatency.ratio : tokenLatency.child,
+      latency: relative ? inverse(1, throughput.ratio) : inverse(tokens, throughput.child),
       memory: exact(relative ? ratios.memory : child.memoryBytes),
       parameters: exact(relative ? ratios.parameters : child.parameters),
     }[limit.name]
@@ -55,7 +57,7 @@ const inverse = (numerator: number, { value, low, high }: Estimate): Estimate =>
   high: low > 0 ? numerator / low : Infinity,
 })
 
-const onTime = ({ name }: Limit): boolean => name === 'throughput' || name === 'latency'
+const onTime = ({ name }: Limit): boolean => name !== 'memory' && name !== 'parameters'
 
 /** A limit on time that asks for a little more. @param headroom  0.01: one per cent */
 export const tightened = (limit: Limit, headroom: number): Limit =>

@@ -3,11 +3,24 @@ import type { Infeasibility } from '../solver/index.js'
 import { ruleOf, type ChoiceRule } from './choices.js'
 import type { Target } from './inputs.js'
 import type { Limit } from './limit.js'
-import { runtime, throughputOf, type Cost } from './costs.js'
+import { runtime, throughputOf, tokenLatencyOf, type Cost } from './costs.js'
 
-/** An upper bound on the sum of a cost over all slots: `runtime` in seconds, `memory` in bytes. */
+/** A cost that a limit bounds: seconds of prefill and decoding together or of one of them, bytes, parameters. */
+export type BoundedCost = 'runtime' | 'prefill' | 'decoding' | 'memory' | 'parameters'
+
+/** What each limit bounds. */
+export const boundedCost: Readonly<Record<Limit['name'], BoundedCost>> = {
+  throughput: 'runtime',
+  prefill: 'prefill',
+  tokenLatency: 'decoding',
+  latency: 'runtime',
+  memory: 'memory',
+  parameters: 'parameters',
+}
+
+/** An upper bound on the sum of a cost over all slots. */
 export interface Bound {
-  readonly cost: 'runtime' | 'memory' | 'parameters'
+  readonly cost: BoundedCost
   readonly max: number
   readonly limit: Limit
 }
@@ -21,6 +34,8 @@ export function absolute(limit: Limit, parent: Cost, scenario: Scenario): number
   if (limit.unit !== 'parent') return limit.value
   const ofParent = {
     throughput: throughputOf(scenario, parent),
+    prefill: parent.prefillSeconds,
+    tokenLatency: tokenLatencyOf(scenario, parent),
     memory: parent.memoryBytes,
     latency: runtime(parent),
     parameters: parent.parameters,
@@ -43,17 +58,16 @@ export function bounds(
 ): Bound[] {
   return limits.map((limit) => {
     const value = absolute(limit, parent, scenario) * (correction[limit.name] ?? 1)
-    switch (limit.name) {
-      case 'throughput':
-        return { limit, cost: 'runtime', max: (scenario.batch * scenario.generate) / value - runtime(floor) }
-      case 'latency':
-        return { limit, cost: 'runtime', max: value - runtime(floor) }
-      case 'memory':
-        return { limit, cost: 'memory', max: value - floor.memoryBytes }
-      case 'parameters':
-        return { limit, cost: 'parameters', max: value - floor.parameters }
-    }
+    const cost = boundedCost[limit.name]
+    return { limit, cost, max: converted(limit.name, value, scenario) - useOf(cost, floor) }
   })
+}
+
+/** Converts a limit's value to what it bounds, or back: throughput to seconds, seconds per token to seconds. */
+function converted(name: Limit['name'], value: number, { batch, generate }: Scenario, back = false): number {
+  if (name === 'throughput') return (batch * generate) / value
+  if (name === 'tokenLatency') return back ? value / generate : value * generate
+  return value
 }
 
 /** Predicted costs that limits are judged against. */
@@ -64,8 +78,14 @@ export interface Yard {
 }
 
 /** How much of a bounded cost a model or block uses: seconds, bytes or parameters. */
-export const useOf = (cost: Bound['cost'], of: Cost): number =>
-  ({ runtime: runtime(of), memory: of.memoryBytes, parameters: of.parameters })[cost]
+export const useOf = (cost: BoundedCost, of: Cost): number =>
+  ({
+    runtime: runtime(of),
+    prefill: of.prefillSeconds,
+    decoding: of.decodeSeconds,
+    memory: of.memoryBytes,
+    parameters: of.parameters,
+  })[cost]
 
 /** Writes that a bound cannot be met, and by how much, in terms of its limit.
  *  @param minimum  the least that all slots together can use
@@ -77,7 +97,7 @@ function describeUnmet(
   held: readonly string[] = [],
 ): string {
   const rest = useOf(cost, floor)
-  const best = limit.name === 'throughput' ? (scenario.batch * scenario.generate) / (minimum + rest) : minimum + rest
+  const best = converted(limit.name, minimum + rest, scenario, true)
   const round = (n: number, digits: number) => Number(n.toPrecision(digits))
   const lack = round((100 * (minimum - max)) / (max + rest), 3)
   return `${describeLimit(limit)} cannot be met${heldText(held)}: the best any choice reaches is ${round(best, 4)}, the limit is ${round(absolute(limit, parent, scenario), 4)} (it lacks ${lack} % of ${cost})`

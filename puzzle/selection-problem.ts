@@ -1,15 +1,17 @@
 import type { Model, Scenario } from '../model/index.js'
 import type { Problem } from '../solver/index.js'
 import type { Slot } from '../api/index.js'
-import { addCosts, runtime, throughputOf, totalCost, type Cost, type CostTable } from './costs.js'
+import { runtime, throughputOf, tokenLatencyOf, totalCost, type Cost, type CostTable } from './costs.js'
 import type { DepthStep } from './depth-step.js'
 import { entryId, ownVariant, type Choice, type LibraryEntry } from './library.js'
 import type { Limit } from './limit.js'
 import { degradationOf } from './objective.js'
 import { bounds } from './limits.js'
+import { optionCosts } from './option-costs.js'
 import { applyChoices, type ChoiceRule, type Fillings } from './choices.js'
 import { emptyEntry } from './run-variants.js'
 import type { Composition, ScoreRow } from './score-row.js'
+import type { Speeds } from './speed.js'
 
 /** A solution of the selection problem. */
 export interface Solution {
@@ -78,18 +80,16 @@ interface LayerOption {
   readonly id: string
   readonly score: number
   readonly entries: { readonly attention: string; readonly ffn: string }
-  readonly costs: Readonly<Record<'runtime' | 'memory' | 'parameters', number>>
+  readonly costs: ReturnType<typeof optionCosts>
   readonly span?: number
   /** Whether it replaces a run of layers, which may consist of one. */
   readonly isRun?: boolean
   readonly requires?: readonly { readonly layer: number; readonly option: string }[]
 }
 
-const asCosts = (cost: Cost) => ({ runtime: runtime(cost), memory: cost.memoryBytes, parameters: cost.parameters })
-
 /** Returns the replacements of runs that begin at a layer. All but the first layer cost nothing. */
-const runOptions = (rows: readonly ScoreRow[], layer: number, table: CostTable): LayerOption[] =>
-  rows.flatMap(({ run, span, entries, attention, ffn, ...row }) =>
+const runOptions = (parts: ProblemParts, layer: number): LayerOption[] =>
+  parts.rows.flatMap(({ run, span, entries, attention, ffn, ...row }) =>
     run === undefined || span === undefined || row.layer !== layer
       ? []
       : [
@@ -98,7 +98,7 @@ const runOptions = (rows: readonly ScoreRow[], layer: number, table: CostTable):
             score: degradationOf(row),
             entries,
             isRun: true,
-            costs: asCosts(addCosts(table.attention[attention]!, table.ffn[ffn]!)),
+            costs: optionCosts(parts, { attention, ffn }),
             ...(span > 1 && { span }),
           },
         ],
@@ -147,7 +147,8 @@ function possible(
 }
 
 /** Lists the options of every layer: pairs of entries. Those that were trained together have a score of their own. */
-export function layerOptions({ rows, composition, table, parent, depth, inContext }: ProblemParts): LayerOption[][] {
+export function layerOptions(parts: ProblemParts): LayerOption[][] {
+  const { rows, composition, table, parent, depth, inContext } = parts
   const scores = new Map<string, ScoreRow>()
   const order = possible(depth, rows)
   const byKl = rows.every((row) => row.judged === undefined)
@@ -159,17 +160,10 @@ export function layerOptions({ rows, composition, table, parent, depth, inContex
       ids('ffn').flatMap((ffn) => {
         const found = option(scores, layer, { attention, ffn }, own, composition)
         if (!found) return []
-        const cost = addCosts(table.attention[attention]!, table.ffn[ffn]!)
-        return [
-          {
-            id: `${attention}+${ffn}`,
-            ...found,
-            costs: asCosts(cost),
-          },
-        ]
+        return [{ id: `${attention}+${ffn}`, ...found, costs: optionCosts(parts, { attention, ffn }) }]
       }),
     )
-    return conditional([...pairs, ...runOptions(rows, layer, table)], layer, own, order, byKl).map((option) => ({
+    return conditional([...pairs, ...runOptions(parts, layer)], layer, own, order, byKl).map((option) => ({
       ...option,
       score: inContext?.[layer]?.[option.id] ?? option.score,
     }))
@@ -241,14 +235,21 @@ function fillingsOf({ library, parent }: ProblemParts, { entries, span = 1 }: La
 /** Predicts the costs of the parent. */
 export const parentCost = ({ table, parent }: Pick<ProblemParts, 'table' | 'parent'>): Cost => totalCost(table, parent)
 
-/** Returns the predicted throughputs of the parent and of a solution, in tokens/s. */
-export const predictedSpeeds = (
-  parts: Pick<ProblemParts, 'table' | 'parent' | 'scenario'>,
-  { predicted }: Pick<Solution, 'predicted'>,
-): { readonly parent: number; readonly child: number } => ({
-  parent: throughputOf(parts.scenario, parentCost(parts)),
-  child: predicted.throughput,
-})
+/** Returns the predicted throughputs and times of the parent and of a solution. */
+export function predictedSpeeds(
+  parts: Pick<ProblemParts, 'library' | 'table' | 'parent' | 'scenario'>,
+  { choice, predicted }: Pick<Solution, 'choice' | 'predicted'>,
+): { readonly parent: Speeds; readonly child: Speeds } {
+  const timed = (cost: Cost): Speeds => ({
+    throughput: throughputOf(parts.scenario, cost),
+    prefill: cost.prefillSeconds,
+    tokenLatency: tokenLatencyOf(parts.scenario, cost),
+  })
+  return {
+    parent: timed(parentCost(parts)),
+    child: { ...timed(costOf(parts, choice)), throughput: predicted.throughput },
+  }
+}
 
 /** Converts the solver's option ids to entries, and predicts the costs of the whole model. */
 export function toSolution(parts: ProblemParts, ids: readonly string[], objective: number): Solution {
@@ -302,16 +303,21 @@ function removes({ library, parent }: ProblemParts, { entries, isRun }: LayerOpt
   return empty && (isRun === true || attention !== 'no-op' || ffn !== 'no-op')
 }
 
+/** Costs of a choice of entries. */
+function costOf({ library, table }: Pick<ProblemParts, 'library' | 'table'>, choice: Choice): Cost {
+  const variant = (id: string) => library.get(id)!.variant
+  return totalCost(
+    table,
+    choice.map((own) => ({ attention: variant(own.attention), ffn: variant(own.ffn) })),
+  )
+}
+
 /** Predicts the costs of a choice of entries. */
 export function predict(
   parts: Pick<ProblemParts, 'library' | 'table' | 'scenario'>,
   choice: Choice,
 ): Solution['predicted'] {
-  const variant = (id: string) => parts.library.get(id)!.variant
-  const cost = totalCost(
-    parts.table,
-    choice.map((own) => ({ attention: variant(own.attention), ffn: variant(own.ffn) })),
-  )
+  const cost = costOf(parts, choice)
   return {
     throughput: throughputOf(parts.scenario, cost),
     runtime: runtime(cost),

@@ -7,6 +7,8 @@ export interface PairedPasses {
   /** Seconds of each pass, of all sessions. */
   readonly parent: readonly number[]
   readonly child: readonly number[]
+  /** Of these, the seconds of prefill. */
+  readonly prefill: { readonly parent: readonly number[]; readonly child: readonly number[] }
   /** Probability, on either side, that a ratio lies outside of its interval. */
   readonly error: number
   /** Times that the two were loaded and timed. */
@@ -18,12 +20,29 @@ export interface Estimate extends Interval {
   readonly value: number
 }
 
-/** Throughput as measured: tokens/s, and child / parent. */
-export interface Speed {
+/** A figure of parent and child as measured, and child / parent. */
+export interface PairEstimate {
   readonly parent: number
   readonly child: Estimate
   readonly ratio: Estimate
 }
+
+/** How fast a scenario runs. */
+export interface Speeds<T = number> {
+  /** Tokens/s. */
+  readonly throughput: T
+  /** Seconds to the first token of all sequences. */
+  readonly prefill: T
+  /** Seconds of decoding per generated token of a sequence. */
+  readonly tokenLatency: T
+}
+
+/** Makes one of each. */
+export const ofEachSpeed = <T>(make: (name: keyof Speeds) => T): Speeds<T> => ({
+  throughput: make('throughput'),
+  prefill: make('prefill'),
+  tokenLatency: make('tokenLatency'),
+})
 
 /** How parent and child are timed. */
 export interface TimingParams {
@@ -51,9 +70,12 @@ export async function timePairs(
   return whileOpen(models, scenario, threads, async (timed) => {
     const passes = await alternate(timed, count, (done) => progress(done, count))
     // More digits are below the clock's own noise.
-    const seconds = (pass: Timing) => Number(runtime(pass).toPrecision(6))
-    const [parent = [], child = []] = passes.map((own) => own.map(seconds))
-    return { parent, child, error, sessions: 1 }
+    const digits = (seconds: number) => Number(seconds.toPrecision(6))
+    const whole = passes.map((own) => own.map((pass: Timing) => digits(runtime(pass))))
+    const prompts = passes.map((own) => own.map(({ prefillSeconds }) => digits(prefillSeconds)))
+    const [parent = [], child = []] = whole
+    const prefill = { parent: prompts[0] ?? [], child: prompts[1] ?? [] }
+    return { parent, child, prefill, error, sessions: 1 }
   })
 }
 
@@ -61,22 +83,40 @@ export async function timePairs(
 export const joined = (a: PairedPasses, b: PairedPasses): PairedPasses => ({
   parent: [...a.parent, ...b.parent],
   child: [...a.child, ...b.child],
+  prefill: {
+    parent: [...a.prefill.parent, ...b.prefill.parent],
+    child: [...a.prefill.child, ...b.prefill.child],
+  },
   error: Math.min(a.error, b.error),
   sessions: a.sessions + b.sessions,
 })
 
 /**
  * Speeds of pairs. The ratio is the median of the pairs' ratios, since what else the machine did met both of a pair; the
- * parent's speed is the child's over that ratio, so that the three figures agree.
+ * parent's figure is the child's over that ratio, so that the three figures agree.
  */
-export function speedOf({ batch, generate }: Scenario, { parent, child, error }: PairedPasses): Speed {
+export function speedsOf(
+  { batch, generate }: Scenario,
+  { parent, child, prefill, error }: PairedPasses,
+): Speeds<PairEstimate> {
   const estimate = (values: readonly number[]): Estimate => ({
     value: median(values),
     ...medianInterval(values, error),
   })
-  const speed = estimate(child.map((seconds) => (batch * generate) / seconds))
-  const ratio = estimate(parent.map((seconds, i) => seconds / child[i]!))
-  return { parent: speed.value / ratio.value, child: speed, ratio }
+  const pairs = (parents: readonly number[], children: readonly number[]): PairEstimate => {
+    const own = estimate(children)
+    // Of a single token nothing is decoded, by parent and child alike.
+    const ratio = estimate(children.map((value, i) => (value === parents[i] ? 1 : value / parents[i]!)))
+    return { parent: own.value / ratio.value, child: own, ratio }
+  }
+  const rate = (passes: readonly number[]) => passes.map((seconds) => (batch * generate) / seconds)
+  const perToken = (passes: readonly number[], prompts: readonly number[]) =>
+    passes.map((seconds, i) => (seconds - prompts[i]!) / generate)
+  return {
+    throughput: pairs(rate(parent), rate(child)),
+    prefill: pairs(prefill.parent, prefill.child),
+    tokenLatency: pairs(perToken(parent, prefill.parent), perToken(child, prefill.child)),
+  }
 }
 
 /** Parameters of stages that time parent and child and judge limits. */

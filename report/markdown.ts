@@ -3,8 +3,17 @@ import { tasksSection, type TasksResult } from './tasks-section.js'
 
 export { format }
 
+/** Seconds. */
+interface Time {
+  readonly predicted: number | null
+  readonly measured: number
+}
+
 interface Measured {
   readonly throughput: { readonly predicted: number | null; readonly measured: number }
+  /** Absent from results of earlier versions. */
+  readonly prefill?: Time
+  readonly tokenLatency?: Time
   readonly accuracy: number | null
   readonly tasks: Readonly<Record<string, number>>
   readonly perplexity: number
@@ -45,6 +54,8 @@ export interface Result extends Pick<TasksResult, 'paired' | 'measuredOn' | 'spl
   }
   readonly ratios: {
     readonly throughput: number
+    readonly prefill?: number
+    readonly tokenLatency?: number
     readonly accuracy: number | null
     readonly memory: number
     readonly parameters: number
@@ -98,8 +109,7 @@ export function markdown(result: Result): string {
     calibration,
     wouldTake = [],
   } = result
-  const row = (name: string, a: number | null, b: number | null, ratio?: number | null) =>
-    `| ${name} | ${format(a)} | ${format(b)} | ${format(ratio)} |`
+  const row: Row = (name, a, b, ratio) => `| ${name} | ${format(a)} | ${format(b)} | ${format(ratio)} |`
   return [
     `# ${verdict === 'accepted' ? 'A child was found' : 'No acceptable child was found'}`,
     '',
@@ -118,6 +128,7 @@ export function markdown(result: Result): string {
       ratios.throughput,
     ),
     row('throughput, tokens/s (predicted)', parent.throughput.predicted, child.throughput.predicted),
+    ...timeRows(result, row),
     row('mean task accuracy', parent.accuracy, child.accuracy, ratios.accuracy),
     ...Object.keys(parent.tasks).map((name) =>
       row(`task ${name}`, parent.tasks[name]!, child.tasks[name]!, child.tasks[name]! / parent.tasks[name]!),
@@ -172,8 +183,23 @@ const objectiveNote = ({ name, direction, parent }: NonNullable<Result['objectiv
   `Blocks were judged by ${name} (to ${direction}; the parent has ${format(parent)}): figures are by how much a child is worse.`
 
 /** Says what measuring whole children came to. */
-const refinedNote = ({ evaluations, before, after }: NonNullable<Result['refined']>, objective: Result['objective']): string =>
+const refinedNote = (
+  { evaluations, before, after }: NonNullable<Result['refined']>,
+  objective: Result['objective'],
+): string =>
   `Sums of scores are predictions. Of ${evaluations} more children that were measured untrained, the best has a ${lost(objective)} of ${format(after)}; the solver’s first solution has ${format(before)}.`
+
+type Row = (name: string, parent: number | null, child: number | null, ratio?: number | null) => string
+
+/** Time to the first token and between tokens, as measured. */
+function timeRows({ parent, child, ratios }: Result, row: Row): string[] {
+  const names = { prefill: 'time to the first token, s', tokenLatency: 'time per generated token, s' } as const
+  return Object.entries(names).flatMap(([key, title]) => {
+    const name = key as keyof typeof names
+    const [a, b] = [parent[name], child[name]]
+    return a && b ? [row(title, a.measured, b.measured, ratios[name])] : []
+  })
+}
 
 /** Says how speeds were measured. */
 const timingNote = ({ child, sessions, error }: NonNullable<Result['timing']>): string =>

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** The JSON Schemas in this folder. */
-export const schemaNames = ['spec', 'pipeline', 'problem', 'result', 'plugin', 'config'] as const
+export const schemaNames = ['spec', 'pipeline', 'problem', 'result', 'curve', 'plugin', 'config'] as const
 export type SchemaName = (typeof schemaNames)[number]
 
 /** A schema, freshly parsed. */

@@ -62,6 +62,12 @@ export function accessTo(address: string): Access {
   return { address, namespace, connection, ...(proxy && { proxy }), dataConverter }
 }
 
+/** Whether Temporal's settings hold what proves to a server who the user is. */
+export function holdsCredentials(): boolean {
+  const { apiKey, tls, grpcMeta = {} } = profile()
+  return apiKey !== undefined || tls?.clientCert !== undefined || Object.keys(grpcMeta).length > 0
+}
+
 const profile = () => readable(() => loadClientConfigProfile())
 
 /** The settings. @throws Failure InvalidInput if they, or files that they name, cannot be read */

@@ -3,6 +3,8 @@ import { closeSync, existsSync, mkdirSync, openSync, renameSync, writeFileSync }
 import { join } from 'node:path'
 import { lock } from 'proper-lockfile'
 import { Failure } from '../api/index.js'
+import { stateDirectory } from '../store/paths.js'
+import { closeFolder, privately } from '../store/private-files.js'
 import { payloadConverter } from './codec.js'
 import { answers, reach, searchAttributes, setUp } from './namespace.js'
 import { alreadyRunning, databaseOf, folder, isOurs, lastServer, ourServer, stateFile, type ServerInfo } from './own.js'
@@ -36,7 +38,10 @@ export async function ensureServer(options: {
     await setUp(running.address)
     return running
   }
-  mkdirSync(folder(), { recursive: true })
+  // The XDG specification asks for this, of the folder around ours too.
+  mkdirSync(folder(), { recursive: true, mode: 0o700 })
+  // Versions before this one left them open.
+  for (const open of [stateDirectory(), folder()]) closeFolder(open)
   const release = await lock(folder(), { stale: 15_000, retries: { retries: 1200, factor: 1, minTimeout: 500 } })
   try {
     const found = await serverStatus()
@@ -124,7 +129,7 @@ async function start(log: (line: string) => void): Promise<ServerInfo> {
     const address = `127.0.0.1:${port}`
     await setUp(address)
     const info: ServerInfo = { address, uiAddress: `http://127.0.0.1:${uiPort}`, source: program.source, pid: started }
-    writeFileSync(`${stateFile()}.tmp`, JSON.stringify(info))
+    writeFileSync(`${stateFile()}.tmp`, JSON.stringify(info), { mode: 0o600 })
     renameSync(`${stateFile()}.tmp`, stateFile())
     const usual = port === wanted.port && uiPort === wanted.ui
     log(
@@ -152,13 +157,15 @@ const portOf = (address: string | undefined): number | undefined =>
 
 /** Starts a program, detached. @returns its process id when it answers */
 async function launch(program: ServerProgram, port: number, uiPort: number): Promise<number | 'ended' | 'silent'> {
-  const output = openSync(logFile(), 'a')
-  const child = spawn(program.path, serverArguments(program, port, uiPort), {
-    detached: true,
-    stdio: ['ignore', output, output],
-    // It would ask its makers for newer versions, and tell its own.
-    env: { ...process.env, TEMPORAL_VERSION_CHECK_DISABLED: '1' },
-  })
+  const output = openSync(logFile(), 'a', 0o600)
+  const child = privately(() =>
+    spawn(program.path, serverArguments(program, port, uiPort), {
+      detached: true,
+      stdio: ['ignore', output, output],
+      // It would ask its makers for newer versions, and tell its own.
+      env: { ...process.env, TEMPORAL_VERSION_CHECK_DISABLED: '1' },
+    }),
+  )
   closeSync(output)
   let over = false
   child.on('error', () => (over = true)).on('exit', () => (over = true))

@@ -43,6 +43,24 @@ export function findExpressions(
     : Object.entries(value).flatMap(([key, item]) => findExpressions(item, [...path, key]))
 }
 
+/** Where expressions are that may not be there: they stand for parameters of stages alone.
+ *  @param allowed  whether one may be at a path */
+export const misplacedExpressions = (
+  data: JsonObject,
+  allowed: (path: readonly (string | number)[]) => boolean,
+): readonly { readonly path: readonly (string | number)[]; readonly code: string; readonly message: string }[] =>
+  findExpressions(data).flatMap(({ path, text }) =>
+    allowed(path)
+      ? []
+      : [
+          {
+            path,
+            code: 'misplaced-expression',
+            message: `${text} is an expression, which can only stand for a parameter of a stage.`,
+          },
+        ],
+  )
+
 /** What stages left behind, as `Outputs` of the plugin API. */
 export type StageOutputs = Readonly<
   Record<string, { readonly values: JsonObject; readonly files: Readonly<Record<string, unknown>> }>

@@ -3,6 +3,7 @@ import { readSchema } from '../schemas/read.js'
 import { suggest, type Diagnostic } from './diagnostics.js'
 import { readDocument, type SourceDocument } from './document.js'
 import type { PlannedStage } from './frozen-plan.js'
+import { misplacedExpressions } from './expressions.js'
 import { validatorOf } from './keywords.js'
 import type { Registry } from './registry.js'
 import { mergedSite, siteOf, type Site } from './site.js'
@@ -107,7 +108,9 @@ export function namedPipeline(
 function compilePipeline(name: string, written: JsonObject, site: Site, reading: Reading): Pipeline | undefined {
   const { data, findings } = checkValue(pipelineSchema, written, name === 'custom' ? 'pipeline' : `pipeline ${name}`)
   for (const finding of findings) reading.report(site.diagnose(finding.at, finding.where, finding))
-  if (!isMap(data.stages)) return undefined
+  const misplaced = misplacedExpressions(written, ([key, , part]) => key === 'stages' && part === 'with')
+  for (const { path, ...problem } of misplaced) reading.report(site.diagnose(pointer(path), 'value', problem))
+  if (!isMap(data.stages) || misplaced.length > 0) return undefined
   const nodes = Object.entries(data.stages).flatMap(([stage, definition]) =>
     isMap(definition) ? [makeNode(stage, definition, inner(site, pointer(['stages', stage])))] : [],
   )

@@ -7,10 +7,11 @@ import { checkDag } from './dag.js'
 import { sortDiagnostics, suggest, type Diagnostic } from './diagnostics.js'
 import { readDocument, type SourceDocument } from './document.js'
 import type { FrozenPlan, PlannedStage } from './frozen-plan.js'
+import { misplacedExpressions } from './expressions.js'
 import { digestPath, type Listing, type Listings } from './input-digests.js'
 import { checkPath } from './input-paths.js'
 import { checkInputs, distinct, plannedBlock, resolvePaths, type PathUse } from './inputs.js'
-import { applySpecStages, readPipeline, type Pipeline, type StageNode } from './pipeline.js'
+import { applySpecStages, isMap, readPipeline, type Pipeline, type StageNode } from './pipeline.js'
 import type { Registry, StageInfo } from './registry.js'
 import { openPrograms, programsIn, type ProgramUse } from './programs.js'
 import { specPlugins, withoutMissing } from './plugins.js'
@@ -51,6 +52,10 @@ export async function compileText(file: string, text: string, registry: Registry
   if (spec.unreadable || Object.keys(spec.data).length === 0) return done()
 
   const head = checkEnvelope(spec, report)
+  // All else is needed before any stage has run.
+  const misplaced = misplacedExpressions(spec.data, isOfStage(spec.data))
+  for (const { path, ...problem } of misplaced) report(spec.map.diagnose(pointer(path), 'value', problem))
+  if (misplaced.length > 0) return done()
   const { registry: all, plugins, complete } = await specPlugins(spec, registry, report)
   if (!complete) report = withoutMissing(report)
   const pipeline = readPipeline(spec, all, report)
@@ -100,6 +105,15 @@ export async function compileText(file: string, text: string, registry: Registry
   }
   const digest = digestJson(asWritten(body, used))
   return { diagnostics: sortDiagnostics(warnings), plan: { ...body, specFile: resolve(file), digest }, listings }
+}
+
+/** Whether a path of a spec is a stage's parameter, or the pipeline's, which is checked on its own. */
+function isOfStage({ stages }: JsonObject): (path: readonly (string | number)[]) => boolean {
+  return ([key, name, part]) => {
+    if (key !== 'stages' || name === undefined) return key === 'pipeline'
+    const stage = isMap(stages) ? stages[name] : undefined
+    return isMap(stage) && 'uses' in stage ? part === 'with' : part !== undefined
+  }
 }
 
 /** Leaves out mistakes at values that could not be read: those have been reported already. */

@@ -9,6 +9,8 @@ export const quantityKinds = [
   'throughput-limit',
   'memory-limit',
   'latency-limit',
+  'prefill-limit',
+  'token-latency-limit',
   'parameters-limit',
   'quality-limit',
 ] as const
@@ -83,9 +85,12 @@ const mostTimes = {
   'throughput-limit': 1000,
   'memory-limit': 10,
   'latency-limit': 10,
+  'prefill-limit': 10,
+  'token-latency-limit': 10,
   'parameters-limit': 10,
   'quality-limit': 2,
 }
+const time = { bound: 'max', unit: 'seconds', factors: seconds } as const
 const limits = {
   'throughput-limit': {
     bound: 'min',
@@ -94,12 +99,9 @@ const limits = {
     examples: '">= 1.7x", ">= 170%", "5500 tokens/s"',
   },
   'memory-limit': { bound: 'max', unit: 'bytes', factors: bytes, examples: '"<= 70%", "<= 0.7x", "80 GiB", "500 MB"' },
-  'latency-limit': {
-    bound: 'max',
-    unit: 'seconds',
-    factors: seconds,
-    examples: '"<= 60%", "<= 0.6x", "500 ms", "2 s"',
-  },
+  'latency-limit': { ...time, examples: '"<= 60%", "<= 0.6x", "500 ms", "2 s"' },
+  'prefill-limit': { ...time, examples: '"<= 60%", "<= 0.6x", "200 ms", "2 s"' },
+  'token-latency-limit': { ...time, examples: '"<= 60%", "<= 0.6x", "12 ms", "0.05 s"' },
   'parameters-limit': {
     bound: 'max',
     unit: 'parameters',
@@ -171,6 +173,8 @@ const names: Readonly<Record<QuantityKind, string>> = {
   'throughput-limit': 'limit on throughput',
   'memory-limit': 'limit on memory',
   'latency-limit': 'limit on latency',
+  'prefill-limit': 'limit on prefill',
+  'token-latency-limit': 'limit on token latency',
   'parameters-limit': 'limit on parameters',
   'quality-limit': 'quality floor',
 }

@@ -97,7 +97,8 @@ export class FileStore implements Store {
     try {
       const state = await stampOf(place)
       if (this.verified.get(digest) === state) return 'sound'
-      if ((await digestFile(place)) === digest) {
+      // What is not a file may have no end.
+      if ((await stat(place)).isFile() && (await digestFile(place)) === digest) {
         this.verified.set(digest, state)
         return 'sound'
       }

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
+import { copyFile, link, lstat, mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { Failure } from '../errors/failure.js'
@@ -157,9 +157,9 @@ export const readText = (path: string): Promise<string | undefined> => orAbsent(
 /** Lists the names in a folder; none if it does not exist. */
 export const namesIn = async (folder: string): Promise<string[]> => (await orAbsent(readdir(folder))) ?? []
 
-/** Returns the size and the latest modification time of a file, or of all files in a folder. */
+/** Returns the size and the latest modification time of a file, or of all files in a folder. Links are not followed. */
 export async function extent(path: string): Promise<{ bytes: number; modified: number }> {
-  const stats = await orAbsent(stat(path))
+  const stats = await orAbsent(lstat(path))
   if (!stats) return { bytes: 0, modified: 0 }
   if (!stats.isDirectory()) return { bytes: stats.size, modified: stats.mtimeMs }
   let [bytes, modified] = [0, stats.mtimeMs]

@@ -1,17 +1,32 @@
-import { rename, rm, stat } from 'node:fs/promises'
+import { lstat, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { Failure } from '../errors/failure.js'
 import { extent, fileFailure, isAbsent, makeFolder, namesIn, orAbsent } from './files.js'
 import { digestInName } from './layout.js'
 import type { Leftover, Stored } from './store.js'
 
 /** Lists artifacts or records of a store in a folder. */
 export async function* listDigests(root: string, room: string): AsyncIterable<Stored> {
-  for (const part of await namesIn(join(root, room)))
-    for (const name of await namesIn(join(root, room, part))) {
+  for (const part of await namesWithin(root, room))
+    for (const name of await namesWithin(root, `${room}/${part}`)) {
       const digest = digestInName(name)
-      const found = digest && (await orAbsent(stat(join(root, room, part, name))))
+      const found = digest && (await orAbsent(lstat(join(root, room, part, name))))
       if (digest && found) yield { digest, bytes: found.size, modified: found.mtimeMs }
     }
+}
+
+/**
+ * Lists the names in a folder of the store; none if it does not exist.
+ * @throws Failure InvalidInput if it is a link: what lies behind one is not the store's, and must not be removed with it
+ */
+async function namesWithin(root: string, folder: string): Promise<string[]> {
+  const path = join(root, folder)
+  if ((await orAbsent(lstat(path)))?.isSymbolicLink())
+    throw new Failure('InvalidInput', `${path} is a symbolic link, which is not followed: a store is whole`, {
+      file: path,
+      remedy: 'To keep the store on another disk, move all of it there and name its new folder with --store.',
+    })
+  return namesIn(path)
 }
 
 const rooms = { scratch: 'temporary', corrupt: 'set-aside', checkpoints: 'checkpoint' } as const
@@ -19,7 +34,7 @@ const rooms = { scratch: 'temporary', corrupt: 'set-aside', checkpoints: 'checkp
 /** Lists the leftovers of unfinished work in a store in a folder. */
 export async function* listLeftovers(root: string): AsyncIterable<Leftover> {
   for (const [room, kind] of Object.entries(rooms))
-    for (const entry of await namesIn(join(root, room))) {
+    for (const entry of await namesWithin(root, room)) {
       const name = `${room}/${entry}`
       const key = kind === 'checkpoint' ? digestInName(name) : undefined
       yield { kind, name, ...(key && { key }), ...(await extent(join(root, name))) }

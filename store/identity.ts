@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { linkSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Failure } from '../errors/failure.js'
 import { digestJson } from './digest.js'
 import { fileFailure, isAbsent, isForbidden, unique } from './files.js'
 import { identityName } from './layout.js'
+import { makePrivateFolder } from './private-files.js'
 
 /** The contents of `store.json`. */
 export interface Identity {
@@ -83,7 +84,7 @@ function isSame(one: string, two: string): boolean {
 }
 
 function create(root: string): Identity {
-  mkdirSync(root, { recursive: true })
+  makePrivateFolder(root)
   const file = join(root, identityName)
   const temporary = write(root, { version: 1, id: newId(), place: placeOf(root) })
   try {

@@ -11,7 +11,7 @@ import { wholeNumber } from '../option-values.js'
 import { common, type Common } from '../options.js'
 import { print, printJson } from '../output.js'
 import { readStore } from '../open-store.js'
-import { readRun, type RunDocument } from '../runs.js'
+import { readRun, startAgain, type RunDocument } from '../runs.js'
 import { typed } from '../typed.js'
 import { withServer } from '../with-server.js'
 import { ensureWorker } from '../workers.js'
@@ -73,16 +73,17 @@ async function update(run: string, options: Common, name: string, ...args: unkno
 /** Has a run take an update. @returns what it answers  @throws Failure InvalidInput where it does not take it */
 async function tell(
   store: Store,
-  { run, workflowId, specFile }: RunDocument,
+  document: RunDocument,
   address: string,
   name: string,
   args: readonly unknown[],
 ): Promise<string> {
+  const { run, workflowId } = document
   const client = await connect(address)
   const handle = client.workflow.getHandle(workflowId)
   const notRunning = () =>
     new Failure('InvalidInput', `The run "${run}" is not running`, {
-      remedy: `Start it with \`${typed('run', specFile, '--run', run)}\`.`,
+      remedy: `Start it with \`${startAgain(document)}\`.`,
     })
   try {
     if ((await handle.describe()).status.name !== 'RUNNING') throw notRunning()

@@ -11,7 +11,7 @@ import { Failure } from '../../api/index.js'
 import { action } from '../action.js'
 import { positiveNumber, wholeNumber } from '../option-values.js'
 import { reading, type SpecOptions } from '../options.js'
-import { log, print, printJson } from '../output.js'
+import { log, printJson, printText } from '../output.js'
 import { openRunnable } from '../open-model.js'
 import { readPrompts, type PromptOptions } from '../prompts.js'
 
@@ -95,13 +95,13 @@ async function run(folder: string, options: Options): Promise<void> {
   const generated: number[][] = prompts.map(() => [])
   // Of several texts one is shown once it and those above it are whole.
   const streams = texts?.length === 1 && !options.json
-  if (streams) process.stdout.write(tokenizer!.decode(prompts[0]!))
+  if (streams) printText(tokenizer!.decode(prompts[0]!))
   const whole = new Set<number>()
   let shown = 0
   const show = (sequence: number) => {
     for (whole.add(sequence); whole.has(shown); shown++) {
       const text = texts ? tokenizer.decode(prompts[shown]!) + texts[shown]!.whole : generated[shown]!.join()
-      print(shown === 0 ? text : `\n${text}`)
+      printText(shown === 0 ? `${text}\n` : `\n${text}\n`)
     }
   }
   const tokens = generateAll(model, prompts, {
@@ -117,10 +117,10 @@ async function run(folder: string, options: Options): Promise<void> {
   for await (const { sequence, token } of tokens) {
     generated[sequence]!.push(token)
     const sure = texts?.[sequence]!.add(token)
-    if (streams) process.stdout.write(sure!)
+    if (streams) printText(sure!)
   }
   if (model instanceof OnnxModel) await model.release()
-  if (streams) print(texts[0]!.end())
+  if (streams) printText(`${texts[0]!.end()}\n`)
   if (!options.json) return
   const all = prompts.map((prompt, i) => ({ prompt, tokens: generated[i], ...(texts && { text: texts[i]!.whole }) }))
   printJson(all.length === 1 ? all[0] : { sequences: all })

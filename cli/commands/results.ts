@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { writing } from '../../model/index.js'
 import { Failure } from '../../api/index.js'
 import type { CostTable } from '../../puzzle/costs.js'
+import { curvePage } from '../../report/curve.js'
 import { markdown } from '../../report/markdown.js'
 import type { ScoreOutputs } from '../../puzzle/hand-over.js'
 import type { ScoreRow } from '../../puzzle/score-row.js'
@@ -12,6 +13,7 @@ import { log, print, printJson } from '../output.js'
 import { latest } from '../latest.js'
 import { readStore } from '../open-store.js'
 import { notAccepted, outputsOf, resultOf } from '../outcome.js'
+import { partialCurve } from '../partial-curve.js'
 import { readRun } from '../runs.js'
 
 /** What came out of runs. */
@@ -20,10 +22,12 @@ export function resultCommands(program: Command): void {
     action(async (run: string, options: Common) => {
       const store = await readStore(options)
       const document = await latest(store, run, options)
-      const result = await resultOf(store, document)
+      const partial = document.outputs ? undefined : await partialCurve(store, document)
+      const result = partial ? { run, specDigest: document.specDigest, ...partial } : await resultOf(store, document)
       const missed = notAccepted(document)
-      if (options.json || !('parent' in result)) printJson(result)
-      else print(markdown(result as never))
+      if (!options.json && 'parent' in result) print(markdown(result as never))
+      else if (!options.json && 'swept' in result) print(curvePage(result as never))
+      else printJson(result)
       if (missed) log(missed)
     }),
   )

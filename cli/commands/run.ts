@@ -1,10 +1,6 @@
 import { Option, type Command } from 'commander'
-import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import pc from 'picocolors'
 import { asJson, asText } from '../../activities/journal.js'
 import { queueOf } from '../../activities/queue.js'
-import { writing } from '../../model/index.js'
 import { Failure } from '../../api/index.js'
 import { accessTo, serverStatus, stopServer } from '../../server/index.js'
 import { action } from '../action.js'
@@ -13,12 +9,10 @@ import { listenAddress, positiveNumber, wholeNumber } from '../option-values.js'
 import { common, reading, type Common, type SpecOptions } from '../options.js'
 import { log, print, printJson } from '../output.js'
 import { exitCodes } from '../exit-codes.js'
-import { follow } from '../follow.js'
+import { followSearch } from '../follow-search.js'
 import { openStore } from '../open-store.js'
-import { notAccepted, outcomeFolder, resultOf, writeOutcome } from '../outcome.js'
 import { type Selection } from '../selection.js'
 import { startSearch } from '../start-search.js'
-import { typed } from '../typed.js'
 import { findServer } from '../with-server.js'
 import { claimWorker } from '../workers.js'
 
@@ -95,37 +89,7 @@ export function runCommands(program: Command): void {
 async function run(file: string, options: RunOptions): Promise<void> {
   const { from, until, only } = options
   const selection = { ...(from && { from }), ...(until && { until }), ...(only && { only }) }
-  const { name, plan, store, info, started, link } = await startSearch(
-    await compiled(file, options),
-    options,
-    selection,
-  )
-  log(`${started ? 'Started' : 'Continuing'} run ${pc.bold(name)}${link ? `: ${link}` : ''}`)
-  if (options.detach) {
-    if (options.json) printJson({ run: name, specDigest: plan.digest, started, ui: link })
-    return
-  }
-  process.once('SIGINT', () => {
-    log(
-      `\nThe run continues without this command. See it with \`${typed('status', name)}\`; repeat the command to follow it again.`,
-    )
-    process.exit(exitCodes.Cancelled)
-  })
-  const document = await follow(store, name, info.address, async () => (await findServer(options)).address).catch(
-    (error: unknown) => {
-      const before = outcomeFolder(name)
-      if (existsSync(join(before, 'result.json')))
-        log(`${before} holds the result of an earlier attempt, not of this one.`)
-      throw error
-    },
-  )
-  const outcome = await writing(resolve('runs', document.run), () => writeOutcome(store, document))
-  if (options.json) printJson(await resultOf(store, document))
-  const missed = notAccepted(document)
-  if (missed) log(pc.yellow(missed))
-  if (!options.json) log(`${missed ? 'What was found instead' : 'Done'}: ${outcome.folder}`)
-  if (outcome.report) log(`Report: ${outcome.report}`)
-  if (link) log(`Temporal UI: ${link}`)
+  await followSearch(await startSearch(await compiled(file, options), options, selection), options)
 }
 
 interface WorkerOptions extends Common {

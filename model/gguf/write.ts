@@ -23,7 +23,8 @@ export interface GgufOptions {
   readonly tokenizer?: 'text' | 'ids'
 }
 
-const types: Readonly<Record<GgufType, WrittenType>> = {
+/** What the types are called in a file. */
+export const writtenTypes: Readonly<Record<GgufType, WrittenType>> = {
   float32: 'F32',
   float16: 'F16',
   bfloat16: 'BF16',
@@ -46,10 +47,10 @@ export async function writeGguf(model: Model, path: string, options: GgufOptions
   const plan = ggufPlan(model)
   const tokenizer = hasTokenizer(model.folder) ? (options.tokenizer ?? 'text') : 'ids'
   const ofTokens = tokenizerKeys(model, tokenizer)
-  const keys = new Map([...ggufKeys(model, plan, types[dtype], tokensOf(ofTokens)), ...ofTokens])
+  const keys = new Map([...ggufKeys(model, plan, writtenTypes[dtype], tokensOf(ofTokens)), ...ofTokens])
   if (existsSync(path)) throw taken(path)
   await mkdir(dirname(resolve(path)), { recursive: true })
-  return writeGgufFile(path, keys, ggufTensors(model, plan, types[dtype]))
+  return writeGgufFile(path, keys, ggufTensors(model, plan, writtenTypes[dtype]))
 }
 
 function tokensOf(keys: ReadonlyMap<string, KeyValue>): readonly string[] {

@@ -6,7 +6,7 @@ process.on('disconnect', () => process.exit(0))
 const said = []
 let pass
 
-async function open({ entry, modelPath, batch, prefill, generate, vocabulary, threads }) {
+async function open({ entry, modelPath, batch, prefill, generate, cacheType, vocabulary, threads }) {
   const { getLlama } = await import(pathToFileURL(entry).href)
   const llama = await getLlama({
     ...{ gpu: false, build: 'never', skipDownload: true, maxThreads: threads, logLevel: 'error' },
@@ -16,6 +16,8 @@ async function open({ entry, modelPath, batch, prefill, generate, vocabulary, th
   const context = await model.createContext({
     ...{ contextSize: prefill + generate + 1, batchSize: Math.min(batch * prefill, 2048), sequences: batch, threads },
     flashAttention: true,
+    experimentalKvCacheKeyType: cacheType,
+    experimentalKvCacheValueType: cacheType,
   })
   const sequences = Array.from({ length: batch }, () => context.getSequence())
   const options = { generateNext: { token: true, options: { temperature: 0 } } }

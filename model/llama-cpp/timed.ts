@@ -6,11 +6,20 @@ import { Failure } from '../../api/index.js'
 import { packageRoot } from '../../store/paths.js'
 import type { Model } from '../model.js'
 import { writeGguf } from '../gguf/write.js'
+import type { CachePrecision, WeightPrecision } from '../precision.js'
 import type { Scenario, Timing } from '../scenario.js'
 import { findLlamaCpp } from './find.js'
 
 /** Type of the matrices when models are timed and their memory is computed, as in `puzzleflow export --dtype float16`. */
-export const timedType = 'float16'
+export const matrixType = ({ weights = 'float16' }: Scenario): WeightPrecision => weights
+
+/** Types of caches as llama.cpp calls them. */
+const cacheTypes: Readonly<Record<CachePrecision, string>> = {
+  float32: 'F32',
+  float16: 'F16',
+  bfloat16: 'BF16',
+  int8: 'Q8_0',
+}
 
 /** A model in llama.cpp, ready to be timed. */
 export class LlamaTimed {
@@ -25,10 +34,11 @@ export class LlamaTimed {
     const timed = new LlamaTimed(fork(file, [], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], execArgv: [] }))
     try {
       const modelPath = join(folder, 'model.gguf')
-      await writeGguf(model, modelPath, { dtype: timedType, tokenizer: 'ids' })
-      const { batch, prefill, generate } = scenario
+      await writeGguf(model, modelPath, { dtype: matrixType(scenario), tokenizer: 'ids' })
+      const { batch, prefill, generate, cache = 'float16' } = scenario
       const { vocabulary } = model.config
-      await timed.ask({ kind: 'open', entry, modelPath, batch, prefill, generate, vocabulary, threads })
+      const load = { batch, prefill, generate, cacheType: cacheTypes[cache], vocabulary, threads }
+      await timed.ask({ kind: 'open', entry, modelPath, ...load })
       return timed
     } catch (error) {
       await timed.release()

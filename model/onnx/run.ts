@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { Failure } from '../../api/index.js'
+import { refuseIrregular } from '../../files/irregular.js'
 import { refuseStandIn } from '../../files/stand-in.js'
 import { elements, Session, type Tensor } from '../../tensor/index.js'
 import type { Prediction, SequenceDecoder } from '../decoder.js'
@@ -23,7 +24,10 @@ const notOurs = 'Export the model again: `npx puzzleflow export MODEL --format o
 export function isOnnxFolder(folder: string): boolean {
   const holds = (name: string) => existsSync(join(folder, name))
   if (holds('model.safetensors') || holds('model.safetensors.index.json')) return false
-  return holds(graphFile) || (holds('config.json') && describesGraph(readFileSync(join(folder, 'config.json'), 'utf8')))
+  if (holds(graphFile)) return true
+  const config = join(folder, 'config.json')
+  refuseIrregular(config)
+  return holds('config.json') && describesGraph(readFileSync(config, 'utf8'))
 }
 
 /** @param text  contents of config.json, perhaps not JSON */

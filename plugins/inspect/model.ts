@@ -5,8 +5,9 @@ import type { Loaded } from '../registry.js'
 import { inspectChoices } from './choices.js'
 import { inspectData } from './data.js'
 import { inspectGguf } from './gguf.js'
-import { isSearch, type PuzzleInputs } from './puzzle-inputs.js'
+import { isSearch } from './puzzle-inputs.js'
 import { inspectRuns, problem, type Tried } from './runs.js'
+import { inspectScenario } from './scenario.js'
 import { tryVariant } from './try-forward.js'
 
 /** Mistakes in the inputs that show only in the files they name. */
@@ -68,15 +69,6 @@ function countVariants(
   throw first!
 }
 
-/** A scenario longer than the model's positions is measured all the same: the text it generates there does not matter. */
-function beyondPositions({ target }: PuzzleInputs, { maxPositions }: ModelConfig): InputProblem[] {
-  const { prefill, generate } = target?.scenario ?? { prefill: 0, generate: 0 }
-  if (prefill + generate <= maxPositions) return []
-  const message = `The scenario has ${prefill + generate} positions, but the model has only ${maxPositions}: it is measured, but text generated beyond them makes no sense.`
-  const hint = `prefill and generate together should be at most ${maxPositions}`
-  return [{ path: ['target', 'scenario'], code: 'beyond-positions', message, hint, severity: 'warning' }]
-}
-
 /** Facts of layers; layers that differ only in their number appear once. */
 function distinctFacts(config: ModelConfig): LayerFacts[] {
   const distinct = new Map<string, LayerFacts>()
@@ -128,7 +120,7 @@ export async function inspectModel(
       }
     }
   }
-  problems.push(...beyondPositions(inputs, model.config))
+  problems.push(...inspectScenario(inputs, model.config))
   const ofRuns = inspectRuns(model, inputs.space, { blocks, runs }, most, tried)
   const wrong = [...problems, ...ofRuns.problems]
   const ofModel = model.config.blocks.flatMap(({ attention, ffn }): BlockName[] => [

@@ -8,6 +8,7 @@ import {
   type TaskPlan,
 } from '../../api/index.js'
 import type {
+  Described,
   DistillOutputs,
   EvaluateOutputs,
   ImproveOutputs,
@@ -20,6 +21,7 @@ import type {
 } from '../../puzzle/hand-over.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
+import { describeSolution } from '../../puzzle/describe-solution.js'
 import { decided } from '../../puzzle/judge-limits.js'
 import { joined, timing, type PairedPasses, type TimingParams } from '../../puzzle/speed.js'
 import { asTask, assemble, chosenEntries, readJson, type Filling } from '../../puzzle/library.js'
@@ -41,9 +43,10 @@ import { openParent } from '../../puzzle/parent.js'
 import { listingOf, mostListed } from '../../puzzle/paired-task.js'
 import { costParts } from '../../puzzle/problem-parts.js'
 import { predictedSpeeds, type Solution } from '../../puzzle/selection-problem.js'
+import { measurementOf, type SweepOutputs } from '../../puzzle/sweep-point.js'
 
 interface EvaluateParams extends Thoroughness, TimingParams {
-  readonly of: 'solutions' | 'child'
+  readonly of: 'solutions' | 'child' | 'points'
   readonly split: 'validation' | 'test'
 }
 
@@ -65,6 +68,8 @@ interface EvaluateNeeds {
   readonly solve?: SolveOutputs
   /** Its solutions take the place of those of `solve`. */
   readonly refine?: RefineOutputs
+  /** Needed with `of: points`. */
+  readonly sweep?: SweepOutputs
   /** Needed with `of: child`. */
   readonly select?: SelectOutputs
   readonly uptrain?: UptrainOutputs
@@ -89,8 +94,8 @@ export const evaluate: FanOutStage<
 > = {
   name: 'evaluate',
   // 6: parent and child are timed in pairs, all of which count, and compared item by item; the final child is measured on the
-  // test split.
-  version: 6,
+  // test split. 7: passes tell prefill from decoding.
+  version: 7,
   reads: ['model', 'target'],
   taskReads: ['model', 'target.scenario'],
   exclusive: true,
@@ -100,9 +105,9 @@ export const evaluate: FanOutStage<
     additionalProperties: false,
     properties: {
       of: {
-        enum: ['solutions', 'child'],
+        enum: ['solutions', 'child', 'points'],
         default: 'solutions',
-        description: 'What to measure: the solutions of `solve`, or the trained child.',
+        description: 'What to measure: the solutions of `solve`, the trained child, or the children of a `sweep`.',
       },
       split: {
         enum: ['validation', 'test'],
@@ -137,8 +142,9 @@ export const evaluate: FanOutStage<
         ? { limits: limitsOf(spec.target), listed: mostListed, ...(before && { timed: before.timing }) }
         : {}
       return {
-        id: ofChild ? 'child' : `solution-${i + 1}`,
-        label: ofChild ? 'the uptrained child' : `solution ${i + 1} of ${solutions.length}`,
+        ...nameOf(params.of, i, solutions.length, () =>
+          describeSolution(solution, library, context.inputDigests.model!),
+        ),
         group: 'solutions',
         params: { fillings, repetitions, retime, items, sequences, threads, ...judged },
         inputs: { ...inputs, ...(trained && { child: trained }), ...measured },
@@ -184,13 +190,31 @@ export const evaluate: FanOutStage<
   },
 }
 
-/** The solutions of the pool, or the selected one. */
+/** Id and label of a child's task. Children of a sweep are told apart by themselves, so that other sweeps reuse them. */
+function nameOf(
+  of: EvaluateParams['of'],
+  i: number,
+  count: number,
+  describe: () => Described,
+): Pick<TaskPlan, 'id' | 'label'> {
+  switch (of) {
+    case 'child':
+      return { id: 'child', label: 'the uptrained child' }
+    case 'solutions':
+      return { id: `solution-${i + 1}`, label: `solution ${i + 1} of ${count}` }
+    case 'points':
+      return { id: measurementOf(describe()), label: `child ${i + 1} of ${count}` }
+  }
+}
+
+/** The solutions of the pool, the children of the sweep, or the selected solution. */
 async function measuredSolutions(
   context: StageContext<EvaluateParams, EvaluateNeeds, object>,
 ): Promise<readonly Solution[]> {
   const { params, stages } = context
   if (params.of === 'child')
     return [await readJson(context, stages.improve?.files.selected ?? needed(stages, 'select').files.selected)]
+  if (params.of === 'points') return readJson(context, needed(stages, 'sweep').files.children)
   return (await readJson(context, (stages.refine ?? needed(stages, 'solve')).files.solutions)).solutions
 }
 

@@ -71,7 +71,8 @@ interface Trained {
  */
 export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, ModelInput & TargetInput> = {
   name: 'improve',
-  version: 1,
+  // 2: limits on prefill and token latency.
+  version: 2,
   reads: ['model', 'target'],
   exclusive: true,
   about: {

@@ -3,6 +3,7 @@ import { approve } from './approve.js'
 import { capture } from './capture.js'
 import { checkLimits } from './check-limits.js'
 import { command } from './command/command.js'
+import { curve } from './curve.js'
 import { depth } from './depth.js'
 import { distill } from './distill.js'
 import { evaluate } from './evaluate.js'
@@ -15,6 +16,7 @@ import { report } from './report.js'
 import { score } from './score.js'
 import { select } from './select.js'
 import { solve } from './solve.js'
+import { sweep } from './sweep.js'
 import { train } from './train.js'
 import { uptrain } from './uptrain.js'
 
@@ -35,6 +37,8 @@ export const builtInStages: readonly Stage[] = [
   defineStage(improve),
   defineStage(exportChild),
   defineStage(report),
+  defineStage(sweep),
+  defineStage(curve),
   defineStage(train),
   defineStage(approve),
   defineStage(command),

@@ -167,7 +167,15 @@ export const profile: FanOutStage<
     const versions = (context.task.blocks ?? []).map(({ slot, name }) => model.blocks.get(slot, name).version)
     const print = fingerprint(params.threads, scenario)
     const shape = { ...model.config, blocks: params.kind === 'child' ? model.config.blocks : 0 }
-    const key = digestJson({ print, scenario, params, versions, numericsVersion, shape, method: profile.version })
+    const key = digestJson({
+      print,
+      scenario: timedScenario(scenario),
+      params,
+      versions,
+      numericsVersion,
+      shape,
+      method: profile.version,
+    })
     const kept = join(context.machineState, 'profiles', `${key}.json`)
     const known = await readKept(kept)
     if (known) {
@@ -221,6 +229,12 @@ export const profile: FanOutStage<
     return { values: { measured: 'here', fingerprint: print, calibration }, files: await put(table) }
   },
 }
+
+/** What times depend on: puzzleflow's decoder runs in float32 whatever the precision that memory is counted in. */
+const timedScenario = (scenario: Scenario): Scenario =>
+  scenario.engine === 'llama.cpp' ? scenario : withoutPrecision(scenario)
+
+const withoutPrecision = ({ weights: _, cache: __, ...load }: Scenario): Scenario => load
 
 const blocksOf = (own: Variants[number]): LayerBlocks => ({
   attention: { block: own.attention.block, params: own.attention.params },

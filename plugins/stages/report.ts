@@ -46,8 +46,9 @@ type ReportOutputs = Outputs<
 /** Writes the result of a search as JSON (`result.json`) and Markdown. */
 export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetInput> = {
   name: 'report',
-  // 5: intervals, further attempts, tasks item by item, the test split, and the texts of report.md and of reasons in result.json.
-  version: 5,
+  // 5: intervals, further attempts, tasks item by item, the test split, and the texts of report.md and of reasons in result.json. 6: prefill
+  // and token latency.
+  version: 6,
   reads: ['target'],
   about: { summary: 'Writes the result and its evidence: result.json and report.md.' },
   parameters: { type: 'object', additionalProperties: false, properties: {} },

@@ -19,7 +19,14 @@ import { asTask, fillingWeights, ownVariant, type Filling } from '../../puzzle/l
 import { readLibrary } from '../../puzzle/read-library.js'
 import { runName, runVariants } from '../../puzzle/run-variants.js'
 import { AccuracyMeter } from '../../puzzle/accuracy-meter.js'
-import { declared, degradationOf, judged, objectiveNames, type Judged, type ObjectiveName } from '../../puzzle/objective.js'
+import {
+  declared,
+  degradationOf,
+  judged,
+  objectiveNames,
+  type Judged,
+  type ObjectiveName,
+} from '../../puzzle/objective.js'
 import type { ScoreRow } from '../../puzzle/score-row.js'
 import { pairsOf } from '../../puzzle/scored-pairs.js'
 import { Scorer, type HeldInputs } from '../../puzzle/scorer.js'
@@ -219,7 +226,9 @@ export const score: FanOutStage<
     }
     const { objective } = own
     const accuracy =
-      objective === 'accuracy' ? await accuracyMeter(context, model).then((meter) => meter.measure(scorer.view(own, weights))) : undefined
+      objective === 'accuracy'
+        ? await accuracyMeter(context, model).then((meter) => meter.measure(scorer.view(own, weights)))
+        : undefined
     const row = toRow(own, after, before, objective && judged(objective, after, accuracy))
     for (const measure of ['kl', 'kl_before_distillation', 'lossDelta', 'nmse'] as const)
       if (row[measure] !== null && !Number.isFinite(row[measure]))

@@ -56,8 +56,8 @@ interface SelectNeeds {
 export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, ModelInput & TargetInput> = {
   name: 'select',
   // 7: limits on time are decided by a sequential test, with headroom; evaluations have standard errors and compare parent and
-  // child item by item; the solver's labels.
-  version: 7,
+  // child item by item; the solver's labels. 8: limits on prefill and token latency.
+  version: 8,
   reads: ['model', 'target'],
   exclusive: true,
   about: {

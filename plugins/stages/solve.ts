@@ -86,7 +86,8 @@ export const solve: SingleStage<
   async run(context) {
     const parts = await problemParts(context, context.params.composition)
     const { solutions, minimumDifference, gap, timeLimit, margin } = context.params
-    const aim = { throughput: 1 + margin, latency: 1 / (1 + margin) }
+    const less = 1 / (1 + margin)
+    const aim = { throughput: 1 + margin, prefill: less, tokenLatency: less, latency: less }
     const problemFor = (correction: Parameters<typeof makeProblem>[2]) => ({
       ...makeProblem(parts, { solutions, minimumDifference, gap, seed: context.seed }, correction),
       timeLimitSeconds: timeLimit,

@@ -183,6 +183,9 @@ func run(file string, port, uiPort int, namespace, attributes string) error {
 		DisableNewsFetch:    true,
 		HideLogs:            true,
 	}))
+	if err := refuseForeignHosts(ui); err != nil {
+		return err
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- ui.Start() }()
 

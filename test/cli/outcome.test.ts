@@ -9,7 +9,7 @@ import { FileStore, type ArtifactRef } from '../../store/index.js'
 const place = mkdtempSync(join(tmpdir(), 'puzzleflow-outcome-'))
 afterEach(() => {
   vi.restoreAllMocks()
-  rmSync(place, { recursive: true })
+  rmSync(place, { recursive: true, force: true })
 })
 
 test('a child in shards is laid out as one in a single file is, its GGUF file beside it', async () => {
@@ -32,3 +32,12 @@ test('a child in shards is laid out as one in a single file is, its GGUF file be
   for (const name of ['child.gguf', 'model-00001-of-00001.safetensors'])
     expect(card).toContain(`| ${name} | \`${files[name]!.digest}\` |`)
 })
+
+test.each(['..', '../../escaped', '.', '.hidden', 'a/b', 'a..b', '', 'a'.repeat(101), 'a\n'])(
+  'nothing is written for a run that is called %j',
+  async (run) => {
+    const store = new FileStore(join(place, 'store'))
+    const document = { run, specDigest: 'd', outputs: {} } as unknown as RunDocument
+    await expect(writeOutcome(store, document)).rejects.toMatchObject({ kind: 'InvalidInput' })
+  },
+)

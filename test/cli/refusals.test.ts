@@ -175,7 +175,7 @@ test.each<[string, readonly string[], string]>([
   [
     'a schema that is not there',
     ['schema', 'plan'],
-    'There is no schema "plan"\nRemedy: Known: spec, pipeline, problem, result, plugin, config.\n',
+    'There is no schema "plan"\nRemedy: Known: spec, pipeline, problem, result, curve, plugin, config.\n',
   ],
 ])('%s is invalid input', async (_, args, stderr) => {
   expect(await says(...args)).toEqual({ code: 2, stdout: '', stderr })

@@ -33,6 +33,7 @@ test('what the current folder sets goes before what the user sets; allowed plugi
   expect(read()).toEqual({
     store: join(folder, 'work/store'),
     address: 'temporal:7233',
+    addressFile: join(folder, 'config/puzzleflow/puzzleflow.config.yaml'),
     allowPlugins: [
       { text: './mine', folder: join(folder, 'work') },
       { text: 'packed', folder: join(folder, 'config/puzzleflow') },
@@ -98,4 +99,21 @@ test('plugins are allowed by flags and by files', () => {
   const { packages, folders } = allowedPlugins({ allowPlugin: ['flagged', './mine'] })
   expect([...packages]).toEqual(['flagged', 'packed'])
   expect([...folders]).toEqual([join(folder, 'work/mine')])
+})
+
+test.each([
+  ['TEMPORAL_API_KEY', 'secret'],
+  ['TEMPORAL_TLS_CLIENT_CERT_DATA', 'certificate'],
+  ['TEMPORAL_GRPC_META_AUTHORIZATION', 'Bearer secret'],
+])('with %s, a server that only the file of the current folder names is refused', (name, value) => {
+  vi.spyOn(process, 'cwd').mockReturnValue(join(folder, 'work'))
+  vi.stubEnv('XDG_CONFIG_HOME', join(folder, 'config'))
+  here('address: filed:7233\n')
+  expect(addressOf({})).toBe('filed:7233')
+  vi.stubEnv(name, value)
+  expect(() => addressOf({})).toThrow(/names the server filed:7233, but Temporal's settings hold a key or certificate/)
+  expect(addressOf({ address: 'filed:7233' })).toBe('filed:7233')
+  rmSync(join(folder, 'work/puzzleflow.config.yaml'))
+  user('address: filed:7233\n')
+  expect(addressOf({})).toBe('filed:7233')
 })

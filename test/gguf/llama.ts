@@ -33,6 +33,8 @@ export interface LlamaQuestion {
   readonly greedy?: number
   /** Sequences, from the first, of which the logits behind every token are wanted. Default 0. */
   readonly logits?: number
+  /** Of keys and values, as llama.cpp calls it. Default F32. */
+  readonly cacheType?: string
 }
 
 export interface LlamaAnswer {
@@ -42,7 +44,7 @@ export interface LlamaAnswer {
   readonly greedy: readonly (readonly number[])[]
 }
 
-/** Asks stock llama.cpp, with float32 caches. @throws Error with what it said when it failed or died */
+/** Asks stock llama.cpp, by default with float32 caches. @throws Error with what it said when it failed or died */
 export function askLlama(model: string, question: LlamaQuestion): LlamaAnswer {
   if ('absent' in found) throw new Error(found.absent)
   const script = join(packageRoot(), 'test/gguf/run-llama.mjs')

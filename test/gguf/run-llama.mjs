@@ -13,6 +13,7 @@ const {
   logits = 0,
   last = Infinity,
   contextSize = 256,
+  cacheType = 'F32',
 } = JSON.parse(readFileSync(0, 'utf8'))
 const entry = createRequire(pathToFileURL(`${packages}/`)).resolve('node-llama-cpp')
 const { getLlama } = await import(pathToFileURL(entry).href)
@@ -33,9 +34,10 @@ try {
       contextSize,
       batchSize: contextSize,
       threads: 1,
-      flashAttention: false,
-      experimentalKvCacheKeyType: 'F32',
-      experimentalKvCacheValueType: 'F32',
+      // Values can only be quantised with it.
+      flashAttention: cacheType !== 'F32',
+      experimentalKvCacheKeyType: cacheType,
+      experimentalKvCacheValueType: cacheType,
     })
     const sequence = context.getSequence()
     for (const [i, ids] of sequences.entries()) {

@@ -1,14 +1,18 @@
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { llamaBytes, openTimed, type Scenario } from '../../model/index.js'
+import { llamaBytes, openTimed, writeGguf, type Scenario } from '../../model/index.js'
 import type { JsonObject } from '../../api/index.js'
 import { sizes } from '../../puzzle/costs.js'
 import { blockSizes, timeBlock, type Placed } from '../../puzzle/block-timing.js'
 import { openTiny } from '../model/tiny.js'
 import { Search } from '../stages/run-stage.js'
 import { tinySpec, tinyWorld, type World } from '../stages/world.js'
-import { llamaFolder, skipped, withoutLlama } from './llama.js'
+import { temporaryFolder } from '../temporary-folder.js'
+import { askLlama, llamaFolder, skipped, withoutLlama } from './llama.js'
 import { openPuzzle } from './models.js'
 
+/** Heads of 32 dimensions, as blocks of integers need them. */
+const wideHeads = { hidden_size: 128, head_dim: 32 }
 const scenario: Scenario = { batch: 2, prefill: 8, generate: 6, engine: 'llama.cpp' }
 
 beforeEach(() => void vi.stubEnv('PUZZLEFLOW_LLAMA_CPP', llamaFolder))
@@ -54,6 +58,32 @@ test('memory in llama.cpp is that of the file and a float16 cache, whatever ours
   const own: Scenario = { batch: 2, prefill: 8, generate: 6 }
   expect(sizes(model, scenario).memoryBytes).toBe(llamaBytes(model, scenario))
   expect(sizes(model, own).memoryBytes).toBeGreaterThan(1.5 * llamaBytes(model, scenario))
+})
+
+test.skipIf(withoutLlama)(`caches of every precision are timed in llama.cpp${skipped}`, async () => {
+  const model = await openTiny(wideHeads)
+  for (const cache of ['float32', 'float16', 'bfloat16', 'int8'] as const)
+    for (const weights of ['float16', 'bfloat16'] as const) {
+      const timed = await openTimed(model, { ...scenario, cache, weights })
+      expect((await timed.pass()).decodeSeconds).toBeGreaterThan(0)
+      await timed.release()
+    }
+  // It is the cache that is asked for: these heads have no blocks of 32.
+  await expect(openTimed(await openTiny(), { ...scenario, cache: 'int8' })).rejects.toThrow('llama.cpp cannot run')
+})
+
+test.skipIf(withoutLlama)(`a cache of integers says nearly what the float cache says${skipped}`, async () => {
+  const model = await openTiny(wideHeads)
+  const path = join(temporaryFolder(), 'model.gguf')
+  await writeGguf(model, path, { dtype: 'float32' })
+  const ids = Array.from({ length: 40 }, (_, i) => (i * 7919) % model.config.vocabulary)
+  const logits = (cacheType: string) => askLlama(path, { sequences: [ids], logits: 1, cacheType }).logits[0]!.flat()
+  const [floats, integers] = [logits('F32'), logits('Q8_0')]
+  const apart = floats.reduce((sum, value, i) => sum + (value - integers[i]!) ** 2, 0)
+  const share = Math.sqrt(apart / floats.reduce((sum, value) => sum + value ** 2, 0))
+  // Steps of 1/127 of the largest of 32 values; not the same numbers, or the cache would be one of floats.
+  expect(share).toBeLessThan(0.01)
+  expect(share).toBeGreaterThan(1e-6)
 })
 
 /** What a spec is told that is served by llama.cpp. */

@@ -1,8 +1,9 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { openModel, Tokenizer, writing } from '../../model/index.js'
+import { copyCompanions, openModel, Tokenizer, writing } from '../../model/index.js'
 import { readDocuments } from '../../data/documents.js'
 import { blocks, scratch, writeTiny } from './tiny.js'
 
@@ -126,4 +127,52 @@ test('a place below a file is refused, and nothing is written', async () => {
     kind: 'InvalidInput',
     message: `${place} cannot be written: a part of the path is a file, not a folder`,
   })
+})
+
+test.each(['config.json', 'model.safetensors', 'tokenizer_config.json'])(
+  'a named pipe, a device and a folder in place of %s are told as what they are, without waiting for them',
+  async (name) => {
+    const folder = await writeTiny()
+    const file = join(folder, name)
+    const open = async () => {
+      await openModel(folder, blocks)
+      Tokenizer.open(folder)
+    }
+    const kinds: readonly [string, () => unknown][] = [
+      ['a named pipe', () => execFileSync('mkfifo', [file])],
+      ['a device', () => symlinkSync('/dev/zero', file)],
+      ['a folder', () => mkdirSync(file)],
+    ]
+    for (const [kind, make] of kinds) {
+      rmSync(file, { force: true })
+      make()
+      expect(await failure(open)).toMatchObject({ kind: 'InvalidInput', message: `${file} is ${kind}, not a file` })
+    }
+  },
+)
+
+test('a copy of a model has no file from outside of its folder', async () => {
+  const folder = await writeTiny()
+  const to = await writeTiny()
+  const secret = join(to, 'secret')
+  writeFileSync(secret, 'secret')
+  symlinkSync(secret, join(folder, 'LICENSE'))
+  expect(await failure(() => copyCompanions(folder, to))).toMatchObject({
+    kind: 'InvalidInput',
+    message: `${join(folder, 'LICENSE')} is a link to ${secret}, outside of the model's folder`,
+  })
+  expect(existsSync(join(to, 'LICENSE'))).toBe(false)
+})
+
+test("links within a model's folder are followed, and those of a cache of Hugging Face to its blobs", async () => {
+  const cache = await writeTiny()
+  const to = await writeTiny()
+  const snapshot = join(cache, 'snapshots/1a2b')
+  mkdirSync(snapshot, { recursive: true })
+  mkdirSync(join(cache, 'blobs'))
+  writeFileSync(join(cache, 'blobs/3c4d'), 'licence')
+  symlinkSync('../../blobs/3c4d', join(snapshot, 'LICENSE'))
+  symlinkSync('LICENSE', join(snapshot, 'NOTICE'))
+  await copyCompanions(snapshot, to)
+  for (const name of ['LICENSE', 'NOTICE']) expect(readFileSync(join(to, name), 'utf8')).toBe('licence')
 })

@@ -103,7 +103,12 @@ describe.skipIf(!asked)(`the package of a clean clone, installed into an empty p
       ...['LICENSE', 'CHANGELOG.md', 'README.md', 'package.json', 'dist/index.js', 'dist/index.d.ts'],
       ...['dist/cli/main.js', 'dist/api/index.d.ts', 'dist/plugins/testing/index.d.ts', 'dist/solver/worker.js'],
       ...['schemas/spec.schema.json', 'plugins/pipelines/puzzle.yaml', 'model/hf/modeling_puzzleflow.py'],
-      ...['server/temporal-server/build.mjs', 'server/temporal-server/main.go', 'server/temporal-server/go.sum'],
+      ...[
+        'server/temporal-server/build.mjs',
+        'server/temporal-server/main.go',
+        'server/temporal-server/hosts.go',
+        'server/temporal-server/go.sum',
+      ],
     ]
     expect(needed.filter((path) => !files.includes(path))).toEqual([])
     const overlaid = run(root, 'git', 'ls-files', 'server/temporal-server/_overlay').trim().split('\n')

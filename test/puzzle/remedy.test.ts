@@ -5,7 +5,7 @@ import { limitsOf } from '../../puzzle/limits.js'
 import { remedyFor, stillFalls } from '../../puzzle/remedy.js'
 import { makeProblem, toSolution, type ProblemParts, type Solution } from '../../puzzle/selection-problem.js'
 import { solve } from '../../solver/index.js'
-import { costTable, fakeLibrary, fakeSpace, passes, scoreRows } from '../stages/fakes.js'
+import { costTable, fakeLibrary, fakeSpace, passes, scoreRows, timesAt } from '../stages/fakes.js'
 import { openTiny } from '../model/tiny.js'
 
 const model = await openTiny()
@@ -40,13 +40,14 @@ function evaluation(speed: number, accuracy: number | null, kl = 0.1): Evaluatio
     accuracy,
     tasks: {},
     throughput,
+    ...timesAt(scenario, throughput),
     memoryBytes: 1,
     parameters: 1,
   })
   return {
     parent: of({ predicted: 0.5, measured: 0.5 }, accuracy === null ? null : 1),
     child: of({ predicted: 0.6, measured: 0.5 * speed }, accuracy),
-    ratios: { throughput: speed, accuracy, memory: 1, parameters: 1 },
+    ratios: { throughput: speed, prefill: 1 / speed, tokenLatency: 1 / speed, accuracy, memory: 1, parameters: 1 },
     timing: passes(scenario, { parent: 0.5, child: 0.5 * speed }),
   }
 }

@@ -83,6 +83,11 @@ test.each<[Limit, string, number]>([
   [limit('throughput', 'min', 2, 'parent'), 'runtime', 16 / 2 - 1],
   [limit('latency', 'max', 9, 'seconds'), 'runtime', 9 - 1],
   [limit('latency', 'max', 0.5, 'parent'), 'runtime', 16 / 2 - 1],
+  // A quarter of the time is prefill.
+  [limit('prefill', 'max', 2, 'seconds'), 'prefill', 2 - 1 / 4],
+  [limit('prefill', 'max', 0.5, 'parent'), 'prefill', 4 / 2 - 1 / 4],
+  [limit('tokenLatency', 'max', 1, 'seconds'), 'decoding', 4 - 3 / 4],
+  [limit('tokenLatency', 'max', 0.5, 'parent'), 'decoding', 12 / 2 - 3 / 4],
   [limit('memory', 'max', 180, 'bytes'), 'memory', 180 - 100],
   [limit('memory', 'max', 0.6, 'parent'), 'memory', 0.6 * 250 - 100],
   [limit('parameters', 'max', 700, 'parameters'), 'parameters', 700 - 10],

@@ -159,6 +159,19 @@ test('without limits and tasks there are no lines for them', () => {
   expect(page).toContain('\n## Limits\n\nNone.\n\n## Layers\n')
 })
 
+test('times to the first token and between tokens are on the page where they were measured', () => {
+  const time = (measured: number) => ({ predicted: 1, measured })
+  const page = markdown({
+    ...result,
+    parent: { ...result.parent, prefill: time(0.4), tokenLatency: time(0.02) },
+    child: { ...result.child, prefill: time(0.2), tokenLatency: time(0.015) },
+    ratios: { ...result.ratios, prefill: 0.5, tokenLatency: 0.75 },
+  })
+  expect(page).toContain(
+    '| time to the first token, s | 0.4 | 0.2 | 0.5 |\n| time per generated token, s | 0.02 | 0.015 | 0.75 |\n| mean task accuracy',
+  )
+})
+
 test('how far predictions can be trusted is on the page', () => {
   const calibration = { children: 4, after: { largest: 0.01234 } }
   expect(markdown({ ...result, calibration })).toContain(

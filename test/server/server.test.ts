@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { request } from 'node:http'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, inject, test } from 'vitest'
@@ -97,4 +98,39 @@ test('two commands at the same time start one server', async () => {
   const [one, other] = await Promise.all([ensureServer(silent), ensureServer(silent)])
   expect(other.pid).toBe(one.pid)
   expect(JSON.parse(readFileSync(stateFile(), 'utf8'))).toMatchObject({ pid: one.pid, address: one.address })
+})
+
+test('nobody else can read what the server writes, nor enter a state folder that an older version left open', async () => {
+  mkdirSync(join(home, 'puzzleflow'), { recursive: true })
+  chmodSync(join(home, 'puzzleflow'), 0o755)
+  await ensureServer(silent)
+  const written = [
+    'puzzleflow',
+    ...(readdirSync(join(home, 'puzzleflow'), { recursive: true }) as string[]).map((name) => join('puzzleflow', name)),
+  ]
+  expect(written.length).toBeGreaterThan(4)
+  expect(written.filter((name) => (statSync(join(home, name)).mode & 0o077) !== 0)).toEqual([])
+})
+
+/** Asks the UI for the list of workflows. @returns the answer's status */
+const askUi = (uiAddress: string, headers: Readonly<Record<string, string>>) =>
+  new Promise<number | undefined>((resolve, reject) => {
+    request(`${uiAddress}/api/v1/namespaces/default/workflows`, { headers }, (answer) => {
+      answer.resume()
+      resolve(answer.statusCode)
+    })
+      .on('error', reject)
+      .end()
+  })
+
+test('the UI answers its own pages, whatever port they come through, and none of another host', async () => {
+  const { uiAddress } = await ensureServer(silent)
+  const { host, port } = new URL(uiAddress!)
+  for (const name of [host, `localhost:${port}`, 'localhost:9999', '[::1]:80', '192.168.1.5'])
+    expect(await askUi(uiAddress!, { Host: name }), name).toBe(200)
+  for (const name of ['evil.example', `evil.example:${port}`, 'localhost.evil.example', '127.0.0.1.evil.example'])
+    expect(await askUi(uiAddress!, { Host: name }), name).toBe(403)
+  expect(await askUi(uiAddress!, { Host: host, Origin: `http://${host}` })).toBe(200)
+  for (const origin of ['http://evil.example', 'null', `http://localhost:${port}`])
+    expect(await askUi(uiAddress!, { Host: host, Origin: origin }), origin).toBe(403)
 })

@@ -365,3 +365,28 @@ test('a value of any wrong type anywhere is a diagnostic, never a crash', async 
       expect(diagnostics.length).toBeGreaterThan(0)
     }
 })
+
+test.each<[string, () => string]>([
+  ['the seed', () => change('seed: 7', "seed: '${{ stages.a.outputs.b }}'")],
+  ['an input', () => change('model: ./parent', "model: '${{ stages.a.outputs.b }}'")],
+  [
+    'a parameter of an added stage outside `with`',
+    () => add("  more: { uses: echo, needs: '${{ stages.a.outputs.b }}' }\n"),
+  ],
+  ['a whole stage', () => add("  more: '${{ stages.a.outputs.b }}'\n")],
+  ['how a stage is run', () => `${goodSpec}execution: { distill: { timeout: '\${{ stages.a.outputs.b }}' } }\n`],
+  [
+    'the stages of a pipeline',
+    () => "apiVersion: puzzleflow/v1\nname: x\npipeline: { stages: '${{ stages.a.outputs.b }}' }\n",
+  ],
+  [
+    'the type of a stage of a pipeline',
+    () => "apiVersion: puzzleflow/v1\nname: x\npipeline: { stages: { a: { uses: '${{ stages.a.outputs.b }}' } } }\n",
+  ],
+])('an expression in place of %s is told at its place', async (_, text) => {
+  expect(await problems(text())).toContainEqual(
+    expect.stringMatching(
+      /^search\.yaml:\d+:\d+ misplaced-expression \$\{\{ stages\.a\.outputs\.b \}\} is an expression, which can only stand for a parameter of a stage\.$/,
+    ),
+  )
+})

@@ -20,6 +20,9 @@ test.each<[QuantityKind, string | number, unknown]>([
   ['throughput-limit', '>= 1.7x', { bound: 'min', value: 1.7, unit: 'parent' }],
   ['throughput-limit', '5500 tokens/s', { bound: 'min', value: 5500, unit: 'tokens/s' }],
   ['latency-limit', '<= 2 s', { bound: 'max', value: 2, unit: 'seconds' }],
+  ['prefill-limit', '<= 200ms', { bound: 'max', value: 0.2, unit: 'seconds' }],
+  ['token-latency-limit', '<= 0.5x', { bound: 'max', value: 0.5, unit: 'parent' }],
+  ['token-latency-limit', '12 ms', { bound: 'max', value: 0.012, unit: 'seconds' }],
   ['parameters-limit', '6B', { bound: 'max', value: 6e9, unit: 'parameters' }],
   ['quality-limit', '>= 97%', { bound: 'min', value: 0.97, unit: 'parent' }],
 ])('%s %j is read', (kind, text, value) => {
@@ -42,6 +45,18 @@ test.each<[QuantityKind, string | number, string, string]>([
     '>= 70%',
     '">= 70%" is not a valid limit on memory: it must be an upper bound (<=).',
     'allowed: "<= 70%", "<= 0.7x", "80 GiB", "500 MB"',
+  ],
+  [
+    'prefill-limit',
+    '200 tokens/s',
+    '"200 tokens/s" is not a valid limit on prefill: unknown unit "tokens/s".',
+    'allowed: "<= 60%", "<= 0.6x", "200 ms", "2 s"',
+  ],
+  [
+    'token-latency-limit',
+    '>= 12 ms',
+    '">= 12 ms" is not a valid limit on token latency: it must be an upper bound (<=).',
+    'allowed: "<= 60%", "<= 0.6x", "12 ms", "0.05 s"',
   ],
   [
     'throughput-limit',

@@ -42,6 +42,14 @@ test.each<[JsonObject, string]>([
     'latency <= 5 seconds cannot be met: the best any choice reaches is 7, the limit is 5 (it lacks 40 % of runtime)',
   ],
   [
+    { prefill: '<= 1500 ms' },
+    'prefill <= 1.5 seconds cannot be met: the best any choice reaches is 1.75, the limit is 1.5 (it lacks 16.7 % of prefill)',
+  ],
+  [
+    { tokenLatency: '<= 1050 ms' },
+    'tokenLatency <= 1.05 seconds cannot be met: the best any choice reaches is 1.313, the limit is 1.05 (it lacks 25 % of decoding)',
+  ],
+  [
     { memory: '<= 60%' },
     'memory <= 0.6x of the parent cannot be met: the best any choice reaches is 154, the limit is 150 (it lacks 2.67 % of memory)',
   ],
@@ -77,7 +85,13 @@ test('all limits that cannot be met are named at once', async () => {
 })
 
 test('limits that are met to the last byte pass', async () => {
-  for (const limits of [{ latency: '<= 7s' }, { memory: '<= 154 B' }, { parameters: '<= 400' }])
+  for (const limits of [
+    { latency: '<= 7s' },
+    { prefill: '<= 1.75s' },
+    { tokenLatency: '<= 1312.5 ms' },
+    { memory: '<= 154 B' },
+    { parameters: '<= 400' },
+  ])
     expect(await (await open(limits)).outputs('check-limits')).toEqual({ values: {}, files: {} })
 })
 

@@ -88,6 +88,21 @@ test('accuracy is the mean over tasks, and ratios are of child and parent', () =
   expect([p, c].every(({ throughput }) => throughput.measured > 0)).toBe(true)
 })
 
+test('prefill and decoding are timed apart, and their figures are those of the passes', () => {
+  const { parent: p, child: c, ratios, timing } = evaluation
+  for (const side of ['parent', 'child'] as const) {
+    expect(timing.prefill[side]).toHaveLength(timing[side].length)
+    timing.prefill[side].forEach((seconds, i) => expect(seconds).toBeLessThan(timing[side][i]!))
+  }
+  const middle = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!
+  // An odd number of pairs: the median is one of them.
+  expect(timing.child.length % 2).toBe(0)
+  const perToken = timing.child.map((seconds, i) => (seconds - timing.prefill.child[i]!) / 4)
+  expect(c.tokenLatency.measured).toBeLessThanOrEqual(middle(perToken))
+  for (const name of ['prefill', 'tokenLatency'] as const)
+    expect(p[name].measured * ratios[name]).toBeCloseTo(c[name].measured, 12)
+})
+
 test('parameters and memory are counted from the shapes', () => {
   const [attention, ffn, norm] = [2 * 24 * 32 + 2 * 24 * 16 + 24, 3 * 24 * 40 + 24, 24]
   const whole = 2 * 50 * 24 + norm + 3 * (attention + ffn)

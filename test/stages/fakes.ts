@@ -117,6 +117,18 @@ export function fakeLibrary(model: Model, space: Space, params: Partial<DistillP
   return [...trained, ...untrained]
 }
 
+/** Times of a model with this throughput, as in `passes`: a quarter is prefill. */
+export const timesAt = (
+  { batch, generate }: Scenario,
+  { predicted, measured }: { readonly predicted: number; readonly measured: number },
+) => {
+  const both = (of: (seconds: number) => number) => ({
+    predicted: of((batch * generate) / predicted),
+    measured: of((batch * generate) / measured),
+  })
+  return { prefill: both((seconds) => seconds / 4), tokenLatency: both((seconds) => (3 * seconds) / 4 / generate) }
+}
+
 /** Sixteen passes of a machine without noise; with two speeds in turn if there are two. @param speeds  tokens/s */
 export const passes = (
   { batch, generate }: Scenario,
@@ -124,5 +136,8 @@ export const passes = (
 ): PairedPasses => {
   const seconds = (speeds: number | readonly [number, number]) =>
     Array.from({ length: 16 }, (_, i) => (batch * generate) / (typeof speeds === 'number' ? speeds : speeds[i % 2]!))
-  return { parent: seconds(parent), child: seconds(child), error: 0.025, sessions: 1 }
+  const [ofParent, ofChild] = [seconds(parent), seconds(child)]
+  const quarter = (own: readonly number[]) => own.map((value) => value / 4)
+  const prefill = { parent: quarter(ofParent), child: quarter(ofChild) }
+  return { parent: ofParent, child: ofChild, prefill, error: 0.025, sessions: 1 }
 }

@@ -76,7 +76,9 @@ test('by accuracy, degradations are lost shares of right answers, and the solver
       const prompts = items.map(({ prompt }) => [1, ...prompt.split(' ').map((word) => words.indexOf(word))])
       const of = async (model: typeof parent) => {
         const said = await greedy(model, prompts, 2)
-        return items.filter(({ answer }, i) => said[i]!.map((id) => words[id]).join(' ') === answer).length / items.length
+        return (
+          items.filter(({ answer }, i) => said[i]!.map((id) => words[id]).join(' ') === answer).length / items.length
+        )
       }
       return { parent: await of(parent), child: await of(own) }
     }),

@@ -7,7 +7,7 @@ import { markdown, type Result } from '../../report/markdown.js'
 import { readSchema } from '../../schemas/read.js'
 import { digestBytes } from '../../store/digest.js'
 import { FileStore } from '../../store/index.js'
-import { costTable, fakeRef, passes } from './fakes.js'
+import { costTable, fakeRef, passes, timesAt } from './fakes.js'
 import { Search } from './run-stage.js'
 import { temporaryFolder } from '../temporary-folder.js'
 import { tinySpec, tinyWorld } from './world.js'
@@ -26,6 +26,7 @@ interface Child {
 function evaluation({ throughput = 200, accuracy = 0.79, size = 0.5 }: Child = {}): Evaluation {
   const of = (measured: number, accuracy: number | null, share: number, kl: number): Predicted => ({
     throughput: { predicted: measured * 1.1, measured },
+    ...timesAt(costTable.scenario, { predicted: measured * 1.1, measured }),
     accuracy,
     tasks: accuracy === null ? {} : { one: accuracy },
     perplexity: 3 + kl,
@@ -38,7 +39,10 @@ function evaluation({ throughput = 200, accuracy = 0.79, size = 0.5 }: Child = {
   return {
     parent: of(100, noTasks ? null : 0.8, 1, 0),
     child: of(speed, accuracy, size, 0.05),
-    ratios: { throughput: speed / 100, accuracy: noTasks ? null : accuracy / 0.8, memory: size, parameters: size },
+    ratios: {
+      ...{ throughput: speed / 100, prefill: 100 / speed, tokenLatency: 100 / speed },
+      ...{ accuracy: noTasks ? null : accuracy / 0.8, memory: size, parameters: size },
+    },
     timing: passes(costTable.scenario, { parent: 100, child: throughput }),
   }
 }
@@ -138,7 +142,8 @@ test('the result is what its schema says', async () => {
 })
 
 test('a child that holds its limits and the quality floor is accepted', async () => {
-  const limits = { throughput: '>= 1.7x', memory: '<= 60%', parameters: '<= 200', latency: '<= 50%' }
+  const times = { latency: '<= 50%', prefill: '<= 50%', tokenLatency: '<= 8 ms' }
+  const limits = { throughput: '>= 1.7x', memory: '<= 60%', parameters: '<= 200', ...times }
   const { values, result } = await report({ limits, quality: '>= 97%', uptrained: {} })
   expect(values).toEqual({
     verdict: 'accepted',
@@ -149,18 +154,22 @@ test('a child that holds its limits and the quality floor is accepted', async ()
   expect(result).toMatchObject({
     verdict: 'accepted',
     quality: { held: true, value: 0.79 / 0.8, wanted: 0.97 },
-    limits: [{ held: true }, { held: true }, { held: true }, { held: true }],
+    limits: Array(6).fill({ held: true }) as unknown,
   })
 })
 
 test('a limit that is not held makes the child unacceptable, by as much as was measured', async () => {
-  const limits = { throughput: '>= 1.7x', latency: '<= 50%', memory: '<= 40%' }
+  const times = { latency: '<= 50%', prefill: '<= 12 ms', tokenLatency: '<= 0.6x' }
+  const limits = { throughput: '>= 1.7x', ...times, memory: '<= 40%' }
   const { values, result } = await report({ limits, quality: '>= 99%', uptrained: { throughput: 160 } })
   expect(values).toMatchObject({
     verdict: 'no acceptable child',
     reasons: [
       'throughput >= 1.7x of the parent is not met: the actual value is 1.6 (1.6 to 1.6)',
       'latency <= 0.5x of the parent is not met: the actual value is 0.625 (0.625 to 0.625)',
+      // 8 tokens at 160 tokens/s: a quarter of 50 ms.
+      'prefill <= 0.012 seconds is not met: the actual value is 0.0125 (0.0125 to 0.0125)',
+      'tokenLatency <= 0.6x of the parent is not met: the actual value is 0.625 (0.625 to 0.625)',
       'memory <= 0.4x of the parent is not met: the actual value is 0.5',
       'quality 0.9875 is below 0.99',
     ],
@@ -168,6 +177,8 @@ test('a limit that is not held makes the child unacceptable, by as much as was m
   expect(result.wouldTake).toEqual([
     'throughput >= 1.6x of the parent',
     'latency <= 0.625x of the parent',
+    'prefill <= 0.0125 seconds',
+    'tokenLatency <= 0.625x of the parent',
     'memory <= 0.5x of the parent',
     'quality >= 98.7 %',
   ])

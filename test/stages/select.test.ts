@@ -11,7 +11,7 @@ import type { Solution } from '../../puzzle/selection-problem.js'
 import { digestJson } from '../../store/digest.js'
 import { FileStore } from '../../store/index.js'
 import { openTiny } from '../model/tiny.js'
-import { costTable, fakeLibrary, fakeRef, passes, scoreRow } from './fakes.js'
+import { costTable, fakeLibrary, fakeRef, passes, scoreRow, timesAt } from './fakes.js'
 import { Search } from './run-stage.js'
 import { temporaryFolder } from '../temporary-folder.js'
 import { tinySpec, tinyWorld } from './world.js'
@@ -68,13 +68,21 @@ function evaluation({ kl = 0.1, measured = 1, predicted = 1, parentMeasured = 0.
     accuracy: share,
     tasks: { one: share },
     throughput,
+    ...timesAt(costTable.scenario, throughput),
     memoryBytes: 250 * share,
     parameters: 1510 * share,
   })
   return {
     parent: of({ predicted: 0.5, measured: parentMeasured }, 0, 1),
     child: of({ predicted, measured: typical }, kl, 0.8),
-    ratios: { throughput: typical / parentMeasured, accuracy: 0.8, memory: 0.8, parameters: 0.8 },
+    ratios: {
+      ...{
+        throughput: typical / parentMeasured,
+        prefill: parentMeasured / typical,
+        tokenLatency: parentMeasured / typical,
+      },
+      ...{ accuracy: 0.8, memory: 0.8, parameters: 0.8 },
+    },
     timing: passes(costTable.scenario, { parent: parentMeasured, child: measured }),
   }
 }
@@ -229,6 +237,15 @@ describe('when no solution holds its limits as measured', () => {
     const pool = [[removing('0a', '1f'), { measured: 0.4, predicted: 0.8 }] as const]
     const { predicted } = (await selected({ limits: { latency: '<= 13s' }, pool })) as unknown as Solution
     expect(predicted.runtime).toBeLessThanOrEqual(13 / 2 / 1.01)
+  })
+
+  test('prefill and token latency are corrected by what was measured of them', async () => {
+    // 10 seconds were predicted, 20 measured: a quarter of them are prefill.
+    const pool = [[removing('0a', '1f'), { measured: 0.4, predicted: 0.8 }] as const]
+    const bySeconds = (await selected({ limits: { prefill: '<= 3.25s' }, pool })) as unknown as Solution
+    expect(bySeconds.predicted.runtime / 4).toBeLessThanOrEqual(3.25 / 2 / 1.01)
+    const byTokens = (await selected({ limits: { tokenLatency: '<= 2.4s' }, pool })) as unknown as Solution
+    expect((3 * byTokens.predicted.runtime) / 4 / 4).toBeLessThanOrEqual(2.4 / 2 / 1.01)
   })
 
   test('slots of a layer add up as they did in the first search', async () => {

@@ -136,6 +136,16 @@ test('limits that can be met one by one but not together are infeasible, too', a
   })
 })
 
+test('limits of prefill and token latency are aimed at with the same margin', async () => {
+  const limits = { prefill: '<= 3 s', tokenLatency: '<= 50%' }
+  const { files } = await (await search(limits, { margin: '25%' })).outputs('solve')
+  const problem = JSON.parse(JSON.stringify(await store.readJson(files.problem!))) as Problem
+  expect(problem.limits!.map(({ cost, max }) => [cost, Number(max.toFixed(9))])).toEqual([
+    ['prefill', 3 / 1.25 - 1 / 4],
+    ['decoding', Number((6 / 1.25 - 3 / 4).toFixed(9))],
+  ])
+})
+
 const ruled = (choices: readonly JsonObject[], limits: JsonObject = { parameters: '<= 30%' }) =>
   search(limits, {}, undefined, undefined, choices)
 

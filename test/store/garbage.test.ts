@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { collectGarbage, type Garbage, type GarbageOptions } from '../../lineage/garbage.js'
@@ -128,4 +128,32 @@ test('a run in progress whose stages are not known here is no reason to remove i
     'Cannot determine what the run "squares" needs',
   )
   expect((await run()).done).toEqual(['square-2', 'square-3'])
+})
+
+test.each(['scratch', 'checkpoints', 'artifacts', 'records'])(
+  'what lies behind a link in place of %s is not removed',
+  async (room) => {
+    await run()
+    const elsewhere = temporaryFolder('elsewhere')
+    mkdirSync(join(elsewhere, 'aa'))
+    const file = join(elsewhere, 'aa', 'a'.repeat(64))
+    writeFileSync(file, 'of somebody')
+    const dayAgo = new Date(Date.now() - 24 * hour)
+    for (const path of [file, join(elsewhere, 'aa')]) utimesSync(path, dayAgo, dayAgo)
+    if (existsSync(join(store.root, room))) renameSync(join(store.root, room), join(store.root, `${room}.moved`))
+    symlinkSync(elsewhere, join(store.root, room))
+    await expect(collect()).rejects.toThrow(`${join(store.root, room)} is a symbolic link, which is not followed`)
+    expect(existsSync(file)).toBe(true)
+  },
+)
+
+test('of a leftover that is a link, the link is removed and nothing behind it', async () => {
+  await run()
+  const elsewhere = temporaryFolder('elsewhere')
+  writeFileSync(join(elsewhere, 'kept'), '')
+  mkdirSync(join(store.root, 'scratch'), { recursive: true })
+  symlinkSync(elsewhere, join(store.root, 'scratch', 'link'))
+  await collect({ unusedSince: Date.now() + hour })
+  expect(existsSync(join(store.root, 'scratch', 'link'))).toBe(false)
+  expect(existsSync(join(elsewhere, 'kept'))).toBe(true)
 })

@@ -1,0 +1,53 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import pc from 'picocolors'
+import { writing } from '../model/index.js'
+import type { SearchProgress } from '../workflows/types.js'
+import { exitCodes } from './exit-codes.js'
+import { follow } from './follow.js'
+import type { Common } from './options.js'
+import { notAccepted, outcomeFolder, resultOf, writeOutcome } from './outcome.js'
+import { log, printJson } from './output.js'
+import type { RunDocument } from './runs.js'
+import type { StartedSearch } from './start-search.js'
+import { typed } from './typed.js'
+import { findServer } from './with-server.js'
+
+/**
+ * Says that a search has started, follows it to its end, and writes what has come of it to `runs/RUN/`. Ctrl-C ends the command,
+ * not the search.
+ * @param onProgress  is told where the search stands, about once a second
+ * @returns undefined with `--detach`, at once
+ */
+export async function followSearch(
+  { name, plan, store, info, started, link }: StartedSearch,
+  options: Common & { readonly detach?: boolean },
+  onProgress?: (progress: SearchProgress) => Promise<void>,
+): Promise<RunDocument | undefined> {
+  log(`${started ? 'Started' : 'Continuing'} run ${pc.bold(name)}${link ? `: ${link}` : ''}`)
+  if (options.detach) {
+    if (options.json) printJson({ run: name, specDigest: plan.digest, started, ui: link })
+    return undefined
+  }
+  process.once('SIGINT', () => {
+    log(
+      `\nThe run continues without this command. See it with \`${typed('status', name)}\`; repeat the command to follow it again.`,
+    )
+    process.exit(exitCodes.Cancelled)
+  })
+  const server = async () => (await findServer(options)).address
+  const document = await follow(store, name, info.address, server, onProgress).catch((error: unknown) => {
+    const before = outcomeFolder(name)
+    if (existsSync(join(before, 'result.json')))
+      log(`${before} holds the result of an earlier attempt, not of this one.`)
+    throw error
+  })
+  const outcome = await writing(outcomeFolder(document.run), () => writeOutcome(store, document))
+  if (options.json) printJson(await resultOf(store, document))
+  const missed = notAccepted(document)
+  if (missed) log(pc.yellow(missed))
+  if (!options.json) log(`${missed ? 'What was found instead' : 'Done'}: ${outcome.folder}`)
+  if (outcome.report) log(`Report: ${outcome.report}`)
+  if (link) log(`Temporal UI: ${link}`)
+  return document
+}

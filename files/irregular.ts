@@ -1,0 +1,22 @@
+import { statSync, type Stats } from 'node:fs'
+import { Failure } from '../errors/failure.js'
+
+/**
+ * Refuses what is not a file, such as a named pipe or a device: reading one may never end. A link counts as what it leads to.
+ * Accepts what does not exist: its reader reports that.
+ * @throws Failure InvalidInput
+ */
+export function refuseIrregular(path: string): void {
+  const stats = statSync(path, { throwIfNoEntry: false })
+  if (!stats || stats.isFile()) return
+  throw new Failure('InvalidInput', `${path} is ${kindOf(stats)}, not a file`, {
+    file: path,
+    remedy: 'Put the file itself there.',
+  })
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isDirectory()) return 'a folder'
+  if (stats.isFIFO()) return 'a named pipe'
+  return stats.isSocket() ? 'a socket' : 'a device'
+}

@@ -1,0 +1,193 @@
+import { solve as solveProblem } from '../../solver/index.js'
+import {
+  Failure,
+  type ArtifactRef,
+  type FanOutStage,
+  type Outputs,
+  type TaskContext,
+  type TaskPlan,
+} from '../../api/index.js'
+import type { CostTable } from '../../puzzle/costs.js'
+import type { DepthStep } from '../../puzzle/depth-step.js'
+import { describeSolution } from '../../puzzle/describe-solution.js'
+import type { DepthOutputs, DistillOutputs, ProfileOutputs, ScoreOutputs } from '../../puzzle/hand-over.js'
+import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
+import { readJson, type LibraryEntry } from '../../puzzle/library.js'
+import type { Limit } from '../../puzzle/limit.js'
+import { limitsOf } from '../../puzzle/limits.js'
+import { openParent } from '../../puzzle/parent.js'
+import type { Composition, ScoreRow } from '../../puzzle/score-row.js'
+import {
+  makeProblem,
+  parentLayers,
+  toSolution,
+  type ProblemParts,
+  type Solution,
+} from '../../puzzle/selection-problem.js'
+import {
+  describePoint,
+  limitsAt,
+  predictedRatios,
+  reachOf,
+  reasonOf,
+  type SweepOutputs,
+  type SweepPoint,
+  type SweptLimit,
+} from '../../puzzle/sweep-point.js'
+
+interface SweepParams {
+  readonly limit: SweptLimit
+  readonly values: readonly number[]
+  readonly composition: 'measured' | Composition
+  readonly gap: number
+  readonly timeLimit: number
+}
+
+interface SweepNeeds {
+  readonly score: ScoreOutputs
+  readonly profile: ProfileOutputs
+  readonly distill: DistillOutputs
+  readonly depth?: DepthOutputs
+}
+
+interface SweepTask {
+  readonly params: Pick<SweepParams, 'gap' | 'timeLimit'> & {
+    /** All limits, the swept one among them. */
+    readonly limits: readonly Limit[]
+    readonly swept: SweptLimit
+    /** Value of the swept one. */
+    readonly value: number
+    readonly composition: Composition
+  }
+  readonly inputs: {
+    readonly scores: ArtifactRef<readonly ScoreRow[]>
+    readonly costs: ArtifactRef<CostTable>
+    readonly library: ArtifactRef<readonly LibraryEntry[]>
+    readonly depth?: ArtifactRef<readonly DepthStep[]>
+  }
+  readonly outputs: Outputs<SweepPoint, { readonly solution?: ArtifactRef<Solution> }>
+}
+
+/**
+ * Solves the selection problem once for each value of a limit. A value that nothing meets is a result, not a failure. There is
+ * no safety margin, unlike in `solve`: a margin that is dropped where nothing else helps would make a tighter limit look better.
+ */
+export const sweep: FanOutStage<SweepParams, SweepNeeds, SweepOutputs, SweepTask, ModelInput & TargetInput> = {
+  name: 'sweep',
+  version: 1,
+  reads: ['model', 'target'],
+  taskReads: ['model', 'target.scenario', 'target.choices'],
+  partial: true,
+  about: { summary: 'Chooses the best child for each of several values of a limit: the points of a curve.' },
+  parameters: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['limit', 'values'],
+    properties: {
+      limit: {
+        description: 'The limit of `target.limits` that takes several values. `puzzleflow sweep` writes it.',
+        type: 'object',
+        required: ['name', 'bound', 'unit'],
+        additionalProperties: false,
+        properties: {
+          name: { description: 'Name of the limit.', type: 'string' },
+          bound: { description: 'A lower or an upper bound.', enum: ['min', 'max'] },
+          unit: { description: '`parent` for multiples of the parent’s value.', type: 'string' },
+        },
+      },
+      values: {
+        description: 'Its values, one for each point.',
+        type: 'array',
+        minItems: 1,
+        items: { type: 'number', exclusiveMinimum: 0 },
+      },
+      composition: {
+        enum: ['measured', 'sum', 'rss'],
+        default: 'measured',
+        description: 'As in `solve`.',
+      },
+      gap: { description: 'As in `solve`.', type: 'number', minimum: 0, maximum: 1, default: 0.0001 },
+      timeLimit: { quantity: 'duration', exclusiveMinimum: 0, default: 60, description: 'As in `solve`.' },
+    },
+  },
+
+  plan({ params, stages, spec }) {
+    const { limit: swept, values, gap, timeLimit } = params
+    const composition = params.composition === 'measured' ? stages.score.values.composition : params.composition
+    const inputs: SweepTask['inputs'] = {
+      scores: stages.score.files.scores,
+      costs: stages.profile.files.costs,
+      library: stages.distill.files.library,
+      ...(stages.depth?.files.depth && { depth: stages.depth.files.depth }),
+    }
+    const tasks = values.map((value): TaskPlan<SweepTask['params'], SweepTask['inputs']> => ({
+      id: `${swept.name}-${value}`,
+      label: describePoint(swept, value),
+      group: 'points',
+      params: { limits: limitsAt(limitsOf(spec.target), swept, value), swept, value, composition, gap, timeLimit },
+      inputs,
+    }))
+    return Promise.resolve(tasks)
+  },
+
+  async run(context) {
+    const { swept, value, gap, timeLimit } = context.task.params
+    const parts = await partsOf(context)
+    const problem = makeProblem(parts, { solutions: 1, minimumDifference: 0, gap, seed: context.seed })
+    const result = await solveProblem({ ...problem, timeLimitSeconds: timeLimit })
+    if (result.status === 'infeasible')
+      return { values: { status: 'infeasible', value, reason: reasonOf(parts, result) }, files: {} }
+    const [best] = result.solutions
+    if (!best)
+      throw new Failure(
+        'TaskFailed',
+        `The solver found no child with ${describePoint(swept, value)} within ${timeLimit} s, but has not proved that there is none`,
+        { remedy: 'Give it more time: stages.solve.timeLimit. Or skip this point.' },
+      )
+    const solution = toSolution(parts, best.choice, best.objective)
+    const limit = parts.limits.find(({ name }) => name === swept.name)!
+    return {
+      values: {
+        status: best.status,
+        value,
+        bound: best.bound,
+        gap: best.gap,
+        reaches: reachOf(limit, parts, solution),
+        ratios: predictedRatios(parts, solution),
+        ...describeSolution(solution, parts.library, context.inputDigests.model!),
+      },
+      files: { solution: await context.put('solution', solution) },
+    }
+  },
+
+  /** Lists each child once, however many points have it. */
+  async gather(context) {
+    const children = new Map<string, Solution>()
+    for (const { outputs } of context.tasks)
+      if (outputs.values.status !== 'infeasible' && outputs.files.solution)
+        children.set(outputs.values.solutionDigest, await readJson(context, outputs.files.solution))
+    return {
+      values: {
+        points: context.tasks.map(({ outputs }) => outputs.values),
+        ...(context.skipped.length > 0 && { leftOut: context.skipped }),
+      },
+      files: { children: await context.put('children', [...children.values()]) },
+    }
+  },
+}
+
+async function partsOf(context: TaskContext<SweepTask, ModelInput & TargetInput>): Promise<ProblemParts> {
+  const { params, inputs } = context.task
+  const entries = await readJson(context, inputs.library)
+  return {
+    rows: await readJson(context, inputs.scores),
+    composition: params.composition,
+    library: new Map(entries.map((entry) => [entry.id, entry])),
+    ...(inputs.depth && { depth: await readJson(context, inputs.depth) }),
+    table: await readJson(context, inputs.costs),
+    scenario: context.spec.target.scenario,
+    limits: params.limits,
+    rules: context.spec.target.choices ?? [],
+    parent: parentLayers(await openParent(context)),
+  }
+}
