@@ -126,7 +126,8 @@ export type RefineOutputs = Outputs<
     readonly scoreSum?: number
   },
   {
-    readonly solutions: ArtifactRef<SolveOutcome>
+    /** Absent if nothing was measured, as are scores. */
+    readonly solutions?: ArtifactRef<SolveOutcome>
     /** Scores of options beside the best child, by layer and option. */
     readonly scores?: ArtifactRef<OptionScores>
   }

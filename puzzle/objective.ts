@@ -1,5 +1,4 @@
 import type { Comparison } from '../model/index.js'
-import type { ScoreRow } from './score-row.js'
 
 /** By what scores judge a changed model, in the order of the documentation. */
 export const objectiveNames = ['kl', 'loss', 'hidden-state-error', 'accuracy'] as const
@@ -59,6 +58,3 @@ export function judged(
       return { parent: accuracy.parent, degradation: accuracy.parent - accuracy.child + (tieBreak * kl) / tokens }
   }
 }
-
-/** The degradation of a scored block: its KL, unless scores have another objective. */
-export const degradationOf = ({ kl, judged: own }: Pick<ScoreRow, 'kl' | 'judged'>): number => own?.degradation ?? kl

@@ -30,3 +30,6 @@ export interface ScoreRow {
   /** By the objective, if it is not the KL. */
   readonly judged?: Judged
 }
+
+/** The degradation of a scored block: its KL, unless scores have another objective. */
+export const degradationOf = ({ kl, judged: own }: Pick<ScoreRow, 'kl' | 'judged'>): number => own?.degradation ?? kl

@@ -5,12 +5,11 @@ import { runtime, throughputOf, tokenLatencyOf, totalCost, type Cost, type CostT
 import type { DepthStep } from './depth-step.js'
 import { entryId, ownVariant, type Choice, type LibraryEntry } from './library.js'
 import type { Limit } from './limit.js'
-import { degradationOf } from './objective.js'
 import { bounds } from './limits.js'
 import { optionCosts } from './option-costs.js'
 import { applyChoices, type ChoiceRule, type Fillings } from './choices.js'
 import { emptyEntry } from './run-variants.js'
-import type { Composition, ScoreRow } from './score-row.js'
+import { degradationOf, type Composition, type ScoreRow } from './score-row.js'
 import type { Speeds } from './speed.js'
 
 /** A solution of the selection problem. */

@@ -215,7 +215,7 @@ async function measuredSolutions(
   if (params.of === 'child')
     return [await readJson(context, stages.improve?.files.selected ?? needed(stages, 'select').files.selected)]
   if (params.of === 'points') return readJson(context, needed(stages, 'sweep').files.children)
-  return (await readJson(context, (stages.refine ?? needed(stages, 'solve')).files.solutions)).solutions
+  return (await readJson(context, stages.refine?.files.solutions ?? needed(stages, 'solve').files.solutions)).solutions
 }
 
 /** Returns the outputs of a stage that the measurements need.

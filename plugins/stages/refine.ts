@@ -82,8 +82,7 @@ export const refine: SingleStage<RefineParams, RefineNeeds, RefineOutputs, Model
   async run(context) {
     const { params, stages } = context
     const outcome = await readJson(context, stages.solve.files.solutions)
-    if (params.evaluations === 0)
-      return { values: { evaluations: 0 }, files: { solutions: stages.solve.files.solutions } }
+    if (params.evaluations === 0) return { values: { evaluations: 0 }, files: {} }
     const problem = (await readJson(context, stages.solve.files.problem)) as Problem
     const model = await openParent(context)
     const parts = await problemParts(context, outcome.composition)

@@ -61,7 +61,7 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
     const chosen = improved?.child ?? selected
     const after = stages['evaluate-child']?.values.evaluations[0]
     const final = after ?? improved?.child?.evaluation ?? selected.evaluation
-    const outcome = await readJson(context, (stages.refine ?? stages.solve).files.solutions)
+    const outcome = await readJson(context, stages.refine?.files.solutions ?? stages.solve.files.solutions)
     const { limits, quality, reasons, wouldTake } = judge(spec.target, final)
     const objective = stages.score.values.objective ?? declared('kl', 0)
     const result = {

@@ -19,15 +19,8 @@ import { asTask, fillingWeights, ownVariant, type Filling } from '../../puzzle/l
 import { readLibrary } from '../../puzzle/read-library.js'
 import { runName, runVariants } from '../../puzzle/run-variants.js'
 import { AccuracyMeter } from '../../puzzle/accuracy-meter.js'
-import {
-  declared,
-  degradationOf,
-  judged,
-  objectiveNames,
-  type Judged,
-  type ObjectiveName,
-} from '../../puzzle/objective.js'
-import type { ScoreRow } from '../../puzzle/score-row.js'
+import { declared, judged, objectiveNames, type Judged, type ObjectiveName } from '../../puzzle/objective.js'
+import { degradationOf, type ScoreRow } from '../../puzzle/score-row.js'
 import { pairsOf } from '../../puzzle/scored-pairs.js'
 import { Scorer, type HeldInputs } from '../../puzzle/scorer.js'
 import { blocksOf, openParent } from '../../puzzle/parent.js'

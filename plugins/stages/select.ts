@@ -83,7 +83,7 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
   async run(context) {
     const { params, stages, spec, seed } = context
     const limits = limitsOf(spec.target)
-    const outcome = await readJson(context, (stages.refine ?? stages.solve).files.solutions)
+    const outcome = await readJson(context, stages.refine?.files.solutions ?? stages.solve.files.solutions)
     const parts = await problemParts(context, outcome.composition)
     const measured = stages.evaluate.values.evaluations
     const model = await openParent(context)
