@@ -35,7 +35,7 @@ const open = (refine: JsonObject, own = store) => Search.open(world.folder, spec
 // Seven sequences by threes: the last chunk overlaps with the one before.
 const search = await open({ evaluations: 20, sequences: 7, batch: 3 })
 const refined = (await search.outputs('refine')) as unknown as RefineOutputs
-const { solutions } = await search.json<SolveOutcome>(refined.files.solutions!)
+const { solutions } = await search.json<SolveOutcome>(refined.files.solutions)
 const solved = await search.json<SolveOutcome>((await search.outputs('solve')).files.solutions)
 const library = new Map(
   (await search.json<LibraryEntry[]>((await search.outputs('distill')).files.library)).map((own) => [own.id, own]),
