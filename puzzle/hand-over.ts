@@ -9,8 +9,9 @@ import type { DepthStep } from './depth-step.js'
 import type { Evaluation } from './evaluation.js'
 import type { Judged } from './judge-limits.js'
 import type { LibraryEntry } from './library.js'
+import type { Objective } from './objective.js'
 import type { Composition, ScoreRow } from './score-row.js'
-import type { ChosenRun, Solution } from './selection-problem.js'
+import type { ChosenRun, OptionScores, Solution } from './selection-problem.js'
 import type { SolveOutcome } from './solve-outcome.js'
 import type { CurvePoint } from './train-with-checkpoints.js'
 import type { UptrainLoss } from './uptraining.js'
@@ -94,6 +95,8 @@ export type DistillOutputs = Outputs<
 export type ScoreOutputs = Outputs<
   {
     readonly rows: number
+    /** By what blocks were judged. Absent from results of earlier versions, which knew the KL alone. */
+    readonly objective?: Objective
     readonly composition: Composition
     readonly evidence: { readonly pairs: number; readonly sum: number; readonly rss: number }
     readonly leftOut?: readonly LeftOut[]
@@ -111,6 +114,30 @@ export type SolveOutputs = Outputs<
     readonly composition: Composition
   },
   { readonly problem: ArtifactRef; readonly solutions: ArtifactRef<SolveOutcome> }
+>
+
+/** The solutions of `solve` as measurements of whole children improved them. */
+export type RefineOutputs = Outputs<
+  {
+    /** Children that were measured besides the solutions of `solve`. */
+    readonly evaluations: number
+    /** Of the solver's first solution: the sum of scores, and the measured KL. Absent if nothing was measured, as all below. */
+    readonly predicted?: number
+    readonly before?: number
+    /** Least measured KL of the solver's solutions, and of all children. */
+    readonly best?: number
+    readonly after?: number
+    /** Layers in which the best child differs from the solver's first solution. */
+    readonly changedLayers?: number
+    /** Sum of the scores of the best child. */
+    readonly scoreSum?: number
+  },
+  {
+    /** Absent if nothing was measured, as are scores. */
+    readonly solutions?: ArtifactRef<SolveOutcome>
+    /** Scores of options beside the best child, by layer and option. */
+    readonly scores?: ArtifactRef<OptionScores>
+  }
 >
 
 /** Evaluations of each solution, or of the child only. */

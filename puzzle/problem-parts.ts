@@ -1,5 +1,5 @@
 import type { Environment } from '../api/index.js'
-import type { DepthOutputs, DistillOutputs, ProfileOutputs, ScoreOutputs } from './hand-over.js'
+import type { DepthOutputs, DistillOutputs, ProfileOutputs, RefineOutputs, ScoreOutputs } from './hand-over.js'
 import type { ModelInput, Target, TargetInput } from './inputs.js'
 import { readJson } from './library.js'
 import { readLibrary } from './read-library.js'
@@ -16,7 +16,11 @@ interface CostContext extends Environment<ModelInput & TargetInput> {
 
 /** Context of a stage that creates the selection problem, with the stages that it needs for that. */
 interface ProblemContext extends CostContext {
-  readonly stages: CostContext['stages'] & { readonly score: ScoreOutputs; readonly depth?: DepthOutputs }
+  readonly stages: CostContext['stages'] & {
+    readonly score: ScoreOutputs
+    readonly depth?: DepthOutputs
+    readonly refine?: RefineOutputs
+  }
 }
 
 /** Reads everything that the selection problem is created from. */
@@ -24,11 +28,12 @@ export async function problemParts(
   context: ProblemContext,
   composition: 'measured' | Composition = 'measured',
 ): Promise<ProblemParts> {
-  const { score, depth } = context.stages
+  const { score, depth, refine } = context.stages
   return {
     ...(await costParts(context)),
     rows: await readJson(context, score.files.scores),
     ...(depth?.files.depth && { depth: await readJson(context, depth.files.depth) }),
+    ...(refine?.files.scores && { inContext: await readJson(context, refine.files.scores) }),
     composition: composition === 'measured' ? score.values.composition : composition,
   }
 }

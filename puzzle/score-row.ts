@@ -1,4 +1,5 @@
 import type { Slot } from '../api/index.js'
+import type { Judged } from './objective.js'
 
 /** How scores of a layer's two slots are combined: their sum, or the root of the sum of their squares. */
 export type Composition = 'sum' | 'rss'
@@ -26,4 +27,9 @@ export interface ScoreRow {
   /** Present if a run of layers was replaced: the id of the replacement. The slots are those of its first layer. */
   readonly run?: string
   readonly span?: number
+  /** By the objective, if it is not the KL. */
+  readonly judged?: Judged
 }
+
+/** The degradation of a scored block: its KL, unless scores have another objective. */
+export const degradationOf = ({ kl, judged: own }: Pick<ScoreRow, 'kl' | 'judged'>): number => own?.degradation ?? kl

@@ -50,16 +50,24 @@ export class Scorer {
     return new Scorer(model, layer, { ...text, input: await states(input), final: end }, forward, head)
   }
 
+  /** The parent with these fillings. */
+  view(
+    fillings: Readonly<Record<Slot, Filling>> & { readonly span?: number },
+    weights: Readonly<Record<Slot, Weights>>,
+  ): Model {
+    const behind = Array.from({ length: (fillings.span ?? 1) - 1 }, (_, i) => this.layer + 1 + i)
+    return replaceBlocks(this.model, [
+      ...slots.map((slot) => ({ ...fillings[slot], weights: weights[slot] })),
+      ...behind.flatMap((layer) => slots.map((slot) => ({ layer, slot, block: 'no-op', params: {}, weights: {} }))),
+    ])
+  }
+
   async measure(
     fillings: Readonly<Record<Slot, Filling>> & { readonly span?: number },
     weights: Readonly<Record<Slot, Weights>>,
   ): Promise<Comparison> {
     const { held, model, layer, forward } = this
-    const behind = Array.from({ length: (fillings.span ?? 1) - 1 }, (_, i) => this.layer + 1 + i)
-    const view = replaceBlocks(model, [
-      ...slots.map((slot) => ({ ...fillings[slot], weights: weights[slot] })),
-      ...behind.flatMap((layer) => slots.map((slot) => ({ layer, slot, block: 'no-op', params: {}, weights: {} }))),
-    ])
+    const view = this.view(fillings, weights)
     const rows = forward.batch * held.length
     const { hidden, layers } = model.config
     const out = new Float32Array(held.final.length)

@@ -10,13 +10,13 @@ import { optionCosts, yardsOf, type Loads } from './loads.js'
 import { choiceCost } from './predicted-speeds.js'
 import { applyChoices, type ChoiceRule, type Fillings } from './choices.js'
 import { emptyEntry } from './run-variants.js'
-import type { Composition, ScoreRow } from './score-row.js'
+import { degradationOf, type Composition, type ScoreRow } from './score-row.js'
 
 /** A solution of the selection problem. */
 export interface Solution {
   /** Library entries by layer. */
   readonly choice: Choice
-  /** Predicted KL, in nats per token. */
+  /** Predicted degradation: KL in nats per token, unless scores have another objective. */
   readonly objective: number
   /** Runs of layers that are replaced as one; absent if there are none. */
   readonly runs?: readonly ChosenRun[]
@@ -52,7 +52,12 @@ export interface ProblemParts extends Loads {
   readonly rules?: readonly ChoiceRule[]
   /** The parent's variants by layer. */
   readonly parent: readonly Layer[]
+  /** Scores that take the place of those from `rows`. Default: none. */
+  readonly inContext?: OptionScores
 }
+
+/** Scores of options, by layer and the option's id. */
+export type OptionScores = readonly Readonly<Record<string, number>>[]
 
 /** The variants in the slots of a layer. */
 interface Layer {
@@ -81,13 +86,13 @@ interface LayerOption {
 
 /** Returns the replacements of runs that begin at a layer. All but the first layer cost nothing. */
 const runOptions = (parts: ProblemParts, layer: number): LayerOption[] =>
-  parts.rows.flatMap(({ run, span, kl, entries, attention, ffn, ...row }) =>
+  parts.rows.flatMap(({ run, span, entries, attention, ffn, ...row }) =>
     run === undefined || span === undefined || row.layer !== layer
       ? []
       : [
           {
             id: run,
-            score: kl,
+            score: degradationOf(row),
             entries,
             isRun: true,
             costs: optionCosts(parts, { attention, ffn }),
@@ -108,6 +113,7 @@ function conditional(
   layer: number,
   own: Layer,
   depth: readonly DepthStep[] | undefined,
+  byKl: boolean,
 ): LayerOption[] {
   if (!depth) return [...options]
   const k = depth.findIndex((step) => step.layer === layer)
@@ -119,7 +125,8 @@ function conditional(
     return [
       {
         ...option,
-        score: depth[k]!.cumulative - (before?.cumulative ?? 0),
+        // Together, removals were only measured by their KL.
+        ...(byKl && { score: depth[k]!.cumulative - (before?.cumulative ?? 0) }),
         ...(before && { requires: [{ layer: before.layer, option: dropped }] }),
       },
     ]
@@ -138,9 +145,10 @@ function possible(
 
 /** Lists the options of every layer: pairs of entries. Those that were trained together have a score of their own. */
 export function layerOptions(parts: ProblemParts): LayerOption[][] {
-  const { rows, composition, table, parent, depth } = parts
+  const { rows, composition, table, parent, depth, inContext } = parts
   const scores = new Map<string, ScoreRow>()
   const order = possible(depth, rows)
+  const byKl = rows.every((row) => row.judged === undefined)
   for (const row of rows)
     if (row.run === undefined) scores.set(`${row.layer}/${row.slot}/${row.attention}/${row.ffn}`, row)
   return parent.map((own, layer) => {
@@ -152,7 +160,10 @@ export function layerOptions(parts: ProblemParts): LayerOption[][] {
         return [{ id: `${attention}+${ffn}`, ...found, costs: optionCosts(parts, { attention, ffn }) }]
       }),
     )
-    return conditional([...pairs, ...runOptions(parts, layer)], layer, own, order)
+    return conditional([...pairs, ...runOptions(parts, layer)], layer, own, order, byKl).map((option) => ({
+      ...option,
+      score: inContext?.[layer]?.[option.id] ?? option.score,
+    }))
   })
 }
 
@@ -164,13 +175,17 @@ function option(
   composition: Composition,
 ): { score: number; entries: { attention: string; ffn: string } } | undefined {
   const exact = scores.get(`${layer}/block/${attention}/${ffn}`)
-  if (exact) return { score: exact.kl, entries: exact.entries }
+  if (exact) return { score: degradationOf(exact), entries: exact.entries }
   const entries = {
     attention: entryId(layer, 'attention', attention, 'parent'),
     ffn: entryId(layer, 'ffn', ffn, 'parent'),
   }
-  const a = attention === parent.attention ? 0 : scores.get(`${layer}/attention/${attention}/${parent.ffn}`)?.kl
-  const f = ffn === parent.ffn ? 0 : scores.get(`${layer}/ffn/${parent.attention}/${ffn}`)?.kl
+  const single = (key: string) => {
+    const row = scores.get(key)
+    return row && degradationOf(row)
+  }
+  const a = attention === parent.attention ? 0 : single(`${layer}/attention/${attention}/${parent.ffn}`)
+  const f = ffn === parent.ffn ? 0 : single(`${layer}/ffn/${parent.attention}/${ffn}`)
   if (a === undefined || f === undefined) return undefined
   return { score: composition === 'sum' ? a + f : Math.hypot(a, f), entries }
 }
@@ -243,6 +258,20 @@ export function toSolution(parts: ProblemParts, ids: readonly string[], objectiv
     ...(removals.length > 1 && apart && { addedUp: removals }),
     predicted: predict(parts, choice),
   }
+}
+
+/** Converts a solution back to the solver's option ids. */
+export function toOptions(parts: ProblemParts, { choice, runs = [] }: Pick<Solution, 'choice' | 'runs'>): string[] {
+  return layerOptions(parts).flatMap((options, layer) => {
+    const run = runs.find((own) => own.layer <= layer && layer < own.layer + own.span)
+    if (run) return [run.run]
+    const { attention, ffn } = choice[layer]!
+    const option = options.find(
+      ({ entries, isRun }) => !isRun && entries.attention === attention && entries.ffn === ffn,
+    )
+    if (!option) throw new Error(`Internal error: no option of layer ${layer} has ${attention} and ${ffn}`)
+    return [option.id]
+  })
 }
 
 /** Whether an option removes its layers entirely. */

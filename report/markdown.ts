@@ -44,6 +44,8 @@ export interface Result extends Pick<TasksResult, 'paired' | 'measuredOn' | 'spl
   readonly beforeUptraining?: Measured
   /** KL that the sum of scores predicts for the selected child. */
   readonly predictedKl?: number
+  readonly objective?: { readonly name: string; readonly direction: string; readonly parent: number }
+  readonly refined?: { readonly evaluations: number; readonly before: number; readonly after: number }
   /** Removals of layers that were only measured individually, and whose scores were added up. */
   readonly addedUpRemovals?: readonly Run[]
   /** Layers in the order of their removal, and its effect: KL to the parent. */
@@ -101,6 +103,8 @@ export function markdown(result: Result): string {
     ratios,
     limits,
     solver,
+    objective,
+    refined,
     baselines,
     leftOut = [],
     warnings = [],
@@ -161,9 +165,11 @@ export function markdown(result: Result): string {
     ...depthSection(result.depth),
     '## Search',
     '',
-    `Solver: ${solver.status}, KL ${format(solver.objective)} (bound ${format(solver.bound)}, gap ${format(solver.gap)}).`,
+    `Solver: ${solver.status}, ${lost(objective)} ${format(solver.objective)} (bound ${format(solver.bound)}, gap ${format(solver.gap)}).`,
     '',
-    '| method | predicted KL |',
+    ...(objective && objective.name !== 'kl' ? [objectiveNote(objective), ''] : []),
+    ...(refined ? [refinedNote(refined, objective), ''] : []),
+    `| method | predicted ${lost(objective)} |`,
     '|---|---:|',
     `| mixed-integer programming | ${format(solver.objective)} |`,
     ...Object.entries(baselines).map(
@@ -172,6 +178,20 @@ export function markdown(result: Result): string {
     '',
   ].join('\n')
 }
+
+/** What scores measure: the KL, or what is lost of another objective. */
+const lost = (objective: Result['objective']): string =>
+  objective && objective.name !== 'kl' ? `loss of ${objective.name}` : 'KL'
+
+const objectiveNote = ({ name, direction, parent }: NonNullable<Result['objective']>): string =>
+  `Blocks were judged by ${name} (to ${direction}; the parent has ${format(parent)}): figures are by how much a child is worse.`
+
+/** Says what measuring whole children came to. */
+const refinedNote = (
+  { evaluations, before, after }: NonNullable<Result['refined']>,
+  objective: Result['objective'],
+): string =>
+  `Sums of scores are predictions. Of ${evaluations} more children that were measured untrained, the best has a ${lost(objective)} of ${format(after)}; the solver’s first solution has ${format(before)}.`
 
 type Row = (name: string, parent: number | null, child: number | null, ratio?: number | null) => string
 

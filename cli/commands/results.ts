@@ -5,6 +5,7 @@ import { Failure } from '../../api/index.js'
 import type { CostTable } from '../../puzzle/costs.js'
 import { curvePage } from '../../report/curve.js'
 import { markdown } from '../../report/markdown.js'
+import type { ScoreOutputs } from '../../puzzle/hand-over.js'
 import type { ScoreRow } from '../../puzzle/score-row.js'
 import { action } from '../action.js'
 import { common, type Common } from '../options.js'
@@ -46,6 +47,12 @@ export function resultCommands(program: Command): void {
           costs: { attention: table.attention[row.attention], ffn: table.ffn[row.ffn] },
         }))
         if (options.json) return printJson(rows)
+        const objective = (outputs.score!.values as Partial<ScoreOutputs['values']>).objective
+        if (objective && objective.name !== 'kl')
+          log(
+            `Judged by ${objective.name} (${objective.direction}; the parent has ${objective.parent}): column degradation, minimised.`,
+          )
+        const flat = rows.map(({ judged, ...row }) => ({ ...row, degradation: judged?.degradation ?? row.kl }))
         const names = [
           'layer',
           'slot',
@@ -56,12 +63,13 @@ export function resultCommands(program: Command): void {
           'lossDelta',
           'top1',
           'nmse',
+          ...(objective && objective.name !== 'kl' ? (['degradation'] as const) : []),
           'run',
           'span',
         ] as const
         const separator = options.csv ? ',' : '\t'
         print(names.join(separator))
-        for (const row of rows)
+        for (const row of flat)
           print(
             names
               .map((name) => (typeof row[name] === 'number' ? Number(row[name].toPrecision(5)) : (row[name] ?? '')))

@@ -14,6 +14,7 @@ import type {
   ImproveOutputs,
   PrepareOutputs,
   ProfileOutputs,
+  RefineOutputs,
   SelectOutputs,
   SolveOutputs,
   UptrainOutputs,
@@ -71,6 +72,8 @@ interface EvaluateNeeds {
   readonly distill: DistillOutputs
   /** Needed with `of: solutions`. */
   readonly solve?: SolveOutputs
+  /** Its solutions take the place of those of `solve`. */
+  readonly refine?: RefineOutputs
   /** Needed with `of: points`. */
   readonly sweep?: SweepOutputs
   /** Needed with `of: child`. */
@@ -238,7 +241,7 @@ async function measuredSolutions(
   if (params.of === 'child')
     return [await readJson(context, stages.improve?.files.selected ?? needed(stages, 'select').files.selected)]
   if (params.of === 'points') return readJson(context, needed(stages, 'sweep').files.children)
-  return (await readJson(context, needed(stages, 'solve').files.solutions)).solutions
+  return (await readJson(context, stages.refine?.files.solutions ?? needed(stages, 'solve').files.solutions)).solutions
 }
 
 /** Returns the outputs of a stage that the measurements need.

@@ -12,6 +12,7 @@ import type {
   ImproveOutputs,
   PrepareOutputs,
   ProfileOutputs,
+  RefineOutputs,
   ScoreOutputs,
   SelectOutputs,
   SolveOutputs,
@@ -48,6 +49,7 @@ interface ImproveNeeds {
   readonly depth?: DepthOutputs
   readonly score: ScoreOutputs
   readonly solve: SolveOutputs
+  readonly refine?: RefineOutputs
   readonly evaluate: EvaluateOutputs
   readonly select: SelectOutputs
   readonly uptrain?: UptrainOutputs
@@ -124,7 +126,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
 
     const model = await openParent(context)
     const parts = await problemParts(context, stages.solve.values.composition)
-    const { solutions } = await readJson(context, stages.solve.files.solutions)
+    const { solutions } = await readJson(context, stages.refine?.files.solutions ?? stages.solve.files.solutions)
     const measured = solutions.map((solution, i) => ({ solution, evaluation: stages.evaluate.values.evaluations[i]! }))
     const text = await readSequences(context, stages.prepare.files.train)
     const measure = childMeter(context, model, parts, stages.prepare.files, params)

@@ -11,6 +11,7 @@ import { exportChild } from './export.js'
 import { improve } from './improve.js'
 import { prepare } from './prepare.js'
 import { profile } from './profile.js'
+import { refine } from './refine.js'
 import { report } from './report.js'
 import { score } from './score.js'
 import { select } from './select.js'
@@ -29,6 +30,7 @@ export const builtInStages: readonly Stage[] = [
   defineStage(distill),
   defineStage(score),
   defineStage(solve),
+  defineStage(refine),
   defineStage(evaluate),
   defineStage(select),
   defineStage(uptrain),

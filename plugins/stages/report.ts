@@ -8,6 +8,7 @@ import type {
   ImproveOutputs,
   PrepareOutputs,
   ProfileOutputs,
+  RefineOutputs,
   ScoreOutputs,
   SelectOutputs,
   SolveOutputs,
@@ -15,6 +16,7 @@ import type {
 import type { Evaluation } from '../../puzzle/evaluation.js'
 import type { Target, TargetInput } from '../../puzzle/inputs.js'
 import type { Judged } from '../../puzzle/judge-limits.js'
+import { declared } from '../../puzzle/objective.js'
 import { readJson } from '../../puzzle/library.js'
 import { scenarioIndex } from '../../puzzle/limit.js'
 import { limitsOf, scenariosOf } from '../../puzzle/scenarios.js'
@@ -28,6 +30,7 @@ interface ReportNeeds {
   readonly depth?: DepthOutputs
   readonly score: ScoreOutputs
   readonly solve: SolveOutputs
+  readonly refine?: RefineOutputs
   readonly evaluate: EvaluateOutputs
   readonly select: SelectOutputs
   readonly 'evaluate-child'?: EvaluateOutputs
@@ -63,8 +66,9 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
     const chosen = improved?.child ?? selected
     const after = stages['evaluate-child']?.values.evaluations[0]
     const final = after ?? improved?.child?.evaluation ?? selected.evaluation
-    const outcome = await readJson(context, stages.solve.files.solutions)
+    const outcome = await readJson(context, stages.refine?.files.solutions ?? stages.solve.files.solutions)
     const { limits, quality, reasons, wouldTake } = judge(spec.target, final)
+    const objective = stages.score.values.objective ?? declared('kl', 0)
     const result = {
       verdict: reasons.length === 0 ? 'accepted' : 'no acceptable child',
       reasons,
@@ -73,7 +77,9 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
       scenario: first!.scenario,
       parent: final.parent,
       child: { ...final.child, layers: chosen.layers, runs: chosen.runs },
-      predictedKl: chosen.objective,
+      objective,
+      predictedKl: objective.name === 'kl' ? chosen.objective : undefined,
+      refined: stages.refine && stages.refine.values.evaluations > 0 ? stages.refine.values : undefined,
       addedUpRemovals: chosen.addedUp,
       depth: depthOf(stages.depth?.values),
       // Of the child that was selected; another one that took its place was not measured before it was trained.

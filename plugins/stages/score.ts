@@ -1,4 +1,4 @@
-import type { Comparison } from '../../model/index.js'
+import type { Comparison, Model } from '../../model/index.js'
 import {
   Failure,
   slots as places,
@@ -7,26 +7,32 @@ import {
   type Files,
   type Outputs,
   type Slot,
+  type TaskContext,
   type TaskPlan,
 } from '../../api/index.js'
 import { captured, hiddenName, tokensName, type CapturedStatistics } from '../../puzzle/captured.js'
-import type { CaptureOutputs, DistillOutputs, ScoreOutputs } from '../../puzzle/hand-over.js'
+import type { CaptureOutputs, DistillOutputs, PrepareOutputs, ScoreOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput, SpaceInput } from '../../puzzle/inputs.js'
 import { initialWeights, sampleInputs, samplesFor } from '../../puzzle/initial-weights.js'
 import { layerName } from '../../puzzle/layer-name.js'
 import { asTask, fillingWeights, ownVariant, type Filling } from '../../puzzle/library.js'
 import { readLibrary } from '../../puzzle/read-library.js'
 import { runName, runVariants } from '../../puzzle/run-variants.js'
-import type { ScoreRow } from '../../puzzle/score-row.js'
+import { AccuracyMeter } from '../../puzzle/accuracy-meter.js'
+import { declared, judged, objectiveNames, type Judged, type ObjectiveName } from '../../puzzle/objective.js'
+import { degradationOf, type ScoreRow } from '../../puzzle/score-row.js'
 import { pairsOf } from '../../puzzle/scored-pairs.js'
 import { Scorer, type HeldInputs } from '../../puzzle/scorer.js'
 import { blocksOf, openParent } from '../../puzzle/parent.js'
 import { batch } from '../../puzzle/parameters.js'
+import { Warm } from '../../puzzle/warm.js'
 
 interface ScoreParams {
   readonly sequences: number
   readonly pairs: number | 'all'
   readonly batch: number
+  readonly objective: ObjectiveName
+  readonly items: number
 }
 
 interface ScoreTaskParams {
@@ -41,12 +47,20 @@ interface ScoreTaskParams {
   readonly before: boolean
   readonly sequences: number
   readonly batch: number
+  /** Absent: the KL. */
+  readonly objective?: Exclude<ObjectiveName, 'kl'>
+  /** Items of each task, for the objective `accuracy`. */
+  readonly items?: number
 }
 
 interface ScoreTask {
   readonly params: ScoreTaskParams
   /** Weights to score, and the sources of initial weights if those are scored, too. */
-  readonly inputs: Files & HeldInputs & { readonly statistics?: ArtifactRef<CapturedStatistics> }
+  readonly inputs: Files &
+    HeldInputs & {
+      readonly statistics?: ArtifactRef<CapturedStatistics>
+      readonly tasks?: PrepareOutputs['files']['tasks']
+    }
   readonly outputs: Outputs<ScoreRow, object>
 }
 
@@ -60,7 +74,7 @@ type Task = TaskPlan<ScoreTaskParams, ScoreTask['inputs']>
  */
 export const score: FanOutStage<
   ScoreParams,
-  { readonly distill: DistillOutputs; readonly capture: CaptureOutputs },
+  { readonly distill: DistillOutputs; readonly capture: CaptureOutputs; readonly prepare?: PrepareOutputs },
   ScoreOutputs,
   ScoreTask,
   ModelInput & SpaceInput
@@ -88,6 +102,18 @@ export const score: FanOutStage<
           'Pairs of replaced slots to measure per layer, to choose the composition; all: every pair is measured and none composed.',
       },
       batch: batch(16, 'Sequences per forward pass: more take more memory and less time.'),
+      objective: {
+        enum: [...objectiveNames],
+        default: 'kl',
+        description:
+          'By what blocks are judged: the KL from the parent, the loss for the next token, the error of the hidden state before the last norm, or the mean accuracy on `tasks`, which answers all items once for each block.',
+      },
+      items: {
+        type: 'integer',
+        minimum: 1,
+        default: 40,
+        description: 'Items of each task, with `objective: accuracy`.',
+      },
     },
   },
 
@@ -99,6 +125,10 @@ export const score: FanOutStage<
     const { layers } = model.config
     const states = (n: number) => captured(files, hiddenName('validate', n))
     const tokens = captured(files, tokensName('validate'))
+    const { objective } = params
+    // Tasks of the KL are what they were before there was a choice.
+    const judging = objective !== 'kl' && { objective, ...(objective === 'accuracy' && { items: params.items }) }
+    const items = objective === 'accuracy' && stages.prepare && { tasks: stages.prepare.files.tasks }
     const single = Array.from({ length: layers }, (_, layer) =>
       pairsOf(model, spec.space, library, layer, params.pairs, seed).map(({ slot, attention, ffn }): Task => {
         const { fillings, inputs } = asTask([attention, ffn])
@@ -115,9 +145,11 @@ export const score: FanOutStage<
             before,
             sequences: params.sequences,
             batch: params.batch,
+            ...judging,
           },
           inputs: {
             ...inputs,
+            ...items,
             input: states(layer),
             final: states(layers),
             tokens,
@@ -151,8 +183,8 @@ export const score: FanOutStage<
           id: runName(run),
           label: `layers ${layer} to ${layer + span - 1}: ${id}`,
           group: layerName(layer),
-          params: { ...scored, sequences, batch },
-          inputs: { ...inputs, input: states(layer), final: states(layers), tokens },
+          params: { ...scored, sequences, batch, ...judging },
+          inputs: { ...inputs, ...items, input: states(layer), final: states(layers), tokens },
           blocks: [
             ...blocksOf(model),
             ...places.filter((slot) => !slots[slot].empty).map((slot) => ({ slot, name: slots[slot].block })),
@@ -185,7 +217,12 @@ export const score: FanOutStage<
       )
       before = await scorer.measure(own, { ...weights, [slot]: initial })
     }
-    const row = toRow(own, after, before)
+    const { objective } = own
+    const accuracy =
+      objective === 'accuracy'
+        ? await accuracyMeter(context, model).then((meter) => meter.measure(scorer.view(own, weights)))
+        : undefined
+    const row = toRow(own, after, before, objective && judged(objective, after, accuracy))
     for (const measure of ['kl', 'kl_before_distillation', 'lossDelta', 'nmse'] as const)
       if (row[measure] !== null && !Number.isFinite(row[measure]))
         throw new Failure(
@@ -200,10 +237,11 @@ export const score: FanOutStage<
   async gather(context) {
     const rows = context.tasks.map(({ outputs }) => outputs.values)
     const model = await openParent(context)
-    const single = (row: ScoreRow, slot: Slot) =>
-      row[slot] === ownVariant(model, row.layer, slot)
-        ? 0
-        : rows.find((r) => r.slot === slot && r.layer === row.layer && r[slot] === row[slot])?.kl
+    const single = (row: ScoreRow, slot: Slot) => {
+      if (row[slot] === ownVariant(model, row.layer, slot)) return 0
+      const own = rows.find((r) => r.slot === slot && r.layer === row.layer && r[slot] === row[slot])
+      return own && degradationOf(own)
+    }
     const errors = { sum: [] as number[], rss: [] as number[] }
     for (const row of rows) {
       // Entries that were trained together do not show how others combine.
@@ -216,15 +254,17 @@ export const score: FanOutStage<
         continue
       const [a, f] = [single(row, 'attention'), single(row, 'ffn')]
       // Rounding may make a KL of zero slightly negative.
-      if (a === undefined || f === undefined || row.kl <= 0 || a + f <= 0) continue
-      errors.sum.push(Math.abs(Math.log((a + f) / row.kl)))
-      errors.rss.push(Math.abs(Math.log(Math.sqrt(a * a + f * f) / row.kl)))
+      const both = degradationOf(row)
+      if (a === undefined || f === undefined || both <= 0 || a + f <= 0) continue
+      errors.sum.push(Math.abs(Math.log((a + f) / both)))
+      errors.rss.push(Math.abs(Math.log(Math.sqrt(a * a + f * f) / both)))
     }
     const mean = (values: number[]) => (values.length ? values.reduce((x, y) => x + y, 0) / values.length : 0)
     const evidence = { pairs: errors.sum.length, sum: mean(errors.sum), rss: mean(errors.rss) }
     return {
       values: {
         rows: rows.length,
+        objective: declared(context.params.objective, rows[0]?.judged?.parent ?? 0),
         composition: evidence.rss < evidence.sum ? 'rss' : 'sum',
         evidence,
         leftOut: context.skipped,
@@ -238,6 +278,7 @@ const toRow = (
   { layer, slot, attention, ffn, run, span }: ScoreTaskParams,
   after: Comparison,
   before?: Comparison,
+  judgement?: Judged,
 ): ScoreRow => ({
   layer,
   slot,
@@ -250,4 +291,21 @@ const toRow = (
   top1: after.top1 / after.tokens,
   nmse: after.error / after.power,
   ...(run !== undefined && span !== undefined && { run, span }),
+  ...(judgement && { judged: judgement }),
 })
+
+// The parent answers once for all tasks of a process.
+const accuracyMeters = new Warm<AccuracyMeter>(1, (meter) => meter.release())
+
+function accuracyMeter(context: TaskContext<ScoreTask, ModelInput>, model: Model): Promise<AccuracyMeter> {
+  const { task, threads, inputDigests } = context
+  const { tasks } = task.inputs
+  const { items = 1 } = task.params
+  if (!tasks)
+    throw new Failure('InvalidInput', 'The objective "accuracy" needs the tasks of the stage prepare', {
+      remedy: 'Add prepare to the `needs:` of the stage score in the pipeline.',
+    })
+  return accuracyMeters.get(`${inputDigests.model} ${tasks.digest} ${items} ${threads}`, () =>
+    AccuracyMeter.open(context, model, tasks, items, threads),
+  )
+}

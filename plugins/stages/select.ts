@@ -5,6 +5,7 @@ import type {
   EvaluateOutputs,
   PrepareOutputs,
   ProfileOutputs,
+  RefineOutputs,
   ScoreOutputs,
   SelectOutputs,
   SolveOutputs,
@@ -43,6 +44,7 @@ interface SelectNeeds {
   readonly depth?: DepthOutputs
   readonly score: ScoreOutputs
   readonly solve: SolveOutputs
+  readonly refine?: RefineOutputs
   readonly evaluate: EvaluateOutputs
 }
 
@@ -82,7 +84,7 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
     const { params, stages, spec, seed } = context
     const limits = limitsOf(spec.target)
     const scenarios = scenariosOf(spec.target).map(({ scenario }) => scenario)
-    const outcome = await readJson(context, stages.solve.files.solutions)
+    const outcome = await readJson(context, stages.refine?.files.solutions ?? stages.solve.files.solutions)
     const parts = await problemParts(context, outcome.composition)
     const measured = stages.evaluate.values.evaluations
     const model = await openParent(context)

@@ -2,7 +2,7 @@ import { tinySpec, writeTinySearch } from '../cli/tiny-search.js'
 
 /** Stages of the pipeline `puzzle`. */
 const stages =
-  'prepare profile check-limits capture distill score solve evaluate select uptrain check-child improve evaluate-child export report'
+  'prepare profile check-limits capture distill score solve refine evaluate select uptrain check-child improve evaluate-child export report'
 /** Long pauses between attempts are meant for lost machines, not for deliberate kills. */
 const soon = '{ retry: { initialInterval: 200 ms, maximumInterval: 1 s } }'
 const execution = stages.split(' ').map((name) => `  ${name}: ${soon}\n`)

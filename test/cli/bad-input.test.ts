@@ -95,7 +95,7 @@ test('run --json says the same as an error with its kind and exit code', async (
 test('a spec without mistakes is valid', async () => {
   const { code, stdout, stderr } = await runHere(place, 'validate', 'search.yaml')
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-  expect(stdout).toMatch(/^search\.yaml is valid: 16 stages, digest [0-9a-f]{12}\n(note: .*\n)*$/)
+  expect(stdout).toMatch(/^search\.yaml is valid: 17 stages, digest [0-9a-f]{12}\n(note: .*\n)*$/)
 })
 
 test('a width that the parent cannot have is refused at its place', async () => {

@@ -130,7 +130,7 @@ test.each<[string, readonly string[], string]>([
   [
     'a stage that is not there',
     ['run', 'search.yaml', '--until', 'distil'],
-    'There is no stage "distil"\nRemedy: Stages: prepare, profile, check-limits, capture, depth, distill, score, solve, evaluate, select, uptrain, check-child, improve, evaluate-child, export, report.\n',
+    'There is no stage "distil"\nRemedy: Stages: prepare, profile, check-limits, capture, depth, distill, score, solve, refine, evaluate, select, uptrain, check-child, improve, evaluate-child, export, report.\n',
   ],
   [
     'a spec that is not there',

@@ -19,6 +19,7 @@ const parent = await search.parent()
 const prepared = await search.outputs('prepare')
 await giveScores(search, parent)
 search.give('prepare', prepared)
+search.give('refine', { values: { evaluations: 0 } })
 search.give('solve', {})
 
 const { fillings, model: child, ...own } = await untrainedChild(search, parent)
@@ -146,6 +147,7 @@ test('a child that is not finite is an error by name', async () => {
   const own = await Search.open(broken.folder, spec)
   const { files } = await own.outputs('prepare')
   await giveScores(own, parent)
+  own.give('refine', { values: { evaluations: 0 } })
   own.give('solve', {})
   await changeWeights(broken.parent, (weights) => weights['layers.2.ffn.down']!.fill(3e38))
   const plan = task({ fillings: [], sequences: 2 }, { validate: files.validate!, tasks: files.tasks! })
@@ -160,6 +162,7 @@ test('predictions stand beside measurements, whatever was measured', async () =>
   await giveScores(own, parent)
   const predicted = { throughput: 0.9, runtime: 9, memoryBytes: 1, parameters: 1 }
   const solution: Solution = { choice: [], objective: 0.1, predicted }
+  own.give('refine', { values: { evaluations: 0 } })
   own.give('solve', { files: { solutions: await own.store.putJson('solutions', { solutions: [solution] }) } })
   const plan: TaskPlan = { id: 'solution-1', label: '', params: {}, inputs: { x: fakeRef('x') } }
   const outputs = { values: evaluation as unknown as JsonObject, files: {} }
@@ -178,6 +181,7 @@ test('solutions are measured on what the search may see, the child on the test s
   own.give('prepare', { files: { ...prepared.files, test, testTasks } })
   const solution = { choice: [], objective: 0.1, predicted: {} }
   const solutions = await own.store.putJson('solutions', { solutions: [solution] })
+  own.give('refine', { values: { evaluations: 0 } })
   own.give('solve', { files: { solutions } })
   own.give('select', { files: { selected: await own.store.putJson('solution', solution) } })
   own.give('uptrain', { files: { child: fakeRef('child') } })

@@ -93,6 +93,7 @@ export async function giveScores(search: Search, model: Model, rows = scoreRows,
   search.give('profile', { files: { costs: await store.putJson('costs', table) } })
   search.give('distill', { files: { library: await store.putJson('library', library) } })
   search.give('depth', {})
+  search.give('refine', { values: { evaluations: 0 } })
   search.give('score', {
     values: { composition: 'sum', evidence: { pairs: 0, sum: 0, rss: 0 } },
     files: { scores: await store.putJson('scores', rows) },

@@ -51,6 +51,7 @@ async function searchOf({
   search.give('distill', { files: { library: await search.store.putJson('library', library) } })
   const predicted = { throughput: 0.7, runtime: 11, memoryBytes: 1, parameters: 1 }
   const solution = { choice, objective: 0.1, predicted }
+  search.give('refine', { values: { evaluations: 0 } })
   search.give('solve', {
     values: { composition: 'sum' },
     files: { solutions: await search.store.putJson('solutions', { solutions: [solution] }) },

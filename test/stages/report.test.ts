@@ -97,6 +97,7 @@ async function report({
   search.give('depth', { values: { removed, evidence } })
   search.give('improve', { values: improved })
   search.give('score', { values: { evidence: { pairs: 2, sum: 0.1, rss: 0.3 } } })
+  search.give('refine', { values: { evaluations: 0 } })
   search.give('solve', { files: { solutions: await store.putJson('solutions', outcome) } })
   search.give('evaluate', { values: evaluations(selected) })
   search.give('select', {

@@ -1,0 +1,55 @@
+import { Head, type Model } from '../model/index.js'
+import { Failure, type ArtifactRef, type Environment } from '../api/index.js'
+import { withItems, type TaskItems } from '../data/task.js'
+import { figuresOf } from './evaluation.js'
+import { readJson } from './library.js'
+import { respondentOf } from './respondent.js'
+import { answersToAll } from './task-answers.js'
+
+/** Measures the mean accuracy of changed models on tasks. Each measurement answers all items from the first layer on. */
+export class AccuracyMeter {
+  private constructor(
+    private readonly tasks: Readonly<Record<string, TaskItems>>,
+    private readonly head: Head,
+    private readonly threads: number,
+    /** The parent's mean accuracy. */
+    readonly parent: number,
+  ) {}
+
+  /** @param items  items of each task, the first ones. @throws Failure InvalidInput if no task has an accuracy */
+  static async open(
+    context: Pick<Environment, 'open'>,
+    parent: Model,
+    tasks: ArtifactRef<Readonly<Record<string, TaskItems>>>,
+    items: number,
+    threads: number,
+  ): Promise<AccuracyMeter> {
+    const all = Object.entries(await readJson(context, tasks))
+    const used = Object.fromEntries(all.map(([name, own]) => [name, withItems(own, own.items.slice(0, items))]))
+    const head = await Head.create(parent, threads)
+    const accuracy = await accuracyOf(parent, used, head, threads)
+    if (accuracy === null)
+      throw new Failure('InvalidInput', 'The objective "accuracy" needs tasks with a metric from 0 to 1', {
+        remedy: 'Add `tasks:` to the spec, or set stages.score.objective to kl.',
+      })
+    return new AccuracyMeter(used, head, threads, accuracy)
+  }
+
+  /** Mean accuracy of a changed model, beside the parent's. */
+  async measure(child: Model): Promise<{ readonly parent: number; readonly child: number }> {
+    return { parent: this.parent, child: (await accuracyOf(child, this.tasks, this.head, this.threads))! }
+  }
+
+  async release(): Promise<void> {
+    await this.head.release()
+  }
+}
+
+async function accuracyOf(
+  model: Model,
+  tasks: Readonly<Record<string, TaskItems>>,
+  head: Head,
+  threads: number,
+): Promise<number | null> {
+  return figuresOf(tasks, await answersToAll(tasks, respondentOf(model, head, threads))).accuracy
+}
