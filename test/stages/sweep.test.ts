@@ -78,6 +78,9 @@ test.each([
   ['of seconds', { name: 'latency', bound: 'max', unit: 'seconds' }, 10, 'runtime', 1],
   ['of bytes', { name: 'memory', bound: 'max', unit: 'bytes' }, 200, 'memoryBytes', 1],
   ['of parameters', size, 0.8, 'parameters', 1510],
+  // A quarter of all made-up times is prefill; the rest is the time of 4 tokens.
+  ['of seconds of prefill', { name: 'prefill', bound: 'max', unit: 'seconds' }, 2.5, 'runtime', 4],
+  ['of seconds per token', { name: 'tokenLatency', bound: 'max', unit: 'seconds' }, 2, 'runtime', 16 / 3],
 ] as const)('a limit %s says what the child reaches in its unit', async (_, limit, value, figure, unit) => {
   const [point] = await pointsOf(await search(limit, [value]))
   if (!point || point.status === 'infeasible') throw new Error('the point is infeasible')
