@@ -2,8 +2,7 @@
 import { readJson } from '../../dist/puzzle/library.js'
 import { entryId } from '../../dist/puzzle/library.js'
 import { problemParts } from '../../dist/puzzle/problem-parts.js'
-import { makeProblem, parentCost, predict, toSolution } from '../../dist/puzzle/selection-problem.js'
-import { throughputOf } from '../../dist/puzzle/costs.js'
+import { makeProblem, predict, toSolution } from '../../dist/puzzle/selection-problem.js'
 import { readSelection, toInstance } from '../../dist/solver/instance.js'
 import { randomSelections } from '../../dist/solver/random.js'
 import { solve } from '../../dist/solver/index.js'
@@ -42,7 +41,8 @@ export async function choose(search, { score = 'kl', composition, choose: by = '
       .filter((row) => composition === undefined || !isPair(row, all.parent))
       .map((row) => ({ ...row, kl: columns[score](row) })),
   }
-  const speed = (choice) => predict(parts, choice).throughput / throughputOf(parts.scenario, parentCost(parts))
+  const own = predict(parts, chosenLayers(parts.parent)).throughput
+  const speed = (choice) => predict(parts, choice).throughput / own
   const chosen = (choice, objective) => ({ parts, choice, objective, speed: speed(choice) })
   if (by === 'depth') {
     const order = await removals()
@@ -69,16 +69,20 @@ export async function choose(search, { score = 'kl', composition, choose: by = '
 
 const scoreOf = (problem, layer, id) => problem.layers[layer].options.find((option) => option.id === id).score
 
+/** The parent without some of its layers, as a choice of entries. */
+const chosenLayers = (parent, gone = new Set()) =>
+  parent.map((own, layer) => ({
+    attention: entryId(layer, 'attention', gone.has(layer) ? 'no-op' : own.attention, 'parent'),
+    ffn: entryId(layer, 'ffn', gone.has(layer) ? 'no-op' : own.ffn, 'parent'),
+  }))
+
 /** Removes layers in the measured order until the limit is met. */
 async function shortest(parts, speed, chosen, removals) {
   const steps = await readJson(removals, removals.stages.depth.files.depth)
   const [limit] = parts.limits
   for (let n = 1; n <= steps.length; n++) {
     const gone = new Set(steps.slice(0, n).map(({ layer }) => layer))
-    const choice = parts.parent.map((own, layer) => ({
-      attention: entryId(layer, 'attention', gone.has(layer) ? 'no-op' : own.attention, 'parent'),
-      ffn: entryId(layer, 'ffn', gone.has(layer) ? 'no-op' : own.ffn, 'parent'),
-    }))
+    const choice = chosenLayers(parts.parent, gone)
     if (speed(choice) >= margin * limit.value) return chosen(choice, steps[n - 1].cumulative)
   }
   return { reason: `without ${steps.length} layers the limit is still not met` }

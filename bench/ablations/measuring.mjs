@@ -37,7 +37,7 @@ export class Laboratory {
       const { scenario } = search.spec.target
       return {
         parent,
-        yardstick: await openYardstick(search, parent, { validate: test, tasks: testTasks }, scenario, with_),
+        yardstick: await openYardstick(search, parent, { validate: test, tasks: testTasks }, [scenario], with_),
       }
     })()
     return this.opened
