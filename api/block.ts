@@ -202,6 +202,12 @@ export interface BlockType<P extends JsonObject = JsonObject> {
    */
   learnsFirst?(params: P): readonly string[]
   /**
+   * Names the weight that the output is a product with, [features, hidden], apart from a bias. `distill` can solve for it
+   * (`training: closed-form`).
+   * @default none: there is no such weight
+   */
+  readonly lastMatrix?: string
+  /**
    * Builds the computation for a chunk of any length, starting from the past state.
    * @param x  normalised hidden states, [batch * length, hidden]
    */

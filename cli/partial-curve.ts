@@ -4,7 +4,7 @@ import { withoutWriting, walk, type KnownTask } from '../lineage/walk.js'
 import { describedTypes } from '../plugins/loading/load.js'
 import type { Evaluation, Measured } from '../puzzle/evaluation.js'
 import type { TargetInput } from '../puzzle/inputs.js'
-import { limitsOf } from '../puzzle/limits.js'
+import { limitsOf } from '../puzzle/scenarios.js'
 import { curveOf, type SweepCurve } from '../puzzle/sweep-curve.js'
 import type { SweepPoint, SweptLimit } from '../puzzle/sweep-point.js'
 import { curveTable } from '../report/curve.js'
@@ -32,7 +32,7 @@ export async function partialCurve(store: Store, document: RunDocument): Promise
     swept: limit,
     values: swept,
     limits: limitsOf(target),
-    scenario: target.scenario,
+    scenario: target.scenario!,
     points: values<SweepPoint>(sweep.name).map(([, point]) => point),
     measures: measure !== undefined,
     measurements: new Map(measure ? values<Evaluation<Measured>>(measure.name) : []),

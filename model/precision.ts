@@ -1,11 +1,4 @@
-import type { Scenario } from './scenario.js'
-
-/** Precisions in which a model's weights can be served. */
-export type WeightPrecision = 'float32' | 'float16' | 'bfloat16'
-
-/** Precisions in which a cache of keys and values can be held. `int8`: blocks of 32 integers with a float16 scale each, as in
- *  llama.cpp (q8_0). */
-export type CachePrecision = WeightPrecision | 'int8'
+import type { CachePrecision, Scenario } from './scenario.js'
 
 /** Bytes of a value. */
 const bytes: Readonly<Record<CachePrecision, number>> = { float32: 4, float16: 2, bfloat16: 2, int8: (32 + 2) / 32 }

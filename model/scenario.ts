@@ -1,4 +1,9 @@
-import type { CachePrecision, WeightPrecision } from './precision.js'
+/** Precisions in which a model's weights can be served. */
+export type WeightPrecision = 'float32' | 'float16' | 'bfloat16'
+
+/** Precisions in which a cache of keys and values can be held. `int8`: blocks of 32 integers with a float16 scale each, as in
+ *  llama.cpp (q8_0). */
+export type CachePrecision = WeightPrecision | 'int8'
 
 /** The load to serve: parallel sequences, prompt tokens and generated tokens. */
 export interface Scenario {

@@ -9,7 +9,9 @@ import {
   type Thoroughness,
 } from './evaluation.js'
 import type { PrepareOutputs } from './hand-over.js'
-import { predictedSpeeds, type ProblemParts, type Solution } from './selection-problem.js'
+import { loadsOf } from './loads.js'
+import { predictedSpeeds } from './predicted-speeds.js'
+import type { ProblemParts, Solution } from './selection-problem.js'
 import type { TimingParams } from './speed.js'
 
 /** Measures a child on validation data and times it against its parent. */
@@ -27,8 +29,9 @@ export function childMeter(
   prepared: PrepareOutputs['files'],
   params: Thoroughness & TimingParams,
 ): ChildMeter {
+  const scenarios = loadsOf(parts).map(({ scenario }) => scenario)
   const open = async () => {
-    const yardstick = await openYardstick(context, parent, prepared, parts.scenario, params)
+    const yardstick = await openYardstick(context, parent, prepared, scenarios, params)
     return { yardstick, examined: await examine(parent, yardstick) }
   }
   let opened: ReturnType<typeof open> | undefined

@@ -17,6 +17,9 @@ export interface DistillParams {
   readonly weightDecay: number
   /** `decoupled` trains each variant on its own; `coupled` also trains every pair of variants of a layer. @default decoupled */
   readonly mode: 'decoupled' | 'coupled'
+  /** `closed-form` solves for the last matrix of each variant; `none` leaves variants their training-free weights.
+   *  @default gradient */
+  readonly training: 'gradient' | 'closed-form' | 'none'
   /** Pairs that are trained together even in decoupled mode. @default none */
   readonly coupled: readonly CoupledPair[]
   /** Variants that are also trained with the other slot removed. @default all */

@@ -1,24 +1,17 @@
 import { Forward, Head, embed, type Model, type Scenario } from '../model/index.js'
 import { Failure, type ArtifactRef, type Environment } from '../api/index.js'
-import { sizes } from './costs.js'
+import { parameterCount, sizes } from './costs.js'
 import { readJson } from './library.js'
 import { mainMetric, withItems, type TaskItems } from '../data/task.js'
 import { readSequences, type Sequences } from '../data/sequences.js'
 import { threads } from './parameters.js'
 import { pairedTasks, type Listing, type PairedTask } from './paired-task.js'
+import type { PredictedSpeeds } from './predicted-speeds.js'
 import { respondentOf } from './respondent.js'
+import { served, type Figures, type Served, type ServedInAll, type WithPredictions } from './served.js'
 import { estimate, type Estimate } from './statistics.js'
 import { answersToAll, type Answers } from './task-answers.js'
-import {
-  errorOf,
-  ofEachSpeed,
-  speedsOf,
-  timePairs,
-  type PairEstimate,
-  type PairedPasses,
-  type Speeds,
-  type TimingParams,
-} from './speed.js'
+import { errorOf, ofEachSpeed, timePairs, type Speeds, type TimingParams } from './speed.js'
 
 /** Quality of a model on held-out text and tasks. */
 export interface Quality {
@@ -39,29 +32,23 @@ export interface Examined {
   readonly answers: Answers
 }
 
-/** Measurements of a model: throughput in tokens/s, times in seconds, memory in bytes. */
-export interface Measured extends Quality {
-  readonly throughput: { readonly measured: number }
-  /** To the first token of all sequences. */
-  readonly prefill: { readonly measured: number }
-  /** Of decoding, per generated token of a sequence. */
-  readonly tokenLatency: { readonly measured: number }
-  readonly memoryBytes: number
+/** Measurements of a model. */
+export interface Measured extends Quality, Figures {
   readonly parameters: number
 }
 
 /** Measurements together with predicted throughput and times. */
-export type Predicted<T extends Measured = Measured> = T &
-  Readonly<Record<keyof Speeds, { readonly predicted: number; readonly measured: number }>>
+export type Predicted<T extends Measured = Measured> = T & WithPredictions
 
-/** The parent, the text, the tasks and the scenario that models are measured with. */
+/** The parent, the text, the tasks and the scenarios that models are measured with. */
 export interface Yardstick {
   readonly parent: Model
   readonly held: Sequences
   /** Hidden states of the parent before its final norm, [sequences * length, hidden]. */
   readonly final: Float32Array
   readonly tasks: Readonly<Record<string, TaskItems>>
-  readonly scenario: Scenario
+  /** At least one. */
+  readonly scenarios: readonly Scenario[]
   readonly threads: number
 }
 
@@ -79,7 +66,7 @@ export async function openYardstick(
   context: Pick<Environment, 'open'>,
   parent: Model,
   prepared: { readonly validate: ArtifactRef; readonly tasks: ArtifactRef<Readonly<Record<string, TaskItems>>> },
-  scenario: Scenario,
+  scenarios: readonly Scenario[],
   { items, sequences, threads }: Thoroughness,
 ): Promise<Yardstick> {
   const held = await readSequences(context, prepared.validate, sequences)
@@ -87,12 +74,13 @@ export async function openYardstick(
   const tasks = Object.fromEntries(
     Object.entries(all).map(([name, own]) => [name, withItems(own, own.items.slice(0, items))]),
   )
-  return { parent, held, final: await lastHidden(parent, held, threads), tasks, scenario, threads }
+  return { parent, held, final: await lastHidden(parent, held, threads), tasks, scenarios, threads }
 }
 
 const batchOf = ({ count }: Sequences) => Math.min(16, count)
 
-async function lastHidden(model: Model, held: Sequences, threads: number): Promise<Float32Array> {
+/** Hidden states of a model before its final norm, [sequences * length, hidden]. */
+export async function lastHidden(model: Model, held: Sequences, threads: number): Promise<Float32Array> {
   const { hidden, layers } = model.config
   const { count, length, ids } = held
   const batch = batchOf(held)
@@ -160,21 +148,9 @@ export function figuresOf(
   }
 }
 
-/** Measurements of a child and its parent. */
-export interface Evaluation<M extends Measured = Predicted> {
-  readonly parent: M
-  readonly child: M
-  /** Child / parent; throughput and times as measured in one run. */
-  readonly ratios: {
-    readonly throughput: number
-    readonly prefill: number
-    readonly tokenLatency: number
-    readonly accuracy: number | null
-    readonly memory: number
-    readonly parameters: number
-  }
-  /** The passes that throughputs and their ratio come from. */
-  readonly timing: PairedPasses
+/** Measurements of a child and its parent; figures of the first scenario, if there are several. */
+export interface Evaluation<M extends Measured = Predicted> extends ServedInAll<M> {
+  readonly ratios: Served['ratios'] & { readonly accuracy: number | null; readonly parameters: number }
   /** Both on the same items, by task. */
   readonly paired?: Readonly<Record<string, PairedTask>>
 }
@@ -192,53 +168,52 @@ export async function evaluatePair(
   progress: (fraction: number, message: string) => void = () => {},
   listing?: Listing,
 ): Promise<Evaluation<Measured>> {
-  const { scenario } = yardstick
+  const { parent, scenarios, threads } = yardstick
   const { quality, answers } = await examine(child, yardstick, (f, message) => progress(f * 0.5, message))
-  const timing = await timePairs(
-    [yardstick.parent, child],
-    yardstick,
-    { pairs: repetitions, error: errorOf({ retime }) },
-    (pair, pairs) => progress(0.5 + (0.5 * pair) / pairs, `timing, pair ${pair} of ${pairs}`),
-  )
-  const untimed = { throughput: { measured: 0 }, prefill: { measured: 0 }, tokenLatency: { measured: 0 } }
-  const parent = { ...examined.quality, ...sizes(yardstick.parent, scenario), ...untimed }
-  const own = { ...quality, ...sizes(child, scenario), ...untimed }
-  const ratios = {
-    ...{ throughput: 0, prefill: 0, tokenLatency: 0 },
-    accuracy: parent.accuracy && own.accuracy !== null ? own.accuracy / parent.accuracy : null,
-    memory: own.memoryBytes / parent.memoryBytes,
-    parameters: own.parameters / parent.parameters,
+  const inAll: Served[] = []
+  for (const scenario of scenarios) {
+    const say = (pair: number, pairs: number) =>
+      progress(0.5 + (0.5 * (inAll.length + pair / pairs)) / scenarios.length, `timing, pair ${pair} of ${pairs}`)
+    const passes = { pairs: repetitions, error: errorOf({ retime }) }
+    const timing = await timePairs([parent, child], { scenario, threads }, passes, say)
+    const memory = [sizes(parent, scenario).memoryBytes, sizes(child, scenario).memoryBytes] as const
+    inAll.push(served(scenario, memory, timing))
   }
-  const paired = pairedTasks(yardstick.tasks, examined.answers, answers, listing)
-  return withTiming({ parent, child: own, ratios, timing, paired }, scenario, timing)
-}
-
-/** Returns the evaluation with the speeds of these passes. */
-export function withTiming<E extends Evaluation<Measured>>(evaluation: E, scenario: Scenario, timing: PairedPasses): E {
-  const speeds = speedsOf(scenario, timing)
-  const withSpeeds = (own: Measured, of: (pair: PairEstimate) => number): Measured => ({
-    ...own,
-    ...ofEachSpeed((name) => ({ ...own[name], measured: of(speeds[name]) })),
-  })
+  const [first, ...others] = inAll
+  const parameters = { parent: parameterCount(parent), child: parameterCount(child) }
   return {
-    ...evaluation,
-    parent: withSpeeds(evaluation.parent, ({ parent }) => parent),
-    child: withSpeeds(evaluation.child, ({ child }) => child.value),
-    ratios: { ...evaluation.ratios, ...ofEachSpeed((name) => speeds[name].ratio.value) },
-    timing,
+    parent: { ...examined.quality, parameters: parameters.parent, ...first!.parent },
+    child: { ...quality, parameters: parameters.child, ...first!.child },
+    ratios: {
+      ...first!.ratios,
+      accuracy:
+        examined.quality.accuracy && quality.accuracy !== null ? quality.accuracy / examined.quality.accuracy : null,
+      parameters: parameters.child / parameters.parent,
+    },
+    timing: first!.timing,
+    ...(others.length > 0 && { others }),
+    paired: pairedTasks(yardstick.tasks, examined.answers, answers, listing),
   }
 }
 
-/** Adds predicted throughputs and times to an evaluation. */
+/** Adds predicted throughputs and times, in all scenarios. */
 export function withPredictions(
-  { parent, child, ...more }: Evaluation<Measured>,
-  predicted: { readonly parent: Speeds; readonly child: Speeds },
+  { parent, child, others, ...more }: Evaluation<Measured>,
+  predicted: PredictedSpeeds,
 ): Evaluation {
-  const add = (own: Measured, guess: Speeds) => ({
+  const add = <F extends Figures>(own: F, guess: Speeds): F & WithPredictions => ({
     ...own,
     ...ofEachSpeed((name) => ({ predicted: guess[name], ...own[name] })),
   })
-  return { parent: add(parent, predicted.parent), child: add(child, predicted.child), ...more }
+  return {
+    ...{ parent: add(parent, predicted.parent), child: add(child, predicted.child), ...more },
+    ...(others && {
+      others: others.map((own, i) => {
+        const guess = predicted.others![i]!
+        return { ...own, parent: add(own.parent, guess.parent), child: add(own.child, guess.child) }
+      }),
+    }),
+  }
 }
 
 /** Parameters of stages that measure. */

@@ -14,6 +14,7 @@ import type { Composition, ScoreRow } from './score-row.js'
 import type { ChosenRun, OptionScores, Solution } from './selection-problem.js'
 import type { SolveOutcome } from './solve-outcome.js'
 import type { CurvePoint } from './train-with-checkpoints.js'
+import type { UptrainLoss } from './uptraining.js'
 
 // The outputs of each stage of the pipeline `puzzle` for later stages.
 
@@ -46,8 +47,14 @@ export type ProfileOutputs = Outputs<
     readonly fingerprint?: JsonObject
     /** Absent if no whole models were timed. */
     readonly calibration?: Calibration
+    /** In the scenarios after the first. */
+    readonly otherCalibrations?: readonly Calibration[]
   },
-  { readonly costs: ArtifactRef<CostTable> }
+  {
+    readonly costs: ArtifactRef<CostTable>
+    /** In the scenarios after the first; absent if there are none. */
+    readonly otherCosts?: ArtifactRef<readonly CostTable[]>
+  }
 >
 
 /** Hidden states of the parent on text. */
@@ -169,6 +176,8 @@ export type UptrainOutputs = Outputs<
     readonly batch: number
     readonly learningRate: number
     readonly weightDecay: number
+    /** Absent if they are the usual ones. */
+    readonly losses?: readonly UptrainLoss[]
   },
   { readonly child: ArtifactRef; readonly curve: ArtifactRef<readonly CurvePoint[]> }
 >

@@ -43,10 +43,15 @@ export interface TargetInput {
   readonly target: Target
 }
 
+type Limits = Readonly<Partial<Record<Limit['name'], Omit<Limit, 'name' | 'scenario'>>>>
+
 /** Where the child will run, and the limits it must meet. */
 export interface Target {
-  readonly scenario: Scenario
-  readonly limits?: Readonly<Partial<Record<Limit['name'], Omit<Limit, 'name'>>>>
+  /** Absent where there are `scenarios`. */
+  readonly scenario?: Scenario
+  readonly limits?: Limits
+  /** Several loads that the child must bear, each with its limits. */
+  readonly scenarios?: Readonly<Record<string, Scenario & { readonly limits?: Limits }>>
   /** What layers must have, must not have, or how many may have it. */
   readonly choices?: readonly ChoiceRule[]
   /** Lower bound on the child's mean task accuracy, as a share of the parent's. */

@@ -1,8 +1,9 @@
 import type { Model, Scenario } from '../model/index.js'
-import type { Limit } from './limit.js'
+import { onTime, scenarioIndex, type Limit } from './limit.js'
 import { describeLimit } from './limits.js'
-import { withTiming, type Evaluation, type Measured } from './evaluation.js'
-import { errorOf, joined, speedsOf, timePairs, type Estimate, type TimingParams } from './speed.js'
+import type { Evaluation, Measured } from './evaluation.js'
+import { servedAt, withServedAt, withTiming } from './served.js'
+import { errorOf, joined, speedsOf, timePairs, type Estimate, type PairedPasses, type TimingParams } from './speed.js'
 
 /** A limit, and whether the child meets it. */
 export interface Judged {
@@ -21,13 +22,16 @@ export interface Judged {
 /** Compares limits with measurements; relative limits, with the parent measured in the same sessions. */
 export function judgeLimits(
   limits: readonly Limit[],
-  scenario: Scenario,
-  { child, ratios, timing }: Evaluation<Measured>,
+  scenarios: readonly Scenario[],
+  evaluation: Evaluation<Measured>,
 ): Judged[] {
-  const { throughput, prefill, tokenLatency } = speedsOf(scenario, timing)
+  const speeds = scenarios.map((scenario, i) => speedsOf(scenario, servedAt(evaluation, i).timing))
   const exact = (value: number): Estimate => ({ value, low: value, high: value })
-  const tokens = scenario.batch * scenario.generate
   return limits.map((limit) => {
+    const index = scenarioIndex(limit)
+    const { throughput, prefill, tokenLatency } = speeds[index]!
+    const { child, ratios } = servedAt(evaluation, index)
+    const tokens = scenarios[index]!.batch * scenarios[index]!.generate
     const relative = limit.unit === 'parent'
     const measured = {
       throughput: relative ? throughput.ratio : throughput.child,
@@ -35,7 +39,7 @@ export function judgeLimits(
       tokenLatency: relative ? tokenLatency.ratio : tokenLatency.child,
       latency: relative ? inverse(1, throughput.ratio) : inverse(tokens, throughput.child),
       memory: exact(relative ? ratios.memory : child.memoryBytes),
-      parameters: exact(relative ? ratios.parameters : child.parameters),
+      parameters: exact(relative ? evaluation.ratios.parameters : evaluation.child.parameters),
     }[limit.name]
     const { value, low, high } = measured
     const missedBy = limit.bound === 'min' ? limit.value / Math.max(low, 0) - 1 : high / limit.value - 1
@@ -57,8 +61,6 @@ const inverse = (numerator: number, { value, low, high }: Estimate): Estimate =>
   high: low > 0 ? numerator / low : Infinity,
 })
 
-const onTime = ({ name }: Limit): boolean => name !== 'memory' && name !== 'parameters'
-
 /** A limit on time that asks for a little more. @param headroom  0.01: one per cent */
 export const tightened = (limit: Limit, headroom: number): Limit =>
   onTime(limit) ? { ...limit, value: limit.value * (limit.bound === 'min' ? 1 + headroom : 1 / (1 + headroom)) } : limit
@@ -75,25 +77,30 @@ export interface Deciding extends TimingParams {
 
 /**
  * Times parent and child for longer, each time as many pairs again, until every limit on time is decided: its interval does
- * not contain the limit. A sequential test; a limit that is still open in the end is not held.
+ * not contain the limit. A sequential test, in one scenario after the other; a limit that is still open in the end is not held.
  */
 export async function decided<E extends Evaluation<Measured>>(
   evaluation: E,
   models: () => readonly [parent: Model, child: Model],
-  scenario: Scenario,
+  scenarios: readonly Scenario[],
   { limits, retime, repetitions, threads }: Deciding,
   progress: (message: string) => void = () => {},
 ): Promise<E> {
-  const ofTime = limits.filter(onTime)
-  const most = Math.max(repetitions, evaluation.timing.child.length) * 2 ** retime
   const error = errorOf({ retime })
-  let now = withTiming(evaluation, scenario, { ...evaluation.timing, error })
-  const open = () => judgeLimits(ofTime, scenario, now).some(isOpen)
-  while (open() && now.timing.child.length < most) {
-    const pairs = Math.min(now.timing.child.length, most - now.timing.child.length)
-    const say = (pair: number) => progress(`timing again, pair ${pair} of ${pairs}: a limit is within the interval`)
-    const more = await timePairs(models(), { scenario, threads }, { pairs, error }, say)
-    now = withTiming(now, scenario, joined(now.timing, more))
+  let now = evaluation
+  for (const [index, scenario] of scenarios.entries()) {
+    const ofTime = limits.filter((limit) => onTime(limit) && scenarioIndex(limit) === index)
+    const passes = () => servedAt<Measured>(now, index).timing
+    const set = (timing: PairedPasses) => {
+      now = withServedAt(now, index, withTiming(servedAt<Measured>(now, index), scenario, timing))
+    }
+    const most = Math.max(repetitions, passes().child.length) * 2 ** retime
+    set({ ...passes(), error })
+    while (judgeLimits(ofTime, scenarios, now).some(isOpen) && passes().child.length < most) {
+      const pairs = Math.min(passes().child.length, most - passes().child.length)
+      const say = (pair: number) => progress(`timing again, pair ${pair} of ${pairs}: a limit is within the interval`)
+      set(joined(passes(), await timePairs(models(), { scenario, threads }, { pairs, error }, say)))
+    }
   }
   return now
 }

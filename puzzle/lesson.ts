@@ -45,7 +45,10 @@ export interface Lesson {
   readonly beside: 'parent' | 'no-op'
   /** Sequences per step. */
   readonly batch: number
+  /** 0: the weights are not trained. */
   readonly steps: number
+  /** Sequences of text on which the last matrices are solved for, instead of steps. Absent if they are not. */
+  readonly solveOn?: number
   readonly learningRate: number
   readonly weightDecay: number
   /** Present if the layer replaces a run of layers: then it learns what the whole run does. */
@@ -57,6 +60,8 @@ export interface Lesson {
 export interface LessonInputs extends Files {
   readonly input: ArtifactRef
   readonly target: ArtifactRef
+  /** The parent's states after its attention: for attention that is solved for in front of an FFN. */
+  readonly mid?: ArtifactRef
   readonly tokens: ArtifactRef
   readonly validateInput: ArtifactRef
   readonly validateTarget: ArtifactRef

@@ -1,8 +1,7 @@
 import type { Scenario } from '../model/index.js'
 import type { Infeasibility } from '../solver/index.js'
 import { ruleOf, type ChoiceRule } from './choices.js'
-import type { Target } from './inputs.js'
-import type { Limit } from './limit.js'
+import { limitId, scenarioIndex, type Limit } from './limit.js'
 import { runtime, throughputOf, tokenLatencyOf, type Cost } from './costs.js'
 
 /** A cost that a limit bounds: seconds of prefill and decoding together or of one of them, bytes, parameters. */
@@ -20,17 +19,20 @@ export const boundedCost: Readonly<Record<Limit['name'], BoundedCost>> = {
 
 /** An upper bound on the sum of a cost over all slots. */
 export interface Bound {
-  readonly cost: BoundedCost
+  /** Unlike that of another scenario: `memory`, or `chat.memory`. */
+  readonly cost: string
   readonly max: number
   readonly limit: Limit
 }
 
-/** The limits of a target, in the order of the spec. */
-export const limitsOf = ({ limits = {} }: Target): Limit[] =>
-  Object.entries(limits).map(([name, limit]) => ({ ...limit, name: name as Limit['name'] }))
+/** The name of the cost that a limit bounds. All scenarios have the same parameters, and the first one's costs go without its name. */
+export function costId(limit: Limit): string {
+  const kind = boundedCost[limit.name]
+  return scenarioIndex(limit) === 0 || kind === 'parameters' ? kind : `${limit.scenario!.name}.${kind}`
+}
 
 /** Converts a limit to absolute units: tokens/s, bytes, seconds, parameters. */
-export function absolute(limit: Limit, parent: Cost, scenario: Scenario): number {
+function absolute(limit: Limit, { parent, scenario }: Yard): number {
   if (limit.unit !== 'parent') return limit.value
   const ofParent = {
     throughput: throughputOf(scenario, parent),
@@ -45,21 +47,19 @@ export function absolute(limit: Limit, parent: Cost, scenario: Scenario): number
 
 /**
  * Converts limits to bounds on what all slots together may use.
- * @param parent      predicted costs of the parent, including the floor
- * @param floor       costs outside all slots
- * @param correction  by limit: the predicted value to aim at, as a multiple of the limit, so that the measured one meets it
+ * @param yards       by scenario
+ * @param correction  by limit (`limitId`): the predicted value to aim at, as a multiple of the limit, so that the measured one meets it
  */
 export function bounds(
   limits: readonly Limit[],
-  parent: Cost,
-  floor: Cost,
-  scenario: Scenario,
-  correction: Readonly<Partial<Record<Limit['name'], number>>> = {},
+  yards: readonly Yard[],
+  correction: Readonly<Record<string, number>> = {},
 ): Bound[] {
   return limits.map((limit) => {
-    const value = absolute(limit, parent, scenario) * (correction[limit.name] ?? 1)
-    const cost = boundedCost[limit.name]
-    return { limit, cost, max: converted(limit.name, value, scenario) - useOf(cost, floor) }
+    const yard = yards[scenarioIndex(limit)]!
+    const value = absolute(limit, yard) * (correction[limitId(limit)] ?? 1)
+    const rest = useOf(boundedCost[limit.name], yard.floor)
+    return { limit, cost: costId(limit), max: converted(limit.name, value, yard.scenario) - rest }
   })
 }
 
@@ -70,9 +70,11 @@ function converted(name: Limit['name'], value: number, { batch, generate }: Scen
   return value
 }
 
-/** Predicted costs that limits are judged against. */
+/** Predicted costs that limits are judged against in a scenario. */
 export interface Yard {
+  /** Including the floor. */
   readonly parent: Cost
+  /** Outside all slots. */
   readonly floor: Cost
   readonly scenario: Scenario
 }
@@ -90,17 +92,13 @@ export const useOf = (cost: BoundedCost, of: Cost): number =>
 /** Writes that a bound cannot be met, and by how much, in terms of its limit.
  *  @param minimum  the least that all slots together can use
  *  @param held     names of the other limits that are met at the same time */
-function describeUnmet(
-  { cost, max, limit }: Bound,
-  minimum: number,
-  { parent, floor, scenario }: Yard,
-  held: readonly string[] = [],
-): string {
-  const rest = useOf(cost, floor)
-  const best = converted(limit.name, minimum + rest, scenario, true)
+function describeUnmet({ max, limit }: Bound, minimum: number, yard: Yard, held: readonly string[] = []): string {
+  const cost = boundedCost[limit.name]
+  const rest = useOf(cost, yard.floor)
+  const best = converted(limit.name, minimum + rest, yard.scenario, true)
   const round = (n: number, digits: number) => Number(n.toPrecision(digits))
   const lack = round((100 * (minimum - max)) / (max + rest), 3)
-  return `${describeLimit(limit)} cannot be met${heldText(held)}: the best any choice reaches is ${round(best, 4)}, the limit is ${round(absolute(limit, parent, scenario), 4)} (it lacks ${lack} % of ${cost})`
+  return `${describeLimit(limit)} cannot be met${heldText(held)}: the best any choice reaches is ${round(best, 4)}, the limit is ${round(absolute(limit, yard), 4)} (it lacks ${lack} % of ${cost})`
 }
 
 const heldText = (held: readonly string[]) =>
@@ -110,16 +108,16 @@ const heldText = (held: readonly string[]) =>
 export function describeInfeasible(
   all: readonly Bound[],
   rules: readonly ChoiceRule[],
-  yard: Yard,
+  yards: readonly Yard[],
   infeasible: Infeasibility | undefined,
 ): string {
   const lines = (infeasible?.limits ?? []).flatMap(({ cost, max, minimum, holding }) => {
     const bound = all.find((own) => own.cost === cost && own.max === max)
     const held = [
-      ...all.filter((own) => holding.includes(own.cost)).map(({ limit }) => limit.name),
+      ...all.filter((own) => holding.includes(own.cost)).map(({ limit }) => nameOf(limit)),
       ...holding.flatMap((own) => ruleOf(rules, own) ?? []),
     ]
-    if (bound) return [describeUnmet(bound, minimum, yard, held)]
+    if (bound) return [describeUnmet(bound, minimum, yards[scenarioIndex(bound.limit)]!, held)]
     const rule = ruleOf(rules, cost)
     return rule ? [`${rule} cannot be met${heldText(held)}: the best any choice reaches is ${Math.abs(minimum)}`] : []
   })
@@ -128,9 +126,11 @@ export function describeInfeasible(
   return ruledOut ? `${reason}, without what target.choices rules out` : reason
 }
 
-/** Writes a limit in messages: `throughput >= 1.6x of the parent`. */
-export function describeLimit({ name, bound, value, unit }: Limit): string {
+const nameOf = ({ name, scenario }: Limit): string => (scenario ? `${name} of ${scenario.name}` : name)
+
+/** Writes a limit in messages: `throughput >= 1.6x of the parent`, with the name of its scenario in front if it has one. */
+export function describeLimit({ name, bound, value, unit, scenario }: Limit): string {
   const number = Number(value.toPrecision(unit === 'parent' ? 4 : 6))
   const amount = unit === 'parent' ? `${number}x of the parent` : unit === name ? number : `${number} ${unit}`
-  return `${name} ${bound === 'min' ? '>=' : '<='} ${amount}`
+  return `${scenario ? `${scenario.name}: ` : ''}${name} ${bound === 'min' ? '>=' : '<='} ${amount}`
 }

@@ -1,9 +1,10 @@
 import type { Environment } from '../api/index.js'
 import type { DepthOutputs, DistillOutputs, ProfileOutputs, RefineOutputs, ScoreOutputs } from './hand-over.js'
-import type { ModelInput, TargetInput } from './inputs.js'
+import type { ModelInput, Target, TargetInput } from './inputs.js'
 import { readJson } from './library.js'
 import { readLibrary } from './read-library.js'
-import { limitsOf } from './limits.js'
+import type { Loads } from './loads.js'
+import { limitsOf, scenariosOf } from './scenarios.js'
 import { openParent } from './parent.js'
 import type { Composition } from './score-row.js'
 import { parentLayers, type ProblemParts } from './selection-problem.js'
@@ -43,10 +44,24 @@ export async function costParts(context: CostContext): Promise<Omit<ProblemParts
   const model = await openParent(context)
   return {
     library: await readLibrary(context),
-    table: await readJson(context, stages.profile.files.costs),
-    scenario: spec.target.scenario,
+    ...(await readLoads(context, spec.target, stages.profile)),
     limits: limitsOf(spec.target),
     rules: spec.target.choices ?? [],
     parent: parentLayers(model),
+  }
+}
+
+/** Reads what blocks cost in each scenario of a target. */
+export async function readLoads(
+  context: Pick<Environment, 'open'>,
+  target: Target,
+  { files: { costs, otherCosts } }: ProfileOutputs,
+): Promise<Loads> {
+  const [first, ...rest] = scenariosOf(target)
+  const tables = otherCosts ? await readJson(context, otherCosts) : []
+  return {
+    scenario: first!.scenario,
+    table: await readJson(context, costs),
+    ...(rest.length > 0 && { others: rest.map(({ scenario }, i) => ({ scenario, table: tables[i]! })) }),
   }
 }

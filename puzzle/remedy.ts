@@ -2,6 +2,7 @@ import { corrected, type Correction } from './correction.js'
 import type { Evaluation } from './evaluation.js'
 import type { Attempt } from './hand-over.js'
 import type { Target } from './inputs.js'
+import { limitId } from './limit.js'
 import type { ProblemParts, Solution } from './selection-problem.js'
 import { solveAgain } from './solve-again.js'
 import type { CurvePoint } from './train-with-checkpoints.js'
@@ -62,10 +63,12 @@ const same = (a: Solution, b: Solution): boolean =>
 
 /** The tightest of what each measurement asks for. */
 function tighter(before: Correction, { evaluation }: Tried, { limits }: ProblemParts): Correction {
-  const next = { ...before }
-  for (const [name, factor] of Object.entries(corrected(limits, {}, evaluation)) as [keyof Correction, number][]) {
-    const old = next[name] ?? factor
-    next[name] = name === 'throughput' ? Math.max(old, factor) : Math.min(old, factor)
+  const next: Record<string, number> = { ...before }
+  const corrections = corrected(limits, {}, evaluation)
+  for (const limit of limits) {
+    const [id, factor] = [limitId(limit), corrections[limitId(limit)]]
+    if (factor === undefined) continue
+    next[id] = (limit.bound === 'min' ? Math.max : Math.min)(next[id] ?? factor, factor)
   }
   return next
 }

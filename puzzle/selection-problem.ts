@@ -1,16 +1,16 @@
-import type { Model, Scenario } from '../model/index.js'
+import type { Model } from '../model/index.js'
 import type { Problem } from '../solver/index.js'
 import type { Slot } from '../api/index.js'
-import { runtime, throughputOf, tokenLatencyOf, totalCost, type Cost, type CostTable } from './costs.js'
+import { runtime, throughputOf } from './costs.js'
 import type { DepthStep } from './depth-step.js'
 import { entryId, ownVariant, type Choice, type LibraryEntry } from './library.js'
 import type { Limit } from './limit.js'
 import { bounds } from './limits.js'
-import { optionCosts } from './option-costs.js'
+import { optionCosts, yardsOf, type Loads } from './loads.js'
+import { choiceCost } from './predicted-speeds.js'
 import { applyChoices, type ChoiceRule, type Fillings } from './choices.js'
 import { emptyEntry } from './run-variants.js'
 import { degradationOf, type Composition, type ScoreRow } from './score-row.js'
-import type { Speeds } from './speed.js'
 
 /** A solution of the selection problem. */
 export interface Solution {
@@ -41,14 +41,12 @@ export interface ChosenRun {
 }
 
 /** Everything that the selection problem is created from. */
-export interface ProblemParts {
+export interface ProblemParts extends Loads {
   readonly rows: readonly ScoreRow[]
   readonly composition: Composition
   readonly library: ReadonlyMap<string, LibraryEntry>
   /** Order in which whole layers may be removed; absent if none may. */
   readonly depth?: readonly DepthStep[]
-  readonly table: CostTable
-  readonly scenario: Scenario
   readonly limits: readonly Limit[]
   /** Rules for choices. Default: none. */
   readonly rules?: readonly ChoiceRule[]
@@ -202,10 +200,10 @@ export function makeProblem(
     readonly gap: number
     readonly seed: number
   },
-  correction: Readonly<Partial<Record<Limit['name'], number>>> = {},
+  correction: Readonly<Record<string, number>> = {},
 ): Problem {
   const optionsByLayer = layerOptions(parts)
-  const limits = bounds(parts.limits, parentCost(parts), parts.table.floor, parts.scenario, correction)
+  const limits = bounds(parts.limits, yardsOf(parts, parts.parent), correction)
   const ruled = applyChoices(
     parts.rules ?? [],
     optionsByLayer.map((layer, i) => layer.map((option) => ({ ...option, fillings: fillingsOf(parts, option, i) }))),
@@ -229,25 +227,6 @@ function fillingsOf({ library, parent }: ProblemParts, { entries, span = 1 }: La
   return Array.from({ length: span }, (_, n) =>
     n === 0 ? { attention: of('attention'), ffn: of('ffn') } : { attention: empty, ffn: empty },
   )
-}
-
-/** Predicts the costs of the parent. */
-export const parentCost = ({ table, parent }: Pick<ProblemParts, 'table' | 'parent'>): Cost => totalCost(table, parent)
-
-/** Returns the predicted throughputs and times of the parent and of a solution. */
-export function predictedSpeeds(
-  parts: Pick<ProblemParts, 'library' | 'table' | 'parent' | 'scenario'>,
-  { choice, predicted }: Pick<Solution, 'choice' | 'predicted'>,
-): { readonly parent: Speeds; readonly child: Speeds } {
-  const timed = (cost: Cost): Speeds => ({
-    throughput: throughputOf(parts.scenario, cost),
-    prefill: cost.prefillSeconds,
-    tokenLatency: tokenLatencyOf(parts.scenario, cost),
-  })
-  return {
-    parent: timed(parentCost(parts)),
-    child: { ...timed(costOf(parts, choice)), throughput: predicted.throughput },
-  }
 }
 
 /** Converts the solver's option ids to entries, and predicts the costs of the whole model. */
@@ -302,21 +281,12 @@ function removes({ library, parent }: ProblemParts, { entries, isRun }: LayerOpt
   return empty && (isRun === true || attention !== 'no-op' || ffn !== 'no-op')
 }
 
-/** Costs of a choice of entries. */
-function costOf({ library, table }: Pick<ProblemParts, 'library' | 'table'>, choice: Choice): Cost {
-  const variant = (id: string) => library.get(id)!.variant
-  return totalCost(
-    table,
-    choice.map((own) => ({ attention: variant(own.attention), ffn: variant(own.ffn) })),
-  )
-}
-
 /** Predicts the costs of a choice of entries. */
 export function predict(
   parts: Pick<ProblemParts, 'library' | 'table' | 'scenario'>,
   choice: Choice,
 ): Solution['predicted'] {
-  const cost = costOf(parts, choice)
+  const cost = choiceCost(parts.library, parts.table, choice)
   return {
     throughput: throughputOf(parts.scenario, cost),
     runtime: runtime(cost),

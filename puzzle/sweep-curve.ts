@@ -1,7 +1,7 @@
 import type { LeftOut } from '../api/index.js'
 import type { Scenario } from '../model/index.js'
 import type { Evaluation, Measured } from './evaluation.js'
-import { judgeLimits } from './judge-limits.js'
+import { judgeLimits, type Judged } from './judge-limits.js'
 import type { Limit } from './limit.js'
 import { describeLimit } from './limits.js'
 import { speedsOf } from './speed.js'
@@ -87,7 +87,7 @@ const limitOf = (swept: SweptLimit, value: number) => ({ ...swept, value }) as L
 /** Measured figures of a child, and whether it meets the limit of its point. */
 function measuredFigures(limit: Limit, scenario: Scenario, evaluation: Evaluation<Measured>) {
   const { child, ratios, timing } = evaluation
-  const [judged] = judgeLimits([limit], scenario, evaluation)
+  const [judged] = judgeLimits([limit], [scenario], evaluation)
   const { low, high } = speedsOf(scenario, timing).throughput.ratio
   return {
     kl: child.kl,
@@ -96,11 +96,19 @@ function measuredFigures(limit: Limit, scenario: Scenario, evaluation: Evaluatio
     throughput: child.throughput.measured,
     reaches: judged!.value,
     ...(judged!.interval && { interval: judged!.interval }),
-    held: judged!.held,
+    met: verdictOf(judged!, limit.bound),
     ratios,
     /** Confidence interval of the ratio of throughputs. */
     throughputInterval: [low, high] as const,
   }
+}
+
+/** Whether a limit is met; `open` if the confidence interval contains it. */
+function verdictOf({ held, interval, wanted }: Judged, bound: Limit['bound']): 'yes' | 'no' | 'open' {
+  if (held) return 'yes'
+  if (!interval) return 'no'
+  const missed = bound === 'min' ? interval[1] < wanted : interval[0] > wanted
+  return missed ? 'no' : 'open'
 }
 
 /**

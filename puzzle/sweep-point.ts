@@ -2,8 +2,10 @@ import type { ArtifactRef, LeftOut, Outputs } from '../api/index.js'
 import type { SolveResult } from '../solver/index.js'
 import type { Described } from './hand-over.js'
 import type { Limit } from './limit.js'
-import { bounds, describeInfeasible, describeLimit, useOf } from './limits.js'
-import { parentCost, type ProblemParts, type Solution } from './selection-problem.js'
+import { boundedCost, bounds, describeInfeasible, describeLimit, useOf } from './limits.js'
+import { yardsOf } from './loads.js'
+import { choiceCost } from './predicted-speeds.js'
+import type { ProblemParts, Solution } from './selection-problem.js'
 import { totalCost } from './costs.js'
 
 /** A limit that a sweep gives several values. */
@@ -41,13 +43,10 @@ export type SweepOutputs = Outputs<
 
 /** Predicts what a child reaches of a limited quantity, in the unit of the limit. */
 export function reachOf(limit: Limit, parts: ProblemParts, { choice }: Pick<Solution, 'choice'>): number {
-  const { table, scenario, library } = parts
-  const [{ cost, max }] = bounds([limit], parentCost(parts), table.floor, scenario) as [ReturnType<typeof bounds>[0]]
-  const variant = (id: string) => library.get(id)!.variant
-  const child = totalCost(
-    table,
-    choice.map(({ attention, ffn }) => ({ attention: variant(attention), ffn: variant(ffn) })),
-  )
+  const { table, library } = parts
+  const [{ max }] = bounds([limit], yardsOf(parts, parts.parent)) as [ReturnType<typeof bounds>[0]]
+  const cost = boundedCost[limit.name]
+  const child = choiceCost(library, table, choice)
   // Lower limits are on speeds, the inverse of a cost; upper limits are on costs.
   const share = useOf(cost, child) / (max + useOf(cost, table.floor))
   return limit.bound === 'min' ? limit.value / share : limit.value * share
@@ -58,7 +57,7 @@ export function predictedRatios(
   parts: ProblemParts,
   { predicted }: Pick<Solution, 'predicted'>,
 ): SolvedPoint['ratios'] {
-  const parent = parentCost(parts)
+  const parent = totalCost(parts.table, parts.parent)
   return {
     throughput: useOf('runtime', parent) / predicted.runtime,
     memory: predicted.memoryBytes / parent.memoryBytes,
@@ -68,9 +67,8 @@ export function predictedRatios(
 
 /** Why a problem has no solution, in terms of its limits and rules. */
 export function reasonOf(parts: ProblemParts, { infeasible }: Pick<SolveResult, 'infeasible'>): string {
-  const yard = { parent: parentCost(parts), floor: parts.table.floor, scenario: parts.scenario }
-  const all = bounds(parts.limits, yard.parent, yard.floor, yard.scenario)
-  return describeInfeasible(all, parts.rules ?? [], yard, infeasible)
+  const yards = yardsOf(parts, parts.parent)
+  return describeInfeasible(bounds(parts.limits, yards), parts.rules ?? [], yards, infeasible)
 }
 
 /** The limits of a point: the swept one with this value, in its place among the others. */

@@ -16,6 +16,20 @@ import { stepsFor, tokensOf, type Sequences } from '../data/sequences.js'
 import type { Filling } from './library.js'
 import { trainWithCheckpoints, type CurvePoint } from './train-with-checkpoints.js'
 
+/** Terms of the loss that a whole child is trained by: the cosine distance of the hidden states after every layer, KL of the
+ *  predictions from the parent's, and the cross-entropy of the next token in the text, without the parent. */
+export const uptrainLosses = ['cosine', 'kl', 'lm'] as const
+
+export type UptrainLoss = (typeof uptrainLosses)[number]
+
+const usualLosses: readonly UptrainLoss[] = ['cosine', 'kl']
+
+/** The losses in their usual order; undefined if they are the usual ones, which keys and results leave out. */
+export function unusualLosses(losses: readonly UptrainLoss[] = usualLosses): readonly UptrainLoss[] | undefined {
+  const sorted = uptrainLosses.filter((loss) => losses.includes(loss))
+  return sorted.join() === usualLosses.join() ? undefined : sorted
+}
+
 /** How a whole child is trained. */
 export interface UptrainParams {
   /** Without padding; text that has fewer is repeated. */
@@ -23,6 +37,8 @@ export interface UptrainParams {
   readonly batch: number
   readonly learningRate: number
   readonly weightDecay: number
+  /** The terms that are added up. @default cosine and kl */
+  readonly losses?: readonly UptrainLoss[]
 }
 
 /** What an uptraining came to: its last point, and its curve. */
@@ -66,7 +82,18 @@ export async function uptrainChild(
       mask: { dtype: 'float32', shape: [batch * length] },
     },
     loss: (g, { parameters, frozen, batch: { ids, mask } }) =>
-      gkdLoss(g, parent, child, parameters, frozen, ids!, mask!, { batch, length }, withinRuns(fillings)),
+      gkdLoss(
+        g,
+        parent,
+        child,
+        parameters,
+        frozen,
+        ids!,
+        mask!,
+        { batch, length },
+        withinRuns(fillings),
+        params.losses,
+      ),
     optimiser: {
       learningRate: params.learningRate,
       weightDecay: params.weightDecay,
@@ -163,7 +190,7 @@ type Values = Readonly<Record<string, Value>>
 
 /**
  * Builds the loss: the mean over tokens of the sum over layers of 1 - cos(parent, child), plus the mean over tokens of
- * KL(parent || child). The parent is computed in the same graph.
+ * KL(parent || child), unless other terms are asked for. The parent is computed in the same graph.
  *
  * @source Bercovich et al., "Puzzle", arXiv 2411.19146, section 5
  */
@@ -177,6 +204,7 @@ function gkdLoss(
   mask: Value,
   size: { batch: number; length: number },
   skipped: ReadonlySet<number>,
+  losses: readonly UptrainLoss[] = usualLosses,
 ): { loss: Value; metrics: Values } {
   const own = Object.fromEntries(
     Object.entries(frozen)
@@ -199,15 +227,29 @@ function gkdLoss(
     cosine = g.add(cosine, g.div(g.sum(g.mul(term, mask)), tokens))
   }
   const head = frozen.head ?? embedding
-  const kl = g.div(
-    g.klHead(
-      g.stopGradient(finalNorm(g, parent.config, teacher.hidden, frozen.parentNorm!)),
-      finalNorm(g, child.config, student.hidden, trained.norm!),
-      head,
-      mask,
-      child.config.finalSoftcap === undefined ? {} : { softcap: child.config.finalSoftcap },
-    ),
-    tokens,
-  )
-  return { loss: g.add(cosine, kl), metrics: { kl, cosine } }
+  const softcap = child.config.finalSoftcap === undefined ? {} : { softcap: child.config.finalSoftcap }
+  const taught = g.stopGradient(finalNorm(g, parent.config, teacher.hidden, frozen.parentNorm!))
+  const hidden = finalNorm(g, child.config, student.hidden, trained.norm!)
+  const kl = g.div(g.klHead(taught, hidden, head, mask, softcap), tokens)
+  const terms: Partial<Record<UptrainLoss, Value>> = { cosine, kl }
+  if (losses.includes('lm')) {
+    const next = following(g, ids, mask, size)
+    terms.lm = g.div(g.crossEntropyHead(hidden, head, next.ids, next.mask, softcap), g.sum(next.mask))
+  }
+  const wanted = uptrainLosses.filter((name) => losses.includes(name)).map((name) => terms[name]!)
+  return { loss: wanted.reduce((a, b) => g.add(a, b)), metrics: { kl, cosine, ...(terms.lm && { lm: terms.lm }) } }
+}
+
+/** The next token of every position, int64 [tokens], and whether there is one: 1, or 0 at the end of a text. */
+function following(
+  g: Graph,
+  ids: Value,
+  mask: Value,
+  { batch, length }: { batch: number; length: number },
+): { ids: Value; mask: Value } {
+  const shifted = (value: Value) => {
+    const rows = g.slice(g.reshape(value, [batch, length]), 1, 1, length)
+    return g.reshape(g.concat([rows, g.zeros([batch, 1], value.dtype)], 1), [batch * length])
+  }
+  return { ids: shifted(g.cast(ids, 'int64')), mask: shifted(mask) }
 }

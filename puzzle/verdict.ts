@@ -2,7 +2,8 @@ import type { Evaluation, Measured } from './evaluation.js'
 import type { Target } from './inputs.js'
 import { judgeLimits, shortfall, type Judged } from './judge-limits.js'
 import type { Limit } from './limit.js'
-import { describeLimit, limitsOf } from './limits.js'
+import { describeLimit } from './limits.js'
+import { limitsOf, scenariosOf } from './scenarios.js'
 
 /** Whether a child is accepted, and why not. */
 export interface Verdict {
@@ -25,7 +26,8 @@ interface JudgedQuality {
 /** Judges a child by every limit and the quality floor of a target. */
 export function judge(target: Target, evaluation: Evaluation<Measured>): Verdict {
   const all = limitsOf(target)
-  const limits = judgeLimits(all, target.scenario, evaluation)
+  const scenarios = scenariosOf(target).map(({ scenario }) => scenario)
+  const limits = judgeLimits(all, scenarios, evaluation)
   const quality = target.quality && judgeQuality(target.quality.value, evaluation)
   return {
     limits,

@@ -29,7 +29,8 @@ interface Point {
     readonly throughput: number
     readonly reaches: number
     readonly interval?: readonly number[]
-    readonly held: boolean
+    /** Whether the limit is met; `open`: the interval contains it. */
+    readonly met: 'yes' | 'no' | 'open'
     readonly ratios: Ratios
     readonly throughputInterval: readonly number[]
   }
@@ -94,12 +95,12 @@ function table(solved: readonly Point[], measures: boolean): string[] {
 
 function measuredCells({ measured }: Point): string[] {
   if (!measured) return ['–', '–', '–', '–']
-  const { kl, ratios, throughputInterval, held } = measured
+  const { kl, ratios, throughputInterval, met } = measured
   return [
     format(kl),
     percent(ratios.accuracy),
     `${format(ratios.throughput)}x (${throughputInterval.map(format).join(' to ')})`,
-    held ? 'yes' : 'no',
+    met,
   ]
 }
 
@@ -117,7 +118,9 @@ function notes(solved: readonly Point[], comparedBy: Curve['comparedBy'], measur
   return [
     'Throughput, memory, parameters and accuracy are multiples and shares of the parent’s. KL: of the parent and the child, before uptraining, in nats per token.',
     ...(measures
-      ? ['Measured on validation data; a limit on time is met if the whole confidence interval meets it.']
+      ? [
+          'Measured on validation data; a limit on time is met if the whole confidence interval meets it, and open if the interval contains it.',
+        ]
       : []),
     ...(solved.some(({ dominated }) => dominated)
       ? [`Dominated: another child loses no more and reaches at least as much, by ${comparedBy}.`]
@@ -161,7 +164,7 @@ const columns: readonly (readonly [
   ['perplexity', ({ measured }) => measured?.perplexity],
   ['accuracy', ({ measured }) => measured?.accuracy],
   ['accuracy_ratio', ({ measured }) => measured?.ratios.accuracy],
-  ['limit_met', ({ measured }) => measured?.held],
+  ['limit_met', ({ measured }) => measured?.met],
   ['dominated', ({ dominated }) => dominated],
   ['same_as', ({ sameAs }) => sameAs],
   ['solution', ({ solutionDigest }) => solutionDigest],

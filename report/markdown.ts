@@ -1,4 +1,5 @@
 import { format } from './format.js'
+import { scenariosSection, type ScenarioResult } from './scenarios-section.js'
 import { tasksSection, type TasksResult } from './tasks-section.js'
 
 export { format }
@@ -67,6 +68,8 @@ export interface Result extends Pick<TasksResult, 'paired' | 'measuredOn' | 'spl
     /** Confidence interval of a measured time. */
     readonly interval?: readonly [low: number, high: number]
   }[]
+  /** What was measured in each of several scenarios; all the rest is of the first. Absent where there is only one. */
+  readonly scenarios?: Readonly<Record<string, ScenarioResult>>
   /** The passes by which parent and child were timed. */
   readonly timing?: { readonly child: readonly number[]; readonly sessions: number; readonly error: number }
   /** How well the costs of blocks predict whole models: errors of the predicted ratio of child and parent. */
@@ -138,6 +141,7 @@ export function markdown(result: Result): string {
     row('parameters', parent.parameters, child.parameters, ratios.parameters),
     row('memory in the scenario, bytes', parent.memoryBytes, child.memoryBytes, ratios.memory),
     '',
+    ...scenariosSection(result.scenarios),
     ...tasksSection(result),
     '## Limits',
     '',

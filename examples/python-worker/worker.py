@@ -95,7 +95,8 @@ class Distiller:
         train = task["params"].get("train", [])
         known = [{"slot", "block"} <= set(own) and (own["slot"], own["block"]) == ("ffn", "swiglu") for own in train]
         alone = uses == "distill" and known == [True] and set(train[0]["params"]) == {"width"}
-        if not alone or task["params"]["beside"] != "parent":
+        trains = task["params"].get("steps", 0) > 0
+        if not (alone and trains) or task["params"]["beside"] != "parent":
             raise _failure(
                 "InvalidInput",
                 f"{stage}/{task['id']}: this worker distils FFNs of block type swiglu next to the parent's attention, nothing else",

@@ -6,8 +6,7 @@ import { Failure } from '../../api/index.js'
 import { packageRoot } from '../../store/paths.js'
 import type { Model } from '../model.js'
 import { writeGguf } from '../gguf/write.js'
-import type { CachePrecision, WeightPrecision } from '../precision.js'
-import type { Scenario, Timing } from '../scenario.js'
+import type { CachePrecision, Scenario, Timing, WeightPrecision } from '../scenario.js'
 import { findLlamaCpp } from './find.js'
 
 /** Type of the matrices when models are timed and their memory is computed, as in `puzzleflow export --dtype float16`. */

@@ -82,6 +82,7 @@ export const fewerHeads: BlockType<FewerHeadsParams> = {
     }
   },
 
+  lastMatrix: 'o',
   forward: (g, x, w, { heads, kvHeads }, context) => softmaxAttention(g, x, w, heads, kvHeads, context),
 
   state: ({ headDim }, { kvHeads }) => [

@@ -77,6 +77,7 @@ export const groupedQuery: BlockType<GroupedQueryParams> = {
     return { ...parent, ...Object.fromEntries(fewer) }
   },
 
+  lastMatrix: 'o',
   forward: (g, x, w, { kvHeads }, context) => softmaxAttention(g, x, w, context.facts.heads, kvHeads, context),
 
   state: ({ headDim }, { kvHeads }) => [

@@ -136,6 +136,7 @@ export const latentAttention: BlockType<LatentAttentionParams> = {
     }
   },
 
+  lastMatrix: 'o',
   forward(g, x, w, { rank, rotated }, context) {
     const { facts, batch, length, past, mask, wantState } = context
     const { heads } = facts

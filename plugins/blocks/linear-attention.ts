@@ -73,6 +73,7 @@ function linear(name: string, gated: boolean, about: About): BlockType<LinearAtt
     // As in LoLCATs, the maps first train alone to approximate the parent's attention.
     learnsFirst: () => ['map.q', 'map.k', ...(gated ? ['decay', 'decay.bias'] : [])],
 
+    lastMatrix: 'o',
     forward(g, x, w, { kvHeads }, context) {
       const { facts, batch, length, past, wantState } = context
       const { heads, headDim } = facts

@@ -58,6 +58,7 @@ const linear = (
       const { weight, bias } = product(parent, facts)
       return biased(facts) ? { weight, bias } : { weight }
     },
+    lastMatrix: 'weight',
     forward(g, x, w) {
       const y = g.gemm(x, w.weight!)
       return { y: w.bias ? g.add(y, w.bias) : y }

@@ -60,6 +60,7 @@ export const slidingWindow: BlockType<SlidingWindowParams> = {
 
   initialise: (parent, facts, { kvHeads }) => poolKeysAndValues(parent, facts, kvHeads),
 
+  lastMatrix: 'o',
   forward: (g, x, w, { window, kvHeads }, context) =>
     softmaxAttention(g, x, w, context.facts.heads, kvHeads, context, window - 1),
 

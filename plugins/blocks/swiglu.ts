@@ -82,6 +82,7 @@ export const swiglu: BlockType<SwigluParams> = {
     }
   },
 
+  lastMatrix: 'down',
   forward: (g, x, w, _, { facts }) => ({ y: affine(g, gated(g, x, w, facts), w, 'down') }),
 }
 

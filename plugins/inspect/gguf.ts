@@ -10,7 +10,10 @@ import {
   type Slot,
 } from '../../api/index.js'
 import { runVariants } from '../../puzzle/run-variants.js'
+import { scenariosOf } from '../../puzzle/scenarios.js'
 import type { PuzzleInputs } from './puzzle-inputs.js'
+
+const scenarioPath = (name: string | undefined) => (name === undefined ? ['scenario'] : ['scenarios', name])
 
 /**
  * Why children cannot be written as GGUF, where the spec asks for it: the parent itself, its tokenizer if a file is to be
@@ -18,10 +21,11 @@ import type { PuzzleInputs } from './puzzle-inputs.js'
  * @param inputs  without other mistakes
  */
 export function inspectGguf(model: Model, { target, space }: PuzzleInputs, runs: Runs): InputProblem[] {
-  const engine = target?.scenario?.engine === 'llama.cpp'
+  const served = target && scenariosOf(target).find(({ scenario }) => scenario?.engine === 'llama.cpp')
+  const engine = served !== undefined
   if (target?.format !== 'gguf' && !engine) return []
   const { config } = model
-  const at = engine ? ['target', 'scenario', 'engine'] : ['target', 'format']
+  const at = engine ? ['target', ...scenarioPath(served.name), 'engine'] : ['target', 'format']
   const without = engine ? '`engine: llama.cpp`' : '`format: gguf`'
   for (let layer = 0; layer < config.layers; layer++)
     for (const slot of slots) {

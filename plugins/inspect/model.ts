@@ -7,7 +7,7 @@ import { inspectData } from './data.js'
 import { inspectGguf } from './gguf.js'
 import { isSearch } from './puzzle-inputs.js'
 import { inspectRuns, problem, type Tried } from './runs.js'
-import { inspectScenario } from './scenario.js'
+import { inspectScenarios } from './scenario.js'
 import { tryVariant } from './try-forward.js'
 
 /** Mistakes in the inputs that show only in the files they name. */
@@ -120,7 +120,7 @@ export async function inspectModel(
       }
     }
   }
-  problems.push(...inspectScenario(inputs, model.config))
+  problems.push(...inspectScenarios(inputs, model.config))
   const ofRuns = inspectRuns(model, inputs.space, { blocks, runs }, most, tried)
   const wrong = [...problems, ...ofRuns.problems]
   const ofModel = model.config.blocks.flatMap(({ attention, ffn }): BlockName[] => [

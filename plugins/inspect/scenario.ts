@@ -1,34 +1,93 @@
-import { cacheProblem, type ModelConfig } from '../../model/index.js'
+import { cacheProblem, type ModelConfig, type Scenario } from '../../model/index.js'
+import type { Limit } from '../../puzzle/limit.js'
+import { limitsOf, scenariosOf } from '../../puzzle/scenarios.js'
 import type { InputProblem } from '../../spec/registry.js'
 import type { PuzzleInputs } from './puzzle-inputs.js'
 
-/** Oddities and mistakes of the scenario that its schema cannot tell. */
-export function inspectScenario({ target }: PuzzleInputs, config: ModelConfig): InputProblem[] {
-  if (!target) return []
-  return [...beyondPositions(target.scenario, config), ...nothingDecoded(target), ...noSuchCache(target, config)]
+/** A scenario of the spec, and where it stands. */
+interface Placed {
+  readonly scenario: Scenario
+  readonly limits: readonly Limit[]
+  readonly path: InputProblem['path']
+  readonly limitsPath: InputProblem['path']
 }
 
-type Target = NonNullable<PuzzleInputs['target']>
+/** Oddities and mistakes of the scenarios that their schema cannot tell. */
+export function inspectScenarios({ target }: PuzzleInputs, config: ModelConfig): InputProblem[] {
+  if (!target) return []
+  const twice = beside(target)
+  if (twice.length > 0) return twice
+  const limits = limitsOf(target)
+  return scenariosOf(target)
+    .map(({ name, scenario }): Placed => {
+      if (name === undefined)
+        return { scenario, limits, path: ['target', 'scenario'], limitsPath: ['target', 'limits'] }
+      const path = ['target', 'scenarios', name]
+      return {
+        scenario,
+        limits: limits.filter((own) => own.scenario?.name === name),
+        path,
+        limitsPath: [...path, 'limits'],
+      }
+    })
+    .flatMap((placed) => [
+      ...beyondPositions(placed, config),
+      ...nothingDecoded(placed),
+      ...noSuchCache(placed, config),
+    ])
+}
+
+/** What cannot stand beside `target.scenarios`. */
+function beside({ scenario, scenarios, limits = {}, profile }: NonNullable<PuzzleInputs['target']>): InputProblem[] {
+  if (!scenarios) return []
+  const problem = (key: string, message: string, hint: string): InputProblem => ({
+    ...{ path: ['target', key], code: 'beside-scenarios', message, hint },
+  })
+  return [
+    ...(scenario
+      ? [problem('scenario', 'The target has both scenario and scenarios.', 'make it one of `scenarios`, with a name')]
+      : []),
+    ...(Object.keys(limits).length > 0
+      ? [
+          problem(
+            'limits',
+            'Each of several scenarios has limits of its own.',
+            'write them under the scenario that they are about',
+          ),
+        ]
+      : []),
+    ...(profile !== undefined
+      ? [
+          problem(
+            'profile',
+            'A cost table is of one scenario, and the target has several.',
+            'leave it out: costs are measured',
+          ),
+        ]
+      : []),
+  ]
+}
 
 /** A scenario longer than the model's positions is measured all the same: the text it generates there does not matter. */
-function beyondPositions({ prefill, generate }: Target['scenario'], { maxPositions }: ModelConfig): InputProblem[] {
+function beyondPositions({ scenario, path }: Placed, { maxPositions }: ModelConfig): InputProblem[] {
+  const { prefill, generate } = scenario
   if (prefill + generate <= maxPositions) return []
   const message = `The scenario has ${prefill + generate} positions, but the model has only ${maxPositions}: it is measured, but text generated beyond them makes no sense.`
   const hint = `prefill and generate together should be at most ${maxPositions}`
-  return [{ path: ['target', 'scenario'], code: 'beyond-positions', message, hint, severity: 'warning' }]
+  return [{ path, code: 'beyond-positions', message, hint, severity: 'warning' }]
 }
 
 /** The first token comes from prefill. */
-function nothingDecoded({ scenario, limits = {} }: Target): InputProblem[] {
-  if (scenario.generate > 1 || !limits.tokenLatency) return []
+function nothingDecoded({ scenario, limits, limitsPath }: Placed): InputProblem[] {
+  if (scenario.generate > 1 || !limits.some(({ name }) => name === 'tokenLatency')) return []
   const message = 'The scenario generates one token, which prefill returns: there is no time between tokens to limit.'
   const hint = 'limit prefill instead, or let the scenario generate more tokens'
-  return [{ path: ['target', 'limits', 'tokenLatency'], code: 'nothing-decoded', message, hint }]
+  return [{ path: [...limitsPath, 'tokenLatency'], code: 'nothing-decoded', message, hint }]
 }
 
 /** A cache that the engine does not have would only be counted. */
-function noSuchCache({ scenario }: Target, { headDim }: ModelConfig): InputProblem[] {
-  const at = { path: ['target', 'scenario', 'cache'], code: 'no-such-cache' }
+function noSuchCache({ scenario, path }: Placed, { headDim }: ModelConfig): InputProblem[] {
+  const at = { path: [...path, 'cache'], code: 'no-such-cache' }
   const problem = cacheProblem(scenario)
   if (problem !== undefined)
     return [{ ...at, message: `${problem}.`, hint: 'add `engine: llama.cpp`, or choose float16 or bfloat16' }]

@@ -36,7 +36,7 @@ const gate: Anatomy<GateStage> = {
 export const stageAnatomy = (stage: object): Anatomy<never> => ('gate' in stage && stage.gate === true ? gate : work)
 
 const block: Anatomy<BlockType> = {
-  fields: { name: true, slot: true, version: true, parameters: true, empty: true, about: true },
+  fields: { name: true, slot: true, version: true, parameters: true, empty: true, lastMatrix: true, about: true },
   methods: {
     variants: 'needed',
     id: 'needed',

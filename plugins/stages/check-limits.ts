@@ -1,14 +1,16 @@
 import { solve } from '../../solver/index.js'
 import { Failure, type JsonObject, type Outputs, type SingleStage, type Slot } from '../../api/index.js'
-import { addCosts } from '../../puzzle/costs.js'
 import type { ProfileOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput, SpaceInput, TargetInput } from '../../puzzle/inputs.js'
-import { readJson, variants, type Variant } from '../../puzzle/library.js'
+import { variants, type Variant } from '../../puzzle/library.js'
 import { applyChoices, type Fillings } from '../../puzzle/choices.js'
-import { bounds, describeInfeasible, limitsOf, useOf } from '../../puzzle/limits.js'
+import { bounds, describeInfeasible } from '../../puzzle/limits.js'
+import { optionCosts, yardsOf } from '../../puzzle/loads.js'
 import { runVariants } from '../../puzzle/run-variants.js'
 import { openParent } from '../../puzzle/parent.js'
-import { parentCost, parentLayers } from '../../puzzle/selection-problem.js'
+import { readLoads } from '../../puzzle/problem-parts.js'
+import { limitsOf } from '../../puzzle/scenarios.js'
+import { parentLayers } from '../../puzzle/selection-problem.js'
 
 /** What a run leaves of its layers but the first. */
 const nothing = { variant: 'no-op', block: 'no-op' }
@@ -28,17 +30,14 @@ export const checkLimits: SingleStage<
 
   async run(context) {
     const { spec, stages } = context
-    const table = await readJson(context, stages.profile.files.costs)
-    const { scenario } = spec.target
     const model = await openParent(context)
-    const parent = parentCost({ table, parent: parentLayers(model) })
-    const limits = bounds(limitsOf(spec.target), parent, table.floor, scenario)
+    const loads = await readLoads(context, spec.target, stages.profile)
+    const yards = yardsOf(loads, parentLayers(model))
+    const wanted = limitsOf(spec.target)
+    const limits = bounds(wanted, yards)
     const of = (slot: Slot, layer: number) => variants(spec.space, slot, model, layer)
     // Scores do not matter here, only whether any choice meets the limits.
-    const costsOf = (attention: string, ffn: string) => {
-      const use = addCosts(table.attention[attention]!, table.ffn[ffn]!)
-      return Object.fromEntries(limits.map(({ cost }) => [cost, useOf(cost, use)]))
-    }
+    const costsOf = (attention: string, ffn: string) => optionCosts({ ...loads, limits: wanted }, { attention, ffn })
     const runs = runVariants(model, spec.space, context.runs)
     const rules = spec.target.choices ?? []
     const filled = ({ id, block, own }: Variant) => ({ variant: id, block, own })
@@ -71,11 +70,9 @@ export const checkLimits: SingleStage<
       solutions: 1,
     })
     if (result.status === 'infeasible')
-      throw new Failure(
-        'Infeasible',
-        describeInfeasible(limits, rules, { parent, floor: table.floor, scenario }, result.infeasible),
-        { remedy: 'Loosen these limits, or add cheaper block types to `space` (no-op is the cheapest).' },
-      )
+      throw new Failure('Infeasible', describeInfeasible(limits, rules, yards, result.infeasible), {
+        remedy: 'Loosen these limits, or add cheaper block types to `space` (no-op is the cheapest).',
+      })
     // The outputs contain nothing about the limits, so later stages are reused when the limits change.
     return { values: {}, files: {} }
   },

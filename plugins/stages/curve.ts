@@ -3,7 +3,7 @@ import { curvePage, curveTable } from '../../report/curve.js'
 import type { Evaluation, Measured } from '../../puzzle/evaluation.js'
 import type { EvaluateOutputs } from '../../puzzle/hand-over.js'
 import type { TargetInput } from '../../puzzle/inputs.js'
-import { limitsOf } from '../../puzzle/limits.js'
+import { limitsOf } from '../../puzzle/scenarios.js'
 import { curveOf, type SweepCurve } from '../../puzzle/sweep-curve.js'
 import { measurementOf, type SweepOutputs, type SweptLimit } from '../../puzzle/sweep-point.js'
 
@@ -47,7 +47,7 @@ export const curve: SingleStage<CurveParams, CurveNeeds, CurveOutputs, TargetInp
       swept: params.limit,
       values: params.values,
       limits: limitsOf(spec.target),
-      scenario: spec.target.scenario,
+      scenario: spec.target.scenario!,
       points,
       measures: evaluations !== undefined,
       measurements: measurementsOf(points, evaluations),

@@ -1,23 +1,22 @@
 import { join } from 'node:path'
 import { layerFacts, slotShapes } from '../../model/index.js'
-import { elements, writeTensors, type Tensor } from '../../tensor/index.js'
+import { elements, writeTensors } from '../../tensor/index.js'
 import { tensorsOf } from '../../tensor/tensors-of.js'
 import type { ArtifactRef, FanOutStage, Files, Outputs, Weights } from '../../api/index.js'
 import { captured, hiddenName, midName, tokensName, type CapturedText } from '../../puzzle/captured.js'
 import type { CaptureOutputs, DistillOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput, SpaceInput } from '../../puzzle/inputs.js'
-import { heldOutError, learned, learner, type Lesson, type LessonInputs } from '../../puzzle/lesson.js'
+import { heldOutError, learned, type Lesson, type LessonInputs } from '../../puzzle/lesson.js'
 import { allVariants, coupledParameter, lessons, type DistillParams } from '../../puzzle/curriculum.js'
 import { weightsOf } from '../../api/weights.js'
 import { alike, initialWeights, sampleInputs, samplesFor } from '../../puzzle/initial-weights.js'
 import { layerName } from '../../puzzle/layer-name.js'
 import { entryId, ownVariant, type LibraryEntry } from '../../puzzle/library.js'
 import { emptyEntries, runVariants, runWeights } from '../../puzzle/run-variants.js'
-import { shuffled } from '../../tensor/random.js'
 import { blocksOf, openParent } from '../../puzzle/parent.js'
-import { HiddenStates } from '../../puzzle/hidden-states.js'
-import { readSequences, stepsFor } from '../../data/sequences.js'
-import { trainWithCheckpoints, type CurvePoint } from '../../puzzle/train-with-checkpoints.js'
+import { stepsFor } from '../../data/sequences.js'
+import { trainLesson } from '../../puzzle/train-lesson.js'
+import type { CurvePoint } from '../../puzzle/train-with-checkpoints.js'
 import { batch, learningRate, weightDecay } from '../../puzzle/parameters.js'
 
 interface DistillTask {
@@ -69,6 +68,12 @@ export const distill: FanOutStage<
         description: 'decoupled: each variant on its own; coupled: every pair of variants of a layer together as well.',
       },
       coupled: coupledParameter,
+      training: {
+        enum: ['gradient', 'closed-form', 'none'],
+        default: 'gradient',
+        description:
+          'gradient: each variant is trained for `tokens`. For a first look at a space in less time: closed-form solves for the last matrix of each variant by least squares on as many tokens; none keeps the training-free weights.',
+      },
       besideNoOp: {
         enum: ['all', 'parent', 'none'],
         default: 'all',
@@ -95,7 +100,9 @@ export const distill: FanOutStage<
     const { files, values } = stages.capture
     const { tokens, sequences } = values
     const batch = Math.min(params.batch, sequences)
-    const steps = stepsFor(params.tokens, batch, sequences, tokens)
+    const steps = params.training === 'gradient' ? stepsFor(params.tokens, batch, sequences, tokens) : 0
+    const solves = params.training === 'closed-form'
+    const solveOn = Math.min(sequences, stepsFor(params.tokens, 1, sequences, tokens))
     const { weightDecay } = params
     return lessons(model, spec.space, params, context.runs).map((lesson) => {
       const { layer, train, beside, run } = lesson
@@ -103,6 +110,11 @@ export const distill: FanOutStage<
       const alone = train.length === 1 && train[0]!.slot === 'ffn' && beside === 'parent'
       const input = (text: CapturedText) => captured(files, (alone ? midName : hiddenName)(text, layer))
       const target = (text: CapturedText) => captured(files, hiddenName(text, layer + (run?.span ?? 1)))
+      const beforeFfn =
+        !run &&
+        train[0]!.slot === 'attention' &&
+        (train.length > 1 ||
+          (beside === 'parent' && !model.blocks.get('ffn', model.config.blocks[layer]!.ffn.block).empty))
       const names = train.map(({ variant }) => variant).join(' + ')
       const touchUp = beside === 'parent' && train.every((own) => alike(own, model.config.blocks[layer]![own.slot]))
       const learningRate = params.learningRate * (touchUp ? touchUpRate : 1)
@@ -112,10 +124,11 @@ export const distill: FanOutStage<
           ? `layers ${layer} to ${layer + run.span - 1} as one: ${run.name}`
           : `layer ${layer}, ${train.map(({ slot }) => slot).join(' and ')}: ${names}${beside === 'no-op' ? ' (other slot removed)' : ''}`,
         group: layerName(layer),
-        params: { ...lesson, batch, steps, learningRate, weightDecay },
+        params: { ...lesson, batch, steps, ...(solves && { solveOn }), learningRate, weightDecay },
         inputs: {
           input: input('train'),
           target: target('train'),
+          ...(solves && beforeFfn && { mid: captured(files, midName('train', layer)) }),
           tokens: files.tokens,
           validateInput: input('validate'),
           validateTarget: target('validate'),
@@ -130,9 +143,9 @@ export const distill: FanOutStage<
   },
 
   async run(context) {
-    const { task, seed, scratch } = context
+    const { task, scratch } = context
     const lesson = task.params
-    const { layer, train, beside, batch, steps, run } = lesson
+    const { layer, train, beside, run } = lesson
     const model = await openParent(context)
     const initial: Record<string, Weights> = {}
     if (run) Object.assign(initial, await runWeights(model, layer, run, train, context.runs))
@@ -146,46 +159,12 @@ export const distill: FanOutStage<
           { block, params, parent: variant === ownVariant(model, layer, slot) },
           { statistics: task.inputs.statistics, ...sampleInputs(task.inputs, slot, 'tokens') },
         )
-    const states = async (ref: ArtifactRef) => HiddenStates.read(await context.open(ref))
-    const [inputs, targets] = await Promise.all([states(task.inputs.input), states(task.inputs.target)])
-    const { count, length, mask } = await readSequences(context, task.inputs.tokens)
-    const trainer = await learner(model, lesson, initial, length, context.threads)
-    const order = orders(count, seed)
-    const curve = await trainWithCheckpoints({
-      trainer,
-      steps,
-      stepsPerPoint: 8,
-      pointsPerCheckpoint: 8,
-      what: task.id,
-      checkpoint: context.checkpoint,
-      signal: context.signal,
-      progress: (fraction, message) => context.progress(fraction, message),
-      batches(start, steps) {
-        const tokens = batch * length
-        const width = model.config.hidden
-        const x = new Float32Array(steps * tokens * width)
-        const target = new Float32Array(steps * tokens * width)
-        const weights = new Float32Array(steps * tokens)
-        for (let i = 0; i < steps * batch; i++) {
-          const from = order(start * batch + i) * length
-          x.set(inputs.rows(from, length), i * length * width)
-          target.set(targets.rows(from, length), i * length * width)
-          weights.set(mask.subarray(from, from + length), i * length)
-        }
-        const rows = (data: Float32Array): Tensor => ({ dtype: 'float32', dims: [steps, tokens, width], data })
-        return {
-          x: rows(x),
-          target: rows(target),
-          mask: { dtype: 'float32', dims: [steps, tokens], data: weights },
-        }
-      },
-    })
-    const last = learned(model, lesson, bySlot(trainer.parameters(), initial))
-    await trainer.release()
+    const { weights: last, curve } = await trainLesson(context, model, initial)
     const error = await heldOutError(context, model, lesson)
     const [nmseBefore, nmseLast] = [await error(initial), await error(last)]
-    // Rounded weights without training can be better than those after a few steps.
-    const better = nmseLast <= nmseBefore || train.every(({ params }) => weightsOf(params) === 'float32')
+    // Rounded weights without training can be better than those after a few steps, and weights that are solved for on a little text.
+    const kept = lesson.steps > 0 && train.every(({ params }) => weightsOf(params) === 'float32')
+    const better = nmseLast <= nmseBefore || kept
     const [trained, nmseAfter] = better ? [last, nmseLast] : [learned(model, lesson, initial), nmseBefore]
     const entries: Omit<LibraryEntry, 'weights'>[] = []
     const files: Record<string, ArtifactRef> = {}
@@ -235,31 +214,3 @@ export const distill: FanOutStage<
 /** Share of the learning rate for the parent's own weights if they are only rounded, since they are nearly right already. On the
  *  quickstart's second layer, 4-bit weights reached an error of 2.1e-4 with the full rate, and 5e-5 with this. */
 const touchUpRate = 1 / 20
-
-/** Converts parameters of the trainer to weights of slots, with the shapes of the initial weights. */
-function bySlot(
-  parameters: Readonly<Record<string, Float32Array>>,
-  initial: Readonly<Record<string, Weights>>,
-): Record<string, Weights> {
-  return Object.fromEntries(
-    Object.entries(initial).map(([slot, weights]) => [
-      slot,
-      Object.fromEntries(
-        Object.entries(weights).map(([name, { shape }]) => [name, { shape, data: parameters[`${slot}.${name}`]! }]),
-      ),
-    ]),
-  )
-}
-
-/** Returns a function for the n-th training sequence: each epoch has its own order. */
-function orders(count: number, seed: number): (n: number) => number {
-  let epoch = -1
-  let order: Uint32Array = new Uint32Array(0)
-  return (n) => {
-    if (Math.floor(n / count) !== epoch) {
-      epoch = Math.floor(n / count)
-      order = shuffled(count, seed * 1000003 + epoch)
-    }
-    return order[n % count]!
-  }
-}

@@ -19,6 +19,7 @@ import type {
   SolveOutputs,
   UptrainOutputs,
 } from '../../puzzle/hand-over.js'
+import type { Scenario } from '../../model/index.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
 import { describeSolution } from '../../puzzle/describe-solution.js'
@@ -27,14 +28,12 @@ import { joined, timing, type PairedPasses, type TimingParams } from '../../puzz
 import { asTask, assemble, chosenEntries, readJson, type Filling } from '../../puzzle/library.js'
 import { readLibrary } from '../../puzzle/read-library.js'
 import type { Limit } from '../../puzzle/limit.js'
-import { limitsOf } from '../../puzzle/limits.js'
 import {
   evaluatePair,
   examine,
   openYardstick,
   thoroughness,
   withPredictions,
-  withTiming,
   type Evaluation,
   type Measured,
   type Thoroughness,
@@ -42,7 +41,10 @@ import {
 import { openParent } from '../../puzzle/parent.js'
 import { listingOf, mostListed } from '../../puzzle/paired-task.js'
 import { costParts } from '../../puzzle/problem-parts.js'
-import { predictedSpeeds, type Solution } from '../../puzzle/selection-problem.js'
+import { predictedSpeeds } from '../../puzzle/predicted-speeds.js'
+import { limitsOf, scenariosOf } from '../../puzzle/scenarios.js'
+import type { Solution } from '../../puzzle/selection-problem.js'
+import { servedAt, withServedAt, withTiming } from '../../puzzle/served.js'
 import { measurementOf, type SweepOutputs } from '../../puzzle/sweep-point.js'
 
 interface EvaluateParams extends Thoroughness, TimingParams {
@@ -58,6 +60,10 @@ interface TaskParams extends Omit<EvaluateParams, 'of' | 'split'> {
   readonly listed?: number
   /** Passes of the same child in earlier sessions. */
   readonly timed?: PairedPasses
+  /** The same in the scenarios after the first. */
+  readonly timedOthers?: readonly PairedPasses[]
+  /** Those of `target.scenarios`, without names; absent if the target has only `target.scenario`. */
+  readonly scenarios?: readonly Scenario[]
 }
 
 interface EvaluateNeeds {
@@ -135,18 +141,28 @@ export const evaluate: FanOutStage<
     const trained = ofChild ? (stages.improve?.files.child ?? stages.uptrain?.files.child) : undefined
     const before = stages.improve?.values.child?.evaluation ?? stages['check-child']?.values.evaluations[0]
     const solutions = await measuredSolutions(context)
+    const scenarios = spec.target.scenarios && scenariosOf(spec.target).map(({ scenario }) => scenario)
     return solutions.map((solution, i): TaskPlan<TaskParams, EvaluateTask['inputs']> => {
       const { fillings, inputs } = asTask(chosenEntries(library, solution.choice))
       // Measurements of solutions do not depend on the limits: if those change, only `solve` and `select` run again.
       const judged = ofChild
-        ? { limits: limitsOf(spec.target), listed: mostListed, ...(before && { timed: before.timing }) }
+        ? { limits: limitsOf(spec.target), listed: mostListed, ...(before && earlierPasses(before)) }
         : {}
       return {
         ...nameOf(params.of, i, solutions.length, () =>
           describeSolution(solution, library, context.inputDigests.model!),
         ),
         group: 'solutions',
-        params: { fillings, repetitions, retime, items, sequences, threads, ...judged },
+        params: {
+          fillings,
+          repetitions,
+          retime,
+          items,
+          sequences,
+          threads,
+          ...(scenarios && { scenarios }),
+          ...judged,
+        },
         inputs: { ...inputs, ...(trained && { child: trained }), ...measured },
       }
     })
@@ -155,9 +171,9 @@ export const evaluate: FanOutStage<
   async run(context) {
     const { task, spec } = context
     const params = task.params
-    const { scenario } = spec.target
+    const scenarios = params.scenarios ?? [spec.target.scenario!]
     const model = await openParent(context)
-    const yardstick = await openYardstick(context, model, task.inputs, scenario, params)
+    const yardstick = await openYardstick(context, model, task.inputs, scenarios, params)
     const assembled = assemble(model, params.fillings, task.inputs, context)
     const trained = task.inputs.child
     const child = trained ? await readChild(assembled, await context.open(trained)) : assembled
@@ -167,12 +183,16 @@ export const evaluate: FanOutStage<
     const listing = params.listed === undefined ? undefined : listingOf(yardstick, params.listed)
     const after = (f: number, m: string) => context.progress(0.45 + f * 0.45, `child, ${m}`)
     const evaluation = await evaluatePair(yardstick, parent, child, params, after, listing)
-    const all = params.timed ? withTiming(evaluation, scenario, joined(params.timed, evaluation.timing)) : evaluation
+    const earlier = params.timed ? [params.timed, ...(params.timedOthers ?? [])] : []
+    const all = earlier.reduce((now, passes, i) => {
+      const own = servedAt(now, i)
+      return withServedAt(now, i, withTiming(own, scenarios[i]!, joined(passes, own.timing)))
+    }, evaluation)
     const { limits = [] } = params
     const timed = await decided(
       all,
       () => [model, child],
-      scenario,
+      scenarios,
       { ...params, limits },
       (message) => context.progress(0.9, message),
     )
@@ -189,6 +209,12 @@ export const evaluate: FanOutStage<
     return { values: { evaluations }, files: {} }
   },
 }
+
+/** Passes that count with those to come. */
+const earlierPasses = ({ timing, others }: Evaluation<Measured>) => ({
+  timed: timing,
+  ...(others && { timedOthers: others.map((own) => own.timing) }),
+})
 
 /** Id and label of a child's task. Children of a sweep are told apart by themselves, so that other sweeps reuse them. */
 function nameOf(

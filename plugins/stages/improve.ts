@@ -25,6 +25,7 @@ import { parameterCount } from '../../puzzle/costs.js'
 import { describeSolution } from '../../puzzle/describe-solution.js'
 import { decided } from '../../puzzle/judge-limits.js'
 import { chosenModel, readJson } from '../../puzzle/library.js'
+import { loadsOf } from '../../puzzle/loads.js'
 import { thoroughness, type Evaluation, type Thoroughness } from '../../puzzle/evaluation.js'
 import { openParent } from '../../puzzle/parent.js'
 import { problemParts } from '../../puzzle/problem-parts.js'
@@ -129,7 +130,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
     const measured = solutions.map((solution, i) => ({ solution, evaluation: stages.evaluate.values.evaluations[i]! }))
     const text = await readSequences(context, stages.prepare.files.train)
     const measure = childMeter(context, model, parts, stages.prepare.files, params)
-    const { batch, learningRate, weightDecay } = uptrain.values
+    const { batch, learningRate, weightDecay, losses } = uptrain.values
     const tokensFor = (action: Attempt['action']) =>
       Math.ceil(uptrain.values.tokens * (action === 'train on' ? params.trainOn : 1))
     const modelOf = ({ choice }: Solution) => chosenModel(model, parts.library, choice, context)
@@ -147,7 +148,11 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
         context.progress((n - 1 + fraction) / params.attempts, `attempt ${n}, ${action}: ${message}`)
       const { child, fillings } = modelOf(solution)
       const start = action === 'train on' ? await open(from) : child
-      const training = { batch, learningRate, weightDecay, tokens: tokensFor(action), seed: context.seed + n }
+      const training = {
+        ...{ batch, learningRate, weightDecay, ...(losses && { losses }) },
+        tokens: tokensFor(action),
+        seed: context.seed + n,
+      }
       const running = {
         ...context,
         checkpoint: join(folder, 'training'),
@@ -159,7 +164,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
       const evaluation = await decided(
         await measure(trained, solution, (f, m) => say(0.8 + 0.2 * f, m)),
         () => [model, trained],
-        parts.scenario,
+        loadsOf(parts).map(({ scenario }) => scenario),
         { ...params, limits: parts.limits },
         (m) => say(1, m),
       )

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { commonBlock, type Model, type Scenario, type Seconds } from '../../model/index.js'
+import { commonBlock, type Model, type Scenario } from '../../model/index.js'
 import { numericsVersion } from '../../tensor/index.js'
 import {
   digestJson,
@@ -16,22 +16,15 @@ import {
 import { writeWhole } from '../../store/files.js'
 import type { ProfileOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput, SpaceInput, TargetInput } from '../../puzzle/inputs.js'
-import { fingerprint, sizes, type Cost, type CostTable } from '../../puzzle/costs.js'
+import { costTableOf, toTime, type TimedTask } from '../../puzzle/cost-table.js'
+import { fingerprint } from '../../puzzle/costs.js'
 import { readCostTable } from '../../puzzle/imported-costs.js'
-import {
-  blockSizes,
-  compare,
-  distinctVariants,
-  isUsual,
-  timeBlock,
-  type Part,
-  type Repetition,
-} from '../../puzzle/block-timing.js'
-import { calibrate, randomChildren, type Variants, type Whole } from '../../puzzle/calibration.js'
+import { compare, distinctVariants, isUsual, timeBlock, type Part, type Repetition } from '../../puzzle/block-timing.js'
+import { randomChildren, type Variants } from '../../puzzle/calibration.js'
 import { empty, madeUp, withoutBlocks, type LayerBlocks } from '../../puzzle/made-up.js'
 import { openParent } from '../../puzzle/parent.js'
 import { threads } from '../../puzzle/parameters.js'
-import { parentLayers } from '../../puzzle/selection-problem.js'
+import { scenariosOf } from '../../puzzle/scenarios.js'
 
 /** How blocks and whole models are timed. */
 interface ProfileParams extends Repetition {
@@ -50,24 +43,14 @@ interface ProfileTaskParams extends Repetition {
   readonly params?: JsonObject
   /** Of a child. */
   readonly layers?: readonly LayerBlocks[]
-}
-
-/** What a task measured: seconds of parent and other, in one session. */
-interface Timed {
-  readonly fingerprint: JsonObject
-  /** Of the floor; seconds that a block saves against the parent's; of the parent. */
-  readonly first: Seconds
-  /** Of a child. */
-  readonly second?: Seconds
-  /** Half the width of a 95 % interval, in seconds. */
-  readonly error: number
-  readonly passes: number
+  /** One of `target.scenarios`; absent if the target has only `target.scenario`. */
+  readonly scenario?: Scenario
 }
 
 interface ProfileTask {
   readonly params: ProfileTaskParams
   readonly inputs: object
-  readonly outputs: Outputs<Timed, object>
+  readonly outputs: Outputs<TimedTask, object>
 }
 
 /** A plan of what to time. */
@@ -89,7 +72,7 @@ export const profile: FanOutStage<
   name: 'profile',
   // 3: blocks are timed against the parent's, and the table is calibrated on whole models.
   version: 3,
-  reads: ['model', 'space', 'target.scenario', 'target.profile'],
+  reads: ['model', 'space', 'target.scenario', 'target.scenarios', 'target.profile'],
   taskReads: ['model', 'target.scenario'],
   exclusive: true,
   about: { summary: 'Measures the cost of every block on this machine in the scenario: time, memory, parameters.' },
@@ -131,11 +114,12 @@ export const profile: FanOutStage<
 
   async plan(context) {
     const { params, spec, seed } = context
-    const { profile: elsewhere, scenario } = spec.target
+    const { profile: elsewhere, scenarios } = spec.target
     const model = await openParent(context)
     const parts = distinctVariants(model, spec.space, context.runs)
+    const all = scenariosOf(spec.target)
     if (elsewhere !== undefined) {
-      await readCostTable(elsewhere, model, scenario, parts)
+      await readCostTable(elsewhere, model, all[0]!.scenario, parts)
       return []
     }
     const { children, ...how } = params
@@ -157,12 +141,19 @@ export const profile: FanOutStage<
       params: { ...how, kind: 'child', layers: layers.map(blocksOf) },
       blocks: uses(layers),
     }))
-    return [floor, ...blocks, ...wholes]
+    const plans = [floor, ...blocks, ...wholes]
+    if (!scenarios) return plans
+    return all.flatMap(({ name, scenario }, index) =>
+      plans.map(({ id, label, params, ...plan }) => ({
+        ...{ id: inScenario(index, name, id), label: `${name}: ${label}`, ...plan },
+        params: { ...params, scenario },
+      })),
+    )
   },
 
   async run(context) {
-    const { params } = context.task
-    const { scenario } = context.spec.target
+    const { scenario: own, ...params } = context.task.params
+    const scenario = own ?? context.spec.target.scenario!
     const model = await openParent(context)
     const versions = (context.task.blocks ?? []).map(({ slot, name }) => model.blocks.get(slot, name).version)
     const print = fingerprint(params.threads, scenario)
@@ -198,37 +189,43 @@ export const profile: FanOutStage<
   /** The cost table: measured here, or elsewhere. */
   async gather(context) {
     const { spec, tasks, seed, params } = context
-    const { profile: elsewhere, scenario } = spec.target
+    const { profile: elsewhere } = spec.target
     const model = await openParent(context)
     const parts = distinctVariants(model, spec.space, context.runs)
-    const put = async (table: CostTable) => ({ costs: await context.put('costs', table) })
+    const all = scenariosOf(spec.target)
     if (elsewhere !== undefined) {
-      const table = await readCostTable(elsewhere, model, scenario, parts)
-      return { values: { measured: 'elsewhere' }, files: await put(table) }
+      const table = await readCostTable(elsewhere, model, all[0]!.scenario, parts)
+      return { values: { measured: 'elsewhere' }, files: { costs: await context.put('costs', table) } }
     }
     const timed = new Map(tasks.map(({ plan, outputs }) => [plan.id, outputs.values]))
-    const of = (id: string) => timed.get(id)!
-    const print = of('floor').fingerprint
-    const costs = (slot: Slot) =>
-      Object.fromEntries(
-        parts
-          .filter((part) => part.slot === slot)
-          .map((part) => [part.variant.id, blockCost(model, part, scenario, (id) => of(`${slot}/${id}`))]),
-      )
-    const raw: CostTable = {
-      ...{ version: 1, fingerprint: print, scenario },
-      floor: { ...of('floor').first, ...sizes(withoutBlocks(model), scenario) },
-      ...{ attention: costs('attention'), ffn: costs('ffn') },
-    }
-    const wholes = randomChildren(model, spec.space, params.children, seed).map((layers, i): Whole => {
-      const { first, second } = of(`child/${i + 1}`)
-      return { layers: layers.map(idsOf), parent: first, child: second! }
+    const children = randomChildren(model, spec.space, params.children, seed)
+    const measured = all.map(({ name, scenario }, index) => {
+      const of = (id: string) => timed.get(inScenario(index, name, id))!
+      return costTableOf(model, scenario, { parts, children, of })
     })
-    if (wholes.length === 0) return { values: { measured: 'here', fingerprint: print }, files: await put(raw) }
-    const { table, calibration } = calibrate(raw, parentLayers(model), wholes)
-    return { values: { measured: 'here', fingerprint: print, calibration }, files: await put(table) }
+    const [first, ...others] = measured
+    const calibrations = others.flatMap(({ calibration }) => calibration ?? [])
+    return {
+      values: {
+        ...{ measured: 'here', fingerprint: timed.get('floor')!.fingerprint },
+        ...(first!.calibration && { calibration: first!.calibration }),
+        ...(calibrations.length > 0 && { otherCalibrations: calibrations }),
+      },
+      files: {
+        costs: await context.put('costs', first!.table),
+        ...(others.length > 0 && {
+          otherCosts: await context.put(
+            'costs',
+            others.map(({ table }) => table),
+          ),
+        }),
+      },
+    }
   },
 }
+
+/** The id of a task in one of several scenarios; as ever in the first one. */
+const inScenario = (index: number, name: string | undefined, id: string): string => (index === 0 ? id : `${name}:${id}`)
 
 /** What times depend on: puzzleflow's decoder runs in float32 whatever the precision that memory is counted in. */
 const timedScenario = (scenario: Scenario): Scenario =>
@@ -240,7 +237,6 @@ const blocksOf = (own: Variants[number]): LayerBlocks => ({
   attention: { block: own.attention.block, params: own.attention.params },
   ffn: { block: own.ffn.block, params: own.ffn.params },
 })
-const idsOf = (own: Variants[number]) => ({ attention: own.attention.id, ffn: own.ffn.id })
 
 /** Block types of a child, each once. */
 const uses = (layers: Variants): { slot: Slot; name: string }[] =>
@@ -255,16 +251,13 @@ const missingUsual = (model: Model, parts: readonly Part[]): Part[] =>
     return [{ slot, variant: { ...choice, id: 'parent', empty: false, own: false } }]
   })
 
-/** What is empty takes nothing. */
-const toTime = (model: Model, { slot, variant }: Part): boolean => !model.blocks.get(slot, variant.block).empty
-
 /** Times what a task is about. */
 async function time(
   model: Model,
   own: ProfileTaskParams,
   scenario: Scenario,
   context: Pick<RunningTask, 'progress'>,
-): Promise<Omit<Timed, 'fingerprint'> & { readonly precise: boolean }> {
+): Promise<Omit<TimedTask, 'fingerprint'> & { readonly precise: boolean }> {
   if (own.kind === 'block') {
     const part = { slot: own.slot!, choice: { block: own.block!, params: own.params! } }
     // Against nothing, the parent's own block shows what it costs.
@@ -276,20 +269,6 @@ async function time(
     own.kind === 'floor' ? [withoutBlocks(model)] : [model.config.blocks, own.layers!].map((all) => madeUp(model, all))
   const { seconds, error, passes, precise } = await compare(models, scenario, own, context)
   return { first: seconds[0]!, ...(seconds[1] && { second: seconds[1] }), error, passes, precise }
-}
-
-/** The cost of a block: the parent's is what nothing saves against it, another one's is that less what it saves. */
-function blockCost(model: Model, part: Part, scenario: Scenario, of: (id: string) => Timed): Cost {
-  const choice = { slot: part.slot, choice: part.variant }
-  const none = { prefillSeconds: 0, decodeSeconds: 0 }
-  const costs = blockSizes(model, choice, scenario)
-  if (!toTime(model, part)) return { ...none, ...costs }
-  const { first: usual } = of('parent')
-  const { first: saved, error } = of(part.variant.id)
-  const seconds = (kind: keyof Seconds) =>
-    // Noise can make a tiny difference negative; times are at least 0.
-    Math.max(0, isUsual(model, choice) ? usual[kind] : usual[kind] - saved[kind])
-  return { prefillSeconds: seconds('prefillSeconds'), decodeSeconds: seconds('decodeSeconds'), ...costs, error }
 }
 
 /** An earlier measurement; one that cannot be read is made again. */

@@ -13,9 +13,14 @@ import type {
   SelectOutputs,
   SolveOutputs,
 } from '../../puzzle/hand-over.js'
-import type { TargetInput } from '../../puzzle/inputs.js'
+import type { Evaluation } from '../../puzzle/evaluation.js'
+import type { Target, TargetInput } from '../../puzzle/inputs.js'
+import type { Judged } from '../../puzzle/judge-limits.js'
 import { declared } from '../../puzzle/objective.js'
 import { readJson } from '../../puzzle/library.js'
+import { scenarioIndex } from '../../puzzle/limit.js'
+import { limitsOf, scenariosOf } from '../../puzzle/scenarios.js'
+import { servedAt } from '../../puzzle/served.js'
 import { judge } from '../../puzzle/verdict.js'
 
 interface ReportNeeds {
@@ -55,7 +60,7 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
 
   async run(context) {
     const { stages, spec } = context
-    const { scenario } = spec.target
+    const [first] = scenariosOf(spec.target)
     const selected = stages.select.values
     const improved = stages.improve?.values
     const chosen = improved?.child ?? selected
@@ -69,7 +74,7 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
       reasons,
       wouldTake: reasons.length > 0 ? wouldTake : undefined,
       solutionDigest: chosen.solutionDigest,
-      scenario,
+      scenario: first!.scenario,
       parent: final.parent,
       child: { ...final.child, layers: chosen.layers, runs: chosen.runs },
       objective,
@@ -84,11 +89,13 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
       ratios: final.ratios,
       timing: final.timing,
       calibration: stages.profile?.values.calibration,
+      otherCalibrations: stages.profile?.values.otherCalibrations,
       paired: final.paired,
       // Only the final evaluation reads the test split, if there is one.
       measuredOn: after && (!stages.prepare || stages.prepare.files.test) ? 'test' : 'validation',
       splits: stages.prepare?.values.splits,
       limits,
+      scenarios: byScenario(spec.target, final, limits),
       quality,
       solver: {
         status: outcome.status,
@@ -123,6 +130,30 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
       },
     }
   },
+}
+
+/** What was measured in each of several scenarios, by name; undefined where the target has only one. */
+function byScenario(target: Target, final: Evaluation, judged: readonly Judged[]): object | undefined {
+  if (!target.scenarios) return undefined
+  const all = limitsOf(target)
+  return Object.fromEntries(
+    scenariosOf(target).map(({ name, scenario }, index) => {
+      const { parent, child, ratios, timing } = servedAt(final, index)
+      const figures = ({ throughput, prefill, tokenLatency, memoryBytes }: typeof parent) => ({
+        ...{ throughput, prefill, tokenLatency, memoryBytes },
+      })
+      const { throughput, prefill, tokenLatency, memory } = ratios
+      return [
+        name!,
+        {
+          ...{ scenario: { ...scenario }, parent: figures(parent), child: figures(child) },
+          ratios: { throughput, prefill, tokenLatency, memory },
+          timing,
+          limits: judged.filter((_, i) => scenarioIndex(all[i]!) === index),
+        },
+      ]
+    }),
+  )
 }
 
 /** The outcome for lists of runs and the command's exit code. */

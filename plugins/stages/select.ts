@@ -16,10 +16,10 @@ import { corrected, type Correction } from '../../puzzle/correction.js'
 import { describeSolution } from '../../puzzle/describe-solution.js'
 import { decided, judgeLimits, shortfall, tightened } from '../../puzzle/judge-limits.js'
 import { chosenModel, readJson } from '../../puzzle/library.js'
-import { limitsOf } from '../../puzzle/limits.js'
 import { thoroughness, type Evaluation, type Thoroughness } from '../../puzzle/evaluation.js'
 import { openParent } from '../../puzzle/parent.js'
 import { problemParts } from '../../puzzle/problem-parts.js'
+import { limitsOf, scenariosOf } from '../../puzzle/scenarios.js'
 import type { Solution } from '../../puzzle/selection-problem.js'
 import { solveAgain } from '../../puzzle/solve-again.js'
 import { timing, type TimingParams } from '../../puzzle/speed.js'
@@ -83,6 +83,7 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
   async run(context) {
     const { params, stages, spec, seed } = context
     const limits = limitsOf(spec.target)
+    const scenarios = scenariosOf(spec.target).map(({ scenario }) => scenario)
     const outcome = await readJson(context, stages.refine?.files.solutions ?? stages.solve.files.solutions)
     const parts = await problemParts(context, outcome.composition)
     const measured = stages.evaluate.values.evaluations
@@ -95,13 +96,13 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
       const timed = await decided(
         evaluation,
         () => [model, childOf(solution)],
-        parts.scenario,
+        scenarios,
         deciding,
         (message) => context.progress(0, `candidate ${candidates.length + 1}: ${message}`),
       )
       candidates.push({ solution, evaluation: timed, round })
     }
-    const missed = ({ evaluation }: Candidate) => shortfall(judgeLimits(aim, parts.scenario, evaluation))
+    const missed = ({ evaluation }: Candidate) => shortfall(judgeLimits(aim, scenarios, evaluation))
     const holds = (candidate: Candidate) => missed(candidate) === 0
     // The measured KL decides, never small differences of time: the first that holds is the best that does.
     const pool = outcome.solutions.map((solution, i) => ({ solution, evaluation: measured[i]! }))
@@ -123,7 +124,7 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
       await add(solution, await measure(childOf(solution), solution), round)
     }
     const chosen = nearest(candidates, missed)
-    const judged = judgeLimits(limits, parts.scenario, chosen.evaluation)
+    const judged = judgeLimits(limits, scenarios, chosen.evaluation)
     return {
       values: {
         ...describeSolution(chosen.solution, parts.library, context.inputDigests.model!),

@@ -8,9 +8,11 @@ import type {
   SolveOutputs,
 } from '../../puzzle/hand-over.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
+import { limitId, onTime } from '../../puzzle/limit.js'
 import { bounds, describeInfeasible } from '../../puzzle/limits.js'
+import { yardsOf } from '../../puzzle/loads.js'
 import { problemParts } from '../../puzzle/problem-parts.js'
-import { makeProblem, parentCost, toSolution, type ProblemParts } from '../../puzzle/selection-problem.js'
+import { makeProblem, toSolution, type ProblemParts } from '../../puzzle/selection-problem.js'
 import type { SolveOutcome } from '../../puzzle/solve-outcome.js'
 
 interface SolveParams {
@@ -86,8 +88,11 @@ export const solve: SingleStage<
   async run(context) {
     const parts = await problemParts(context, context.params.composition)
     const { solutions, minimumDifference, gap, timeLimit, margin } = context.params
-    const less = 1 / (1 + margin)
-    const aim = { throughput: 1 + margin, prefill: less, tokenLatency: less, latency: less }
+    const aim = Object.fromEntries(
+      parts.limits
+        .filter(onTime)
+        .map((limit) => [limitId(limit), limit.bound === 'min' ? 1 + margin : 1 / (1 + margin)]),
+    )
     const problemFor = (correction: Parameters<typeof makeProblem>[2]) => ({
       ...makeProblem(parts, { solutions, minimumDifference, gap, seed: context.seed }, correction),
       timeLimitSeconds: timeLimit,
@@ -135,11 +140,6 @@ export const solve: SingleStage<
 }
 
 function whyInfeasible(parts: ProblemParts, { infeasible }: SolveResult): string {
-  const yard = { parent: parentCost(parts), floor: parts.table.floor, scenario: parts.scenario }
-  return describeInfeasible(
-    bounds(parts.limits, yard.parent, yard.floor, yard.scenario),
-    parts.rules ?? [],
-    yard,
-    infeasible,
-  )
+  const yards = yardsOf(parts, parts.parent)
+  return describeInfeasible(bounds(parts.limits, yards), parts.rules ?? [], yards, infeasible)
 }

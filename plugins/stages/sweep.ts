@@ -14,7 +14,7 @@ import type { DepthOutputs, DistillOutputs, ProfileOutputs, ScoreOutputs } from 
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readJson, type LibraryEntry } from '../../puzzle/library.js'
 import type { Limit } from '../../puzzle/limit.js'
-import { limitsOf } from '../../puzzle/limits.js'
+import { limitsOf } from '../../puzzle/scenarios.js'
 import { openParent } from '../../puzzle/parent.js'
 import type { Composition, ScoreRow } from '../../puzzle/score-row.js'
 import {
@@ -113,6 +113,10 @@ export const sweep: FanOutStage<SweepParams, SweepNeeds, SweepOutputs, SweepTask
 
   plan({ params, stages, spec }) {
     const { limit: swept, values, gap, timeLimit } = params
+    if (spec.target.scenarios)
+      throw new Failure('InvalidInput', 'A sweep is about one scenario, and the target has several', {
+        remedy: 'Write one of `target.scenarios` as `target.scenario`, and its limits as `target.limits`.',
+      })
     const composition = params.composition === 'measured' ? stages.score.values.composition : params.composition
     const inputs: SweepTask['inputs'] = {
       scores: stages.score.files.scores,
@@ -185,7 +189,7 @@ async function partsOf(context: TaskContext<SweepTask, ModelInput & TargetInput>
     library: new Map(entries.map((entry) => [entry.id, entry])),
     ...(inputs.depth && { depth: await readJson(context, inputs.depth) }),
     table: await readJson(context, inputs.costs),
-    scenario: context.spec.target.scenario,
+    scenario: context.spec.target.scenario!,
     limits: params.limits,
     rules: context.spec.target.choices ?? [],
     parent: parentLayers(await openParent(context)),

@@ -7,7 +7,7 @@ import { asTask, assemble, chosenEntries, readJson, type Filling } from '../../p
 import { readLibrary } from '../../puzzle/read-library.js'
 import { openParent } from '../../puzzle/parent.js'
 import { readSequences } from '../../data/sequences.js'
-import { uptrainChild, type UptrainParams } from '../../puzzle/uptraining.js'
+import { unusualLosses, uptrainChild, uptrainLosses, type UptrainParams } from '../../puzzle/uptraining.js'
 import { batch, learningRate, weightDecay } from '../../puzzle/parameters.js'
 
 interface UptrainTask {
@@ -50,6 +50,15 @@ export const uptrain: FanOutStage<
       batch: batch(32, 'Sequences per step.'),
       learningRate: { ...learningRate, default: 0.001 },
       weightDecay: { ...weightDecay, default: 0.01 },
+      losses: {
+        type: 'array',
+        minItems: 1,
+        uniqueItems: true,
+        items: { enum: [...uptrainLosses] },
+        default: ['cosine', 'kl'],
+        description:
+          'Terms of the loss, added up. cosine: 1 - the cosine similarity to the parent of the hidden states after each layer; kl: KL of the predictions from the parent’s; lm: cross-entropy of the next token, without the parent.',
+      },
     },
   },
 
@@ -62,14 +71,16 @@ export const uptrain: FanOutStage<
 
   /** Plans one task. It depends only on the chosen blocks, and not on the others in the space. */
   async plan(context) {
-    const { params, stages } = context
+    const { stages } = context
+    const { losses: asked, ...params } = context.params
+    const losses = unusualLosses(asked)
     const solution = await readJson(context, stages.select.files.selected)
     const { fillings, inputs } = asTask(chosenEntries(await readLibrary(context), solution.choice))
     return [
       {
         id: 'child',
         label: 'the selected child',
-        params: { ...params, fillings },
+        params: { ...params, ...(losses && { losses }), fillings },
         inputs: { ...inputs, train: stages.prepare.files.train },
       },
     ]
@@ -82,10 +93,10 @@ export const uptrain: FanOutStage<
     const child = assemble(parent, fillings, task.inputs, context)
     const text = await readSequences(context, task.inputs.train)
     const path = join(context.scratch, 'child')
-    const { batch, learningRate, weightDecay } = params
+    const { batch, learningRate, weightDecay, losses } = params
     const { curve, ...values } = await uptrainChild(parent, child, fillings, text, { ...params, seed }, context, path)
     return {
-      values: { ...values, batch, learningRate, weightDecay },
+      values: { ...values, batch, learningRate, weightDecay, ...(losses && { losses }) },
       files: {
         child: await context.putFile('weights', path),
         curve: await context.put('curve', curve),

@@ -25,8 +25,18 @@ export function checkShapes({ type, facts, params }: Subject): Measure[] {
     number('no weight is named "norm", which the model reserves', 'norm' in shapes ? 1 : 0),
     number('names of states are unique', states.length - new Set(states.map(({ name }) => name)).size),
     number('`learnsFirst` names existing weights', firstNames.filter((name) => !(name in shapes)).length),
+    ...(type.lastMatrix === undefined
+      ? []
+      : [
+          number(
+            '`lastMatrix` names a matrix [features, hidden]',
+            endsIn(shapes[type.lastMatrix], facts.hidden) ? 0 : 1,
+          ),
+        ]),
     ...(type.empty
       ? [number('an empty block has neither weights nor state', Object.keys(shapes).length + states.length)]
       : []),
   ]
 }
+
+const endsIn = (shape: readonly number[] | undefined, size: number): boolean => shape?.length === 2 && shape[1] === size

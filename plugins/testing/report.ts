@@ -6,7 +6,7 @@ import { Failure } from '../../api/index.js'
 export const usualCauses = {
   variants: '`variants` or `id` omits a parameter, or a parameter is not JSON (undefined, a function, NaN)',
   shapes:
-    '`shapes`, `state` or `learnsFirst` depends on something other than facts and parameters, or names a weight that does not exist',
+    '`shapes`, `state`, `learnsFirst` or `lastMatrix` depends on something other than facts and parameters, or names a weight that does not exist',
   initialise:
     '`initialise` uses random numbers, modifies the weights of the parent, or computes a size differently from `shapes`',
   forward: 'a constant does not have the type of x (use x.dtype), or a size is only right for one batch or length',

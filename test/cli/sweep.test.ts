@@ -176,7 +176,7 @@ test.each([
   [
     'of an unknown limit',
     ['--limit', 'speed=1x..2x'],
-    /^--limit speed=1x\.\.2x: there is no limit "speed"\nRemedy: Limits: throughput, memory, latency, parameters/,
+    /^--limit speed=1x\.\.2x: there is no limit "speed"\nRemedy: Limits: throughput, memory, /,
   ],
   [
     'from the larger value to the smaller one',
@@ -195,7 +195,7 @@ test.each([
     '--limit names memory twice\nRemedy: Give each limit one range or value.',
   ],
 ] as const)('a sweep %s is refused before anything runs', async (_, options, message) => {
-  const { code, stdout, stderr } = await undisturbed.run('sweep', 'search.yaml', ...options)
+  const { code, stdout, stderr } = await runHere(undisturbed, 'sweep', 'search.yaml', ...options)
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
   if (typeof message === 'string') expect(stderr.trim()).toBe(message)
   else expect(stderr).toMatch(message)

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
-import { inspectScenario } from '../../plugins/inspect/scenario.js'
+import { inspectScenarios } from '../../plugins/inspect/scenario.js'
 import type { PuzzleInputs } from '../../plugins/inspect/puzzle-inputs.js'
 import { openTiny } from '../model/tiny.js'
 
 const { config } = await openTiny()
 const said = (target: PuzzleInputs['target']) =>
-  inspectScenario({ model: '', space: { attention: [], ffn: [] }, ...(target && { target }) }, config).map(
+  inspectScenarios({ model: '', space: { attention: [], ffn: [] }, ...(target && { target }) }, config).map(
     ({ path, code, severity = 'error' }) => `${severity} ${path.join('.')} ${code}`,
   )
 const tokenLatency = { bound: 'max', value: 0.5, unit: 'parent' } as const

@@ -15,6 +15,7 @@ const defaults: DistillParams = {
   learningRate: 0.002,
   weightDecay: 0.01,
   mode: 'decoupled',
+  training: 'gradient',
   coupled: [],
   besideNoOp: 'all',
 }

@@ -4,7 +4,8 @@ import type { CostTable } from '../../puzzle/costs.js'
 import type { Evaluation, Predicted } from '../../puzzle/evaluation.js'
 import { judgeLimits, shortfall, tightened } from '../../puzzle/judge-limits.js'
 import type { Limit } from '../../puzzle/limit.js'
-import { makeProblem, toSolution, predictedSpeeds, type ProblemParts } from '../../puzzle/selection-problem.js'
+import { predictedSpeeds } from '../../puzzle/predicted-speeds.js'
+import { makeProblem, toSolution, type ProblemParts } from '../../puzzle/selection-problem.js'
 import { joined, speedsOf, type PairedPasses } from '../../puzzle/speed.js'
 import { solve } from '../../solver/index.js'
 import { openTiny } from '../model/tiny.js'
@@ -172,7 +173,7 @@ describe('a limit of time is judged', () => {
     [limit('tokenLatency', 0.5, 'parent'), true, 0.5],
     [limit('tokenLatency', 0.49, 'parent'), false, 0.5],
   ])('by its own passes: %j is met: %j', (own, held, value) => {
-    const [judged] = judgeLimits([own], scenario, steady)
+    const [judged] = judgeLimits([own], [scenario], steady)
     expect(judged).toEqual({
       limit: expect.stringContaining(own.name) as string,
       ...{ held, value, interval: [value, value], wanted: own.value },
@@ -182,14 +183,14 @@ describe('a limit of time is judged', () => {
 
   test('by the whole interval, not by the median', () => {
     const noisy = evaluation(times(16, (i) => [i % 8 === 0 ? 1.9 : 1.5, 4]))
-    const [judged] = judgeLimits([limit('prefill', 1.6, 'seconds')], scenario, noisy)
+    const [judged] = judgeLimits([limit('prefill', 1.6, 'seconds')], [scenario], noisy)
     expect(judged).toMatchObject({ value: 1.5, held: true, interval: [1.5, 1.5] })
     const worse = evaluation(times(16, (i) => [i % 5 < 2 ? 1.9 : 1.5, 4]))
-    expect(judgeLimits([limit('prefill', 1.6, 'seconds')], scenario, worse)[0]).toMatchObject({
+    expect(judgeLimits([limit('prefill', 1.6, 'seconds')], [scenario], worse)[0]).toMatchObject({
       ...{ value: 1.5, held: false, interval: [1.5, 1.9] },
     })
     // What prefill does says nothing of decoding.
-    expect(shortfall(judgeLimits([limit('tokenLatency', 1, 'seconds')], scenario, worse))).toBe(0)
+    expect(shortfall(judgeLimits([limit('tokenLatency', 1, 'seconds')], [scenario], worse))).toBe(0)
   })
 
   test('with headroom it asks for a little less', () => {

@@ -3,7 +3,7 @@ import { parseConfig, type Model, type Scenario } from '../../model/index.js'
 import { blockSizes } from '../../puzzle/block-timing.js'
 import { sizes } from '../../puzzle/costs.js'
 import { withoutBlocks } from '../../puzzle/made-up.js'
-import { inspectScenario } from '../../plugins/inspect/scenario.js'
+import { inspectScenarios } from '../../plugins/inspect/scenario.js'
 import { blocks, openTiny } from '../model/tiny.js'
 
 const MiB = 2 ** 20
@@ -90,7 +90,7 @@ test('what does not grow with tokens stays float32', async () => {
 
 test('a cache of integers is refused where the engine would hold it in float32, or has no such blocks', () => {
   const said = (scenario: Scenario, config = parent.config) =>
-    inspectScenario({ model: '', space: { attention: [], ffn: [] }, target: { scenario } }, config).map(
+    inspectScenarios({ model: '', space: { attention: [], ffn: [] }, target: { scenario } }, config).map(
       ({ path, code, message }) => `${path.join('.')} ${code} ${message}`,
     )
   expect(said({ ...served, cache: 'int8' })).toEqual([

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Evaluation, Predicted } from '../../puzzle/evaluation.js'
 import type { Target } from '../../puzzle/inputs.js'
-import { limitsOf } from '../../puzzle/limits.js'
+import { limitsOf } from '../../puzzle/scenarios.js'
 import { remedyFor, stillFalls } from '../../puzzle/remedy.js'
 import { makeProblem, toSolution, type ProblemParts, type Solution } from '../../puzzle/selection-problem.js'
 import { solve } from '../../solver/index.js'

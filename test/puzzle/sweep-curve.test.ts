@@ -115,7 +115,7 @@ test('a curve is complete only when all children are measured; then measurements
   // The child of 2x turned out to be better than that of 1.5x.
   expect(whole.points.map((point) => 'dominated' in point && point.dominated)).toEqual([true, true, false, false])
   expect(whole.points[2]).toMatchObject({
-    measured: { kl: 0.25, accuracy: 0.9, reaches: 2.1, held: true, throughputInterval: [2.1, 2.1] },
+    measured: { kl: 0.25, accuracy: 0.9, reaches: 2.1, met: 'yes', throughputInterval: [2.1, 2.1] },
   })
 })
 
@@ -123,4 +123,18 @@ test('a point that was left out counts as done, and is listed', () => {
   const leftOut = [{ task: 'throughput-4', reason: 'skipped' }]
   const curve = curveOf({ ...state, points: [a, sameAsA, b], leftOut })
   expect(curve).toMatchObject({ complete: true, leftOut })
+})
+
+test('a limit is met if the whole interval meets it, missed if none of it does, and open otherwise', () => {
+  const metWith = (child: number | readonly [number, number]) => {
+    const timing = passes(scenario, { parent: 1, child })
+    const { points } = curveOf({
+      ...state,
+      points: [b],
+      measures: true,
+      measurements: new Map([[measurementOf(b), { ...evaluation(0.2, 2), timing }]]),
+    })
+    return points.flatMap((point) => ('measured' in point ? [point.measured.met] : []))
+  }
+  expect([metWith(2.5), metWith([1.5, 2.5]), metWith(1.9)]).toEqual([['yes'], ['open'], ['no']])
 })

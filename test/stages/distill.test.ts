@@ -233,3 +233,75 @@ test('the library has what was trained and what needs no training, by id', async
     [0, 1, 2].flatMap(() => ['no-op', 'parent', 'no-op', 'parent']),
   )
 })
+
+describe('without training', () => {
+  const untrained = async (training: string) =>
+    Search.open(world.folder, spec({ training, tokens: 100000 }), { store: search.store })
+
+  test('none leaves the training-free weights, without a curve', async () => {
+    const own = await untrained('none')
+    for (const [, id] of kinds) {
+      const task = await taskOf(id, own)
+      const outputs = await own.run('distill', task)
+      expect(await trainedOf(task, outputs)).toEqual(await initialOf(task))
+      expect(await search.json(outputs.files.curve)).toEqual([])
+      for (const { nmseBefore, nmseAfter } of outputs.values.entries as unknown as LibraryEntry[])
+        expect(nmseAfter).toBe(nmseBefore)
+    }
+  })
+
+  test.each(kinds)('closed form: %s gets better by its last matrix alone, by as much as it says', async (_, id) => {
+    const task = await taskOf(id, await untrained('closed-form'))
+    const outputs = await search.run('distill', task)
+    const [before, after] = [await initialOf(task), await trainedOf(task, outputs)]
+    const sequences = await heldOut(task)
+    for (const { nmseBefore, nmseAfter } of outputs.values.entries as unknown as LibraryEntry[]) {
+      expect(nmseAfter).toBeLessThan(nmseBefore)
+      expect(nmseAfter / (await nmse(task, after, sequences))).toBeCloseTo(1, 4)
+    }
+    for (const { slot, block } of lessonOf(task).train)
+      for (const name of Object.keys(before[slot]!)) {
+        const isLast = name === blocks.get(slot, block).lastMatrix
+        expect(after[slot]![name]!.data.every((value, i) => value === before[slot]![name]!.data[i])).toBe(!isLast)
+      }
+  })
+
+  test('closed form: weights that are integers in memory are solved for first and rounded then', async () => {
+    const int8 = (training: string) => ({
+      ...spec({ training, tokens: 100000, coupled: [], besideNoOp: 'none' }),
+      space: { attention: ['parent'], ffn: [{ block: 'swiglu', width: [16], weights: ['float32', 'int8'] }] },
+    })
+    const own = await Search.open(world.folder, int8('closed-form'), { store: search.store })
+    const errorOf = async (id: string) => {
+      const { values } = await own.run('distill', await taskOf(id, own))
+      return (values.entries as unknown as LibraryEntry[])[0]!
+    }
+    const [exact, rounded] = [await errorOf('layer01/ffn/swiglu-16'), await errorOf('layer01/ffn/swiglu-16-int8')]
+    expect(rounded.nmseAfter).toBeLessThan(rounded.nmseBefore)
+    expect(Math.abs(rounded.nmseAfter / exact.nmseAfter - 1)).toBeLessThan(0.02)
+  })
+
+  test('closed form: a matrix in the place of a block is the best one on the text that it was solved on', async () => {
+    const own = await untrained('closed-form')
+    const task = await taskOf('layer01/attention/linear+no-op', own)
+    const solved = await trainedOf(task, await own.run('distill', task))
+    const states = async (name: string) => HiddenStates.read(await search.store.path(task.inputs[name]!))
+    const [x, target] = [await states('input'), await states('target')]
+    const { count, length, mask } = await readSequences(search.environment([]), task.inputs.tokens!)
+    expect(lessonOf(task).solveOn).toBe(count)
+    const text = Array.from({ length: count }, (_, i) => ({
+      x: rows(x.rows(i * length, length)),
+      target: rows(target.rows(i * length, length)),
+      real: Array.from(mask.subarray(i * length, (i + 1) * length), (m) => m === 1),
+    }))
+    const best = await nmse(task, solved, text)
+    const { weight, ...others } = solved.attention!
+    for (const i of [0, 100, 300, 575])
+      for (const step of [-0.05, 0.05]) {
+        const data = weight!.data.slice()
+        data[i]! += step
+        const moved = { attention: { ...others, weight: { ...weight!, data } } }
+        expect(await nmse(task, moved, text)).toBeGreaterThan(best)
+      }
+  })
+})

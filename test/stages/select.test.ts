@@ -293,7 +293,7 @@ describe('a limit is judged', () => {
     [{ name: 'parameters', value: 0.8, unit: 'parent' }, true, 0.8],
   ])('by its own measure and unit: %j holds: %j', (limit, held, value) => {
     const bound = limit.name === 'throughput' ? 'min' : 'max'
-    const [judged] = judgeLimits([{ ...limit, bound }], costTable.scenario, measured)
+    const [judged] = judgeLimits([{ ...limit, bound }], [costTable.scenario], measured)
     expect(judged).toMatchObject({ held, wanted: limit.value })
     expect(judged!.value).toBeCloseTo(value, 9)
   })

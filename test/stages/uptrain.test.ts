@@ -66,6 +66,59 @@ test('the loss is the mean over tokens of 1 - cos summed over layers, plus the m
   expect(outputs.values).toMatchObject({ steps: 1, tokens })
 })
 
+/** Mean over the tokens that have a next one of what the child makes of it. */
+async function nextTokenLoss(): Promise<number> {
+  let [sum, count] = [0, 0]
+  for (const ids of texts) {
+    const { logits } = await forward(child, ids)
+    for (let t = 0; t + 1 < ids.length; t++, count++) {
+      const row = logits[t]!
+      const most = Math.max(...row)
+      sum += most + Math.log(row.reduce((n, v) => n + Math.exp(v - most), 0)) - row[ids[t + 1]!]!
+    }
+  }
+  return sum / count
+}
+
+test.each([
+  [['lm'], ['lm']],
+  [['kl'], ['kl']],
+  [['cosine'], ['cosine']],
+  [
+    ['kl', 'lm', 'cosine'],
+    ['cosine', 'kl', 'lm'],
+  ],
+])('the loss is the sum of the terms that are asked for: %j', async (losses, terms) => {
+  const outputs = await search.run('uptrain', task(1, { losses }))
+  const [first] = (await curveOf(outputs)) as [CurvePoint]
+  const sum = terms.reduce((n, name) => n + first[name]!, 0)
+  expect(first.loss / sum).toBeCloseTo(1, 5)
+  if (losses.includes('lm')) expect(first.lm! / (await nextTokenLoss())).toBeCloseTo(1, 5)
+  expect(outputs.values).toMatchObject({ losses })
+})
+
+test('each term alone trains what it measures', async () => {
+  for (const loss of ['lm', 'kl', 'cosine']) {
+    const curve = await curveOf(await search.run('uptrain', task(24, { losses: [loss] })))
+    expect(curve.at(-1)![loss]).toBeLessThan(0.9 * curve[0]![loss]!)
+  }
+})
+
+test('the usual terms are not a reason to train again, in whatever order', async () => {
+  const planned = async (uptrain: JsonObject) => {
+    const own = await Search.open(world.folder, tinySpec({ space: fakeSpace, stages: { uptrain } }))
+    own.give('prepare', { files })
+    own.give('distill', { files: { library: await own.store.putJson('library', library) } })
+    const solution = { choice, objective: 1, predicted: {} }
+    own.give('select', { files: { selected: await own.store.putJson('solution', solution) } })
+    return (await own.tasks('uptrain'))[0]!.params
+  }
+  const usual = await planned({})
+  expect(usual).not.toHaveProperty('losses')
+  expect(await planned({ losses: ['kl', 'cosine'] })).toEqual(usual)
+  expect(await planned({ losses: ['lm', 'kl'] })).toEqual({ ...usual, losses: ['kl', 'lm'] })
+})
+
 const trained = await search.run('uptrain', task(24))
 
 test('a few steps bring the child nearer to the parent', async () => {

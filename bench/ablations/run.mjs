@@ -1,0 +1,90 @@
+// All arms, one after the other; the document is written anew after each.
+import { execFileSync } from 'node:child_process'
+import { cpus } from 'node:os'
+import { resolve } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { format, resolveConfig } from 'prettier'
+import { processors } from '../../dist/tensor/processors.js'
+import { choose } from './choosing.mjs'
+import { documentText } from './document.mjs'
+import { Laboratory } from './measuring.mjs'
+import { Searches, writeWhole } from './searches.mjs'
+import { tables } from './tables.mjs'
+
+const usualLosses = ['cosine', 'kl']
+
+/** @param options  of the command */
+export async function runAblations(options) {
+  const { seeds, sizes, only, folder } = options
+  const searches = new Searches(options)
+  const laboratory = new Laboratory(searches.folder, sizes, options.kept)
+  const chosen = tables.filter(({ name }) => only.includes(name))
+  const results = Object.fromEntries(tables.map(({ name }) => [name, seeds.map(() => ({}))]))
+  const costs = JSON.parse(readFileSync(searches.costs(), 'utf8'))
+  let parent
+  const write = async () => {
+    const about = { ...(await aboutRun(options, costs)), sizes, seeds }
+    const text = documentText({ tables: chosen, results, about, parent })
+    const out = resolve(options.out)
+    writeWhole(out, await format(text, { ...(await resolveConfig(out)), filepath: out }))
+  }
+  const arms = chosen.flatMap((table) => table.arms.map((arm) => ({ table, arm })))
+  const isDrawn = ({ table, arm }) => table.together?.arms.includes(arm.name) === true
+  const drawn = arms.filter(isDrawn)
+  // Random choices are many and say least: they come last, and all are measured before the first is uptrained.
+  const order = [...arms.filter((own) => !isDrawn(own)), ...drawn.map((own) => ({ ...own, untrained: true })), ...drawn]
+  for (const [i, seed] of seeds.entries())
+    for (const { table, arm, untrained } of order) {
+      const began = performance.now()
+      const search = await searches.scored(seed, changesOf(arm, sizes))
+      if (!search) continue
+      parent ??= await laboratory.ofParent(search)
+      const child = await choose(search, arm, () => searches.removals(seed))
+      const { reason, objective, speed } = child
+      const measured = async () => {
+        const { before, after } = await laboratory.ofChild(search, child, untrained ? [] : (arm.losses ?? usualLosses))
+        return before && { seed, objective, speed, before, ...(!untrained && after && { after }) }
+      }
+      results[table.name][i][arm.name] = reason === undefined ? await measured() : { reason }
+      if (options.kept) continue
+      await write()
+      const seconds = ((performance.now() - began) / 1000).toFixed(0)
+      console.error(`seed ${seed}, ${table.name}, ${arm.label ?? arm.name}: ${reason ?? `${seconds} s`}`)
+    }
+  if (options.kept) await write()
+  else searches.end()
+  console.error(`Wrote ${options.out}. Figures and checkpoints: ${folder}`)
+}
+
+/** Parameters of `distill` of an arm. */
+const changesOf = ({ distill = {}, tokens = 1 }, sizes) => ({
+  ...distill,
+  ...(tokens !== 1 && { tokens: Math.round(tokens * sizes.distill) }),
+})
+
+async function aboutRun({ args }, { fingerprint }) {
+  const git = (...command) => execFileSync('git', command, { encoding: 'utf8' }).trim()
+  const changed = git('status', '--porcelain', '--untracked-files=no', '--', '.', ':!docs') !== ''
+  const { processor, cores, threads } = fingerprint
+  const shown = withoutPaths(args)
+  return {
+    command: ['npm run ablations', ...(shown.length > 0 ? ['--', ...shown] : [])].join(' '),
+    commit: `${git('rev-parse', '--short', 'HEAD')}${changed ? ', with changes' : ''}`,
+    date: new Date().toISOString().slice(0, 10),
+    machine: `${cpus()[0]?.model ?? 'unknown processor'}, ${processors()} cores, ${process.platform}-${process.arch}, Node ${process.versions.node}`,
+    costs: `measured once, on ${processor}, ${cores} cores, with ${threads} thread${threads === 1 ? '' : 's'}`,
+    limit: 'throughput at least 2.17 times the parent’s, as in the quickstart, with a margin of 5 %, as predicted',
+  }
+}
+
+/** The options that figures depend on: places are nobody else's business. */
+const withoutPaths = (args) => {
+  const places = ['--folder', '--store', '--out', '--profile']
+  return args.filter(
+    (own, i) =>
+      own !== '--kept' &&
+      !places.includes(own) &&
+      !places.includes(args[i - 1]) &&
+      !places.some((place) => own.startsWith(`${place}=`)),
+  )
+}

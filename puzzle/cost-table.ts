@@ -1,0 +1,71 @@
+import type { Model, Scenario, Seconds } from '../model/index.js'
+import type { JsonObject, Slot } from '../api/index.js'
+import { blockSizes, isUsual, type Part } from './block-timing.js'
+import { calibrate, type Calibration, type Variants, type Whole } from './calibration.js'
+import { sizes, type Cost, type CostTable } from './costs.js'
+import { withoutBlocks } from './made-up.js'
+import { parentLayers } from './selection-problem.js'
+
+/** What a task of `profile` measured: seconds of parent and other, in one session. */
+export interface TimedTask {
+  readonly fingerprint: JsonObject
+  /** Of the floor; seconds that a block saves against the parent's; of the parent. */
+  readonly first: Seconds
+  /** Of a child. */
+  readonly second?: Seconds
+  /** Half the width of a 95 % interval, in seconds. */
+  readonly error: number
+  readonly passes: number
+}
+
+/** What one scenario's tasks measured. */
+interface TimedTasks {
+  readonly parts: readonly Part[]
+  /** Those that were timed as wholes. */
+  readonly children: readonly Variants[]
+  /** By id of the task. */
+  readonly of: (id: string) => TimedTask
+}
+
+/** The costs of blocks in a scenario, calibrated if children were timed. */
+export function costTableOf(
+  model: Model,
+  scenario: Scenario,
+  { parts, children, of }: TimedTasks,
+): { readonly table: CostTable; readonly calibration?: Calibration } {
+  const costs = (slot: Slot) =>
+    Object.fromEntries(
+      parts
+        .filter((part) => part.slot === slot)
+        .map((part) => [part.variant.id, blockCost(model, part, scenario, (id) => of(`${slot}/${id}`))]),
+    )
+  const table: CostTable = {
+    ...{ version: 1, fingerprint: of('floor').fingerprint, scenario },
+    floor: { ...of('floor').first, ...sizes(withoutBlocks(model), scenario) },
+    ...{ attention: costs('attention'), ffn: costs('ffn') },
+  }
+  const wholes = children.map((layers, i): Whole => {
+    const { first, second } = of(`child/${i + 1}`)
+    return { layers: layers.map(idsOf), parent: first, child: second! }
+  })
+  return wholes.length === 0 ? { table } : calibrate(table, parentLayers(model), wholes)
+}
+
+const idsOf = (own: Variants[number]) => ({ attention: own.attention.id, ffn: own.ffn.id })
+
+/** What is empty takes nothing. */
+export const toTime = (model: Model, { slot, variant }: Part): boolean => !model.blocks.get(slot, variant.block).empty
+
+/** The cost of a block: the parent's is what nothing saves against it, another one's is that less what it saves. */
+function blockCost(model: Model, part: Part, scenario: Scenario, of: (id: string) => TimedTask): Cost {
+  const choice = { slot: part.slot, choice: part.variant }
+  const none = { prefillSeconds: 0, decodeSeconds: 0 }
+  const costs = blockSizes(model, choice, scenario)
+  if (!toTime(model, part)) return { ...none, ...costs }
+  const { first: usual } = of('parent')
+  const { first: saved, error } = of(part.variant.id)
+  const seconds = (kind: keyof Seconds) =>
+    // Noise can make a tiny difference negative; times are at least 0.
+    Math.max(0, isUsual(model, choice) ? usual[kind] : usual[kind] - saved[kind])
+  return { prefillSeconds: seconds('prefillSeconds'), decodeSeconds: seconds('decodeSeconds'), ...costs, error }
+}

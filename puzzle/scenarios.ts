@@ -1,0 +1,35 @@
+import type { Scenario } from '../model/index.js'
+import type { Target } from './inputs.js'
+import type { Limit } from './limit.js'
+
+/** A scenario of a target. */
+export interface NamedScenario {
+  /** Absent where the target has only one, `target.scenario`. */
+  readonly name?: string
+  readonly scenario: Scenario
+}
+
+type Limits = NonNullable<Target['limits']>
+
+/** The scenarios of a target in the order of their names, at least one. Plans are stored as canonical JSON, which sorts keys: the
+ *  order in which a spec lists them is lost. */
+export function scenariosOf({ scenario, scenarios }: Pick<Target, 'scenario' | 'scenarios'>): readonly NamedScenario[] {
+  if (!scenarios) return [{ scenario: scenario! }]
+  return sorted(scenarios).map(([name, own]) => ({ name, scenario: withoutLimits(own) }))
+}
+
+const sorted = <T>(scenarios: Readonly<Record<string, T>>): [string, T][] =>
+  Object.entries(scenarios).sort(([a], [b]) => (a < b ? -1 : 1))
+
+const withoutLimits = ({ limits: _, ...scenario }: Scenario & { readonly limits?: unknown }): Scenario => scenario
+
+/** The limits of a target, in the order of the spec. */
+export function limitsOf({ limits = {}, scenarios }: Pick<Target, 'limits' | 'scenarios'>): Limit[] {
+  if (!scenarios) return listed(limits)
+  return sorted(scenarios).flatMap(([name, own], index) =>
+    listed(own.limits ?? {}).map((limit) => ({ ...limit, scenario: { name, index } })),
+  )
+}
+
+const listed = (limits: Limits): Limit[] =>
+  Object.entries(limits).map(([name, limit]) => ({ ...limit, name: name as Limit['name'] }))
