@@ -3,16 +3,25 @@ import { Failure } from '../errors/failure.js'
 
 /**
  * Refuses what is not a file, such as a named pipe or a device: reading one may never end. A link counts as what it leads to.
- * Accepts what does not exist: its reader reports that.
+ * Accepts what does not exist or may not be read: its reader reports that.
  * @throws Failure InvalidInput
  */
 export function refuseIrregular(path: string): void {
-  const stats = statSync(path, { throwIfNoEntry: false })
+  const stats = statsOf(path)
   if (!stats || stats.isFile()) return
   throw new Failure('InvalidInput', `${path} is ${kindOf(stats)}, not a file`, {
     file: path,
     remedy: 'Put the file itself there.',
   })
+}
+
+/** Undefined where there is nothing, or nothing that may be looked at. */
+function statsOf(path: string): Stats | undefined {
+  try {
+    return statSync(path)
+  } catch {
+    return undefined
+  }
 }
 
 function kindOf(stats: Stats): string {

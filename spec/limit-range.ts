@@ -23,9 +23,11 @@ interface FixedLimit {
 /** The limits that a pipeline declares as its input `target.limits`: their kinds of quantities, by name.
  *  @param document  of the pipeline */
 export function limitKinds({ data }: Pick<SourceDocument, 'data'>): Readonly<Record<string, QuantityKind>> {
-  type Schema = { readonly properties?: Readonly<Record<string, Schema>>; readonly quantity?: QuantityKind }
-  const { inputs = {} } = data as { readonly inputs?: Readonly<Record<string, Schema>> }
-  const limits = inputs.target?.properties?.limits?.properties ?? {}
+  type Schemas = Readonly<Record<string, Schema>>
+  type Schema = { readonly $ref?: string; readonly properties?: Schemas; readonly quantity?: QuantityKind }
+  const { target, $defs = {} } = (data as { readonly inputs?: Schemas & { readonly $defs?: Schemas } }).inputs ?? {}
+  const written = target?.properties?.limits
+  const limits = ($defs[written?.$ref?.replace('#/$defs/', '') ?? ''] ?? written)?.properties ?? {}
   return Object.fromEntries(
     Object.entries(limits).flatMap(([name, { quantity }]) => (quantity ? [[name, quantity]] : [])),
   )

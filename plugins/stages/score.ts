@@ -6,21 +6,21 @@ import {
   type FanOutStage,
   type Files,
   type Outputs,
-  type Slot,
   type TaskContext,
   type TaskPlan,
 } from '../../api/index.js'
 import { captured, hiddenName, tokensName, type CapturedStatistics } from '../../puzzle/captured.js'
+import { compositionOf } from '../../puzzle/composition.js'
 import type { CaptureOutputs, DistillOutputs, PrepareOutputs, ScoreOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput, SpaceInput } from '../../puzzle/inputs.js'
 import { initialWeights, sampleInputs, samplesFor } from '../../puzzle/initial-weights.js'
 import { layerName } from '../../puzzle/layer-name.js'
-import { asTask, fillingWeights, ownVariant, type Filling } from '../../puzzle/library.js'
+import { asTask, fillingWeights, type Filling } from '../../puzzle/library.js'
 import { readLibrary } from '../../puzzle/read-library.js'
 import { runName, runVariants } from '../../puzzle/run-variants.js'
 import { AccuracyMeter } from '../../puzzle/accuracy-meter.js'
 import { declared, judged, objectiveNames, type Judged, type ObjectiveName } from '../../puzzle/objective.js'
-import { degradationOf, type ScoreRow } from '../../puzzle/score-row.js'
+import type { ScoreRow } from '../../puzzle/score-row.js'
 import { pairsOf } from '../../puzzle/scored-pairs.js'
 import { Scorer, type HeldInputs } from '../../puzzle/scorer.js'
 import { blocksOf, openParent } from '../../puzzle/parent.js'
@@ -237,36 +237,11 @@ export const score: FanOutStage<
   async gather(context) {
     const rows = context.tasks.map(({ outputs }) => outputs.values)
     const model = await openParent(context)
-    const single = (row: ScoreRow, slot: Slot) => {
-      if (row[slot] === ownVariant(model, row.layer, slot)) return 0
-      const own = rows.find((r) => r.slot === slot && r.layer === row.layer && r[slot] === row[slot])
-      return own && degradationOf(own)
-    }
-    const errors = { sum: [] as number[], rss: [] as number[] }
-    for (const row of rows) {
-      // Entries that were trained together do not show how others combine.
-      if (
-        row.slot !== 'block' ||
-        row.run !== undefined ||
-        row.entries.attention.includes('+') ||
-        row.entries.ffn.includes('+')
-      )
-        continue
-      const [a, f] = [single(row, 'attention'), single(row, 'ffn')]
-      // Rounding may make a KL of zero slightly negative.
-      const both = degradationOf(row)
-      if (a === undefined || f === undefined || both <= 0 || a + f <= 0) continue
-      errors.sum.push(Math.abs(Math.log((a + f) / both)))
-      errors.rss.push(Math.abs(Math.log(Math.sqrt(a * a + f * f) / both)))
-    }
-    const mean = (values: number[]) => (values.length ? values.reduce((x, y) => x + y, 0) / values.length : 0)
-    const evidence = { pairs: errors.sum.length, sum: mean(errors.sum), rss: mean(errors.rss) }
     return {
       values: {
         rows: rows.length,
         objective: declared(context.params.objective, rows[0]?.judged?.parent ?? 0),
-        composition: evidence.rss < evidence.sum ? 'rss' : 'sum',
-        evidence,
+        ...compositionOf(rows, model),
         leftOut: context.skipped,
       },
       files: { scores: await context.put('scores', rows) },

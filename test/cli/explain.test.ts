@@ -99,22 +99,24 @@ test('what a changed parameter makes run anew, before and after', async () => {
         unknown until distill has run
     solve            tasks unknown
         unknown until score and distill and depth has run
+    refine           tasks unknown
+        unknown until solve and score and distill and depth has run
     evaluate         tasks unknown
-        unknown until solve and distill has run
+        unknown until refine and solve and distill has run
     select           tasks unknown
-        unknown until evaluate and solve and score and distill and depth has run
+        unknown until evaluate and refine and solve and score and distill and depth has run
     uptrain          tasks unknown
         unknown until select and distill has run
     check-child      tasks unknown
         unknown until uptrain and select and distill has run
     improve          tasks unknown
-        unknown until depth and distill and score and solve and evaluate and select and uptrain and check-child has run
+        unknown until depth and distill and score and solve and refine and evaluate and select and uptrain and check-child has run
     evaluate-child   tasks unknown
         unknown until improve and check-child and uptrain and select and distill has run
     export           tasks unknown
         unknown until uptrain and improve and select and distill has run
     report           tasks unknown
-        unknown until depth and distill and score and solve and evaluate and select and uptrain and evaluate-child and improve and export has run
+        unknown until depth and distill and score and solve and refine and evaluate and select and uptrain and evaluate-child and improve and export has run
     note: uptrain: 80000 tokens are about 56 passes over the training data.
     "
   `)
@@ -158,22 +160,24 @@ test('what a changed input makes run anew', async () => {
           unknown until distill and capture has run
       solve            tasks unknown
           unknown until score and profile and distill and depth has run
+      refine           tasks unknown
+          unknown until solve and score and profile and distill and depth and capture has run
       evaluate         tasks unknown
-          unknown until solve and distill and profile has run
+          unknown until refine and solve and distill and profile has run
       select           tasks unknown
-          unknown until evaluate and solve and score and distill and depth and profile has run
+          unknown until evaluate and refine and solve and score and distill and depth and profile has run
       uptrain          tasks unknown
           unknown until select and distill has run
       check-child      tasks unknown
           unknown until uptrain and select and distill and profile has run
       improve          tasks unknown
-          unknown until profile and depth and distill and score and solve and evaluate and select and uptrain and check-child has run
+          unknown until profile and depth and distill and score and solve and refine and evaluate and select and uptrain and check-child has run
       evaluate-child   tasks unknown
           unknown until improve and check-child and uptrain and select and distill and profile has run
       export           tasks unknown
           unknown until uptrain and improve and select and distill has run
       report           tasks unknown
-          unknown until profile and depth and distill and score and solve and evaluate and select and uptrain and evaluate-child and improve and export has run
+          unknown until profile and depth and distill and score and solve and refine and evaluate and select and uptrain and evaluate-child and improve and export has run
       note: distill: 1000 tokens are about 2.8 passes over the training data.
       note: uptrain: 80000 tokens are about 222 passes over the training data.
       "

@@ -125,7 +125,7 @@ test.each<[string, readonly string[], string]>([
   [
     'a run of no name',
     ['run', 'search.yaml', '--run', 'a/b'],
-    '"a/b" is not a valid name for a run\nRemedy: Use letters, digits, dots and dashes.\n',
+    '"a/b" is not a valid name for a run\nRemedy: Use letters, digits, single dots and dashes, at most 100; the first one is not a dot.\n',
   ],
   [
     'a stage that is not there',

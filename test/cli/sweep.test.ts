@@ -14,7 +14,7 @@ import { tinySpec, writeTinySearch } from './tiny-search.js'
 const spec = tinySpec
   .replace("    parameters: '<= 80%'", "    parameters: '<= 80%'\n  profile: ./costs.json")
   // Long enough to be killed in between.
-  .replace('evaluate: { repetitions: 1,', 'evaluate: { repetitions: 60,')
+  .replace('evaluate: { repetitions: 1,', 'evaluate: { repetitions: 400,')
 const sweep = ['sweep', 'search.yaml', '--limit', 'parameters=5%..90%', '--points', '5', '--measure'] as const
 const command = [...sweep, '--heartbeat', '5'] as const
 
