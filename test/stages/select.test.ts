@@ -104,6 +104,7 @@ async function searchOf({ limits = {}, pool = [], select = {}, composition = 'su
   own.give('distill', await put('library', library ?? fakeLibrary(model, space, { besideNoOp: 'none' })))
   own.give('depth', {})
   own.give('score', { values: { composition: 'sum' }, ...(await put('scores', rows)) })
+  own.give('refine', { values: { evaluations: 0 } })
   own.give('solve', await put('solutions', { composition, solutions: pool.map(([solution]) => solution) }))
   own.give('evaluate', { values: { evaluations: pool.map(([, o]) => evaluation(o)) as unknown as JsonObject[] } })
   return own
