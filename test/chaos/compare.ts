@@ -4,7 +4,8 @@ import type { TaskRecord } from '../../store/store.js'
 import type { Place } from '../cli/puzzleflow.js'
 
 /** Figures of a result that depend on measured times. */
-const measured = /(^|\.)(throughput\.measured|ratios\.throughput|seconds)$|^timing$|^calibration$/
+const measured =
+  /(^|\.)((throughput|prefill|tokenLatency)\.measured|ratios\.(throughput|prefill|tokenLatency)|seconds)$|^timing$|^calibration$/
 
 /** Stages whose outputs do not depend on measured times. */
 const exact = ['prepare', 'capture', 'distill', 'score', 'uptrain', 'export']

@@ -164,7 +164,7 @@ describe.skipIf(!asked)(`the package of a clean clone, installed into an empty p
       writeFileSync(join(project, 'program.mjs'), program)
       expect(JSON.parse(run(project, process.execPath, 'program.mjs'))).toEqual({
         mistakes: [],
-        stages: 16,
+        stages: 17,
         name: 'quickstart',
         started: true,
         ran: ['prepare'],
