@@ -31,7 +31,7 @@ test.each<[string, () => string, readonly string[]]>([
     'more stages than a run can have',
     () => add(moreStages(1000)),
     [
-      'search.yaml:1008:3 too-many-stages There are 1016 stages; a run can have at most 1000. (merge similar stages into one stage with many tasks)',
+      'search.yaml:1007:3 too-many-stages There are 1017 stages; a run can have at most 1000. (merge similar stages into one stage with many tasks)',
     ],
   ],
   [

@@ -70,6 +70,7 @@ test('the stages of pipeline puzzle come in an order in which each one follows t
     'distill',
     'score',
     'solve',
+    'refine',
     'evaluate',
     'select',
     'uptrain',

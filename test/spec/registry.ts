@@ -55,6 +55,7 @@ const stages: readonly StageInfo[] = [
   ),
   stage('select', parameters({}), ['target']),
   stage('uptrain', parameters({ steps: { type: 'integer', default: 100 } }), ['model']),
+  stage('refine', parameters({ evaluations: { type: 'integer', default: 120 } }), ['model', 'target']),
   stage('improve', parameters({ attempts: { type: 'integer', default: 3 } }), ['model', 'target']),
   stage('export', parameters({}), ['model']),
   stage('report'),
