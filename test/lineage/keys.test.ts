@@ -32,6 +32,7 @@ async function search(changes: JsonObject = {}, folder = world.folder): Promise<
   own.give('distill', { files: { library } })
   const choice = [0, 1, 2].map((n) => ({ attention: `layer0${n}/attention/linear`, ffn: `layer0${n}/ffn/swiglu-16` }))
   const solution = { choice, objective: 0.1, predicted: { throughput: 1, runtime: 1, memoryBytes: 1, parameters: 1 } }
+  own.give('refine', { values: { evaluations: 0 } })
   own.give('solve', {
     files: { solutions: await store.putJson('solutions', { solutions: [solution satisfies Solution] }) },
   })
