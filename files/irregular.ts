@@ -11,7 +11,7 @@ export function refuseIrregular(path: string): void {
   if (!stats || stats.isFile()) return
   throw new Failure('InvalidInput', `${path} is ${kindOf(stats)}, not a file`, {
     file: path,
-    remedy: 'Put the file itself there.',
+    remedy: 'Copy the file from its source again.',
   })
 }
 
