@@ -1,3 +1,4 @@
+import { CholeskyDecomposition, Matrix } from 'ml-matrix'
 import { Graph, Session } from '../tensor/index.js'
 
 /** Sums over tokens of the normal equations of A W = Y: A'A and A'Y. Products of a chunk in float32, their sums in float64. */
@@ -54,25 +55,11 @@ export function leastSquares({
   features: n,
   outputs: m,
 }: Pick<NormalEquations, 'gram' | 'moment' | 'features' | 'outputs'>): Float32Array {
-  let trace = 0
-  for (let i = 0; i < n; i++) trace += gram[i * n + i]!
+  const matrix = Matrix.from1DArray(n, n, gram)
+  const trace = matrix.trace()
   const ridge = trace > 0 ? (penalty * trace) / n : 1
-  const lower = new Float64Array(n * n)
-  for (let i = 0; i < n; i++)
-    for (let j = 0; j <= i; j++) {
-      let sum = gram[i * n + j]! + (i === j ? ridge : 0)
-      for (let k = 0; k < j; k++) sum -= lower[i * n + k]! * lower[j * n + k]!
-      lower[i * n + j] = i === j ? Math.sqrt(sum) : sum / lower[j * n + j]!
-    }
-  const w = Float64Array.from(moment)
-  // L z = A'Y from the top, then L' W = z from the bottom.
-  for (let i = 0; i < n; i++) {
-    for (let k = 0; k < i; k++) for (let c = 0; c < m; c++) w[i * m + c]! -= lower[i * n + k]! * w[k * m + c]!
-    for (let c = 0; c < m; c++) w[i * m + c]! /= lower[i * n + i]!
-  }
-  for (let i = n - 1; i >= 0; i--) {
-    for (let k = i + 1; k < n; k++) for (let c = 0; c < m; c++) w[i * m + c]! -= lower[k * n + i]! * w[k * m + c]!
-    for (let c = 0; c < m; c++) w[i * m + c]! /= lower[i * n + i]!
-  }
-  return Float32Array.from(w)
+  const cholesky = new CholeskyDecomposition(matrix.add(Matrix.eye(n, n, ridge)))
+  // Of what is not finite nothing is: whoever measures the weights says so.
+  if (!cholesky.isPositiveDefinite()) return new Float32Array(n * m).fill(NaN)
+  return Float32Array.from(cholesky.solve(Matrix.from1DArray(n, m, moment)).to1DArray())
 }
