@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { serverAddress } from './option-values.js'
+import { serverAddress, wholeNumber } from './option-values.js'
 
 /** Options that every command takes. */
 export interface Common {
@@ -29,3 +29,21 @@ export const reading = (command: Command): Command =>
     (name: string, before: readonly string[]) => [...before, name],
     [],
   )
+
+/** Options of commands that start a run and follow it. */
+export interface RunningOptions extends SpecOptions {
+  readonly run?: string
+  readonly detach?: boolean
+  readonly concurrency?: number
+  readonly heartbeat?: number
+}
+
+/** Adds the options for how a run's tasks are done. */
+export const running = (command: Command): Command =>
+  command
+    .option('--concurrency <n>', 'most tasks of a stage to run at the same time (default: 32)', wholeNumber(1))
+    .option(
+      '--heartbeat <seconds>',
+      'a worker that is silent for this long counts as dead (default: 20)',
+      wholeNumber(1),
+    )

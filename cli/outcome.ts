@@ -38,6 +38,12 @@ export function notAccepted({ outcome }: RunDocument): string | undefined {
   return outcome.text
 }
 
+/** Puts a file into a folder whole. @param fill  writes it at a path */
+export function placeWhole(folder: string, name: string, fill: (path: string) => void): void {
+  fill(join(folder, `${name}.tmp`))
+  renameSync(join(folder, `${name}.tmp`), join(folder, name))
+}
+
 /** Where a user finds what came of a run. */
 export function outcomeFolder(run: string): string {
   checkRunName(run)
@@ -52,18 +58,13 @@ export async function writeOutcome(
 ): Promise<{ folder: string; report?: string; child?: string }> {
   const folder = outcomeFolder(document.run)
   mkdirSync(folder, { recursive: true })
-  /** Puts a file there whole. */
-  const place = (name: string, fill: (path: string) => void) => {
-    fill(join(folder, `${name}.tmp`))
-    renameSync(join(folder, `${name}.tmp`), join(folder, name))
-  }
   const copy = async (name: string, ref: ArtifactRef) => {
     const from = await store.path(ref)
-    place(name, (path) => cpSync(from, path))
+    placeWhole(folder, name, (path) => cpSync(from, path))
   }
   const outputs = await outputsOf(store, document)
   const result = `${JSON.stringify(await resultOf(store, document), null, 2)}\n`
-  place('result.json', (path) => writeFileSync(path, result))
+  placeWhole(folder, 'result.json', (path) => writeFileSync(path, result))
   const pages = pagesOf(outputs)
   for (const [name, ref] of pages) await copy(name, ref)
   const markdown = pages.find(([name]) => name === 'report.md')?.[1]

@@ -1,5 +1,4 @@
-import { renameSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { withoutWriting, walk, type KnownTask } from '../lineage/walk.js'
 import { describedTypes } from '../plugins/loading/load.js'
 import type { Evaluation, Measured } from '../puzzle/evaluation.js'
@@ -10,7 +9,7 @@ import type { SweepPoint, SweptLimit } from '../puzzle/sweep-point.js'
 import { curveTable } from '../report/curve.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { Store } from '../store/index.js'
-import { outcomeFolder } from './outcome.js'
+import { outcomeFolder, placeWhole } from './outcome.js'
 import type { RunDocument } from './runs.js'
 
 /** The curve of a sweep as far as the store knows it, whichever worker does the tasks. Undefined for other runs. */
@@ -47,10 +46,7 @@ const typedAs = <T>(json: Readonly<Record<string, unknown>>): T => json as unkno
 export function writeCurve(run: string, curve: SweepCurve): void {
   const folder = outcomeFolder(run)
   mkdirSync(folder, { recursive: true })
-  const place = (name: string, text: string) => {
-    writeFileSync(join(folder, `${name}.tmp`), text)
-    renameSync(join(folder, `${name}.tmp`), join(folder, name))
-  }
+  const place = (name: string, text: string) => placeWhole(folder, name, (path) => writeFileSync(path, text))
   place('curve.json', `${JSON.stringify(curve, null, 2)}\n`)
   place('curve.csv', curveTable(curve))
 }

@@ -1,8 +1,7 @@
 import { Head, type Model } from '../model/index.js'
 import { Failure, type ArtifactRef, type Environment } from '../api/index.js'
-import { withItems, type TaskItems } from '../data/task.js'
-import { figuresOf } from './evaluation.js'
-import { readJson } from './library.js'
+import type { TaskItems } from '../data/task.js'
+import { figuresOf, readTasks } from './evaluation.js'
 import { respondentOf } from './respondent.js'
 import { answersToAll } from './task-answers.js'
 
@@ -24,8 +23,7 @@ export class AccuracyMeter {
     items: number,
     threads: number,
   ): Promise<AccuracyMeter> {
-    const all = Object.entries(await readJson(context, tasks))
-    const used = Object.fromEntries(all.map(([name, own]) => [name, withItems(own, own.items.slice(0, items))]))
+    const used = await readTasks(context, tasks, items)
     const head = await Head.create(parent, threads)
     const accuracy = await accuracyOf(parent, used, head, threads)
     if (accuracy === null)

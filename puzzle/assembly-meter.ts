@@ -3,6 +3,7 @@ import { slots, type ArtifactRef, type Environment, type Weights } from '../api/
 import { readSequences, type Sequences } from '../data/sequences.js'
 import { captured, hiddenName, tokensName, type CapturedFiles } from './captured.js'
 import { HiddenStates } from './hidden-states.js'
+import { throughLayers } from './through-layers.js'
 import { assemble, asTask, chosenEntries, type Choice, type LibraryEntry } from './library.js'
 
 /** How assemblies are measured. */
@@ -77,20 +78,10 @@ export class AssemblyMeter {
     await this.head.release()
   }
 
-  private async layer(view: Model, layer: number, x: Float32Array): Promise<Float32Array> {
-    const { held, forward } = this
+  private layer(view: Model, layer: number, x: Float32Array): Promise<Float32Array> {
     const { hidden } = this.model.config
-    const out = new Float32Array(x.length)
-    const rows = forward.batch * held.length
-    for (let first = 0; first < held.count; first += forward.batch) {
-      // The last chunk reaches back to the sequences before it, so that all chunks are of one size.
-      const start = Math.min(first, held.count - forward.batch) * held.length
-      out.set(
-        await forward.layers(view, x.subarray(start * hidden, (start + rows) * hidden), layer, layer + 1),
-        start * hidden,
-      )
-    }
-    return out
+    const rows = (start: number, count: number) => x.subarray(start * hidden, (start + count) * hidden)
+    return throughLayers(this.forward, view, this.held, rows, layer, layer + 1)
   }
 
   /** The model of a choice. */

@@ -11,6 +11,7 @@ import { respondentOf } from './respondent.js'
 import { served, type Figures, type Served, type ServedInAll, type WithPredictions } from './served.js'
 import { estimate, type Estimate } from './statistics.js'
 import { answersToAll, type Answers } from './task-answers.js'
+import { throughLayers } from './through-layers.js'
 import { errorOf, ofEachSpeed, timePairs, type Speeds, type TimingParams } from './speed.js'
 
 /** Quality of a model on held-out text and tasks. */
@@ -70,35 +71,28 @@ export async function openYardstick(
   { items, sequences, threads }: Thoroughness,
 ): Promise<Yardstick> {
   const held = await readSequences(context, prepared.validate, sequences)
-  const all = await readJson(context, prepared.tasks)
-  const tasks = Object.fromEntries(
-    Object.entries(all).map(([name, own]) => [name, withItems(own, own.items.slice(0, items))]),
-  )
+  const tasks = await readTasks(context, prepared.tasks, items)
   return { parent, held, final: await lastHidden(parent, held, threads), tasks, scenarios, threads }
+}
+
+/** Reads tasks with at most so many items each, the first ones. */
+export async function readTasks(
+  context: Pick<Environment, 'open'>,
+  tasks: ArtifactRef<Readonly<Record<string, TaskItems>>>,
+  items: number,
+): Promise<Readonly<Record<string, TaskItems>>> {
+  const all = Object.entries(await readJson(context, tasks))
+  return Object.fromEntries(all.map(([name, own]) => [name, withItems(own, own.items.slice(0, items))]))
 }
 
 const batchOf = ({ count }: Sequences) => Math.min(16, count)
 
 /** Hidden states of a model before its final norm, [sequences * length, hidden]. */
 export async function lastHidden(model: Model, held: Sequences, threads: number): Promise<Float32Array> {
-  const { hidden, layers } = model.config
-  const { count, length, ids } = held
-  const batch = batchOf(held)
-  const forward = new Forward(batch, length, threads)
+  const forward = new Forward(batchOf(held), held.length, threads)
   const embedding = await model.embedding()
-  const out = new Float32Array(count * length * hidden)
-  for (let first = 0; first < count; first += batch) {
-    const start = Math.min(first, count - batch) * length
-    out.set(
-      await forward.layers(
-        model,
-        embed(embedding, model.config, ids.subarray(start, start + batch * length)),
-        0,
-        layers,
-      ),
-      start * hidden,
-    )
-  }
+  const rows = (start: number, count: number) => embed(embedding, model.config, held.ids.subarray(start, start + count))
+  const out = await throughLayers(forward, model, held, rows, 0, model.config.layers)
   await forward.release()
   return out
 }

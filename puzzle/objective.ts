@@ -13,7 +13,7 @@ export type Objective = {
 }
 
 /** A changed model by an objective: the parent's value, and by how much the changed model is worse, which solvers minimise. */
-export type Judged = {
+export type Judgement = {
   readonly parent: number
   readonly degradation: number
 }
@@ -45,7 +45,7 @@ export function judged(
   objective: ObjectiveName,
   { kl, loss, parentLoss, error, power, tokens, targets }: Comparison,
   accuracy?: { readonly parent: number; readonly child: number },
-): Judged {
+): Judgement {
   switch (objective) {
     case 'kl':
       return { parent: 0, degradation: kl / tokens }

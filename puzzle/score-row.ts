@@ -1,5 +1,5 @@
 import type { Slot } from '../api/index.js'
-import type { Judged } from './objective.js'
+import type { Judgement } from './objective.js'
 
 /** How scores of a layer's two slots are combined: their sum, or the root of the sum of their squares. */
 export type Composition = 'sum' | 'rss'
@@ -28,7 +28,7 @@ export interface ScoreRow {
   readonly run?: string
   readonly span?: number
   /** By the objective, if it is not the KL. */
-  readonly judged?: Judged
+  readonly judged?: Judgement
 }
 
 /** The degradation of a scored block: its KL, unless scores have another objective. */

@@ -3,6 +3,7 @@ import { slots, type ArtifactRef, type Slot, type TaskContext, type Weights } fr
 import type { Filling } from './library.js'
 import { HiddenStates } from './hidden-states.js'
 import { readSequences, type Sequences } from '../data/sequences.js'
+import { throughLayers } from './through-layers.js'
 import { Warm } from './warm.js'
 
 /** Held-out text from `capture`: hidden states before a layer, and after the last one. */
@@ -68,13 +69,8 @@ export class Scorer {
   ): Promise<Comparison> {
     const { held, model, layer, forward } = this
     const view = this.view(fillings, weights)
-    const rows = forward.batch * held.length
-    const { hidden, layers } = model.config
-    const out = new Float32Array(held.final.length)
-    for (let first = 0; first < held.count; first += forward.batch) {
-      const start = Math.min(first, held.count - forward.batch) * held.length
-      out.set(await forward.layers(view, held.input.rows(start, rows), layer, layers), start * hidden)
-    }
+    const rows = (start: number, count: number) => held.input.rows(start, count)
+    const out = await throughLayers(forward, view, held, rows, layer, model.config.layers)
     return this.head.compare(held.final, out, held.ids, held.mask, held.length)
   }
 }

@@ -47,8 +47,9 @@ export function resultCommands(program: Command): void {
           costs: { attention: table.attention[row.attention], ffn: table.ffn[row.ffn] },
         }))
         if (options.json) return printJson(rows)
-        const objective = (outputs.score!.values as Partial<ScoreOutputs['values']>).objective
-        if (objective && objective.name !== 'kl')
+        const { objective: declared } = outputs.score!.values as Partial<ScoreOutputs['values']>
+        const objective = declared?.name === 'kl' ? undefined : declared
+        if (objective)
           log(
             `Judged by ${objective.name} (${objective.direction}; the parent has ${objective.parent}): column degradation, minimised.`,
           )
@@ -63,7 +64,7 @@ export function resultCommands(program: Command): void {
           'lossDelta',
           'top1',
           'nmse',
-          ...(objective && objective.name !== 'kl' ? (['degradation'] as const) : []),
+          ...(objective ? (['degradation'] as const) : []),
           'run',
           'span',
         ] as const

@@ -6,7 +6,7 @@ import { accessTo, serverStatus, stopServer } from '../../server/index.js'
 import { action } from '../action.js'
 import { compiled } from '../compiled-spec.js'
 import { listenAddress, positiveNumber, wholeNumber } from '../option-values.js'
-import { common, reading, type Common, type SpecOptions } from '../options.js'
+import { common, reading, running, type Common, type RunningOptions } from '../options.js'
 import { log, print, printJson } from '../output.js'
 import { exitCodes } from '../exit-codes.js'
 import { followSearch } from '../follow-search.js'
@@ -16,28 +16,17 @@ import { startSearch } from '../start-search.js'
 import { findServer } from '../with-server.js'
 import { claimWorker } from '../workers.js'
 
-interface RunOptions extends SpecOptions, Selection {
-  readonly run?: string
-  readonly detach?: boolean
-  readonly heartbeat?: number
-  readonly concurrency?: number
-}
+interface RunOptions extends RunningOptions, Selection {}
 
 /** Running, and the processes for it. */
 export function runCommands(program: Command): void {
-  reading(program.command('run <spec>').description('start or resume a run'))
+  const command = reading(program.command('run <spec>').description('start or resume a run'))
     .option('--run <id>', 'name of the run (default: the spec’s name)')
     .option('--detach', 'do not wait for the result')
     .option('--until <stage>', 'only this stage and those it needs')
     .option('--from <stage>', 'only this stage and those after it: what it needs must be in the store')
     .option('--only <stage>', 'only this stage: what it needs must be in the store')
-    .option('--concurrency <n>', 'most tasks of a stage to run at the same time (default: 32)', wholeNumber(1))
-    .option(
-      '--heartbeat <seconds>',
-      'a worker that is silent for this long counts as dead (default: 20)',
-      wholeNumber(1),
-    )
-    .action(action(run))
+  running(command).action(action(run))
 
   const server = program.command('server').description('the Temporal server')
   common(server.command('start')).action(

@@ -11,7 +11,7 @@ import { action } from '../action.js'
 import { compiled } from '../compiled-spec.js'
 import { followSearch } from '../follow-search.js'
 import { wholeNumber } from '../option-values.js'
-import { reading, type SpecOptions } from '../options.js'
+import { reading, running, type RunningOptions } from '../options.js'
 import { outcomeFolder, resultOf } from '../outcome.js'
 import { print } from '../output.js'
 import { partialCurve, writeCurve } from '../partial-curve.js'
@@ -19,19 +19,17 @@ import { readRun } from '../runs.js'
 import { startSearch } from '../start-search.js'
 import { sweepPlan, type SweepRequest } from '../sweep-plan.js'
 
-interface SweepOptions extends SpecOptions {
+interface SweepOptions extends RunningOptions {
   readonly limit: readonly string[]
   readonly points: number
   readonly measure?: boolean
-  readonly run?: string
-  readonly detach?: boolean
-  readonly heartbeat?: number
-  readonly concurrency?: number
 }
 
 /** A curve of quality against a limit. */
 export function sweepCommand(program: Command): void {
-  reading(program.command('sweep <spec>').description('choose a child for each of several values of a limit: a curve'))
+  const command = reading(
+    program.command('sweep <spec>').description('choose a child for each of several values of a limit: a curve'),
+  )
     .requiredOption(
       '--limit <name=from..to>',
       'the limit that is swept, with units as in the spec; NAME=VALUE fixes another one; repeat for more',
@@ -41,13 +39,7 @@ export function sweepCommand(program: Command): void {
     .option('--measure', 'measure the child of every point, as `evaluate` does')
     .option('--run <id>', 'name of the run (default: the spec’s name and -sweep)')
     .option('--detach', 'do not wait for the result')
-    .option('--concurrency <n>', 'most tasks of a stage to run at the same time (default: 32)', wholeNumber(1))
-    .option(
-      '--heartbeat <seconds>',
-      'a worker that is silent for this long counts as dead (default: 20)',
-      wholeNumber(1),
-    )
-    .action(action(sweep))
+  running(command).action(action(sweep))
 }
 
 async function sweep(file: string, options: SweepOptions): Promise<void> {

@@ -19,7 +19,7 @@ import { asTask, fillingWeights, type Filling } from '../../puzzle/library.js'
 import { readLibrary } from '../../puzzle/read-library.js'
 import { runName, runVariants } from '../../puzzle/run-variants.js'
 import { AccuracyMeter } from '../../puzzle/accuracy-meter.js'
-import { declared, judged, objectiveNames, type Judged, type ObjectiveName } from '../../puzzle/objective.js'
+import { declared, judged, objectiveNames, type Judgement, type ObjectiveName } from '../../puzzle/objective.js'
 import type { ScoreRow } from '../../puzzle/score-row.js'
 import { pairsOf } from '../../puzzle/scored-pairs.js'
 import { Scorer, type HeldInputs } from '../../puzzle/scorer.js'
@@ -253,7 +253,7 @@ const toRow = (
   { layer, slot, attention, ffn, run, span }: ScoreTaskParams,
   after: Comparison,
   before?: Comparison,
-  judgement?: Judged,
+  judgement?: Judgement,
 ): ScoreRow => ({
   layer,
   slot,
