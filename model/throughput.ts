@@ -9,16 +9,15 @@ import type { Scenario, Seconds, TimedModel, Timing } from './scenario.js'
 export const openTimed = (model: Model, scenario: Scenario, threads = 1): Promise<TimedModel> =>
   scenario.engine === 'llama.cpp' ? LlamaTimed.create(model, scenario, threads) : Timed.create(model, scenario, threads)
 
-/** Prepares models for timing, and frees them when `use` is done with them, however it ends. */
+/** Prepares models for timing, each in its scenario, and frees them when `use` is done with them, however it ends. */
 export async function whileOpen<T>(
-  models: readonly Model[],
-  scenario: Scenario,
+  models: readonly (readonly [model: Model, scenario: Scenario])[],
   threads: number,
   use: (timed: readonly TimedModel[]) => Promise<T>,
 ): Promise<T> {
   const timed: TimedModel[] = []
   try {
-    for (const model of models) timed.push(await openTimed(model, scenario, threads))
+    for (const [model, scenario] of models) timed.push(await openTimed(model, scenario, threads))
     return await use(timed)
   } finally {
     for (const one of timed) await one.release()

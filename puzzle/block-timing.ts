@@ -80,7 +80,8 @@ export async function compare(
   { repetitions, precision, threads }: Repetition,
   { progress }: Pick<RunningTask, 'progress'>,
 ): Promise<Compared> {
-  return whileOpen(models, scenario, threads, async (timed) => {
+  const opened = models.map((model) => [model, scenario] as const)
+  return whileOpen(opened, threads, async (timed) => {
     let passes: Timing[][] = timed.map(() => [])
     const most = repetitions * 2 ** doublings
     for (;;) {

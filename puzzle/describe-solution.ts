@@ -8,7 +8,7 @@ import type { Solution } from './selection-problem.js'
  * @param parent  digest of the parent's files
  */
 export function describeSolution(
-  { choice, predicted, objective, runs, addedUp }: Solution,
+  { choice, predicted, objective, runs, addedUp, batches }: Solution,
   library: ReadonlyMap<string, LibraryEntry>,
   parent: string,
 ): Described {
@@ -24,5 +24,6 @@ export function describeSolution(
     layers: layers.map(({ attention, ffn }) => ({ attention: attention.variant, ffn: ffn.variant })),
     ...(runs && { runs }),
     ...(addedUp && { addedUp }),
+    ...(batches && { batches }),
   }
 }

@@ -1,5 +1,6 @@
-import { Forward, Head, embed, type Model, type Scenario } from '../model/index.js'
+import { Forward, Head, embed, type Model } from '../model/index.js'
 import { Failure, type ArtifactRef, type Environment } from '../api/index.js'
+import { parentScenario, type PairScenario } from './batches.js'
 import { parameterCount, sizes } from './costs.js'
 import { readJson } from './library.js'
 import { mainMetric, withItems, type TaskItems } from '../data/task.js'
@@ -49,7 +50,7 @@ export interface Yardstick {
   readonly final: Float32Array
   readonly tasks: Readonly<Record<string, TaskItems>>
   /** At least one. */
-  readonly scenarios: readonly Scenario[]
+  readonly scenarios: readonly PairScenario[]
   readonly threads: number
 }
 
@@ -67,7 +68,7 @@ export async function openYardstick(
   context: Pick<Environment, 'open'>,
   parent: Model,
   prepared: { readonly validate: ArtifactRef; readonly tasks: ArtifactRef<Readonly<Record<string, TaskItems>>> },
-  scenarios: readonly Scenario[],
+  scenarios: readonly PairScenario[],
   { items, sequences, threads }: Thoroughness,
 ): Promise<Yardstick> {
   const held = await readSequences(context, prepared.validate, sequences)
@@ -170,8 +171,8 @@ export async function evaluatePair(
       progress(0.5 + (0.5 * (inAll.length + pair / pairs)) / scenarios.length, `timing, pair ${pair} of ${pairs}`)
     const passes = { pairs: repetitions, error: errorOf({ retime }) }
     const timing = await timePairs([parent, child], { scenario, threads }, passes, say)
-    const memory = [sizes(parent, scenario).memoryBytes, sizes(child, scenario).memoryBytes] as const
-    inAll.push(served(scenario, memory, timing))
+    const memory = [sizes(parent, parentScenario(scenario)), sizes(child, scenario)].map((own) => own.memoryBytes)
+    inAll.push(served(scenario, memory as [number, number], timing))
   }
   const [first, ...others] = inAll
   const parameters = { parent: parameterCount(parent), child: parameterCount(child) }

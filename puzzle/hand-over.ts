@@ -2,6 +2,7 @@ import type { ArtifactRef, JsonObject, LeftOut, Outputs } from '../api/index.js'
 import type { PreparedText } from '../data/held-out.js'
 import type { SplitKind } from '../data/task-splits.js'
 import type { TaskItems } from '../data/task.js'
+import type { Batches } from './batches.js'
 import type { Calibration } from './calibration.js'
 import type { CapturedFiles } from './captured.js'
 import type { CostTable } from './costs.js'
@@ -47,12 +48,12 @@ export type ProfileOutputs = Outputs<
     readonly fingerprint?: JsonObject
     /** Absent if no whole models were timed. */
     readonly calibration?: Calibration
-    /** In the scenarios after the first. */
+    /** In the scenarios after the first, or at the other batches. */
     readonly otherCalibrations?: readonly Calibration[]
   },
   {
     readonly costs: ArtifactRef<CostTable>
-    /** In the scenarios after the first; absent if there are none. */
+    /** In the scenarios after the first, or at the batches after the first that the search may choose; absent if there are none. */
     readonly otherCosts?: ArtifactRef<readonly CostTable[]>
   }
 >
@@ -152,6 +153,8 @@ export interface Described {
   readonly layers: readonly { readonly attention: string; readonly ffn: string }[]
   readonly runs?: readonly ChosenRun[]
   readonly addedUp?: readonly ChosenRun[]
+  /** Where the search has chosen them. The digest is of the child alone. */
+  readonly batches?: Batches
 }
 
 export type SelectOutputs = Outputs<

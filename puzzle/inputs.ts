@@ -45,10 +45,13 @@ export interface TargetInput {
 
 type Limits = Readonly<Partial<Record<Limit['name'], Omit<Limit, 'name' | 'scenario'>>>>
 
+/** A scenario whose number of sequences at once may be a choice of the search. */
+export type TargetScenario = Omit<Scenario, 'batch'> & { readonly batch: number | readonly number[] }
+
 /** Where the child will run, and the limits it must meet. */
 export interface Target {
   /** Absent where there are `scenarios`. */
-  readonly scenario?: Scenario
+  readonly scenario?: TargetScenario
   readonly limits?: Limits
   /** Several loads that the child must bear, each with its limits. */
   readonly scenarios?: Readonly<Record<string, Scenario & { readonly limits?: Limits }>>

@@ -1,4 +1,5 @@
-import type { Model, Scenario } from '../model/index.js'
+import type { Model } from '../model/index.js'
+import type { PairScenario } from './batches.js'
 import { onTime, scenarioIndex, type Limit } from './limit.js'
 import { describeLimit } from './limits.js'
 import type { Evaluation, Measured } from './evaluation.js'
@@ -22,7 +23,7 @@ export interface Judged {
 /** Compares limits with measurements; relative limits, with the parent measured in the same sessions. */
 export function judgeLimits(
   limits: readonly Limit[],
-  scenarios: readonly Scenario[],
+  scenarios: readonly PairScenario[],
   evaluation: Evaluation<Measured>,
 ): Judged[] {
   const speeds = scenarios.map((scenario, i) => speedsOf(scenario, servedAt(evaluation, i).timing))
@@ -31,13 +32,13 @@ export function judgeLimits(
     const index = scenarioIndex(limit)
     const { throughput, prefill, tokenLatency } = speeds[index]!
     const { child, ratios } = servedAt(evaluation, index)
-    const tokens = scenarios[index]!.batch * scenarios[index]!.generate
+    const { batch, parentBatch = batch, generate } = scenarios[index]!
     const relative = limit.unit === 'parent'
     const measured = {
       throughput: relative ? throughput.ratio : throughput.child,
       prefill: relative ? prefill.ratio : prefill.child,
       tokenLatency: relative ? tokenLatency.ratio : tokenLatency.child,
-      latency: relative ? inverse(1, throughput.ratio) : inverse(tokens, throughput.child),
+      latency: relative ? inverse(batch / parentBatch, throughput.ratio) : inverse(batch * generate, throughput.child),
       memory: exact(relative ? ratios.memory : child.memoryBytes),
       parameters: exact(relative ? evaluation.ratios.parameters : evaluation.child.parameters),
     }[limit.name]
@@ -82,7 +83,7 @@ export interface Deciding extends TimingParams {
 export async function decided<E extends Evaluation<Measured>>(
   evaluation: E,
   models: () => readonly [parent: Model, child: Model],
-  scenarios: readonly Scenario[],
+  scenarios: readonly PairScenario[],
   { limits, retime, repetitions, threads }: Deciding,
   progress: (message: string) => void = () => {},
 ): Promise<E> {

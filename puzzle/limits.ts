@@ -1,5 +1,6 @@
 import type { Scenario } from '../model/index.js'
 import type { Infeasibility } from '../solver/index.js'
+import { parentScenario, type PairScenario } from './batches.js'
 import { ruleOf, type ChoiceRule } from './choices.js'
 import { limitId, scenarioIndex, type Limit } from './limit.js'
 import { runtime, throughputOf, tokenLatencyOf, type Cost } from './costs.js'
@@ -35,7 +36,7 @@ export function costId(limit: Limit): string {
 function absolute(limit: Limit, { parent, scenario }: Yard): number {
   if (limit.unit !== 'parent') return limit.value
   const ofParent = {
-    throughput: throughputOf(scenario, parent),
+    throughput: throughputOf(parentScenario(scenario), parent),
     prefill: parent.prefillSeconds,
     tokenLatency: tokenLatencyOf(scenario, parent),
     memory: parent.memoryBytes,
@@ -72,11 +73,11 @@ function converted(name: Limit['name'], value: number, { batch, generate }: Scen
 
 /** Predicted costs that limits are judged against in a scenario. */
 export interface Yard {
-  /** Including the floor. */
+  /** Including the floor; at the parent's batch. */
   readonly parent: Cost
-  /** Outside all slots. */
+  /** Outside all slots; at the child's batch. */
   readonly floor: Cost
-  readonly scenario: Scenario
+  readonly scenario: PairScenario
 }
 
 /** How much of a bounded cost a model or block uses: seconds, bytes or parameters. */
@@ -89,15 +90,19 @@ export const useOf = (cost: BoundedCost, of: Cost): number =>
     parameters: of.parameters,
   })[cost]
 
+/** By which share of its limit a bound is missed. @param minimum  the least that all slots together can use */
+const missedBy = ({ max, limit }: Bound, minimum: number, { floor }: Yard): number =>
+  (minimum - max) / (max + useOf(boundedCost[limit.name], floor))
+
 /** Writes that a bound cannot be met, and by how much, in terms of its limit.
  *  @param minimum  the least that all slots together can use
  *  @param held     names of the other limits that are met at the same time */
-function describeUnmet({ max, limit }: Bound, minimum: number, yard: Yard, held: readonly string[] = []): string {
+function describeUnmet(bound: Bound, minimum: number, yard: Yard, held: readonly string[] = []): string {
+  const { limit } = bound
   const cost = boundedCost[limit.name]
-  const rest = useOf(cost, yard.floor)
-  const best = converted(limit.name, minimum + rest, yard.scenario, true)
+  const best = converted(limit.name, minimum + useOf(cost, yard.floor), yard.scenario, true)
   const round = (n: number, digits: number) => Number(n.toPrecision(digits))
-  const lack = round((100 * (minimum - max)) / (max + rest), 3)
+  const lack = round(100 * missedBy(bound, minimum, yard), 3)
   return `${describeLimit(limit)} cannot be met${heldText(held)}: the best any choice reaches is ${round(best, 4)}, the limit is ${round(absolute(limit, yard), 4)} (it lacks ${lack} % of ${cost})`
 }
 
@@ -124,6 +129,24 @@ export function describeInfeasible(
   const ruledOut = rules.some(({ only, forbid }) => only !== undefined || forbid !== undefined)
   const reason = lines.length > 0 ? lines.join('; ') : (infeasible?.message ?? 'The limits cannot be met together')
   return ruledOut ? `${reason}, without what target.choices rules out` : reason
+}
+
+/** How far limits are from being met, as a share: by the furthest of those that cannot be met even alone, else by the nearest of
+ *  those that cannot be met together. Infinite where that is not about limits. */
+export function lackOf(
+  all: readonly Bound[],
+  yards: readonly Yard[],
+  infeasible: Pick<Infeasibility, 'limits'> | undefined,
+): number {
+  const lacks = (infeasible?.limits ?? []).flatMap(({ cost, max, minimum, holding }) => {
+    const bound = all.find((own) => own.cost === cost && own.max === max)
+    if (!bound) return []
+    return [{ alone: holding.length === 0, share: missedBy(bound, minimum, yards[scenarioIndex(bound.limit)]!) }]
+  })
+  const alone = lacks.filter((own) => own.alone)
+  return alone.length > 0
+    ? Math.max(...alone.map(({ share }) => share))
+    : Math.min(Infinity, ...lacks.map(({ share }) => share))
 }
 
 const nameOf = ({ name, scenario }: Limit): string => (scenario ? `${name} of ${scenario.name}` : name)

@@ -1,12 +1,14 @@
-import type { Scenario } from '../model/index.js'
+import { parentScenario, type Batches, type PairScenario } from './batches.js'
 import { addCosts, totalCost, type CostTable } from './costs.js'
 import { scenarioIndex, type Limit } from './limit.js'
 import { boundedCost, costId, useOf, type BoundedCost, type Yard } from './limits.js'
 
 /** A scenario, and what blocks cost in it. */
 export interface Load {
-  readonly scenario: Scenario
+  readonly scenario: PairScenario
   readonly table: CostTable
+  /** What they cost the parent, where it serves another batch. @default `table` */
+  readonly parentTable?: CostTable
 }
 
 /** The scenarios that a child must bear: the first one, and the others in their order. */
@@ -16,11 +18,24 @@ export interface Loads extends Load {
 }
 
 /** All scenarios in their order. */
-export const loadsOf = ({ scenario, table, others = [] }: Loads): readonly Load[] => [{ scenario, table }, ...others]
+export const loadsOf = ({ scenario, table, parentTable, others = [] }: Loads): readonly Load[] => [
+  { scenario, table, ...(parentTable && { parentTable }) },
+  ...others,
+]
+
+/** The same as the parent serves it. */
+export const parentLoad = ({ scenario, table, parentTable = table }: Load): Load => ({
+  scenario: parentScenario(scenario),
+  table: parentTable,
+})
 
 /** What limits are judged against in each scenario. @param parent  variants by layer */
 export const yardsOf = (loads: Loads, parent: Parameters<typeof totalCost>[1]): Yard[] =>
-  loadsOf(loads).map(({ scenario, table }) => ({ scenario, floor: table.floor, parent: totalCost(table, parent) }))
+  loadsOf(loads).map((load) => ({
+    scenario: load.scenario,
+    floor: load.table.floor,
+    parent: totalCost(parentLoad(load).table, parent),
+  }))
 
 /** Costs by which every search's problem describes its options. */
 const always = ['runtime', 'memory', 'parameters'] as const

@@ -1,6 +1,6 @@
 import { totalCost, throughputOf, tokenLatencyOf, type Cost, type CostTable } from './costs.js'
 import type { Choice, LibraryEntry } from './library.js'
-import { loadsOf, type Load, type Loads } from './loads.js'
+import { loadsOf, parentLoad, type Load, type Loads } from './loads.js'
 import type { Speeds } from './speed.js'
 
 /** Predicted speeds of the parent and a child. */
@@ -38,7 +38,7 @@ export function predictedSpeeds(
     tokenLatency: tokenLatencyOf(scenario, cost),
   })
   const [first, ...others] = loadsOf(loads).map((load) => ({
-    parent: speeds(load, totalCost(load.table, parent)),
+    parent: speeds(parentLoad(load), totalCost(parentLoad(load).table, parent)),
     child: speeds(load, choiceCost(library, load.table, choice)),
   }))
   return {

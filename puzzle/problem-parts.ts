@@ -1,10 +1,13 @@
 import type { Environment } from '../api/index.js'
+import type { Batches } from './batches.js'
+import { loadsAt, loadsAtEach, type ParentBatch } from './batch-loads.js'
+import type { CostTable } from './costs.js'
 import type { DepthOutputs, DistillOutputs, ProfileOutputs, RefineOutputs, ScoreOutputs } from './hand-over.js'
-import type { ModelInput, Target, TargetInput } from './inputs.js'
+import type { ModelInput, TargetInput } from './inputs.js'
 import { readJson } from './library.js'
 import { readLibrary } from './read-library.js'
-import type { Loads } from './loads.js'
-import { limitsOf, scenariosOf } from './scenarios.js'
+import type { Load } from './loads.js'
+import { limitsOf } from './scenarios.js'
 import { openParent } from './parent.js'
 import type { Composition } from './score-row.js'
 import { parentLayers, type ProblemParts } from './selection-problem.js'
@@ -23,14 +26,45 @@ interface ProblemContext extends CostContext {
   }
 }
 
-/** Reads everything that the selection problem is created from. */
+/** Everything but the scenarios, and what blocks cost in them. */
+type Unloaded<T> = Omit<T, keyof Load | 'others'>
+
+/** Parts that costs of models are predicted from. */
+type CostParts = Omit<ProblemParts, 'rows' | 'composition' | 'depth'>
+
+/** Reads everything that the selection problem is created from.
+ *  @param batches  of child and parent, where the target leaves them to the search */
 export async function problemParts(
   context: ProblemContext,
   composition: 'measured' | Composition = 'measured',
+  batches?: Batches,
 ): Promise<ProblemParts> {
+  const { stages, spec } = context
+  return {
+    ...(await unloaded(context, composition)),
+    ...loadsAt(spec.target, await readTables(context, stages.profile), batches),
+  }
+}
+
+/** Reads the same for each batch that the search may choose from: one element where there is no choice. */
+export async function problemPartsAtEach(
+  context: ProblemContext,
+  composition: 'measured' | Composition,
+): Promise<{ readonly all: readonly ProblemParts[]; readonly parent?: ParentBatch }> {
+  const { stages, spec } = context
+  const parts = await unloaded(context, composition)
+  const tables = await readTables(context, stages.profile)
+  const { loads, ...rest } = loadsAtEach(spec.target, tables, parts.limits, parts.parent)
+  return { all: loads.map((own) => ({ ...parts, ...own })), ...rest }
+}
+
+async function unloaded(
+  context: ProblemContext,
+  composition: 'measured' | Composition,
+): Promise<Unloaded<ProblemParts>> {
   const { score, depth, refine } = context.stages
   return {
-    ...(await costParts(context)),
+    ...(await unloadedCosts(context)),
     rows: await readJson(context, score.files.scores),
     ...(depth?.files.depth && { depth: await readJson(context, depth.files.depth) }),
     ...(refine?.files.scores && { inContext: await readJson(context, refine.files.scores) }),
@@ -38,30 +72,28 @@ export async function problemParts(
   }
 }
 
-/** Reads everything that costs of models are predicted from. */
-export async function costParts(context: CostContext): Promise<Omit<ProblemParts, 'rows' | 'composition' | 'depth'>> {
-  const { stages, spec } = context
-  const model = await openParent(context)
+/** Reads everything that costs of models are predicted from.
+ *  @returns the parts at batches of child and parent, where the target leaves them to the search */
+export async function costParts(context: CostContext): Promise<(batches: Batches | undefined) => CostParts> {
+  const parts = await unloadedCosts(context)
+  const tables = await readTables(context, context.stages.profile)
+  return (batches) => ({ ...parts, ...loadsAt(context.spec.target, tables, batches) })
+}
+
+async function unloadedCosts(context: CostContext): Promise<Unloaded<CostParts>> {
+  const { target } = context.spec
   return {
     library: await readLibrary(context),
-    ...(await readLoads(context, spec.target, stages.profile)),
-    limits: limitsOf(spec.target),
-    rules: spec.target.choices ?? [],
-    parent: parentLayers(model),
+    limits: limitsOf(target),
+    rules: target.choices ?? [],
+    parent: parentLayers(await openParent(context)),
   }
 }
 
-/** Reads what blocks cost in each scenario of a target. */
-export async function readLoads(
+/** Reads what blocks cost in each scenario of a target, or at each of its batches. */
+export async function readTables(
   context: Pick<Environment, 'open'>,
-  target: Target,
   { files: { costs, otherCosts } }: ProfileOutputs,
-): Promise<Loads> {
-  const [first, ...rest] = scenariosOf(target)
-  const tables = otherCosts ? await readJson(context, otherCosts) : []
-  return {
-    scenario: first!.scenario,
-    table: await readJson(context, costs),
-    ...(rest.length > 0 && { others: rest.map(({ scenario }, i) => ({ scenario, table: tables[i]! })) }),
-  }
+): Promise<readonly CostTable[]> {
+  return [await readJson(context, costs), ...(otherCosts ? await readJson(context, otherCosts) : [])]
 }

@@ -1,4 +1,5 @@
 import type { Scenario } from '../model/index.js'
+import { batchChoices, withBatches, type Batches, type PairScenario } from './batches.js'
 import type { Target } from './inputs.js'
 import type { Limit } from './limit.js'
 
@@ -6,16 +7,31 @@ import type { Limit } from './limit.js'
 export interface NamedScenario {
   /** Absent where the target has only one, `target.scenario`. */
   readonly name?: string
-  readonly scenario: Scenario
+  readonly scenario: PairScenario
 }
 
 type Limits = NonNullable<Target['limits']>
 
-/** The scenarios of a target in the order of their names, at least one. Plans are stored as canonical JSON, which sorts keys: the
- *  order in which a spec lists them is lost. */
-export function scenariosOf({ scenario, scenarios }: Pick<Target, 'scenario' | 'scenarios'>): readonly NamedScenario[] {
-  if (!scenarios) return [{ scenario: scenario! }]
+/**
+ * The scenarios of a target in the order of their names, at least one. Plans are stored as canonical JSON, which sorts keys: the
+ * order in which a spec lists them is lost.
+ * @param batches  of child and parent, where the target leaves them to the search
+ */
+export function scenariosOf(
+  { scenario, scenarios }: Pick<Target, 'scenario' | 'scenarios'>,
+  batches?: Batches,
+): readonly NamedScenario[] {
+  if (!scenarios) return [{ scenario: withBatches(scenario!, batches) }]
   return sorted(scenarios).map(([name, own]) => ({ name, scenario: withoutLimits(own) }))
+}
+
+/** Everything that blocks are timed in: the scenarios of a target, or its scenario at each of its batches. */
+export function profiledScenarios(
+  target: Pick<Target, 'scenario' | 'scenarios'>,
+): readonly { readonly name?: string; readonly scenario: Scenario }[] {
+  const batches = batchChoices(target)
+  if (!batches) return scenariosOf(target)
+  return batches.map((batch) => ({ name: `batch-${batch}`, scenario: { ...target.scenario!, batch } }))
 }
 
 const sorted = <T>(scenarios: Readonly<Record<string, T>>): [string, T][] =>

@@ -1,6 +1,7 @@
 import type { Model } from '../model/index.js'
 import type { Problem } from '../solver/index.js'
 import type { Slot } from '../api/index.js'
+import { batchesOf, type Batches } from './batches.js'
 import { runtime, throughputOf } from './costs.js'
 import type { DepthStep } from './depth-step.js'
 import { entryId, ownVariant, type Choice, type LibraryEntry } from './library.js'
@@ -29,6 +30,8 @@ export interface Solution {
     readonly memoryBytes: number
     readonly parameters: number
   }
+  /** Sequences at once of the child and of the parent beside it, where the search has chosen them. */
+  readonly batches?: Batches
 }
 
 /** A replacement of adjacent layers. */
@@ -251,12 +254,14 @@ export function toSolution(parts: ProblemParts, ids: readonly string[], objectiv
   const apart = removals.some(
     ({ layer, run }) => !(run === dropped && parts.depth?.some((step) => step.layer === layer)),
   )
+  const batches = batchesOf(parts.scenario)
   return {
     choice,
     objective,
     ...(runs.length > 0 && { runs }),
     ...(removals.length > 1 && apart && { addedUp: removals }),
     predicted: predict(parts, choice),
+    ...(batches && { batches }),
   }
 }
 

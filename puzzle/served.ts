@@ -1,4 +1,4 @@
-import type { Scenario } from '../model/index.js'
+import type { PairScenario } from './batches.js'
 import { ofEachSpeed, speedsOf, type PairEstimate, type PairedPasses, type Speeds } from './speed.js'
 
 /** Measurements of a model in a scenario: throughput in tokens/s, times in seconds, memory in bytes. */
@@ -42,7 +42,7 @@ export const withServedAt = <S extends ServedInAll>(all: S, index: number, serve
 
 /** The memory of parent and child in a scenario, and the speeds of these passes. */
 export function served(
-  scenario: Scenario,
+  scenario: PairScenario,
   [parent, child]: readonly [parent: number, child: number],
   timing: PairedPasses,
 ): Served {
@@ -56,7 +56,7 @@ export function served(
 }
 
 /** Returns what was measured in a scenario with the speeds of these passes. */
-export function withTiming<S extends Served>(measured: S, scenario: Scenario, timing: PairedPasses): S {
+export function withTiming<S extends Served>(measured: S, scenario: PairScenario, timing: PairedPasses): S {
   const speeds = speedsOf(scenario, timing)
   const withSpeeds = (own: Figures, of: (pair: PairEstimate) => number): Figures => ({
     ...own,

@@ -1,4 +1,5 @@
 import type { SolveResult } from '../solver/index.js'
+import type { Batches } from './batches.js'
 import type { Composition } from './score-row.js'
 import type { Solution } from './selection-problem.js'
 
@@ -12,4 +13,28 @@ export interface SolveOutcome extends Omit<SolveResult, 'solutions'> {
     readonly gap: number
     readonly seconds: number
   }[]
+  /** Absent where the target says which batch it is. */
+  readonly batches?: BatchChoice
 }
+
+/** The batches that were chosen for child and parent, and those of which they were chosen. */
+export interface BatchChoice extends Batches {
+  /** Whether the parent's memory meets an absolute limit at its batch. It does at no batch if not. */
+  readonly parentFits: boolean
+  readonly considered: readonly ConsideredBatch[]
+}
+
+/** What a batch would have given. */
+export type ConsideredBatch =
+  | {
+      readonly batch: number
+      /** Of the best solution: what it loses, and tokens/s and bytes as predicted. */
+      readonly objective: number
+      readonly throughput: number
+      readonly memoryBytes: number
+    }
+  | {
+      readonly batch: number
+      /** Why it gives no solution. */
+      readonly reason: string
+    }

@@ -1,4 +1,5 @@
-import { alternate, median, whileOpen, type Model, type Scenario, type Timing } from '../model/index.js'
+import { alternate, median, whileOpen, type Model, type Timing } from '../model/index.js'
+import { batchesOf, parentScenario, type Batches, type PairScenario } from './batches.js'
 import { runtime } from './costs.js'
 import { fewestFor, medianInterval, type Interval } from './sign-test.js'
 
@@ -13,6 +14,8 @@ export interface PairedPasses {
   readonly error: number
   /** Times that the two were loaded and timed. */
   readonly sessions: number
+  /** Sequences at once of each, where the search has chosen them. */
+  readonly batches?: Batches
 }
 
 /** A measured value and its confidence interval. */
@@ -61,13 +64,15 @@ export const errorOf = ({ retime }: Pick<TimingParams, 'retime'>): number => fal
 /** Times parent and child in turn.
  *  @param error  what an interval may err by: at least as many pairs are timed as say something about that */
 export async function timePairs(
-  models: readonly [parent: Model, child: Model],
-  { scenario, threads }: { readonly scenario: Scenario; readonly threads: number },
+  [ofParent, ofChild]: readonly [parent: Model, child: Model],
+  { scenario, threads }: { readonly scenario: PairScenario; readonly threads: number },
   { pairs, error }: { readonly pairs: number; readonly error: number },
   progress: (pair: number, pairs: number) => void = () => {},
 ): Promise<PairedPasses> {
   const count = Math.max(pairs, fewestFor(error))
-  return whileOpen(models, scenario, threads, async (timed) => {
+  const opened = [[ofParent, parentScenario(scenario)] as const, [ofChild, scenario] as const]
+  const batches = batchesOf(scenario)
+  return whileOpen(opened, threads, async (timed) => {
     const passes = await alternate(timed, count, (done) => progress(done, count))
     // More digits are below the clock's own noise.
     const digits = (seconds: number) => Number(seconds.toPrecision(6))
@@ -75,7 +80,7 @@ export async function timePairs(
     const prompts = passes.map((own) => own.map(({ prefillSeconds }) => digits(prefillSeconds)))
     const [parent = [], child = []] = whole
     const prefill = { parent: prompts[0] ?? [], child: prompts[1] ?? [] }
-    return { parent, child, prefill, error, sessions: 1 }
+    return { parent, child, prefill, error, sessions: 1, ...(batches && { batches }) }
   })
 }
 
@@ -89,14 +94,16 @@ export const joined = (a: PairedPasses, b: PairedPasses): PairedPasses => ({
   },
   error: Math.min(a.error, b.error),
   sessions: a.sessions + b.sessions,
+  ...(a.batches && { batches: a.batches }),
 })
 
 /**
  * Speeds of pairs. The ratio is the median of the pairs' ratios, since what else the machine did met both of a pair; the
- * parent's figure is the child's over that ratio, so that the three figures agree.
+ * parent's figure is the child's over that ratio, so that the three figures agree. Where the two serve different batches,
+ * each one's tokens and times are those of its batch.
  */
 export function speedsOf(
-  { batch, generate }: Scenario,
+  { batch, parentBatch = batch, generate }: PairScenario,
   { parent, child, prefill, error }: PairedPasses,
 ): Speeds<PairEstimate> {
   const estimate = (values: readonly number[]): Estimate => ({
@@ -109,11 +116,12 @@ export function speedsOf(
     const ratio = estimate(children.map((value, i) => (value === parents[i] ? 1 : value / parents[i]!)))
     return { parent: own.value / ratio.value, child: own, ratio }
   }
-  const rate = (passes: readonly number[]) => passes.map((seconds) => (batch * generate) / seconds)
+  const rate = (passes: readonly number[], sequences: number) =>
+    passes.map((seconds) => (sequences * generate) / seconds)
   const perToken = (passes: readonly number[], prompts: readonly number[]) =>
     passes.map((seconds, i) => (seconds - prompts[i]!) / generate)
   return {
-    throughput: pairs(rate(parent), rate(child)),
+    throughput: pairs(rate(parent, parentBatch), rate(child, batch)),
     prefill: pairs(prefill.parent, prefill.child),
     tokenLatency: pairs(perToken(parent, prefill.parent), perToken(child, prefill.child)),
   }

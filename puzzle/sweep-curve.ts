@@ -1,6 +1,7 @@
 import type { LeftOut } from '../api/index.js'
-import type { Scenario } from '../model/index.js'
 import type { Evaluation, Measured } from './evaluation.js'
+import { withBatches } from './batches.js'
+import type { TargetScenario } from './inputs.js'
 import { judgeLimits, type Judged } from './judge-limits.js'
 import type { Limit } from './limit.js'
 import { describeLimit } from './limits.js'
@@ -14,7 +15,7 @@ export interface SweepState {
   readonly values: readonly number[]
   /** All limits of the target. */
   readonly limits: readonly Limit[]
-  readonly scenario: Scenario
+  readonly scenario: TargetScenario
   /** Points that are solved. */
   readonly points: readonly SweepPoint[]
   /** Whether children are measured. */
@@ -61,13 +62,14 @@ export function curveOf({ swept, values, limits, scenario, points, measures, mea
       if (!point) return { value, limit, status: 'open' as const }
       if (point.status === 'infeasible') return { ...point, limit }
       const { objective: kl, reaches, predicted, ratios, layers, runs, addedUp, solutionDigest } = point
-      const { status, bound, gap } = point
-      const first = solved.find((other) => other.point.solutionDigest === solutionDigest)!.point
+      const { status, bound, gap, batches } = point
+      const first = solved.find((other) => measurementOf(other.point) === measurementOf(point))!.point
       return {
         value,
         limit,
         status,
         solutionDigest,
+        ...(batches && { batches }),
         ...(first !== point && { sameAs: first.value }),
         dominated: beaten[solved.findIndex((other) => other.point === point)]!,
         predicted: { kl, reaches, ...predicted, ratios },
@@ -85,8 +87,9 @@ export function curveOf({ swept, values, limits, scenario, points, measures, mea
 const limitOf = (swept: SweptLimit, value: number) => ({ ...swept, value }) as Limit
 
 /** Measured figures of a child, and whether it meets the limit of its point. */
-function measuredFigures(limit: Limit, scenario: Scenario, evaluation: Evaluation<Measured>) {
+function measuredFigures(limit: Limit, served: TargetScenario, evaluation: Evaluation<Measured>) {
   const { child, ratios, timing } = evaluation
+  const scenario = withBatches(served, timing.batches)
   const [judged] = judgeLimits([limit], [scenario], evaluation)
   const { low, high } = speedsOf(scenario, timing).throughput.ratio
   return {

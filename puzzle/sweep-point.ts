@@ -1,12 +1,11 @@
 import type { ArtifactRef, LeftOut, Outputs } from '../api/index.js'
-import type { SolveResult } from '../solver/index.js'
+import { batchesOf } from './batches.js'
 import type { Described } from './hand-over.js'
 import type { Limit } from './limit.js'
-import { boundedCost, bounds, describeInfeasible, describeLimit, useOf } from './limits.js'
+import { boundedCost, bounds, describeLimit, useOf, type Yard } from './limits.js'
 import { yardsOf } from './loads.js'
 import { choiceCost } from './predicted-speeds.js'
 import type { ProblemParts, Solution } from './selection-problem.js'
-import { totalCost } from './costs.js'
 
 /** A limit that a sweep gives several values. */
 export type SweptLimit = Pick<Limit, 'bound' | 'unit'> & { readonly name: string }
@@ -57,18 +56,13 @@ export function predictedRatios(
   parts: ProblemParts,
   { predicted }: Pick<Solution, 'predicted'>,
 ): SolvedPoint['ratios'] {
-  const parent = totalCost(parts.table, parts.parent)
+  const [{ parent }] = yardsOf(parts, parts.parent) as [Yard]
+  const { child, parent: batch } = batchesOf(parts.scenario) ?? { child: 1, parent: 1 }
   return {
-    throughput: useOf('runtime', parent) / predicted.runtime,
+    throughput: ((child / batch) * useOf('runtime', parent)) / predicted.runtime,
     memory: predicted.memoryBytes / parent.memoryBytes,
     parameters: predicted.parameters / parent.parameters,
   }
-}
-
-/** Why a problem has no solution, in terms of its limits and rules. */
-export function reasonOf(parts: ProblemParts, { infeasible }: Pick<SolveResult, 'infeasible'>): string {
-  const yards = yardsOf(parts, parts.parent)
-  return describeInfeasible(bounds(parts.limits, yards), parts.rules ?? [], yards, infeasible)
 }
 
 /** The limits of a point: the swept one with this value, in its place among the others. */
@@ -83,6 +77,8 @@ export function limitsAt(limits: readonly Limit[], swept: SweptLimit, value: num
 /** A point's limit in messages: `throughput >= 1.5x of the parent`. */
 export const describePoint = (swept: SweptLimit, value: number): string => describeLimit({ ...swept, value } as Limit)
 
-/** Id of the task that measures a child: points with the same child, of whatever sweep, share it. */
-export const measurementOf = ({ solutionDigest }: Pick<Described, 'solutionDigest'>): string =>
-  `child-${solutionDigest.replace(/^sha256[:-]/, '').slice(0, 16)}`
+/** Id of the task that measures a child: points with the same child at the same batches, of whatever sweep, share it. */
+export function measurementOf({ solutionDigest, batches }: Pick<Described, 'solutionDigest' | 'batches'>): string {
+  const child = `child-${solutionDigest.replace(/^sha256[:-]/, '').slice(0, 16)}`
+  return batches ? `${child}-batch-${batches.child}-${batches.parent}` : child
+}

@@ -26,7 +26,7 @@ interface JudgedQuality {
 /** Judges a child by every limit and the quality floor of a target. */
 export function judge(target: Target, evaluation: Evaluation<Measured>): Verdict {
   const all = limitsOf(target)
-  const scenarios = scenariosOf(target).map(({ scenario }) => scenario)
+  const scenarios = scenariosOf(target, evaluation.timing.batches).map(({ scenario }) => scenario)
   const limits = judgeLimits(all, scenarios, evaluation)
   const quality = target.quality && judgeQuality(target.quality.value, evaluation)
   return {

@@ -18,6 +18,8 @@ interface Point {
   /** Why it is infeasible. */
   readonly reason?: string
   readonly solutionDigest?: string
+  /** Sequences at once, where the search has chosen them. */
+  readonly batches?: { readonly child: number; readonly parent: number }
   /** Value of the first point with the same child. */
   readonly sameAs?: number
   readonly dominated?: boolean
@@ -107,8 +109,9 @@ function measuredCells({ measured }: Point): string[] {
 const percent = (share: number | null | undefined): string =>
   Number.isFinite(share) ? `${Number((100 * share!).toPrecision(3))} %` : '–'
 
-const remark = ({ sameAs, dominated, status }: Point): string =>
+const remark = ({ sameAs, dominated, status, batches }: Point): string =>
   [
+    ...(batches ? [`batch ${batches.child}, parent ${batches.parent}`] : []),
     ...(sameAs === undefined ? [] : [`the child of ${sameAs}`]),
     ...(dominated ? ['dominated'] : []),
     ...(status === 'feasible' ? ['not proven to be the best'] : []),
@@ -171,11 +174,19 @@ const columns: readonly (readonly [
   ['reason', ({ reason }) => reason],
 ]
 
+/** More columns, where the search has chosen the batches of some point. */
+const batchColumns: typeof columns = [
+  ['batch', ({ batches }) => batches?.child],
+  ['parent_batch', ({ batches }) => batches?.parent],
+]
+
 /** Writes a curve as comma-separated values (RFC 4180): a line of names, and one for each point. Unknown values are empty. */
-export const curveTable = ({ points }: Curve): string =>
-  [columns.map(([name]) => name), ...points.map((point) => columns.map(([, of]) => cell(of(point))))]
+export function curveTable({ points }: Curve): string {
+  const all = points.some(({ batches }) => batches) ? [...columns, ...batchColumns] : columns
+  return [all.map(([name]) => name), ...points.map((point) => all.map(([, of]) => cell(of(point))))]
     .map((cells) => `${cells.join(',')}\n`)
     .join('')
+}
 
 function cell(value: string | number | boolean | null | undefined): string {
   const text = value === null || value === undefined ? '' : String(value)

@@ -1,3 +1,4 @@
+import { batchesSection, type BatchesResult } from './batches-section.js'
 import { format } from './format.js'
 import { scenariosSection, type ScenarioResult } from './scenarios-section.js'
 import { tasksSection, type TasksResult } from './tasks-section.js'
@@ -70,6 +71,8 @@ export interface Result extends Pick<TasksResult, 'paired' | 'measuredOn' | 'spl
   }[]
   /** What was measured in each of several scenarios; all the rest is of the first. Absent where there is only one. */
   readonly scenarios?: Readonly<Record<string, ScenarioResult>>
+  /** Absent where the spec says which batch it is. */
+  readonly batches?: BatchesResult
   /** The passes by which parent and child were timed. */
   readonly timing?: { readonly child: readonly number[]; readonly sessions: number; readonly error: number }
   /** How well the costs of blocks predict whole models: errors of the predicted ratio of child and parent. */
@@ -142,6 +145,7 @@ export function markdown(result: Result): string {
     row('memory in the scenario, bytes', parent.memoryBytes, child.memoryBytes, ratios.memory),
     '',
     ...scenariosSection(result.scenarios),
+    ...batchesSection(result.batches, lost(objective)),
     ...tasksSection(result),
     '## Limits',
     '',

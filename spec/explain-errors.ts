@@ -120,6 +120,11 @@ function explain(error: ErrorObject, name: string): Finding {
     case 'minimum':
     case 'exclusiveMinimum':
       return value('out-of-range', `${named} ${message}, not ${show(data)}.`)
+    case 'uniqueItems': {
+      const { i } = params as { i: number }
+      const twice = { at: at + pointer([String(i)]), where: 'value', code: 'wrong-value' } as const
+      return { ...twice, message: `${named} lists ${show((data as unknown[])[i])} twice.` }
+    }
     case 'maximum':
     case 'exclusiveMaximum':
       return value('out-of-range', `${named} ${message}, not ${show(data)}${because(parent)}.`)

@@ -9,6 +9,7 @@ import {
   type Runs,
   type Slot,
 } from '../../api/index.js'
+import { anyBatches } from '../../puzzle/batches.js'
 import { runVariants } from '../../puzzle/run-variants.js'
 import { scenariosOf } from '../../puzzle/scenarios.js'
 import type { PuzzleInputs } from './puzzle-inputs.js'
@@ -21,7 +22,7 @@ const scenarioPath = (name: string | undefined) => (name === undefined ? ['scena
  * @param inputs  without other mistakes
  */
 export function inspectGguf(model: Model, { target, space }: PuzzleInputs, runs: Runs): InputProblem[] {
-  const served = target && scenariosOf(target).find(({ scenario }) => scenario?.engine === 'llama.cpp')
+  const served = target && scenariosOf(target, anyBatches(target)).find(({ scenario }) => scenario?.engine === 'llama.cpp')
   const engine = served !== undefined
   if (target?.format !== 'gguf' && !engine) return []
   const { config } = model

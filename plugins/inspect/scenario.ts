@@ -1,4 +1,5 @@
 import { cacheProblem, type ModelConfig, type Scenario } from '../../model/index.js'
+import { anyBatches, batchChoices } from '../../puzzle/batches.js'
 import type { Limit } from '../../puzzle/limit.js'
 import { limitsOf, scenariosOf } from '../../puzzle/scenarios.js'
 import type { InputProblem } from '../../spec/registry.js'
@@ -18,7 +19,8 @@ export function inspectScenarios({ target }: PuzzleInputs, config: ModelConfig):
   const twice = beside(target)
   if (twice.length > 0) return twice
   const limits = limitsOf(target)
-  return scenariosOf(target)
+  // What is asked here is the same at every batch.
+  return scenariosOf(target, anyBatches(target))
     .map(({ name, scenario }): Placed => {
       if (name === undefined)
         return { scenario, limits, path: ['target', 'scenario'], limitsPath: ['target', 'limits'] }
@@ -37,9 +39,10 @@ export function inspectScenarios({ target }: PuzzleInputs, config: ModelConfig):
     ])
 }
 
-/** What cannot stand beside `target.scenarios`. */
-function beside({ scenario, scenarios, limits = {}, profile }: NonNullable<PuzzleInputs['target']>): InputProblem[] {
-  if (!scenarios) return []
+/** What cannot stand beside `target.scenarios`, or beside several batches. */
+function beside(target: NonNullable<PuzzleInputs['target']>): InputProblem[] {
+  const { scenario, scenarios, limits = {}, profile } = target
+  if (!scenarios) return profile !== undefined && batchChoices(target) ? [profileBesideBatches] : []
   const problem = (key: string, message: string, hint: string): InputProblem => ({
     ...{ path: ['target', key], code: 'beside-scenarios', message, hint },
   })
@@ -66,6 +69,12 @@ function beside({ scenario, scenarios, limits = {}, profile }: NonNullable<Puzzl
         ]
       : []),
   ]
+}
+
+const profileBesideBatches: InputProblem = {
+  ...{ path: ['target', 'profile'], code: 'beside-batches' },
+  message: 'A cost table is of one batch, and the scenario leaves the batch to the search.',
+  hint: 'leave it out: costs are measured; or write the batch of the table',
 }
 
 /** A scenario longer than the model's positions is measured all the same: the text it generates there does not matter. */

@@ -4,18 +4,21 @@ import type { ProfileOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput, SpaceInput, TargetInput } from '../../puzzle/inputs.js'
 import { variants, type Variant } from '../../puzzle/library.js'
 import { applyChoices, type Fillings } from '../../puzzle/choices.js'
-import { bounds, describeInfeasible } from '../../puzzle/limits.js'
-import { optionCosts, yardsOf } from '../../puzzle/loads.js'
+import { loadsAtEach } from '../../puzzle/batch-loads.js'
+import { unmetAt, whyInfeasible, type UnmetAt } from '../../puzzle/infeasible-batches.js'
+import { bounds } from '../../puzzle/limits.js'
+import { optionCosts, yardsOf, type Loads } from '../../puzzle/loads.js'
 import { runVariants } from '../../puzzle/run-variants.js'
 import { openParent } from '../../puzzle/parent.js'
-import { readLoads } from '../../puzzle/problem-parts.js'
+import { readTables } from '../../puzzle/problem-parts.js'
 import { limitsOf } from '../../puzzle/scenarios.js'
 import { parentLayers } from '../../puzzle/selection-problem.js'
 
 /** What a run leaves of its layers but the first. */
 const nothing = { variant: 'no-op', block: 'no-op' }
 
-/** Refuses limits that no choice of variants can meet, alone or together, before anything is trained. */
+/** Refuses limits that no choice of variants can meet, alone or together, at any batch that may be chosen, before anything is
+ *  trained. */
 export const checkLimits: SingleStage<
   JsonObject,
   { readonly profile: ProfileOutputs },
@@ -31,49 +34,58 @@ export const checkLimits: SingleStage<
   async run(context) {
     const { spec, stages } = context
     const model = await openParent(context)
-    const loads = await readLoads(context, spec.target, stages.profile)
-    const yards = yardsOf(loads, parentLayers(model))
+    const tables = await readTables(context, stages.profile)
     const wanted = limitsOf(spec.target)
-    const limits = bounds(wanted, yards)
+    const parent = parentLayers(model)
     const of = (slot: Slot, layer: number) => variants(spec.space, slot, model, layer)
-    // Scores do not matter here, only whether any choice meets the limits.
-    const costsOf = (attention: string, ffn: string) => optionCosts({ ...loads, limits: wanted }, { attention, ffn })
     const runs = runVariants(model, spec.space, context.runs)
     const rules = spec.target.choices ?? []
     const filled = ({ id, block, own }: Variant) => ({ variant: id, block, own })
-    const options = model.config.blocks.map((_, layer) => [
-      ...of('attention', layer).flatMap((attention) =>
-        of('ffn', layer).map((ffn) => ({
-          id: `${attention.id}+${ffn.id}`,
-          score: 0,
-          costs: costsOf(attention.id, ffn.id),
-          fillings: [{ attention: filled(attention), ffn: filled(ffn) }],
-        })),
-      ),
-      ...runs
-        .filter((run) => run.layer === layer)
-        .map(({ id, span, slots: { attention, ffn } }) => ({
-          id,
-          score: 0,
-          costs: costsOf(attention.variant, ffn.variant),
-          span,
-          fillings: [
-            { attention, ffn },
-            ...Array<Fillings[number]>(span - 1).fill({ attention: nothing, ffn: nothing }),
-          ],
-        })),
-    ])
-    const ruled = applyChoices(rules, options)
-    const result = await solve({
-      layers: ruled.layers.map((layer) => ({ options: layer.map(({ fillings: _, ...option }) => option) })),
-      limits: [...limits.map(({ cost, max }) => ({ cost, max })), ...ruled.limits],
-      solutions: 1,
-    })
-    if (result.status === 'infeasible')
-      throw new Failure('Infeasible', describeInfeasible(limits, rules, yards, result.infeasible), {
-        remedy: 'Loosen these limits, or add cheaper block types to `space` (no-op is the cheapest).',
+    /** Why no choice meets the limits under these loads; undefined if one does. */
+    const unmet = async (loads: Loads): Promise<UnmetAt | undefined> => {
+      const yards = yardsOf(loads, parent)
+      const limits = bounds(wanted, yards)
+      // Scores do not matter here, only whether any choice meets the limits.
+      const costsOf = (attention: string, ffn: string) => optionCosts({ ...loads, limits: wanted }, { attention, ffn })
+      const options = model.config.blocks.map((_, layer) => [
+        ...of('attention', layer).flatMap((attention) =>
+          of('ffn', layer).map((ffn) => ({
+            id: `${attention.id}+${ffn.id}`,
+            score: 0,
+            costs: costsOf(attention.id, ffn.id),
+            fillings: [{ attention: filled(attention), ffn: filled(ffn) }],
+          })),
+        ),
+        ...runs
+          .filter((run) => run.layer === layer)
+          .map(({ id, span, slots: { attention, ffn } }) => ({
+            id,
+            score: 0,
+            costs: costsOf(attention.variant, ffn.variant),
+            span,
+            fillings: [
+              { attention, ffn },
+              ...Array<Fillings[number]>(span - 1).fill({ attention: nothing, ffn: nothing }),
+            ],
+          })),
+      ])
+      const ruled = applyChoices(rules, options)
+      const result = await solve({
+        layers: ruled.layers.map((layer) => ({ options: layer.map(({ fillings: _, ...option }) => option) })),
+        limits: [...limits.map(({ cost, max }) => ({ cost, max })), ...ruled.limits],
+        solutions: 1,
       })
-    // The outputs contain nothing about the limits, so later stages are reused when the limits change.
-    return { values: {}, files: {} }
+      return result.status === 'infeasible' ? unmetAt(limits, rules, yards, result.infeasible) : undefined
+    }
+    const all: UnmetAt[] = []
+    for (const loads of loadsAtEach(spec.target, tables, wanted, parent).loads) {
+      const own = await unmet(loads)
+      // The outputs contain nothing about the limits, so later stages are reused when the limits change.
+      if (!own) return { values: {}, files: {} }
+      all.push(own)
+    }
+    throw new Failure('Infeasible', whyInfeasible(all), {
+      remedy: 'Loosen these limits, or add cheaper block types to `space` (no-op is the cheapest).',
+    })
   },
 }

@@ -19,7 +19,7 @@ import type {
   SolveOutputs,
   UptrainOutputs,
 } from '../../puzzle/hand-over.js'
-import type { Scenario } from '../../model/index.js'
+import type { PairScenario } from '../../puzzle/batches.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
 import { describeSolution } from '../../puzzle/describe-solution.js'
@@ -62,8 +62,9 @@ interface TaskParams extends Omit<EvaluateParams, 'of' | 'split'> {
   readonly timed?: PairedPasses
   /** The same in the scenarios after the first. */
   readonly timedOthers?: readonly PairedPasses[]
-  /** Those of `target.scenarios`, without names; absent if the target has only `target.scenario`. */
-  readonly scenarios?: readonly Scenario[]
+  /** Those of `target.scenarios`, without names, or `target.scenario` at the batches that were chosen; absent if the target has
+   *  only `target.scenario` and leaves no choice. */
+  readonly scenarios?: readonly PairScenario[]
 }
 
 interface EvaluateNeeds {
@@ -141,8 +142,10 @@ export const evaluate: FanOutStage<
     const trained = ofChild ? (stages.improve?.files.child ?? stages.uptrain?.files.child) : undefined
     const before = stages.improve?.values.child?.evaluation ?? stages['check-child']?.values.evaluations[0]
     const solutions = await measuredSolutions(context)
-    const scenarios = spec.target.scenarios && scenariosOf(spec.target).map(({ scenario }) => scenario)
     return solutions.map((solution, i): TaskPlan<TaskParams, EvaluateTask['inputs']> => {
+      const scenarios =
+        (spec.target.scenarios ?? solution.batches) &&
+        scenariosOf(spec.target, solution.batches).map(({ scenario }) => scenario)
       const { fillings, inputs } = asTask(chosenEntries(library, solution.choice))
       // Measurements of solutions do not depend on the limits: if those change, only `solve` and `select` run again.
       const judged = ofChild
@@ -171,7 +174,7 @@ export const evaluate: FanOutStage<
   async run(context) {
     const { task, spec } = context
     const params = task.params
-    const scenarios = params.scenarios ?? [spec.target.scenario!]
+    const scenarios = params.scenarios ?? scenariosOf(spec.target).map(({ scenario }) => scenario)
     const model = await openParent(context)
     const yardstick = await openYardstick(context, model, task.inputs, scenarios, params)
     const assembled = assemble(model, params.fillings, task.inputs, context)
@@ -202,9 +205,9 @@ export const evaluate: FanOutStage<
   /** Adds predictions here, not in the tasks: a new prediction must not cause new measurements. */
   async gather(context) {
     const solutions = await measuredSolutions(context)
-    const parts = await costParts(context)
+    const partsAt = await costParts(context)
     const evaluations = context.tasks.map(({ outputs }, i) =>
-      withPredictions(outputs.values, predictedSpeeds(parts, solutions[i]!)),
+      withPredictions(outputs.values, predictedSpeeds(partsAt(solutions[i]!.batches), solutions[i]!)),
     )
     return { values: { evaluations }, files: {} }
   },

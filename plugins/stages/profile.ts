@@ -24,7 +24,7 @@ import { randomChildren, type Variants } from '../../puzzle/calibration.js'
 import { empty, madeUp, withoutBlocks, type LayerBlocks } from '../../puzzle/made-up.js'
 import { openParent } from '../../puzzle/parent.js'
 import { threads } from '../../puzzle/parameters.js'
-import { scenariosOf } from '../../puzzle/scenarios.js'
+import { profiledScenarios } from '../../puzzle/scenarios.js'
 
 /** How blocks and whole models are timed. */
 interface ProfileParams extends Repetition {
@@ -43,7 +43,7 @@ interface ProfileTaskParams extends Repetition {
   readonly params?: JsonObject
   /** Of a child. */
   readonly layers?: readonly LayerBlocks[]
-  /** One of `target.scenarios`; absent if the target has only `target.scenario`. */
+  /** One of `target.scenarios`, or `target.scenario` at one of its batches; absent if there is only the one. */
   readonly scenario?: Scenario
 }
 
@@ -114,10 +114,10 @@ export const profile: FanOutStage<
 
   async plan(context) {
     const { params, spec, seed } = context
-    const { profile: elsewhere, scenarios } = spec.target
+    const { profile: elsewhere } = spec.target
     const model = await openParent(context)
     const parts = distinctVariants(model, spec.space, context.runs)
-    const all = scenariosOf(spec.target)
+    const all = profiledScenarios(spec.target)
     if (elsewhere !== undefined) {
       await readCostTable(elsewhere, model, all[0]!.scenario, parts)
       return []
@@ -142,7 +142,7 @@ export const profile: FanOutStage<
       blocks: uses(layers),
     }))
     const plans = [floor, ...blocks, ...wholes]
-    if (!scenarios) return plans
+    if (all[0]!.name === undefined) return plans
     return all.flatMap(({ name, scenario }, index) =>
       plans.map(({ id, label, params, ...plan }) => ({
         ...{ id: inScenario(index, name, id), label: `${name}: ${label}`, ...plan },
@@ -153,7 +153,7 @@ export const profile: FanOutStage<
 
   async run(context) {
     const { scenario: own, ...params } = context.task.params
-    const scenario = own ?? context.spec.target.scenario!
+    const scenario = own ?? profiledScenarios(context.spec.target)[0]!.scenario
     const model = await openParent(context)
     const versions = (context.task.blocks ?? []).map(({ slot, name }) => model.blocks.get(slot, name).version)
     const print = fingerprint(params.threads, scenario)
@@ -192,7 +192,7 @@ export const profile: FanOutStage<
     const { profile: elsewhere } = spec.target
     const model = await openParent(context)
     const parts = distinctVariants(model, spec.space, context.runs)
-    const all = scenariosOf(spec.target)
+    const all = profiledScenarios(spec.target)
     if (elsewhere !== undefined) {
       const table = await readCostTable(elsewhere, model, all[0]!.scenario, parts)
       return { values: { measured: 'elsewhere' }, files: { costs: await context.put('costs', table) } }
@@ -224,7 +224,7 @@ export const profile: FanOutStage<
   },
 }
 
-/** The id of a task in one of several scenarios; as ever in the first one. */
+/** The id of a task in one of several scenarios or batches; as ever in the first one. */
 const inScenario = (index: number, name: string | undefined, id: string): string => (index === 0 ? id : `${name}:${id}`)
 
 /** What times depend on: puzzleflow's decoder runs in float32 whatever the precision that memory is counted in. */

@@ -13,6 +13,7 @@ import type {
   SelectOutputs,
   SolveOutputs,
 } from '../../puzzle/hand-over.js'
+import { batchChoices, type Batches } from '../../puzzle/batches.js'
 import type { Evaluation } from '../../puzzle/evaluation.js'
 import type { Target, TargetInput } from '../../puzzle/inputs.js'
 import type { Judged } from '../../puzzle/judge-limits.js'
@@ -60,7 +61,6 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
 
   async run(context) {
     const { stages, spec } = context
-    const [first] = scenariosOf(spec.target)
     const selected = stages.select.values
     const improved = stages.improve?.values
     const chosen = improved?.child ?? selected
@@ -68,13 +68,16 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
     const final = after ?? improved?.child?.evaluation ?? selected.evaluation
     const outcome = await readJson(context, stages.refine?.files.solutions ?? stages.solve.files.solutions)
     const { limits, quality, reasons, wouldTake } = judge(spec.target, final)
+    const [first] = scenariosOf(spec.target, final.timing.batches)
+    const { parentBatch: _, ...scenario } = first!.scenario
     const objective = stages.score.values.objective ?? declared('kl', 0)
     const result = {
       verdict: reasons.length === 0 ? 'accepted' : 'no acceptable child',
       reasons,
       wouldTake: reasons.length > 0 ? wouldTake : undefined,
       solutionDigest: chosen.solutionDigest,
-      scenario: first!.scenario,
+      scenario,
+      batches: outcome.batches,
       parent: final.parent,
       child: { ...final.child, layers: chosen.layers, runs: chosen.runs },
       objective,
@@ -88,8 +91,7 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
       attempts: improved && improved.attempts.length > 0 ? improved.attempts : undefined,
       ratios: final.ratios,
       timing: final.timing,
-      calibration: stages.profile?.values.calibration,
-      otherCalibrations: stages.profile?.values.otherCalibrations,
+      ...calibrationsOf(spec.target, stages.profile?.values, outcome.batches),
       paired: final.paired,
       // Only the final evaluation reads the test split, if there is one.
       measuredOn: after && (!stages.prepare || stages.prepare.files.test) ? 'test' : 'validation',
@@ -154,6 +156,18 @@ function byScenario(target: Target, final: Evaluation, judged: readonly Judged[]
       ]
     }),
   )
+}
+
+/** The calibration of the costs that the child was chosen by, in the first scenario or at its batch, and the others in their order. */
+function calibrationsOf(
+  target: Target,
+  { calibration, otherCalibrations }: Partial<ProfileOutputs['values']> = {},
+  batches: Batches | undefined,
+) {
+  const at = batches && otherCalibrations ? batchChoices(target)!.indexOf(batches.child) : 0
+  if (at === 0) return { calibration, otherCalibrations }
+  const all = [calibration, ...otherCalibrations!]
+  return { calibration: all[at], otherCalibrations: all.filter((_, i) => i !== at) }
 }
 
 /** The outcome for lists of runs and the command's exit code. */

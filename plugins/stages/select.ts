@@ -19,7 +19,8 @@ import { chosenModel, readJson } from '../../puzzle/library.js'
 import { thoroughness, type Evaluation, type Thoroughness } from '../../puzzle/evaluation.js'
 import { openParent } from '../../puzzle/parent.js'
 import { problemParts } from '../../puzzle/problem-parts.js'
-import { limitsOf, scenariosOf } from '../../puzzle/scenarios.js'
+import { loadsOf } from '../../puzzle/loads.js'
+import { limitsOf } from '../../puzzle/scenarios.js'
 import type { Solution } from '../../puzzle/selection-problem.js'
 import { solveAgain } from '../../puzzle/solve-again.js'
 import { timing, type TimingParams } from '../../puzzle/speed.js'
@@ -83,9 +84,9 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
   async run(context) {
     const { params, stages, spec, seed } = context
     const limits = limitsOf(spec.target)
-    const scenarios = scenariosOf(spec.target).map(({ scenario }) => scenario)
     const outcome = await readJson(context, stages.refine?.files.solutions ?? stages.solve.files.solutions)
-    const parts = await problemParts(context, outcome.composition)
+    const parts = await problemParts(context, outcome.composition, outcome.batches)
+    const scenarios = loadsOf(parts).map(({ scenario }) => scenario)
     const measured = stages.evaluate.values.evaluations
     const model = await openParent(context)
     const childOf = ({ choice }: Solution) => chosenModel(model, parts.library, choice, context).child

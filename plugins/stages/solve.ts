@@ -1,4 +1,3 @@
-import { solve as solveProblem, type SolveResult } from '../../solver/index.js'
 import { Failure, type SingleStage } from '../../api/index.js'
 import type {
   DepthOutputs,
@@ -7,13 +6,13 @@ import type {
   ScoreOutputs,
   SolveOutputs,
 } from '../../puzzle/hand-over.js'
+import { bestBatch, noneFeasible, solveAtEach, unmetBy, type SolvedAt } from '../../puzzle/best-batch.js'
+import { whyInfeasible } from '../../puzzle/infeasible-batches.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { limitId, onTime } from '../../puzzle/limit.js'
-import { bounds, describeInfeasible } from '../../puzzle/limits.js'
-import { yardsOf } from '../../puzzle/loads.js'
-import { problemParts } from '../../puzzle/problem-parts.js'
-import { makeProblem, toSolution, type ProblemParts } from '../../puzzle/selection-problem.js'
-import type { SolveOutcome } from '../../puzzle/solve-outcome.js'
+import { problemPartsAtEach } from '../../puzzle/problem-parts.js'
+import { makeProblem, type ProblemParts } from '../../puzzle/selection-problem.js'
+import type { ConsideredBatch, SolveOutcome } from '../../puzzle/solve-outcome.js'
 
 interface SolveParams {
   readonly solutions: number
@@ -24,8 +23,8 @@ interface SolveParams {
   readonly timeLimit: number
 }
 
-/** Chooses one variant per slot and layer with the least predicted KL under the limits. Returns a pool of different solutions,
- *  and baselines. */
+/** Chooses one variant per slot and layer with the least predicted KL under the limits, and the batch to serve at where that is a
+ *  choice. Returns a pool of different solutions, and baselines. */
 export const solve: SingleStage<
   SolveParams,
   {
@@ -86,60 +85,76 @@ export const solve: SingleStage<
   },
 
   async run(context) {
-    const parts = await problemParts(context, context.params.composition)
+    const { all, parent } = await problemPartsAtEach(context, context.params.composition)
     const { solutions, minimumDifference, gap, timeLimit, margin } = context.params
+    const [{ limits, composition }] = all as [ProblemParts]
     const aim = Object.fromEntries(
-      parts.limits
-        .filter(onTime)
-        .map((limit) => [limitId(limit), limit.bound === 'min' ? 1 + margin : 1 / (1 + margin)]),
+      limits.filter(onTime).map((limit) => [limitId(limit), limit.bound === 'min' ? 1 + margin : 1 / (1 + margin)]),
     )
-    const problemFor = (correction: Parameters<typeof makeProblem>[2]) => ({
+    const problemFor = (correction: Parameters<typeof makeProblem>[2]) => (parts: ProblemParts) => ({
       ...makeProblem(parts, { solutions, minimumDifference, gap, seed: context.seed }, correction),
       timeLimitSeconds: timeLimit,
     })
-    let problem = problemFor(aim)
-    let result = await solveProblem(problem)
-    if (result.status === 'infeasible') {
-      // The margin can be dropped, the limits cannot.
-      problem = problemFor({})
-      result = await solveProblem(problem)
-    }
-    if (result.status === 'infeasible')
-      throw new Failure('Infeasible', whyInfeasible(parts, result), {
+    const withoutMargin = (parts: readonly ProblemParts[]) => solveAtEach(parts, problemFor({}))
+    let solved = await solveAtEach(all, problemFor(aim))
+    const hasMargin = !noneFeasible(solved)
+    // The margin can be dropped, the limits cannot.
+    if (!hasMargin) solved = await withoutMargin(all)
+    if (noneFeasible(solved))
+      throw new Failure('Infeasible', whyInfeasible(solved.map(unmetBy)), {
         remedy: 'Loosen the limits, or add cheaper block types to `space`.',
       })
-    if (result.solutions.length === 0)
-      throw new Failure(
-        'TaskFailed',
-        `The solver found no solution within ${timeLimit} s, but has not proved that there is none`,
-        {
-          remedy: 'Give it more time: stages.solve.timeLimit.',
-        },
+    const best = bestBatch(solved)
+    if (!best)
+      throw new Failure('TaskFailed', unsolved(timeLimit), {
+        remedy: 'Give it more time: stages.solve.timeLimit.',
+      })
+    const { result, problem } = best
+    const [first] = result.solutions
+    const { batches } = best.solutions[0]!
+    const considered: ConsideredBatch[] = []
+    if (batches) for (const own of solved) considered.push(await considerationOf(own))
+    if (parent?.fits === false)
+      context.log(
+        `the parent's memory meets the limit at no batch: the child is compared with the parent at batch ${parent.batch}, the fastest`,
       )
     const outcome: SolveOutcome = {
       ...result,
-      composition: parts.composition,
-      solutions: result.solutions.map(({ choice, objective }) => toSolution(parts, choice, objective)),
+      composition,
+      solutions: best.solutions,
       proofs: result.solutions.map(({ objective, bound, gap, seconds }) => ({ objective, bound, gap, seconds })),
+      ...(batches && { batches: { ...batches, parentFits: parent!.fits, considered } }),
     }
     return {
       values: {
         status: result.status,
-        objective: result.solutions[0]!.objective,
-        bound: result.solutions[0]!.bound,
-        gap: result.solutions[0]!.gap,
+        objective: first!.objective,
+        bound: first!.bound,
+        gap: first!.gap,
         solutions: result.solutions.length,
-        composition: parts.composition,
+        composition,
       },
       files: {
         problem: await context.put('problem', problem),
         solutions: await context.put('solutions', outcome),
       },
     }
+
+    async function considerationOf(own: SolvedAt): Promise<ConsideredBatch> {
+      const { batch } = own.parts.scenario
+      const [solution] = own.solutions
+      if (solution) {
+        const { throughput, memoryBytes } = solution.predicted
+        return { batch, objective: solution.objective, throughput, memoryBytes }
+      }
+      if (own.result.status !== 'infeasible') return { batch, reason: unsolved(timeLimit) }
+      // Messages are about the limits of the spec, not about those that were aimed at.
+      const [exact] = hasMargin ? await withoutMargin([own.parts]) : [own]
+      if (exact!.result.status === 'infeasible') return { batch, reason: unmetBy(exact!).reason }
+      return { batch, reason: `The limits are met only without the margin of ${Number((100 * margin).toPrecision(3))} %` }
+    }
   },
 }
 
-function whyInfeasible(parts: ProblemParts, { infeasible }: SolveResult): string {
-  const yards = yardsOf(parts, parts.parent)
-  return describeInfeasible(bounds(parts.limits, yards), parts.rules ?? [], yards, infeasible)
-}
+const unsolved = (timeLimit: number): string =>
+  `The solver found no solution within ${timeLimit} s, but has not proved that there is none`

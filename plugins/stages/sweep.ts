@@ -1,4 +1,3 @@
-import { solve as solveProblem } from '../../solver/index.js'
 import {
   Failure,
   type ArtifactRef,
@@ -7,29 +6,26 @@ import {
   type TaskContext,
   type TaskPlan,
 } from '../../api/index.js'
+import { loadsAtEach } from '../../puzzle/batch-loads.js'
+import { bestBatch, noneFeasible, solveAtEach, unmetBy } from '../../puzzle/best-batch.js'
 import type { CostTable } from '../../puzzle/costs.js'
 import type { DepthStep } from '../../puzzle/depth-step.js'
 import { describeSolution } from '../../puzzle/describe-solution.js'
 import type { DepthOutputs, DistillOutputs, ProfileOutputs, ScoreOutputs } from '../../puzzle/hand-over.js'
+import { whyInfeasible } from '../../puzzle/infeasible-batches.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readJson, type LibraryEntry } from '../../puzzle/library.js'
 import type { Limit } from '../../puzzle/limit.js'
 import { limitsOf } from '../../puzzle/scenarios.js'
 import { openParent } from '../../puzzle/parent.js'
 import type { Composition, ScoreRow } from '../../puzzle/score-row.js'
-import {
-  makeProblem,
-  parentLayers,
-  toSolution,
-  type ProblemParts,
-  type Solution,
-} from '../../puzzle/selection-problem.js'
+import { makeProblem, parentLayers, type ProblemParts, type Solution } from '../../puzzle/selection-problem.js'
 import {
   describePoint,
   limitsAt,
+  measurementOf,
   predictedRatios,
   reachOf,
-  reasonOf,
   type SweepOutputs,
   type SweepPoint,
   type SweptLimit,
@@ -62,6 +58,8 @@ interface SweepTask {
   readonly inputs: {
     readonly scores: ArtifactRef<readonly ScoreRow[]>
     readonly costs: ArtifactRef<CostTable>
+    /** At the batches after the first that the search may choose. */
+    readonly otherCosts?: ArtifactRef<readonly CostTable[]>
     readonly library: ArtifactRef<readonly LibraryEntry[]>
     readonly depth?: ArtifactRef<readonly DepthStep[]>
   }
@@ -121,6 +119,7 @@ export const sweep: FanOutStage<SweepParams, SweepNeeds, SweepOutputs, SweepTask
     const inputs: SweepTask['inputs'] = {
       scores: stages.score.files.scores,
       costs: stages.profile.files.costs,
+      ...(stages.profile.files.otherCosts && { otherCosts: stages.profile.files.otherCosts }),
       library: stages.distill.files.library,
       ...(stages.depth?.files.depth && { depth: stages.depth.files.depth }),
     }
@@ -136,26 +135,28 @@ export const sweep: FanOutStage<SweepParams, SweepNeeds, SweepOutputs, SweepTask
 
   async run(context) {
     const { swept, value, gap, timeLimit } = context.task.params
-    const parts = await partsOf(context)
-    const problem = makeProblem(parts, { solutions: 1, minimumDifference: 0, gap, seed: context.seed })
-    const result = await solveProblem({ ...problem, timeLimitSeconds: timeLimit })
-    if (result.status === 'infeasible')
-      return { values: { status: 'infeasible', value, reason: reasonOf(parts, result) }, files: {} }
-    const [best] = result.solutions
+    const solved = await solveAtEach(await partsAtEach(context), (parts) => ({
+      ...makeProblem(parts, { solutions: 1, minimumDifference: 0, gap, seed: context.seed }),
+      timeLimitSeconds: timeLimit,
+    }))
+    if (noneFeasible(solved))
+      return { values: { status: 'infeasible', value, reason: whyInfeasible(solved.map(unmetBy)) }, files: {} }
+    const best = bestBatch(solved)
     if (!best)
       throw new Failure(
         'TaskFailed',
         `The solver found no child with ${describePoint(swept, value)} within ${timeLimit} s, but has not proved that there is none`,
         { remedy: 'Give it more time: stages.solve.timeLimit. Or skip this point.' },
       )
-    const solution = toSolution(parts, best.choice, best.objective)
+    const { parts } = best
+    const [proof, solution] = [best.result.solutions[0]!, best.solutions[0]!]
     const limit = parts.limits.find(({ name }) => name === swept.name)!
     return {
       values: {
-        status: best.status,
+        status: proof.status,
         value,
-        bound: best.bound,
-        gap: best.gap,
+        bound: proof.bound,
+        gap: proof.gap,
         reaches: reachOf(limit, parts, solution),
         ratios: predictedRatios(parts, solution),
         ...describeSolution(solution, parts.library, context.inputDigests.model!),
@@ -164,12 +165,12 @@ export const sweep: FanOutStage<SweepParams, SweepNeeds, SweepOutputs, SweepTask
     }
   },
 
-  /** Lists each child once, however many points have it. */
+  /** Lists each child once, however many points have it at the same batches. */
   async gather(context) {
     const children = new Map<string, Solution>()
     for (const { outputs } of context.tasks)
       if (outputs.values.status !== 'infeasible' && outputs.files.solution)
-        children.set(outputs.values.solutionDigest, await readJson(context, outputs.files.solution))
+        children.set(measurementOf(outputs.values), await readJson(context, outputs.files.solution))
     return {
       values: {
         points: context.tasks.map(({ outputs }) => outputs.values),
@@ -180,18 +181,24 @@ export const sweep: FanOutStage<SweepParams, SweepNeeds, SweepOutputs, SweepTask
   },
 }
 
-async function partsOf(context: TaskContext<SweepTask, ModelInput & TargetInput>): Promise<ProblemParts> {
+/** What the problem is made from at each batch that may be chosen. */
+async function partsAtEach(
+  context: TaskContext<SweepTask, ModelInput & TargetInput>,
+): Promise<readonly ProblemParts[]> {
   const { params, inputs } = context.task
+  const { target } = context.spec
   const entries = await readJson(context, inputs.library)
-  return {
+  const others = inputs.otherCosts ? await readJson(context, inputs.otherCosts) : []
+  const tables = [await readJson(context, inputs.costs), ...others]
+  const parent = parentLayers(await openParent(context))
+  const common = {
     rows: await readJson(context, inputs.scores),
     composition: params.composition,
     library: new Map(entries.map((entry) => [entry.id, entry])),
     ...(inputs.depth && { depth: await readJson(context, inputs.depth) }),
-    table: await readJson(context, inputs.costs),
-    scenario: context.spec.target.scenario!,
     limits: params.limits,
-    rules: context.spec.target.choices ?? [],
-    parent: parentLayers(await openParent(context)),
+    rules: target.choices ?? [],
+    parent,
   }
+  return loadsAtEach(target, tables, params.limits, parent).loads.map((loads) => ({ ...common, ...loads }))
 }
