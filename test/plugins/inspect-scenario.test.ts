@@ -25,3 +25,17 @@ test('a scenario longer than the model is measured, with a warning', () => {
   ])
   expect(said(undefined)).toEqual([])
 })
+
+test('what is wrong at every batch is said once', () => {
+  const { maxPositions } = config
+  expect(said({ scenario: { batch: [1, 2], prefill: maxPositions, generate: 1 }, limits: { tokenLatency } })).toEqual([
+    'warning target.scenario beyond-positions',
+    'error target.limits.tokenLatency nothing-decoded',
+  ])
+})
+
+test('a cost table measured elsewhere is of one batch', () => {
+  const scenario = { batch: [1, 2], prefill: 2, generate: 2 }
+  expect(said({ scenario })).toEqual([])
+  expect(said({ scenario, profile: 'costs.json' })).toEqual(['error target.profile beside-batches'])
+})

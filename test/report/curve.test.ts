@@ -131,3 +131,12 @@ test('a plot has its points where they belong', () => {
   // A single point has a place, too.
   expect(plot([{ x: 0, y: 5, mark: 'e' }], { x: '', y: '' }).join()).toContain('e')
 })
+
+test('where the search has chosen the batches, the page and the table say which', () => {
+  const [first, second] = curve.points
+  const chosen: Curve = { ...curve, points: [{ ...first!, batches: { child: 16, parent: 8 } }, second!] }
+  expect(curvePage(chosen)).toMatch(/\| batch 16, parent 8, dominated \|\n/)
+  const rows = curveTable(chosen).trim().split('\n')
+  expect(rows.map((row) => row.split(',').slice(-2).join())).toEqual(['batch,parent_batch', '16,8', ','])
+  expect(curveTable(curve).split('\n')[0]).not.toContain('batch')
+})

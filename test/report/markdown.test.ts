@@ -290,3 +290,39 @@ Won items of add:
     expect(markdown({ ...told, ...changes })).toContain(`\n${sentence}\n`)
   })
 })
+
+describe('where the search has chosen the batch', () => {
+  const considered = [
+    { batch: 8, objective: 0.0456789, throughput: 1234.5678, memoryBytes: 4000 },
+    { batch: 16, objective: 0.01, throughput: 2000, memoryBytes: 7000 },
+    { batch: 32, reason: 'memory <= 8000 bytes cannot be met' },
+  ]
+
+  test('the page says at which ones child and parent run, and what each would have given', () => {
+    const page = markdown({ ...result, batches: { child: 16, parent: 8, parentFits: true, considered } })
+    expect(page).toContain(`
+## Batches
+
+The child serves 16 sequences at once, the parent 8 sequences: each at its best batch, as predicted.
+
+| batch | predicted KL | throughput, tokens/s (predicted) | memory, bytes |
+|---|---:|---:|---:|
+| 8 | 0.04568 | 1235 | 4000 |
+| 16, chosen | 0.01 | 2000 | 7000 |
+
+- batch 32: memory <= 8000 bytes cannot be met
+
+## Limits
+`)
+    expect(markdown(result)).not.toContain('Batches')
+  })
+
+  test('a parent that fits at none is told', () => {
+    const batches = { child: 16, parent: 16, parentFits: false, considered: considered.slice(0, 2) }
+    expect(markdown({ ...result, batches })).toContain(
+      `The child serves 16 sequences at once, the parent as many: each at its best batch, as predicted.
+The parent’s memory meets the limit at no batch: what it is compared with does not fit where the child does.
+`,
+    )
+  })
+})

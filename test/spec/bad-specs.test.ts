@@ -87,6 +87,40 @@ test.each<[string, () => string, readonly string[]]>([
     ['search.yaml:23:23 out-of-range stages.solve.solutions must be >= 1, not 0.'],
   ],
   [
+    'a batch of nothing',
+    () => change('batch: 16', 'batch: 0'),
+    ['search.yaml:14:22 out-of-range target.scenario.batch must be >= 1, not 0.'],
+  ],
+  [
+    'a batch in words',
+    () => change('batch: 16', 'batch: many'),
+    ['search.yaml:14:22 wrong-type target.scenario.batch must be a whole number or a list, not "many".'],
+  ],
+  [
+    'no batch to choose from',
+    () => change('batch: 16', 'batch: []'),
+    ['search.yaml:14:22 wrong-value target.scenario.batch must NOT have fewer than 1 items.'],
+  ],
+  [
+    'batches that are no whole numbers',
+    () => change('batch: 16', 'batch: [8, 16.5, 32]'),
+    ['search.yaml:14:26 wrong-type target.scenario.batch.1 must be a whole number, not 16.5.'],
+  ],
+  [
+    'a batch that is listed twice',
+    () => change('batch: 16', 'batch: [8, 16, 8]'),
+    ['search.yaml:14:23 wrong-value target.scenario.batch lists 8 twice.'],
+  ],
+  [
+    'several batches of one of several scenarios',
+    () =>
+      change(
+        'scenario: { batch: 16, prefill: 64, generate: 128 }',
+        'scenarios: { chat: { batch: [8, 16], prefill: 64, generate: 128 } }',
+      ),
+    ['search.yaml:14:31 wrong-type target.scenarios.chat.batch must be a whole number, not a list.'],
+  ],
+  [
     'a word that is not among those allowed',
     () => change('decoupled', 'decopled'),
     [
