@@ -109,11 +109,24 @@ export const solve: SingleStage<
       throw new Failure('TaskFailed', unsolved(timeLimit), {
         remedy: 'Give it more time: stages.solve.timeLimit.',
       })
+    const whatItGives = async (own: SolvedAt): Promise<ConsideredBatch> => {
+      const { batch } = own.parts.scenario
+      const [solution] = own.solutions
+      if (solution) {
+        const { throughput, memoryBytes } = solution.predicted
+        return { batch, objective: solution.objective, throughput, memoryBytes }
+      }
+      if (own.result.status !== 'infeasible') return { batch, reason: unsolved(timeLimit) }
+      // Reasons are about the limits of the spec, not about those that were aimed at.
+      const [exact] = hasMargin ? await withoutMargin([own.parts]) : [own]
+      if (exact!.result.status === 'infeasible') return { batch, reason: unmetBy(exact!).reason }
+      return { batch, reason: `The limits are met only without the margin of ${Number((100 * margin).toPrecision(3))} %` }
+    }
     const { result, problem } = best
     const [first] = result.solutions
     const { batches } = best.solutions[0]!
     const considered: ConsideredBatch[] = []
-    if (batches) for (const own of solved) considered.push(await considerationOf(own))
+    if (batches) for (const own of solved) considered.push(await whatItGives(own))
     if (parent?.fits === false)
       context.log(
         `the parent's memory meets the limit at no batch: the child is compared with the parent at batch ${parent.batch}, the fastest`,
@@ -138,20 +151,6 @@ export const solve: SingleStage<
         problem: await context.put('problem', problem),
         solutions: await context.put('solutions', outcome),
       },
-    }
-
-    async function considerationOf(own: SolvedAt): Promise<ConsideredBatch> {
-      const { batch } = own.parts.scenario
-      const [solution] = own.solutions
-      if (solution) {
-        const { throughput, memoryBytes } = solution.predicted
-        return { batch, objective: solution.objective, throughput, memoryBytes }
-      }
-      if (own.result.status !== 'infeasible') return { batch, reason: unsolved(timeLimit) }
-      // Messages are about the limits of the spec, not about those that were aimed at.
-      const [exact] = hasMargin ? await withoutMargin([own.parts]) : [own]
-      if (exact!.result.status === 'infeasible') return { batch, reason: unmetBy(exact!).reason }
-      return { batch, reason: `The limits are met only without the margin of ${Number((100 * margin).toPrecision(3))} %` }
     }
   },
 }
