@@ -61,7 +61,9 @@ function parentBatch(
   limits: readonly Limit[],
   parent: Layers,
 ): ParentBatch {
-  const most = Math.min(...limits.map(({ name, unit, value }) => (name === 'memory' && unit !== 'parent' ? value : Infinity)))
+  const most = Math.min(
+    ...limits.map(({ name, unit, value }) => (name === 'memory' && unit !== 'parent' ? value : Infinity)),
+  )
   const served = choices.map((batch, i) => {
     const table = tables[i]!
     const cost = totalCost(table, parent)

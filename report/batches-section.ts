@@ -28,7 +28,9 @@ export function batchesSection(batches: BatchesResult | undefined, lost: string)
     `The child serves ${sequences(child)} at once, the parent ${child === parent ? 'as many' : sequences(parent)}: each at its best batch, as predicted.`,
     ...(parentFits
       ? []
-      : ['The parent’s memory meets the limit at no batch: what it is compared with does not fit where the child does.']),
+      : [
+          'The parent’s memory meets the limit at no batch: what it is compared with does not fit where the child does.',
+        ]),
     '',
     `| batch | predicted ${lost} | throughput, tokens/s (predicted) | memory, bytes |`,
     '|---|---:|---:|---:|',

@@ -22,7 +22,8 @@ const scenarioPath = (name: string | undefined) => (name === undefined ? ['scena
  * @param inputs  without other mistakes
  */
 export function inspectGguf(model: Model, { target, space }: PuzzleInputs, runs: Runs): InputProblem[] {
-  const served = target && scenariosOf(target, anyBatches(target)).find(({ scenario }) => scenario?.engine === 'llama.cpp')
+  const served =
+    target && scenariosOf(target, anyBatches(target)).find(({ scenario }) => scenario?.engine === 'llama.cpp')
   const engine = served !== undefined
   if (target?.format !== 'gguf' && !engine) return []
   const { config } = model

@@ -125,7 +125,10 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
       return { values: { attempts: [] }, files: {} }
 
     const model = await openParent(context)
-    const { solutions, batches } = await readJson(context, stages.refine?.files.solutions ?? stages.solve.files.solutions)
+    const { solutions, batches } = await readJson(
+      context,
+      stages.refine?.files.solutions ?? stages.solve.files.solutions,
+    )
     const parts = await problemParts(context, stages.solve.values.composition, batches)
     const measured = solutions.map((solution, i) => ({ solution, evaluation: stages.evaluate.values.evaluations[i]! }))
     const text = await readSequences(context, stages.prepare.files.train)

@@ -120,7 +120,10 @@ export const solve: SingleStage<
       // Reasons are about the limits of the spec, not about those that were aimed at.
       const [exact] = hasMargin ? await withoutMargin([own.parts]) : [own]
       if (exact!.result.status === 'infeasible') return { batch, reason: unmetBy(exact!).reason }
-      return { batch, reason: `The limits are met only without the margin of ${Number((100 * margin).toPrecision(3))} %` }
+      return {
+        batch,
+        reason: `The limits are met only without the margin of ${Number((100 * margin).toPrecision(3))} %`,
+      }
     }
     const { result, problem } = best
     const [first] = result.solutions

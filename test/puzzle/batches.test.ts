@@ -80,7 +80,12 @@ describe('what is predicted of a child of linear attention', () => {
 
   test('is of its batch, and of the parent’s where it is the parent’s', () => {
     expect(solution.batches).toEqual({ child: 8, parent: 4 })
-    expect(solution.predicted).toEqual({ throughput: 32 / seconds, runtime: seconds, memoryBytes: 190, parameters: 760 })
+    expect(solution.predicted).toEqual({
+      throughput: 32 / seconds,
+      runtime: seconds,
+      memoryBytes: 190,
+      parameters: 760,
+    })
     expect(predictedSpeeds(parts, solution)).toEqual({
       parent: { throughput: 16 / 19, prefill: 19 / 4, tokenLatency: (19 * 3) / 4 / 4 },
       child: { throughput: 2, prefill: 4, tokenLatency: 3 },
@@ -154,7 +159,10 @@ describe('passes of different batches', () => {
     const { name, bound, value: wanted, unit } = own
     const verdict = judge({ scenario, limits: { [name]: { bound, value: wanted, unit } } }, evaluation)
     expect(verdict.limits).toEqual([judged])
-    const missed = judge({ scenario, limits: { [name]: { bound, value: bound === 'min' ? 5 : 0.5, unit } } }, evaluation)
+    const missed = judge(
+      { scenario, limits: { [name]: { bound, value: bound === 'min' ? 5 : 0.5, unit } } },
+      evaluation,
+    )
     expect(missed.reasons).toHaveLength(1)
   })
 
