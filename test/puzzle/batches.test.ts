@@ -178,7 +178,7 @@ describe('passes of different batches', () => {
 
   test('correct limits by what each model was predicted at its batch', () => {
     const kind = { ...evaluation, child: { ...evaluation.child, throughput: { measured: 4, predicted: 4.4 } } }
-    expect(corrected([limit('latency', 0.5), limit('throughput', 2)], {}, kind)).toEqual({
+    expect(corrected([limit('latency', 0.5), limit('throughput', 2)], {}, kind, [served])).toEqual({
       latency: expect.closeTo(1 / (1.1 * 1.01), 12) as number,
       throughput: expect.closeTo(1.1 * 1.01, 12) as number,
     })
