@@ -1,4 +1,4 @@
-import { parentScenario, type Batches, type PairScenario } from './batches.js'
+import { parentScenario, type PairScenario } from './batches.js'
 import { addCosts, totalCost, type CostTable } from './costs.js'
 import { scenarioIndex, type Limit } from './limit.js'
 import { boundedCost, costId, useOf, type BoundedCost, type Yard } from './limits.js'
