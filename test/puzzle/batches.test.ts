@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { whyInfeasible } from '../../puzzle/infeasible-batches.js'
 import { loadsAt, loadsAtEach } from '../../puzzle/batch-loads.js'
 import { parentScenario, withBatches } from '../../puzzle/batches.js'
 import { corrected } from '../../puzzle/correction.js'
@@ -6,7 +7,7 @@ import type { Evaluation, Predicted } from '../../puzzle/evaluation.js'
 import type { TargetScenario } from '../../puzzle/inputs.js'
 import { decided, judgeLimits } from '../../puzzle/judge-limits.js'
 import type { Limit } from '../../puzzle/limit.js'
-import { bounds } from '../../puzzle/limits.js'
+import { bounds, lackOf } from '../../puzzle/limits.js'
 import { yardsOf } from '../../puzzle/loads.js'
 import { predictedSpeeds } from '../../puzzle/predicted-speeds.js'
 import { toSolution, type ProblemParts } from '../../puzzle/selection-problem.js'
@@ -182,5 +183,35 @@ describe('passes of different batches', () => {
       latency: expect.closeTo(1 / (1.1 * 1.01), 12) as number,
       throughput: expect.closeTo(1.1 * 1.01, 12) as number,
     })
+  })
+})
+
+describe('of batches that are all infeasible, the nearest', () => {
+  // At most 16 seconds and 200 bytes for the whole child, of which the floor takes one and 100.
+  const yards = yardsOf(parts, parent)
+  const all = bounds([limit('latency', 16, 'seconds'), limit('memory', 200, 'bytes')], yards)
+  const unmet = (cost: string, minimum: number, holding: readonly string[] = []) => {
+    const { max } = all.find((own) => own.cost === cost)!
+    return { cost, max, minimum, excess: minimum - max, holding }
+  }
+  const lack = (...limits: ReturnType<typeof unmet>[]) => lackOf(all, yards, { limits })
+
+  test('is told by the furthest of the limits that cannot be met even alone', () => {
+    expect(lack(unmet('runtime', 19))).toBeCloseTo(4 / 16, 12)
+    expect(lack(unmet('runtime', 19), unmet('memory', 200))).toBeCloseTo(100 / 200, 12)
+  })
+
+  test('is told by the nearest of those that cannot be met together: one of them may give way', () => {
+    expect(lack(unmet('runtime', 19, ['memory']), unmet('memory', 200, ['runtime']))).toBeCloseTo(4 / 16, 12)
+  })
+
+  test('is none where it is not limits that contradict each other', () => {
+    expect(lack()).toBe(Infinity)
+    expect(lack({ ...unmet('memory', 200), cost: 'rule 1' })).toBe(Infinity)
+    const far = { batch: 4, reason: 'the rules contradict each other', lack: Infinity }
+    expect(whyInfeasible([far, { batch: 8, reason: 'too slow', lack: 0.5 }])).toBe(
+      'The limits cannot be met at any of the batches 4 and 8; batch 8 comes nearest: too slow',
+    )
+    expect(whyInfeasible([far])).toBe('the rules contradict each other')
   })
 })
