@@ -19,6 +19,9 @@ export const parentScenario = ({ parentBatch, ...scenario }: PairScenario): Scen
   batch: parentBatch ?? scenario.batch,
 })
 
+/** What the child serves. */
+export const childScenario = ({ parentBatch: _, ...scenario }: PairScenario): Scenario => scenario
+
 /** The batches of child and parent, undefined where they were not chosen. */
 export const batchesOf = ({ batch, parentBatch }: PairScenario): Batches | undefined =>
   parentBatch === undefined ? undefined : { child: batch, parent: parentBatch }

@@ -13,7 +13,7 @@ import type {
   SelectOutputs,
   SolveOutputs,
 } from '../../puzzle/hand-over.js'
-import { batchChoices, type Batches } from '../../puzzle/batches.js'
+import { batchChoices, childScenario, type Batches } from '../../puzzle/batches.js'
 import type { Evaluation } from '../../puzzle/evaluation.js'
 import type { Target, TargetInput } from '../../puzzle/inputs.js'
 import type { Judged } from '../../puzzle/judge-limits.js'
@@ -69,14 +69,13 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
     const outcome = await readJson(context, stages.refine?.files.solutions ?? stages.solve.files.solutions)
     const { limits, quality, reasons, wouldTake } = judge(spec.target, final)
     const [first] = scenariosOf(spec.target, final.timing.batches)
-    const { parentBatch: _, ...scenario } = first!.scenario
     const objective = stages.score.values.objective ?? declared('kl', 0)
     const result = {
       verdict: reasons.length === 0 ? 'accepted' : 'no acceptable child',
       reasons,
       wouldTake: reasons.length > 0 ? wouldTake : undefined,
       solutionDigest: chosen.solutionDigest,
-      scenario,
+      scenario: childScenario(first!.scenario),
       batches: outcome.batches,
       parent: final.parent,
       child: { ...final.child, layers: chosen.layers, runs: chosen.runs },

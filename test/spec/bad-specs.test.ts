@@ -109,7 +109,7 @@ test.each<[string, () => string, readonly string[]]>([
   [
     'a batch that is listed twice',
     () => change('batch: 16', 'batch: [8, 16, 8]'),
-    ['search.yaml:14:23 wrong-value target.scenario.batch lists 8 twice.'],
+    ['search.yaml:14:30 wrong-value target.scenario.batch lists 8 twice.'],
   ],
   [
     'several batches of one of several scenarios',
