@@ -79,8 +79,7 @@ export interface Deciding extends TimingParams {
 }
 
 /** About how wide the interval of so many pairs will be once there are `most`: order statistics close in faster than by the root. */
-export const shrinkage = (pairs: number, most: number): number =>
-  pairs >= most ? 1 : 0.8 * Math.sqrt(pairs / most)
+export const shrinkage = (pairs: number, most: number): number => (pairs >= most ? 1 : 0.8 * Math.sqrt(pairs / most))
 
 /** How far the interval's end on the limit's side is from the value. */
 export const halfWidth = ({ value, interval: [low, high] = [value, value] }: Judged, bound: Limit['bound']): number =>
