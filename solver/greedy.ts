@@ -1,4 +1,5 @@
 import { total, type Instance, type Row, type Selection } from './instance.js'
+import { ExchangeBounds } from './exchange-bounds.js'
 import { closure } from './links.js'
 import { isAlone, leastSelection, place } from './place.js'
 
@@ -69,25 +70,29 @@ export function marginalGreedy(instance: Instance): Selection | undefined {
   const bounds = Float64Array.from(rows, (row) => row.max + row.tolerance)
   const units = Float64Array.from(rows, unit)
   const linked = instance.links.pairs.length > 0
+  const exchanges = new ExchangeBounds({ ...instance, uses, units })
   for (;;) {
     const excess = use.map((value, r) => Math.max(0, value - bounds[r]!))
     if (excess.every((value) => value === 0)) return selection
     const violation = excess.reduce((sum, value, r) => sum + value / units[r]!, 0)
+    exchanges.update(selection, excess)
     let lowest = Infinity
     let option = -1
     let together: Selection | undefined
     for (let i = 0; i < instance.layers; i++) {
+      if (!linked && exchanges.cheapest[i]! >= lowest) continue
       const from = selection[i]!
       for (let k = instance.offsets[i]!; k < instance.offsets[i + 1]!; k++) {
         if (from === k) continue
         let whole: Selection | undefined
-        if (linked && !isAlone(instance, from, k)) {
+        let most = violation
+        if (!linked || isAlone(instance, from, k)) most = Math.min(most, exchanges.removable[k]!)
+        else {
           whole = place(instance, selection, k)
           if (!whole) continue
         }
         const added = whole ? total(scores, whole) - total(scores, selection) : scores[k]! - scores[from]!
-        // No swap removes more violation than there is.
-        if (added >= 0 && added >= lowest * violation) continue
+        if (most === 0 || (added >= 0 && added >= lowest * most)) continue
         let removed = 0
         for (let r = 0; r < uses.length; r++) {
           const own = uses[r]!

@@ -1,4 +1,5 @@
 import type { Dense } from './dense.js'
+import { ExchangeBounds } from './exchange-bounds.js'
 
 /** A selection that satisfies every row: a column per layer. */
 export interface Repaired {
@@ -16,6 +17,13 @@ export function repair(dense: Dense, start: Int32Array): Repaired | undefined {
   const chosen = start.slice()
   const used = new Float64Array(rows)
   for (let r = 0; r < rows; r++) for (let i = 0; i < layers; i++) used[r]! += use[r]![chosen[i]!]!
+  const excess = new Float64Array(rows)
+  const exchanges = new ExchangeBounds({
+    offsets,
+    scores: objective,
+    uses: use,
+    units: new Float64Array(rows).fill(1),
+  })
   const violation = (from: number, to: number) => {
     let sum = 0
     for (let r = 0; r < rows; r++) {
@@ -28,16 +36,21 @@ export function repair(dense: Dense, start: Int32Array): Repaired | undefined {
   // Every exchange removes violation or, once there is none, lowers the objective.
   for (let step = 0; step < 10 * layers; step++) {
     const before = violation(0, 0)
+    if (before > 0) {
+      for (let r = 0; r < rows; r++) excess[r] = used[r]! - upper[r]!
+      exchanges.update(chosen, excess)
+    }
     let lowest = before > 0 ? Infinity : 0
     let layer = -1
     let column = -1
     for (let i = 0; i < layers; i++) {
+      if (before > 0 && exchanges.cheapest[i]! >= lowest) continue
       const from = chosen[i]!
       for (let c = offsets[i]!; c < offsets[i + 1]!; c++) {
         let price = objective[c]! - objective[from]!
         if (before > 0) {
-          // No exchange removes more violation than there is.
-          if (price >= lowest * before) continue
+          const most = Math.min(before, exchanges.removable[c]!)
+          if (most === 0 || Math.max(1e-12, price) >= lowest * most) continue
           const removed = before - violation(from, c)
           if (removed <= 1e-13) continue
           price = Math.max(1e-12, price) / removed
