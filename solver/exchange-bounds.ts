@@ -1,13 +1,3 @@
-/** What exchanges are made between: the options of each layer, and what they use of each limit. */
-interface Options {
-  readonly offsets: Int32Array
-  readonly scores: Float64Array
-  /** [limits][options] */
-  readonly uses: readonly Float64Array[]
-  /** In which the violation of each limit is measured, [limits]. */
-  readonly units: Float64Array
-}
-
 /**
  * Lower bounds on what exchanging the chosen option of a layer costs per violation removed. They rule out nearly all exchanges,
  * so that few have to be looked at closely. A bound only falls short of the true price where the exchange removes more of a
@@ -21,12 +11,21 @@ export class ExchangeBounds {
   private readonly chosen: Int32Array
   private readonly violated: Uint8Array
 
-  constructor(private readonly options: Options) {
-    const layers = options.offsets.length - 1
-    this.removable = new Float64Array(options.scores.length)
+  /**
+   * @param uses  what each option uses of each limit, [limits][options]
+   * @param units  in which the violation of each limit is measured, [limits]
+   */
+  constructor(
+    private readonly offsets: Int32Array,
+    private readonly scores: Float64Array,
+    private readonly uses: readonly Float64Array[],
+    private readonly units: Float64Array,
+  ) {
+    const layers = offsets.length - 1
+    this.removable = new Float64Array(scores.length)
     this.cheapest = new Float64Array(layers)
     this.chosen = new Int32Array(layers).fill(-1)
-    this.violated = new Uint8Array(options.uses.length)
+    this.violated = new Uint8Array(uses.length)
   }
 
   /**
@@ -48,8 +47,15 @@ export class ExchangeBounds {
       }
   }
 
+  /** The layer that promises most; its exchanges, looked at first, rule out most others. */
+  first(): number {
+    let first = 0
+    for (let i = 1; i < this.cheapest.length; i++) if (this.cheapest[i]! < this.cheapest[first]!) first = i
+    return first
+  }
+
   private measure(layer: number): void {
-    const { offsets, scores, uses, units } = this.options
+    const { offsets, scores, uses, units } = this
     const from = this.chosen[layer]!
     let cheapest = Infinity
     for (let k = offsets[layer]!; k < offsets[layer + 1]!; k++) {

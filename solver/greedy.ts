@@ -70,17 +70,25 @@ export function marginalGreedy(instance: Instance): Selection | undefined {
   const bounds = Float64Array.from(rows, (row) => row.max + row.tolerance)
   const units = Float64Array.from(rows, unit)
   const linked = instance.links.pairs.length > 0
-  const exchanges = new ExchangeBounds({ ...instance, uses, units })
+  const exchanges = new ExchangeBounds(instance.offsets, scores, uses, units)
+  const excess = new Float64Array(uses.length)
   for (;;) {
-    const excess = use.map((value, r) => Math.max(0, value - bounds[r]!))
-    if (excess.every((value) => value === 0)) return selection
-    const violation = excess.reduce((sum, value, r) => sum + value / units[r]!, 0)
+    let violation = 0
+    let met = true
+    for (let r = 0; r < uses.length; r++) {
+      excess[r] = Math.max(0, use[r]! - bounds[r]!)
+      violation += excess[r]! / units[r]!
+      if (excess[r]! > 0) met = false
+    }
+    if (met) return selection
     exchanges.update(selection, excess)
     let lowest = Infinity
     let option = -1
     let together: Selection | undefined
-    for (let i = 0; i < instance.layers; i++) {
-      if (!linked && exchanges.cheapest[i]! >= lowest) continue
+    // The layer that promises most comes first, and once more in its turn.
+    for (let turn = -1; turn < instance.layers; turn++) {
+      const i = turn < 0 ? exchanges.first() : turn
+      if (!linked && exchanges.cheapest[i]! > lowest) continue
       const from = selection[i]!
       for (let k = instance.offsets[i]!; k < instance.offsets[i + 1]!; k++) {
         if (from === k) continue
@@ -92,7 +100,7 @@ export function marginalGreedy(instance: Instance): Selection | undefined {
           if (!whole) continue
         }
         const added = whole ? total(scores, whole) - total(scores, selection) : scores[k]! - scores[from]!
-        if (most === 0 || (added >= 0 && added >= lowest * most)) continue
+        if (most === 0 || (added > 0 && added > lowest * most)) continue
         let removed = 0
         for (let r = 0; r < uses.length; r++) {
           const own = uses[r]!
@@ -100,22 +108,19 @@ export function marginalGreedy(instance: Instance): Selection | undefined {
           removed += (excess[r]! - (over > 0 ? over : 0)) / units[r]!
         }
         if (!(removed > 1e-12)) continue
-        if (added / removed >= lowest) continue
-        lowest = added / removed
+        const price = added / removed
+        // Of equal prices, that of the first option.
+        if (price > lowest || (price === lowest && k >= option)) continue
+        lowest = price
         option = k
         together = whole
       }
     }
     if (option < 0) return selection
-    const before = selection
     if (together) selection = together
-    else {
-      selection = selection.slice()
-      selection[instance.layerOf[option]!] = option
-    }
+    else selection[instance.layerOf[option]!] = option
     // Summed from scratch: adding differences would drift away from the sum that the limit is checked against.
-    for (const [r, row] of instance.rows.entries())
-      if (selection.some((k, i) => row.use[k] !== row.use[before[i]!])) use[r] = total(row.use, selection)
+    for (let r = 0; r < uses.length; r++) use[r] = total(uses[r]!, selection)
   }
 }
 

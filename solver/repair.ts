@@ -18,12 +18,7 @@ export function repair(dense: Dense, start: Int32Array): Repaired | undefined {
   const used = new Float64Array(rows)
   for (let r = 0; r < rows; r++) for (let i = 0; i < layers; i++) used[r]! += use[r]![chosen[i]!]!
   const excess = new Float64Array(rows)
-  const exchanges = new ExchangeBounds({
-    offsets,
-    scores: objective,
-    uses: use,
-    units: new Float64Array(rows).fill(1),
-  })
+  const exchanges = new ExchangeBounds(offsets, objective, use, new Float64Array(rows).fill(1))
   const violation = (from: number, to: number) => {
     let sum = 0
     for (let r = 0; r < rows; r++) {
@@ -43,19 +38,22 @@ export function repair(dense: Dense, start: Int32Array): Repaired | undefined {
     let lowest = before > 0 ? Infinity : 0
     let layer = -1
     let column = -1
-    for (let i = 0; i < layers; i++) {
-      if (before > 0 && exchanges.cheapest[i]! >= lowest) continue
+    // The layer that promises most comes first, and once more in its turn.
+    for (let turn = before > 0 ? -1 : 0; turn < layers; turn++) {
+      const i = turn < 0 ? exchanges.first() : turn
+      if (before > 0 && exchanges.cheapest[i]! > lowest) continue
       const from = chosen[i]!
       for (let c = offsets[i]!; c < offsets[i + 1]!; c++) {
         let price = objective[c]! - objective[from]!
         if (before > 0) {
           const most = Math.min(before, exchanges.removable[c]!)
-          if (most === 0 || Math.max(1e-12, price) >= lowest * most) continue
+          if (most === 0 || Math.max(1e-12, price) > lowest * most) continue
           const removed = before - violation(from, c)
           if (removed <= 1e-13) continue
           price = Math.max(1e-12, price) / removed
         } else if (price >= lowest || violation(from, c) > 0) continue
-        if (price >= lowest) continue
+        // Of equal prices, that of the first column.
+        if (price > lowest || (price === lowest && c >= column)) continue
         lowest = price
         layer = i
         column = c
