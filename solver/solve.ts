@@ -38,11 +38,16 @@ export interface SolveOptions {
  * ```
  */
 export async function solve(problem: Problem, options: SolveOptions = {}): Promise<SolveResult> {
-  const checked = readProblem(problem)
   options.signal?.throwIfAborted()
+  // A new thread starts while the problem is checked.
   const thread = takeThread()
-  if (!thread) return solveHere(checked, options.onPartial)
-  return solveInThread(thread, checked, options)
+  try {
+    readProblem(problem)
+  } catch (error) {
+    if (thread) giveBack(thread)
+    throw error
+  }
+  return thread ? solveInThread(thread, problem, options) : solveHere(problem, options.onPartial)
 }
 
 function solveInThread(thread: Worker, problem: Problem, options: SolveOptions): Promise<SolveResult> {
@@ -66,7 +71,11 @@ function solveInThread(thread: Worker, problem: Problem, options: SolveOptions):
     signal?.addEventListener('abort', abort)
     thread.on('message', (message: WorkerMessage) => {
       if (message.kind === 'failed') return end(() => reject(message.error as Error))
-      if (message.kind === 'done') return settle(giveBack, () => resolve(message.result))
+      if (message.kind === 'done') {
+        const { result } = message
+        // A crashed engine leaves its memory behind.
+        return settle(result.engineFailures ? endThread : giveBack, () => resolve(result))
+      }
       partial = message.result
       onPartial?.(partial)
     })
