@@ -195,9 +195,7 @@ function undominated(
   rows: number,
   width: number,
 ): { readonly kept: readonly number[]; readonly dropped: boolean } {
-  const order = new Uint32Array(count)
-  for (let n = 0; n < count; n++) order[n] = n
-  order.sort((a, b) => bound[a]! - bound[b]! || a - b)
+  const order = ascending(bound.subarray(0, count))
   const kept: number[] = []
   label: for (const n of order) {
     for (let q = kept.length - 1; q >= Math.max(0, kept.length - window); q--) {
@@ -211,6 +209,24 @@ function undominated(
     kept.push(n)
   }
   return { kept, dropped: false }
+}
+
+/** Indices of values, in ascending order of these; of equal values the first one first. Faster than a sort that calls back. */
+function ascending(values: Float64Array): Uint32Array {
+  const sorted = values.slice().sort()
+  const placed = new Uint32Array(values.length)
+  const order = new Uint32Array(values.length)
+  for (let n = 0; n < values.length; n++) {
+    let from = 0
+    let to = values.length - 1
+    while (from < to) {
+      const middle = (from + to) >> 1
+      if (sorted[middle]! < values[n]!) from = middle + 1
+      else to = middle
+    }
+    order[from + placed[from]!++] = n
+  }
+  return order
 }
 
 /** The columns of a label, summed in the order of the layers. */
