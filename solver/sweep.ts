@@ -82,9 +82,8 @@ export function sweep(
     made += next.count
     const { kept, dropped } = undominated(next, rows, width)
     if (dropped) complete = false
-    const chosen = keep(next, kept, rows)
-    labels = chosen
-    steps.push({ layer, parent: chosen.parent, column: chosen.column })
+    labels = kept
+    steps.push({ layer, parent: kept.parent, column: kept.column })
     if (labels.count === 0) return { complete, labels: made }
     if (made > request.labels || performance.now() > deadline) return { complete: false, labels: made }
   }
@@ -139,23 +138,6 @@ function extend(
   return { count, objective, used, bound, parent, column }
 }
 
-/** Some of the labels, in a given order. */
-function keep(from: Extended, kept: readonly number[], rows: number): Labels & Omit<Step, 'layer'> {
-  const count = kept.length
-  const objective = new Float64Array(count)
-  const used = new Float64Array(count * rows)
-  const parent = new Int32Array(count)
-  const column = new Int32Array(count)
-  for (let q = 0; q < count; q++) {
-    const n = kept[q]!
-    objective[q] = from.objective[n]!
-    parent[q] = from.parent[n]!
-    column[q] = from.column[n]!
-    for (let r = 0; r < rows; r++) used[q * rows + r] = from.used[n * rows + r]!
-  }
-  return { count, objective, used, parent, column }
-}
-
 /** Layers by how much their options differ from their relaxed choice, most first: large steps early, fine ones at the end. */
 function byDeviation({ layers, offsets, objective, use }: Dense, multipliers: Float64Array): number[] | undefined {
   const deviation = new Float64Array(layers)
@@ -191,24 +173,36 @@ function probe(dense: Dense, labels: Labels, column: number, target: number) {
 
 /** The labels with the lowest bounds, without those that an earlier one of these dominates. */
 function undominated(
-  { count, objective, used, bound }: Extended,
+  next: Extended,
   rows: number,
   width: number,
-): { readonly kept: readonly number[]; readonly dropped: boolean } {
-  const order = ascending(bound.subarray(0, count))
-  const kept: number[] = []
-  label: for (const n of order) {
-    for (let q = kept.length - 1; q >= Math.max(0, kept.length - window); q--) {
-      const other = kept[q]!
-      if (objective[other]! > objective[n]!) continue
-      let dominates = true
-      for (let r = 0; dominates && r < rows; r++) dominates = used[other * rows + r]! <= used[n * rows + r]!
-      if (dominates) continue label
+): { readonly kept: Labels & Omit<Step, 'layer'>; readonly dropped: boolean } {
+  const order = ascending(next.bound.subarray(0, next.count))
+  const room = Math.min(width, next.count)
+  const objective = new Float64Array(room)
+  const used = new Float64Array(room * rows)
+  const parent = new Int32Array(room)
+  const column = new Int32Array(room)
+  let count = 0
+  let dropped = false
+  label: for (let at = 0; at < order.length; at++) {
+    const n = order[at]!
+    const own = next.objective[n]!
+    for (let q = count - 1; q >= Math.max(0, count - window); q--) {
+      if (objective[q]! > own) continue
+      let r = 0
+      while (r < rows && used[q * rows + r]! <= next.used[n * rows + r]!) r++
+      if (r === rows) continue label
     }
-    if (kept.length === width) return { kept, dropped: true }
-    kept.push(n)
+    dropped = count === width
+    if (dropped) break
+    objective[count] = own
+    for (let r = 0; r < rows; r++) used[count * rows + r] = next.used[n * rows + r]!
+    parent[count] = next.parent[n]!
+    column[count] = next.column[n]!
+    count++
   }
-  return { kept, dropped: false }
+  return { kept: { count, objective, used, parent: parent.slice(0, count), column: column.slice(0, count) }, dropped }
 }
 
 /** Indices of values, in ascending order of these; of equal values the first one first. Faster than a sort that calls back. */
