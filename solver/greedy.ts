@@ -79,7 +79,8 @@ export function marginalGreedy(instance: Instance): Selection | undefined {
     const one = exchanges.cheapest(use, -Infinity, linked ? isFree : undefined)
     const several = linked ? cheapestTogether(instance, selection, { use, bounds, units }) : undefined
     if (!one && !several) return selection
-    const isOne = one && (!several || one.price < several.price || (one.price === several.price && one.option < several.option))
+    const isOne =
+      one && (!several || one.price < several.price || (one.price === several.price && one.option < several.option))
     if (isOne) selection[layerOf[one.option]!] = one.option
     else selection = several!.selection
   }
@@ -100,8 +101,7 @@ function cheapestTogether(
     if (!whole) continue
     let removed = 0
     for (const [r, row] of rows.entries())
-      removed +=
-        (Math.max(0, use[r]! - bounds[r]!) - Math.max(0, total(row.use, whole) - bounds[r]!)) / units[r]!
+      removed += (Math.max(0, use[r]! - bounds[r]!) - Math.max(0, total(row.use, whole) - bounds[r]!)) / units[r]!
     const price = (total(scores, whole) - total(scores, selection)) / removed
     if (removed > 1e-12 && price < (best?.price ?? Infinity)) best = { option: k, price, selection: whole }
   }

@@ -43,8 +43,7 @@ function bestGain({ layers, offsets, objective, use, upper }: Dense, chosen: Int
     column: for (let c = offsets[i]!; c < offsets[i + 1]!; c++) {
       const added = objective[c]! - objective[from]!
       if (added >= lowest) continue
-      for (let r = 0; r < use.length; r++)
-        if (used[r]! + use[r]![c]! - use[r]![from]! > upper[r]!) continue column
+      for (let r = 0; r < use.length; r++) if (used[r]! + use[r]![c]! - use[r]![from]! > upper[r]!) continue column
       lowest = added
       best = c
     }

@@ -59,7 +59,8 @@ test('the cheapest exchange is that of all exchanges, while layers change and li
             removed += (Math.max(0, use[r]! - bounds[r]!) - Math.max(0, after - bounds[r]!)) / units[r]!
           }
           const price = Math.max(floor, scores[k]! - scores[from]!) / removed
-          if (k !== from && removed > 1e-12 && admits(k) && !(price >= (best?.price ?? Infinity))) best = { option: k, price }
+          if (k !== from && removed > 1e-12 && admits(k) && !(price >= (best?.price ?? Infinity)))
+            best = { option: k, price }
         }
         return best
       }
