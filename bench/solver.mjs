@@ -1,7 +1,8 @@
 // Measures how long the solver takes for generated problems of the size of a 70B model's, to the proven best solution and
 // in all (second opinion, further solutions, baselines).
-//   npm run build && node bench/solver.mjs [OTHER] [FAMILIES]
-// FAMILIES are numbers of those to solve (0,1,2), counted from 0.
+//   npm run build && node bench/solver.mjs [OTHER] [FAMILIES] [COUNT]
+// FAMILIES are numbers of those to solve (0,1,2), counted from 0; COUNT is how many problems of each, all by default. The first
+// problem of a process takes longest, since no code is compiled yet.
 // OTHER is a folder with another build (dist/, schemas/, package.json, node_modules), which solves the same problems in turn;
 // its times and the ratios of both go into the table. Times are of the processor (all threads): other load on the machine makes
 // them longer too, but by far less than times by the clock.
@@ -13,6 +14,7 @@ const load = (folder) => import(pathToFileURL(resolve(folder, 'dist/solver/index
 const builds = [await load(new URL('..', import.meta.url).pathname)]
 if (process.argv[2]) builds.push(await load(process.argv[2]))
 const only = process.argv[3]?.split(',').map(Number)
+const count = process.argv[4] ? Number(process.argv[4]) : Infinity
 
 const cpu = () => {
   const { user, system } = process.cpuUsage()
@@ -62,7 +64,8 @@ const header = [
 ]
 if (builds.length > 1) header.push('other: proven s', 'other: in all s', 'ratio proven', 'ratio in all')
 console.log(`Seconds are median / most.\n\n| ${header.join(' | ')} |\n|${header.map(() => '---').join('|')}|`)
-for (const { name, problems } of families.filter((_, n) => !only || only.includes(n))) {
+for (const { name, problems: all } of families.filter((_, n) => !only || only.includes(n))) {
+  const problems = all.slice(0, count)
   const runs = builds.map(() => [])
   for (const problem of problems)
     for (const [b, build] of builds.entries()) {

@@ -91,12 +91,12 @@ async function solveToGap(request: CoreRequest, gap: number, forcedModelGap?: nu
   if (best()) return finish(total(instance.scores, cheapest), instance.layers)
   if (request.start) offer(request.start.selection, request.start.from)
 
-  const relaxed = await relax(request, undominated, best() !== undefined, left)
+  const typical = spread(instance, undominated)
+  const relaxed = await relax(request, undominated, typical, best() !== undefined, left)
   if (relaxed.infeasible) return { kind: 'infeasible', prover: relaxed.infeasible }
   const { lower, base, reduced } = relaxed
   offer(relaxed.selection, relaxed.engine)
   const above = lower - base
-  const typical = spread(instance, undominated)
   // A bound that exceeds the minima only by noise says nothing about the size.
   size = above > 1e-4 * typical ? above : Math.max((best()?.objective ?? base) - base, typical)
   const modelGap = forcedModelGap ?? Math.min(0.5, Math.max(1e-9, (0.99 * gap * Math.abs(lower)) / size))
@@ -133,11 +133,18 @@ async function solveToGap(request: CoreRequest, gap: number, forcedModelGap?: nu
  * Computes the Lagrangian bound and the reduced costs of all undominated options, in units of the score. Names the engine that
  * proved the problem infeasible if it is.
  *
+ * @param size  a typical objective above the sum of the layers' minima
  * @param feasible  a selection is known, so an engine that reports infeasibility is wrong
  */
-async function relax(request: CoreRequest, undominated: Uint8Array, feasible: boolean, left: () => number) {
+async function relax(
+  request: CoreRequest,
+  undominated: Uint8Array,
+  size: number,
+  feasible: boolean,
+  left: () => number,
+) {
   const { instance, cuts, engines } = request
-  const model = buildModel(instance, undominated, cuts, spread(instance, undominated))
+  const model = buildModel(instance, undominated, cuts, size)
   let multipliers = new Float64Array(model.rows.length)
   let selection: Selection | undefined
   let from = engines[0]!.name
@@ -154,7 +161,7 @@ async function relax(request: CoreRequest, undominated: Uint8Array, feasible: bo
   }
   const { bound, reduced } = lagrangian(model, multipliers)
   const byOption = new Float64Array(instance.scores.length).fill(Infinity)
-  for (const [column, k] of model.columns.entries()) byOption[k] = reduced[column]! / model.scale
+  for (let c = 0; c < reduced.length; c++) byOption[model.columns[c]!] = reduced[c]! / model.scale
   return { lower: model.base + bound / model.scale, base: model.base, reduced: byOption, selection, engine: from }
 }
 
@@ -170,9 +177,14 @@ function leastScores(instance: Instance, kept: Uint8Array): Selection | undefine
 /** Median of the layers' score ranges, times the number of layers: the best guess at the objective's size without a bound. */
 function spread(instance: Instance, kept: Uint8Array): number {
   const spreads = Array.from({ length: instance.layers }, (_, i) => {
-    const scores: number[] = []
-    for (let k = instance.offsets[i]!; k < instance.offsets[i + 1]!; k++) if (kept[k]) scores.push(instance.scores[k]!)
-    return scores.reduce((a, b) => Math.max(a, b)) - scores.reduce((a, b) => Math.min(a, b))
+    let least = Infinity
+    let most = -Infinity
+    for (let k = instance.offsets[i]!; k < instance.offsets[i + 1]!; k++) {
+      if (!kept[k]) continue
+      least = Math.min(least, instance.scores[k]!)
+      most = Math.max(most, instance.scores[k]!)
+    }
+    return most - least
   }).sort((a, b) => a - b)
   const median = spreads[Math.floor(spreads.length / 2)]!
   return (median > 0 ? median : (spreads.at(-1) ?? 0)) * instance.layers || 1

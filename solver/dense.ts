@@ -30,16 +30,17 @@ export function toDense(model: Model): Dense {
     most += largest
   }
   const units = Float64Array.from(model.rows, ({ upper, values }) => {
-    const largest = values.reduce((a, b) => Math.max(a, Math.abs(b)), 0)
+    let largest = 0
+    for (let n = 0; n < values.length; n++) largest = Math.max(largest, Math.abs(values[n]!))
     return 2 ** Math.round(Math.log2(Math.max(Math.abs(upper), largest, 1e-300)))
   })
   return {
     layers,
     offsets: model.offsets,
     objective: model.objective,
-    use: model.rows.map((row, r) => {
+    use: model.rows.map(({ columns, values }, r) => {
       const use = new Float64Array(model.columns.length)
-      for (const [n, c] of row.columns.entries()) use[c] = row.values[n]! / units[r]!
+      for (let n = 0; n < columns.length; n++) use[columns[n]!] = values[n]! / units[r]!
       return use
     }),
     upper: Float64Array.from(model.rows, (row, r) => row.upper / units[r]!),
@@ -57,7 +58,11 @@ export function restrictDense(dense: Dense, kept: (column: number) => boolean) {
     for (let c = dense.offsets[i]!; c < dense.offsets[i + 1]!; c++) if (kept(c)) columns.push(c)
     offsets[i + 1] = columns.length
   }
-  const pick = (values: Float64Array) => Float64Array.from(columns, (c) => values[c]!)
+  const pick = (values: Float64Array) => {
+    const picked = new Float64Array(columns.length)
+    for (let n = 0; n < picked.length; n++) picked[n] = values[columns[n]!]!
+    return picked
+  }
   return {
     columns: Int32Array.from(columns),
     dense: { ...dense, offsets, objective: pick(dense.objective), use: dense.use.map(pick) },

@@ -1,4 +1,5 @@
 import { total, type Instance, type Row, type Selection } from './instance.js'
+import { Exchanges, type Exchange } from './exchanges.js'
 import { closure } from './links.js'
 import { isAlone, leastSelection, place } from './place.js'
 
@@ -63,55 +64,48 @@ export function undecided(instance: Instance, selection: Selection, option: numb
 export function marginalGreedy(instance: Instance): Selection | undefined {
   let selection = leastSelection(instance)
   if (!selection) return undefined
-  const use = Float64Array.from(instance.rows, (row) => total(row.use, selection!))
-  const { rows, scores } = instance
+  const { rows, scores, layerOf, links, offsets } = instance
   const uses = rows.map((row) => row.use)
   const bounds = Float64Array.from(rows, (row) => row.max + row.tolerance)
   const units = Float64Array.from(rows, unit)
-  const linked = instance.links.pairs.length > 0
+  const exchanges = new Exchanges(offsets, scores, uses, bounds, units)
+  const linked = links.pairs.length > 0
+  const isFree = (k: number) => isAlone(instance, selection![layerOf[k]!]!, k)
+  const use = new Float64Array(uses.length)
   for (;;) {
-    const excess = use.map((value, r) => Math.max(0, value - bounds[r]!))
-    if (excess.every((value) => value === 0)) return selection
-    const violation = excess.reduce((sum, value, r) => sum + value / units[r]!, 0)
-    let lowest = Infinity
-    let option = -1
-    let together: Selection | undefined
-    for (let i = 0; i < instance.layers; i++) {
-      const from = selection[i]!
-      for (let k = instance.offsets[i]!; k < instance.offsets[i + 1]!; k++) {
-        if (from === k) continue
-        let whole: Selection | undefined
-        if (linked && !isAlone(instance, from, k)) {
-          whole = place(instance, selection, k)
-          if (!whole) continue
-        }
-        const added = whole ? total(scores, whole) - total(scores, selection) : scores[k]! - scores[from]!
-        // No swap removes more violation than there is.
-        if (added >= 0 && added >= lowest * violation) continue
-        let removed = 0
-        for (let r = 0; r < uses.length; r++) {
-          const own = uses[r]!
-          const over = (whole ? total(own, whole) : use[r]! + (own[k]! - own[from]!)) - bounds[r]!
-          removed += (excess[r]! - (over > 0 ? over : 0)) / units[r]!
-        }
-        if (!(removed > 1e-12)) continue
-        if (added / removed >= lowest) continue
-        lowest = added / removed
-        option = k
-        together = whole
-      }
-    }
-    if (option < 0) return selection
-    const before = selection
-    if (together) selection = together
-    else {
-      selection = selection.slice()
-      selection[instance.layerOf[option]!] = option
-    }
     // Summed from scratch: adding differences would drift away from the sum that the limit is checked against.
-    for (const [r, row] of instance.rows.entries())
-      if (selection.some((k, i) => row.use[k] !== row.use[before[i]!])) use[r] = total(row.use, selection)
+    for (let r = 0; r < uses.length; r++) use[r] = total(uses[r]!, selection)
+    if (!exchanges.update(selection, use)) return selection
+    const one = exchanges.cheapest(use, -Infinity, linked ? isFree : undefined)
+    const several = linked ? cheapestTogether(instance, selection, { use, bounds, units }) : undefined
+    if (!one && !several) return selection
+    const isOne =
+      one && (!several || one.price < several.price || (one.price === several.price && one.option < several.option))
+    if (isOne) selection[layerOf[one.option]!] = one.option
+    else selection = several!.selection
   }
+}
+
+/** The cheapest swap for an option that affects other layers: it needs options of theirs, or the one it displaces is needed. */
+function cheapestTogether(
+  instance: Instance,
+  selection: Selection,
+  { use, bounds, units }: Readonly<Record<'use' | 'bounds' | 'units', Float64Array>>,
+): (Exchange & { readonly selection: Selection }) | undefined {
+  const { rows, scores, layerOf } = instance
+  let best: (Exchange & { readonly selection: Selection }) | undefined
+  for (let k = 0; k < scores.length; k++) {
+    const from = selection[layerOf[k]!]!
+    if (k === from || isAlone(instance, from, k)) continue
+    const whole = place(instance, selection, k)
+    if (!whole) continue
+    let removed = 0
+    for (const [r, row] of rows.entries())
+      removed += (Math.max(0, use[r]! - bounds[r]!) - Math.max(0, total(row.use, whole) - bounds[r]!)) / units[r]!
+    const price = (total(scores, whole) - total(scores, selection)) / removed
+    if (removed > 1e-12 && price < (best?.price ?? Infinity)) best = { option: k, price, selection: whole }
+  }
+  return best
 }
 
 function sum(values: Float64Array, options: readonly number[]): number {

@@ -1,5 +1,5 @@
 import { expand, type Links, type Place } from './links.js'
-import type { CompiledProblem } from './problem.js'
+import type { CompiledProblem, Option } from './problem.js'
 
 /** A limit over all options. */
 export interface Row {
@@ -24,6 +24,8 @@ export interface Instance {
   readonly links: Links
   readonly scores: Float64Array
   readonly rows: readonly Row[]
+  /** Names of the costs that all options have. */
+  readonly costNames: readonly string[]
 }
 
 /** The option chosen in each layer, as an index into all options. */
@@ -41,19 +43,29 @@ export function toInstance(problem: Pick<CompiledProblem, 'layers' | 'limits'>):
   const offsets = new Int32Array(lists.length + 1)
   for (const [i, list] of lists.entries()) offsets[i + 1] = offsets[i]! + list.length
   const places = lists.flat()
+  const layerOf = new Int32Array(places.length)
+  for (let i = 0; i < lists.length; i++) layerOf.fill(i, offsets[i], offsets[i + 1])
+  const values = (value: (option: Option) => number) => {
+    const array = new Float64Array(places.length)
+    for (let k = 0; k < places.length; k++) if (!places[k]!.covered) array[k] = value(places[k]!.option)
+    return array
+  }
   return {
     layers: lists.length,
     offsets,
-    layerOf: Int32Array.from(lists.flatMap((list, i) => list.map(() => i))),
+    layerOf,
     places,
     links,
-    scores: Float64Array.from(places, ({ option, covered }) => (covered ? 0 : option.score)),
+    scores: values(({ score }) => score),
     rows: problem.limits.map(({ cost, max }) => ({
       cost,
-      use: Float64Array.from(places, ({ option, covered }) => (covered ? 0 : option.costs[cost]!)),
+      use: values(({ costs }) => costs[cost]!),
       max,
       tolerance: 1e-12 * Math.abs(max),
     })),
+    costNames: Object.keys(places[0]?.option.costs ?? {}).filter((name) =>
+      places.every(({ option }) => Object.hasOwn(option.costs, name)),
+    ),
   }
 }
 
@@ -94,15 +106,11 @@ export function isFeasible(instance: Instance, selection: Selection, cuts: reado
 /** Returns the id of the option that covers each layer, and the sum of every cost that all options have. */
 export function readSelection(instance: Instance, selection: Selection) {
   const chosen = Array.from(selection, (k) => instance.places[k]!)
-  const options = instance.places.map(({ option }) => option)
-  const names = Object.keys(options[0]!.costs).filter((name) =>
-    options.every((option) => Object.hasOwn(option.costs, name)),
-  )
   const costOf = (name: string) =>
     chosen.reduce((sum, { option, covered }) => sum + (covered ? 0 : option.costs[name]!), 0)
   return {
     choice: chosen.map(({ option }) => option.id),
-    costs: Object.fromEntries(names.map((name) => [name, costOf(name)])),
+    costs: Object.fromEntries(instance.costNames.map((name) => [name, costOf(name)])),
   }
 }
 

@@ -31,6 +31,8 @@ export function expand(layers: Problem['layers']): { readonly places: readonly (
   for (const [i, { options }] of layers.entries())
     for (const option of options)
       for (let j = i + 1; j < i + (option.span ?? 1); j++) places[j]!.push({ from: i, option, covered: true })
+  const isLinked = ({ span = 1, requires = [] }: Place['option']) => span > 1 || requires.length > 0
+  if (!layers.some(({ options }) => options.some(isLinked))) return { places, links: toLinks([]) }
   const indices = new Map<Place['option'], number[]>()
   for (const [k, { option }] of places.flat().entries()) {
     const known = indices.get(option)

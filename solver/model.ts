@@ -67,7 +67,8 @@ export function buildModel(instance: Instance, kept: Uint8Array, cuts: readonly 
     for (let k = instance.offsets[i]!; k < instance.offsets[i + 1]!; k++) if (kept[k]) columns.push(k)
     offsets[i + 1] = columns.length
   }
-  const layerOf = Int32Array.from(columns, (k) => instance.layerOf[k]!)
+  const layerOf = new Int32Array(columns.length)
+  for (let i = 0; i < instance.layers; i++) layerOf.fill(i, offsets[i], offsets[i + 1])
   // Over all options, not only the kept ones, so that base and scale do not depend on the core.
   const minima = layerMinima(instance, instance.scores)
   const scale = size > 0 ? objectiveTarget / size : 1
@@ -75,32 +76,36 @@ export function buildModel(instance: Instance, kept: Uint8Array, cuts: readonly 
   for (const row of instance.rows) {
     const least = layerMinima(instance, row.use, kept)
     const spare = row.max + row.tolerance - sum(least)
-    const above = Float64Array.from(columns, (k, c) => row.use[k]! - least[layerOf[c]!]!)
+    const above = new Float64Array(columns.length)
+    let largest = 0
+    for (let c = 0; c < above.length; c++) {
+      above[c] = row.use[columns[c]!]! - least[layerOf[c]!]!
+      if (above[c]! > largest) largest = above[c]!
+    }
     if (spare >= 0 && sum(layerMaxima(above, offsets)) <= spare) continue
-    const largest = above.reduce((a, b) => Math.max(a, b), 0)
     // A power of two, so that sums which are equal stay equal.
     const factor = 2 ** Math.round(Math.log2(rowScale / Math.max(Math.abs(spare), largest * 1e-6, 1e-290)))
-    rows.push(
-      sparse(
-        above.map((value) => value * factor),
-        spare * factor,
-      ),
-    )
+    for (let c = 0; c < above.length; c++) above[c] = above[c]! * factor
+    rows.push(sparse(above, spare * factor))
   }
   for (const cut of cuts) {
     const coefficients = Float64Array.from(columns, (k, c) => (cut.selection[layerOf[c]!] === k ? 1 : 0))
     if (sum(coefficients) > cut.maximumShared) rows.push(sparse(coefficients, cut.maximumShared))
   }
-  const columnOf = new Map(columns.map((k, c) => [k, c]))
-  for (const [from, to] of instance.links.pairs) {
+  const { pairs } = instance.links
+  const columnOf = new Map(pairs.length > 0 ? columns.map((k, c) => [k, c]) : [])
+  for (const [from, to] of pairs) {
     const [a, b] = [columnOf.get(from), columnOf.get(to)]
     // `removeUnsupported` drops options that need one that is not kept; should one remain, it is fixed at 0.
     if (a !== undefined) rows.push(b === undefined ? { columns: [a], values: [1], upper: 0 } : needs(a, b))
   }
+  const objective = new Float64Array(columns.length)
+  for (let c = 0; c < objective.length; c++)
+    objective[c] = (instance.scores[columns[c]!]! - minima[layerOf[c]!]!) * scale
   return {
     columns: Int32Array.from(columns),
     offsets,
-    objective: Float64Array.from(columns, (k, c) => (instance.scores[k]! - minima[layerOf[c]!]!) * scale),
+    objective,
     scale,
     base: sum(minima),
     rows,
@@ -108,8 +113,14 @@ export function buildModel(instance: Instance, kept: Uint8Array, cuts: readonly 
 }
 
 function sparse(coefficients: Float64Array, upper: number): ModelRow {
-  const columns = Array.from(coefficients.keys()).filter((c) => coefficients[c] !== 0)
-  return { columns, values: columns.map((c) => coefficients[c]!), upper }
+  const columns: number[] = []
+  const values: number[] = []
+  for (let c = 0; c < coefficients.length; c++) {
+    if (coefficients[c] === 0) continue
+    columns.push(c)
+    values.push(coefficients[c]!)
+  }
+  return { columns, values, upper }
 }
 
 const needs = (a: number, b: number): ModelRow => ({ columns: [a, b], values: [1, -1], upper: 0 })
@@ -137,13 +148,13 @@ export function readChoice(model: Model, value: (column: number) => number): Int
  * @returns the bound in the model's scale, and each column's reduced cost above its layer's minimum
  */
 export function lagrangian(model: Model, multipliers: Float64Array): { bound: number; reduced: Float64Array } {
-  const reduced = Float64Array.from(model.objective)
+  const reduced = model.objective.slice()
   let bound = 0
   for (const [r, row] of model.rows.entries()) {
     const weight = multipliers[r]!
     if (weight === 0) continue
     bound -= weight * row.upper
-    for (const [n, c] of row.columns.entries()) reduced[c]! += weight * row.values[n]!
+    for (let n = 0; n < row.columns.length; n++) reduced[row.columns[n]!]! += weight * row.values[n]!
   }
   for (let i = 0; i + 1 < model.offsets.length; i++) {
     let least = Infinity

@@ -37,22 +37,23 @@ function removeUnaffordable(instance: Instance, kept: Uint8Array): boolean {
  */
 function removeDominated(instance: Instance, cuts: readonly Cut[], kept: Uint8Array): void {
   const { needs, neededBy } = instance.links
-  const values = [instance.scores, ...instance.rows.map((row) => row.use)]
+  const { scores } = instance
+  const uses = instance.rows.map((row) => row.use)
   for (let i = 0; i < instance.layers; i++) {
     const [from, to] = [instance.offsets[i]!, instance.offsets[i + 1]!]
     const earlier = new Set(cuts.map((cut) => cut.selection[i]!))
     for (let v = from; v < to; v++) {
       if (!kept[v] || neededBy.has(v)) continue
-      for (let w = from; w < to; w++) {
-        if (w === v || !kept[w] || needs.has(w) || earlier.has(w)) continue
-        let equal = true
-        let dominates = true
-        for (let n = 0; dominates && n < values.length; n++) {
-          const difference = values[n]![w]! - values[n]![v]!
-          if (difference > 0) dominates = false
-          else if (difference < 0) equal = false
+      const score = scores[v]!
+      other: for (let w = from; w < to; w++) {
+        if (scores[w]! > score || !kept[w] || w === v) continue
+        let equal = scores[w] === score
+        for (let r = 0; r < uses.length; r++) {
+          const difference = uses[r]![w]! - uses[r]![v]!
+          if (difference > 0) continue other
+          if (difference < 0) equal = false
         }
-        if (!dominates) continue
+        if (needs.has(w) || earlier.has(w)) continue
         // In a tie the first one stays, unless an earlier solution contains only the other.
         if (equal && w > v && !earlier.has(v)) continue
         kept[v] = 0

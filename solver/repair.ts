@@ -1,4 +1,5 @@
 import type { Dense } from './dense.js'
+import { Exchanges } from './exchanges.js'
 
 /** A selection that satisfies every row: a column per layer. */
 export interface Repaired {
@@ -16,44 +17,43 @@ export function repair(dense: Dense, start: Int32Array): Repaired | undefined {
   const chosen = start.slice()
   const used = new Float64Array(rows)
   for (let r = 0; r < rows; r++) for (let i = 0; i < layers; i++) used[r]! += use[r]![chosen[i]!]!
-  const violation = (from: number, to: number) => {
-    let sum = 0
-    for (let r = 0; r < rows; r++) {
-      const own = use[r]!
-      const over = used[r]! + own[to]! - own[from]! - upper[r]!
-      if (over > 0) sum += over
-    }
-    return sum
-  }
+  const exchanges = new Exchanges(offsets, objective, use, upper, new Float64Array(rows).fill(1))
   // Every exchange removes violation or, once there is none, lowers the objective.
   for (let step = 0; step < 10 * layers; step++) {
-    const before = violation(0, 0)
-    let lowest = before > 0 ? Infinity : 0
-    let layer = -1
-    let column = -1
-    for (let i = 0; i < layers; i++) {
-      const from = chosen[i]!
-      for (let c = offsets[i]!; c < offsets[i + 1]!; c++) {
-        let price = objective[c]! - objective[from]!
-        if (before > 0) {
-          // No exchange removes more violation than there is.
-          if (price >= lowest * before) continue
-          const removed = before - violation(from, c)
-          if (removed <= 1e-13) continue
-          price = Math.max(1e-12, price) / removed
-        } else if (price >= lowest || violation(from, c) > 0) continue
-        if (price >= lowest) continue
-        lowest = price
-        layer = i
-        column = c
-      }
-    }
-    if (layer < 0) break
+    const isViolated = exchanges.update(chosen, used)
+    const column = isViolated ? exchanges.cheapest(used, 1e-12)?.option : bestGain(dense, chosen, used)
+    if (column === undefined && isViolated) return undefined
+    if (column === undefined) break
+    const layer = layerOf(offsets, column)
     for (let r = 0; r < rows; r++) used[r] = used[r]! + use[r]![column]! - use[r]![chosen[layer]!]!
     chosen[layer] = column
   }
-  if (violation(0, 0) > 0) return undefined
+  if (exchanges.update(chosen, used)) return undefined
   let sum = 0
   for (const c of chosen) sum += objective[c]!
   return { chosen, objective: sum }
+}
+
+/** The column that lowers the objective most in place of its layer's chosen one without violating a row. */
+function bestGain({ layers, offsets, objective, use, upper }: Dense, chosen: Int32Array, used: Float64Array) {
+  let lowest = 0
+  let best: number | undefined
+  for (let i = 0; i < layers; i++) {
+    const from = chosen[i]!
+    column: for (let c = offsets[i]!; c < offsets[i + 1]!; c++) {
+      const added = objective[c]! - objective[from]!
+      if (added >= lowest) continue
+      for (let r = 0; r < use.length; r++) if (used[r]! + use[r]![c]! - use[r]![from]! > upper[r]!) continue column
+      lowest = added
+      best = c
+    }
+  }
+  return best
+}
+
+/** The layer of a column. */
+function layerOf(offsets: Int32Array, column: number): number {
+  let layer = 0
+  while (offsets[layer + 1]! <= column) layer++
+  return layer
 }

@@ -1,9 +1,9 @@
-import { existsSync } from 'node:fs'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { compileProblem, type Problem } from './problem.js'
 import { readProblem } from './read-problem.js'
 import type { SolveResult } from './result.js'
 import { solveHere } from './solve-here.js'
+import { endThread, giveBack, takeThread } from './thread.js'
 import type { WorkerMessage } from './worker.js'
 
 /** Options of `solve`. */
@@ -38,53 +38,52 @@ export interface SolveOptions {
  * ```
  */
 export async function solve(problem: Problem, options: SolveOptions = {}): Promise<SolveResult> {
-  const checked = readProblem(problem)
   options.signal?.throwIfAborted()
-  const worker = workerFile()
-  // Only happens if the sources were never compiled, as in tests of a fresh checkout.
-  if (!worker) return solveHere(checked, options.onPartial)
-  return solveInThread(worker, checked, options)
+  // A new thread starts while the problem is checked.
+  const thread = takeThread()
+  try {
+    readProblem(problem)
+  } catch (error) {
+    if (thread) giveBack(thread)
+    throw error
+  }
+  return thread ? solveInThread(thread, problem, options) : solveHere(problem, options.onPartial)
 }
 
-/** The compiled worker, even if this file runs from source. Undefined if there is none. */
-function workerFile(): URL | undefined {
-  const compiled = !import.meta.url.endsWith('.ts')
-  const url = new URL(compiled ? './worker.js' : '../dist/solver/worker.js', import.meta.url)
-  return compiled || existsSync(url) ? url : undefined
-}
-
-function solveInThread(file: URL, problem: Problem, options: SolveOptions): Promise<SolveResult> {
+function solveInThread(thread: Worker, problem: Problem, options: SolveOptions): Promise<SolveResult> {
   const { signal, onPartial } = options
   const compiled = compileProblem(problem)
   const seconds = options.stopAfterSeconds ?? 1.5 * compiled.timeLimitSeconds + 5
   const begin = performance.now()
   return new Promise((resolve, reject) => {
-    // The thread must not inherit how this process was started (test runners, loaders).
-    const worker = new Worker(file, { workerData: problem, execArgv: [] })
     let partial: SolveResult | undefined
-    const settle = (act: () => void) => {
+    const settle = (leave: (thread: Worker) => void, act: () => void) => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', abort)
-      worker.removeAllListeners()
-      // An error during termination does not matter, but must not be uncaught.
-      worker.on('error', () => {})
-      void worker.terminate()
+      leave(thread)
       act()
     }
-    const abort = () => settle(() => reject(signal?.reason as Error))
-    const stop = () => settle(() => resolve(stopped(problem, partial, (performance.now() - begin) / 1000)))
+    const end = (act: () => void) => settle(endThread, act)
+    const abort = () => end(() => reject(signal?.reason as Error))
+    const stop = () => end(() => resolve(stopped(problem, partial, (performance.now() - begin) / 1000)))
     // setTimeout fires immediately for delays over 2^31 ms.
     const timer = setTimeout(stop, Math.min(seconds * 1000, 2 ** 31 - 1))
     signal?.addEventListener('abort', abort)
-    worker.on('message', ({ kind, result }: WorkerMessage) => {
-      if (kind === 'done') return settle(() => resolve(result))
-      partial = result
-      onPartial?.(result)
+    thread.on('message', (message: WorkerMessage) => {
+      if (message.kind === 'failed') return end(() => reject(message.error as Error))
+      if (message.kind === 'done') {
+        const { result } = message
+        // A crashed engine leaves its memory behind.
+        return settle(result.engineFailures ? endThread : giveBack, () => resolve(result))
+      }
+      partial = message.result
+      onPartial?.(partial)
     })
-    worker.on('error', (error) => settle(() => reject(error)))
-    worker.on('exit', (code) =>
-      settle(() => reject(new Error(`Internal error: the solver's thread exited with code ${code} and no result`))),
+    thread.on('error', (error) => end(() => reject(error)))
+    thread.on('exit', (code) =>
+      end(() => reject(new Error(`Internal error: the solver's thread exited with code ${code} and no result`))),
     )
+    thread.postMessage(problem)
   })
 }
 

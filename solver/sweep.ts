@@ -1,6 +1,6 @@
 import type { Dense } from './dense.js'
 import type { Repaired } from './repair.js'
-import { Suffix } from './suffix.js'
+import { Suffix, type SuffixBounds } from './suffix.js'
 
 /** Labels with which a new one is compared. */
 const window = 64
@@ -38,6 +38,12 @@ interface Step {
   readonly column: Int32Array
 }
 
+/** Labels with one layer more. */
+interface Extended extends Labels, Omit<Step, 'layer'> {
+  /** No completion of a label has a lower objective. */
+  readonly bound: Float64Array
+}
+
 /**
  * Extends labels layer by layer. A label is dropped if even the Lagrangian bound of the layers left over does not bring it below
  * the target, or if another one uses no more of anything. Bounds are the best of several sets of multipliers, found for labels
@@ -60,7 +66,6 @@ export function sweep(
     objective: new Float64Array(1),
     used: new Float64Array(rows),
   }
-  const used = new Float64Array(rows)
   const most = new Float64Array(rows)
   let made = 0
   let complete = true
@@ -72,53 +77,65 @@ export function sweep(
     const room = labels.count * (to - from)
     // There must be memory for all of them, before any is ruled out.
     if (room > request.labels) return { complete: false, labels: made }
-    const next = {
-      objective: new Float64Array(room),
-      used: new Float64Array(room * rows),
-      bound: new Float64Array(room),
-      parent: new Int32Array(room),
-      column: new Int32Array(room),
-    }
-    let count = 0
     for (let r = 0; r < rows; r++) most[r] = dense.upper[r]! + slack - suffix.least[r]![t + 1]!
-    for (let n = 0; n < labels.count; n++)
-      extend: for (let c = from; c < to; c++) {
-        const objective = labels.objective[n]! + dense.objective[c]!
-        for (let r = 0; r < rows; r++) {
-          used[r] = labels.used[n * rows + r]! + dense.use[r]![c]!
-          if (used[r]! > most[r]!) continue extend
-        }
-        let bound = -Infinity
-        for (let q = 0; q < bounds.constants.length; q++) {
-          let value = objective + bounds.constants[q]!
-          for (let r = 0; r < rows; r++) value += bounds.multipliers[q * rows + r]! * used[r]!
-          if (value >= target) continue extend
-          if (value > bound) bound = value
-        }
-        next.objective[count] = objective
-        next.bound[count] = bound
-        next.parent[count] = n
-        next.column[count] = c
-        next.used.set(used, count * rows)
-        count++
-      }
-    made += count
-    const { kept, dropped } = undominated(next, count, rows, width)
+    const next = extend(dense, labels, [from, to], { most, bounds, target })
+    made += next.count
+    const { kept, dropped } = undominated(next, rows, width)
     if (dropped) complete = false
-    const pick = (values: Float64Array) => Float64Array.from(kept, (n) => values[n]!)
-    labels = { count: kept.length, objective: pick(next.objective), used: new Float64Array(kept.length * rows) }
-    for (const [q, n] of kept.entries()) labels.used.set(next.used.subarray(n * rows, (n + 1) * rows), q * rows)
-    steps.push({
-      layer,
-      parent: Int32Array.from(kept, (n) => next.parent[n]!),
-      column: Int32Array.from(kept, (n) => next.column[n]!),
-    })
+    labels = kept
+    steps.push({ layer, parent: kept.parent, column: kept.column })
     if (labels.count === 0) return { complete, labels: made }
     if (made > request.labels || performance.now() > deadline) return { complete: false, labels: made }
   }
   let best = 0
   for (let n = 1; n < labels.count; n++) if (labels.objective[n]! < labels.objective[best]!) best = n
   return { best: trace(dense, steps, best), complete, labels: made }
+}
+
+/** The labels with each of a layer's columns, except those that break a row or cannot lead below the target. */
+function extend(
+  dense: Dense,
+  labels: Labels,
+  [from, to]: readonly [number, number],
+  { most, bounds, target }: { most: Float64Array; bounds: SuffixBounds; target: number },
+): Extended {
+  const rows = most.length
+  const { constants, multipliers } = bounds
+  const room = labels.count * (to - from)
+  const objective = new Float64Array(room)
+  const used = new Float64Array(room * rows)
+  const bound = new Float64Array(room)
+  const parent = new Int32Array(room)
+  const column = new Int32Array(room)
+  let count = 0
+  // The set that ruled out a label probably rules out the next one, too.
+  let first = 0
+  for (let n = 0; n < labels.count; n++)
+    extension: for (let c = from; c < to; c++) {
+      const at = count * rows
+      for (let r = 0; r < rows; r++) {
+        const sum = labels.used[n * rows + r]! + dense.use[r]![c]!
+        if (sum > most[r]!) continue extension
+        used[at + r] = sum
+      }
+      const own = labels.objective[n]! + dense.objective[c]!
+      let highest = -Infinity
+      for (let q = first, turn = 0; turn <= constants.length; q = turn++) {
+        let value = own + constants[q]!
+        for (let r = 0; r < rows; r++) value += multipliers[q * rows + r]! * used[at + r]!
+        if (value >= target) {
+          first = q
+          continue extension
+        }
+        if (value > highest) highest = value
+      }
+      objective[count] = own
+      bound[count] = highest
+      parent[count] = n
+      column[count] = c
+      count++
+    }
+  return { count, objective, used, bound, parent, column }
 }
 
 /** Layers by how much their options differ from their relaxed choice, most first: large steps early, fine ones at the end. */
@@ -156,28 +173,54 @@ function probe(dense: Dense, labels: Labels, column: number, target: number) {
 
 /** The labels with the lowest bounds, without those that an earlier one of these dominates. */
 function undominated(
-  next: { readonly objective: Float64Array; readonly used: Float64Array; readonly bound: Float64Array },
-  count: number,
+  next: Extended,
   rows: number,
   width: number,
-): { readonly kept: readonly number[]; readonly dropped: boolean } {
-  const { objective, used, bound } = next
-  const order = new Uint32Array(count)
-  for (let n = 0; n < count; n++) order[n] = n
-  order.sort((a, b) => bound[a]! - bound[b]! || a - b)
-  const kept: number[] = []
-  label: for (const n of order) {
-    for (let q = kept.length - 1; q >= Math.max(0, kept.length - window); q--) {
-      const other = kept[q]!
-      if (objective[other]! > objective[n]!) continue
-      let dominates = true
-      for (let r = 0; dominates && r < rows; r++) dominates = used[other * rows + r]! <= used[n * rows + r]!
-      if (dominates) continue label
+): { readonly kept: Labels & Omit<Step, 'layer'>; readonly dropped: boolean } {
+  const order = ascending(next.bound.subarray(0, next.count))
+  const room = Math.min(width, next.count)
+  const objective = new Float64Array(room)
+  const used = new Float64Array(room * rows)
+  const parent = new Int32Array(room)
+  const column = new Int32Array(room)
+  let count = 0
+  let dropped = false
+  label: for (let at = 0; at < order.length; at++) {
+    const n = order[at]!
+    const own = next.objective[n]!
+    for (let q = count - 1; q >= Math.max(0, count - window); q--) {
+      if (objective[q]! > own) continue
+      let r = 0
+      while (r < rows && used[q * rows + r]! <= next.used[n * rows + r]!) r++
+      if (r === rows) continue label
     }
-    if (kept.length === width) return { kept, dropped: true }
-    kept.push(n)
+    dropped = count === width
+    if (dropped) break
+    objective[count] = own
+    for (let r = 0; r < rows; r++) used[count * rows + r] = next.used[n * rows + r]!
+    parent[count] = next.parent[n]!
+    column[count] = next.column[n]!
+    count++
   }
-  return { kept, dropped: false }
+  return { kept: { count, objective, used, parent: parent.slice(0, count), column: column.slice(0, count) }, dropped }
+}
+
+/** Indices of values, in ascending order of these; of equal values the first one first. Faster than a sort that calls back. */
+function ascending(values: Float64Array): Uint32Array {
+  const sorted = values.slice().sort()
+  const placed = new Uint32Array(values.length)
+  const order = new Uint32Array(values.length)
+  for (let n = 0; n < values.length; n++) {
+    let from = 0
+    let to = values.length - 1
+    while (from < to) {
+      const middle = (from + to) >> 1
+      if (sorted[middle]! < values[n]!) from = middle + 1
+      else to = middle
+    }
+    order[from + placed[from]!++] = n
+  }
+  return order
 }
 
 /** The columns of a label, summed in the order of the layers. */

@@ -133,7 +133,7 @@ test('of many mistakes the first are listed and the rest are counted', () => {
   expect(messages.at(-1)).toBe('… and 4 more.')
 })
 
-test('solve rejects an invalid problem before it starts a thread', async () => {
+test('solve rejects an invalid problem', async () => {
   const problem = good()
   problem.layers[0]!.options[0]!.score = NaN
   await expect(solve(problem)).rejects.toThrow(/layers\[0\]\.options\[0\]\.score \(layer 0, option "parent"\)/)
