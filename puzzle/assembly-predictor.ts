@@ -9,9 +9,9 @@ export type Facets = (layer: number, option: string) => readonly string[]
  * Predicts the degradation of whole selections from measured ones. The root of a KL grows like the length of what blocks add to
  * the hidden states. If the changes of all blocks were at right angles, the KL of a selection would be the sum of its scores, and
  * the square of the sum of their roots if they pointed the same way. Where between the two a selection lies is learned
- * (`KernelRegression`): it is much the same for selections with the same variants, or with ones of similar scores; and how well
- * blocks of the same layer, or of neighbouring ones, get on with each other is learned for each pair of slots. A block that is
- * replaced alone has its score, and what is like none of the measured selections the sum of its scores.
+ * (`KernelRegression`): it is much the same for selections with the same variants, or with ones of similar scores, and 0 far from
+ * all that was measured. So is, for each pair of slots in a layer and the one after it, how well blocks get on with each other. A
+ * block that is replaced alone has its score, whatever was measured.
  */
 export class AssemblyPredictor {
   private constructor(
