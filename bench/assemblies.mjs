@@ -99,7 +99,7 @@ const groups = {
 }
 for (const [name, kinds] of Object.entries(groups)) {
   const own = rows.filter(({ kind }) => kinds.includes(kind))
-  for (const by of estimates) {
+  for (const by of own.length > 1 ? estimates : []) {
     const predicted = own.map((row) => row[by])
     const actual = own.map((row) => row.true)
     // The parent itself may be among them.
