@@ -120,6 +120,7 @@ async function descend(
   for (let step = 0; step < mostSteps; step++) {
     const scored = around(problem, predictor, current, optimism)
     const found: MeasuredSelection[] = []
+    // To start a thread for each would take longer than most of these problems.
     for (const layers of radii(problem.layers.length))
       for (const { choice } of (await solveHere(near(scored, current.choice, layers, solutions))).solutions)
         found.push({ choice, value: predictor.predict(choice, optimism) })
