@@ -18,11 +18,11 @@ export interface AssemblyMeterOptions {
 }
 
 /**
- * Compares whole assemblies of library entries with the parent, on the held-out text of `capture`. What two assemblies have in
- * common from the first layer on is computed once: a measurement begins where the choice first differs from the last `base`.
+ * Compares whole assemblies of library entries with the parent, on the held-out text of `capture`. A measurement begins where
+ * the assembly first differs from the one before it.
  */
 export class AssemblyMeter {
-  private base: { readonly choice: Choice; readonly states: ReadonlyMap<number, Float32Array> } | undefined
+  private last: { readonly choice: Choice; readonly states: ReadonlyMap<number, Float32Array> } | undefined
   private readonly kept = new Map<string, Promise<Weights>>()
   private used = 0
 
@@ -53,23 +53,23 @@ export class AssemblyMeter {
     return new AssemblyMeter(context, model, library, held, forward, await Head.create(model, threads), memory)
   }
 
-  /** Compares an assembly with the parent. @param asBase  whether its hidden states are kept for the measurements after it */
-  async measure(choice: Choice, asBase = false): Promise<Comparison> {
-    const { held, base } = this
+  /** Compares an assembly with the parent. */
+  async measure(choice: Choice): Promise<Comparison> {
+    const { held, last } = this
     const { layers } = this.model.config
     const view = this.viewOf(choice)
     const states = new Map<number, Float32Array>()
     let from = 0
-    for (let layer = 1; layer < layers && base && sameLayer(base.choice[layer - 1]!, choice[layer - 1]!); layer++) {
-      const known = base.states.get(layer)
+    for (let layer = 1; layer < layers && last && sameLayer(last.choice[layer - 1]!, choice[layer - 1]!); layer++) {
+      const known = last.states.get(layer)
       if (known) [from] = [layer, states.set(layer, known)]
     }
     let x = states.get(from) ?? held.input
     for (let layer = from; layer < layers; layer++) {
       x = await this.layer(view, layer, x)
-      if (asBase && layer + 1 < layers && (states.size + 1) * x.byteLength <= this.memory) states.set(layer + 1, x)
+      if (layer + 1 < layers && (states.size + 1) * x.byteLength <= this.memory) states.set(layer + 1, x)
     }
-    if (asBase) this.base = { choice, states }
+    this.last = { choice, states }
     return this.head.compare(held.final, x, held.ids, held.mask, held.length)
   }
 

@@ -12,6 +12,7 @@ import type { Judged } from './judge-limits.js'
 import type { LibraryEntry } from './library.js'
 import type { Objective } from './objective.js'
 import type { Composition, ScoreRow } from './score-row.js'
+import type { MeasuredSelection } from './selection.js'
 import type { ChosenRun, OptionScores, Solution } from './selection-problem.js'
 import type { SolveOutcome } from './solve-outcome.js'
 import type { CurvePoint } from './train-with-checkpoints.js'
@@ -138,6 +139,8 @@ export type RefineOutputs = Outputs<
     readonly solutions?: ArtifactRef<SolveOutcome>
     /** Scores of options beside the best child, by layer and option. */
     readonly scores?: ArtifactRef<OptionScores>
+    /** The children that were measured, the best first: whole children are predicted from them. */
+    readonly measured?: ArtifactRef<readonly MeasuredSelection[]>
   }
 >
 

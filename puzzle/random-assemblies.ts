@@ -1,4 +1,4 @@
-import { solve, type Problem } from '../solver/index.js'
+import { solveHere, type Problem } from '../solver/index.js'
 import { normal, uniform } from '../tensor/random.js'
 
 /** A random assembly: the option of each layer, as the solver names them. */
@@ -11,20 +11,21 @@ export interface RandomAssembly {
 /**
  * Draws assemblies of a selection problem, the same for the same seed: by turns one at the limits (the solution of the problem
  * with its scores multiplied by random factors), and one of any cost.
- * @param spread  standard deviation of the factors' logarithm
+ * @param options.kinds   default: both
+ * @param options.spread  standard deviation of the factors' logarithm; default: 1
  */
 export async function randomAssemblies(
   problem: Problem,
   count: number,
   seed: number,
-  spread = 1,
+  { kinds = ['limit', 'any'], spread = 1 }: { kinds?: readonly RandomAssembly['kind'][]; spread?: number } = {},
 ): Promise<RandomAssembly[]> {
   const random = uniform(seed)
   const gaussian = normal(seed + 1)
   const drawn: RandomAssembly[] = []
   const known = new Set<string>()
   for (let attempt = 0; drawn.length < count && attempt < 20 * count; attempt++) {
-    const kind = drawn.length % 2 === 0 ? 'limit' : 'any'
+    const kind = kinds[drawn.length % kinds.length]!
     const choice = kind === 'limit' ? await atLimit(problem, gaussian, spread) : anyOf(problem, random)
     if (!choice || known.has(choice.join())) continue
     known.add(choice.join())
@@ -41,7 +42,7 @@ async function atLimit(
   const layers = problem.layers.map(({ options }) => ({
     options: options.map((option) => ({ ...option, score: option.score * Math.exp(spread * gaussian()) })),
   }))
-  const { solutions } = await solve({ ...problem, layers, solutions: 1, gap: 1e-2 })
+  const { solutions } = await solveHere({ ...problem, layers, solutions: 1, gap: 1e-2 })
   return solutions[0]?.choice
 }
 

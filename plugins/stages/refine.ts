@@ -18,10 +18,12 @@ import type {
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readJson } from '../../puzzle/library.js'
 import { judged, objectiveLabels } from '../../puzzle/objective.js'
+import { variantsOf } from '../../puzzle/option-variants.js'
 import { openParent } from '../../puzzle/parent.js'
 import { batch } from '../../puzzle/parameters.js'
 import { problemParts } from '../../puzzle/problem-parts.js'
-import { scoreOf, searchInContext, type MeasuredSelection, type Selection } from '../../puzzle/search-in-context.js'
+import { searchInContext } from '../../puzzle/search-in-context.js'
+import { scoreOf, type MeasuredSelection, type Selection } from '../../puzzle/selection.js'
 import { toOptions, toSolution } from '../../puzzle/selection-problem.js'
 import { writeWhole } from '../../store/files.js'
 
@@ -49,10 +51,11 @@ interface RefineNeeds {
  */
 export const refine: SingleStage<RefineParams, RefineNeeds, RefineOutputs, ModelInput & TargetInput> = {
   name: 'refine',
-  version: 1,
+  // 2: random children are measured first, and whole children are predicted.
+  version: 2,
   reads: ['model', 'target'],
   exclusive: true,
-  about: { summary: 'Measures whole children near the solutions, and goes on from the best: a search on the true KL.' },
+  about: { summary: 'Measures whole children near the solutions, predicts others from them, and goes on where predictions lead.' },
   parameters: {
     type: 'object',
     additionalProperties: false,
@@ -95,24 +98,27 @@ export const refine: SingleStage<RefineParams, RefineNeeds, RefineOutputs, Model
       objective === 'accuracy' && tasks
         ? await AccuracyMeter.open(context, model, tasks, params.items, context.threads)
         : undefined
-    const measure = async (choice: Selection, anchor: boolean) => {
+    const measure = async (choice: Selection) => {
       const before = done.get(choice)
-      // An anchor's hidden states are needed by the measurements after it.
-      if (before !== undefined && !anchor) return before
+      if (before !== undefined) return before
       const { choice: entries } = toSolution(parts, choice, 0)
-      const comparison = await meter.measure(entries, anchor)
+      const comparison = await meter.measure(entries)
       const { degradation } = judged(objective, comparison, await accuracy?.measure(meter.viewOf(entries)))
       await done.add(choice, degradation)
       if (context.signal.aborted) throw context.signal.reason
       return degradation
     }
     const start = outcome.solutions.map((solution) => toOptions(parts, solution))
-    const found = await searchInContext(problem, start, measure, params.evaluations, (n, best) =>
-      context.progress(
-        n / params.evaluations,
-        `${n} of ${params.evaluations} children, least ${objectiveLabels[objective]} lost ${best.toPrecision(3)}`,
-      ),
-    )
+    const found = await searchInContext(problem, start, measure, {
+      evaluations: params.evaluations,
+      seed: context.seed,
+      facets: variantsOf(parts),
+      progress: (n, best) =>
+        context.progress(
+          n / params.evaluations,
+          `${n} of ${params.evaluations} children, least ${objectiveLabels[objective]} lost ${best.toPrecision(3)}`,
+        ),
+    })
     await meter.release()
     await accuracy?.release()
     const pool = different(found.measured, problem)
@@ -136,6 +142,7 @@ export const refine: SingleStage<RefineParams, RefineNeeds, RefineOutputs, Model
           solutions: pool.map(({ choice, value }) => toSolution(parts, choice, value)),
         }),
         scores: await context.put('scores', scores),
+        measured: await context.put('measured', found.measured),
       },
     }
   },

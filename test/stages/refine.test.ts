@@ -68,7 +68,7 @@ test('a measurement that begins where children differ has the same bits as one f
     i === 2 ? { attention: 'layer02/attention/no-op', ffn: 'layer02/ffn/no-op' } : own,
   )
   const meter = await fresh()
-  await meter.measure(base, true)
+  await meter.measure(base)
   expect(await meter.measure(other)).toEqual(await (await fresh()).measure(other))
 })
 
@@ -79,7 +79,7 @@ test('the memory that hidden states may take does not change what is measured', 
       ...options,
       ...(memory !== undefined && { memory }),
     })
-    await meter.measure(solved.solutions[0]!.choice, true)
+    await meter.measure(solved.solutions[0]!.choice)
     return meter.measure(solved.solutions[0]!.choice)
   }
   expect(await of(0)).toEqual(await of())
