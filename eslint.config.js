@@ -1,4 +1,5 @@
 import tseslint from 'typescript-eslint'
+import { ownEntries } from './scripts/own-entries.mjs'
 
 export default tseslint.config(
   {
@@ -16,7 +17,9 @@ export default tseslint.config(
     files: ['**/*.ts'],
     extends: [tseslint.configs.recommendedTypeChecked],
     languageOptions: { parserOptions: { project: './tsconfig.json' } },
+    plugins: { tables: { rules: { 'own-entries': ownEntries } } },
     rules: {
+      'tables/own-entries': 'error',
       eqeqeq: 'error',
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/consistent-type-imports': 'error',

@@ -1,3 +1,5 @@
+import { entryOf } from '../errors/foreign.js'
+
 /** A mistake against YAML's grammar, as its parser reports it. */
 export interface YamlError {
   readonly code: string
@@ -32,7 +34,7 @@ export function explainYaml(errors: readonly YamlError[], text: string): readonl
     const { code, message } = error
     mistakes.push(
       unquoted ?? {
-        code: codes[code] ?? 'yaml-syntax',
+        code: entryOf(codes, code) ?? 'yaml-syntax',
         message: message.endsWith('.') ? message : `${message}.`,
         start,
         end,

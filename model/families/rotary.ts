@@ -1,5 +1,6 @@
 import type { Family, Json, JsonObject, RotaryConfig } from '../../api/index.js'
 import type { Fields } from './fields.js'
+import { shown } from '../../errors/foreign.js'
 
 type Scaling = RotaryConfig['scaling']
 
@@ -62,12 +63,12 @@ export function readRotary(f: Fields, { rotaries, ropeTypes }: Family, kind: str
   const read = typeof type === 'string' && (ropeTypes?.includes(type) ?? true) ? kinds[type] : undefined
   if (!read)
     throw f.refuse(
-      `rotary scaling ${JSON.stringify(type)} is not supported`,
+      `rotary scaling ${shown(type)} is not supported`,
       `Supported: ${(ropeTypes ?? Object.keys(kinds)).join(', ')}.`,
     )
   const part = from.partial_rotary_factor ?? f.raw('partial_rotary_factor') ?? 1
   if (part !== 1)
-    throw f.refuse(`"partial_rotary_factor" is ${JSON.stringify(part)}: partial rotary embedding is not supported`)
+    throw f.refuse(`"partial_rotary_factor" is ${shown(part)}: partial rotary embedding is not supported`)
   const scaling = read(f, from)
   return {
     theta: from.rope_theta === undefined ? f.real(theta) : f.positive('rope_theta', from.rope_theta),

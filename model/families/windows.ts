@@ -1,4 +1,5 @@
 import type { ConfigFields } from '../../api/index.js'
+import { shown } from '../../errors/foreign.js'
 
 const kinds = ['full_attention', 'sliding_attention']
 
@@ -8,7 +9,7 @@ export function layerType(f: ConfigFields, layer: number, usual: string): string
   const kind = f.perLayer('layer_types')?.[layer] ?? usual
   if (typeof kind === 'string' && kinds.includes(kind)) return kind
   throw f.refuse(
-    `layer ${layer} has the type ${JSON.stringify(kind)} in "layer_types"`,
+    `layer ${layer} has the type ${shown(kind)} in "layer_types"`,
     `Supported: ${kinds.join(', ')}.`,
   )
 }

@@ -1,6 +1,7 @@
 import type { KeyValue } from './write-file.js'
 import { stepsOf, type Refuse, type TokenizerJson, type TokenList } from './tokenizer-json.js'
 import { space, tokenTypes } from './types.js'
+import { shown } from '../../errors/foreign.js'
 
 /** Returns the keys of a SentencePiece BPE tokenizer: a space is a character like others, and unknown characters fall back to
  *  bytes.
@@ -47,7 +48,7 @@ function spacePrefix({ normalizer, pre_tokenizer: pre }: TokenizerJson, tokens: 
 /** Refuses tokens that span a space: this tokenizer splits text at spaces, but llama.cpp does not. */
 export function requireWords({ texts, types }: TokenList, refuse: Refuse): void {
   const across = texts.findIndex((text, id) => types[id] === tokenTypes.normal && text.indexOf(space, 1) > 0)
-  if (across >= 0) throw refuse(`the token ${JSON.stringify(texts[across])} spans a space, and llama.cpp would use it`)
+  if (across >= 0) throw refuse(`the token ${shown(texts[across])} spans a space, and llama.cpp would use it`)
 }
 
 /**
@@ -63,7 +64,7 @@ function scoresOf({ model }: TokenizerJson, { texts, types }: TokenList, refuse:
     const text = `${left}${right}`
     if (ranks.has(text) && before !== text)
       throw refuse(
-        `pairs that become ${JSON.stringify(text)} are merged at different ranks, which llama.cpp does not support`,
+        `pairs that become ${shown(text)} are merged at different ranks, which llama.cpp does not support`,
       )
     if (!ranks.has(text)) ranks.set(text, ranks.size)
     before = text
@@ -76,7 +77,7 @@ function scoresOf({ model }: TokenizerJson, { texts, types }: TokenList, refuse:
       const [left, right] = [letters.slice(0, at).join(''), letters.slice(at).join('')]
       if (normal.has(left) && normal.has(right) && !listed.has(`${left} ${right}`))
         throw refuse(
-          `it does not merge ${JSON.stringify(left)} and ${JSON.stringify(right)} to the token ${JSON.stringify(text)}; llama.cpp does`,
+          `it does not merge ${shown(left)} and ${shown(right)} to the token ${shown(text)}; llama.cpp does`,
         )
     }
     // Single letters are not the result of a merge, so their score has no effect.

@@ -14,6 +14,7 @@ import { stepsOf, type Refuse, type TokenizerJson, type TokenList } from './toke
 import { sentencePieceKeys } from './write-sentencepiece.js'
 import { unigramKeys } from './write-unigram.js'
 import { tokenTypes } from './types.js'
+import { shown } from '../../errors/foreign.js'
 
 /**
  * Returns the keys of a tokenizer.
@@ -137,7 +138,7 @@ function listOf({ model, added_tokens: added = [] }: TokenizerJson, config: Mode
   const types: number[] = []
   const set = (id: number, text: string, type: number) => {
     if (!Number.isSafeInteger(id) || id < 0 || id >= config.vocabulary)
-      throw refuse(`the token ${JSON.stringify(text)} has the id ${id}, but the model has ${config.vocabulary} tokens`)
+      throw refuse(`the token ${shown(text)} has the id ${id}, but the model has ${config.vocabulary} tokens`)
     texts[id] = text
     types[id] = type
   }
@@ -154,7 +155,7 @@ function listOf({ model, added_tokens: added = [] }: TokenizerJson, config: Mode
   const seen = new Set<string>()
   for (let id = 0; id < config.vocabulary; id++) {
     if (texts[id] === undefined) set(id, padOf(id), tokenTypes.unused)
-    if (seen.has(texts[id]!)) throw refuse(`the token ${JSON.stringify(texts[id])} occurs twice`)
+    if (seen.has(texts[id]!)) throw refuse(`the token ${shown(texts[id])} occurs twice`)
     seen.add(texts[id]!)
   }
   return { texts, types }
