@@ -23,6 +23,7 @@ export const codecs: Compressors = Object.fromEntries(
   }).map(([name, unpack]) => [
     name,
     (input: Uint8Array, length: number) => {
+      if (length === 0) return new Uint8Array()
       if (!(length > 0 && length <= Math.min(largestUnpacked, Math.max(smallPage, largestRatio * input.length))))
         throw new Error(`a page of ${length} bytes, packed into ${input.length}`)
       return unpack(input, length)

@@ -48,8 +48,7 @@ function checkPage(
   chunk: ColumnMetaData,
   path: readonly SchemaTree[],
 ): void {
-  const unpack = (bytes: Uint8Array, length: number) =>
-    length === 0 ? new Uint8Array() : decompressPage(bytes, length, chunk.codec, codecs)
+  const unpack = (bytes: Uint8Array, length: number) => decompressPage(bytes, length, chunk.codec, codecs)
   const { repetition, definition } = highestLevels(path)
   const width = path.at(-1)!.element.type_length
   if (type === 'DICTIONARY_PAGE') {

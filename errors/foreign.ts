@@ -81,8 +81,8 @@ const longestMessage = 100_000
 /** A message that can be read, whatever names from outside are in it: a name may have a million characters. */
 export function legible(message: string): string {
   if (message.length <= longestLine) return message
-  const lines = cut(message, longestMessage).split('\n')
-  return lines.map((line) => cut(line, longestLine)).join('\n')
+  const lines = message.split('\n').map((line) => cut(line, longestLine))
+  return cut(lines.join('\n'), longestMessage)
 }
 
 const cut = (text: string, most: number): string => (text.length > most ? `${whole(text, most - 1)}…` : text)
