@@ -1,13 +1,41 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
+/** Whole searches, kills, other programs and installed packages: more than half of the time of all tests. */
+const searches = [
+  'blocks/families',
+  'chaos/chaos',
+  'cli/command',
+  'cli/explain',
+  'cli/gguf-search',
+  'cli/search',
+  'cli/sweep',
+  'engine/lost',
+  'engine/many-workers',
+  'engine/policies',
+  'gguf/write',
+  'gguf/write-engine',
+  'package/package',
+  'plugins/examples',
+  'plugins/harm',
+  'plugins/run-type',
+  'plugins/running',
+  'python/worker',
+  'stages/family-search',
+  'store/runs',
+].map((name) => `test/${name}.test.ts`)
+
+/** `everyday` or `searches` as scripts/test.mjs says it; everything by default. */
+const part = process.env.PUZZLEFLOW_TESTS
+
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 export default defineConfig({
   // Examples import what a plugin imports.
   resolve: { alias: [{ find: /^puzzleflow\/plugin$/, replacement: source('./api/index.ts') }] },
   test: {
-    include: ['test/**/*.test.ts'],
+    include: part === 'searches' ? searches : ['test/**/*.test.ts'],
+    exclude: ['**/node_modules/**', ...(part === 'everyday' ? searches : [])],
     globalSetup: ['test/state-home.ts'],
     // Ten times what the longest take on quiet cores: machines that test have other work, too.
     testTimeout: 180_000,

@@ -1,8 +1,8 @@
 // Do the costs of blocks predict whole models? Profiles a parent's blocks as the stage `profile` does, then times the parent and
 // random children as wholes, and prints predicted against measured figures: quiet, and beside a process that keeps a core busy
 // half of the time.
-//   node bench/predictions.mjs [SPEC] [--children 20] [--noise]
-import { mkdtempSync } from 'node:fs'
+//   node bench/predictions.mjs [SPEC] [--children 20] [--noise] [--save FILE.json]
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -20,7 +20,12 @@ import { parentLayers } from '../dist/puzzle/selection-problem.js'
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { children: { type: 'string', default: '20' }, noise: { type: 'boolean', default: false } },
+  options: {
+    children: { type: 'string', default: '20' },
+    noise: { type: 'boolean', default: false },
+    // All that was measured, to try other ways to calibrate with.
+    save: { type: 'string' },
+  },
 })
 const file = resolve(positionals[0] ?? 'examples/quickstart/search.yaml')
 const { plan, diagnostics } = await compileSpec(file, specRegistry())
@@ -66,6 +71,7 @@ const parent = parentLayers(model)
 const share = (a, b) => `${(100 * (a / b - 1)).toFixed(1).padStart(6)} %`
 console.log('\nchild    prefill  latency  throughput ratio predicted, measured, error')
 const errors = { prefill: [], latency: [], ratio: [] }
+const wholes = []
 // Others than those that the table was calibrated with.
 for (const [i, layers] of randomChildren(model, inputs.space, Number(options.children), 4711).entries()) {
   const blocks = layers.map(({ attention, ffn }) => ({ attention, ffn }))
@@ -77,6 +83,7 @@ for (const [i, layers] of randomChildren(model, inputs.space, Number(options.chi
     context,
   )
   const ids = layers.map(({ attention, ffn }) => ({ attention: attention.id, ffn: ffn.id }))
+  wholes.push({ layers: ids, parent: measured[0], child: measured[1] })
   const [own, child] = [totalCost(table, parent), totalCost(table, ids)]
   const ratio = { predicted: seconds(own) / seconds(child), measured: seconds(measured[0]) / seconds(measured[1]) }
   const of = {
@@ -99,4 +106,6 @@ for (const [name, list] of Object.entries(errors)) {
     `${name}: largest ${(100 * sorted.at(-1)).toFixed(1)} %, median ${(100 * sorted[sorted.length >> 1]).toFixed(1)} %`,
   )
 }
+if (options.save)
+  writeFileSync(options.save, JSON.stringify({ table, parent, calibration: values.calibration, tasks, wholes }))
 noise?.kill()

@@ -1,5 +1,6 @@
 // Does the quickstart find an acceptable child every time? Runs the whole search so many times, each in a store and a state
-// folder of its own, every second one beside a process that keeps a core busy half of the time.
+// folder of its own, every second one beside a process that keeps a core busy half of the time. `silent`: the longest time
+// without a line of output.
 //   node bench/quickstart.mjs [RUNS] [--spec examples/quickstart/search.yaml]
 import { spawn, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -17,7 +18,9 @@ const runs = Number(positionals[0] ?? 10)
 const spec = resolve(options.spec)
 const command = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
 
-console.log('run  noise  exit  verdict               throughput (interval)      accuracy  KL       tries  minutes')
+console.log(
+  'run  noise  exit  verdict               throughput (interval)      accuracy  KL       tries  minutes  silent',
+)
 const ratios = []
 let accepted = 0
 for (let run = 1; run <= runs; run++) {
@@ -29,14 +32,22 @@ for (let run = 1; run <= runs; run++) {
   const began = performance.now()
   const name = `quickstart-${run}`
   const args = [command, 'run', file, '--run', name, '--store', join(place, 'store')]
+  let [said, silent] = [began, 0]
+  const listen = () => {
+    const now = performance.now()
+    silent = Math.max(silent, now - said)
+    said = now
+  }
   const code = await new Promise((done) => {
     const child = spawn(process.execPath, args, {
       env,
-      stdio: ['ignore', 'ignore', 'inherit'],
+      stdio: ['ignore', 'pipe', 'inherit'],
       cwd: join(place, 'search'),
     })
+    child.stdout.on('data', listen)
     child.on('exit', done)
   })
+  listen()
   const minutes = ((performance.now() - began) / 60_000).toFixed(1)
   noise?.kill()
   spawnSync(process.execPath, [command, 'server', 'stop', '--store', join(place, 'store')], { env })
@@ -50,7 +61,7 @@ for (let run = 1; run <= runs; run++) {
   if (code === 0) accepted++
   ratios.push(ratio.throughput)
   console.log(
-    `${String(run).padEnd(4)} ${noise ? 'yes' : 'no '}    ${code}     ${verdict.padEnd(20)}  ${ratio.throughput.toFixed(3)}x (${low?.toFixed(3)} to ${high?.toFixed(3)})   ${(100 * ratio.accuracy).toFixed(2)} %   ${child.kl.toFixed(4)}   ${1 + attempts.length}      ${minutes}`,
+    `${String(run).padEnd(4)} ${noise ? 'yes' : 'no '}    ${code}     ${verdict.padEnd(20)}  ${ratio.throughput.toFixed(3)}x (${low?.toFixed(3)} to ${high?.toFixed(3)})   ${(100 * ratio.accuracy).toFixed(2)} %   ${child.kl.toFixed(4)}   ${1 + attempts.length}      ${minutes.padEnd(7)}  ${(silent / 1000).toFixed(0)} s`,
   )
   rmSync(place, { recursive: true, force: true })
 }

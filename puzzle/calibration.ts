@@ -40,8 +40,8 @@ export type Calibration = {
   readonly after: Residual
 }
 
-/** What the costs of a slot's blocks are multiplied by, and what is added to the floor, in seconds. */
-type Factors = { readonly attention: number; readonly ffn: number; readonly offset: number }
+/** What the seconds of the parent's blocks, and of the others, are multiplied by. */
+type Factors = { readonly parent: number; readonly others: number }
 
 /** As shares of the measured ratio. */
 type Residual = { readonly largest: number; readonly rms: number }
@@ -50,8 +50,10 @@ type Residual = { readonly largest: number; readonly rms: number }
 const hold = 0.03
 
 /**
- * Corrects a table of costs by whole models: a factor for each slot and an offset, for prefill and decoding, that bring the
- * predicted times of the parent and the children nearest to the measured ones (least squares, held to no correction).
+ * Corrects a table of costs by whole models. One factor for the parent's blocks brings the parent's predicted time to the
+ * measured one; one for all other blocks brings the children's nearest to theirs (least squares, held to no correction). Blocks
+ * were timed in the parent's place, and what is smaller fits better into caches: the two differ. More factors than that would
+ * follow the noise of a few children. Prefill and decoding have factors of their own.
  * @param parent  variant ids of the parent
  */
 export function calibrate(
@@ -63,26 +65,14 @@ export function calibrate(
   const decode = fit(table, parent, wholes, 'decodeSeconds')
   const scaled = (slot: Slot): Record<string, Cost> =>
     Object.fromEntries(
-      Object.entries(table[slot]).map(([id, cost]) => [
-        id,
-        {
-          ...cost,
-          prefillSeconds: cost.prefillSeconds * prefill[slot],
-          decodeSeconds: cost.decodeSeconds * decode[slot],
-        },
-      ]),
+      Object.entries(table[slot]).map(([id, cost]) => {
+        const whose = isParents(parent, slot, id) ? 'parent' : 'others'
+        const prefillSeconds = cost.prefillSeconds * prefill[whose]
+        const decodeSeconds = cost.decodeSeconds * decode[whose]
+        return [id, { ...cost, prefillSeconds, decodeSeconds }]
+      }),
     )
-  const { floor } = table
-  const corrected: CostTable = {
-    ...table,
-    floor: {
-      ...floor,
-      prefillSeconds: floor.prefillSeconds + prefill.offset,
-      decodeSeconds: floor.decodeSeconds + decode.offset,
-    },
-    attention: scaled('attention'),
-    ffn: scaled('ffn'),
-  }
+  const corrected: CostTable = { ...table, attention: scaled('attention'), ffn: scaled('ffn') }
   const [before, after] = [table, corrected].map((own) => residual(own, parent, wholes)) as [Residual, Residual]
   const children = wholes.length
   // What was measured beside too much noise corrects nothing.
@@ -102,58 +92,37 @@ export function residual(table: CostTable, parent: Whole['layers'], wholes: read
   return { largest: Math.max(0, ...errors.map(Math.abs)), rms: Math.sqrt(squares / Math.max(1, errors.length)) }
 }
 
+/** Whether the parent has a variant in a slot. */
+const isParents = (parent: Whole['layers'], slot: Slot, id: string): boolean => parent.some((own) => own[slot] === id)
+
 /** No correction. */
-const asIs: Factors = { attention: 1, ffn: 1, offset: 0 }
+const asIs: Factors = { parent: 1, others: 1 }
+
+/** Noise must not make costs vanish. */
+const least = 0.5
 
 function fit(table: CostTable, parent: Whole['layers'], wholes: readonly Whole[], kind: keyof Seconds): Factors {
-  const scale = mean(wholes.map((own) => own.parent[kind]))
-  if (!(scale > 0)) return asIs
-  const parts = (layers: Whole['layers']) =>
-    slots.map((slot) => layers.reduce((sum, own) => sum + table[slot][own[slot]]![kind], 0) / scale)
-  // A child's time as a share of the parent's beside it: what the machine did differently from session to session cancels.
-  const rows = [
-    { layers: parent, seconds: 1 },
-    ...wholes.map(({ layers, ...own }) => ({ layers, seconds: own.child[kind] / own.parent[kind] })),
-  ].map(({ layers, seconds }) => {
-    const [attention, ffn] = parts(layers) as [number, number]
-    return { x: [attention, ffn, 1], y: seconds - table.floor[kind] / scale - attention - ffn }
-  })
-  const free = leastSquares(rows, hold)
-  // The floor was measured too: at least half of it stays, and the slots explain the rest.
-  const least = -table.floor[kind] / scale / 2
-  const [attention, ffn, offset] =
-    free[2]! >= least
-      ? free
-      : [
-          ...leastSquares(
-            rows.map(({ x, y }) => ({ x: x.slice(0, 2), y: y - least })),
-            hold,
-          ),
-          least,
-        ]
-  const factors = { attention: 1 + attention!, ffn: 1 + ffn!, offset: offset! * scale }
-  // Noise must not make costs negative.
-  return factors.attention > 0 && factors.ffn > 0 ? factors : asIs
-}
-
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / Math.max(1, values.length)
-
-/** Ridge regression: the x minimising the sum of (row.x · x - row.y)^2 + (hold x)^2, by Gaussian elimination of the normal equations. */
-function leastSquares(rows: readonly { readonly x: readonly number[]; readonly y: number }[], hold: number): number[] {
-  const n = rows[0]!.x.length
-  const a = Array.from({ length: n }, (_, i) => [
-    ...Array.from(
-      { length: n },
-      (_, j) => rows.reduce((sum, { x }) => sum + x[i]! * x[j]!, 0) + (i === j ? hold ** 2 : 0),
-    ),
-    rows.reduce((sum, { x, y }) => sum + x[i]! * y, 0),
-  ])
-  // Symmetric and positive definite: no pivoting is needed.
-  for (let i = 0; i < n; i++)
-    for (let k = 0; k < n; k++) {
-      if (k === i) continue
-      const factor = a[k]![i]! / a[i]![i]!
-      for (let j = i; j <= n; j++) a[k]![j]! -= factor * a[i]![j]!
-    }
-  return a.map((row, i) => row[n]! / row[i]!)
+  const scale = wholes.reduce((sum, own) => sum + own.parent[kind], 0) / wholes.length
+  const inSlots = (layers: Whole['layers'], isIncluded: (slot: Slot, id: string) => boolean) =>
+    layers.reduce(
+      (sum, own) =>
+        slots.reduce((all, slot) => all + (isIncluded(slot, own[slot]) ? table[slot][own[slot]]![kind] : 0), sum),
+      0,
+    )
+  const floor = table.floor[kind]
+  const all = inSlots(parent, () => true)
+  if (!(scale > floor) || !(all > 0)) return asIs
+  const ofParent = Math.max(least, (scale - floor) / all)
+  let [products, squares] = [0, hold ** 2]
+  for (const { layers, ...own } of wholes) {
+    const kept = inSlots(layers, (slot, id) => isParents(parent, slot, id))
+    const others = (inSlots(layers, () => true) - kept) / scale
+    // A child's time as a share of the parent's beside it: what the machine did differently from session to session cancels.
+    const share = own.child[kind] / own.parent[kind]
+    const rest = share - (floor + kept * ofParent) / scale
+    // Errors count as shares of the child's own time.
+    products += (others * (rest - others)) / share ** 2
+    squares += (others / share) ** 2
+  }
+  return { parent: ofParent, others: Math.max(least, 1 + products / squares) }
 }

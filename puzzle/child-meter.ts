@@ -2,7 +2,7 @@ import type { Environment } from '../api/index.js'
 import type { Model } from '../model/index.js'
 import {
   evaluatePair,
-  examine,
+  examineParent,
   openYardstick,
   withPredictions,
   type Evaluation,
@@ -32,7 +32,7 @@ export function childMeter(
   const scenarios = loadsOf(parts).map(({ scenario }) => scenario)
   const open = async () => {
     const yardstick = await openYardstick(context, parent, prepared, scenarios, params)
-    return { yardstick, examined: await examine(parent, yardstick) }
+    return { yardstick, examined: await examineParent(yardstick) }
   }
   let opened: ReturnType<typeof open> | undefined
   return async (child, solution, progress) => {

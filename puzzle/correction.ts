@@ -1,19 +1,36 @@
+import type { Scenario } from '../model/index.js'
 import type { Evaluation } from './evaluation.js'
+import { halfWidth, judgeLimits, shrinkage } from './judge-limits.js'
 import { limitId, onTime, scenarioIndex, type Limit } from './limit.js'
 import { servedAt, type WithPredictions } from './served.js'
 
 /** By limit (`limitId`): the predicted value to aim at, as a multiple of the limit, to meet it as measured. */
 export type Correction = Readonly<Record<string, number>>
 
-/** Tightens each limit on time by the factor by which the prediction was too optimistic, and one per cent. */
-export function corrected(limits: readonly Limit[], before: Correction, evaluation: Evaluation): Correction {
+/**
+ * Tightens each limit on time by the factor by which the prediction was too optimistic, and one per cent; and by the share by
+ * which the measured interval reaches beyond the value, since a child is accepted for the whole of its interval.
+ * @param mostPairs  up to which the next child will be timed: more pairs than this one's make its interval narrower
+ */
+export function corrected(
+  limits: readonly Limit[],
+  before: Correction,
+  evaluation: Evaluation,
+  scenarios: readonly Scenario[],
+  mostPairs = 0,
+): Correction {
   const next: Record<string, number> = { ...before }
-  for (const limit of limits) {
+  const judged = judgeLimits(limits, scenarios, evaluation)
+  for (const [i, limit] of limits.entries()) {
     if (!onTime(limit)) continue
-    const { parent, child } = servedAt(evaluation, scenarioIndex(limit))
+    const { parent, child, timing } = servedAt(evaluation, scenarioIndex(limit))
     const own = kindness(limit.name, child)
     const factor = Math.max(1.005, (limit.unit === 'parent' ? own / kindness(limit.name, parent) : own) * 1.01)
-    next[limitId(limit)] = limit.bound === 'min' ? factor : 1 / factor
+    const width = halfWidth(judged[i]!, limit.bound) * shrinkage(timing.child.length, mostPairs)
+    const { value } = judged[i]!
+    // Of a few pairs, an interval may say nothing.
+    const reach = width < value ? (limit.bound === 'min' ? value / (value - width) : (value + width) / value) : 1
+    next[limitId(limit)] = limit.bound === 'min' ? factor * reach : 1 / (factor * reach)
   }
   return next
 }

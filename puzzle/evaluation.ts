@@ -12,6 +12,7 @@ import { served, type Figures, type Served, type ServedInAll, type WithPredictio
 import { estimate, type Estimate } from './statistics.js'
 import { answersToAll, type Answers } from './task-answers.js'
 import { throughLayers } from './through-layers.js'
+import { Warm } from './warm.js'
 import { errorOf, ofEachSpeed, timePairs, type Speeds, type TimingParams } from './speed.js'
 
 /** Quality of a model on held-out text and tasks. */
@@ -51,6 +52,8 @@ export interface Yardstick {
   /** At least one. */
   readonly scenarios: readonly Scenario[]
   readonly threads: number
+  /** Of what the parent's examination depends on besides the parent. */
+  readonly key: string
 }
 
 /** How thoroughly to measure. */
@@ -72,7 +75,8 @@ export async function openYardstick(
 ): Promise<Yardstick> {
   const held = await readSequences(context, prepared.validate, sequences)
   const tasks = await readTasks(context, prepared.tasks, items)
-  return { parent, held, final: await lastHidden(parent, held, threads), tasks, scenarios, threads }
+  const key = [prepared.validate.digest, prepared.tasks.digest, sequences, items, threads].join(' ')
+  return { parent, held, final: await lastHidden(parent, held, threads), tasks, scenarios, threads, key }
 }
 
 /** Reads tasks with at most so many items each, the first ones. */
@@ -97,11 +101,23 @@ export async function lastHidden(model: Model, held: Sequences, threads: number)
   return out
 }
 
+type Progress = (fraction: number, message: string) => void
+
+const examinedParents = new WeakMap<Model, Warm<Examined>>()
+
+/** Examines the parent, once for all tasks of this process that measure children with the same text and tasks. */
+export function examineParent(yardstick: Yardstick, progress?: Progress): Promise<Examined> {
+  const { parent, key } = yardstick
+  let warm = examinedParents.get(parent)
+  if (!warm) examinedParents.set(parent, (warm = new Warm(1)))
+  return warm.get(key, () => examine(parent, yardstick, progress))
+}
+
 /** Measures KL, perplexity and answers to tasks. @throws Failure NonFinite if one of them is not finite */
 export async function examine(
   model: Model,
   { parent, held, final, tasks, threads }: Yardstick,
-  progress: (fraction: number, message: string) => void = () => {},
+  progress: Progress = () => {},
 ): Promise<Examined> {
   const head = await Head.create(model, threads, parent)
   const modelStates = model === parent ? final : await lastHidden(model, held, threads)
@@ -159,7 +175,7 @@ export async function evaluatePair(
   examined: Examined,
   child: Model,
   { repetitions, retime }: TimingParams,
-  progress: (fraction: number, message: string) => void = () => {},
+  progress: Progress = () => {},
   listing?: Listing,
 ): Promise<Evaluation<Measured>> {
   const { parent, scenarios, threads } = yardstick

@@ -73,17 +73,35 @@ export const shortfall = (judged: readonly Judged[]): number =>
 export interface Deciding extends TimingParams {
   readonly limits: readonly Limit[]
   readonly threads: number
+  /** Whether to stop as soon as a limit will hardly be shown to be met, as where there are other children. @default false */
+  readonly giveUp?: boolean
+}
+
+/** About how wide the interval of so many pairs will be once there are `most`: order statistics close in faster than by the root. */
+export const shrinkage = (pairs: number, most: number): number =>
+  pairs >= most ? 1 : 0.8 * Math.sqrt(pairs / most)
+
+/** How far the interval's end on the limit's side is from the value. */
+export const halfWidth = ({ value, interval: [low, high] = [value, value] }: Judged, bound: Limit['bound']): number =>
+  bound === 'min' ? value - low : high - value
+
+/** Whether the interval of `most` pairs will hardly be on the right side of the limit, even if the value still improves. */
+function isHopeless(judged: Judged, { bound }: Limit, pairs: number, most: number): boolean {
+  const slack = (judged.value - judged.wanted) * (bound === 'min' ? 1 : -1)
+  const width = halfWidth(judged, bound)
+  return Number.isFinite(width) && slack + width * (0.2 - shrinkage(pairs, most)) < 0
 }
 
 /**
  * Times parent and child for longer, each time as many pairs again, until every limit on time is decided: its interval does
  * not contain the limit. A sequential test, in one scenario after the other; a limit that is still open in the end is not held.
+ * Giving up makes it stricter, never laxer.
  */
 export async function decided<E extends Evaluation<Measured>>(
   evaluation: E,
   models: () => readonly [parent: Model, child: Model],
   scenarios: readonly Scenario[],
-  { limits, retime, repetitions, threads }: Deciding,
+  { limits, retime, repetitions, threads, giveUp = false }: Deciding,
   progress: (message: string) => void = () => {},
 ): Promise<E> {
   const error = errorOf({ retime })
@@ -96,8 +114,12 @@ export async function decided<E extends Evaluation<Measured>>(
     }
     const most = Math.max(repetitions, passes().child.length) * 2 ** retime
     set({ ...passes(), error })
-    while (judgeLimits(ofTime, scenarios, now).some(isOpen) && passes().child.length < most) {
-      const pairs = Math.min(passes().child.length, most - passes().child.length)
+    for (;;) {
+      const have = passes().child.length
+      const judged = judgeLimits(ofTime, scenarios, now)
+      if (!judged.some(isOpen) || have >= most) break
+      if (giveUp && judged.some((one, i) => isHopeless(one, ofTime[i]!, have, most))) return now
+      const pairs = Math.min(have, most - have)
       const say = (pair: number) => progress(`timing again, pair ${pair} of ${pairs}: a limit is within the interval`)
       set(joined(passes(), await timePairs(models(), { scenario, threads }, { pairs, error }, say)))
     }

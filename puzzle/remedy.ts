@@ -3,6 +3,7 @@ import type { Evaluation } from './evaluation.js'
 import type { Attempt } from './hand-over.js'
 import type { Target } from './inputs.js'
 import { limitId } from './limit.js'
+import { loadsOf } from './loads.js'
 import type { ProblemParts, Solution } from './selection-problem.js'
 import { solveAgain } from './solve-again.js'
 import type { CurvePoint } from './train-with-checkpoints.js'
@@ -62,9 +63,11 @@ const same = (a: Solution, b: Solution): boolean =>
   a.choice.every(({ attention, ffn }, i) => attention === b.choice[i]!.attention && ffn === b.choice[i]!.ffn)
 
 /** The tightest of what each measurement asks for. */
-function tighter(before: Correction, { evaluation }: Tried, { limits }: ProblemParts): Correction {
+function tighter(before: Correction, { evaluation }: Tried, parts: ProblemParts): Correction {
   const next: Record<string, number> = { ...before }
-  const corrections = corrected(limits, {}, evaluation)
+  const { limits } = parts
+  const scenarios = loadsOf(parts).map(({ scenario }) => scenario)
+  const corrections = corrected(limits, {}, evaluation, scenarios)
   for (const limit of limits) {
     const [id, factor] = [limitId(limit), corrections[limitId(limit)]]
     if (factor === undefined) continue

@@ -36,7 +36,7 @@ export async function runAblations(options) {
   for (const [i, seed] of seeds.entries())
     for (const { table, arm, untrained } of order) {
       const began = performance.now()
-      const search = await searches.scored(seed, changesOf(arm, sizes))
+      const search = await searches.scored(seed, changesOf(arm, sizes), arm.scoring)
       if (!search) continue
       parent ??= await laboratory.ofParent(search)
       const child = await choose(search, arm, () => searches.removals(seed))

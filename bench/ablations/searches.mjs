@@ -43,9 +43,9 @@ export class Searches {
     return file
   }
 
-  /** A search up to its scores; undefined if only what has been measured is asked for, and it has not ended. @param changes  parameters of `distill` that differ from the reference's */
-  scored(seed, changes = {}) {
-    const stages = { distill: { tokens: this.sizes.distill, ...changes }, score: { pairs: 'all' } }
+  /** A search up to its scores; undefined if only what has been measured is asked for, and it has not ended. @param changes  parameters of `distill` that differ from the reference's @param scoring  the same of `score` */
+  scored(seed, changes = {}, scoring = {}) {
+    const stages = { distill: { tokens: this.sizes.distill, ...changes }, score: { pairs: 'all', ...scoring } }
     return this.search(seed, stages, 'score')
   }
 

@@ -30,7 +30,7 @@ import { readLibrary } from '../../puzzle/read-library.js'
 import type { Limit } from '../../puzzle/limit.js'
 import {
   evaluatePair,
-  examine,
+  examineParent,
   openYardstick,
   thoroughness,
   withPredictions,
@@ -178,7 +178,7 @@ export const evaluate: FanOutStage<
     const trained = task.inputs.child
     const child = trained ? await readChild(assembled, await context.open(trained)) : assembled
     context.progress(0, 'the parent')
-    const parent = await examine(model, yardstick, (f, m) => context.progress(f * 0.45, `parent, ${m}`))
+    const parent = await examineParent(yardstick, (f, m) => context.progress(f * 0.45, `parent, ${m}`))
     // Items of solutions, of which there are many, are only counted.
     const listing = params.listed === undefined ? undefined : listingOf(yardstick, params.listed)
     const after = (f: number, m: string) => context.progress(0.45 + f * 0.45, `child, ${m}`)

@@ -72,8 +72,8 @@ interface Trained {
  */
 export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, ModelInput & TargetInput> = {
   name: 'improve',
-  // 2: limits on prefill and token latency.
-  version: 2,
+  // 2: limits on prefill and token latency. 3: limits are corrected by the width of intervals, too.
+  version: 3,
   reads: ['model', 'target'],
   exclusive: true,
   about: {

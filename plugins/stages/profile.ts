@@ -53,6 +53,9 @@ interface ProfileTask {
   readonly outputs: Outputs<TimedTask, object>
 }
 
+/** The version of how a task is timed: what was kept of another one does not count. */
+const howTimed = 3
+
 /** A plan of what to time. */
 type Plan = TaskPlan<ProfileTaskParams, object>
 
@@ -70,8 +73,9 @@ export const profile: FanOutStage<
   ModelInput & SpaceInput & TargetInput
 > = {
   name: 'profile',
-  // 3: blocks are timed against the parent's, and the table is calibrated on whole models.
-  version: 3,
+  // 3: blocks are timed against the parent's, and the table is calibrated on whole models. 4: by a factor for the parent's blocks
+  // and one for the others.
+  version: 4,
   reads: ['model', 'space', 'target.scenario', 'target.scenarios', 'target.profile'],
   taskReads: ['model', 'target.scenario'],
   exclusive: true,
@@ -165,7 +169,7 @@ export const profile: FanOutStage<
       versions,
       numericsVersion,
       shape,
-      method: profile.version,
+      method: howTimed,
     })
     const kept = join(context.machineState, 'profiles', `${key}.json`)
     const known = await readKept(kept)

@@ -56,8 +56,9 @@ interface SelectNeeds {
 export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, ModelInput & TargetInput> = {
   name: 'select',
   // 7: limits on time are decided by a sequential test, with headroom; evaluations have standard errors and compare parent and
-  // child item by item; the solver's labels. 8: limits on prefill and token latency.
-  version: 8,
+  // child item by item; the solver's labels. 8: limits on prefill and token latency. 9: children that will hardly be shown to meet
+  // a limit are given up early, and limits are corrected by the width of intervals, too.
+  version: 9,
   reads: ['model', 'target'],
   exclusive: true,
   about: {
@@ -92,7 +93,7 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
     const aim = limits.map((limit) => tightened(limit, params.headroom))
     const candidates: Candidate[] = []
     const add = async (solution: Solution, evaluation: Evaluation, round: number) => {
-      const deciding = { ...params, limits: aim }
+      const deciding = { ...params, limits: aim, giveUp: true }
       const timed = await decided(
         evaluation,
         () => [model, childOf(solution)],
@@ -110,10 +111,11 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
       if (!candidates.some(holds)) await add(solution, evaluation, 0)
 
     const measure = childMeter(context, model, parts, stages.prepare.files, params)
+    const mostPairs = params.repetitions * 2 ** params.retime
     let correction: Correction = {}
     for (let round = 1; round <= params.rounds && !candidates.some(holds); round++) {
       const from = round === 1 ? candidates[0]! : candidates.at(-1)!
-      correction = corrected(limits, correction, from.evaluation)
+      correction = corrected(limits, correction, from.evaluation, scenarios, mostPairs)
       context.progress(
         round / (params.rounds + 1),
         `no solution meets the limits as measured: solving again, round ${round}`,

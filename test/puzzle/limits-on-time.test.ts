@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { corrected } from '../../puzzle/correction.js'
 import type { CostTable } from '../../puzzle/costs.js'
 import type { Evaluation, Predicted } from '../../puzzle/evaluation.js'
-import { judgeLimits, shortfall, tightened } from '../../puzzle/judge-limits.js'
+import { decided, judgeLimits, shortfall, tightened } from '../../puzzle/judge-limits.js'
 import type { Limit } from '../../puzzle/limit.js'
 import { predictedSpeeds } from '../../puzzle/predicted-speeds.js'
 import { makeProblem, toSolution, type ProblemParts } from '../../puzzle/selection-problem.js'
@@ -199,6 +199,28 @@ describe('a limit of time is judged', () => {
   })
 })
 
+describe('where there are other children', () => {
+  const open = evaluation(times(16, (i) => [i % 2 === 0 ? 1.4 : 1.6, 4]))
+  const deciding = (value: number, giveUp: boolean) =>
+    decided(
+      open,
+      () => {
+        throw new Error('timed again')
+      },
+      [scenario],
+      { limits: [limit('prefill', value, 'seconds')], repetitions: 1, retime: 3, threads: 1, giveUp },
+    )
+
+  test('one that will hardly be shown to meet a limit is not timed again', async () => {
+    expect((await deciding(1.49, true)).timing.child).toHaveLength(16)
+    await expect(deciding(1.49, false)).rejects.toThrow('timed again')
+  })
+
+  test('one that may well be shown to meet it is', async () => {
+    await expect(deciding(1.56, true)).rejects.toThrow('timed again')
+  })
+})
+
 test('a missed limit of time is corrected by what was predicted of the same time', () => {
   // Prefill took 1.5 times what was predicted, decoding twice.
   const measured = evaluation(
@@ -206,9 +228,22 @@ test('a missed limit of time is corrected by what was predicted of the same time
     { prefill: 1, tokenLatency: 0.5 },
   )
   const limits = [limit('prefill', 1, 'seconds'), limit('tokenLatency', 0.3, 'parent'), limit('memory', 1, 'bytes')]
-  expect(corrected(limits, {}, measured)).toEqual({
+  expect(corrected(limits, {}, measured, [scenario])).toEqual({
     prefill: expect.closeTo(1 / (1.5 * 1.01), 12) as number,
     tokenLatency: expect.closeTo(1 / (2 * 1.01), 12) as number,
+  })
+  // Of an interval that reaches a quarter above the value, the worse end has to meet the limit.
+  const wide = evaluation(
+    times(16, (i) => [i % 5 < 2 ? 1.875 : 1.5, 4]),
+    { prefill: 1.5 },
+  )
+  const [first] = limits
+  expect(corrected([first!], {}, wide, [scenario])).toEqual({
+    prefill: expect.closeTo(1 / (1.01 * 1.25), 12) as number,
+  })
+  // With four times as many pairs it will be less than half as wide.
+  expect(corrected([first!], {}, wide, [scenario], 64)).toEqual({
+    prefill: expect.closeTo(1 / (1.01 * 1.1), 12) as number,
   })
   const problem = makeProblem({ ...parts, limits: limits.slice(0, 1) }, pool, { prefill: 0.5 })
   expect(problem.limits).toEqual([{ cost: 'prefill', max: 0.5 * 1 - 0.5 }])

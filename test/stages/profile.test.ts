@@ -170,8 +170,8 @@ test('a block that could not be timed well enough is timed again by the next sea
 test('the values say how well the table predicts whole models', async () => {
   const { calibration } = (await search.outputs('profile')).values as unknown as { calibration: Calibration }
   expect(calibration.children).toBe(2)
-  for (const { attention, ffn } of [calibration.prefill, calibration.decode])
-    expect(attention > 0 && ffn > 0).toBe(true)
+  for (const { parent, others } of [calibration.prefill, calibration.decode])
+    expect(parent > 0 && others > 0).toBe(true)
   const none = await open({ stages: { profile: { ...stages.profile, children: 0 }, prepare: {} } })
   expect((await none.outputs('profile')).values).not.toHaveProperty('calibration')
 })
