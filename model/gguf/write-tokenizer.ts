@@ -14,7 +14,7 @@ import { stepsOf, type Refuse, type TokenizerJson, type TokenList } from './toke
 import { sentencePieceKeys } from './write-sentencepiece.js'
 import { unigramKeys } from './write-unigram.js'
 import { tokenTypes } from './types.js'
-import { shown } from '../../errors/foreign.js'
+import { entryOf, shown } from '../../errors/foreign.js'
 
 /**
  * Returns the keys of a tokenizer.
@@ -71,7 +71,7 @@ function ofText(folder: string, config: ModelConfig): Record<string, KeyValue> {
     'ggml.tokens': { type: 'array', of: 'string', values: tokens.texts },
     'ggml.token_type': { type: 'array', of: 'i32', values: tokens.types },
     ...endKeys(config, addedEnds(json)),
-    ...(typeof unknown === 'string' && { 'ggml.unknown_token_id': u32(vocab[unknown]!) }),
+    ...(typeof unknown === 'string' && { 'ggml.unknown_token_id': u32(entryOf(vocab, unknown)!) }),
     ...(padding !== undefined &&
       tokens.texts.includes(padding) && {
         'ggml.padding_token_id': u32(tokens.texts.indexOf(padding)),
@@ -150,8 +150,8 @@ function listOf({ model, added_tokens: added = [] }: TokenizerJson, config: Mode
   for (const { id, content, special } of added)
     set(id, content, special === true ? tokenTypes.control : tokenTypes.userDefined)
   const unknown = model.unk_token
-  if (typeof unknown === 'string' && model.vocab[unknown] !== undefined)
-    set(model.vocab[unknown], unknown, tokenTypes.unknown)
+  const unknownId = entryOf(model.vocab, unknown)
+  if (unknownId !== undefined) set(unknownId, unknown!, tokenTypes.unknown)
   const seen = new Set<string>()
   for (let id = 0; id < config.vocabulary; id++) {
     if (texts[id] === undefined) set(id, padOf(id), tokenTypes.unused)

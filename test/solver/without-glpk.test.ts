@@ -1,5 +1,4 @@
 import { execFileSync } from 'node:child_process'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { SolveResult } from '../../solver/result.js'
 import { packageRoot } from '../../store/paths.js'
