@@ -35,7 +35,7 @@ export default tseslint.config(
     },
   },
   // Tests make what is broken on purpose.
-  { files: ['test/**/*.ts'], rules: { 'no-restricted-syntax': 'off' } },
+  { files: ['test/**/*.ts'], rules: { 'no-restricted-syntax': 'off', 'tables/own-entries': 'off' } },
   {
     files: ['workflows/**/*.ts'],
     rules: {

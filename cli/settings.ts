@@ -65,7 +65,8 @@ function addressMistakes({ map }: ReturnType<typeof readDocument>, { address }: 
 function strangersAllowing(document: ReturnType<typeof readDocument>, data: JsonObject, user: string): Diagnostic[] {
   const { file, map } = document
   if (data.allowPlugins === undefined || file === user) return []
-  const message = 'A settings file of the current folder cannot allow plugins: it may have come with somebody else’s files.'
+  const message =
+    'A settings file of the current folder cannot allow plugins: it may have come with somebody else’s files.'
   const hint = `remove it here; if you trust them, write it to ${user} with whole paths, or use --allow-plugin`
   return [map.diagnose('/allowPlugins', 'key', { code: 'not-allowed-here', message, hint })]
 }

@@ -180,8 +180,8 @@ function noDocument(
   column: string | undefined,
   fields: DataRecord['fields'] = {},
 ): Failure {
-  const shown = has.slice(0, 20).map((name) => shown(name.slice(0, 80)))
-  const columns = has.length === 0 ? 'nothing' : shown.join(', ') + (has.length > 20 ? ', …' : '')
+  const names = has.slice(0, 20).map(shown)
+  const columns = has.length === 0 ? 'nothing' : names.join(', ') + (has.length > 20 ? ', …' : '')
   const lists = has.filter((name) => isListOfRecords(fields[name]))
   const wanted =
     column === undefined

@@ -61,7 +61,7 @@ function checkZstd(input: Uint8Array, length: number): void {
             : sizeBytes * view.getUint8(at)
     if (claimed > length) throw new Error(`a page of ${claimed} bytes, not ${length}`)
     at += sizeBytes
-    for (let isLast = false; !isLast; ) {
+    for (let isLast = false; !isLast;) {
       const header = view.getUint16(at, true) | (view.getUint8(at + 2) << 16)
       const [type, size] = [(header >> 1) & 3, header >> 3]
       isLast = (header & 1) === 1

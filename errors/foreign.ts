@@ -31,7 +31,10 @@ function write(value: unknown, parts: string[], depth: number): void {
   } else if (typeof value !== 'object' || value === null) parts.push(scalar(value))
   else if (depth === 3) parts.push(Array.isArray(value) ? '[…]' : '{…}')
   else if (Array.isArray(value) || ArrayBuffer.isView(value)) {
-    const items = Array.from({ length: Math.min(mostParts, (value as unknown[]).length ?? 0) }, (_, i) => (value as unknown[])[i])
+    const items = Array.from(
+      { length: Math.min(mostParts, (value as unknown[]).length ?? 0) },
+      (_, i) => (value as unknown[])[i],
+    )
     list('[', ']', items, parts, (item) => write(item, parts, depth + 1))
   } else
     list('{', '}', firstKeys(value), parts, (key) => {

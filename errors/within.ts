@@ -1,6 +1,6 @@
 import { createContext, Script } from 'node:vm'
 
-const context = createContext({ work: undefined as (() => unknown) | undefined })
+const context = createContext({ work: undefined }) as { work: (() => unknown) | undefined }
 const script = new Script('work()')
 
 /** Does work that may try to match a text for ever. Not done: it took longer. */

@@ -1,5 +1,9 @@
 import ts from 'typescript'
 
+/** An object that is written out. What is made from others is a collection, whose names are the program's. */
+const isTableLiteral = (node) =>
+  ts.isObjectLiteralExpression(node) && node.properties.length > 0 && !node.properties.some(ts.isSpreadAssignment)
+
 /**
  * A rule for ESLint: a table written as an object is not read by any text, as in `activations[name]`. Every object has `constructor`
  * and `toString` too, so a name from a file would find them. `entryOf(activations, name)` finds only what the table holds.
@@ -21,14 +25,18 @@ export const ownEntries = {
       const declared = symbol?.valueDeclaration
       if (!declared || !ts.isVariableDeclaration(declared)) return false
       let value = declared.initializer
-      while (value && (ts.isAsExpression(value) || ts.isSatisfiesExpression(value) || ts.isParenthesizedExpression(value)))
+      while (
+        value &&
+        (ts.isAsExpression(value) || ts.isSatisfiesExpression(value) || ts.isParenthesizedExpression(value))
+      )
         value = value.expression
-      return value !== undefined && ts.isObjectLiteralExpression(value) && value.properties.length > 0
+      return value !== undefined && isTableLiteral(value)
     }
 
     /** Whether an expression may be any text, whatever it is asserted to be. */
     const isAnyText = (node) => {
-      while (ts.isAsExpression(node) || ts.isParenthesizedExpression(node) || ts.isNonNullExpression(node)) node = node.expression
+      while (ts.isAsExpression(node) || ts.isParenthesizedExpression(node) || ts.isNonNullExpression(node))
+        node = node.expression
       const type = checker.getTypeAtLocation(node)
       return (type.isUnion() ? type.types : [type]).some(
         ({ flags }) => flags & (ts.TypeFlags.String | ts.TypeFlags.Any | ts.TypeFlags.Unknown),

@@ -60,11 +60,7 @@ function answerText({ target, choice }: Wording, doc: Doc): string {
   if (Array.isArray(found)) found = (found as unknown[])[0]
   if (found === null) return ''
   if (typeof found !== 'string')
-    throw problem(
-      target.field,
-      `gives ${shown(found)} for an example, not a text`,
-      'Use a template: "{{FIELD}}".',
-    )
+    throw problem(target.field, `gives ${shown(found)} for an example, not a text`, 'Use a template: "{{FIELD}}".')
   return found
 }
 

@@ -17,10 +17,7 @@ const words = new Map<string, Literal>([
 export function pythonLiteral(text: string): Literal {
   let at = 0
   const bad = () =>
-    new Failure(
-      'InvalidInput',
-      `is not a Python literal at character ${at + 1}: ${shown(text.slice(at, at + 20))}`,
-    )
+    new Failure('InvalidInput', `is not a Python literal at character ${at + 1}: ${shown(text.slice(at, at + 20))}`)
   const blank = () => {
     while (at < text.length && /\s/.test(text[at]!)) at++
   }

@@ -12,19 +12,19 @@ const widthOf = (ffnMult: number, hidden: number): number =>
 
 /** Reads a sub-block that is skipped or replaced by a matrix; any other is read by `usual`. */
 function slot(entry: JsonObject, usual: () => BlockChoice): BlockChoice {
-  const spellings: Readonly<Record<string, () => BlockChoice>> = {
-    no_op: () => noOp,
-    replace_with_linear: () => linear,
-  }
-  const found = Object.keys(spellings).find((key) => entry[key] === true)
-  return found === undefined ? usual() : spellings[found]!()
+  if (entry.no_op === true) return noOp
+  return entry.replace_with_linear === true ? linear : usual()
 }
 
 /** Keys of sub-blocks for kinds of attention and FFN that are not supported. */
 const unknown = ['sparsify', 'window_length', 'num_sink_tokens', 'moe', 'mamba', 'llama4']
 
 /** The sub-blocks of a layer. */
-function partsOf(f: ConfigFields, entry: Json, layer: number): { readonly attention: JsonObject; readonly ffn: JsonObject } {
+function partsOf(
+  f: ConfigFields,
+  entry: Json,
+  layer: number,
+): { readonly attention: JsonObject; readonly ffn: JsonObject } {
   const part = (value: unknown, name: string): JsonObject => {
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject
     throw f.refuse(`"block_configs" has ${shown(value)} at layer ${layer}${name}, not an object`)

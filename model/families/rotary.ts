@@ -67,8 +67,7 @@ export function readRotary(f: Fields, { rotaries, ropeTypes }: Family, kind: str
       `Supported: ${(ropeTypes ?? Object.keys(kinds)).join(', ')}.`,
     )
   const part = from.partial_rotary_factor ?? f.raw('partial_rotary_factor') ?? 1
-  if (part !== 1)
-    throw f.refuse(`"partial_rotary_factor" is ${shown(part)}: partial rotary embedding is not supported`)
+  if (part !== 1) throw f.refuse(`"partial_rotary_factor" is ${shown(part)}: partial rotary embedding is not supported`)
   const scaling = read(f, from)
   return {
     theta: from.rope_theta === undefined ? f.real(theta) : f.positive('rope_theta', from.rope_theta),

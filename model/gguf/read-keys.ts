@@ -83,7 +83,7 @@ export class Keys {
   }
 
   private wrong(key: string, value: GgufValue, wanted: string): Failure {
-    const shown = typeof value === 'object' ? `a list of ${value.length}` : shown(value)
-    return this.refuse(`${this.name(key)} is ${shown}, not ${wanted}`)
+    const given = typeof value === 'object' ? `a list of ${value.length}` : shown(value)
+    return this.refuse(`${this.name(key)} is ${given}, not ${wanted}`)
   }
 }

@@ -37,7 +37,8 @@ export function namedTensors(file: GgufFile, description: GgufDescription): Map<
         from: name,
         made: transpose ? turned : /norm\.weight$/.test(name) ? norm : made,
       })
-    } else named.set(entryOf(ends, name) ?? name, { shape, from: name, made: name === 'output_norm.weight' ? norm : same })
+    } else
+      named.set(entryOf(ends, name) ?? name, { shape, from: name, made: name === 'output_norm.weight' ? norm : same })
   }
   addZeros(named, description, fields.hidden_size as number)
   return named

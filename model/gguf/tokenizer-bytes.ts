@@ -15,8 +15,7 @@ export function byteLevelParts(keys: Keys): TokenizerParts {
   const texts = keys.textsOrNone('tokenizer.ggml.merges')!
   const ranks = new Map<string, number>()
   texts.forEach((text, rank) => {
-    if (endOfFirst(text) < 0)
-      throw keys.refuse(`tokenizer.ggml.merges has ${shown(text)}, which is not a pair`)
+    if (endOfFirst(text) < 0) throw keys.refuse(`tokenizer.ggml.merges has ${shown(text)}, which is not a pair`)
     ranks.set(text, rank)
   })
   return {

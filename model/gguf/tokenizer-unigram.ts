@@ -17,9 +17,7 @@ export function unigramParts(keys: Keys, tokens: Tokens): TokenizerParts {
     )
   const userDefined = tokens.texts.find((_, id) => tokens.types[id] === tokenTypes.userDefined)
   if (userDefined !== undefined)
-    throw keys.refuse(
-      `has the user-defined token ${shown(userDefined)}, which is not supported for Unigram tokenizers`,
-    )
+    throw keys.refuse(`has the user-defined token ${shown(userDefined)}, which is not supported for Unigram tokenizers`)
   const joined = keys.flag('tokenizer.ggml.remove_extra_whitespaces', false)
   if (!joined && keys.flag('tokenizer.ggml.add_space_prefix', false))
     throw keys.refuse(

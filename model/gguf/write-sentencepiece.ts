@@ -63,9 +63,7 @@ function scoresOf({ model }: TokenizerJson, { texts, types }: TokenList, refuse:
   for (const [left, right] of pairs) {
     const text = `${left}${right}`
     if (ranks.has(text) && before !== text)
-      throw refuse(
-        `pairs that become ${shown(text)} are merged at different ranks, which llama.cpp does not support`,
-      )
+      throw refuse(`pairs that become ${shown(text)} are merged at different ranks, which llama.cpp does not support`)
     if (!ranks.has(text)) ranks.set(text, ranks.size)
     before = text
   }
@@ -76,9 +74,7 @@ function scoresOf({ model }: TokenizerJson, { texts, types }: TokenList, refuse:
     for (let at = 1; at < letters.length; at++) {
       const [left, right] = [letters.slice(0, at).join(''), letters.slice(at).join('')]
       if (normal.has(left) && normal.has(right) && !listed.has(`${left} ${right}`))
-        throw refuse(
-          `it does not merge ${shown(left)} and ${shown(right)} to the token ${shown(text)}; llama.cpp does`,
-        )
+        throw refuse(`it does not merge ${shown(left)} and ${shown(right)} to the token ${shown(text)}; llama.cpp does`)
     }
     // Single letters are not the result of a merge, so their score has no effect.
     return -(ranks.get(text) ?? texts.length)

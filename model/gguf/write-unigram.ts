@@ -19,8 +19,7 @@ export function unigramKeys(json: TokenizerJson, tokens: TokenList, refuse: Refu
   if (bytes) throw refuse('llama.cpp does not support byte fallback in Unigram tokenizers')
   if (unknown === undefined) throw refuse('llama.cpp needs an unknown token')
   const userDefined = tokens.types.indexOf(tokenTypes.userDefined)
-  if (userDefined >= 0)
-    throw refuse(`llama.cpp reads the added token ${shown(tokens.texts[userDefined])} as text`)
+  if (userDefined >= 0) throw refuse(`llama.cpp reads the added token ${shown(tokens.texts[userDefined])} as text`)
   const prefix = spacePrefix(json, tokens, refuse)
   const scoreOf = (type: number, id: number) =>
     type === tokenTypes.normal ? scores![id]! : type === tokenTypes.unused ? never : 0

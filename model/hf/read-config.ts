@@ -110,8 +110,7 @@ function refuseUnsupported(f: Fields, { refused = {} }: Family): void {
   }
   for (const [name, { except, why }] of Object.entries(refused)) {
     const value = f.raw(name) ?? null
-    if (value !== null && !except.includes(value))
-      throw f.refuse(`"${name}": ${shown(value)} is not supported`, why)
+    if (value !== null && !except.includes(value)) throw f.refuse(`"${name}": ${shown(value)} is not supported`, why)
   }
 }
 

@@ -12,7 +12,8 @@ const described: Readonly<Record<string, string>> = {
 }
 
 /** Returns a token's name for messages. */
-export const describe = ({ type, value }: Token): string => (type === 'name' ? value : (entryOf(described, type) ?? type))
+export const describe = ({ type, value }: Token): string =>
+  type === 'name' ? value : (entryOf(described, type) ?? type)
 
 /** A stream of tokens with a current one. */
 export class TokenStream {

@@ -31,11 +31,13 @@ export class LlamaTimed {
     const { entry } = findLlamaCpp()
     const folder = await mkdtemp(join(tmpdir(), 'puzzleflow-llama-'))
     const file = join(packageRoot(), 'model/llama-cpp/process.mjs')
-    const timed = new LlamaTimed(fork(file, [], {
+    const timed = new LlamaTimed(
+      fork(file, [], {
         stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
         execArgv: [],
         env: processEnvironment(process.env),
-      }))
+      }),
+    )
     try {
       const modelPath = join(folder, 'model.gguf')
       await writeGguf(model, modelPath, { dtype: matrixType(scenario), tokenizer: 'ids' })

@@ -58,8 +58,7 @@ const howToAllow = (root: string): string =>
   `if you trust it: --allow-plugin ${typed(shortest(root))}, or the line \`allowPlugins: ['${root.replaceAll("'", "''")}']\` in ${userSettingsFile()}`
 
 /** A path as a shell reads it: a folder's name may come from a stranger. */
-const typed = (path: string): string =>
-  /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
+const typed = (path: string): string => (/^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`)
 
 /** From the current folder when it lies below it. */
 function shortest(path: string): string {

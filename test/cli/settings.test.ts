@@ -64,7 +64,7 @@ test('a file of comments sets nothing', () => {
 
 test.each([
   ['stor: x', '1:1 unknown-key Unknown key "stor". (did you mean "store"?)'],
-  ['store: 3', '1:8 wrong-type store must be a text, not 3.'],
+  ['store: 3', "1:8 wrong-type store must be a string, not 3. (put it in quotes: '3')"],
   [
     'address: temporal',
     '1:10 wrong-value address: "temporal" has no port. (Write the port too: temporal:7233, for instance.)',

@@ -33,13 +33,18 @@ const growing = (count: number) => [...steps(count, 0, 1), ...steps(count, 1, 0)
 /** A Zstandard frame without its size: blocks of one byte 131,071 times. */
 const blocks = (count: number): number[] => [
   ...[0x28, 0xb5, 0x2f, 0xfd, 0, 0x58],
-  ...Array.from({ length: count }, (_, i) => [((131071 << 3) | 2 | (i === count - 1 ? 1 : 0)) & 255, 255, 15, 120]).flat(),
+  ...Array.from({ length: count }, (_, i) => [
+    ((131071 << 3) | 2 | (i === count - 1 ? 1 : 0)) & 255,
+    255,
+    15,
+    120,
+  ]).flat(),
 ]
 
 test('a file in which all is right is read', async () => {
   expect(await textsOf(parquetOf({ page: plain('one', 'two') }))).toEqual(['one', 'two'])
   const missing = [...levels([...run(1, 1), ...run(1, 0), ...run(1, 1)]), ...plain('one', 'three')]
-  expect(await textsOf(parquetOf({ page: missing, optional: true, rows: 3 }))).toEqual(['one', undefined, 'three'])
+  expect(await textsOf(parquetOf({ page: missing, optional: true, rows: 3 }))).toEqual(['one', null, 'three'])
   const shared = parquetOf({ page: growing(3), encoding: encodings.DELTA_BYTE_ARRAY, rows: 3 })
   expect(await textsOf(shared)).toEqual(['a', 'ab', 'abc'])
 })

@@ -88,9 +88,7 @@ export function parquetOf(column: ColumnOfTexts): Buffer {
     },
     3: i64(rows),
     4: {
-      list: [
-        { fields: { 1: { list: [{ fields: { 2: i64(4), 3: { fields: meta } } }] }, 2: i64(size), 3: i64(rows) } },
-      ],
+      list: [{ fields: { 1: { list: [{ fields: { 2: i64(4), 3: { fields: meta } } }] }, 2: i64(size), 3: i64(rows) } }],
     },
   })
   return withFooter([...head, ...page], footer)
@@ -99,7 +97,13 @@ export function parquetOf(column: ColumnOfTexts): Buffer {
 export function withFooter(pages: readonly number[], footer: readonly number[]): Buffer {
   const length = Buffer.alloc(4)
   length.writeUInt32LE(footer.length)
-  return Buffer.concat([Buffer.from('PAR1'), Buffer.from([...pages]), Buffer.from([...footer]), length, Buffer.from('PAR1')])
+  return Buffer.concat([
+    Buffer.from('PAR1'),
+    Buffer.from([...pages]),
+    Buffer.from([...footer]),
+    length,
+    Buffer.from('PAR1'),
+  ])
 }
 
 /** Texts as they stand in a page: each with its length before it. */

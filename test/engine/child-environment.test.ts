@@ -36,10 +36,18 @@ test('the user passes others by naming them', () => {
 
 test('a command gets the variables that it names, and a store in S3 the way there', () => {
   const job = (uses: string, store: string, plugin?: string) =>
-    ({ store, stage: 'a', plan: { stages: [{ name: 'a', uses, plugin, params: { environment: ['HF_TOKEN'] } }] } }) as never as Job
+    ({
+      store,
+      stage: 'a',
+      plan: { stages: [{ name: 'a', uses, plugin, params: { environment: ['HF_TOKEN'] } }] },
+    }) as never as Job
   const all = { AWS_REGION: 'r', AWS_SECRET_ACCESS_KEY: 'x', https_proxy: 'p', HF_TOKEN: 'x', OTHER: 'y' }
   expect(variablesOf(job('command', '/store'), all)).toEqual(['HF_TOKEN'])
   expect(variablesOf(job('command', '/store', 'a digest'), all)).toEqual([])
   expect(variablesOf(job('prepare', '/store'), all)).toEqual([])
-  expect(variablesOf(job('prepare', 's3://bucket'), all)).toEqual(['AWS_REGION', 'AWS_SECRET_ACCESS_KEY', 'https_proxy'])
+  expect(variablesOf(job('prepare', 's3://bucket'), all)).toEqual([
+    'AWS_REGION',
+    'AWS_SECRET_ACCESS_KEY',
+    'https_proxy',
+  ])
 })

@@ -23,7 +23,7 @@ test.each([
   [{ a: 1, b: [true] }, '{"a":1,"b":[true]}'],
   [[[[[1]]]], '[[[[…]]]]'],
   [Object.create(null), '{}'],
-])('%j is shown as %s', (value, expected) => {
+])('a value is shown as JSON: %#', (value, expected) => {
   expect(shown(value)).toBe(expected)
 })
 

@@ -29,7 +29,12 @@ export const choicesOf = (seed: number, input: number): Choices => new Choices(M
  */
 export async function fuzz(
   reader: Reader,
-  { seed, inputs, from = 0, milliseconds = Infinity }: { seed: number; inputs: number; from?: number; milliseconds?: number },
+  {
+    seed,
+    inputs,
+    from = 0,
+    milliseconds = Infinity,
+  }: { seed: number; inputs: number; from?: number; milliseconds?: number },
   before: (input: number) => void = () => {},
 ): Promise<Counts> {
   const crashes = new Map<string, { input: number; message: string }>()
@@ -47,7 +52,8 @@ export async function fuzz(
       else {
         const { message, stack = '' } = error as Error
         const kind = stack.split('\n').find((line) => line.includes('    at ')) ?? message
-        if (!crashes.has(kind)) crashes.set(kind, { input, message: `${message.slice(0, 300)}\n${stack.split('\n').slice(1, 7).join('\n')}` })
+        if (!crashes.has(kind))
+          crashes.set(kind, { input, message: `${message.slice(0, 300)}\n${stack.split('\n').slice(1, 7).join('\n')}` })
       }
     }
     const took = performance.now() - began

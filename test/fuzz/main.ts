@@ -10,7 +10,12 @@ import { fuzz } from './fuzz.js'
 import { readersIn } from './readers.js'
 
 const { values } = parseArgs({
-  options: { inputs: { type: 'string' }, seed: { type: 'string' }, from: { type: 'string' }, reader: { type: 'string' } },
+  options: {
+    inputs: { type: 'string' },
+    seed: { type: 'string' },
+    from: { type: 'string' },
+    reader: { type: 'string' },
+  },
 })
 const [inputs, seed, from] = [Number(values.inputs ?? 100_000), Number(values.seed ?? 1), Number(values.from ?? 0)]
 

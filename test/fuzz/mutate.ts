@@ -16,7 +16,19 @@ export class Choices {
 }
 
 /** Names that every object has, and others that have harmed readers. */
-const names = ['constructor', '__proto__', 'toString', 'hasOwnProperty', 'length', '', '..', 'a/b', '\0', '\u001b[2J', 'type']
+const names = [
+  'constructor',
+  '__proto__',
+  'toString',
+  'hasOwnProperty',
+  'length',
+  '',
+  '..',
+  'a/b',
+  '\0',
+  '\u001b[2J',
+  'type',
+]
 
 const deep = (depth: number, around: (value: unknown) => unknown): unknown => {
   let value: unknown = null
@@ -28,7 +40,21 @@ const deep = (depth: number, around: (value: unknown) => unknown): unknown => {
 const oddValues: readonly ((choices: Choices) => unknown)[] = [
   () => null,
   (c) => c.of([0, -0, -1, 1, 0.5, 2, 255, 2 ** 31, -(2 ** 31), 2 ** 32, 2 ** 53, -(2 ** 63), 1e308, 1e-300, 5e-324]),
-  (c) => c.of(['', ' ', '\n', '0', 'null', 'NaN', '${{ stages.a.outputs.b }}', '{{ x }}', '{% for a in b %}', '(a+)+$', '(', '\ud800']),
+  (c) =>
+    c.of([
+      '',
+      ' ',
+      '\n',
+      '0',
+      'null',
+      'NaN',
+      '${{ stages.a.outputs.b }}',
+      '{{ x }}',
+      '{% for a in b %}',
+      '(a+)+$',
+      '(',
+      '\ud800',
+    ]),
   (c) => c.of(names),
   (c) => 'x'.repeat(c.of([100, 10_000, 1_000_000])),
   (c) => c.chance(0.5),
@@ -52,7 +78,8 @@ function changeOne(root: unknown, choices: Choices): unknown {
   if (places.length === 0) return choices.of(oddValues)(choices)
   const [holder, key] = choices.of(places)
   const other = choices.of(places)
-  const set = (value: unknown) => Object.defineProperty(holder, key, { value, enumerable: true, configurable: true, writable: true })
+  const set = (value: unknown) =>
+    Object.defineProperty(holder, key, { value, enumerable: true, configurable: true, writable: true })
   switch (choices.below(6)) {
     case 0:
       if (Array.isArray(holder)) holder.splice(Number(key), 1)
@@ -63,11 +90,17 @@ function changeOne(root: unknown, choices: Choices): unknown {
       break
     case 2:
       if (Array.isArray(holder)) holder.splice(Number(key), 0, structuredClone(holder[Number(key)]))
-      else Object.defineProperty(holder, choices.of(names), { value: holder[key], enumerable: true, configurable: true, writable: true })
+      else
+        Object.defineProperty(holder, choices.of(names), {
+          value: holder[key],
+          enumerable: true,
+          configurable: true,
+          writable: true,
+        })
       break
     case 3:
-      if (typeof holder[key] === 'number') set(choices.of([-1, 0.5, 0, 2, 1000, 1e9]) * (holder[key] as number))
-      else if (typeof holder[key] === 'string') set(changedText(holder[key] as string, choices))
+      if (typeof holder[key] === 'number') set(choices.of([-1, 0.5, 0, 2, 1000, 1e9]) * holder[key])
+      else if (typeof holder[key] === 'string') set(changedText(holder[key], choices))
       else set(choices.of(oddValues)(choices))
       break
     default:
@@ -93,7 +126,39 @@ function placesIn(root: unknown): [Holder, string][] {
   return places
 }
 
-const pieces = ['{', '}', '[', ']', '{{', '}}', '{%', '%}', '-%}', '"', "'", '\n', ': ', '- ', '&a ', '*a', '<<: ', '!!x ', '# ', '|', '(', ')+', '\\', '\0', '\ufeff', '😀', '\ud800', '% ', '9'.repeat(30), 'in', 'for x in y']
+const pieces = [
+  '{',
+  '}',
+  '[',
+  ']',
+  '{{',
+  '}}',
+  '{%',
+  '%}',
+  '-%}',
+  '"',
+  "'",
+  '\n',
+  ': ',
+  '- ',
+  '&a ',
+  '*a',
+  '<<: ',
+  '!!x ',
+  '# ',
+  '|',
+  '(',
+  ')+',
+  '\\',
+  '\0',
+  '\ufeff',
+  '😀',
+  '\ud800',
+  '% ',
+  '9'.repeat(30),
+  'in',
+  'for x in y',
+]
 
 /** A text with parts removed, repeated or put in. */
 export function changedText(text: string, choices: Choices): string {
@@ -133,10 +198,21 @@ export function mutateBytes(bytes: Uint8Array, choices: Choices): Uint8Array {
         break
       }
       case 3:
-        if (at + 8 <= out.length) out.writeBigUInt64LE(choices.of([0n, 1n, 2n ** 31n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n]), at)
+        if (at + 8 <= out.length)
+          out.writeBigUInt64LE(choices.of([0n, 1n, 2n ** 31n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n]), at)
         break
       case 4:
-        out = Buffer.concat([out.subarray(0, at), Buffer.from(choices.of([[0xfe, 0xff, 0xff, 0xff, 0x0f], [0x80, 0x80, 0x80, 0x80, 1], [0xff, 0x7f]])), out.subarray(at)])
+        out = Buffer.concat([
+          out.subarray(0, at),
+          Buffer.from(
+            choices.of([
+              [0xfe, 0xff, 0xff, 0xff, 0x0f],
+              [0x80, 0x80, 0x80, 0x80, 1],
+              [0xff, 0x7f],
+            ]),
+          ),
+          out.subarray(at),
+        ])
         break
       case 5:
         out = Buffer.concat([out.subarray(0, at), out.subarray(Math.min(out.length, at + choices.of([1, 4, 40])))])

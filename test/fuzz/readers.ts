@@ -54,15 +54,36 @@ function textOf(value: unknown): string {
 const llama: JsonObject = { ...json('examples/quickstart/parent/config.json'), hidden_act: 'silu', head_dim: 32 }
 const configs: readonly JsonObject[] = [
   llama,
-  { ...llama, rope_scaling: { rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 128 } },
-  { ...llama, model_type: 'qwen2', architectures: ['Qwen2ForCausalLM'], use_sliding_window: true, sliding_window: 16, max_window_layers: 4 },
+  {
+    ...llama,
+    rope_scaling: {
+      rope_type: 'llama3',
+      factor: 8,
+      low_freq_factor: 1,
+      high_freq_factor: 4,
+      original_max_position_embeddings: 128,
+    },
+  },
+  {
+    ...llama,
+    model_type: 'qwen2',
+    architectures: ['Qwen2ForCausalLM'],
+    use_sliding_window: true,
+    sliding_window: 16,
+    max_window_layers: 4,
+  },
   {
     ...llama,
     ...{ model_type: 'gemma3_text', architectures: ['Gemma3ForCausalLM'], hidden_activation: 'gelu_pytorch_tanh' },
     ...{ sliding_window: 8, query_pre_attn_scalar: 32, rope_local_base_freq: 1e4 },
     layer_types: Array.from({ length: 8 }, (_, i) => (i % 2 ? 'full_attention' : 'sliding_attention')),
   },
-  { ...llama, puzzleflow: { layers: Array.from({ length: 8 }, () => ({ attention: { block: 'no-op' }, ffn: { block: 'swiglu', width: 64 } })) } },
+  {
+    ...llama,
+    puzzleflow: {
+      layers: Array.from({ length: 8 }, () => ({ attention: { block: 'no-op' }, ffn: { block: 'swiglu', width: 64 } })),
+    },
+  },
   {
     ...llama,
     ...{ model_type: 'nemotron-nas', architectures: ['DeciLMForCausalLM'] },
@@ -72,8 +93,13 @@ const configs: readonly JsonObject[] = [
 
 const bpe: JsonObject = {
   version: '1.0',
-  added_tokens: [{ id: 7, content: '<s>', special: true, normalized: false, single_word: false, lstrip: false, rstrip: false }],
-  normalizer: { type: 'Sequence', normalizers: [{ type: 'NFC' }, { type: 'Lowercase' }, { type: 'Replace', pattern: { String: 'é' }, content: 'e' }] },
+  added_tokens: [
+    { id: 7, content: '<s>', special: true, normalized: false, single_word: false, lstrip: false, rstrip: false },
+  ],
+  normalizer: {
+    type: 'Sequence',
+    normalizers: [{ type: 'NFC' }, { type: 'Lowercase' }, { type: 'Replace', pattern: { String: 'é' }, content: 'e' }],
+  },
   pre_tokenizer: {
     type: 'Sequence',
     pretokenizers: [
@@ -87,17 +113,32 @@ const bpe: JsonObject = {
     ...{ type: 'BPE', dropout: null, unk_token: null, continuing_subword_prefix: null, end_of_word_suffix: null },
     ...{ fuse_unk: false, byte_fallback: false, ignore_merges: false },
     vocab: { a: 0, b: 1, c: 2, ab: 3, abc: 4, Ġ: 5, Ċ: 6 },
-    merges: [['a', 'b'], ['ab', 'c']],
+    merges: [
+      ['a', 'b'],
+      ['ab', 'c'],
+    ],
   },
 }
 const wordPiece: JsonObject = {
   version: '1.0',
   added_tokens: [],
-  normalizer: { type: 'BertNormalizer', clean_text: true, handle_chinese_chars: true, strip_accents: null, lowercase: true },
+  normalizer: {
+    type: 'BertNormalizer',
+    clean_text: true,
+    handle_chinese_chars: true,
+    strip_accents: null,
+    lowercase: true,
+  },
   pre_tokenizer: { type: 'BertPreTokenizer' },
   post_processor: null,
   decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
-  model: { type: 'WordPiece', unk_token: '[UNK]', continuing_subword_prefix: '##', max_input_chars_per_word: 100, vocab: { '[UNK]': 0, a: 1, '##b': 2 } },
+  model: {
+    type: 'WordPiece',
+    unk_token: '[UNK]',
+    continuing_subword_prefix: '##',
+    max_input_chars_per_word: 100,
+    vocab: { '[UNK]': 0, a: 1, '##b': 2 },
+  },
 }
 const unigram = json('examples/quickstart/parent/tokenizer.json')
 
@@ -108,7 +149,7 @@ const record: TaskRecord = {
   components: { stage: 'a', kind: 'task', task: 'b' },
 } as never
 
-const scenario = { batch: 1, prefill: 8, generate: 8, engine: 'onnxruntime', weights: 'float32', cache: 'float32' } as Scenario
+const scenario: Scenario = { batch: 1, prefill: 8, generate: 8, weights: 'float32', cache: 'float32' }
 
 const problem: JsonObject = {
   layers: Array.from({ length: 3 }, (_, i) => ({
@@ -164,17 +205,24 @@ function safetensors(header: string, data = 32): Buffer {
   return Buffer.concat([length, Buffer.from(header), Buffer.alloc(data)])
 }
 
-const parquet = [
+const parquet: Uint8Array[] = [
   ...['none', 'snappy', 'gzip', 'zstd', 'brotli', 'lz4'].map((name) => `text-${name}`),
   ...['groups', 'ids-int64', 'messages', 'content', 'null'],
 ].map((name) => readFileSync(join(packageRoot(), 'test/data/parquet', `${name}.parquet`)))
 parquet.push(
   parquetOf({ page: plain('one', 'two') }),
   parquetOf({ page: [...levels(run(2, 1)), ...plain('one', 'two')], optional: true }),
-  parquetOf({ page: [128, 1, 4, 2, 0, 2, 0, 0, 0, 0, 128, 1, 4, 2, 2, 0, 0, 0, 0, 0, 97, 98], encoding: encodings.DELTA_BYTE_ARRAY }),
+  parquetOf({
+    page: [128, 1, 4, 2, 0, 2, 0, 0, 0, 0, 128, 1, 4, 2, 2, 0, 0, 0, 0, 0, 97, 98],
+    encoding: encodings.DELTA_BYTE_ARRAY,
+  }),
 )
 
-const lines = Array.from({ length: 5 }, (_, i) => ({ text: `a text ${i}`, messages: [{ role: 'user', content: 'hello' }], ids: [i] }))
+const lines = Array.from({ length: 5 }, (_, i) => ({
+  text: `a text ${i}`,
+  messages: [{ role: 'user', content: 'hello' }],
+  ids: [i],
+}))
 const templates = [
   "{% for m in messages %}{{ '<|' + m.role + '|>' + m['content'] | trim }}{% endfor %}{% if add_generation_prompt %}{{ '<|a|>' }}{% endif %}",
   '{%- set ns = namespace(a=0) %}{% for i in range(3) %}{% set ns.a = ns.a + i %}{{ "%s-%d" % ("a", ns.a) }}{% endfor %}{{ messages | tojson(indent=2) }}',
@@ -231,7 +279,10 @@ export async function readersIn(folder: string): Promise<readonly Reader[]> {
       name: 'safetensors index',
       async read(c) {
         file('index/a.safetensors', safetensors(JSON.stringify(safetensorsHeader)))
-        file('index/model.safetensors.index.json', jsonText({ metadata: {}, weight_map: { a: 'a.safetensors', b: 'a.safetensors' } }, c))
+        file(
+          'index/model.safetensors.index.json',
+          jsonText({ metadata: {}, weight_map: { a: 'a.safetensors', b: 'a.safetensors' } }, c),
+        )
         await openWeightFiles(join(folder, 'index'))
       },
     },
@@ -250,12 +301,21 @@ export async function readersIn(folder: string): Promise<readonly Reader[]> {
     {
       name: 'Parquet',
       read: (c) =>
-        drain(readParquetRows(file('a.parquet', mutateBytes(c.of(parquet), c)), c.of([['text', 'input_ids', 'messages', 'content'], undefined]), [], noColumn)),
+        drain(
+          readParquetRows(
+            file('a.parquet', mutateBytes(c.of(parquet), c)),
+            c.of([['text', 'input_ids', 'messages', 'content'], undefined]),
+            [],
+            noColumn,
+          ),
+        ),
     },
     {
       name: 'JSON lines',
       async read(c) {
-        const written = lines.map((line) => (c.chance(0.5) ? jsonText(line, c) : JSON.stringify(line))).join(c.of(['\n', '\n\n', ' ', '\r\n']))
+        const written = lines
+          .map((line) => (c.chance(0.5) ? jsonText(line, c) : JSON.stringify(line)))
+          .join(c.of(['\n', '\n\n', ' ', '\r\n']))
         const path = file('a.jsonl', c.chance(0.3) ? changedText(written.slice(0, 200_000), c) : written)
         await drain(readJsonRecords(path, 'Mend it.', lookAt(path)))
       },
@@ -278,15 +338,21 @@ export async function readersIn(folder: string): Promise<readonly Reader[]> {
     {
       name: 'chat templates',
       read(c) {
-        file('chat/tokenizer_config.json', JSON.stringify({ chat_template: changedText(c.of(templates), c), bos_token: '<s>' }))
-        ChatTemplate.open(join(folder, 'chat')).render([{ role: 'user', content: 'hello' }], { addGenerationPrompt: true })
+        file(
+          'chat/tokenizer_config.json',
+          JSON.stringify({ chat_template: changedText(c.of(templates), c), bos_token: '<s>' }),
+        )
+        ChatTemplate.open(join(folder, 'chat')).render([{ role: 'user', content: 'hello' }], {
+          addGenerationPrompt: true,
+        })
       },
     },
     {
       name: 'YAML',
       read(c) {
         const { diagnostics } = readDocument('spec.yaml', changedText(c.of(yaml), c))
-        if (diagnostics.length > 0) throw new Failure('InvalidInput', diagnostics.slice(0, 5).map(formatDiagnostic).join('\n'))
+        if (diagnostics.length > 0)
+          throw new Failure('InvalidInput', diagnostics.slice(0, 5).map(formatDiagnostic).join('\n'))
       },
     },
     {

@@ -50,7 +50,9 @@ test.each<[object, string]>([
 })
 
 test('what the library meets only in a text is a failure, not a defect', () => {
-  expect(said({ post_processor: { type: 'TemplateProcessing', single: 3 } })).toMatch(/^the tokenizer cannot read a text: /)
+  expect(said({ post_processor: { type: 'TemplateProcessing', single: 3 } })).toMatch(
+    /^the tokenizer cannot read a text: /,
+  )
 })
 
 test('a pattern that tries to match for ever is stopped', () => {
