@@ -10,7 +10,7 @@ test('a table has its entries and nothing that every object has', () => {
   for (const key of [undefined, null, 0, ['a']]) expect(entryOf(table, key)).toBeUndefined()
 })
 
-test.each([
+test.each<[unknown, string]>([
   ['a text', '"a text"'],
   ['with "quotes" and\nlines', '"with \\"quotes\\" and\\nlines"'],
   [1.5, '1.5'],
