@@ -41,10 +41,10 @@ for (let run = 1; run <= runs; run++) {
   const code = await new Promise((done) => {
     const child = spawn(process.execPath, args, {
       env,
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
       cwd: join(place, 'search'),
     })
-    child.stdout.on('data', listen)
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', listen)
     child.on('exit', done)
   })
   listen()

@@ -2,7 +2,7 @@ import type { Model, Scenario, Seconds } from '../model/index.js'
 import type { JsonObject, Slot } from '../api/index.js'
 import { blockSizes, isUsual, type Part } from './block-timing.js'
 import { calibrate, type Calibration, type Variants, type Whole } from './calibration.js'
-import { sizes, type Cost, type CostTable } from './costs.js'
+import { runtime, sizes, type Cost, type CostTable } from './costs.js'
 import { withoutBlocks } from './made-up.js'
 import { parentLayers } from './selection-problem.js'
 
@@ -56,7 +56,8 @@ const idsOf = (own: Variants[number]) => ({ attention: own.attention.id, ffn: ow
 /** What is empty takes nothing. */
 export const toTime = (model: Model, { slot, variant }: Part): boolean => !model.blocks.get(slot, variant.block).empty
 
-/** The cost of a block: the parent's is what nothing saves against it, another one's is that less what it saves. */
+/** The cost of a block: the parent's is what nothing saves against it, another one's is that less what it saves.
+ *  Noise can make it vanish: then it costs as much as its interval does not rule out, since what is free is chosen everywhere. */
 function blockCost(model: Model, part: Part, scenario: Scenario, of: (id: string) => TimedTask): Cost {
   const choice = { slot: part.slot, choice: part.variant }
   const none = { prefillSeconds: 0, decodeSeconds: 0 }
@@ -67,5 +68,13 @@ function blockCost(model: Model, part: Part, scenario: Scenario, of: (id: string
   const seconds = (kind: keyof Seconds) =>
     // Noise can make a tiny difference negative; times are at least 0.
     Math.max(0, isUsual(model, choice) ? usual[kind] : usual[kind] - saved[kind])
-  return { prefillSeconds: seconds('prefillSeconds'), decodeSeconds: seconds('decodeSeconds'), ...costs, error }
+  const measured = { prefillSeconds: seconds('prefillSeconds'), decodeSeconds: seconds('decodeSeconds') }
+  const isLost = runtime(measured) === 0 && Number.isFinite(error)
+  return { ...(isLost ? spread(error, scenario) : measured), ...costs, error }
+}
+
+/** Seconds of a pass by its tokens: prefill takes those of a prompt at once. */
+function spread(seconds: number, { prefill, generate }: Scenario): Seconds {
+  const prefillSeconds = (seconds * prefill) / (prefill + generate)
+  return { prefillSeconds, decodeSeconds: seconds - prefillSeconds }
 }

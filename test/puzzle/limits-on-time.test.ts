@@ -235,7 +235,7 @@ test('a missed limit of time is corrected by what was predicted of the same time
   // Of an interval that reaches a quarter above the value, the worse end has to meet the limit.
   const wide = evaluation(
     times(16, (i) => [i % 5 < 2 ? 1.875 : 1.5, 4]),
-    { prefill: 1.5 },
+    { prefill: 1.5, tokenLatency: 0.5 },
   )
   const [first] = limits
   expect(corrected([first!], {}, wide, [scenario])).toEqual({
