@@ -1,4 +1,5 @@
 import tseslint from 'typescript-eslint'
+import { ownEntries } from './scripts/own-entries.mjs'
 
 export default tseslint.config(
   {
@@ -16,7 +17,9 @@ export default tseslint.config(
     files: ['**/*.ts'],
     extends: [tseslint.configs.recommendedTypeChecked],
     languageOptions: { parserOptions: { project: './tsconfig.json' } },
+    plugins: { tables: { rules: { 'own-entries': ownEntries } } },
     rules: {
+      'tables/own-entries': 'error',
       eqeqeq: 'error',
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/consistent-type-imports': 'error',
@@ -32,7 +35,7 @@ export default tseslint.config(
     },
   },
   // Tests make what is broken on purpose.
-  { files: ['test/**/*.ts'], rules: { 'no-restricted-syntax': 'off' } },
+  { files: ['test/**/*.ts'], rules: { 'no-restricted-syntax': 'off', 'tables/own-entries': 'off' } },
   {
     files: ['workflows/**/*.ts'],
     rules: {

@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { childEnvironment } from './child-environment.js'
+import { childEnvironment, variablesOf } from './child-environment.js'
 import { ChildFailure } from '../errors/child-failure.js'
 import type { Job, Message } from './job.js'
 import type { Entry, Log } from './journal.js'
@@ -47,7 +47,8 @@ export class Host {
   private readonly lastWords = new WeakMap<ChildProcess, string>()
   /** Where to log what a child writes to stderr: with the task that it does. */
   private readonly logs = new WeakMap<ChildProcess, RunOptions['log']>()
-  /** Plugins whose code a child has run: what they left there may harm only tasks of the same plugins. */
+  /** Plugins whose code a child has run, and the variables that it has: what plugins left there may harm only tasks of the same
+   *  plugins, and no task has variables of another. */
   private readonly plugins = new WeakMap<ChildProcess, string>()
 
   /** @param options  `log` receives what children write while they have no job */
@@ -116,23 +117,25 @@ export class Host {
     })
   }
 
-  private childFor({ limits, plugins = [] }: Job): ChildProcess {
-    const wanted = plugins.join()
+  private childFor(job: Job): ChildProcess {
+    const { limits, plugins = [] } = job
+    const variables = variablesOf(job)
+    const wanted = [...plugins, ...variables].join()
     // Memory that an earlier task left in use would count.
     const at =
       limits?.memory === undefined ? this.idle.findLastIndex((child) => this.plugins.get(child) === wanted) : -1
-    const child = at < 0 ? this.start() : this.idle.splice(at, 1)[0]!
+    const child = at < 0 ? this.start(variables) : this.idle.splice(at, 1)[0]!
     this.plugins.set(child, wanted)
     return child
   }
 
-  private start(): ChildProcess {
+  private start(variables: readonly string[]): ChildProcess {
     const program = fileURLToPath(new URL('./child.js', import.meta.url))
     const { registry } = this.options
     const child = fork(program, [], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: {
-        ...childEnvironment(process.env),
+        ...childEnvironment(process.env, variables),
         ...(registry === undefined ? {} : { PUZZLEFLOW_TEST_REGISTRY: registry }),
       },
     })

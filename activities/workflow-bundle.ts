@@ -18,6 +18,7 @@ import { Failure } from '../api/index.js'
 import { cacheDirectory, packageRoot } from '../store/paths.js'
 import { buildId } from './build-id.js'
 import { asNamed, bundleWorkflows, type Workflows } from './bundle-workflows.js'
+import { shown } from '../errors/foreign.js'
 
 /**
  * The workflows as the sandbox takes them. Bundling takes seconds, and a worker that was killed is to be replaced at once:
@@ -68,7 +69,7 @@ async function bundleByLink(workflows: Workflows): Promise<string> {
     await promisify(execFile)(process.execPath, [asNamed, '--preserve-symlinks-main', program, order, target])
     return readFileSync(target, 'utf8')
   } catch (cause) {
-    throw new Failure('InvalidInput', `The workflows cannot be bundled under ${JSON.stringify(odd)}`, {
+    throw new Failure('InvalidInput', `The workflows cannot be bundled under ${shown(odd)}`, {
       cause,
       remedy: 'Move puzzleflow to a folder whose path has only letters, digits and hyphens.',
     })
@@ -87,7 +88,7 @@ function plainFolder(root: string): string {
     }
   throw new Failure(
     'InvalidInput',
-    `puzzleflow is installed in ${JSON.stringify(root)}, and no folder with a plain path can hold a link to it`,
+    `puzzleflow is installed in ${shown(root)}, and no folder with a plain path can hold a link to it`,
     {
       remedy: 'Set TMPDIR to a folder whose path has only letters, digits and hyphens.',
     },

@@ -1,5 +1,6 @@
 import type { BlockType, JsonObject } from './block.js'
 import { Failure } from '../errors/failure.js'
+import { shown } from '../errors/foreign.js'
 
 /** Types in which the matrices of a block can be held in memory. */
 export const weightKinds = ['float32', 'int8', 'int4'] as const
@@ -26,7 +27,7 @@ const key = 'weights'
  */
 export function weightsOf(params: JsonObject): WeightKind {
   const kind = params[key] ?? 'float32'
-  if (!isWeightKind(kind)) throw new Error(`Internal error: unknown weights ${JSON.stringify(kind)}`)
+  if (!isWeightKind(kind)) throw new Error(`Internal error: unknown weights ${shown(kind)}`)
   return kind
 }
 

@@ -7,6 +7,7 @@ import { withCode } from '../plugins/loading/load.js'
 import { openPlugins } from '../plugins/loading/open.js'
 import { loadPlugins } from '../plugins/registry.js'
 import { allowedPlugins, allowEntries } from './allowed-plugins.js'
+import { packageRoot } from '../store/paths.js'
 import type { SpecOptions } from './options.js'
 import { log } from './output.js'
 
@@ -31,7 +32,7 @@ async function openWithPlugins(folder: string, options: SpecOptions): Promise<Mo
   }
   const { flags, settings } = allowEntries(options)
   const open = (entries: readonly AllowEntry[]) =>
-    openPlugins([...new Set(entries.map(nameOf))], process.cwd(), { allowed: allowedPlugins(options), loaded: builtIn })
+    openPlugins([...new Set(entries.map(nameOf))], packageRoot(), { allowed: allowedPlugins(options), loaded: builtIn })
   const asked = await open(flags)
   const [failure] = asked.failures
   if (failure)

@@ -25,7 +25,7 @@ export interface SpecOptions extends Common {
 export const reading = (command: Command): Command =>
   common(command).option(
     '--allow-plugin <name>',
-    'a package or folder whose code may run; repeat for more (puzzleflow.config.yaml: allowPlugins)',
+    'a package or folder whose code may run; repeat for more (the user’s settings file: allowPlugins)',
     (name: string, before: readonly string[]) => [...before, name],
     [],
   )

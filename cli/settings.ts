@@ -1,5 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { Failure, type JsonObject } from '../api/index.js'
 import type { AllowEntry } from '../plugins/loading/allowed.js'
@@ -11,6 +10,7 @@ import { unexpanded } from '../spec/meant-path.js'
 import { decodeText } from '../spec/spec-text.js'
 import { explainTraps } from '../spec/traps.js'
 import { checkValue } from '../spec/validate.js'
+import { settingsFile, userSettingsFile } from '../store/paths.js'
 
 /** What the settings files say. */
 export interface Settings {
@@ -21,25 +21,26 @@ export interface Settings {
   readonly addressFile?: string
   /** Bound of the local cache in front of a store in S3. */
   readonly cacheBytes?: number
-  /** Of both files. */
+  /** Of the user's file alone. */
   readonly allowPlugins: readonly AllowEntry[]
 }
 
-export const settingsFile = 'puzzleflow.config.yaml'
-
-/** Places of settings files: of two that set the same, the first counts. */
-export function settingsPlaces(folder = process.cwd(), environment = process.env): readonly string[] {
-  const base = environment.XDG_CONFIG_HOME
-  const user = join(base?.startsWith('/') ? base : join(homedir(), '.config'), 'puzzleflow')
-  return [join(folder, settingsFile), join(user, settingsFile)]
-}
+/** Places of settings files, the current folder's and the user's: of two that set the same, the first counts. */
+export const settingsPlaces = (folder = process.cwd(), environment = process.env): readonly [string, string] => [
+  join(folder, settingsFile),
+  userSettingsFile(environment),
+]
 
 /**
  * Reads the settings files that are there.
  * @throws Failure with all mistakes in them
  */
 export function readSettings(places = settingsPlaces()): Settings {
-  const files = places.filter((file) => existsSync(file)).map((file) => ({ ...readFile(file), file }))
+  const [ofFolder, ofUser] = places
+  const isOnlyUsers = existsSync(ofFolder) && existsSync(ofUser) && realpathSync(ofFolder) === realpathSync(ofUser)
+  const files = (isOnlyUsers ? [ofUser] : places)
+    .filter((file) => existsSync(file))
+    .map((file) => ({ ...readFile(file, ofUser), file }))
   const store = files.find((file) => file.store !== undefined)?.store
   const addressed = files.find((file) => file.address !== undefined)
   const cacheBytes = files.find((file) => file.cacheBytes !== undefined)?.cacheBytes
@@ -60,7 +61,17 @@ function addressMistakes({ map }: ReturnType<typeof readDocument>, { address }: 
   return [map.diagnose('/address', 'value', { code: 'wrong-value', message, hint: read.remedy })]
 }
 
-function readFile(file: string): Settings {
+/** The current folder may be a stranger's: code is allowed by the user's own file, or on the command line. */
+function strangersAllowing(document: ReturnType<typeof readDocument>, data: JsonObject, user: string): Diagnostic[] {
+  const { file, map } = document
+  if (data.allowPlugins === undefined || file === user) return []
+  const message =
+    'A settings file of the current folder cannot allow plugins: it may have come with somebody else’s files.'
+  const hint = `remove it here; if you trust them, write it to ${user} with whole paths, or use --allow-plugin`
+  return [map.diagnose('/allowPlugins', 'key', { code: 'not-allowed-here', message, hint })]
+}
+
+function readFile(file: string, user: string): Settings {
   const read = decodeText(readFileSync(file), file)
   if ('problem' in read) throw new Failure('InvalidInput', formatDiagnostic(read.problem), { file })
   const document = readDocument(file, read.text)
@@ -74,6 +85,7 @@ function readFile(file: string): Settings {
       document,
     ),
     ...addressMistakes(document, data),
+    ...strangersAllowing(document, data, user),
   ]
   if (mistakes.length > 0) throw new Failure('InvalidInput', mistakes.map(formatDiagnostic).join('\n'), { file })
   const {

@@ -1,5 +1,6 @@
 import { exactJson, type ChatMessage } from '../model/index.js'
 import { kindName, type DataRecord } from './json-records.js'
+import { entryOf, shown } from '../errors/foreign.js'
 
 type Bad = DataRecord['bad']
 
@@ -53,10 +54,10 @@ export function messagesOf(value: unknown, name: string, bad: Bad): ChatMessage[
 }
 
 function roleOf(from: unknown, wrong: (what: string, remedy: string) => Error): string {
-  const role = typeof from === 'string' ? (speakers[from] ?? from) : undefined
+  const role = typeof from === 'string' ? (entryOf(speakers, from) ?? from) : undefined
   if (role === undefined || !knownRoles.includes(role))
     throw wrong(
-      `from ${JSON.stringify(from)}, which is not a role`,
+      `from ${shown(from)}, which is not a role`,
       'Known roles: human, gpt, system, user, assistant and tool. Write other turns as {"role": …, "content": …}.',
     )
   return role
@@ -70,7 +71,7 @@ function checkedContent(content: unknown, wrong: (what: string, remedy?: string)
     const { type, text } = (part ?? {}) as Readonly<Record<string, unknown>>
     if (type !== 'text' || typeof text !== 'string')
       throw wrong(
-        `with a part of type ${JSON.stringify(type ?? null)} in its "content"`,
+        `with a part of type ${shown(type ?? null)} in its "content"`,
         'Parts are {"type": "text", "text": "…"}: only text is supported. Leave out records with images or sound.',
       )
   }

@@ -15,6 +15,7 @@ import { kindName, readJsonRecords, type DataRecord } from './json-records.js'
 import { readParquetRows } from './parquet-rows.js'
 import { readTableRows } from './table-rows.js'
 import { readText } from './text-files.js'
+import { shown } from '../errors/foreign.js'
 
 /** A file with documents, from the spec's `data`. */
 export interface DataFile {
@@ -141,7 +142,7 @@ function idsDocument(
   const wrong = value.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < vocabulary))
   if (wrong !== -1)
     throw bad(
-      `has ${JSON.stringify(value[wrong])} in its "${name}" (number ${wrong + 1}), which is not a token id of the model`,
+      `has ${shown(value[wrong])} in its "${name}" (number ${wrong + 1}), which is not a token id of the model`,
       `Its ids are whole numbers from 0 to ${vocabulary - 1}.`,
     )
   let ids = value as number[]
@@ -179,13 +180,13 @@ function noDocument(
   column: string | undefined,
   fields: DataRecord['fields'] = {},
 ): Failure {
-  const shown = has.slice(0, 20).map((name) => JSON.stringify(name.slice(0, 80)))
-  const columns = has.length === 0 ? 'nothing' : shown.join(', ') + (has.length > 20 ? ', …' : '')
+  const names = has.slice(0, 20).map(shown)
+  const columns = has.length === 0 ? 'nothing' : names.join(', ') + (has.length > 20 ? ', …' : '')
   const lists = has.filter((name) => isListOfRecords(fields[name]))
   const wanted =
     column === undefined
       ? '"text", "input_ids", "messages", "conversations", or "prompt" with "completion"'
-      : JSON.stringify(column)
+      : shown(column)
   return bad(`has no ${wanted}: it has ${columns}`, remedyFor(has, column, lists))
 }
 

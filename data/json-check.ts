@@ -1,3 +1,5 @@
+import { shown } from '../errors/foreign.js'
+
 /** An error in a JSON text, and its index in the text. */
 export interface JsonProblem {
   readonly at: number
@@ -74,7 +76,7 @@ class Check {
       if (this.text[at] !== '"') throw this.notJson(`${this.shown()} where a key in double quotes should be`)
       this.string()
       const key = JSON.parse(this.text.slice(at, this.at)) as string
-      if (keys.has(key)) throw new Found(at, `has the key ${JSON.stringify(key)} twice`)
+      if (keys.has(key)) throw new Found(at, `has the key ${shown(key)} twice`)
       keys.add(key)
       this.skip(space)
       if (this.text[this.at] !== ':') throw this.notJson(`${this.shown()} where : should be`)

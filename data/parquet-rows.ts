@@ -6,16 +6,17 @@ import {
   type AsyncBuffer,
   type FileMetaData,
 } from 'hyparquet'
-import { compressors as library } from 'hyparquet-compressors'
+import { getTreePath } from 'hyparquet/src/schema.js'
 import { Failure } from '../api/index.js'
 import type { DataRecord } from './json-records.js'
+import { codecs, largestUnpacked } from './parquet-codecs.js'
 import { checkPages } from './parquet-pages.js'
+import { checkThrift } from './parquet-thrift.js'
 
-/** Largest unpacked size of the columns that are read in one row group, in bytes. They are held in memory. */
-export const largestRowGroup = 2 ** 30
-
-/** Largest number of values of a column in a row group, such as token ids. */
-const mostValues = 2 ** 27
+/** Values of all columns in a row group that may take no room at all, such as a million times the same word; */
+const freeValues = 2 ** 24
+/** of more, such as token ids, each byte may hold so many. */
+const valuesPerByte = 64
 
 /**
  * Reads the rows of a Parquet file, one row group after another, with only some of its columns.
@@ -32,10 +33,9 @@ export async function* readParquetRows(
 ): AsyncGenerator<DataRecord> {
   const failed = (message: string, remedy = broken) =>
     new Failure('InvalidInput', `${path}: ${message}`, { file: path, remedy })
-  const { file, metadata } = await openFile(path)
-  const { children } = parquetSchema(metadata)
-  const has = children.map(({ element }) => element.name)
-  const leaves = new Set(children.flatMap(leavesOf))
+  const { file, metadata, schema } = await openFile(path)
+  const has = schema.children.map(({ element }) => element.name)
+  const leaves = new Set(schema.children.flatMap(leavesOf))
   if (wanted && !wanted.some((name) => has.includes(name))) throw missing(failed, has)
   const columns = wanted ? [...wanted, ...beside].filter((name) => has.includes(name)) : has
 
@@ -48,11 +48,13 @@ export async function* readParquetRows(
     checkGroup(group, columns, leaves, inGroup)
     let rows: Record<string, unknown>[]
     try {
+      const room = { bytes: largestUnpacked }
       for (const { meta_data: chunk } of group.columns)
-        if (chunk && columns.includes(chunk.path_in_schema[0]!)) await checkPages(file, chunk, largestRowGroup)
-      rows = await parquetReadObjects({ file, metadata, columns, rowStart, rowEnd, compressors, parsers })
+        if (chunk && columns.includes(chunk.path_in_schema[0]!))
+          await checkPages(file, chunk, getTreePath(schema, chunk.path_in_schema), room)
+      rows = await parquetReadObjects({ file, metadata, columns, rowStart, rowEnd, compressors: codecs, parsers })
     } catch (error) {
-      throw inGroup((error as Error).message, broken)
+      throw inGroup(reasonOf(error), broken)
     }
     for (const [i, fields] of rows.entries()) {
       const bad = (message: string, remedy = 'Correct this row, or leave it out.') =>
@@ -65,17 +67,31 @@ export async function* readParquetRows(
 const broken =
   'Fetch or write the file again; text must be UTF-8, compressed with snappy, gzip, zstd, brotli, lz4 or not at all.'
 
-async function openFile(path: string): Promise<{ file: AsyncBuffer; metadata: FileMetaData }> {
+async function openFile(path: string): Promise<{ file: AsyncBuffer; metadata: FileMetaData; schema: Schema }> {
   try {
     const file = await asyncBufferFromFile(path)
-    return { file, metadata: await parquetMetadataAsync(file, { geoparquet: false }) }
+    await checkFooter(file)
+    const metadata = await parquetMetadataAsync(file, { geoparquet: false })
+    return { file, metadata, schema: parquetSchema(metadata) }
   } catch (error) {
-    throw new Failure('InvalidInput', `${path}: is not a whole Parquet file: ${(error as Error).message}`, {
+    throw new Failure('InvalidInput', `${path}: is not a whole Parquet file: ${reasonOf(error)}`, {
       file: path,
       remedy: broken,
     })
   }
 }
+
+/** Checks the lists of the footer; the library checks the rest. */
+async function checkFooter(file: AsyncBuffer): Promise<void> {
+  const end = file.byteLength - 8
+  if (end < 0) return
+  const length = new DataView(await file.slice(end, end + 4)).getUint32(0, true)
+  if (length <= end) checkThrift({ view: new DataView(await file.slice(end - length, end)), offset: 0 })
+}
+
+/** What the library says; of what it did not expect, that the file is damaged. */
+const reasonOf = (error: unknown): string =>
+  error instanceof TypeError || error instanceof RangeError ? 'it is damaged' : (error as Error).message
 
 type Schema = ReturnType<typeof parquetSchema>
 
@@ -92,34 +108,26 @@ function checkGroup(
   failed: (message: string, remedy: string) => Failure,
 ): void {
   const seen = new Set<string>()
-  let size = 0
+  let [size, values] = [0, 0]
   for (const { meta_data: chunk } of chunks) {
     if (!chunk || !columns.includes(chunk.path_in_schema[0]!)) continue
     const path = chunk.path_in_schema.join('.')
     if (!leaves.has(path) || seen.has(path)) throw failed(`the column "${path}" does not match the schema`, broken)
     seen.add(path)
-    if (!(chunk.num_values >= num_rows && chunk.num_values <= mostValues))
+    if (!(chunk.num_values >= num_rows))
       throw failed(`the column "${path}" has ${chunk.num_values} values in ${num_rows} rows`, broken)
+    values += Number(chunk.num_values)
     size += Number(chunk.total_uncompressed_size)
   }
   if (!(num_rows >= 0 && size >= 0)) throw failed('sizes below 0', broken)
-  if (size > largestRowGroup)
+  if (size > largestUnpacked)
     throw failed(
-      `${size} bytes in one row group, more than ${largestRowGroup}`,
+      `${size} bytes in one row group, more than ${largestUnpacked}`,
       'Write the file with smaller row groups.',
     )
+  if (values > freeValues + valuesPerByte * size)
+    throw failed(`${values} values in ${size} bytes`, 'Write the file with smaller row groups.')
 }
-
-/** Decompressors that also check the size that a page claims to have. */
-const compressors = Object.fromEntries(
-  Object.entries(library).map(([name, unpack]) => [
-    name,
-    (input: Uint8Array, length: number) => {
-      if (!(length >= 0 && length <= largestRowGroup)) throw new Error(`a page of ${length} bytes`)
-      return unpack(input, length)
-    },
-  ]),
-)
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 const parsers = {

@@ -6,6 +6,7 @@ import { placed } from './documents.js'
 import { readJsonRecords } from './json-records.js'
 import type { AnswerItem } from './task.js'
 import type { ReadItem, ReadTask } from './task-splits.js'
+import { shown } from '../errors/foreign.js'
 
 const remedy = 'tasks.json is {"NAME": {"chance": 0.1}}, and NAME.jsonl has lines {"prompt": "…", "answer": "…"}.'
 
@@ -83,7 +84,7 @@ async function readIndex(file: string): Promise<[name: string, chance: number][]
     if (!/^[\w-]+$/.test(name)) throw bad(`"${name}" is not a task name`)
     const { chance = 0 } = (entry ?? {}) as { chance?: unknown }
     if (typeof chance !== 'number' || !(chance >= 0 && chance < 1))
-      throw bad(`the chance of "${name}" is ${JSON.stringify(chance)}, not a number from 0 to below 1`)
+      throw bad(`the chance of "${name}" is ${shown(chance)}, not a number from 0 to below 1`)
     return [name, chance]
   })
 }

@@ -8,6 +8,12 @@ import { lookAt, type FileLook } from './data-file.js'
 /** Largest number of characters of a line or record, which is held in memory. */
 export const longestLine = 64 * 2 ** 20
 
+/** A gzip file may unpack to as much as this however small it is; */
+const smallUnpacked = 128 * 2 ** 20
+/** to more only if each of its bytes stands for at most so many. Text packs to a third, and the same line again and again to a
+ *  thousandth. */
+const largestRatio = 200
+
 /** A line of a file without its line break, and its number, counted from 1. */
 export interface Line {
   readonly line: number
@@ -150,9 +156,19 @@ async function* readBytes(path: string, packed: FileLook['packed']): AsyncGenera
   const file = createReadStream(path)
   // The loop below throws the errors. The pipeline requires a callback nevertheless.
   const stream = packed ? pipeline(file, createGunzip({ chunkSize: 2 ** 16 }), () => {}) : file
+  let unpacked = 0
   try {
-    for await (const chunk of stream) yield chunk as Buffer
+    for await (const chunk of stream) {
+      unpacked += (chunk as Buffer).length
+      if (packed && unpacked > Math.max(smallUnpacked, largestRatio * file.bytesRead))
+        throw new Failure('InvalidInput', `${path}: unpacks to more than ${unpacked} bytes, from ${file.bytesRead}`, {
+          file: path,
+          remedy: `It is the same text again and again. If that is meant, unpack it: \`gunzip ${path}\`.`,
+        })
+      yield chunk as Buffer
+    }
   } catch (error) {
+    if (error instanceof Failure) throw error
     const { code = '', message } = error as NodeJS.ErrnoException
     const broken = code.startsWith('Z_')
     throw new Failure('InvalidInput', `${path}: ${broken ? `is not a whole gzip file: ${message}` : message}`, {

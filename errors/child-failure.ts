@@ -1,3 +1,4 @@
+import { legible } from './foreign.js'
 import type { TaskFailureKind } from './kinds.js'
 
 /** What a stage threw, as reported by its child process, or what the worker found out about a task from outside. */
@@ -12,7 +13,7 @@ export class ChildFailure extends Error {
     message: string,
     more: { remedy?: string | undefined; file?: string | undefined; stack?: string | undefined; final?: boolean } = {},
   ) {
-    super(message)
+    super(legible(message))
     this.name = 'ChildFailure'
     this.remedy = more.remedy
     this.file = more.file

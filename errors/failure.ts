@@ -1,3 +1,4 @@
+import { legible } from './foreign.js'
 import type { FailureKind } from './kinds.js'
 
 export { exitCodes, type FailureKind } from './kinds.js'
@@ -12,10 +13,10 @@ export class Failure extends Error {
   readonly file: string | undefined
 
   constructor(kind: FailureKind, message: string, options: { remedy?: string; file?: string; cause?: unknown } = {}) {
-    super(message, { cause: options.cause })
+    super(legible(message), { cause: options.cause })
     this.name = 'Failure'
     this.kind = kind
-    this.remedy = options.remedy
+    this.remedy = options.remedy === undefined ? undefined : legible(options.remedy)
     this.file = options.file
   }
 }

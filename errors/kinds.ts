@@ -1,3 +1,5 @@
+import { entryOf } from './foreign.js'
+
 /** What is known about a kind of failure. */
 export interface FailureTraits {
   /** Exit code of a command that ends with it (docs/operations.md). Without one, only tasks fail this way, and the command
@@ -89,7 +91,7 @@ export const notRetried: readonly TaskFailureKind[] = entries.flatMap(([kind, { 
 
 /** What is known about a kind; undefined for a kind that workers in other languages or plugins made up. */
 export const traitsOf = (kind: string): FailureTraits | undefined =>
-  Object.hasOwn(kinds, kind) ? kinds[kind as TaskFailureKind] : undefined
+  entryOf(kinds, kind)
 
 /** Whether a command can end with this kind. */
 export const isFailureKind = (kind: string): kind is FailureKind => traitsOf(kind)?.exitCode !== undefined

@@ -1,6 +1,6 @@
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { Failure } from '../api/index.js'
+import { Failure, type JsonObject } from '../api/index.js'
 import { refuseStandIn } from '../files/stand-in.js'
 import { ggufOf, openGguf } from './gguf/read.js'
 import { readGgufTokenizer, tokenizerJson, type GgufTokenizer } from './gguf/read-tokenizer.js'
@@ -56,7 +56,7 @@ export function ggufTokenizer(file: string): GgufTokenizer {
  *  @throws Failure InvalidInput if they cannot be read */
 export function tokenizerFiles(folder: string): {
   readonly file: string
-  readonly json: object
+  readonly json: JsonObject
   readonly config: object
 } {
   const gguf = ggufOf(folder)

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { Failure } from '../api/index.js'
 import { refuseStandIn } from '../files/stand-in.js'
 import { modelFile } from './model-files.js'
+import { shown } from '../errors/foreign.js'
 
 /** How a model's generation_config.json chooses tokens. Missing values are undefined. */
 export interface GenerationConfig {
@@ -27,7 +28,7 @@ export async function readGenerationConfig(folder: string): Promise<GenerationCo
   const number = (name: string, holds: (x: number) => boolean, what: string): number | undefined => {
     const value = fields[name]
     if (value === undefined || value === null) return undefined
-    if (typeof value !== 'number' || !holds(value)) throw bad(`has "${name}": ${JSON.stringify(value)}, not ${what}`)
+    if (typeof value !== 'number' || !holds(value)) throw bad(`has "${name}": ${shown(value)}, not ${what}`)
     return value
   }
   const repetitionPenalty = number('repetition_penalty', (x) => x > 0, 'a number above 0')

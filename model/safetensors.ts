@@ -3,6 +3,7 @@ import { Failure } from '../api/index.js'
 import { refuseStandIn } from '../files/stand-in.js'
 import { writeTensorBytes, type TensorBytes } from '../tensor/file.js'
 import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from '../tensor/index.js'
+import { entryOf } from '../errors/foreign.js'
 
 /** A tensor's place in a file. */
 export interface TensorEntry {
@@ -220,7 +221,7 @@ function checkEntry(
   const whole = (n: unknown): n is number => typeof n === 'number' && Number.isSafeInteger(n) && n >= 0
   if (typeof dtype !== 'string' || !Array.isArray(shape) || !shape.every(whole))
     throw bad(`tensor ${name} has no type and shape`)
-  const bytes = sizes[dtype]
+  const bytes = entryOf(sizes, dtype)
   if (bytes === undefined) throw bad(`tensor ${name} has the unknown type ${dtype}`)
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(whole))
     throw bad(`tensor ${name} has no offsets`)

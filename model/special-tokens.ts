@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure, type Json, type JsonObject } from '../api/index.js'
 import { refuseStandIn } from '../files/stand-in.js'
+import { checkTokens } from './tokenizer-check.js'
 
 /** A token that a tokenizer finds in a text before it splits the rest. */
 type AddedToken = {
@@ -51,10 +52,11 @@ export function tokenizerConfig(folder: string): JsonObject {
  * @param config  from `tokenizerConfig`
  */
 export function withAddedTokens(folder: string, json: JsonObject, config: JsonObject): JsonObject {
+  checkTokens(json, join(folder, 'tokenizer.json'))
   const before = (json.added_tokens ?? []) as readonly AddedToken[]
   const added = new Map(before.map((token) => [token.content, token]))
   const ids = idsOf(json)
-  let next = Math.max(-1, ...before.map(({ id }) => id))
+  let next = before.reduce((most, { id }) => Math.max(most, id), -1)
   for (const id of ids.values()) next = Math.max(next, id)
   const add = (token: Json | undefined, flags: JsonObject) => {
     const fields = isObject(token) ? token : { content: token }

@@ -1,4 +1,4 @@
-import { Failure } from '../api/index.js'
+import { Failure, type JsonObject } from '../api/index.js'
 import { cleanUp } from './clean-up.js'
 import { ggufTokenizer, tokenizerFiles } from './folder.js'
 import { ggufOf } from './gguf/read.js'
@@ -7,6 +7,9 @@ import { rankedBpe } from './ranked-bpe.js'
 import { EngineClass, type Engine } from './tokenizer-engine.js'
 import { fitUnigram, type Unigram } from './unigram.js'
 import { unknownToken } from './unknown-token.js'
+import { shown } from '../errors/foreign.js'
+import { within } from '../errors/within.js'
+import { repeatsGroups } from './tokenizer-check.js'
 
 /** Converts text to token ids and back, with the tokenizer of a model's folder (`tokenizer.json`) or GGUF file. */
 export class Tokenizer {
@@ -24,6 +27,8 @@ export class Tokenizer {
     private readonly rows: number,
     /** Texts of tokens that may stand before a text, the better one first. */
     private readonly beginnings: readonly string[],
+    /** Whether its patterns may take for ever. */
+    private readonly maybeEndless: boolean,
   ) {}
 
   /** Opens the tokenizer of a model's folder or GGUF file.
@@ -49,7 +54,9 @@ export class Tokenizer {
       const beginnings = [namedToken(config, 'bos_token'), namedToken(config, 'eos_token')].flatMap(
         (text) => text ?? [],
       )
-      return new Tokenizer(engine(), size, cleansUp === true, special, unknownToken(json), vocabulary, beginnings)
+      const unknown = unknownToken(json)
+      const maybeEndless = repeatsGroups(json)
+      return new Tokenizer(engine(), size, cleansUp === true, special, unknown, vocabulary, beginnings, maybeEndless)
     } catch (error) {
       throw new Failure('InvalidInput', `${file} is not supported: ${(error as Error).message}`, {
         file,
@@ -64,21 +71,13 @@ export class Tokenizer {
    *  @param special  whether to add the tokenizer's special tokens, such as a leading `<s>`. @default true
    *  @throws Failure InvalidInput for a text that is too long, or contains a token beyond the model's embedding */
   encode(text: string, { special = true } = {}): number[] {
-    let ids: number[]
-    try {
-      ids = Array.from(this.engine.encode(text, { add_special_tokens: special }).ids, Number)
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error
-      throw new Failure('InvalidInput', `a text of ${text.length} characters is too long for the tokenizer`, {
-        cause: error,
-        remedy: 'Split it, or add line breaks: the tokenizer reads text without them at once.',
-      })
-    }
-    const beyond = ids.find((id) => id >= this.rows)
+    const { ids: given } = this.attempt(text.length, () => this.engine.encode(text, { add_special_tokens: special }))
+    const ids = Array.from(given, Number)
+    const beyond = ids.find((id) => !(id < this.rows))
     if (beyond === undefined) return ids
     throw new Failure(
       'InvalidInput',
-      `the text has the token ${JSON.stringify(this.engine.id_to_token(beyond))} (id ${beyond}), but the model's embedding has ${this.rows} rows`,
+      `the text has the token ${shown(this.engine.id_to_token(beyond))} (id ${beyond}), but the model's embedding has ${this.rows} rows`,
       { remedy: 'Remove the token from the text, or use a model that was trained with it.' },
     )
   }
@@ -106,8 +105,32 @@ export class Tokenizer {
     const known = ids.filter((id) => this.engine.id_to_token(id) !== undefined)
     // The engine refuses an empty list.
     if (known.length === 0) return ''
-    const text = this.engine.decode(known, { skip_special_tokens: !special, clean_up_tokenization_spaces: false })
+    const text = this.attempt(known.length, () =>
+      this.engine.decode(known, { skip_special_tokens: !special, clean_up_tokenization_spaces: false }),
+    )
     return clean ? cleanUp(text) : text
+  }
+
+  /** Calls the library: what it does not expect in a tokenizer.json, it meets only now. */
+  private attempt<T>(length: number, work: () => T): T {
+    try {
+      if (!this.maybeEndless) return work()
+      const found = within(1000 + length / 1000, work)
+      if (found.done) return found.value
+    } catch (cause) {
+      if (cause instanceof RangeError)
+        throw new Failure('InvalidInput', `a text of ${length} characters is too long for the tokenizer`, {
+          cause,
+          remedy: 'Split it, or add line breaks: the tokenizer reads text without them at once.',
+        })
+      throw new Failure('InvalidInput', `the tokenizer cannot read a text: ${(cause as Error).message}`, {
+        cause,
+        remedy: 'Use a tokenizer.json written by the library `tokenizers`.',
+      })
+    }
+    throw new Failure('InvalidInput', `the tokenizer needs too long for a text of ${length} characters`, {
+      remedy: 'Its patterns repeat what is repeated already, as in (a+)+. Use the tokenizer of the original model.',
+    })
   }
 
   /** Whether `decode` always leaves an id out: special tokens, and ids without a token. */
@@ -134,7 +157,7 @@ function namedToken(config: object, name: string): string | undefined {
 interface Source {
   readonly file: string
   /** tokenizer.json, perhaps without its tokens, and tokenizer_config.json. */
-  readonly json: object
+  readonly json: JsonObject
   readonly config: object
   readonly size: number
   /** Largest id + 1, without added tokens. */

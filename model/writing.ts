@@ -1,5 +1,6 @@
 import { dirname, resolve, sep } from 'node:path'
 import { Failure } from '../api/index.js'
+import { entryOf } from '../errors/foreign.js'
 
 /** Reasons why an output cannot be written, by the code of the system's error. */
 const reasons: Readonly<Record<string, string>> = {
@@ -36,7 +37,7 @@ function unwritable(place: string, error: unknown): Failure | undefined {
       cause: error,
       remedy: 'Free some space, or choose another disk.',
     })
-  const reason = reasons[code]
+  const reason = entryOf(reasons, code)
   // An error about a path elsewhere does not concern this output.
   const near = dirname(resolve(place))
   if (

@@ -1,4 +1,5 @@
 import { Failure, slots, type Slot } from '../api/index.js'
+import { shown } from '../errors/foreign.js'
 
 /** A rule of `target.choices`: what some layers must have, must not have, or how many of them may have it. */
 export interface ChoiceRule {
@@ -39,7 +40,7 @@ export function ruleLayers({ layers }: ChoiceRule, count: number): number[] {
   const found = new Set<number>()
   for (const part of list(layers)) {
     const range = /^\s*(\d+)\s*(?:-\s*(\d+)\s*)?$/.exec(String(part))
-    if (!range) throw new RangeError(`${JSON.stringify(part)} is neither a layer nor a range such as "4-7"`)
+    if (!range) throw new RangeError(`${shown(part)} is neither a layer nor a range such as "4-7"`)
     const [first, last] = [Number(range[1]), Number(range[2] ?? range[1])]
     if (last < first) throw new RangeError(`the range ${part} ends before it begins`)
     if (last >= count) throw new RangeError(`there is no layer ${last}: the parent's layers are 0 to ${count - 1}`)

@@ -13,6 +13,7 @@ import {
 import type { Space } from './inputs.js'
 import { layerName } from './layer-name.js'
 import { entryId, ownVariant, type LibraryEntry } from './library.js'
+import { shown } from '../errors/foreign.js'
 
 /** A replacement of several consecutive layers. */
 export interface RunVariant {
@@ -79,7 +80,7 @@ function named(type: RunType, params: JsonObject): { readonly id: string; readon
   const [id, span] = [type.id(params), type.span(params)]
   const bug = (message: string) => new Failure('PluginBug', `run type "${type.name}": ${message}`)
   if (!/^[\w.-]+$/.test(id))
-    throw bug(`the id ${JSON.stringify(id)} has characters other than letters, digits, ".", "_" and "-"`)
+    throw bug(`the id ${shown(id)} has characters other than letters, digits, ".", "_" and "-"`)
   if (!Number.isSafeInteger(span) || span < 1) throw bug(`the span of ${id} is ${span}, not a whole number above 0`)
   return { id, span }
 }

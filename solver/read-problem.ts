@@ -2,6 +2,7 @@ import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
 import { Failure } from '../errors/failure.js'
 import { readSchema } from '../schemas/read.js'
 import type { Problem } from './problem.js'
+import { shown } from '../errors/foreign.js'
 
 /** Mistakes listed in one message; the rest are only counted. */
 const shownMistakes = 5
@@ -58,7 +59,7 @@ function mistakesOf(problem: Problem): string[] {
       mistakes.push(...linkMistakes(problem, i, j))
       for (const { cost } of problem.limits ?? [])
         if (!Object.hasOwn(option.costs, cost))
-          mistakes.push(`${path}.costs${name}: the cost ${JSON.stringify(cost)} is missing, but a limit applies to it.`)
+          mistakes.push(`${path}.costs${name}: the cost ${shown(cost)} is missing, but a limit applies to it.`)
     }
   }
   for (const [i, limit] of (problem.limits ?? []).entries()) size(limit.max, `limits[${i}].max`)
@@ -82,7 +83,7 @@ function linkMistakes({ layers }: Problem, i: number, j: number): string[] {
     const other = layers[layer]
     if (!other) wrong(`there is no layer ${layer}; the last is ${layers.length - 1}.`)
     else if (!other.options.some((candidate) => candidate.id === option))
-      wrong(`layer ${layer} has no option ${JSON.stringify(option)}.`)
+      wrong(`layer ${layer} has no option ${shown(option)}.`)
     else if (layer === i && option !== id) wrong('two options of the same layer cannot be chosen together.')
     else if (layer > i && layer < i + span) wrong(`this option already covers layer ${layer}.`)
   }
@@ -101,16 +102,16 @@ function describe(error: ErrorObject, data: unknown): string {
     case 'type': {
       if (typeof error.data === 'number' && !Number.isFinite(error.data))
         return `${where}: must be a finite number, not ${error.data}.`
-      return `${where}: must be ${article(String(params['type']))}, not ${shown(error.data)}.`
+      return `${where}: must be ${article(String(params['type']))}, not ${kindOrValue(error.data)}.`
     }
     case 'required':
       return `${where}: "${String(params['missingProperty'])}" is missing.`
     case 'additionalProperties':
       return `${where}: the key "${String(params['additionalProperty'])}" is unknown.`
     case 'const':
-      return `${where}: must be ${JSON.stringify(params['allowedValue'])}, not ${shown(error.data)}.`
+      return `${where}: must be ${shown(params['allowedValue'])}, not ${kindOrValue(error.data)}.`
     default:
-      return `${where}: ${error.message ?? 'is invalid'}, not ${shown(error.data)}.`
+      return `${where}: ${error.message ?? 'is invalid'}, not ${kindOrValue(error.data)}.`
   }
 }
 
@@ -122,15 +123,13 @@ function optionAt(parts: readonly string[], data: unknown): string {
   return typeof id === 'string' ? named(Number(parts[1]), id) : ''
 }
 
-const named = (layer: number, id: string) => ` (layer ${layer}, option ${JSON.stringify(id)})`
-const member = (key: string) => (/^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`)
+const named = (layer: number, id: string) => ` (layer ${layer}, option ${shown(id)})`
+const member = (key: string) => (/^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${shown(key)}]`)
 const article = (type: string) =>
   type === 'number' ? 'a finite number' : `${/^[aeio]/.test(type) ? 'an' : 'a'} ${type}`
 
-function shown(value: unknown): string {
-  if (value === undefined) return 'undefined'
+function kindOrValue(value: unknown): string {
   if (Array.isArray(value)) return `a list of ${value.length}`
   if (typeof value === 'object' && value !== null) return 'an object'
-  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? typeof value)
-  return text.length > 60 ? `${text.slice(0, 57)}…"` : text
+  return shown(value)
 }

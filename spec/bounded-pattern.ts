@@ -1,23 +1,7 @@
-import { createContext, Script } from 'node:vm'
+import { within } from '../errors/within.js'
 
 /** Milliseconds that one match may take. */
 const mostMilliseconds = 1000
-
-const context = createContext({ work: undefined as (() => unknown) | undefined })
-const script = new Script('work()')
-
-/** Does work that may try to match a text for ever. Not done: it took more than a second. */
-export function withinASecond<T>(work: () => T): { readonly done: true; readonly value: T } | { readonly done: false } {
-  context.work = work
-  try {
-    return { done: true, value: script.runInContext(context, { timeout: mostMilliseconds }) as T }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
-    return { done: false }
-  } finally {
-    context.work = undefined
-  }
-}
 
 const slow = new Set<string>()
 
@@ -32,7 +16,7 @@ export function boundedPattern(pattern: string, flags: string): { test(text: str
     toString: () => String(expression),
     test(text) {
       if (slow.has(pattern)) return false
-      const found = withinASecond(() => expression.test(text))
+      const found = within(mostMilliseconds, () => expression.test(text))
       if (!found.done) slow.add(pattern)
       return found.done && found.value
     },

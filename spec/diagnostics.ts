@@ -1,3 +1,5 @@
+import { legible } from '../errors/foreign.js'
+
 /** A mistake of the user, where it is and what to do about it. */
 export interface Diagnostic {
   /** As the user named it, or an absolute path. */
@@ -17,6 +19,9 @@ export interface Diagnostic {
   /** A warning does not stop the run. @default a mistake, which does */
   readonly severity?: 'warning'
 }
+
+/** Most characters of a line that are shown around a mistake. */
+const longestFramed = 400
 
 /** Most mistakes to report: nobody corrects more at once. */
 const mostTold = 200
@@ -42,7 +47,8 @@ const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
 /** `file:line:col code message (hint)`, one line; `warning code` for a warning. */
 export function formatDiagnostic({ file, line, column, code, message, hint, severity }: Diagnostic): string {
-  return `${file}:${line}:${column} ${severity === undefined ? '' : `${severity} `}${code} ${message}${hint ? ` (${hint})` : ''}`
+  const text = `${message}${hint ? ` (${hint})` : ''}`
+  return `${file}:${line}:${column} ${severity === undefined ? '' : `${severity} `}${code} ${legible(text)}`
 }
 
 /**
@@ -54,13 +60,15 @@ export function formatDiagnostic({ file, line, column, code, message, hint, seve
  */
 export function frameDiagnostic(diagnostic: Diagnostic, source: string | undefined): string {
   const { file, line, column, code, message, hint, length = 1 } = diagnostic
-  const head = `${file}:${line}:${column}  ${code}  ${message}`
-  const text = source?.split(/\r?\n/)[line - 1]
-  if (text === undefined) return hint ? `${head}\n  ${hint}` : head
+  const head = legible(`${file}:${line}:${column}  ${code}  ${message}`)
+  const whole = source?.split(/\r?\n/)[line - 1]
+  if (whole === undefined) return hint ? `${head}\n  ${legible(hint)}` : head
   const number = String(line).padStart(5)
-  const pad = text.slice(0, column - 1).replace(/[^\t]/g, ' ')
-  const carets = '^'.repeat(Math.max(1, Math.min(length, text.length - column + 1)))
-  return `${head}\n${number} | ${text}\n${' '.repeat(5)} | ${pad}${carets}${hint ? ` ${hint}` : ''}`
+  const from = whole.length > longestFramed ? Math.max(0, column - 1 - longestFramed / 2) : 0
+  const text = whole.slice(from, from + longestFramed)
+  const pad = text.slice(0, column - 1 - from).replace(/[^\t]/g, ' ')
+  const carets = '^'.repeat(Math.max(1, Math.min(length, text.length - (column - 1 - from))))
+  return `${head}\n${number} | ${text}\n${' '.repeat(5)} | ${pad}${carets}${hint ? ` ${legible(hint)}` : ''}`
 }
 
 /** `did you mean "tokens"?` when one of the names is near, else the names themselves when they are few. */

@@ -4,6 +4,7 @@ import { suggest } from './diagnostics.js'
 import type { Problem } from './site.js'
 import { pointer, pointerParts } from './source-map.js'
 import { parseQuantity } from './units.js'
+import { entryOf, shown } from '../errors/foreign.js'
 
 /** A mistake in checked data. */
 export interface Finding extends Problem {
@@ -49,7 +50,7 @@ function explainAlternatives(members: readonly ErrorObject[], compound: ErrorObj
   if (!first) return explain(compound, name)
   const constants = deepest.flatMap((e) => (e.keyword === 'const' ? [e.schema] : e.keyword === 'enum' ? e.schema : []))
   const types = deepest.flatMap((e) => (e.keyword === 'type' ? [e.schema].flat() : [])) as string[]
-  const wanted = [...new Set([...constants.map((c) => JSON.stringify(c)), ...types.map(typeName)])]
+  const wanted = [...new Set([...constants.map((c) => shown(c)), ...types.map(typeName)])]
   return {
     at: first.instancePath,
     where: 'value',
@@ -102,7 +103,7 @@ function explain(error: ErrorObject, name: string): Finding {
     case 'enum':
     case 'const': {
       const constants = (keyword === 'enum' ? schema : [schema]) as unknown[]
-      const list = constants.map((c) => JSON.stringify(c)).join(', ')
+      const list = constants.map((c) => shown(c)).join(', ')
       const hint = typeof data === 'string' && constants.length > 1 ? nearestConstant(data, constants) : undefined
       const allowed = constants.length === 1 ? list : `one of ${list}`
       return value('wrong-value', `${named} must be ${allowed}, not ${show(data)}.`, hint)
@@ -165,12 +166,11 @@ const typeNames: Readonly<Record<string, string>> = {
   boolean: 'true or false',
   null: 'empty',
 }
-const typeName = (type: string) => typeNames[type] ?? type
+const typeName = (type: string) => entryOf(typeNames, type) ?? type
 
 function show(data: unknown): string {
   if (data === null) return 'empty'
   if (Array.isArray(data)) return 'a list'
   if (typeof data === 'object') return 'a map'
-  const text = JSON.stringify(data)
-  return text.length > 60 ? `${text.slice(0, 57)}…"` : text
+  return shown(data)
 }

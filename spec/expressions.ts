@@ -1,6 +1,7 @@
 // Workflows resolve expressions: nothing here may lead to an import of node.
 import type { Json, JsonObject } from '../api/block.js'
 import { Failure } from '../errors/failure.js'
+import { entryOf } from '../errors/foreign.js'
 
 /** `${{ stages.NAME.outputs.PATH }}`: a value (or with `files.` an artifact) that a stage left behind. */
 export interface Expression {
@@ -84,13 +85,13 @@ export function resolveExpressions(params: JsonObject, outputs: StageOutputs): J
 function lookUp(text: string, outputs: StageOutputs): Json {
   const expression = parseExpression(text)
   if (!expression) throw new Error(`Internal error: ${text} was not checked`)
-  const stage = outputs[expression.stage]
+  const stage = entryOf(outputs, expression.stage)
   const [first, ...rest] = expression.path
   const isFile = first === 'files'
   let value: unknown = isFile ? stage?.files : stage?.values
   // Names of artifacts may have dots.
   for (const part of isFile ? (rest.length === 0 ? [] : [rest.join('.')]) : expression.path)
-    value = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[part] : undefined
+    value = typeof value === 'object' && value !== null ? entryOf(value, part) : undefined
   if (value !== undefined) return value as Json
   const message = `${text}: stage ${expression.stage} has no output "${expression.path.join('.')}"`
   throw new Failure('InvalidInput', message, { remedy: remedy(stage) })

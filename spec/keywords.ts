@@ -5,6 +5,7 @@ import { Failure } from '../errors/failure.js'
 import { boundedPattern } from './bounded-pattern.js'
 import { looksLikeExpression } from './expressions.js'
 import { parseQuantity, quantityExamples, quantityKinds, type QuantityKind } from './units.js'
+import { shown } from '../errors/foreign.js'
 
 /** What a validation finds beside mistakes. */
 export interface Collected {
@@ -69,7 +70,7 @@ export function makeAjv(): Ajv2020 {
       }
       // ajv has looked at numbers before.
       if (typeof data === 'string' && typeof parsed.value === 'number' && parsed.value <= least) {
-        fail(quantity, 'quantity', `${JSON.stringify(data)} must be above ${least}.`)
+        fail(quantity, 'quantity', `${shown(data)} must be above ${least}.`)
         return false
       }
       if (context) (context.parentData as Record<string, unknown>)[context.parentDataProperty] = parsed.value

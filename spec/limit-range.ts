@@ -2,6 +2,7 @@ import { Failure } from '../errors/failure.js'
 import { suggest } from './diagnostics.js'
 import type { SourceDocument } from './document.js'
 import { parseQuantity, quantityExamples, type Limit, type QuantityKind } from './units.js'
+import { entryOf } from '../errors/foreign.js'
 
 /** A limit that takes several values in turn: from the smaller value to the larger one. */
 export interface LimitRange {
@@ -43,7 +44,7 @@ export function parseLimitOption(text: string, kinds: Readonly<Record<string, Qu
   const at = text.indexOf('=')
   const name = text.slice(0, Math.max(at, 0)).trim()
   if (name === '') throw bad('it must be NAME=FROM..TO or NAME=VALUE', 'For instance: --limit throughput=1.5x..4x.')
-  const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined
+  const kind = entryOf(kinds, name)
   if (kind === undefined) {
     const meant = suggest(name, Object.keys(kinds))
     throw bad(`there is no limit "${name}"`, `Limits: ${Object.keys(kinds).join(', ')}${meant ? ` (${meant})` : ''}.`)

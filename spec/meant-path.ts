@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 import type { PathKind } from './keywords.js'
+import { shown } from '../errors/foreign.js'
 
 /** What the user meant by a path that does not exist, and what to write instead. */
 export interface Meant {
@@ -76,7 +77,7 @@ function pattern(written: string, what: string): Meant | undefined {
 function foreign(written: string): Meant | undefined {
   if (/[\x00-\x1f\x7f]/.test(written))
     return {
-      message: `The path ${JSON.stringify(written)} contains a control character.`,
+      message: `The path ${shown(written)} contains a control character.`,
       hint: 'in double quotes, \\t and \\n are control characters: write / instead of \\, or use single quotes',
     }
   if (/^[A-Za-z]:[\\/]/.test(written)) return { hint: 'Windows paths do not work here; under WSL, drive C: is /mnt/c' }

@@ -1,3 +1,5 @@
+import { entryOf, shown } from '../errors/foreign.js'
+
 /** Kinds of quantity that a schema may ask for with its keyword `quantity`. */
 export const quantityKinds = [
   'count',
@@ -129,9 +131,9 @@ function parseSimple(kind: keyof typeof simple, written: string | number): Parse
   const { factors, integer, minimum, maximum, examples }: Units = simple[kind]
   const hint = `allowed: ${examples}`
   const parts = split(written)
-  const notValid = `${JSON.stringify(written)} is not a valid ${names[kind]}`
+  const notValid = `${shown(written)} is not a valid ${names[kind]}`
   if (!parts || parts.operator) return { error: `${notValid}.`, hint }
-  const factor = factorOf(factors, parts.unit)
+  const factor = entryOf(factors, parts.unit)
   if (factor === undefined) return unitError(notValid, parts.unit, hint)
   const value = tidy(parts.number * factor)
   if (!Number.isFinite(value)) return { error: `${notValid}: it is too large.`, hint }
@@ -145,14 +147,14 @@ function parseLimit(kind: keyof typeof limits, written: string | number): Parsed
   const { bound, unit, factors, examples } = limits[kind]
   const hint = `allowed: ${examples}`
   const parts = split(written)
-  const notValid = `${JSON.stringify(written)} is not a valid ${names[kind]}`
+  const notValid = `${shown(written)} is not a valid ${names[kind]}`
   if (!parts) return { error: `${notValid}.`, hint }
   const wanted = bound === 'min' ? '>=' : '<='
   if (parts.operator && parts.operator !== wanted)
     return { error: `${notValid}: it must be ${bound === 'min' ? 'a lower' : 'an upper'} bound (${wanted}).`, hint }
   if (!(parts.number > 0)) return { error: `${notValid}: it must be above 0.`, hint }
-  const times = factorOf(relative, parts.unit)
-  const factor = factorOf(factors, parts.unit) ?? times
+  const times = entryOf(relative, parts.unit)
+  const factor = entryOf(factors, parts.unit) ?? times
   if (factor === undefined || (parts.unit === '' && kind !== 'parameters-limit'))
     return unitError(notValid, parts.unit, hint)
   const value = tidy(parts.number * factor)
@@ -184,9 +186,6 @@ function unitError(what: string, unit: string, hint: string): { error: string; h
 }
 
 /** The factor of a unit as it is written; inherited properties of objects are not units. */
-const factorOf = (factors: Readonly<Record<string, number>>, unit: string): number | undefined =>
-  Object.hasOwn(factors, unit) ? factors[unit] : undefined
-
 /** `>= 1.7 x` to its parts. */
 function split(written: string | number): { operator: string; number: number; unit: string } | undefined {
   if (typeof written === 'number') return written >= 0 ? { operator: '', number: written, unit: '' } : undefined

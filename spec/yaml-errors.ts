@@ -1,3 +1,5 @@
+import { entryOf } from '../errors/foreign.js'
+
 /** A mistake against YAML's grammar, as its parser reports it. */
 export interface YamlError {
   readonly code: string
@@ -32,7 +34,7 @@ export function explainYaml(errors: readonly YamlError[], text: string): readonl
     const { code, message } = error
     mistakes.push(
       unquoted ?? {
-        code: codes[code] ?? 'yaml-syntax',
+        code: entryOf(codes, code) ?? 'yaml-syntax',
         message: message.endsWith('.') ? message : `${message}.`,
         start,
         end,
@@ -49,11 +51,12 @@ function needsQuotes({ code, message, pos: [start] }: YamlError, text: string): 
   const isBlock = /^Block scalar header|^Not a YAML token/.test(message)
   if (code !== 'BAD_SCALAR_START' && !isBlock) return undefined
   const before = text.slice(line.start, start)
-  const from = isBlock ? line.start + /^(?:.*?[:\-,[{]\s+)?(?=[>|])/.exec(line.text + ' ')![0].length : start
-  if (isBlock && !/[>|]/.test(text[from] ?? '')) return undefined
+  const indent = isBlock ? /^(?:.*?[:\-,[{]\s+)?(?=[>|])/.exec(line.text)?.[0].length : start - line.start
+  if (indent === undefined) return undefined
+  const from = line.start + indent
   // In [ ] and { } the value ends earlier than the line.
   const inFlow = !isBlock && /[[{]/.test(before)
-  const value = /^.*?(?=\s+#|\s*$)/.exec(
+  const value = /^.*?(?=\s+#|\s*$)/s.exec(
     inFlow ? /^[^,\]}]*/.exec(text.slice(from, line.end))![0] : text.slice(from, line.end),
   )![0]
   const sign = value[0] ?? ''

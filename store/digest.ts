@@ -1,5 +1,6 @@
 import canonicalize from 'canonicalize'
 import { createHash } from 'node:crypto'
+import { shown } from '../errors/foreign.js'
 
 /** A SHA-256 digest as 64 lower-case hexadecimal digits. Only this module creates them. */
 export type Digest = string & { readonly __brand: 'Digest' }
@@ -25,6 +26,6 @@ export function digestJson(value: unknown): Digest {
 
 /** Checks a digest that comes from a file or a command line. */
 export function parseDigest(text: string): Digest {
-  if (!/^[0-9a-f]{64}$/.test(text)) throw new Error(`Internal error: ${JSON.stringify(text)} is not a SHA-256 digest`)
+  if (!/^[0-9a-f]{64}$/.test(text)) throw new Error(`Internal error: ${shown(text)} is not a SHA-256 digest`)
   return text as Digest
 }

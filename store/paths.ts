@@ -22,6 +22,15 @@ export function cacheDirectory(): string {
   return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'puzzleflow')
 }
 
+/** Returns the user's settings file: `$XDG_CONFIG_HOME/puzzleflow/puzzleflow.config.yaml`, by default below `~/.config`. */
+export function userSettingsFile(environment: NodeJS.ProcessEnv = process.env): string {
+  const base = environment.XDG_CONFIG_HOME
+  return join(base?.startsWith('/') ? base : join(homedir(), '.config'), 'puzzleflow', settingsFile)
+}
+
+/** Name of settings files. */
+export const settingsFile = 'puzzleflow.config.yaml'
+
 /** Returns the folder of the package, which contains package.json. It is above the sources and above dist/. */
 export function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url))

@@ -1,5 +1,6 @@
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { bytesOf, elements, type DType, type Tensor, type TypedArray } from './types.js'
+import { entryOf } from '../errors/foreign.js'
 
 const names: Readonly<Record<DType, string>> = {
   float32: 'F32',
@@ -129,7 +130,7 @@ export async function readTensors(
       shape: number[]
       data_offsets: number[]
     }
-    const type = types[dtype]
+    const type = entryOf(types, dtype)
     const [start, end] = [data_offsets[0]! + 8 + length, data_offsets[1]! + 8 + length]
     if (!type || end > file.length || end - start !== elements(shape) * bytesOf[type[0]])
       throw new Error(`${path}: tensor ${name} is truncated or inconsistent`)

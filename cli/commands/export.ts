@@ -7,6 +7,7 @@ import { action } from '../action.js'
 import { reading, type SpecOptions } from '../options.js'
 import { print, printJson } from '../output.js'
 import { openAnyModel } from '../open-model.js'
+import { entryOf } from '../../errors/foreign.js'
 
 interface ExportOptions extends SpecOptions {
   readonly format: string
@@ -37,7 +38,7 @@ async function exportModel(
   folder: string,
   { format, output, dtype, tokenIds, ...options }: ExportOptions,
 ): Promise<void> {
-  const { write, dtypes } = exportFormats[format]!
+  const { write, dtypes } = entryOf(exportFormats, format)!
   if (dtype !== undefined && !dtypes.includes(dtype))
     throw new Failure('InvalidInput', `The format ${format} does not support ${dtype}`, {
       remedy: `Give --dtype ${dtypes.join(' or ')}.`,

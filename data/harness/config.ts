@@ -6,6 +6,7 @@ import { filtersOf, generationOf } from './generation.js'
 import { metricsOf, outputTypes, type OutputType } from './metrics.js'
 import { Source, type Doc } from './source.js'
 import type { YamlTask } from './yaml-file.js'
+import { entryOf, shown } from '../../errors/foreign.js'
 
 /** How a document becomes text. */
 export interface Wording {
@@ -95,7 +96,7 @@ const refused: Readonly<Record<string, string>> = {
 export function harnessTask(yaml: YamlTask): HarnessTask {
   const { fields } = yaml
   for (const [key, field] of fields) {
-    const remedy = refused[key]
+    const remedy = entryOf(refused, key)
     if (remedy !== undefined) throw field.bad(`${key} is not supported`, remedy, 'key')
   }
   checkKeys(fields)
@@ -182,7 +183,7 @@ function typeOf(field: Field | undefined): OutputType {
   // As in the harness.
   if (!field) return 'generate_until'
   const type = outputTypes.find((own) => own === field.value)
-  if (!type) throw field.bad(`${JSON.stringify(field.value)} is not an output_type`, `Use ${outputTypes.join(', ')}.`)
+  if (!type) throw field.bad(`${shown(field.value)} is not an output_type`, `Use ${outputTypes.join(', ')}.`)
   return type
 }
 

@@ -4,6 +4,7 @@ import type { SourceDocument } from '../../spec/document.js'
 import { suggest } from '../../spec/diagnostics.js'
 import { pointer } from '../../spec/source-map.js'
 import { kindName } from '../json-records.js'
+import { shown } from '../../errors/foreign.js'
 
 /** A value of a YAML file with its place. */
 export class Field {
@@ -57,7 +58,7 @@ export class Field {
   whole(least: number, most: number): number {
     const { value } = this
     if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most)
-      throw this.bad(`${this.name} is ${JSON.stringify(value)}, not a whole number from ${least} to ${most}`)
+      throw this.bad(`${this.name} is ${shown(value)}, not a whole number from ${least} to ${most}`)
     return value
   }
 

@@ -1,6 +1,7 @@
 import type { Filter, GenerationTask } from '../task.js'
 import type { Field } from './field.js'
 import { pythonRegex } from './python-regex.js'
+import { entryOf } from '../../errors/foreign.js'
 
 /** How texts are generated. */
 type Generation = Pick<GenerationTask, 'until' | 'most'>
@@ -61,7 +62,7 @@ function filterOf(field: Field): Filter {
   const named = field.entries().get('function')
   if (!named) throw field.bad('this filter names no function', 'Write `- function: regex`.')
   const name = named.text() as Filter['function']
-  const own = filterKeys[name] as readonly string[] | undefined
+  const own = entryOf(filterKeys, name)
   if (!own)
     throw named.bad(`the filter "${name}" is not applied here`, `Applied are ${Object.keys(filterKeys).join(', ')}.`)
   const entries = field.entries(['function', ...own])

@@ -5,6 +5,7 @@ import type { AnyItem, AnswerItem, ChoiceItem, GenerationItem, TaskForm, TextIte
 import type { HarnessTask } from './config.js'
 import { beginning, type Prompts } from './prompts.js'
 import { problem, type Doc } from './source.js'
+import { shown } from '../../errors/foreign.js'
 
 /** What items are made for. */
 export interface Reader {
@@ -85,12 +86,12 @@ function goldOf(target: unknown, choices: readonly string[], bad: (message: stri
   }
   if (typeof target === 'string') {
     const at = choices.indexOf(target)
-    if (at < 0) throw bad(`gives ${JSON.stringify(target)}, which is not one of the choices`)
+    if (at < 0) throw bad(`gives ${shown(target)}, which is not one of the choices`)
     return [at]
   }
   if (typeof target !== 'number' || !Number.isInteger(target) || target < 0 || target >= choices.length)
     throw bad(
-      `gives ${JSON.stringify(target) ?? 'nothing'}, not the index of one of ${choices.length} choices (from 0)`,
+      `gives ${target === undefined ? 'nothing' : shown(target)}, not the index of one of ${choices.length} choices (from 0)`,
     )
   return [target]
 }
@@ -118,7 +119,7 @@ function generationItem(
     if (typeof own !== 'string')
       throw problem(
         wording.target.field,
-        `gives ${JSON.stringify(own) ?? 'nothing'}, not a text`,
+        `gives ${own === undefined ? 'nothing' : shown(own)}, not a text`,
         'Use a template: "{{FIELD}}".',
       )
     return own

@@ -1,6 +1,7 @@
 import type { Metric, MetricName } from '../task.js'
 import type { Field } from './field.js'
 import { pythonRegex } from './python-regex.js'
+import { shown } from '../../errors/foreign.js'
 
 export const outputTypes = ['multiple_choice', 'generate_until', 'loglikelihood', 'loglikelihood_rolling'] as const
 export type OutputType = (typeof outputTypes)[number]
@@ -65,7 +66,7 @@ function read(field: Field, type: OutputType): Metric {
   const other = entries.get('aggregation')
   if (other && other.value !== aggregation)
     throw other.bad(
-      `${name} is aggregated by ${aggregation}, not by ${JSON.stringify(other.value)}`,
+      `${name} is aggregated by ${aggregation}, not by ${shown(other.value)}`,
       `Write \`aggregation: ${aggregation}\`, or remove the key.`,
     )
   const better = entries.get('higher_is_better')

@@ -3,6 +3,7 @@ import { Failure } from '../../api/index.js'
 import type { HarnessTask, Wording } from './config.js'
 import type { PlacedDoc } from './data-set.js'
 import { contentOf, problem, type Doc } from './source.js'
+import { shown } from '../../errors/foreign.js'
 
 /** Texts of a task's prompts, put together as the harness does. */
 export class Prompts {
@@ -59,11 +60,7 @@ function answerText({ target, choice }: Wording, doc: Doc): string {
   if (Array.isArray(found)) found = (found as unknown[])[0]
   if (found === null) return ''
   if (typeof found !== 'string')
-    throw problem(
-      target.field,
-      `gives ${JSON.stringify(found)} for an example, not a text`,
-      'Use a template: "{{FIELD}}".',
-    )
+    throw problem(target.field, `gives ${shown(found)} for an example, not a text`, 'Use a template: "{{FIELD}}".')
   return found
 }
 

@@ -1,5 +1,6 @@
 import { Failure } from '../../api/index.js'
 import { pythonEscapes } from '../../model/jinja/python-escapes.js'
+import { entryOf, shown } from '../../errors/foreign.js'
 
 /** A value that Python's `ast.literal_eval` reads here: texts, numbers, None, True, False, and lists or tuples of them. */
 export type Literal = string | number | boolean | null | readonly Literal[]
@@ -16,10 +17,7 @@ const words = new Map<string, Literal>([
 export function pythonLiteral(text: string): Literal {
   let at = 0
   const bad = () =>
-    new Failure(
-      'InvalidInput',
-      `is not a Python literal at character ${at + 1}: ${JSON.stringify(text.slice(at, at + 20))}`,
-    )
+    new Failure('InvalidInput', `is not a Python literal at character ${at + 1}: ${shown(text.slice(at, at + 20))}`)
   const blank = () => {
     while (at < text.length && /\s/.test(text[at]!)) at++
   }
@@ -48,7 +46,7 @@ export function pythonLiteral(text: string): Literal {
     }
     const char = text[at++]
     if (char === undefined || 'xuUN'.includes(char)) throw bad()
-    return pythonEscapes[char] ?? `\\${char}`
+    return entryOf(pythonEscapes, char) ?? `\\${char}`
   }
   const value = (depth: number): Literal => {
     blank()

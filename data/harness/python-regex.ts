@@ -1,5 +1,6 @@
 import { Failure } from '../../api/index.js'
-import { withinASecond } from '../../spec/bounded-pattern.js'
+import { within } from '../../errors/within.js'
+import { shown } from '../../errors/foreign.js'
 
 /**
  * A regular expression of Python's `re`, for texts, as JavaScript has it. \w, \d and \b know ASCII only.
@@ -7,7 +8,7 @@ import { withinASecond } from '../../spec/bounded-pattern.js'
  */
 export function pythonRegex(pattern: string): RegExp {
   const bad = (what: string) =>
-    new Failure('InvalidInput', `the regular expression ${JSON.stringify(pattern)} ${what}`, {
+    new Failure('InvalidInput', `the regular expression ${shown(pattern)} ${what}`, {
       remedy: 'Write it without.',
     })
   let flags = 'g'
@@ -82,9 +83,9 @@ export const without = (pattern: string, text: string): string =>
   bounded(pattern, () => text.replace(pythonRegex(pattern), ''))
 
 function bounded<T>(pattern: string, work: () => T): T {
-  const found = withinASecond(work)
+  const found = within(1000, work)
   if (found.done) return found.value
-  throw new Failure('InvalidInput', `the regular expression ${JSON.stringify(pattern)} takes more than a second`, {
+  throw new Failure('InvalidInput', `the regular expression ${shown(pattern)} takes more than a second`, {
     remedy: 'Write one that does not try so many ways to match: without nested repetitions, for instance.',
   })
 }

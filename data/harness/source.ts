@@ -3,6 +3,7 @@ import { Failure } from '../../api/index.js'
 import { kindName } from '../json-records.js'
 import type { Field } from './field.js'
 import { pythonLiteral, type Literal } from './python-literal.js'
+import { shown } from '../../errors/foreign.js'
 
 /** A document of a task's data: fields as JSON has them; those that other documents have and it does not are null. */
 export type Doc = Readonly<Record<string, unknown>>
@@ -51,7 +52,7 @@ export class Source {
       throw problem(field, `gives ${Array.isArray(found) ? 'an empty list' : kindName(found)}, not a list of texts`)
     for (const choice of found as unknown[]) {
       if (typeof choice !== 'string')
-        throw problem(field, `has the choice ${JSON.stringify(choice)}, which is ${kindName(choice)}, not a text`)
+        throw problem(field, `has the choice ${shown(choice)}, which is ${kindName(choice)}, not a text`)
       if (choice === '') throw problem(field, 'has a choice of no text')
     }
     return found as string[]

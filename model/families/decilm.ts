@@ -1,7 +1,6 @@
 import type { BlockChoice, ConfigFields, Family, Json, JsonObject, LayerBlocks } from '../../api/index.js'
+import { shown } from '../../errors/foreign.js'
 import { llamaTensors, separateAttention, separateFfn } from './tensors.js'
-
-type Entry = { readonly attention?: JsonObject; readonly ffn?: JsonObject }
 
 const linear: BlockChoice = { block: 'linear', params: {} }
 const noOp: BlockChoice = { block: 'no-op', params: {} }
@@ -13,19 +12,29 @@ const widthOf = (ffnMult: number, hidden: number): number =>
 
 /** Reads a sub-block that is skipped or replaced by a matrix; any other is read by `usual`. */
 function slot(entry: JsonObject, usual: () => BlockChoice): BlockChoice {
-  const spellings: Readonly<Record<string, () => BlockChoice>> = {
-    no_op: () => noOp,
-    replace_with_linear: () => linear,
-  }
-  const found = Object.keys(spellings).find((key) => entry[key] === true)
-  return found === undefined ? usual() : spellings[found]!()
+  if (entry.no_op === true) return noOp
+  return entry.replace_with_linear === true ? linear : usual()
 }
 
 /** Keys of sub-blocks for kinds of attention and FFN that are not supported. */
 const unknown = ['sparsify', 'window_length', 'num_sink_tokens', 'moe', 'mamba', 'llama4']
 
+/** The sub-blocks of a layer. */
+function partsOf(
+  f: ConfigFields,
+  entry: Json,
+  layer: number,
+): { readonly attention: JsonObject; readonly ffn: JsonObject } {
+  const part = (value: unknown, name: string): JsonObject => {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject
+    throw f.refuse(`"block_configs" has ${shown(value)} at layer ${layer}${name}, not an object`)
+  }
+  const { attention = {}, ffn = {} } = part(entry, '')
+  return { attention: part(attention, ', attention'), ffn: part(ffn, ', ffn') }
+}
+
 function layerOf(f: ConfigFields, entry: Json, layer: number): LayerBlocks {
-  const { attention = {}, ffn = {} } = (entry ?? {}) as Entry
+  const { attention, ffn } = partsOf(f, entry, layer)
   for (const [name, own] of Object.entries({ attention, ffn }))
     for (const key of unknown)
       if (own[key] !== undefined && own[key] !== null && own[key] !== false)

@@ -1,4 +1,5 @@
 import { Failure, type ConfigFields, type Json, type JsonObject } from '../../api/index.js'
+import { shown } from '../../errors/foreign.js'
 
 /** Values of missing fields for all families. */
 const defaults: JsonObject = {
@@ -110,6 +111,6 @@ export class Fields implements ConfigFields {
   }
 
   private wrong(name: string, value: Json | undefined, wanted: string): Failure {
-    return this.refuse(`"${name}" is ${JSON.stringify(value)}, not ${wanted}`)
+    return this.refuse(`"${name}" is ${shown(value)}, not ${wanted}`)
   }
 }

@@ -1,5 +1,6 @@
 import type { Family, Json, JsonObject, RotaryConfig } from '../../api/index.js'
 import type { Fields } from './fields.js'
+import { entryOf, shown } from '../../errors/foreign.js'
 
 type Scaling = RotaryConfig['scaling']
 
@@ -53,21 +54,20 @@ function attentionFactor(f: Fields, from: JsonObject, factor: number): number {
  *  @throws Failure InvalidInput for a scaling that is not supported */
 export function readRotary(f: Fields, { rotaries, ropeTypes }: Family, kind: string): RotaryConfig {
   if (kind === 'none') return { theta: 1, scaling: { kind: 'none' } }
-  const { theta, scaled } = rotaries?.[kind] ?? { theta: 'rope_theta', scaled: true }
+  const { theta, scaled } = (rotaries && entryOf(rotaries, kind)) ?? { theta: 'rope_theta', scaled: true }
   const parameters = f.object('rope_parameters')
   const ownParameters =
     parameters && (isObject(parameters[kind]) ? parameters[kind] : isNested(parameters) ? {} : parameters)
   const from = ownParameters ?? (scaled ? f.object('rope_scaling') : undefined) ?? {}
   const type = from.rope_type ?? from.type ?? 'default'
-  const read = typeof type === 'string' && (ropeTypes?.includes(type) ?? true) ? kinds[type] : undefined
+  const read = typeof type === 'string' && (ropeTypes?.includes(type) ?? true) ? entryOf(kinds, type) : undefined
   if (!read)
     throw f.refuse(
-      `rotary scaling ${JSON.stringify(type)} is not supported`,
+      `rotary scaling ${shown(type)} is not supported`,
       `Supported: ${(ropeTypes ?? Object.keys(kinds)).join(', ')}.`,
     )
   const part = from.partial_rotary_factor ?? f.raw('partial_rotary_factor') ?? 1
-  if (part !== 1)
-    throw f.refuse(`"partial_rotary_factor" is ${JSON.stringify(part)}: partial rotary embedding is not supported`)
+  if (part !== 1) throw f.refuse(`"partial_rotary_factor" is ${shown(part)}: partial rotary embedding is not supported`)
   const scaling = read(f, from)
   return {
     theta: from.rope_theta === undefined ? f.real(theta) : f.positive('rope_theta', from.rope_theta),

@@ -1,4 +1,5 @@
 import type { ConfigFields } from '../../api/index.js'
+import { shown } from '../../errors/foreign.js'
 
 const kinds = ['full_attention', 'sliding_attention']
 
@@ -7,10 +8,7 @@ const kinds = ['full_attention', 'sliding_attention']
 export function layerType(f: ConfigFields, layer: number, usual: string): string {
   const kind = f.perLayer('layer_types')?.[layer] ?? usual
   if (typeof kind === 'string' && kinds.includes(kind)) return kind
-  throw f.refuse(
-    `layer ${layer} has the type ${JSON.stringify(kind)} in "layer_types"`,
-    `Supported: ${kinds.join(', ')}.`,
-  )
+  throw f.refuse(`layer ${layer} has the type ${shown(kind)} in "layer_types"`, `Supported: ${kinds.join(', ')}.`)
 }
 
 /** Returns the window of a layer of Qwen: those from `max_window_layers` on have one if `use_sliding_window` is true. */

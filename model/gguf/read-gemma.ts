@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../api/index.js'
 import type { Keys } from './read-keys.js'
+import { entryOf } from '../../errors/foreign.js'
 
 /** The differences between the Gemma architectures of llama.cpp.
  *  @source llama.cpp, src/models/gemma2.cpp and gemma3.cpp */
@@ -20,7 +21,7 @@ const gemmas: Readonly<Record<string, Gemma>> = {
 
 /** Returns fields of a config.json for windows, softcaps and the scale of attention; undefined for other architectures. */
 export function gemmaFields(keys: Keys, layers: number, headDim: number): JsonObject | undefined {
-  const gemma = gemmas[keys.architecture]
+  const gemma = entryOf(gemmas, keys.architecture)
   if (!gemma) return undefined
   const window = keys.numberOrNone('attention.sliding_window') ?? gemma.window
   const pattern = keys.raw('attention.sliding_window_pattern')

@@ -1,5 +1,6 @@
 import { Failure } from '../../api/index.js'
 import type { GgufFile, GgufValue, NumberList } from './container.js'
+import { shown } from '../../errors/foreign.js'
 
 /** Reads a GGUF file's keys by name. Keys of the architecture are named without its prefix. */
 export class Keys {
@@ -82,7 +83,7 @@ export class Keys {
   }
 
   private wrong(key: string, value: GgufValue, wanted: string): Failure {
-    const shown = typeof value === 'object' ? `a list of ${value.length}` : JSON.stringify(value)
-    return this.refuse(`${this.name(key)} is ${shown}, not ${wanted}`)
+    const given = typeof value === 'object' ? `a list of ${value.length}` : shown(value)
+    return this.refuse(`${this.name(key)} is ${given}, not ${wanted}`)
   }
 }

@@ -1,6 +1,7 @@
 import { transposed } from '../names.js'
 import type { GgufFile } from './container.js'
 import { isFewer, type GgufDescription, type LayerSizes } from './read-config.js'
+import { entryOf } from '../../errors/foreign.js'
 
 /** A tensor as in a Hugging Face checkpoint of the family. */
 export interface NamedTensor {
@@ -36,7 +37,8 @@ export function namedTensors(file: GgufFile, description: GgufDescription): Map<
         from: name,
         made: transpose ? turned : /norm\.weight$/.test(name) ? norm : made,
       })
-    } else named.set(ends[name] ?? name, { shape, from: name, made: name === 'output_norm.weight' ? norm : same })
+    } else
+      named.set(entryOf(ends, name) ?? name, { shape, from: name, made: name === 'output_norm.weight' ? norm : same })
   }
   addZeros(named, description, fields.hidden_size as number)
   return named
@@ -69,9 +71,9 @@ function placeOf(name: string, { heads, kvHeads }: LayerSizes, description: Gguf
       post_ffw_norm: 'post_feedforward_layernorm',
     }),
   }
-  const plain = norms[stem] ?? ffn[stem]
+  const plain = entryOf(norms, stem) ?? entryOf(ffn, stem)
   if (plain !== undefined) return { name: `${plain}.${kind}` }
-  const weight = attention[stem]
+  const weight = entryOf(attention, stem)
   if (weight === undefined) return undefined
   if (kvHeads === 0) return weight === 'o' ? { name: `self_attn.linear_attn.${kind}` } : undefined
   const headCount = weight === 'q' ? heads : kvHeads

@@ -6,6 +6,7 @@ import { unigramParts } from './tokenizer-unigram.js'
 import { Keys } from './read-keys.js'
 import type { Merges, TokenizerParts, Tokens } from './tokenizer-parts.js'
 import { tokenTypes } from './types.js'
+import { entryOf, shown } from '../../errors/foreign.js'
 
 /** The tokenizer of a GGUF file. */
 export interface GgufTokenizer {
@@ -35,7 +36,7 @@ export function readGgufTokenizer(path: string): GgufTokenizer | undefined {
   const keys = new Keys(openWhole(path))
   const kind = kindOf(keys)
   if (kind === undefined) return undefined
-  const parts = kinds[kind]
+  const parts = entryOf(kinds, kind)
   if (!parts)
     throw keys.refuse(
       `tokenizers of the kind "${kind}" (tokenizer.ggml.model) are not read from GGUF files`,
@@ -80,7 +81,7 @@ function readTokens(keys: Keys): Tokens {
 
 const twice = (texts: readonly string[], text: string): string => {
   const first = texts.indexOf(text)
-  return `tokenizer.ggml.tokens has ${JSON.stringify(text)} twice: as ${first} and ${texts.indexOf(text, first + 1)}`
+  return `tokenizer.ggml.tokens has ${shown(text)} twice: as ${first} and ${texts.indexOf(text, first + 1)}`
 }
 
 interface Token {

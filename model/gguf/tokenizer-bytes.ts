@@ -1,6 +1,7 @@
 import type { Keys } from './read-keys.js'
 import { textSplits } from './text-splits.js'
 import type { TokenizerParts } from './tokenizer-parts.js'
+import { shown } from '../../errors/foreign.js'
 
 /** Reads a byte-level BPE tokenizer: `tokenizer.ggml.model` is "gpt2". */
 export function byteLevelParts(keys: Keys): TokenizerParts {
@@ -14,8 +15,7 @@ export function byteLevelParts(keys: Keys): TokenizerParts {
   const texts = keys.textsOrNone('tokenizer.ggml.merges')!
   const ranks = new Map<string, number>()
   texts.forEach((text, rank) => {
-    if (endOfFirst(text) < 0)
-      throw keys.refuse(`tokenizer.ggml.merges has ${JSON.stringify(text)}, which is not a pair`)
+    if (endOfFirst(text) < 0) throw keys.refuse(`tokenizer.ggml.merges has ${shown(text)}, which is not a pair`)
     ranks.set(text, rank)
   })
   return {

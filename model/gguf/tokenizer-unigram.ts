@@ -2,6 +2,7 @@ import type { Json } from '../../api/index.js'
 import type { Keys } from './read-keys.js'
 import { scoresOf, type TokenizerParts, type Tokens } from './tokenizer-parts.js'
 import { space, tokenTypes } from './types.js'
+import { shown } from '../../errors/foreign.js'
 
 /** Regular expressions of a normaliser and their replacements: several spaces become one, and those at the ends of a text are
  *  removed. (`^` and `$` would match at line breaks in Hugging Face's regular expressions.) */
@@ -16,9 +17,7 @@ export function unigramParts(keys: Keys, tokens: Tokens): TokenizerParts {
     )
   const userDefined = tokens.texts.find((_, id) => tokens.types[id] === tokenTypes.userDefined)
   if (userDefined !== undefined)
-    throw keys.refuse(
-      `has the user-defined token ${JSON.stringify(userDefined)}, which is not supported for Unigram tokenizers`,
-    )
+    throw keys.refuse(`has the user-defined token ${shown(userDefined)}, which is not supported for Unigram tokenizers`)
   const joined = keys.flag('tokenizer.ggml.remove_extra_whitespaces', false)
   if (!joined && keys.flag('tokenizer.ggml.add_space_prefix', false))
     throw keys.refuse(

@@ -1,6 +1,7 @@
 import type { KeyValue } from './write-file.js'
 import { stepsOf, type Refuse, type TokenizerJson, type TokenList } from './tokenizer-json.js'
 import { space, tokenTypes } from './types.js'
+import { shown } from '../../errors/foreign.js'
 
 /** Returns the keys of a SentencePiece BPE tokenizer: a space is a character like others, and unknown characters fall back to
  *  bytes.
@@ -47,7 +48,7 @@ function spacePrefix({ normalizer, pre_tokenizer: pre }: TokenizerJson, tokens: 
 /** Refuses tokens that span a space: this tokenizer splits text at spaces, but llama.cpp does not. */
 export function requireWords({ texts, types }: TokenList, refuse: Refuse): void {
   const across = texts.findIndex((text, id) => types[id] === tokenTypes.normal && text.indexOf(space, 1) > 0)
-  if (across >= 0) throw refuse(`the token ${JSON.stringify(texts[across])} spans a space, and llama.cpp would use it`)
+  if (across >= 0) throw refuse(`the token ${shown(texts[across])} spans a space, and llama.cpp would use it`)
 }
 
 /**
@@ -62,9 +63,7 @@ function scoresOf({ model }: TokenizerJson, { texts, types }: TokenList, refuse:
   for (const [left, right] of pairs) {
     const text = `${left}${right}`
     if (ranks.has(text) && before !== text)
-      throw refuse(
-        `pairs that become ${JSON.stringify(text)} are merged at different ranks, which llama.cpp does not support`,
-      )
+      throw refuse(`pairs that become ${shown(text)} are merged at different ranks, which llama.cpp does not support`)
     if (!ranks.has(text)) ranks.set(text, ranks.size)
     before = text
   }
@@ -75,9 +74,7 @@ function scoresOf({ model }: TokenizerJson, { texts, types }: TokenList, refuse:
     for (let at = 1; at < letters.length; at++) {
       const [left, right] = [letters.slice(0, at).join(''), letters.slice(at).join('')]
       if (normal.has(left) && normal.has(right) && !listed.has(`${left} ${right}`))
-        throw refuse(
-          `it does not merge ${JSON.stringify(left)} and ${JSON.stringify(right)} to the token ${JSON.stringify(text)}; llama.cpp does`,
-        )
+        throw refuse(`it does not merge ${shown(left)} and ${shown(right)} to the token ${shown(text)}; llama.cpp does`)
     }
     // Single letters are not the result of a merge, so their score has no effect.
     return -(ranks.get(text) ?? texts.length)

@@ -14,6 +14,7 @@ import { stepsOf, type Refuse, type TokenizerJson, type TokenList } from './toke
 import { sentencePieceKeys } from './write-sentencepiece.js'
 import { unigramKeys } from './write-unigram.js'
 import { tokenTypes } from './types.js'
+import { entryOf, shown } from '../../errors/foreign.js'
 
 /**
  * Returns the keys of a tokenizer.
@@ -70,7 +71,7 @@ function ofText(folder: string, config: ModelConfig): Record<string, KeyValue> {
     'ggml.tokens': { type: 'array', of: 'string', values: tokens.texts },
     'ggml.token_type': { type: 'array', of: 'i32', values: tokens.types },
     ...endKeys(config, addedEnds(json)),
-    ...(typeof unknown === 'string' && { 'ggml.unknown_token_id': u32(vocab[unknown]!) }),
+    ...(typeof unknown === 'string' && { 'ggml.unknown_token_id': u32(entryOf(vocab, unknown)!) }),
     ...(padding !== undefined &&
       tokens.texts.includes(padding) && {
         'ggml.padding_token_id': u32(tokens.texts.indexOf(padding)),
@@ -137,7 +138,7 @@ function listOf({ model, added_tokens: added = [] }: TokenizerJson, config: Mode
   const types: number[] = []
   const set = (id: number, text: string, type: number) => {
     if (!Number.isSafeInteger(id) || id < 0 || id >= config.vocabulary)
-      throw refuse(`the token ${JSON.stringify(text)} has the id ${id}, but the model has ${config.vocabulary} tokens`)
+      throw refuse(`the token ${shown(text)} has the id ${id}, but the model has ${config.vocabulary} tokens`)
     texts[id] = text
     types[id] = type
   }
@@ -149,12 +150,12 @@ function listOf({ model, added_tokens: added = [] }: TokenizerJson, config: Mode
   for (const { id, content, special } of added)
     set(id, content, special === true ? tokenTypes.control : tokenTypes.userDefined)
   const unknown = model.unk_token
-  if (typeof unknown === 'string' && model.vocab[unknown] !== undefined)
-    set(model.vocab[unknown], unknown, tokenTypes.unknown)
+  const unknownId = entryOf(model.vocab, unknown)
+  if (unknownId !== undefined) set(unknownId, unknown!, tokenTypes.unknown)
   const seen = new Set<string>()
   for (let id = 0; id < config.vocabulary; id++) {
     if (texts[id] === undefined) set(id, padOf(id), tokenTypes.unused)
-    if (seen.has(texts[id]!)) throw refuse(`the token ${JSON.stringify(texts[id])} occurs twice`)
+    if (seen.has(texts[id]!)) throw refuse(`the token ${shown(texts[id])} occurs twice`)
     seen.add(texts[id]!)
   }
   return { texts, types }

@@ -3,6 +3,7 @@ import { requireWords } from './write-sentencepiece.js'
 import { spaceSteps } from './tokenizer-unigram.js'
 import { stepsOf, type Refuse, type Step, type TokenizerJson, type TokenList } from './tokenizer-json.js'
 import { space, tokenTypes } from './types.js'
+import { shown } from '../../errors/foreign.js'
 
 /** A score below that of any piece: the token is never chosen. */
 const never = -1e6
@@ -18,8 +19,7 @@ export function unigramKeys(json: TokenizerJson, tokens: TokenList, refuse: Refu
   if (bytes) throw refuse('llama.cpp does not support byte fallback in Unigram tokenizers')
   if (unknown === undefined) throw refuse('llama.cpp needs an unknown token')
   const userDefined = tokens.types.indexOf(tokenTypes.userDefined)
-  if (userDefined >= 0)
-    throw refuse(`llama.cpp reads the added token ${JSON.stringify(tokens.texts[userDefined])} as text`)
+  if (userDefined >= 0) throw refuse(`llama.cpp reads the added token ${shown(tokens.texts[userDefined])} as text`)
   const prefix = spacePrefix(json, tokens, refuse)
   const scoreOf = (type: number, id: number) =>
     type === tokenTypes.normal ? scores![id]! : type === tokenTypes.unused ? never : 0
@@ -60,4 +60,4 @@ function spacePrefix({ normalizer, pre_tokenizer: pre }: TokenizerJson, tokens: 
   )
 }
 
-const describe = ({ type, pattern }: Step): string => (pattern ? `${type} ${JSON.stringify(pattern)}` : type)
+const describe = ({ type, pattern }: Step): string => (pattern ? `${type} ${shown(pattern)}` : type)

@@ -13,6 +13,7 @@ import { builtInFamilies } from '../families/index.js'
 import { readRotary } from '../families/rotary.js'
 import { missingOf } from '../families/unsupported.js'
 import { parentFields } from './parent-fields.js'
+import { entryOf, shown } from '../../errors/foreign.js'
 
 /** Reads the `config.json` of a checkpoint.
  *  @param text      contents of the file
@@ -89,7 +90,7 @@ function whichFamily(fields: JsonObject, file: string, families: readonly Family
   )
   if (family) return family
   const missing = missingOf(fields)
-  const unsupported = `the architecture ${JSON.stringify(architecture ?? type)} (model_type ${JSON.stringify(type)}) is not supported`
+  const unsupported = `the architecture ${shown(architecture ?? type)} (model_type ${shown(type)}) is not supported`
   throw new UnknownFamily('InvalidInput', `${file}: ${unsupported}${missing === undefined ? '' : `: ${missing}`}`, {
     file,
     remedy: `Supported: ${families.flatMap((own) => own.architectures).join(', ')}.`,
@@ -109,8 +110,7 @@ function refuseUnsupported(f: Fields, { refused = {} }: Family): void {
   }
   for (const [name, { except, why }] of Object.entries(refused)) {
     const value = f.raw(name) ?? null
-    if (value !== null && !except.includes(value))
-      throw f.refuse(`"${name}": ${JSON.stringify(value)} is not supported`, why)
+    if (value !== null && !except.includes(value)) throw f.refuse(`"${name}": ${shown(value)} is not supported`, why)
   }
 }
 
@@ -133,10 +133,10 @@ const activations: Readonly<Record<string, ModelConfig['activation']>> = {
 
 function activationOf(f: Fields, { activationField = 'hidden_act' }: Family): ModelConfig['activation'] {
   const name = f.text(activationField, 'silu')
-  const activation = activations[name]
+  const activation = entryOf(activations, name)
   if (activation) return activation
   throw f.refuse(
-    `the activation "${activationField}": ${JSON.stringify(name)} is not supported`,
+    `the activation "${activationField}": ${shown(name)} is not supported`,
     `Supported: ${Object.keys(activations).join(', ')}.`,
   )
 }
@@ -161,7 +161,7 @@ function checkHeads(f: Fields, { attention }: LayerBlocks, layer: number, heads:
   if (kvHeads === undefined) return
   if (typeof kvHeads !== 'number' || !Number.isSafeInteger(kvHeads) || kvHeads < 1 || heads % kvHeads !== 0)
     throw f.refuse(
-      `"num_attention_heads" ${heads} is not a multiple of "num_key_value_heads" ${JSON.stringify(kvHeads)} (layer ${layer})`,
+      `"num_attention_heads" ${heads} is not a multiple of "num_key_value_heads" ${shown(kvHeads)} (layer ${layer})`,
     )
 }
 
@@ -172,7 +172,7 @@ function replacedBlocks(value: unknown, layers: number, f: Fields): LayerBlocks[
     if (typeof block !== 'string') throw f.refuse(`"puzzleflow.layers" has no block type at ${where}`)
     if (!isWeightKind(weights))
       throw f.refuse(
-        `"puzzleflow.layers" has the weights ${JSON.stringify(weights)} at ${where}`,
+        `"puzzleflow.layers" has the weights ${shown(weights)} at ${where}`,
         `Weights can be ${weightKinds.join(', ')}.`,
       )
     return { block, params: withWeights(params, weights) }

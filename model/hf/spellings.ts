@@ -1,6 +1,7 @@
 import type { BlockChoice, JsonObject } from '../../api/index.js'
 import { withWeights } from '../../api/weights.js'
 import type { LayerBlocks, ModelConfig } from '../config.js'
+import { entryOf } from '../../errors/foreign.js'
 
 /** Parameters that only record how a variant's weights were initialised. */
 const ofInitialisation: Readonly<Record<string, readonly string[]>> = {
@@ -12,7 +13,7 @@ const ofInitialisation: Readonly<Record<string, readonly string[]>> = {
  *  quantised. */
 export function essential({ block, params }: BlockChoice): BlockChoice {
   const left = Object.entries(withWeights(params, 'float32')).filter(
-    ([name]) => !ofInitialisation[block]?.includes(name),
+    ([name]) => !entryOf(ofInitialisation, block)?.includes(name),
   )
   return { block, params: Object.fromEntries(left) }
 }

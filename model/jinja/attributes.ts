@@ -21,6 +21,7 @@ import {
   Undefined,
   type Value,
 } from './values.js'
+import { entryOf } from '../../errors/foreign.js'
 
 // Attributes that every Python object has. The sandbox does not allow them.
 const internal = new Set(
@@ -49,7 +50,7 @@ function attribute(object: Value, name: string): Value | undefined {
   if (object instanceof Namespace) return object.attributes.get(name)
   if (object instanceof Callable) return object.attributes(name)
   const type = typeName(object)
-  if (internal.has(name) || mutating[type]?.includes(name))
+  if (internal.has(name) || entryOf(mutating, type)?.includes(name))
     return new Undefined(`access to attribute '${name}' of '${type}' object is unsafe.`, true)
   if (typeof object === 'string')
     return name === 'format'
@@ -58,7 +59,7 @@ function attribute(object: Value, name: string): Value | undefined {
   if (object instanceof Dict) return dictMethod(object, name)
   if (object instanceof List || object instanceof Tuple) return sequenceAttribute(object, name)
   if (object instanceof Markup) throw unsupported(`.${name} of escaped text`)
-  if (others[type === 'bool' ? 'int' : type]?.includes(name)) throw unsupported(`${type}.${name}`)
+  if (entryOf(others, type === 'bool' ? 'int' : type)?.includes(name)) throw unsupported(`${type}.${name}`)
   return undefined
 }
 

@@ -25,6 +25,7 @@ import {
   type KeywordArguments,
   type Value,
 } from './values.js'
+import { entryOf } from '../../errors/foreign.js'
 
 /** Converts a value with `str`, for filters that return text. */
 const soft = (value: Value): string => {
@@ -215,7 +216,7 @@ export function applyFilter(name: string, value: Value, args: Arguments, named: 
       )
     return formatPercent(soft(value), named.size > 0 ? new Dict(named) : new Tuple(args))
   }
-  const filter = Object.hasOwn(all, name) ? all[name] : undefined
+  const filter = entryOf(all, name)
   if (filter)
     return filter[1](
       value,

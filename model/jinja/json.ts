@@ -3,6 +3,7 @@ import { charge, nested, requireLength } from './meter.js'
 import { asInt, floatText, intText } from './numbers.js'
 import { compare } from './operators.js'
 import { Dict, isInt, List, Tuple, typeName, Undefined, type Value } from './values.js'
+import { entryOf } from '../../errors/foreign.js'
 
 /** Largest depth of nested values. */
 const mostDepth = 500
@@ -203,7 +204,7 @@ function text(value: string, ascii: boolean): string {
   charge(value.length / 8)
 
   const escaped = ascii ? /["\\]|[^ -~]/g : /["\\\0-\x1f]/g
-  return `"${value.replace(escaped, (unit) => short[unit] ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)}"`
+  return `"${value.replace(escaped, (unit) => entryOf(short, unit) ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)}"`
 }
 
 /** Converts the parameter `indent` of `json.dumps`. */

@@ -1,6 +1,7 @@
 import { JinjaError } from './errors.js'
 import { blank } from './text.js'
 import { pythonEscapes } from './python-escapes.js'
+import { entryOf, shown } from '../../errors/foreign.js'
 
 /** A token. Operators and punctuation have their sign as type. */
 export interface Token {
@@ -132,8 +133,9 @@ export function* tokens(template: string, blanks: Blanks = 'trimmed'): Generator
     const quoted = match(string)
     if (quoted) return token('string', unescaped(quoted[0].slice(1, -1), fail), quoted[0].length)
     const sign = match(operator)?.[0]
-    if (sign === undefined) throw fail(`unexpected char ${JSON.stringify(text[at])} at ${at}`)
-    if (closing[sign]) open.push(closing[sign])
+    if (sign === undefined) throw fail(`unexpected char ${shown(text[at])} at ${at}`)
+    const end = entryOf(closing, sign)
+    if (end !== undefined) open.push(end)
     else if (')]}'.includes(sign)) {
       const expected = open.pop()
       if (expected !== sign) throw fail(`unexpected '${sign}'${expected ? `, expected '${expected}'` : ''}`)
@@ -175,6 +177,6 @@ function unescaped(text: string, fail: (message: string) => JinjaError): string 
     if (/[0-7]/.test(first)) return String.fromCodePoint(Number.parseInt(escape, 8))
     if ('xuU'.includes(first)) throw fail(`truncated \\${first} escape`)
     if (first === 'N') throw new JinjaError('unsupported', 'the escape \\N of a character by its name is not supported')
-    return pythonEscapes[escape] ?? whole
+    return entryOf(pythonEscapes, escape) ?? whole
   })
 }

@@ -5,6 +5,7 @@ import { repr, str } from './repr.js'
 import { character, fixed, inBase, laidOut, signOf } from './specification.js'
 import { points } from './text.js'
 import { Dict, isInt, isNumber, Tuple, typeName, Undefined, type Value } from './values.js'
+import { shown } from '../../errors/foreign.js'
 
 /** Python's `text % values`. */
 export function formatPercent(text: string, values: Value): string {
@@ -22,7 +23,7 @@ export function formatPercent(text: string, values: Value): string {
     if (!match) throw valueError('incomplete format')
     const [whole, key, flags, width, precision, type] = match
     rest = rest.slice(at + whole.length)
-    if (whole.includes('(') && key === undefined) throw unsupported(`the format ${JSON.stringify(whole)}`)
+    if (whole.includes('(') && key === undefined) throw unsupported(`the format ${shown(whole)}`)
     if (width === '*' || precision === '*') throw unsupported('a width "*" in a format')
     if (type === '%') {
       result += '%'

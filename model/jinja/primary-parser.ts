@@ -4,6 +4,7 @@ import { hasFilter } from './filter-names.js'
 import type { Mentions } from './mentions.js'
 import { hasTest } from './tests.js'
 import { describe, type TokenStream } from './token-stream.js'
+import { entryOf } from '../../errors/foreign.js'
 
 /** Limit on expressions nested in each other. */
 const mostDepth = 150
@@ -69,11 +70,13 @@ export abstract class PrimaryParser {
     const token = stream.current
     const { type, value, line } = token
     switch (type) {
-      case 'name':
+      case 'name': {
         stream.next()
-        if (Object.hasOwn(constants, value)) return { kind: 'constant', value: constants[value]!, line }
+        const constant = entryOf(constants, value)
+        if (constant !== undefined) return { kind: 'constant', value: constant, line }
         this.mentions.used(value)
         return { kind: 'name', name: value, line }
+      }
       case 'string': {
         let text = stream.next().value
         while (stream.is('string')) text += stream.next().value

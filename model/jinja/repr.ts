@@ -2,6 +2,7 @@ import { unsupported } from './errors.js'
 import { nested, read } from './meter.js'
 import { floatText, intText } from './numbers.js'
 import { Dict, DictView, List, Markup, Namespace, Range, Tuple, typeName, Undefined, type Value } from './values.js'
+import { entryOf } from '../../errors/foreign.js'
 
 /** Writes a value as Python's `str` does. */
 export function str(value: Value): string {
@@ -48,8 +49,9 @@ function quoted(text: string): string {
   const quote = read(text).includes("'") && !text.includes('"') ? '"' : "'"
   let escapedText = ''
   for (const char of text) {
+    const known = entryOf(short, char)
     if (char === quote) escapedText += `\\${char}`
-    else if (short[char] !== undefined) escapedText += short[char]
+    else if (known !== undefined) escapedText += known
     else if (char !== ' ' && unprintable.test(char)) escapedText += escaped(char.codePointAt(0)!)
     else escapedText += char
   }

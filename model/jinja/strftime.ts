@@ -1,4 +1,5 @@
 import { unsupported } from './errors.js'
+import { entryOf, shown } from '../../errors/foreign.js'
 
 const months = 'January February March April May June July August September October November December'.split(' ')
 const days = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ')
@@ -56,10 +57,11 @@ export function strftime(date: Date, format: string): string {
     '%': '%',
   }
   return format.replace(/%(-?)([\s\S]|$)/g, (found, bare: string, letter: string) => {
-    const number = numbers[letter]
+    const number = entryOf(numbers, letter)
     if (number) return String(number[0]).padStart(bare ? 1 : number[1], number[2] ?? '0')
-    const text = bare ? undefined : (texts[letter] ?? (whole[letter] && strftime(date, whole[letter])))
-    if (text === undefined) throw unsupported(`${JSON.stringify(found)} in strftime_now()`)
+    const inside = entryOf(whole, letter)
+    const text = bare ? undefined : (entryOf(texts, letter) ?? (inside && strftime(date, inside)))
+    if (text === undefined) throw unsupported(`${shown(found)} in strftime_now()`)
     return text
   })
 }

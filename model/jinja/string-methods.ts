@@ -24,6 +24,7 @@ import {
   type KeywordArguments,
   type Value,
 } from './values.js'
+import { entryOf } from '../../errors/foreign.js'
 
 type Given = Readonly<Record<string, Value | undefined>>
 type Method = readonly [spec: string, (text: string, given: Given) => Value]
@@ -274,7 +275,7 @@ const others = 'casefold encode format_map isnumeric maketrans translate'.split(
 
 /** Returns a method of a text, except for `format` (see `formatBraces`); undefined if Python has no method of this name. */
 export function stringMethod(text: string, name: string): Callable | undefined {
-  const found = Object.hasOwn(methods, name) ? methods[name] : undefined
+  const found = entryOf(methods, name)
   if (found) {
     const [spec, work] = found
     return new Callable(name, (args: Arguments, named: KeywordArguments) =>

@@ -19,6 +19,7 @@ import {
   type KeywordArguments,
   type Value,
 } from './values.js'
+import { entryOf } from '../../errors/foreign.js'
 
 type Test = readonly [spec: string, test: (value: Value, other: Value) => boolean]
 
@@ -84,7 +85,7 @@ export const hasTest = (name: string): boolean => Object.hasOwn(all, name)
 export function applyTest(name: string, value: Value, args: Arguments, named: KeywordArguments): boolean {
   charge()
   if (!hasTest(name)) throw new JinjaError('python', `TemplateRuntimeError: No test named '${name}' found.`)
-  const [spec, test] = all[name]!
+  const [spec, test] = entryOf(all, name)!
   const bound = bind(name, spec, args, named)
   return test(value, spec === '' ? null : bound[spec]!)
 }

@@ -1,5 +1,6 @@
 import { JinjaError } from './errors.js'
 import { tokens, type Blanks, type Token } from './lexer.js'
+import { entryOf } from '../../errors/foreign.js'
 
 const described: Readonly<Record<string, string>> = {
   block_begin: 'begin of statement block',
@@ -11,7 +12,8 @@ const described: Readonly<Record<string, string>> = {
 }
 
 /** Returns a token's name for messages. */
-export const describe = ({ type, value }: Token): string => (type === 'name' ? value : (described[type] ?? type))
+export const describe = ({ type, value }: Token): string =>
+  type === 'name' ? value : (entryOf(described, type) ?? type)
 
 /** A stream of tokens with a current one. */
 export class TokenStream {
@@ -52,7 +54,7 @@ export class TokenStream {
 
   expect(type: string, name?: string): Token {
     if (this.is(type, ...(name === undefined ? [] : [name]))) return this.next()
-    const wanted = name ?? described[type] ?? type
+    const wanted = name ?? entryOf(described, type) ?? type
     throw this.fail(
       this.current.type === 'eof'
         ? `unexpected end of template, expected '${wanted}'.`

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Failure } from '../../api/index.js'
+import { processEnvironment } from '../../tensor/process-environment.js'
 import { packageRoot } from '../../store/paths.js'
 import type { Model } from '../model.js'
 import { writeGguf } from '../gguf/write.js'
@@ -30,7 +31,13 @@ export class LlamaTimed {
     const { entry } = findLlamaCpp()
     const folder = await mkdtemp(join(tmpdir(), 'puzzleflow-llama-'))
     const file = join(packageRoot(), 'model/llama-cpp/process.mjs')
-    const timed = new LlamaTimed(fork(file, [], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], execArgv: [] }))
+    const timed = new LlamaTimed(
+      fork(file, [], {
+        stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+        execArgv: [],
+        env: processEnvironment(process.env),
+      }),
+    )
     try {
       const modelPath = join(folder, 'model.gguf')
       await writeGguf(model, modelPath, { dtype: matrixType(scenario), tokenizer: 'ids' })

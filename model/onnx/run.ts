@@ -10,6 +10,7 @@ import { generationEnds } from '../generation-config.js'
 import { mostLikely } from '../sampling.js'
 import { graphFile } from './file.js'
 import { attentionMask, inputIds, type OnnxDescription } from './interface.js'
+import { shown } from '../../errors/foreign.js'
 
 /** Largest number of tokens to read at once: the memory for recurrences grows with its square. */
 const longestChunk = 256
@@ -71,7 +72,7 @@ export class OnnxModel {
     const about = fields.puzzleflow?.onnx
     if (typeof about !== 'object' || !Array.isArray(about.states)) throw bad('does not describe the graph')
     if (typeof about.file !== 'string' || basename(about.file) !== about.file)
-      throw bad(`names the graph ${JSON.stringify(about.file)}, which is not in the folder`)
+      throw bad(`names the graph ${shown(about.file)}, which is not in the folder`)
     const maxPositions = fields.max_position_embeddings
     if (!Number.isSafeInteger(maxPositions) || maxPositions! < 1) throw bad('has no "max_position_embeddings"')
     const graph = join(folder, about.file)

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { FrozenPlan, PlannedPlugin } from '../../spec/frozen-plan.js'
+import { processEnvironment } from '../../tensor/process-environment.js'
 import { packageRoot } from '../../store/paths.js'
 import { Failure, type FailureKind, type JsonObject } from '../../api/index.js'
 import type { ModelInspection } from '../inspect/model.js'
@@ -27,7 +28,11 @@ const patience = 30_000
  * @throws Failure PluginBug when it throws, ends or hangs instead; other failures as they were thrown
  */
 export function ask(question: Question, milliseconds = patience): Promise<unknown> {
-  const child = fork(program(), [], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], execArgv: [] })
+  const child = fork(program(), [], {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    execArgv: [],
+    env: processEnvironment(process.env),
+  })
   let errors = ''
   child.stderr?.on('data', (data: Buffer) => (errors = (errors + data.toString()).slice(-2000)))
   return new Promise<unknown>((resolve, reject) => {

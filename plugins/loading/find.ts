@@ -2,7 +2,7 @@ import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { readSchema } from '../../schemas/read.js'
 import { checkValue } from '../../spec/validate.js'
-import { packageVersion } from '../../store/paths.js'
+import { packageRoot, packageVersion } from '../../store/paths.js'
 import { pluginApiVersion, type JsonObject } from '../../api/index.js'
 import { BadPlugin } from './bad-plugin.js'
 
@@ -54,15 +54,21 @@ export function findPlugin(written: string, folder: string): FoundPlugin {
   return { written, kind, root, name, version, entry: real }
 }
 
-/** The folder of an installed package, as Node finds it. */
+/** The folder of an installed package: as Node finds it from the spec's folder, else from puzzleflow's. */
 function installed(name: string, folder: string): string {
+  const place = installedAbove(folder, name) ?? installedAbove(packageRoot(), name)
+  if (place !== undefined) return place
+  const message = `The package "${name}" is not installed where the spec or puzzleflow finds it.`
+  throw new BadPlugin('unknown-plugin', message, `npm install ${name}; write a folder as ./${name}`)
+}
+
+/** The folder of a package in the nearest `node_modules` of this folder and those above it that has it. */
+export function installedAbove(folder: string, name: string): string | undefined {
   for (let at = resolve(folder); ; at = dirname(at)) {
     const place = join(at, 'node_modules', name)
     if (existsSync(join(place, 'package.json'))) return place
-    if (at === dirname(at)) break
+    if (at === dirname(at)) return undefined
   }
-  const message = `The package "${name}" is not installed where the spec finds it.`
-  throw new BadPlugin('unknown-plugin', message, `npm install ${name}; write a folder as ./${name}`)
 }
 
 function readManifest(file: string, written: string): Record<string, unknown> {

@@ -30,12 +30,16 @@ function checkPlugin(exported: unknown): Plugin {
   for (const key of Object.keys(exported))
     if (!kinds.includes(key)) throw bug(`its default export has "${key}", which is none of ${kinds.join(', ')}`)
   const { blocks = [], stages = [], runs = [], families = [], pipelines = {} } = exported
-  const anatomies = { blocks: blockAnatomy, stages: stageAnatomy, runs: runAnatomy, families: familyAnatomy }
-  for (const [kind, list] of Object.entries({ blocks, stages, runs, families })) {
+  for (const [kind, list, anatomy] of [
+    ['blocks', blocks, blockAnatomy],
+    ['stages', stages, stageAnatomy],
+    ['runs', runs, runAnatomy],
+    ['families', families, familyAnatomy],
+  ] as const) {
     if (!Array.isArray(list)) throw bug(`its \`${kind}\` is not a list`)
     for (const [i, type] of (list as unknown[]).entries()) {
       if (!isRecord(type)) throw bug(`${kind}[${i}] is not an object`)
-      const problem = typeProblem(type, anatomies[kind as keyof typeof anatomies](type))
+      const problem = typeProblem(type, anatomy(type))
       if (problem !== undefined) throw bug(`${kind}[${i}] ("${String(type.name)}") ${problem}`)
       if (kind === 'blocks' && claimsWeights(type))
         throw bug(`${kind}[${i}] ("${String(type.name)}") has a parameter "weights", a name that puzzleflow reserves`)

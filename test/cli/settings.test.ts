@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -27,18 +27,29 @@ test('without settings files nothing is set', () => {
   expect(read()).toEqual({ allowPlugins: [] })
 })
 
-test('what the current folder sets goes before what the user sets; allowed plugins add up', () => {
-  here('store: ./store\nallowPlugins: [./mine]\n')
+test('what the current folder sets goes before what the user sets', () => {
+  here('store: ./store\n')
   user('store: /other\naddress: temporal:7233\nallowPlugins: [packed]\n')
   expect(read()).toEqual({
     store: join(folder, 'work/store'),
     address: 'temporal:7233',
     addressFile: join(folder, 'config/puzzleflow/puzzleflow.config.yaml'),
-    allowPlugins: [
-      { text: './mine', folder: join(folder, 'work') },
-      { text: 'packed', folder: join(folder, 'config/puzzleflow') },
-    ],
+    allowPlugins: [{ text: 'packed', folder: join(folder, 'config/puzzleflow') }],
   })
+})
+
+test('the current folder cannot allow plugins: the file may be a stranger’s', () => {
+  here('store: ./store\nallowPlugins: [./mine]\n')
+  expect(read).toThrow(
+    `${join(folder, 'work/puzzleflow.config.yaml')}:2:1 not-allowed-here A settings file of the current folder cannot allow plugins: it may have come with somebody else’s files. ` +
+      `(remove it here; if you trust them, write it to ${join(folder, 'config/puzzleflow/puzzleflow.config.yaml')} with whole paths, or use --allow-plugin)`,
+  )
+})
+
+test('a link to the user’s file does not move its paths to the current folder', () => {
+  user('allowPlugins: [./mine]\n')
+  symlinkSync(join(folder, 'config/puzzleflow/puzzleflow.config.yaml'), join(folder, 'work/puzzleflow.config.yaml'))
+  expect(read()).toEqual({ allowPlugins: [{ text: './mine', folder: join(folder, 'config/puzzleflow') }] })
 })
 
 test('an address may be of IPv6', () => {
@@ -53,7 +64,7 @@ test('a file of comments sets nothing', () => {
 
 test.each([
   ['stor: x', '1:1 unknown-key Unknown key "stor". (did you mean "store"?)'],
-  ['allowPlugins: mine', '1:15 wrong-type allowPlugins must be a list, not "mine".'],
+  ['store: 3', "1:8 wrong-type store must be a string, not 3. (put it in quotes: '3')"],
   [
     'address: temporal',
     '1:10 wrong-value address: "temporal" has no port. (Write the port too: temporal:7233, for instance.)',
@@ -92,13 +103,13 @@ test('the bound of the cache reaches other processes, unless the environment set
   expect(process.env.PUZZLEFLOW_CACHE_BYTES).toBe('1000')
 })
 
-test('plugins are allowed by flags and by files', () => {
-  here('allowPlugins: [packed]\n')
+test('plugins are allowed by flags and by the user’s file', () => {
+  user('allowPlugins: [packed, ./theirs]\n')
   vi.spyOn(process, 'cwd').mockReturnValue(join(folder, 'work'))
   vi.stubEnv('XDG_CONFIG_HOME', join(folder, 'config'))
   const { packages, folders } = allowedPlugins({ allowPlugin: ['flagged', './mine'] })
   expect([...packages]).toEqual(['flagged', 'packed'])
-  expect([...folders]).toEqual([join(folder, 'work/mine')])
+  expect([...folders]).toEqual([join(folder, 'work/mine'), join(folder, 'config/puzzleflow/theirs')])
 })
 
 test.each([

@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
@@ -297,6 +297,19 @@ test('lines over many pieces of a file are whole, and one without end is refused
   writeFileSync(`${file}.gz`, gzipSync(Buffer.alloc(2 ** 26 + 2 ** 17, 'x')))
   const packed = readLines(`${file}.gz`, 'remedy')
   await expect(packed.next()).rejects.toThrow(`${file}.gz:1: is longer than 67108864 characters`)
+})
+
+test('a gzip file that holds the same line for ever is refused before all of it is read', async () => {
+  const file = join(temporaryFolder(), 'a.txt.gz')
+  writeFileSync(file, gzipSync(Buffer.alloc(2 ** 27 + 2 ** 22, `${'the same line '.repeat(100)}\n`)))
+  const packed = statSync(file).size
+  let read = 0
+  const reading = (async () => {
+    for await (const { text } of readLines(file, 'remedy')) read += text.length + 1
+  })()
+  await expect(reading).rejects.toThrow(/a\.txt\.gz: unpacks to more than \d+ bytes, from \d+$/)
+  expect(packed).toBeLessThan(2 ** 20)
+  expect(read).toBeLessThan(2 ** 27 + 2 ** 16)
 })
 
 test('the same bytes under the name of a table are another input', async () => {

@@ -269,6 +269,21 @@ test.each<[string, JsonObject, RegExp]>([
     { architectures: null, model_type: 'phi3', rope_scaling: { type: 'longrope' } },
     /"longrope" is not supported/,
   ],
+  [
+    'a layer that is nothing',
+    { architectures: null, model_type: 'nemotron-nas', block_configs: [null, null, null] },
+    /"block_configs" has null at layer 0, not an object/,
+  ],
+  [
+    'attention that is nothing',
+    { architectures: null, model_type: 'nemotron-nas', block_configs: [{ attention: null }, {}, {}] },
+    /"block_configs" has null at layer 0, attention, not an object/,
+  ],
+  [
+    'an activation that every object has',
+    { hidden_act: 'constructor' },
+    /"hidden_act": "constructor" is not supported/,
+  ],
   ['no word about its layers', { architectures: null, model_type: 'nemotron-nas' }, /neither "block_configs" nor/],
   [
     'block_configs with experts',

@@ -168,7 +168,10 @@ test.each<[string, Record<string, string>, string]>([
 
 test.each([
   ['./absent', 'unknown-plugin There is no folder "./absent".'],
-  ['absent', 'unknown-plugin The package "absent" is not installed where the spec finds it. (npm install absent;'],
+  [
+    'absent',
+    'unknown-plugin The package "absent" is not installed where the spec or puzzleflow finds it. (npm install absent;',
+  ],
 ])('the plugin %s that is not there is a mistake at its line', async (name, expected) => {
   const { diagnostics } = await compile(folderWith({ 'spec.yaml': echoSpec(name) }), [])
   expect(diagnostics).toEqual([expect.stringContaining(`spec.yaml:3:11 ${expected}`)])

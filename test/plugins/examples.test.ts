@@ -34,7 +34,7 @@ afterAll(() => place.close())
 
 const allow = (names: readonly string[]) => names.flatMap((name) => ['--allow-plugin', name])
 const byPath = ['search.yaml', ...allow(folders.map((name) => `./${name}`))]
-const byName = ['by-name.yaml', ...allow(packages)]
+const byName = ['by-name.yaml', ...allow(packages.map((name) => `./node_modules/${name}`))]
 
 test(
   'the examples’ block type and stage go through a search, named by their paths',

@@ -1,4 +1,4 @@
-import { cpSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -76,12 +76,14 @@ test('without leave nothing of a plugin runs, and the message says what to do', 
 })
 
 test('a plugin that the settings allow is found; what else they allow is not in the way', async () => {
+  const settings = join(folder, 'none/puzzleflow')
+  mkdirSync(settings, { recursive: true })
   writeFileSync(
-    join(folder, 'puzzleflow.config.yaml'),
-    "allowPlugins: ['./nothing-here', not-installed, ./data, ./convolution]\n",
+    join(settings, 'puzzleflow.config.yaml'),
+    "allowPlugins: ['./nothing-here', not-installed, ../../data, ../../convolution]\n",
   )
   const { code, stdout, stderr } = await puzzleflow(...generating, '--json')
-  rmSync(join(folder, 'puzzleflow.config.yaml'))
+  rmSync(settings, { recursive: true })
   expect(code, stderr).toBe(0)
   expect((JSON.parse(stdout) as { tokens: number[] }).tokens).toEqual(expected)
 })

@@ -99,3 +99,12 @@ test('only near names are suggested', () => {
   expect(nearest('kv_heads', ['kvHeads'])).toBe('kvHeads')
   expect(nearest('banana', ['tokens', 'mode'])).toBeUndefined()
 })
+
+test.each(['a: @b\u2028c\n', 'a:\n  |x y\n', '? |x\n', 'a: !t |x\n', 'a: &b |x\n', 'a: "x" \n  |q\n', '\u2028a: |x\n'])(
+  'a sign of YAML’s own in an odd place is a mistake there: %j',
+  (text) => {
+    const { diagnostics } = readDocument('a.yaml', text)
+    expect(diagnostics.length).toBeGreaterThan(0)
+    for (const { line, column } of diagnostics) expect([line >= 1, column >= 1]).toEqual([true, true])
+  },
+)

@@ -17,6 +17,7 @@ import { addFiles, bundles, compile, folderWith } from '../plugins/folders.js'
 import { Search } from './run-stage.js'
 import { temporaryFolder } from '../temporary-folder.js'
 import { FileStore } from '../../store/index.js'
+import { userSettingsFile } from '../../store/paths.js'
 
 /** A search of one command, with its program. */
 async function open(files: Record<string, string>, parameters: JsonObject, store = new FileStore(temporaryFolder())) {
@@ -245,7 +246,7 @@ test('a command is refused until the user allows the folder of the spec', async 
   expect(plan).toBeUndefined()
   expect(diagnostics).toEqual([
     'spec.yaml:5:44 command-not-allowed The command "sh" would run here, but the commands of this folder are not allowed. ' +
-      `(if you trust it: --allow-plugin ${folder}, or the line \`allowPlugins: ['${folder}']\` in puzzleflow.config.yaml)`,
+      `(if you trust it: --allow-plugin ${folder}, or the line \`allowPlugins: ['${folder}']\` in ${userSettingsFile()})`,
   ])
   expect((await compile(folder, ['./'])).diagnostics).toEqual([])
 })

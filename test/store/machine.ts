@@ -21,7 +21,7 @@ export class Machine {
   /** Does a run of the plan of tiny-stages.ts. @param crash  the task whose process is killed in the middle */
   async run(location: string, options: RunOptions = {}, crash = ''): Promise<Done> {
     const args = [compiled('test/store/run-plan.js'), location, JSON.stringify(options)]
-    const { stdout } = await run(process.execPath, args, { env: { ...this.environment, TEST_CRASH: crash } })
+    const { stdout } = await run(process.execPath, args, { env: { ...this.environment, PUZZLEFLOW_TEST_CRASH: crash } })
     return JSON.parse(stdout) as Done
   }
 

@@ -40,7 +40,8 @@ const square: FanOutStage = {
       writeFileSync(`${file}.tmp`, String(step))
       renameSync(`${file}.tmp`, file)
       context.progress(step / 4, `step ${step}`)
-      if (step === 2 && found === 0 && process.env.TEST_CRASH === task.id) process.kill(process.pid, 'SIGKILL')
+      if (step === 2 && found === 0 && process.env.PUZZLEFLOW_TEST_CRASH === task.id)
+        process.kill(process.pid, 'SIGKILL')
     }
     const weights = Buffer.alloc(100_000, `${n} squared is ${n * n}. `)
     return { values: { square: n * n, foundStep: found }, files: { weights: await context.put('weights', weights) } }

@@ -1,6 +1,7 @@
 import { copyFileSync, lstatSync, readdirSync, readFileSync, type Stats } from 'node:fs'
 import { extname, join } from 'node:path'
 import { Failure, type ArtifactRef, type Environment, type JsonObject, type Outputs } from '../../../api/index.js'
+import { entryOf } from '../../../errors/foreign.js'
 
 const mostFiles = 100_000
 /** Largest size of values.json. Values are part of records and outputs of stages: large data belongs in a file. */
@@ -19,7 +20,7 @@ export async function collectOutputs(context: Pick<Environment, 'putFile'>, fold
   left.delete(valuesFile)
   const files: Record<string, ArtifactRef> = {}
   for (const [name, { path, stats }] of [...left].sort(([a], [b]) => (a < b ? -1 : 1)))
-    files[name] = await context.putFile(kinds[extname(name)] ?? 'file', stats.nlink > 1 ? ownCopy(path) : path)
+    files[name] = await context.putFile(entryOf(kinds, extname(name)) ?? 'file', stats.nlink > 1 ? ownCopy(path) : path)
   return { values, files }
 }
 

@@ -2,6 +2,7 @@ import { fork } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { processEnvironment } from '../../../tensor/process-environment.js'
 import { packageRoot } from '../../../store/paths.js'
 import type { Order, Report } from './guard.js'
 
@@ -32,6 +33,8 @@ export function runProgram({ command, folder, environment, onLine, signal }: Pro
   const guard = fork(join(packageRoot(), 'dist/plugins/stages/command/guard.js'), [], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     execArgv: [],
+    // The program can read that of its parent process.
+    env: processEnvironment(process.env),
   })
   readLines(guard.stdout!, (line) => onLine(line, 'stdout'))
   readLines(guard.stderr!, (line) => onLine(line, 'stderr'))
