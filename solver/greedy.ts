@@ -62,15 +62,16 @@ export function undecided(instance: Instance, selection: Selection, option: numb
  * removed, until every limit is met. Returns the current selection if no swap helps, and undefined if there is no start.
  */
 export function marginalGreedy(instance: Instance): Selection | undefined {
-  let selection = leastSelection(instance)
-  if (!selection) return undefined
+  const start = leastSelection(instance)
+  if (!start) return undefined
+  let selection: Selection = start
   const { rows, scores, layerOf, links, offsets } = instance
   const uses = rows.map((row) => row.use)
   const bounds = Float64Array.from(rows, (row) => row.max + row.tolerance)
   const units = Float64Array.from(rows, unit)
   const exchanges = new Exchanges(offsets, scores, uses, bounds, units)
   const linked = links.pairs.length > 0
-  const isFree = (k: number) => isAlone(instance, selection![layerOf[k]!]!, k)
+  const isFree = (k: number) => isAlone(instance, selection[layerOf[k]!]!, k)
   const use = new Float64Array(uses.length)
   for (;;) {
     // Summed from scratch: adding differences would drift away from the sum that the limit is checked against.
