@@ -70,7 +70,7 @@ function solveInThread(thread: Worker, problem: Problem, options: SolveOptions):
     const timer = setTimeout(stop, Math.min(seconds * 1000, 2 ** 31 - 1))
     signal?.addEventListener('abort', abort)
     thread.on('message', (message: WorkerMessage) => {
-      if (message.kind === 'failed') return end(() => reject(message.error as Error))
+      if (message.kind === 'failed') return end(() => reject(message.error))
       if (message.kind === 'done') {
         const { result } = message
         // A crashed engine leaves its memory behind.

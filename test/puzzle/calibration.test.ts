@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { calibrate, randomChildren, residual, type Whole } from '../../puzzle/calibration.js'
 import { totalCost, type Cost, type CostTable } from '../../puzzle/costs.js'
 import { normal, uniform } from '../../tensor/random.js'
-import { cost, costTable, fakeSpace } from '../stages/fakes.js'
+import { costTable, fakeSpace } from '../stages/fakes.js'
 import { openTiny } from '../model/tiny.js'
 
 const model = await openTiny()
@@ -11,7 +11,6 @@ const children = (count: number) =>
   randomChildren(model, fakeSpace, count, 7).map((layers) =>
     layers.map(({ attention, ffn }) => ({ attention: attention.id, ffn: ffn.id })),
   )
-const seconds = ({ prefillSeconds, decodeSeconds }: Cost) => ({ prefillSeconds, decodeSeconds })
 
 /** What a machine would measure whose costs are those of a table. */
 function measured(truth: CostTable, layers: Whole['layers'], factor: () => number = () => 1): Whole {
