@@ -90,8 +90,7 @@ export const notRetried: readonly TaskFailureKind[] = entries.flatMap(([kind, { 
 )
 
 /** What is known about a kind; undefined for a kind that workers in other languages or plugins made up. */
-export const traitsOf = (kind: string): FailureTraits | undefined =>
-  entryOf(kinds, kind)
+export const traitsOf = (kind: string): FailureTraits | undefined => entryOf(kinds, kind)
 
 /** Whether a command can end with this kind. */
 export const isFailureKind = (kind: string): kind is FailureKind => traitsOf(kind)?.exitCode !== undefined

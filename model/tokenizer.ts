@@ -73,7 +73,7 @@ export class Tokenizer {
   encode(text: string, { special = true } = {}): number[] {
     const { ids: given } = this.attempt(text.length, () => this.engine.encode(text, { add_special_tokens: special }))
     const ids = Array.from(given, Number)
-    const beyond = ids.find((id) => !(id < this.rows))
+    const beyond = ids.find((id) => id >= this.rows)
     if (beyond === undefined) return ids
     throw new Failure(
       'InvalidInput',

@@ -1,8 +1,7 @@
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, inject, test } from 'vitest'
-import { addFiles } from '../plugins/folders.js'
 import { serverTimeout, testServer } from '../temporal.js'
 import { Place } from './puzzleflow.js'
 
@@ -58,14 +57,16 @@ test.skipIf(process.platform !== 'linux')(
     await client.connection.close()
     const stateHome = inject('stateHome')
     place = new Place(mkdtempSync(join(tmpdir(), 'puzzleflow-canaries-')), stateHome)
-    addFiles(place.folder, {
+    const files = {
       'spec.yaml': spec,
       'prying/package.json': JSON.stringify({
         ...{ name: 'prying', version: '1.0.0', type: 'module', puzzleflow: { plugin: './index.js' } },
       }),
       'prying/index.js': prying,
       'pry.sh': `env > outputs/seen.txt; cat /proc/self/environ "/proc/$PPID/environ" >> outputs/seen.txt; env\n`,
-    })
+    }
+    mkdirSync(join(place.folder, 'prying'))
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(place.folder, name), text)
     for (const name of secrets) place.environment[name] = canary(name)
     place.environment.GIVEN_TOKEN = 'GIVENx0815'
     place.environment.XDG_CACHE_HOME = join(place.folder, 'cache')
