@@ -87,7 +87,7 @@ const byKey = (choices: readonly Selection[]): Map<string, Selection> =>
 /** Standard deviations below the prediction that selections are judged by: what little is known of may be better. */
 const optimism = 0.5
 /** Share of the measurements that random selections get. */
-const explored = 1 / 3
+const explored = 1 / 5
 /** How many selections of a round the search goes on from besides the best one, which it has not gone on from before. */
 const mostOthers = 5
 /** Measurements before predictions are fitted anew. */

@@ -6,7 +6,7 @@ import { solveHere } from './solve-here.js'
 /** Message from the solver's thread: results so far, then the final one, or what was thrown. */
 export type WorkerMessage =
   | { readonly kind: 'partial' | 'done'; readonly result: SolveResult }
-  | { readonly kind: 'failed'; readonly error: unknown }
+  | { readonly kind: 'failed'; readonly error: Error }
 
 const port = parentPort
 if (!port) throw new Error('Internal error: solver/worker must run in a worker thread')
@@ -15,6 +15,6 @@ const send = (message: WorkerMessage) => port.postMessage(message)
 port.on('message', (problem: Problem) => {
   solveHere(problem, (result) => send({ kind: 'partial', result })).then(
     (result) => send({ kind: 'done', result }),
-    (error: unknown) => send({ kind: 'failed', error }),
+    (error: unknown) => send({ kind: 'failed', error: error instanceof Error ? error : new Error(String(error)) }),
   )
 })

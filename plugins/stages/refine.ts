@@ -55,7 +55,10 @@ export const refine: SingleStage<RefineParams, RefineNeeds, RefineOutputs, Model
   version: 2,
   reads: ['model', 'target'],
   exclusive: true,
-  about: { summary: 'Measures whole children near the solutions, predicts others from them, and goes on where predictions lead.' },
+  about: {
+    summary:
+      'Measures whole children near the solutions, predicts others from them, and goes on where predictions lead.',
+  },
   parameters: {
     type: 'object',
     additionalProperties: false,
