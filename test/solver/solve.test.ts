@@ -26,7 +26,9 @@ test('the caller’s thread stays responsive', async () => {
 })
 
 test('a thread that is stopped at once reports the time limit, not infeasibility', async () => {
-  const { status, solutions, pool, infeasible } = await solve(problem, { stopAfterSeconds: 0 })
+  // More than a thread that already runs can do before it is stopped.
+  const long = { ...searchProblem(60, 40, 0.55), solutions: 50 }
+  const { status, solutions, pool, infeasible } = await solve(long, { stopAfterSeconds: 0 })
   expect({ status, solutions, infeasible }).toEqual({ status: 'time-limit', solutions: [], infeasible: undefined })
   expect(pool.status).toBe('time-limit')
 })

@@ -160,8 +160,8 @@ describe('among solutions that hold their limits as measured', () => {
 
 describe('a solution whose interval contains a limit on time', () => {
   const limits = { throughput: '>= 0.7 tokens/s' }
-  // This machine generates far more tokens a second than the 0.6 to 0.8 that it is said to have measured.
-  const open = [removing('0a'), { measured: [0.6, 0.8], kl: 0.1 }] as const
+  // This machine generates far more tokens a second than the 0.66 to 0.8 that it is said to have measured.
+  const open = [removing('0a'), { measured: [0.66, 0.8], kl: 0.1 }] as const
   const fast = [removing('1a'), { measured: 2, kl: 0.2 }] as const
 
   test('is timed on, and all pairs count', async () => {
@@ -170,9 +170,15 @@ describe('a solution whose interval contains a limit on time', () => {
     const { timing, child } = values.evaluation as unknown as Evaluation
     expect(timing).toMatchObject({ sessions: 2, error: 0.025 / 3 })
     expect(timing.child).toHaveLength(32)
-    expect(timing.child.slice(0, 16).filter((seconds) => seconds === 8 / 0.6)).toHaveLength(8)
+    expect(timing.child.slice(0, 16).filter((seconds) => seconds === 8 / 0.66)).toHaveLength(8)
     expect(child.throughput.measured).toBeGreaterThan(0.7)
     expect(removed(values.layers)).toEqual(['0a'])
+  })
+
+  test('is given up if it will hardly be shown to hold the limit', async () => {
+    const hopeless = [removing('0a'), { measured: [0.6, 0.8], kl: 0.1 }] as const
+    const values = await selected({ limits, pool: [hopeless, fast], select: { retime: 2 } })
+    expect(removed(values.layers)).toEqual(['1a'])
   })
 
   test('is left out when it is still open after the last pair', async () => {
