@@ -32,8 +32,9 @@ interface Remedies {
 }
 
 /**
- * The cheapest thing that may help: training goes on while the KL still falls; another child is trained where a limit is
- * missed, or the KL no longer falls.
+ * The cheapest thing that may help. Where a limit is missed, another child is trained. Where quality is short, training goes on
+ * while the KL still falls; then the next measured child is trained; then one nearer to the limits, since the search aims beyond
+ * them; and when there is none, training goes on after all.
  * @param tried  at least one; the last one fell short
  * @returns undefined where nothing is left to try
  */
@@ -56,7 +57,11 @@ export async function remedyFor(
   const [next] = measured
     .filter(({ solution, evaluation }) => isNew(solution) && holds(evaluation))
     .sort((a, b) => a.evaluation.child.kl - b.evaluation.child.kl)
-  return next && { action: 'another child', solution: next.solution }
+  if (next) return { action: 'another child', solution: next.solution }
+  const nearer = await solveAgain(parts, tighter({}, last, parts), seed)
+  return nearer && isNew(nearer)
+    ? { action: 'another child', solution: nearer }
+    : { action: 'train on', solution: last.solution }
 }
 
 const same = (a: Solution, b: Solution): boolean =>

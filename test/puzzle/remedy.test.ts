@@ -78,7 +78,16 @@ test('when its KL no longer falls, the best other solution that holds the limits
   ]
   const tried = [{ solution: first, evaluation: evaluation(1.3, 0.85), curve: flat }]
   expect(await remedyFor(tried, { ...more, measured })).toEqual({ action: 'another child', solution: fast })
-  expect(await remedyFor(tried, { ...more, measured: measured.slice(0, 2) })).toBeUndefined()
+})
+
+test('when no measured solution is left, one nearer to the limits is trained, and when there is none, training goes on', async () => {
+  const fast = await solutionAt(1.6)
+  const tried = [{ solution: fast, evaluation: evaluation(1.9, 0.85), curve: flat }]
+  const found = await remedyFor(tried, more)
+  expect(found).toMatchObject({ action: 'another child' })
+  expect(found!.solution.objective).toBeLessThan(fast.objective)
+  const nearest = { solution: found!.solution, evaluation: evaluation(1.3, 0.85), curve: flat }
+  expect(await remedyFor([...tried, nearest], more)).toEqual({ action: 'train on', solution: found!.solution })
 })
 
 test('when a limit is missed, limits are corrected by all that was measured, and the next solution is trained', async () => {
