@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Failure, type Json, type JsonObject } from '../api/index.js'
 import { refuseStandIn } from '../files/stand-in.js'
 import { checkTokens } from './tokenizer-check.js'
+import { isObject } from './json-object.js'
 
 /** A token that a tokenizer finds in a text before it splits the rest. */
 type AddedToken = {
@@ -27,9 +28,6 @@ export function readTokenizerFile(folder: string, name: string): JsonObject {
   }
   throw new Failure('InvalidInput', `${file} is not a JSON object`, { file, remedy })
 }
-
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const ifThere = (folder: string, name: string): JsonObject =>
   existsSync(join(folder, name)) ? readTokenizerFile(folder, name) : {}

@@ -1,5 +1,6 @@
 import { Failure } from '../api/index.js'
 import { shown } from '../errors/foreign.js'
+import { isObject } from './json-object.js'
 
 /** Ids are below this: the largest vocabularies have a million tokens, and lists of them are made. */
 const mostTokens = 2 ** 24
@@ -18,17 +19,17 @@ export function checkTokens(json: Readonly<Record<string, unknown>>, file: strin
   const { added_tokens: added, model } = json
   if (!isMissing(added) && !Array.isArray(added)) throw bad(`"added_tokens" is ${shown(added)}, not a list`)
   for (const token of (added ?? []) as readonly unknown[]) {
-    const { id, content } = (isMap(token) ? token : {}) as { readonly id?: unknown; readonly content?: unknown }
+    const { id, content } = (isObject(token) ? token : {}) as { readonly id?: unknown; readonly content?: unknown }
     if (!isId(id) || typeof content !== 'string') throw bad(`"added_tokens" has ${shown(token)}`)
   }
   if (isMissing(model)) return
-  if (!isMap(model)) throw bad(`"model" is ${shown(model)}, not an object`)
+  if (!isObject(model)) throw bad(`"model" is ${shown(model)}, not an object`)
   const { vocab, merges } = model
   if (Array.isArray(vocab)) {
     for (const piece of vocab as readonly unknown[])
       if (!Array.isArray(piece) || typeof piece[0] !== 'string' || typeof piece[1] !== 'number')
         throw bad(`"vocab" has ${shown(piece)}, not a token and its score`)
-  } else if (isMap(vocab)) {
+  } else if (isObject(vocab)) {
     for (const [token, id] of Object.entries(vocab))
       if (!isId(id)) throw bad(`"vocab" gives ${shown(token)} the id ${shown(id)}`)
   } else if (!isMissing(vocab)) throw bad(`"vocab" is ${shown(vocab)}, not an object or a list`)
@@ -41,8 +42,6 @@ export function checkTokens(json: Readonly<Record<string, unknown>>, file: strin
 
 const isMissing = (value: unknown): boolean => value === undefined || value === null
 const isText = (value: unknown): boolean => typeof value === 'string'
-const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Whether a tokenizer has a pattern that repeats a group, as in `(a+)+`: it may try to match a text for ever. */
 export function repeatsGroups(json: Readonly<Record<string, unknown>>): boolean {

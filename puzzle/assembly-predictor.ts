@@ -45,8 +45,7 @@ export class AssemblyPredictor {
     const covariances = this.points.map((own) => covariance(own, point, this.unit))
     const mean = point.length + this.regression.mean(covariances)
     if (deviations === 0) return Math.max(0, mean) ** 2
-    const variance =
-      this.regression.scale() * this.regression.variance(covariance(point, point, this.unit), covariances)
+    const variance = this.regression.scale * this.regression.variance(covariance(point, point, this.unit), covariances)
     return Math.max(0, mean - deviations * Math.sqrt(Math.max(0, variance))) ** 2
   }
 }

@@ -103,20 +103,17 @@ const least = 0.5
 
 function fit(table: CostTable, parent: Whole['layers'], wholes: readonly Whole[], kind: keyof Seconds): Factors {
   const scale = wholes.reduce((sum, own) => sum + own.parent[kind], 0) / wholes.length
-  const inSlots = (layers: Whole['layers'], isIncluded: (slot: Slot, id: string) => boolean) =>
-    layers.reduce(
-      (sum, own) =>
-        slots.reduce((all, slot) => all + (isIncluded(slot, own[slot]) ? table[slot][own[slot]]![kind] : 0), sum),
-      0,
-    )
   const floor = table.floor[kind]
-  const all = inSlots(parent, () => true)
+  const blocks = (layers: Whole['layers']) => totalCost(table, layers)[kind] - floor
+  const all = blocks(parent)
   if (!(scale > floor) || !(all > 0)) return asIs
   const ofParent = Math.max(least, (scale - floor) / all)
   let [products, squares] = [0, hold ** 2]
   for (const { layers, ...own } of wholes) {
-    const kept = inSlots(layers, (slot, id) => isParents(parent, slot, id))
-    const others = (inSlots(layers, () => true) - kept) / scale
+    const kept = slots
+      .flatMap((slot) => layers.map((layer) => [slot, layer[slot]] as const))
+      .reduce((sum, [slot, id]) => sum + (isParents(parent, slot, id) ? table[slot][id]![kind] : 0), 0)
+    const others = (blocks(layers) - kept) / scale
     // A child's time as a share of the parent's beside it: what the machine did differently from session to session cancels.
     const share = own.child[kind] / own.parent[kind]
     const rest = share - (floor + kept * ofParent) / scale

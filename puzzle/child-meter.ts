@@ -9,7 +9,7 @@ import {
   type Thoroughness,
 } from './evaluation.js'
 import type { PrepareOutputs } from './hand-over.js'
-import { loadsOf } from './loads.js'
+import { scenariosIn } from './loads.js'
 import { predictedSpeeds } from './predicted-speeds.js'
 import type { ProblemParts, Solution } from './selection-problem.js'
 import type { TimingParams } from './speed.js'
@@ -29,15 +29,10 @@ export function childMeter(
   prepared: PrepareOutputs['files'],
   params: Thoroughness & TimingParams,
 ): ChildMeter {
-  const scenarios = loadsOf(parts).map(({ scenario }) => scenario)
-  const open = async () => {
-    const yardstick = await openYardstick(context, parent, prepared, scenarios, params)
-    return { yardstick, examined: await examineParent(yardstick) }
-  }
-  let opened: ReturnType<typeof open> | undefined
+  let opened: ReturnType<typeof openYardstick> | undefined
   return async (child, solution, progress) => {
-    const { yardstick, examined } = await (opened ??= open())
-    const evaluation = await evaluatePair(yardstick, examined, child, params, progress)
+    const yardstick = await (opened ??= openYardstick(context, parent, prepared, scenariosIn(parts), params))
+    const evaluation = await evaluatePair(yardstick, await examineParent(yardstick), child, params, progress)
     return withPredictions(evaluation, predictedSpeeds(parts, solution))
   }
 }

@@ -13,7 +13,7 @@ import { served, type Figures, type Served, type ServedInAll, type WithPredictio
 import { estimate, type Estimate } from './statistics.js'
 import { answersToAll, type Answers } from './task-answers.js'
 import { throughLayers } from './through-layers.js'
-import { Warm } from './warm.js'
+import { WarmOf } from './warm.js'
 import { errorOf, ofEachSpeed, timePairs, type Speeds, type TimingParams } from './speed.js'
 
 /** Quality of a model on held-out text and tasks. */
@@ -104,14 +104,12 @@ export async function lastHidden(model: Model, held: Sequences, threads: number)
 
 type Progress = (fraction: number, message: string) => void
 
-const examinedParents = new WeakMap<Model, Warm<Examined>>()
+const examinedParents = new WarmOf<Model, Examined>(1)
 
 /** Examines the parent, once for all tasks of this process that measure children with the same text and tasks. */
 export function examineParent(yardstick: Yardstick, progress?: Progress): Promise<Examined> {
   const { parent, key } = yardstick
-  let warm = examinedParents.get(parent)
-  if (!warm) examinedParents.set(parent, (warm = new Warm(1)))
-  return warm.get(key, () => examine(parent, yardstick, progress))
+  return examinedParents.get(parent, key, () => examine(parent, yardstick, progress))
 }
 
 /** Measures KL, perplexity and answers to tasks. @throws Failure NonFinite if one of them is not finite */

@@ -4,7 +4,16 @@ import { onTime, scenarioIndex, type Limit } from './limit.js'
 import { describeLimit } from './limits.js'
 import type { Evaluation, Measured } from './evaluation.js'
 import { servedAt, withServedAt, withTiming } from './served.js'
-import { errorOf, joined, speedsOf, timePairs, type Estimate, type PairedPasses, type TimingParams } from './speed.js'
+import {
+  errorOf,
+  joined,
+  mostPairs,
+  speedsOf,
+  timePairs,
+  type Estimate,
+  type PairedPasses,
+  type TimingParams,
+} from './speed.js'
 
 /** A limit, and whether the child meets it. */
 export interface Judged {
@@ -112,7 +121,7 @@ export async function decided<E extends Evaluation<Measured>>(
     const set = (timing: PairedPasses) => {
       now = withServedAt(now, index, withTiming(servedAt<Measured>(now, index), scenario, timing))
     }
-    const most = Math.max(repetitions, passes().child.length) * 2 ** retime
+    const most = mostPairs({ repetitions, retime }, passes().child.length)
     set({ ...passes(), error })
     for (;;) {
       const have = passes().child.length

@@ -6,17 +6,17 @@ import { CholeskyDecomposition, Matrix } from 'ml-matrix'
  * @source Rasmussen and Williams, "Gaussian Processes for Machine Learning", algorithm 2.1
  */
 export class KernelRegression {
+  /** The factor of all covariances that makes the values most likely. */
+  readonly scale: number
   private readonly weights: readonly number[]
   /** L of the covariances L L'. */
   private readonly lower: readonly (readonly number[])[]
 
   /** @param covariances  of the values with each other, with the variances of their noise on the diagonal */
-  constructor(
-    covariances: readonly (readonly number[])[],
-    private readonly values: readonly number[],
-  ) {
+  constructor(covariances: readonly (readonly number[])[], values: readonly number[]) {
     const cholesky = new CholeskyDecomposition(new Matrix(covariances.map((row) => [...row])))
     this.weights = cholesky.solve(Matrix.columnVector([...values])).getColumn(0)
+    this.scale = this.mean(values) / values.length
     this.lower = cholesky.lowerTriangularMatrix.to2DArray()
   }
 
@@ -36,10 +36,5 @@ export class KernelRegression {
       variance -= solved[i]! ** 2
     }
     return Math.max(0, variance)
-  }
-
-  /** The factor of all covariances that makes the values most likely. */
-  scale(): number {
-    return this.mean(this.values) / this.values.length
   }
 }

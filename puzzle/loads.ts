@@ -23,6 +23,9 @@ export const loadsOf = ({ scenario, table, parentTable, others = [] }: Loads): r
   ...others,
 ]
 
+/** The scenarios themselves. */
+export const scenariosIn = (loads: Loads): readonly PairScenario[] => loadsOf(loads).map(({ scenario }) => scenario)
+
 /** The same as the parent serves it. */
 export const parentLoad = ({ scenario, table, parentTable = table }: Load): Load => ({
   scenario: parentScenario(scenario),

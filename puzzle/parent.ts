@@ -1,9 +1,9 @@
 import type { BlockName, Blocks, Environment } from '../api/index.js'
 import { cacheWeights, openModel, type Model } from '../model/index.js'
 import type { ModelInput } from './inputs.js'
-import { Warm } from './warm.js'
+import { WarmOf } from './warm.js'
 
-const parents = new WeakMap<Blocks, Warm<Model>>()
+const parents = new WarmOf<Blocks, Model>(1)
 
 /** Opens the spec's model, with some of its weights in memory. Tasks of one process share it. */
 export async function openParent({
@@ -11,9 +11,9 @@ export async function openParent({
   inputDigests,
   blocks,
 }: Pick<Environment<ModelInput>, 'spec' | 'inputDigests' | 'blocks'>): Promise<Model> {
-  let warm = parents.get(blocks)
-  if (!warm) parents.set(blocks, (warm = new Warm(1)))
-  return warm.get(`${inputDigests.model} ${folder}`, async () => cacheWeights(await openModel(folder, blocks)))
+  return parents.get(blocks, `${inputDigests.model} ${folder}`, async () =>
+    cacheWeights(await openModel(folder, blocks)),
+  )
 }
 
 /** Lists the block types of a model. */

@@ -42,7 +42,7 @@ export async function problemParts(
   const { stages, spec } = context
   return {
     ...(await unloaded(context, composition)),
-    ...loadsAt(spec.target, await readTables(context, stages.profile), batches),
+    ...loadsAt(spec.target, await readTables(context, stages.profile.files), batches),
   }
 }
 
@@ -53,7 +53,7 @@ export async function problemPartsAtEach(
 ): Promise<{ readonly all: readonly ProblemParts[]; readonly parent?: ParentBatch }> {
   const { stages, spec } = context
   const parts = await unloaded(context, composition)
-  const tables = await readTables(context, stages.profile)
+  const tables = await readTables(context, stages.profile.files)
   const { loads, ...rest } = loadsAtEach(spec.target, tables, parts.limits, parts.parent)
   return { all: loads.map((own) => ({ ...parts, ...own })), ...rest }
 }
@@ -76,7 +76,7 @@ async function unloaded(
  *  @returns the parts at batches of child and parent, where the target leaves them to the search */
 export async function costParts(context: CostContext): Promise<(batches: Batches | undefined) => CostParts> {
   const parts = await unloadedCosts(context)
-  const tables = await readTables(context, context.stages.profile)
+  const tables = await readTables(context, context.stages.profile.files)
   return (batches) => ({ ...parts, ...loadsAt(context.spec.target, tables, batches) })
 }
 
@@ -93,7 +93,7 @@ async function unloadedCosts(context: CostContext): Promise<Unloaded<CostParts>>
 /** Reads what blocks cost in each scenario of a target, or at each of its batches. */
 export async function readTables(
   context: Pick<Environment, 'open'>,
-  { files: { costs, otherCosts } }: ProfileOutputs,
+  { costs, otherCosts }: ProfileOutputs['files'],
 ): Promise<readonly CostTable[]> {
   return [await readJson(context, costs), ...(otherCosts ? await readJson(context, otherCosts) : [])]
 }

@@ -3,7 +3,7 @@ import type { Evaluation } from './evaluation.js'
 import type { Attempt } from './hand-over.js'
 import type { Target } from './inputs.js'
 import { limitId } from './limit.js'
-import { loadsOf } from './loads.js'
+import { scenariosIn } from './loads.js'
 import type { ProblemParts, Solution } from './selection-problem.js'
 import { solveAgain } from './solve-again.js'
 import type { CurvePoint } from './train-with-checkpoints.js'
@@ -71,8 +71,7 @@ const same = (a: Solution, b: Solution): boolean =>
 function tighter(before: Correction, { evaluation }: Tried, parts: ProblemParts): Correction {
   const next: Record<string, number> = { ...before }
   const { limits } = parts
-  const scenarios = loadsOf(parts).map(({ scenario }) => scenario)
-  const corrections = corrected(limits, {}, evaluation, scenarios)
+  const corrections = corrected(limits, {}, evaluation, scenariosIn(parts))
   for (const limit of limits) {
     const [id, factor] = [limitId(limit), corrections[limitId(limit)]]
     if (factor === undefined) continue

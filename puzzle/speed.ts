@@ -61,6 +61,10 @@ const falsePass = 0.025
 /** Error of the interval at each look, so that all looks together keep to `falsePass` (Bonferroni). */
 export const errorOf = ({ retime }: Pick<TimingParams, 'retime'>): number => falsePass / (retime + 1)
 
+/** Pairs when their number has been doubled as often as it may be. @param had  pairs of earlier sessions */
+export const mostPairs = ({ repetitions, retime }: TimingParams, had = 0): number =>
+  Math.max(repetitions, had) * 2 ** retime
+
 /** Times parent and child in turn.
  *  @param error  what an interval may err by: at least as many pairs are timed as say something about that */
 export async function timePairs(

@@ -24,3 +24,17 @@ export class Warm<T> {
     return thing
   }
 }
+
+/** The same for each owner, as long as the owner lives. */
+export class WarmOf<O extends object, T> {
+  private readonly owned = new WeakMap<O, Warm<T>>()
+
+  constructor(private readonly size: number) {}
+
+  /** Returns the owner's object for a key. */
+  get(owner: O, key: string, make: () => Promise<T>): Promise<T> {
+    let warm = this.owned.get(owner)
+    if (!warm) this.owned.set(owner, (warm = new Warm(this.size)))
+    return warm.get(key, make)
+  }
+}

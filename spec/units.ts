@@ -185,7 +185,6 @@ function unitError(what: string, unit: string, hint: string): { error: string; h
   return { error: unit === '' ? `${what}: it has no unit.` : `${what}: unknown unit "${unit}".`, hint }
 }
 
-/** The factor of a unit as it is written; inherited properties of objects are not units. */
 /** `>= 1.7 x` to its parts. */
 function split(written: string | number): { operator: string; number: number; unit: string } | undefined {
   if (typeof written === 'number') return written >= 0 ? { operator: '', number: written, unit: '' } : undefined

@@ -1,5 +1,6 @@
 import type { BlockChoice, ConfigFields, Family, Json, JsonObject, LayerBlocks } from '../../api/index.js'
 import { shown } from '../../errors/foreign.js'
+import { isObject } from '../json-object.js'
 import { llamaTensors, separateAttention, separateFfn } from './tensors.js'
 
 const linear: BlockChoice = { block: 'linear', params: {} }
@@ -26,7 +27,7 @@ function partsOf(
   layer: number,
 ): { readonly attention: JsonObject; readonly ffn: JsonObject } {
   const part = (value: unknown, name: string): JsonObject => {
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject
+    if (isObject(value)) return value
     throw f.refuse(`"block_configs" has ${shown(value)} at layer ${layer}${name}, not an object`)
   }
   const { attention = {}, ffn = {} } = part(entry, '')

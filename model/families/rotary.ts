@@ -1,6 +1,7 @@
-import type { Family, Json, JsonObject, RotaryConfig } from '../../api/index.js'
+import type { Family, JsonObject, RotaryConfig } from '../../api/index.js'
 import type { Fields } from './fields.js'
 import { entryOf, shown } from '../../errors/foreign.js'
+import { isObject } from '../json-object.js'
 
 type Scaling = RotaryConfig['scaling']
 
@@ -74,9 +75,6 @@ export function readRotary(f: Fields, { rotaries, ropeTypes }: Family, kind: str
     ...(scaling && { scaling }),
   }
 }
-
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Whether `rope_parameters` has an entry for each type of layer. */
 const isNested = (parameters: JsonObject): boolean => Object.values(parameters).some(isObject)

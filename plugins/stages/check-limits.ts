@@ -34,7 +34,7 @@ export const checkLimits: SingleStage<
   async run(context) {
     const { spec, stages } = context
     const model = await openParent(context)
-    const tables = await readTables(context, stages.profile)
+    const tables = await readTables(context, stages.profile.files)
     const wanted = limitsOf(spec.target)
     const parent = parentLayers(model)
     const of = (slot: Slot, layer: number) => variants(spec.space, slot, model, layer)

@@ -25,7 +25,7 @@ import { parameterCount } from '../../puzzle/costs.js'
 import { describeSolution } from '../../puzzle/describe-solution.js'
 import { decided } from '../../puzzle/judge-limits.js'
 import { chosenModel, readJson } from '../../puzzle/library.js'
-import { loadsOf } from '../../puzzle/loads.js'
+import { scenariosIn } from '../../puzzle/loads.js'
 import { thoroughness, type Evaluation, type Thoroughness } from '../../puzzle/evaluation.js'
 import { openParent } from '../../puzzle/parent.js'
 import { problemParts } from '../../puzzle/problem-parts.js'
@@ -168,7 +168,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
       const evaluation = await decided(
         await measure(trained, solution, (f, m) => say(0.8 + 0.2 * f, m)),
         () => [model, trained],
-        loadsOf(parts).map(({ scenario }) => scenario),
+        scenariosIn(parts),
         { ...params, limits: parts.limits },
         (m) => say(1, m),
       )

@@ -19,11 +19,11 @@ import { chosenModel, readJson } from '../../puzzle/library.js'
 import { thoroughness, type Evaluation, type Thoroughness } from '../../puzzle/evaluation.js'
 import { openParent } from '../../puzzle/parent.js'
 import { problemParts } from '../../puzzle/problem-parts.js'
-import { loadsOf } from '../../puzzle/loads.js'
+import { scenariosIn } from '../../puzzle/loads.js'
 import { limitsOf } from '../../puzzle/scenarios.js'
 import type { Solution } from '../../puzzle/selection-problem.js'
 import { solveAgain } from '../../puzzle/solve-again.js'
-import { timing, type TimingParams } from '../../puzzle/speed.js'
+import { mostPairs, timing, type TimingParams } from '../../puzzle/speed.js'
 import { nearest } from '../../puzzle/verdict.js'
 
 interface SelectParams extends Thoroughness, TimingParams {
@@ -87,7 +87,7 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
     const limits = limitsOf(spec.target)
     const outcome = await readJson(context, stages.refine?.files.solutions ?? stages.solve.files.solutions)
     const parts = await problemParts(context, outcome.composition, outcome.batches)
-    const scenarios = loadsOf(parts).map(({ scenario }) => scenario)
+    const scenarios = scenariosIn(parts)
     const measured = stages.evaluate.values.evaluations
     const model = await openParent(context)
     const childOf = ({ choice }: Solution) => chosenModel(model, parts.library, choice, context).child
@@ -112,11 +112,11 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
       if (!candidates.some(holds)) await add(solution, evaluation, 0)
 
     const measure = childMeter(context, model, parts, stages.prepare.files, params)
-    const mostPairs = params.repetitions * 2 ** params.retime
+    const most = mostPairs(params)
     let correction: Correction = {}
     for (let round = 1; round <= params.rounds && !candidates.some(holds); round++) {
       const from = round === 1 ? candidates[0]! : candidates.at(-1)!
-      correction = corrected(limits, correction, from.evaluation, scenarios, mostPairs)
+      correction = corrected(limits, correction, from.evaluation, scenarios, most)
       context.progress(
         round / (params.rounds + 1),
         `no solution meets the limits as measured: solving again, round ${round}`,

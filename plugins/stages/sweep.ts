@@ -18,6 +18,7 @@ import { readJson, type LibraryEntry } from '../../puzzle/library.js'
 import type { Limit } from '../../puzzle/limit.js'
 import { limitsOf } from '../../puzzle/scenarios.js'
 import { openParent } from '../../puzzle/parent.js'
+import { readTables } from '../../puzzle/problem-parts.js'
 import type { Composition, ScoreRow } from '../../puzzle/score-row.js'
 import { makeProblem, parentLayers, type ProblemParts, type Solution } from '../../puzzle/selection-problem.js'
 import {
@@ -188,8 +189,7 @@ async function partsAtEach(
   const { params, inputs } = context.task
   const { target } = context.spec
   const entries = await readJson(context, inputs.library)
-  const others = inputs.otherCosts ? await readJson(context, inputs.otherCosts) : []
-  const tables = [await readJson(context, inputs.costs), ...others]
+  const tables = await readTables(context, inputs)
   const parent = parentLayers(await openParent(context))
   const common = {
     rows: await readJson(context, inputs.scores),

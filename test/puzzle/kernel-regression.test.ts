@@ -27,7 +27,7 @@ test('the factor of the covariances is the one that makes the values most likely
     const fit = y.transpose().mmul(inverse(scaled)).mmul(y).get(0, 0)
     return -0.5 * (fit + values.length * Math.log(factor))
   }
-  const best = regression.scale()
+  const best = regression.scale
   expect(likelihood(best)).toBeGreaterThan(likelihood(best * 1.05))
   expect(likelihood(best)).toBeGreaterThan(likelihood(best / 1.05))
 })

@@ -12,6 +12,7 @@ import { digestBytes } from '../../store/digest.js'
 import { FileStore } from '../../store/index.js'
 import { anyBatch, openSearch, outcomeOf, parent, uses } from './batch-costs.js'
 import { untrainedChild } from './children.js'
+import { sweepStages } from './sweep-stages.js'
 import { Search } from './run-stage.js'
 import { temporaryFolder } from '../temporary-folder.js'
 import { brief, tinySpec, tinyWorld } from './world.js'
@@ -51,19 +52,7 @@ describe('a child', () => {
 
 describe('a sweep', () => {
   const sweep = (limit: JsonObject, values: readonly number[], limits: JsonObject = {}) => {
-    const points = { limit, values: [...values] }
-    return openSearch(world, store, {
-      target: { scenario: anyBatch, limits },
-      stages: {
-        sweep: { uses: 'sweep', needs: ['score', 'profile', 'distill', 'depth'], with: points },
-        measure: {
-          uses: 'evaluate',
-          needs: ['sweep', 'distill', 'profile', 'prepare'],
-          with: { of: 'points', repetitions: 1, retime: 0, items: 4, sequences: 4, threads: 1 },
-        },
-        curve: { uses: 'curve', needs: ['sweep'], with: points },
-      },
-    })
+    return openSearch(world, store, { target: { scenario: anyBatch, limits }, stages: sweepStages(limit, values) })
   }
 
   test('chooses the batch at each of its points, as a search does, and its curve says which', async () => {

@@ -8,6 +8,7 @@ import { openTiny } from '../model/tiny.js'
 import { temporaryFolder } from '../temporary-folder.js'
 import { untrainedChild } from './children.js'
 import { costTable, fakeSpace, giveScores, scoreRow, scoreRows } from './fakes.js'
+import { sweepStages } from './sweep-stages.js'
 import { Search } from './run-stage.js'
 import { tinySpec, tinyWorld } from './world.js'
 
@@ -23,20 +24,7 @@ async function search(
   limits: JsonObject = {},
   own: FileStore = store,
 ): Promise<Search> {
-  const points = { limit, values: [...values] }
-  const spec = tinySpec({
-    space: fakeSpace,
-    target: { scenario, limits },
-    stages: {
-      sweep: { uses: 'sweep', needs: ['score', 'profile', 'distill', 'depth'], with: points },
-      measure: {
-        uses: 'evaluate',
-        needs: ['sweep', 'distill', 'profile', 'prepare'],
-        with: { of: 'points', repetitions: 1, retime: 0, items: 4, sequences: 4, threads: 1 },
-      },
-      curve: { uses: 'curve', needs: ['sweep'], with: points },
-    },
-  })
+  const spec = tinySpec({ space: fakeSpace, target: { scenario, limits }, stages: sweepStages(limit, values) })
   const opened = await Search.open(world.folder, spec, { store: own })
   await giveScores(opened, model)
   return opened
