@@ -38,8 +38,8 @@ export async function look(address: string, patience = 1500): Promise<Health> {
   }
 }
 
-/** Whether something listens at an address. */
-function knock(address: string, patience: number): Promise<Health> {
+/** Looks whether something listens at an address (`serves`), without asking it anything. */
+export function knock(address: string, patience: number): Promise<Health> {
   const place = parseAddress(address)
   if (isBad(place)) return Promise.resolve({ state: 'unknown', why: place.problem })
   return new Promise((resolve) => {

@@ -9,7 +9,7 @@ import { payloadConverter } from './codec.js'
 import { answers, reach, searchAttributes, setUp } from './namespace.js'
 import { alreadyRunning, databaseOf, folder, isOurs, lastServer, ourServer, stateFile, type ServerInfo } from './own.js'
 import { freePort } from './ports.js'
-import { look } from './health.js'
+import { knock, look } from './health.js'
 import { endProcess, findProcess, pause, sharesNetwork } from './processes.js'
 import { findProgram, type ServerProgram } from './programs.js'
 
@@ -155,7 +155,7 @@ function refuseOddFolder({ kind, source }: ServerProgram): void {
 const portOf = (address: string | undefined): number | undefined =>
   Number(/:(\d+)$/.exec(address ?? '')?.[1]) || undefined
 
-/** Starts a program, detached. @returns its process id when it answers */
+/** Starts a program, detached. @returns its process id when it and its UI answer: the UI begins to listen after the server */
 async function launch(program: ServerProgram, port: number, uiPort: number): Promise<number | 'ended' | 'silent'> {
   const output = openSync(logFile(), 'a', 0o600)
   const child = privately(() =>
@@ -171,7 +171,7 @@ async function launch(program: ServerProgram, port: number, uiPort: number): Pro
   child.on('error', () => (over = true)).on('exit', () => (over = true))
   child.unref()
   for (const end = Date.now() + patience; !over && Date.now() < end; await pause(100))
-    if (await answers(`127.0.0.1:${port}`)) {
+    if ((await answers(`127.0.0.1:${port}`)) && (await knock(`127.0.0.1:${uiPort}`, portPatience)).state === 'serves') {
       // Another server may answer there, and ours be about to give up.
       await pause(100)
       if (!over && child.pid !== undefined) return child.pid
