@@ -25,6 +25,13 @@ interface Measured {
   readonly memoryBytes: number
 }
 
+/** A bound on quality; accuracy and perplexity as multiples of the parent's. */
+interface JudgedQuality {
+  readonly held: boolean
+  readonly value: number | null
+  readonly wanted: number
+}
+
 /** Adjacent layers that are replaced as one. */
 interface Run {
   readonly layer: number
@@ -69,6 +76,8 @@ export interface Result extends Pick<TasksResult, 'paired' | 'measuredOn' | 'spl
     /** Confidence interval of a measured time. */
     readonly interval?: readonly [low: number, high: number]
   }[]
+  /** Bounds on quality: a lone one is on the accuracy. */
+  readonly quality?: JudgedQuality | Readonly<Record<string, JudgedQuality>>
   /** What was measured in each of several scenarios; all the rest is of the first. Absent where there is only one. */
   readonly scenarios?: Readonly<Record<string, ScenarioResult>>
   /** Absent where the spec says which batch it is. */
@@ -155,6 +164,7 @@ export function markdown(result: Result): string {
     ),
     ...(limits.length === 0 ? ['None.'] : []),
     '',
+    ...qualitySection(result.quality),
     ...(timing ? [timingNote(timing), ''] : []),
     ...(calibration ? [calibrationNote(calibration), ''] : []),
     ...attemptsTable(result.attempts),
@@ -207,6 +217,20 @@ function timeRows({ parent, child, ratios }: Result, row: Row): string[] {
     const [a, b] = [parent[name], child[name]]
     return a && b ? [row(title, a.measured, b.measured, ratios[name])] : []
   })
+}
+
+function qualitySection(quality: Result['quality']): string[] {
+  if (!quality) return []
+  const byMeasure = 'held' in quality ? { accuracy: quality as JudgedQuality } : quality
+  return [
+    '## Quality',
+    '',
+    ...Object.entries(byMeasure).map(([measure, { held, value, wanted }]) => {
+      const bound = `${measure} ${measure === 'accuracy' ? '>=' : '<='} ${format(wanted)}${measure === 'kl' ? ' nats per token' : ' of the parent'}`
+      return `- ${held ? 'met' : 'NOT met'}: ${bound} (actual: ${format(value)})`
+    }),
+    '',
+  ]
 }
 
 /** Says how speeds were measured. */

@@ -112,6 +112,12 @@ function explain(error: ErrorObject, name: string): Finding {
       return value('wrong-unit', `${named}: ${message}`, (params as { hint?: string }).hint)
     case 'format':
       return value('wrong-value', `${named} ${message}`)
+    case 'minProperties':
+      return value(
+        'wrong-value',
+        `${named} has no keys.`,
+        `allowed: ${Object.keys(parent.properties ?? {}).join(', ')}`,
+      )
     case 'false schema':
       return value('unknown-key', `${named} is not allowed.`)
     case 'pattern':

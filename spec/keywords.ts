@@ -4,7 +4,7 @@ import { slots, type Slot } from '../api/block.js'
 import { Failure } from '../errors/failure.js'
 import { boundedPattern } from './bounded-pattern.js'
 import { looksLikeExpression } from './expressions.js'
-import { parseQuantity, quantityExamples, quantityKinds, type QuantityKind } from './units.js'
+import { isReadLimit, parseQuantity, quantityExamples, quantityKinds, type QuantityKind } from './units.js'
 import { shown } from '../errors/foreign.js'
 
 /** What a validation finds beside mistakes. */
@@ -57,10 +57,21 @@ export function makeAjv(): Ajv2020 {
       { exclusiveMinimum: least = -1 }: { readonly exclusiveMinimum?: number } = {},
       context?: DataValidationCxt,
     ): boolean {
-      // A limit that was read already, or an expression that is resolved when the stage runs.
-      if ((typeof data === 'object' && data !== null) || looksLikeExpression(data)) return true
+      // An expression is resolved when the stage runs.
+      if (looksLikeExpression(data)) return true
+      // A limit that was read already, in a plan or by an earlier pass.
+      if (typeof data === 'object' && data !== null && isReadLimit(kind, data)) return true
       if (data === null) {
         fail(quantity, 'quantity', 'the value is missing.', `allowed: ${quantityExamples(kind)}`)
+        return false
+      }
+      if (typeof data === 'object') {
+        fail(
+          quantity,
+          'quantity',
+          `it must be a quantity, not ${Array.isArray(data) ? 'a list' : 'a map'}.`,
+          `allowed: ${quantityExamples(kind)}`,
+        )
         return false
       }
       const parsed = parseQuantity(kind, typeof data === 'number' ? data : `${data as string | boolean}`)
