@@ -50,7 +50,7 @@ export async function readGenerationConfig(folder: string): Promise<GenerationCo
  *  @throws Failure InvalidInput for a file that is not JSON */
 export async function generationEnds(folder: string): Promise<readonly number[] | undefined> {
   const { fields } = await read(folder)
-  const ids = [fields.eos_token_id].flat().filter((id): id is number => typeof id === 'number')
+  const ids = [fields.eos_token_id].flat().filter((id): id is number => Number.isSafeInteger(id) && (id as number) >= 0)
   return ids.length > 0 ? ids : undefined
 }
 

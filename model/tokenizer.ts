@@ -73,8 +73,13 @@ export class Tokenizer {
   encode(text: string, { special = true } = {}): number[] {
     const { ids: given } = this.attempt(text.length, () => this.engine.encode(text, { add_special_tokens: special }))
     const ids = Array.from(given, Number)
-    const beyond = ids.find((id) => id >= this.rows)
+    const beyond = ids.find((id) => !(id < this.rows))
     if (beyond === undefined) return ids
+    // The library has no id for what is outside the vocabulary if the unknown token is outside of it, too.
+    if (Number.isNaN(beyond))
+      throw new Failure('InvalidInput', `the text has characters for which the tokenizer has no token`, {
+        remedy: "Use the model's own tokenizer: the unknown token of this one is not in its vocabulary.",
+      })
     throw new Failure(
       'InvalidInput',
       `the text has the token ${shown(this.engine.id_to_token(beyond))} (id ${beyond}), but the model's embedding has ${this.rows} rows`,

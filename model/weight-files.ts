@@ -4,6 +4,7 @@ import { Failure } from '../api/index.js'
 import { refuseStandIn, unfinishedOf } from '../files/stand-in.js'
 import { SafetensorsFile } from './safetensors.js'
 import { shown } from '../errors/foreign.js'
+import { isFileName } from '../errors/inner-path.js'
 
 const usual =
   'The model must be a folder with config.json and model.safetensors, or shards with model.safetensors.index.json.'
@@ -46,7 +47,7 @@ function shardsOf(folder: string, index: string): readonly string[] {
   if (typeof map !== 'object' || map === null) throw bad(index, 'has no weight_map')
   const names = [...new Set(Object.values(map))]
   for (const name of names)
-    if (typeof name !== 'string' || basename(name) !== name || name.startsWith('.'))
+    if (!isFileName(name) || name.startsWith('.'))
       throw bad(index, `names the file ${shown(name)}, which is not in the folder`)
   const shards = names as string[]
   const missing = shards.filter((name) => !existsSync(join(folder, name)))

@@ -45,7 +45,7 @@ export function parseConfig(text: string, file: string, families: readonly Famil
     return rotaries.get(key)!.index
   })
   const replaced = f.object('puzzleflow')?.layers
-  const [bos, eos] = [f.raw('bos_token_id'), f.raw('eos_token_id')]
+  const [bos] = tokenIds(f, 'bos_token_id')
   return {
     family: family.name,
     vocabulary: f.count('vocab_size'),
@@ -70,11 +70,20 @@ export function parseConfig(text: string, file: string, families: readonly Famil
     ...traits,
     rotaries: [...rotaries.values()].map(({ rotary }) => rotary),
     layerRotary,
-    ...(typeof bos === 'number' ? { bos } : {}),
-    eos: (Array.isArray(eos) ? eos : [eos]).filter((id): id is number => typeof id === 'number'),
+    ...(bos === undefined ? {} : { bos }),
+    eos: tokenIds(f, 'eos_token_id'),
     blocks: replaced === undefined ? ownBlocks : replacedBlocks(replaced, layers, f),
     ownBlocks,
   }
+}
+
+/** One id, several, or none: null, and in some files -1. */
+function tokenIds(f: Fields, name: string): readonly number[] {
+  return [f.raw(name) ?? []].flat().filter((id): id is number => {
+    if (!Number.isSafeInteger(id) || (id as number) > 2 ** 31)
+      throw f.refuse(`"${name}" has ${shown(id)}, not the id of a token`)
+    return (id as number) >= 0
+  })
 }
 
 /** Thrown if no known family can read a config.json. A plugin may add the family. */

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { Failure } from '../../api/index.js'
 import { refuseIrregular } from '../../files/irregular.js'
 import { refuseStandIn } from '../../files/stand-in.js'
@@ -11,6 +11,7 @@ import { mostLikely } from '../sampling.js'
 import { graphFile } from './file.js'
 import { attentionMask, inputIds, type OnnxDescription } from './interface.js'
 import { shown } from '../../errors/foreign.js'
+import { isFileName } from '../../errors/inner-path.js'
 
 /** Largest number of tokens to read at once: the memory for recurrences grows with its square. */
 const longestChunk = 256
@@ -71,8 +72,7 @@ export class OnnxModel {
     }
     const about = fields.puzzleflow?.onnx
     if (typeof about !== 'object' || !Array.isArray(about.states)) throw bad('does not describe the graph')
-    if (typeof about.file !== 'string' || basename(about.file) !== about.file)
-      throw bad(`names the graph ${shown(about.file)}, which is not in the folder`)
+    if (!isFileName(about.file)) throw bad(`names the graph ${shown(about.file)}, which is not in the folder`)
     const maxPositions = fields.max_position_embeddings
     if (!Number.isSafeInteger(maxPositions) || maxPositions! < 1) throw bad('has no "max_position_embeddings"')
     const graph = join(folder, about.file)
