@@ -12,6 +12,9 @@ const usual =
 export const weightsFile = 'model.safetensors'
 export const indexFile = 'model.safetensors.index.json'
 
+/** Largest index that is read: half a million tensors. */
+const mostIndexBytes = 2 ** 26
+
 /** Opens the files with a folder's weights. @throws Failure InvalidInput */
 export const openWeightFiles = (folder: string): Promise<SafetensorsFile[]> =>
   Promise.all(shardNames(folder).map((name) => SafetensorsFile.open(join(folder, name))))
@@ -37,7 +40,7 @@ const bad = (file: string, message: string, remedy = usual) =>
 
 /** Names of the shards that an index names, all of which must exist. */
 function shardsOf(folder: string, index: string): readonly string[] {
-  refuseStandIn(index)
+  refuseStandIn(index, mostIndexBytes)
   let map: Record<string, unknown>
   try {
     map = (JSON.parse(readFileSync(index, 'utf8')) as { weight_map: Record<string, unknown> }).weight_map
@@ -55,10 +58,16 @@ function shardsOf(folder: string, index: string): readonly string[] {
   const unfinished = missing.map((name) => unfinishedOf(join(folder, name))).find((own) => own !== undefined)
   throw bad(
     folder,
-    `lacks ${missing.length} of ${shards.length} shards that ${basename(index)} names: ${missing.join(', ')}${unfinished === undefined ? '' : `; ${unfinished}`}`,
+    `lacks ${missing.length} of ${shards.length} shards that ${basename(index)} names: ${someOf(missing)}${unfinished === undefined ? '' : `; ${unfinished}`}`,
     'Fetch the missing files from the source of the others.',
   )
 }
+
+/** Names for a message: a few of many, and none longer than a line. */
+const someOf = (names: readonly string[]): string =>
+  names.slice(0, mostNames).map(inLine).join(', ') + (names.length > mostNames ? ', …' : '')
+const mostNames = 20
+const inLine = (name: string): string => (name.length > 100 ? shown(name) : name)
 
 /** A kind of folder that can be recognised by its files. */
 interface Kind {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Failure } from '../../api/index.js'
+import { refuseIrregular } from '../../files/irregular.js'
 import type { Diagnostic } from '../../spec/diagnostics.js'
 import { readDocument } from '../../spec/document.js'
 import { readSpecText } from '../../spec/spec-text.js'
@@ -43,6 +44,7 @@ export async function readYamlTask(file: string): Promise<YamlTask> {
 }
 
 async function fieldsOf(file: string): Promise<ReadonlyMap<string, Field>> {
+  refuseIrregular(file)
   const read = await readSpecText(file)
   if (!('text' in read)) {
     const { message, hint } = read.problem

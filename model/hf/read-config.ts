@@ -34,7 +34,10 @@ export function parseConfig(text: string, file: string, families: readonly Famil
   const headDim = headSize(f, hidden, heads)
   const traits = family.traits?.(f) ?? {}
   const ownBlocks = family.blocks?.(f) ?? usualBlocks(f, family, layers, heads)
-  ownBlocks.forEach((own, layer) => checkHeads(f, own, layer, heads))
+  ownBlocks.forEach((own, layer) => {
+    checkHeads(f, own, layer, heads)
+    checkWidth(f, own, layer)
+  })
   const largest = (slot: 'attention' | 'ffn', key: string) =>
     ownBlocks.reduce((most, own) => Math.max(most, Number(own[slot].params[key] ?? 0)), 0)
   const rotaries = new Map<string, { readonly index: number; readonly rotary: RotaryConfig }>()
@@ -91,7 +94,8 @@ export class UnknownFamily extends Failure {}
 
 /** Finds the family of a config.json. @throws UnknownFamily naming the architecture and what is not supported */
 function whichFamily(fields: JsonObject, file: string, families: readonly Family[]): Family {
-  const architecture = Array.isArray(fields.architectures) ? String(fields.architectures[0]) : undefined
+  const [first] = Array.isArray(fields.architectures) ? (fields.architectures as readonly unknown[]) : []
+  const architecture = first === undefined ? undefined : typeof first === 'string' ? first : shown(first)
   const type = fields.model_type
   const known = ({ modelTypes }: Family) => typeof type === 'string' && modelTypes.includes(type)
   const family = families.find(
@@ -172,6 +176,12 @@ function checkHeads(f: Fields, { attention }: LayerBlocks, layer: number, heads:
     throw f.refuse(
       `"num_attention_heads" ${heads} is not a multiple of "num_key_value_heads" ${shown(kvHeads)} (layer ${layer})`,
     )
+}
+
+function checkWidth(f: Fields, { ffn }: LayerBlocks, layer: number): void {
+  const { width } = ffn.params
+  if (width === undefined || (Number.isSafeInteger(width) && Number(width) > 0 && Number(width) <= 2 ** 31)) return
+  throw f.refuse(`the FFN of layer ${layer} has the width ${shown(width)}, not a positive whole number`)
 }
 
 /** Reads the layers of a child that puzzleflow wrote. */

@@ -2,11 +2,12 @@ import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure } from '../../api/index.js'
-import { refuseIrregular } from '../../files/irregular.js'
+import { refuseIrregular, refuseLarge } from '../../files/irregular.js'
 import { refuseStandIn } from '../../files/stand-in.js'
 import { elements, Session, type Tensor } from '../../tensor/index.js'
 import type { Prediction, SequenceDecoder } from '../decoder.js'
 import { generationEnds } from '../generation-config.js'
+import { mostConfigBytes } from '../model-files.js'
 import { mostLikely } from '../sampling.js'
 import { graphFile } from './file.js'
 import { attentionMask, inputIds, type OnnxDescription } from './interface.js'
@@ -29,6 +30,7 @@ export function isOnnxFolder(folder: string): boolean {
   if (holds(graphFile)) return true
   const config = join(folder, 'config.json')
   refuseIrregular(config)
+  refuseLarge(config, mostConfigBytes)
   return holds('config.json') && describesGraph(readFileSync(config, 'utf8'))
 }
 
@@ -64,7 +66,7 @@ export class OnnxModel {
     const bad = (message: string, at = file) =>
       new Failure('InvalidInput', `${at} ${message}`, { file: at, remedy: notOurs })
     let fields: ConfigFields
-    refuseStandIn(file)
+    refuseStandIn(file, mostConfigBytes)
     try {
       fields = JSON.parse(await readFile(file, 'utf8')) as ConfigFields
     } catch (error) {

@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs'
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import {
+  companionsOf,
   allWeights,
   buildModel,
   familiesOf,
@@ -123,9 +123,7 @@ export const train: SingleStage<TrainParams> = {
       batches: (start, count) => corpus.batches(start * batch, count, batch),
     })
 
-    const beside = ['tokenizer.json', 'tokenizer_config.json'].filter((name) =>
-      existsSync(join(spec.tokenizer as string, name)),
-    )
+    const beside = companionsOf(spec.tokenizer as string).filter((name) => /^tokenizer(_config)?\.json$/.test(name))
     const files = ['config.json', 'model.safetensors', ...beside]
     await writeFile(join(scratch, 'config.json'), `${configText}\n`)
     await saveCheckpoint(join(scratch, 'model.safetensors'), config, blocks, trainer.parameters(), shapes, 'float16')
