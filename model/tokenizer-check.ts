@@ -117,7 +117,6 @@ export function matchingOf(json: Readonly<Record<string, unknown>>): Matching {
 function mayBeEndless(pattern: string): boolean {
   const plain = pattern.replaceAll(/\[(?:\\.|[^\]\\])*\]|\\[pP]\{[^}]*\}|\\./gs, 'c')
   return (
-    /\)[*+{]/.test(plain) ||
-    plain.split('|').some((alternative) => (alternative.match(/[*+]|,\}/g) ?? []).length >= 3)
+    /\)[*+{]/.test(plain) || plain.split('|').some((alternative) => (alternative.match(/[*+]|,\}/g) ?? []).length >= 3)
   )
 }

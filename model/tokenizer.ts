@@ -58,7 +58,16 @@ export class Tokenizer {
         (text) => text ?? [],
       )
       const unknown = unknownToken(json)
-      return new Tokenizer(engine(), size, cleansUp === true, special, unknown, vocabulary, beginnings, matchingOf(json))
+      return new Tokenizer(
+        engine(),
+        size,
+        cleansUp === true,
+        special,
+        unknown,
+        vocabulary,
+        beginnings,
+        matchingOf(json),
+      )
     } catch (error) {
       throw new Failure('InvalidInput', `${file} is not supported: ${(error as Error).message}`, {
         file,

@@ -40,7 +40,10 @@ export async function readYamlTask(file: string): Promise<YamlTask> {
     for (const [key, field] of fields) if (key !== 'include') merged.set(key, field)
     return merged
   }
-  return { fields: await read(resolve(file), []), files }
+  const fields = await read(resolve(file), [])
+  if (fields.size === 0)
+    throw new Failure('InvalidInput', `${file}: has no keys`, { file, remedy: "Give the path of a task's YAML file." })
+  return { fields, files }
 }
 
 async function fieldsOf(file: string): Promise<ReadonlyMap<string, Field>> {

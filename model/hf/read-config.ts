@@ -94,12 +94,11 @@ export class UnknownFamily extends Failure {}
 
 /** Finds the family of a config.json. @throws UnknownFamily naming the architecture and what is not supported */
 function whichFamily(fields: JsonObject, file: string, families: readonly Family[]): Family {
-  const [first] = Array.isArray(fields.architectures) ? (fields.architectures as readonly unknown[]) : []
-  const architecture = first === undefined ? undefined : typeof first === 'string' ? first : shown(first)
+  const [architecture] = Array.isArray(fields.architectures) ? (fields.architectures as readonly unknown[]) : []
   const type = fields.model_type
   const known = ({ modelTypes }: Family) => typeof type === 'string' && modelTypes.includes(type)
   const family = families.find(
-    (own) => known(own) && (architecture === undefined || own.architectures.includes(architecture)),
+    (own) => known(own) && (architecture === undefined || own.architectures.some((name) => name === architecture)),
   )
   if (family) return family
   const missing = missingOf(fields)

@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
+import { openHarness } from '../../data/harness/read.js'
 import { readDocuments } from '../../data/documents.js'
 import { readLines } from '../../data/text-files.js'
 import { Failure } from '../../errors/failure.js'
@@ -37,7 +38,7 @@ test.each<[object, string]>([
   [
     {
       ...{ model_type: 'nemotron-nas', architectures: ['DeciLMForCausalLM'] },
-      block_configs: Array(8).fill({ attention: { n_heads_in_group: 1 }, ffn: { ffn_mult: 1e-5 } }),
+      block_configs: Array.from({ length: 8 }, () => ({ attention: { n_heads_in_group: 1 }, ffn: { ffn_mult: 1e-5 } })),
     },
     'the FFN of layer 0 has the width 0, not a positive whole number',
   ],
@@ -58,7 +59,8 @@ test('a cost whose error is not a number is refused', async () => {
   const floor = { prefillSeconds: 1, decodeSeconds: 1, error: {}, ...sizes(withoutBlocks(model), scenario) }
   const file = join(temporaryFolder(), 'costs.json')
   writeFileSync(file, JSON.stringify({ version: 1, scenario, floor, attention: {}, ffn: {} }))
-  expect(await refusal(() => readCostTable(file, model, scenario, []))).toContain('error is {}, not a number of at least 0')
+  const said = await refusal(() => readCostTable(file, model, scenario, []))
+  expect(said).toContain('error is {}, not a number of at least 0')
 })
 
 test('an index with thousands of long names of files that are missing is told in a few lines', async () => {
@@ -87,7 +89,8 @@ test('a message that is nested deeper than a template can read is refused with i
 
 test('a gzip bomb of short lines ends soon', async () => {
   const file = join(temporaryFolder(), 'a.jsonl.gz')
-  writeFileSync(file, Buffer.concat(Array(40).fill(gzipSync('word\n'.repeat(200_000)))))
+  const packed = gzipSync('word\n'.repeat(200_000))
+  writeFileSync(file, Buffer.concat(Array.from({ length: 10 }, () => packed)))
   const read = async () => {
     for await (const line of readLines(file, 'Mend it.')) void line
   }
@@ -103,7 +106,11 @@ test('work has its time whatever the clock says: it is begun again if it was sto
     return 'done'
   })
   expect(result).toEqual({ done: true, value: 'done' })
-  expect(within(50, () => { for (;;); })).toEqual({ done: false })
+  expect(
+    within(50, () => {
+      for (;;);
+    }),
+  ).toEqual({ done: false })
 })
 
 const answers = new Answers()
@@ -129,7 +136,11 @@ test.each<[string, object]>([
 })
 
 test.each<[string, object, string]>([
-  ['a time that is none', { headers: { 'last-modified': 'yesterday' }, body: 'a' }, 'gives an answer that cannot be read'],
+  [
+    'a time that is none',
+    { headers: { 'last-modified': 'yesterday' }, body: 'a' },
+    'gives an answer that cannot be read',
+  ],
   ['too deep XML', { body: '<a>'.repeat(20_000), list: true }, 'gives an answer that cannot be read'],
   [
     'the same page again and again',
@@ -149,4 +160,13 @@ test.each<[string, object, string]>([
     return undefined
   }
   expect(await refusal(read)).toContain(expected)
+})
+
+test('a task of which nothing is left is refused', async () => {
+  const folder = temporaryFolder()
+  writeFileSync(join(folder, 'empty.yaml'), '{}\n')
+  writeFileSync(join(folder, 'task.yaml'), 'include: empty.yaml\n')
+  expect(await refusal(() => openHarness(join(folder, 'task.yaml')))).toMatch(
+    /task\.yaml: has no keys$|empty or has no/,
+  )
 })

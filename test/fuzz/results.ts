@@ -68,6 +68,6 @@ export function table(totals: readonly Counts[]): string {
     line(head),
     line(head.map((_, i) => (i === 0 ? '---' : '--:'))),
     ...rows.map(line),
-    line(['all', total, ...Array(5).fill('')]),
+    line(['all', total, '', '', '', '', '']),
   ].join('\n')
 }

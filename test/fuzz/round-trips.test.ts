@@ -34,16 +34,14 @@ const finite = fc.float({ noNaN: true, noDefaultInfinity: true })
 
 /** Tensors with distinct names, of at most 3 axes, some of them empty. */
 const tensors = fc.uniqueArray(
-  fc
-    .array(fc.integer({ min: 0, max: 4 }), { maxLength: 3 })
-    .chain((shape) => {
-      const size = shape.reduce((n, d) => n * d, 1)
-      return fc.record({
-        name: tensorName,
-        shape: fc.constant(shape),
-        data: fc.array(finite, { minLength: size, maxLength: size }).map((values) => Float32Array.from(values)),
-      })
-    }),
+  fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 3 }).chain((shape) => {
+    const size = shape.reduce((n, d) => n * d, 1)
+    return fc.record({
+      name: tensorName,
+      shape: fc.constant(shape),
+      data: fc.array(finite, { minLength: size, maxLength: size }).map((values) => Float32Array.from(values)),
+    })
+  }),
   { selector: ({ name }) => name, maxLength: 6 },
 )
 
@@ -51,7 +49,11 @@ test('safetensors: what is written is read, whatever tensors are called', async 
   const file = join(folder, 'a.safetensors')
   await fc.assert(
     fc.asyncProperty(tensors, async (written) => {
-      await writeSafetensors(file, written.map(({ data, ...own }) => ({ ...own, values: () => data })), 'float32')
+      await writeSafetensors(
+        file,
+        written.map(({ data, ...own }) => ({ ...own, values: () => data })),
+        'float32',
+      )
       const read = await SafetensorsFile.open(file)
       expect([...read.tensors.keys()].sort()).toEqual(written.map(({ name }) => name).sort())
       for (const { name, shape, data } of written) {
@@ -132,7 +134,7 @@ test('records: one that is written is read, and one in which a character is chan
   fc.assert(
     fc.property(fc.dictionary(words, jsonValue, { maxKeys: 4 }), fc.nat(), (values, at) => {
       const record: TaskRecord = {
-        ...{ version: 1, key, components: {}, outputs: { values: values as Record<string, unknown>, files: {} } },
+        ...{ version: 1, key, components: {}, outputs: { values, files: {} } },
         ...{ seconds: 1.5, finishedAt: '2026-01-01T00:00:00Z', host: 'host' },
       }
       const text = recordText(record)
@@ -178,7 +180,9 @@ test('problems: one that is written is read', () => {
 })
 
 test('specs: YAML that a library writes has the same values, whatever texts are in it', () => {
-  const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 }).filter((key) => key !== '__proto__' && key !== '<<')
+  const name = fc
+    .string({ unit: 'grapheme', minLength: 1, maxLength: 12 })
+    .filter((key) => key !== '__proto__' && key !== '<<')
   const value = fc.letrec((tie) => ({
     any: fc.oneof(
       { maxDepth: 3 },

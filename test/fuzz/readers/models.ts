@@ -102,11 +102,8 @@ function checkConfig(config: ModelConfig): void {
   for (const { ffn, attention } of config.ownBlocks) {
     for (const [name, value] of Object.entries({ ...ffn.params, ...attention.params }))
       if (typeof value === 'number') holds(Number.isSafeInteger(value) && value > 0, `${name} is ${value}`)
-    const { kvHeads: groups } = attention.params
-    holds(
-      typeof groups !== 'number' || heads % groups === 0 || 'heads' in attention.params,
-      `${groups} groups of ${heads}`,
-    )
+    const groups = Number(attention.params.kvHeads ?? 1)
+    holds(heads % groups === 0 || 'heads' in attention.params, `${groups} groups of ${heads}`)
   }
 }
 

@@ -62,7 +62,7 @@ const partsOf = (model: Model): readonly Part[] =>
       slot,
       variant: { id: block, block, params, empty: block === 'no-op', own: false },
     })),
-  ) as unknown as readonly Part[]
+  )
 
 /** Readers of problems and cost tables. */
 export function numberReaders(files: Files, model: Model): readonly Reader[] {
