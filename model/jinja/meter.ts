@@ -4,8 +4,10 @@ import { JinjaError } from './errors.js'
 export const limits = {
   /** Units of work: one for each evaluated node, created element of a list, and eight characters read. */
   work: 2 ** 24,
-  /** Number of characters of one text. */
-  characters: 2 ** 26,
+  /** Number of characters of one text. Several of them are in memory while one is made from another. */
+  characters: 2 ** 24,
+  /** A text may be so many times as long as what the template is given, if that is more. */
+  growth: 4,
   /** Depth of nested macros, loops and values. */
   depth: 150,
   milliseconds: 10_000,
@@ -16,6 +18,7 @@ interface Meter {
   depth: number
   readonly strict: boolean
   readonly end: number
+  readonly characters: number
 }
 
 // A rendering is one synchronous call, so one meter at a time is enough.
@@ -23,10 +26,12 @@ let current: Meter | undefined
 
 /** Does work within the limits.
  *  @param strict  whether any use of an undefined value is an error (Jinja's StrictUndefined)
+ *  @param given   number of characters that the work begins with
  *  @throws JinjaError of the kind `bound` if it exceeds them */
-export function metered<T>(work: () => T, strict = false): T {
+export function metered<T>(work: () => T, strict = false, given = 0): T {
   const before = current
-  current = { work: 0, depth: 0, strict, end: Date.now() + limits.milliseconds }
+  const characters = Math.max(limits.characters, limits.growth * given)
+  current = { work: 0, depth: 0, strict, end: Date.now() + limits.milliseconds, characters }
   try {
     return work()
   } catch (error) {
@@ -58,8 +63,8 @@ export function read(text: string): string {
 
 /** Refuses a text or list that would be too long, before it is created. */
 export function requireLength(length: number | bigint): void {
-  if (length > limits.characters)
-    throw new JinjaError('bound', `it makes a text of more than ${limits.characters} characters`)
+  const most = current?.characters ?? limits.characters
+  if (length > most) throw new JinjaError('bound', `it makes a text of more than ${most} characters`)
 }
 
 /** Counts the depth of nested calls. */
