@@ -10,6 +10,7 @@ export const limits = {
   growth: 4,
   /** Depth of nested macros, loops and values. */
   depth: 150,
+  /** Of processor time: a busy machine refuses no template. */
   milliseconds: 10_000,
 } as const
 
@@ -17,7 +18,7 @@ interface Meter {
   work: number
   depth: number
   readonly strict: boolean
-  readonly end: number
+  readonly began: NodeJS.CpuUsage
   readonly characters: number
 }
 
@@ -31,7 +32,7 @@ let current: Meter | undefined
 export function metered<T>(work: () => T, strict = false, given = 0): T {
   const before = current
   const characters = Math.max(limits.characters, limits.growth * given)
-  current = { work: 0, depth: 0, strict, end: Date.now() + limits.milliseconds, characters }
+  current = { work: 0, depth: 0, strict, began: process.cpuUsage(), characters }
   try {
     return work()
   } catch (error) {
@@ -51,8 +52,14 @@ export function charge(units = 1): void {
   const before = current.work
   current.work += units
   if (current.work > limits.work) throw new JinjaError('bound', `it takes more than ${limits.work} steps`)
-  if (Math.floor(before / 65536) !== Math.floor(current.work / 65536) && Date.now() > current.end)
+  if (Math.floor(before / 65536) !== Math.floor(current.work / 65536) && usedSince(current) > limits.milliseconds)
     throw new JinjaError('bound', `it does not end in ${limits.milliseconds / 1000} s`)
+}
+
+/** Milliseconds of processor time of this process since a rendering began. */
+function usedSince({ began }: Meter): number {
+  const { user, system } = process.cpuUsage(began)
+  return (user + system) / 1000
 }
 
 /** Counts the reading of a text. @returns the text */
