@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { forecast, type StageForecast } from '../../lineage/forecast.js'
+import { refuseIrregular } from '../../files/irregular.js'
 import { Failure } from '../../api/index.js'
 import { dataNotes } from '../../plugins/inspect/data-notes.js'
 import { describedTypes } from '../../plugins/loading/load.js'
@@ -131,6 +132,8 @@ function describeForecast({ stage, tasks, reused, secondsSaved, secondsLeft, rea
 
 function openProblem(file: string): Problem {
   let json: unknown
+  // A pipe of a shell is as good as a file.
+  if (!statSync(file, { throwIfNoEntry: false })?.isFIFO()) refuseIrregular(file)
   try {
     json = JSON.parse(readFileSync(file, 'utf8'))
   } catch (error) {
