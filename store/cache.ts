@@ -11,7 +11,6 @@ import {
   moveDurably,
   namesIn,
   orAbsent,
-  stampOf,
   unique,
 } from './files.js'
 
@@ -82,7 +81,7 @@ export class Cache {
       await this.makeRoom(bytes)
       await moveDurably(path, this.temporary(), this.place(digest))
       this.written += bytes
-      this.verified.set(digest, await stampOf(this.place(digest)))
+      this.verified.set(digest, await contentStampOf(this.place(digest)))
     })
   }
 
@@ -95,7 +94,7 @@ export class Cache {
   private async find(digest: Digest): Promise<string | undefined> {
     const place = this.place(digest)
     try {
-      const stamp = await stampOf(place)
+      const stamp = await contentStampOf(place)
       if (this.verified.get(digest) !== stamp && (await digestFile(place)) !== digest) {
         await rm(place, { force: true })
         return undefined
@@ -129,7 +128,7 @@ export class Cache {
       await rm(temporary, { force: true })
     }
     this.written += bytes
-    this.verified.set(digest, await stampOf(this.place(digest)))
+    this.verified.set(digest, await contentStampOf(this.place(digest)))
     return this.handOut(digest)
   }
 
@@ -188,4 +187,11 @@ function isAlive(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
+}
+
+/** Returns a stamp that changes whenever a file's contents change. Unlike `stampOf`, it stays when the cache links the file and sets
+ *  its time of access. Only this user can write to the cache. */
+async function contentStampOf(path: string): Promise<string> {
+  const { size, mtimeNs, ino } = await stat(path, { bigint: true })
+  return `${size} ${mtimeNs} ${ino}`
 }

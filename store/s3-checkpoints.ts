@@ -1,15 +1,18 @@
 import { link, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { digestBytes, type Digest } from './digest.js'
+import { digestBytes, isDigest, type Digest } from './digest.js'
 import { digestFile, isAbsent, makeFolder, namesIn, orAbsent, readText, unique, writeWhole } from './files.js'
 import { checkpointName } from './layout.js'
 import { readJsonText } from './record.js'
 import type { Bucket } from './s3-bucket.js'
+import type { Signer } from './signer.js'
 
 /** The files of a checkpoint at one moment: digests of their contents, by path in the folder. */
 interface Manifest {
   readonly version: 1
   readonly files: Readonly<Record<string, Digest>>
+  /** With a key, the signature of all other fields. */
+  readonly signature?: string
 }
 
 /**
@@ -21,6 +24,7 @@ export class S3Checkpoints {
   constructor(
     private readonly bucket: Bucket,
     private readonly root: string,
+    private readonly signer: Signer | undefined,
   ) {}
 
   private folder = (key: Digest) => join(this.root, key)
@@ -39,7 +43,7 @@ export class S3Checkpoints {
     const text = (await this.bucket.text(this.manifestName(key)))?.text
     if (text === undefined || digestBytes(text) === (await this.noted(key))) return
     const manifest = parseManifest(text)
-    if (!manifest) return
+    if (!manifest || !this.isOurs(key, manifest)) return
     const fresh = join(this.root, `${key}.${unique()}`)
     try {
       await makeFolder(fresh)
@@ -74,7 +78,7 @@ export class S3Checkpoints {
           await this.bucket.upload(this.fileName(key, digest), path, digest)
       }
       if (Object.keys(files).length === 0) return
-      const text = JSON.stringify({ version: 1, files } satisfies Manifest)
+      const text = JSON.stringify(this.signed(key, { version: 1, files }))
       await this.bucket.put(this.manifestName(key), text)
       await this.note(key, digestBytes(text))
       const kept = new Set(Object.values(files))
@@ -95,15 +99,25 @@ export class S3Checkpoints {
     await rm(this.noteOf(key), { force: true })
   }
 
+  private signed = (key: Digest, manifest: Manifest): Manifest =>
+    this.signer ? { ...manifest, signature: this.signer.sign(titleOf(key), manifest) } : manifest
+  private isOurs = (key: Digest, { signature, ...manifest }: Manifest): boolean =>
+    this.signer?.accepts(titleOf(key), manifest, signature) ?? true
+
   private noted = async (key: Digest): Promise<unknown> => readJsonText(await readText(this.noteOf(key)))
   private note = (key: Digest, manifest: Digest) =>
     writeWhole(join(this.root, `${key}.${unique()}.tmp`), this.noteOf(key), JSON.stringify(manifest))
 }
 
+const titleOf = (key: Digest) => `checkpoint ${key}`
+
+/** Reads a manifest, which anybody may have written who can write to the bucket. */
 function parseManifest(text: string | undefined): Manifest | undefined {
-  const manifest = readJsonText(text) as Manifest | undefined
+  const manifest = readJsonText(text) as Partial<Manifest> | null | undefined
+  const files = Object.entries(manifest?.files ?? {})
   const isInside = (name: string) => !name.startsWith('/') && !name.split('/').includes('..')
-  return manifest?.version === 1 && Object.keys(manifest.files).every(isInside) ? manifest : undefined
+  const isSound = files.every(([name, digest]) => isInside(name) && isDigest(digest))
+  return manifest?.version === 1 && isSound ? { ...manifest, version: 1, files: Object.fromEntries(files) } : undefined
 }
 
 /** Lists the paths of the files in a folder, except those that are being written. */

@@ -142,12 +142,16 @@ const wordPiece: JsonObject = {
 }
 const unigram = json('examples/quickstart/parent/tokenizer.json')
 
+const components = { stage: 'a', kind: 'task', task: 'b' }
 const record: TaskRecord = {
   version: 1,
-  key: digestJson('key'),
+  key: digestJson(components),
   outputs: { files: {}, values: { a: 1 } },
-  components: { stage: 'a', kind: 'task', task: 'b' },
-} as never
+  components,
+  seconds: 1,
+  finishedAt: '',
+  host: '',
+}
 
 const scenario: Scenario = { batch: 1, prefill: 8, generate: 8, weights: 'float32', cache: 'float32' }
 
