@@ -10,6 +10,7 @@ const searches = [
   'cli/gguf-search',
   'cli/search',
   'cli/sweep',
+  'data/large-inputs',
   'engine/lost',
   'engine/many-workers',
   'engine/policies',
@@ -21,6 +22,8 @@ const searches = [
   'plugins/run-type',
   'plugins/running',
   'python/worker',
+  'server/offline',
+  'server/ui',
   'stages/family-search',
   'store/runs',
 ].map((name) => `test/${name}.test.ts`)

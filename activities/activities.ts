@@ -17,6 +17,7 @@ import type {
 } from '../workflows/types.js'
 import { CheckedInputs } from './checked-inputs.js'
 import { checkForm, checkTypes } from './checked-plan.js'
+import { summaryMarkdown } from '../errors/markdown.js'
 import { guardWith } from './guard.js'
 import { blaming, pluginsOf } from './blame.js'
 import {
@@ -29,7 +30,7 @@ import {
   type Key,
   type KeyParts,
 } from '../lineage/keys.js'
-import { boundsHere, checkTasks, pagesOf, shortLabel } from './pages.js'
+import { boundsHere, checkTasks, pagesOf } from './pages.js'
 import { recent, recentJson } from './recent.js'
 import { recordsOf, resultsOf, reuseOr, type ReuseServices, type Runner } from './reuse.js'
 import { KeyLocks } from './slots.js'
@@ -82,6 +83,7 @@ export function makeActivities(services: Services): Activities {
       store: store.location,
       threads: isExclusive(parts, task) ? services.slots.size : 1,
       limits: {
+        disk: store.root,
         ...(planned.timeout !== undefined && { seconds: planned.timeout }),
         ...(planned.memory !== undefined && { memory: planned.memory }),
       },
@@ -124,7 +126,7 @@ export function makeActivities(services: Services): Activities {
     return tasks.map(({ id, label }, i) => ({
       index: from + i,
       id,
-      label: shortLabel(label),
+      label: summaryMarkdown(label),
       ...(results[i] && { found: keys[i]! }),
     }))
   }
