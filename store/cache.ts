@@ -3,16 +3,7 @@ import { link, rename, rm, stat, utimes } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Digest } from './digest.js'
-import {
-  digestFile,
-  fileFailure,
-  isAbsent,
-  makeFolder,
-  moveDurably,
-  namesIn,
-  orAbsent,
-  unique,
-} from './files.js'
+import { digestFile, fileFailure, isAbsent, makeFolder, moveDurably, namesIn, orAbsent, unique } from './files.js'
 
 /** Folders of the paths that this process has handed out. They are removed when it ends. */
 const handedOut = new Set<string>()

@@ -49,7 +49,8 @@ const filesBelow = (folder) =>
 async function build(target) {
   const work = mkdtempSync(join(tmpdir(), 'puzzleflow-server-'))
   try {
-    for (const name of ['main.go', 'hosts.go', 'owner.go', 'go.mod', 'go.sum']) copyFileSync(join(sources, name), join(work, name))
+    for (const name of ['main.go', 'hosts.go', 'owner.go', 'go.mod', 'go.sum'])
+      copyFileSync(join(sources, name), join(work, name))
     for (const line of (await go(['mod', 'download', '-json', ...overlaid], sources)).split(/(?<=^\})\n/m)) {
       if (line.trim() === '') continue
       const { Path, Dir } = JSON.parse(line)

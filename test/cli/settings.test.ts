@@ -138,7 +138,9 @@ test.each([
   told()
   expect(addressOf({})).toBe('localhost:7233')
   vi.stubEnv(name, value)
-  expect(() => addressOf({})).toThrow(/names the server localhost:7233, but Temporal's settings hold a key or certificate/)
+  expect(() => addressOf({})).toThrow(
+    /names the server localhost:7233, but Temporal's settings hold a key or certificate/,
+  )
   expect(addressOf({ address: 'filed:7233' })).toBe('filed:7233')
   rmSync(join(folder, 'work/puzzleflow.config.yaml'))
   user('address: filed:7233\n')
@@ -157,7 +159,10 @@ const used = async () => {
 test('a store and a server that the current folder names are told once, and again when it names others', async () => {
   here('store: ./filed\naddress: localhost:1\n')
   const file = join(folder, 'work/puzzleflow.config.yaml')
-  const lines = [`The store is ${join(folder, 'work/filed')}: ${file} says so.`, `The server is localhost:1: ${file} says so.`]
+  const lines = [
+    `The store is ${join(folder, 'work/filed')}: ${file} says so.`,
+    `The server is localhost:1: ${file} says so.`,
+  ]
   expect(await used()).toEqual({ store: join(folder, 'work/filed'), address: 'localhost:1', lines })
   expect((await used()).lines).toEqual([])
   here('store: ./other\naddress: localhost:1\n')

@@ -105,20 +105,40 @@ test.each<[string, () => unknown, RegExp]>([
   ['has a stage twice', () => ({ ...honest, stages: [...honest.stages, honest.stages[0]] }), /two stages "prepare"/],
   ['has stages in a circle', () => withStage('prepare', { needs: ['report'] }), /comes before "report"/],
   ['has an endless seed', () => ({ ...honest, seed: 1e300 }), /seed/],
-  ['has a digest that leads to another folder', () => ({ ...honest, plugins: [{ name: 'a', version: '1', digest: '../../a' }] }), /digest/],
+  [
+    'has a digest that leads to another folder',
+    () => ({ ...honest, plugins: [{ name: 'a', version: '1', digest: '../../a' }] }),
+    /digest/,
+  ],
   ['names a stage type that is not here', () => withStage('prepare', { uses: 'shell' }), /no stage type "shell"/],
-  ['has a stage type of another version', () => withStage('prepare', { version: 99 }), /version 99 of the stage type "prepare"/],
-  ['gives a plugin as the origin of a built-in stage', () => withStage('prepare', { plugin: digestBytes('a') }), /does not come from/],
+  [
+    'has a stage type of another version',
+    () => withStage('prepare', { version: 99 }),
+    /version 99 of the stage type "prepare"/,
+  ],
+  [
+    'gives a plugin as the origin of a built-in stage',
+    () => withStage('prepare', { plugin: digestBytes('a') }),
+    /does not come from/,
+  ],
   ['makes a gate of a stage that works', () => withStage('prepare', { gate: true }), /is not a "prepare"/],
   [
     'has block types of another version',
     () => ({ ...honest, blocks: honest.blocks.map((block) => ({ ...block, version: 99 })) }),
     /version 99 of the attention block type/,
   ],
-  ['has a parameter that the stage does not have', () => withStage('prepare', { params: { shell: 'rm' } }), /Unknown key "shell"/],
+  [
+    'has a parameter that the stage does not have',
+    () => withStage('prepare', { params: { shell: 'rm' } }),
+    /Unknown key "shell"/,
+  ],
   ['has a parameter of another type', () => withStage('distill', { params: { tokens: [1] } }), /tokens/],
   ['has a time limit that is a text', () => withStage('prepare', { timeout: 'soon' }), /timeout/],
-  ['has a plugin that this user has not allowed', () => ({ ...honest, plugins: [{ name: 'a', version: '1', digest: digestBytes('a') }] }), /./],
+  [
+    'has a plugin that this user has not allowed',
+    () => ({ ...honest, plugins: [{ name: 'a', version: '1', digest: digestBytes('a') }] }),
+    /./,
+  ],
 ])('a plan that %s is refused before anything runs', async (_, plan, message) => {
   const answer = await answerTo(plan())
   expect(answer).toMatch(message)
@@ -204,7 +224,9 @@ test.each<[string, unknown]>([
   await expect(perform(() => activities.executeTask({ ...request, task }))).rejects.toMatchObject({
     type: 'PluginBug',
   })
-  await expect(perform(() => activities.gatherStage({ ...request, skipped: [] }))).rejects.toMatchObject({ type: 'PluginBug' })
+  await expect(perform(() => activities.gatherStage({ ...request, skipped: [] }))).rejects.toMatchObject({
+    type: 'PluginBug',
+  })
   expect(jobs).toEqual([])
 })
 
@@ -213,9 +235,11 @@ test('a result is gathered from the tasks of the list, in their order', async ()
   const request = { plan: await store.putJson('plan', honest), stage: 'prepare', outputs: {} }
   const { tasks } = await perform(() => activities.planStage(request))
   const at = (index: number) => ({ ...request, tasks, task: { index, id: 'prepare', label: 'prepare' } })
-  for (const index of [1, -1, 0.5]) await expect(perform(() => activities.executeTask(at(index)))).rejects.toThrow('not those of its list')
+  for (const index of [1, -1, 0.5])
+    await expect(perform(() => activities.executeTask(at(index)))).rejects.toThrow('not those of its list')
   const { key } = await perform(() => activities.executeTask(at(0)))
-  const gather = (keys: readonly string[]) => perform(() => activities.gatherStage({ ...request, tasks, keys, skipped: [] }))
+  const gather = (keys: readonly string[]) =>
+    perform(() => activities.gatherStage({ ...request, tasks, keys, skipped: [] }))
   await expect(gather([digestBytes('another')])).rejects.toThrow('not those of its list')
   await expect(gather([key, key])).rejects.toThrow('not those of its list')
   await expect(gather([key])).resolves.toMatchObject({ reused: false })

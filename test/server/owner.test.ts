@@ -67,7 +67,9 @@ describe.skipIf(why !== '')(`other users of the machine${why}`, () => {
     const nobody = 65_534
     for (const port of ports) {
       const [ours, theirs] = await Promise.all(
-        [0, nobody].map(async (uid) => (await Promise.all(greetings.map((own) => answered(port, own, uid)))).some((n) => n > 0)),
+        [0, nobody].map(async (uid) =>
+          (await Promise.all(greetings.map((own) => answered(port, own, uid)))).some((n) => n > 0),
+        ),
       )
       expect([port, ours, theirs]).toEqual([port, true, false])
     }
