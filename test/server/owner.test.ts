@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { commandLine, ensureServer, stopServer, type ServerInfo } from '../../server/index.js'
 import { makeStateHome } from '../state-home.js'
@@ -65,6 +66,10 @@ describe.skipIf(why !== '')(`other users of the machine${why}`, () => {
     const ports = portsOf(info.pid!)
     expect(ports.length).toBeGreaterThanOrEqual(5)
     const nobody = 65_534
+    const open = createServer((socket) => socket.on('error', () => undefined).end('everybody'))
+    await new Promise<void>((resolve) => open.listen(0, '127.0.0.1', resolve))
+    expect(await answered((open.address() as AddressInfo).port, '', nobody)).toBe(9)
+    open.close()
     for (const port of ports) {
       const [ours, theirs] = await Promise.all(
         [0, nobody].map(async (uid) =>
