@@ -7,7 +7,7 @@ import { checkValue } from '../spec/validate.js'
 const planSchema = readSchema('plan')
 
 const refused = (why: string) =>
-  new Failure('InvalidInput', `The plan is refused: ${why}`, {
+  new Failure('InvalidInput', `The plan is refused: ${why.replace(/\.$/, '')}`, {
     remedy: 'Plans are made by `puzzleflow run`, of the version that its workers have: run the same command again.',
   })
 
