@@ -2,6 +2,7 @@ import { Failure, type JsonObject } from '../api/index.js'
 import type { Loaded } from '../plugins/registry.js'
 import { readSchema } from '../schemas/read.js'
 import type { FrozenPlan, PlannedStage } from '../spec/frozen-plan.js'
+import { asWritten } from '../spec/programs.js'
 import { checkValue } from '../spec/validate.js'
 
 const planSchema = readSchema('plan')
@@ -55,17 +56,9 @@ function checkStage(planned: PlannedStage, loaded: Loaded): void {
   const type = loaded.stage(uses)
   checkVersion(`stage type "${uses}"`, { version, plugin }, loaded, type)
   if ((type.gate ?? false) !== (planned.gate ?? false)) throw refused(`the stage "${name}" is not a "${uses}"`)
-  const params = 'program' in type.parameters ? asWritten(planned.params) : planned.params
+  const params = asWritten(type.parameters, planned.params)
   const [finding] = checkValue(type.parameters, params, `stages.${name}`).findings
   if (finding) throw refused(finding.message)
-}
-
-/** Parameters with their program as the spec wrote it, which the plan has frozen (spec/programs.ts). */
-function asWritten({ program: _, sources, ...others }: JsonObject): JsonObject {
-  const paths = Array.isArray(sources)
-    ? sources.map((source) => (source as { path?: string } | null)?.path ?? null)
-    : sources
-  return { ...others, ...(paths !== undefined && { sources: paths }) }
 }
 
 function checkVersion(

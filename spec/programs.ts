@@ -47,5 +47,19 @@ export function openPrograms(
   }
 }
 
+/** Parameters with their program as a spec writes it, to be checked against the schema of their stage type. */
+export function asWritten(parameters: object, params: JsonObject): JsonObject {
+  if (!('program' in parameters)) return params
+  const { sources, ...others } = params
+  const paths = Array.isArray(sources)
+    ? sources.map((source) => (isMap(source) ? (source.path ?? null) : source))
+    : sources
+  const written = Object.entries(others).filter(([name]) => name !== 'program')
+  return { ...Object.fromEntries(written), ...(paths !== undefined && { sources: paths }) }
+}
+
+const isMap = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
 const isTexts = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((item) => typeof item === 'string')

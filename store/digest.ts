@@ -24,6 +24,7 @@ export function digestJson(value: unknown): Digest {
   return digestBytes(canonicalJson(value))
 }
 
+/** Whether something is a SHA-256 digest. */
 export const isDigest = (value: unknown): value is Digest => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
 
 /** Checks a digest that comes from a file or a command line. */

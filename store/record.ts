@@ -1,3 +1,4 @@
+import { isInnerPath } from '../errors/inner-path.js'
 import { canonicalJson, digestJson, isDigest, type Digest } from './digest.js'
 import type { Signer } from './signer.js'
 import type { ArtifactRef, TaskRecord } from './store.js'
@@ -41,18 +42,19 @@ function isRecord(record: Readonly<Record<string, unknown>>): record is Readonly
     isMap(outputs) &&
     isMap(outputs.values) &&
     isMap(outputs.files) &&
-    Object.entries(outputs.files).every(([name, ref]) => isOutputName(name) && isRef(ref)) &&
+    Object.entries(outputs.files).every(([name, ref]) => isOutputName(name) && isArtifactRef(ref)) &&
     typeof seconds === 'number' &&
     seconds >= 0 &&
     texts.every((own) => typeof own === 'string')
   )
 }
 
-/** Names of outputs may become paths below a folder. */
-const isOutputName = (name: string): boolean =>
-  !/^\/|[\0-\x1f\x7f]/.test(name) && name.length <= 1000 && !name.split('/').includes('..')
+/** Whether a name of an output can become a path below a folder, and be shown. */
+export const isOutputName = (name: string): boolean =>
+  isInnerPath(name) && name.length <= 1000 && !/[\0-\x1f\x7f]/.test(name)
 
-const isRef = (value: unknown): value is ArtifactRef =>
+/** Whether something is a reference to an artifact. */
+export const isArtifactRef = (value: unknown): value is ArtifactRef =>
   isMap(value) &&
   isDigest(value.digest) &&
   Number.isSafeInteger(value.bytes) &&

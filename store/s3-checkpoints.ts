@@ -1,5 +1,6 @@
-import { link, rename, rm, stat } from 'node:fs/promises'
+import { link, lstat, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { isInnerPath } from '../errors/inner-path.js'
 import { digestBytes, isDigest, type Digest } from './digest.js'
 import { digestFile, isAbsent, makeFolder, namesIn, orAbsent, readText, unique, writeWhole } from './files.js'
 import { checkpointName } from './layout.js'
@@ -24,7 +25,7 @@ export class S3Checkpoints {
   constructor(
     private readonly bucket: Bucket,
     private readonly root: string,
-    private readonly signer: Signer | undefined,
+    private readonly signer?: Signer,
   ) {}
 
   private folder = (key: Digest) => join(this.root, key)
@@ -113,21 +114,28 @@ const titleOf = (key: Digest) => `checkpoint ${key}`
 
 /** Reads a manifest, which anybody may have written who can write to the bucket. */
 function parseManifest(text: string | undefined): Manifest | undefined {
-  const manifest = readJsonText(text) as Partial<Manifest> | null | undefined
-  const files = Object.entries(manifest?.files ?? {})
-  const isInside = (name: string) => !name.startsWith('/') && !name.split('/').includes('..')
-  const isSound = files.every(([name, digest]) => isInside(name) && isDigest(digest))
-  return manifest?.version === 1 && isSound ? { ...manifest, version: 1, files: Object.fromEntries(files) } : undefined
+  const { version, files, signature } = (readJsonText(text) ?? {}) as Partial<Record<keyof Manifest, unknown>>
+  if (version !== 1 || typeof files !== 'object' || files === null) return undefined
+  const names = Object.keys(files)
+  // A file whose path leads through another file cannot be written.
+  const within = new Set(names.flatMap((name) => parentsOf(name)))
+  const isSound = names.every((name) => isInnerPath(name) && !within.has(name)) && Object.values(files).every(isDigest)
+  const signed = typeof signature === 'string' ? { signature } : {}
+  return isSound ? { version, files: files as Manifest['files'], ...signed } : undefined
 }
 
-/** Lists the paths of the files in a folder, except those that are being written. */
+/** `a/b/c` lies in `a/b` and `a`. */
+const parentsOf = (name: string): string[] => [...name.matchAll(/\//g)].map(({ index }) => name.slice(0, index))
+
+/** Lists the paths of the files in a folder, except those that are being written. Links are left out: they may lead anywhere, and
+ *  in circles. */
 async function filesBelow(folder: string, below = ''): Promise<string[]> {
   const paths: string[] = []
   for (const name of (await namesIn(join(folder, below))).sort()) {
     const path = join(below, name)
-    const stats = await orAbsent(stat(join(folder, path)))
+    const stats = await orAbsent(lstat(join(folder, path)))
     if (stats?.isDirectory()) paths.push(...(await filesBelow(folder, path)))
-    else if (stats && !name.endsWith('.tmp')) paths.push(path)
+    else if (stats?.isFile() && !name.endsWith('.tmp')) paths.push(path)
   }
   return paths
 }

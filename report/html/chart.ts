@@ -3,7 +3,15 @@ import { parseHTML } from 'linkedom'
 import { asMarkup, html, type Content, type Markup } from './markup.js'
 
 // Charts are drawn once, into a document without a browser.
-const { document } = parseHTML('<!doctype html><html><body></body></html>')
+const { document } = parseHTML('<!doctype html><html><body></body></html>') as { readonly document: object }
+
+/** What is used of an element; the types of browsers are not known here. */
+interface Drawing {
+  readonly outerHTML: string
+  setAttribute(name: string, value: string): void
+  removeAttribute(name: string): void
+  querySelectorAll(selector: string): Iterable<Drawing>
+}
 
 /** Colours that follow the page's, light or dark. */
 export const colours = { first: 'var(--accent)', second: 'var(--second)', dim: 'var(--dim)' } as const
@@ -19,7 +27,7 @@ export function chart(label: string, options: Plot.PlotOptions, caption: Content
     document,
     figure: false,
     style: { background: 'none', fontSize: '13px' },
-  })
+  }) as Drawing
   // It is one picture: its parts have no names.
   for (const part of svg.querySelectorAll('[aria-label]')) part.removeAttribute('aria-label')
   svg.setAttribute('role', 'img')

@@ -20,18 +20,18 @@ const indents = /\n\s+/g
 /** Text of a file, such as SVG, that is markup. @param text  from a library, never from outside */
 export const asMarkup = (text: string): Markup => new Markup(text)
 
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
+const entities = new Map([
+  ['&', '&amp;'],
+  ['<', '&lt;'],
+  ['>', '&gt;'],
+  ['"', '&quot;'],
+  ["'", '&#39;'],
+])
 
 function render(content: Content): string {
   if (content instanceof Markup) return content.text
   if (typeof content === 'number') return String(content)
-  if (typeof content === 'string') return visible(content).replace(/[&<>"']/g, (c) => entities[c]!)
+  if (typeof content === 'string') return visible(content).replace(/[&<>"']/g, (c) => entities.get(c)!)
   if (Array.isArray(content)) return (content as readonly Content[]).map(render).join('')
   return ''
 }

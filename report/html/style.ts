@@ -18,7 +18,7 @@ h1 { font-size: 1.7rem; margin: 0 0 .3rem } h2 { font-size: 1.2rem; margin: 2.4r
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums }
 caption { text-align: left; color: var(--dim); padding-bottom: .3rem }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top }
-td.n, th.n { text-align: right }
+td.n, th.n { text-align: right } td.n { white-space: nowrap }
 .kept { display: inline-block; height: .7rem; min-width: 2px; background: var(--accent); border-radius: 2px; vertical-align: middle }
 .rail { display: inline-block; width: 6rem; background: var(--line); border-radius: 2px; line-height: 0; margin-right: .5rem }
 figure { margin: 1rem 0 } figcaption { color: var(--dim); font-size: .9rem; margin-top: .2rem }

@@ -4,9 +4,16 @@ import { reportPage } from '../../report/html/page.js'
 import { html } from '../../report/html/markup.js'
 import { searchReport } from './search-report.js'
 
-const open = (page: string) => parseHTML(page).document
-const textOf = (element: { textContent: string | null } | null) =>
-  (element?.textContent ?? '').replace(/\s+/g, ' ').trim()
+/** What is used of an element; the types of browsers are not known here. */
+interface Part {
+  readonly textContent: string | null
+  readonly attributes: Iterable<{ readonly name: string }>
+  getAttribute(name: string): string | null
+  querySelector(selector: string): Part | null
+  querySelectorAll(selector: string): Iterable<Part>
+}
+const open = (page: string) => (parseHTML(page) as { readonly document: Part }).document
+const textOf = (element: Pick<Part, 'textContent'> | null) => (element?.textContent ?? '').replace(/\s+/g, ' ').trim()
 
 test('what a template is filled with is text; markup stays markup', () => {
   expect(html`<p title="${'"x"'}">${'<b>&'} ${[1, html`<i>${'a'}</i>`]} ${false}${undefined}</p>`.text).toBe(
@@ -67,7 +74,8 @@ test('a layer’s block tells what it costs, what it does, and what else there w
 
 test('a search that lacks costs, scores, training and tasks has a page without them', () => {
   const { result, startedAt, spec, command, versions } = searchReport()
-  const { paired: _, solutions: __, attempts: ___, refined: ____, ...plain } = result
+  const without = ['paired', 'solutions', 'attempts', 'refined']
+  const plain = Object.fromEntries(Object.entries(result).filter(([key]) => !without.includes(key))) as typeof result
   const ofParent = { ...plain.parent, accuracy: null, tasks: {} }
   const page = reportPage({
     result: {
