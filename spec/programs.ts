@@ -1,6 +1,7 @@
 import type { JsonObject } from '../api/block.js'
 import type { Diagnostic } from './diagnostics.js'
 import type { Collected } from './keywords.js'
+import { isMap } from './pipeline.js'
 import type { Registry } from './registry.js'
 import type { Site } from './site.js'
 import { getValue, setValue } from './validate.js'
@@ -57,9 +58,6 @@ export function asWritten(parameters: object, params: JsonObject): JsonObject {
   const written = Object.entries(others).filter(([name]) => name !== 'program')
   return { ...Object.fromEntries(written), ...(paths !== undefined && { sources: paths }) }
 }
-
-const isMap = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const isTexts = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((item) => typeof item === 'string')
