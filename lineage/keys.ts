@@ -1,4 +1,5 @@
-import type { JsonObject, Stage, TaskPlan } from '../api/index.js'
+import { Failure, type JsonObject, type Stage, type TaskPlan } from '../api/index.js'
+import { shown } from '../errors/foreign.js'
 import { resolveExpressions } from '../spec/expressions.js'
 import type { FrozenPlan, PlannedStage } from '../spec/frozen-plan.js'
 import { digestJson } from '../store/digest.js'
@@ -17,7 +18,7 @@ export interface Key {
 
 export const plannedStage = (plan: FrozenPlan, name: string): PlannedStage => {
   const found = plan.stages.find((stage) => stage.name === name)
-  if (!found) throw new Error(`Internal error: the plan has no stage ${name}`)
+  if (!found) throw new Failure('InvalidInput', `The plan has no stage ${shown(name)}`)
   return found
 }
 

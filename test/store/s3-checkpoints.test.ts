@@ -37,6 +37,39 @@ describe.skipIf('missing' in program)(`checkpoints of machines that share a stor
     return names
   }
 
+  test('with a key, a checkpoint and a record that others have put there count as none', async () => {
+    const keyFile = join(temporaryFolder('key'), 'key')
+    writeFileSync(keyFile, 'ab'.repeat(32))
+    const said: string[] = []
+    const withKey = async () => {
+      await machine()
+      process.env.PUZZLEFLOW_STORE_KEY_FILE = keyFile
+      const store = await openStore(location, { warn: (line) => said.push(line) })
+      delete process.env.PUZZLEFLOW_STORE_KEY_FILE
+      return store
+    }
+    const record = { version: 1, key: digestJson({}), components: {}, outputs: { values: {}, files: {} } } as const
+    const evidence = { seconds: 0, finishedAt: '', host: 'theirs' }
+    const stranger = await machine()
+    await write(stranger, 'state', 'step 4')
+    await stranger.saveCheckpoint(key)
+    await stranger.putRecord({ ...record, ...evidence })
+    const [one, other] = [await withKey(), await withKey()]
+    await one.fetchCheckpoint(key)
+    expect(existsSync(join(await one.checkpoint(key), 'state'))).toBe(false)
+    expect(await one.useRecord(record.key)).toBeUndefined()
+    expect(said).toEqual([
+      `The checkpoint ${key} in the store is not signed: it counts as absent.`,
+      `The record ${record.key} in the store is not signed: it counts as absent.`,
+    ])
+    await write(one, 'state', 'step 2')
+    await one.saveCheckpoint(key)
+    await one.putRecord({ ...record, ...evidence, host: 'ours' })
+    await other.fetchCheckpoint(key)
+    expect(await read(other, 'state')).toBe('step 2')
+    expect((await other.getRecord(record.key))?.host).toBe('ours')
+  })
+
   test('what another machine has saved since replaces what this one has', async () => {
     const [one, other] = [await machine(), await machine()]
     await write(one, 'state', 'step 4')
