@@ -160,6 +160,7 @@ function planStage(
   const checked = checkValue(type?.parameters ?? {}, node.params, `stages.${name}`, `stage type ${uses}`)
   for (const finding of checked.findings) report(paramsSite.diagnose(finding.at, finding.where, finding))
   const exclusive = execution.exclusive ?? type?.exclusive
+  const renamed = node.needs.filter(({ stage, as }) => as !== stage && needs.includes(stage))
   if (execution.onFailure === 'continue' && type && !type.partial) {
     const message = `Stage "${name}" needs all of its tasks, so failed ones cannot be left out.`
     const hint = 'use `onFailure: wait` or `finish-running`'
@@ -172,6 +173,7 @@ function planStage(
       version: type?.version ?? 0,
       ...(type?.plugin !== undefined && { plugin: type.plugin }),
       needs,
+      ...(renamed.length > 0 && { as: Object.fromEntries(renamed.map(({ stage, as }) => [stage, as])) }),
       params: checked.data,
       ...execution,
       ...(exclusive !== undefined && { exclusive }),
