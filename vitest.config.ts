@@ -8,6 +8,7 @@ const searches = [
   'cli/command',
   'cli/explain',
   'cli/gguf-search',
+  'cli/iterative',
   'cli/search',
   'cli/sweep',
   'engine/lost',
@@ -22,6 +23,7 @@ const searches = [
   'plugins/running',
   'python/worker',
   'stages/family-search',
+  'stages/iterative',
   'store/runs',
 ].map((name) => `test/${name}.test.ts`)
 

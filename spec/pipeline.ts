@@ -27,6 +27,8 @@ export interface StageNode {
   readonly params: JsonObject
   /** The stage whose parameters it has where it sets none. */
   readonly like?: string
+  /** Whether a parameter is that stage's, by its pointer: mistakes in it are told once, there. */
+  readonly inherits?: (at: string) => boolean
   readonly execution: Execution
   /** Its place in the spec's `execution:`. */
   readonly executionSite?: Site
@@ -225,6 +227,7 @@ function withLike(
     ...node,
     params: merge(model.params, node.params),
     paramsSite: mergedSite(node.paramsSite, model.paramsSite),
+    inherits: (at) => !node.paramsSite.has(at) && model.paramsSite.has(at),
   }
 }
 

@@ -158,7 +158,8 @@ function planStage(
     report(site.diagnose(at, where, { code: 'unknown-stage-type', message, hint }))
   } else checkReads(node, type, pipeline, report)
   const checked = checkValue(type?.parameters ?? {}, node.params, `stages.${name}`, `stage type ${uses}`)
-  for (const finding of checked.findings) report(paramsSite.diagnose(finding.at, finding.where, finding))
+  for (const finding of checked.findings)
+    if (!node.inherits?.(finding.at)) report(paramsSite.diagnose(finding.at, finding.where, finding))
   const exclusive = execution.exclusive ?? type?.exclusive
   const renamed = node.needs.filter(({ stage, as }) => as !== stage && needs.includes(stage))
   if (execution.onFailure === 'continue' && type && !type.partial) {

@@ -133,6 +133,10 @@ test('children of the second round are measured against the parent', async () =>
   expect(solutions[0]!.objective).toBe(values.after)
   expect(result.verdict).toBe('accepted')
   expect(result.ratios.parameters).toBeLessThanOrEqual(0.6)
+  expect(result.base!.layers[1]).toEqual({
+    attention: ownVariant(base, 1, 'attention'),
+    ffn: ownVariant(base, 1, 'ffn'),
+  })
 })
 
 test('the exported child has the blocks that the result names', async () => {
@@ -172,4 +176,25 @@ test('stages of the first round have the parameters of the second, unless the sp
   )
   expect(params(other, 'first-distill')).toEqual({ ...params(search, 'distill'), tokens: 200 })
   expect(params(other, 'first-solve')).toMatchObject({ share: 0.3, solutions: 2 })
+})
+
+test('runs of layers are replaced in both rounds', async () => {
+  const runs = [{ run: 'drop', span: [1, 2] }, { run: 'merge' }, { run: 'fuse-ffn', span: 2 }]
+  const own = await run(
+    await Search.open(
+      world.folder,
+      spec({
+        space: { attention: ['parent'], ffn: ['parent'], runs },
+        target: { scenario: { batch: 2, prefill: 4, generate: 4 }, limits: { parameters: '<= 65%' } },
+      }),
+      { store, machineState },
+    ),
+  )
+  const { child, verdict, ratios, base: first } = await own.json<Result>((await own.outputs('report')).files.result)
+  const replaced = (layers: Result['child']['layers']) =>
+    layers.flatMap(({ attention, ffn }) => [attention, ffn]).filter((variant) => variant !== 'parent').length
+  expect(replaced(first!.layers)).toBeGreaterThan(0)
+  expect(replaced(child.layers)).toBeGreaterThan(replaced(first!.layers))
+  expect(verdict).toBe('accepted')
+  expect(ratios.parameters).toBeLessThanOrEqual(0.65)
 })
