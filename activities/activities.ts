@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { outcomeOf, type Outputs, type TaskPlan } from '../api/index.js'
 import { withDescriptions } from '../plugins/loading/load.js'
 import type { Loaded } from '../plugins/registry.js'
+import { summaryMarkdown } from '../errors/markdown.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { ArtifactRef, Digest } from '../store/index.js'
 import type { Activities, GatherRequest, Skipped, StageRequest, TaskGroup, TaskRef } from '../workflows/types.js'
@@ -18,7 +19,7 @@ import {
   type Key,
   type KeyParts,
 } from '../lineage/keys.js'
-import { boundsHere, checkTasks, pagesOf, shortLabel } from './pages.js'
+import { boundsHere, checkTasks, pagesOf } from './pages.js'
 import { recentJson } from './recent.js'
 import { resultsOf, reuseOr, type ReuseServices, type Runner } from './reuse.js'
 import { KeyLocks } from './slots.js'
@@ -58,6 +59,7 @@ export function makeActivities(services: Services): Activities {
       store: store.location,
       threads: isExclusive(parts, task) ? services.slots.size : 1,
       limits: {
+        disk: store.root,
         ...(planned.timeout !== undefined && { seconds: planned.timeout }),
         ...(planned.memory !== undefined && { memory: planned.memory }),
       },
@@ -94,7 +96,7 @@ export function makeActivities(services: Services): Activities {
     return tasks.map(({ id, label }, i) => ({
       index: from + i,
       id,
-      label: shortLabel(label),
+      label: summaryMarkdown(label),
       ...(results[i] && { found: keys[i]! }),
     }))
   }

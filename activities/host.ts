@@ -1,13 +1,18 @@
 import { fork, type ChildProcess } from 'node:child_process'
+import { writeFile } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { childEnvironment, variablesOf } from './child-environment.js'
 import { ChildFailure } from '../errors/child-failure.js'
 import type { Job, Message } from './job.js'
 import type { Entry, Log } from './journal.js'
 import { watchLimits } from './limits.js'
+import { MemoryGuard } from './memory-guard.js'
 
 /** Time for a checkpoint between SIGTERM and SIGKILL: onnxruntime cannot be interrupted within a call. */
 const grace = 20_000
+
+/** Bytes that a job may write to stderr before the rest is dropped. */
+const mostSaid = 2 ** 20
 
 /** A signal ended a child process while it worked. Another attempt may succeed. */
 export class Crash extends Error {
@@ -45,11 +50,14 @@ export class Host {
   private readonly all = new Set<ChildProcess>()
   /** The last text that a child wrote to stderr. */
   private readonly lastWords = new WeakMap<ChildProcess, string>()
+  /** Bytes that a child has written to stderr since its job began. */
+  private readonly said = new WeakMap<ChildProcess, number>()
   /** Where to log what a child writes to stderr: with the task that it does. */
   private readonly logs = new WeakMap<ChildProcess, RunOptions['log']>()
   /** Plugins whose code a child has run, and the variables that it has: what plugins left there may harm only tasks of the same
    *  plugins, and no task has variables of another. */
   private readonly plugins = new WeakMap<ChildProcess, string>()
+  private readonly guard = new MemoryGuard()
 
   /** @param options  `log` receives what children write while they have no job */
   constructor(private readonly options: { readonly log: Log; readonly registry?: string }) {}
@@ -60,6 +68,7 @@ export class Host {
     if (signal.aborted) return Promise.reject(signal.reason as Error)
     const child = this.childFor(job)
     this.logs.set(child, log)
+    this.said.delete(child)
     return new Promise((resolve, reject) => {
       let kill: NodeJS.Timeout | undefined
       const onAbort = () => {
@@ -69,19 +78,23 @@ export class Host {
       /** Why this process ends the child, if it does. */
       let exceeded: ChildFailure | undefined
       const because = (error: Error) => (signal.aborted ? (signal.reason as Error) : (exceeded ?? error))
-      const unwatch = watchLimits(child.pid, what, job.limits ?? {}, (why) => {
-        exceeded = why
-        if (why.type === 'Timeout') onAbort()
-        else child.kill('SIGKILL')
-      })
-      const finish = (end: () => void, reusable: boolean) => {
+      const end = (why: ChildFailure) => {
+        exceeded ??= why
+        // Only memory cannot wait for a checkpoint.
+        if (why.type === 'OutOfMemory') child.kill('SIGKILL')
+        else onAbort()
+      }
+      const unwatch = watchLimits(child.pid, what, job.limits ?? {}, end)
+      const unguard = child.pid === undefined ? () => undefined : this.guard.add(child.pid, what, end)
+      const finish = (settle: () => void, reusable: boolean) => {
         clearTimeout(kill)
         unwatch()
+        unguard()
         signal.removeEventListener('abort', onAbort)
         child.off('message', onMessage).off('exit', onExit)
         if (reusable && !signal.aborted && !exceeded && child.connected) this.idle.push(child)
         else child.kill('SIGKILL')
-        end()
+        settle()
       }
       signal.addEventListener('abort', onAbort)
       const onExit = (code: number | null, by: string | null) => {
@@ -139,11 +152,18 @@ export class Host {
         ...(registry === undefined ? {} : { PUZZLEFLOW_TEST_REGISTRY: registry }),
       },
     })
+    // Where memory is gone at once, the kernel is to end a task, not the worker or the server.
+    if (child.pid !== undefined && process.platform === 'linux')
+      writeFile(`/proc/${child.pid}/oom_score_adj`, '500', () => undefined)
     child.stderr?.on('data', (data: Buffer) => {
       const text = data.toString()
       this.lastWords.set(child, ((this.lastWords.get(child) ?? '') + text).slice(-4000))
+      const said = (this.said.get(child) ?? 0) + data.length
+      if (said - data.length > mostSaid) return
+      this.said.set(child, said)
       const log = this.logs.get(child) ?? this.options.log
-      log({ level: 'warn', event: 'process says', message: text.trimEnd() })
+      const message = said > mostSaid ? 'Further output of the process is not kept.' : text.trimEnd()
+      log({ level: 'warn', event: 'process says', message })
     })
     child.on('error', ({ message }) => this.options.log({ level: 'error', event: 'no process', message }))
     this.all.add(child)

@@ -21,6 +21,8 @@ export interface Limits {
   readonly seconds?: number
   /** Bytes, resident, of all its processes. */
   readonly memory?: number
+  /** A folder of the disk that must not become full. */
+  readonly disk?: string
 }
 
 /** What a child process is asked to do. */

@@ -1,4 +1,4 @@
-import { appendFileSync } from 'node:fs'
+import { appendToLog } from '../store/log-file.js'
 
 /** Something that happened: a line of a log. */
 export interface Entry {
@@ -32,12 +32,12 @@ export function asText({ level, event, run, stage, task, attempt, message, ...mo
   return words.join(' ')
 }
 
-/** Appends to a file. Each line opens it anew: it may be moved away or removed at any time. */
+/** Appends to a log file. */
 export const fileLog =
   (file: string): Log =>
   (entry) => {
     try {
-      appendFileSync(file, `${asJson(entry)}\n`)
+      appendToLog(file, asJson(entry))
     } catch {
       // A disk that is full must not end the worker: the tasks tell of it themselves.
     }

@@ -1,4 +1,5 @@
-import type { TaskPlan } from '../api/index.js'
+import { mostTasks, type TaskPlan } from '../api/index.js'
+import { summaryMarkdown } from '../errors/markdown.js'
 import type { TaskPage } from '../workflows/types.js'
 import { ChildFailure } from '../errors/child-failure.js'
 
@@ -16,7 +17,7 @@ export interface Bounds {
   readonly name: number
 }
 
-export const bounds: Bounds = { together: 500, bytes: 200_000, groups: 500, tasks: 100_000, name: 500 }
+export const bounds: Bounds = { together: 500, bytes: 200_000, groups: 500, tasks: mostTasks, name: 500 }
 /** For tests: tasks of one workflow. */
 const fewTogether = Number(process.env.PUZZLEFLOW_TEST_PAGE ?? NaN)
 
@@ -25,16 +26,7 @@ export const boundsHere = (): Bounds => (fewTogether > 0 ? { ...bounds, together
 
 /** Bytes of a task in a list for workflows: its name, its label, its key and what is around them. */
 const bytesOf = ({ id, label, group = '' }: TaskPlan): number =>
-  Buffer.byteLength(id) + Buffer.byteLength(shortLabel(label)) + Buffer.byteLength(group) + 130
-
-/** The server allows 400 bytes for a summary, encrypted or not, which includes the stage's name. */
-const longestLabel = 100
-
-/** A label as the Temporal UI shows it. */
-export function shortLabel(label: string): string {
-  const letters = [...label]
-  return letters.length > longestLabel ? `${letters.slice(0, longestLabel - 1).join('')}…` : label
-}
+  Buffer.byteLength(id) + Buffer.byteLength(summaryMarkdown(label)) + Buffer.byteLength(group) + 130
 
 /** Pages of a stage's tasks; undefined if one message holds its groups, and one workflow can do each group. */
 export function pagesOf(tasks: readonly TaskPlan[], { together, bytes, groups }: Bounds): TaskPage[] | undefined {

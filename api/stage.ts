@@ -32,6 +32,9 @@ export interface BlockName {
   readonly name: string
 }
 
+/** Most tasks of a stage. */
+export const mostTasks = 100_000
+
 /**
  * One retryable unit of a stage. It says all that its result depends on, and sees nothing else: whatever changes
  * elsewhere in the spec, a task whose plan is the same is not done again.

@@ -1,5 +1,5 @@
-// A stage of very many tasks that are done at once: how long it takes to its end and again, what each task costs the engine,
-// and how long the histories are. Temporal ends workflows with 51,200 events. Real server, real worker.
+// A stage of very many tasks that are done at once: how long it takes to its end and again, what each task costs the engine, how
+// long the histories are, and what worker and server hold. Temporal ends workflows with 51,200 events. Real server and worker.
 //   npm run build && node bench/many-tasks.mjs [TASKS] [SLOTS]
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { Client, Connection } from '@temporalio/client'
 import { ensureServer, stopServer } from '../dist/server/index.js'
 import { Rig } from '../dist/test/engine/rig.js'
+import { childrenOf, serverOf } from '../dist/test/processes.js'
+import { Memory } from '../dist/test/soak/memory.js'
 
 const count = Number(process.argv[2] ?? 12_000)
 const slots = Number(process.argv[3] ?? 8)
@@ -21,6 +23,15 @@ pipeline:
 const { address } = await ensureServer({ log: (line) => console.error(line) })
 const rig = await Rig.create({ address, client: new Client({ connection: await Connection.connect({ address }) }) })
 
+const memories = { worker: new Memory('worker'), child: new Memory('child'), server: new Memory('server') }
+/** Looks at what the processes hold. */
+function sample() {
+  const { pid } = worker.process
+  memories.worker.take([pid])
+  memories.child.take(childrenOf(pid))
+  memories.server.take([serverOf(home)].filter(Boolean))
+}
+
 /** Events and bytes of a workflow's history. */
 async function history(workflowId) {
   const { historyLength, historySize } = await rig.client.workflow.getHandle(workflowId).describe()
@@ -34,6 +45,7 @@ async function once(name, note) {
   let [largest, over] = [0, false]
   const asking = (async () => {
     while (!over) {
+      sample()
       const progress = await run.query('progress').catch(() => undefined)
       if (progress) {
         largest = Math.max(largest, JSON.stringify(progress).length)
@@ -61,10 +73,12 @@ async function once(name, note) {
   if (longest) console.log(`  ${sizes.length} pages, the longest of ${text(longest)}`)
 }
 
+let worker
 try {
-  await rig.startWorker(slots)
+  worker = await rig.startWorker(slots)
   await once('first', 1)
   await once('again', 2)
+  for (const memory of Object.values(memories)) console.log(memory.summary(60))
 } finally {
   await rig.close()
   await rig.client.connection.close()

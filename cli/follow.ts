@@ -71,16 +71,29 @@ const tooLate = 4
 /** Milliseconds of one question for the result. */
 const questionTime = 5000
 
-/** What a run ends with. Each question ends soon, so that none is left when the connection is closed: the SDK repeats it on
- *  a timer of its own, and would find a channel that is shut. */
+/** Milliseconds between two questions whether the run is over. */
+const betweenQuestions = 1000
+
+/**
+ * What a run ends with. Asks for its status and not for its result while it runs: the server would answer that question
+ * whenever anything happens to the run, ten times a second, and the SDK ask again at once. Each question ends soon, so that
+ * none is left when the connection is closed: the SDK repeats it on a timer of its own, and would find a channel that is shut.
+ */
 async function resultOf({ client, workflowId, isOver }: { client: Client; workflowId: string; isOver: () => boolean }) {
-  for (;;)
+  const handle = client.workflow.getHandle(workflowId)
+  while (!isOver())
     try {
-      const ask = () => client.workflow.getHandle(workflowId).result() as Promise<SearchResult>
-      return await client.withDeadline(Date.now() + questionTime, ask)
+      const ask = async () => {
+        const { status } = await handle.describe()
+        return status.name === 'RUNNING' ? undefined : { result: (await handle.result()) as SearchResult }
+      }
+      const answer = await client.withDeadline(Date.now() + questionTime, ask)
+      if (answer) return answer.result
+      await pause(betweenQuestions)
     } catch (error) {
-      if (grpcErrorIn(error)?.code !== tooLate || isOver()) throw error
+      if (grpcErrorIn(error)?.code !== tooLate) throw error
     }
+  throw new Error('Nobody waits for the result any longer')
 }
 
 /** Follows a run as long as its server answers. The connection is closed at the end. */

@@ -1,3 +1,4 @@
+import { codeMarkdown, summaryMarkdown } from '../errors/markdown.js'
 import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client'
 import { defineSearchAttributeKey } from '@temporalio/common'
 import { basename } from 'node:path'
@@ -123,8 +124,8 @@ export async function startRun(
       args: [input],
       workflowIdConflictPolicy: 'FAIL',
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-      staticSummary: `${plan.name}: ${model}`,
-      staticDetails: `Run \`${run}\` of \`${basename(plan.specFile)}\`, digest \`${plan.digest.slice(0, 12)}\`. ${stagesIn(input)}`,
+      staticSummary: `${plan.name}: ${summaryMarkdown(model)}`,
+      staticDetails: `Run \`${run}\` of ${codeMarkdown(basename(plan.specFile))}, digest \`${plan.digest.slice(0, 12)}\`. ${stagesIn(input)}`,
       typedSearchAttributes: [
         { key: modelKey, value: sealed(model) },
         { key: specKey, value: sealed(plan.digest) },

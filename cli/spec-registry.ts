@@ -22,7 +22,7 @@ export function specRegistry(loaded: Loaded = loadPlugins(), allowed: Allowed = 
     pipeline: builtInPipeline,
     pipelines: builtInPipelines,
     contents: inputContents,
-    inspect: (inputs) => inspectInputs(inputs, loaded),
+    inspect: (inputs, stages) => inspectInputs(inputs, stages, loaded),
     openProgram: openProgramOf(allowed),
     async withPlugins(names, folder) {
       const { opened, failures } = await openPlugins(names, folder, { allowed, loaded })
@@ -101,8 +101,10 @@ async function extended(loaded: Loaded, opened: readonly OpenedPlugin[]): Promis
       return file === undefined ? builtInPipeline(name) : { file, text: readFileSync(file, 'utf8') }
     },
     pipelines: () => [...builtInPipelines(), ...files.keys()],
-    inspect: async (inputs) =>
+    inspect: async (inputs, stages) =>
       // Asks plugins only what they alone know: data may be large, and their time is limited.
-      asks ? inspectTexts(inputs, await inspectWithPlugins(plugins, inputs)) : inspectInputs(inputs, loaded),
+      asks
+        ? inspectTexts(inputs, stages, await inspectWithPlugins(plugins, inputs))
+        : inspectInputs(inputs, stages, loaded),
   }
 }

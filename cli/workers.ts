@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,6 +8,7 @@ import { check, lock } from 'proper-lockfile'
 import { buildId } from '../activities/build-id.js'
 import { Failure } from '../api/index.js'
 import { commandLine, endProcess, look } from '../server/index.js'
+import { openLog } from '../store/log-file.js'
 import type { Store } from '../store/index.js'
 import { makePrivateFolder } from '../store/private-files.js'
 import { log } from './output.js'
@@ -120,7 +121,7 @@ export async function ensureWorker(store: Store, address: string): Promise<void>
   const logs = join(store.root, 'logs')
   makePrivateFolder(store.root)
   mkdirSync(logs, { recursive: true })
-  const output = openSync(join(logs, 'worker.log'), 'a')
+  const output = openLog(join(logs, 'worker.log'))
   const program = fileURLToPath(new URL('./main.js', import.meta.url))
   const child = spawn(
     process.execPath,

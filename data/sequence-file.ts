@@ -1,10 +1,13 @@
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { writeTensors } from '../tensor/index.js'
-import type { ArtifactRef, Environment } from '../api/index.js'
+import { Failure, type ArtifactRef, type Environment } from '../api/index.js'
 import { shuffled } from '../tensor/random.js'
 
 /** Approximate number of tokens that are read or written at once. */
 const tokensAtOnce = 2 ** 18
+
+/** Most sequences of a data file: each takes a few bytes of memory. */
+export const mostSequences = 2 ** 27
 
 /** Collects sequences on disk, so that memory grows only by a few bytes for each. */
 export class SequenceFile {
@@ -17,10 +20,13 @@ export class SequenceFile {
   tokens = 0
 
   /** @param path  a scratch file
-   *  @param length  largest number of tokens of a sequence */
+   *  @param length  largest number of tokens of a sequence
+   *  @param from  the data file that they come from, for messages */
   constructor(
     private readonly path: string,
     readonly length: number,
+    private readonly from = '',
+    private readonly most = mostSequences,
   ) {
     this.descriptor = openSync(path, 'w+')
     this.rowsAtOnce = Math.max(1, Math.floor(tokensAtOnce / length))
@@ -31,7 +37,13 @@ export class SequenceFile {
     return this.lengths.length
   }
 
+  /** @throws Failure InvalidInput if there are too many */
   add(ids: readonly number[]): void {
+    if (this.count === this.most)
+      throw new Failure('InvalidInput', `${this.from}: has more than ${this.most} sequences of ${this.length} tokens`, {
+        file: this.from,
+        remedy: 'Set prepare.maxSequences to use a part of it, or raise data.sequenceLength.',
+      })
     const at = (this.count - this.flushed) * this.length
     this.buffer.fill(0, at, at + this.length).set(ids, at)
     this.lengths.push(ids.length)

@@ -36,6 +36,8 @@ interface CoupledPair {
 /** JSON Schema of the parameter `coupled`. */
 export const coupledParameter = {
   type: 'array',
+  maxItems: 10_000,
+  reason: 'each one is trained',
   default: [],
   description: 'Pairs of variants to train together as well, by the names that `puzzleflow scores` shows.',
   items: {
@@ -45,7 +47,12 @@ export const coupledParameter = {
     properties: {
       attention: { type: 'string' },
       ffn: { type: 'string' },
-      layers: { type: 'array', items: { type: 'integer', minimum: 0 }, description: 'Default: all layers.' },
+      layers: {
+        type: 'array',
+        maxItems: 1000,
+        items: { type: 'integer', minimum: 0, maximum: 1000 },
+        description: 'Default: all layers.',
+      },
     },
   },
 }
@@ -72,9 +79,12 @@ export function lessons(model: Base, space: Space, params: DistillParams, runs: 
     block,
     params,
   })
+  const mayGo = new Set(
+    all.flatMap(({ layer, slot, variant }) => (variant.empty && !variant.own ? [`${layer} ${slot}`] : [])),
+  )
   for (const { layer, slot, variant } of all) {
     if (variant.empty) continue
-    const othersMayGo = all.some((o) => o.layer === layer && o.slot !== slot && o.variant.empty && !o.variant.own)
+    const othersMayGo = slots.some((other) => other !== slot && mayGo.has(`${layer} ${other}`))
     const wanted = params.besideNoOp === 'all' || (params.besideNoOp === 'parent' && variant.own)
     // A block of the base next to the base's other block has nothing to learn.
     if (!variant.own) aims.push({ layer, train: [pupil(layer, slot, variant, 'parent')], beside: 'parent' })
@@ -95,14 +105,13 @@ export function lessons(model: Base, space: Space, params: DistillParams, runs: 
 }
 
 function coupledPairs(all: ReturnType<typeof allVariants>, { mode, coupled }: DistillParams) {
+  if (mode === 'decoupled' && coupled.length === 0) return []
   const learnable = all.filter(({ variant }) => !variant.empty && !variant.own)
+  const ffns: Variant[][] = []
+  for (const { layer, slot, variant } of learnable) if (slot === 'ffn') (ffns[layer] ??= []).push(variant)
   const pairs = learnable
     .filter(({ slot }) => slot === 'attention')
-    .flatMap(({ layer, variant: attention }) =>
-      learnable
-        .filter((own) => own.layer === layer && own.slot === 'ffn')
-        .map(({ variant: ffn }) => ({ layer, attention, ffn })),
-    )
+    .flatMap(({ layer, variant: attention }) => (ffns[layer] ?? []).map((ffn) => ({ layer, attention, ffn })))
   if (mode === 'coupled') return pairs
   const chosen = new Set<(typeof pairs)[number]>()
   for (const wanted of coupled) {

@@ -5,7 +5,7 @@ import { parameterCount, sizes } from './costs.js'
 import { readJson } from './library.js'
 import { mainMetric, withItems, type TaskItems } from '../data/task.js'
 import { readSequences, type Sequences } from '../data/sequences.js'
-import { threads } from './parameters.js'
+import { ofItems, ofSequences, threads } from './parameters.js'
 import { pairedTasks, type Listing, type PairedTask } from './paired-task.js'
 import type { PredictedSpeeds } from './predicted-speeds.js'
 import { respondentOf } from './respondent.js'
@@ -227,10 +227,17 @@ export function withPredictions(
 
 /** Parameters of stages that measure. */
 export const thoroughness = {
-  items: { type: 'integer', minimum: 1, default: 1000000, description: 'Maximum number of items per task.' },
+  items: {
+    type: 'integer',
+    minimum: 1,
+    ...ofItems,
+    default: 1000000,
+    description: 'Maximum number of items per task.',
+  },
   sequences: {
     type: 'integer',
     minimum: 1,
+    ...ofSequences,
     default: 128,
     description: 'Held-out sequences for KL and perplexity.',
   },

@@ -48,6 +48,9 @@ type Limits = Readonly<Partial<Record<Limit['name'], Omit<Limit, 'name' | 'scena
 /** A scenario whose number of sequences at once may be a choice of the search. */
 export type TargetScenario = Omit<Scenario, 'batch'> & { readonly batch: number | readonly number[] }
 
+/** What a child's quality can be judged by, on text and tasks that were held out. */
+export type QualityMeasure = 'accuracy' | 'perplexity' | 'kl'
+
 /** Where the child will run, and the limits it must meet. */
 export interface Target {
   /** Absent where there are `scenarios`. */
@@ -57,8 +60,8 @@ export interface Target {
   readonly scenarios?: Readonly<Record<string, Scenario & { readonly limits?: Limits }>>
   /** What layers must have, must not have, or how many may have it. */
   readonly choices?: readonly ChoiceRule[]
-  /** Lower bound on the child's mean task accuracy, as a share of the parent's. */
-  readonly quality?: { readonly value: number }
+  /** What the child must keep: a share of the parent's mean accuracy, or bounds by measure. */
+  readonly quality?: { readonly value: number } | Readonly<Partial<Record<QualityMeasure, { readonly value: number }>>>
   readonly format?: 'hf' | 'gguf'
   /** Path of a cost table that was measured elsewhere. */
   readonly profile?: string

@@ -1,3 +1,5 @@
+import { mostSequences } from '../data/sequence-file.js'
+
 // JSON Schemas of parameters that several stages share. A number outside the bounds is surely a typing error; the message
 // contains the `reason`.
 
@@ -11,6 +13,15 @@ export const batch = <const T extends number>(fallback: T, description: string) 
     reason: 'all of them are in memory at once',
     default: fallback,
   }) as const
+
+/** Bounds of a number of sequences of text. */
+export const ofSequences = { maximum: mostSequences, reason: 'no search reads so much text' } as const
+
+/** Bounds of a number of items of a task. */
+export const ofItems = { maximum: 10_000_000, reason: 'each one is read, and answered by parent and child' } as const
+
+/** Bounds of a number of timed passes. */
+export const ofPasses = { maximum: 10_000, reason: 'each one runs the whole scenario' } as const
 
 /** Peak learning rate of AdamW. */
 export const learningRate = {

@@ -51,7 +51,7 @@ export async function remedyFor(
     return solution && isNew(solution) ? { action: 'another child', solution } : undefined
   }
   // Without tasks that the parent solves, no training changes the verdict.
-  if (quality?.value === null) return undefined
+  if (quality.some(({ value }) => value === null)) return undefined
   if (stillFalls(last.curve)) return { action: 'train on', solution: last.solution }
   const holds = (evaluation: Evaluation) => judge(target, evaluation).limits.every(({ held }) => held)
   const [next] = measured

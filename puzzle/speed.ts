@@ -1,6 +1,7 @@
 import { alternate, median, whileOpen, type Model, type Timing } from '../model/index.js'
 import { batchesOf, parentScenario, type Batches, type PairScenario } from './batches.js'
 import { runtime } from './costs.js'
+import { ofPasses } from './parameters.js'
 import { fewestFor, medianInterval, type Interval } from './sign-test.js'
 
 /** Passes through a scenario, of parent and child in alternation: pass i of one ran beside pass i of the other. */
@@ -136,6 +137,7 @@ export const timing = {
   repetitions: {
     type: 'integer',
     minimum: 1,
+    ...ofPasses,
     default: 9,
     description: 'Pairs of timed passes of parent and child, in alternation, before the first look at a limit on time.',
   },

@@ -3,44 +3,47 @@ import type { Target } from './inputs.js'
 import { judgeLimits, shortfall, type Judged } from './judge-limits.js'
 import type { Limit } from './limit.js'
 import { describeLimit } from './limits.js'
+import {
+  boundMet,
+  judgeQuality,
+  qualityBounds,
+  qualityShortfall,
+  whyTooPoor,
+  type JudgedQuality,
+  type QualityBound,
+} from './quality.js'
 import { limitsOf, scenariosOf } from './scenarios.js'
 
 /** Whether a child is accepted, and why not. */
 export interface Verdict {
   readonly limits: readonly Judged[]
-  readonly quality?: JudgedQuality
+  /** One for each bound of the target. */
+  readonly quality: readonly JudgedQuality[]
   /** None: it is accepted. */
   readonly reasons: readonly string[]
   /** The target that would accept this child, where it differs: `throughput >= 2.1x of the parent`. */
   readonly wouldTake: readonly string[]
 }
 
-/** The share of the parent's accuracy that the child keeps, against its floor. */
-interface JudgedQuality {
-  readonly held: boolean
-  /** null: there are no tasks, or the parent solves none. */
-  readonly value: number | null
-  readonly wanted: number
-}
-
-/** Judges a child by every limit and the quality floor of a target. */
-export function judge(target: Target, evaluation: Evaluation<Measured>): Verdict {
+/** Judges a child by every limit of a target and its bounds on quality.
+ *  @param bounds  on quality. @default those of the target */
+export function judge(
+  target: Target,
+  evaluation: Evaluation<Measured>,
+  bounds: readonly QualityBound[] = qualityBounds(target),
+): Verdict {
   const all = limitsOf(target)
   const scenarios = scenariosOf(target, evaluation.timing.batches).map(({ scenario }) => scenario)
   const limits = judgeLimits(all, scenarios, evaluation)
-  const quality = target.quality && judgeQuality(target.quality.value, evaluation)
+  const quality = judgeQuality(bounds, evaluation)
+  const poor = quality.filter(({ held }) => !held)
   return {
     limits,
-    ...(quality && { quality }),
-    reasons: [
-      ...limits.filter(({ held }) => !held).map(whyMissed),
-      ...(quality && !quality.held ? [whyTooPoor(quality)] : []),
-    ],
+    quality,
+    reasons: [...limits.filter(({ held }) => !held).map(whyMissed), ...poor.map(whyTooPoor)],
     wouldTake: [
       ...limits.flatMap((own, i) => (own.held ? [] : describeLimit({ ...all[i]!, value: within(own, all[i]!.bound) }))),
-      ...(quality && !quality.held && quality.value !== null
-        ? [`quality >= ${rounded(100 * quality.value, Math.floor)} %`]
-        : []),
+      ...poor.flatMap((own) => boundMet(own, rounded) ?? []),
     ],
   }
 }
@@ -59,11 +62,8 @@ function rounded(value: number, round: (value: number) => number): number {
   return Number(((Math.abs(scaled - whole) < 1e-6 ? whole : round(scaled)) * unit).toPrecision(3))
 }
 
-/** How far the worst of the limits and the quality floor is missed, as a share of it; 0: all are met. */
-export function missed({ limits, quality }: Verdict): number {
-  const short = quality && !quality.held ? quality.wanted / Math.max(quality.value ?? 0, 1e-9) - 1 : 0
-  return Math.max(short, shortfall(limits))
-}
+/** How far the worst of the limits and the bounds on quality is missed, as a share of it; 0: all are met. */
+export const missed = ({ limits, quality }: Verdict): number => Math.max(qualityShortfall(quality), shortfall(limits))
 
 /** The child that misses least; of equals, the one with the least KL.
  *  @param all  at least one
@@ -78,10 +78,6 @@ export function nearest<T extends { readonly evaluation: Evaluation<Measured> }>
   })
 }
 
-function judgeQuality(wanted: number, { ratios: { accuracy } }: Evaluation<Measured>): JudgedQuality {
-  return { held: accuracy !== null && accuracy >= wanted, value: accuracy, wanted }
-}
-
 /** Four digits. */
 const short = (value: number): string => String(Number(value.toPrecision(4)))
 
@@ -94,8 +90,3 @@ function whyMissed({ limit, value, interval, wanted }: Judged): string {
     ? `${limit} is not shown to be met: the value is ${range}`
     : `${limit} is not met: the actual value is ${range}`
 }
-
-const whyTooPoor = ({ value, wanted }: JudgedQuality): string =>
-  value === null
-    ? `quality >= ${short(wanted)} of the parent cannot be checked: there are no tasks, or the parent's accuracy is 0`
-    : `quality ${short(value)} is below ${short(wanted)}`

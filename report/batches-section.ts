@@ -1,3 +1,4 @@
+import { plainMarkdown as plain } from '../errors/markdown.js'
 import { format } from './format.js'
 
 /** The batches that were chosen for child and parent, and what each would have given: predicted loss, tokens/s and bytes of the best
@@ -36,7 +37,7 @@ export function batchesSection(batches: BatchesResult | undefined, lost: string)
     '|---|---:|---:|---:|',
     ...rows,
     '',
-    ...considered.flatMap((own) => ('reason' in own ? [`- batch ${own.batch}: ${own.reason}`] : [])),
+    ...considered.flatMap((own) => ('reason' in own ? [`- batch ${own.batch}: ${plain(own.reason)}`] : [])),
     ...(solved.length < considered.length ? [''] : []),
   ]
 }

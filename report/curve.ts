@@ -1,3 +1,4 @@
+import { plainMarkdown as plain } from '../errors/markdown.js'
 import { format } from './format.js'
 import { plot } from './plot.js'
 
@@ -58,17 +59,17 @@ export function curvePage(curve: Curve): string {
   const open = points.filter(({ status }) => status === 'open')
   const measures = solved.some(({ measured }) => measured)
   return [
-    `# Quality against ${swept.name}`,
+    `# Quality against ${plain(swept.name)}`,
     '',
     ...(complete ? [] : [`Not complete: ${open.length} of ${points.length} points are not solved yet.`, '']),
-    ...(otherLimits.length > 0 ? [`All points: ${otherLimits.join('; ')}.`, ''] : []),
+    ...(otherLimits.length > 0 ? [`All points: ${otherLimits.map(plain).join('; ')}.`, ''] : []),
     ...(solved.length > 0 ? [...table(solved, measures), '', ...notes(solved, comparedBy, measures)] : []),
     ...drawing(curve, solved),
     ...(infeasible.length > 0
-      ? ['## Infeasible', '', ...infeasible.map(({ limit, reason }) => `- ${limit}: ${reason}`), '']
+      ? ['## Infeasible', '', ...infeasible.map(({ limit, reason }) => `- ${plain(limit)}: ${plain(reason ?? '')}`), '']
       : []),
     ...(leftOut.length > 0
-      ? ['## Left out', '', ...leftOut.map(({ task, reason }) => `- ${task}: ${reason}`), '']
+      ? ['## Left out', '', ...leftOut.map(({ task, reason }) => `- ${plain(task)}: ${plain(reason)}`), '']
       : []),
   ].join('\n')
 }
@@ -79,7 +80,7 @@ function table(solved: readonly Point[], measures: boolean): string[] {
   const rows = solved.map((point) => {
     const { kl, ratios } = point.predicted!
     const cells = [
-      point.limit,
+      plain(point.limit),
       format(kl),
       `${format(ratios.throughput)}x`,
       percent(ratios.memory),

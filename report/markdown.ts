@@ -1,3 +1,4 @@
+import { plainMarkdown as plain } from '../errors/markdown.js'
 import { batchesSection, type BatchesResult } from './batches-section.js'
 import { format } from './format.js'
 import { scenariosSection, type ScenarioResult } from './scenarios-section.js'
@@ -23,6 +24,13 @@ interface Measured {
   readonly metrics?: TasksResult['child']['metrics']
   readonly parameters: number
   readonly memoryBytes: number
+}
+
+/** A bound on quality; accuracy and perplexity as multiples of the parent's. */
+interface JudgedQuality {
+  readonly held: boolean
+  readonly value: number | null
+  readonly wanted: number
 }
 
 /** Adjacent layers that are replaced as one. */
@@ -71,6 +79,8 @@ export interface Result extends Pick<TasksResult, 'paired' | 'measuredOn' | 'spl
     /** Confidence interval of a measured time. */
     readonly interval?: readonly [low: number, high: number]
   }[]
+  /** Bounds on quality: a lone one is on the accuracy. */
+  readonly quality?: JudgedQuality | Readonly<Record<string, JudgedQuality>>
   /** What was measured in each of several scenarios; all the rest is of the first. Absent where there is only one. */
   readonly scenarios?: Readonly<Record<string, ScenarioResult>>
   /** Absent where the spec says which batch it is. */
@@ -122,12 +132,12 @@ export function markdown(result: Result): string {
   return [
     `# ${verdict === 'accepted' ? 'A child was found' : 'No acceptable child was found'}`,
     '',
-    ...reasons.map((reason) => `- ${reason}`),
+    ...reasons.map((reason) => `- ${plain(reason)}`),
     ...(reasons.length > 0 ? [''] : []),
     ...(wouldTake.length > 0
-      ? [`This is the nearest child. It would be accepted with ${wouldTake.join(' and ')}.`, '']
+      ? [`This is the nearest child. It would be accepted with ${wouldTake.map(plain).join(' and ')}.`, '']
       : []),
-    ...warnings.flatMap((warning) => [`Note on the parent: ${warning}.`, '']),
+    ...warnings.flatMap((warning) => [`Note on the parent: ${plain(warning)}.`, '']),
     '| | parent | child | ratio |',
     '|---|---:|---:|---:|',
     row(
@@ -140,7 +150,7 @@ export function markdown(result: Result): string {
     ...timeRows(result, row),
     row('mean task accuracy', parent.accuracy, child.accuracy, ratios.accuracy),
     ...Object.keys(parent.tasks).map((name) =>
-      row(`task ${name}`, parent.tasks[name]!, child.tasks[name]!, child.tasks[name]! / parent.tasks[name]!),
+      row(`task ${plain(name)}`, parent.tasks[name]!, child.tasks[name]!, child.tasks[name]! / parent.tasks[name]!),
     ),
     row('perplexity', parent.perplexity, child.perplexity, child.perplexity / parent.perplexity),
     row('KL(parent ‖ child), nats per token', 0, child.kl),
@@ -154,15 +164,21 @@ export function markdown(result: Result): string {
     '',
     ...limits.map(
       ({ limit, held, value, interval }) =>
-        `- ${held ? 'met' : 'NOT met'}: ${limit} (actual: ${format(value)}${interval ? `, ${interval.map(format).join(' to ')}` : ''})`,
+        `- ${held ? 'met' : 'NOT met'}: ${plain(limit)} (actual: ${format(value)}${interval ? `, ${interval.map(format).join(' to ')}` : ''})`,
     ),
     ...(limits.length === 0 ? ['None.'] : []),
     '',
+    ...qualitySection(result.quality),
     ...(timing ? [timingNote(timing), ''] : []),
     ...(calibration ? [calibrationNote(calibration), ''] : []),
     ...attemptsTable(result.attempts),
     ...(leftOut.length > 0
-      ? ['## Left out of the search', '', ...leftOut.map(({ task, reason }) => `- ${task}: ${reason}`), '']
+      ? [
+          '## Left out of the search',
+          '',
+          ...leftOut.map(({ task, reason }) => `- ${plain(task)}: ${plain(reason)}`),
+          '',
+        ]
       : []),
     '## Layers',
     '',
@@ -220,6 +236,20 @@ function timeRows({ parent, child, ratios }: Result, row: Row): string[] {
   })
 }
 
+function qualitySection(quality: Result['quality']): string[] {
+  if (!quality) return []
+  const byMeasure = 'held' in quality ? { accuracy: quality as JudgedQuality } : quality
+  return [
+    '## Quality',
+    '',
+    ...Object.entries(byMeasure).map(([measure, { held, value, wanted }]) => {
+      const bound = `${measure} ${measure === 'accuracy' ? '>=' : '<='} ${format(wanted)}${measure === 'kl' ? ' nats per token' : ' of the parent'}`
+      return `- ${held ? 'met' : 'NOT met'}: ${bound} (actual: ${format(value)})`
+    }),
+    '',
+  ]
+}
+
 /** Says how speeds were measured. */
 const timingNote = ({ child, sessions, error }: NonNullable<Result['timing']>): string =>
   `Parent and child ran the scenario in turn, ${child.length} times each in ${sessions === 1 ? 'one session' : `${sessions} sessions`}; all of these passes count. The ratio of throughputs is the median over the pairs; the intervals have ${format(100 * (1 - 2 * error))} % confidence.`
@@ -237,7 +267,7 @@ function attemptsTable(attempts: Result['attempts'] = []): string[] {
     '|---|---|---:|---:|---:|---:|',
     ...attempts.map(
       ({ because, action, tokens, kl, throughput, accuracy }) =>
-        `| ${because.join('; ')} | ${action} | ${tokens} | ${format(kl)} | ${format(throughput)} | ${format(accuracy)} |`,
+        `| ${because.map(plain).join('; ')} | ${plain(action)} | ${tokens} | ${format(kl)} | ${format(throughput)} | ${format(accuracy)} |`,
     ),
     '',
   ]
@@ -247,7 +277,7 @@ function attemptsTable(attempts: Result['attempts'] = []): string[] {
 function layersTable({ layers, runs = [] }: Result['child']): string[] {
   const rows = layers.map(({ attention, ffn }, i) => {
     const run = runs.find(({ layer, span }) => i >= layer && i < layer + span)
-    return [String(i), attention, ffn, ...(runs.length > 0 ? [run ? nameOf(run) : ''] : [])]
+    return [String(i), plain(attention), plain(ffn), ...(runs.length > 0 ? [run ? nameOf(run) : ''] : [])]
   })
   const [head, line] = [
     ['layer', 'attention', 'ffn'],
@@ -262,7 +292,7 @@ function layersTable({ layers, runs = [] }: Result['child']): string[] {
 
 /** `drop-2, layers 1 to 2` */
 const nameOf = ({ layer, span, run }: Run): string =>
-  `${run}, ${span === 1 ? `layer ${layer}` : `layers ${layer} to ${layer + span - 1}`}`
+  `${plain(run)}, ${span === 1 ? `layer ${layer}` : `layers ${layer} to ${layer + span - 1}`}`
 
 /** A note that the predicted KL is misleading, because it adds up removals of layers. */
 function removalNote({ addedUpRemovals: removals, predictedKl, beforeUptraining, child }: Result): string[] {

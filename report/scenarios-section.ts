@@ -1,3 +1,4 @@
+import { plainMarkdown as plain } from '../errors/markdown.js'
 import { format } from './format.js'
 
 /** A figure of a model in a scenario. */
@@ -39,7 +40,7 @@ export function scenariosSection(scenarios: Readonly<Record<string, ScenarioResu
         {
           scenario: { batch, prefill, generate },
         },
-      ]) => `- ${name}: ${batch} sequences of ${prefill} prompt tokens and ${generate} generated ones`,
+      ]) => `- ${plain(name)}: ${batch} sequences of ${prefill} prompt tokens and ${generate} generated ones`,
     ),
     '',
     '| scenario | | parent | child | ratio |',
@@ -55,4 +56,4 @@ const both = (parent: Figures, child: Figures): [number, number] => [
 ]
 
 const row = ([name, title, ...values]: [string, string, ...number[]]): string =>
-  `| ${name} | ${title} | ${values.map((value) => format(value)).join(' | ')} |`
+  `| ${plain(name)} | ${title} | ${values.map((value) => format(value)).join(' | ')} |`

@@ -1,3 +1,4 @@
+import { codeMarkdown as code, plainMarkdown as plain } from '../errors/markdown.js'
 import { format } from './format.js'
 
 /** A figure with its standard error. */
@@ -65,7 +66,7 @@ export function tasksSection(result: TasksResult): string[] {
       const before = parent.metrics?.[task]?.[metric]
       const after = child.metrics?.[task]?.[metric]
       const [lost, won] = outcomes?.metric === metric ? [outcomes.parentOnly, outcomes.childOnly] : ['', '']
-      const cells = [task, metric, items, before && withError(before), after && withError(after), withError(difference)]
+      const cells = [plain(task), plain(metric), items, before && withError(before), after && withError(after), withError(difference)]
       return `| ${[...cells, lost, won].join(' | ')} |`
     }),
   )
@@ -88,7 +89,7 @@ function listed(task: string, outcomes: PairedTask['outcomes']): string[] {
     items.length === 0
       ? []
       : [
-          `${title} of ${task}${count > mostShown ? ` (${mostShown} of ${count})` : ''}:`,
+          `${title} of ${plain(task)}${count > mostShown ? ` (${mostShown} of ${count})` : ''}:`,
           '',
           ...items.slice(0, mostShown).map(line),
           '',
@@ -107,15 +108,6 @@ function line({ item, prompt, expected, parent, child }: Listed): string {
   return `- ${item}: ${code(prompt)} → ${code(expected)}${said.length > 0 ? `; ${said.join(', ')}` : ''}`
 }
 
-/** A text as Markdown shows it, whatever is in it. */
-function code(text: string): string {
-  const plain = JSON.stringify(text).slice(1, -1)
-  const longest = Math.max(0, ...(plain.match(/`+/g) ?? []).map((ticks) => ticks.length))
-  const fence = '`'.repeat(longest + 1)
-  const space = plain.startsWith('`') || plain.endsWith('`') ? ' ' : ''
-  return `${fence}${space}${plain}${space}${fence}`
-}
-
 /** Whether figures are of what the search has not seen. */
 function seenNote({ measuredOn, splits }: TasksResult): string[] {
   if (!splits || measuredOn === undefined) return []
@@ -126,7 +118,7 @@ function seenNote({ measuredOn, splits }: TasksResult): string[] {
     ]
   const same = [
     ...(splits.text === 'same' ? ['text (KL, perplexity)'] : []),
-    ...Object.entries(splits.tasks).flatMap(([task, kind]) => (kind === 'same' ? [`task ${task}`] : [])),
+    ...Object.entries(splits.tasks).flatMap(([task, kind]) => (kind === 'same' ? [`task ${plain(task)}`] : [])),
   ]
   return [
     same.length === 0

@@ -22,7 +22,7 @@ function type(node) {
   // A number may be written with a unit or as a text: the examples say how.
   const numeric = Array.isArray(own.type) && /^(integer|number),string$/.test(own.type.join())
   if (numeric) return own.type[0] === 'integer' ? 'whole number' : 'number'
-  const either = own.anyOf ?? own.oneOf
+  const either = own.anyOf ?? own.oneOf ?? (own.then && own.else && [own.else, own.then])
   if (either) return [...new Set(either.map(type))].join(' or ')
   if (own.type === 'array') return `list of ${own.items ? type(own.items) : 'anything'}`
   if (own.type === 'object') return 'map'
@@ -54,7 +54,9 @@ function rows(node, prefix = '') {
   return Object.entries(own.properties ?? {}).flatMap(([name, value]) => {
     const inner = definition(value)
     const path = `${prefix}${name}`
-    const nested = inner.properties && inner.type === 'object' ? rows(inner, `${path}.`) : []
+    // Of two forms, the map is the second.
+    const map = inner.then && definition(inner.then).properties ? definition(inner.then) : inner
+    const nested = map.properties && map.type === 'object' ? rows(map, `${path}.`) : []
     const item = inner.type === 'array' && inner.items && definition(inner.items).properties
     return [row(path, value, own.required?.includes(name)), ...nested, ...(item ? rows(inner.items, `${path}[].`) : [])]
   })

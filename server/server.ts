@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { lock } from 'proper-lockfile'
 import { Failure } from '../api/index.js'
+import { openLog } from '../store/log-file.js'
 import { stateDirectory } from '../store/paths.js'
 import { closeFolder, privately } from '../store/private-files.js'
 import { payloadConverter } from './codec.js'
@@ -157,7 +158,7 @@ const portOf = (address: string | undefined): number | undefined =>
 
 /** Starts a program, detached. @returns its process id when it and its UI answer: the UI begins to listen after the server */
 async function launch(program: ServerProgram, port: number, uiPort: number): Promise<number | 'ended' | 'silent'> {
-  const output = openSync(logFile(), 'a', 0o600)
+  const output = openLog(logFile(), 0o600)
   const child = privately(() =>
     spawn(program.path, serverArguments(program, port, uiPort), {
       detached: true,

@@ -1,6 +1,7 @@
 import type { ErrorObject } from 'ajv'
 import { isSlow } from './bounded-pattern.js'
 import { suggest } from './diagnostics.js'
+import { because } from './keywords.js'
 import type { Problem } from './site.js'
 import { pointer, pointerParts } from './source-map.js'
 import { parseQuantity } from './units.js'
@@ -112,6 +113,12 @@ function explain(error: ErrorObject, name: string): Finding {
       return value('wrong-unit', `${named}: ${message}`, (params as { hint?: string }).hint)
     case 'format':
       return value('wrong-value', `${named} ${message}`)
+    case 'minProperties':
+      return value(
+        'wrong-value',
+        `${named} has no keys.`,
+        `allowed: ${Object.keys(parent.properties ?? {}).join(', ')}`,
+      )
     case 'false schema':
       return value('unknown-key', `${named} is not allowed.`)
     case 'pattern':
@@ -121,6 +128,12 @@ function explain(error: ErrorObject, name: string): Finding {
     case 'minimum':
     case 'exclusiveMinimum':
       return value('out-of-range', `${named} ${message}, not ${show(data)}.`)
+    case 'maxItems':
+    case 'maxProperties': {
+      const count = Object.keys(data as object).length
+      const text = `${named} has ${count} entries; at most ${schema as number} are possible${because(parent)}.`
+      return value('too-many-entries', text)
+    }
     case 'uniqueItems': {
       const { i } = params as { i: number }
       const twice = { at: at + pointer([String(i)]), where: 'value', code: 'wrong-value' } as const
@@ -133,8 +146,6 @@ function explain(error: ErrorObject, name: string): Finding {
       return value('wrong-value', `${named} ${message}.`)
   }
 }
-
-const because = ({ reason }: { readonly reason?: string }) => (reason === undefined ? '' : `: ${reason}`)
 
 /** A text that begins like a number where a number is wanted: the unit is at fault. */
 function unitProblem(types: readonly string[], data: unknown): { error: string; hint: string } | undefined {

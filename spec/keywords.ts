@@ -4,7 +4,7 @@ import { slots, type Slot } from '../api/block.js'
 import { Failure } from '../errors/failure.js'
 import { boundedPattern } from './bounded-pattern.js'
 import { looksLikeExpression } from './expressions.js'
-import { parseQuantity, quantityExamples, quantityKinds, type QuantityKind } from './units.js'
+import { isReadLimit, parseQuantity, quantityExamples, quantityKinds, type QuantityKind } from './units.js'
 import { shown } from '../errors/foreign.js'
 
 /** What a validation finds beside mistakes. */
@@ -25,13 +25,24 @@ export const pathKinds = ['file', 'folder', 'path', 'model', 'tasks', 'harness']
 export type PathKind = (typeof pathKinds)[number]
 const isPathKind = (format: string): format is PathKind => (pathKinds as readonly string[]).includes(format)
 
+/** Keywords of JSON Schema beside `quantity`. */
+interface NumberBounds {
+  readonly exclusiveMinimum?: number
+  readonly maximum?: number
+  readonly reason?: string
+}
+
+/** Why there is a bound, for the end of a message. */
+export const because = ({ reason }: { readonly reason?: string | undefined }): string =>
+  reason === undefined ? '' : `: ${reason}`
+
 /**
  * ajv with what puzzleflow adds to JSON Schema:
  * - `quantity`: a number with a unit (spec/units.ts), replaced by its value;
  * - `format: file`, `folder` or `path` (either): a path that must exist, made absolute; `model`, `tasks` or `harness`:
  *   the same, of which only what is read of a model, of tasks or of a task of lm-evaluation-harness counts;
  * - `requires`: an input without which the value means nothing;
- * - `reason`: why a number has bounds, for the message;
+ * - `reason`: why a number or a list has bounds, for the message;
  * - `program`: an object whose `command` is run with the files of its `sources` (spec/programs.ts);
  * - `blocks`: a slot; the value is an entry of the spec's `space`;
  * - `runs`: the value is an entry of the spec's `space.runs`.
@@ -54,13 +65,24 @@ export function makeAjv(): Ajv2020 {
     validate: function quantity(
       kind: QuantityKind,
       data: unknown,
-      { exclusiveMinimum: least = -1 }: { readonly exclusiveMinimum?: number } = {},
+      { exclusiveMinimum: least = -1, maximum: most = Infinity, reason }: NumberBounds = {},
       context?: DataValidationCxt,
     ): boolean {
-      // A limit that was read already, or an expression that is resolved when the stage runs.
-      if ((typeof data === 'object' && data !== null) || looksLikeExpression(data)) return true
+      // An expression is resolved when the stage runs.
+      if (looksLikeExpression(data)) return true
+      // A limit that was read already, in a plan or by an earlier pass.
+      if (typeof data === 'object' && data !== null && isReadLimit(kind, data)) return true
       if (data === null) {
         fail(quantity, 'quantity', 'the value is missing.', `allowed: ${quantityExamples(kind)}`)
+        return false
+      }
+      if (typeof data === 'object') {
+        fail(
+          quantity,
+          'quantity',
+          `it must be a quantity, not ${Array.isArray(data) ? 'a list' : 'a map'}.`,
+          `allowed: ${quantityExamples(kind)}`,
+        )
         return false
       }
       const parsed = parseQuantity(kind, typeof data === 'number' ? data : `${data as string | boolean}`)
@@ -71,6 +93,10 @@ export function makeAjv(): Ajv2020 {
       // ajv has looked at numbers before.
       if (typeof data === 'string' && typeof parsed.value === 'number' && parsed.value <= least) {
         fail(quantity, 'quantity', `${shown(data)} must be above ${least}.`)
+        return false
+      }
+      if (typeof data === 'string' && typeof parsed.value === 'number' && parsed.value > most) {
+        fail(quantity, 'quantity', `${shown(data)} is more than ${most}${because({ reason })}.`)
         return false
       }
       if (context) (context.parentData as Record<string, unknown>)[context.parentDataProperty] = parsed.value

@@ -80,7 +80,7 @@ const withUnitOf = (from: string, to: string): string =>
   /^[\s<>=]*[\d._]+\s*$/.test(from) ? from + to.replace(/^[\s<>=]*[\d._]+(?:[eE][+-]?\d+)?/, '') : from
 
 /** Largest number of points: each one is solved and measured separately. */
-const mostPoints = 1000
+export const mostPoints = 1000
 
 /**
  * The values of a sweep's points, from the smallest to the largest. Each is the same multiple of the one before it, since what

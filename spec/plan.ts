@@ -75,7 +75,13 @@ export async function compileText(file: string, text: string, registry: Registry
     all,
     report,
   )
-  const inspected = diagnostics.length === 0 ? await all.inspect?.(inputs) : undefined
+  const inspected =
+    diagnostics.length === 0
+      ? await all.inspect?.(
+          inputs,
+          planned.map(({ stage }) => stage),
+        )
+      : undefined
   const warnings: Diagnostic[] = []
   for (const { path, severity, ...problem } of inspected?.problems ?? []) {
     const diagnostic = spec.map.diagnose(pointer(path), 'value', problem)

@@ -1,7 +1,7 @@
 import type { About, JsonObject, Slot } from '../api/block.js'
 import type { BlockName } from '../api/stage.js'
 import type { Digest } from '../store/digest.js'
-import type { PlannedFamily, PlannedPlugin } from './frozen-plan.js'
+import type { PlannedFamily, PlannedPlugin, PlannedStage } from './frozen-plan.js'
 import type { PathKind } from './keywords.js'
 
 /** What a spec needs to know of a stage type. */
@@ -143,6 +143,7 @@ export interface Registry {
    * Looks for mistakes that only the model reveals: widths it cannot have, a checkpoint that cannot be read. Called when
    * the inputs hold no other mistake.
    * @param inputs  as in the frozen plan
+   * @param stages  likewise
    */
-  inspect?(inputs: JsonObject): Promise<Inspection>
+  inspect?(inputs: JsonObject, stages: readonly PlannedStage[]): Promise<Inspection>
 }

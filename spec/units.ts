@@ -15,6 +15,8 @@ export const quantityKinds = [
   'token-latency-limit',
   'parameters-limit',
   'quality-limit',
+  'perplexity-limit',
+  'kl-limit',
 ] as const
 export type QuantityKind = (typeof quantityKinds)[number]
 
@@ -23,7 +25,7 @@ export type Limit = {
   readonly bound: 'min' | 'max'
   readonly value: number
   /** `parent`: a multiple of the parent's value (0.7 for 70%). */
-  readonly unit: 'parent' | 'tokens/s' | 'bytes' | 'seconds' | 'parameters' | 'accuracy'
+  readonly unit: 'parent' | 'tokens/s' | 'bytes' | 'seconds' | 'parameters' | 'accuracy' | 'perplexity' | 'nats'
 }
 
 export type Quantity = number | Limit
@@ -75,15 +77,15 @@ const withWord = (word: string): Readonly<Record<string, number>> => ({
 const simple = {
   count: { factors: scales, integer: true, examples: '50000, 50k, 1.5M' },
   number: { factors: { ...scales, '%': 0.01 }, examples: '0.2, 20%, 1.5k' },
-  tokens: { factors: withWord('tokens'), integer: true, minimum: 1, examples: '50000, 50k, 1.5M' },
-  bytes: { factors: bytes, integer: true, examples: '500 MiB, 80 GiB, 80 GB' },
+  tokens: { factors: withWord('tokens'), integer: true, minimum: 1, maximum: 1e13, examples: '50000, 50k, 1.5M' },
+  bytes: { factors: bytes, integer: true, maximum: 2 ** 50, examples: '500 MiB, 80 GiB, 80 GB' },
   fraction: { factors: { '%': 0.01, '': 1 }, maximum: 1, examples: '20%, 0.2' },
-  duration: { factors: seconds, examples: '500 ms, 90 s, 5 min, 2 h, 3 d' },
+  duration: { factors: seconds, maximum: 10 * 365 * 86_400, examples: '500 ms, 90 s, 5 min, 2 h, 3 d' },
 } as const satisfies Partial<Record<QuantityKind, Units>>
 
 const relative = { '%': 0.01, x: 1 }
-/** Multiples of the parent's value beyond which a limit is a typing error: `170x` for `170%`. */
-const mostTimes = {
+/** Multiples of the parent's value beyond which a limit is a typing error: `170x` for `170%`. None: it cannot be a multiple. */
+const mostTimes: Readonly<Partial<Record<QuantityKind, number>>> = {
   'throughput-limit': 1000,
   'memory-limit': 10,
   'latency-limit': 10,
@@ -91,6 +93,7 @@ const mostTimes = {
   'token-latency-limit': 10,
   'parameters-limit': 10,
   'quality-limit': 2,
+  'perplexity-limit': 10,
 }
 const time = { bound: 'max', unit: 'seconds', factors: seconds } as const
 const limits = {
@@ -111,6 +114,9 @@ const limits = {
     examples: '"<= 70%", "<= 0.7x", "6B", "500M"',
   },
   'quality-limit': { bound: 'min', unit: 'accuracy', factors: {}, examples: '">= 97%", ">= 0.97x"' },
+  'perplexity-limit': { bound: 'max', unit: 'perplexity', factors: {}, examples: '"<= 1.1x", "<= 110%"' },
+  // The parent's is 0.
+  'kl-limit': { bound: 'max', unit: 'nats', factors: { '': 1, nats: 1 }, examples: '"<= 0.05 nats", "<= 0.05"' },
 } as const satisfies Partial<
   Record<QuantityKind, Pick<Limit, 'bound' | 'unit'> & { factors: Readonly<Record<string, number>>; examples: string }>
 >
@@ -143,6 +149,18 @@ function parseSimple(kind: keyof typeof simple, written: string | number): Parse
   return { value }
 }
 
+// The factors of bytes and seconds have one for numbers alone, which are quantities of plans.
+const needsUnit = (unit: Limit['unit']): boolean => unit === 'bytes' || unit === 'seconds'
+
+/** Whether a value is a limit of this kind as plans hold it. */
+export function isReadLimit(kind: QuantityKind, value: object): boolean {
+  if (!isLimit(kind) || Object.keys(value).sort().join() !== 'bound,unit,value') return false
+  const { bound, unit, value: amount } = value as Record<keyof Limit, unknown>
+  const known = limits[kind]
+  const inUnit = unit === 'parent' ? mostTimes[kind] !== undefined : unit === known.unit
+  return bound === known.bound && inUnit && typeof amount === 'number' && amount > 0 && Number.isFinite(amount)
+}
+
 function parseLimit(kind: keyof typeof limits, written: string | number): Parsed<Limit> {
   const { bound, unit, factors, examples } = limits[kind]
   const hint = `allowed: ${examples}`
@@ -153,14 +171,13 @@ function parseLimit(kind: keyof typeof limits, written: string | number): Parsed
   if (parts.operator && parts.operator !== wanted)
     return { error: `${notValid}: it must be ${bound === 'min' ? 'a lower' : 'an upper'} bound (${wanted}).`, hint }
   if (!(parts.number > 0)) return { error: `${notValid}: it must be above 0.`, hint }
-  const times = entryOf(relative, parts.unit)
+  const most = mostTimes[kind]
+  const times = most === undefined ? undefined : entryOf(relative, parts.unit)
   const factor = entryOf(factors, parts.unit) ?? times
-  if (factor === undefined || (parts.unit === '' && kind !== 'parameters-limit'))
-    return unitError(notValid, parts.unit, hint)
+  if (factor === undefined || (parts.unit === '' && needsUnit(unit))) return unitError(notValid, parts.unit, hint)
   const value = tidy(parts.number * factor)
   if (!Number.isFinite(value)) return { error: `${notValid}: it is too large.`, hint }
-  if (times === undefined) return { value: { bound, value, unit } }
-  const most = mostTimes[kind]
+  if (most === undefined || times === undefined) return { value: { bound, value, unit } }
   if (value > most) return { error: `${notValid}: it is more than ${most} times the parent's value.`, hint }
   return { value: { bound, value, unit: 'parent' } }
 }
@@ -179,6 +196,8 @@ const names: Readonly<Record<QuantityKind, string>> = {
   'token-latency-limit': 'limit on token latency',
   'parameters-limit': 'limit on parameters',
   'quality-limit': 'quality floor',
+  'perplexity-limit': 'limit on perplexity',
+  'kl-limit': 'limit on the KL',
 }
 
 function unitError(what: string, unit: string, hint: string): { error: string; hint: string } {

@@ -1,3 +1,4 @@
+import { summaryMarkdown } from '../errors/markdown.js'
 import { condition, ParentClosePolicy, startChild, workflowInfo, WorkflowIdReusePolicy } from '@temporalio/workflow'
 import type { ArtifactRef } from '../store/store.js'
 import type { FailureText } from './failures.js'
@@ -175,7 +176,7 @@ export class Groups {
       // One that a lost run left behind.
       workflowIdReusePolicy: WorkflowIdReusePolicy.TERMINATE_IF_RUNNING,
       parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-      staticSummary: `${node.name}: ${what}`,
+      staticSummary: `${node.name}: ${summaryMarkdown(what)}`,
     })
     const tellMore = () => {
       // What was said while it was starting.

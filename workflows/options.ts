@@ -7,9 +7,8 @@ import {
   type ActivityOptions,
 } from '@temporalio/workflow'
 import { notRetried } from '../errors/kinds.js'
+import { longestAttempt } from '../spec/longest-attempt.js'
 import type { Activities, StageNode } from './types.js'
-
-const day = 86_400
 
 /** How the workers of a stage's queue attempt its tasks. */
 export const taskOptions = (node: StageNode): ActivityOptions => ({
@@ -24,8 +23,8 @@ export function stageOptions({ run, retry = {}, timeout, heartbeat }: StageNode)
     // A search with thousands of tasks does not starve one with ten. The server allows 64 characters.
     priority: { fairnessKey: run.slice(0, 64) },
     // The worker ends the task itself in time, and says why; this is for one that cannot.
-    startToCloseTimeout: (timeout === undefined ? 30 * day : timeout + 60) * 1000,
-    scheduleToCloseTimeout: (retry.within ?? 60 * day) * 1000,
+    startToCloseTimeout: ((timeout ?? longestAttempt) + 60) * 1000,
+    scheduleToCloseTimeout: (retry.within ?? 2 * longestAttempt) * 1000,
     // Tasks come through the queue, and wait their turn there.
     allowEagerDispatch: false,
     // A cancelled task must have stopped before it begins again.

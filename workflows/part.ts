@@ -1,3 +1,4 @@
+import { summaryMarkdown } from '../errors/markdown.js'
 import {
   getExternalWorkflowHandle,
   proxyActivities,
@@ -40,7 +41,7 @@ export class Part {
     const stage = node.name
     this.show = () =>
       setCurrentDetails(
-        `${stage}, ${options.name}: ${this.done} of ${options.count} tasks done${this.paused ? ', **paused**' : ''}`,
+        `${stage}, ${summaryMarkdown(options.name)}: ${this.done} of ${options.count} tasks done${this.paused ? ', **paused**' : ''}`,
       )
     this.tasks = new Tasks({
       node,

@@ -1,3 +1,4 @@
+import { codeMarkdown, plainMarkdown as plain } from '../errors/markdown.js'
 import { describeLeft } from './remaining.js'
 import { decisionsOn, describeTrouble } from './trouble.js'
 import type { SearchProgress, StageProgress } from './types.js'
@@ -13,7 +14,7 @@ export function progressTable(run: string, { stages, fraction, paused, concurren
   ]
   const lines = [
     // What a person looks for before anything else.
-    ...(outcome ? [outcome.ok ? outcome.text : `**${outcome.text}**`, ''] : []),
+    ...(outcome ? [outcome.ok ? plain(outcome.text) : `**${plain(outcome.text)}**`, ''] : []),
     `**${Math.round(fraction * 100)} %** of the stages' tasks are done${paused ? '. **Paused.**' : '.'} At most ${concurrency} tasks of a stage in flight.`,
     '',
     ...head,
@@ -28,7 +29,7 @@ export function progressTable(run: string, { stages, fraction, paused, concurren
   for (const stage of stages) {
     const { trouble, waiting } = stage
     if (!trouble) continue
-    lines.push('', `**${stage.stage}**: ${describeTrouble(trouble)}`)
+    lines.push('', `**${stage.stage}**: ${plain(describeTrouble(trouble))}`)
     if (waiting.length > 0) lines.push('', ...waitingLines(run, stage))
   }
   return lines.join('\n')
@@ -36,7 +37,7 @@ export function progressTable(run: string, { stages, fraction, paused, concurren
 
 const waitingLines = (run: string, stage: StageProgress): string[] => {
   const { waiting } = stage
-  const command = (words: readonly string[]) => `\`npx puzzleflow ${words.join(' ')}\``
+  const command = (words: readonly string[]) => codeMarkdown(`npx puzzleflow ${words.join(' ')}`)
   const named = waiting
     .slice(0, mostNamed)
     .map((task) => `- waits for ${decisionsOn(run, stage, task).map(command).join(' or ')}`)

@@ -51,7 +51,7 @@ export const groupedQuery: BlockType<GroupedQueryParams> = {
       heads: {
         description:
           'How the heads of a group are merged: their mean (default), or only the one that contributes most (`kept`).',
-        oneOf: [{ enum: ['mean', kept] }, { type: 'array', minItems: 1, items: { enum: ['mean', kept] } }],
+        oneOf: [{ enum: ['mean', kept] }, { type: 'array', minItems: 1, maxItems: 2, items: { enum: ['mean', kept] } }],
       },
     },
   },

@@ -5,13 +5,14 @@ import { DocumentEncoder, readDocuments, type Document } from '../../data/docume
 import { Packer, requireEnough, requirePositions } from '../../data/packing.js'
 import { readSplitTasks, taskEntries, type TasksInput } from '../../data/read-tasks.js'
 import { mainMetric } from '../../data/task.js'
-import type { DataInput, ModelInput } from '../../puzzle/inputs.js'
+import type { DataInput, ModelInput, TargetInput } from '../../puzzle/inputs.js'
+import { qualityBounds } from '../../puzzle/quality.js'
 
 /** The inputs that are read as text. */
 interface TextInputs extends ModelInput {
   readonly data?: Partial<DataInput['data']>
   readonly tasks?: TasksInput
-  readonly target?: { readonly quality?: object }
+  readonly target?: Partial<TargetInput['target']>
 }
 
 /** Items of a task to tokenise as a check. */
@@ -76,7 +77,8 @@ export async function inspectData(
     }
     if (problems.length === before)
       await look(['tasks'], 'bad-tasks', () => readSplitTasks(tasks, reader, { ...amount, most: 1 }))
-    if (problems.length === before && !measured && target?.quality !== undefined)
+    const wantsAccuracy = target && qualityBounds(target).some(({ measure }) => measure === 'accuracy')
+    if (problems.length === before && !measured && wantsAccuracy)
       problems.push({
         path: ['target', 'quality'],
         code: 'no-accuracy',

@@ -1,4 +1,5 @@
 import { familyOf, layerFacts, openModel, type Model, type ModelConfig } from '../../model/index.js'
+import type { PlannedStage } from '../../spec/frozen-plan.js'
 import type { InputProblem, Inspection } from '../../spec/registry.js'
 import { Failure, slots, type BlockName, type BlockType, type JsonObject, type LayerFacts } from '../../api/index.js'
 import type { Loaded } from '../registry.js'
@@ -8,11 +9,15 @@ import { inspectGguf } from './gguf.js'
 import { isSearch } from './puzzle-inputs.js'
 import { inspectRuns, problem, type Tried } from './runs.js'
 import { inspectScenarios } from './scenario.js'
+import { tooManyTasks, type VariantCounts } from './task-counts.js'
 import { tryVariant } from './try-forward.js'
 
 /** Mistakes in the inputs that show only in the files they name. */
-export const inspectInputs = async (inputs: JsonObject, types: Types): Promise<Inspection> =>
-  inspectTexts(inputs, await inspectModel(inputs, types))
+export const inspectInputs = async (
+  inputs: JsonObject,
+  stages: readonly PlannedStage[],
+  types: Types,
+): Promise<Inspection> => inspectTexts(inputs, stages, await inspectModel(inputs, types))
 
 type Types = Pick<Loaded, 'blocks' | 'runs'> & Partial<Pick<Loaded, 'originOf'>>
 
@@ -20,13 +25,21 @@ type Types = Pick<Loaded, 'blocks' | 'runs'> & Partial<Pick<Loaded, 'originOf'>>
 export interface ModelInspection extends Inspection {
   /** Absent when there is no model, or it cannot be read. */
   readonly config?: ModelConfig
+  /** Likewise. */
+  readonly counts?: VariantCounts
 }
 
-/** Adds mistakes in data and tasks. */
-export async function inspectTexts(inputs: JsonObject, found: ModelInspection): Promise<Inspection> {
-  const { config, problems, blocks, family, otherHead } = found
+/** Adds stages that have too many tasks, and mistakes in data and tasks. */
+export async function inspectTexts(
+  inputs: JsonObject,
+  stages: readonly PlannedStage[],
+  found: ModelInspection,
+): Promise<Inspection> {
+  const { config, counts, problems, blocks, family, otherHead } = found
+  const tooMany = config && counts ? tooManyTasks(stages, config.layers, counts) : []
   return {
-    problems: config && isSearch(inputs) ? [...problems, ...(await inspectData(inputs, config))] : problems,
+    problems:
+      config && isSearch(inputs) ? [...problems, ...tooMany, ...(await inspectData(inputs, config))] : problems,
     blocks,
     ...(family && { family }),
     ...(otherHead && { otherHead }),
@@ -99,6 +112,7 @@ export async function inspectModel(
   }
   const problems: InputProblem[] = []
   const most = inputs.limits?.maxVariants ?? defaultMaxVariants
+  const counts = { attention: 0, ffn: 0 }
   for (const slot of slots) {
     let count = 0
     for (const [i, entry] of inputs.space[slot].entries()) {
@@ -119,6 +133,7 @@ export async function inspectModel(
         break
       }
     }
+    counts[slot] = count
   }
   problems.push(...inspectScenarios(inputs, model.config))
   const ofRuns = inspectRuns(model, inputs.space, { blocks, runs }, most, tried)
@@ -135,6 +150,7 @@ export async function inspectModel(
     ...(model.warnings && { otherHead: true }),
     blocks: [...ofModel, ...ofRuns.blocks],
     config: model.config,
+    counts,
     ...(plugin !== undefined && { family: { name: model.config.family, plugin } }),
   }
 }

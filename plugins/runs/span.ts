@@ -7,19 +7,19 @@ export interface SpanParams {
 }
 
 /** JSON Schema of the parameters. @param least  the smallest meaningful number of layers */
-export const spanParameters = (least: number): object => ({
-  type: 'object',
-  additionalProperties: false,
-  properties: {
-    span: {
-      description: 'Numbers of consecutive layers to replace.',
-      anyOf: [
-        { type: 'integer', minimum: least },
-        { type: 'array', minItems: 1, items: { type: 'integer', minimum: least } },
-      ],
+export function spanParameters(least: number): object {
+  const span = { type: 'integer', minimum: least, maximum: 1000 }
+  return {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      span: {
+        description: 'Numbers of consecutive layers to replace.',
+        anyOf: [span, { type: 'array', minItems: 1, maxItems: 1000, items: span }],
+      },
     },
-  },
-})
+  }
+}
 
 /** Returns the lengths that an entry requests, `least` by default. @throws Failure if the model cannot have such a run */
 export function spans(layers: number, entry: JsonObject, least: number): SpanParams[] {

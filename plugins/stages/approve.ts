@@ -1,4 +1,5 @@
 import type { GateStage } from '../../api/index.js'
+import { plainMarkdown } from '../../errors/markdown.js'
 
 interface ApproveParams {
   readonly question: string
@@ -28,5 +29,5 @@ export const approve: GateStage<ApproveParams> = {
   },
 
   ask: ({ params: { question, show } }) =>
-    [question, ...Object.entries(show).map(([name, value]) => `${name}: ${JSON.stringify(value)}.`)].join(' '),
+    [question, ...Object.entries(show).map(([name, value]) => `${plainMarkdown(name)}: ${plainMarkdown(JSON.stringify(value))}.`)].join(' '),
 }

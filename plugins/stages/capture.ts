@@ -11,7 +11,7 @@ import { sequencesAtMost } from '../../data/sequences-at-most.js'
 import { chunksOf, putSequences, readSequences, tokensOf } from '../../data/sequences.js'
 import { HiddenStates } from '../../puzzle/hidden-states.js'
 import { openParent } from '../../puzzle/parent.js'
-import { batch } from '../../puzzle/parameters.js'
+import { batch, ofSequences } from '../../puzzle/parameters.js'
 
 interface CaptureParams {
   readonly sequences: number
@@ -47,6 +47,7 @@ export const capture: SingleStage<
       sequences: {
         type: 'integer',
         minimum: 1,
+        ...ofSequences,
         default: 512,
         description: 'Training sequences, if the budget allows.',
       },
@@ -54,6 +55,7 @@ export const capture: SingleStage<
         description: 'Held-out sequences, on which no block is trained.',
         type: 'integer',
         minimum: 1,
+        ...ofSequences,
         default: 96,
       },
       maxBytes: {
@@ -71,8 +73,14 @@ export const capture: SingleStage<
     const { data } = spec
     const length = data?.sequenceLength ?? 128
     const wanted = (text: CapturedText, most: number) => Math.min(most, sequencesAtMost(data?.[text].path, length))
-    const sequences = wanted('train', params.sequences) + wanted('validate', params.validateSequences)
-    return { disk: Math.min(sequences * (2 * layers + 1) * length * (2 * hidden + 4), params.maxBytes) }
+    const [train, validate] = [wanted('train', params.sequences), wanted('validate', params.validateSequences)]
+    const perSequence = (2 * layers + 1) * length * (2 * hidden + 4)
+    const longer = Math.min(Math.max(train, validate), params.maxBytes / perSequence)
+    return {
+      disk: Math.min((train + validate) * perSequence, params.maxBytes),
+      // The hidden states before and after a slot, as 32-bit floats.
+      memory: 2 * longer * length * hidden * 4,
+    }
   },
 
   async run(context) {

@@ -4,6 +4,7 @@ import type { Evaluation, Measured } from '../../puzzle/evaluation.js'
 import type { EvaluateOutputs } from '../../puzzle/hand-over.js'
 import type { TargetInput } from '../../puzzle/inputs.js'
 import { limitsOf } from '../../puzzle/scenarios.js'
+import { mostPoints } from '../../spec/limit-range.js'
 import { curveOf, type SweepCurve } from '../../puzzle/sweep-curve.js'
 import { measurementOf, type SweepOutputs, type SweptLimit } from '../../puzzle/sweep-point.js'
 
@@ -35,7 +36,7 @@ export const curve: SingleStage<CurveParams, CurveNeeds, CurveOutputs, TargetInp
     required: ['limit', 'values'],
     properties: {
       limit: { description: 'As in `sweep`.', type: 'object' },
-      values: { description: 'As in `sweep`.', type: 'array', items: { type: 'number' } },
+      values: { description: 'As in `sweep`.', type: 'array', maxItems: mostPoints, items: { type: 'number', maximum: 1e18 } },
     },
   },
 

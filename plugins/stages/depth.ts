@@ -19,7 +19,7 @@ import type { DepthStep } from '../../puzzle/depth-step.js'
 import { blocksOf } from '../../puzzle/parent.js'
 import { HiddenStates } from '../../puzzle/hidden-states.js'
 import { readSequences } from '../../data/sequences.js'
-import { batch } from '../../puzzle/parameters.js'
+import { batch, ofSequences } from '../../puzzle/parameters.js'
 
 interface DepthParams {
   readonly maximum: number
@@ -66,6 +66,7 @@ export const depth: FanOutStage<
       sequences: {
         type: 'integer',
         minimum: 1,
+        ...ofSequences,
         default: 64,
         description: 'How many of the captured held-out sequences to use.',
       },

@@ -19,7 +19,7 @@ import type {
   SolveOutputs,
   UptrainOutputs,
 } from '../../puzzle/hand-over.js'
-import type { ModelInput, Target, TargetInput } from '../../puzzle/inputs.js'
+import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
 import { childMeter } from '../../puzzle/child-meter.js'
 import { parameterCount } from '../../puzzle/costs.js'
@@ -30,6 +30,7 @@ import { scenariosIn } from '../../puzzle/loads.js'
 import { thoroughness, type Evaluation, type Thoroughness } from '../../puzzle/evaluation.js'
 import { openParent } from '../../puzzle/parent.js'
 import { problemParts } from '../../puzzle/problem-parts.js'
+import { qualityBounds, withQualityHeadroom } from '../../puzzle/quality.js'
 import type { Solution } from '../../puzzle/selection-problem.js'
 import { remedyFor, type Remedy } from '../../puzzle/remedy.js'
 import { timing, type TimingParams } from '../../puzzle/speed.js'
@@ -105,7 +106,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
         quantity: 'fraction',
         default: 0.002,
         description:
-          'How far above the quality floor a child must be on validation data, so that it still is on the test data.',
+          'How far on the right side of bounds on quality a child must be on validation data, so that it still is on the test data.',
       },
       ...timing,
       ...thoroughness,
@@ -123,8 +124,10 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
     const { params, stages, spec } = context
     const { uptrain, 'check-child': first } = stages
     const evaluation = first?.values.evaluations[0]
-    const target = withHeadroom(spec.target, params.headroom)
-    if (!uptrain || !evaluation || judge(target, evaluation).reasons.length === 0)
+    const { target } = spec
+    const bounds = withQualityHeadroom(qualityBounds(target), params.headroom)
+    const judged = (measured: Evaluation) => judge(target, measured, bounds)
+    if (!uptrain || !evaluation || judged(evaluation).reasons.length === 0)
       return { values: { attempts: [] }, files: {} }
 
     const model = await openParent(context)
@@ -189,7 +192,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
       },
     ]
     const attempts: Attempt[] = []
-    for (let n = 1, { reasons } = judge(target, evaluation); n <= params.attempts && reasons.length > 0; n++) {
+    for (let n = 1, { reasons } = judged(evaluation); n <= params.attempts && reasons.length > 0; n++) {
       const next = await remedyFor(tried, { parts, target, measured, seed: context.seed })
       if (!next) break
       context.log(
@@ -198,7 +201,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
       const own = await train(n, next, tried.at(-1)!)
       tried.push(own)
       const because = reasons
-      reasons = judge(target, own.evaluation).reasons
+      reasons = judged(own.evaluation).reasons
       attempts.push({
         action: next.action,
         because,
@@ -209,7 +212,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
         accuracy: own.evaluation.ratios.accuracy,
       })
     }
-    const best = nearest(tried, (own) => missed(judge(target, own.evaluation)))
+    const best = nearest(tried, (own) => missed(judged(own.evaluation)))
     if (typeof best.weights !== 'string') return { values: { attempts }, files: {} }
     // The checkpoint stays what it is until the task is done.
     const copy = join(context.scratch, 'child')
@@ -228,11 +231,4 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
       },
     }
   },
-}
-
-/** The target with a higher quality floor, though not above the parent's quality. */
-function withHeadroom(target: Target, headroom: number): Target {
-  if (!target.quality) return target
-  const { value } = target.quality
-  return { ...target, quality: { value: Math.max(value, Math.min(1, value * (1 + headroom))) } }
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { openModel } from '../../model/index.js'
 import type { SingleStage } from '../../api/index.js'
+import { ofItems, ofSequences } from '../../puzzle/parameters.js'
 import type { PrepareOutputs } from '../../puzzle/hand-over.js'
 import type { DataInput, ModelInput } from '../../puzzle/inputs.js'
 import { DocumentEncoder, readDocuments, type DataFile } from '../../data/documents.js'
@@ -39,6 +40,7 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
         description: 'Maximum number of items per task and split for measuring accuracy.',
         type: 'integer',
         minimum: 1,
+        ...ofItems,
         default: 240,
       },
       packing: {
@@ -52,6 +54,7 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
           'Maximum number of sequences to take from the beginning of each file, before shuffling. Default: all.',
         type: 'integer',
         minimum: 2,
+        ...ofSequences,
       },
       testShare: {
         description:
@@ -94,7 +97,7 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
       return new HeldOut(sequences, sides, empty)
     }
     const files = (['train', 'validate', 'test'] as const).map(
-      (name) => new SequenceFile(join(context.scratch, `${name}.rows`), length),
+      (name) => new SequenceFile(join(context.scratch, `${name}.rows`), length, data[name]?.path),
     )
     const [trainFile, validateFile, testFile] = files as [SequenceFile, SequenceFile, SequenceFile]
     try {

@@ -23,7 +23,7 @@ import { compare, distinctVariants, isUsual, timeBlock, type Part, type Repetiti
 import { randomChildren, type Variants } from '../../puzzle/calibration.js'
 import { empty, madeUp, withoutBlocks, type LayerBlocks } from '../../puzzle/made-up.js'
 import { openParent } from '../../puzzle/parent.js'
-import { threads } from '../../puzzle/parameters.js'
+import { ofPasses, threads } from '../../puzzle/parameters.js'
 import { profiledScenarios } from '../../puzzle/scenarios.js'
 
 /** How blocks and whole models are timed. */
@@ -87,6 +87,8 @@ export const profile: FanOutStage<
       copies: {
         type: 'integer',
         minimum: 1,
+        maximum: 1024,
+        reason: 'all of them are in memory at once',
         default: 8,
         description:
           "N: N of the parent's layers are timed against N with another block. Best as many as the parent has: fewer fit into a cache that the whole model does not fit into.",
@@ -94,6 +96,7 @@ export const profile: FanOutStage<
       repetitions: {
         type: 'integer',
         minimum: 1,
+        ...ofPasses,
         default: 8,
         description: 'Timed passes of each model at first; the lower quartile counts, since noise only ever adds.',
       },

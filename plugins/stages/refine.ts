@@ -21,7 +21,7 @@ import { readJson } from '../../puzzle/library.js'
 import { judged, objectiveLabels } from '../../puzzle/objective.js'
 import { variantsOf } from '../../puzzle/option-variants.js'
 import { openParent } from '../../puzzle/parent.js'
-import { batch } from '../../puzzle/parameters.js'
+import { batch, ofItems, ofSequences } from '../../puzzle/parameters.js'
 import { problemParts } from '../../puzzle/problem-parts.js'
 import { searchInContext } from '../../puzzle/search-in-context.js'
 import { scoreOf, type MeasuredSelection, type Selection } from '../../puzzle/selection.js'
@@ -68,18 +68,22 @@ export const refine: SingleStage<RefineParams, RefineNeeds, RefineOutputs, Model
       evaluations: {
         type: 'integer',
         minimum: 0,
+        maximum: 100_000,
+        reason: 'each one is a whole child',
         default: 120,
         description: 'Children to measure besides the solutions of `solve`. 0: none, and its solutions stay.',
       },
       sequences: {
         type: 'integer',
         minimum: 1,
+        ...ofSequences,
         default: 64,
         description: 'How many of the captured held-out sequences to measure on.',
       },
       items: {
         type: 'integer',
         minimum: 1,
+        ...ofItems,
         default: 40,
         description: 'Items of each task, if scores judge by accuracy.',
       },

@@ -21,6 +21,7 @@ import type { Judged } from '../../puzzle/judge-limits.js'
 import { declared } from '../../puzzle/objective.js'
 import { readJson } from '../../puzzle/library.js'
 import { scenarioIndex } from '../../puzzle/limit.js'
+import type { JudgedQuality } from '../../puzzle/quality.js'
 import { limitsOf, scenariosOf } from '../../puzzle/scenarios.js'
 import { servedAt } from '../../puzzle/served.js'
 import { judge } from '../../puzzle/verdict.js'
@@ -100,7 +101,7 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
       splits: stages.prepare?.values.splits,
       limits,
       scenarios: byScenario(spec.target, final, limits),
-      quality,
+      quality: qualityOf(spec.target, quality),
       solver: {
         status: outcome.status,
         objective: outcome.proofs[0]!.objective,
@@ -158,6 +159,13 @@ function byScenario(target: Target, final: Evaluation, judged: readonly Judged[]
       ]
     }),
   )
+}
+
+/** In the form in which the spec has it. */
+function qualityOf({ quality }: Target, judged: readonly JudgedQuality[]): object | undefined {
+  if (!quality) return undefined
+  const byMeasure = judged.map(({ measure, held, value, wanted }) => [measure, { held, value, wanted }] as const)
+  return 'value' in quality ? byMeasure[0]![1] : Object.fromEntries(byMeasure)
 }
 
 /** The calibration of the costs that the child was chosen by, in the first scenario or at its batch, and the others in their order. */

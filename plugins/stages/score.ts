@@ -31,7 +31,7 @@ import type { ScoreRow } from '../../puzzle/score-row.js'
 import { pairsOf } from '../../puzzle/scored-pairs.js'
 import { Scorer, type HeldInputs } from '../../puzzle/scorer.js'
 import { blocksOf } from '../../puzzle/parent.js'
-import { batch } from '../../puzzle/parameters.js'
+import { batch, ofItems, ofSequences } from '../../puzzle/parameters.js'
 import { Warm } from '../../puzzle/warm.js'
 
 interface ScoreParams {
@@ -105,11 +105,12 @@ export const score: FanOutStage<
       sequences: {
         type: 'integer',
         minimum: 1,
+        ...ofSequences,
         default: 64,
         description: 'How many of the captured held-out sequences to use.',
       },
       pairs: {
-        anyOf: [{ type: 'integer', minimum: 0 }, { const: 'all' }],
+        anyOf: [{ type: 'integer', minimum: 0, maximum: 10_000, reason: 'each one is measured' }, { const: 'all' }],
         default: 2,
         description:
           'Pairs of replaced slots to measure per layer, to choose the composition; all: every pair is measured and none composed.',
@@ -124,6 +125,7 @@ export const score: FanOutStage<
       items: {
         type: 'integer',
         minimum: 1,
+        ...ofItems,
         default: 40,
         description: 'Items of each task, with `objective: accuracy`.',
       },

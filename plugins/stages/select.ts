@@ -72,7 +72,14 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
     type: 'object',
     additionalProperties: false,
     properties: {
-      rounds: { type: 'integer', minimum: 0, default: 3, description: 'Maximum number of corrected solves.' },
+      rounds: {
+        type: 'integer',
+        minimum: 0,
+        maximum: 100,
+        reason: 'each one measures the children that it proposes',
+        default: 3,
+        description: 'Maximum number of corrected solves.',
+      },
       headroom: {
         quantity: 'fraction',
         default: 0.01,

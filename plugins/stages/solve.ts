@@ -91,6 +91,8 @@ export const solve: SingleStage<
       timeLimit: {
         quantity: 'duration',
         exclusiveMinimum: 0,
+        maximum: 86_400,
+        reason: 'a problem that is not proven within a day never will be',
         default: 60,
         description: 'A safety net: a solution that is not proven optimal by then is marked as such.',
       },

@@ -18,6 +18,7 @@ import { readJson, type LibraryEntry } from '../../puzzle/library.js'
 import type { Limit } from '../../puzzle/limit.js'
 import { limitsOf } from '../../puzzle/scenarios.js'
 import { openParent } from '../../puzzle/parent.js'
+import { mostPoints } from '../../spec/limit-range.js'
 import { readTables } from '../../puzzle/problem-parts.js'
 import type { Composition, ScoreRow } from '../../puzzle/score-row.js'
 import { makeProblem, parentLayers, type ProblemParts, type Solution } from '../../puzzle/selection-problem.js'
@@ -98,7 +99,9 @@ export const sweep: FanOutStage<SweepParams, SweepNeeds, SweepOutputs, SweepTask
         description: 'Its values, one for each point.',
         type: 'array',
         minItems: 1,
-        items: { type: 'number', exclusiveMinimum: 0 },
+        maxItems: mostPoints,
+        reason: 'each one is solved and measured',
+        items: { type: 'number', exclusiveMinimum: 0, maximum: 1e18 },
       },
       composition: {
         enum: ['measured', 'sum', 'rss'],
@@ -106,7 +109,7 @@ export const sweep: FanOutStage<SweepParams, SweepNeeds, SweepOutputs, SweepTask
         description: 'As in `solve`.',
       },
       gap: { description: 'As in `solve`.', type: 'number', minimum: 0, maximum: 1, default: 0.0001 },
-      timeLimit: { quantity: 'duration', exclusiveMinimum: 0, default: 60, description: 'As in `solve`.' },
+      timeLimit: { quantity: 'duration', exclusiveMinimum: 0, maximum: 86_400, default: 60, description: 'As in `solve`.' },
     },
   },
 

@@ -47,14 +47,15 @@ export const train: SingleStage<TrainParams> = {
     additionalProperties: false,
     properties: {
       config: { type: 'object', description: 'Fields of config.json; by default the model is a Llama.' },
-      sequenceLength: { description: 'Tokens per sequence.', type: 'integer', minimum: 2, default: 128 },
+      sequenceLength: { description: 'Tokens per sequence.', type: 'integer', minimum: 2, maximum: 2 ** 24, default: 128 },
       batch: batch(32, 'Sequences per step.'),
-      steps: { description: 'Number of training steps.', type: 'integer', minimum: 1 },
+      steps: { description: 'Number of training steps.', type: 'integer', minimum: 1, maximum: 1e9 },
       corpus: { enum: ['corpus', 'corpus2'], default: 'corpus', description: 'The input of the pipeline to read.' },
       contextWeight: {
         description: 'Loss weight of tokens outside the answers; answers have weight 1.',
         type: 'number',
         minimum: 0,
+        maximum: 1e6,
         default: 1,
       },
       optimiser: {

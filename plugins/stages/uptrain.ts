@@ -59,6 +59,7 @@ export const uptrain: FanOutStage<
       losses: {
         type: 'array',
         minItems: 1,
+        maxItems: uptrainLosses.length,
         uniqueItems: true,
         items: { enum: [...uptrainLosses] },
         default: ['cosine', 'kl'],

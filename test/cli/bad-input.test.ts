@@ -185,3 +185,19 @@ search.yaml:8:43 bad-tasks two.yaml:2:15: the data set "allenai/ai2_arc" is not 
     .toBe(`search.yaml:16:12 no-accuracy None of the tasks has an accuracy, which \`quality\` is a share of. (add a task with acc, acc_norm or exact_match)
 `)
 })
+
+test('a stage that would have more tasks than a stage can have is refused at its place, before any is made', async () => {
+  await place.close()
+  const upTo = (most: number, least = 1) => `[${Array.from({ length: most }, (_, i) => i + least).join(', ')}]`
+  const attention = `{ block: sliding-window, window: ${upTo(60, 2)}, kvHeads: [1, 2] }`
+  const ffn = `{ block: low-rank, rank: ${upTo(31)} }, { block: swiglu, width: ${upTo(63)} }`
+  const spec = tinySpec
+    .replace('{ block: grouped-query, kvHeads: [1] }', attention)
+    .replace('{ block: swiglu, width: [50%] }', ffn)
+    .replace('pairs: 1', 'pairs: all')
+  folder = await writeTinySearch(spec, 12)
+  place = new Place(folder)
+  expect(await refused()).toBe(
+    'search.yaml:21:33 too-many-tasks With 121 variants of attention and 95 variants of ffn in each of 12 layers, score has about 140532 tasks; a stage can have at most 100000. (leave pairs out, or shorten the lists of `space`)\n',
+  )
+})

@@ -1,8 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, inject, test } from 'vitest'
 import { commandLine } from '../../server/index.js'
+import { canMount, mountDisk, unmountDisk } from '../store/small-disk.js'
 import { serverTimeout, testServer } from '../temporal.js'
 import { Place } from './puzzleflow.js'
 
@@ -54,6 +55,34 @@ test(
     const { stdout, code } = await place.run(...run)
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({ stages: { own: { again: true } } })
+  },
+  serverTimeout,
+)
+
+const mounts = canMount()
+test.skipIf(!mounts).each([
+  ['at once', 'exec cat /dev/zero > outputs/zeros', /^own: The disk is full: |^own: the disk of .* has less than 64 MiB left$/],
+  [
+    'slowly',
+    'while :; do head -c 8000000 /dev/zero >> outputs/zeros; sleep 0.1; done',
+    /^own: the disk of .* has less than 64 MiB left$/,
+  ],
+])(
+  `a command that fills the disk %s is ended, and the run says so${mounts ? '' : ' (skipped: this user cannot mount a disk)'}`,
+  async (speed, program, message) => {
+    const run = await placeWith(`command-disk-${speed.replace(' ', '-')}`, program, ', retry: { maximumAttempts: 1 }')
+    mkdirSync(place.store)
+    mountDisk(place.store, '-o', 'size=400m')
+    try {
+      const { stdout, code } = await place.run(...run)
+      const { error } = JSON.parse(stdout) as { error: { message: string; remedy: string } }
+      expect(error.message).toMatch(message)
+      expect(error.remedy).toContain('--store')
+      expect(code).toBe(6)
+    } finally {
+      await place.endWorker()
+      unmountDisk(place.store)
+    }
   },
   serverTimeout,
 )

@@ -6,6 +6,7 @@ import type { JsonObject } from '../../api/index.js'
 import { putSequences, readSequences } from '../../data/sequences.js'
 import { readParquetRows } from '../../data/parquet-rows.js'
 import { uniform } from '../../tensor/random.js'
+import { SequenceFile } from '../../data/sequence-file.js'
 import { readLines, readText } from '../../data/text-files.js'
 import { Search } from '../stages/run-stage.js'
 import { temporaryFolder } from '../temporary-folder.js'
@@ -359,4 +360,12 @@ test.each(['documents', 'continuous'])('null and empty records count nowhere, pa
     ),
   )
   expect(rest).toEqual([without])
+})
+
+test('a file of more sequences than memory can list is refused', () => {
+  const file = new SequenceFile(join(temporaryFolder('sequences'), 'rows'), 4, 'train.txt', 2)
+  file.add([1, 2])
+  file.add([3, 4])
+  expect(() => file.add([5, 6])).toThrow('train.txt: has more than 2 sequences of 4 tokens')
+  file.close()
 })

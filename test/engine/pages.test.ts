@@ -1,6 +1,6 @@
 /** Stages of more tasks than one message or one history holds. */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { bounds, checkTasks, pagesOf, shortLabel } from '../../activities/pages.js'
+import { bounds, checkTasks, pagesOf } from '../../activities/pages.js'
 import type { TaskPlan } from '../../api/index.js'
 import type { SearchProgress } from '../../workflows/types.js'
 import { serverTimeout, testServer } from '../temporal.js'
@@ -45,11 +45,6 @@ test.for([
   ],
 ] as const)('what cannot be done is refused before any of it begins: %#', ([list, message]) => {
   expect(() => checkTasks('s', list, bounds)).toThrow(message)
-})
-
-test('a label is as long as the server takes', () => {
-  expect(shortLabel('number 1')).toBe('number 1')
-  expect(shortLabel('😀'.repeat(200))).toBe(`${'😀'.repeat(99)}…`)
 })
 
 let rig: Rig

@@ -326,3 +326,52 @@ The parent’s memory meets the limit at no batch: what it is compared with does
     )
   })
 })
+
+describe('texts from outside', () => {
+  const markup = '![x](http://a.example) <script>hit()</script> | **b**\n# title'
+  const hostile: Result = {
+    ...result,
+    reasons: [markup],
+    wouldTake: [markup],
+    warnings: [markup],
+    parent: { ...result.parent, tasks: { [markup]: 0.8 }, metrics: { [markup]: { [markup]: { value: 1, stderr: 1 } } } },
+    child: {
+      ...result.child,
+      tasks: { [markup]: 0.8 },
+      metrics: { [markup]: { [markup]: { value: 1, stderr: 1 } } },
+      layers: [{ attention: markup, ffn: markup }],
+      runs: [{ layer: 0, span: 1, run: markup }],
+    },
+    limits: [{ limit: markup, held: false, value: 1 }],
+    leftOut: [{ task: markup, reason: markup }],
+    attempts: [{ action: markup, because: [markup], tokens: 1, kl: 1, throughput: 1, accuracy: null }],
+    measuredOn: 'test',
+    splits: { text: 'content', tasks: { [markup]: 'same' } },
+    paired: {
+      [markup]: {
+        items: 1,
+        differences: { [markup]: { value: 0, stderr: 0 } },
+        outcomes: {
+          ...{ metric: markup, both: 0, neither: 0, parentOnly: 1, childOnly: 0 },
+          losses: [{ item: 1, prompt: markup, expected: markup, parent: markup, child: markup }],
+          wins: [],
+        },
+      },
+    },
+    batches: {
+      ...{ child: 1, parent: 1, parentFits: true },
+      considered: [{ batch: 1, reason: markup }],
+    },
+  }
+
+  test('are no markup on the page: no line of their own, no cell, no tag and no link', () => {
+    const lines = markdown(hostile).split('\n')
+    // The texts of items are code, whose contents mean nothing.
+    const plain = lines.map((line) => line.replace(/`[^`]*`/g, 'code'))
+    expect(plain.filter((line) => /(?<!\\)<[a-z/]|(?<!\\)\]\(|(?<!\\):\/\/|(?<!\\)\*\*/.test(line))).toEqual([])
+    expect(lines.filter((line) => line.startsWith('# '))).toEqual(['# A child was found'])
+    const cells = (line: string) => line.replaceAll('\\|', '').split('|').length
+    for (const [i, line] of lines.entries())
+      if (line.startsWith('|') && lines[i - 1]?.startsWith('|')) expect(cells(line), line).toBe(cells(lines[i - 1]!))
+  })
+})

@@ -15,14 +15,19 @@ export interface Sample {
 export class Memory {
   private readonly lives = new Map<string, { readonly since: number; readonly samples: Sample[] }>()
 
+  /** MB of all of them together when they were last looked at. */
+  now = 0
+
   constructor(readonly kind: string) {}
 
   take(pids: readonly number[]): void {
     const now = performance.now() / 1000
+    this.now = 0
     for (const pid of pids) {
       const sample = usage(pid)
       if (!sample) continue
       const { start, ...memory } = sample
+      this.now += memory.megabytes
       // Process ids are reused.
       const id = `${pid}/${start}`
       const life = this.lives.get(id) ?? { since: now, samples: [] }

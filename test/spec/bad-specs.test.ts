@@ -56,6 +56,28 @@ test.each<[string, () => string, readonly string[]]>([
   ],
   ['a missing key', () => change('model: ./parent\n', ''), ['search.yaml:1:1 missing-key The key "model" is missing.']],
   [
+    'maps where quantities are wanted',
+    () =>
+      change('quality: ">= 97%"', 'quality: { perplexity: { x: 1 } }').replace(
+        'throughput: ">= 1.7x"',
+        'throughput: { bound: min }',
+      ),
+    [
+      'search.yaml:16:17 wrong-unit target.limits.throughput: it must be a quantity, not a map. (allowed: ">= 1.7x", ">= 170%", "5500 tokens/s")',
+      'search.yaml:18:26 wrong-unit target.quality.perplexity: it must be a quantity, not a map. (allowed: "<= 1.1x", "<= 110%")',
+    ],
+  ],
+  [
+    'bounds on quality that there are not',
+    () => change('quality: ">= 97%"', 'quality: { loss: 3 }'),
+    ['search.yaml:18:14 unknown-key target.quality has no key "loss". (allowed: accuracy, kl, perplexity)'],
+  ],
+  [
+    'no bounds on quality',
+    () => change('quality: ">= 97%"', 'quality: {}'),
+    ['search.yaml:18:12 wrong-value target.quality has no keys. (allowed: accuracy, perplexity, kl)'],
+  ],
+  [
     'a wrong unit of a count',
     () => change('50k', '50 GiB'),
     [

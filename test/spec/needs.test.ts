@@ -19,7 +19,8 @@ const planned = async (stages: string, changes = '') => {
 }
 
 test('a need can go by another name, and one that is left out by none', async () => {
-  const stages = 'first: { uses: echo }\nother: { uses: echo }\nlast: { uses: echo, needs: [first as score, other? as depth] }'
+  const stages =
+    'first: { uses: echo }\nother: { uses: echo }\nlast: { uses: echo, needs: [first as score, other? as depth] }'
   expect(await planned(stages).then((of) => of('last'))).toMatchObject({
     needs: ['first', 'other'],
     as: { first: 'score', other: 'depth' },

@@ -59,6 +59,17 @@ test('a good spec becomes a plan: quantities read, paths absolute, defaults fill
   expect(plan.blocks).toContainEqual({ slot: 'ffn', name: 'swiglu', version: 1 })
 })
 
+test('without tasks, quality may be bounded by perplexity and KL', async () => {
+  const quality = "quality: { perplexity: '<= 1.1x', kl: '<= 0.05 nats' }"
+  const { file } = await specFolder(goodSpec.replace('quality: ">= 97%"', quality).replace('tasks: ./tasks\n', ''))
+  expect((await planOf(file)).inputs.target).toMatchObject({
+    quality: {
+      perplexity: { bound: 'max', value: 1.1, unit: 'parent' },
+      kl: { bound: 'max', value: 0.05, unit: 'nats' },
+    },
+  })
+})
+
 test('the stages of pipeline puzzle come in an order in which each one follows those it needs', async () => {
   const plan = await planOf((await specFolder()).file)
   expect(plan.stages.map(({ name }) => name)).toEqual([

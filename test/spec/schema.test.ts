@@ -29,13 +29,30 @@ test.each([
 })
 
 test('the schema for editors describes what may be written', () => {
-  const { properties } = specSchema(registry) as { properties: Record<string, { properties: Record<string, unknown> }> }
-  expect(properties.target!.properties.quality).toEqual({
-    type: 'string',
-    description:
-      'Lower bound on the child\'s measured mean accuracy on `tasks`; below it the verdict is: no acceptable child. For example ">= 97%", ">= 0.97x".',
-    examples: ['>= 97%', '>= 0.97x'],
+  const { properties, $defs } = specSchema(registry) as Record<
+    string,
+    Record<string, { properties: object; else: object }>
+  >
+  expect((properties!.target!.properties as typeof $defs)!.quality).toMatchObject({
+    then: { $ref: '#/$defs/quality' },
+    else: { type: 'string', examples: ['>= 97%', '>= 0.97x'] },
   })
+  expect($defs!.quality!.properties).toMatchObject({
+    perplexity: {
+      type: 'string',
+      description:
+        'Upper bound on the perplexity of held-out text, as a multiple of the parent\'s. For example "<= 1.1x", "<= 110%".',
+    },
+  })
+})
+
+test.each([
+  ["{ perplexity: '<= 1.1x', kl: '<= 0.05' }", true],
+  ["{ accuracy: '>= 97%' }", true],
+  ['{}', false],
+  ["{ loss: '<= 3' }", false],
+])('the schema for editors knows bounds on quality: %s', (written, fits) => {
+  expect(strictAjv().compile(specSchema(registry))(parse(goodSpec.replace('">= 97%"', written)))).toBe(fits)
 })
 
 test.each([

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatLimit, parseQuantity, type Limit, type QuantityKind } from '../../spec/units.js'
+import { formatLimit, isReadLimit, parseQuantity, type Limit, type QuantityKind } from '../../spec/units.js'
 
 test.each<[QuantityKind, string | number, unknown]>([
   ['tokens', '50k', 50_000],
@@ -25,6 +25,9 @@ test.each<[QuantityKind, string | number, unknown]>([
   ['token-latency-limit', '12 ms', { bound: 'max', value: 0.012, unit: 'seconds' }],
   ['parameters-limit', '6B', { bound: 'max', value: 6e9, unit: 'parameters' }],
   ['quality-limit', '>= 97%', { bound: 'min', value: 0.97, unit: 'parent' }],
+  ['perplexity-limit', '<= 1.1x', { bound: 'max', value: 1.1, unit: 'parent' }],
+  ['kl-limit', '<= 0.05', { bound: 'max', value: 0.05, unit: 'nats' }],
+  ['kl-limit', '0.05 nats', { bound: 'max', value: 0.05, unit: 'nats' }],
 ])('%s %j is read', (kind, text, value) => {
   expect(parseQuantity(kind, text)).toEqual({ value })
 })
@@ -76,9 +79,34 @@ test.each<[QuantityKind, string | number, string, string]>([
     '80 is not a valid limit on memory: it has no unit.',
     'allowed: "<= 70%", "<= 0.7x", "80 GiB", "500 MB"',
   ],
+  [
+    'perplexity-limit',
+    '12.5',
+    '"12.5" is not a valid limit on perplexity: it has no unit.',
+    'allowed: "<= 1.1x", "<= 110%"',
+  ],
+  [
+    'kl-limit',
+    '<= 1.1x',
+    '"<= 1.1x" is not a valid limit on the KL: unknown unit "x".',
+    'allowed: "<= 0.05 nats", "<= 0.05"',
+  ],
   ['quality-limit', 'good', '"good" is not a valid quality floor.', 'allowed: ">= 97%", ">= 0.97x"'],
 ])('%s %j is refused', (kind, text, error, hint) => {
   expect(parseQuantity(kind, text)).toEqual({ error, hint })
+})
+
+test.each<[QuantityKind, object, boolean]>([
+  ['throughput-limit', { bound: 'min', value: 1.7, unit: 'parent' }, true],
+  ['throughput-limit', { bound: 'max', value: 1.7, unit: 'parent' }, false],
+  ['throughput-limit', { bound: 'min', value: 1.7, unit: 'bytes' }, false],
+  ['throughput-limit', { bound: 'min', value: -1, unit: 'parent' }, false],
+  ['throughput-limit', { bound: 'min', value: '1.7', unit: 'parent' }, false],
+  ['throughput-limit', { bound: 'min', value: 1.7 }, false],
+  ['kl-limit', { bound: 'max', value: 0.1, unit: 'parent' }, false],
+  ['tokens', { bound: 'min', value: 1, unit: 'parent' }, false],
+])('of a plan, a value of %s may be %j: %s', (kind, value, allowed) => {
+  expect(isReadLimit(kind, value)).toBe(allowed)
 })
 
 test.each<[Limit, string]>([
@@ -86,6 +114,7 @@ test.each<[Limit, string]>([
   [{ bound: 'max', value: 0.7, unit: 'parent' }, '<= 70%'],
   [{ bound: 'max', value: 80 * 2 ** 30, unit: 'bytes' }, '<= 80 GiB'],
   [{ bound: 'min', value: 5500, unit: 'tokens/s' }, '>= 5500 tokens/s'],
+  [{ bound: 'max', value: 0.05, unit: 'nats' }, '<= 0.05 nats'],
 ])('a limit is written as people do: %j', (limit, text) => {
   expect(formatLimit(limit)).toBe(text)
 })

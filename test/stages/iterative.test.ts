@@ -96,7 +96,9 @@ test('variants of the second round begin with what they were after the first', a
   }
   // The base's own blocks begin as they are, and the parent's, which needed no training, with the parent's weights.
   for (const [entry, digest] of begins)
-    expect(digest, entry).toBe(own(entry!) ? undefined : (first.get(entry!) ?? first.get(entry!.split('+')[0]!))?.weights?.digest)
+    expect(digest, entry).toBe(
+      own(entry!) ? undefined : (first.get(entry!) ?? first.get(entry!.split('+')[0]!))?.weights?.digest,
+    )
   expect(begins.filter(([, digest]) => digest !== undefined).length).toBeGreaterThan(0)
   expect(tasks.some(({ id }) => begins.some(([entry]) => entry === id && own(entry)))).toBe(true)
 })

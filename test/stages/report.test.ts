@@ -49,7 +49,7 @@ function evaluation({ throughput = 200, accuracy = 0.79, size = 0.5 }: Child = {
 
 interface Setup {
   readonly limits?: JsonObject
-  readonly quality?: string
+  readonly quality?: string | JsonObject
   /** The selected child. */
   readonly selected?: Child
   /** The uptrained one, if it was uptrained. */
@@ -207,6 +207,20 @@ test('a child below the quality floor is not acceptable', async () => {
     outcome: { ok: false, status: 'no child', text: 'No acceptable child: quality 0.875 is below 0.97.' },
   })
   expect(result.quality).toEqual({ held: false, value: 0.7 / 0.8, wanted: 0.97 })
+})
+
+test('bounds on perplexity and KL are judged as measured, and told in the form of the spec', async () => {
+  const quality = { perplexity: '<= 1.5x', kl: '<= 0.01 nats' }
+  const { values, result } = await report({ quality, uptrained: { accuracy: null } })
+  expect(values).toMatchObject({
+    verdict: 'no acceptable child',
+    reasons: ['KL 0.05 is above 0.01 nats per token'],
+  })
+  expect(result.quality).toEqual({
+    perplexity: { held: true, value: 6.1 / 6, wanted: 1.5 },
+    kl: { held: false, value: 0.05, wanted: 0.01 },
+  })
+  expect(result.wouldTake).toEqual(['KL <= 0.05 nats'])
 })
 
 test('a quality floor that nothing was measured for is not held', async () => {

@@ -36,8 +36,8 @@ const registry: Registry = {
   pipeline: builtInPipeline,
   pipelines: builtInPipelines,
   // What stages themselves say of bad data is to be seen: not what validation says before.
-  async inspect(inputs) {
-    const { problems, blocks } = await inspectInputs(inputs, loaded)
+  async inspect(inputs, stages) {
+    const { problems, blocks } = await inspectInputs(inputs, stages, loaded)
     const ofData = ({ path, code }: (typeof problems)[number]) =>
       path[0] === 'data' || path[0] === 'tasks' || code === 'bad-tokenizer'
     return { problems: problems.filter((problem) => !ofData(problem)), blocks }

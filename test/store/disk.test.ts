@@ -7,6 +7,7 @@ import { Failure } from '../../api/index.js'
 import { digestJson } from '../../store/digest.js'
 import { FileStore, type TaskRecord } from '../../store/index.js'
 import { Machine } from './machine.js'
+import { canMount, mountDisk, unmountDisk } from './small-disk.js'
 import { temporaryFolder } from '../temporary-folder.js'
 
 const mebibyte = 2 ** 20
@@ -16,26 +17,12 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'puzzleflow-disk-'))
 })
 afterEach(() => {
-  if (isMounted) execFileSync('umount', [folder])
+  if (isMounted) unmountDisk(folder)
   isMounted = false
   rmSync(folder, { recursive: true, force: true })
 })
 
-const mount = (...options: string[]) => execFileSync('mount', ['-t', 'tmpfs', ...options, 'puzzleflow-test', folder])
-/** Whether this process may mount a small disk: as root, where the machine lets it. */
-function canMount(): boolean {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) return false
-  const probe = mkdtempSync(join(tmpdir(), 'puzzleflow-probe-'))
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'puzzleflow-probe', probe], { stdio: 'ignore' })
-    execFileSync('umount', [probe])
-    return true
-  } catch {
-    return false
-  } finally {
-    rmSync(probe, { recursive: true, force: true })
-  }
-}
+const mount = (...options: string[]) => mountDisk(folder, ...options)
 const mounts = canMount()
 const why = mounts ? '' : ' (skipped: this user cannot mount a tmpfs)'
 

@@ -21,11 +21,11 @@ interface CommandParams {
   readonly environment: readonly string[]
 }
 
+/** With less than so many free bytes, a program has failed because of the disk. */
+const nothing = 4 * 2 ** 20
+
 /** Version of the contract in docs/command-stages.md. */
 const contract = 1
-
-/** Disk space in bytes that is left for other tasks on this machine. */
-const spareDisk = 64 * 2 ** 20
 
 /**
  * Runs a program in any language (docs/command-stages.md): files in, files out. It runs with the user's rights, so only programs
@@ -45,12 +45,14 @@ export const command: SingleStage<CommandParams> = {
       command: {
         type: 'array',
         minItems: 1,
+        maxItems: 10_000,
         items: { type: 'string', not: { pattern: '\\$\\{\\{' } },
         description:
           'The program and its arguments, without a shell. Values that differ between runs belong in `parameters`.',
       },
       sources: {
         type: 'array',
+        maxItems: 10_000,
         items: { type: 'string', minLength: 1, not: { pattern: '\\$\\{\\{' } },
         default: [],
         description: 'Files and folders of the program, next to the spec. They are part of the key.',
@@ -71,6 +73,7 @@ export const command: SingleStage<CommandParams> = {
       parameters: { type: 'object', default: {}, description: 'Parameters of the program; expressions are resolved.' },
       environment: {
         type: 'array',
+        maxItems: 1000,
         items: { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]*$' },
         default: [],
         description:
@@ -100,26 +103,23 @@ export const command: SingleStage<CommandParams> = {
     writeFileSync(join(folder, 'task.json'), JSON.stringify(task, null, 1))
 
     const sayings = new Sayings(context)
-    const full = new AbortController()
-    const watch = setInterval(() => free(scratch) < spareDisk && full.abort(), 1000)
     try {
       const ending = await runProgram({
         command: params.command,
         folder,
         environment: environmentOf(params, folder, temporary, context.threads),
         onLine: (line, from) => sayings.hear(line, from),
-        signal: AbortSignal.any([signal, full.signal]),
+        signal,
       })
       signal.throwIfAborted()
-      if (full.signal.aborted) throw diskFull(scratch)
       const [program] = params.command
       if (ending.kind === 'not started')
         throw new Failure('InvalidInput', `The program ${program} cannot be started: ${ending.code}`, {
           remedy: 'Install it on the machines that run this stage, or list the executable file under `sources`.',
         })
+      if (ending.kind === 'ended' && ending.code !== 0 && free(scratch) < nothing) throw diskFull(scratch)
       if (ending.kind === 'ended') checkExit(ending, program, sayings)
     } finally {
-      clearInterval(watch)
       // Links to artifacts are removed first, so that nothing is removed through them.
       rmSync(join(folder, 'inputs'), { recursive: true, force: true })
     }
@@ -168,6 +168,6 @@ const free = (folder: string) => {
 }
 
 const diskFull = (folder: string) =>
-  new Failure('OutOfDisk', `The disk is nearly full: ${folder} has less than ${spareDisk / 2 ** 20} MiB left`, {
+  new Failure('OutOfDisk', `The disk is full: ${folder}`, {
     remedy: 'Free some space, or choose another store with --store. Finished work is kept.',
   })
