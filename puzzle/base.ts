@@ -36,7 +36,7 @@ export async function earlierLibrary(
 
 /**
  * Where a block of a later round begins: with what it was in the round before, the base's own blocks with the base's weights, and
- * the parent's with the parent's.
+ * the parent's with the parent's. Not for blocks of runs: what looks like the base's block may stand for several layers.
  * @returns its weights; null if they are those of the base or of the parent; undefined if there is no such block
  */
 export function earlierWeights(

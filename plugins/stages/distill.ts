@@ -7,7 +7,7 @@ import { captured, hiddenName, midName, tokensName, type CapturedText } from '..
 import { earlierLibrary, earlierName, earlierWeights, openBase } from '../../puzzle/base.js'
 import type { BaseOutputs, CaptureOutputs, DistillOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput, SpaceInput } from '../../puzzle/inputs.js'
-import { heldOutError, learned, type Lesson, type LessonInputs } from '../../puzzle/lesson.js'
+import { heldOutError, learned, type Lesson, type LessonInputs, type Pupil } from '../../puzzle/lesson.js'
 import { allVariants, coupledParameter, lessons, type DistillParams } from '../../puzzle/curriculum.js'
 import { weightsOf } from '../../api/weights.js'
 import { alike, initialWeights, sampleInputs, samplesFor } from '../../puzzle/initial-weights.js'
@@ -110,7 +110,9 @@ export const distill: FanOutStage<
     const { weightDecay } = params
     return lessons(model, spec.space, params, context.runs).flatMap((lesson) => {
       const { layer, train, beside, run } = lesson
-      const earlier = library && train.map((own) => [own.slot, earlierWeights(model, library, layer, own)] as const)
+      const begins = (own: Pupil) =>
+        run ? library!.get(own.entry)?.weights : earlierWeights(model, library!, layer, own)
+      const earlier = library && train.map((own) => [own.slot, begins(own)] as const)
       // What was left out in the round before stays so.
       if (earlier?.some(([, weights]) => weights === undefined)) return []
       // Next to the parent's attention, an FFN sees the hidden states after it; otherwise, the layer's input.

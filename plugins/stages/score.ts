@@ -3,6 +3,7 @@ import {
   Failure,
   slots as places,
   type ArtifactRef,
+  type BlockName,
   type FanOutStage,
   type Files,
   type Outputs,
@@ -182,7 +183,10 @@ export const score: FanOutStage<
                   : samplesFor(model, layer, [changed], files, 'sampleText')),
               }),
           },
-          blocks: [...blocksOf(model), { slot: 'attention', name: attention.block }, { slot: 'ffn', name: ffn.block }],
+          blocks: [
+            ...blocksOf(model),
+            ...[attention, ffn].filter(({ slot, block }) => !base || !model.blocks.get(slot, block).empty).map(nameOf),
+          ],
         }
       }),
     ).flat()
@@ -276,6 +280,8 @@ export const score: FanOutStage<
     }
   },
 }
+
+const nameOf = ({ slot, block }: Filling): BlockName => ({ slot, name: block })
 
 const toRow = (
   { layer, slot, attention, ffn, run, span }: ScoreTaskParams,

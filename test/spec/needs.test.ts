@@ -44,11 +44,17 @@ test('mistakes name their places', async () => {
   const stages = `a: { uses: echo }
 b: { uses: echo }
 c: { uses: echo, needs: [a as x, b as x] }
-d: { uses: echo, needs: [a as b], with: { text: "\${{ stages.b.outputs.text }}" } }
-e: { uses: distill, like: distil }
+d: { uses: echo, needs: [b] }
+e: { uses: echo, needs: [d as b], with: { text: "\${{ stages.b.outputs.text }}" } }
+f: { uses: distill, like: distil }
 distill: {}
-f: { uses: distill, like: distill }
-g: { uses: echo, needs: [a as] }`
+g: { uses: distill, like: distill }`
   const { lines } = await compiled(stages, 'stages: { distill: { tokns: 1 } }\n')
-  expect(lines).toEqual([])
+  // That of `distill` is not told of `g` as well.
+  expect(lines).toEqual([
+    'search.yaml:21:22 unknown-key stages.distill has no key "tokns". (did you mean "tokens"?)',
+    'search.yaml:27:38 ambiguous-need Stage "c" finds two stages under the name "x": "a" and "b". (remove one of these needs)',
+    'search.yaml:29:53 bad-expression Stage "e" finds another stage under the name "b". (name the stage that it needs)',
+    'search.yaml:30:31 unknown-stage Stage "f" is like a stage "distil" that does not exist. (did you mean "distill"?)',
+  ])
 })
