@@ -1,8 +1,9 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+import { cpSync, existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { withEvidence } from '../model/index.js'
 import type { ArtifactRef, JsonObject, Outputs } from '../api/index.js'
 import { Failure } from '../api/index.js'
+import { isFileName } from '../errors/inner-path.js'
 import type { Store } from '../store/index.js'
 import { exitCodes } from './exit-codes.js'
 import { checkRunName } from './run-name.js'
@@ -38,15 +39,26 @@ export function notAccepted({ outcome }: RunDocument): string | undefined {
   return outcome.text
 }
 
-/** Puts a file into a folder whole. @param fill  writes it at a path */
+/** Puts a file into a folder whole. @param fill  writes it at a path where nothing is */
 export function placeWhole(folder: string, name: string, fill: (path: string) => void): void {
+  // A link of this name would lead elsewhere what is written.
+  rmSync(join(folder, `${name}.tmp`), { recursive: true, force: true })
   fill(join(folder, `${name}.tmp`))
   renameSync(join(folder, `${name}.tmp`), join(folder, name))
 }
 
-/** Where a user finds what came of a run. */
+/**
+ * Where a user finds what came of a run.
+ * @throws Failure InvalidInput if a link leads elsewhere: the current folder may have come with somebody else's files
+ */
 export function outcomeFolder(run: string): string {
   checkRunName(run)
+  for (const folder of [resolve('runs'), resolve('runs', run)])
+    if (lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink())
+      throw new Failure('InvalidInput', `${folder} is a symbolic link, which is not followed`, {
+        file: folder,
+        remedy: 'Results are written below the current folder: remove the link, or start from another folder.',
+      })
   return resolve('runs', run)
 }
 
@@ -78,7 +90,7 @@ export async function writeOutcome(
     // What another spec of this name had made.
     rmSync(join(folder, 'child.gguf'), { force: true })
     for (const [name, ref] of Object.entries(exported.files))
-      if (basename(name) !== name) continue
+      if (!isFileName(name)) continue
       else if (ref.kind === 'gguf') await copy(name, ref)
       else cpSync(await store.path(ref), join(`${child}.tmp`, name))
     addEvidence(join(`${child}.tmp`, 'README.md'), document, exported.files, page)
@@ -126,7 +138,7 @@ function pagesOf(outputs: Readonly<Record<string, Outputs>>): readonly (readonly
   const pages = new Map<string, ArtifactRef>()
   for (const [stage, { files }] of Object.entries(outputs))
     for (const [name, ref] of Object.entries(files)) {
-      if (basename(name) !== name || !(name.startsWith('report.') || ref.kind === 'report')) continue
+      if (!isFileName(name) || !(name.startsWith('report.') || ref.kind === 'report')) continue
       const taken = pages.has(name) || name === 'result.json' || name === 'child'
       pages.set(taken ? `${stage}.${name}` : name, ref)
     }

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { Failure, type JsonObject } from '../api/index.js'
 import type { AllowEntry } from '../plugins/loading/allowed.js'
+import { refuseIrregular } from '../files/irregular.js'
 import { readSchema } from '../schemas/read.js'
 import { isBad, parseAddress } from '../server/address.js'
 import { formatDiagnostic, type Diagnostic } from '../spec/diagnostics.js'
@@ -72,6 +73,7 @@ function strangersAllowing(document: ReturnType<typeof readDocument>, data: Json
 }
 
 function readFile(file: string, user: string): Settings {
+  refuseIrregular(file)
   const read = decodeText(readFileSync(file), file)
   if ('problem' in read) throw new Failure('InvalidInput', formatDiagnostic(read.problem), { file })
   const document = readDocument(file, read.text)

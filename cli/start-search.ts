@@ -8,7 +8,7 @@ import type { Store } from '../store/index.js'
 import type { Common } from './options.js'
 import { openStore } from './open-store.js'
 import { checkReadiness } from './readiness.js'
-import { checkRunName } from './run-name.js'
+import { outcomeFolder } from './outcome.js'
 import { startRun, workflowIdOf } from './runs.js'
 import { selectStages, type Selection } from './selection.js'
 import { withServer } from './with-server.js'
@@ -36,7 +36,8 @@ export async function startSearch(
   selection: Selection,
 ): Promise<StartedSearch> {
   const name = options.run ?? whole.name
-  checkRunName(name)
+  // What stands in the way of the results is said before the search, not after it.
+  outcomeFolder(name)
   const store = await openStore(options)
   const loaded = await describedTypes(whole)
   const { plan, given } = await selectStages(whole, selection, store, loaded)

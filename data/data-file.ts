@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
 import { constants, gunzipSync } from 'node:zlib'
 import { refusePointer } from '../files/stand-in.js'
 import { Failure } from '../api/index.js'
@@ -148,13 +148,15 @@ function encodingOf(bytes: Buffer): FileLook['encoding'] {
 function firstBytes(path: string, remedy: string): Buffer {
   let file: number | undefined
   try {
-    if (statSync(path).isDirectory()) throw notAFile(path)
-    file = openSync(path, 'r')
-    if (!fstatSync(file).isFile())
+    const stats = statSync(path)
+    if (stats.isDirectory()) throw notAFile(path)
+    // Before it is opened: a named pipe would wait for somebody who writes to it.
+    if (!stats.isFile())
       throw new Failure('InvalidInput', `${path}: is not a file`, {
         file: path,
         remedy: 'Give a file: it is read more than once.',
       })
+    file = openSync(path, 'r')
     const bytes = Buffer.alloc(looked)
     return bytes.subarray(0, readSync(file, bytes, 0, looked, 0))
   } catch (error) {

@@ -6,8 +6,8 @@ export interface JsonProblem {
   readonly message: string
 }
 
-/** Largest depth of nested lists and objects. */
-const deepest = 512
+/** Largest depth of nested lists and objects: what templates and conversations can hold (model/jinja/json.ts). */
+const deepest = 500
 
 /**
  * Finds the first error that keeps a text from being an unambiguous JSON value: syntax outside the standard (NaN, single

@@ -35,7 +35,7 @@ export async function* readParquetRows(
     new Failure('InvalidInput', `${path}: ${message}`, { file: path, remedy })
   const { file, metadata, schema } = await openFile(path)
   const has = schema.children.map(({ element }) => element.name)
-  const leaves = new Set(schema.children.flatMap(leavesOf))
+  const leaves = new Map(schema.children.flatMap((child) => leavesOf(child).map((leaf) => [leaf, child.element.name])))
   if (wanted && !wanted.some((name) => has.includes(name))) throw missing(failed, has)
   const columns = wanted ? [...wanted, ...beside].filter((name) => has.includes(name)) : has
 
@@ -104,7 +104,7 @@ const leavesOf = (schema: Schema): string[] =>
 function checkGroup(
   { columns: chunks, num_rows }: FileMetaData['row_groups'][number],
   columns: readonly string[],
-  leaves: ReadonlySet<string>,
+  leaves: ReadonlyMap<string, string>,
   failed: (message: string, remedy: string) => Failure,
 ): void {
   const seen = new Set<string>()
@@ -119,6 +119,8 @@ function checkGroup(
     values += Number(chunk.num_values)
     size += Number(chunk.total_uncompressed_size)
   }
+  for (const [leaf, column] of leaves)
+    if (columns.includes(column) && !seen.has(leaf)) throw failed(`the column "${leaf}" is missing`, broken)
   if (!(num_rows >= 0 && size >= 0)) throw failed('sizes below 0', broken)
   if (size > largestUnpacked)
     throw failed(

@@ -9,7 +9,7 @@ import { lookAt, type FileLook } from './data-file.js'
 export const longestLine = 64 * 2 ** 20
 
 /** A gzip file may unpack to as much as this however small it is; */
-const smallUnpacked = 128 * 2 ** 20
+const smallUnpacked = 8 * 2 ** 20
 /** to more only if each of its bytes stands for at most so many. Text packs to a third, and the same line again and again to a
  *  thousandth. */
 const largestRatio = 200

@@ -15,6 +15,19 @@ export function refuseIrregular(path: string): void {
   })
 }
 
+/**
+ * Refuses a file that is larger than any of its kind: it would be held in memory, several times over.
+ * @throws Failure InvalidInput
+ */
+export function refuseLarge(path: string, mostBytes: number): void {
+  const stats = statsOf(path)
+  if (!stats || stats.size <= mostBytes) return
+  throw new Failure('InvalidInput', `${path} has ${stats.size} bytes; at most ${mostBytes} are read`, {
+    file: path,
+    remedy: 'Copy the file from its source again.',
+  })
+}
+
 /** Undefined where there is nothing, or nothing that may be looked at. */
 function statsOf(path: string): Stats | undefined {
   try {

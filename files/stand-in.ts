@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Failure } from '../errors/failure.js'
-import { refuseIrregular } from './irregular.js'
+import { refuseIrregular, refuseLarge } from './irregular.js'
 
 /** A file that is not what its name says: what it is, and what to do about it. */
 export interface StandIn {
@@ -85,11 +85,14 @@ const unfinished = ['.aria2', '.incomplete', '.part', '.crdownload', '.partial',
 
 /**
  * Refuses what stands in for a model's file: a pointer, a web page or a server's refusal, a container of another kind, an
- * unfinished download, an empty file, a named pipe. Accepts a file that cannot be read: its reader reports that.
+ * unfinished download, an empty file, a named pipe, a file larger than any of its kind. Accepts a file that cannot be read: its
+ * reader reports that.
+ * @param mostBytes  of a file that is held in memory. @default no bound
  * @throws Failure InvalidInput
  */
-export function refuseStandIn(path: string): void {
+export function refuseStandIn(path: string, mostBytes = Infinity): void {
   refuseIrregular(path)
+  refuseLarge(path, mostBytes)
   const begin = beginOf(path)
   if (begin) refuse(path, standInOf(path, begin))
 }

@@ -4,7 +4,7 @@ import { Failure, type JsonObject } from '../api/index.js'
 import { refuseStandIn } from '../files/stand-in.js'
 import { ggufOf, openGguf } from './gguf/read.js'
 import { readGgufTokenizer, tokenizerJson, type GgufTokenizer } from './gguf/read-tokenizer.js'
-import { companionsOf, modelFile } from './model-files.js'
+import { companionsOf, modelFile, mostConfigBytes } from './model-files.js'
 import { readTokenizerFile, tokenizerConfig, withAddedTokens } from './special-tokens.js'
 import { instead } from './weight-files.js'
 
@@ -14,7 +14,7 @@ export async function configText(folder: string): Promise<string> {
   const gguf = ggufOf(folder)
   if (gguf !== undefined) return (await openGguf(gguf)).config
   const file = modelFile(folder, 'config.json')
-  refuseStandIn(file)
+  refuseStandIn(file, mostConfigBytes)
   return readFile(file, 'utf8').catch((error: Error) => {
     throw (
       instead(folder) ??

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { Failure } from '../api/index.js'
 import { refuseStandIn } from '../files/stand-in.js'
-import { modelFile } from './model-files.js'
+import { modelFile, mostConfigBytes } from './model-files.js'
 import { shown } from '../errors/foreign.js'
 
 /** How a model's generation_config.json chooses tokens. Missing values are undefined. */
@@ -50,7 +50,7 @@ export async function readGenerationConfig(folder: string): Promise<GenerationCo
  *  @throws Failure InvalidInput for a file that is not JSON */
 export async function generationEnds(folder: string): Promise<readonly number[] | undefined> {
   const { fields } = await read(folder)
-  const ids = [fields.eos_token_id].flat().filter((id): id is number => typeof id === 'number')
+  const ids = [fields.eos_token_id].flat().filter((id): id is number => Number.isSafeInteger(id) && (id as number) >= 0)
   return ids.length > 0 ? ids : undefined
 }
 
@@ -63,7 +63,7 @@ async function read(
       file,
       remedy: 'Copy the file from the original checkpoint again, or remove it.',
     })
-  refuseStandIn(file)
+  refuseStandIn(file, mostConfigBytes)
   const text = await readFile(file, 'utf8').catch(() => '{}')
   try {
     return { fields: (JSON.parse(text) ?? {}) as Readonly<Record<string, unknown>>, bad }

@@ -41,7 +41,7 @@ export { SafetensorsFile, writeSafetensors, type CheckpointType, type TensorSour
 export { isOnnxFolder, OnnxModel } from './onnx/run.js'
 export { writeOnnx, type OnnxOptions } from './onnx/write.js'
 export { configText, copyCompanions } from './folder.js'
-export { companions, modelFiles } from './model-files.js'
+export { companions, companionsOf, modelFiles } from './model-files.js'
 export { modelProblem } from './model-place.js'
 export { allWeights, checkpointConfig, saveCheckpoint, writeModel } from './save.js'
 export { Tokenizer } from './tokenizer.js'

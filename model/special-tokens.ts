@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure, type Json, type JsonObject } from '../api/index.js'
 import { refuseStandIn } from '../files/stand-in.js'
-import { checkTokens } from './tokenizer-check.js'
+import { checkGrowth, checkTokens } from './tokenizer-check.js'
 import { isObject } from './json-object.js'
 
 /** A token that a tokenizer finds in a text before it splits the rest. */
@@ -15,10 +15,13 @@ type AddedToken = {
 /** Fields for tokens with a special role, in the order in which transformers adds them. */
 const named = ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token']
 
+/** Largest file of a tokenizer that is read. Those of the largest vocabularies have 40 MB. */
+const mostBytes = 2 ** 28
+
 /** Reads a JSON object from a model's folder. @throws Failure InvalidInput */
 export function readTokenizerFile(folder: string, name: string): JsonObject {
   const file = join(folder, name)
-  refuseStandIn(file)
+  refuseStandIn(file, mostBytes)
   const remedy = `Put the model's own ${name} into ${folder}.`
   try {
     const json = JSON.parse(readFileSync(file, 'utf8')) as Json
@@ -51,6 +54,7 @@ export function tokenizerConfig(folder: string): JsonObject {
  */
 export function withAddedTokens(folder: string, json: JsonObject, config: JsonObject): JsonObject {
   checkTokens(json, join(folder, 'tokenizer.json'))
+  checkGrowth(json, join(folder, 'tokenizer.json'))
   const before = (json.added_tokens ?? []) as readonly AddedToken[]
   const added = new Map(before.map((token) => [token.content, token]))
   const ids = idsOf(json)

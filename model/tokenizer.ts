@@ -9,7 +9,10 @@ import { fitUnigram, type Unigram } from './unigram.js'
 import { unknownToken } from './unknown-token.js'
 import { shown } from '../errors/foreign.js'
 import { within } from '../errors/within.js'
-import { repeatsGroups } from './tokenizer-check.js'
+import { matchingOf, type Matching } from './tokenizer-check.js'
+
+/** Any pattern may need the square of a text's length, or its cube: of texts from this length on, that is bounded. */
+const longForPatterns = 1000
 
 /** Converts text to token ids and back, with the tokenizer of a model's folder (`tokenizer.json`) or GGUF file. */
 export class Tokenizer {
@@ -27,8 +30,8 @@ export class Tokenizer {
     private readonly rows: number,
     /** Texts of tokens that may stand before a text, the better one first. */
     private readonly beginnings: readonly string[],
-    /** Whether its patterns may take for ever. */
-    private readonly maybeEndless: boolean,
+    /** How long its patterns may take. */
+    private readonly matching: Matching,
   ) {}
 
   /** Opens the tokenizer of a model's folder or GGUF file.
@@ -55,8 +58,16 @@ export class Tokenizer {
         (text) => text ?? [],
       )
       const unknown = unknownToken(json)
-      const maybeEndless = repeatsGroups(json)
-      return new Tokenizer(engine(), size, cleansUp === true, special, unknown, vocabulary, beginnings, maybeEndless)
+      return new Tokenizer(
+        engine(),
+        size,
+        cleansUp === true,
+        special,
+        unknown,
+        vocabulary,
+        beginnings,
+        matchingOf(json),
+      )
     } catch (error) {
       throw new Failure('InvalidInput', `${file} is not supported: ${(error as Error).message}`, {
         file,
@@ -73,8 +84,13 @@ export class Tokenizer {
   encode(text: string, { special = true } = {}): number[] {
     const { ids: given } = this.attempt(text.length, () => this.engine.encode(text, { add_special_tokens: special }))
     const ids = Array.from(given, Number)
-    const beyond = ids.find((id) => id >= this.rows)
+    const beyond = ids.find((id) => !(id < this.rows))
     if (beyond === undefined) return ids
+    // The library has no id for what is outside the vocabulary if the unknown token is outside of it, too.
+    if (Number.isNaN(beyond))
+      throw new Failure('InvalidInput', `the text has characters for which the tokenizer has no token`, {
+        remedy: "Use the model's own tokenizer: the unknown token of this one is not in its vocabulary.",
+      })
     throw new Failure(
       'InvalidInput',
       `the text has the token ${shown(this.engine.id_to_token(beyond))} (id ${beyond}), but the model's embedding has ${this.rows} rows`,
@@ -114,8 +130,8 @@ export class Tokenizer {
   /** Calls the library: what it does not expect in a tokenizer.json, it meets only now. */
   private attempt<T>(length: number, work: () => T): T {
     try {
-      if (!this.maybeEndless) return work()
-      const found = within(1000 + length / 1000, work)
+      if (this.matching === 'brief' || (this.matching === 'quadratic' && length < longForPatterns)) return work()
+      const found = within(500 + length / 50, work)
       if (found.done) return found.value
     } catch (cause) {
       if (cause instanceof RangeError)

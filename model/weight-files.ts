@@ -4,12 +4,16 @@ import { Failure } from '../api/index.js'
 import { refuseStandIn, unfinishedOf } from '../files/stand-in.js'
 import { SafetensorsFile } from './safetensors.js'
 import { shown } from '../errors/foreign.js'
+import { isFileName } from '../errors/inner-path.js'
 
 const usual =
   'The model must be a folder with config.json and model.safetensors, or shards with model.safetensors.index.json.'
 
 export const weightsFile = 'model.safetensors'
 export const indexFile = 'model.safetensors.index.json'
+
+/** Largest index that is read: half a million tensors. */
+const mostIndexBytes = 2 ** 26
 
 /** Opens the files with a folder's weights. @throws Failure InvalidInput */
 export const openWeightFiles = (folder: string): Promise<SafetensorsFile[]> =>
@@ -36,7 +40,7 @@ const bad = (file: string, message: string, remedy = usual) =>
 
 /** Names of the shards that an index names, all of which must exist. */
 function shardsOf(folder: string, index: string): readonly string[] {
-  refuseStandIn(index)
+  refuseStandIn(index, mostIndexBytes)
   let map: Record<string, unknown>
   try {
     map = (JSON.parse(readFileSync(index, 'utf8')) as { weight_map: Record<string, unknown> }).weight_map
@@ -46,7 +50,7 @@ function shardsOf(folder: string, index: string): readonly string[] {
   if (typeof map !== 'object' || map === null) throw bad(index, 'has no weight_map')
   const names = [...new Set(Object.values(map))]
   for (const name of names)
-    if (typeof name !== 'string' || basename(name) !== name || name.startsWith('.'))
+    if (!isFileName(name) || name.startsWith('.'))
       throw bad(index, `names the file ${shown(name)}, which is not in the folder`)
   const shards = names as string[]
   const missing = shards.filter((name) => !existsSync(join(folder, name)))
@@ -54,10 +58,16 @@ function shardsOf(folder: string, index: string): readonly string[] {
   const unfinished = missing.map((name) => unfinishedOf(join(folder, name))).find((own) => own !== undefined)
   throw bad(
     folder,
-    `lacks ${missing.length} of ${shards.length} shards that ${basename(index)} names: ${missing.join(', ')}${unfinished === undefined ? '' : `; ${unfinished}`}`,
+    `lacks ${missing.length} of ${shards.length} shards that ${basename(index)} names: ${someOf(missing)}${unfinished === undefined ? '' : `; ${unfinished}`}`,
     'Fetch the missing files from the source of the others.',
   )
 }
+
+/** Names for a message: a few of many, and none longer than a line. */
+const someOf = (names: readonly string[]): string =>
+  names.slice(0, mostNames).map(inLine).join(', ') + (names.length > mostNames ? ', …' : '')
+const mostNames = 20
+const inLine = (name: string): string => (name.length > 100 ? shown(name) : name)
 
 /** A kind of folder that can be recognised by its files. */
 interface Kind {

@@ -31,6 +31,8 @@ export async function readCostTable(
     for (const name of ['prefillSeconds', 'decodeSeconds', 'memoryBytes', 'parameters'] as const)
       if (!(Number.isFinite(cost[name]) && cost[name] >= 0))
         throw bad(`${what}: ${name} is ${shown(cost[name])}, not a number of at least 0`)
+    if (cost.error !== undefined && !(Number.isFinite(cost.error) && cost.error >= 0))
+      throw bad(`${what}: error is ${shown(cost.error)}, not a number of at least 0`)
     // Times and bytes depend on the machine; the number of parameters shows whether the model is the same.
     if (cost.parameters !== parameters)
       throw bad(`${what} has ${shown(cost.parameters)} parameters in the table, but ${parameters} in this model`)

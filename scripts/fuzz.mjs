@@ -1,4 +1,4 @@
-// `npm run fuzz -- [--inputs 100000] [--seed 1] [--reader NAME]`: gives every reader of strangers' files generated inputs.
+// `npm run fuzz -- [--inputs 10000] [--seed 1] [--reader NAME]… [--results FILE]`: gives every reader of strangers' files generated inputs.
 import { build, install, run } from './setup.mjs'
 
 install()

@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs'
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, realpath, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { Failure } from '../errors/failure.js'
+import { liesIn } from '../errors/inner-path.js'
 import { partName } from '../files/gguf-parts.js'
+import { refuseIrregular } from '../files/irregular.js'
 import { digestJson, type Digest } from '../store/digest.js'
 import { digestFile } from '../store/files.js'
 import type { Contents } from './registry.js'
@@ -29,18 +32,32 @@ export async function digestPath(
   }
   const listing: Record<string, Digest> = {}
   for (const name of contents ? await contents.files(path) : await filesBelow(path, ''))
-    listing[name] = await digestFile(join(isFile ? dirname(path) : path, name))
+    listing[name] = await digestOf(join(isFile ? dirname(path) : path, name))
   return { digest: digestJson(listing), listing }
 }
 
-async function filesBelow(folder: string, prefix: string): Promise<string[]> {
+async function digestOf(file: string): Promise<Digest> {
+  refuseIrregular(file)
+  return digestFile(file)
+}
+
+/** Most files of a folder. */
+const mostFiles = 100_000
+
+/** @param open  real paths of the folders that are being listed, each within the one before */
+async function filesBelow(folder: string, prefix: string, open: readonly string[] = []): Promise<string[]> {
+  const real = await realpath(folder)
+  const bad = (message: string) =>
+    new Failure('InvalidInput', `${folder} ${message}`, { file: folder, remedy: 'Name the files that are to be read.' })
+  if (open.some((outer) => liesIn(outer, real))) throw bad('is a link to a folder that it lies in')
   const paths: string[] = []
   for (const name of (await readdir(folder)).sort()) {
     if (name.startsWith('.')) continue
     const path = join(folder, name)
     const inside = await stat(path) // follows links: checkpoints are often folders of them
-    if (inside.isDirectory()) paths.push(...(await filesBelow(path, `${prefix}${name}/`)))
+    if (inside.isDirectory()) paths.push(...(await filesBelow(path, `${prefix}${name}/`, [...open, real])))
     else if (inside.isFile()) paths.push(prefix + name)
+    if (paths.length > mostFiles) throw bad(`has more than ${mostFiles} files`)
   }
   return paths
 }

@@ -26,6 +26,9 @@ export function digestJson(value: unknown): Digest {
 
 /** Checks a digest that comes from a file or a command line. */
 export function parseDigest(text: string): Digest {
-  if (!/^[0-9a-f]{64}$/.test(text)) throw new Error(`Internal error: ${shown(text)} is not a SHA-256 digest`)
-  return text as Digest
+  if (!isDigest(text)) throw new Error(`Internal error: ${shown(text)} is not a SHA-256 digest`)
+  return text
 }
+
+/** Whether something is a SHA-256 digest. */
+export const isDigest = (value: unknown): value is Digest => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)

@@ -10,6 +10,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3'
 import { createHash } from 'node:crypto'
+import { Failure } from '../errors/failure.js'
 import { MissingArtifact } from './missing-artifact.js'
 import { isMissing, isPrecondition, openClient, parseS3Location, s3Failure, type S3Access } from './s3-client.js'
 import { download } from './s3-download.js'
@@ -181,7 +182,9 @@ export class Bucket {
             modified: LastModified?.getTime() ?? 0,
             etag: ETag,
           }
-      token = page.IsTruncated ? page.NextContinuationToken : undefined
+      const next = page.IsTruncated ? (page.NextContinuationToken ?? '') : undefined
+      if (next === '' || (next !== undefined && next === token)) throw this.endless()
+      token = next
     } while (token !== undefined)
   }
 
@@ -195,9 +198,18 @@ export class Bucket {
       for (const { Key, UploadId, Initiated } of page.Uploads ?? [])
         if (Key !== undefined && UploadId !== undefined)
           yield { name: Key.slice(this.prefix.length), id: UploadId, modified: Initiated?.getTime() ?? 0 }
-      at = page.IsTruncated ? { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker } : undefined
+      const next = page.IsTruncated
+        ? { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker }
+        : undefined
+      if (next && next.KeyMarker === at.KeyMarker && next.UploadIdMarker === at.UploadIdMarker) throw this.endless()
+      at = next
     } while (at)
   }
+
+  private endless = (): Failure =>
+    new Failure('NoServer', `${this.location}: the server lists the same page again and again`, {
+      remedy: 'Check that it is an S3 server.',
+    })
 
   async abortUpload(name: string, id: string): Promise<void> {
     await this.orMissing(() => this.client.send(new AbortMultipartUploadCommand({ ...this.place(name), UploadId: id })))

@@ -1,6 +1,7 @@
-import { link, rename, rm, stat } from 'node:fs/promises'
+import { link, lstat, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { digestBytes, type Digest } from './digest.js'
+import { isInnerPath } from '../errors/inner-path.js'
+import { digestBytes, isDigest, type Digest } from './digest.js'
 import { digestFile, isAbsent, makeFolder, namesIn, orAbsent, readText, unique, writeWhole } from './files.js'
 import { checkpointName } from './layout.js'
 import { readJsonText } from './record.js'
@@ -101,19 +102,27 @@ export class S3Checkpoints {
 }
 
 function parseManifest(text: string | undefined): Manifest | undefined {
-  const manifest = readJsonText(text) as Manifest | undefined
-  const isInside = (name: string) => !name.startsWith('/') && !name.split('/').includes('..')
-  return manifest?.version === 1 && Object.keys(manifest.files).every(isInside) ? manifest : undefined
+  const { version, files } = (readJsonText(text) ?? {}) as Partial<Record<keyof Manifest, unknown>>
+  if (version !== 1 || typeof files !== 'object' || files === null) return undefined
+  const names = Object.keys(files)
+  // A file whose path leads through another file cannot be written.
+  const within = new Set(names.flatMap((name) => parentsOf(name)))
+  const isSound = names.every((name) => isInnerPath(name) && !within.has(name))
+  return isSound && Object.values(files).every(isDigest) ? { version, files: files as Manifest['files'] } : undefined
 }
 
-/** Lists the paths of the files in a folder, except those that are being written. */
+/** `a/b/c` lies in `a/b` and `a`. */
+const parentsOf = (name: string): string[] => [...name.matchAll(/\//g)].map(({ index }) => name.slice(0, index))
+
+/** Lists the paths of the files in a folder, except those that are being written. Links are left out: they may lead anywhere, and
+ *  in circles. */
 async function filesBelow(folder: string, below = ''): Promise<string[]> {
   const paths: string[] = []
   for (const name of (await namesIn(join(folder, below))).sort()) {
     const path = join(below, name)
-    const stats = await orAbsent(stat(join(folder, path)))
+    const stats = await orAbsent(lstat(join(folder, path)))
     if (stats?.isDirectory()) paths.push(...(await filesBelow(folder, path)))
-    else if (stats && !name.endsWith('.tmp')) paths.push(path)
+    else if (stats?.isFile() && !name.endsWith('.tmp')) paths.push(path)
   }
   return paths
 }

@@ -91,6 +91,11 @@ export const isMissing = (error: unknown): boolean => {
 /** Whether a conditional request failed because another writer was first. */
 export const isPrecondition = (error: unknown): boolean => status(error) === 412 || status(error) === 409
 
+/** Whether the SDK could not read the answer: its parser throws whatever its code happens to. */
+const isUnreadable = (error: unknown): boolean => error instanceof Error && '$response' in error && !('$fault' in error)
+
+const anS3Server = 'Check that it is an S3 server.'
+
 /** Converts an error of the SDK to a failure with a remedy, without any key or signature. A defect stays as it is. */
 export function s3Failure(error: unknown, location: string, endpoint?: string): unknown {
   const { name = 'Error', message = '', code } = error as ServiceError
@@ -98,6 +103,7 @@ export function s3Failure(error: unknown, location: string, endpoint?: string): 
   const http = status(error)
   const fail = (text: string, remedy: string) => new Failure('NoServer', text, { remedy, cause: error })
   const where = endpoint ?? 'Amazon S3'
+  if (isUnreadable(error)) return fail(`${where} gives an answer that cannot be read, about ${location}`, anS3Server)
   if (/^Region is missing/.test(message))
     return fail(`The region of ${location} is not known`, 'Set AWS_REGION, or region in the AWS profile.')
   if (name === 'CredentialsProviderError' || /Could not load credentials/.test(message))
@@ -122,7 +128,7 @@ export function s3Failure(error: unknown, location: string, endpoint?: string): 
       `The store ${location} does not answer: ${where}, ${code ?? (http ? `HTTP ${http}` : name)}`,
       'Check that the endpoint (AWS_ENDPOINT_URL, or endpoint_url of the AWS profile) is right and its server is running. Finished work is kept.',
     )
-  return fail(`${where} refuses a request to ${location}: ${name}, HTTP ${http}`, 'Check that it is an S3 server.')
+  return fail(`${where} refuses a request to ${location}: ${name}, HTTP ${http}`, anS3Server)
 }
 
 /** Errors of local files that are sent or written. The owners of the files report them. */
@@ -142,4 +148,5 @@ const localCodes = [
 
 /** Whether it is an error in this program, and not of the network. */
 const isOwnDefect = (error: unknown): boolean =>
-  error instanceof TypeError || error instanceof RangeError || /^Internal error/.test((error as Error).message)
+  !isUnreadable(error) &&
+  (error instanceof TypeError || error instanceof RangeError || /^Internal error/.test((error as Error).message))

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { copyFileSync, mkdirSync, renameSync } from 'node:fs'
+import { copyFileSync, mkdirSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { collectGarbage, type Share } from '../../lineage/garbage.js'
 import { originsOf, readRecords, type KnownRun } from '../../lineage/inventory.js'
@@ -12,6 +12,7 @@ import type { ArtifactRef, Store } from '../../store/index.js'
 import { findArtifact } from '../artifact-names.js'
 import { action } from '../action.js'
 import { common, type Common } from '../options.js'
+import { placeWhole } from '../outcome.js'
 import { log, print, printJson } from '../output.js'
 import { readStore } from '../open-store.js'
 import { readRun, type RunDocument } from '../runs.js'
@@ -72,9 +73,10 @@ async function list(run: string | undefined, options: Common): Promise<void> {
 async function get(what: readonly string[], options: Common & { output: string }): Promise<void> {
   const store = await readStore(options)
   const ref: ArtifactRef = await findArtifact(store, what)
-  mkdirSync(dirname(options.output), { recursive: true })
-  copyFileSync(await store.path(ref), `${options.output}.tmp`)
-  renameSync(`${options.output}.tmp`, options.output)
+  const folder = dirname(options.output)
+  mkdirSync(folder, { recursive: true })
+  const from = await store.path(ref)
+  placeWhole(folder, basename(options.output), (path) => copyFileSync(from, path))
   await store.release()
   if (options.json) printJson({ ...ref, output: options.output })
   else print(`${options.output}: ${ref.kind}, ${size(ref.bytes)}`)

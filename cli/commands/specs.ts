@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { forecast, type StageForecast } from '../../lineage/forecast.js'
+import { refuseIrregular } from '../../files/irregular.js'
 import { Failure } from '../../api/index.js'
 import { dataNotes } from '../../plugins/inspect/data-notes.js'
 import { describedTypes } from '../../plugins/loading/load.js'
@@ -14,6 +15,7 @@ import { action } from '../action.js'
 import { compiled, planOf, registryFor } from '../compiled-spec.js'
 import { common, reading, type SpecOptions } from '../options.js'
 import { log, print, printJson } from '../output.js'
+import { checkNeeds } from '../readiness.js'
 import { BadSpec } from '../explain.js'
 import { readStore } from '../open-store.js'
 import { specRegistry } from '../spec-registry.js'
@@ -39,8 +41,9 @@ export function specCommands(program: Command): void {
   ).action(
     action(async (file: string, options: SpecOptions) => {
       const { plan, listings } = await compiled(file, options)
-      const stages = await forecast(plan, await readStore(options, false), await describedTypes(plan), listings)
-      const notes = await dataNotes(plan)
+      const [store, loaded] = [await readStore(options, false), await describedTypes(plan)]
+      const stages = await forecast(plan, store, loaded, listings)
+      const notes = [...(await dataNotes(plan)), ...(await lacking(plan, store, loaded))]
       if (options.json) return printJson({ digest: plan.digest, stages, notes })
       print(`${plan.name}, digest ${plan.digest.slice(0, 12)}, pipeline ${plan.pipeline}`)
       for (const stage of stages) for (const line of describeForecast(stage)) print(line)
@@ -97,6 +100,17 @@ export function specCommands(program: Command): void {
   )
 }
 
+/** What a run would be refused for here: too little disk or memory. */
+async function lacking(...run: Parameters<typeof checkNeeds>): Promise<string[]> {
+  try {
+    await checkNeeds(...run)
+    return []
+  } catch (error) {
+    if (!(error instanceof Failure) || (error.kind !== 'OutOfDisk' && error.kind !== 'OutOfMemory')) throw error
+    return [`${error.message}. ${error.remedy}`]
+  }
+}
+
 /** What a run would do with a stage, and why. */
 function describeForecast({ stage, tasks, reused, secondsSaved, secondsLeft, reasons }: StageForecast): string[] {
   const seconds = (n: number) =>
@@ -118,6 +132,8 @@ function describeForecast({ stage, tasks, reused, secondsSaved, secondsLeft, rea
 
 function openProblem(file: string): Problem {
   let json: unknown
+  // A pipe of a shell is as good as a file.
+  if (!statSync(file, { throwIfNoEntry: false })?.isFIFO()) refuseIrregular(file)
   try {
     json = JSON.parse(readFileSync(file, 'utf8'))
   } catch (error) {

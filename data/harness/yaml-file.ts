@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Failure } from '../../api/index.js'
+import { refuseIrregular } from '../../files/irregular.js'
 import type { Diagnostic } from '../../spec/diagnostics.js'
 import { readDocument } from '../../spec/document.js'
 import { readSpecText } from '../../spec/spec-text.js'
@@ -39,10 +40,14 @@ export async function readYamlTask(file: string): Promise<YamlTask> {
     for (const [key, field] of fields) if (key !== 'include') merged.set(key, field)
     return merged
   }
-  return { fields: await read(resolve(file), []), files }
+  const fields = await read(resolve(file), [])
+  if (fields.size === 0)
+    throw new Failure('InvalidInput', `${file}: has no keys`, { file, remedy: "Give the path of a task's YAML file." })
+  return { fields, files }
 }
 
 async function fieldsOf(file: string): Promise<ReadonlyMap<string, Field>> {
+  refuseIrregular(file)
   const read = await readSpecText(file)
   if (!('text' in read)) {
     const { message, hint } = read.problem

@@ -1,10 +1,14 @@
-import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
+import { refuseIrregular } from '../../files/irregular.js'
+import { refuseLinkOutside } from '../../files/links.js'
 import type { Model } from '../model.js'
 import type { CheckpointType } from '../safetensors.js'
 import type { ComputedBy } from './config.js'
 import { slots } from '../../api/index.js'
+
+/** The model card, and how long one can be that is read. */
+const [cardFile, mostCardBytes] = ['README.md', 2 ** 22]
 
 /** Heading of the evidence: measurements that stay with the model when it is exported again. */
 const evidenceHeading = '## Evidence'
@@ -16,8 +20,8 @@ export async function modelCard(
   computedBy: ComputedBy,
   { dtype, sameEvidence = true }: { readonly dtype: CheckpointType; readonly sameEvidence?: boolean },
 ): Promise<string> {
-  const before = join(folder, 'README.md')
-  const evidence = sameEvidence && existsSync(before) ? evidenceOf(await readFile(before, 'utf8')) : undefined
+  const before = join(folder, cardFile)
+  const evidence = sameEvidence && existsSync(before) ? evidenceIn(folder) : undefined
   const changed = config.blocks.flatMap((own, layer) => {
     const parent = config.ownBlocks[layer]!
     const differs = slots.some((slot) => JSON.stringify(own[slot]) !== JSON.stringify(parent[slot]))
@@ -51,6 +55,14 @@ export async function modelCard(
     ...(changed.length === 0 ? [] : ['## Layers', '', ...layers, '']),
     ...(evidence === undefined ? [] : [evidence]),
   ].join('\n')
+}
+
+/** The evidence of the card in a model's folder, which is copied. */
+function evidenceIn(folder: string): string | undefined {
+  const card = join(folder, cardFile)
+  refuseIrregular(card)
+  refuseLinkOutside(folder, cardFile)
+  return statSync(card).size > mostCardBytes ? undefined : evidenceOf(readFileSync(card, 'utf8'))
 }
 
 function use(computedBy: ComputedBy): string[] {

@@ -34,7 +34,10 @@ export function parseConfig(text: string, file: string, families: readonly Famil
   const headDim = headSize(f, hidden, heads)
   const traits = family.traits?.(f) ?? {}
   const ownBlocks = family.blocks?.(f) ?? usualBlocks(f, family, layers, heads)
-  ownBlocks.forEach((own, layer) => checkHeads(f, own, layer, heads))
+  ownBlocks.forEach((own, layer) => {
+    checkHeads(f, own, layer, heads)
+    checkWidth(f, own, layer)
+  })
   const largest = (slot: 'attention' | 'ffn', key: string) =>
     ownBlocks.reduce((most, own) => Math.max(most, Number(own[slot].params[key] ?? 0)), 0)
   const rotaries = new Map<string, { readonly index: number; readonly rotary: RotaryConfig }>()
@@ -45,7 +48,7 @@ export function parseConfig(text: string, file: string, families: readonly Famil
     return rotaries.get(key)!.index
   })
   const replaced = f.object('puzzleflow')?.layers
-  const [bos, eos] = [f.raw('bos_token_id'), f.raw('eos_token_id')]
+  const [bos] = tokenIds(f, 'bos_token_id')
   return {
     family: family.name,
     vocabulary: f.count('vocab_size'),
@@ -70,11 +73,20 @@ export function parseConfig(text: string, file: string, families: readonly Famil
     ...traits,
     rotaries: [...rotaries.values()].map(({ rotary }) => rotary),
     layerRotary,
-    ...(typeof bos === 'number' ? { bos } : {}),
-    eos: (Array.isArray(eos) ? eos : [eos]).filter((id): id is number => typeof id === 'number'),
+    ...(bos === undefined ? {} : { bos }),
+    eos: tokenIds(f, 'eos_token_id'),
     blocks: replaced === undefined ? ownBlocks : replacedBlocks(replaced, layers, f),
     ownBlocks,
   }
+}
+
+/** One id, several, or none: null, and in some files -1. */
+function tokenIds(f: Fields, name: string): readonly number[] {
+  return [f.raw(name) ?? []].flat().filter((id): id is number => {
+    if (!Number.isSafeInteger(id) || (id as number) > 2 ** 31)
+      throw f.refuse(`"${name}" has ${shown(id)}, not the id of a token`)
+    return (id as number) >= 0
+  })
 }
 
 /** Thrown if no known family can read a config.json. A plugin may add the family. */
@@ -82,11 +94,11 @@ export class UnknownFamily extends Failure {}
 
 /** Finds the family of a config.json. @throws UnknownFamily naming the architecture and what is not supported */
 function whichFamily(fields: JsonObject, file: string, families: readonly Family[]): Family {
-  const architecture = Array.isArray(fields.architectures) ? String(fields.architectures[0]) : undefined
+  const [architecture] = Array.isArray(fields.architectures) ? (fields.architectures as readonly unknown[]) : []
   const type = fields.model_type
   const known = ({ modelTypes }: Family) => typeof type === 'string' && modelTypes.includes(type)
   const family = families.find(
-    (own) => known(own) && (architecture === undefined || own.architectures.includes(architecture)),
+    (own) => known(own) && (architecture === undefined || own.architectures.some((name) => name === architecture)),
   )
   if (family) return family
   const missing = missingOf(fields)
@@ -163,6 +175,12 @@ function checkHeads(f: Fields, { attention }: LayerBlocks, layer: number, heads:
     throw f.refuse(
       `"num_attention_heads" ${heads} is not a multiple of "num_key_value_heads" ${shown(kvHeads)} (layer ${layer})`,
     )
+}
+
+function checkWidth(f: Fields, { ffn }: LayerBlocks, layer: number): void {
+  const { width } = ffn.params
+  if (width === undefined || (Number.isSafeInteger(width) && Number(width) > 0 && Number(width) <= 2 ** 31)) return
+  throw f.refuse(`the FFN of layer ${layer} has the width ${shown(width)}, not a positive whole number`)
 }
 
 /** Reads the layers of a child that puzzleflow wrote. */

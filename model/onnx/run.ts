@@ -1,16 +1,18 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { Failure } from '../../api/index.js'
-import { refuseIrregular } from '../../files/irregular.js'
+import { refuseIrregular, refuseLarge } from '../../files/irregular.js'
 import { refuseStandIn } from '../../files/stand-in.js'
 import { elements, Session, type Tensor } from '../../tensor/index.js'
 import type { Prediction, SequenceDecoder } from '../decoder.js'
 import { generationEnds } from '../generation-config.js'
+import { mostConfigBytes } from '../model-files.js'
 import { mostLikely } from '../sampling.js'
 import { graphFile } from './file.js'
 import { attentionMask, inputIds, type OnnxDescription } from './interface.js'
 import { shown } from '../../errors/foreign.js'
+import { isFileName } from '../../errors/inner-path.js'
 
 /** Largest number of tokens to read at once: the memory for recurrences grows with its square. */
 const longestChunk = 256
@@ -28,6 +30,7 @@ export function isOnnxFolder(folder: string): boolean {
   if (holds(graphFile)) return true
   const config = join(folder, 'config.json')
   refuseIrregular(config)
+  refuseLarge(config, mostConfigBytes)
   return holds('config.json') && describesGraph(readFileSync(config, 'utf8'))
 }
 
@@ -63,7 +66,7 @@ export class OnnxModel {
     const bad = (message: string, at = file) =>
       new Failure('InvalidInput', `${at} ${message}`, { file: at, remedy: notOurs })
     let fields: ConfigFields
-    refuseStandIn(file)
+    refuseStandIn(file, mostConfigBytes)
     try {
       fields = JSON.parse(await readFile(file, 'utf8')) as ConfigFields
     } catch (error) {
@@ -71,8 +74,7 @@ export class OnnxModel {
     }
     const about = fields.puzzleflow?.onnx
     if (typeof about !== 'object' || !Array.isArray(about.states)) throw bad('does not describe the graph')
-    if (typeof about.file !== 'string' || basename(about.file) !== about.file)
-      throw bad(`names the graph ${shown(about.file)}, which is not in the folder`)
+    if (!isFileName(about.file)) throw bad(`names the graph ${shown(about.file)}, which is not in the folder`)
     const maxPositions = fields.max_position_embeddings
     if (!Number.isSafeInteger(maxPositions) || maxPositions! < 1) throw bad('has no "max_position_embeddings"')
     const graph = join(folder, about.file)

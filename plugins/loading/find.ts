@@ -71,8 +71,14 @@ export function installedAbove(folder: string, name: string): string | undefined
   }
 }
 
+/** Largest package.json that is read. */
+const mostManifestBytes = 2 ** 20
+
 function readManifest(file: string, written: string): Record<string, unknown> {
   try {
+    const { size } = statSync(file)
+    if (!statSync(file).isFile() || size > mostManifestBytes)
+      throw new Error(`it is not a file of at most ${mostManifestBytes} bytes`)
     const json: unknown = JSON.parse(readFileSync(file, 'utf8'))
     if (typeof json === 'object' && json !== null) return json as Record<string, unknown>
     throw new Error('it is not an object')

@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs'
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import {
+  companionsOf,
   allWeights,
   buildModel,
   familiesOf,
@@ -47,7 +47,13 @@ export const train: SingleStage<TrainParams> = {
     additionalProperties: false,
     properties: {
       config: { type: 'object', description: 'Fields of config.json; by default the model is a Llama.' },
-      sequenceLength: { description: 'Tokens per sequence.', type: 'integer', minimum: 2, maximum: 2 ** 24, default: 128 },
+      sequenceLength: {
+        description: 'Tokens per sequence.',
+        type: 'integer',
+        minimum: 2,
+        maximum: 2 ** 24,
+        default: 128,
+      },
       batch: batch(32, 'Sequences per step.'),
       steps: { description: 'Number of training steps.', type: 'integer', minimum: 1, maximum: 1e9 },
       corpus: { enum: ['corpus', 'corpus2'], default: 'corpus', description: 'The input of the pipeline to read.' },
@@ -123,9 +129,7 @@ export const train: SingleStage<TrainParams> = {
       batches: (start, count) => corpus.batches(start * batch, count, batch),
     })
 
-    const beside = ['tokenizer.json', 'tokenizer_config.json'].filter((name) =>
-      existsSync(join(spec.tokenizer as string, name)),
-    )
+    const beside = companionsOf(spec.tokenizer as string).filter((name) => /^tokenizer(_config)?\.json$/.test(name))
     const files = ['config.json', 'model.safetensors', ...beside]
     await writeFile(join(scratch, 'config.json'), `${configText}\n`)
     await saveCheckpoint(join(scratch, 'model.safetensors'), config, blocks, trainer.parameters(), shapes, 'float16')

@@ -186,7 +186,7 @@ test.each<[what: string, name: string, content: string | Uint8Array, right: unkn
     'lists without end',
     'a.jsonl',
     '{"text":'.concat('['.repeat(600)),
-    'FILE:1:520: is not JSON: more than 512 nested lists and objects',
+    'FILE:1:508: is not JSON: more than 500 nested lists and objects',
   ],
 
   // Null and empty.

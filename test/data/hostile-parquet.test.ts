@@ -11,7 +11,12 @@ async function textsOf(bytes: Uint8Array): Promise<unknown[] | string> {
   writeFileSync(file, bytes)
   const texts: unknown[] = []
   try {
-    for await (const { fields } of readParquetRows(file, ['text'], [], () => new Error('no column') as never))
+    for await (const { fields } of readParquetRows(
+      file,
+      ['text', 'input_ids'],
+      [],
+      () => new Error('no column') as never,
+    ))
       texts.push(fields.text)
     return texts
   } catch (error) {
@@ -95,6 +100,11 @@ test.each<[string, Uint8Array, string]>([
     'a footer with lists of 33 million items',
     withFooter([], [0x29, ...Array.from({ length: 12 }, () => [0xf9, ...varint(33e6)]).flat(), 0]),
     'is not a whole Parquet file: a header with a list that goes beyond it',
+  ],
+  [
+    'a row group that lacks a column',
+    parquetOf({ page: plain('one', 'two'), columns: 2, absent: 'input_ids' }),
+    'rows 1 to 2: the column "input_ids" is missing',
   ],
   [
     'a footer nested a million deep',

@@ -56,6 +56,8 @@ export interface ColumnOfTexts {
   readonly optional?: boolean
   /** Columns that the schema says it has. @default 1 */
   readonly columns?: number
+  /** Name of a further column of the schema, without values in the row group. */
+  readonly absent?: string
 }
 
 /** A Parquet file of one column, `text`, in one page. */
@@ -84,6 +86,9 @@ export function parquetOf(column: ColumnOfTexts): Buffer {
       list: [
         { fields: { 4: { text: 'schema' }, 5: i32(column.columns ?? 1) } },
         { fields: { 1: i32(6), 3: i32(optional ? 1 : 0), 4: { text: 'text' }, 6: i32(0) } },
+        ...(column.absent === undefined
+          ? []
+          : [{ fields: { 1: i32(6), 3: i32(1), 4: { text: column.absent }, 6: i32(0) } }]),
       ],
     },
     3: i64(rows),

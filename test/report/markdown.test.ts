@@ -334,7 +334,11 @@ describe('texts from outside', () => {
     reasons: [markup],
     wouldTake: [markup],
     warnings: [markup],
-    parent: { ...result.parent, tasks: { [markup]: 0.8 }, metrics: { [markup]: { [markup]: { value: 1, stderr: 1 } } } },
+    parent: {
+      ...result.parent,
+      tasks: { [markup]: 0.8 },
+      metrics: { [markup]: { [markup]: { value: 1, stderr: 1 } } },
+    },
     child: {
       ...result.child,
       tasks: { [markup]: 0.8 },

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { builtInBlocks } from '../../plugins/blocks/index.js'
 import { builtInRuns } from '../../plugins/runs/index.js'
 import type { Registry, StageInfo } from '../../spec/registry.js'
+import { packageRoot } from '../../store/paths.js'
 
-const puzzleFile = fileURLToPath(new URL('../../plugins/pipelines/puzzle.yaml', import.meta.url))
+const puzzleFile = join(packageRoot(), 'plugins/pipelines/puzzle.yaml')
 
 /** An object schema of parameters. */
 const parameters = (properties: object, required: readonly string[] = []) => ({

@@ -47,6 +47,7 @@ const rooms: readonly (readonly [room: string, ...from: readonly string[]])[] = 
     'cli',
     ...[
       'errors',
+      'files',
       'schemas',
       'tensor',
       'solver',

@@ -1,6 +1,7 @@
 import { mkdirSync, symlinkSync } from 'node:fs'
-import { dirname, join, posix } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Failure, type ArtifactRef, type Environment, type JsonObject, type StageContext } from '../../../api/index.js'
+import { isInnerPath } from '../../../errors/inner-path.js'
 
 /** An artifact of a stage, or several by name. */
 export type CommandInput = ArtifactRef | { readonly [name: string]: ArtifactRef }
@@ -31,7 +32,7 @@ export async function placeInputs(
     params.inputs ?? Object.fromEntries(Object.entries(stages).map(([name, { files }]) => [name, files]))
   const placed: Record<string, PlacedInput> = {}
   const place = (name: string, target: string, more: Omit<PlacedInput, 'path'>) => {
-    if (name in placed || posix.normalize(name) !== name || name.split('/').includes('..') || name.startsWith('/'))
+    if (Object.hasOwn(placed, name) || !isInnerPath(name))
       throw new Failure('InvalidInput', `"${name}" cannot be the name of an input`)
     const path = join(folder, name)
     mkdirSync(dirname(path), { recursive: true })

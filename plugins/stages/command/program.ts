@@ -6,6 +6,7 @@ import { digestJson, parseDigest, type Digest } from '../../../store/digest.js'
 import { unique } from '../../../store/files.js'
 import { cacheDirectory } from '../../../store/paths.js'
 import { Failure } from '../../../api/index.js'
+import { liesIn } from '../../../errors/inner-path.js'
 
 /** A file of a program. */
 export type SourceFile = {
@@ -124,16 +125,23 @@ function filesOf(written: string, folder: string): (readonly [string, string])[]
           remedy: `Choose a name other than ${reservedNames.join(', ')}.`,
         },
       )
-    if ((real === root || real.startsWith(root + sep)) && first !== '..') return real
+    if (liesIn(real, root) && first !== '..') return real
     throw new Failure('InvalidInput', `The source "${written}" lies outside the spec’s folder`, {
       remedy: 'Put the files of the program next to the spec.',
     })
   }
-  const walk = (path: string): (readonly [string, string])[] => {
+  const bad = (path: string, message: string) =>
+    new Failure('InvalidInput', `The source "${relative(folder, path)}" ${message}`, {
+      remedy: 'Sources are files and folders of the program.',
+    })
+  const walk = (path: string, open: readonly string[] = []): (readonly [string, string])[] => {
     const real = inside(path)
-    if (!statSync(real).isDirectory()) return [[relative(folder, path).replaceAll(sep, '/'), real]]
+    const stats = statSync(real)
+    if (stats.isFile()) return [[relative(folder, path).replaceAll(sep, '/'), real]]
+    if (!stats.isDirectory()) throw bad(path, 'is neither a file nor a folder')
+    if (open.some((outer) => liesIn(outer, real))) throw bad(path, 'is a link to a folder that it lies in')
     const names = readdirSync(path).filter((name) => !name.startsWith('.') && name !== '__pycache__')
-    return names.flatMap((name) => walk(join(path, name)))
+    return names.flatMap((name) => walk(join(path, name), [...open, real]))
   }
   return walk(resolve(folder, written))
 }
