@@ -1,5 +1,6 @@
 // Does a second round pay? The quickstart's search by the pipelines `puzzle` and `iterative`, under the same limit on memory, which
-// is exact, and with the same number of tokens and evaluations: `iterative` has half of them in each of its rounds.
+// is exact, and with the same number of tokens and evaluations: `iterative` has half of them in each of its rounds. What is
+// called untrained was not trained as a whole since it was chosen; in `iterative`, its blocks come from a child that was.
 //   node bench/rounds.mjs [SEED …] [--memory 35%] [--share 50%] [--store DIR]
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'

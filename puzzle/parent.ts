@@ -17,7 +17,7 @@ export async function openParent({
   )
 }
 
-/** Lists the block types of a model. Where runs of layers have emptied slots of a base, plans may not know the type that they have. */
+/** Lists the block types of a model; not those of a base's empty slots, which a plan may not know if runs of layers emptied them. */
 export function blocksOf({ config, blocks, origin }: Base): BlockName[] {
   const names = config.blocks
     .flatMap((layer) => slots.map((slot) => [slot, layer[slot].block] as const))

@@ -203,7 +203,7 @@ export function applySpecStages(
   return { stages: [...nodes.values()], leftOut }
 }
 
-/** A stage with the parameters of the one that it is like. One of another type, which a spec may put in its place, has none for it. */
+/** A stage with the parameters of the one that it is like. A spec may have put one of another type there: its parameters mean nothing. */
 function withLike(
   node: StageNode,
   nodes: ReadonlyMap<string, StageNode>,

@@ -21,9 +21,9 @@ interface CaptureParams {
 }
 
 /**
- * Runs the parent, or the base of a later round, once over calibration text. Stores hidden states as 16-bit floats, for training text and (`validate-…`)
- * held-out text: those before every layer and after the last one (`hiddenNN`), and those between a layer's slots (`midNN`).
- * Also stores the tokens (`tokens`) and the contribution of each FFN channel.
+ * Runs the parent, or the base of a later round, once over calibration text. Stores hidden states as 16-bit floats, for training
+ * text and (`validate-…`) held-out text: those before every layer and after the last one (`hiddenNN`), and those between a
+ * layer's slots (`midNN`). Also stores the tokens (`tokens`) and the contribution of each FFN channel.
  *
  * @source Bercovich et al., "Puzzle", arXiv 2411.19146, appendix A, for the contributions
  */

@@ -76,8 +76,9 @@ interface ScoreTask {
 type Task = TaskPlan<ScoreTaskParams, ScoreTask['inputs']>
 
 /**
- * Scores library entries: KL(parent || parent with that block), of the base in place of the parent in a later round. Only layers from the changed one on are computed. Pairs that
- * were trained together are scored together. Of the other pairs, a few are scored, to see how scores of slots combine, or all.
+ * Scores library entries: KL(parent || parent with that block); in a later round, of the base in the parent's place. Only layers
+ * from the changed one on are computed. Pairs that were trained together are scored together. Of the other pairs, a few are
+ * scored, to see how scores of slots combine, or all.
  *
  * @source Bercovich et al., "Puzzle", arXiv 2411.19146 (replace-1-block scores)
  */
