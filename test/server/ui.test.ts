@@ -133,6 +133,7 @@ pipeline:
     expect(texts.join('\n')).toContain('![picture](http')
     expect(texts.join('\n')).toContain('`<b>![x](y)|.yaml')
     expect(await page.evaluate('window.hit ?? null')).toBeNull()
+    expect(await page.locator(`[src*="${elsewhere}"], [href*="${elsewhere}"]`).count()).toBe(0)
     expect(asked).toEqual([])
     await page.close()
     await place.run('cancel', 'markup', '--address', address)

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { digestJson } from '../../store/digest.js'
@@ -88,6 +88,17 @@ describe.skipIf('missing' in program)(`checkpoints of machines that share a stor
     await write(one, 'state', 'step 5')
     await one.fetchCheckpoint(key)
     expect(await read(one, 'state')).toBe('step 5')
+  })
+
+  test('links in the folder are left out: they may lead anywhere, and in circles', async () => {
+    const [one, other] = [await machine(), await machine()]
+    await write(one, 'state', 'step 4')
+    const folder = await one.checkpoint(key)
+    symlinkSync('.', join(folder, 'loop'))
+    symlinkSync('/etc/hostname', join(folder, 'elsewhere'))
+    await one.saveCheckpoint(key)
+    await other.fetchCheckpoint(key)
+    expect(readdirSync(await other.checkpoint(key))).toEqual(['state'])
   })
 
   test('several files are saved as they are at one time, those that are being written left out', async () => {

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 export const mountDisk = (folder: string, ...options: string[]): void =>
   void execFileSync('mount', ['-t', 'tmpfs', ...options, 'puzzleflow-test', folder])
 
-export const unmountDisk = (folder: string): void => void execFileSync('umount', [folder])
+// Lazily: a process that is just ending may have a file open there.
+export const unmountDisk = (folder: string): void => void execFileSync('umount', ['-l', folder])
 
 /** Whether this process may mount a small disk: as root, where the machine lets it. */
 export function canMount(): boolean {
