@@ -14,7 +14,8 @@ import { checkedOutputs } from './checked-outputs.js'
 import { onlyTask } from '../lineage/keys.js'
 import type { Job, Message } from './job.js'
 import { stageEnvironment } from './stage-environment.js'
-import { plannedStage, stageParams } from '../lineage/keys.js'
+import { plannedStage } from '../lineage/keys.js'
+import { resolvedParams } from './resolved-params.js'
 
 /** A remote store answers each request late, but many in parallel. */
 const recordsAtOnce = 16
@@ -46,7 +47,7 @@ async function workWith(store: Store, job: Job, note: ReturnType<typeof attemptL
   const whole = async (): Promise<StageContext> => {
     const stages: Record<string, Outputs> = {}
     for (const [name, ref] of Object.entries(job.outputs)) stages[name] = (await store.readJson(ref)) as Outputs
-    return { ...environment(stage.reads), params: stageParams(planned, stages), stages }
+    return { ...environment(stage.reads), params: resolvedParams(planned, stage, stages), stages }
   }
   if (stage.gate && job.kind === 'ask') return stage.ask(await whole())
   if (stage.gate || job.kind === 'ask') throw new Error(`Internal error: ${job.stage} cannot ${job.kind}`)

@@ -8,6 +8,7 @@ import { follow } from './follow.js'
 import type { Common } from './options.js'
 import { notAccepted, outcomeFolder, resultOf, writeOutcome } from './outcome.js'
 import { log, printJson } from './output.js'
+import { placePage, reportPageOf } from './report-page.js'
 import type { RunDocument } from './runs.js'
 import type { StartedSearch } from './start-search.js'
 import { typed } from './typed.js'
@@ -43,11 +44,13 @@ export async function followSearch(
     throw error
   })
   const outcome = await writing(outcomeFolder(document.run), () => writeOutcome(store, document))
+  const page = await reportPageOf(store, document)
+  const report = page === undefined ? outcome.report : await writing(outcome.folder, () => placePage(name, page))
   if (options.json) printJson(await resultOf(store, document))
   const missed = notAccepted(document)
   if (missed) log(pc.yellow(missed))
   if (!options.json) log(`${missed ? 'What was found instead' : 'Done'}: ${outcome.folder}`)
-  if (outcome.report) log(`Report: ${outcome.report}`)
+  if (report) log(`Report: ${report}`)
   if (link) log(`Temporal UI: ${link}`)
   return document
 }

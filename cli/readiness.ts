@@ -9,11 +9,10 @@ import type { Store } from '../store/index.js'
 import { makePrivateFolder } from '../store/private-files.js'
 
 /**
- * What must be so before a run begins: the store can be written, and disk and memory hold what its stages need that are
- * not done yet.
- * @throws Failure NoServer, OutOfDisk or OutOfMemory
+ * Whether disk and memory hold what the stages of a plan need that are not done yet. Writes nothing.
+ * @throws Failure OutOfDisk or OutOfMemory
  */
-export async function checkReadiness(plan: FrozenPlan, store: Store, loaded: Loaded): Promise<void> {
+export async function checkNeeds(plan: FrozenPlan, store: Store, loaded: Loaded): Promise<void> {
   const isElsewhere = store.location !== store.root
   const left = new Map<string, number>()
   for await (const known of walk(plan, withoutWriting(store), loaded))
@@ -31,6 +30,14 @@ export async function checkReadiness(plan: FrozenPlan, store: Store, loaded: Loa
     return share > 0 ? [{ stage, disk: isElsewhere ? 0 : disk * share, memory }] : []
   })
   checkResources(store.root, needs)
+}
+
+/**
+ * What must be so before a run begins: its needs are met, and the store can be written.
+ * @throws Failure NoServer, OutOfDisk or OutOfMemory
+ */
+export async function checkReadiness(plan: FrozenPlan, store: Store, loaded: Loaded): Promise<void> {
+  await checkNeeds(plan, store, loaded)
   try {
     makePrivateFolder(store.root)
     accessSync(store.root, constants.W_OK)

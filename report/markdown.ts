@@ -170,7 +170,12 @@ export function markdown(result: Result): string {
     ...(calibration ? [calibrationNote(calibration), ''] : []),
     ...attemptsTable(result.attempts),
     ...(leftOut.length > 0
-      ? ['## Left out of the search', '', ...leftOut.map(({ task, reason }) => `- ${plain(task)}: ${plain(reason)}`), '']
+      ? [
+          '## Left out of the search',
+          '',
+          ...leftOut.map(({ task, reason }) => `- ${plain(task)}: ${plain(reason)}`),
+          '',
+        ]
       : []),
     '## Layers',
     '',

@@ -15,6 +15,7 @@ import { action } from '../action.js'
 import { compiled, planOf, registryFor } from '../compiled-spec.js'
 import { common, reading, type SpecOptions } from '../options.js'
 import { log, print, printJson } from '../output.js'
+import { checkNeeds } from '../readiness.js'
 import { BadSpec } from '../explain.js'
 import { readStore } from '../open-store.js'
 import { specRegistry } from '../spec-registry.js'
@@ -40,8 +41,9 @@ export function specCommands(program: Command): void {
   ).action(
     action(async (file: string, options: SpecOptions) => {
       const { plan, listings } = await compiled(file, options)
-      const stages = await forecast(plan, await readStore(options, false), await describedTypes(plan), listings)
-      const notes = await dataNotes(plan)
+      const [store, loaded] = [await readStore(options, false), await describedTypes(plan)]
+      const stages = await forecast(plan, store, loaded, listings)
+      const notes = [...(await dataNotes(plan)), ...(await lacking(plan, store, loaded))]
       if (options.json) return printJson({ digest: plan.digest, stages, notes })
       print(`${plan.name}, digest ${plan.digest.slice(0, 12)}, pipeline ${plan.pipeline}`)
       for (const stage of stages) for (const line of describeForecast(stage)) print(line)
@@ -96,6 +98,17 @@ export function specCommands(program: Command): void {
       if (result.status === 'infeasible') process.exitCode = 3
     }),
   )
+}
+
+/** What a run would be refused for here: too little disk or memory. */
+async function lacking(...run: Parameters<typeof checkNeeds>): Promise<string[]> {
+  try {
+    await checkNeeds(...run)
+    return []
+  } catch (error) {
+    if (!(error instanceof Failure) || (error.kind !== 'OutOfDisk' && error.kind !== 'OutOfMemory')) throw error
+    return [`${error.message}. ${error.remedy}`]
+  }
 }
 
 /** What a run would do with a stage, and why. */

@@ -198,6 +198,6 @@ test('a stage that would have more tasks than a stage can have is refused at its
   folder = await writeTinySearch(spec, 12)
   place = new Place(folder)
   expect(await refused()).toBe(
-    'search.yaml:21:33 too-many-tasks With 121 variants of attention and 95 variants of ffn in each of 12 layers, score has about 140532 tasks; a stage can have at most 100000. (leave pairs out, or shorten the lists of `space`)\n',
+    'search.yaml:21:34 too-many-tasks With 121 variants of attention and 95 variants of ffn in each of 12 layers, score has about 140532 tasks; a stage can have at most 100000. (leave pairs out, or shorten the lists of `space`)\n',
   )
 })

@@ -81,8 +81,13 @@ test(
     expect(validate(result), JSON.stringify(validate.errors)).toBe(true)
     expect(result.ratios.parameters).toBeLessThanOrEqual(0.8)
     expect(stderr).toContain(
-      `Done: ${undisturbed.folder}/runs/tiny\nReport: ${undisturbed.folder}/runs/tiny/report.md\n`,
+      `Done: ${undisturbed.folder}/runs/tiny\nReport: ${undisturbed.folder}/runs/tiny/report.html\n`,
     )
+    const page = readFileSync(join(undisturbed.folder, 'runs/tiny/report.html'), 'utf8')
+    expect(page).toContain(`<b>${result.ratios.throughput!.toFixed(2)}x</b>`)
+    const again = await undisturbed.run('report', 'tiny', '-o', 'again.html', '--json')
+    expect(JSON.parse(again.stdout)).toEqual({ report: join(undisturbed.folder, 'again.html') })
+    expect(readFileSync(join(undisturbed.folder, 'again.html'), 'utf8')).toBe(page)
     const card = readFileSync(join(undisturbed.folder, 'runs/tiny/child/README.md'), 'utf8')
     expect(card).toContain('## Evidence\n\n### ')
     expect(card).toMatch(/\| model.safetensors \| `(sha256[:-])?[0-9a-f]{64}` \|/)

@@ -65,7 +65,7 @@ test(
         .split('\n')
         .filter((line) => line.startsWith('| 1 |') || line.startsWith('| 2 |')),
     ).toHaveLength(2)
-    expect(stderr).toContain(`Report: ${place.folder}/runs/tiny/report.md`)
+    expect(stderr).toContain(`Report: ${place.folder}/runs/tiny/report.html`)
     expect(existsSync(join(place.folder, 'runs/tiny/result.json'))).toBe(true)
   },
   patience,

@@ -22,7 +22,7 @@ interface CommandParams {
 }
 
 /** With less than so many free bytes, a program has failed because of the disk. */
-const nothing = 4 * 2 ** 20
+const fullBelow = 4 * 2 ** 20
 
 /** Version of the contract in docs/command-stages.md. */
 const contract = 1
@@ -117,7 +117,7 @@ export const command: SingleStage<CommandParams> = {
         throw new Failure('InvalidInput', `The program ${program} cannot be started: ${ending.code}`, {
           remedy: 'Install it on the machines that run this stage, or list the executable file under `sources`.',
         })
-      if (ending.kind === 'ended' && ending.code !== 0 && free(scratch) < nothing) throw diskFull(scratch)
+      if (ending.kind === 'ended' && ending.code !== 0 && free(scratch) < fullBelow) throw diskFull(scratch)
       if (ending.kind === 'ended') checkExit(ending, program, sayings)
     } finally {
       // Links to artifacts are removed first, so that nothing is removed through them.

@@ -1,0 +1,92 @@
+import { format } from '../format.js'
+import { table } from './chart.js'
+import { html, type Content, type Markup } from './markup.js'
+import type { ReportData } from './report-data.js'
+
+/** `98.6 %`. */
+export const percent = (share: number): string => `${Number((100 * share).toPrecision(3))} %`
+
+/** The verdict and the figures by which one decides. */
+export function headline({ result }: ReportData): Markup {
+  const { verdict, reasons, ratios, limits, child, wouldTake = [] } = result
+  const accepted = verdict === 'accepted'
+  const speed = limits.find(({ limit, interval }) => interval && limit.startsWith('throughput'))
+  const cards: readonly (readonly [name: string, figure: string, more?: string | undefined])[] = [
+    ['throughput', `${ratios.throughput.toFixed(2)}x`, speed?.interval && range(speed.interval)],
+    ...(ratios.accuracy === null ? [] : ([['accuracy kept', percent(ratios.accuracy)]] as const)),
+    ['perplexity', `${(child.perplexity / result.parent.perplexity).toFixed(3)}x`],
+    ['KL to the parent', format(child.kl), 'nats per token'],
+    ['memory', percent(ratios.memory), 'of the parent, in the scenario'],
+    ['parameters', percent(ratios.parameters), 'of the parent'],
+  ]
+  return html`<h1>${accepted ? 'A child was found' : 'No acceptable child was found'}</h1>
+    <p class="dim">Run ${result.run}</p>
+    ${
+      reasons.length > 0 &&
+      html`<ul>
+        ${reasons.map((reason) => html`<li class="bad">${reason}</li>`)}
+      </ul>`
+    }
+    ${wouldTake.length > 0 && html`<p>This is the nearest child. It would be accepted with ${wouldTake.join(' and ')}.</p>`}
+    <ul class="cards">
+      ${cards.map(([name, figure, more]) => html`<li>${name}<b>${figure}</b><span class="dim">${more}</span></li>`)}
+    </ul>`
+}
+
+const range = ([low, high]: readonly [number, number]): string => `${low.toFixed(2)}x to ${high.toFixed(2)}x`
+
+/** Parent and child side by side, and every limit. */
+export function comparison({ result }: ReportData): Markup {
+  const { parent, child, ratios, limits, timing, calibration } = result
+  const row = (name: string, a: number | null, b: number | null, ratio?: number | null): readonly Content[] => [
+    name,
+    format(a),
+    format(b),
+    format(ratio),
+  ]
+  const rows = [
+    row('throughput, tokens/s', parent.throughput.measured, child.throughput.measured, ratios.throughput),
+    ...(parent.prefill && child.prefill
+      ? [row('time to the first token, s', parent.prefill.measured, child.prefill.measured, ratios.prefill)]
+      : []),
+    ...(parent.tokenLatency && child.tokenLatency
+      ? [row('time per token, s', parent.tokenLatency.measured, child.tokenLatency.measured, ratios.tokenLatency)]
+      : []),
+    row('mean task accuracy', parent.accuracy, child.accuracy, ratios.accuracy),
+    row('perplexity', parent.perplexity, child.perplexity, child.perplexity / parent.perplexity),
+    row('KL, nats per token', 0, child.kl),
+    row('parameters', parent.parameters, child.parameters, ratios.parameters),
+    row('memory in the scenario, bytes', parent.memoryBytes, child.memoryBytes, ratios.memory),
+  ]
+  return html`<h2>Parent and child</h2>
+    ${table(
+      timing &&
+        `They ran the scenario in turn, ${timing.child.length} times each in ${timing.sessions} ${timing.sessions === 1 ? 'session' : 'sessions'}. The ratio of throughputs is the median over the pairs, not the quotient of the two figures.`,
+      ['', '#parent', '#child', '#ratio'],
+      rows,
+    )}
+    <h2>Limits</h2>
+    ${
+      limits.length === 0
+        ? html`<p>None.</p>`
+        : table(
+            timing &&
+              `Intervals have ${format(100 * (1 - 2 * timing.error))} % confidence; all of an interval must be on the right side.`,
+            ['limit', '', '#measured', '#from', '#to'],
+            limits.map(({ limit, held, value, interval }) => [
+              limit,
+              html`<span class="${held ? 'good' : 'bad'}">${held ? 'met' : 'not met'}</span>`,
+              format(value),
+              interval && format(interval[0]),
+              interval && format(interval[1]),
+            ]),
+          )
+    }
+    ${
+      calibration &&
+      html`<p class="dim">
+        Costs were calibrated on the parent and ${calibration.children} random children: the predicted ratio of
+        throughputs was within ${percent(calibration.after.largest)} of the measured one.
+      </p>`
+    }`
+}

@@ -1,0 +1,82 @@
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { chromium, type Browser } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { reportPage } from '../../report/html/page.js'
+import { searchReport } from './search-report.js'
+
+const program = process.env.CHROMIUM ?? '/usr/bin/chromium'
+const absent = !existsSync(program)
+const why = absent ? ` (skipped: there is no ${program})` : ''
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+let browser: Browser | undefined
+beforeAll(async () => {
+  if (absent) return
+  const args = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking']
+  browser = await chromium.launch({ executablePath: program, args })
+})
+afterAll(() => browser?.close())
+
+const file = join(mkdtempSync(join(tmpdir(), 'puzzleflow-page-')), 'report.html')
+
+/** Opens the page as a file. */
+async function open(text: string | undefined, width: number, colorScheme: 'light' | 'dark') {
+  writeFileSync(file, reportPage(searchReport(text === undefined ? {} : { text })))
+  // axe is put into the page, whose policy allows no scripts.
+  const page = await browser!.newPage({ viewport: { width, height: 800 }, colorScheme, bypassCSP: true })
+  const said: string[] = []
+  page.on('console', (message) => said.push(message.text()))
+  page.on('pageerror', ({ message }) => said.push(message))
+  page.on('request', (request) => {
+    if (!request.url().startsWith('file:')) said.push(`asks for ${request.url()}`)
+  })
+  page.on('dialog', (dialog) => {
+    said.push(`says ${dialog.message()}`)
+    void dialog.dismiss()
+  })
+  await page.goto(`file://${file}`)
+  return { page, said }
+}
+
+test.skipIf(absent).each([
+  [1280, 'light'],
+  [1280, 'dark'],
+  [400, 'light'],
+  [400, 'dark'],
+] as const)(
+  `the page, %i pixels wide and %s, is accessible, fits, and has nothing to fetch${why}`,
+  async (width, scheme) => {
+    const { page, said } = await open(undefined, width, scheme)
+    await page.evaluate(axe)
+    const { violations } = await page.evaluate<{ violations: { id: string; nodes: { html: string }[] }[] }>('axe.run()')
+    expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]!.html}`)).toEqual([])
+    // Wide charts and tables scroll by themselves.
+    expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
+    const heights = await page.evaluate<number[]>(
+      "[...document.querySelectorAll('svg[role=img]')].map((svg) => svg.getBoundingClientRect().height)",
+    )
+    expect(heights.length).toBe(6)
+    expect(Math.min(...heights)).toBeGreaterThan(50)
+    expect(said).toEqual([])
+    await page.close()
+  },
+)
+
+test.skipIf(absent)(`texts from outside run no script and fetch nothing${why}`, async () => {
+  const markup = `</title></style>"'><script>alert(1)</script><img src="http://127.0.0.1:9/x" onerror="alert(1)"><svg onload=alert(1)>`
+  const { page, said } = await open(markup, 1280, 'light')
+  expect(await page.locator('script, img').count()).toBe(0)
+  expect(said).toEqual([])
+  await page.close()
+})
+
+test.skipIf(absent)(`the page prints on paper, charts and all${why}`, async () => {
+  const { page } = await open(undefined, 1280, 'light')
+  const paper = await page.pdf({ format: 'A4' })
+  expect(paper.subarray(0, 5).toString()).toBe('%PDF-')
+  expect(paper.length).toBeGreaterThan(20_000)
+  await page.close()
+})
