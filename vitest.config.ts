@@ -8,6 +8,7 @@ const searches = [
   'cli/command',
   'cli/explain',
   'cli/gguf-search',
+  'cli/iterative',
   'cli/search',
   'cli/sweep',
   'data/large-inputs',
@@ -25,6 +26,7 @@ const searches = [
   'server/offline',
   'server/ui',
   'stages/family-search',
+  'stages/iterative',
   'store/runs',
 ].map((name) => `test/${name}.test.ts`)
 

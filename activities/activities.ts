@@ -1,12 +1,23 @@
 import { Context, getClient } from '@temporalio/activity'
 import { hostname } from 'node:os'
-import { outcomeOf, type Outputs, type TaskPlan } from '../api/index.js'
+import { Failure, outcomeOf, type Outputs, type TaskPlan } from '../api/index.js'
 import { withDescriptions } from '../plugins/loading/load.js'
 import type { Loaded } from '../plugins/registry.js'
+import { planDocument } from '../lineage/plan-document.js'
+import type { PlannedStage } from '../spec/frozen-plan.js'
+import { storeKeyVariable, type ArtifactRef, type Digest } from '../store/index.js'
+import type {
+  Activities,
+  GatherRequest,
+  Skipped,
+  StageRequest,
+  TaskGroup,
+  TaskRef,
+  TaskRequest,
+} from '../workflows/types.js'
+import { CheckedInputs } from './checked-inputs.js'
+import { checkForm, checkTypes } from './checked-plan.js'
 import { summaryMarkdown } from '../errors/markdown.js'
-import type { FrozenPlan } from '../spec/frozen-plan.js'
-import type { ArtifactRef, Digest } from '../store/index.js'
-import type { Activities, GatherRequest, Skipped, StageRequest, TaskGroup, TaskRef } from '../workflows/types.js'
 import { guardWith } from './guard.js'
 import { blaming, pluginsOf } from './blame.js'
 import {
@@ -20,8 +31,8 @@ import {
   type KeyParts,
 } from '../lineage/keys.js'
 import { boundsHere, checkTasks, pagesOf } from './pages.js'
-import { recentJson } from './recent.js'
-import { resultsOf, reuseOr, type ReuseServices, type Runner } from './reuse.js'
+import { recent, recentJson } from './recent.js'
+import { recordsOf, resultsOf, reuseOr, type ReuseServices, type Runner } from './reuse.js'
 import { KeyLocks } from './slots.js'
 
 export interface Services extends Omit<ReuseServices, 'locks'> {
@@ -40,10 +51,23 @@ export function makeActivities(services: Services): Activities {
   const reuse: ReuseServices = { ...services, locks: new KeyLocks() }
   const guarded = guardWith(services.watch)
   const read = recentJson(store)
+  const openPlan = recent(async (ref) => {
+    const plan = checkForm(await read(ref))
+    if (store.signing && !(await store.getDocument(planDocument(ref.digest))))
+      throw new Failure('InvalidInput', `The plan ${ref.digest.slice(0, 12)} is refused: it is not signed`, {
+        remedy: `Start the run with the key that its workers have: ${storeKeyVariable}.`,
+      })
+    const loaded = await withDescriptions(services.loaded, plan.plugins)
+    checkTypes(plan, loaded)
+    return { plan, loaded }
+  })
+  const inputs = new CheckedInputs()
+  const checkedLists = new WeakSet<readonly TaskPlan[]>()
   const open = async ({ plan: ref, stage: name, outputs }: StageRequest): Promise<OpenStage> => {
-    const plan = (await read(ref)) as FrozenPlan
+    const { plan, loaded } = await openPlan(ref)
     const planned = plannedStage(plan, name)
-    const stage = (await withDescriptions(services.loaded, plan.plugins)).stage(planned.uses)
+    const stage = loaded.stage(planned.uses)
+    checkNeeds(planned, outputs)
     const known: Record<string, Outputs> = {}
     for (const [need, own] of Object.entries(outputs)) known[need] = (await read(own)) as Outputs
     return { plan, planned, stage, params: stageParams(planned, known), outputs, known }
@@ -74,11 +98,12 @@ export function makeActivities(services: Services): Activities {
     task: TaskPlan | undefined,
     work: (run: Runner) => Promise<Outputs>,
   ) =>
-    reuseOr(reuse, own, what, isExclusive(parts, task), (run) =>
-      work(run).catch((error: unknown) => {
+    reuseOr(reuse, own, what, isExclusive(parts, task), async (run) => {
+      await inputs.check(parts.plan, parts.planned, parts.stage)
+      return work(run).catch((error: unknown) => {
         throw blaming(error, what, pluginsOf(parts.plan, parts.planned, task))
-      }),
-    )
+      })
+    })
   const questionOf = async (request: StageRequest, parts: OpenStage) => {
     const { planned, stage, params, known } = parts
     if (planned.plugin === undefined && stage.gate) return stage.ask({ params, stages: known })
@@ -87,7 +112,12 @@ export function makeActivities(services: Services): Activities {
     const options = { what: request.stage, signal, onProgress: () => undefined, log: services.watch.log }
     return (await services.host.run({ ...job(parts, request), kind: 'ask' }, options)) as string
   }
-  const tasksOf = async (ref: ArtifactRef) => (await read(ref)) as TaskPlan[]
+  const tasksOf = async (ref: ArtifactRef, { stage }: StageRequest) => {
+    const tasks = (await read(ref)) as TaskPlan[]
+    if (!checkedLists.has(tasks)) checkTasks(stage, tasks, boundsHere())
+    checkedLists.add(tasks)
+    return tasks
+  }
   /** Tasks as workflows see them. @param from  index of the first one */
   const refsOf = async (parts: KeyParts, tasks: readonly TaskPlan[], from: number): Promise<TaskRef[]> => {
     const keyOf = taskKeys(parts)
@@ -118,8 +148,9 @@ export function makeActivities(services: Services): Activities {
         checkTasks(request.stage, tasks, boundsHere())
         return { values: {}, files: { tasks: await store.putJson('tasks', tasks) } }
       })
-      const ref = outputs.files.tasks!
-      const tasks = await tasksOf(ref)
+      const ref = outputs.files.tasks
+      if (!ref) throw wrongTasks(request.stage)
+      const tasks = await tasksOf(ref, request)
       const keyOf = taskKeys(parts)
       const told = parts.planned.queue !== undefined && { keys: await store.putJson('task-keys', tasks.map(keyOf)) }
       const pages = pagesOf(tasks, boundsHere())
@@ -134,11 +165,11 @@ export function makeActivities(services: Services): Activities {
     }),
 
     pageTasks: guarded(async ({ tasks: ref, page: { from, to }, ...request }) =>
-      refsOf(await open(request), (await tasksOf(ref)).slice(from, to), from),
+      refsOf(await open(request), (await tasksOf(ref, request)).slice(from, to), from),
     ),
 
-    findTask: guarded(async ({ tasks: ref, id }) => {
-      const index = (await tasksOf(ref)).findIndex((task) => task.id === id)
+    findTask: guarded(async ({ tasks: ref, id, ...request }) => {
+      const index = (await tasksOf(ref, request)).findIndex((task) => task.id === id)
       return index < 0 ? null : index
     }),
 
@@ -146,10 +177,11 @@ export function makeActivities(services: Services): Activities {
 
     executeTask: guarded(async (request) => {
       const parts = await open(request)
-      const task = (await tasksOf(request.tasks))[request.task.index]!
+      const task = taskAt(await tasksOf(request.tasks, request), request)
       const key = taskKey(parts, task)
       const { done } = await reused(key, nameOf(request.stage, task), parts, task, async (run) => {
-        const outputs = await run({ ...job(parts, request, task), kind: 'run', task, key: key.key })
+        const checkpoint = await store.checkpoint(key.key)
+        const outputs = await run({ ...job(parts, request, task), kind: 'run', task, key: key.key, checkpoint })
         return outputs as Outputs
       })
       return done
@@ -180,9 +212,10 @@ export function makeActivities(services: Services): Activities {
 
     gatherStage: guarded(async (request) => {
       const parts = await open(request)
-      const tasks = await tasksOf(request.tasks)
+      const tasks = await tasksOf(request.tasks, request)
       const skipped = await leftOutOf(tasks, request)
-      const keys = (request.keys ?? keysWithout(parts, tasks, skipped)) as readonly (Digest | null)[]
+      const keys = keysWithout(parts, tasks, skipped)
+      if (request.keys && JSON.stringify(request.keys) !== JSON.stringify(keys)) throw wrongTasks(request.stage)
       const gathering = gatherKey(parts, keys, tasks)
       const { done, outputs } = await reused(gathering, `${request.stage}: gather`, parts, undefined, async (run) => {
         return (await run({
@@ -191,6 +224,7 @@ export function makeActivities(services: Services): Activities {
           tasks,
           keys,
           skipped,
+          ...(store.signing && { records: await recordsOf(store, keys) }),
         })) as Outputs
       })
       const { values, files } = outputs
@@ -203,6 +237,23 @@ export function makeActivities(services: Services): Activities {
       await getClient().workflow.getHandle(workflowId, runId).cancel()
     },
   }
+}
+
+const wrongTasks = (stage: string) =>
+  new Failure('InvalidInput', `The tasks of stage ${stage} are not those of its list`, {
+    remedy: 'Run the same command again: what is finished is kept.',
+  })
+
+/** A stage gets the outputs of the stages that it needs: keys depend on which these are. */
+function checkNeeds({ name, needs }: PlannedStage, outputs: StageRequest['outputs']): void {
+  if (Object.keys(outputs).sort().join() !== [...needs].sort().join())
+    throw new Failure('InvalidInput', `The stage ${name} must get the outputs of ${needs.join(', ') || 'no stage'}`)
+}
+
+function taskAt(tasks: readonly TaskPlan[], { stage, task: { index } }: TaskRequest): TaskPlan {
+  const task = Number.isInteger(index) ? tasks[index] : undefined
+  if (!task) throw wrongTasks(stage)
+  return task
 }
 
 /** Keys of tasks in their order; null where one is left out. */

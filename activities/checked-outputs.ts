@@ -1,4 +1,6 @@
 import { Failure, outcomeOf, type Outputs } from '../api/index.js'
+import { shown } from '../errors/foreign.js'
+import { isArtifactRef, isOutputName } from '../store/record.js'
 
 /**
  * A stage's outputs, checked. The pipe to the worker would turn NaN into null.
@@ -18,7 +20,11 @@ export function checkedOutputs(what: string, outputs: unknown): Outputs {
         'An outcome is { ok, status, text }: status is one or two words in lower-case letters and digits, text is a sentence.',
     })
   for (const [name, ref] of Object.entries(files))
-    if (!isMap(ref) || typeof ref.digest !== 'string')
+    if (!isOutputName(name))
+      throw new Failure('PluginBug', `${what}: The stage’s output ${shown(name)} has a name that no file can have`, {
+        remedy: 'Use a path without "..", without a slash at its ends, and without control characters.',
+      })
+    else if (!isArtifactRef(ref))
       throw new Failure('PluginBug', `${what}: The stage’s output files.${name} is not an artifact`, {
         remedy: 'Store files with put() or putFile(), and return the references you get.',
       })
@@ -34,4 +40,5 @@ function checkFinite(what: string, value: unknown, at: string): void {
   for (const [key, item] of Object.entries(value)) checkFinite(what, item, `${at}.${key}`)
 }
 
-const isMap = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+const isMap = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -6,6 +6,7 @@ import { Failure, type Outputs, type RunningTask, type StageContext } from '../a
 import { withCode } from '../plugins/loading/load.js'
 import { withPlace } from '../plugins/place.js'
 import { loadPlugins, onlyRuns, type Loaded } from '../plugins/registry.js'
+import { digestJson } from '../store/digest.js'
 import { openStore, type Store } from '../store/index.js'
 import { machineStateDirectory } from '../store/paths.js'
 import { inWindow } from '../lineage/in-window.js'
@@ -60,7 +61,7 @@ async function workWith(store: Store, job: Job, note: ReturnType<typeof attemptL
   const { threads } = job
   try {
     if (job.kind === 'run') {
-      const checkpoint = await store.checkpoint(job.key)
+      const { checkpoint } = job
       const { signal } = abort
       const running: RunningTask = {
         scratch,
@@ -76,10 +77,13 @@ async function workWith(store: Store, job: Job, note: ReturnType<typeof attemptL
       const context = { ...environment(stage.taskReads ?? []), runs, ...running, task }
       return checkedOutputs(`${job.stage}/${job.task.id}`, await stage.run(context))
     }
-    const done = job.tasks.flatMap((plan, i) => (job.keys[i] ? [{ plan, key: job.keys[i] }] : []))
-    const tasks = await inWindow(done, recordsAtOnce, async ({ plan, key }) => {
+    const done = job.tasks.flatMap((plan, i) =>
+      job.keys[i] ? [{ plan, key: job.keys[i], expected: job.records?.[i] }] : [],
+    )
+    const tasks = await inWindow(done, recordsAtOnce, async ({ plan, key, expected }) => {
       const record = await store.getRecord(key)
-      if (!record) throw new Error(`Internal error: no record of ${plan.id}`)
+      if (!record || (job.records && digestJson(record) !== expected))
+        throw new Error(`Internal error: no record of ${plan.id}`)
       return { plan, outputs: record.outputs as Outputs }
     })
     if (!stage.plan) return tasks[0]!.outputs

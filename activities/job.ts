@@ -30,12 +30,20 @@ export type Job =
   | (JobBase & { readonly kind: 'plan' })
   /** The question of a stage that waits for a person. */
   | (JobBase & { readonly kind: 'ask' })
-  | (JobBase & { readonly kind: 'run'; readonly task: TaskPlan; readonly key: Digest })
+  | (JobBase & {
+      readonly kind: 'run'
+      readonly task: TaskPlan
+      readonly key: Digest
+      /** Folder for its checkpoints. */
+      readonly checkpoint: string
+    })
   | (JobBase & {
       readonly kind: 'gather'
       readonly tasks: readonly TaskPlan[]
       /** Null where a task was left out. */
       readonly keys: readonly (Digest | null)[]
+      /** Digests of their records, where these are signed: the child process has no key to check them. */
+      readonly records?: readonly (Digest | null)[]
       readonly skipped: readonly { readonly task: string; readonly reason: string }[]
     })
 

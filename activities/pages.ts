@@ -2,6 +2,8 @@ import { mostTasks, type TaskPlan } from '../api/index.js'
 import { summaryMarkdown } from '../errors/markdown.js'
 import type { TaskPage } from '../workflows/types.js'
 import { ChildFailure } from '../errors/child-failure.js'
+import { shown } from '../errors/foreign.js'
+import { isMap } from '../spec/pipeline.js'
 
 /** Limits on tasks in messages and histories. Temporal allows 2 MiB per message and 51,200 events per workflow. */
 export interface Bounds {
@@ -53,8 +55,13 @@ export function pagesOf(tasks: readonly TaskPlan[], { together, bytes, groups }:
   return [...pages, { from, to: tasks.length }]
 }
 
-/** Checks the tasks that a stage planned. @throws ChildFailure PluginBug, or InvalidInput if there are too many */
-export function checkTasks(stage: string, tasks: readonly TaskPlan[], { tasks: most, name }: Bounds): void {
+/** Checks the tasks that a stage planned, now or as the store has them. @throws ChildFailure PluginBug, or InvalidInput if there are too many */
+export function checkTasks(
+  stage: string,
+  tasks: unknown,
+  { tasks: most, name }: Bounds,
+): asserts tasks is readonly TaskPlan[] {
+  if (!Array.isArray(tasks)) throw new ChildFailure('PluginBug', `The stage ${stage} planned no list of tasks`)
   if (tasks.length > most)
     throw new ChildFailure(
       'InvalidInput',
@@ -62,7 +69,10 @@ export function checkTasks(stage: string, tasks: readonly TaskPlan[], { tasks: m
       { remedy: 'Make each task do more, or split them over several stages.' },
     )
   const ids = new Set<string>()
-  for (const { id, group = '' } of tasks) {
+  for (const task of tasks) {
+    if (!isTask(task))
+      throw new ChildFailure('PluginBug', `The stage ${stage} planned a task that is not one: ${shown(task)}`)
+    const { id, group = '' } = task
     if (ids.has(id)) throw new ChildFailure('PluginBug', `The stage ${stage} planned two tasks "${id}"`)
     ids.add(id)
     for (const [what, text] of [
@@ -75,4 +85,19 @@ export function checkTasks(stage: string, tasks: readonly TaskPlan[], { tasks: m
           `The stage ${stage} planned ${what} whose name has ${Buffer.byteLength(text)} bytes; the limit is ${name}: "${text.slice(0, 40)}…"`,
         )
   }
+}
+
+function isTask(task: unknown): task is TaskPlan {
+  if (!isMap(task)) return false
+  const { id, label, group, params, inputs, blocks = [], runs = [] } = task
+  return (
+    typeof id === 'string' &&
+    typeof label === 'string' &&
+    (group === undefined || typeof group === 'string') &&
+    isMap(params) &&
+    isMap(inputs) &&
+    Object.values(inputs).every((ref) => isMap(ref) && typeof ref.digest === 'string') &&
+    Array.isArray(blocks) &&
+    Array.isArray(runs)
+  )
 }

@@ -2,6 +2,7 @@ import { Failure, type JsonObject, type Stage } from '../api/index.js'
 import { stageParams } from '../lineage/keys.js'
 import { findExpressions } from '../spec/expressions.js'
 import type { PlannedStage } from '../spec/frozen-plan.js'
+import { asWritten } from '../spec/programs.js'
 import { checkValue } from '../spec/validate.js'
 
 /**
@@ -15,7 +16,12 @@ export function resolvedParams(
 ): JsonObject {
   const params = stageParams(planned, outputs)
   if (findExpressions(planned.params).length === 0) return params
-  const { data, findings } = checkValue(parameters, params, planned.name, `stage type ${planned.uses}`)
+  const { data, findings } = checkValue(
+    parameters,
+    asWritten(parameters, params),
+    planned.name,
+    `stage type ${planned.uses}`,
+  )
   if (findings.length > 0)
     throw new Failure(
       'InvalidInput',
@@ -27,5 +33,6 @@ export function resolvedParams(
         remedy: 'The value comes from an expression: see what the stage that it names has left.',
       },
     )
-  return data
+  // What the plan has frozen of a program stays.
+  return 'program' in parameters ? { ...data, program: params.program!, sources: params.sources! } : data
 }

@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity'
 import { hostname } from 'node:os'
 import type { Outputs } from '../api/index.js'
+import { digestJson } from '../store/digest.js'
 import type { ArtifactRef, Digest, Store, TaskRecord } from '../store/index.js'
 import type { TaskDone } from '../workflows/types.js'
 import type { Admission } from './admission.js'
@@ -121,6 +122,13 @@ export async function resultsOf(store: Store, keys: readonly Digest[]): Promise<
     clearInterval(pulse)
   }
 }
+
+/** Digests of the records of keys, in their order; null where a key or its record is absent. */
+export const recordsOf = (store: Store, keys: readonly (Digest | null)[]): Promise<(Digest | null)[]> =>
+  inWindow(keys, recordsAtOnce, async (key) => {
+    const record = key === null ? undefined : await store.getRecord(key)
+    return record ? digestJson(record) : null
+  })
 
 /** Milliseconds between two signs of life. */
 const pulsePause = ({ info }: Context) => Math.min(4000, (info.heartbeatTimeoutMs ?? 20_000) / 5)

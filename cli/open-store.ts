@@ -2,42 +2,55 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Failure } from '../api/index.js'
 import { unexpanded } from '../spec/meant-path.js'
-import { openStore as openStoreAt, storeFailure, storeNames, type Store } from '../store/index.js'
+import { openStore as openStoreAt, storeFailure, storeNames, type OpenOptions, type Store } from '../store/index.js'
+import { checkDestination } from './folder-settings.js'
 import type { Common } from './options.js'
+import { log } from './output.js'
 import { readSettings } from './settings.js'
 import { typed } from './typed.js'
 
 /** The store that the user names, here, in the environment or in settings files, or the one in the user's state directory.
  *  One that is not there yet is an empty one, made when something is written. @throws Failure InvalidInput, NoServer */
-export async function openStore(options: Common): Promise<Store> {
-  return (await open(options, false)).store
+export async function openStore(options: Common, how: Pick<OpenOptions, 'warn'> = {}): Promise<Store> {
+  return (await open(options, how)).store
 }
 
 /** The same for commands that only look: nothing is written by it.
- *  @param needsStore  a store that the user names must be there. @throws Failure NoServer */
-export async function readStore(options: Common, needsStore = true): Promise<Store> {
-  const { store, namedBy } = await open(options, true)
+ *  @param needsStore  a store that the user names must be there. @default true
+ *  @param how  `unsigned`: as if there were no key. @default false  @throws Failure NoServer */
+export async function readStore(options: Common, needsStore = true, { unsigned = false } = {}): Promise<Store> {
+  const { store, namedBy } = await open(options, { onlyRead: true, unsigned })
   if (needsStore && namedBy !== undefined && store.location === store.root) requireStore(store.root, namedBy)
   return store
 }
 
-async function open(
-  { store: flag }: Common,
-  onlyRead: boolean,
-): Promise<{ store: Store; namedBy: string | undefined }> {
+const storeSetting = 'store in puzzleflow.config.yaml'
+
+async function open({ store: flag }: Common, how: OpenOptions): Promise<{ store: Store; namedBy: string | undefined }> {
   const settings = readSettings()
   // By way of the environment it reaches the worker and its child processes too.
   if (settings.cacheBytes !== undefined) process.env.PUZZLEFLOW_CACHE_BYTES ??= String(settings.cacheBytes)
   const places = [
     ['--store', flag],
     ['PUZZLEFLOW_STORE', process.env.PUZZLEFLOW_STORE],
-    ['store in puzzleflow.config.yaml', settings.store],
+    [storeSetting, settings.store],
   ] as const
   const [namedBy, location] = places.find(([, place]) => place !== undefined) ?? []
+  if (namedBy === storeSetting)
+    checkDestination(
+      {
+        what: 'store',
+        value: location!,
+        file: settings.storeFile!,
+        isElsewhere: location!.startsWith('s3://'),
+        instead: [`--store ${location}`, `PUZZLEFLOW_STORE=${location}`],
+      },
+      settings,
+    )
   // A shell does not expand `--store=~/x`, and a store would be made in a folder named `~`.
   const meant = location === undefined || existsSync(location) ? undefined : unexpanded(location)
   if (meant) throw new Failure('InvalidInput', meant.message!.replace(/\.$/, ''), { remedy: `${meant.hint}.` })
-  const store = await openStoreAt(location, { onlyRead })
+  const store = await openStoreAt(location, { warn: log, ...how })
   // A store that is not there yet is an empty one, unless it could never be there.
   let existing = store.root
   while (!existsSync(existing)) existing = dirname(existing)

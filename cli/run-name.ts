@@ -1,7 +1,7 @@
 import { Failure } from '../api/index.js'
 
 /** Names of runs are names of folders and documents: none leads elsewhere, or is hidden. */
-const isRunName = (name: string): boolean => /^[\w-][\w.-]{0,99}$/.test(name) && !name.includes('..')
+export const isRunName = (name: string): boolean => /^[\w-][\w.-]{0,99}$/.test(name) && !name.includes('..')
 
 /** @throws Failure InvalidInput if a run cannot have this name */
 export function checkRunName(name: string): void {

@@ -4,11 +4,12 @@ import { defineSearchAttributeKey } from '@temporalio/common'
 import { basename } from 'node:path'
 import { queueOf } from '../activities/queue.js'
 import { Failure, type Outcome } from '../api/index.js'
+import { planDocument } from '../lineage/plan-document.js'
 import { sealed } from '../server/index.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { ArtifactRef, Store } from '../store/index.js'
 import type { SearchInput } from '../workflows/types.js'
-import { checkRunName } from './run-name.js'
+import { checkRunName, isRunName } from './run-name.js'
 import { typed } from './typed.js'
 
 /** What the store keeps of a run. */
@@ -39,12 +40,39 @@ export const startAgain = ({ run, specFile, command = ['run', specFile] }: RunDo
 
 export const workflowIdOf = (store: Store, run: string): string => `puzzleflow-${store.id}/${run}`
 
+/** All runs that the store knows, by name. */
+export async function readRuns(store: Store): Promise<RunDocument[]> {
+  const found = await Promise.all((await runNames(store)).map((run) => tryRun(store, run)))
+  return found.filter((run) => run !== undefined)
+}
+
+const runNames = async (store: Store) =>
+  (await store.listDocuments('runs'))
+    .map((name) => basename(name))
+    .filter(isRunName)
+    .sort()
+
+/** A run's document. One that is damaged, or not to be trusted, counts as absent. */
+async function tryRun(store: Store, run: string): Promise<RunDocument | undefined> {
+  const found = await store.getDocument(`runs/${run}`)
+  // What the store says of itself leads nowhere else.
+  return isRunDocument(found) ? { ...found, run } : undefined
+}
+
+/** Whether a document has what commands rely on. Anybody may have written it who can write to the store. */
+function isRunDocument(found: unknown): found is RunDocument {
+  const { plan, workflowId, startedAt, given = {}, outputs = {} } = (found ?? {}) as Partial<Record<string, unknown>>
+  const isMap = (value: unknown) => typeof value === 'object' && value !== null
+  return (
+    isMap(plan) && typeof workflowId === 'string' && typeof startedAt === 'string' && isMap(given) && isMap(outputs)
+  )
+}
+
 export async function readRun(store: Store, run: string): Promise<RunDocument> {
   checkRunName(run)
-  const found = (await store.getDocument(`runs/${run}`)) as RunDocument | undefined
-  // What the store says of itself leads nowhere else.
-  if (found) return { ...found, run }
-  const known = (await store.listDocuments('runs')).map((name) => basename(name))
+  const found = await tryRun(store, run)
+  if (found) return found
+  const known = await runNames(store)
   throw new Failure('InvalidInput', `There is no run "${run}" in the store ${store.location}`, {
     remedy: known.length > 0 ? `Known: ${known.join(', ')}.` : `Start one with \`${typed('run', 'SPEC')}\`.`,
   })
@@ -90,6 +118,7 @@ export async function startRun(
 ): Promise<boolean> {
   const workflowId = workflowIdOf(store, run)
   const ref = await store.putJson('plan', plan)
+  if (store.signing) await store.putDocument(planDocument(ref.digest), { run, specDigest: plan.digest })
   const model = typeof plan.inputs.model === 'string' ? basename(plan.inputs.model) : plan.name
   const input: SearchInput = {
     run,
@@ -149,7 +178,7 @@ export async function startRun(
     }
   }
   // The command that started it may have been killed before it could note so.
-  const noted = (await store.getDocument(`runs/${run}`)) as RunDocument | undefined
+  const noted = await tryRun(store, run)
   if (started || noted?.specDigest !== plan.digest) await store.putDocument(`runs/${run}`, document)
   return started
 }

@@ -17,13 +17,17 @@ import { settingsFile, userSettingsFile } from '../store/paths.js'
 export interface Settings {
   /** A folder, absolute, or `s3://…`. */
   readonly store?: string
+  /** The file that sets the store: the user's, where both set the same. */
+  readonly storeFile?: string
   readonly address?: string
-  /** The file that sets the address. */
+  /** The file that sets the address: the user's, where both set the same. */
   readonly addressFile?: string
   /** Bound of the local cache in front of a store in S3. */
   readonly cacheBytes?: number
   /** Of the user's file alone. */
   readonly allowPlugins: readonly AllowEntry[]
+  /** Folders whose settings files may lead to other machines, absolute. Of the user's file alone. */
+  readonly allowSettings?: readonly string[]
 }
 
 /** Places of settings files, the current folder's and the user's: of two that set the same, the first counts. */
@@ -43,13 +47,17 @@ export function readSettings(places = settingsPlaces()): Settings {
     .filter((file) => existsSync(file))
     .map((file) => ({ ...readFile(file, ofUser), file }))
   const store = files.find((file) => file.store !== undefined)?.store
-  const addressed = files.find((file) => file.address !== undefined)
+  const address = files.find((file) => file.address !== undefined)?.address
   const cacheBytes = files.find((file) => file.cacheBytes !== undefined)?.cacheBytes
+  const allowSettings = files.flatMap((file) => file.allowSettings ?? [])
   return {
-    ...(store === undefined ? {} : { store }),
-    ...(addressed && { address: addressed.address!, addressFile: addressed.file }),
+    ...(store === undefined ? {} : { store, storeFile: files.findLast((file) => file.store === store)!.file }),
+    ...(address === undefined
+      ? {}
+      : { address, addressFile: files.findLast((file) => file.address === address)!.file }),
     ...(cacheBytes === undefined ? {} : { cacheBytes }),
     allowPlugins: files.flatMap(({ allowPlugins }) => allowPlugins),
+    ...(allowSettings.length > 0 && { allowSettings }),
   }
 }
 
@@ -62,14 +70,20 @@ function addressMistakes({ map }: ReturnType<typeof readDocument>, { address }: 
   return [map.diagnose('/address', 'value', { code: 'wrong-value', message, hint: read.remedy })]
 }
 
-/** The current folder may be a stranger's: code is allowed by the user's own file, or on the command line. */
+/** The current folder may be a stranger's: only the user's own file, or the command line, allows anything. */
 function strangersAllowing(document: ReturnType<typeof readDocument>, data: JsonObject, user: string): Diagnostic[] {
   const { file, map } = document
-  if (data.allowPlugins === undefined || file === user) return []
-  const message =
-    'A settings file of the current folder cannot allow plugins: it may have come with somebody else’s files.'
-  const hint = `remove it here; if you trust them, write it to ${user} with whole paths, or use --allow-plugin`
-  return [map.diagnose('/allowPlugins', 'key', { code: 'not-allowed-here', message, hint })]
+  if (file === user) return []
+  const allowing = [
+    ['allowPlugins', 'plugins', ', or use --allow-plugin'],
+    ['allowSettings', 'settings', ''],
+  ] as const
+  return allowing.flatMap(([key, what, otherwise]) => {
+    if (data[key] === undefined) return []
+    const message = `A settings file of the current folder cannot allow ${what}: it may have come with somebody else’s files.`
+    const hint = `remove it here; if you trust them, write it to ${user} with whole paths${otherwise}`
+    return [map.diagnose(`/${key}`, 'key', { code: 'not-allowed-here', message, hint })]
+  })
 }
 
 function readFile(file: string, user: string): Settings {
@@ -95,16 +109,19 @@ function readFile(file: string, user: string): Settings {
     address,
     cache,
     allowPlugins = [],
+    allowSettings = [],
   } = data as {
     store?: string
     address?: string
     cache?: number
     allowPlugins?: readonly string[]
+    allowSettings?: readonly string[]
   }
   const folder = dirname(file)
   for (const [key, place] of [
     ['store', store] as const,
     ...allowPlugins.map((name, i) => [`allowPlugins/${i}`, name] as const),
+    ...allowSettings.map((name, i) => [`allowSettings/${i}`, name] as const),
   ]) {
     const meant = place === undefined || existsSync(resolve(folder, place)) ? undefined : unexpanded(place)
     if (!meant) continue
@@ -116,5 +133,6 @@ function readFile(file: string, user: string): Settings {
     ...(address === undefined ? {} : { address }),
     ...(cache === undefined ? {} : { cacheBytes: cache }),
     allowPlugins: allowPlugins.map((text) => ({ text, folder })),
+    allowSettings: allowSettings.map((name) => resolve(folder, name)),
   }
 }

@@ -36,6 +36,7 @@ export async function* readParquetRows(
   const { file, metadata, schema } = await openFile(path)
   const has = schema.children.map(({ element }) => element.name)
   const leaves = new Map(schema.children.flatMap((child) => leavesOf(child).map((leaf) => [leaf, child.element.name])))
+  if (has.length === 0) throw failed('has no columns')
   if (wanted && !wanted.some((name) => has.includes(name))) throw missing(failed, has)
   const columns = wanted ? [...wanted, ...beside].filter((name) => has.includes(name)) : has
 

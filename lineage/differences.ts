@@ -1,3 +1,4 @@
+import { isDigest } from '../store/digest.js'
 import type { TaskRecord } from '../store/index.js'
 import type { Components } from './keys.js'
 
@@ -85,5 +86,3 @@ export function inWords({ path, before, after }: Difference): string {
       return `${path} ${change}`
   }
 }
-
-const isDigest = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)

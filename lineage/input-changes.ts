@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { Listing, Listings } from '../spec/input-digests.js'
+import { isDigest } from '../store/digest.js'
 import type { Digest, Store } from '../store/index.js'
 import { inWords, type Difference } from './differences.js'
 
@@ -21,9 +22,7 @@ export async function changesInWords(
 ): Promise<readonly string[]> {
   const listingOf = async (digest: unknown): Promise<Listing | undefined> =>
     listings?.get(digest as Digest) ??
-    (/^[0-9a-f]{64}$/.test(String(digest))
-      ? ((await store.getDocument(documentOf(digest as Digest))) as Listing | undefined)
-      : undefined)
+    (isDigest(digest) ? ((await store.getDocument(documentOf(digest))) as Listing | undefined) : undefined)
   const words: string[] = []
   for (const difference of changes) {
     const name = inputOf(difference.path, stage)

@@ -1,6 +1,8 @@
-import type { JsonObject, Stage, TaskPlan } from '../api/index.js'
+import { Failure, type JsonObject, type Stage, type TaskPlan } from '../api/index.js'
+import { shown } from '../errors/foreign.js'
 import { resolveExpressions } from '../spec/expressions.js'
 import type { FrozenPlan, PlannedStage } from '../spec/frozen-plan.js'
+import { needName } from '../spec/need-name.js'
 import { digestJson } from '../store/digest.js'
 import type { ArtifactRef, Digest } from '../store/index.js'
 import { engineVersion, numericsVersion } from '../tensor/version.js'
@@ -17,20 +19,20 @@ export interface Key {
 
 export const plannedStage = (plan: FrozenPlan, name: string): PlannedStage => {
   const found = plan.stages.find((stage) => stage.name === name)
-  if (!found) throw new Error(`Internal error: the plan has no stage ${name}`)
+  if (!found) throw new Failure('InvalidInput', `The plan has no stage ${shown(name)}`)
   return found
 }
 
 /** The task of a stage that has only one. */
 export const onlyTask = (stage: string): TaskPlan => ({ id: stage, label: stage, params: {}, inputs: {} })
 
-/** Resolves expressions in a stage's parameters with the outputs of earlier stages. */
+/** Resolves expressions in a stage's parameters with the outputs of earlier stages, by the names by which it finds them. */
 export const stageParams = (
   planned: PlannedStage,
   outputs: Readonly<
     Record<string, { readonly values: JsonObject; readonly files: Readonly<Record<string, ArtifactRef>> }>
   >,
-): JsonObject => resolveExpressions(planned.params, outputs)
+): JsonObject => resolveExpressions(planned.params, outputs, (stage) => needName(planned, stage))
 
 /** A stage of a plan, with everything that its keys are computed from. */
 export interface KeyParts {
@@ -39,7 +41,7 @@ export interface KeyParts {
   readonly stage: Stage
   /** Parameters with resolved expressions. */
   readonly params: JsonObject
-  /** An artifact with the outputs of each stage that this one needs. */
+  /** An artifact with the outputs of each stage that this one needs, by the name by which it finds them. */
   readonly outputs: Readonly<Record<string, ArtifactRef>>
 }
 

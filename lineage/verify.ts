@@ -1,3 +1,4 @@
+import { recordTitle } from '../store/record.js'
 import type { Digest, Store } from '../store/index.js'
 import { inWindow } from './in-window.js'
 import { originsOf, readRecords, type KnownRun, type Origin } from './inventory.js'
@@ -19,6 +20,8 @@ export interface Verification {
   readonly missing: readonly Damage[]
   /** Keys of damaged records. They count as absent, and are replaced when the task is run again. */
   readonly badRecords: readonly Digest[]
+  /** Names of records and documents that are sound but not signed with the user's key, if there is one. They count as absent too. */
+  readonly notSigned: readonly string[]
 }
 
 /** Number of artifacts to hash in parallel. */
@@ -30,7 +33,9 @@ export async function verifyStore(store: Store, runs: readonly KnownRun[]): Prom
   const origins = originsOf(records, runs)
   const describe = (digest: Digest): Damage => ({ digest, ...origins.get(digest) })
   const badRecords: Digest[] = []
-  for await (const { digest } of store.records()) if (!records.has(digest)) badRecords.push(digest)
+  const refused = store.signing?.refused ?? new Set()
+  for await (const { digest } of store.records())
+    if (!records.has(digest) && !refused.has(recordTitle(digest))) badRecords.push(digest)
   const listed = []
   for await (const stored of store.artifacts()) listed.push(stored)
   const states = await inWindow(listed, atOnce, ({ digest }) => store.verify(digest))
@@ -45,5 +50,6 @@ export async function verifyStore(store: Store, runs: readonly KnownRun[]): Prom
     corrupt: listed.filter((_, i) => states[i] === 'corrupt').map(({ digest }) => describe(digest)),
     missing: [...wanted].filter((digest) => !there.has(digest)).map(describe),
     badRecords,
+    notSigned: [...refused].sort(),
   }
 }

@@ -1,6 +1,7 @@
 import type { Outputs, TaskPlan } from '../api/index.js'
 import type { Loaded } from '../plugins/registry.js'
 import type { FrozenPlan, PlannedStage } from '../spec/frozen-plan.js'
+import { needName } from '../spec/need-name.js'
 import { canonicalJson, digestBytes } from '../store/digest.js'
 import type { ArtifactRef, Digest, Store, TaskRecord } from '../store/index.js'
 import { inWindow } from './in-window.js'
@@ -85,7 +86,7 @@ async function look(
   loaded: Loaded,
 ): Promise<KnownStage> {
   const of = <T>(pick: (own: { readonly ref: ArtifactRef; readonly value: Outputs }) => T) =>
-    Object.fromEntries(planned.needs.map((need) => [need, pick(done.get(need)!)]))
+    Object.fromEntries(planned.needs.map((need) => [needName(planned, need), pick(done.get(need)!)]))
   const parts: KeyParts = {
     plan,
     planned,

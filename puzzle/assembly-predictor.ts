@@ -21,9 +21,10 @@ export class AssemblyPredictor {
     private readonly regression: KernelRegression,
   ) {}
 
-  /** Fits measured selections, at least one. */
-  static fit(problem: Problem, facets: Facets, measured: readonly MeasuredSelection[]): AssemblyPredictor {
-    const space = new Space(problem, facets)
+  /** Fits measured selections, at least one.
+   *  @param base  what the model loses that the scores are of: it counts as one more block, which all selections have */
+  static fit(problem: Problem, facets: Facets, measured: readonly MeasuredSelection[], base = 0): AssemblyPredictor {
+    const space = new Space(problem, facets, base)
     const points = measured.map(({ choice }) => space.point(choice))
     const roots = measured.map(({ value }) => root(value))
     const unit = Math.max(middle(roots), 1e-6)
@@ -101,7 +102,11 @@ class Space {
   /** Facets of a layer. */
   private readonly width: number
 
-  constructor(problem: Problem, facets: Facets) {
+  constructor(
+    problem: Problem,
+    facets: Facets,
+    private readonly base: number,
+  ) {
     let count = 0
     let width = 0
     this.parts = problem.layers.map(({ options }, layer) => {
@@ -132,7 +137,7 @@ class Space {
   point(choice: Selection): Point {
     const labels = new Int32Array(choice.length * this.width).fill(-1)
     const roots = new Float64Array(labels.length)
-    let sum = 0
+    let sum = Math.max(0, this.base)
     for (let layer = 0; layer < choice.length;) {
       const part = this.parts[layer]!.get(choice[layer]!)!
       sum += part.score
@@ -142,7 +147,7 @@ class Space {
       layer += part.span
     }
     const length = root(sum)
-    const sumOfRoots = roots.reduce((total, own) => total + own, 0)
+    const sumOfRoots = roots.reduce((total, own) => total + own, root(this.base))
     const neighbours: number[] = []
     for (let i = 0; i < roots.length; i++) {
       const end = Math.min(roots.length, (Math.floor(i / this.width) + 2) * this.width)

@@ -1,6 +1,5 @@
 import type { Slot } from '../api/index.js'
-import type { Model } from '../model/index.js'
-import { ownVariant } from './library.js'
+import { ownVariant, type Base } from './library.js'
 import { degradationOf, type Composition, type ScoreRow } from './score-row.js'
 
 /** How scores of a layer's two slots combine, and the mean error of either way: |log(combined / measured)|. */
@@ -10,7 +9,7 @@ export interface MeasuredComposition {
 }
 
 /** Decides by the scored pairs whether the scores of two slots are added, or combined as the root of the sum of squares. */
-export function compositionOf(rows: readonly ScoreRow[], model: Model): MeasuredComposition {
+export function compositionOf(rows: readonly ScoreRow[], model: Base): MeasuredComposition {
   const single = (row: ScoreRow, slot: Slot): number | undefined => {
     if (row[slot] === ownVariant(model, row.layer, slot)) return 0
     const alone = rows.find((r) => r.slot === slot && r.layer === row.layer && r[slot] === row[slot])

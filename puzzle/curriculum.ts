@@ -1,9 +1,8 @@
-import type { Model } from '../model/index.js'
 import { Failure, slots, type Runs, type Slot } from '../api/index.js'
 import type { Space } from './inputs.js'
 import type { Lesson, Pupil } from './lesson.js'
 import { asRunTask, runPupils, runVariants } from './run-variants.js'
-import { entryId, variants, type Variant } from './library.js'
+import { entryId, variants, type Base, type Variant } from './library.js'
 
 /** Parameters of stage `distill`, which trains variants block by block (blockwise local distillation).
  *  @source Bercovich et al., "Puzzle", arXiv 2411.19146, section 3 */
@@ -61,16 +60,16 @@ export const coupledParameter = {
 type Aim = Pick<Lesson, 'layer' | 'train' | 'beside' | 'run'>
 
 /** Lists all variants of all slots, layer by layer. */
-export function allVariants(model: Model, space: Space): { layer: number; slot: Slot; variant: Variant }[] {
+export function allVariants(model: Base, space: Space): { layer: number; slot: Slot; variant: Variant }[] {
   return Array.from({ length: model.config.layers }, (_, layer) =>
     slots.flatMap((slot) => variants(space, slot, model, layer).map((variant) => ({ layer, slot, variant }))),
   ).flat()
 }
 
-/** Lists all lessons of a space: every variant next to the parent's block in the other slot, and next to an empty slot; the
- *  requested pairs; and runs of layers. The parent's own blocks need no lesson next to each other.
+/** Lists all lessons of a space: every variant next to the base's block in the other slot, and next to an empty slot; the
+ *  requested pairs; and runs of layers. The base's own blocks need no lesson next to each other.
  *  @throws Failure InvalidInput for a requested pair that does not exist */
-export function lessons(model: Model, space: Space, params: DistillParams, runs: Runs): Aim[] {
+export function lessons(model: Base, space: Space, params: DistillParams, runs: Runs): Aim[] {
   const all = allVariants(model, space)
   const aims: Aim[] = []
   const pupil = (layer: number, slot: Slot, { id, block, params }: Variant, beside: string): Pupil => ({
@@ -87,7 +86,7 @@ export function lessons(model: Model, space: Space, params: DistillParams, runs:
     if (variant.empty) continue
     const othersMayGo = slots.some((other) => other !== slot && mayGo.has(`${layer} ${other}`))
     const wanted = params.besideNoOp === 'all' || (params.besideNoOp === 'parent' && variant.own)
-    // A block of the parent next to the parent's other block has nothing to learn.
+    // A block of the base next to the base's other block has nothing to learn.
     if (!variant.own) aims.push({ layer, train: [pupil(layer, slot, variant, 'parent')], beside: 'parent' })
     if (othersMayGo && wanted) aims.push({ layer, train: [pupil(layer, slot, variant, 'no-op')], beside: 'no-op' })
   }
@@ -99,7 +98,7 @@ export function lessons(model: Model, space: Space, params: DistillParams, runs:
     })
   for (const run of runVariants(model, space, runs)) {
     const train = runPupils(run)
-    // A run replaces the whole layer: none of the parent's blocks is used.
+    // A run replaces the whole layer: none of the base's blocks is used.
     if (train.length > 0) aims.push({ layer: run.layer, train, beside: 'no-op', run: asRunTask(run) })
   }
   return aims

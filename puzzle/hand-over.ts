@@ -1,4 +1,4 @@
-import type { ArtifactRef, JsonObject, LeftOut, Outputs } from '../api/index.js'
+import type { ArtifactRef, Files, JsonObject, LeftOut, Outputs } from '../api/index.js'
 import type { PreparedText } from '../data/held-out.js'
 import type { SplitKind } from '../data/task-splits.js'
 import type { TaskItems } from '../data/task.js'
@@ -141,6 +141,21 @@ export type RefineOutputs = Outputs<
     readonly scores?: ArtifactRef<OptionScores>
     /** The children that were measured, the best first: whole children are predicted from them. */
     readonly measured?: ArtifactRef<readonly MeasuredSelection[]>
+  }
+>
+
+/** The trained child of a round, as the model whose blocks the next round replaces. */
+export type BaseOutputs = Outputs<
+  {
+    /** Variants by layer. */
+    readonly layers: readonly { readonly attention: string; readonly ffn: string }[]
+  },
+  /** In addition, the weights of its blocks by entry id. */
+  Files & {
+    /** Its blocks, attention and FFN for every layer. */
+    readonly base: ArtifactRef<readonly LibraryEntry[]>
+    /** The library of the round before. */
+    readonly library: ArtifactRef<readonly LibraryEntry[]>
   }
 >
 

@@ -13,7 +13,7 @@ import {
 import { withWeights } from '../api/weights.js'
 import { captured, hiddenName, midName, type CapturedFiles, type CapturedStatistics } from './captured.js'
 import { layerName } from './layer-name.js'
-import { readJson, type Variant } from './library.js'
+import { readJson, readWeights, type Base, type Variant } from './library.js'
 import { HiddenStates } from './hidden-states.js'
 import { readSequences } from '../data/sequences.js'
 
@@ -22,6 +22,8 @@ export interface InitialInputs {
   readonly statistics: ArtifactRef<CapturedStatistics>
   /** Hidden states of calibration text before the slot's norm, for block types with `sampleTokens`. */
   readonly sample?: { readonly states: ArtifactRef; readonly tokens: ArtifactRef }
+  /** What the block was in the round before. */
+  readonly earlier?: ArtifactRef | undefined
 }
 
 /**
@@ -56,10 +58,11 @@ export function sampleInputs(inputs: Files, slot: Slot, text: string): Pick<Init
   return states ? { sample: { states, tokens: inputs[text]! } } : {}
 }
 
-/** Derives training-free weights of a variant, including `norm`, from the parent's weights and the statistics of `capture`. */
+/** Derives training-free weights of a variant, including `norm`, from the parent's weights and the statistics of `capture`; or
+ *  returns the weights that it had in the round before. */
 export async function initialWeights(
   context: Pick<Environment, 'open'>,
-  model: Model,
+  model: Base,
   layer: number,
   slot: Slot,
   variant: Pick<Variant, 'block' | 'params'> & { readonly parent: boolean },
@@ -67,8 +70,11 @@ export async function initialWeights(
 ): Promise<Weights> {
   const type = model.blocks.get(slot, variant.block)
   if (type.empty) return {}
+  if (inputs.earlier) return readWeights(await context.open(inputs.earlier))
   const parent = await model.weights(layer, slot)
   if (variant.parent || alike(variant, model.config.blocks[layer]![slot])) return parent
+  // Of all blocks that are not the base's, only the parent's needed no training in the round before.
+  if (model.origin) return model.origin.parent.weights(layer, slot)
   const contribution = (await readJson(context, inputs.statistics))[layerName(layer)]
   const { norms, own } = splitNorms(parent)
   const tokens = type.sampleTokens?.(variant.params) ?? 0

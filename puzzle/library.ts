@@ -20,7 +20,7 @@ export interface Variant extends BlockChoice {
   /** Unique within layer and slot: `parent`, `swiglu-256`, `no-op`. */
   readonly id: string
   readonly empty: boolean
-  /** Whether it is the parent's block. */
+  /** Whether it is the base's block. */
   readonly own: boolean
 }
 
@@ -49,6 +49,19 @@ export interface LibraryEntry extends Filling {
   readonly nmseAfter: number
 }
 
+/** The model whose blocks are replaced: the parent, or in a later round the child of the round before. */
+export interface Base extends Model {
+  /** Absent if it is the parent. */
+  readonly origin?: {
+    readonly parent: Model
+    /** The base's blocks, attention and FFN for every layer. */
+    readonly entries: readonly LibraryEntry[]
+  }
+}
+
+/** The model that variants are named after, and that the space is about. */
+export const originOf = (base: Base): Model => base.origin?.parent ?? base
+
 /** One entry per slot of every layer, by id. */
 export type Choice = readonly { readonly attention: string; readonly ffn: string }[]
 
@@ -56,10 +69,11 @@ export type Choice = readonly { readonly attention: string; readonly ffn: string
 export const entryId = (layer: number, slot: Slot, variant: string, beside: string): string =>
   `${layerName(layer)}/${slot}/${variant}${beside === 'parent' ? '' : `+${beside}`}`
 
-/** Id of the parent's block in a slot: `parent`, or the block's own id if it differs from the first layer of the model that the
+/** Id of the base's block in a slot: `parent`, or the block's own id if it differs from the first layer of the model that the
  *  parent descends from. Blocks with the same id are equal in all layers. */
-export function ownVariant(model: Model, layer: number, slot: Slot): string {
-  return ownId(model, slot, model.config.blocks[layer]![slot])
+export function ownVariant(model: Base, layer: number, slot: Slot): string {
+  const own = model.origin?.entries.find((entry) => entry.layer === layer && entry.slot === slot)
+  return own?.variant ?? ownId(model, slot, model.config.blocks[layer]![slot])
 }
 
 function ownId({ config, blocks }: Model, slot: Slot, { block, params }: BlockChoice): string {
@@ -68,9 +82,16 @@ function ownId({ config, blocks }: Model, slot: Slot, { block, params }: BlockCh
   return block === usual.block && type.id(params) === type.id(usual.params) ? 'parent' : type.id(params)
 }
 
-/** Lists all variants of a slot in the spec's space. The parent's own block always comes first. */
-export function variants(space: Space, slot: Slot, model: Model, layer: number): Variant[] {
+/** Lists all variants of a slot in the spec's space. The base's own block always comes first, and the parent's is always there. */
+export function variants(space: Space, slot: Slot, model: Base, layer: number): Variant[] {
   const { config, blocks } = model
+  if (model.origin) {
+    const { block, params } = config.blocks[layer]![slot]
+    const id = ownVariant(model, layer, slot)
+    const others = variants(space, slot, model.origin.parent, layer).filter((own) => own.id !== id)
+    const own = { id, block, params, own: true, empty: blocks.get(slot, block).empty === true }
+    return [own, ...others.map((other) => ({ ...other, own: false }))]
+  }
   const parent = config.blocks[layer]![slot]
   const byId = new Map<string, Variant>()
   const add = (id: string, { block, params }: BlockChoice, own: boolean) => {
@@ -139,7 +160,8 @@ export async function fillingWeights(
   return model.blocks.get(slot, block).empty ? {} : model.weights(layer, slot)
 }
 
-async function readWeights(path: string): Promise<Weights> {
+/** Reads the weights of a block from a file. */
+export async function readWeights(path: string): Promise<Weights> {
   const { tensors } = await readTensors(path)
   return Object.fromEntries(
     Object.entries(tensors).map(([name, { dims, data }]) => [name, { shape: dims, data: data as Float32Array }]),

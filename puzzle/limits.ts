@@ -32,18 +32,42 @@ export function costId(limit: Limit): string {
   return scenarioIndex(limit) === 0 || kind === 'parameters' ? kind : `${limit.scenario!.name}.${kind}`
 }
 
-/** Converts a limit to absolute units: tokens/s, bytes, seconds, parameters. */
-function absolute(limit: Limit, { parent, scenario }: Yard): number {
-  if (limit.unit !== 'parent') return limit.value
-  const ofParent = {
+/** What the parent has of what a limit bounds, in absolute units: tokens/s, bytes, seconds, parameters. */
+function ofParent(name: Limit['name'], { parent, scenario }: Yard): number {
+  return {
     throughput: throughputOf(parentScenario(scenario), parent),
     prefill: parent.prefillSeconds,
     tokenLatency: tokenLatencyOf(scenario, parent),
     memory: parent.memoryBytes,
     latency: runtime(parent),
     parameters: parent.parameters,
-  }
-  return limit.value * ofParent[limit.name]
+  }[name]
+}
+
+/** Converts a limit to absolute units. */
+const absolute = (limit: Limit, yard: Yard): number =>
+  limit.unit === 'parent' ? limit.value * ofParent(limit.name, yard) : limit.value
+
+/**
+ * What to aim at on the way from the parent to the limits, as multiples of the limits (`limitId`).
+ * @param yards  by scenario
+ * @param share  of what must be saved of each cost, 0 to 1
+ */
+export function partOfTheWay(
+  limits: readonly Limit[],
+  yards: readonly Yard[],
+  share: number,
+): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    limits.map((limit) => {
+      const yard = yards[scenarioIndex(limit)]!
+      // By what is spent for each token, which tokens per second are the inverse of.
+      const spent = (value: number) => (limit.bound === 'min' ? 1 / value : value)
+      const [parent, least] = [spent(ofParent(limit.name, yard)), spent(absolute(limit, yard))]
+      const factor = Math.max(1, share + (1 - share) * (parent / least))
+      return [limitId(limit), limit.bound === 'min' ? 1 / factor : factor]
+    }),
+  )
 }
 
 /**

@@ -2,7 +2,14 @@ import type { Environment } from '../api/index.js'
 import type { Batches } from './batches.js'
 import { loadsAt, loadsAtEach, type ParentBatch } from './batch-loads.js'
 import type { CostTable } from './costs.js'
-import type { DepthOutputs, DistillOutputs, ProfileOutputs, RefineOutputs, ScoreOutputs } from './hand-over.js'
+import type {
+  BaseOutputs,
+  DepthOutputs,
+  DistillOutputs,
+  ProfileOutputs,
+  RefineOutputs,
+  ScoreOutputs,
+} from './hand-over.js'
 import type { ModelInput, TargetInput } from './inputs.js'
 import { readJson } from './library.js'
 import { readLibrary } from './read-library.js'
@@ -23,6 +30,7 @@ interface ProblemContext extends CostContext {
     readonly score: ScoreOutputs
     readonly depth?: DepthOutputs
     readonly refine?: RefineOutputs
+    readonly base?: BaseOutputs
   }
 }
 
@@ -30,7 +38,7 @@ interface ProblemContext extends CostContext {
 type Unloaded<T> = Omit<T, keyof Load | 'others'>
 
 /** Parts that costs of models are predicted from. */
-type CostParts = Omit<ProblemParts, 'rows' | 'composition' | 'depth'>
+type CostParts = Omit<ProblemParts, 'rows' | 'composition' | 'depth' | 'base'>
 
 /** Reads everything that the selection problem is created from.
  *  @param batches  of child and parent, where the target leaves them to the search */
@@ -62,11 +70,12 @@ async function unloaded(
   context: ProblemContext,
   composition: 'measured' | Composition,
 ): Promise<Unloaded<ProblemParts>> {
-  const { score, depth, refine } = context.stages
+  const { score, depth, refine, base } = context.stages
   return {
     ...(await unloadedCosts(context)),
     rows: await readJson(context, score.files.scores),
     ...(depth?.files.depth && { depth: await readJson(context, depth.files.depth) }),
+    ...(base && { base: base.values.layers }),
     ...(refine?.files.scores && { inContext: await readJson(context, refine.files.scores) }),
     composition: composition === 'measured' ? score.values.composition : composition,
   }

@@ -12,7 +12,7 @@ import {
 } from '../api/index.js'
 import type { Space } from './inputs.js'
 import { layerName } from './layer-name.js'
-import { entryId, ownVariant, type LibraryEntry } from './library.js'
+import { entryId, originOf, ownVariant, type Base, type LibraryEntry } from './library.js'
 import { shown } from '../errors/foreign.js'
 
 /** A replacement of several consecutive layers. */
@@ -45,10 +45,11 @@ export interface RunTask {
 const nothing: BlockChoice = { block: 'no-op', params: {} }
 
 /**
- * Lists the distinct replacements of runs in the space, in the order of their first layers.
+ * Lists the distinct replacements of runs of the parent's layers in the space, in the order of their first layers.
  * @throws Failure InvalidInput if the model cannot have one, PluginBug if a run type breaks a rule of its interface
  */
-export function runVariants(model: Model, space: Pick<Space, 'runs'>, runs: Runs): RunVariant[] {
+export function runVariants(base: Base, space: Pick<Space, 'runs'>, runs: Runs): RunVariant[] {
+  const model = originOf(base)
   const { config } = model
   const variants = (space.runs ?? []).flatMap(({ run: name, ...entry }) => {
     const type = runs.get(name as string)

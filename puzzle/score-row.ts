@@ -16,7 +16,7 @@ export interface ScoreRow {
   readonly entries: { readonly attention: string; readonly ffn: string }
   /** KL(parent || child), mean per token, nats. */
   readonly kl: number
-  /** The same with training-free weights; null if nothing was trained. */
+  /** The same with training-free weights, or in a later round with those of the round before; null if nothing was trained. */
   readonly kl_before_distillation: number | null
   /** Change of the loss for the next token, nats. */
   readonly lossDelta: number

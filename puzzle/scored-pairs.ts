@@ -1,7 +1,6 @@
-import type { Model } from '../model/index.js'
 import { digestJson, slots, type Slot } from '../api/index.js'
 import type { Space } from './inputs.js'
-import { entryId, ownVariant, variants, type LibraryEntry, type Variant } from './library.js'
+import { entryId, ownVariant, variants, type Base, type LibraryEntry, type Variant } from './library.js'
 
 /** Entries for both slots of a layer that are scored together. */
 export interface Pair {
@@ -13,12 +12,12 @@ export interface Pair {
 type Library = ReadonlyMap<string, LibraryEntry>
 
 /**
- * Lists what is scored at a layer: every variant next to the parent's block in the other slot; every pair that was trained
+ * Lists what is scored at a layer: every variant next to the base's block in the other slot; every pair that was trained
  * together, including removed slots; and `wanted` or all other pairs, which show how scores of slots combine. Variants that are
  * missing in the library are left out.
  */
 export function pairsOf(
-  model: Model,
+  model: Base,
   space: Space,
   library: Library,
   layer: number,

@@ -21,6 +21,8 @@ export interface SearchOptions {
   readonly evaluations: number
   /** Of the random selections. */
   readonly seed: number
+  /** What the model loses that the scores are of. @default 0 */
+  readonly base?: number
   /** @default the option itself */
   readonly facets?: Facets
   /** @param best  the least value so far */
@@ -38,7 +40,7 @@ export async function searchInContext(
   problem: Problem,
   start: readonly Selection[],
   measure: Measure,
-  { evaluations, seed, facets = (_, option) => [option], progress = () => {} }: SearchOptions,
+  { evaluations, seed, base = 0, facets = (_, option) => [option], progress = () => {} }: SearchOptions,
 ): Promise<FoundInContext> {
   const known = new Map<string, MeasuredSelection>()
   const first = byKey(start).size
@@ -52,7 +54,7 @@ export async function searchInContext(
   }
   const allowed = () =>
     [...known.values()].filter(({ choice }) => meets(problem, choice)).sort((a, b) => a.value - b.value)
-  const fit = () => AssemblyPredictor.fit(problem, facets, [...known.values()])
+  const fit = () => AssemblyPredictor.fit(problem, facets, [...known.values()], base)
 
   await add(start)
   const drawn = await randomAssemblies(problem, Math.floor(evaluations * explored), seed, { kinds: ['limit'] })

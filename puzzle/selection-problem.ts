@@ -55,6 +55,8 @@ export interface ProblemParts extends Loads {
   readonly rules?: readonly ChoiceRule[]
   /** The parent's variants by layer. */
   readonly parent: readonly Layer[]
+  /** Those of the model that scores are relative to. @default the parent's */
+  readonly base?: readonly Layer[]
   /** Scores that take the place of those from `rows`. Default: none. */
   readonly inContext?: OptionScores
 }
@@ -148,13 +150,13 @@ function possible(
 
 /** Lists the options of every layer: pairs of entries. Those that were trained together have a score of their own. */
 export function layerOptions(parts: ProblemParts): LayerOption[][] {
-  const { rows, composition, table, parent, depth, inContext } = parts
+  const { rows, composition, table, parent, base = parent, depth, inContext } = parts
   const scores = new Map<string, ScoreRow>()
   const order = possible(depth, rows)
   const byKl = rows.every((row) => row.judged === undefined)
   for (const row of rows)
     if (row.run === undefined) scores.set(`${row.layer}/${row.slot}/${row.attention}/${row.ffn}`, row)
-  return parent.map((own, layer) => {
+  return base.map((own, layer) => {
     const ids = (slot: Slot) => Object.keys(table[slot])
     const pairs = ids('attention').flatMap((attention): LayerOption[] =>
       ids('ffn').flatMap((ffn) => {
@@ -174,7 +176,7 @@ function option(
   scores: ReadonlyMap<string, ScoreRow>,
   layer: number,
   { attention, ffn }: Layer,
-  parent: Layer,
+  base: Layer,
   composition: Composition,
 ): { score: number; entries: { attention: string; ffn: string } } | undefined {
   const exact = scores.get(`${layer}/block/${attention}/${ffn}`)
@@ -187,8 +189,8 @@ function option(
     const row = scores.get(key)
     return row && degradationOf(row)
   }
-  const a = attention === parent.attention ? 0 : single(`${layer}/attention/${attention}/${parent.ffn}`)
-  const f = ffn === parent.ffn ? 0 : single(`${layer}/ffn/${parent.attention}/${ffn}`)
+  const a = attention === base.attention ? 0 : single(`${layer}/attention/${attention}/${base.ffn}`)
+  const f = ffn === base.ffn ? 0 : single(`${layer}/ffn/${base.attention}/${ffn}`)
   if (a === undefined || f === undefined) return undefined
   return { score: composition === 'sum' ? a + f : Math.hypot(a, f), entries }
 }

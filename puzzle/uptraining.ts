@@ -37,6 +37,8 @@ export interface UptrainParams {
   readonly batch: number
   readonly learningRate: number
   readonly weightDecay: number
+  /** Whether the last norm stays as it is. @default false */
+  readonly freezeNorm?: boolean
   /** The terms that are added up. @default cosine and kl */
   readonly losses?: readonly UptrainLoss[]
 }
@@ -54,7 +56,7 @@ export interface Uptrained {
 
 /**
  * Trains all layers of a child to match its parent (global knowledge distillation; Puzzle, section 5), from its checkpoint if
- * there is one, and writes its weights by the names of `modelShapes`.
+ * there is one, and writes the weights that it trained by the names of `modelShapes`.
  * @param child     with the weights that it begins with
  * @param fillings  its blocks: hidden states within runs of layers are not compared
  * @param path      file of weights to write
@@ -72,11 +74,17 @@ export async function uptrainChild(
   const batch = Math.min(params.batch, count)
   const steps = stepsFor(params.tokens, batch, count, tokensOf(text))
   const order = shuffled(count, params.seed + 17)
-  const norm = await child.norm()
+  const data = await child.norm()
+  const norm = { shape: [data.length], data }
   const parentNorm: Tensor = { dtype: 'float32', dims: [parent.config.hidden], data: await parent.norm() }
   const trainer = await Trainer.create({
-    parameters: { ...(await layerWeights(child)), norm: { shape: [norm.length], data: norm } },
-    frozen: { ...tensorsOf(await layerWeights(parent), 'parent.'), ...(await ends(parent)), parentNorm },
+    parameters: { ...(await layerWeights(child)), ...(!params.freezeNorm && { norm }) },
+    frozen: {
+      ...tensorsOf(await layerWeights(parent), 'parent.'),
+      ...(await ends(parent)),
+      parentNorm,
+      ...(params.freezeNorm && tensorsOf({ norm })),
+    },
     batch: {
       ids: { dtype: 'int32', shape: [batch * length] },
       mask: { dtype: 'float32', shape: [batch * length] },
@@ -229,7 +237,7 @@ function gkdLoss(
   const head = frozen.head ?? embedding
   const softcap = child.config.finalSoftcap === undefined ? {} : { softcap: child.config.finalSoftcap }
   const taught = g.stopGradient(finalNorm(g, parent.config, teacher.hidden, frozen.parentNorm!))
-  const hidden = finalNorm(g, child.config, student.hidden, trained.norm!)
+  const hidden = finalNorm(g, child.config, student.hidden, (trained.norm ?? frozen.norm)!)
   const kl = g.div(g.klHead(taught, hidden, head, mask, softcap), tokens)
   const terms: Partial<Record<UptrainLoss, Value>> = { cosine, kl }
   if (losses.includes('lm')) {

@@ -51,6 +51,8 @@ export interface Result extends Pick<TasksResult, 'paired' | 'measuredOn' | 'spl
   }
   /** Measurements of the selected child before uptraining; absent if it was not uptrained. */
   readonly beforeUptraining?: Measured
+  /** The child of the first round, which the scores and the solver's figures are relative to; absent if that is the parent. */
+  readonly base?: { readonly layers: readonly { readonly attention: string; readonly ffn: string }[] }
   /** KL that the sum of scores predicts for the selected child. */
   readonly predictedKl?: number
   readonly objective?: { readonly name: string; readonly direction: string; readonly parent: number }
@@ -117,6 +119,7 @@ export function markdown(result: Result): string {
     limits,
     solver,
     objective,
+    base,
     refined,
     baselines,
     leftOut = [],
@@ -170,7 +173,12 @@ export function markdown(result: Result): string {
     ...(calibration ? [calibrationNote(calibration), ''] : []),
     ...attemptsTable(result.attempts),
     ...(leftOut.length > 0
-      ? ['## Left out of the search', '', ...leftOut.map(({ task, reason }) => `- ${plain(task)}: ${plain(reason)}`), '']
+      ? [
+          '## Left out of the search',
+          '',
+          ...leftOut.map(({ task, reason }) => `- ${plain(task)}: ${plain(reason)}`),
+          '',
+        ]
       : []),
     '## Layers',
     '',
@@ -180,6 +188,7 @@ export function markdown(result: Result): string {
     ...depthSection(result.depth),
     '## Search',
     '',
+    ...(base ? [baseNote(base), ''] : []),
     `Solver: ${solver.status}, ${lost(objective)} ${format(solver.objective)} (bound ${format(solver.bound)}, gap ${format(solver.gap)}).`,
     '',
     ...(objective && objective.name !== 'kl' ? [objectiveNote(objective), ''] : []),
@@ -200,6 +209,13 @@ const lost = (objective: Result['objective']): string =>
 
 const objectiveNote = ({ name, direction, parent }: NonNullable<Result['objective']>): string =>
   `Blocks were judged by ${name} (to ${direction}; the parent has ${format(parent)}): figures are by how much a child is worse.`
+
+/** Says what scores are relative to. */
+const baseNote = ({ layers }: NonNullable<Result['base']>): string => {
+  const slots = layers.flatMap(({ attention, ffn }) => [attention, ffn])
+  const kept = slots.filter((variant) => variant === 'parent').length
+  return `This is the second of two rounds. Scores, and so the solver’s figures, are relative to the trained child of the first round, which has ${slots.length - kept} of ${slots.length} blocks replaced; all else is relative to the parent.`
+}
 
 /** Says what measuring whole children came to. */
 const refinedNote = (

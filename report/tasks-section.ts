@@ -52,8 +52,11 @@ export interface TasksResult {
 /** Most items of each kind on the page; the result has more. */
 const mostShown = 5
 
-const withError = ({ value, stderr }: Estimate): string =>
-  stderr === null ? format(value) : `${format(value)} ± ${Number(stderr.toPrecision(2))}`
+/** A figure with its standard error; a dash where nothing was measured. */
+export const withError = (estimate: Estimate | undefined): string =>
+  !estimate || estimate.stderr === null
+    ? format(estimate?.value)
+    : `${format(estimate.value)} ± ${Number(estimate.stderr.toPrecision(2))}`
 
 /** Tasks item by item, and whether the search has seen them. */
 export function tasksSection(result: TasksResult): string[] {
@@ -66,7 +69,14 @@ export function tasksSection(result: TasksResult): string[] {
       const before = parent.metrics?.[task]?.[metric]
       const after = child.metrics?.[task]?.[metric]
       const [lost, won] = outcomes?.metric === metric ? [outcomes.parentOnly, outcomes.childOnly] : ['', '']
-      const cells = [plain(task), plain(metric), items, before && withError(before), after && withError(after), withError(difference)]
+      const cells = [
+        plain(task),
+        plain(metric),
+        items,
+        before && withError(before),
+        after && withError(after),
+        withError(difference),
+      ]
       return `| ${[...cells, lost, won].join(' | ')} |`
     }),
   )

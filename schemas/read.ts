@@ -2,17 +2,19 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The JSON Schemas in this folder. */
+/** The JSON Schemas in this folder of what users write or read. */
 export const schemaNames = ['spec', 'pipeline', 'problem', 'result', 'curve', 'plugin', 'config'] as const
 export type SchemaName = (typeof schemaNames)[number]
+/** Of a frozen plan, which only puzzleflow writes and reads. */
+type InternalName = 'plan'
 
 /** A schema, freshly parsed. */
-export function readSchema(name: SchemaName): Record<string, unknown> {
+export function readSchema(name: SchemaName | InternalName): Record<string, unknown> {
   return JSON.parse(readFileSync(schemaPath(name), 'utf8')) as Record<string, unknown>
 }
 
 /** Absolute path of a schema's file. */
-export function schemaPath(name: SchemaName): string {
+export function schemaPath(name: SchemaName | InternalName): string {
   return join(packageRoot(), 'schemas', `${name}.schema.json`)
 }
 

@@ -99,6 +99,19 @@ for (const slot of ['attention', 'ffn'])
 lines.push('## Stages of pipeline `puzzle`: keys of `stages`', '')
 for (const [name, { anyOf }] of Object.entries(stages.properties))
   lines.push(`### \`${name}\``, '', ...table(rows(anyOf[0])))
+const inRounds = Object.entries(specSchema(specRegistry(), 'iterative').properties.stages.properties)
+const more = inRounds.filter(([name]) => !(name in stages.properties))
+lines.push(
+  '## Stages of pipeline `iterative`: keys of `stages`',
+  '',
+  'Those of `puzzle`, and these, each with the keys of a stage there ([scores.md](scores.md#two-rounds)). What the spec does not set of them is as it is for that stage.',
+  '',
+  ...more.map(([name, { anyOf }]) => {
+    const type = anyOf[0].$ref.replace('#/$defs/stage-', '')
+    return type === name ? `- \`${name}\`, without keys` : `- \`${name}\`: \`${type}\``
+  }),
+  '',
+)
 lines.push('## Execution: keys of `execution.STAGE`', '', ...table(rows(Object.values(execution.properties)[0])))
 
 const file = join(root, 'docs', 'spec.md')

@@ -1,9 +1,9 @@
 import type { DataConverter, Payload, PayloadCodec } from '@temporalio/common'
 import proto from '@temporalio/proto'
 import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '../api/index.js'
+import { readKeyFile } from '../store/key-file.js'
 import { packageRoot } from '../store/paths.js'
 
 const encoding = 'binary/encrypted'
@@ -76,31 +76,14 @@ const keyless: PayloadCodec = {
 export function payloadCodec(): EncryptingCodec | undefined {
   const file = process.env[keyFileVariable]
   if (file === undefined || file === '') return undefined
-  return new EncryptingCodec(readKey(file))
+  return new EncryptingCodec(readKeyFile(file))
 }
 
 /** A value for a search attribute that can be compared but not read: with a key, its keyed digest (HMAC-SHA-256, 64
  *  hexadecimal digits); without one, the value itself. @throws Failure InvalidInput if the key cannot be read */
 export function sealed(value: string): string {
   const file = process.env[keyFileVariable]
-  return file ? createHmac('sha256', readKey(file)).update(value).digest('hex') : value
-}
-
-function readKey(file: string): Buffer {
-  const bad = (message: string, cause?: unknown) =>
-    new Failure('InvalidInput', `${file} ${message}`, {
-      file,
-      remedy: 'It must hold 32 random bytes as 64 hexadecimal digits: openssl rand -hex 32 > FILE.',
-      cause,
-    })
-  let content: string
-  try {
-    content = readFileSync(file, 'utf8').trim()
-  } catch (error) {
-    throw bad(`cannot be read: ${(error as Error).message}`, error)
-  }
-  if (!/^[0-9a-f]{64}$/i.test(content)) throw bad('does not hold a key')
-  return Buffer.from(content, 'hex')
+  return file ? createHmac('sha256', readKeyFile(file)).update(value).digest('hex') : value
 }
 
 /** For clients and workers: with a key failures' texts are encrypted too. */

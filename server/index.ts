@@ -1,3 +1,4 @@
+export { isLoopback } from './address.js'
 export { answers, searchAttributes } from './namespace.js'
 export { commandLine, endProcess, pause } from './processes.js'
 export { look } from './health.js'

@@ -45,9 +45,15 @@ function checkNeeds(
   report: (diagnostic: Diagnostic) => void,
 ): readonly string[] {
   const known: string[] = []
-  for (const [i, { stage, optional }] of needs.entries()) {
+  for (const [i, { stage, optional, as }] of needs.entries()) {
     const without = leftOut.get(stage)
-    if (names.includes(stage)) known.push(stage)
+    const other = needs.findIndex((need) => need.as === as)
+    if (other < i && needs[other]!.stage !== stage) {
+      const message = `Stage "${name}" finds two stages under the name "${as}": "${needs[other]!.stage}" and "${stage}".`
+      report(
+        site.diagnose(`/needs/${i}`, 'value', { code: 'ambiguous-need', message, hint: 'remove one of these needs' }),
+      )
+    } else if (names.includes(stage)) known.push(stage)
     else if (without) {
       if (optional) continue
       const message = `Stage "${stage}" is left out, but stage "${name}" needs it.`
@@ -103,7 +109,7 @@ function sort(stages: readonly StageNode[], needs: ReadonlyMap<string, readonly 
 
 /** @returns the stages that expressions name */
 function checkExpressions(
-  { name, params, paramsSite }: StageNode,
+  { name, needs: written, params, paramsSite }: StageNode,
   names: readonly string[],
   needs: ReadonlyMap<string, readonly string[]>,
   report: (diagnostic: Diagnostic) => void,
@@ -124,6 +130,9 @@ function checkExpressions(
     } else if (!before.has(expression.stage)) {
       const message = `Stage "${name}" does not need stage "${expression.stage}", so it cannot use its outputs.`
       problem('bad-expression', message, `add "${expression.stage}" to the needs of "${name}"`)
+    } else if (written.some(({ stage, as }) => as === expression.stage && stage !== as)) {
+      const message = `Stage "${name}" finds another stage under the name "${expression.stage}".`
+      problem('bad-expression', message, 'name the stage that it needs')
     } else named.push(expression.stage)
   }
   return named

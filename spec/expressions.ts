@@ -69,12 +69,17 @@ export type StageOutputs = Readonly<
 
 /**
  * The parameters with every expression replaced by what it stands for.
- * @param outputs  of all stages before this one, by stage name
+ * @param outputs  of all stages before this one, by the name by which it finds them
+ * @param nameOf   that name of a stage. Default: the stage's
  * @throws Failure naming the expression, when a stage left no such value
  */
-export function resolveExpressions(params: JsonObject, outputs: StageOutputs): JsonObject {
+export function resolveExpressions(
+  params: JsonObject,
+  outputs: StageOutputs,
+  nameOf: (stage: string) => string = (stage) => stage,
+): JsonObject {
   const resolve = (value: Json): Json => {
-    if (looksLikeExpression(value)) return lookUp(value, outputs)
+    if (looksLikeExpression(value)) return lookUp(value, outputs, nameOf)
     if (typeof value !== 'object' || value === null) return value
     if (Array.isArray(value)) return value.map(resolve)
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolve(item)]))
@@ -82,10 +87,10 @@ export function resolveExpressions(params: JsonObject, outputs: StageOutputs): J
   return resolve(params) as JsonObject
 }
 
-function lookUp(text: string, outputs: StageOutputs): Json {
+function lookUp(text: string, outputs: StageOutputs, nameOf: (stage: string) => string): Json {
   const expression = parseExpression(text)
   if (!expression) throw new Error(`Internal error: ${text} was not checked`)
-  const stage = entryOf(outputs, expression.stage)
+  const stage = entryOf(outputs, nameOf(expression.stage))
   const [first, ...rest] = expression.path
   const isFile = first === 'files'
   let value: unknown = isFile ? stage?.files : stage?.values

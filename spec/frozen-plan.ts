@@ -23,6 +23,8 @@ export interface StageTerms {
   readonly name: string
   /** Names of the stages whose outputs it gets: those it needs, and those that its expressions name. */
   readonly needs: readonly string[]
+  /** By stage: the name by which this one finds its outputs, where that is not the stage's. */
+  readonly as?: Readonly<Record<string, string>>
   /** Runs alone on its worker. */
   readonly exclusive?: boolean
   /** Waits for a person instead of doing work. */

@@ -18,27 +18,27 @@ export type Listings = ReadonlyMap<Digest, Listing>
 /**
  * sha256 of a file; of a folder that of the listing of its files, or of those of them that are read.
  * @param contents  what is read. Default: everything; names that start with a dot are left out
+ * @param digest  sha256 of a file. @default reads it
  * @throws Failure where that cannot be told
  */
 export async function digestPath(
   path: string,
   contents?: Contents,
+  digest = digestFile,
 ): Promise<{ readonly digest: Digest; readonly listing?: Listing }> {
   const isFile = (await stat(path)).isFile()
   if (isFile && !contents?.ofFile) {
     const parts = (partName(path)?.all ?? []).filter((part) => existsSync(part))
     // A part of a model stands for all of it, whichever is named.
-    return { digest: parts.length > 1 ? digestJson(await Promise.all(parts.map(digestFile))) : await digestFile(path) }
+    return { digest: parts.length > 1 ? digestJson(await Promise.all(parts.map(digest))) : await digest(path) }
   }
   const listing: Record<string, Digest> = {}
-  for (const name of contents ? await contents.files(path) : await filesBelow(path, ''))
-    listing[name] = await digestOf(join(isFile ? dirname(path) : path, name))
+  for (const name of contents ? await contents.files(path) : await filesBelow(path, '')) {
+    const file = join(isFile ? dirname(path) : path, name)
+    refuseIrregular(file)
+    listing[name] = await digest(file)
+  }
   return { digest: digestJson(listing), listing }
-}
-
-async function digestOf(file: string): Promise<Digest> {
-  refuseIrregular(file)
-  return digestFile(file)
 }
 
 /** Most files of a folder. */

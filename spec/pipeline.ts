@@ -11,10 +11,12 @@ import { pointer } from './source-map.js'
 import { explainTraps } from './traps.js'
 import { checkValue } from './validate.js'
 
-/** A need as written: `capture`, or `uptrain?` for one that may be left out. */
+/** A need as written: `capture`, `uptrain?` for one that may be left out, or `recapture as capture`. */
 export interface Need {
   readonly stage: string
   readonly optional: boolean
+  /** The name by which the stage type finds its outputs. */
+  readonly as: string
 }
 
 /** A stage as the pipeline and the spec describe it, before its parameters are checked. */
@@ -23,6 +25,10 @@ export interface StageNode {
   readonly uses: string
   readonly needs: readonly Need[]
   readonly params: JsonObject
+  /** The stage whose parameters it has where it sets none. */
+  readonly like?: string
+  /** Whether a parameter is that stage's, by its pointer: mistakes in it are told once, there. */
+  readonly inherits?: (at: string) => boolean
   readonly execution: Execution
   /** Its place in the spec's `execution:`. */
   readonly executionSite?: Site
@@ -185,6 +191,7 @@ export function applySpecStages(
       nodes.set(name, { ...node, params, paramsSite: mergedSite(site, node.paramsSite) })
     }
   }
+  for (const node of [...nodes.values()]) nodes.set(node.name, withLike(node, nodes, leftOut, report))
   const stages = [...nodes.values()]
   const over = stages[mostStages]
   if (over) {
@@ -194,6 +201,34 @@ export function applySpecStages(
   }
   applyExecution(nodes, spec, report)
   return { stages: [...nodes.values()], leftOut }
+}
+
+/** A stage with the parameters of the one that it is like. A spec may have put one of another type there: its parameters mean nothing. */
+function withLike(
+  node: StageNode,
+  nodes: ReadonlyMap<string, StageNode>,
+  leftOut: ReadonlyMap<string, Site>,
+  report: (diagnostic: Diagnostic) => void,
+): StageNode {
+  if (node.like === undefined) return node
+  const model = nodes.get(node.like)
+  if (!model && !leftOut.has(node.like)) {
+    const message = `Stage "${node.name}" is like a stage "${node.like}" that does not exist.`
+    report(
+      node.site.diagnose('/like', 'value', {
+        code: 'unknown-stage',
+        message,
+        hint: suggest(node.like, [...nodes.keys()]),
+      }),
+    )
+  }
+  if (model?.uses !== node.uses) return node
+  return {
+    ...node,
+    params: merge(model.params, node.params),
+    paramsSite: mergedSite(node.paramsSite, model.paramsSite),
+    inherits: (at) => !node.paramsSite.has(at) && model.paramsSite.has(at),
+  }
 }
 
 /** Schema of a stage's entry in `execution:`. */
@@ -229,14 +264,21 @@ function makeNode(name: string, definition: Readonly<Record<string, unknown>>, s
   return {
     name,
     uses: typeof uses === 'string' ? uses : name,
-    needs: texts.map((text) => ({ stage: text.replace(/\?$/, ''), optional: text.endsWith('?') })),
+    needs: texts.map(readNeed),
     params: isMap(definition.with) ? definition.with : {},
+    ...(typeof definition.like === 'string' && { like: definition.like }),
     execution: Object.fromEntries(
       executionKeys.filter((key) => definition[key] !== undefined).map((key) => [key, definition[key]]),
     ),
     site,
     paramsSite: inner(site, '/with'),
   }
+}
+
+function readNeed(text: string): Need {
+  const [first = '', as] = text.split(' as ')
+  const stage = first.replace(/\?$/, '')
+  return { stage, optional: first.endsWith('?'), as: as ?? stage }
 }
 
 const inner = (site: Site, base: string): Site => ({

@@ -75,7 +75,9 @@ export async function compileText(file: string, text: string, registry: Registry
     all,
     report,
   )
-  const inspected = diagnostics.length === 0 ? await all.inspect?.(
+  const inspected =
+    diagnostics.length === 0
+      ? await all.inspect?.(
           inputs,
           planned.map(({ stage }) => stage),
         )
@@ -162,8 +164,10 @@ function planStage(
     report(site.diagnose(at, where, { code: 'unknown-stage-type', message, hint }))
   } else checkReads(node, type, pipeline, report)
   const checked = checkValue(type?.parameters ?? {}, node.params, `stages.${name}`, `stage type ${uses}`)
-  for (const finding of checked.findings) report(paramsSite.diagnose(finding.at, finding.where, finding))
+  for (const finding of checked.findings)
+    if (!node.inherits?.(finding.at)) report(paramsSite.diagnose(finding.at, finding.where, finding))
   const exclusive = execution.exclusive ?? type?.exclusive
+  const renamed = node.needs.filter(({ stage, as }) => as !== stage && needs.includes(stage))
   if (execution.onFailure === 'continue' && type && !type.partial) {
     const message = `Stage "${name}" needs all of its tasks, so failed ones cannot be left out.`
     const hint = 'use `onFailure: wait` or `finish-running`'
@@ -176,6 +180,7 @@ function planStage(
       version: type?.version ?? 0,
       ...(type?.plugin !== undefined && { plugin: type.plugin }),
       needs,
+      ...(renamed.length > 0 && { as: Object.fromEntries(renamed.map(({ stage, as }) => [stage, as])) }),
       params: checked.data,
       ...execution,
       ...(exclusive !== undefined && { exclusive }),

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../api/block.js'
 import type { Diagnostic } from './diagnostics.js'
 import type { Collected } from './keywords.js'
+import { isMap } from './pipeline.js'
 import type { Registry } from './registry.js'
 import type { Site } from './site.js'
 import { getValue, setValue } from './validate.js'
@@ -45,6 +46,17 @@ export function openPrograms(
     setValue(data, `${at}/sources`, opened.sources)
     setValue(data, `${at}/program`, opened.digest)
   }
+}
+
+/** Parameters with their program as a spec writes it, to be checked against the schema of their stage type. */
+export function asWritten(parameters: object, params: JsonObject): JsonObject {
+  if (!('program' in parameters)) return params
+  const { sources, ...others } = params
+  const paths = Array.isArray(sources)
+    ? sources.map((source) => (isMap(source) ? (source.path ?? null) : source))
+    : sources
+  const written = Object.entries(others).filter(([name]) => name !== 'program')
+  return { ...Object.fromEntries(written), ...(paths !== undefined && { sources: paths }) }
 }
 
 const isTexts = (value: unknown): value is readonly string[] =>

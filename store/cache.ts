@@ -3,17 +3,7 @@ import { link, rename, rm, stat, utimes } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Digest } from './digest.js'
-import {
-  digestFile,
-  fileFailure,
-  isAbsent,
-  makeFolder,
-  moveDurably,
-  namesIn,
-  orAbsent,
-  stampOf,
-  unique,
-} from './files.js'
+import { digestFile, fileFailure, isAbsent, makeFolder, moveDurably, namesIn, orAbsent, unique } from './files.js'
 
 /** Folders of the paths that this process has handed out. They are removed when it ends. */
 const handedOut = new Set<string>()
@@ -82,7 +72,7 @@ export class Cache {
       await this.makeRoom(bytes)
       await moveDurably(path, this.temporary(), this.place(digest))
       this.written += bytes
-      this.verified.set(digest, await stampOf(this.place(digest)))
+      this.verified.set(digest, await contentStampOf(this.place(digest)))
     })
   }
 
@@ -95,7 +85,7 @@ export class Cache {
   private async find(digest: Digest): Promise<string | undefined> {
     const place = this.place(digest)
     try {
-      const stamp = await stampOf(place)
+      const stamp = await contentStampOf(place)
       if (this.verified.get(digest) !== stamp && (await digestFile(place)) !== digest) {
         await rm(place, { force: true })
         return undefined
@@ -129,7 +119,7 @@ export class Cache {
       await rm(temporary, { force: true })
     }
     this.written += bytes
-    this.verified.set(digest, await stampOf(this.place(digest)))
+    this.verified.set(digest, await contentStampOf(this.place(digest)))
     return this.handOut(digest)
   }
 
@@ -188,4 +178,11 @@ function isAlive(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
+}
+
+/** Returns a stamp that changes whenever a file's contents change. Unlike `stampOf`, it stays when the cache links the file and sets
+ *  its time of access. Only this user can write to the cache. */
+async function contentStampOf(path: string): Promise<string> {
+  const { size, mtimeNs, ino } = await stat(path, { bigint: true })
+  return `${size} ${mtimeNs} ${ino}`
 }

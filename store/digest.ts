@@ -24,11 +24,11 @@ export function digestJson(value: unknown): Digest {
   return digestBytes(canonicalJson(value))
 }
 
+/** Whether something is a SHA-256 digest. */
+export const isDigest = (value: unknown): value is Digest => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
+
 /** Checks a digest that comes from a file or a command line. */
 export function parseDigest(text: string): Digest {
   if (!isDigest(text)) throw new Error(`Internal error: ${shown(text)} is not a SHA-256 digest`)
   return text
 }
-
-/** Whether something is a SHA-256 digest. */
-export const isDigest = (value: unknown): value is Digest => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)

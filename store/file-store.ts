@@ -1,14 +1,18 @@
+import { existsSync } from 'node:fs'
 import { readFile, rename, rm, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { canonicalJson, digestBytes, parseDigest, type Digest } from './digest.js'
 import { digestFile, fileFailure, isAbsent, makeFolder, moveDurably, namesIn, readText } from './files.js'
 import { setTimeAnew, stampOf, unique, writeNew, writeWhole } from './files.js'
 import { identityOf } from './identity.js'
-import { artifactName, checkpointName, documentName, freshFor, recordName, setAsideName } from './layout.js'
+import { artifactName, checkpointFolders, checkpointName, documentName, freshFor, identityName } from './layout.js'
+import { recordName, setAsideName } from './layout.js'
 import { MissingArtifact } from './missing-artifact.js'
-import { defaultStoreRoot } from './paths.js'
+import { defaultStoreRoot, stateDirectory } from './paths.js'
 import { guarded, listDigests, listLeftovers, removeUnused } from './folder-contents.js'
-import { readJsonText, readRecord, recordText, sameRecord } from './record.js'
+import { documentText, readDocument } from './document.js'
+import { readRecord, recordText, sameRecord, signedRecord } from './record.js'
+import type { Signer } from './signer.js'
 import type { ArtifactRef, Leftover, Store, TaskRecord } from './store.js'
 
 /**
@@ -20,8 +24,16 @@ export class FileStore implements Store {
   private readonly verified = new Map<Digest, string>()
   private identity: string | undefined
 
-  /** @param root  the folder, which the first write creates. @default the user's store */
-  constructor(readonly root = defaultStoreRoot()) {}
+  /** @param root  the folder, which the first write creates. @default the user's store
+   *  @param signer  signs records and documents, and refuses those of others. @default none */
+  constructor(
+    readonly root = defaultStoreRoot(),
+    private readonly signer?: Signer,
+  ) {}
+
+  get signing(): Store['signing'] {
+    return this.signer
+  }
 
   get id(): string {
     return (this.identity ??= identityOf(this.root))
@@ -119,7 +131,10 @@ export class FileStore implements Store {
   }
 
   async readJson(ref: ArtifactRef): Promise<unknown> {
-    return JSON.parse(await readFile(await this.path(ref), 'utf8')) as unknown
+    const data = await readFile(await this.path(ref))
+    // Others may write to the folder: what is used is what was checked.
+    if (digestBytes(data) !== ref.digest) throw new MissingArtifact(ref, 'corrupt')
+    return JSON.parse(data.toString('utf8')) as unknown
   }
 
   async has(ref: ArtifactRef): Promise<boolean> {
@@ -131,7 +146,7 @@ export class FileStore implements Store {
   }
 
   getRecord(key: Digest): Promise<TaskRecord | undefined> {
-    return this.guard(async () => readRecord(await readText(this.place(recordName(key))), key))
+    return this.guard(async () => readRecord(await readText(this.place(recordName(key))), key, this.signer))
   }
 
   async useRecord(key: Digest): Promise<TaskRecord | undefined> {
@@ -139,7 +154,8 @@ export class FileStore implements Store {
     return exists ? this.getRecord(key) : undefined
   }
 
-  putRecord(record: TaskRecord, instead?: TaskRecord): Promise<TaskRecord> {
+  putRecord(unsigned: TaskRecord, instead?: TaskRecord): Promise<TaskRecord> {
+    const record = signedRecord(unsigned, this.signer)
     const place = this.place(recordName(record.key))
     return this.guard(async () => {
       if (await writeNew(this.temporary(), place, recordText(record))) return record
@@ -150,8 +166,16 @@ export class FileStore implements Store {
     })
   }
 
-  async checkpoint(key: Digest): Promise<string> {
-    return this.folder(checkpointName(key))
+  checkpoint(key: Digest): Promise<string> {
+    return this.folder(this.checkpointPlace(key))
+  }
+
+  /** With a key, a folder that only this user can write to: a task that continues from another's would sign the result. */
+  private checkpointPlace = (key: Digest): string =>
+    this.signer ? join(this.checkpointsHere, key) : this.place(checkpointName(key))
+
+  private get checkpointsHere(): string {
+    return join(stateDirectory(), 'stores', this.id, checkpointFolders.signed)
   }
 
   async fetchCheckpoint(): Promise<void> {
@@ -163,25 +187,25 @@ export class FileStore implements Store {
   }
 
   async removeCheckpoint(key: Digest): Promise<void> {
-    await this.guard(() => rm(this.place(checkpointName(key)), { recursive: true, force: true }))
+    await this.guard(() => rm(this.checkpointPlace(key), { recursive: true, force: true }))
   }
 
-  async scratch(): Promise<string> {
-    return this.folder('scratch')
+  scratch(): Promise<string> {
+    return this.folder(this.place('scratch'))
   }
 
-  private async folder(name: string): Promise<string> {
-    const folder = this.place(name)
+  private async folder(folder: string): Promise<string> {
     await this.guard(() => makeFolder(folder))
     return folder
   }
 
   getDocument(name: string): Promise<unknown> {
-    return this.guard(async () => readJsonText(await readText(this.place(documentName(name)))))
+    return this.guard(async () => readDocument(name, await readText(this.place(documentName(name))), this.signer))
   }
 
   async putDocument(name: string, value: unknown): Promise<void> {
-    await this.guard(() => writeWhole(this.temporary(), this.place(documentName(name)), JSON.stringify(value, null, 1)))
+    const text = documentText(name, value, this.signer)
+    await this.guard(() => writeWhole(this.temporary(), this.place(documentName(name)), text))
   }
 
   async listDocuments(prefix: string): Promise<readonly string[]> {
@@ -197,10 +221,15 @@ export class FileStore implements Store {
   records = () => this.list('records')
 
   private list = (room: string) => guarded(listDigests(this.root, room), this.root)
-  leftovers = () => guarded(listLeftovers(this.root), this.root)
+  /** Looking at a store that is not there yet does not create it. */
+  leftovers = () =>
+    guarded(
+      listLeftovers(this.root, existsSync(this.place(identityName)) ? this.checkpointsHere : undefined),
+      this.root,
+    )
 
   async removeLeftover({ name }: Leftover): Promise<void> {
-    await this.guard(() => rm(this.place(name), { recursive: true, force: true }))
+    await this.guard(() => rm(resolve(this.root, name), { recursive: true, force: true }))
   }
 
   removeArtifact = (digest: Digest, unusedSince: number) => this.remove(artifactName(digest), unusedSince)

@@ -152,7 +152,9 @@ export async function orAbsent<T>(operation: Promise<T>): Promise<T | undefined>
   }
 }
 
-export const readText = (path: string): Promise<string | undefined> => orAbsent(readFile(path, 'utf8'))
+/** Reads a small text file; undefined if there is none. What is not a file may have no end, and counts as absent. */
+export const readText = (path: string): Promise<string | undefined> =>
+  orAbsent(stat(path).then((found) => (found.isFile() ? readFile(path, 'utf8') : undefined)))
 
 /** Lists the names in a folder; none if it does not exist. */
 export const namesIn = async (folder: string): Promise<string[]> => (await orAbsent(readdir(folder))) ?? []
@@ -195,10 +197,11 @@ export async function setTimeAnew(path: string, temporary: string, olderThan: nu
   }
 }
 
-/** Returns a stamp that changes whenever a file's contents change. */
+/** Returns a stamp that changes whenever a file's contents change, even if its time is set back afterwards. Links and other times
+ *  change it too. */
 export async function stampOf(path: string): Promise<string> {
-  const { size, mtimeNs, ino } = await stat(path, { bigint: true })
-  return `${size} ${mtimeNs} ${ino}`
+  const { size, mtimeNs, ctimeNs, ino } = await stat(path, { bigint: true })
+  return `${size} ${mtimeNs} ${ctimeNs} ${ino}`
 }
 
 /** Computes the SHA-256 of a file, streamed. */

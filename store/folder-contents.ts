@@ -31,14 +31,20 @@ async function namesWithin(root: string, folder: string): Promise<string[]> {
 
 const rooms = { scratch: 'temporary', corrupt: 'set-aside', checkpoints: 'checkpoint' } as const
 
-/** Lists the leftovers of unfinished work in a store in a folder. */
-export async function* listLeftovers(root: string): AsyncIterable<Leftover> {
+/** Lists the leftovers of unfinished work in a store in a folder.
+ *  @param checkpointsHere  absolute path of a folder outside the store with checkpoints of its tasks */
+export async function* listLeftovers(root: string, checkpointsHere?: string): AsyncIterable<Leftover> {
   for (const [room, kind] of Object.entries(rooms))
     for (const entry of await namesWithin(root, room)) {
       const name = `${room}/${entry}`
       const key = kind === 'checkpoint' ? digestInName(name) : undefined
       yield { kind, name, ...(key && { key }), ...(await extent(join(root, name))) }
     }
+  if (checkpointsHere === undefined) return
+  for (const entry of await namesIn(checkpointsHere)) {
+    const [name, key] = [join(checkpointsHere, entry), digestInName(entry)]
+    yield { kind: 'checkpoint', name, ...(key && { key }), ...(await extent(name)) }
+  }
 }
 
 /**

@@ -36,3 +36,6 @@ export const storeNames: readonly string[] = [
  * the start of an active run, with a margin of twice this.
  */
 export const freshFor = 5 * 60_000
+
+/** Names of a machine's folders for checkpoints of a store that lies elsewhere. One that was begun without a key may be anybody's. */
+export const checkpointFolders = { unsigned: 'checkpoints', signed: 'signed-checkpoints' } as const

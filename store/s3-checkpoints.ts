@@ -6,11 +6,14 @@ import { digestFile, isAbsent, makeFolder, namesIn, orAbsent, readText, unique, 
 import { checkpointName } from './layout.js'
 import { readJsonText } from './record.js'
 import type { Bucket } from './s3-bucket.js'
+import type { Signer } from './signer.js'
 
 /** The files of a checkpoint at one moment: digests of their contents, by path in the folder. */
 interface Manifest {
   readonly version: 1
   readonly files: Readonly<Record<string, Digest>>
+  /** With a key, the signature of all other fields. */
+  readonly signature?: string
 }
 
 /**
@@ -22,6 +25,7 @@ export class S3Checkpoints {
   constructor(
     private readonly bucket: Bucket,
     private readonly root: string,
+    private readonly signer?: Signer,
   ) {}
 
   private folder = (key: Digest) => join(this.root, key)
@@ -40,7 +44,7 @@ export class S3Checkpoints {
     const text = (await this.bucket.text(this.manifestName(key)))?.text
     if (text === undefined || digestBytes(text) === (await this.noted(key))) return
     const manifest = parseManifest(text)
-    if (!manifest) return
+    if (!manifest || !this.isOurs(key, manifest)) return
     const fresh = join(this.root, `${key}.${unique()}`)
     try {
       await makeFolder(fresh)
@@ -75,7 +79,7 @@ export class S3Checkpoints {
           await this.bucket.upload(this.fileName(key, digest), path, digest)
       }
       if (Object.keys(files).length === 0) return
-      const text = JSON.stringify({ version: 1, files } satisfies Manifest)
+      const text = JSON.stringify(this.signed(key, { version: 1, files }))
       await this.bucket.put(this.manifestName(key), text)
       await this.note(key, digestBytes(text))
       const kept = new Set(Object.values(files))
@@ -96,19 +100,28 @@ export class S3Checkpoints {
     await rm(this.noteOf(key), { force: true })
   }
 
+  private signed = (key: Digest, manifest: Manifest): Manifest =>
+    this.signer ? { ...manifest, signature: this.signer.sign(titleOf(key), manifest) } : manifest
+  private isOurs = (key: Digest, { signature, ...manifest }: Manifest): boolean =>
+    this.signer?.accepts(titleOf(key), manifest, signature) ?? true
+
   private noted = async (key: Digest): Promise<unknown> => readJsonText(await readText(this.noteOf(key)))
   private note = (key: Digest, manifest: Digest) =>
     writeWhole(join(this.root, `${key}.${unique()}.tmp`), this.noteOf(key), JSON.stringify(manifest))
 }
 
+const titleOf = (key: Digest) => `checkpoint ${key}`
+
+/** Reads a manifest, which anybody may have written who can write to the bucket. */
 function parseManifest(text: string | undefined): Manifest | undefined {
-  const { version, files } = (readJsonText(text) ?? {}) as Partial<Record<keyof Manifest, unknown>>
+  const { version, files, signature } = (readJsonText(text) ?? {}) as Partial<Record<keyof Manifest, unknown>>
   if (version !== 1 || typeof files !== 'object' || files === null) return undefined
   const names = Object.keys(files)
   // A file whose path leads through another file cannot be written.
   const within = new Set(names.flatMap((name) => parentsOf(name)))
-  const isSound = names.every((name) => isInnerPath(name) && !within.has(name))
-  return isSound && Object.values(files).every(isDigest) ? { version, files: files as Manifest['files'] } : undefined
+  const isSound = names.every((name) => isInnerPath(name) && !within.has(name)) && Object.values(files).every(isDigest)
+  const signed = typeof signature === 'string' ? { signature } : {}
+  return isSound ? { version, files: files as Manifest['files'], ...signed } : undefined
 }
 
 /** `a/b/c` lies in `a/b` and `a`. */

@@ -3,14 +3,25 @@ import { dirname, isAbsolute, join } from 'node:path'
 import { Failure } from '../errors/failure.js'
 import { Cache } from './cache.js'
 import { canonicalJson, digestBytes, parseDigest, type Digest } from './digest.js'
+import { documentText, readDocument } from './document.js'
 import { digestFile, extent, fileFailure, makeFolder, namesIn } from './files.js'
 import { newId, parseIdentity } from './identity.js'
-import { artifactName, digestInName, documentName, freshFor, identityName, recordName, setAsideName } from './layout.js'
+import {
+  artifactName,
+  checkpointFolders,
+  digestInName,
+  documentName,
+  freshFor,
+  identityName,
+  recordName,
+  setAsideName,
+} from './layout.js'
 import { MissingArtifact } from './missing-artifact.js'
 import { cacheDirectory, stateDirectory } from './paths.js'
-import { readJsonText, readRecord, recordText, sameRecord } from './record.js'
+import { readRecord, recordText, sameRecord, signedRecord } from './record.js'
 import { Bucket } from './s3-bucket.js'
 import { S3Checkpoints } from './s3-checkpoints.js'
+import type { Signer } from './signer.js'
 import type { ArtifactRef, Leftover, Store, Stored, TaskRecord } from './store.js'
 
 /** Default size of the local cache of artifacts: 20 GiB. */
@@ -21,6 +32,8 @@ export interface S3StoreOptions {
   readonly cacheBytes?: number
   /** Whether nothing will be written, so that a place without a store gets no identity. @default false */
   readonly onlyRead?: boolean
+  /** Signs records, documents and checkpoints, and refuses those of others. @default none */
+  readonly signer?: Signer | undefined
 }
 
 /**
@@ -36,10 +49,15 @@ export class S3Store implements Store {
     readonly id: string,
     private readonly bucket: Bucket,
     cacheBytes: number,
+    private readonly signer: Signer | undefined,
   ) {
     this.root = join(stateDirectory(), 'stores', id)
     this.cache = new Cache(join(cacheDirectory(), 'stores', id), cacheBytes)
-    this.checkpoints = new S3Checkpoints(bucket, join(this.root, 'checkpoints'))
+    this.checkpoints = new S3Checkpoints(
+      bucket,
+      join(this.root, checkpointFolders[signer ? 'signed' : 'unsigned']),
+      signer,
+    )
   }
 
   /** Opens the store; a new one gets its identity. @throws Failure NoServer, InvalidInput */
@@ -47,11 +65,15 @@ export class S3Store implements Store {
     const cacheBytes = options.cacheBytes ?? cacheBytesOf(process.env.PUZZLEFLOW_CACHE_BYTES)
     // Few attempts, so that a user who has mistyped an address does not wait for half a minute.
     const id = await identityOf(await Bucket.open(location, 3), options.onlyRead)
-    return new S3Store(id, await Bucket.open(location), cacheBytes)
+    return new S3Store(id, await Bucket.open(location), cacheBytes, options.signer)
   }
 
   get location(): string {
     return this.bucket.location
+  }
+
+  get signing(): Store['signing'] {
+    return this.signer
   }
 
   async putBytes(kind: string, data: Uint8Array): Promise<ArtifactRef> {
@@ -116,24 +138,25 @@ export class S3Store implements Store {
   }
 
   async getRecord(key: Digest): Promise<TaskRecord | undefined> {
-    return readRecord((await this.bucket.text(recordName(key)))?.text, key)
+    return readRecord((await this.bucket.text(recordName(key)))?.text, key, this.signer)
   }
 
   async useRecord(key: Digest): Promise<TaskRecord | undefined> {
     const found = await this.bucket.text(recordName(key))
-    const record = readRecord(found?.text, key)
+    const record = readRecord(found?.text, key, this.signer)
     if (!found || !record || isFresh(found.modified)) return record
     const isThere = await this.bucket.put(recordName(key), found.text, { ifTag: found.etag })
     return isThere ? record : this.getRecord(key)
   }
 
-  async putRecord(record: TaskRecord, instead?: TaskRecord): Promise<TaskRecord> {
+  async putRecord(unsigned: TaskRecord, instead?: TaskRecord): Promise<TaskRecord> {
+    const record = signedRecord(unsigned, this.signer)
     const name = recordName(record.key)
     for (;;) {
       if (await this.bucket.put(name, recordText(record), { ifNew: true })) return record
       const found = await this.bucket.text(name)
       if (!found) continue
-      const kept = readRecord(found.text, record.key)
+      const kept = readRecord(found.text, record.key, this.signer)
       if (kept && !(instead && sameRecord(kept, instead))) return kept
       if (await this.bucket.put(name, recordText(record), { ifTag: found.etag })) return record
     }
@@ -146,11 +169,11 @@ export class S3Store implements Store {
   scratch = () => this.cache.scratch()
 
   async getDocument(name: string): Promise<unknown> {
-    return readJsonText((await this.bucket.text(documentName(name)))?.text)
+    return readDocument(name, (await this.bucket.text(documentName(name)))?.text, this.signer)
   }
 
   async putDocument(name: string, value: unknown): Promise<void> {
-    await this.bucket.put(documentName(name), JSON.stringify(value, null, 1))
+    await this.bucket.put(documentName(name), documentText(name, value, this.signer))
   }
 
   async listDocuments(prefix: string): Promise<readonly string[]> {
@@ -182,8 +205,10 @@ export class S3Store implements Store {
     for await (const { name, id, modified } of this.bucket.uploads())
       yield { kind: 'temporary', name: `${name}#${id}`, bytes: 0, modified }
     // Local folders.
-    const folders = { checkpoint: join(this.root, 'checkpoints'), temporary: this.cache.scratchFolder } as const
-    for (const [kind, folder] of Object.entries(folders) as [Leftover['kind'], string][])
+    const checkpoints = Object.values(checkpointFolders).map(
+      (folder) => ['checkpoint', join(this.root, folder)] as const,
+    )
+    for (const [kind, folder] of [...checkpoints, ['temporary', this.cache.scratchFolder] as const])
       for (const entry of await this.local(() => namesIn(folder))) {
         const key = kind === 'checkpoint' ? digestInName(entry) : undefined
         const name = join(folder, entry)

@@ -32,6 +32,8 @@ export interface TaskRecord {
   readonly seconds: number
   readonly finishedAt: string
   readonly host: string
+  /** HMAC-SHA256 of all other fields, where the writer had a key (`Signer`). */
+  readonly signature?: string
 }
 
 /** An artifact or record of a store, found by listing. */
@@ -68,6 +70,9 @@ export interface Store {
   readonly location: string
   /** Local folder for files that accompany the store: logs, the worker's lock. For a store in a folder, the store itself. */
   readonly root: string
+  /** Present if records, documents and checkpoints are signed with the user's key, and those of others count as absent.
+   *  `refused`: names of those that were read and refused. */
+  readonly signing: { readonly refused: ReadonlySet<string> } | undefined
 
   /** Stores bytes. @param kind  see `ArtifactRef.kind` */
   putBytes(kind: string, data: Uint8Array): Promise<ArtifactRef>
@@ -84,7 +89,7 @@ export interface Store {
   /** Releases the paths handed out so far, which must not be read afterwards. */
   release(): Promise<void>
 
-  /** A task's record; undefined if there is none, or it is damaged. */
+  /** A task's record; undefined if there is none, or it is not to be trusted (`readRecord`). */
   getRecord(key: Digest): Promise<TaskRecord | undefined>
   /** Like `getRecord`, for work that depends on the record: notes its use, which protects it from `gc`. */
   useRecord(key: Digest): Promise<TaskRecord | undefined>

@@ -7,6 +7,7 @@ import {
   setHandler,
   upsertSearchAttributes,
 } from '@temporalio/workflow'
+import { needName } from '../spec/need-name.js'
 import type { ArtifactRef } from '../store/store.js'
 import { handleMessages } from './control.js'
 import { isCancelled } from './failures.js'
@@ -85,7 +86,9 @@ export async function search(input: SearchInput): Promise<SearchResult> {
   const settled = await scope.run(async () => {
     for (const [i, node] of input.stages.entries()) {
       const stage = (async () => {
-        const needs = await Promise.all(node.needs.map(async (name) => [name, await outputs.get(name)!] as const))
+        const needs = await Promise.all(
+          node.needs.map(async (name) => [needName(node, name), await outputs.get(name)!] as const),
+        )
         const request = { plan: input.plan, stage: node.name, outputs: Object.fromEntries(needs) }
         const giveUp = () => scope.cancel()
         const run = new StageRun({ node, request, progress: stages[i]!, pace: { ...pace }, show, giveUp })

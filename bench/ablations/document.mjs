@@ -2,7 +2,9 @@
 import { accuracyOf, advantages, judge, klOf, pooled } from './figures.mjs'
 import { reference } from './tables.mjs'
 
-const points = ({ value, stderr }, digits = 1) => `${(100 * value).toFixed(digits)} ± ${(100 * stderr).toFixed(digits)}`
+// Not -0.0.
+const fixed = (value, digits) => (Number(value.toFixed(digits)) + 0).toFixed(digits)
+const points = ({ value, stderr }, digits = 1) => `${fixed(100 * value, digits)} ± ${fixed(100 * stderr, digits)}`
 const nats = ({ value, stderr }) => `${value.toPrecision(3)} ± ${stderr.toPrecision(1)}`
 const signed = (text, value) => (value > 0 ? `+${text}` : text)
 const row = (cells) => `| ${cells.join(' | ')} |`

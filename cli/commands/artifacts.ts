@@ -1,21 +1,23 @@
 import type { Command } from 'commander'
 import { copyFileSync, mkdirSync } from 'node:fs'
-import { basename, dirname } from 'node:path'
+import { dirname } from 'node:path'
 import { collectGarbage, type Share } from '../../lineage/garbage.js'
 import { originsOf, readRecords, type KnownRun } from '../../lineage/inventory.js'
 import { needsOf } from '../../lineage/needs.js'
+import { planDocument } from '../../lineage/plan-document.js'
+import { signStore } from '../../lineage/sign.js'
 import { verifyStore, type Damage } from '../../lineage/verify.js'
 import { exitCodes, Failure } from '../../api/index.js'
 import { describedTypes } from '../../plugins/loading/load.js'
 import { parseQuantity } from '../../spec/units.js'
-import type { ArtifactRef, Store } from '../../store/index.js'
+import { storeKeyVariable, type ArtifactRef } from '../../store/index.js'
 import { findArtifact } from '../artifact-names.js'
 import { action } from '../action.js'
 import { common, type Common } from '../options.js'
 import { placeWhole } from '../outcome.js'
 import { log, print, printJson } from '../output.js'
-import { readStore } from '../open-store.js'
-import { readRun, type RunDocument } from '../runs.js'
+import { openStore, readStore } from '../open-store.js'
+import { readRun, readRuns } from '../runs.js'
 import { runningAmong } from '../running.js'
 
 interface GcOptions extends Common {
@@ -37,6 +39,9 @@ export function artifactCommands(program: Command): void {
   common(artifacts.command('verify').description('hash everything again, and set aside what is corrupt')).action(
     action(verify),
   )
+  common(
+    artifacts.command('sign').description(`sign what is in the store now with the key of ${storeKeyVariable}`),
+  ).action(action(sign))
   common(artifacts.command('gc').description('remove what no kept run needs; without --apply, only list it'))
     .option('--keep <run...>', 'runs to keep, besides those in progress (default: all that the store knows)')
     .option('--older-than <time>', 'remove only what has not been used for this long: 90 min, 12 h, 3 d', '1 d')
@@ -44,14 +49,9 @@ export function artifactCommands(program: Command): void {
     .action(action(gc))
 }
 
-async function runsOf(store: Store): Promise<RunDocument[]> {
-  const names = await store.listDocuments('runs')
-  return Promise.all(names.map((name) => readRun(store, basename(name))))
-}
-
 async function list(run: string | undefined, options: Common): Promise<void> {
   const store = await readStore(options)
-  const runs = run === undefined ? await runsOf(store) : [await readRun(store, run)]
+  const runs = run === undefined ? await readRuns(store) : [await readRun(store, run)]
   const records = await readRecords(store)
   const origins = originsOf(records, runs)
   const wanted = run === undefined ? undefined : (await needsOf(store, records, runs[0]!, describedTypes)).artifacts
@@ -84,8 +84,8 @@ async function get(what: readonly string[], options: Common & { output: string }
 
 async function verify(options: Common): Promise<void> {
   const store = await readStore(options)
-  const verified = await verifyStore(store, await runsOf(store))
-  const isSound = verified.corrupt.length + verified.badRecords.length === 0
+  const verified = await verifyStore(store, await readRuns(store))
+  const isSound = verified.corrupt.length + verified.badRecords.length + verified.notSigned.length === 0
   if (!isSound) process.exitCode = exitCodes.TaskFailed
   if (options.json) return printJson({ sound: isSound, ...verified })
   const tell = (state: string, { digest, kind = 'unknown', tasks = [] }: Damage) =>
@@ -93,23 +93,41 @@ async function verify(options: Common): Promise<void> {
   verified.corrupt.forEach((damage) => tell('corrupt', damage))
   verified.missing.forEach((damage) => tell('missing', damage))
   verified.badRecords.forEach((key) => print(`corrupt  ${key}  record`))
+  verified.notSigned.forEach((name) => print(`not signed  ${name}`))
   print(`${verified.artifacts} artifacts, ${size(verified.bytes)}, and ${verified.records} records read`)
   if (isSound && verified.missing.length === 0) print('Everything is intact.')
   else log('Run the searches that need them again: what is missing is computed again, everything else is reused.')
 }
 
+/** For a store that nobody else could write to until now: its records are its user's. */
+async function sign(options: Common): Promise<void> {
+  const store = await openStore(options, { warn: () => undefined })
+  if (!store.signing)
+    throw new Failure('InvalidInput', 'There is no key to sign with', {
+      remedy: `Make one (\`openssl rand -hex 32 > FILE\`), and set ${storeKeyVariable} to its file.`,
+    })
+  const signed = await signStore(await readStore(options, true, { unsigned: true }), store)
+  if (options.json) printJson(signed)
+  else print(`${signed.records} records and ${signed.documents} documents are signed.`)
+}
+
 async function gc({ keep, olderThan, apply = false, ...options }: GcOptions): Promise<void> {
   const age = parseQuantity('duration', olderThan)
   if ('error' in age) throw new Failure('InvalidInput', `--older-than: ${age.error}`, { remedy: age.hint })
-  const store = await readStore(options)
-  const all = await runsOf(store)
+  // Whoever wrote a record: what it refers to is not garbage.
+  const store = await readStore(options, true, { unsigned: true })
+  const all = await readRuns(store)
   const wanted = keep && (await Promise.all(keep.map((name) => readRun(store, name))))
   const running = await runningAmong(all, options)
   const isKept = ({ run }: KnownRun) => !wanted || [...wanted, ...running].some((own) => own.run === run)
   const [kept, forgotten] = [all.filter(isKept), all.filter((run) => !isKept(run))]
   const unusedSince = Date.now() - Number(age.value) * 1000
   const garbage = await collectGarbage(store, describedTypes, { kept, running, unusedSince, apply })
-  if (apply) for (const { run } of forgotten) await store.removeDocument(`runs/${run}`)
+  if (apply)
+    for (const { run, plan } of forgotten) {
+      await store.removeDocument(`runs/${run}`)
+      if (!kept.some((own) => own.plan.digest === plan.digest)) await store.removeDocument(planDocument(plan.digest))
+    }
   const names = (runs: readonly KnownRun[]) => runs.map(({ run }) => run)
   if (options.json)
     return printJson({

@@ -1,9 +1,7 @@
 import type { Client } from '@temporalio/client'
 import type { Command } from 'commander'
-import { basename } from 'node:path'
 import type { Outcome } from '../../api/index.js'
 import { connect, serverStatus } from '../../server/index.js'
-import type { Store } from '../../store/index.js'
 import { describeLeft } from '../../workflows/remaining.js'
 import { decisionsOn, describeTrouble } from '../../workflows/trouble.js'
 import type { SearchProgress, SearchResult, StageProgress } from '../../workflows/types.js'
@@ -16,7 +14,7 @@ import { exitCodes } from '../exit-codes.js'
 import { follow, progressOf } from '../follow.js'
 import { readStore } from '../open-store.js'
 import { notAccepted } from '../outcome.js'
-import { readRun } from '../runs.js'
+import { readRun, readRuns, type RunDocument } from '../runs.js'
 import { typed } from '../typed.js'
 import { findServer } from '../with-server.js'
 
@@ -69,18 +67,18 @@ export function statusCommands(program: Command): void {
 
 async function statesOf(run: string | undefined, options: Common): Promise<RunState[]> {
   const store = await readStore(options)
-  const names = run === undefined ? (await store.listDocuments('runs')).map((name) => basename(name)).sort() : [run]
+  const runs = run === undefined ? await readRuns(store) : [await readRun(store, run)]
   const address = addressOf(options) ?? (await serverStatus())?.address
   const client = address === undefined ? undefined : await connect(address)
   try {
-    return await Promise.all(names.map((name) => stateOf(store, client, name)))
+    return await Promise.all(runs.map((own) => stateOf(client, own)))
   } finally {
     await client?.connection.close()
   }
 }
 
-async function stateOf(store: Store, client: Client | undefined, run: string): Promise<RunState> {
-  const { name, workflowId, startedAt, specDigest, outputs, ...noted } = await readRun(store, run)
+async function stateOf(client: Client | undefined, document: RunDocument): Promise<RunState> {
+  const { run, name, workflowId, startedAt, specDigest, outputs, ...noted } = document
   const handle = client?.workflow.getHandle(workflowId)
   const described = outputs ? undefined : await handle?.describe().catch(() => undefined)
   const state = outputs ? 'COMPLETED' : (described?.status.name ?? 'UNKNOWN')

@@ -23,7 +23,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import Worker
 
 from lesson import Lesson
-from store import Missing, Store
+from store import Missing, Store, belongs
 
 
 class Distiller:
@@ -61,6 +61,8 @@ class Distiller:
             return {"key": key["key"], "reused": True, "seconds": found["seconds"]}
         task = store.read_json(request["tasks"])[index]
         plan = store.read_json(request["plan"])
+        if not (store.is_ours(request["plan"]) and belongs(key, task)):
+            raise _failure("InvalidInput", f"{task['id']}: the plan or the key is not to be trusted", "Start the run again.")
         self._refuse_others(plan, request["stage"], task)
         begin = time.monotonic()
 

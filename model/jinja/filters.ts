@@ -1,4 +1,4 @@
-import { JinjaError, typeError, unsupported, valueError } from './errors.js'
+import { JinjaError, pythonError, typeError, unsupported, valueError } from './errors.js'
 import type { Filter, Given } from './filter.js'
 import { refusedFilters } from './filter-names.js'
 import { onlyAttribute } from './attributes.js'
@@ -91,6 +91,15 @@ function truncate(value: Value, { length, killwords, end, leeway }: Given): Valu
 
 const titleBreak = new RegExp(`([-${blank}({[<]+)`)
 
+function percentEncoded(text: string): string {
+  try {
+    return encodeURIComponent(text)
+  } catch {
+    // Half of a character, which has no bytes.
+    throw pythonError('UnicodeEncodeError', 'surrogates not allowed')
+  }
+}
+
 const textFilters: Readonly<Record<string, Filter>> = {
   capitalize: ['', (value) => capitalize(soft(value))],
   center: ['width?', (value, { width = 80n }) => stringMethod(soft(value), 'center')!.call([width], new Map())],
@@ -127,8 +136,7 @@ const textFilters: Readonly<Record<string, Filter>> = {
     '',
     (value) => {
       if (typeof value !== 'string' && !isNumber(value)) throw unsupported(`urlencode of a ${typeName(value)}`)
-      const text = encodeURIComponent(read(str(value)))
-      return text
+      return percentEncoded(read(str(value)))
         .replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
         .replace(/%2F/g, '/')
     },

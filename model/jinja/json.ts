@@ -200,11 +200,19 @@ const short: Readonly<Record<string, string>> = {
   '\b': '\\b',
 }
 
+/** Characters that are escaped at once: for each that is replaced, the engine holds a part of the text. */
+const atOnce = 2 ** 16
+
 function text(value: string, ascii: boolean): string {
   charge(value.length / 8)
-
   const escaped = ascii ? /["\\]|[^ -~]/g : /["\\\0-\x1f]/g
-  return `"${value.replace(escaped, (unit) => entryOf(short, unit) ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)}"`
+  const shortOf = (unit: string) => entryOf(short, unit) ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+  let made = ''
+  for (let at = 0; at < value.length; at += atOnce) {
+    made += value.slice(at, at + atOnce).replace(escaped, shortOf)
+    requireLength(made.length)
+  }
+  return `"${made}"`
 }
 
 /** Converts the parameter `indent` of `json.dumps`. */

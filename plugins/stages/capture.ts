@@ -3,7 +3,8 @@ import { Failure, slots, type ArtifactRef, type SingleStage } from '../../api/in
 import { join } from 'node:path'
 import { Contributions } from '../../puzzle/channel-contribution.js'
 import { hiddenName, midName, tokensName, type CapturedFiles, type CapturedText } from '../../puzzle/captured.js'
-import type { CaptureOutputs, PrepareOutputs } from '../../puzzle/hand-over.js'
+import { openBase } from '../../puzzle/base.js'
+import type { BaseOutputs, CaptureOutputs, PrepareOutputs } from '../../puzzle/hand-over.js'
 import type { DataInput, ModelInput } from '../../puzzle/inputs.js'
 import { layerName } from '../../puzzle/layer-name.js'
 import { sequencesAtMost } from '../../data/sequences-at-most.js'
@@ -20,15 +21,15 @@ interface CaptureParams {
 }
 
 /**
- * Runs the parent once over calibration text. Stores hidden states as 16-bit floats, for training text and (`validate-…`)
- * held-out text: those before every layer and after the last one (`hiddenNN`), and those between a layer's slots (`midNN`).
- * Also stores the tokens (`tokens`) and the contribution of each FFN channel.
+ * Runs the parent, or the base of a later round, once over calibration text. Stores hidden states as 16-bit floats, for training
+ * text and (`validate-…`) held-out text: those before every layer and after the last one (`hiddenNN`), and those between a
+ * layer's slots (`midNN`). Also stores the tokens (`tokens`) and the contribution of each FFN channel.
  *
  * @source Bercovich et al., "Puzzle", arXiv 2411.19146, appendix A, for the contributions
  */
 export const capture: SingleStage<
   CaptureParams,
-  { readonly prepare: PrepareOutputs },
+  { readonly prepare: PrepareOutputs; readonly base?: BaseOutputs },
   CaptureOutputs,
   ModelInput & Partial<DataInput>
 > = {
@@ -84,7 +85,7 @@ export const capture: SingleStage<
 
   async run(context) {
     const { params, stages } = context
-    const model = await openParent(context)
+    const model = await openBase(context, stages.base?.files.base)
     const { config } = model
     const { layers, hidden } = config
     const validate = await readSequences(context, stages.prepare.files.validate, params.validateSequences)

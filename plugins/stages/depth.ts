@@ -12,10 +12,11 @@ import {
   type TaskContext,
 } from '../../api/index.js'
 import { captured, hiddenName, tokensName } from '../../puzzle/captured.js'
-import type { CaptureOutputs, DepthOutputs } from '../../puzzle/hand-over.js'
+import { openBase } from '../../puzzle/base.js'
+import type { BaseOutputs, CaptureOutputs, DepthOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput, Space, SpaceInput } from '../../puzzle/inputs.js'
 import type { DepthStep } from '../../puzzle/depth-step.js'
-import { blocksOf, openParent } from '../../puzzle/parent.js'
+import { blocksOf } from '../../puzzle/parent.js'
 import { HiddenStates } from '../../puzzle/hidden-states.js'
 import { readSequences } from '../../data/sequences.js'
 import { batch, ofSequences } from '../../puzzle/parameters.js'
@@ -29,7 +30,7 @@ interface DepthParams {
 interface DepthTask {
   readonly params: Omit<DepthParams, 'maximum'> & { readonly rounds: number }
   /** Hidden states before each layer for held-out text, and its tokens. */
-  readonly inputs: Files & { readonly tokens: ArtifactRef }
+  readonly inputs: Files & { readonly tokens: ArtifactRef; readonly base?: BaseOutputs['files']['base'] }
   readonly outputs: Outputs<{ readonly order: readonly DepthStep[] }, object>
 }
 
@@ -43,7 +44,7 @@ interface DepthTask {
  */
 export const depth: FanOutStage<
   DepthParams,
-  { readonly capture: CaptureOutputs },
+  { readonly capture: CaptureOutputs; readonly base?: BaseOutputs },
   DepthOutputs,
   DepthTask,
   ModelInput & SpaceInput
@@ -77,7 +78,8 @@ export const depth: FanOutStage<
   async plan(context) {
     const { spec, params, stages } = context
     if (!dropsLayers(spec.space)) return []
-    const model = await openParent(context)
+    const base = stages.base?.files.base
+    const model = await openBase(context, base)
     const { layers } = model.config
     const { files } = stages.capture
     const states = Array.from({ length: layers + 1 }, (_, n) => hiddenName('validate', n))
@@ -92,6 +94,7 @@ export const depth: FanOutStage<
         inputs: {
           ...Object.fromEntries(states.map((name) => [name, captured(files, name)])),
           tokens: captured(files, tokensName('validate')),
+          ...(base && { base }),
         },
         blocks: blocksOf(model),
       },
@@ -100,7 +103,7 @@ export const depth: FanOutStage<
 
   async run(context) {
     const { rounds } = context.task.params
-    const model = await openParent(context)
+    const model = await openBase(context, context.task.inputs.base)
     const measure = await Removal.open(context, model)
     const kept = join(context.checkpoint, 'rounds.json')
     const { order, alone } = await readRounds(kept)

@@ -2,11 +2,12 @@ import { join } from 'node:path'
 import { layerFacts, slotShapes } from '../../model/index.js'
 import { elements, writeTensors } from '../../tensor/index.js'
 import { tensorsOf } from '../../tensor/tensors-of.js'
-import type { ArtifactRef, FanOutStage, Files, Outputs, Weights } from '../../api/index.js'
+import type { ArtifactRef, FanOutStage, Files, Outputs, Slot, Weights } from '../../api/index.js'
 import { captured, hiddenName, midName, tokensName, type CapturedText } from '../../puzzle/captured.js'
-import type { CaptureOutputs, DistillOutputs } from '../../puzzle/hand-over.js'
+import { earlierLibrary, earlierName, earlierWeights, openBase } from '../../puzzle/base.js'
+import type { BaseOutputs, CaptureOutputs, DistillOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput, SpaceInput } from '../../puzzle/inputs.js'
-import { heldOutError, learned, type Lesson, type LessonInputs } from '../../puzzle/lesson.js'
+import { heldOutError, learned, type Lesson, type LessonInputs, type Pupil } from '../../puzzle/lesson.js'
 import { allVariants, coupledParameter, lessons, type DistillParams } from '../../puzzle/curriculum.js'
 import { weightsOf } from '../../api/weights.js'
 import { alike, initialWeights, sampleInputs, samplesFor } from '../../puzzle/initial-weights.js'
@@ -21,7 +22,7 @@ import { batch, learningRate, weightDecay } from '../../puzzle/parameters.js'
 
 interface DistillTask {
   readonly params: Lesson
-  readonly inputs: LessonInputs
+  readonly inputs: LessonInputs & { readonly base?: BaseOutputs['files']['base'] }
   /** Weights by entry, and the loss curve. */
   readonly outputs: Outputs<
     { readonly entries: readonly Omit<LibraryEntry, 'weights'>[] },
@@ -32,13 +33,14 @@ interface DistillTask {
 /**
  * Blockwise local distillation (BLD): trains variants to reproduce the output of their layer in the parent. Decoupled training
  * takes one slot at a time, while the other holds the parent's frozen block. Variants are trained a second time next to an empty
- * slot, for layers that lose one; requested pairs are trained together.
+ * slot, for layers that lose one; requested pairs are trained together. In a later round, variants go on from what they were in
+ * the round before, and learn to do what the base does.
  *
  * @source Bercovich et al., "Puzzle", arXiv 2411.19146, section 3
  */
 export const distill: FanOutStage<
   DistillParams,
-  { readonly capture: CaptureOutputs },
+  { readonly capture: CaptureOutputs; readonly base?: BaseOutputs },
   DistillOutputs,
   DistillTask,
   ModelInput & SpaceInput
@@ -96,7 +98,9 @@ export const distill: FanOutStage<
 
   async plan(context) {
     const { params, stages, spec } = context
-    const model = await openParent(context)
+    const base = stages.base?.files.base
+    const model = await openBase(context, base)
+    const library = await earlierLibrary(context, stages.base)
     const { files, values } = stages.capture
     const { tokens, sequences } = values
     const batch = Math.min(params.batch, sequences)
@@ -104,8 +108,13 @@ export const distill: FanOutStage<
     const solves = params.training === 'closed-form'
     const solveOn = Math.min(sequences, stepsFor(params.tokens, 1, sequences, tokens))
     const { weightDecay } = params
-    return lessons(model, spec.space, params, context.runs).map((lesson) => {
+    return lessons(model, spec.space, params, context.runs).flatMap((lesson) => {
       const { layer, train, beside, run } = lesson
+      const begins = (own: Pupil) =>
+        run ? library!.get(own.entry)?.weights : earlierWeights(model, library!, layer, own)
+      const earlier = library && train.map((own) => [own.slot, begins(own)] as const)
+      // What was left out in the round before stays so.
+      if (earlier?.some(([, weights]) => weights === undefined)) return []
       // Next to the parent's attention, an FFN sees the hidden states after it; otherwise, the layer's input.
       const alone = train.length === 1 && train[0]!.slot === 'ffn' && beside === 'parent'
       const input = (text: CapturedText) => captured(files, (alone ? midName : hiddenName)(text, layer))
@@ -134,7 +143,8 @@ export const distill: FanOutStage<
           validateTarget: target('validate'),
           validateTokens: captured(files, tokensName('validate')),
           statistics: files.statistics,
-          ...samplesFor(model, layer, train, files),
+          ...(earlier ? earlierInputs(earlier) : samplesFor(model, layer, train, files)),
+          ...(base && { base }),
         },
         blocks: [...blocksOf(model), ...train.map(({ slot, block }) => ({ slot, name: block }))],
         ...(run && { runs: [run.name] }),
@@ -146,9 +156,9 @@ export const distill: FanOutStage<
     const { task, scratch } = context
     const lesson = task.params
     const { layer, train, beside, run } = lesson
-    const model = await openParent(context)
+    const model = await openBase(context, task.inputs.base)
     const initial: Record<string, Weights> = {}
-    if (run) Object.assign(initial, await runWeights(model, layer, run, train, context.runs))
+    if (run && !model.origin) Object.assign(initial, await runWeights(model, layer, run, train, context.runs))
     else
       for (const { slot, block, params, variant } of train)
         initial[slot] = await initialWeights(
@@ -157,7 +167,11 @@ export const distill: FanOutStage<
           layer,
           slot,
           { block, params, parent: variant === ownVariant(model, layer, slot) },
-          { statistics: task.inputs.statistics, ...sampleInputs(task.inputs, slot, 'tokens') },
+          {
+            statistics: task.inputs.statistics,
+            ...sampleInputs(task.inputs, slot, 'tokens'),
+            earlier: task.inputs[earlierName(slot)],
+          },
         )
     const { weights: last, curve } = await trainLesson(context, model, initial)
     const error = await heldOutError(context, model, lesson)
@@ -188,16 +202,22 @@ export const distill: FanOutStage<
 
   /** Assembles the library: trained entries, and those that need no training. */
   async gather(context) {
-    const model = await openParent(context)
+    const model = await openBase(context, context.stages.base?.files.base)
+    const ofBase = new Map(model.origin?.entries.map((entry) => [entry.id, entry]))
     const entries: LibraryEntry[] = context.tasks.flatMap(({ outputs }) =>
       outputs.values.entries.map((own) => ({ ...own, weights: outputs.files[own.id]! })),
     )
     for (const { layer, slot, variant: v } of allVariants(model, context.spec.space)) {
       if (!v.own && !v.empty) continue
+      const id = entryId(layer, slot, v.id, 'parent')
+      const own = ofBase.get(id)
+      if (own) {
+        entries.push(own)
+        continue
+      }
       const shapes = v.empty ? {} : slotShapes(model.config, layer, slot, context.blocks)
       const parameters = Object.values(shapes).reduce((n, shape) => n + elements(shape), 0)
       const untrained = { layer, slot, variant: v.id, block: v.block, params: v.params, beside: 'parent' }
-      const id = entryId(layer, slot, v.id, 'parent')
       entries.push({ id, ...untrained, weights: null, parameters, nmseBefore: 0, nmseAfter: 0 })
     }
     const known = new Set(entries.map(({ id }) => id))
@@ -210,6 +230,10 @@ export const distill: FanOutStage<
     }
   },
 }
+
+/** Inputs of a task: the weights that its slots begin with. */
+const earlierInputs = (earlier: readonly (readonly [Slot, ArtifactRef | null | undefined])[]): Files =>
+  Object.fromEntries(earlier.flatMap(([slot, weights]) => (weights ? [[earlierName(slot), weights]] : [])))
 
 /** Share of the learning rate for the parent's own weights if they are only rounded, since they are nearly right already. On the
  *  quickstart's second layer, 4-bit weights reached an error of 2.1e-4 with the full rate, and 5e-5 with this. */

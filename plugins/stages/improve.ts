@@ -6,6 +6,7 @@ import { readSequences } from '../../data/sequences.js'
 import { writeWhole } from '../../store/files.js'
 import type {
   Attempt,
+  BaseOutputs,
   DepthOutputs,
   DistillOutputs,
   EvaluateOutputs,
@@ -55,6 +56,7 @@ interface ImproveNeeds {
   readonly select: SelectOutputs
   readonly uptrain?: UptrainOutputs
   readonly 'check-child'?: EvaluateOutputs
+  readonly base?: BaseOutputs
 }
 
 /** A trained child. */

@@ -1,5 +1,6 @@
 import { defineStage, type Stage } from '../../api/index.js'
 import { approve } from './approve.js'
+import { base } from './base.js'
 import { capture } from './capture.js'
 import { checkLimits } from './check-limits.js'
 import { command } from './command/command.js'
@@ -34,6 +35,7 @@ export const builtInStages: readonly Stage[] = [
   defineStage(evaluate),
   defineStage(select),
   defineStage(uptrain),
+  defineStage(base),
   defineStage(improve),
   defineStage(exportChild),
   defineStage(report),

@@ -6,6 +6,7 @@ import type { SingleStage } from '../../api/index.js'
 import { AccuracyMeter } from '../../puzzle/accuracy-meter.js'
 import { AssemblyMeter } from '../../puzzle/assembly-meter.js'
 import type {
+  BaseOutputs,
   CaptureOutputs,
   DepthOutputs,
   DistillOutputs,
@@ -43,6 +44,7 @@ interface RefineNeeds {
   readonly depth?: DepthOutputs
   readonly score: ScoreOutputs
   readonly solve: SolveOutputs
+  readonly base?: BaseOutputs
 }
 
 /**
@@ -116,7 +118,9 @@ export const refine: SingleStage<RefineParams, RefineNeeds, RefineOutputs, Model
       return degradation
     }
     const start = outcome.solutions.map((solution) => toOptions(parts, solution))
+    const base = parts.base?.map(({ attention, ffn }) => `${attention}+${ffn}`)
     const found = await searchInContext(problem, start, measure, {
+      ...(base && { base: await measure(base) }),
       evaluations: params.evaluations,
       seed: context.seed,
       facets: variantsOf(parts),

@@ -1,6 +1,7 @@
 import type { ArtifactRef, Json, JsonObject, Outcome, Outputs, SingleStage } from '../../api/index.js'
 import { markdown, type Result } from '../../report/markdown.js'
 import type {
+  BaseOutputs,
   DepthOutputs,
   DistillOutputs,
   EvaluateOutputs,
@@ -38,6 +39,7 @@ interface ReportNeeds {
   readonly 'evaluate-child'?: EvaluateOutputs
   readonly improve?: ImproveOutputs
   readonly export?: ExportOutputs
+  readonly base?: BaseOutputs
 }
 
 type ReportOutputs = Outputs<
@@ -80,6 +82,7 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
       batches: outcome.batches,
       parent: final.parent,
       child: { ...final.child, layers: chosen.layers, runs: chosen.runs },
+      base: stages.base?.values,
       objective,
       predictedKl: objective.name === 'kl' ? chosen.objective : undefined,
       refined: stages.refine && stages.refine.values.evaluations > 0 ? stages.refine.values : undefined,

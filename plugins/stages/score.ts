@@ -3,6 +3,7 @@ import {
   Failure,
   slots as places,
   type ArtifactRef,
+  type BlockName,
   type FanOutStage,
   type Files,
   type Outputs,
@@ -11,7 +12,14 @@ import {
 } from '../../api/index.js'
 import { captured, hiddenName, tokensName, type CapturedStatistics } from '../../puzzle/captured.js'
 import { compositionOf } from '../../puzzle/composition.js'
-import type { CaptureOutputs, DistillOutputs, PrepareOutputs, ScoreOutputs } from '../../puzzle/hand-over.js'
+import { earlierLibrary, earlierName, earlierWeights, openBase } from '../../puzzle/base.js'
+import type {
+  BaseOutputs,
+  CaptureOutputs,
+  DistillOutputs,
+  PrepareOutputs,
+  ScoreOutputs,
+} from '../../puzzle/hand-over.js'
 import type { ModelInput, SpaceInput } from '../../puzzle/inputs.js'
 import { initialWeights, sampleInputs, samplesFor } from '../../puzzle/initial-weights.js'
 import { layerName } from '../../puzzle/layer-name.js'
@@ -23,7 +31,7 @@ import { declared, judged, objectiveNames, type Judgement, type ObjectiveName } 
 import type { ScoreRow } from '../../puzzle/score-row.js'
 import { pairsOf } from '../../puzzle/scored-pairs.js'
 import { Scorer, type HeldInputs } from '../../puzzle/scorer.js'
-import { blocksOf, openParent } from '../../puzzle/parent.js'
+import { blocksOf } from '../../puzzle/parent.js'
 import { batch, ofItems, ofSequences } from '../../puzzle/parameters.js'
 import { Warm } from '../../puzzle/warm.js'
 
@@ -60,6 +68,7 @@ interface ScoreTask {
     HeldInputs & {
       readonly statistics?: ArtifactRef<CapturedStatistics>
       readonly tasks?: PrepareOutputs['files']['tasks']
+      readonly base?: BaseOutputs['files']['base']
     }
   readonly outputs: Outputs<ScoreRow, object>
 }
@@ -67,14 +76,20 @@ interface ScoreTask {
 type Task = TaskPlan<ScoreTaskParams, ScoreTask['inputs']>
 
 /**
- * Scores library entries: KL(parent || parent with that block). Only layers from the changed one on are computed. Pairs that
- * were trained together are scored together. Of the other pairs, a few are scored, to see how scores of slots combine, or all.
+ * Scores library entries: KL(parent || parent with that block); in a later round, of the base in the parent's place. Only layers
+ * from the changed one on are computed. Pairs that were trained together are scored together. Of the other pairs, a few are
+ * scored, to see how scores of slots combine, or all.
  *
  * @source Bercovich et al., "Puzzle", arXiv 2411.19146 (replace-1-block scores)
  */
 export const score: FanOutStage<
   ScoreParams,
-  { readonly distill: DistillOutputs; readonly capture: CaptureOutputs; readonly prepare?: PrepareOutputs },
+  {
+    readonly distill: DistillOutputs
+    readonly capture: CaptureOutputs
+    readonly prepare?: PrepareOutputs
+    readonly base?: BaseOutputs
+  },
   ScoreOutputs,
   ScoreTask,
   ModelInput & SpaceInput
@@ -121,7 +136,9 @@ export const score: FanOutStage<
 
   async plan(context) {
     const { params, spec, seed, stages } = context
-    const model = await openParent(context)
+    const base = stages.base?.files.base
+    const model = await openBase(context, base)
+    const earlier = await earlierLibrary(context, stages.base)
     const library = await readLibrary(context)
     const { files } = stages.capture
     const { layers } = model.config
@@ -131,10 +148,13 @@ export const score: FanOutStage<
     // Tasks of the KL are what they were before there was a choice.
     const judging = objective !== 'kl' && { objective, ...(objective === 'accuracy' && { items: params.items }) }
     const items = objective === 'accuracy' && stages.prepare && { tasks: stages.prepare.files.tasks }
+    const ofBase = base && { base }
     const single = Array.from({ length: layers }, (_, layer) =>
       pairsOf(model, spec.space, library, layer, params.pairs, seed).map(({ slot, attention, ffn }): Task => {
         const { fillings, inputs } = asTask([attention, ffn])
         const before = slot !== 'block' && { attention, ffn }[slot].weights !== null
+        const changed = slot !== 'block' && { ...{ attention, ffn }[slot], slot }
+        const from = changed && earlier && earlierWeights(model, earlier, layer, { ...changed, entry: changed.id })
         return {
           id: `${layerName(layer)}/${slot}/${attention.variant}+${ffn.variant}`,
           label: `layer ${layer}: ${attention.variant} and ${ffn.variant}`,
@@ -152,15 +172,22 @@ export const score: FanOutStage<
           inputs: {
             ...inputs,
             ...items,
+            ...ofBase,
             input: states(layer),
             final: states(layers),
             tokens,
-            ...(before && {
-              statistics: files.statistics,
-              ...samplesFor(model, layer, [{ ...{ attention, ffn }[slot], slot }], files, 'sampleText'),
-            }),
+            ...(before &&
+              changed && {
+                statistics: files.statistics,
+                ...(earlier
+                  ? from && { [earlierName(slot)]: from }
+                  : samplesFor(model, layer, [changed], files, 'sampleText')),
+              }),
           },
-          blocks: [...blocksOf(model), { slot: 'attention', name: attention.block }, { slot: 'ffn', name: ffn.block }],
+          blocks: [
+            ...blocksOf(model),
+            ...[attention, ffn].filter(({ slot, block }) => !base || !model.blocks.get(slot, block).empty).map(nameOf),
+          ],
         }
       }),
     ).flat()
@@ -186,7 +213,7 @@ export const score: FanOutStage<
           label: `layers ${layer} to ${layer + span - 1}: ${id}`,
           group: layerName(layer),
           params: { ...scored, sequences, batch, ...judging },
-          inputs: { ...inputs, ...items, input: states(layer), final: states(layers), tokens },
+          inputs: { ...inputs, ...items, ...ofBase, input: states(layer), final: states(layers), tokens },
           blocks: [
             ...blocksOf(model),
             ...places.filter((slot) => !slots[slot].empty).map((slot) => ({ slot, name: slots[slot].block })),
@@ -200,7 +227,7 @@ export const score: FanOutStage<
   async run(context) {
     const { inputs, params: own } = context.task
     const { layer, slot } = own
-    const model = await openParent(context)
+    const model = await openBase(context, inputs.base)
     const scorer = await Scorer.open(context, model, own)
     const weights = {
       attention: await fillingWeights(own.attention, inputs, model, context),
@@ -215,7 +242,11 @@ export const score: FanOutStage<
         layer,
         slot,
         { ...own[slot], parent: false },
-        { statistics: inputs.statistics!, ...sampleInputs(inputs, slot, 'sampleText') },
+        {
+          statistics: inputs.statistics!,
+          ...sampleInputs(inputs, slot, 'sampleText'),
+          earlier: inputs[earlierName(slot)],
+        },
       )
       before = await scorer.measure(own, { ...weights, [slot]: initial })
     }
@@ -238,7 +269,7 @@ export const score: FanOutStage<
   /** Returns the table of all rows, and how scores of a layer's two slots combine, according to the measured pairs. */
   async gather(context) {
     const rows = context.tasks.map(({ outputs }) => outputs.values)
-    const model = await openParent(context)
+    const model = await openBase(context, context.stages.base?.files.base)
     return {
       values: {
         rows: rows.length,
@@ -250,6 +281,8 @@ export const score: FanOutStage<
     }
   },
 }
+
+const nameOf = ({ slot, block }: Filling): BlockName => ({ slot, name: block })
 
 const toRow = (
   { layer, slot, attention, ffn, run, span }: ScoreTaskParams,

@@ -1,5 +1,6 @@
 import type { SingleStage } from '../../api/index.js'
 import type {
+  BaseOutputs,
   DepthOutputs,
   DistillOutputs,
   EvaluateOutputs,
@@ -47,6 +48,7 @@ interface SelectNeeds {
   readonly solve: SolveOutputs
   readonly refine?: RefineOutputs
   readonly evaluate: EvaluateOutputs
+  readonly base?: BaseOutputs
 }
 
 /**

@@ -1,5 +1,6 @@
 import { Failure, type SingleStage } from '../../api/index.js'
 import type {
+  BaseOutputs,
   DepthOutputs,
   DistillOutputs,
   ProfileOutputs,
@@ -8,8 +9,11 @@ import type {
 } from '../../puzzle/hand-over.js'
 import { bestBatch, noneFeasible, solveAtEach, unmetBy, type SolvedAt } from '../../puzzle/best-batch.js'
 import { whyInfeasible } from '../../puzzle/infeasible-batches.js'
+import type { Correction } from '../../puzzle/correction.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { limitId, onTime } from '../../puzzle/limit.js'
+import { partOfTheWay } from '../../puzzle/limits.js'
+import { yardsOf } from '../../puzzle/loads.js'
 import { problemPartsAtEach } from '../../puzzle/problem-parts.js'
 import { makeProblem, type ProblemParts } from '../../puzzle/selection-problem.js'
 import type { ConsideredBatch, SolveOutcome } from '../../puzzle/solve-outcome.js'
@@ -19,6 +23,8 @@ interface SolveParams {
   readonly minimumDifference: number
   readonly gap: number
   readonly margin: number
+  /** @default 1 */
+  readonly share?: number
   readonly composition: 'measured' | 'sum' | 'rss'
   readonly timeLimit: number
 }
@@ -32,6 +38,7 @@ export const solve: SingleStage<
     readonly profile: ProfileOutputs
     readonly distill: DistillOutputs
     readonly depth?: DepthOutputs
+    readonly base?: BaseOutputs
   },
   SolveOutputs,
   ModelInput & TargetInput
@@ -69,6 +76,12 @@ export const solve: SingleStage<
         default: 0.05,
         description: 'Safety margin on limits on time: predictions and measurements are noisy.',
       },
+      share: {
+        quantity: 'fraction',
+        exclusiveMinimum: 0,
+        description:
+          'How far to go from the parent to the limits: the share of what must be saved of each cost. Default: all of it.',
+      },
       composition: {
         enum: ['measured', 'sum', 'rss'],
         default: 'measured',
@@ -88,13 +101,17 @@ export const solve: SingleStage<
 
   async run(context) {
     const { all, parent } = await problemPartsAtEach(context, context.params.composition)
-    const { solutions, minimumDifference, gap, timeLimit, margin } = context.params
+    const { solutions, minimumDifference, gap, timeLimit, margin, share = 1 } = context.params
     const [{ limits, composition }] = all as [ProblemParts]
     const aim = Object.fromEntries(
       limits.filter(onTime).map((limit) => [limitId(limit), limit.bound === 'min' ? 1 + margin : 1 / (1 + margin)]),
     )
-    const problemFor = (correction: Parameters<typeof makeProblem>[2]) => (parts: ProblemParts) => ({
-      ...makeProblem(parts, { solutions, minimumDifference, gap, seed: context.seed }, correction),
+    const problemFor = (correction: Correction) => (parts: ProblemParts) => ({
+      ...makeProblem(
+        parts,
+        { solutions, minimumDifference, gap, seed: context.seed },
+        share < 1 ? multiplied(correction, partOfTheWay(limits, yardsOf(parts, parts.parent), share)) : correction,
+      ),
       timeLimitSeconds: timeLimit,
     })
     const withoutMargin = (parts: readonly ProblemParts[]) => solveAtEach(parts, problemFor({}))
@@ -159,6 +176,12 @@ export const solve: SingleStage<
     }
   },
 }
+
+/** The product of two corrections; a limit that one of them lacks is as it is there. */
+const multiplied = (a: Correction, b: Correction): Correction =>
+  Object.fromEntries(
+    [...new Set([...Object.keys(a), ...Object.keys(b)])].map((id) => [id, (a[id] ?? 1) * (b[id] ?? 1)]),
+  )
 
 const unsolved = (timeLimit: number): string =>
   `The solver found no solution within ${timeLimit} s, but has not proved that there is none`

@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import { type ArtifactRef, type FanOutStage, type Files } from '../../api/index.js'
-import type { DistillOutputs, PrepareOutputs, SelectOutputs, UptrainOutputs } from '../../puzzle/hand-over.js'
+import type { DistillOutputs, PrepareOutputs, UptrainOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput } from '../../puzzle/inputs.js'
 import { parameterCount } from '../../puzzle/costs.js'
-import { asTask, assemble, chosenEntries, readJson, type Filling } from '../../puzzle/library.js'
+import { chosenSolution, type ChoosingStages } from '../../puzzle/chosen-solution.js'
+import { asTask, assemble, chosenEntries, type Filling } from '../../puzzle/library.js'
 import { readLibrary } from '../../puzzle/read-library.js'
 import { openParent } from '../../puzzle/parent.js'
 import { readSequences } from '../../data/sequences.js'
@@ -26,7 +27,7 @@ interface UptrainTask {
  */
 export const uptrain: FanOutStage<
   UptrainParams,
-  { readonly prepare: PrepareOutputs; readonly distill: DistillOutputs; readonly select: SelectOutputs },
+  ChoosingStages & { readonly prepare: PrepareOutputs; readonly distill: DistillOutputs },
   UptrainOutputs,
   UptrainTask,
   ModelInput
@@ -50,6 +51,11 @@ export const uptrain: FanOutStage<
       batch: batch(32, 'Sequences per step.'),
       learningRate: { ...learningRate, default: 0.001 },
       weightDecay: { ...weightDecay, default: 0.01 },
+      freezeNorm: {
+        type: 'boolean',
+        description:
+          'Keeps the last norm as it is, as for a child that a later round begins with: its children share it with the parent. Default: false.',
+      },
       losses: {
         type: 'array',
         minItems: 1,
@@ -75,7 +81,7 @@ export const uptrain: FanOutStage<
     const { stages } = context
     const { losses: asked, ...params } = context.params
     const losses = unusualLosses(asked)
-    const solution = await readJson(context, stages.select.files.selected)
+    const solution = await chosenSolution(context)
     const { fillings, inputs } = asTask(chosenEntries(await readLibrary(context), solution.choice))
     return [
       {

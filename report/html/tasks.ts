@@ -1,15 +1,7 @@
-import { format } from '../format.js'
-import type { Estimate, PairedTask } from '../tasks-section.js'
+import { withError, type PairedTask } from '../tasks-section.js'
 import { table } from './chart.js'
 import { html, type Markup } from './markup.js'
 import type { ReportData } from './report-data.js'
-
-const withError = (estimate: Estimate | undefined): string =>
-  !estimate
-    ? '–'
-    : estimate.stderr === null
-      ? format(estimate.value)
-      : `${format(estimate.value)} ± ${Number(estimate.stderr.toPrecision(2))}`
 
 type Listed = NonNullable<PairedTask['outcomes']>['losses'][number]
 

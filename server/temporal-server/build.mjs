@@ -12,6 +12,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -48,13 +49,15 @@ const filesBelow = (folder) =>
 async function build(target) {
   const work = mkdtempSync(join(tmpdir(), 'puzzleflow-server-'))
   try {
-    for (const name of ['main.go', 'hosts.go', 'go.mod', 'go.sum']) copyFileSync(join(sources, name), join(work, name))
+    for (const name of ['main.go', 'hosts.go', 'owner.go', 'go.mod', 'go.sum'])
+      copyFileSync(join(sources, name), join(work, name))
     for (const line of (await go(['mod', 'download', '-json', ...overlaid], sources)).split(/(?<=^\})\n/m)) {
       if (line.trim() === '') continue
       const { Path, Dir } = JSON.parse(line)
       overlay(Dir, join(work, Path), join(sources, '_overlay', Path))
       await go(['mod', 'edit', `-replace=${Path}=./${Path}`], work)
     }
+    edit(join(work, 'go.temporal.io/server/common/rpc/rpc.go'), ...wrapListener)
     const temporary = `${target}.${process.pid}.tmp`
     mkdirSync(dirname(target), { recursive: true })
     await go(['build', '-trimpath', '-buildvcs=false', '-ldflags', '-s -w', '-o', temporary, '.'], work)
@@ -62,6 +65,24 @@ async function build(target) {
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
+}
+
+/** Lets the program decide who may connect to the services: Temporal offers no place for that. */
+const wrapListener = [
+  '\treturn grpcListener\n}\n',
+  `\treturn WrapListener(grpcListener)
+}
+
+// WrapListener gets the listener of every service before it is used.
+var WrapListener = func(listener net.Listener) net.Listener { return listener }
+`,
+]
+
+/** Changes a file of a module's copy. @throws Error where the text is not there once, as in another version */
+function edit(path, before, after) {
+  const parts = readFileSync(path, 'utf8').split(before)
+  if (parts.length !== 2) throw new Error(`${path} is not as expected: update wrapListener in build.mjs`)
+  writeFileSync(path, parts.join(after))
 }
 
 /** Copies a module. Of `_overlay` a file takes the place of its namesake, and one that is empty takes it away. */

@@ -13,15 +13,21 @@ import (
 	uiserver "github.com/temporalio/ui-server/v2/server"
 )
 
-// refuseForeignHosts makes the UI answer only requests for this machine. A page in the user's browser can give its own host
-// name the address 127.0.0.1 (DNS rebinding) and would then be of the same origin as the UI.
-func refuseForeignHosts(ui *uiserver.Server) error {
+// guard makes the UI answer this user's programs alone, and of their requests only those for this machine: a page in the user's
+// browser can give its own host name the address 127.0.0.1 (DNS rebinding) and would then be of the same origin as the UI.
+func guard(ui *uiserver.Server, address string) error {
 	// The package offers no way to add a check that concerns every request.
 	field := reflect.ValueOf(ui).Elem().FieldByName("httpServer")
 	if !field.IsValid() || field.Type() != reflect.TypeOf(&echo.Echo{}) {
 		return fmt.Errorf("the UI has no HTTP server of a known type")
 	}
-	(*(**echo.Echo)(unsafe.Pointer(field.UnsafeAddr()))).Pre(func(next echo.HandlerFunc) echo.HandlerFunc {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	server := *(**echo.Echo)(unsafe.Pointer(field.UnsafeAddr()))
+	server.Listener = onlyOwn(listener)
+	server.Pre(func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			if reason := foreign(c.Request()); reason != "" {
 				return c.String(http.StatusForbidden, reason+"\n")

@@ -25,6 +25,7 @@ import (
 	"go.temporal.io/server/common/membership/static"
 	sqliteplugin "go.temporal.io/server/common/persistence/sql/sqlplugin/sqlite"
 	"go.temporal.io/server/common/primitives"
+	"go.temporal.io/server/common/rpc"
 	"go.temporal.io/server/schema/sqlite"
 	"go.temporal.io/server/temporal"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -131,6 +132,7 @@ func run(file string, port, uiPort int, namespace, attributes string) error {
 			Visibility: config.VisibilityArchivalNamespaceDefaults{State: "disabled"},
 		}},
 	}
+	rpc.WrapListener = onlyOwn
 	logger := log.NewZapLogger(log.BuildZapLogger(log.Config{Stdout: true, Level: "warn"}))
 	authorizer, err := authorization.GetAuthorizerFromConfig(&settings.Global.Authorization)
 	if err != nil {
@@ -183,7 +185,7 @@ func run(file string, port, uiPort int, namespace, attributes string) error {
 		DisableNewsFetch:    true,
 		HideLogs:            true,
 	}))
-	if err := refuseForeignHosts(ui); err != nil {
+	if err := guard(ui, fmt.Sprintf("%s:%d", host, uiPort)); err != nil {
 		return err
 	}
 	failed := make(chan error, 1)

@@ -21,6 +21,14 @@ afterEach(() => {
 
 const here = (text: string) => writeFileSync(join(folder, 'work/puzzleflow.config.yaml'), text)
 const user = (text: string) => writeFileSync(join(folder, 'config/puzzleflow/puzzleflow.config.yaml'), text)
+/** Lines that are told, from a state directory where nothing was told before. */
+function told(): string[] {
+  vi.stubEnv('XDG_STATE_HOME', join(folder, 'state'))
+  vi.stubEnv('XDG_CONFIG_HOME', join(folder, 'config'))
+  const lines: string[] = []
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => lines.push(String(text).trimEnd()) > 0)
+  return lines
+}
 const read = () => readSettings(settingsPlaces(join(folder, 'work'), { XDG_CONFIG_HOME: join(folder, 'config') }))
 
 test('without settings files nothing is set', () => {
@@ -32,6 +40,7 @@ test('what the current folder sets goes before what the user sets', () => {
   user('store: /other\naddress: temporal:7233\nallowPlugins: [packed]\n')
   expect(read()).toEqual({
     store: join(folder, 'work/store'),
+    storeFile: join(folder, 'work/puzzleflow.config.yaml'),
     address: 'temporal:7233',
     addressFile: join(folder, 'config/puzzleflow/puzzleflow.config.yaml'),
     allowPlugins: [{ text: 'packed', folder: join(folder, 'config/puzzleflow') }],
@@ -44,6 +53,11 @@ test('the current folder cannot allow plugins: the file may be a stranger’s', 
     `${join(folder, 'work/puzzleflow.config.yaml')}:2:1 not-allowed-here A settings file of the current folder cannot allow plugins: it may have come with somebody else’s files. ` +
       `(remove it here; if you trust them, write it to ${join(folder, 'config/puzzleflow/puzzleflow.config.yaml')} with whole paths, or use --allow-plugin)`,
   )
+})
+
+test('the current folder cannot allow itself to name other machines', () => {
+  here('allowSettings: [.]\n')
+  expect(read).toThrow('1:1 not-allowed-here A settings file of the current folder cannot allow settings')
 })
 
 test('a link to the user’s file does not move its paths to the current folder', () => {
@@ -81,11 +95,12 @@ test.each([
 })
 
 test('flags go before the environment, and the environment before files', async () => {
-  here('store: ./filed\naddress: filed:1\n')
+  here('store: ./filed\naddress: localhost:1\n')
+  told()
   vi.spyOn(process, 'cwd').mockReturnValue(join(folder, 'work'))
   vi.stubEnv('PUZZLEFLOW_STORE', undefined)
   vi.stubEnv('TEMPORAL_ADDRESS', undefined)
-  expect([(await openStore({})).root, addressOf({})]).toEqual([join(folder, 'work/filed'), 'filed:1'])
+  expect([(await openStore({})).root, addressOf({})]).toEqual([join(folder, 'work/filed'), 'localhost:1'])
   vi.stubEnv('PUZZLEFLOW_STORE', '/environment')
   vi.stubEnv('TEMPORAL_ADDRESS', 'environment:1')
   expect([(await openStore({})).root, addressOf({})]).toEqual(['/environment', 'environment:1'])
@@ -119,12 +134,69 @@ test.each([
 ])('with %s, a server that only the file of the current folder names is refused', (name, value) => {
   vi.spyOn(process, 'cwd').mockReturnValue(join(folder, 'work'))
   vi.stubEnv('XDG_CONFIG_HOME', join(folder, 'config'))
-  here('address: filed:7233\n')
-  expect(addressOf({})).toBe('filed:7233')
+  here('address: localhost:7233\n')
+  told()
+  expect(addressOf({})).toBe('localhost:7233')
   vi.stubEnv(name, value)
-  expect(() => addressOf({})).toThrow(/names the server filed:7233, but Temporal's settings hold a key or certificate/)
+  expect(() => addressOf({})).toThrow(
+    /names the server localhost:7233, but Temporal's settings hold a key or certificate/,
+  )
   expect(addressOf({ address: 'filed:7233' })).toBe('filed:7233')
   rmSync(join(folder, 'work/puzzleflow.config.yaml'))
   user('address: filed:7233\n')
   expect(addressOf({})).toBe('filed:7233')
 })
+
+/** What a command uses and tells that runs in the folder with the settings files. */
+const used = async () => {
+  const lines = told()
+  vi.spyOn(process, 'cwd').mockReturnValue(join(folder, 'work'))
+  vi.stubEnv('PUZZLEFLOW_STORE', undefined)
+  vi.stubEnv('TEMPORAL_ADDRESS', undefined)
+  return { store: (await openStore({})).root, address: addressOf({}), lines }
+}
+
+test('a store and a server that the current folder names are told once, and again when it names others', async () => {
+  here('store: ./filed\naddress: localhost:1\n')
+  const file = join(folder, 'work/puzzleflow.config.yaml')
+  const lines = [
+    `The store is ${join(folder, 'work/filed')}: ${file} says so.`,
+    `The server is localhost:1: ${file} says so.`,
+  ]
+  expect(await used()).toEqual({ store: join(folder, 'work/filed'), address: 'localhost:1', lines })
+  expect((await used()).lines).toEqual([])
+  here('store: ./other\naddress: localhost:1\n')
+  expect((await used()).lines).toEqual([`The store is ${join(folder, 'work/other')}: ${file} says so.`])
+})
+
+test('nothing is told of what the user’s own file sets too, or of a folder that it allows', async () => {
+  here('store: ./filed\naddress: localhost:1\n')
+  user(`store: ${join(folder, 'work/filed')}\naddress: localhost:1\n`)
+  expect((await used()).lines).toEqual([])
+  user('allowSettings: [../../work]\n')
+  expect(await used()).toMatchObject({ address: 'localhost:1', lines: [] })
+})
+
+test('a store in S3 that only the current folder names is refused', async () => {
+  here('store: s3://theirs/prefix\n')
+  const file = join(folder, 'work/puzzleflow.config.yaml')
+  await expect(used()).rejects.toMatchObject({
+    kind: 'InvalidInput',
+    message: `${file} names the store s3://theirs/prefix, to which plans and results would go, and your own settings do not`,
+    remedy: `If you trust it: --store s3://theirs/prefix, PUZZLEFLOW_STORE=s3://theirs/prefix, or the line \`allowSettings: ['${join(folder, 'work')}']\` in ${join(folder, 'config/puzzleflow/puzzleflow.config.yaml')}.`,
+  })
+})
+
+test.each(['temporal:7233', '10.0.0.1:7233', '"[2001:db8::1]:7233"'])(
+  'a server at %s that only the current folder names is refused',
+  async (address) => {
+    here(`address: ${address}\n`)
+    await expect(used()).rejects.toThrow(/names the server .*, to which plans and results would go/)
+    const plain = address.replaceAll('"', '')
+    expect(addressOf({ address: plain })).toBe(plain)
+    user(`address: ${address}\n`)
+    expect(await used()).toMatchObject({ address: plain, lines: [] })
+    user(`allowSettings: ['${join(folder, 'work')}']\n`)
+    expect(await used()).toMatchObject({ address: plain, lines: [] })
+  },
+)

@@ -295,14 +295,13 @@ test('lines over many pieces of a file are whole, and one without end is refused
   const long = ['é'.repeat(100_000), '', 'x'.repeat(200_000)]
   writeFileSync(file, long.join('\n'))
   expect(await read()).toEqual(long)
-  writeFileSync(`${file}.gz`, gzipSync(Buffer.alloc(2 ** 26 + 2 ** 17, 'x')))
-  const packed = readLines(`${file}.gz`, 'remedy')
-  await expect(packed.next()).rejects.toThrow(`${file}.gz:1: is longer than 67108864 characters`)
+  writeFileSync(file, Buffer.alloc(2 ** 26 + 2 ** 17, 'x'))
+  await expect(readLines(file, 'remedy').next()).rejects.toThrow(`${file}:1: is longer than 67108864 characters`)
 })
 
 test('a gzip file that holds the same line for ever is refused before all of it is read', async () => {
   const file = join(temporaryFolder(), 'a.txt.gz')
-  writeFileSync(file, gzipSync(Buffer.alloc(2 ** 27 + 2 ** 22, `${'the same line '.repeat(100)}\n`)))
+  writeFileSync(file, gzipSync(Buffer.alloc(2 ** 24, `${'the same line '.repeat(100)}\n`)))
   const packed = statSync(file).size
   let read = 0
   const reading = (async () => {
@@ -310,7 +309,7 @@ test('a gzip file that holds the same line for ever is refused before all of it 
   })()
   await expect(reading).rejects.toThrow(/a\.txt\.gz: unpacks to more than \d+ bytes, from \d+$/)
   expect(packed).toBeLessThan(2 ** 20)
-  expect(read).toBeLessThan(2 ** 27 + 2 ** 16)
+  expect(read).toBeLessThan(2 ** 23 + 2 ** 16)
 })
 
 test('the same bytes under the name of a table are another input', async () => {

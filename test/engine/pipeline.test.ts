@@ -50,6 +50,13 @@ test('a changed parameter reruns its stage and those after it, no others', async
   expect(await rig.progress(run)).toMatchObject({ source: '1 done, 1 reused', each: '3 done, 0 reused' })
 })
 
+test('a stage finds what it needs under another name, and expressions name the stage itself', async () => {
+  const named = sum.replace('[each]', '[each as parts]')
+  const run = await rig.run('named', fanOut(['a1', 'a2', 'b1'], 2) + named)
+  expect((await rig.outputs(run)).sum!.values).toEqual({ params: { total: 222 }, needs: ['parts'] })
+  expect(await rig.progress(run)).toMatchObject({ each: '3 done, 3 reused', sum: '1 done, 0 reused' })
+})
+
 test('two runs of one spec at the same time do each task once', async () => {
   const runs = [await rig.run('one', spec(5)), await rig.run('other', spec(5))]
   expect(await rig.steps.finish(3)).toEqual(['each/a1', 'each/a2', 'each/b1'])

@@ -4,10 +4,12 @@ import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { openHarness } from '../../data/harness/read.js'
 import { readDocuments } from '../../data/documents.js'
+import { readParquetRows } from '../../data/parquet-rows.js'
 import { readLines } from '../../data/text-files.js'
 import { Failure } from '../../errors/failure.js'
 import { within } from '../../errors/within.js'
 import { openModel, type Scenario } from '../../model/index.js'
+import { Template } from '../../model/jinja/template.js'
 import { parseConfig } from '../../model/hf/read-config.js'
 import { shardNames } from '../../model/weight-files.js'
 import { makeBlocks } from '../../plugins/blocks/index.js'
@@ -16,6 +18,7 @@ import { readCostTable } from '../../puzzle/imported-costs.js'
 import { withoutBlocks } from '../../puzzle/made-up.js'
 import { digestBytes, digestJson } from '../../store/digest.js'
 import { S3Checkpoints } from '../../store/s3-checkpoints.js'
+import { parquetOf, plain } from '../data/write-parquet.js'
 import { temporaryFolder } from '../temporary-folder.js'
 import { json, parent } from './readers/models.js'
 import { Answers } from './s3-answers.js'
@@ -169,4 +172,26 @@ test('a task of which nothing is left is refused', async () => {
   expect(await refusal(() => openHarness(join(folder, 'task.yaml')))).toMatch(
     /task\.yaml: has no keys$|empty or has no/,
   )
+})
+
+test('a Parquet file without columns, of two thousand million rows, is refused', async () => {
+  const file = join(temporaryFolder(), 'a.parquet')
+  writeFileSync(file, parquetOf({ page: plain('one', 'two'), columns: -2, rows: 2 ** 31 - 1 }))
+  const read = async () => {
+    for await (const row of readParquetRows(file, undefined, [], (bad) => bad('has none'))) void row
+  }
+  expect(await refusal(read)).toMatch(/has no columns|is not a whole Parquet file/)
+})
+
+test.each<[string, string]>([
+  ["{{ '\\ud800' | urlencode }}", 'UnicodeEncodeError: surrogates not allowed'],
+  [`{{ 'a"b' ${'| tojson '.repeat(40)} | length }}`, 'it makes a text of more than 16777216 characters'],
+])('the template %s ends with a message', (template, expected) => {
+  const render = () => new Template(template).render([], new Date(0))
+  expect(render).toThrow(expected)
+})
+
+test('a template may write out as much as it is given', () => {
+  const text = 'x'.repeat(2 ** 24)
+  expect(new Template('{{ text }}{{ text }}').render([['text', text]], new Date(0))).toHaveLength(2 ** 25)
 })

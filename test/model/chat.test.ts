@@ -157,7 +157,7 @@ test.each([
     {},
     "{% set ns = namespace(x='aaaaaaaaaaaaaaaa') %}{% for i in range(24) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}",
     'chat_template.jinja',
-    'was stopped: it makes a text of more than 67108864 characters (line 1)',
+    'was stopped: it makes a text of more than 16777216 characters (line 1)',
   ],
   [
     'it makes too long a list',

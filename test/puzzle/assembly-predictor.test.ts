@@ -54,6 +54,17 @@ test('a measured selection is predicted as it was measured', () => {
   ).toBeLessThan(0.02)
 })
 
+test('what the base has lost counts as one more block, which all selections have', () => {
+  const base = 0.1
+  // Its change points in a direction of its own.
+  const beside = measured.map(({ choice, value }) => ({ choice, value: value + base }))
+  const own = AssemblyPredictor.fit(problem, variants, beside, base)
+  expect(own.predict(parent)).toBeCloseTo(base, 12)
+  const others = drawn.slice(60)
+  const error = others.reduce((sum, choice) => sum + Math.abs(own.predict(choice) / (truth(choice) + base) - 1), 0)
+  expect(error / others.length).toBeLessThan(0.05)
+})
+
 test('a single replaced block loses its score, whatever was measured', () => {
   for (const id of ['few+parent', 'none+parent', 'parent+narrow', 'parent+none']) {
     const choice = parent.map((own, layer) => (layer === 4 ? id : own))

@@ -13,6 +13,7 @@ import type { ModelInput } from '../../puzzle/inputs.js'
 import { openParent } from '../../puzzle/parent.js'
 import { formatDiagnostic } from '../../spec/diagnostics.js'
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
+import { needName } from '../../spec/need-name.js'
 import { compileText } from '../../spec/plan.js'
 import type { Registry } from '../../spec/registry.js'
 import { FileStore, type ArtifactRef, type Digest } from '../../store/index.js'
@@ -154,7 +155,7 @@ export class Search {
   async whole(name: string): Promise<StageContext> {
     const { planned, stage } = await this.parts(name)
     const stages: Record<string, Outputs> = {}
-    for (const need of planned.needs) stages[need] = await this.outputs(need)
+    for (const need of planned.needs) stages[needName(planned, need)] = await this.outputs(need)
     return { ...this.environment(stage.reads), params: stageParams(planned, stages), stages }
   }
 
@@ -188,8 +189,9 @@ export class Search {
     const outputs: Record<string, ArtifactRef> = {}
     const stages: Record<string, Outputs> = {}
     for (const need of planned.needs) {
-      stages[need] = await this.outputs(need)
-      outputs[need] = await this.store.putJson('outputs', stages[need])
+      const name = needName(planned, need)
+      stages[name] = await this.outputs(need)
+      outputs[name] = await this.store.putJson('outputs', stages[name])
     }
     const stage = loaded.stage(planned.uses)
     return { plan: this.plan, planned, stage, params: stageParams(planned, stages), outputs }

@@ -7,8 +7,9 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { beforeEach, expect, test } from 'vitest'
 import { digestBytes, digestJson } from '../../store/digest.js'
-import { MissingArtifact, type Digest, type Leftover, type Store, type TaskRecord } from '../../store/index.js'
+import { MissingArtifact, type Leftover, type Store, type TaskRecord } from '../../store/index.js'
 import { artifactName, recordName } from '../../store/layout.js'
+import { recordText } from '../../store/record.js'
 import { temporaryFolder } from '../temporary-folder.js'
 
 /** A new, empty store, and what a test does behind its back. */
@@ -23,12 +24,14 @@ export interface StoreUnderTest {
 }
 
 const run = promisify(execFile)
+const ref = { digest: digestBytes('a'), bytes: 1, kind: 'text' }
 const writer = fileURLToPath(new URL('../../dist/test/store/writer.js', import.meta.url))
 
-const recordOf = (key: Digest, host = 'here'): TaskRecord => ({
+const components = { kind: 'run', stage: 'work' }
+const recordOf = (host = 'here'): TaskRecord => ({
   version: 1,
-  key,
-  components: { kind: 'run', stage: 'work' },
+  key: digestJson(components),
+  components,
   outputs: { values: { n: 1 }, files: {} },
   seconds: 1,
   finishedAt: '2026-01-01T00:00:00.000Z',
@@ -117,7 +120,7 @@ export function storeContract(make: () => StoreUnderTest): void {
   })
 
   test('a record is found by its key', async () => {
-    const record = recordOf(digestJson('key'))
+    const record = recordOf()
     expect(await store.getRecord(record.key)).toBeUndefined()
     expect(await store.putRecord(record)).toEqual(record)
     expect(await (await own.open()).getRecord(record.key)).toEqual(record)
@@ -126,8 +129,7 @@ export function storeContract(make: () => StoreUnderTest): void {
   })
 
   test('of two records of one key the first is kept, unless it was found to be of no use', async () => {
-    const key = digestJson('key')
-    const [one, two, three] = ['one', 'two', 'three'].map((host) => recordOf(key, host)) as [
+    const [one, two, three] = ['one', 'two', 'three'].map((host) => recordOf(host)) as [
       TaskRecord,
       TaskRecord,
       TaskRecord,
@@ -140,7 +142,7 @@ export function storeContract(make: () => StoreUnderTest): void {
   })
 
   test('a record that is not as it was written counts as none, and gives way', async () => {
-    const record = recordOf(digestJson('key'))
+    const record = recordOf()
     const file = own.file(recordName(record.key))
     await store.putRecord(record)
     for (const text of ['{"version": 1, "ke', readFileSync(file, 'utf8').replace('"n": 1', '"n": 2')]) {
@@ -149,6 +151,23 @@ export function storeContract(make: () => StoreUnderTest): void {
       expect(await store.putRecord(record)).toEqual(record)
       expect(await store.getRecord(record.key)).toEqual(record)
     }
+  })
+
+  test.each([
+    ['whose key is not the digest of its components', { components: { kind: 'run', stage: 'another' } }],
+    ['without components', { components: undefined }],
+    ['without outputs', { outputs: { values: {} } }],
+    ['with a reference that is not one', { outputs: { values: {}, files: { weights: { digest: '../../other' } } } }],
+    ['with an output whose name leads elsewhere', { outputs: { values: {}, files: { 'a/../../b': ref } } }],
+    ['with a name of control characters', { outputs: { values: {}, files: { '\u001b[2J': ref } } }],
+    ['that says when it ended with a number', { finishedAt: 3 }],
+  ])('a forged record %s counts as none', async (_, forged) => {
+    const record = recordOf()
+    await store.putRecord(record)
+    expect(await store.getRecord(record.key)).toEqual(record)
+    writeFileSync(own.file(recordName(record.key)), recordText({ ...record, ...forged } as TaskRecord))
+    expect([await store.getRecord(record.key), await store.useRecord(record.key)]).toEqual([undefined, undefined])
+    expect(await store.putRecord(record)).toEqual(record)
   })
 
   test('documents can be written, changed, listed and removed, and lie in the store', async () => {
@@ -178,7 +197,7 @@ export function storeContract(make: () => StoreUnderTest): void {
   test('what was used lately is not removed, and what is old is', async () => {
     const day = Date.now() - 60 * 60_000
     const ref = await store.putBytes('text', Buffer.from('data'))
-    const record = await store.putRecord(recordOf(digestJson('key')))
+    const record = await store.putRecord(recordOf())
     expect([await store.removeArtifact(ref.digest, day), await store.removeRecord(record.key, day)]).toEqual([
       false,
       false,
@@ -196,7 +215,7 @@ export function storeContract(make: () => StoreUnderTest): void {
   test('putting an old artifact again and using an old record keep them', async () => {
     const day = Date.now() - 60 * 60_000
     const ref = await store.putBytes('text', Buffer.from('data'))
-    const record = await store.putRecord(recordOf(digestJson('key')))
+    const record = await store.putRecord(recordOf())
     own.age(artifactName(ref.digest))
     own.age(recordName(record.key))
     const other = await own.open()

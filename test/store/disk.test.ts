@@ -37,7 +37,7 @@ const failureOf = async (work: Promise<unknown>): Promise<Failure> => {
 
 const record: TaskRecord = {
   version: 1,
-  key: digestJson('key'),
+  key: digestJson({}),
   components: {},
   outputs: { values: {}, files: {} },
   seconds: 0,

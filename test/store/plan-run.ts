@@ -2,6 +2,7 @@ import { MockActivityEnvironment } from '@temporalio/testing'
 import { DefaultLogger } from '@temporalio/worker'
 import { makeActivities, type Services } from '../../activities/activities.js'
 import { Admission } from '../../activities/admission.js'
+import { planDocument } from '../../lineage/plan-document.js'
 import type { KnownRun } from '../../lineage/inventory.js'
 import { Slots } from '../../activities/slots.js'
 import type { ArtifactRef, Store } from '../../store/index.js'
@@ -14,6 +15,8 @@ export interface RunOptions {
   /** The last stage to do. */
   readonly until?: string
   readonly numbers?: readonly number[]
+  /** Does not say that this user starts the plan. */
+  readonly unsigned?: boolean
 }
 
 export interface Done {
@@ -27,7 +30,7 @@ export interface Done {
 
 /** Does the tasks of the plan of tiny-stages.ts as a worker does, and keeps the run in the store as `puzzleflow run` does. */
 export async function doRun(store: Store, host: Services['host'], options: RunOptions = {}): Promise<Done> {
-  const { run = 'squares', seed = 1, until, numbers = [2, 3] } = options
+  const { run = 'squares', seed = 1, until, numbers = [2, 3], unsigned = false } = options
   const activities = makeActivities({
     store,
     host,
@@ -42,6 +45,7 @@ export async function doRun(store: Store, host: Services['host'], options: RunOp
 
   const frozen = planOf(numbers, seed)
   const plan = await store.putJson('plan', frozen)
+  if (store.signing && !unsigned) await store.putDocument(planDocument(plan.digest), { run })
   const document: KnownRun = { run, plan, startedAt: new Date().toISOString() }
   const note = (more: Partial<KnownRun>) =>
     store.putDocument(`runs/${run}`, { ...document, workflowId: `${store.id}/${run}`, name: frozen.name, ...more })

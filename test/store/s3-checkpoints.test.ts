@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { digestJson } from '../../store/digest.js'
@@ -37,6 +37,39 @@ describe.skipIf('missing' in program)(`checkpoints of machines that share a stor
     return names
   }
 
+  test('with a key, a checkpoint and a record that others have put there count as none', async () => {
+    const keyFile = join(temporaryFolder('key'), 'key')
+    writeFileSync(keyFile, 'ab'.repeat(32))
+    const said: string[] = []
+    const withKey = async () => {
+      await machine()
+      process.env.PUZZLEFLOW_STORE_KEY_FILE = keyFile
+      const store = await openStore(location, { warn: (line) => said.push(line) })
+      delete process.env.PUZZLEFLOW_STORE_KEY_FILE
+      return store
+    }
+    const record = { version: 1, key: digestJson({}), components: {}, outputs: { values: {}, files: {} } } as const
+    const evidence = { seconds: 0, finishedAt: '', host: 'theirs' }
+    const stranger = await machine()
+    await write(stranger, 'state', 'step 4')
+    await stranger.saveCheckpoint(key)
+    await stranger.putRecord({ ...record, ...evidence })
+    const [one, other] = [await withKey(), await withKey()]
+    await one.fetchCheckpoint(key)
+    expect(existsSync(join(await one.checkpoint(key), 'state'))).toBe(false)
+    expect(await one.useRecord(record.key)).toBeUndefined()
+    expect(said).toEqual([
+      `The checkpoint ${key} in the store is not signed: it counts as absent.`,
+      `The record ${record.key} in the store is not signed: it counts as absent.`,
+    ])
+    await write(one, 'state', 'step 2')
+    await one.saveCheckpoint(key)
+    await one.putRecord({ ...record, ...evidence, host: 'ours' })
+    await other.fetchCheckpoint(key)
+    expect(await read(other, 'state')).toBe('step 2')
+    expect((await other.getRecord(record.key))?.host).toBe('ours')
+  })
+
   test('what another machine has saved since replaces what this one has', async () => {
     const [one, other] = [await machine(), await machine()]
     await write(one, 'state', 'step 4')
@@ -55,6 +88,17 @@ describe.skipIf('missing' in program)(`checkpoints of machines that share a stor
     await write(one, 'state', 'step 5')
     await one.fetchCheckpoint(key)
     expect(await read(one, 'state')).toBe('step 5')
+  })
+
+  test('links in the folder are left out: they may lead anywhere, and in circles', async () => {
+    const [one, other] = [await machine(), await machine()]
+    await write(one, 'state', 'step 4')
+    const folder = await one.checkpoint(key)
+    symlinkSync('.', join(folder, 'loop'))
+    symlinkSync('/etc/hostname', join(folder, 'elsewhere'))
+    await one.saveCheckpoint(key)
+    await other.fetchCheckpoint(key)
+    expect(readdirSync(await other.checkpoint(key))).toEqual(['state'])
   })
 
   test('several files are saved as they are at one time, those that are being written left out', async () => {

@@ -12,10 +12,11 @@ const endless = Number(count) === 0
 for (let i = 0; endless || i < Number(count); i++) {
   const data = Buffer.alloc(Number(bytes), endless ? `${name} ${i} ` : `shared ${i} `)
   const file = await store.putBytes('bytes', data)
+  const components = { i, ...(endless ? { name } : {}) }
   const kept = await store.putRecord({
     version: 1,
-    key: digestJson({ i, ...(endless ? { name } : {}) }),
-    components: {},
+    key: digestJson(components),
+    components,
     outputs: { values: {}, files: { file } },
     seconds: 0,
     finishedAt: '',

@@ -39,6 +39,7 @@ const rooms: readonly (readonly [room: string, ...from: readonly string[]])[] = 
     'spec',
     'workflows',
     'plugins',
+    'plugins/inspect',
     'plugins/loading',
     'lineage',
   ],

@@ -12,14 +12,15 @@ import { oddNames } from '../odd-values.js'
 import { agree, holds, WrongAcceptance, type Files, type Reader } from '../reader.js'
 import { Answers, type Answer } from '../s3-answers.js'
 
-const key = digestJson('key')
+const components = { stage: 'a', kind: 'task', task: 'b' }
+const key = digestJson(components)
 const record: TaskRecord = {
   ...{ version: 1, key, seconds: 1.5, finishedAt: '2026-01-01T00:00:00Z', host: 'host' },
   outputs: {
     files: { a: { digest: digestBytes('a'), bytes: 1, kind: 'json' } },
     values: { a: 1, b: [1, { c: null }] },
   },
-  components: { stage: 'a', kind: 'task', task: 'b' },
+  components,
 }
 
 const item = (name: string) =>
