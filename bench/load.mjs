@@ -1,9 +1,10 @@
 // Many searches at once: whether all of them end, how evenly they share the places, what the processes hold, and what a client
-// does to them that asks for their progress without a pause. Real commands, server, worker and child processes.
+// does to them that asks for their progress without a pause. Real server, worker and child processes.
 //   npm run build && node bench/load.mjs [SEARCHES] [ASKERS]
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Client, Connection } from '@temporalio/client'
+import { run } from '../dist/index.js'
 import { ensureServer, stopServer } from '../dist/server/index.js'
 import { Place } from '../dist/test/cli/puzzleflow.js'
 import { tinySpec, writeTinySearch } from '../dist/test/cli/tiny-search.js'
@@ -45,10 +46,8 @@ try {
   for (const [i, name] of names.entries()) writeFileSync(join(place.folder, `${name}.yaml`), spec(i))
   const begin = performance.now()
   const seconds = () => (performance.now() - begin) / 1000
-  for (const name of names) {
-    const { code, stderr } = await place.run('run', `${name}.yaml`, '--until', 'solve', '--detach', '--address', address)
-    if (code !== 0) throw new Error(stderr)
-  }
+  for (const name of names)
+    await run(join(place.folder, `${name}.yaml`), { until: 'solve', address, store: place.store })
   console.log(`${searches} searches started in ${seconds().toFixed(1)} s`)
   const ids = []
   for await (const { workflowId } of workflow.list({ query: 'WorkflowType = "search"' })) ids.push(workflowId)
