@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises'
 import { ChildFailure } from '../errors/child-failure.js'
-import { longestAttempt } from '../spec/longest-attempt.js'
+import { longestAttempt } from '../workflows/longest-attempt.js'
 import type { Limits } from './job.js'
 import { residentBytes } from './memory.js'
 

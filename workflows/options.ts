@@ -7,7 +7,7 @@ import {
   type ActivityOptions,
 } from '@temporalio/workflow'
 import { notRetried } from '../errors/kinds.js'
-import { longestAttempt } from '../spec/longest-attempt.js'
+import { longestAttempt } from './longest-attempt.js'
 import type { Activities, StageNode } from './types.js'
 
 /** How the workers of a stage's queue attempt its tasks. */

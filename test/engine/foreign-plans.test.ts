@@ -152,7 +152,7 @@ test('a plan can only name files whose contents its author knows', async () => {
   const data = { ...(honest.inputs.data as object), train: { path: secret } }
   const inputs = { ...honest.inputs, data } as never
   const guessed = { ...honest.inputDigests, 'data.train.path': digestBytes('a guess') }
-  const { 'data.train.path': _, ...without } = honest.inputDigests
+  const without = Object.fromEntries(Object.entries(honest.inputDigests).filter(([name]) => name !== 'data.train.path'))
   expect(await answerTo({ ...honest, inputs, inputDigests: guessed })).toBe(
     `InvalidInput: ${secret} is not what it was when the plan was made`,
   )

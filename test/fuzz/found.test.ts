@@ -68,7 +68,7 @@ test('a cost whose error is not a number is refused', async () => {
 
 test('an index with thousands of long names of files that are missing is told in a few lines', async () => {
   const folder = temporaryFolder()
-  const names = Array.from({ length: 1000 }, (_, i) => [`tensor-${i}`, `${'x'.repeat(1000)}-${i}.safetensors`])
+  const names = Array.from({ length: 1000 }, (_, i) => [`tensor-${i}`, `${'x'.repeat(1000)}-${i}.safetensors`] as const)
   writeFileSync(join(folder, 'model.safetensors.index.json'), JSON.stringify({ weight_map: Object.fromEntries(names) }))
   const said = await refusal(() => shardNames(folder))
   expect(said).toContain('lacks 1000 of 1000 shards')

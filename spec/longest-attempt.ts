@@ -1,2 +1,0 @@
-/** Seconds that one attempt of a task may take if its stage has no `timeout`: 30 days. Workflows import this file. */
-export const longestAttempt = 30 * 86_400
