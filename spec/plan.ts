@@ -75,7 +75,9 @@ export async function compileText(file: string, text: string, registry: Registry
     all,
     report,
   )
-  const inspected = diagnostics.length === 0 ? await all.inspect?.(
+  const inspected =
+    diagnostics.length === 0
+      ? await all.inspect?.(
           inputs,
           planned.map(({ stage }) => stage),
         )

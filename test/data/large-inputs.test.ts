@@ -37,9 +37,7 @@ test.each([
   ['an item of a task', 'tasks/next.jsonl', '{"prompt": "', undefined],
 ])('%s of 1 GB is refused with its line, and is not held in memory', async (_, name, begin, path) => {
   oneLine(name, begin)
-  const { code, stdout } = await validated(
-    path === undefined ? tinySpec : tinySpec.replace('./data/train.jsonl', path),
-  )
+  const { code, stdout } = await validated(path === undefined ? tinySpec : tinySpec.replace('./data/train.jsonl', path))
   const line = begin.split('\n').length
   expect({ code, stdout }).toEqual({ code: 2, stdout: expect.stringContaining(tooLong(`${name}:${line}`)) as string })
 })
