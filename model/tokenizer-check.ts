@@ -62,7 +62,7 @@ function* partsOf(json: Readonly<Record<string, unknown>>): Generator<readonly o
 }
 
 /** How many times as long a text may become in the normalizer, and in each of the parts after it. Real ones double it at most. */
-const mostGrowth = 64
+const mostGrowth = 16
 
 /**
  * Refuses a tokenizer that would make a short text as long as memory: thirty times `a` replaced by `aa` make it a thousand million

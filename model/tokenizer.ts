@@ -191,8 +191,17 @@ function ofFiles(folder: string): Source {
     config,
     size: Math.max(own, added) + 1,
     sizeWithoutAdded: own + 1,
-    engine: () => fitted(new EngineClass(json, config)),
+    engine: () => withUnknown(fitted(new EngineClass(json, config)), json),
   }
+}
+
+/** Tells the library's model which token stands for what is outside the vocabulary, where it does not read that itself: models of
+ *  whole words. */
+function withUnknown(engine: Engine, json: JsonObject): Engine {
+  const model = engine.model as { unk_token_id?: number | undefined; tokens_to_ids: ReadonlyMap<string, number> }
+  const unknown = unknownToken(json)
+  if (unknown !== undefined) model.unk_token_id ??= model.tokens_to_ids.get(unknown)
+  return engine
 }
 
 /** Adapts the library's tokenizer to long texts. */

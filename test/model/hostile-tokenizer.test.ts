@@ -65,3 +65,27 @@ test('normalizers without end are refused', () => {
   for (let i = 0; i < 1500; i++) normalizer = { type: 'Sequence', normalizers: [normalizer] }
   expect(said({ normalizer })).toMatch(/^FILE is not supported: /)
 })
+
+test('words outside the vocabulary are the unknown token, and a text with one is refused where there is none', () => {
+  const words = (vocab: object) => ({
+    pre_tokenizer: { type: 'WhitespaceSplit' },
+    model: { type: 'WordLevel', vocab, unk_token: '<unk>' },
+  })
+  expect(said(words({ a: 0, '<unk>': 1 }), 'a b a')).toBe('0 1 0')
+  expect(said(words({ a: 0 }), 'a b a')).toBe('the text has characters for which the tokenizer has no token')
+})
+
+test('a tokenizer that would make a text as long as memory is refused', () => {
+  const normalizers = Array.from({ length: 30 }, () => ({ type: 'Replace', pattern: { String: 'a' }, content: 'aa' }))
+  expect(said({ normalizer: { type: 'Sequence', normalizers } })).toBe(
+    'FILE: its parts may make a text more than 16 times as long',
+  )
+})
+
+test.each<[object, string]>([
+  [model({ unk_token: 1.5 }), 'FILE: "unk_token" is 1.5, not a token'],
+  [
+    model({ type: 'Unigram', vocab: [['a', 0]], merges: null, unk_id: 256 }),
+    'FILE: "unk_id" is 256, not one of 1 tokens',
+  ],
+])('an unknown token that is none is refused: %j', (fields, expected) => expect(said(fields)).toBe(expected))
