@@ -31,7 +31,12 @@ function oneLine(name: string, begin: string, letters = 70 * 2 ** 20): void {
 
 test.each([
   ['a line of JSON', 'data/train.jsonl', '{"text": "', 'data/train.jsonl:1:1: is longer than 67108864 characters'],
-  ['a row of a table', 'data/train.csv', 'text\n', 'data/train.csv:2: is not CSV: a row of more than 67108864 characters'],
+  [
+    'a row of a table',
+    'data/train.csv',
+    'text\n',
+    'data/train.csv:2: is not CSV: a row of more than 67108864 characters',
+  ],
   ['an item of a task', 'tasks/next.jsonl', '{"prompt": "', 'tasks/next.jsonl:1:1: is longer than 67108864 characters'],
 ])('%s of 1 GB is refused with its line, and is not held in memory', async (_, name, begin, message) => {
   oneLine(name, begin)
