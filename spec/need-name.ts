@@ -1,4 +1,3 @@
-// Workflows import this file.
 import type { StageTerms } from './frozen-plan.js'
 
 /** The name by which a stage finds the outputs of a stage that it needs. */

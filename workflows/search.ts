@@ -7,7 +7,6 @@ import {
   setHandler,
   upsertSearchAttributes,
 } from '@temporalio/workflow'
-import { needName } from '../spec/need-name.js'
 import type { ArtifactRef } from '../store/store.js'
 import { handleMessages } from './control.js'
 import { isCancelled } from './failures.js'
@@ -87,7 +86,8 @@ export async function search(input: SearchInput): Promise<SearchResult> {
     for (const [i, node] of input.stages.entries()) {
       const stage = (async () => {
         const needs = await Promise.all(
-          node.needs.map(async (name) => [needName(node, name), await outputs.get(name)!] as const),
+          // As `needName` says (spec/need-name.ts).
+          node.needs.map(async (name) => [node.as?.[name] ?? name, await outputs.get(name)!] as const),
         )
         const request = { plan: input.plan, stage: node.name, outputs: Object.fromEntries(needs) }
         const giveUp = () => scope.cancel()

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { copyFileSync, mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { collectGarbage, type Share } from '../../lineage/garbage.js'
 import { originsOf, readRecords, type KnownRun } from '../../lineage/inventory.js'
 import { needsOf } from '../../lineage/needs.js'
