@@ -26,6 +26,7 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 const spec = (i) =>
   tinySpec
     .replace('name: tiny', `name: load-${i}`)
+    .replace('tokens: 60k', 'tokens: 4k')
     .replace('seed: 3', `seed: ${i + 1}`)
     .replace('seed:', '  profile: ./costs.json\nseed:')
 const names = Array.from({ length: searches }, (_, i) => `load-${i}`)

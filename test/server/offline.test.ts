@@ -18,13 +18,21 @@ const counters = `grep -hE '^(Ip|Udp): [0-9]' /proc/net/snmp | tail -n 2; grep -
 function offline(script: string, place?: Place): { code: number | null; output: string; tries: number } {
   const { status, stdout, stderr } = spawnSync(
     'unshare',
-    [...namespace, 'sh', '-c', `ip link set lo up || exit 99\n${script}\ncode=$?\necho; echo COUNTERS; ${counters}; exit $code`],
+    [
+      ...namespace,
+      'sh',
+      '-c',
+      `ip link set lo up || exit 99\n${script}\ncode=$?\necho; echo COUNTERS; ${counters}; exit $code`,
+    ],
     { encoding: 'utf8', ...(place && { cwd: place.folder, env: place.environment }) },
   )
   const [output = '', counts = ''] = (stdout ?? '').split('\nCOUNTERS\n')
   const number = (pattern: RegExp) => Number(pattern.exec(counts)?.[1] ?? NaN)
   const tries =
-    number(/^Ip: (?:\d+ ){11}(\d+)/m) + number(/^Udp: \d+ (\d+)/m) + number(/Ip6OutNoRoutes\s+(\d+)/) + number(/Udp6NoPorts\s+(\d+)/)
+    number(/^Ip: (?:\d+ ){11}(\d+)/m) +
+    number(/^Udp: \d+ (\d+)/m) +
+    number(/Ip6OutNoRoutes\s+(\d+)/) +
+    number(/Udp6NoPorts\s+(\d+)/)
   return { code: status, output: `${output}${stderr ?? ''}`, tries }
 }
 
