@@ -5,6 +5,7 @@ import { withDescriptions } from '../plugins/loading/load.js'
 import type { Loaded } from '../plugins/registry.js'
 import { planDocument } from '../lineage/plan-document.js'
 import type { PlannedStage } from '../spec/frozen-plan.js'
+import { needName } from '../spec/need-name.js'
 import { storeKeyVariable, type ArtifactRef, type Digest } from '../store/index.js'
 import type {
   Activities,
@@ -244,9 +245,11 @@ const wrongTasks = (stage: string) =>
     remedy: 'Run the same command again: what is finished is kept.',
   })
 
-/** A stage gets the outputs of the stages that it needs: keys depend on which these are. */
-function checkNeeds({ name, needs }: PlannedStage, outputs: StageRequest['outputs']): void {
-  if (Object.keys(outputs).sort().join() !== [...needs].sort().join())
+/** A stage gets the outputs of the stages that it needs, by the names by which it finds them: keys depend on which these are. */
+function checkNeeds(planned: PlannedStage, outputs: StageRequest['outputs']): void {
+  const { name, needs } = planned
+  const wanted = needs.map((need) => needName(planned, need))
+  if (Object.keys(outputs).sort().join() !== wanted.sort().join())
     throw new Failure('InvalidInput', `The stage ${name} must get the outputs of ${needs.join(', ') || 'no stage'}`)
 }
 

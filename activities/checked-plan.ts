@@ -9,7 +9,7 @@ const planSchema = readSchema('plan')
 
 const refused = (why: string) =>
   new Failure('InvalidInput', `The plan is refused: ${why.replace(/\.$/, '')}`, {
-    remedy: 'Plans are made by `puzzleflow run`, of the version that its workers have: run the same command again.',
+    remedy: 'Plans are made by `npx puzzleflow run`, of the version that its workers have: run the same command again.',
   })
 
 /**

@@ -26,7 +26,10 @@ async function ofContainer(): Promise<MemoryLeft | undefined> {
       ['memory.max', 'memory.current', 'memory.stat'].map((name) => readFile(`${control}/${name}`, 'utf8')),
     )
     const total = Number(most) // NaN for `max`
-    const pages = [...statistics!.matchAll(/^(?:in)?active_file (\d+)$/gm)].reduce((n, [, bytes]) => n + Number(bytes), 0)
+    const pages = [...statistics!.matchAll(/^(?:in)?active_file (\d+)$/gm)].reduce(
+      (n, [, bytes]) => n + Number(bytes),
+      0,
+    )
     return total > 0 ? { total, available: total - Number(used) + pages } : undefined
   } catch {
     return undefined

@@ -33,6 +33,7 @@ export function resolvedParams(
         remedy: 'The value comes from an expression: see what the stage that it names has left.',
       },
     )
-  // What the plan has frozen of a program stays.
-  return 'program' in parameters ? { ...data, program: params.program!, sources: params.sources! } : data
+  // What the plan does not say stays unsaid: keys depend on it. What it has frozen of a program stays.
+  const frozen = 'program' in parameters ? { program: params.program!, sources: params.sources! } : {}
+  return { ...Object.fromEntries(Object.keys(params).map((key) => [key, data[key]!])), ...frozen }
 }

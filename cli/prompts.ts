@@ -69,8 +69,6 @@ export async function readPrompts(
   function check(prompt: readonly number[], name: string): void {
     const bad = (message: string, remedy: string) => new Failure('InvalidInput', `${name} ${message}`, { remedy })
     if (prompt.length === 0) throw bad('has no tokens', 'Give at least one.')
-    if (prompt.some(Number.isNaN))
-      throw bad('has text that the tokenizer has no token for', 'Use words and characters that it has tokens for.')
     const unknown = prompt.find((id) => !(id < vocabulary))
     if (unknown !== undefined)
       throw bad(

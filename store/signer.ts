@@ -41,7 +41,7 @@ export class Signer {
     this.refused.add(name)
     const { size } = this.refused
     if (size <= mostNamed) this.warn(`The ${name} in the store ${why}: it counts as absent.`)
-    if (size === mostNamed + 1) this.warn('There are more of these: `puzzleflow artifacts verify` names them all.')
+    if (size === mostNamed + 1) this.warn('There are more of these: `npx puzzleflow artifacts verify` names them all.')
   }
 }
 

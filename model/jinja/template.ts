@@ -26,11 +26,15 @@ export class Template {
   render(variables: Iterable<readonly [string, Value]>, now: Date): string {
     const given = [...variables]
     const characters = given.reduce((n, [, value]) => n + charactersOf(value), 0)
-    return metered(() => {
-      const out = new Output()
-      new Renderer().body(this.body, new Scope(new Scope(undefined, globals(now)), given), out)
-      return out.text
-    }, this.style === 'prompt', characters)
+    return metered(
+      () => {
+        const out = new Output()
+        new Renderer().body(this.body, new Scope(new Scope(undefined, globals(now)), given), out)
+        return out.text
+      },
+      this.style === 'prompt',
+      characters,
+    )
   }
 }
 

@@ -113,6 +113,8 @@ export function scoreMap({ scores = [], result }: ReportData): Markup | false {
               ]),
             )}
           </details>`
-        : html`<p class="dim">There are ${single.length} scores: <code>puzzleflow scores</code> lists them.</p>`
+        : html`<p class="dim">
+            There are ${single.length} scores, too many for this page: the command <code>scores</code> lists them.
+          </p>`
     }`
 }

@@ -168,7 +168,6 @@ test.each([
   [['--prompt', 'an ant', '--temperature=-1'], "'-1' is invalid. It must be a number, 0 or more."],
   [['--prompt', 'an ant', '--stop', ''], '--stop is empty: every text would end at once\n'],
   [['--tokens', '1,x'], '--tokens "1,x": "x" is not a token id\n'],
-  [['--prompt', 'an unicorn'], 'The prompt has text that the tokenizer has no token for\n'],
   [['--prompt', ''], 'The prompt has no tokens\n'],
   [['--tokens', '1', '--tokens', '1,99'], 'Prompt 2 has the token 99, but the model’s tokens are 0 to 39\n'],
   [

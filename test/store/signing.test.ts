@@ -73,7 +73,7 @@ test('of many that are not signed a few are named', async () => {
   const store = ours()
   for (const own of [...all, ...all]) await store.getRecord(own.key)
   expect(said).toHaveLength(4)
-  expect(said[3]).toBe('There are more of these: `puzzleflow artifacts verify` names them all.')
+  expect(said[3]).toBe('There are more of these: `npx puzzleflow artifacts verify` names them all.')
   expect(store.signing!.refused.size).toBe(20)
 })
 
