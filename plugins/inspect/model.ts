@@ -38,8 +38,7 @@ export async function inspectTexts(
   const { config, counts, problems, blocks, family, otherHead } = found
   const tooMany = config && counts ? tooManyTasks(stages, config.layers, counts) : []
   return {
-    problems:
-      config && isSearch(inputs) ? [...problems, ...tooMany, ...(await inspectData(inputs, config))] : problems,
+    problems: config && isSearch(inputs) ? [...problems, ...tooMany, ...(await inspectData(inputs, config))] : problems,
     blocks,
     ...(family && { family }),
     ...(otherHead && { otherHead }),

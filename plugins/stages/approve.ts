@@ -29,5 +29,10 @@ export const approve: GateStage<ApproveParams> = {
   },
 
   ask: ({ params: { question, show } }) =>
-    [question, ...Object.entries(show).map(([name, value]) => `${plainMarkdown(name)}: ${plainMarkdown(JSON.stringify(value))}.`)].join(' '),
+    [
+      question,
+      ...Object.entries(show).map(
+        ([name, value]) => `${plainMarkdown(name)}: ${plainMarkdown(JSON.stringify(value))}.`,
+      ),
+    ].join(' '),
 }

@@ -36,7 +36,12 @@ export const curve: SingleStage<CurveParams, CurveNeeds, CurveOutputs, TargetInp
     required: ['limit', 'values'],
     properties: {
       limit: { description: 'As in `sweep`.', type: 'object' },
-      values: { description: 'As in `sweep`.', type: 'array', maxItems: mostPoints, items: { type: 'number', maximum: 1e18 } },
+      values: {
+        description: 'As in `sweep`.',
+        type: 'array',
+        maxItems: mostPoints,
+        items: { type: 'number', maximum: 1e18 },
+      },
     },
   },
 

@@ -109,7 +109,13 @@ export const sweep: FanOutStage<SweepParams, SweepNeeds, SweepOutputs, SweepTask
         description: 'As in `solve`.',
       },
       gap: { description: 'As in `solve`.', type: 'number', minimum: 0, maximum: 1, default: 0.0001 },
-      timeLimit: { quantity: 'duration', exclusiveMinimum: 0, maximum: 86_400, default: 60, description: 'As in `solve`.' },
+      timeLimit: {
+        quantity: 'duration',
+        exclusiveMinimum: 0,
+        maximum: 86_400,
+        default: 60,
+        description: 'As in `solve`.',
+      },
     },
   },
 
