@@ -50,8 +50,12 @@ try {
   for (const name of names)
     await run(join(place.folder, `${name}.yaml`), { until: 'solve', address, store: place.store })
   console.log(`${searches} searches started in ${seconds().toFixed(1)} s`)
-  const ids = []
-  for await (const { workflowId } of workflow.list({ query: 'WorkflowType = "search"' })) ids.push(workflowId)
+  let ids = []
+  // The list is a little behind.
+  for (; ids.length < searches; await pause(200)) {
+    ids = []
+    for await (const { workflowId } of workflow.list({ query: 'WorkflowType = "search"' })) ids.push(workflowId)
+  }
   const ended = new Map()
   let over = false
   const ask = async (first) => {

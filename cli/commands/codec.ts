@@ -44,6 +44,9 @@ function originOf(text: string): string {
   return url.origin
 }
 
+/** Hosts that a request for a server on loopback may name. */
+const isThisMachine = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i
+
 function serve(codec: EncryptingCodec, port: number, origin: string): Promise<void> {
   const server = createServer((request, response) => {
     const answer = (status: number, body = '') => {
@@ -57,6 +60,8 @@ function serve(codec: EncryptingCodec, port: number, origin: string): Promise<vo
       })
       response.end(body)
     }
+    // A page's own host may have been given the address of this machine.
+    if (!isThisMachine.test(request.headers.host ?? '')) return answer(403)
     if (request.method === 'OPTIONS') return answer(204)
     // A page of another origin must not read what it makes a browser send.
     if (request.headers.origin !== undefined && request.headers.origin !== origin) return answer(403)

@@ -1,6 +1,7 @@
 /** With a key nothing that the server keeps can be read, and everything works as without. */
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
@@ -165,11 +166,22 @@ test('the codec command decodes for the page that it was told, and for no other'
     const other = await ask('http://elsewhere.example')
     expect({ status: other.status, body: await other.text() }).toEqual({ status: 403, body: '' })
     expect((await ask('http://ui.example', 'nonsense')).status).toBe(400)
+    expect(await statusFor(port, `localhost:${port}`)).toBe(404)
+    expect(await statusFor(port, `evil.example:${port}`)).toBe(403)
   } finally {
     codec.process.kill('SIGTERM')
     await codec.ended
   }
 })
+
+/** Asks for a page as a browser would that was told a name for this machine. */
+const statusFor = (port: number, host: string) =>
+  new Promise<number | undefined>((resolve, reject) => {
+    get({ host: '127.0.0.1', port, path: '/', headers: { host } }, (response) => {
+      response.resume()
+      resolve(response.statusCode)
+    }).on('error', reject)
+  })
 
 test('without a key the codec command says what is missing', async () => {
   const place = new Place(rig.folder, inject('stateHome'))
