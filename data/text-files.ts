@@ -12,7 +12,7 @@ export const longestLine = 64 * 2 ** 20
 const smallUnpacked = 8 * 2 ** 20
 /** to more only if each of its bytes stands for at most so many. Text packs to a third, and the same line again and again to a
  *  thousandth. */
-const largestRatio = 200
+const largestRatio = 100
 
 /** A line of a file without its line break, and its number, counted from 1. */
 export interface Line {

@@ -42,15 +42,21 @@ export function fitUnigram(model: Unigram): void {
 class Lattice {
   /** Place in the text where the arrays begin. */
   private base = 0
-  private scores = new Float64Array(window * 2)
-  private starts = new Int32Array(window * 2)
-  private pieces = new Int32Array(window * 2)
+  private scores: Float64Array
+  private starts: Int32Array
+  private pieces: Int32Array
 
   constructor(
     private readonly model: Unigram,
     private readonly text: string,
     private readonly tokens: string[],
-  ) {}
+  ) {
+    // A text may have a hundred thousand words of a few characters.
+    const size = Math.min(2 * window, text.length + 1)
+    this.scores = new Float64Array(size)
+    this.starts = new Int32Array(size)
+    this.pieces = new Int32Array(size)
+  }
 
   write(): void {
     const { text } = this
