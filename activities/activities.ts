@@ -64,19 +64,20 @@ export function makeActivities(services: Services): Activities {
   })
   const inputs = new CheckedInputs()
   const checkedLists = new WeakSet<readonly TaskPlan[]>()
-  const open = async ({ plan: ref, stage: name, outputs }: StageRequest): Promise<OpenStage> => {
+  const open = async ({ plan: ref, stage: name, outputs: given }: StageRequest): Promise<OpenStage> => {
     const { plan, loaded } = await openPlan(ref)
     const planned = plannedStage(plan, name)
     const stage = loaded.stage(planned.uses)
-    checkNeeds(planned, outputs)
+    checkNeeds(planned, given)
+    const outputs = Object.fromEntries(Object.entries(given).map(([need, own]) => [needName(planned, need), own]))
     const known: Record<string, Outputs> = {}
     for (const [need, own] of Object.entries(outputs)) known[need] = (await read(own)) as Outputs
     return { plan, planned, stage, params: stageParams(planned, known), outputs, known }
   }
   /** A task of a stage that measures has the machine to itself; planning and gathering need not. */
   const isExclusive = ({ planned }: KeyParts, task?: TaskPlan) => task !== undefined && planned.exclusive === true
-  const job = (parts: KeyParts, { stage, outputs }: StageRequest, task?: TaskPlan) => {
-    const { plan, planned } = parts
+  const job = (parts: KeyParts, { stage }: StageRequest, task?: TaskPlan) => {
+    const { plan, planned, outputs } = parts
     return {
       plan,
       stage,
@@ -245,11 +246,9 @@ const wrongTasks = (stage: string) =>
     remedy: 'Run the same command again: what is finished is kept.',
   })
 
-/** A stage gets the outputs of the stages that it needs, by the names by which it finds them: keys depend on which these are. */
-function checkNeeds(planned: PlannedStage, outputs: StageRequest['outputs']): void {
-  const { name, needs } = planned
-  const wanted = needs.map((need) => needName(planned, need))
-  if (Object.keys(outputs).sort().join() !== wanted.sort().join())
+/** A stage gets the outputs of the stages that it needs: keys depend on which these are. */
+function checkNeeds({ name, needs }: PlannedStage, outputs: StageRequest['outputs']): void {
+  if (Object.keys(outputs).sort().join() !== [...needs].sort().join())
     throw new Failure('InvalidInput', `The stage ${name} must get the outputs of ${needs.join(', ') || 'no stage'}`)
 }
 

@@ -1,5 +1,5 @@
 import { Failure, outcomeOf, type Outputs } from '../api/index.js'
-import { shown } from '../errors/foreign.js'
+import { isMap, shown } from '../errors/foreign.js'
 import { isArtifactRef, isOutputName } from '../store/record.js'
 
 /**
@@ -39,6 +39,3 @@ function checkFinite(what: string, value: unknown, at: string): void {
   if (typeof value !== 'object' || value === null) return
   for (const [key, item] of Object.entries(value)) checkFinite(what, item, `${at}.${key}`)
 }
-
-const isMap = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

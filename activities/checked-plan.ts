@@ -1,4 +1,5 @@
-import { Failure, type JsonObject } from '../api/index.js'
+import { Failure } from '../api/index.js'
+import { isObject } from '../api/json-object.js'
 import type { Loaded } from '../plugins/registry.js'
 import { readSchema } from '../schemas/read.js'
 import type { FrozenPlan, PlannedStage } from '../spec/frozen-plan.js'
@@ -17,10 +18,10 @@ const refused = (why: string) =>
  * @throws Failure InvalidInput
  */
 export function checkForm(value: unknown): FrozenPlan {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused('it is not an object')
-  const [finding] = checkValue(planSchema, value as JsonObject, 'plan').findings
+  if (!isObject(value)) throw refused('it is not an object')
+  const [finding] = checkValue(planSchema, value, 'plan').findings
   if (finding) throw refused(finding.message)
-  const plan = value as FrozenPlan
+  const plan = value as object as FrozenPlan
   const before = new Set<string>()
   for (const { name, needs } of plan.stages) {
     if (before.has(name)) throw refused(`it has two stages "${name}"`)

@@ -2,8 +2,7 @@ import { mostTasks, type TaskPlan } from '../api/index.js'
 import { summaryMarkdown } from '../errors/markdown.js'
 import type { TaskPage } from '../workflows/types.js'
 import { ChildFailure } from '../errors/child-failure.js'
-import { shown } from '../errors/foreign.js'
-import { isMap } from '../spec/pipeline.js'
+import { isMap, shown } from '../errors/foreign.js'
 
 /** Limits on tasks in messages and histories. Temporal allows 2 MiB per message and 51,200 events per workflow. */
 export interface Bounds {

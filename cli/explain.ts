@@ -3,7 +3,7 @@ import { Failure } from '../errors/failure.js'
 import { isFailureKind, type FailureKind } from '../errors/kinds.js'
 import { grpcFailure } from '../server/grpc-errors.js'
 import { exitCodes, type Ending } from './exit-codes.js'
-import { visible } from './visible.js'
+import { visible } from '../errors/visible.js'
 import { formatDiagnostic, type Diagnostic } from '../spec/diagnostics.js'
 
 /** A spec with mistakes. */

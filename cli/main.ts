@@ -4,7 +4,7 @@ import { Command } from 'commander'
 import { addCommands } from './command-list.js'
 import { log, printJson } from './output.js'
 import { exitCodes } from './exit-codes.js'
-import { visibleInColour } from './visible.js'
+import { visibleInColour } from '../errors/visible.js'
 import { packageVersion } from '../store/paths.js'
 
 const program = new Command('puzzleflow')

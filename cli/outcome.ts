@@ -23,8 +23,15 @@ export async function outputsOf(store: Store, document: RunDocument): Promise<Re
 }
 
 /** The result of a run: what a stage left as file `result`, or the values of all stages. */
-export async function resultOf(store: Store, document: RunDocument): Promise<JsonObject> {
-  const outputs = await outputsOf(store, document)
+export const resultOf = async (store: Store, document: RunDocument): Promise<JsonObject> =>
+  resultAmong(await outputsOf(store, document), store, document)
+
+/** The same of outputs that were read already. */
+export async function resultAmong(
+  outputs: Readonly<Record<string, Outputs>>,
+  store: Store,
+  document: RunDocument,
+): Promise<JsonObject> {
   const head = { run: document.run, specDigest: document.specDigest }
   const result = Object.values(outputs).find(({ files }) => files.result)?.files.result
   if (result) return { ...head, ...((await store.readJson(result)) as JsonObject) }
@@ -75,7 +82,7 @@ export async function writeOutcome(
     placeWhole(folder, name, (path) => cpSync(from, path))
   }
   const outputs = await outputsOf(store, document)
-  const result = `${JSON.stringify(await resultOf(store, document), null, 2)}\n`
+  const result = `${JSON.stringify(await resultAmong(outputs, store, document), null, 2)}\n`
   placeWhole(folder, 'result.json', (path) => writeFileSync(path, result))
   const pages = pagesOf(outputs)
   for (const [name, ref] of pages) await copy(name, ref)

@@ -1,5 +1,5 @@
 import pc from 'picocolors'
-import { visible, visibleInColour } from './visible.js'
+import { visible, visibleInColour } from '../errors/visible.js'
 
 // Colours pass where there are any; other control characters of what is told come from files, and do not.
 const shown = pc.isColorSupported ? visibleInColour : visible

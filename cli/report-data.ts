@@ -8,7 +8,7 @@ import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { Store } from '../store/index.js'
 import { packageVersion } from '../store/paths.js'
 import { engineVersion } from '../tensor/version.js'
-import { outputsOf, resultOf } from './outcome.js'
+import { outputsOf, resultAmong } from './outcome.js'
 import { startAgain, type RunDocument } from './runs.js'
 
 /**
@@ -16,9 +16,9 @@ import { startAgain, type RunDocument } from './runs.js'
  * @throws Failure InvalidInput where it has no result yet
  */
 export async function reportDataOf(store: Store, document: RunDocument): Promise<ReportData | undefined> {
-  const result = await resultOf(store, document)
-  if (!['parent', 'child', 'solver', 'ratios'].every((key) => key in result)) return undefined
   const outputs = await outputsOf(store, document)
+  const result = await resultAmong(outputs, store, document)
+  if (!['parent', 'child', 'solver', 'ratios'].every((key) => key in result)) return undefined
   const plan = (await store.readJson(document.plan)) as FrozenPlan
   const read = async <T>(own: Outputs | undefined, file: string): Promise<T | undefined> => {
     const ref = own?.files[file]

@@ -5,6 +5,10 @@
 export const entryOf = <T extends object>(table: T, key: unknown): T[keyof T] | undefined =>
   typeof key === 'string' && Object.hasOwn(table, key) ? table[key as keyof T] : undefined
 
+/** Whether a value from outside is an object, and not a list. */
+export const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
 /** Most characters of a value in a message. */
 const longestShown = 60
 

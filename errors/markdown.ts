@@ -1,8 +1,7 @@
+import { visible } from './visible.js'
+
 /** Most characters of a text from outside on a page. */
 const longest = 1000
-
-/** Control characters besides line feed and tab. */
-const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
 
 /**
  * A text from outside as one line of a Markdown page, with nothing in it that makes a link, an image, HTML or another cell.
@@ -13,10 +12,7 @@ const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
 export function plainMarkdown(text: string): string {
   const cut = text.length > longest ? `${text.slice(0, longest - 1)}…` : text
   return (
-    cut
-      .replace(/\s+/g, ' ')
-      .trim()
-      .replace(controls, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
+    visible(cut.replace(/\s+/g, ' ').trim())
       .replace(/[\\`*[\]|]/g, '\\$&')
       .replace(/~(?=~)/g, '\\~')
       .replace(/<(?=[A-Za-z/!?])/g, '\\<')

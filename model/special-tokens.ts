@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Failure, type Json, type JsonObject } from '../api/index.js'
 import { refuseStandIn } from '../files/stand-in.js'
 import { checkGrowth, checkTokens } from './tokenizer-check.js'
-import { isObject } from './json-object.js'
+import { isObject } from '../api/json-object.js'
 
 /** A token that a tokenizer finds in a text before it splits the rest. */
 type AddedToken = {

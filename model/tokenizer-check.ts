@@ -1,6 +1,6 @@
 import { Failure } from '../api/index.js'
 import { shown } from '../errors/foreign.js'
-import { isObject } from './json-object.js'
+import { isObject } from '../api/json-object.js'
 
 /** Ids are below this: the largest vocabularies have a million tokens, and lists of them are made. */
 const mostTokens = 2 ** 24

@@ -1,5 +1,6 @@
 import type { Evaluation, Measured } from './evaluation.js'
 import type { QualityMeasure, Target } from './inputs.js'
+import { rounded, short } from './rounding.js'
 
 /** A bound on the quality of a child. */
 export interface QualityBound {
@@ -64,9 +65,6 @@ export function withQualityHeadroom(bounds: readonly QualityBound[], headroom: n
   })
 }
 
-/** Four digits. */
-const short = (value: number): string => String(Number(value.toPrecision(4)))
-
 /** Why a bound is not met. */
 export function whyTooPoor({ measure, value, wanted }: JudgedQuality): string {
   if (value === null)
@@ -77,12 +75,8 @@ export function whyTooPoor({ measure, value, wanted }: JudgedQuality): string {
     : `KL ${short(value)} is above ${short(wanted)} nats per token`
 }
 
-/** The bound that this child would meet, as a spec writes it; undefined if there is none.
- *  @param rounded  keeps three digits, rounded by the function given */
-export function boundMet(
-  { measure, value }: JudgedQuality,
-  rounded: (value: number, round: (value: number) => number) => number,
-): string | undefined {
+/** The bound that this child would meet, as a spec writes it; undefined if there is none. */
+export function boundMet({ measure, value }: JudgedQuality): string | undefined {
   if (value === null) return undefined
   if (measure === 'accuracy') return `quality >= ${rounded(100 * value, Math.floor)} %`
   return measure === 'perplexity'

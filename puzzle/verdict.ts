@@ -12,6 +12,7 @@ import {
   type JudgedQuality,
   type QualityBound,
 } from './quality.js'
+import { rounded, short } from './rounding.js'
 import { limitsOf, scenariosOf } from './scenarios.js'
 
 /** Whether a child is accepted, and why not. */
@@ -43,7 +44,7 @@ export function judge(
     reasons: [...limits.filter(({ held }) => !held).map(whyMissed), ...poor.map(whyTooPoor)],
     wouldTake: [
       ...limits.flatMap((own, i) => (own.held ? [] : describeLimit({ ...all[i]!, value: within(own, all[i]!.bound) }))),
-      ...poor.flatMap((own) => boundMet(own, rounded) ?? []),
+      ...poor.flatMap((own) => boundMet(own) ?? []),
     ],
   }
 }
@@ -51,15 +52,6 @@ export function judge(
 /** The nearest value with three digits that a limit could have had. */
 function within({ value, interval: [low, high] = [value, value] }: Judged, bound: Limit['bound']): number {
   return bound === 'min' ? rounded(low, Math.floor) : rounded(high, Math.ceil)
-}
-
-/** Rounds to three significant digits. */
-function rounded(value: number, round: (value: number) => number): number {
-  const unit = 10 ** (Math.floor(Math.log10(value)) - 2)
-  // A quotient such as 1.6 may lie a rounding error beside it.
-  const scaled = value / unit
-  const whole = Math.round(scaled)
-  return Number(((Math.abs(scaled - whole) < 1e-6 ? whole : round(scaled)) * unit).toPrecision(3))
 }
 
 /** How far the worst of the limits and the bounds on quality is missed, as a share of it; 0: all are met. */
@@ -77,9 +69,6 @@ export function nearest<T extends { readonly evaluation: Evaluation<Measured> }>
     return further < 0 || (further === 0 && b.evaluation.child.kl < a.evaluation.child.kl) ? b : a
   })
 }
-
-/** Four digits. */
-const short = (value: number): string => String(Number(value.toPrecision(4)))
 
 function whyMissed({ limit, value, interval, wanted }: Judged): string {
   if (!interval) return `${limit} is not met: the actual value is ${short(value)}`

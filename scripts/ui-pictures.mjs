@@ -10,7 +10,7 @@
 import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
-import { indexedPng } from './indexed-png.mjs'
+import { savePicture } from './pictures.mjs'
 import { build, install, root } from './setup.mjs'
 
 install()
@@ -98,39 +98,7 @@ class Camera {
   }
 
   /** Pieces one above the other, a line between them. */
-  async save(name, pieces) {
-    const page = await this.browser.newPage()
-    const { width, height, pixels } = await page.evaluate(
-      async (sources) => {
-        const images = await Promise.all(
-          sources.map(async (source) => createImageBitmap(await (await fetch(source)).blob())),
-        )
-        const line = 3
-        const width = images[0].width
-        const canvas = new OffscreenCanvas(
-          width,
-          images.reduce((sum, { height }) => sum + height + line, -line),
-        )
-        const context = canvas.getContext('2d')
-        context.fillStyle = '#444ce7'
-        context.fillRect(0, 0, width, canvas.height)
-        let y = 0
-        for (const image of images) {
-          context.drawImage(image, 0, y)
-          y += image.height + line
-        }
-        const { data } = context.getImageData(0, 0, width, canvas.height)
-        let text = ''
-        for (let i = 0; i < data.length; i += 32_768) text += String.fromCharCode(...data.subarray(i, i + 32_768))
-        return { width, height: canvas.height, pixels: btoa(text) }
-      },
-      pieces.map((png) => `data:image/png;base64,${png.toString('base64')}`),
-    )
-    await page.context().close()
-    const png = indexedPng(width, height, Buffer.from(pixels, 'base64'))
-    writeFileSync(join(target, name), png)
-    console.error(`${name}: ${width} x ${height}, ${Math.round(png.length / 1000)} kB`)
-  }
+  save = (name, pieces) => savePicture(this.browser, join(target, name), pieces)
 
   /** Title and tabs of a run's page, and what is wanted below them. */
   async run(id, ...parts) {

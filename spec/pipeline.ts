@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from '../api/block.js'
+import { isObject } from '../api/json-object.js'
 import { readSchema } from '../schemas/read.js'
 import { suggest, type Diagnostic } from './diagnostics.js'
 import { readDocument, type SourceDocument } from './document.js'
@@ -81,7 +82,7 @@ export function readPipeline(
   const written = spec.data.pipeline ?? 'puzzle'
   const site = siteOf(spec.map, '/pipeline')
   if (typeof written === 'string') return namedPipeline(written, site, registry, report)
-  if (!isMap(written)) return undefined // the envelope's schema says so
+  if (!isObject(written)) return undefined // the envelope's schema says so
   return compilePipeline('custom', written, site, { registry, report, trail: [] })
 }
 
@@ -116,16 +117,16 @@ function compilePipeline(name: string, written: JsonObject, site: Site, reading:
   for (const finding of findings) reading.report(site.diagnose(finding.at, finding.where, finding))
   const misplaced = misplacedExpressions(written, ([key, , part]) => key === 'stages' && part === 'with')
   for (const { path, ...problem } of misplaced) reading.report(site.diagnose(pointer(path), 'value', problem))
-  if (!isMap(data.stages) || misplaced.length > 0) return undefined
+  if (!isObject(data.stages) || misplaced.length > 0) return undefined
   const nodes = Object.entries(data.stages).flatMap(([stage, definition]) =>
-    isMap(definition) ? [makeNode(stage, definition, inner(site, pointer(['stages', stage])))] : [],
+    isObject(definition) ? [makeNode(stage, definition, inner(site, pointer(['stages', stage])))] : [],
   )
   return { name, inputs: readInputs(data.inputs, inner(site, '/inputs'), reading), stages: nodes }
 }
 
 function readInputs(inputs: Json | undefined, site: Site, { registry, report, trail }: Reading): InputsSchema {
   if (typeof inputs === 'string') return namedPipeline(inputs, site, registry, report, trail)?.inputs ?? noInputs
-  if (!isMap(inputs)) return noInputs
+  if (!isObject(inputs)) return noInputs
   const { $defs: definitions = {}, ...rest } = inputs
   const check = (name: string, schema: object): boolean => {
     const message = schemaProblem(schema)
@@ -136,7 +137,7 @@ function readInputs(inputs: Json | undefined, site: Site, { registry, report, tr
   const required: string[] = []
   const properties: Record<string, object> = {}
   for (const [name, written] of Object.entries(rest)) {
-    if (!isMap(written)) continue // the schema of pipelines says so
+    if (!isObject(written)) continue // the schema of pipelines says so
     const { optional, ...schema } = written
     if (optional !== true && !('default' in schema)) required.push(name)
     properties[name] = check(name, { ...schema, $defs }) ? schema : {}
@@ -165,11 +166,11 @@ export function applySpecStages(
 ): { readonly stages: readonly StageNode[]; readonly leftOut: ReadonlyMap<string, Site> } {
   const nodes = new Map(pipeline.stages.map((node) => [node.name, node]))
   const leftOut = new Map<string, Site>()
-  const written = isMap(spec.data.stages) ? spec.data.stages : {}
+  const written = isObject(spec.data.stages) ? spec.data.stages : {}
   for (const [name, value] of Object.entries(written)) {
     const site = siteOf(spec.map, pointer(['stages', name]))
     const node = nodes.get(name)
-    const definition = isMap(value) && 'uses' in value ? value : undefined
+    const definition = isObject(value) && 'uses' in value ? value : undefined
     if (definition && (!node || definition.replace === true)) {
       const { data, findings } = checkValue(stageSchema, definition, `stages.${name}`)
       for (const finding of findings) report(site.diagnose(finding.at, finding.where, finding))
@@ -186,7 +187,7 @@ export function applySpecStages(
     } else if (value === false) {
       leftOut.set(name, site)
       nodes.delete(name)
-    } else if (isMap(value)) {
+    } else if (isObject(value)) {
       const params = merge(node.params, value)
       nodes.set(name, { ...node, params, paramsSite: mergedSite(site, node.paramsSite) })
     }
@@ -242,7 +243,7 @@ function applyExecution(
   spec: SourceDocument,
   report: (diagnostic: Diagnostic) => void,
 ): void {
-  const written = isMap(spec.data.execution) ? spec.data.execution : {}
+  const written = isObject(spec.data.execution) ? spec.data.execution : {}
   for (const [name, value] of Object.entries(written)) {
     const site = siteOf(spec.map, pointer(['execution', name]))
     const node = nodes.get(name)
@@ -251,7 +252,7 @@ function applyExecution(
       report(site.diagnose('', 'key', { code: 'unknown-stage', message, hint: suggest(name, [...nodes.keys()]) }))
       continue
     }
-    if (!isMap(value)) continue // the envelope's schema says so
+    if (!isObject(value)) continue // the envelope's schema says so
     const { data, findings } = checkValue(executionSchema(), value, `execution.${name}`)
     for (const finding of findings) report(site.diagnose(finding.at, finding.where, finding))
     nodes.set(name, { ...node, execution: { ...node.execution, ...(data as Execution) }, executionSite: site })
@@ -265,7 +266,7 @@ function makeNode(name: string, definition: Readonly<Record<string, unknown>>, s
     name,
     uses: typeof uses === 'string' ? uses : name,
     needs: texts.map(readNeed),
-    params: isMap(definition.with) ? definition.with : {},
+    params: isObject(definition.with) ? definition.with : {},
     ...(typeof definition.like === 'string' && { like: definition.like }),
     execution: Object.fromEntries(
       executionKeys.filter((key) => definition[key] !== undefined).map((key) => [key, definition[key]]),
@@ -292,10 +293,7 @@ function merge(below: JsonObject, above: JsonObject): JsonObject {
   const merged = { ...below }
   for (const [key, value] of Object.entries(above)) {
     const old = merged[key]
-    merged[key] = isMap(old) && isMap(value) ? merge(old, value) : value
+    merged[key] = isObject(old) && isObject(value) ? merge(old, value) : value
   }
   return merged
 }
-
-export const isMap = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { isAbsolute, normalize } from 'node:path/posix'
 import type { JsonObject } from '../api/block.js'
+import { isObject } from '../api/json-object.js'
 import { readSchema } from '../schemas/read.js'
 import { digestJson, type Digest } from '../store/digest.js'
 import { checkDag } from './dag.js'
@@ -11,7 +12,7 @@ import { misplacedExpressions } from './expressions.js'
 import { digestPath, type Listing, type Listings } from './input-digests.js'
 import { checkPath } from './input-paths.js'
 import { checkInputs, distinct, plannedBlock, resolvePaths, type PathUse } from './inputs.js'
-import { applySpecStages, isMap, readPipeline, type Pipeline, type StageNode } from './pipeline.js'
+import { applySpecStages, readPipeline, type Pipeline, type StageNode } from './pipeline.js'
 import type { Registry, StageInfo } from './registry.js'
 import { openPrograms, programsIn, type ProgramUse } from './programs.js'
 import { specPlugins, withoutMissing } from './plugins.js'
@@ -117,8 +118,8 @@ export async function compileText(file: string, text: string, registry: Registry
 function isOfStage({ stages }: JsonObject): (path: readonly (string | number)[]) => boolean {
   return ([key, name, part]) => {
     if (key !== 'stages' || name === undefined) return key === 'pipeline'
-    const stage = isMap(stages) ? stages[name] : undefined
-    return isMap(stage) && 'uses' in stage ? part === 'with' : part !== undefined
+    const stage = isObject(stages) ? stages[name] : undefined
+    return isObject(stage) && 'uses' in stage ? part === 'with' : part !== undefined
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from '../api/block.js'
 import type { Diagnostic } from './diagnostics.js'
 import type { Collected } from './keywords.js'
-import { isMap } from './pipeline.js'
+import { isObject } from '../api/json-object.js'
 import type { Registry } from './registry.js'
 import type { Site } from './site.js'
 import { getValue, setValue } from './validate.js'
@@ -53,7 +53,7 @@ export function asWritten(parameters: object, params: JsonObject): JsonObject {
   if (!('program' in parameters)) return params
   const { sources, ...others } = params
   const paths = Array.isArray(sources)
-    ? sources.map((source: Json) => (isMap(source) ? (source.path ?? null) : source))
+    ? sources.map((source: Json) => (isObject(source) ? (source.path ?? null) : source))
     : sources
   const written = Object.entries(others).filter(([name]) => name !== 'program')
   return { ...Object.fromEntries(written), ...(paths !== undefined && { sources: paths }) }

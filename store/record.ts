@@ -1,3 +1,4 @@
+import { isMap } from '../errors/foreign.js'
 import { isInnerPath } from '../errors/inner-path.js'
 import { canonicalJson, digestJson, isDigest, type Digest } from './digest.js'
 import type { Signer } from './signer.js'
@@ -60,9 +61,6 @@ export const isArtifactRef = (value: unknown): value is ArtifactRef =>
   Number.isSafeInteger(value.bytes) &&
   Number(value.bytes) >= 0 &&
   typeof value.kind === 'string'
-
-const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Reads JSON. Text that is not JSON counts as absent, because its contents can be recreated. */
 export function readJsonText(text: string | undefined): unknown {

@@ -85,10 +85,7 @@ export async function search(input: SearchInput): Promise<SearchResult> {
   const settled = await scope.run(async () => {
     for (const [i, node] of input.stages.entries()) {
       const stage = (async () => {
-        const needs = await Promise.all(
-          // As `needName` says (spec/need-name.ts).
-          node.needs.map(async (name) => [node.as?.[name] ?? name, await outputs.get(name)!] as const),
-        )
+        const needs = await Promise.all(node.needs.map(async (name) => [name, await outputs.get(name)!] as const))
         const request = { plan: input.plan, stage: node.name, outputs: Object.fromEntries(needs) }
         const giveUp = () => scope.cancel()
         const run = new StageRun({ node, request, progress: stages[i]!, pace: { ...pace }, show, giveUp })

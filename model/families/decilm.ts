@@ -1,6 +1,6 @@
 import type { BlockChoice, ConfigFields, Family, Json, JsonObject, LayerBlocks } from '../../api/index.js'
 import { shown } from '../../errors/foreign.js'
-import { isObject } from '../json-object.js'
+import { isObject } from '../../api/json-object.js'
 import { llamaTensors, separateAttention, separateFfn } from './tensors.js'
 
 const linear: BlockChoice = { block: 'linear', params: {} }

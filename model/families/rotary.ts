@@ -1,7 +1,7 @@
 import type { Family, JsonObject, RotaryConfig } from '../../api/index.js'
 import type { Fields } from './fields.js'
 import { entryOf, shown } from '../../errors/foreign.js'
-import { isObject } from '../json-object.js'
+import { isObject } from '../../api/json-object.js'
 
 type Scaling = RotaryConfig['scaling']
 

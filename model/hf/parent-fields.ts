@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../api/index.js'
-import { isObject } from '../json-object.js'
+import { isObject } from '../../api/json-object.js'
 
 /** Restores the fields of a config.json that the model's ancestor has. An export for transformers replaces some, so that no
  *  program mistakes the child for its parent, and keeps the originals under `puzzleflow.parent`, with null for missing ones. */

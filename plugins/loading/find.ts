@@ -76,8 +76,8 @@ const mostManifestBytes = 2 ** 20
 
 function readManifest(file: string, written: string): Record<string, unknown> {
   try {
-    const { size } = statSync(file)
-    if (!statSync(file).isFile() || size > mostManifestBytes)
+    const stats = statSync(file)
+    if (!stats.isFile() || stats.size > mostManifestBytes)
       throw new Error(`it is not a file of at most ${mostManifestBytes} bytes`)
     const json: unknown = JSON.parse(readFileSync(file, 'utf8'))
     if (typeof json === 'object' && json !== null) return json as Record<string, unknown>

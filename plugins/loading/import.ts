@@ -2,6 +2,7 @@ import { register } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import type { PlannedPlugin } from '../../spec/frozen-plan.js'
 import { Failure, type Plugin } from '../../api/index.js'
+import { isMap } from '../../errors/foreign.js'
 import { claimsWeights } from '../../api/weights.js'
 import { verifiedBundle } from './bundle.js'
 import { blockAnatomy, familyAnatomy, runAnatomy, stageAnatomy, typeProblem } from './type-fields.js'
@@ -26,7 +27,7 @@ export async function importPlugin(planned: PlannedPlugin): Promise<Plugin> {
 function checkPlugin(exported: unknown): Plugin {
   const bug = (message: string) => new Failure('PluginBug', message)
   if (exported === undefined) throw bug('it has no default export')
-  if (!isRecord(exported)) throw bug(`its default export is not an object { ${kinds.join(', ')} }`)
+  if (!isMap(exported)) throw bug(`its default export is not an object { ${kinds.join(', ')} }`)
   for (const key of Object.keys(exported))
     if (!kinds.includes(key)) throw bug(`its default export has "${key}", which is none of ${kinds.join(', ')}`)
   const { blocks = [], stages = [], runs = [], families = [], pipelines = {} } = exported
@@ -38,7 +39,7 @@ function checkPlugin(exported: unknown): Plugin {
   ] as const) {
     if (!Array.isArray(list)) throw bug(`its \`${kind}\` is not a list`)
     for (const [i, type] of (list as unknown[]).entries()) {
-      if (!isRecord(type)) throw bug(`${kind}[${i}] is not an object`)
+      if (!isMap(type)) throw bug(`${kind}[${i}] is not an object`)
       const problem = typeProblem(type, anatomy(type))
       if (problem !== undefined) throw bug(`${kind}[${i}] ("${String(type.name)}") ${problem}`)
       if (kind === 'blocks' && claimsWeights(type))
@@ -47,6 +48,3 @@ function checkPlugin(exported: unknown): Plugin {
   }
   return { blocks, stages, runs, families, pipelines } as Plugin
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,18 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { chromium } from 'playwright-core'
 import { afterEach, expect, test } from 'vitest'
+import { noChromium, startChromium, whySkipped } from '../chromium.js'
 import { generate, Tokenizer, writeOnnx } from '../../model/index.js'
 import { packageRoot } from '../../store/paths.js'
 import { scratch } from '../model/tiny.js'
 import { words, writeTokenizer } from '../stages/world.js'
 import { openEvery } from './models.js'
-
-const program = process.env.CHROMIUM ?? '/usr/bin/chromium'
-const absent = !existsSync(program)
 
 let server: ChildProcess | undefined
 afterEach(() => server?.kill())
@@ -32,46 +28,32 @@ async function exportedFolder() {
   return { model, folder }
 }
 
-test.skipIf(absent)(
-  `the page continues a text in Chromium as our decoder does${absent ? ` (skipped: there is no ${program})` : ''}`,
-  async () => {
-    const { model, folder } = await exportedFolder()
-    const tokenizer = Tokenizer.open(folder)
-    const prompt = words.slice(10, 16).join(' ')
-    const ids: number[] = []
-    for await (const id of generate(model, tokenizer.encode(prompt), { maxTokens: 12 })) ids.push(id)
-    const expected = tokenizer.decode(ids.filter((id) => !model.config.eos.includes(id)))
+test.skipIf(noChromium)(`the page continues a text in Chromium as our decoder does${whySkipped}`, async () => {
+  const { model, folder } = await exportedFolder()
+  const tokenizer = Tokenizer.open(folder)
+  const prompt = words.slice(10, 16).join(' ')
+  const ids: number[] = []
+  for await (const id of generate(model, tokenizer.encode(prompt), { maxTokens: 12 })) ids.push(id)
+  const expected = tokenizer.decode(ids.filter((id) => !model.config.eos.includes(id)))
 
-    const browser = await chromium.launch({
-      executablePath: program,
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    })
-    try {
-      const page = await browser.newPage()
-      const problems: string[] = []
-      page.on('pageerror', ({ message }) => problems.push(message))
-      await page.goto(await serve(folder))
-      await page.getByText('Ready.').waitFor({ timeout: 60_000 })
-      await page.getByLabel('Text to continue').fill(prompt)
-      await page.getByLabel('At most').fill('12')
-      await page.getByRole('button', { name: 'Continue' }).click()
-      await page.getByText(/\d+ tokens, /).waitFor({ timeout: 60_000 })
-      expect(await page.locator('#text').textContent()).toBe(expected)
-      expect(expected.split(' ').length).toBeGreaterThan(5)
-      expect(problems).toEqual([])
-    } finally {
-      await browser.close()
-    }
-  },
-)
+  const browser = await startChromium()
+  try {
+    const page = await browser.newPage()
+    const problems: string[] = []
+    page.on('pageerror', ({ message }) => problems.push(message))
+    await page.goto(await serve(folder))
+    await page.getByText('Ready.').waitFor({ timeout: 60_000 })
+    await page.getByLabel('Text to continue').fill(prompt)
+    await page.getByLabel('At most').fill('12')
+    await page.getByRole('button', { name: 'Continue' }).click()
+    await page.getByText(/\d+ tokens, /).waitFor({ timeout: 60_000 })
+    expect(await page.locator('#text').textContent()).toBe(expected)
+    expect(expected.split(' ').length).toBeGreaterThan(5)
+    expect(problems).toEqual([])
+  } finally {
+    await browser.close()
+  }
+})
 
 test('the example serves the page, its libraries and the model, and nothing else', async () => {
   const { folder } = await exportedFolder()

@@ -1,22 +1,19 @@
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { chromium, type Browser } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { noChromium, startChromium, whySkipped } from '../chromium.js'
 import { reportPage } from '../../report/html/page.js'
 import { searchReport } from './search-report.js'
 
-const program = process.env.CHROMIUM ?? '/usr/bin/chromium'
-const absent = !existsSync(program)
-const why = absent ? ` (skipped: there is no ${program})` : ''
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 let browser: Browser | undefined
 beforeAll(async () => {
-  if (absent) return
-  const args = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking']
-  browser = await chromium.launch({ executablePath: program, args })
+  if (noChromium) return
+  browser = await startChromium()
 })
 afterAll(() => browser?.close())
 
@@ -41,13 +38,13 @@ async function open(text: string | undefined, width: number, colorScheme: 'light
   return { page, said }
 }
 
-test.skipIf(absent).each([
+test.skipIf(noChromium).each([
   [1280, 'light'],
   [1280, 'dark'],
   [400, 'light'],
   [400, 'dark'],
 ] as const)(
-  `the page, %i pixels wide and %s, is accessible, fits, and has nothing to fetch${why}`,
+  `the page, %i pixels wide and %s, is accessible, fits, and has nothing to fetch${whySkipped}`,
   async (width, scheme) => {
     const { page, said } = await open(undefined, width, scheme)
     await page.evaluate(axe)
@@ -65,7 +62,7 @@ test.skipIf(absent).each([
   },
 )
 
-test.skipIf(absent)(`texts from outside run no script and fetch nothing${why}`, async () => {
+test.skipIf(noChromium)(`texts from outside run no script and fetch nothing${whySkipped}`, async () => {
   const markup = `</title></style>"'><script>alert(1)</script><img src="http://127.0.0.1:9/x" onerror="alert(1)"><svg onload=alert(1)>`
   const { page, said } = await open(markup, 1280, 'light')
   expect(await page.locator('script, img').count()).toBe(0)
@@ -73,7 +70,7 @@ test.skipIf(absent)(`texts from outside run no script and fetch nothing${why}`, 
   await page.close()
 })
 
-test.skipIf(absent)(`the page prints on paper, charts and all${why}`, async () => {
+test.skipIf(noChromium)(`the page prints on paper, charts and all${whySkipped}`, async () => {
   const { page } = await open(undefined, 1280, 'light')
   const paper = await page.pdf({ format: 'A4' })
   expect(paper.subarray(0, 5).toString()).toBe('%PDF-')

@@ -1,17 +1,14 @@
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { chromium, type Browser, type Frame, type Page } from 'playwright-core'
+import type { Browser, Frame, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest'
+import { noChromium, startChromium, whySkipped } from '../chromium.js'
 import { ensureServer } from '../../server/index.js'
 import { Place } from '../cli/puzzleflow.js'
 import { serverTimeout, testServer } from '../temporal.js'
-
-const program = process.env.CHROMIUM ?? '/usr/bin/chromium'
-const absent = !existsSync(program)
-const why = absent ? ` (skipped: there is no ${program})` : ''
 
 let browser: Browser
 let trap: Server
@@ -21,7 +18,7 @@ const asked: string[] = []
 let place: Place | undefined
 
 beforeAll(async () => {
-  if (absent) return
+  if (noChromium) return
   const { client } = await testServer()
   await client.connection.close()
   const info = await ensureServer({ log: () => undefined })
@@ -32,20 +29,10 @@ beforeAll(async () => {
   })
   await new Promise<void>((resolve) => trap.listen(0, '127.0.0.1', resolve))
   elsewhere = `127.0.0.1:${(trap.address() as AddressInfo).port}`
-  browser = await chromium.launch({
-    executablePath: program,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  })
+  browser = await startChromium()
 }, serverTimeout)
 afterAll(async () => {
-  if (absent) return
+  if (noChromium) return
   await browser.close()
   trap.close()
 })
@@ -90,8 +77,8 @@ const contents = (frame: Frame) =>
     text: document.body.innerText,
   })`)
 
-test.skipIf(absent)(
-  `names and messages with markup are shown as text in the Temporal UI${why}`,
+test.skipIf(noChromium)(
+  `names and messages with markup are shown as text in the Temporal UI${whySkipped}`,
   async () => {
     place = new Place(mkdtempSync(join(tmpdir(), 'puzzleflow-ui-')), inject('stateHome'))
     const name = '`<b>![x](y)|.yaml'
@@ -141,8 +128,8 @@ pipeline:
   serverTimeout,
 )
 
-test.skipIf(absent)(
-  `even markup that reaches the Temporal UI as such loads nothing and runs nothing${why}`,
+test.skipIf(noChromium)(
+  `even markup that reaches the Temporal UI as such loads nothing and runs nothing${whySkipped}`,
   async () => {
     const { client } = await testServer()
     const workflowId = 'markup-itself'

@@ -28,7 +28,8 @@ const ref = { digest: digestBytes('a'), bytes: 1, kind: 'text' }
 const writer = fileURLToPath(new URL('../../dist/test/store/writer.js', import.meta.url))
 
 const components = { kind: 'run', stage: 'work' }
-const recordOf = (host = 'here'): TaskRecord => ({
+/** A record. @param host  where it was made */
+export const recordOf = (host = 'here'): TaskRecord => ({
   version: 1,
   key: digestJson(components),
   components,

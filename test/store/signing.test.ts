@@ -6,6 +6,7 @@ import { digestJson } from '../../store/digest.js'
 import { FileStore, openStore, type Store, type TaskRecord } from '../../store/index.js'
 import { artifactName, documentName, recordName } from '../../store/layout.js'
 import { Signer, storeKeyVariable } from '../../store/signer.js'
+import { recordOf } from './contract.js'
 import { hostHere } from './host-here.js'
 import { Machine } from './machine.js'
 import { doRun } from './plan-run.js'
@@ -25,16 +26,7 @@ const ours = (own = key): Store => new FileStore(root, new Signer(own, (line) =>
 const stranger = (): Store => new FileStore(root)
 const file = (name: string) => join(root, name)
 
-const components = { kind: 'run', stage: 'work' }
-const record: TaskRecord = {
-  version: 1,
-  key: digestJson(components),
-  components,
-  outputs: { values: { n: 1 }, files: {} },
-  seconds: 1,
-  finishedAt: '2026-01-01T00:00:00.000Z',
-  host: 'here',
-}
+const record = recordOf()
 const forged: TaskRecord = { ...record, outputs: { values: { n: 666 }, files: {} } }
 
 test('a record that somebody else has planted counts as none, is named, and gives way', async () => {

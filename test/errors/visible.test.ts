@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { explain } from '../../cli/explain.js'
-import { visible, visibleInColour } from '../../cli/visible.js'
+import { visible, visibleInColour } from '../../errors/visible.js'
 import { Failure } from '../../api/index.js'
 
 test('control characters are shown, not obeyed: escapes, bells, carriage returns, those of 8 bits', () => {
