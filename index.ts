@@ -15,6 +15,7 @@ import { openStore, readStore } from './cli/open-store.js'
 import { resultOf, writeOutcome } from './cli/outcome.js'
 import { workflowIdOf } from './cli/runs.js'
 import { Cancelled, throwPlain } from './cli/plain-error.js'
+import { Beat } from './cli/progress/beat.js'
 import { startSearch } from './cli/start-search.js'
 import { type Selection } from './cli/selection.js'
 import { findServer } from './cli/with-server.js'
@@ -189,7 +190,7 @@ export async function follow(
   const store = await openStore(places)
   let { address } = await findServer(places)
   const find = async () => ({ address } = await findServer(places)).address
-  const ended = followRun(store, started.run, address, find).catch(throwPlain)
+  const ended = followRun(store, started.run, address, find, { watcher: new Beat() }).catch(throwPlain)
   const telling = onProgress && tell(workflowIdOf(store, started.run), () => address, ended, onProgress)
   const [document] = await Promise.all([ended, telling])
   const { folder } = await writeOutcome(store, document).catch(throwPlain)

@@ -5,11 +5,14 @@ import {
 } from '@temporalio/common/lib/internal-non-workflow/index.js'
 import { describeLeft } from '../workflows/remaining.js'
 
-/** A task that is being done, or that will be tried again. */
-interface Pending {
-  /** Stage and task. */
+/** A task that is being done or waits for a place, or that will be tried again. */
+export interface PendingTask {
+  readonly stage: string
+  /** Stage and task; of a stage's only task, the stage alone. */
   readonly name: string
   readonly attempt: number
+  /** Whether a worker does it now. */
+  readonly atWork: boolean
   /** Why the last attempt failed. */
   readonly failure?: string
   /** What the task said last. */
@@ -18,21 +21,33 @@ interface Pending {
   readonly seconds?: number
 }
 
-/** The tasks of a run and of its groups that have not ended. None if the server does not answer. */
-async function pending(client: Client, workflowId: string): Promise<Pending[]> {
+/** PENDING_ACTIVITY_STATE_STARTED of Temporal's API. */
+const started = 2
+
+/** The tasks of a run and of its groups that have not ended, in the order in which they began. None if the server does not
+ *  answer. */
+export async function pendingTasks(client: Client, workflowId: string): Promise<PendingTask[]> {
+  const tasks = await pending(client, workflowId)
+  return tasks.sort((a, b) => (b.seconds ?? -1) - (a.seconds ?? -1) || (a.name < b.name ? -1 : 1))
+}
+
+async function pending(client: Client, workflowId: string): Promise<PendingTask[]> {
   try {
     const converter = client.options.loadedDataConverter
     const { raw } = await client.workflow.getHandle(workflowId).describe()
-    const tasks = (raw.pendingActivities ?? []).map(async (activity): Promise<Pending> => {
+    const tasks = (raw.pendingActivities ?? []).map(async (activity): Promise<PendingTask> => {
       const failure = await decodeOptionalFailureToOptionalError(converter, activity.lastFailure)
       const [said] = await decodeArrayFromPayloads(converter, activity.heartbeatDetails?.payloads)
-      const started = activity.lastStartedTime?.seconds
+      const startedAt = activity.lastStartedTime?.seconds
+      const [stage = '', ...task] = (activity.activityId ?? '').split('/')
       return {
-        name: activity.activityId ?? '',
+        stage,
+        name: task.join('/') === stage ? stage : [stage, ...task].join('/'),
         attempt: activity.attempt ?? 1,
+        atWork: Number(activity.state) === started,
         ...(failure && { failure: failure.message }),
         ...(isProgress(said) && { said }),
-        ...(started && { seconds: Date.now() / 1000 - Number(started) }),
+        ...(startedAt && { seconds: Date.now() / 1000 - Number(startedAt) }),
       }
     })
     const groups = (raw.pendingChildren ?? []).map((child) => pending(client, child.workflowId ?? ''))
@@ -42,40 +57,35 @@ async function pending(client: Client, workflowId: string): Promise<Pending[]> {
   }
 }
 
-const isProgress = (said: unknown): said is NonNullable<Pending['said']> => {
-  const { fraction, text } = (said ?? {}) as Partial<NonNullable<Pending['said']>>
+const isProgress = (said: unknown): said is NonNullable<PendingTask['said']> => {
+  const { fraction, text } = (said ?? {}) as Partial<NonNullable<PendingTask['said']>>
   return typeof fraction === 'number' && typeof text === 'string'
 }
 
 /** Tasks that failed and will be tried again, a line each. */
-export const troubles = async (client: Client, workflowId: string): Promise<string[]> =>
-  troublesOf(await pending(client, workflowId))
-
-const troublesOf = (tasks: readonly Pending[]): string[] =>
+export const troubles = (tasks: readonly PendingTask[]): string[] =>
   tasks.flatMap(({ name, attempt, failure }) =>
     failure === undefined ? [] : [`${name} failed, attempt ${attempt} follows: ${failure}`],
   )
 
-/** What a run is doing: lines about tasks that failed, and what a task at work said last. */
-export async function atWork(
-  client: Client,
-  workflowId: string,
-): Promise<{ readonly troubles: string[]; readonly doing?: string }> {
-  const tasks = await pending(client, workflowId)
-  // The one that has got furthest says most about when something will happen.
-  const [first] = tasks
+/** The task whose words say most about when something will happen: the one that has got furthest. */
+export const furthest = (tasks: readonly PendingTask[]): PendingTask | undefined =>
+  tasks
     .filter(({ said, failure }) => said && failure === undefined)
-    .sort((a, b) => b.said!.fraction - a.said!.fraction)
-  return { troubles: troublesOf(tasks), ...(first && { doing: describeTask(first) }) }
-}
+    .sort((a, b) => b.said!.fraction - a.said!.fraction)[0]
 
 /** Seconds and a share of the work below which nothing is known about the rest. */
 const soon = { seconds: 5, fraction: 0.02 }
 
-/** `uptrain/child: step 40 of 240, loss 0.31 (about 3 min left)`. */
-export function describeTask({ name, said, seconds = 0 }: Pick<Pending, 'name' | 'said' | 'seconds'>): string {
-  const { fraction, text } = said ?? { fraction: 0, text: '' }
+/** Seconds until a task is done, at the speed of its attempt; undefined while that is unknown. */
+export function secondsLeftOf({ said, seconds = 0 }: Pick<PendingTask, 'said' | 'seconds'>): number | undefined {
+  const fraction = said?.fraction ?? 0
   const known = seconds >= soon.seconds && fraction >= soon.fraction && fraction < 1
-  const left = known ? ` (${describeLeft((seconds * (1 - fraction)) / fraction)})` : ''
-  return `${name}: ${text}${left}`
+  return known ? (seconds * (1 - fraction)) / fraction : undefined
+}
+
+/** `uptrain/child: step 40 of 240, loss 0.31 (about 3 min left)`. */
+export function describeTask(task: Pick<PendingTask, 'name' | 'said' | 'seconds'>): string {
+  const left = secondsLeftOf(task)
+  return `${task.name}: ${task.said?.text ?? ''}${left === undefined ? '' : ` (${describeLeft(left)})`}`
 }

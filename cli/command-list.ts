@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { addExamples } from './examples.js'
 
 /** What adds commands to the program, by the names of the commands, in the order of the help. */
 export const modules: readonly (readonly [names: string, load: () => Promise<(program: Command) => void>])[] = [
@@ -20,6 +21,7 @@ export const modules: readonly (readonly [names: string, load: () => Promise<(pr
   ['plugins', async () => (await import('./commands/plugins.js')).pluginCommands],
   ['artifacts', async () => (await import('./commands/artifacts.js')).artifactCommands],
   ['codec', async () => (await import('./commands/codec.js')).codecCommand],
+  ['completion complete', async () => (await import('./commands/completion.js')).completionCommands],
 ]
 
 /** Adds commands to the program. Loads only the module of a known command, because loading Temporal's client would take a
@@ -27,4 +29,5 @@ export const modules: readonly (readonly [names: string, load: () => Promise<(pr
 export async function addCommands(program: Command, asked = ''): Promise<void> {
   const found = modules.find(([names]) => names.split(' ').includes(asked))
   for (const [, load] of found ? [found] : modules) (await load())(program)
+  addExamples(program)
 }

@@ -1,9 +1,9 @@
-import { formatDiagnostic } from '../spec/diagnostics.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import { compileSpec, type CompiledSpec } from '../spec/plan.js'
 import type { Registry } from '../spec/registry.js'
 import { allowedPlugins } from './allowed-plugins.js'
 import { BadSpec } from './explain.js'
+import { framed } from './framed.js'
 import type { SpecOptions } from './options.js'
 import { log } from './output.js'
 import { specRegistry } from './spec-registry.js'
@@ -20,9 +20,10 @@ export async function compiled(
   file: string,
   options: SpecOptions,
 ): Promise<Omit<CompiledSpec, 'plan'> & { readonly plan: FrozenPlan }> {
-  const spec = await compileSpec(file, registryFor(options))
+  const { set = [] } = options
+  const spec = await compileSpec(file, registryFor(options), set)
   const { plan } = spec
-  if (!plan) throw new BadSpec(spec.diagnostics)
-  for (const warning of spec.diagnostics) log(formatDiagnostic(warning))
+  if (!plan) throw new BadSpec(spec.diagnostics, set)
+  for (const warning of framed(spec.diagnostics, set, process.stderr)) log(warning)
   return { ...spec, plan }
 }

@@ -1,9 +1,10 @@
-import pc from 'picocolors'
 import { Failure } from '../errors/failure.js'
 import { isFailureKind, type FailureKind } from '../errors/kinds.js'
 import { grpcFailure } from '../server/grpc-errors.js'
 import { exitCodes, type Ending } from './exit-codes.js'
 import { visible } from '../errors/visible.js'
+import { framed } from './framed.js'
+import { colours } from './output.js'
 import { formatDiagnostic, type Diagnostic } from '../spec/diagnostics.js'
 
 /** A spec with mistakes. */
@@ -11,6 +12,8 @@ export class BadSpec extends Error {
   constructor(
     /** All mistakes, in the order of the text. */
     readonly diagnostics: readonly Diagnostic[],
+    /** Values that were laid over those of the spec. */
+    readonly overrides: readonly string[] = [],
   ) {
     super(diagnostics.map(formatDiagnostic).join('\n'))
     this.name = 'BadSpec'
@@ -34,7 +37,9 @@ export function explain(error: unknown): { exitCode: number; text: string; json:
   const { exitCode, message, remedy, kind } = report
   const text = [
     // A message's own escapes must not end its colour.
-    error instanceof BadSpec ? message : pc.red(visible(message)),
+    error instanceof BadSpec
+      ? framed(error.diagnostics, error.overrides, process.stderr).join('\n')
+      : colours.red(visible(message)),
     ...(remedy === undefined ? [] : [`Remedy: ${remedy}`]),
     ...(kind === 'Defect' ? ['This is a defect in puzzleflow.'] : []),
   ]

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import pc from 'picocolors'
 import { writing } from '../model/index.js'
 import type { SearchProgress } from '../workflows/types.js'
 import { exitCodes } from './exit-codes.js'
 import { follow } from './follow.js'
 import type { Common } from './options.js'
 import { notAccepted, outcomeFolder, resultOf, writeOutcome } from './outcome.js'
-import { log, printJson } from './output.js'
+import { colours, log, printJson, tell } from './output.js'
+import { watcherFor, type Loudness } from './progress/watcher.js'
 import { placePage, reportPageOf } from './report-page.js'
 import type { RunDocument } from './runs.js'
 import type { StartedSearch } from './start-search.js'
@@ -22,10 +22,10 @@ import { findServer } from './with-server.js'
  */
 export async function followSearch(
   { name, plan, store, info, started, link }: StartedSearch,
-  options: Common & { readonly detach?: boolean },
+  options: Common & Loudness & { readonly detach?: boolean },
   onProgress?: (progress: SearchProgress) => Promise<void>,
 ): Promise<RunDocument | undefined> {
-  log(`${started ? 'Started' : 'Continuing'} run ${pc.bold(name)}${link ? `: ${link}` : ''}`)
+  log(`${started ? 'Started' : 'Continuing'} run ${colours.bold(name)}${link ? `: ${link}` : ''}`)
   if (options.detach) {
     if (options.json) printJson({ run: name, specDigest: plan.digest, started, ui: link })
     return undefined
@@ -37,10 +37,13 @@ export async function followSearch(
     process.exit(exitCodes.Cancelled)
   })
   const server = async () => (await findServer(options)).address
-  const document = await follow(store, name, info.address, server, onProgress).catch((error: unknown) => {
+  const document = await follow(store, name, info.address, server, {
+    watcher: watcherFor(store, name, options),
+    onProgress,
+  }).catch((error: unknown) => {
     const before = outcomeFolder(name)
     if (existsSync(join(before, 'result.json')))
-      log(`${before} holds the result of an earlier attempt, not of this one.`)
+      tell(`${before} holds the result of an earlier attempt, not of this one.`)
     throw error
   })
   const outcome = await writing(outcomeFolder(document.run), () => writeOutcome(store, document))
@@ -48,9 +51,9 @@ export async function followSearch(
   const report = page === undefined ? outcome.report : await writing(outcome.folder, () => placePage(name, page))
   if (options.json) printJson(await resultOf(store, document))
   const missed = notAccepted(document)
-  if (missed) log(pc.yellow(missed))
-  if (!options.json) log(`${missed ? 'What was found instead' : 'Done'}: ${outcome.folder}`)
-  if (report) log(`Report: ${report}`)
+  if (missed) tell(colours.yellow(missed))
+  if (!options.json) tell(`${missed ? 'What was found instead' : 'Done'}: ${outcome.folder}`)
+  if (report) tell(`Report: ${report}`)
   if (link) log(`Temporal UI: ${link}`)
   return document
 }

@@ -2,17 +2,23 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client'
 import { Failure } from '../api/index.js'
 import { connect, grpcErrorIn, isAway, look, pause, ServerAway } from '../server/index.js'
 import type { Store } from '../store/index.js'
-import { describeLeft } from '../workflows/remaining.js'
 import type { SearchProgress, SearchResult } from '../workflows/types.js'
-import { atWork } from './at-work.js'
+import { pendingTasks, type PendingTask } from './at-work.js'
 import { log } from './output.js'
-import { readRun, startAgain, type RunDocument } from './runs.js'
+import type { Sighting, Watcher } from './progress/sighting.js'
+import { noteEnd, readRun, startAgain, type RunDocument } from './runs.js'
 import { ensureWorker } from './workers.js'
+
+/** Whom to tell about a run. */
+export interface Audience {
+  readonly watcher: Watcher
+  /** Is told where the run stands, about once a second. */
+  readonly onProgress?: ((progress: SearchProgress) => Promise<void>) | undefined
+}
 
 /**
  * Follows a run to its end, and keeps a worker running for it. Looks again for a server that went away.
  * @param findServer  its address, started if need be
- * @param onProgress  is told where the run stands, about once a second
  * @throws what made the run fail
  */
 export async function follow(
@@ -20,12 +26,20 @@ export async function follow(
   run: string,
   address: string,
   findServer: () => Promise<string>,
-  onProgress?: (progress: SearchProgress) => Promise<void>,
+  audience: Audience,
 ): Promise<RunDocument> {
+  try {
+    return await followFrom(store, run, address, findServer, audience)
+  } finally {
+    audience.watcher.end()
+  }
+}
+
+async function followFrom(...[store, run, address, findServer, audience]: Parameters<typeof follow>) {
   for (let at = address, busySince = 0; ;) {
     const began = Date.now()
     try {
-      return await followAt(await connect(at), store, run, at, onProgress)
+      return await followAt(await connect(at), store, run, at, audience)
     } catch (error) {
       if (!isAway(error)) throw error
       const { state, why } = await look(at)
@@ -63,9 +77,6 @@ async function patiently(findServer: () => Promise<string>): Promise<string> {
 /** Unanswered questions in a row after which a server counts as away rather than busy. */
 const mostSilences = 3
 
-/** Milliseconds after which a person wants to know whether anything happens. */
-const silence = 4000
-
 /** Number of gRPC: DEADLINE_EXCEEDED. */
 const tooLate = 4
 /** Milliseconds of one question for the result. */
@@ -84,11 +95,11 @@ async function resultOf({ client, workflowId, isOver }: { client: Client; workfl
   while (!isOver())
     try {
       const ask = async () => {
-        const { status } = await handle.describe()
-        return status.name === 'RUNNING' ? undefined : { result: (await handle.result()) as SearchResult }
+        const { status, closeTime } = await handle.describe()
+        return status.name === 'RUNNING' ? undefined : { ...((await handle.result()) as SearchResult), closeTime }
       }
       const answer = await client.withDeadline(Date.now() + questionTime, ask)
-      if (answer) return answer.result
+      if (answer) return answer
       await pause(betweenQuestions)
     } catch (error) {
       if (grpcErrorIn(error)?.code !== tooLate) throw error
@@ -102,19 +113,16 @@ async function followAt(
   store: Store,
   run: string,
   address: string,
-  onProgress?: (progress: SearchProgress) => Promise<void>,
+  { watcher, onProgress }: Audience,
 ): Promise<RunDocument> {
   const document = await readRun(store, run)
   const { workflowId } = document
+  const startedAt = Date.parse(document.startedAt)
   let over = false
+  let tasks: readonly PendingTask[] = []
+  const see = (progress: Sighting['progress']) => watcher.see({ run, startedAt, progress, tasks })
   const watch = async () => {
-    const told = new Set<string>()
     let silences = 0
-    let saidAt = Date.now()
-    const say = (line: string) => {
-      log(line)
-      saidAt = Date.now()
-    }
     for (let beat = 0; !over; beat++) {
       if (beat % 5 === 0) await ensureWorker(store, address)
       const progress = await progressOf(client, workflowId)
@@ -122,16 +130,8 @@ async function followAt(
       // Calls that wait for it would be repeated for much longer.
       if (silences >= mostSilences) throw new ServerAway('NoServer', `No Temporal server answers at ${address}`)
       if (progress && !over) await onProgress?.(progress)
-      // The time that is left changes without news.
-      const news = progress ? [{ key: describe(progress, false), line: describe(progress) }] : []
-      const looks = beat % 5 === 4 ? await atWork(client, workflowId) : undefined
-      for (const line of looks?.troubles ?? []) news.push({ key: line, line })
-      for (const { key, line } of news) {
-        if (!told.has(key) && !over) say(line)
-        told.add(key)
-      }
-      // A long task is news of its own.
-      if (looks?.doing !== undefined && !over && Date.now() - saidAt > silence) say(`        ${looks.doing}`)
+      if (beat % watcher.looksEvery === watcher.looksEvery - 1) tasks = await pendingTasks(client, workflowId)
+      if (!over) see(progress)
       await pause(1000)
     }
   }
@@ -139,10 +139,8 @@ async function followAt(
   const result = resultOf({ client, workflowId, isOver: () => over })
   try {
     // A worker that cannot be had, or a server that is away, ends the waiting too.
-    const { outputs, outcome } = await Promise.race([result, watching.then(() => never)])
-    const finished = { ...document, outputs, ...(outcome && { outcome }) }
-    await store.putDocument(`runs/${run}`, finished)
-    return finished
+    const { closeTime, ...end } = await Promise.race([result, watching.then(() => never)])
+    return await noteEnd(store, document, end, closeTime)
   } catch (error) {
     if (error instanceof WorkflowNotFoundError)
       throw new Failure('NoServer', `The server at ${address} does not know the run "${run}"`, {
@@ -151,7 +149,13 @@ async function followAt(
     throw error
   } finally {
     over = true
-    await watching.catch(() => undefined)
+    await watching
+      .then(async () => {
+        // What the last second has changed.
+        tasks = []
+        see(await progressOf(client, workflowId))
+      })
+      .catch(() => undefined)
     void result.catch(() => undefined).finally(() => client.connection.close())
   }
 }
@@ -170,16 +174,4 @@ export async function progressOf(client: Client, workflowId: string): Promise<Se
     // No worker answers yet, or the workflow is just starting.
     return undefined
   }
-}
-
-function describe({ stages, fraction }: SearchProgress, withTimes = true): string {
-  const one = ({ stage, done, total, secondsLeft }: SearchProgress['stages'][number]) =>
-    [
-      stage,
-      ...(total > 1 ? [`${done}/${total}`] : []),
-      ...(withTimes && secondsLeft !== undefined && done < total ? [`(${describeLeft(secondsLeft)})`] : []),
-    ].join(' ')
-  const running = stages.filter(({ state }) => state === 'running').map(one)
-  const done = stages.filter(({ state }) => state === 'done').length
-  return `[${String(Math.round(fraction * 100)).padStart(3)} %] ${done} of ${stages.length} stages done${running.length ? `; running: ${running.join(', ')}` : ''}`
 }

@@ -6,7 +6,7 @@ import type { SearchResult } from '../workflows/types.js'
 import { addressOf } from './address.js'
 import type { Common } from './options.js'
 import { explain } from './explain.js'
-import { readRun, type RunDocument } from './runs.js'
+import { noteEnd, readRun, type RunDocument } from './runs.js'
 
 /** A run with the outputs of its latest attempt, if that has ended. A server is asked only of one whose end no command has seen.
  *  @throws Failure of the kind that the latest attempt failed with */
@@ -24,16 +24,13 @@ export async function latest(store: Store, run: string, options: Common): Promis
 
 async function ended(client: Client, store: Store, document: RunDocument): Promise<RunDocument | undefined> {
   const handle = client.workflow.getHandle(document.workflowId)
-  const { status } = await handle.describe().catch((error: unknown) => {
-    if (error instanceof WorkflowNotFoundError) return { status: { name: 'UNKNOWN' } }
+  const { status, closeTime } = await handle.describe().catch((error: unknown) => {
+    if (error instanceof WorkflowNotFoundError) return { status: { name: 'UNKNOWN' as const }, closeTime: undefined }
     throw error
   })
   if (status.name === 'RUNNING' || status.name === 'UNKNOWN') return undefined
   try {
-    const { outputs, outcome } = (await handle.result()) as SearchResult
-    const finished = { ...document, outputs, ...(outcome && { outcome }) }
-    await store.putDocument(`runs/${document.run}`, finished)
-    return finished
+    return await noteEnd(store, document, (await handle.result()) as SearchResult, closeTime)
   } catch (error) {
     const { kind, message, remedy } = explain(error).json
     if (kind === 'Defect') throw error

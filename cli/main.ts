@@ -2,7 +2,7 @@
 import '../tensor/telemetry.js'
 import { Command } from 'commander'
 import { addCommands } from './command-list.js'
-import { log, printJson } from './output.js'
+import { printJson, tell } from './output.js'
 import { exitCodes } from './exit-codes.js'
 import { visibleInColour } from '../errors/visible.js'
 import { packageVersion } from '../store/paths.js'
@@ -27,7 +27,7 @@ await addCommands(program, process.argv[2])
 // Whoever reads may have had enough: `puzzleflow scores RUN | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(exitCodes.Done)
-  log(`Nothing more can be written to stdout: ${error.message}`)
+  tell(`Nothing more can be written to stdout: ${error.message}`)
   process.exit(error.code === 'ENOSPC' ? exitCodes.OutOfDisk : exitCodes.Defect)
 })
 await program.parseAsync()

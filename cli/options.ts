@@ -1,5 +1,6 @@
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { serverAddress, wholeNumber } from './option-values.js'
+import type { Loudness } from './progress/watcher.js'
 
 /** Options that every command takes. */
 export interface Common {
@@ -19,6 +20,8 @@ export const common = (command: Command): Command =>
 
 /** Options of commands that read a spec. */
 export interface SpecOptions extends Common {
+  /** `KEY=VALUE`, laid over the spec's. */
+  readonly set?: readonly string[]
   readonly allowPlugin?: readonly string[]
 }
 
@@ -31,16 +34,34 @@ export const reading = (command: Command): Command =>
   )
 
 /** Options of commands that start a run and follow it. */
-export interface RunningOptions extends SpecOptions {
+export interface RunningOptions extends SpecOptions, Loudness {
   readonly run?: string
   readonly detach?: boolean
   readonly concurrency?: number
   readonly heartbeat?: number
 }
 
+/** Adds the option that changes values of the spec. */
+export const setting = (command: Command): Command =>
+  command.option(
+    '--set <key=value>',
+    'use this value instead of the spec’s: stages.distill.tokens=20k; repeat for more',
+    (text: string, before: readonly string[]) => [...before, text],
+    [],
+  )
+
+/** The words that repeat these options. */
+export const settingWords = ({ set = [] }: SpecOptions): string[] => set.flatMap((text) => ['--set', text])
+
+/** Adds the options of commands that follow a run. */
+export const following = (command: Command): Command =>
+  command
+    .addOption(new Option('--quiet', 'write only errors, and how the run has ended').conflicts('verbose'))
+    .option('--verbose', 'write every change, and what the worker logs')
+
 /** Adds the options for how a run's tasks are done. */
 export const running = (command: Command): Command =>
-  command
+  following(setting(command))
     .option('--concurrency <n>', 'most tasks of a stage to run at the same time (default: 32)', wholeNumber(1))
     .option(
       '--heartbeat <seconds>',

@@ -12,15 +12,18 @@ import { typed } from './typed.js'
 
 /** Outputs of a run's stages. */
 export async function outputsOf(store: Store, document: RunDocument): Promise<Record<string, Outputs>> {
-  if (!document.outputs)
-    throw new Failure('InvalidInput', `The run "${document.run}" has no result yet`, {
-      remedy: `See where it stands with \`${typed('status', document.run)}\`, or continue it: \`${startAgain(document)}\`.`,
-    })
+  if (!document.outputs) throw noResultYet(document)
   const entries = Object.entries(document.outputs).map(
     async ([name, ref]) => [name, (await store.readJson(ref)) as Outputs] as const,
   )
   return Object.fromEntries(await Promise.all(entries))
 }
+
+/** What is said where a result is asked for and the run has none. */
+export const noResultYet = (document: RunDocument): Failure =>
+  new Failure('InvalidInput', `The run "${document.run}" has no result yet`, {
+    remedy: `See where it stands with \`${typed('status', document.run)}\`, or continue it: \`${startAgain(document)}\`.`,
+  })
 
 /** The result of a run: what a stage left as file `result`, or the values of all stages. */
 export const resultOf = async (store: Store, document: RunDocument): Promise<JsonObject> =>

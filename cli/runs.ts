@@ -8,7 +8,7 @@ import { planDocument } from '../lineage/plan-document.js'
 import { sealed } from '../server/index.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { ArtifactRef, Store } from '../store/index.js'
-import type { SearchInput } from '../workflows/types.js'
+import type { SearchInput, SearchResult } from '../workflows/types.js'
 import { checkRunName, isRunName } from './run-name.js'
 import { typed } from './typed.js'
 
@@ -25,6 +25,8 @@ export interface RunDocument {
   readonly command?: readonly string[]
   /** Outputs of stages that are needed but not in the plan. */
   readonly given?: Readonly<Record<string, ArtifactRef>>
+  /** When it was done, if a command has seen so. */
+  readonly finishedAt?: string
   /** Outputs of all stages, when it is done. */
   readonly outputs?: Readonly<Record<string, ArtifactRef>>
   /** What a stage said about all of it, when it is done. */
@@ -76,6 +78,19 @@ export async function readRun(store: Store, run: string): Promise<RunDocument> {
   throw new Failure('InvalidInput', `There is no run "${run}" in the store ${store.location}`, {
     remedy: known.length > 0 ? `Known: ${known.join(', ')}.` : `Start one with \`${typed('run', 'SPEC')}\`.`,
   })
+}
+
+/** Notes in the store how a run has ended. */
+export async function noteEnd(
+  store: Store,
+  document: RunDocument,
+  { outputs, outcome }: SearchResult,
+  ended: Date | undefined,
+): Promise<RunDocument> {
+  const finishedAt = ended?.toISOString()
+  const finished = { ...document, outputs, ...(outcome && { outcome }), ...(finishedAt !== undefined && { finishedAt }) }
+  await store.putDocument(`runs/${document.run}`, finished)
+  return finished
 }
 
 /** Whether a worker asked a queue for tasks within the last minute. */

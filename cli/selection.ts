@@ -24,12 +24,14 @@ export interface SelectedPlan {
 }
 
 /** Cuts a plan down. What is left out but needed must be in the store.
+ *  @param command  words that run the plan, for hints
  *  @throws Failure InvalidInput naming what is not there */
 export async function selectStages(
   plan: FrozenPlan,
   selection: Selection,
   store: Store,
   loaded: Loaded,
+  command: readonly string[] = ['run', plan.specFile],
 ): Promise<SelectedPlan> {
   const { from, until, only } = selection
   for (const name of [from, until, only]) if (name !== undefined) checkName(plan, name)
@@ -57,7 +59,7 @@ export async function selectStages(
   const missing = [...wanted].filter((name) => !(name in given))
   if (missing.length > 0)
     throw new Failure('InvalidInput', `The store does not have the outputs of ${missing.join(' and ')}`, {
-      remedy: `Run ${missing.length > 1 ? 'them' : 'it'} first: \`${typed('run', plan.specFile, '--until', missing.at(-1)!)}\`.`,
+      remedy: `Run ${missing.length > 1 ? 'them' : 'it'} first: \`${typed(...command, '--until', missing.at(-1)!)}\`.`,
     })
   return { plan: { ...plan, stages: chosen, digest: digestJson({ plan: plan.digest, ...selection }) }, given }
 }

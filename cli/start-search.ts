@@ -40,7 +40,7 @@ export async function startSearch(
   outcomeFolder(name)
   const store = await openStore(options)
   const loaded = await describedTypes(whole)
-  const { plan, given } = await selectStages(whole, selection, store, loaded)
+  const { plan, given } = await selectStages(whole, selection, store, loaded, options.command)
   await checkReadiness(plan, store, loaded)
   await keepListings(store, listings)
   // Fails where the store does not say which it is: before anything is started.

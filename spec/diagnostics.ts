@@ -1,3 +1,4 @@
+import stringWidth from 'string-width'
 import { legible } from '../errors/foreign.js'
 
 /** A mistake of the user, where it is and what to do about it. */
@@ -57,17 +58,21 @@ export function formatDiagnostic({ file, line, column, code, message, hint, seve
  *     search.yaml:14:7  unknown-block  There is no block type "swigul" for slot "ffn".
  *        14 |   - { block: swigul, width: [50%] }
  *           |              ^^^^^^ did you mean "swiglu"?
+ *
+ * @param width  most characters of the line to show
  */
-export function frameDiagnostic(diagnostic: Diagnostic, source: string | undefined): string {
-  const { file, line, column, code, message, hint, length = 1 } = diagnostic
-  const head = legible(`${file}:${line}:${column}  ${code}  ${message}`)
+export function frameDiagnostic(diagnostic: Diagnostic, source: string | undefined, width = longestFramed): string {
+  const { file, line, column, code, message, hint, length = 1, severity } = diagnostic
+  const head = legible(`${file}:${line}:${column}  ${severity === undefined ? '' : `${severity}  `}${code}  ${message}`)
   const whole = source?.split(/\r?\n/)[line - 1]
-  if (whole === undefined) return hint ? `${head}\n  ${legible(hint)}` : head
+  if (whole === undefined || (whole === '' && column === 1)) return hint ? `${head}\n  ${legible(hint)}` : head
   const number = String(line).padStart(5)
-  const from = whole.length > longestFramed ? Math.max(0, column - 1 - longestFramed / 2) : 0
-  const text = whole.slice(from, from + longestFramed)
-  const pad = text.slice(0, column - 1 - from).replace(/[^\t]/g, ' ')
-  const carets = '^'.repeat(Math.max(1, Math.min(length, text.length - (column - 1 - from))))
+  const from = whole.length > width ? Math.max(0, column - 1 - Math.floor(width / 2)) : 0
+  const text = whole.slice(from, from + width)
+  const [before, marked] = [text.slice(0, column - 1 - from), text.slice(column - 1 - from)]
+  // Wide characters take two places.
+  const pad = before.replace(/[^\t]+/g, (own) => ' '.repeat(stringWidth(own)))
+  const carets = '^'.repeat(Math.max(1, stringWidth(marked.slice(0, length))))
   return `${head}\n${number} | ${text}\n${' '.repeat(5)} | ${pad}${carets}${hint ? ` ${legible(hint)}` : ''}`
 }
 

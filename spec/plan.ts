@@ -15,6 +15,7 @@ import { checkInputs, distinct, plannedBlock, resolvePaths, type PathUse } from 
 import { applySpecStages, readPipeline, type Pipeline, type StageNode } from './pipeline.js'
 import type { Registry, StageInfo } from './registry.js'
 import { openPrograms, programsIn, type ProgramUse } from './programs.js'
+import { overridesFile, overridesText, withOverrides } from './overrides.js'
 import { specPlugins, withoutMissing } from './plugins.js'
 import { pointer } from './source-map.js'
 import { readSpecText } from './spec-text.js'
@@ -34,21 +35,32 @@ const envelope = readSchema('spec')
 
 /**
  * Reads a spec and everything that it names, and freezes it. Mistakes of the user are diagnostics, all of them at once.
- * @param file  path of the spec; relative paths in it start from its folder
+ * @param file       path of the spec; relative paths in it start from its folder
+ * @param overrides  values laid over those of the spec, such as `stages.distill.tokens=20k`
  * @throws Failure when a plugin's schema is wrong
  */
-export async function compileSpec(file: string, registry: Registry): Promise<CompiledSpec> {
+export async function compileSpec(
+  file: string,
+  registry: Registry,
+  overrides: readonly string[] = [],
+): Promise<CompiledSpec> {
   const read = await readSpecText(file)
-  return 'text' in read ? compileText(file, read.text, registry) : { diagnostics: [read.problem] }
+  return 'text' in read ? compileText(file, read.text, registry, overrides) : { diagnostics: [read.problem] }
 }
 
 /** The same for a text that is not, or not yet, in the file. */
-export async function compileText(file: string, text: string, registry: Registry): Promise<CompiledSpec> {
-  const spec = readDocument(file, text)
+export async function compileText(
+  file: string,
+  text: string,
+  registry: Registry,
+  overrides: readonly string[] = [],
+): Promise<CompiledSpec> {
+  const spec = withOverrides(readDocument(file, text), overrides)
   const diagnostics = [...spec.diagnostics]
   let report = (diagnostic: Diagnostic): void => void diagnostics.push(diagnostic)
+  const texts = [spec, { file: overridesFile, text: overridesText(overrides) }]
   const done = (): CompiledSpec => ({
-    diagnostics: explainTraps(sortDiagnostics(withoutEchoes(diagnostics, spec)), spec),
+    diagnostics: texts.reduce(explainTraps, sortDiagnostics(withoutEchoes(diagnostics, spec))),
   })
   if (spec.unreadable || Object.keys(spec.data).length === 0) return done()
 

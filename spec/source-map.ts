@@ -2,6 +2,8 @@ import type { Diagnostic } from './diagnostics.js'
 
 /** Where a key or value stands: line and column from 1, and its characters on that line. */
 export interface Range {
+  /** Where it is not the file of the map. */
+  readonly file?: string
   readonly line: number
   readonly column: number
   readonly length: number
@@ -33,6 +35,24 @@ export class SourceMap {
 
   setValue(at: string, range: Range): void {
     this.#values.set(at, range)
+  }
+
+  /** Takes out the places of a value and of all that is in it. */
+  forget(at: string): void {
+    for (const places of [this.#keys, this.#values])
+      for (const other of places.keys()) if (other === at || other.startsWith(`${at}/`)) places.delete(other)
+  }
+
+  /** Takes over the places of a value, and of all that is in it, from another text. */
+  graft(at: string, from: SourceMap, fromAt: string): void {
+    const { file } = from
+    for (const [own, others] of [
+      [this.#keys, from.#keys],
+      [this.#values, from.#values],
+    ] as const)
+      for (const [other, range] of others)
+        if ((other === fromAt && own === this.#values) || other.startsWith(`${fromAt}/`))
+          own.set(at + other.slice(fromAt.length), { file, ...range })
   }
 
   hasValue(at: string): boolean {

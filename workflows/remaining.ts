@@ -12,8 +12,8 @@ export class Remaining {
   }
 }
 
-/** For people: `about 3 min left`. */
-export function describeLeft(seconds: number): string {
+/** For people: `about 3 min left`. @param about  `at least`, where only a part of what is left is known */
+export function describeLeft(seconds: number, about = 'about'): string {
   const [unit, size] = (
     [
       ['d', 86_400],
@@ -21,5 +21,5 @@ export function describeLeft(seconds: number): string {
       ['min', 60],
     ] as const
   ).find(([, s]) => seconds >= 1.5 * s) ?? ['s', 1]
-  return `about ${Math.max(1, Math.round(seconds / size))} ${unit} left`
+  return `${about} ${Math.max(1, Math.round(seconds / size))} ${unit} left`
 }

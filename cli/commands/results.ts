@@ -1,81 +1,48 @@
 import type { Command } from 'commander'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { Failure, type Outputs } from '../../api/index.js'
 import { writing } from '../../model/index.js'
-import { Failure } from '../../api/index.js'
 import type { CostTable } from '../../puzzle/costs.js'
 import { curvePage } from '../../report/curve.js'
 import { markdown } from '../../report/markdown.js'
-import type { ScoreOutputs } from '../../puzzle/hand-over.js'
-import type { ScoreRow } from '../../puzzle/score-row.js'
+import type { Store } from '../../store/index.js'
 import { action } from '../action.js'
-import { common, type Common } from '../options.js'
-import { log, print, printJson } from '../output.js'
+import { align } from '../columns.js'
+import { explain } from '../explain.js'
 import { latest } from '../latest.js'
 import { readStore } from '../open-store.js'
-import { notAccepted, outputsOf, resultOf } from '../outcome.js'
+import { common, type Common } from '../options.js'
+import { noResultYet, notAccepted, resultOf } from '../outcome.js'
+import { log, print, printJson, tableWidth, tell } from '../output.js'
 import { partialCurve } from '../partial-curve.js'
-import { readRun } from '../runs.js'
+import { readRun, type RunDocument } from '../runs.js'
+import { scoreLines, scoresOf, scoreTable } from '../score-table.js'
+import { outputsOfStage, outputsSoFar } from '../stage-outputs.js'
+import { typed } from '../typed.js'
 
 /** What came out of runs. */
 export function resultCommands(program: Command): void {
-  common(program.command('result <run>').description('show parent and child side by side')).action(
-    action(async (run: string, options: Common) => {
-      const store = await readStore(options)
-      const document = await latest(store, run, options)
-      const partial = document.outputs ? undefined : await partialCurve(store, document)
-      const result = partial ? { run, specDigest: document.specDigest, ...partial } : await resultOf(store, document)
-      const missed = notAccepted(document)
-      if (!options.json && 'parent' in result) print(markdown(result as never))
-      else if (!options.json && 'swept' in result) print(curvePage(result as never))
-      else printJson(result)
-      if (missed) log(missed)
-    }),
-  )
+  common(program.command('result <run>').description('show parent and child side by side')).action(action(result))
 
   common(program.command('scores <run>').description('list all variants with their scores and costs'))
     .option('--csv', 'as comma-separated values')
     .action(
       action(async (run: string, options: Common & { csv?: boolean }) => {
         const store = await readStore(options)
-        const outputs = await outputsOf(store, await readRun(store, run))
-        const scores = outputs.score?.files.scores
-        const costs = outputs.profile?.files.costs
-        if (!scores || !costs) throw new Failure('InvalidInput', `The run "${run}" has no scores`)
-        const table = (await store.readJson(costs)) as CostTable
-        const rows = ((await store.readJson(scores)) as ScoreRow[]).map(({ entries: _, ...row }) => ({
-          ...row,
-          costs: { attention: table.attention[row.attention], ffn: table.ffn[row.ffn] },
-        }))
-        if (options.json) return printJson(rows)
-        const { objective: declared } = outputs.score!.values as Partial<ScoreOutputs['values']>
-        const objective = declared?.name === 'kl' ? undefined : declared
+        const document = await readRun(store, run)
+        const scored = await outputsOfStage(store, document, 'score', 'scores')
+        const costs = (await outputsSoFar(store, document)).done.profile?.files.costs
+        const scores = await scoresOf(store, scored, costs && ((await store.readJson(costs)) as CostTable))
+        if (!scores) throw new Failure('InvalidInput', `The run "${run}" has no scores`)
+        if (options.json) return printJson(scores.rows)
+        const { objective } = scores
         if (objective)
           log(
             `Judged by ${objective.name} (${objective.direction}; the parent has ${objective.parent}): column degradation, minimised.`,
           )
-        const flat = rows.map(({ judged, ...row }) => ({ ...row, degradation: judged?.degradation ?? row.kl }))
-        const names = [
-          'layer',
-          'slot',
-          'attention',
-          'ffn',
-          'kl',
-          'kl_before_distillation',
-          'lossDelta',
-          'top1',
-          'nmse',
-          ...(objective ? (['degradation'] as const) : []),
-          'run',
-          'span',
-        ] as const
-        const separator = options.csv ? ',' : '\t'
-        print(names.join(separator))
-        for (const row of flat)
-          print(
-            names
-              .map((name) => (typeof row[name] === 'number' ? Number(row[name].toPrecision(5)) : (row[name] ?? '')))
-              .join(separator),
-          )
+        const width = options.csv ? undefined : tableWidth()
+        const lines = width === undefined ? scoreLines(scores, options.csv ? ',' : '\t') : scoreTable(scores, width)
+        for (const line of lines) print(line)
       }),
     )
 
@@ -86,10 +53,58 @@ export function resultCommands(program: Command): void {
     .action(
       action(async (run: string, options: Common & { output: string }) => {
         const store = await readStore(options)
-        const costs = (await outputsOf(store, await readRun(store, run))).profile?.files.costs
-        if (!costs) throw new Failure('InvalidInput', `The run "${run}" has no cost table`)
-        const table = readFileSync(await store.path(costs))
+        const { files } = await outputsOfStage(store, await readRun(store, run), 'profile', 'cost table')
+        if (!files.costs) throw new Failure('InvalidInput', `The run "${run}" has no cost table`)
+        const table = readFileSync(await store.path(files.costs))
         await writing(options.output, () => writeFileSync(options.output, table))
       }),
     )
 }
+
+async function result(run: string, options: Common): Promise<void> {
+  const store = await readStore(options)
+  const known = await readRun(store, run)
+  let failed: unknown
+  const document = await latest(store, run, options).catch((error: unknown) => {
+    failed = error
+    return known
+  })
+  const curve = document.outputs ? undefined : await partialCurve(store, document)
+  if (!document.outputs && (failed !== undefined || !curve))
+    return soFar(store, document, failed ?? noResultYet(document), options)
+  const head = { run, specDigest: document.specDigest }
+  const found = curve ? { ...head, ...curve } : await resultOf(store, document)
+  const missed = notAccepted(document)
+  if (!options.json && 'parent' in found) print(markdown(found as never))
+  else if (!options.json && 'swept' in found) print(curvePage(found as never))
+  else printJson(found)
+  if (missed) tell(missed)
+}
+
+/** Shows what there is of a run without a result, and ends as the run's failure does. */
+async function soFar(store: Store, document: RunDocument, failure: unknown, options: Common): Promise<void> {
+  const { run, specDigest } = document
+  const { exitCode, text, json } = explain(failure)
+  if (json.kind === 'Defect') throw failure
+  process.exitCode = exitCode
+  const { done, missing } = await outputsSoFar(store, document)
+  const values = Object.fromEntries(Object.entries(done).map(([name, outputs]) => [name, outputs.values]))
+  if (options.json) printJson({ error: json, run, specDigest, stages: values })
+  tell(text)
+  if (options.json) return
+  const count = Object.keys(done).length
+  print(`${count} of ${count + missing.length} stages are done${count > 0 ? ':' : '.'}`)
+  const rows = Object.entries(done).map(([name, outputs]) => [`  ${name}`, figures(outputs)])
+  for (const line of align([{}, {}], rows, tableWidth())) print(line)
+  if (done.score?.files.scores) print(`Scores of all variants: ${typed('scores', run)}`)
+  if (done.profile?.files.costs) print(`Costs of all blocks: ${typed('profile', run, '-o', 'FILE')}`)
+}
+
+/** The numbers and short words among a stage's values. */
+const figures = ({ values }: Outputs): string =>
+  Object.entries(values)
+    .flatMap(([name, value]) => {
+      if (typeof value === 'number') return [`${name} ${Number(value.toPrecision(5))}`]
+      return typeof value === 'boolean' || (typeof value === 'string' && value.length <= 40) ? [`${name} ${value}`] : []
+    })
+    .join(', ')

@@ -6,7 +6,7 @@ import { accessTo, serverStatus, stopServer } from '../../server/index.js'
 import { action } from '../action.js'
 import { compiled } from '../compiled-spec.js'
 import { listenAddress, positiveNumber, wholeNumber } from '../option-values.js'
-import { common, reading, running, type Common, type RunningOptions } from '../options.js'
+import { common, reading, running, settingWords, type Common, type RunningOptions } from '../options.js'
 import { log, print, printJson } from '../output.js'
 import { exitCodes } from '../exit-codes.js'
 import { followSearch } from '../follow-search.js'
@@ -78,7 +78,10 @@ export function runCommands(program: Command): void {
 async function run(file: string, options: RunOptions): Promise<void> {
   const { from, until, only } = options
   const selection = { ...(from && { from }), ...(until && { until }), ...(only && { only }) }
-  await followSearch(await startSearch(await compiled(file, options), options, selection), options)
+  const spec = await compiled(file, options)
+  const words = settingWords(options)
+  const command = words.length > 0 ? { command: ['run', spec.plan.specFile, ...words] } : {}
+  await followSearch(await startSearch(spec, { ...options, ...command }, selection), options)
 }
 
 interface WorkerOptions extends Common {

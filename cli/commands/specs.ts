@@ -7,13 +7,13 @@ import { dataNotes } from '../../plugins/inspect/data-notes.js'
 import { describedTypes } from '../../plugins/loading/load.js'
 import { readSchema, schemaNames } from '../../schemas/read.js'
 import { readProblem, solve, type Problem } from '../../solver/index.js'
-import { formatDiagnostic } from '../../spec/diagnostics.js'
 import { toDot, toMermaid } from '../../spec/graph.js'
 import { compileSpec } from '../../spec/plan.js'
 import { schemaOfSpec, specSchema } from '../../spec/schema.js'
 import { action } from '../action.js'
 import { compiled, planOf, registryFor } from '../compiled-spec.js'
-import { common, reading, type SpecOptions } from '../options.js'
+import { framed } from '../framed.js'
+import { common, reading, setting, type SpecOptions } from '../options.js'
 import { log, print, printJson } from '../output.js'
 import { checkNeeds } from '../readiness.js'
 import { BadSpec } from '../explain.js'
@@ -22,13 +22,14 @@ import { specRegistry } from '../spec-registry.js'
 
 /** Commands that need no server. */
 export function specCommands(program: Command): void {
-  reading(program.command('validate <spec>').description('list all mistakes in a spec')).action(
+  setting(reading(program.command('validate <spec>').description('list all mistakes in a spec'))).action(
     action(async (file: string, options: SpecOptions) => {
-      const { plan, diagnostics } = await compileSpec(file, registryFor(options))
+      const { set = [] } = options
+      const { plan, diagnostics } = await compileSpec(file, registryFor(options), set)
       const notes = plan ? await dataNotes(plan) : []
       if (options.json)
         printJson({ valid: plan !== undefined, digest: plan?.digest, diagnostics, ...(plan && { notes }) })
-      else for (const diagnostic of diagnostics) print(formatDiagnostic(diagnostic))
+      else for (const diagnostic of framed(diagnostics, set, process.stdout)) print(diagnostic)
       if (plan && !options.json)
         print(`${file} is valid: ${plan.stages.length} stages, digest ${plan.digest.slice(0, 12)}`)
       if (!options.json) for (const note of notes) print(`note: ${note}`)
@@ -36,8 +37,10 @@ export function specCommands(program: Command): void {
     }),
   )
 
-  reading(
-    program.command('plan <spec>').description('list stages and tasks, and how much of them the store already has'),
+  setting(
+    reading(
+      program.command('plan <spec>').description('list stages and tasks, and how much of them the store already has'),
+    ),
   ).action(
     action(async (file: string, options: SpecOptions) => {
       const { plan, listings } = await compiled(file, options)

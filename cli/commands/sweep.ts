@@ -11,7 +11,7 @@ import { action } from '../action.js'
 import { compiled } from '../compiled-spec.js'
 import { followSearch } from '../follow-search.js'
 import { wholeNumber } from '../option-values.js'
-import { reading, running, type RunningOptions } from '../options.js'
+import { reading, running, settingWords, type RunningOptions } from '../options.js'
 import { outcomeFolder, resultOf } from '../outcome.js'
 import { print } from '../output.js'
 import { partialCurve, writeCurve } from '../partial-curve.js'
@@ -48,7 +48,7 @@ async function sweep(file: string, options: SweepOptions): Promise<void> {
   const plan = sweepPlan(whole, request, await describedTypes(whole))
   const run = options.run ?? `${whole.name}-sweep`
   const command = [
-    ...['sweep', whole.specFile, ...options.limit.flatMap((limit) => ['--limit', limit])],
+    ...['sweep', whole.specFile, ...settingWords(options), ...options.limit.flatMap((limit) => ['--limit', limit])],
     ...['--points', String(options.points), ...(options.measure ? ['--measure'] : [])],
   ]
   const search = await startSearch({ plan, listings }, { ...options, run, command }, {})

@@ -39,7 +39,7 @@ test(
     expect(left.slice(0, 2)).toEqual(['recapture', 'depth'])
     expect(left).not.toContain('first-uptrain')
 
-    const run = place.start('run', 'search.yaml', '--heartbeat', '5')
+    const run = place.start('run', 'search.yaml', '--heartbeat', '5', '--verbose')
     await run.says(/running: .*distill/)
     const pids = [run.process.pid!, place.worker!, ...childrenOf(place.worker!)]
     for (const pid of pids) process.kill(pid, 'SIGKILL')

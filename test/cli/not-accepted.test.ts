@@ -13,7 +13,8 @@ const spec = (file: string) => `apiVersion: puzzleflow/v1
 name: bridge
 pipeline:
   stages:
-    judge: { uses: command, with: { command: [./judge.sh], sources: [./judge.sh], files: { said: ./${file} } } }
+    weigh: { uses: command, with: { command: [./weigh.sh], sources: [./weigh.sh] } }
+    judge: { uses: command, needs: [weigh], with: { command: [./judge.sh], sources: [./judge.sh], files: { said: ./${file} } } }
 `
 let place: Place
 beforeAll(async () => {
@@ -24,6 +25,7 @@ beforeAll(async () => {
   write('said.json', JSON.stringify({ outcome }))
   write('broken.json', JSON.stringify({ outcome: { ok: false, status: 'No Bridge!' } }))
   write('judge.sh', '#!/bin/sh\nset -e\ncp inputs/said outputs/values.json\n', 0o755)
+  write('weigh.sh', '#!/bin/sh\nset -e\necho \'{"tonnes": 3}\' > outputs/values.json\n', 0o755)
   write('said.yaml', spec('said.json'))
   write('broken.yaml', spec('broken.json').replace('judge:', 'judge:'))
 }, serverTimeout)
@@ -38,7 +40,7 @@ test('it has an exit code of its own, again as soon as it is asked for again, an
   expect(first.stderr).not.toContain('Done')
   const again = await place.run(...command('said.yaml'), '--json')
   expect(again.code, again.stderr).toBe(7)
-  expect(JSON.parse(again.stdout)).toMatchObject({ run: 'bridge', stages: { judge: { outcome } } })
+  expect(JSON.parse(again.stdout)).toMatchObject({ run: 'bridge', stages: { judge: { outcome }, weigh: { tonnes: 3 } } })
   expect(again.stderr).toContain(outcome.text)
 
   for (const asked of [
@@ -65,9 +67,14 @@ test('a later attempt that fails leaves nothing of the earlier one in its place'
   )
   const said = await place.run('result', 'bridge', '--json')
   expect(said.code).toBe(4)
-  const { error } = JSON.parse(said.stdout) as { error: { message: string } }
+  const { error, stages } = JSON.parse(said.stdout) as { error: { message: string }; stages: object }
   expect(error.message).toBe(
     'The latest attempt of the run "bridge" failed: judge: The stage’s output values.outcome is not a valid outcome',
   )
+  expect(stages, 'what is done is shown all the same').toEqual({ weigh: { tonnes: 3 } })
   expect(readFileSync(join(place.folder, 'runs/bridge/result.json'), 'utf8')).toContain(outcome.text)
+  const shown = await place.run('result', 'bridge')
+  expect(shown).toMatchObject({ code: 4, stdout: '1 of 2 stages are done:\n  weigh  tonnes 3\n' })
+  const scores = await place.run('scores', 'bridge')
+  expect(scores).toMatchObject({ code: 2, stderr: 'The run "bridge" has no scores\n' })
 })

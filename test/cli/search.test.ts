@@ -120,7 +120,7 @@ test(
     const interrupted: string[] = []
     /** Runs the command until a task of the stage has saved a checkpoint, then kills its processes. */
     const killIn = async (stage: string, also: () => number[] = () => []) => {
-      const run = disturbed.start(...command)
+      const run = disturbed.start(...command, '--verbose')
       await run.says(new RegExp(`running: .*${stage}`))
       const done = records(disturbed)
       // A checkpoint is a file that another process writes: it is looked for.
@@ -138,8 +138,17 @@ test(
     const first = await killIn('distill')
     const second = await killIn('uptrain', () => [serverOf(home)])
     expect(second).toMatchObject(first)
+    // What is done can be had, whatever became of the run.
+    const scores = await disturbed.run('scores', 'tiny', '--json')
+    expect(scores.code, scores.stderr).toBe(0)
+    expect((JSON.parse(scores.stdout) as object[])[0]).toMatchObject({ layer: 0, kl: expect.any(Number) as number })
+    const costs = await disturbed.run('profile', 'tiny', '-o', 'costs-so-far.json')
+    expect(costs.code, costs.stderr).toBe(0)
+    const soFar = await disturbed.run('result', 'tiny', '--json')
+    expect(soFar.code).toBe(2)
+    expect(JSON.parse(soFar.stdout)).toMatchObject({ error: { kind: 'InvalidInput' }, stages: { solve: {} } })
 
-    const run = disturbed.start(...command, '--json')
+    const run = disturbed.start(...command, '--json', '--verbose')
     expect(await run.says(/run tiny/)).toMatch(/^Continuing run tiny/)
     await run.says(/running: .*uptrain/)
     // The command and its worker outlive the server.

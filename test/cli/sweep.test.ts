@@ -126,7 +126,7 @@ test(
   async () => {
     const disturbed = new Place(await writeTinySearch(spec), inject('stateHome'))
     try {
-      const first = disturbed.start(...command)
+      const first = disturbed.start(...command, '--verbose')
       const folder = join(disturbed.folder, 'runs/tiny-sweep')
       const measured = () => curveOf(disturbed).points.filter((point) => point.measured).length
       await first.says(/running: .*measure/)

@@ -9,7 +9,7 @@ import proto from '@temporalio/proto'
 import { freePort } from '../../server/ports.js'
 import { connect, keyFileVariable } from '../../server/index.js'
 import { explain } from '../../cli/explain.js'
-import { troubles } from '../../cli/at-work.js'
+import { pendingTasks, troubles } from '../../cli/at-work.js'
 import { Place } from '../cli/puzzleflow.js'
 import { serverTimeout, testServer } from '../temporal.js'
 import { rejection, Rig, type Handle } from './rig.js'
@@ -104,7 +104,7 @@ test('who follows a run with its key can read why a task is tried again', async 
   )
   ;(await rig.steps.nextCall()).fail(secrets.failure)
   for (;;) {
-    const lines = await troubles(rig.client, run.workflowId)
+    const lines = troubles(await pendingTasks(rig.client, run.workflowId))
     if (lines.length === 0) continue
     expect(lines).toEqual([`step/step failed, attempt 2 follows: ${secrets.failure}`])
     break

@@ -87,7 +87,7 @@ describe.skipIf(why !== '')(`a production server on PostgreSQL${why}`, () => {
       TEMPORAL_PROFILE: 'production',
       ...encrypted(),
     })
-    const run = place.start(...command)
+    const run = place.start(...command, '--verbose')
     await run.says(/running: .*distill/)
     const worker = place.worker!
     const victims = [run.process.pid!, worker, ...childrenOf(worker)]

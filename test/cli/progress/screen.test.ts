@@ -1,0 +1,129 @@
+import { EventEmitter } from 'node:events'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { setQuiet, tell } from '../../../cli/output.js'
+import { Screen, type Terminal } from '../../../cli/progress/screen.js'
+
+/** A terminal that obeys the few escape sequences with which lines are drawn again. */
+class FakeTerminal extends EventEmitter {
+  columns = 40
+  rows = 20
+  writes = 0
+  raw = ''
+  private lines: string[] = ['']
+  private row = 0
+  private column = 0
+
+  write(text: string): boolean {
+    this.writes++
+    this.raw += text
+    // eslint-disable-next-line no-control-regex
+    for (const [part] of text.matchAll(/\u001b\[\??[\d;]*[a-zA-Z]|[^\u001b]/g)) this.obey(part)
+    return true
+  }
+
+  private obey(part: string): void {
+    const [, count = '', command = ''] = /^\u001b\[(\d*)([A-Z])$/.exec(part) ?? []
+    const line = this.lines[this.row]!
+    if (part === '\n') {
+      this.row++
+      this.column = 0
+      this.lines[this.row] ??= ''
+    } else if (command === 'A') this.row = Math.max(0, this.row - Number(count || 1))
+    else if (command === 'B') this.row = Math.min(this.lines.length - 1, this.row + Number(count || 1))
+    else if (command === 'G') this.column = 0
+    else if (command === 'K') this.lines[this.row] = count === '2' ? '' : line.slice(0, this.column)
+    else if (!part.startsWith('\u001b')) {
+      this.lines[this.row] = line.slice(0, this.column).padEnd(this.column) + part + line.slice(this.column + 1)
+      this.column++
+    }
+  }
+
+  get shown(): string {
+    return this.lines.join('\n').trimEnd()
+  }
+}
+
+let terminal: FakeTerminal
+let lines: string[]
+let screen: Screen
+beforeEach(() => {
+  vi.useFakeTimers()
+  setQuiet(false)
+  terminal = new FakeTerminal()
+  lines = ['one', 'two']
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-type-assertion -- of what is used
+  screen = new Screen(terminal as unknown as Terminal, () => lines)
+})
+afterEach(() => {
+  screen.end()
+  vi.useRealTimers()
+})
+/** Draws what has changed. */
+const frames = () => void vi.advanceTimersByTime(100)
+
+test('frames are drawn in the same place', () => {
+  screen.refresh()
+  frames()
+  expect(terminal.shown).toBe('one\ntwo')
+  lines = ['one', 'deux', 'three']
+  screen.refresh()
+  frames()
+  expect(terminal.shown).toBe('one\ndeux\nthree')
+  lines = ['four']
+  screen.refresh()
+  frames()
+  expect(terminal.shown).toBe('four')
+})
+
+test('at most ten frames a second are drawn, and none without a change', () => {
+  for (let i = 0; i < 1000; i++) {
+    lines = [`step ${i}`]
+    screen.refresh()
+    vi.advanceTimersByTime(1)
+  }
+  expect(terminal.writes).toBeLessThanOrEqual(10)
+  frames()
+  const { writes } = terminal
+  for (let i = 0; i < 10; i++) {
+    screen.refresh()
+    frames()
+  }
+  expect(terminal.writes).toBe(writes)
+})
+
+test('what is logged goes above the frame, and stays', () => {
+  screen.refresh()
+  frames()
+  tell('a task failed')
+  tell('and again')
+  expect(terminal.shown).toBe('a task failed\nand again\none\ntwo')
+  lines = ['three']
+  screen.refresh()
+  frames()
+  expect(terminal.shown).toBe('a task failed\nand again\nthree')
+})
+
+test('the last frame stays when it ends, and logs follow it', () => {
+  screen.refresh()
+  frames()
+  lines = ['the', 'end']
+  screen.end()
+  expect(terminal.shown).toBe('the\nend')
+  const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  tell('Done')
+  expect(stderr).toHaveBeenCalledWith('Done\n')
+  stderr.mockRestore()
+})
+
+test('lines that a narrower terminal has broken are taken away as a whole', () => {
+  lines = ['x'.repeat(39), 'y'.repeat(10)]
+  screen.refresh()
+  frames()
+  terminal.raw = ''
+  terminal.columns = 15
+  lines = ['x'.repeat(14)]
+  terminal.emit('resize')
+  // 39 characters take three rows of 15: two more than before.
+  expect(terminal.raw.split('\u001b[1A\u001b[2K').length - 1).toBeGreaterThanOrEqual(2)
+  expect(terminal.shown).toBe('x'.repeat(14))
+})
