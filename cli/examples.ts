@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 
 /** Examples of each command, without the program's name, as `--help` shows them. */
 export const examples: Readonly<Record<string, readonly string[]>> = {
+  init: ['init ./parent', 'init ./parent --data train.jsonl --tasks ./tasks --throughput 2x --within 8h -o search.yaml'],
   validate: ['validate search.yaml', 'validate search.yaml --set target.limits.throughput=">= 2x"'],
   plan: ['plan search.yaml', 'plan search.yaml --set stages.distill.tokens=20k --json'],
   graph: ['graph search.yaml > pipeline.mmd', 'graph search.yaml --format dot | dot -Tsvg > pipeline.svg'],

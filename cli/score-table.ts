@@ -3,6 +3,7 @@ import { addCosts, type Cost, type CostTable } from '../puzzle/costs.js'
 import type { ScoreOutputs } from '../puzzle/hand-over.js'
 import { degradationOf, type ScoreRow } from '../puzzle/score-row.js'
 import type { Store } from '../store/index.js'
+import { describeBytes } from './amounts.js'
 import { align, type Column } from './columns.js'
 
 /** A variant of a layer with its score, and the costs of the blocks that are in its slots. */
@@ -87,14 +88,14 @@ export function scoreTable({ rows, objective }: Scores, width: number): string[]
       short(row.lossDelta),
       `${(100 * row.top1).toFixed(1)} %`,
       short(row.nmse),
-      ...(cost ? [amount(cost.parameters), `${amount(cost.memoryBytes)}B`, time(cost.prefillSeconds), time(cost.decodeSeconds)] : []),
+      ...(cost ? [amount(cost.parameters), describeBytes(cost.memoryBytes), time(cost.prefillSeconds), time(cost.decodeSeconds)] : []),
     ]
   })
   return align(columns, cells, width)
 }
 
-/** `1.34 M`, with the units of thousands; `0 ` where there is nothing. */
+/** `1.34 M`. */
 function amount(value: number): string {
-  const [unit, size] = ([['G', 1e9], ['M', 1e6], ['k', 1e3]] as const).find(([, s]) => value >= s) ?? ['', 1]
-  return `${Number((value / size).toPrecision(3))} ${unit}`
+  const [unit, size] = ([[' G', 1e9], [' M', 1e6], [' k', 1e3]] as const).find(([, s]) => value >= s) ?? ['', 1]
+  return `${Number((value / size).toPrecision(3))}${unit}`
 }
