@@ -64,7 +64,11 @@ async function valuesOf(option: Option, given: readonly string[], place: Place):
   return []
 }
 
-async function argumentsOf(argument: Argument, positional: readonly string[], place: Place): Promise<readonly Candidate[]> {
+async function argumentsOf(
+  argument: Argument,
+  positional: readonly string[],
+  place: Place,
+): Promise<readonly Candidate[]> {
   if (argument.argChoices) return argument.argChoices.map((word) => ({ word }))
   const name = argument.name()
   if (name === 'run') return runs(place)
@@ -75,7 +79,9 @@ async function argumentsOf(argument: Argument, positional: readonly string[], pl
 
 // Where nothing can be read, nothing is proposed.
 const runs = async (place: Place): Promise<Candidate[]> => {
-  const known = await readStore(place).then(readRuns).catch(() => [])
+  const known = await readStore(place)
+    .then(readRuns)
+    .catch(() => [])
   return known.map(({ run, name }) => ({ word: run, ...(name !== run && { about: name }) }))
 }
 

@@ -2,7 +2,10 @@ import type { Command } from 'commander'
 
 /** Examples of each command, without the program's name, as `--help` shows them. */
 export const examples: Readonly<Record<string, readonly string[]>> = {
-  init: ['init ./parent', 'init ./parent --data train.jsonl --tasks ./tasks --throughput 2x --within 8h -o search.yaml'],
+  init: [
+    'init ./parent',
+    'init ./parent --data train.jsonl --tasks ./tasks --throughput 2x --within 8h -o search.yaml',
+  ],
   validate: ['validate search.yaml', 'validate search.yaml --set target.limits.throughput=">= 2x"'],
   plan: ['plan search.yaml', 'plan search.yaml --set stages.distill.tokens=20k --json'],
   graph: ['graph search.yaml > pipeline.mmd', 'graph search.yaml --format dot | dot -Tsvg > pipeline.svg'],
@@ -17,7 +20,11 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   'server start': ['server start'],
   'server status': ['server status --json'],
   'server stop': ['server stop'],
-  worker: ['worker --slots 4', 'worker --store s3://bucket/searches --address temporal.example:7233', 'worker --queue gpu'],
+  worker: [
+    'worker --slots 4',
+    'worker --store s3://bucket/searches --address temporal.example:7233',
+    'worker --queue gpu',
+  ],
   sweep: ['sweep search.yaml --limit throughput=1.5x..4x --points 8 --measure'],
   list: ['list', 'list --json'],
   status: ['status', 'status quickstart'],
@@ -68,6 +75,7 @@ export function* leaves(program: Command, before = ''): Iterable<readonly [name:
 export function addExamples(program: Command): void {
   for (const [name, command] of leaves(program)) {
     const lines = new Map(Object.entries(examples)).get(name)
-    if (lines) command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  ${program.name()} ${line}`).join('\n')}`)
+    if (lines)
+      command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  ${program.name()} ${line}`).join('\n')}`)
   }
 }

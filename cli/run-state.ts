@@ -62,9 +62,9 @@ async function stateOf(client: Client | undefined, store: Store, document: RunDo
   const unseen = state === 'COMPLETED' && !outputs ? ((await handle!.result()) as SearchResult) : undefined
   const outcome = noted.outcome ?? unseen?.outcome
   const ended = outputs ?? unseen?.outputs
-  const { verdict, ratios } = ended ? await figuresOf(store, { ...document, outputs: ended }) : {}
+  const figures = ended && (await figuresOf(store, { ...document, outputs: ended }))
   const finishedAt = noted.finishedAt ?? described?.closeTime?.toISOString()
-  return { run, name, state, startedAt, finishedAt, specDigest, progress, outcome, verdict, ratios, failure }
+  return { run, name, state, startedAt, finishedAt, specDigest, progress, outcome, ...figures, failure }
 }
 
 /** What a list shows of a result. None where the store has lost it. */

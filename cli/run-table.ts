@@ -24,8 +24,8 @@ const columns: readonly Column[] = [
   { name: 'verdict' },
   { name: 'throughput', align: 'right' },
   { name: 'quality', align: 'right' },
-  { name: 'time', align: 'right', optional: 2 },
-  { name: 'started', optional: 1 },
+  { name: 'time', align: 'right', optional: 1 },
+  { name: 'started', optional: 2 },
 ]
 
 /** Runs as a table for a terminal of so many columns. @param now  milliseconds of the clock */

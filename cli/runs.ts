@@ -88,7 +88,12 @@ export async function noteEnd(
   ended: Date | undefined,
 ): Promise<RunDocument> {
   const finishedAt = ended?.toISOString()
-  const finished = { ...document, outputs, ...(outcome && { outcome }), ...(finishedAt !== undefined && { finishedAt }) }
+  const finished = {
+    ...document,
+    outputs,
+    ...(outcome && { outcome }),
+    ...(finishedAt !== undefined && { finishedAt }),
+  }
   await store.putDocument(`runs/${document.run}`, finished)
   return finished
 }

@@ -18,7 +18,11 @@ export interface Scores {
 }
 
 /** Scores with costs, in the order of the layers. Undefined if the stage has left none. */
-export async function scoresOf(store: Store, { files, values }: Outputs, costs: CostTable | undefined): Promise<Scores | undefined> {
+export async function scoresOf(
+  store: Store,
+  { files, values }: Outputs,
+  costs: CostTable | undefined,
+): Promise<Scores | undefined> {
   if (!files.scores) return undefined
   const rows = ((await store.readJson(files.scores)) as ScoreRow[]).map(({ entries: _, ...row }) => ({
     ...row,
@@ -40,7 +44,17 @@ const costs = ['parameters', 'memoryBytes', 'prefillSeconds', 'decodeSeconds'] a
 
 /** Rows for programs, their header first. */
 export function scoreLines({ rows, objective }: Scores, separator: string): string[] {
-  const head = ['layer', 'slot', 'attention', 'ffn', ...figures, ...(objective ? ['degradation'] : []), 'run', 'span', ...costs]
+  const head = [
+    'layer',
+    'slot',
+    'attention',
+    'ffn',
+    ...figures,
+    ...(objective ? ['degradation'] : []),
+    'run',
+    'span',
+    ...costs,
+  ]
   const number = (value: number | null | undefined) => {
     if (value === null || value === undefined) return ''
     return Number.isInteger(value) ? value : Number(value.toPrecision(5))
@@ -88,7 +102,14 @@ export function scoreTable({ rows, objective }: Scores, width: number): string[]
       short(row.lossDelta),
       `${(100 * row.top1).toFixed(1)} %`,
       short(row.nmse),
-      ...(cost ? [amount(cost.parameters), describeBytes(cost.memoryBytes), time(cost.prefillSeconds), time(cost.decodeSeconds)] : []),
+      ...(cost
+        ? [
+            amount(cost.parameters),
+            describeBytes(cost.memoryBytes),
+            time(cost.prefillSeconds),
+            time(cost.decodeSeconds),
+          ]
+        : []),
     ]
   })
   return align(columns, cells, width)
@@ -96,6 +117,12 @@ export function scoreTable({ rows, objective }: Scores, width: number): string[]
 
 /** `1.34 M`. */
 function amount(value: number): string {
-  const [unit, size] = ([[' G', 1e9], [' M', 1e6], [' k', 1e3]] as const).find(([, s]) => value >= s) ?? ['', 1]
+  const [unit, size] = (
+    [
+      [' G', 1e9],
+      [' M', 1e6],
+      [' k', 1e3],
+    ] as const
+  ).find(([, s]) => value >= s) ?? ['', 1]
   return `${Number((value / size).toPrecision(3))}${unit}`
 }

@@ -33,7 +33,12 @@ export async function outputsSoFar(store: Store, document: RunDocument): Promise
  * @param thing  what they are wanted for, for people: `scores`
  * @throws Failure InvalidInput where the run has no such stage, or it is not done
  */
-export async function outputsOfStage(store: Store, document: RunDocument, name: string, thing: string): Promise<Outputs> {
+export async function outputsOfStage(
+  store: Store,
+  document: RunDocument,
+  name: string,
+  thing: string,
+): Promise<Outputs> {
   const { run } = document
   const { done, missing } = await outputsSoFar(store, document)
   const outputs = new Map(Object.entries(done)).get(name)

@@ -57,7 +57,7 @@ export function frame(sighting: Sighting & { readonly left?: RunLeft | undefined
     )
     return listed.flatMap((stage, i) => [
       lines[i]!,
-      ...below(stage, sighting, named).map((line) => cut(`  ${line}`, width)),
+      ...below(stage, sighting, named, width).map((line) => cut(`  ${line}`, width)),
     ])
   }
   const head = [heading(sighting, canvas, width)]
@@ -88,14 +88,16 @@ function heading(sighting: Parameters<typeof frame>[0], { now, colours, unicode 
   const done = stages.filter(({ state }) => state === 'done').length
   return cut(
     [
-      colours.bold(run),
+      colours.bold(cut(run, Math.floor(width / 3))),
       ...(paused ? [colours.yellow('PAUSED')] : []),
       ...(size > 0 ? [bar] : []),
       `${Math.round(fraction * 100)} %`,
       `${done} of ${stages.length} stages`,
       duration(now - startedAt),
       ...(outcome && !outcome.ok ? [colours.yellow(outcome.status)] : []),
-      ...(left === undefined || paused || isOver ? [] : [describeLeft(left.seconds, left.atLeast ? 'at least' : 'about')]),
+      ...(left === undefined || paused || isOver
+        ? []
+        : [describeLeft(left.seconds, left.atLeast ? 'at least' : 'about')]),
     ].join('  '),
     width,
   )
@@ -126,7 +128,7 @@ const onlyTaskLeft = ({ stage, total }: StageProgress, tasks: readonly PendingTa
 }
 
 /** What a stage does, and what it waits for. */
-function below(stage: StageProgress, { run, tasks }: Sighting, named: number): string[] {
+function below(stage: StageProgress, { run, tasks }: Sighting, named: number, width: number): string[] {
   if (stage.state !== 'running' && stage.state !== 'asking') return decisions(run, stage)
   const own = tasks.filter((task) => task.stage === stage.stage)
   const working = own.filter(({ atWork, failure }) => atWork && failure === undefined)
@@ -135,7 +137,8 @@ function below(stage: StageProgress, { run, tasks }: Sighting, named: number): s
     working.slice(0, named).map((task) => {
       const left = secondsLeftOf(task)
       return [
-        task.name.slice(stage.stage.length + 1),
+        // A long name must not push out what the tasks say.
+        cut(task.name.slice(stage.stage.length + 1), Math.floor(width / 2)),
         task.said ? `${Math.round(100 * task.said.fraction)} %` : '',
         left === undefined ? '' : describeLeft(left),
         task.said?.text ?? '',
@@ -156,10 +159,8 @@ function footer({ stages, concurrency, paused }: SearchProgress, tasks: readonly
   if (!stages.some(({ state }) => state === 'running')) return []
   const working = tasks.filter(({ atWork }) => atWork).length
   const queued = tasks.length - working
-  const waiting = queued > 0 ? `, ${queued} waiting for a place` : ''
-  return [
-    `${working} at work${waiting}; at most ${concurrency} of a stage at once. Ctrl-C stops watching, not the run.`,
-  ]
+  const waiting = queued > 0 ? `, ${queued} queued` : ''
+  return [`${working} at work${waiting}, at most ${concurrency} of a stage. Ctrl-C leaves the run going.`]
 }
 
 /** `2:10`, `1:02:10`. */

@@ -53,7 +53,8 @@ export function runLeft(
     // A stage takes at least as long as each of its tasks.
     const own = state === 'running' ? (secondsLeft ?? (total <= 1 ? said[0] : undefined)) : undefined
     if (own !== undefined) atWork = Math.max(atWork, own, ...said)
-    else if (work !== undefined) waiting += (work * (1 - done / Math.max(1, total))) / (total === 1 || type!.exclusive ? 1 : places)
+    else if (work !== undefined)
+      waiting += (work * (1 - done / Math.max(1, total))) / (total === 1 || type!.exclusive ? 1 : places)
     else {
       atLeast = true
       atWork = Math.max(atWork, 0, ...said)

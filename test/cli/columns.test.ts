@@ -21,5 +21,13 @@ test('columns without any text are left out, optional ones where lines would be 
 
 test('colours take no place', () => {
   const { red } = pc.createColors(true)
-  expect(align([{}, {}], [[red('a'), 'b'], ['cc', 'd']])).toEqual([`${red('a')}   b`, 'cc  d'])
+  expect(
+    align(
+      [{}, {}],
+      [
+        [red('a'), 'b'],
+        ['cc', 'd'],
+      ],
+    ),
+  ).toEqual([`${red('a')}   b`, 'cc  d'])
 })

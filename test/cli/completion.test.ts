@@ -71,7 +71,10 @@ test.each(Object.entries(shells))('the script for %s asks the program', (shell, 
   }
   const bin = join(place.folder, 'bin')
   mkdirSync(bin, { recursive: true })
-  writeFileSync(join(bin, 'puzzleflow'), '#!/bin/sh\n[ "$*" = "complete -- resu" ] && printf "result\\tshow: all\\nresume\\n"\n')
+  writeFileSync(
+    join(bin, 'puzzleflow'),
+    '#!/bin/sh\n[ "$*" = "complete -- resu" ] && printf "result\\tshow: all\\nresume\\n"\n',
+  )
   chmodSync(join(bin, 'puzzleflow'), 0o755)
   const head = shell === 'zsh' ? 'autoload -U compinit; compinit -D -u\n' : ''
   const { stdout, stderr } = spawnSync(shell, ['-c', `${head}${script}\n${ask}`], {

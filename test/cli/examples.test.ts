@@ -35,7 +35,8 @@ test('help shows them', async () => {
   let help = ''
   const program = new Command('puzzleflow').exitOverride().configureOutput({ writeOut: (text) => (help += text) })
   await addCommands(program, 'scores')
-  for (const [, command] of leaves(program)) command.exitOverride().configureOutput({ writeOut: (text) => (help += text) })
+  for (const [, command] of leaves(program))
+    command.exitOverride().configureOutput({ writeOut: (text) => (help += text) })
   await expect(program.parseAsync(['scores', '--help'], { from: 'user' })).rejects.toThrow()
   expect(help).toContain('Examples:\n  puzzleflow scores quickstart\n')
 })

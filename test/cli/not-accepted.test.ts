@@ -40,7 +40,10 @@ test('it has an exit code of its own, again as soon as it is asked for again, an
   expect(first.stderr).not.toContain('Done')
   const again = await place.run(...command('said.yaml'), '--json')
   expect(again.code, again.stderr).toBe(7)
-  expect(JSON.parse(again.stdout)).toMatchObject({ run: 'bridge', stages: { judge: { outcome }, weigh: { tonnes: 3 } } })
+  expect(JSON.parse(again.stdout)).toMatchObject({
+    run: 'bridge',
+    stages: { judge: { outcome }, weigh: { tonnes: 3 } },
+  })
   expect(again.stderr).toContain(outcome.text)
 
   for (const asked of [

@@ -52,7 +52,13 @@ const row = (more: Partial<ScoredRow>): ScoredRow => ({
 })
 const rows = [
   row({}),
-  row({ slot: 'block', attention: 'no-op', ffn: 'no-op', kl_before_distillation: null, costs: { attention: free, ffn: cost } }),
+  row({
+    slot: 'block',
+    attention: 'no-op',
+    ffn: 'no-op',
+    kl_before_distillation: null,
+    costs: { attention: free, ffn: cost },
+  }),
   row({ slot: 'block', run: 'keep-last-2', span: 2 }),
 ]
 
