@@ -29,15 +29,16 @@ export class Beat implements Watcher {
     const isFirst = this.last?.progress === undefined && sighting.progress !== undefined
     // A question without an answer does not undo what was seen.
     this.last = { ...sighting, progress: sighting.progress ?? this.last?.progress }
+    if (isFirst) {
+      for (const { stage } of finishedStages(this.last.progress!)) this.done.add(stage)
+      this.timer.refresh()
+      this.speak()
+    }
     const { run, progress } = this.last
     for (const line of [...troubles(sighting.tasks), ...(progress ? allDecisions(run, progress) : [])]) {
       if (!this.told.has(line)) this.say(line)
       this.told.add(line)
     }
-    if (!isFirst) return
-    for (const { stage } of finishedStages(this.last.progress!)) this.done.add(stage)
-    this.timer.refresh()
-    this.speak()
   }
 
   end(): void {

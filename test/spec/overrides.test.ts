@@ -44,11 +44,7 @@ test.each<[string, string[], string[]]>([
     ['stages.distill.tokns=1k'],
     ['--set:1:16 unknown-key stages.distill has no key "tokns". (did you mean "tokens"?)'],
   ],
-  [
-    'an unknown stage',
-    ['stages.distil.tokens=1k'],
-    [expect.stringMatching(/^--set:1:8 .*did you mean "distill"/)],
-  ],
+  ['an unknown stage', ['stages.distil.tokens=1k'], [expect.stringMatching(/^--set:1:8 .*did you mean "distill"/)]],
   ['a missing file', ['model=./elsewhere'], [expect.stringMatching(/^--set:1:7 missing-file /)]],
   [
     'no value',
