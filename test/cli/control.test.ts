@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
 import { serverTimeout, testServer } from '../temporal.js'
 import { Place } from './puzzleflow.js'
-import { tinySpec, writeTinySearch } from './tiny-search.js'
+import { writeTinySearch } from './tiny-search.js'
 
 // A worker begins and loads the model, beside other tests.
 vi.setConfig({ testTimeout: 300_000 })
@@ -10,7 +10,7 @@ vi.setConfig({ testTimeout: 300_000 })
 let place: Place
 beforeAll(async () => {
   await testServer()
-  place = new Place(await writeTinySearch(tinySpec.replace('tokens: 60k', 'tokens: 100M')), inject('stateHome'))
+  place = new Place(await writeTinySearch(), inject('stateHome'))
 }, serverTimeout)
 afterAll(() => place.close())
 
@@ -20,7 +20,7 @@ const says = async (...args: readonly string[]) => {
 }
 
 test('a run is paused, shown as paused, and cancelled; what makes no sense is refused with exit code 2 and what to do', async () => {
-  await place.run('run', 'search.yaml', '--detach')
+  await place.run('run', 'search.yaml', '--set', 'stages.distill.tokens=100M', '--detach')
   expect(await says('pause', 'tiny')).toEqual({ code: 0, text: 'Paused: running tasks save a checkpoint and stop.' })
   const remedy = 'Remedy: See where it stands: `npx puzzleflow status tiny`.'
   expect(await says('pause', 'tiny')).toEqual({ code: 2, text: `tiny: It is already paused.\n${remedy}` })
@@ -45,7 +45,7 @@ test('a run is paused, shown as paused, and cancelled; what makes no sense is re
   expect({ code, stderr }, stderr).toMatchObject({ code: 130 })
   expect(await says('resume', 'tiny')).toEqual({
     code: 2,
-    text: `The run "tiny" is not running\nRemedy: Start it with \`npx puzzleflow run ${place.folder}/search.yaml --run tiny\`.`,
+    text: `The run "tiny" is not running\nRemedy: Start it with \`npx puzzleflow run ${place.folder}/search.yaml --set stages.distill.tokens=100M --run tiny\`.`,
   })
   expect((await says('status', 'tiny')).text).toMatch(/^tiny\tCANCELLED\t/)
 })
