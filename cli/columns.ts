@@ -42,4 +42,9 @@ export function padded(text: string, width: number, side: Column['align']): stri
 }
 
 /** A text, possibly coloured, cut to a width. */
-export const cut = (text: string, width: number): string => (width === Infinity ? text : cliTruncate(text, width))
+export function cut(text: string, width: number): string {
+  if (width === Infinity) return text
+  const line = cliTruncate(text, width)
+  // Half of a wide character may stand beyond the end.
+  return stringWidth(line) > width ? cliTruncate(text, width - 1) : line
+}

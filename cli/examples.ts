@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { entryOf } from '../errors/foreign.js'
 
 /** Examples of each command, without the program's name, as `--help` shows them. */
 export const examples: Readonly<Record<string, readonly string[]>> = {
@@ -74,7 +75,7 @@ export function* leaves(program: Command, before = ''): Iterable<readonly [name:
 /** Adds its examples to the help of each command. */
 export function addExamples(program: Command): void {
   for (const [name, command] of leaves(program)) {
-    const lines = new Map(Object.entries(examples)).get(name)
+    const lines = entryOf(examples, name)
     if (lines)
       command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  ${program.name()} ${line}`).join('\n')}`)
   }

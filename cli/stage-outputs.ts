@@ -1,5 +1,5 @@
-import type { Outputs } from '../api/index.js'
-import { Failure } from '../api/index.js'
+import { Failure, type Outputs } from '../api/index.js'
+import { entryOf } from '../errors/foreign.js'
 import { walk, withoutWriting } from '../lineage/walk.js'
 import { describedTypes } from '../plugins/loading/load.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
@@ -41,7 +41,7 @@ export async function outputsOfStage(
 ): Promise<Outputs> {
   const { run } = document
   const { done, missing } = await outputsSoFar(store, document)
-  const outputs = new Map(Object.entries(done)).get(name)
+  const outputs = entryOf(done, name)
   if (outputs) return outputs
   if (!missing.includes(name)) throw new Failure('InvalidInput', `The run "${run}" has no ${thing}`)
   throw new Failure('InvalidInput', `The run "${run}" has no ${thing} yet: stage ${name} is not done`, {
