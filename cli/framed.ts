@@ -1,4 +1,5 @@
 import { lstatSync, readFileSync } from 'node:fs'
+import { visible } from '../errors/visible.js'
 import { formatDiagnostic, frameDiagnostic, type Diagnostic } from '../spec/diagnostics.js'
 import { maximumBytes } from '../spec/document.js'
 import { overridesFile, overridesText } from '../spec/overrides.js'
@@ -21,7 +22,7 @@ export function framed(
   return diagnostics.map((diagnostic) => {
     const { file } = diagnostic
     if (!texts.has(file)) texts.set(file, textOf(file))
-    return frameDiagnostic(diagnostic, texts.get(file), columns - margin - 1)
+    return visible(frameDiagnostic(diagnostic, texts.get(file), columns - margin - 1))
   })
 }
 

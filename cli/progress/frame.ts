@@ -1,4 +1,5 @@
 import type pc from 'picocolors'
+import { visible } from '../../errors/visible.js'
 import { describeLeft } from '../../workflows/remaining.js'
 import type { SearchProgress, StageProgress } from '../../workflows/types.js'
 import { secondsLeftOf, troubles, type PendingTask } from '../at-work.js'
@@ -127,9 +128,12 @@ const onlyTaskLeft = ({ stage, total }: StageProgress, tasks: readonly PendingTa
   return total === 1 && own.length === 1 ? secondsLeftOf(own[0]!) : undefined
 }
 
+/** Words of tasks on one line, which a terminal does not obey. */
+const plain = (text: string): string => visible(text).replace(/[\n\t]+/g, ' ')
+
 /** What a stage does, and what it waits for. */
 function below(stage: StageProgress, { run, tasks }: Sighting, named: number, width: number): string[] {
-  if (stage.state !== 'running' && stage.state !== 'asking') return decisions(run, stage)
+  if (stage.state !== 'running' && stage.state !== 'asking') return decisions(run, stage).map(plain)
   const own = tasks.filter((task) => task.stage === stage.stage)
   const working = own.filter(({ atWork, failure }) => atWork && failure === undefined)
   const lines = align(
@@ -138,10 +142,10 @@ function below(stage: StageProgress, { run, tasks }: Sighting, named: number, wi
       const left = secondsLeftOf(task)
       return [
         // A long name must not push out what the tasks say.
-        cut(task.name.slice(stage.stage.length + 1), Math.floor(width / 2)),
+        cut(plain(task.name.slice(stage.stage.length + 1)), Math.floor(width / 2)),
         task.said ? `${Math.round(100 * task.said.fraction)} %` : '',
         left === undefined ? '' : describeLeft(left),
-        task.said?.text ?? '',
+        plain(task.said?.text ?? ''),
       ]
     }),
   )
@@ -149,8 +153,8 @@ function below(stage: StageProgress, { run, tasks }: Sighting, named: number, wi
   return [
     ...lines.filter((line) => line !== ''),
     ...(more > 0 ? [`and ${more} more`] : []),
-    ...troubles(own).slice(0, named),
-    ...decisions(run, stage),
+    ...troubles(own).slice(0, named).map(plain),
+    ...decisions(run, stage).map(plain),
   ]
 }
 

@@ -104,6 +104,14 @@ test('a paused run says so, and how to go on', () => {
   expect(lines.at(-1)).toBe('Continue with npx puzzleflow resume tiny')
 })
 
+test('what tasks say stays on its line, and does not command the terminal', () => {
+  const said = { fraction: 0.5, text: 'step 1\n\u001b[2Jgone' }
+  const failing = task('distill/b', { attempt: 2, failure: 'first\nsecond\u001b[31m', atWork: false })
+  const lines = frame(sighting(halfWay, [task('distill/a', { said }), failing]), canvas(120))
+  expect(lines).toContain('  a  50 %  step 1 \\x1b[2Jgone')
+  expect(lines).toContain('  distill/b failed, attempt 2 follows: first second\\x1b[31m')
+})
+
 test('before a worker answers the time goes on', () => {
   const { progress: _, ...unseen } = sighting()
   expect(frame(unseen, canvas(80))).toEqual(['tiny  waiting for a worker to answer, 2:10'])
