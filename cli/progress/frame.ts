@@ -82,7 +82,7 @@ export function frame(sighting: Sighting & { readonly left?: RunLeft | undefined
 function heading(sighting: Parameters<typeof frame>[0], { now, colours, unicode }: Canvas, width: number): string {
   const { run, startedAt, left } = sighting
   const { stages, fraction, paused, outcome } = sighting.progress!
-  const isOver = stages.every(({ state }) => state === 'done')
+  const isMoving = !paused && stages.some(({ state }) => state === 'running')
   const size = width >= 70 ? Math.min(24, width - 56) : 0
   const full = Math.round(fraction * size)
   const bar = (unicode ? '█' : '#').repeat(full) + colours.dim((unicode ? '░' : '-').repeat(size - full))
@@ -96,9 +96,7 @@ function heading(sighting: Parameters<typeof frame>[0], { now, colours, unicode 
       `${done} of ${stages.length} stages`,
       duration(now - startedAt),
       ...(outcome && !outcome.ok ? [colours.yellow(outcome.status)] : []),
-      ...(left === undefined || paused || isOver
-        ? []
-        : [describeLeft(left.seconds, left.atLeast ? 'at least' : 'about')]),
+      ...(left === undefined || !isMoving ? [] : [describeLeft(left.seconds, left.atLeast ? 'at least' : 'about')]),
     ].join('  '),
     width,
   )
