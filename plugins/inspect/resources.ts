@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { Failure } from '../../api/index.js'
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
 import type { Loaded } from '../registry.js'
+import { sized } from './sized.js'
 
 /** Estimate of what a stage needs of the machine. */
 export interface StageNeeds {
@@ -56,19 +57,15 @@ export function checkResources(folder: string, needs: readonly StageNeeds[], has
       )
 }
 
-/** Free bytes of the disk of a folder, and all memory that this process may use. */
-function resourcesOf(folder: string): { readonly disk: number; readonly memory: number } {
+const resourcesOf = (folder: string) => ({ disk: diskOf(folder), memory: memoryOfProcess() })
+
+/** Free bytes of the disk of a folder, which need not exist yet. */
+export function diskOf(folder: string): number {
   let existing = folder
   while (!existsSync(existing)) existing = dirname(existing)
   const { bavail, bsize } = statfsSync(existing)
-  // A container's limit, where there is one.
-  const limit = process.constrainedMemory() || Infinity
-  return { disk: bavail * bsize, memory: Math.min(totalmem(), limit) }
+  return bavail * bsize
 }
 
-/** Bytes for people: `1.5 GiB`. */
-function sized(bytes: number): string {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
-  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log2(Math.max(1, bytes)) / 10)))
-  return `${Number((bytes / 1024 ** power).toPrecision(3))} ${units[power]}`
-}
+/** Bytes of memory that this process may use: all of the machine's, or a container's limit. */
+export const memoryOfProcess = (): number => Math.min(totalmem(), process.constrainedMemory() || Infinity)
