@@ -1,9 +1,9 @@
 import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { diskOf } from '../../plugins/inspect/resources.js'
-import { sized } from '../../plugins/inspect/sized.js'
 import { unique } from '../../store/files.js'
 import { cacheDirectory, stateDirectory } from '../../store/paths.js'
+import { describeBytes } from '../amounts.js'
 import { readStore } from '../open-store.js'
 import type { Common } from '../options.js'
 import { failed, missing, ok, type Check } from './check.js'
@@ -65,7 +65,7 @@ const skewed = (name: string, seconds: number): Check => ({
 
 function diskCheck(name: string, path: string): Check {
   const free = diskOf(path)
-  const found = `${sized(free)} free`
+  const found = `${describeBytes(free)} free`
   const remedy =
     'Free some space, or choose another store: --store DIR. `puzzleflow plan SPEC` says what a search needs.'
   if (free < disk.least) return missing(name, 'OutOfDisk', found, remedy)

@@ -3,9 +3,9 @@ import { availableMemory } from 'node:process'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { memoryOfProcess } from '../../plugins/inspect/resources.js'
-import { sized } from '../../plugins/inspect/sized.js'
 import { packageRoot } from '../../store/paths.js'
 import { processors } from '../../tensor/processors.js'
+import { describeBytes } from '../amounts.js'
 import { missing, ok, type Check } from './check.js'
 
 /** Bytes of memory. A search of the smallest models takes one gigabyte: server, worker and child processes. */
@@ -56,7 +56,7 @@ function processorCheck(): Check {
 
 /** @param has  bytes that this process may use. @default as the system says */
 export function memoryCheck(has = memoryOfProcess()): Check {
-  const found = `${sized(has)}, ${sized(Math.min(has, availableMemory()))} of it free`
+  const found = `${describeBytes(has)}, ${describeBytes(Math.min(has, availableMemory()))} of it free`
   const remedy = 'Use a larger machine, or raise the limit of the container.'
   if (has < memory.least) return missing('memory', 'OutOfMemory', found, remedy)
   return has < memory.comfortable

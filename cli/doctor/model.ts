@@ -14,9 +14,9 @@ import {
 } from '../../model/index.js'
 import { Failure } from '../../errors/failure.js'
 import { memoryOfProcess } from '../../plugins/inspect/resources.js'
-import { sized } from '../../plugins/inspect/sized.js'
 import { loadPlugins } from '../../plugins/registry.js'
 import { parameterCount } from '../../puzzle/costs.js'
+import { describeBytes } from '../amounts.js'
 import { openWithPlugins } from '../open-model.js'
 import type { SpecOptions } from '../options.js'
 import { failed, missing, ok, type Check } from './check.js'
@@ -80,7 +80,7 @@ function weightsOf(path: string, model: Model): string {
   const names = modelFiles(path).filter((name) => /\.(safetensors|gguf)$/.test(name))
   const files = names.length === 0 ? [path] : names.map((name) => join(path, name))
   const bytes = files.reduce((n, file) => n + statSync(file).size, 0)
-  return `${parameterCount(model)} parameters, ${sized(bytes)} in ${files.length} file${files.length > 1 ? 's' : ''}`
+  return `${parameterCount(model)} parameters, ${describeBytes(bytes)} in ${files.length} file${files.length > 1 ? 's' : ''}`
 }
 
 function tokenizerCheck(path: string, config: ModelConfig | undefined): Check {
@@ -112,16 +112,11 @@ function chatCheck(path: string): Check {
 async function memoryCheck(model: Model): Promise<Check> {
   const name = 'memory for the model'
   const loaded = loadPlugins()
-  const context = {
-    params: {},
-    spec: { model: model.folder },
-    inputDigests: {},
-    blocks: model.blocks,
-    runs: loaded.runs,
-  }
+  const { blocks, folder } = model
+  const context = { params: {}, stages: {}, spec: { model: folder }, inputDigests: {}, blocks, runs: loaded.runs }
   const needed = (await loaded.stage('uptrain').resources?.(context))?.memory ?? 0
   const has = memoryOfProcess()
-  const found = `training the whole child takes about ${sized(needed)} of ${sized(has)}`
+  const found = `training the whole child takes about ${describeBytes(needed)} of ${describeBytes(has)}`
   if (needed <= has) return ok(name, found)
   const remedy = 'Use a larger machine, or leave the training out: `stages: { uptrain: false, improve: false }`.'
   return missing(name, 'OutOfMemory', found, remedy)

@@ -76,8 +76,8 @@ interface Trained {
 export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, ModelInput & TargetInput> = {
   name: 'improve',
   // 2: limits on prefill and token latency. 3: limits are corrected by the width of intervals, too, and a child that is short of
-  // quality is followed by one nearer to the limits.
-  version: 3,
+  // quality is followed by one nearer to the limits. 4: at once, if it is far beyond them.
+  version: 4,
   reads: ['model', 'target'],
   exclusive: true,
   about: {
@@ -113,11 +113,11 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
     },
   },
 
-  /** As for `uptrain`; a checkpoint also keeps the weights of each attempt. */
+  /** As for `uptrain`; a checkpoint also keeps the weights of each attempt. Most children are accepted: then it does nothing. */
   async resources(context) {
     const parent = parameterCount(await openParent(context))
     const child = parent / 2
-    return { disk: 4 * (3 + context.params.attempts) * child, memory: 4 * (parent + 4 * child) }
+    return { disk: 4 * (3 + context.params.attempts) * child, memory: 4 * (parent + 4 * child), work: {} }
   },
 
   async run(context) {

@@ -2,8 +2,10 @@ import { join } from 'node:path'
 import { openModel } from '../../model/index.js'
 import type { SingleStage } from '../../api/index.js'
 import { ofItems, ofSequences } from '../../puzzle/parameters.js'
+import { bounded, expectedReading } from '../../puzzle/estimates/reading.js'
 import type { PrepareOutputs } from '../../puzzle/hand-over.js'
 import type { DataInput, ModelInput } from '../../puzzle/inputs.js'
+import { openParent } from '../../puzzle/parent.js'
 import { DocumentEncoder, readDocuments, type DataFile } from '../../data/documents.js'
 import { Packer, requireEnough, requirePositions, type Packing } from '../../data/packing.js'
 import { SequenceFile } from '../../data/sequence-file.js'
@@ -63,6 +65,17 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
         default: 0.5,
       },
     },
+  },
+
+  async resources(context) {
+    const model = await openParent(context)
+    const read = await expectedReading(context, model)
+    if (!read) return {}
+    const sequences = bounded(read.train) + read.validate + read.test
+    return {
+      disk: 4 * sequences * read.length,
+      work: { seconds: sequences * read.seconds },
+    }
   },
 
   async run(context) {

@@ -56,6 +56,9 @@ interface ProfileTask {
 /** The version of how a task is timed: what was kept of another one does not count. */
 const howTimed = 3
 
+/** How often passes are repeated for the precision that is asked for, about: of once to four times. */
+const usualDoubling = 1.5
+
 /** A plan of what to time. */
 type Plan = TaskPlan<ProfileTaskParams, object>
 
@@ -117,6 +120,22 @@ export const profile: FanOutStage<
       },
       threads: threads('Threads that run the measurements: as many as will serve the child.'),
     },
+  },
+
+  async resources({ params, ...context }) {
+    const { spec, runs } = context
+    if (spec.target.profile !== undefined) return { tasks: 0, work: {} }
+    const model = await openParent(context)
+    const parts = distinctVariants(model, spec.space, runs)
+    const timed = [...parts, ...missingUsual(model, parts)].filter((part) => toTime(model, part))
+    const { copies, repetitions, children, threads } = params
+    const passes = repetitions * usualDoubling + 1
+    const layers = copies / model.config.layers
+    return {
+      tasks: (1 + timed.length + children) * profiledScenarios(spec.target).length,
+      // The parent's layers against the same with another block in one slot, and against half of them.
+      work: { passes: passes * (timed.length * layers * 1.75 + children * 1.5), threads },
+    }
   },
 
   async plan(context) {

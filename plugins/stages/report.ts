@@ -62,6 +62,9 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
   about: { summary: 'Writes the result and its evidence: result.json and report.md.' },
   parameters: { type: 'object', additionalProperties: false, properties: {} },
 
+  /** A moment, beside the others. */
+  resources: () => ({ work: {} }),
+
   async run(context) {
     const { stages, spec } = context
     const selected = stages.select.values

@@ -50,7 +50,7 @@ test('a machine that lacks nothing is said to be fit, and so is a model', async 
     `none runs; a search starts temporal on PATH (${place.folder}/bin/temporal)`,
   )
   expect(all.config!.found).toBe('llama, 2 layers, hidden size 32, 40 tokens')
-  expect(all.weights!.found).toMatch(/^21\d{3} parameters, [\d.]+ KiB in 1 file$/)
+  expect(all.weights!.found).toMatch(/^21\d{3} parameters, [\d.]+ kB in 1 file$/)
   expect(all.tokenizer!.state).toBe('ok')
   expect(all['memory for the model']!.state).toBe('ok')
 })
