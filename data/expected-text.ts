@@ -1,5 +1,5 @@
 import { DocumentEncoder, readDocuments, type DataFile, type Document } from './documents.js'
-import { Packer, type Packing } from './packing.js'
+import { beginOfText, Packer, type BeginOfText, type Packing } from './packing.js'
 import { readSplitTasks, type TasksInput } from './read-tasks.js'
 import type { TaskItems } from './task.js'
 
@@ -22,11 +22,15 @@ export interface ExpectedText {
   readonly seconds: number
   /** Null and empty records in what was looked at. */
   readonly empty: number
+  /** Whether the first document begins with the tokens that the tokenizer puts at the beginning of a text; undefined if it puts
+   *  none there. */
+  readonly begins?: boolean
 }
 
 /** How documents become sequences. */
 interface Packed {
   readonly packing: Packing
+  readonly beginOfText?: BeginOfText
   readonly maxSequences?: number
   readonly length: number
 }
@@ -60,12 +64,11 @@ export async function expectedText(
   return file && once(inputs, [name, how], () => lookAt(new DocumentEncoder(inputs.model, Infinity), file, how))
 }
 
-async function lookAt(
-  encoder: DocumentEncoder,
-  file: DataFile,
-  { packing, maxSequences = Infinity, length }: Packed,
-): Promise<ExpectedText> {
-  const packer = new Packer(packing, length, 0)
+async function lookAt(encoder: DocumentEncoder, file: DataFile, how: Packed): Promise<ExpectedText> {
+  const { packing, maxSequences = Infinity, length } = how
+  const packer = new Packer(packing, length, 0, beginOfText(how, encoder))
+  const { begin } = encoder
+  let begins: boolean | undefined
   let microseconds = 0
   let [sequences, tokens, tokenised, characters, empty] = [0, 0, 0, 0, 0]
   const add = (all: Iterable<readonly number[]>) => {
@@ -77,7 +80,9 @@ async function lookAt(
     if (tokenised < charactersTokenised) {
       const part = beginning(document)
       const before = process.cpuUsage()
-      add(packer.add(encoder.encode(part)))
+      const ids = encoder.encode(part)
+      if (begin.length > 0 && ids.length > 0) begins ??= begin.every((id, i) => ids[i] === id)
+      add(packer.add(ids))
       microseconds += process.cpuUsage(before).user
       tokenised += sizeOf(part)
     } else if (characters > charactersCounted || sequences >= maxSequences) break
@@ -85,7 +90,13 @@ async function lookAt(
   add(packer.rest())
   const all = characters > charactersCounted ? Infinity : (sequences * characters) / Math.max(1, tokenised)
   const each = Math.max(1, sequences)
-  return { sequences: Math.min(all, maxSequences), tokens: tokens / each, seconds: microseconds / 1e6 / each, empty }
+  return {
+    sequences: Math.min(all, maxSequences),
+    tokens: tokens / each,
+    seconds: microseconds / 1e6 / each,
+    empty,
+    ...(begins !== undefined && { begins }),
+  }
 }
 
 /** A document, or its beginning where it is a long text. */

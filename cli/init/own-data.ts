@@ -1,4 +1,13 @@
-import { createWriteStream, existsSync, mkdirSync, renameSync } from 'node:fs'
+import {
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { Failure } from '../../api/index.js'
@@ -14,23 +23,17 @@ export interface SplitFiles {
 /** Share of the documents that is held out. */
 const heldOut = 0.1
 
-/** Characters of a piece of a text that is one long document. */
+/** Characters of a piece of a long text. */
 const pieceLength = 4000
 
 /**
  * Divides a file by document into one to train on and one to judge by: the content decides, so that the same document is never
- * in both. A file that is one text is divided at ends of lines.
+ * in both. Long texts are divided at ends of lines.
  * @param folder  where train.jsonl and validate.jsonl are written
- * @throws Failure InvalidInput if one of them is there already, or the file has fewer than two documents
+ * @throws Failure InvalidInput if one of them is there already with other text, or the file holds too little
  */
 export async function splitData(file: string, folder: string): Promise<SplitFiles> {
   const paths = { train: join(folder, 'train.jsonl'), validate: join(folder, 'validate.jsonl') }
-  for (const path of Object.values(paths))
-    if (existsSync(path))
-      throw new Failure('InvalidInput', `${path} is there already`, {
-        file: path,
-        remedy: 'Remove it, or name both files: --data TRAIN --validate VALIDATE.',
-      })
   mkdirSync(folder, { recursive: true })
   const counts = { train: 0, validate: 0 }
   const streams = {
@@ -46,14 +49,41 @@ export async function splitData(file: string, folder: string): Promise<SplitFile
     stream.end()
     await once(stream, 'close')
   }
-  if (counts.train === 0 || counts.validate === 0)
-    throw new Failure(
-      'InvalidInput',
-      `${file} has ${counts.train + counts.validate} documents: too few to hold some out`,
-      { file, remedy: 'Bring more text, or name both files: --data TRAIN --validate VALIDATE.' },
-    )
-  for (const path of Object.values(paths)) renameSync(`${path}.tmp`, path)
+  if (counts.train + counts.validate < 2)
+    throw new Failure('InvalidInput', `${file} has too little text to hold some out`, {
+      file,
+      remedy: 'Bring more text, or name both files: --data TRAIN --validate VALIDATE.',
+    })
+  // Of a few documents the content may put all on one side.
+  if (counts.train === 0) moveLast(`${paths.validate}.tmp`, `${paths.train}.tmp`)
+  if (counts.validate === 0) moveLast(`${paths.train}.tmp`, `${paths.validate}.tmp`)
+  // The same text gives the same files: those of an earlier proposal stay.
+  const others = Object.values(paths).filter((path) => existsSync(path) && !sameFiles(path, `${path}.tmp`))
+  for (const path of Object.values(paths))
+    if (others.length === 0) renameSync(`${path}.tmp`, path)
+    else rmSync(`${path}.tmp`)
+  if (others.length > 0)
+    throw new Failure('InvalidInput', `${others[0]!} is there already, with other text`, {
+      file: others[0]!,
+      remedy: 'Remove it, or name both files: --data TRAIN --validate VALIDATE.',
+    })
   return paths
+}
+
+const sameFiles = (a: string, b: string): boolean =>
+  statSync(a).size === statSync(b).size && readFileSync(a).equals(readFileSync(b))
+
+/** Moves the last line of a file to an empty one. */
+function moveLast(from: string, to: string): void {
+  const all = readFileSync(from, 'utf8').trimEnd().split('\n')
+  writeFileSync(to, `${all.at(-1)!}\n`)
+  writeFileSync(
+    from,
+    all
+      .slice(0, -1)
+      .map((line) => `${line}\n`)
+      .join(''),
+  )
 }
 
 /** Documents as lines of JSON. */
@@ -71,9 +101,7 @@ function* recordsOf(document: Exclude<Document, { readonly kind: 'empty' }>): Ge
       yield { messages: document.messages, ...document.extras }
       return
     case 'text':
-      // A text of moderate length is a document.
-      if (document.text.length <= 4 * pieceLength) yield { text: document.text }
-      else for (const text of pieces(document.text)) yield { text }
+      for (const text of pieces(document.text)) yield { text }
   }
 }
 

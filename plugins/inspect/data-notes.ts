@@ -1,7 +1,7 @@
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
 import type { DataFile } from '../../data/documents.js'
 import { expectedText } from '../../data/expected-text.js'
-import { leftOut, type Packing } from '../../data/packing.js'
+import { leftOut, type BeginOfText, type Packing } from '../../data/packing.js'
 
 type Data = Readonly<Partial<Record<'train' | 'validate' | 'test', DataFile>>> & { readonly sequenceLength?: number }
 
@@ -12,17 +12,22 @@ type Data = Readonly<Partial<Record<'train' | 'validate' | 'test', DataFile>>> &
 export async function dataNotes({ inputs, stages }: FrozenPlan): Promise<string[]> {
   const { model, data } = inputs as { model?: unknown; data?: Data }
   const using = (type: string) => stages.find(({ uses, plugin }) => uses === type && plugin === undefined)?.params
-  const prepare = using('prepare') as { packing: Packing; maxSequences?: number } | undefined
+  const prepare = using('prepare') as
+    { readonly packing: Packing; readonly beginOfText?: BeginOfText; readonly maxSequences?: number } | undefined
   if (typeof model !== 'string' || data?.train === undefined || prepare === undefined) return []
   const read = { model, data }
   const length = data.sequenceLength ?? 128
-  const { packing, maxSequences } = prepare
-  const how = { packing, length, ...(maxSequences !== undefined && { maxSequences }) }
+  const { packing } = prepare
+  const how = { ...prepare, length }
   const estimates = (await expectedText(read, 'train', how))!
   const notes: string[] = []
   for (const name of ['train', 'validate', 'test'] as const) {
-    const { empty = 0 } = (name === 'train' ? estimates : await expectedText(read, name, how)) ?? {}
+    const { empty = 0, begins } = (name === 'train' ? estimates : await expectedText(read, name, how)) ?? {}
     if (empty > 0) notes.push(`data.${name}: ${leftOut(empty)}.`)
+    if (begins === false)
+      notes.push(
+        `data.${name}: its documents do not begin with the tokens that the tokenizer puts at the beginning of a text. Models that have always seen these predict badly without them.`,
+      )
   }
   const padding = 1 - estimates.tokens / length
   if (padding > 0.5 && packing === 'documents')

@@ -7,7 +7,7 @@ import type { PrepareOutputs } from '../../puzzle/hand-over.js'
 import type { DataInput, ModelInput } from '../../puzzle/inputs.js'
 import { openParent } from '../../puzzle/parent.js'
 import { DocumentEncoder, readDocuments, type DataFile } from '../../data/documents.js'
-import { Packer, requireEnough, requirePositions, type Packing } from '../../data/packing.js'
+import { beginOfText, Packer, requireEnough, requirePositions, type BeginOfText, type Packing } from '../../data/packing.js'
 import { SequenceFile } from '../../data/sequence-file.js'
 import { HeldOut } from '../../data/held-out.js'
 import { readSplitTasks } from '../../data/read-tasks.js'
@@ -17,6 +17,7 @@ interface PrepareParams {
   /** Largest number of items to read of each task. */
   readonly taskItems: number
   readonly packing: Packing
+  readonly beginOfText: BeginOfText
   /** Largest number of sequences to take from each file. @default all */
   readonly maxSequences?: number
   /** Share of what is held out that only the final evaluation sees, 0..1. */
@@ -30,8 +31,9 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
   // 2: text files of more than 16 Mi characters become several documents. 3: formats are detected by contents; null and empty
   // texts are left out; values include padding. 4: chat templates are rendered as in Python; a task's prompt and answer are
   // tokenised as one text; special tokens that only special_tokens_map.json or similar files name are found in texts. 5: a test
-  // split that only the final evaluation reads, and tasks of lm-evaluation-harness.
-  version: 5,
+  // split that only the final evaluation reads, and tasks of lm-evaluation-harness. 6: sequences that go on with a document begin as
+  // texts do.
+  version: 6,
   reads: ['model', 'data', 'tasks'],
   about: { summary: 'Tokenises training and validation text into sequences.' },
   parameters: {
@@ -50,6 +52,12 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
           'How documents fill sequences. documents: each document begins a new sequence, long ones are split and the last sequence is padded, so that no token sees another document. continuous: documents follow one another, separated by an end token and without padding; tokens see the earlier documents in their sequence.',
         enum: ['documents', 'continuous'],
         default: 'documents',
+      },
+      beginOfText: {
+        description:
+          'Where the tokens stand that the tokenizer puts at the beginning of a text. sequences: also where a sequence goes on with a document, since models expect them; documents: only where a document begins.',
+        enum: ['sequences', 'documents'],
+        default: 'sequences',
       },
       maxSequences: {
         description:
@@ -88,7 +96,7 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
     requirePositions(length, maxPositions)
 
     const read = async (file: DataFile, sequences: SequenceFile): Promise<HeldOut> => {
-      const packer = new Packer(params.packing, length, eos[0])
+      const packer = new Packer(params.packing, length, eos[0], beginOfText(params, encoder))
       const most = params.maxSequences ?? Infinity
       const sides: boolean[] = []
       let empty = 0

@@ -1,6 +1,6 @@
 import type { ResourcesContext } from '../../api/index.js'
 import { expectedTasks, expectedText, type ExpectedTasks } from '../../data/expected-text.js'
-import type { Packing } from '../../data/packing.js'
+import type { BeginOfText, Packing } from '../../data/packing.js'
 import type { Model } from '../../model/index.js'
 import type { DataInput, ModelInput } from '../inputs.js'
 
@@ -22,6 +22,7 @@ export interface ExpectedReading {
 /** Parameters of `prepare` that say how much is read. */
 interface Prepared {
   readonly packing?: Packing
+  readonly beginOfText?: BeginOfText
   readonly maxSequences?: number
   readonly testShare?: number
 }
@@ -32,8 +33,8 @@ export async function expectedReading(
   { config }: Pick<Model, 'config'>,
 ): Promise<ExpectedReading | undefined> {
   const { sequenceLength: length = 128 } = spec.data ?? {}
-  const { packing = 'documents', maxSequences, testShare = 0.5 } = (stages.prepare ?? {}) as Prepared
-  const how = { packing, length, ...(maxSequences !== undefined && { maxSequences }) }
+  const { testShare = 0.5, ...asked } = (stages.prepare ?? {}) as Prepared
+  const how = { packing: 'documents' as const, ...asked, length }
   const train = await expectedText(spec, 'train', how)
   if (!train) return undefined
   const validate = (await expectedText(spec, 'validate', how))?.sequences ?? 0

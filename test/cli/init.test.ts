@@ -1,4 +1,4 @@
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { budgets } from '../../cli/init/budgets.js'
@@ -33,7 +33,6 @@ test('the spec that is proposed for the only model of a folder is valid, and say
 test('more time is given to more thorough stages, and none is planned beyond it', async () => {
   const seconds = async (within: string) => {
     const { stdout } = await place.run('init', '--data', 'text.jsonl', '--within', within, '--json', '-o', within)
-    rmSync(join(folder, 'data'), { recursive: true })
     return (JSON.parse(stdout) as { seconds: number }).seconds
   }
   const [short, long] = [await seconds('2min'), await seconds('6min')]
@@ -52,6 +51,27 @@ test('documents that are held out are not trained on', async () => {
   expect(train.filter((line) => validate.includes(line))).toEqual([])
   expect(train.length + validate.length).toBe(400)
   expect(validate.length).toBeGreaterThan(20)
+})
+
+test('text of another file is not overwritten', async () => {
+  await place.run('init', '--data', 'text.jsonl')
+  const before = readFileSync(join(folder, 'data/train.jsonl'), 'utf8')
+  writeFileSync(join(folder, 'other.txt'), 'something else\n'.repeat(2000))
+  const { code, stderr } = await place.run('init', '--data', 'other.txt', '-o', 'other.yaml')
+  expect(code).toBe(2)
+  expect(stderr).toContain('train.jsonl is there already, with other text')
+  expect(readFileSync(join(folder, 'data/train.jsonl'), 'utf8')).toBe(before)
+  expect(readdirSync(join(folder, 'data')).sort()).toEqual(['train.jsonl', 'validate.jsonl'])
+})
+
+test('a short text file is divided, too, and an empty one is refused', async () => {
+  writeFileSync(join(folder, 'short.txt'), 'one word after another in a line\n'.repeat(300))
+  await place.run('init', '--data', 'short.txt')
+  for (const name of ['train.jsonl', 'validate.jsonl'])
+    expect(readFileSync(join(folder, 'data', name), 'utf8')).toContain('one word after another')
+  rmSync(join(folder, 'data'), { recursive: true })
+  writeFileSync(join(folder, 'empty.txt'), '')
+  expect((await place.run('init', '--data', 'empty.txt', '-o', 'other.yaml')).stderr).toContain('too little text')
 })
 
 test('files that are both given are taken as they are', async () => {
