@@ -21,6 +21,7 @@ export const modules: readonly (readonly [names: string, load: () => Promise<(pr
   ['plugins', async () => (await import('./commands/plugins.js')).pluginCommands],
   ['artifacts', async () => (await import('./commands/artifacts.js')).artifactCommands],
   ['codec', async () => (await import('./commands/codec.js')).codecCommand],
+  ['doctor', async () => (await import('./commands/doctor.js')).doctorCommand],
 ]
 
 /** Adds commands to the program. Loads only the module of a known command, because loading Temporal's client would take a
