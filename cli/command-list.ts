@@ -22,6 +22,7 @@ export const modules: readonly (readonly [names: string, load: () => Promise<(pr
   ['plugins', async () => (await import('./commands/plugins.js')).pluginCommands],
   ['artifacts', async () => (await import('./commands/artifacts.js')).artifactCommands],
   ['codec', async () => (await import('./commands/codec.js')).codecCommand],
+  ['doctor', async () => (await import('./commands/doctor.js')).doctorCommand],
   ['completion complete', async () => (await import('./commands/completion.js')).completionCommands],
 ]
 

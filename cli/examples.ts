@@ -56,6 +56,7 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   'artifacts sign': ['artifacts sign'],
   'artifacts gc': ['artifacts gc --keep quickstart', 'artifacts gc --older-than 12h --apply'],
   codec: ['codec --port 8888'],
+  doctor: ['doctor', 'doctor --json'],
   completion: [
     'completion bash >> ~/.bashrc',
     'completion zsh > ~/.zfunc/_puzzleflow',

@@ -22,7 +22,8 @@ export async function openAnyModel(folder: string, options: SpecOptions): Promis
   return model
 }
 
-async function openWithPlugins(folder: string, options: SpecOptions): Promise<Model> {
+/** The same without telling its warnings. */
+export async function openWithPlugins(folder: string, options: SpecOptions): Promise<Model> {
   const builtIn = loadPlugins()
   const noted = noting(builtIn.blocks)
   try {

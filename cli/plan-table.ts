@@ -10,10 +10,10 @@ export function planTable({ stages, seconds, disk, memory, pace }: RunEstimate):
       own.expected === null ? '?' : `${own.tasks === 'unknown' && own.expected > 1 ? '~' : ''}${own.expected}`,
       own.tasks === 'unknown' ? '' : String(own.reused),
       own.seconds === null ? '?' : own.seconds === 0 ? '' : describeSeconds(own.seconds),
-      own.disk === 0 ? '' : describeBytes(own.disk),
-      own.memory === 0 ? '' : describeBytes(own.memory),
+      bytesOf(own.disk),
+      bytesOf(own.memory),
     ]),
-    ['all', '', '', describeSeconds(seconds), describeBytes(disk), describeBytes(memory)],
+    ['all', '', '', wholeTime(stages, seconds), bytesOf(disk), bytesOf(memory)],
   ]
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
   const lines = rows.map((row) =>
@@ -25,6 +25,15 @@ export function planTable({ stages, seconds, disk, memory, pace }: RunEstimate):
     lines.at(-1)!,
     ...(pace ? [assumed(pace)] : []),
   ]
+}
+
+const bytesOf = (bytes: number) => (bytes === 0 ? '' : describeBytes(bytes))
+
+/** Of stages that say nothing of their time, it is not known; of some of them, it is more than the others take. */
+function wholeTime(stages: readonly StageEstimate[], seconds: number): string {
+  const unknown = stages.filter((own) => own.seconds === null).length
+  if (unknown > 0 && seconds === 0) return '?'
+  return `${unknown > 0 ? '> ' : ''}${describeSeconds(seconds)}`
 }
 
 /** Why tasks run. That stages wait for others goes without saying. */

@@ -39,6 +39,9 @@ export interface ChatOptions {
   readonly template?: string
 }
 
+/** The model has no chat template, as base models do. */
+export class NoChatTemplate extends Failure {}
+
 /** A model's Jinja chat template, which turns a conversation into text.
  *  @source https://huggingface.co/docs/transformers/chat_templating */
 export class ChatTemplate {
@@ -55,7 +58,8 @@ export class ChatTemplate {
   }
 
   /** Opens the template of a model's folder or GGUF file, where transformers would find it.
-   *  @throws Failure InvalidInput naming the file, if it has no such template or the template cannot be read */
+   *  @throws NoChatTemplate naming the file, if it has no such template
+   *  @throws Failure InvalidInput naming the file, if the template cannot be read */
   static open(folder: string, { template }: ChatOptions = {}): ChatTemplate {
     const gguf = ggufOf(folder)
     const file = gguf ?? modelFile(folder, 'tokenizer_config.json')
@@ -101,7 +105,7 @@ export class ChatTemplate {
     const source = first ? (first.file.endsWith('.jinja') ? this.folder : first.file) : this.folder
     const names = [...this.templates.keys()].map((one) => `"${one}"`).join(', ')
     const message = first || this.name !== undefined ? `has no chat template "${name}"` : 'has no chat template'
-    throw new Failure('InvalidInput', `${source}: ${message}`, {
+    throw new NoChatTemplate('InvalidInput', `${source}: ${message}`, {
       file: source,
       remedy: first ? `It has ${names}.` : this.remedy,
     })

@@ -48,6 +48,7 @@ export { Tokenizer } from './tokenizer.js'
 export {
   ChatTemplate,
   messagesProblem,
+  NoChatTemplate,
   renderChat,
   type ChatMessage,
   type ChatOptions,

@@ -45,8 +45,8 @@ export const coupledParameter = {
     required: [...slots],
     additionalProperties: false,
     properties: {
-      attention: { type: 'string' },
-      ffn: { type: 'string' },
+      attention: { description: 'Name of the attention variant.', type: 'string' },
+      ffn: { description: 'Name of the FFN variant.', type: 'string' },
       layers: {
         type: 'array',
         maxItems: 1000,

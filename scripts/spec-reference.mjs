@@ -91,7 +91,7 @@ const lines = [
   '',
 ]
 for (const slot of ['attention', 'ffn'])
-  for (const { if: when, then } of schema.$defs[`${slot}-block`].anyOf[1].allOf) {
+  for (const { if: when, then } of schema.$defs[`${slot}-block`].anyOf.at(-1).allOf) {
     const { block, ...parameters } = then.properties
     lines.push(`### ${slot}: \`${when.properties.block.const}\``, '')
     lines.push(...table(rows({ properties: parameters, required: then.required })))

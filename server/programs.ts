@@ -24,16 +24,24 @@ type Log = (line: string) => void
  * @throws Failure NoServer when none can be had
  */
 export async function findProgram(log: Log): Promise<ServerProgram> {
-  const onPath = findOnPath('temporal')
-  if (onPath) return { kind: 'cli', path: onPath, source: `temporal on PATH (${onPath})` }
-  const downloaded = join(cacheDirectory(), 'temporal-cli', 'temporal')
-  if (existsSync(downloaded)) return { kind: 'cli', path: downloaded, source: 'the official server, downloaded before' }
-  const built = await builtProgram()
-  if (existsSync(built)) return { kind: 'embedded', path: built, source: 'the embedded server, built before' }
-  if (await download(downloaded, log))
-    return { kind: 'cli', path: downloaded, source: 'the official server, downloaded' }
+  const present = await presentProgram()
+  if (present) return present
+  if (await download(downloadedProgram(), log))
+    return { kind: 'cli', path: downloadedProgram(), source: 'the official server, downloaded' }
   return { kind: 'embedded', path: await build(log), source: 'the embedded server, built now' }
 }
+
+/** The server program that is here already. */
+export async function presentProgram(): Promise<ServerProgram | undefined> {
+  const onPath = findOnPath('temporal')
+  if (onPath) return { kind: 'cli', path: onPath, source: `temporal on PATH (${onPath})` }
+  const downloaded = downloadedProgram()
+  if (existsSync(downloaded)) return { kind: 'cli', path: downloaded, source: 'the official server, downloaded before' }
+  const built = await builtProgram()
+  return existsSync(built) ? { kind: 'embedded', path: built, source: 'the embedded server, built before' } : undefined
+}
+
+const downloadedProgram = (): string => join(cacheDirectory(), 'temporal-cli', 'temporal')
 
 function findOnPath(name: string): string | undefined {
   const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '')
@@ -81,10 +89,13 @@ async function download(target: string, log: Log): Promise<boolean> {
   }
 }
 
+/** What gives a machine a server that has none and can get none. */
+export const noServerRemedy =
+  'Install Go 1.26 or newer, or put the `temporal` program on PATH, or give the address of a server: --address HOST:PORT.'
+
 /** Builds the Go program: minutes the first time. */
 async function build(log: Log): Promise<string> {
-  const remedy =
-    'Install Go 1.26 or newer, or put the `temporal` program on PATH, or give the address of a server: --address HOST:PORT.'
+  const remedy = noServerRemedy
   try {
     await run('go', ['version'])
   } catch {

@@ -140,8 +140,9 @@ async function start(log: (line: string) => void): Promise<ServerInfo> {
   }
 }
 
-/** The official server takes these characters of its database's path for something else, and would write elsewhere. */
-function refuseOddFolder({ kind, source }: ServerProgram): void {
+/** The official server takes these characters of its database's path for something else, and would write elsewhere.
+ *  @throws Failure NoServer */
+export function refuseOddFolder({ kind, source }: ServerProgram): void {
   const odd = kind === 'cli' ? /[#%?]/.exec(folder())?.[0] : undefined
   if (odd !== undefined)
     throw new Failure(

@@ -1,5 +1,5 @@
 import { readSchema } from '../schemas/read.js'
-import type { Slot } from '../api/block.js'
+import type { About, Slot } from '../api/block.js'
 import { weightsSchema } from '../api/weights.js'
 import { sortDiagnostics, type Diagnostic } from './diagnostics.js'
 import { readDocument } from './document.js'
@@ -68,11 +68,18 @@ function schemaOf(pipeline: Pipeline, registry: Registry): Schema {
       ...properties,
       ...(inputs.properties as Schema),
       pipeline: pipelineSchema(properties.pipeline as Schema, registry, defs),
-      stages: stagesSchema(pipeline, registry, defs),
+      stages: { ...describedAs(properties.stages), ...stagesSchema(pipeline, registry, defs) },
       execution: {
+        ...describedAs(properties.execution),
         type: 'object',
         properties: Object.fromEntries(
-          pipeline.stages.map(({ name }) => [name, plain(executionSchema(), registry, 'execution', defs)]),
+          pipeline.stages.map(({ name }) => [
+            name,
+            {
+              description: `How the tasks of ${name} are run.`,
+              ...plain(executionSchema(), registry, 'execution', defs),
+            },
+          ]),
         ),
       },
     },
@@ -81,20 +88,30 @@ function schemaOf(pipeline: Pipeline, registry: Registry): Schema {
   }
 }
 
+const describedAs = (schema: unknown): Schema => ({ description: (schema as Schema).description })
+
 /** A pipeline's name, or one written in the spec. */
 function pipelineSchema(envelope: Schema, registry: Registry, defs: Schema): Schema {
   const { $defs, ...written } = without(readSchema('pipeline'), '$schema')
   const stage = plain(($defs as { stage: object }).stage, registry, 'stage', defs)
-  const withParameters = (type: string) => ({ properties: { with: parametersOf(type, registry, defs) } })
+  const withParameters = (type: string) => ({
+    properties: {
+      with: { description: `Parameters of a stage of type ${type}.`, ...parametersOf(type, registry, defs) },
+    },
+  })
   const allOf = registry.stages.names().map((type) => ({
     if: { properties: { uses: { const: type } }, required: ['uses'] },
     then: withParameters(type),
   }))
   defs.stage = { ...stage, allOf }
   // A stage that does not say what it uses is of the type of its own name.
-  const named = registry.stages
-    .names()
-    .map((type) => [type, { $ref: '#/$defs/stage', if: { not: { required: ['uses'] } }, then: withParameters(type) }])
+  const named = registry.stages.names().map((type) => [
+    type,
+    {
+      description: summaryOf(registry.stages.get(type)),
+      ...{ $ref: '#/$defs/stage', if: { not: { required: ['uses'] } }, then: withParameters(type) },
+    },
+  ])
   const { properties } = written as { properties: Schema }
   const stages = {
     ...(properties.stages as Schema),
@@ -103,7 +120,11 @@ function pipelineSchema(envelope: Schema, registry: Registry, defs: Schema): Sch
   }
   return {
     ...without(envelope, 'type'),
-    anyOf: [{ type: 'string' }, { ...written, properties: { ...properties, stages } }],
+    anyOf: [
+      ...registry.pipelines().map((name) => ({ const: name })),
+      { type: 'string' },
+      { ...written, properties: { ...properties, stages } },
+    ],
   }
 }
 
@@ -111,9 +132,19 @@ function stagesSchema(pipeline: Pipeline, registry: Registry, defs: Schema): Sch
   defs['added-stage'] = { $ref: '#/$defs/stage', required: ['uses'] }
   const properties: Schema = {}
   for (const { name, uses } of pipeline.stages)
-    properties[name] = { anyOf: [parametersOf(uses, registry, defs), { const: false }, { type: 'null' }] }
+    properties[name] = {
+      description: summaryOf(registry.stages.get(uses)),
+      anyOf: [
+        parametersOf(uses, registry, defs),
+        { description: 'Leaves the stage out.', const: false },
+        { type: 'null' },
+      ],
+    }
   return { type: 'object', properties, additionalProperties: { $ref: '#/$defs/added-stage' } }
 }
+
+const summaryOf = (type: { readonly name: string; readonly about?: Pick<About, 'summary'> } | undefined): string =>
+  type?.about?.summary ?? `A stage of type ${type?.name}.`
 
 /** Parameters of a stage type, none of them required: what a pipeline and a spec say is laid one over the other. */
 function parametersOf(type: string, registry: Registry, defs: Schema): Schema {
@@ -201,8 +232,19 @@ function blockSchema(slot: Slot, registry: Registry, defs: Schema): Schema {
     }
     return { if: { type: 'object', properties: { block: { const: name } } }, then: schema }
   })
+  const described = names.map((name) => {
+    const about = registry.blocks.get(slot, name)?.about
+    const pays = about?.pays === undefined ? '' : ` When it pays: ${about.pays}`
+    const description =
+      name === 'parent' ? 'The parent’s own block.' : `${about?.summary ?? `Block type ${name}.`}${pays}`
+    return { description, const: name }
+  })
+  const block = { description: 'A block type.', anyOf: described }
   defs[`${slot}-block`] = {
-    anyOf: [{ enum: names }, { type: 'object', required: ['block'], properties: { block: { enum: names } }, allOf }],
+    anyOf: [
+      ...described,
+      { title: 'block type with parameters', type: 'object', required: ['block'], properties: { block }, allOf },
+    ],
   }
   return { $ref: `#/$defs/${slot}-block` }
 }
@@ -215,7 +257,11 @@ function runSchema(registry: Registry, defs: Schema): Schema {
     schema.properties = { ...(schema.properties as Schema | undefined), run: { const: name } }
     return { if: { type: 'object', properties: { run: { const: name } } }, then: schema }
   })
-  const run = { description: 'A run type.', enum: names }
+  const described = names.map((name) => ({
+    description: registry.runs.get(name)?.about?.summary ?? `Run type ${name}.`,
+    const: name,
+  }))
+  const run = { description: 'A run type.', anyOf: described }
   defs.run = { type: 'object', required: ['run'], properties: { run }, allOf }
   return { $ref: '#/$defs/run' }
 }

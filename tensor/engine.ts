@@ -1,4 +1,4 @@
 /** onnxruntime. Nothing else in the project imports its package: here its telemetry is off before it is loaded. */
 import './telemetry.js'
 
-export { InferenceSession, Tensor } from 'onnxruntime-node'
+export { InferenceSession, listSupportedBackends, Tensor } from 'onnxruntime-node'

@@ -11,6 +11,7 @@ import { formatDiagnostic } from '../../spec/diagnostics.js'
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
 import { compileText } from '../../spec/plan.js'
 import { parseQuantity } from '../../spec/units.js'
+import { packageRoot } from '../../store/paths.js'
 import { processors } from '../../tensor/processors.js'
 import { action } from '../action.js'
 import { describeSeconds } from '../amounts.js'
@@ -147,6 +148,7 @@ async function propose(
     sequenceLength,
     scenario: proposedScenario(model, wanted),
     throughput: `>= ${options.throughput}`,
+    schema: relative(dirname(output), join(packageRoot(), 'schemas/editor/spec.schema.json')),
     about: [
       `${config.family}: ${config.layers} layers, hidden size ${config.hidden}, ${millions(parameterCount(model))} parameters.`,
     ],

@@ -7,6 +7,7 @@ import { dataNotes } from '../../plugins/inspect/data-notes.js'
 import { describedTypes } from '../../plugins/loading/load.js'
 import { readSchema, schemaNames } from '../../schemas/read.js'
 import { readProblem, solve, type Problem } from '../../solver/index.js'
+import { described } from '../../spec/described.js'
 import { toDot, toMermaid } from '../../spec/graph.js'
 import { compileSpec } from '../../spec/plan.js'
 import { schemaOfSpec, specSchema } from '../../spec/schema.js'
@@ -82,9 +83,9 @@ export function specCommands(program: Command): void {
             })
           const { schema, diagnostics } = await schemaOfSpec(options.spec, registryFor(options))
           if (!schema) throw new BadSpec(diagnostics)
-          return printJson(schema)
+          return printJson(described(schema))
         }
-        if (name === undefined || name === 'spec') return printJson(specSchema(specRegistry()))
+        if (name === undefined || name === 'spec') return printJson(described(specSchema(specRegistry())))
         const known = schemaNames.find((own) => own === name)
         if (known === undefined)
           throw new Failure('InvalidInput', `There is no schema "${name}"`, {

@@ -18,7 +18,9 @@ export interface Proposal {
   /** A limit on throughput, as specs write it. */
   readonly throughput: string
   readonly budgets: Budgets
-  /** What was found, and what the search is expected to take: lines of comments. */
+  /** Where editors find the schema. */
+  readonly schema: string
+  /** What was found: lines of comments. */
   readonly about: readonly string[]
 }
 
@@ -30,6 +32,7 @@ export function specText(own: Proposal): string {
   const list = (entries: readonly unknown[]) => entries.map((entry) => `    - ${flow(entry)}`)
   const { batch, prefill, generate } = own.scenario
   return [
+    `# yaml-language-server: $schema=${own.schema}`,
     ...own.about.map((line) => `# ${line}`),
     'apiVersion: puzzleflow/v1',
     `name: ${flow(own.name)}`,

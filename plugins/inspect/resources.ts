@@ -63,15 +63,18 @@ export function checkResources(folder: string, needs: readonly StageNeeds[], has
       )
 }
 
-/** Free bytes of the disk of a folder, and all memory that this process may use. */
-function resourcesOf(folder: string): { readonly disk: number; readonly memory: number } {
+const resourcesOf = (folder: string) => ({ disk: diskOf(folder), memory: memoryOfProcess() })
+
+/** Free bytes of the disk of a folder, which need not exist yet. */
+export function diskOf(folder: string): number {
   let existing = folder
   while (!existsSync(existing)) existing = dirname(existing)
   const { bavail, bsize } = statfsSync(existing)
-  // A container's limit, where there is one.
-  const limit = process.constrainedMemory() || Infinity
-  return { disk: bavail * bsize, memory: Math.min(totalmem(), limit) }
+  return bavail * bsize
 }
+
+/** Bytes of memory that this process may use: all of the machine's, or a container's limit. */
+export const memoryOfProcess = (): number => Math.min(totalmem(), process.constrainedMemory() || Infinity)
 
 /** Bytes for people: `1.5 GiB`. */
 function sized(bytes: number): string {

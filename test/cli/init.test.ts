@@ -26,6 +26,8 @@ test('the spec that is proposed for the only model of a folder is valid, and say
   const spec = readFileSync(join(folder, 'search.yaml'), 'utf8')
   expect(spec).toContain('# llama: 8 layers, hidden size 192, 3.58 million parameters.')
   expect(spec).toContain('model: ./parent')
+  const [, schema] = /^# yaml-language-server: \$schema=(.*)$/m.exec(spec)!
+  expect(existsSync(join(folder, schema!))).toBe(true)
   expect(spec).toContain('- { block: grouped-query, kvHeads: [ 3 ] }')
   expect((await place.run('validate', 'search.yaml')).stdout).toContain('search.yaml is valid')
 })
