@@ -48,7 +48,12 @@ async function settingsChecks(options: SpecOptions): Promise<Check[]> {
   return [ok(name, found), await serverCheck(options), ...(await folderChecks(options))]
 }
 
-const colours = { ok: coloursOfOutput.green, optional: coloursOfOutput.dim, warning: coloursOfOutput.yellow, missing: coloursOfOutput.red }
+const colours = {
+  ok: coloursOfOutput.green,
+  optional: coloursOfOutput.dim,
+  warning: coloursOfOutput.yellow,
+  missing: coloursOfOutput.red,
+}
 
 /** A line for each check, and one for how to fix it. */
 function table(checks: readonly Check[]): string[] {
