@@ -32,7 +32,7 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   watch: ['watch quickstart', 'watch quickstart --verbose'],
   result: ['result quickstart', 'result quickstart --json'],
   scores: ['scores quickstart', 'scores quickstart --csv > scores.csv'],
-  profile: ['profile quickstart -o costs.json'],
+  profile: ['profile quickstart -o costs.json', 'profile quickstart --again'],
   report: ['report quickstart', 'report quickstart -o page.html'],
   explain: ['explain quickstart distill/layer03/ffn/swiglu-256'],
   generate: [

@@ -279,7 +279,10 @@ function profileNote({ load, lost = [] }: NonNullable<Result['profile']>): strin
       ? `**The machine was busy when the costs of blocks were measured**: ${share}, so predictions are less sure than they say.`
       : `While the costs of blocks were measured, ${share}.`
   const gone = lost.length > 0 ? ` The times of ${lost.map(plain).join(', ')} were lost in noise.` : ''
-  const again = load > busy || lost.length > 0 ? ' `puzzleflow profile RUN --again` measures them anew.' : ''
+  const again =
+    load > busy || lost.length > 0
+      ? ' `npx puzzleflow profile RUN --again` forgets them, so that they are measured anew.'
+      : ''
   return how + gone + again
 }
 

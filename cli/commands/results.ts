@@ -10,12 +10,13 @@ import { action } from '../action.js'
 import { align } from '../columns.js'
 import { explain } from '../explain.js'
 import { latest } from '../latest.js'
-import { readStore } from '../open-store.js'
+import { forgetProfile } from '../measure-again.js'
+import { openStore, readStore } from '../open-store.js'
 import { common, type Common } from '../options.js'
 import { noResultYet, notAccepted, resultOf } from '../outcome.js'
 import { log, print, printJson, tableWidth, tell } from '../output.js'
 import { partialCurve } from '../partial-curve.js'
-import { readRun, type RunDocument } from '../runs.js'
+import { readRun, startAgain, type RunDocument } from '../runs.js'
 import { scoreLines, scoresOf, scoreTable } from '../score-table.js'
 import { outputsOfStage, outputsSoFar } from '../stage-outputs.js'
 import { typed } from '../typed.js'
@@ -47,18 +48,37 @@ export function resultCommands(program: Command): void {
     )
 
   common(
-    program.command('profile <run>').description('write the cost table of a run, to use as target.profile elsewhere'),
+    program
+      .command('profile <run>')
+      .description('write the cost table of a run, to use as target.profile elsewhere; or measure it again'),
   )
-    .requiredOption('-o, --output <file>')
+    .option('-o, --output <file>')
+    .option('--again', 'forget what was measured, so that the run measures it anew when it is started again')
     .action(
-      action(async (run: string, options: Common & { output: string }) => {
+      action(async (run: string, options: Common & { output?: string; again?: boolean }) => {
+        if (options.again === true) return measureAgain(run, options)
+        if (options.output === undefined)
+          throw new Failure('InvalidInput', 'It is not said where to write the cost table', {
+            remedy: 'Use --output FILE.',
+          })
         const store = await readStore(options)
         const { files } = await outputsOfStage(store, await readRun(store, run), 'profile', 'cost table')
         if (!files.costs) throw new Failure('InvalidInput', `The run "${run}" has no cost table`)
         const table = readFileSync(await store.path(files.costs))
-        await writing(options.output, () => writeFileSync(options.output, table))
+        const { output } = options
+        await writing(output, () => writeFileSync(output, table))
       }),
     )
+}
+
+/** Forgets the costs that a run has measured. */
+async function measureAgain(run: string, options: Common): Promise<void> {
+  const store = await openStore(options)
+  const document = await readRun(store, run)
+  const forgotten = await forgetProfile(store, document)
+  const command = startAgain(document)
+  if (options.json) return printJson({ forgotten, command })
+  print(`${forgotten} measurements are forgotten. To measure them anew: ${command}`)
 }
 
 async function result(run: string, options: Common): Promise<void> {

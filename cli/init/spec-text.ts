@@ -47,7 +47,7 @@ export function specText(own: Proposal): string {
       ? ['# tasks: ./tasks   # questions with answers: the child then has to keep its accuracy']
       : [`tasks: ${flow(own.tasks)}`]),
     'space:',
-    '  # What may take the place of each layer’s attention and FFN; `puzzleflow plugins ls` lists all block types.',
+    '  # What may take the place of each layer’s attention and FFN; `npx puzzleflow plugins ls` lists all block types.',
     '  attention:',
     ...list(own.space.attention),
     '  ffn:',
