@@ -23,6 +23,8 @@ export const colours = { first: 'var(--accent)', second: 'var(--second)', dim: '
 export function chart(label: string, options: Plot.PlotOptions, caption: Content): Markup {
   const svg = Plot.plot({
     width: 720,
+    // Else the axis' label lies on its ticks.
+    marginBottom: 44,
     ...options,
     document,
     figure: false,
@@ -46,7 +48,7 @@ export function table(caption: Content, columns: readonly string[], rows: readon
       ${
         caption &&
         html`<caption>
-          ${caption}
+          <span>${caption}</span>
         </caption>`
       }
       <thead>
