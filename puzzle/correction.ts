@@ -7,9 +7,13 @@ import { servedAt, type WithPredictions } from './served.js'
 /** By limit (`limitId`): the predicted value to aim at, as a multiple of the limit, to meet it as measured. */
 export type Correction = Readonly<Record<string, number>>
 
+/** How far a limit is tightened for the width of an interval, at most: on a machine so busy that an interval is wider, a much
+ *  faster child would be no surer, and worse. */
+const mostReach = 1.25
+
 /**
  * Tightens each limit on time by the factor by which the prediction was too optimistic, and one per cent; and by the share by
- * which the measured interval reaches beyond the value, since a child is accepted for the whole of its interval.
+ * which the measured interval reaches beyond the value, up to a quarter, since a child is accepted for the whole of its interval.
  * @param mostPairs  up to which the next child will be timed: more pairs than this one's make its interval narrower
  */
 export function corrected(
@@ -30,7 +34,8 @@ export function corrected(
     const { value } = judged[i]!
     // Of a few pairs, an interval may say nothing.
     const reach = width < value ? (limit.bound === 'min' ? value / (value - width) : (value + width) / value) : 1
-    next[limitId(limit)] = limit.bound === 'min' ? factor * reach : 1 / (factor * reach)
+    const aim = factor * Math.min(reach, mostReach)
+    next[limitId(limit)] = limit.bound === 'min' ? aim : 1 / aim
   }
   return next
 }

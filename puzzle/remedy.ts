@@ -2,8 +2,11 @@ import { corrected, type Correction } from './correction.js'
 import type { Evaluation } from './evaluation.js'
 import type { Attempt } from './hand-over.js'
 import type { Target } from './inputs.js'
-import { limitId } from './limit.js'
+import type { Judged } from './judge-limits.js'
+import { limitId, type Limit } from './limit.js'
 import { scenariosIn } from './loads.js'
+import { qualityShortfall } from './quality.js'
+import { limitsOf } from './scenarios.js'
 import type { ProblemParts, Solution } from './selection-problem.js'
 import { solveAgain } from './solve-again.js'
 import type { CurvePoint } from './train-with-checkpoints.js'
@@ -34,7 +37,8 @@ interface Remedies {
 /**
  * The cheapest thing that may help. Where a limit is missed, another child is trained. Where quality is short, training goes on
  * while the KL still falls; then the next measured child is trained; then one nearer to the limits, since the search aims beyond
- * them; and when there is none, training goes on after all.
+ * them; and when there is none, training goes on after all. A child far beyond all limits that is far short of quality gave up
+ * too much: one nearer to the limits is trained at once.
  * @param tried  at least one; the last one fell short
  * @returns undefined where nothing is left to try
  */
@@ -52,17 +56,34 @@ export async function remedyFor(
   }
   // Without tasks that the parent solves, no training changes the verdict.
   if (quality.some(({ value }) => value === null)) return undefined
+  const nearer = await solveAgain(parts, tighter({}, last, parts), seed)
+  const gaveUpTooMuch = room(limits, limitsOf(target)) > farBeyond && qualityShortfall(quality) > farShort
+  if (gaveUpTooMuch && nearer && isNew(nearer) && nearer.objective < last.solution.objective)
+    return { action: 'another child', solution: nearer }
   if (stillFalls(last.curve)) return { action: 'train on', solution: last.solution }
   const holds = (evaluation: Evaluation) => judge(target, evaluation).limits.every(({ held }) => held)
   const [next] = measured
     .filter(({ solution, evaluation }) => isNew(solution) && holds(evaluation))
     .sort((a, b) => a.evaluation.child.kl - b.evaluation.child.kl)
   if (next) return { action: 'another child', solution: next.solution }
-  const nearer = await solveAgain(parts, tighter({}, last, parts), seed)
   return nearer && isNew(nearer)
     ? { action: 'another child', solution: nearer }
     : { action: 'train on', solution: last.solution }
 }
+
+/** As multiples of the limits that hold. */
+const farBeyond = 1.25
+
+/** As a share of the bound on quality. */
+const farShort = 0.02
+
+/** How far beyond the nearest of its limits a child surely is, as a multiple of it. */
+const room = (judged: readonly Judged[], limits: readonly Limit[]): number =>
+  Math.min(
+    ...judged.map(({ value, interval: [low, high] = [value, value], wanted }, i) =>
+      limits[i]!.bound === 'min' ? low / wanted : wanted / high,
+    ),
+  )
 
 const same = (a: Solution, b: Solution): boolean =>
   a.choice.every(({ attention, ffn }, i) => attention === b.choice[i]!.attention && ffn === b.choice[i]!.ffn)

@@ -76,8 +76,8 @@ interface Trained {
 export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, ModelInput & TargetInput> = {
   name: 'improve',
   // 2: limits on prefill and token latency. 3: limits are corrected by the width of intervals, too, and a child that is short of
-  // quality is followed by one nearer to the limits.
-  version: 3,
+  // quality is followed by one nearer to the limits. 4: at once, if it is far beyond them.
+  version: 4,
   reads: ['model', 'target'],
   exclusive: true,
   about: {

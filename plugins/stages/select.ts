@@ -60,8 +60,8 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
   name: 'select',
   // 7: limits on time are decided by a sequential test, with headroom; evaluations have standard errors and compare parent and
   // child item by item; the solver's labels. 8: limits on prefill and token latency. 9: children that will hardly be shown to meet
-  // a limit are given up early, and limits are corrected by the width of intervals, too.
-  version: 9,
+  // a limit are given up early, and limits are corrected by the width of intervals, too. 10: by a quarter at most.
+  version: 10,
   reads: ['model', 'target'],
   exclusive: true,
   about: {

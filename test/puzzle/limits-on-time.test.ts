@@ -245,6 +245,14 @@ test('a missed limit of time is corrected by what was predicted of the same time
   expect(corrected([first!], {}, wide, [scenario], 64)).toEqual({
     prefill: expect.closeTo(1 / (1.01 * 1.1), 12) as number,
   })
+  // On a machine so busy that the interval reaches more than half above the value, a much faster child would be no surer.
+  const wild = evaluation(
+    times(16, (i) => [i % 5 < 2 ? 2.4 : 1.5, 4]),
+    { prefill: 1.5, tokenLatency: 0.5 },
+  )
+  expect(corrected([first!], {}, wild, [scenario])).toEqual({
+    prefill: expect.closeTo(1 / (1.01 * 1.25), 12) as number,
+  })
   const problem = makeProblem({ ...parts, limits: limits.slice(0, 1) }, pool, { prefill: 0.5 })
   expect(problem.limits).toEqual([{ cost: 'prefill', max: 0.5 * 1 - 0.5 }])
 })

@@ -90,6 +90,16 @@ test('when no measured solution is left, one nearer to the limits is trained, an
   expect(await remedyFor([...tried, nearest], more)).toEqual({ action: 'train on', solution: found!.solution })
 })
 
+test('a child far beyond the limits and far short of quality is followed by one nearer to them, though its KL still falls', async () => {
+  const fast = await solutionAt(1.6)
+  const far = { solution: fast, evaluation: evaluation(1.9, 0.7), curve: falling }
+  const found = await remedyFor([far], more)
+  expect(found).toMatchObject({ action: 'another child' })
+  expect(found!.solution.objective).toBeLessThan(fast.objective)
+  const nearlyGood = { ...far, evaluation: evaluation(1.9, 0.89) }
+  expect(await remedyFor([nearlyGood], more)).toEqual({ action: 'train on', solution: fast })
+})
+
 test('when a limit is missed, limits are corrected by all that was measured, and the next solution is trained', async () => {
   // Predicted 1.2 x the parent, measured 0.8: one and a half times too kind.
   const tried = [
