@@ -31,7 +31,7 @@ export const mostShown = 20
 const mostCharacters = 600
 
 /** Most tokens of a prompt, and of what is generated after it. */
-const [promptTokens, generatedTokens] = [64, 32]
+const [promptTokens, generatedTokens] = [64, 24]
 
 /** Most items of all tasks whose answers are generated: prompts of each length need a session of each model. */
 const mostGenerated = 40
