@@ -124,7 +124,7 @@ export function search(data: ReportData): Markup {
         'Predicted loss of the choices of several methods',
         {
           height: 40 + 24 * found.length,
-          marginLeft: 190,
+          marginLeft: 215,
           marginRight: 60,
           x: { type: 'log', label: 'predicted loss', ticks: 6, tickFormat: '~r' },
           y: { label: null, domain: found.map(({ method }) => method) },

@@ -17,8 +17,7 @@ h1 { font-size: 1.7rem; margin: 0 0 .3rem } h2 { font-size: 1.2rem; margin: 2.4r
 .progress progress { width: min(30rem, 70vw); accent-color: var(--accent); vertical-align: middle }
 .scroll { overflow-x: auto }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums }
-caption { text-align: left; color: var(--dim); padding-bottom: .3rem }
-caption span { display: block; position: sticky; left: 0; max-width: min(62rem, 100vw - 3.5rem) }
+.note { font-size: .9rem; margin: .6rem 0 .3rem }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top }
 td.n, th.n { text-align: right } td.n, .whole { white-space: nowrap }
 .kept { display: inline-block; height: .7rem; min-width: 2px; background: var(--accent); border-radius: 2px; vertical-align: middle }
