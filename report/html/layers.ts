@@ -77,7 +77,7 @@ export function scoreMap(title: string, scores: readonly ScoredVariant[], depth:
     ${chart(
       `${title}: heat map of every variant in every layer`,
       {
-        height: 60 + 16 * variants.length,
+        height: 76 + 16 * variants.length,
         width: Math.min(1040, 230 + facets.length * Math.max(120, 18 * depth)),
         marginLeft: 190,
         marginTop: 34,

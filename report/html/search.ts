@@ -123,7 +123,7 @@ export function search(data: ReportData): Markup {
       chart(
         'Predicted loss of the choices of several methods',
         {
-          height: 40 + 24 * found.length,
+          height: 56 + 24 * found.length,
           marginLeft: 215,
           marginRight: 60,
           x: { type: 'log', label: 'predicted loss', ticks: 6, tickFormat: '~r' },

@@ -56,7 +56,7 @@ export function time({ stages }: Pick<RunFacts, 'stages'>): Markup | false {
     ${chart(
       'Seconds of each stage',
       {
-        height: 40 + 22 * worked.length,
+        height: 56 + 22 * worked.length,
         marginLeft: 120,
         marginRight: 80,
         x: { label: 'seconds of all tasks together' },
