@@ -193,6 +193,24 @@ export interface Resources {
   readonly disk?: number
   /** Bytes of memory that it holds at once. @default 0 */
   readonly memory?: number
+  /** Number of its tasks. @default unknown for a stage of many tasks */
+  readonly tasks?: number
+  /** What its tasks have to do; `puzzleflow plan` makes seconds of it. @default unknown */
+  readonly work?: Work
+}
+
+/** Work of all tasks of a stage together. What a machine makes of it in a second is measured once, on layers of the parent. */
+export interface Work {
+  /** Floating-point operations of forward passes, a multiply-add counted as two. @default 0 */
+  readonly forward?: number
+  /** Floating-point operations of training, forward and backward. @default 0 */
+  readonly training?: number
+  /** Times that a model as slow as the parent runs the scenario. @default 0 */
+  readonly passes?: number
+  /** Seconds of other work, all tasks one after the other. @default 0 */
+  readonly seconds?: number
+  /** Threads of a task. @default 1; if the stage is `exclusive`, as many as the worker has slots */
+  readonly threads?: number
 }
 
 /**
@@ -221,10 +239,13 @@ interface StageBase<P, Spec extends object> {
 }
 
 /** What is known before a run: parameters, and all inputs of the pipeline. */
-export type ResourcesContext<P = JsonObject, Spec extends object = JsonObject> = Pick<
+export interface ResourcesContext<P = JsonObject, Spec extends object = JsonObject> extends Pick<
   StageContext<P, AnyNeeds, Spec>,
   'params' | 'spec' | 'inputDigests' | 'blocks' | 'runs'
->
+> {
+  /** Parameters of all stages of the pipeline, by name. */
+  readonly stages: Readonly<Record<string, JsonObject>>
+}
 
 /**
  * A stage that is one task.

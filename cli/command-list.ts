@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 
 /** What adds commands to the program, by the names of the commands, in the order of the help. */
 export const modules: readonly (readonly [names: string, load: () => Promise<(program: Command) => void>])[] = [
+  ['init', async () => (await import('./commands/init.js')).initCommand],
   ['validate plan graph schema solve', async () => (await import('./commands/specs.js')).specCommands],
   ['run server worker', async () => (await import('./commands/run.js')).runCommands],
   ['sweep', async () => (await import('./commands/sweep.js')).sweepCommand],

@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import pc from 'picocolors'
 import { writing } from '../model/index.js'
 import type { SearchProgress } from '../workflows/types.js'
@@ -10,6 +8,7 @@ import { notAccepted, outcomeFolder, resultOf, writeOutcome } from './outcome.js
 import { log, printJson } from './output.js'
 import { placePage, reportPageOf } from './report-page.js'
 import type { RunDocument } from './runs.js'
+import { setAside } from './set-aside.js'
 import type { StartedSearch } from './start-search.js'
 import { typed } from './typed.js'
 import { findServer } from './with-server.js'
@@ -38,12 +37,12 @@ export async function followSearch(
   })
   const server = async () => (await findServer(options)).address
   const document = await follow(store, name, info.address, server, onProgress).catch((error: unknown) => {
-    const before = outcomeFolder(name)
-    if (existsSync(join(before, 'result.json')))
-      log(`${before} holds the result of an earlier attempt, not of this one.`)
+    const aside = setAside(outcomeFolder(name))
+    if (aside !== undefined) log(`The result of an earlier attempt is now in ${aside}.`)
     throw error
   })
   const outcome = await writing(outcomeFolder(document.run), () => writeOutcome(store, document))
+  if (outcome.aside !== undefined) log(`The result of another spec of this name is now in ${outcome.aside}.`)
   const page = await reportPageOf(store, document)
   const report = page === undefined ? outcome.report : await writing(outcome.folder, () => placePage(name, page))
   if (options.json) printJson(await resultOf(store, document))

@@ -7,6 +7,7 @@ import { isFileName } from '../errors/inner-path.js'
 import type { Store } from '../store/index.js'
 import { exitCodes } from './exit-codes.js'
 import { checkRunName } from './run-name.js'
+import { setAside } from './set-aside.js'
 import { startAgain, type RunDocument } from './runs.js'
 import { typed } from './typed.js'
 
@@ -70,13 +71,14 @@ export function outcomeFolder(run: string): string {
 }
 
 /** Writes what a user keeps of a run to `runs/RUN`: result.json, what stages made for people, the exported child: a folder
- *  and, where there is one, a GGUF file next to it. */
+ *  and, where there is one, a GGUF file next to it. The result of another spec of this name is set aside. */
 export async function writeOutcome(
   store: Store,
   document: RunDocument,
-): Promise<{ folder: string; report?: string; child?: string }> {
+): Promise<{ folder: string; report?: string; child?: string; aside?: string }> {
   const folder = outcomeFolder(document.run)
   mkdirSync(folder, { recursive: true })
+  const aside = setAside(folder, document.specDigest)
   const copy = async (name: string, ref: ArtifactRef) => {
     const from = await store.path(ref)
     placeWhole(folder, name, (path) => cpSync(from, path))
@@ -94,8 +96,6 @@ export async function writeOutcome(
     const child = join(folder, 'child')
     rmSync(`${child}.tmp`, { recursive: true, force: true })
     mkdirSync(`${child}.tmp`)
-    // What another spec of this name had made.
-    rmSync(join(folder, 'child.gguf'), { force: true })
     for (const [name, ref] of Object.entries(exported.files))
       if (!isFileName(name)) continue
       else if (ref.kind === 'gguf') await copy(name, ref)
@@ -106,6 +106,7 @@ export async function writeOutcome(
   }
   return {
     folder,
+    ...(aside !== undefined && { aside }),
     ...(report === undefined ? {} : { report: join(folder, report) }),
     ...(exported ? { child: join(folder, 'child') } : {}),
   }

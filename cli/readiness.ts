@@ -3,7 +3,7 @@ import { walk, withoutWriting } from '../lineage/walk.js'
 import { Failure } from '../api/index.js'
 import { needsWithPlugins } from '../plugins/loading/ask.js'
 import type { Loaded } from '../plugins/registry.js'
-import { checkResources, needsOf } from '../plugins/inspect/resources.js'
+import { checkResources, needsOf, type StageNeeds } from '../plugins/inspect/resources.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { Store } from '../store/index.js'
 import { makePrivateFolder } from '../store/private-files.js'
@@ -20,16 +20,20 @@ export async function checkNeeds(plan: FrozenPlan, store: Store, loaded: Loaded)
       const { tasks, planned } = known
       left.set(planned.name, tasks.filter(({ record }) => !record).length / Math.max(1, tasks.length))
     }
-  const fromPlugins =
-    [...plan.blocks, ...(plan.runs ?? [])].some(({ plugin }) => plugin !== undefined) ||
-    plan.stages.some(({ uses, plugin }) => plugin !== undefined && loaded.stage(uses).resources !== undefined)
-  const all = fromPlugins ? await needsWithPlugins(plan) : await needsOf(plan, loaded)
-  const needs = all.flatMap(({ stage, disk, memory }) => {
+  const needs = (await needsOfPlan(plan, loaded)).flatMap(({ stage, disk, memory }) => {
     const share = left.get(stage) ?? 1
     // What goes to a store elsewhere passes this machine's disk, within the bound of the cache.
     return share > 0 ? [{ stage, disk: isElsewhere ? 0 : disk * share, memory }] : []
   })
   checkResources(store.root, needs)
+}
+
+/** What the stages of a plan need. Code of plugins is asked in a process of its own. */
+export async function needsOfPlan(plan: FrozenPlan, loaded: Loaded): Promise<readonly StageNeeds[]> {
+  const fromPlugins =
+    [...plan.blocks, ...(plan.runs ?? [])].some(({ plugin }) => plugin !== undefined) ||
+    plan.stages.some(({ uses, plugin }) => plugin !== undefined && loaded.stage(uses).resources !== undefined)
+  return fromPlugins ? needsWithPlugins(plan) : needsOf(plan, loaded)
 }
 
 /**

@@ -223,6 +223,17 @@ export class DocumentEncoder {
     return (this.opened ??= Tokenizer.open(this.folder, this.vocabulary))
   }
 
+  /** The tokens that the tokenizer puts at the beginning of a text; none where there is no tokenizer, which token ids do not
+   *  need. */
+  get begin(): readonly number[] {
+    try {
+      return this.tokenizer.begin
+    } catch (error) {
+      if (error instanceof Failure) return []
+      throw error
+    }
+  }
+
   /** Encodes a document.
    *  @throws Failure InvalidInput, with file and place if the document or the chat template is to blame */
   encode(document: Document): readonly number[] {

@@ -4,44 +4,70 @@ import { Failure } from '../api/index.js'
  *  without padding. */
 export type Packing = 'documents' | 'continuous'
 
-/** Divides documents, added one by one, into sequences of at most `length` tokens. */
+/** Where the tokens stand that a tokenizer puts at the beginning of a text: at the beginning of every sequence, as models expect
+ *  it, or of documents only. */
+export type BeginOfText = 'sequences' | 'documents'
+
+/** The tokens that sequences begin with, as a packer takes them. */
+export const beginOfText = (
+  params: { readonly beginOfText?: BeginOfText },
+  encoder: { readonly begin: readonly number[] },
+): readonly number[] => (params.beginOfText === 'documents' ? [] : encoder.begin)
+
+/** Divides documents, added one by one, into sequences of at most `length` tokens. A sequence that goes on with a document begins
+ *  as the document does: models can hardly do without the token that they have seen at the beginning of every text. */
 export class Packer {
   private held: number[] = []
+  /** Whether the last document began with `begin`. */
+  private begun = false
 
-  /** @param end  token between documents that are packed continuously; none if undefined */
+  /** @param end    token between documents that are packed continuously; none if undefined
+   *  @param begin  tokens at the beginning of a text that every sequence repeats if its document has them. @default none */
   constructor(
     private readonly packing: Packing,
     private readonly length: number,
     private readonly end: number | undefined,
+    private readonly begin: readonly number[] = [],
   ) {}
 
   /** Adds a document. @returns the sequences that it completes */
   *add(ids: readonly number[]): Generator<readonly number[]> {
-    const { packing, length, end } = this
+    const { packing, end } = this
+    if (ids.length === 0) return
+    this.begun = this.beginsAt(ids, 0)
     if (packing === 'documents') {
-      yield* cut(ids, length)
+      yield* this.rest(yield* this.full(ids))
       return
     }
-    if (ids.length === 0) return
     const all = this.held.concat(ids)
     if (end !== undefined && all.at(-1) !== end) all.push(end)
-    const full = all.length - (all.length % length)
-    for (let i = 0; i < full; i += length) yield all.slice(i, i + length)
-    this.held = all.slice(full)
+    this.held = [...(yield* this.full(all))]
   }
 
-  /** Returns the last, incomplete sequence. */
-  *rest(): Generator<readonly number[]> {
-    yield* cut(this.held, this.length)
+  /** Returns the last, incomplete sequence. A single token is left out: it predicts nothing, or is not worth the padding. */
+  *rest(held: readonly number[] = this.held): Generator<readonly number[]> {
+    if (held.length > 1) yield [...this.before(held, 0), ...held]
     this.held = []
   }
-}
 
-/** Cuts a document into pieces of at most `length` tokens. A last piece of one token predicts nothing and is left out. */
-function* cut(ids: readonly number[], length: number): Generator<readonly number[]> {
-  for (let i = 0; i < ids.length; i += length) {
-    const piece = ids.slice(i, i + length)
-    if (piece.length > 1) yield piece
+  /** Cuts whole sequences off. @returns the tokens behind them */
+  private *full(ids: readonly number[]): Generator<readonly number[], readonly number[]> {
+    for (let from = 0; ;) {
+      const before = this.before(ids, from)
+      const to = from + this.length - before.length
+      if (to > ids.length) return ids.slice(from)
+      yield before.length === 0 ? ids.slice(from, to) : [...before, ...ids.slice(from, to)]
+      from = to
+    }
+  }
+
+  /** What a sequence begins with before the tokens from here on. */
+  private before(ids: readonly number[], from: number): readonly number[] {
+    return this.begun && this.begin.length < this.length && !this.beginsAt(ids, from) ? this.begin : []
+  }
+
+  private beginsAt(ids: readonly number[], from: number): boolean {
+    return this.begin.length > 0 && this.begin.every((id, i) => ids[from + i] === id)
   }
 }
 

@@ -20,8 +20,8 @@ export interface StageForecast {
   readonly reused: number
   /** Seconds that the reused tasks took. */
   readonly secondsSaved: number
-  /** Estimated seconds for the other tasks, from the average of the stage's tasks in the store; null if it has none. */
-  readonly secondsLeft: number | null
+  /** Mean seconds of a task: of those that are reused, or else of the stage's tasks in the store; null if it has none. */
+  readonly secondsEach: number | null
   /** Why tasks will run, most frequent reason first. */
   readonly reasons: readonly { readonly tasks: number; readonly reason: string; readonly example: string }[]
 }
@@ -62,7 +62,7 @@ async function describe(
   why: (stage: string, components: Components) => Promise<string>,
 ): Promise<StageForecast> {
   const { name, needs, uses } = known.planned
-  const base = { stage: name, needs, reused: 0, secondsSaved: 0, secondsLeft: null }
+  const base = { stage: name, needs, reused: 0, secondsSaved: 0, secondsEach: null }
   const because = (reason: string) => [{ tasks: 1, reason, example: name }]
   switch (known.kind) {
     case 'unknown':
@@ -78,14 +78,15 @@ async function describe(
         const counted = reasons.get(reason) ?? { tasks: 0, reason, example: task.id }
         reasons.set(reason, { ...counted, tasks: counted.tasks + 1 })
       }
-      const alike = records.filter(({ components }) => components.stage === uses && components.kind === 'run')
+      const ofStage = records.filter(({ components }) => components.stage === uses && components.kind === 'run')
+      const alike = there.length > 0 ? there : ofStage
       const seconds = (list: readonly TaskRecord[]) => list.reduce((n, record) => n + record.seconds, 0)
       return {
         ...base,
         tasks: known.tasks.length,
         reused: there.length,
         secondsSaved: seconds(there),
-        secondsLeft: alike.length > 0 ? (seconds(alike) / alike.length) * missing.length : null,
+        secondsEach: alike.length > 0 ? seconds(alike) / alike.length : null,
         reasons: [...reasons.values()].sort((a, b) => b.tasks - a.tasks),
       }
     }

@@ -98,6 +98,13 @@ export class Tokenizer {
     )
   }
 
+  /** The tokens that it puts at the beginning of a text, such as `<s>`; none for many. */
+  get begin(): readonly number[] {
+    const [whole, bare] = [this.encode('a'), this.encode('a', { special: false })]
+    const at = whole.findIndex((_, i) => bare.every((id, j) => whole[i + j] === id))
+    return whole.slice(0, Math.max(0, at))
+  }
+
   /** The token that stands before a text of which the first token is predicted: the one that begins texts, or else the one
    *  that ends them. Undefined where tokenizer_config.json names neither. */
   get prefix(): number | undefined {

@@ -13,6 +13,7 @@ import { shuffled } from '../tensor/random.js'
 import type { Space } from './inputs.js'
 import { runtime, sizes, type Cost } from './costs.js'
 import { variants, type Variant } from './library.js'
+import { watchOthers } from './machine-load.js'
 import { empty, layersOf, madeUp, withoutBlocks, type LayerBlocks } from './made-up.js'
 import { runVariants } from './run-variants.js'
 
@@ -65,6 +66,8 @@ export interface Compared {
   readonly passes: number
   /** Whether the interval became as narrow as it was to be. */
   readonly precise: boolean
+  /** Share of the processors, 0 to 1, that other programs used meanwhile. */
+  readonly load: number
 }
 
 /** How many times the number of passes is doubled at most. */
@@ -84,6 +87,7 @@ export async function compare(
   return whileOpen(opened, threads, async (timed) => {
     let passes: Timing[][] = timed.map(() => [])
     const most = repetitions * 2 ** doublings
+    const others = watchOthers()
     for (;;) {
       const had = passes[0]!.length
       const more = await alternate(timed, had || repetitions, (done) =>
@@ -93,7 +97,8 @@ export async function compare(
       const seconds = passes.map(quiet)
       const error = halfWidth(passes[0]!, passes.at(-1)!)
       const precise = error <= precision * runtime(seconds[0]!)
-      if (precise || passes[0]!.length >= most) return { seconds, error, passes: passes[0]!.length, precise }
+      if (precise || passes[0]!.length >= most)
+        return { seconds, error, passes: passes[0]!.length, precise, load: others() }
     }
   })
 }

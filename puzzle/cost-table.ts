@@ -16,6 +16,8 @@ export interface TimedTask {
   /** Half the width of a 95 % interval, in seconds. */
   readonly error: number
   readonly passes: number
+  /** Share of the processors, 0 to 1, that other programs used meanwhile; absent from measurements of earlier versions. */
+  readonly load?: number
 }
 
 /** What one scenario's tasks measured. */
@@ -70,7 +72,7 @@ function blockCost(model: Model, part: Part, scenario: Scenario, of: (id: string
     Math.max(0, isUsual(model, choice) ? usual[kind] : usual[kind] - saved[kind])
   const measured = { prefillSeconds: seconds('prefillSeconds'), decodeSeconds: seconds('decodeSeconds') }
   const isLost = runtime(measured) === 0 && Number.isFinite(error)
-  return { ...(isLost ? spread(error, scenario) : measured), ...costs, error }
+  return { ...(isLost ? { ...spread(error, scenario), lost: true } : measured), ...costs, error }
 }
 
 /** Seconds of a pass by its tokens: prefill takes those of a prompt at once. */

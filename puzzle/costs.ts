@@ -26,6 +26,8 @@ export interface Cost {
   readonly parameters: number
   /** Half the width of the 95 % interval of the seconds, where they were timed as a block's. */
   readonly error?: number
+  /** Present where its time was lost in noise, and the seconds are what the interval does not rule out. */
+  readonly lost?: true
 }
 
 /** Costs of all distinct blocks on one machine, by slot and variant. */

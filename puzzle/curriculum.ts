@@ -57,6 +57,9 @@ export const coupledParameter = {
   },
 }
 
+/** Of these, what decides which lessons there are. */
+export type CurriculumParams = Pick<DistillParams, 'mode' | 'coupled' | 'besideNoOp'>
+
 type Aim = Pick<Lesson, 'layer' | 'train' | 'beside' | 'run'>
 
 /** Lists all variants of all slots, layer by layer. */
@@ -69,7 +72,7 @@ export function allVariants(model: Base, space: Space): { layer: number; slot: S
 /** Lists all lessons of a space: every variant next to the base's block in the other slot, and next to an empty slot; the
  *  requested pairs; and runs of layers. The base's own blocks need no lesson next to each other.
  *  @throws Failure InvalidInput for a requested pair that does not exist */
-export function lessons(model: Base, space: Space, params: DistillParams, runs: Runs): Aim[] {
+export function lessons(model: Base, space: Space, params: CurriculumParams, runs: Runs): Aim[] {
   const all = allVariants(model, space)
   const aims: Aim[] = []
   const pupil = (layer: number, slot: Slot, { id, block, params }: Variant, beside: string): Pupil => ({
@@ -104,7 +107,7 @@ export function lessons(model: Base, space: Space, params: DistillParams, runs: 
   return aims
 }
 
-function coupledPairs(all: ReturnType<typeof allVariants>, { mode, coupled }: DistillParams) {
+function coupledPairs(all: ReturnType<typeof allVariants>, { mode, coupled }: CurriculumParams) {
   if (mode === 'decoupled' && coupled.length === 0) return []
   const learnable = all.filter(({ variant }) => !variant.empty && !variant.own)
   const ffns: Variant[][] = []

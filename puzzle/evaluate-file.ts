@@ -5,13 +5,15 @@ import { answersOf, byLogits, tasksFor, type Answered } from './evaluate-tasks.j
 import { respondentOf } from './respondent.js'
 import type { Respondent } from './task-answers.js'
 import { DocumentEncoder, readDocuments, type DataFile } from '../data/documents.js'
-import { leftOut, Packer, requirePositions, type Packing } from '../data/packing.js'
+import { beginOfText, leftOut, Packer, requirePositions, type BeginOfText, type Packing } from '../data/packing.js'
 import type { TasksInput } from '../data/read-tasks.js'
 
 export interface EvaluationOptions {
   /** Tokens per sequence, which limits the context of each token. @default the model's context, at most 512 */
   readonly sequenceLength?: number
   readonly packing: Packing
+  /** Where the tokens stand that the tokenizer puts at the beginning of a text. @default sequences */
+  readonly beginOfText?: BeginOfText
   /** Stops after the sequence that reaches this many tokens. @default all */
   readonly maxTokens?: number
   /** Tasks, as in a spec. @default none */
@@ -78,7 +80,7 @@ export async function evaluateFile(
   const total = { kl: 0, loss: 0, parentLoss: 0, top1: 0, tokens: 0, targets: 0, sequences: 0 }
   let empty = 0
   try {
-    const packer = new Packer(packing, length, config.eos[0])
+    const packer = new Packer(packing, length, config.eos[0], beginOfText(options, encoder))
     for await (const rows of batches(
       sequences(data, encoder, packer, config, () => empty++),
       batch,

@@ -48,6 +48,10 @@ export type ProfileOutputs = Outputs<
   {
     readonly measured: 'here' | 'elsewhere'
     readonly fingerprint?: JsonObject
+    /** Share of the processors, 0 to 1, that other programs used meanwhile. */
+    readonly load?: number
+    /** Blocks whose times were lost in noise, `SLOT/VARIANT`; absent if there are none. */
+    readonly lost?: readonly string[]
     /** Absent if no whole models were timed. */
     readonly calibration?: Calibration
     /** In the scenarios after the first, or at the other batches. */

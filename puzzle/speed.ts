@@ -1,6 +1,7 @@
 import { alternate, median, whileOpen, type Model, type Timing } from '../model/index.js'
 import { batchesOf, parentScenario, type Batches, type PairScenario } from './batches.js'
 import { runtime } from './costs.js'
+import { watchOthers } from './machine-load.js'
 import { ofPasses } from './parameters.js'
 import { fewestFor, medianInterval, type Interval } from './sign-test.js'
 
@@ -15,6 +16,8 @@ export interface PairedPasses {
   readonly error: number
   /** Times that the two were loaded and timed. */
   readonly sessions: number
+  /** Share of the processors, 0 to 1, that other programs used meanwhile; absent from results of earlier versions. */
+  readonly load?: number
   /** Sequences at once of each, where the search has chosen them. */
   readonly batches?: Batches
 }
@@ -78,14 +81,16 @@ export async function timePairs(
   const opened = [[ofParent, parentScenario(scenario)] as const, [ofChild, scenario] as const]
   const batches = batchesOf(scenario)
   return whileOpen(opened, threads, async (timed) => {
+    const others = watchOthers()
     const passes = await alternate(timed, count, (done) => progress(done, count))
+    const load = others()
     // More digits are below the clock's own noise.
     const digits = (seconds: number) => Number(seconds.toPrecision(6))
     const whole = passes.map((own) => own.map((pass: Timing) => digits(runtime(pass))))
     const prompts = passes.map((own) => own.map(({ prefillSeconds }) => digits(prefillSeconds)))
     const [parent = [], child = []] = whole
     const prefill = { parent: prompts[0] ?? [], child: prompts[1] ?? [] }
-    return { parent, child, prefill, error, sessions: 1, ...(batches && { batches }) }
+    return { parent, child, prefill, error, sessions: 1, load, ...(batches && { batches }) }
   })
 }
 
@@ -99,8 +104,16 @@ export const joined = (a: PairedPasses, b: PairedPasses): PairedPasses => ({
   },
   error: Math.min(a.error, b.error),
   sessions: a.sessions + b.sessions,
+  ...joinedLoad(a, b),
   ...(a.batches && { batches: a.batches }),
 })
+
+/** The mean over all passes. */
+function joinedLoad(a: PairedPasses, b: PairedPasses): Pick<PairedPasses, 'load'> {
+  if (a.load === undefined || b.load === undefined) return {}
+  const [m, n] = [a.child.length, b.child.length]
+  return { load: Number(((a.load * m + b.load * n) / (m + n)).toFixed(2)) }
+}
 
 /**
  * Speeds of pairs. The ratio is the median of the pairs' ratios, since what else the machine did met both of a pair; the

@@ -81,7 +81,15 @@ export interface Result extends Pick<TasksResult, 'paired' | 'measuredOn' | 'spl
   /** Absent where the spec says which batch it is. */
   readonly batches?: BatchesResult
   /** The passes by which parent and child were timed. */
-  readonly timing?: { readonly child: readonly number[]; readonly sessions: number; readonly error: number }
+  readonly timing?: {
+    readonly child: readonly number[]
+    readonly sessions: number
+    readonly error: number
+    /** Share of the processors that other programs used meanwhile. */
+    readonly load?: number
+  }
+  /** The same while the costs of blocks were measured, and blocks whose times were lost in noise. */
+  readonly profile?: { readonly load: number; readonly lost?: readonly string[] }
   /** How well the costs of blocks predict whole models: errors of the predicted ratio of child and parent. */
   readonly calibration?: { readonly children: number; readonly after: { readonly largest: number } }
   /** Limits that would accept this child. */
@@ -121,6 +129,7 @@ export function markdown(result: Result): string {
     warnings = [],
     timing,
     calibration,
+    profile,
     wouldTake = [],
   } = result
   const row: Row = (name, a, b, ratio) => `| ${name} | ${format(a)} | ${format(b)} | ${format(ratio)} |`
@@ -166,6 +175,7 @@ export function markdown(result: Result): string {
     ...qualitySection(result.quality),
     ...(timing ? [timingNote(timing), ''] : []),
     ...(calibration ? [calibrationNote(calibration), ''] : []),
+    ...(profile ? [profileNote(profile), ''] : []),
     ...attemptsTable(result.attempts),
     ...(leftOut.length > 0
       ? [
@@ -237,12 +247,27 @@ function qualitySection(quality: Result['quality']): string[] {
 }
 
 /** Says how speeds were measured. */
-const timingNote = ({ child, sessions, error }: NonNullable<Result['timing']>): string =>
-  `Parent and child ran the scenario in turn, ${child.length} times each in ${sessions === 1 ? 'one session' : `${sessions} sessions`}; all of these passes count. The ratio of throughputs is the median over the pairs; the intervals have ${format(100 * (1 - 2 * error))} % confidence.`
+const timingNote = ({ child, sessions, error, load }: NonNullable<Result['timing']>): string =>
+  `Parent and child ran the scenario in turn, ${child.length} times each in ${sessions === 1 ? 'one session' : `${sessions} sessions`}; all of these passes count. The ratio of throughputs is the median over the pairs; the intervals have ${format(100 * (1 - 2 * error))} % confidence.${load === undefined ? '' : ` Other programs used ${format(100 * load)} % of the processors meanwhile.`}`
 
 /** Says how far predictions can be trusted. */
 const calibrationNote = ({ children, after }: NonNullable<Result['calibration']>): string =>
   `Predictions were calibrated on the parent and ${children === 1 ? 'one random child' : `${children} random children`}: the predicted ratio of their throughputs is within ${format(100 * after.largest)} % of the measured one.`
+
+/** Others' share of the processors from which measured costs are not to be relied on. */
+const busy = 0.25
+
+/** Says whether the costs of blocks were measured in peace. */
+function profileNote({ load, lost = [] }: NonNullable<Result['profile']>): string {
+  const share = `other programs used ${format(100 * load)} % of the processors`
+  const how =
+    load > busy
+      ? `**The machine was busy when the costs of blocks were measured**: ${share}, so predictions are less sure than they say.`
+      : `While the costs of blocks were measured, ${share}.`
+  const gone = lost.length > 0 ? ` The times of ${lost.map(plain).join(', ')} were lost in noise.` : ''
+  const again = load > busy || lost.length > 0 ? ' `puzzleflow profile RUN --again` measures them anew.' : ''
+  return how + gone + again
+}
 
 function attemptsTable(attempts: Result['attempts'] = []): string[] {
   if (attempts.length === 0) return []

@@ -13,6 +13,7 @@ import { parseQuantity } from '../../spec/units.js'
 import { storeKeyVariable, type ArtifactRef } from '../../store/index.js'
 import { findArtifact } from '../artifact-names.js'
 import { action } from '../action.js'
+import { describeBytes } from '../amounts.js'
 import { common, type Common } from '../options.js'
 import { placeWhole } from '../outcome.js'
 import { log, print, printJson } from '../output.js'
@@ -65,9 +66,9 @@ async function list(run: string | undefined, options: Common): Promise<void> {
   if (options.json) return printJson(rows)
   for (const { kind, bytes, digest, tasks } of rows) {
     const more = tasks.length > 1 ? ` and ${tasks.length - 1} more` : ''
-    print(`${digest.slice(0, 12)}  ${size(bytes).padStart(9)}  ${kind.padEnd(12)}  ${tasks[0] ?? '-'}${more}`)
+    print(`${digest.slice(0, 12)}  ${describeBytes(bytes).padStart(9)}  ${kind.padEnd(12)}  ${tasks[0] ?? '-'}${more}`)
   }
-  print(`${rows.length} artifacts, ${size(rows.reduce((sum, { bytes }) => sum + bytes, 0))}`)
+  print(`${rows.length} artifacts, ${describeBytes(rows.reduce((sum, { bytes }) => sum + bytes, 0))}`)
 }
 
 async function get(what: readonly string[], options: Common & { output: string }): Promise<void> {
@@ -79,7 +80,7 @@ async function get(what: readonly string[], options: Common & { output: string }
   placeWhole(folder, basename(options.output), (path) => copyFileSync(from, path))
   await store.release()
   if (options.json) printJson({ ...ref, output: options.output })
-  else print(`${options.output}: ${ref.kind}, ${size(ref.bytes)}`)
+  else print(`${options.output}: ${ref.kind}, ${describeBytes(ref.bytes)}`)
 }
 
 async function verify(options: Common): Promise<void> {
@@ -94,7 +95,7 @@ async function verify(options: Common): Promise<void> {
   verified.missing.forEach((damage) => tell('missing', damage))
   verified.badRecords.forEach((key) => print(`corrupt  ${key}  record`))
   verified.notSigned.forEach((name) => print(`not signed  ${name}`))
-  print(`${verified.artifacts} artifacts, ${size(verified.bytes)}, and ${verified.records} records read`)
+  print(`${verified.artifacts} artifacts, ${describeBytes(verified.bytes)}, and ${verified.records} records read`)
   if (isSound && verified.missing.length === 0) print('Everything is intact.')
   else log('Run the searches that need them again: what is missing is computed again, everything else is reused.')
 }
@@ -138,19 +139,12 @@ async function gc({ keep, olderThan, apply = false, ...options }: GcOptions): Pr
   const tell = (title: string, shares: readonly Share[]) => {
     if (shares.length > 0) print(title)
     for (const { kind, count, bytes } of shares)
-      print(`  ${kind.padEnd(16)} ${String(count).padStart(7)}  ${size(bytes).padStart(9)}`)
+      print(`  ${kind.padEnd(16)} ${String(count).padStart(7)}  ${describeBytes(bytes).padStart(9)}`)
   }
   tell(apply ? 'removed' : 'would be removed', garbage.removed)
   tell('kept', garbage.kept)
   print(`runs kept: ${names(kept).join(', ') || 'none'}`)
   if (running.length > 0) print(`of these in progress, as far as known: ${names(running).join(', ')}`)
   if (forgotten.length > 0) print(`runs ${apply ? '' : 'that would be '}forgotten: ${names(forgotten).join(', ')}`)
-  print(`${size(garbage.bytes)} ${apply ? 'removed.' : 'would be removed. Repeat with --apply to remove it.'}`)
-}
-
-/** 12345678 -> 12.3 MB. */
-function size(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB']
-  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)))
-  return `${power === 0 ? bytes : (bytes / 1000 ** power).toPrecision(3)} ${units[power]}`
+  print(`${describeBytes(garbage.bytes)} ${apply ? 'removed.' : 'would be removed. Repeat with --apply to remove it.'}`)
 }

@@ -18,6 +18,7 @@ interface Options extends SpecOptions {
   readonly parent?: string
   readonly sequenceLength?: number
   readonly packing: 'documents' | 'continuous'
+  readonly beginOfText: 'sequences' | 'documents'
   readonly maxTokens?: number
   readonly batch: number
   readonly threads: number
@@ -50,6 +51,11 @@ export function evaluateCommand(program: Command): void {
       new Option('--packing <kind>', 'how documents fill sequences')
         .choices(['documents', 'continuous'])
         .default('documents'),
+    )
+    .addOption(
+      new Option('--begin-of-text <where>', 'where the tokens stand that the tokenizer puts at the beginning of a text')
+        .choices(['sequences', 'documents'])
+        .default('sequences'),
     )
     .option('--max-tokens <n>', 'predict at most about this many tokens', wholeNumber(1))
     .option('--batch <n>', 'sequences per batch', wholeNumber(1), 8)

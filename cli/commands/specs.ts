@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { readFileSync, statSync } from 'node:fs'
-import { forecast, type StageForecast } from '../../lineage/forecast.js'
+import { forecast } from '../../lineage/forecast.js'
 import { refuseIrregular } from '../../files/irregular.js'
 import { Failure } from '../../api/index.js'
 import { dataNotes } from '../../plugins/inspect/data-notes.js'
@@ -13,9 +13,11 @@ import { compileSpec } from '../../spec/plan.js'
 import { schemaOfSpec, specSchema } from '../../spec/schema.js'
 import { action } from '../action.js'
 import { compiled, planOf, registryFor } from '../compiled-spec.js'
+import { planTable } from '../plan-table.js'
 import { common, reading, type SpecOptions } from '../options.js'
 import { log, print, printJson } from '../output.js'
 import { checkNeeds } from '../readiness.js'
+import { estimateRun } from '../estimate.js'
 import { BadSpec } from '../explain.js'
 import { readStore } from '../open-store.js'
 import { specRegistry } from '../spec-registry.js'
@@ -42,11 +44,11 @@ export function specCommands(program: Command): void {
     action(async (file: string, options: SpecOptions) => {
       const { plan, listings } = await compiled(file, options)
       const [store, loaded] = [await readStore(options, false), await describedTypes(plan)]
-      const stages = await forecast(plan, store, loaded, listings)
+      const run = await estimateRun(plan, loaded, await forecast(plan, store, loaded, listings))
       const notes = [...(await dataNotes(plan)), ...(await lacking(plan, store, loaded))]
-      if (options.json) return printJson({ digest: plan.digest, stages, notes })
+      if (options.json) return printJson({ digest: plan.digest, ...run, notes })
       print(`${plan.name}, digest ${plan.digest.slice(0, 12)}, pipeline ${plan.pipeline}`)
-      for (const stage of stages) for (const line of describeForecast(stage)) print(line)
+      for (const line of planTable(run)) print(line)
       for (const note of notes) print(`note: ${note}`)
     }),
   )
@@ -109,25 +111,6 @@ async function lacking(...run: Parameters<typeof checkNeeds>): Promise<string[]>
     if (!(error instanceof Failure) || (error.kind !== 'OutOfDisk' && error.kind !== 'OutOfMemory')) throw error
     return [`${error.message}. ${error.remedy}`]
   }
-}
-
-/** What a run would do with a stage, and why. */
-function describeForecast({ stage, tasks, reused, secondsSaved, secondsLeft, reasons }: StageForecast): string[] {
-  const seconds = (n: number) =>
-    n < 90 ? `${n.toFixed(0)} s` : n < 5400 ? `${(n / 60).toFixed(0)} min` : `${(n / 3600).toFixed(1)} h`
-  const head =
-    tasks === 'unknown'
-      ? 'tasks unknown'
-      : `${tasks} ${tasks === 1 ? 'task' : 'tasks'}, ${reused} reused${secondsSaved >= 1 ? ` (${seconds(secondsSaved)} saved)` : ''}`
-  const left = secondsLeft !== null && secondsLeft >= 1 ? `, about ${seconds(secondsLeft)} of work left` : ''
-  return [
-    `${stage.padEnd(16)} ${head}${left}`,
-    ...reasons.map((own) =>
-      own.tasks > 1
-        ? `    ${own.tasks} tasks: ${own.reason} (${own.example}, …)`
-        : `    ${own.example === stage ? '' : `${own.example}: `}${own.reason}`,
-    ),
-  ]
 }
 
 function openProblem(file: string): Problem {

@@ -1,25 +1,9 @@
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
-import { sizeOf } from './data.js'
-import { DocumentEncoder, readDocuments, type DataFile, type Document } from '../../data/documents.js'
-import { leftOut, Packer, type Packing } from '../../data/packing.js'
-
-/** Characters, about, that are tokenised to estimate the rest. */
-const charactersTokenised = 2 ** 18
-
-/** Characters to read: no number of passes is given for larger files. */
-const charactersCounted = 2 ** 25
+import type { DataFile } from '../../data/documents.js'
+import { expectedText } from '../../data/expected-text.js'
+import { leftOut, type BeginOfText, type Packing } from '../../data/packing.js'
 
 type Data = Readonly<Partial<Record<'train' | 'validate' | 'test', DataFile>>> & { readonly sequenceLength?: number }
-
-/** Estimate of what a file becomes. */
-interface Estimate {
-  /** Infinity: of a large file. */
-  readonly sequences: number
-  /** Tokens of a sequence, without padding. */
-  readonly tokens: number
-  /** Null and empty records in what was looked at. */
-  readonly empty: number
-}
 
 /**
  * What users should know about a plan's data before they run it: what is left out, how much of it is padding, and how often it
@@ -28,20 +12,25 @@ interface Estimate {
 export async function dataNotes({ inputs, stages }: FrozenPlan): Promise<string[]> {
   const { model, data } = inputs as { model?: unknown; data?: Data }
   const using = (type: string) => stages.find(({ uses, plugin }) => uses === type && plugin === undefined)?.params
-  const prepare = using('prepare') as { packing: Packing; maxSequences?: number } | undefined
+  const prepare = using('prepare') as
+    { readonly packing: Packing; readonly beginOfText?: BeginOfText; readonly maxSequences?: number } | undefined
   if (typeof model !== 'string' || data?.train === undefined || prepare === undefined) return []
+  const read = { model, data }
   const length = data.sequenceLength ?? 128
-  const encoder = new DocumentEncoder(model, Infinity)
-  const estimates = await estimate(data.train, encoder, prepare, length)
+  const { packing } = prepare
+  const how = { ...prepare, length }
+  const estimates = (await expectedText(read, 'train', how))!
   const notes: string[] = []
   for (const name of ['train', 'validate', 'test'] as const) {
-    const file = data[name]
-    if (file === undefined) continue
-    const { empty } = name === 'train' ? estimates : await estimate(file, encoder, prepare, length)
+    const { empty = 0, begins } = (name === 'train' ? estimates : await expectedText(read, name, how)) ?? {}
     if (empty > 0) notes.push(`data.${name}: ${leftOut(empty)}.`)
+    if (begins === false)
+      notes.push(
+        `data.${name}: its documents do not begin with the tokens that the tokenizer puts at the beginning of a text. Models that have always seen these predict badly without them.`,
+      )
   }
   const padding = 1 - estimates.tokens / length
-  if (padding > 0.5 && prepare.packing === 'documents')
+  if (padding > 0.5 && packing === 'documents')
     notes.push(
       `prepare: about ${(100 * padding).toFixed(0)} % of the positions are padding, because documents are shorter than the sequence length of ${length} (data.sequenceLength). \`stages: { prepare: { packing: continuous } }\` packs documents one after another.`,
     )
@@ -59,32 +48,3 @@ export async function dataNotes({ inputs, stages }: FrozenPlan): Promise<string[
   repeat('uptrain', using('uptrain')?.tokens, estimates.sequences, 'the training data')
   return notes
 }
-
-async function estimate(
-  file: DataFile,
-  encoder: DocumentEncoder,
-  { packing, maxSequences = Infinity }: { readonly packing: Packing; readonly maxSequences?: number },
-  length: number,
-): Promise<Estimate> {
-  const packer = new Packer(packing, length, 0)
-  let [sequences, tokens, tokenised, characters, empty] = [0, 0, 0, 0, 0]
-  const add = (all: Iterable<readonly number[]>) => {
-    for (const ids of all) [sequences, tokens] = [sequences + 1, tokens + ids.length]
-  }
-  for await (const document of readDocuments(file, Infinity)) {
-    characters += sizeOf(document)
-    if (document.kind === 'empty') empty++
-    if (tokenised < charactersTokenised) {
-      const part = beginning(document)
-      add(packer.add(encoder.encode(part)))
-      tokenised += sizeOf(part)
-    } else if (characters > charactersCounted || sequences >= maxSequences) break
-  }
-  add(packer.rest())
-  const all = characters > charactersCounted ? Infinity : (sequences * characters) / Math.max(1, tokenised)
-  return { sequences: Math.min(all, maxSequences), tokens: tokens / Math.max(1, sequences), empty }
-}
-
-/** A document, or its beginning where it is a long text. */
-const beginning = (document: Document): Document =>
-  document.kind === 'text' ? { kind: 'text', text: document.text.slice(0, charactersTokenised) } : document

@@ -1,7 +1,8 @@
 import type { ModelConfig } from '../../model/index.js'
 import type { InputProblem } from '../../spec/registry.js'
 import { Failure } from '../../api/index.js'
-import { DocumentEncoder, readDocuments, type Document } from '../../data/documents.js'
+import { DocumentEncoder, readDocuments } from '../../data/documents.js'
+import { sizeOf } from '../../data/expected-text.js'
 import { Packer, requireEnough, requirePositions } from '../../data/packing.js'
 import { readSplitTasks, taskEntries, type TasksInput } from '../../data/read-tasks.js'
 import { mainMetric } from '../../data/task.js'
@@ -108,19 +109,4 @@ async function needsTokenizer(
     }
   }
   return false
-}
-
-/** Characters of a document, about. */
-export function sizeOf(document: Document): number {
-  if (document.kind === 'text') return document.text.length
-  if (document.kind === 'ids') return 4 * document.ids.length
-  if (document.kind === 'empty') return 0
-  return document.messages.reduce((n, { content }) => n + lengthOf(content), 0)
-}
-
-/** Characters of a content: a text, or parts with texts in them. */
-function lengthOf(content: unknown): number {
-  if (typeof content === 'string') return content.length
-  if (typeof content !== 'object' || content === null) return 0
-  return Object.values(content).reduce((n: number, part) => n + lengthOf(part), 0)
 }

@@ -1,7 +1,7 @@
 import { existsSync, statfsSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { dirname } from 'node:path'
-import { Failure } from '../../api/index.js'
+import { Failure, type Work } from '../../api/index.js'
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
 import type { Loaded } from '../registry.js'
 
@@ -12,6 +12,10 @@ export interface StageNeeds {
   readonly disk: number
   /** Bytes that it holds at once. */
   readonly memory: number
+  /** Number of its tasks, if it is known. */
+  readonly tasks?: number
+  /** What its tasks have to do, if it is known. */
+  readonly work?: Work
 }
 
 /** Estimates for the stages of a plan, by the stages themselves; a stage without an estimate counts as nothing. */
@@ -20,11 +24,14 @@ export async function needsOf(
   loaded: Pick<Loaded, 'stage' | 'blocks' | 'runs'>,
 ): Promise<StageNeeds[]> {
   const needs: StageNeeds[] = []
+  const stages = Object.fromEntries(plan.stages.map(({ name, params }) => [name, params]))
   for (const { name, uses, params } of plan.stages) {
     const { inputs: spec, inputDigests } = plan
     const { blocks, runs } = loaded
-    const estimate = await loaded.stage(uses).resources?.({ params, spec, inputDigests, blocks, runs })
-    if (estimate) needs.push({ stage: name, disk: estimate.disk ?? 0, memory: estimate.memory ?? 0 })
+    const estimate = await loaded.stage(uses).resources?.({ params, spec, inputDigests, blocks, runs, stages })
+    if (!estimate) continue
+    const { disk = 0, memory = 0, tasks, work } = estimate
+    needs.push({ stage: name, disk, memory, ...(tasks !== undefined && { tasks }), ...(work && { work }) })
   }
   return needs
 }

@@ -2,16 +2,17 @@ import { embed, Forward, type ModelConfig } from '../../model/index.js'
 import { Failure, slots, type ArtifactRef, type SingleStage } from '../../api/index.js'
 import { join } from 'node:path'
 import { Contributions } from '../../puzzle/channel-contribution.js'
-import { hiddenName, midName, tokensName, type CapturedFiles, type CapturedText } from '../../puzzle/captured.js'
+import { hiddenName, midName, tokensName, type CapturedFiles } from '../../puzzle/captured.js'
 import { openBase } from '../../puzzle/base.js'
 import type { BaseOutputs, CaptureOutputs, PrepareOutputs } from '../../puzzle/hand-over.js'
+import { capturedOf, expectedReading } from '../../puzzle/estimates/reading.js'
 import type { DataInput, ModelInput } from '../../puzzle/inputs.js'
 import { layerName } from '../../puzzle/layer-name.js'
-import { sequencesAtMost } from '../../data/sequences-at-most.js'
 import { chunksOf, putSequences, readSequences, tokensOf } from '../../data/sequences.js'
 import { HiddenStates } from '../../puzzle/hidden-states.js'
 import { openParent } from '../../puzzle/parent.js'
 import { batch, ofSequences } from '../../puzzle/parameters.js'
+import { layersFlops } from '../../puzzle/estimates/flops.js'
 
 interface CaptureParams {
   readonly sequences: number
@@ -68,18 +69,20 @@ export const capture: SingleStage<
     },
   },
 
-  async resources({ params, spec, ...context }) {
-    const { layers, hidden } = (await openParent({ ...context, spec })).config
-    const { data } = spec
-    const length = data?.sequenceLength ?? 128
-    const wanted = (text: CapturedText, most: number) => Math.min(most, sequencesAtMost(data?.[text].path, length))
-    const [train, validate] = [wanted('train', params.sequences), wanted('validate', params.validateSequences)]
+  async resources({ params, ...context }) {
+    const model = await openParent(context)
+    const { layers, hidden } = model.config
+    const read = await expectedReading(context, model)
+    if (!read) return {}
+    const { length } = read
+    const { train, validate } = capturedOf(params, read)
     const perSequence = (2 * layers + 1) * length * (2 * hidden + 4)
     const longer = Math.min(Math.max(train, validate), params.maxBytes / perSequence)
     return {
       disk: Math.min((train + validate) * perSequence, params.maxBytes),
       // The hidden states before and after a slot, as 32-bit floats.
       memory: 2 * longer * length * hidden * 4,
+      work: { forward: (train + validate) * length * layersFlops(model, length) },
     }
   },
 

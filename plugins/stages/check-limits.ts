@@ -31,6 +31,9 @@ export const checkLimits: SingleStage<
   about: { summary: 'Ends the search early when nothing in the space can meet the limits.' },
   parameters: { type: 'object', additionalProperties: false, properties: {} },
 
+  /** A moment, beside the others. */
+  resources: () => ({ work: {} }),
+
   async run(context) {
     const { spec, stages } = context
     const model = await openParent(context)

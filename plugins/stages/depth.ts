@@ -16,7 +16,9 @@ import { openBase } from '../../puzzle/base.js'
 import type { BaseOutputs, CaptureOutputs, DepthOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput, Space, SpaceInput } from '../../puzzle/inputs.js'
 import type { DepthStep } from '../../puzzle/depth-step.js'
-import { blocksOf } from '../../puzzle/parent.js'
+import { headFlops, layersFlops } from '../../puzzle/estimates/flops.js'
+import { capturedOf, expectedReading } from '../../puzzle/estimates/reading.js'
+import { blocksOf, openParent } from '../../puzzle/parent.js'
 import { HiddenStates } from '../../puzzle/hidden-states.js'
 import { readSequences } from '../../data/sequences.js'
 import { batch, ofSequences } from '../../puzzle/parameters.js'
@@ -74,6 +76,17 @@ export const depth: FanOutStage<
     },
   },
 
+  async resources({ params, ...context }) {
+    const model = await openParent(context)
+    const read = await expectedReading(context, model)
+    if (!dropsLayers(context.spec.space)) return { tasks: 0, work: {} }
+    const rounds = roundsOf(model, params)
+    if (!read || rounds < 1) return { tasks: Math.min(1, rounds) }
+    const positions = Math.min(params.sequences, capturedOf(context.stages.capture, read).validate) * read.length
+    const each = positions * (layersFlops(model, read.length) + 2 * headFlops(model))
+    return { tasks: 1, work: { forward: rounds * model.config.layers * each } }
+  },
+
   /** Plans one task, or none if `space.runs` removes no single layers. */
   async plan(context) {
     const { spec, params, stages } = context
@@ -83,8 +96,7 @@ export const depth: FanOutStage<
     const { layers } = model.config
     const { files } = stages.capture
     const states = Array.from({ length: layers + 1 }, (_, n) => hiddenName('validate', n))
-    const removable = layersWithBlocks(model).length
-    const rounds = Math.min(removable - 1, Math.max(1, Math.floor(params.maximum * layers)))
+    const rounds = roundsOf(model, params)
     if (rounds < 1) return []
     return [
       {
@@ -152,6 +164,10 @@ export const depth: FanOutStage<
 }
 
 type Context = TaskContext<DepthTask, ModelInput & SpaceInput>
+
+/** How many layers are removed: at least one stays. */
+const roundsOf = (model: Model, { maximum }: Pick<DepthParams, 'maximum'>): number =>
+  Math.min(layersWithBlocks(model).length - 1, Math.max(1, Math.floor(maximum * model.config.layers)))
 
 /** Layers that are not empty. In a parent that is itself a child, some may have been removed already. */
 const layersWithBlocks = ({ config, blocks }: Model): number[] =>

@@ -6,7 +6,9 @@ import type { ArtifactRef, FanOutStage, Files, Outputs, Slot, Weights } from '..
 import { captured, hiddenName, midName, tokensName, type CapturedText } from '../../puzzle/captured.js'
 import { earlierLibrary, earlierName, earlierWeights, openBase } from '../../puzzle/base.js'
 import type { BaseOutputs, CaptureOutputs, DistillOutputs } from '../../puzzle/hand-over.js'
+import { capturedOf, expectedReading } from '../../puzzle/estimates/reading.js'
 import type { ModelInput, SpaceInput } from '../../puzzle/inputs.js'
+import { lessonsWork } from '../../puzzle/estimates/lessons.js'
 import { heldOutError, learned, type Lesson, type LessonInputs, type Pupil } from '../../puzzle/lesson.js'
 import { allVariants, coupledParameter, lessons, type DistillParams } from '../../puzzle/curriculum.js'
 import { weightsOf } from '../../api/weights.js'
@@ -85,15 +87,22 @@ export const distill: FanOutStage<
     },
   },
 
-  async resources({ params, spec, runs, ...context }) {
-    const model = await openParent({ ...context, spec })
-    const weights = lessons(model, spec.space, params, runs).flatMap(({ layer, train }) =>
+  async resources({ params, ...context }) {
+    const model = await openParent(context)
+    const all = lessons(model, context.spec.space, params, context.runs)
+    const weights = all.flatMap(({ layer, train }) =>
       train.map(({ slot, block, params }) => {
         const shapes = Object.values(model.blocks.get(slot, block).shapes(layerFacts(model.config, layer), params))
         return shapes.reduce((n, shape) => n + elements(shape), model.config.hidden)
       }),
     )
-    return { disk: 4 * weights.reduce((a, b) => a + b, 0) }
+    const read = await expectedReading(context, model)
+    const held = read && { ...read, validate: capturedOf(context.stages.capture, read).validate }
+    return {
+      disk: 4 * weights.reduce((a, b) => a + b, 0),
+      tasks: all.length,
+      ...(held && { work: lessonsWork(model, all, params, held) }),
+    }
   },
 
   async plan(context) {

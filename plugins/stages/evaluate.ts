@@ -23,6 +23,8 @@ import type { PairScenario } from '../../puzzle/batches.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
 import { describeSolution } from '../../puzzle/describe-solution.js'
+import { evaluationsWork } from '../../puzzle/estimates/evaluations.js'
+import { expectedReading } from '../../puzzle/estimates/reading.js'
 import { decided } from '../../puzzle/judge-limits.js'
 import { joined, timing, type PairedPasses, type TimingParams } from '../../puzzle/speed.js'
 import { asTask, assemble, chosenEntries, readJson, type Filling } from '../../puzzle/library.js'
@@ -139,6 +141,18 @@ export const evaluate: FanOutStage<
           'Texts that parent and child continue for people to read, and items of each task, lost and won, that are shown with both answers. Default: none.',
       },
     },
+  },
+
+  async resources({ params, ...context }) {
+    const model = await openParent(context)
+    const read = await expectedReading(context, model)
+    if (!read) return {}
+    const { solutions = 1 } = (context.stages.solve ?? {}) as { solutions?: number }
+    const tasks = params.of === 'solutions' ? solutions : 1
+    const { taskItems = Infinity } = (context.stages.prepare ?? {}) as { taskItems?: number }
+    const thorough = { ...params, items: Math.min(params.items, taskItems) }
+    const split = params.split === 'test' ? 'test' : 'validate'
+    return { tasks, work: evaluationsWork(model, thorough, read, tasks, split) }
   },
 
   async plan(context) {

@@ -65,7 +65,7 @@ export const exportChild: SingleStage<
   async resources({ params: { dtype, ggufDtype = dtype }, ...context }) {
     const child = parameterCount(await openParent(context)) / 2
     const inGguf = context.spec.target.format === 'gguf'
-    return { disk: child * (bytesOf[dtype] + (inGguf ? bytesOf[ggufDtype] : 0)) }
+    return { disk: child * (bytesOf[dtype] + (inGguf ? bytesOf[ggufDtype] : 0)), work: {} }
   },
 
   async run(context) {

@@ -113,11 +113,11 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
     },
   },
 
-  /** As for `uptrain`; a checkpoint also keeps the weights of each attempt. */
+  /** As for `uptrain`; a checkpoint also keeps the weights of each attempt. Most children are accepted: then it does nothing. */
   async resources(context) {
     const parent = parameterCount(await openParent(context))
     const child = parent / 2
-    return { disk: 4 * (3 + context.params.attempts) * child, memory: 4 * (parent + 4 * child) }
+    return { disk: 4 * (3 + context.params.attempts) * child, memory: 4 * (parent + 4 * child), work: {} }
   },
 
   async run(context) {

@@ -2,10 +2,12 @@ import { join } from 'node:path'
 import { openModel } from '../../model/index.js'
 import type { SingleStage } from '../../api/index.js'
 import { ofItems, ofSequences } from '../../puzzle/parameters.js'
+import { bounded, expectedReading } from '../../puzzle/estimates/reading.js'
 import type { PrepareOutputs } from '../../puzzle/hand-over.js'
 import type { DataInput, ModelInput } from '../../puzzle/inputs.js'
+import { openParent } from '../../puzzle/parent.js'
 import { DocumentEncoder, readDocuments, type DataFile } from '../../data/documents.js'
-import { Packer, requireEnough, requirePositions, type Packing } from '../../data/packing.js'
+import { beginOfText, Packer, requireEnough, requirePositions, type BeginOfText, type Packing } from '../../data/packing.js'
 import { SequenceFile } from '../../data/sequence-file.js'
 import { HeldOut } from '../../data/held-out.js'
 import { readSplitTasks } from '../../data/read-tasks.js'
@@ -15,6 +17,7 @@ interface PrepareParams {
   /** Largest number of items to read of each task. */
   readonly taskItems: number
   readonly packing: Packing
+  readonly beginOfText: BeginOfText
   /** Largest number of sequences to take from each file. @default all */
   readonly maxSequences?: number
   /** Share of what is held out that only the final evaluation sees, 0..1. */
@@ -28,8 +31,9 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
   // 2: text files of more than 16 Mi characters become several documents. 3: formats are detected by contents; null and empty
   // texts are left out; values include padding. 4: chat templates are rendered as in Python; a task's prompt and answer are
   // tokenised as one text; special tokens that only special_tokens_map.json or similar files name are found in texts. 5: a test
-  // split that only the final evaluation reads, and tasks of lm-evaluation-harness.
-  version: 5,
+  // split that only the final evaluation reads, and tasks of lm-evaluation-harness. 6: sequences that go on with a document begin as
+  // texts do.
+  version: 6,
   reads: ['model', 'data', 'tasks'],
   about: { summary: 'Tokenises training and validation text into sequences.' },
   parameters: {
@@ -49,6 +53,12 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
         enum: ['documents', 'continuous'],
         default: 'documents',
       },
+      beginOfText: {
+        description:
+          'Where the tokens stand that the tokenizer puts at the beginning of a text. sequences: also where a sequence goes on with a document, since models expect them; documents: only where a document begins.',
+        enum: ['sequences', 'documents'],
+        default: 'sequences',
+      },
       maxSequences: {
         description:
           'Maximum number of sequences to take from the beginning of each file, before shuffling. Default: all.',
@@ -65,6 +75,17 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
     },
   },
 
+  async resources(context) {
+    const model = await openParent(context)
+    const read = await expectedReading(context, model)
+    if (!read) return {}
+    const sequences = bounded(read.train) + read.validate + read.test
+    return {
+      disk: 4 * sequences * read.length,
+      work: { seconds: sequences * read.seconds },
+    }
+  },
+
   async run(context) {
     const { spec, seed, params } = context
     const { model: folder, data } = spec
@@ -75,7 +96,7 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
     requirePositions(length, maxPositions)
 
     const read = async (file: DataFile, sequences: SequenceFile): Promise<HeldOut> => {
-      const packer = new Packer(params.packing, length, eos[0])
+      const packer = new Packer(params.packing, length, eos[0], beginOfText(params, encoder))
       const most = params.maxSequences ?? Infinity
       const sides: boolean[] = []
       let empty = 0

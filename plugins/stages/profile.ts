@@ -17,9 +17,17 @@ import { writeWhole } from '../../store/files.js'
 import type { ProfileOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput, SpaceInput, TargetInput } from '../../puzzle/inputs.js'
 import { costTableOf, toTime, type TimedTask } from '../../puzzle/cost-table.js'
-import { fingerprint } from '../../puzzle/costs.js'
+import { fingerprint, type CostTable } from '../../puzzle/costs.js'
 import { readCostTable } from '../../puzzle/imported-costs.js'
-import { compare, distinctVariants, isUsual, timeBlock, type Part, type Repetition } from '../../puzzle/block-timing.js'
+import {
+  compare,
+  distinctVariants,
+  isUsual,
+  timeBlock,
+  type Compared,
+  type Part,
+  type Repetition,
+} from '../../puzzle/block-timing.js'
 import { randomChildren, type Variants } from '../../puzzle/calibration.js'
 import { empty, madeUp, withoutBlocks, type LayerBlocks } from '../../puzzle/made-up.js'
 import { openParent } from '../../puzzle/parent.js'
@@ -55,6 +63,9 @@ interface ProfileTask {
 
 /** The version of how a task is timed: what was kept of another one does not count. */
 const howTimed = 3
+
+/** How often passes are repeated for the precision that is asked for, about: of once to four times. */
+const usualDoubling = 1.5
 
 /** A plan of what to time. */
 type Plan = TaskPlan<ProfileTaskParams, object>
@@ -117,6 +128,22 @@ export const profile: FanOutStage<
       },
       threads: threads('Threads that run the measurements: as many as will serve the child.'),
     },
+  },
+
+  async resources({ params, ...context }) {
+    const { spec, runs } = context
+    if (spec.target.profile !== undefined) return { tasks: 0, work: {} }
+    const model = await openParent(context)
+    const parts = distinctVariants(model, spec.space, runs)
+    const timed = [...parts, ...missingUsual(model, parts)].filter((part) => toTime(model, part))
+    const { copies, repetitions, children, threads } = params
+    const passes = repetitions * usualDoubling + 1
+    const layers = copies / model.config.layers
+    return {
+      tasks: (1 + timed.length + children) * profiledScenarios(spec.target).length,
+      // The parent's layers against the same with another block in one slot, and against half of them.
+      work: { passes: passes * (timed.length * layers * 1.75 + children * 1.5), threads },
+    }
   },
 
   async plan(context) {
@@ -185,7 +212,7 @@ export const profile: FanOutStage<
     if (!precise) {
       // A busy machine must not decide for all the searches to come.
       context.log(
-        `${context.task.id}: measured to within ${(1000 * timed.error).toFixed(2)} ms in ${timed.passes} passes, too imprecise to be kept: other runs will time it again`,
+        `${context.task.id}: measured to within ${(1000 * timed.error).toFixed(2)} ms in ${timed.passes} passes while other programs used ${(100 * timed.load).toFixed(0)} % of the processors, too imprecise to be kept: other runs will time it again`,
       )
       return { values, files: {} }
     }
@@ -215,6 +242,7 @@ export const profile: FanOutStage<
     return {
       values: {
         ...{ measured: 'here', fingerprint: timed.get('floor')!.fingerprint },
+        ...disturbance([...timed.values()], measured),
         ...(first!.calibration && { calibration: first!.calibration }),
         ...(calibrations.length > 0 && { otherCalibrations: calibrations }),
       },
@@ -229,6 +257,21 @@ export const profile: FanOutStage<
       },
     }
   },
+}
+
+/** How busy the machine was, the mean over the tasks; and the blocks whose times were lost in noise. */
+function disturbance(
+  timed: readonly TimedTask[],
+  measured: readonly { readonly table: CostTable }[],
+): Pick<ProfileOutputs['values'], 'load' | 'lost'> {
+  const loads = timed.flatMap(({ load }) => load ?? [])
+  const lost = measured.flatMap(({ table }) =>
+    slots.flatMap((slot) => Object.keys(table[slot]).flatMap((id) => (table[slot][id]!.lost ? [`${slot}/${id}`] : []))),
+  )
+  return {
+    ...(loads.length > 0 && { load: Number((loads.reduce((a, b) => a + b, 0) / loads.length).toFixed(2)) }),
+    ...(lost.length > 0 && { lost: [...new Set(lost)] }),
+  }
 }
 
 /** The id of a task in one of several scenarios or batches; as ever in the first one. */
@@ -264,18 +307,18 @@ async function time(
   own: ProfileTaskParams,
   scenario: Scenario,
   context: Pick<RunningTask, 'progress'>,
-): Promise<Omit<TimedTask, 'fingerprint'> & { readonly precise: boolean }> {
+): Promise<Omit<TimedTask, 'fingerprint'> & Pick<Compared, 'precise' | 'load'>> {
   if (own.kind === 'block') {
     const part = { slot: own.slot!, choice: { block: own.block!, params: own.params! } }
     // Against nothing, the parent's own block shows what it costs.
     const against = isUsual(model, part) ? { ...part, choice: empty } : part
-    const { saves, error, passes, precise } = await timeBlock(model, against, scenario, own, context)
-    return { first: saves, error: error / own.copies, passes, precise }
+    const { saves, error, passes, precise, load } = await timeBlock(model, against, scenario, own, context)
+    return { first: saves, error: error / own.copies, passes, precise, load }
   }
   const models =
     own.kind === 'floor' ? [withoutBlocks(model)] : [model.config.blocks, own.layers!].map((all) => madeUp(model, all))
-  const { seconds, error, passes, precise } = await compare(models, scenario, own, context)
-  return { first: seconds[0]!, ...(seconds[1] && { second: seconds[1] }), error, passes, precise }
+  const { seconds, error, passes, precise, load } = await compare(models, scenario, own, context)
+  return { first: seconds[0]!, ...(seconds[1] && { second: seconds[1] }), error, passes, precise, load }
 }
 
 /** An earlier measurement; one that cannot be read is made again. */

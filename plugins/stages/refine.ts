@@ -16,6 +16,8 @@ import type {
   ScoreOutputs,
   SolveOutputs,
 } from '../../puzzle/hand-over.js'
+import { childShare, headFlops, layersFlops } from '../../puzzle/estimates/flops.js'
+import { capturedOf, expectedReading } from '../../puzzle/estimates/reading.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readJson } from '../../puzzle/library.js'
 import { judged, objectiveLabels } from '../../puzzle/objective.js'
@@ -89,6 +91,15 @@ export const refine: SingleStage<RefineParams, RefineNeeds, RefineOutputs, Model
       },
       batch: batch(16, 'Sequences per forward pass: more take more memory and less time.'),
     },
+  },
+
+  async resources({ params, ...context }) {
+    const model = await openParent(context)
+    const read = await expectedReading(context, model)
+    if (!read) return {}
+    const positions = Math.min(params.sequences, capturedOf(context.stages.capture, read).validate) * read.length
+    const child = childShare * layersFlops(model, read.length) + 2 * headFlops(model)
+    return { work: { forward: params.evaluations * positions * child } }
   },
 
   async run(context) {

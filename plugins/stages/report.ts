@@ -62,6 +62,9 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
   about: { summary: 'Writes the result and its evidence: result.json and report.md.' },
   parameters: { type: 'object', additionalProperties: false, properties: {} },
 
+  /** A moment, beside the others. */
+  resources: () => ({ work: {} }),
+
   async run(context) {
     const { stages, spec } = context
     const selected = stages.select.values
@@ -94,6 +97,7 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
       attempts: improved && improved.attempts.length > 0 ? improved.attempts : undefined,
       ratios: final.ratios,
       timing: final.timing,
+      profile: profileOf(stages.profile?.values),
       ...calibrationsOf(spec.target, stages.profile?.values, outcome.batches),
       paired: final.paired,
       // Only the final evaluation reads the test split, if there is one.
@@ -179,6 +183,10 @@ function calibrationsOf(
   const all = [calibration, ...otherCalibrations!]
   return { calibration: all[at], otherCalibrations: all.filter((_, i) => i !== at) }
 }
+
+/** How the costs of blocks were measured; undefined if that was elsewhere. */
+const profileOf = ({ load, lost }: Partial<ProfileOutputs['values']> = {}) =>
+  load === undefined ? undefined : { load, lost }
 
 /** The outcome for lists of runs and the command's exit code. */
 const outcomeOf = (reasons: readonly string[]): Outcome =>

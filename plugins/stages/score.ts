@@ -21,6 +21,8 @@ import type {
   ScoreOutputs,
 } from '../../puzzle/hand-over.js'
 import type { ModelInput, SpaceInput } from '../../puzzle/inputs.js'
+import { capturedOf, expectedReading } from '../../puzzle/estimates/reading.js'
+import { scoresExpected } from '../../puzzle/estimates/scores.js'
 import { initialWeights, sampleInputs, samplesFor } from '../../puzzle/initial-weights.js'
 import { layerName } from '../../puzzle/layer-name.js'
 import { asTask, fillingWeights, type Filling } from '../../puzzle/library.js'
@@ -31,7 +33,7 @@ import { declared, judged, objectiveNames, type Judgement, type ObjectiveName } 
 import type { ScoreRow } from '../../puzzle/score-row.js'
 import { pairsOf } from '../../puzzle/scored-pairs.js'
 import { Scorer, type HeldInputs } from '../../puzzle/scorer.js'
-import { blocksOf } from '../../puzzle/parent.js'
+import { blocksOf, openParent } from '../../puzzle/parent.js'
 import { batch, ofItems, ofSequences } from '../../puzzle/parameters.js'
 import { Warm } from '../../puzzle/warm.js'
 
@@ -132,6 +134,14 @@ export const score: FanOutStage<
         description: 'Items of each task, with `objective: accuracy`.',
       },
     },
+  },
+
+  async resources({ params, ...context }) {
+    const model = await openParent(context)
+    const read = await expectedReading(context, model)
+    if (!read) return {}
+    const sequences = Math.min(params.sequences, capturedOf(context.stages.capture, read).validate)
+    return scoresExpected(model, context, params, read, sequences)
   },
 
   async plan(context) {

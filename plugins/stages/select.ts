@@ -15,6 +15,7 @@ import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { childMeter } from '../../puzzle/child-meter.js'
 import { corrected, type Correction } from '../../puzzle/correction.js'
 import { describeSolution } from '../../puzzle/describe-solution.js'
+import { childShare } from '../../puzzle/estimates/flops.js'
 import { decided, judgeLimits, shortfall, tightened } from '../../puzzle/judge-limits.js'
 import { chosenModel, readJson } from '../../puzzle/library.js'
 import { thoroughness, type Evaluation, type Thoroughness } from '../../puzzle/evaluation.js'
@@ -90,6 +91,11 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
       ...thoroughness,
     },
   },
+
+  /** One child is near the limits, and timed with twice as many pairs: that is usual. */
+  resources: ({ params: { repetitions, threads } }) => ({
+    work: { passes: repetitions * (1 + childShare), threads },
+  }),
 
   async run(context) {
     const { params, stages, spec, seed } = context

@@ -99,6 +99,9 @@ export const solve: SingleStage<
     },
   },
 
+  /** A moment, beside the others. */
+  resources: () => ({ work: {} }),
+
   async run(context) {
     const { all, parent } = await problemPartsAtEach(context, context.params.composition)
     const { solutions, minimumDifference, gap, timeLimit, margin, share = 1 } = context.params

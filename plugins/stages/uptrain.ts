@@ -3,6 +3,8 @@ import { type ArtifactRef, type FanOutStage, type Files } from '../../api/index.
 import type { DistillOutputs, PrepareOutputs, UptrainOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput } from '../../puzzle/inputs.js'
 import { parameterCount } from '../../puzzle/costs.js'
+import { childShare, gkdFlops } from '../../puzzle/estimates/flops.js'
+import { expectedReading } from '../../puzzle/estimates/reading.js'
 import { chosenSolution, type ChoosingStages } from '../../puzzle/chosen-solution.js'
 import { asTask, assemble, chosenEntries, type Filling } from '../../puzzle/library.js'
 import { readLibrary } from '../../puzzle/read-library.js'
@@ -72,8 +74,16 @@ export const uptrain: FanOutStage<
   /** Estimates disk space for the child's weights and a checkpoint with two moments of each, and memory for these and the
    *  gradients, by assuming that the child has half of the parent's size. */
   async resources(context) {
-    const parent = parameterCount(await openParent(context))
-    return { disk: 4 * 4 * (parent / 2), memory: 4 * (parent + 4 * (parent / 2)) }
+    const model = await openParent(context)
+    const parent = parameterCount(model)
+    const child = childShare * parent
+    const read = await expectedReading(context, model)
+    return {
+      disk: 4 * 4 * child,
+      memory: 4 * (parent + 4 * child),
+      tasks: 1,
+      ...(read && { work: { training: (context.params.tokens / read.filled) * gkdFlops(model, read.length) } }),
+    }
   },
 
   /** Plans one task. It depends only on the chosen blocks, and not on the others in the space. */

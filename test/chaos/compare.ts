@@ -5,7 +5,7 @@ import type { Place } from '../cli/puzzleflow.js'
 
 /** Figures of a result that depend on measured times. */
 const measured =
-  /(^|\.)((throughput|prefill|tokenLatency)\.measured|ratios\.(throughput|prefill|tokenLatency)|seconds)$|^timing$|^calibration$/
+  /(^|\.)((throughput|prefill|tokenLatency)\.measured|ratios\.(throughput|prefill|tokenLatency)|seconds)$|^timing$|^profile$|^calibration$/
 
 /** Stages whose outputs do not depend on measured times. */
 const exact = ['prepare', 'capture', 'distill', 'score', 'uptrain', 'export']

@@ -43,7 +43,11 @@ async function prints(...args: readonly string[]): Promise<string> {
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'DATE')
     .replace(/\b[0-9a-f]{12}\b/g, 'DIGEST')
     .replace(/\d+\.\d s of work/g, 'SECONDS of work')
-    .replace(/ \(\d+ s saved\)|, about \d+ s of work left/g, '')
+    .replace(/ +(< )?\d+(\.\d+)? (ms|s|min|h)( |$)/gm, ' TIME ')
+    .replace(/ +\d+(\.\d+)? ([kMG]?B)/g, ' BYTES')
+    .replace(/^Times are .*\n|^ +\d+ reused: .*\n/gm, '')
+    .replace(/^stage +tasks.*/m, 'HEADER')
+    .replace(/ +$/gm, '')
 }
 /** The part of an explanation before the key's parts. */
 const story = async (...args: readonly string[]) => (await prints('explain', ...args)).split('The key consists of:')[0]!
@@ -87,36 +91,28 @@ test('what a changed parameter makes run anew, before and after', async () => {
   const file = variant('rate.yaml', 'learningRate: 0.001', 'learningRate: 0.002')
   expect(await prints('plan', file)).toMatchInlineSnapshot(`
     "tiny, digest DIGEST, pipeline puzzle
-    prepare          1 task, 1 reused
-    profile          0 tasks, 0 reused
-    check-limits     1 task, 1 reused
-    capture          1 task, 1 reused
-    depth            tasks unknown
+    stage           tasks  reused   time     disk  memory
+    prepare             1       1 BYTES
+    profile             0       0
+    check-limits        1       1
+    capture             1       1 BYTES BYTES
+        1 reused: TIME of work saved
+    depth               0
         never done before
-    distill          tasks unknown
+    distill            ~4 TIME BYTES
         learningRate 0.001 -> 0.002
-    score            tasks unknown
-        unknown until distill has run
-    solve            tasks unknown
-        unknown until score and distill and depth has run
-    refine           tasks unknown
-        unknown until solve and score and distill and depth has run
-    evaluate         tasks unknown
-        unknown until refine and solve and distill has run
-    select           tasks unknown
-        unknown until evaluate and refine and solve and score and distill and depth has run
-    uptrain          tasks unknown
-        unknown until select and distill has run
-    check-child      tasks unknown
-        unknown until uptrain and select and distill has run
-    improve          tasks unknown
-        unknown until depth and distill and score and solve and refine and evaluate and select and uptrain and check-child has run
-    evaluate-child   tasks unknown
-        unknown until improve and check-child and uptrain and select and distill has run
-    export           tasks unknown
-        unknown until uptrain and improve and select and distill has run
-    report           tasks unknown
-        unknown until depth and distill and score and solve and refine and evaluate and select and uptrain and evaluate-child and improve and export has run
+    score              ~6 TIME
+    solve               1 TIME
+    refine              1 TIME
+    evaluate           ~2 TIME
+    select              1 TIME
+    uptrain             1 TIME BYTES BYTES
+    check-child         1 TIME
+    improve             1 TIME BYTES BYTES
+    evaluate-child      1 TIME
+    export              1 TIME BYTES
+    report              1 TIME
+    all TIME BYTES BYTES
     note: uptrain: 80000 tokens are about 56 passes over the training data.
     "
   `)
@@ -145,39 +141,26 @@ test('what a changed input makes run anew', async () => {
     `)
     expect(await prints('plan', 'search.yaml')).toMatchInlineSnapshot(`
       "tiny, digest DIGEST, pipeline puzzle
-      prepare          1 task, 1 reused
-      profile          tasks unknown
+      stage           tasks  reused   time     disk   memory
+      prepare             1       1 BYTES
+      profile             0
           outputs of stage prepare DIGEST -> DIGEST
-      check-limits     tasks unknown
-          unknown until profile has run
-      capture          tasks unknown
-          unknown until check-limits has run
-      depth            tasks unknown
-          unknown until capture has run
-      distill          tasks unknown
-          unknown until capture has run
-      score            tasks unknown
-          unknown until distill and capture has run
-      solve            tasks unknown
-          unknown until score and profile and distill and depth has run
-      refine           tasks unknown
-          unknown until solve and score and profile and distill and depth and capture has run
-      evaluate         tasks unknown
-          unknown until refine and solve and distill and profile has run
-      select           tasks unknown
-          unknown until evaluate and refine and solve and score and distill and depth and profile has run
-      uptrain          tasks unknown
-          unknown until select and distill has run
-      check-child      tasks unknown
-          unknown until uptrain and select and distill and profile has run
-      improve          tasks unknown
-          unknown until profile and depth and distill and score and solve and refine and evaluate and select and uptrain and check-child has run
-      evaluate-child   tasks unknown
-          unknown until improve and check-child and uptrain and select and distill and profile has run
-      export           tasks unknown
-          unknown until uptrain and improve and select and distill has run
-      report           tasks unknown
-          unknown until profile and depth and distill and score and solve and refine and evaluate and select and uptrain and evaluate-child and improve and export has run
+      check-limits        1 TIME
+      capture             1 TIME BYTES BYTES
+      depth               0
+      distill            ~4 TIME BYTES
+      score              ~6 TIME
+      solve               1 TIME
+      refine              1 TIME
+      evaluate           ~2 TIME
+      select              1 TIME
+      uptrain             1 TIME BYTES BYTES
+      check-child         1 TIME
+      improve             1 TIME BYTES BYTES
+      evaluate-child      1 TIME
+      export              1 TIME BYTES
+      report              1 TIME
+      all TIME BYTES BYTES
       note: distill: 1000 tokens are about 2.8 passes over the training data.
       note: uptrain: 80000 tokens are about 222 passes over the training data.
       "

@@ -1,5 +1,5 @@
 /** A run that has ended, and not with what it was to find: of any pipeline whose stage says so. */
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
@@ -60,14 +60,14 @@ test('it has an exit code of its own, again as soon as it is asked for again, an
 test('a later attempt that fails leaves nothing of the earlier one in its place', async () => {
   const failed = await place.run(...command('broken.yaml'))
   expect(failed.code, failed.stderr).toBe(4)
-  expect(failed.stderr).toContain(
-    `${place.folder}/runs/bridge holds the result of an earlier attempt, not of this one.\n`,
-  )
+  const [, aside] = /The result of an earlier attempt is now in (.*)\.\n/.exec(failed.stderr) ?? []
+  expect(aside).toMatch(/runs\/bridge\/earlier\/[0-9a-f]{12}$/)
   const said = await place.run('result', 'bridge', '--json')
   expect(said.code).toBe(4)
   const { error } = JSON.parse(said.stdout) as { error: { message: string } }
   expect(error.message).toBe(
     'The latest attempt of the run "bridge" failed: judge: The stage’s output values.outcome is not a valid outcome',
   )
-  expect(readFileSync(join(place.folder, 'runs/bridge/result.json'), 'utf8')).toContain(outcome.text)
+  expect(readFileSync(join(aside!, 'result.json'), 'utf8')).toContain(outcome.text)
+  expect(readdirSync(join(place.folder, 'runs/bridge'))).toEqual(['earlier'])
 })

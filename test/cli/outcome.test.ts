@@ -1,8 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
 import { writeOutcome } from '../../cli/outcome.js'
+import { setAside } from '../../cli/set-aside.js'
 import type { RunDocument } from '../../cli/runs.js'
 import { FileStore, type ArtifactRef } from '../../store/index.js'
 
@@ -41,3 +42,33 @@ test.each(['..', '../../escaped', '.', '.hidden', 'a/b', 'a..b', '', 'a'.repeat(
     await expect(writeOutcome(store, document)).rejects.toMatchObject({ kind: 'InvalidInput' })
   },
 )
+
+test('the result of another spec of the same name is set aside whole, that of the same spec is replaced', async () => {
+  vi.spyOn(process, 'cwd').mockReturnValue(place)
+  const store = new FileStore(join(place, 'store'))
+  const write = async (specDigest: string, values: object, files: Record<string, ArtifactRef> = {}) => {
+    const outputs = { stage: await store.putJson('outputs', { values, files }) }
+    return writeOutcome(store, { run: 'named', specDigest, outputs } as unknown as RunDocument)
+  }
+  const [first, second] = ['a'.repeat(64), 'b'.repeat(64)]
+  await write(first, { n: 1 }, { 'report.md': await store.putBytes('markdown', new TextEncoder().encode('# One')) })
+  expect((await write(first, { n: 2 })).aside).toBeUndefined()
+  const { aside, folder } = await write(second, { n: 3 })
+  expect(aside).toBe(join(folder, 'earlier', first.slice(0, 12)))
+  expect(readdirSync(aside!).sort()).toEqual(['report.md', 'result.json'])
+  expect(readFileSync(join(aside!, 'result.json'), 'utf8')).toContain('"n": 2')
+  expect(readdirSync(folder).sort()).toEqual(['earlier', 'result.json'])
+  expect(readFileSync(join(folder, 'result.json'), 'utf8')).toContain('"n": 3')
+})
+
+test('a result that cannot be read is set aside, too, and a move that was interrupted goes on', () => {
+  const folder = join(place, 'run')
+  mkdirSync(join(folder, 'earlier/unknown'), { recursive: true })
+  // Its page was moved, and the rest was not.
+  writeFileSync(join(folder, 'earlier/unknown/report.md'), 'moved')
+  writeFileSync(join(folder, 'result.json'), '{"specDigest": "../../..')
+  mkdirSync(join(folder, 'child'))
+  expect(setAside(folder)).toBe(join(folder, 'earlier/unknown'))
+  expect(readdirSync(join(folder, 'earlier/unknown')).sort()).toEqual(['child', 'report.md', 'result.json'])
+  expect(setAside(folder)).toBeUndefined()
+})

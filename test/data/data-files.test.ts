@@ -55,7 +55,7 @@ const turns =
 const lines = (...values: unknown[]) => values.map((value) => JSON.stringify(value)).join('\n')
 
 const three = ['{"text": "w0 w1"}', '{"text": "w2 w3 w4 w5 w6 w7"}', '{"text": "w8 w9 w10 w11"}'].join('\n')
-const ofThree = ['1 12 13 14', '1 4 5', '1 6 7 8', '9 10 11']
+const ofThree = ['1 12 13 14', '1 4 5', '1 6 7 8', '1 9 10 11']
 
 test('a packed file of JSON lines is read as the file itself, in several members too', async () => {
   expect(await (await prepared('a.jsonl.gz', gzipSync(three))).sorted()).toEqual(ofThree)
@@ -66,7 +66,7 @@ test('a packed file of JSON lines is read as the file itself, in several members
 test('a packed text is one document', async () => {
   expect(await (await prepared('a.txt.gz', gzipSync('w0 w1\nw2 w3 w4 w5 w6\n'))).sorted()).toEqual([
     '1 4 5 6',
-    '7 8 9 10',
+    '1 7 8 9',
   ])
 })
 
@@ -101,7 +101,9 @@ test('conversations go through the chat template, which writes the special token
   ] as const) {
     const data = await prepared(name, content, { packing: 'continuous' })
     chat(data.folder, turns)
-    expect(await data.sorted()).toEqual(content ? ['1 4 5 6', '1 9 10 11', '2 1 7 2'] : ['1 4 5 6', '2 1 7 2'])
+    expect(await data.sorted()).toEqual(
+      content ? ['1 10 11 2', '1 2 1 7', '1 2 1 9', '1 4 5 6'] : ['1 2 1 7', '1 4 5 6'],
+    )
   }
 })
 
@@ -123,7 +125,7 @@ test('no more sequences are taken than are wanted, from the beginning of the fil
   expect(await (await prepared('a.jsonl', `${three}\nnot read`, { maxSequences: 3 })).sorted()).toEqual([
     '1 4 5',
     '1 6 7 8',
-    '9 10 11',
+    '1 9 10 11',
   ])
 })
 

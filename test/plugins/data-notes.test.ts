@@ -24,7 +24,7 @@ async function notes(
   const data = { train: { path }, sequenceLength }
   return dataNotes({ inputs: { model: parent, data }, stages: planned } as unknown as FrozenPlan)
 }
-const ten = Array.from({ length: 10 }, () => [4, 5, 6])
+const ten = Array.from({ length: 10 }, () => [1, 5, 6])
 
 test('nothing is said where budgets fit and sequences are full', async () => {
   expect(await notes(ten, 4, { distill: { tokens: 30 }, uptrain: { tokens: 30 } })).toEqual([])
@@ -43,6 +43,12 @@ test('it is said where more than half is padding, unless documents are packed on
     'prepare: about 70 % of the positions are padding, because documents are shorter than the sequence length of 10 (data.sequenceLength). `stages: { prepare: { packing: continuous } }` packs documents one after another.',
   ])
   expect(await notes(ten, 10, { prepare: { packing: 'continuous' } })).toEqual([])
+})
+
+test('documents that do not begin as the tokenizer begins texts are told', async () => {
+  expect(await notes([[4, 5, 6], ...ten], 4, {})).toEqual([
+    'data.train: its documents do not begin with the tokens that the tokenizer puts at the beginning of a text. Models that have always seen these predict badly without them.',
+  ])
 })
 
 test('records that are left out are counted', async () => {

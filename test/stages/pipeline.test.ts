@@ -2,6 +2,8 @@ import { copyFileSync, cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { openModel } from '../../model/index.js'
+import { needsOf } from '../../plugins/inspect/resources.js'
+import { loadPlugins } from '../../plugins/registry.js'
 import type { JsonObject } from '../../api/index.js'
 import type { Evaluation } from '../../puzzle/evaluation.js'
 import type { LibraryEntry } from '../../puzzle/library.js'
@@ -45,6 +47,14 @@ test('a search finds a child within its limits, and says what it is', async () =
   expect(result.solver.status).toBe('optimal')
   const { values } = await search.outputs('select')
   expect(result.solutionDigest).toBe(values.solutionDigest)
+})
+
+test('each stage has the tasks that were expected before any ran', async () => {
+  const needs = await needsOf(search.plan, loadPlugins())
+  const expected = Object.fromEntries(needs.map(({ stage, tasks = 1 }) => [stage, tasks]))
+  expect(Object.keys(expected)).toEqual(search.plan.stages.map(({ name }) => name))
+  for (const { name } of search.plan.stages)
+    expect({ [name]: (await search.tasks(name)).length }).toEqual({ [name]: expected[name] })
 })
 
 test('predicted sizes are the measured ones', async () => {

@@ -1,0 +1,75 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { lessons } from '../../puzzle/curriculum.js'
+import { blockFlops, headFlops, layersFlops } from '../../puzzle/estimates/flops.js'
+import { lessonsWork } from '../../puzzle/estimates/lessons.js'
+import { paceOf, type Pace } from '../../puzzle/estimates/pace.js'
+import { secondsOf } from '../../puzzle/estimates/seconds.js'
+import { loadPlugins } from '../../plugins/registry.js'
+import { openTiny } from '../model/tiny.js'
+import { temporaryFolder } from '../temporary-folder.js'
+
+const model = await openTiny()
+const { hidden, heads, headDim, kvHeads, vocabulary, layers } = model.config
+
+test('an FFN of three matrices takes two operations for each of their numbers and each token', () => {
+  expect(blockFlops(model, 0, 'ffn', { block: 'swiglu', params: { width: 8 } }, 16)).toBe(2 * 3 * hidden * 8)
+})
+
+test('attention takes its four matrices, and the products of its queries with all keys and values of the sequence', () => {
+  const choice = { block: 'grouped-query', params: { kvHeads } }
+  const matrices = 2 * hidden * heads * headDim + 2 * hidden * kvHeads * headDim
+  expect(blockFlops(model, 0, 'attention', choice, 16)).toBe(2 * matrices + 4 * 16 * heads * headDim)
+})
+
+test('an empty block takes nothing, and the head a row for each token of the vocabulary', () => {
+  expect(blockFlops(model, 0, 'ffn', { block: 'no-op', params: {} }, 16)).toBe(0)
+  expect(headFlops(model)).toBe(2 * vocabulary * hidden)
+  expect(layersFlops(model, 16, layers)).toBe(0)
+})
+
+test('training a variant takes three passes through it, and two through a frozen block behind it', () => {
+  const space = { attention: ['parent', { block: 'linear' }], ffn: ['parent'] }
+  const params = { besideNoOp: 'none', mode: 'decoupled', coupled: [], tokens: 1000, training: 'gradient' } as const
+  const all = lessons(model, space, params, loadPlugins().runs)
+  const read = { length: 10, filled: 0.5, validate: 3 }
+  const each = (layer: number) => {
+    const own = blockFlops(model, layer, 'attention', { block: 'linear', params: {} }, 10)
+    const behind = blockFlops(model, layer, 'ffn', model.config.blocks[layer]!.ffn, 10)
+    return { training: 2000 * (3 * own + 2 * behind), forward: 2 * 3 * 10 * (own + behind) }
+  }
+  const sums = all.map(({ layer }) => each(layer))
+  expect(all).toHaveLength(layers)
+  const work = lessonsWork(model, all, params, read)
+  expect(work.training).toBeCloseTo(sums.reduce((n, own) => n + own.training, 0))
+  expect(work.forward).toBeCloseTo(sums.reduce((n, own) => n + own.forward, 0))
+  expect(lessonsWork(model, all, { ...params, training: 'none' }, read).training).toBe(0)
+})
+
+const pace: Pace = { forward: 1e9, training: 5e8, pass: 2, processors: 4 }
+
+test('tasks side by side take less time than one after the other, and more than their share of it', () => {
+  const work = { forward: 8e9 }
+  const [alone, together] = [secondsOf(work, 8, true, { ...pace, processors: 1 })!, secondsOf(work, 8, false, pace)!]
+  expect(together).toBeLessThan(alone / 2)
+  expect(together).toBeGreaterThan(alone / 4)
+})
+
+test('a single task cannot be shared out, but passes and other seconds add up', () => {
+  expect(secondsOf({ forward: 8e9, passes: 3, seconds: 5 }, 1, false, pace)).toBeCloseTo(8 + 3 * 2 + 5 + 0.25)
+})
+
+test('a stage whose parameters are not known yet has no estimate', () => {
+  expect(secondsOf({ training: NaN }, 1, false, pace)).toBeUndefined()
+})
+
+test('what a machine does in a second is measured once, and kept for it', async () => {
+  const folder = temporaryFolder()
+  const wanted = { length: 8, scenarios: [{ batch: 2, prefill: 4, generate: 4 }] }
+  const measured = await paceOf(model, wanted, folder)
+  for (const rate of Object.values(measured)) expect(rate).toBeGreaterThan(0)
+  expect(await paceOf(model, wanted, folder)).toEqual(measured)
+  await paceOf(model, { ...wanted, length: 16 }, folder)
+  expect(readdirSync(join(folder, 'pace'))).toHaveLength(2)
+})
