@@ -9,6 +9,7 @@ export const modules: readonly (readonly [names: string, load: () => Promise<(pr
   ['sweep', async () => (await import('./commands/sweep.js')).sweepCommand],
   ['list status watch', async () => (await import('./commands/status.js')).statusCommands],
   ['result scores profile', async () => (await import('./commands/results.js')).resultCommands],
+  ['compare', async () => (await import('./commands/compare.js')).compareCommand],
   ['report', async () => (await import('./commands/report.js')).reportCommand],
   ['explain', async () => (await import('./commands/explain.js')).explainCommand],
   ['generate', async () => (await import('./commands/generate.js')).generateCommand],

@@ -14,6 +14,7 @@ import type { Objective } from './objective.js'
 import type { Composition, ScoreRow } from './score-row.js'
 import type { MeasuredSelection } from './selection.js'
 import type { ChosenRun, OptionScores, Solution } from './selection-problem.js'
+import type { ShownTexts } from './shown-texts.js'
 import type { SolveOutcome } from './solve-outcome.js'
 import type { CurvePoint } from './train-with-checkpoints.js'
 import type { UptrainLoss } from './uptraining.js'
@@ -164,7 +165,11 @@ export type BaseOutputs = Outputs<
 >
 
 /** Evaluations of each solution, or of the child only. */
-export type EvaluateOutputs = Outputs<{ readonly evaluations: readonly Evaluation[] }, object>
+export type EvaluateOutputs = Outputs<
+  { readonly evaluations: readonly Evaluation[] },
+  /** Absent where none were asked for, and of models without a tokenizer. */
+  { readonly texts?: ArtifactRef<ShownTexts> }
+>
 
 /** A solution by its variants. */
 export interface Described {

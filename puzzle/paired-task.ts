@@ -71,8 +71,13 @@ export function listingOf(
 /** Most characters of a text that is listed. */
 const mostCharacters = 160
 
-const ending = (text: string): string => (text.length > mostCharacters ? `…${text.slice(-mostCharacters)}` : text)
-const start = (text: string): string => (text.length > mostCharacters ? `${text.slice(0, mostCharacters)}…` : text)
+/** The end of a text that is too long. */
+export const ending = (text: string, most = mostCharacters): string =>
+  text.length > most ? `…${text.slice(-most)}` : text
+
+/** The start of a text that is too long. */
+export const start = (text: string, most = mostCharacters): string =>
+  text.length > most ? `${text.slice(0, most)}…` : text
 
 /** Compares a child with its parent item by item, in all tasks. */
 export const pairedTasks = (
@@ -132,30 +137,35 @@ function described(
   const [before, after] = [said(parent.said?.[i]), said(child.said?.[i])]
   return {
     item: i,
-    ...shown(task, i, decode),
+    ...itemTexts(task, i, decode),
     ...(before !== undefined && { parent: before }),
     ...(after !== undefined && { child: after }),
   }
 }
 
-/** Prompt and right answer of an item, as texts. */
-function shown(task: TaskItems, i: number, decode: Listing['decode']): Pick<PairedItem, 'prompt' | 'expected'> {
+/** Prompt and right answer of an item, as texts. @param most  characters of each */
+export function itemTexts(
+  task: TaskItems,
+  i: number,
+  decode: Listing['decode'],
+  most = mostCharacters,
+): Pick<PairedItem, 'prompt' | 'expected'> {
   switch (task.kind) {
     case undefined:
     case 'answers': {
       const { prompt, answer } = task.items[i]!
-      return { prompt: ending(decode(prompt)), expected: start(decode(answer, true)) }
+      return { prompt: ending(decode(prompt), most), expected: start(decode(answer, true), most) }
     }
     case 'choices': {
       const { prompt, choices, gold } = task.items[i]!
       return {
-        prompt: ending(decode(prompt)),
-        expected: start(gold.map((k) => decode(choices[k]!.answer, true)).join(' | ')),
+        prompt: ending(decode(prompt), most),
+        expected: start(gold.map((k) => decode(choices[k]!.answer, true)).join(' | '), most),
       }
     }
     case 'generations': {
       const { prompt, gold } = task.items[i]!
-      return { prompt: ending(decode(prompt)), expected: start(gold.join(' | ')) }
+      return { prompt: ending(decode(prompt), most), expected: start(gold.join(' | '), most) }
     }
     case 'texts':
       return { prompt: '', expected: '' }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { NonFiniteError, readTensors, writeTensors, type Tensor, type Trainer } from '../tensor/index.js'
+import { NonFiniteError, readMetadata, readTensors, writeTensors, type Tensor, type Trainer } from '../tensor/index.js'
 import { Failure } from '../api/index.js'
 
 /** A point of a training curve: means over the steps since the previous point. */
@@ -39,7 +39,7 @@ export interface TrainingRun {
  */
 export async function trainWithCheckpoints(run: TrainingRun): Promise<CurvePoint[]> {
   const { trainer, steps, stepsPerPoint = 16, pointsPerCheckpoint = 4 } = run
-  const file = join(run.checkpoint, 'trainer.safetensors')
+  const file = fileIn(run.checkpoint)
   const curve = await resumed(file, trainer, steps)
   let step = curve.at(-1)?.step ?? 0
   for (let point = curve.length; step < steps; point++) {
@@ -72,6 +72,18 @@ export async function trainWithCheckpoints(run: TrainingRun): Promise<CurvePoint
     if (!data.every(Number.isFinite))
       throw notFinite(`${run.what}: The weights ${name} are not finite after step ${step}`)
   return curve
+}
+
+const fileIn = (checkpoint: string): string => join(checkpoint, 'trainer.safetensors')
+
+/** The curve of a training up to its newest checkpoint, for people to see; empty if there is none. @param checkpoint  the folder */
+export async function curveSoFar(checkpoint: string): Promise<readonly CurvePoint[]> {
+  try {
+    return JSON.parse((await readMetadata(fileIn(checkpoint))).curve ?? '[]') as readonly CurvePoint[]
+  } catch {
+    // It is not there yet, or was replaced or removed just now.
+    return []
+  }
 }
 
 const notFinite = (message: string, cause?: unknown) =>

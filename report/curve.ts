@@ -10,7 +10,7 @@ interface Ratios {
 }
 
 /** A value of the swept limit, and what it has come to. */
-interface Point {
+export interface CurvePoint {
   readonly value: number
   /** The limit in words. */
   readonly limit: string
@@ -19,6 +19,8 @@ interface Point {
   /** Why it is infeasible. */
   readonly reason?: string
   readonly solutionDigest?: string
+  /** Variants of the child. */
+  readonly layers?: readonly { readonly attention: string; readonly ffn: string }[]
   /** Sequences at once, where the search has chosen them. */
   readonly batches?: { readonly child: number; readonly parent: number }
   /** Value of the first point with the same child. */
@@ -47,7 +49,7 @@ export interface Curve {
   readonly comparedBy: 'measurement' | 'prediction'
   /** Whether the sweep has ended. */
   readonly complete: boolean
-  readonly points: readonly Point[]
+  readonly points: readonly CurvePoint[]
   readonly leftOut?: readonly { readonly task: string; readonly reason: string }[]
 }
 
@@ -74,7 +76,7 @@ export function curvePage(curve: Curve): string {
   ].join('\n')
 }
 
-function table(solved: readonly Point[], measures: boolean): string[] {
+function table(solved: readonly CurvePoint[], measures: boolean): string[] {
   const names = ['limit', 'KL, predicted', 'throughput, predicted', 'memory', 'parameters']
   if (measures) names.push('KL, measured', 'accuracy', 'throughput, measured', 'limit met')
   const rows = solved.map((point) => {
@@ -96,7 +98,7 @@ function table(solved: readonly Point[], measures: boolean): string[] {
   ]
 }
 
-function measuredCells({ measured }: Point): string[] {
+function measuredCells({ measured }: CurvePoint): string[] {
   if (!measured) return ['–', '–', '–', '–']
   const { kl, ratios, throughputInterval, met } = measured
   return [
@@ -110,7 +112,8 @@ function measuredCells({ measured }: Point): string[] {
 const percent = (share: number | null | undefined): string =>
   Number.isFinite(share) ? `${Number((100 * share!).toPrecision(3))} %` : '–'
 
-const remark = ({ sameAs, dominated, status, batches }: Point): string =>
+/** What else is to be said of a point. */
+export const remark = ({ sameAs, dominated, status, batches }: CurvePoint): string =>
   [
     ...(batches ? [`batch ${batches.child}, parent ${batches.parent}`] : []),
     ...(sameAs === undefined ? [] : [`the child of ${sameAs}`]),
@@ -118,7 +121,7 @@ const remark = ({ sameAs, dominated, status, batches }: Point): string =>
     ...(status === 'feasible' ? ['not proven to be the best'] : []),
   ].join(', ')
 
-function notes(solved: readonly Point[], comparedBy: Curve['comparedBy'], measures: boolean): string[] {
+function notes(solved: readonly CurvePoint[], comparedBy: Curve['comparedBy'], measures: boolean): string[] {
   return [
     'Throughput, memory, parameters and accuracy are multiples and shares of the parent’s. KL: of the parent and the child, before uptraining, in nats per token.',
     ...(measures
@@ -133,7 +136,7 @@ function notes(solved: readonly Point[], comparedBy: Curve['comparedBy'], measur
   ]
 }
 
-function drawing({ swept, comparedBy }: Curve, solved: readonly Point[]): string[] {
+function drawing({ swept, comparedBy }: Curve, solved: readonly CurvePoint[]): string[] {
   const points = solved.map(({ predicted, measured, dominated }) => {
     const { kl, reaches } = comparedBy === 'measurement' ? measured! : predicted!
     return { x: reaches, y: kl, mark: dominated ? '·' : '●' }
@@ -149,7 +152,7 @@ function drawing({ swept, comparedBy }: Curve, solved: readonly Point[]): string
 /** Columns of the table of a curve. */
 const columns: readonly (readonly [
   name: string,
-  of: (point: Point) => string | number | boolean | null | undefined,
+  of: (point: CurvePoint) => string | number | boolean | null | undefined,
 ])[] = [
   ['limit', ({ limit }) => limit],
   ['value', ({ value }) => value],

@@ -1,6 +1,8 @@
 import { plainMarkdown as plain } from '../errors/markdown.js'
+import { baseNote, type BaseResult } from './base-note.js'
 import { batchesSection, type BatchesResult } from './batches-section.js'
 import { format } from './format.js'
+import { qualityBounds, type QualityResult } from './quality-bounds.js'
 import { scenariosSection, type ScenarioResult } from './scenarios-section.js'
 import { tasksSection, type TasksResult } from './tasks-section.js'
 
@@ -26,13 +28,6 @@ interface Measured {
   readonly memoryBytes: number
 }
 
-/** A bound on quality; accuracy and perplexity as multiples of the parent's. */
-interface JudgedQuality {
-  readonly held: boolean
-  readonly value: number | null
-  readonly wanted: number
-}
-
 /** Adjacent layers that are replaced as one. */
 interface Run {
   readonly layer: number
@@ -52,7 +47,7 @@ export interface Result extends Pick<TasksResult, 'paired' | 'measuredOn' | 'spl
   /** Measurements of the selected child before uptraining; absent if it was not uptrained. */
   readonly beforeUptraining?: Measured
   /** The child of the first round, which the scores and the solver's figures are relative to; absent if that is the parent. */
-  readonly base?: { readonly layers: readonly { readonly attention: string; readonly ffn: string }[] }
+  readonly base?: BaseResult
   /** KL that the sum of scores predicts for the selected child. */
   readonly predictedKl?: number
   readonly objective?: { readonly name: string; readonly direction: string; readonly parent: number }
@@ -80,7 +75,7 @@ export interface Result extends Pick<TasksResult, 'paired' | 'measuredOn' | 'spl
     readonly interval?: readonly [low: number, high: number]
   }[]
   /** Bounds on quality: a lone one is on the accuracy. */
-  readonly quality?: JudgedQuality | Readonly<Record<string, JudgedQuality>>
+  readonly quality?: QualityResult
   /** What was measured in each of several scenarios; all the rest is of the first. Absent where there is only one. */
   readonly scenarios?: Readonly<Record<string, ScenarioResult>>
   /** Absent where the spec says which batch it is. */
@@ -220,13 +215,6 @@ const lost = (objective: Result['objective']): string =>
 const objectiveNote = ({ name, direction, parent }: NonNullable<Result['objective']>): string =>
   `Blocks were judged by ${name} (to ${direction}; the parent has ${format(parent)}): figures are by how much a child is worse.`
 
-/** Says what scores are relative to. */
-const baseNote = ({ layers }: NonNullable<Result['base']>): string => {
-  const slots = layers.flatMap(({ attention, ffn }) => [attention, ffn])
-  const kept = slots.filter((variant) => variant === 'parent').length
-  return `This is the second of two rounds. Scores, and so the solver’s figures, are relative to the trained child of the first round, which has ${slots.length - kept} of ${slots.length} blocks replaced; all else is relative to the parent.`
-}
-
 /** Says what measuring whole children came to. */
 const refinedNote = (
   { evaluations, before, after }: NonNullable<Result['refined']>,
@@ -248,14 +236,12 @@ function timeRows({ parent, child, ratios }: Result, row: Row): string[] {
 
 function qualitySection(quality: Result['quality']): string[] {
   if (!quality) return []
-  const byMeasure = 'held' in quality ? { accuracy: quality as JudgedQuality } : quality
   return [
     '## Quality',
     '',
-    ...Object.entries(byMeasure).map(([measure, { held, value, wanted }]) => {
-      const bound = `${measure} ${measure === 'accuracy' ? '>=' : '<='} ${format(wanted)}${measure === 'kl' ? ' nats per token' : ' of the parent'}`
-      return `- ${held ? 'met' : 'NOT met'}: ${bound} (actual: ${format(value)})`
-    }),
+    ...qualityBounds(quality).map(
+      ({ bound, held, value }) => `- ${held ? 'met' : 'NOT met'}: ${bound} (actual: ${format(value)})`,
+    ),
     '',
   ]
 }

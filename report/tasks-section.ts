@@ -8,7 +8,7 @@ export interface Estimate {
 }
 
 /** An item that only one of the two answers right. */
-interface Listed {
+export interface ListedItem {
   readonly item: number
   readonly prompt: string
   readonly expected: string
@@ -26,8 +26,8 @@ export interface PairedTask {
     readonly neither: number
     readonly parentOnly: number
     readonly childOnly: number
-    readonly losses: readonly Listed[]
-    readonly wins: readonly Listed[]
+    readonly losses: readonly ListedItem[]
+    readonly wins: readonly ListedItem[]
   }
 }
 
@@ -95,7 +95,7 @@ export function tasksSection(result: TasksResult): string[] {
 }
 
 function listed(task: string, outcomes: PairedTask['outcomes']): string[] {
-  const lines = (title: string, items: readonly Listed[] = [], count = 0): string[] =>
+  const lines = (title: string, items: readonly ListedItem[] = [], count = 0): string[] =>
     items.length === 0
       ? []
       : [
@@ -110,7 +110,7 @@ function listed(task: string, outcomes: PairedTask['outcomes']): string[] {
   ]
 }
 
-function line({ item, prompt, expected, parent, child }: Listed): string {
+function line({ item, prompt, expected, parent, child }: ListedItem): string {
   const said = [
     ...(parent === undefined ? [] : [`the parent says ${code(parent)}`]),
     ...(child === undefined ? [] : [`the child ${code(child)}`]),

@@ -110,6 +110,22 @@ export async function writeTensors(
 
 const bytesIn = ({ buffer, byteOffset, byteLength }: TypedArray) => new Uint8Array(buffer, byteOffset, byteLength)
 
+/** Reads the metadata of a safetensors file that this project wrote, and none of its tensors.
+ *  @throws Error if its header is incomplete */
+export async function readMetadata(path: string): Promise<Readonly<Record<string, string>>> {
+  const file = await open(path, 'r')
+  try {
+    const head = await file.read(Buffer.alloc(8), 0, 8, 0)
+    const length = head.bytesRead < 8 ? NaN : Number(head.buffer.readBigUInt64LE())
+    if (!(length <= (await file.stat()).size - 8)) throw new Error(`${path} is truncated: its header is incomplete`)
+    const { buffer } = await file.read(Buffer.alloc(length), 0, length, 8)
+    const { __metadata__: metadata = {} } = JSON.parse(buffer.toString('utf8')) as { __metadata__?: object }
+    return metadata as Readonly<Record<string, string>>
+  } finally {
+    await file.close()
+  }
+}
+
 /**
  * Reads a whole safetensors file that this project wrote (checkpoint, captured activations, weights).
  *

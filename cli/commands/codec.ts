@@ -1,9 +1,10 @@
 import { InvalidArgumentError, type Command } from 'commander'
-import { createServer, type IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { pathOf } from '../../activities/request-path.js'
 import { Failure } from '../../api/index.js'
 import { keyFileVariable, payloadCodec, type EncryptingCodec } from '../../server/index.js'
 import { action } from '../action.js'
+import { serveOnLoopback } from '../loopback.js'
 import { portNumber } from '../option-values.js'
 import { common, type Common } from '../options.js'
 import { log, printJson } from '../output.js'
@@ -44,11 +45,8 @@ function originOf(text: string): string {
   return url.origin
 }
 
-/** Hosts that a request for a server on loopback may name. */
-const isThisMachine = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i
-
-function serve(codec: EncryptingCodec, port: number, origin: string): Promise<void> {
-  const server = createServer((request, response) => {
+async function serve(codec: EncryptingCodec, port: number, origin: string): Promise<void> {
+  await serveOnLoopback(port, (request, response) => {
     const answer = (status: number, body = '') => {
       response.writeHead(status, {
         'access-control-allow-origin': origin,
@@ -60,8 +58,6 @@ function serve(codec: EncryptingCodec, port: number, origin: string): Promise<vo
       })
       response.end(body)
     }
-    // A page's own host may have been given the address of this machine.
-    if (!isThisMachine.test(request.headers.host ?? '')) return answer(403)
     if (request.method === 'OPTIONS') return answer(204)
     // A page of another origin must not read what it makes a browser send.
     if (request.headers.origin !== undefined && request.headers.origin !== origin) return answer(403)
@@ -71,16 +67,6 @@ function serve(codec: EncryptingCodec, port: number, origin: string): Promise<vo
       (payloads) => answer(200, JSON.stringify({ payloads })),
       (error: Error) => answer(400, JSON.stringify({ message: error.message })),
     )
-  })
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) =>
-      reject(
-        new Failure('NoServer', `Port ${port} cannot be used: ${error.message}`, {
-          remedy: 'Choose another: --port N.',
-        }),
-      ),
-    )
-    server.listen(port, '127.0.0.1', resolve)
   })
 }
 

@@ -46,12 +46,14 @@ import { costParts } from '../../puzzle/problem-parts.js'
 import { predictedSpeeds } from '../../puzzle/predicted-speeds.js'
 import { limitsOf, scenariosOf } from '../../puzzle/scenarios.js'
 import type { Solution } from '../../puzzle/selection-problem.js'
+import { mostShown, shownTexts } from '../../puzzle/shown-texts.js'
 import { servedAt, withServedAt, withTiming } from '../../puzzle/served.js'
 import { measurementOf, type SweepOutputs } from '../../puzzle/sweep-point.js'
 
 interface EvaluateParams extends Thoroughness, TimingParams {
   readonly of: 'solutions' | 'child' | 'points'
   readonly split: 'validation' | 'test'
+  readonly texts?: number
 }
 
 interface TaskParams extends Omit<EvaluateParams, 'of' | 'split'> {
@@ -90,7 +92,7 @@ interface EvaluateTask {
   readonly params: TaskParams
   /** Weights by entry, weights of an uptrained child, and the text and tasks to measure with. */
   readonly inputs: Files & Pick<PrepareOutputs['files'], 'validate' | 'tasks'> & { readonly child?: ArtifactRef }
-  readonly outputs: Outputs<Evaluation<Measured>, object>
+  readonly outputs: Outputs<Evaluation<Measured>, EvaluateOutputs['files']>
 }
 
 /** Measures assembled children: KL, perplexity, task accuracy, and throughput in the same run as the parent's. */
@@ -130,6 +132,14 @@ export const evaluate: FanOutStage<
         description: `${timing.retime.description} With \`of: solutions\`, \`select\` goes on with them.`,
       },
       ...thoroughness,
+      // Without a default, so that evaluations that show none keep their keys.
+      texts: {
+        type: 'integer',
+        minimum: 0,
+        maximum: mostShown,
+        description:
+          'Texts that parent and child continue for people to read, and items of each task, lost and won, that are shown with both answers. Default: none.',
+      },
     },
   },
 
@@ -148,7 +158,7 @@ export const evaluate: FanOutStage<
   async plan(context) {
     const { params, stages, spec } = context
     const library = await readLibrary(context)
-    const { repetitions, retime, items, sequences, threads, split } = params
+    const { repetitions, retime, items, sequences, threads, split, texts = 0 } = params
     const { validate, tasks, test = validate, testTasks = tasks } = stages.prepare.files
     const measured = split === 'test' ? { validate: test, tasks: testTasks } : { validate, tasks }
     const ofChild = params.of === 'child'
@@ -178,6 +188,7 @@ export const evaluate: FanOutStage<
           sequences,
           threads,
           ...(scenarios && { scenarios }),
+          ...(texts > 0 && { texts }),
           ...judged,
         },
         inputs: { ...inputs, ...(trained && { child: trained }), ...measured },
@@ -213,7 +224,10 @@ export const evaluate: FanOutStage<
       { ...params, limits },
       (message) => context.progress(0.9, message),
     )
-    return { values: timed, files: {} }
+    if (params.texts === undefined) return { values: timed, files: {} }
+    context.progress(0.98, 'texts')
+    const texts = await shownTexts(yardstick, child, evaluation.paired ?? {}, params.texts)
+    return { values: timed, files: texts ? { texts: await context.put('texts', texts) } : {} }
   },
 
   /** Adds predictions here, not in the tasks: a new prediction must not cause new measurements. */
@@ -223,7 +237,8 @@ export const evaluate: FanOutStage<
     const evaluations = context.tasks.map(({ outputs }, i) =>
       withPredictions(outputs.values, predictedSpeeds(partsAt(solutions[i]!.batches), solutions[i]!)),
     )
-    return { values: { evaluations }, files: {} }
+    const [texts] = context.tasks.flatMap(({ outputs }) => outputs.files.texts ?? [])
+    return { values: { evaluations }, files: texts ? { texts } : {} }
   },
 }
 

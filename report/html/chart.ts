@@ -23,6 +23,8 @@ export const colours = { first: 'var(--accent)', second: 'var(--second)', dim: '
 export function chart(label: string, options: Plot.PlotOptions, caption: Content): Markup {
   const svg = Plot.plot({
     width: 720,
+    // Else the axis' label lies on its ticks.
+    marginBottom: 44,
     ...options,
     document,
     figure: false,
@@ -41,29 +43,25 @@ export function chart(label: string, options: Plot.PlotOptions, caption: Content
 /** A table. @param columns  names, those of numbers with a leading `#`; @param rows  cells in their order */
 export function table(caption: Content, columns: readonly string[], rows: readonly (readonly Content[])[]): Markup {
   const kinds = columns.map((name) => asMarkup(name.startsWith('#') ? ' class="n"' : ''))
-  return html`<div class="scroll" tabindex="0" role="group" aria-label="Table">
-    <table>
-      ${
-        caption &&
-        html`<caption>
-          ${caption}
-        </caption>`
-      }
-      <thead>
-        <tr>
-          ${columns.map((name, i) =>
-            name === '' ? html`<td></td>` : html`<th scope="col" ${kinds[i]}>${name.replace(/^#/, '')}</th>`,
+  // Not a caption, which would be as narrow as the table.
+  return html`${caption && html`<p class="dim note">${caption}</p>`}
+    <div class="scroll" tabindex="0" role="group" aria-label="Table">
+      <table>
+        <thead>
+          <tr>
+            ${columns.map((name, i) =>
+              name === '' ? html`<td></td>` : html`<th scope="col" ${kinds[i]}>${name.replace(/^#/, '')}</th>`,
+            )}
+          </tr>
+        </thead>
+        <tbody>
+          ${rows.map(
+            (row) =>
+              html`<tr>
+                ${row.map((cell, i) => html`<td ${kinds[i]}>${cell}</td>`)}
+              </tr> `,
           )}
-        </tr>
-      </thead>
-      <tbody>
-        ${rows.map(
-          (row) =>
-            html`<tr>
-              ${row.map((cell, i) => html`<td ${kinds[i]}>${cell}</td>`)}
-            </tr> `,
-        )}
-      </tbody>
-    </table>
-  </div>`
+        </tbody>
+      </table>
+    </div>`
 }

@@ -1,4 +1,6 @@
+import { throughputInterval } from '../comparison.js'
 import { format } from '../format.js'
+import { qualityBounds } from '../quality-bounds.js'
 import { table } from './chart.js'
 import { html, type Content, type Markup } from './markup.js'
 import type { ReportData } from './report-data.js'
@@ -10,9 +12,9 @@ export const percent = (share: number): string => `${Number((100 * share).toPrec
 export function headline({ result }: ReportData): Markup {
   const { verdict, reasons, ratios, limits, child, wouldTake = [] } = result
   const accepted = verdict === 'accepted'
-  const speed = limits.find(({ limit, interval }) => interval && limit.startsWith('throughput'))
+  const speed = throughputInterval({ limits })
   const cards: readonly (readonly [name: string, figure: string, more?: string | undefined])[] = [
-    ['throughput', `${ratios.throughput.toFixed(2)}x`, speed?.interval && range(speed.interval)],
+    ['throughput', `${ratios.throughput.toFixed(2)}x`, speed && range(speed)],
     ...(ratios.accuracy === null ? [] : ([['accuracy kept', percent(ratios.accuracy)]] as const)),
     ['perplexity', `${(child.perplexity / result.parent.perplexity).toFixed(3)}x`],
     ['KL to the parent', format(child.kl), 'nats per token'],
@@ -35,7 +37,10 @@ export function headline({ result }: ReportData): Markup {
 
 const range = ([low, high]: readonly [number, number]): string => `${low.toFixed(2)}x to ${high.toFixed(2)}x`
 
-/** Parent and child side by side, and every limit. */
+const verdictOn = (held: boolean): Markup =>
+  html`<span class="${held ? 'good' : 'bad'}">${held ? 'met' : 'not met'}</span>`
+
+/** Parent and child side by side, and every limit and bound on quality. */
 export function comparison({ result }: ReportData): Markup {
   const { parent, child, ratios, limits, timing, calibration } = result
   const row = (name: string, a: number | null, b: number | null, ratio?: number | null): readonly Content[] => [
@@ -58,6 +63,12 @@ export function comparison({ result }: ReportData): Markup {
     row('parameters', parent.parameters, child.parameters, ratios.parameters),
     row('memory in the scenario, bytes', parent.memoryBytes, child.memoryBytes, ratios.memory),
   ]
+  const judged = [
+    ...limits.map(({ limit, held, value, interval }) => [
+      ...[limit, verdictOn(held), format(value), interval && format(interval[0]), interval && format(interval[1])],
+    ]),
+    ...qualityBounds(result.quality).map(({ bound, held, value }) => [bound, verdictOn(held), format(value), '', '']),
+  ]
   return html`<h2>Parent and child</h2>
     ${table(
       timing &&
@@ -67,19 +78,14 @@ export function comparison({ result }: ReportData): Markup {
     )}
     <h2>Limits</h2>
     ${
-      limits.length === 0
+      judged.length === 0
         ? html`<p>None.</p>`
         : table(
             timing &&
+              limits.length > 0 &&
               `Intervals have ${format(100 * (1 - 2 * timing.error))} % confidence; all of an interval must be on the right side.`,
             ['limit', '', '#measured', '#from', '#to'],
-            limits.map(({ limit, held, value, interval }) => [
-              limit,
-              html`<span class="${held ? 'good' : 'bad'}">${held ? 'met' : 'not met'}</span>`,
-              format(value),
-              interval && format(interval[0]),
-              interval && format(interval[1]),
-            ]),
+            judged,
           )
     }
     ${

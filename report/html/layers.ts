@@ -17,7 +17,7 @@ export function architecture({ result, costs, scores = [] }: ReportData): Markup
     const kept = usual && own !== undefined ? own / usual : undefined
     const score = scores.find((row) => row.layer === layer && row.slot === slot && row[slot] === variant)
     const title = [
-      ...(kept === undefined ? [] : [`${percent(kept)} of the parent’s time`]),
+      ...(kept === undefined ? [] : [`${format(1000 * own!)} ms in the scenario, ${percent(kept)} of the parent’s`]),
       ...(score ? [`KL ${format(score.kl)} alone`] : []),
       ...alternatives(scores, layer, slot, variant),
     ].join('; ')
@@ -54,10 +54,10 @@ function alternatives(scores: readonly ScoredVariant[], layer: number, slot: Slo
 }
 
 /** Scores beyond which a tooltip and a row for each would make the page too large. */
-const mostListed = 2000
+export const mostListed = 2000
 
-/** The scores of all variants in all layers, before and after distillation. */
-export function scoreMap({ scores = [], result }: ReportData): Markup | false {
+/** The scores of all variants in all layers, before and after distillation. @param depth  layers of the parent */
+export function scoreMap(title: string, scores: readonly ScoredVariant[], depth: number): Markup | false {
   const single = scores.flatMap((row) =>
     row.slot === 'block' || row.run !== undefined ? [] : [{ ...row, variant: `${row.slot}: ${row[row.slot]}` }],
   )
@@ -68,17 +68,16 @@ export function scoreMap({ scores = [], result }: ReportData): Markup | false {
   ])
   const facets = [...new Set(cells.map(({ when }) => when))].sort().reverse()
   const variants = [...new Set(single.map(({ variant }) => variant))].sort()
-  const depth = result.child.layers.length
   const least = Math.max(1e-6, Math.min(...cells.map(({ kl }) => kl).filter((kl) => kl > 0), 1))
   const isListed = single.length <= mostListed
   const titles = isListed && {
     title: (cell: (typeof cells)[number]) => `layer ${cell.layer}, ${cell.variant}: KL ${format(cell.kl)}`,
   }
-  return html`<h2>Scores</h2>
+  return html`<h2>${title}</h2>
     ${chart(
-      'Heat map of the score of every variant in every layer',
+      `${title}: heat map of every variant in every layer`,
       {
-        height: 60 + 16 * variants.length,
+        height: 76 + 16 * variants.length,
         width: Math.min(1040, 230 + facets.length * Math.max(120, 18 * depth)),
         marginLeft: 190,
         marginTop: 34,

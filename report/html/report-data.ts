@@ -1,4 +1,6 @@
+import type { Curve } from '../curve.js'
 import type { Result } from '../markdown.js'
+import type { ListedItem } from '../tasks-section.js'
 
 /** Effect of one variant of a layer's block, the other blocks being the parent's. KL in nats per token. */
 export interface ScoredVariant {
@@ -28,10 +30,14 @@ export interface PooledSolution {
   readonly ratios?: { readonly throughput: number }
 }
 
-/** A result with everything that the page shows of it. */
-export interface SearchResult extends Result {
+/** A run and the plan that it did. */
+export interface NamedRun {
   readonly run: string
   readonly specDigest: string
+}
+
+/** A result with everything that the page shows of it. */
+export interface SearchResult extends Result, NamedRun {
   readonly solutions?: readonly PooledSolution[]
   readonly solver: Result['solver'] & {
     readonly seconds?: number
@@ -39,9 +45,34 @@ export interface SearchResult extends Result {
   }
 }
 
-/** What a page about a search is made of. What a run does not have is absent. */
-export interface ReportData {
-  readonly result: SearchResult
+/** How parent and child continue the beginning of a text. */
+export interface Continuation {
+  readonly prompt: string
+  /** How the text goes on. */
+  readonly actual: string
+  readonly parent: string
+  readonly child: string
+}
+
+/** What parent and child write, for people to read. */
+export interface ShownTexts {
+  readonly continuations: readonly Continuation[]
+  /** Items of each task that only one of the two answers right. */
+  readonly tasks: Readonly<
+    Record<string, { readonly losses: readonly ListedItem[]; readonly wins: readonly ListedItem[] }>
+  >
+}
+
+/** What the first of two rounds came to. */
+export interface FirstRound {
+  readonly solver: Pick<SearchResult['solver'], 'status' | 'objective' | 'bound' | 'gap'>
+  readonly refined?: SearchResult['refined']
+  readonly scores?: readonly ScoredVariant[]
+  readonly training?: readonly TrainingPoint[]
+}
+
+/** What every page says of the run that it is about. */
+export interface RunFacts {
   /** ISO 8601. */
   readonly startedAt: string
   /** ISO 8601, of its last task. */
@@ -54,10 +85,23 @@ export interface ReportData {
   readonly versions: Readonly<Record<string, string>>
   /** What the costs were measured on. */
   readonly machine?: Readonly<Record<string, unknown>>
+  /** Of each stage, in the order of the pipeline: seconds of all its tasks together. */
+  readonly stages: readonly { readonly stage: string; readonly seconds: number; readonly tasks: number }[]
+}
+
+/** What a page about a search is made of. What a run does not have is absent. */
+export interface ReportData extends RunFacts {
+  readonly result: SearchResult
   readonly scores?: readonly ScoredVariant[]
   /** Seconds of the scenario that a variant takes, by slot and variant. */
   readonly costs?: Readonly<Record<'attention' | 'ffn', Readonly<Record<string, number>>>>
   readonly training?: readonly TrainingPoint[]
-  /** Of each stage, in the order of the pipeline: seconds of all its tasks together. */
-  readonly stages: readonly { readonly stage: string; readonly seconds: number; readonly tasks: number }[]
+  readonly texts?: ShownTexts
+  /** Absent where there is only one round. */
+  readonly firstRound?: FirstRound
+}
+
+/** What a page about a sweep is made of. */
+export interface SweepData extends RunFacts {
+  readonly sweep: Curve & NamedRun
 }

@@ -1,12 +1,19 @@
 import * as Plot from '@observablehq/plot'
+import { baseNote } from '../base-note.js'
 import { format } from '../format.js'
 import { chart, colours, table } from './chart.js'
 import { percent } from './headline.js'
 import { html, type Markup } from './markup.js'
-import type { ReportData, SearchResult } from './report-data.js'
+import type { FirstRound, ReportData, SearchResult } from './report-data.js'
 
 /** What the solver has proved, in words. */
-function certificate({ status, objective, bound, gap, secondOpinion }: SearchResult['solver']): string {
+export function certificate({
+  status,
+  objective,
+  bound,
+  gap,
+  secondOpinion,
+}: FirstRound['solver'] & Pick<SearchResult['solver'], 'secondOpinion'>): string {
   const proved =
     status === 'optimal'
       ? `It is proved that no choice of blocks within the limits has a smaller sum of scores than ${format(objective)} (to within ${gap < 1e-6 ? 'rounding errors' : percent(gap)}).`
@@ -94,9 +101,13 @@ function predictions({ result }: ReportData): Markup | false {
   )
 }
 
+/** What measuring whole children came to, in words. */
+export const refinement = ({ evaluations, before, after }: NonNullable<SearchResult['refined']>): string =>
+  `Sums of scores are predictions. Of ${evaluations} more children that were measured untrained, the best lost ${format(after)}; the solver’s first solution lost ${format(before)}.`
+
 /** The search: solver, other ways to choose, and what was measured on the way. */
 export function search(data: ReportData): Markup {
-  const { solver, baselines, refined } = data.result
+  const { solver, baselines, refined, base } = data.result
   const methods = [
     { method: 'mixed-integer programming', objective: solver.objective as number | null },
     ...Object.entries(baselines).map(([method, { objective }]) => ({ method, objective })),
@@ -106,20 +117,14 @@ export function search(data: ReportData): Markup {
   )
   return html`<h2>The search</h2>
     <p>${certificate(solver)}</p>
-    ${
-      refined &&
-      html`<p>
-        Sums of scores are predictions. Of ${refined.evaluations} more children that were measured untrained, the best
-        lost ${format(refined.after)}; the solver’s first solution lost ${format(refined.before)}.
-      </p>`
-    }
+    ${base && html`<p>${baseNote(base)}</p>`} ${refined && html`<p>${refinement(refined)}</p>`}
     ${
       found.length > 1 &&
       chart(
         'Predicted loss of the choices of several methods',
         {
-          height: 40 + 24 * found.length,
-          marginLeft: 190,
+          height: 56 + 24 * found.length,
+          marginLeft: 215,
           marginRight: 60,
           x: { type: 'log', label: 'predicted loss', ticks: 6, tickFormat: '~r' },
           y: { label: null, domain: found.map(({ method }) => method) },

@@ -1,12 +1,10 @@
-import { withError, type PairedTask } from '../tasks-section.js'
+import { withError, type ListedItem, type PairedTask } from '../tasks-section.js'
 import { table } from './chart.js'
 import { html, type Markup } from './markup.js'
-import type { ReportData } from './report-data.js'
-
-type Listed = NonNullable<PairedTask['outcomes']>['losses'][number]
+import type { ReportData, ShownTexts } from './report-data.js'
 
 /** Every task, parent and child item by item. */
-export function tasks({ result }: ReportData): Markup | false {
+export function tasks({ result, texts }: ReportData): Markup | false {
   const { paired = {}, parent, child, measuredOn } = result
   const names = Object.keys(paired)
   if (names.length === 0) return false
@@ -41,27 +39,34 @@ export function tasks({ result }: ReportData): Markup | false {
       ],
       rows,
     )}
-    ${names.map((name) => listed(name, paired[name]!.outcomes))}`
+    ${names.map((name) => listed(name, paired[name]!.outcomes, texts?.tasks[name]))}`
 }
 
-function listed(name: string, outcomes: PairedTask['outcomes']): Markup | false {
-  if (!outcomes || outcomes.losses.length + outcomes.wins.length === 0) return false
-  const row =
-    (which: string) =>
-    ({ item, prompt, expected, parent, child }: Listed) => [
-      which,
-      item,
-      html`<code>${prompt}</code>`,
-      html`<code>${expected}</code>`,
-      parent !== undefined && html`<code>${parent}</code>`,
-      child !== undefined && html`<code>${child}</code>`,
-    ]
+/** Items that only one of the two answers right. @param shown  the same items with longer texts and both answers, where they are known */
+function listed(
+  name: string,
+  outcomes: PairedTask['outcomes'],
+  shown: ShownTexts['tasks'][string] | undefined,
+): Markup | false {
+  const { losses = [], wins = [] } = shown ?? outcomes ?? {}
+  if (!outcomes || losses.length + wins.length === 0) return false
+  const part = (title: string, items: readonly ListedItem[], count: number): Markup | false =>
+    items.length > 0 &&
+    table(
+      count > items.length ? `${title} (${items.length} of ${count})` : title,
+      ['#item', 'prompt', 'expected', 'parent', 'child'],
+      items.map(({ item, prompt, expected, parent, child }) => [
+        ...[item, html`<code>${prompt}</code>`, html`<code>${expected}</code>`],
+        ...[parent, child].map((said) => (said === undefined ? '–' : html`<code>${said}</code>`)),
+      ]),
+    )
   return html`<details>
-    <summary>Items of ${name} that only one of the two answers right</summary>
-    ${table(
-      false,
-      ['right', '#item', 'prompt', 'expected', 'parent', 'child'],
-      [...outcomes.losses.map(row('parent')), ...outcomes.wins.map(row('child'))],
-    )}
+    <summary>
+      ${name}: ${count(outcomes.parentOnly, 'item')} lost, ${count(outcomes.childOnly, 'item')} won, with their texts
+    </summary>
+    ${part('Lost: only the parent is right.', losses, outcomes.parentOnly)}
+    ${part('Won: only the child is right.', wins, outcomes.childOnly)}
   </details>`
 }
+
+const count = (number: number, name: string): string => `${number} ${name}${number === 1 ? '' : 's'}`

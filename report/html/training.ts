@@ -2,34 +2,43 @@ import * as Plot from '@observablehq/plot'
 import { format } from '../format.js'
 import { chart, colours, table } from './chart.js'
 import { html, type Markup } from './markup.js'
-import type { ReportData } from './report-data.js'
+import type { ReportData, RunFacts, TrainingPoint } from './report-data.js'
 
 /** Points of a curve that are drawn. */
 const mostPoints = 400
 
 /** The curve of the uptraining. */
-export function training({ training: curve = [], result }: ReportData): Markup | false {
+export function training({
+  training: curve = [],
+  result: { beforeUptraining: before, child },
+}: ReportData): Markup | false {
+  const heldOut = before && `; on held-out text, from ${format(before.kl)} to ${format(child.kl)}`
+  const drawn = trainingCurve('KL during uptraining', curve, heldOut)
+  return (
+    drawn &&
+    html`<h2>Uptraining</h2>
+      ${drawn}`
+  )
+}
+
+/** KL by step. @param more  added to the caption */
+export function trainingCurve(label: string, curve: readonly TrainingPoint[], more = ''): Markup | false {
   const points = curve.flatMap(({ step, kl }) => (kl !== undefined && kl > 0 ? [{ step, kl }] : []))
   if (points.length < 2) return false
   const every = Math.ceil(points.length / mostPoints)
   const drawn = points.filter((_, i) => i % every === 0 || i === points.length - 1)
-  return html`<h2>Uptraining</h2>
-    ${chart(
-      'KL during uptraining',
-      {
-        height: 260,
-        marginLeft: 60,
-        grid: true,
-        x: { label: 'step' },
-        y: { type: 'log', label: 'KL, nats per token', ticks: 6, tickFormat: '~r' },
-        marks: [Plot.line(drawn, { x: 'step', y: 'kl', stroke: colours.first })],
-      },
-      `KL to the parent on each step’s training text, from ${format(points[0]!.kl)} to ${format(points.at(-1)!.kl)}${
-        result.beforeUptraining
-          ? `; on held-out text, from ${format(result.beforeUptraining.kl)} to ${format(result.child.kl)}`
-          : ''
-      }.`,
-    )}`
+  return chart(
+    label,
+    {
+      height: 260,
+      marginLeft: 60,
+      grid: true,
+      x: { label: 'step' },
+      y: { type: 'log', label: 'KL, nats per token', ticks: 6, tickFormat: '~r' },
+      marks: [Plot.line(drawn, { x: 'step', y: 'kl', stroke: colours.first })],
+    },
+    `KL to the parent on each step’s training text, from ${format(points[0]!.kl)} to ${format(points.at(-1)!.kl)}${more}.`,
+  )
 }
 
 /** `2 h 5 min`, `3 min 20 s`, `12.3 s`. */
@@ -40,14 +49,14 @@ export function duration(seconds: number): string {
 }
 
 /** Where time went. */
-export function time({ stages }: ReportData): Markup | false {
+export function time({ stages }: Pick<RunFacts, 'stages'>): Markup | false {
   const worked = stages.filter(({ seconds }) => seconds > 0)
   if (worked.length === 0) return false
   return html`<h2>Where time went</h2>
     ${chart(
       'Seconds of each stage',
       {
-        height: 40 + 22 * worked.length,
+        height: 56 + 22 * worked.length,
         marginLeft: 120,
         marginRight: 80,
         x: { label: 'seconds of all tasks together' },

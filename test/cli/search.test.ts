@@ -2,6 +2,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest'
+import type { Comparison } from '../../report/comparison.js'
 import { readSchema } from '../../schemas/read.js'
 import { commandLine, pause } from '../../server/index.js'
 import { packageRoot } from '../../store/paths.js'
@@ -88,6 +89,7 @@ test(
     const again = await undisturbed.run('report', 'tiny', '-o', 'again.html', '--json')
     expect(JSON.parse(again.stdout)).toEqual({ report: join(undisturbed.folder, 'again.html') })
     expect(readFileSync(join(undisturbed.folder, 'again.html'), 'utf8')).toBe(page)
+    expect(page).toContain('What parent and child write')
     const card = readFileSync(join(undisturbed.folder, 'runs/tiny/child/README.md'), 'utf8')
     expect(card).toContain('## Evidence\n\n### ')
     expect(card).toMatch(/\| model.safetensors \| `(sha256[:-])?[0-9a-f]{64}` \|/)
@@ -100,6 +102,33 @@ test(
     )
     expect(answered).toBe(0)
     expect(JSON.parse(text)).toMatchObject({ prompt: [4, 5] })
+  },
+  patience,
+)
+
+test(
+  'a run can be watched in a browser to its end, and compared with another',
+  async () => {
+    // Everything is there already, so the run may end before the page is served.
+    expect((await undisturbed.run(...command, '--run', 'twin', '--detach')).code).toBe(0)
+    const watched = await undisturbed.run('report', 'twin', '--watch')
+    expect(watched, watched.stderr).toMatchObject({
+      code: 0,
+      stdout: `${undisturbed.folder}/runs/twin/report.html\n`,
+    })
+    const { stdout } = await undisturbed.run('compare', 'tiny', 'twin')
+    expect(stdout.split('\n').slice(0, 2)).toEqual([
+      expect.stringMatching(/^ +tiny +twin$/),
+      expect.stringMatching(/^verdict +accepted +accepted$/),
+    ])
+    expect(stdout).toContain('\nAll settings are the same.\n\nThe children have the same blocks.\n')
+    const asJson = JSON.parse((await undisturbed.run('compare', 'tiny', 'twin', '--json')).stdout) as Comparison
+    const ratio = resultOf(undisturbed).ratios.throughput
+    expect(asJson.figures[0]!.values.map((own) => own!.value)).toEqual([ratio, ratio])
+    const page = await undisturbed.run('report', 'tiny', 'twin', '--json')
+    expect(JSON.parse(page.stdout)).toEqual({ report: join(undisturbed.folder, 'runs/tiny/comparison.html') })
+    const twice = await undisturbed.run('compare', 'tiny', 'tiny', '--json')
+    expect(JSON.parse(twice.stdout)).toMatchObject({ error: { message: 'The run "tiny" is named twice' } })
   },
   patience,
 )

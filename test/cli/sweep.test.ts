@@ -95,6 +95,10 @@ test(
     expect(await runHere(undisturbed, 'result', 'tiny-sweep')).toMatchObject({ code: 0, stdout: `${page}\n` })
     const asJson = await runHere(undisturbed, 'result', 'tiny-sweep', '--json')
     expect(JSON.parse(asJson.stdout)).toEqual(result)
+    expect(stderr).toContain(`Report: ${undisturbed.folder}/runs/tiny-sweep/report.html`)
+    const html = readFileSync(join(undisturbed.folder, 'runs/tiny-sweep/report.html'), 'utf8')
+    expect(html).toContain('points that can be met<b>3 of 5</b>')
+    expect(html).not.toMatch(/NaN|undefined|<script/)
   },
   patience,
 )
@@ -144,6 +148,9 @@ test(
       // What is there now can be asked for without the command that has grown it.
       const shown = await runHere(disturbed, 'result', 'tiny-sweep', '--json')
       expect(JSON.parse(shown.stdout)).toMatchObject({ run: 'tiny-sweep', points: partial.points })
+      const asked = await runHere(disturbed, 'report', 'tiny-sweep', '--json')
+      const { report } = JSON.parse(asked.stdout) as { report: string }
+      expect(readFileSync(report, 'utf8')).toContain('Not complete: children are being measured.')
       const before = tasksOf(disturbed)
 
       const { code, stderr } = await disturbed.run(...command)

@@ -6,7 +6,11 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { noChromium, startChromium, whySkipped } from '../chromium.js'
 import { reportPage } from '../../report/html/page.js'
+import { comparisonPage } from '../../report/html/comparison.js'
+import { sweepPage } from '../../report/html/sweep.js'
+import { comparedPair } from './compared-pair.js'
 import { searchReport } from './search-report.js'
+import { sweepData } from './sweep-data.js'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
@@ -19,9 +23,17 @@ afterAll(() => browser?.close())
 
 const file = join(mkdtempSync(join(tmpdir(), 'puzzleflow-page-')), 'report.html')
 
-/** Opens the page as a file. */
-async function open(text: string | undefined, width: number, colorScheme: 'light' | 'dark') {
-  writeFileSync(file, reportPage(searchReport(text === undefined ? {} : { text })))
+/** Pages of each kind, with the number of their charts. @param text  stands for every text that comes from outside */
+const pages = {
+  search: { charts: 8, of: (text: string) => reportPage(searchReport({ text })) },
+  comparison: { charts: 1, of: (text: string) => comparisonPage(comparedPair(text)) },
+  sweep: { charts: 3, of: (text: string) => sweepPage(sweepData({ text })) },
+} as const
+const kinds = Object.keys(pages) as (keyof typeof pages)[]
+
+/** Opens a page as a file. */
+async function open(text: string, width: number, colorScheme: 'light' | 'dark') {
+  writeFileSync(file, text)
   // axe is put into the page, whose policy allows no scripts.
   const page = await browser!.newPage({ viewport: { width, height: 800 }, colorScheme, bypassCSP: true })
   const said: string[] = []
@@ -38,15 +50,18 @@ async function open(text: string | undefined, width: number, colorScheme: 'light
   return { page, said }
 }
 
-test.skipIf(noChromium).each([
-  [1280, 'light'],
-  [1280, 'dark'],
-  [400, 'light'],
-  [400, 'dark'],
-] as const)(
-  `the page, %i pixels wide and %s, is accessible, fits, and has nothing to fetch${whySkipped}`,
-  async (width, scheme) => {
-    const { page, said } = await open(undefined, width, scheme)
+test
+  .skipIf(noChromium)
+  .each(
+    kinds.flatMap((kind) => [
+      [kind, 1280, 'light'] as const,
+      [kind, 1280, 'dark'] as const,
+      [kind, 400, 'dark'] as const,
+    ]),
+  )(
+  `the page about a %s, %i pixels wide and %s, is accessible, fits, and has nothing to fetch${whySkipped}`,
+  async (kind, width, scheme) => {
+    const { page, said } = await open(pages[kind].of('a text'), width, scheme)
     await page.evaluate(axe)
     const { violations } = await page.evaluate<{ violations: { id: string; nodes: { html: string }[] }[] }>('axe.run()')
     expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]!.html}`)).toEqual([])
@@ -55,25 +70,31 @@ test.skipIf(noChromium).each([
     const heights = await page.evaluate<number[]>(
       "[...document.querySelectorAll('svg[role=img]')].map((svg) => svg.getBoundingClientRect().height)",
     )
-    expect(heights.length).toBe(6)
+    expect(heights.length).toBe(pages[kind].charts)
     expect(Math.min(...heights)).toBeGreaterThan(50)
     expect(said).toEqual([])
     await page.close()
   },
 )
 
-test.skipIf(noChromium)(`texts from outside run no script and fetch nothing${whySkipped}`, async () => {
-  const markup = `</title></style>"'><script>alert(1)</script><img src="http://127.0.0.1:9/x" onerror="alert(1)"><svg onload=alert(1)>`
-  const { page, said } = await open(markup, 1280, 'light')
-  expect(await page.locator('script, img').count()).toBe(0)
-  expect(said).toEqual([])
-  await page.close()
-})
+test.skipIf(noChromium).each(kinds)(
+  `texts from outside run no script on the page about a %s, and fetch nothing${whySkipped}`,
+  async (kind) => {
+    const markup = `</title></style>"'><script>alert(1)</script><img src="http://127.0.0.1:9/x" onerror="alert(1)"><svg onload=alert(1)>`
+    const { page, said } = await open(pages[kind].of(markup), 1280, 'light')
+    expect(await page.locator('script, img').count()).toBe(0)
+    expect(said).toEqual([])
+    await page.close()
+  },
+)
 
-test.skipIf(noChromium)(`the page prints on paper, charts and all${whySkipped}`, async () => {
-  const { page } = await open(undefined, 1280, 'light')
-  const paper = await page.pdf({ format: 'A4' })
-  expect(paper.subarray(0, 5).toString()).toBe('%PDF-')
-  expect(paper.length).toBeGreaterThan(20_000)
-  await page.close()
-})
+test.skipIf(noChromium).each(kinds)(
+  `the page about a %s prints on paper, charts and all${whySkipped}`,
+  async (kind) => {
+    const { page } = await open(pages[kind].of('a text'), 1280, 'light')
+    const paper = await page.pdf({ format: 'A4' })
+    expect(paper.subarray(0, 5).toString()).toBe('%PDF-')
+    expect(paper.length).toBeGreaterThan(20_000)
+    await page.close()
+  },
+)

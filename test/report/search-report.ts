@@ -60,6 +60,12 @@ export function searchReport({ layers = 4, variants = 3, text = 'a text' }: Shap
         { limit: 'throughput >= 2.17x of the parent', held: true, value: 2.175, interval: [2.171, 2.19] },
         { limit: 'memory <= 0.4x of the parent', held: false, value: 0.5 },
       ],
+      quality: {
+        accuracy: { held: true, value: 0.9875, wanted: 0.98 },
+        perplexity: { held: true, value: 1.0041152, wanted: 1.1 },
+        kl: { held: false, value: 0.0123456, wanted: 0.01 },
+      },
+      base: { layers: Array.from({ length: layers }, () => ({ attention: 'parent', ffn: variant(1) })) },
       timing: { child: [1, 1.1, 1.05], sessions: 2, error: 0.025 },
       calibration: { children: 3, after: { largest: 0.031 } },
       attempts: [{ action: 'train on', because: [text], tokens: 500, kl: 0.02, throughput: 2.1, accuracy: 0.97 }],
@@ -102,6 +108,26 @@ export function searchReport({ layers = 4, variants = 3, text = 'a text' }: Shap
     scores,
     costs: { attention: seconds, ffn: seconds },
     training: Array.from({ length: 40 }, (_, step) => ({ step, loss: 1 / (step + 1), kl: 0.5 / (step + 1) })),
+    texts: {
+      continuations: [
+        { prompt: text, actual: text, parent: text, child: text },
+        ...Array.from({ length: 5 }, () => ({
+          ...{ prompt: text, actual: 'one two three', parent: 'one two three', child: `one four ${text}` },
+        })),
+      ],
+      tasks: {
+        [text]: {
+          losses: [{ item: 4, prompt: `a longer text: ${text}`, expected: text, parent: text, child: text }],
+          wins: [{ item: 9, prompt: text, expected: text, parent: 'said by the parent', child: 'said by the child' }],
+        },
+      },
+    },
+    firstRound: {
+      solver: { status: 'feasible', objective: 0.05, bound: 0.04, gap: 0.2 },
+      refined: { evaluations: 12, before: 0.2, after: 0.15 },
+      scores,
+      training: Array.from({ length: 10 }, (_, step) => ({ step, loss: 1, kl: 0.3 / (step + 1) })),
+    },
     stages: [
       { stage: 'distill', seconds: 60, tasks: 24 },
       { stage: text, seconds: 3700, tasks: 1 },

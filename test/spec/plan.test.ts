@@ -55,7 +55,7 @@ test('a good spec becomes a plan: quantities read, paths absolute, defaults fill
   const paramsOf = (name: string) => plan.stages.find((stage) => stage.name === name)!.params
   expect(paramsOf('distill')).toEqual({ tokens: 50_000, mode: 'decoupled', rate: 0.001 })
   expect(paramsOf('solve')).toEqual({ solutions: 3, minimumDifference: 0.2 })
-  expect(paramsOf('evaluate-child')).toEqual({ of: 'child', split: 'test' })
+  expect(paramsOf('evaluate-child')).toEqual({ of: 'child', split: 'test', texts: 12 })
   expect(plan.blocks).toContainEqual({ slot: 'ffn', name: 'swiglu', version: 1 })
 })
 

@@ -51,6 +51,7 @@ const stages: readonly StageInfo[] = [
     parameters({
       of: { enum: ['solutions', 'child'], default: 'solutions' },
       split: { enum: ['validation', 'test'], default: 'validation' },
+      texts: { type: 'integer' },
     }),
     ['model', 'tasks'],
   ),

@@ -1,6 +1,8 @@
 import { beforeAll, expect, test } from 'vitest'
 import type { JsonObject, TaskPlan } from '../../api/index.js'
 import type { Evaluation, Measured } from '../../puzzle/evaluation.js'
+import { Tokenizer } from '../../model/index.js'
+import type { ShownTexts } from '../../puzzle/shown-texts.js'
 import { readSequences } from '../../data/sequences.js'
 import type { Solution } from '../../puzzle/selection-problem.js'
 import type { AnswerTask } from '../../data/task.js'
@@ -192,6 +194,9 @@ test('solutions are measured on what the search may see, the child on the test s
   expect(await read('evaluate-child')).toEqual([[test, testTasks]])
   const listed = async (stage: string) => (await own.tasks(stage)).map(({ params }) => params.listed)
   expect([await listed('evaluate'), await listed('evaluate-child')]).toEqual([[undefined], [20]])
+  // Only the key of the final evaluation has them.
+  const shown = async (stage: string) => (await own.tasks(stage)).map(({ params }) => 'texts' in params)
+  expect([await shown('evaluate'), await shown('evaluate-child')]).toEqual([[false], [true]])
   // Passes of the same child in earlier sessions count.
   const [final] = await own.tasks('evaluate-child')
   expect(final!.params.timed).toEqual(evaluation.timing)
@@ -215,3 +220,45 @@ test('parent and child are compared item by item', async () => {
   }
   expect(evaluation.paired!.one!.outcomes!.losses).toEqual([])
 })
+
+test('what parent and child write is kept for people: how both continue texts, and what they answer to items lost and won', async () => {
+  const outputs = await search.run('evaluate', task({ listed: 20, texts: 3 }))
+  const { continuations, tasks } = await search.json<ShownTexts>(outputs.files.texts)
+  const tokenizer = Tokenizer.open(parent.folder)
+  const said = (ids: readonly number[]) => tokenizer.decode(ids).trim()
+  // All of the same length: half of the longest text's.
+  const size = Math.floor(Math.max(...texts.map(({ length }) => length)) / 2)
+  const long = texts.filter(({ length }) => length > size).slice(0, 3)
+  expect(continuations.map(({ prompt }) => prompt)).toEqual(long.map((ids) => said(ids.slice(0, size))))
+  expect(continuations.map(({ actual }) => actual)).toEqual(long.map((ids) => said(ids.slice(size, size + 24))))
+  for (const [model, side] of [
+    [parent, 'parent'],
+    [child, 'child'],
+  ] as const) {
+    const expected = await greedy(
+      model,
+      long.map((ids) => ids.slice(0, size)),
+      8,
+    )
+    for (const [i, own] of continuations.entries()) {
+      const end = expected[i]!.findIndex((id) => model.config.eos.includes(id))
+      expect(own[side].startsWith(said(expected[i]!.slice(0, end === -1 ? 8 : end)))).toBe(true)
+    }
+  }
+  const { values } = outputs
+  const { paired } = values as unknown as Evaluation<Measured>
+  for (const [name, { losses, wins }] of Object.entries(tasks)) {
+    expect(losses.map(({ item }) => item)).toEqual(paired![name]!.outcomes!.losses.slice(0, 3).map(({ item }) => item))
+    for (const own of losses) expect([own.parent === own.expected, own.child === own.expected]).toEqual([true, false])
+    for (const own of wins) expect([own.parent === own.expected, own.child === own.expected]).toEqual([false, true])
+  }
+  expect(Object.values(tasks).flatMap(({ losses, wins }) => [...losses, ...wins]).length).toBeGreaterThan(0)
+  // Nothing else has changed.
+  expect(withoutTimes(values)).toEqual(withoutTimes((await search.run('evaluate', task({ listed: 20 }))).values))
+})
+
+/** What does not depend on the clock. */
+const withoutTimes = (values: JsonObject) => {
+  const { parent, child, paired } = values as unknown as Evaluation<Measured>
+  return [paired, ...[parent, child].map(({ kl, perplexity, tasks, metrics }) => ({ kl, perplexity, tasks, metrics }))]
+}
