@@ -18,7 +18,7 @@ export function framed(
   { isTTY, columns = 80 }: Pick<NodeJS.WriteStream, 'isTTY' | 'columns'>,
 ): string[] {
   if (!isTTY) return diagnostics.map(formatDiagnostic)
-  const texts = new Map([[overridesFile, overridesText(overrides) as string | undefined]])
+  const texts = new Map<string, string | undefined>([[overridesFile, overridesText(overrides)]])
   return diagnostics.map((diagnostic) => {
     const { file } = diagnostic
     if (!texts.has(file)) texts.set(file, textOf(file))

@@ -12,6 +12,7 @@ import { serveLive, type LiveServer } from './live-server.js'
 import type { Common } from './options.js'
 import { outcomeFolder } from './outcome.js'
 import { log, printJson } from './output.js'
+import { watcherFor } from './progress/watcher.js'
 import { placePage, reportPageOf } from './report-page.js'
 import { readRun } from './runs.js'
 import { findServer } from './with-server.js'
@@ -38,7 +39,8 @@ export async function watchReport(store: Store, run: string, port: number, optio
     await update(undefined)
     log(`The page follows the run at ${server.url}`)
     if (options.json) printJson({ url: server.url })
-    await follow(store, run, await address(), address, update)
+    const watcher = watcherFor(store, run, options)
+    await follow(store, run, await address(), address, { watcher, onProgress: update })
     const path = await finish(store, run, server)
     await server.seen(lastLook)
     return path

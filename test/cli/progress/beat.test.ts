@@ -49,7 +49,7 @@ test('it says what the task says that has got furthest', () => {
 })
 
 test('it is not silent before a worker answers', () => {
-  const { progress: _, ...unseen } = sighting()
+  const unseen = { ...sighting(), progress: undefined }
   for (let second = 0; second < 20; second++) {
     beat.see(unseen)
     vi.advanceTimersByTime(1000)

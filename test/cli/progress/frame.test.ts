@@ -113,6 +113,6 @@ test('what tasks say stays on its line, and does not command the terminal', () =
 })
 
 test('before a worker answers the time goes on', () => {
-  const { progress: _, ...unseen } = sighting()
+  const unseen = { ...sighting(), progress: undefined }
   expect(frame(unseen, canvas(80))).toEqual(['tiny  waiting for a worker to answer, 2:10'])
 })
