@@ -24,7 +24,7 @@ export const modules: readonly (readonly [names: string, load: () => Promise<(pr
   ['artifacts', async () => (await import('./commands/artifacts.js')).artifactCommands],
   ['codec', async () => (await import('./commands/codec.js')).codecCommand],
   ['doctor', async () => (await import('./commands/doctor.js')).doctorCommand],
-  ['completion complete', async () => (await import('./commands/completion.js')).completionCommands],
+  ['completion complete', async () => (await import('./commands/completion.js')).completionCommands(addCommands)],
 ]
 
 /** Adds commands to the program. Loads only the module of a known command, because loading Temporal's client would take a

@@ -1,6 +1,5 @@
 import type { Argument, Command, Option } from 'commander'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
-import { addCommands } from './command-list.js'
 import { readStore } from './open-store.js'
 import { readRun, readRuns } from './runs.js'
 
@@ -10,11 +9,18 @@ export interface Candidate {
   readonly about?: string
 }
 
+/** Adds the command of a name to a program; all of them if there is none of this name. */
+export type AddCommands = (program: Command, asked?: string) => Promise<void>
+
 /**
  * What the last of the words after the program's name could become.
  * @param program  without commands: those that are needed are added
  */
-export async function candidates(program: Command, words: readonly string[]): Promise<readonly Candidate[]> {
+export async function candidates(
+  program: Command,
+  words: readonly string[],
+  addCommands: AddCommands,
+): Promise<readonly Candidate[]> {
   const current = words.at(-1) ?? ''
   const before = words.slice(0, -1)
   await addCommands(program, before[0])

@@ -33,7 +33,8 @@ export const examples: Readonly<Record<string, readonly string[]>> = {
   result: ['result quickstart', 'result quickstart --json'],
   scores: ['scores quickstart', 'scores quickstart --csv > scores.csv'],
   profile: ['profile quickstart -o costs.json', 'profile quickstart --again'],
-  report: ['report quickstart', 'report quickstart -o page.html'],
+  report: ['report quickstart', 'report quickstart -o page.html', 'report quickstart --watch'],
+  compare: ['compare quickstart other', 'compare quickstart other --json'],
   explain: ['explain quickstart distill/layer03/ffn/swiglu-256'],
   generate: [
     'generate runs/quickstart/child --prompt "copy fox owl seal bear =" -n 4',

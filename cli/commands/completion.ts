@@ -1,5 +1,5 @@
 import { Argument, Command } from 'commander'
-import { candidates } from '../completions.js'
+import { candidates, type AddCommands } from '../completions.js'
 
 /** For each shell, what makes it ask this program what could come next. It proposes files where the program has nothing to say. */
 const scripts = {
@@ -40,8 +40,8 @@ complete -c puzzleflow -f -a '(__puzzleflow_complete)'
 `,
 } as const
 
-/** Completion of command lines. */
-export function completionCommands(program: Command): void {
+/** Completion of command lines. @param addCommands  of which there are completions */
+export const completionCommands = (addCommands: AddCommands) => (program: Command) => {
   program
     .command('completion')
     .description('print a script that completes command lines: commands, options, runs, stages')
@@ -51,7 +51,7 @@ export function completionCommands(program: Command): void {
     .command('complete', { hidden: true })
     .argument('[words...]')
     .action(async (words: string[]) => {
-      const found = await candidates(new Command('puzzleflow'), words)
+      const found = await candidates(new Command('puzzleflow'), words, addCommands)
       for (const { word, about } of found)
         process.stdout.write(about === undefined ? `${word}\n` : `${word}\t${about.replace(/\s+/g, ' ')}\n`)
     })

@@ -67,7 +67,7 @@ function diskCheck(name: string, path: string): Check {
   const free = diskOf(path)
   const found = `${describeBytes(free)} free`
   const remedy =
-    'Free some space, or choose another store: --store DIR. `puzzleflow plan SPEC` says what a search needs.'
+    'Free some space, or choose another store: --store DIR. `npx puzzleflow plan SPEC` says what a search needs.'
   if (free < disk.least) return missing(name, 'OutOfDisk', found, remedy)
   return free < disk.comfortable ? { name, state: 'warning', found, remedy } : ok(name, found)
 }

@@ -7,7 +7,14 @@ import type { PrepareOutputs } from '../../puzzle/hand-over.js'
 import type { DataInput, ModelInput } from '../../puzzle/inputs.js'
 import { openParent } from '../../puzzle/parent.js'
 import { DocumentEncoder, readDocuments, type DataFile } from '../../data/documents.js'
-import { beginOfText, Packer, requireEnough, requirePositions, type BeginOfText, type Packing } from '../../data/packing.js'
+import {
+  beginOfText,
+  Packer,
+  requireEnough,
+  requirePositions,
+  type BeginOfText,
+  type Packing,
+} from '../../data/packing.js'
 import { SequenceFile } from '../../data/sequence-file.js'
 import { HeldOut } from '../../data/held-out.js'
 import { readSplitTasks } from '../../data/read-tasks.js'

@@ -22,7 +22,7 @@ const at = ['--store', place.store]
 
 test('commands and their parts are completed, hidden ones are not', async () => {
   expect(await complete('s')).toEqual(['schema', 'solve', 'server', 'sweep', 'status', 'scores', 'skip'])
-  expect(await complete('comp')).toEqual(['completion'])
+  expect(await complete('comp')).toEqual(['compare', 'completion'])
   expect(await complete('server', 'st')).toEqual(['start', 'status', 'stop'])
 })
 
