@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { expect, test } from 'vitest'
+import { addCommands } from '../../cli/command-list.js'
 import { candidates } from '../../cli/completions.js'
 import { completionCommands } from '../../cli/commands/completion.js'
 import { openStore } from '../../store/index.js'
@@ -17,7 +18,7 @@ for (const run of ['tiny', 'tall'])
   await store.putDocument(`runs/${run}`, { run, name: 'animals', plan, workflowId: 'w', startedAt: '2026-01-01' })
 
 const complete = async (...words: readonly string[]) =>
-  (await candidates(new Command('puzzleflow'), words)).map(({ word }) => word)
+  (await candidates(new Command('puzzleflow'), words, addCommands)).map(({ word }) => word)
 const at = ['--store', place.store]
 
 test('commands and their parts are completed, hidden ones are not', async () => {
@@ -64,7 +65,7 @@ test.each(Object.entries(shells))('the script for %s asks the program', (shell, 
   const write = process.stdout.write.bind(process.stdout)
   process.stdout.write = (text) => Boolean((script += String(text)))
   try {
-    completionCommands(program)
+    completionCommands(addCommands)(program)
     program.parse(['completion', shell], { from: 'user' })
   } finally {
     process.stdout.write = write
