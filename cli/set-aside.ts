@@ -15,7 +15,7 @@ export function setAside(folder: string, but?: string): string | undefined {
   const result = join(folder, 'result.json')
   if (!existsSync(result)) return undefined
   const digest = digestIn(result)
-  if (digest === but) return undefined
+  if (but !== undefined && digest === but) return undefined
   const place = join(folder, earlier, digest?.slice(0, 12) ?? 'unknown')
   mkdirSync(place, { recursive: true })
   const names = readdirSync(folder).filter((name) => name !== earlier && name !== 'result.json')

@@ -77,9 +77,10 @@ const farBeyond = 1.25
 /** As a share of the bound on quality. */
 const farShort = 0.02
 
-/** How far beyond the nearest of its limits a child surely is, as a multiple of it. */
+/** How far beyond the nearest of its limits a child surely is, as a multiple of it; 1 if there are none. */
 const room = (judged: readonly Judged[], limits: readonly Limit[]): number =>
   Math.min(
+    ...(judged.length === 0 ? [1] : []),
     ...judged.map(({ value, interval: [low, high] = [value, value], wanted }, i) =>
       limits[i]!.bound === 'min' ? low / wanted : wanted / high,
     ),

@@ -91,12 +91,11 @@ test('what a changed parameter makes run anew, before and after', async () => {
   const file = variant('rate.yaml', 'learningRate: 0.001', 'learningRate: 0.002')
   expect(await prints('plan', file)).toMatchInlineSnapshot(`
     "tiny, digest DIGEST, pipeline puzzle
-    stage           tasks  reused   time     disk  memory
+    HEADER
     prepare             1       1 BYTES
     profile             0       0
     check-limits        1       1
     capture             1       1 BYTES BYTES
-        1 reused: TIME of work saved
     depth               0
         never done before
     distill            ~4 TIME BYTES
@@ -141,7 +140,7 @@ test('what a changed input makes run anew', async () => {
     `)
     expect(await prints('plan', 'search.yaml')).toMatchInlineSnapshot(`
       "tiny, digest DIGEST, pipeline puzzle
-      stage           tasks  reused   time     disk   memory
+      HEADER
       prepare             1       1 BYTES
       profile             0
           outputs of stage prepare DIGEST -> DIGEST

@@ -73,7 +73,7 @@ test('a disk that is too small is refused before anything begins', async (contex
     expect(await says('run', 'search.yaml', '--store', 'disk/store')).toEqual({
       code: 6,
       stdout: '',
-      stderr: `FOLDER/disk/store has 64 KiB free, but this needs about 976 KiB (capture 425 KiB, distill 117 KiB, uptrain 165 KiB, improve 248 KiB, export 20.7 KiB)
+      stderr: `FOLDER/disk/store has 64 KiB free, but this needs about 962 KiB (prepare 7.5 KiB, capture 404 KiB, distill 117 KiB, uptrain 165 KiB, improve 248 KiB, export 20.7 KiB)
 Remedy: Free some space, choose another store with --store, or lower capture.maxBytes and capture.sequences.
 `,
     })
