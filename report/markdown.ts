@@ -2,6 +2,14 @@ import { plainMarkdown as plain } from '../errors/markdown.js'
 import { baseNote, type BaseResult } from './base-note.js'
 import { batchesSection, type BatchesResult } from './batches-section.js'
 import { format } from './format.js'
+import {
+  calibrationNote,
+  profileNote,
+  timingNote,
+  type CalibrationNotes,
+  type ProfileNotes,
+  type TimingNotes,
+} from './measurement-notes.js'
 import { qualityBounds, type QualityResult } from './quality-bounds.js'
 import { scenariosSection, type ScenarioResult } from './scenarios-section.js'
 import { tasksSection, type TasksResult } from './tasks-section.js'
@@ -81,17 +89,11 @@ export interface Result extends Pick<TasksResult, 'paired' | 'measuredOn' | 'spl
   /** Absent where the spec says which batch it is. */
   readonly batches?: BatchesResult
   /** The passes by which parent and child were timed. */
-  readonly timing?: {
-    readonly child: readonly number[]
-    readonly sessions: number
-    readonly error: number
-    /** Share of the processors that other programs used meanwhile. */
-    readonly load?: number
-  }
+  readonly timing?: TimingNotes
   /** The same while the costs of blocks were measured, and blocks whose times were lost in noise. */
-  readonly profile?: { readonly load: number; readonly lost?: readonly string[] }
+  readonly profile?: ProfileNotes
   /** How well the costs of blocks predict whole models: errors of the predicted ratio of child and parent. */
-  readonly calibration?: { readonly children: number; readonly after: { readonly largest: number } }
+  readonly calibration?: CalibrationNotes
   /** Limits that would accept this child. */
   readonly wouldTake?: readonly string[]
   /** What was tried after the first child fell short. */
@@ -175,7 +177,7 @@ export function markdown(result: Result): string {
     ...qualitySection(result.quality),
     ...(timing ? [timingNote(timing), ''] : []),
     ...(calibration ? [calibrationNote(calibration), ''] : []),
-    ...(profile ? [profileNote(profile), ''] : []),
+    ...(profile ? [profileLine(profile), ''] : []),
     ...attemptsTable(result.attempts),
     ...(leftOut.length > 0
       ? [
@@ -246,30 +248,9 @@ function qualitySection(quality: Result['quality']): string[] {
   ]
 }
 
-/** Says how speeds were measured. */
-const timingNote = ({ child, sessions, error, load }: NonNullable<Result['timing']>): string =>
-  `Parent and child ran the scenario in turn, ${child.length} times each in ${sessions === 1 ? 'one session' : `${sessions} sessions`}; all of these passes count. The ratio of throughputs is the median over the pairs; the intervals have ${format(100 * (1 - 2 * error))} % confidence.${load === undefined ? '' : ` Other programs used ${format(100 * load)} % of the processors meanwhile.`}`
-
-/** Says how far predictions can be trusted. */
-const calibrationNote = ({ children, after }: NonNullable<Result['calibration']>): string =>
-  `Predictions were calibrated on the parent and ${children === 1 ? 'one random child' : `${children} random children`}: the predicted ratio of their throughputs is within ${format(100 * after.largest)} % of the measured one.`
-
-/** Others' share of the processors from which measured costs are not to be relied on. */
-const busy = 0.25
-
-/** Says whether the costs of blocks were measured in peace. */
-function profileNote({ load, lost = [] }: NonNullable<Result['profile']>): string {
-  const share = `other programs used ${format(100 * load)} % of the processors`
-  const how =
-    load > busy
-      ? `**The machine was busy when the costs of blocks were measured**: ${share}, so predictions are less sure than they say.`
-      : `While the costs of blocks were measured, ${share}.`
-  const gone = lost.length > 0 ? ` The times of ${lost.map(plain).join(', ')} were lost in noise.` : ''
-  const again =
-    load > busy || lost.length > 0
-      ? ' `npx puzzleflow profile RUN --again` forgets them, so that they are measured anew.'
-      : ''
-  return how + gone + again
+function profileLine(profile: ProfileNotes): string {
+  const { text, disturbed } = profileNote({ ...profile, lost: (profile.lost ?? []).map(plain) })
+  return disturbed ? `**${text}**` : text
 }
 
 function attemptsTable(attempts: Result['attempts'] = []): string[] {

@@ -4,6 +4,7 @@ import { qualityBounds } from '../quality-bounds.js'
 import { table } from './chart.js'
 import { html, type Content, type Markup } from './markup.js'
 import type { ReportData } from './report-data.js'
+import { profileNote, type ProfileNotes } from '../measurement-notes.js'
 
 /** `98.6 %`. */
 export const percent = (share: number): string => `${Number((100 * share).toPrecision(3))} %`
@@ -42,7 +43,7 @@ const verdictOn = (held: boolean): Markup =>
 
 /** Parent and child side by side, and every limit and bound on quality. */
 export function comparison({ result }: ReportData): Markup {
-  const { parent, child, ratios, limits, timing, calibration } = result
+  const { parent, child, ratios, limits, timing, calibration, profile } = result
   const row = (name: string, a: number | null, b: number | null, ratio?: number | null): readonly Content[] => [
     name,
     format(a),
@@ -94,5 +95,12 @@ export function comparison({ result }: ReportData): Markup {
         Costs were calibrated on the parent and ${calibration.children} random children: the predicted ratio of
         throughputs was within ${percent(calibration.after.largest)} of the measured one.
       </p>`
-    }`
+    }
+    ${profile && profileLine(profile)}`
+}
+
+/** How the costs of blocks were measured; set off where the machine was busy. */
+function profileLine(profile: ProfileNotes): Markup {
+  const { text, disturbed } = profileNote(profile)
+  return html`<p class="${disturbed ? 'bad' : 'dim'}">${text}</p>`
 }

@@ -13,7 +13,8 @@ test.skipIf(!mounts)(
     const place = new Place(await writeTinySearch())
     mkdirSync(place.store)
     mountDisk(place.store, '-o', 'size=64k')
-    const needs = /has 64 KiB free, but this needs about [\d.]+ \wiB \(prepare [\d.]+ KiB, capture [\d.]+ KiB, distill [\d.]+ KiB, /
+    const needs =
+      /has 64 KiB free, but this needs about [\d.]+ \wiB \(prepare [\d.]+ KiB, capture [\d.]+ KiB, distill [\d.]+ KiB, /
     try {
       const planned = await runHere(place, 'plan', 'search.yaml')
       expect(planned.code).toBe(0)

@@ -133,7 +133,9 @@ describe.skipIf(!asked)(`the package of a clean clone, installed into an empty p
       diagnostics: unknown
     }
     expect({ valid, diagnostics }).toEqual({ valid: true, diagnostics: [] })
-    expect(puzzleflow('plan', 'quickstart/search.yaml')).toMatch(/^quickstart, digest .*, pipeline puzzle\nprepare /)
+    expect(puzzleflow('plan', 'quickstart/search.yaml')).toMatch(
+      /^quickstart, digest .*, pipeline puzzle\nstage .*\nprepare /,
+    )
   })
 
   // The quickstart's search takes minutes: `npm run try-package` runs it. This one has the same stages.

@@ -1,0 +1,44 @@
+import { format } from './format.js'
+
+// How figures were measured, in sentences.
+
+/** The passes by which parent and child were timed. */
+export interface TimingNotes {
+  readonly child: readonly number[]
+  readonly sessions: number
+  readonly error: number
+  /** Share of the processors that other programs used meanwhile. */
+  readonly load?: number
+}
+
+/** How speeds were measured. */
+export const timingNote = ({ child, sessions, error, load }: TimingNotes): string =>
+  `Parent and child ran the scenario in turn, ${child.length} times each in ${sessions === 1 ? 'one session' : `${sessions} sessions`}; all of these passes count. The ratio of throughputs is the median over the pairs; the intervals have ${format(100 * (1 - 2 * error))} % confidence.${load === undefined ? '' : ` Other programs used ${format(100 * load)} % of the processors meanwhile.`}`
+
+/** How well the costs of blocks predict whole models: errors of the predicted ratio of child and parent. */
+export interface CalibrationNotes {
+  readonly children: number
+  readonly after: { readonly largest: number }
+}
+
+/** How far predictions can be trusted. */
+export const calibrationNote = ({ children, after }: CalibrationNotes): string =>
+  `Predictions were calibrated on the parent and ${children === 1 ? 'one random child' : `${children} random children`}: the predicted ratio of their throughputs is within ${format(100 * after.largest)} % of the measured one.`
+
+/** What else the machine did while the costs of blocks were measured, and blocks whose times were lost in noise. */
+export interface ProfileNotes {
+  readonly load: number
+  readonly lost?: readonly string[]
+}
+
+/** Others' share of the processors from which measured costs are not to be relied on. */
+const busy = 0.25
+
+/** Whether the costs of blocks were measured in peace. */
+export function profileNote({ load, lost = [] }: ProfileNotes): { readonly text: string; readonly disturbed: boolean } {
+  const disturbed = load > busy || lost.length > 0
+  const how = `Other programs used ${format(100 * load)} % of the processors while the costs of blocks were measured${load > busy ? ': predictions are less sure than they say' : ''}.`
+  const gone = lost.length > 0 ? ` The times of ${lost.join(', ')} were lost in noise.` : ''
+  const again = disturbed ? ' `npx puzzleflow profile RUN --again` forgets them, so that they are measured anew.' : ''
+  return { text: how + gone + again, disturbed }
+}
