@@ -67,9 +67,8 @@ export async function estimateRun(
   }
 }
 
-/** Seconds of a whole run of a plan of which nothing is done. */
-export async function estimateSeconds(plan: FrozenPlan, loaded: Loaded): Promise<number> {
-  const pace = await paceOfPlan(plan, loaded)
+/** Seconds of a whole run of a plan of which nothing is done. @param pace  of its model on this machine; without, nothing is known */
+export async function estimateSeconds(plan: FrozenPlan, loaded: Loaded, pace: Pace | undefined): Promise<number> {
   if (!pace) return 0
   const needs = await needsOfPlan(plan, loaded)
   return needs.reduce((sum, { stage: name, work, tasks = 1 }) => {
@@ -112,7 +111,10 @@ function secondsLeft(
 }
 
 /** What this machine does with the plan's model; undefined for pipelines without one, and models that only plugins can read. */
-async function paceOfPlan({ inputs, inputDigests, family }: FrozenPlan, { blocks }: Loaded): Promise<Pace | undefined> {
+export async function paceOfPlan(
+  { inputs, inputDigests, family }: FrozenPlan,
+  { blocks }: Loaded,
+): Promise<Pace | undefined> {
   const { model, data, target } = inputs as JsonObject & Partial<ModelInput & DataInput & TargetInput>
   if (model === undefined || family !== undefined) return undefined
   const scenarios = target ? profiledScenarios(target).map(({ scenario }) => scenario) : []

@@ -123,7 +123,7 @@ function halfWidth(a: readonly Timing[], b: readonly Timing[]): number {
 }
 
 /** The parent's usual layer. */
-const usualLayer = ({ config }: Model): LayerBlocks => ({
+export const usualLayer = ({ config }: Pick<Model, 'config'>): LayerBlocks => ({
   attention: commonBlock(config, 'attention'),
   ffn: commonBlock(config, 'ffn'),
 })

@@ -16,7 +16,7 @@ import { processors } from '../../tensor/processors.js'
 import { action } from '../action.js'
 import { describeSeconds } from '../amounts.js'
 import { registryFor } from '../compiled-spec.js'
-import { estimateRun, estimateSeconds } from '../estimate.js'
+import { estimateRun, estimateSeconds, paceOfPlan } from '../estimate.js'
 import { budgets, type Available, type Budgets } from '../init/budgets.js'
 import { findModel } from '../init/find-model.js'
 import { fittingScale } from '../init/fit.js'
@@ -84,7 +84,7 @@ async function init(named: string | undefined, options: InitOptions): Promise<vo
   for (const line of planTable(run)) print(line)
   if (late)
     log(
-      `Even with the smallest budgets the search takes about ${describeSeconds(run.seconds)}, longer than ${options.within}: allow more time, shorten \`space\`, or use fewer layers' worth of data.`,
+      `Even with the smallest budgets the search takes about ${describeSeconds(run.seconds)}, longer than ${options.within}: allow more time, or shorten \`space\`.`,
     )
   print(`Wrote ${relative(process.cwd(), output) || output}. Look through it, then: ${typed('run', options.output)}`)
 }
@@ -192,7 +192,8 @@ async function fitted(
   for (const small of [false, true]) {
     const { plan } = await compile(budgets(1, available), small)
     const loaded = await describedTypes(plan)
-    const secondsAt = (scale: number) => estimateSeconds(withBudgets(plan, budgets(scale, available)), loaded)
+    const pace = await paceOfPlan(plan, loaded)
+    const secondsAt = (scale: number) => estimateSeconds(withBudgets(plan, budgets(scale, available)), loaded, pace)
     const scale = await fittingScale(usual, secondsAt)
     const fits = (await secondsAt(scale)) <= usual
     if (fits || small) return compile(budgets(scale, available), small)

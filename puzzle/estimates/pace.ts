@@ -2,10 +2,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { digestJson, slots, type JsonObject, type Weights } from '../../api/index.js'
-import { commonBlock, Forward, whileOpen, type Model, type Scenario } from '../../model/index.js'
+import { Forward, whileOpen, type Model, type Scenario } from '../../model/index.js'
 import { writeWhole } from '../../store/files.js'
 import { numericsVersion } from '../../tensor/index.js'
 import { processors } from '../../tensor/processors.js'
+import { usualLayer } from '../block-timing.js'
 import { fingerprint } from '../costs.js'
 import { learner, type Lesson } from '../lesson.js'
 import { layersOf, madeUp } from '../made-up.js'
@@ -39,7 +40,7 @@ export async function paceOf(
   folder: string,
 ): Promise<Pace> {
   const { vocabulary, hidden, layers } = model.config
-  const usual = { attention: commonBlock(model.config, 'attention'), ffn: commonBlock(model.config, 'ffn') }
+  const usual = usualLayer(model)
   const shape: JsonObject = {
     attention: [usual.attention.block, usual.attention.params],
     ffn: [usual.ffn.block, usual.ffn.params],
@@ -137,7 +138,7 @@ async function trainingRate(one: Model, length: number): Promise<number> {
  *  take long are cut down, and what is measured is scaled up. */
 async function passSeconds(model: Model, scenarios: readonly Scenario[], rate: number): Promise<number> {
   const { layers } = model.config
-  const usual = { attention: commonBlock(model.config, 'attention'), ffn: commonBlock(model.config, 'ffn') }
+  const usual = usualLayer(model)
   let sum = 0
   for (const scenario of scenarios) {
     const { batch, prefill, generate } = scenario
