@@ -9,6 +9,7 @@ import { readSequences } from '../../data/sequences.js'
 import type { Solution } from '../../puzzle/selection-problem.js'
 import type { AnswerTask } from '../../data/task.js'
 import type { Tensor } from '../../tensor/index.js'
+import { greedy as oneByOne } from '../model/greedy.js'
 import { temporaryFolder } from '../temporary-folder.js'
 import { asTensors, putTensors, untrainedChild } from './children.js'
 import { fakeRef, fakeSpace, giveScores } from './fakes.js'
@@ -278,7 +279,7 @@ test('prompts are continued by both, beside each other and in their order, whate
     [parent, 'parent'],
     [child, 'child'],
   ] as const)
-    for (const [i, all] of (await greedy(model, prompts, 8)).entries()) {
+    for (const [i, all] of (await oneByOne(model, prompts, 8)).entries()) {
       const end = all.findIndex((id) => model.config.eos.includes(id))
       expect(shown.prompts![i]![side].startsWith(said(all.slice(0, end === -1 ? 8 : end)))).toBe(true)
     }
