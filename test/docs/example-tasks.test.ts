@@ -14,7 +14,9 @@ const example = join(packageRoot(), 'examples/gemma-3-270m')
 /** A made-up text whose sentences all have 20 words, the last of them one of many. */
 const textOf = (name: string, seed: number) =>
   Array.from({ length: 40 }, (_, i) => {
-    const words = Array.from({ length: 18 }, (_, k) => `w${(seed * 31 + i * 7 + k * k) % 97}`)
+    const words = Array.from({ length: 18 }, (_, k) =>
+      k === 0 ? `t${seed}s${i}` : `w${(seed * 31 + i * 7 + k * k) % 97}`,
+    )
     return `${name} ${words.join(' ')} ending${'abcdefghij'[i % 10]}${'klmnopqrst'[(seed + i) % 7]}.`
   }).join(' ')
 const texts = {
