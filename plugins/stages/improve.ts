@@ -76,8 +76,8 @@ interface Trained {
 export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, ModelInput & TargetInput> = {
   name: 'improve',
   // 2: limits on prefill and token latency. 3: limits are corrected by the width of intervals, too, and a child that is short of
-  // quality is followed by one nearer to the limits. 4: at once, if it is far beyond them.
-  version: 4,
+  // quality is followed by one nearer to the limits. 4: at once, if it is far beyond them. 5: as `evaluate` 8.
+  version: 5,
   reads: ['model', 'target'],
   exclusive: true,
   about: {
@@ -139,7 +139,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
     const measured = solutions.map((solution, i) => ({ solution, evaluation: stages.evaluate.values.evaluations[i]! }))
     const text = await readSequences(context, stages.prepare.files.train)
     const measure = childMeter(context, model, parts, stages.prepare.files, params)
-    const { batch, learningRate, weightDecay, losses } = uptrain.values
+    const { batch, learningRate, weightDecay, losses, klTokens } = uptrain.values
     const tokensFor = (action: Attempt['action']) =>
       Math.ceil(uptrain.values.tokens * (action === 'train on' ? params.trainOn : 1))
     const modelOf = ({ choice }: Solution) => chosenModel(model, parts.library, choice, context)
@@ -158,7 +158,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
       const { child, fillings } = modelOf(solution)
       const start = action === 'train on' ? await open(from) : child
       const training = {
-        ...{ batch, learningRate, weightDecay, ...(losses && { losses }) },
+        ...{ batch, learningRate, weightDecay, ...(losses && { losses }), ...(klTokens && { klTokens }) },
         tokens: tokensFor(action),
         seed: context.seed + n,
       }
