@@ -1,8 +1,7 @@
-import { ChatTemplate, Tokenizer, type ChatMessage, type RenderOptions } from '../model/index.js'
+import type { ChatMessage, Tokenizer } from '../model/index.js'
 import { Failure } from '../api/index.js'
-import { lookAt } from '../data/data-file.js'
-import { placed, readDocuments, type Document } from '../data/documents.js'
-import { readLines } from '../data/text-files.js'
+import { DocumentEncoder, placed, type Document } from '../data/documents.js'
+import { noPrompts, promptAt, readPrompts as readPromptFile, requireGiven } from '../data/prompts.js'
 import { log } from './output.js'
 
 /** Where prompts come from. */
@@ -14,8 +13,6 @@ export interface PromptOptions {
   readonly chat?: boolean
   readonly system?: string
 }
-
-type TextDocument = Extract<Document, { readonly kind: 'text' }>
 
 /** Prompts as token ids, and what they were made with: undefined where there were ids only. */
 export interface Prompts {
@@ -31,34 +28,19 @@ export async function readPrompts(
   options: PromptOptions,
 ): Promise<Prompts> {
   const { chat, system } = options
-  let tokenizer: Tokenizer | undefined
-  let template: ChatTemplate | undefined
-  let unknown = 0
-  const encode = (text: string, bad: TextDocument['bad'], special = true) => {
-    const opened = (tokenizer ??= Tokenizer.open(folder, vocabulary))
-    const ids = placed(bad, () => opened.encode(text, { special }))
-    if (tokenizer.hasUnknown(ids)) unknown++
-    return ids
-  }
-  const encodeChat = (messages: readonly ChatMessage[], bad: TextDocument['bad'], extras: RenderOptions = {}) => {
-    template ??= ChatTemplate.open(folder)
-    // The template writes special tokens itself.
-    return encode(template.render(messages, { ...extras, addGenerationPrompt: true }), bad, false)
-  }
+  const encoder = new DocumentEncoder(folder, vocabulary)
   const before = system === undefined ? [] : [{ role: 'system', content: system }]
   const ids: (readonly number[])[] = []
+  let tokenizer: Tokenizer | undefined
+  let unknown = 0
   for await (const document of documents(options, vocabulary)) {
-    if (document.kind === 'empty') throw document.bad('has a prompt that is null or empty', 'Leave it out.')
-    if (document.kind === 'ids') ids.push(document.ids)
-    else if (document.kind === 'messages') ids.push(encodeChat(document.messages, document.bad, document.extras))
-    else if (!chat) ids.push(encode(document.text, document.bad))
-    else ids.push(encodeChat([...before, { role: 'user', content: document.text }], document.bad))
+    requireGiven(document)
+    ids.push(chat && document.kind === 'text' ? asChat(document, before, encoder) : encoder.encode(document, true))
+    if (document.kind === 'ids') continue
+    tokenizer = encoder.tokenizer
+    if (tokenizer.hasUnknown(ids.at(-1)!)) unknown++
   }
-  if (ids.length === 0)
-    throw new Failure('InvalidInput', `${options.prompts} holds no prompt`, {
-      file: options.prompts!,
-      remedy: 'Give a .txt file with one prompt per line, or a .jsonl file with {"text": "…"} lines.',
-    })
+  if (ids.length === 0) throw noPrompts(options.prompts!)
   ids.forEach((prompt, i) => check(prompt, ids.length === 1 ? 'The prompt' : `Prompt ${i + 1}`))
   if (unknown > 0) {
     const whose = ids.length === 1 ? 'The prompt has' : `${unknown} of ${ids.length} prompts have`
@@ -83,22 +65,22 @@ export async function readPrompts(
   }
 }
 
-async function* documents({ prompt, tokens, prompts }: PromptOptions, vocabulary: number): AsyncGenerator<Document> {
-  for (const [i, text] of prompt.entries())
-    yield { kind: 'text', text, bad: inPrompt(prompt.length === 1 ? 'The prompt' : `Prompt ${i + 1}`) }
-  for (const text of tokens) yield { kind: 'ids', ids: text.split(',').map((id) => tokenId(id, text)) }
-  if (prompts === undefined) return
-  if (lookAt(prompts).kind !== 'text') yield* readDocuments({ path: prompts }, vocabulary)
-  else
-    for await (const { text, line } of readLines(prompts, 'One prompt per line, in UTF-8.'))
-      if (text.trim() !== '') yield { kind: 'text', text, bad: inPrompt(`${prompts}:${line}`) }
+/** Encodes a text as a user's message, after those before it. That there is no chat template is not the text's fault. */
+function asChat(
+  { text, bad }: Extract<Document, { readonly kind: 'text' }>,
+  before: readonly ChatMessage[],
+  encoder: DocumentEncoder,
+): readonly number[] {
+  const rendered = encoder.render({ messages: [...before, { role: 'user', content: text }], extras: {} }, true)
+  return placed(bad, () => encoder.tokenizer.encode(rendered, { special: false }))
 }
 
-/** Says where a text is at fault. */
-const inPrompt =
-  (place: string) =>
-  (message: string, remedy?: string): Failure =>
-    new Failure('InvalidInput', `${place}: ${message}`, remedy === undefined ? {} : { remedy })
+async function* documents({ prompt, tokens, prompts }: PromptOptions, vocabulary: number): AsyncGenerator<Document> {
+  for (const [i, text] of prompt.entries())
+    yield { kind: 'text', text, bad: promptAt(prompt.length === 1 ? 'The prompt' : `Prompt ${i + 1}`) }
+  for (const text of tokens) yield { kind: 'ids', ids: text.split(',').map((id) => tokenId(id, text)) }
+  if (prompts !== undefined) yield* readPromptFile(prompts, vocabulary)
+}
 
 function tokenId(text: string, all: string): number {
   if (!/^\s*\d+\s*$/.test(text))

@@ -235,8 +235,9 @@ export class DocumentEncoder {
   }
 
   /** Encodes a document.
+   *  @param asPrompt  whether a conversation goes on with the model's answer, as its chat template begins one
    *  @throws Failure InvalidInput, with file and place if the document or the chat template is to blame */
-  encode(document: Document): readonly number[] {
+  encode(document: Document, asPrompt = false): readonly number[] {
     switch (document.kind) {
       case 'empty':
         return []
@@ -250,16 +251,21 @@ export class DocumentEncoder {
       case 'messages': {
         const { tokenizer } = this
         // The template's text already contains the special tokens.
-        return placed(document.bad, () => tokenizer.encode(this.render(document), { special: false }))
+        return placed(document.bad, () => tokenizer.encode(this.render(document, asPrompt), { special: false }))
       }
       default:
         return unreachable(document)
     }
   }
 
-  private render({ messages, extras }: Extract<Document, { readonly kind: 'messages' }>): string {
+  /** Renders a conversation as text that includes special tokens.
+   *  @throws Failure InvalidInput naming the template's file */
+  render(
+    { messages, extras }: Pick<Extract<Document, { readonly kind: 'messages' }>, 'messages' | 'extras'>,
+    addGenerationPrompt = false,
+  ): string {
     this.template ??= ChatTemplate.open(this.folder)
-    const text = this.template.render(messages, extras)
+    const text = this.template.render(messages, { ...extras, addGenerationPrompt })
     // Templates silently skip roles that they do not know.
     for (const [i, { role, content }] of messages.entries())
       if (!knownRoles.includes(role) && textsOf(content).some((said) => !text.includes(said.trim())))

@@ -17,6 +17,9 @@ export interface GenerateOptions extends SamplingOptions {
   readonly onEnd?: (sequence: number) => void
   /** Limit on sequences decoded in parallel. @default 16 */
   readonly batch?: number
+  /** Prompts are decoded in parallel if their lengths differ by at most this: what the longer ones have more is read token by token.
+   *  @default 0 */
+  readonly mostApart?: number
   /** Threads of the decoder. @default 1 */
   readonly threads?: number
 }
@@ -41,9 +44,9 @@ export async function* generate(
 }
 
 /**
- * Continues prompts. Prompts of the same length are decoded in parallel, one length after another. Every sequence draws
- * random numbers from the same seed, so it gets the tokens it would get alone, unless rounding decides between two tokens:
- * the last bits of sums depend on the batch size.
+ * Continues prompts. Prompts of the same length, or of similar ones, are decoded in parallel, one group after another. Every
+ * sequence draws random numbers from the same seed, so it gets the tokens it would get alone, unless rounding decides between two
+ * tokens: the last bits of sums depend on the size of the batch, and on how many tokens of a prompt are read at once.
  *
  * @param prompts  at least one token each
  */
@@ -52,16 +55,31 @@ export async function* generateAll(
   prompts: readonly (readonly number[])[],
   options: GenerateOptions,
 ): AsyncGenerator<GeneratedToken> {
-  const { batch = 16 } = options
-  const groups = [...new Set(prompts.map(({ length }) => length))].flatMap((length) => {
-    const sameLength = [...prompts.keys()].filter((i) => prompts[i]!.length === length)
-    return Array.from({ length: Math.ceil(sameLength.length / batch) }, (_, i) =>
-      sameLength.slice(i * batch, (i + 1) * batch),
-    )
-  })
+  const groups = groupsOf(prompts, options)
   // Each group has its own decoder: weights are read once if they fit.
   const source = model instanceof OnnxModel || groups.length === 1 ? model : cacheWeights(model)
   for (const group of groups) yield* generateGroup(source, prompts, group, options)
+}
+
+/** Prompts that are decoded in parallel, each by its index. */
+function groupsOf(
+  prompts: readonly (readonly number[])[],
+  { batch = 16, mostApart = 0 }: Pick<GenerateOptions, 'batch' | 'mostApart'>,
+): readonly (readonly number[])[] {
+  const groups: { readonly members: number[]; shortest: number; longest: number }[] = []
+  for (const [i, { length }] of prompts.entries()) {
+    const group = groups.find(
+      ({ members, shortest, longest }) =>
+        members.length < batch && Math.max(longest, length) - Math.min(shortest, length) <= mostApart,
+    )
+    if (!group) groups.push({ members: [i], shortest: length, longest: length })
+    else {
+      group.members.push(i)
+      group.shortest = Math.min(group.shortest, length)
+      group.longest = Math.max(group.longest, length)
+    }
+  }
+  return groups.map(({ members }) => members)
 }
 
 async function* generateGroup(
@@ -91,20 +109,24 @@ async function* generateGroup(
     return draw(logits, [...prompts[sequence]!, ...tokens])
   }
   try {
-    let prediction = await decoder.prefill(Int32Array.from(group.flatMap((sequence) => prompts[sequence]!)))
-    for (let n = 1; ; n++) {
+    const shortest = Math.min(...group.map((sequence) => prompts[sequence]!.length))
+    const read = group.flatMap((sequence) => prompts[sequence]!.slice(0, shortest))
+    let prediction = await decoder.prefill(Int32Array.from(read))
+    for (let position = shortest; ; position++) {
       for (const [row, own] of sequences.entries()) {
-        if (own.over) continue
+        if (own.over || position < prompts[own.sequence]!.length) continue
         const token = next(prediction, row)
         own.tokens.push(token)
         const ended = !ignoreEos && model.config.eos.includes(token)
         yield { sequence: own.sequence, token }
-        own.over = n === maxTokens || ended || isOver?.(own.tokens, own.sequence) === true
+        own.over = own.tokens.length === maxTokens || ended || isOver?.(own.tokens, own.sequence) === true
         if (own.over) onEnd?.(own.sequence)
       }
       if (sequences.every(({ over }) => over)) return
       // Ended sequences repeat their last token: all sequences of a batch share one position.
-      prediction = await decoder.step(Int32Array.from(sequences, ({ tokens }) => tokens.at(-1)!))
+      prediction = await decoder.step(
+        Int32Array.from(sequences, ({ sequence, tokens }) => prompts[sequence]![position] ?? tokens.at(-1)!),
+      )
     }
   } finally {
     await decoder.release()

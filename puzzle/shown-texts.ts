@@ -1,22 +1,26 @@
-import type { TaskItems } from '../data/task.js'
+import type { AnswerTask, TaskItems } from '../data/task.js'
 import type { Sequences } from '../data/sequences.js'
 import { Failure } from '../api/index.js'
-import { generateAll, Tokenizer, type Model } from '../model/index.js'
+import { Tokenizer, type Model } from '../model/index.js'
+import { continueGreedily, type Beginning } from './continue-greedily.js'
 import type { Yardstick } from './evaluation.js'
 import { ending, itemTexts, start, type PairedItem, type PairedTask } from './paired-task.js'
 
-/** How parent and child continue the beginning of a held-out text. */
+/** How parent and child continue a prompt. */
 export interface Continuation {
   /** The end of it, where it is long. */
   readonly prompt: string
-  /** How the text goes on. */
-  readonly actual: string
+  /** How the text goes on. Absent where the prompt is one of the spec. */
+  readonly actual?: string
   readonly parent: string
   readonly child: string
 }
 
 /** What parent and child write, for people to read. Artifact `texts` of the final evaluation; result.json does not have it. */
 export interface ShownTexts {
+  /** Prompts of the spec. Absent where it has none. */
+  readonly prompts?: readonly Continuation[]
+  /** Beginnings of held-out texts. */
   readonly continuations: readonly Continuation[]
   /** Items of each task that only one of the two answers right, with both answers. */
   readonly tasks: Readonly<
@@ -30,15 +34,20 @@ export const mostShown = 20
 /** Most characters of a text that is shown. */
 const mostCharacters = 600
 
-/** Most tokens of a prompt, and of what is generated after it. */
+/** Most tokens of the beginning of a text, and of what is generated after it. */
 const [promptTokens, generatedTokens] = [64, 24]
 
-/** Most items of all tasks whose answers are generated: prompts of each length need a session of each model. */
+/** Most tokens that are generated after a prompt of the spec. */
+const answeredTokens = 40
+
+/** Most items of all tasks whose answers are generated. */
 const mostGenerated = 40
 
 /**
- * Lets parent and child continue held-out texts, greedily, and answer the items of tasks that only one of them answers right.
- * @param most  texts, and items of each kind of each task
+ * Lets parent and child continue held-out texts and the prompts of a spec, greedily, and answer the items of tasks that only one of
+ * them answers right.
+ * @param most     texts, and items of each kind of each task
+ * @param prompts  of the spec, as token ids
  * @returns undefined where there is no tokenizer: the data are token ids
  */
 export async function shownTexts(
@@ -46,42 +55,47 @@ export async function shownTexts(
   child: Model,
   paired: Readonly<Record<string, PairedTask>>,
   most: number,
+  prompts: readonly (readonly number[])[] = [],
 ): Promise<ShownTexts | undefined> {
   const tokenizer = tokenizerOf(parent)
   if (!tokenizer) return undefined
   const decode = (ids: readonly number[], special = false) => tokenizer.decode(ids, { special }).trim()
-  const both = async (prompts: readonly (readonly number[])[], maxTokens: number) =>
-    [await continued(parent, prompts, maxTokens, threads), await continued(child, prompts, maxTokens, threads)] as const
   const texts = beginnings(held, most)
-  const [byParent, byChild] = await both(
-    texts.map(({ prompt }) => prompt),
-    generatedTokens,
-  )
-  const shown: Record<string, { losses: PairedItem[]; wins: PairedItem[] }> = {}
-  let left = mostGenerated
-  for (const [name, task] of Object.entries(tasks)) {
-    const { outcomes } = paired[name] ?? {}
-    if (!outcomes || outcomes.losses.length + outcomes.wins.length === 0) continue
-    const chosen = { losses: outcomes.losses.slice(0, most), wins: outcomes.wins.slice(0, most) }
-    const answers = await answersOf(task, [...chosen.losses, ...chosen.wins].slice(0, left), both)
-    left -= answers.size
-    const told = (own: PairedItem): PairedItem => {
-      const answer = answers.get(own.item)
-      return {
-        ...own,
-        ...itemTexts(task, own.item, decode, mostCharacters),
-        ...(answer && { parent: start(decode(answer[0], true)), child: start(decode(answer[1], true)) }),
-      }
-    }
-    shown[name] = { losses: chosen.losses.map(told), wins: chosen.wins.map(told) }
+  const items = most === 0 ? [] : unlikeItems(tasks, paired, most)
+  const generated = items.filter(({ answer }) => answer !== undefined).slice(0, mostGenerated)
+  const both: readonly Beginning[] = [
+    ...prompts.map((ids) => ({ ids, most: answeredTokens })),
+    ...texts.map(({ ids }) => ({ ids, most: generatedTokens })),
+  ]
+  // Of an item that is lost, the parent's answer is the right one, and so is the child's of one that is won.
+  const written = async (model: Model, by: UnlikeItem['missedBy']) => {
+    const missed = generated.filter(({ missedBy }) => missedBy === by)
+    const asked = missed.map(({ prompt, answer }) => ({ ids: prompt, most: answer!.length }))
+    const all = await continueGreedily(model, [...both, ...asked], threads)
+    return { all, answers: new Map(missed.map((item, i) => [item, all[both.length + i]!])) }
   }
+  const [byParent, byChild] = [await written(parent, 'parent'), await written(child, 'child')]
+  const shown: Record<string, { losses: PairedItem[]; wins: PairedItem[] }> = {}
+  for (const item of items) {
+    const { name, own, missedBy, answer } = item
+    const said = (answers: ReadonlyMap<UnlikeItem, readonly number[]>) =>
+      start(decode(answers.get(item) ?? answer!, true))
+    const kinds = (shown[name] ??= { losses: [], wins: [] })
+    kinds[missedBy === 'child' ? 'losses' : 'wins'].push({
+      ...own,
+      ...itemTexts(tasks[name]!, own.item, decode, mostCharacters),
+      ...(generated.includes(item) && { parent: said(byParent.answers), child: said(byChild.answers) }),
+    })
+  }
+  const continued = (ids: readonly number[], i: number, rest?: readonly number[]): Continuation => ({
+    prompt: ending(decode(ids), mostCharacters),
+    ...(rest && { actual: start(decode(rest), mostCharacters) }),
+    parent: start(decode(byParent.all[i]!), mostCharacters),
+    child: start(decode(byChild.all[i]!), mostCharacters),
+  })
   return {
-    continuations: texts.map(({ prompt, rest }, i) => ({
-      prompt: ending(decode(prompt), mostCharacters),
-      actual: start(decode(rest), mostCharacters),
-      parent: start(decode(byParent[i]!), mostCharacters),
-      child: start(decode(byChild[i]!), mostCharacters),
-    })),
+    ...(prompts.length > 0 && { prompts: prompts.map((ids, i) => continued(ids, i)) }),
+    continuations: texts.map(({ ids, rest }, i) => continued(ids, prompts.length + i, rest)),
     tasks: shown,
   }
 }
@@ -95,58 +109,54 @@ function tokenizerOf({ folder, config }: Model): Tokenizer | undefined {
   }
 }
 
-/** Generates greedily. @returns the tokens after each prompt */
-async function continued(
-  model: Model,
-  prompts: readonly (readonly number[])[],
-  maxTokens: number,
-  threads: number,
-): Promise<readonly (readonly number[])[]> {
-  const tokens = prompts.map((): number[] => [])
-  for await (const { sequence, token } of generateAll(model, prompts, { maxTokens, threads }))
-    tokens[sequence]!.push(token)
-  return tokens
-}
-
-/** Beginnings of different texts, all of the same length, so that they are continued together. */
+/** Beginnings of different texts, all of the same length. */
 function beginnings(
   { count, length, ids, mask }: Sequences,
   most: number,
-): readonly { readonly prompt: readonly number[]; readonly rest: readonly number[] }[] {
+): readonly { readonly ids: readonly number[]; readonly rest: readonly number[] }[] {
   const lengths = Array.from({ length: count }, (_, i) => {
     const padding = mask.subarray(i * length, (i + 1) * length).indexOf(0)
     return padding === -1 ? length : padding
   })
   const size = Math.min(promptTokens, Math.floor(Math.max(0, ...lengths) / 2))
-  const found = new Map<string, { prompt: readonly number[]; rest: readonly number[] }>()
+  const found = new Map<string, { ids: readonly number[]; rest: readonly number[] }>()
   for (const [i, own] of lengths.entries()) {
     if (size === 0 || own <= size || found.size === most) continue
     const tokens = [...ids.subarray(i * length, i * length + own)]
-    const prompt = tokens.slice(0, size)
-    if (!found.has(prompt.join()))
-      found.set(prompt.join(), { prompt, rest: tokens.slice(size, size + generatedTokens) })
+    const begun = tokens.slice(0, size)
+    if (!found.has(begun.join()))
+      found.set(begun.join(), { ids: begun, rest: tokens.slice(size, size + generatedTokens) })
   }
   return [...found.values()]
 }
 
-/** What both say where a task asks for the most likely tokens: as many as the right answer has. By item; empty for other tasks, whose
- *  answers are known. */
-async function answersOf(
-  task: TaskItems,
-  items: readonly PairedItem[],
-  both: (
-    prompts: readonly (readonly number[])[],
-    maxTokens: number,
-  ) => Promise<readonly [parent: readonly (readonly number[])[], child: readonly (readonly number[])[]]>,
-): Promise<ReadonlyMap<number, readonly [parent: readonly number[], child: readonly number[]]>> {
-  if ((task.kind !== undefined && task.kind !== 'answers') || items.length === 0) return new Map()
-  const asked = items.map(({ item }) => task.items[item]!)
-  const sizes = asked.map(({ answer }) => answer.length)
-  const [parent, child] = await both(
-    asked.map(({ prompt }) => prompt),
-    Math.max(...sizes),
-  )
-  return new Map(
-    items.map(({ item }, i) => [item, [parent[i]!.slice(0, sizes[i]), child[i]!.slice(0, sizes[i])] as const]),
-  )
+/** An item that only one of the two answers right. */
+interface UnlikeItem {
+  /** Of its task. */
+  readonly name: string
+  readonly own: PairedItem
+  readonly missedBy: 'parent' | 'child'
+  readonly prompt: readonly number[]
+  /** The right answer, where a task asks for the most likely tokens. What is said to items of other tasks is known. */
+  readonly answer: readonly number[] | undefined
 }
+
+/** The first items of each task that only one of the two answers right. @param most  of each kind of each task */
+function unlikeItems(
+  tasks: Readonly<Record<string, TaskItems>>,
+  paired: Readonly<Record<string, PairedTask>>,
+  most: number,
+): readonly UnlikeItem[] {
+  return Object.entries(tasks).flatMap(([name, task]) => {
+    const { losses = [], wins = [] } = paired[name]?.outcomes ?? {}
+    const asked = isAnswers(task) ? task.items : undefined
+    const unlike = (missedBy: UnlikeItem['missedBy']) => (own: PairedItem) => ({
+      ...{ name, own, missedBy },
+      prompt: asked?.[own.item]!.prompt ?? [],
+      answer: asked?.[own.item]!.answer,
+    })
+    return [...losses.slice(0, most).map(unlike('child')), ...wins.slice(0, most).map(unlike('parent'))]
+  })
+}
+
+const isAnswers = (task: TaskItems): task is AnswerTask => task.kind === undefined || task.kind === 'answers'

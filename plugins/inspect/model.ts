@@ -6,6 +6,7 @@ import type { Loaded } from '../registry.js'
 import { inspectChoices } from './choices.js'
 import { inspectData } from './data.js'
 import { inspectGguf } from './gguf.js'
+import { inspectPrompts } from './prompts.js'
 import { isSearch } from './puzzle-inputs.js'
 import { inspectRuns, problem, type Tried } from './runs.js'
 import { inspectScenarios } from './scenario.js'
@@ -37,8 +38,12 @@ export async function inspectTexts(
 ): Promise<Inspection> {
   const { config, counts, problems, blocks, family, otherHead } = found
   const tooMany = config && counts ? tooManyTasks(stages, config.layers, counts) : []
+  const inTexts =
+    config && isSearch(inputs)
+      ? [...(await inspectData(inputs, config)), ...(await inspectPrompts(stages, { folder: inputs.model, config }))]
+      : []
   return {
-    problems: config && isSearch(inputs) ? [...problems, ...tooMany, ...(await inspectData(inputs, config))] : problems,
+    problems: [...problems, ...tooMany, ...inTexts],
     blocks,
     ...(family && { family }),
     ...(otherHead && { otherHead }),

@@ -29,6 +29,7 @@ import { decided } from '../../puzzle/judge-limits.js'
 import { joined, timing, type PairedPasses, type TimingParams } from '../../puzzle/speed.js'
 import { asTask, assemble, chosenEntries, readJson, type Filling } from '../../puzzle/library.js'
 import { readLibrary } from '../../puzzle/read-library.js'
+import { encodePrompts } from '../../data/prompts.js'
 import type { Limit } from '../../puzzle/limit.js'
 import {
   evaluatePair,
@@ -54,9 +55,11 @@ interface EvaluateParams extends Thoroughness, TimingParams {
   readonly of: 'solutions' | 'child' | 'points'
   readonly split: 'validation' | 'test'
   readonly texts?: number
+  /** A file. */
+  readonly prompts?: string
 }
 
-interface TaskParams extends Omit<EvaluateParams, 'of' | 'split'> {
+interface TaskParams extends Omit<EvaluateParams, 'of' | 'split' | 'prompts'> {
   readonly fillings: readonly Filling[]
   /** Limits that the child is timed for until they are decided. */
   readonly limits?: readonly Limit[]
@@ -69,6 +72,8 @@ interface TaskParams extends Omit<EvaluateParams, 'of' | 'split'> {
   /** Those of `target.scenarios`, without names, or `target.scenario` at the batches that were chosen; absent if the target has
    *  only `target.scenario` and leaves no choice. */
   readonly scenarios?: readonly PairScenario[]
+  /** Prompts to continue, as token ids. */
+  readonly prompts?: readonly (readonly number[])[]
 }
 
 interface EvaluateNeeds {
@@ -140,6 +145,12 @@ export const evaluate: FanOutStage<
         description:
           'Texts that parent and child continue for people to read, and items of each task, lost and won, that are shown with both answers. Default: none.',
       },
+      prompts: {
+        type: 'string',
+        format: 'file',
+        description:
+          'A file of prompts that parent and child continue for people to read: one a line (.txt), or a file like those of `data`. At most 100, of at most 512 tokens each. Default: none.',
+      },
     },
   },
 
@@ -161,6 +172,7 @@ export const evaluate: FanOutStage<
     const { repetitions, retime, items, sequences, threads, split, texts = 0 } = params
     const { validate, tasks, test = validate, testTasks = tasks } = stages.prepare.files
     const measured = split === 'test' ? { validate: test, tasks: testTasks } : { validate, tasks }
+    const prompts = params.prompts && (await encodePrompts(params.prompts, await openParent(context)))
     const ofChild = params.of === 'child'
     // Without uptraining, the child is measured as selected.
     const trained = ofChild ? (stages.improve?.files.child ?? stages.uptrain?.files.child) : undefined
@@ -189,6 +201,7 @@ export const evaluate: FanOutStage<
           threads,
           ...(scenarios && { scenarios }),
           ...(texts > 0 && { texts }),
+          ...(prompts && { prompts }),
           ...judged,
         },
         inputs: { ...inputs, ...(trained && { child: trained }), ...measured },
@@ -224,9 +237,9 @@ export const evaluate: FanOutStage<
       { ...params, limits },
       (message) => context.progress(0.9, message),
     )
-    if (params.texts === undefined) return { values: timed, files: {} }
+    if (params.texts === undefined && !params.prompts) return { values: timed, files: {} }
     context.progress(0.98, 'texts')
-    const texts = await shownTexts(yardstick, child, evaluation.paired ?? {}, params.texts)
+    const texts = await shownTexts(yardstick, child, evaluation.paired ?? {}, params.texts ?? 0, params.prompts)
     return { values: timed, files: texts ? { texts: await context.put('texts', texts) } : {} }
   },
 

@@ -45,17 +45,20 @@ export interface SearchResult extends Result, NamedRun {
   }
 }
 
-/** How parent and child continue the beginning of a text. */
+/** How parent and child continue a prompt. */
 export interface Continuation {
   readonly prompt: string
-  /** How the text goes on. */
-  readonly actual: string
+  /** How the text goes on. Absent where the prompt is one of the spec. */
+  readonly actual?: string
   readonly parent: string
   readonly child: string
 }
 
 /** What parent and child write, for people to read. */
 export interface ShownTexts {
+  /** Prompts of the spec. Absent where it has none. */
+  readonly prompts?: readonly Continuation[]
+  /** Beginnings of held-out texts. */
   readonly continuations: readonly Continuation[]
   /** Items of each task that only one of the two answers right. */
   readonly tasks: Readonly<

@@ -158,6 +158,20 @@ search.yaml:9:8 bad-tasks tasks/next.jsonl:1: has no prompt and answer. (tasks.j
 `)
 })
 
+test('prompts that cannot be continued are refused at their place, long before they would be read', async () => {
+  const named = (file: string) =>
+    change('search.yaml', (text) => text.replace(/(evaluate-child: {).*? r/, `$1 prompts: ${file}, r`))
+  write('prompts.txt', `an ant\n${'an ant '.repeat(32)}\n`)
+  named('./promts.txt')
+  expect(await refused()).toBe(
+    'search.yaml:28:30 missing-file There is no file "./promts.txt". (did you mean "prompts.txt"?)\n',
+  )
+  named('./prompts.txt')
+  expect(await refused()).toBe(
+    'search.yaml:28:30 bad-prompts prompts.txt: prompt 2 has 64 tokens. (Shorten it to at most 63 tokens.)\n',
+  )
+})
+
 test('a plain text that is too short is refused', async () => {
   write('data/train.txt', 'an ant is in a bat')
   change('search.yaml', swap('train.jsonl', 'train.txt'))

@@ -16,7 +16,9 @@ import { tinySpec, writeTinySearch } from './tiny-search.js'
 let undisturbed: Place
 beforeAll(async () => {
   await testServer()
-  undisturbed = new Place(await writeTinySearch(), inject('stateHome'))
+  const prompts = tinySpec.replace(/(evaluate-child: {)/, '$1 prompts: ./prompts.txt,')
+  undisturbed = new Place(await writeTinySearch(prompts), inject('stateHome'))
+  writeFileSync(join(undisturbed.folder, 'prompts.txt'), 'an emu is in\nno yak\n')
 }, serverTimeout)
 afterAll(() => undisturbed.close())
 
@@ -89,7 +91,10 @@ test(
     const again = await undisturbed.run('report', 'tiny', '-o', 'again.html', '--json')
     expect(JSON.parse(again.stdout)).toEqual({ report: join(undisturbed.folder, 'again.html') })
     expect(readFileSync(join(undisturbed.folder, 'again.html'), 'utf8')).toBe(page)
-    expect(page).toContain('What parent and child write')
+    const [shown = ''] = /(?<=What parent and child write)[^]*?(?=<h2>)/.exec(page) ?? []
+    const prompts = [...shown.matchAll(/<b>Prompt<\/b> ([^<]*)/g)].map(([, prompt]) => prompt)
+    expect(prompts.slice(0, 2)).toEqual(['an emu is in', 'no yak'])
+    expect(prompts.length).toBeGreaterThan(2)
     const card = readFileSync(join(undisturbed.folder, 'runs/tiny/child/README.md'), 'utf8')
     expect(card).toContain('## Evidence\n\n### ')
     expect(card).toMatch(/\| model.safetensors \| `(sha256[:-])?[0-9a-f]{64}` \|/)

@@ -78,6 +78,29 @@ test('several prompts give what each gives alone, whatever their lengths', async
   }
 })
 
+test('prompts of similar lengths go side by side, and each gives what it gives alone', async () => {
+  const model = await openMixed()
+  const prompts = [5, 3, 9, 4, 20].map((length, i) => Array.from(someIds(length, i + 1)))
+  for (const options of [
+    { maxTokens: 4, ignoreEos: true },
+    { maxTokens: 4, ignoreEos: true, temperature: 1, topK: 20, repetitionPenalty: 1.2, seed: 4 },
+  ]) {
+    const found = prompts.map((): number[] => [])
+    const order: number[] = []
+    for await (const { sequence, token } of generateAll(model, prompts, { ...options, mostApart: 6, batch: 3 })) {
+      found[sequence]!.push(token)
+      order.push(sequence)
+    }
+    for (const [i, prompt] of prompts.entries()) {
+      const alone: number[] = []
+      for await (const token of generate(model, prompt, options)) alone.push(token)
+      expect(found[i], `prompt ${i}`).toEqual(alone)
+    }
+    // The first three together, the shortest first; the fourth finds no place, and the last is too long to share one.
+    expect(order.join('')).toBe('11010100222233334444')
+  }
+})
+
 test('a sequence that is over says nothing more, and the others go on', async () => {
   const model = await openMixed()
   const prompts = [prompt, prompt]

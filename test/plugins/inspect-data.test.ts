@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { openModel } from '../../model/index.js'
 import { inspectData } from '../../plugins/inspect/data.js'
+import { inspectPrompts } from '../../plugins/inspect/prompts.js'
 import { blocks } from '../model/tiny.js'
 import { temporaryFolder } from '../temporary-folder.js'
 import { tinyWorld } from '../stages/world.js'
@@ -95,4 +96,31 @@ test('what a large file has beyond what is looked at is left to the run', async 
   expect(await said('a.jsonl.gz', gzipSync(`${ids}\n${ids}\n${line.repeat(2)}not JSON`, { level: 0 }))).toEqual([
     'data.train.path bad-data FILE:5:1: is not JSON: not.',
   ])
+})
+
+test.each<[string, string, string, string | undefined]>([
+  ['prompts, one a line', 'a.txt', 'w0 w1\n\nw2\n', undefined],
+  ['prompts as texts and token ids', 'a.jsonl', '{"text": "w0 w1"}\n{"input_ids": [1, 5]}\n', undefined],
+  ['no prompt', 'a.txt', '\n \n', 'FILE holds no prompt.'],
+  ['an empty one', 'a.jsonl', '{"text": "w0"}\n{"text": ""}\n', 'FILE:2: has a prompt that is null or empty.'],
+  [
+    'a token that is none',
+    'a.jsonl',
+    '{"input_ids": [1, 500]}',
+    'FILE:1: has 500 in its "input_ids" (number 2), which is not a token id of the model.',
+  ],
+  ['one that is too long', 'a.txt', `w0\n${'w1 '.repeat(256)}`, 'FILE: prompt 2 has 257 tokens.'],
+  ['too many', 'a.txt', 'w0\n'.repeat(101), 'FILE: holds more than 100 prompts.'],
+  ['a conversation without a chat template', 'a.jsonl', messages, `FILE:1: ${world.parent}: has no chat template.`],
+])('a file of %s', async (_, name, content, message) => {
+  const prompts = join(temporaryFolder(), name)
+  writeFileSync(prompts, content)
+  const stages = [
+    { name: 'evaluate-child', uses: 'evaluate', params: { prompts } },
+    { name: 'check-child', uses: 'evaluate', params: {} },
+  ]
+  const problems = await inspectPrompts(stages, { folder: world.parent, config })
+  expect(problems.map((own) => `${own.path.join('.')} ${own.code} ${own.message.replaceAll(prompts, 'FILE')}`)).toEqual(
+    message === undefined ? [] : [`stages.evaluate-child.prompts bad-prompts ${message}`],
+  )
 })

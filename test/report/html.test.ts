@@ -68,11 +68,15 @@ test('a layer’s block tells what it costs, what it does, and what else there w
 
 test('what parent and child write stands side by side, marked from where they differ', () => {
   const document = open(reportPage(searchReport()))
-  const [same, other] = [...document.querySelectorAll('.texts')].map(textOf)
+  const [asked, same, other] = [...document.querySelectorAll('.texts')].map(textOf)
+  expect(asked).toBe('Prompt a text parent one two three child one two four')
   expect(same).toBe('Prompt a text parent a text child (the same) a text in the data a text')
   expect(other).toBe('Prompt a text parent one two three child one four a text in the data one two three')
-  expect([...document.querySelectorAll('mark')].map(textOf)).toEqual(Array.from({ length: 5 }, () => 'four a text'))
-  expect(textOf(document.querySelector('main'))).toContain('In 1 of 6 texts, the child writes exactly')
+  expect([...document.querySelectorAll('mark')].map(textOf)).toEqual([
+    'four',
+    ...Array.from({ length: 5 }, () => 'four a text'),
+  ])
+  expect(textOf(document.querySelector('main'))).toContain('In 1 of 7 texts, the child writes exactly')
   expect([...document.querySelectorAll('summary')].map(textOf)).toContain('2 more')
 })
 

@@ -109,6 +109,7 @@ export function searchReport({ layers = 4, variants = 3, text = 'a text' }: Shap
     costs: { attention: seconds, ffn: seconds },
     training: Array.from({ length: 40 }, (_, step) => ({ step, loss: 1 / (step + 1), kl: 0.5 / (step + 1) })),
     texts: {
+      prompts: [{ prompt: text, parent: 'one two three', child: 'one two four' }],
       continuations: [
         { prompt: text, actual: text, parent: text, child: text },
         ...Array.from({ length: 5 }, () => ({

@@ -1,3 +1,5 @@
+import { cpSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import type { JsonObject, TaskPlan } from '../../api/index.js'
 import type { Evaluation, Measured } from '../../puzzle/evaluation.js'
@@ -7,6 +9,8 @@ import { readSequences } from '../../data/sequences.js'
 import type { Solution } from '../../puzzle/selection-problem.js'
 import type { AnswerTask } from '../../data/task.js'
 import type { Tensor } from '../../tensor/index.js'
+import { greedy as oneByOne } from '../model/greedy.js'
+import { temporaryFolder } from '../temporary-folder.js'
 import { asTensors, putTensors, untrainedChild } from './children.js'
 import { fakeRef, fakeSpace, giveScores } from './fakes.js'
 import { compare, forward, surprise } from './reference.js'
@@ -176,8 +180,9 @@ test('predictions stand beside measurements, whatever was measured', async () =>
   expect(found!.ratios).toEqual(evaluation.ratios)
 })
 
-test('solutions are measured on what the search may see, the child on the test split, with items that it lost or won', async () => {
-  const own = await Search.open(world.folder, spec)
+/** A search that is to measure its child. */
+async function withChild(changes: JsonObject = {}, folder = world.folder): Promise<Search> {
+  const own = await Search.open(folder, { ...spec, ...changes })
   await giveScores(own, parent)
   const [test, testTasks] = [fakeRef('test'), fakeRef('test tasks')]
   own.give('prepare', { files: { ...prepared.files, test, testTasks } })
@@ -189,9 +194,14 @@ test('solutions are measured on what the search may see, the child on the test s
   own.give('uptrain', { files: { child: fakeRef('child') } })
   own.give('check-child', { values: { evaluations: [evaluation as unknown as JsonObject] } })
   own.give('improve', { values: { attempts: [] } })
+  return own
+}
+
+test('solutions are measured on what the search may see, the child on the test split, with items that it lost or won', async () => {
+  const own = await withChild()
   const read = async (stage: string) => (await own.tasks(stage)).map(({ inputs }) => [inputs.validate, inputs.tasks])
   expect(await read('evaluate')).toEqual([[prepared.files.validate, prepared.files.tasks]])
-  expect(await read('evaluate-child')).toEqual([[test, testTasks]])
+  expect(await read('evaluate-child')).toEqual([[fakeRef('test'), fakeRef('test tasks')]])
   const listed = async (stage: string) => (await own.tasks(stage)).map(({ params }) => params.listed)
   expect([await listed('evaluate'), await listed('evaluate-child')]).toEqual([[undefined], [20]])
   // Only the key of the final evaluation has them.
@@ -255,6 +265,55 @@ test('what parent and child write is kept for people: how both continue texts, a
   expect(Object.values(tasks).flatMap(({ losses, wins }) => [...losses, ...wins]).length).toBeGreaterThan(0)
   // Nothing else has changed.
   expect(withoutTimes(values)).toEqual(withoutTimes((await search.run('evaluate', task({ listed: 20 }))).values))
+})
+
+test('prompts are continued by both, beside each other and in their order, whatever else is shown', async () => {
+  const prompts = [7, 3, 12, 3].map((length, i) => texts[i]!.slice(0, length))
+  const outputs = await search.run('evaluate', task({ prompts }))
+  const shown = await search.json<ShownTexts>(outputs.files.texts)
+  const tokenizer = Tokenizer.open(parent.folder)
+  const said = (ids: readonly number[]) => tokenizer.decode(ids).trim()
+  expect(shown).toEqual({ prompts: expect.any(Array) as unknown, continuations: [], tasks: {} })
+  expect(shown.prompts!.map(({ prompt }) => prompt)).toEqual(prompts.map(said))
+  for (const [model, side] of [
+    [parent, 'parent'],
+    [child, 'child'],
+  ] as const)
+    for (const [i, all] of (await oneByOne(model, prompts, 8)).entries()) {
+      const end = all.findIndex((id) => model.config.eos.includes(id))
+      expect(shown.prompts![i]![side].startsWith(said(all.slice(0, end === -1 ? 8 : end)))).toBe(true)
+    }
+  const beside = await search.run('evaluate', task({ prompts, listed: 20, texts: 3 }))
+  const both = await search.json<ShownTexts>(beside.files.texts)
+  const without = await search.run('evaluate', task({ listed: 20, texts: 3 }))
+  const { prompts: again, ...rest } = both
+  expect(again).toEqual(shown.prompts)
+  expect(rest).toEqual(await search.json<ShownTexts>(without.files.texts))
+})
+
+test('a stage that names a file of prompts continues them, and only its key has them', async () => {
+  const folder = temporaryFolder()
+  cpSync(world.folder, folder, { recursive: true })
+  writeFileSync(join(folder, 'prompts.txt'), 'w0 w1\n\nw2 w3 w4\n')
+  const planned = async (changes: JsonObject = {}) => {
+    const own = await withChild(changes, folder)
+    const [solution] = await own.tasks('evaluate')
+    const [final] = await own.tasks('evaluate-child')
+    const keys = [await own.key('evaluate', solution!), await own.key('evaluate-child', final!)]
+    return { params: final!.params, keys }
+  }
+  const before = await planned()
+  const after = await planned({ stages: { 'evaluate-child': { prompts: './prompts.txt' } } })
+  expect(before.params).not.toHaveProperty('prompts')
+  expect(after.params).toEqual({
+    ...before.params,
+    prompts: [
+      [1, 4, 5],
+      [1, 6, 7, 8],
+    ],
+  })
+  expect(after.keys[0]).toBe(before.keys[0])
+  expect(after.keys[1]).not.toBe(before.keys[1])
 })
 
 /** What does not depend on the clock. */
