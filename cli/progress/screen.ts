@@ -3,7 +3,10 @@ import stringWidth from 'string-width'
 import { writeThrough } from '../output.js'
 
 /** A terminal to draw on. */
-export type Terminal = Pick<NodeJS.WriteStream, 'write' | 'columns' | 'rows' | 'on' | 'off'>
+export interface Terminal extends Pick<NodeJS.WriteStream, 'write' | 'columns' | 'rows' | 'on' | 'off'> {
+  /** Node's: takes the size that the terminal has now, and emits `resize` if it has changed. */
+  readonly _refreshSize?: () => void
+}
 
 /** Milliseconds between two frames. */
 const pace = 100
@@ -44,6 +47,7 @@ export class Screen {
   }
 
   private above(text: string): void {
+    this.look()
     this.draw.clear()
     this.terminal.write(text)
     if (this.lines.length > 0) this.draw(this.lines.join('\n'))
@@ -52,8 +56,14 @@ export class Screen {
   private redraw(): void {
     clearTimeout(this.timer)
     this.timer = undefined
+    this.look()
     this.lines = this.frame(this.columns, this.terminal.rows || 24)
     this.draw(this.lines.join('\n'))
+  }
+
+  /** The signal of another size may still be on its way: what is drawn before it is heard would be in the wrong place. */
+  private look(): void {
+    this.terminal._refreshSize?.()
   }
 
   /** Lines that no longer fit were broken by the terminal, which the library does not know. */

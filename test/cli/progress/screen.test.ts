@@ -7,6 +7,8 @@ import { Screen, type Terminal } from '../../../cli/progress/screen.js'
 class FakeTerminal extends EventEmitter {
   columns = 40
   rows = 20
+  /** Columns that it has, where the signal of the change has not arrived yet. */
+  narrowed: number | undefined
   writes = 0
   raw = ''
   private lines: string[] = ['']
@@ -18,6 +20,14 @@ class FakeTerminal extends EventEmitter {
     this.raw += text
     for (const [part] of text.matchAll(/\u001b\[\??[\d;]*[a-zA-Z]|[^\u001b]/g)) this.obey(part)
     return true
+  }
+
+  _refreshSize(): void {
+    const { narrowed } = this
+    if (narrowed === undefined) return
+    this.narrowed = undefined
+    this.columns = narrowed
+    this.emit('resize')
   }
 
   private obey(part: string): void {
@@ -50,7 +60,7 @@ beforeEach(() => {
   setQuiet(false)
   terminal = new FakeTerminal()
   lines = ['one', 'two']
-  screen = new Screen(terminal as unknown as Terminal, () => lines)
+  screen = new Screen(terminal as unknown as Terminal, (columns) => lines.map((line) => line.slice(0, columns - 1)))
 })
 afterEach(() => {
   screen.end()
@@ -124,4 +134,21 @@ test('lines that a narrower terminal has broken are taken away as a whole', () =
   // Two lines, and 39 characters that take three rows of 15: two more.
   expect(terminal.raw.split('\u001b[1A\u001b[2K').length - 1).toBe(4)
   expect(terminal.shown).toBe('x'.repeat(14))
+})
+
+test.each([
+  ['a frame', 4, () => frames()],
+  // The frame that is drawn for the new size makes room for it.
+  ['a logged line', 4 + 2, () => tell('a task failed')],
+])('before %s is drawn, a terminal is asked for its size: the signal of a change may come later', (_, rows, draw) => {
+  lines = ['x'.repeat(39), 'y'.repeat(10)]
+  screen.refresh()
+  frames()
+  terminal.raw = ''
+  terminal.narrowed = 15
+  screen.refresh()
+  draw()
+  // As above.
+  expect(terminal.raw.split('\u001b[1A\u001b[2K').length - 1).toBe(rows)
+  expect(terminal.shown.split('\n').slice(-2)).toEqual(['x'.repeat(14), 'y'.repeat(10)])
 })
