@@ -123,32 +123,68 @@ test('the last frame stays when it ends, and logs follow it', () => {
   stderr.mockRestore()
 })
 
+const erasedRows = () => terminal.raw.split('\u001b[1A\u001b[2K').length - 1
+
 test('lines that a narrower terminal has broken are taken away as a whole', () => {
   lines = ['x'.repeat(39), 'y'.repeat(10)]
   screen.refresh()
   frames()
   terminal.raw = ''
   terminal.columns = 15
-  lines = ['x'.repeat(14)]
   terminal.emit('resize')
+  vi.advanceTimersByTime(150)
   // Two lines, and 39 characters that take three rows of 15: two more.
-  expect(terminal.raw.split('\u001b[1A\u001b[2K').length - 1).toBe(4)
-  expect(terminal.shown).toBe('x'.repeat(14))
+  expect(erasedRows()).toBe(4)
+  expect(terminal.shown.split('\n').slice(-2)).toEqual(['x'.repeat(14), 'y'.repeat(10)])
 })
 
-test.each([
-  ['a frame', 4, () => frames()],
-  // The frame that is drawn for the new size makes room for it.
-  ['a logged line', 4 + 2, () => tell('a task failed')],
-])('before %s is drawn, a terminal is asked for its size: the signal of a change may come later', (_, rows, draw) => {
+test('while somebody changes the size, nothing is drawn; then what was broken is taken away at once', () => {
+  lines = ['x'.repeat(39), 'y'.repeat(10)]
+  screen.refresh()
+  frames()
+  terminal.raw = ''
+  for (terminal.columns = 30; terminal.columns > 15; terminal.columns--) {
+    terminal.emit('resize')
+    screen.refresh()
+    frames()
+  }
+  terminal.emit('resize')
+  expect(terminal.raw).toBe('')
+  vi.advanceTimersByTime(150)
+  expect(erasedRows()).toBe(4)
+})
+
+test('a frame of a terminal that has become lower is taken away before the next one', () => {
+  screen.refresh()
+  frames()
+  terminal.raw = ''
+  terminal.rows = 10
+  terminal.emit('resize')
+  vi.advanceTimersByTime(150)
+  expect(erasedRows()).toBe(2)
+  expect(terminal.shown).toBe('one\ntwo')
+})
+
+test('before a line is logged, a terminal is asked for its size: the signal of a change may come later', () => {
+  lines = ['x'.repeat(39), 'y'.repeat(10)]
+  screen.refresh()
+  frames()
+  terminal.raw = ''
+  terminal.narrowed = 15
+  tell('a task failed')
+  expect(erasedRows()).toBe(4)
+  expect(terminal.shown.split('\n').slice(-3)).toEqual(['a task failed', 'x'.repeat(14), 'y'.repeat(10)])
+})
+
+test('before a frame is drawn, too: it waits until the size no longer changes', () => {
   lines = ['x'.repeat(39), 'y'.repeat(10)]
   screen.refresh()
   frames()
   terminal.raw = ''
   terminal.narrowed = 15
   screen.refresh()
-  draw()
-  // As above.
-  expect(terminal.raw.split('\u001b[1A\u001b[2K').length - 1).toBe(rows)
-  expect(terminal.shown.split('\n').slice(-2)).toEqual(['x'.repeat(14), 'y'.repeat(10)])
+  frames()
+  expect(terminal.raw).toBe('')
+  vi.advanceTimersByTime(150)
+  expect(erasedRows()).toBe(4)
 })
