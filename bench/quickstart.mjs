@@ -63,7 +63,9 @@ for (let run = 1; run <= runs; run++) {
   console.log(
     `${String(run).padEnd(4)} ${noise ? 'yes' : 'no '}    ${code}     ${verdict.padEnd(20)}  ${ratio.throughput.toFixed(3)}x (${low?.toFixed(3)} to ${high?.toFixed(3)})   ${(100 * ratio.accuracy).toFixed(2)} %   ${child.kl.toFixed(4)}   ${1 + attempts.length}      ${minutes.padEnd(7)}  ${(silent / 1000).toFixed(0)} s`,
   )
-  rmSync(place, { recursive: true, force: true })
+  // What was not accepted stays, to be looked at.
+  if (code === 0) rmSync(place, { recursive: true, force: true })
+  else console.log(`     kept: ${place}`)
 }
 console.log(
   `${accepted} of ${runs} accepted; throughput ${Math.min(...ratios).toFixed(3)}x to ${Math.max(...ratios).toFixed(3)}x`,

@@ -1,7 +1,8 @@
-import { Graph, Session, type Tensor, type Value } from '../tensor/index.js'
+import { Graph, Session, type Tensor } from '../tensor/index.js'
 import { finalNorm, logitsOf } from './build.js'
 import type { Model } from './model.js'
 import type { ModelConfig } from './config.js'
+import { VocabularySums, type Ends, type Predictions } from './vocabulary-sums.js'
 
 /** Sums of the differences between two models' predictions. Divide them by `tokens` or `targets` for means. */
 export interface Comparison {
@@ -23,32 +24,34 @@ export interface Comparison {
   readonly targets: number
 }
 
-/** The weights after the last layer. */
-type Ends = { readonly head: Tensor; readonly norm: Tensor }
-
 async function ends(model: Model): Promise<Ends> {
-  const { hidden, vocabulary } = model.config
-  return {
-    head: { dtype: 'float32', dims: [vocabulary, hidden], data: await model.head() },
-    norm: { dtype: 'float32', dims: [hidden], data: await model.norm() },
-  }
+  return { head: await model.head(), norm: await model.norm() }
 }
 
-/** Final norm and head. Logits are computed chunk by chunk: memory is chunk x vocabulary (16 MiB for vocabularies up to
- *  262,144), whatever the number of tokens. */
+/** Whether two heads have the same numbers. */
+const same = (a: Float32Array, b: Float32Array): boolean => a === b || Buffer.compare(bytesOf(a), bytesOf(b)) === 0
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => Buffer.from(buffer, byteOffset, byteLength)
+
+/** What a parent predicts from hidden states, which many children are compared with. */
+const parentPredictions = new WeakMap<Float32Array, { readonly of: Ends; readonly made: Promise<Predictions> }>()
+
+/** Final norm and head. Memory is 16 MiB of logits, whatever the number of tokens: `logits` has chunks of whole rows, all else is
+ *  computed over tiles of the vocabulary. */
 export class Head {
+  private readonly sums: VocabularySums
+  private projecting: Promise<Session> | undefined
+
   private constructor(
     private readonly config: ModelConfig,
-    /** Number of rows that are computed at once. */
+    /** Number of rows that `logits` computes at once. */
     readonly chunk: number,
     private readonly modelEnds: Ends,
     private readonly parent: Ends,
     private readonly threads: number,
-  ) {}
-  private comparing: Promise<Session> | undefined
-  private judging: Promise<Session> | undefined
-  private projecting: Promise<Session> | undefined
-  private answering: Promise<Session> | undefined
+  ) {
+    this.sums = new VocabularySums(config, threads)
+  }
 
   /**
    * @param threads  @default 1
@@ -56,23 +59,11 @@ export class Head {
    */
   static async create(model: Model, threads = 1, parent = model): Promise<Head> {
     const chunk = Math.max(16, Math.min(1024, Math.floor(2 ** 22 / model.config.vocabulary)))
-    const modelEnds = await ends(model)
-    return new Head(model.config, chunk, modelEnds, parent === model ? modelEnds : await ends(parent), threads)
-  }
-
-  /** Builds the logits of input `name` with the weights `prefix` + `head` and `prefix` + `norm`. */
-  private logitsOf(g: Graph, name: string, prefix = ''): Value {
-    const { hidden, vocabulary } = this.config
-    const head = g.input(`${prefix}head`, 'float32', [vocabulary, hidden])
-    const norm = g.input(`${prefix}norm`, 'float32', [hidden])
-    const x = g.input(name, 'float32', [this.chunk, hidden])
-    return logitsOf(g, this.config, finalNorm(g, this.config, x, norm), head)
-  }
-
-  private session(build: (g: Graph) => void): Promise<Session> {
-    const g = new Graph()
-    build(g)
-    return Session.create(g, { threads: this.threads })
+    const parentEnds = await ends(parent)
+    const own = parent === model ? parentEnds : await ends(model)
+    // A child usually has its parent's head: one is enough in memory, and compares faster.
+    const shared = same(own.head, parentEnds.head) ? { ...own, head: parentEnds.head } : own
+    return new Head(model.config, chunk, parent === model ? parentEnds : shared, parentEnds, threads)
   }
 
   /** Rows start..start+chunk-1 of hidden states, padded with zeros. */
@@ -96,17 +87,30 @@ export class Head {
     x: Float32Array,
   ): AsyncGenerator<{ start: number; count: number; logits: Float32Array; best: BigInt64Array }> {
     const tokens = x.length / this.config.hidden
-    this.projecting ??= this.session((g) => {
-      const y = this.logitsOf(g, 'x')
-      g.output('logits', y)
-      g.output('best', g.argmax(y, 1))
-    })
+    this.projecting ??= this.projection()
     const session = await this.projecting
+    const { hidden, vocabulary } = this.config
+    const weights = {
+      head: { dtype: 'float32', dims: [vocabulary, hidden], data: this.modelEnds.head },
+      norm: { dtype: 'float32', dims: [hidden], data: this.modelEnds.norm },
+    } as const
     for (let start = 0; start < tokens; start += this.chunk) {
-      const out = await session.run({ ...this.modelEnds, x: this.rows(x, start) })
+      const out = await session.run({ ...weights, x: this.rows(x, start) })
       const count = Math.min(this.chunk, tokens - start)
       yield { start, count, logits: out.logits!.data as Float32Array, best: out.best!.data as BigInt64Array }
     }
+  }
+
+  private projection(): Promise<Session> {
+    const { hidden, vocabulary } = this.config
+    const g = new Graph()
+    const head = g.input('head', 'float32', [vocabulary, hidden])
+    const norm = g.input('norm', 'float32', [hidden])
+    const x = g.input('x', 'float32', [this.chunk, hidden])
+    const y = logitsOf(g, this.config, finalNorm(g, this.config, x, norm), head)
+    g.output('logits', y)
+    g.output('best', g.argmax(y, 1))
+    return Session.create(g, { threads: this.threads })
   }
 
   /**
@@ -120,49 +124,25 @@ export class Head {
     x: Float32Array,
     labels: ArrayLike<number>,
   ): Promise<{ readonly loss: Float32Array; readonly best: Uint8Array }> {
-    const tokens = labels.length
-    this.answering ??= this.session((g) => {
-      const own = g.unsqueeze(g.input('labels', 'int64', [this.chunk]), 1)
-      const y = this.logitsOf(g, 'x')
-      g.output('loss', g.neg(g.gatherElements(g.logSoftmax(y), own, 1)))
-      g.output('best', g.argmax(y, 1))
-    })
-    const session = await this.answering
-    const loss = new Float32Array(tokens)
-    const best = new Uint8Array(tokens)
-    for (let start = 0; start < tokens; start += this.chunk) {
-      const count = Math.min(this.chunk, tokens - start)
-      const data = new BigInt64Array(this.chunk)
-      for (let i = 0; i < count; i++) data[i] = BigInt(labels[start + i]!)
-      const out = await session.run({
-        ...this.modelEnds,
-        x: this.rows(x, start),
-        labels: { dtype: 'int64', dims: [this.chunk], data },
-      })
-      loss.set((out.loss!.data as Float32Array).subarray(0, count), start)
-      for (let i = 0; i < count; i++) best[start + i] = (out.best!.data as BigInt64Array)[i] === data[i] ? 1 : 0
+    const predicted = await this.sums.predict(x, this.modelEnds)
+    return {
+      loss: Float32Array.from(this.losses(predicted, this.modelEnds, labels)),
+      best: Uint8Array.from(labels, (label, i) => (predicted.best[i] === label ? 1 : 0)),
     }
-    return { loss, best }
   }
 
-  /** Builds the comparison at each position of a chunk; for a model without a parent, only its loss. */
-  private predictions(alone: boolean): Promise<Session> {
-    return this.session((g) => {
-      const labels = g.unsqueeze(g.input('labels', 'int64', [this.chunk]), 1)
-      const q = this.logitsOf(g, 'child')
-      const logq = g.logSoftmax(q)
-      g.output('loss', g.neg(g.gatherElements(logq, labels, 1)))
-      if (alone) return
-      const p = this.logitsOf(g, 'parent', 'parent.')
-      const logp = g.logSoftmax(p)
-      g.output('kl', g.sum(g.mul(g.exp(logp), g.sub(logp, logq)), [1]))
-      g.output('parentLoss', g.neg(g.gatherElements(logp, labels, 1)))
-      g.output('same', g.cast(g.equal(g.argmax(p, 1), g.argmax(q, 1)), 'float32'))
-    })
+  /** The cross-entropy for one token at each position. */
+  private losses(predicted: Predictions, own: Ends, labels: ArrayLike<number>): Float64Array {
+    return this.sums.logitsAt(predicted, own, labels).map((logit, i) => Math.max(0, predicted.logSum[i]! - logit))
   }
 
   /**
-   * Compares predictions at all positions. If `parent` and `child` are the same array, logits are computed only once.
+   * Compares predictions at all positions. The parent's predictions are computed once for an array of its hidden states,
+   * whatever the number of children that are compared with it.
+   *
+   * KL(p || q) = E_p[z_p - z_q] + log Z_q - log Z_p for logits z. If both share a head without a softcap, logits are linear in
+   * the normed hidden state h, so E_p[z_p - z_q] is the mean row of the head under p times (h_p - h_q): the child's logits
+   * are all that remains to compute for it.
    *
    * @param parent  hidden states before the final norm, [tokens, hidden]
    * @param child   the same for the child
@@ -176,51 +156,54 @@ export class Head {
     mask: Float32Array,
     length: number,
   ): Promise<Comparison> {
+    const { hidden } = this.config
     const alone = parent === child && this.parent === this.modelEnds
-    const session = await (alone
-      ? (this.judging ??= this.predictions(true))
-      : (this.comparing ??= this.predictions(false)))
+    const linear = this.parent.head === this.modelEnds.head && this.config.finalSoftcap === undefined
+    const p = await this.parentPredictions(parent, linear && !alone)
+    const q = alone ? p : await this.sums.predict(child, this.modelEnds)
+    const cross = alone || linear ? undefined : await this.sums.crossTerms(p, this.parent, q, this.modelEnds)
+    const hasNext = (i: number) => (i + 1) % length !== 0 && mask[i + 1] === 1
+    const labels = ids.map((_, i) => (hasNext(i) ? ids[i + 1]! : 0))
+    const losses = this.losses(q, this.modelEnds, labels)
+    const parentLosses = alone ? losses : this.losses(p, this.parent, labels)
     const sum = { kl: 0, loss: 0, parentLoss: 0, top1: 0, error: 0, power: 0, tokens: 0, targets: 0 }
-    for (let start = 0; start < ids.length; start += this.chunk) {
-      const labels = new BigInt64Array(this.chunk)
-      const count = Math.min(this.chunk, ids.length - start)
-      const hasNext = (i: number) => (start + i + 1) % length !== 0 && mask[start + i + 1] === 1
-      for (let i = 0; i < count; i++) labels[i] = hasNext(i) ? BigInt(ids[start + i + 1]!) : 0n
-      const out = await session.run({
-        ...this.modelEnds,
-        ...(!alone && {
-          'parent.head': this.parent.head,
-          'parent.norm': this.parent.norm,
-          parent: this.rows(parent, start),
-        }),
-        child: this.rows(child, start),
-        labels: { dtype: 'int64', dims: [this.chunk], data: labels },
-      })
-      const column = (name: string) => out[name]?.data as Float32Array | undefined
-      const [kl, loss, parentLoss, same] = ['kl', 'loss', 'parentLoss', 'same'].map(column)
-      for (let i = 0; i < count; i++) {
-        if (mask[start + i] !== 1) continue
-        sum.tokens++
-        sum.kl += kl?.[i] ?? 0
-        sum.top1 += same?.[i] ?? 1
-        if (hasNext(i)) {
-          sum.targets++
-          sum.loss += loss![i]!
-          sum.parentLoss += (parentLoss ?? loss!)[i]!
-        }
-        const row = (start + i) * this.config.hidden
-        for (let j = row; j < row + this.config.hidden; j++) {
-          sum.error += (child[j]! - parent[j]!) ** 2
-          sum.power += parent[j]! ** 2
-        }
+    for (let i = 0; i < ids.length; i++) {
+      if (mask[i] !== 1) continue
+      const row = i * hidden
+      sum.tokens++
+      if (!alone) {
+        let terms = cross?.[i] ?? 0
+        if (linear) for (let j = row; j < row + hidden; j++) terms += p.expected![j]! * (p.normed[j]! - q.normed[j]!)
+        sum.kl += Math.max(0, terms + q.logSum[i]! - p.logSum[i]!)
+      }
+      sum.top1 += p.best[i] === q.best[i] ? 1 : 0
+      if (hasNext(i)) {
+        sum.targets++
+        sum.loss += losses[i]!
+        sum.parentLoss += parentLosses[i]!
+      }
+      for (let j = row; j < row + hidden; j++) {
+        sum.error += (child[j]! - parent[j]!) ** 2
+        sum.power += parent[j]! ** 2
       }
     }
     return sum
   }
 
+  private async parentPredictions(states: Float32Array, wantExpected: boolean): Promise<Predictions> {
+    const known = parentPredictions.get(states)
+    if (known?.of.head === this.parent.head && known.of.norm === this.parent.norm) {
+      const made = await known.made
+      if (made.expected || !wantExpected) return made
+    }
+    const made = this.sums.predict(states, this.parent, wantExpected)
+    parentPredictions.set(states, { of: this.parent, made })
+    return made
+  }
+
   /** Frees native memory. The object cannot be used afterwards. */
   async release(): Promise<void> {
-    for (const session of [this.comparing, this.judging, this.projecting, this.answering])
-      await (await session)?.release()
+    await this.sums.release()
+    await (await this.projecting)?.release()
   }
 }

@@ -1,4 +1,6 @@
 import * as engines from '@huggingface/tokenizers'
+import type { Json } from '../api/index.js'
+import { isObject } from '../api/json-object.js'
 
 /** The part of the library's tokenizer that is used here. */
 export interface Engine {
@@ -28,7 +30,24 @@ interface BytePairs {
 
 // The library's own types do not resolve under Node's module rules; what is used of it is stated here alone.
 // eslint-disable-next-line no-restricted-syntax
-export const { Tokenizer: EngineClass, BPE } = engines as unknown as {
+const { Tokenizer: EngineClass, BPE: BytePairEncoding } = engines as unknown as {
   readonly Tokenizer: new (json: object, config: object) => Engine
   readonly BPE: new (settings: object) => BytePairs
+}
+
+export const BPE = BytePairEncoding
+
+/** Makes the library's tokenizer of a tokenizer.json and a tokenizer_config.json. */
+export function makeEngine(json: object, config: object): Engine {
+  const { pre_tokenizer: step = null } = json as { readonly pre_tokenizer?: Json }
+  return new EngineClass({ ...json, pre_tokenizer: withAllDigits(step) }, config)
+}
+
+/** For the library, `Digits` are 0 to 9. In tokenizers they are all numbers of Unicode, as in this split: ½, Ⅷ and ४, too. */
+function withAllDigits(step: Json): Json {
+  if (!isObject(step)) return step
+  const { type, individual_digits: each, pretokenizers } = step
+  if (type === 'Digits')
+    return { type: 'Split', pattern: { Regex: each ? '\\p{N}' : '\\p{N}+' }, behavior: 'Isolated', invert: false }
+  return Array.isArray(pretokenizers) ? { ...step, pretokenizers: (pretokenizers as Json[]).map(withAllDigits) } : step
 }

@@ -4,7 +4,7 @@ import { ggufTokenizer, tokenizerFiles } from './folder.js'
 import { ggufOf } from './gguf/read.js'
 import { fitLongWords, type Bpe, type Rank } from './long-words.js'
 import { rankedBpe } from './ranked-bpe.js'
-import { EngineClass, type Engine } from './tokenizer-engine.js'
+import { makeEngine, type Engine } from './tokenizer-engine.js'
 import { fitUnigram, type Unigram } from './unigram.js'
 import { unknownToken } from './unknown-token.js'
 import { shown } from '../errors/foreign.js'
@@ -198,7 +198,7 @@ function ofFiles(folder: string): Source {
     config,
     size: Math.max(own, added) + 1,
     sizeWithoutAdded: own + 1,
-    engine: () => withUnknown(fitted(new EngineClass(json, config)), json),
+    engine: () => withUnknown(fitted(makeEngine(json, config)), json),
   }
 }
 
@@ -225,8 +225,8 @@ function fitted(engine: Engine, rank?: Rank): Engine {
 function ofGguf(file: string): Source {
   const { tokens, merges, frame, config } = ggufTokenizer(file)
   const engine = (): Engine => {
-    if (!merges) return fitted(new EngineClass(frame, config))
-    const made = new EngineClass({ ...frame, model: { ...frame.model, vocab: {}, merges: [] } }, config)
+    if (!merges) return fitted(makeEngine(frame, config))
+    const made = makeEngine({ ...frame, model: { ...frame.model, vocab: {}, merges: [] } }, config)
     made.model = rankedBpe(frame.model, { ...tokens, rank: merges.rank })
     return fitted(made, merges.rank)
   }

@@ -77,8 +77,12 @@ export async function openYardstick(
   const held = await readSequences(context, prepared.validate, sequences)
   const tasks = await readTasks(context, prepared.tasks, items)
   const key = [prepared.validate.digest, prepared.tasks.digest, sequences, items, threads].join(' ')
-  return { parent, held, final: await lastHidden(parent, held, threads), tasks, scenarios, threads, key }
+  const final = await finalOfParents.get(parent, key, () => lastHidden(parent, held, threads))
+  return { parent, held, final, tasks, scenarios, threads, key }
 }
+
+// A process measures several children of one parent.
+const finalOfParents = new WarmOf<Model, Float32Array>(1)
 
 /** Reads tasks with at most so many items each, the first ones. */
 export async function readTasks(

@@ -210,6 +210,8 @@ export type UptrainOutputs = Outputs<
     readonly weightDecay: number
     /** Absent if they are the usual ones. */
     readonly losses?: readonly UptrainLoss[]
+    /** Absent if predictions were compared at all tokens. */
+    readonly klTokens?: number
   },
   { readonly child: ArtifactRef; readonly curve: ArtifactRef<readonly CurvePoint[]> }
 >

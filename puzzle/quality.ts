@@ -55,14 +55,32 @@ export const qualityShortfall = (judged: readonly JudgedQuality[]): number =>
   )
 
 /** Stricter bounds, but none that asks a child to be better than its parent.
- *  @param headroom  by what share */
-export function withQualityHeadroom(bounds: readonly QualityBound[], headroom: number): readonly QualityBound[] {
+ *  @param headroom  by what share
+ *  @param error     by how much that on accuracy at least: at most half of what separates it from the parent's. @default 0 */
+export function withQualityHeadroom(
+  bounds: readonly QualityBound[],
+  headroom: number,
+  error = 0,
+): readonly QualityBound[] {
   return bounds.map((bound) => {
     const { measure, wanted } = bound
-    if (isFloor(bound)) return { measure, wanted: Math.max(wanted, Math.min(1, wanted * (1 + headroom))) }
+    if (isFloor(bound)) {
+      const surely = wanted + Math.min(error, (1 - wanted) / 2)
+      return { measure, wanted: Math.max(wanted, Math.min(1, wanted * (1 + headroom)), surely) }
+    }
     const strict = wanted * (1 - headroom)
     return { measure, wanted: measure === 'kl' ? strict : Math.min(wanted, Math.max(1, strict)) }
   })
+}
+
+/** The standard error of a child's accuracy as a share of its parent's: of the mean over tasks, item by item; 0 where it cannot be
+ *  told. */
+export function accuracyError({ parent, paired = {} }: Evaluation<Measured>): number {
+  const errors = Object.values(paired).flatMap(({ outcomes, differences }) =>
+    outcomes ? [differences[outcomes.metric]?.stderr ?? 0] : [],
+  )
+  if (errors.length === 0 || !parent.accuracy) return 0
+  return Math.hypot(...errors) / errors.length / parent.accuracy
 }
 
 /** Why a bound is not met. */

@@ -41,6 +41,8 @@ export interface UptrainParams {
   readonly freezeNorm?: boolean
   /** The terms that are added up. @default cosine and kl */
   readonly losses?: readonly UptrainLoss[]
+  /** Share of the tokens of a step at which predictions are compared. @default 1 */
+  readonly klTokens?: number
 }
 
 /** What an uptraining came to: its last point, and its curve. */
@@ -77,6 +79,8 @@ export async function uptrainChild(
   const data = await child.norm()
   const norm = { shape: [data.length], data }
   const parentNorm: Tensor = { dtype: 'float32', dims: [parent.config.hidden], data: await parent.norm() }
+  const compared = Math.max(1, Math.round((params.klTokens ?? 1) * batch * length))
+  const isSampled = compared < batch * length
   const trainer = await Trainer.create({
     parameters: { ...(await layerWeights(child)), ...(!params.freezeNorm && { norm }) },
     frozen: {
@@ -88,20 +92,10 @@ export async function uptrainChild(
     batch: {
       ids: { dtype: 'int32', shape: [batch * length] },
       mask: { dtype: 'float32', shape: [batch * length] },
+      ...(isSampled && { sample: { dtype: 'int32', shape: [compared] } }),
     },
-    loss: (g, { parameters, frozen, batch: { ids, mask } }) =>
-      gkdLoss(
-        g,
-        parent,
-        child,
-        parameters,
-        frozen,
-        ids!,
-        mask!,
-        { batch, length },
-        withinRuns(fillings),
-        params.losses,
-      ),
+    loss: (g, { parameters, frozen, batch: inputs }) =>
+      gkdLoss(g, parent, child, parameters, frozen, inputs, { batch, length }, withinRuns(fillings), params.losses),
     optimiser: {
       learningRate: params.learningRate,
       weightDecay: params.weightDecay,
@@ -131,7 +125,12 @@ export async function uptrainChild(
         mask.set(text.mask.subarray(from, from + length), i * length)
       }
       const dims = [count, tokens]
-      return { ids: { dtype: 'int32', dims, data: ids }, mask: { dtype: 'float32', dims, data: mask } }
+      const sample = isSampled && samples(tokens, compared, params.seed, start, count)
+      return {
+        ids: { dtype: 'int32', dims, data: ids },
+        mask: { dtype: 'float32', dims, data: mask },
+        ...(sample && { sample: { dtype: 'int32', dims: [count, compared], data: sample } }),
+      }
     },
   })
   const shapes = modelShapes(child.config, child.blocks)
@@ -143,6 +142,19 @@ export async function uptrainChild(
   await trainer.release()
   const { loss, kl, cosine } = curve.at(-1)!
   return { steps, tokens: tokensSeen(text, order, steps * batch), loss, kl: kl!, cosine: cosine!, curve }
+}
+
+/** For each of `count` steps from `start` on, `size` of the positions of a step: [count * size]. */
+function samples(tokens: number, size: number, seed: number, start: number, count: number): Int32Array {
+  const chosen = new Int32Array(count * size)
+  for (let i = 0; i < count; i++)
+    chosen.set(
+      shuffled(tokens, seed * 1000003 + start + i)
+        .subarray(0, size)
+        .sort(),
+      i * size,
+    )
+  return chosen
 }
 
 /** Tokens, padding not counted, of the first `sequences` in this order, over and over. */
@@ -198,7 +210,9 @@ type Values = Readonly<Record<string, Value>>
 
 /**
  * Builds the loss: the mean over tokens of the sum over layers of 1 - cos(parent, child), plus the mean over tokens of
- * KL(parent || child), unless other terms are asked for. The parent is computed in the same graph.
+ * KL(parent || child), or over a sample of them, unless other terms are asked for. The parent is computed in the same graph.
+ *
+ * @param inputs  ids and mask, [batch * length], and the positions of the sample, if there is one
  *
  * @source Bercovich et al., "Puzzle", arXiv 2411.19146, section 5
  */
@@ -208,12 +222,12 @@ function gkdLoss(
   child: Model,
   trained: Values,
   frozen: Values,
-  ids: Value,
-  mask: Value,
+  inputs: Values,
   size: { batch: number; length: number },
   skipped: ReadonlySet<number>,
   losses: readonly UptrainLoss[] = usualLosses,
 ): { loss: Value; metrics: Values } {
+  const [ids, mask] = [inputs.ids!, inputs.mask!]
   const own = Object.fromEntries(
     Object.entries(frozen)
       .filter(([name]) => name.startsWith('parent.'))
@@ -238,7 +252,12 @@ function gkdLoss(
   const softcap = child.config.finalSoftcap === undefined ? {} : { softcap: child.config.finalSoftcap }
   const taught = g.stopGradient(finalNorm(g, parent.config, teacher.hidden, frozen.parentNorm!))
   const hidden = finalNorm(g, child.config, student.hidden, (trained.norm ?? frozen.norm)!)
-  const kl = g.div(g.klHead(taught, hidden, head, mask, softcap), tokens)
+  const sample = inputs.sample && g.cast(inputs.sample, 'int64')
+  const sampled = (value: Value) => (sample ? g.gather(value, sample) : value)
+  const counted = sampled(mask)
+  // A sample may consist of padding alone.
+  const compared = sample ? g.maximum(g.sum(counted), g.scalar(1, 'float32')) : tokens
+  const kl = g.div(g.klHead(sampled(taught), sampled(hidden), head, counted, softcap), compared)
   const terms: Partial<Record<UptrainLoss, Value>> = { cosine, kl }
   if (losses.includes('lm')) {
     const next = following(g, ids, mask, size)

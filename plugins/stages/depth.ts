@@ -52,7 +52,8 @@ export const depth: FanOutStage<
   ModelInput & SpaceInput
 > = {
   name: 'depth',
-  version: 1,
+  // 2: as `score` 4.
+  version: 2,
   about: { summary: 'Removes whole layers one by one, each measured on top of the earlier removals.' },
   reads: ['model', 'space'],
   taskReads: ['model'],

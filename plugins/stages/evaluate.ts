@@ -105,8 +105,8 @@ export const evaluate: FanOutStage<
 > = {
   name: 'evaluate',
   // 6: parent and child are timed in pairs, all of which count, and compared item by item; the final child is measured on the
-  // test split. 7: passes tell prefill from decoding.
-  version: 7,
+  // test split. 7: passes tell prefill from decoding. 8: KL and answers are summed over tiles of the vocabulary.
+  version: 8,
   reads: ['model', 'target'],
   taskReads: ['model', 'target.scenario'],
   exclusive: true,

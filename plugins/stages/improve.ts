@@ -30,7 +30,7 @@ import { scenariosIn } from '../../puzzle/loads.js'
 import { thoroughness, type Evaluation, type Thoroughness } from '../../puzzle/evaluation.js'
 import { openParent } from '../../puzzle/parent.js'
 import { problemParts } from '../../puzzle/problem-parts.js'
-import { qualityBounds, withQualityHeadroom } from '../../puzzle/quality.js'
+import { accuracyError, qualityBounds, withQualityHeadroom } from '../../puzzle/quality.js'
 import type { Solution } from '../../puzzle/selection-problem.js'
 import { remedyFor, type Remedy } from '../../puzzle/remedy.js'
 import { timing, type TimingParams } from '../../puzzle/speed.js'
@@ -42,6 +42,7 @@ interface ImproveParams extends Thoroughness, TimingParams {
   readonly attempts: number
   readonly trainOn: number
   readonly headroom: number
+  readonly errors: number
 }
 
 interface ImproveNeeds {
@@ -76,8 +77,9 @@ interface Trained {
 export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, ModelInput & TargetInput> = {
   name: 'improve',
   // 2: limits on prefill and token latency. 3: limits are corrected by the width of intervals, too, and a child that is short of
-  // quality is followed by one nearer to the limits. 4: at once, if it is far beyond them.
-  version: 4,
+  // quality is followed by one nearer to the limits. 4: at once, if it is far beyond them. 5: as `evaluate` 8; the
+  // error of accuracies counts.
+  version: 5,
   reads: ['model', 'target'],
   exclusive: true,
   about: {
@@ -108,6 +110,15 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
         description:
           'How far on the right side of bounds on quality a child must be on validation data, so that it still is on the test data.',
       },
+      errors: {
+        type: 'number',
+        minimum: 0,
+        maximum: 5,
+        reason: 'five standard errors are as good as never',
+        default: 1.3,
+        description:
+          'The same for accuracy in standard errors of the difference between validation and test data, item by item, but at most half of what separates the bound from the parent. 1.3: a child that is just good enough falls short on the test data one time in ten.',
+      },
       ...timing,
       ...thoroughness,
     },
@@ -125,8 +136,10 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
     const { uptrain, 'check-child': first } = stages
     const evaluation = first?.values.evaluations[0]
     const { target } = spec
-    const bounds = withQualityHeadroom(qualityBounds(target), params.headroom)
-    const judged = (measured: Evaluation) => judge(target, measured, bounds)
+    // The test data are as many items again: what separates the two figures has the errors of both.
+    const error = (measured: Evaluation) => params.errors * Math.SQRT2 * accuracyError(measured)
+    const judged = (measured: Evaluation) =>
+      judge(target, measured, withQualityHeadroom(qualityBounds(target), params.headroom, error(measured)))
     if (!uptrain || !evaluation || judged(evaluation).reasons.length === 0)
       return { values: { attempts: [] }, files: {} }
 
@@ -139,7 +152,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
     const measured = solutions.map((solution, i) => ({ solution, evaluation: stages.evaluate.values.evaluations[i]! }))
     const text = await readSequences(context, stages.prepare.files.train)
     const measure = childMeter(context, model, parts, stages.prepare.files, params)
-    const { batch, learningRate, weightDecay, losses } = uptrain.values
+    const { batch, learningRate, weightDecay, losses, klTokens } = uptrain.values
     const tokensFor = (action: Attempt['action']) =>
       Math.ceil(uptrain.values.tokens * (action === 'train on' ? params.trainOn : 1))
     const modelOf = ({ choice }: Solution) => chosenModel(model, parts.library, choice, context)
@@ -158,7 +171,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
       const { child, fillings } = modelOf(solution)
       const start = action === 'train on' ? await open(from) : child
       const training = {
-        ...{ batch, learningRate, weightDecay, ...(losses && { losses }) },
+        ...{ batch, learningRate, weightDecay, ...(losses && { losses }), ...(klTokens && { klTokens }) },
         tokens: tokensFor(action),
         seed: context.seed + n,
       }

@@ -55,8 +55,8 @@ interface RefineNeeds {
  */
 export const refine: SingleStage<RefineParams, RefineNeeds, RefineOutputs, ModelInput & TargetInput> = {
   name: 'refine',
-  // 2: random children are measured first, and whole children are predicted.
-  version: 2,
+  // 2: random children are measured first, and whole children are predicted.  3: as `score` 4.
+  version: 3,
   reads: ['model', 'target'],
   exclusive: true,
   about: {

@@ -43,6 +43,7 @@ interface ScoreParams {
   readonly batch: number
   readonly objective: ObjectiveName
   readonly items: number
+  readonly beforeDistillation: boolean
 }
 
 interface ScoreTaskParams {
@@ -97,7 +98,8 @@ export const score: FanOutStage<
   ModelInput & SpaceInput
 > = {
   name: 'score',
-  version: 3,
+  // 4: the KL comes from the parent's mean rows of the head, not from logits of both.
+  version: 4,
   reads: ['model', 'space'],
   taskReads: ['model'],
   partial: true,
@@ -133,6 +135,12 @@ export const score: FanOutStage<
         default: 40,
         description: 'Items of each task, with `objective: accuracy`.',
       },
+      beforeDistillation: {
+        type: 'boolean',
+        default: true,
+        description:
+          'Whether training-free weights are scored, too, to show what distillation gained. It takes as long again, and no choice depends on it.',
+      },
     },
   },
 
@@ -162,7 +170,7 @@ export const score: FanOutStage<
     const single = Array.from({ length: layers }, (_, layer) =>
       pairsOf(model, spec.space, library, layer, params.pairs, seed).map(({ slot, attention, ffn }): Task => {
         const { fillings, inputs } = asTask([attention, ffn])
-        const before = slot !== 'block' && { attention, ffn }[slot].weights !== null
+        const before = params.beforeDistillation && slot !== 'block' && { attention, ffn }[slot].weights !== null
         const changed = slot !== 'block' && { ...{ attention, ffn }[slot], slot }
         const from = changed && earlier && earlierWeights(model, earlier, layer, { ...changed, entry: changed.id })
         return {

@@ -26,9 +26,9 @@ export function evaluationsWork(
   const head = headFlops(model)
   const held = Math.min(sequences, read[split]) * length
   const answered = items * tasks.positions
-  const parent = (held + answered) * (layers + head)
-  // The parent's last hidden states are computed for each child anew.
-  const child = held * (layers + childShare * layers + 2 * head) + answered * (childShare * layers + head)
+  // The parent's mean rows of the head take as long as its logits.
+  const parent = held * (layers + 2 * head) + answered * (layers + head)
+  const child = (held + answered) * (childShare * layers + head)
   return {
     forward: parent + children * child,
     passes: children * (repetitions * untilDecided + 1) * (1 + childShare),

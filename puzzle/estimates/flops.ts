@@ -39,6 +39,6 @@ export const headFlops = ({ config: { vocabulary, hidden } }: Shaped): number =>
 export const childShare = 0.5
 
 /** FLOPs of training a child against its parent, per token: the parent's forward pass; the child's, and two backward; the heads
- *  of both, and of the child's one backward. */
-export const gkdFlops = (model: Shaped, length: number): number =>
-  (1 + 3 * childShare) * layersFlops(model, length) + 3 * headFlops(model)
+ *  of both, and of the child's one backward, at a share of the tokens. */
+export const gkdFlops = (model: Shaped, length: number, klTokens = 1): number =>
+  (1 + 3 * childShare) * layersFlops(model, length) + 3 * klTokens * headFlops(model)

@@ -11,32 +11,31 @@ import type { ExpectedReading } from './reading.js'
 type Context = Pick<ResourcesContext<unknown, ModelInput & SpaceInput>, 'spec' | 'runs' | 'stages'>
 
 /**
- * Estimates the rows that `score` will measure, and what that takes: layers from the changed one on, and the head of parent and
- * copy; twice where the training-free weights are scored, too.
+ * Estimates the rows that `score` will measure, and what that takes: layers from the changed one on, and the head; twice where the training-free weights are scored, too.
  * @param sequences  held-out ones that are scored on
  */
 export function scoresExpected(
   model: Model,
   context: Context,
-  { pairs }: { readonly pairs: number | 'all' },
+  { pairs, beforeDistillation }: { readonly pairs: number | 'all'; readonly beforeDistillation: boolean },
   read: Pick<ExpectedReading, 'length'>,
   sequences: number,
 ): Resources {
   const { spec, runs } = context
   const library = libraryExpected(model, context)
   const positions = sequences * read.length
-  const heads = 2 * headFlops(model)
-  let [tasks, forward] = [0, 0]
+  // The parent's predictions are made once, with the mean rows of its head.
+  let [tasks, forward] = [0, positions * 2 * headFlops(model)]
   for (let layer = 0; layer < model.config.layers; layer++) {
-    const each = positions * (layersFlops(model, read.length, layer) + heads)
+    const each = positions * (layersFlops(model, read.length, layer) + headFlops(model))
     for (const { slot, ...pair } of pairsOf(model, spec.space, library, layer, pairs, 0)) {
-      const before = slot !== 'block' && pair[slot].weights !== null
+      const before = beforeDistillation && slot !== 'block' && pair[slot].weights !== null
       tasks++
       forward += before ? 2 * each : each
     }
   }
   const replaced = runVariants(model, spec.space, runs)
-  for (const { layer } of replaced) forward += positions * (layersFlops(model, read.length, layer) + heads)
+  for (const { layer } of replaced) forward += positions * (layersFlops(model, read.length, layer) + headFlops(model))
   return { tasks: tasks + replaced.length, work: { forward } }
 }
 

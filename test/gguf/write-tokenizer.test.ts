@@ -91,6 +91,7 @@ test.skipIf(withoutLlama || !hasFixtures).each(splits)(
     const texts = [
       ...casesOf('tokenizer-byte-bpe').map(({ text }) => text.normalize('NFC')),
       "1234567 x12, I'LL we've  \n\n  x\t\t y...!?\n",
+      '٣٤٥ ४५६ １２３ Ⅷ ½ x² H₂O',
     ]
     const { tokens } = askLlama(path, { texts })
     const plain = texts.map((text) => own.encode(text, { special: false }))

@@ -53,6 +53,19 @@ test('no tokens are no text, and no text is no tokens', async () => {
   expect(tokenizer.encode('')).toEqual([])
 })
 
+test.each([
+  ['each alone', true, ['a', '½', 'Ⅷ', '४', '2', '2', 'b']],
+  ['as runs', false, ['a', '½Ⅷ४22', 'b']],
+])('digits that are split from letters, %s, are all numbers of Unicode', async (_, individual, pieces) => {
+  const folder = await words(Object.fromEntries([...new Set(pieces)].map((piece, i) => [piece, i + 1])))
+  const path = join(folder, 'tokenizer.json')
+  const json = JSON.parse(readFileSync(path, 'utf8')) as object
+  const digits = { type: 'Sequence', pretokenizers: [{ type: 'Digits', individual_digits: individual }] }
+  await writeFile(path, JSON.stringify({ ...json, pre_tokenizer: digits }))
+  const ids = Tokenizer.open(folder).encode('a½Ⅷ४22b')
+  expect(ids).toEqual(pieces.map((piece) => [...new Set(pieces)].indexOf(piece) + 1))
+})
+
 test('special tokens are text only when they are asked for', async () => {
   const tokenizer = Tokenizer.open(await words({ fox: 1, owl: 2 }))
   expect(tokenizer.decode([1, 0])).toBe('fox')

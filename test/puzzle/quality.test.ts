@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Evaluation } from '../../puzzle/evaluation.js'
 import {
+  accuracyError,
   judgeQuality,
   qualityBounds,
   qualityShortfall,
@@ -50,4 +51,25 @@ test('headroom makes bounds stricter, but asks no child to be better than its pa
     { measure: 'perplexity', wanted: 0.9 },
   ]
   expect(withQualityHeadroom(strict, 0.01)).toEqual(strict)
+})
+
+test('a floor on accuracy is raised by an error, up to half the way to the parent', () => {
+  const raised = (error: number) => withQualityHeadroom(bounds, 0.01, error).map(({ wanted }) => wanted)
+  expect(raised(0.03)[0]).toBeCloseTo(0.93)
+  expect(raised(0.2)[0]).toBeCloseTo(0.95)
+  expect(raised(0.03).slice(1)).toEqual([1.1 * 0.99, 0.05 * 0.99])
+})
+
+test('the error of an accuracy is that of the mean over tasks, as a share of the parent’s accuracy', () => {
+  const task = (stderr: number | null, metric = 'acc') => ({
+    items: 100,
+    differences: { [metric]: { value: 0, stderr }, perplexity: { value: 0, stderr: 9 } },
+    outcomes: { metric, both: 1, neither: 0, parentOnly: 0, childOnly: 0, losses: [], wins: [] },
+  })
+  const measured = (paired: Evaluation['paired']) => ({ parent: { accuracy: 0.8 }, paired }) as unknown as Evaluation
+  expect(accuracyError(measured({ a: task(0.03), b: task(0.04) }))).toBeCloseTo(0.05 / 2 / 0.8)
+  // Without an error, or a metric from 0 to 1, a task says nothing.
+  expect(accuracyError(measured({ a: task(null) }))).toBe(0)
+  expect(accuracyError(measured({ a: { items: 3, differences: {} } }))).toBe(0)
+  expect(accuracyError(measured(undefined))).toBe(0)
 })

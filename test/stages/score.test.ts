@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import type { CapturedFiles } from '../../puzzle/captured.js'
 import type { HeldInputs } from '../../puzzle/scorer.js'
-import type { Files, JsonObject, TaskPlan } from '../../api/index.js'
-import { assemble, type Filling, type LibraryEntry } from '../../puzzle/library.js'
+import type { ArtifactRef, Files, JsonObject, TaskPlan } from '../../api/index.js'
+import { assemble, readJson, type Filling, type LibraryEntry } from '../../puzzle/library.js'
 import { initialWeights } from '../../puzzle/initial-weights.js'
 import type { ScoreRow } from '../../puzzle/score-row.js'
 import { Scorer } from '../../puzzle/scorer.js'
@@ -108,6 +108,21 @@ test('a trained variant is scored with its training-free weights too', async () 
   expect(row.kl).toBeLessThan(row.kl_before_distillation!)
   for (const id of ['layer01/attention/no-op+parent', 'layer01/block/linear+swiglu-16'])
     expect((await rowOf(taskOf(id))).kl_before_distillation).toBeNull()
+})
+
+test('training-free weights are not scored where that is not wanted', async () => {
+  const score = { ...((spec.stages as JsonObject).score as JsonObject), beforeDistillation: false }
+  const own = await Search.open(world.folder, { ...spec, stages: { ...(spec.stages as JsonObject), score } })
+  own.give('capture', await search.outputs('capture'))
+  const { library } = (await search.outputs('distill')).files
+  const entries = await readJson(search.environment([]), library as ArtifactRef<JsonObject[]>)
+  own.give('distill', { files: { library: await own.store.putJson('library', entries) } })
+  const planned = await own.tasks('score')
+  expect(planned.map(({ id }) => id)).toEqual(tasks.map(({ id }) => id))
+  for (const { params, inputs } of planned) {
+    expect(params).toMatchObject({ before: false })
+    expect(inputs).not.toHaveProperty('statistics')
+  }
 })
 
 test('rows name variants and entries', async () => {

@@ -117,6 +117,22 @@ test('the usual terms are not a reason to train again, in whatever order', async
   expect(usual).not.toHaveProperty('losses')
   expect(await planned({ losses: ['kl', 'cosine'] })).toEqual(usual)
   expect(await planned({ losses: ['lm', 'kl'] })).toEqual({ ...usual, losses: ['kl', 'lm'] })
+  expect(await planned({ klTokens: '100%' })).toEqual(usual)
+  expect(await planned({ klTokens: '25%' })).toEqual({ ...usual, klTokens: 0.25 })
+})
+
+test('where predictions are compared at a quarter of the tokens, the child learns from all steps’ samples', async () => {
+  const outputs = await search.run('uptrain', task(24, { klTokens: 0.25 }))
+  expect(outputs.values).toMatchObject({ klTokens: 0.25 })
+  const curve = await curveOf(outputs)
+  const whole = await curveOf(trained)
+  // A sample of the same tokens, from the same start.
+  expect(curve[0]!.kl! / whole[0]!.kl!).toBeGreaterThan(0.7)
+  expect(curve[0]!.kl! / whole[0]!.kl!).toBeLessThan(1.4)
+  expect(curve[0]!.kl).not.toBe(whole[0]!.kl)
+  const model = await readChild(child, await search.store.path(outputs.files.child!))
+  const some = texts.slice(0, 6)
+  expect((await compare(parent, model, some)).kl).toBeLessThan(0.6 * (await compare(parent, child, some)).kl)
 })
 
 const trained = await search.run('uptrain', task(24))
