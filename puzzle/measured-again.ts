@@ -65,7 +65,7 @@ export async function becomesQuiet(
     const percent = Math.round(100 * now)
     progress(i / mostLooks, `other programs use ${percent} % of the processors: waiting half a minute at most for less`)
     const others = watch.others()
-    await watch.pause(look, undefined, { signal })
+    await watch.pause(look, undefined, { signal }).catch(() => signal.throwIfAborted())
     now = others()
     if (now < quiet) return true
   }
