@@ -2,7 +2,7 @@ import { Failure, type JsonObject } from '../api/index.js'
 import type { StageForecast } from '../lineage/forecast.js'
 import type { StageNeeds } from '../plugins/inspect/resources.js'
 import type { Loaded } from '../plugins/registry.js'
-import { paceOf, type Pace } from '../puzzle/estimates/pace.js'
+import { keptPace, paceOf, type Pace } from '../puzzle/estimates/pace.js'
 import { lanesOf, secondsOf, together } from '../puzzle/estimates/seconds.js'
 import type { DataInput, ModelInput, TargetInput } from '../puzzle/inputs.js'
 import { openParent } from '../puzzle/parent.js'
@@ -70,11 +70,34 @@ export async function estimateRun(
 /** Seconds of a whole run of a plan of which nothing is done. @param pace  of its model on this machine; without, nothing is known */
 export async function estimateSeconds(plan: FrozenPlan, loaded: Loaded, pace: Pace | undefined): Promise<number> {
   if (!pace) return 0
-  const needs = await needsOfPlan(plan, loaded)
-  return needs.reduce((sum, { stage: name, work, tasks = 1 }) => {
+  const seconds = Object.values(secondsByStage(plan, loaded, await needsOfPlan(plan, loaded), pace))
+  return seconds.reduce((sum, own) => sum + own, 0)
+}
+
+/** Seconds of each stage of a plan of which nothing is done, as far as the stages say what they do. */
+function secondsByStage(
+  plan: FrozenPlan,
+  loaded: Loaded,
+  needs: readonly StageNeeds[],
+  pace: Pace,
+): Record<string, number> {
+  const known = needs.flatMap(({ stage: name, work, tasks = 1 }) => {
     const stage = plan.stages.find((own) => own.name === name)!
-    return sum + ((work && secondsOf(work, tasks, isExclusive(stage, loaded), pace)) ?? 0)
-  }, 0)
+    const seconds = work && secondsOf(work, tasks, isExclusive(stage, loaded), pace)
+    return seconds === undefined ? [] : [[name, seconds] as const]
+  })
+  return Object.fromEntries(known)
+}
+
+/** The same by what was measured of this machine before, for runs that begin: they need the machine for themselves.
+ *  @returns undefined where nothing was measured */
+export async function expectedSeconds(
+  plan: FrozenPlan,
+  loaded: Loaded,
+  needs: readonly StageNeeds[],
+): Promise<Readonly<Record<string, number>> | undefined> {
+  const pace = await paceOfPlan(plan, loaded, keptPace)
+  return pace && secondsByStage(plan, loaded, needs, pace)
 }
 
 const isExclusive = ({ exclusive, uses }: PlannedStage, loaded: Loaded): boolean =>
@@ -110,17 +133,19 @@ function secondsLeft(
   return asBefore()
 }
 
-/** What this machine does with the plan's model; undefined for pipelines without one, and models that only plugins can read. */
+/** What this machine does with the plan's model; undefined for pipelines without one, and models that only plugins can read.
+ *  @param look  measures it unless it has been measured, or only looks. @default paceOf */
 export async function paceOfPlan(
   { inputs, inputDigests, family }: FrozenPlan,
   { blocks }: Loaded,
+  look: typeof paceOf | typeof keptPace = paceOf,
 ): Promise<Pace | undefined> {
   const { model, data, target } = inputs as JsonObject & Partial<ModelInput & DataInput & TargetInput>
   if (model === undefined || family !== undefined) return undefined
   const scenarios = target ? profiledScenarios(target).map(({ scenario }) => scenario) : []
   try {
     const parent = await openParent({ spec: { model }, inputDigests, blocks })
-    return await paceOf(parent, { length: data?.sequenceLength ?? 128, scenarios }, machineStateDirectory())
+    return await look(parent, { length: data?.sequenceLength ?? 128, scenarios }, machineStateDirectory())
   } catch (error) {
     // Why it cannot be read is told where it is read.
     if (error instanceof Failure) return undefined

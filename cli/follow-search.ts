@@ -11,6 +11,7 @@ import type { RunDocument } from './runs.js'
 import { setAside } from './set-aside.js'
 import type { StartedSearch } from './start-search.js'
 import { typed } from './typed.js'
+import { pageOfRuns } from './ui-pages.js'
 import { findServer } from './with-server.js'
 
 /**
@@ -54,5 +55,6 @@ export async function followSearch(
   if (!options.json) tell(`${missed ? 'What was found instead' : 'Done'}: ${outcome.folder}`)
   if (report) tell(`Report: ${report}`)
   if (link) log(`Temporal UI: ${link}`)
+  if (info.uiAddress) log(`All runs: ${pageOfRuns(info.uiAddress)}`)
   return document
 }

@@ -1,4 +1,4 @@
-import { describeBytes, describeSeconds } from './amounts.js'
+import { describeBytes, describeSeconds } from '../errors/amounts.js'
 import type { RunEstimate, StageEstimate } from './estimate.js'
 
 /** A plan for people: what each stage will do, why, and what it will take. */

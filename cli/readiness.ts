@@ -10,9 +10,10 @@ import { makePrivateFolder } from '../store/private-files.js'
 
 /**
  * Whether disk and memory hold what the stages of a plan need that are not done yet. Writes nothing.
+ * @returns what all of its stages need
  * @throws Failure OutOfDisk or OutOfMemory
  */
-export async function checkNeeds(plan: FrozenPlan, store: Store, loaded: Loaded): Promise<void> {
+export async function checkNeeds(plan: FrozenPlan, store: Store, loaded: Loaded): Promise<readonly StageNeeds[]> {
   const isElsewhere = store.location !== store.root
   const left = new Map<string, number>()
   for await (const known of walk(plan, withoutWriting(store), loaded))
@@ -20,12 +21,14 @@ export async function checkNeeds(plan: FrozenPlan, store: Store, loaded: Loaded)
       const { tasks, planned } = known
       left.set(planned.name, tasks.filter(({ record }) => !record).length / Math.max(1, tasks.length))
     }
-  const needs = (await needsOfPlan(plan, loaded)).flatMap(({ stage, disk, memory }) => {
+  const needs = await needsOfPlan(plan, loaded)
+  const open = needs.flatMap(({ stage, disk, memory }) => {
     const share = left.get(stage) ?? 1
     // What goes to a store elsewhere passes this machine's disk, within the bound of the cache.
     return share > 0 ? [{ stage, disk: isElsewhere ? 0 : disk * share, memory }] : []
   })
-  checkResources(store.root, needs)
+  checkResources(store.root, open)
+  return needs
 }
 
 /** What the stages of a plan need. Code of plugins is asked in a process of its own. */
@@ -38,10 +41,11 @@ export async function needsOfPlan(plan: FrozenPlan, loaded: Loaded): Promise<rea
 
 /**
  * What must be so before a run begins: its needs are met, and the store can be written.
+ * @returns what its stages need
  * @throws Failure NoServer, OutOfDisk or OutOfMemory
  */
-export async function checkReadiness(plan: FrozenPlan, store: Store, loaded: Loaded): Promise<void> {
-  await checkNeeds(plan, store, loaded)
+export async function checkReadiness(plan: FrozenPlan, store: Store, loaded: Loaded): Promise<readonly StageNeeds[]> {
+  const needs = await checkNeeds(plan, store, loaded)
   try {
     makePrivateFolder(store.root)
     accessSync(store.root, constants.W_OK)
@@ -51,4 +55,5 @@ export async function checkReadiness(plan: FrozenPlan, store: Store, loaded: Loa
       cause: error,
     })
   }
+  return needs
 }

@@ -25,6 +25,8 @@ export interface RunDocument {
   readonly command?: readonly string[]
   /** Outputs of stages that are needed but not in the plan. */
   readonly given?: Readonly<Record<string, ArtifactRef>>
+  /** Seconds that each stage was expected to take, with nothing done before; absent where this machine was not measured. */
+  readonly expected?: Readonly<Record<string, number>>
   /** When it was done, if a command has seen so. */
   readonly finishedAt?: string
   /** Outputs of all stages, when it is done. */
@@ -63,10 +65,14 @@ async function tryRun(store: Store, run: string): Promise<RunDocument | undefine
 
 /** Whether a document has what commands rely on. Anybody may have written it who can write to the store. */
 function isRunDocument(found: unknown): found is RunDocument {
-  const { plan, workflowId, startedAt, given = {}, outputs = {} } = (found ?? {}) as Partial<Record<string, unknown>>
+  const fields = (found ?? {}) as Partial<Record<string, unknown>>
+  const { plan, workflowId, startedAt, given = {}, expected = {}, outputs = {} } = fields
   const isMap = (value: unknown) => typeof value === 'object' && value !== null
   return (
-    isMap(plan) && typeof workflowId === 'string' && typeof startedAt === 'string' && isMap(given) && isMap(outputs)
+    [plan, given, expected, outputs].every(isMap) &&
+    Object.values(expected as object).every((seconds) => typeof seconds === 'number' && seconds >= 0) &&
+    typeof workflowId === 'string' &&
+    typeof startedAt === 'string'
   )
 }
 
@@ -123,6 +129,8 @@ export interface StartOptions {
   readonly concurrency?: number | undefined
   /** Outputs of stages that are needed but not in the plan. */
   readonly given?: Readonly<Record<string, ArtifactRef>>
+  /** Seconds that each stage is expected to take. */
+  readonly expected?: Readonly<Record<string, number>> | undefined
   /** Words of the command that starts it, without its name. */
   readonly command?: readonly string[] | undefined
 }
@@ -134,7 +142,7 @@ export async function startRun(
   store: Store,
   run: string,
   plan: FrozenPlan,
-  { heartbeat, concurrency, given = {}, command }: StartOptions = {},
+  { heartbeat, concurrency, given = {}, expected, command }: StartOptions = {},
 ): Promise<boolean> {
   const workflowId = workflowIdOf(store, run)
   const ref = await store.putJson('plan', plan)
@@ -163,6 +171,7 @@ export async function startRun(
     workflowId,
     startedAt: new Date().toISOString(),
     ...(Object.keys(given).length === 0 ? {} : { given }),
+    ...(expected && { expected }),
     ...(command && { command }),
   }
   let started = true

@@ -3,7 +3,7 @@ import { addCosts, type Cost, type CostTable } from '../puzzle/costs.js'
 import type { ScoreOutputs } from '../puzzle/hand-over.js'
 import { degradationOf, type ScoreRow } from '../puzzle/score-row.js'
 import type { Store } from '../store/index.js'
-import { describeBytes } from './amounts.js'
+import { describeBytes } from '../errors/amounts.js'
 import { align, type Column } from './columns.js'
 
 /** A variant of a layer with its score, and the costs of the blocks that are in its slots. */

@@ -6,11 +6,13 @@ import type { CompiledSpec } from '../spec/plan.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { Store } from '../store/index.js'
 import type { Common } from './options.js'
+import { expectedSeconds } from './estimate.js'
 import { openStore } from './open-store.js'
 import { checkReadiness } from './readiness.js'
 import { outcomeFolder } from './outcome.js'
 import { startRun, workflowIdOf } from './runs.js'
 import { selectStages, type Selection } from './selection.js'
+import { pageOfRun } from './ui-pages.js'
 import { withServer } from './with-server.js'
 import { checkWorker, endOutdatedWorker, ensureWorker } from './workers.js'
 
@@ -41,7 +43,8 @@ export async function startSearch(
   const store = await openStore(options)
   const loaded = await describedTypes(whole)
   const { plan, given } = await selectStages(whole, selection, store, loaded, options.command)
-  await checkReadiness(plan, store, loaded)
+  const needs = await checkReadiness(plan, store, loaded)
+  const expected = await expectedSeconds(plan, loaded, needs)
   await keepListings(store, listings)
   // Fails where the store does not say which it is: before anything is started.
   const workflowId = workflowIdOf(store, name)
@@ -50,12 +53,12 @@ export async function startSearch(
     const client = await connect(info.address)
     try {
       await endOutdatedWorker(store, async () => (await searchesOn(queueOf(store), client)) > 0)
-      return { info, started: await startRun(client, store, name, plan, { ...options, given }) }
+      return { info, started: await startRun(client, store, name, plan, { ...options, given, expected }) }
     } finally {
       await client.connection.close()
     }
   })
   await ensureWorker(store, info.address)
-  const link = info.uiAddress && `${info.uiAddress}/namespaces/default/workflows/${encodeURIComponent(workflowId)}`
+  const link = info.uiAddress && pageOfRun(info.uiAddress, workflowId)
   return { name, plan, store, info, started, link }
 }

@@ -18,6 +18,8 @@ export interface TimedTask {
   readonly passes: number
   /** Share of the processors, 0 to 1, that other programs used meanwhile; absent from measurements of earlier versions. */
   readonly load?: number
+  /** Present where it was measured a second time, when other programs used less. */
+  readonly again?: true
 }
 
 /** What one scenario's tasks measured. */

@@ -50,6 +50,8 @@ export type ProfileOutputs = Outputs<
     readonly fingerprint?: JsonObject
     /** Share of the processors, 0 to 1, that other programs used meanwhile. */
     readonly load?: number
+    /** Measurements that were repeated when the machine was quieter; absent if none were. */
+    readonly again?: number
     /** Blocks whose times were lost in noise, `SLOT/VARIANT`; absent if there are none. */
     readonly lost?: readonly string[]
     /** Absent if no whole models were timed. */

@@ -28,6 +28,8 @@ export const calibrationNote = ({ children, after }: CalibrationNotes): string =
 /** What else the machine did while the costs of blocks were measured, and blocks whose times were lost in noise. */
 export interface ProfileNotes {
   readonly load: number
+  /** Measurements that were repeated when the machine was quieter. */
+  readonly again?: number
   readonly lost?: readonly string[]
 }
 
@@ -35,10 +37,17 @@ export interface ProfileNotes {
 const busy = 0.25
 
 /** Whether the costs of blocks were measured in peace. */
-export function profileNote({ load, lost = [] }: ProfileNotes): { readonly text: string; readonly disturbed: boolean } {
+export function profileNote({ load, again = 0, lost = [] }: ProfileNotes): {
+  readonly text: string
+  readonly disturbed: boolean
+} {
   const disturbed = load > busy || lost.length > 0
   const how = `Other programs used ${format(100 * load)} % of the processors while the costs of blocks were measured${load > busy ? ': predictions are less sure than they say' : ''}.`
+  const repeated =
+    again > 0
+      ? ` ${again === 1 ? 'One measurement was' : `${again} measurements were`} repeated when they used less.`
+      : ''
   const gone = lost.length > 0 ? ` The times of ${lost.join(', ')} were lost in noise.` : ''
-  const again = disturbed ? ' `npx puzzleflow profile RUN --again` forgets them, so that they are measured anew.' : ''
-  return { text: how + gone + again, disturbed }
+  const remedy = disturbed ? ' `npx puzzleflow profile RUN --again` forgets them, so that they are measured anew.' : ''
+  return { text: how + repeated + gone + remedy, disturbed }
 }

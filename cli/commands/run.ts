@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander'
 import { asJson, asText } from '../../activities/journal.js'
 import { queueOf } from '../../activities/queue.js'
 import { Failure } from '../../api/index.js'
-import { accessTo, serverStatus, stopServer } from '../../server/index.js'
+import { accessTo, serverStatus, stopServer, type ServerInfo } from '../../server/index.js'
 import { action } from '../action.js'
 import { compiled } from '../compiled-spec.js'
 import { listenAddress, positiveNumber, wholeNumber } from '../option-values.js'
@@ -13,6 +13,7 @@ import { followSearch } from '../follow-search.js'
 import { openStore } from '../open-store.js'
 import { type Selection } from '../selection.js'
 import { startSearch } from '../start-search.js'
+import { pageOfRuns } from '../ui-pages.js'
 import { findServer } from '../with-server.js'
 import { claimWorker } from '../workers.js'
 
@@ -32,21 +33,19 @@ export function runCommands(program: Command): void {
   common(server.command('start')).action(
     action(async (options: Common) => {
       const info = await findServer(options)
-      if (options.json) printJson(info)
-      else print(`Temporal at ${info.address} (${info.source})${info.uiAddress ? `, UI at ${info.uiAddress}` : ''}`)
+      if (options.json) return printJson(withPage(info))
+      print(`Temporal at ${info.address} (${info.source})${info.uiAddress ? `, UI at ${info.uiAddress}` : ''}`)
+      if (info.uiAddress) print(`All runs: ${pageOfRuns(info.uiAddress)}`)
     }),
   )
   common(server.command('status')).action(
     action(async (options: Common) => {
       const info = await serverStatus()
-      if (options.json) printJson(info ?? { running: false })
-      else
-        print(
-          info
-            ? `Temporal at ${info.address}, UI at ${info.uiAddress}, process ${info.pid}`
-            : 'No server of puzzleflow’s is running.',
-        )
       if (!info) process.exitCode = exitCodes.NoServer
+      if (options.json) return printJson(info ? withPage(info) : { running: false })
+      if (!info) return print('No server of puzzleflow’s is running.')
+      print(`Temporal at ${info.address}, UI at ${info.uiAddress}, process ${info.pid}`)
+      print(`All runs: ${pageOfRuns(info.uiAddress!)}`)
     }),
   )
   common(server.command('stop')).action(
@@ -74,6 +73,9 @@ export function runCommands(program: Command): void {
     .option('--describe', 'only print, as JSON, what a worker in another language connects to')
     .action(action(worker))
 }
+
+/** A server, with the page that lists its runs. */
+const withPage = (info: ServerInfo) => ({ ...info, ...(info.uiAddress && { runsPage: pageOfRuns(info.uiAddress) }) })
 
 async function run(file: string, options: RunOptions): Promise<void> {
   const { from, until, only } = options

@@ -7,12 +7,13 @@ import { follow } from '../follow.js'
 import { readStore } from '../open-store.js'
 import { common, following, type Common } from '../options.js'
 import { notAccepted } from '../outcome.js'
-import { print, printJson, tableWidth } from '../output.js'
+import { log, print, printJson, tableWidth } from '../output.js'
 import { decisions } from '../progress/summary.js'
 import { watcherFor, type Loudness } from '../progress/watcher.js'
 import { statesOf, type RunState } from '../run-state.js'
 import { runTable, tabbed } from '../run-table.js'
 import { readRun } from '../runs.js'
+import { pageOfRuns, uiAddressHere } from '../ui-pages.js'
 import { findServer } from '../with-server.js'
 
 /** What runs and ran. */
@@ -20,8 +21,10 @@ export function statusCommands(program: Command): void {
   common(program.command('list').description('list all runs of the store')).action(
     action(async (options: Common) => {
       const states = await statesOf(undefined, options)
-      if (options.json) printJson(states)
-      else for (const line of heads(states)) print(line)
+      if (options.json) return printJson(states)
+      for (const line of heads(states)) print(line)
+      const ui = await uiAddressHere(options)
+      if (ui !== undefined && states.length > 0) log(`Temporal UI: ${pageOfRuns(ui)}`)
     }),
   )
   common(program.command('status [run]').description('show where a run stands, or all of them')).action(

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import { diskOf } from '../../plugins/inspect/resources.js'
 import { unique } from '../../store/files.js'
 import { cacheDirectory, stateDirectory } from '../../store/paths.js'
-import { describeBytes } from '../amounts.js'
+import { describeBytes } from '../../errors/amounts.js'
 import { readStore } from '../open-store.js'
 import type { Common } from '../options.js'
 import { failed, missing, ok, type Check } from './check.js'
@@ -27,7 +27,12 @@ export async function folderChecks(options: Common): Promise<Check[]> {
 async function storeChecks(options: Common): Promise<Check[]> {
   try {
     const { root, location } = await readStore(options, false)
-    if (location !== root) return [ok('store', `${location} answers`), diskCheck('disk of the local cache', root)]
+    if (location !== root) {
+      // The SDK takes a while to load.
+      const { probeBucket } = await import('../../store/s3-probe.js')
+      await probeBucket(location)
+      return [ok('store', `${location} can be written`), diskCheck('disk of the local cache', root)]
+    }
     const found = folder('store', root, 'choose another folder: --store DIR')
     return found.some(({ state }) => state === 'missing') ? found : [...found, diskCheck('disk of the store', root)]
   } catch (error) {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { memoryOfProcess } from '../../plugins/inspect/resources.js'
 import { packageRoot } from '../../store/paths.js'
 import { processors } from '../../tensor/processors.js'
-import { describeBytes } from '../amounts.js'
+import { describeBytes } from '../../errors/amounts.js'
 import { missing, ok, type Check } from './check.js'
 
 /** Bytes of memory. A search of the smallest models takes one gigabyte: server, worker and child processes. */

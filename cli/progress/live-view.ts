@@ -4,7 +4,7 @@ import { processors } from '../../tensor/processors.js'
 import { colours } from '../output.js'
 import { readRun } from '../runs.js'
 import { frame } from './frame.js'
-import { runLeft, workBefore, type WorkBefore } from './run-left.js'
+import { runLeft, workBefore, type WorkKnown } from './run-left.js'
 import { Screen, type Terminal } from './screen.js'
 import type { Sighting, Watcher } from './sighting.js'
 
@@ -15,7 +15,7 @@ export class LiveView implements Watcher {
   private readonly screen: Screen
   private readonly timer: NodeJS.Timeout
   private last: Sighting | undefined
-  private known: { readonly stages: FrozenPlan['stages']; readonly before: WorkBefore } | undefined
+  private plan: { readonly stages: FrozenPlan['stages']; readonly known: WorkKnown } | undefined
 
   constructor(store: Store, run: string, terminal: Terminal = process.stderr) {
     this.screen = new Screen(terminal, (columns, rows) => this.draw(columns, rows))
@@ -38,9 +38,13 @@ export class LiveView implements Watcher {
   /** What the time of the whole run is guessed from. Without it the view shows the times of stages alone. */
   private async lookUp(store: Store, run: string): Promise<void> {
     try {
-      const { plan } = await readRun(store, run)
+      const { plan, ...noted } = await readRun(store, run)
       const { stages } = (await store.readJson(plan)) as FrozenPlan
-      this.known = { stages, before: await workBefore(store) }
+      const expected = new Map(Object.entries(noted.expected ?? {}))
+      // Reading records takes a while.
+      this.plan = { stages, known: { expected, before: new Map() } }
+      if (!stages.every(({ name }) => expected.has(name)))
+        this.plan = { stages, known: { expected, before: await workBefore(store) } }
     } catch {
       // Whoever follows the run says what is amiss with the store.
     }
@@ -49,7 +53,7 @@ export class LiveView implements Watcher {
   private draw(columns: number, rows: number): string[] {
     if (!this.last) return []
     const unicode = /utf-?8/i.test(process.env.LC_ALL || process.env.LC_CTYPE || process.env.LANG || '')
-    const left = this.known && runLeft(this.last, this.known.stages, this.known.before, processors())
+    const left = this.plan && runLeft(this.last, this.plan.stages, this.plan.known, processors())
     return frame({ ...this.last, left }, { columns, rows, now: Date.now(), colours, unicode })
   }
 }

@@ -30,6 +30,7 @@ import {
 } from '../../puzzle/block-timing.js'
 import { randomChildren, type Variants } from '../../puzzle/calibration.js'
 import { empty, madeUp, withoutBlocks, type LayerBlocks } from '../../puzzle/made-up.js'
+import { becomesQuiet, measuredAgain } from '../../puzzle/measured-again.js'
 import { openParent } from '../../puzzle/parent.js'
 import { ofPasses, threads } from '../../puzzle/parameters.js'
 import { profiledScenarios } from '../../puzzle/scenarios.js'
@@ -207,8 +208,12 @@ export const profile: FanOutStage<
       context.log('this block has been timed on this machine before')
       return { values: known, files: {} }
     }
-    const { precise, ...timed } = await time(model, params, scenario, context)
+    const { precise, ...timed } = await measuredAgain(
+      () => time(model, params, scenario, context),
+      (load) => becomesQuiet(load, context),
+    )
     const values = { fingerprint: print, ...timed }
+    if (timed.again) context.log(`${context.task.id}: measured again when other programs used less of the processors`)
     if (!precise) {
       // A busy machine must not decide for all the searches to come.
       context.log(
@@ -259,17 +264,20 @@ export const profile: FanOutStage<
   },
 }
 
-/** How busy the machine was, the mean over the tasks; and the blocks whose times were lost in noise. */
+/** How busy the machine was, the mean over the tasks; how many were measured again for it; and the blocks whose times were lost in
+ *  noise. */
 function disturbance(
   timed: readonly TimedTask[],
   measured: readonly { readonly table: CostTable }[],
-): Pick<ProfileOutputs['values'], 'load' | 'lost'> {
+): Pick<ProfileOutputs['values'], 'load' | 'again' | 'lost'> {
+  const again = timed.filter((own) => own.again).length
   const loads = timed.flatMap(({ load }) => load ?? [])
   const lost = measured.flatMap(({ table }) =>
     slots.flatMap((slot) => Object.keys(table[slot]).flatMap((id) => (table[slot][id]!.lost ? [`${slot}/${id}`] : []))),
   )
   return {
     ...(loads.length > 0 && { load: Number((loads.reduce((a, b) => a + b, 0) / loads.length).toFixed(2)) }),
+    ...(again > 0 && { again }),
     ...(lost.length > 0 && { lost: [...new Set(lost)] }),
   }
 }

@@ -185,8 +185,8 @@ function calibrationsOf(
 }
 
 /** How the costs of blocks were measured; undefined if that was elsewhere. */
-const profileOf = ({ load, lost }: Partial<ProfileOutputs['values']> = {}) =>
-  load === undefined ? undefined : { load, lost }
+const profileOf = ({ load, again, lost }: Partial<ProfileOutputs['values']> = {}) =>
+  load === undefined ? undefined : { load, again, lost }
 
 /** The outcome for lists of runs and the command's exit code. */
 const outcomeOf = (reasons: readonly string[]): Outcome =>

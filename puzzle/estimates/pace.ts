@@ -29,16 +29,49 @@ const most = 2e10
 /** The version of how it is measured: what was kept of another one does not count. */
 const method = 1
 
+/** What a search has a machine do. */
+export interface Workload {
+  /** Tokens of a sequence. */
+  readonly length: number
+  readonly scenarios: readonly Scenario[]
+}
+
 /**
  * Measures what this machine does in a second, with layers of the parent's shape and made-up weights, in some seconds. What was
  * measured is kept by fingerprint.
  * @param folder  of what belongs to this machine
  */
-export async function paceOf(
-  model: Model,
-  { length, scenarios }: { readonly length: number; readonly scenarios: readonly Scenario[] },
-  folder: string,
-): Promise<Pace> {
+export async function paceOf(model: Model, workload: Workload, folder: string): Promise<Pace> {
+  const known = keptPace(model, workload, folder)
+  if (known) return known
+  const { length, scenarios } = workload
+  const one = madeUp(model, layersOf(usualLayer(model), 1))
+  const forward = await forwardRate(one, length)
+  const pace: Pace = {
+    forward,
+    training: await trainingRate(one, length),
+    pass: await passSeconds(model, scenarios, forward),
+    processors: processors(),
+  }
+  const path = fileOf(model, workload, folder)
+  await mkdir(dirname(path), { recursive: true })
+  await writeWhole(`${path}.${process.pid}.tmp`, path, JSON.stringify(pace))
+  return pace
+}
+
+/** What was measured before; undefined where nothing was, or it cannot be read. Measures nothing. */
+export function keptPace(model: Model, workload: Workload, folder: string): Pace | undefined {
+  const path = fileOf(model, workload, folder)
+  if (!existsSync(path)) return undefined
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Pace
+  } catch {
+    return undefined
+  }
+}
+
+/** Where a measurement is kept, by what changes it. */
+function fileOf(model: Model, { length, scenarios }: Workload, folder: string): string {
   const { vocabulary, hidden, layers } = model.config
   const usual = usualLayer(model)
   const shape: JsonObject = {
@@ -48,29 +81,7 @@ export async function paceOf(
   }
   const print = [fingerprint(processors(), {}), ...scenarios.map((own) => fingerprint(1, own))]
   const key = digestJson({ print, shape, scenarios: scenarios.map((own) => ({ ...own })), numericsVersion, method })
-  const path = join(folder, 'pace', `${key}.json`)
-  const known = readKept(path)
-  if (known) return known
-  const one = madeUp(model, layersOf(usual, 1))
-  const forward = await forwardRate(one, length)
-  const pace: Pace = {
-    forward,
-    training: await trainingRate(one, length),
-    pass: await passSeconds(model, scenarios, forward),
-    processors: processors(),
-  }
-  await mkdir(dirname(path), { recursive: true })
-  await writeWhole(`${path}.${process.pid}.tmp`, path, JSON.stringify(pace))
-  return pace
-}
-
-function readKept(path: string): Pace | undefined {
-  if (!existsSync(path)) return undefined
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Pace
-  } catch {
-    return undefined
-  }
+  return join(folder, 'pace', `${key}.json`)
 }
 
 /** Sequences of a step that is long enough to be timed and short enough to be repeated. */

@@ -1,5 +1,6 @@
 import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
+import { labels, type Drawn, type Labelled } from './labels.js'
 import { asMarkup, html, type Content, type Markup } from './markup.js'
 
 // Charts are drawn once, into a document without a browser.
@@ -19,17 +20,24 @@ export const colours = { first: 'var(--accent)', second: 'var(--second)', dim: '
 /**
  * A chart with its caption.
  * @param label  what it shows, for those who cannot see it
+ * @param beside  texts beside its points, where there is room for them
  */
-export function chart(label: string, options: Plot.PlotOptions, caption: Content): Markup {
-  const svg = Plot.plot({
-    width: 720,
-    // Else the axis' label lies on its ticks.
-    marginBottom: 44,
-    ...options,
-    document,
-    figure: false,
-    style: { background: 'none', fontSize: '13px' },
-  }) as Drawing
+export function chart(
+  label: string,
+  options: Plot.PlotOptions,
+  caption: Content,
+  beside: readonly Labelled[] = [],
+): Markup {
+  const { width = 720, marks = [] } = options
+  const draw = (all: readonly Plot.Markish[]) =>
+    Plot.plot({
+      // Else the axis' label lies on its ticks.
+      marginBottom: 44,
+      ...options,
+      ...{ width, marks: [...all], document, figure: false },
+      style: { background: 'none', fontSize: '13px' },
+    }) as Drawing & Drawn
+  const svg = draw(beside.length === 0 ? marks : [...marks, ...labels(draw(marks), width, beside)])
   // It is one picture: its parts have no names.
   for (const part of svg.querySelectorAll('[aria-label]')) part.removeAttribute('aria-label')
   svg.setAttribute('role', 'img')

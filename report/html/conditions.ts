@@ -1,4 +1,5 @@
 import type { BatchesResult } from '../batches-section.js'
+import { describeBytes } from '../../errors/amounts.js'
 import { format } from '../format.js'
 import type { ScenarioResult } from '../scenarios-section.js'
 import { table } from './chart.js'
@@ -30,7 +31,10 @@ function scenarioTable(scenarios: Readonly<Record<string, ScenarioResult>>): Mar
         row('throughput, tokens/s', parent.throughput.measured, child.throughput.measured, ratios.throughput),
         row('time to the first token, s', parent.prefill.measured, child.prefill.measured, ratios.prefill),
         row('time per token, s', parent.tokenLatency.measured, child.tokenLatency.measured, ratios.tokenLatency),
-        row('memory, bytes', parent.memoryBytes, child.memoryBytes, ratios.memory),
+        [
+          ...[name, served, 'memory', describeBytes(parent.memoryBytes), describeBytes(child.memoryBytes)],
+          format(ratios.memory),
+        ],
       ]
     },
   )
@@ -53,12 +57,12 @@ function batchTable({ child, parent, parentFits, considered }: BatchesResult): M
     </p>
     ${table(
       false,
-      ['batch', '#predicted loss', '#throughput, tokens/s (predicted)', '#memory, bytes', ''],
+      ['batch', '#predicted loss', '#throughput, tokens/s (predicted)', '#memory', ''],
       considered.map((own): readonly Content[] =>
         'reason' in own
           ? [own.batch, '–', '–', '–', own.reason]
           : [
-              ...[own.batch, format(own.objective), format(own.throughput), format(own.memoryBytes)],
+              ...[own.batch, format(own.objective), format(own.throughput), describeBytes(own.memoryBytes)],
               own.batch === child ? 'chosen' : '',
             ],
       ),

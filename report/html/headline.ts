@@ -1,3 +1,4 @@
+import { describeBytes, describeCount } from '../../errors/amounts.js'
 import { throughputInterval } from '../comparison.js'
 import { format } from '../format.js'
 import { qualityBounds } from '../quality-bounds.js'
@@ -41,6 +42,16 @@ const range = ([low, high]: readonly [number, number]): string => `${low.toFixed
 const verdictOn = (held: boolean): Markup =>
   html`<span class="${held ? 'good' : 'bad'}">${held ? 'met' : 'not met'}</span>`
 
+/** A figure in the unit of the limit that it is held against, whose text ends with the unit; nothing for none. */
+function asLimited(limit: string, figure: number | undefined): string {
+  if (figure === undefined) return ''
+  if (limit.endsWith(' of the parent')) return `${format(figure)}x`
+  if (limit.endsWith(' bytes')) return describeBytes(figure)
+  if (/\bparameters <= /.test(limit)) return describeCount(figure)
+  const [, unit = ''] = /( (?:tokens\/s|seconds))$/.exec(limit) ?? []
+  return `${format(figure)}${unit}`
+}
+
 /** Parent and child side by side, and every limit and bound on quality. */
 export function comparison({ result }: ReportData): Markup {
   const { parent, child, ratios, limits, timing, calibration, profile } = result
@@ -61,14 +72,21 @@ export function comparison({ result }: ReportData): Markup {
     row('mean task accuracy', parent.accuracy, child.accuracy, ratios.accuracy),
     row('perplexity', parent.perplexity, child.perplexity, child.perplexity / parent.perplexity),
     row('KL, nats per token', 0, child.kl),
-    row('parameters', parent.parameters, child.parameters, ratios.parameters),
-    row('memory in the scenario, bytes', parent.memoryBytes, child.memoryBytes, ratios.memory),
+    ['parameters', describeCount(parent.parameters), describeCount(child.parameters), format(ratios.parameters)],
+    [
+      'memory in the scenario',
+      describeBytes(parent.memoryBytes),
+      describeBytes(child.memoryBytes),
+      format(ratios.memory),
+    ],
   ]
   const judged = [
     ...limits.map(({ limit, held, value, interval }) => [
-      ...[limit, verdictOn(held), format(value), interval && format(interval[0]), interval && format(interval[1])],
+      ...[limit, verdictOn(held), ...[value, interval?.[0], interval?.[1]].map((figure) => asLimited(limit, figure))],
     ]),
-    ...qualityBounds(result.quality).map(({ bound, held, value }) => [bound, verdictOn(held), format(value), '', '']),
+    ...qualityBounds(result.quality).map(({ bound, held, value }) => [
+      ...[bound, verdictOn(held), value === null ? format(value) : asLimited(bound, value), '', ''],
+    ]),
   ]
   return html`<h2>Parent and child</h2>
     ${table(

@@ -53,7 +53,6 @@ export function qualityChart(
     .map((own, i) => ({ ...own, look: looks[i % looks.length]!, points: own.points.filter(({ kl }) => kl > 0) }))
     .filter(({ points }) => points.length > 0)
   if (drawn.length === 0) return false
-  const labels = placesOfLabels(drawn.flatMap(({ points }) => points))
   const marks = drawn.flatMap(({ points, joined, look }) => {
     const { colour, symbol, dash } = look
     const best = points.filter(({ isDominated }) => !isDominated).sort((a, b) => a.x - b.x)
@@ -71,19 +70,13 @@ export function qualityChart(
         ...{ x: 'x', y: 'kl', r: 5, symbol, stroke: colour, title: 'title' },
         fill: ({ isDominated }: QualityPoint) => (isDominated ? 'var(--page)' : colour),
       }),
-      ...[-13, 14].map((dy) =>
-        Plot.text(
-          points.filter((own) => labels.get(own) === dy),
-          { x: 'x', y: 'kl', text: 'label', dy, fill: 'currentColor' },
-        ),
-      ),
     ]
   })
   return chart(
     label,
     {
       ...{ height: 340, marginLeft: 60, marginRight: 40, marginTop: 30, grid: true },
-      x: { label: xLabel, nice: true },
+      x: { label: xLabel, nice: true, ...shortTicks(drawn.flatMap(({ points }) => points.map(({ x }) => x))) },
       y: { type: 'log', label: 'KL, nats per token', nice: true, ticks: 6, tickFormat: '~r' },
       marks,
     },
@@ -93,24 +86,10 @@ export function qualityChart(
           ><span style="color:${asMarkup(colour)}" aria-hidden="true">${sign}</span> ${name}</span
         > `,
     )}${caption}`,
+    drawn.flatMap(({ points }) => points.map(({ x, kl, interval, label: text }) => ({ x, y: kl, interval, text }))),
   )
 }
 
-/** Where there is room for a point's label: so many pixels below it. Points whose label would lie on another are not in the map. */
-function placesOfLabels(points: readonly QualityPoint[]): ReadonlyMap<QualityPoint, number> {
-  const rangeOf = (values: readonly number[]) => Math.max(...values) - Math.min(...values) || 1
-  const width = rangeOf(points.flatMap(({ x, interval = [] }) => [x, ...interval]))
-  const height = rangeOf(points.map(({ kl }) => Math.log(kl)))
-  // About the pixels of the drawn area, whose scales are rounded outwards.
-  const placed: { readonly x: number; readonly y: number }[] = []
-  const places = new Map<QualityPoint, number>()
-  for (const point of points) {
-    if (point.label === undefined) continue
-    const [x, y] = [(600 * point.x) / width, (-220 * Math.log(point.kl)) / height]
-    const dy = [-13, 14].find((dy) => placed.every((own) => Math.abs(own.x - x) > 44 || Math.abs(own.y - y - dy) > 15))
-    if (dy === undefined) continue
-    placed.push({ x, y: y + dy })
-    places.set(point, dy)
-  }
-  return places
-}
+/** Bytes and parameters go by thousands: `500M`, not `500,000,000`. */
+export const shortTicks = (values: readonly number[]): { readonly tickFormat?: string } =>
+  Math.max(...values) >= 1e5 ? { tickFormat: '~s' } : {}

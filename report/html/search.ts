@@ -46,12 +46,10 @@ function pool({ result }: ReportData): Markup | false {
       x: { label: 'throughput, times the parent’s', nice: true },
       y: { type: 'log', label: 'KL, nats per token', nice: true, ticks: 6, tickFormat: '~r' },
       color: { domain: ['before uptraining', 'uptrained'], range: [colours.dim, colours.first] },
-      marks: [
-        Plot.dot(points, { x: 'x', y: 'kl', r: 5, fill: 'trained' }),
-        Plot.text(points, { x: 'x', y: 'kl', text: 'name', dx: 8, textAnchor: 'start', fill: 'currentColor' }),
-      ],
+      marks: [Plot.dot(points, { x: 'x', y: 'kl', r: 5, fill: 'trained' })],
     },
     'Every child that was measured: grey before uptraining, in colour after it.',
+    points.map(({ name, x, kl }) => ({ x, y: kl, text: name })),
   )}
   ${table(
     false,
@@ -78,7 +76,7 @@ function predictions({ result }: ReportData): Markup | false {
   const [low, high] = [Math.min(...ends) * 0.95, Math.max(...ends) * 1.05]
   const diagonal = [low, high].map((end) => ({ predicted: end, measured: end }))
   const axis = { domain: [low, high], ticks: 5 }
-  return chart(
+  return html`${chart(
     'Measured against predicted throughput',
     {
       height: 340,
@@ -91,14 +89,16 @@ function predictions({ result }: ReportData): Markup | false {
       marks: [
         Plot.line(diagonal, { x: 'predicted', y: 'measured', stroke: colours.dim, strokeDasharray: '4 4' }),
         Plot.dot(points, { x: 'predicted', y: 'measured', r: 5, fill: colours.first }),
-        Plot.text(points, {
-          ...{ x: 'predicted', y: 'measured', text: 'name' },
-          ...{ dx: 8, textAnchor: 'start', fill: 'currentColor' },
-        }),
       ],
     },
     'On the dashed line, a child is as fast as the cost table predicted.',
-  )
+    points.map(({ name, predicted, measured }) => ({ x: predicted, y: measured, text: name })),
+  )}
+  ${table(
+    false,
+    ['child', '#predicted throughput', '#measured throughput'],
+    points.map(({ name, predicted, measured }) => [name, `${predicted.toFixed(2)}x`, `${measured.toFixed(2)}x`]),
+  )}`
 }
 
 /** What measuring whole children came to, in words. */

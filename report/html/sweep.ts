@@ -1,4 +1,5 @@
 import * as Plot from '@observablehq/plot'
+import { describeBytes, describeCount } from '../../errors/amounts.js'
 import { remark, type Curve, type CurvePoint } from '../curve.js'
 import { format } from '../format.js'
 import { chart, colours, table } from './chart.js'
@@ -6,7 +7,7 @@ import { htmlDocument } from './document.js'
 import { percent } from './headline.js'
 import { html, type Content, type Markup } from './markup.js'
 import { omissions, origin } from './origin.js'
-import { qualityChart, type QualitySeries } from './quality-chart.js'
+import { qualityChart, shortTicks, type QualitySeries } from './quality-chart.js'
 import type { SweepData } from './report-data.js'
 import { time } from './training.js'
 
@@ -15,8 +16,11 @@ type Predicted = CurvePoint & { readonly predicted: NonNullable<CurvePoint['pred
 const isSolved = (point: CurvePoint): point is Predicted => point.predicted !== undefined
 
 /** `1.52x`, or with the unit of an absolute limit. */
-export const reached = ({ unit }: Curve['swept'], value: number): string =>
-  unit === 'parent' ? `${format(value)}x` : `${format(value)} ${unit}`
+export function reached({ unit }: Curve['swept'], value: number): string {
+  if (unit === 'parent') return `${format(value)}x`
+  if (unit === 'bytes') return describeBytes(value)
+  return unit === 'parameters' ? describeCount(value) : `${format(value)} ${unit}`
+}
 
 const share = (value: number | null | undefined): string =>
   value === null || value === undefined ? format(value) : percent(value)
@@ -142,7 +146,10 @@ function accuracies({ swept, points }: Curve): Markup | false {
     `Accuracy kept against ${swept.name}, as measured`,
     {
       ...{ height: 260, marginLeft: 60, marginRight: 40, grid: true },
-      x: { label: `${swept.name}, ${unitOf(swept)}`, nice: true },
+      x: {
+        ...{ label: `${swept.name}, ${unitOf(swept)}`, nice: true },
+        ...shortTicks(kept.map(({ reaches }) => reaches)),
+      },
       y: { label: 'accuracy, share of the parent’s', tickFormat: '%', nice: true, domain: [0, 1] },
       marks: [Plot.dot(kept, { x: 'reaches', y: 'accuracy', r: 5, fill: colours.first, title: 'title' })],
     },

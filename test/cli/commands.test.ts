@@ -2,6 +2,11 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expectedSeconds } from '../../cli/estimate.js'
+import { needsOfPlan } from '../../cli/readiness.js'
+import { specRegistry } from '../../cli/spec-registry.js'
+import { describedTypes } from '../../plugins/loading/load.js'
+import { compileSpec } from '../../spec/plan.js'
 import { packageVersion } from '../../store/paths.js'
 import { Place } from './puzzleflow.js'
 import { writeTinySearch } from './tiny-search.js'
@@ -66,6 +71,27 @@ test('plan says what would run, and makes nothing', async () => {
   ])
   expect(await prints('plan', 'search.yaml')).toMatch(/^tiny, digest [0-9a-f]{12}, pipeline puzzle\n/)
   expect(existsSync(place.store)).toBe(false)
+})
+
+test('a run that begins expects what plan says, and measures nothing itself', async () => {
+  const { plan } = await compileSpec(join(place.folder, 'search.yaml'), specRegistry())
+  const loaded = await describedTypes(plan!)
+  const needs = await needsOfPlan(plan!, loaded)
+  const home = process.env.XDG_STATE_HOME
+  try {
+    process.env.XDG_STATE_HOME = join(place.folder, 'new')
+    expect(await expectedSeconds(plan!, loaded, needs)).toBeUndefined()
+    expect(existsSync(join(place.folder, 'new'))).toBe(false)
+    const { stages } = (await json('plan', 'search.yaml')) as { stages: { stage: string; seconds: number | null }[] }
+    process.env.XDG_STATE_HOME = place.environment.XDG_STATE_HOME
+    const expected = await expectedSeconds(plan!, loaded, needs)
+    expect(Object.keys(expected!).length).toBeGreaterThan(10)
+    for (const { stage, seconds } of stages)
+      // Reading a part of the data is timed each time.
+      if (stage !== 'prepare') expect(expected![stage] ?? null, stage).toBe(seconds)
+  } finally {
+    process.env.XDG_STATE_HOME = home
+  }
 })
 
 test('solve prints the best choice and proves it', async () => {

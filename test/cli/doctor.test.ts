@@ -1,9 +1,13 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Check } from '../../cli/doctor/check.js'
 import { gpuCheck } from '../../cli/doctor/engines.js'
 import { clockCheck, memoryCheck, nodeCheck } from '../../cli/doctor/machine.js'
+import { Proxy, type Fate } from '../store/proxy.js'
+import { S3Server, s3Program } from '../store/s3-server.js'
 import { runHere } from './here.js'
 import { Place } from './puzzleflow.js'
 import { writeTinySearch } from './tiny-search.js'
@@ -149,6 +153,75 @@ test('a bucket without a region is missing, with what sets it', async () => {
   const { code, all } = await doctor('--store', 's3://bucket/prefix')
   expect(all.store).toMatchObject({ state: 'missing', remedy: 'Set AWS_REGION, or region in the AWS profile.' })
   expect(code).toBe(5)
+})
+
+const s3 = await s3Program()
+describe.skipIf('missing' in s3)(`a bucket${'missing' in s3 ? ` (skipped: ${s3.missing})` : ''}`, () => {
+  let server: S3Server
+  let proxy: Proxy
+  let fate: (request: IncomingMessage) => Fate
+  let [location, count] = ['', 0]
+  beforeAll(async () => {
+    server = await S3Server.start((s3 as { path: string }).path)
+    proxy = await Proxy.listen(server.port, (request) => fate(request))
+  })
+  afterAll(async () => {
+    proxy.close()
+    await server.stop()
+  })
+  beforeEach(() => {
+    fate = () => ({})
+    location = `s3://${server.bucket}/searches-${count++}`
+    Object.assign(place.environment, server.environment(proxy.endpoint))
+  })
+  const ask = () => doctor('--store', location)
+  const left = () => {
+    const folder = server.file(location.split('/').at(-1)!)
+    return existsSync(folder) ? readdirSync(folder, { recursive: true }) : []
+  }
+  const refused = (method: string) => (request: IncomingMessage) =>
+    request.method === method ? { refused: [403, 'AccessDenied'] as const } : {}
+
+  test('that can be written is said to be so, and holds nothing afterwards', async () => {
+    const { code, all } = await ask()
+    expect(all.store).toEqual({ name: 'store', state: 'ok', found: `${location} can be written` })
+    expect(code).toBe(0)
+    expect(left()).toEqual([])
+  })
+
+  test.each([
+    ['PUT', 'An object cannot be written: '],
+    ['DELETE', /^The object doctor\/[0-9a-f]{12} that was written to try it cannot be removed: /],
+  ])('whose credentials may not %s is missing, with the remedy', async (method, problem) => {
+    fate = refused(method)
+    const { code, all } = await ask()
+    expect(all.store).toMatchObject({
+      state: 'missing',
+      remedy: 'Check that the credentials are valid and may list, read, write and delete there.',
+    })
+    expect(all.store!.found).toMatch(problem)
+    expect(all.store!.found).toContain(`refuses access to ${location} (AccessDenied)`)
+    expect(code).toBe(5)
+  })
+
+  test('whose server does not heed conditions is missing: workers would overwrite results', async () => {
+    const asked: string[] = []
+    const careless = createServer(({ method = '' }, response) => {
+      asked.push(method)
+      response.writeHead(method === 'GET' ? 404 : 200).end()
+    })
+    await new Promise<void>((resolve) => careless.listen(0, '127.0.0.1', resolve))
+    place.environment.AWS_ENDPOINT_URL = `http://127.0.0.1:${(careless.address() as AddressInfo).port}`
+    const { code, all } = await ask()
+    careless.closeAllConnections()
+    careless.close()
+    expect(all.store).toMatchObject({
+      state: 'missing',
+      found: `The server of ${location} writes an object again that was to be written only if it is new`,
+    })
+    expect(code).toBe(5)
+    expect(asked).toEqual(['GET', 'PUT', 'PUT', 'DELETE'])
+  })
 })
 
 test('a settings file with a mistake is said once', async () => {

@@ -77,6 +77,51 @@ test
   },
 )
 
+/** Where a text of a chart is. */
+interface Box {
+  readonly text: string
+  readonly left: number
+  readonly right: number
+  readonly top: number
+  readonly bottom: number
+}
+
+test.skipIf(noChromium)(`labels of points lie on nothing, however near the points are${whySkipped}`, async () => {
+  const { result, ...data } = searchReport()
+  const { parent, child } = result
+  // The first is the child's, as in most searches; the others are near it, or nearer to each other than labels are high.
+  const ratios = [2.305, 2.301, 2.38, 2.07, 2.071, 2.31]
+  const solutions = ratios.map((throughput, i) => ({
+    objective: 0.1,
+    predicted: { throughput: 2.36 * parent.throughput.predicted! },
+    measured: { kl: i === 0 ? child.kl : 0.5 + i / 1000, throughput: { measured: throughput } },
+    ratios: { throughput },
+  }))
+  const near = {
+    ...result,
+    ...{ solutions, attempts: [], ratios: { ...result.ratios, throughput: 2.305 } },
+    child: { ...child, throughput: { ...child.throughput, predicted: 2.36 * parent.throughput.predicted! } },
+  }
+  const { page } = await open(reportPage({ ...data, result: near }), 1280, 'light')
+  for (const name of ['Measured children: KL against throughput', 'Measured against predicted throughput']) {
+    const boxes = await page.evaluate<
+      Box[]
+    >(`[...document.querySelectorAll('svg[aria-label="${name}"] text')].map((own) => {
+      const { left, right, top, bottom } = own.getBoundingClientRect()
+      return { text: own.textContent, left, right, top, bottom }
+    })`)
+    const labels = boxes.filter(({ text }) => /solution|child/.test(text))
+    expect(labels.map(({ text }) => text)).toContain('solution 1, the child')
+    expect(labels.length).toBeGreaterThan(3)
+    const on = (a: Box, b: Box) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom
+    for (const label of labels)
+      expect(
+        boxes.filter((own) => own !== label && on(own, label)).map(({ text }) => `${label.text} on ${text}`),
+      ).toEqual([])
+  }
+  await page.close()
+})
+
 test.skipIf(noChromium).each(kinds)(
   `texts from outside run no script on the page about a %s, and fetch nothing${whySkipped}`,
   async (kind) => {

@@ -29,10 +29,12 @@ test('the page says what the result says', () => {
   expect(rows).toEqual(
     expect.arrayContaining([
       'throughput, tokens/s|100|217.5|2.175',
-      'throughput >= 2.17x of the parent|met|2.175|2.171|2.19',
-      'memory <= 0.4x of the parent|not met|0.5||',
-      'accuracy >= 0.98 of the parent|met|0.9875||',
-      'perplexity <= 1.1 of the parent|met|1.004||',
+      'parameters|400 thousand|184 thousand|0.46',
+      'memory in the scenario|1.00 kB|1.00 kB|0.5',
+      'throughput >= 2.17x of the parent|met|2.175x|2.171x|2.19x',
+      'memory <= 0.4x of the parent|not met|0.5x||',
+      'accuracy >= 0.98 of the parent|met|0.9875x||',
+      'perplexity <= 1.1 of the parent|met|1.004x||',
       'kl <= 0.01 nats per token|not met|0.01235||',
       'a text|acc|100|0.8 ± 0.01|0.79 ± 0.01|-0.01 ± 0.004|2|1',
       'attempt 1|2.10x|0.02|uptrained',
@@ -54,6 +56,25 @@ test('the page says what the result says', () => {
     'Scores of the first round: heat map of every variant in every layer',
     'Seconds of each stage',
   ])
+})
+
+test('figures have the units of the limits that they are held against', () => {
+  const { result, ...data } = searchReport()
+  const limits = [
+    { limit: 'throughput >= 6000 tokens/s', held: true, value: 6123.4, interval: [6001, 6240.7] as const },
+    { limit: 'chat: prefill <= 0.2 seconds', held: false, value: 0.214, interval: [0.2, 0.23] as const },
+    { limit: 'memory <= 25769803776 bytes', held: true, value: 12_250_000_000 },
+    { limit: 'parameters <= 2000000', held: true, value: 1_294_000 },
+  ]
+  const rows = rowsOf(open(reportPage({ ...data, result: { ...result, limits } })))
+  expect(rows).toEqual(
+    expect.arrayContaining([
+      'throughput >= 6000 tokens/s|met|6123 tokens/s|6001 tokens/s|6241 tokens/s',
+      'chat: prefill <= 0.2 seconds|not met|0.214 seconds|0.2 seconds|0.23 seconds',
+      'memory <= 25769803776 bytes|met|12.3 GB||',
+      'parameters <= 2000000|met|1.29 million||',
+    ]),
+  )
 })
 
 test('a layer’s block tells what it costs, what it does, and what else there was', () => {
@@ -113,7 +134,7 @@ test('several scenarios and the batches that were considered are on the page', (
   expect(rowsOf(document)).toEqual(
     expect.arrayContaining([
       'chat|4 × (64 prompt + 32 generated tokens)|throughput, tokens/s|100|210|2.1',
-      '8|0.1|300|2000|chosen',
+      '8|0.1|300|2.00 kB|chosen',
       '32|–|–|–|memory <= 1 GiB cannot be met',
     ]),
   )
@@ -125,7 +146,7 @@ test('several scenarios and the batches that were considered are on the page', (
 test('a bound on the accuracy alone is shown as the others are', () => {
   const { result, ...data } = searchReport()
   const page = reportPage({ ...data, result: { ...result, quality: { held: true, value: 0.99374, wanted: 0.984 } } })
-  expect(rowsOf(open(page))).toContain('accuracy >= 0.984 of the parent|met|0.9937||')
+  expect(rowsOf(open(page))).toContain('accuracy >= 0.984 of the parent|met|0.9937x||')
 })
 
 test('of two rounds, the page says how the first child was chosen, and which blocks the second round changed', () => {

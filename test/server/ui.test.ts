@@ -7,6 +7,7 @@ import type { Browser, Frame, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest'
 import { noChromium, startChromium, whySkipped } from '../chromium.js'
 import { ensureServer } from '../../server/index.js'
+import { group, page, search } from '../../workflows/index.js'
 import { Place } from '../cli/puzzleflow.js'
 import { serverTimeout, testServer } from '../temporal.js'
 
@@ -18,11 +19,11 @@ const asked: string[] = []
 let place: Place | undefined
 
 beforeAll(async () => {
-  if (noChromium) return
   const { client } = await testServer()
   await client.connection.close()
   const info = await ensureServer({ log: () => undefined })
   ;[address, ui] = [info.address, info.uiAddress!]
+  if (noChromium) return
   trap = createServer(({ url }, response) => {
     asked.push(url!)
     response.end()
@@ -147,6 +148,42 @@ test.skipIf(noChromium)(
     expect(asked).toEqual([])
     await page.close()
     await client.workflow.getHandle(workflowId).terminate()
+    await client.connection.close()
+  },
+  serverTimeout,
+)
+
+/** Ids of the workflows that a page of the UI lists, as it asks for them. */
+async function listed(page: string): Promise<string[]> {
+  const answer = await fetch(page.replace('/namespaces/', '/api/v1/namespaces/'))
+  const { executions } = (await answer.json()) as { executions: { execution: { workflowId: string } }[] }
+  return executions.map(({ execution }) => execution.workflowId)
+}
+
+test(
+  'the page of all runs, as commands print it, lists searches without their groups and pages of tasks',
+  async () => {
+    place = new Place(mkdtempSync(join(tmpdir(), 'puzzleflow-ui-')), inject('stateHome'))
+    const { client } = await testServer()
+    const parts = ['run', 'run/distill/layer00', 'run/score/page001'].map((path) => `puzzleflow-listed/${path}`)
+    const types = [search, group, page].map(({ name }) => name)
+    for (const [i, workflowId] of parts.entries())
+      await client.workflow.start(types[i]!, { workflowId, taskQueue: 'of-nobody', args: [{}] })
+    const { stdout } = await place.run('server', 'status')
+    const link = /^All runs: (\S+)$/m.exec(stdout)![1]!
+    const those = (ids: readonly string[]) => ids.filter((id) => id.startsWith('puzzleflow-listed/'))
+    const all = link.replace(/\?.*/, '')
+    await expect.poll(async () => those(await listed(all)).length, { interval: 200 }).toBe(3)
+    expect(those(await listed(link))).toEqual([parts[0]])
+    if (!noChromium) {
+      const tab = await browser.newPage()
+      await tab.goto(link)
+      const rows = tab.getByRole('link', { name: /^puzzleflow-listed/ })
+      await rows.first().waitFor()
+      expect(await rows.allInnerTexts()).toEqual([parts[0]])
+      await tab.close()
+    }
+    for (const workflowId of parts) await client.workflow.getHandle(workflowId).terminate()
     await client.connection.close()
   },
   serverTimeout,

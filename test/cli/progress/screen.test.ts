@@ -7,6 +7,8 @@ import { Screen, type Terminal } from '../../../cli/progress/screen.js'
 class FakeTerminal extends EventEmitter {
   columns = 40
   rows = 20
+  /** Columns that it has, where the signal of the change has not arrived yet. */
+  narrowed: number | undefined
   writes = 0
   raw = ''
   private lines: string[] = ['']
@@ -18,6 +20,14 @@ class FakeTerminal extends EventEmitter {
     this.raw += text
     for (const [part] of text.matchAll(/\u001b\[\??[\d;]*[a-zA-Z]|[^\u001b]/g)) this.obey(part)
     return true
+  }
+
+  _refreshSize(): void {
+    const { narrowed } = this
+    if (narrowed === undefined) return
+    this.narrowed = undefined
+    this.columns = narrowed
+    this.emit('resize')
   }
 
   private obey(part: string): void {
@@ -50,7 +60,7 @@ beforeEach(() => {
   setQuiet(false)
   terminal = new FakeTerminal()
   lines = ['one', 'two']
-  screen = new Screen(terminal as unknown as Terminal, () => lines)
+  screen = new Screen(terminal as unknown as Terminal, (columns) => lines.map((line) => line.slice(0, columns - 1)))
 })
 afterEach(() => {
   screen.end()
@@ -113,15 +123,68 @@ test('the last frame stays when it ends, and logs follow it', () => {
   stderr.mockRestore()
 })
 
+const erasedRows = () => terminal.raw.split('\u001b[1A\u001b[2K').length - 1
+
 test('lines that a narrower terminal has broken are taken away as a whole', () => {
   lines = ['x'.repeat(39), 'y'.repeat(10)]
   screen.refresh()
   frames()
   terminal.raw = ''
   terminal.columns = 15
-  lines = ['x'.repeat(14)]
   terminal.emit('resize')
+  vi.advanceTimersByTime(150)
   // Two lines, and 39 characters that take three rows of 15: two more.
-  expect(terminal.raw.split('\u001b[1A\u001b[2K').length - 1).toBe(4)
-  expect(terminal.shown).toBe('x'.repeat(14))
+  expect(erasedRows()).toBe(4)
+  expect(terminal.shown.split('\n').slice(-2)).toEqual(['x'.repeat(14), 'y'.repeat(10)])
+})
+
+test('while somebody changes the size, nothing is drawn; then what was broken is taken away at once', () => {
+  lines = ['x'.repeat(39), 'y'.repeat(10)]
+  screen.refresh()
+  frames()
+  terminal.raw = ''
+  for (terminal.columns = 30; terminal.columns > 15; terminal.columns--) {
+    terminal.emit('resize')
+    screen.refresh()
+    frames()
+  }
+  terminal.emit('resize')
+  expect(terminal.raw).toBe('')
+  vi.advanceTimersByTime(150)
+  expect(erasedRows()).toBe(4)
+})
+
+test('a frame of a terminal that has become lower is taken away before the next one', () => {
+  screen.refresh()
+  frames()
+  terminal.raw = ''
+  terminal.rows = 10
+  terminal.emit('resize')
+  vi.advanceTimersByTime(150)
+  expect(erasedRows()).toBe(2)
+  expect(terminal.shown).toBe('one\ntwo')
+})
+
+test('before a line is logged, a terminal is asked for its size: the signal of a change may come later', () => {
+  lines = ['x'.repeat(39), 'y'.repeat(10)]
+  screen.refresh()
+  frames()
+  terminal.raw = ''
+  terminal.narrowed = 15
+  tell('a task failed')
+  expect(erasedRows()).toBe(4)
+  expect(terminal.shown.split('\n').slice(-3)).toEqual(['a task failed', 'x'.repeat(14), 'y'.repeat(10)])
+})
+
+test('before a frame is drawn, too: it waits until the size no longer changes', () => {
+  lines = ['x'.repeat(39), 'y'.repeat(10)]
+  screen.refresh()
+  frames()
+  terminal.raw = ''
+  terminal.narrowed = 15
+  screen.refresh()
+  frames()
+  expect(terminal.raw).toBe('')
+  vi.advanceTimersByTime(150)
+  expect(erasedRows()).toBe(4)
 })
