@@ -43,7 +43,7 @@ function different(seed, make) {
 }
 const halves = (all) => ({ validation: all.filter((_, i) => i % 2 === 0), test: all.filter((_, i) => i % 2 === 1) })
 
-/** A list of words, given once more after the first few. */
+/** A list of words, which is to be repeated. */
 function copying(random) {
   const words = sample(random, nouns, between(random, 8, 12)).join(', ')
   return { prompt: `The words are ${words}. I repeat: the words are`, answer: words }
@@ -57,7 +57,7 @@ function counting(random) {
   return { prompt: `${terms.slice(0, 6).join(', ')},`, answer: terms.slice(6).join(', ') }
 }
 
-/** A number below a hundred plus one below ten, after four sums. */
+/** A number below 90 plus one below ten, after four sums. */
 function arithmetic(random) {
   const sum = (a, b) => [`${a} + ${b} =`, `${a + b}`]
   const shown = [sum(23, 4), sum(8, 7), sum(52, 6), sum(9, 3)].map((parts) => parts.join(' '))
