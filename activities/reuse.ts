@@ -66,8 +66,11 @@ export async function reuseOr(
       outputs = await work(async (job) => {
         const warn = (message: string) => watched.log({ level: 'warn', event: 'checkpoint not saved', message })
         const keeper = await CheckpointKeeper.start(store, key, warn)
+        // A later attempt begins where the one before ended: its speed is that of what it did itself.
+        let from: number | undefined
         const onProgress = (fraction: number, text: string) => {
-          last = { fraction, text: text.slice(0, longestText) }
+          if (heart.info.attempt > 1) from ??= fraction
+          last = { fraction, text: text.slice(0, longestText), ...(from !== undefined && { from }) }
           heart.heartbeat(last)
           watched.progressed()
           keeper.offer()

@@ -15,8 +15,8 @@ export interface PendingTask {
   readonly atWork: boolean
   /** Why the last attempt failed. */
   readonly failure?: string
-  /** What the task said last. */
-  readonly said?: { readonly fraction: number; readonly text: string }
+  /** What the task said last; `from`: the fraction with which a later attempt began. */
+  readonly said?: { readonly fraction: number; readonly text: string; readonly from?: number }
   /** Seconds since the attempt began. */
   readonly seconds?: number
 }
@@ -68,10 +68,11 @@ export const troubles = (tasks: readonly PendingTask[]): string[] =>
     failure === undefined ? [] : [`${name} failed, attempt ${attempt} follows: ${failure}`],
   )
 
-/** The task whose words say most about when something will happen: the one that has got furthest. */
+/** The task whose words say most about when something will happen: the one that has got furthest. What a failed attempt said is
+ *  old, until the next one works. */
 export const furthest = (tasks: readonly PendingTask[]): PendingTask | undefined =>
   tasks
-    .filter(({ said, failure }) => said && failure === undefined)
+    .filter(({ said, failure, atWork }) => said && (failure === undefined || atWork))
     .sort((a, b) => b.said!.fraction - a.said!.fraction)[0]
 
 /** Seconds and a share of the work below which nothing is known about the rest. */
@@ -79,9 +80,10 @@ const soon = { seconds: 5, fraction: 0.02 }
 
 /** Seconds until a task is done, at the speed of its attempt; undefined while that is unknown. */
 export function secondsLeftOf({ said, seconds = 0 }: Pick<PendingTask, 'said' | 'seconds'>): number | undefined {
-  const fraction = said?.fraction ?? 0
-  const known = seconds >= soon.seconds && fraction >= soon.fraction && fraction < 1
-  return known ? (seconds * (1 - fraction)) / fraction : undefined
+  const { fraction = 0, from = 0 } = said ?? {}
+  const done = fraction - from
+  const known = seconds >= soon.seconds && done >= soon.fraction && fraction < 1
+  return known ? (seconds * (1 - fraction)) / done : undefined
 }
 
 /** `uptrain/child: step 40 of 240, loss 0.31 (about 3 min left)`. */

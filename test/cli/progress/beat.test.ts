@@ -48,6 +48,18 @@ test('it says what the task says that has got furthest', () => {
   )
 })
 
+test('what a task says that goes on after a failure is said, too; what the failed attempt said is not', () => {
+  beat.see(sighting())
+  const said = { fraction: 0.5, text: 'step 2 of 4' }
+  const failed = { said, seconds: 2, attempt: 2, failure: 'activity Heartbeat timeout' }
+  beat.see(sighting(halfWay, [task('distill/b', { ...failed, atWork: false })]))
+  vi.advanceTimersByTime(10_000)
+  expect(lastSaid()).not.toMatch(/step/)
+  beat.see(sighting(halfWay, [task('distill/b', { ...failed, atWork: true })]))
+  vi.advanceTimersByTime(10_000)
+  expect(lastSaid()).toMatch(/distill\/b: step 2 of 4$/)
+})
+
 test('it is not silent before a worker answers', () => {
   const unseen = { ...sighting(), progress: undefined }
   for (let second = 0; second < 20; second++) {
