@@ -133,7 +133,7 @@ const plain = (text: string): string => visible(text).replace(/[\n\t]+/g, ' ')
 function below(stage: StageProgress, { run, tasks }: Sighting, named: number, width: number): string[] {
   if (stage.state !== 'running' && stage.state !== 'asking') return decisions(run, stage).map(plain)
   const own = tasks.filter((task) => task.stage === stage.stage)
-  const working = own.filter(({ atWork, failure }) => atWork && failure === undefined)
+  const working = own.filter(({ atWork }) => atWork)
   const lines = align(
     [{}, { align: 'right' }, { align: 'right' }, {}],
     working.slice(0, named).map((task) => {
