@@ -1,8 +1,8 @@
-import { Graph, Session, type Tensor } from '../tensor/index.js'
+import { Graph, Session } from '../tensor/index.js'
 import { finalNorm, logitsOf } from './build.js'
 import type { Model } from './model.js'
 import type { ModelConfig } from './config.js'
-import { VocabularySums, type Ends, type Predictions } from './vocabulary-sums.js'
+import { matrix, mostLogits, mostRows, padded, VocabularySums, type Ends, type Predictions } from './vocabulary-sums.js'
 
 /** Sums of the differences between two models' predictions. Divide them by `tokens` or `targets` for means. */
 export interface Comparison {
@@ -33,8 +33,8 @@ const same = (a: Float32Array, b: Float32Array): boolean => a === b || Buffer.co
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => Buffer.from(buffer, byteOffset, byteLength)
 
-/** What a parent predicts from hidden states, which many children are compared with. */
-const parentPredictions = new WeakMap<Float32Array, { readonly of: Ends; readonly made: Promise<Predictions> }>()
+/** What parents predict from hidden states, which many children are compared with, each by a head of its own. */
+const parentPredictions = new WeakMap<Model, WeakMap<Float32Array, Promise<Predictions>>>()
 
 /** Final norm and head. Memory is 16 MiB of logits, whatever the number of tokens: `logits` has chunks of whole rows, all else is
  *  computed over tiles of the vocabulary. */
@@ -47,6 +47,7 @@ export class Head {
     /** Number of rows that `logits` computes at once. */
     readonly chunk: number,
     private readonly modelEnds: Ends,
+    private readonly parentModel: Model,
     private readonly parent: Ends,
     private readonly threads: number,
   ) {
@@ -58,24 +59,12 @@ export class Head {
    * @param parent   the model that `compare` compares with; its final norm and head may differ. @default model
    */
   static async create(model: Model, threads = 1, parent = model): Promise<Head> {
-    const chunk = Math.max(16, Math.min(1024, Math.floor(2 ** 22 / model.config.vocabulary)))
+    const chunk = Math.max(16, Math.min(mostRows, Math.floor(mostLogits / model.config.vocabulary)))
     const parentEnds = await ends(parent)
     const own = parent === model ? parentEnds : await ends(model)
     // A child usually has its parent's head: one is enough in memory, and compares faster.
     const shared = same(own.head, parentEnds.head) ? { ...own, head: parentEnds.head } : own
-    return new Head(model.config, chunk, parent === model ? parentEnds : shared, parentEnds, threads)
-  }
-
-  /** Rows start..start+chunk-1 of hidden states, padded with zeros. */
-  private rows(x: Float32Array, start: number): Tensor {
-    const size = this.chunk * this.config.hidden
-    let data = x.subarray(start * this.config.hidden, start * this.config.hidden + size)
-    if (data.length < size) {
-      const full = new Float32Array(size)
-      full.set(data)
-      data = full
-    }
-    return { dtype: 'float32', dims: [this.chunk, this.config.hidden], data }
+    return new Head(model.config, chunk, parent === model ? parentEnds : shared, parent, parentEnds, threads)
   }
 
   /**
@@ -86,17 +75,17 @@ export class Head {
   async *logits(
     x: Float32Array,
   ): AsyncGenerator<{ start: number; count: number; logits: Float32Array; best: BigInt64Array }> {
-    const tokens = x.length / this.config.hidden
-    this.projecting ??= this.projection()
-    const session = await this.projecting
+    const { chunk, modelEnds } = this
     const { hidden, vocabulary } = this.config
+    const tokens = x.length / hidden
+    const session = await (this.projecting ??= this.projection())
     const weights = {
-      head: { dtype: 'float32', dims: [vocabulary, hidden], data: this.modelEnds.head },
-      norm: { dtype: 'float32', dims: [hidden], data: this.modelEnds.norm },
+      head: matrix(modelEnds.head, vocabulary, hidden),
+      norm: { dtype: 'float32', dims: [hidden], data: modelEnds.norm },
     } as const
-    for (let start = 0; start < tokens; start += this.chunk) {
-      const out = await session.run({ ...weights, x: this.rows(x, start) })
-      const count = Math.min(this.chunk, tokens - start)
+    for (let start = 0; start < tokens; start += chunk) {
+      const out = await session.run({ ...weights, x: matrix(padded(x, start, chunk, hidden), chunk, hidden) })
+      const count = Math.min(chunk, tokens - start)
       yield { start, count, logits: out.logits!.data as Float32Array, best: out.best!.data as BigInt64Array }
     }
   }
@@ -191,14 +180,13 @@ export class Head {
   }
 
   private async parentPredictions(states: Float32Array, wantExpected: boolean): Promise<Predictions> {
-    const known = parentPredictions.get(states)
-    if (known?.of.head === this.parent.head && known.of.norm === this.parent.norm) {
-      const made = await known.made
-      if (made.expected || !wantExpected) return made
-    }
-    const made = this.sums.predict(states, this.parent, wantExpected)
-    parentPredictions.set(states, { of: this.parent, made })
-    return made
+    let made = parentPredictions.get(this.parentModel)
+    if (!made) parentPredictions.set(this.parentModel, (made = new WeakMap()))
+    const known = await made.get(states)
+    if (known && (known.expected || !wantExpected)) return known
+    const predictions = this.sums.predict(states, this.parent, wantExpected)
+    made.set(states, predictions)
+    return predictions
   }
 
   /** Frees native memory. The object cannot be used afterwards. */

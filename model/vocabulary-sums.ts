@@ -22,10 +22,10 @@ export interface Predictions {
   readonly expected?: Float32Array
 }
 
-/** Numbers in the largest matrix of logits. */
-const mostLogits = 2 ** 22
+/** Numbers in the largest matrix of logits: 16 MiB. */
+export const mostLogits = 2 ** 22
 const widest = 2 ** 13
-const mostRows = 1024
+export const mostRows = 1024
 
 /**
  * Sums over the vocabulary, tile by tile: memory is rows x columns of a tile (16 MiB), whatever the number of tokens and the size
@@ -206,20 +206,21 @@ export class VocabularySums {
 }
 
 /** The sum of products of two rows, in float64. */
-export function dot(a: Float32Array, aStart: number, b: Float32Array, bStart: number, length: number): number {
+function dot(a: Float32Array, aStart: number, b: Float32Array, bStart: number, length: number): number {
   let sum = 0
   for (let i = 0; i < length; i++) sum += a[aStart + i]! * b[bStart + i]!
   return sum
 }
 
-const matrix = (data: Float32Array, rows: number, columns: number): Tensor => ({
+/** A matrix as sessions take it. */
+export const matrix = (data: Float32Array, rows: number, columns: number): Tensor => ({
   dtype: 'float32',
   dims: [rows, columns],
   data,
 })
 
-/** Rows start..start+rows-1, with zeros behind the last. */
-function padded(x: Float32Array, start: number, rows: number, width: number): Float32Array {
+/** Rows start..start+rows-1 of a matrix, with zeros behind the last. */
+export function padded(x: Float32Array, start: number, rows: number, width: number): Float32Array {
   const data = x.subarray(start * width, (start + rows) * width)
   if (data.length === rows * width) return data
   const full = new Float32Array(rows * width)

@@ -210,5 +210,11 @@ test('a model compared with itself loses nothing, and what a parent predicts is 
   expect(await compare(x, x.slice())).toEqual({ found, times: 2 })
   expect((await compare(x, near(x, 0.1, 6))).times).toBe(1)
   await head.release()
+  // Each child that is evaluated has a head of its own.
+  const another = await Head.create(model)
+  const before = computed.mock.calls.length
+  await another.compare(x, near(x, 0.1, 7), ids, new Float32Array(20).fill(1), 10)
+  expect(computed.mock.calls.length - before).toBe(1)
+  await another.release()
   computed.mockRestore()
 })
