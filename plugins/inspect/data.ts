@@ -8,6 +8,7 @@ import { readSplitTasks, taskEntries, type TasksInput } from '../../data/read-ta
 import { mainMetric } from '../../data/task.js'
 import type { DataInput, ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { qualityBounds } from '../../puzzle/quality.js'
+import { mistakesOf } from './mistake.js'
 
 /** The inputs that are read as text. */
 interface TextInputs extends ModelInput {
@@ -32,15 +33,7 @@ export async function inspectData(
   config: ModelConfig,
 ): Promise<InputProblem[]> {
   const problems: InputProblem[] = []
-  const look = async (path: InputProblem['path'], code: string, work: () => void | Promise<unknown>) => {
-    try {
-      await work()
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error
-      const { message, remedy } = error
-      problems.push({ path, code, message: `${message}.`, ...(remedy === undefined ? {} : { hint: remedy }) })
-    }
-  }
+  const look = async (...place: Parameters<typeof mistakesOf>) => void problems.push(...(await mistakesOf(...place)))
 
   const encoder = new DocumentEncoder(model, config.vocabulary)
   if (await needsTokenizer(data, tasks, config.vocabulary))

@@ -1,8 +1,8 @@
 import type { Model } from '../../model/index.js'
-import { Failure } from '../../api/index.js'
 import { encodePrompts } from '../../data/prompts.js'
 import type { PlannedStage } from '../../spec/frozen-plan.js'
 import type { InputProblem } from '../../spec/registry.js'
+import { mistakesOf } from './mistake.js'
 
 /** Mistakes in the files of prompts that parent and child are to continue, which a search would meet in one of its last stages. */
 export async function inspectPrompts(
@@ -11,15 +11,11 @@ export async function inspectPrompts(
 ): Promise<InputProblem[]> {
   const problems: InputProblem[] = []
   for (const { name, uses, params } of stages) {
-    if (uses !== 'evaluate' || typeof params.prompts !== 'string') continue
-    try {
-      await encodePrompts(params.prompts, parent)
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error
-      const { message, remedy } = error
-      const hint = remedy === undefined ? {} : { hint: remedy }
-      problems.push({ path: ['stages', name, 'prompts'], code: 'bad-prompts', message: `${message}.`, ...hint })
-    }
+    const { prompts } = params
+    if (uses !== 'evaluate' || typeof prompts !== 'string') continue
+    problems.push(
+      ...(await mistakesOf(['stages', name, 'prompts'], 'bad-prompts', () => encodePrompts(prompts, parent))),
+    )
   }
   return problems
 }

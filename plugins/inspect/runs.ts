@@ -12,17 +12,11 @@ import {
 import { withPlace } from '../place.js'
 import type { Space } from '../../puzzle/inputs.js'
 import { runVariants } from '../../puzzle/run-variants.js'
+import { problem } from './mistake.js'
 import { tryVariant } from './try-forward.js'
 
 /** Whether variants of a type are tried: those of plugins are. */
 export type Tried = (type: BlockType | RunType) => boolean
-
-/** A failure as a mistake at a place of the inputs. */
-export const problem = (
-  path: readonly (string | number)[],
-  code: string,
-  { message, remedy }: Failure,
-): InputProblem => ({ path, code, message, ...(remedy === undefined ? {} : { hint: remedy }) })
 
 /**
  * Asks the run types of `space.runs` what layers of the parent become.
