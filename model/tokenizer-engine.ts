@@ -30,17 +30,17 @@ interface BytePairs {
 
 // The library's own types do not resolve under Node's module rules; what is used of it is stated here alone.
 // eslint-disable-next-line no-restricted-syntax
-const { Tokenizer: EngineClass, BPE: BytePairEncoding } = engines as unknown as {
+const library = engines as unknown as {
   readonly Tokenizer: new (json: object, config: object) => Engine
   readonly BPE: new (settings: object) => BytePairs
 }
 
-export const BPE = BytePairEncoding
+export const { BPE } = library
 
 /** Makes the library's tokenizer of a tokenizer.json and a tokenizer_config.json. */
 export function makeEngine(json: object, config: object): Engine {
   const { pre_tokenizer: step = null } = json as { readonly pre_tokenizer?: Json }
-  return new EngineClass({ ...json, pre_tokenizer: withAllDigits(step) }, config)
+  return new library.Tokenizer({ ...json, pre_tokenizer: withAllDigits(step) }, config)
 }
 
 /** For the library, `Digits` are 0 to 9. In tokenizers they are all numbers of Unicode, as in this split: ½, Ⅷ and ४, too. */

@@ -17,7 +17,7 @@ import type { ChosenRun, OptionScores, Solution } from './selection-problem.js'
 import type { ShownTexts } from './shown-texts.js'
 import type { SolveOutcome } from './solve-outcome.js'
 import type { CurvePoint } from './train-with-checkpoints.js'
-import type { UptrainLoss } from './uptraining.js'
+import type { Manner } from './uptraining.js'
 
 // The outputs of each stage of the pipeline `puzzle` for later stages.
 
@@ -204,15 +204,7 @@ export type UptrainOutputs = Outputs<
     readonly loss: number
     readonly kl: number
     readonly cosine: number
-    /** How it was trained, for those who train on. */
-    readonly batch: number
-    readonly learningRate: number
-    readonly weightDecay: number
-    /** Absent if they are the usual ones. */
-    readonly losses?: readonly UptrainLoss[]
-    /** Absent if predictions were compared at all tokens. */
-    readonly klTokens?: number
-  },
+  } & Manner,
   { readonly child: ArtifactRef; readonly curve: ArtifactRef<readonly CurvePoint[]> }
 >
 

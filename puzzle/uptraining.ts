@@ -45,6 +45,16 @@ export interface UptrainParams {
   readonly klTokens?: number
 }
 
+/** How a child is trained, apart from how long: for those who train it on. What is usual is left out. */
+export type Manner = Omit<UptrainParams, 'tokens' | 'freezeNorm'>
+
+/** Picks the manner from parameters. */
+export const mannerOf = ({ batch, learningRate, weightDecay, losses, klTokens }: Manner): Manner => ({
+  ...{ batch, learningRate, weightDecay },
+  ...(losses && { losses }),
+  ...(klTokens !== undefined && { klTokens }),
+})
+
 /** What an uptraining came to: its last point, and its curve. */
 export interface Uptrained {
   readonly steps: number

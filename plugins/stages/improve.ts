@@ -35,7 +35,7 @@ import type { Solution } from '../../puzzle/selection-problem.js'
 import { remedyFor, type Remedy } from '../../puzzle/remedy.js'
 import { timing, type TimingParams } from '../../puzzle/speed.js'
 import type { CurvePoint } from '../../puzzle/train-with-checkpoints.js'
-import { uptrainChild } from '../../puzzle/uptraining.js'
+import { mannerOf, uptrainChild } from '../../puzzle/uptraining.js'
 import { judge, missed, nearest } from '../../puzzle/verdict.js'
 
 interface ImproveParams extends Thoroughness, TimingParams {
@@ -152,7 +152,6 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
     const measured = solutions.map((solution, i) => ({ solution, evaluation: stages.evaluate.values.evaluations[i]! }))
     const text = await readSequences(context, stages.prepare.files.train)
     const measure = childMeter(context, model, parts, stages.prepare.files, params)
-    const { batch, learningRate, weightDecay, losses, klTokens } = uptrain.values
     const tokensFor = (action: Attempt['action']) =>
       Math.ceil(uptrain.values.tokens * (action === 'train on' ? params.trainOn : 1))
     const modelOf = ({ choice }: Solution) => chosenModel(model, parts.library, choice, context)
@@ -171,7 +170,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
       const { child, fillings } = modelOf(solution)
       const start = action === 'train on' ? await open(from) : child
       const training = {
-        ...{ batch, learningRate, weightDecay, ...(losses && { losses }), ...(klTokens && { klTokens }) },
+        ...mannerOf(uptrain.values),
         tokens: tokensFor(action),
         seed: context.seed + n,
       }

@@ -10,7 +10,7 @@ import { asTask, assemble, chosenEntries, type Filling } from '../../puzzle/libr
 import { readLibrary } from '../../puzzle/read-library.js'
 import { openParent } from '../../puzzle/parent.js'
 import { readSequences } from '../../data/sequences.js'
-import { unusualLosses, uptrainChild, uptrainLosses, type UptrainParams } from '../../puzzle/uptraining.js'
+import { mannerOf, unusualLosses, uptrainChild, uptrainLosses, type UptrainParams } from '../../puzzle/uptraining.js'
 import { batch, learningRate, weightDecay } from '../../puzzle/parameters.js'
 
 interface UptrainTask {
@@ -121,10 +121,9 @@ export const uptrain: FanOutStage<
     const child = assemble(parent, fillings, task.inputs, context)
     const text = await readSequences(context, task.inputs.train)
     const path = join(context.scratch, 'child')
-    const { batch, learningRate, weightDecay, losses, klTokens } = params
     const { curve, ...values } = await uptrainChild(parent, child, fillings, text, { ...params, seed }, context, path)
     return {
-      values: { ...values, batch, learningRate, weightDecay, ...(losses && { losses }), ...(klTokens && { klTokens }) },
+      values: { ...values, ...mannerOf(params) },
       files: {
         child: await context.putFile('weights', path),
         curve: await context.put('curve', curve),
