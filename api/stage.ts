@@ -209,8 +209,8 @@ export interface Work {
   readonly passes?: number
   /** Seconds of other work, all tasks one after the other. @default 0 */
   readonly seconds?: number
-  /** Threads of a task. @default 1; if the stage is `exclusive`, as many as the worker has slots */
-  readonly threads?: number
+  /** Threads that the passes use, if the stage is `exclusive`. @default as many as the worker has slots */
+  readonly passThreads?: number
 }
 
 /**

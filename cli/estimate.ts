@@ -125,7 +125,7 @@ function secondsLeft(
   const exclusive = isExclusive(stage, loaded)
   const asBefore = () => {
     if (secondsEach === null || left === null || !pace) return null
-    const lanes = lanesOf(left, exclusive, 1, pace)
+    const lanes = lanesOf(left, exclusive, pace)
     return (secondsEach * left) / together(lanes)
   }
   if (reused > 0) return asBefore()

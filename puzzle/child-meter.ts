@@ -1,4 +1,4 @@
-import type { Environment } from '../api/index.js'
+import type { Environment, Running } from '../api/index.js'
 import type { Model } from '../model/index.js'
 import {
   evaluatePair,
@@ -23,7 +23,7 @@ type ChildMeter = (
 
 /** Returns a meter for children of a parent. Text is read, and the parent examined, when the first child is measured. */
 export function childMeter(
-  context: Pick<Environment, 'open'>,
+  context: Pick<Environment, 'open'> & Pick<Running, 'threads'>,
   parent: Model,
   parts: ProblemParts,
   prepared: PrepareOutputs['files'],

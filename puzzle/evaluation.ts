@@ -1,11 +1,11 @@
 import { Forward, Head, embed, type Model } from '../model/index.js'
-import { Failure, type ArtifactRef, type Environment } from '../api/index.js'
+import { Failure, type ArtifactRef, type Environment, type Running } from '../api/index.js'
 import { parentScenario, type PairScenario } from './batches.js'
 import { parameterCount, sizes } from './costs.js'
 import { readJson } from './library.js'
 import { mainMetric, withItems, type TaskItems } from '../data/task.js'
 import { readSequences, type Sequences } from '../data/sequences.js'
-import { ofItems, ofSequences, threads } from './parameters.js'
+import { ofItems, ofSequences } from './parameters.js'
 import { pairedTasks, type Listing, type PairedTask } from './paired-task.js'
 import type { PredictedSpeeds } from './predicted-speeds.js'
 import { respondentOf } from './respondent.js'
@@ -52,6 +52,7 @@ export interface Yardstick {
   readonly tasks: Readonly<Record<string, TaskItems>>
   /** At least one. */
   readonly scenarios: readonly PairScenario[]
+  /** Threads that compute quality: all that the task has, whatever the scenario is timed with. */
   readonly threads: number
   /** Of what the parent's examination depends on besides the parent. */
   readonly key: string
@@ -63,17 +64,17 @@ export interface Thoroughness {
   readonly items: number
   /** Number of held-out sequences for KL and perplexity. */
   readonly sequences: number
-  readonly threads: number
 }
 
 /** Opens the yardstick for the children of a parent. @param prepared  artifacts of `prepare` */
 export async function openYardstick(
-  context: Pick<Environment, 'open'>,
+  context: Pick<Environment, 'open'> & Pick<Running, 'threads'>,
   parent: Model,
   prepared: { readonly validate: ArtifactRef; readonly tasks: ArtifactRef<Readonly<Record<string, TaskItems>>> },
   scenarios: readonly PairScenario[],
-  { items, sequences, threads }: Thoroughness,
+  { items, sequences }: Thoroughness,
 ): Promise<Yardstick> {
+  const { threads } = context
   const held = await readSequences(context, prepared.validate, sequences)
   const tasks = await readTasks(context, prepared.tasks, items)
   const key = [prepared.validate.digest, prepared.tasks.digest, sequences, items, threads].join(' ')
@@ -177,11 +178,11 @@ export async function evaluatePair(
   yardstick: Yardstick,
   examined: Examined,
   child: Model,
-  { repetitions, retime }: TimingParams,
+  { repetitions, retime, threads }: TimingParams,
   progress: Progress = () => {},
   listing?: Listing,
 ): Promise<Evaluation<Measured>> {
-  const { parent, scenarios, threads } = yardstick
+  const { parent, scenarios } = yardstick
   const { quality, answers } = await examine(child, yardstick, (f, message) => progress(f * 0.5, message))
   const inAll: Served[] = []
   for (const scenario of scenarios) {
@@ -245,5 +246,4 @@ export const thoroughness = {
     default: 128,
     description: 'Held-out sequences for KL and perplexity.',
   },
-  threads: threads('Threads that run the scenario: as many as will serve the child.'),
 }

@@ -62,6 +62,8 @@ export interface Target {
   readonly choices?: readonly ChoiceRule[]
   /** What the child must keep: a share of the parent's mean accuracy, or bounds by measure. */
   readonly quality?: { readonly value: number } | Readonly<Partial<Record<QualityMeasure, { readonly value: number }>>>
+  /** Threads that will serve the child. @default 1 */
+  readonly threads?: number
   readonly format?: 'hf' | 'gguf'
   /** Path of a cost table that was measured elsewhere. */
   readonly profile?: string

@@ -41,6 +41,10 @@ export const weightDecay = {
   reason: 'each step shrinks every weight by this share, times the learning rate',
 } as const
 
-/** A number of threads. @default 1 */
-export const threads = (description: string) =>
-  ({ description, type: 'integer', minimum: 1, maximum: 1024, default: 1 }) as const
+/** Threads that a stage times scenarios with. Without a default: `withThreads` says what counts. */
+export const threads = {
+  description: 'Threads that scenarios are timed with. Default: `target.threads`.',
+  type: 'integer',
+  minimum: 1,
+  maximum: 1024,
+} as const

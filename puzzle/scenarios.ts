@@ -10,6 +10,12 @@ export interface NamedScenario {
   readonly scenario: PairScenario
 }
 
+/** Parameters with the threads that scenarios are timed with: the stage's own, or those of the target. */
+export const withThreads = <P extends object>(
+  params: P & { readonly threads?: number },
+  { threads = 1 }: Pick<Target, 'threads'>,
+): P & { readonly threads: number } => ({ ...params, threads: params.threads ?? threads })
+
 type Limits = NonNullable<Target['limits']>
 
 /**

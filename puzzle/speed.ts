@@ -2,7 +2,7 @@ import { alternate, median, whileOpen, type Model, type Timing } from '../model/
 import { batchesOf, parentScenario, type Batches, type PairScenario } from './batches.js'
 import { runtime } from './costs.js'
 import { watchOthers } from './machine-load.js'
-import { ofPasses } from './parameters.js'
+import { ofPasses, threads } from './parameters.js'
 import { fewestFor, medianInterval, type Interval } from './sign-test.js'
 
 /** Passes through a scenario, of parent and child in alternation: pass i of one ran beside pass i of the other. */
@@ -57,7 +57,11 @@ export interface TimingParams {
   readonly repetitions: number
   /** How many times, at most, the number of pairs is doubled. */
   readonly retime: number
+  readonly threads: number
 }
+
+/** The same as a spec asks for it: without threads, they are those of the target. */
+export type TimingAsked = Omit<TimingParams, 'threads'> & Partial<Pick<TimingParams, 'threads'>>
 
 /** The probability that a child that misses a limit on time passes, all looks at the pairs together. */
 const falsePass = 0.025
@@ -66,7 +70,7 @@ const falsePass = 0.025
 export const errorOf = ({ retime }: Pick<TimingParams, 'retime'>): number => falsePass / (retime + 1)
 
 /** Pairs when their number has been doubled as often as it may be. @param had  pairs of earlier sessions */
-export const mostPairs = ({ repetitions, retime }: TimingParams, had = 0): number =>
+export const mostPairs = ({ repetitions, retime }: TimingAsked, had = 0): number =>
   Math.max(repetitions, had) * 2 ** retime
 
 /** Times parent and child in turn.
@@ -163,4 +167,5 @@ export const timing = {
     description:
       'How many times, at most, the number of pairs is doubled because the confidence interval contains the limit. All pairs count. A child that misses a limit on time passes with a probability of at most 2.5 %.',
   },
+  threads,
 } as const

@@ -55,6 +55,7 @@ export function specText(own: Proposal): string {
     'target:',
     '  # The load to be served: sequences at once, tokens of each prompt, tokens generated for each.',
     `  scenario: ${flow({ batch, prefill, generate })}`,
+    '  # threads: 2   # that will serve the child; without it, everything is timed with 1',
     '  limits:',
     `    throughput: ${flow(own.throughput)}`,
     '    # memory: <= 60%',

@@ -26,7 +26,7 @@ import { describeSolution } from '../../puzzle/describe-solution.js'
 import { evaluationsWork } from '../../puzzle/estimates/evaluations.js'
 import { expectedReading } from '../../puzzle/estimates/reading.js'
 import { decided } from '../../puzzle/judge-limits.js'
-import { joined, timing, type PairedPasses, type TimingParams } from '../../puzzle/speed.js'
+import { joined, timing, type PairedPasses, type TimingAsked, type TimingParams } from '../../puzzle/speed.js'
 import { asTask, assemble, chosenEntries, readJson, type Filling } from '../../puzzle/library.js'
 import { readLibrary } from '../../puzzle/read-library.js'
 import { encodePrompts } from '../../data/prompts.js'
@@ -45,13 +45,13 @@ import { openParent } from '../../puzzle/parent.js'
 import { listingOf, mostListed } from '../../puzzle/paired-task.js'
 import { costParts } from '../../puzzle/problem-parts.js'
 import { predictedSpeeds } from '../../puzzle/predicted-speeds.js'
-import { limitsOf, scenariosOf } from '../../puzzle/scenarios.js'
+import { limitsOf, scenariosOf, withThreads } from '../../puzzle/scenarios.js'
 import type { Solution } from '../../puzzle/selection-problem.js'
 import { mostShown, shownTexts } from '../../puzzle/shown-texts.js'
 import { servedAt, withServedAt, withTiming } from '../../puzzle/served.js'
 import { measurementOf, type SweepOutputs } from '../../puzzle/sweep-point.js'
 
-interface EvaluateParams extends Thoroughness, TimingParams {
+interface EvaluateParams extends Thoroughness, TimingAsked {
   readonly of: 'solutions' | 'child' | 'points'
   readonly split: 'validation' | 'test'
   readonly texts?: number
@@ -59,7 +59,7 @@ interface EvaluateParams extends Thoroughness, TimingParams {
   readonly prompts?: string
 }
 
-interface TaskParams extends Omit<EvaluateParams, 'of' | 'split' | 'prompts'> {
+interface TaskParams extends Omit<EvaluateParams, 'of' | 'split' | 'prompts' | keyof TimingParams>, TimingParams {
   readonly fillings: readonly Filling[]
   /** Limits that the child is timed for until they are decided. */
   readonly limits?: readonly Limit[]
@@ -161,7 +161,7 @@ export const evaluate: FanOutStage<
     const { solutions = 1 } = (context.stages.solve ?? {}) as { solutions?: number }
     const tasks = params.of === 'solutions' ? solutions : 1
     const { taskItems = Infinity } = (context.stages.prepare ?? {}) as { taskItems?: number }
-    const thorough = { ...params, items: Math.min(params.items, taskItems) }
+    const thorough = { ...withThreads(params, context.spec.target), items: Math.min(params.items, taskItems) }
     const split = params.split === 'test' ? 'test' : 'validate'
     return { tasks, work: evaluationsWork(model, thorough, read, tasks, split) }
   },
@@ -169,7 +169,8 @@ export const evaluate: FanOutStage<
   async plan(context) {
     const { params, stages, spec } = context
     const library = await readLibrary(context)
-    const { repetitions, retime, items, sequences, threads, split, texts = 0 } = params
+    const { repetitions, retime, items, sequences, split, texts = 0 } = params
+    const { threads } = withThreads(params, spec.target)
     const { validate, tasks, test = validate, testTasks = tasks } = stages.prepare.files
     const measured = split === 'test' ? { validate: test, tasks: testTasks } : { validate, tasks }
     const prompts = params.prompts && (await encodePrompts(params.prompts, await openParent(context)))

@@ -32,13 +32,14 @@ import { openParent } from '../../puzzle/parent.js'
 import { problemParts } from '../../puzzle/problem-parts.js'
 import { accuracyError, qualityBounds, withQualityHeadroom } from '../../puzzle/quality.js'
 import type { Solution } from '../../puzzle/selection-problem.js'
+import { withThreads } from '../../puzzle/scenarios.js'
 import { remedyFor, type Remedy } from '../../puzzle/remedy.js'
-import { timing, type TimingParams } from '../../puzzle/speed.js'
+import { timing, type TimingAsked } from '../../puzzle/speed.js'
 import type { CurvePoint } from '../../puzzle/train-with-checkpoints.js'
 import { mannerOf, uptrainChild } from '../../puzzle/uptraining.js'
 import { judge, missed, nearest } from '../../puzzle/verdict.js'
 
-interface ImproveParams extends Thoroughness, TimingParams {
+interface ImproveParams extends Thoroughness, TimingAsked {
   readonly attempts: number
   readonly trainOn: number
   readonly headroom: number
@@ -132,7 +133,8 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
   },
 
   async run(context) {
-    const { params, stages, spec } = context
+    const { stages, spec } = context
+    const params = withThreads(context.params, spec.target)
     const { uptrain, 'check-child': first } = stages
     const evaluation = first?.values.evaluations[0]
     const { target } = spec
@@ -165,8 +167,9 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
       if (existsSync(done))
         return { ...(JSON.parse(await readFile(done, 'utf8')) as Omit<Trained, 'weights'>), weights }
       await mkdir(folder, { recursive: true })
+      // As if it were the last: most attempts are, and the time left is told from this.
       const say = (fraction: number, message: string) =>
-        context.progress((n - 1 + fraction) / params.attempts, `attempt ${n}, ${action}: ${message}`)
+        context.progress((n - 1 + fraction) / n, `attempt ${n}, ${action}: ${message}`)
       const { child, fillings } = modelOf(solution)
       const start = action === 'train on' ? await open(from) : child
       const training = {

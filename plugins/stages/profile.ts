@@ -33,10 +33,11 @@ import { empty, madeUp, withoutBlocks, type LayerBlocks } from '../../puzzle/mad
 import { becomesQuiet, measuredAgain } from '../../puzzle/measured-again.js'
 import { openParent } from '../../puzzle/parent.js'
 import { ofPasses, threads } from '../../puzzle/parameters.js'
-import { profiledScenarios } from '../../puzzle/scenarios.js'
+import { profiledScenarios, withThreads } from '../../puzzle/scenarios.js'
 
 /** How blocks and whole models are timed. */
-interface ProfileParams extends Repetition {
+interface ProfileParams extends Omit<Repetition, 'threads'> {
+  readonly threads?: number
   /** N: models of N layers are timed, and the difference divided by N. */
   readonly copies: number
   /** Children that are timed as wholes. */
@@ -88,7 +89,7 @@ export const profile: FanOutStage<
   // 3: blocks are timed against the parent's, and the table is calibrated on whole models. 4: by a factor for the parent's blocks
   // and one for the others.
   version: 4,
-  reads: ['model', 'space', 'target.scenario', 'target.scenarios', 'target.profile'],
+  reads: ['model', 'space', 'target.scenario', 'target.scenarios', 'target.threads', 'target.profile'],
   taskReads: ['model', 'target.scenario'],
   exclusive: true,
   about: { summary: 'Measures the cost of every block on this machine in the scenario: time, memory, parameters.' },
@@ -127,7 +128,7 @@ export const profile: FanOutStage<
         default: 4,
         description: 'Children of random choice that are timed as wholes to calibrate the table; 0: none.',
       },
-      threads: threads('Threads that run the measurements: as many as will serve the child.'),
+      threads,
     },
   },
 
@@ -137,13 +138,13 @@ export const profile: FanOutStage<
     const model = await openParent(context)
     const parts = distinctVariants(model, spec.space, runs)
     const timed = [...parts, ...missingUsual(model, parts)].filter((part) => toTime(model, part))
-    const { copies, repetitions, children, threads } = params
+    const { copies, repetitions, children, threads } = withThreads(params, spec.target)
     const passes = repetitions * usualDoubling + 1
     const layers = copies / model.config.layers
     return {
       tasks: (1 + timed.length + children) * profiledScenarios(spec.target).length,
       // The parent's layers against the same with another block in one slot, and against half of them.
-      work: { passes: passes * (timed.length * layers * 1.75 + children * 1.5), threads },
+      work: { passes: passes * (timed.length * layers * 1.75 + children * 1.5), passThreads: threads },
     }
   },
 
@@ -157,7 +158,7 @@ export const profile: FanOutStage<
       await readCostTable(elsewhere, model, all[0]!.scenario, parts)
       return []
     }
-    const { children, ...how } = params
+    const { children, ...how } = withThreads(params, spec.target)
     // One after the other: each runs alone.
     const group = 'blocks'
     const floor: Plan = {

@@ -22,13 +22,13 @@ import { thoroughness, type Evaluation, type Thoroughness } from '../../puzzle/e
 import { openParent } from '../../puzzle/parent.js'
 import { problemParts } from '../../puzzle/problem-parts.js'
 import { scenariosIn } from '../../puzzle/loads.js'
-import { limitsOf } from '../../puzzle/scenarios.js'
+import { limitsOf, withThreads } from '../../puzzle/scenarios.js'
 import type { Solution } from '../../puzzle/selection-problem.js'
 import { solveAgain } from '../../puzzle/solve-again.js'
-import { mostPairs, timing, type TimingParams } from '../../puzzle/speed.js'
+import { mostPairs, timing, type TimingAsked } from '../../puzzle/speed.js'
 import { nearest } from '../../puzzle/verdict.js'
 
-interface SelectParams extends Thoroughness, TimingParams {
+interface SelectParams extends Thoroughness, TimingAsked {
   readonly rounds: number
   readonly headroom: number
 }
@@ -93,12 +93,16 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
   },
 
   /** One child is near the limits, and timed with twice as many pairs: that is usual. */
-  resources: ({ params: { repetitions, threads } }) => ({
-    work: { passes: repetitions * (1 + childShare), threads },
+  resources: ({ params, spec }) => ({
+    work: {
+      passes: params.repetitions * (1 + childShare),
+      passThreads: withThreads(params, spec.target).threads,
+    },
   }),
 
   async run(context) {
-    const { params, stages, spec, seed } = context
+    const { stages, spec, seed } = context
+    const params = withThreads(context.params, spec.target)
     const limits = limitsOf(spec.target)
     const outcome = await readJson(context, stages.refine?.files.solutions ?? stages.solve.files.solutions)
     const parts = await problemParts(context, outcome.composition, outcome.batches)

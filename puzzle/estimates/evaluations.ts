@@ -32,6 +32,6 @@ export function evaluationsWork(
   return {
     forward: parent + children * child,
     passes: children * (repetitions * untilDecided + 1) * (1 + childShare),
-    threads,
+    passThreads: threads,
   }
 }

@@ -11,18 +11,18 @@ const further = 0.8
 export const together = (threads: number): number => 1 + further * (threads - 1)
 
 /** How many of a stage's tasks run side by side. */
-export const lanesOf = (tasks: number, exclusive: boolean, threads: number, { processors }: Pace): number =>
-  exclusive ? 1 : Math.max(1, Math.min(tasks, Math.floor(processors / threads)))
+export const lanesOf = (tasks: number, exclusive: boolean, { processors }: Pace): number =>
+  exclusive ? 1 : Math.max(1, Math.min(tasks, processors))
 
 /**
  * Estimates the seconds of a stage from its work; undefined where its parameters are not known yet.
  * @param exclusive  whether its tasks run one at a time
  */
 export function secondsOf(work: Work, tasks: number, exclusive: boolean, pace: Pace): number | undefined {
-  const { forward = 0, training = 0, passes = 0, seconds = 0, threads = exclusive ? pace.processors : 1 } = work
-  const used = Math.min(threads, pace.processors)
-  const arithmetic = forward / pace.forward + training / pace.training + passes * pace.pass
-  const one = arithmetic / together(used) + seconds + tasks * perTask
-  const all = one / together(lanesOf(tasks, exclusive, used, pace))
+  const { forward = 0, training = 0, passes = 0, seconds = 0, passThreads = pace.processors } = work
+  const threads = exclusive ? pace.processors : 1
+  const arithmetic = (forward / pace.forward + training / pace.training) / together(threads)
+  const timed = (passes * pace.pass) / together(Math.min(passThreads, threads))
+  const all = (arithmetic + timed + seconds + tasks * perTask) / together(lanesOf(tasks, exclusive, pace))
   return Number.isFinite(all) ? all : undefined
 }

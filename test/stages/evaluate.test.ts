@@ -2,12 +2,13 @@ import { cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import type { JsonObject, TaskPlan } from '../../api/index.js'
-import type { Evaluation, Measured } from '../../puzzle/evaluation.js'
+import { examine, openYardstick, type Evaluation, type Measured } from '../../puzzle/evaluation.js'
 import { Tokenizer } from '../../model/index.js'
 import type { ShownTexts } from '../../puzzle/shown-texts.js'
 import { readSequences } from '../../data/sequences.js'
 import type { Solution } from '../../puzzle/selection-problem.js'
 import type { AnswerTask } from '../../data/task.js'
+import type { ArtifactRef } from '../../store/index.js'
 import type { Tensor } from '../../tensor/index.js'
 import { greedy as oneByOne } from '../model/greedy.js'
 import { temporaryFolder } from '../temporary-folder.js'
@@ -118,6 +119,19 @@ test('parameters and memory are counted from the shapes', () => {
   expect(evaluation.parent).toMatchObject({ parameters: whole, memoryBytes: 4 * (whole + 3 * cache) })
   const less = whole - attention + (24 * 24 + 24) - ffn
   expect(evaluation.child).toMatchObject({ parameters: less, memoryBytes: 4 * (less + 2 * cache) })
+})
+
+test('quality is the same to the bit, whatever the number of threads that compute it', async () => {
+  const tasks = inputs.tasks as ArtifactRef<Readonly<Record<string, AnswerTask>>>
+  const qualityWith = async (threads: number) => {
+    const context = { ...search.environment([]), threads }
+    const yardstick = await openYardstick(context, parent, { ...inputs, tasks }, [scenario], {
+      items: 5,
+      sequences: 18,
+    })
+    return (await examine(child, yardstick)).quality
+  }
+  expect(await qualityWith(2)).toEqual(await qualityWith(1))
 })
 
 test('without tasks there is no accuracy', async () => {

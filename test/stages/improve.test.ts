@@ -150,6 +150,25 @@ test('a child that misses a limit makes way for another, trained from the librar
   expect(child!.solutionDigest).toMatch(/^[0-9a-f]{64}$/)
 })
 
+test('progress counts on the attempt at work to be the last one', async () => {
+  const search = await searchOf({
+    target: { quality: '>= 100%' },
+    accuracy: 0.999,
+    improve: { attempts: 3, trainOn: '5%' },
+  })
+  const furthest: Record<string, number> = {}
+  const [plan] = (await search.tasks('improve')) as [TaskPlan]
+  await search.run('improve', plan, {
+    progress: (fraction, message) => {
+      const [attempt = ''] = /^attempt \d/.exec(message) ?? []
+      furthest[attempt] = fraction
+    },
+  })
+  const reached = Object.values(furthest)
+  expect(reached.length).toBeGreaterThanOrEqual(1)
+  for (const fraction of reached) expect(fraction).toBeGreaterThan(0.8)
+})
+
 test('an interrupted attempt goes on from its checkpoint, and ends with the same weights', async () => {
   const setup: Setup = {
     target: { quality: '>= 90%' },

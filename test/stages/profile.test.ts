@@ -41,6 +41,16 @@ test('the table has every distinct variant of the space, and the floor; each tha
   expect(table.fingerprint).toMatchObject({ threads: 1, platform: `${process.platform}-${process.arch}` })
 })
 
+test('blocks are timed with the threads of the target, unless the stage has its own', async () => {
+  const threadsOf = async (changes: JsonObject) => {
+    const tasks = await (await open(changes)).tasks('profile')
+    return new Set(tasks.map(({ params }) => params.threads))
+  }
+  const target = { scenario, threads: 2 }
+  expect(await threadsOf({ target })).toEqual(new Set([2]))
+  expect(await threadsOf({ target, stages: { ...stages, profile: { threads: 3 } } })).toEqual(new Set([3]))
+})
+
 test('parameters and memory are counted from the shapes', () => {
   const count = ({ parameters, memoryBytes }: CostTable['floor']) => [parameters, memoryBytes]
   // Floats of keys or values of one head: 8 a token, 8 tokens, 2 sequences.
