@@ -75,7 +75,12 @@ export class Host {
   async run(job: Job, options: RunOptions): Promise<unknown> {
     const { what, signal, onWait = () => undefined } = options
     signal.throwIfAborted()
-    const place = await this.guard.admit(what, job.needs ?? 0, signal, onWait)
+    let waited = false
+    const place = await this.guard.admit(what, job.needs ?? 0, signal, (text) => {
+      waited = true
+      onWait(text)
+    })
+    if (waited) onWait('starting')
     let done = false
     try {
       const result = await this.runIn(place, job, options)

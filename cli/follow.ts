@@ -5,6 +5,7 @@ import type { Store } from '../store/index.js'
 import type { SearchProgress, SearchResult } from '../workflows/types.js'
 import { pendingTasks, type PendingTask } from './at-work.js'
 import { log } from './output.js'
+import { ProgressByEvents } from './progress-by-events.js'
 import type { Sighting, Watcher } from './progress/sighting.js'
 import { noteEnd, readRun, startAgain, type RunDocument } from './runs.js'
 import { ensureWorker } from './workers.js'
@@ -130,22 +131,13 @@ async function followAt(
   const startedAt = Date.parse(document.startedAt)
   let over = false
   let tasks: readonly PendingTask[] = []
-  // A run stands where it stood until it has another event: asking its worker each time is most of what following costs.
-  let events: number | undefined
-  let known: { readonly events: number; readonly progress: SearchProgress } | undefined
-  const progressNow = async () => {
-    const before = events
-    if (known && known.events === before) return known.progress
-    const progress = await progressOf(client, workflowId)
-    known = progress && before !== undefined ? { events: before, progress } : undefined
-    return progress
-  }
+  const where = new ProgressByEvents(() => progressOf(client, workflowId))
   const see = (progress: Sighting['progress']) => watcher.see({ run, startedAt, progress, tasks })
   const watch = async () => {
     let silences = 0
     for (let beat = 0; !over; beat++) {
       if (beat % 5 === 0) await ensureWorker(store, address)
-      const progress = await progressNow()
+      const progress = await where.now()
       silences = progress || (await look(address)).state === 'serves' ? 0 : silences + 1
       // Calls that wait for it would be repeated for much longer.
       if (silences >= mostSilences) throw new ServerAway('NoServer', `No Temporal server answers at ${address}`)
@@ -156,7 +148,7 @@ async function followAt(
     }
   }
   const watching = watch()
-  const result = resultOf({ client, workflowId, isOver: () => over, onEvents: (count) => (events = count) })
+  const result = resultOf({ client, workflowId, isOver: () => over, onEvents: (count) => where.onEvents(count) })
   try {
     // A worker that cannot be had, or a server that is away, ends the waiting too.
     const { closeTime, ...end } = await Promise.race([result, watching.then(() => never)])

@@ -1,14 +1,14 @@
 /** Tasks that need more memory than there is: a worker in a control group of its own, with real tasks. */
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { controlGroup, removeGroup } from '../control-group.js'
 import { serverTimeout, testServer } from '../temporal.js'
-import { memoryGroup, removeGroup } from './control-group.js'
 import { rejection, Rig } from './rig.js'
 
 vi.setConfig({ testTimeout: 120_000 })
 
 const mib = 2 ** 20
 /** Holds the worker, and one task of 500 MiB beside it. */
-const group = memoryGroup('tasks', 1100 * mib)
+const group = controlGroup('memory', 'tasks', 1100 * mib)
 
 let rig: Rig
 beforeAll(async () => {
