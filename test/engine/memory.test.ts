@@ -68,7 +68,7 @@ pipeline:
 `,
   )
   const beside = await rig.steps.nextCall()
-  const { cause } = await rejection(
+  const { cause: ofTask } = await rejection(
     rig
       .until(run, ({ stages }) => stages[1]!.state === 'failed')
       .then(async () => {
@@ -76,6 +76,7 @@ pipeline:
         return run.result()
       }),
   )
+  const { cause } = ofTask as Error
   // Whoever was faster.
   expect(cause).toMatchObject({ type: 'OutOfMemory' })
   expect((cause as Error).message).toMatch(
