@@ -78,6 +78,8 @@ export function makeActivities(services: Services): Activities {
   const isExclusive = ({ planned }: KeyParts, task?: TaskPlan) => task !== undefined && planned.exclusive === true
   const job = (parts: KeyParts, { stage }: StageRequest, task?: TaskPlan) => {
     const { plan, planned, outputs } = parts
+    // Who says what a task may hold at most says what it needs, unless the task says less.
+    const needs = task && (task.memory ?? planned.memory)
     return {
       plan,
       stage,
@@ -89,6 +91,7 @@ export function makeActivities(services: Services): Activities {
         ...(planned.timeout !== undefined && { seconds: planned.timeout }),
         ...(planned.memory !== undefined && { memory: planned.memory }),
       },
+      ...(needs !== undefined && { needs }),
       plugins: pluginsOf(plan, planned, task).map(({ digest }) => digest),
     }
   }

@@ -6,7 +6,8 @@ import { ChildFailure } from '../errors/child-failure.js'
 import type { Job, Message } from './job.js'
 import type { Entry, Log } from './journal.js'
 import { watchLimits } from './limits.js'
-import { MemoryGuard } from './memory-guard.js'
+import { outOfMemoryKills } from '../tensor/memory-left.js'
+import { MemoryGuard, type Admitted } from './memory-guard.js'
 
 /** Time for a checkpoint between SIGTERM and SIGKILL: onnxruntime cannot be interrupted within a call. */
 const grace = 20_000
@@ -24,10 +25,14 @@ export class Crash extends Error {
 
 /** What V8 and C++ print when memory runs out. */
 const outOfMemory = /out of memory|std::bad_alloc/i
-const tooLarge = (what: string) =>
-  new ChildFailure('OutOfMemory', `${what}: the process ran out of memory`, {
-    remedy: 'Close other programs, or run fewer tasks side by side: `npx puzzleflow worker --slots N`.',
-  })
+const tooLarge = (what: string, killed: boolean) =>
+  new ChildFailure(
+    'OutOfMemory',
+    `${what}: ${killed ? 'the kernel ended the process, because there was no memory left' : 'the process ran out of memory'}`,
+    {
+      remedy: 'Close other programs, or run fewer tasks side by side: `npx puzzleflow worker --slots N`.',
+    },
+  )
 
 /** A child process ends with an exit code only if its code calls for that. */
 const ended = (what: string, code: number | null, signal: string | null) =>
@@ -40,6 +45,8 @@ export interface RunOptions {
   readonly what: string
   readonly signal: AbortSignal
   readonly onProgress: (fraction: number, text: string) => void
+  /** Is told, again and again, what the task waits for before it begins. */
+  readonly onWait?: (text: string) => void
   /** Receives what the task logs. */
   readonly log: (entry: Pick<Entry, 'level' | 'event' | 'message'> & { readonly fields?: unknown }) => void
 }
@@ -57,15 +64,35 @@ export class Host {
   /** Plugins whose code a child has run, and the variables that it has: what plugins left there may harm only tasks of the same
    *  plugins, and no task has variables of another. */
   private readonly plugins = new WeakMap<ChildProcess, string>()
-  private readonly guard = new MemoryGuard()
+  private readonly guard = new MemoryGuard({ relieve: () => this.endIdle() })
 
   /** @param options  `log` receives what children write while they have no job */
   constructor(private readonly options: { readonly log: Log; readonly registry?: string }) {}
 
-  /** Does a job in a child process. An abort ends the child, with SIGTERM first, so that it can save a checkpoint.
+  /** Does a job in a child process, once there is memory for it. An abort ends the child, with SIGTERM first, so that it can save
+   *  a checkpoint.
    *  @throws Crash, ChildFailure, or the signal's reason */
-  run(job: Job, { what, signal, onProgress, log }: RunOptions): Promise<unknown> {
-    if (signal.aborted) return Promise.reject(signal.reason as Error)
+  async run(job: Job, options: RunOptions): Promise<unknown> {
+    const { what, signal, onWait = () => undefined } = options
+    signal.throwIfAborted()
+    let waited = false
+    const place = await this.guard.admit(what, job.needs ?? 0, signal, (text) => {
+      waited = true
+      onWait(text)
+    })
+    if (waited) onWait('starting')
+    let done = false
+    try {
+      const result = await this.runIn(place, job, options)
+      done = true
+      return result
+    } finally {
+      place.release(done)
+    }
+  }
+
+  private runIn(place: Admitted, job: Job, { what, signal, onProgress, log }: RunOptions): Promise<unknown> {
+    const kills = outOfMemoryKills()
     const child = this.childFor(job)
     this.logs.set(child, log)
     this.said.delete(child)
@@ -85,11 +112,10 @@ export class Host {
         else onAbort()
       }
       const unwatch = watchLimits(child.pid, what, job.limits ?? {}, end)
-      const unguard = child.pid === undefined ? () => undefined : this.guard.add(child.pid, what, end)
+      if (child.pid !== undefined) place.begin(child.pid, end)
       const finish = (settle: () => void, reusable: boolean) => {
         clearTimeout(kill)
         unwatch()
-        unguard()
         signal.removeEventListener('abort', onAbort)
         child.off('message', onMessage).off('exit', onExit)
         if (reusable && !signal.aborted && !exceeded && child.connected) this.idle.push(child)
@@ -99,7 +125,9 @@ export class Host {
       signal.addEventListener('abort', onAbort)
       const onExit = (code: number | null, by: string | null) => {
         const tell = () => {
-          const error = outOfMemory.test(this.lastWords.get(child) ?? '') ? tooLarge(what) : ended(what, code, by)
+          const killed = by === 'SIGKILL' && outOfMemoryKills() !== kills
+          const full = killed || outOfMemory.test(this.lastWords.get(child) ?? '')
+          const error = full ? tooLarge(what, killed) : ended(what, code, by)
           finish(() => reject(because(error)), false)
         }
         // Its last output may still be on its way; a process that it started may keep the pipe open.
@@ -173,6 +201,13 @@ export class Host {
       if (at >= 0) this.idle.splice(at, 1)
     })
     return child
+  }
+
+  /** Ends those that wait for a job: they hold what the last one left. @returns whether there were any */
+  private endIdle(): boolean {
+    const idle = this.idle.splice(0)
+    for (const child of idle) child.kill('SIGKILL')
+    return idle.length > 0
   }
 
   /** Ends all children. */

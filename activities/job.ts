@@ -12,6 +12,8 @@ interface JobBase {
   readonly store: string
   readonly threads: number
   readonly limits?: Limits
+  /** Bytes of memory that it holds at most, about: it begins when there is room for them. Default: not known. */
+  readonly needs?: number
   /** Digests of the plugins whose code it runs. */
   readonly plugins?: readonly string[]
 }

@@ -88,11 +88,13 @@ export function checkTasks(
 
 function isTask(task: unknown): task is TaskPlan {
   if (!isMap(task)) return false
-  const { id, label, group, params, inputs, blocks = [], runs = [] } = task
+  const { id, label, group, memory = 0, params, inputs, blocks = [], runs = [] } = task
   return (
     typeof id === 'string' &&
     typeof label === 'string' &&
     (group === undefined || typeof group === 'string') &&
+    typeof memory === 'number' &&
+    memory >= 0 &&
     isMap(params) &&
     isMap(inputs) &&
     Object.values(inputs).every((ref) => isMap(ref) && typeof ref.digest === 'string') &&

@@ -75,8 +75,9 @@ export async function reuseOr(
           watched.progressed()
           keeper.offer()
         }
+        const onWait = (text: string) => void (last = { fraction: 0, text })
         try {
-          return await host.run(job, { what, signal, onProgress, log: watched.log })
+          return await host.run(job, { what, signal, onProgress, onWait, log: watched.log })
         } catch (error) {
           await keeper.saveLast()
           throw error

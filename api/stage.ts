@@ -49,6 +49,9 @@ export interface TaskPlan<P extends object = JsonObject, I extends object = File
   readonly label: string
   /** Tasks of one group run in one child workflow: `layer03`. Not part of the key. @default the task's id */
   readonly group?: string
+  /** Bytes of memory that it holds at most, about: a worker begins it when there is room for them, beside the tasks that it does
+   *  already. Not part of the key. @default what `execution` allows the stage's tasks; without that, it begins at once */
+  readonly memory?: number
   /** Parameters of the task; part of its key. */
   readonly params: P
   /** Artifacts that the task reads, by name; part of its key. */

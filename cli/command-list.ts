@@ -4,7 +4,8 @@ import { addExamples } from './examples.js'
 /** What adds commands to the program, by the names of the commands, in the order of the help. */
 export const modules: readonly (readonly [names: string, load: () => Promise<(program: Command) => void>])[] = [
   ['init', async () => (await import('./commands/init.js')).initCommand],
-  ['validate plan graph schema solve', async () => (await import('./commands/specs.js')).specCommands],
+  ['validate', async () => (await import('./commands/validate.js')).validateCommand],
+  ['plan graph schema solve', async () => (await import('./commands/specs.js')).specCommands],
   ['run server worker', async () => (await import('./commands/run.js')).runCommands],
   ['sweep', async () => (await import('./commands/sweep.js')).sweepCommand],
   ['list status watch', async () => (await import('./commands/status.js')).statusCommands],

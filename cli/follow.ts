@@ -5,6 +5,7 @@ import type { Store } from '../store/index.js'
 import type { SearchProgress, SearchResult } from '../workflows/types.js'
 import { pendingTasks, type PendingTask } from './at-work.js'
 import { log } from './output.js'
+import { ProgressByEvents } from './progress-by-events.js'
 import type { Sighting, Watcher } from './progress/sighting.js'
 import { noteEnd, readRun, startAgain, type RunDocument } from './runs.js'
 import { ensureWorker } from './workers.js'
@@ -85,17 +86,26 @@ const questionTime = 5000
 /** Milliseconds between two questions whether the run is over. */
 const betweenQuestions = 1000
 
+interface Followed {
+  readonly client: Client
+  readonly workflowId: string
+  readonly isOver: () => boolean
+  /** Is told how many events the run has had; undefined where the server did not say. */
+  readonly onEvents: (count: number | undefined) => void
+}
+
 /**
  * What a run ends with. Asks for its status and not for its result while it runs: the server would answer that question
  * whenever anything happens to the run, ten times a second, and the SDK ask again at once. Each question ends soon, so that
  * none is left when the connection is closed: the SDK repeats it on a timer of its own, and would find a channel that is shut.
  */
-async function resultOf({ client, workflowId, isOver }: { client: Client; workflowId: string; isOver: () => boolean }) {
+async function resultOf({ client, workflowId, isOver, onEvents }: Followed) {
   const handle = client.workflow.getHandle(workflowId)
   while (!isOver())
     try {
       const ask = async () => {
-        const { status, closeTime } = await handle.describe()
+        const { status, closeTime, historyLength } = await handle.describe()
+        onEvents(historyLength)
         return status.name === 'RUNNING' ? undefined : { ...((await handle.result()) as SearchResult), closeTime }
       }
       const answer = await client.withDeadline(Date.now() + questionTime, ask)
@@ -103,6 +113,7 @@ async function resultOf({ client, workflowId, isOver }: { client: Client; workfl
       await pause(betweenQuestions)
     } catch (error) {
       if (grpcErrorIn(error)?.code !== tooLate) throw error
+      onEvents(undefined)
     }
   throw new Error('Nobody waits for the result any longer')
 }
@@ -120,12 +131,13 @@ async function followAt(
   const startedAt = Date.parse(document.startedAt)
   let over = false
   let tasks: readonly PendingTask[] = []
+  const where = new ProgressByEvents(() => progressOf(client, workflowId))
   const see = (progress: Sighting['progress']) => watcher.see({ run, startedAt, progress, tasks })
   const watch = async () => {
     let silences = 0
     for (let beat = 0; !over; beat++) {
       if (beat % 5 === 0) await ensureWorker(store, address)
-      const progress = await progressOf(client, workflowId)
+      const progress = await where.now()
       silences = progress || (await look(address)).state === 'serves' ? 0 : silences + 1
       // Calls that wait for it would be repeated for much longer.
       if (silences >= mostSilences) throw new ServerAway('NoServer', `No Temporal server answers at ${address}`)
@@ -136,7 +148,7 @@ async function followAt(
     }
   }
   const watching = watch()
-  const result = resultOf({ client, workflowId, isOver: () => over })
+  const result = resultOf({ client, workflowId, isOver: () => over, onEvents: (count) => where.onEvents(count) })
   try {
     // A worker that cannot be had, or a server that is away, ends the waiting too.
     const { closeTime, ...end } = await Promise.race([result, watching.then(() => never)])

@@ -4,7 +4,7 @@ import { readSplitTasks, type TasksInput } from './read-tasks.js'
 import type { TaskItems } from './task.js'
 
 /** Characters, about, that are tokenised to estimate the rest. */
-const charactersTokenised = 2 ** 18
+const charactersTokenised = 2 ** 16
 
 /** Characters to read: no number of passes is given for larger files. */
 const charactersCounted = 2 ** 25

@@ -68,6 +68,17 @@ export interface ModelConfig {
 
 /** Returns what block types know about a layer: the parent's sizes. Blocks of a child may differ from them. */
 export function layerFacts(config: ModelConfig, layer: number): LayerFacts {
+  const known = factsOf.get(config) ?? new Map<number, LayerFacts>()
+  factsOf.set(config, known)
+  let facts = known.get(layer)
+  if (!facts) known.set(layer, (facts = newFacts(config, layer)))
+  return facts
+}
+
+// Asked for each of thousands of variants.
+const factsOf = new WeakMap<ModelConfig, Map<number, LayerFacts>>()
+
+function newFacts(config: ModelConfig, layer: number): LayerFacts {
   const { layers, hidden, heads, headDim, qkvBias, outputBias, mlpBias, normEps } = config
   const { attention, ffn } = config.blocks[layer]!
   const usual = parentBlocks(config, layer)

@@ -1,7 +1,10 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { Failure, type JsonObject } from '../api/index.js'
 import { cleanUp } from './clean-up.js'
 import { ggufTokenizer, tokenizerFiles } from './folder.js'
 import { ggufOf } from './gguf/read.js'
+import { kept } from './kept.js'
 import { fitLongWords, type Bpe, type Rank } from './long-words.js'
 import { rankedBpe } from './ranked-bpe.js'
 import { makeEngine, type Engine } from './tokenizer-engine.js'
@@ -40,8 +43,7 @@ export class Tokenizer {
    *                     tokens have them, which do no harm until a text contains them. @default Infinity
    *  @throws Failure InvalidInput if the tokenizer is missing, not supported, or too large */
   static open(folder: string, vocabulary = Infinity): Tokenizer {
-    const gguf = ggufOf(folder)
-    const { file, json, config, size, sizeWithoutAdded, engine } = gguf === undefined ? ofFiles(folder) : ofGguf(gguf)
+    const { file, json, config, size, sizeWithoutAdded, engine } = sourceOf(folder)
     if (sizeWithoutAdded > vocabulary)
       throw new Failure(
         'InvalidInput',
@@ -188,6 +190,20 @@ interface Source {
   /** @throws Error if the library does not support the tokenizer */
   readonly engine: () => Engine
 }
+
+const sourceOf = kept(
+  (folder: string): Source => {
+    const gguf = ggufOf(folder)
+    const source = gguf === undefined ? ofFiles(folder) : ofGguf(gguf)
+    let engine: Engine | undefined
+    return { ...source, engine: () => (engine ??= source.engine()) }
+  },
+  (folder) => {
+    const gguf = ggufOf(folder)
+    if (gguf !== undefined) return [gguf]
+    return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : []
+  },
+)
 
 function ofFiles(folder: string): Source {
   const { file, json, config } = tokenizerFiles(folder)

@@ -1,4 +1,5 @@
-import { resolve } from 'node:path'
+import { statSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { isAbsolute, normalize } from 'node:path/posix'
 import type { JsonObject } from '../api/block.js'
 import { isObject } from '../api/json-object.js'
@@ -29,6 +30,8 @@ export interface CompiledSpec {
   readonly plan?: FrozenPlan
   /** By the digest of a folder that the spec names: the files that are read of it. */
   readonly listings?: Listings
+  /** Files and folders that the spec names, and the files that are read of them: the plan is the same as long as they are. */
+  readonly read?: readonly string[]
 }
 
 const envelope = readSchema('spec')
@@ -123,7 +126,29 @@ export async function compileText(
     plugins,
   }
   const digest = digestJson(asWritten(body, used))
-  return { diagnostics: sortDiagnostics(warnings), plan: { ...body, specFile: resolve(file), digest }, listings }
+  const plan = { ...body, specFile: resolve(file), digest }
+  return { diagnostics: sortDiagnostics(warnings), plan, listings, read: filesRead(used, inputDigests, listings) }
+}
+
+/** What decides on the contents of paths. A new file in a folder may count, too. */
+function filesRead(
+  used: readonly PathUse[],
+  digests: Readonly<Record<string, Digest>>,
+  listings: Listings,
+): readonly string[] {
+  const all = new Set<string>()
+  for (const { name, absolute, kind } of used) {
+    all.add(absolute)
+    // Parts of a model lie beside each other.
+    if (kind === 'model') all.add(dirname(absolute))
+    const folder = statSync(absolute, { throwIfNoEntry: false })?.isDirectory() === true ? absolute : dirname(absolute)
+    for (const file of Object.keys(listings.get(digests[name]!) ?? {})) {
+      const path = join(folder, file)
+      all.add(path)
+      for (let at = dirname(path); at.length >= folder.length; at = dirname(at)) all.add(at)
+    }
+  }
+  return [...all]
 }
 
 /** Whether a path of a spec is a stage's parameter, or the pipeline's, which is checked on its own. */

@@ -1,8 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { copyFile, link, lstat, mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { Failure } from '../errors/failure.js'
 import { parseDigest, type Digest } from './digest.js'
 
@@ -204,9 +202,22 @@ export async function stampOf(path: string): Promise<string> {
   return `${size} ${mtimeNs} ${ctimeNs} ${ino}`
 }
 
-/** Computes the SHA-256 of a file, streamed. */
+/** Bytes that are read at once. */
+const readAtOnce = 2 ** 18
+
+/** Computes the SHA-256 of a file, through one buffer: as a stream, a large one took twice as long. */
 export async function digestFile(path: string): Promise<Digest> {
   const hash = createHash('sha256')
-  await pipeline(createReadStream(path), hash)
+  const file = await open(path)
+  try {
+    const buffer = Buffer.allocUnsafeSlow(readAtOnce)
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, readAtOnce)
+      if (bytesRead === 0) break
+      hash.update(buffer.subarray(0, bytesRead))
+    }
+  } finally {
+    await file.close()
+  }
   return parseDigest(hash.digest('hex'))
 }

@@ -9,11 +9,9 @@ import { readSchema, schemaNames } from '../../schemas/read.js'
 import { readProblem, solve, type Problem } from '../../solver/index.js'
 import { described } from '../../spec/described.js'
 import { toDot, toMermaid } from '../../spec/graph.js'
-import { compileSpec } from '../../spec/plan.js'
 import { schemaOfSpec, specSchema } from '../../spec/schema.js'
 import { action } from '../action.js'
 import { compiled, planOf, registryFor } from '../compiled-spec.js'
-import { framed } from '../framed.js'
 import { common, reading, setting, type SpecOptions } from '../options.js'
 import { planTable } from '../plan-table.js'
 import { log, print, printJson } from '../output.js'
@@ -25,21 +23,6 @@ import { specRegistry } from '../spec-registry.js'
 
 /** Commands that need no server. */
 export function specCommands(program: Command): void {
-  setting(reading(program.command('validate <spec>').description('list all mistakes in a spec'))).action(
-    action(async (file: string, options: SpecOptions) => {
-      const { set = [] } = options
-      const { plan, diagnostics } = await compileSpec(file, registryFor(options), set)
-      const notes = plan ? await dataNotes(plan) : []
-      if (options.json)
-        printJson({ valid: plan !== undefined, digest: plan?.digest, diagnostics, ...(plan && { notes }) })
-      else for (const diagnostic of framed(diagnostics, set, process.stdout)) print(diagnostic)
-      if (plan && !options.json)
-        print(`${file} is valid: ${plan.stages.length} stages, digest ${plan.digest.slice(0, 12)}`)
-      if (!options.json) for (const note of notes) print(`note: ${note}`)
-      if (!plan) process.exitCode = 2
-    }),
-  )
-
   setting(
     reading(
       program.command('plan <spec>').description('list stages and tasks, and how much of them the store already has'),

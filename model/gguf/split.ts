@@ -2,11 +2,14 @@ import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Failure } from '../../api/index.js'
 import { partName } from '../../files/gguf-parts.js'
+import { kept } from '../kept.js'
 import { GgufFile, type GgufTensor } from './container.js'
 
 /** Opens a GGUF file; if it is one of several parts, together with the others. Reads and checks their headers.
  *  @throws Failure InvalidInput naming the part that is missing or belongs to another model */
-export function openWhole(path: string): GgufFile {
+export const openWhole = kept(open, (path) => partName(path)?.all ?? [path])
+
+function open(path: string): GgufFile {
   const file = GgufFile.open(path)
   const count = numberOf(file, 'split.count') ?? 1
   if (count <= 1) return file

@@ -3,6 +3,7 @@ import { totalmem } from 'node:os'
 import { dirname } from 'node:path'
 import { Failure, type Work } from '../../api/index.js'
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
+import { usableMemory } from '../../tensor/memory-left.js'
 import type { Loaded } from '../registry.js'
 
 /** Estimate of what a stage needs of the machine. */
@@ -74,7 +75,7 @@ export function diskOf(folder: string): number {
 }
 
 /** Bytes of memory that this process may use: all of the machine's, or a container's limit. */
-export const memoryOfProcess = (): number => Math.min(totalmem(), process.constrainedMemory() || Infinity)
+export const memoryOfProcess = (): number => Math.min(totalmem(), usableMemory() ?? Infinity)
 
 /** Bytes for people: `1.5 GiB`. */
 function sized(bytes: number): string {

@@ -3,7 +3,7 @@ import type { Model } from '../../model/index.js'
 import { allVariants, lessons, type CurriculumParams } from '../curriculum.js'
 import type { ModelInput, SpaceInput } from '../inputs.js'
 import { entryId, type LibraryEntry } from '../library.js'
-import { pairsOf } from '../scored-pairs.js'
+import { pairsOf, type Pair } from '../scored-pairs.js'
 import { runVariants } from '../run-variants.js'
 import { headFlops, layersFlops } from './flops.js'
 import type { ExpectedReading } from './reading.js'
@@ -23,20 +23,50 @@ export function scoresExpected(
 ): Resources {
   const { spec, runs } = context
   const library = libraryExpected(model, context)
+  const countsAt = rowCounts(library, (layer) => pairsOf(model, spec.space, library, layer, pairs, 0))
   const positions = sequences * read.length
   // The parent's predictions are made once, with the mean rows of its head.
   let [tasks, forward] = [0, positions * 2 * headFlops(model)]
   for (let layer = 0; layer < model.config.layers; layer++) {
     const each = positions * (layersFlops(model, read.length, layer) + headFlops(model))
-    for (const { slot, ...pair } of pairsOf(model, spec.space, library, layer, pairs, 0)) {
-      const before = beforeDistillation && slot !== 'block' && pair[slot].weights !== null
-      tasks++
-      forward += before ? 2 * each : each
-    }
+    const { rows, trained } = countsAt(layer)
+    tasks += rows
+    forward += (rows + (beforeDistillation ? trained : 0)) * each
   }
   const replaced = runVariants(model, spec.space, runs)
   for (const { layer } of replaced) forward += positions * (layersFlops(model, read.length, layer) + headFlops(model))
   return { tasks: tasks + replaced.length, work: { forward } }
+}
+
+interface RowCounts {
+  /** What is scored at a layer. */
+  readonly rows: number
+  /** Variants of one slot among it that have weights of their own. */
+  readonly trained: number
+}
+
+/** Counts what is scored at a layer. Layers with the same entries have as many: a large model has few kinds of layers. */
+function rowCounts(
+  library: ReadonlyMap<string, LibraryEntry>,
+  pairsAt: (layer: number) => readonly Pair[],
+): (layer: number) => RowCounts {
+  const kinds = new Map<number, string[]>()
+  for (const { layer, slot, variant, beside } of library.values()) {
+    const names = kinds.get(layer) ?? []
+    names.push(`${slot} ${variant} ${beside}`)
+    kinds.set(layer, names)
+  }
+  const known = new Map<string, RowCounts>()
+  return (layer) => {
+    const kind = (kinds.get(layer) ?? []).join('\n')
+    let counts = known.get(kind)
+    if (!counts) {
+      const pairs = pairsAt(layer)
+      const trained = pairs.filter(({ slot, ...pair }) => slot !== 'block' && pair[slot].weights !== null)
+      known.set(kind, (counts = { rows: pairs.length, trained: trained.length }))
+    }
+    return counts
+  }
 }
 
 /** The entries that `distill` will make, without weights. */

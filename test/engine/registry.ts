@@ -119,8 +119,13 @@ const echo: SingleStage = {
   },
 }
 
-/** So many tasks as its parameter says, done at once; every so many of them fails. */
-const many: FanOutStage<{ readonly count: number; readonly failEvery: number; readonly offset: number }> = {
+/** So many tasks as its parameter says, done at once, in so many groups if any; every so many of them fails. */
+const many: FanOutStage<{
+  readonly count: number
+  readonly failEvery: number
+  readonly offset: number
+  readonly groups: number
+}> = {
   name: 'many',
   version: 1,
   reads: [],
@@ -129,12 +134,14 @@ const many: FanOutStage<{ readonly count: number; readonly failEvery: number; re
     count: { type: 'number' },
     failEvery: { type: 'number', default: 0 },
     offset: { type: 'number', default: 0 },
+    groups: { type: 'number', default: 0 },
   }),
-  async plan({ params: { count, failEvery, offset } }) {
+  async plan({ params: { count, failEvery, offset, groups } }) {
     return Array.from({ length: count }, (_, i) => {
       const number = i + offset
       const fails = failEvery > 0 && number % failEvery === 0
-      return { id: `task-${number}`, label: `number ${number}`, params: { number, fails }, inputs: {} }
+      const group = groups > 0 ? { group: `layer${i % groups}` } : {}
+      return { id: `task-${number}`, label: `number ${number}`, ...group, params: { number, fails }, inputs: {} }
     })
   },
   async run({ task }) {
@@ -175,6 +182,29 @@ const hungry: SingleStage = {
   },
 }
 
-const stages = [source, each, some, step, echo, many, twice, hungry, approve] as unknown as readonly Stage[]
+/** Tasks that hold so many MiB each, which they say or not, until the test lets them go on. */
+const holding: FanOutStage<{ readonly sizes: readonly number[]; readonly says: boolean }> = {
+  name: 'holding',
+  version: 1,
+  reads: [],
+  parameters: parameters({ sizes: { type: 'array' }, says: { type: 'boolean', default: true } }),
+  async plan({ params: { sizes, says } }) {
+    return sizes.map((size, i) => ({
+      id: `${i}`,
+      label: `${size} MiB`,
+      params: { size },
+      inputs: {},
+      ...(says && { memory: size * 2 ** 20 }),
+    }))
+  },
+  async run(context) {
+    const { size } = context.task.params as { size: number }
+    const held: Buffer[] = []
+    while (held.length < size) held.push(Buffer.alloc(2 ** 20, 1))
+    return { values: { value: await stepped(context, 'holding', context.task.id), held: held.length }, files: {} }
+  },
+}
+
+const stages = [source, each, some, step, echo, many, twice, hungry, holding, approve] as unknown as readonly Stage[]
 
 export const loadPlugins = (): Loaded => makeLoaded(stages, [], [])

@@ -1,6 +1,6 @@
 import { WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client'
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -24,6 +24,8 @@ export interface WorkerSettings {
   /** Of `worker --queue`. */
   readonly queue?: string
   readonly env?: NodeJS.ProcessEnv
+  /** Folder of a control group for it and all that it starts. */
+  readonly group?: string
 }
 
 /** A worker process. */
@@ -36,7 +38,7 @@ export class TestWorker {
   static async start(
     { address, store, steps }: Rig,
     slots: number,
-    { queue, env = {} }: WorkerSettings,
+    { queue, env = {}, group }: WorkerSettings,
   ): Promise<TestWorker> {
     const program = join(packageRoot(), 'dist/test/engine/worker.js')
     // Its queue is named after the code that starts the run: here the sources, there what was compiled of them.
@@ -44,6 +46,7 @@ export class TestWorker {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, [socketVariable]: steps.path, ...env },
     })
+    if (group !== undefined) writeFileSync(join(group, 'cgroup.procs'), String(child.pid))
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     const said: string[] = []
     await new Promise<void>((resolve, reject) => {
@@ -117,11 +120,15 @@ export class Rig {
   }
 
   /** Returns when a task of a run has said that it waits for a place. */
-  async waitsForPlace(handle: Handle): Promise<void> {
+  waitsForPlace(handle: Handle): Promise<void> {
+    return this.says(handle, 'waiting for a slot')
+  }
+  /** Returns when a task of a run has said something. */
+  async says(handle: Handle, text: string): Promise<void> {
     for (;;) {
       const { raw } = await handle.describe()
-      const details = raw.pendingActivities?.[0]?.heartbeatDetails?.payloads?.[0]?.data
-      if (details && Buffer.from(details).includes('waiting for a slot')) return
+      const said = (raw.pendingActivities ?? []).map((own) => own.heartbeatDetails?.payloads?.[0]?.data)
+      if (said.some((data) => data && Buffer.from(data).includes(text))) return
     }
   }
 

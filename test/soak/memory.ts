@@ -36,6 +36,11 @@ export class Memory {
     }
   }
 
+  /** The most MB that one process has held. */
+  get most(): number {
+    return Math.max(0, ...[...this.lives.values()].flatMap(({ samples }) => samples.map(({ megabytes }) => megabytes)))
+  }
+
   /** Reports the maximum over all processes and, for the longest-lived one, the development after `warm` seconds. */
   summary(warm: number): string {
     const lives = [...this.lives.values()].filter(({ samples }) => samples.length > 0)

@@ -1,5 +1,9 @@
+import { execFileSync } from 'node:child_process'
 import { cpus } from 'node:os'
-import { expect, test } from 'vitest'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { packageRoot } from '../../store/paths.js'
+import { controlGroup, removeGroup } from '../control-group.js'
 import { processors } from '../../tensor/processors.js'
 
 const v2 = '30 24 0:27 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n'
@@ -102,3 +106,22 @@ test('this process has at least one processor, and no more than the machine', ()
   expect(processors()).toBeGreaterThanOrEqual(1)
   expect(processors()).toBeLessThanOrEqual(cpus().length)
 })
+
+/** What a process counts that is started by a shell. */
+const countedBy = (before: string) => {
+  const script = `import('${join(packageRoot(), 'dist/tensor/processors.js')}').then((own) => console.log(own.processors()))`
+  return execFileSync('sh', ['-c', `${before} ${process.execPath} -e "${script}"`], { encoding: 'utf8' }).trim()
+}
+
+test.skipIf(process.platform !== 'linux')('a process that may run on one processor counts one', () => {
+  expect(countedBy('exec taskset -c 0')).toBe('1')
+})
+
+const quota = controlGroup('cpu', 'processors', 100_000)
+test.skipIf(quota === undefined)(
+  `a process with a quota of one processor counts one${quota === undefined ? ' (skipped: this user cannot make a control group)' : ''}`,
+  () => {
+    onTestFinished(() => removeGroup(quota!))
+    expect(countedBy(`echo $$ > ${quota}/cgroup.procs; exec`)).toBe('1')
+  },
+)
