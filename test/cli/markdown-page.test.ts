@@ -17,7 +17,8 @@ test('tables stand in columns, headings and strong lines without their marks', (
 })
 
 test('cells and paragraphs that are too long go on in the next line', () => {
-  const page = '| limit | met |\n|---|---|\n| throughput >= 2x of the parent | open |\n\n- one two three four five six seven\n'
+  const page =
+    '| limit | met |\n|---|---|\n| throughput >= 2x of the parent | open |\n\n- one two three four five six seven\n'
   const lines = markdownPage(page, 24, none)
   expect(lines).toEqual([
     ...['limit             met', 'throughput >= 2x  open', 'of the parent', ''],
