@@ -65,7 +65,9 @@ function tableLines([head = [], rule = [], ...rows]: readonly string[][], width:
   const cells = [head, ...rows].map((row) => row.map(plain))
   const widths = fitting(
     head.map((_, i) => Math.max(...cells.map((row) => stringWidth(row[i] ?? '')))),
-    head.map((_, i) => Math.max(narrowest, ...cells.flatMap((row) => (row[i] ?? '').split(' ').map(stringWidth)))),
+    head.map((_, i) =>
+      Math.max(narrowest, ...cells.flatMap((row) => (row[i] ?? '').split(' ').map((word) => stringWidth(word)))),
+    ),
     width - gap * (head.length - 1),
   )
   const columns = rule.map((own): Column => (own.endsWith(':') ? { align: 'right' } : {}))
