@@ -118,7 +118,9 @@ export class Host {
         unwatch()
         signal.removeEventListener('abort', onAbort)
         child.off('message', onMessage).off('exit', onExit)
-        if (reusable && !signal.aborted && !exceeded && child.connected) this.idle.push(child)
+        // One whose memory is bounded began with none, and so must the next.
+        const stays = reusable && job.limits?.memory === undefined && !signal.aborted && !exceeded
+        if (stays && child.connected) this.idle.push(child)
         else child.kill('SIGKILL')
         settle()
       }

@@ -62,10 +62,24 @@ const isProgress = (said: unknown): said is NonNullable<PendingTask['said']> => 
   return typeof fraction === 'number' && typeof text === 'string'
 }
 
-/** Tasks that failed and will be tried again, a line each. */
-export const troubles = (tasks: readonly PendingTask[]): string[] =>
-  tasks.flatMap(({ name, attempt, failure }) =>
-    failure === undefined ? [] : [`${name} failed, attempt ${attempt} follows: ${failure}`],
+/** A failure of a task that is being tried again. */
+export interface TaskTrouble {
+  readonly line: string
+  /** The same before the next attempt and during it, for those who tell each failure once. */
+  readonly key: string
+}
+
+/** Tasks that failed, and whether the next attempt is at work. */
+export const troubles = (tasks: readonly PendingTask[]): TaskTrouble[] =>
+  tasks.flatMap(({ name, attempt, failure, atWork }) =>
+    failure === undefined
+      ? []
+      : [
+          {
+            line: `${name} failed, attempt ${attempt} ${atWork ? 'is at work' : 'follows'}: ${failure}`,
+            key: JSON.stringify([name, attempt, failure]),
+          },
+        ],
   )
 
 /** The task whose words say most about when something will happen: the one that has got furthest. What a failed attempt said is

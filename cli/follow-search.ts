@@ -2,6 +2,7 @@ import { writing } from '../model/index.js'
 import type { SearchProgress } from '../workflows/types.js'
 import { exitCodes } from './exit-codes.js'
 import { follow } from './follow.js'
+import { headline } from './headline.js'
 import type { Common } from './options.js'
 import { notAccepted, outcomeFolder, resultOf, writeOutcome } from './outcome.js'
 import { colours, log, printJson, tell } from './output.js'
@@ -49,9 +50,12 @@ export async function followSearch(
   if (outcome.aside !== undefined) log(`The result of another spec of this name is now in ${outcome.aside}.`)
   const page = await reportPageOf(store, document)
   const report = page === undefined ? outcome.report : await writing(outcome.folder, () => placePage(name, page))
-  if (options.json) printJson(await resultOf(store, document))
+  const result = await resultOf(store, document)
+  if (options.json) printJson(result)
   const missed = notAccepted(document)
   if (missed) tell(colours.yellow(missed))
+  const figures = options.json ? undefined : headline(result)
+  if (figures !== undefined) tell(`${figures} All figures: ${typed('result', name)}`)
   if (!options.json) tell(`${missed ? 'What was found instead' : 'Done'}: ${outcome.folder}`)
   if (report) tell(`Report: ${report}`)
   if (link) log(`Temporal UI: ${link}`)

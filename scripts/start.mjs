@@ -18,4 +18,13 @@ function puzzleflow(...args) {
 const rest = process.argv.slice(2)
 const code = puzzleflow('run', 'examples/quickstart/search.yaml', '--run', 'quickstart', ...rest)
 // 7: it has ended, and its child was not accepted.
-process.exitCode = [0, 7].includes(code) && !rest.includes('--detach') ? puzzleflow('result', 'quickstart') : code
+const hasEnded = [0, 7].includes(code) && !rest.includes('--detach')
+process.exitCode = hasEnded ? puzzleflow('result', 'quickstart') : code
+if (hasEnded && process.stderr.isTTY)
+  console.error(
+    [
+      '',
+      'The same with charts: runs/quickstart/report.html',
+      'Try the child: npx puzzleflow generate runs/quickstart/child --prompt "copy fox owl seal bear =" -n 4',
+    ].join('\n'),
+  )

@@ -81,7 +81,9 @@ async function init(named: string | undefined, options: InitOptions): Promise<vo
   })
   const late = run.seconds > within
   if (options.json) return printJson({ spec: output, within, ...run })
-  for (const line of planTable(run)) print(line)
+  // How the proposal differs from what ran before is no news to those who have just got it.
+  const stages = run.stages.map((own) => ({ ...own, reasons: [] }))
+  for (const line of planTable({ ...run, stages })) print(line)
   if (late)
     log(
       `Even with the smallest budgets the search takes about ${describeSeconds(run.seconds)}, longer than ${options.within}: allow more time, or shorten \`space\`.`,

@@ -10,6 +10,7 @@ import { action } from '../action.js'
 import { align } from '../columns.js'
 import { explain } from '../explain.js'
 import { latest } from '../latest.js'
+import { printPage } from '../markdown-page.js'
 import { forgetProfile } from '../measure-again.js'
 import { openStore, readStore } from '../open-store.js'
 import { common, type Common } from '../options.js'
@@ -95,8 +96,8 @@ async function result(run: string, options: Common): Promise<void> {
   const head = { run, specDigest: document.specDigest }
   const found = curve ? { ...head, ...curve } : await resultOf(store, document)
   const missed = notAccepted(document)
-  if (!options.json && 'parent' in found) print(markdown(found as never))
-  else if (!options.json && 'swept' in found) print(curvePage(found as never))
+  if (!options.json && 'parent' in found) printPage(markdown(found as never))
+  else if (!options.json && 'swept' in found) printPage(curvePage(found as never))
   else printJson(found)
   if (missed) tell(missed)
 }

@@ -10,10 +10,10 @@ import type { SearchProgress } from '../../workflows/types.js'
 import { action } from '../action.js'
 import { compiled } from '../compiled-spec.js'
 import { followSearch } from '../follow-search.js'
+import { printPage } from '../markdown-page.js'
 import { wholeNumber } from '../option-values.js'
 import { reading, running, settingWords, type RunningOptions } from '../options.js'
 import { outcomeFolder, resultOf } from '../outcome.js'
-import { print } from '../output.js'
 import { partialCurve, writeCurve } from '../partial-curve.js'
 import { readRun } from '../runs.js'
 import { startSearch } from '../start-search.js'
@@ -62,7 +62,7 @@ async function sweep(file: string, options: SweepOptions): Promise<void> {
     if (curve) await writing(outcomeFolder(run), () => writeCurve(run, curve))
   }
   const document = await followSearch(search, options, grow)
-  if (document && !options.json) print(curvePage((await resultOf(store, document)) as never))
+  if (document && !options.json) printPage(curvePage((await resultOf(store, document)) as never))
 }
 
 /** What the options ask for. @throws Failure InvalidInput */

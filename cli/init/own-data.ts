@@ -65,7 +65,9 @@ export async function splitData(file: string, folder: string): Promise<SplitFile
   if (others.length > 0)
     throw new Failure('InvalidInput', `${others[0]!} is there already, with other text`, {
       file: others[0]!,
-      remedy: 'Remove it, or name both files: --data TRAIN --validate VALIDATE.',
+      // It may be the only copy of somebody's text.
+      remedy:
+        'Write the spec into another folder (--output FOLDER/search.yaml), or name both files: --data TRAIN --validate VALIDATE.',
     })
   return paths
 }

@@ -24,7 +24,7 @@ export class AllNews implements Watcher {
   }
 
   see({ run, progress, tasks }: Sighting): void {
-    const news = troubles(tasks).map((line) => ({ key: line, line }))
+    const news = troubles(tasks)
     // The time that is left changes without news.
     if (progress) news.unshift({ key: summary(progress, { withTimes: false }), line: summary(progress) })
     if (progress) news.push(...allDecisions(run, progress).map((line) => ({ key: line, line })))

@@ -35,9 +35,10 @@ export class Beat implements Watcher {
       this.speak()
     }
     const { run, progress } = this.last
-    for (const line of [...troubles(sighting.tasks), ...(progress ? allDecisions(run, progress) : [])]) {
-      if (!this.told.has(line)) this.say(line)
-      this.told.add(line)
+    const asked = progress ? allDecisions(run, progress).map((line) => ({ key: line, line })) : []
+    for (const { key, line } of [...troubles(sighting.tasks), ...asked]) {
+      if (!this.told.has(key)) this.say(line)
+      this.told.add(key)
     }
   }
 

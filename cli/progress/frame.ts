@@ -1,4 +1,5 @@
 import type pc from 'picocolors'
+import stringWidth from 'string-width'
 import { visible } from '../../errors/visible.js'
 import { describeLeft } from '../../workflows/remaining.js'
 import type { SearchProgress, StageProgress } from '../../workflows/types.js'
@@ -19,6 +20,9 @@ export interface Canvas {
   /** Whether the terminal shows characters beyond ASCII. */
   readonly unicode: boolean
 }
+
+/** Characters of the bar: the largest that fits, so that it is not another with every change of the words beside it. */
+const barSizes = [24, 16, 8]
 
 /** Tasks of a stage that are named. */
 const mostTasks = 4
@@ -83,23 +87,21 @@ function heading(sighting: Parameters<typeof frame>[0], { now, colours, unicode 
   const { run, startedAt, left } = sighting
   const { stages, fraction, paused, outcome } = sighting.progress!
   const isMoving = !paused && stages.some(({ state }) => state === 'running')
-  const size = width >= 70 ? Math.min(24, width - 56) : 0
+  const done = stages.filter(({ state }) => state === 'done').length
+  const name = [colours.bold(cut(run, Math.floor(width / 3))), ...(paused ? [colours.yellow('PAUSED')] : [])]
+  const facts = [
+    `${Math.round(fraction * 100)} %`,
+    `${done} of ${stages.length} stages`,
+    duration(now - startedAt),
+    ...(outcome && !outcome.ok ? [colours.yellow(outcome.status)] : []),
+    ...(left === undefined || !isMoving ? [] : [describeLeft(left.seconds, left.atLeast ? 'at least' : 'about')]),
+  ]
+  // The bar takes what the words leave: the time that is left is what people look for.
+  const free = width - stringWidth([...name, ...facts].join('  ')) - 2
+  const size = barSizes.find((each) => each <= free) ?? 0
   const full = Math.round(fraction * size)
   const bar = (unicode ? '█' : '#').repeat(full) + colours.dim((unicode ? '░' : '-').repeat(size - full))
-  const done = stages.filter(({ state }) => state === 'done').length
-  return cut(
-    [
-      colours.bold(cut(run, Math.floor(width / 3))),
-      ...(paused ? [colours.yellow('PAUSED')] : []),
-      ...(size > 0 ? [bar] : []),
-      `${Math.round(fraction * 100)} %`,
-      `${done} of ${stages.length} stages`,
-      duration(now - startedAt),
-      ...(outcome && !outcome.ok ? [colours.yellow(outcome.status)] : []),
-      ...(left === undefined || !isMoving ? [] : [describeLeft(left.seconds, left.atLeast ? 'at least' : 'about')]),
-    ].join('  '),
-    width,
-  )
+  return cut([...name, ...(size > 0 ? [bar] : []), ...facts].join('  '), width)
 }
 
 function cells(stage: StageProgress, { tasks, progress }: Sighting, { colours }: Canvas): string[] {
@@ -151,7 +153,9 @@ function below(stage: StageProgress, { run, tasks }: Sighting, named: number, wi
   return [
     ...lines.filter((line) => line !== ''),
     ...(more > 0 ? [`and ${more} more`] : []),
-    ...troubles(own).slice(0, named).map(plain),
+    ...troubles(own)
+      .slice(0, named)
+      .map(({ line }) => plain(line)),
     ...decisions(run, stage).map(plain),
   ]
 }

@@ -1,5 +1,6 @@
 import type { GateStage } from '../../api/index.js'
 import { plainMarkdown } from '../../errors/markdown.js'
+import { format } from '../../report/format.js'
 
 interface ApproveParams {
   readonly question: string
@@ -32,7 +33,8 @@ export const approve: GateStage<ApproveParams> = {
     [
       question,
       ...Object.entries(show).map(
-        ([name, value]) => `${plainMarkdown(name)}: ${plainMarkdown(JSON.stringify(value))}.`,
+        ([name, value]) =>
+          `${plainMarkdown(name)}: ${typeof value === 'number' ? format(value) : plainMarkdown(JSON.stringify(value))}.`,
       ),
     ].join(' '),
 }

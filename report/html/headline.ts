@@ -120,5 +120,8 @@ export function comparison({ result }: ReportData): Markup {
 /** How the costs of blocks were measured; set off where the machine was busy. */
 function profileLine(profile: ProfileNotes): Markup {
   const { text, disturbed } = profileNote(profile)
-  return html`<p class="${disturbed ? 'bad' : 'dim'}">${text}</p>`
+  const parts = text.split(/`([^`]+)`/)
+  return html`<p class="${disturbed ? 'bad' : 'dim'}">
+    ${parts.map((part, i) => (i % 2 === 1 ? html`<code>${part}</code>` : part))}
+  </p>`
 }

@@ -23,6 +23,8 @@ test('the spec that is proposed for the only model of a folder is valid, and say
   const { code, stdout, stderr } = await place.run('init', '--data', 'text.jsonl', '--within', '10min')
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   expect(stdout).toContain('Wrote search.yaml.')
+  // Lines of the table alone: nothing ran before that it could be compared with.
+  expect(stdout).not.toMatch(/^ {4}/m)
   const spec = readFileSync(join(folder, 'search.yaml'), 'utf8')
   expect(spec).toContain('# llama: 8 layers, hidden size 192, 3.58 million parameters.')
   expect(spec).toContain('model: ./parent')
@@ -62,6 +64,9 @@ test('text of another file is not overwritten', async () => {
   const { code, stderr } = await place.run('init', '--data', 'other.txt', '-o', 'other.yaml')
   expect(code).toBe(2)
   expect(stderr).toContain('train.jsonl is there already, with other text')
+  expect(stderr).toContain(
+    'Remedy: Write the spec into another folder (--output FOLDER/search.yaml), or name both files',
+  )
   expect(readFileSync(join(folder, 'data/train.jsonl'), 'utf8')).toBe(before)
   expect(readdirSync(join(folder, 'data')).sort()).toEqual(['train.jsonl', 'validate.jsonl'])
 })

@@ -106,7 +106,7 @@ test('who follows a run with its key can read why a task is tried again', async 
   for (;;) {
     const lines = troubles(await pendingTasks(rig.client, run.workflowId))
     if (lines.length === 0) continue
-    expect(lines).toEqual([`step failed, attempt 2 follows: ${secrets.failure}`])
+    expect(lines).toMatchObject([{ line: `step failed, attempt 2 follows: ${secrets.failure}` }])
     break
   }
   await run.cancel()

@@ -25,6 +25,7 @@ test('the page says what the result says', () => {
   ])
   const text = textOf(document.querySelector('main'))
   expect(text).toContain('It would be accepted with a text.')
+  expect(text).toContain('npx puzzleflow profile RUN --again forgets them')
   const rows = rowsOf(document)
   expect(rows).toEqual(
     expect.arrayContaining([

@@ -68,6 +68,7 @@ export function searchReport({ layers = 4, variants = 3, text = 'a text' }: Shap
       base: { layers: Array.from({ length: layers }, () => ({ attention: 'parent', ffn: variant(1) })) },
       timing: { child: [1, 1.1, 1.05], sessions: 2, error: 0.025 },
       calibration: { children: 3, after: { largest: 0.031 } },
+      profile: { load: 0.5 },
       attempts: [{ action: 'train on', because: [text], tokens: 500, kl: 0.02, throughput: 2.1, accuracy: 0.97 }],
       paired: {
         [text]: {

@@ -73,12 +73,23 @@ test('failures and questions are said at once, each once', () => {
   beat.see(sighting())
   const asking = [...halfWay, stage('check', { state: 'asking', question: 'Go on?' })]
   for (let i = 0; i < 3; i++) {
-    beat.see(sighting(asking, [task('distill/b', { attempt: 2, failure: 'no memory' })]))
+    beat.see(sighting(asking, [task('distill/b', { attempt: 2, failure: 'no memory', atWork: false })]))
     vi.advanceTimersByTime(1000)
   }
   expect(said.slice(1)).toEqual([
     'distill/b failed, attempt 2 follows: no memory',
     'check: Go on? Answer: npx puzzleflow approve tiny check',
+  ])
+})
+
+test('a failure that was told is not told again when the next attempt is at work; one that was missed is told then', () => {
+  beat.see(sighting())
+  const failed = { attempt: 2, failure: 'no memory' }
+  beat.see(sighting(halfWay, [task('distill/b', { ...failed, atWork: false })]))
+  beat.see(sighting(halfWay, [task('distill/b', failed), task('distill/c', failed)]))
+  expect(said.slice(1)).toEqual([
+    'distill/b failed, attempt 2 follows: no memory',
+    'distill/c failed, attempt 2 is at work: no memory',
   ])
 })
 

@@ -52,6 +52,15 @@ test.each([60, 80, 120, 200])(
   },
 )
 
+test('the bar is shorter where lines are, so that the time that is left is seen in 80 columns', () => {
+  const head = (columns: number, run = 'quickstart') =>
+    frame({ ...sighting(), run, left: { seconds: 4000, atLeast: true } }, canvas(columns))[0]
+  expect(head(100)).toBe('quickstart  ##########--------------  43 %  2 of 5 stages  2:10  at least 67 min left')
+  expect(head(80)).toBe('quickstart  #######---------  43 %  2 of 5 stages  2:10  at least 67 min left')
+  expect(head(70)).toBe('quickstart  ###-----  43 %  2 of 5 stages  2:10  at least 67 min left')
+  expect(head(62)).toBe('quickstart  43 %  2 of 5 stages  2:10  at least 67 min left')
+})
+
 test('rates go first where lines are short, then what was reused', () => {
   const row = (columns: number) => frame(sighting(), canvas(columns)).find((line) => line.startsWith('distill'))
   expect(row(60)).toBe('distill  running  120/288  35 reused  about 3 min left')
@@ -94,6 +103,15 @@ test('so is a task that waits for a decision, and one that failed and is tried a
     '  distill/b failed, attempt 2 follows: no memory',
     '  It does not converge. Remedy: Lower the rate.',
     '  waits for: npx puzzleflow retry tiny distill/a or npx puzzleflow skip tiny distill/a',
+  ])
+})
+
+test('of a task that failed and is at work again, it is not said that an attempt follows', () => {
+  const said = { fraction: 0.5, text: 'step 2 of 4' }
+  const again = [task('distill/b', { attempt: 2, failure: 'activity Heartbeat timeout', said })]
+  expect(frame(sighting(halfWay, again), canvas(120)).slice(4, 6)).toEqual([
+    '  b  50 %  step 2 of 4',
+    '  distill/b failed, attempt 2 is at work: activity Heartbeat timeout',
   ])
 })
 
