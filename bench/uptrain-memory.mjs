@@ -34,6 +34,12 @@ const { values } = parseArgs({
 const large = { layers: 22, hidden: 2048, intermediate: 5632, heads: 32, kvHeads: 4, vocabulary: 32000 }
 const small = { layers: 12, hidden: 512, intermediate: 1408, heads: 8, kvHeads: 2, vocabulary: 8192 }
 
+const bfloat16 = (numbers) => Uint16Array.from(new Uint32Array(numbers.buffer), (bits) => bits >>> 16)
+const [one] = bfloat16(Float32Array.of(1))
+
+/** Numbers between -1 and 1. */
+const noise = Float32Array.from({ length: 262139 }, (_, i) => (Math.sin(12.9898 * i) * 43758.5453) % 1)
+
 /** Writes a Llama with random weights, a tensor at a time. */
 async function writeParent(folder, { layers, hidden, intermediate, heads, kvHeads, vocabulary }) {
   const config = {
@@ -66,17 +72,13 @@ async function writeParent(folder, { layers, hidden, intermediate, heads, kvHead
     header[name] = { dtype: 'BF16', shape, data_offsets: [offset, (offset += 2 * elements(shape))] }
   const file = await open(join(folder, 'model.safetensors'), 'w')
   await file.writeFile(safetensorsHead(header))
-  let seed = 1
   for (const [, shape] of tensors) {
-    const data = new Uint16Array(elements(shape))
-    const bits = new Uint32Array(1)
-    const number = new Float32Array(bits.buffer)
+    const data = new Uint16Array(elements(shape)).fill(one)
     const scale = 1.7 / Math.sqrt(shape.at(-1))
-    for (let i = 0; i < data.length; i++) {
-      seed = (Math.imul(seed, 1664525) + 1013904223) | 0
-      number[0] = shape.length === 1 ? 1 : (seed / 2 ** 31) * scale
-      data[i] = bits[0] >>> 16
-    }
+    const numbers = shape.length === 1 ? [] : bfloat16(noise.map((value) => value * scale))
+    // Its length is a prime, so rows differ.
+    for (let at = 0; at < data.length && numbers.length > 0; at += numbers.length)
+      data.set(numbers.subarray(0, data.length - at), at)
     await file.writeFile(new Uint8Array(data.buffer))
   }
   await file.close()
