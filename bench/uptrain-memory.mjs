@@ -2,7 +2,7 @@
 // is made on the spot (bfloat16), its child has other blocks in three of four layers. Prints the peak of resident memory over all
 // processes, and seconds a step. `--compare` trains a smaller model in both ways, in turn, and prints the ratio of their speeds.
 //   npm run build && node bench/uptrain-memory.mjs [--steps 3] [--batch 2] [--length 128] [--threads 2] [--folder DIR]
-//   npm run build && node bench/uptrain-memory.mjs --compare [--rounds 3]
+//   npm run build && node bench/uptrain-memory.mjs --compare [--steps 8] [--rounds 3]
 import { fork } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { residentBytes } from '../dist/activities/memory.js'
-import { layerFacts, openModel, replaceBlocks } from '../dist/model/index.js'
+import { cacheWeights, layerFacts, openModel, replaceBlocks } from '../dist/model/index.js'
 import { makeBlocks } from '../dist/plugins/blocks/index.js'
 import { parameterCount } from '../dist/puzzle/costs.js'
 import { uptrainChild } from '../dist/puzzle/uptraining.js'
@@ -109,7 +109,7 @@ function childOf(parent) {
 
 /** Trains in this process, and says when each step has ended. */
 async function train({ folder, steps, batch, length, threads, layerwise }) {
-  const parent = await openModel(join(folder, 'parent'), makeBlocks())
+  const parent = cacheWeights(await openModel(join(folder, 'parent'), makeBlocks()))
   const child = childOf(parent)
   const own = mkdtempSync(join(folder, 'training-'))
   const count = batch * steps
@@ -162,12 +162,12 @@ if (values.job !== undefined) {
   if (values.compare) {
     const rates = []
     for (let round = 0; round < Number(values.rounds); round++) {
-      const job = { steps: 8, batch: 8, length: 128 }
+      const job = { steps, batch: 8, length: 128 }
       const whole = await run({ ...job, layerwise: false })
       const layers = await run({ ...job, layerwise: true })
       rates.push(whole.seconds / layers.seconds)
       console.log(
-        `${(whole.parameters[0] / 1e6).toFixed(0)} M parameters, 8 steps of 1024 tokens: whole ${whole.seconds.toFixed(1)} s, ${gib(whole.peak)}; layer by layer ${layers.seconds.toFixed(1)} s, ${gib(layers.peak)}; losses ${whole.loss.toPrecision(6)} and ${layers.loss.toPrecision(6)}`,
+        `${(whole.parameters[0] / 1e6).toFixed(0)} M parameters, ${steps} steps of 1024 tokens: whole ${whole.seconds.toFixed(1)} s, ${gib(whole.peak)}; layer by layer ${layers.seconds.toFixed(1)} s, ${gib(layers.peak)}; losses ${whole.loss.toPrecision(6)} and ${layers.loss.toPrecision(6)}`,
       )
     }
     const median = rates.sort((a, b) => a - b)[rates.length >> 1]
