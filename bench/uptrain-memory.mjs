@@ -146,7 +146,7 @@ if (values.job !== undefined) {
   const run = async (job) => {
     const child = fork(fileURLToPath(import.meta.url), ['--job', JSON.stringify({ folder, threads, ...job })])
     let peak = 0
-    const clock = setInterval(async () => (peak = Math.max(peak, await residentBytes(process.pid, new Set()))), 200)
+    const clock = setInterval(async () => (peak = Math.max(peak, await residentBytes(process.pid, new Set()))), 1000)
     const result = await new Promise((resolve, reject) => {
       child.once('message', resolve)
       child.once('exit', (code) => reject(new Error(`The training ended with ${code}`)))
