@@ -1,21 +1,23 @@
-import { slotShapes, weightName, type Model } from '../model/index.js'
-import { readTensors } from '../tensor/index.js'
+import { cacheWeights, slotShapes, weightName, type Model } from '../model/index.js'
+import { TensorsFile } from '../tensor/index.js'
 
-/** Returns the model with all weights of its slots from a file, by the names of `modelShapes`. Embedding, norm and head come
- *  from the model unless the file has them. */
+/** Returns the model with all weights of its slots from a file, by the names of `modelShapes`, read when needed, some
+ *  of them kept in memory. Embedding, norm and head come from the model unless the file has them. */
 export async function readChild(model: Model, path: string): Promise<Model> {
-  const { tensors } = await readTensors(path)
-  const data = (name: string) => tensors[name]?.data as Float32Array | undefined
-  return {
+  const file = await TensorsFile.open(path)
+  const data = async (name: string) => (await file.read(name)).data as Float32Array
+  const end = (name: 'embedding' | 'norm' | 'head') => () => (file.has(name) ? data(name) : model[name]())
+  return cacheWeights({
     ...model,
-    embedding: async () => data('embedding') ?? model.embedding(),
-    norm: async () => data('norm') ?? model.norm(),
-    head: async () => data('head') ?? model.head(),
+    embedding: end('embedding'),
+    norm: end('norm'),
+    head: end('head'),
     async weights(layer, slot) {
       const names = Object.entries(slotShapes(model.config, layer, slot, model.blocks))
-      return Object.fromEntries(
-        names.map(([name, shape]) => [name, { shape, data: data(weightName(layer, slot, name))! }]),
-      )
+      const weights = names.map(async ([name, shape]) => {
+        return [name, { shape, data: await data(weightName(layer, slot, name)) }] as const
+      })
+      return Object.fromEntries(await Promise.all(weights))
     },
-  }
+  })
 }

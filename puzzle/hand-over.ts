@@ -17,7 +17,7 @@ import type { ChosenRun, OptionScores, Solution } from './selection-problem.js'
 import type { ShownTexts } from './shown-texts.js'
 import type { SolveOutcome } from './solve-outcome.js'
 import type { CurvePoint } from './train-with-checkpoints.js'
-import type { Manner } from './uptraining.js'
+import type { Manner } from './uptrain-params.js'
 
 // The outputs of each stage of the pipeline `puzzle` for later stages.
 

@@ -74,7 +74,8 @@ export async function trainWithCheckpoints(run: TrainingRun): Promise<CurvePoint
   return curve
 }
 
-const fileIn = (checkpoint: string): string => join(checkpoint, 'trainer.safetensors')
+/** The file of a training's newest checkpoint. @param checkpoint  the folder */
+export const fileIn = (checkpoint: string): string => join(checkpoint, 'trainer.safetensors')
 
 /** The curve of a training up to its newest checkpoint, for people to see; empty if there is none. @param checkpoint  the folder */
 export async function curveSoFar(checkpoint: string): Promise<readonly CurvePoint[]> {
@@ -86,7 +87,7 @@ export async function curveSoFar(checkpoint: string): Promise<readonly CurvePoin
   }
 }
 
-const notFinite = (message: string, cause?: unknown) =>
+export const notFinite = (message: string, cause?: unknown) =>
   new Failure('NonFinite', message, {
     remedy: 'Lower the learning rate, or check data and weights for extreme values.',
     cause,

@@ -8,6 +8,9 @@ import { readJsonText } from './record.js'
 import type { Bucket } from './s3-bucket.js'
 import type { Signer } from './signer.js'
 
+/** How often a folder that changes is looked at for files of one moment. */
+const mostAttempts = 10
+
 /** The files of a checkpoint at one moment: digests of their contents, by path in the folder. */
 interface Manifest {
   readonly version: 1
@@ -69,10 +72,7 @@ export class S3Checkpoints {
     try {
       const files: Record<string, Digest> = {}
       await makeFolder(held)
-      for (const [i, name] of (await filesBelow(this.folder(key))).entries()) {
-        // A second link keeps the file, which the stage may replace by rename at any time.
-        const path = join(held, String(i))
-        if (!(await linked(join(this.folder(key), name), path))) continue
+      for (const [name, path] of await this.linksAtOnce(key, held)) {
         const digest = await digestFile(path)
         files[name] = digest
         if (!Object.values(before?.files ?? {}).includes(digest))
@@ -87,6 +87,27 @@ export class S3Checkpoints {
       await this.bucket.removeAll(old.map((digest) => this.fileName(key, digest)))
     } finally {
       await rm(held, { recursive: true, force: true })
+    }
+  }
+
+  /**
+   * Links all files of the folder as they are at one moment: uploading takes long, and the stage goes on. A second link keeps a
+   * file, which the stage may replace or remove at any time; if it has done so in between, they are linked again.
+   * @returns the links by path in the folder
+   */
+  private async linksAtOnce(key: Digest, held: string): Promise<[name: string, path: string][]> {
+    const folder = this.folder(key)
+    for (let attempt = 1; ; attempt++) {
+      const names = await filesBelow(folder)
+      const into = join(held, String(attempt))
+      await makeFolder(into)
+      const links: [string, string][] = []
+      for (const [i, name] of names.entries()) {
+        const path = join(into, String(i))
+        if (await linked(join(folder, name), path)) links.push([name, path])
+      }
+      const isStill = links.length === names.length && names.join('\n') === (await filesBelow(folder)).join('\n')
+      if (isStill || attempt === mostAttempts) return links
     }
   }
 

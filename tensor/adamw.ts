@@ -1,6 +1,6 @@
 import type { Graph } from './graph.js'
 import { adamWDefaults, learningRate, type AdamWOptions } from './schedule.js'
-import type { Tensor } from './types.js'
+import type { Shape, Tensor } from './types.js'
 import type { Value } from './value.js'
 
 /**
@@ -52,14 +52,43 @@ export function adamW(
   const squares = gradients.map((d) => g.sumOfSquares(d))
   const norm = g.sqrt(squares.reduce((a, b) => g.add(a, b)))
   const scale = g.div(number(clipNorm), g.maximum(norm, number(clipNorm)))
-  const firstScale = g.mul(scale, number(1 - beta1))
-  const secondScale = g.mul(g.mul(scale, scale), number(1 - beta2))
-  const first = state.first.map((m, i) => g.add(g.mul(m, number(beta1)), g.mul(gradients[i]!, firstScale)))
-  const second = state.second.map((v, i) => g.add(g.mul(v, number(beta2)), g.mul(g.square(gradients[i]!), secondScale)))
-  const parameters = state.parameters.map((p, i) => {
-    const update = g.mul(g.div(first[i]!, g.add(g.sqrt(second[i]!), epsilon)), rate)
+  const scales = { first: g.mul(scale, number(1 - beta1)), second: g.mul(g.mul(scale, scale), number(1 - beta2)) }
+  const updated = state.parameters.map((p, i) => {
     const decay = state.waiting[i] ? keepWaiting! : keep
-    return g.sub(p.shape.length > 1 ? g.mul(p, decay) : p, update)
+    const keptShare = decays(p.shape) ? decay : undefined
+    const one = { parameter: p, first: state.first[i]!, second: state.second[i]!, gradient: gradients[i]! }
+    return adamWUpdate(g, one, { scales, rate, epsilon, keep: keptShare, beta1, beta2 })
   })
-  return { parameters, first, second, norm }
+  return {
+    parameters: updated.map(({ parameter }) => parameter),
+    first: updated.map(({ first }) => first),
+    second: updated.map(({ second }) => second),
+    norm,
+  }
+}
+
+/** Whether weight decay applies to a parameter: not to norms and biases. */
+export const decays = (shape: Shape): boolean => shape.length > 1
+
+/** Builds the step of one parameter. */
+export function adamWUpdate(
+  g: Graph,
+  state: { readonly parameter: Value; readonly first: Value; readonly second: Value; readonly gradient: Value },
+  by: {
+    /** What the gradient and its square are multiplied by: the clipping, and the share of the new in each moment. */
+    readonly scales: { readonly first: Value; readonly second: Value }
+    readonly rate: Value
+    readonly epsilon: Value
+    /** What weight decay leaves of the parameter. @default all of it */
+    readonly keep: Value | undefined
+    readonly beta1: number
+    readonly beta2: number
+  },
+): { parameter: Value; first: Value; second: Value } {
+  const { parameter, gradient } = state
+  const number = (n: number) => g.scalar(n, 'float32')
+  const first = g.add(g.mul(state.first, number(by.beta1)), g.mul(gradient, by.scales.first))
+  const second = g.add(g.mul(state.second, number(by.beta2)), g.mul(g.square(gradient), by.scales.second))
+  const update = g.mul(g.div(first, g.add(g.sqrt(second), by.epsilon)), by.rate)
+  return { parameter: g.sub(by.keep ? g.mul(parameter, by.keep) : parameter, update), first, second }
 }

@@ -8,6 +8,8 @@ export interface SessionOptions {
   readonly threads?: number
   /** Whether onnxruntime rearranges constant weights for speed, which costs a copy of them. @default true */
   readonly prepacking?: boolean
+  /** Whether onnxruntime keeps memory between runs, for speed. @default true */
+  readonly keepsMemory?: boolean
   /** Level of graph optimisation. It affects the last bits of results. @default 'all' */
   readonly optimisation?: 'disabled' | 'basic' | 'extended' | 'all'
   /** Path prefix of a profile of the operators. @default no profile */
@@ -31,6 +33,7 @@ export class Session {
       executionMode: 'sequential',
       graphOptimizationLevel: options.optimisation ?? 'all',
       logSeverityLevel: 3,
+      ...(options.keepsMemory === false && { enableCpuMemArena: false }),
       ...(options.profile && { enableProfiling: true, profileFilePrefix: options.profile }),
       extra: {
         session: {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { slotShapes, weightName } from '../../model/index.js'
-import { readTensors, writeTensors } from '../../tensor/index.js'
+import { TensorsFile, writeTensors } from '../../tensor/index.js'
 import { Failure, type ArtifactRef, type JsonObject, type SingleStage } from '../../api/index.js'
 import type { BaseOutputs, DistillOutputs, UptrainOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput } from '../../puzzle/inputs.js'
@@ -31,8 +31,8 @@ export const base: SingleStage<JsonObject, BaseNeeds, BaseOutputs, ModelInput> =
     const chosen = chosenEntries(await readLibrary(context), choice)
     const { fillings, inputs } = asTask(chosen)
     const { config, blocks } = assemble(await openParent(context), fillings, inputs, context)
-    const trained = stages.uptrain && (await readTensors(await context.open(stages.uptrain.files.child))).tensors
-    const other = ['embedding', 'norm', 'head'].find((name) => trained?.[name])
+    const trained = stages.uptrain && (await TensorsFile.open(await context.open(stages.uptrain.files.child)))
+    const other = ['embedding', 'norm', 'head'].find((name) => trained?.has(name))
     if (other !== undefined)
       throw new Failure(
         'InvalidInput',
@@ -51,10 +51,8 @@ export const base: SingleStage<JsonObject, BaseNeeds, BaseOutputs, ModelInput> =
       let { weights } = entry
       if (trained && names.length > 0) {
         const path = join(context.scratch, 'weights')
-        await writeTensors(
-          path,
-          Object.fromEntries(names.map((name) => [name, trained[weightName(layer, slot, name)]!])),
-        )
+        const own = names.map(async (name) => [name, await trained.read(weightName(layer, slot, name))] as const)
+        await writeTensors(path, Object.fromEntries(await Promise.all(own)))
         weights = await context.putFile('weights', path)
       }
       if (weights) files[id] = weights

@@ -23,6 +23,9 @@ import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
 import { childMeter } from '../../puzzle/child-meter.js'
 import { parameterCount } from '../../puzzle/costs.js'
+import { childShare } from '../../puzzle/estimates/flops.js'
+import { expectedReading } from '../../puzzle/estimates/reading.js'
+import { uptrainingSizes } from '../../puzzle/estimates/uptraining-sizes.js'
 import { describeSolution } from '../../puzzle/describe-solution.js'
 import { decided } from '../../puzzle/judge-limits.js'
 import { chosenModel, readJson } from '../../puzzle/library.js'
@@ -36,7 +39,8 @@ import { withThreads } from '../../puzzle/scenarios.js'
 import { remedyFor, type Remedy } from '../../puzzle/remedy.js'
 import { timing, type TimingAsked } from '../../puzzle/speed.js'
 import type { CurvePoint } from '../../puzzle/train-with-checkpoints.js'
-import { mannerOf, uptrainChild } from '../../puzzle/uptraining.js'
+import { mannerOf } from '../../puzzle/uptrain-params.js'
+import { uptrainChild } from '../../puzzle/uptraining.js'
 import { judge, missed, nearest } from '../../puzzle/verdict.js'
 
 interface ImproveParams extends Thoroughness, TimingAsked {
@@ -127,9 +131,14 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
 
   /** As for `uptrain`; a checkpoint also keeps the weights of each attempt. Most children are accepted: then it does nothing. */
   async resources(context) {
-    const parent = parameterCount(await openParent(context))
-    const child = parent / 2
-    return { disk: 4 * (3 + context.params.attempts) * child, memory: 4 * (parent + 4 * child), work: {} }
+    const model = await openParent(context)
+    const { memory, temporary } = uptrainingSizes(
+      model,
+      context.stages.uptrain ?? {},
+      await expectedReading(context, model),
+    )
+    const child = childShare * parameterCount(model)
+    return { disk: temporary + 4 * context.params.attempts * child, memory, work: {} }
   },
 
   async run(context) {

@@ -5,12 +5,15 @@ import type { ModelInput } from '../../puzzle/inputs.js'
 import { parameterCount } from '../../puzzle/costs.js'
 import { childShare, gkdFlops } from '../../puzzle/estimates/flops.js'
 import { expectedReading } from '../../puzzle/estimates/reading.js'
+import { uptrainingSizes } from '../../puzzle/estimates/uptraining-sizes.js'
 import { chosenSolution, type ChoosingStages } from '../../puzzle/chosen-solution.js'
+import { isLayerwise } from '../../puzzle/layerwise/bounds.js'
 import { asTask, assemble, chosenEntries, type Filling } from '../../puzzle/library.js'
 import { readLibrary } from '../../puzzle/read-library.js'
 import { openParent } from '../../puzzle/parent.js'
 import { readSequences } from '../../data/sequences.js'
-import { mannerOf, unusualLosses, uptrainChild, uptrainLosses, type UptrainParams } from '../../puzzle/uptraining.js'
+import { mannerOf, unusualLosses, uptrainLosses, type UptrainParams } from '../../puzzle/uptrain-params.js'
+import { uptrainChild } from '../../puzzle/uptraining.js'
 import { batch, learningRate, weightDecay } from '../../puzzle/parameters.js'
 
 interface UptrainTask {
@@ -76,23 +79,31 @@ export const uptrain: FanOutStage<
         description:
           'Share of the tokens of each step at which predictions are compared; the cosine is taken at all. With a large vocabulary, the head takes longer than all layers: a quarter then trains on twice the tokens in the same time.',
       },
+      layerwise: {
+        type: 'boolean',
+        description:
+          'Keeps one layer at a time in memory, and weights and moments on disk: slower, with the same numbers to rounding. Default: true for parents of more than 400 million parameters.',
+      },
+      keepParentStates: {
+        type: 'boolean',
+        description:
+          'Layer by layer: keeps the parent’s hidden states of all text on disk for the next pass over it, in place of computing them again. It saves a fifth of the time where text is repeated. Default: false.',
+      },
     },
   },
 
-  /** Estimates disk space for the child's weights and a checkpoint with two moments of each, and memory for these and the
-   *  gradients, by assuming that the child has half of the parent's size. */
+  /** Estimates disk space for the child's weights and a checkpoint, and memory for the training, by assuming that the child has
+   *  half of the parent's size. */
   async resources({ params, ...context }) {
     const model = await openParent(context)
-    const parent = parameterCount(model)
-    const child = childShare * parent
     const read = await expectedReading(context, model)
+    const { memory, temporary } = uptrainingSizes(model, params, read)
+    const flops = read && gkdFlops(model, read.length, params.klTokens, isLayerwise(model, params))
     return {
-      disk: 4 * 4 * child,
-      memory: 4 * (parent + 4 * child),
+      disk: temporary + 4 * childShare * parameterCount(model),
+      memory,
       tasks: 1,
-      ...(read && {
-        work: { training: (params.tokens / read.filled) * gkdFlops(model, read.length, params.klTokens) },
-      }),
+      ...(read && flops !== undefined && { work: { training: (params.tokens / read.filled) * flops } }),
     }
   },
 

@@ -38,7 +38,7 @@ export const headFlops = ({ config: { vocabulary, hidden } }: Shaped): number =>
 /** Share of the parent's work that a child is taken to have, before the search has chosen one. */
 export const childShare = 0.5
 
-/** FLOPs of training a child against its parent, per token: the parent's forward pass; the child's, and two backward; the heads
- *  of both, and of the child's one backward, at a share of the tokens. */
-export const gkdFlops = (model: Shaped, length: number, klTokens = 1): number =>
-  (1 + 3 * childShare) * layersFlops(model, length) + 3 * klTokens * headFlops(model)
+/** FLOPs of training a child against its parent, per token: the parent's forward pass; the child's, and two backward, or three
+ *  if layer by layer; the heads of both, and of the child's one backward, at a share of the tokens. */
+export const gkdFlops = (model: Shaped, length: number, klTokens = 1, layerwise = false): number =>
+  (1 + (layerwise ? 4 : 3) * childShare) * layersFlops(model, length) + 3 * klTokens * headFlops(model)

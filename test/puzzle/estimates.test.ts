@@ -6,6 +6,9 @@ import { blockFlops, headFlops, layersFlops } from '../../puzzle/estimates/flops
 import { lessonsWork } from '../../puzzle/estimates/lessons.js'
 import { paceOf, type Pace } from '../../puzzle/estimates/pace.js'
 import { secondsOf } from '../../puzzle/estimates/seconds.js'
+import { uptrainingSizes } from '../../puzzle/estimates/uptraining-sizes.js'
+import { parseConfig, type ModelConfig } from '../../model/index.js'
+import { parameterCount } from '../../puzzle/costs.js'
 import { loadPlugins } from '../../plugins/registry.js'
 import { openTiny } from '../model/tiny.js'
 import { temporaryFolder } from '../temporary-folder.js'
@@ -72,4 +75,33 @@ test('what a machine does in a second is measured once, and kept for it', async 
   expect(await paceOf(model, wanted, folder)).toEqual(measured)
   await paceOf(model, { ...wanted, length: 16 }, folder)
   expect(readdirSync(join(folder, 'pace'))).toHaveLength(2)
+})
+
+/** A Llama of so many layers, with the sizes of TinyLlama. */
+const llama = (layers: number): { config: ModelConfig; blocks: typeof model.blocks } => {
+  const fields = {
+    ...{ architectures: ['LlamaForCausalLM'], model_type: 'llama', hidden_act: 'silu', tie_word_embeddings: false },
+    ...{ hidden_size: 2048, intermediate_size: 5632, num_hidden_layers: layers, vocab_size: 32000 },
+    ...{ num_attention_heads: 32, num_key_value_heads: 4, max_position_embeddings: 2048, rms_norm_eps: 1e-5 },
+  }
+  return { config: parseConfig(JSON.stringify(fields), 'config.json'), blocks: model.blocks }
+}
+
+test('the memory of an uptraining grows with the parent’s layers only as long as it is trained against as a whole', () => {
+  const [small, large, larger] = [4, 22, 88].map(llama) as [ReturnType<typeof llama>, ...ReturnType<typeof llama>[]]
+  expect(uptrainingSizes(small, { batch: 8 }, undefined).memory).toBe(12 * parameterCount(small))
+  const memory = (of: ReturnType<typeof llama>, batch = 8) => uptrainingSizes(of, { batch }, undefined).memory
+  expect(memory(large!)).toBeLessThan(6 * 2 ** 30)
+  expect(memory(larger!)).toBe(memory(large!))
+  // Six arrays of hidden states of a step.
+  expect(memory(large!, 16) - memory(large!)).toBe(4 * 6 * 8 * 128 * 2048)
+})
+
+test('what an uptraining keeps on disk layer by layer are two steps of weights and moments, gradients and states', () => {
+  const large = llama(22)
+  const child = parameterCount(large) / 2
+  const disk = uptrainingSizes(large, { batch: 8 }, undefined).temporary
+  expect(disk).toBe(4 * (7 * child + 3 * 22 * 8 * 128 * 2048))
+  // As many weights and moments as in a checkpoint of the whole.
+  expect(uptrainingSizes(large, { batch: 8, layerwise: false }, undefined).temporary).toBe(4 * 3 * child)
 })

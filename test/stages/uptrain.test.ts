@@ -135,6 +135,17 @@ test('where predictions are compared at a quarter of the tokens, the child learn
   expect((await compare(parent, model, some)).kl).toBeLessThan(0.6 * (await compare(parent, child, some)).kl)
 })
 
+test('layer by layer, the child comes to what it comes to as a whole, and says how it was trained', async () => {
+  const outputs = await search.run('uptrain', task(24, { layerwise: true }))
+  expect(outputs.values).toMatchObject({ steps: 24, layerwise: true })
+  expect(trained.values).not.toHaveProperty('layerwise')
+  const [layers, whole] = [await curveOf(outputs), await curveOf(trained)]
+  for (const [i, { step, loss }] of whole.entries()) {
+    expect(layers[i]!.step).toBe(step)
+    expect(layers[i]!.loss / loss).toBeCloseTo(1, 4)
+  }
+})
+
 const trained = await search.run('uptrain', task(24))
 
 test('a few steps bring the child nearer to the parent', async () => {
