@@ -6,6 +6,7 @@ import { queueOf } from '../activities/queue.js'
 import { Failure, type Outcome } from '../api/index.js'
 import { planDocument } from '../lineage/plan-document.js'
 import { sealed } from '../server/index.js'
+import { nearest } from '../spec/diagnostics.js'
 import type { FrozenPlan } from '../spec/frozen-plan.js'
 import type { ArtifactRef, Store } from '../store/index.js'
 import type { SearchInput, SearchResult } from '../workflows/types.js'
@@ -81,8 +82,14 @@ export async function readRun(store: Store, run: string): Promise<RunDocument> {
   const found = await tryRun(store, run)
   if (found) return found
   const known = await runNames(store)
+  const meant = nearest(run, known)
   throw new Failure('InvalidInput', `There is no run "${run}" in the store ${store.location}`, {
-    remedy: known.length > 0 ? `Known: ${known.join(', ')}.` : `Start one with \`${typed('run', 'SPEC')}\`.`,
+    remedy:
+      meant !== undefined
+        ? `Did you mean "${meant}"? \`${typed('list')}\` lists all runs.`
+        : known.length > 0
+          ? `Known: ${known.join(', ')}.`
+          : `Start one with \`${typed('run', 'SPEC')}\`.`,
   })
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Failure, type JsonObject } from '../api/index.js'
@@ -15,10 +16,16 @@ export async function configText(folder: string): Promise<string> {
   if (gguf !== undefined) return (await openGguf(gguf)).config
   const file = modelFile(folder, 'config.json')
   refuseStandIn(file, mostConfigBytes)
-  return readFile(file, 'utf8').catch((error: Error) => {
+  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    const why =
+      error.code !== 'ENOENT'
+        ? `${file} cannot be read: ${error.message}`
+        : existsSync(folder)
+          ? `${folder} has no config.json`
+          : `There is no model ${folder}`
     throw (
       instead(folder) ??
-      new Failure('InvalidInput', `${file} cannot be read: ${error.message}`, {
+      new Failure('InvalidInput', why, {
         file,
         remedy: 'The model must be a folder with config.json, safetensors files and tokenizer.json, or a GGUF file.',
       })

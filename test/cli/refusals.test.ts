@@ -140,7 +140,12 @@ test.each<[string, readonly string[], string]>([
   [
     'a model that is none',
     ['generate', 'data', '--prompt', 'an ant'],
-    "data/config.json cannot be read: ENOENT: no such file or directory, open 'data/config.json'\nRemedy: The model must be a folder with config.json, safetensors files and tokenizer.json, or a GGUF file.\n",
+    'data has no config.json\nRemedy: The model must be a folder with config.json, safetensors files and tokenizer.json, or a GGUF file.\n',
+  ],
+  [
+    'a model that is not there',
+    ['generate', 'paernt', '--prompt', 'an ant'],
+    'There is no model paernt\nRemedy: The model must be a folder with config.json, safetensors files and tokenizer.json, or a GGUF file.\n',
   ],
   [
     'tokens that the model does not know',

@@ -31,7 +31,7 @@ const same = (name: string) => ({ name, shape: [] })
 const q = 'model.layers.1.self_attn.q_proj.weight'
 
 const bad: [string, (folder: string) => Promise<void>, RegExp][] = [
-  ['has no config.json', (f) => rename(join(f, 'config.json'), join(f, 'gone')), /config.json cannot be read/],
+  ['has no config.json', (f) => rename(join(f, 'config.json'), join(f, 'gone')), / has no config.json$/],
   ['has no weights', (f) => rename(join(f, 'model.safetensors'), join(f, 'gone')), /has neither model.safetensors nor/],
   [
     'lacks a tensor',

@@ -63,6 +63,10 @@ test('get of what there is not says what there is', async () => {
     2,
     `No artifact begins with "ffffffffff" Remedy: See \`npx puzzleflow artifacts ls --store ${store}\`.`,
   ])
+  expect(await wrong('ones', 'square', 'sum')).toEqual([
+    2,
+    `There is no run "ones" in the store ${store} Remedy: Did you mean "one"? \`npx puzzleflow list --store ${store}\` lists all runs.`,
+  ])
   expect(await wrong('one', 'cube', 'sum')).toEqual([
     2,
     'The run "one" has no outputs of the stage "cube" Remedy: Stages with outputs: numbers, square.',
