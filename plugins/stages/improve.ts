@@ -65,6 +65,10 @@ interface ImproveNeeds {
   readonly base?: BaseOutputs
 }
 
+/** Learning rate of a training that goes on, as a share of the first one's: at the full rate, it first loses what the end of the
+ *  first one won. */
+const laterRate = 1 / 3
+
 /** A trained child. */
 interface Trained {
   readonly solution: Solution
@@ -83,8 +87,8 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
   name: 'improve',
   // 2: limits on prefill and token latency. 3: limits are corrected by the width of intervals, too, and a child that is short of
   // quality is followed by one nearer to the limits. 4: at once, if it is far beyond them. 5: as `evaluate` 8; the
-  // error of accuracies counts.
-  version: 5,
+  // error of accuracies counts. 6: a training that goes on has a lower rate.
+  version: 6,
   reads: ['model', 'target'],
   exclusive: true,
   about: {
@@ -107,7 +111,8 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
         quantity: 'fraction',
         exclusiveMinimum: 0,
         default: 0.5,
-        description: 'Tokens of a training that goes on with the same child, as a share of those of `uptrain`.',
+        description:
+          'Tokens of a training that goes on with the same child, as a share of those of `uptrain`; its learning rate is a third.',
       },
       headroom: {
         quantity: 'fraction',
@@ -181,8 +186,10 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
         context.progress((n - 1 + fraction) / n, `attempt ${n}, ${action}: ${message}`)
       const { child, fillings } = modelOf(solution)
       const start = action === 'train on' ? await open(from) : child
+      const manner = mannerOf(uptrain.values)
       const training = {
-        ...mannerOf(uptrain.values),
+        ...manner,
+        ...(action === 'train on' && { learningRate: manner.learningRate * laterRate }),
         tokens: tokensFor(action),
         seed: context.seed + n,
       }

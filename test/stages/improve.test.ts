@@ -119,6 +119,14 @@ test('a child whose quality is short is trained on, from the weights that it has
   // A few steps away from where the first training ended, and not from the library's weights.
   const { tensors } = await readTensors(await search.store.path(outputs.files.child!))
   expect(Object.keys(tensors)).toContain('norm')
+  const first = await readTensors(await search.store.path((await search.outputs('uptrain')).files.child!))
+  const moved = Object.entries(tensors).map(([name, { data }]) => {
+    const before = first.tensors[name]!.data as Float32Array
+    return Math.max(...(data as Float32Array).map((value, i) => Math.abs(value - before[i]!)))
+  })
+  // At the rate of the first training, 0.01, weights would move by 0.04.
+  expect(Math.max(...moved)).toBeLessThan(0.02)
+  expect(Math.max(...moved)).toBeGreaterThan(0.005)
   expect(await search.json(outputs.files.selected)).toMatchObject({ objective: 0.1 })
 })
 
