@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { TaskContext } from '../../api/index.js'
 import { quantisationOf, rounded, weightName } from '../../model/index.js'
-import { elements, NonFiniteError, readMetadata, writeTensors, type TensorStream } from '../../tensor/index.js'
+import { NonFiniteError, readMetadata, writeTensors, type TensorStream } from '../../tensor/index.js'
 import { StoredParameters, type Arrays, type StoredPart, type StoredStep } from '../../tensor/stored-parameters.js'
 import { fileIn, notFinite, type CurvePoint } from '../train-with-checkpoints.js'
 import type { Uptraining } from '../uptraining-plan.js'
@@ -34,7 +34,8 @@ export async function uptrainLayerwise(
   bounds = usualBounds,
 ): Promise<CurvePoint[]> {
   const { steps } = training.plan
-  let { stored, progress } = await resumed(training, context.checkpoint)
+  const { stored, progress: known } = await resumed(training, context.checkpoint)
+  let progress = known
   const folder = join(context.scratch, 'layerwise')
   await mkdir(folder, { recursive: true })
   const statesPath = join(context.scratch, 'parent-states')
