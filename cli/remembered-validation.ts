@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wri
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Diagnostic } from '../spec/diagnostics.js'
+import { stampNow } from '../store/files.js'
 import { cacheDirectory, packageRoot } from '../store/paths.js'
 
 /** What is said of a spec. */
@@ -44,7 +45,7 @@ export async function rememberedValidation(
   // Messages name the file as it was given.
   const place = placeOf([code, process.cwd(), file, ...overrides])
   const known = readKept(place)
-  if (known && Object.entries(known.stamps).every(([path, stamp]) => stampOf(path) === stamp)) return known.found
+  if (known && Object.entries(known.stamps).every(([path, stamp]) => stampNow(path) === stamp)) return known.found
   const { found, read } = await check()
   if (found.plan && read) keep(place, found, [resolve(file), ...read], began)
   return found
@@ -56,7 +57,7 @@ function keep(place: string, found: Validation, paths: readonly string[], began:
     const stats = statSync(path, { throwIfNoEntry: false })
     // It may have been read before it changed; a pipe is another one each time.
     if (!stats || stats.ctimeMs > began - tick || !(stats.isFile() || stats.isDirectory())) return
-    stamps[path] = stampOf(path)!
+    stamps[path] = stampNow(path)!
   }
   try {
     mkdirSync(dirname(place), { recursive: true, mode: 0o700 })
@@ -91,12 +92,6 @@ function readKept(place: string): Kept | undefined {
 const placeOf = (parts: readonly string[]): string =>
   join(cacheDirectory(), 'validated', `${createHash('sha256').update(JSON.stringify(parts)).digest('hex')}.json`)
 
-/** Changes whenever the contents of a file or the names in a folder do. */
-function stampOf(path: string): string | undefined {
-  const stats = statSync(path, { bigint: true, throwIfNoEntry: false })
-  return stats && `${stats.size} ${stats.mtimeNs} ${stats.ctimeNs} ${stats.ino}`
-}
-
 /** Changes whenever the code or a schema of puzzleflow does. */
 function stampOfCode(): string {
   const hash = createHash('sha256')
@@ -111,7 +106,7 @@ function stampOfCode(): string {
   for (const folder of folders)
     for (const name of readdirSync(folder, { recursive: true }) as string[])
       if (/\.(js|ts|json|yaml)$/.test(name) && !name.endsWith('.d.ts'))
-        hash.update(`${name} ${stampOf(join(folder, name))}\n`)
+        hash.update(`${name} ${stampNow(join(folder, name))}\n`)
   return hash.digest('hex')
 }
 

@@ -2,7 +2,8 @@ import { Graph, Session } from '../tensor/index.js'
 import { finalNorm, logitsOf } from './build.js'
 import type { Model } from './model.js'
 import type { ModelConfig } from './config.js'
-import { matrix, mostLogits, mostRows, padded, VocabularySums, type Ends, type Predictions } from './vocabulary-sums.js'
+import { matrix, padded } from '../tensor/rows.js'
+import { mostLogits, mostRows, VocabularySums, type Ends, type Predictions } from './vocabulary-sums.js'
 
 /** Sums of the differences between two models' predictions. Divide them by `tokens` or `targets` for means. */
 export interface Comparison {

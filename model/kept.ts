@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { stampNow } from '../store/files.js'
 
 /** Milliseconds that something is kept after it was asked for last. */
 const keptFor = 10_000
@@ -12,16 +12,10 @@ export function kept<T>(make: (path: string) => T, files: (path: string) => read
   let last: { readonly of: string; readonly value: T } | undefined
   let clock: NodeJS.Timeout | undefined
   return (path) => {
-    const of = JSON.stringify([path, files(path).map(stampOf)])
+    const of = JSON.stringify([path, files(path).map((file) => [file, stampNow(file)])])
     if (last?.of !== of) last = { of, value: make(path) }
     clearTimeout(clock)
     clock = setTimeout(() => (last = undefined), keptFor).unref()
     return last.value
   }
-}
-
-/** Changes whenever the file's contents do. */
-function stampOf(path: string): string {
-  const stats = statSync(path, { bigint: true, throwIfNoEntry: false })
-  return stats === undefined ? '' : `${path} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs} ${stats.ino}`
 }

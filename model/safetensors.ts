@@ -1,7 +1,8 @@
-import { open, type FileHandle } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { Failure } from '../api/index.js'
 import { refuseStandIn } from '../files/stand-in.js'
 import { writeTensorBytes, type TensorBytes } from '../tensor/file.js'
+import { fillFrom } from '../tensor/float-file.js'
 import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from '../tensor/index.js'
 import { entryOf } from '../errors/foreign.js'
 
@@ -64,7 +65,7 @@ export class SafetensorsFile {
       const stat = await file.stat()
       if (!stat.isFile()) throw bad('is not a file')
       const head = new Uint8Array(8)
-      if (!(await fill(file, head, 0))) throw bad(`is truncated: it has only ${stat.size} bytes`)
+      if ((await fillFrom(file, head, 0)) > 0) throw bad(`is truncated: it has only ${stat.size} bytes`)
       const length = new DataView(head.buffer).getBigUint64(0, true)
       if (length > stat.size - 8)
         throw bad(
@@ -72,7 +73,7 @@ export class SafetensorsFile {
         )
       if (length > largestHeader) throw bad(`has a header of ${length} bytes; at most ${largestHeader} are read`)
       const text = new Uint8Array(Number(length))
-      if (!(await fill(file, text, 8))) throw bad('is truncated within its header')
+      if ((await fillFrom(file, text, 8)) > 0) throw bad('is truncated within its header')
       return new SafetensorsFile(path, checkHeader(parseHeader(text, bad), 8 + text.length, stat.size, bad))
     } finally {
       await file.close()
@@ -89,7 +90,8 @@ export class SafetensorsFile {
   /** Reads a floating-point tensor as float32.
    *  @throws Failure InvalidInput if it has another type, is truncated, or contains NaN or infinity */
   async read(name: string): Promise<Float32Array> {
-    const entry = this.tensors.get(name)!
+    const entry = this.tensors.get(name)
+    if (!entry) throw new Error(`${this.path} has no tensor ${name}`)
     const bad = (message: string, remedy: string) =>
       new Failure('InvalidInput', `${this.path}: tensor ${name} ${message}`, { file: this.path, remedy })
     const refusal = this.refusal(name)
@@ -98,7 +100,7 @@ export class SafetensorsFile {
     const bytes = new Uint8Array(entry.end - entry.start)
     const file = await open(this.path, 'r')
     try {
-      if (!(await fill(file, bytes, entry.start))) throw bad('is truncated', copyAgain)
+      if ((await fillFrom(file, bytes, entry.start)) > 0) throw bad('is truncated', copyAgain)
     } finally {
       await file.close()
     }
@@ -165,16 +167,6 @@ function allFinite(values: Float32Array): boolean {
   let sum = 0
   for (let i = 0; i < values.length; i++) sum += values[i]! * 0
   return sum === 0
-}
-
-/** Fills `into` from the file. @returns false if the file ends too early */
-async function fill(file: FileHandle, into: Uint8Array, position: number): Promise<boolean> {
-  for (let at = 0; at < into.length;) {
-    const { bytesRead } = await file.read(into, at, Math.min(into.length - at, 2 ** 30), position + at)
-    if (bytesRead === 0) return false
-    at += bytesRead
-  }
-  return true
 }
 
 function parseHeader(text: Uint8Array, bad: (message: string) => Failure): object {

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { slots, type Blocks, type Slot, type Weights } from '../api/index.js'
+import { joined } from '../tensor/rows.js'
 import { weightName } from './build.js'
 import type { Model } from './model.js'
 import { parseConfig } from './hf/read-config.js'
@@ -135,17 +136,6 @@ function sources(model: Omit<Model, 'folder'>): TensorSource[] {
     }
   all.push({ name: ends.norm, shape: [hidden], values: () => model.norm() })
   if (!config.tied) all.push({ name: ends.head, shape: [vocabulary, hidden], values: () => model.head() })
-  return all
-}
-
-/** Concatenates weights that share one tensor. */
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((n, { length }) => n + length, 0))
-  let start = 0
-  for (const part of parts) {
-    all.set(part, start)
-    start += part.length
-  }
   return all
 }
 

@@ -1,4 +1,5 @@
 import { Graph, Session, type Tensor, type Value } from '../tensor/index.js'
+import { matrix, padded } from '../tensor/rows.js'
 import { finalNorm, logitsOf } from './build.js'
 import type { ModelConfig } from './config.js'
 
@@ -210,20 +211,4 @@ function dot(a: Float32Array, aStart: number, b: Float32Array, bStart: number, l
   let sum = 0
   for (let i = 0; i < length; i++) sum += a[aStart + i]! * b[bStart + i]!
   return sum
-}
-
-/** A matrix as sessions take it. */
-export const matrix = (data: Float32Array, rows: number, columns: number): Tensor => ({
-  dtype: 'float32',
-  dims: [rows, columns],
-  data,
-})
-
-/** Rows start..start+rows-1 of a matrix, with zeros behind the last. */
-export function padded(x: Float32Array, start: number, rows: number, width: number): Float32Array {
-  const data = x.subarray(start * width, (start + rows) * width)
-  if (data.length === rows * width) return data
-  const full = new Float32Array(rows * width)
-  full.set(data)
-  return full
 }

@@ -1,12 +1,10 @@
-import { cacheWeights, slotShapes, weightName, type Model } from '../model/index.js'
-import { TensorsFile } from '../tensor/index.js'
+import { cacheWeights, SafetensorsFile, slotShapes, weightName, type Model } from '../model/index.js'
 
 /** Returns the model with all weights of its slots from a file, by the names of `modelShapes`, read when needed, some
  *  of them kept in memory. Embedding, norm and head come from the model unless the file has them. */
 export async function readChild(model: Model, path: string): Promise<Model> {
-  const file = await TensorsFile.open(path)
-  const data = async (name: string) => (await file.read(name)).data as Float32Array
-  const end = (name: 'embedding' | 'norm' | 'head') => () => (file.has(name) ? data(name) : model[name]())
+  const file = await SafetensorsFile.open(path)
+  const end = (name: 'embedding' | 'norm' | 'head') => () => (file.tensors.has(name) ? file.read(name) : model[name]())
   return cacheWeights({
     ...model,
     embedding: end('embedding'),
@@ -15,7 +13,7 @@ export async function readChild(model: Model, path: string): Promise<Model> {
     async weights(layer, slot) {
       const names = Object.entries(slotShapes(model.config, layer, slot, model.blocks))
       const weights = names.map(async ([name, shape]) => {
-        return [name, { shape, data: await data(weightName(layer, slot, name)) }] as const
+        return [name, { shape, data: await file.read(weightName(layer, slot, name)) }] as const
       })
       return Object.fromEntries(await Promise.all(weights))
     },

@@ -46,7 +46,7 @@ export async function uptrainWhole(
     checkpoint: context.checkpoint,
     signal: context.signal,
     progress: (fraction, message) => context.progress(fraction, message),
-    batches: (start, count) => ({ ...plan.batches(start, count) }),
+    batches: (start, count) => plan.batches(start, count),
   })
   const shapes = modelShapes(child.config, child.blocks)
   const final = roundedWhere(child, trainer.parameters(), (values, name, bits) =>

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { statSync, type BigIntStats } from 'node:fs'
 import { copyFile, link, lstat, mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Failure } from '../errors/failure.js'
@@ -197,10 +198,15 @@ export async function setTimeAnew(path: string, temporary: string, olderThan: nu
 
 /** Returns a stamp that changes whenever a file's contents change, even if its time is set back afterwards. Links and other times
  *  change it too. */
-export async function stampOf(path: string): Promise<string> {
-  const { size, mtimeNs, ctimeNs, ino } = await stat(path, { bigint: true })
-  return `${size} ${mtimeNs} ${ctimeNs} ${ino}`
+export const stampOf = async (path: string): Promise<string> => stampFrom(await stat(path, { bigint: true }))
+
+/** The same at once, of a folder too, whose stamp changes with the names in it; undefined where there is nothing. */
+export function stampNow(path: string): string | undefined {
+  const stats = statSync(path, { bigint: true, throwIfNoEntry: false })
+  return stats && stampFrom(stats)
 }
+
+const stampFrom = ({ size, mtimeNs, ctimeNs, ino }: BigIntStats): string => `${size} ${mtimeNs} ${ctimeNs} ${ino}`
 
 /** Bytes that are read at once. */
 const readAtOnce = 2 ** 18

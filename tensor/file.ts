@@ -1,7 +1,6 @@
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { bytesOf, elements, type DType, type Tensor, type TypedArray } from './types.js'
 import { entryOf } from '../errors/foreign.js'
-import { fillFrom } from './float-file.js'
 
 const names: Readonly<Record<DType, string>> = {
   float32: 'F32',
@@ -113,78 +112,18 @@ const bytesIn = ({ buffer, byteOffset, byteLength }: TypedArray) => new Uint8Arr
 
 /** Reads the metadata of a safetensors file that this project wrote, and none of its tensors.
  *  @throws Error if its header is incomplete */
-export const readMetadata = async (path: string): Promise<Readonly<Record<string, string>>> =>
-  (await readHeader(path)).metadata
-
-/** What a header says of a tensor. */
-interface Entry {
-  readonly dtype: keyof typeof types
-  readonly shape: number[]
-  readonly data_offsets: readonly [number, number]
-}
-
-/** @throws Error if it is incomplete */
-async function readHeader(path: string): Promise<{
-  readonly metadata: Readonly<Record<string, string>>
-  readonly entries: Readonly<Record<string, Entry>>
-  /** Position of the data. */
-  readonly base: number
-}> {
+export async function readMetadata(path: string): Promise<Readonly<Record<string, string>>> {
   const file = await open(path, 'r')
   try {
     const head = await file.read(Buffer.alloc(8), 0, 8, 0)
     const length = head.bytesRead < 8 ? NaN : Number(head.buffer.readBigUInt64LE())
     if (!(length <= (await file.stat()).size - 8)) throw new Error(`${path} is truncated: its header is incomplete`)
     const { buffer } = await file.read(Buffer.alloc(length), 0, length, 8)
-    const { __metadata__: metadata = {}, ...entries } = JSON.parse(buffer.toString('utf8')) as Record<string, Entry> & {
-      __metadata__?: Readonly<Record<string, string>>
-    }
-    return { metadata, entries, base: 8 + length }
+    const { __metadata__: metadata = {} } = JSON.parse(buffer.toString('utf8')) as { __metadata__?: object }
+    return metadata as Readonly<Record<string, string>>
   } finally {
     await file.close()
   }
-}
-
-/** A safetensors file that this project wrote, whose tensors are read one by one. */
-export class TensorsFile {
-  private constructor(
-    private readonly path: string,
-    private readonly header: Awaited<ReturnType<typeof readHeader>>,
-  ) {}
-
-  /** @throws Error if the header is incomplete */
-  static async open(path: string): Promise<TensorsFile> {
-    return new TensorsFile(path, await readHeader(path))
-  }
-
-  /** Whether there is a tensor of this name. */
-  has(name: string): boolean {
-    return Object.hasOwn(this.header.entries, name)
-  }
-
-  /** Reads a tensor. @throws Error if there is none of this name, or the file is truncated */
-  async read(name: string): Promise<Tensor> {
-    const { entries, base } = this.header
-    const entry = entryOf(entries, name)
-    if (!entry) throw new Error(`${this.path} has no tensor ${name}`)
-    const { type, size } = checked(this.path, name, entry)
-    const bytes = new Uint8Array(size)
-    const file = await open(this.path, 'r')
-    try {
-      await fillFrom(file, bytes, base + entry.data_offsets[0])
-    } finally {
-      await file.close()
-    }
-    return { dtype: type[0], dims: entry.shape, data: new type[1](bytes.buffer) }
-  }
-}
-
-/** @throws Error if type, shape and offsets do not fit */
-function checked(path: string, name: string, { dtype, shape, data_offsets: [start, end] }: Entry) {
-  const type = entryOf(types, dtype)
-  if (!type || end - start !== elements(shape) * bytesOf[type[0]])
-    throw new Error(`${path}: tensor ${name} is truncated or inconsistent`)
-  return { type, size: end - start }
 }
 
 /**
@@ -202,16 +141,22 @@ export async function readTensors(
   const { __metadata__: metadata = {}, ...entries } = header
   const tensors: Record<string, Tensor> = {}
   for (const [name, entry] of Object.entries(entries)) {
-    const own = entry as Entry
-    const [start, end] = [own.data_offsets[0] + 8 + length, own.data_offsets[1] + 8 + length]
-    const [elementType, ArrayType] = checked(path, name, own).type
-    if (end > file.length) throw new Error(`${path}: tensor ${name} is truncated or inconsistent`)
+    const { dtype, shape, data_offsets } = entry as {
+      dtype: keyof typeof types
+      shape: number[]
+      data_offsets: number[]
+    }
+    const type = entryOf(types, dtype)
+    const [start, end] = [data_offsets[0]! + 8 + length, data_offsets[1]! + 8 + length]
+    if (!type || end > file.length || end - start !== elements(shape) * bytesOf[type[0]])
+      throw new Error(`${path}: tensor ${name} is truncated or inconsistent`)
+    const [elementType, ArrayType] = type
     const position = file.byteOffset + start
     const data: TypedArray =
       position % ArrayType.BYTES_PER_ELEMENT === 0
-        ? new ArrayType(file.buffer, position, elements(own.shape))
+        ? new ArrayType(file.buffer, position, elements(shape))
         : new ArrayType(file.buffer.slice(position, position + end - start))
-    tensors[name] = { dtype: elementType, dims: own.shape, data }
+    tensors[name] = { dtype: elementType, dims: shape, data }
   }
   return { tensors, metadata: metadata as Record<string, string> }
 }

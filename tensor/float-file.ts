@@ -15,7 +15,8 @@ export class FloatFile {
   /** Reads `count` numbers from the `start`th on. @throws Error if the file ends before */
   async read(start: number, count: number): Promise<Float32Array> {
     const data = new Float32Array(count)
-    await fillFrom(this.file, new Uint8Array(data.buffer), 4 * start)
+    const missing = await fillFrom(this.file, new Uint8Array(data.buffer), 4 * start)
+    if (missing > 0) throw new Error(`The file ends ${missing} bytes too early`)
     return data
   }
 
@@ -43,11 +44,12 @@ export class FloatFile {
   }
 }
 
-/** Fills an array from a position of a file on. @throws Error if the file ends before */
-export async function fillFrom(file: FileHandle, into: Uint8Array, position: number): Promise<void> {
+/** Fills an array from a position of a file on. @returns how many bytes are missing, because the file ends before */
+export async function fillFrom(file: FileHandle, into: Uint8Array, position: number): Promise<number> {
   for (let done = 0; done < into.length;) {
     const { bytesRead } = await file.read(into, done, Math.min(mostBytes, into.length - done), position + done)
-    if (bytesRead === 0) throw new Error(`The file ends ${into.length - done} bytes too early`)
+    if (bytesRead === 0) return into.length - done
     done += bytesRead
   }
+  return 0
 }

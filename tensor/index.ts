@@ -25,4 +25,4 @@ export {
   type Bits,
   type QuantisedMatrix,
 } from './quantised.js'
-export { readMetadata, readTensors, safetensorsHead, TensorsFile, writeTensors, type TensorStream } from './file.js'
+export { readMetadata, readTensors, safetensorsHead, writeTensors, type TensorStream } from './file.js'

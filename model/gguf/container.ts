@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { Failure } from '../../api/index.js'
 import { refuseStandIn } from '../../files/stand-in.js'
+import { fillFrom } from '../../tensor/float-file.js'
 import { dequantise } from './dequantise.js'
 import { HeaderReader } from './header.js'
 import {
@@ -124,12 +125,7 @@ export class GgufFile {
     const bytes = new Uint8Array(entry.end - entry.start)
     const file = await open(entry.file, 'r')
     try {
-      for (let at = 0; at < bytes.length;) {
-        const length = Math.min(bytes.length - at, 2 ** 30)
-        const { bytesRead } = await file.read(bytes, at, length, entry.start + at)
-        if (bytesRead === 0) throw bad('is truncated', copyAgain)
-        at += bytesRead
-      }
+      if ((await fillFrom(file, bytes, entry.start)) > 0) throw bad('is truncated', copyAgain)
     } finally {
       await file.close()
     }

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
-import { slotShapes, weightName } from '../../model/index.js'
-import { TensorsFile, writeTensors } from '../../tensor/index.js'
+import { SafetensorsFile, slotShapes, weightName } from '../../model/index.js'
+import { writeTensors } from '../../tensor/index.js'
+import { tensorsOf } from '../../tensor/tensors-of.js'
 import { Failure, type ArtifactRef, type JsonObject, type SingleStage } from '../../api/index.js'
 import type { BaseOutputs, DistillOutputs, UptrainOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput } from '../../puzzle/inputs.js'
@@ -31,8 +32,8 @@ export const base: SingleStage<JsonObject, BaseNeeds, BaseOutputs, ModelInput> =
     const chosen = chosenEntries(await readLibrary(context), choice)
     const { fillings, inputs } = asTask(chosen)
     const { config, blocks } = assemble(await openParent(context), fillings, inputs, context)
-    const trained = stages.uptrain && (await TensorsFile.open(await context.open(stages.uptrain.files.child)))
-    const other = ['embedding', 'norm', 'head'].find((name) => trained?.has(name))
+    const trained = stages.uptrain && (await SafetensorsFile.open(await context.open(stages.uptrain.files.child)))
+    const other = ['embedding', 'norm', 'head'].find((name) => trained?.tensors.has(name))
     if (other !== undefined)
       throw new Failure(
         'InvalidInput',
@@ -47,12 +48,14 @@ export const base: SingleStage<JsonObject, BaseNeeds, BaseOutputs, ModelInput> =
       const { layer, slot, variant } = entry
       // It was trained beside the others: that is how the next round uses it.
       const id = entryId(layer, slot, variant, 'parent')
-      const names = Object.keys(slotShapes(config, layer, slot, blocks))
+      const shapes = Object.entries(slotShapes(config, layer, slot, blocks))
       let { weights } = entry
-      if (trained && names.length > 0) {
+      if (trained && shapes.length > 0) {
         const path = join(context.scratch, 'weights')
-        const own = names.map(async (name) => [name, await trained.read(weightName(layer, slot, name))] as const)
-        await writeTensors(path, Object.fromEntries(await Promise.all(own)))
+        const own = shapes.map(async ([name, shape]) => {
+          return [name, { shape, data: await trained.read(weightName(layer, slot, name)) }] as const
+        })
+        await writeTensors(path, tensorsOf(Object.fromEntries(await Promise.all(own))))
         weights = await context.putFile('weights', path)
       }
       if (weights) files[id] = weights

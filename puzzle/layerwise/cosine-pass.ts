@@ -1,4 +1,5 @@
 import { gradients, Graph, Session } from '../../tensor/index.js'
+import { matrix, padded } from '../../tensor/rows.js'
 import { cosineDistance } from '../gkd-loss.js'
 
 /** The distance of the child's hidden states after a layer from the parent's, for some tokens at a time. */
@@ -34,11 +35,12 @@ export class CosinePass {
     const gradient = new Float32Array(states.length)
     let distance = 0
     for (let start = 0; start < weights.length; start += rows) {
-      const [from, to] = [start * hidden, (start + rows) * hidden]
+      const from = start * hidden
+      // The cosine of rows that are filled up with zeros is 0, and counts for nothing.
       const results = await this.session.run({
-        target: { dtype: 'float32', dims: [rows, hidden], data: filled(target.subarray(from, to), rows * hidden) },
-        states: { dtype: 'float32', dims: [rows, hidden], data: filled(states.subarray(from, to), rows * hidden) },
-        weights: { dtype: 'float32', dims: [rows], data: filled(weights.subarray(start, start + rows), rows) },
+        target: matrix(padded(target, start, rows, hidden), rows, hidden),
+        states: matrix(padded(states, start, rows, hidden), rows, hidden),
+        weights: { dtype: 'float32', dims: [rows], data: padded(weights, start, rows, 1) },
       })
       distance += (results.distance!.data as Float32Array)[0]!
       gradient.set((results.gradient!.data as Float32Array).subarray(0, gradient.length - from), from)
@@ -50,12 +52,4 @@ export class CosinePass {
   async release(): Promise<void> {
     await this.session.release()
   }
-}
-
-/** Rows filled up with zeros: their cosine is 0, and counts for nothing. */
-function filled(data: Float32Array, size: number): Float32Array {
-  if (data.length === size) return data
-  const full = new Float32Array(size)
-  full.set(data)
-  return full
 }

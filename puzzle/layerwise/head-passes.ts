@@ -1,5 +1,6 @@
 import { finalNorm, type Model } from '../../model/index.js'
 import { gradients, Graph, Session, type Tensor, type Value } from '../../tensor/index.js'
+import { matrix } from '../../tensor/rows.js'
 
 /** Positions of a step at which predictions are judged. */
 export interface Judged {
@@ -79,7 +80,7 @@ export class HeadPasses {
     const fixed = {
       norm: vector(norm),
       ...(kind === 'kl' && { parentNorm: vector(parentNorm) }),
-      head: { dtype: 'float32', dims: [vocabulary, size], data: head },
+      head: matrix(head, vocabulary, size),
     } as const
     const dHidden = learns ? new Float32Array(hidden.length) : undefined
     const dNorm = learns ? new Float32Array(size) : undefined
@@ -105,7 +106,7 @@ export class HeadPasses {
     const size = this.child.config.hidden
     const data = states.slice(0, this.rows * size)
     positions.forEach((position, i) => data.set(states.subarray(position * size, (position + 1) * size), i * size))
-    return { dtype: 'float32', dims: [this.rows, size], data }
+    return matrix(data, this.rows, size)
   }
 
   private session(kind: Kind, learns: boolean): Promise<Session> {

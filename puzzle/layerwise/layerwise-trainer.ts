@@ -2,6 +2,7 @@ import { slots, type Slot } from '../../api/index.js'
 import { embed, slotShapes } from '../../model/index.js'
 import { NonFiniteError } from '../../tensor/index.js'
 import { AdamWSession } from '../../tensor/adamw-session.js'
+import { joined } from '../../tensor/rows.js'
 import { Spool } from '../../tensor/spool.js'
 import type { StoredParameters, StoredPart, StoredStep } from '../../tensor/stored-parameters.js'
 import { layerName } from '../layer-name.js'
@@ -238,14 +239,4 @@ function sumOfSquares(values: Float32Array): number {
 function added(a: Float32Array | undefined, b: Float32Array | undefined): Float32Array | undefined {
   if (a && b) for (let i = 0; i < a.length; i++) a[i]! += b[i]!
   return a ?? b
-}
-
-function joined(arrays: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(arrays.reduce((n, { length }) => n + length, 0))
-  let start = 0
-  for (const own of arrays) {
-    all.set(own, start)
-    start += own.length
-  }
-  return all
 }

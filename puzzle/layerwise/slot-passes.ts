@@ -11,6 +11,7 @@ import {
 } from '../../model/index.js'
 import { Graph, Session, type Tensor, type Value } from '../../tensor/index.js'
 import { backward } from '../../tensor/gradients.js'
+import { matrix, padded } from '../../tensor/rows.js'
 import type { Arrays } from '../../tensor/stored-parameters.js'
 import { tensorsOf } from '../../tensor/tensors-of.js'
 
@@ -86,17 +87,14 @@ export class SlotPasses {
    *  compute; or is 0, so that it counts for nothing. */
   private *chunks(rows: Float32Array, hidden: number, missing?: 0): Generator<readonly [number, Tensor]> {
     const { sequences, length } = this.options
-    const size = sequences * length * hidden
+    const tokens = sequences * length
+    const size = tokens * hidden
     for (let start = 0; start < rows.length; start += size) {
-      let data = rows.subarray(start, start + size)
-      if (data.length < size) {
-        data = new Float32Array(size)
-        data.set(rows.subarray(start))
-        if (missing === undefined)
-          for (let at = rows.length - start; at < size; at += length * hidden)
-            data.set(rows.subarray(0, length * hidden), at)
-      }
-      yield [start, { dtype: 'float32', dims: [sequences * length, hidden], data }]
+      const data = padded(rows, start / hidden, tokens, hidden)
+      if (missing === undefined)
+        for (let at = rows.length - start; at < size; at += length * hidden)
+          data.set(rows.subarray(0, length * hidden), at)
+      yield [start, matrix(data, tokens, hidden)]
     }
   }
 
