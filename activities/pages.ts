@@ -4,13 +4,16 @@ import type { TaskPage } from '../workflows/types.js'
 import { ChildFailure } from '../errors/child-failure.js'
 import { isMap, shown } from '../errors/foreign.js'
 
-/** Limits on tasks in messages and histories. Temporal allows 2 MiB per message and 51,200 events per workflow. */
+/** Limits on tasks in messages and histories. Temporal allows 2 MiB per message and 51,200 events per workflow; a history of
+ *  a thousand is replayed in a moment and read in the UI. */
 export interface Bounds {
   /** Most tasks of one workflow: six events each. */
   readonly together: number
+  /** Most tasks that the search does itself, beside those of its other stages. */
+  readonly alone: number
   /** Most bytes of their names in one message. */
   readonly bytes: number
-  /** Most workflows of one stage, each about ten events of the search. */
+  /** Most groups of a stage that have a workflow each: ten events of the search, and those of its reports. */
   readonly groups: number
   /** Most tasks of a stage. */
   readonly tasks: number
@@ -18,29 +21,28 @@ export interface Bounds {
   readonly name: number
 }
 
-export const bounds: Bounds = { together: 500, bytes: 200_000, groups: 500, tasks: mostTasks, name: 500 }
+export const bounds: Bounds = { together: 140, alone: 60, bytes: 200_000, groups: 40, tasks: mostTasks, name: 500 }
 /** For tests: tasks of one workflow. */
 const fewTogether = Number(process.env.PUZZLEFLOW_TEST_PAGE ?? NaN)
 
 /** The bounds that hold here. */
-export const boundsHere = (): Bounds => (fewTogether > 0 ? { ...bounds, together: fewTogether } : bounds)
+export const boundsHere = (): Bounds =>
+  fewTogether > 0 ? { ...bounds, together: fewTogether, alone: fewTogether } : bounds
 
 /** Bytes of a task in a list for workflows: its name, its label, its key and what is around them. */
 const bytesOf = ({ id, label, group = '' }: TaskPlan): number =>
   Buffer.byteLength(id) + Buffer.byteLength(summaryMarkdown(label)) + Buffer.byteLength(group) + 130
 
-/** Pages of a stage's tasks; undefined if one message holds its groups, and one workflow can do each group. */
-export function pagesOf(tasks: readonly TaskPlan[], { together, bytes, groups }: Bounds): TaskPage[] | undefined {
-  const sizes = new Map<string | undefined, number>()
-  const names = new Map<string, number>()
-  for (const { id, group = id } of tasks) names.set(group, (names.get(group) ?? 0) + 1)
-  for (const [group, count] of names) {
-    // Tasks without others in their group are done together.
-    const shared = count === 1 ? undefined : group
-    sizes.set(shared, (sizes.get(shared) ?? 0) + count)
-  }
-  const total = tasks.reduce((sum, task) => sum + bytesOf(task), 0)
-  if (sizes.size <= groups && Math.max(0, ...sizes.values()) <= together && total <= 5 * bytes) return undefined
+/** Pages of a stage's tasks; undefined if one message holds its groups, they are few, and one workflow can do each. */
+export function pagesOf(
+  tasks: readonly TaskPlan[],
+  { together, alone, bytes, groups }: Bounds,
+): TaskPage[] | undefined {
+  const sizes = new Map<string, number>()
+  for (const { id, group = id } of tasks) sizes.set(group, (sizes.get(group) ?? 0) + 1)
+  const shared = [...sizes.values()].filter((count) => count > 1)
+  const fit = shared.length <= groups && sizes.size - shared.length <= alone && Math.max(0, ...shared) <= together
+  if (fit && tasks.reduce((sum, task) => sum + bytesOf(task), 0) <= 5 * bytes) return undefined
   const pages: TaskPage[] = []
   let [from, held] = [0, 0]
   for (const [i, task] of tasks.entries()) {

@@ -1,13 +1,13 @@
 import { patched } from '@temporalio/workflow'
 import { resultsSignal, type GroupResults } from './messages.js'
 import { Part } from './part.js'
+import { tasksOfReport } from './reports.js'
 import type { GroupInput, TaskResult } from './types.js'
 
 /** The tasks of one group (a layer's). @returns their results in their order; null where the stage was ended before */
-export async function group({ group: own, ...input }: GroupInput): Promise<(TaskResult | null)[]> {
+export async function group({ group: own, total = 0, ...input }: GroupInput): Promise<(TaskResult | null)[]> {
   const count = own.tasks.length
-  // In ten parts at most: each is an event of the search.
-  const size = patched('results') ? Math.ceil(count / 10) : Infinity
+  const size = patched('results') ? tasksOfReport(count, total) : Infinity
   let done = 0
   let untold: GroupResults['results'][number][] = []
   const part = new Part(input, {

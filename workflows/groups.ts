@@ -196,7 +196,7 @@ export class Groups {
     }
     const started = await startChild<typeof groupWorkflow>('group', {
       ...options(`${name}, ${tasks.length} tasks`),
-      args: [{ ...input, group: { name, tasks } }],
+      args: [{ ...input, group: { name, tasks }, total }],
     })
     member.child = started
     tellMore()

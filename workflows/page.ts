@@ -1,12 +1,10 @@
-import { proxyActivities } from '@temporalio/workflow'
+import { patched, proxyActivities } from '@temporalio/workflow'
 import { pageSignal } from './messages.js'
 import { stageOptions } from './options.js'
 import { Part } from './part.js'
+import { mostReports, tasksOfReport } from './reports.js'
 import type { Activities, PageDone, PageInput, Skipped, TaskRef, TaskResult } from './types.js'
 import type { ArtifactRef } from '../store/store.js'
-
-/** Most reports that all pages of a stage together send to their search: each is an event in its history. */
-const mostNews = 200
 
 /** How a page ends. */
 export interface PageResult extends PageDone {
@@ -21,7 +19,7 @@ export const pageName = ({ from, to }: PageInput['page']): string => `${from + 1
 export async function page({ page: own, total, ...input }: PageInput): Promise<PageResult> {
   const { node, plan, stage, outputs, tasks: list } = input
   const count = own.to - own.from
-  const [size, skipped] = [Math.max(Math.ceil(count / 10), Math.ceil(total / mostNews)), [] as Skipped[]]
+  const [size, skipped] = [tasksOfReport(count, total, patched('few-reports') ? mostReports : 200), [] as Skipped[]]
   let state: PageDone = { done: 0, reused: 0, seconds: 0, leftOut: 0 }
   let told = 0
   const note = (task: TaskRef, result: TaskResult) => {

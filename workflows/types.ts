@@ -153,6 +153,8 @@ export interface PartInput extends StageRequest {
 }
 export interface GroupInput extends PartInput {
   readonly group: TaskGroup
+  /** Of the stage; absent in runs that began when groups did not ask for it. */
+  readonly total?: number
 }
 export interface PageInput extends PartInput {
   readonly page: TaskPage

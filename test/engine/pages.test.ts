@@ -14,14 +14,15 @@ const most = (pages: ReturnType<typeof pagesOf>) => Math.max(...pages!.map(({ fr
 
 test.for([
   ['no tasks', tasks(0), 0],
-  ['a few tasks', tasks(500), 0],
-  ['as many layers as a large model has', tasks(4320, (i) => ({ group: `layer${i % 80}` })), 0],
-  ['tasks that only a few more are', tasks(501), 2],
-  ['12,000 tasks', tasks(12_000), 24],
-  ['100,000 tasks', tasks(100_000), 200],
-  ['a group that is too large', tasks(1200, () => ({ group: 'all' })), 3],
-  ['too many groups', tasks(1200, (i) => ({ group: `pair${Math.floor(i / 2)}` })), 3],
-  ['names too long for one message', tasks(4000, (i) => ({ id: 'x'.repeat(450) + i, group: `layer${i % 40}` })), 13],
+  ['a few tasks', tasks(60), 0],
+  ['as many groups as a model of forty layers has', tasks(2000, (i) => ({ group: `layer${i % 40}` })), 0],
+  ['as many as a model of eighty has', tasks(4320, (i) => ({ group: `layer${i % 80}` })), 31],
+  ['tasks that only a few more are', tasks(141), 2],
+  ['12,000 tasks', tasks(12_000), 86],
+  ['100,000 tasks', tasks(100_000), 715],
+  ['a group that is too large', tasks(1200, () => ({ group: 'all' })), 9],
+  ['too many groups', tasks(1200, (i) => ({ group: `pair${Math.floor(i / 2)}` })), 9],
+  ['names too long for one message', tasks(4000, (i) => ({ id: 'x'.repeat(450) + i, group: `layer${i % 40}` })), 29],
 ] as const)('%s', ([, list, pages]) => {
   const found = pagesOf(list, bounds)
   expect(found?.length ?? 0).toBe(pages)
