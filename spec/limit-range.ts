@@ -35,7 +35,8 @@ export function limitKinds({ data }: Pick<SourceDocument, 'data'>): Readonly<Rec
 }
 
 /**
- * Reads `throughput=1.5x..4x` or `memory=80%`, with the quantities of specs. A FROM without a unit has TO's.
+ * Reads `throughput=1.5x..4x` or `memory=80%`, with the quantities of specs. A FROM without a unit has TO's: `1..2k` begins
+ * at 1,000, and `500..2k` at 500.
  * @throws Failure InvalidInput with a remedy
  */
 export function parseLimitOption(text: string, kinds: Readonly<Record<string, QuantityKind>>): LimitOption {
@@ -59,7 +60,11 @@ export function parseLimitOption(text: string, kinds: Readonly<Record<string, Qu
   const dots = value.indexOf('..')
   if (dots < 0) return { kind: 'fixed', name, limit: read(value) }
   const [first, last] = [value.slice(0, dots), value.slice(dots + 2)]
-  const [from, to] = [read(withUnitOf(first, last)), read(last)]
+  const to = read(last)
+  const withUnit = read(withUnitOf(first, last))
+  // 500..2k begins at 500, 1..2k at 1k.
+  const plainly = withUnitOf(first, last.replace(/([\d._])\s*[kKMGBT](?=\s*$|\s+tokens)/, '$1'))
+  const from = withUnit.value < to.value ? withUnit : read(plainly)
   if (from.unit !== to.unit)
     throw bad(
       'one end is relative to the parent, the other is not',

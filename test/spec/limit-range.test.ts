@@ -26,6 +26,8 @@ test.each([
   ['throughput=1.5..4x', 'min', 'parent', 1.5, 4],
   ['throughput=>= 150% .. 4x', 'min', 'parent', 1.5, 4],
   ['throughput=500 tokens/s..2k tokens/s', 'min', 'tokens/s', 500, 2000],
+  ['throughput=500..2k tokens/s', 'min', 'tokens/s', 500, 2000],
+  ['throughput=1..2k tokens/s', 'min', 'tokens/s', 1000, 2000],
   ['memory=60%..90%', 'max', 'parent', 0.6, 0.9],
   ['memory=500 MiB..1GiB', 'max', 'bytes', 500 * 2 ** 20, 2 ** 30],
   ['latency=.5..2 s', 'max', 'seconds', 0.5, 2],
