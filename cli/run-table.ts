@@ -1,3 +1,4 @@
+import { describeShare } from '../errors/amounts.js'
 import { align, type Column } from './columns.js'
 import { duration } from './progress/frame.js'
 import type { RunState } from './run-state.js'
@@ -39,7 +40,7 @@ export function runTable(states: readonly RunState[], width: number, now: number
       progress ? `${Math.round(progress.fraction * 100)} %` : '',
       verdict ?? '',
       ratios?.throughput === undefined ? '' : `${ratios.throughput.toFixed(2)}x`,
-      ratios?.accuracy === undefined ? '' : `${(100 * ratios.accuracy).toFixed(1)} %`,
+      ratios?.accuracy === undefined ? '' : describeShare(ratios.accuracy),
       end === undefined ? '' : duration(end - Date.parse(startedAt)),
       localTime(startedAt),
     ]

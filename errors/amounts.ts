@@ -7,6 +7,9 @@ export function describeSeconds(seconds: number): string {
   return seconds < 48 * 3600 ? `${(seconds / 3600).toFixed(1)} h` : `${(seconds / 86_400).toFixed(1)} d`
 }
 
+/** A share for people: `98.4 %`, `100 %`, `0.25 %`. */
+export const describeShare = (share: number): string => `${Number((100 * share).toPrecision(3))} %`
+
 /** Bytes for people: `12.3 MB`. */
 export const describeBytes = (bytes: number): string => scaled(bytes, ['B', 'kB', 'MB', 'GB', 'TB'])
 

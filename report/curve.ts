@@ -1,3 +1,4 @@
+import { describeShare } from '../errors/amounts.js'
 import { plainMarkdown as plain } from '../errors/markdown.js'
 import { format } from './format.js'
 import { plot } from './plot.js'
@@ -109,8 +110,7 @@ function measuredCells({ measured }: CurvePoint): string[] {
   ]
 }
 
-const percent = (share: number | null | undefined): string =>
-  Number.isFinite(share) ? `${Number((100 * share!).toPrecision(3))} %` : '–'
+const percent = (share: number | null | undefined): string => (Number.isFinite(share) ? describeShare(share!) : '–')
 
 /** What else is to be said of a point. */
 export const remark = ({ sameAs, dominated, status, batches }: CurvePoint): string =>

@@ -1,4 +1,4 @@
-import { describeBytes, describeCount } from '../../errors/amounts.js'
+import { describeBytes, describeCount, describeShare } from '../../errors/amounts.js'
 import { throughputInterval } from '../comparison.js'
 import { format } from '../format.js'
 import { qualityBounds } from '../quality-bounds.js'
@@ -7,9 +7,6 @@ import { html, type Content, type Markup } from './markup.js'
 import type { ReportData } from './report-data.js'
 import { profileNote, type ProfileNotes } from '../measurement-notes.js'
 
-/** `98.6 %`. */
-export const percent = (share: number): string => `${Number((100 * share).toPrecision(3))} %`
-
 /** The verdict and the figures by which one decides. */
 export function headline({ result }: ReportData): Markup {
   const { verdict, reasons, ratios, limits, child, wouldTake = [] } = result
@@ -17,11 +14,11 @@ export function headline({ result }: ReportData): Markup {
   const speed = throughputInterval({ limits })
   const cards: readonly (readonly [name: string, figure: string, more?: string | undefined])[] = [
     ['throughput', `${ratios.throughput.toFixed(2)}x`, speed && range(speed)],
-    ...(ratios.accuracy === null ? [] : ([['accuracy kept', percent(ratios.accuracy)]] as const)),
+    ...(ratios.accuracy === null ? [] : ([['accuracy kept', describeShare(ratios.accuracy)]] as const)),
     ['perplexity', `${(child.perplexity / result.parent.perplexity).toFixed(3)}x`],
     ['KL to the parent', format(child.kl), 'nats per token'],
-    ['memory', percent(ratios.memory), 'of the parent, in the scenario'],
-    ['parameters', percent(ratios.parameters), 'of the parent'],
+    ['memory', describeShare(ratios.memory), 'of the parent, in the scenario'],
+    ['parameters', describeShare(ratios.parameters), 'of the parent'],
   ]
   return html`<h1>${accepted ? 'A child was found' : 'No acceptable child was found'}</h1>
     <p class="dim">Run ${result.run}</p>
@@ -111,7 +108,7 @@ export function comparison({ result }: ReportData): Markup {
       calibration &&
       html`<p class="dim">
         Costs were calibrated on the parent and ${calibration.children} random children: the predicted ratio of
-        throughputs was within ${percent(calibration.after.largest)} of the measured one.
+        throughputs was within ${describeShare(calibration.after.largest)} of the measured one.
       </p>`
     }
     ${profile && profileLine(profile)}`

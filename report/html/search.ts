@@ -2,7 +2,7 @@ import * as Plot from '@observablehq/plot'
 import { baseNote } from '../base-note.js'
 import { format } from '../format.js'
 import { chart, colours, table } from './chart.js'
-import { percent } from './headline.js'
+import { describeShare } from '../../errors/amounts.js'
 import { html, type Markup } from './markup.js'
 import type { FirstRound, ReportData, SearchResult } from './report-data.js'
 
@@ -16,8 +16,8 @@ export function certificate({
 }: FirstRound['solver'] & Pick<SearchResult['solver'], 'secondOpinion'>): string {
   const proved =
     status === 'optimal'
-      ? `It is proved that no choice of blocks within the limits has a smaller sum of scores than ${format(objective)} (to within ${gap < 1e-6 ? 'rounding errors' : percent(gap)}).`
-      : `The best choice that was found has a sum of scores of ${format(objective)}; it is proved that none has less than ${format(bound)}, which leaves a gap of ${percent(gap)}.`
+      ? `It is proved that no choice of blocks within the limits has a smaller sum of scores than ${format(objective)} (to within ${gap < 1e-6 ? 'rounding errors' : describeShare(gap)}).`
+      : `The best choice that was found has a sum of scores of ${format(objective)}; it is proved that none has less than ${format(bound)}, which leaves a gap of ${describeShare(gap)}.`
   return secondOpinion?.verdict === 'agrees'
     ? `${proved} A second solver${secondOpinion.engine === undefined ? '' : `, ${secondOpinion.engine},`} agrees.`
     : proved

@@ -1,10 +1,9 @@
 import * as Plot from '@observablehq/plot'
-import { describeBytes, describeCount } from '../../errors/amounts.js'
+import { describeBytes, describeCount, describeShare } from '../../errors/amounts.js'
 import { remark, type Curve, type CurvePoint } from '../curve.js'
 import { format } from '../format.js'
 import { chart, colours, table } from './chart.js'
 import { htmlDocument } from './document.js'
-import { percent } from './headline.js'
 import { html, type Content, type Markup } from './markup.js'
 import { omissions, origin } from './origin.js'
 import { qualityChart, shortTicks, type QualitySeries } from './quality-chart.js'
@@ -23,7 +22,7 @@ export function reached({ unit }: Curve['swept'], value: number): string {
 }
 
 const share = (value: number | null | undefined): string =>
-  value === null || value === undefined ? format(value) : percent(value)
+  value === null || value === undefined ? format(value) : describeShare(value)
 
 /** A page about a sweep in one file. Its figures are those of `result.json`. */
 export function sweepPage(data: SweepData): string {
@@ -138,7 +137,7 @@ function accuracies({ swept, points }: Curve): Markup | false {
   const kept = points.flatMap(({ limit, measured, sameAs }) => {
     const accuracy = measured?.ratios.accuracy
     return measured && typeof accuracy === 'number' && sameAs === undefined
-      ? [{ reaches: measured.reaches, accuracy, title: `${limit}: ${percent(accuracy)} of the accuracy` }]
+      ? [{ reaches: measured.reaches, accuracy, title: `${limit}: ${describeShare(accuracy)} of the accuracy` }]
       : []
   })
   if (kept.length < 2) return false

@@ -6,7 +6,7 @@ const measured = { parent: { perplexity: 2.655 }, child: { perplexity: 2.681 } }
 
 test('a child is described in a line, by what it takes and what it keeps', () => {
   expect(headline({ ratios, ...measured })).toBe(
-    'The child: 2.53x the throughput, 35 % of the memory, 38 % of the parameters; 99.7 % of the accuracy, 1.010x the perplexity.',
+    'The child: 2.53x the throughput, 35.1 % of the memory, 37.5 % of the parameters; 99.7 % of the accuracy, 1.010x the perplexity.',
   )
 })
 

@@ -84,7 +84,7 @@ test(
     expect(validate(result), JSON.stringify(validate.errors)).toBe(true)
     expect(result.ratios.parameters).toBeLessThanOrEqual(0.8)
     expect(stderr).toMatch(
-      /^The child: [\d.]+x the throughput, \d+ % of the memory, \d+ % of the parameters; .*x the perplexity\. All figures: .*result tiny$/m,
+      /^The child: [\d.]+x the throughput, [\d.]+ % of the memory, [\d.]+ % of the parameters; .*x the perplexity\. All figures: .*result tiny$/m,
     )
     expect(stderr).toContain(
       `Done: ${undisturbed.folder}/runs/tiny\nReport: ${undisturbed.folder}/runs/tiny/report.html\n`,
