@@ -162,9 +162,10 @@ export function buildModel(
   return { hidden: x, layerOutputs }
 }
 
-/** Builds the input of the first layer, [ids, hidden]. */
+/** Builds the input of the first layer, [ids, hidden].
+ *  @param embedding  [vocabulary, hidden], or a quantised matrix [hidden, vocabulary] */
 export function embedded(g: Graph, { embeddingScale }: ModelConfig, embedding: Value, ids: Value): Value {
-  const x = g.gather(embedding, ids, 0)
+  const x = g.isQuantised(embedding) ? g.quantisedRows(embedding, ids) : g.gather(embedding, ids, 0)
   return embeddingScale === 1 ? x : g.mul(x, g.scalar(embeddingScale, x.dtype))
 }
 
@@ -177,8 +178,8 @@ export function finalNorm(g: Graph, config: ModelConfig, hidden: Value, weight: 
 
 /** Builds the logits, [rows, vocabulary], capped if the model has a softcap.
  *  @param normed  from `finalNorm`, [rows, hidden]
- *  @param head    [vocabulary, hidden] */
+ *  @param head    [vocabulary, hidden], or a quantised matrix [hidden, vocabulary] */
 export function logitsOf(g: Graph, { finalSoftcap }: ModelConfig, normed: Value, head: Value): Value {
-  const logits = g.gemm(normed, head, { transB: true })
+  const logits = g.gemm(normed, head, { transB: !g.isQuantised(head) })
   return finalSoftcap === undefined ? logits : g.softcap(logits, finalSoftcap)
 }

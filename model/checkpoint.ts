@@ -11,6 +11,7 @@ import { ggufOf, openGguf } from './gguf/read.js'
 import { generationEnds } from './generation-config.js'
 import { modelFile } from './model-files.js'
 import { quantisationOf, rounded } from './quantisation.js'
+import { withHead } from './quantised-head.js'
 import { endsOf } from './tied-head.js'
 import { openWeightFiles } from './weight-files.js'
 import { besideOthers, endTensors, slotTensors, transposed } from './names.js'
@@ -73,7 +74,7 @@ export async function openModel(folder: string, blocks: Blocks): Promise<Model> 
 
   const read = (name: string) => fileOf.get(name)!.read(stored.get(name) ?? name)
   const embedding = shared(() => read(ends.embedding))
-  return {
+  const model: Model = {
     folder,
     config,
     blocks,
@@ -94,6 +95,7 @@ export async function openModel(folder: string, blocks: Blocks): Promise<Model> 
       return rounded(weights, quantisationOf({ config, blocks }, layer, slot))
     },
   }
+  return withHead(model, config.headWeights)
 }
 
 /** Shares one copy of a matrix among all its users. The copy is released when nobody uses it. */

@@ -1,4 +1,8 @@
+import type { WeightKind } from '../api/weights.js'
 import type { BlockChoice, LayerBlocks, LayerFacts, RotaryConfig, Slot } from '../api/index.js'
+
+/** Types of a quantised head. */
+export type HeadWeights = Exclude<WeightKind, 'float32'>
 
 export type { LayerBlocks, RotaryConfig } from '../api/index.js'
 
@@ -46,6 +50,8 @@ export interface ModelConfig {
   readonly attentionSoftcap?: number
   /** Whether the embedding matrix is also the head. */
   readonly tied: boolean
+  /** Type of the head in memory, and of the embedding if it is tied. @default float32 */
+  readonly headWeights?: HeadWeights
   /** Whether queries, keys and values have biases. */
   readonly qkvBias: boolean
   /** Whether the output of attention has a bias. */

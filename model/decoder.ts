@@ -3,6 +3,7 @@ import { slotShapes } from './build.js'
 import type { Model } from './model.js'
 import { buildDecoding, rotaryInput, type DecodingWeight } from './decoding-graph.js'
 import { packed, quantisationOf } from './quantisation.js'
+import { packedHead } from './quantised-head.js'
 import { isFixed, rotaryTables } from './rotary.js'
 import { DecodingState } from './state.js'
 import { slots } from '../api/index.js'
@@ -171,11 +172,12 @@ const floats = (weights: Readonly<Record<string, DecodingWeight>>): Record<strin
 async function decodingWeights(model: Model): Promise<Record<string, DecodingWeight>> {
   const { config, blocks } = model
   const matrix = (data: Float32Array): Tensor => ({ dtype: 'float32', dims: [config.vocabulary, config.hidden], data })
+  const integers = await packedHead(model)
   const weights: Record<string, DecodingWeight> = {
-    embedding: matrix(await model.embedding()),
+    embedding: integers && config.tied ? integers : matrix(await model.embedding()),
     norm: { dtype: 'float32', dims: [config.hidden], data: await model.norm() },
   }
-  if (!config.tied) weights.head = matrix(await model.head())
+  if (!config.tied) weights.head = integers ?? matrix(await model.head())
   for (let layer = 0; layer < config.layers; layer++)
     for (const slot of slots) {
       const slotWeights = await model.weights(layer, slot)

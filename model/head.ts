@@ -1,5 +1,5 @@
 import { Graph, Session } from '../tensor/index.js'
-import { finalNorm, logitsOf } from './build.js'
+import { logitsOf } from './build.js'
 import type { Model } from './model.js'
 import type { ModelConfig } from './config.js'
 import { matrix, padded } from '../tensor/rows.js'
@@ -26,7 +26,8 @@ export interface Comparison {
 }
 
 async function ends(model: Model): Promise<Ends> {
-  return { head: await model.head(), norm: await model.norm() }
+  const rounds = model.config.headWeights !== undefined
+  return { head: await model.head(), norm: await model.norm(), ...(rounds && { rounds }) }
 }
 
 /** Whether two heads have the same numbers. */
@@ -80,12 +81,10 @@ export class Head {
     const { hidden, vocabulary } = this.config
     const tokens = x.length / hidden
     const session = await (this.projecting ??= this.projection())
-    const weights = {
-      head: matrix(modelEnds.head, vocabulary, hidden),
-      norm: { dtype: 'float32', dims: [hidden], data: modelEnds.norm },
-    } as const
+    const head = matrix(modelEnds.head, vocabulary, hidden)
     for (let start = 0; start < tokens; start += chunk) {
-      const out = await session.run({ ...weights, x: matrix(padded(x, start, chunk, hidden), chunk, hidden) })
+      const normed = await this.sums.norm(padded(x, start, chunk, hidden), chunk, modelEnds)
+      const out = await session.run({ head, x: matrix(normed, chunk, hidden) })
       const count = Math.min(chunk, tokens - start)
       yield { start, count, logits: out.logits!.data as Float32Array, best: out.best!.data as BigInt64Array }
     }
@@ -95,9 +94,7 @@ export class Head {
     const { hidden, vocabulary } = this.config
     const g = new Graph()
     const head = g.input('head', 'float32', [vocabulary, hidden])
-    const norm = g.input('norm', 'float32', [hidden])
-    const x = g.input('x', 'float32', [this.chunk, hidden])
-    const y = logitsOf(g, this.config, finalNorm(g, this.config, x, norm), head)
+    const y = logitsOf(g, this.config, g.input('x', 'float32', [this.chunk, hidden]), head)
     g.output('logits', y)
     g.output('best', g.argmax(y, 1))
     return Session.create(g, { threads: this.threads })

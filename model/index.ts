@@ -19,6 +19,7 @@ export {
   layerFacts,
   parentBlocks,
   rotaryOf,
+  type HeadWeights,
   type LayerBlocks,
   type ModelConfig,
   type RotaryConfig,
@@ -34,6 +35,7 @@ export {
   slotBytes,
   type Quantisation,
 } from './quantisation.js'
+export { endBytes, withHead } from './quantised-head.js'
 export { normalise, splitNorms } from './norms.js'
 export { replaceBlocks, type Replacement } from './replace.js'
 export { rotaryTables } from './rotary.js'

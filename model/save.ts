@@ -11,7 +11,7 @@ import { familiesOf } from './families/index.js'
 import { configText, copyCompanions } from './folder.js'
 import { modelCard } from './hf/card.js'
 import { copyCode } from './hf/code.js'
-import { exportedConfig, tiedAs } from './hf/config.js'
+import { exportedConfig, tiedAs, withHeadField } from './hf/config.js'
 import { parentFields } from './hf/parent-fields.js'
 import { endTensors, slotTensors, transposed } from './names.js'
 import { quantisationOf, rounded } from './quantisation.js'
@@ -101,8 +101,8 @@ export function checkpointConfig(
   })
   const said = parseConfig(JSON.stringify(fields), 'config.json', families).blocks.map(describe)
   const layers = config.blocks.map(describe)
-  const layersField = JSON.stringify(layers) === JSON.stringify(said) ? {} : { puzzleflow: { layers } }
-  return `${JSON.stringify({ ...fields, ...layersField }, null, 2)}\n`
+  const own = JSON.stringify(layers) === JSON.stringify(said) ? {} : { layers }
+  return `${JSON.stringify(withHeadField({ ...fields, ...(own.layers && { puzzleflow: own }) }, config), null, 2)}\n`
 }
 
 /** Tensors of a checkpoint in the order of a forward pass, each read when it is written. */

@@ -1,4 +1,4 @@
-import { Graph, Session, type Tensor, type Value } from '../tensor/index.js'
+import { Graph, roundActivations, Session, type Tensor, type Value } from '../tensor/index.js'
 import { matrix, padded } from '../tensor/rows.js'
 import { finalNorm, logitsOf } from './build.js'
 import type { ModelConfig } from './config.js'
@@ -9,11 +9,13 @@ export interface Ends {
   readonly head: Float32Array
   /** [hidden] */
   readonly norm: Float32Array
+  /** Whether the head is quantised: its product rounds what it multiplies. */
+  readonly rounds?: boolean
 }
 
 /** What a model predicts at each position, without its logits. */
 export interface Predictions {
-  /** Hidden states after the final norm, [tokens, hidden]. */
+  /** Hidden states after the final norm, as the head multiplies them, [tokens, hidden]. */
   readonly normed: Float32Array
   /** Logarithm of the sum of exponentials of the logits, [tokens]. */
   readonly logSum: Float64Array
@@ -156,7 +158,9 @@ export class VocabularySums {
     return matrix(head.subarray(first * hidden, (first + width) * hidden), width, hidden)
   }
 
-  private async norm(x: Float32Array, rows: number, { norm }: Ends): Promise<Float32Array> {
+  /** What the head multiplies.
+   *  @param x  hidden states before the final norm, [rows, hidden] */
+  async norm(x: Float32Array, rows: number, { norm, rounds = false }: Ends): Promise<Float32Array> {
     const { config } = this
     const { hidden } = config
     const build = (g: Graph) => {
@@ -165,7 +169,8 @@ export class VocabularySums {
     }
     const weight: Tensor = { dtype: 'float32', dims: [hidden], data: norm }
     const out = await this.run(`norm ${rows}`, build, { x: matrix(x, rows, hidden), norm: weight })
-    return out.normed!.data as Float32Array
+    const normed = out.normed!.data as Float32Array
+    return rounds ? roundActivations(normed, hidden) : normed
   }
 
   private logits(g: Graph, x: string, head: string, rows: number, width: number): { logits: Value; head: Value } {

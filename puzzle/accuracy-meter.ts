@@ -1,4 +1,4 @@
-import { Head, type Model } from '../model/index.js'
+import { Head, type HeadWeights, type Model } from '../model/index.js'
 import { Failure, type ArtifactRef, type Environment } from '../api/index.js'
 import type { TaskItems } from '../data/task.js'
 import { figuresOf, readTasks } from './evaluation.js'
@@ -10,6 +10,8 @@ export class AccuracyMeter {
   private constructor(
     private readonly tasks: Readonly<Record<string, TaskItems>>,
     private readonly head: Head,
+    /** Type of the parent's head. */
+    private readonly headWeights: HeadWeights | undefined,
     private readonly threads: number,
     /** The parent's mean accuracy. */
     readonly parent: number,
@@ -30,12 +32,18 @@ export class AccuracyMeter {
       throw new Failure('InvalidInput', 'The objective "accuracy" needs tasks with a metric from 0 to 1', {
         remedy: 'Add `tasks:` to the spec, or set stages.score.objective to kl.',
       })
-    return new AccuracyMeter(used, head, threads, accuracy)
+    return new AccuracyMeter(used, head, parent.config.headWeights, threads, accuracy)
   }
 
   /** Mean accuracy of a changed model, beside the parent's. */
   async measure(child: Model): Promise<{ readonly parent: number; readonly child: number }> {
-    return { parent: this.parent, child: (await accuracyOf(child, this.tasks, this.head, this.threads))! }
+    const { parent, tasks, threads } = this
+    if (child.config.headWeights === this.headWeights)
+      return { parent, child: (await accuracyOf(child, tasks, this.head, threads))! }
+    const head = await Head.create(child, threads)
+    const accuracy = await accuracyOf(child, tasks, head, threads)
+    await head.release()
+    return { parent, child: accuracy! }
   }
 
   async release(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Model, Scenario, Seconds } from '../model/index.js'
+import { withHead, type HeadWeights, type Model, type Scenario, type Seconds } from '../model/index.js'
 import type { JsonObject, Slot } from '../api/index.js'
 import { blockSizes, isUsual, type Part } from './block-timing.js'
 import { calibrate, type Calibration, type Variants, type Whole } from './calibration.js'
@@ -11,7 +11,7 @@ export interface TimedTask {
   readonly fingerprint: JsonObject
   /** Of the floor; seconds that a block saves against the parent's; of the parent. */
   readonly first: Seconds
-  /** Of a child. */
+  /** Of a child, or of the floor with another head. */
   readonly second?: Seconds
   /** Half the width of a 95 % interval, in seconds. */
   readonly error: number
@@ -25,6 +25,8 @@ export interface TimedTask {
 /** What one scenario's tasks measured. */
 interface TimedTasks {
   readonly parts: readonly Part[]
+  /** Heads beside the parent's. */
+  readonly heads: readonly HeadWeights[]
   /** Those that were timed as wholes. */
   readonly children: readonly Variants[]
   /** By id of the task. */
@@ -35,7 +37,7 @@ interface TimedTasks {
 export function costTableOf(
   model: Model,
   scenario: Scenario,
-  { parts, children, of }: TimedTasks,
+  { parts, heads, children, of }: TimedTasks,
 ): { readonly table: CostTable; readonly calibration?: Calibration } {
   const costs = (slot: Slot) =>
     Object.fromEntries(
@@ -46,6 +48,9 @@ export function costTableOf(
   const table: CostTable = {
     ...{ version: 1, fingerprint: of('floor').fingerprint, scenario },
     floor: { ...of('floor').first, ...sizes(withoutBlocks(model), scenario) },
+    ...(heads.length > 0 && {
+      heads: Object.fromEntries(heads.map((head) => [head, headCost(model, head, scenario, of)])),
+    }),
     ...{ attention: costs('attention'), ffn: costs('ffn') },
   }
   const wholes = children.map((layers, i): Whole => {
@@ -56,6 +61,20 @@ export function costTableOf(
 }
 
 const idsOf = (own: Variants[number]) => ({ attention: own.attention.id, ffn: own.ffn.id })
+
+/** The id of the task that times a model without blocks that has such a head. */
+export const headTask = (head: HeadWeights): string => `floor/${head}`
+
+/** The cost of a model without blocks that has such a head: the floor's, times what the head takes beside the parent's. */
+function headCost(model: Model, head: HeadWeights, scenario: Scenario, of: TimedTasks['of']): Cost {
+  const floor = of('floor').first
+  const { first: parents, second: own } = of(headTask(head))
+  const seconds = (kind: keyof Seconds) => (parents[kind] > 0 ? (floor[kind] * own![kind]) / parents[kind] : own![kind])
+  return {
+    ...{ prefillSeconds: seconds('prefillSeconds'), decodeSeconds: seconds('decodeSeconds') },
+    ...sizes(withoutBlocks(withHead(model, head)), scenario),
+  }
+}
 
 /** What is empty takes nothing. */
 export const toTime = (model: Model, { slot, variant }: Part): boolean => !model.blocks.get(slot, variant.block).empty

@@ -1,12 +1,14 @@
 import { cpus } from 'node:os'
 import {
   cacheWidth,
+  endBytes,
   findLlamaCpp,
   llamaBytes,
   modelShapes,
   slotBytes,
   stateShapes,
   weightWidth,
+  type HeadWeights,
   type Model,
   type Scenario,
   type Seconds,
@@ -37,6 +39,8 @@ export interface CostTable {
   readonly scenario: Scenario
   /** Embedding, final norm and head: the costs of a model without blocks. */
   readonly floor: Cost
+  /** The same with a quantised head; absent if the space has none. */
+  readonly heads?: Readonly<Partial<Record<HeadWeights, Cost>>>
   readonly attention: Readonly<Record<string, Cost>>
   readonly ffn: Readonly<Record<string, Cost>>
 }
@@ -107,8 +111,8 @@ export function sizes(model: Model, scenario: Scenario): { parameters: number; m
 
 /** Bytes of a model's weights in memory. @param width  of a weight that is not quantised */
 function weightBytes(model: Model, width: number): number {
-  const { vocabulary, hidden, layers, tied } = model.config
-  const ends = width * (vocabulary * hidden * (tied ? 1 : 2) + hidden)
+  const { hidden, layers } = model.config
+  const ends = endBytes(model.config, width) + width * hidden
   const bytes = Array.from({ length: layers }, (_, layer) =>
     slots.reduce((n, slot) => n + slotBytes(model, layer, slot, width), 0),
   )

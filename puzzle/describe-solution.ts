@@ -8,7 +8,7 @@ import type { Solution } from './selection-problem.js'
  * @param parent  digest of the parent's files
  */
 export function describeSolution(
-  { choice, predicted, objective, runs, addedUp, batches }: Solution,
+  { choice, predicted, objective, runs, addedUp, batches, head }: Solution,
   library: ReadonlyMap<string, LibraryEntry>,
   parent: string,
 ): Described {
@@ -18,6 +18,7 @@ export function describeSolution(
     solutionDigest: digestJson({
       parent,
       layers: layers.map(({ attention, ffn }) => ({ attention: weighed(attention), ffn: weighed(ffn) })),
+      ...(head && { head }),
     }),
     predicted,
     objective,
@@ -25,5 +26,6 @@ export function describeSolution(
     ...(runs && { runs }),
     ...(addedUp && { addedUp }),
     ...(batches && { batches }),
+    ...(head && { head }),
   }
 }

@@ -2,12 +2,14 @@ import type { ArtifactRef, Files, JsonObject, LeftOut, Outputs } from '../api/in
 import type { PreparedText } from '../data/held-out.js'
 import type { SplitKind } from '../data/task-splits.js'
 import type { TaskItems } from '../data/task.js'
+import type { HeadWeights } from '../model/index.js'
 import type { Batches } from './batches.js'
 import type { Calibration } from './calibration.js'
 import type { CapturedFiles } from './captured.js'
 import type { CostTable } from './costs.js'
 import type { DepthStep } from './depth-step.js'
 import type { Evaluation } from './evaluation.js'
+import type { HeadKinds } from './heads.js'
 import type { Judged } from './judge-limits.js'
 import type { LibraryEntry } from './library.js'
 import type { Objective } from './objective.js'
@@ -54,6 +56,8 @@ export type ProfileOutputs = Outputs<
     readonly again?: number
     /** Blocks whose times were lost in noise, `SLOT/VARIANT`; absent if there are none. */
     readonly lost?: readonly string[]
+    /** Types of the head to choose from; absent if it is the parent's. */
+    readonly heads?: HeadKinds
     /** Absent if no whole models were timed. */
     readonly calibration?: Calibration
     /** In the scenarios after the first, or at the other batches. */
@@ -108,6 +112,8 @@ export type ScoreOutputs = Outputs<
     readonly objective?: Objective
     readonly composition: Composition
     readonly evidence: { readonly pairs: number; readonly sum: number; readonly rss: number }
+    /** What quantised heads lose; absent if the space has none. */
+    readonly heads?: Readonly<Partial<Record<HeadWeights, number>>>
     readonly leftOut?: readonly LeftOut[]
   },
   { readonly scores: ArtifactRef<readonly ScoreRow[]> }
@@ -184,6 +190,8 @@ export interface Described {
   readonly addedUp?: readonly ChosenRun[]
   /** Where the search has chosen them. The digest is of the child alone. */
   readonly batches?: Batches
+  /** Type of its head; absent if it is the parent's. */
+  readonly head?: HeadWeights
 }
 
 export type SelectOutputs = Outputs<

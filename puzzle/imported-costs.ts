@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import type { Model, Scenario } from '../model/index.js'
+import type { HeadWeights, Model, Scenario } from '../model/index.js'
 import { Failure } from '../api/index.js'
 import { sizes, type Cost, type CostTable } from './costs.js'
 import { blockSizes, type Part } from './block-timing.js'
@@ -9,12 +9,13 @@ import { entryOf, shown } from '../errors/foreign.js'
 const remedy = 'Export it with `npx puzzleflow profile RUN -o FILE` from a run with the same model, space and scenario.'
 
 /** Reads a cost table that was measured elsewhere, and keeps only these variants.
- *  @throws Failure InvalidInput if it is not a cost table, is for another scenario or model, or lacks a variant */
+ *  @throws Failure InvalidInput if it is not a cost table, is for another scenario or model, or lacks a variant or a head */
 export async function readCostTable(
   path: string,
   model: Model,
   scenario: Scenario,
   parts: readonly Part[],
+  heads: readonly HeadWeights[] = [],
 ): Promise<CostTable> {
   const bad = (message: string) => new Failure('InvalidInput', `${path}: ${message}`, { file: path, remedy })
   let table: CostTable
@@ -38,6 +39,11 @@ export async function readCostTable(
       throw bad(`${what} has ${shown(cost.parameters)} parameters in the table, but ${parameters} in this model`)
   }
   check('the floor', table.floor, sizes(withoutBlocks(model), scenario).parameters)
+  for (const head of heads) {
+    const cost = entryOf(table.heads ?? {}, head)
+    if (!cost) throw bad(`has no costs of a head in ${head}`)
+    check(`the head in ${head}`, cost, table.floor.parameters)
+  }
   const costs = { attention: {} as Record<string, Cost>, ffn: {} as Record<string, Cost> }
   for (const { slot, variant } of parts) {
     const cost = entryOf(table[slot], variant.id)

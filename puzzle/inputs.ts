@@ -36,6 +36,8 @@ export interface SpaceInput {
 export type Space = Readonly<Record<Slot, readonly (string | JsonObject)[]>> & {
   /** Replacements of runs of layers. */
   readonly runs?: readonly JsonObject[]
+  /** Types of the head that the search may choose from, as `weights`. @default the parent's */
+  readonly head?: JsonObject
 }
 
 /** The input `target`. */

@@ -193,7 +193,7 @@ export function chosenEntries(library: ReadonlyMap<string, LibraryEntry>, choice
     })
 }
 
-/** Assembles the model of a choice. @returns the model, and the fillings that it is assembled from */
+/** Assembles the model of a choice, with the parent's head. @returns the model, and the fillings that it is assembled from */
 export function chosenModel(
   model: Model,
   library: ReadonlyMap<string, LibraryEntry>,

@@ -1,4 +1,5 @@
 import type { Environment } from '../api/index.js'
+import type { HeadWeights } from '../model/index.js'
 import type { Batches } from './batches.js'
 import { loadsAt, loadsAtEach, type ParentBatch } from './batch-loads.js'
 import type { CostTable } from './costs.js'
@@ -10,6 +11,7 @@ import type {
   RefineOutputs,
   ScoreOutputs,
 } from './hand-over.js'
+import { headChoices, loadsWithHead, type ChosenHead } from './heads.js'
 import type { ModelInput, TargetInput } from './inputs.js'
 import { readJson } from './library.js'
 import { readLibrary } from './read-library.js'
@@ -34,27 +36,39 @@ interface ProblemContext extends CostContext {
   }
 }
 
+/** What the search has chosen besides the blocks. */
+interface Chosen {
+  /** Of child and parent, where the target leaves them to the search. */
+  readonly batches?: Batches
+  /** Type of the child's head, if it is not the parent's. */
+  readonly head?: HeadWeights
+}
+
 /** Everything but the scenarios, and what blocks cost in them. */
 type Unloaded<T> = Omit<T, keyof Load | 'others'>
 
 /** Parts that costs of models are predicted from. */
-type CostParts = Omit<ProblemParts, 'rows' | 'composition' | 'depth' | 'base'>
+type CostParts = Omit<ProblemParts, 'rows' | 'composition' | 'depth' | 'base' | keyof ChosenHead>
 
 /** Reads everything that the selection problem is created from.
- *  @param batches  of child and parent, where the target leaves them to the search */
+ *  @param chosen  what the target and the space leave to the search */
 export async function problemParts(
   context: ProblemContext,
   composition: 'measured' | Composition = 'measured',
-  batches?: Batches,
+  { batches, head }: Chosen = {},
 ): Promise<ProblemParts> {
   const { stages, spec } = context
+  const loads = loadsAt(spec.target, await readTables(context, stages.profile.files), batches)
+  const headScore = head && stages.score.values.heads?.[head]
   return {
     ...(await unloaded(context, composition)),
-    ...loadsAt(spec.target, await readTables(context, stages.profile.files), batches),
+    ...loadsWithHead(loads, head),
+    ...(head && { head }),
+    ...(headScore !== undefined && { headScore }),
   }
 }
 
-/** Reads the same for each batch that the search may choose from: one element where there is no choice. */
+/** Reads the same for each batch and head that the search may choose from: one element where there is no choice. */
 export async function problemPartsAtEach(
   context: ProblemContext,
   composition: 'measured' | Composition,
@@ -63,7 +77,11 @@ export async function problemPartsAtEach(
   const parts = await unloaded(context, composition)
   const tables = await readTables(context, stages.profile.files)
   const { loads, ...rest } = loadsAtEach(spec.target, tables, parts.limits, parts.parent)
-  return { all: loads.map((own) => ({ ...parts, ...own })), ...rest }
+  const heads = headChoices(stages.profile.values.heads, stages.score.values.heads)
+  const all = loads.flatMap((own) =>
+    heads.map((chosen) => ({ ...parts, ...loadsWithHead(own, chosen.head), ...chosen })),
+  )
+  return { all, ...rest }
 }
 
 async function unloaded(
@@ -82,11 +100,11 @@ async function unloaded(
 }
 
 /** Reads everything that costs of models are predicted from.
- *  @returns the parts at batches of child and parent, where the target leaves them to the search */
-export async function costParts(context: CostContext): Promise<(batches: Batches | undefined) => CostParts> {
+ *  @returns the parts for what a solution has of what the target and the space leave to the search */
+export async function costParts(context: CostContext): Promise<(chosen: Chosen) => CostParts> {
   const parts = await unloadedCosts(context)
   const tables = await readTables(context, context.stages.profile.files)
-  return (batches) => ({ ...parts, ...loadsAt(context.spec.target, tables, batches) })
+  return ({ batches, head }) => ({ ...parts, ...loadsWithHead(loadsAt(context.spec.target, tables, batches), head) })
 }
 
 async function unloadedCosts(context: CostContext): Promise<Unloaded<CostParts>> {

@@ -1,10 +1,11 @@
-import type { Model } from '../model/index.js'
+import type { HeadWeights, Model } from '../model/index.js'
 import type { Problem } from '../solver/index.js'
 import type { Slot } from '../api/index.js'
 import { batchesOf, type Batches } from './batches.js'
 import { runtime, throughputOf } from './costs.js'
 import type { DepthStep } from './depth-step.js'
 import { entryId, ownVariant, type Choice, type LibraryEntry } from './library.js'
+import type { ChosenHead } from './heads.js'
 import type { Limit } from './limit.js'
 import { bounds } from './limits.js'
 import { optionCosts, yardsOf, type Loads } from './loads.js'
@@ -32,6 +33,8 @@ export interface Solution {
   }
   /** Sequences at once of the child and of the parent beside it, where the search has chosen them. */
   readonly batches?: Batches
+  /** Type of the child's head; absent if it is the parent's. */
+  readonly head?: HeadWeights
 }
 
 /** A replacement of adjacent layers. */
@@ -44,7 +47,7 @@ export interface ChosenRun {
 }
 
 /** Everything that the selection problem is created from. */
-export interface ProblemParts extends Loads {
+export interface ProblemParts extends Loads, ChosenHead {
   readonly rows: readonly ScoreRow[]
   readonly composition: Composition
   readonly library: ReadonlyMap<string, LibraryEntry>
@@ -259,11 +262,12 @@ export function toSolution(parts: ProblemParts, ids: readonly string[], objectiv
   const batches = batchesOf(parts.scenario)
   return {
     choice,
-    objective,
+    objective: objective + (parts.headScore ?? 0),
     ...(runs.length > 0 && { runs }),
     ...(removals.length > 1 && apart && { addedUp: removals }),
     predicted: predict(parts, choice),
     ...(batches && { batches }),
+    ...(parts.head && { head: parts.head }),
   }
 }
 

@@ -1,4 +1,6 @@
 import type { SolveResult } from '../solver/index.js'
+import type { WeightKind } from '../api/weights.js'
+import type { HeadWeights } from '../model/index.js'
 import type { Batches } from './batches.js'
 import type { Composition } from './score-row.js'
 import type { Solution } from './selection-problem.js'
@@ -15,7 +17,14 @@ export interface SolveOutcome extends Omit<SolveResult, 'solutions'> {
   }[]
   /** Absent where the target says which batch it is. */
   readonly batches?: BatchChoice
+  /** Type of the children's head; absent if it is the parent's. */
+  readonly head?: HeadWeights
+  /** What the heads that the space lists would have given; absent if there is no choice. */
+  readonly heads?: readonly ConsideredHead[]
 }
+
+/** What a head would have given, and at which batch where that is a choice. */
+export type ConsideredHead = ConsideredBatch & { readonly head: WeightKind }
 
 /** The batches that were chosen for child and parent, and those of which they were chosen. */
 export interface BatchChoice extends Batches {

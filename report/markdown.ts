@@ -2,6 +2,7 @@ import { plainMarkdown as plain } from '../errors/markdown.js'
 import { baseNote, type BaseResult } from './base-note.js'
 import { batchesSection, type BatchesResult } from './batches-section.js'
 import { format } from './format.js'
+import { headSection, type HeadResult } from './head-section.js'
 import {
   calibrationNote,
   profileNote,
@@ -88,6 +89,8 @@ export interface Result extends Pick<TasksResult, 'paired' | 'measuredOn' | 'spl
   readonly scenarios?: Readonly<Record<string, ScenarioResult>>
   /** Absent where the spec says which batch it is. */
   readonly batches?: BatchesResult
+  /** Absent where the space leaves the parent's. */
+  readonly head?: HeadResult
   /** The passes by which parent and child were timed. */
   readonly timing?: TimingNotes
   /** The same while the costs of blocks were measured, and blocks whose times were lost in noise. */
@@ -165,6 +168,7 @@ export function markdown(result: Result): string {
     '',
     ...scenariosSection(result.scenarios),
     ...batchesSection(result.batches, lost(objective)),
+    ...headSection(result.head, lost(objective)),
     ...tasksSection(result),
     '## Limits',
     '',

@@ -75,6 +75,7 @@ const lines = [
   ...table([
     ...rows({ properties: top, required: [...schema.required, ...schema.then.required] }),
     row('space', space, true),
+    ...rows(space, 'space.'),
     row('stages', {
       ...stages,
       description:

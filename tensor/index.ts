@@ -19,9 +19,12 @@ export { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from './float16.js'
 export { engineVersion, numericsVersion } from './version.js'
 export {
   dequantise,
+  dequantiseRows,
   quantise,
+  quantiseRows,
   quantisationBlock,
   quantisedBytes,
+  roundActivations,
   type Bits,
   type QuantisedMatrix,
 } from './quantised.js'

@@ -14,7 +14,8 @@ export class PackedGraph extends IndexingGraph {
   private readonly packed = new Map<string, Packed>()
 
   /**
-   * Embeds a quantised matrix as a constant. The value can only be the second factor of `gemm` and `matmul`.
+   * Embeds a quantised matrix as a constant. The value can only be the second factor of `gemm` and `matmul`, and be read by
+   * `quantisedRows`.
    *
    * @example `g.quantised(quantise(new Float32Array(64 * 24), [64, 24], 4))` → [64, 24]. ONNX: no node, two initializers
    */
@@ -32,6 +33,45 @@ export class PackedGraph extends IndexingGraph {
       scales: this.constant(scales, [outputs, blocks]),
     })
     return handle
+  }
+
+  /**
+   * Looks up columns of a quantised matrix, which lie in rows: of a head that is also the embedding, [hidden, vocabulary], those
+   * of some tokens.
+   *
+   * @param ids  [n]
+   * @returns float32 [n, in]
+   * @example matrix [64, 24], ids [5]: `g.quantisedRows(matrix, ids)` → [5, 64]. ONNX: Gather, Cast, Sub, Mul, Reshape
+   */
+  quantisedRows(matrix: Value, ids: Value): Value {
+    const packed = this.packed.get(matrix.name)
+    if (!packed || ids.shape.length !== 1)
+      throw new ShapeError(
+        'quantisedRows',
+        `${show(matrix.shape)} and ${show(ids.shape)}: not a quantised matrix and a list`,
+      )
+    const inputs = matrix.shape[0] as number
+    const [n, blocks] = [ids.shape[0]!, Math.ceil(inputs / quantisationBlock)]
+    const number = (value: number) => this.scalar(value, 'float32')
+    return this.untaped(() => {
+      let levels = this.cast(this.gather(packed.levels, ids, 0), 'float32')
+      if (packed.bits === 4) {
+        // Of two levels in a byte, the first is in the lower half.
+        const second = this.one('Floor', [this.mul(levels, number(1 / 16))], levels.shape)
+        const first = this.sub(levels, this.mul(second, number(16)))
+        const halves = [first, second].map((half) => this.reshape(half, [n, blocks, quantisationBlock / 2, 1]))
+        levels = this.reshape(this.concat(halves, 3), [n, blocks, quantisationBlock])
+      }
+      const scales = this.reshape(this.gather(packed.scales, ids, 0), [n, blocks, 1])
+      const rows = this.mul(this.sub(levels, number(2 ** (packed.bits - 1))), scales)
+      const whole = this.reshape(rows, [n, blocks * quantisationBlock])
+      return inputs % quantisationBlock === 0 ? whole : this.slice(whole, 1, 0, inputs)
+    })
+  }
+
+  /** Whether a value is a quantised matrix. */
+  isQuantised(value: Value): boolean {
+    return this.packed.has(value.name)
   }
 
   /**

@@ -51,14 +51,10 @@ export function quantise(data: Float32Array, shape: readonly number[], bits: Bit
     for (let n = 0; n < outputs; n++) scales[n * blocks + block] = scale[n]!
     for (let k = first; k < end; k++)
       for (let n = 0; n < outputs; n++) {
-        // Divide in float32, like `fakeQuantise`, to get the same level.
-        const level = Math.min(half - 1, roundEven(Math.fround(data[k * outputs + n]! / scale[n]!))) + half
+        const level = levelOf(data[k * outputs + n]!, scale[n]!, half)
         const start = (n * blocks + block) * bytes
         if (bits === 8) levels[start + k - first] = level
-        else {
-          const at = start + ((k - first) >> 1)
-          levels[at] = (k - first) % 2 === 0 ? (levels[at]! & 0xf0) | level : (levels[at]! & 0x0f) | (level << 4)
-        }
+        else putHalf(levels, start, k - first, level)
       }
   }
   return { bits, shape: [inputs, outputs], levels, scales }
@@ -73,11 +69,82 @@ function blockScales(data: Float32Array, outputs: number, first: number, end: nu
       if (w < lowest[n]!) lowest[n] = w
       else if (w > highest[n]!) highest[n] = w
     }
-  return lowest.map((low, n) => {
-    const extreme = highest[n]! > -low ? highest[n]! : low
-    return (extreme === 0 ? 1 : extreme) / -half
-  })
+  return lowest.map((low, n) => scaleOf(low, highest[n]!, half))
 }
+
+/**
+ * The same for a matrix that lies as [out, in], such as a head: nothing is transposed.
+ *
+ * @param shape  [out, in]
+ * @returns the quantised matrix [in, out]
+ */
+export function quantiseRows(data: Float32Array, shape: readonly number[], bits: Bits): QuantisedMatrix {
+  const [outputs, inputs] = shape
+  if (shape.length !== 2 || inputs === undefined || outputs === undefined || data.length !== inputs * outputs)
+    throw new ShapeError('quantiseRows', `${data.length} elements are not a matrix of shape [${shape.join(', ')}]`)
+  const blocks = blocksOf(inputs)
+  const half = 2 ** (bits - 1)
+  const bytes = (quantisationBlock * bits) / 8
+  const scales = new Float32Array(outputs * blocks)
+  const levels = new Uint8Array(outputs * blocks * bytes).fill(bits === 8 ? half : half | (half << 4))
+  for (let n = 0; n < outputs; n++)
+    for (let block = 0; block < blocks; block++) {
+      const first = n * inputs + block * quantisationBlock
+      const count = Math.min(quantisationBlock, inputs - block * quantisationBlock)
+      let [lowest, highest] = [0, 0]
+      for (let k = first; k < first + count; k++) {
+        const w = data[k]!
+        if (w < lowest) lowest = w
+        else if (w > highest) highest = w
+      }
+      const scale = Math.fround(scaleOf(lowest, highest, half))
+      scales[n * blocks + block] = scale
+      const start = (n * blocks + block) * bytes
+      for (let k = 0; k < count; k++) {
+        const level = levelOf(data[first + k]!, scale, half)
+        if (bits === 8) levels[start + k] = level
+        else putHalf(levels, start, k, level)
+      }
+    }
+  return { bits, shape: [inputs, outputs], levels, scales }
+}
+
+/** Converts a quantised matrix to float32, [out, in]: the inverse of `quantiseRows`. */
+export function dequantiseRows({ bits, shape: [inputs, outputs], levels, scales }: QuantisedMatrix): Float32Array {
+  const blocks = blocksOf(inputs)
+  const half = 2 ** (bits - 1)
+  const bytes = (quantisationBlock * bits) / 8
+  const data = new Float32Array(inputs * outputs)
+  for (let n = 0; n < outputs; n++)
+    for (let block = 0; block < blocks; block++) {
+      const scale = scales[n * blocks + block]!
+      const start = (n * blocks + block) * bytes
+      const first = n * inputs + block * quantisationBlock
+      const count = Math.min(quantisationBlock, inputs - block * quantisationBlock)
+      for (let k = 0; k < count; k++) data[first + k] = (levelAt(levels, start, k, bits) - half) * scale + 0
+    }
+  return data
+}
+
+/** The level of a weight, from 0. Divides in float32, like `fakeQuantise`, to get the same. */
+const levelOf = (w: number, scale: number, half: number): number =>
+  Math.min(half - 1, roundEven(Math.fround(w / scale))) + half
+
+/** The scale by which the weight furthest from 0 is the lowest level. A block of zeros may have any. */
+function scaleOf(lowest: number, highest: number, half: number): number {
+  const extreme = highest > -lowest ? highest : lowest
+  return (extreme === 0 ? 1 : extreme) / -half
+}
+
+/** Writes a 4-bit level: of two in a byte, the first is in the lower half. */
+function putHalf(levels: Uint8Array, start: number, k: number, level: number): void {
+  const at = start + (k >> 1)
+  levels[at] = k % 2 === 0 ? (levels[at]! & 0xf0) | level : (levels[at]! & 0x0f) | (level << 4)
+}
+
+/** Reads a level of a block of inputs that begins at `start`. */
+const levelAt = (levels: Uint8Array, start: number, k: number, bits: Bits): number =>
+  bits === 8 ? levels[start + k]! : (levels[start + (k >> 1)]! >> (4 * (k % 2))) & 15
 
 /** Converts a quantised matrix to float32, [in, out]. */
 export function dequantise({ bits, shape: [inputs, outputs], levels, scales }: QuantisedMatrix): Float32Array {
@@ -89,12 +156,30 @@ export function dequantise({ bits, shape: [inputs, outputs], levels, scales }: Q
     const [block, within] = [Math.floor(k / quantisationBlock), k % quantisationBlock]
     for (let n = 0; n < outputs; n++) {
       const start = (n * blocks + block) * bytes
-      const level = bits === 8 ? levels[start + within]! : (levels[start + (within >> 1)]! >> (4 * (within % 2))) & 15
       // Adding 0 turns -0 into 0.
-      data[k * outputs + n] = (level - half) * scales[n * blocks + block]! + 0
+      data[k * outputs + n] = (levelAt(levels, start, within, bits) - half) * scales[n * blocks + block]! + 0
     }
   }
   return data
+}
+
+/**
+ * Rounds rows as a product with a quantised matrix does before it multiplies: to 8 bits, with one scale for each block of a row.
+ *
+ * @param rows   [count, inputs]
+ * @returns the same shape
+ */
+export function roundActivations(rows: Float32Array, inputs: number): Float32Array {
+  const out = new Float32Array(rows.length)
+  for (let row = 0; row < rows.length; row += inputs)
+    for (let start = row; start < row + inputs; start += quantisationBlock) {
+      const end = Math.min(start + quantisationBlock, row + inputs)
+      let largest = 0
+      for (let i = start; i < end; i++) largest = Math.max(largest, Math.abs(rows[i]!))
+      const scale = Math.fround(largest / 127)
+      if (scale > 0) for (let i = start; i < end; i++) out[i] = roundEven(rows[i]! / scale) * scale
+    }
+  return out
 }
 
 /** Rounds to the nearest integer, ties to even, like ONNX's Round. */

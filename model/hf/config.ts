@@ -45,7 +45,7 @@ export function exportedConfig(
   const wanted = JSON.stringify(essentialLayers(config.blocks))
   const said = (fields: JsonObject) => parseConfig(JSON.stringify(fields), 'config.json', families).blocks
   const says = (fields: JsonObject) => JSON.stringify(essentialLayers(said(fields))) === wanted
-  const written = (fields: JsonObject) => `${JSON.stringify(fields, null, 2)}\n`
+  const written = (fields: JsonObject) => `${JSON.stringify(withHeadField(fields, config), null, 2)}\n`
   const layers = config.blocks.map(({ attention, ffn }) => ({
     attention: { block: attention.block, ...attention.params },
     ffn: { block: ffn.block, ...ffn.params },
@@ -94,6 +94,10 @@ export function exportedConfig(
     computedBy: { kind: 'own-code' },
   }
 }
+
+/** Adds the type of the head, if it is quantised: the stored one is the same in floats. */
+export const withHeadField = (fields: JsonObject, { headWeights: weights }: Model['config']): JsonObject =>
+  weights ? { ...fields, puzzleflow: { ...(fields.puzzleflow as JsonObject | undefined), head: { weights } } } : fields
 
 /** Returns the field that ties head and embedding, if the other fields contradict the stored tensors. */
 export function tiedAs({ tied }: Model['config'], fields: JsonObject, families: readonly Family[]): JsonObject {

@@ -7,7 +7,8 @@ import {
   type RotaryConfig,
 } from '../../api/index.js'
 import { isWeightKind, weightKinds, withWeights } from '../../api/weights.js'
-import type { ModelConfig } from '../config.js'
+import { isObject } from '../../api/json-object.js'
+import type { HeadWeights, ModelConfig } from '../config.js'
 import { Fields, parseFields } from '../families/fields.js'
 import { builtInFamilies } from '../families/index.js'
 import { readRotary } from '../families/rotary.js'
@@ -47,7 +48,9 @@ export function parseConfig(text: string, file: string, families: readonly Famil
     if (!rotaries.has(key)) rotaries.set(key, { index: rotaries.size, rotary })
     return rotaries.get(key)!.index
   })
-  const replaced = f.object('puzzleflow')?.layers
+  const own = f.object('puzzleflow')
+  const replaced = own?.layers
+  const headWeights = own && headOf(own, f)
   const [bos] = tokenIds(f, 'bos_token_id')
   return {
     family: family.name,
@@ -59,6 +62,7 @@ export function parseConfig(text: string, file: string, families: readonly Famil
     maxPositions: f.count('max_position_embeddings'),
     normEps: f.real('rms_norm_eps'),
     tied: f.flag('tie_word_embeddings'),
+    ...(headWeights && { headWeights }),
     activation: activationOf(f, family),
     normOffset: 0,
     qkNorm: false,
@@ -181,6 +185,15 @@ function checkWidth(f: Fields, { ffn }: LayerBlocks, layer: number): void {
   const { width } = ffn.params
   if (width === undefined || (Number.isSafeInteger(width) && Number(width) > 0 && Number(width) <= 2 ** 31)) return
   throw f.refuse(`the FFN of layer ${layer} has the width ${shown(width)}, not a positive whole number`)
+}
+
+/** Reads the type of the head of a child that puzzleflow wrote. */
+function headOf({ head }: JsonObject, f: Fields): HeadWeights | undefined {
+  if (head === undefined) return undefined
+  const { weights = 'float32' } = isObject(head) ? head : { weights: head }
+  if (!isWeightKind(weights))
+    throw f.refuse(`"puzzleflow.head" has the weights ${shown(weights)}`, `Weights can be ${weightKinds.join(', ')}.`)
+  return weights === 'float32' ? undefined : weights
 }
 
 /** Reads the layers of a child that puzzleflow wrote. */

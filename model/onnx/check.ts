@@ -74,8 +74,9 @@ function alone(model: Model, layer: number, slot: Slot): Model {
     get: (of: Slot, name: string) => (name === none.name ? none : blocks.get(of, name)),
     has: (of: Slot, name: string) => name === none.name || blocks.has(of, name),
   }
+  const { headWeights: _, ...floats } = config
   const probe = {
-    ...config,
+    ...floats,
     vocabulary,
     tied: true,
     blocks: config.blocks.map((_, i) => (i === layer ? layerBlocks : { attention: nothing, ffn: nothing })),

@@ -4,6 +4,7 @@ import { Graph, quantisationBlock, type TypedArray, type Value } from '../../ten
 import { buildLayer, embedded, finalNorm, logitsOf, modelShapes, weightName } from '../build.js'
 import type { Model } from '../model.js'
 import { quantisationOf } from '../quantisation.js'
+import { quantisedEnd } from '../quantised-head.js'
 import { pastShape } from '../block-graph.js'
 import { stateShapes } from '../state.js'
 
@@ -41,12 +42,14 @@ export function buildTrace(model: Model, batch: number, length: number, integers
   const parts = new Map<TypedArray, WeightPart>()
   const weights: Record<string, Value> = {}
   const quantised = integers ? quantisedNames(model) : new Map<string, 4 | 8>()
+  const end = quantisedEnd(config)?.name
   for (const [name, shape] of Object.entries(modelShapes(config, blocks))) {
     const bits = quantised.get(name)
+    const [rows, columns] = shape as readonly [number, number]
+    // Matrices of blocks are [in, out], the head is [out, in].
+    const lying = name === end ? ([columns, rows] as const) : ([rows, columns] as const)
     weights[name] =
-      bits === undefined
-        ? g.input(name, 'float32', shape)
-        : g.quantised(placeholder(name, shape as readonly [number, number], bits, parts))
+      bits === undefined ? g.input(name, 'float32', shape) : g.quantised(placeholder(name, lying, bits, parts))
   }
   const ids = g.input('ids', 'int64', [batch * length])
   const table = (name: string) => g.input(name, 'float32', [length, config.headDim])
@@ -114,6 +117,8 @@ export function buildTrace(model: Model, batch: number, length: number, integers
 /** Bits of the quantised matrices of a model, by the names of `modelShapes`. */
 export function quantisedNames(model: Model): Map<string, 4 | 8> {
   const all = new Map<string, 4 | 8>()
+  const end = quantisedEnd(model.config)
+  if (end) all.set(end.name, end.bits)
   for (let layer = 0; layer < model.config.layers; layer++)
     for (const slot of slots) {
       const quantisation = quantisationOf(model, layer, slot)

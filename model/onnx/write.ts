@@ -1,9 +1,10 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { quantise, toFloat16, type TypedArray } from '../../tensor/index.js'
+import { quantise, quantiseRows, toFloat16, type TypedArray } from '../../tensor/index.js'
 import { elementType, type NodeRecord } from '../../tensor/onnx.js'
 import { modelShapes } from '../build.js'
 import type { Model } from '../model.js'
+import { quantisedEnd } from '../quantised-head.js'
 import { configText, copyCompanions } from '../folder.js'
 import { checkpointConfig } from '../save.js'
 import { wholeFolder } from '../whole-folder.js'
@@ -88,7 +89,8 @@ function weightTensors(
   const tensors = Object.entries(modelShapes(model.config, model.blocks)).flatMap(([name, shape]): LateTensor[] => {
     const integers = parts.filter(({ part }) => part.weight === name)
     if (integers.length > 0) {
-      const packed = async () => quantise(await read(name), shape, bits.get(name)!)
+      const pack = name === quantisedEnd(model.config)?.name ? quantiseRows : quantise
+      const packed = async () => pack(await read(name), shape, bits.get(name)!)
       return integers.map(({ tensor, part }) => ({
         name: tensor.name,
         dtype: tensor.dtype,

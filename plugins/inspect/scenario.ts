@@ -1,5 +1,6 @@
 import { cacheProblem, type ModelConfig, type Scenario } from '../../model/index.js'
 import { anyBatches, batchChoices } from '../../puzzle/batches.js'
+import { quantisedHeads } from '../../puzzle/heads.js'
 import type { Limit } from '../../puzzle/limit.js'
 import { limitsOf, scenariosOf } from '../../puzzle/scenarios.js'
 import type { InputProblem } from '../../spec/registry.js'
@@ -14,7 +15,7 @@ interface Placed {
 }
 
 /** Oddities and mistakes of the scenarios that their schema cannot tell. */
-export function inspectScenarios({ target }: PuzzleInputs, config: ModelConfig): InputProblem[] {
+export function inspectScenarios({ target, space }: PuzzleInputs, config: ModelConfig): InputProblem[] {
   if (!target) return []
   const twice = beside(target)
   if (twice.length > 0) return twice
@@ -36,7 +37,16 @@ export function inspectScenarios({ target }: PuzzleInputs, config: ModelConfig):
       ...beyondPositions(placed, config),
       ...nothingDecoded(placed),
       ...noSuchCache(placed, config),
+      ...noSuchHead(placed, space),
     ])
+}
+
+/** llama.cpp would measure the head of the file, which is the parent's. */
+function noSuchHead({ scenario, path }: Placed, space: PuzzleInputs['space']): InputProblem[] {
+  if (scenario.engine !== 'llama.cpp' || !space || quantisedHeads(space).length === 0) return []
+  const message = 'A head in 8 or 4 bits is measured in puzzleflow only, and this scenario is measured in llama.cpp.'
+  const hint = 'leave `space.head` out; `export.ggufDtype: q8_0` writes the whole file in 8 bits'
+  return [{ path: [...path, 'engine'], code: 'no-such-head', message, hint }]
 }
 
 /** What cannot stand beside `target.scenarios`, or beside several batches. */

@@ -19,6 +19,7 @@ import type {
   SolveOutputs,
   UptrainOutputs,
 } from '../../puzzle/hand-over.js'
+import { withHead, type HeadWeights } from '../../model/index.js'
 import type { PairScenario } from '../../puzzle/batches.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readChild } from '../../puzzle/child.js'
@@ -61,6 +62,8 @@ interface EvaluateParams extends Thoroughness, TimingAsked {
 
 interface TaskParams extends Omit<EvaluateParams, 'of' | 'split' | 'prompts' | keyof TimingParams>, TimingParams {
   readonly fillings: readonly Filling[]
+  /** Type of the head; absent if it is the parent's. */
+  readonly head?: HeadWeights
   /** Limits that the child is timed for until they are decided. */
   readonly limits?: readonly Limit[]
   /** Largest number of items that are listed of each task. */
@@ -195,6 +198,7 @@ export const evaluate: FanOutStage<
         group: 'solutions',
         params: {
           fillings,
+          ...(solution.head && { head: solution.head }),
           repetitions,
           retime,
           items,
@@ -218,7 +222,7 @@ export const evaluate: FanOutStage<
     const yardstick = await openYardstick(context, model, task.inputs, scenarios, params)
     const assembled = assemble(model, params.fillings, task.inputs, context)
     const trained = task.inputs.child
-    const child = trained ? await readChild(assembled, await context.open(trained)) : assembled
+    const child = withHead(trained ? await readChild(assembled, await context.open(trained)) : assembled, params.head)
     context.progress(0, 'the parent')
     const parent = await examineParent(yardstick, (f, m) => context.progress(f * 0.45, `parent, ${m}`))
     // Items of solutions, of which there are many, are only counted.
@@ -249,7 +253,7 @@ export const evaluate: FanOutStage<
     const solutions = await measuredSolutions(context)
     const partsAt = await costParts(context)
     const evaluations = context.tasks.map(({ outputs }, i) =>
-      withPredictions(outputs.values, predictedSpeeds(partsAt(solutions[i]!.batches), solutions[i]!)),
+      withPredictions(outputs.values, predictedSpeeds(partsAt(solutions[i]!), solutions[i]!)),
     )
     const [texts] = context.tasks.flatMap(({ outputs }) => outputs.files.texts ?? [])
     return { values: { evaluations }, files: texts ? { texts } : {} }

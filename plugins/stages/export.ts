@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openModel, writeGguf, writeModel, type CheckpointType, type GgufType } from '../../model/index.js'
+import { openModel, withHead, writeGguf, writeModel, type CheckpointType, type GgufType } from '../../model/index.js'
 import type { ArtifactRef, SingleStage } from '../../api/index.js'
 import type {
   DistillOutputs,
@@ -76,7 +76,7 @@ export const exportChild: SingleStage<
     const { child: assembled } = chosenModel(parent, await readLibrary(context), solution.choice, context)
     // Without uptraining, this is the child as selected.
     const trained = improved?.child ?? stages.uptrain?.files.child
-    const child = trained ? await readChild(assembled, await context.open(trained)) : assembled
+    const child = withHead(trained ? await readChild(assembled, await context.open(trained)) : assembled, solution.head)
     const folder = join(scratch, 'child')
     // The evidence in the parent's model card is about the parent.
     await writeModel(child, folder, { dtype: params.dtype, sameEvidence: false })

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { copyFile, mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ArtifactRef, SingleStage } from '../../api/index.js'
+import { withHead } from '../../model/index.js'
 import { readSequences } from '../../data/sequences.js'
 import { writeWhole } from '../../store/files.js'
 import type {
@@ -160,11 +161,11 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
       return { values: { attempts: [] }, files: {} }
 
     const model = await openParent(context)
-    const { solutions, batches } = await readJson(
+    const { solutions, ...chosen } = await readJson(
       context,
       stages.refine?.files.solutions ?? stages.solve.files.solutions,
     )
-    const parts = await problemParts(context, stages.solve.values.composition, batches)
+    const parts = await problemParts(context, stages.solve.values.composition, chosen)
     const measured = solutions.map((solution, i) => ({ solution, evaluation: stages.evaluate.values.evaluations[i]! }))
     const text = await readSequences(context, stages.prepare.files.train)
     const measure = childMeter(context, model, parts, stages.prepare.files, params)
@@ -200,7 +201,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
       }
       const { curve } = await uptrainChild(model, start, fillings, text, training, running, `${weights}.tmp`)
       await rename(`${weights}.tmp`, weights)
-      const trained = await readChild(child, weights)
+      const trained = withHead(await readChild(child, weights), solution.head)
       const evaluation = await decided(
         await measure(trained, solution, (f, m) => say(0.8 + 0.2 * f, m)),
         () => [model, trained],

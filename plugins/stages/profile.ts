@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { commonBlock, type Model, type Scenario } from '../../model/index.js'
+import { commonBlock, withHead, type HeadWeights, type Model, type Scenario } from '../../model/index.js'
 import { numericsVersion } from '../../tensor/index.js'
 import {
   digestJson,
@@ -16,7 +16,7 @@ import {
 import { writeWhole } from '../../store/files.js'
 import type { ProfileOutputs } from '../../puzzle/hand-over.js'
 import type { ModelInput, SpaceInput, TargetInput } from '../../puzzle/inputs.js'
-import { costTableOf, toTime, type TimedTask } from '../../puzzle/cost-table.js'
+import { costTableOf, headTask, toTime, type TimedTask } from '../../puzzle/cost-table.js'
 import { fingerprint, type CostTable } from '../../puzzle/costs.js'
 import { readCostTable } from '../../puzzle/imported-costs.js'
 import {
@@ -31,6 +31,7 @@ import {
 import { randomChildren, type Variants } from '../../puzzle/calibration.js'
 import { empty, madeUp, withoutBlocks, type LayerBlocks } from '../../puzzle/made-up.js'
 import { becomesQuiet, measuredAgain } from '../../puzzle/measured-again.js'
+import { headKinds, quantisedHeads } from '../../puzzle/heads.js'
 import { openParent } from '../../puzzle/parent.js'
 import { ofPasses, threads } from '../../puzzle/parameters.js'
 import { profiledScenarios, withThreads } from '../../puzzle/scenarios.js'
@@ -51,6 +52,8 @@ interface ProfileTaskParams extends Repetition {
   readonly slot?: Slot
   readonly block?: string
   readonly params?: JsonObject
+  /** Of a floor: beside the parent's. */
+  readonly head?: HeadWeights
   /** Of a child. */
   readonly layers?: readonly LayerBlocks[]
   /** One of `target.scenarios`, or `target.scenario` at one of its batches; absent if there is only the one. */
@@ -142,7 +145,7 @@ export const profile: FanOutStage<
     const passes = repetitions * usualDoubling + 1
     const layers = copies / model.config.layers
     return {
-      tasks: (1 + timed.length + children) * profiledScenarios(spec.target).length,
+      tasks: (1 + quantisedHeads(spec.space).length + timed.length + children) * profiledScenarios(spec.target).length,
       // The parent's layers against the same with another block in one slot, and against half of them.
       work: { passes: passes * (timed.length * layers * 1.75 + children * 1.5), passThreads: threads },
     }
@@ -155,7 +158,7 @@ export const profile: FanOutStage<
     const parts = distinctVariants(model, spec.space, context.runs)
     const all = profiledScenarios(spec.target)
     if (elsewhere !== undefined) {
-      await readCostTable(elsewhere, model, all[0]!.scenario, parts)
+      await readCostTable(elsewhere, model, all[0]!.scenario, parts, quantisedHeads(spec.space))
       return []
     }
     const { children, ...how } = withThreads(params, spec.target)
@@ -165,6 +168,10 @@ export const profile: FanOutStage<
       ...{ id: 'floor', label: 'embedding, last norm and head', group, inputs: {} },
       params: { ...how, kind: 'floor' },
     }
+    const heads = quantisedHeads(spec.space).map((head): Plan => ({
+      ...{ id: headTask(head), label: `head in ${head}`, group, inputs: {} },
+      params: { ...how, kind: 'floor', head },
+    }))
     const blocks = [...parts, ...missingUsual(model, parts)]
       .filter((part) => toTime(model, part))
       .map(({ slot, variant }): Plan => ({
@@ -177,7 +184,7 @@ export const profile: FanOutStage<
       params: { ...how, kind: 'child', layers: layers.map(blocksOf) },
       blocks: uses(layers),
     }))
-    const plans = [floor, ...blocks, ...wholes]
+    const plans = [floor, ...heads, ...blocks, ...wholes]
     if (all[0]!.name === undefined) return plans
     return all.flatMap(({ name, scenario }, index) =>
       plans.map(({ id, label, params, ...plan }) => ({
@@ -232,22 +239,24 @@ export const profile: FanOutStage<
     const { profile: elsewhere } = spec.target
     const model = await openParent(context)
     const parts = distinctVariants(model, spec.space, context.runs)
+    const kinds = headKinds(spec.space)
+    const asked = kinds && { heads: kinds }
     const all = profiledScenarios(spec.target)
     if (elsewhere !== undefined) {
-      const table = await readCostTable(elsewhere, model, all[0]!.scenario, parts)
-      return { values: { measured: 'elsewhere' }, files: { costs: await context.put('costs', table) } }
+      const table = await readCostTable(elsewhere, model, all[0]!.scenario, parts, quantisedHeads(spec.space))
+      return { values: { measured: 'elsewhere', ...asked }, files: { costs: await context.put('costs', table) } }
     }
     const timed = new Map(tasks.map(({ plan, outputs }) => [plan.id, outputs.values]))
     const children = randomChildren(model, spec.space, params.children, seed)
     const measured = all.map(({ name, scenario }, index) => {
       const of = (id: string) => timed.get(inScenario(index, name, id))!
-      return costTableOf(model, scenario, { parts, children, of })
+      return costTableOf(model, scenario, { parts, heads: quantisedHeads(spec.space), children, of })
     })
     const [first, ...others] = measured
     const calibrations = others.flatMap(({ calibration }) => calibration ?? [])
     return {
       values: {
-        ...{ measured: 'here', fingerprint: timed.get('floor')!.fingerprint },
+        ...{ measured: 'here', fingerprint: timed.get('floor')!.fingerprint, ...asked },
         ...disturbance([...timed.values()], measured),
         ...(first!.calibration && { calibration: first!.calibration }),
         ...(calibrations.length > 0 && { otherCalibrations: calibrations }),
@@ -325,7 +334,9 @@ async function time(
     return { first: saves, error: error / own.copies, passes, precise, load }
   }
   const models =
-    own.kind === 'floor' ? [withoutBlocks(model)] : [model.config.blocks, own.layers!].map((all) => madeUp(model, all))
+    own.kind === 'floor'
+      ? [withoutBlocks(model), ...(own.head ? [withoutBlocks(withHead(model, own.head))] : [])]
+      : [model.config.blocks, own.layers!].map((all) => madeUp(model, all))
   const { seconds, error, passes, precise, load } = await compare(models, scenario, own, context)
   return { first: seconds[0]!, ...(seconds[1] && { second: seconds[1] }), error, passes, precise, load }
 }

@@ -108,7 +108,7 @@ export const refine: SingleStage<RefineParams, RefineNeeds, RefineOutputs, Model
     if (params.evaluations === 0) return { values: { evaluations: 0 }, files: {} }
     const problem = (await readJson(context, stages.solve.files.problem)) as Problem
     const model = await openParent(context)
-    const parts = await problemParts(context, outcome.composition, outcome.batches)
+    const parts = await problemParts(context, outcome.composition, outcome)
     const options = { ...params, threads: context.threads }
     const meter = await AssemblyMeter.open(context, model, parts.library, stages.capture.files, options)
     const done = await Measurements.resume(join(context.checkpoint, 'measured.json'))

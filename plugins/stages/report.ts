@@ -83,6 +83,7 @@ export const report: SingleStage<JsonObject, ReportNeeds, ReportOutputs, TargetI
       solutionDigest: chosen.solutionDigest,
       scenario: childScenario(first!.scenario),
       batches: outcome.batches,
+      head: (outcome.head ?? outcome.heads) && { child: chosen.head ?? 'float32', considered: outcome.heads },
       parent: final.parent,
       child: { ...final.child, layers: chosen.layers, runs: chosen.runs },
       base: stages.base?.values,

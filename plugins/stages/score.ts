@@ -1,4 +1,4 @@
-import type { Comparison, Model } from '../../model/index.js'
+import { Head, withHead, type Comparison, type HeadWeights, type Model } from '../../model/index.js'
 import {
   Failure,
   slots as places,
@@ -24,6 +24,8 @@ import type { ModelInput, SpaceInput } from '../../puzzle/inputs.js'
 import { capturedOf, expectedReading } from '../../puzzle/estimates/reading.js'
 import { scoresExpected } from '../../puzzle/estimates/scores.js'
 import { initialWeights, sampleInputs, samplesFor } from '../../puzzle/initial-weights.js'
+import { quantisedHeads } from '../../puzzle/heads.js'
+import { HiddenStates } from '../../puzzle/hidden-states.js'
 import { layerName } from '../../puzzle/layer-name.js'
 import { asTask, fillingWeights, type Filling } from '../../puzzle/library.js'
 import { readLibrary } from '../../puzzle/read-library.js'
@@ -32,6 +34,7 @@ import { AccuracyMeter } from '../../puzzle/accuracy-meter.js'
 import { declared, judged, objectiveNames, type Judgement, type ObjectiveName } from '../../puzzle/objective.js'
 import type { ScoreRow } from '../../puzzle/score-row.js'
 import { pairsOf } from '../../puzzle/scored-pairs.js'
+import { readSequences } from '../../data/sequences.js'
 import { Scorer, type HeldInputs } from '../../puzzle/scorer.js'
 import { blocksOf, openParent } from '../../puzzle/parent.js'
 import { batch, ofItems, ofSequences } from '../../puzzle/parameters.js'
@@ -64,8 +67,19 @@ interface ScoreTaskParams {
   readonly items?: number
 }
 
+/** A head in the parent's place. */
+interface HeadTaskParams extends Pick<ScoreTaskParams, 'sequences' | 'batch' | 'objective' | 'items'> {
+  readonly head: HeadWeights
+}
+
+/** What a head loses, by the objective. */
+interface HeadScore {
+  readonly head: HeadWeights
+  readonly degradation: number
+}
+
 interface ScoreTask {
-  readonly params: ScoreTaskParams
+  readonly params: ScoreTaskParams | HeadTaskParams
   /** Weights to score, and the sources of initial weights if those are scored, too. */
   readonly inputs: Files &
     HeldInputs & {
@@ -73,10 +87,10 @@ interface ScoreTask {
       readonly tasks?: PrepareOutputs['files']['tasks']
       readonly base?: BaseOutputs['files']['base']
     }
-  readonly outputs: Outputs<ScoreRow, object>
+  readonly outputs: Outputs<ScoreRow | HeadScore, object>
 }
 
-type Task = TaskPlan<ScoreTaskParams, ScoreTask['inputs']>
+type Task = TaskPlan<ScoreTask['params'], ScoreTask['inputs']>
 
 /**
  * Scores library entries: KL(parent || parent with that block); in a later round, of the base in the parent's place. Only layers
@@ -239,13 +253,21 @@ export const score: FanOutStage<
         },
       ]
     })
-    return [...single, ...runs]
+    const { sequences, batch } = params
+    const heads = quantisedHeads(spec.space).map((head): Task => ({
+      ...{ id: `head/${head}`, label: `head in ${head}`, group: 'head' },
+      params: { head, sequences, batch, ...judging },
+      inputs: { ...items, ...ofBase, input: states(layers), final: states(layers), tokens },
+      blocks: [...blocksOf(model)],
+    }))
+    return [...single, ...runs, ...heads]
   },
 
   async run(context) {
     const { inputs, params: own } = context.task
-    const { layer, slot } = own
     const model = await openBase(context, inputs.base)
+    if ('head' in own) return { values: await headScore(context, model, own), files: {} }
+    const { layer, slot } = own
     const scorer = await Scorer.open(context, model, own)
     const weights = {
       attention: await fillingWeights(own.attention, inputs, model, context),
@@ -286,18 +308,46 @@ export const score: FanOutStage<
 
   /** Returns the table of all rows, and how scores of a layer's two slots combine, according to the measured pairs. */
   async gather(context) {
-    const rows = context.tasks.map(({ outputs }) => outputs.values)
+    const values = context.tasks.map(({ outputs }) => outputs.values)
+    const rows = values.filter((own): own is ScoreRow => !('head' in own))
+    const heads = values.filter((own): own is HeadScore => 'head' in own)
     const model = await openBase(context, context.stages.base?.files.base)
     return {
       values: {
         rows: rows.length,
         objective: declared(context.params.objective, rows[0]?.judged?.parent ?? 0),
         ...compositionOf(rows, model),
+        ...(heads.length > 0 && {
+          heads: Object.fromEntries(heads.map(({ head, degradation }) => [head, degradation])),
+        }),
         leftOut: context.skipped,
       },
       files: { scores: await context.put('scores', rows) },
     }
   },
+}
+
+/** Scores a head: the parent's last hidden states with its predictions and with the parent's. */
+async function headScore(
+  context: TaskContext<ScoreTask, ModelInput>,
+  model: Model,
+  { head: kind, sequences, objective }: HeadTaskParams,
+): Promise<HeadScore> {
+  const { inputs } = context.task
+  const { ids, mask, length, count } = await readSequences(context, inputs.tokens, sequences)
+  const states = (await HiddenStates.read(await context.open(inputs.final))).rows(0, count * length)
+  const changed = withHead(model, kind)
+  const head = await Head.create(changed, context.threads, model)
+  const comparison = await head.compare(states, states, ids, mask, length)
+  await head.release()
+  const accuracy =
+    objective === 'accuracy' ? await accuracyMeter(context, model).then((meter) => meter.measure(changed)) : undefined
+  const { degradation } = judged(objective ?? 'kl', comparison, accuracy)
+  if (!Number.isFinite(degradation))
+    throw new Failure('NonFinite', `head in ${kind}: the score is ${degradation}`, {
+      remedy: 'Remove it from `space.head`, or check the head for extreme values.',
+    })
+  return { head: kind, degradation }
 }
 
 const nameOf = ({ slot, block }: Filling): BlockName => ({ slot, name: block })

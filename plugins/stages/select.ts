@@ -1,4 +1,5 @@
 import type { SingleStage } from '../../api/index.js'
+import { withHead } from '../../model/index.js'
 import type {
   BaseOutputs,
   DepthOutputs,
@@ -105,11 +106,12 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
     const params = withThreads(context.params, spec.target)
     const limits = limitsOf(spec.target)
     const outcome = await readJson(context, stages.refine?.files.solutions ?? stages.solve.files.solutions)
-    const parts = await problemParts(context, outcome.composition, outcome.batches)
+    const parts = await problemParts(context, outcome.composition, outcome)
     const scenarios = scenariosIn(parts)
     const measured = stages.evaluate.values.evaluations
     const model = await openParent(context)
-    const childOf = ({ choice }: Solution) => chosenModel(model, parts.library, choice, context).child
+    const childOf = ({ choice, head }: Solution) =>
+      withHead(chosenModel(model, parts.library, choice, context).child, head)
     const aim = limits.map((limit) => tightened(limit, params.headroom))
     const candidates: Candidate[] = []
     const add = async (solution: Solution, evaluation: Evaluation, round: number) => {

@@ -16,7 +16,7 @@ import { partOfTheWay } from '../../puzzle/limits.js'
 import { yardsOf } from '../../puzzle/loads.js'
 import { problemPartsAtEach } from '../../puzzle/problem-parts.js'
 import { makeProblem, type ProblemParts } from '../../puzzle/selection-problem.js'
-import type { ConsideredBatch, SolveOutcome } from '../../puzzle/solve-outcome.js'
+import type { ConsideredBatch, ConsideredHead, SolveOutcome } from '../../puzzle/solve-outcome.js'
 
 interface SolveParams {
   readonly solutions: number
@@ -29,7 +29,7 @@ interface SolveParams {
   readonly timeLimit: number
 }
 
-/** Chooses one variant per slot and layer with the least predicted KL under the limits, and the batch to serve at where that is a
+/** Chooses one variant per slot and layer with the least predicted KL under the limits, and the batch to serve at and the head where they are a
  *  choice. Returns a pool of different solutions, and baselines. */
 export const solve: SingleStage<
   SolveParams,
@@ -151,7 +151,12 @@ export const solve: SingleStage<
     const [first] = result.solutions
     const { batches } = best.solutions[0]!
     const considered: ConsideredBatch[] = []
-    if (batches) for (const own of solved) considered.push(await whatItGives(own))
+    // Other heads at the batch that was chosen are listed apart.
+    const { head } = best.solutions[0]!
+    if (batches) for (const own of solved) if (own.parts.head === head) considered.push(await whatItGives(own))
+    const heads: ConsideredHead[] = []
+    if (solved.some(({ parts }) => parts.head !== head))
+      for (const own of solved) heads.push({ head: own.parts.head ?? 'float32', ...(await whatItGives(own)) })
     if (parent?.fits === false)
       context.log(
         `the parent's memory meets the limit at no batch: the child is compared with the parent at batch ${parent.batch}, the fastest`,
@@ -162,6 +167,8 @@ export const solve: SingleStage<
       solutions: best.solutions,
       proofs: result.solutions.map(({ objective, bound, gap, seconds }) => ({ objective, bound, gap, seconds })),
       ...(batches && { batches: { ...batches, parentFits: parent!.fits, considered } }),
+      ...(head && { head }),
+      ...(heads.length > 0 && { heads }),
     }
     return {
       values: {

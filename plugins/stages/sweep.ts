@@ -12,6 +12,7 @@ import type { CostTable } from '../../puzzle/costs.js'
 import type { DepthStep } from '../../puzzle/depth-step.js'
 import { describeSolution } from '../../puzzle/describe-solution.js'
 import type { DepthOutputs, DistillOutputs, ProfileOutputs, ScoreOutputs } from '../../puzzle/hand-over.js'
+import { headChoices, loadsWithHead, type ChosenHead } from '../../puzzle/heads.js'
 import { whyInfeasible } from '../../puzzle/infeasible-batches.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readJson, type LibraryEntry } from '../../puzzle/library.js'
@@ -56,6 +57,8 @@ interface SweepTask {
     /** Value of the swept one. */
     readonly value: number
     readonly composition: Composition
+    /** Heads to choose from; absent if it is the parent's. */
+    readonly heads?: readonly ChosenHead[]
   }
   readonly inputs: {
     readonly scores: ArtifactRef<readonly ScoreRow[]>
@@ -126,6 +129,8 @@ export const sweep: FanOutStage<SweepParams, SweepNeeds, SweepOutputs, SweepTask
         remedy: 'Write one of `target.scenarios` as `target.scenario`, and its limits as `target.limits`.',
       })
     const composition = params.composition === 'measured' ? stages.score.values.composition : params.composition
+    const { heads: kinds } = stages.profile.values
+    const heads = kinds && headChoices(kinds, stages.score.values.heads)
     const inputs: SweepTask['inputs'] = {
       scores: stages.score.files.scores,
       costs: stages.profile.files.costs,
@@ -137,7 +142,10 @@ export const sweep: FanOutStage<SweepParams, SweepNeeds, SweepOutputs, SweepTask
       id: `${swept.name}-${value}`,
       label: describePoint(swept, value),
       group: 'points',
-      params: { limits: limitsAt(limitsOf(spec.target), swept, value), swept, value, composition, gap, timeLimit },
+      params: {
+        ...{ limits: limitsAt(limitsOf(spec.target), swept, value), swept, value, composition, gap, timeLimit },
+        ...(heads && { heads }),
+      },
       inputs,
     }))
     return Promise.resolve(tasks)
@@ -209,5 +217,7 @@ async function partsAtEach(
     rules: target.choices ?? [],
     parent,
   }
-  return loadsAtEach(target, tables, params.limits, parent).loads.map((loads) => ({ ...common, ...loads }))
+  return loadsAtEach(target, tables, params.limits, parent).loads.flatMap((loads) =>
+    (params.heads ?? [{}]).map((chosen) => ({ ...common, ...loadsWithHead(loads, chosen.head), ...chosen })),
+  )
 }

@@ -1,7 +1,8 @@
 import * as Plot from '@observablehq/plot'
 import { format } from '../format.js'
+import { headNote } from '../head-section.js'
 import { chart, table } from './chart.js'
-import { percent } from './headline.js'
+import { describeShare } from '../../errors/amounts.js'
 import { html, type Markup } from './markup.js'
 import type { ReportData, ScoredVariant } from './report-data.js'
 
@@ -17,7 +18,9 @@ export function architecture({ result, costs, scores = [] }: ReportData): Markup
     const kept = usual && own !== undefined ? own / usual : undefined
     const score = scores.find((row) => row.layer === layer && row.slot === slot && row[slot] === variant)
     const title = [
-      ...(kept === undefined ? [] : [`${format(1000 * own!)} ms in the scenario, ${percent(kept)} of the parent’s`]),
+      ...(kept === undefined
+        ? []
+        : [`${format(1000 * own!)} ms in the scenario, ${describeShare(kept)} of the parent’s`]),
       ...(score ? [`KL ${format(score.kl)} alone`] : []),
       ...alternatives(scores, layer, slot, variant),
     ].join('; ')
@@ -41,7 +44,8 @@ export function architecture({ result, costs, scores = [] }: ReportData): Markup
         ...slots.map((slot) => cell(layer, slot, own[slot])),
         ...(runs.length > 0 ? [runOf(layer).join(', ')] : []),
       ]),
-    )}`
+    )}
+    ${result.head && html`<p>${headNote(result.head)}</p>`}`
 }
 
 /** The best scores of a layer's other variants. */

@@ -15,7 +15,7 @@ const timed = (seconds: number, error: number): TimedTask => ({
 function tableOf(saved: number, error: number) {
   const of = (id: string) => timed(id.endsWith('linear') ? saved : 4, id.endsWith('linear') ? error : 0.1)
   const parts = distinctVariants(model, fakeSpace, makeRuns())
-  return costTableOf(model, scenario, { parts, children: [], of }).table
+  return costTableOf(model, scenario, { parts, heads: [], children: [], of }).table
 }
 
 test('a block costs what the parent’s does less what it saves', () => {
