@@ -9,7 +9,6 @@ export interface Bpe {
   readonly continuing_subword_suffix: string | null | undefined
   readonly byte_fallback: boolean
   readonly ignore_merges: boolean
-  bpe(word: string): string[]
   encode: (words: readonly string[]) => string[]
 }
 
@@ -20,6 +19,13 @@ export type Rank = (left: string, right: string) => number | undefined
 /** Words of at least this many UTF-16 units are divided. The library caches the tokens of shorter ones. */
 const long = 256
 
+/** Parts of fewer units are joined by looking at all their pairs again and again, and remembered. */
+const short = 64
+
+/** Most parts, and most pairs, that are remembered. */
+const mostKnown = 2 ** 16
+const mostPairs = 2 ** 20
+
 /**
  * Makes the library's byte pair encoding divide long words between characters that are not neighbours in any token, since
  * nothing is ever joined there. For a SentencePiece tokenizer a whole text is one word, and the library would create an object
@@ -28,6 +34,17 @@ const long = 256
 export function fitLongWords(model: Bpe, rank: Rank): void {
   if (model.end_of_word_suffix || model.continuing_subword_suffix) return
   let neighbours: ReadonlySet<number> | undefined
+  const pairs = new Pairs(rank)
+  const known = new Map<string, readonly string[]>()
+  const tokensOf = (part: string): readonly string[] => {
+    const earlier = known.get(part)
+    if (earlier) return earlier
+    const tokens: string[] = []
+    for (const token of pairs.short(part)) addKnown(model, token, tokens)
+    if (known.size >= mostKnown) known.clear()
+    known.set(part, tokens)
+    return tokens
+  }
   const encode = model.encode.bind(model)
   model.encode = (words) => {
     if (words.every(({ length }) => length < long)) return encode(words)
@@ -42,8 +59,8 @@ export function fitLongWords(model: Bpe, rank: Rank): void {
       }
       neighbours ??= neighboursIn(model.vocab)
       for (const part of divided(word, neighbours)) {
-        const partTokens = part.length === 1 ? [part] : part.length < long ? model.bpe(part) : joined(part, rank)
-        for (const token of partTokens) addKnown(model, token, tokens)
+        if (part.length < short) add(tokensOf(part))
+        else for (const token of joined(part, new Pairs(rank))) addKnown(model, token, tokens)
       }
     }
     return tokens
@@ -102,48 +119,82 @@ interface Join {
   readonly into: number
 }
 
-/** Yields the tokens of a word. The neighbours with the lowest rank are joined first; of several, the leftmost. */
-function* joined(word: string, rank: Rank): Generator<string> {
-  const texts: string[] = []
-  const symbols = new Map<string, number>()
-  const symbolOf = (text: string): number => {
-    let symbol = symbols.get(text)
+/** Pairs of symbols, by numbers: a pair's rank is asked for once, whatever the number of times that it occurs. */
+class Pairs {
+  private readonly texts: string[] = []
+  private readonly symbols = new Map<string, number>()
+  private readonly joins = new Map<number, Join | null>()
+
+  constructor(private readonly rank: Rank) {}
+
+  symbolOf(text: string): number {
+    let symbol = this.symbols.get(text)
     if (symbol === undefined) {
-      symbols.set(text, (symbol = texts.length))
-      texts.push(text)
+      symbol = this.texts.length
+      this.symbols.set(text, symbol)
+      this.texts.push(text)
     }
     return symbol
   }
-  const joins = new Map<number, Join | null>()
-  const joinOf = (left: number, right: number): Join | null => {
+
+  textOf(symbol: number): string {
+    return this.texts[symbol]!
+  }
+
+  joinOf(left: number, right: number): Join | null {
     const pair = pairOf(left, right)
-    let join = joins.get(pair)
+    let join = this.joins.get(pair)
     if (join === undefined) {
-      const pairRank = rank(texts[left]!, texts[right]!)
-      join = pairRank === undefined ? null : { rank: pairRank, into: symbolOf(texts[left]! + texts[right]!) }
-      joins.set(pair, join)
+      const [first, second] = [this.texts[left]!, this.texts[right]!]
+      const pairRank = this.rank(first, second)
+      join = pairRank === undefined ? null : { rank: pairRank, into: this.symbolOf(first + second) }
+      this.joins.set(pair, join)
     }
     return join
   }
 
+  /** The tokens of a short part. The neighbours with the lowest rank are joined first; of several, the leftmost. */
+  short(part: string): readonly string[] {
+    if (this.joins.size >= mostPairs) {
+      this.joins.clear()
+      this.symbols.clear()
+      this.texts.length = 0
+    }
+    const at = Array.from(part, (char) => this.symbolOf(char))
+    for (;;) {
+      let best: Join | null = null
+      let place = 0
+      for (let i = 0; i + 1 < at.length; i++) {
+        const join = this.joinOf(at[i]!, at[i + 1]!)
+        if (join && (!best || join.rank < best.rank)) [best, place] = [join, i]
+      }
+      if (!best) break
+      at.splice(place, 2, best.into)
+    }
+    return at.map((symbol) => this.texts[symbol]!)
+  }
+}
+
+/** Yields the tokens of a long word. The neighbours with the lowest rank are joined first; of several, the leftmost. */
+function* joined(word: string, pairs: Pairs): Generator<string> {
   // Each place holds a symbol, until it is joined to the place before it.
   const at = new Int32Array(word.length)
   let count = 0
-  for (const char of word) at[count++] = symbolOf(char)
+  for (const char of word) at[count++] = pairs.symbolOf(char)
   const next = new Int32Array(count)
   const before = new Int32Array(count)
   for (let place = 0; place < count; place++) [next[place], before[place]] = [place + 1, place - 1]
   const queue = new PlacesByRank()
   const offer = (place: number) => {
     const behind = next[place]!
-    const join = behind < count ? joinOf(at[place]!, at[behind]!) : null
+    const join = behind < count ? pairs.joinOf(at[place]!, at[behind]!) : null
     if (join) queue.add(join.rank, place)
   }
   for (let place = 0; place < count; place++) offer(place)
   for (let first = queue.take(); first; first = queue.take()) {
     const { rank: own, place } = first
     const behind = at[place]! < 0 ? count : next[place]!
-    const join = behind < count ? joinOf(at[place]!, at[behind]!) : null
+    const join = behind < count ? pairs.joinOf(at[place]!, at[behind]!) : null
     // One of the two has been joined with another symbol in the meantime.
     if (join?.rank !== own) continue
     at[place] = join.into
@@ -153,7 +204,7 @@ function* joined(word: string, rank: Rank): Generator<string> {
     if (before[place]! >= 0) offer(before[place]!)
     offer(place)
   }
-  for (let place = 0; place < count; place = next[place]!) yield texts[at[place]!]!
+  for (let place = 0; place < count; place = next[place]!) yield pairs.textOf(at[place]!)
 }
 
 /** A queue of places by rank, and by place within a rank: one heap for each rank. */
