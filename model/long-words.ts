@@ -17,7 +17,7 @@ export interface Bpe {
 export type Rank = (left: string, right: string) => number | undefined
 
 /** Words of at least this many UTF-16 units are divided. The library caches the tokens of shorter ones. */
-const long = 256
+const long = 32
 
 /** Parts of fewer units are joined by looking at all their pairs again and again, and remembered. */
 const short = 64
