@@ -39,9 +39,10 @@ export class PackedGraph extends IndexingGraph {
    * Looks up columns of a quantised matrix, which lie in rows: of a head that is also the embedding, [hidden, vocabulary], those
    * of some tokens.
    *
-   * @param ids  [n]
+   * @param ids  whole numbers [n]
    * @returns float32 [n, in]
-   * @example matrix [64, 24], ids [5]: `g.quantisedRows(matrix, ids)` → [5, 64]. ONNX: Gather, Cast, Sub, Mul, Reshape
+   * @example ids int64 [5]: `g.quantisedRows(g.quantised(quantise(new Float32Array(64 * 24), [64, 24], 8)), ids)` → [5, 64].
+   *          ONNX: Gather, Cast, Reshape, Sub, Mul
    */
   quantisedRows(matrix: Value, ids: Value): Value {
     const packed = this.packed.get(matrix.name)
