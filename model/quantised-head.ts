@@ -39,7 +39,8 @@ export async function packedHead({
 export const quantisedEnd = ({
   headWeights,
   tied,
-}: Pick<ModelConfig, 'headWeights' | 'tied'>): { readonly name: 'embedding' | 'head'; readonly bits: Bits } | undefined =>
+}: Pick<ModelConfig, 'headWeights' | 'tied'>):
+  { readonly name: 'embedding' | 'head'; readonly bits: Bits } | undefined =>
   headWeights && { name: tied ? 'embedding' : 'head', bits: bitsOf(headWeights) }
 
 /** Bytes of the embedding and the head in memory. @param width  of a weight that is not quantised */

@@ -4,7 +4,7 @@ import { Session, type Tensor } from '../../tensor/index.js'
 import { encodeModel } from '../../tensor/onnx.js'
 import { modelShapes, slotShapes } from '../build.js'
 import type { Model } from '../model.js'
-import { layerFacts } from '../config.js'
+import { layerFacts, type ModelConfig } from '../config.js'
 import { Decoder } from '../decoder.js'
 import { stateShapes } from '../state.js'
 import { assemble } from './assemble.js'
@@ -60,6 +60,9 @@ const none: BlockType = {
   empty: true,
 }
 
+/** The same with a head in floats. */
+const withoutHead = ({ headWeights: _, ...config }: ModelConfig): ModelConfig => config
+
 /** A model that has only this block, in floats, and a small vocabulary. */
 function alone(model: Model, layer: number, slot: Slot): Model {
   const { config, blocks } = model
@@ -74,9 +77,8 @@ function alone(model: Model, layer: number, slot: Slot): Model {
     get: (of: Slot, name: string) => (name === none.name ? none : blocks.get(of, name)),
     has: (of: Slot, name: string) => name === none.name || blocks.has(of, name),
   }
-  const { headWeights: _, ...floats } = config
   const probe = {
-    ...floats,
+    ...withoutHead(config),
     vocabulary,
     tied: true,
     blocks: config.blocks.map((_, i) => (i === layer ? layerBlocks : { attention: nothing, ffn: nothing })),
