@@ -1,4 +1,21 @@
-import { cacheWeights, SafetensorsFile, slotShapes, weightName, type Model } from '../model/index.js'
+import type { ArtifactRef, Environment } from '../api/index.js'
+import {
+  cacheWeights,
+  SafetensorsFile,
+  slotShapes,
+  weightName,
+  withHead,
+  type HeadWeights,
+  type Model,
+} from '../model/index.js'
+
+/** Returns a child as it is served: with the weights that it was trained to, if it was, and with its head. */
+export const servedChild = async (
+  assembled: Model,
+  trained: ArtifactRef | undefined,
+  head: HeadWeights | undefined,
+  context: Pick<Environment, 'open'>,
+): Promise<Model> => withHead(trained ? await readChild(assembled, await context.open(trained)) : assembled, head)
 
 /** Returns the model with all weights of its slots from a file, by the names of `modelShapes`, read when needed, some
  *  of them kept in memory. Embedding, norm and head come from the model unless the file has them. */

@@ -22,22 +22,31 @@ export interface ChosenHead {
   readonly headScore?: number
 }
 
+/** The heads to choose from, before they are scored. */
+export const headsOf = (kinds: HeadKinds = ['float32']): readonly ChosenHead[] =>
+  kinds.map((kind) => (kind === 'float32' ? {} : { head: kind }))
+
 /** The heads to choose from, with their scores. One that was not scored is left out, unless it is the only one.
  *  @param scores  by type; absent where nothing was scored */
 export function headChoices(
   kinds: HeadKinds | undefined,
   scores: Partial<Readonly<Record<HeadWeights, number>>> = {},
 ): readonly ChosenHead[] {
-  if (!kinds) return [{}]
-  const choices = kinds.flatMap((kind): ChosenHead[] => {
-    if (kind === 'float32') return [{}]
-    const headScore = scores[kind]
-    return headScore === undefined ? [] : [{ head: kind, headScore }]
+  const heads = headsOf(kinds)
+  const scored = heads.flatMap(({ head }): ChosenHead[] => {
+    if (head === undefined) return [{}]
+    const headScore = scores[head]
+    return headScore === undefined ? [] : [{ head, headScore }]
   })
-  if (choices.length > 0) return choices
-  const only = kinds.find((kind) => kind !== 'float32')
-  return [only ? { head: only } : {}]
+  return scored.length > 0 ? scored : heads.slice(0, 1)
 }
+
+/** What children must bear with each of these heads. */
+export const loadsAtEachHead = (
+  loads: readonly Loads[],
+  heads: readonly ChosenHead[],
+): readonly (Loads & ChosenHead)[] =>
+  loads.flatMap((own) => heads.map((chosen) => ({ ...loadsWithHead(own, chosen.head), ...chosen })))
 
 /** What children with this head must bear: it changes what they take outside their blocks, beside the same parent. */
 export function loadsWithHead({ others, ...first }: Loads, head: HeadWeights | undefined): Loads {

@@ -11,7 +11,7 @@ import type {
   RefineOutputs,
   ScoreOutputs,
 } from './hand-over.js'
-import { headChoices, loadsWithHead, type ChosenHead } from './heads.js'
+import { headChoices, loadsAtEachHead, loadsWithHead, type ChosenHead } from './heads.js'
 import type { ModelInput, TargetInput } from './inputs.js'
 import { readJson } from './library.js'
 import { readLibrary } from './read-library.js'
@@ -78,10 +78,7 @@ export async function problemPartsAtEach(
   const tables = await readTables(context, stages.profile.files)
   const { loads, ...rest } = loadsAtEach(spec.target, tables, parts.limits, parts.parent)
   const heads = headChoices(stages.profile.values.heads, stages.score.values.heads)
-  const all = loads.flatMap((own) =>
-    heads.map((chosen) => ({ ...parts, ...loadsWithHead(own, chosen.head), ...chosen })),
-  )
-  return { all, ...rest }
+  return { all: loadsAtEachHead(loads, heads).map((own) => ({ ...parts, ...own })), ...rest }
 }
 
 async function unloaded(

@@ -37,14 +37,8 @@ export const quantisedBytes = ([inputs, outputs]: readonly [number, number], bit
  * @source the format of llama.cpp's `Q4_0`
  */
 export function quantise(data: Float32Array, shape: readonly number[], bits: Bits): QuantisedMatrix {
-  const [inputs, outputs] = shape
-  if (shape.length !== 2 || inputs === undefined || outputs === undefined || data.length !== inputs * outputs)
-    throw new ShapeError('quantise', `${data.length} elements are not a matrix of shape [${shape.join(', ')}]`)
-  const blocks = blocksOf(inputs)
-  const half = 2 ** (bits - 1)
-  const bytes = (quantisationBlock * bits) / 8
-  const scales = new Float32Array(outputs * blocks)
-  const levels = new Uint8Array(outputs * blocks * bytes).fill(bits === 8 ? half : half | (half << 4))
+  const [inputs, outputs] = sidesOf('quantise', data, shape)
+  const { blocks, half, bytes, scales, levels } = zeros(inputs, outputs, bits)
   for (let block = 0; block < blocks; block++) {
     const [first, end] = [block * quantisationBlock, Math.min(inputs, (block + 1) * quantisationBlock)]
     const scale = blockScales(data, outputs, first, end, half)
@@ -53,11 +47,28 @@ export function quantise(data: Float32Array, shape: readonly number[], bits: Bit
       for (let n = 0; n < outputs; n++) {
         const level = levelOf(data[k * outputs + n]!, scale[n]!, half)
         const start = (n * blocks + block) * bytes
-        if (bits === 8) levels[start + k - first] = level
-        else putHalf(levels, start, k - first, level)
+        putLevel(levels, start, k - first, level, bits)
       }
   }
   return { bits, shape: [inputs, outputs], levels, scales }
+}
+
+/** The two sides of a matrix. @throws ShapeError if the data is not a matrix of that shape */
+function sidesOf(operation: string, data: Float32Array, shape: readonly number[]): readonly [number, number] {
+  const [first, second] = shape
+  if (shape.length !== 2 || first === undefined || second === undefined || data.length !== first * second)
+    throw new ShapeError(operation, `${data.length} elements are not a matrix of shape [${shape.join(', ')}]`)
+  return [first, second]
+}
+
+/** Room for a quantised matrix, and its sizes: all levels stand for 0. */
+function zeros(inputs: number, outputs: number, bits: Bits) {
+  const blocks = blocksOf(inputs)
+  const half = 2 ** (bits - 1)
+  const bytes = (quantisationBlock * bits) / 8
+  const scales = new Float32Array(outputs * blocks)
+  const levels = new Uint8Array(outputs * blocks * bytes).fill(bits === 8 ? half : half | (half << 4))
+  return { blocks, half, bytes, scales, levels }
 }
 
 /** The scale of each output for the inputs first..end-1. A block of zeros may have any scale. */
@@ -79,14 +90,8 @@ function blockScales(data: Float32Array, outputs: number, first: number, end: nu
  * @returns the quantised matrix [in, out]
  */
 export function quantiseRows(data: Float32Array, shape: readonly number[], bits: Bits): QuantisedMatrix {
-  const [outputs, inputs] = shape
-  if (shape.length !== 2 || inputs === undefined || outputs === undefined || data.length !== inputs * outputs)
-    throw new ShapeError('quantiseRows', `${data.length} elements are not a matrix of shape [${shape.join(', ')}]`)
-  const blocks = blocksOf(inputs)
-  const half = 2 ** (bits - 1)
-  const bytes = (quantisationBlock * bits) / 8
-  const scales = new Float32Array(outputs * blocks)
-  const levels = new Uint8Array(outputs * blocks * bytes).fill(bits === 8 ? half : half | (half << 4))
+  const [outputs, inputs] = sidesOf('quantiseRows', data, shape)
+  const { blocks, half, bytes, scales, levels } = zeros(inputs, outputs, bits)
   for (let n = 0; n < outputs; n++)
     for (let block = 0; block < blocks; block++) {
       const first = n * inputs + block * quantisationBlock
@@ -102,8 +107,7 @@ export function quantiseRows(data: Float32Array, shape: readonly number[], bits:
       const start = (n * blocks + block) * bytes
       for (let k = 0; k < count; k++) {
         const level = levelOf(data[first + k]!, scale, half)
-        if (bits === 8) levels[start + k] = level
-        else putHalf(levels, start, k, level)
+        putLevel(levels, start, k, level, bits)
       }
     }
   return { bits, shape: [inputs, outputs], levels, scales }
@@ -136,10 +140,11 @@ function scaleOf(lowest: number, highest: number, half: number): number {
   return (extreme === 0 ? 1 : extreme) / -half
 }
 
-/** Writes a 4-bit level: of two in a byte, the first is in the lower half. */
-function putHalf(levels: Uint8Array, start: number, k: number, level: number): void {
-  const at = start + (k >> 1)
-  levels[at] = k % 2 === 0 ? (levels[at]! & 0xf0) | level : (levels[at]! & 0x0f) | (level << 4)
+/** Writes a level of a block of inputs that begins at `start`. Of two 4-bit levels in a byte, the first is in the lower half. */
+function putLevel(levels: Uint8Array, start: number, k: number, level: number, bits: Bits): void {
+  const at = start + (bits === 8 ? k : k >> 1)
+  if (bits === 8) levels[at] = level
+  else levels[at] = k % 2 === 0 ? (levels[at]! & 0xf0) | level : (levels[at]! & 0x0f) | (level << 4)
 }
 
 /** Reads a level of a block of inputs that begins at `start`. */

@@ -5,7 +5,7 @@ import type { ModelInput, SpaceInput, TargetInput } from '../../puzzle/inputs.js
 import { variants, type Variant } from '../../puzzle/library.js'
 import { applyChoices, type Fillings } from '../../puzzle/choices.js'
 import { loadsAtEach } from '../../puzzle/batch-loads.js'
-import { headKinds, loadsWithHead } from '../../puzzle/heads.js'
+import { headKinds, headsOf, loadsAtEachHead } from '../../puzzle/heads.js'
 import { unmetAt, whyInfeasible, type UnmetAt } from '../../puzzle/infeasible-batches.js'
 import { bounds } from '../../puzzle/limits.js'
 import { optionCosts, yardsOf, type Loads } from '../../puzzle/loads.js'
@@ -82,11 +82,8 @@ export const checkLimits: SingleStage<
       return result.status === 'infeasible' ? unmetAt(limits, rules, yards, result.infeasible) : undefined
     }
     const all: UnmetAt[] = []
-    const heads = headKinds(spec.space) ?? ['float32']
-    const loads = loadsAtEach(spec.target, tables, wanted, parent).loads.flatMap((own) =>
-      heads.map((kind) => loadsWithHead(own, kind === 'float32' ? undefined : kind)),
-    )
-    for (const each of loads) {
+    const { loads } = loadsAtEach(spec.target, tables, wanted, parent)
+    for (const each of loadsAtEachHead(loads, headsOf(headKinds(spec.space)))) {
       const own = await unmet(each)
       // The outputs contain nothing about the limits, so later stages are reused when the limits change.
       if (!own) return { values: {}, files: {} }

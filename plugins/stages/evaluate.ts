@@ -19,10 +19,10 @@ import type {
   SolveOutputs,
   UptrainOutputs,
 } from '../../puzzle/hand-over.js'
-import { withHead, type HeadWeights } from '../../model/index.js'
+import type { HeadWeights } from '../../model/index.js'
 import type { PairScenario } from '../../puzzle/batches.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
-import { readChild } from '../../puzzle/child.js'
+import { servedChild } from '../../puzzle/child.js'
 import { describeSolution } from '../../puzzle/describe-solution.js'
 import { evaluationsWork } from '../../puzzle/estimates/evaluations.js'
 import { expectedReading } from '../../puzzle/estimates/reading.js'
@@ -221,8 +221,7 @@ export const evaluate: FanOutStage<
     const model = await openParent(context)
     const yardstick = await openYardstick(context, model, task.inputs, scenarios, params)
     const assembled = assemble(model, params.fillings, task.inputs, context)
-    const trained = task.inputs.child
-    const child = withHead(trained ? await readChild(assembled, await context.open(trained)) : assembled, params.head)
+    const child = await servedChild(assembled, task.inputs.child, params.head, context)
     context.progress(0, 'the parent')
     const parent = await examineParent(yardstick, (f, m) => context.progress(f * 0.45, `parent, ${m}`))
     // Items of solutions, of which there are many, are only counted.

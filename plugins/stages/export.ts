@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openModel, withHead, writeGguf, writeModel, type CheckpointType, type GgufType } from '../../model/index.js'
+import { openModel, writeGguf, writeModel, type CheckpointType, type GgufType } from '../../model/index.js'
 import type { ArtifactRef, SingleStage } from '../../api/index.js'
 import type {
   DistillOutputs,
@@ -10,7 +10,7 @@ import type {
   UptrainOutputs,
 } from '../../puzzle/hand-over.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
-import { readChild } from '../../puzzle/child.js'
+import { servedChild } from '../../puzzle/child.js'
 import { parameterCount } from '../../puzzle/costs.js'
 import { chosenModel, readJson } from '../../puzzle/library.js'
 import { readLibrary } from '../../puzzle/read-library.js'
@@ -76,7 +76,7 @@ export const exportChild: SingleStage<
     const { child: assembled } = chosenModel(parent, await readLibrary(context), solution.choice, context)
     // Without uptraining, this is the child as selected.
     const trained = improved?.child ?? stages.uptrain?.files.child
-    const child = withHead(trained ? await readChild(assembled, await context.open(trained)) : assembled, solution.head)
+    const child = await servedChild(assembled, trained, solution.head, context)
     const folder = join(scratch, 'child')
     // The evidence in the parent's model card is about the parent.
     await writeModel(child, folder, { dtype: params.dtype, sameEvidence: false })

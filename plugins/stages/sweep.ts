@@ -12,7 +12,7 @@ import type { CostTable } from '../../puzzle/costs.js'
 import type { DepthStep } from '../../puzzle/depth-step.js'
 import { describeSolution } from '../../puzzle/describe-solution.js'
 import type { DepthOutputs, DistillOutputs, ProfileOutputs, ScoreOutputs } from '../../puzzle/hand-over.js'
-import { headChoices, loadsWithHead, type ChosenHead } from '../../puzzle/heads.js'
+import { headChoices, headsOf, loadsAtEachHead, type ChosenHead } from '../../puzzle/heads.js'
 import { whyInfeasible } from '../../puzzle/infeasible-batches.js'
 import type { ModelInput, TargetInput } from '../../puzzle/inputs.js'
 import { readJson, type LibraryEntry } from '../../puzzle/library.js'
@@ -217,7 +217,6 @@ async function partsAtEach(
     rules: target.choices ?? [],
     parent,
   }
-  return loadsAtEach(target, tables, params.limits, parent).loads.flatMap((loads) =>
-    (params.heads ?? [{}]).map((chosen) => ({ ...common, ...loadsWithHead(loads, chosen.head), ...chosen })),
-  )
+  const { loads } = loadsAtEach(target, tables, params.limits, parent)
+  return loadsAtEachHead(loads, params.heads ?? headsOf()).map((own) => ({ ...common, ...own }))
 }
