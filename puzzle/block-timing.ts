@@ -52,7 +52,7 @@ export interface Placed {
 export interface Repetition {
   /** Passes at first. */
   readonly repetitions: number
-  /** The number of passes is doubled until the interval is this narrow, as a share of what the parent takes, on either side. */
+  /** The number of passes is doubled until the interval is this narrow, as a share of what the slowest takes, on either side. */
   readonly precision: number
   readonly threads: number
 }
@@ -96,7 +96,7 @@ export async function compare(
       passes = passes.map((own, i) => [...own, ...more[i]!])
       const seconds = passes.map(quiet)
       const error = halfWidth(passes[0]!, passes.at(-1)!)
-      const precise = error <= precision * runtime(seconds[0]!)
+      const precise = error <= precision * Math.max(...seconds.map(runtime))
       if (precise || passes[0]!.length >= most)
         return { seconds, error, passes: passes[0]!.length, precise, load: others() }
     }
@@ -128,10 +128,19 @@ export const usualLayer = ({ config }: Pick<Model, 'config'>): LayerBlocks => ({
   ffn: commonBlock(config, 'ffn'),
 })
 
+/** What a block takes, and the parent's own of its slot in the same session. */
+export interface TimedBlock extends Compared {
+  /** Seconds of one block. */
+  readonly own: Seconds
+  /** Of the parent's. */
+  readonly usual: Seconds
+}
+
 /**
- * Times N of the parent's usual layers against the same with another block in one slot: what N such blocks save.
- * @param choice  the other block; an empty one shows what the parent's own costs
- * @returns the seconds that one block saves
+ * Times N layers that have such a block and nothing else, the same with the parent's usual block, and a model without layers, in
+ * turn: the difference to the last, divided by N, is what a block takes. Layers that are otherwise empty make a difference of small
+ * numbers; of whole layers it would be one of two large ones, and several times as imprecise where decoding waits for memory.
+ * @returns `error` is that of one block
  */
 export async function timeBlock(
   model: Model,
@@ -139,16 +148,22 @@ export async function timeBlock(
   scenario: Scenario,
   { copies, ...how }: Repetition & { readonly copies: number },
   context: Pick<RunningTask, 'progress'>,
-): Promise<Compared & { readonly saves: Seconds }> {
-  const usual = usualLayer(model)
-  const pair = [usual, { ...usual, [slot]: choice }].map((blocks) => madeUp(model, layersOf(blocks, copies)))
-  const compared = await compare(pair, scenario, how, context)
-  const [own, other] = compared.seconds as [Seconds, Seconds]
-  const each = (kind: keyof Seconds) => (own[kind] - other[kind]) / copies
-  return { ...compared, saves: { prefillSeconds: each('prefillSeconds'), decodeSeconds: each('decodeSeconds') } }
+): Promise<TimedBlock> {
+  const alone = (block: BlockChoice) => madeUp(model, layersOf({ attention: empty, ffn: empty, [slot]: block }, copies))
+  const usual = commonBlock(model.config, slot)
+  const others = isUsual(model, { slot, choice }) ? [] : [alone(choice)]
+  const compared = await compare([withoutBlocks(model), alone(usual), ...others], scenario, how, context)
+  const [floor, ...timed] = compared.seconds as [Seconds, Seconds, ...Seconds[]]
+  // Noise can make a tiny difference negative; times are at least 0.
+  const each = (all: Seconds, kind: keyof Seconds) => Math.max(0, all[kind] - floor[kind]) / copies
+  const block = (all: Seconds): Seconds => ({
+    prefillSeconds: each(all, 'prefillSeconds'),
+    decodeSeconds: each(all, 'decodeSeconds'),
+  })
+  return { ...compared, error: compared.error / copies, usual: block(timed[0]), own: block(timed.at(-1)!) }
 }
 
-/** Whether timing a block against the parent's says nothing, as it is the parent's. */
+/** Whether a block is the parent's usual one. */
 export const isUsual = (model: Model, { slot, choice }: Placed): boolean => {
   const usual = commonBlock(model.config, slot)
   const type = model.blocks.get(slot, choice.block)

@@ -1,5 +1,5 @@
 import { uniform } from '../tensor/random.js'
-import type { Model, Seconds } from '../model/index.js'
+import { median, type Model, type Seconds } from '../model/index.js'
 import type { Space } from './inputs.js'
 import { runtime, totalCost, type Cost, type CostTable } from './costs.js'
 import { variants, type Variant } from './library.js'
@@ -102,7 +102,7 @@ const asIs: Factors = { parent: 1, others: 1 }
 const least = 0.5
 
 function fit(table: CostTable, parent: Whole['layers'], wholes: readonly Whole[], kind: keyof Seconds): Factors {
-  const scale = wholes.reduce((sum, own) => sum + own.parent[kind], 0) / wholes.length
+  const scale = median(wholes.map(({ parent }) => parent[kind]))
   const floor = table.floor[kind]
   const blocks = (layers: Whole['layers']) => totalCost(table, layers)[kind] - floor
   const all = blocks(parent)

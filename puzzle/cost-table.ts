@@ -1,17 +1,17 @@
-import { withHead, type HeadWeights, type Model, type Scenario, type Seconds } from '../model/index.js'
+import { median, withHead, type HeadWeights, type Model, type Scenario, type Seconds } from '../model/index.js'
 import type { JsonObject, Slot } from '../api/index.js'
-import { blockSizes, isUsual, type Part } from './block-timing.js'
+import { blockSizes, type Part } from './block-timing.js'
 import { calibrate, type Calibration, type Variants, type Whole } from './calibration.js'
 import { runtime, sizes, type Cost, type CostTable } from './costs.js'
 import { withoutBlocks } from './made-up.js'
 import { parentLayers } from './selection-problem.js'
 
-/** What a task of `profile` measured: seconds of parent and other, in one session. */
+/** What a task of `profile` measured: seconds of the parent's and another, in one session. */
 export interface TimedTask {
   readonly fingerprint: JsonObject
-  /** Of the floor; seconds that a block saves against the parent's; of the parent. */
+  /** Of the floor; of the parent's block of the slot; of the parent. */
   readonly first: Seconds
-  /** Of a child, or of the floor with another head. */
+  /** Of the floor with another head; of another block of the slot; of a child. */
   readonly second?: Seconds
   /** Half the width of a 95 % interval, in seconds. */
   readonly error: number
@@ -39,12 +39,17 @@ export function costTableOf(
   scenario: Scenario,
   { parts, heads, children, of }: TimedTasks,
 ): { readonly table: CostTable; readonly calibration?: Calibration } {
-  const costs = (slot: Slot) =>
-    Object.fromEntries(
-      parts
-        .filter((part) => part.slot === slot)
-        .map((part) => [part.variant.id, blockCost(model, part, scenario, (id) => of(`${slot}/${id}`))]),
+  const costs = (slot: Slot) => {
+    const own = parts.filter((part) => part.slot === slot)
+    const timed = own.filter((part) => toTime(model, part)).map(({ variant }) => of(`${slot}/${variant.id}`))
+    const usual = usualSeconds(timed)
+    return Object.fromEntries(
+      own.map((part) => [
+        part.variant.id,
+        blockCost(model, part, scenario, usual, () => of(`${slot}/${part.variant.id}`)),
+      ]),
     )
+  }
   const table: CostTable = {
     ...{ version: 1, fingerprint: of('floor').fingerprint, scenario },
     floor: { ...of('floor').first, ...sizes(withoutBlocks(model), scenario) },
@@ -67,31 +72,36 @@ export const headTask = (head: HeadWeights): string => `floor/${head}`
 
 /** The cost of a model without blocks that has such a head: the floor's, times what the head takes beside the parent's. */
 function headCost(model: Model, head: HeadWeights, scenario: Scenario, of: TimedTasks['of']): Cost {
-  const floor = of('floor').first
-  const { first: parents, second: own } = of(headTask(head))
-  const seconds = (kind: keyof Seconds) => (parents[kind] > 0 ? (floor[kind] * own![kind]) / parents[kind] : own![kind])
   return {
-    ...{ prefillSeconds: seconds('prefillSeconds'), decodeSeconds: seconds('decodeSeconds') },
+    ...inProportion(of('floor').first, of(headTask(head))),
     ...sizes(withoutBlocks(withHead(model, head)), scenario),
   }
+}
+
+/** What the parent's takes, times what the other one took of it in their session. */
+function inProportion(parents: Seconds, { first, second = first }: TimedTask): Seconds {
+  const seconds = (kind: keyof Seconds) =>
+    first[kind] > 0 ? (parents[kind] * second[kind]) / first[kind] : second[kind]
+  return { prefillSeconds: seconds('prefillSeconds'), decodeSeconds: seconds('decodeSeconds') }
 }
 
 /** What is empty takes nothing. */
 export const toTime = (model: Model, { slot, variant }: Part): boolean => !model.blocks.get(slot, variant.block).empty
 
-/** The cost of a block: the parent's is what nothing saves against it, another one's is that less what it saves.
+/** What the parent's block of a slot takes: the median of all sessions that timed it. */
+const usualSeconds = (timed: readonly TimedTask[]): Seconds => ({
+  prefillSeconds: median(timed.map(({ first }) => first.prefillSeconds)),
+  decodeSeconds: median(timed.map(({ first }) => first.decodeSeconds)),
+})
+
+/** The cost of a block: what it took of the time of the parent's in its session, times what the parent's takes.
  *  Noise can make it vanish: then it costs as much as its interval does not rule out, since what is free is chosen everywhere. */
-function blockCost(model: Model, part: Part, scenario: Scenario, of: (id: string) => TimedTask): Cost {
+function blockCost(model: Model, part: Part, scenario: Scenario, usual: Seconds, timed: () => TimedTask): Cost {
   const choice = { slot: part.slot, choice: part.variant }
-  const none = { prefillSeconds: 0, decodeSeconds: 0 }
   const costs = blockSizes(model, choice, scenario)
-  if (!toTime(model, part)) return { ...none, ...costs }
-  const { first: usual } = of('parent')
-  const { first: saved, error } = of(part.variant.id)
-  const seconds = (kind: keyof Seconds) =>
-    // Noise can make a tiny difference negative; times are at least 0.
-    Math.max(0, isUsual(model, choice) ? usual[kind] : usual[kind] - saved[kind])
-  const measured = { prefillSeconds: seconds('prefillSeconds'), decodeSeconds: seconds('decodeSeconds') }
+  if (!toTime(model, part)) return { ...{ prefillSeconds: 0, decodeSeconds: 0 }, ...costs }
+  const measured = inProportion(usual, timed())
+  const { error } = timed()
   const isLost = runtime(measured) === 0 && Number.isFinite(error)
   return { ...(isLost ? { ...spread(error, scenario), lost: true } : measured), ...costs, error }
 }

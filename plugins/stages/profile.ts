@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { commonBlock, withHead, type HeadWeights, type Model, type Scenario } from '../../model/index.js'
+import { withHead, type HeadWeights, type Model, type Scenario } from '../../model/index.js'
 import { numericsVersion } from '../../tensor/index.js'
 import {
   digestJson,
@@ -25,11 +25,10 @@ import {
   isUsual,
   timeBlock,
   type Compared,
-  type Part,
   type Repetition,
 } from '../../puzzle/block-timing.js'
 import { randomChildren, type Variants } from '../../puzzle/calibration.js'
-import { empty, madeUp, withoutBlocks, type LayerBlocks } from '../../puzzle/made-up.js'
+import { madeUp, withoutBlocks, type LayerBlocks } from '../../puzzle/made-up.js'
 import { becomesQuiet, measuredAgain } from '../../puzzle/measured-again.js'
 import { headKinds, quantisedHeads } from '../../puzzle/heads.js'
 import { openParent } from '../../puzzle/parent.js'
@@ -67,7 +66,7 @@ interface ProfileTask {
 }
 
 /** The version of how a task is timed: what was kept of another one does not count. */
-const howTimed = 3
+const howTimed = 4
 
 /** How often passes are repeated for the precision that is asked for, about: of once to four times. */
 const usualDoubling = 1.5
@@ -89,9 +88,9 @@ export const profile: FanOutStage<
   ModelInput & SpaceInput & TargetInput
 > = {
   name: 'profile',
-  // 3: blocks are timed against the parent's, and the table is calibrated on whole models. 4: by a factor for the parent's blocks
-  // and one for the others.
-  version: 4,
+  // 3: the table is calibrated on whole models. 4: by a factor for the parent's blocks and one for the others. 5: blocks are timed
+  // in layers that have nothing else.
+  version: 5,
   reads: ['model', 'space', 'target.scenario', 'target.scenarios', 'target.threads', 'target.profile'],
   taskReads: ['model', 'target.scenario'],
   exclusive: true,
@@ -107,7 +106,7 @@ export const profile: FanOutStage<
         reason: 'all of them are in memory at once',
         default: 8,
         description:
-          "N: N of the parent's layers are timed against N with another block. Best as many as the parent has: fewer fit into a cache that the whole model does not fit into.",
+          'N: a block is timed in models of N layers that have nothing else. Best as many as the parent has: fewer fit into a cache that the whole model does not fit into.',
       },
       repetitions: {
         type: 'integer',
@@ -121,7 +120,7 @@ export const profile: FanOutStage<
         exclusiveMinimum: 0,
         default: 0.01,
         description:
-          "The number of passes is doubled, up to four times as many, until the interval of a block's cost is this narrow, as a share of the parent's.",
+          "The number of passes is doubled, up to four times as many, until the interval of what is measured is this narrow, as a share of the slowest model's time.",
       },
       children: {
         type: 'integer',
@@ -140,14 +139,14 @@ export const profile: FanOutStage<
     if (spec.target.profile !== undefined) return { tasks: 0, work: {} }
     const model = await openParent(context)
     const parts = distinctVariants(model, spec.space, runs)
-    const timed = [...parts, ...missingUsual(model, parts)].filter((part) => toTime(model, part))
+    const timed = parts.filter((part) => toTime(model, part))
     const { copies, repetitions, children, threads } = withThreads(params, spec.target)
     const passes = repetitions * usualDoubling + 1
     const layers = copies / model.config.layers
     return {
       tasks: (1 + quantisedHeads(spec.space).length + timed.length + children) * profiledScenarios(spec.target).length,
-      // The parent's layers against the same with another block in one slot, and against half of them.
-      work: { passes: passes * (timed.length * layers * 1.75 + children * 1.5), passThreads: threads },
+      // Layers of a block alone, about half of the parent's, beside the parent's own, and the parent beside children.
+      work: { passes: passes * (timed.length * layers + children * 1.5), passThreads: threads },
     }
   },
 
@@ -172,7 +171,7 @@ export const profile: FanOutStage<
       ...{ id: headTask(head), label: `head in ${head}`, group, inputs: {} },
       params: { ...how, kind: 'floor', head },
     }))
-    const blocks = [...parts, ...missingUsual(model, parts)]
+    const blocks = parts
       .filter((part) => toTime(model, part))
       .map(({ slot, variant }): Plan => ({
         ...{ id: `${slot}/${variant.id}`, label: `${slot}: ${variant.id}`, group, inputs: {} },
@@ -310,15 +309,6 @@ const blocksOf = (own: Variants[number]): LayerBlocks => ({
 const uses = (layers: Variants): { slot: Slot; name: string }[] =>
   slots.flatMap((slot) => [...new Set(layers.map((own) => own[slot].block))].map((name) => ({ slot, name })))
 
-/** The parent's usual block, where the other blocks of a slot are timed against it and no layer has it any more. */
-const missingUsual = (model: Model, parts: readonly Part[]): Part[] =>
-  slots.flatMap((slot) => {
-    const own = parts.filter((part) => part.slot === slot && toTime(model, part))
-    const choice = commonBlock(model.config, slot)
-    if (own.length === 0 || own.some(({ variant }) => isUsual(model, { slot, choice: variant }))) return []
-    return [{ slot, variant: { ...choice, id: 'parent', empty: false, own: false } }]
-  })
-
 /** Times what a task is about. */
 async function time(
   model: Model,
@@ -328,10 +318,9 @@ async function time(
 ): Promise<Omit<TimedTask, 'fingerprint'> & Pick<Compared, 'precise' | 'load'>> {
   if (own.kind === 'block') {
     const part = { slot: own.slot!, choice: { block: own.block!, params: own.params! } }
-    // Against nothing, the parent's own block shows what it costs.
-    const against = isUsual(model, part) ? { ...part, choice: empty } : part
-    const { saves, error, passes, precise, load } = await timeBlock(model, against, scenario, own, context)
-    return { first: saves, error: error / own.copies, passes, precise, load }
+    const timed = await timeBlock(model, part, scenario, own, context)
+    const { error, passes, precise, load } = timed
+    return { first: timed.usual, ...(!isUsual(model, part) && { second: timed.own }), error, passes, precise, load }
   }
   const models =
     own.kind === 'floor'

@@ -184,11 +184,10 @@ test('what was measured again for other programs, and what was lost in noise, is
   const tasks = await search.tasks('profile')
   const done = await Promise.all(tasks.map(async (plan) => ({ plan, outputs: await search.run('profile', plan) })))
   const changed = done.map(({ plan, outputs }) => {
-    const usual = done.find((own) => own.plan.id === 'ffn/parent')!.outputs.values
     const change = {
       'attention/linear': { again: true },
-      // It saves more than the parent's costs.
-      'ffn/swiglu-16': { first: usual.first, error: 0.001, again: true },
+      // It took no longer than nothing does.
+      'ffn/swiglu-16': { second: { prefillSeconds: 0, decodeSeconds: 0 }, error: 0.001, again: true },
     }[plan.id]
     return { plan, outputs: { ...outputs, values: { ...outputs.values, ...change } } }
   })
