@@ -1,7 +1,8 @@
 // Do the costs of blocks predict whole models? Profiles a parent's blocks as the stage `profile` does, then times the parent and
 // random children as wholes, and prints predicted against measured figures: quiet, and beside a process that keeps a core busy
-// half of the time.
-//   node bench/predictions.mjs [SPEC] [--children 20] [--noise] [--save FILE.json]
+// half of the time. What is measured is the median of several sessions, all children once in each, because one session differs
+// from the next.
+//   node bench/predictions.mjs [SPEC] [--children 20] [--sessions 3] [--noise] [--save FILE.json]
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -9,7 +10,7 @@ import { parseArgs } from 'node:util'
 import { compileSpec } from '../dist/spec/plan.js'
 import { specRegistry } from '../dist/cli/spec-registry.js'
 import { loadPlugins, onlyRuns } from '../dist/plugins/registry.js'
-import { openModel } from '../dist/model/index.js'
+import { median, openModel } from '../dist/model/index.js'
 import { profile } from '../dist/plugins/stages/profile.js'
 import { randomChildren } from '../dist/puzzle/calibration.js'
 import { compare } from '../dist/puzzle/block-timing.js'
@@ -22,6 +23,7 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     children: { type: 'string', default: '20' },
+    sessions: { type: 'string', default: '3' },
     noise: { type: 'boolean', default: false },
     // All that was measured, to try other ways to calibrate with.
     save: { type: 'string' },
@@ -68,42 +70,48 @@ for (const {
 console.log(`calibration: ${JSON.stringify(values.calibration)}`)
 
 const parent = parentLayers(model)
-const share = (a, b) => `${(100 * (a / b - 1)).toFixed(1).padStart(6)} %`
-console.log('\nchild    prefill  latency  throughput ratio predicted, measured, error')
-const errors = { prefill: [], latency: [], ratio: [] }
-const wholes = []
 // Others than those that the table was calibrated with.
-for (const [i, layers] of randomChildren(model, inputs.space, Number(options.children), 4711).entries()) {
-  const blocks = layers.map(({ attention, ffn }) => ({ attention, ffn }))
-  const how = { repetitions: 8, precision: 0.01, threads: stage.params.threads }
-  const { seconds: measured } = await compare(
-    [madeUp(model, model.config.blocks), madeUp(model, blocks)],
-    scenario,
-    how,
-    context,
-  )
+const children = randomChildren(model, inputs.space, Number(options.children), 4711)
+const sessions = children.map(() => [])
+for (let session = 0; session < Number(options.sessions); session++)
+  for (const [i, layers] of children.entries()) {
+    const blocks = layers.map(({ attention, ffn }) => ({ attention, ffn }))
+    const models = [model.config.blocks, blocks].map((all) => madeUp(model, all))
+    const how = { repetitions: 5, precision: 0.01, threads: stage.params.threads }
+    const { seconds: measured } = await compare(models, scenario, how, context)
+    sessions[i].push({ parent: measured[0], child: measured[1] })
+  }
+
+const share = (a, b) => `${(100 * (a / b - 1)).toFixed(1).padStart(6)} %`
+console.log(
+  '\nchild    prefill  latency  throughput ratio predicted, measured, error; lowest and highest ratio of a session',
+)
+const errors = { prefill: [], latency: [], ratio: [] }
+const own = totalCost(table, parent)
+const ofParent = (of) => median(sessions.flatMap((all) => all.map((one) => of(one.parent))))
+const prefillOf = ({ prefillSeconds }) => prefillSeconds
+console.log(`parent  ${share(prefillOf(own), ofParent(prefillOf))} ${share(seconds(own), ofParent(seconds))}`)
+const wholes = children.map((layers, i) => {
   const ids = layers.map(({ attention, ffn }) => ({ attention: attention.id, ffn: ffn.id }))
-  wholes.push({ layers: ids, parent: measured[0], child: measured[1] })
-  const [own, child] = [totalCost(table, parent), totalCost(table, ids)]
-  const ratio = { predicted: seconds(own) / seconds(child), measured: seconds(measured[0]) / seconds(measured[1]) }
+  const child = totalCost(table, ids)
+  const ofChild = (of) => median(sessions[i].map((one) => of(one.child)))
+  const ratios = sessions[i].map((one) => seconds(one.parent) / seconds(one.child))
   const of = {
-    prefill: [child.prefillSeconds, measured[1].prefillSeconds],
-    latency: [seconds(child), seconds(measured[1])],
-    ratio: [ratio.predicted, ratio.measured],
+    prefill: [prefillOf(child), ofChild(prefillOf)],
+    latency: [seconds(child), ofChild(seconds)],
+    ratio: [seconds(own) / seconds(child), median(ratios)],
   }
   for (const [name, [a, b]] of Object.entries(of)) errors[name].push(Math.abs(a / b - 1))
-  if (i === 0)
-    console.log(
-      `parent  ${share(own.prefillSeconds, measured[0].prefillSeconds)} ${share(seconds(own), seconds(measured[0]))}`,
-    )
+  const range = [Math.min(...ratios), Math.max(...ratios)].map((ratio) => ratio.toFixed(3)).join(' to ')
   console.log(
-    `${String(i + 1).padEnd(7)} ${share(...of.prefill)} ${share(...of.latency)}   ${ratio.predicted.toFixed(3)}  ${ratio.measured.toFixed(3)} ${share(...of.ratio)}`,
+    `${String(i + 1).padEnd(7)} ${share(...of.prefill)} ${share(...of.latency)}   ${of.ratio[0].toFixed(3)}  ${of.ratio[1].toFixed(3)} ${share(...of.ratio)}   ${range}`,
   )
-}
+  return { layers: ids, sessions: sessions[i] }
+})
 for (const [name, list] of Object.entries(errors)) {
   const sorted = [...list].sort((a, b) => a - b)
   console.log(
-    `${name}: largest ${(100 * sorted.at(-1)).toFixed(1)} %, median ${(100 * sorted[sorted.length >> 1]).toFixed(1)} %`,
+    `${name}: largest ${(100 * sorted.at(-1)).toFixed(1)} %, median ${(100 * median(sorted)).toFixed(1)} %, ${sorted.filter((error) => error <= 0.05).length} of ${sorted.length} within 5 %, ${sorted.filter((error) => error <= 0.1).length} within 10 %`,
   )
 }
 if (options.save)
