@@ -217,7 +217,7 @@ pipeline: { stages: { wait: { uses: approve, with: { question: 'Now?' } } } }
   expect(await runHere(undisturbed, 'sweep', 'custom.yaml', '--limit', 'memory=50%..90%')).toEqual({
     code: 2,
     stdout: '',
-    stderr: `The pipeline "custom" has no stage "solve" with scores and costs, in whose place a sweep would solve
+    stderr: `The pipeline "custom" has no stage "solve" with scores and costs for a sweep to replace
 Remedy: Sweep a spec of the pipeline puzzle, or of one with its stages.
 `,
   })
