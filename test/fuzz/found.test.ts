@@ -180,7 +180,7 @@ test('a Parquet file without columns, of two thousand million rows, is refused',
   const read = async () => {
     for await (const row of readParquetRows(file, undefined, [], (bad) => bad('has none'))) void row
   }
-  expect(await refusal(read)).toMatch(/has no columns|is not a whole Parquet file/)
+  expect(await refusal(read)).toMatch(/has no columns|is not a complete Parquet file/)
 })
 
 test.each<[string, string]>([
