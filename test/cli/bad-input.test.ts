@@ -196,7 +196,7 @@ search.yaml:8:43 bad-tasks two.yaml:2:15: the data set "allenai/ai2_arc" is not 
   change('search.yaml', swap('[{ harness: one.yaml }, { harness: two.yaml }]', '[{ harness: three.yaml }]'))
   change('search.yaml', swap("parameters: '<= 80%'", "parameters: '<= 80%'\n  quality: '>= 90%'"))
   expect(await refused())
-    .toBe(`search.yaml:16:12 no-accuracy None of the tasks has an accuracy, which \`quality\` is a share of. (add a task with acc, acc_norm or exact_match)
+    .toBe(`search.yaml:16:12 no-accuracy None of the tasks has an accuracy that \`quality\` could be a share of. (add a task with acc, acc_norm or exact_match)
 `)
 })
 

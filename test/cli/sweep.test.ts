@@ -77,7 +77,7 @@ test(
       'optimal',
       'optimal',
     ])
-    expect(curve.points[0]!.reason).toMatch(/^parameters <= 0\.05x of the parent cannot be met: .* \(it lacks /)
+    expect(curve.points[0]!.reason).toMatch(/^parameters <= 0\.05x of the parent cannot be met: .* \(over by /)
     const losses = curve.points.slice(2).map(({ predicted }) => predicted!.kl)
     expect([...losses].sort((a, b) => b - a)).toEqual(losses)
     for (const { measured } of curve.points.slice(2)) {
