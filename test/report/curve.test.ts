@@ -52,7 +52,7 @@ test('the page has the table, the plot and the reasons', () => {
     | throughput >= 1.5x of the parent | 0.1 | 1.923x | 50 % | 45.7 % | 0.11 | 98.7 % | 1.9x (1.8 to 2) | yes | dominated |
     | throughput >= 2x of the parent | 0.2 | 2.1x | 50 % | 45.7 % | 0.09 | 98.7 % | 1.9x (1.8 to 2) | open | not proven to be the best |
 
-    Throughput, memory, parameters and accuracy are multiples and shares of the parent’s. KL: of the parent and the child, before uptraining, in nats per token.
+    Throughput, memory, parameters and accuracy are multiples and shares of the parent’s. KL: between parent and child, before uptraining, in nats per token.
     Measured on validation data; a limit on time is met if the whole confidence interval meets it, and open if the interval contains it.
     Dominated: another child loses no more and reaches at least as much, by measurement.
 
