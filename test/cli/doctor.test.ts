@@ -191,7 +191,7 @@ describe.skipIf('missing' in s3)(`a bucket${'missing' in s3 ? ` (skipped: ${s3.m
 
   test.each([
     ['PUT', 'An object cannot be written: '],
-    ['DELETE', /^The object doctor\/[0-9a-f]{12} that was written to try it cannot be removed: /],
+    ['DELETE', /^The test object doctor\/[0-9a-f]{12} cannot be removed: /],
   ])('whose credentials may not %s is missing, with the remedy', async (method, problem) => {
     fate = refused(method)
     const { code, all } = await ask()
@@ -217,7 +217,7 @@ describe.skipIf('missing' in s3)(`a bucket${'missing' in s3 ? ` (skipped: ${s3.m
     careless.close()
     expect(all.store).toMatchObject({
       state: 'missing',
-      found: `The server of ${location} writes an object again that was to be written only if it is new`,
+      found: `The server of ${location} overwrites an object that was to be written only if new`,
     })
     expect(code).toBe(5)
     expect(asked).toEqual(['GET', 'PUT', 'PUT', 'DELETE'])

@@ -142,9 +142,9 @@ test.each<[string, object, string]>([
   [
     'a time that is none',
     { headers: { 'last-modified': 'yesterday' }, body: 'a' },
-    'gives an answer that cannot be read',
+    'gives an unreadable answer',
   ],
-  ['too deep XML', { body: '<a>'.repeat(20_000), list: true }, 'gives an answer that cannot be read'],
+  ['too deep XML', { body: '<a>'.repeat(20_000), list: true }, 'gives an unreadable answer'],
   [
     'the same page again and again',
     {
