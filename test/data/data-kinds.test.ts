@@ -173,12 +173,7 @@ test.each<[what: string, name: string, content: string | Uint8Array, right: unkn
   ['a number too large', 'a.jsonl', '{"text":"a","n":1e999}', 'FILE:1:17: has the number 1e999, which is too large'],
   ['a whole number beyond what doubles tell apart', 'a.jsonl', '{"text":"a","id":12345678901234567890}', ['a']],
   ['01', 'a.jsonl', '{"text":"a","n":01}', 'FILE:1:17: is not JSON: 01'],
-  [
-    'a line that ends within a text',
-    'a.jsonl',
-    `{"text":"a\n${one}`,
-    'FILE:1:11: is not JSON: an unterminated string',
-  ],
+  ['a line that ends within a text', 'a.jsonl', `{"text":"a\n${one}`, 'FILE:1:11: is not JSON: an unterminated string'],
   ['a tab within a text', 'a.jsonl', '{"text":"a\tb"}', 'FILE:1:11: is not JSON: the control character 9 in a string'],
   ['an object without an end', 'a.jsonl', `{"text":"a"\n${one}`, 'FILE:2:1: is not JSON: { where , or } should be'],
   ['a comma too many', 'a.jsonl', '{"text":"a",}', 'FILE:1:13: is not JSON: } where a key in double quotes should be'],

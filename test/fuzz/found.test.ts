@@ -139,11 +139,7 @@ test.each<[string, object]>([
 })
 
 test.each<[string, object, string]>([
-  [
-    'a time that is none',
-    { headers: { 'last-modified': 'yesterday' }, body: 'a' },
-    'gives an unreadable answer',
-  ],
+  ['a time that is none', { headers: { 'last-modified': 'yesterday' }, body: 'a' }, 'gives an unreadable answer'],
   ['too deep XML', { body: '<a>'.repeat(20_000), list: true }, 'gives an unreadable answer'],
   [
     'the same page again and again',
