@@ -1,8 +1,8 @@
 /**
- * What the commands do, for programs: a search is checked, planned, started and followed to its end.
+ * The commands as functions, for programs: check, plan and start a search, and follow it to its end.
  *
  * Settings files, environment variables and defaults are those of the command line (docs/operations.md). Progress of servers and
- * workers goes to stderr. Mistakes of a spec are a `BadSpec` with all diagnostics; everything else that a user can mend is a
+ * workers goes to stderr. Mistakes of a spec are a `BadSpec` with all diagnostics; everything else that a user can fix is a
  * `Failure` with a kind and a remedy. docs/from-code.md has an example.
  */
 import './tensor/telemetry.js'
@@ -72,11 +72,11 @@ export interface PlannedSearch {
   readonly stages: readonly StageForecast[]
   /** How the data will be used: padding, records that are left out. */
   readonly notes: readonly string[]
-  /** What can be done all the same. */
+  /** Findings that do not prevent a run. */
   readonly warnings: readonly Diagnostic[]
 }
 
-/** A run that goes on by itself. JSON: another process can follow it. */
+/** A run that continues by itself. It is JSON, so another process can follow it. */
 export interface StartedRun {
   /** Name of the run. */
   readonly run: string
@@ -86,7 +86,7 @@ export interface StartedRun {
   readonly started: boolean
   /** Location of its store. */
   readonly store: string
-  /** The Temporal server that `run` was told of. Absent for any other. */
+  /** The address of a Temporal server, if `run` was given one. */
   readonly address?: string
   /** Its page in the Temporal UI, if the server has one. */
   readonly ui?: string
@@ -98,7 +98,7 @@ export interface FinishedRun {
   readonly run: string
   /** What `puzzleflow result --json` prints: parent and child side by side, or the values of all stages. */
   readonly result: JsonObject
-  /** Whether the search found what it was to find. Absent if no stage has said so. */
+  /** Whether the search found what it was looking for. Absent if no stage says so. */
   readonly outcome?: Outcome
   /** `runs/RUN` in the current folder: result.json, the report, the child. */
   readonly folder: string
@@ -172,7 +172,7 @@ export async function run(specFile: string, options: RunOptions = {}): Promise<S
  * Follows a run to its end and writes what came of it to `runs/RUN` in the current folder. A server or worker that is gone is
  * replaced.
  *
- * @param started     a run, from `run`; its name and places are enough
+ * @param started     a run, from `run`; its name, store and address are enough
  * @param onProgress  called about once a second while a worker answers. @default none
  * @throws Failure that made the run fail, with the kind that the command's exit code stands for
  * @throws Cancelled if somebody cancelled the run

@@ -245,7 +245,7 @@ export function makeActivities(services: Services): Activities {
 }
 
 const wrongTasks = (stage: string) =>
-  new Failure('InvalidInput', `The tasks of stage ${stage} are not those of its list`, {
+  new Failure('InvalidInput', `The tasks of stage ${stage} do not match its list`, {
     remedy: 'Run the same command again: what is finished is kept.',
   })
 

@@ -49,9 +49,9 @@ export class CheckedInputs {
         if (kind) throw error
       }
     }
-    throw new Failure('InvalidInput', `${path} is not what it was when the plan was made`, {
+    throw new Failure('InvalidInput', `${path} has changed since the plan was made`, {
       file: path,
-      remedy: 'Run the same command again: it plans with what is there now, and reuses what is not affected.',
+      remedy: 'Run the same command again: it plans with the current contents, and reuses what they do not affect.',
     })
   }
 

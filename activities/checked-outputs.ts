@@ -21,8 +21,8 @@ export function checkedOutputs(what: string, outputs: unknown): Outputs {
     })
   for (const [name, ref] of Object.entries(files))
     if (!isOutputName(name))
-      throw new Failure('PluginBug', `${what}: The stage’s output ${shown(name)} has a name that no file can have`, {
-        remedy: 'Use a path without "..", without a slash at its ends, and without control characters.',
+      throw new Failure('PluginBug', `${what}: The stage’s output ${shown(name)} does not have a valid file name`, {
+        remedy: 'Use a path without "..", without a slash at either end, and without control characters.',
       })
     else if (!isArtifactRef(ref))
       throw new Failure('PluginBug', `${what}: The stage’s output files.${name} is not an artifact`, {

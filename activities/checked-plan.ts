@@ -10,7 +10,7 @@ const planSchema = readSchema('plan')
 
 const refused = (why: string) =>
   new Failure('InvalidInput', `The plan is refused: ${why.replace(/\.$/, '')}`, {
-    remedy: 'Plans are made by `npx puzzleflow run`, of the version that its workers have: run the same command again.',
+    remedy: 'Plans come from `npx puzzleflow run` of the same version as the workers: run the same command again.',
   })
 
 /**
@@ -70,5 +70,5 @@ function checkVersion(
 ): void {
   if (said.version !== type.version)
     throw refused(`it has version ${said.version} of the ${what}; this worker has version ${type.version}`)
-  if (said.plugin !== loaded.originOf(type)?.digest) throw refused(`the ${what} does not come from where it says`)
+  if (said.plugin !== loaded.originOf(type)?.digest) throw refused(`the ${what} does not come from the plugin it names`)
 }

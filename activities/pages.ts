@@ -62,7 +62,7 @@ export function checkTasks(
   tasks: unknown,
   { tasks: most, name }: Bounds,
 ): asserts tasks is readonly TaskPlan[] {
-  if (!Array.isArray(tasks)) throw new ChildFailure('PluginBug', `The stage ${stage} planned no list of tasks`)
+  if (!Array.isArray(tasks)) throw new ChildFailure('PluginBug', `The stage ${stage} did not plan a list of tasks`)
   if (tasks.length > most)
     throw new ChildFailure(
       'InvalidInput',
@@ -72,7 +72,7 @@ export function checkTasks(
   const ids = new Set<string>()
   for (const task of tasks) {
     if (!isTask(task))
-      throw new ChildFailure('PluginBug', `The stage ${stage} planned a task that is not one: ${shown(task)}`)
+      throw new ChildFailure('PluginBug', `The stage ${stage} planned something that is not a task: ${shown(task)}`)
     const { id, group = '' } = task
     if (ids.has(id)) throw new ChildFailure('PluginBug', `The stage ${stage} planned two tasks "${id}"`)
     ids.add(id)

@@ -30,7 +30,7 @@ export function resolvedParams(
         .join(' ')
         .replace(/\.$/, ''),
       {
-        remedy: 'The value comes from an expression: see what the stage that it names has left.',
+        remedy: 'The value comes from an expression: check the outputs of the stage that it names.',
       },
     )
   // What the plan does not say stays unsaid: keys depend on it. What it has frozen of a program stays.

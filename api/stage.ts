@@ -32,12 +32,12 @@ export interface BlockName {
   readonly name: string
 }
 
-/** Most tasks of a stage. */
+/** Maximum number of tasks of a stage. */
 export const mostTasks = 100_000
 
 /**
- * One retryable unit of a stage. It says all that its result depends on, and sees nothing else: whatever changes
- * elsewhere in the spec, a task whose plan is the same is not done again.
+ * One retryable unit of a stage. It states everything that its result depends on, and sees nothing else: whatever changes
+ * elsewhere in the spec, a task with the same plan is not done again.
  *
  * @typeParam P  parameters, JSON
  * @typeParam I  artifacts that it reads, by name
@@ -49,8 +49,8 @@ export interface TaskPlan<P extends object = JsonObject, I extends object = File
   readonly label: string
   /** Tasks of one group run in one child workflow: `layer03`. Not part of the key. @default the task's id */
   readonly group?: string
-  /** Bytes of memory that it holds at most, about: a worker begins it when there is room for them, beside the tasks that it does
-   *  already. Not part of the key. @default what `execution` allows the stage's tasks; without that, it begins at once */
+  /** Approximate maximum of the memory that it holds, in bytes: a worker begins it when there is room for that beside the tasks
+   *  already running. Not part of the key. @default what `execution` allows the stage's tasks; without that, it begins at once */
   readonly memory?: number
   /** Parameters of the task; part of its key. */
   readonly params: P
@@ -198,17 +198,18 @@ export interface Resources {
   readonly memory?: number
   /** Number of its tasks. @default unknown for a stage of many tasks */
   readonly tasks?: number
-  /** What its tasks have to do; `puzzleflow plan` makes seconds of it. @default unknown */
+  /** What its tasks have to do; `puzzleflow plan` converts it to seconds. @default unknown */
   readonly work?: Work
 }
 
-/** Work of all tasks of a stage together. What a machine makes of it in a second is measured once, on layers of the parent. */
+/** Work of all tasks of a stage together. How much of it a machine does in a second is measured once, on layers of the
+ *  parent. */
 export interface Work {
   /** Floating-point operations of forward passes, a multiply-add counted as two. @default 0 */
   readonly forward?: number
   /** Floating-point operations of training, forward and backward. @default 0 */
   readonly training?: number
-  /** Times that a model as slow as the parent runs the scenario. @default 0 */
+  /** Number of times that a model as slow as the parent runs the scenario. @default 0 */
   readonly passes?: number
   /** Seconds of other work, all tasks one after the other. @default 0 */
   readonly seconds?: number

@@ -10,7 +10,7 @@ export type WeightKind = (typeof weightKinds)[number]
 /** JSON Schema of the key `weights`, which every entry of a spec's `space` accepts in addition to the block type's keys. */
 export const weightsSchema = {
   description:
-    'Type of the matrices in memory and in computation: float32, or quantised to 8 (int8) or 4 bits (int4). A list makes a variant of each. Default: float32.',
+    'Type of the matrices in memory and in computation: float32, or quantised to 8 (int8) or 4 bits (int4). A list gives one variant for each. Default: float32.',
   oneOf: [
     { enum: [...weightKinds] },
     { type: 'array', minItems: 1, uniqueItems: true, items: { enum: [...weightKinds] } },

@@ -31,7 +31,7 @@ export async function comparedRuns(store: Store, runs: readonly string[], option
     const page = await pageDataOf(store, document)
     if (!page)
       throw new Failure('InvalidInput', `The run "${run}" is neither a search for a child nor a sweep`, {
-        remedy: `See what it came to: \`${typed('result', run)}\`.`,
+        remedy: `See its result: \`${typed('result', run)}\`.`,
       })
     const plan = (await store.readJson(document.plan)) as FrozenPlan
     const prepared = document.outputs?.prepare && ((await store.readJson(document.outputs.prepare)) as Outputs)

@@ -56,13 +56,13 @@ export const settingWords = ({ set = [] }: SpecOptions): string[] => set.flatMap
 /** Adds the options of commands that follow a run. */
 export const following = (command: Command): Command =>
   command
-    .addOption(new Option('--quiet', 'write only errors, and how the run has ended').conflicts('verbose'))
+    .addOption(new Option('--quiet', 'write only errors and how the run ended').conflicts('verbose'))
     .option('--verbose', 'write every change, and what the worker logs')
 
 /** Adds the options for how a run's tasks are done. */
 export const running = (command: Command): Command =>
   following(setting(command))
-    .option('--concurrency <n>', 'most tasks of a stage to run at the same time (default: 32)', wholeNumber(1))
+    .option('--concurrency <n>', 'maximum number of a stage’s tasks to run at once (default: 32)', wholeNumber(1))
     .option(
       '--heartbeat <seconds>',
       'a worker that is silent for this long counts as dead (default: 20)',

@@ -35,7 +35,7 @@ export function sweepPlan(plan: FrozenPlan, request: SweepRequest, loaded: Loade
   if (!solve || missing !== undefined || !target)
     throw new Failure(
       'InvalidInput',
-      `The pipeline "${plan.pipeline}" has no stage "solve" with scores and costs, in whose place a sweep would solve`,
+      `The pipeline "${plan.pipeline}" has no stage "solve" with scores and costs for a sweep to replace`,
       { remedy: 'Sweep a spec of the pipeline puzzle, or of one with its stages.' },
     )
   const { name, from, to } = range

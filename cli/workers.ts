@@ -91,7 +91,7 @@ export async function endOutdatedWorker(store: Store, searchesRun: () => Promise
   if (found.environment === environment()) return
   if (found.detached && !(await searchesRun())) return endProcess(found.pid, 30_000)
   log(
-    `The worker (process ${found.pid}) started with other PUZZLEFLOW_ or AWS_ variables than this command has, and keeps them.`,
+    `The worker (process ${found.pid}) started with different PUZZLEFLOW_ or AWS_ variables from this command’s, and keeps them.`,
   )
 }
 
@@ -115,7 +115,7 @@ export async function ensureWorker(store: Store, address: string): Promise<void>
   const found = await checkWorker(store, address)
   if (found === 'serves') return
   if (found !== 'none') {
-    log(`The worker ${found.pid} waits for a server that is gone: replacing it.`)
+    log(`The worker ${found.pid} is waiting for a server that is gone: replacing the worker.`)
     await endProcess(found.pid, 30_000)
   }
   const logs = join(store.root, 'logs')

@@ -108,7 +108,7 @@ class Check {
       if (next === '"') break
       if (next !== '\\')
         throw this.notJson(
-          next === undefined || next === '\n' ? 'a string without an end' : `${this.shown()} in a string`,
+          next === undefined || next === '\n' ? 'an unterminated string' : `${this.shown()} in a string`,
         )
       this.escape()
     }

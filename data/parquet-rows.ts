@@ -75,7 +75,7 @@ async function openFile(path: string): Promise<{ file: AsyncBuffer; metadata: Fi
     const metadata = await parquetMetadataAsync(file, { geoparquet: false })
     return { file, metadata, schema: parquetSchema(metadata) }
   } catch (error) {
-    throw new Failure('InvalidInput', `${path}: is not a whole Parquet file: ${reasonOf(error)}`, {
+    throw new Failure('InvalidInput', `${path}: is not a complete Parquet file: ${reasonOf(error)}`, {
       file: path,
       remedy: broken,
     })

@@ -31,7 +31,7 @@ export function requireGiven(document: Document): asserts document is Exclude<Do
 
 /** Creates the error for a file without prompts. */
 export const noPrompts = (file: string): Failure =>
-  new Failure('InvalidInput', `${file} holds no prompt`, {
+  new Failure('InvalidInput', `${file} holds no prompts`, {
     file,
     remedy: 'Give a .txt file with one prompt per line, or a .jsonl file with {"text": "…"} lines.',
   })

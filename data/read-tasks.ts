@@ -61,7 +61,7 @@ async function readAll(
     const twice = all.find(({ name }, i) => all.findIndex((other) => other.name === name) !== i)
     if (twice)
       throw new Failure('InvalidInput', `two tasks have the name "${twice.name}"`, {
-        remedy: 'Rename one: results go by the name.',
+        remedy: 'Rename one: results are listed by name.',
       })
   }
   return all

@@ -163,7 +163,7 @@ async function* readBytes(path: string, packed: FileLook['packed']): AsyncGenera
       if (packed && unpacked > Math.max(smallUnpacked, largestRatio * file.bytesRead))
         throw new Failure('InvalidInput', `${path}: unpacks to more than ${unpacked} bytes, from ${file.bytesRead}`, {
           file: path,
-          remedy: `It is the same text again and again. If that is meant, unpack it: \`gunzip ${path}\`.`,
+          remedy: `It repeats the same text over and over. If that is intended, unpack it: \`gunzip ${path}\`.`,
         })
       yield chunk as Buffer
     }

@@ -74,7 +74,7 @@ export class Disagreements {
       return {
         message: 'is missing',
         remedy:
-          'If the head is the embedding, write "tie_word_embeddings": true into config.json; else copy all files of the checkpoint again.',
+          'If the head is the embedding, write "tie_word_embeddings": true into config.json; otherwise, copy all files of the checkpoint again.',
       }
     if (layer !== undefined && !this.layersStored.has(layer)) {
       const stored = this.layersStored.size
@@ -116,7 +116,7 @@ export class Disagreements {
       return this.expectedWith(flag, true).has(name)
         ? {
             message: `${message}: config.json does not say "${flag}": true`,
-            remedy: `If the model has these biases, write "${flag}": true into config.json; else copy both from the same source.`,
+            remedy: `If the model has these biases, write "${flag}": true into config.json; otherwise, copy both from the same source.`,
           }
         : {
             message: `${message}: layers of the family ${family} have no such bias`,

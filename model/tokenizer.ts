@@ -153,8 +153,8 @@ export class Tokenizer {
         remedy: 'Use a tokenizer.json written by the library `tokenizers`.',
       })
     }
-    throw new Failure('InvalidInput', `the tokenizer needs too long for a text of ${length} characters`, {
-      remedy: 'Its patterns repeat what is repeated already, as in (a+)+. Use the tokenizer of the original model.',
+    throw new Failure('InvalidInput', `the tokenizer takes too long on a text of ${length} characters`, {
+      remedy: 'Its patterns nest repetitions, as in (a+)+. Use the tokenizer of the original model.',
     })
   }
 

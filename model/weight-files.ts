@@ -92,7 +92,7 @@ const kinds: readonly Kind[] = [
   },
   {
     shows: /^consolidated.*\.safetensors$|^params\.json$/,
-    what: "is in the layout of the model's makers, not in Hugging Face's",
+    what: "has the layout of the model's makers, not that of Hugging Face",
     remedy: 'Use the version of the model that has config.json and model.safetensors.',
   },
   {

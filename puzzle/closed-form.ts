@@ -37,7 +37,7 @@ export async function solveLesson(
     const target = slot === 'attention' && inputs.mid ? mid : after
     const first = n > 0 ? train[0]! : undefined
     if (name !== undefined && !(name in initial[slot]!))
-      throw new Failure('InvalidInput', `The block type ${pupil.block} has no weight "${name}", its lastMatrix`, {
+      throw new Failure('InvalidInput', `The lastMatrix "${name}" of ${pupil.block} is not one of its weights`, {
         remedy: 'Correct the block type, or train with `distill: { training: gradient }`.',
       })
     if (

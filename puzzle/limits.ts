@@ -127,7 +127,7 @@ function describeUnmet(bound: Bound, minimum: number, yard: Yard, held: readonly
   const best = converted(limit.name, minimum + useOf(cost, yard.floor), yard.scenario, true)
   const round = (n: number, digits: number) => Number(n.toPrecision(digits))
   const lack = round(100 * missedBy(bound, minimum, yard), 3)
-  return `${describeLimit(limit)} cannot be met${heldText(held)}: the best any choice reaches is ${round(best, 4)}, the limit is ${round(absolute(limit, yard), 4)} (it lacks ${lack} % of ${cost})`
+  return `${describeLimit(limit)} cannot be met${heldText(held)}: the best any choice reaches is ${round(best, 4)}, the limit is ${round(absolute(limit, yard), 4)} (over by ${lack} % in ${cost})`
 }
 
 const heldText = (held: readonly string[]) =>
@@ -152,7 +152,7 @@ export function describeInfeasible(
   })
   const ruledOut = rules.some(({ only, forbid }) => only !== undefined || forbid !== undefined)
   const reason = lines.length > 0 ? lines.join('; ') : (infeasible?.message ?? 'The limits cannot be met together')
-  return ruledOut ? `${reason}, without what target.choices rules out` : reason
+  return ruledOut ? `${reason}, given that target.choices rules out some blocks` : reason
 }
 
 /** How far limits are from being met, as a share: by the furthest of those that cannot be met even alone, else by the nearest of

@@ -63,7 +63,7 @@ export async function becomesQuiet(
   if (existsSync(inVain) && Date.now() - statSync(inVain).mtimeMs < rest) return false
   for (let i = 0, now = load; i < mostLooks; i++) {
     const percent = Math.round(100 * now)
-    progress(i / mostLooks, `other programs use ${percent} % of the processors: waiting half a minute at most for less`)
+    progress(i / mostLooks, `other programs use ${percent} % of the processors: waiting up to half a minute`)
     const others = watch.others()
     await watch.pause(look, undefined, { signal }).catch(() => signal.throwIfAborted())
     now = others()

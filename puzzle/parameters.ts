@@ -15,7 +15,7 @@ export const batch = <const T extends number>(fallback: T, description: string) 
   }) as const
 
 /** Bounds of a number of sequences of text. */
-export const ofSequences = { maximum: mostSequences, reason: 'no search reads so much text' } as const
+export const ofSequences = { maximum: mostSequences, reason: 'no search reads that much text' } as const
 
 /** Bounds of a number of items of a task. */
 export const ofItems = { maximum: 10_000_000, reason: 'each one is read, and answered by parent and child' } as const
@@ -43,7 +43,7 @@ export const weightDecay = {
 
 /** Threads that a stage times scenarios with. Without a default: `withThreads` says what counts. */
 export const threads = {
-  description: 'Threads that scenarios are timed with. Default: `target.threads`.',
+  description: 'Number of threads for timing scenarios. Default: `target.threads`.',
   type: 'integer',
   minimum: 1,
   maximum: 1024,

@@ -89,7 +89,7 @@ export function whyTooPoor({ measure, value, wanted }: JudgedQuality): string {
     return `quality >= ${short(wanted)} of the parent cannot be checked: there are no tasks, or the parent's accuracy is 0`
   if (measure === 'accuracy') return `quality ${short(value)} is below ${short(wanted)}`
   return measure === 'perplexity'
-    ? `perplexity ${short(value)} of the parent's is above ${short(wanted)}`
+    ? `perplexity ${short(value)}x the parent's is above ${short(wanted)}x`
     : `KL ${short(value)} is above ${short(wanted)} nats per token`
 }
 

@@ -156,7 +156,7 @@ export const timing = {
     minimum: 1,
     ...ofPasses,
     default: 9,
-    description: 'Pairs of timed passes of parent and child, in alternation, before the first look at a limit on time.',
+    description: 'Pairs of alternating timed passes of parent and child before limits on time are first checked.',
   },
   retime: {
     type: 'integer',

@@ -7,5 +7,5 @@ export interface BaseResult {
 export function baseNote({ layers }: BaseResult): string {
   const slots = layers.flatMap(({ attention, ffn }) => [attention, ffn])
   const kept = slots.filter((variant) => variant === 'parent').length
-  return `This is the second of two rounds. Scores, and so the solver’s figures, are relative to the trained child of the first round, which has ${slots.length - kept} of ${slots.length} blocks replaced; all else is relative to the parent.`
+  return `This is the second of two rounds. Scores, and so the solver’s figures, are relative to the trained child of the first round, which has ${slots.length - kept} of ${slots.length} blocks replaced; everything else is relative to the parent.`
 }

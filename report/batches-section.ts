@@ -21,7 +21,7 @@ export function batchesSection(batches: BatchesResult | undefined, lost: string)
     ...(parentFits
       ? []
       : [
-          'The parent’s memory meets the limit at no batch: what it is compared with does not fit where the child does.',
+          'The parent meets the memory limit at no batch: the parent that the child is compared with does not fit where the child does.',
         ]),
     '',
     ...consideredTable(

@@ -74,10 +74,10 @@ export function compared(runs: readonly ComparedRun[]): Comparison {
         ]),
     ...(sameScenario
       ? []
-      : [`The scenarios differ (${each(({ scenario }) => scenario)}): speeds and memory in them do not compare.`]),
+      : [`The scenarios differ (${each(({ scenario }) => scenario)}): speeds and memory are not comparable.`]),
     ...(sameData
       ? []
-      : ['Quality was measured on different text or tasks: KL, perplexity and accuracy do not compare.']),
+      : ['Quality was measured on different text or tasks: KL, perplexity and accuracy are not comparable.']),
     ...(sameMachine
       ? []
       : [
@@ -212,5 +212,5 @@ export const rowName = ({ name, unit, isComparable }: ComparedRow): string =>
     ...(unit === 'ratio' ? [', times the parent’s'] : []),
     ...(unit === 'share' ? [', share of the parent’s'] : []),
     ...(unit === 'nats' ? [', nats per token'] : []),
-    ...(isComparable ? [] : [' (does not compare)']),
+    ...(isComparable ? [] : [' (not comparable)']),
   ].join('')

@@ -123,7 +123,7 @@ export const remark = ({ sameAs, dominated, status, batches }: CurvePoint): stri
 
 function notes(solved: readonly CurvePoint[], comparedBy: Curve['comparedBy'], measures: boolean): string[] {
   return [
-    'Throughput, memory, parameters and accuracy are multiples and shares of the parent’s. KL: of the parent and the child, before uptraining, in nats per token.',
+    'Throughput, memory, parameters and accuracy are multiples and shares of the parent’s. KL: between parent and child, before uptraining, in nats per token.',
     ...(measures
       ? [
           'Measured on validation data; a limit on time is met if the whole confidence interval meets it, and open if the interval contains it.',

@@ -219,7 +219,7 @@ const lost = (objective: Result['objective']): string =>
   objective && objective.name !== 'kl' ? `loss of ${objective.name}` : 'KL'
 
 const objectiveNote = ({ name, direction, parent }: NonNullable<Result['objective']>): string =>
-  `Blocks were judged by ${name} (to ${direction}; the parent has ${format(parent)}): figures are by how much a child is worse.`
+  `Blocks were judged by ${name} (to ${direction}; the parent has ${format(parent)}): figures say how much worse a child is.`
 
 /** Says what measuring whole children came to. */
 const refinedNote = (

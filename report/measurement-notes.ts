@@ -42,12 +42,14 @@ export function profileNote({ load, again = 0, lost = [] }: ProfileNotes): {
   readonly disturbed: boolean
 } {
   const disturbed = load > busy || lost.length > 0
-  const how = `Other programs used ${format(100 * load)} % of the processors while the costs of blocks were measured${load > busy ? ': predictions are less sure than they say' : ''}.`
+  const how = `Other programs used ${format(100 * load)} % of the processors while the costs of blocks were measured${load > busy ? ': predictions are less certain than they look' : ''}.`
   const repeated =
     again > 0
       ? ` ${again === 1 ? 'One measurement was' : `${again} measurements were`} repeated when they used less.`
       : ''
   const gone = lost.length > 0 ? ` The times of ${lost.join(', ')} were lost in noise.` : ''
-  const remedy = disturbed ? ' `npx puzzleflow profile RUN --again` forgets them, so that they are measured anew.' : ''
+  const remedy = disturbed
+    ? ' `npx puzzleflow profile RUN --again` forgets the measurements, so that they are made again.'
+    : ''
   return { text: how + repeated + gone + remedy, disturbed }
 }

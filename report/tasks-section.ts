@@ -123,7 +123,7 @@ function seenNote({ measuredOn, splits }: TasksResult): string[] {
   if (!splits || measuredOn === undefined) return []
   if (measuredOn === 'validation')
     return [
-      'These figures are of the validation split, by which the search has chosen: no stage measured the test split.',
+      'These figures are for the validation split, by which the search has chosen: no stage measured the test split.',
       '',
     ]
   const same = [
@@ -132,8 +132,8 @@ function seenNote({ measuredOn, splits }: TasksResult): string[] {
   ]
   return [
     same.length === 0
-      ? 'Accuracy, perplexity and KL are of the test split, which the search has not seen.'
-      : `Measured on what the search has seen, because there was too little to divide: ${same.join(', ')}. The rest is of the test split.`,
+      ? 'Accuracy, perplexity and KL are for the test split, which the search has not seen.'
+      : `Measured on what the search has seen, because there was too little to divide: ${same.join(', ')}. The rest is for the test split.`,
     '',
   ]
 }

@@ -119,7 +119,7 @@ const file = join(root, 'docs', 'spec.md')
 const text = await format(lines.join('\n'), { ...(await resolveConfig(file)), parser: 'markdown' })
 if (process.argv.includes('--check')) {
   if (readFileSync(file, 'utf8') !== text) {
-    console.error('docs/spec.md is not what the schemas say: run node scripts/spec-reference.mjs')
+    console.error('docs/spec.md does not match the schemas: run node scripts/spec-reference.mjs')
     process.exitCode = 1
   }
 } else writeFileSync(file, text)

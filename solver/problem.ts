@@ -47,7 +47,7 @@ export interface Problem {
   readonly minimumDifference?: number
   /** Relative gap to which the best solution is proven. @default 1e-4 */
   readonly gap?: number
-  /** Relative gap of the further solutions. @default 1e-3, or `gap` if it is larger */
+  /** Relative gap of the other solutions. @default 1e-3, or `gap` if it is larger */
   readonly poolGap?: number
   /** Seconds for the whole call; a safety net, not a means of steering it. @default 60 */
   readonly timeLimitSeconds?: number

@@ -24,7 +24,7 @@ export function checkDag(
     const [first, second = first] = circle as [string, ...string[]]
     const node = stages.find(({ name }) => name === first)!
     const index = node.needs.findIndex(({ stage }) => stage === second)
-    const message = `Stages need each other in a circle: ${[...circle, first].join(' -> ')}.`
+    const message = `Stages need each other in a cycle: ${[...circle, first].join(' -> ')}.`
     const hint = 'remove one of these needs'
     report(node.site.diagnose(`/needs/${index}`, 'value', { code: 'cycle', message, hint }))
   }

@@ -22,7 +22,7 @@ export async function* listDigests(root: string, room: string): AsyncIterable<St
 async function namesWithin(root: string, folder: string): Promise<string[]> {
   const path = join(root, folder)
   if ((await orAbsent(lstat(path)))?.isSymbolicLink())
-    throw new Failure('InvalidInput', `${path} is a symbolic link, which is not followed: a store is whole`, {
+    throw new Failure('InvalidInput', `${path} is a symbolic link, which is not followed: a store is one folder`, {
       file: path,
       remedy: 'To keep the store on another disk, move all of it there and name its new folder with --store.',
     })

@@ -12,7 +12,7 @@ export interface S3Location {
 export function parseS3Location(location: string): S3Location {
   const found = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/.exec(location)
   if (!found)
-    throw new Failure('InvalidInput', `"${location}" is not a place in S3`, {
+    throw new Failure('InvalidInput', `"${location}" is not a location in S3`, {
       remedy: 'Write s3://BUCKET or s3://BUCKET/PREFIX.',
     })
   const prefix = (found[2] ?? '').split('/').filter((part) => part !== '')
@@ -103,7 +103,7 @@ export function s3Failure(error: unknown, location: string, endpoint?: string): 
   const http = status(error)
   const fail = (text: string, remedy: string) => new Failure('NoServer', text, { remedy, cause: error })
   const where = endpoint ?? 'Amazon S3'
-  if (isUnreadable(error)) return fail(`${where} gives an answer that cannot be read, about ${location}`, anS3Server)
+  if (isUnreadable(error)) return fail(`${where} gives an unreadable answer about ${location}`, anS3Server)
   if (/^Region is missing/.test(message))
     return fail(`The region of ${location} is not known`, 'Set AWS_REGION, or region in the AWS profile.')
   if (name === 'CredentialsProviderError' || /Could not load credentials/.test(message))

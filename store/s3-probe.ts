@@ -19,12 +19,15 @@ export async function probeBucket(location: string): Promise<void> {
   try {
     if (await step('An object cannot be written', () => bucket.put(name, name, { ifNew: true })))
       throw refuse(
-        `The server of ${location} writes an object again that was to be written only if it is new`,
+        `The server of ${location} overwrites an object that was to be written only if new`,
         'Use a server that heeds If-None-Match: without it, workers overwrite each other’s results.',
       )
     const read = await step('An object that was written cannot be read', () => bucket.text(name))
     if (read?.text !== name)
-      throw refuse(`An object that was written to ${location} reads ${read ? 'otherwise' : 'as absent'}`, anS3Server)
+      throw refuse(
+        `An object that was written to ${location} ${read ? 'is read back changed' : 'is not found'}`,
+        anS3Server,
+      )
     if (!(await step('Objects cannot be listed', () => isListed(bucket, name))))
       throw refuse(`An object that was written to ${location} is not listed`, anS3Server)
   } catch (error) {
@@ -32,7 +35,7 @@ export async function probeBucket(location: string): Promise<void> {
     await bucket.remove(name).catch(() => undefined)
     throw error
   }
-  await step(`The object ${name} that was written to try it cannot be removed`, () => bucket.remove(name))
+  await step(`The test object ${name} cannot be removed`, () => bucket.remove(name))
 }
 
 const anS3Server = 'Check that it is an S3 server whose reads see what was written before.'

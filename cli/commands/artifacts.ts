@@ -44,9 +44,9 @@ export function artifactCommands(program: Command): void {
     artifacts.command('sign').description(`sign what is in the store now with the key of ${storeKeyVariable}`),
   ).action(action(sign))
   common(artifacts.command('gc').description('remove what no kept run needs; without --apply, only list it'))
-    .option('--keep <run...>', 'runs to keep, besides those in progress (default: all that the store knows)')
+    .option('--keep <run...>', 'runs to keep, besides those in progress (default: all runs in the store)')
     .option('--older-than <time>', 'remove only what has not been used for this long: 90 min, 12 h, 3 d', '1 d')
-    .option('--apply', 'really remove it')
+    .option('--apply', 'actually remove it')
     .action(action(gc))
 }
 
@@ -144,7 +144,7 @@ async function gc({ keep, olderThan, apply = false, ...options }: GcOptions): Pr
   tell(apply ? 'removed' : 'would be removed', garbage.removed)
   tell('kept', garbage.kept)
   print(`runs kept: ${names(kept).join(', ') || 'none'}`)
-  if (running.length > 0) print(`of these in progress, as far as known: ${names(running).join(', ')}`)
+  if (running.length > 0) print(`of these, known to be in progress: ${names(running).join(', ')}`)
   if (forgotten.length > 0) print(`runs ${apply ? '' : 'that would be '}forgotten: ${names(forgotten).join(', ')}`)
   print(`${describeBytes(garbage.bytes)} ${apply ? 'removed.' : 'would be removed. Repeat with --apply to remove it.'}`)
 }

@@ -38,7 +38,7 @@ export function controlCommands(program: Command): void {
     ),
   )
   command('skip <run> <task>', 'leave a task out of its stage: STAGE/TASK')
-    .option('--reason <text>', 'reason, for the report')
+    .option('--reason <text>', 'reason to give in the report')
     .action(
       action(async (run: string, task: string, options: Common & { reason?: string }) => {
         const { reason } = options

@@ -17,7 +17,7 @@ export function doctorCommand(program: Command): void {
   reading(
     program
       .command('doctor [model]')
-      .description('check what this machine, and a model, lack for a search, and say how to fix it'),
+      .description('check this machine, and a model, for what a search needs, and say how to fix what is missing'),
   ).action(
     action(async (model: string | undefined, options: SpecOptions) => {
       const checks = [

@@ -40,7 +40,7 @@ export function evaluateCommand(program: Command): void {
     )
     .option(
       '--parent <model>',
-      'compare with this model, which has the same vocabulary: on the text, and on tasks item by item',
+      'compare with this model of the same vocabulary: on the text, and item by item on tasks',
     )
     .option(
       '--sequence-length <n>',
@@ -53,7 +53,7 @@ export function evaluateCommand(program: Command): void {
         .default('documents'),
     )
     .addOption(
-      new Option('--begin-of-text <where>', 'where the tokens stand that the tokenizer puts at the beginning of a text')
+      new Option('--begin-of-text <where>', 'where to put tokens that the tokenizer adds at the beginning of a text')
         .choices(['sequences', 'documents'])
         .default('sequences'),
     )

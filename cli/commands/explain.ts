@@ -42,7 +42,7 @@ export function explainCommand(program: Command): void {
       print(`${name}: ${task.label}`)
       print(`key ${key.key.slice(0, 12)}`)
       print(`${story(record, document.startedAt)}`)
-      if (!nearest) print('No similar task was done before.')
+      if (!nearest) print('No similar task has been done before.')
       else {
         print(
           `The most similar earlier task (${nearest.record.key.slice(0, 12)}, ${nearest.record.finishedAt}) differs in:`,
@@ -56,7 +56,7 @@ export function explainCommand(program: Command): void {
 }
 
 function story(record: TaskRecord | undefined, started: string): string {
-  if (!record) return 'It is not done: the store has no record of this key.'
+  if (!record) return 'It has not been done: the store has no record of this key.'
   const when = `${record.seconds.toFixed(1)} s of work, done ${record.finishedAt} on ${record.host}`
   return record.finishedAt < started ? `It was reused: ${when}, before this run began.` : `It ran: ${when}.`
 }

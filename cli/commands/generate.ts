@@ -34,7 +34,7 @@ const sampled = ' (with --temperature)'
 /** Continues texts with any readable model. */
 export function generateCommand(program: Command): void {
   reading(program.command('generate <model>').description('continue one or more prompts'))
-    .option('--prompt <text>', 'repeat for more: prompts with equally many tokens are decoded together', again, [])
+    .option('--prompt <text>', 'repeat for more; prompts of equal length in tokens are decoded together', again, [])
     .option('--tokens <ids>', 'token ids separated by commas, instead of a text; repeat for more', again, [])
     .option(
       '--prompts <file>',
@@ -58,7 +58,7 @@ export function generateCommand(program: Command): void {
     .option('--seed <n>', 'of sampling', wholeNumber(0), 1)
     .option('--stop <text>', 'stop before this text; repeat for more', again, [])
     .option('--ignore-eos', 'continue after an end token')
-    .option('--batch <n>', 'most prompts to decode together', wholeNumber(1), 16)
+    .option('--batch <n>', 'maximum number of prompts to decode together', wholeNumber(1), 16)
     .option('--threads <n>', 'processors to use', wholeNumber(1), 1)
     .action(action(run))
 }

@@ -53,7 +53,7 @@ export function initCommand(program: Command): void {
     .option('--data <file>', 'text to train on; without --validate, a tenth of it is held out')
     .option('--validate <file>', 'text that blocks are judged by')
     .option('--tasks <folder>', 'questions with answers that the child has to keep answering')
-    .option('--self-data [tokens]', 'without data: let the model write so much text (default: 64k)')
+    .option('--self-data [tokens]', 'without data: let the model write this much text (default: 64k)')
     .option('--within <time>', 'how long the search may take on this machine: 30min, 8h, 2d', '2h')
     .option('--throughput <times>', 'how much faster the child has to be', '1.5x')
     .option('--batch <n>', 'sequences that are served at once (default: 1)', wholeNumber(1))
@@ -66,7 +66,7 @@ export function initCommand(program: Command): void {
 async function init(named: string | undefined, options: InitOptions): Promise<void> {
   const output = resolve(options.output)
   if (existsSync(output) && options.force !== true)
-    throw new Failure('InvalidInput', `${output} is there already`, { remedy: 'Use --force, or another --output.' })
+    throw new Failure('InvalidInput', `${output} already exists`, { remedy: 'Use --force, or another --output.' })
   const within = secondsIn(options.within)
   const place = resolve(named ?? findModel(process.cwd()))
   const model = await openAnyModel(place, options)

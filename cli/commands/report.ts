@@ -30,8 +30,11 @@ export function reportCommand(program: Command): void {
       .argument('[others...]', 'runs to compare it with')
       .description('write the page about a search or a sweep, or a comparison: one HTML file with its charts'),
   )
-    .option('-o, --output <file>', 'where to write it (default: runs/RUN/report.html, of a comparison comparison.html)')
-    .option('--watch', 'serve the page on loopback while the run goes on, and write it at the end')
+    .option(
+      '-o, --output <file>',
+      'where to write it (default: runs/RUN/report.html; for a comparison, comparison.html)',
+    )
+    .option('--watch', 'serve the page on loopback during the run, and write it at the end')
     .option('--port <n>', 'port to serve it on (default: any that is free)', portNumber)
     .action(
       action(async (run: string, others: readonly string[], options: ReportOptions) => {
@@ -55,7 +58,7 @@ export function reportCommand(program: Command): void {
 
 async function watch(store: Store, run: string, others: readonly string[], options: ReportOptions): Promise<void> {
   if (others.length > 0 || options.output !== undefined)
-    throw new Failure('InvalidInput', '--watch shows one run, and writes its page where it belongs', {
+    throw new Failure('InvalidInput', '--watch shows one run, and writes its page to the usual place', {
       remedy: `Leave out ${others.length > 0 ? others.join(', ') : '--output'}.`,
     })
   const report = await watchReport(store, run, options.port ?? 0, options)

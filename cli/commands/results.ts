@@ -54,12 +54,12 @@ export function resultCommands(program: Command): void {
       .description('write the cost table of a run, to use as target.profile elsewhere; or measure it again'),
   )
     .option('-o, --output <file>')
-    .option('--again', 'forget what was measured, so that the run measures it anew when it is started again')
+    .option('--again', 'forget the measurements, so that the run measures again when it is next started')
     .action(
       action(async (run: string, options: Common & { output?: string; again?: boolean }) => {
         if (options.again === true) return measureAgain(run, options)
         if (options.output === undefined)
-          throw new Failure('InvalidInput', 'It is not said where to write the cost table', {
+          throw new Failure('InvalidInput', 'No file is given for the cost table', {
             remedy: 'Use --output FILE.',
           })
         const store = await readStore(options)
@@ -79,7 +79,7 @@ async function measureAgain(run: string, options: Common): Promise<void> {
   const forgotten = await forgetProfile(store, document)
   const command = startAgain(document)
   if (options.json) return printJson({ forgotten, command })
-  print(`${forgotten} measurements are forgotten. To measure them anew: ${command}`)
+  print(`${forgotten} measurements are forgotten. To measure again: ${command}`)
 }
 
 async function result(run: string, options: Common): Promise<void> {

@@ -43,7 +43,7 @@ export function runCommands(program: Command): void {
       const info = await serverStatus()
       if (!info) process.exitCode = exitCodes.NoServer
       if (options.json) return printJson(info ? withPage(info) : { running: false })
-      if (!info) return print('No server of puzzleflow’s is running.')
+      if (!info) return print('No puzzleflow server is running.')
       print(`Temporal at ${info.address}, UI at ${info.uiAddress}, process ${info.pid}`)
       print(`All runs: ${pageOfRuns(info.uiAddress!)}`)
     }),
@@ -52,7 +52,7 @@ export function runCommands(program: Command): void {
     action(async (options: Common) => {
       const stopped = await stopServer()
       if (options.json) printJson({ stopped })
-      else print(stopped ? 'Stopped.' : 'No server of puzzleflow’s is running.')
+      else print(stopped ? 'Stopped.' : 'No puzzleflow server is running.')
     }),
   )
 

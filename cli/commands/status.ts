@@ -27,7 +27,7 @@ export function statusCommands(program: Command): void {
       if (ui !== undefined && states.length > 0) log(`Temporal UI: ${pageOfRuns(ui)}`)
     }),
   )
-  common(program.command('status [run]').description('show where a run stands, or all of them')).action(
+  common(program.command('status [run]').description('show where a run stands, or where all runs stand')).action(
     action(async (run: string | undefined, options: Common) => {
       const states = await statesOf(run, options)
       if (options.json) printJson(run === undefined ? states : states[0])

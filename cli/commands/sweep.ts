@@ -32,12 +32,12 @@ export function sweepCommand(program: Command): void {
   )
     .requiredOption(
       '--limit <name=from..to>',
-      'the limit that is swept, with units as in the spec; NAME=VALUE fixes another one; repeat for more',
+      'the limit to sweep, with units as in the spec; NAME=VALUE fixes another one; repeat for more',
       (text: string, before: readonly string[] = []) => [...before, text],
     )
     .option('--points <n>', 'number of values, each the same multiple of the one before it', wholeNumber(2), 8)
     .option('--measure', 'measure the child of every point, as `evaluate` does')
-    .option('--run <id>', 'name of the run (default: the spec’s name and -sweep)')
+    .option('--run <id>', 'name of the run (default: the spec’s name with -sweep at its end)')
     .option('--detach', 'do not wait for the result')
   running(command).action(action(sweep))
 }

@@ -28,7 +28,7 @@ async function onnxruntimeCheck(): Promise<Check> {
     await session.release()
     const got = Array.from(product!.data, Number).join(' ')
     if (got !== '58 64 139 154')
-      return missing(name, 'NoServer', `version ${engineVersion} computes a product wrong: ${got}`, remedy)
+      return missing(name, 'NoServer', `version ${engineVersion} computes a product incorrectly: ${got}`, remedy)
     const others = listSupportedBackends().flatMap((backend) => (backend.name === 'cpu' ? [] : [backend.name]))
     return ok(
       name,

@@ -49,7 +49,7 @@ function folder(name: string, path: string, otherwise: string): Check[] {
     writeFileSync(probe, 'doctor')
     const { mtimeMs } = statSync(probe)
     const skew = Math.max(before - mtimeMs, mtimeMs - Date.now()) / 1000
-    const written = ok(name, path === place ? path : `${path}, which will be made`)
+    const written = ok(name, path === place ? path : `${path}, which will be created`)
     return skew > mostSkew ? [written, skewed(name, skew)] : [written]
   } catch (error) {
     const { code = 'error' } = error as NodeJS.ErrnoException

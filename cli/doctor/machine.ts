@@ -41,7 +41,7 @@ const systems: readonly string[] = ['linux', 'darwin']
 function systemCheck(): Check {
   const found = `${process.platform} on ${process.arch}`
   if (systems.includes(process.platform)) return ok('system', found)
-  const remedy = 'Use Linux or macOS; on Windows, WSL 2 is a Linux.'
+  const remedy = 'Use Linux or macOS; on Windows, use WSL 2.'
   return { name: 'system', state: 'warning', found: `${found}, on which puzzleflow is not tested`, remedy }
 }
 

@@ -50,7 +50,7 @@ async function opened(
       name: 'weights',
       state: 'warning',
       found,
-      remedy: 'The tensors count, not config.json.',
+      remedy: 'Where they disagree, the tensors count, not config.json.',
     }))
     return { model, checks: [ok('config', describe(model.config)), ok('weights', weightsOf(path, model)), ...warnings] }
   } catch (error) {

@@ -31,7 +31,7 @@ export async function serverCheck(options: Common): Promise<Check> {
     const program = await presentProgram()
     if (!program) return await obtainable()
     refuseOddFolder(program)
-    return ok(name, `none runs; a search starts ${program.source}`)
+    return ok(name, `none is running; a search starts ${program.source}`)
   } catch (error) {
     return failed(name, error)
   }
@@ -39,7 +39,7 @@ export async function serverCheck(options: Common): Promise<Check> {
 
 /** How a machine without a server gets one, in the order in which a search tries it. */
 async function obtainable(): Promise<Check> {
-  const none = 'no program is here yet'
+  const none = 'there is no program here yet'
   const start = `${typed('server', 'start')} does so now.`
   if (await downloadAnswers())
     return {

@@ -63,7 +63,7 @@ export async function splitData(file: string, folder: string): Promise<SplitFile
     if (others.length === 0) renameSync(`${path}.tmp`, path)
     else rmSync(`${path}.tmp`)
   if (others.length > 0)
-    throw new Failure('InvalidInput', `${others[0]!} is there already, with other text`, {
+    throw new Failure('InvalidInput', `${others[0]!} already exists, with different text`, {
       file: others[0]!,
       // It may be the only copy of somebody's text.
       remedy:

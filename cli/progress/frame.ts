@@ -166,7 +166,7 @@ function footer({ stages, concurrency, paused }: SearchProgress, tasks: readonly
   const working = tasks.filter(({ atWork }) => atWork).length
   const queued = tasks.length - working
   const waiting = queued > 0 ? `, ${queued} queued` : ''
-  return [`${working} at work${waiting}, at most ${concurrency} of a stage. Ctrl-C leaves the run going.`]
+  return [`${working} at work${waiting}, at most ${concurrency} per stage. Ctrl-C leaves the run going.`]
 }
 
 /** `2:10`, `1:02:10`. */

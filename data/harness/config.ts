@@ -86,8 +86,8 @@ const refused: Readonly<Record<string, string>> = {
   custom_dataset: 'Write the data as a file of JSON lines or Parquet.',
   process_docs: 'Write the processed documents as a file of JSON lines or Parquet.',
   process_results: 'Use metric_list and filter_list.',
-  doc_to_image: 'Models of texts alone are measured.',
-  doc_to_audio: 'Models of texts alone are measured.',
+  doc_to_image: 'Only text models can be measured.',
+  doc_to_audio: 'Only text models can be measured.',
   use_prompt: 'Write the prompt as doc_to_text.',
   gen_prefix: 'Write it at the end of doc_to_text.',
 }
@@ -103,10 +103,10 @@ export function harnessTask(yaml: YamlTask): HarnessTask {
   const text = (key: string) => fields.get(key)?.text()
   const name = text('task') ?? basename(yaml.files[0]!).replace(/\.ya?ml$/, '')
   if (!/^[\w.+:/ -]{1,100}$/.test(name))
-    throw fields.get('task')!.bad(`"${name}" is not a name for a task`, 'Use letters, digits, - and _.')
+    throw fields.get('task')!.bad(`"${name}" is not a valid name for a task`, 'Use letters, digits, - and _.')
   const repeats = fields.get('repeats')
   if (repeats && repeats.value !== 1)
-    throw repeats.bad('repeats are not supported: greedy texts are the same every time', 'Remove the key.')
+    throw repeats.bad('repeats are not supported: greedy decoding gives the same text every time', 'Remove the key.')
   const unsafe = fields.get('unsafe_code')
   if (unsafe?.flag() === true) throw unsafe.bad('code is not run', 'Use a task that needs none.')
 
@@ -227,7 +227,7 @@ function shotsOf(
   if (count === 0) return undefined
   if (sampler?.text() !== 'first_n')
     throw (sampler ?? number!).bad(
-      'examples are drawn at random by the harness, and are not here',
+      'the harness draws examples at random; here they are not',
       'Write `fewshot_config: {sampler: first_n}`: the first documents of the split.',
     )
   const choice = source('doc_to_choice', own.choice)

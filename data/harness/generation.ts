@@ -18,11 +18,11 @@ export function generationOf(field: Field | undefined, fewshotDelimiter: string)
   const sample = entries.get('do_sample')
   const temperature = entries.get('temperature')
   const greedy = 'Write `do_sample: false`: only greedy generation gives the same figures every time.'
-  if (sample?.flag() === true) throw sample.bad('texts are not sampled', greedy)
+  if (sample?.flag() === true) throw sample.bad('sampling is not supported', greedy)
   if (temperature && typeof temperature.value !== 'number')
     throw temperature.bad('temperature is not a number', 'Write `temperature: 0.0`.')
   if (sample === undefined && temperature && temperature.value !== 0)
-    throw temperature.bad('texts are not sampled at a temperature', greedy)
+    throw temperature.bad('sampling at a temperature is not supported', greedy)
   const until = entries.get('until')
   const ends =
     until === undefined

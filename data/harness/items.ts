@@ -107,7 +107,7 @@ function generationItem(
   if (room < 1)
     throw new Failure(
       'InvalidInput',
-      `${generation.most} tokens are to be generated, and the model has ${positions} positions`,
+      `${generation.most} tokens are to be generated, but the model has only ${positions} positions`,
       {
         remedy: 'Write a smaller max_gen_toks in generation_kwargs.',
       },
@@ -147,6 +147,9 @@ function textItem(text: string, { tokenizer, positions }: Reader): TextItem {
 function fitting({ prompt, answer }: AnswerItem, { tokenizer, positions }: Reader): AnswerItem {
   if (answer.length === 0) throw new Failure('InvalidInput', 'an answer has no tokens')
   if (answer.length > positions)
-    throw new Failure('InvalidInput', `an answer has ${answer.length} tokens, and the model has ${positions} positions`)
+    throw new Failure(
+      'InvalidInput',
+      `an answer has ${answer.length} tokens, but the model has only ${positions} positions`,
+    )
   return { prompt: beginning(tokenizer, prompt).slice(-(positions + 1 - answer.length)), answer }
 }

@@ -59,7 +59,7 @@ function read(field: Field, type: OutputType): Metric {
   if (!possible.includes(name))
     throw metric.bad(
       `the metric "${name}" is not computed for output_type ${type}`,
-      `Computed are ${possible.join(', ')}. Remove the others from metric_list.`,
+      `Supported: ${possible.join(', ')}. Remove the others from metric_list.`,
     )
   field.entries([...keys, ...(name === 'exact_match' ? comparing : [])])
   const { aggregation, higherIsBetter } = known[name]
@@ -74,7 +74,7 @@ function read(field: Field, type: OutputType): Metric {
     throw better.bad(`${name} is better when it is ${higherIsBetter ? 'higher' : 'lower'}`, 'Remove the key.')
   const evaluated = entries.get('hf_evaluate')
   if (evaluated?.flag() === true)
-    throw evaluated.bad('metrics of the library evaluate are not computed', 'Remove this metric.')
+    throw evaluated.bad('metrics of the library evaluate are not supported', 'Remove this metric.')
   const flag = (key: string) => entries.get(key)?.flag() === true
   const ignored = entries.get('regexes_to_ignore')?.list()
   for (const one of ignored ?? []) one.placed(() => pythonRegex(one.text()))

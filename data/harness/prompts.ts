@@ -49,7 +49,7 @@ function question({ text, choice }: Wording, doc: Doc): string {
   const found = text.text(doc)
   // The harness would put the choices into the prompt.
   if (choice && /^\d+$/.test(found))
-    throw problem(text.field, `gives ${found}, which the harness takes for an index`, 'Write a text in front of it.')
+    throw problem(text.field, `gives ${found}, which the harness takes for an index`, 'Put some text before it.')
   return found
 }
 

@@ -9,7 +9,7 @@ import { shown } from '../../errors/foreign.js'
 export function pythonRegex(pattern: string): RegExp {
   const bad = (what: string) =>
     new Failure('InvalidInput', `the regular expression ${shown(pattern)} ${what}`, {
-      remedy: 'Write it without.',
+      remedy: 'Write it without this.',
     })
   let flags = 'g'
   let rest = pattern

@@ -36,7 +36,7 @@ export async function readHarness(task: HarnessTask, reader: Reader, most: numbe
     if (found.length === 0)
       throw new Failure('InvalidInput', `${paths.join(', ')}: has no documents`, {
         file: paths[0]!,
-        remedy: 'Give a file with one object a line.',
+        remedy: 'Give a file with one object per line.',
       })
     docs.set(split, found)
     return found

@@ -21,9 +21,9 @@ export const shortConvolution: BlockType<ShortConvolutionParams> = {
   version: 1,
   about: {
     summary: 'Two gates around a convolution over the last few tokens, channel by channel.',
-    initialisation: 'W_V W_O of the parent, as `linear` begins: gates are 1, and the kernel passes the token itself.',
+    initialisation: 'W_V W_O of the parent, as for `linear`: gates are 1, and the kernel passes the token itself.',
     source: 'LFM2, arXiv 2511.23404; Hyena, arXiv 2302.10866, section 3.',
-    pays: 'In layers whose attention looks at near tokens: its state is a few rows a sequence, its time a token is constant.',
+    pays: 'In layers whose attention looks at nearby tokens: its state is a few rows, its time per token constant.',
   },
   parameters: {
     type: 'object',

@@ -45,7 +45,7 @@ function namesOf(file: GgufFile, count: number) {
   throw bad(
     file,
     `is part ${number} of ${count} of a split model, but its name does not say so`,
-    `Name the parts as they were: NAME-${five(number)}-of-${five(count)}.gguf for this one; or make one file of them with \`llama-gguf-split --merge\`.`,
+    `Give the parts their original names: NAME-${five(number)}-of-${five(count)}.gguf for this one; or join them into one file with \`llama-gguf-split --merge\`.`,
   )
 }
 

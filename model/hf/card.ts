@@ -47,7 +47,7 @@ export async function modelCard(
     '',
     changed.length === 0
       ? `A model of the family ${config.family} with ${config.layers} layers, stored as ${dtype}.`
-      : `A child of a model of the family ${config.family}: in ${changed.length} of its ${config.layers} layers a sub-block is another than the parent's. Stored as ${dtype}. Licence and terms of the parent hold for it, too.`,
+      : `A child of a model of the family ${config.family}: in ${changed.length} of its ${config.layers} layers, a sub-block differs from the parent's. Stored as ${dtype}. The parent's licence and terms apply to it, too.`,
     '',
     '## Use',
     '',

@@ -76,7 +76,7 @@ export async function inspectData(
       problems.push({
         path: ['target', 'quality'],
         code: 'no-accuracy',
-        message: 'None of the tasks has an accuracy, which `quality` is a share of.',
+        message: 'None of the tasks has an accuracy that `quality` could be a share of.',
         hint: 'add a task with acc, acc_norm or exact_match',
       })
   }

@@ -44,7 +44,7 @@ export function inspectScenarios({ target, space }: PuzzleInputs, config: ModelC
 /** llama.cpp would measure the head of the file, which is the parent's. */
 function noSuchHead({ scenario, path }: Placed, space: PuzzleInputs['space']): InputProblem[] {
   if (scenario.engine !== 'llama.cpp' || !space || quantisedHeads(space).length === 0) return []
-  const message = 'A head in 8 or 4 bits is measured in puzzleflow only, and this scenario is measured in llama.cpp.'
+  const message = 'Heads in 8 or 4 bits can only be measured in puzzleflow, but this scenario is measured in llama.cpp.'
   const hint = 'leave `space.head` out; `export.ggufDtype: q8_0` writes the whole file in 8 bits'
   return [{ path: [...path, 'engine'], code: 'no-such-head', message, hint }]
 }
@@ -64,8 +64,8 @@ function beside(target: NonNullable<PuzzleInputs['target']>): InputProblem[] {
       ? [
           problem(
             'limits',
-            'Each of several scenarios has limits of its own.',
-            'write them under the scenario that they are about',
+            'With several scenarios, each has its own limits.',
+            'write them under the scenario that they apply to',
           ),
         ]
       : []),
@@ -73,7 +73,7 @@ function beside(target: NonNullable<PuzzleInputs['target']>): InputProblem[] {
       ? [
           problem(
             'profile',
-            'A cost table is of one scenario, and the target has several.',
+            'A cost table is for one scenario, but the target has several.',
             'leave it out: costs are measured',
           ),
         ]
@@ -83,7 +83,7 @@ function beside(target: NonNullable<PuzzleInputs['target']>): InputProblem[] {
 
 const profileBesideBatches: InputProblem = {
   ...{ path: ['target', 'profile'], code: 'beside-batches' },
-  message: 'A cost table is of one batch, and the scenario leaves the batch to the search.',
+  message: 'A cost table is for one batch, but the scenario leaves the batch to the search.',
   hint: 'leave it out: costs are measured; or write the batch of the table',
 }
 

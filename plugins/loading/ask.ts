@@ -61,7 +61,7 @@ export async function inspectWithPlugins(
   plugins: readonly PlannedPlugin[],
   inputs: JsonObject,
 ): Promise<ModelInspection> {
-  return (await blamed(ask({ kind: 'inspect', plugins, inputs }), 'what the model can have')) as ModelInspection
+  return (await blamed(ask({ kind: 'inspect', plugins, inputs }), 'which blocks the model can have')) as ModelInspection
 }
 
 /** What the stages of a plan with block types of plugins need. */

@@ -92,7 +92,7 @@ function entryOf(manifest: unknown, written: string, broken: (message: string) =
   if (typeof manifest !== 'object' || manifest === null || Array.isArray(manifest))
     throw new BadPlugin(
       'broken-plugin',
-      broken('does not say which module the plugin is.').message,
+      broken('does not say which module to load.').message,
       'add "puzzleflow": { "plugin": "./index.js" }',
     )
   const { findings } = checkValue(readSchema('plugin'), manifest as JsonObject, 'puzzleflow')

@@ -113,7 +113,7 @@ function claimNames({ found, description }: OpenedPlugin, taken: Map<string, str
   ]
   const seen = new Set<string>()
   for (const name of names) {
-    const clash = (what: string) => new BadPlugin('plugin-clash', `The plugin "${found.written}" brings the ${what}.`)
+    const clash = (what: string) => new BadPlugin('plugin-clash', `The plugin "${found.written}" defines the ${what}.`)
     if (seen.has(name)) throw clash(`${name} twice`)
     if (taken.has(name)) throw clash(`${name}, which ${taken.get(name)} has`)
     seen.add(name)

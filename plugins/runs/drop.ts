@@ -8,7 +8,7 @@ export const drop: RunType<SpanParams> = {
   about: {
     summary: 'Removes entire layers; nothing is trained.',
     source: 'Depth pruning as in ShortGPT, arXiv 2403.03853.',
-    pays: 'If consecutive layers do nearly the same. The scores of several removals do not add up.',
+    pays: 'If consecutive layers do nearly the same thing. The scores of several removals do not add up.',
   },
   parameters: spanParameters(1),
   variants: (layers, entry) => spans(layers, entry, 1),

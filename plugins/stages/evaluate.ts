@@ -132,12 +132,12 @@ export const evaluate: FanOutStage<
         enum: ['validation', 'test'],
         default: 'validation',
         description:
-          'The data to measure on: those by which the search chooses, or those that only the final evaluation reads.',
+          'The data to measure on: the split by which the search chooses, or the one that only the final evaluation reads.',
       },
       ...timing,
       retime: {
         ...timing.retime,
-        description: `${timing.retime.description} With \`of: solutions\`, \`select\` goes on with them.`,
+        description: `${timing.retime.description} With \`of: solutions\`, \`select\` does the doubling.`,
       },
       ...thoroughness,
       // Without a default, so that evaluations that show none keep their keys.
@@ -146,13 +146,13 @@ export const evaluate: FanOutStage<
         minimum: 0,
         maximum: mostShown,
         description:
-          'Texts that parent and child continue for people to read, and items of each task, lost and won, that are shown with both answers. Default: none.',
+          'Number of texts that parent and child continue for people to read, and of lost and won items of each task that are shown with both answers. Default: none.',
       },
       prompts: {
         type: 'string',
         format: 'file',
         description:
-          'A file of prompts that parent and child continue for people to read: one a line (.txt), or a file like those of `data`. At most 100, of at most 512 tokens each. Default: none.',
+          'A file of prompts that parent and child continue for people to read: one per line (.txt), or a file like those of `data`. At most 100, of at most 512 tokens each. Default: none.',
       },
     },
   },

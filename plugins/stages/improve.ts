@@ -106,29 +106,29 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
         maximum: 100,
         reason: 'each one trains a child',
         default: 3,
-        description: 'Maximum number of further trainings before the verdict is: no acceptable child.',
+        description: 'Maximum number of further training runs before the verdict is: no acceptable child.',
       },
       trainOn: {
         quantity: 'fraction',
         exclusiveMinimum: 0,
         default: 0.5,
         description:
-          'Tokens of a training that goes on with the same child, as a share of those of `uptrain`; its learning rate is a third.',
+          'Tokens for training the same child further, as a share of those of `uptrain`; the learning rate is then a third.',
       },
       headroom: {
         quantity: 'fraction',
         default: 0.002,
         description:
-          'How far on the right side of bounds on quality a child must be on validation data, so that it still is on the test data.',
+          'Margin by which a child must meet bounds on quality on validation data, so that it still meets them on the test data.',
       },
       errors: {
         type: 'number',
         minimum: 0,
         maximum: 5,
-        reason: 'five standard errors are as good as never',
+        reason: 'chance hardly ever exceeds five standard errors',
         default: 1.3,
         description:
-          'The same for accuracy in standard errors of the difference between validation and test data, item by item, but at most half of what separates the bound from the parent. 1.3: a child that is just good enough falls short on the test data one time in ten.',
+          'The same for accuracy, in standard errors of the difference between validation and test data, item by item, but at most half of what separates the bound from the parent. 1.3: a child that is just good enough falls short on the test data one time in ten.',
       },
       ...timing,
       ...thoroughness,

@@ -62,7 +62,7 @@ export const prepare: SingleStage<PrepareParams, object, PrepareOutputs, ModelIn
       },
       beginOfText: {
         description:
-          'Where the tokens stand that the tokenizer puts at the beginning of a text. sequences: also where a sequence goes on with a document, since models expect them; documents: only where a document begins.',
+          'Where to put the tokens that the tokenizer adds at the beginning of a text. sequences: also where a sequence continues a document, since models expect them; documents: only where a document begins.',
         enum: ['sequences', 'documents'],
         default: 'sequences',
       },

@@ -106,21 +106,21 @@ export const profile: FanOutStage<
         reason: 'all of them are in memory at once',
         default: 8,
         description:
-          'N: a block is timed in models of N layers that have nothing else. Best as many as the parent has: fewer fit into a cache that the whole model does not fit into.',
+          'N: a block is timed in models of N layers that have nothing else. As many as the parent has are best: fewer may fit into a cache that the whole model does not fit into.',
       },
       repetitions: {
         type: 'integer',
         minimum: 1,
         ...ofPasses,
         default: 8,
-        description: 'Timed passes of each model at first; the lower quartile counts, since noise only ever adds.',
+        description: 'Initial number of timed passes of each model; the lower quartile counts, since noise only adds time.',
       },
       precision: {
         quantity: 'fraction',
         exclusiveMinimum: 0,
         default: 0.01,
         description:
-          "The number of passes is doubled, up to four times as many, until the interval of what is measured is this narrow, as a share of the slowest model's time.",
+          "The number of passes is doubled, up to four times as many, until the interval of the measured time is this narrow, as a share of the slowest model's time.",
       },
       children: {
         type: 'integer',
@@ -128,7 +128,7 @@ export const profile: FanOutStage<
         maximum: 1000,
         reason: 'each one is timed',
         default: 4,
-        description: 'Children of random choice that are timed as wholes to calibrate the table; 0: none.',
+        description: 'Random children to time as whole models, to calibrate the table; 0: none.',
       },
       threads,
     },

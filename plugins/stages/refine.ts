@@ -61,7 +61,7 @@ export const refine: SingleStage<RefineParams, RefineNeeds, RefineOutputs, Model
   exclusive: true,
   about: {
     summary:
-      'Measures whole children near the solutions, predicts others from them, and goes on where predictions lead.',
+      'Measures whole children near the solutions, predicts others from them, and measures the most promising next.',
   },
   parameters: {
     type: 'object',
@@ -73,7 +73,7 @@ export const refine: SingleStage<RefineParams, RefineNeeds, RefineOutputs, Model
         maximum: 100_000,
         reason: 'each one is a whole child',
         default: 120,
-        description: 'Children to measure besides the solutions of `solve`. 0: none, and its solutions stay.',
+        description: 'Children to measure besides the solutions of `solve`. 0: none; the solutions stay as they are.',
       },
       sequences: {
         type: 'integer',

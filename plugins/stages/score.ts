@@ -140,7 +140,7 @@ export const score: FanOutStage<
         enum: [...objectiveNames],
         default: 'kl',
         description:
-          'By what blocks are judged: the KL from the parent, the loss for the next token, the error of the hidden state before the last norm, or the mean accuracy on `tasks`, which answers all items once for each block.',
+          'What blocks are judged by: the KL from the parent, the loss for the next token, the error of the hidden state before the last norm, or the mean accuracy on `tasks`, for which all items are answered once per block.',
       },
       items: {
         type: 'integer',

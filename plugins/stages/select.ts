@@ -86,7 +86,7 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
         quantity: 'fraction',
         default: 0.01,
         description:
-          'How far beyond the limits on time a selected child must be, so that it still holds them when it is measured at the end.',
+          'Margin by which a selected child must meet the limits on time, so that it still meets them when it is measured at the end.',
       },
       ...timing,
       ...thoroughness,

@@ -80,7 +80,7 @@ export const solve: SingleStage<
         quantity: 'fraction',
         exclusiveMinimum: 0,
         description:
-          'How far to go from the parent to the limits: the share of what must be saved of each cost. Default: all of it.',
+          'How far to go from the parent towards the limits, as a share of what must be saved of each cost. Default: all of it.',
       },
       composition: {
         enum: ['measured', 'sum', 'rss'],
@@ -159,7 +159,7 @@ export const solve: SingleStage<
       for (const own of solved) heads.push({ head: own.parts.head ?? 'float32', ...(await whatItGives(own)) })
     if (parent?.fits === false)
       context.log(
-        `the parent's memory meets the limit at no batch: the child is compared with the parent at batch ${parent.batch}, the fastest`,
+        `the parent meets the memory limit at no batch: the child is compared with the parent at batch ${parent.batch}, the fastest`,
       )
     const outcome: SolveOutcome = {
       ...result,

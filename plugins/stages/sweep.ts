@@ -125,7 +125,7 @@ export const sweep: FanOutStage<SweepParams, SweepNeeds, SweepOutputs, SweepTask
   plan({ params, stages, spec }) {
     const { limit: swept, values, gap, timeLimit } = params
     if (spec.target.scenarios)
-      throw new Failure('InvalidInput', 'A sweep is about one scenario, and the target has several', {
+      throw new Failure('InvalidInput', 'A sweep is for one scenario, but the target has several', {
         remedy: 'Write one of `target.scenarios` as `target.scenario`, and its limits as `target.limits`.',
       })
     const composition = params.composition === 'measured' ? stages.score.values.composition : params.composition

@@ -165,7 +165,7 @@ async function continued(
     if (data?.length !== elements(shape))
       throw new Failure(
         'InvalidInput',
-        `config does not fit the checkpoint of the previous stage: ${name} has another shape`,
+        `config does not fit the checkpoint of the previous stage: ${name} has a different shape`,
         {
           remedy: 'Use the same config in both stages.',
         },

@@ -59,7 +59,7 @@ export const uptrain: FanOutStage<
       freezeNorm: {
         type: 'boolean',
         description:
-          'Keeps the last norm as it is, as for a child that a later round begins with: its children share it with the parent. Default: false.',
+          'Keeps the last norm unchanged, as needed for a child from which a later round starts: its children share it with the parent. Default: false.',
       },
       losses: {
         type: 'array',
@@ -77,7 +77,7 @@ export const uptrain: FanOutStage<
         maximum: 1,
         default: 1,
         description:
-          'Share of the tokens of each step at which predictions are compared; the cosine is taken at all. With a large vocabulary, the head takes longer than all layers: a quarter then trains on twice the tokens in the same time.',
+          'Share of the tokens of each step at which predictions are compared; the cosine is taken at all tokens. With a large vocabulary, the head takes longer than all layers: a quarter then trains on twice the tokens in the same time.',
       },
       layerwise: {
         type: 'boolean',
@@ -87,7 +87,7 @@ export const uptrain: FanOutStage<
       keepParentStates: {
         type: 'boolean',
         description:
-          'Layer by layer: keeps the parent’s hidden states of all text on disk for the next pass over it, in place of computing them again. It saves a fifth of the time where text is repeated. Default: false.',
+          'Layer by layer: keeps the parent’s hidden states of all text on disk for the next pass over it, instead of computing them again. It saves a fifth of the time where text is repeated. Default: false.',
       },
     },
   },

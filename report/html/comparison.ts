@@ -111,7 +111,7 @@ function sweepSeries(run: string, { points }: Curve): QualitySeries {
 }
 
 function settings({ runs, settings }: Comparison): Markup {
-  return html`<h2>What the specs set differently</h2>
+  return html`<h2>Settings that differ</h2>
     ${
       settings.length === 0
         ? html`<p>Nothing: all settings are the same.</p>`

@@ -40,7 +40,7 @@ function scenarioTable(scenarios: Readonly<Record<string, ScenarioResult>>): Mar
   )
   return html`<h2>Scenarios</h2>
     ${table(
-      `Figures elsewhere on this page that depend on a scenario are of the first, ${all[0]![0]}.`,
+      `Figures elsewhere on this page that depend on a scenario are for the first, ${all[0]![0]}.`,
       ['scenario', 'sequences', '', '#parent', '#child', '#ratio'],
       rows,
     )}`
@@ -53,7 +53,7 @@ function batchTable({ child, parent, parentFits, considered }: BatchesResult): M
     <p>
       The child serves ${sequences(child)} at once, the parent ${child === parent ? 'as many' : sequences(parent)}: each
       at its best batch, as
-      predicted.${!parentFits && ' The parent’s memory meets the limit at no batch: what the child is compared with does not fit where the child does.'}
+      predicted.${!parentFits && ' The parent meets the memory limit at no batch: the parent that the child is compared with does not fit where the child does.'}
     </p>
     ${table(
       false,

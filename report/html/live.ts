@@ -57,7 +57,7 @@ export function livePage(data: LiveData, version: string): string {
     share === undefined ? run : `${share} ${run}`,
     html`<h1>${run} ${progress?.paused ? 'is paused' : 'is running'}</h1>
       <p class="dim">Started ${startedAt}. This page shows what is known so far, and follows the run.</p>
-      <p class="bad" id="gone" hidden>The command that served this page has ended. Figures are of when it did.</p>
+      <p class="bad" id="gone" hidden>The command that served this page has ended. Figures are as of then.</p>
       ${
         progress
           ? html`<p class="progress">

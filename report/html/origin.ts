@@ -31,7 +31,7 @@ export function origin(
     ...Object.entries(versions),
     ...Object.entries(machine ?? {}).map(([name, value]) => [`costs measured on: ${name}`, String(value)]),
   ]
-  return html`<h2>How to make it again</h2>
+  return html`<h2>How to reproduce it</h2>
     <pre tabindex="0">${command}</pre>
     ${table(false, ['', ''], facts)}
     <details>

@@ -147,7 +147,7 @@ export function search(data: ReportData): Markup {
             }),
           ],
         },
-        'The same scores, costs and limits, chosen from by other methods: the less, the better. The scale is logarithmic.',
+        'Choices of several methods from the same scores, costs and limits: the lower, the better. The scale is logarithmic.',
       )
     }
     <h2>Children that were measured</h2>

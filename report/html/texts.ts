@@ -16,8 +16,8 @@ export function continuations({ texts, result }: ReportData): Markup | false {
     <p class="dim">
       Both continue ${begun.filter((own) => own !== false).join(', and ')} with their most likely
       tokens${held.length > 0 && '; “in the data” is how the text really goes on'}. In ${same} of ${all.length} texts,
-      the child writes exactly what the parent writes. One different token changes all that follow, so this shows the
-      style and sense of answers, not a measure of quality.
+      the child writes exactly what the parent writes. One different token changes all that follow it, so this shows the
+      style and sense of the answers, and is not a measure of quality.
     </p>
     ${sides(prompts, openPrompts)} ${sides(held, openTexts)}`
 }

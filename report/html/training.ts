@@ -52,7 +52,7 @@ export function duration(seconds: number): string {
 export function time({ stages }: Pick<RunFacts, 'stages'>): Markup | false {
   const worked = stages.filter(({ seconds }) => seconds > 0)
   if (worked.length === 0) return false
-  return html`<h2>Where time went</h2>
+  return html`<h2>Where the time went</h2>
     ${chart(
       'Seconds of each stage',
       {

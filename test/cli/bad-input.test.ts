@@ -52,7 +52,7 @@ stages:
     .toBe(`search.yaml:6:21 missing-file There is no file "./data/valid.jsonl". (did you mean "validate.jsonl"?)
 search.yaml:7:3 unknown-key data has no key "sequenceLenght". (did you mean "sequenceLength"?)
 search.yaml:15:13 wrong-unit target.limits.memory: "<= 80 tokens/s" is not a valid limit on memory: unknown unit "tokens/s". (allowed: "<= 70%", "<= 0.7x", "80 GiB", "500 MB")
-search.yaml:20:35 cycle Stages need each other in a circle: one -> two -> one. (remove one of these needs)
+search.yaml:20:35 cycle Stages need each other in a cycle: one -> two -> one. (remove one of these needs)
 search.yaml:23:5 duplicate-key There are two keys "prepare" in one map.
 search.yaml:26:22 wrong-unit stages.distill.tokens: "20 km" is not a valid number of tokens: unknown unit "km". (allowed: 50000, 50k, 1.5M)
 `)
@@ -196,7 +196,7 @@ search.yaml:8:43 bad-tasks two.yaml:2:15: the data set "allenai/ai2_arc" is not 
   change('search.yaml', swap('[{ harness: one.yaml }, { harness: two.yaml }]', '[{ harness: three.yaml }]'))
   change('search.yaml', swap("parameters: '<= 80%'", "parameters: '<= 80%'\n  quality: '>= 90%'"))
   expect(await refused())
-    .toBe(`search.yaml:16:12 no-accuracy None of the tasks has an accuracy, which \`quality\` is a share of. (add a task with acc, acc_norm or exact_match)
+    .toBe(`search.yaml:16:12 no-accuracy None of the tasks has an accuracy that \`quality\` could be a share of. (add a task with acc, acc_norm or exact_match)
 `)
 })
 

@@ -51,7 +51,7 @@ test('a machine that lacks nothing is said to be fit, and so is a model', async 
     found: expect.stringMatching(/^\d+\.\d+\.\d+, computes on the processor/) as string,
   })
   expect(all['Temporal server']!.found).toBe(
-    `none runs; a search starts temporal on PATH (${place.folder}/bin/temporal)`,
+    `none is running; a search starts temporal on PATH (${place.folder}/bin/temporal)`,
   )
   expect(all.config!.found).toBe('llama, 2 layers, hidden size 32, 40 tokens')
   expect(all.weights!.found).toMatch(/^21\d{3} parameters, [\d.]+ kB in 1 file$/)
@@ -71,7 +71,7 @@ test('the table names state, thing and remedy, and ends with a verdict', async (
   expect(code).toBe(5)
   expect(stdout).toContain(`ok        Node               ${process.versions.node}\n`)
   expect(stdout).toContain(
-    'missing   Temporal server    no program is here yet: temporal.download does not answer, and there is no Go\n' +
+    'missing   Temporal server    there is no program here yet: temporal.download does not answer, and there is no Go\n' +
       '                             Install Go 1.26 or newer, or put the `temporal` program on PATH, or give the address of a server: --address HOST:PORT.\n',
   )
   expect(stdout).toMatch(/\n\nNo search can run here until what is missing \(1\) is fixed\.\n$/)
@@ -107,7 +107,7 @@ test('with the modules of the server on the machine, building fetches nothing', 
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, `${version}.zip`), '')
   const { all } = await doctor()
-  expect(all['Temporal server']!.found).toBe('no program is here yet; the first search builds it with Go 1.99.0')
+  expect(all['Temporal server']!.found).toBe('there is no program here yet; the first search builds it with Go 1.99.0')
 })
 
 test('a server that is named but does not answer is missing', async () => {
@@ -191,7 +191,7 @@ describe.skipIf('missing' in s3)(`a bucket${'missing' in s3 ? ` (skipped: ${s3.m
 
   test.each([
     ['PUT', 'An object cannot be written: '],
-    ['DELETE', /^The object doctor\/[0-9a-f]{12} that was written to try it cannot be removed: /],
+    ['DELETE', /^The test object doctor\/[0-9a-f]{12} cannot be removed: /],
   ])('whose credentials may not %s is missing, with the remedy', async (method, problem) => {
     fate = refused(method)
     const { code, all } = await ask()
@@ -217,7 +217,7 @@ describe.skipIf('missing' in s3)(`a bucket${'missing' in s3 ? ` (skipped: ${s3.m
     careless.close()
     expect(all.store).toMatchObject({
       state: 'missing',
-      found: `The server of ${location} writes an object again that was to be written only if it is new`,
+      found: `The server of ${location} overwrites an object that was to be written only if new`,
     })
     expect(code).toBe(5)
     expect(asked).toEqual(['GET', 'PUT', 'PUT', 'DELETE'])

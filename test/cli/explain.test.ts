@@ -59,7 +59,7 @@ test('a task that was never done before', async () => {
     "distill/layer00/ffn/swiglu-32: layer 0, ffn: swiglu-32
     key DIGEST
     It ran: SECONDS of work, done DATE on HOST.
-    No similar task was done before.
+    No similar task has been done before.
     The key consists of:
       kind: "run"
       stage: "distill"
@@ -82,7 +82,7 @@ test('a task that is reused', async () => {
     "distill/layer00/ffn/swiglu-32: layer 0, ffn: swiglu-32
     key DIGEST
     It was reused: SECONDS of work, done DATE on HOST, before this run began.
-    No similar task was done before.
+    No similar task has been done before.
     "
   `)
 })

@@ -176,7 +176,7 @@ test.each([
   ],
   [['--tokens', '1', '--prompts', 'prompts.txt'], '--tokens and --prompts cannot be combined\n'],
   [['--prompts', 'nowhere.txt'], 'nowhere.txt: ENOENT'],
-  [['--prompts', 'nothing.txt'], 'nothing.txt holds no prompt\n'],
+  [['--prompts', 'nothing.txt'], 'nothing.txt holds no prompts\n'],
   [['--prompts', 'ids.jsonl', '--stop', 'an'], '--stop works on text, but ids.jsonl holds only token ids\n'],
 ])('%j is refused', async (args, message) => {
   const { code, stdout, stderr } = await runHere(place, 'generate', 'parent', ...args)

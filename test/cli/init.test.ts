@@ -63,7 +63,7 @@ test('text of another file is not overwritten', async () => {
   writeFileSync(join(folder, 'other.txt'), 'something else\n'.repeat(2000))
   const { code, stderr } = await place.run('init', '--data', 'other.txt', '-o', 'other.yaml')
   expect(code).toBe(2)
-  expect(stderr).toContain('train.jsonl is there already, with other text')
+  expect(stderr).toContain('train.jsonl already exists, with different text')
   expect(stderr).toContain(
     'Remedy: Write the spec into another folder (--output FOLDER/search.yaml), or name both files',
   )
@@ -123,7 +123,7 @@ test('a spec that is there is not overwritten, and a time that is none is refuse
   writeFileSync(join(folder, 'search.yaml'), 'mine')
   const { code, stderr } = await place.run('init', '--data', 'text.jsonl')
   expect(code).toBe(2)
-  expect(stderr).toContain('is there already')
+  expect(stderr).toContain('already exists')
   expect(readFileSync(join(folder, 'search.yaml'), 'utf8')).toBe('mine')
   expect((await place.run('init', '--data', 'text.jsonl', '--force', '--within', 'soon')).stderr).toContain(
     '--within soon',

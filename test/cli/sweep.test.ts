@@ -77,7 +77,7 @@ test(
       'optimal',
       'optimal',
     ])
-    expect(curve.points[0]!.reason).toMatch(/^parameters <= 0\.05x of the parent cannot be met: .* \(it lacks /)
+    expect(curve.points[0]!.reason).toMatch(/^parameters <= 0\.05x of the parent cannot be met: .* \(over by /)
     const losses = curve.points.slice(2).map(({ predicted }) => predicted!.kl)
     expect([...losses].sort((a, b) => b - a)).toEqual(losses)
     for (const { measured } of curve.points.slice(2)) {
@@ -217,7 +217,7 @@ pipeline: { stages: { wait: { uses: approve, with: { question: 'Now?' } } } }
   expect(await runHere(undisturbed, 'sweep', 'custom.yaml', '--limit', 'memory=50%..90%')).toEqual({
     code: 2,
     stdout: '',
-    stderr: `The pipeline "custom" has no stage "solve" with scores and costs, in whose place a sweep would solve
+    stderr: `The pipeline "custom" has no stage "solve" with scores and costs for a sweep to replace
 Remedy: Sweep a spec of the pipeline puzzle, or of one with its stages.
 `,
   })

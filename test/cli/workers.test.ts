@@ -68,7 +68,9 @@ test('a worker that began with other variables is ended when nothing runs, so th
   leftBy(other.pid!, address, hostname(), { environment: 'of others', detached: true })
   const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
   await endOutdatedWorker(store, () => Promise.resolve(true))
-  expect(said.mock.calls.join()).toContain(`The worker (process ${other.pid}) started with other PUZZLEFLOW_ or AWS_`)
+  expect(said.mock.calls.join()).toContain(
+    `The worker (process ${other.pid}) started with different PUZZLEFLOW_ or AWS_`,
+  )
   said.mockRestore()
   expect(other.exitCode).toBeNull()
   await endOutdatedWorker(store, () => Promise.resolve(false))

@@ -94,12 +94,12 @@ test.each<[string, Uint8Array, string]>([
   [
     'fewer columns than it says',
     parquetOf({ page: plain('one', 'two'), columns: 43 }),
-    'is not a whole Parquet file: it is damaged',
+    'is not a complete Parquet file: it is damaged',
   ],
   [
     'a footer with lists of 33 million items',
     withFooter([], [0x29, ...Array.from({ length: 12 }, () => [0xf9, ...varint(33e6)]).flat(), 0]),
-    'is not a whole Parquet file: a header with a list that goes beyond it',
+    'is not a complete Parquet file: a header with a list that goes beyond it',
   ],
   [
     'a row group that lacks a column',
@@ -109,7 +109,7 @@ test.each<[string, Uint8Array, string]>([
   [
     'a footer nested a million deep',
     withFooter([], [...Array.from({ length: 1e6 }, () => 0x1c), ...structure({})]),
-    'is not a whole Parquet file: a header that is nested too deeply',
+    'is not a complete Parquet file: a header that is nested too deeply',
   ],
 ])('a Parquet file with %s is refused', async (_, bytes, expected) => {
   expect(await textsOf(bytes)).toBe(expected)

@@ -154,7 +154,7 @@ test('a plan can only name files whose contents its author knows', async () => {
   const guessed = { ...honest.inputDigests, 'data.train.path': digestBytes('a guess') }
   const without = Object.fromEntries(Object.entries(honest.inputDigests).filter(([name]) => name !== 'data.train.path'))
   expect(await answerTo({ ...honest, inputs, inputDigests: guessed })).toBe(
-    `InvalidInput: ${secret} is not what it was when the plan was made`,
+    `InvalidInput: ${secret} has changed since the plan was made`,
   )
   expect(await answerTo({ ...honest, inputs, inputDigests: without })).toBe(
     `InvalidInput: The plan is refused: it does not say what ${secret} contains`,
@@ -180,7 +180,7 @@ target: { scenario: { batch: 1, prefill: 8, generate: 8 }, limits: { memory: '<=
   expect(diagnostics.filter(({ severity }) => severity === undefined)).toEqual([])
   expect(await answerTo(plan)).toBe('done')
   writeFileSync(text, 'copy seal owl fox . '.repeat(2000))
-  expect(await answerTo({ ...plan!, seed: 2 })).toBe(`InvalidInput: ${text} is not what it was when the plan was made`)
+  expect(await answerTo({ ...plan!, seed: 2 })).toBe(`InvalidInput: ${text} has changed since the plan was made`)
 })
 
 test('files of a command are named by their contents too', async () => {
@@ -196,7 +196,7 @@ pipeline: { stages: { read: { uses: command, with: { command: [cat], files: { wo
   const [stage] = plan!.stages
   const params = { ...stage!.params, files: { words: '/etc/hostname', more: '/etc/passwd' } }
   expect(await answerTo({ ...plan!, stages: [{ ...stage, params }] }, 'read')).toMatch(
-    /^InvalidInput: .*(is not what it was|does not say what)/,
+    /^InvalidInput: .*(has changed since|does not say what)/,
   )
 })
 
@@ -236,11 +236,11 @@ test('a result is gathered from the tasks of the list, in their order', async ()
   const { tasks } = await perform(() => activities.planStage(request))
   const at = (index: number) => ({ ...request, tasks, task: { index, id: 'prepare', label: 'prepare' } })
   for (const index of [1, -1, 0.5])
-    await expect(perform(() => activities.executeTask(at(index)))).rejects.toThrow('not those of its list')
+    await expect(perform(() => activities.executeTask(at(index)))).rejects.toThrow('do not match its list')
   const { key } = await perform(() => activities.executeTask(at(0)))
   const gather = (keys: readonly string[]) =>
     perform(() => activities.gatherStage({ ...request, tasks, keys, skipped: [] }))
-  await expect(gather([digestBytes('another')])).rejects.toThrow('not those of its list')
-  await expect(gather([key, key])).rejects.toThrow('not those of its list')
+  await expect(gather([digestBytes('another')])).rejects.toThrow('do not match its list')
+  await expect(gather([key, key])).rejects.toThrow('do not match its list')
   await expect(gather([key])).resolves.toMatchObject({ reused: false })
 })

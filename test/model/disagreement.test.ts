@@ -122,7 +122,7 @@ test('where no head is stored the cure is named', async () => {
   const folder = await stored({ 'lm_head.weight': null })
   await expect(openModel(folder, blocks)).rejects.toMatchObject({
     remedy:
-      'If the head is the embedding, write "tie_word_embeddings": true into config.json; else copy all files of the checkpoint again.',
+      'If the head is the embedding, write "tie_word_embeddings": true into config.json; otherwise, copy all files of the checkpoint again.',
   })
 })
 

@@ -57,7 +57,7 @@ test('what the library meets only in a text is a failure, not a defect', () => {
 
 test('a pattern that tries to match for ever is stopped', () => {
   const pre_tokenizer = { type: 'Split', pattern: { Regex: '(a+)+$' }, behavior: 'Isolated', invert: false }
-  expect(said({ pre_tokenizer }, `${'a'.repeat(40)}!`)).toBe('the tokenizer needs too long for a text of 41 characters')
+  expect(said({ pre_tokenizer }, `${'a'.repeat(40)}!`)).toBe('the tokenizer takes too long on a text of 41 characters')
 })
 
 test('normalizers without end are refused', () => {

@@ -70,7 +70,7 @@ test.each([
   ],
   [
     ['consolidated.safetensors'],
-    "is in the layout of the model's makers, not in Hugging Face's (consolidated.safetensors)",
+    "has the layout of the model's makers, not that of Hugging Face (consolidated.safetensors)",
   ],
   [['model.gguf'], 'holds a GGUF file and no safetensors (model.gguf)'],
   [

@@ -27,7 +27,7 @@ test.each<[string, Record<string, string>, string]>([
   [
     'is an ordinary package',
     { 'package.json': '{ "name": "ordinary", "version": "1.0.0" }' },
-    'broken-plugin The package.json of "./mine" does not say which module the plugin is. (add "puzzleflow": { "plugin": "./index.js" })',
+    'broken-plugin The package.json of "./mine" does not say which module to load. (add "puzzleflow": { "plugin": "./index.js" })',
   ],
   [
     'says something unknown in its manifest',
@@ -137,27 +137,27 @@ test.each<[string, Record<string, string>, string]>([
   [
     'has a stage of puzzleflow’s name',
     exporting(`{ stages: [${stageSource('distill')}] }`),
-    'plugin-clash The plugin "./mine" brings the stage type "distill", which puzzleflow itself has.',
+    'plugin-clash The plugin "./mine" defines the stage type "distill", which puzzleflow itself has.',
   ],
   [
     'has a block type of puzzleflow’s name',
     exporting(`{ blocks: [${block('ffn', 'swiglu')}] }`),
-    'plugin-clash The plugin "./mine" brings the ffn block type "swiglu", which puzzleflow itself has.',
+    'plugin-clash The plugin "./mine" defines the ffn block type "swiglu", which puzzleflow itself has.',
   ],
   [
     'has a block type that would hide the parent’s own',
     exporting(`{ blocks: [${block('attention', 'parent')}] }`),
-    'plugin-clash The plugin "./mine" brings the attention block type "parent", which puzzleflow itself has.',
+    'plugin-clash The plugin "./mine" defines the attention block type "parent", which puzzleflow itself has.',
   ],
   [
     'has a pipeline of puzzleflow’s name',
     { ...exporting(`{ pipelines: { puzzle: './p.yaml' } }`), 'p.yaml': '' },
-    'plugin-clash The plugin "./mine" brings the pipeline "puzzle", which puzzleflow itself has.',
+    'plugin-clash The plugin "./mine" defines the pipeline "puzzle", which puzzleflow itself has.',
   ],
   [
     'has two stages of one name',
     exporting(`{ stages: [${stageSource('twin')}, ${stageSource('twin')}] }`),
-    'plugin-clash The plugin "./mine" brings the stage type "twin" twice.',
+    'plugin-clash The plugin "./mine" defines the stage type "twin" twice.',
   ],
 ])('a plugin that %s is a mistake at its line, and the only one', async (_, files, expected) => {
   const folder = folderWith({ 'spec.yaml': echoSpec('./mine'), ...inside('mine', files), 'outside.js': '' })
@@ -188,7 +188,7 @@ test('two plugins with the same stage do not go together', async () => {
   addFiles(folder, { 'spec.yaml': echoSpec('./a').replace("'./a'", './a, ./b') })
   const { diagnostics } = await compile(folder, ['./a', './b'])
   expect(diagnostics).toEqual([
-    'spec.yaml:3:16 plugin-clash The plugin "./b" brings the stage type "echo", which plugin "./a" has.',
+    'spec.yaml:3:16 plugin-clash The plugin "./b" defines the stage type "echo", which plugin "./a" has.',
   ])
 })
 

@@ -101,7 +101,7 @@ test('what a large file has beyond what is looked at is left to the run', async 
 test.each<[string, string, string, string | undefined]>([
   ['prompts, one a line', 'a.txt', 'w0 w1\n\nw2\n', undefined],
   ['prompts as texts and token ids', 'a.jsonl', '{"text": "w0 w1"}\n{"input_ids": [1, 5]}\n', undefined],
-  ['no prompt', 'a.txt', '\n \n', 'FILE holds no prompt.'],
+  ['no prompt', 'a.txt', '\n \n', 'FILE holds no prompts.'],
   ['an empty one', 'a.jsonl', '{"text": "w0"}\n{"text": ""}\n', 'FILE:2: has a prompt that is null or empty.'],
   [
     'a token that is none',

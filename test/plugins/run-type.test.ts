@@ -111,7 +111,7 @@ test('a run type lacks nothing that it needs, and its name is nobody else’s', 
   const without = await compiled(undefined, source.replace('span: ({ span }) => span,\n', ''))
   expect(without.diagnostics[0]).toContain('runs[0] ("keep-one") has no span()')
   const taken = await compiled(undefined, source.replace("name: 'keep-one'", "name: 'drop'"))
-  expect(taken.diagnostics[0]).toContain('brings the run type "drop", which puzzleflow itself has')
+  expect(taken.diagnostics[0]).toContain('defines the run type "drop", which puzzleflow itself has')
 })
 
 describe('the code of a run type', () => {

@@ -51,7 +51,7 @@ async function waiting(machineState: string, loads: readonly number[], signal = 
 test('a task waits until other programs are quiet, and says so', async () => {
   const { said, ...found } = await waiting(temporaryFolder(), [0.62, 0.3, 0.04])
   expect(found).toEqual({ quiet: true, looks: 3 })
-  expect(said.at(-1)).toBe('other programs use 30 % of the processors: waiting half a minute at most for less')
+  expect(said.at(-1)).toBe('other programs use 30 % of the processors: waiting up to half a minute')
 })
 
 test('where they go on, it waits for a bounded time, and the next tasks do not wait for a while', async () => {

@@ -37,7 +37,7 @@ const curve: Curve = {
       predicted: { kl: 0.2, reaches: 2.1, ratios: { ...ratios, throughput: 2.1 } },
       measured: { ...measured, kl: 0.09, reaches: 1.95, met: 'open' },
     },
-    { value: 4, limit: 'throughput >= 4x of the parent', status: 'infeasible', reason: 'it lacks 5 %, "all in all"' },
+    { value: 4, limit: 'throughput >= 4x of the parent', status: 'infeasible', reason: 'over by 5 %, "all in all"' },
   ],
 }
 
@@ -52,7 +52,7 @@ test('the page has the table, the plot and the reasons', () => {
     | throughput >= 1.5x of the parent | 0.1 | 1.923x | 50 % | 45.7 % | 0.11 | 98.7 % | 1.9x (1.8 to 2) | yes | dominated |
     | throughput >= 2x of the parent | 0.2 | 2.1x | 50 % | 45.7 % | 0.09 | 98.7 % | 1.9x (1.8 to 2) | open | not proven to be the best |
 
-    Throughput, memory, parameters and accuracy are multiples and shares of the parent’s. KL: of the parent and the child, before uptraining, in nats per token.
+    Throughput, memory, parameters and accuracy are multiples and shares of the parent’s. KL: between parent and child, before uptraining, in nats per token.
     Measured on validation data; a limit on time is met if the whole confidence interval meets it, and open if the interval contains it.
     Dominated: another child loses no more and reaches at least as much, by measurement.
 
@@ -81,7 +81,7 @@ test('the page has the table, the plot and the reasons', () => {
 
     ## Infeasible
 
-    - throughput >= 4x of the parent: it lacks 5 %, "all in all"
+    - throughput >= 4x of the parent: over by 5 %, "all in all"
     "
   `)
 })
@@ -107,7 +107,7 @@ test('the table has a line for each point, and quotes what has commas or quotes'
   expect(lines[1]).toBe(
     'throughput >= 1.5x of the parent,1.5,optimal,0.1,1.923,1.923,0.5,0.4567,0.11,1.9,1000,1.9,1.8,2,5,0.9,0.987,yes,true,,a,',
   )
-  expect(lines[3]).toBe('throughput >= 4x of the parent,4,infeasible,,,,,,,,,,,,,,,,,,,"it lacks 5 %, ""all in all"""')
+  expect(lines[3]).toBe('throughput >= 4x of the parent,4,infeasible,,,,,,,,,,,,,,,,,,,"over by 5 %, ""all in all"""')
   const columns = lines[0]!.split(',').length
   expect([lines[1], lines[2]].map((line) => line!.split(',').length)).toEqual([columns, columns])
 })

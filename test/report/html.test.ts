@@ -25,7 +25,7 @@ test('the page says what the result says', () => {
   ])
   const text = textOf(document.querySelector('main'))
   expect(text).toContain('It would be accepted with a text.')
-  expect(text).toContain('npx puzzleflow profile RUN --again forgets them')
+  expect(text).toContain('npx puzzleflow profile RUN --again forgets the measurements')
   const rows = rowsOf(document)
   expect(rows).toEqual(
     expect.arrayContaining([
@@ -140,7 +140,7 @@ test('several scenarios and the batches that were considered are on the page', (
     ]),
   )
   expect(textOf(document.querySelector('main'))).toContain(
-    'The child serves 8 sequences at once, the parent 16 sequences: each at its best batch, as predicted. The parent’s memory meets the limit at no batch',
+    'The child serves 8 sequences at once, the parent 16 sequences: each at its best batch, as predicted. The parent meets the memory limit at no batch',
   )
 })
 
@@ -183,7 +183,7 @@ test('a search that lacks costs, scores, training and tasks has a page without t
     'The search',
     'Children that were measured',
     'Left out, and notes',
-    'How to make it again',
+    'How to reproduce it',
   ])
   expect(page).not.toMatch(/NaN|undefined|Infinity/)
 })

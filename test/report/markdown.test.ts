@@ -259,7 +259,7 @@ With standard errors. The difference is child minus parent on the same items, so
 |---|---|---:|---:|---:|---:|---:|---:|
 | add | acc | 100 | 0.77 ± 0.02 | 0.74 | -0.03 ± 0.033 | 7 | 4 |
 
-Accuracy, perplexity and KL are of the test split, which the search has not seen.
+Accuracy, perplexity and KL are for the test split, which the search has not seen.
 
 Lost items of add (5 of 7):
 
@@ -280,11 +280,11 @@ Won items of add:
   test.each([
     [
       { measuredOn: 'validation' as const },
-      'These figures are of the validation split, by which the search has chosen: no stage measured the test split.',
+      'These figures are for the validation split, by which the search has chosen: no stage measured the test split.',
     ],
     [
       { splits: { text: 'same' as const, tasks: { add: 'same' as const } } },
-      'Measured on what the search has seen, because there was too little to divide: text (KL, perplexity), task add. The rest is of the test split.',
+      'Measured on what the search has seen, because there was too little to divide: text (KL, perplexity), task add. The rest is for the test split.',
     ],
   ])('say what the search has seen: %j', (changes, sentence) => {
     expect(markdown({ ...told, ...changes })).toContain(`\n${sentence}\n`)
@@ -321,7 +321,7 @@ The child serves 16 sequences at once, the parent 8 sequences: each at its best 
     const batches = { child: 16, parent: 16, parentFits: false, considered: considered.slice(0, 2) }
     expect(markdown({ ...result, batches })).toContain(
       `The child serves 16 sequences at once, the parent as many: each at its best batch, as predicted.
-The parent’s memory meets the limit at no batch: what it is compared with does not fit where the child does.
+The parent meets the memory limit at no batch: the parent that the child is compared with does not fit where the child does.
 `,
     )
   })

@@ -204,12 +204,12 @@ test.each<[string, () => string, readonly string[]]>([
       add(
         '  a: { uses: echo, needs: [c] }\n  b: { uses: echo, needs: [a] }\n  c: { uses: echo, needs: [prepare, b] }\n',
       ),
-    ['search.yaml:24:28 cycle Stages need each other in a circle: a -> c -> b -> a. (remove one of these needs)'],
+    ['search.yaml:24:28 cycle Stages need each other in a cycle: a -> c -> b -> a. (remove one of these needs)'],
   ],
   [
     'a stage that needs itself',
     () => add('  a: { uses: echo, needs: [a] }\n'),
-    ['search.yaml:24:28 cycle Stages need each other in a circle: a -> a. (remove one of these needs)'],
+    ['search.yaml:24:28 cycle Stages need each other in a cycle: a -> a. (remove one of these needs)'],
   ],
   [
     'an expression of an unknown stage',

@@ -197,7 +197,7 @@ describe('solve', () => {
     const search = await searchOf({ memory: '<= 240 B' })
     expect((await outcomeOf(search)).batches).toMatchObject({ parent: 8, parentFits: false })
     expect(search.logged).toContain(
-      "the parent's memory meets the limit at no batch: the child is compared with the parent at batch 8, the fastest",
+      "the parent meets the memory limit at no batch: the child is compared with the parent at batch 8, the fastest",
     )
   })
 
@@ -209,7 +209,7 @@ describe('solve', () => {
       {
         batch: 2,
         reason:
-          'throughput >= 15.5 tokens/s cannot be met: the best any choice reaches is 8, the limit is 15.5 (it lacks 93.8 % of runtime)',
+          'throughput >= 15.5 tokens/s cannot be met: the best any choice reaches is 8, the limit is 15.5 (over by 93.8 % in runtime)',
       },
       { batch: 4, reason: 'The limits are met only without the margin of 5 %' },
     ])
@@ -219,7 +219,7 @@ describe('solve', () => {
 
   test('is infeasible only if no batch can meet the limits, and names the nearest, as does check-limits', async () => {
     const expected =
-      'The limits cannot be met at any of the batches 2, 4 and 8; batch 8 comes nearest: throughput >= 40 tokens/s cannot be met: the best any choice reaches is 32, the limit is 40 (it lacks 25 % of runtime)'
+      'The limits cannot be met at any of the batches 2, 4 and 8; batch 8 comes nearest: throughput >= 40 tokens/s cannot be met: the best any choice reaches is 32, the limit is 40 (over by 25 % in runtime)'
     const search = await searchOf({ throughput: '>= 40 tokens/s' })
     expect(await message(search.outputs('check-limits'))).toBe(expected)
     expect(await message(search.outputs('solve'))).toBe(expected)

@@ -31,31 +31,31 @@ test('the gate comes before anything is captured or trained', async () => {
 test.each<[JsonObject, string]>([
   [
     { throughput: '>= 1.6 tokens/s' },
-    'throughput >= 1.6 tokens/s cannot be met: the best any choice reaches is 1.143, the limit is 1.6 (it lacks 40 % of runtime)',
+    'throughput >= 1.6 tokens/s cannot be met: the best any choice reaches is 1.143, the limit is 1.6 (over by 40 % in runtime)',
   ],
   [
     { throughput: '>= 3.2x' },
-    'throughput >= 3.2x of the parent cannot be met: the best any choice reaches is 1.143, the limit is 1.6 (it lacks 40 % of runtime)',
+    'throughput >= 3.2x of the parent cannot be met: the best any choice reaches is 1.143, the limit is 1.6 (over by 40 % in runtime)',
   ],
   [
     { latency: '<= 5s' },
-    'latency <= 5 seconds cannot be met: the best any choice reaches is 7, the limit is 5 (it lacks 40 % of runtime)',
+    'latency <= 5 seconds cannot be met: the best any choice reaches is 7, the limit is 5 (over by 40 % in runtime)',
   ],
   [
     { prefill: '<= 1500 ms' },
-    'prefill <= 1.5 seconds cannot be met: the best any choice reaches is 1.75, the limit is 1.5 (it lacks 16.7 % of prefill)',
+    'prefill <= 1.5 seconds cannot be met: the best any choice reaches is 1.75, the limit is 1.5 (over by 16.7 % in prefill)',
   ],
   [
     { tokenLatency: '<= 1050 ms' },
-    'tokenLatency <= 1.05 seconds cannot be met: the best any choice reaches is 1.313, the limit is 1.05 (it lacks 25 % of decoding)',
+    'tokenLatency <= 1.05 seconds cannot be met: the best any choice reaches is 1.313, the limit is 1.05 (over by 25 % in decoding)',
   ],
   [
     { memory: '<= 60%' },
-    'memory <= 0.6x of the parent cannot be met: the best any choice reaches is 154, the limit is 150 (it lacks 2.67 % of memory)',
+    'memory <= 0.6x of the parent cannot be met: the best any choice reaches is 154, the limit is 150 (over by 2.67 % in memory)',
   ],
   [
     { parameters: '<= 300' },
-    'parameters <= 300 cannot be met: the best any choice reaches is 400, the limit is 300 (it lacks 33.3 % of parameters)',
+    'parameters <= 300 cannot be met: the best any choice reaches is 400, the limit is 300 (over by 33.3 % in parameters)',
   ],
 ])('a limit that no choice meets is infeasible, by name and by how much: %j', async (limits, message) => {
   const search = await open(limits)
@@ -74,7 +74,7 @@ test('a limit that could be met but for a rule is infeasible with the rule', asy
   ).rejects.toMatchObject({
     kind: 'Infeasible',
     message:
-      'parameters <= 410 cannot be met: the best any choice reaches is 900, the limit is 410 (it lacks 120 % of parameters), without what target.choices rules out',
+      'parameters <= 410 cannot be met: the best any choice reaches is 900, the limit is 410 (over by 120 % in parameters), given that target.choices rules out some blocks',
   })
 })
 

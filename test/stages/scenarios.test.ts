@@ -118,8 +118,8 @@ describe('several scenarios', () => {
     const impossible = { chat: { latency: '<= 1 h' }, offline: { memory: '<= 99 B', throughput: '>= 20 tokens/s' } }
     const search = await searchOf({ scenarios: scenarios(impossible) })
     const expected =
-      'offline: memory <= 99 bytes cannot be met: the best any choice reaches is 100, the limit is 99 (it lacks 1.01 % of memory); ' +
-      'offline: throughput >= 20 tokens/s cannot be met: the best any choice reaches is 16, the limit is 20 (it lacks 25 % of runtime)'
+      'offline: memory <= 99 bytes cannot be met: the best any choice reaches is 100, the limit is 99 (over by 1.01 % in memory); ' +
+      'offline: throughput >= 20 tokens/s cannot be met: the best any choice reaches is 16, the limit is 20 (over by 25 % in runtime)'
     expect(await message(search.outputs('check-limits'))).toBe(expected)
     expect(await message(search.outputs('solve'))).toBe(expected)
   })
@@ -128,7 +128,7 @@ describe('several scenarios', () => {
 describe('what stands beside scenarios', () => {
   test.each<[JsonObject, RegExp]>([
     [{ scenarios: scenarios(), scenario: chat }, /beside-scenarios The target has both scenario and scenarios/],
-    [{ scenarios: scenarios(), limits: { memory: '<= 70%' } }, /beside-scenarios Each of several scenarios has limits/],
+    [{ scenarios: scenarios(), limits: { memory: '<= 70%' } }, /beside-scenarios With several scenarios, each has/],
     [{ limits: {} }, /missing-key target lacks the key "scenario"/],
     [{ scenarios: { '1 st': chat } }, /"1 st" is not a valid name/],
     [{ scenarios: scenarios({ chat: { memory: '70' } }) }, /target.scenarios.chat.limits.memory: "70" is not a valid/],

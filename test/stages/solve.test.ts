@@ -117,7 +117,7 @@ test('limits that no choice meets are infeasible, by name and by how much', asyn
   ).rejects.toMatchObject({
     kind: 'Infeasible',
     message:
-      'throughput >= 9 tokens/s cannot be met: the best any choice reaches is 8, the limit is 9 (it lacks 12.5 % of runtime)',
+      'throughput >= 9 tokens/s cannot be met: the best any choice reaches is 8, the limit is 9 (over by 12.5 % in runtime)',
     remedy: expect.stringMatching(/Loosen the limits/) as string,
   })
 })
@@ -131,8 +131,8 @@ test('limits that can be met one by one but not together are infeasible, too', a
   await expect(own.outputs('solve')).rejects.toMatchObject({
     kind: 'Infeasible',
     message:
-      'memory <= 154 bytes cannot be met while latency is held: the best any choice reaches is 214, the limit is 154 (it lacks 39 % of memory); ' +
-      'latency <= 13 seconds cannot be met while memory is held: the best any choice reaches is 16, the limit is 13 (it lacks 23.1 % of runtime)',
+      'memory <= 154 bytes cannot be met while latency is held: the best any choice reaches is 214, the limit is 154 (over by 39 % in memory); ' +
+      'latency <= 13 seconds cannot be met while memory is held: the best any choice reaches is 16, the limit is 13 (over by 23.1 % in runtime)',
   })
 })
 
@@ -165,7 +165,7 @@ test('a rule that limits leave no room for is named with them', async () => {
   await expect(own.outputs('solve')).rejects.toMatchObject({
     kind: 'Infeasible',
     message:
-      'parameters <= 0.1x of the parent cannot be met while target.choices[0] (attention: at least 2 with parent) is held: the best any choice reaches is 610, the limit is 151 (it lacks 304 % of parameters); ' +
+      'parameters <= 0.1x of the parent cannot be met while target.choices[0] (attention: at least 2 with parent) is held: the best any choice reaches is 610, the limit is 151 (over by 304 % in parameters); ' +
       'target.choices[0] (attention: at least 2 with parent) cannot be met while parameters is held: the best any choice reaches is 0',
   })
 })

@@ -34,7 +34,7 @@ test('stages, what they do now, rates and times stand below each other', () => {
     '  layer03/ffn/swiglu-256  25 %  about 3 min left  step 60 of 240, loss 0.31',
     '  layer03/ffn/swiglu-128   0 %                    step 1 of 240, loss 0.9',
     '2 waiting: score, solve',
-    '2 at work, 1 queued, at most 32 of a stage. Ctrl-C leaves the run going.',
+    '2 at work, 1 queued, at most 32 per stage. Ctrl-C leaves the run going.',
   ])
 })
 

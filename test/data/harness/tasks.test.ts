@@ -288,7 +288,7 @@ test.each<readonly [what: string, yaml: string, message: string]>([
   [
     'a metric that is not computed',
     `${choice}metric_list: [{metric: f1}]\n`,
-    'own.yaml:9:24: the metric "f1" is not computed for output_type multiple_choice | Computed are acc, acc_norm, acc_bytes, exact_match. Remove the others from metric_list.',
+    'own.yaml:9:24: the metric "f1" is not computed for output_type multiple_choice | Supported: acc, acc_norm, acc_bytes, exact_match. Remove the others from metric_list.',
   ],
   [
     'another aggregation',
@@ -298,7 +298,7 @@ test.each<readonly [what: string, yaml: string, message: string]>([
   [
     'examples at random',
     `${choice}num_fewshot: 2\n`,
-    'own.yaml:9:14: examples are drawn at random by the harness, and are not here | Write `fewshot_config: {sampler: first_n}`: the first documents of the split.',
+    'own.yaml:9:14: the harness draws examples at random; here they are not | Write `fewshot_config: {sampler: first_n}`: the first documents of the split.',
   ],
   [
     'more examples than there are',
@@ -308,7 +308,7 @@ test.each<readonly [what: string, yaml: string, message: string]>([
   [
     'sampling',
     `${head}doc_to_text: q\ndoc_to_target: q\ngeneration_kwargs: {do_sample: true}\n`,
-    'own.yaml:7:32: texts are not sampled | Write `do_sample: false`: only greedy generation gives the same figures every time.',
+    'own.yaml:7:32: sampling is not supported | Write `do_sample: false`: only greedy generation gives the same figures every time.',
   ],
   [
     'a filter that is not applied',
@@ -318,7 +318,7 @@ test.each<readonly [what: string, yaml: string, message: string]>([
   [
     'a regular expression that is none',
     `${head}doc_to_text: q\ndoc_to_target: q\nfilter_list: [{name: x, filter: [{function: regex, regex_pattern: '(a'}]}]\n`,
-    'own.yaml:7:67: filter_list.0.filter.0.regex_pattern: the regular expression "(a" is not supported: /(a/g: Unterminated group | Write it without.',
+    'own.yaml:7:67: filter_list.0.filter.0.regex_pattern: the regular expression "(a" is not supported: /(a/g: Unterminated group | Write it without this.',
   ],
   [
     'a template that is none',
@@ -343,7 +343,7 @@ test.each<readonly [what: string, yaml: string, message: string]>([
   [
     'more tokens to generate than the model has positions',
     `${head}doc_to_text: q\ndoc_to_target: q\n`,
-    'a.jsonl:1: 256 tokens are to be generated, and the model has 12 positions | Write a smaller max_gen_toks in generation_kwargs.',
+    'a.jsonl:1: 256 tokens are to be generated, but the model has only 12 positions | Write a smaller max_gen_toks in generation_kwargs.',
   ],
   [
     'a file that includes itself',
