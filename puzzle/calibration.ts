@@ -46,14 +46,14 @@ type Factors = { readonly parent: number; readonly others: number }
 /** As shares of the measured ratio. */
 type Residual = { readonly largest: number; readonly rms: number }
 
-/** How much a factor is held to 1: an error of one unit counts as much as this share of the parent's time. */
-const hold = 0.03
+/** How much a factor is held to the machine's, where the time of one whole model counts 1: those differ from session to session by 4 %, and sums
+ *  of blocks from whole models hardly more. */
+const hold = 0.4
 
 /**
- * Corrects a table of costs by whole models. One factor for the parent's blocks brings the parent's predicted time to the
- * measured one; one for all other blocks brings the children's nearest to theirs (least squares, held to no correction). Blocks
- * were timed in the parent's place, and what is smaller fits better into caches: the two differ. More factors than that would
- * follow the noise of a few children. Prefill and decoding have factors of their own.
+ * Corrects a table of costs by whole models: one factor for the parent's blocks and one for all others, by least squares over the
+ * parent and the children, held to each other. Blocks were timed in layers that have nothing else, and whole models fit less well
+ * into caches. More factors than that would follow the noise of a few children. Prefill and decoding have factors of their own.
  * @param parent  variant ids of the parent
  */
 export function calibrate(
@@ -98,28 +98,52 @@ const isParents = (parent: Whole['layers'], slot: Slot, id: string): boolean => 
 /** No correction. */
 const asIs: Factors = { parent: 1, others: 1 }
 
+/** How much slower than the child the parent must have been in a session for that not to be the machine's doing. */
+const alone = 1.2
+
 /** Noise must not make costs vanish. */
-const least = 0.5
+const lowest = 0.5
 
 function fit(table: CostTable, parent: Whole['layers'], wholes: readonly Whole[], kind: keyof Seconds): Factors {
-  const scale = median(wholes.map(({ parent }) => parent[kind]))
   const floor = table.floor[kind]
-  const blocks = (layers: Whole['layers']) => totalCost(table, layers)[kind] - floor
-  const all = blocks(parent)
-  if (!(scale > floor) || !(all > 0)) return asIs
-  const ofParent = Math.max(least, (scale - floor) / all)
-  let [products, squares] = [0, hold ** 2]
-  for (const { layers, ...own } of wholes) {
-    const kept = slots
-      .flatMap((slot) => layers.map((layer) => [slot, layer[slot]] as const))
-      .reduce((sum, [slot, id]) => sum + (isParents(parent, slot, id) ? table[slot][id]![kind] : 0), 0)
-    const others = (blocks(layers) - kept) / scale
-    // A child's time as a share of the parent's beside it: what the machine did differently from session to session cancels.
-    const share = own.child[kind] / own.parent[kind]
-    const rest = share - (floor + kept * ofParent) / scale
-    // Errors count as shares of the child's own time.
-    products += (others * (rest - others)) / share ** 2
-    squares += (others / share) ** 2
+  /** Seconds of the parent's blocks, and of all others. */
+  const sums = (layers: Whole['layers']): readonly [parents: number, others: number] => {
+    const all = slots.flatMap((slot) => layers.map((layer) => [slot, layer[slot]] as const))
+    const sum = (whose: boolean) =>
+      all
+        .filter(([slot, id]) => isParents(parent, slot, id) === whose)
+        .reduce((n, [slot, id]) => n + table[slot][id]![kind], 0)
+    return [sum(true), sum(false)]
   }
-  return { parent: ofParent, others: Math.max(least, 1 + products / squares) }
+  const ofParent = Math.min(...wholes.map((own) => own.parent[kind]))
+  const slowness = wholes.map(({ layers, child }) => child[kind] / totalCost(table, layers)[kind])
+  const least = Math.min(...slowness)
+  const timed = [
+    // Noise only ever adds.
+    { blocks: sums(parent), seconds: ofParent, sessions: wholes.length },
+    ...wholes.map(({ layers, ...own }, i) => {
+      // What slowed both was the machine; what slowed the parent alone was a neighbour.
+      const [both, childs] = [own.parent[kind] / ofParent, slowness[i]! / least]
+      const slower = both > alone * childs ? childs : both
+      return { blocks: sums(layers), seconds: own.child[kind] / slower, sessions: 1 }
+    }),
+  ]
+  // What is common to all is the machine's, and nothing holds it to 1: it changes no ratio.
+  const common = median(timed.map(({ blocks, seconds }) => seconds / (floor + blocks[0] + blocks[1])))
+  // Normal equations of the two factors' distances from it; errors count as shares of a model's own time.
+  let [aa, ab, bb, a, b] = [hold, 0, hold, 0, 0]
+  for (const { blocks, seconds, sessions } of timed) {
+    const [own, others] = blocks.map((sum) => (common * sum) / seconds) as [number, number]
+    const rest = 1 - (common * floor) / seconds - own - others
+    aa += sessions * own ** 2
+    ab += sessions * own * others
+    bb += sessions * others ** 2
+    a += sessions * own * rest
+    b += sessions * others * rest
+  }
+  const determinant = aa * bb - ab ** 2
+  const [ofParents, ofOthers] = [(bb * a - ab * b) / determinant, (aa * b - ab * a) / determinant]
+  // Models that took no time, as fakes do, say nothing.
+  if (!Number.isFinite(common * (ofParents + ofOthers))) return asIs
+  return { parent: Math.max(lowest, common * (1 + ofParents)), others: Math.max(lowest, common * (1 + ofOthers)) }
 }

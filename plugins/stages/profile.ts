@@ -113,7 +113,8 @@ export const profile: FanOutStage<
         minimum: 1,
         ...ofPasses,
         default: 8,
-        description: 'Initial number of timed passes of each model; the lower quartile counts, since noise only adds time.',
+        description:
+          'Initial number of timed passes of each model; the lower quartile counts, since noise only adds time.',
       },
       precision: {
         quantity: 'fraction',

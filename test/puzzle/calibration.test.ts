@@ -57,13 +57,13 @@ test('a table in which the parent’s blocks and the others are wrong by a facto
     all.slice(0, 6).map((layers) => measured(truth, layers)),
   )
   expect(calibration.before.largest).toBeGreaterThan(0.05)
-  expect(calibration.decode.parent).toBeCloseTo(1.2, 9)
+  expect(calibration.decode.parent).toBeCloseTo(1.2, 1)
   expect(calibration.decode.others).toBeCloseTo(0.85, 1)
   const others = all.slice(6).map((layers) => measured(truth, layers))
-  expect(residual(table, parent, others).largest).toBeLessThan(0.02)
+  expect(residual(table, parent, others).largest).toBeLessThan(0.3 * residual(costTable, parent, others).largest)
 })
 
-test('a parent that takes longer than the sum of its blocks is predicted as it was measured', () => {
+test('a parent that takes longer than the sum of its blocks is predicted nearer to what was measured', () => {
   // The parent does not fit into a cache that its children fit into.
   const wholes = children(6).map((layers): Whole => {
     const own = measured(costTable, layers)
@@ -71,9 +71,24 @@ test('a parent that takes longer than the sum of its blocks is predicted as it w
     return { ...own, parent: { prefillSeconds: 1.05 * prefillSeconds, decodeSeconds: 1.05 * decodeSeconds } }
   })
   const { table, calibration } = calibrate(costTable, parent, wholes)
-  expect(totalCost(table, parent).decodeSeconds).toBeCloseTo(wholes[0]!.parent.decodeSeconds, 9)
+  const [before, after, truth] = [costTable, table, undefined].map((own) =>
+    own ? totalCost(own, parent).decodeSeconds : wholes[0]!.parent.decodeSeconds,
+  ) as [number, number, number]
+  expect(before).toBeLessThan(after)
+  expect(after).toBeLessThan(truth)
   expect(calibration.before.rms).toBeCloseTo(1 - 1 / 1.05, 6)
   expect(calibration.after.rms).toBeLessThan(0.75 * calibration.before.rms)
+})
+
+test('a parent that a neighbour slowed in some sessions does not decide', () => {
+  const wholes = children(4).map((layers, i): Whole => {
+    const own = measured(costTable, layers)
+    const slowed = i % 2 === 0 ? 1.4 : 1
+    const { prefillSeconds, decodeSeconds } = own.parent
+    return { ...own, parent: { prefillSeconds: slowed * prefillSeconds, decodeSeconds: slowed * decodeSeconds } }
+  })
+  const { table } = calibrate(costTable, parent, wholes)
+  expect(totalCost(table, parent).decodeSeconds).toBeCloseTo(totalCost(costTable, parent).decodeSeconds, 9)
 })
 
 test('sessions in which the whole machine was slower do not matter', () => {
@@ -81,7 +96,7 @@ test('sessions in which the whole machine was slower do not matter', () => {
   const truth = changed(1.1, 0.9)
   const wholes = children(6).map((layers) => measured(truth, layers, () => 1 + random()))
   const { calibration } = calibrate(costTable, parent, wholes)
-  expect(calibration.after.largest).toBeLessThan(0.02)
+  expect(calibration.after.largest).toBeLessThan(0.03)
 })
 
 test('noise in what was measured is hardly amplified, and costs stay positive', () => {

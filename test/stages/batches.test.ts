@@ -197,7 +197,7 @@ describe('solve', () => {
     const search = await searchOf({ memory: '<= 240 B' })
     expect((await outcomeOf(search)).batches).toMatchObject({ parent: 8, parentFits: false })
     expect(search.logged).toContain(
-      "the parent meets the memory limit at no batch: the child is compared with the parent at batch 8, the fastest",
+      'the parent meets the memory limit at no batch: the child is compared with the parent at batch 8, the fastest',
     )
   })
 
