@@ -151,16 +151,23 @@ export async function timeBlock(
 ): Promise<TimedBlock> {
   const alone = (block: BlockChoice) => madeUp(model, layersOf({ attention: empty, ffn: empty, [slot]: block }, copies))
   const usual = commonBlock(model.config, slot)
+  // A parent that has nothing in this slot gives nothing to compare with.
+  const parents = model.blocks.get(slot, usual.block).empty ? [] : [alone(usual)]
   const others = isUsual(model, { slot, choice }) ? [] : [alone(choice)]
-  const compared = await compare([withoutBlocks(model), alone(usual), ...others], scenario, how, context)
-  const [floor, ...timed] = compared.seconds as [Seconds, Seconds, ...Seconds[]]
+  const compared = await compare([withoutBlocks(model), ...parents, ...others], scenario, how, context)
+  const [floor, first] = compared.seconds as [Seconds, Seconds]
   // Noise can make a tiny difference negative; times are at least 0.
   const each = (all: Seconds, kind: keyof Seconds) => Math.max(0, all[kind] - floor[kind]) / copies
   const block = (all: Seconds): Seconds => ({
     prefillSeconds: each(all, 'prefillSeconds'),
     decodeSeconds: each(all, 'decodeSeconds'),
   })
-  return { ...compared, error: compared.error / copies, usual: block(timed[0]), own: block(timed.at(-1)!) }
+  return {
+    ...compared,
+    error: compared.error / copies,
+    usual: block(parents.length > 0 ? first : floor),
+    own: block(compared.seconds.at(-1)!),
+  }
 }
 
 /** Whether a block is the parent's usual one. */
