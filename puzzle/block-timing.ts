@@ -122,12 +122,6 @@ function halfWidth(a: readonly Timing[], b: readonly Timing[]): number {
   return a.length < 2 ? Infinity : 1.96 * Math.sqrt(squares / splits / 4)
 }
 
-/** The parent's usual layer. */
-export const usualLayer = ({ config }: Pick<Model, 'config'>): LayerBlocks => ({
-  attention: commonBlock(config, 'attention'),
-  ffn: commonBlock(config, 'ffn'),
-})
-
 /** What a block takes, and the parent's own of its slot in the same session. */
 export interface TimedBlock extends Compared {
   /** Seconds of one block. */

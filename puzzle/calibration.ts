@@ -1,3 +1,4 @@
+import { Matrix, solve } from 'ml-matrix'
 import { uniform } from '../tensor/random.js'
 import { median, type Model, type Seconds } from '../model/index.js'
 import type { Space } from './inputs.js'
@@ -104,10 +105,42 @@ const alone = 1.2
 /** Noise must not make costs vanish. */
 const lowest = 0.5
 
+/** A whole model's time: seconds of the parent's blocks and of all others by the table, and what it took. */
+interface TimedWhole {
+  readonly blocks: readonly [parents: number, others: number]
+  readonly seconds: number
+  /** How many sessions say so. */
+  readonly sessions: number
+}
+
 function fit(table: CostTable, parent: Whole['layers'], wholes: readonly Whole[], kind: keyof Seconds): Factors {
   const floor = table.floor[kind]
-  /** Seconds of the parent's blocks, and of all others. */
-  const sums = (layers: Whole['layers']): readonly [parents: number, others: number] => {
+  const timed = timedWholes(table, parent, wholes, kind)
+  // What is common to all is the machine's, and nothing holds it to 1: it changes no ratio.
+  const common = median(timed.map(({ blocks, seconds }) => seconds / (floor + blocks[0] + blocks[1])))
+  // The two factors' distances from it; errors count as shares of a model's own time.
+  const equations = timed.map(({ blocks, seconds, sessions }) => {
+    const weight = Math.sqrt(sessions)
+    const [own, others] = blocks.map((sum) => (common * sum) / seconds) as [number, number]
+    return { row: [weight * own, weight * others], rest: weight * (1 - (common * floor) / seconds - own - others) }
+  })
+  const held = Math.sqrt(hold)
+  const rows = [...equations.map(({ row }) => row), [held, 0], [0, held]]
+  const rests = [...equations.map(({ rest }) => rest), 0, 0]
+  const [parents, others] = solve(new Matrix(rows), Matrix.columnVector(rests)).to1DArray() as [number, number]
+  // Models that took no time, as fakes do, say nothing.
+  if (!Number.isFinite(common * (parents + others))) return asIs
+  return { parent: Math.max(lowest, common * (1 + parents)), others: Math.max(lowest, common * (1 + others)) }
+}
+
+/** The parent and the children, without what slowed the machine in single sessions. */
+function timedWholes(
+  table: CostTable,
+  parent: Whole['layers'],
+  wholes: readonly Whole[],
+  kind: keyof Seconds,
+): TimedWhole[] {
+  const blocks = (layers: Whole['layers']): TimedWhole['blocks'] => {
     const all = slots.flatMap((slot) => layers.map((layer) => [slot, layer[slot]] as const))
     const sum = (whose: boolean) =>
       all
@@ -115,35 +148,17 @@ function fit(table: CostTable, parent: Whole['layers'], wholes: readonly Whole[]
         .reduce((n, [slot, id]) => n + table[slot][id]![kind], 0)
     return [sum(true), sum(false)]
   }
+  // Noise only ever adds.
   const ofParent = Math.min(...wholes.map((own) => own.parent[kind]))
   const slowness = wholes.map(({ layers, child }) => child[kind] / totalCost(table, layers)[kind])
   const least = Math.min(...slowness)
-  const timed = [
-    // Noise only ever adds.
-    { blocks: sums(parent), seconds: ofParent, sessions: wholes.length },
+  return [
+    { blocks: blocks(parent), seconds: ofParent, sessions: wholes.length },
     ...wholes.map(({ layers, ...own }, i) => {
       // What slowed both was the machine; what slowed the parent alone was a neighbour.
       const [both, childs] = [own.parent[kind] / ofParent, slowness[i]! / least]
       const slower = both > alone * childs ? childs : both
-      return { blocks: sums(layers), seconds: own.child[kind] / slower, sessions: 1 }
+      return { blocks: blocks(layers), seconds: own.child[kind] / slower, sessions: 1 }
     }),
   ]
-  // What is common to all is the machine's, and nothing holds it to 1: it changes no ratio.
-  const common = median(timed.map(({ blocks, seconds }) => seconds / (floor + blocks[0] + blocks[1])))
-  // Normal equations of the two factors' distances from it; errors count as shares of a model's own time.
-  let [aa, ab, bb, a, b] = [hold, 0, hold, 0, 0]
-  for (const { blocks, seconds, sessions } of timed) {
-    const [own, others] = blocks.map((sum) => (common * sum) / seconds) as [number, number]
-    const rest = 1 - (common * floor) / seconds - own - others
-    aa += sessions * own ** 2
-    ab += sessions * own * others
-    bb += sessions * others ** 2
-    a += sessions * own * rest
-    b += sessions * others * rest
-  }
-  const determinant = aa * bb - ab ** 2
-  const [ofParents, ofOthers] = [(bb * a - ab * b) / determinant, (aa * b - ab * a) / determinant]
-  // Models that took no time, as fakes do, say nothing.
-  if (!Number.isFinite(common * (ofParents + ofOthers))) return asIs
-  return { parent: Math.max(lowest, common * (1 + ofParents)), others: Math.max(lowest, common * (1 + ofOthers)) }
 }

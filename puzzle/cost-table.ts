@@ -41,13 +41,12 @@ export function costTableOf(
 ): { readonly table: CostTable; readonly calibration?: Calibration } {
   const costs = (slot: Slot) => {
     const own = parts.filter((part) => part.slot === slot)
-    const timed = own.filter((part) => toTime(model, part)).map(({ variant }) => of(`${slot}/${variant.id}`))
-    const usual = usualSeconds(timed)
+    const timed = new Map(
+      own.filter((part) => toTime(model, part)).map(({ variant: { id } }) => [id, of(`${slot}/${id}`)]),
+    )
+    const usual = usualSeconds([...timed.values()])
     return Object.fromEntries(
-      own.map((part) => [
-        part.variant.id,
-        blockCost(model, part, scenario, usual, () => of(`${slot}/${part.variant.id}`)),
-      ]),
+      own.map((part) => [part.variant.id, blockCost(model, part, scenario, usual, timed.get(part.variant.id))]),
     )
   }
   const table: CostTable = {
@@ -95,13 +94,13 @@ const usualSeconds = (timed: readonly TimedTask[]): Seconds => ({
 })
 
 /** The cost of a block: what it took of the time of the parent's in its session, times what the parent's takes.
- *  Noise can make it vanish: then it costs as much as its interval does not rule out, since what is free is chosen everywhere. */
-function blockCost(model: Model, part: Part, scenario: Scenario, usual: Seconds, timed: () => TimedTask): Cost {
-  const choice = { slot: part.slot, choice: part.variant }
-  const costs = blockSizes(model, choice, scenario)
-  if (!toTime(model, part)) return { ...{ prefillSeconds: 0, decodeSeconds: 0 }, ...costs }
-  const measured = inProportion(usual, timed())
-  const { error } = timed()
+ *  Noise can make it vanish: then it costs as much as its interval does not rule out, since what is free is chosen everywhere.
+ *  @param timed  undefined for what is empty: it takes nothing */
+function blockCost(model: Model, part: Part, scenario: Scenario, usual: Seconds, timed: TimedTask | undefined): Cost {
+  const costs = blockSizes(model, { slot: part.slot, choice: part.variant }, scenario)
+  if (!timed) return { ...{ prefillSeconds: 0, decodeSeconds: 0 }, ...costs }
+  const measured = inProportion(usual, timed)
+  const { error } = timed
   const isLost = runtime(measured) === 0 && Number.isFinite(error)
   return { ...(isLost ? { ...spread(error, scenario), lost: true } : measured), ...costs, error }
 }

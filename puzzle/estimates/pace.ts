@@ -2,14 +2,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { digestJson, slots, type JsonObject, type Weights } from '../../api/index.js'
-import { Forward, whileOpen, type Model, type Scenario } from '../../model/index.js'
+import { commonBlock, Forward, whileOpen, type Model, type Scenario } from '../../model/index.js'
 import { writeWhole } from '../../store/files.js'
 import { numericsVersion } from '../../tensor/index.js'
 import { processors } from '../../tensor/processors.js'
-import { usualLayer } from '../block-timing.js'
 import { fingerprint } from '../costs.js'
 import { learner, type Lesson } from '../lesson.js'
-import { layersOf, madeUp } from '../made-up.js'
+import { layersOf, madeUp, type LayerBlocks } from '../made-up.js'
 import { layersFlops } from './flops.js'
 
 /** What a machine does in a second, for layers like a parent's. */
@@ -58,6 +57,12 @@ export async function paceOf(model: Model, workload: Workload, folder: string): 
   await writeWhole(`${path}.${process.pid}.tmp`, path, JSON.stringify(pace))
   return pace
 }
+
+/** The parent's usual layer. */
+const usualLayer = ({ config }: Pick<Model, 'config'>): LayerBlocks => ({
+  attention: commonBlock(config, 'attention'),
+  ffn: commonBlock(config, 'ffn'),
+})
 
 /** What was measured before; undefined where nothing was, or it cannot be read. Measures nothing. */
 export function keptPace(model: Model, workload: Workload, folder: string): Pace | undefined {
