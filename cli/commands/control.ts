@@ -81,12 +81,9 @@ async function tell(
   const { run, workflowId } = document
   const client = await connect(address)
   const handle = client.workflow.getHandle(workflowId)
-  const notRunning = () =>
-    new Failure('InvalidInput', `The run "${run}" is not running`, {
-      remedy: `Start it with \`${startAgain(document)}\`.`,
-    })
   try {
-    if ((await handle.describe()).status.name !== 'RUNNING') throw notRunning()
+    const { status } = await handle.describe()
+    if (status.name !== 'RUNNING') throw notRunning(document, status.name)
     // Without a worker nobody answers.
     await ensureWorker(store, address)
     return await handle.executeUpdate<string, [unknown]>(name, {
@@ -98,9 +95,26 @@ async function tell(
       throw new Failure('InvalidInput', `${run}: ${(error.cause ?? error).message}`, {
         remedy: `See where it stands: \`${typed('status', run)}\`.`,
       })
-    if (error instanceof WorkflowNotFoundError) throw notRunning()
+    if (error instanceof WorkflowNotFoundError) throw notRunning(document, 'unknown')
     throw error
   } finally {
     await client.connection.close()
   }
+}
+
+/** Why a run takes no message, by the state that Temporal reports for it. */
+function notRunning(document: RunDocument, state: string): Failure {
+  const why = new Map([
+    ['COMPLETED', 'has ended, and takes no more messages'],
+    ['CANCELLED', 'was cancelled'],
+    ['FAILED', 'has failed'],
+    ['TERMINATED', 'was terminated'],
+    ['TIMED_OUT', 'ran out of time'],
+  ]).get(state)
+  const again = `\`${startAgain(document)}\``
+  const remedy =
+    state === 'COMPLETED'
+      ? `See what it found with \`${typed('result', document.run)}\`, or run it again with ${again}.`
+      : `Start it with ${again}.`
+  return new Failure('InvalidInput', `The run "${document.run}" ${why ?? 'is not running'}`, { remedy })
 }

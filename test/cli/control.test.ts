@@ -45,7 +45,16 @@ test('a run is paused, shown as paused, and cancelled; what makes no sense is re
   expect({ code, stderr }, stderr).toMatchObject({ code: 130 })
   expect(await says('resume', 'tiny')).toEqual({
     code: 2,
-    text: `The run "tiny" is not running\nRemedy: Start it with \`npx puzzleflow run ${place.folder}/search.yaml --set stages.distill.tokens=100M --run tiny\`.`,
+    text: `The run "tiny" was cancelled\nRemedy: Start it with \`npx puzzleflow run ${place.folder}/search.yaml --set stages.distill.tokens=100M --run tiny\`.`,
   })
   expect((await says('status', 'tiny')).text).toMatch(/^tiny\tCANCELLED\t/)
+})
+
+test('a run that has ended takes no answer: it says so, and where its result is', async () => {
+  await place.run('run', 'search.yaml', '--until', 'prepare', '--run', 'ended')
+  const { code, text } = await says('approve', 'ended', 'solve')
+  expect(code).toBe(2)
+  expect(text).toMatch(
+    /^The run "ended" has ended, and takes no more messages\nRemedy: See what it found with `npx puzzleflow result ended`, or run it again with `npx puzzleflow run .*`\.$/,
+  )
 })
