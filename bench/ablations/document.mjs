@@ -130,7 +130,7 @@ export function documentText({ tables, results, about, parent }) {
     '',
     'How to read it. Speeds are predicted by one cost table, the same in all arms, as multiples of the parent’s. KL is in nats per token; accuracy in per cent, the mean over tasks; before and after uptraining. ± is a standard error: of accuracies over the items, of KL over groups of 8 sequences; of several seeds or children, at least that between them. `to the first`: difference of the accuracies after uptraining to the first arm, in points, item by item. A verdict compares two arms on the same items and text: `holds` or `does not hold` if they differ by more than two standard errors of the difference, otherwise `within noise`. The errors do not cover what another seed would have trained, unless there are several.',
     '',
-    'The scale is another than the paper’s: 8 layers rather than 32 or 80, thousands of tokens rather than billions. An ordering that does not hold here may hold there.',
+    'All this is far smaller than in the paper: 8 layers rather than 32 or 80, thousands of tokens rather than billions. An ordering that does not hold here may hold there.',
     '',
     ...tables.map((table) => tableText(table, results[table.name])),
   ].join('\n')

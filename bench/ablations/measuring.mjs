@@ -13,7 +13,8 @@ import { respondentOf } from '../../dist/puzzle/respondent.js'
 import { answersToAll } from '../../dist/puzzle/task-answers.js'
 import { uptrainChild } from '../../dist/puzzle/uptraining.js'
 import { processors } from '../../dist/tensor/processors.js'
-import { digestOf, writeWhole } from './searches.mjs'
+import { writeWhole } from '../pages.mjs'
+import { digestOf } from './searches.mjs'
 
 /** Sequences whose KL is one figure: the standard error of a KL comes from these groups. */
 const group = 8

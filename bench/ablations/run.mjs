@@ -1,14 +1,12 @@
 // All arms, one after the other; the document is written anew after each.
-import { execFileSync } from 'node:child_process'
-import { cpus } from 'node:os'
 import { resolve } from 'node:path'
 import { readFileSync } from 'node:fs'
-import { format, resolveConfig } from 'prettier'
-import { processors } from '../../dist/tensor/processors.js'
+import { commit, machine, today } from '../about.mjs'
+import { writePage } from '../pages.mjs'
 import { choose } from './choosing.mjs'
 import { documentText } from './document.mjs'
 import { Laboratory } from './measuring.mjs'
-import { Searches, writeWhole } from './searches.mjs'
+import { Searches } from './searches.mjs'
 import { tables } from './tables.mjs'
 
 const usualLosses = ['cosine', 'kl']
@@ -23,10 +21,9 @@ export async function runAblations(options) {
   const costs = JSON.parse(readFileSync(searches.costs(), 'utf8'))
   let parent
   const write = async () => {
-    const about = { ...(await aboutRun(options, costs)), sizes, seeds }
+    const about = { ...aboutRun(options, costs), sizes, seeds }
     const text = documentText({ tables: chosen, results, about, parent })
-    const out = resolve(options.out)
-    writeWhole(out, await format(text, { ...(await resolveConfig(out)), filepath: out }))
+    await writePage(resolve(options.out), text)
   }
   const arms = chosen.flatMap((table) => table.arms.map((arm) => ({ table, arm })))
   const isDrawn = ({ table, arm }) => table.together?.arms.includes(arm.name) === true
@@ -62,16 +59,14 @@ const changesOf = ({ distill = {}, tokens = 1 }, sizes) => ({
   ...(tokens !== 1 && { tokens: Math.round(tokens * sizes.distill) }),
 })
 
-async function aboutRun({ args }, { fingerprint }) {
-  const git = (...command) => execFileSync('git', command, { encoding: 'utf8' }).trim()
-  const changed = git('status', '--porcelain', '--untracked-files=no', '--', '.', ':!docs') !== ''
+function aboutRun({ args }, { fingerprint }) {
   const { processor, cores, threads } = fingerprint
   const shown = withoutPaths(args)
   return {
     command: ['npm run ablations', ...(shown.length > 0 ? ['--', ...shown] : [])].join(' '),
-    commit: `${git('rev-parse', '--short', 'HEAD')}${changed ? ', with changes' : ''}`,
-    date: new Date().toISOString().slice(0, 10),
-    machine: `${cpus()[0]?.model ?? 'unknown processor'}, ${processors()} cores, ${process.platform}-${process.arch}, Node ${process.versions.node}`,
+    commit: commit(),
+    date: today(),
+    machine: machine(),
     costs: `measured once, on ${processor}, ${cores} cores, with ${threads} thread${threads === 1 ? '' : 's'}`,
     limit: 'throughput at least 2.17 times the parent’s, as in the quickstart, with a margin of 5 %, as predicted',
   }

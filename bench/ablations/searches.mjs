@@ -1,7 +1,7 @@
 // What arms share: ordinary durable runs of the quickstart's search up to its scores, all in one store.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parse, stringify } from 'yaml'
@@ -9,16 +9,10 @@ import { stageEnvironment } from '../../dist/activities/stage-environment.js'
 import { readRun } from '../../dist/cli/runs.js'
 import { loadPlugins } from '../../dist/plugins/registry.js'
 import { openStore } from '../../dist/store/index.js'
+import { writeWhole } from '../pages.mjs'
 
 const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const quickstart = fileURLToPath(new URL('../../examples/quickstart/search.yaml', import.meta.url))
-
-/** Writes a file as a whole: a reader, or a run that goes on, never sees half of it. */
-export function writeWhole(path, text) {
-  mkdirSync(dirname(path), { recursive: true })
-  writeFileSync(`${path}.tmp`, text)
-  renameSync(`${path}.tmp`, path)
-}
 
 export const digestOf = (value) => createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16)
 
