@@ -12,6 +12,9 @@ const charactersCounted = 2 ** 25
 /** Items of each task that are read to estimate the rest. */
 const itemsRead = 8
 
+/** Sequences that are kept of those that do not begin as texts do. */
+const unbegunKept = 4
+
 /** Estimate of what a file becomes. */
 export interface ExpectedText {
   /** Infinity: of a large file. */
@@ -22,9 +25,10 @@ export interface ExpectedText {
   readonly seconds: number
   /** Null and empty records in what was looked at. */
   readonly empty: number
-  /** Whether the first document begins with the tokens that the tokenizer puts at the beginning of a text; undefined if it puts
-   *  none there. */
-  readonly begins?: boolean
+  /** Sequences that do not begin with the tokens that the tokenizer puts at the beginning of a text: the first few. */
+  readonly unbegun: readonly (readonly number[])[]
+  /** These tokens; none for many tokenizers. */
+  readonly begin: readonly number[]
 }
 
 /** How documents become sequences. */
@@ -68,11 +72,14 @@ async function lookAt(encoder: DocumentEncoder, file: DataFile, how: Packed): Pr
   const { packing, maxSequences = Infinity, length } = how
   const packer = new Packer(packing, length, 0, beginOfText(how, encoder))
   const { begin } = encoder
-  let begins: boolean | undefined
+  const unbegun: (readonly number[])[] = []
   let microseconds = 0
   let [sequences, tokens, tokenised, characters, empty] = [0, 0, 0, 0, 0]
   const add = (all: Iterable<readonly number[]>) => {
-    for (const ids of all) [sequences, tokens] = [sequences + 1, tokens + ids.length]
+    for (const ids of all) {
+      ;[sequences, tokens] = [sequences + 1, tokens + ids.length]
+      if (unbegun.length < unbegunKept && begin.some((id, i) => ids[i] !== id)) unbegun.push(ids)
+    }
   }
   for await (const document of readDocuments(file, Infinity)) {
     characters += sizeOf(document)
@@ -81,7 +88,6 @@ async function lookAt(encoder: DocumentEncoder, file: DataFile, how: Packed): Pr
       const part = beginning(document)
       const before = process.cpuUsage()
       const ids = encoder.encode(part)
-      if (begin.length > 0 && ids.length > 0) begins ??= begin.every((id, i) => ids[i] === id)
       add(packer.add(ids))
       microseconds += process.cpuUsage(before).user
       tokenised += sizeOf(part)
@@ -95,7 +101,8 @@ async function lookAt(encoder: DocumentEncoder, file: DataFile, how: Packed): Pr
     tokens: tokens / each,
     seconds: microseconds / 1e6 / each,
     empty,
-    ...(begins !== undefined && { begins }),
+    unbegun,
+    begin,
   }
 }
 

@@ -1,6 +1,7 @@
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
 import type { DataFile } from '../../data/documents.js'
-import { expectedText } from '../../data/expected-text.js'
+import { expectedText, type ExpectedText } from '../../data/expected-text.js'
+import { lossesOf } from './beginnings.js'
 import { leftOut, type BeginOfText, type Packing } from '../../data/packing.js'
 
 type Data = Readonly<Partial<Record<'train' | 'validate' | 'test', DataFile>>> & { readonly sequenceLength?: number }
@@ -22,12 +23,10 @@ export async function dataNotes({ inputs, stages }: FrozenPlan): Promise<string[
   const estimates = (await expectedText(read, 'train', how))!
   const notes: string[] = []
   for (const name of ['train', 'validate', 'test'] as const) {
-    const { empty = 0, begins } = (name === 'train' ? estimates : await expectedText(read, name, how)) ?? {}
-    if (empty > 0) notes.push(`data.${name}: ${leftOut(empty)}.`)
-    if (begins === false)
-      notes.push(
-        `data.${name}: its documents do not begin with the tokens that the tokenizer puts at the beginning of a text. Models that have always seen these predict badly without them.`,
-      )
+    const text = name === 'train' ? estimates : await expectedText(read, name, how)
+    if (!text) continue
+    if (text.empty > 0) notes.push(`data.${name}: ${leftOut(text.empty)}.`)
+    notes.push(...(await unbegunNotes(model, name, text, prepare.beginOfText)))
   }
   const padding = 1 - estimates.tokens / length
   if (padding > 0.5 && packing === 'documents')
@@ -47,4 +46,29 @@ export async function dataNotes({ inputs, stages }: FrozenPlan): Promise<string[
   repeat('distill', using('distill')?.tokens, most, capturedWords)
   repeat('uptrain', using('uptrain')?.tokens, estimates.sequences, 'the training data')
   return notes
+}
+
+/** Nats a token by which a loss must fall to be worth a word. */
+const notable = 0.1
+
+/** Models that have always seen some tokens at the beginning of a text may predict badly without them: whether this one does. */
+async function unbegunNotes(
+  model: string,
+  name: string,
+  { unbegun, begin }: ExpectedText,
+  beginOfText: BeginOfText | undefined,
+): Promise<string[]> {
+  if (unbegun.length === 0) return []
+  const losses = await lossesOf(model, unbegun, begin)
+  const what = `data.${name}: sequences do not all begin with the tokens that the tokenizer puts at the beginning of a text`
+  if (!losses) return [`${what}. Models that have always seen these predict badly without them.`]
+  const { asTheyAre, begun } = losses
+  if (asTheyAre - begun < notable) return []
+  const remedy =
+    beginOfText === 'documents'
+      ? 'Leave out `beginOfText: documents` of `prepare`'
+      : `Let the documents begin with them (${begin.length === 1 ? 'token' : 'tokens'} ${begin.join(', ')})`
+  return [
+    `${what}. On ${unbegun.length === 1 ? 'one' : unbegun.length} of these, the parent’s loss is ${asTheyAre.toFixed(2)} nats per token, and ${begun.toFixed(2)} with these tokens in front. ${remedy}.`,
+  ]
 }

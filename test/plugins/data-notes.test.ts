@@ -1,7 +1,8 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { JsonObject } from '../../api/index.js'
+import { Tokenizer } from '../../model/index.js'
 import { dataNotes } from '../../plugins/inspect/data-notes.js'
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
 import { temporaryFolder } from '../temporary-folder.js'
@@ -45,10 +46,49 @@ test('it is said where more than half is padding, unless documents are packed on
   expect(await notes(ten, 10, { prepare: { packing: 'continuous' } })).toEqual([])
 })
 
-test('documents that do not begin as the tokenizer begins texts are told', async () => {
-  expect(await notes([[4, 5, 6], ...ten], 4, {})).toEqual([
-    'data.train: its documents do not begin with the tokens that the tokenizer puts at the beginning of a text. Models that have always seen these predict badly without them.',
-  ])
+describe('sequences that do not begin as the tokenizer begins texts', () => {
+  const quickstart = join(import.meta.dirname, '../../examples/quickstart')
+  const folder = temporaryFolder()
+  const write = (name: string, records: readonly object[]) => {
+    const path = join(folder, name)
+    writeFileSync(path, records.map((record) => JSON.stringify(record)).join('\n'))
+    return path
+  }
+  const texts = readFileSync(join(quickstart, 'data/validate.jsonl'), 'utf8')
+    .split('\n', 4)
+    .map((line) => (JSON.parse(line) as { text: string }).text)
+  const of = (path: string, prepare: JsonObject = {}) =>
+    dataNotes({
+      inputs: { model: join(quickstart, 'parent'), data: { train: { path }, sequenceLength: 64 } },
+      stages: [{ uses: 'prepare', params: { packing: 'documents', ...prepare } }],
+    } as unknown as FrozenPlan)
+
+  test('they are told with what the parent loses by it, and with what to do', async () => {
+    const tokenizer = Tokenizer.open(join(quickstart, 'parent'), Infinity)
+    const path = write(
+      'ids.jsonl',
+      texts.map((text) => ({ input_ids: tokenizer.encode(text, { special: false }) })),
+    )
+    const [note, ...more] = await of(path)
+    expect(more).toEqual([])
+    const [, asTheyAre, begun] =
+      /^data\.train: sequences do not all begin with the tokens that the tokenizer puts at the beginning of a text\. On 4 of these, the parent’s loss is ([\d.]+) nats per token, and ([\d.]+) with these tokens in front\. Let the documents begin with them \(token 1\)\.$/.exec(
+        note!,
+      )!
+    expect(Number(asTheyAre) - Number(begun)).toBeGreaterThan(0.1)
+  })
+
+  test('the parameter that leaves the tokens out is named', async () => {
+    const path = write('texts.jsonl', [{ text: texts.join(' ') }])
+    const [note] = await of(path, { beginOfText: 'documents' })
+    expect(note).toMatch(/Leave out `beginOfText: documents` of `prepare`\.$/)
+    expect(await of(path)).toEqual([])
+  })
+
+  test('nothing is said where the parent predicts them as well', async () => {
+    // Random weights know nothing of beginnings.
+    expect(await notes([[4, 5, 6], ...ten], 4, {})).toEqual([])
+  })
 })
 
 test('records that are left out are counted', async () => {

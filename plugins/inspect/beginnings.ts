@@ -1,0 +1,64 @@
+import { Failure } from '../../api/index.js'
+import { Head, openModel } from '../../model/index.js'
+import { parameterCount } from '../../puzzle/costs.js'
+import { lastHidden } from '../../puzzle/evaluation.js'
+import { processors } from '../../tensor/processors.js'
+import { loadPlugins } from '../registry.js'
+
+/** Parameters up to which a model is run as a check: that takes seconds. */
+const mostParameters = 4e8
+
+/** Tokens of each sequence that are looked at. */
+const tokensLookedAt = 256
+
+/** Mean loss of a model on the same tokens, nats. */
+export interface Beginnings {
+  readonly asTheyAre: number
+  /** With the tokens in front that its tokenizer puts at the beginning of a text. */
+  readonly begun: number
+}
+
+/**
+ * Runs a model on sequences that do not begin as its tokenizer begins a text, as they are and begun so.
+ * @param sequences  token ids, at least one sequence
+ * @param begin      the tokens that begin a text
+ * @returns undefined if the model is too large to be run as a check, or cannot be opened without plugins
+ */
+export async function lossesOf(
+  folder: string,
+  sequences: readonly (readonly number[])[],
+  begin: readonly number[],
+): Promise<Beginnings | undefined> {
+  const model = await openModel(folder, loadPlugins().blocks).catch((error: unknown) => {
+    if (error instanceof Failure) return undefined
+    throw error
+  })
+  if (!model || parameterCount(model) > mostParameters) return undefined
+  const texts = sequences.map((ids) => ids.slice(0, tokensLookedAt))
+  const length = begin.length + Math.max(...texts.map((ids) => ids.length))
+  const rows = [...texts, ...texts.map((ids) => [...begin, ...ids])]
+  const held = {
+    count: rows.length,
+    length,
+    ids: new Int32Array(rows.length * length),
+    mask: new Float32Array(rows.length * length),
+  }
+  for (const [i, row] of rows.entries()) {
+    held.ids.set(row, i * length)
+    held.mask.fill(1, i * length, i * length + row.length)
+  }
+  const threads = processors()
+  const states = await lastHidden(model, held, threads)
+  const head = await Head.create(model, threads)
+  // Behind each token stands the next one; what is predicted at the end of a row is not looked at.
+  const { loss } = await head.answers(states, [...held.ids.subarray(1), 0])
+  await head.release()
+  // The first token of a text is predicted only if others stand in front of it: in both cases it is left out.
+  const mean = (from: number, skip: number) => {
+    const losses = texts.flatMap((ids, i) => [
+      ...loss.subarray((from + i) * length + skip, (from + i) * length + skip + ids.length - 1),
+    ])
+    return losses.reduce((a, b) => a + b, 0) / losses.length
+  }
+  return { asTheyAre: mean(0, 0), begun: mean(texts.length, begin.length) }
+}
