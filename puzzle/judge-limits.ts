@@ -1,4 +1,3 @@
-import type { Model } from '../model/index.js'
 import type { PairScenario } from './batches.js'
 import { onTime, scenarioIndex, type Limit } from './limit.js'
 import { describeLimit } from './limits.js'
@@ -9,9 +8,9 @@ import {
   joined,
   mostPairs,
   speedsOf,
-  timePairs,
   type Estimate,
   type PairedPasses,
+  type TimeMore,
   type TimingParams,
 } from './speed.js'
 
@@ -80,9 +79,8 @@ export const shortfall = (judged: readonly Judged[]): number =>
   Math.max(0, ...judged.map(({ missedBy = 0 }) => missedBy))
 
 /** Parameters of a sequential test. */
-export interface Deciding extends TimingParams {
+export interface Deciding extends Omit<TimingParams, 'threads'> {
   readonly limits: readonly Limit[]
-  readonly threads: number
   /** Whether to stop as soon as a limit will hardly be shown to be met, as where there are other children. @default false */
   readonly giveUp?: boolean
 }
@@ -108,9 +106,9 @@ function isHopeless(judged: Judged, { bound }: Limit, pairs: number, most: numbe
  */
 export async function decided<E extends Evaluation<Measured>>(
   evaluation: E,
-  models: () => readonly [parent: Model, child: Model],
+  time: TimeMore,
   scenarios: readonly PairScenario[],
-  { limits, retime, repetitions, threads, giveUp = false }: Deciding,
+  { limits, retime, repetitions, giveUp = false }: Deciding,
   progress: (message: string) => void = () => {},
 ): Promise<E> {
   const error = errorOf({ retime })
@@ -130,7 +128,7 @@ export async function decided<E extends Evaluation<Measured>>(
       if (giveUp && judged.some((one, i) => isHopeless(one, ofTime[i]!, have, most))) return now
       const pairs = Math.min(have, most - have)
       const say = (pair: number) => progress(`timing again, pair ${pair} of ${pairs}: a limit is within the interval`)
-      set(joined(passes(), await timePairs(models(), { scenario, threads }, { pairs, error }, say)))
+      set(joined(passes(), await time(scenario, { pairs, error }, say)))
     }
   }
   return now

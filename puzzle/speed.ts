@@ -98,6 +98,19 @@ export async function timePairs(
   })
 }
 
+/** Times more pairs of the same parent and child. */
+export type TimeMore = (
+  scenario: PairScenario,
+  amount: { readonly pairs: number; readonly error: number },
+  progress: (pair: number) => void,
+) => Promise<PairedPasses>
+
+/** Times pairs of models, which are opened only then. */
+export const timer =
+  (models: () => readonly [parent: Model, child: Model], threads: number): TimeMore =>
+  (scenario, amount, progress) =>
+    timePairs(models(), { scenario, threads }, amount, progress)
+
 /** The passes of several sessions: none is dropped. */
 export const joined = (a: PairedPasses, b: PairedPasses): PairedPasses => ({
   parent: [...a.parent, ...b.parent],

@@ -27,7 +27,7 @@ import { describeSolution } from '../../puzzle/describe-solution.js'
 import { evaluationsWork } from '../../puzzle/estimates/evaluations.js'
 import { expectedReading } from '../../puzzle/estimates/reading.js'
 import { decided } from '../../puzzle/judge-limits.js'
-import { joined, timing, type PairedPasses, type TimingAsked, type TimingParams } from '../../puzzle/speed.js'
+import { joined, timer, timing, type PairedPasses, type TimingAsked, type TimingParams } from '../../puzzle/speed.js'
 import { asTask, assemble, chosenEntries, readJson, type Filling } from '../../puzzle/library.js'
 import { readLibrary } from '../../puzzle/read-library.js'
 import { encodePrompts } from '../../data/prompts.js'
@@ -236,7 +236,7 @@ export const evaluate: FanOutStage<
     const { limits = [] } = params
     const timed = await decided(
       all,
-      () => [model, child],
+      timer(() => [model, child], params.threads),
       scenarios,
       { ...params, limits },
       (message) => context.progress(0.9, message),

@@ -38,7 +38,7 @@ import { accuracyError, qualityBounds, withQualityHeadroom } from '../../puzzle/
 import type { Solution } from '../../puzzle/selection-problem.js'
 import { withThreads } from '../../puzzle/scenarios.js'
 import { remedyFor, type Remedy } from '../../puzzle/remedy.js'
-import { timing, type TimingAsked } from '../../puzzle/speed.js'
+import { timer, timing, type TimingAsked } from '../../puzzle/speed.js'
 import type { CurvePoint } from '../../puzzle/train-with-checkpoints.js'
 import { mannerOf } from '../../puzzle/uptrain-params.js'
 import { uptrainChild } from '../../puzzle/uptraining.js'
@@ -204,7 +204,7 @@ export const improve: SingleStage<ImproveParams, ImproveNeeds, ImproveOutputs, M
       const trained = withHead(await readChild(child, weights), solution.head)
       const evaluation = await decided(
         await measure(trained, solution, (f, m) => say(0.8 + 0.2 * f, m)),
-        () => [model, trained],
+        timer(() => [model, trained], params.threads),
         scenariosIn(parts),
         { ...params, limits: parts.limits },
         (m) => say(1, m),

@@ -26,7 +26,7 @@ import { scenariosIn } from '../../puzzle/loads.js'
 import { limitsOf, withThreads } from '../../puzzle/scenarios.js'
 import type { Solution } from '../../puzzle/selection-problem.js'
 import { solveAgain } from '../../puzzle/solve-again.js'
-import { mostPairs, timing, type TimingAsked } from '../../puzzle/speed.js'
+import { mostPairs, timer, timing, type TimingAsked } from '../../puzzle/speed.js'
 import { nearest } from '../../puzzle/verdict.js'
 
 interface SelectParams extends Thoroughness, TimingAsked {
@@ -118,7 +118,7 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
       const deciding = { ...params, limits: aim, giveUp: true }
       const timed = await decided(
         evaluation,
-        () => [model, childOf(solution)],
+        timer(() => [model, childOf(solution)], params.threads),
         scenarios,
         deciding,
         (message) => context.progress(0, `candidate ${candidates.length + 1}: ${message}`),

@@ -169,7 +169,7 @@ describe('passes of different batches', () => {
   })
 
   test('that decide a limit need no more of them', async () => {
-    const deciding = { limits: [limit('latency', 0.67)], retime: 0, repetitions: 1, threads: 1 }
+    const deciding = { limits: [limit('latency', 0.67)], retime: 0, repetitions: 1 }
     const never = () => {
       throw new Error('nothing is timed again')
     }

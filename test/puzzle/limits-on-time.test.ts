@@ -7,7 +7,9 @@ import type { Limit } from '../../puzzle/limit.js'
 import { predictedSpeeds } from '../../puzzle/predicted-speeds.js'
 import { makeProblem, toSolution, type ProblemParts } from '../../puzzle/selection-problem.js'
 import { joined, speedsOf, type PairedPasses } from '../../puzzle/speed.js'
+import { withTiming } from '../../puzzle/served.js'
 import { solve } from '../../solver/index.js'
+import { normal } from '../../tensor/random.js'
 import { openTiny } from '../model/tiny.js'
 import { costTable, fakeLibrary, fakeSpace, scoreRows } from '../stages/fakes.js'
 
@@ -208,7 +210,7 @@ describe('where there are other children', () => {
         throw new Error('timed again')
       },
       [scenario],
-      { limits: [limit('prefill', value, 'seconds')], repetitions: 1, retime: 3, threads: 1, giveUp },
+      { limits: [limit('prefill', value, 'seconds')], repetitions: 1, retime: 3, giveUp },
     )
 
   test('one that will hardly be shown to meet a limit is not timed again', async () => {
@@ -218,6 +220,47 @@ describe('where there are other children', () => {
 
   test('one that may well be shown to meet it is', async () => {
     await expect(deciding(1.56, true)).rejects.toThrow('timed again')
+  })
+})
+
+describe('searches whose machine is noisy, each timing a child until its limit is decided', () => {
+  const searches = 1000
+  // 9 pairs at first, as by default, doubled three times at most.
+  const deciding = { limits: [limit('prefill', 0.5, 'parent')], repetitions: 9, retime: 3 }
+  /** The share of searches that accept a child with this true ratio, and the mean number of pairs of each. */
+  async function accepted(ratio: number, seed: number) {
+    const random = normal(seed)
+    // Other work only ever takes time: a third of all passes, by half of it on average.
+    const slow = () => Math.exp(0.03 * random()) * (random() > 0.43 ? 1 + 0.6 * Math.abs(random()) : 1)
+    const more = (pairs: number): PairedPasses =>
+      passes(
+        times(pairs, () => [2 * slow(), 8]),
+        times(pairs, () => [2 * ratio * slow(), 4]),
+      )
+    let [held, pairs] = [0, 0]
+    for (let search = 0; search < searches; search++) {
+      const before = withTiming(evaluation(times(16, () => [1, 4])), scenario, more(9))
+      const after = await decided(before, async (_, amount) => more(amount.pairs), [scenario], deciding)
+      if (judgeLimits(deciding.limits, [scenario], after)[0]!.held) held++
+      pairs += after.timing.child.length
+    }
+    return { share: held / searches, pairs: pairs / searches }
+  }
+  const allowed = 0.025 + 4 * Math.sqrt((0.025 * 0.975) / searches)
+
+  test('a child that just misses passes in at most 2.5 % of them, however often it was looked at', async () => {
+    const { share, pairs } = await accepted(0.5, 1)
+    expect(share).toBeLessThan(allowed)
+    // It was looked at until the pairs ran out.
+    expect(pairs).toBeGreaterThan(50)
+  })
+
+  test('one that misses by a tenth never does, one that is a tenth better passes; both are decided early', async () => {
+    const worse = await accepted(0.55, 2)
+    const better = await accepted(0.45, 3)
+    expect(worse.share).toBe(0)
+    expect(better.share).toBeGreaterThan(0.95)
+    for (const { pairs } of [worse, better]) expect(pairs).toBeLessThan(40)
   })
 })
 

@@ -6,7 +6,7 @@ import type { CostTable } from '../../puzzle/costs.js'
 import type { Evaluation, Measured } from '../../puzzle/evaluation.js'
 import { decided, judgeLimits } from '../../puzzle/judge-limits.js'
 import type { Limit } from '../../puzzle/limit.js'
-import type { PairedPasses } from '../../puzzle/speed.js'
+import { timer, type PairedPasses } from '../../puzzle/speed.js'
 import type { SolveOutcome } from '../../puzzle/solve-outcome.js'
 import { readSchema } from '../../schemas/read.js'
 import { digestBytes } from '../../store/digest.js'
@@ -193,8 +193,8 @@ describe('a child', () => {
     })
     const limits = [limit(0, 'chat'), limit(1, 'offline')]
     const parent = await openModel(world.parent, blocks)
-    const deciding = { limits, retime: 1, repetitions: 1, threads: 1 }
-    const after = await decided(before, () => [parent, parent], [chat, offline], deciding)
+    const deciding = { limits, retime: 1, repetitions: 1 }
+    const after = await decided(before, timer(() => [parent, parent], 1), [chat, offline], deciding)
     expect([after.timing.sessions, after.others[0]!.timing.sessions]).toEqual([1, 2])
     expect(after.others[0]!.timing.child).toHaveLength(32)
     expect(judgeLimits(limits, [chat, offline], after).map(({ limit: text, held }) => [text, held])).toEqual([
