@@ -1,6 +1,7 @@
 import { embed, Forward, type ModelConfig } from '../../model/index.js'
 import { Failure, slots, type ArtifactRef, type SingleStage } from '../../api/index.js'
 import { join } from 'node:path'
+import { layerBytes, openBytes } from '../../puzzle/estimates/memory.js'
 import { Contributions } from '../../puzzle/channel-contribution.js'
 import { hiddenName, midName, tokensName, type CapturedFiles } from '../../puzzle/captured.js'
 import { openBase } from '../../puzzle/base.js'
@@ -81,7 +82,10 @@ export const capture: SingleStage<
     return {
       disk: Math.min((train + validate) * perSequence, params.maxBytes),
       // The hidden states before and after a slot, as 32-bit floats.
-      memory: 2 * longer * length * hidden * 4,
+      memory:
+        openBytes(model) +
+        2 * longer * length * hidden * 4 +
+        layerBytes(model, Math.min(params.batch, longer) * length, length),
       work: { forward: (train + validate) * length * layersFlops(model, length) },
     }
   },

@@ -3,6 +3,7 @@ import { layerFacts, slotShapes } from '../../model/index.js'
 import { elements, writeTensors } from '../../tensor/index.js'
 import { tensorsOf } from '../../tensor/tensors-of.js'
 import type { ArtifactRef, FanOutStage, Files, Outputs, Slot, Weights } from '../../api/index.js'
+import { lessonBytes } from '../../puzzle/estimates/memory.js'
 import { captured, hiddenName, midName, tokensName, type CapturedText } from '../../puzzle/captured.js'
 import { earlierLibrary, earlierName, earlierWeights, openBase } from '../../puzzle/base.js'
 import type { BaseOutputs, CaptureOutputs, DistillOutputs } from '../../puzzle/hand-over.js'
@@ -100,6 +101,7 @@ export const distill: FanOutStage<
     const held = read && { ...read, validate: capturedOf(context.stages.capture, read).validate }
     return {
       disk: 4 * weights.reduce((a, b) => a + b, 0),
+      memory: Math.max(0, ...all.map((lesson) => lessonBytes(model, lesson, params.batch, read?.length ?? 128))),
       tasks: all.length,
       ...(held && { work: lessonsWork(model, all, params, held) }),
     }
@@ -111,7 +113,7 @@ export const distill: FanOutStage<
     const model = await openBase(context, base)
     const library = await earlierLibrary(context, stages.base)
     const { files, values } = stages.capture
-    const { tokens, sequences } = values
+    const { tokens, sequences, length } = values
     const batch = Math.min(params.batch, sequences)
     const steps = params.training === 'gradient' ? stepsFor(params.tokens, batch, sequences, tokens) : 0
     const solves = params.training === 'closed-form'
@@ -142,6 +144,7 @@ export const distill: FanOutStage<
           ? `layers ${layer} to ${layer + run.span - 1} as one: ${run.name}`
           : `layer ${layer}, ${train.map(({ slot }) => slot).join(' and ')}: ${names}${beside === 'no-op' ? ' (other slot removed)' : ''}`,
         group: layerName(layer),
+        memory: lessonBytes(model, lesson, batch, length),
         params: { ...lesson, batch, steps, ...(solves && { solveOn }), learningRate, weightDecay },
         inputs: {
           input: input('train'),

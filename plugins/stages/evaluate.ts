@@ -7,6 +7,7 @@ import {
   type StageContext,
   type TaskPlan,
 } from '../../api/index.js'
+import { measuringBytes } from '../../puzzle/estimates/memory.js'
 import type {
   Described,
   DistillOutputs,
@@ -166,17 +167,19 @@ export const evaluate: FanOutStage<
     const { taskItems = Infinity } = (context.stages.prepare ?? {}) as { taskItems?: number }
     const thorough = { ...withThreads(params, context.spec.target), items: Math.min(params.items, taskItems) }
     const split = params.split === 'test' ? 'test' : 'validate'
-    return { tasks, work: evaluationsWork(model, thorough, read, tasks, split) }
+    const memory = measuringBytes(model, Math.min(params.sequences, read[split]), read.length)
+    return { tasks, memory, work: evaluationsWork(model, thorough, read, tasks, split) }
   },
 
   async plan(context) {
     const { params, stages, spec } = context
     const library = await readLibrary(context)
+    const model = await openParent(context)
     const { repetitions, retime, items, sequences, split, texts = 0 } = params
     const { threads } = withThreads(params, spec.target)
     const { validate, tasks, test = validate, testTasks = tasks } = stages.prepare.files
     const measured = split === 'test' ? { validate: test, tasks: testTasks } : { validate, tasks }
-    const prompts = params.prompts && (await encodePrompts(params.prompts, await openParent(context)))
+    const prompts = params.prompts && (await encodePrompts(params.prompts, model))
     const ofChild = params.of === 'child'
     // Without uptraining, the child is measured as selected.
     const trained = ofChild ? (stages.improve?.files.child ?? stages.uptrain?.files.child) : undefined
@@ -196,6 +199,7 @@ export const evaluate: FanOutStage<
           describeSolution(solution, library, context.inputDigests.model!),
         ),
         group: 'solutions',
+        memory: measuringBytes(model, sequences, stages.prepare.values.sequenceLength),
         params: {
           fillings,
           ...(solution.head && { head: solution.head }),

@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Problem } from '../../solver/index.js'
 import type { SingleStage } from '../../api/index.js'
+import { forwardBytes } from '../../puzzle/estimates/memory.js'
 import { AccuracyMeter } from '../../puzzle/accuracy-meter.js'
 import { AssemblyMeter } from '../../puzzle/assembly-meter.js'
 import type {
@@ -97,9 +98,13 @@ export const refine: SingleStage<RefineParams, RefineNeeds, RefineOutputs, Model
     const model = await openParent(context)
     const read = await expectedReading(context, model)
     if (!read) return {}
-    const positions = Math.min(params.sequences, capturedOf(context.stages.capture, read).validate) * read.length
-    const child = childShare * layersFlops(model, read.length) + 2 * headFlops(model)
-    return { work: { forward: params.evaluations * positions * child } }
+    const { length } = read
+    const held = Math.min(params.sequences, capturedOf(context.stages.capture, read).validate)
+    const child = childShare * layersFlops(model, length) + 2 * headFlops(model)
+    return {
+      memory: forwardBytes(model, { held, batch: params.batch, length }),
+      work: { forward: params.evaluations * held * length * child },
+    }
   },
 
   async run(context) {

@@ -10,6 +10,7 @@ import {
   type TaskContext,
   type TaskPlan,
 } from '../../api/index.js'
+import { forwardBytes } from '../../puzzle/estimates/memory.js'
 import { captured, hiddenName, tokensName, type CapturedStatistics } from '../../puzzle/captured.js'
 import { compositionOf } from '../../puzzle/composition.js'
 import { earlierLibrary, earlierName, earlierWeights, openBase } from '../../puzzle/base.js'
@@ -163,7 +164,8 @@ export const score: FanOutStage<
     const read = await expectedReading(context, model)
     if (!read) return {}
     const sequences = Math.min(params.sequences, capturedOf(context.stages.capture, read).validate)
-    return scoresExpected(model, context, params, read, sequences)
+    const memory = forwardBytes(model, { held: sequences, batch: params.batch, length: read.length })
+    return { ...scoresExpected(model, context, params, read, sequences), memory }
   },
 
   async plan(context) {
@@ -172,8 +174,10 @@ export const score: FanOutStage<
     const model = await openBase(context, base)
     const earlier = await earlierLibrary(context, stages.base)
     const library = await readLibrary(context)
-    const { files } = stages.capture
+    const { files, values } = stages.capture
     const { layers } = model.config
+    const { sequences, batch } = params
+    const memory = forwardBytes(model, { held: sequences, batch, length: values.length })
     const states = (n: number) => captured(files, hiddenName('validate', n))
     const tokens = captured(files, tokensName('validate'))
     const { objective } = params
@@ -191,14 +195,15 @@ export const score: FanOutStage<
           id: `${layerName(layer)}/${slot}/${attention.variant}+${ffn.variant}`,
           label: `layer ${layer}: ${attention.variant} and ${ffn.variant}`,
           group: layerName(layer),
+          memory,
           params: {
             layer,
             slot,
             attention: fillings[0]!,
             ffn: fillings[1]!,
             before,
-            sequences: params.sequences,
-            batch: params.batch,
+            sequences,
+            batch,
             ...judging,
           },
           inputs: {
@@ -229,7 +234,6 @@ export const score: FanOutStage<
       // Entries that are missing in the library are not scored.
       if (!attention || !ffn) return []
       const { fillings, inputs } = asTask([attention, ffn])
-      const { sequences, batch } = params
       const scored = {
         layer,
         slot: 'block' as const,
@@ -244,6 +248,7 @@ export const score: FanOutStage<
           id: runName(run),
           label: `layers ${layer} to ${layer + span - 1}: ${id}`,
           group: layerName(layer),
+          memory,
           params: { ...scored, sequences, batch, ...judging },
           inputs: { ...inputs, ...items, ...ofBase, input: states(layer), final: states(layers), tokens },
           blocks: [
@@ -253,9 +258,8 @@ export const score: FanOutStage<
         },
       ]
     })
-    const { sequences, batch } = params
     const heads = quantisedHeads(spec.space).map((head): Task => ({
-      ...{ id: `head/${head}`, label: `head in ${head}`, group: 'head' },
+      ...{ id: `head/${head}`, label: `head in ${head}`, group: 'head', memory },
       params: { head, sequences, batch, ...judging },
       inputs: { ...items, ...ofBase, input: states(layers), final: states(layers), tokens },
       blocks: [...blocksOf(model)],

@@ -1,5 +1,6 @@
 import type { SingleStage } from '../../api/index.js'
 import { withHead } from '../../model/index.js'
+import { openBytes, pairBytes } from '../../puzzle/estimates/memory.js'
 import type {
   BaseOutputs,
   DepthOutputs,
@@ -94,12 +95,16 @@ export const select: SingleStage<SelectParams, SelectNeeds, SelectOutputs, Model
   },
 
   /** One child is near the limits, and timed with twice as many pairs: that is usual. */
-  resources: ({ params, spec }) => ({
-    work: {
-      passes: params.repetitions * (1 + childShare),
-      passThreads: withThreads(params, spec.target).threads,
-    },
-  }),
+  async resources({ params, ...context }) {
+    const model = await openParent(context)
+    return {
+      memory: openBytes(model) + pairBytes(model),
+      work: {
+        passes: params.repetitions * (1 + childShare),
+        passThreads: withThreads(params, context.spec.target).threads,
+      },
+    }
+  },
 
   async run(context) {
     const { stages, spec, seed } = context

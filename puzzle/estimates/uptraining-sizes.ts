@@ -1,10 +1,10 @@
-import { slots, type JsonObject } from '../../api/index.js'
-import { slotShapes, type Model } from '../../model/index.js'
-import { elements } from '../../tensor/index.js'
+import type { JsonObject } from '../../api/index.js'
+import type { Model } from '../../model/index.js'
 import { parameterCount } from '../costs.js'
 import { isLayerwise, usualBounds } from '../layerwise/bounds.js'
 import type { UptrainParams } from '../uptrain-params.js'
 import { childShare } from './flops.js'
+import { engineBytes, openBytes, slotSizes, trainedLayerBytes } from './memory.js'
 import { bounded, type ExpectedReading } from './reading.js'
 
 type Shaped = Pick<Model, 'config' | 'blocks'>
@@ -29,38 +29,26 @@ export function uptrainingSizes(
   const parent = parameterCount(model)
   const child = childShare * parent
   const { batch, layerwise, keepParentStates } = params
-  // The child's weights, gradients and two moments; of these, all but the gradients are in a checkpoint.
-  if (!isLayerwise(model, typeof layerwise === 'boolean' ? { layerwise } : {}))
-    return { memory: 4 * (parent + 4 * child), temporary: 4 * 3 * child }
   const { length = 128, train = Infinity } = read ?? {}
   const tokens = Math.min(typeof batch === 'number' ? batch : 32, train) * length
+  if (!isLayerwise(model, typeof layerwise === 'boolean' ? { layerwise } : {})) {
+    // The child's weights, gradients and two moments; of these, all but the gradients are in a checkpoint.
+    const weights = 4 * (parent + 4 * child)
+    const inside = model.config.layers * trainedLayerBytes(model, tokens, length)
+    return { memory: engineBytes + weights + inside, temporary: 4 * 3 * child }
+  }
   const kept = keepParentStates === true ? bounded(train) * length : 0
   return { memory: layerwiseMemory(model, tokens), temporary: layerwiseDisk(model, child, tokens, kept) }
 }
 
-/** Bytes of the parent's weights that stay in memory: `cacheWeights`. */
-const cachedBytes = 2 ** 30
-
-/** Bytes of the engine, of compiled code, and of memory that is not collected yet. */
-const engineBytes = 2 ** 29
-
 /** Weights and gradients of the largest slot, the head beside the embedding, a step's hidden states, and the stated bounds. */
-function layerwiseMemory({ config, blocks }: Shaped, tokens: number): number {
-  const { hidden, vocabulary } = config
-  const sizes = config.blocks.flatMap((_, layer) =>
-    slots.map((slot) =>
-      Object.values(slotShapes(config, layer, slot, blocks)).reduce((n, own) => n + elements(own), 0),
-    ),
-  )
-  const weights = Math.min(4 * parameterCount({ config, blocks }), cachedBytes)
-  return (
-    4 * (4 * Math.max(...sizes) + 2 * vocabulary * hidden + 6 * tokens * hidden) +
-    weights +
-    usualBounds.pass +
-    usualBounds.spool +
-    engineBytes
-  )
-}
+const layerwiseMemory = (model: Shaped, tokens: number): number =>
+  openBytes(model) +
+  4 * (4 * Math.max(...slotSizes(model)) + 6 * tokens * model.config.hidden) +
+  // The head beside the embedding, tied or not.
+  2 * 4 * model.config.vocabulary * model.config.hidden +
+  usualBounds.pass +
+  usualBounds.spool
 
 /** Weights and moments of a step and of the next, gradients, the inputs of slots and the gradients of states; and the parent's
  *  states of so many tokens, where they are kept. */

@@ -1,9 +1,16 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { lessons } from '../../puzzle/curriculum.js'
 import { blockFlops, headFlops, layersFlops } from '../../puzzle/estimates/flops.js'
 import { lessonsWork } from '../../puzzle/estimates/lessons.js'
+import {
+  engineBytes,
+  forwardBytes,
+  lessonBytes,
+  measuringBytes,
+  trainedLayerBytes,
+} from '../../puzzle/estimates/memory.js'
 import { paceOf, type Pace } from '../../puzzle/estimates/pace.js'
 import { secondsOf } from '../../puzzle/estimates/seconds.js'
 import { uptrainingSizes } from '../../puzzle/estimates/uptraining-sizes.js'
@@ -89,7 +96,8 @@ const llama = (layers: number): { config: ModelConfig; blocks: typeof model.bloc
 
 test('the memory of an uptraining grows with the parent’s layers only as long as it is trained against as a whole', () => {
   const [small, large, larger] = [4, 22, 88].map(llama) as [ReturnType<typeof llama>, ...ReturnType<typeof llama>[]]
-  expect(uptrainingSizes(small, { batch: 8 }, undefined).memory).toBe(12 * parameterCount(small))
+  const inside = 4 * trainedLayerBytes(small, 8 * 128, 128)
+  expect(uptrainingSizes(small, { batch: 8 }, undefined).memory).toBe(engineBytes + 12 * parameterCount(small) + inside)
   const memory = (of: ReturnType<typeof llama>, batch = 8) => uptrainingSizes(of, { batch }, undefined).memory
   expect(memory(large!)).toBeLessThan(6 * 2 ** 30)
   expect(memory(larger!)).toBe(memory(large!))
@@ -104,4 +112,32 @@ test('what an uptraining keeps on disk layer by layer are two steps of weights a
   expect(disk).toBe(4 * (7 * child + 3 * 22 * 8 * 128 * 2048))
   // As many weights and moments as in a checkpoint of the whole.
   expect(uptrainingSizes(large, { batch: 8, layerwise: false }, undefined).temporary).toBe(4 * 3 * child)
+})
+
+describe('memory of a model of 1.1 B parameters', () => {
+  const large = llama(22)
+  const gib = (bytes: number) => bytes / 2 ** 30
+
+  // Measured with `node bench/large-model.mjs`, over the process of a task.
+  test('scores hold a bounded part of the weights, the head and the engine: 2.1 GB, as measured', () => {
+    expect(gib(forwardBytes(large, { held: 2, batch: 16, length: 64 }))).toBeCloseTo(2.01, 1)
+  })
+
+  test('more layers do not take more, but whole children beside their parent take all of both', () => {
+    const reading = { held: 8, batch: 4, length: 64 }
+    expect(forwardBytes(llama(44), reading)).toBe(forwardBytes(large, reading))
+    const weights = 4 * parameterCount(large)
+    expect(measuringBytes(large, 8, 64)).toBeGreaterThan(1.5 * weights)
+    expect(measuringBytes(large, 8, 64)).toBeLessThan(2.2 * weights)
+  })
+
+  test('a lesson holds its own weights four times: a narrow FFN takes less than a wide one', () => {
+    const lesson = (width: number) => ({
+      layer: 3,
+      train: [{ slot: 'ffn' as const, block: 'swiglu', params: { width } }],
+    })
+    const [narrow, wide] = [512, 5632].map((width) => lessonBytes(large, lesson(width), 4, 64))
+    expect(wide! - narrow!).toBeGreaterThan(16 * 3 * 2048 * (5632 - 512))
+    expect(gib(wide!)).toBeLessThan(4)
+  })
 })

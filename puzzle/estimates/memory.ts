@@ -1,0 +1,90 @@
+import { layerFacts, slotShapes, type Model } from '../../model/index.js'
+import { slots, type BlockChoice, type Slot } from '../../api/index.js'
+import { elements } from '../../tensor/index.js'
+import { parameterCount } from '../costs.js'
+import { childShare } from './flops.js'
+
+// Bytes that a process holds at once, about: what `plan` shows, and what a worker waits for before it begins a task.
+
+type Shaped = Pick<Model, 'config' | 'blocks'>
+
+/** Bytes of the engine, of compiled code, and of memory that is not collected yet. */
+export const engineBytes = 2 ** 29
+
+/** Bytes of the parent's weights that stay in memory at most: `cacheWeights`. */
+const cachedBytes = 2 ** 30
+
+const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0)
+
+/** Numbers of each slot's weights. */
+export const slotSizes = ({ config, blocks }: Shaped): number[] =>
+  config.blocks.flatMap((_, layer) =>
+    slots.map((slot) => sum(Object.values(slotShapes(config, layer, slot, blocks)).map(elements))),
+  )
+
+/** The engine, and the weights of layers that a process keeps. */
+export const openBytes = (model: Shaped): number => engineBytes + Math.min(4 * sum(slotSizes(model)), cachedBytes)
+
+/** Embedding and head. */
+export const endsBytes = ({ config: { tied, vocabulary, hidden } }: Shaped): number =>
+  (tied ? 1 : 2) * 4 * vocabulary * hidden
+
+/** What a layer's graph holds for so many tokens, in sequences of `length`: states, heads' scores, the FFN's inside. */
+export const layerBytes = (
+  { config: { hidden, intermediate, heads } }: Shaped,
+  tokens: number,
+  length: number,
+): number => 4 * tokens * (10 * hidden + 4 * intermediate + 2 * heads * length)
+
+/** Training holds what the forward pass held, and gradients of it. */
+export const trainedLayerBytes = (...args: Parameters<typeof layerBytes>): number => 2 * layerBytes(...args)
+
+/**
+ * Running models layer by layer, with their heads: scores, and children as wholes.
+ * @param held   sequences whose hidden states are held
+ * @param batch  sequences in a pass
+ */
+export const forwardBytes = (
+  model: Shaped,
+  { held, batch, length }: { readonly held: number; readonly batch: number; readonly length: number },
+): number =>
+  openBytes(model) +
+  endsBytes(model) +
+  // The parent's and a child's.
+  2 * 4 * held * length * model.config.hidden +
+  layerBytes(model, Math.min(held, batch) * length, length)
+
+/** Decoders of a parent and a child, all of whose weights are in memory. */
+export const pairBytes = (model: Shaped): number => 4 * (1 + childShare) * parameterCount(model)
+
+/** Sequences in a pass when a child is measured. */
+const measuredBatch = 16
+
+/** Measuring a child beside its parent. @param sequences  held-out ones */
+export const measuringBytes = (model: Shaped, sequences: number, length: number): number =>
+  forwardBytes(model, { held: sequences, batch: measuredBatch, length }) + pairBytes(model)
+
+/** Training some blocks of a layer: weights, gradients and two moments; the rest of the layer; least squares for the widest matrix. */
+export function lessonBytes(
+  model: Shaped,
+  { layer, train }: { readonly layer: number; readonly train: readonly (BlockChoice & { readonly slot: Slot })[] },
+  batch: number,
+  length: number,
+): number {
+  const { config, blocks } = model
+  const shapes = train.flatMap(({ slot, block, params }) =>
+    Object.values(blocks.get(slot, block).shapes(layerFacts(config, layer), params)),
+  )
+  const features = Math.max(0, ...shapes.map((shape) => shape.at(-1) ?? 0))
+  const layerWeights = sum(
+    slots.map((slot) => sum(Object.values(slotShapes(config, layer, slot, blocks)).map(elements))),
+  )
+  return (
+    openBytes(model) +
+    16 * sum(shapes.map(elements)) +
+    4 * layerWeights +
+    // A float64 matrix of the inputs' products and its factor; the products with the outputs.
+    8 * (2 * features + config.hidden) * features +
+    trainedLayerBytes(model, batch * length, length)
+  )
+}
