@@ -45,9 +45,15 @@ async function open({ entry, modelPath, batch, prefill, generate, cacheType, voc
   return {}
 }
 
+async function processorSeconds() {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1e6
+}
+
+const answers = { open, pass: () => pass(), processorSeconds }
+
 process.on('message', (question) => {
-  const answer = question.kind === 'open' ? open(question) : pass()
-  answer.then(
+  answers[question.kind](question).then(
     (value) => process.send({ value }),
     (error) => process.send({ error: [error.message, ...said].join('\n') }),
   )
