@@ -32,6 +32,7 @@ test.each([
   ['that is precise', measured(0.02, 0.6, true), 0],
   ['in peace', measured(0.02, 0.1), 0],
   ['beside programs that do not become quiet', measured(0.02, 0.6), 1],
+  ['in too short a time to see others', { error: 0.02, precise: false }, 0],
 ])('a measurement %s is not repeated', async (_, first, waits) => {
   expect(await measuring([first], false)).toEqual({ value: first, measurements: 1, waits })
 })
@@ -79,4 +80,8 @@ test('the notes say what was measured again, and what was lost all the same', ()
   expect(text).toContain(
     'One measurement was repeated when they used less. The times of ffn/linear were lost in noise.',
   )
+  expect(profileNote({ imprecise: { count: 3, of: 10 } })).toEqual({
+    text: 'The costs of blocks were measured in too short a time to say what other programs used of the processors. 3 of 10 measurements are less precise than `stages.profile.precision` asks for.',
+    disturbed: false,
+  })
 })
