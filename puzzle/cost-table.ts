@@ -106,7 +106,8 @@ function usualSeconds(timed: readonly TimedTask[]): Seconds {
 const isFirstKnown = ({ first, firstError = 0 }: TimedTask): boolean => runtime(first) > firstError
 
 /** The cost of a block: what it took of the time of the parent's in its session, times what the parent's takes.
- *  Noise can make it vanish: it costs at least as much as its interval is wide, since what is free is chosen everywhere.
+ *  Noise can make it vanish: it costs at least as much as its interval is wide, since what is free is chosen everywhere, or as the
+ *  parent's, if that is less.
  *  @param timed  undefined for what is empty: it takes nothing */
 function blockCost(model: Model, part: Part, scenario: Scenario, usual: Seconds, timed: TimedTask | undefined): Cost {
   const costs = blockSizes(model, { slot: part.slot, choice: part.variant }, scenario)
@@ -117,7 +118,8 @@ function blockCost(model: Model, part: Part, scenario: Scenario, usual: Seconds,
   const error = isCompared ? ofQuotient(timed, runtime(measured), runtime(second)) : timed.error
   // The parent's is known from all sessions, and would only seem slow if its own were too wide.
   const isLost = runtime(measured) <= (second ? error : 0) && Number.isFinite(error)
-  const least = spread(Number.isFinite(error) ? error : 0, scenario)
+  const bound = Math.min(error, runtime(usual) || Infinity)
+  const least = spread(Number.isFinite(bound) ? bound : 0, scenario)
   const seconds = (kind: keyof Seconds) =>
     isLost || measured[kind] === 0 ? Math.max(measured[kind], least[kind]) : measured[kind]
   return {

@@ -39,7 +39,8 @@ async function open({ entry, modelPath, batch, prefill, generate, cacheType, voc
     let last = await next(prompts)
     const middle = performance.now()
     for (let n = 1; n < generate; n++) last = await next(last)
-    const end = performance.now()
+    // Prefill returns the only token, if it is one.
+    const end = generate > 1 ? performance.now() : middle
     return { prefillSeconds: (middle - begin) / 1000, decodeSeconds: (end - middle) / 1000 }
   }
   return {}

@@ -63,6 +63,11 @@ test('a block whose time is smaller than its noise costs no less than one that t
   expect(tableOf(0.16, 0.15).attention.linear).not.toHaveProperty('lost')
 })
 
+test('a block that was lost in more noise than the parent’s takes costs as much as the parent’s: nothing is gained by it', () => {
+  expect(tableOf(0, 50).attention.linear).toMatchObject({ lost: true, error: 50 })
+  expect(seconds('linear', tableOf(0, 50))).toBeCloseTo(4, 9)
+})
+
 test('a block whose decoding alone vanished in noise is not free to decode', () => {
   const { prefillSeconds, decodeSeconds } = tableOf(4, 0.15, { decode: 0 }).attention.linear!
   expect(prefillSeconds).toBeCloseTo(1, 9)
