@@ -21,9 +21,12 @@ export interface CalibrationNotes {
   readonly after: { readonly largest: number }
 }
 
+/** Largest error of the predicted ratio above which costs were measured beside too much noise. */
+const tooFar = 0.2
+
 /** How far predictions can be trusted. */
 export const calibrationNote = ({ children, after }: CalibrationNotes): string =>
-  `Predictions were calibrated on the parent and ${children === 1 ? 'one random child' : `${children} random children`}: the predicted ratio of their throughputs is within ${format(100 * after.largest)} % of the measured one.`
+  `Predictions were calibrated on the parent and ${children === 1 ? 'one random child' : `${children} random children`}: the predicted ratio of their throughputs is within ${format(100 * after.largest)} % of the measured one${after.largest > tooFar ? ', too far to rely on: `npx puzzleflow profile RUN --again` measures costs anew, best on a quiet machine' : ''}.`
 
 /** What else the machine did while the costs of blocks were measured, and blocks whose times were lost in noise. */
 export interface ProfileNotes {
