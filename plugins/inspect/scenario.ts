@@ -48,7 +48,7 @@ function moreThreads({ threads = 1 }: NonNullable<PuzzleInputs['target']>): Inpu
   const here = processors()
   if (threads <= here) return []
   const message = `The child is served with ${threads} threads, but this machine has ${here === 1 ? 'one processor' : `${here} processors`} to use: threads that take turns are slow, and times measured so are imprecise.`
-  const hint = `write at most ${here}, or measureon workers that have as many`
+  const hint = `write at most ${here}, or measure on workers that have as many`
   return [{ path: ['target', 'threads'], code: 'more-threads', message, hint, severity: 'warning' }]
 }
 
