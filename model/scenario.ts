@@ -38,6 +38,8 @@ export type Seconds = Pick<Timing, 'prefillSeconds' | 'decodeSeconds'>
 export interface TimedModel {
   /** Runs one pass: the prompt, then token by token. */
   pass(): Promise<Timing>
+  /** Seconds that a process of its own has used of the processors so far; absent where the model runs in this process. */
+  readonly processorSeconds?: () => Promise<number>
   /** Frees the memory of the model, which cannot be used afterwards. */
   release(): Promise<void>
 }

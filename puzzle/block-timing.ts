@@ -13,7 +13,7 @@ import { shuffled } from '../tensor/random.js'
 import type { Space } from './inputs.js'
 import { runtime, sizes, type Cost } from './costs.js'
 import { variants, type Variant } from './library.js'
-import { watchOthers } from './machine-load.js'
+import { watchBeside } from './machine-load.js'
 import { empty, layersOf, madeUp, withoutBlocks, type LayerBlocks } from './made-up.js'
 import { runVariants } from './run-variants.js'
 
@@ -52,7 +52,7 @@ export interface Placed {
 export interface Repetition {
   /** Passes at first. */
   readonly repetitions: number
-  /** The number of passes is doubled until the interval is this narrow, as a share of what the slowest takes, on either side. */
+  /** The number of passes is doubled until all intervals are this narrow, as a share of what the slowest takes, on either side. */
   readonly precision: number
   readonly threads: number
 }
@@ -61,21 +61,22 @@ export interface Repetition {
 export interface Compared {
   /** Of each model. */
   readonly seconds: readonly Seconds[]
-  /** Half the width of the 95 % interval of the difference between the last model and the first, in seconds. */
-  readonly error: number
+  /** Half the widths of the 95 % intervals of the differences between each further model and the first, in seconds; of one model alone,
+   *  of its own seconds. */
+  readonly errors: readonly number[]
   readonly passes: number
-  /** Whether the interval became as narrow as it was to be. */
+  /** Whether all intervals became as narrow as they were to be. */
   readonly precise: boolean
-  /** Share of the processors, 0 to 1, that other programs used meanwhile. */
-  readonly load: number
+  /** Share of the processors, 0 to 1, that other programs used meanwhile; absent where that was too short to say. */
+  readonly load?: number
 }
 
 /** How many times the number of passes is doubled at most. */
 const doublings = 2
 
 /**
- * Times models in turn, copies alternating, so that drift and neighbours meet all of them; goes on until the difference is
- * known well enough, or four times the passes are spent.
+ * Times models in turn, copies alternating, so that drift and neighbours meet all of them; goes on until their differences to
+ * the first are known well enough, or four times the passes are spent.
  */
 export async function compare(
   models: readonly Model[],
@@ -87,7 +88,7 @@ export async function compare(
   return whileOpen(opened, threads, async (timed) => {
     let passes: Timing[][] = timed.map(() => [])
     const most = repetitions * 2 ** doublings
-    const others = watchOthers()
+    const others = await watchBeside(timed)
     for (;;) {
       const had = passes[0]!.length
       const more = await alternate(timed, had || repetitions, (done) =>
@@ -95,10 +96,13 @@ export async function compare(
       )
       passes = passes.map((own, i) => [...own, ...more[i]!])
       const seconds = passes.map(quiet)
-      const error = halfWidth(passes[0]!, passes.at(-1)!)
-      const precise = error <= precision * Math.max(...seconds.map(runtime))
-      if (precise || passes[0]!.length >= most)
-        return { seconds, error, passes: passes[0]!.length, precise, load: others() }
+      const [floor] = passes as [Timing[]]
+      const errors = (passes.length > 1 ? passes.slice(1) : [floor]).map((own) => halfWidth(floor, own))
+      const precise = Math.max(...errors) <= precision * Math.max(...seconds.map(runtime))
+      if (precise || passes[0]!.length >= most) {
+        const load = await others()
+        return { seconds, errors, passes: passes[0]!.length, precise, ...(load !== undefined && { load }) }
+      }
     }
   })
 }
@@ -123,18 +127,20 @@ function halfWidth(a: readonly Timing[], b: readonly Timing[]): number {
 }
 
 /** What a block takes, and the parent's own of its slot in the same session. */
-export interface TimedBlock extends Compared {
+export interface TimedBlock extends Omit<Compared, 'errors'> {
   /** Seconds of one block. */
   readonly own: Seconds
+  /** Half the width of its interval. */
+  readonly error: number
   /** Of the parent's. */
   readonly usual: Seconds
+  readonly usualError: number
 }
 
 /**
  * Times N layers that have such a block and nothing else, the same with the parent's usual block, and a model without layers, in
  * turn: the difference to the last, divided by N, is what a block takes. Layers that are otherwise empty make a difference of small
  * numbers; of whole layers it would be one of two large ones, and several times as imprecise where decoding waits for memory.
- * @returns `error` is that of one block
  */
 export async function timeBlock(
   model: Model,
@@ -148,7 +154,7 @@ export async function timeBlock(
   // A parent that has nothing in this slot gives nothing to compare with.
   const parents = model.blocks.get(slot, usual.block).empty ? [] : [alone(usual)]
   const others = isUsual(model, { slot, choice }) ? [] : [alone(choice)]
-  const compared = await compare([withoutBlocks(model), ...parents, ...others], scenario, how, context)
+  const { errors, ...compared } = await compare([withoutBlocks(model), ...parents, ...others], scenario, how, context)
   const [floor, first] = compared.seconds as [Seconds, Seconds]
   // Noise can make a tiny difference negative; times are at least 0.
   const each = (all: Seconds, kind: keyof Seconds) => Math.max(0, all[kind] - floor[kind]) / copies
@@ -158,9 +164,10 @@ export async function timeBlock(
   })
   return {
     ...compared,
-    error: compared.error / copies,
-    usual: block(parents.length > 0 ? first : floor),
     own: block(compared.seconds.at(-1)!),
+    error: errors.at(-1)! / copies,
+    usual: block(parents.length > 0 ? first : floor),
+    usualError: parents.length > 0 ? errors[0]! / copies : 0,
   }
 }
 

@@ -70,7 +70,11 @@ export function calibrate(
         const whose = isParents(parent, slot, id) ? 'parent' : 'others'
         const prefillSeconds = cost.prefillSeconds * prefill[whose]
         const decodeSeconds = cost.decodeSeconds * decode[whose]
-        return [id, { ...cost, prefillSeconds, decodeSeconds }]
+        const scale = runtime(cost) > 0 ? (prefillSeconds + decodeSeconds) / runtime(cost) : 1
+        return [
+          id,
+          { ...cost, prefillSeconds, decodeSeconds, ...(cost.error !== undefined && { error: scale * cost.error }) },
+        ]
       }),
     )
   const corrected: CostTable = { ...table, attention: scaled('attention'), ffn: scaled('ffn') }
@@ -116,6 +120,8 @@ interface TimedWhole {
 function fit(table: CostTable, parent: Whole['layers'], wholes: readonly Whole[], kind: keyof Seconds): Factors {
   const floor = table.floor[kind]
   const timed = timedWholes(table, parent, wholes, kind)
+  // Models that took no time, such as decoding where one token is generated, say nothing.
+  if (!timed.every(({ blocks: [own, others], seconds }) => seconds > 0 && floor + own + others > 0)) return asIs
   // What is common to all is the machine's, and nothing holds it to 1: it changes no ratio.
   const common = median(timed.map(({ blocks, seconds }) => seconds / (floor + blocks[0] + blocks[1])))
   // The two factors' distances from it; errors count as shares of a model's own time.
@@ -128,8 +134,6 @@ function fit(table: CostTable, parent: Whole['layers'], wholes: readonly Whole[]
   const rows = [...equations.map(({ row }) => row), [held, 0], [0, held]]
   const rests = [...equations.map(({ rest }) => rest), 0, 0]
   const [parents, others] = solve(new Matrix(rows), Matrix.columnVector(rests)).to1DArray() as [number, number]
-  // Models that took no time, as fakes do, say nothing.
-  if (!Number.isFinite(common * (parents + others))) return asIs
   return { parent: Math.max(lowest, common * (1 + parents)), others: Math.max(lowest, common * (1 + others)) }
 }
 

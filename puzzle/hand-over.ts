@@ -50,10 +50,12 @@ export type ProfileOutputs = Outputs<
   {
     readonly measured: 'here' | 'elsewhere'
     readonly fingerprint?: JsonObject
-    /** Share of the processors, 0 to 1, that other programs used meanwhile. */
+    /** Share of the processors, 0 to 1, that other programs used meanwhile; absent where that was too short to say. */
     readonly load?: number
     /** Measurements that were repeated when the machine was quieter; absent if none were. */
     readonly again?: number
+    /** Measurements that are less precise than they were to be; absent if none are. */
+    readonly imprecise?: { readonly count: number; readonly of: number }
     /** Blocks whose times were lost in noise, `SLOT/VARIANT`; absent if there are none. */
     readonly lost?: readonly string[]
     /** Types of the head to choose from; absent if it is the parent's. */

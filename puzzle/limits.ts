@@ -127,7 +127,18 @@ function describeUnmet(bound: Bound, minimum: number, yard: Yard, held: readonly
   const best = converted(limit.name, minimum + useOf(cost, yard.floor), yard.scenario, true)
   const round = (n: number, digits: number) => Number(n.toPrecision(digits))
   const lack = round(100 * missedBy(bound, minimum, yard), 3)
-  return `${describeLimit(limit)} cannot be met${heldText(held)}: the best any choice reaches is ${round(best, 4)}, the limit is ${round(absolute(limit, yard), 4)} (over by ${lack} % in ${cost})`
+  return `${describeLimit(limit)} cannot be met${heldText(held)}: the best any choice reaches is ${round(best, 4)}, the limit is ${round(absolute(limit, yard), 4)}${unitOf(limit)} (over by ${lack} % in ${cost})`
+}
+
+/** The unit of a limit that is told as a multiple of the parent. */
+const unitOf = ({ name, unit }: Limit): string => (unit === 'parent' && name !== 'parameters' ? ` ${units[name]}` : '')
+
+const units: Readonly<Record<Exclude<Limit['name'], 'parameters'>, string>> = {
+  throughput: 'tokens/s',
+  prefill: 'seconds',
+  tokenLatency: 'seconds',
+  latency: 'seconds',
+  memory: 'bytes',
 }
 
 const heldText = (held: readonly string[]) =>

@@ -1,7 +1,7 @@
 import { alternate, median, whileOpen, type Model, type Timing } from '../model/index.js'
 import { batchesOf, parentScenario, type Batches, type PairScenario } from './batches.js'
 import { runtime } from './costs.js'
-import { watchOthers } from './machine-load.js'
+import { watchBeside } from './machine-load.js'
 import { ofPasses, threads } from './parameters.js'
 import { fewestFor, medianInterval, type Interval } from './sign-test.js'
 
@@ -16,7 +16,7 @@ export interface PairedPasses {
   readonly error: number
   /** Times that the two were loaded and timed. */
   readonly sessions: number
-  /** Share of the processors, 0 to 1, that other programs used meanwhile; absent from results of earlier versions. */
+  /** Share of the processors, 0 to 1, that other programs used meanwhile; absent where that was too short to say. */
   readonly load?: number
   /** Sequences at once of each, where the search has chosen them. */
   readonly batches?: Batches
@@ -85,16 +85,20 @@ export async function timePairs(
   const opened = [[ofParent, parentScenario(scenario)] as const, [ofChild, scenario] as const]
   const batches = batchesOf(scenario)
   return whileOpen(opened, threads, async (timed) => {
-    const others = watchOthers()
+    const others = await watchBeside(timed)
     const passes = await alternate(timed, count, (done) => progress(done, count))
-    const load = others()
+    const load = await others()
     // More digits are below the clock's own noise.
     const digits = (seconds: number) => Number(seconds.toPrecision(6))
     const whole = passes.map((own) => own.map((pass: Timing) => digits(runtime(pass))))
     const prompts = passes.map((own) => own.map(({ prefillSeconds }) => digits(prefillSeconds)))
     const [parent = [], child = []] = whole
     const prefill = { parent: prompts[0] ?? [], child: prompts[1] ?? [] }
-    return { parent, child, prefill, error, sessions: 1, load, ...(batches && { batches }) }
+    return {
+      ...{ parent, child, prefill, error, sessions: 1 },
+      ...(load !== undefined && { load }),
+      ...(batches && { batches }),
+    }
   })
 }
 

@@ -57,6 +57,10 @@ export function resultCommands(program: Command): void {
     .option('--again', 'forget the measurements, so that the run measures again when it is next started')
     .action(
       action(async (run: string, options: Common & { output?: string; again?: boolean }) => {
+        if (options.again === true && options.output !== undefined)
+          throw new Failure('InvalidInput', '`--again` forgets the measurements: it writes no file', {
+            remedy: 'Write the cost table first, with --output alone.',
+          })
         if (options.again === true) return measureAgain(run, options)
         if (options.output === undefined)
           throw new Failure('InvalidInput', 'No file is given for the cost table', {
@@ -68,9 +72,14 @@ export function resultCommands(program: Command): void {
         const table = readFileSync(await store.path(files.costs))
         const { output } = options
         await writing(output, () => writeFileSync(output, table))
+        if (files.otherCosts) log(onlyFirst(JSON.parse(table.toString()) as CostTable))
       }),
     )
 }
+
+/** Says which of several tables was written. */
+const onlyFirst = ({ scenario: { batch, prefill, generate } }: CostTable): string =>
+  `This is the table of the first scenario or batch (batch ${batch}, prefill ${prefill}, generate ${generate}): the others are not written, because target.profile takes one.`
 
 /** Forgets the costs that a run has measured. */
 async function measureAgain(run: string, options: Common): Promise<void> {

@@ -39,15 +39,22 @@ async function open({ entry, modelPath, batch, prefill, generate, cacheType, voc
     let last = await next(prompts)
     const middle = performance.now()
     for (let n = 1; n < generate; n++) last = await next(last)
-    const end = performance.now()
+    // Prefill returns the only token, if it is one.
+    const end = generate > 1 ? performance.now() : middle
     return { prefillSeconds: (middle - begin) / 1000, decodeSeconds: (end - middle) / 1000 }
   }
   return {}
 }
 
+async function processorSeconds() {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1e6
+}
+
+const answers = { open, pass: () => pass(), processorSeconds }
+
 process.on('message', (question) => {
-  const answer = question.kind === 'open' ? open(question) : pass()
-  answer.then(
+  answers[question.kind](question).then(
     (value) => process.send({ value }),
     (error) => process.send({ error: [error.message, ...said].join('\n') }),
   )

@@ -7,7 +7,7 @@ import { processEnvironment } from '../../tensor/process-environment.js'
 import { packageRoot } from '../../store/paths.js'
 import type { Model } from '../model.js'
 import { writeGguf } from '../gguf/write.js'
-import type { CachePrecision, Scenario, Timing, WeightPrecision } from '../scenario.js'
+import type { CachePrecision, Scenario, TimedModel, Timing, WeightPrecision } from '../scenario.js'
 import { findLlamaCpp } from './find.js'
 
 /** Type of the matrices when models are timed and their memory is computed, as in `puzzleflow export --dtype float16`. */
@@ -22,7 +22,7 @@ const cacheTypes: Readonly<Record<CachePrecision, string>> = {
 }
 
 /** A model in llama.cpp, ready to be timed. */
-export class LlamaTimed {
+export class LlamaTimed implements TimedModel {
   private constructor(private readonly child: ChildProcess) {}
 
   /** Starts llama.cpp with a model.
@@ -58,6 +58,10 @@ export class LlamaTimed {
   /** Runs one pass: the prompt, then token by token. */
   async pass(): Promise<Timing> {
     return (await this.ask({ kind: 'pass' })) as Timing
+  }
+
+  async processorSeconds(): Promise<number> {
+    return (await this.ask({ kind: 'processorSeconds' })) as number
   }
 
   async release(): Promise<void> {

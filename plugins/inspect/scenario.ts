@@ -4,6 +4,7 @@ import { quantisedHeads } from '../../puzzle/heads.js'
 import type { Limit } from '../../puzzle/limit.js'
 import { limitsOf, scenariosOf } from '../../puzzle/scenarios.js'
 import type { InputProblem } from '../../spec/registry.js'
+import { processors } from '../../tensor/processors.js'
 import type { PuzzleInputs } from './puzzle-inputs.js'
 
 /** A scenario of the spec, and where it stands. */
@@ -21,7 +22,7 @@ export function inspectScenarios({ target, space }: PuzzleInputs, config: ModelC
   if (twice.length > 0) return twice
   const limits = limitsOf(target)
   // What is asked here is the same at every batch.
-  return scenariosOf(target, anyBatches(target))
+  const ofEach = scenariosOf(target, anyBatches(target))
     .map(({ name, scenario }): Placed => {
       if (name === undefined)
         return { scenario, limits, path: ['target', 'scenario'], limitsPath: ['target', 'limits'] }
@@ -39,6 +40,16 @@ export function inspectScenarios({ target, space }: PuzzleInputs, config: ModelC
       ...noSuchCache(placed, config),
       ...noSuchHead(placed, space),
     ])
+  return [...moreThreads(target), ...ofEach]
+}
+
+/** Threads that take turns on a processor are no faster, and times depend on whose turn it is. Workers may have more processors. */
+function moreThreads({ threads = 1 }: NonNullable<PuzzleInputs['target']>): InputProblem[] {
+  const here = processors()
+  if (threads <= here) return []
+  const message = `The child is served with ${threads} threads, but this machine has ${here === 1 ? 'one processor' : `${here} processors`} to use: threads that take turns are slow, and times measured so are imprecise.`
+  const hint = `write at most ${here}, or measure on workers that have as many`
+  return [{ path: ['target', 'threads'], code: 'more-threads', message, hint, severity: 'warning' }]
 }
 
 /** llama.cpp would measure the head of the file, which is the parent's. */

@@ -66,7 +66,7 @@ interface ProfileTask {
 }
 
 /** The version of how a task is timed: what was kept of another one does not count. */
-const howTimed = 4
+const howTimed = 5
 
 /** How often passes are repeated for the precision that is asked for, about: of once to four times. */
 const usualDoubling = 1.5
@@ -89,8 +89,8 @@ export const profile: FanOutStage<
 > = {
   name: 'profile',
   // 3: the table is calibrated on whole models. 4: by a factor for the parent's blocks and one for the others. 5: blocks are timed
-  // in layers that have nothing else.
-  version: 5,
+  // in layers that have nothing else. 6: the noise of the parent's block counts as well.
+  version: 6,
   reads: ['model', 'space', 'target.scenario', 'target.scenarios', 'target.threads', 'target.profile'],
   taskReads: ['model', 'target.scenario'],
   exclusive: true,
@@ -213,19 +213,23 @@ export const profile: FanOutStage<
     const kept = join(context.machineState, 'profiles', `${key}.json`)
     const known = await readKept(kept)
     if (known) {
-      context.log('this block has been timed on this machine before')
+      context.log(`${context.task.id} has been timed on this machine before`)
       return { values: known, files: {} }
     }
     const { precise, ...timed } = await measuredAgain(
       () => time(model, params, scenario, context),
       (load) => becomesQuiet(load, context),
     )
-    const values = { fingerprint: print, ...timed }
+    const values = { fingerprint: print, ...timed, ...(!precise && { imprecise: true as const }) }
     if (timed.again) context.log(`${context.task.id}: measured again when other programs used less of the processors`)
     if (!precise) {
       // A busy machine must not decide for all the searches to come.
+      const load =
+        timed.load === undefined
+          ? ''
+          : ` while other programs used ${(100 * timed.load).toFixed(0)} % of the processors`
       context.log(
-        `${context.task.id}: measured to within ${(1000 * timed.error).toFixed(2)} ms in ${timed.passes} passes while other programs used ${(100 * timed.load).toFixed(0)} % of the processors, too imprecise to be kept: other runs will time it again`,
+        `${context.task.id}: measured to within ${milliseconds(Math.max(timed.error, timed.firstError ?? 0))} in ${timed.passes} passes${load}, too imprecise to be kept beyond this store: searches in other stores will time it again`,
       )
       return { values, files: {} }
     }
@@ -274,13 +278,14 @@ export const profile: FanOutStage<
   },
 }
 
-/** How busy the machine was, the mean over the tasks; how many were measured again for it; and the blocks whose times were lost in
- *  noise. */
+/** How busy the machine was, the mean over the tasks; how many were measured again for it; how many are imprecise all the same; and the
+ *  blocks whose times were lost in noise. */
 function disturbance(
   timed: readonly TimedTask[],
   measured: readonly { readonly table: CostTable }[],
-): Pick<ProfileOutputs['values'], 'load' | 'again' | 'lost'> {
+): Pick<ProfileOutputs['values'], 'load' | 'again' | 'imprecise' | 'lost'> {
   const again = timed.filter((own) => own.again).length
+  const imprecise = timed.filter((own) => own.imprecise).length
   const loads = timed.flatMap(({ load }) => load ?? [])
   const lost = measured.flatMap(({ table }) =>
     slots.flatMap((slot) => Object.keys(table[slot]).flatMap((id) => (table[slot][id]!.lost ? [`${slot}/${id}`] : []))),
@@ -288,6 +293,7 @@ function disturbance(
   return {
     ...(loads.length > 0 && { load: Number((loads.reduce((a, b) => a + b, 0) / loads.length).toFixed(2)) }),
     ...(again > 0 && { again }),
+    ...(imprecise > 0 && { imprecise: { of: timed.length, count: imprecise } }),
     ...(lost.length > 0 && { lost: [...new Set(lost)] }),
   }
 }
@@ -320,16 +326,26 @@ async function time(
   if (own.kind === 'block') {
     const part = { slot: own.slot!, choice: { block: own.block!, params: own.params! } }
     const timed = await timeBlock(model, part, scenario, own, context)
-    const { error, passes, precise, load } = timed
-    return { first: timed.usual, ...(!isUsual(model, part) && { second: timed.own }), error, passes, precise, load }
+    const { usual: first, usualError: firstError, own: second, error, passes, precise, load } = timed
+    return {
+      ...(isUsual(model, part) ? { first } : { first, firstError, second }),
+      ...{ error, passes, precise },
+      ...(load !== undefined && { load }),
+    }
   }
   const models =
     own.kind === 'floor'
       ? [withoutBlocks(model), ...(own.head ? [withoutBlocks(withHead(model, own.head))] : [])]
       : [model.config.blocks, own.layers!].map((all) => madeUp(model, all))
-  const { seconds, error, passes, precise, load } = await compare(models, scenario, own, context)
-  return { first: seconds[0]!, ...(seconds[1] && { second: seconds[1] }), error, passes, precise, load }
+  const { seconds, errors, passes, precise, load } = await compare(models, scenario, own, context)
+  return {
+    ...{ first: seconds[0]!, ...(seconds[1] && { second: seconds[1] }) },
+    ...{ error: errors[0]!, passes, precise },
+    ...(load !== undefined && { load }),
+  }
 }
+
+const milliseconds = (seconds: number): string => `${Number((1000 * seconds).toPrecision(2))} ms`
 
 /** An earlier measurement; one that cannot be read is made again. */
 async function readKept(path: string): Promise<ProfileTask['outputs']['values'] | undefined> {

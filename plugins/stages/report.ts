@@ -186,8 +186,8 @@ function calibrationsOf(
 }
 
 /** How the costs of blocks were measured; undefined if that was elsewhere. */
-const profileOf = ({ load, again, lost }: Partial<ProfileOutputs['values']> = {}) =>
-  load === undefined ? undefined : { load, again, lost }
+const profileOf = ({ load, again, imprecise, lost }: Partial<ProfileOutputs['values']> = {}) =>
+  [load, imprecise, lost].every((known) => known === undefined) ? undefined : { load, again, imprecise, lost }
 
 /** The outcome for lists of runs and the command's exit code. */
 const outcomeOf = (reasons: readonly string[]): Outcome =>

@@ -5,7 +5,7 @@ import { qualityBounds } from '../quality-bounds.js'
 import { table } from './chart.js'
 import { html, type Content, type Markup } from './markup.js'
 import type { ReportData } from './report-data.js'
-import { profileNote, type ProfileNotes } from '../measurement-notes.js'
+import { calibrationNote, profileNote, type ProfileNotes } from '../measurement-notes.js'
 
 /** The verdict and the figures by which one decides. */
 export function headline({ result }: ReportData): Markup {
@@ -104,21 +104,19 @@ export function comparison({ result }: ReportData): Markup {
             judged,
           )
     }
-    ${
-      calibration &&
-      html`<p class="dim">
-        Costs were calibrated on the parent and ${calibration.children} random children: the predicted ratio of
-        throughputs was within ${describeShare(calibration.after.largest)} of the measured one.
-      </p>`
-    }
-    ${profile && profileLine(profile)}`
+    ${calibration && note(calibrationNote(calibration), false)} ${profile && profileLine(profile)}`
 }
 
 /** How the costs of blocks were measured; set off where the machine was busy. */
 function profileLine(profile: ProfileNotes): Markup {
   const { text, disturbed } = profileNote(profile)
+  return note(text, disturbed)
+}
+
+/** A note with code between backticks. */
+function note(text: string, bad: boolean): Markup {
   const parts = text.split(/`([^`]+)`/)
-  return html`<p class="${disturbed ? 'bad' : 'dim'}">
+  return html`<p class="${bad ? 'bad' : 'dim'}">
     ${parts.map((part, i) => (i % 2 === 1 ? html`<code>${part}</code>` : part))}
   </p>`
 }

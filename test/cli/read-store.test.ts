@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -7,6 +7,7 @@ import { addCommands } from '../../cli/command-list.js'
 import { openStore, readStore } from '../../cli/open-store.js'
 import { noteGiven } from '../../cli/typed.js'
 import { fileFailure } from '../../store/files.js'
+import { FileStore } from '../../store/index.js'
 
 let folder: string
 beforeEach(() => {
@@ -60,6 +61,24 @@ test.each(readers)('%s %s of a store that is not there says so, and makes nothin
     /^5: .*There is no store at .*\/typo.*\nRemedy: Correct --store, or start a search there: npx puzzleflow run SPEC --store \.\/typo\.\n$/,
   )
   expect(readdirSync(folder)).toEqual([])
+})
+
+test('measurements are forgotten or written, not both', async () => {
+  expect(await says('profile', 'mine', '--again', '-o', 'costs.json')).toBe(
+    '2: `--again` forgets the measurements: it writes no file\nRemedy: Write the cost table first, with --output alone.\n',
+  )
+})
+
+test('of the tables of several scenarios the first is written, and it is said which that is', async () => {
+  const store = new FileStore(join(folder, 'store'))
+  const table = { version: 1, scenario: { batch: 2, prefill: 8, generate: 4 } }
+  const files = { costs: await store.putJson('costs', table), otherCosts: await store.putJson('costs', [table]) }
+  const outputs = { profile: await store.putJson('outputs', { values: {}, files }) }
+  await store.putDocument('runs/mine', { run: 'mine', specDigest: 'd', outputs })
+  expect(await says('profile', 'mine', '-o', join(folder, 'costs.json'), '--store', './store')).toBe(
+    '0: This is the table of the first scenario or batch (batch 2, prefill 8, generate 4): the others are not written, because target.profile takes one.\n',
+  )
+  expect(JSON.parse(readFileSync(join(folder, 'costs.json'), 'utf8'))).toEqual(table)
 })
 
 test('a folder that holds other things is not a store; an empty one is a new one, and stays empty', async () => {

@@ -70,7 +70,7 @@ const command = ['run', 'search.yaml', '--heartbeat', '5'] as const
 /** What is said of limits that `tinyCosts` cannot meet. */
 const beyond = {
   message:
-    'throughput >= 10x of the parent cannot be met: the best any choice reaches is 4000, the limit is 4444 (over by 11.1 % in runtime)',
+    'throughput >= 10x of the parent cannot be met: the best any choice reaches is 4000, the limit is 4444 tokens/s (over by 11.1 % in runtime)',
   remedy: 'Loosen these limits, or add cheaper block types to `space` (no-op is the cheapest).',
 }
 

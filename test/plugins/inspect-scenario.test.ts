@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { inspectScenarios } from '../../plugins/inspect/scenario.js'
 import type { PuzzleInputs } from '../../plugins/inspect/puzzle-inputs.js'
+import { processors } from '../../tensor/processors.js'
 import { openTiny } from '../model/tiny.js'
 
 const { config } = await openTiny()
@@ -24,6 +25,12 @@ test('a scenario longer than the model is measured, with a warning', () => {
     'warning target.scenario beyond-positions',
   ])
   expect(said(undefined)).toEqual([])
+})
+
+test('more threads than processors are measured, with a warning', () => {
+  const scenario = { batch: 1, prefill: 2, generate: 2 }
+  expect(said({ scenario, threads: 1 })).toEqual([])
+  expect(said({ scenario, threads: processors() + 1 })).toEqual(['warning target.threads more-threads'])
 })
 
 test('what is wrong at every batch is said once', () => {

@@ -19,6 +19,12 @@ test('a narrow block takes a small share of the parent’s time, in the same ses
   expect(runtime(own)).toBeLessThan(0.5 * runtime(usual))
 })
 
+test('the noise of the parent’s block is measured too', async () => {
+  const { error, usualError } = await time(await open(), 32)
+  expect(error).toBeGreaterThan(0)
+  expect(usualError).toBeGreaterThan(0)
+})
+
 test('a parent that has nothing in a slot gives nothing to compare with: blocks take what they take', async () => {
   const model = await open()
   const without = model.config.ownBlocks.map((own) => ({ ...own, ffn: empty }))

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { calibrate, randomChildren, residual, type Whole } from '../../puzzle/calibration.js'
-import { totalCost, type Cost, type CostTable } from '../../puzzle/costs.js'
+import { runtime, totalCost, type Cost, type CostTable } from '../../puzzle/costs.js'
 import { normal, uniform } from '../../tensor/random.js'
 import { costTable, fakeSpace } from '../stages/fakes.js'
 import { openTiny } from '../model/tiny.js'
@@ -96,6 +96,38 @@ test('sessions in which the whole machine was slower do not matter', () => {
   const wholes = children(6).map((layers) => measured(truth, layers, () => 1 + random()))
   const { calibration } = calibrate(costTable, parent, wholes)
   expect(calibration.after.largest).toBeLessThan(0.03)
+})
+
+test('where nothing is decoded, only prefill is corrected', () => {
+  const none = { decodeSeconds: 0 }
+  const without = (own: CostTable): CostTable => {
+    const all = (costs: Readonly<Record<string, Cost>>) =>
+      Object.fromEntries(Object.entries(costs).map(([id, cost]) => [id, { ...cost, ...none }]))
+    return { ...own, floor: { ...own.floor, ...none }, attention: all(own.attention), ffn: all(own.ffn) }
+  }
+  const truth = without(changed(1.2, 0.85))
+  const { calibration } = calibrate(
+    without(costTable),
+    parent,
+    children(6).map((layers) => measured(truth, layers)),
+  )
+  expect(calibration.decode).toEqual({ parent: 1, others: 1 })
+  expect(calibration.prefill.parent).toBeCloseTo(1.2, 1)
+})
+
+test('the interval of a cost is corrected with the cost', () => {
+  const wide = (own: CostTable): CostTable => ({
+    ...own,
+    attention: { ...own.attention, linear: { ...own.attention.linear!, error: 0.1 * runtime(own.attention.linear!) } },
+  })
+  const { table } = calibrate(
+    wide(costTable),
+    parent,
+    children(6).map((layers) => measured(changed(1.2, 0.7), layers)),
+  )
+  const { error, ...cost } = table.attention.linear!
+  expect(runtime(cost)).toBeLessThan(0.9 * runtime(costTable.attention.linear!))
+  expect(error! / runtime(cost)).toBeCloseTo(0.1, 9)
 })
 
 test('noise in what was measured is hardly amplified, and costs stay positive', () => {

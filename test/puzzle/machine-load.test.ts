@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { joined, type PairedPasses } from '../../puzzle/speed.js'
-import { watchOthers } from '../../puzzle/machine-load.js'
+import { watchBeside, watchOthers } from '../../puzzle/machine-load.js'
+import type { TimedModel } from '../../model/index.js'
 
 const wait = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds))
 
@@ -14,7 +15,20 @@ test('what another program uses of the processors is seen, and what this one use
 })
 
 test('of a moment nothing is said', () => {
-  expect(watchOthers()()).toBe(0)
+  expect(watchOthers()()).toBeUndefined()
+})
+
+test('what an engine in a process of its own uses is not another program’s', async () => {
+  const engine = spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' })
+  // It says that it uses all there is.
+  const used = [0, 1000]
+  const model = { processorSeconds: async () => used.shift()! } as Partial<TimedModel> as TimedModel
+  const [withoutIt, withIt] = [await watchBeside([]), await watchBeside([model])]
+  await wait(1500)
+  const [seen, others] = [await withoutIt(), await withIt()]
+  engine.kill()
+  expect(seen).toBeGreaterThan(0.05)
+  expect(others).toBe(0)
 })
 
 const passes = (n: number, load?: number): PairedPasses => ({

@@ -2,7 +2,7 @@ import { existsSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { becomesQuiet, measuredAgain, type Disturbable } from '../../puzzle/measured-again.js'
-import { profileNote } from '../../report/measurement-notes.js'
+import { calibrationNote, profileNote } from '../../report/measurement-notes.js'
 import { temporaryFolder } from '../temporary-folder.js'
 
 const measured = (error: number, load: number, precise = false): Disturbable => ({ error, load, precise })
@@ -32,6 +32,7 @@ test.each([
   ['that is precise', measured(0.02, 0.6, true), 0],
   ['in peace', measured(0.02, 0.1), 0],
   ['beside programs that do not become quiet', measured(0.02, 0.6), 1],
+  ['in too short a time to see others', { error: 0.02, precise: false }, 0],
 ])('a measurement %s is not repeated', async (_, first, waits) => {
   expect(await measuring([first], false)).toEqual({ value: first, measurements: 1, waits })
 })
@@ -78,5 +79,16 @@ test('the notes say what was measured again, and what was lost all the same', ()
   expect(disturbed).toBe(true)
   expect(text).toContain(
     'One measurement was repeated when they used less. The times of ffn/linear were lost in noise.',
+  )
+  expect(profileNote({ imprecise: { count: 3, of: 10 } })).toEqual({
+    text: 'The costs of blocks were measured in too short a time to say what other programs used of the processors. 3 of 10 measurements are less precise than `stages.profile.precision` asks for.',
+    disturbed: false,
+  })
+})
+
+test('predictions that are far from whole models are said not to be relied on', () => {
+  expect(calibrationNote({ children: 3, after: { largest: 0.05 } })).toMatch(/is within 5 % of the measured one\.$/)
+  expect(calibrationNote({ children: 3, after: { largest: 4.2 } })).toMatch(
+    /is within 420 % of the measured one, too far to rely on: `npx puzzleflow profile RUN --again` measures costs anew, best on a quiet machine\.$/,
   )
 })

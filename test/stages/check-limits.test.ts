@@ -35,7 +35,7 @@ test.each<[JsonObject, string]>([
   ],
   [
     { throughput: '>= 3.2x' },
-    'throughput >= 3.2x of the parent cannot be met: the best any choice reaches is 1.143, the limit is 1.6 (over by 40 % in runtime)',
+    'throughput >= 3.2x of the parent cannot be met: the best any choice reaches is 1.143, the limit is 1.6 tokens/s (over by 40 % in runtime)',
   ],
   [
     { latency: '<= 5s' },
@@ -51,7 +51,7 @@ test.each<[JsonObject, string]>([
   ],
   [
     { memory: '<= 60%' },
-    'memory <= 0.6x of the parent cannot be met: the best any choice reaches is 154, the limit is 150 (over by 2.67 % in memory)',
+    'memory <= 0.6x of the parent cannot be met: the best any choice reaches is 154, the limit is 150 bytes (over by 2.67 % in memory)',
   ],
   [
     { parameters: '<= 300' },

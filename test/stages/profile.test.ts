@@ -85,7 +85,8 @@ test('a model whose embedding is its head has it once on the floor', async () =>
 test('what was measured on this machine is not measured again, in another store either', async () => {
   const again = await open()
   expect(await tableOf(again)).toEqual(table)
-  expect(again.logged).toEqual(Array(8).fill('this block has been timed on this machine before'))
+  expect(again.logged).toContain('attention/linear has been timed on this machine before')
+  expect(again.logged).toHaveLength(8)
 })
 
 test('another scenario is measured anew, a damaged measurement too', async () => {
@@ -171,9 +172,9 @@ test('a block that could not be timed well enough is timed again by the next sea
   const busy = await open(spec)
   const [floor] = await busy.tasks('profile')
   const { values } = await busy.run('profile', floor!)
-  expect(values).toMatchObject({ passes: 12 })
+  expect(values).toMatchObject({ passes: 12, imprecise: true })
   expect(busy.logged[0]).toMatch(
-    /^floor: measured to within \d+\.\d\d ms in 12 passes while other programs used \d+ % of the processors, too imprecise to be kept: other runs will time it again$/,
+    /^floor: measured to within [\d.]+ ms in 12 passes(?: while other programs used \d+ % of the processors)?, too imprecise to be kept beyond this store: searches in other stores will time it again$/,
   )
   const again = await open(spec)
   await again.run('profile', floor!)
@@ -185,14 +186,29 @@ test('what was measured again for other programs, and what was lost in noise, is
   const done = await Promise.all(tasks.map(async (plan) => ({ plan, outputs: await search.run('profile', plan) })))
   const changed = done.map(({ plan, outputs }) => {
     const change = {
-      'attention/linear': { again: true },
+      'attention/linear': { again: true, imprecise: true },
       // It took no longer than nothing does.
       'ffn/swiglu-16': { second: { prefillSeconds: 0, decodeSeconds: 0 }, error: 0.001, again: true },
     }[plan.id]
-    return { plan, outputs: { ...outputs, values: { ...outputs.values, ...change } } }
+    return { plan, outputs: { ...outputs, values: { ...outputs.values, error: 1e-9, firstError: 1e-9, ...change } } }
   })
-  expect((await search.gather('profile', changed)).values).toMatchObject({ again: 2, lost: ['ffn/swiglu-16'] })
+  expect((await search.gather('profile', changed)).values).toMatchObject({
+    again: 2,
+    imprecise: { count: 1, of: 8 },
+    lost: ['ffn/swiglu-16'],
+  })
   expect((await search.outputs('profile')).values).not.toHaveProperty('again')
+})
+
+test('where one token is generated, blocks are profiled and whole models correct their prefill', async () => {
+  const one = await open({ target: { scenario: { ...scenario, generate: 1 } } })
+  const costs = await tableOf(one)
+  for (const { prefillSeconds, decodeSeconds } of [costs.floor, ...Object.values(costs.attention)]) {
+    expect(Number.isFinite(prefillSeconds)).toBe(true)
+    expect(decodeSeconds).toBe(0)
+  }
+  const { calibration } = (await one.outputs('profile')).values as unknown as { calibration: Calibration }
+  expect(calibration.decode).toEqual({ parent: 1, others: 1 })
 })
 
 test('the values say how well the table predicts whole models', async () => {

@@ -83,7 +83,7 @@ test('a value that nothing meets is a result with the reason, and the other poin
     status: 'infeasible',
     value: 20,
     reason:
-      'throughput >= 20x of the parent cannot be met: the best any choice reaches is 8, the limit is 10 (over by 25 % in runtime)',
+      'throughput >= 20x of the parent cannot be met: the best any choice reaches is 8, the limit is 10 tokens/s (over by 25 % in runtime)',
   })
   const curve = await own.json<SweepCurve>((await own.outputs('curve')).files.result)
   expect(curve).toMatchObject({ otherLimits: ['memory <= 0.9x of the parent'], complete: true })
