@@ -44,7 +44,10 @@ export function install() {
     stop('setup: npm ci ended well, but packages are missing in node_modules. Give the same command again.')
 }
 
-/** Whether all packages of the lock file are there, optional ones as far as npm chose to install them. */
+/**
+ * Whether all packages of the lock file are there, optional ones as far as npm chose to install them. Others may be there too, such as
+ * node-llama-cpp (docs/exports.md), which npm ci would remove; but not inside one of the lock file's, which would load them.
+ */
 function isInstalled() {
   let installed
   try {
@@ -56,10 +59,11 @@ function isInstalled() {
   const needed = Object.entries(packages).filter(([path, own]) => path !== '' && !own.optional)
   return (
     needed.every(([path]) => path in installed) &&
-    Object.entries(installed).every(
-      ([path, { version, bin = {} }]) =>
-        packages[path]?.version === version &&
-        ['package.json', ...Object.values(bin)].every((file) => existsSync(join(root, path, file))),
+    Object.entries(installed).every(([path, { version, bin = {} }]) =>
+      path in packages
+        ? packages[path].version === version &&
+          ['package.json', ...Object.values(bin)].every((file) => existsSync(join(root, path, file)))
+        : !((/^(.+)\/node_modules\//.exec(path)?.[1] ?? 'none') in packages),
     )
   )
 }

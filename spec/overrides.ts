@@ -55,7 +55,9 @@ function readOverride(
   if (path.includes('')) return { problem: [1, whole, 'wrong-override', 'A part of the key is empty.', example] }
   if (path.includes('__proto__'))
     return { problem: [1, whole, 'wrong-value', 'The key "__proto__" is not allowed.', example] }
-  const value = override.slice(end + 1)
+  const written = override.slice(end + 1)
+  // A shell takes the quotes of ">= 3x", without which YAML reads the beginning of a block of text.
+  const value = /^\s*>=.*$/.test(written) ? `'${written.trim().replaceAll("'", "''")}'` : written
   return { path, text: `${'\n'.repeat(line - 1)}v:${' '.repeat(Math.max(1, end - 1))}${value}` }
 }
 

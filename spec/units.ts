@@ -80,7 +80,8 @@ const simple = {
   tokens: { factors: withWord('tokens'), integer: true, minimum: 1, maximum: 1e13, examples: '50000, 50k, 1.5M' },
   bytes: { factors: bytes, integer: true, maximum: 2 ** 50, examples: '500 MiB, 80 GiB, 80 GB' },
   fraction: { factors: { '%': 0.01, '': 1 }, maximum: 1, examples: '20%, 0.2' },
-  duration: { factors: seconds, maximum: 10 * 365 * 86_400, examples: '500 ms, 90 s, 5 min, 2 h, 3 d' },
+  // Limits do not know `m`: there it would more probably be a mistyped `ms`, and be met by anything.
+  duration: { factors: { ...seconds, m: 60 }, maximum: 10 * 365 * 86_400, examples: '500 ms, 90 s, 5 min, 2 h, 3 d' },
 } as const satisfies Partial<Record<QuantityKind, Units>>
 
 const relative = { '%': 0.01, x: 1 }

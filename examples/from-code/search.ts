@@ -5,7 +5,8 @@ const spec = process.argv[2] ?? 'search.yaml'
 try {
   const { stages, warnings } = await plan(spec)
   for (const { line, message } of warnings) console.warn(`${spec}:${line} ${message}`)
-  for (const { stage, tasks, reused } of stages) console.log(`${stage}: ${reused} of ${tasks} tasks done before`)
+  for (const { stage, tasks, reused } of stages)
+    if (reused > 0) console.log(`${stage}: ${reused} of ${tasks} tasks done before`)
 
   const started = await run(spec)
   const { outcome, folder } = await follow(started, ({ fraction }) => {

@@ -29,6 +29,17 @@ test('the same values written in the spec and given make the same plan', async (
   expect((await compile()).plan!.digest).not.toBe(written!.digest)
 })
 
+test('a lower bound may be given without quotes, which a shell takes away', async () => {
+  const { file } = await specFolder(goodSpec.replace('>= 1.7x', '>= 3x'))
+  const { plan: written } = await compileSpec(file, registry)
+  expect((await compile('target.limits.throughput=>= 3x')).plan?.digest).toBe(written!.digest)
+  expect(await problems('target.limits.throughput=>= 3y')).toEqual([
+    expect.stringMatching(
+      /^--set:1:26 wrong-unit target\.limits\.throughput: ">= 3y" is not a valid limit on throughput/,
+    ),
+  ])
+})
+
 test('of two for the same key the last counts, as it does within a value', async () => {
   expect((await compile('seed=1', 'seed=2')).plan!.seed).toBe(2)
 })

@@ -15,6 +15,7 @@ test.each<[QuantityKind, string | number, unknown]>([
   ['bytes', 1024, 1024],
   ['duration', '500 ms', 0.5],
   ['duration', '2 h', 7200],
+  ['duration', '15m', 900],
   ['memory-limit', '<= 70%', { bound: 'max', value: 0.7, unit: 'parent' }],
   ['memory-limit', '80 GiB', { bound: 'max', value: 80 * 2 ** 30, unit: 'bytes' }],
   ['throughput-limit', '>= 1.7x', { bound: 'min', value: 1.7, unit: 'parent' }],
@@ -53,6 +54,12 @@ test.each<[QuantityKind, string | number, string, string]>([
     'prefill-limit',
     '200 tokens/s',
     '"200 tokens/s" is not a valid limit on prefill: unknown unit "tokens/s".',
+    'allowed: "<= 60%", "<= 0.6x", "200 ms", "2 s"',
+  ],
+  [
+    'prefill-limit',
+    '200 m',
+    '"200 m" is not a valid limit on prefill: unknown unit "m".',
     'allowed: "<= 60%", "<= 0.6x", "200 ms", "2 s"',
   ],
   [

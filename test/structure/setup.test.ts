@@ -74,6 +74,21 @@ test('what is there is not installed again', () => {
   expect(linesOf('compiled')).toEqual(['all', 'some'])
 })
 
+/** Installs a package that the lock file does not have. */
+function add(path: string): void {
+  const list = 'node_modules/.package-lock.json'
+  const { packages } = JSON.parse(readFileSync(join(root, list), 'utf8')) as { packages: object }
+  write(`${path}/package.json`, '{}')
+  write(list, JSON.stringify({ packages: { ...packages, [path]: { version: '3.0.0' } } }))
+}
+
+test('what was installed beside the packages of the lock file stays', () => {
+  setUp()
+  add('node_modules/node-llama-cpp')
+  add('node_modules/node-llama-cpp/node_modules/which')
+  expect(setUp()).toEqual({ status: 0, stderr: compiles })
+})
+
 test.each<[what: string, breaks: () => void]>([
   ['node_modules was removed', () => rmSync(join(root, 'node_modules'), { recursive: true })],
   ['a package was removed', () => rmSync(join(root, 'node_modules/typescript'), { recursive: true })],
@@ -81,6 +96,7 @@ test.each<[what: string, breaks: () => void]>([
   ['npm’s list was removed', () => rmSync(join(root, 'node_modules/.package-lock.json'))],
   ['npm’s list was cut off', () => write('node_modules/.package-lock.json', '{"packages": {')],
   ['npm left the compiler out', () => write('node_modules/.package-lock.json', '{"packages": {}}')],
+  ['a package has one that only it would load', () => add('node_modules/typescript/node_modules/other')],
   [
     'another version is installed',
     () => write('node_modules/.package-lock.json', '{"packages": {"node_modules/typescript": {"version": "0.9.0"}}}'),
