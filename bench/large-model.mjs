@@ -71,7 +71,7 @@ const sessions = new Set()
 for (const stream of [run.stdout, run.stderr])
   stream.setEncoding('utf8').on('data', (text) => {
     process.stderr.write(text)
-    now = /running: ([\w-]+)[^\n]*\n?$/.exec(text)?.[1] ?? now
+    now = /running: ([\w-]+(?:, [\w-]+)*)[^\n]*\n?$/.exec(text)?.[1] ?? now
   })
 let last = performance.now()
 const clock = setInterval(async () => {
@@ -83,8 +83,8 @@ const clock = setInterval(async () => {
 const code = await new Promise((resolve, reject) => run.on('error', reject).on('exit', resolve))
 clearInterval(clock)
 const gib = (bytes) => `${(bytes / 2 ** 30).toFixed(2)} GiB`
-console.log('stage              seconds   most memory')
+console.log('stage                      seconds   most memory')
 for (const [stage, { seconds, peak }] of stages)
-  console.log(`${stage.padEnd(16)} ${seconds.toFixed(0).padStart(9)} ${gib(peak).padStart(13)}`)
+  console.log(`${stage.padEnd(24)} ${seconds.toFixed(0).padStart(9)} ${gib(peak).padStart(13)}`)
 console.log(`in all: ${gib(Math.max(...[...stages.values()].map(({ peak }) => peak)))}, exit code ${code}`)
 process.exitCode = code

@@ -82,6 +82,10 @@ export async function readRun(store: Store, run: string): Promise<RunDocument> {
   const found = await tryRun(store, run)
   if (found) return found
   const known = await runNames(store)
+  if (known.includes(run))
+    throw new Failure('InvalidInput', `What the store ${store.location} says of the run "${run}" is damaged`, {
+      remedy: 'Start it again with the command that started it: finished work is kept.',
+    })
   const meant = nearest(run, known)
   throw new Failure('InvalidInput', `There is no run "${run}" in the store ${store.location}`, {
     remedy:

@@ -44,6 +44,15 @@ export type Calibration = {
 /** What the seconds of the parent's blocks, and of the others, are multiplied by. */
 type Factors = { readonly parent: number; readonly others: number }
 
+/** Factors of both times. */
+type Corrections = Readonly<Record<'prefill' | 'decode', Factors>>
+
+/** What whole models say of a time: the two factors, and what is common to all models, the machine's. */
+interface Fit {
+  readonly factors: Factors
+  readonly common: number
+}
+
 /** As shares of the measured ratio. */
 type Residual = { readonly largest: number; readonly rms: number }
 
@@ -62,8 +71,27 @@ export function calibrate(
   parent: Whole['layers'],
   wholes: readonly Whole[],
 ): { readonly table: CostTable; readonly calibration: Calibration } {
-  const prefill = fit(table, parent, wholes, 'prefillSeconds')
-  const decode = fit(table, parent, wholes, 'decodeSeconds')
+  const fitted = {
+    prefill: fit(table, parent, wholes, 'prefillSeconds'),
+    decode: fit(table, parent, wholes, 'decodeSeconds'),
+  }
+  const before = residual(table, parent, wholes)
+  const by = (factors: Corrections) => {
+    const own = corrected(table, parent, factors)
+    return {
+      table: own,
+      calibration: { children: wholes.length, ...factors, before, after: residual(own, parent, wholes) },
+    }
+  }
+  const each = by({ prefill: fitted.prefill.factors, decode: fitted.decode.factors })
+  if (each.calibration.after.rms < before.rms) return each
+  // What was measured beside too much noise says nothing of single blocks, but how fast the machine is.
+  const { prefill, decode } = fitted
+  return by({ prefill: same(prefill.common), decode: same(decode.common) })
+}
+
+/** The table with its factors applied. */
+function corrected(table: CostTable, parent: Whole['layers'], { prefill, decode }: Corrections): CostTable {
   const scaled = (slot: Slot): Record<string, Cost> =>
     Object.fromEntries(
       Object.entries(table[slot]).map(([id, cost]) => {
@@ -77,13 +105,7 @@ export function calibrate(
         ]
       }),
     )
-  const corrected: CostTable = { ...table, attention: scaled('attention'), ffn: scaled('ffn') }
-  const [before, after] = [table, corrected].map((own) => residual(own, parent, wholes)) as [Residual, Residual]
-  const children = wholes.length
-  // What was measured beside too much noise corrects nothing.
-  return after.rms < before.rms
-    ? { table: corrected, calibration: { children, prefill, decode, before, after } }
-    : { table, calibration: { children, prefill: asIs, decode: asIs, before, after: before } }
+  return { ...table, attention: scaled('attention'), ffn: scaled('ffn') }
 }
 
 /** Errors of the predicted ratios. */
@@ -100,8 +122,11 @@ export function residual(table: CostTable, parent: Whole['layers'], wholes: read
 /** Whether the parent has a variant in a slot. */
 const isParents = (parent: Whole['layers'], slot: Slot, id: string): boolean => parent.some((own) => own[slot] === id)
 
+/** All blocks alike. */
+const same = (factor: number): Factors => ({ parent: factor, others: factor })
+
 /** No correction. */
-const asIs: Factors = { parent: 1, others: 1 }
+const asIs: Fit = { factors: same(1), common: 1 }
 
 /** How much slower than the child the parent must have been in a session for that not to be the machine's doing. */
 const alone = 1.2
@@ -117,7 +142,7 @@ interface TimedWhole {
   readonly sessions: number
 }
 
-function fit(table: CostTable, parent: Whole['layers'], wholes: readonly Whole[], kind: keyof Seconds): Factors {
+function fit(table: CostTable, parent: Whole['layers'], wholes: readonly Whole[], kind: keyof Seconds): Fit {
   const floor = table.floor[kind]
   const timed = timedWholes(table, parent, wholes, kind)
   // Models that took no time, such as decoding where one token is generated, say nothing.
@@ -134,7 +159,9 @@ function fit(table: CostTable, parent: Whole['layers'], wholes: readonly Whole[]
   const rows = [...equations.map(({ row }) => row), [held, 0], [0, held]]
   const rests = [...equations.map(({ rest }) => rest), 0, 0]
   const [parents, others] = solve(new Matrix(rows), Matrix.columnVector(rests)).to1DArray() as [number, number]
-  return { parent: Math.max(lowest, common * (1 + parents)), others: Math.max(lowest, common * (1 + others)) }
+  const bounded = (factor: number) => Math.max(lowest, factor)
+  const factors = { parent: bounded(common * (1 + parents)), others: bounded(common * (1 + others)) }
+  return { factors, common: bounded(common) }
 }
 
 /** The parent and the children, without what slowed the machine in single sessions. */

@@ -74,7 +74,7 @@ test('of the tables of several scenarios the first is written, and it is said wh
   const table = { version: 1, scenario: { batch: 2, prefill: 8, generate: 4 } }
   const files = { costs: await store.putJson('costs', table), otherCosts: await store.putJson('costs', [table]) }
   const outputs = { profile: await store.putJson('outputs', { values: {}, files }) }
-  await store.putDocument('runs/mine', { run: 'mine', specDigest: 'd', outputs })
+  await store.putDocument('runs/mine', { run: 'mine', plan: {}, workflowId: 'w', startedAt: '2026-01-01', outputs })
   expect(await says('profile', 'mine', '-o', join(folder, 'costs.json'), '--store', './store')).toBe(
     '0: This is the table of the first scenario or batch (batch 2, prefill 8, generate 4): the others are not written, because target.profile takes one.\n',
   )

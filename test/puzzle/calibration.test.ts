@@ -154,3 +154,28 @@ test('noise in what was measured is hardly amplified, and costs stay positive', 
   // One and a half times the noise of one measurement.
   expect(sum).toBeLessThan(0.03)
 })
+
+test('where two factors would only follow the noise, costs still follow the speed of the machine', () => {
+  const random = normal(11)
+  const truth = changed(1.3, 1.3)
+  let alike = 0
+  for (let trial = 0; trial < 20; trial++) {
+    const wholes = children(3).map((layers): Whole => {
+      const own = measured(truth, layers)
+      const noisy = 1 + 0.04 * random()
+      return {
+        ...own,
+        child: { prefillSeconds: own.child.prefillSeconds * noisy, decodeSeconds: own.child.decodeSeconds * noisy },
+      }
+    })
+    const { table, calibration } = calibrate(costTable, parent, wholes)
+    expect(Math.abs(runtime(totalCost(table, parent)) / runtime(totalCost(truth, parent)) - 1)).toBeLessThan(0.1)
+    const { prefill, decode, before, after } = calibration
+    if (prefill.parent !== prefill.others || decode.parent !== decode.others) continue
+    alike++
+    // The ratios hardly change by it: only what is not in layers does not follow.
+    expect(after.rms).toBeLessThan(before.rms + 0.02)
+  }
+  expect(alike).toBeGreaterThan(0)
+  expect(alike).toBeLessThan(20)
+})
