@@ -31,6 +31,15 @@ export function checkedOutputs(what: string, outputs: unknown): Outputs {
   return outputs as Outputs
 }
 
+/** @throws Failure PluginBug if a stage that only checks has outputs */
+export function requireNone(what: string, { values, files }: Outputs): void {
+  const [name] = [...Object.keys(values), ...Object.keys(files)]
+  if (name !== undefined)
+    throw new Failure('PluginBug', `${what}: The stage only checks, but returned ${shown(name)}`, {
+      remedy: 'Return { values: {}, files: {} }, or leave out `checks`.',
+    })
+}
+
 function checkFinite(what: string, value: unknown, at: string): void {
   if (typeof value === 'number' && !Number.isFinite(value))
     throw new Failure('NonFinite', `${what}: The stage’s output ${at} is ${value}`, {

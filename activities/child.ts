@@ -11,7 +11,7 @@ import { openStore, type Store } from '../store/index.js'
 import { machineStateDirectory } from '../store/paths.js'
 import { inWindow } from '../lineage/in-window.js'
 import { attemptLog } from './attempt-log.js'
-import { checkedOutputs } from './checked-outputs.js'
+import { checkedOutputs, requireNone } from './checked-outputs.js'
 import { onlyTask } from '../lineage/keys.js'
 import type { Job, Message } from './job.js'
 import { stageEnvironment } from './stage-environment.js'
@@ -71,7 +71,11 @@ async function workWith(store: Store, job: Job, note: ReturnType<typeof attemptL
         signal,
         machineState: machineStateDirectory(),
       }
-      if (!stage.plan) return checkedOutputs(job.stage, await stage.run({ ...(await whole()), ...running }))
+      if (!stage.plan) {
+        const outputs = checkedOutputs(job.stage, await stage.run({ ...(await whole()), ...running }))
+        if (stage.checks === true) requireNone(job.stage, outputs)
+        return outputs
+      }
       const { task } = job
       const runs = onlyRuns(loaded.runs, task.runs)
       const context = { ...environment(stage.taskReads ?? []), runs, ...running, task }

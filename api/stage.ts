@@ -267,6 +267,9 @@ export interface SingleStage<
 > extends StageBase<P, Spec> {
   /** Not a gate. */
   readonly gate?: false
+  /** Whether it only checks: it returns neither values nor files, and fails if something is wrong. What comes after such a stage is
+   *  known before it has run. @default false */
+  readonly checks?: boolean
   /** A stage of one task plans nothing. */
   readonly plan?: never
   /** Does the work of the stage. */
@@ -291,6 +294,8 @@ export interface FanOutStage<
 > extends StageBase<P, Spec> {
   /** Not a gate. */
   readonly gate?: false
+  /** Only a stage of one task checks. */
+  readonly checks?: false
   /** Whether it can do without some of its tasks. `gather` then lacks those that failed or were skipped. @default false */
   readonly partial?: boolean
   /** The spec's inputs that its tasks read. @default none */

@@ -16,7 +16,7 @@ import { makePrivateFolder } from '../store/private-files.js'
 export async function checkNeeds(plan: FrozenPlan, store: Store, loaded: Loaded): Promise<readonly StageNeeds[]> {
   const isElsewhere = store.location !== store.root
   const left = new Map<string, number>()
-  for await (const known of walk(plan, withoutWriting(store), loaded))
+  for await (const known of walk(plan, withoutWriting(store), loaded, {}, true))
     if (known.kind === 'planned') {
       const { tasks, planned } = known
       left.set(planned.name, tasks.filter(({ record }) => !record).length / Math.max(1, tasks.length))

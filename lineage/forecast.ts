@@ -49,7 +49,8 @@ export async function forecast(
     return said.get(key)!
   }
   const stages: StageForecast[] = []
-  for await (const known of walk(plan, withoutWriting(store), loaded)) stages.push(await describe(known, records, why))
+  for await (const known of walk(plan, withoutWriting(store), loaded, {}, true))
+    stages.push(await describe(known, records, why))
   return stages
 }
 

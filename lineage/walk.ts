@@ -55,12 +55,14 @@ export type KnownStage = { readonly planned: PlannedStage } & (
 )
 
 /** Looks up every key of a plan that can be known now, in the order of its stages.
- *  @param given  outputs of stages that are needed but not part of the plan */
+ *  @param given  outputs of stages that are needed but not part of the plan
+ *  @param ahead  whether to look past gates and stages that only check before they are done, as if they went well */
 export async function* walk(
   plan: FrozenPlan,
   store: Lookup,
   loaded: Loaded,
   given: Readonly<Record<string, ArtifactRef>> = {},
+  ahead = false,
 ): AsyncGenerator<KnownStage> {
   const done = new Map<string, { readonly ref: ArtifactRef; readonly value: Outputs }>()
   for (const [name, ref] of Object.entries(given))
@@ -72,11 +74,22 @@ export async function* walk(
       continue
     }
     const stage = await look(plan, planned, done, store, loaded)
-    if (stage.kind === 'planned' && stage.outputs)
-      done.set(planned.name, { ref: stage.outputs, value: (await store.readJson(stage.outputs)) as Outputs })
+    const found = stage.kind === 'planned' ? stage.outputs : undefined
+    const outputs = found ?? (ahead ? await certain(planned, store, loaded) : undefined)
+    if (outputs) done.set(planned.name, { ref: outputs, value: (await store.readJson(outputs)) as Outputs })
     yield stage
   }
 }
+
+/** The outputs of a stage that can have no others, whether it is done or not. */
+async function certain({ uses }: PlannedStage, store: Lookup, loaded: Loaded): Promise<ArtifactRef | undefined> {
+  const stage = loaded.stage(uses)
+  if (stage.gate) return store.putJson('outputs', approved)
+  return stage.checks === true ? store.putJson('outputs', { values: {}, files: {} }) : undefined
+}
+
+/** What follows a gate sees only that. */
+const approved: Outputs = { values: { approved: true }, files: {} }
 
 async function look(
   plan: FrozenPlan,
@@ -102,7 +115,7 @@ async function look(
   const put = async ({ values, files }: TaskRecord['outputs']) => store.putJson('outputs', { values, files })
   if (parts.stage.gate) {
     const task = { task: onlyTask(planned.name), key, record }
-    const outputs = record && (await put({ values: { approved: true }, files: {} }))
+    const outputs = record && (await put(approved))
     return { planned, kind: 'planned', key, last: key, tasks: [task], outputs }
   }
   const list = record?.outputs.files.tasks

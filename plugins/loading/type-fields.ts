@@ -22,6 +22,7 @@ const work: Anatomy<SingleStage | FanOutStage> = {
     taskReads: true,
     exclusive: true,
     partial: true,
+    checks: true,
     gate: true,
     about: true,
   },

@@ -27,6 +27,7 @@ export const checkLimits: SingleStage<
   ModelInput & SpaceInput & TargetInput
 > = {
   name: 'check-limits',
+  checks: true,
   version: 4,
   reads: ['model', 'space', 'target'],
   about: { summary: 'Ends the search early when nothing in the space can meet the limits.' },

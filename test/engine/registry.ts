@@ -119,6 +119,18 @@ const echo: SingleStage = {
   },
 }
 
+/** Only checks, unless it says something all the same. */
+const check: SingleStage<{ readonly says: boolean }> = {
+  name: 'check',
+  checks: true,
+  version: 1,
+  reads: [],
+  parameters: parameters({ limit: { type: 'number' }, says: { type: 'boolean', default: false } }),
+  async run({ params }) {
+    return { values: params.says ? { limit: 1 } : {}, files: {} }
+  },
+}
+
 /** So many tasks as its parameter says, done at once, in so many groups if any; every so many of them fails. */
 const many: FanOutStage<{
   readonly count: number
@@ -205,6 +217,18 @@ const holding: FanOutStage<{ readonly sizes: readonly number[]; readonly says: b
   },
 }
 
-const stages = [source, each, some, step, echo, many, twice, hungry, holding, approve] as unknown as readonly Stage[]
+const stages = [
+  source,
+  each,
+  some,
+  step,
+  echo,
+  check,
+  many,
+  twice,
+  hungry,
+  holding,
+  approve,
+] as unknown as readonly Stage[]
 
 export const loadPlugins = (): Loaded => makeLoaded(stages, [], [])

@@ -149,7 +149,8 @@ describe.skipIf(!asked)(`the package of a clean clone, installed into an empty p
       const tiny = await writeTinySearch()
       try {
         const said = run(project, process.execPath, 'search.js', join(tiny, 'search.yaml'))
-        expect(said).toMatch(/^prepare: 0 of unknown tasks done before\n/)
+        // Nothing was done before.
+        expect(said).not.toContain('tasks done before')
         expect(said.endsWith(`\nA child was found. See ${project}/runs/tiny.\n`)).toBe(true)
       } finally {
         rmSync(tiny, { recursive: true, force: true })
