@@ -98,17 +98,17 @@ test('what a changed parameter makes run anew, before and after', async () => {
     capture             1       1 BYTES BYTES
     depth               0
         never done before
-    distill            ~4 TIME BYTES
+    distill            ~4 TIME BYTES BYTES
         learningRate 0.001 -> 0.002
-    score              ~6 TIME
+    score              ~6 TIME BYTES
     solve               1 TIME
-    refine              1 TIME
-    evaluate           ~2 TIME
-    select              1 TIME
+    refine              1 TIME BYTES
+    evaluate           ~2 TIME BYTES
+    select              1 TIME BYTES
     uptrain             1 TIME BYTES BYTES
-    check-child         1 TIME
+    check-child         1 TIME BYTES
     improve             1 TIME BYTES BYTES
-    evaluate-child      1 TIME
+    evaluate-child      1 TIME BYTES
     export              1 TIME BYTES
     report              1 TIME
     all TIME BYTES BYTES
@@ -147,16 +147,16 @@ test('what a changed input makes run anew', async () => {
       check-limits        1 TIME
       capture             1 TIME BYTES BYTES
       depth               0
-      distill            ~4 TIME BYTES
-      score              ~6 TIME
+      distill            ~4 TIME BYTES BYTES
+      score              ~6 TIME BYTES
       solve               1 TIME
-      refine              1 TIME
-      evaluate           ~2 TIME
-      select              1 TIME
+      refine              1 TIME BYTES
+      evaluate           ~2 TIME BYTES
+      select              1 TIME BYTES
       uptrain             1 TIME BYTES BYTES
-      check-child         1 TIME
+      check-child         1 TIME BYTES
       improve             1 TIME BYTES BYTES
-      evaluate-child      1 TIME
+      evaluate-child      1 TIME BYTES
       export              1 TIME BYTES
       report              1 TIME
       all TIME BYTES BYTES
