@@ -194,7 +194,12 @@ describe('a child', () => {
     const limits = [limit(0, 'chat'), limit(1, 'offline')]
     const parent = await openModel(world.parent, blocks)
     const deciding = { limits, retime: 1, repetitions: 1 }
-    const after = await decided(before, timer(() => [parent, parent], 1), [chat, offline], deciding)
+    const after = await decided(
+      before,
+      timer(() => [parent, parent], 1),
+      [chat, offline],
+      deciding,
+    )
     expect([after.timing.sessions, after.others[0]!.timing.sessions]).toEqual([1, 2])
     expect(after.others[0]!.timing.child).toHaveLength(32)
     expect(judgeLimits(limits, [chat, offline], after).map(({ limit: text, held }) => [text, held])).toEqual([
