@@ -60,19 +60,19 @@ try {
   const planned = plan.stages.find(({ name }) => name === 'distill')
   const stage = loaded.stage('distill')
   const ref = { digest: digestBytes(Buffer.from('captured')), bytes: 8, kind: 'captured' }
-  const capture = { values: { tokens: 1e6, sequences: 96 }, files: new Proxy({}, { get: () => ref }) }
+  const capture = { values: { tokens: 1e6, sequences: 96, length: 128 }, files: new Proxy({}, { get: () => ref }) }
   const { inputs: spec, inputDigests, seed } = plan
   const { blocks, runs } = loaded
   const tasks = await timed('tasks of distill are listed', () =>
     stage.plan({ spec, inputDigests, seed, blocks, runs, params: planned.params, stages: { capture } }),
   )
   const parts = { plan, planned, stage, params: planned.params, outputs: { capture: ref } }
-  await timed('and checked, with their keys, in groups', () => {
+  const pages = await timed('and checked, with their keys, in pages', () => {
     checkTasks('distill', tasks, bounds)
     tasks.map(taskKeys(parts))
-    if (pagesOf(tasks, bounds)) throw new Error('it needs pages')
+    return pagesOf(tasks, bounds)
   })
-  console.log(`${tasks.length} tasks, ${Buffer.byteLength(JSON.stringify(tasks)) >> 10} KiB`)
+  console.log(`${tasks.length} tasks, ${pages.length} pages, ${Buffer.byteLength(JSON.stringify(tasks)) >> 10} KiB`)
 } finally {
   for (const own of [folder, home]) rmSync(own, { recursive: true, force: true })
 }

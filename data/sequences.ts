@@ -11,6 +11,16 @@ export interface Sequences {
   readonly mask: Float32Array
 }
 
+/** Sequences of these tokens, padded to one length; where there are fewer than `count`, the rest is padding. */
+export function padded(rows: readonly (readonly number[])[], count: number, length: number): Sequences {
+  const [ids, mask] = [new Int32Array(count * length), new Float32Array(count * length)]
+  for (const [row, own] of rows.entries()) {
+    ids.set(own, row * length)
+    mask.fill(1, row * length, row * length + own.length)
+  }
+  return { count, length, ids, mask }
+}
+
 /** Reads the first sequences of an artifact of `prepare`. */
 export async function readSequences(
   context: Pick<Environment, 'open'>,

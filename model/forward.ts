@@ -6,12 +6,15 @@ import type { Model } from './model.js'
 import { layerFacts, rotaryOf, type ModelConfig } from './config.js'
 import { packed, quantisationOf } from './quantisation.js'
 
+/** Bytes of weights that `cacheWeights` keeps at most by default. */
+export const cachedBytes = 2 ** 30
+
 /**
  * Returns a view of a model that keeps the weights of its slots in memory.
  *
  * @param budget  limit on the memory for weights, in bytes; weights beyond it are read again each time. @default 1 GiB
  */
-export function cacheWeights(model: Model, budget = 2 ** 30): Model {
+export function cacheWeights(model: Model, budget = cachedBytes): Model {
   const kept = new Map<string, Promise<Weights>>()
   let used = 0
   return {

@@ -58,7 +58,7 @@ export {
 } from './chat.js'
 export { exactJson } from './jinja/json.js'
 export { PromptTemplate } from './prompt-template.js'
-export { cacheWeights, embed, Forward } from './forward.js'
+export { cachedBytes, cacheWeights, embed, Forward } from './forward.js'
 export { Head, type Comparison } from './head.js'
 export { Decoder, type DecoderOptions, type Prediction, type SequenceDecoder } from './decoder.js'
 export { readGenerationConfig, type GenerationConfig } from './generation-config.js'

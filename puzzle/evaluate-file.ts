@@ -5,6 +5,7 @@ import { answersOf, byLogits, tasksFor, type Answered } from './evaluate-tasks.j
 import { respondentOf } from './respondent.js'
 import type { Respondent } from './task-answers.js'
 import { DocumentEncoder, readDocuments, type DataFile } from '../data/documents.js'
+import { padded } from '../data/sequences.js'
 import { beginOfText, leftOut, Packer, requirePositions, type BeginOfText, type Packing } from '../data/packing.js'
 import type { TasksInput } from '../data/read-tasks.js'
 
@@ -159,12 +160,7 @@ async function judgeByLayers(
   const forward = new Forward(batch, length, threads)
   return {
     async compare(rows) {
-      const ids = new Int32Array(batch * length)
-      const mask = new Float32Array(batch * length)
-      for (const [row, own] of rows.entries()) {
-        ids.set(own, row * length)
-        mask.fill(1, row * length, row * length + own.length)
-      }
+      const { ids, mask } = padded(rows, batch, length)
       const last = async (of: Model) =>
         forward.layers(of, embed(await of.embedding(), of.config, ids), 0, of.config.layers)
       const hidden = await last(own)

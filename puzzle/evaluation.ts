@@ -95,7 +95,10 @@ export async function readTasks(
   return Object.fromEntries(all.map(([name, own]) => [name, withItems(own, own.items.slice(0, items))]))
 }
 
-const batchOf = ({ count }: Sequences) => Math.min(16, count)
+/** Sequences in a pass, at most. */
+export const measuredBatch = 16
+
+const batchOf = ({ count }: Sequences) => Math.min(measuredBatch, count)
 
 /** Hidden states of a model before its final norm, [sequences * length, hidden]. */
 export async function lastHidden(model: Model, held: Sequences, threads: number): Promise<Float32Array> {

@@ -1,4 +1,5 @@
 import { Failure } from '../../api/index.js'
+import { padded } from '../../data/sequences.js'
 import { Head, openModel } from '../../model/index.js'
 import { parameterCount } from '../../puzzle/costs.js'
 import { lastHidden } from '../../puzzle/evaluation.js'
@@ -20,33 +21,23 @@ export interface Beginnings {
 
 /**
  * Runs a model on sequences that do not begin as its tokenizer begins a text, as they are and begun so.
- * @param sequences  token ids, at least one sequence
- * @param begin      the tokens that begin a text
- * @returns undefined if the model is too large to be run as a check, or cannot be opened without plugins
+ * @param groups  token ids of sequences, at least one in each group
+ * @param begin   the tokens that begin a text
+ * @returns of each group; undefined if the model is too large to be run as a check, or cannot be opened without plugins
  */
 export async function lossesOf(
   folder: string,
-  sequences: readonly (readonly number[])[],
+  groups: readonly (readonly (readonly number[])[])[],
   begin: readonly number[],
-): Promise<Beginnings | undefined> {
+): Promise<Beginnings[] | undefined> {
   const model = await openModel(folder, loadPlugins().blocks).catch((error: unknown) => {
     if (error instanceof Failure) return undefined
     throw error
   })
   if (!model || parameterCount(model) > mostParameters) return undefined
-  const texts = sequences.map((ids) => ids.slice(0, tokensLookedAt))
+  const texts = groups.flatMap((group) => group.map((ids) => ids.slice(0, tokensLookedAt)))
   const length = begin.length + Math.max(...texts.map((ids) => ids.length))
-  const rows = [...texts, ...texts.map((ids) => [...begin, ...ids])]
-  const held = {
-    count: rows.length,
-    length,
-    ids: new Int32Array(rows.length * length),
-    mask: new Float32Array(rows.length * length),
-  }
-  for (const [i, row] of rows.entries()) {
-    held.ids.set(row, i * length)
-    held.mask.fill(1, i * length, i * length + row.length)
-  }
+  const held = padded([...texts, ...texts.map((ids) => [...begin, ...ids])], 2 * texts.length, length)
   const threads = processors()
   const states = await lastHidden(model, held, threads)
   const head = await Head.create(model, threads)
@@ -54,11 +45,17 @@ export async function lossesOf(
   const { loss } = await head.answers(states, [...held.ids.subarray(1), 0])
   await head.release()
   // The first token of a text is predicted only if others stand in front of it: in both cases it is left out.
-  const mean = (from: number, skip: number) => {
-    const losses = texts.flatMap((ids, i) => [
-      ...loss.subarray((from + i) * length + skip, (from + i) * length + skip + ids.length - 1),
-    ])
-    return losses.reduce((a, b) => a + b, 0) / losses.length
-  }
-  return { asTheyAre: mean(0, 0), begun: mean(texts.length, begin.length) }
+  const lossesIn = (row: number, skip: number, { length: own }: readonly number[]) =>
+    loss.subarray(row * length + skip, row * length + skip + own - 1)
+  let first = 0
+  return groups.map(({ length: count }) => {
+    const rows = texts.slice(first, first + count).map((ids, i) => [first + i, ids] as const)
+    first += count
+    return {
+      asTheyAre: mean(rows.flatMap(([row, ids]) => [...lossesIn(row, 0, ids)])),
+      begun: mean(rows.flatMap(([row, ids]) => [...lossesIn(texts.length + row, begin.length, ids)])),
+    }
+  })
 }
+
+const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length

@@ -1,8 +1,8 @@
 import type { FrozenPlan } from '../../spec/frozen-plan.js'
 import type { DataFile } from '../../data/documents.js'
 import { expectedText, type ExpectedText } from '../../data/expected-text.js'
-import { lossesOf } from './beginnings.js'
 import { leftOut, type BeginOfText, type Packing } from '../../data/packing.js'
+import { lossesOf, type Beginnings } from './beginnings.js'
 
 type Data = Readonly<Partial<Record<'train' | 'validate' | 'test', DataFile>>> & { readonly sequenceLength?: number }
 
@@ -22,11 +22,18 @@ export async function dataNotes({ inputs, stages }: FrozenPlan): Promise<string[
   const how = { ...prepare, length }
   const estimates = (await expectedText(read, 'train', how))!
   const notes: string[] = []
+  const texts: (ExpectedText & { readonly name: string })[] = []
   for (const name of ['train', 'validate', 'test'] as const) {
     const text = name === 'train' ? estimates : await expectedText(read, name, how)
-    if (!text) continue
-    if (text.empty > 0) notes.push(`data.${name}: ${leftOut(text.empty)}.`)
-    notes.push(...(await unbegunNotes(model, name, text, prepare.beginOfText)))
+    if (text) texts.push({ name, ...text })
+  }
+  const unbegun = texts.filter((text) => text.unbegun.length > 0)
+  const groups = unbegun.map((text) => text.unbegun)
+  const losses = groups.length > 0 ? await lossesOf(model, groups, estimates.begin) : undefined
+  for (const text of texts) {
+    if (text.empty > 0) notes.push(`data.${text.name}: ${leftOut(text.empty)}.`)
+    const at = unbegun.indexOf(text)
+    if (at >= 0) notes.push(...unbegunNotes(text.name, text, losses?.[at], prepare.beginOfText))
   }
   const padding = 1 - estimates.tokens / length
   if (padding > 0.5 && packing === 'documents')
@@ -51,15 +58,14 @@ export async function dataNotes({ inputs, stages }: FrozenPlan): Promise<string[
 /** Nats a token by which a loss must fall to be worth a word. */
 const notable = 0.1
 
-/** Models that have always seen some tokens at the beginning of a text may predict badly without them: whether this one does. */
-async function unbegunNotes(
-  model: string,
+/** Models that have always seen some tokens at the beginning of a text may predict badly without them: whether this one does.
+ *  @param losses  of the sequences that begin without; undefined if that is not known */
+function unbegunNotes(
   name: string,
   { unbegun, begin }: ExpectedText,
+  losses: Beginnings | undefined,
   beginOfText: BeginOfText | undefined,
-): Promise<string[]> {
-  if (unbegun.length === 0) return []
-  const losses = await lossesOf(model, unbegun, begin)
+): string[] {
   const what = `data.${name}: sequences do not all begin with the tokens that the tokenizer puts at the beginning of a text`
   if (!losses) return [`${what}. Models that have always seen these predict badly without them.`]
   const { asTheyAre, begun } = losses

@@ -98,10 +98,11 @@ export const distill: FanOutStage<
       }),
     )
     const read = await expectedReading(context, model)
+    const bytesOf = lessonBytes(model, params.batch, read?.length ?? 128)
     const held = read && { ...read, validate: capturedOf(context.stages.capture, read).validate }
     return {
       disk: 4 * weights.reduce((a, b) => a + b, 0),
-      memory: Math.max(0, ...all.map((lesson) => lessonBytes(model, lesson, params.batch, read?.length ?? 128))),
+      memory: all.reduce((most, lesson) => Math.max(most, bytesOf(lesson)), 0),
       tasks: all.length,
       ...(held && { work: lessonsWork(model, all, params, held) }),
     }
@@ -115,6 +116,7 @@ export const distill: FanOutStage<
     const { files, values } = stages.capture
     const { tokens, sequences, length } = values
     const batch = Math.min(params.batch, sequences)
+    const bytesOf = lessonBytes(model, batch, length)
     const steps = params.training === 'gradient' ? stepsFor(params.tokens, batch, sequences, tokens) : 0
     const solves = params.training === 'closed-form'
     const solveOn = Math.min(sequences, stepsFor(params.tokens, 1, sequences, tokens))
@@ -144,7 +146,7 @@ export const distill: FanOutStage<
           ? `layers ${layer} to ${layer + run.span - 1} as one: ${run.name}`
           : `layer ${layer}, ${train.map(({ slot }) => slot).join(' and ')}: ${names}${beside === 'no-op' ? ' (other slot removed)' : ''}`,
         group: layerName(layer),
-        memory: lessonBytes(model, lesson, batch, length),
+        memory: bytesOf(lesson),
         params: { ...lesson, batch, steps, ...(solves && { solveOn }), learningRate, weightDecay },
         inputs: {
           input: input('train'),

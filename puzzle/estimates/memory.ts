@@ -1,7 +1,8 @@
-import { layerFacts, slotShapes, type Model } from '../../model/index.js'
+import { cachedBytes, layerFacts, slotShapes, type Model } from '../../model/index.js'
 import { slots, type BlockChoice, type Slot } from '../../api/index.js'
 import { elements } from '../../tensor/index.js'
 import { parameterCount } from '../costs.js'
+import { measuredBatch } from '../evaluation.js'
 import { childShare } from './flops.js'
 
 // Bytes that a process holds at once, about: what `plan` shows, and what a worker waits for before it begins a task.
@@ -11,16 +12,15 @@ type Shaped = Pick<Model, 'config' | 'blocks'>
 /** Bytes of the engine, of compiled code, and of memory that is not collected yet. */
 export const engineBytes = 2 ** 29
 
-/** Bytes of the parent's weights that stay in memory at most: `cacheWeights`. */
-const cachedBytes = 2 ** 30
-
 const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0)
 
+/** Numbers of a slot's weights. */
+const slotSize = ({ config, blocks }: Shaped, layer: number, slot: Slot): number =>
+  sum(Object.values(slotShapes(config, layer, slot, blocks)).map(elements))
+
 /** Numbers of each slot's weights. */
-export const slotSizes = ({ config, blocks }: Shaped): number[] =>
-  config.blocks.flatMap((_, layer) =>
-    slots.map((slot) => sum(Object.values(slotShapes(config, layer, slot, blocks)).map(elements))),
-  )
+export const slotSizes = (model: Shaped): number[] =>
+  model.config.blocks.flatMap((_, layer) => slots.map((slot) => slotSize(model, layer, slot)))
 
 /** The engine, and the weights of layers that a process keeps. */
 export const openBytes = (model: Shaped): number => engineBytes + Math.min(4 * sum(slotSizes(model)), cachedBytes)
@@ -57,34 +57,33 @@ export const forwardBytes = (
 /** Decoders of a parent and a child, all of whose weights are in memory. */
 export const pairBytes = (model: Shaped): number => 4 * (1 + childShare) * parameterCount(model)
 
-/** Sequences in a pass when a child is measured. */
-const measuredBatch = 16
-
 /** Measuring a child beside its parent. @param sequences  held-out ones */
 export const measuringBytes = (model: Shaped, sequences: number, length: number): number =>
   forwardBytes(model, { held: sequences, batch: measuredBatch, length }) + pairBytes(model)
 
-/** Training some blocks of a layer: weights, gradients and two moments; the rest of the layer; least squares for the widest matrix. */
+/**
+ * Training some blocks of a layer: weights, gradients and two moments; the rest of the layer; least squares for the widest matrix.
+ * @returns the bytes of a lesson: of thousands, only what differs is counted again
+ */
 export function lessonBytes(
   model: Shaped,
-  { layer, train }: { readonly layer: number; readonly train: readonly (BlockChoice & { readonly slot: Slot })[] },
   batch: number,
   length: number,
-): number {
+): (lesson: { readonly layer: number; readonly train: readonly (BlockChoice & { readonly slot: Slot })[] }) => number {
   const { config, blocks } = model
-  const shapes = train.flatMap(({ slot, block, params }) =>
-    Object.values(blocks.get(slot, block).shapes(layerFacts(config, layer), params)),
-  )
-  const features = Math.max(0, ...shapes.map((shape) => shape.at(-1) ?? 0))
-  const layerWeights = sum(
-    slots.map((slot) => sum(Object.values(slotShapes(config, layer, slot, blocks)).map(elements))),
-  )
-  return (
-    openBytes(model) +
-    16 * sum(shapes.map(elements)) +
-    4 * layerWeights +
-    // A float64 matrix of the inputs' products and its factor; the products with the outputs.
-    8 * (2 * features + config.hidden) * features +
-    trainedLayerBytes(model, batch * length, length)
-  )
+  const common = openBytes(model) + trainedLayerBytes(model, batch * length, length)
+  const layers = config.blocks.map((_, layer) => sum(slots.map((slot) => slotSize(model, layer, slot))))
+  return ({ layer, train }) => {
+    const shapes = train.flatMap(({ slot, block, params }) =>
+      Object.values(blocks.get(slot, block).shapes(layerFacts(config, layer), params)),
+    )
+    const features = Math.max(0, ...shapes.map((shape) => shape.at(-1) ?? 0))
+    return (
+      common +
+      16 * sum(shapes.map(elements)) +
+      4 * layers[layer]! +
+      // A float64 matrix of the inputs' products and its factor; the products with the outputs.
+      8 * (2 * features + config.hidden) * features
+    )
+  }
 }

@@ -18,6 +18,12 @@ function measured(truth: CostTable, layers: Whole['layers'], factor: () => numbe
   const scaled = (own: Cost) => ({ prefillSeconds: own.prefillSeconds * slow, decodeSeconds: own.decodeSeconds * slow })
   return { layers, parent: scaled(totalCost(truth, parent)), child: scaled(totalCost(truth, layers)) }
 }
+/** The same session, in which the child alone took so many times as long. */
+const childSlower = ({ child, ...own }: Whole, factor: number): Whole => ({
+  ...own,
+  child: { prefillSeconds: child.prefillSeconds * factor, decodeSeconds: child.decodeSeconds * factor },
+})
+
 /** The table with the times of the parent's blocks, and those of all others, multiplied. */
 const changed = (own: number, others: number): CostTable => {
   const all = (costs: Readonly<Record<string, Cost>>) =>
@@ -135,14 +141,7 @@ test('noise in what was measured is hardly amplified, and costs stay positive', 
   const trials = 50
   let sum = 0
   for (let trial = 0; trial < trials; trial++) {
-    const wholes = children(4).map((layers): Whole => {
-      const own = measured(costTable, layers)
-      const noisy = 1 + 0.02 * random()
-      return {
-        ...own,
-        child: { prefillSeconds: own.child.prefillSeconds * noisy, decodeSeconds: own.child.decodeSeconds * noisy },
-      }
-    })
+    const wholes = children(4).map((layers) => childSlower(measured(costTable, layers), 1 + 0.02 * random()))
     const { table } = calibrate(costTable, parent, wholes)
     const others = children(24)
       .slice(4)
@@ -160,14 +159,7 @@ test('where two factors would only follow the noise, costs still follow the spee
   const truth = changed(1.3, 1.3)
   let alike = 0
   for (let trial = 0; trial < 20; trial++) {
-    const wholes = children(3).map((layers): Whole => {
-      const own = measured(truth, layers)
-      const noisy = 1 + 0.04 * random()
-      return {
-        ...own,
-        child: { prefillSeconds: own.child.prefillSeconds * noisy, decodeSeconds: own.child.decodeSeconds * noisy },
-      }
-    })
+    const wholes = children(3).map((layers) => childSlower(measured(truth, layers), 1 + 0.04 * random()))
     const { table, calibration } = calibrate(costTable, parent, wholes)
     expect(Math.abs(runtime(totalCost(table, parent)) / runtime(totalCost(truth, parent)) - 1)).toBeLessThan(0.1)
     const { prefill, decode, before, after } = calibration

@@ -136,7 +136,7 @@ describe('memory of a model of 1.1 B parameters', () => {
       layer: 3,
       train: [{ slot: 'ffn' as const, block: 'swiglu', params: { width } }],
     })
-    const [narrow, wide] = [512, 5632].map((width) => lessonBytes(large, lesson(width), 4, 64))
+    const [narrow, wide] = [512, 5632].map((width) => lessonBytes(large, 4, 64)(lesson(width)))
     expect(wide! - narrow!).toBeGreaterThan(16 * 3 * 2048 * (5632 - 512))
     expect(gib(wide!)).toBeLessThan(4)
   })
